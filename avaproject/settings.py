@@ -1,0 +1,264 @@
+"""Settings for every deployment; what differs between them is `AVA_*` in the environment.
+
+With no environment at all the project runs on one machine: SQLite, local files, no broker.
+Every variable stands with its meaning in `.env.example`, and is read here and nowhere else.
+"""
+
+import os
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+from django.templatetags.static import static
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+environ.Env.read_env(BASE_DIR / ".env")
+
+DATA_DIR = Path(env.str("AVA_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def local_secret(path: Path) -> str:
+    """The secret of this installation: random, made once, readable by its owner alone."""
+    if not path.exists():
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w") as file:
+            file.write(get_random_secret_key())
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            pass  # another process was first; its secret stands
+        finally:
+            Path(name).unlink()
+    return path.read_text()
+
+
+# Web
+DEBUG = env.bool("AVA_DEBUG", default=False)
+SECRET_KEY = env.str("AVA_SECRET_KEY", default="") or local_secret(DATA_DIR / "secret-key")
+ALLOWED_HOSTS = env.list("AVA_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("AVA_TRUSTED_ORIGINS", default=[])
+HTTPS = env.bool("AVA_HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 3600 * 24 * 365 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_htmx",
+    "csp",
+    "axes",
+    "datasets",
+    "tracking",
+    "annotation",
+    "qc",
+    "workers",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "avaproject.middleware.AdminContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "avaproject.urls"
+WSGI_APPLICATION = "avaproject.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "datasets:list"
+LOGOUT_REDIRECT_URL = "login"
+AXES_FAILURE_LIMIT = 5
+AXES_VERBOSE = False
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# The operators' admin is built on Alpine, which evaluates strings; our own pages never do.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+UNFOLD = {
+    "SITE_TITLE": "AVA Studio",
+    "SITE_HEADER": "AVA Studio operators",
+    "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("icons/favicon.svg"),
+        }
+    ],
+}
+
+# Language, time
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = env.str("AVA_TIME_ZONE", default="UTC")
+USE_TZ = True
+
+# Database
+DATABASE_URL = env.str("AVA_DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'ava.sqlite3'}")
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
+else:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Files
+MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_URL = "/media/"
+STATIC_URL = "/static/"
+# Static files are served from their source folders unless they were collected.
+STATIC_ROOT = env.str("AVA_STATIC_DIR", default="") or None
+STATICFILES_DIRS = [BASE_DIR / "static"]
+S3_BUCKET = env.str("AVA_S3_BUCKET", default="")
+STORAGES: dict[str, dict[str, object]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+if S3_BUCKET:
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.str("AVA_S3_ENDPOINT", default="") or None,
+            "access_key": env.str("AVA_S3_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("AVA_S3_SECRET_KEY", default="") or None,
+            "region_name": env.str("AVA_S3_REGION", default="") or None,
+            "file_overwrite": True,
+            "querystring_expire": 3600 * 8,
+        },
+    }
+    # Players and downloads are sent on to a signed address there.
+    s3_origin = env.str("AVA_S3_ENDPOINT", default="") or "https://*.amazonaws.com"
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"] += [s3_origin]
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"] = [SELF, s3_origin]
+WHITENOISE_USE_FINDERS = not STATIC_ROOT
+if STATIC_ROOT:
+    STORAGES["staticfiles"] = {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    }
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_TEMP_DIR = env.str("AVA_TEMP_DIR", default="") or None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
+
+# Limits on what is brought in; bytes, counts, pixels, seconds
+MAX_ZIP_BYTES = env.int("AVA_MAX_ZIP_BYTES", default=200 << 30)
+MAX_ZIP_MEMBERS = env.int("AVA_MAX_ZIP_MEMBERS", default=2000)
+MAX_VIDEO_BYTES = env.int("AVA_MAX_VIDEO_BYTES", default=20 << 30)
+MAX_VIDEO_PIXELS = env.int("AVA_MAX_VIDEO_PIXELS", default=8192 * 4352)
+MAX_VIDEO_SECONDS = env.int("AVA_MAX_VIDEO_SECONDS", default=4 * 3600)
+
+# Detectors
+WEIGHTS_DIR = Path(env.str("AVA_WEIGHTS_DIR", default=str(DATA_DIR / "weights")))
+DEVICE = env.str("AVA_DEVICE", default="auto")
+if DEVICE not in ("auto", "cpu", "cuda", "mps"):
+    raise ImproperlyConfigured(f"AVA_DEVICE must be auto, cpu, cuda or mps, not {DEVICE!r}")
+DETECTOR_BATCH = env.int("AVA_DETECTOR_BATCH", default=4)
+
+# Work. The database is the work order; the broker only wakes workers (docs/pipeline.md).
+LEASE = timedelta(seconds=env.int("AVA_LEASE_SECONDS", default=120))
+REDIS_URL = env.str("AVA_REDIS_URL", default="")
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 6 * 3600,
+    "unacked_restore_throttle": 1,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "cpu"
+CELERY_TASK_ROUTES = {"tracking.tasks.track_clip": {"queue": "gpu"}}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 5 * 3600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# To both queues: the one goes on when all workers of the other are at long work.
+CELERY_BEAT_SCHEDULE = {
+    f"advance from {queue}": {
+        "task": "workers.tasks.advance",
+        "schedule": 10.0,
+        "options": {"queue": queue, "expires": 10.0},
+    }
+    for queue in ("cpu", "gpu")
+} | {"sweep": {"task": "workers.tasks.sweep", "schedule": 600.0}}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("AVA_LOG_LEVEL", default="INFO")},
+    # What became of a task stands in its row; the loop and the pages tell it in better words.
+    "loggers": {"celery.app.trace": {"level": "WARNING"}},
+}
