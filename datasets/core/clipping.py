@@ -1,0 +1,92 @@
+"""Where a video is cut, and which of its seconds are keyframes: arithmetic on frame numbers.
+
+Frames are 0-based and 30 a second. AVA counts its timestamps from 900 and wants two seconds of
+footage before a keyframe and one and a half after it (ava-format: the widest stock window).
+"""
+
+from typing import NamedTuple
+
+FRAME_RATE = 30
+CLIP_FRAMES = 15 * FRAME_RATE
+SHORTEST_CLIP_FRAMES = 4 * FRAME_RATE
+CONTEXT_BEFORE = 2 * FRAME_RATE
+CONTEXT_AFTER = 3 * FRAME_RATE // 2
+FIRST_TIMESTAMP = 900
+
+
+class ClipBounds(NamedTuple):
+    start_frame: int
+    frame_count: int
+
+
+class ExportWindow(NamedTuple):
+    """The frames of a source video that one exported video shows."""
+
+    start_frame: int
+    frame_count: int
+    pad_seconds: int  # whole seconds before the clip: 0, 1 or 2
+
+
+def clip_bounds(frame_count: int) -> list[ClipBounds]:
+    """Cut `frame_count` frames into touching clips of 15 s; a tail under 4 s is left over.
+
+    >>> clip_bounds(1020)
+    [ClipBounds(start_frame=0, frame_count=450), ClipBounds(start_frame=450, frame_count=450), \
+ClipBounds(start_frame=900, frame_count=120)]
+    >>> clip_bounds(1019)[-1]
+    ClipBounds(start_frame=450, frame_count=450)
+    """
+    if frame_count < 0:
+        raise ValueError(f"a video cannot have {frame_count} frames")
+    bounds = (
+        ClipBounds(start, min(CLIP_FRAMES, frame_count - start))
+        for start in range(0, frame_count, CLIP_FRAMES)
+    )
+    return [clip for clip in bounds if clip.frame_count >= SHORTEST_CLIP_FRAMES]
+
+
+def keyframe_seconds(
+    start_frame: int, frame_count: int, *, video_frame_count: int
+) -> list[int]:
+    """Whole seconds of a clip that are keyframes, from 0.
+
+    Second `k` is one if clip frame `30 * k` exists and the source video has 2 s of footage
+    before it and 1.5 s after it.
+
+    >>> keyframe_seconds(0, 450, video_frame_count=450)
+    [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    >>> keyframe_seconds(450, 120, video_frame_count=570)
+    [0, 1, 2]
+    """
+    seconds = range((frame_count + FRAME_RATE - 1) // FRAME_RATE)
+    return [
+        second
+        for second in seconds
+        if start_frame + FRAME_RATE * second >= CONTEXT_BEFORE
+        and start_frame + FRAME_RATE * second + CONTEXT_AFTER <= video_frame_count
+    ]
+
+
+def export_window(
+    start_frame: int, frame_count: int, *, video_frame_count: int
+) -> ExportWindow:
+    """The clip with up to two seconds of padding, in whole seconds before it.
+
+    >>> export_window(450, 450, video_frame_count=1020)
+    ExportWindow(start_frame=390, frame_count=570, pad_seconds=2)
+    >>> export_window(0, 450, video_frame_count=460)
+    ExportWindow(start_frame=0, frame_count=460, pad_seconds=0)
+    """
+    pad = min(CONTEXT_BEFORE, start_frame) // FRAME_RATE
+    start = start_frame - pad * FRAME_RATE
+    end = min(start_frame + frame_count + CONTEXT_BEFORE, video_frame_count)
+    return ExportWindow(start, end - start, pad)
+
+
+def timestamp(second: int, *, pad_seconds: int) -> int:
+    """AVA timestamp of clip second `second`: export videos begin at 900.
+
+    >>> timestamp(0, pad_seconds=2)
+    902
+    """
+    return FIRST_TIMESTAMP + pad_seconds + second

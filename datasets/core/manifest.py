@@ -1,0 +1,150 @@
+"""`manifest.json` of a bundle: the videos, clips and persons in its files, and their hashes.
+
+Frames are counted from 0 at 30 a second; a clip's `start_frame` is one of its video. Names are
+those of the dataset that the bundle was made of.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from datasets.core.clipping import FRAME_RATE
+
+FORMAT = "ava-studio-bundle/1"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+RECIPE = re.compile(r"[ -~]{1,120}")
+LARGEST_NUMBER = 2**31 - 1
+
+
+class ManifestError(ValueError):
+    """The bytes are no manifest of a bundle."""
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    name: str
+    index: int  # place in its video, from 0
+    start_frame: int
+    frame_count: int
+    persons: dict[int, int] = field(default_factory=dict)  # person id of each track id
+
+
+@dataclass(frozen=True)
+class VideoEntry:
+    name: str
+    original_name: str
+    sha256: str  # of the raw file
+    width: int
+    height: int
+    frame_count: int
+    clips: tuple[ClipEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    size: int  # bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    dataset: str
+    recipe: str
+    annotation_fps: int
+    videos: tuple[VideoEntry, ...] = ()
+    files: dict[str, FileEntry] = field(default_factory=dict)
+
+
+def dump(manifest: Manifest) -> bytes:
+    """The JSON of `manifest`; the same manifest gives the same bytes.
+
+    >>> b'"format": "ava-studio-bundle/1"' in dump(Manifest("shop", "test", 5))
+    True
+    """
+    content = {"format": FORMAT} | asdict(manifest)
+    return f"{json.dumps(content, indent=1, sort_keys=True)}\n".encode()
+
+
+def load(content: bytes) -> Manifest:
+    """The manifest in `content`. Raises ManifestError if it is none, or not a consistent one.
+
+    >>> load(dump(Manifest("shop", "test", 5))).annotation_fps
+    5
+    """
+    try:
+        raw = json.loads(content)
+        if raw["format"] != FORMAT:
+            raise ManifestError(f"it is of format {raw['format']!r}, not {FORMAT!r}")
+        return Manifest(
+            _text(raw["dataset"], NAME),
+            _text(raw["recipe"], RECIPE),
+            _rate(raw["annotation_fps"]),
+            tuple(_video(one) for one in raw["videos"]),
+            {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError(f"not the manifest of a bundle: {error!r}") from error
+
+
+def _video(raw: dict[str, Any]) -> VideoEntry:
+    video = VideoEntry(
+        _text(raw["name"], NAME),
+        _text(raw["original_name"]),
+        _text(raw["sha256"], SHA256),
+        _count(raw["width"], least=1),
+        _count(raw["height"], least=1),
+        _count(raw["frame_count"], least=1),
+        tuple(_clip(one) for one in raw["clips"]),
+    )
+    for place, clip in enumerate(video.clips):
+        if clip.index != place:
+            raise ManifestError(f"the clips of {video.name} are not numbered from 0 in order")
+        if clip.start_frame + clip.frame_count > video.frame_count:
+            raise ManifestError(f"{clip.name} ends after its video {video.name}")
+    return video
+
+
+def _clip(raw: dict[str, Any]) -> ClipEntry:
+    persons = {
+        _count(int(track), least=1): _count(person, least=1)
+        for track, person in raw["persons"].items()
+    }
+    if len(set(persons.values())) < len(persons):
+        raise ManifestError(f"two tracks of {raw['name']} are the same person")
+    return ClipEntry(
+        _text(raw["name"], NAME),
+        _count(raw["index"]),
+        _count(raw["start_frame"]),
+        _count(raw["frame_count"], least=1),
+        persons,
+    )
+
+
+def _file(raw: dict[str, Any]) -> FileEntry:
+    return FileEntry(int(raw["size"]), _text(raw["sha256"], SHA256))
+
+
+def _text(value: object, pattern: re.Pattern[str] | None = None) -> str:
+    if not isinstance(value, str) or (pattern and not pattern.fullmatch(value)):
+        raise ManifestError(f"{value!r} is no such name")
+    return value
+
+
+def _count(value: object, *, least: int = 0) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ManifestError(f"{value!r} is not a whole number from {least} on")
+    if value > LARGEST_NUMBER:
+        raise ManifestError(f"{value} is too large a number")
+    return value
+
+
+def _rate(value: object) -> int:
+    rate = _count(value, least=1)
+    if FRAME_RATE % rate:
+        raise ManifestError(f"{rate} annotation frames a second do not divide {FRAME_RATE}")
+    return rate

@@ -1,0 +1,164 @@
+"""Vocabularies: groups of actions with their AVA ids, read from YAML or from an AVA pbtxt.
+
+Ids run from 1 to K without gaps, K <= 80 (SlowFast knows no more), and are written in the file,
+so that sorting or adding lines never renumbers an action.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+import yaml
+
+MAX_ACTIONS = 80
+MAX_LENGTH = 80
+RESERVED = ("unset", "unknown")
+CHOICES = ("one", "many")
+LABEL_TYPES = ("PERSON_MOVEMENT", "OBJECT_MANIPULATION", "PERSON_INTERACTION")
+GROUP_KEYS = {"name", "choice", "required", "label_type", "max_per_person", "actions"}
+
+
+class VocabularyError(ValueError):
+    """The text is not a vocabulary; the message says where and why."""
+
+
+class VocabularyAction(NamedTuple):
+    action_id: int
+    name: str
+
+
+class VocabularyGroup(NamedTuple):
+    """One question about a person, and its answers in the order of their ids."""
+
+    name: str
+    choice: str
+    required: bool
+    label_type: str
+    max_per_person: int
+    actions: tuple[VocabularyAction, ...]
+
+
+Vocabulary = tuple[VocabularyGroup, ...]
+
+
+def parse_yaml(text: str) -> Vocabulary:
+    """The groups in `text`, in its order. Raises VocabularyError.
+
+    >>> parse_yaml("groups: [{name: posture, choice: one, required: true, "
+    ...            "label_type: PERSON_MOVEMENT, actions: {1: stand, 2: sit}}]")[0].actions
+    (VocabularyAction(action_id=1, name='stand'), VocabularyAction(action_id=2, name='sit'))
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise VocabularyError(f"not YAML: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("groups"), list):
+        raise VocabularyError("a vocabulary has a list 'groups'")
+    return _checked(tuple(_group(raw) for raw in content["groups"]))
+
+
+def parse_pbtxt(text: str) -> Vocabulary:
+    """The groups of an AVA action list with label types, one a type. Raises VocabularyError.
+
+    Movements become a required choice of one, the other types a choice of up to three.
+
+    >>> text = 'label {name: "stand" label_id: 1 label_type: PERSON_MOVEMENT}'
+    >>> [(group.name, group.choice) for group in parse_pbtxt(text)]
+    [('person_movement', 'one')]
+    """
+    found: dict[str, list[VocabularyAction]] = {}
+    for block in re.findall(r"\{([^}]*)\}", text):
+        name = re.search(r'name:\s*"([^"]*)"', block)
+        number = re.search(r"\b(?:label_id|id):\s*(\d+)", block)
+        kind = re.search(r"label_type:\s*(\w+)", block)
+        if not (name and number and kind):
+            raise VocabularyError(
+                f"an entry lacks its name, id or label_type: {' '.join(block.split())!r}; "
+                "take the list of AVA that has label types"
+            )
+        action = VocabularyAction(int(number[1]), name[1])
+        found.setdefault(kind[1], []).append(action)
+    in_order = sorted(found, key=lambda kind: min(found[kind]))
+    return _checked(tuple(_group_of_type(kind, found[kind]) for kind in in_order))
+
+
+def _group_of_type(label_type: str, actions: list[VocabularyAction]) -> VocabularyGroup:
+    movement = label_type == "PERSON_MOVEMENT"
+    return VocabularyGroup(
+        name=label_type.lower(),
+        choice="one" if movement else "many",
+        required=movement,
+        label_type=label_type,
+        max_per_person=1 if movement else 3,
+        actions=tuple(sorted(actions)),
+    )
+
+
+def _group(raw: Any) -> VocabularyGroup:
+    if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
+        raise VocabularyError(f"a group without a name: {raw!r}")
+    name = raw["name"]
+    if strange := sorted(map(str, set(raw) - GROUP_KEYS)):
+        raise VocabularyError(f"group {name!r} has an unknown entry {strange[0]!r}")
+    actions, choice = raw.get("actions"), raw.get("choice")
+    if not isinstance(actions, dict) or not actions:
+        raise VocabularyError(f"group {name!r} has no actions; write 'id: name' lines")
+    if not all(isinstance(a, str) and isinstance(n, int) for n, a in actions.items()):
+        raise VocabularyError(f"group {name!r}: an action is 'id: name', a number and a text")
+    most = raw.get("max_per_person", 1 if choice == "one" else 3)
+    if not isinstance(most, int) or not 1 <= most <= MAX_ACTIONS:
+        raise VocabularyError(f"group {name!r}: max_per_person must be 1 to {MAX_ACTIONS}")
+    return VocabularyGroup(
+        name=name,
+        choice=str(choice),
+        required=raw.get("required", False) is True,
+        label_type=str(raw.get("label_type")),
+        max_per_person=1 if choice == "one" else most,
+        actions=tuple(VocabularyAction(n, actions[n]) for n in sorted(actions)),
+    )
+
+
+def _checked(groups: Vocabulary) -> Vocabulary:
+    for group in groups:
+        _check_group(group)
+    _check_all_differ([group.name for group in groups], "group")
+    actions = [action for group in groups for action in group.actions]
+    for action in actions:
+        _check_action(action)
+    _check_all_differ([action.name for action in actions], "action")
+    ids = sorted(action.action_id for action in actions)
+    if not ids:
+        raise VocabularyError("a vocabulary needs at least one action")
+    if len(ids) > MAX_ACTIONS:
+        raise VocabularyError(f"{len(ids)} actions; AVA's readers know at most {MAX_ACTIONS}")
+    if ids != list(range(1, len(ids) + 1)):
+        wrong = next(n for n, i in enumerate(ids, start=1) if n != i)
+        raise VocabularyError(
+            f"action ids must be 1 to {len(ids)} without gaps; see id {wrong}"
+        )
+    return groups
+
+
+def _check_group(group: VocabularyGroup) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", group.name):
+        raise VocabularyError(f"group {group.name!r}: use letters, digits, '_' and '-' only")
+    if group.choice not in CHOICES:
+        raise VocabularyError(f"group {group.name!r}: choice must be one of {CHOICES}")
+    if group.label_type not in LABEL_TYPES:
+        raise VocabularyError(f"group {group.name!r}: label_type must be one of {LABEL_TYPES}")
+
+
+def _check_action(action: VocabularyAction) -> None:
+    name = action.name
+    if name.lower() in RESERVED:
+        raise VocabularyError(f"action {name!r}: this word means that nothing was answered")
+    printable = name.isascii() and name.isprintable() and '"' not in name
+    if not printable or name != name.strip() or not 1 <= len(name) <= MAX_LENGTH:
+        raise VocabularyError(
+            f"action {name!r}: use 1 to {MAX_LENGTH} ASCII characters without double quotes"
+        )
+
+
+def _check_all_differ(names: list[str], what: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise VocabularyError(f"{what} {name!r} is there twice")

@@ -1,0 +1,82 @@
+"""Files in the storage, local disk or S3: kept whole or not at all, and read as local paths.
+
+Work happens in a folder of its own beside the storage; what is finished is put in its place by
+one rename (or one upload), and only then does a row name it.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, default_storage
+
+CHUNK = 1 << 20
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """An empty folder on the storage's own disk, gone afterwards."""
+    base = settings.DATA_DIR / "tmp"
+    base.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=base, prefix=f"{os.getpid()}-") as name:
+        yield Path(name)
+
+
+def forget_old_work() -> int:
+    """Remove work folders that killed processes left behind a day ago; return how many."""
+    yesterday = time.time() - timedelta(days=1).total_seconds()
+    base = settings.DATA_DIR / "tmp"
+    left = [path for path in base.glob("*-*") if path.stat().st_mtime < yesterday]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(left)
+
+
+def keep(path: Path, name: str) -> str:
+    """Move the local file `path` into the storage as `name`, replacing what is there."""
+    if isinstance(default_storage, FileSystemStorage):
+        target = Path(default_storage.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        try:
+            path.replace(target)
+        except OSError:  # another disk: copy beside the target first
+            beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+            shutil.copyfile(path, beside)
+            beside.replace(target)
+            path.unlink()
+    else:
+        with path.open("rb") as file:
+            default_storage.save(name, File(file))
+        path.unlink()
+    return name
+
+
+@contextmanager
+def local_path(name: str) -> Iterator[Path]:
+    """A local path with the content of storage file `name`; read only, valid inside only."""
+    try:
+        path = Path(default_storage.path(name))
+    except NotImplementedError:
+        with work_folder() as folder:
+            path = folder / Path(name).name
+            with default_storage.open(name, "rb") as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target, CHUNK)
+            yield path
+    else:
+        yield path
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a local file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

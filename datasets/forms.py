@@ -1,0 +1,139 @@
+"""What people type about datasets and uploads, checked."""
+
+import zipfile
+from pathlib import PurePosixPath
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.template.defaultfilters import filesizeformat
+
+from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
+from datasets.models import Dataset
+
+OWN = "own"
+VOCABULARIES = [
+    ("ava-v2.2", "AVA v2.2: 80 actions in 3 groups"),
+    ("street", "Street: 8 groups for people in public places"),
+    (OWN, "My own, pasted below"),
+]
+DETECTORS = [
+    ("rfdetr-nano", "RF-DETR nano: fastest"),
+    ("rfdetr-small", "RF-DETR small"),
+    ("rfdetr-medium", "RF-DETR medium: recommended"),
+    ("rfdetr-large", "RF-DETR large: most accurate"),
+    ("rfdetr-file", "RF-DETR checkpoint of one's own"),
+    ("onnx", "ONNX file: RF-DETR export or YOLOX"),
+    ("imported", "Boxes brought along: MOT text or JSON"),
+]
+NEED_WEIGHTS = ("rfdetr-file", "onnx", "imported")
+SETTINGS = (
+    "description",
+    "detector",
+    "weights",
+    "threshold",
+    "longest_side",
+    "annotation_fps",
+    "frame_stride",
+)
+
+
+class DatasetForm(forms.ModelForm):
+    """A new dataset: its name, its vocabulary and how its videos are worked on."""
+
+    vocabulary = forms.ChoiceField(choices=VOCABULARIES, initial="ava-v2.2")
+    vocabulary_text = forms.CharField(
+        label="Vocabulary of one's own",
+        required=False,
+        widget=forms.Textarea(attrs={"class": "code", "spellcheck": "false"}),
+        help_text="YAML with groups and actions, or an AVA action list (pbtxt). "
+        "Action ids run from 1 without gaps, at most 80.",
+    )
+    detector = forms.ChoiceField(choices=DETECTORS, initial="rfdetr-medium")
+
+    class Meta:
+        model = Dataset
+        fields = ["name", *SETTINGS]
+        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+        labels = {
+            "longest_side": "Longest side, pixels",
+            "annotation_fps": "Annotation frames",
+            "frame_stride": "Look at every n-th frame",
+        }
+        help_texts = {
+            "name": "Small letters, digits and hyphens. It becomes part of the address.",
+            "threshold": "0 to 1. Lower finds more people and more false boxes.",
+            "weights": "Name of a file in the server's weights folder. Empty: the vendor's.",
+            "longest_side": "Larger videos are made smaller, small ones are left alone.",
+            "annotation_fps": "Frames that annotators see; keyframes are always among them.",
+            "frame_stride": "1 looks at every frame; the tracker fills the gaps.",
+        }
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"].lower()
+        if Dataset.objects.filter(name=name).exists():
+            raise forms.ValidationError(
+                f"There is a dataset {name} already; take another name."
+            )
+        return name
+
+    def clean_weights(self) -> str:
+        """A name inside the weights folder: a page must not open any file of the server."""
+        weights: str = self.cleaned_data["weights"].strip()
+        path = PurePosixPath(weights.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in weights:
+            raise forms.ValidationError(
+                "Give the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
+            )
+        return weights
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("detector") in NEED_WEIGHTS and cleaned.get("weights") == "":
+            self.add_error("weights", "This detector needs the name of a file.")
+        if cleaned.get("vocabulary") == OWN:
+            self._check_vocabulary(cleaned.get("vocabulary_text", ""))
+        return cleaned
+
+    def _check_vocabulary(self, text: str) -> None:
+        if not text.strip():
+            self.add_error("vocabulary_text", "Paste the vocabulary, or choose one above.")
+            return
+        try:
+            (parse_pbtxt if self.is_pbtxt else parse_yaml)(text)
+        except VocabularyError as error:
+            self.add_error("vocabulary_text", f"This is not a vocabulary: {error}")
+
+    @property
+    def is_pbtxt(self) -> bool:
+        """Whether the pasted vocabulary is an AVA action list rather than YAML."""
+        first = self.cleaned_data.get("vocabulary_text", "").lstrip()
+        return first.startswith(("item", "label", "#")) and "{" in first.split("\n", 1)[0]
+
+    def settings(self) -> dict[str, Any]:
+        """The values to create the dataset with."""
+        return {name: self.cleaned_data[name] for name in SETTINGS}
+
+
+class UploadForm(forms.Form):
+    """One zip of videos."""
+
+    file = forms.FileField(
+        label="Zip of videos",
+        widget=forms.ClearableFileInput(attrs={"accept": ".zip,application/zip"}),
+    )
+
+    def clean_file(self) -> UploadedFile:
+        file: UploadedFile = self.cleaned_data["file"]
+        if (file.size or 0) > settings.MAX_ZIP_BYTES:
+            raise forms.ValidationError(
+                f"{file.name} is {filesizeformat(file.size or 0)}; at most "
+                f"{filesizeformat(settings.MAX_ZIP_BYTES)} are taken. Send it in parts."
+            )
+        if not zipfile.is_zipfile(file):
+            raise forms.ValidationError(
+                f"{file.name} is not a zip, or it was cut off. Pack the videos into a zip."
+            )
+        file.seek(0)
+        return file

@@ -1,0 +1,93 @@
+"""`import_videos`: a zip of videos becomes the videos of a dataset."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import Progress
+
+from datasets.models import Dataset, Upload
+from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
+from datasets.services.upload import ArchiveError, receive_zip, unpack_upload
+from datasets.stages import Stage
+
+SETTINGS = (
+    "detector",
+    "weights",
+    "threshold",
+    "frame_stride",
+    "annotation_fps",
+    "longest_side",
+)
+
+
+class Command(BaseCommand):
+    help = "Unpack a zip of videos into a dataset, which is made if there is none of that name."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("zip", type=Path, help="zip of videos")
+        parser.add_argument("--dataset", required=True, help="its name: a-z, 0-9 and hyphens")
+        new = parser.add_argument_group("settings of a new dataset")
+        known = ", ".join(shipped_vocabularies())
+        new.add_argument(
+            "--vocabulary", default="ava-v2.2", help=f"{known}, or a YAML or pbtxt file"
+        )
+        new.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
+        new.add_argument("--weights", help="file of one's own, in place of the vendor's")
+        new.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
+        new.add_argument("--frame-stride", type=int, help="look at every n-th frame")
+        new.add_argument("--annotation-fps", type=int, help="annotation frames a second")
+        new.add_argument("--longest-side", type=int, help="pixels; larger videos are shrunk")
+        parser.add_argument("--run", action="store_true", help="then do all work that waits")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        dataset = self._dataset(options)
+        before = set(dataset.videos.values_list("pk", flat=True))
+        upload = self._unpack(self._receive(dataset, options["zip"]))
+        for refusal in upload.refused:
+            self.stdout.write(f"  not taken: {refusal['name']}: {refusal['reason']}")
+        new = dataset.videos.exclude(pk__in=before).count()
+        self.stdout.write(
+            f"{new} new videos in dataset {dataset.name}, {dataset.videos.count()} in all."
+        )
+        if options["run"]:
+            call_command("run_pipeline", once=True, stdout=self.stdout, stderr=self.stderr)
+        else:
+            self.stdout.write("Go on with: manage.py run_pipeline --once")
+
+    def _dataset(self, options: dict[str, Any]) -> Dataset:
+        chosen = {name: options[name] for name in SETTINGS if options[name] is not None}
+        name = options["dataset"]
+        if Dataset.objects.filter(name=name).exists() and chosen:
+            self.stdout.write(f"Dataset {name} is there already; its settings stay.")
+        try:
+            return create_dataset(name, vocabulary=options["vocabulary"], **chosen)
+        except VocabularyError as error:
+            raise CommandError(str(error)) from error
+        except ValidationError as error:
+            wrong = "; ".join(f"{key}: {' '.join(v)}" for key, v in error.message_dict.items())
+            raise CommandError(f"dataset {name!r} cannot be made. {wrong}") from error
+
+    def _receive(self, dataset: Dataset, path: Path) -> Upload:
+        if not path.is_file():
+            raise CommandError(f"there is no file {path}")
+        self.stdout.write(f"Taking in {path.name} ({path.stat().st_size / 1e6:,.1f} MB) ...")
+        try:
+            return receive_zip(dataset, path, original_name=path.name)
+        except ArchiveError as error:
+            raise CommandError(str(error)) from error
+
+    def _unpack(self, upload: Upload) -> Upload:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("unpacking", total=1.0)
+            unpack_upload(upload.pk, progress=lambda done: bar.update(task, completed=done))
+        upload.refresh_from_db()
+        if upload.stage == Stage.FAILED:
+            raise CommandError(f"{upload.original_name}: {upload.error}")
+        if upload.stage != Stage.DONE:
+            self.stdout.write("Another worker is unpacking this zip just now.")
+        return upload

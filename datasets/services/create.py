@@ -1,0 +1,86 @@
+"""A new dataset: its settings, its admin, and the groups of actions of a vocabulary."""
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from datasets.core.vocabulary import Vocabulary, VocabularyError, parse_pbtxt, parse_yaml
+from datasets.models import Action, ActionGroup, Dataset, Member
+
+__all__ = ["VocabularyError", "create_dataset", "read_vocabulary", "shipped_vocabularies"]
+
+VOCABULARIES = Path(__file__).resolve().parent.parent / "vocabularies"
+
+
+def create_dataset(
+    name: str,
+    *,
+    vocabulary: str | Path = "ava-v2.2",
+    admin: User | None = None,
+    **settings: Any,
+) -> Dataset:
+    """The dataset called `name`: made with `settings`, or as it is if there is one already.
+
+    `vocabulary` is the name of a shipped one, or a YAML or AVA pbtxt file. Raises
+    VocabularyError, and Django's ValidationError if a setting is wrong.
+    """
+    if existing := Dataset.objects.filter(name=name).first():
+        return existing
+    groups = read_vocabulary(vocabulary)
+    dataset = Dataset(name=name, **settings)
+    dataset.full_clean(validate_unique=False)
+    with transaction.atomic():
+        dataset, is_new = Dataset.objects.get_or_create(name=name, defaults=settings)
+        if is_new:
+            _add_groups(dataset, groups)
+            if admin:
+                Member.objects.create(dataset=dataset, user=admin, role=Member.Role.ADMIN)
+    return dataset
+
+
+def shipped_vocabularies() -> list[str]:
+    """Names of the vocabularies that come with the program."""
+    return sorted(path.name.removesuffix(".yaml") for path in VOCABULARIES.glob("*.yaml"))
+
+
+def read_vocabulary(vocabulary: str | Path) -> Vocabulary:
+    """The groups of a shipped vocabulary or of a file. Raises VocabularyError."""
+    shipped = shipped_vocabularies()
+    if vocabulary in shipped:
+        path = VOCABULARIES / f"{vocabulary}.yaml"
+    else:
+        path = Path(vocabulary)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VocabularyError(
+            f"there is no vocabulary {str(vocabulary)!r}; "
+            f"give a YAML or pbtxt file or one of {', '.join(shipped)}"
+        ) from error
+    parse = parse_pbtxt if path.suffix == ".pbtxt" else parse_yaml
+    try:
+        return parse(text)
+    except VocabularyError as error:
+        raise VocabularyError(f"{path.name}: {error}") from error
+
+
+def _add_groups(dataset: Dataset, groups: Vocabulary) -> None:
+    rows = ActionGroup.objects.bulk_create(
+        ActionGroup(
+            dataset=dataset,
+            name=group.name,
+            position=position,
+            choice=group.choice,
+            required=group.required,
+            label_type=group.label_type,
+            max_per_person=group.max_per_person,
+        )
+        for position, group in enumerate(groups)
+    )
+    Action.objects.bulk_create(
+        Action(dataset=dataset, group=row, name=action.name, action_id=action.action_id)
+        for row, group in zip(rows, groups, strict=True)
+        for action in group.actions
+    )

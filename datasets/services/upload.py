@@ -1,0 +1,155 @@
+"""Stage 1: a zip is received, and unpacked into videos."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from datasets.core.archive import (
+    ArchiveError,
+    ArchiveLimits,
+    ArchiveMember,
+    Listing,
+    extract,
+    list_videos,
+)
+from datasets.core.naming import safe_name
+from datasets.files import keep, local_path, sha256_of, work_folder
+from datasets.models import Dataset, Upload, Video
+
+__all__ = ["ArchiveError", "receive_zip", "unpack_upload"]
+
+ATTEMPTS_AT_A_NAME = 5
+
+
+def receive_zip(
+    dataset: Dataset, path: Path, *, original_name: str, move: bool = False
+) -> Upload:
+    """Take the zip at `path` into the storage, to be unpacked.
+
+    The row of a zip that is here already is given back; if it had failed, it is tried again.
+
+    Args:
+        move: Whether `path` is ours to use up; otherwise it is copied.
+
+    Raises ArchiveError if the zip is larger than `AVA_MAX_ZIP_BYTES`.
+    """
+    size = path.stat().st_size
+    if size > settings.MAX_ZIP_BYTES:
+        raise ArchiveError(
+            f"{original_name} has {size / 1e9:.1f} GB; "
+            f"at most {settings.MAX_ZIP_BYTES / 1e9:.1f} are allowed (AVA_MAX_ZIP_BYTES)"
+        )
+    sha256 = sha256_of(path)
+    known = Upload.objects.filter(dataset=dataset, sha256=sha256)
+    upload = known.first()
+    if upload is None:
+        return _store(dataset, path, original_name, sha256, move=move)
+    if move:
+        path.unlink()
+    if known.retry():
+        upload.refresh_from_db()
+    return upload
+
+
+def unpack_upload(
+    upload_id: int, *, progress: Callable[[float], None] | None = None
+) -> Upload | None:
+    """Make a Video of each new video in a zip; None if the upload is done or in other hands.
+
+    A member that cannot be taken is kept as a sentence in `Upload.refused` and stops no other.
+    `progress` is told the share done.
+    """
+    upload: Upload | None = Upload.objects.claim(upload_id)
+    if upload is None:
+        return None
+    with upload.working(ArchiveError, OSError), local_path(str(upload.file.name)) as path:
+        listing = list_videos(path, _limits())
+        _check_space(listing)
+        refused = [refusal._asdict() for refusal in listing.refused]
+        done = 0
+        for member in listing.videos:
+            if reason := _take(upload, path, member):
+                refused.append({"name": member.name, "reason": reason})
+            done += member.size
+            share = done / max(listing.size, 1)
+            upload.report(share)
+            if progress:
+                progress(share)
+        upload.finish(refused=refused)
+    return upload
+
+
+def _limits() -> ArchiveLimits:
+    return ArchiveLimits(
+        members=settings.MAX_ZIP_MEMBERS,
+        total_bytes=settings.MAX_ZIP_BYTES,
+        member_bytes=settings.MAX_VIDEO_BYTES,
+    )
+
+
+def _store(
+    dataset: Dataset, path: Path, original_name: str, sha256: str, *, move: bool
+) -> Upload:
+    with work_folder() as folder:
+        if move:
+            ours = path
+        else:
+            ours = folder / "upload.zip"
+            shutil.copyfile(path, ours)
+        size = ours.stat().st_size
+        name = keep(ours, f"{dataset.name}/uploads/{sha256[:16]}.zip")
+    upload, _ = Upload.objects.get_or_create(
+        dataset=dataset,
+        sha256=sha256,
+        defaults={"original_name": original_name[:255], "file": name, "size": size},
+    )
+    return upload
+
+
+def _check_space(listing: Listing) -> None:
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    if listing.size > free:
+        raise ArchiveError(
+            f"its videos need {listing.size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
+            f"at {settings.DATA_DIR}; make room, then try again"
+        )
+
+
+def _take(upload: Upload, path: Path, member: ArchiveMember) -> str:
+    """Make a video of one member; the reason why not, or an empty text."""
+    with work_folder() as folder:
+        target = folder / "member"
+        try:
+            sha256 = extract(path, member, target)
+        except ArchiveError as error:
+            return str(error)
+        video = _add_video(upload, member, target, sha256)
+    is_ours = video.upload_id == upload.pk and video.original_name == member.name[:255]
+    return "" if is_ours else f"the same film as {video.original_name}, which is here already"
+
+
+def _add_video(upload: Upload, member: ArchiveMember, file: Path, sha256: str) -> Video:
+    """The row of these bytes, made if it is not there yet."""
+    dataset, stored = upload.dataset, ""
+    for _ in range(ATTEMPTS_AT_A_NAME):
+        if known := dataset.videos.filter(sha256=sha256).first():
+            return known
+        name = safe_name(member.name, taken=set(dataset.videos.values_list("name", flat=True)))
+        stored = stored or keep(file, f"{dataset.name}/raw/{sha256[:16]}-{name}")
+        try:
+            with transaction.atomic():
+                return Video.objects.create(
+                    dataset=dataset,
+                    upload=upload,
+                    name=name,
+                    original_name=member.name[:255],
+                    sha256=sha256,
+                    size=member.size,
+                    raw=stored,
+                )
+        except IntegrityError:
+            continue  # another zip of this dataset took the name just now
+    raise ArchiveError(f"{member.name} found no free name; try again")

@@ -1,0 +1,150 @@
+"""Pages of datasets, uploads and videos, and the files that players and browsers ask for."""
+
+import zipfile
+from pathlib import Path
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from datasets.core.naming import frame_name
+from datasets.files import local_path, work_folder
+from datasets.forms import OWN, DatasetForm, UploadForm
+from datasets.models import Clip, Dataset, Upload, Video
+from datasets.pages import page_of, retried
+from datasets.ranged import serve_stored
+from datasets.selectors import (
+    dataset_cards,
+    probe_facts,
+    uploads_of,
+    videos_of,
+    visible_clips,
+    visible_datasets,
+)
+from datasets.services.create import create_dataset
+from datasets.services.upload import receive_zip
+from datasets.stages import StagedQuerySet
+
+VIDEOS_ON_A_PAGE = 20
+UPLOADS_SHOWN = 20
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    return redirect("datasets:list")
+
+
+@login_required
+@require_GET
+def dataset_list(request: HttpRequest) -> HttpResponse:
+    return render(request, "datasets/list.html", {"cards": dataset_cards(request.user)})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def dataset_new(request: HttpRequest) -> HttpResponse:
+    form = DatasetForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        dataset = _create(form, cast(User, request.user))
+        messages.success(
+            request, f"Dataset {dataset.name} is made. Now upload a zip of videos."
+        )
+        return redirect("datasets:upload", name=dataset.name)
+    return render(request, "datasets/new.html", {"form": form})
+
+
+def _create(form: DatasetForm, user: User) -> Dataset:
+    name, vocabulary = form.cleaned_data["name"], form.cleaned_data["vocabulary"]
+    if vocabulary != OWN:
+        return create_dataset(name, vocabulary=vocabulary, admin=user, **form.settings())
+    with work_folder() as folder:
+        path = folder / ("vocabulary.pbtxt" if form.is_pbtxt else "vocabulary.yaml")
+        path.write_text(form.cleaned_data["vocabulary_text"])
+        return create_dataset(name, vocabulary=path, admin=user, **form.settings())
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def upload(request: HttpRequest, name: str) -> HttpResponse:
+    """The upload page; the page's script posts the same form and reads where to go on."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        taken = _receive(dataset, form.cleaned_data["file"])
+        messages.success(request, f"{taken.original_name} has arrived and will be unpacked.")
+        target = reverse("qc:overview", args=[name])
+        if request.headers.get("X-Requested-With"):
+            return HttpResponse(status=201, headers={"Location": target})
+        return redirect(target)
+    uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
+    context = {"dataset": dataset, "form": form, "uploads": uploads}
+    return render(
+        request, "datasets/upload.html", context, status=422 if form.is_bound else 200
+    )
+
+
+def _receive(dataset: Dataset, file: TemporaryUploadedFile) -> Upload:
+    path = Path(file.temporary_file_path())
+    return receive_zip(dataset, path, original_name=file.name or "upload.zip", move=True)
+
+
+@login_required
+@require_GET
+def video_list(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    videos = videos_of(dataset)
+    if request.GET.get("q"):
+        videos = videos.filter(name__icontains=request.GET["q"])
+    page = page_of(request, videos, size=VIDEOS_ON_A_PAGE)
+    rows = [{"video": video, "facts": probe_facts(video)} for video in page]
+    context = {"dataset": dataset, "page": page, "rows": rows, "uploads": uploads_of(dataset)}
+    return render(request, "datasets/videos.html", context)
+
+
+@login_required
+@require_GET
+def clip_file(request: HttpRequest, name: str, clip: str) -> HttpResponseBase:
+    found = get_object_or_404(visible_clips(request.user, name), name=clip)
+    return serve_stored(request, found.file.name or "", content_type="video/mp4")
+
+
+@login_required
+@require_GET
+def clip_poster(request: HttpRequest, name: str, clip: str) -> HttpResponseBase:
+    found = get_object_or_404(visible_clips(request.user, name), name=clip)
+    return serve_stored(request, found.poster.name or "", content_type="image/jpeg")
+
+
+@login_required
+@require_GET
+def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpResponse:
+    """The picture of one clip second, as annotators see it."""
+    clips = visible_clips(request.user, name).select_related("video__dataset")
+    found = get_object_or_404(clips, name=clip)
+    index = second * found.video.dataset.annotation_fps
+    try:
+        with local_path(found.frames.name or "") as path, zipfile.ZipFile(path) as frames:
+            content = frames.read(frame_name(found.name, index))
+    except (OSError, KeyError) as error:
+        raise Http404(f"{clip} has no picture of second {second}.") from error
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return HttpResponse(content, content_type="image/jpeg", headers=headers)
+
+
+@login_required
+@require_POST
+def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
+    """Send failed work of this room back: the row posted as `pk`, or all of its kind."""
+    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    rows: dict[str, StagedQuerySet[Any]] = {
+        "upload": Upload.objects.filter(dataset=dataset),
+        "video": Video.objects.filter(dataset=dataset),
+        "clip": Clip.objects.of(dataset),
+    }
+    return retried(request, rows.get(kind), dataset=name)

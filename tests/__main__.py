@@ -1,0 +1,46 @@
+"""Every check and test of the house, one after another: `./ava check`, `./ava test`.
+
+With arguments only pytest runs, with them.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent  # not resolved: the folder of the virtual environment
+ROOMS = ["avaproject", "datasets", "tracking", "annotation", "qc", "workers"]
+WITHOUT_DJANGO = ["-c", "/dev/null", "--rootdir=.", "-p", "no:django", "-p", "no:cacheprovider"]
+
+
+def checks() -> list[list[str]]:
+    """The laws of the house, each by its tool, then the core's tests without Django."""
+    templates = sorted(str(path) for path in ROOT.glob("templates/**/*.html"))
+    cores = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/core"))
+    return [
+        [f"{BIN}/ruff", "format", "--check", "."],
+        [f"{BIN}/ruff", "check", "."],
+        [f"{BIN}/mypy", *ROOMS],
+        [f"{BIN}/djade", "--check", "--target-version", "5.2", *templates],
+        [f"{BIN}/lint-imports"],
+        [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+        [
+            sys.executable, "-m", "pytest", "-q", *WITHOUT_DJANGO, "-W", "error",
+            "--doctest-modules", *cores,
+        ],
+    ]  # fmt: skip
+
+
+def main(arguments: list[str]) -> None:
+    os.chdir(ROOT)
+    for command in [] if arguments else checks():
+        words = [Path(command[0]).name, *command[1:]]
+        print("$", *words[:6], "..." if len(words) > 6 else "", flush=True)  # noqa: T201
+        if subprocess.call(command):
+            sys.exit(f"Failed: {' '.join(words)}")
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

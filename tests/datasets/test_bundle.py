@@ -1,0 +1,196 @@
+import json
+import zipfile
+
+import pytest
+from django.core.files.storage import default_storage
+
+from datasets.core import manifest as manifests
+from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
+from datasets.core.media import Limits, standardise
+from datasets.files import keep, sha256_of, work_folder
+from datasets.models import Clip, Video
+from datasets.services.bundle import BundleError, bring_in_clips
+from datasets.services.clip import cut_clip, plan_clips
+from datasets.stages import Stage
+from tests.films import make_film
+from tests.make import make_dataset, make_video
+
+pytestmark = pytest.mark.django_db
+KINDS = ("videos", "clips", "frames", "posters")
+
+
+def stored(dataset):
+    """Every file of the dataset and its content."""
+    contents = {}
+    for kind in KINDS:
+        for name in default_storage.listdir(f"{dataset}/{kind}")[1]:
+            with default_storage.open(f"{dataset}/{kind}/{name}") as file:
+                contents[f"{kind}/{name}"] = file.read()
+    return contents
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("film")
+    raw = make_film(folder / "raw.mkv", frames=580)
+    standardise(raw, folder / "film.mp4", longest_side=160, limits=Limits())
+    return folder / "film.mp4"
+
+
+@pytest.fixture
+def origin(film):
+    """A dataset whose one video of two clips is done."""
+    dataset = make_dataset("origin")
+    with work_folder() as folder:
+        (folder / "film.mp4").write_bytes(film.read_bytes())
+        name = keep(folder / "film.mp4", "origin/videos/aisle.mp4")
+    make_video(
+        dataset, "aisle", file=name, frame_count=580, width=160, height=96, sha256="a" * 64
+    )
+    plan_clips()
+    for clip in Clip.objects.all():
+        cut_clip(clip.pk)
+    return dataset
+
+
+def write_manifest(folder, video, **changes):
+    clips = tuple(
+        ClipEntry(clip.name, clip.index, clip.start_frame, clip.frame_count)
+        for clip in video.clips.all()
+    )
+    entry = VideoEntry(
+        video.name, video.original_name, video.sha256, video.width, video.height,
+        video.frame_count, clips,
+    )  # fmt: skip
+    files = {
+        path.name: FileEntry(path.stat().st_size, sha256_of(path))
+        for path in folder.glob("*.zip")
+    }
+    facts = {"annotation_fps": 5, "videos": (entry,), "files": files} | changes
+    content = manifests.dump(Manifest(dataset="origin", recipe="test/1", **facts))
+    (folder / "manifest.json").write_bytes(content)
+
+
+@pytest.fixture
+def bundle(origin, tmp_path):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    video = origin.videos.get()
+    contents = stored(origin)
+    with zipfile.ZipFile(folder / "clips.zip", "w") as clips:
+        clips.writestr("videos/aisle.mp4", contents["videos/aisle.mp4"])
+        for clip in video.clips.all():
+            clips.writestr(f"{clip.name}.mp4", contents[f"clips/{clip.name}.mp4"])
+    with zipfile.ZipFile(folder / "frames.zip", "w") as frames:
+        for clip in video.clips.all():
+            with default_storage.open(clip.frames.name) as file, zipfile.ZipFile(file) as ours:
+                for name in ours.namelist():
+                    frames.writestr(f"{clip.name}/{name}", ours.read(name))
+    write_manifest(folder, video)
+    return folder
+
+
+def test_what_is_brought_in_is_what_was_made_elsewhere(origin, bundle):
+    shop = make_dataset("shop")
+    clips = bring_in_clips(shop, bundle)
+    assert [(clip.name, clip.stage) for clip in clips] == [
+        ("aisle-c0000", Stage.DONE),
+        ("aisle-c0001", Stage.DONE),
+    ]
+    video = shop.videos.get()
+    assert (video.stage, video.frame_count, video.sha256) == (Stage.DONE, 580, "a" * 64)
+    assert "raw file" in video.warnings[0]
+    assert stored(shop) == stored(origin)
+    assert plan_clips() == 0
+
+
+def test_bringing_in_twice_changes_nothing(bundle):
+    shop = make_dataset("shop")
+    first = bring_in_clips(shop, bundle)
+    assert bring_in_clips(shop, bundle) == first
+    assert shop.videos.count() == 1
+
+
+def test_a_name_that_is_taken_gives_a_new_one_everywhere(bundle):
+    shop = make_dataset("shop")
+    make_video(shop, "aisle")
+    clips = bring_in_clips(shop, bundle)
+    assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
+    with default_storage.open(clips[1].frames.name) as file, zipfile.ZipFile(file) as frames:
+        assert frames.namelist()[0] == "aisle-2-c0001_frame_0000.jpg"
+
+
+def test_a_video_that_is_finished_here_is_left_alone(origin, bundle):
+    before = stored(origin)
+    assert bring_in_clips(origin, bundle) == list(Clip.objects.of(origin))
+    assert stored(origin) == before
+
+
+def test_a_video_that_is_still_being_made_here_is_refused(bundle):
+    shop = make_dataset("shop")
+    make_video(shop, "aisle", sha256="a" * 64, stage=Stage.WAITING)
+    with pytest.raises(BundleError, match="wait until"):
+        bring_in_clips(shop, bundle)
+
+
+def test_without_the_standard_video_there_is_a_warning(origin, bundle):
+    with zipfile.ZipFile(bundle / "clips.zip") as old:
+        contents = {name: old.read(name) for name in old.namelist() if "/" not in name}
+    with zipfile.ZipFile(bundle / "clips.zip", "w") as clips:
+        for name, content in contents.items():
+            clips.writestr(name, content)
+    write_manifest(bundle, origin.videos.get())
+    shop = make_dataset("shop")
+    bring_in_clips(shop, bundle)
+    video = shop.videos.get()
+    assert not video.file
+    assert "no release" in video.warnings[1]
+
+
+def damaged(bundle, name):
+    content = bytearray((bundle / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["clips.zip", "frames.zip"])
+def test_a_damaged_file_is_refused_and_nothing_is_stored(bundle, name):
+    damaged(bundle, name)
+    shop = make_dataset("shop")
+    with pytest.raises(BundleError, match="copy it again"):
+        bring_in_clips(shop, bundle)
+    assert not Video.objects.filter(dataset=shop).exists()
+    assert not default_storage.exists("shop")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param(lambda b: (b / "manifest.json").unlink(), "no manifest", id="no manifest"),
+        pytest.param(lambda b: (b / "frames.zip").unlink(), "is missing", id="no frames"),
+        pytest.param(
+            lambda b: (b / "manifest.json").write_text(json.dumps({"format": "x/9"})),
+            "of format",
+            id="another format",
+        ),
+    ],
+)
+def test_what_is_no_whole_bundle_is_refused(bundle, spoil, message):
+    spoil(bundle)
+    with pytest.raises(BundleError, match=message):
+        bring_in_clips(make_dataset("shop"), bundle)
+
+
+def test_another_rate_of_annotation_frames_is_refused(bundle):
+    with pytest.raises(BundleError, match="annotation frames a second"):
+        bring_in_clips(make_dataset("shop", annotation_fps=10), bundle)
+
+
+def test_a_bundle_that_lacks_a_frame_is_refused_and_no_row_is_left(origin, bundle):
+    with zipfile.ZipFile(bundle / "frames.zip", "w") as frames:
+        frames.writestr("aisle-c0000/other.jpg", b"")
+    write_manifest(bundle, origin.videos.get())
+    shop = make_dataset("shop")
+    with pytest.raises(BundleError, match="no whole bundle"):
+        bring_in_clips(shop, bundle)
+    assert not shop.videos.exists()

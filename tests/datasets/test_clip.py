@@ -1,0 +1,168 @@
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+
+from datasets.core.media import Limits, read_frames, standardise
+from datasets.files import keep, local_path, work_folder
+from datasets.models import Clip
+from datasets.services import clip as service
+from datasets.services.clip import cut_clip, plan_clips, poster_of
+from datasets.stages import Stage
+from tests.films import make_film
+from tests.make import make_dataset, make_video
+from tests.stamp import read_stamp
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A standard video of 19 s 10 frames: a clip of 15 s and one of 130 frames."""
+    folder = tmp_path_factory.mktemp("film")
+    raw = make_film(folder / "raw.mkv", frames=580)
+    standardise(raw, folder / "film.mp4", longest_side=160, limits=Limits())
+    return folder / "film.mp4"
+
+
+@pytest.fixture
+def video(film):
+    dataset = make_dataset("shop")
+    with work_folder() as folder:
+        (folder / "film.mp4").write_bytes(film.read_bytes())
+        name = keep(folder / "film.mp4", "shop/videos/aisle.mp4")
+    return make_video(dataset, "aisle", file=name, frame_count=580, width=160, height=96)
+
+
+def numbers_in(zip_name):
+    with default_storage.open(zip_name) as file, zipfile.ZipFile(file) as frames:
+        assert {entry.compress_type for entry in frames.infolist()} == {zipfile.ZIP_STORED}
+        return {
+            name: read_stamp(cv2.imdecode(np.frombuffer(frames.read(name), np.uint8), 1))
+            for name in frames.namelist()
+        }
+
+
+def test_clips_are_planned_once(video):
+    assert plan_clips() == 2
+    assert plan_clips() == 0
+    assert list(video.clips.values_list("name", "start_frame", "frame_count")) == [
+        ("aisle-c0000", 0, 450),
+        ("aisle-c0001", 450, 130),
+    ]
+
+
+def test_only_videos_that_are_done_and_long_enough_are_planned():
+    dataset = make_dataset("shop")
+    make_video(dataset, stage=Stage.WAITING)
+    make_video(dataset, frame_count=119)
+    assert plan_clips() == 0
+
+
+def test_planning_needs_two_queries_however_many_videos(django_assert_max_num_queries):
+    dataset = make_dataset("shop")
+    for _ in range(5):
+        make_video(dataset)
+    with django_assert_max_num_queries(4):
+        assert plan_clips() == 15
+
+
+def test_a_clip_gets_its_file_frames_and_poster(video):
+    plan_clips()
+    for planned in video.clips.all():
+        cut_clip(planned.pk)
+    clip = video.clips.get(index=1)
+    assert (clip.stage, clip.file.name) == (Stage.DONE, "shop/clips/aisle-c0001.mp4")
+    with local_path(clip.file.name) as path:
+        numbers = [read_stamp(rgb) for _, rgb in read_frames(path)]
+    assert numbers == list(range(450, 580))
+    assert default_storage.exists("shop/posters/aisle-c0001.jpg")
+
+
+def test_annotation_frame_i_is_clip_frame_6_i_at_5_a_second(video):
+    plan_clips()
+    clip = cut_clip(video.clips.get(index=1).pk)
+    numbers = numbers_in(clip.frames.name)
+    assert list(numbers) == [f"aisle-c0001_frame_{index:04d}.jpg" for index in range(22)]
+    assert list(numbers.values()) == [450 + 6 * index for index in range(22)]
+
+
+@pytest.mark.parametrize(("rate", "count"), [(1, 5), (2, 9), (30, 130)])
+def test_keyframes_are_among_the_annotation_frames_at_any_rate(video, rate, count):
+    video.dataset.annotation_fps = rate
+    video.dataset.save()
+    plan_clips()
+    clip = cut_clip(video.clips.get(index=1).pk)
+    numbers = list(numbers_in(clip.frames.name).values())
+    assert len(numbers) == count
+    assert [numbers[rate * second] for second in range(5)] == [450, 480, 510, 540, 570]
+
+
+def test_the_same_clip_gives_the_same_bytes(video):
+    def contents():
+        names = [f"shop/{kind}" for kind in ("clips", "frames", "posters")]
+        files = [
+            f"{name}/{file}" for name in names for file in default_storage.listdir(name)[1]
+        ]
+        return {name: Path(default_storage.path(name)).read_bytes() for name in files}
+
+    plan_clips()
+    pk = video.clips.get(index=1).pk
+    cut_clip(pk)
+    first = contents()
+    Clip.objects.update(stage=Stage.WAITING, attempts=0)
+    cut_clip(pk)
+    assert len(first) == 3
+    assert contents() == first
+
+
+def test_cutting_twice_changes_nothing(video):
+    plan_clips()
+    pk = video.clips.get(index=1).pk
+    cut_clip(pk)
+    assert cut_clip(pk) is None
+    assert Clip.objects.get(pk=pk).attempts == 1
+
+
+def test_a_clip_in_other_hands_is_left_alone(video):
+    plan_clips()
+    pk = video.clips.get(index=1).pk
+    Clip.objects.claim(pk)
+    assert cut_clip(pk) is None
+    assert not default_storage.exists("shop/clips")
+
+
+def test_a_video_that_is_shorter_than_planned_fails_with_a_sentence(video):
+    clip = Clip.objects.create(
+        video=video, name="aisle-c0000", index=0, start_frame=450, frame_count=450
+    )
+    clip = cut_clip(clip.pk)
+    assert (clip.stage, "only 580 frames" in clip.error) == (Stage.FAILED, True)
+    assert not default_storage.exists("shop/clips")
+
+
+def test_a_worker_killed_in_between_leaves_nothing_that_is_half_made(video, monkeypatch):
+    def dies(rgb, **options):
+        raise KeyboardInterrupt
+
+    plan_clips()
+    pk = video.clips.get(index=1).pk
+    monkeypatch.setattr(service, "encode_jpeg", dies)
+    with pytest.raises(KeyboardInterrupt):
+        cut_clip(pk)
+    assert not default_storage.exists("shop/clips")
+    monkeypatch.undo()
+    Clip.objects.update(lease_until="2000-01-01T00:00Z")
+    assert cut_clip(pk).stage == Stage.DONE
+
+
+def test_a_poster_is_small_and_never_enlarged():
+    def size(width, height):
+        content = poster_of(np.zeros((height, width, 3), dtype=np.uint8))
+        return cv2.imdecode(np.frombuffer(content, np.uint8), 1).shape[:2]
+
+    assert size(1280, 720) == (270, 480)
+    assert size(160, 96) == (96, 160)

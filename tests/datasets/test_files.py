@@ -1,0 +1,126 @@
+import hashlib
+import io
+import os
+import time
+
+import pytest
+from django.core.files.storage import DefaultStorage, Storage, default_storage
+
+from datasets.files import forget_old_work, keep, local_path, sha256_of, work_folder
+
+
+class RemoteStorage(Storage):
+    """A storage without local paths, as S3 is; it keeps bytes in a dictionary."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def _save(self, name, content):
+        self.kept[name] = content.read()
+        return name
+
+    def _open(self, name, mode="rb"):
+        return io.BytesIO(self.kept[name])
+
+    def exists(self, name):
+        return False
+
+
+@pytest.fixture
+def remote(monkeypatch):
+    storage = RemoteStorage()
+    monkeypatch.setattr("datasets.files.default_storage", storage)
+    return storage
+
+
+def test_a_work_folder_is_gone_afterwards_whatever_happened():
+    def fail(folder):
+        (folder / "half").write_text("made")
+        raise KeyError
+
+    with pytest.raises(KeyError), work_folder() as folder:
+        fail(folder)
+    assert not folder.exists()
+
+
+def test_what_is_kept_is_in_the_storage_and_nowhere_else():
+    with work_folder() as folder:
+        (folder / "clip").write_bytes(b"film")
+        assert keep(folder / "clip", "shop/clips/a.mp4") == "shop/clips/a.mp4"
+        assert not (folder / "clip").exists()
+    with default_storage.open("shop/clips/a.mp4") as file:
+        assert file.read() == b"film"
+
+
+def test_keeping_again_replaces_what_is_there():
+    for content in (b"old", b"new"):
+        with work_folder() as folder:
+            (folder / "clip").write_bytes(content)
+            keep(folder / "clip", "shop/a.mp4")
+    with default_storage.open("shop/a.mp4") as file:
+        assert file.read() == b"new"
+    assert default_storage.listdir("shop") == ([], ["a.mp4"])
+
+
+def test_the_first_file_of_a_process_replaces_what_is_there_too(monkeypatch, settings):
+    """The storage is opened when it is first used; that must not change how a file is kept."""
+    place = settings.MEDIA_ROOT / "shop"
+    place.mkdir(parents=True)
+    (place / "a.mp4").write_bytes(b"old")
+    monkeypatch.setattr("datasets.files.default_storage", DefaultStorage())
+    with work_folder() as folder:
+        (folder / "clip").write_bytes(b"new")
+        keep(folder / "clip", "shop/a.mp4")
+    assert [path.name for path in place.iterdir()] == ["a.mp4"]
+    assert (place / "a.mp4").read_bytes() == b"new"
+
+
+def test_a_file_from_another_disk_is_copied_beside_its_place_first(monkeypatch, tmp_path):
+    (tmp_path / "clip").write_bytes(b"film")
+    replace, calls = type(tmp_path).replace, []
+
+    def other_disk(self, target):
+        calls.append(self)
+        if len(calls) == 1:
+            raise OSError(18, "Invalid cross-device link")
+        return replace(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "replace", other_disk)
+    keep(tmp_path / "clip", "shop/a.mp4")
+    assert default_storage.listdir("shop") == ([], ["a.mp4"])
+    assert not (tmp_path / "clip").exists()
+
+
+def test_a_local_file_is_read_in_its_place():
+    with work_folder() as folder:
+        (folder / "clip").write_bytes(b"film")
+        keep(folder / "clip", "shop/a.mp4")
+    with local_path("shop/a.mp4") as path:
+        assert path.read_bytes() == b"film"
+        assert str(path) == default_storage.path("shop/a.mp4")
+
+
+def test_a_remote_file_is_read_from_a_copy_that_is_gone_afterwards(remote):
+    with work_folder() as folder:
+        (folder / "clip").write_bytes(b"film")
+        keep(folder / "clip", "shop/a.mp4")
+    with local_path("shop/a.mp4") as path:
+        assert path.read_bytes() == b"film"
+        assert path.name == "a.mp4"
+    assert not path.exists()
+
+
+def test_a_hash_is_that_of_the_content(tmp_path):
+    (tmp_path / "a").write_bytes(b"film" * 999_999)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"film" * 999_999).hexdigest()
+
+
+def test_only_work_of_yesterday_is_forgotten():
+    with work_folder() as now, work_folder() as old:
+        (old / "half").write_text("made")
+        yesterday = time.time() - 2 * 86400
+        os.utime(old, (yesterday, yesterday))
+        assert forget_old_work() == 1
+        assert now.exists()
+        assert not old.exists()
+        old.mkdir()

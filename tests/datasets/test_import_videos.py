@@ -1,0 +1,74 @@
+import zipfile
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from datasets.models import Dataset
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def videos(tmp_path):
+    path = tmp_path / "videos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("walk.mp4", b"1")
+        archive.writestr("run.mp4", b"2")
+        archive.writestr("notes.txt", b"3")
+    return path
+
+
+def imported(*arguments, **options):
+    out = StringIO()
+    call_command("import_videos", *map(str, arguments), stdout=out, **options)
+    return out.getvalue()
+
+
+def test_a_zip_becomes_the_videos_of_a_new_dataset(videos):
+    said = imported(videos, "--dataset", "shop", "--vocabulary", "street", "--threshold", "0.3")
+    dataset = Dataset.objects.get()
+    assert (dataset.name, dataset.threshold, dataset.groups.count()) == ("shop", 0.3, 8)
+    assert dataset.videos.count() == 2
+    assert "2 new videos in dataset shop, 2 in all." in said
+
+
+def test_each_refused_member_gets_its_sentence(videos):
+    said = imported(videos, "--dataset", "shop")
+    assert "not taken: notes.txt: not a video by its name" in said
+
+
+def test_the_second_time_nothing_is_new(videos):
+    imported(videos, "--dataset", "shop")
+    assert "0 new videos in dataset shop, 2 in all." in imported(videos, "--dataset", "shop")
+
+
+def test_settings_of_a_dataset_that_is_there_stay(videos):
+    imported(videos, "--dataset", "shop")
+    said = imported(videos, "--dataset", "shop", "--threshold", "0.9")
+    assert "settings stay" in said
+    assert Dataset.objects.get().threshold == 0.45
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "Shop 1"], "dataset 'Shop 1' cannot be made"),
+        (["--dataset", "shop", "--vocabulary", "none"], "there is no vocabulary 'none'"),
+        (["--dataset", "shop", "--annotation-fps", "7"], "annotation_fps"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_a_sentence(videos, arguments, message):
+    with pytest.raises(CommandError, match=message):
+        imported(videos, *arguments)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(CommandError, match="there is no file"):
+        imported(tmp_path / "none.zip", "--dataset", "shop")
+
+
+def test_a_bad_zip_is_refused_with_its_name(tmp_path):
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(CommandError, match=r"text\.zip: not a whole zip"):
+        imported(tmp_path / "text.zip", "--dataset", "shop")

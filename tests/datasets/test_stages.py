@@ -1,0 +1,197 @@
+import os
+import socket
+import subprocess
+import time
+from datetime import timedelta
+
+import psutil
+import pytest
+from django.utils import timezone
+
+from datasets.models import Dataset, Video
+from datasets.stages import MAX_ATTEMPTS, ClaimLostError, Stage, is_dead_here, this_worker
+
+MINUTE = timedelta(minutes=1)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def video():
+    return Video.objects.create(
+        dataset=Dataset.objects.create(name="shop"), name="aisle", sha256="0" * 64, size=1
+    )
+
+
+def worker_that_is_gone():
+    """The name of a process of this host that has ended."""
+    process = subprocess.Popen(["sleep", "60"])
+    started = psutil.Process(process.pid).create_time()
+    process.kill()
+    process.wait()
+    return f"{socket.gethostname()}/{process.pid}/{started:.0f}"
+
+
+def test_a_row_is_claimed_once(video):
+    assert Video.objects.claim(video.pk) == video
+    assert Video.objects.claim(video.pk) is None
+
+
+def test_a_claim_begins_afresh(video):
+    claimed = Video.objects.claim(video.pk)
+    assert (claimed.stage, claimed.attempts, claimed.progress) == (Stage.RUNNING, 1, 0.0)
+    assert claimed.worker == this_worker()
+    assert claimed.lease_until > timezone.now() + MINUTE
+
+
+def test_a_row_whose_lease_has_run_out_can_be_claimed_again(video):
+    Video.objects.claim(video.pk, lease=-MINUTE)
+    assert Video.objects.claim(video.pk).attempts == 2
+
+
+def test_a_late_worker_cannot_overwrite_its_successor(video):
+    late = Video.objects.claim(video.pk, lease=-MINUTE)
+    Video.objects.claim(video.pk)
+    with pytest.raises(ClaimLostError):
+        late.finish()
+
+
+def test_a_late_workers_error_does_not_hide_that_the_claim_is_lost(video):
+    late = Video.objects.claim(video.pk, lease=-MINUTE)
+    successor = Video.objects.claim(video.pk)
+    with pytest.raises(ClaimLostError), late.working(ValueError):
+        raise ValueError("no video stream")
+    successor.refresh_from_db()
+    assert (successor.stage, successor.error) == (Stage.RUNNING, "")
+
+
+def test_what_is_finished_has_its_results(video):
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working():
+        claimed.finish(width=640)
+    assert (claimed.stage, claimed.progress, claimed.width) == (Stage.DONE, 1.0, 640)
+    assert claimed.lease_until is None
+    assert Video.objects.claim(video.pk) is None
+
+
+def test_expected_errors_are_kept_for_the_operator(video):
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working(ValueError):
+        raise ValueError("no video stream")
+    video.refresh_from_db()
+    assert (video.stage, video.error) == (Stage.FAILED, "no video stream")
+
+
+def test_unexpected_errors_are_kept_and_raised(video):
+    claimed = Video.objects.claim(video.pk)
+    with pytest.raises(ZeroDivisionError), claimed.working(ValueError):
+        1 / 0  # noqa: B018
+    video.refresh_from_db()
+    assert video.error.startswith("Unexpected ZeroDivisionError")
+
+
+def test_a_worker_that_is_stopped_by_hand_leaves_its_row_to_the_next(video):
+    claimed = Video.objects.claim(video.pk)
+    with pytest.raises(KeyboardInterrupt), claimed.working(ValueError):
+        raise KeyboardInterrupt
+    video.refresh_from_db()
+    assert video.stage == Stage.RUNNING
+
+
+def test_retry_sends_a_failed_row_back(video):
+    Video.objects.claim(video.pk).fail("disk full")
+    assert Video.objects.retry() == 1
+    again = Video.objects.claim(video.pk)
+    assert (again.attempts, again.error) == (1, "")
+
+
+def test_retry_leaves_all_other_rows_alone(video):
+    Video.objects.claim(video.pk)
+    assert Video.objects.retry() == 0
+
+
+def test_a_row_that_keeps_killing_its_worker_is_given_up(video):
+    for _ in range(MAX_ATTEMPTS):
+        Video.objects.claim(video.pk, lease=-MINUTE)
+    assert Video.objects.claim(video.pk) is None
+    assert Video.objects.give_up() == 1
+    video.refresh_from_db()
+    assert (video.stage, "died 3 times" in video.error) == (Stage.FAILED, True)
+
+
+def test_a_row_is_handed_out_once_within_a_while(video):
+    assert Video.objects.hand_out(limit=10) == [video.pk]
+    assert Video.objects.hand_out(limit=10) == []
+
+
+def test_no_more_rows_are_handed_out_than_asked_for(video):
+    other = Video.objects.create(dataset=video.dataset, name="door", sha256="1" * 64, size=1)
+    assert Video.objects.hand_out(limit=1) == [video.pk]
+    assert Video.objects.hand_out(limit=1) == [other.pk]
+
+
+def test_the_rows_of_a_dead_worker_are_taken_back_at_once(video):
+    Video.objects.claim(video.pk)
+    Video.objects.update(worker=worker_that_is_gone())
+    assert Video.objects.take_back_from_the_dead() == 1
+    assert Video.objects.hand_out(limit=10) == [video.pk]
+    assert Video.objects.claim(video.pk).attempts == 2
+
+
+@pytest.mark.parametrize("worker", ["another-host/1/1", "", "nonsense"])
+def test_nobody_is_declared_dead_who_cannot_be_seen(video, worker):
+    Video.objects.claim(video.pk)
+    Video.objects.update(worker=worker)
+    assert Video.objects.take_back_from_the_dead() == 0
+
+
+def test_a_living_worker_keeps_its_rows(video):
+    Video.objects.claim(video.pk)
+    assert Video.objects.take_back_from_the_dead() == 0
+
+
+def test_a_new_process_with_an_old_number_is_not_the_old_worker():
+    host, pid, started = this_worker().split("/")
+    assert not is_dead_here(this_worker())
+    assert int(pid) == os.getpid()
+    assert is_dead_here(f"{host}/{pid}/{int(started) - 60}")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_heartbeat_renews_the_lease_while_the_work_goes_on(video, settings):
+    settings.LEASE = timedelta(seconds=0.4)
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working():
+        time.sleep(1.2)
+        assert Video.objects.claim(video.pk) is None
+        claimed.finish()
+    assert claimed.attempts == 1
+
+
+def test_progress_is_shown_but_not_written_more_than_once_a_second(
+    video, django_assert_num_queries
+):
+    claimed = Video.objects.claim(video.pk)
+    with django_assert_num_queries(1):
+        for share in range(100):
+            claimed.report(0.25 + share / 1000)
+    video.refresh_from_db()
+    assert video.progress == 0.25
+
+
+def test_progress_stays_between_0_and_1(video):
+    Video.objects.claim(video.pk).report(7)
+    video.refresh_from_db()
+    assert video.progress == 1.0
+
+
+def test_a_late_worker_reports_nothing(video):
+    late = Video.objects.claim(video.pk, lease=-MINUTE)
+    Video.objects.claim(video.pk)
+    late.report(0.9)
+    video.refresh_from_db()
+    assert video.progress == 0.0
+
+
+def test_counts_name_every_stage(video):
+    assert Video.objects.counts() == {"waiting": 1, "running": 0, "done": 0, "failed": 0}

@@ -1,0 +1,88 @@
+import pytest
+from django.core.files.storage import default_storage
+
+from datasets.core.media import read_frames
+from datasets.files import keep, local_path
+from datasets.models import Video
+from datasets.services.standardise import standardise_video
+from datasets.stages import Stage
+from tests.films import make_film
+from tests.make import make_dataset
+from tests.stamp import read_stamp
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def raw_video(tmp_path):
+    def make(dataset=None, **film):
+        path = make_film(tmp_path / "film.mkv", **film)
+        name = keep(path, "shop/raw/0000-aisle")
+        return Video.objects.create(
+            dataset=dataset or make_dataset("shop"), name="aisle", original_name="Aisle 3.mkv",
+            sha256="0" * 64, size=1, raw=name,
+        )  # fmt: skip
+
+    return make
+
+
+def test_a_raw_video_becomes_a_standard_video(raw_video):
+    video = standardise_video(raw_video(frames=125, rate=25).pk)
+    assert (video.stage, video.file.name) == (Stage.DONE, "shop/videos/aisle.mp4")
+    assert (video.width, video.height, video.frame_count) == (160, 96, 150)
+    assert video.probe["frame_rate"] == "25"
+    assert "Brought from 25 to 30 frames a second." in video.changes
+    assert video.warnings == []
+    with local_path(video.file.name) as path:
+        assert read_stamp(next(rgb for _, rgb in read_frames(path))) == 0
+
+
+def test_the_settings_of_the_dataset_hold(raw_video):
+    dataset = make_dataset("shop", longest_side=80)
+    video = standardise_video(raw_video(dataset, frames=150).pk)
+    assert (video.width, video.height) == (80, 48)
+
+
+def test_the_limits_of_the_installation_hold(raw_video, settings):
+    settings.MAX_VIDEO_SECONDS = 2
+    video = standardise_video(raw_video(frames=150).pk)
+    assert (video.stage, "at most 2 s" in video.error) == (Stage.FAILED, True)
+
+
+def test_a_bad_video_fails_with_its_own_name_and_leaves_no_file(raw_video):
+    pk = raw_video(frames=5).pk
+    video = standardise_video(pk)
+    assert video.stage == Stage.FAILED
+    assert video.error.startswith("Aisle 3.mkv is only 0.17 s long")
+    assert not default_storage.exists("shop/videos/aisle.mp4")
+
+
+def test_a_raw_file_that_is_gone_fails_with_a_sentence(raw_video):
+    pk = raw_video(frames=30).pk
+    default_storage.delete("shop/raw/0000-aisle")
+    assert "No such file" in standardise_video(pk).error
+
+
+def test_a_video_too_short_for_a_clip_says_so(raw_video):
+    video = standardise_video(raw_video(frames=60).pk)
+    assert video.warnings == ["It has 2.0 s and makes no clip: a clip needs 4 s."]
+
+
+def test_a_tail_that_is_left_over_is_told(raw_video):
+    video = standardise_video(raw_video(frames=510).pk)
+    assert "The last 2.0 s are left over: too short for a clip." in video.changes
+
+
+def test_standardising_twice_changes_nothing(raw_video):
+    pk = raw_video(frames=30).pk
+    video = standardise_video(pk)
+    assert standardise_video(pk) is None
+    video.refresh_from_db()
+    assert video.attempts == 1
+
+
+def test_a_video_in_other_hands_is_left_alone(raw_video):
+    pk = raw_video(frames=30).pk
+    Video.objects.claim(pk)
+    assert standardise_video(pk) is None
+    assert not default_storage.exists("shop/videos/aisle.mp4")

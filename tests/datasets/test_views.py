@@ -1,0 +1,273 @@
+import io
+import zipfile
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from datasets.core.naming import frame_name
+from datasets.models import Dataset, Member, Upload
+from datasets.selectors import dataset_cards, visible_datasets
+from tests.make import make_clips, make_dataset, make_user, make_video
+
+pytestmark = pytest.mark.django_db
+
+NEW = {
+    "name": "shop",
+    "description": "",
+    "vocabulary": "street",
+    "vocabulary_text": "",
+    "detector": "rfdetr-nano",
+    "weights": "",
+    "threshold": "0.4",
+    "longest_side": "640",
+    "annotation_fps": "5",
+    "frame_stride": "1",
+}
+OWN_YAML = (
+    "groups: [{name: posture, choice: one, required: true, "
+    "label_type: PERSON_MOVEMENT, actions: {1: stand, 2: sit}}]"
+)
+OWN_PBTXT = 'item { name: "bend/bow" id: 1 label_type: PERSON_MOVEMENT }'
+
+
+@pytest.fixture
+def admin():
+    return make_user()
+
+
+@pytest.fixture
+def dataset(admin):
+    return make_dataset("shop", admin=admin)
+
+
+@pytest.fixture
+def reviewer(dataset):
+    user = make_user()
+    Member.objects.create(dataset=dataset, user=user, role=Member.Role.REVIEWER)
+    return user
+
+
+@pytest.fixture
+def clip(dataset):
+    return make_clips(make_video(dataset, "aisle"))[0]
+
+
+def a_zip():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("aisle.mp4", b"not really a video")
+    return ContentFile(content.getvalue(), name="videos.zip")
+
+
+def page_names(clip):
+    here = [clip.video.dataset.name, clip.name]
+    return [
+        reverse("datasets:videos", args=here[:1]),
+        reverse("datasets:clip-file", args=here),
+        reverse("datasets:poster", args=here),
+        reverse("datasets:keyframe", args=[*here, 2]),
+    ]
+
+
+def test_who_is_not_logged_in_is_sent_to_the_log_in(client, clip):
+    for page in [reverse("datasets:list"), reverse("datasets:new"), *page_names(clip)]:
+        assert client.get(page)["Location"] == f"/login/?next={page}"
+
+
+def test_a_stranger_finds_nothing(client, clip):
+    client.force_login(make_user())
+    for page in [*page_names(clip), reverse("datasets:upload", args=["shop"])]:
+        assert client.get(page).status_code == 404
+    assert "shop" not in client.get(reverse("datasets:list")).content.decode()
+
+
+def test_the_list_shows_what_each_dataset_holds(client, admin, clip):
+    client.force_login(admin)
+    page = client.get(reverse("datasets:list")).content.decode()
+    assert reverse("qc:overview", args=["shop"]) in page
+    (card,) = dataset_cards(admin)
+    assert (card["videos"], card["clips"], card["seconds"]) == (1, 3, 35.0)
+
+
+def test_the_list_takes_the_same_queries_for_many_datasets(
+    admin, clip, django_assert_num_queries
+):
+    for _ in range(5):
+        make_clips(make_video(make_dataset(admin=admin)))
+    with django_assert_num_queries(4):
+        dataset_cards(admin)
+
+
+def test_a_simulated_dataset_says_so(client, admin):
+    make_dataset("play", admin=admin, is_simulated=True)
+    client.force_login(admin)
+    for page in ("datasets:list", "datasets:videos"):
+        url = reverse(page, args=[] if page.endswith("list") else ["play"])
+        assert "Simulated" in client.get(url).content.decode()
+
+
+def test_an_admin_may_run_a_dataset_and_a_reviewer_may_not(dataset, admin, reviewer):
+    assert visible_datasets(admin).get().can_run
+    assert not visible_datasets(reviewer).get().can_run
+
+
+def test_who_makes_a_dataset_is_its_admin(client):
+    user = make_user()
+    client.force_login(user)
+    response = client.post(reverse("datasets:new"), NEW)
+    assert response["Location"] == reverse("datasets:upload", args=["shop"])
+    made = Dataset.objects.run_by(user).get()
+    assert (made.detector, made.threshold, made.groups.count()) == ("rfdetr-nano", 0.4, 8)
+
+
+@pytest.mark.parametrize("text", [OWN_YAML, OWN_PBTXT], ids=["YAML", "pbtxt"])
+def test_a_pasted_vocabulary_is_taken(client, text):
+    client.force_login(make_user())
+    client.post(reverse("datasets:new"), NEW | {"vocabulary": "own", "vocabulary_text": text})
+    assert Dataset.objects.get().actions.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param({"name": "Not a name"}, "letters, numbers", id="name"),
+        pytest.param({"vocabulary": "own"}, "Paste the vocabulary", id="nothing pasted"),
+        pytest.param(
+            {"vocabulary": "own", "vocabulary_text": "x: 1"},
+            "is not a vocabulary",
+            id="no YAML",
+        ),
+        pytest.param({"weights": "/etc/passwd"}, "not a path", id="a path"),
+        pytest.param({"weights": "../secret"}, "not a path", id="out of the folder"),
+        pytest.param({"detector": "onnx"}, "needs the name of a file", id="no weights"),
+        pytest.param({"threshold": "2"}, "less than or equal to 1", id="threshold"),
+    ],
+)
+def test_a_wrong_dataset_is_refused_with_a_sentence(client, change, sentence):
+    client.force_login(make_user())
+    page = client.post(reverse("datasets:new"), NEW | change)
+    assert sentence in page.content.decode()
+    assert not Dataset.objects.exists()
+
+
+def test_a_name_that_is_taken_does_not_lead_into_that_dataset(client, dataset):
+    client.force_login(make_user())
+    page = client.post(reverse("datasets:new"), NEW)
+    assert "already" in page.content.decode()
+    assert dataset.members.count() == 1
+
+
+def test_an_uploaded_zip_waits_to_be_unpacked(client, admin, dataset):
+    client.force_login(admin)
+    response = client.post(reverse("datasets:upload", args=["shop"]), {"file": a_zip()})
+    assert response["Location"] == reverse("qc:overview", args=["shop"])
+    upload = Upload.objects.get()
+    assert (upload.original_name, upload.stage) == ("videos.zip", "waiting")
+    assert default_storage.exists(upload.file.name)
+
+
+def test_the_pages_script_is_told_where_to_go_on(client, admin, dataset):
+    client.force_login(admin)
+    url = reverse("datasets:upload", args=["shop"])
+    response = client.post(url, {"file": a_zip()}, headers={"X-Requested-With": "x"})
+    assert (response.status_code, response["Location"]) == (201, "/datasets/shop/")
+
+
+def test_what_is_no_zip_is_refused_with_a_sentence(client, admin, dataset):
+    client.force_login(admin)
+    wrong = ContentFile(b"hello", name="notes.txt")
+    page = client.post(reverse("datasets:upload", args=["shop"]), {"file": wrong})
+    assert page.status_code == 422
+    assert "notes.txt is not a zip" in page.content.decode()
+
+
+def test_a_zip_over_the_limit_is_refused(client, admin, dataset, settings):
+    settings.MAX_ZIP_BYTES = 10
+    client.force_login(admin)
+    page = client.post(reverse("datasets:upload", args=["shop"]), {"file": a_zip()})
+    assert "at most" in page.content.decode()
+
+
+def test_a_reviewer_uploads_nothing(client, reviewer):
+    client.force_login(reviewer)
+    response = client.post(reverse("datasets:upload", args=["shop"]), {"file": a_zip()})
+    assert response.status_code == 404
+    assert not Upload.objects.exists()
+
+
+def test_the_videos_tell_what_was_changed_and_what_is_odd(client, admin, dataset):
+    make_video(
+        dataset, "aisle", changes=["HEVC became H.264."], warnings=["6 frames are damaged."],
+        probe={"codec": "hevc", "seconds": 35.02},
+    )  # fmt: skip
+    make_video(dataset, "gate", stage="failed", error="gate.mp4 has no video stream.")
+    client.force_login(admin)
+    page = client.get(reverse("datasets:videos", args=["shop"])).content.decode()
+    for text in ("HEVC became H.264.", "6 frames are damaged.", "hevc", "no video stream"):
+        assert text in page
+
+
+def test_a_clip_can_be_sought_in(client, admin, clip):
+    clip.file = default_storage.save("shop/clips/a.mp4", ContentFile(b"0123456789"))
+    clip.save()
+    client.force_login(admin)
+    url = reverse("datasets:clip-file", args=["shop", clip.name])
+    response = client.get(url, headers={"Range": "bytes=2-4"})
+    assert response.status_code == 206
+    assert b"".join(response.streaming_content) == b"234"
+
+
+def test_a_keyframe_is_the_picture_that_annotators_see(client, admin, clip):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as frames:
+        frames.writestr(frame_name(clip.name, 10), b"picture of second 2")
+    clip.frames = default_storage.save("shop/frames/a.zip", ContentFile(content.getvalue()))
+    clip.save()
+    client.force_login(admin)
+    url = reverse("datasets:keyframe", args=["shop", clip.name, 2])
+    assert client.get(url).content == b"picture of second 2"
+    missing = reverse("datasets:keyframe", args=["shop", clip.name, 9])
+    assert client.get(missing).status_code == 404
+
+
+def test_a_clip_without_files_has_no_keyframe(client, admin, clip):
+    client.force_login(admin)
+    assert (
+        client.get(reverse("datasets:keyframe", args=["shop", clip.name, 2])).status_code == 404
+    )
+
+
+def test_failed_work_is_sent_back_one_row_or_all(client, admin, dataset):
+    first, second = (make_video(dataset, stage="failed", error="broken") for _ in range(2))
+    client.force_login(admin)
+    url = reverse("datasets:retry", args=["shop", "video"])
+    assert client.post(url, {"pk": first.pk})["Location"] == "/datasets/shop/"
+    second.refresh_from_db()
+    assert second.stage == "failed"
+    client.post(url)
+    assert {video.stage for video in dataset.videos.all()} == {"waiting"}
+
+
+def test_only_an_admin_sends_failed_work_back(client, reviewer, dataset):
+    video = make_video(dataset, stage="failed")
+    client.force_login(reviewer)
+    url = reverse("datasets:retry", args=["shop", "video"])
+    assert client.post(url, {"pk": video.pk}).status_code == 404
+    video.refresh_from_db()
+    assert video.stage == "failed"
+
+
+def test_another_datasets_row_is_not_tried_again(client, admin, dataset):
+    strange = make_video(make_dataset(), stage="failed")
+    client.force_login(admin)
+    client.post(reverse("datasets:retry", args=["shop", "video"]), {"pk": strange.pk})
+    strange.refresh_from_db()
+    assert strange.stage == "failed"
+
+
+def test_retry_wants_a_post_and_a_kind_there_is(client, admin, dataset):
+    client.force_login(admin)
+    assert client.get(reverse("datasets:retry", args=["shop", "video"])).status_code == 405
+    assert client.post(reverse("datasets:retry", args=["shop", "nothing"])).status_code == 404
