@@ -1,0 +1,52 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tracking.core.association import associate
+
+gains = arrays(
+    np.float64, st.tuples(st.integers(0, 4), st.integers(0, 4)), elements=st.floats(0, 1)
+)
+
+
+def best_total(gain: np.ndarray, least: float) -> float:
+    """By trying everything."""
+    allowed = np.where(gain >= least, gain, 0.0)
+    if gain.shape[0] > gain.shape[1]:
+        allowed = allowed.T
+    rows, columns = allowed.shape
+    orders = itertools.permutations(range(columns), rows)
+    return max(
+        sum(allowed[row, column] for row, column in enumerate(order)) for order in orders
+    )
+
+
+def test_the_best_sum_wins_over_the_best_pair():
+    found = associate(np.array([[0.9, 0.8], [0.8, 0.1]]), least=0.3)
+    assert list(zip(found.rows, found.columns, strict=True)) == [(0, 1), (1, 0)]
+
+
+def test_a_pair_below_the_bar_stays_apart_and_pushes_nobody():
+    found = associate(np.array([[0.5, 0.29], [0.29, 0.0]]), least=0.3)
+    assert found.rows.tolist() == [0]
+    assert found.free_rows.tolist() == [1]
+    assert found.free_columns.tolist() == [1]
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
+def test_nothing_to_pair(shape):
+    found = associate(np.zeros(shape), least=0.3)
+    assert (len(found.free_rows), len(found.free_columns)) == shape
+    assert len(found.rows) == 0
+
+
+@given(gains)
+def test_no_other_assignment_gains_more(gain):
+    found = associate(gain, least=0.3)
+    assert gain[found.rows, found.columns].sum() == pytest.approx(best_total(gain, 0.3))
+    assert sorted([*found.rows, *found.free_rows]) == list(range(gain.shape[0]))
+    assert sorted([*found.columns, *found.free_columns]) == list(range(gain.shape[1]))

@@ -1,0 +1,151 @@
+"""Scenes of boxes that walk on straight lines at a steady speed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tracking.core.boxes import Detections, no_detections, pairwise_iou
+from tracking.core.sort import TrackerParameters, follow
+
+FPS = 30
+
+
+def scene(
+    frame_count: int,
+    *people: tuple[int, float, float, int],
+    score: float = 0.9,
+    hidden: range = range(0),
+) -> list[Detections]:
+    """People `(first frame, left side, pixels a frame, how many frames)`, 40 x 100 pixels."""
+    frames = []
+    for frame in range(frame_count):
+        boxes = [
+            [left + speed * (frame - first), 50, left + speed * (frame - first) + 40, 150]
+            for first, left, speed, length in people
+            if first <= frame < first + length and frame not in hidden
+        ]
+        frames.append(
+            Detections(np.array(boxes, dtype=float).reshape(-1, 4), np.full(len(boxes), score))
+        )
+    return frames
+
+
+def test_everybody_is_followed_from_the_first_frame_to_the_last():
+    tracks = follow(scene(60, (0, 0, 2, 60), (10, 300, -1, 50)), fps=FPS)
+    assert [(t.track_id, t.frames[0], t.frames[-1]) for t in tracks] == [
+        (1, 0, 59),
+        (2, 10, 59),
+    ]
+
+
+def test_people_who_pass_each_other_keep_their_names():
+    tracks = follow(scene(100, (0, 0, 4, 100), (0, 400, -4, 100)), fps=FPS)
+    assert len(tracks) == 2
+    assert tracks[0].boxes[-1, 0] == pytest.approx(396, abs=4)
+    assert tracks[1].boxes[-1, 0] == pytest.approx(4, abs=4)
+
+
+def test_somebody_hidden_for_half_a_second_is_the_same_person_and_is_filled_in():
+    (track,) = follow(scene(90, (0, 0, 2, 90), hidden=range(40, 55)), fps=FPS)
+    assert track.frames.tolist() == list(range(90))
+    assert np.isnan(track.scores[40:55]).all()
+    assert track.boxes[40:55, 0] == pytest.approx(2.0 * np.arange(40, 55), abs=3)
+
+
+def test_somebody_who_comes_back_after_three_seconds_is_another():
+    seen = scene(200, (0, 0, 0, 50), (150, 0, 0, 50))
+    assert len(follow(seen, fps=FPS)) == 2
+
+
+def test_low_scores_go_on_with_a_track_but_begin_none():
+    fading = scene(60, (0, 0, 1, 60))
+    faint = scene(60, (0, 0, 1, 60), score=0.2)
+    (track,) = follow(fading[:30] + faint[30:], fps=FPS)
+    assert track.frames[-1] == 59
+    assert follow(faint, fps=FPS) == []
+
+
+def test_the_weakest_scores_count_for_nothing():
+    parameters = TrackerParameters()
+    nothing = scene(60, (0, 0, 1, 60), score=parameters.low_score / 2)
+    assert follow(scene(30, (0, 0, 1, 30)) + nothing[30:], fps=FPS)[0].frames[-1] == 29
+
+
+def test_a_flicker_is_nobody():
+    seen = scene(60, (0, 0, 1, 60), (20, 300, 0, 3))
+    assert len(follow(seen, fps=FPS)) == 1
+
+
+def test_a_second_box_over_a_followed_person_is_not_a_second_person():
+    seen = scene(60, (0, 0, 1, 60))
+    doubled = [
+        Detections(np.concatenate([one.boxes, one.boxes + 2]), np.array([0.9, 0.6]))
+        for one in seen
+    ]
+    assert len(follow(seen[:10] + doubled[10:], fps=FPS)) == 1
+
+
+@pytest.mark.parametrize("stride", [2, 3, 5, 10])
+def test_frames_not_looked_at_are_filled_in(stride):
+    every = scene(91, (0, 0, 2, 91), (0, 400, -1, 91))
+    some = [one if frame % stride == 0 else None for frame, one in enumerate(every)]
+    truth, ours = follow(every, fps=FPS), follow(some, fps=FPS)
+    last = 90 // stride * stride
+    assert [track.frames.tolist() for track in ours] == [list(range(last + 1))] * 2
+    for mine, true in zip(ours, truth, strict=True):
+        assert np.diag(pairwise_iou(mine.boxes, true.boxes[: last + 1])).min() > 0.85
+
+
+def test_one_look_a_second_still_follows_somebody_slow():
+    every = scene(151, (0, 0, 0.3, 151))
+    some = [one if frame % 30 == 0 else None for frame, one in enumerate(every)]
+    (track,) = follow(some, fps=FPS)
+    assert track.frames.tolist() == list(range(151))
+
+
+def test_half_the_frame_rate_finds_the_same_people():
+    every = scene(120, (0, 0, 2, 120), (20, 400, -2, 80))
+    full, half = follow(every, fps=FPS), follow(every[::2], fps=FPS / 2)
+    assert len(full) == len(half) == 2
+    assert half[1].frames[0] * 2 == full[1].frames[0]
+
+
+def test_a_look_that_sees_nobody_differs_from_no_look():
+    person = scene(100, (0, 0, 0, 100))
+    empty = [*person[:30], *[no_detections()] * 60, *person[90:]]
+    unseen = [*person[:30], *[None] * 60, *person[90:]]
+    assert len(follow(empty, fps=FPS)) == 2
+    assert len(follow(unseen, fps=FPS)) == 1
+
+
+@pytest.mark.parametrize(
+    "frames", [[], [None, None], [no_detections()] * 5], ids=["no frames", "no looks", "nobody"]
+)
+def test_nothing_gives_nobody(frames):
+    assert follow(frames, fps=FPS) == []
+
+
+def test_the_clip_before_does_not_matter():
+    seen = scene(60, (0, 0, 2, 60), (5, 300, 0, 50))
+    first = follow(seen, fps=FPS)
+    follow(scene(60, (0, 100, 3, 60)), fps=FPS)
+    again = follow(seen, fps=FPS)
+    for a, b in zip(first, again, strict=True):
+        assert a.track_id == b.track_id
+        assert np.array_equal(a.boxes, b.boxes)
+
+
+def test_the_order_of_detections_in_a_frame_does_not_matter():
+    seen = scene(60, (0, 0, 2, 60), (0, 300, -2, 60), (0, 150, 0, 60))
+    turned = [Detections(one.boxes[::-1], one.scores[::-1]) for one in seen]
+    ours = sorted(track.boxes.tolist() for track in follow(seen, fps=FPS))
+    theirs = sorted(track.boxes.tolist() for track in follow(turned, fps=FPS))
+    assert ours == theirs
+
+
+def test_the_bar_for_a_new_person_is_a_parameter():
+    seen = scene(60, (0, 0, 2, 60), score=0.4)
+    parameters = replace(TrackerParameters(), high_score=0.3, confirming_score=0.3)
+    assert follow(seen, fps=FPS) == []
+    assert len(follow(seen, fps=FPS, parameters=parameters)) == 1

@@ -1,0 +1,352 @@
+import hashlib
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from datasets.core.ava import load_proposals
+from datasets.core.naming import frame_name
+from datasets.models import Clip, Dataset
+from datasets.services.bundle import bring_in_clips
+from datasets.stages import Stage
+from tests.make import make_clips, make_dataset, make_run, make_video
+from tests.material import content_of, make_bundled_video, make_ready_run
+from tracking.core import trackfile
+from tracking.core.legacy import load_dense
+from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
+from tracking.services.bundle import (
+    BundleError,
+    bring_in_bundle,
+    make_bundle,
+    order_bundle,
+    read_manifest,
+)
+from tracking.services.link import plan_linkings
+from tracking.services.track import plan_runs
+
+pytestmark = pytest.mark.django_db
+
+FILES = [
+    "clips.zip",
+    "dense_proposals.pkl",
+    "dense_proposals_mmaction2.pkl",
+    "frames.zip",
+    "manifest.json",
+    "tracking_jsons.zip",
+]
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+@pytest.fixture
+def video(dataset):
+    return make_bundled_video(dataset, name="aisle")
+
+
+@pytest.fixture
+def folder(dataset, video):
+    """The files of a finished bundle."""
+    bundle = make_bundle(order_bundle(dataset).pk)
+    assert bundle.stage == Stage.DONE, bundle.error
+    return Path(default_storage.path(bundle.folder))
+
+
+@pytest.fixture
+def elsewhere(folder, tmp_path):
+    """The same files on a machine that has never seen the dataset."""
+    copy = shutil.copytree(folder, tmp_path / "bundle")
+    Dataset.objects.all().delete()
+    shutil.rmtree(default_storage.path("shop"))
+    return copy
+
+
+def edit(folder, change, *, name="manifest.json"):
+    """Change the manifest's JSON in place."""
+    raw = json.loads((folder / name).read_bytes())
+    change(raw)
+    (folder / name).write_text(json.dumps(raw))
+
+
+def replace_tracks(folder, content):
+    """Put another `tracking_jsons.zip` in place, and into the manifest."""
+    path = folder / "tracking_jsons.zip"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, old in members.items():
+            archive.writestr(name, content(name, old))
+    facts = {
+        "size": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    edit(folder, lambda raw: raw["files"].update({path.name: facts}))
+
+
+def test_a_bundle_has_its_files_with_their_hashes(folder):
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    bundle = Bundle.objects.get()
+    assert sorted(bundle.files) == FILES
+    for name, facts in bundle.files.items():
+        content = (folder / name).read_bytes()
+        assert facts == {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    said = read_manifest(folder).files
+    assert sorted(said) == [name for name in FILES if name != "manifest.json"]
+    assert said["frames.zip"].sha256 == bundle.files["frames.zip"]["sha256"]
+
+
+def test_the_manifest_names_videos_clips_and_persons(folder, video):
+    manifest = read_manifest(folder)
+    assert (manifest.dataset, manifest.recipe, manifest.annotation_fps) == ("shop", "test/1", 5)
+    (entry,) = manifest.videos
+    assert (entry.name, entry.sha256, entry.frame_count) == ("aisle", video.sha256, 570)
+    assert [(one.name, one.start_frame, one.frame_count) for one in entry.clips] == [
+        ("aisle-c0000", 0, 450),
+        ("aisle-c0001", 450, 120),
+    ]
+    assert entry.clips[0].persons == {1: 1, 2: 2}
+
+
+def test_proposals_in_the_prototypes_form_are_pixels_at_keyframes(folder):
+    dense = load_dense((folder / "dense_proposals.pkl").read_bytes())
+    assert list(dense) == ["aisle-c0000", "aisle-c0001"]
+    frames = dense["aisle-c0000"]
+    assert list(frames) == [frame_name("aisle-c0000", 5 * second) for second in range(2, 15)]
+    assert frames["aisle-c0000_frame_0010.jpg"] == [
+        [100.0, 100.0, 150.0, 250.0, 0.9, 1],
+        [200.0, 100.0, 250.0, 250.0, 0.9, 2],
+    ]
+
+
+def test_every_picture_named_in_the_proposals_is_in_the_frames(folder):
+    dense = load_dense((folder / "dense_proposals.pkl").read_bytes())
+    with zipfile.ZipFile(folder / "frames.zip") as archive:
+        names = set(archive.namelist())
+        assert len(names) == 75 + 20
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+    assert {f"{clip}/{frame}" for clip in dense for frame in dense[clip]} <= names
+
+
+def test_proposals_for_mmaction2_are_normalised_with_ava_timestamps(folder):
+    found = load_proposals((folder / "dense_proposals_mmaction2.pkl").read_bytes())
+    assert (
+        next(iter(found)) == "aisle-c0000,0902"
+    )  # second 2 of a clip without padding before it
+    assert "aisle-c0001,0902" in found  # second 0 of a clip with two seconds before it
+    expected = [[0.1562, 0.2778, 0.2344, 0.6944, 0.9], [0.3125, 0.2778, 0.3906, 0.6944, 0.9]]
+    np.testing.assert_allclose(found["aisle-c0000,0902"], expected)
+
+
+def test_the_best_proposal_comes_first_for_mmaction2(dataset, video):
+    Proposal.objects.filter(person_id=2).update(score=0.95)
+    bundle = make_bundle(order_bundle(dataset).pk)
+    with default_storage.open(f"{bundle.folder}/dense_proposals_mmaction2.pkl") as file:
+        found = load_proposals(file.read())
+    assert found["aisle-c0000,0902"][:, 4].tolist() == [0.95, 0.9]
+
+
+def test_tracks_are_there_at_one_a_second_and_at_full_rate(folder, video):
+    with zipfile.ZipFile(folder / "tracking_jsons.zip") as archive:
+        rows = json.loads(archive.read("aisle-c0000.json"))
+        full = json.loads(archive.read("aisle-c0000.tracks.json"))
+    assert len(rows) == 2 * 13
+    assert rows[0] == {
+        "video_id": "aisle-c0000",
+        "frame": "aisle-c0000_frame_0010.jpg",
+        "track_id": 1,
+        "bbox": [100.0, 100.0, 150.0, 250.0],
+    }
+    assert full["tracks"][1]["frames"] == list(range(450))
+
+
+def test_films_of_clips_and_videos_are_there_as_they_are(folder, video):
+    with zipfile.ZipFile(folder / "clips.zip") as archive:
+        assert sorted(archive.namelist()) == [
+            "aisle-c0000.mp4",
+            "aisle-c0001.mp4",
+            "videos/aisle.mp4",
+        ]
+        assert archive.read("videos/aisle.mp4") == content_of(video.file)
+
+
+def test_a_bundle_made_twice_is_the_same_to_the_byte(dataset, folder):
+    first = Bundle.objects.get()
+    assert make_bundle(first.pk) is None
+    again = make_bundle(Bundle.objects.create(dataset=dataset, recipe="test/1").pk)
+    assert again.files == first.files
+
+
+def test_ordering_twice_orders_once_until_something_is_new(dataset, video):
+    bundle = order_bundle(dataset)
+    assert order_bundle(dataset) == bundle
+    make_bundle(bundle.pk)
+    assert order_bundle(dataset) == bundle
+    make_bundled_video(dataset)
+    Linking.objects.update(finished_at=timezone.now())
+    assert order_bundle(dataset) != bundle
+
+
+def test_a_bundle_that_failed_is_tried_again(dataset, video):
+    bundle = order_bundle(dataset)
+    Bundle.objects.update(stage=Stage.FAILED, error="no room")
+    assert order_bundle(dataset).stage == Stage.WAITING
+    assert order_bundle(dataset) == bundle
+
+
+def test_nothing_tracked_is_nothing_to_bundle(dataset):
+    make_run(make_clips(make_video(dataset))[0])
+    with pytest.raises(BundleError, match="no video of shop is tracked to its end"):
+        order_bundle(dataset)
+
+
+def test_a_recipe_nobody_used_fails_with_a_sentence(dataset, video):
+    bundle = Bundle.objects.create(dataset=dataset, recipe="other")
+    make_bundle(bundle.pk)
+    bundle.refresh_from_db()
+    assert (bundle.stage, bundle.error) == (
+        Stage.FAILED,
+        "no video of shop is tracked with other yet",
+    )
+
+
+def test_only_videos_tracked_to_their_end_are_in_it(dataset, video):
+    clip = make_clips(make_video(dataset, "half"))[0]
+    make_ready_run(clip)
+    Linking.objects.filter(video=clip.video).delete()
+    bundle = make_bundle(order_bundle(dataset).pk)
+    folder = Path(default_storage.path(bundle.folder))
+    assert [entry.name for entry in read_manifest(folder).videos] == ["aisle"]
+
+
+def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
+    other = make_dataset("server")
+    bring_in_clips(other, elsewhere)
+    runs = bring_in_bundle(other, elsewhere)
+    assert [run.clip.name for run in runs] == ["aisle-c0000", "aisle-c0001"]
+    assert {run.stage for run in runs} == {Stage.DONE}
+    assert Linking.objects.get().person_count == 2
+    assert Person.objects.count() == 4
+    assert Proposal.objects.filter(run=runs[0]).count() == 2 * 13
+    one = Proposal.objects.get(run=runs[0], second=2, person_id=2)
+    assert (one.x1, one.y1, one.x2, one.y2, one.score) == (200.0, 100.0, 250.0, 250.0, 0.9)
+    file = trackfile.load(content_of(runs[0].tracks))
+    assert (file.clip, len(file.tracks)) == ("aisle-c0000", 2)
+    assert runs[0].made_by["bundle"]["recipe"] == "test/1"
+
+
+def test_a_bundle_of_what_was_brought_in_is_the_same_bundle(elsewhere):
+    other = make_dataset("shop")
+    bring_in_clips(other, elsewhere)
+    bring_in_bundle(other, elsewhere)
+    again = make_bundle(order_bundle(other).pk)
+    before = read_manifest(elsewhere).files
+    for name in ("frames.zip", "clips.zip", "dense_proposals.pkl"):
+        assert again.files[name]["sha256"] == before[name].sha256
+
+
+def test_bringing_in_twice_changes_nothing(elsewhere):
+    other = make_dataset("server")
+    for _ in range(2):
+        bring_in_clips(other, elsewhere)
+        runs = bring_in_bundle(other, elsewhere)
+    assert len(runs) == TrackingRun.objects.count() == Clip.objects.count() == 2
+    assert Person.objects.count() == 4
+
+
+def test_what_came_in_is_not_tracked_again(elsewhere):
+    other = make_dataset("server")
+    bring_in_clips(other, elsewhere)
+    plan_runs()  # a pipeline that runs meanwhile
+    bring_in_bundle(other, elsewhere)
+    assert plan_runs() == 0
+    assert plan_linkings() == 0
+    assert not TrackingRun.objects.filter(stage=Stage.WAITING).exists()
+
+
+def test_a_video_that_is_being_tracked_here_is_left_alone(elsewhere):
+    other = make_dataset("server")
+    clip = bring_in_clips(other, elsewhere)[0]
+    TrackingRun.objects.create(clip=clip, recipe="test/1", stage=Stage.RUNNING)
+    with pytest.raises(BundleError, match="is being tracked here"):
+        bring_in_bundle(other, elsewhere)
+    assert not Person.objects.exists()
+
+
+def test_clips_come_before_tracks(elsewhere):
+    with pytest.raises(BundleError, match="aisle is not in server: bring in its clips"):
+        bring_in_bundle(make_dataset("server"), elsewhere)
+
+
+def test_a_damaged_file_is_noticed(elsewhere):
+    (elsewhere / "tracking_jsons.zip").write_bytes(b"PK")
+    with pytest.raises(BundleError, match="copy it again"):
+        bring_in_bundle(make_dataset("server"), elsewhere)
+
+
+def test_a_folder_that_is_no_bundle_is_named(tmp_path):
+    with pytest.raises(BundleError, match="has no manifest"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_bytes(b"{}")
+    with pytest.raises(BundleError, match="not the manifest of a bundle"):
+        read_manifest(tmp_path)
+
+
+def hostile(**changes):
+    def change(name, old):
+        if name != "aisle-c0001.tracks.json":
+            return old
+        raw = json.loads(old)
+        for key, value in changes.items():
+            if key in raw:
+                raw[key] = value
+            else:
+                raw["tracks"][0][key] = value
+        return json.dumps(raw)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param(hostile(width=64), "another picture or length", id="size"),
+        pytest.param(hostile(tracks=[]), "other tracks", id="tracks"),
+        pytest.param(hostile(frames=[0, 1]), "is not whole", id="lengths"),
+        pytest.param(hostile(frames=[5] * 120), "is not whole", id="order"),
+        pytest.param(hostile(frames=list(range(1, 121))), "longer than its clip", id="end"),
+        pytest.param(hostile(boxes=[[float("nan")] * 4] * 120), "is not whole", id="nan"),
+        pytest.param(hostile(scores=["x"] * 120), "cannot be read", id="text"),
+        pytest.param(lambda name, old: b"no json", "cannot be read", id="no json"),
+    ],
+)
+def test_tracks_that_do_not_fit_are_refused_with_a_sentence(elsewhere, change, sentence):
+    other = make_dataset("server")
+    bring_in_clips(other, elsewhere)
+    replace_tracks(elsewhere, change)
+    with pytest.raises(BundleError, match=sentence):
+        bring_in_bundle(other, elsewhere)
+    assert not TrackingRun.objects.exists()
+
+
+def test_the_command_brings_a_bundle_into_a_new_dataset(elsewhere, capsys):
+    for _ in range(2):
+        call_command("import_bundle", elsewhere, dataset="server", vocabulary="street")
+        assert "2 clips with 4 tracks are in dataset server" in capsys.readouterr().out
+    assert Dataset.objects.get().groups.count() == 8
+
+
+def test_the_command_says_what_is_wrong(elsewhere, tmp_path):
+    with pytest.raises(CommandError, match="has no manifest"):
+        call_command("import_bundle", tmp_path, dataset="server")
+    with pytest.raises(CommandError, match="cannot be made"):
+        call_command("import_bundle", elsewhere, dataset="Not A Name")
+    with pytest.raises(CommandError, match="no vocabulary"):
+        call_command("import_bundle", elsewhere, dataset="server", vocabulary="none")

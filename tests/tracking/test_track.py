@@ -1,0 +1,278 @@
+from dataclasses import asdict
+
+import av
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from datasets.stages import Stage
+from tests.make import make_clips, make_dataset, make_run, make_video
+from tracking.core.boxes import Detections
+from tracking.core.trackfile import load
+from tracking.detectors.door import DetectorError
+from tracking.models import TrackingRun
+from tracking.services.track import (
+    frames_to_look_at,
+    parameters_of,
+    plan_runs,
+    recipe_of,
+    track_clip,
+)
+
+pytestmark = pytest.mark.django_db
+
+FRAMES = 130
+WIDTH, HEIGHT = 160, 90
+
+
+def write_standard_mp4(path, frame_count):
+    """A standard video: a picture's red is its frame number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=30, options={"x264-params": "scenecut=0"})
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = (
+            WIDTH,
+            HEIGHT,
+            "yuv420p",
+            30,
+        )
+        stream.codec_context.max_b_frames = 0
+        for number in range(frame_count):
+            rgb = np.full((HEIGHT, WIDTH, 3), number, dtype=np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+@pytest.fixture
+def clip(own_files):
+    """The only clip of a video of 4.3 s, with its file."""
+    dataset = make_dataset("shop", detector="onnx", weights="own.onnx")
+    video = make_video(dataset, "walk", width=WIDTH, height=HEIGHT, frame_count=FRAMES)
+    (clip,) = make_clips(video)
+    clip.file = f"shop/clips/{clip.name}.mp4"
+    clip.save()
+    write_standard_mp4(own_files / "media" / clip.file.name, FRAMES)
+    return clip
+
+
+class Watcher:
+    """Sees one person who walks right, and another that leaves the picture at the left."""
+
+    def __init__(self, *, batch_size=4, gives_up=False):
+        self.batch_size, self.gives_up = batch_size, gives_up
+        self.about = {"name": "watcher", "sha256": "00"}
+        self.seen, self.batches = [], []
+
+    def detect(self, frames):
+        if self.gives_up:
+            raise DetectorError("the watcher is asleep: wake it")
+        self.batches.append(len(frames))
+        return [self.look(round(float(frame[..., 0].mean()))) for frame in frames]
+
+    def look(self, number):
+        self.seen.append(number)
+        boxes = [
+            [10 + number * 0.5, 20, 30 + number * 0.5, 70],
+            [30 - number, 10, 50 - number, 60],
+        ]
+        return Detections(np.array(boxes), np.array([0.9, 0.8]))
+
+
+def the_run(clip):
+    plan_runs()
+    return clip.tracking_runs.get()
+
+
+def stored(run):
+    with default_storage.open(run.tracks.name, "rb") as content:
+        return content.read()
+
+
+def test_a_run_turns_a_clip_into_a_tracks_file(clip):
+    watcher = Watcher()
+    run = track_clip(the_run(clip).pk, detector=watcher)
+    assert (run.stage, run.error) == (Stage.DONE, "")
+    assert run.track_count == 2
+    assert run.detection_count == 2 * FRAMES
+    assert run.made_by["detector"]["name"] == "watcher"
+    assert watcher.seen == pytest.approx(range(FRAMES), abs=2)
+    assert set(watcher.batches[:-1]) == {4}
+    assert run.tracks.name == f"shop/tracks/{run.pk}/walk-c0000.tracks.json.gz"
+    file = load(stored(run))
+    assert (file.clip, file.width, file.height, file.frame_count) == (
+        clip.name,
+        WIDTH,
+        HEIGHT,
+        FRAMES,
+    )
+    first, second = file.tracks
+    assert first.frames.tolist() == list(range(FRAMES))
+    assert first.boxes[60] == pytest.approx([40, 20, 60, 70], abs=2)
+    assert second.frames[-1] == pytest.approx(50, abs=2)
+    assert second.boxes.min() >= 0
+
+
+def test_a_run_is_done_once(clip):
+    run = the_run(clip)
+    assert track_clip(run.pk, detector=Watcher()) is not None
+    second = Watcher()
+    assert track_clip(run.pk, detector=second) is None
+    assert second.seen == []
+
+
+def test_the_same_run_again_gives_the_same_bytes(clip):
+    run = the_run(clip)
+    track_clip(run.pk, detector=Watcher())
+    run.refresh_from_db()
+    once = stored(run)
+    TrackingRun.objects.update(stage=Stage.WAITING)
+    track_clip(run.pk, detector=Watcher(batch_size=3))
+    assert stored(run) == once
+
+
+def test_somebody_elses_run_is_left_alone(clip):
+    run = the_run(clip)
+    TrackingRun.objects.claim(run.pk)
+    assert track_clip(run.pk, detector=Watcher()) is None
+
+
+def test_a_detector_that_gives_up_fails_the_run_with_its_sentence(clip):
+    run = track_clip(the_run(clip).pk, detector=Watcher(gives_up=True))
+    assert (run.stage, run.error) == (Stage.FAILED, "the watcher is asleep: wake it")
+    assert run.tracks.name == ""
+
+
+def test_missing_weights_fail_the_run_with_the_way_out(clip):
+    run = track_clip(the_run(clip).pk)
+    assert run.stage == Stage.FAILED
+    assert "own.onnx are missing" in run.error
+    assert "AVA_WEIGHTS_DIR" in run.error
+
+
+def test_a_damaged_clip_fails_the_run_with_its_name(clip, own_files):
+    path = own_files / "media" / clip.file.name
+    path.write_bytes(path.read_bytes()[:2000])
+    run = track_clip(the_run(clip).pk, detector=Watcher())
+    assert run.stage == Stage.FAILED
+    assert clip.name in run.error
+
+
+def test_a_clip_file_that_is_too_short_fails_the_run(clip, own_files):
+    write_standard_mp4(own_files / "media" / clip.file.name, 60)
+    run = track_clip(the_run(clip).pk, detector=Watcher())
+    assert run.stage == Stage.FAILED
+    assert "fewer than its 130 frames" in run.error
+
+
+def test_with_a_stride_only_some_frames_are_looked_at_and_the_gaps_are_filled(clip):
+    dataset = clip.video.dataset
+    dataset.frame_stride = 7
+    dataset.save()
+    watcher = Watcher()
+    run = track_clip(the_run(clip).pk, detector=watcher)
+    assert len(watcher.seen) == len(frames_to_look_at(FRAMES, 7)) == 24
+    first = load(stored(run)).tracks[0]
+    assert first.frames.tolist() == list(range(FRAMES))
+    assert first.boxes[59] == pytest.approx([39.5, 20, 59.5, 70], abs=2)
+
+
+def test_detections_brought_along_need_no_pictures(clip, own_files):
+    folder = own_files / "detections"
+    folder.mkdir()
+    rows = [f"{n + 1},-1,{10 + n},20,20,50,0.9" for n in range(100)]
+    (folder / "walk-c0000.txt").write_text("\n".join(rows))
+    dataset = clip.video.dataset
+    dataset.detector, dataset.weights = "imported", str(folder)
+    dataset.save()
+    (own_files / "media" / clip.file.name).unlink()
+    run = track_clip(the_run(clip).pk)
+    assert (run.stage, run.error, run.track_count) == (Stage.DONE, "", 1)
+    assert run.detection_count == 100
+
+
+def test_settings_changed_after_the_order_do_not_slip_into_the_run(clip):
+    run = the_run(clip)
+    dataset = clip.video.dataset
+    dataset.threshold = 0.6
+    dataset.save()
+    failed = track_clip(run.pk, detector=Watcher())
+    assert failed.stage == Stage.FAILED
+    assert "settings of shop were changed" in failed.error
+
+
+def test_the_threshold_is_the_bar_of_the_tracker():
+    low = parameters_of(make_dataset(threshold=0.05))
+    assert (low.high_score, low.low_score) == (0.05, 0.05)
+    high = parameters_of(make_dataset(threshold=0.9))
+    assert high.high_score < high.confirming_score < 1
+    assert asdict(parameters_of(make_dataset()))["high_score"] == 0.45
+
+
+@pytest.mark.parametrize("stride", [1, 2, 7, 30])
+def test_keyframes_and_both_ends_are_always_looked_at(stride):
+    looks = frames_to_look_at(450, stride)
+    assert set(range(0, 450, 30)) <= set(looks)
+    assert (looks[0], looks[-1]) == (0, 449)
+    assert np.diff(looks).max() <= stride
+
+
+def test_the_recipe_names_what_the_result_depends_on(settings, tmp_path):
+    settings.WEIGHTS_DIR = tmp_path
+    dataset = make_dataset(detector="onnx", weights="own.onnx", threshold=0.3, frame_stride=5)
+    assert recipe_of(dataset) == "onnx own.onnx t0.3 s5 sort-1"
+    (tmp_path / "own.onnx").write_bytes(b"weights")
+    assert recipe_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-1"
+    assert recipe_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-1"
+    assert len(recipe_of(make_dataset(weights="/" + "w" * 400))) <= 120
+
+
+def test_every_cut_clip_gets_one_waiting_run():
+    video = make_video(make_dataset())
+    clips = make_clips(video)
+    make_clips(make_video(make_dataset()), stage=Stage.WAITING)
+    assert plan_runs() == len(clips) == 3
+    assert plan_runs() == 0
+    assert {run.clip for run in TrackingRun.objects.all()} == set(clips)
+    assert {run.recipe for run in TrackingRun.objects.all()} == {recipe_of(video.dataset)}
+
+
+def test_clips_tracked_in_a_bundle_need_no_run():
+    first, *rest = make_clips(make_video(make_dataset()))
+    make_run(first, recipe="elsewhere", made_by={"bundle": "b"})
+    assert plan_runs() == len(rest)
+    assert list(first.tracking_runs.values_list("recipe", flat=True)) == ["elsewhere"]
+
+
+def test_a_changed_setting_orders_new_runs_and_takes_waiting_ones_back():
+    dataset = make_dataset()
+    done, *waiting = make_clips(make_video(dataset))
+    make_run(done, recipe=recipe_of(dataset))
+    assert plan_runs() == len(waiting)
+    dataset.threshold = 0.6
+    dataset.save()
+    assert plan_runs() == 3
+    assert done.tracking_runs.count() == 2
+    assert [clip.tracking_runs.get().recipe for clip in waiting] == [recipe_of(dataset)] * 2
+
+
+def test_planning_asks_the_database_as_often_for_many_clips_as_for_few():
+    def queries():
+        with CaptureQueriesContext(
+            connection,
+        ) as caught:
+            plan_runs()
+        return len(caught)
+
+    make_clips(make_video(make_dataset()))
+    few = queries()
+    for _ in range(4):
+        make_clips(make_video(make_dataset()))
+    assert queries() == few
+
+
+def test_planning_without_datasets_plans_nothing():
+    assert plan_runs() == 0

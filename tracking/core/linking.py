@@ -1,0 +1,182 @@
+"""Which track goes on where another ended: within a clip, and over the border between clips.
+
+Both questions are one: a track that ended and a track that began later are the same person if
+each, carried on at the speed it had, meets the other in the time between. Distances are in box
+heights, times in seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracking.core.association import associate
+from tracking.core.boxes import to_centres
+from tracking.core.trackfile import Track
+
+Array = NDArray[np.float64]
+
+CALM = 0.01  # seconds^2: how strongly a speed is pulled towards 0
+
+
+@dataclass(frozen=True)
+class Joining:
+    """When an end and a beginning are one person."""
+
+    longest: float = 1.5  # seconds between them
+    memory: float = 0.5  # seconds of a track that its speed is taken from
+    reach: float = 0.4  # heights the two may miss each other by, at once ...
+    reach_growth: float = 0.2  # ... and more for every second between them
+    size_ratio: float = 1.5  # of their heights
+
+
+class _Ends(NamedTuple):
+    """One end of each track."""
+
+    frames: NDArray[np.int64]  # (T,)
+    places: Array  # (T, 4), centre form
+    speeds: Array  # (T, 2), pixels a second, of the centre
+
+
+def stitched(tracks: Sequence[Track], *, fps: float, joining: Joining) -> list[Track]:
+    """The tracks of one clip, broken ones made one; in the order they begin.
+
+    >>> box = np.tile([[0.0, 0, 10, 20]], (3, 1))
+    >>> a = Track(1, np.array([0, 1, 2]), box, np.ones(3))
+    >>> b = Track(2, np.array([5, 6, 7]), box, np.ones(3))
+    >>> [track.frames.tolist() for track in stitched([a, b], fps=10, joining=Joining())]
+    [[0, 1, 2, 5, 6, 7]]
+    """
+    if len(tracks) < 2:
+        return list(tracks)
+    ends = _ends(tracks, fps, joining, last=True)
+    starts = _ends(tracks, fps, joining, last=False)
+    gain = _likeness(ends, starts, fps, joining)
+    pairs = associate(gain, least=1e-9)
+    after = dict(zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True))
+    firsts = sorted(set(range(len(tracks))) - set(after.values()))
+    chains = [_chain(first, after) for first in firsts]
+    return [_joined([tracks[index] for index in chain]) for chain in chains]
+
+
+def link(
+    clips: Sequence[Sequence[Track]],
+    frame_counts: Sequence[int],
+    *,
+    fps: float = 30.0,
+    joining: Joining | None = None,
+) -> list[dict[int, int]]:
+    """Name the persons of a video once over all its clips.
+
+    Args:
+        clips: The tracks of each clip of the video, in order; the clips touch.
+        frame_counts: Length of each clip in frames.
+        fps: Frames per second.
+        joining: When two tracks are one person; the defaults if None.
+
+    Returns:
+        For each clip `{track_id: person_id}`; person ids count from 1 over the video in the
+        order persons appear, and are unique in a clip.
+
+    >>> box = np.tile([[0.0, 0, 10, 20]], (3, 1))
+    >>> late = Track(4, np.array([7, 8, 9]), box, np.ones(3))
+    >>> early = Track(2, np.array([0, 1, 2]), box, np.ones(3))
+    >>> link([[late], [early]], [10, 10], fps=10)
+    [{4: 1}, {2: 1}]
+    """
+    joining = joining or Joining()
+    named: list[dict[int, int]] = []
+    count = 0
+    for index, tracks in enumerate(clips):
+        known: dict[int, int] = {}
+        if index:
+            known = {
+                track: named[-1][before]
+                for before, track in _over_the_border(
+                    clips[index - 1], tracks, frame_counts[index - 1], fps, joining
+                )
+            }
+        for track in sorted(tracks, key=lambda one: (int(one.frames[0]), one.track_id)):
+            if track.track_id not in known:
+                count += 1
+                known[track.track_id] = count
+        named.append(dict(sorted(known.items())))
+    return named
+
+
+def _over_the_border(
+    before: Sequence[Track], after: Sequence[Track], length: int, fps: float, joining: Joining
+) -> list[tuple[int, int]]:
+    """Track ids `(before, after)` of the same persons; the clip before has `length` frames."""
+    if not before or not after:
+        return []
+    ends = _ends(before, fps, joining, last=True)
+    starts = _ends(after, fps, joining, last=False)
+    starts = starts._replace(frames=starts.frames + length)
+    pairs = associate(_likeness(ends, starts, fps, joining), least=1e-9)
+    return [
+        (before[row].track_id, after[column].track_id)
+        for row, column in zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True)
+    ]
+
+
+def _ends(tracks: Sequence[Track], fps: float, joining: Joining, *, last: bool) -> _Ends:
+    frames = np.array([track.frames[-1 if last else 0] for track in tracks])
+    lines = [
+        _line(track, edge, joining.memory, fps)
+        for track, edge in zip(tracks, frames, strict=True)
+    ]
+    return _Ends(
+        frames, np.array([place for place, _ in lines]), np.array([speed for _, speed in lines])
+    )
+
+
+def _line(track: Track, edge: int, memory: float, fps: float) -> tuple[Array, Array]:
+    """Place at frame `edge` and speed of the centre, by least squares over `memory` seconds.
+
+    The speed is pulled towards 0, the more the less time it is taken from.
+    """
+    near = np.abs(track.frames - edge) <= memory * fps
+    times = (track.frames[near] - edge) / fps
+    centres = to_centres(track.boxes[near])
+    middle, mean = times.mean(), centres.mean(axis=0)
+    off = times - middle
+    slope = off @ (centres - mean) / (off @ off + CALM * len(times))
+    place = mean - slope * middle
+    return place, slope[:2]
+
+
+def _likeness(ends: _Ends, starts: _Ends, fps: float, joining: Joining) -> Array:
+    """1 for a perfect meeting of an end (row) and a beginning (column), 0 for none."""
+    seconds = (starts.frames[None, :] - ends.frames[:, None]) / fps
+    half = np.clip(seconds, 0.0, joining.longest)[..., None] / 2
+    there = ends.places[:, None, :2] + half * ends.speeds[:, None]
+    back = starts.places[None, :, :2] - half * starts.speeds[None]
+    heights = np.maximum(ends.places[:, None, 3], 1.0), np.maximum(starts.places[None, :, 3], 1)
+    taller, smaller = np.maximum(*heights), np.minimum(*heights)
+    miss = np.hypot(*np.moveaxis(there - back, -1, 0)) / taller
+    allowed = joining.reach + joining.reach_growth * seconds
+    fits = (
+        (seconds > 0) & (seconds <= joining.longest) & (taller <= joining.size_ratio * smaller)
+    )
+    return np.where(fits, np.clip(1.0 - miss / np.where(fits, allowed, 1.0), 0.0, 1.0), 0.0)
+
+
+def _chain(first: int, after: dict[int, int]) -> list[int]:
+    chain = [first]
+    while chain[-1] in after:
+        chain.append(after[chain[-1]])
+    return chain
+
+
+def _joined(parts: list[Track]) -> Track:
+    if len(parts) == 1:
+        return parts[0]
+    return Track(
+        parts[0].track_id,
+        np.concatenate([part.frames for part in parts]),
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )

@@ -1,0 +1,109 @@
+"""`<clip>.tracks.json.gz`: the full-rate tracks of one clip, written and read.
+
+Frames are 0-based clip frames at 30 a second; boxes are `(x1, y1, x2, y2)` float pixels of the
+standard video, x2 and y2 exclusive. The same tracks give the same bytes.
+"""
+
+import gzip
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "ava-studio-tracks/1"
+
+
+class TrackFileError(ValueError):
+    """The bytes are not a track file of ours."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person followed through a clip.
+
+    Attributes:
+        track_id: From 1, unique in its clip.
+        frames: Shape `(n,)`, int, ascending; not necessarily without gaps; n >= 1.
+        boxes: Shape `(n, 4)`, float pixels.
+        scores: Shape `(n,)`, 0 to 1; nan where the tracker filled a gap.
+    """
+
+    track_id: int
+    frames: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @property
+    def mean_score(self) -> float:
+        """Mean over the frames that were detected; 0 if there is none."""
+        seen = self.scores[~np.isnan(self.scores)]
+        return float(seen.mean()) if len(seen) else 0.0
+
+
+@dataclass(frozen=True)
+class TrackFile:
+    """All tracks of one clip, and what made them."""
+
+    clip: str
+    width: int
+    height: int
+    frame_count: int
+    tracks: list[Track]
+    fps: int = 30
+    made_by: dict[str, Any] = field(default_factory=dict)
+
+
+def dump(file: TrackFile) -> bytes:
+    """The gzipped JSON of `file`; boxes with two decimals, scores with four."""
+    content = {
+        "format": FORMAT,
+        "clip": file.clip,
+        "fps": file.fps,
+        "width": file.width,
+        "height": file.height,
+        "frame_count": file.frame_count,
+        "made_by": file.made_by,
+        "tracks": [
+            {
+                "track_id": track.track_id,
+                "frames": track.frames.tolist(),
+                "boxes": np.round(track.boxes, 2).tolist(),
+                "scores": [None if np.isnan(s) else round(float(s), 4) for s in track.scores],
+            }
+            for track in file.tracks
+        ],
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return gzip.compress(text.encode(), compresslevel=6, mtime=0)
+
+
+def load(content: bytes) -> TrackFile:
+    """The tracks in `content`. Raises TrackFileError if it is not a track file.
+
+    >>> track = Track(1, np.array([0]), np.array([[0.0, 0, 5, 5]]), np.array([0.5]))
+    >>> load(dump(TrackFile("a-c0000", 64, 36, 450, [track]))).tracks[0].boxes.tolist()
+    [[0.0, 0.0, 5.0, 5.0]]
+    """
+    try:
+        raw = json.loads(gzip.decompress(content))
+        if raw["format"] != FORMAT:
+            raise TrackFileError(f"a track file of format {raw['format']!r}, not {FORMAT!r}")
+        tracks = [
+            Track(
+                int(one["track_id"]),
+                np.array(one["frames"], dtype=np.int64),
+                np.array(one["boxes"], dtype=np.float64).reshape(-1, 4),
+                np.array([np.nan if s is None else s for s in one["scores"]], dtype=np.float64),
+            )
+            for one in raw["tracks"]
+        ]
+        return TrackFile(
+            raw["clip"], int(raw["width"]), int(raw["height"]), int(raw["frame_count"]),
+            tracks, int(raw["fps"]), raw["made_by"],
+        )  # fmt: skip
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, TrackFileError):
+            raise
+        raise TrackFileError(f"not a track file: {error}") from error

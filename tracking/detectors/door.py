@@ -1,0 +1,130 @@
+"""The door to detectors: pictures in, people out, whichever model stands behind it.
+
+A detector is opened once per process and kept, for it takes seconds to load and much memory.
+Nothing heavy is imported before the first one is opened.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from datasets.files import sha256_of
+from tracking.core.boxes import Detections, no_detections
+
+__all__ = [
+    "BroughtAlong",
+    "Detections",
+    "Detector",
+    "DetectorError",
+    "file_hash",
+    "no_detections",
+    "open_detector",
+    "weights_path",
+]
+
+Picture = NDArray[np.uint8]  # RGB, shape (height, width, 3)
+
+RFDETR_NAMES = ("rfdetr-nano", "rfdetr-small", "rfdetr-medium", "rfdetr-large")
+# Each module has a function `load(name, path, threshold)`; only the chosen one is imported.
+MODULES = dict.fromkeys((*RFDETR_NAMES, "rfdetr-file"), "tracking.detectors.rfdetr") | {
+    "onnx": "tracking.detectors.onnx",
+    "imported": "tracking.detectors.imported",
+}
+DETECTORS_KEPT = 2
+
+
+class DetectorError(RuntimeError):
+    """The detector cannot be opened, or gave up; the message says what to do."""
+
+
+class Detector(Protocol):
+    """Something that finds people in pictures."""
+
+    batch_size: int
+    about: dict[str, str]  # name, versions, weights, sha256, device
+
+    def detect(self, frames: Sequence[Picture]) -> list[Detections]:
+        """The people in each of `frames`, any number of them; boxes in pixels."""
+        ...
+
+
+@runtime_checkable
+class BroughtAlong(Protocol):
+    """Detections that were made elsewhere and come in files."""
+
+    about: dict[str, str]
+
+    def of_clip(
+        self, clip: str, *, video: str, start_frame: int, frame_count: int
+    ) -> list[Detections]:
+        """The people in each frame of a clip. Raises DetectorError if it has no file."""
+        ...
+
+
+def open_detector(name: str, *, weights: str, threshold: float) -> Detector | BroughtAlong:
+    """The detector `name`, one of `MODULES`, ready to work; the same object when asked again.
+
+    Args:
+        name: One of `MODULES`.
+        weights: A file, for `imported` a folder: a path, or a name in AVA_WEIGHTS_DIR. Empty
+            for the vendor's weights of RF-DETR.
+        threshold: People of lower scores are not reported.
+
+    Raises:
+        DetectorError: The name is unknown, or the weights are missing or unfit.
+    """
+    if name not in MODULES:
+        raise DetectorError(f"There is no detector {name!r}; choose one of {list(MODULES)}.")
+    path = weights_path(weights)
+    if path is None and name not in RFDETR_NAMES:
+        raise DetectorError(
+            f"The detector {name} needs a file: name it in the dataset's weights, by its path "
+            f"or by its name in {settings.WEIGHTS_DIR} (setting AVA_WEIGHTS_DIR)."
+        )
+    changed = _changed_at(path)
+    if path is not None and not changed:
+        raise DetectorError(
+            f"The weights {path} are missing: put the file there, or change the dataset's "
+            f"weights or the setting AVA_WEIGHTS_DIR (now {settings.WEIGHTS_DIR})."
+        )
+    return _kept(name, path, changed, threshold, settings.DEVICE, settings.DETECTOR_BATCH)
+
+
+def weights_path(weights: str) -> Path | None:
+    """Where the dataset's `weights` lie: a path as it is, a bare name in AVA_WEIGHTS_DIR."""
+    if not weights:
+        return None
+    return Path(settings.WEIGHTS_DIR) / Path(weights).expanduser()
+
+
+def _changed_at(path: Path | None) -> int:
+    """When the file was last written, in nanoseconds; 0 if it cannot be found or read."""
+    try:
+        return path.stat().st_mtime_ns if path else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def file_hash(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file; computed again only if it has changed."""
+    stat = path.stat()
+    return _hash_of_version(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _hash_of_version(path: Path, size: int, changed: int) -> str:
+    return sha256_of(path)
+
+
+@lru_cache(maxsize=DETECTORS_KEPT)
+def _kept(
+    name: str, path: Path | None, changed: int, threshold: float, device: str, batch: int
+) -> Detector | BroughtAlong:
+    # `changed`, `device` and `batch` tell versions apart; the loader reads the last two itself.
+    return import_module(MODULES[name]).load(name, path, threshold)

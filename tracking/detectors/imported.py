@@ -1,0 +1,123 @@
+"""Detections brought along: made elsewhere, one file for each clip or video, in a folder.
+
+Two formats are read. `<name>.txt` is a MOT detection file, its frames from 1 and its rows
+`frame,id,x,y,width,height,score`. `<name>.json` is ours, frames from 0:
+
+    {"format": "ava-studio-detections/1", "frames": {"0": [[x1, y1, x2, y2, score], ...]}}
+
+`<name>` is the name of a clip, and frames are clip frames; or it is the name of a video, and
+frames are those of the standard video. Either way 30 a second, boxes in pixels of the standard
+video. MOT files may also lie as `<name>/det.txt` or `<name>/det/det.txt`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tracking.core.boxes import Detections
+from tracking.detectors.door import DetectorError, file_hash
+
+FORMAT = "ava-studio-detections/1"
+PLACES = ("{}.json", "{}.txt", "{}/det.txt", "{}/det/det.txt")
+
+
+class _Rows(NamedTuple):
+    frames: np.ndarray  # (N,), from 0
+    boxes: np.ndarray  # (N, 4)
+    scores: np.ndarray  # (N,)
+
+
+class ImportedDetections:
+    """People that somebody else found."""
+
+    def __init__(self, folder: Path, *, threshold: float) -> None:
+        self._folder = folder
+        self._threshold = threshold
+        self.about = {
+            "name": "imported",
+            "weights": folder.name,
+            "sha256": _folder_hash(folder),
+        }
+
+    def of_clip(
+        self, clip: str, *, video: str, start_frame: int, frame_count: int
+    ) -> list[Detections]:
+        """The people in each frame of a clip.
+
+        Raises:
+            DetectorError: There is no file for the clip or its video, or it is not readable.
+        """
+        file = self._file_of(clip)
+        rows = _read(file or self._file_of(video) or self._nothing_for(clip, video))
+        frames = rows.frames - (0 if file else start_frame)
+        good = (rows.scores >= self._threshold) & (frames >= 0) & (frames < frame_count)
+        good &= (rows.boxes[:, 2:] > rows.boxes[:, :2]).all(axis=1)
+        order = np.flatnonzero(good)[np.argsort(frames[good], kind="stable")]
+        edges = np.searchsorted(frames[order], np.arange(1, frame_count))
+        return [
+            Detections(rows.boxes[part], rows.scores[part]) for part in np.split(order, edges)
+        ]
+
+    def _file_of(self, name: str) -> Path | None:
+        places = (self._folder / place.format(name) for place in PLACES)
+        return next((place for place in places if place.is_file()), None)
+
+    def _nothing_for(self, clip: str, video: str) -> Path:
+        raise DetectorError(
+            f"{self._folder} has no detections of {clip}: expected {clip}.txt or {clip}.json, "
+            f"or one for the whole video, {video}.txt or {video}.json."
+        )
+
+
+def load(name: str, path: Path, threshold: float) -> ImportedDetections:
+    """The detections in the folder `path`. Raises DetectorError if it is not a folder."""
+    if not path.is_dir():
+        raise DetectorError(
+            f"{path} is not a folder; the weights of the detector {name} are a folder with a "
+            "MOT or JSON file for each clip or video."
+        )
+    return ImportedDetections(path, threshold=threshold)
+
+
+def _folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and hashes of the detection files."""
+    files = sorted(file for file in folder.rglob("*") if file.suffix in (".json", ".txt"))
+    lines = [f"{file.relative_to(folder).as_posix()} {file_hash(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _read(file: Path) -> _Rows:
+    try:
+        rows = _read_json(file) if file.suffix == ".json" else _read_mot(file)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DetectorError(f"{file} is not a file of detections: {error}") from error
+    if ((rows.scores < 0) | (rows.scores > 1)).any() or not np.isfinite(rows.boxes).all():
+        raise DetectorError(
+            f"{file} has scores outside 0 to 1 or boxes that are not finite: "
+            f"scores from {rows.scores.min()} to {rows.scores.max()}."
+        )
+    return rows
+
+
+def _read_json(file: Path) -> _Rows:
+    content = json.loads(file.read_text())
+    if content["format"] != FORMAT:
+        raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+    found = [
+        (int(frame), *map(float, box))
+        for frame, boxes in content["frames"].items()
+        for box in boxes
+    ]
+    table = np.array(found, dtype=np.float64).reshape(-1, 6)
+    return _Rows(table[:, 0].astype(np.int64), table[:, 1:5], table[:, 5])
+
+
+def _read_mot(file: Path) -> _Rows:
+    lines = (line.split(",") for line in file.read_text().splitlines() if line.strip())
+    table = np.array([[float(value) for value in line[:7]] for line in lines])
+    table = table.reshape(-1, 7)
+    boxes = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
+    return _Rows(table[:, 0].astype(np.int64) - 1, boxes, table[:, 6])

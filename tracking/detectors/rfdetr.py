@@ -1,0 +1,190 @@
+"""RF-DETR through its own package: the one place that knows torch.
+
+Importing them takes many seconds and most of a gigabyte, so the functions here do it, in the
+process that detects, when its first detector is opened.
+"""
+
+import os
+import pickle
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+
+from tracking.core.boxes import Detections, no_detections
+from tracking.detectors.door import DetectorError, Picture, file_hash
+
+MODELS = {
+    "rfdetr-nano": ("RFDETRNano", "rf-detr-nano.pth"),
+    "rfdetr-small": ("RFDETRSmall", "rf-detr-small.pth"),
+    "rfdetr-medium": ("RFDETRMedium", "rf-detr-medium.pth"),
+    "rfdetr-large": ("RFDETRLarge", "rf-detr-large-2026.pth"),
+}
+# What a missing download, a missing, a damaged and an unfitting file end in.
+LOADING_FAULTS = (
+    OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, ImportError,
+    struct.error, pickle.UnpicklingError,
+)  # fmt: skip
+
+
+class RfdetrDetector:
+    """People found by RF-DETR."""
+
+    def __init__(
+        self, model: Any, *, threshold: float, batch_size: int, about: dict[str, str]
+    ) -> None:
+        self.batch_size = batch_size
+        self.about = about
+        self._model = model
+        self._threshold = threshold
+        self._on_cuda = about["device"].startswith("cuda")
+        self._is_prepared = False
+
+    def detect(self, frames: Sequence[Picture]) -> list[Detections]:
+        """The people in each of `frames`; a batch the memory cannot hold is halved for good."""
+        import torch
+
+        found: list[Detections] = []
+        while len(found) < len(frames):
+            batch = frames[len(found) : len(found) + self.batch_size]
+            try:
+                self._prepare()
+                found += self._detect_batch(batch)
+            except torch.OutOfMemoryError as error:
+                if self.batch_size == 1:
+                    raise DetectorError(
+                        f"The memory of {self.about['device']} does not hold one picture for "
+                        f"{self.about['name']}: choose a smaller detector, or AVA_DEVICE=cpu."
+                    ) from error
+                self.batch_size //= 2
+                self._is_prepared = not self._on_cuda
+        return found
+
+    def _prepare(self) -> None:
+        """Make the model fast, once; on CUDA it takes batches of exactly `batch_size` then."""
+        if self._is_prepared:
+            return
+        if self._on_cuda:
+            import torch
+
+            torch.cuda.empty_cache()
+            self._model.inference(compile=True, batch_size=self.batch_size, dtype=torch.float16)
+        else:
+            self._model.inference(compile=False)
+        self._is_prepared = True
+
+    def _detect_batch(self, frames: Sequence[Picture]) -> list[Detections]:
+        pictures = [np.ascontiguousarray(frame) for frame in frames]
+        if self._on_cuda:
+            pictures += pictures[-1:] * (self.batch_size - len(pictures))
+        results = self._model.predict(
+            pictures, threshold=self._threshold, include_source_image=False
+        )
+        results = results if isinstance(results, list) else [results]
+        return [_people(result) for result in results[: len(frames)]]
+
+
+def load(name: str, path: Path | None, threshold: float) -> RfdetrDetector:
+    """RF-DETR `name` with the weights at `path`, or the vendor's if None.
+
+    Raises:
+        DetectorError: With the file expected and where to put it, whatever went wrong.
+    """
+    file = path or Path(settings.WEIGHTS_DIR) / MODELS[name][1]
+    try:
+        with _quiet_import():
+            model, device = _loaded(name, path)
+        about = {
+            "name": name,
+            "rfdetr": version("rfdetr"),
+            "torch": version("torch"),
+            "weights": file.name,
+            "sha256": file_hash(file),
+            "device": device,
+        }
+    except DetectorError:
+        raise
+    except ModuleNotFoundError as error:
+        raise DetectorError(
+            f"{name} needs the package {error.name}, which is not installed here: install the "
+            "project's requirements with a build of torch, or choose the detector onnx."
+        ) from error
+    except LOADING_FAULTS as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DetectorError(
+            f"{name} cannot be loaded from {file.name} ({reason}): put the right file at "
+            f"{file}, or name another in the dataset's weights; a bare name is looked up in "
+            f"the setting AVA_WEIGHTS_DIR, now {settings.WEIGHTS_DIR}."
+        ) from error
+    return RfdetrDetector(
+        model, threshold=threshold, batch_size=settings.DETECTOR_BATCH, about=about
+    )
+
+
+@contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Without the packages' remarks on each other, which no user can act on."""
+    # Threads that spin while they wait for each other made a picture ten times slower on a busy
+    # machine, and no faster on an idle one. Read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("LOG_LEVEL", "ERROR")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _loaded(name: str, path: Path | None) -> tuple[Any, str]:
+    """The model and its device."""
+    import rfdetr
+
+    device = chosen_device(settings.DEVICE)
+    os.environ["RF_HOME"] = str(settings.WEIGHTS_DIR)  # the package keeps the vendor's there
+    if name == "rfdetr-file":
+        model = rfdetr.RFDETR.from_checkpoint(str(path), device=device)
+    elif path is None:
+        model = getattr(rfdetr, MODELS[name][0])(device=device)
+    else:
+        model = getattr(rfdetr, MODELS[name][0])(pretrain_weights=str(path), device=device)
+    if "person" not in model.class_names:
+        raise ValueError(f"it knows no class 'person', only {list(model.class_names)}")
+    return model, device
+
+
+def chosen_device(wanted: str) -> str:
+    """The torch device for the setting AVA_DEVICE; `auto` takes the fastest there is.
+
+    Raises:
+        DetectorError: The device is not there.
+    """
+    import torch
+
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return next(device for device, is_there in there.items() if is_there)
+    if not there[wanted]:
+        raise DetectorError(
+            f"AVA_DEVICE is {wanted}, but torch {version('torch')} finds no such device here: "
+            "install its driver and the fitting build of torch, or set AVA_DEVICE=auto."
+        )
+    return wanted
+
+
+def _people(result: Any) -> Detections:
+    """The persons of one `supervision.Detections`; class ids differ between checkpoints."""
+    if not len(result):
+        return no_detections()
+    is_person = result.data["class_name"] == "person"
+    return Detections(
+        result.xyxy[is_person].astype(np.float64),
+        result.confidence[is_person].astype(np.float64),
+    )

@@ -1,0 +1,125 @@
+"""Who is where: tracking runs, the proposals that come of them, and bundles to carry away."""
+
+from typing import Self
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.db.models import F, Q
+
+from datasets.models import Clip, Dataset, Video
+from datasets.stages import StagedModel, StagedQuerySet
+
+
+class TrackingRunQuerySet(StagedQuerySet):
+    def of(self, dataset: Dataset) -> Self:
+        return self.filter(clip__video__dataset=dataset)
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        return self.filter(clip__video__dataset__in=Dataset.objects.visible_to(user))
+
+
+class TrackingRun(StagedModel):
+    """Detection and tracking of one clip with one recipe."""
+
+    clip = models.ForeignKey(Clip, models.CASCADE, related_name="tracking_runs")
+    recipe = models.CharField(max_length=120, help_text="detector, threshold, stride, tracker")
+    tracks = models.FileField(
+        max_length=500, blank=True, help_text="gzipped <clip>.tracks.json"
+    )
+    made_by = models.JSONField(
+        default=dict, blank=True, help_text="versions, weights sha256, parameters"
+    )
+    track_count = models.PositiveIntegerField(null=True, editable=False)
+    detection_count = models.PositiveIntegerField(null=True, editable=False)
+
+    objects = TrackingRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["clip", "pk"]
+        constraints = [models.UniqueConstraint("clip", "recipe", name="one_run_per_recipe")]
+
+    def __str__(self) -> str:
+        return f"{self.clip} {self.recipe}"
+
+
+class Linking(StagedModel):
+    """The persons of one video, named once over all its clips; writes the Proposals."""
+
+    video = models.ForeignKey(Video, models.CASCADE, related_name="linkings")
+    recipe = models.CharField(max_length=120, help_text="of the tracking runs it links")
+    person_count = models.PositiveIntegerField(null=True, editable=False)
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["video", "pk"]
+        constraints = [
+            models.UniqueConstraint("video", "recipe", name="one_linking_per_recipe")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.video} {self.recipe}"
+
+
+class Person(models.Model):
+    """A track of a run, and the person in the video that it shows."""
+
+    run = models.ForeignKey(TrackingRun, models.CASCADE, related_name="persons")
+    track_id = models.PositiveIntegerField(help_text="from 1, unique in its run")
+    person_id = models.PositiveIntegerField(help_text="from 1, unique in its source video")
+
+    class Meta:
+        ordering = ["run", "person_id"]
+        constraints = [
+            models.UniqueConstraint("run", "track_id", name="one_person_per_track"),
+            models.UniqueConstraint("run", "person_id", name="one_track_per_person_of_a_run"),
+            models.CheckConstraint(condition=Q(person_id__gte=1), name="person_ids_from_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run} person {self.person_id}"
+
+
+class Proposal(models.Model):
+    """The box of one person at one keyframe, as the tracker saw it; never corrected."""
+
+    run = models.ForeignKey(TrackingRun, models.CASCADE, related_name="proposals")
+    second = models.PositiveIntegerField(help_text="keyframe, whole clip seconds")
+    person_id = models.PositiveIntegerField(help_text="from 1, unique in its source video")
+    x1 = models.FloatField(help_text="pixels of the standard video")
+    y1 = models.FloatField()
+    x2 = models.FloatField(help_text="exclusive")
+    y2 = models.FloatField(help_text="exclusive")
+    score = models.FloatField(help_text="0 to 1")
+
+    class Meta:
+        ordering = ["run", "second", "person_id"]
+        constraints = [
+            models.UniqueConstraint(
+                "run", "second", "person_id", name="one_proposal_per_person_and_keyframe"
+            ),
+            models.CheckConstraint(
+                condition=Q(x2__gt=F("x1"), y2__gt=F("y1")), name="proposal_has_area"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.second} s person {self.person_id}"
+
+
+class Bundle(StagedModel):
+    """The first phase of a dataset in files, made here or brought in from elsewhere."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="bundles")
+    recipe = models.CharField(max_length=120)
+    folder = models.CharField(max_length=500, blank=True, help_text="in the storage")
+    files = models.JSONField(default=dict, blank=True, help_text="{name: {size, sha256}}")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["dataset", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} bundle {self.pk}"
