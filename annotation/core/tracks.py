@@ -1,0 +1,126 @@
+"""Tracks on their way to CVAT, and from there to a box and attributes at every AVA keyframe.
+
+There: the track of a person, thinned, every answer at its default. Back, as CVAT shows it:
+between two stored boxes the sides move linearly and the attributes stay those of the earlier;
+after the last box the track stays where it is; from an outside box on, the person is not there
+until the next box.
+"""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotation.core.cvat_xml import Box, Shape, XmlTrack
+from annotation.core.labels import GroupSpec, attributes_from
+from annotation.core.thinning import thinned
+from datasets.core.clipping import FRAME_RATE
+from tracking.core.boxes import area, clipped
+from tracking.core.trackfile import Track, TrackFile
+
+
+class KeyframeBox(NamedTuple):
+    """What a track says at one AVA keyframe."""
+
+    second: int  # whole clip second
+    box: Box
+    attributes: dict[str, str]
+
+
+def task_frame_count(frame_count: int, *, annotation_fps: int) -> int:
+    """How many frames the CVAT task of a clip of `frame_count` frames has.
+
+    >>> task_frame_count(450, annotation_fps=5), task_frame_count(121, annotation_fps=5)
+    (75, 21)
+    """
+    return len(range(0, frame_count, FRAME_RATE // annotation_fps))
+
+
+def pre_annotated(
+    file: TrackFile,
+    person_ids: Mapping[int, int],
+    *,
+    seconds: Collection[int],
+    annotation_fps: int,
+    groups: Sequence[GroupSpec],
+) -> tuple[XmlTrack, ...]:
+    """The tracks of `file` as an annotator gets them, by person id; boxes inside the picture.
+
+    Args:
+        file: The full-rate tracks of the clip.
+        person_ids: Person of each track id; a track that is not in it is left out.
+        seconds: AVA keyframes; a track that is seen at none of them is left out.
+        annotation_fps: Frames of the task per second.
+        groups: The questions.
+    """
+    found = []
+    for track in sorted(
+        (track for track in file.tracks if track.track_id in person_ids),
+        key=lambda track: person_ids[track.track_id],
+    ):
+        attributes = attributes_from({}, person_ids[track.track_id], groups)
+        shapes = _shapes(file, track, seconds, annotation_fps, attributes)
+        if shapes:
+            found.append(XmlTrack(shapes))
+    return tuple(found)
+
+
+def boxes_at(
+    track: XmlTrack, seconds: Iterable[int], *, annotation_fps: int
+) -> list[KeyframeBox]:
+    """The box of `track` at each of `seconds` at which it is in the picture.
+
+    Clip second `k` is task frame `k * annotation_fps`.
+
+    >>> still = Shape(0, (0.0, 0.0, 10.0, 10.0), False, True, {"posture": "sit"})
+    >>> moved = still._replace(frame=10, box=(20.0, 0.0, 30.0, 10.0))
+    >>> boxes_at(XmlTrack((still, moved)), [1], annotation_fps=5)
+    [KeyframeBox(second=1, box=(10.0, 0.0, 20.0, 10.0), attributes={'posture': 'sit'})]
+    """
+    frames = [shape.frame for shape in track.shapes]
+    found = []
+    for second in seconds:
+        frame = second * annotation_fps
+        after = bisect_right(frames, frame)
+        if after == 0 or track.shapes[after - 1].outside:
+            continue
+        before = track.shapes[after - 1]
+        following = track.shapes[after] if after < len(frames) else before
+        found.append(KeyframeBox(second, _between(before, following, frame), before.attributes))
+    return found
+
+
+def _shapes(
+    file: TrackFile,
+    track: Track,
+    seconds: Collection[int],
+    annotation_fps: int,
+    attributes: dict[str, str],
+) -> tuple[Shape, ...]:
+    boxes = np.round(clipped(track.boxes, width=file.width, height=file.height), 2)
+    seen = area(boxes) > 0
+    kept = thinned(
+        track.frames[seen],
+        boxes[seen],
+        keyframes=[second * FRAME_RATE for second in seconds],
+        step=FRAME_RATE // annotation_fps,
+        task_frames=task_frame_count(file.frame_count, annotation_fps=annotation_fps),
+    )
+    return tuple(
+        Shape(one.frame, _as_box(one.box), one.outside, True, dict(attributes)) for one in kept
+    )
+
+
+def _as_box(box: NDArray[np.float64]) -> Box:
+    x1, y1, x2, y2 = box.tolist()
+    return (x1, y1, x2, y2)
+
+
+def _between(before: Shape, after: Shape, frame: int) -> Box:
+    if before.frame == frame or before is after:
+        return before.box
+    share = (frame - before.frame) / (after.frame - before.frame)
+    x1, y1, x2, y2 = (a + share * (b - a) for a, b in zip(before.box, after.box, strict=True))
+    return (x1, y1, x2, y2)

@@ -1,0 +1,48 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import track
+
+from annotation.models import Pull
+from annotation.services.answers import import_answers, read_answers
+from datasets.models import Dataset
+from datasets.stages import Stage
+
+
+class Command(BaseCommand):
+    help = "Read the answers of annotators: files <clip>--<annotator>.zip or .xml from CVAT."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("folder", type=Path, metavar="DIR")
+        parser.add_argument("--dataset", required=True, metavar="NAME")
+
+    def handle(self, **options: Any) -> None:
+        dataset = Dataset.objects.filter(name=options["dataset"]).first()
+        if dataset is None:
+            raise CommandError(f"there is no dataset called {options['dataset']}")
+        if not options["folder"].is_dir():
+            raise CommandError(f"there is no folder {options['folder']}")
+        imported = import_answers(dataset, options["folder"])
+        pulls = Pull.objects.filter(task__clip__video__dataset=dataset)
+        waiting = list(pulls.claimable().values_list("pk", flat=True))
+        for pk in track(waiting, "Answers", console=Console(stderr=True)):
+            read_answers(pk)
+        refused = [f"{one.file}: {one.sentence}" for one in imported.refused]
+        refused += [
+            f"{pull.task}: {pull.error}"
+            for pull in pulls.filter(pk__in=waiting, stage=Stage.FAILED).select_related(
+                "task__clip", "task__annotator"
+            )
+        ]
+        self.stdout.write(
+            f"{imported.received} files received, {imported.unchanged} known already, "
+            f"{pulls.filter(pk__in=waiting).done().count()} versions read, "
+            f"{len(refused)} refused."
+        )
+        for sentence in refused:
+            self.stderr.write(sentence)
+        if refused:
+            raise CommandError(f"{len(refused)} files were refused; the others are read")

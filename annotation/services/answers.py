@@ -1,0 +1,264 @@
+"""Stage 7 by hand: answers come back as CVAT exports; each new one is a version that stays.
+
+A file that differs from the newest version of its task is kept as it came, and read into
+Annotations afterwards. Nothing is overwritten: agreement and releases name the version used.
+"""
+
+import gzip
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from django.db import IntegrityError, transaction
+
+from annotation.core.cvat_xml import CvatXmlError, Document, XmlTrack, load
+from annotation.core.labels import (
+    PERSON,
+    PERSON_ID,
+    GroupSpec,
+    LabelsError,
+    answers_from,
+    attributes_of,
+    unset_groups,
+)
+from annotation.core.tracks import boxes_at, task_frame_count
+from annotation.models import Annotation, AnnotationTask, Pull
+from annotation.selectors import group_specs
+from datasets.files import keep, local_path, work_folder
+from datasets.models import Dataset
+from tracking.core.boxes import area, clipped
+
+LARGEST = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 MB
+TRIES = 5
+XML_NAME = "annotations.xml"
+FILE_NAMES = "a file of answers is called <clip>--<annotator>.xml or .zip"
+
+
+class AnswersError(ValueError):
+    """The answers are not those to the task."""
+
+
+class Refusal(NamedTuple):
+    file: str
+    sentence: str
+
+
+@dataclass
+class Imported:
+    """What became of the files in a folder."""
+
+    received: int = 0
+    unchanged: int = 0  # the newest version already, or a package that nobody has answered
+    refused: list[Refusal] = field(default_factory=list)
+
+
+def receive_answers(task: AnnotationTask, content: bytes) -> Pull | None:
+    """Keep the XML of a task as its next version; None if it is the newest version already.
+
+    Raises AnswersError if it is too large to be one.
+    """
+    if len(content) > LARGEST:
+        raise AnswersError(f"it has more than {LARGEST >> 20} MB, too much for one clip")
+    digest = sha256(content).hexdigest()
+    for attempt in range(1, TRIES + 1):
+        newest = task.pulls.order_by("-version").first()
+        if newest is not None and newest.sha256 == digest:
+            return None
+        try:
+            return _next_version(task, content, digest)
+        except IntegrityError:  # somebody else brought the same version at the same moment
+            if attempt == TRIES:
+                raise
+    return None
+
+
+def import_answers(dataset: Dataset, folder: Path) -> Imported:
+    """Receive every file of answers in `folder`; what cannot be is named with a reason.
+
+    Subfolders and hidden files are left alone.
+    """
+    tasks = {
+        str(task): task
+        for task in AnnotationTask.objects.of(dataset).select_related("clip", "annotator")
+    }
+    imported = Imported()
+    files = sorted(one for one in folder.iterdir() if one.is_file() and one.name[0] != ".")
+    for path in files:
+        try:
+            _check_name(path, files, tasks)
+            content = _xml_of(path)
+            pull = receive_answers(tasks[path.stem], content) if content else None
+        except AnswersError as error:
+            imported.refused.append(Refusal(path.name, str(error)))
+        else:
+            imported.received += pull is not None
+            imported.unchanged += pull is None
+    return imported
+
+
+def read_answers(pull_id: int) -> Pull | None:
+    """Read one version into Annotations; None if somebody else has it or it is done."""
+    pull = Pull.objects.claim(pull_id)
+    if pull is None:
+        return None
+    with pull.working(CvatXmlError, LabelsError, AnswersError):
+        with local_path(str(pull.raw)) as path:
+            document = load(gzip.decompress(path.read_bytes()))
+        groups = group_specs(pull.task.clip.video.dataset)
+        _check_task(document, pull.task)
+        _check_labels(document, groups)
+        rows = list(_annotations(pull, document, groups))
+        with transaction.atomic():
+            pull.annotations.all().delete()
+            Annotation.objects.bulk_create(rows, batch_size=500)
+            pull.finish(
+                person_count=len({row.person_id or f"track {row.track}" for row in rows}),
+                unfinished=sum(len(unset_groups(row.answers, groups)) for row in rows),
+            )
+    return pull
+
+
+def _next_version(task: AnnotationTask, content: bytes, digest: str) -> Pull:
+    # The row comes first, but nobody sees it before the file is there: whoever loses the race
+    # for a version must not touch the winner's file.
+    with transaction.atomic(), work_folder() as folder:
+        version = Pull.next_version(task)
+        name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}.xml.gz"
+        pull = Pull.objects.create(task=task, version=version, raw=name, sha256=digest)
+        path = folder / "answers.xml.gz"
+        path.write_bytes(gzip.compress(content, mtime=0))
+        keep(path, name)
+    return pull
+
+
+def _check_name(path: Path, files: list[Path], tasks: dict[str, AnnotationTask]) -> None:
+    if path.suffix not in (".xml", ".zip"):
+        raise AnswersError(f"it is neither XML nor zip; {FILE_NAMES}")
+    if path.stem not in tasks:
+        raise AnswersError(f"no task of this dataset is called {path.stem}; {FILE_NAMES}")
+    if sum(other.stem == path.stem for other in files) > 1:
+        raise AnswersError("there are two files for this task; leave the one that counts")
+
+
+def _xml_of(path: Path) -> bytes | None:
+    """The XML in `path`, itself or in a zip, at most a byte more than the largest allowed.
+
+    None if it is still the package: nobody has put an export in its place.
+    """
+    if path.suffix == ".xml":
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if "labels.json" in names:
+                return None
+            if XML_NAME not in names:
+                raise AnswersError(
+                    f"there is no {XML_NAME} in it: export the task from CVAT as "
+                    '"CVAT for video 1.1"'
+                )
+            with archive.open(XML_NAME) as file:
+                return file.read(LARGEST + 1)
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        zlib.error,
+    ) as error:
+        raise AnswersError(f"the zip cannot be opened: {error}") from error
+
+
+def _check_task(document: Document, task: AnnotationTask) -> None:
+    """The file is of a task with this clip's pictures, as far as it says."""
+    clip, video = task.clip, task.clip.video
+    named = document.task_name
+    if named != str(task) and named in map(str, AnnotationTask.objects.of(video.dataset)):
+        raise AnswersError(f"these are the answers to {named}, not to {task}")
+    frames = task_frame_count(clip.frame_count, annotation_fps=video.dataset.annotation_fps)
+    if document.frame_count not in (0, frames):
+        raise AnswersError(
+            f"its task has {document.frame_count} pictures, but {clip} has {frames}: export "
+            "the whole task that was made of this clip's frames.zip"
+        )
+    size = (document.width, document.height)
+    if size not in ((0, 0), (video.width, video.height)):
+        raise AnswersError(
+            f"its pictures have {size[0]}x{size[1]} pixels, but those of {clip} have "
+            f"{video.width}x{video.height}"
+        )
+
+
+def _check_labels(document: Document, groups: tuple[GroupSpec, ...]) -> None:
+    """Labels and attributes are those of the dataset."""
+    strange = sorted({track.label for track in document.tracks} - {PERSON})
+    if strange:
+        raise AnswersError(
+            f"it has tracks of {', '.join(strange)}; this dataset knows only {PERSON}"
+        )
+    wanted = {attribute.name for attribute in attributes_of(groups)}
+    declared = {attribute.name for attribute in document.attributes}
+    used = {
+        name for track in document.tracks for shape in track.shapes for name in shape.attributes
+    }
+    extra, missing = sorted((declared | used) - wanted), sorted(wanted - declared)
+    if extra:
+        raise AnswersError(
+            f"it answers what was not asked: {', '.join(extra)}; make the task with the "
+            "package's labels.json"
+        )
+    if declared and missing:
+        raise AnswersError(
+            f"its task does not ask for {', '.join(missing)}; make it with the package's "
+            "labels.json"
+        )
+
+
+def _annotations(
+    pull: Pull, document: Document, groups: tuple[GroupSpec, ...]
+) -> Iterator[Annotation]:
+    clip, video = pull.task.clip, pull.task.clip.video
+    known = set(pull.task.run.persons.values_list("person_id", flat=True))
+    for number, track in enumerate(document.tracks):
+        person_id = _person_id(track, number, known)
+        fps = video.dataset.annotation_fps
+        for found in boxes_at(track, clip.keyframes(), annotation_fps=fps):
+            box = clipped(
+                np.array([found.box]), width=video.width or 0, height=video.height or 0
+            )
+            if not area(box)[0]:
+                continue
+            try:
+                answers = answers_from(found.attributes, groups)
+            except LabelsError as error:
+                raise AnswersError(
+                    f"track {number} at second {found.second}: {error}"
+                ) from error
+            x1, y1, x2, y2 = box[0].tolist()
+            yield Annotation(
+                pull=pull, second=found.second, person_id=person_id, track=number,
+                x1=x1, y1=y1, x2=x2, y2=y2, answers=answers,
+            )  # fmt: skip
+
+
+def _person_id(track: XmlTrack, number: int, known: set[int]) -> int | None:
+    """The person of the pre-annotation that a track shows; None if the annotator drew it."""
+    given = {shape.attributes.get(PERSON_ID, "").strip() for shape in track.shapes} - {""}
+    if not given:
+        return None
+    if given - set(map(str, known)):
+        raise AnswersError(
+            f"track {number} has the {PERSON_ID} {', '.join(sorted(given))}, which is nobody "
+            "in this clip; leave it empty for a person you drew"
+        )
+    if len(given) > 1:
+        raise AnswersError(
+            f"track {number} has several: {PERSON_ID} {', '.join(sorted(given))}"
+        )
+    return int(given.pop())

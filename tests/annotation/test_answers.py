@@ -1,0 +1,269 @@
+import gzip
+import io
+import zipfile
+from dataclasses import replace
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotation.core.cvat_xml import Shape, XmlTrack, dump, load
+from annotation.models import Annotation, Pull
+from annotation.services.answers import (
+    AnswersError,
+    import_answers,
+    read_answers,
+    receive_answers,
+)
+from annotation.services.packages import write_package
+from datasets.stages import Stage
+from tests.make import make_annotator, make_dataset, make_task
+from tests.material import content_of, make_ready_video
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+@pytest.fixture
+def task(dataset):
+    clip = make_ready_video(dataset, name="aisle").clips.first()
+    run = clip.tracking_runs.get()
+    task = make_task(run, make_annotator(dataset, "ann"), stage=Stage.WAITING)
+    return write_package(task.pk)
+
+
+@pytest.fixture
+def document(task):
+    """The answers as they are before anybody answered."""
+    with zipfile.ZipFile(io.BytesIO(content_of(task.package))) as package:
+        return load(package.read("annotations.xml"))
+
+
+def answered(document, **attributes):
+    """`document` with these attributes in every shape of every track."""
+    tracks = tuple(
+        replace(track, shapes=tuple(
+            shape._replace(attributes=shape.attributes | attributes) for shape in track.shapes
+        ))
+        for track in document.tracks
+    )  # fmt: skip
+    return replace(document, tracks=tracks)
+
+
+def drawn(x=300.0, **attributes):
+    """A track that an annotator drew from task frame 20 to 29."""
+    complete = {"person_id": "", "posture": "sit"} | attributes
+    return XmlTrack(
+        tuple(
+            Shape(frame, (x, 10.0, x + 40, 90.0), outside, True, complete)
+            for frame, outside in ((20, False), (30, True))
+        )
+    )
+
+
+def read(task, document):
+    pull = receive_answers(task, dump(document))
+    read_answers(pull.pk)
+    pull.refresh_from_db()
+    return pull
+
+
+def test_answers_are_kept_as_they_came(task, document):
+    pull = receive_answers(task, dump(document))
+    assert (pull.version, pull.stage) == (1, Stage.WAITING)
+    assert pull.raw.name == "shop/answers/aisle-c0000--ann--v1.xml.gz"
+    assert gzip.decompress(content_of(pull.raw)) == dump(document)
+
+
+def test_the_same_bytes_again_are_no_new_version(task, document):
+    assert receive_answers(task, dump(document)).version == 1
+    assert receive_answers(task, dump(document)) is None
+    assert receive_answers(task, dump(answered(document, posture="sit"))).version == 2
+    assert receive_answers(task, dump(document)).version == 3
+
+
+def test_whoever_loses_the_race_for_a_version_takes_the_next(task, document, monkeypatch):
+    receive_answers(task, dump(document))
+    versions = iter([1, 2])
+    monkeypatch.setattr(Pull, "next_version", lambda task: next(versions))
+    late = receive_answers(task, dump(answered(document, posture="sit")))
+    assert late.version == 2
+    first = task.pulls.get(version=1)
+    assert gzip.decompress(content_of(first.raw)) == dump(document)
+
+
+def test_every_person_at_every_keyframe_becomes_an_annotation(task, document):
+    answers = answered(document, posture="walk", **{"doing: carry": "true"})
+    pull = read(task, answers)
+    assert pull.stage == Stage.DONE
+    assert pull.annotations.count() == 2 * len(task.clip.keyframes())
+    one = pull.annotations.get(second=5, person_id=2)
+    assert (one.x1, one.y1, one.x2, one.y2, one.track) == (200.0, 100.0, 250.0, 250.0, 1)
+    assert one.answers == {"posture": "walk", "doing": ["carry"]}
+    assert (pull.person_count, pull.unfinished) == (2, 0)
+
+
+def test_required_answers_left_unset_are_counted(task, document):
+    pull = read(task, document)
+    assert pull.unfinished == 2 * len(task.clip.keyframes())
+
+
+def test_a_person_the_annotator_drew_has_no_id(task, document):
+    pull = read(task, replace(document, tracks=(*document.tracks, drawn(), drawn(400.0))))
+    new = pull.annotations.filter(person_id=None)
+    assert list(new.values_list("second", "track")) == [(4, 2), (4, 3), (5, 2), (5, 3)]
+    assert pull.person_count == 4
+
+
+def test_a_track_that_was_deleted_is_gone(task, document):
+    pull = read(task, replace(document, tracks=document.tracks[1:]))
+    assert set(pull.annotations.values_list("person_id", flat=True)) == {2}
+
+
+def test_boxes_are_clipped_to_the_picture_and_dropped_outside_it(task, document):
+    outside = replace(document, tracks=(drawn(620.0), drawn(700.0)))
+    pull = read(task, outside)
+    assert {(row.track, row.x1, row.x2) for row in pull.annotations.all()} == {
+        (0, 620.0, 640.0)
+    }
+
+
+def test_reading_twice_is_reading_once(task, document):
+    pull = read(task, document)
+    assert read_answers(pull.pk) is None
+    before = list(pull.annotations.values_list("second", "track"))
+    Pull.objects.update(stage=Stage.WAITING)
+    read_answers(pull.pk)
+    assert list(pull.annotations.values_list("second", "track")) == before
+
+
+def test_reading_one_version_leaves_the_others_alone(task, document):
+    first = read(task, document)
+    second = read(task, answered(document, posture="sit"))
+    assert first.annotations.count() == second.annotations.count()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param({"frame_count": 120}, "its task has 120 pictures", id="length"),
+        pytest.param({"width": 1280, "height": 720}, "1280x720 pixels", id="size"),
+        pytest.param({"tracks": (drawn(person_id="9"),)}, "nobody in this clip", id="stranger"),
+        pytest.param(
+            {"tracks": (drawn(person_id="P1"),)}, "nobody in this clip", id="no number"
+        ),
+        pytest.param(
+            {"tracks": (drawn(posture="fly"),)}, '"fly" is not an answer', id="answer"
+        ),
+        pytest.param({"tracks": (drawn(mood="good"),)}, "not asked: mood", id="attribute"),
+        pytest.param({"tracks": (replace(drawn(), label="car"),)}, "tracks of car", id="label"),
+    ],
+)
+def test_answers_to_something_else_are_refused_with_a_sentence(
+    task, document, change, sentence
+):
+    pull = read(task, replace(document, **change))
+    assert pull.stage == Stage.FAILED
+    assert sentence in pull.error
+    assert not Annotation.objects.exists()
+
+
+def test_a_task_without_the_questions_is_refused(task, document):
+    pull = read(task, replace(document, attributes=document.attributes[:2]))
+    assert "does not ask for doing: carry, doing: wave" in pull.error
+
+
+def test_the_answers_to_another_task_are_recognised(task, document, dataset):
+    other = make_task(task.run, make_annotator(dataset, "bob"))
+    pull = read(other, document)
+    assert "these are the answers to aisle-c0000--ann" in pull.error
+
+
+def test_what_is_no_xml_fails_with_a_sentence(task):
+    pull = receive_answers(task, b"no file")
+    read_answers(pull.pk)
+    pull.refresh_from_db()
+    assert "not XML" in pull.error
+
+
+def test_a_file_without_meta_is_read_all_the_same(task, document):
+    text = dump(document).decode()
+    bare = text[: text.index("  <meta>")] + text[text.index("  <track") :]
+    pull = receive_answers(task, bare.encode())
+    assert read_answers(pull.pk).stage == Stage.DONE
+
+
+def test_what_is_too_large_is_not_even_kept(task, monkeypatch):
+    monkeypatch.setattr("annotation.services.answers.LARGEST", 10)
+    with pytest.raises(AnswersError, match="too much"):
+        receive_answers(task, b"x" * 11)
+
+
+def zipped(path, **members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("_", "."), content)
+
+
+def test_files_and_zips_are_received_by_their_names(task, document, dataset, tmp_path):
+    bob = make_task(task.run, make_annotator(dataset, "bob"))
+    zipped(tmp_path / "aisle-c0000--ann.zip", annotations_xml=dump(document))
+    (tmp_path / "aisle-c0000--bob.xml").write_bytes(dump(document))
+    (tmp_path / ".hidden").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, imported.unchanged, imported.refused) == (2, 0, [])
+    assert bob.pulls.get().sha256 == task.pulls.get().sha256
+    again = import_answers(dataset, tmp_path)
+    assert (again.received, again.unchanged) == (0, 2)
+
+
+def test_a_package_that_nobody_answered_is_nothing_new(task, dataset, tmp_path):
+    (tmp_path / "aisle-c0000--ann.zip").write_bytes(content_of(task.package))
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, imported.unchanged, imported.refused) == (0, 1, [])
+
+
+def test_files_that_are_no_answers_are_named_with_a_reason(task, dataset, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "aisle-c0009--ann.xml").write_text("")
+    (tmp_path / "aisle-c0000--ann.zip").write_bytes(b"no zip")
+    refused = dict(import_answers(dataset, tmp_path).refused)
+    assert "neither XML nor zip" in refused["notes.txt"]
+    assert "no task of this dataset" in refused["aisle-c0009--ann.xml"]
+    assert "cannot be opened" in refused["aisle-c0000--ann.zip"]
+    zipped(tmp_path / "aisle-c0000--ann.zip", images_txt=b"")
+    refused = dict(import_answers(dataset, tmp_path).refused)
+    assert "no annotations.xml" in refused["aisle-c0000--ann.zip"]
+    assert not Pull.objects.exists()
+
+
+def test_two_files_for_one_task_are_refused(task, document, dataset, tmp_path):
+    zipped(tmp_path / "aisle-c0000--ann.zip", annotations_xml=dump(document))
+    (tmp_path / "aisle-c0000--ann.xml").write_bytes(dump(document))
+    assert len(import_answers(dataset, tmp_path).refused) == 2
+
+
+def test_the_command_receives_reads_and_counts(task, document, tmp_path, capsys):
+    (tmp_path / "aisle-c0000--ann.xml").write_bytes(dump(document))
+    call_command("import_answers", tmp_path, dataset="shop")
+    assert "1 files received, 0 known already, 1 versions read" in capsys.readouterr().out
+    assert Pull.objects.get().stage == Stage.DONE
+
+
+def test_the_command_names_what_it_refused(task, document, tmp_path, capsys):
+    (tmp_path / "aisle-c0000--ann.xml").write_bytes(dump(replace(document, frame_count=2)))
+    (tmp_path / "readme.md").write_bytes(b"")
+    with pytest.raises(CommandError, match="2 files were refused"):
+        call_command("import_answers", tmp_path, dataset="shop")
+    assert "readme.md: it is neither" in capsys.readouterr().err
+
+
+def test_the_command_wants_a_dataset_and_a_folder(dataset, tmp_path):
+    with pytest.raises(CommandError, match="no dataset called nowhere"):
+        call_command("import_answers", tmp_path, dataset="nowhere")
+    with pytest.raises(CommandError, match="no folder"):
+        call_command("import_answers", tmp_path / "none", dataset="shop")

@@ -1,0 +1,217 @@
+import io
+import json
+import zipfile
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotation.core.cvat_xml import load
+from annotation.models import AnnotationTask, Annotator
+from annotation.services.packages import (
+    PackageError,
+    copy_packages,
+    plan_tasks,
+    write_package,
+)
+from datasets.core.naming import frame_name
+from datasets.stages import Stage
+from tests.make import make_annotator, make_clips, make_dataset, make_run, make_task, make_video
+from tests.material import content_of, make_ready_run, make_ready_video
+from tracking.models import Linking
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ["ann", "bob", "cem"]
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+def written(task):
+    return zipfile.ZipFile(io.BytesIO(content_of(write_package(task.pk).package)))
+
+
+def new_task(dataset, **fields):
+    clip = make_ready_video(dataset, name="aisle").clips.first()
+    run = clip.tracking_runs.get()
+    return make_task(run, make_annotator(dataset, "ann"), stage=Stage.WAITING, **fields)
+
+
+def test_every_ready_clip_is_given_to_its_annotators(dataset):
+    make_ready_video(dataset)
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=1.0, per_clip=2) == 6
+    tasks = AnnotationTask.objects.of(dataset)
+    assert {clip: tasks.filter(clip=clip).count() for clip in dataset.videos.get().clips.all()}
+    assert set(tasks.values_list("stage", flat=True)) == {Stage.WAITING}
+    assert set(dataset.annotators.values_list("name", flat=True)) == set(PEOPLE)
+
+
+def test_planning_again_adds_nothing(dataset):
+    make_ready_video(dataset)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=0.3)
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
+    assert plan_tasks(dataset, annotators=["dan"], overlap=0.0, seed=3) == 0
+
+
+def test_new_clips_are_added_and_the_old_ones_left_alone(dataset):
+    make_ready_video(dataset)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=1.0)
+    before = set(AnnotationTask.objects.values_list("pk", "annotator__name"))
+    make_ready_video(dataset)
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=1.0) == 9
+    assert before < set(AnnotationTask.objects.values_list("pk", "annotator__name"))
+
+
+def test_a_clip_whose_persons_have_no_names_yet_waits(dataset):
+    make_run(make_clips(make_video(dataset))[0])
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
+
+
+def test_a_clip_in_which_nobody_was_found_is_looked_at_all_the_same(dataset):
+    make_ready_video(dataset, persons=0, frame_count=450)
+    assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
+
+
+def test_a_task_starts_from_the_newest_run_whose_persons_have_names(dataset):
+    clip = make_ready_video(dataset, frame_count=450).clips.get()
+    newer = make_ready_run(clip, recipe="test/2")
+    make_run(clip, recipe="not linked")
+    Linking.objects.create(video=clip.video, recipe="not linked")
+    plan_tasks(dataset, annotators=["ann"], overlap=0)
+    assert AnnotationTask.objects.get().run == newer
+
+
+def test_simulated_annotators_are_marked(dataset):
+    make_ready_video(dataset)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=0.3, simulated=True)
+    assert not Annotator.objects.filter(is_simulated=False).exists()
+
+
+def test_another_datasets_clips_are_not_touched(dataset):
+    make_ready_video(make_dataset("other"))
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
+
+
+@pytest.mark.parametrize(
+    ("annotators", "overlap", "sentence"),
+    [
+        (["Ann Lee"], 0, '"Ann Lee" cannot be an annotator'),
+        (["../up"], 0, "cannot be an annotator"),
+        (["ann"], 0.5, "needs two or more"),
+        ([], 0, "nobody"),
+    ],
+)
+def test_wishes_that_cannot_be_met_get_a_sentence_and_change_nothing(
+    dataset, annotators, overlap, sentence
+):
+    make_ready_video(dataset)
+    with pytest.raises(PackageError, match=sentence):
+        plan_tasks(dataset, annotators=annotators, overlap=overlap)
+    assert not Annotator.objects.exists()
+    assert not AnnotationTask.objects.exists()
+
+
+def test_a_package_holds_what_a_person_needs(dataset):
+    task = new_task(dataset)
+    package = written(task)
+    assert package.namelist() == ["README.txt", "annotations.xml", "labels.json", "frames.zip"]
+    readme = package.read("README.txt").decode()
+    assert "aisle-c0000--ann.zip" in readme
+    assert "10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70" in readme
+    with zipfile.ZipFile(io.BytesIO(package.read("frames.zip"))) as frames:
+        assert frames.namelist()[74] == frame_name("aisle-c0000", 74)
+    (label,) = json.loads(package.read("labels.json"))
+    assert [one["name"] for one in label["attributes"]] == [
+        "person_id", "posture", "doing: wave", "doing: carry",
+    ]  # fmt: skip
+
+
+def test_the_tracks_found_so_far_are_in_the_package(dataset):
+    document = load(written(new_task(dataset)).read("annotations.xml"))
+    assert (document.task_name, document.frame_count) == ("aisle-c0000--ann", 75)
+    assert (document.width, document.height) == (640, 360)
+    first, second = document.tracks
+    assert first.shapes[0].box == (100.0, 100.0, 150.0, 250.0)
+    assert second.shapes[0].attributes == {
+        "person_id": "2",
+        "posture": "unset",
+        "doing: wave": "false",
+        "doing: carry": "false",
+    }
+
+
+def test_a_package_is_written_once_and_always_with_the_same_bytes(dataset):
+    task = new_task(dataset)
+    first = content_of(write_package(task.pk).package)
+    assert write_package(task.pk) is None
+    AnnotationTask.objects.update(stage=Stage.WAITING)
+    assert content_of(write_package(task.pk).package) == first
+
+
+def test_a_clip_cut_at_another_rate_is_refused_with_a_sentence(dataset):
+    task = new_task(dataset)
+    dataset.annotation_fps = 10
+    dataset.save()
+    write_package(task.pk)
+    task.refresh_from_db()
+    assert task.stage == Stage.FAILED
+    assert "wants 150 pictures, but the clip has 75" in task.error
+
+
+def test_a_run_without_tracks_is_refused_with_a_sentence(dataset):
+    task = new_task(dataset)
+    task.run.tracks = ""
+    task.run.save()
+    write_package(task.pk)
+    task.refresh_from_db()
+    assert "has no tracks file" in task.error
+
+
+def test_packages_are_copied_but_answers_in_their_place_are_not_overwritten(dataset, tmp_path):
+    make_ready_video(dataset, name="aisle", frame_count=450)
+    plan_tasks(dataset, annotators=["ann", "bob"], overlap=1.0)
+    for task in AnnotationTask.objects.all():
+        write_package(task.pk)
+    assert copy_packages(dataset, tmp_path / "out") == 2
+    answers = tmp_path / "out" / "aisle-c0000--ann.zip"
+    answers.write_bytes(b"answers")
+    assert copy_packages(dataset, tmp_path / "out") == 0
+    assert answers.read_bytes() == b"answers"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "aisle-c0000--ann.zip",
+        "aisle-c0000--bob.zip",
+    ]
+
+
+def test_the_command_plans_writes_and_copies(dataset, tmp_path, capsys):
+    make_ready_video(dataset)
+    for new in (5, 0):
+        call_command(
+            "export_packages", dataset="shop", annotators="ann, bob", overlap=0.5, out=tmp_path
+        )
+        assert f"{new} new tasks" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*--ann.zip"))) + len(list(tmp_path.glob("*--bob.zip"))) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "annotators", "sentence"),
+    [
+        ("nowhere", "ann,bob", "no dataset called nowhere"),
+        ("shop", "ann,bob", "run_pipeline"),
+        ("shop", "ann", "needs two or more"),
+    ],
+)
+def test_the_command_says_what_is_missing(dataset, tmp_path, name, annotators, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        call_command("export_packages", dataset=name, annotators=annotators, out=tmp_path)
+
+
+def test_the_command_names_the_packages_that_failed(dataset, tmp_path, capsys):
+    run = new_task(dataset).run
+    run.tracks = ""
+    run.save()
+    with pytest.raises(CommandError, match="could not be written"):
+        call_command("export_packages", dataset="shop", annotators="ann,bob", out=tmp_path)
+    assert "has no tracks file" in capsys.readouterr().err

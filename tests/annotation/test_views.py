@@ -1,0 +1,151 @@
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from annotation.models import AnnotationTask, Pull
+from datasets.models import Member
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+from tracking.models import Linking
+
+pytestmark = pytest.mark.django_db
+
+SHARES = {"annotators": "kim, lee", "overlap": "100", "per_clip": "", "seed": "0"}
+
+
+@pytest.fixture
+def admin():
+    return make_user()
+
+
+@pytest.fixture
+def dataset(admin):
+    return make_dataset("shop", admin=admin)
+
+
+@pytest.fixture
+def clips(dataset):
+    """The clips of a video whose persons are named."""
+    video = make_video(dataset, "aisle")
+    Linking.objects.create(video=video, recipe="test/1", stage="done", person_count=2)
+    clips = make_clips(video)
+    for clip in clips:
+        make_run(clip)
+    return clips
+
+
+@pytest.fixture
+def task(dataset, clips):
+    name = default_storage.save("shop/packages/a.zip", ContentFile(b"package"))
+    run = clips[0].tracking_runs.get()
+    return make_task(run, make_annotator(dataset, "kim"), package=name)
+
+
+def plan_url():
+    return reverse("annotation:plan", args=["shop"])
+
+
+def answers_url():
+    return reverse("annotation:answers", args=["shop"])
+
+
+def test_clips_are_given_out(client, admin, clips):
+    client.force_login(admin)
+    assert "3 clips tracked and ready" in client.get(plan_url()).content.decode()
+    response = client.post(plan_url(), SHARES)
+    assert response["Location"] == reverse("qc:tasks", args=["shop"])
+    assert AnnotationTask.objects.count() == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param({"annotators": " , "}, "Name at least one", id="nobody"),
+        pytest.param({"annotators": "kim, l€e"}, "no user name", id="not a name"),
+        pytest.param({"overlap": "120"}, "less than or equal to 100", id="overlap"),
+        pytest.param({"per_clip": "3"}, "only 2 annotators", id="too many per clip"),
+    ],
+)
+def test_a_wrong_plan_is_refused_with_a_sentence(client, admin, clips, change, sentence):
+    client.force_login(admin)
+    page = client.post(plan_url(), SHARES | change)
+    assert sentence in page.content.decode()
+    assert not AnnotationTask.objects.exists()
+
+
+def test_the_page_says_when_nothing_is_ready(client, admin, dataset):
+    client.force_login(admin)
+    assert "No clip is ready yet" in client.get(plan_url()).content.decode()
+
+
+def test_a_reviewer_gives_nothing_out(client, dataset, clips):
+    reviewer = make_user()
+    Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
+    client.force_login(reviewer)
+    assert client.post(plan_url(), SHARES).status_code == 404
+    assert not AnnotationTask.objects.exists()
+
+
+def test_a_package_can_be_taken_away(client, admin, task):
+    client.force_login(admin)
+    response = client.get(reverse("annotation:package", args=["shop", task.pk]))
+    assert f"{task}.zip" in response["Content-Disposition"]
+    assert b"".join(response.streaming_content) == b"package"
+
+
+def test_a_stranger_gets_no_package_and_sends_no_answers(client, task):
+    client.force_login(make_user())
+    assert client.get(reverse("annotation:package", args=["shop", task.pk])).status_code == 404
+    assert client.post(answers_url()).status_code == 404
+    assert client.post(reverse("annotation:retry", args=["shop", "task"])).status_code == 404
+
+
+def test_what_is_no_answer_file_is_refused(client, admin, task):
+    client.force_login(admin)
+    wrong = ContentFile(b"x", name="notes.txt")
+    page = client.post(answers_url(), {"answers": [wrong]}, follow=True)
+    assert "notes.txt is no answer file" in page.content.decode()
+
+
+def test_an_upload_of_nothing_says_what_to_do(client, admin, task):
+    client.force_login(admin)
+    page = client.post(answers_url(), {"task": task.pk}, follow=True)
+    assert 'class="msg error"' in page.content.decode()
+
+
+def test_a_file_for_an_unknown_task_is_refused_with_its_name(client, admin, task):
+    client.force_login(admin)
+    wrong = ContentFile(b"<annotations/>", name="nobody--none.xml")
+    page = client.post(answers_url(), {"answers": [wrong]}, follow=True)
+    assert "nobody--none.xml" in page.content.decode()
+    assert not Pull.objects.exists()
+
+
+def test_one_tasks_answers_may_have_any_name(client, admin, task):
+    client.force_login(admin)
+    file = ContentFile(b"<annotations/>", name="job 17.xml")
+    page = client.post(answers_url(), {"answers": [file], "task": task.pk}, follow=True)
+    text = page.content.decode()
+    assert f"{task}.xml" in text or "1 answer file has arrived" in text
+
+
+def test_a_failed_package_is_sent_back(client, admin, task):
+    AnnotationTask.objects.update(stage="failed", error="no frames")
+    client.force_login(admin)
+    client.post(reverse("annotation:retry", args=["shop", "task"]), {"pk": task.pk})
+    task.refresh_from_db()
+    assert task.stage == "waiting"
+
+
+def test_changes_want_a_post(client, admin, task):
+    client.force_login(admin)
+    for url in (answers_url(), reverse("annotation:retry", args=["shop", "task"])):
+        assert client.get(url).status_code == 405

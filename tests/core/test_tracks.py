@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump, load
+from annotation.core.labels import GroupSpec
+from annotation.core.tracks import boxes_at, pre_annotated
+from tracking.core.trackfile import Track, TrackFile
+
+GROUPS = (GroupSpec("posture", "one", True, ("stand", "walk")),)
+SECONDS = range(2, 14)
+
+
+def shape(frame, x=0.0, *, outside=False, posture="stand"):
+    return Shape(frame, (x, 0.0, x + 10, 20.0), outside, True, {"posture": posture})
+
+
+def walk(track_id=1, frames=range(450), *, speed=0.5):
+    frames = np.array(frames)
+    x = frames * speed
+    boxes = np.stack([x, x * 0 + 50, x + 40, x * 0 + 150], axis=1)
+    return Track(track_id, frames, boxes, np.ones(len(frames)))
+
+
+def annotated(*tracks, person_ids=None):
+    file = TrackFile("a-c0000", 640, 360, 450, list(tracks))
+    ids = person_ids or {track.track_id: track.track_id for track in tracks}
+    return pre_annotated(file, ids, seconds=SECONDS, annotation_fps=5, groups=GROUPS)
+
+
+def seconds_of(track, seconds=range(15)):
+    return [found.second for found in boxes_at(track, seconds, annotation_fps=5)]
+
+
+def test_boxes_move_linearly_between_cvat_keyframes():
+    track = XmlTrack((shape(0, 0.0), shape(20, 40.0)))
+    found = boxes_at(track, [0, 1, 3, 4], annotation_fps=5)
+    assert [box.box[0] for box in found] == [0.0, 10.0, 30.0, 40.0]
+
+
+def test_attributes_hold_until_the_next_cvat_keyframe():
+    track = XmlTrack((shape(0), shape(11, posture="walk")))
+    found = boxes_at(track, [0, 2, 3], annotation_fps=5)
+    assert [box.attributes["posture"] for box in found] == ["stand", "stand", "walk"]
+
+
+def test_a_track_goes_on_to_the_last_frame_unless_it_is_ended():
+    assert seconds_of(XmlTrack((shape(10),))) == list(range(2, 15))
+
+
+def test_a_person_who_left_is_not_there_until_the_next_box():
+    track = XmlTrack((shape(5), shape(15, outside=True), shape(25), shape(26, outside=True)))
+    assert seconds_of(track) == [1, 2, 5]
+
+
+def test_an_empty_track_is_seen_nowhere():
+    assert boxes_at(XmlTrack(()), SECONDS, annotation_fps=5) == []
+
+
+@pytest.mark.parametrize("annotation_fps", [1, 5, 30])
+def test_what_an_annotator_gets_is_the_track_at_every_keyframe(annotation_fps):
+    track = walk()
+    file = TrackFile("a-c0000", 640, 360, 450, [track])
+    (xml,) = pre_annotated(
+        file, {1: 7}, seconds=SECONDS, annotation_fps=annotation_fps, groups=GROUPS
+    )
+    found = boxes_at(xml, SECONDS, annotation_fps=annotation_fps)
+    assert [box.second for box in found] == list(SECONDS)
+    for box in found:
+        assert box.box == pytest.approx(tuple(track.boxes[30 * box.second]))
+        assert box.attributes == {"person_id": "7", "posture": "unset"}
+
+
+def test_a_steady_track_is_shown_with_its_two_ends_alone():
+    (xml,) = annotated(walk(frames=range(60, 301)))
+    assert [(one.frame, one.outside) for one in xml.shapes] == [
+        (10, False),
+        (50, False),
+        (51, True),
+    ]
+
+
+def test_persons_come_in_the_order_of_their_ids_and_nameless_tracks_not_at_all():
+    found = annotated(walk(1), walk(2), walk(3), person_ids={1: 9, 2: 4})
+    assert [track.shapes[0].attributes["person_id"] for track in found] == ["4", "9"]
+
+
+def test_a_track_that_meets_no_keyframe_is_left_out():
+    assert annotated(walk(frames=range(61, 89))) == ()
+
+
+def test_boxes_are_inside_the_picture_and_end_when_they_leave_it():
+    (xml,) = annotated(walk(speed=2.0))  # leaves at x = 640, frame 320
+    ended = [one for one in xml.shapes if one.outside]
+    assert [one.frame for one in ended] == [54]
+    assert all(one.box[2] <= 640 for one in xml.shapes)
+
+
+def test_what_is_written_fits_into_the_task():
+    tracks = annotated(walk(), walk(2, range(0, 450, 2)))
+    document = Document("a", 75, 640, 360, (), tracks)
+    assert load(dump(document)).tracks == tracks

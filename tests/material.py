@@ -1,0 +1,101 @@
+"""Clips that are ready to be bundled and annotated: pictures, films, tracks in the storage."""
+
+import io
+import zipfile
+
+import av
+import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db.models.fields.files import FieldFile
+
+from datasets.core.naming import frame_name
+from datasets.models import Clip, Dataset, Video
+from datasets.stages import Stage
+from tests.make import make_clips, make_run, make_video
+from tracking.core.trackfile import Track, TrackFile, dump
+from tracking.models import Linking, TrackingRun
+
+
+def put(name: str, content: bytes) -> str:
+    return default_storage.save(name, ContentFile(content))
+
+
+def content_of(file: FieldFile) -> bytes:
+    with file.open() as opened:
+        return opened.read()
+
+
+def frames_zip(clip: Clip) -> bytes:
+    """As many small files as the clip has annotation frames."""
+    buffer = io.BytesIO()
+    step = 30 // clip.video.dataset.annotation_fps
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for index in range(len(range(0, clip.frame_count, step))):
+            archive.writestr(frame_name(clip.name, index), b"jpeg %d" % index)
+    return buffer.getvalue()
+
+
+def tracks_file(clip: Clip, *, persons: int) -> TrackFile:
+    """The tracks of `make_run`'s persons, each standing still over the whole clip."""
+    frames = np.arange(clip.frame_count)
+    tracks = [
+        Track(
+            number,
+            frames,
+            np.tile([100.0 * number, 100, 100.0 * number + 50, 250], (len(frames), 1)),
+            np.full(len(frames), 0.9),
+        )
+        for number in range(1, persons + 1)
+    ]
+    video = clip.video
+    return TrackFile(clip.name, video.width or 0, video.height or 0, clip.frame_count, tracks)
+
+
+def make_ready_run(clip: Clip, *, persons: int = 2, recipe: str = "test/1") -> TrackingRun:
+    """A run with its tracks file; the clip gets its pictures and the video its linking."""
+    dataset = clip.video.dataset.name
+    if not clip.frames:
+        clip.frames.name = put(f"{dataset}/frames/{clip}.zip", frames_zip(clip))
+        clip.save()
+    content = dump(tracks_file(clip, persons=persons))
+    run = make_run(clip, persons=persons, recipe=recipe)
+    run.tracks.name = put(f"{dataset}/tracks/{run.pk}/{clip}.tracks.json.gz", content)
+    run.save()
+    Linking.objects.get_or_create(
+        video=clip.video, recipe=recipe, defaults={"stage": Stage.DONE, "person_count": persons}
+    )
+    return run
+
+
+def film(frame_count: int, *, width: int = 64, height: int = 36) -> bytes:
+    """A small grey film as standard videos are: 30 frames and one key picture a second."""
+    buffer = io.BytesIO()
+    options = {"g": "30", "bf": "0", "sc_threshold": "0", "preset": "ultrafast", "threads": "1"}
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(frame_count):
+            picture = np.full((height, width, 3), number % 256, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def make_bundled_video(dataset: Dataset, *, persons: int = 2, **fields: object) -> Video:
+    """A ready video of 19 s, 640x360 by its row, whose films really are in the storage."""
+    video = make_ready_video(dataset, persons=persons, **({"frame_count": 570} | fields))
+    video.file.name = put(f"{dataset.name}/videos/{video.name}.mp4", film(8))
+    video.save()
+    for clip in video.clips.all():
+        clip.file.name = put(f"{dataset.name}/clips/{clip.name}.mp4", film(clip.frame_count))
+        clip.save()
+    return video
+
+
+def make_ready_video(dataset: Dataset, *, persons: int = 2, **fields: object) -> Video:
+    """A video all of whose clips are ready."""
+    video = make_video(dataset, **fields)
+    for clip in make_clips(video):
+        make_ready_run(clip, persons=persons)
+    return video
