@@ -1,0 +1,100 @@
+"""The operators' view of agreement, consensus, reviews and releases.
+
+Decisions of people are records: they are shown and never edited here.
+"""
+
+from django.contrib import admin
+
+from datasets.admin import MadeByWorkers
+from qc.models import (
+    Adjudication,
+    AgreementReport,
+    Consensus,
+    ConsensusBox,
+    ConsensusLabel,
+    Release,
+    Review,
+)
+
+
+@admin.register(AgreementReport)
+class AgreementReportAdmin(MadeByWorkers):
+    list_display = ["clip", "versions", "stage", "finished_at", "error"]
+    list_filter = ["stage", "clip__video__dataset"]
+    search_fields = ["clip__name"]
+    list_select_related = ["clip"]
+
+
+@admin.register(Consensus)
+class ConsensusAdmin(MadeByWorkers):
+    list_display = ["clip", "versions", "stage", "open_count", "finished_at", "error"]
+    list_filter = ["stage", "clip__video__dataset"]
+    search_fields = ["clip__name"]
+    list_select_related = ["clip"]
+
+
+@admin.register(ConsensusBox)
+class ConsensusBoxAdmin(MadeByWorkers):
+    actions: list[str] = []
+    list_display = ["consensus", "second", "person_id", "status", "drawn_by"]
+    list_filter = ["status", "consensus__clip__video__dataset"]
+    search_fields = ["consensus__clip__name"]
+    list_select_related = ["consensus__clip"]
+
+
+@admin.register(ConsensusLabel)
+class ConsensusLabelAdmin(MadeByWorkers):
+    actions: list[str] = []
+    list_display = ["box", "group", "actions_believed", "rule"]
+    list_filter = ["rule", "group", "box__consensus__clip__video__dataset"]
+    search_fields = ["box__consensus__clip__name", "group"]
+    list_select_related = ["box__consensus__clip"]
+
+    @admin.display(description="actions")
+    def actions_believed(self, label: ConsensusLabel) -> str:
+        return ", ".join(label.actions) or "none"
+
+
+@admin.register(Adjudication)
+class AdjudicationAdmin(MadeByWorkers):
+    actions: list[str] = []
+    list_display = [
+        "clip",
+        "second",
+        "person_id",
+        "group",
+        "is_person",
+        "decided_by",
+        "decided_at",
+    ]
+    list_filter = ["clip__video__dataset", "group", "is_person"]
+    search_fields = ["clip__name", "decided_by__username", "reason"]
+    list_select_related = ["clip", "decided_by"]
+
+
+@admin.register(Review)
+class ReviewAdmin(MadeByWorkers):
+    actions: list[str] = []
+    list_display = ["task", "pull", "verdict", "reviewer", "reviewed_at", "reason"]
+    list_filter = ["verdict", "task__clip__video__dataset", "reviewer"]
+    search_fields = ["task__clip__name", "task__annotator__name", "reason"]
+    list_select_related = [
+        "task__clip", "task__annotator", "pull__task__clip", "pull__task__annotator",
+        "reviewer",
+    ]  # fmt: skip
+
+
+@admin.register(Release)
+class ReleaseAdmin(MadeByWorkers):
+    list_display = [
+        "number",
+        "dataset",
+        "stage",
+        "progress",
+        "created_by",
+        "created_at",
+        "error",
+    ]
+    list_filter = ["stage", "dataset"]
+    search_fields = ["dataset__name"]
+    list_select_related = ["dataset", "created_by"]

@@ -1,0 +1,174 @@
+"""A release folder, read file by file; every file is read once, when it is first asked for.
+
+All paths in messages are relative to the folder. What cannot be read raises ReleaseReadError
+with the file and, where there is one, the row.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.core import ava
+from qc.core.packing import FORMAT, MANIFEST
+from qc.core.release_files import DATASET_HEADER
+
+Content = TypeVar("Content")
+
+
+class ReleaseReadError(ValueError):
+    """A file of a release is missing or not what it should be."""
+
+
+class ReleasedVideo(NamedTuple):
+    """One exported clip, as the manifest has it."""
+
+    video_id: str
+    split: str
+    source_video: str
+    n_frames: int
+    width: int
+    height: int
+
+
+class ReleaseReader:
+    """The content of a release folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[str, Any] = {}
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """`train` and `val`, and `test` if a clip is in it."""
+        has_test = any(video.split == "test" for video in self.videos().values())
+        return ("train", "val", "test") if has_test else ("train", "val")
+
+    def text(self, name: str) -> str:
+        try:
+            return self._bytes(name).decode("ascii")
+        except UnicodeDecodeError as error:
+            raise ReleaseReadError(f"{name} is not plain ASCII.") from error
+
+    def manifest(self) -> dict[str, Any]:
+        return self._once(MANIFEST, self._read_manifest)
+
+    def videos(self) -> dict[str, ReleasedVideo]:
+        return self._once("videos", self._read_videos)
+
+    def keyframes(self, status: str) -> set[tuple[str, int]]:
+        """Video and timestamp of all keyframes of that status."""
+
+        def read() -> set[tuple[str, int]]:
+            found = self._listed("keyframes", "video_id", "timestamp", "status")
+            strangers = {video for video, _, _ in found} - self.videos().keys()
+            if strangers:
+                raise ReleaseReadError(f"{MANIFEST} has keyframes of {min(strangers)} only.")
+            return {(video, at) for video, at, each in found if each == status}
+
+        return self._once(f"keyframes {status}", read)
+
+    def sums(self) -> dict[str, str]:
+        sums = self.manifest().get("files")
+        if not isinstance(sums, dict):
+            raise ReleaseReadError(f"{MANIFEST} has no `files`.")
+        return sums
+
+    def labels(self, split: str) -> list[ava.LabelRow]:
+        return self._load(f"annotations/ava_{split}.csv", ava.load_labels)
+
+    def predicted(self, split: str) -> list[ava.PredictedRow]:
+        return self._load(f"annotations/ava_{split}_predicted_boxes.csv", ava.load_predicted)
+
+    def excluded(self, split: str) -> list[ava.Keyframe]:
+        name = f"annotations/ava_{split}_excluded_timestamps.csv"
+        return self._load(name, ava.load_keyframes)
+
+    def evaluation(self, split: str) -> list[ava.LabelRow | ava.Keyframe]:
+        return self._load(f"annotations/ava_{split}_activitynet.csv", ava.load_evaluation)
+
+    def frames(self, split: str) -> list[ava.FrameRow]:
+        return self._load(f"frame_lists/{split}.csv", ava.load_frames)
+
+    def proposals(self, split: str) -> dict[str, NDArray[np.float64]]:
+        return self._load(f"annotations/dense_proposals_{split}.pkl", ava.load_proposals)
+
+    def unlabelled(self) -> list[ava.UnlabelledRow]:
+        return self._load("annotations/unlabelled_boxes.csv", ava.load_unlabelled)
+
+    def actions(self) -> list[ava.Action]:
+        return self._load("annotations/ava_action_list.pbtxt", ava.load_actions)
+
+    def evaluated_actions(self) -> list[ava.Action]:
+        name = "annotations/ava_action_list_for_activitynet.pbtxt"
+        return self._load(name, ava.load_actions)
+
+    def together(self) -> list[tuple[ava.LabelRow, str]]:
+        """The rows of `AVA_dataset.csv`, each with its split."""
+        return self._load("AVA_dataset.csv", _load_together)
+
+    def slowfast_number(self, key: str) -> float:
+        """The number that `configs/slowfast_ava.yaml` gives to `key`."""
+        name = "configs/slowfast_ava.yaml"
+        match = re.search(rf"^ +{key}: ([0-9.]+)$", self.text(name), re.MULTILINE)
+        if match is None:
+            raise ReleaseReadError(f"{name} has no number for {key}.")
+        return float(match[1])
+
+    def _once(self, name: str, read: Callable[[], Content]) -> Content:
+        if name not in self._known:
+            self._known[name] = read()
+        return self._known[name]
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise ReleaseReadError(f"{name} cannot be read: {error.strerror}.") from error
+
+    def _load(self, name: str, load: Callable[[bytes], Content]) -> Content:
+        def read() -> Content:
+            try:
+                return load(self._bytes(name))
+            except ava.AvaFormatError as error:
+                raise ReleaseReadError(f"{name}: {error}.") from error
+
+        return self._once(name, read)
+
+    def _read_manifest(self) -> dict[str, Any]:
+        try:
+            manifest = json.loads(self._bytes(MANIFEST))
+        except ValueError as error:
+            raise ReleaseReadError(f"{MANIFEST} is not JSON: {error}.") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise ReleaseReadError(f"{MANIFEST} is not of the format {FORMAT}.")
+        return manifest
+
+    def _read_videos(self) -> dict[str, ReleasedVideo]:
+        videos = [ReleasedVideo(*row) for row in self._listed("videos", *ReleasedVideo._fields)]
+        for video in videos:
+            if not ava.VIDEO_ID.fullmatch(video.video_id):
+                raise ReleaseReadError(f"{MANIFEST} has the video {video.video_id!r}.")
+        if len({video.video_id.lower() for video in videos}) < len(videos):
+            raise ReleaseReadError(f"{MANIFEST} has a video twice.")
+        return {video.video_id: video for video in videos}
+
+    def _listed(self, key: str, *fields: str) -> list[tuple[Any, ...]]:
+        try:
+            return [tuple(entry[field] for field in fields) for entry in self.manifest()[key]]
+        except (KeyError, TypeError) as error:
+            raise ReleaseReadError(f"{MANIFEST} has no proper `{key}`: {error}.") from error
+
+
+def _load_together(content: bytes) -> list[tuple[ava.LabelRow, str]]:
+    header, _, rest = content.partition(b"\n")
+    if header.decode("ascii", "replace") != DATASET_HEADER:
+        raise ava.AvaFormatError(f"row 1 is not {DATASET_HEADER!r}")
+    cut = [line.rpartition(b",") for line in rest.splitlines(keepends=True)]
+    rows = ava.load_labels(b"".join(row + b"\n" for row, _, _ in cut))
+    splits = [split.decode("ascii", "replace").rstrip("\n") for _, _, split in cut]
+    return list(zip(rows, splits, strict=True))

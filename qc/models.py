@@ -1,0 +1,194 @@
+"""What we believe, and what leaves the house: agreement, consensus, review, releases."""
+
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.db.models import F, Q
+
+from annotation.models import AnnotationTask, Pull
+from datasets.models import Clip, Dataset
+from datasets.stages import StagedModel, StagedQuerySet
+
+
+class ClipWorkQuerySet(StagedQuerySet):
+    def of(self, dataset: Dataset) -> Self:
+        return self.filter(clip__video__dataset=dataset)
+
+
+class AgreementReport(StagedModel):
+    """How far the annotators of one clip agree, from one version of each one's answers."""
+
+    clip = models.ForeignKey(Clip, models.CASCADE, related_name="agreement_reports")
+    versions = models.CharField(
+        max_length=255, help_text="keys of the pulls compared, ascending, joined by commas"
+    )
+    figures = models.JSONField(default=dict, blank=True)
+
+    objects = ClipWorkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["clip", "pk"]
+        constraints = [
+            models.UniqueConstraint("clip", "versions", name="one_report_per_set_of_versions")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.clip} versions {self.versions}"
+
+
+class Consensus(StagedModel):
+    """What is believed of one clip, computed from one version of each one's answers.
+
+    It can be thrown away and made again: decisions of people are kept as Adjudications.
+    """
+
+    clip = models.ForeignKey(Clip, models.CASCADE, related_name="consensuses")
+    versions = models.CharField(max_length=255, help_text="as in AgreementReport")
+    open_count = models.PositiveIntegerField(
+        null=True, editable=False, help_text="questions that wait for a reviewer"
+    )
+
+    objects = ClipWorkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["clip", "pk"]
+        verbose_name_plural = "consensuses"
+        constraints = [
+            models.UniqueConstraint("clip", "versions", name="one_consensus_per_versions")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.clip} versions {self.versions}"
+
+
+class ConsensusBox(models.Model):
+    """A person at a keyframe, in the boxes of those who drew them."""
+
+    class Status(models.TextChoices):
+        AGREED = "agreed"
+        DISPUTED = "disputed"  # too few drew the person, a reviewer must say
+        DROPPED = "dropped"
+
+    consensus = models.ForeignKey(Consensus, models.CASCADE, related_name="boxes")
+    second = models.PositiveIntegerField(help_text="keyframe, whole clip seconds")
+    person_id = models.PositiveIntegerField(help_text="from 1, unique in its source video")
+    x1 = models.FloatField(help_text="pixels of the standard video")
+    y1 = models.FloatField()
+    x2 = models.FloatField(help_text="exclusive")
+    y2 = models.FloatField(help_text="exclusive")
+    drawn_by = models.JSONField(help_text="names of the annotators, sorted")
+    status = models.CharField(max_length=10, choices=Status)
+
+    class Meta:
+        verbose_name_plural = "consensus boxes"
+        ordering = ["consensus", "second", "person_id"]
+        constraints = [
+            models.UniqueConstraint(
+                "consensus", "second", "person_id", name="one_box_per_person_and_keyframe"
+            ),
+            models.CheckConstraint(
+                condition=Q(x2__gt=F("x1"), y2__gt=F("y1")), name="consensus_box_has_area"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.consensus} {self.second} s person {self.person_id}"
+
+
+class ConsensusLabel(models.Model):
+    """The answer to one group for one box, and how it came about."""
+
+    class Rule(models.TextChoices):
+        UNANIMOUS = "unanimous"
+        MAJORITY = "majority"
+        SINGLE = "single"  # only one annotator answered, and that is enough
+        ADJUDICATED = "adjudicated"
+        OPEN = "open"  # tie, no quorum, or unset: a reviewer must say
+
+    box = models.ForeignKey(ConsensusBox, models.CASCADE, related_name="labels")
+    group = models.CharField(max_length=50)
+    actions = models.JSONField(help_text="names of the actions believed; empty for none")
+    votes = models.JSONField(help_text="{annotator: answer}")
+    rule = models.CharField(max_length=12, choices=Rule)
+
+    class Meta:
+        ordering = ["box", "group"]
+        constraints = [models.UniqueConstraint("box", "group", name="one_label_per_group")]
+
+    def __str__(self) -> str:
+        return f"{self.box} {self.group}: {', '.join(self.actions) or 'none'}"
+
+
+class Adjudication(models.Model):
+    """A reviewer's decision on one open question; it beats votes and outlives the consensus."""
+
+    clip = models.ForeignKey(Clip, models.CASCADE, related_name="adjudications")
+    second = models.PositiveIntegerField()
+    person_id = models.PositiveIntegerField()
+    group = models.CharField(max_length=50, blank=True, help_text="empty: is this a person?")
+    actions = models.JSONField(default=list, help_text="names of actions, or unknown")
+    is_person = models.BooleanField(default=True)
+    reason = models.TextField(blank=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    decided_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["clip", "second", "person_id", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.clip} {self.second} s person {self.person_id} {self.group}"
+
+
+class Review(models.Model):
+    """A verdict on one version of a task; the newest one counts."""
+
+    class Verdict(models.TextChoices):
+        APPROVED = "approved"
+        REJECTED = "rejected"
+
+    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="reviews")
+    pull = models.ForeignKey(Pull, models.CASCADE, related_name="reviews")
+    verdict = models.CharField(max_length=10, choices=Verdict)
+    reason = models.TextField(blank=True)
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    reviewed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["task", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.verdict}"
+
+
+class ReleaseQuerySet(StagedQuerySet):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+
+class Release(StagedModel):
+    """One numbered AVA dataset, made from what was approved at that moment."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="releases")
+    number = models.PositiveIntegerField(help_text="from 1")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)
+    archive = models.FileField(max_length=500, blank=True, help_text="the zip")
+    folder = models.CharField(max_length=500, blank=True, help_text="the same, unpacked")
+    counts = models.JSONField(default=dict, blank=True)
+    checks = models.JSONField(default=list, blank=True, help_text="[{name, passed, sentence}]")
+
+    objects = ReleaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["dataset", "-number"]
+        constraints = [
+            models.UniqueConstraint("dataset", "number", name="release_numbers_differ"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="release_numbers_from_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} release {self.number}"
+
+

@@ -1,0 +1,247 @@
+"""The list of clips, and one clip with everything that its page shows."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Count
+
+from annotation.models import AnnotationTask
+from datasets.core.clipping import FRAME_RATE
+from datasets.files import local_path
+from datasets.models import Clip, Dataset
+from qc.models import Consensus, ConsensusBox
+from qc.selectors.states import CLIP_STATES, State, clips_with_state, judged
+from qc.selectors.tasks import TaskRow, task_rows, tasks_with_state
+from tracking.core.trackfile import Track, TrackFileError, load
+from tracking.models import Person, TrackingRun
+
+
+class Stretch(NamedTuple):
+    """Frames of a clip without a break."""
+
+    start: int
+    length: int
+
+
+class Tick(NamedTuple):
+    frame: int
+    css: str
+
+
+@dataclass
+class PersonInClip:
+    """A person of the tracking run, with his or her boxes.
+
+    `person_id` is None until the persons of the video are named; the track has its number then.
+    """
+
+    track: Track
+    person_id: int | None
+
+    @property
+    def number(self) -> int:
+        return self.track.track_id if self.person_id is None else self.person_id
+
+    @property
+    def label(self) -> str:
+        return f"T{self.number}" if self.person_id is None else f"P{self.number}"
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        return stretches(self.track.frames)
+
+    @property
+    def from_second(self) -> float:
+        return float(self.track.frames[0]) / FRAME_RATE
+
+    @property
+    def to_second(self) -> float:
+        return float(self.track.frames[-1] + 1) / FRAME_RATE
+
+
+def stretches(frames: Any) -> list[Stretch]:
+    """Ascending frame numbers as stretches without a break.
+
+    >>> stretches(np.array([3, 4, 5, 9]))
+    [Stretch(start=3, length=3), Stretch(start=9, length=1)]
+    """
+    parts = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
+    return [Stretch(int(part[0]), len(part)) for part in parts if len(part)]
+
+
+@dataclass
+class ClipRow:
+    """One line of the list of clips."""
+
+    clip: Clip
+    state: State
+    run: TrackingRun | None
+    tasks: int
+    answered: int
+    approved: int
+    annotators: list[str]
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.answered / self.tasks if self.tasks else 0.0
+
+
+def clip_rows(clips: list[Clip]) -> list[ClipRow]:
+    """Lines for `clips`, which come from `clips_with_state`; three queries."""
+    runs: dict[int, TrackingRun] = {}
+    for run in TrackingRun.objects.done().filter(clip__in=clips).order_by("pk"):
+        runs[run.clip_id] = run
+    tasks: dict[int, list[Any]] = {}
+    for task in judged(AnnotationTask.objects.filter(clip__in=clips)).select_related(
+        "annotator"
+    ):
+        tasks.setdefault(task.clip_id, []).append(task)
+    return [_clip_row(clip, runs.get(clip.pk), tasks.get(clip.pk, [])) for clip in clips]
+
+
+def _clip_row(clip: Any, run: TrackingRun | None, tasks: list[Any]) -> ClipRow:
+    return ClipRow(
+        clip=clip,
+        state=CLIP_STATES[clip.state],
+        run=run,
+        tasks=len(tasks),
+        answered=sum(task.latest_pull_id is not None for task in tasks),
+        approved=sum(task.verdict == "approved" for task in tasks),
+        annotators=[task.annotator.name for task in tasks],
+    )
+
+
+@dataclass
+class Belief:
+    """The consensus at one keyframe."""
+
+    second: int
+    boxes: list[ConsensusBox]
+
+
+@dataclass
+class ClipPage:
+    """All that the page of one clip shows."""
+
+    clip: Clip
+    state: State
+    run: TrackingRun | None
+    persons: list[PersonInClip]
+    keyframes: list[int]
+    beliefs: list[Belief]
+    tasks: list[TaskRow]
+    previous: str
+    next: str
+    problem: str = ""
+
+    @property
+    def last_frame(self) -> int:
+        return self.clip.frame_count - 1
+
+    @property
+    def ticks(self) -> list[Tick]:
+        """A mark at every whole second, set off where it is a keyframe."""
+        return [
+            Tick(frame, "key" if frame // FRAME_RATE in self.keyframes else "no")
+            for frame in range(0, self.clip.frame_count, FRAME_RATE)
+        ]
+
+
+def clip_page(dataset: Dataset, user: User | AnonymousUser, name: str) -> ClipPage | None:
+    """The page of the clip `name`; None if there is no such clip that `user` may see."""
+    clips = clips_with_state(dataset, user).select_related("video__dataset")
+    clip: Any = clips.filter(name=name).first()
+    if clip is None:
+        return None
+    run = shown_run(clip)
+    persons, problem = persons_of(run)
+    before = clips.filter(name__lt=name).order_by("-name").values_list("name", flat=True)
+    after = clips.filter(name__gt=name).order_by("name").values_list("name", flat=True)
+    return ClipPage(
+        clip=clip,
+        state=CLIP_STATES[clip.state],
+        run=run,
+        persons=persons,
+        keyframes=clip.keyframes(),
+        beliefs=beliefs_of(clip),
+        tasks=task_rows(list(tasks_with_state(dataset).filter(clip=clip))),
+        previous=before.first() or "",
+        next=after.first() or "",
+        problem=problem,
+    )
+
+
+def shown_run(clip: Clip) -> TrackingRun | None:
+    """The newest run whose persons are named, else the newest finished one."""
+    runs = clip.tracking_runs.filter(stage="done").annotate(named=Count("persons"))
+    return runs.filter(named__gt=0).order_by("-pk").first() or runs.order_by("-pk").first()
+
+
+def persons_of(run: TrackingRun | None) -> tuple[list[PersonInClip], str]:
+    """The persons of `run` by number, and a sentence if its track file cannot be read."""
+    if run is None or not run.tracks:
+        return [], ""
+    try:
+        with local_path(run.tracks.name or "") as path:
+            tracks = load(path.read_bytes()).tracks
+    except (OSError, TrackFileError) as error:
+        return [], f"The tracks of this clip cannot be read ({error}). Track it again."
+    names = dict(Person.objects.filter(run=run).values_list("track_id", "person_id"))
+    persons = [PersonInClip(track, names.get(track.track_id)) for track in tracks]
+    return sorted(persons, key=lambda person: person.number), ""
+
+
+def beliefs_of(clip: Clip) -> list[Belief]:
+    """The newest consensus, keyframe by keyframe; empty if there is none."""
+    consensus = Consensus.objects.filter(clip=clip, stage="done").order_by("-pk").first()
+    if consensus is None:
+        return []
+    found: dict[int, list[ConsensusBox]] = {}
+    for box in consensus.boxes.prefetch_related("labels"):
+        found.setdefault(box.second, []).append(box)
+    return [Belief(second, boxes) for second, boxes in sorted(found.items())]
+
+
+def scene(clip: Clip) -> dict[str, Any]:
+    """What the player draws: each person's boxes, stretch by stretch, one decimal of a pixel.
+
+    `scores` has None where the tracker filled a gap between detections.
+    """
+    persons, _ = persons_of(shown_run(clip))
+    return {
+        "frame_rate": FRAME_RATE,
+        "frame_count": clip.frame_count,
+        "width": clip.video.width,
+        "height": clip.video.height,
+        "keyframes": clip.keyframes(),
+        "persons": [_drawn(person) for person in persons],
+        "beliefs": _believed(beliefs_of(clip)),
+    }
+
+
+def _drawn(person: PersonInClip) -> dict[str, Any]:
+    boxes = np.round(person.track.boxes, 1).tolist()
+    scores = [None if np.isnan(s) else round(float(s), 2) for s in person.track.scores]
+    parts, done = [], 0
+    for start, length in person.stretches:
+        stop = done + length
+        parts.append({"start": start, "boxes": boxes[done:stop], "scores": scores[done:stop]})
+        done = stop
+    return {"number": person.number, "label": person.label, "parts": parts}
+
+
+def _believed(beliefs: list[Belief]) -> dict[int, dict[int, dict[str, Any]]]:
+    """Box and actions believed, by second and person; nobody who was voted away."""
+    return {
+        belief.second: {
+            box.person_id: {
+                "box": [round(value, 1) for value in (box.x1, box.y1, box.x2, box.y2)],
+                "actions": [action for label in box.labels.all() for action in label.actions],
+            }
+            for box in belief.boxes
+            if box.status != ConsensusBox.Status.DROPPED
+        }
+        for belief in beliefs
+    }

@@ -1,0 +1,155 @@
+"""Where each task and each clip stands, worked out by the database so that lists filter.
+
+A clip goes through cutting, detecting, tracked (ready to be given out), annotating, review,
+open (questions wait for a reviewer) and approved; or it has failed somewhere.
+"""
+
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+
+from annotation.models import AnnotationTask, Pull
+from datasets.models import Clip, Dataset
+from datasets.stages import Stage
+from qc.models import Consensus, Review
+from tracking.models import TrackingRun
+
+
+class State(NamedTuple):
+    key: str
+    label: str
+    tone: str
+
+
+CLIP_STATES = {
+    state.key: state
+    for state in (
+        State("cutting", "Cutting", "grey"),
+        State("detecting", "Detecting", "info"),
+        State("tracked", "Ready", "violet"),
+        State("annotating", "Annotating", "info"),
+        State("review", "In review", "warn"),
+        State("open", "Open questions", "warn"),
+        State("approved", "Approved", "ok"),
+        State("failed", "Failed", "bad"),
+    )
+}
+TASK_STATES = {
+    state.key: state
+    for state in (
+        State("writing", "Writing package", "grey"),
+        State("given", "With annotator", "info"),
+        State("reading", "Reading answers", "info"),
+        State("review", "In review", "warn"),
+        State("approved", "Approved", "ok"),
+        State("rejected", "Sent back", "violet"),
+        State("failed", "Failed", "bad"),
+    )
+}
+
+
+def judged(tasks: QuerySet[AnnotationTask]) -> QuerySet[Any]:
+    """Tasks with `latest_pull_id` and `verdict`: the newest review of it, or ""."""
+    newest = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by("-version")
+    reviews = Review.objects.filter(task=OuterRef("pk"), pull=OuterRef("latest_pull_id"))
+    return tasks.annotate(
+        latest_pull_id=Subquery(newest.values("pk")[:1]),
+        verdict=Coalesce(Subquery(reviews.order_by("-pk").values("verdict")[:1]), Value("")),
+    )
+
+
+def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
+    """The tasks of `dataset`, each with `state`, a key of TASK_STATES."""
+    pulls = Pull.objects.filter(task=OuterRef("pk")).order_by("-version")
+    tasks = judged(AnnotationTask.objects.of(dataset)).annotate(
+        newest_stage=Subquery(pulls.values("stage")[:1])
+    )
+    tasks = tasks.select_related("clip", "annotator").order_by("clip__name", "annotator__name")
+    return tasks.annotate(
+        state=Case(
+            When(Q(stage=Stage.FAILED) | Q(newest_stage=Stage.FAILED), then=Value("failed")),
+            When(~Q(stage=Stage.DONE), then=Value("writing")),
+            When(newest_stage=None, then=Value("given")),
+            When(~Q(newest_stage=Stage.DONE), then=Value("reading")),
+            When(verdict=Review.Verdict.APPROVED, then=Value("approved")),
+            When(verdict=Review.Verdict.REJECTED, then=Value("rejected")),
+            default=Value("review"),
+        )
+    )
+
+
+def pending_tasks(dataset: Dataset) -> QuerySet[Any]:
+    """Tasks whose newest answers wait for a verdict."""
+    tasks = judged(AnnotationTask.objects.of(dataset))
+    return tasks.filter(latest_pull_id__isnull=False, verdict="")
+
+
+def newest_consensuses(dataset: Dataset) -> QuerySet[Consensus]:
+    """The newest finished consensus of each clip of `dataset`."""
+    later = Consensus.objects.filter(
+        clip=OuterRef("clip"), stage=Stage.DONE, pk__gt=OuterRef("pk")
+    )
+    return Consensus.objects.of(dataset).done().filter(~Exists(later))
+
+
+def clips_with_state(
+    dataset: Dataset, user: User | AnonymousUser | None = None
+) -> QuerySet[Any]:
+    """The clips of `dataset` (that `user` may see), each with `state`, a key of CLIP_STATES."""
+    clips = Clip.objects.of(dataset)
+    if user is not None:
+        clips = clips.filter(video__dataset__in=Dataset.objects.visible_to(user))
+    runs = TrackingRun.objects.filter(clip=OuterRef("pk"))
+    tasks = judged(AnnotationTask.objects.filter(clip=OuterRef("pk")))
+    pulls = Pull.objects.filter(task__clip=OuterRef("pk"))
+    consensus = Consensus.objects.filter(clip=OuterRef("pk"), stage=Stage.DONE)
+    return clips.annotate(
+        run_stage=Subquery(runs.order_by("-pk").values("stage")[:1]),
+        has_run=Exists(runs.filter(stage=Stage.DONE)),
+        has_tasks=Exists(AnnotationTask.objects.filter(clip=OuterRef("pk"))),
+        has_failed_work=Exists(
+            AnnotationTask.objects.filter(clip=OuterRef("pk"), stage=Stage.FAILED)
+        )
+        | Exists(pulls.filter(stage=Stage.FAILED)),
+        has_unanswered=Exists(tasks.filter(latest_pull_id__isnull=True)),
+        has_rejected=Exists(tasks.filter(verdict=Review.Verdict.REJECTED)),
+        has_unapproved=Exists(tasks.exclude(verdict=Review.Verdict.APPROVED)),
+        open_questions=Coalesce(
+            Subquery(consensus.order_by("-pk").values("open_count")[:1]), Value(0)
+        ),
+    ).annotate(
+        state=Case(
+            When(
+                Q(stage=Stage.FAILED) | Q(run_stage=Stage.FAILED) | Q(has_failed_work=True),
+                then=Value("failed"),
+            ),
+            When(~Q(stage=Stage.DONE), then=Value("cutting")),
+            When(has_run=False, then=Value("detecting")),
+            When(has_tasks=False, then=Value("tracked")),
+            When(Q(has_unanswered=True) | Q(has_rejected=True), then=Value("annotating")),
+            When(has_unapproved=True, then=Value("review")),
+            When(open_questions__gt=0, then=Value("open")),
+            default=Value("approved"),
+        )
+    )
+
+
+def tabs(rows: QuerySet[Any], states: dict[str, State], chosen: str) -> list[dict[str, Any]]:
+    """Filter tabs with their counts: all, then each state that occurs or is chosen."""
+    found = rows.order_by().values_list("state").annotate(count=Count("pk"))
+    counts = dict(found)
+    shown = [state for state in states.values() if counts.get(state.key) or state.key == chosen]
+    return [
+        {"key": "", "label": "All", "count": sum(counts.values()), "current": not chosen},
+        *(
+            {
+                "key": state.key,
+                "label": state.label,
+                "count": counts.get(state.key, 0),
+                "current": state.key == chosen,
+            }
+            for state in shown
+        ),
+    ]

@@ -1,0 +1,134 @@
+"""Stage 10: verdicts on each version of a task, and which clips may leave the house."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, QuerySet
+
+from annotation.models import AnnotationTask, Pull
+from datasets.models import Clip, Dataset
+from qc.models import AgreementReport, Review
+from qc.selectors.states import judged
+from qc.services.inspect import findings_of
+
+
+class ReviewError(ValueError):
+    """A verdict that cannot be given."""
+
+
+def approve(
+    tasks: Iterable[AnnotationTask], *, reviewer: User, despite_findings: bool = False
+) -> list[Review]:
+    """Approve the newest version of each task; what is approved already stays as it is.
+
+    Args:
+        tasks: All or none are approved.
+        reviewer: Who says so.
+        despite_findings: Approve even what a blocking rule has found something in.
+
+    Raises:
+        ReviewError: if a task has no answers, or a rule blocks it.
+    """
+    judged = _with_answers(tasks)
+    if not despite_findings:
+        _refuse_blocked(judged)
+    return _judge(judged, Review.Verdict.APPROVED, reviewer, "")
+
+
+def reject(tasks: Iterable[AnnotationTask], *, reviewer: User, reason: str) -> list[Review]:
+    """Reject the newest version of each task, which goes back to its annotator.
+
+    Raises:
+        ReviewError: if a task has no answers, or no reason is given.
+    """
+    if not reason.strip():
+        raise ReviewError("Say why: the annotator reads the reason and goes by it.")
+    return _judge(_with_answers(tasks), Review.Verdict.REJECTED, reviewer, reason.strip())
+
+
+def approved_tasks(dataset: Dataset) -> QuerySet[AnnotationTask]:
+    """The tasks of which the newest version is approved; one edited since is not."""
+    tasks = judged(AnnotationTask.objects.of(dataset))
+    return tasks.filter(verdict=Review.Verdict.APPROVED)  # type: ignore[misc]  # annotated
+
+
+def approved_clips(dataset: Dataset) -> QuerySet[Clip]:
+    """The clips that may be released: they have tasks, and all are approved."""
+    tasks = AnnotationTask.objects.filter(clip=OuterRef("pk"))
+    approved = Review.Verdict.APPROVED
+    waiting = judged(tasks).exclude(verdict=approved)  # type: ignore[misc]  # annotated
+    return Clip.objects.of(dataset).filter(Exists(tasks), ~Exists(waiting))
+
+
+def blocking_findings(tasks: Iterable[AnnotationTask]) -> dict[int, list[str]]:
+    """Of each task that a rule blocks, the sentences, by the task's key."""
+    return _blocking(_with_answers(tasks))
+
+
+def _with_answers(tasks: Iterable[AnnotationTask]) -> list[Any]:
+    """The tasks with `latest_pull_id`, all of which have answers."""
+    asked = AnnotationTask.objects.filter(pk__in=[task.pk for task in tasks])
+    asked = asked.with_latest_pull().select_related("clip", "annotator").order_by("pk")
+    found: list[Any] = list(asked)
+    without = [str(task) for task in found if task.latest_pull_id is None]
+    if without:
+        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+        raise ReviewError(
+            f"There are no answers to {', '.join(without[:3])}{more}: import them first."
+        )
+    return found
+
+
+def _judge(tasks: Sequence[Any], verdict: str, reviewer: User, reason: str) -> list[Review]:
+    said = {
+        pull: (newest, why)
+        for pull, newest, why in Review.objects.filter(
+            pull__in=[task.latest_pull_id for task in tasks]
+        )
+        .order_by("pk")
+        .values_list("pull_id", "verdict", "reason")
+    }
+    return Review.objects.bulk_create(
+        Review(
+            task=task,
+            pull_id=task.latest_pull_id,
+            verdict=verdict,
+            reason=reason,
+            reviewer=reviewer,
+        )
+        for task in tasks
+        if said.get(task.latest_pull_id) != (verdict, reason)
+    )
+
+
+def _refuse_blocked(tasks: Sequence[Any]) -> None:
+    blocked = _blocking(tasks)
+    if not blocked:
+        return
+    first = next(task for task in tasks if task.pk in blocked)
+    sentences = blocked[first.pk]
+    raise ReviewError(
+        f"{len(blocked)} of {len(tasks)} tasks cannot be approved. {first}: {sentences[0]} "
+        f"({len(sentences)} such findings.) Reject them, or approve in spite of the findings."
+    )
+
+
+def _blocking(tasks: Sequence[Any]) -> dict[int, list[str]]:
+    newest = {task.latest_pull_id: task.pk for task in tasks}
+    clips = {task.clip_id for task in tasks}
+    blocked: dict[int, list[str]] = {}
+    inspected: set[int] = set()
+    reports = AgreementReport.objects.done().filter(clip__in=clips).order_by("pk")
+    for versions, findings in reports.values_list("versions", "figures__findings").iterator():
+        news = {int(key) for key in versions.split(",")} & newest.keys() - inspected
+        inspected |= news
+        for finding in findings:
+            if finding["pull"] in news and finding["severity"] == "blocks":
+                blocked.setdefault(newest[finding["pull"]], []).append(finding["sentence"])
+    rest = Pull.objects.filter(pk__in=newest.keys() - inspected)
+    for pull, found in findings_of(rest).items():
+        sentences = [one.sentence for one in found if one.severity == "blocks"]
+        if sentences:
+            blocked[newest[pull]] = sentences
+    return blocked

@@ -1,0 +1,207 @@
+"""Stage 9: what is believed of a clip, out of what its annotators said and reviewers decided.
+
+A consensus is computed from versions that never change and from adjudications; it can be thrown
+away and made again. The rules stand in `qc.core.settlement`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from annotation.core.labels import UNKNOWN
+from datasets.models import ActionGroup, Clip
+from qc.core.identity import KnownBox, first_drawn_id, gather_persons
+from qc.core.settlement import Decision, Place, SettledBox, open_questions, settle
+from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
+from qc.services.versions import (
+    AnswersGoneError,
+    ClipAnswers,
+    plan,
+    questions_of,
+    read_clip_answers,
+)
+from tracking.models import Proposal
+
+
+class AdjudicationError(ValueError):
+    """A decision on something that is not there, or that no one could have meant."""
+
+
+def plan_consensuses() -> int:
+    """Order a consensus of every clip's newest answers, where all its tasks have some."""
+    return plan(Consensus)
+
+
+def settle_clip(consensus_id: int) -> Consensus | None:
+    """Compute one consensus; None if somebody else has it or it is done."""
+    consensus: Consensus | None = Consensus.objects.claim(consensus_id)
+    if consensus is None:
+        return None
+    with consensus.working(AnswersGoneError):
+        _compute(consensus)
+        consensus.finish()
+    return consensus
+
+
+def adjudicate(
+    clip: Clip,
+    *,
+    second: int,
+    person_id: int,
+    group: str = "",
+    actions: Sequence[str] = (),
+    is_person: bool = True,
+    user: User,
+    reason: str = "",
+) -> Adjudication:
+    """Keep a reviewer's decision on one question, and compute the clip's consensus again.
+
+    Args:
+        clip: The clip.
+        second: Keyframe.
+        person_id: As in the clip's consensus.
+        group: The group decided; empty for the question whether there is such a person.
+        actions: Names of the group's actions, or `unknown` alone; none for none.
+        is_person: The answer to the question whether.
+        user: Who decided.
+        reason: Why.
+
+    Raises:
+        AdjudicationError: if there is no such person, group or action.
+    """
+    newest = Consensus.objects.done().filter(clip=clip).order_by("-pk").first()
+    if newest is None:
+        raise AdjudicationError(f"{clip} has no consensus yet: its answers are not all here")
+    if not newest.boxes.filter(second=second, person_id=person_id).exists():
+        raise AdjudicationError(f"{clip} has no person {person_id} at second {second}")
+    if group:
+        _check_actions(clip, group, actions)
+    adjudication = Adjudication.objects.create(
+        clip=clip,
+        second=second,
+        person_id=person_id,
+        group=group,
+        actions=list(actions),
+        is_person=is_person,
+        decided_by=user,
+        reason=reason,
+    )
+    _compute(newest, only=(second, person_id))
+    return adjudication
+
+
+def _check_actions(clip: Clip, name: str, actions: Sequence[str]) -> None:
+    dataset = clip.video.dataset
+    group = ActionGroup.objects.filter(dataset=dataset, name=name).first()
+    if group is None:
+        raise AdjudicationError(f"{dataset} has no group of actions called {name}")
+    known = {action.name for action in group.actions.all()}
+    if wrong := [action for action in actions if action not in known | {UNKNOWN}]:
+        raise AdjudicationError(f"{wrong[0]} is not an action of {name}")
+    if UNKNOWN in actions and len(actions) > 1:
+        raise AdjudicationError(f"{name} is unknown or known, not both")
+    if group.choice == ActionGroup.Choice.ONE and len(actions) > 1:
+        raise AdjudicationError(f"only one action of {name} can be true")
+    if len(actions) > group.max_per_person:
+        raise AdjudicationError(f"{name} has {group.max_per_person} actions a person at most")
+    if group.required and group.choice == ActionGroup.Choice.ONE and not actions:
+        raise AdjudicationError(f"{name} needs an answer: an action of it, or {UNKNOWN}")
+
+
+def _compute(consensus: Consensus, *, only: Place | None = None) -> None:
+    """Replace the boxes and labels of a consensus, or the one box that was decided on."""
+    answers = read_clip_answers(consensus)
+    clip = answers.clip
+    questions = questions_of([clip.video.dataset])[clip.video.dataset_id]
+    persons = gather_persons(
+        answers.drawn,
+        first_id=first_drawn_id(clip.index),
+        before=_drawn_before(consensus, clip),
+    )
+    proposals = _proposals(answers)
+    with transaction.atomic():
+        # The decisions are read under the lock, so that the last to write knows them all.
+        Consensus.objects.select_for_update().get(pk=consensus.pk)
+        boxes = settle(
+            persons,
+            answers.drawn,
+            answers.answers,
+            annotators=answers.annotators,
+            questions=questions,
+            proposals=proposals,
+            decisions=_decisions(clip),
+        )
+        _write(consensus, boxes, only=only)
+        Consensus.objects.filter(pk=consensus.pk).update(open_count=open_questions(boxes))
+
+
+def _drawn_before(consensus: Consensus, clip: Clip) -> list[KnownBox]:
+    """The drawn persons of the consensus before, which decisions may name by their ids."""
+    earlier = Consensus.objects.done().filter(clip=clip, pk__lt=consensus.pk)
+    newest = earlier.order_by("-pk").first()
+    if newest is None:
+        return []
+    boxes = newest.boxes.filter(person_id__gte=first_drawn_id(clip.index))
+    rows = boxes.order_by("second", "person_id")
+    return [
+        KnownBox(second, person, np.array(box))
+        for second, person, *box in rows.values_list(
+            "second", "person_id", "x1", "y1", "x2", "y2"
+        )
+    ]
+
+
+def _proposals(answers: ClipAnswers) -> dict[Place, Sequence[float]]:
+    runs = {pull.task.run_id for pull in answers.pulls}
+    rows = Proposal.objects.filter(run__in=runs).order_by("run", "second", "person_id")
+    values = rows.values_list("second", "person_id", "x1", "y1", "x2", "y2")
+    return {(second, person): box for second, person, *box in values}
+
+
+def _decisions(clip: Clip) -> dict[Place, Decision]:
+    """The newest decision on every question."""
+    decisions: dict[Place, Decision] = {}
+    for one in Adjudication.objects.filter(clip=clip).order_by("pk"):
+        place = (one.second, one.person_id)
+        there = decisions.get(place, Decision(None, {}))
+        if one.group:
+            decisions[place] = there._replace(actions={**there.actions, one.group: one.actions})
+        else:
+            decisions[place] = there._replace(is_person=one.is_person)
+    return decisions
+
+
+def _write(consensus: Consensus, boxes: Sequence[SettledBox], *, only: Place | None) -> None:
+    replaced = ConsensusBox.objects.filter(consensus=consensus)
+    if only is not None:
+        replaced = replaced.filter(second=only[0], person_id=only[1])
+        boxes = [box for box in boxes if (box.second, box.person_id) == only]
+    ConsensusLabel.objects.filter(box__in=replaced).delete()
+    replaced.delete()
+    rows = ConsensusBox.objects.bulk_create(
+        ConsensusBox(
+            consensus=consensus,
+            second=box.second,
+            person_id=box.person_id,
+            x1=float(box.box[0]),
+            y1=float(box.box[1]),
+            x2=float(box.box[2]),
+            y2=float(box.box[3]),
+            drawn_by=box.drawn_by,
+            status=box.status,
+        )
+        for box in boxes
+    )
+    ConsensusLabel.objects.bulk_create(
+        ConsensusLabel(
+            box=row,
+            group=label.group,
+            actions=label.actions,
+            votes=label.votes,
+            rule=label.rule,
+        )
+        for row, box in zip(rows, boxes, strict=True)
+        for label in box.labels
+    )

@@ -1,0 +1,20 @@
+"""Thin Celery tasks of this room."""
+
+from celery import shared_task
+
+from qc.services import agree, release, settle
+
+
+@shared_task
+def report_agreement(report_id: int) -> None:
+    agree.report_agreement(report_id)
+
+
+@shared_task
+def settle_clip(consensus_id: int) -> None:
+    settle.settle_clip(consensus_id)
+
+
+@shared_task
+def make_release(release_id: int) -> None:
+    release.make_release(release_id)

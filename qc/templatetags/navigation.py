@@ -1,0 +1,62 @@
+"""The sidebar of a dataset, which counts over all rooms."""
+
+from typing import Any
+
+from django import template
+
+from datasets.models import Dataset
+from qc.selectors.overview import navigation
+
+register = template.Library()
+
+# group, (URL name, icon, label, count); a page of several lights the first that matches
+LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+    (
+        "",
+        (
+            ("qc:overview", "layout-dashboard", "Overview", ""),
+            ("datasets:videos", "film", "Videos", "videos"),
+            ("qc:clips", "clapperboard", "Clips", "clips"),
+            ("qc:tasks", "tags", "Tasks", "tasks"),
+        ),
+    ),
+    (
+        "Quality",
+        (
+            ("qc:review", "check-check", "Review queue", "pending"),
+            ("qc:questions", "scale", "Open questions", "questions"),
+            ("qc:agreement", "git-compare", "Agreement", ""),
+        ),
+    ),
+    ("Output", (("qc:releases", "package", "Releases", "releases"),)),
+)
+BELONGS_TO = {
+    "qc:clip": "qc:clips",
+    "datasets:upload": "datasets:videos",
+    "annotation:plan": "qc:tasks",
+}
+
+
+@register.inclusion_tag("qc/_nav.html", takes_context=True)
+def dataset_nav(context: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Links to the pages of `dataset`, with counts, the current one marked."""
+    match = context["request"].resolver_match
+    current = BELONGS_TO.get(match.view_name, match.view_name) if match else ""
+    counts = navigation(dataset)
+    groups = [
+        {
+            "title": title,
+            "links": [
+                {
+                    "page": page,
+                    "icon": icon,
+                    "label": label,
+                    "count": counts.get(count),
+                    "current": page == current,
+                }
+                for page, icon, label, count in links
+            ],
+        }
+        for title, links in LINKS
+    ]
+    return {"dataset": dataset, "groups": groups}

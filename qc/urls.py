@@ -1,0 +1,26 @@
+from django.urls import path
+
+from qc import views
+
+app_name = "qc"
+
+urlpatterns = [
+    path("datasets/<slug:name>/", views.overview, name="overview"),
+    path("datasets/<slug:name>/clips/", views.clips, name="clips"),
+    path("datasets/<slug:name>/clips/<slug:clip>/", views.clip, name="clip"),
+    path("datasets/<slug:name>/clips/<slug:clip>/scene.json", views.clip_scene, name="scene"),
+    path("datasets/<slug:name>/tasks/", views.tasks, name="tasks"),
+    path("datasets/<slug:name>/agreement/", views.agreement, name="agreement"),
+    path("datasets/<slug:name>/review/", views.review, name="review"),
+    path("datasets/<slug:name>/review/verdict/", views.verdict, name="verdict"),
+    path("datasets/<slug:name>/questions/", views.open_questions, name="questions"),
+    path("datasets/<slug:name>/questions/decide/", views.decide, name="decide"),
+    path("datasets/<slug:name>/releases/", views.releases, name="releases"),
+    path("datasets/<slug:name>/releases/order/", views.release_order, name="release-order"),
+    path(
+        "datasets/<slug:name>/releases/<int:number>/download/",
+        views.release_download,
+        name="release-download",
+    ),
+    path("datasets/<slug:name>/retry-quality/<slug:kind>/", views.retry, name="retry"),
+]

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from qc.core.identity import Drawn, gather_persons
+from qc.core.settlement import Decision, Question, open_questions, settle, settle_label
+
+POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
+MOOD = Question("mood", "one", False, ("glad", "sad"), 1)
+DOING = Question("doing", "many", False, ("wave", "carry", "phone"), 2)
+BOX = (100.0, 100, 150, 250)
+
+
+def label(question, *answers, annotators=None, decided=None):
+    said = {f"ann{i}": {question.name: answer} for i, answer in enumerate(answers)}
+    return settle_label(question, said, annotators=annotators or len(answers), decided=decided)
+
+
+@pytest.mark.parametrize(
+    ("answers", "annotators", "actions", "rule"),
+    [
+        pytest.param(["walk"] * 3, 3, ["walk"], "unanimous", id="all agree"),
+        pytest.param(["walk", "walk", "sit"], 3, ["walk"], "majority", id="two of three"),
+        pytest.param(["walk", "sit", "stand"], 3, [], "open", id="three answers"),
+        pytest.param(["walk", "sit"], 2, [], "open", id="two who disagree"),
+        pytest.param(
+            ["walk", "walk", "unset"], 3, ["walk"], "majority", id="unset does not vote"
+        ),
+        pytest.param(["walk", "sit", "unset"], 3, [], "open", id="a tie"),
+        pytest.param(["walk", "unset", "unset"], 3, [], "open", id="no quorum"),
+        pytest.param(["walk", "unset"], 2, ["walk"], "single", id="half is a quorum"),
+        pytest.param(["walk", "walk"], 3, ["walk"], "majority", id="one did not draw it"),
+        pytest.param(["walk"], 1, ["walk"], "single", id="only one has the clip"),
+        pytest.param(["unknown", "unknown", "walk"], 3, [], "majority", id="unknown wins"),
+        pytest.param(["unknown", "walk"], 2, [], "open", id="unknown against an action"),
+        pytest.param(["unset", "unset"], 2, [], "open", id="required, and nobody answered"),
+        pytest.param(["walk", "walk", "sit", "stand"], 4, [], "open", id="half is no majority"),
+        pytest.param(["jump", "jump"], 2, [], "open", id="no action of the group"),
+        pytest.param([["walk"], "walk"], 2, ["walk"], "unanimous", id="a list of one"),
+        pytest.param(
+            [["walk", "sit"], "walk"], 2, ["walk"], "single", id="two of one do not vote"
+        ),
+    ],
+)
+def test_a_choice_of_one(answers, annotators, actions, rule):
+    found = label(POSTURE, *answers, annotators=annotators)
+    assert (found.actions, found.rule) == (actions, rule)
+    assert list(found.votes.values()) == answers
+
+
+@pytest.mark.parametrize(
+    ("answers", "annotators", "actions", "rule"),
+    [
+        pytest.param([["carry", "wave"]] * 2, 2, ["wave", "carry"], "unanimous", id="in order"),
+        pytest.param([[], []], 2, [], "unanimous", id="nothing is an answer"),
+        pytest.param(
+            [["wave"], ["wave"], ["carry"]], 3, ["wave"], "majority", id="each action"
+        ),
+        pytest.param([["wave"], []], 2, [], "open", id="two who disagree"),
+        pytest.param([["wave"]], 3, [], "open", id="no quorum"),
+        pytest.param(
+            [["wave", "carry"], ["carry", "phone"], ["wave", "phone"]], 3, [], "open",
+            id="more than the group allows",
+        ),
+        pytest.param(
+            [["wave", "jump"], ["wave"]], 2, ["wave"], "unanimous", id="no such action"
+        ),
+    ],
+)  # fmt: skip
+def test_a_choice_of_many(answers, annotators, actions, rule):
+    found = label(DOING, *answers, annotators=annotators)
+    assert (found.actions, found.rule) == (actions, rule)
+
+
+def test_a_group_that_nobody_had_to_answer_has_no_label():
+    assert label(MOOD, "unset", "unset") is None
+    assert label(MOOD, "glad", "unset", "unset").rule == "open"
+
+
+def test_a_decision_beats_the_votes():
+    found = label(POSTURE, "walk", "walk", decided=["sit"])
+    assert (found.actions, found.rule) == (["sit"], "adjudicated")
+    assert label(POSTURE, "walk", "walk", decided=["unknown"]).actions == []
+    assert found.votes == {"ann0": "walk", "ann1": "walk"}
+
+
+def settled(who, *, person=7, annotators=3, proposals=None, decisions=None):
+    count = len(who)
+    rows = Drawn(
+        np.full(count, 2), np.array(who, dtype=np.int64), np.zeros(count, dtype=np.int64),
+        np.full(count, person), np.tile(np.array(BOX), (count, 1)).reshape(-1, 4),
+    )  # fmt: skip
+    return settle(
+        gather_persons(rows, first_id=10_000),
+        rows,
+        [{"posture": "walk", "doing": []} for _ in who],
+        annotators=["ann", "bob", "eve", "joe"][:annotators],
+        questions=[POSTURE, DOING],
+        proposals=proposals or {},
+        decisions=decisions or {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "annotators", "person", "status"),
+    [
+        pytest.param([0, 1, 2], 3, 7, "agreed", id="all kept it"),
+        pytest.param([0, 2], 3, 7, "agreed", id="two of three kept it"),
+        pytest.param([1], 3, 7, "dropped", id="most removed it"),
+        pytest.param([1], 2, 7, "agreed", id="half is a quorum"),
+        pytest.param([0, 1], 3, 0, "agreed", id="two of three drew it"),
+        pytest.param([1], 3, 0, "disputed", id="one of three drew it"),
+        pytest.param([0], 1, 0, "agreed", id="only one has the clip"),
+        pytest.param([0, 1], 4, 0, "agreed", id="two of four drew it"),
+    ],
+)
+def test_who_is_a_person(who, annotators, person, status):
+    [box] = settled(who, person=person, annotators=annotators)
+    assert box.status == status
+    assert box.drawn_by == [["ann", "bob", "eve", "joe"][one] for one in who]
+    assert bool(box.labels) == (status == "agreed")
+    assert open_questions([box]) >= (status == "disputed")
+
+
+def test_a_proposal_that_nobody_kept_is_dropped_and_not_lost():
+    boxes = settled([0, 1, 2], proposals={(2, 7): BOX, (2, 8): (1, 2, 30, 40), (3, 7): BOX})
+    assert [(box.second, box.person_id, box.status) for box in boxes] == [
+        (2, 7, "agreed"), (2, 8, "dropped"), (3, 7, "dropped"),
+    ]  # fmt: skip
+    assert boxes[1].box.tolist() == [1, 2, 30, 40]
+    assert boxes[1].drawn_by == []
+
+
+def test_a_reviewer_says_who_is_a_person():
+    no = {(2, 7): Decision(is_person=False, actions={})}
+    assert settled([0, 1, 2], decisions=no)[0].status == "dropped"
+    yes = {(2, 10_000): Decision(is_person=True, actions={})}
+    [box] = settled([1], person=0, decisions=yes)
+    assert (box.status, [one.rule for one in box.labels]) == ("agreed", ["open", "open"])
+    both = {(2, 10_000): Decision(is_person=True, actions={"posture": ["sit"], "doing": []})}
+    [box] = settled([1], person=0, decisions=both)
+    assert open_questions([box]) == 0
+
+
+def test_open_questions_are_disputed_persons_and_open_labels():
+    assert open_questions(settled([1], person=0)) == 1
+    assert open_questions(settled([0, 1, 2])) == 0

@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+
+from qc.core.agreement import cohen_kappa, fleiss_kappa, gwet_ac1, krippendorff_alpha
+from qc.core.units import ABSENT, UNANSWERED, Asked, Block, group_figures, mean_of
+
+POSTURE = Asked("posture", "one", ("stand", "walk", "sit"))
+DOING = Asked("doing", "many", ("wave", "carry"))
+
+
+def figures(codes, values, asked, *, persons=None, names=("ann", "bob", "eve"), resamples=50):
+    table = np.array(codes, dtype=np.int64).reshape(len(codes), -1)
+    people = np.arange(table.shape[1]) if persons is None else np.array(persons)
+    block = Block(names[: len(codes)], table, people)
+    return group_figures([block], values, asked, seed=1, resamples=resamples)
+
+
+def random_codes(seed=3, raters=3, units=60, values=3):
+    random = np.random.default_rng(seed)
+    return random.integers(-2, values, (raters, units))
+
+
+def as_ratings(codes, values):
+    return [[values[code] if code >= 0 else None for code in row] for row in codes]
+
+
+def test_figures_are_the_coefficients_of_the_same_ratings():
+    codes, values = random_codes(), ["stand", "walk", "sit"]
+    found, ratings = figures(codes, values, POSTURE), as_ratings(codes, values)
+    categories = ["stand", "walk", "sit", "unknown"]
+    assert found["alpha"]["value"] == pytest.approx(krippendorff_alpha(ratings).value, abs=1e-6)
+    ac1 = gwet_ac1(ratings, categories=categories)
+    assert found["ac1"]["value"] == pytest.approx(ac1.value, abs=1e-6)
+    assert found["ac1"]["units"] == ac1.units == found["rated_by_two"]
+    kappas = [cohen_kappa(ratings[i], ratings[j]).value for i, j in [(0, 1), (0, 2), (1, 2)]]
+    assert found["kappa"]["value"] == pytest.approx(np.mean(kappas), abs=1e-6)
+    full = [column for column in codes.T if (column >= 0).all()]
+    counts = [[list(column).count(k) for k in range(3)] for column in full]
+    assert found["fleiss"]["value"] == pytest.approx(fleiss_kappa(counts).value, abs=1e-6)
+
+
+def test_sets_are_compared_by_masi():
+    codes, values = random_codes(values=4), [
+        frozenset(), frozenset({"wave"}), frozenset({"carry"}), frozenset({"wave", "carry"}),
+    ]  # fmt: skip
+    found, ratings = figures(codes, values, DOING), as_ratings(codes, values)
+    alpha = krippendorff_alpha(ratings, metric="masi")
+    assert found["alpha"]["value"] == pytest.approx(alpha.value, abs=1e-6)
+    wave = [[None if one is None else "wave" in one for one in row] for row in ratings]
+    kappas = [cohen_kappa(wave[i], wave[j]).value for i, j in [(0, 1), (0, 2), (1, 2)]]
+    assert found["actions"]["wave"]["value"] == pytest.approx(np.mean(kappas), abs=1e-6)
+
+
+def test_coverage_counts_who_drew_and_who_answered():
+    codes = [[0, 0, ABSENT, UNANSWERED], [0, UNANSWERED, 1, UNANSWERED]]
+    found = figures(codes, ["stand", "walk"], POSTURE)
+    assert (found["units"], found["rated_by_two"]) == (4, 1)
+    assert found["answered"] == pytest.approx(4 / 7, abs=1e-6)
+    assert found["percent"] == {"value": 1.0, "reason": "", "units": 1}
+
+
+def test_touched_units_leave_out_what_everybody_left_empty():
+    codes = [[0, 0, 1, 0], [0, 0, 1, 1]]
+    found = figures(codes, [frozenset(), frozenset({"wave"})], DOING)
+    assert found["units"] == 4
+    assert found["percent"]["value"] == 0.75
+    assert found["touched"]["units"] == 2
+    assert found["touched"]["percent"]["value"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("codes", "values", "reason"),
+    [
+        pytest.param(np.empty((2, 0)), [], "nothing was rated", id="no units"),
+        pytest.param([[-2], [-2]], [], "nothing was rated", id="nobody answered"),
+        pytest.param(
+            [[0], [-1]], ["walk"], "no unit was rated by two or more", id="one answer"
+        ),
+        pytest.param([[0]], ["walk"], "no unit was rated by two or more", id="one annotator"),
+        pytest.param([[0, 0], [0, 0]], ["walk"], "only one category was used", id="one answer"),
+    ],
+)
+def test_what_is_not_defined_has_a_reason(codes, values, reason):
+    found = figures(codes, values, POSTURE)
+    assert found["alpha"]["value"] is None
+    assert found["alpha"]["reason"] == reason
+    assert found["fleiss"]["value"] is None
+    assert found["ac1_interval"] is None or reason == "only one category was used"
+
+
+def test_the_interval_holds_the_value_and_is_the_same_every_time():
+    codes = random_codes(units=120)
+    persons = np.arange(120) // 10
+    found = figures(codes, ["stand", "walk", "sit"], POSTURE, persons=persons, resamples=200)
+    again = figures(codes, ["stand", "walk", "sit"], POSTURE, persons=persons, resamples=200)
+    low, high = found["ac1_interval"]
+    assert low < found["ac1"]["value"] < high
+    assert found == again
+
+
+def test_resampling_persons_gives_wider_intervals_than_resampling_keyframes():
+    random = np.random.default_rng(0)
+    truth = np.repeat(random.integers(0, 2, 20), 12)
+    wrong = np.repeat(random.random(20) < 0.3, 12)  # whole persons are judged otherwise
+    codes = np.stack([truth, np.where(wrong, 1 - truth, truth)])
+    by_person = figures(codes, ["stand", "walk"], POSTURE, persons=np.repeat(np.arange(20), 12))
+    by_row = figures(codes, ["stand", "walk"], POSTURE)
+    width = [high - low for low, high in (by_person["ac1_interval"], by_row["ac1_interval"])]
+    assert width[0] > 2 * width[1]
+
+
+def test_blocks_of_different_annotators_add_up():
+    values = ["stand", "walk", "sit"]
+    one, other = random_codes(1, units=30), random_codes(2, raters=2, units=20)
+    split = [
+        Block(("ann", "bob", "eve"), one, np.arange(30)),
+        Block(("ann", "joe"), other, np.arange(30, 50)),
+    ]
+    found = group_figures(split, values, POSTURE, seed=1, resamples=0)
+    everyone = np.full((4, 50), ABSENT)
+    everyone[:3, :30], everyone[[0, 3], 30:] = one, other
+    whole = Block(("ann", "bob", "eve", "joe"), everyone, np.arange(50))
+    together = group_figures([whole], values, POSTURE, seed=1, resamples=0)
+    for key in ("alpha", "ac1", "percent", "fleiss", "units", "rated_by_two", "answered"):
+        assert found[key] == together[key]
+
+
+def test_a_mean_says_how_many_it_leaves_out():
+    kappas = [cohen_kappa("ab", "ab"), cohen_kappa("aa", "aa")]
+    assert mean_of(kappas)["value"] == 1.0
+    assert mean_of(kappas)["left_out"] == 1
+    assert mean_of(kappas[1:])["value"] is None
+    assert mean_of([])["reason"]

@@ -1,0 +1,365 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from datasets.models import Upload
+from qc.models import AgreementReport, Consensus, ConsensusBox, ConsensusLabel, Release, Review
+from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
+from qc.selectors.clips import clip_page, clip_rows, scene
+from qc.selectors.overview import kinds, navigation, overview
+from qc.selectors.releases import is_moving, release_rows
+from qc.selectors.review import open_keys, pending, pending_rows, questions
+from qc.selectors.states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
+from qc.selectors.tasks import task_rows
+from qc.services.agree import dataset_agreement, plan_reports, report_agreement
+from qc.services.settle import plan_consensuses, settle_clip
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+from tracking.core.trackfile import Track, TrackFile, dump
+from tracking.models import TrackingRun
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop", admin=make_user("boss"))
+
+
+@pytest.fixture
+def clip(dataset):
+    return make_clips(make_video(dataset, "aisle"))[0]
+
+
+@pytest.fixture
+def tasks(dataset, clip):
+    """Two tasks of one clip."""
+    run = make_run(clip)
+    return [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
+
+
+def state_of(clip):
+    return clips_with_state(clip.video.dataset).get(pk=clip.pk).state
+
+
+def judge(task, verdict):
+    reviewer = make_user()
+    pull = task.pulls.order_by("-version").first()
+    Review.objects.create(task=task, pull=pull, verdict=verdict, reviewer=reviewer)
+
+
+def settle():
+    plan_reports()
+    plan_consensuses()
+    for report in AgreementReport.objects.filter(stage="waiting"):
+        report_agreement(report.pk)
+    for consensus in Consensus.objects.filter(stage="waiting"):
+        settle_clip(consensus.pk)
+
+
+def test_a_clip_goes_its_road(dataset, clip):
+    type(clip).objects.update(stage="waiting")
+    assert state_of(clip) == "cutting"
+    type(clip).objects.update(stage="done")
+    assert state_of(clip) == "detecting"
+    run = make_run(clip)
+    assert state_of(clip) == "tracked"
+    task = make_task(run, make_annotator(dataset))
+    assert state_of(clip) == "annotating"
+    make_pull(task)
+    assert state_of(clip) == "review"
+    judge(task, "approved")
+    assert state_of(clip) == "approved"
+    make_pull(task)
+    assert state_of(clip) == "review"
+
+
+def test_a_clip_with_open_questions_is_not_done(clip, tasks):
+    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
+        make_pull(task, {"posture": posture, "doing": []})
+        judge(task, "approved")
+    settle()
+    assert state_of(clip) == "open"
+
+
+def test_a_clip_sent_back_is_with_its_annotator(clip, tasks):
+    for task in tasks:
+        make_pull(task)
+    judge(tasks[0], "approved")
+    judge(tasks[1], "rejected")
+    assert state_of(clip) == "annotating"
+
+
+def test_a_clip_fails_with_its_work(clip):
+    TrackingRun.objects.create(clip=clip, recipe="new", stage="failed")
+    assert state_of(clip) == "failed"
+    make_run(clip, recipe="newer")
+    assert state_of(clip) == "tracked"
+
+
+def test_tabs_count_every_state_and_show_those_that_occur(dataset, clip):
+    make_run(clip)
+    shown = tabs(clips_with_state(dataset), CLIP_STATES, "approved")
+    assert [(tab["label"], tab["count"]) for tab in shown] == [
+        ("All", 3), ("Detecting", 2), ("Ready", 1), ("Approved", 0),
+    ]  # fmt: skip
+
+
+def test_a_task_goes_its_road(dataset, clip):
+    task = make_task(make_run(clip), make_annotator(dataset), stage="waiting")
+
+    def state():
+        return tasks_with_state(dataset).get(pk=task.pk).state
+
+    assert state() == "writing"
+    type(task).objects.update(stage="done")
+    assert state() == "given"
+    pull = make_pull(task)
+    assert state() == "review"
+    type(pull).objects.update(stage="running")
+    assert state() == "reading"
+    type(pull).objects.update(stage="failed", error="no XML")
+    assert state() == "failed"
+    assert task_rows(list(tasks_with_state(dataset)))[0].error == "no XML"
+
+
+def test_the_newest_verdict_on_the_newest_answers_counts(dataset, tasks):
+    task = tasks[0]
+    make_pull(task)
+    judge(task, "approved")
+    judge(task, "rejected")
+    assert tasks_with_state(dataset).get(pk=task.pk).state == "rejected"
+    make_pull(task)
+    assert [row.pk for row in pending(dataset)] == [task.pk]
+
+
+def test_lists_take_the_same_queries_however_long(dataset, clip, django_assert_num_queries):
+    for number in range(5):
+        for one in make_clips(make_video(dataset)):
+            make_pull(
+                make_task(make_run(one), make_annotator(dataset, f"a{number}-{one.index}"))
+            )
+    with django_assert_num_queries(3):
+        assert len(clip_rows(list(clips_with_state(dataset).select_related("video")))) == 18
+    with django_assert_num_queries(3):
+        assert len(task_rows(list(tasks_with_state(dataset)))) == 15
+    with django_assert_num_queries(3):
+        assert len(pending_rows(list(pending(dataset)))) == 15
+
+
+def test_the_overview_counts_every_stage(dataset, clip, tasks):
+    make_pull(tasks[0])
+    make_video(dataset, stage="waiting", frame_count=None)
+    Release.objects.create(dataset=dataset, number=1, stage="done")
+    found = overview(dataset)
+    assert [(card.title, card.value, card.of) for card in found.stages] == [
+        ("Uploads", 0, 0), ("Standardise", 1, 2), ("Clips", 3, 3), ("Detect & track", 1, 3),
+        ("Annotate", 1, 2), ("Review", 0, 1), ("Release", 1, 1),
+    ]  # fmt: skip
+    assert found.waiting == 1
+    assert found.facts.seconds == 35
+    assert [card.percent for card in found.stages][:2] == [0, 50]
+
+
+def test_the_overview_shows_what_runs_and_what_failed(dataset):
+    make_video(dataset, "gate", stage="running", progress=0.25, started_at=timezone.now())
+    for name in ("a", "b"):
+        make_video(dataset, name, stage="failed", error=f"{name}.mp4 has no video stream.")
+    found = overview(dataset)
+    (work,) = found.running
+    assert (work.sentence, work.percent) == ("Standardising gate", 25)
+    (failed,) = found.failures
+    assert (failed.count, failed.kind.retry_page) == (2, "datasets:retry")
+    assert failed.shown[0].error == "a.mp4 has no video stream."
+
+
+def test_the_overview_takes_the_same_queries_however_much_runs(
+    dataset, clip, django_assert_max_num_queries
+):
+    for number in range(12):
+        make_video(dataset, f"v{number}", stage="failed" if number % 2 else "running")
+    with django_assert_max_num_queries(45):
+        overview(dataset)
+
+
+def test_another_datasets_work_is_not_shown(dataset):
+    make_video(make_dataset("other"), stage="failed", error="x")
+    found = overview(dataset)
+    assert not found.failures
+    assert all(kind.rows.count() == 0 for kind in kinds(dataset))
+
+
+def test_the_same_thing_several_times_in_a_row_is_one_event(dataset):
+    now = timezone.now()
+    Upload.objects.create(
+        dataset=dataset, original_name="videos.zip", sha256="0", size=1, stage="done",
+        finished_at=now - timedelta(minutes=2),
+    )  # fmt: skip
+    for name in ("a", "b", "c"):
+        make_video(dataset, name, finished_at=now - timedelta(minutes=1))
+    make_video(dataset, "d", stage="failed", error="x", finished_at=now)
+    assert [event.sentence for event in overview(dataset).events] == [
+        "Standardising d failed", "3 videos standardised", "videos.zip unpacked",
+    ]  # fmt: skip
+
+
+def test_the_sidebar_counts_what_waits_for_people(dataset, clip, tasks):
+    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
+        make_pull(task, {"posture": posture, "doing": []})
+    settle()
+    counts = navigation(dataset)
+    assert (counts["clips"], counts["tasks"], counts["pending"]) == (3, 2, 2)
+    assert counts["questions"] == len(clip.keyframes()) * 2
+
+
+def test_the_page_of_a_clip_knows_its_persons_and_its_neighbours(dataset, clip):
+    run = make_run(clip)
+    frames = np.array([0, 1, 2, 60, 61])
+    boxes = np.tile([10.0, 20.0, 30.04, 40.0], (5, 1))
+    scores = np.array([0.9, np.nan, 0.9, 0.9, 0.9])
+    tracks = TrackFile(clip.name, 640, 360, 450, [Track(2, frames, boxes, scores)])
+    run.tracks = default_storage.save("t.gz", ContentFile(dump(tracks)))
+    run.save()
+    page = clip_page(dataset, make_user(is_superuser=True), clip.name)
+    (person,) = page.persons
+    assert (person.label, person.from_second, person.to_second) == ("P2", 0.0, 62 / 30)
+    assert [tuple(part) for part in person.stretches] == [(0, 3), (60, 2)]
+    assert (page.previous, page.next, page.problem) == ("", "aisle-c0001", "")
+    drawn = scene(clip)["persons"][0]
+    assert drawn["parts"][0]["boxes"][0] == [10.0, 20.0, 30.0, 40.0]
+    assert drawn["parts"][0]["scores"] == [0.9, None, 0.9]
+    assert drawn["parts"][1]["start"] == 60
+
+
+def test_tracks_without_names_of_persons_are_told_apart(dataset, clip):
+    run = make_run(clip, persons=0)
+    track = Track(7, np.array([3]), np.array([[0.0, 0, 5, 5]]), np.array([0.5]))
+    content = dump(TrackFile(clip.name, 640, 360, 450, [track]))
+    run.tracks = default_storage.save("t.gz", ContentFile(content))
+    run.save()
+    page = clip_page(dataset, make_user(is_superuser=True), clip.name)
+    assert page.persons[0].label == "T7"
+
+
+def test_tracks_that_cannot_be_read_say_so(dataset, clip):
+    make_run(clip, tracks=default_storage.save("t.gz", ContentFile(b"rubbish")))
+    page = clip_page(dataset, make_user(is_superuser=True), clip.name)
+    assert "cannot be read" in page.problem
+
+
+def test_a_stranger_finds_no_clip(dataset, clip):
+    assert clip_page(dataset, make_user(), clip.name) is None
+
+
+def test_the_consensus_is_shown_keyframe_by_keyframe(dataset, clip, tasks):
+    for task in tasks:
+        make_pull(task)
+    settle()
+    page = clip_page(dataset, make_user(is_superuser=True), clip.name)
+    assert [belief.second for belief in page.beliefs] == clip.keyframes()
+    assert scene(clip)["beliefs"][2][1]["actions"] == ["walk"]
+
+
+def test_an_open_question_knows_who_said_what(dataset, clip, tasks, django_assert_num_queries):
+    make_pull(tasks[0], {"posture": "walk", "doing": []})
+    make_pull(tasks[1], {"posture": "unknown", "doing": []})
+    settle()
+    keys = open_keys(dataset)
+    assert len(keys) == len(clip.keyframes()) * 2
+    with django_assert_num_queries(3):
+        asked = questions(dataset, keys)
+    assert [tuple(vote) for vote in asked[0].votes] == [("kim", "walk"), ("lee", "unknown")]
+    assert asked[0].choices == ["stand", "walk", "sit", "unknown"]
+    assert asked[0].group.name == "posture"
+
+
+def test_a_person_whom_only_some_drew_is_a_question(dataset, clip, tasks):
+    consensus = Consensus.objects.create(clip=clip, versions="1", stage="done", open_count=1)
+    box = ConsensusBox.objects.create(
+        consensus=consensus, second=2, person_id=10000, x1=0, y1=0, x2=20, y2=40,
+        drawn_by=["kim"], status="disputed",
+    )  # fmt: skip
+    ConsensusLabel.objects.create(box=box, group="posture", actions=[], votes={}, rule="open")
+    for task in tasks:
+        make_pull(task)
+    (question,) = questions(dataset, open_keys(dataset))
+    assert question.group is None
+    assert [tuple(vote) for vote in question.votes] == [("kim", "drawn"), ("lee", "not drawn")]
+    assert question.crop == "0.0 0.0 68.0 68.0"
+
+
+def test_only_the_newest_consensus_asks(dataset, clip):
+    for versions, status in (("1", "disputed"), ("1,2", "agreed")):
+        consensus = Consensus.objects.create(
+            clip=clip, versions=versions, stage="done", open_count=int(status == "disputed")
+        )
+        ConsensusBox.objects.create(
+            consensus=consensus, second=2, person_id=1, x1=0, y1=0, x2=9, y2=9,
+            drawn_by=["kim"], status=status,
+        )  # fmt: skip
+    assert open_keys(dataset) == []
+    assert navigation(dataset)["questions"] == 0
+
+
+def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):
+    for task in tasks:
+        make_pull(task, {"posture": "walk", "doing": []})
+    settle()
+    page = agreement_page(dataset_agreement(dataset))
+    posture = page.groups[0]
+    assert (posture.alpha.value, bool(posture.alpha.reason)) == (None, True)
+    assert posture.percent.value == 1
+    assert dict(page.boxes)["Boxes matched, F1"].value == 1
+    assert (page.compared, page.annotators) == (1, ["kim", "lee"])
+
+
+def test_clips_agreed_on_least_come_first(dataset, clip, tasks):
+    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
+        make_pull(task, {"posture": posture, "doing": []})
+    before = state_of_reports(dataset)
+    settle()
+    assert state_of_reports(dataset) != before
+    (row,) = lowest_clips(dataset)
+    assert (row.clip, row.group, row.lowest.tone) == (clip.name, "posture", "bad")
+
+
+def test_a_pending_task_shows_its_own_findings(dataset, clip, tasks):
+    make_pull(tasks[0], {"posture": "unset", "doing": []}, unfinished=24)
+    make_pull(tasks[1])
+    settle()
+    rows = {row.task.annotator.name: row for row in pending_rows(list(pending(dataset)))}
+    assert "is not answered" in rows["kim"].findings[0].sentence
+    assert all(line.tone != "bad" for line in rows["lee"].findings)
+
+
+def test_a_failed_release_has_no_download(dataset):
+    Release.objects.create(
+        dataset=dataset, number=1, stage="failed", error="x", archive="r.zip",
+        checks=[{"name": "ids", "passed": False, "sentence": "s"}],
+    )  # fmt: skip
+    Release.objects.create(
+        dataset=dataset, number=2, stage="done", archive="r.zip",
+        counts={"videos": 2, "splits": {"train": {"videos": 2}}, "left_out": {"b": "why"},
+                "archive": {"bytes": 10, "sha256": "c"}},
+    )  # fmt: skip
+    newest, failed = release_rows(dataset)
+    assert (newest.is_downloadable, failed.is_downloadable) == (True, False)
+    assert (newest.counts, newest.left_out, newest.size) == (
+        [("videos", 2)],
+        [("b", "why")],
+        10,
+    )
+    assert len(failed.failed) == 1
+    assert not is_moving([newest, failed])

@@ -1,0 +1,267 @@
+import pytest
+
+from annotation.core.labels import UNKNOWN, UNSET
+from datasets.stages import Stage
+from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
+from qc.services.settle import AdjudicationError, adjudicate, plan_consensuses, settle_clip
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+WALK = {"posture": "walk", "doing": []}
+SIT = {"posture": "sit", "doing": ["wave"]}
+DRAWN = {"x1": 400.0, "y1": 100.0, "x2": 450.0, "y2": 250.0}
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+@pytest.fixture
+def runs(dataset):
+    return [make_run(clip) for clip in make_clips(make_video(dataset, "aisle"))]
+
+
+@pytest.fixture
+def annotators(dataset):
+    return [make_annotator(dataset, name) for name in ("ann", "bob", "eve")]
+
+
+def answered(run, annotators, *answers):
+    return [
+        make_pull(make_task(run, who), said)
+        for who, said in zip(annotators, answers, strict=False)
+    ]
+
+
+def settled():
+    plan_consensuses()
+    for pk in Consensus.objects.claimable().order_by("pk").values_list("pk", flat=True):
+        settle_clip(pk)
+    return Consensus.objects.order_by("-pk").first()
+
+
+def content(consensus):
+    labels = ("group", "actions", "votes", "rule")
+    boxes = ("second", "person_id", "x1", "y1", "x2", "y2", "drawn_by", "status")
+    return [
+        ([getattr(box, name) for name in boxes], list(box.labels.values(*labels)))
+        for box in consensus.boxes.all()
+    ]
+
+
+def rules(consensus, group):
+    labels = ConsensusLabel.objects.filter(box__consensus=consensus, group=group)
+    return set(labels.values_list("rule", flat=True))
+
+
+def draw(pull, *, second, track=9, by=0.0, answers=None):
+    box = {name: value + by for name, value in DRAWN.items()}
+    return pull.annotations.create(second=second, track=track, answers=answers or WALK, **box)
+
+
+def test_all_who_agree_are_believed(runs, annotators):
+    answered(runs[0], annotators, WALK, WALK, WALK)
+    consensus = settled()
+    assert consensus.open_count == 0
+    assert consensus.boxes.count() == 2 * len(runs[0].clip.keyframes())
+    assert rules(consensus, "posture") == rules(consensus, "doing") == {"unanimous"}
+    label = ConsensusLabel.objects.filter(group="posture").first()
+    assert label.actions == ["walk"]
+    assert label.votes == {"ann": "walk", "bob": "walk", "eve": "walk"}
+
+
+def test_two_who_disagree_leave_every_question_open(runs, annotators):
+    answered(runs[0], annotators, WALK, SIT)
+    consensus = settled()
+    assert rules(consensus, "posture") == rules(consensus, "doing") == {"open"}
+    assert consensus.open_count == 2 * consensus.boxes.count()
+
+
+def test_labels_hold_nothing_but_actions(runs, annotators):
+    unknown = {"posture": UNKNOWN, "doing": []}
+    answered(runs[0], annotators, unknown, unknown, {"posture": UNSET, "doing": ["carry"]})
+    consensus = settled()
+    labels = ConsensusLabel.objects.filter(box__consensus=consensus)
+    assert {action for one in labels for action in one.actions} == set()
+    assert rules(consensus, "posture") == {"majority"}
+
+
+def test_boxes_are_the_median_of_those_drawn(runs, annotators):
+    pulls = answered(runs[0], annotators, WALK, WALK, WALK)
+    second = runs[0].clip.keyframes()[0]
+    for by, pull in zip((2, 4, 30), pulls, strict=True):
+        mine = pull.annotations.get(second=second, person_id=1)
+        pull.annotations.filter(pk=mine.pk).update(x2=mine.x2 + by)
+    box = settled().boxes.get(second=second, person_id=1)
+    assert (box.x1, box.x2) == (100.0, 154.0)
+
+
+def test_a_person_that_most_removed_is_dropped_and_kept_on_record(runs, annotators):
+    pulls = answered(runs[0], annotators, WALK, WALK, WALK)
+    for pull in pulls[:2]:
+        pull.annotations.filter(person_id=2).delete()
+    consensus = settled()
+    assert set(consensus.boxes.filter(person_id=2).values_list("status", flat=True)) == {
+        "dropped"
+    }
+    assert consensus.boxes.filter(person_id=2).first().drawn_by == ["eve"]
+    assert consensus.open_count == 0
+
+
+def test_a_person_that_all_removed_is_on_record_too(runs, annotators):
+    for pull in answered(runs[0], annotators, WALK, WALK):
+        pull.annotations.filter(person_id=2).delete()
+    box = settled().boxes.filter(person_id=2).first()
+    assert (box.status, box.drawn_by, box.labels.count()) == ("dropped", [], 0)
+
+
+def test_a_person_that_two_of_three_drew_has_one_new_id(runs, annotators):
+    pulls = answered(runs[1], annotators, WALK, WALK, WALK)
+    seconds = runs[1].clip.keyframes()
+    for second in seconds[:4]:
+        draw(pulls[0], second=second)
+        draw(pulls[2], second=second, track=3, by=4.0)
+    boxes = settled().boxes.filter(person_id__gte=10_000)
+    assert [(box.second, box.person_id, box.status) for box in boxes] == [
+        (second, 20_000, "agreed") for second in seconds[:4]
+    ]
+    assert boxes[0].drawn_by == ["ann", "eve"]
+    assert boxes[0].x1 == 402.0
+
+
+def test_a_person_that_one_of_three_drew_waits_for_a_reviewer(runs, annotators):
+    pulls = answered(runs[0], annotators, WALK, WALK, WALK)
+    draw(pulls[0], second=5)
+    consensus = settled()
+    box = consensus.boxes.get(person_id=10_000)
+    assert (box.status, consensus.open_count) == (ConsensusBox.Status.DISPUTED, 1)
+
+
+def test_settling_twice_gives_the_same(runs, annotators):
+    pulls = answered(runs[0], annotators, WALK, SIT, WALK)
+    draw(pulls[0], second=5)
+    consensus = settled()
+    before = content(consensus)
+    assert settle_clip(consensus.pk) is None
+    Consensus.objects.filter(pk=consensus.pk).update(stage=Stage.WAITING)
+    again = settle_clip(consensus.pk)
+    assert content(again) == before
+    assert ConsensusBox.objects.count() == len(before)
+    again.delete()
+    assert content(settled()) == before
+
+
+def test_planning_twice_orders_nothing_twice(runs, annotators):
+    answered(runs[0], annotators, WALK)
+    assert (plan_consensuses(), plan_consensuses()) == (1, 0)
+
+
+def test_a_row_in_other_hands_is_left_alone(runs, annotators):
+    answered(runs[0], annotators, WALK)
+    plan_consensuses()
+    pk = Consensus.objects.get().pk
+    Consensus.objects.claim(pk)
+    assert settle_clip(pk) is None
+    assert ConsensusBox.objects.count() == 0
+
+
+def test_answers_that_were_deleted_fail_the_consensus_with_a_way_out(runs, annotators):
+    pull, _ = answered(runs[0], annotators, WALK, SIT)
+    plan_consensuses()
+    pull.delete()
+    consensus = settle_clip(Consensus.objects.get().pk)
+    assert consensus.stage == Stage.FAILED
+    assert "import them again" in consensus.error
+
+
+def test_a_decision_beats_the_votes_at_once(runs, annotators):
+    answered(runs[0], annotators, WALK, SIT)
+    consensus, user = settled(), make_user("rev")
+    clip, second = runs[0].clip, runs[0].clip.keyframes()[0]
+    adjudicate(
+        clip, second=second, person_id=1, group="posture", actions=["stand"], is_person=True,
+        user=user, reason="seen",
+    )  # fmt: skip
+    label = ConsensusLabel.objects.get(box__second=second, box__person_id=1, group="posture")
+    assert (label.actions, label.rule) == (["stand"], "adjudicated")
+    before = consensus.open_count
+    consensus.refresh_from_db()
+    assert (consensus.open_count, consensus.stage) == (before - 1, Stage.DONE)
+    assert Adjudication.objects.get().decided_by == user
+
+
+def test_deciding_one_question_gives_what_settling_all_gives(runs, annotators):
+    answered(runs[0], annotators, WALK, SIT)
+    consensus = settled()
+    about = {"second": runs[0].clip.keyframes()[0], "person_id": 1, "user": make_user()}
+    adjudicate(runs[0].clip, group="posture", actions=["stand"], **about)
+    consensus.refresh_from_db()
+    decided = content(consensus), consensus.open_count
+    Consensus.objects.filter(pk=consensus.pk).update(stage=Stage.WAITING, open_count=None)
+    again = settle_clip(consensus.pk)
+    assert (content(again), again.open_count) == decided
+
+
+def test_the_newest_decision_counts(runs, annotators):
+    answered(runs[0], annotators, WALK, SIT)
+    settled()
+    about = {"second": runs[0].clip.keyframes()[0], "person_id": 1, "user": make_user()}
+    for action in ("stand", "sit"):
+        adjudicate(runs[0].clip, group="posture", actions=[action], **about)
+    adjudicate(runs[0].clip, is_person=False, **about)
+    assert ConsensusBox.objects.get(second=about["second"], person_id=1).status == "dropped"
+    adjudicate(runs[0].clip, is_person=True, **about)
+    box = ConsensusBox.objects.get(second=about["second"], person_id=1)
+    assert box.labels.get(group="posture").actions == ["sit"]
+
+
+def test_decisions_outlive_new_versions_and_name_the_same_drawn_person(runs, annotators):
+    pulls = answered(runs[0], annotators, WALK, WALK, WALK)
+    draw(pulls[0], second=5)
+    settled()
+    user = make_user()
+    adjudicate(runs[0].clip, second=5, person_id=10_000, user=user, is_person=True)
+    newer = make_pull(pulls[0].task, WALK)
+    draw(newer, second=3, track=8, by=120.0)
+    draw(newer, second=5)
+    consensus = settled()
+    found = consensus.boxes.filter(person_id__gte=10_000).values_list(
+        "second", "person_id", "status"
+    )
+    assert list(found) == [(3, 10_001, "disputed"), (5, 10_000, "agreed")]
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"person_id": 77}, "no person 77 at second"),
+        ({"group": "hats"}, "no group of actions called hats"),
+        ({"group": "posture", "actions": ["fly"]}, "fly is not an action of posture"),
+        ({"group": "posture", "actions": ["walk", "sit"]}, "only one action of posture"),
+        ({"group": "posture", "actions": []}, "posture needs an answer"),
+        ({"group": "doing", "actions": ["wave", "unknown"]}, "unknown or known, not both"),
+    ],
+)
+def test_a_decision_that_no_one_could_have_meant_is_refused(runs, annotators, about, sentence):
+    answered(runs[0], annotators, WALK, SIT)
+    settled()
+    known = {"second": runs[0].clip.keyframes()[0], "person_id": 1, "user": make_user()}
+    with pytest.raises(AdjudicationError, match=sentence):
+        adjudicate(runs[0].clip, **(known | about))
+    assert Adjudication.objects.count() == 0
+
+
+def test_a_clip_without_a_consensus_cannot_be_decided_on(runs):
+    with pytest.raises(AdjudicationError, match="no consensus yet"):
+        adjudicate(runs[0].clip, second=2, person_id=1, user=make_user())

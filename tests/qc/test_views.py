@@ -1,0 +1,312 @@
+import json
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from datasets.models import Member
+from qc.models import Adjudication, AgreementReport, Consensus, Release, Review
+from qc.services.agree import plan_reports, report_agreement
+from qc.services.settle import plan_consensuses, settle_clip
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ("overview", "clips", "tasks", "agreement", "review", "questions", "releases")
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def admin():
+    return make_user("boss")
+
+
+@pytest.fixture
+def dataset(admin):
+    return make_dataset("shop", admin=admin)
+
+
+@pytest.fixture
+def reviewer(dataset):
+    user = make_user("reviewer")
+    Member.objects.create(dataset=dataset, user=user, role=Member.Role.REVIEWER)
+    return user
+
+
+@pytest.fixture
+def clip(dataset):
+    return make_clips(make_video(dataset, "aisle"))[0]
+
+
+@pytest.fixture
+def tasks(dataset, clip):
+    """Two tasks with answers that disagree everywhere."""
+    run = make_run(clip)
+    tasks = [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
+    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
+        make_pull(task, {"posture": posture, "doing": []})
+    plan_reports()
+    plan_consensuses()
+    for report in AgreementReport.objects.all():
+        report_agreement(report.pk)
+    for consensus in Consensus.objects.all():
+        settle_clip(consensus.pk)
+    return tasks
+
+
+def url(page, *arguments):
+    return reverse(f"qc:{page}", args=["shop", *arguments])
+
+
+def text_of(response):
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_an_empty_dataset_and_what_to_do_next(client, admin, dataset, page):
+    client.force_login(admin)
+    response = client.get(url(page))
+    assert response.status_code == 200
+    assert 'class="empty"' in text_of(response)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_a_dataset_at_work(client, admin, dataset, tasks, page):
+    Release.objects.create(dataset=dataset, number=1, stage="running", progress=0.5)
+    client.force_login(admin)
+    assert client.get(url(page)).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stranger_finds_no_page(client, dataset, page):
+    client.force_login(make_user())
+    assert client.get(url(page)).status_code == 404
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_are_for_those_logged_in_and_only_read(client, admin, dataset, page):
+    assert client.get(url(page))["Location"].startswith("/login/")
+    client.force_login(admin)
+    assert client.post(url(page)).status_code == 405
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_that_its_dataset_is_simulated(client, admin, dataset, page):
+    type(dataset).objects.update(is_simulated=True)
+    client.force_login(admin)
+    assert "Simulated" in text_of(client.get(url(page)))
+
+
+@pytest.mark.parametrize("page", ["overview", "clips", "releases"])
+def test_a_live_page_and_its_refresh_share_one_fragment(client, admin, dataset, page):
+    Release.objects.create(dataset=dataset, number=1)
+    client.force_login(admin)
+    fragment = text_of(client.get(url(page), headers=HTMX))
+    assert "<!doctype" not in fragment
+    assert 'hx-trigger="every 4s"' in text_of(client.get(url(page)))
+
+
+def test_a_failure_is_shown_with_its_sentence_and_a_button(client, admin, reviewer, dataset):
+    video = make_video(dataset, "gate", stage="failed", error="gate.mp4 has no video stream.")
+    client.force_login(admin)
+    page = text_of(client.get(url("overview")))
+    assert "gate.mp4 has no video stream." in page
+    assert f"retry-video-{video.pk}" in page
+    client.force_login(reviewer)
+    page = text_of(client.get(url("overview")))
+    assert "gate.mp4 has no video stream." in page
+    assert f"retry-video-{video.pk}" not in page
+
+
+def test_clips_are_filtered_by_state_and_by_name(client, admin, clip, tasks):
+    client.force_login(admin)
+    page = text_of(client.get(url("clips"), {"state": "detecting"}))
+    assert "aisle-c0001" in page
+    assert "aisle-c0000" not in page
+    page = text_of(client.get(url("clips"), {"q": "c0002"}))
+    assert "aisle-c0002" in page
+    assert "aisle-c0001" not in page
+    assert "No clip fits" in text_of(client.get(url("clips"), {"q": "nothing"}))
+
+
+def test_clips_come_page_by_page(client, admin, dataset):
+    for number in range(10):
+        make_clips(make_video(dataset, f"v{number}"))
+    client.force_login(admin)
+    assert "1–25 of 30" in text_of(client.get(url("clips")))  # noqa: RUF001
+    assert "26–30 of 30" in text_of(client.get(url("clips"), {"page": 2}))  # noqa: RUF001
+    assert "26–30 of 30" in text_of(client.get(url("clips"), {"page": 99}))  # noqa: RUF001
+
+
+def test_the_page_of_a_clip_has_its_player_and_its_consensus(client, admin, clip, tasks):
+    clip.file = "shop/clips/a.mp4"
+    clip.save()
+    client.force_login(admin)
+    page = text_of(client.get(url("clip", clip.name)))
+    assert url("scene", clip.name) in page
+    assert reverse("datasets:clip-file", args=["shop", clip.name]) in page
+    assert "open question" in page
+
+
+def test_the_player_gets_its_boxes_and_a_stranger_none(client, admin, clip, tasks):
+    client.force_login(admin)
+    scene = json.loads(client.get(url("scene", clip.name)).content)
+    assert scene["frame_count"] == 450
+    assert scene["keyframes"] == clip.keyframes()
+    assert set(scene["beliefs"]["2"]) == {"1", "2"}
+    client.force_login(make_user())
+    assert client.get(url("scene", clip.name)).status_code == 404
+    assert client.get(url("clip", clip.name)).status_code == 404
+
+
+def test_a_clip_of_another_dataset_is_not_found_under_this_one(client, admin, dataset):
+    other = make_clips(make_video(make_dataset("other", admin=admin), "gate"))[0]
+    client.force_login(admin)
+    assert client.get(url("clip", other.name)).status_code == 404
+
+
+def test_tasks_are_filtered_by_annotator(client, admin, tasks):
+    client.force_login(admin)
+    page = text_of(client.get(url("tasks"), {"annotator": "kim"}))
+    assert "1–1 of 1 tasks" in page  # noqa: RUF001
+
+
+def test_a_reviewer_approves_what_was_ticked(client, reviewer, tasks):
+    client.force_login(reviewer)
+    data = {"tasks": [tasks[0].pk], "verdict": "approved"}
+    assert client.post(url("verdict"), data)["Location"] == url("review")
+    (review,) = Review.objects.all()
+    assert (review.task, review.reviewer, review.verdict) == (tasks[0], reviewer, "approved")
+
+
+def test_a_rejection_says_why(client, reviewer, tasks):
+    client.force_login(reviewer)
+    data = {"tasks": [task.pk for task in tasks], "verdict": "rejected"}
+    assert "Say what is wrong" in text_of(client.post(url("verdict"), data, follow=True))
+    assert not Review.objects.exists()
+    client.post(url("verdict"), data | {"reason": "Look at second 8."})
+    assert {review.reason for review in Review.objects.all()} == {"Look at second 8."}
+
+
+def test_what_a_rule_blocks_is_approved_only_in_spite_of_it(client, reviewer, dataset, clip):
+    task = make_task(make_run(clip), make_annotator(dataset))
+    make_pull(task, {"posture": "unset", "doing": []}, unfinished=24)
+    client.force_login(reviewer)
+    data = {"tasks": [task.pk], "verdict": "approved"}
+    assert "cannot be approved" in text_of(client.post(url("verdict"), data, follow=True))
+    assert not Review.objects.exists()
+    client.post(url("verdict"), data | {"despite_findings": "on"})
+    assert Review.objects.count() == 1
+
+
+def test_nothing_ticked_is_told(client, reviewer, tasks):
+    client.force_login(reviewer)
+    page = client.post(url("verdict"), {"verdict": "approved"}, follow=True)
+    assert "Tick at least one task." in text_of(page)
+
+
+def test_another_datasets_task_cannot_be_judged(client, reviewer, tasks):
+    other = make_dataset("other")
+    strange = make_task(make_run(make_clips(make_video(other))[0]), make_annotator(other))
+    make_pull(strange)
+    client.force_login(reviewer)
+    client.post(url("verdict"), {"tasks": [strange.pk], "verdict": "approved"})
+    assert not Review.objects.exists()
+
+
+def test_a_decision_closes_its_question(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    before = Consensus.objects.get().open_count
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
+    assert client.post(url("decide"), data)["Location"] == url("questions")
+    decision = Adjudication.objects.get()
+    assert (decision.actions, decision.decided_by) == (["sit"], reviewer)
+    assert Consensus.objects.get().open_count == before - 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"answer": ["sit", "walk"]}, id="two answers of one"),
+        pytest.param({"answer": []}, id="no answer"),
+        pytest.param({"answer": ["fly"]}, id="no action"),
+        pytest.param({"group": "mood", "answer": ["sit"]}, id="no group"),
+        pytest.param({"second": "x"}, id="no second"),
+        pytest.param({"person_id": "77"}, id="nobody there"),
+    ],
+)
+def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, tasks, change):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
+    page = client.post(url("decide"), data | change, follow=True)
+    assert 'class="msg error"' in text_of(page)
+    assert not Adjudication.objects.exists()
+
+
+def test_a_stranger_judges_and_decides_nothing(client, clip, tasks):
+    client.force_login(make_user())
+    for page in ("verdict", "decide", "release-order"):
+        assert client.post(url(page)).status_code == 404
+        assert client.get(url(page)).status_code == 405
+
+
+def test_an_admin_orders_a_release_and_a_reviewer_does_not(client, admin, reviewer, dataset):
+    client.force_login(reviewer)
+    assert client.post(url("release-order")).status_code == 404
+    client.force_login(admin)
+    assert client.post(url("release-order"))["Location"] == url("releases")
+    release = Release.objects.get()
+    assert (release.number, release.created_by, release.stage) == (1, admin, "waiting")
+
+
+def test_a_finished_release_is_downloaded_and_its_download_goes_on(client, admin, dataset):
+    name = default_storage.save("shop/releases/1/r.zip", ContentFile(b"0123456789"))
+    Release.objects.create(dataset=dataset, number=1, stage="done", archive=name)
+    client.force_login(admin)
+    response = client.get(url("release-download", 1), headers={"Range": "bytes=5-"})
+    assert (response.status_code, b"".join(response.streaming_content)) == (206, b"56789")
+    assert "shop-release-1.zip" in response["Content-Disposition"]
+
+
+def test_a_failed_release_says_why_and_has_no_download(client, admin, dataset):
+    Release.objects.create(
+        dataset=dataset, number=1, stage="failed", error="A picture is missing.",
+        checks=[{"name": "pictures", "passed": False, "sentence": "img_00361.jpg"}],
+    )  # fmt: skip
+    client.force_login(admin)
+    page = text_of(client.get(url("releases")))
+    assert "A picture is missing." in page
+    assert "img_00361.jpg" in page
+    assert url("release-download", 1) not in page
+    assert client.get(url("release-download", 1)).status_code == 404
+
+
+def test_a_stranger_downloads_nothing(client, dataset):
+    Release.objects.create(dataset=dataset, number=1, stage="done", archive="r.zip")
+    client.force_login(make_user())
+    assert client.get(url("release-download", 1)).status_code == 404
+
+
+def test_a_failed_release_is_sent_back(client, admin, dataset):
+    release = Release.objects.create(dataset=dataset, number=1, stage="failed")
+    client.force_login(admin)
+    client.post(url("retry", "release"), {"pk": release.pk})
+    release.refresh_from_db()
+    assert release.stage == "waiting"
+
+
+def test_forms_are_refused_without_their_token(client, admin, dataset):
+    client.handler.enforce_csrf_checks = True
+    client.force_login(admin)
+    assert client.post(url("release-order")).status_code == 403
+    assert not Release.objects.exists()
