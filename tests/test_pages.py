@@ -1,0 +1,61 @@
+"""Rules that hold for every template and every static file."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from tests.make import make_user
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+SOURCES = [*TEMPLATES, *ROOT.glob("*/selectors/*.py"), *ROOT.glob("*/templatetags/*.py")]
+SPRITE = set(
+    re.findall(r'<symbol id="([^"]+)"', (ROOT / "static/icons/lucide.svg").read_text())
+)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_page_has_inline_script_or_style(path):
+    text = path.read_text()
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", text)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text)
+
+
+def test_every_icon_is_in_the_sprite_and_no_other():
+    named = set()
+    for path in SOURCES:
+        named |= set(re.findall(r'(?:icon|icon_name=)\s?"([a-z-]+)"', path.read_text()))
+        if path.suffix == ".py":
+            named |= set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', path.read_text())) & SPRITE
+    assert named - SPRITE == set()
+    assert SPRITE - named == set()
+
+
+@pytest.mark.django_db
+def test_logging_in_leads_to_the_datasets_and_out_again(client):
+    user = make_user("kim")
+    page = client.post(reverse("login"), {"username": "kim", "password": "a-password"})
+    assert page["Location"] == reverse("datasets:list")
+    assert client.get("/")["Location"] == reverse("datasets:list")
+    assert client.post(reverse("logout"))["Location"] == reverse("login")
+    assert user.is_active
+
+
+@pytest.mark.django_db
+def test_a_wrong_password_is_told_and_the_fifth_locks(client, settings):
+    make_user("kim")
+    wrong = {"username": "kim", "password": "x"}
+    pages = [client.post(reverse("login"), wrong) for _ in range(5)]
+    assert "do not go together" in pages[0].content.decode()
+    assert pages[-1].status_code == 429
+    assert "Too many wrong log-ins" in pages[-1].content.decode()
+
+
+@pytest.mark.django_db
+def test_an_unknown_page_says_what_to_do(client):
+    client.force_login(make_user())
+    page = client.get(reverse("qc:overview", args=["nothing"]))
+    assert page.status_code == 404
+    assert "There is no such page" in page.content.decode()
