@@ -1,0 +1,87 @@
+"""The product as its users run it: `manage.py up` in a process and a folder of its own."""
+
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.films import make_film
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 120
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running_up(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """`up` on `port`, on SQLite in `data`; killed in the end if it runs still."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AVA_")}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)],
+        env=environment | {"AVA_DATA_DIR": str(data), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def password_of(process: subprocess.Popen[str]) -> str:
+    """The password of the first account, as `up` prints it once."""
+    for line in process.stdout or ():
+        if found := re.match(r"Your account: admin, password: (\S+) ", line):
+            return found[1]
+    raise AssertionError("up ended without printing a password")
+
+
+def answer(port: int, path: str = "/login/") -> int:
+    """The status the pages answer with, or 0."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def wait_until(claim: Callable[[], object], *, seconds: float = SECONDS) -> None:
+    end = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.2)
+
+
+def tiny_zip(folder: Path) -> Path:
+    """A zip with one film of ten seconds, `lobby.mp4`."""
+    film = make_film(folder / "lobby.mp4", frames=300)
+    path = folder / "videos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(film, film.name)
+    return path
+
+
+def boxes_brought_along(folder: Path) -> Path:
+    """A person that walks through every frame of `lobby`, as MOT detections."""
+    (folder / "lobby").mkdir(parents=True)
+    rows = [f"{n + 1},-1,{20 + n / 10:.1f},20,30,60,0.9" for n in range(300)]
+    (folder / "lobby" / "det.txt").write_text("\n".join(rows) + "\n")
+    return folder

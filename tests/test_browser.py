@@ -1,0 +1,117 @@
+"""The road in a real browser, against the product as its users run it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.running import (
+    answer,
+    boxes_brought_along,
+    free_port,
+    password_of,
+    running_up,
+    tiny_zip,
+    wait_until,
+)
+
+CHROMIUM = Path("/usr/bin/chromium")
+MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
+SECONDS = 90
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CHROMIUM.exists() and not MUST_HAVE, reason="needs Debian's package chromium"
+    ),
+]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of Chromium; what the browser complains about fails the test in the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(SECONDS * 1000)
+        expect.set_options(timeout=SECONDS * 1000)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type == "error" else None,
+        )
+        yield page
+        browser.close()
+    assert not complaints
+
+
+def test_from_log_in_to_a_clip_with_its_boxes(page, tmp_path):
+    data = tmp_path / "data"
+    boxes_brought_along(data / "weights" / "boxes")
+    port = free_port()
+    with running_up(data, port) as process:
+        password = password_of(process)
+        log_in(page, port, password)
+        make_dataset(page)
+        upload(page, tiny_zip(tmp_path))
+        look_at_clip(page)
+
+
+def log_in(page: Page, port: int, password: str) -> None:
+    wait_until(lambda: answer(port) == 200)
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def make_dataset(page: Page) -> None:
+    page.get_by_role("link", name="New dataset").first.click()
+    page.get_by_label("Name").fill("tiny")
+    page.get_by_label("Detector").select_option("imported")
+    page.get_by_label("Weights").fill("boxes")
+    page.get_by_role("button", name="Make the dataset").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Add videos")
+
+
+def upload(page: Page, path: Path) -> None:
+    page.locator("#id_file").set_input_files(path)
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_url("**/datasets/tiny/")
+    expect(page.get_by_text("videos.zip has arrived")).to_be_visible()
+
+
+def look_at_clip(page: Page) -> None:
+    """The page follows the work without a reload; then the clip plays, its person drawn."""
+    expect(page.get_by_label("Pipeline")).to_be_visible()
+    expect(page.get_by_text("Nothing is running")).to_be_visible()
+    clip = page.url + "clips/lobby-c0000/"  # between two steps nothing runs either
+    wait_until(lambda: page.goto(clip).ok and page.get_by_role("button", name="P1").count())
+    expect(page.get_by_role("heading", level=1)).to_contain_text("lobby-c0000")
+    video = page.locator("video")
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [160, 96]
+    assert video.evaluate("video => Math.round(video.duration)") == 10
+    page.wait_for_function(
+        """() => {
+            const canvas = document.querySelector("#player canvas");
+            if (!canvas.width || !canvas.height) return false;
+            const { width, height } = canvas;
+            const drawn = canvas.getContext("2d").getImageData(0, 0, width, height);
+            return drawn.data.some((value) => value > 0);
+        }"""
+    )

@@ -1,0 +1,121 @@
+"""A tiny video through both queues: real Redis, real PostgreSQL, real worker processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.db import connection
+
+from datasets.models import Clip, Video
+from datasets.services.create import create_dataset
+from datasets.services.upload import receive_zip
+from datasets.stages import Stage
+from tests.running import boxes_brought_along, tiny_zip
+from tracking.models import Linking, TrackingRun
+from workers.pipeline import STEPS
+
+ROOT = Path(__file__).resolve().parents[1]
+HAS_SERVICES = bool(os.environ.get("AVA_REDIS_URL")) and connection.vendor == "postgresql"
+MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
+SECONDS = 120
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif(
+        not HAS_SERVICES and not MUST_HAVE,
+        reason="needs PostgreSQL in AVA_DATABASE_URL and Redis in AVA_REDIS_URL",
+    ),
+]
+
+
+def test_the_services_are_there_when_they_must_be():
+    assert HAS_SERVICES, "AVA_DATABASE_URL must name PostgreSQL, and AVA_REDIS_URL Redis"
+
+
+def celery(environment: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "celery", "-A", "avaproject", *words, "--loglevel", "INFO"]
+    return subprocess.Popen(command, cwd=ROOT, env=environment)
+
+
+@pytest.fixture
+def environment(transactional_db, own_files) -> dict[str, str]:
+    """What the workers see: the database and files of this test, and an empty Redis."""
+    redis.Redis.from_url(os.environ["AVA_REDIS_URL"]).flushdb()
+    base, _, _ = os.environ["AVA_DATABASE_URL"].rpartition("/")
+    return os.environ | {
+        "AVA_DATABASE_URL": f"{base}/{connection.settings_dict['NAME']}",
+        "AVA_DATA_DIR": str(own_files),
+        "AVA_LEASE_SECONDS": "4",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def workers(environment) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """One worker for each queue, and beat; all ended afterwards."""
+    running = {
+        queue: celery(environment, "worker", "-Q", queue, "-n", f"{queue}@test", "-c", "1")
+        for queue in ("cpu", "gpu")
+    }
+    running["beat"] = celery(environment, "beat", "--max-interval", "1")
+    yield running
+    for process in running.values():
+        process.send_signal(signal.SIGTERM)
+    for process in running.values():
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(claim, *, what: str) -> None:
+    end = time.monotonic() + SECONDS
+    while not claim():
+        failed = [
+            f"{step.name}: {row.error}"
+            for step in STEPS
+            for row in step.rows.filter(stage=Stage.FAILED)
+        ]
+        assert not failed
+        assert time.monotonic() < end, f"{what} took over {SECONDS} s"
+        time.sleep(0.5)
+
+
+def test_a_video_goes_through_both_queues(environment, workers, tmp_path):
+    weights = boxes_brought_along(tmp_path / "boxes")
+    dataset = create_dataset("tiny", detector="imported", weights=str(weights))
+    receive_zip(dataset, tiny_zip(tmp_path), original_name="videos.zip")
+    wait_for(lambda: Linking.objects.done().exists(), what="the road to proposals")
+    [run] = TrackingRun.objects.all()
+    assert run.persons.count() == 1
+    assert run.proposals.count() == len(run.clip.keyframes())
+    workers_seen = {Clip.objects.get().worker, run.worker}
+    assert len(workers_seen) == 2, "cutting and tracking are done by different processes"
+
+
+def test_the_row_of_a_killed_worker_is_done_by_another(environment, tmp_path):
+    dataset = create_dataset("tiny", detector="imported")
+    receive_zip(dataset, tiny_zip(tmp_path), original_name="videos.zip")
+    beat = celery(environment, "beat", "--max-interval", "1")
+    first = celery(environment, "worker", "-Q", "cpu", "-n", "first@test", "-P", "solo")
+    try:
+        wait_for(lambda: Video.objects.exclude(stage=Stage.WAITING).exists(), what="a claim")
+        first.kill()
+        first.wait()
+        second = celery(environment, "worker", "-Q", "cpu", "-n", "second@test", "-P", "solo")
+        try:
+            wait_for(lambda: Video.objects.done().exists(), what="the second worker")
+        finally:
+            second.terminate()
+            second.wait(30)
+    finally:
+        beat.terminate()
+        beat.wait(30)
+    assert Video.objects.get().attempts <= 2

@@ -1,0 +1,69 @@
+"""The documents promise what is there, and all of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from workers.pipeline import STEPS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+PIPELINE = (DOCS / "pipeline.md").read_text()
+PRODUCTION = (DOCS / "production.md").read_text()
+COMMANDS = sorted(
+    path.stem
+    for path in ROOT.glob("*/management/commands/*.py")
+    if not path.stem.startswith("_") and ".venv" not in path.parts
+)
+SETTINGS = sorted(
+    set(re.findall(r'"(AVA_[A-Z0-9_]+)"', (ROOT / "avaproject/settings.py").read_text()))
+)
+
+
+def code_in(text: str) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", text) + re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)
+
+
+def test_the_table_of_steps_is_the_pipeline_in_its_order():
+    assert re.findall(r"^\| `([a-z ]+)` \|", PIPELINE, re.MULTILINE)[: len(STEPS)] == [
+        step.name for step in STEPS
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_documented(command):
+    assert re.search(rf"^\| `{command}[ `]", PIPELINE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_is_documented(setting):
+    assert f"`{setting}`" in PRODUCTION
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_names_a_command_or_setting_that_is_not_there(page):
+    for code in code_in(page.read_text()):
+        for command in re.findall(r"(?:\./ava manage|manage\.py) ([a-z_]+)", code):
+            assert command in {*COMMANDS, "migrate", "createsuperuser", "collectstatic"}, code
+        for setting in re.findall(r"\bAVA_[A-Z0-9_]*[A-Z0-9]\b(?!_)", code):
+            assert setting in {*SETTINGS, "AVA_TEST_REQUIRES_SERVICES", "AVA_S3"}, code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_launcher_and_the_readme_speak_of_the_same_commands():
+    launcher = (ROOT / "ava").read_text()
+    for word in re.findall(r"\./ava ([a-z]+)", (ROOT / "README.md").read_text()):
+        assert f"./ava {word}" in launcher
+
+
+@pytest.mark.parametrize("room", ["datasets", "tracking", "annotation", "qc", "workers"])
+def test_every_room_is_introduced(room):
+    assert f"| `{room}/` |" in (DOCS / "development.md").read_text()

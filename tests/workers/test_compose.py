@@ -1,0 +1,123 @@
+"""The production files, as far as they can be checked without a container engine."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings
+
+from workers.pipeline import QUEUES
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+
+
+def test_every_part_is_there():
+    parts = {
+        "db",
+        "redis",
+        "migrate",
+        "web",
+        "beat",
+        "worker-cpu",
+        "worker-detect",
+        "worker-gpu",
+    }
+    assert set(SERVICES) == parts
+
+
+def test_each_queue_has_its_worker_with_and_without_a_gpu():
+    for profile in ("cpu", "gpu"):
+        queues = [
+            service["command"][service["command"].index("-Q") + 1]
+            for service in SERVICES.values()
+            if "-Q" in service.get("command", [])
+            and service.get("profiles", [profile]) == [profile]
+        ]
+        assert sorted(queues) == sorted(QUEUES)
+
+
+def test_the_gpu_worker_alone_reserves_a_gpu():
+    with_devices = [name for name, service in SERVICES.items() if "deploy" in service]
+    assert with_devices == ["worker-gpu"]
+    [device] = SERVICES["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["driver"] == "nvidia"
+    assert SERVICES["worker-gpu"]["build"]["args"]["TORCH"] == "cuda"
+    assert SERVICES["worker-gpu"]["image"] != SERVICES["worker-detect"]["image"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_parts_share_one_database_broker_and_volume(name):
+    environment = SERVICES[name]["environment"]
+    assert "@db:5432/ava" in environment["AVA_DATABASE_URL"]
+    assert environment["AVA_REDIS_URL"] == "redis://redis:6379/0"
+    assert SERVICES[name]["volumes"] == ["data:/data"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_only_settings_that_exist_are_set(name):
+    read = (ROOT / "avaproject/settings.py").read_text()
+    for variable in SERVICES[name]["environment"]:
+        assert f'"{variable}"' in read
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
+def test_what_runs_on_is_watched_and_restarted(name):
+    assert SERVICES[name]["restart"] == "unless-stopped"
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_nothing_starts_before_the_tables_are_there():
+    for name in OURS:
+        waits_for = SERVICES[name]["depends_on"]
+        if name == "migrate":
+            assert waits_for["db"]["condition"] == "service_healthy"
+        else:
+            assert waits_for["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_volumes_and_services_that_are_named_exist():
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in COMPOSE["volumes"]
+        assert set(service.get("depends_on", {})) <= set(SERVICES)
+
+
+def test_secrets_have_no_default():
+    for variable in ("AVA_SECRET_KEY", "POSTGRES_PASSWORD"):
+        assert re.search(rf"\$\{{{variable}:\?", (ROOT / "docker-compose.yml").read_text())
+
+
+def test_the_image_holds_every_room_and_runs_as_nobody_special():
+    copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE))
+    rooms = {app for app in settings.INSTALLED_APPS if (ROOT / app).is_dir()}
+    assert rooms | {"avaproject", "templates", "static"} == copied
+    assert re.search(r"^USER ava$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_image_gets_the_libraries_that_the_launcher_gets():
+    [wanted] = re.findall(r"^APT = .*install -y ([^\"]+)\"", (ROOT / "ava").read_text(), re.M)
+    assert f"--no-install-recommends {wanted} " in DOCKERFILE
+
+
+def test_beat_hands_work_out_to_both_queues_and_lets_old_calls_lapse():
+    calls = [
+        entry["options"]
+        for entry in settings.CELERY_BEAT_SCHEDULE.values()
+        if entry["task"] == "workers.tasks.advance"
+    ]
+    assert [call["queue"] for call in calls] == list(QUEUES)
+    assert all(call["expires"] <= 10 for call in calls)
+
+
+def test_redis_may_lose_or_double_everything():
+    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    assert options["visibility_timeout"] > settings.CELERY_TASK_TIME_LIMIT
+    assert settings.CELERY_TASK_ACKS_LATE
+    assert settings.CELERY_TASK_REJECT_ON_WORKER_LOST
+    assert settings.CELERY_TASK_IGNORE_RESULT
+    assert settings.CELERY_WORKER_PREFETCH_MULTIPLIER == 1

@@ -1,0 +1,58 @@
+import json
+import zipfile
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.material import film
+from tracking.core.legacy import load_dense
+from tracking.models import Bundle, Proposal
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def detections(tmp_path):
+    """One person who stands still in every frame of the video `aisle`."""
+    folder = tmp_path / "detections"
+    folder.mkdir()
+    frames = {str(frame): [[100, 60, 150, 200, 0.9]] for frame in range(150)}
+    content = {"format": "ava-studio-detections/1", "frames": frames}
+    (folder / "aisle.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def videos(tmp_path):
+    path = tmp_path / "aisle.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("aisle.mp4", film(150, width=320, height=240))
+    return path
+
+
+def test_a_zip_becomes_a_bundle_and_the_bundle_a_dataset(videos, detections, tmp_path, capsys):
+    out = tmp_path / "out"
+    options = {"detector": "imported", "weights": str(detections), "out": out}
+    for _ in range(2):  # the second time there is nothing to do but to copy
+        call_command("make_bundle", videos, **options)
+    assert Bundle.objects.count() == 1
+    dense = load_dense((out / "dense_proposals.pkl").read_bytes())
+    (box,) = dense["aisle-c0000"]["aisle-c0000_frame_0010.jpg"]
+    assert box[:4] == pytest.approx([100, 60, 150, 200], abs=3)
+    call_command("import_bundle", out, dataset="server")
+    here, there = (
+        Proposal.objects.filter(run__clip__video__dataset__name=name).order_by("second")
+        for name in ("aisle", "server")
+    )
+    fields = ("second", "person_id", "x1", "y1", "x2", "y2", "score")
+    assert list(here.values_list(*fields)) == list(there.values_list(*fields))
+    assert here.count() == 2
+
+
+def test_a_zip_in_which_nothing_can_be_tracked_makes_no_bundle(tmp_path):
+    path = tmp_path / "text.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("notes.txt", "no video")
+    with pytest.raises(CommandError):
+        call_command("make_bundle", path, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,99 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from datasets.models import Video
+from datasets.stages import MAX_ATTEMPTS, Stage
+from tests.make import make_dataset, make_video
+from workers.pipeline import QUEUES, STEPS, advance, sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def lost_video(db):
+    """A video that kept killing its worker."""
+    return make_video(
+        make_dataset(), "aisle", stage=Stage.WAITING, attempts=MAX_ATTEMPTS, frame_count=None
+    )
+
+
+def run_pipeline(*words: str) -> str:
+    out = StringIO()
+    call_command("run_pipeline", *words, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_with_nothing_to_do_it_ends_and_may_run_again():
+    assert run_pipeline("--once") == run_pipeline("--once")
+
+
+def test_failures_are_told_and_end_in_an_error(lost_video):
+    out = StringIO()
+    with pytest.raises(CommandError, match="1 of 1 pieces failed"):
+        call_command("run_pipeline", "--once", "--queue", "cpu", stdout=out)
+    assert "standardise: 1 rows failed: killed its worker too often" in out.getvalue()
+
+
+def test_a_failure_of_before_is_no_error_of_now(lost_video):
+    Video.objects.update(stage=Stage.FAILED)
+    assert "standardise" in run_pipeline("--once")
+
+
+def test_an_unknown_queue_is_refused():
+    with pytest.raises(CommandError, match="invalid choice: 'tpu'"):
+        call_command("run_pipeline", "--queue", "tpu")
+
+
+def test_each_step_has_a_name_of_its_own_and_a_queue():
+    assert len({step.name for step in STEPS}) == len(STEPS)
+    assert {step.queue for step in STEPS} == set(QUEUES)
+
+
+def test_what_is_handed_out_goes_to_the_queue_of_its_step(settings):
+    routes = settings.CELERY_TASK_ROUTES
+    for step in STEPS:
+        assert routes.get(step.task.name, {"queue": "cpu"})["queue"] == step.queue
+
+
+def test_advance_hands_a_row_out_once(db):
+    video = make_video(make_dataset(), stage=Stage.WAITING, frame_count=None)
+    sent: list[tuple[str, int]] = []
+    for _ in range(2):
+        advance(lambda task, pk: sent.append((task.name, pk)))
+    assert sent == [("datasets.tasks.standardise_video", video.pk)]
+
+
+def test_a_sweep_frees_the_rows_of_the_dead_and_old_folders(db, own_files):
+    video = make_video(make_dataset(), stage=Stage.WAITING)
+    claimed = Video.objects.claim(video.pk)
+    Video.objects.update(worker=claimed.worker.split("/")[0] + "/999999999/1")
+    old, young = own_files / "tmp" / "1-old", own_files / "tmp" / "1-young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    assert sweep() == 1
+    assert (old.exists(), young.exists()) == (False, True)
+    assert Video.objects.claim(video.pk)
+    assert sweep() == 0
+
+
+def test_sigterm_ends_a_running_one_cleanly(tmp_path):
+    environment = os.environ | {"AVA_DATA_DIR": str(tmp_path)}
+    environment.pop("AVA_DATABASE_URL", None)
+    manage = [sys.executable, str(ROOT / "manage.py")]
+    subprocess.run([*manage, "migrate", "-v0"], env=environment, check=True)
+    running = subprocess.Popen([*manage, "run_pipeline", "--plain"], env=environment)
+    time.sleep(3)
+    while running.poll() is None:  # before it listens, the signal simply ends it
+        running.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+    assert running.returncode in (0, -signal.SIGTERM)

@@ -1,0 +1,64 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+READ = set(re.findall(r'"(AVA_[A-Z0-9_]+)"', (ROOT / "avaproject/settings.py").read_text()))
+
+
+def ask(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"import avaproject.settings as s; {code}"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_example_lists_exactly_what_is_read():
+    text = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^#?(AVA_[A-Z0-9_]+)=", text, re.MULTILINE)) == READ
+
+
+def test_the_example_changes_nothing():
+    text = (ROOT / ".env.example").read_text()
+    assert not [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_settings_are_read_in_one_place():
+    rooms = ("datasets", "tracking", "annotation", "qc", "workers")
+    for room in rooms:
+        for path in (ROOT / room).rglob("*.py"):
+            used = re.findall(r"os\.(?:environ|getenv).*AVA_", path.read_text())
+            assert not used, path
+
+
+def test_with_an_empty_environment_there_is_sqlite_and_no_broker(tmp_path):
+    code = (
+        "print(s.DATABASES['default']['ENGINE'], s.REDIS_URL == '', s.DEBUG, s.S3_BUCKET == '')"
+    )
+    done = ask(code, AVA_DATA_DIR=str(tmp_path))
+    assert done.stdout.split() == ["django.db.backends.sqlite3", "True", "False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AVA_DEVICE", "gpu"), ("AVA_LEASE_SECONDS", "two minutes"), ("AVA_MAX_ZIP_BYTES", "1GB")],
+)
+def test_a_wrong_value_stops_the_start_with_its_name(tmp_path, name, value):
+    done = ask("", AVA_DATA_DIR=str(tmp_path), **{name: value})
+    assert done.returncode == 1
+    assert name in done.stderr
+
+
+def test_the_secret_is_made_once_and_is_its_owners_alone(tmp_path):
+    first = ask("print(s.SECRET_KEY)", AVA_DATA_DIR=str(tmp_path)).stdout
+    assert len(first) > 40
+    assert ask("print(s.SECRET_KEY)", AVA_DATA_DIR=str(tmp_path)).stdout == first
+    assert (tmp_path / "secret-key").stat().st_mode & 0o077 == 0

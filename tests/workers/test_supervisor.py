@@ -1,0 +1,124 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workers import supervisor as module
+from workers.supervisor import Program, Supervisor
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
+def wait_until(claim, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if claim():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, handlers_kept):
+    monkeypatch.setattr(module, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(module, "POLL", 0.02)
+
+
+def stop_soon(supervisor: Supervisor, claim) -> None:
+    def watch() -> None:
+        wait_until(claim)
+        supervisor.stopping = True
+
+    threading.Thread(target=watch).start()
+
+
+def test_what_dies_is_started_again(tmp_path):
+    said: list[str] = []
+    supervisor = Supervisor(said.append)
+    stop_soon(supervisor, lambda: len(said) >= 2)
+    supervisor.run([Program("web", python("raise SystemExit(3)"))])
+    assert said[0] == "web ended with code 3; it starts again in 0 s."
+    assert len(said) >= 2
+
+
+def test_the_others_go_on_while_one_dies(tmp_path):
+    said: list[str] = []
+    steady = Program("steady", python("import time; time.sleep(60)"))
+    supervisor = Supervisor(said.append)
+    stop_soon(supervisor, lambda: len(said) >= 2)
+    supervisor.run([Program("web", python("raise SystemExit(1)")), steady])
+    assert not [line for line in said if line.startswith("steady")]
+
+
+def test_restarts_wait_longer_each_time_and_a_long_life_is_forgiven(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_WAIT", 1.0)
+    program = Program("web", [])
+    waits = [program.note_death(1, program.started + 1) for _ in range(8)]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert program.note_death(1, program.started + module.HEALTHY_AFTER) == 0
+
+
+def test_all_end_when_asked_to_stop():
+    programs = [Program(name, python("import time; time.sleep(60)")) for name in "ab"]
+    supervisor = Supervisor(print)
+    stop_soon(supervisor, lambda: all(program.process for program in programs))
+    supervisor.run(programs)
+    assert [program.process.poll() for program in programs] == [-signal.SIGTERM] * 2
+
+
+def test_what_does_not_want_to_end_is_killed(tmp_path):
+    ready = tmp_path / "ready"
+    stubborn = Program(
+        "stubborn",
+        python(
+            f"""
+            import pathlib, signal, time
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            pathlib.Path({str(ready)!r}).touch()
+            time.sleep(60)
+            """
+        ),
+    )
+    supervisor = Supervisor(print, grace=0.2)
+    stop_soon(supervisor, ready.exists)
+    supervisor.run([stubborn])
+    assert stubborn.process.poll() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_a_wish_to_stop(number):
+    supervisor = Supervisor(print)
+    supervisor.listen()
+    threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
+    supervisor.run([Program("web", python("import time; time.sleep(60)"))])
+    assert supervisor.stopping
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
+def test_the_children_of_a_killed_supervisor_end_too(tmp_path):
+    noted = tmp_path / "pid"
+    script = f"""
+        import sys
+        from workers.supervisor import Program, Supervisor
+        child = "import os, time; print(os.getpid(), file=open({str(noted)!r}, 'w'))"
+        Supervisor(print).run(
+            [Program("web", [sys.executable, "-c", child + "; time.sleep(60)"])]
+        )
+    """
+    parent = subprocess.Popen(python(script), cwd=ROOT)
+    assert wait_until(lambda: noted.exists() and noted.read_text())
+    pid = int(noted.read_text())
+    parent.kill()
+    parent.wait()
+    assert wait_until(lambda: not psutil.pid_exists(pid))

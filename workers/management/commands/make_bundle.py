@@ -1,0 +1,86 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from datasets.core.naming import safe_name
+from datasets.files import local_path
+from datasets.models import Dataset
+from datasets.stages import Stage
+from tracking.models import Bundle
+from tracking.services.bundle import BundleError, order_bundle
+from workers.loop import Loop, Stop
+from workers.pipeline import STEPS, sweep
+from workers.progress import Display
+
+FIRST_PHASE = STEPS[: [step.name for step in STEPS].index("bundle") + 1]
+
+
+class Command(BaseCommand):
+    help = "Find and track the people in a zip of videos, and write the result as a bundle."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("zip", type=Path, help="zip of videos")
+        parser.add_argument(
+            "--out", required=True, type=Path, metavar="DIR", help="where the files are put"
+        )
+        parser.add_argument("--dataset", metavar="NAME", help="default: the name of the zip")
+        parser.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
+        parser.add_argument("--weights", help="file of one's own, in place of the vendor's")
+        parser.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
+        parser.add_argument("--frame-stride", type=int, help="look at every n-th frame")
+        parser.add_argument("--annotation-fps", type=int, help="annotation frames a second")
+
+    def handle(self, **options: Any) -> None:
+        name = options["dataset"] or safe_name(options["zip"].name, taken=())
+        given = ("detector", "weights", "threshold", "frame_stride", "annotation_fps")
+        call_command(
+            "import_videos",
+            str(options["zip"]),
+            dataset=name,
+            stdout=self.stdout,
+            stderr=self.stderr,
+            **{key: options[key] for key in given if options[key] is not None},
+        )
+        dataset = Dataset.objects.get(name=name)
+        failures = self._work()
+        try:
+            bundle = order_bundle(dataset)
+        except BundleError as error:
+            raise CommandError(str(error)) from error
+        failures += self._work()
+        bundle.refresh_from_db()
+        if bundle.stage != Stage.DONE:
+            raise CommandError(f"the bundle is {bundle.stage}: {bundle.error or 'see above'}")
+        self._copy(bundle, options["out"])
+        if failures:
+            raise CommandError(
+                f"{failures} pieces failed, as said above; the bundle lacks them"
+            )
+
+    def _work(self) -> int:
+        """Do all work up to bundles that waits; return how much of it failed."""
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        sweep()
+        is_live = console.is_terminal
+        with Display(console, FIRST_PHASE, is_live=is_live) as display, Stop() as stop:
+            loop = Loop(steps=FIRST_PHASE, tell=display.tell, stop=stop)
+            loop.run(once=True)
+        if stop.asked:
+            raise CommandError(
+                "Stopped before all was done; run it again to go on.", returncode=130
+            )
+        return len(loop.failures)
+
+    def _copy(self, bundle: Bundle, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, facts in sorted(bundle.files.items()):
+            beside = out / f".{name}.part"
+            with local_path(f"{bundle.folder}/{name}") as path:
+                copyfile(path, beside)
+            beside.replace(out / name)
+            self.stdout.write(f"{facts['size']:>14,} bytes  {out / name}")

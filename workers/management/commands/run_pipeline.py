@@ -1,0 +1,46 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from workers.loop import Loop, Stop
+from workers.pipeline import QUEUES, STEPS, sweep
+from workers.progress import Display, counts_table, unwrapped
+
+
+class Command(BaseCommand):
+    help = "Carry out the work that waits, in this process and without a broker."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--once", action="store_true", help="end when nothing is left to do"
+        )
+        parser.add_argument(
+            "--queue",
+            choices=QUEUES,
+            help="gpu: only detection and tracking; cpu: only the rest (default: both)",
+        )
+        parser.add_argument(
+            "--plain", action="store_true", help="lines only, no table that redraws itself"
+        )
+
+    def handle(self, *, once: bool, queue: Any, plain: bool, **options: Any) -> None:
+        console = Console(file=unwrapped(self.stdout), soft_wrap=True, highlight=False)
+        is_live = self.stdout.isatty() and not plain
+        sweep()
+        with Display(console, STEPS, is_live=is_live) as display, Stop(display.say) as stop:
+            queues = (queue,) if queue else QUEUES
+            loop = Loop(queues=queues, tell=display.tell, stop=stop)
+            loop.run(once=once)
+        if is_live or once:
+            console.print(counts_table(STEPS))
+        if once and stop.asked:
+            raise CommandError(
+                "Stopped before all was done; run it again to go on.", returncode=130
+            )
+        if once and loop.failures:
+            raise CommandError(
+                f"{len(loop.failures)} of {len(loop.outcomes)} pieces failed, as said above. "
+                "Mend what they name, then press Retry on the dataset's page."
+            )
