@@ -190,5 +190,3 @@ class Release(StagedModel):
 
     def __str__(self) -> str:
         return f"{self.dataset} release {self.number}"
-
-

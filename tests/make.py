@@ -20,7 +20,10 @@ def make_user(name: str = "", *, is_superuser: bool = False) -> User:
 
 
 def make_dataset(name: str = "", *, admin: User | None = None, **fields: Any) -> Dataset:
-    """A dataset with two groups: posture (one of stand 1, walk 2, sit 3), doing (wave 4, carry 5)."""
+    """A dataset with two groups of actions.
+
+    posture: one of stand 1, walk 2, sit 3. doing: any of wave 4, carry 5.
+    """
     dataset = Dataset.objects.create(name=name or f"dataset-{next(_numbers)}", **fields)
     if admin:
         Member.objects.create(dataset=dataset, user=admin)
@@ -33,7 +36,13 @@ def make_dataset(name: str = "", *, admin: User | None = None, **fields: Any) ->
         label_type="OBJECT_MANIPULATION", max_per_person=3,
     )  # fmt: skip
     for number, (group, action) in enumerate(
-        [(posture, "stand"), (posture, "walk"), (posture, "sit"), (doing, "wave"), (doing, "carry")],
+        [
+            (posture, "stand"),
+            (posture, "walk"),
+            (posture, "sit"),
+            (doing, "wave"),
+            (doing, "carry"),
+        ],
         start=1,
     ):
         Action.objects.create(dataset=dataset, group=group, name=action, action_id=number)
@@ -67,7 +76,9 @@ def make_clips(video: Video, *, stage: str = Stage.DONE) -> list[Clip]:
     ]  # fmt: skip
 
 
-def make_run(clip: Clip, *, persons: int = 2, recipe: str = "test/1", **fields: Any) -> TrackingRun:
+def make_run(
+    clip: Clip, *, persons: int = 2, recipe: str = "test/1", **fields: Any
+) -> TrackingRun:
     """A finished run whose persons stand side by side, a proposal at every keyframe."""
     run = TrackingRun.objects.create(
         clip=clip, recipe=recipe, track_count=persons, **({"stage": Stage.DONE} | fields)

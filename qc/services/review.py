@@ -30,10 +30,10 @@ def approve(
     Raises:
         ReviewError: if a task has no answers, or a rule blocks it.
     """
-    judged = _with_answers(tasks)
+    answered = _with_answers(tasks)
     if not despite_findings:
-        _refuse_blocked(judged)
-    return _judge(judged, Review.Verdict.APPROVED, reviewer, "")
+        _refuse_blocked(answered)
+    return _judge(answered, Review.Verdict.APPROVED, reviewer, "")
 
 
 def reject(tasks: Iterable[AnnotationTask], *, reviewer: User, reason: str) -> list[Review]:

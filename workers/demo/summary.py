@@ -1,0 +1,144 @@
+"""What the demo prints at its end: what each stage made, and how near the truth it came."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from django.core.files.storage import default_storage
+from django.db.models import F, Max, QuerySet, Sum
+from rich.table import Table
+
+from annotation.models import Annotation, AnnotationTask, Pull
+from datasets.core.clipping import FRAME_RATE
+from datasets.models import Action, Clip, Dataset, Upload, Video
+from datasets.stages import StagedModel
+from qc.models import (
+    Adjudication,
+    AgreementReport,
+    Consensus,
+    ConsensusBox,
+    Release,
+    Review,
+)
+from qc.services.agree import dataset_agreement
+from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
+from workers.demo.measure import Comparison, TruthAt, compare, released_persons
+
+
+def made_by_each_stage(release: Release) -> Table:
+    """One row a stage: what it made, and how long its rows took, one after another."""
+    dataset = release.dataset
+    table = Table("stage", "made", title=f"Dataset {dataset.name}", title_justify="left")
+    table.add_column("work", justify="right")
+    for stage, made, rows in _stages(dataset, release):
+        table.add_row(stage, made, "" if rows is None else _work_time(rows))
+    return table
+
+
+def truth_figures(release: Release, truth_at: TruthAt) -> Table:
+    """The release against the rendered truth."""
+    table = Table("against the rendered truth", title="How right it is", title_justify="left")
+    table.add_column("", justify="right")
+    found = compare_release(release, truth_at)
+    for field in fields(found):
+        value = getattr(found, field.name)
+        text = f"{value:.3f}" if isinstance(value, float) else str(value)
+        table.add_row(field.name.replace("_", " "), text)
+    return table
+
+
+def compare_release(release: Release, truth_at: TruthAt) -> Comparison:
+    """`workers.demo.measure.compare` for a finished release on local disk."""
+    dataset = release.dataset
+    folder = Path(default_storage.path(release.folder)) / "annotations"
+    released = {
+        keyframe: persons
+        for name in ("ava_train.csv", "ava_val.csv", "ava_test.csv")
+        if (folder / name).exists()
+        for keyframe, persons in released_persons(folder / name).items()
+    }
+    clips = {clip.name: clip for clip in Clip.objects.of(dataset).select_related("video")}
+    ids = dict(Action.objects.filter(dataset=dataset).values_list("name", "action_id"))
+    return compare(released, clips, truth_at, ids)
+
+
+def _stages(
+    dataset: Dataset, release: Release
+) -> list[tuple[str, str, QuerySet[StagedModel] | None]]:
+    videos = Video.objects.filter(dataset=dataset)
+    clips = Clip.objects.of(dataset)
+    runs = TrackingRun.objects.of(dataset)
+    tasks = AnnotationTask.objects.of(dataset)
+    pulls = Pull.objects.filter(task__in=tasks)
+    reviews = Review.objects.filter(task__in=tasks)
+    settled = Consensus.objects.of(dataset)
+    newest = settled.order_by().values("clip").annotate(newest=Max("pk")).values("newest")
+    boxes = ConsensusBox.objects.filter(consensus__in=newest, status="agreed")
+    frames = videos.aggregate(total=Sum("frame_count"))["total"] or 0
+    counts = release.counts
+    rows: list[tuple[str, str, QuerySet[StagedModel] | None]] = [
+        ("upload", f"{videos.count()} videos", Upload.objects.filter(dataset=dataset)),
+        ("standardise", f"{frames / FRAME_RATE:.0f} s of standard video", videos),
+        ("cut", f"{clips.count()} clips", clips),
+        ("track", _detected(runs), runs),
+        (
+            "link",
+            f"{_count(Proposal, run__in=runs)} proposals of {_persons(runs)} persons",
+            Linking.objects.filter(video__in=videos),
+        ),
+        ("bundle", _bundled(dataset), Bundle.objects.filter(dataset=dataset)),
+        ("packages", f"{tasks.count()} tasks for simulated annotators", tasks),
+        (
+            "answers",
+            f"{pulls.count()} versions, {_count(Annotation, pull__in=pulls)} boxes answered",
+            pulls,
+        ),
+        ("agreement", _agreed(dataset), AgreementReport.objects.of(dataset)),
+        ("consensus", f"{boxes.count()} persons at keyframes", settled),
+        (
+            "review",
+            f"{reviews.filter(verdict='approved').count()} approved, "
+            f"{reviews.filter(verdict='rejected').count()} sent back, "
+            f"{_count(Adjudication, clip__in=clips)} questions decided",
+            None,
+        ),
+        (
+            "release",
+            f"{counts.get('keyframes', 0)} keyframes, {counts.get('boxes', 0)} boxes, "
+            f"{counts.get('labels', 0)} labels; {counts.get('excluded', 0)} keyframes excluded",
+            Release.objects.filter(pk=release.pk),
+        ),
+    ]  # fmt: skip
+    return rows
+
+
+def _count(model: type, **where: object) -> int:
+    return int(model._default_manager.filter(**where).count())  # type: ignore[attr-defined]
+
+
+def _detected(runs: QuerySet[TrackingRun]) -> str:
+    total = runs.aggregate(seen=Sum("detection_count"), tracks=Sum("track_count"))
+    return f"{total['seen'] or 0} detections in {total['tracks'] or 0} tracks"
+
+
+def _persons(runs: QuerySet[TrackingRun]) -> int:
+    persons = Person.objects.filter(run__in=runs)
+    return persons.values("run__clip__video", "person_id").distinct().count()
+
+
+def _bundled(dataset: Dataset) -> str:
+    files = [name for bundle in dataset.bundles.done() for name in bundle.files]
+    return f"{len(files)} files"
+
+
+def _agreed(dataset: Dataset) -> str:
+    alphas = [
+        f"{group['name']} alpha {group['alpha']['value']:.2f}"
+        for group in dataset_agreement(dataset)["groups"]
+        if group["alpha"]["value"] is not None
+    ]
+    return ", ".join(alphas) or "no clip with two annotators"
+
+
+def _work_time(rows: QuerySet[StagedModel]) -> str:
+    spent = rows.aggregate(sum=Sum(F("finished_at") - F("started_at")))["sum"]
+    return "" if spent is None else f"{spent.total_seconds():.1f} s"
