@@ -20,6 +20,7 @@ GROUPS = (
 )
 FAULTLESS = Persona("faultless", label_error=0.0, jitter=0.0)
 FALSE_BOX = (0.8, 0.5, 0.9, 0.9)
+SECOND_BOX = (0.51, 0.42, 0.61, 0.8)  # on person 2, who has a better one
 
 
 def truth(second: int) -> list[TruthBox]:
@@ -39,8 +40,8 @@ def pixels(box):
     return tuple(round(v * w, 2) for v, w in zip(box, (WIDTH, HEIGHT) * 2, strict=True))
 
 
-def package(*, false_box: bool = True, shift: float = 0.0) -> bytes:
-    """Tracks of persons 1 and 2, and one that follows nobody."""
+def package(*, third=FALSE_BOX, shift: float = 0.0) -> bytes:
+    """Tracks of persons 1 and 2, and one that follows nobody new."""
 
     def track(person_id, box_of):
         attributes = attributes_from({}, person_id, GROUPS)
@@ -56,8 +57,8 @@ def package(*, false_box: bool = True, shift: float = 0.0) -> bytes:
         return (x1 + shift, y1, x2 + shift, y2)
 
     tracks = [track(11, shifted), track(12, lambda second: truth(second)[1].box)]
-    if false_box:
-        tracks.append(track(13, lambda _: FALSE_BOX))
+    if third:
+        tracks.append(track(13, lambda _: third))
     return dump(
         Document(
             "yard-c0000--someone", FPS * SECONDS, WIDTH, HEIGHT, attributes_of(GROUPS),
@@ -124,7 +125,12 @@ def test_a_bad_box_is_drawn_anew_and_a_good_one_is_left():
 def test_who_removes_false_boxes_removes_just_those():
     remover = replace(FAULTLESS, removes_false=True)
     assert len(fill(remover).tracks) == 2
-    assert len(fill(remover, xml=package(false_box=False)).tracks) == 2
+    assert len(fill(remover, xml=package(third=None)).tracks) == 2
+
+
+def test_nobody_keeps_a_second_box_on_one_person():
+    tracks = fill(xml=package(third=SECOND_BOX)).tracks
+    assert [track.shapes[0].attributes["person_id"] for track in tracks] == ["11", "12"]
 
 
 def test_a_false_box_that_stays_is_taken_for_somebody_who_stands():

@@ -137,7 +137,7 @@ class _Work:
             else [truth(second) for second in self._seconds]
         )
         seen = self._seen(found, people)
-        kept = self._kept(found, seen, is_known=truth is not None)
+        kept = self._kept(found, seen, people, is_known=truth is not None)
         unset = self._left_unset(kept)
         tracks = [
             self._answered(
@@ -178,15 +178,22 @@ class _Work:
         self,
         found: list[dict[int, Box]],
         seen: list[dict[int, TruthBox]],
+        people: list[list[TruthBox]],
         *,
         is_known: bool,
     ) -> list[int]:
-        """The tracks that stay: without truth, only the shortest of several is doubted."""
+        """The tracks that stay: nobody keeps a second box on somebody who has one already.
+
+        Without truth, only the shortest of several tracks is doubted.
+        """
         numbers = list(range(len(found)))
+        if is_known:
+            wrong = [n for n in numbers if len(seen[n]) < NOTICED * len(found[n])]
+            if not self._persona.removes_false:
+                wrong = [n for n in wrong if _is_on_people(found[n], people)]
+            return [n for n in numbers if n not in wrong]
         if not self._persona.removes_false:
             return numbers
-        if is_known:
-            return [n for n in numbers if len(seen[n]) >= NOTICED * len(found[n])]
         weakest = min(numbers, key=lambda n: len(found[n]), default=None)
         return numbers if len(numbers) < 2 else [n for n in numbers if n != weakest]
 
@@ -317,6 +324,16 @@ class _Work:
                 box = _box(a + share * (b - a) for a, b in zip(shape.box, target, strict=True))
                 shapes.append(shape._replace(frame=between, box=box, keyframe=False))
         return XmlTrack(tuple(shapes))
+
+
+def _is_on_people(boxes: Mapping[int, Box], people: list[list[TruthBox]]) -> bool:
+    """Whether the boxes of a track lie on persons, be they boxed by another track or not."""
+    on_one = [
+        second
+        for second, box in boxes.items()
+        if match_boxes([box], [one.box for one in people[second]], threshold=SAME_PERSON).pairs
+    ]
+    return len(on_one) >= NOTICED * len(boxes)
 
 
 def _box(sides: Iterable[float]) -> Box:

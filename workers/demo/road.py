@@ -110,13 +110,16 @@ class Journey:
             reject([worst], reviewer=reviewer(), reason="Required answers were left unset.")
 
     def decide_open_questions(self) -> None:
-        """Settle what the votes left open, but for a few questions that wait for a person."""
+        """Settle what the votes left open, but for a few questions that wait for a person.
+
+        Boxes that somebody removed are looked at too, though the others kept them.
+        """
         if self.truth_at is None:
             return
         groups = {group.name: group for group in group_specs(self.dataset)}
         for clip in Clip.objects.of(self.dataset).select_related("video__dataset"):
             consensus = Consensus.objects.filter(clip=clip, stage=Stage.DONE).last()
-            if consensus is not None and consensus.open_count:
+            if consensus is not None:
                 self._decide(clip, consensus, groups)
 
     def approve_all(self) -> None:
@@ -158,13 +161,15 @@ class Journey:
         truth_by_second = self._truth_by_second(clip)
         if truth_by_second is None:
             return
+        annotators = clip.tasks.count()
         for box in consensus.boxes.prefetch_related("labels"):
             open_groups = [
                 groups[label.group]
                 for label in box.labels.all()
                 if label.rule == ConsensusLabel.Rule.OPEN
             ]
-            if box.status == ConsensusBox.Status.DISPUTED or open_groups:
+            is_kept = box.status != ConsensusBox.Status.DROPPED
+            if open_groups or (is_kept and len(box.drawn_by) < annotators):
                 self._decide_box(clip, box, truth_by_second(box.second), open_groups)
 
     def _decide_box(

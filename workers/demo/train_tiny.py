@@ -1,6 +1,7 @@
 """Train the tiny person detector of the demo on random scenes, on a CPU, in minutes.
 
-    python -m workers.demo.train_tiny --seconds 900 --out workers/demo/tiny_person.pth
+    python -m workers.demo.train_tiny --seconds 2000 --out first.pth
+    python -m workers.demo.train_tiny --seconds 1500 --stories 250 --start first.pth
 
 RF-DETR in its smallest useful shape: one layer of its backbone, one of its decoder. The file
 keeps half floats, and nothing for the layers that never run. It is for the demo and the tests.
@@ -72,13 +73,26 @@ class Score:
 
 
 def train(
-    *, seconds: float, out: Path, size: int = 160, stories: int = 60, seed: int = 0
+    *,
+    seconds: float,
+    out: Path,
+    start: Path | None = None,
+    size: int = 160,
+    stories: int = 60,
+    seed: int = 0,
 ) -> Score:
-    """Train for `seconds` of CPU time, save to `out`, and judge on the demo's videos."""
+    """Train for `seconds` of CPU time, save to `out`, and judge on the demo's videos.
+
+    With `start` a checkpoint of this script, of the same size, is trained further.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     material = _material(stories, size)
-    model = RFDETRNano(pretrain_weights=None, device="cpu", resolution=size, **SHAPE)
+    model: RFDETR = (
+        RFDETRNano(pretrain_weights=None, device="cpu", resolution=size, **SHAPE)
+        if start is None
+        else RFDETR.from_checkpoint(str(start), device="cpu")
+    )
     net: Any = model.model.model
     criterion, _ = build_criterion_from_config(
         model.model_config, TrainConfig(dataset_dir=".", output_dir=str(out.parent))
@@ -86,16 +100,18 @@ def train(
     encoder = net.backbone[0].encoder.encoder
     every_layer = encoder.encoder.layer
     encoder.encoder.layer = every_layer[:LAYERS]  # the others would only cost time
-    _show_places(encoder.embeddings.position_embeddings, size // PATCH)
+    if start is None:
+        _show_places(encoder.embeddings.position_embeddings, size // PATCH)
     teacher = _DenseTeacher(net, SHAPE["hidden_dim"])
     named = {name: p for name, p in net.named_parameters() if not _is_unused(name)}
     used = [*named.values(), *teacher.head.parameters()]
     optimiser = torch.optim.AdamW(used, lr=PEAK_RATE, weight_decay=1e-4)
     average = {name: p.detach().clone() for name, p in named.items()}
-    start, step, smooth = time.process_time(), 0, math.nan
-    while (share := (time.process_time() - start) / seconds) < 1:
+    begin, step, smooth = time.process_time(), 0, math.nan
+    peak = PEAK_RATE if start is None else PEAK_RATE / 2
+    while (share := (time.process_time() - begin) / seconds) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = _rate(share, step)
+            group["lr"] = _rate(share, step, peak)
         net.train()
         pictures, targets = _batch(material, rng)
         losses = criterion(net(pictures, targets), targets)
@@ -219,7 +235,10 @@ def judge_file(path: Path) -> Score:
     model = RFDETR.from_checkpoint(str(path), device="cpu")
     size = model.model.resolution
     for name, scenes in (
-        ("other stories in the demo's places", [other_story(p, FIRST_HELD_OUT) for p in WORLD]),
+        (
+            "other stories in the demo's places",
+            [other_story(place, FIRST_HELD_OUT + n) for place in WORLD for n in range(10)],
+        ),
         ("random places", [random_spec(FIRST_HELD_OUT + n) for n in range(20)]),
     ):
         seen = [
@@ -299,9 +318,9 @@ def _is_unused(name: str) -> bool:
     return any(f"encoder.layer.{layer}." in name for layer in range(LAYERS, 12))
 
 
-def _rate(share: float, step: int) -> float:
+def _rate(share: float, step: int, peak: float) -> float:
     cosine = 0.5 * (1 + math.cos(math.pi * share))
-    return min(1.0, (step + 1) / WARM_UP) * (LAST_RATE + (PEAK_RATE - LAST_RATE) * cosine)
+    return min(1.0, (step + 1) / WARM_UP) * (LAST_RATE + (peak - LAST_RATE) * cosine)
 
 
 def _material(stories: int, size: int) -> list[Sample]:
@@ -349,6 +368,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the demo's tiny person detector.")
     parser.add_argument("--seconds", type=float, default=900, help="of CPU time; default 900")
     parser.add_argument("--out", type=Path, default=Path("workers/demo/tiny_person.pth"))
+    parser.add_argument("--start", type=Path, help="a file to go on from")
     parser.add_argument("--size", type=int, default=160, help="pixels, a multiple of 16")
     parser.add_argument("--stories", type=int, default=60, help="of every place")
     parser.add_argument("--threads", type=int, default=2)
@@ -360,7 +380,11 @@ def main() -> None:
         judge_file(options.out)
     else:
         train(
-            seconds=options.seconds, out=options.out, size=options.size, stories=options.stories
+            seconds=options.seconds,
+            out=options.out,
+            start=options.start,
+            size=options.size,
+            stories=options.stories,
         )
 
 

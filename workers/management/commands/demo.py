@@ -68,7 +68,7 @@ class Command(BaseCommand):
         row = create_dataset(
             name,
             vocabulary="ava-v2.2",
-            description="Answers of simulated annotators; made by the demo.",
+            description="Answers of simulated annotators, made by the demo",
             detector=detector,
             weights=str(weights.resolve()) if weights else "",
             threshold=threshold,
