@@ -181,6 +181,9 @@ class Video(StagedModel):
         default=list, blank=True, help_text="sentences: what was changed"
     )
     warnings = models.JSONField(default=list, blank=True, help_text="sentences for the admin")
+    unreadable = models.JSONField(
+        default=list, blank=True, help_text="[[start, stop]] of frames that no clip may hold"
+    )
     file = models.FileField(max_length=500, blank=True)
     width = models.PositiveIntegerField(null=True, editable=False)
     height = models.PositiveIntegerField(null=True, editable=False)
