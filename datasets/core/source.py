@@ -158,6 +158,14 @@ class Film:
 def open_film(path: Path, limits: Limits, *, name: str = "") -> Iterator[Film]:
     """The film in the file at `path`, called `name` in messages. Raises MediaError."""
     name = name or path.name
+    with open_stream(path, limits, name=name) as (container, stream):
+        yield Film(name, container, stream)
+
+
+@contextmanager
+def open_stream(path: Path, limits: Limits, *, name: str = "") -> Iterator[tuple[Any, Any]]:
+    """Container and video stream of a film, nothing read of it yet. Raises MediaError."""
+    name = name or path.name
     if not path.stat().st_size:
         raise MediaError(f"{name} is empty: 0 bytes")
     try:
@@ -180,7 +188,7 @@ def open_film(path: Path, limits: Limits, *, name: str = "") -> Iterator[Film]:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1)
         stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        yield Film(name, container, stream)
+        yield container, stream
 
 
 def probe(path: Path, limits: Limits) -> Probe:

@@ -13,6 +13,7 @@ import av
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from datasets.core.clipping import FRAME_RATE, Stretch
+from datasets.core.conforming import copy_if_standard, looks_standard
 from datasets.core.damage import as_stretches
 from datasets.core.retiming import TimingError, slots
 from datasets.core.source import Film, Limits, MediaError, Probe, is_full_range, open_film
@@ -73,6 +74,8 @@ def standardise(
 ) -> Standardised:
     """Make the standard video `target` from `source` in one pass. Raises MediaError.
 
+    The packets of a film that conforms are copied; all else is coded anew.
+
     Args:
         longest_side: Pixels; larger pictures are made smaller, small ones are never enlarged.
         keep_truncated: Whether the good part of a film that was cut off is taken.
@@ -85,6 +88,8 @@ def standardise(
             size = standard_size(film.probe, longest_side)
             if min(size) < SMALLEST_SIDE:
                 raise MediaError(f"{film.name} would have only {size[0]}x{size[1]} pixels")
+            if copied := _copied(film, source, target, size, limits, progress):
+                return _taken_over(film, size, copied, keep_truncated=keep_truncated)
             pictures = slots(
                 film.pictures(), most_seconds=limits.max_seconds, explains=film.damage.explains
             )
@@ -106,6 +111,36 @@ def standardise(
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def _copied(
+    film: Film,
+    source: Path,
+    target: Path,
+    size: tuple[int, int],
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> int:
+    """How many frames could be copied; 0 if they must be coded anew."""
+    if not looks_standard(film.probe, size):
+        return 0
+    expected = (film.probe.seconds or 0) * FRAME_RATE
+    return copy_if_standard(source, target, limits=limits, expected=expected, progress=progress)
+
+
+def _taken_over(
+    film: Film, size: tuple[int, int], frame_count: int, *, keep_truncated: bool
+) -> Standardised:
+    _check_readable(film, frame_count)
+    _, *changes = _changes(film.probe, size)
+    return Standardised(
+        *size,
+        frame_count,
+        film.probe.as_dict() | {"pictures": frame_count, "damaged": 0},
+        ["Taken over as it was coded: it is a standard video already.", *changes],
+        _warnings(film, frame_count, keep_truncated=keep_truncated),
+        [],
+    )
 
 
 def standard_size(source: Probe, longest_side: int) -> tuple[int, int]:
