@@ -82,10 +82,13 @@ def _write_frames(clip: Clip, standard: Path, folder: Path) -> None:
     """Write `frames.zip`, and `poster.jpg` of the picture in the middle, into `folder`."""
     rate = clip.video.dataset.annotation_fps
     step, count = FRAME_RATE // rate, annotation_count(clip.frame_count, rate)
-    pictures = read_frames(standard, start=clip.start_frame, count=clip.frame_count, step=step)
+    pictures = read_frames(
+        standard, start=clip.start_frame, count=clip.frame_count, step=step, order="bgr"
+    )
     with new_zip(folder / "frames.zip") as frames:
-        for index, (_, rgb) in enumerate(pictures):
-            frames.add(frame_name(clip.name, index), encode_jpeg(rgb))
+        for index, (_, bgr) in enumerate(pictures):
+            frames.add(frame_name(clip.name, index), encode_jpeg(bgr, order="bgr"))
             if index == count // 2:
+                rgb = np.ascontiguousarray(bgr[..., ::-1])
                 (folder / "poster.jpg").write_bytes(poster_of(rgb))
             clip.report(index / count)
