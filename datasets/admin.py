@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Upload, Video
+from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Transfer, Upload, Video
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -113,6 +113,27 @@ class UploadAdmin(MadeByWorkers):
     list_filter = ["stage", "dataset"]
     search_fields = ["original_name", "sha256"]
     list_select_related = ["dataset"]
+
+
+@admin.register(Transfer)
+class TransferAdmin(ModelAdmin):
+    list_display = ["original_name", "dataset", "user", "size", "touched_at"]
+    list_filter = ["dataset"]
+    search_fields = ["original_name"]
+    list_select_related = ["dataset", "user"]
+    readonly_fields = [
+        "key",
+        "dataset",
+        "user",
+        "original_name",
+        "size",
+        "fingerprint",
+        "touched_at",
+        "upload",
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
 
 @admin.register(Video)

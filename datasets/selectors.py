@@ -7,7 +7,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, Windo
 from django.db.models.functions import Coalesce, RowNumber
 
 from datasets.core.clipping import FRAME_RATE
-from datasets.models import Clip, Dataset, Upload, Video
+from datasets.models import Clip, Dataset, Transfer, Upload, Video
 from datasets.stages import Stage
 
 POSTERS_ON_A_CARD = 4
@@ -84,6 +84,11 @@ def videos_of(dataset: Dataset) -> QuerySet[Video]:
 def uploads_of(dataset: Dataset) -> QuerySet[Upload]:
     """Its uploads with `video_count`, newest first."""
     return dataset.uploads.annotate(video_count=Count("videos")).order_by("-pk")
+
+
+def transfers_of(dataset: Dataset, user: User | AnonymousUser) -> QuerySet[Transfer]:
+    """The zips that `user` has begun to send and not finished, the latest first."""
+    return dataset.transfers.filter(user_id=user.pk or 0, upload=None)
 
 
 def probe_facts(video: Video) -> list[tuple[str, str]]:

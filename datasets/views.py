@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.core.naming import frame_name
@@ -22,6 +21,7 @@ from datasets.ranged import serve_stored
 from datasets.selectors import (
     dataset_cards,
     probe_facts,
+    transfers_of,
     uploads_of,
     videos_of,
     visible_clips,
@@ -72,18 +72,16 @@ def _create(form: DatasetForm, user: User) -> Dataset:
 @login_required
 @require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest, name: str) -> HttpResponse:
-    """The upload page; the page's script posts the same form and reads where to go on."""
+    """The upload page; its script sends the zip in pieces instead (`datasets.api`)."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         taken = _receive(dataset, form.cleaned_data["file"])
         messages.success(request, f"{taken.original_name} has arrived and will be unpacked.")
-        target = reverse("qc:overview", args=[name])
-        if request.headers.get("X-Requested-With"):
-            return HttpResponse(status=201, headers={"Location": target})
-        return redirect(target)
+        return redirect("qc:overview", name=name)
     uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
-    context = {"dataset": dataset, "form": form, "uploads": uploads}
+    begun = transfers_of(dataset, request.user)
+    context = {"dataset": dataset, "form": form, "uploads": uploads, "transfers": begun}
     return render(
         request, "datasets/upload.html", context, status=422 if form.is_bound else 200
     )

@@ -168,13 +168,6 @@ def test_an_uploaded_zip_waits_to_be_unpacked(client, admin, dataset):
     assert default_storage.exists(upload.file.name)
 
 
-def test_the_pages_script_is_told_where_to_go_on(client, admin, dataset):
-    client.force_login(admin)
-    url = reverse("datasets:upload", args=["shop"])
-    response = client.post(url, {"file": a_zip()}, headers={"X-Requested-With": "x"})
-    assert (response.status_code, response["Location"]) == (201, "/datasets/shop/")
-
-
 def test_what_is_no_zip_is_refused_with_a_sentence(client, admin, dataset):
     client.force_login(admin)
     wrong = ContentFile(b"hello", name="notes.txt")
