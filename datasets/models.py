@@ -277,3 +277,12 @@ class Clip(StagedModel):
         return keyframe_seconds(
             self.start_frame, self.frame_count, video_frame_count=self.video.frame_count or 0
         )
+
+
+class Leftover(models.Model):
+    """A stored file whose row was deleted; removed as soon as somebody comes to it."""
+
+    name = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return self.name

@@ -12,6 +12,12 @@ urlpatterns = [
     path("datasets/<slug:name>/transfers/", api.transfers, name="transfers"),
     path("datasets/<slug:name>/transfers/<uuid:key>/", api.transfer, name="transfer"),
     path("datasets/<slug:name>/videos/", views.video_list, name="videos"),
+    path("datasets/<slug:name>/delete/", views.dataset_delete, name="delete"),
+    path(
+        "datasets/<slug:name>/videos/<slug:video>/delete/",
+        views.video_delete,
+        name="delete-video",
+    ),
     path("datasets/<slug:name>/retry/<slug:kind>/", views.retry, name="retry"),
     path("datasets/<slug:name>/clips/<slug:clip>/video.mp4", views.clip_file, name="clip-file"),
     path("datasets/<slug:name>/clips/<slug:clip>/poster.jpg", views.clip_poster, name="poster"),

@@ -10,11 +10,12 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.core.naming import frame_name
 from datasets.files import local_path, work_folder
-from datasets.forms import OWN, DatasetForm, UploadForm
+from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.pages import page_of, retried
 from datasets.ranged import serve_stored
@@ -28,6 +29,7 @@ from datasets.selectors import (
     visible_datasets,
 )
 from datasets.services.create import create_dataset
+from datasets.services.delete import InUseError, delete, hanging_on
 from datasets.services.upload import receive_zip
 from datasets.stages import StagedQuerySet
 
@@ -103,6 +105,46 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
     rows = [{"video": video, "facts": probe_facts(video)} for video in page]
     context = {"dataset": dataset, "page": page, "rows": rows, "uploads": uploads_of(dataset)}
     return render(request, "datasets/videos.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def video_delete(request: HttpRequest, name: str, video: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    found = get_object_or_404(dataset.videos, name=video)
+    return _deleted(request, dataset, found, then=reverse("datasets:videos", args=[name]))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def dataset_delete(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    return _deleted(request, dataset, dataset, then=reverse("datasets:list"))
+
+
+def _deleted(
+    request: HttpRequest, dataset: Dataset, thing: Dataset | Video, *, then: str
+) -> HttpResponse:
+    """Ask, telling what hangs on `thing`; delete it when its name was typed."""
+    form = DeleteForm(request.POST or None, wanted=thing.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            delete(thing)
+        except InUseError as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, f"{thing.name} and all that hung on it are deleted.")
+            return redirect(then)
+    context = {
+        "dataset": dataset,
+        "thing": thing,
+        "kind": thing._meta.verbose_name,
+        "hanging": hanging_on(thing),
+        "form": form,
+        "back": reverse("datasets:videos", args=[dataset.name]),
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "datasets/delete.html", context, status=status)
 
 
 @login_required

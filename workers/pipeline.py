@@ -20,6 +20,7 @@ from annotation.models import AnnotationTask, Pull
 from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
+from datasets.services.delete import remove_leftovers
 from datasets.services.transfer import forget_old_transfers
 from datasets.services.upload import forget_unpacked
 from datasets.stages import StagedQuerySet
@@ -38,6 +39,12 @@ def nothing() -> None:
     """The plan of a stage whose work orders are written by people."""
 
 
+def clear_storage() -> None:
+    """Remove files that are of no more use."""
+    forget_unpacked()
+    remove_leftovers()
+
+
 @dataclass(frozen=True)
 class Step:
     """One stage: `plan` writes the missing work orders, `task` carries out one of `rows`."""
@@ -54,7 +61,7 @@ class Step:
 
 
 STEPS = (
-    Step("unpack", forget_unpacked, Upload, datasets.tasks.unpack_upload),
+    Step("unpack", clear_storage, Upload, datasets.tasks.unpack_upload),
     Step("standardise", nothing, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
