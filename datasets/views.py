@@ -22,6 +22,7 @@ from datasets.ranged import serve_stored
 from datasets.selectors import (
     dataset_cards,
     probe_facts,
+    states_of,
     transfers_of,
     uploads_of,
     videos_of,
@@ -102,9 +103,14 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
     if request.GET.get("q"):
         videos = videos.filter(name__icontains=request.GET["q"])
     page = page_of(request, videos, size=VIDEOS_ON_A_PAGE)
-    rows = [{"video": video, "facts": probe_facts(video)} for video in page]
+    rows = [
+        {"video": video, "facts": probe_facts(video), "state": state}
+        for video, state in zip(page, states_of(page), strict=True)
+    ]
     context = {"dataset": dataset, "page": page, "rows": rows, "uploads": uploads_of(dataset)}
-    return render(request, "datasets/videos.html", context)
+    is_fragment = request.headers.get("HX-Request")
+    template = "datasets/_videos.html" if is_fragment else "datasets/videos.html"
+    return render(request, template, context)
 
 
 @login_required

@@ -41,7 +41,7 @@ def hanging_on(thing: Video | Dataset) -> list[Hanging]:
             meta = model._meta
             name = meta.verbose_name_plural if count > 1 else meta.verbose_name
             found.append(Hanging(str(name), count))
-    return found
+    return found[::-1]
 
 
 def delete(thing: Video | Dataset) -> None:
