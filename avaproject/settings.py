@@ -217,6 +217,11 @@ MAX_ZIP_MEMBERS = env.int("AVA_MAX_ZIP_MEMBERS", default=2000)
 MAX_VIDEO_BYTES = env.int("AVA_MAX_VIDEO_BYTES", default=20 << 30)
 MAX_VIDEO_PIXELS = env.int("AVA_MAX_VIDEO_PIXELS", default=8192 * 4352)
 MAX_VIDEO_SECONDS = env.int("AVA_MAX_VIDEO_SECONDS", default=4 * 3600)
+# On the process that decodes one video: bytes, seconds of computing, seconds by the clock. The
+# last must end before CELERY_TASK_TIME_LIMIT does.
+DECODE_MEMORY = env.int("AVA_DECODE_MEMORY", default=4 << 30)
+DECODE_CPU_SECONDS = env.int("AVA_DECODE_CPU_SECONDS", default=12 * 3600)
+DECODE_SECONDS = env.int("AVA_DECODE_SECONDS", default=4 * 3600 + 1800)
 
 # Detectors
 WEIGHTS_DIR = Path(env.str("AVA_WEIGHTS_DIR", default=str(DATA_DIR / "weights")))

@@ -10,7 +10,17 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Upload, Video
+from datasets.models import (
+    Action,
+    ActionGroup,
+    Clip,
+    Dataset,
+    Leftover,
+    Member,
+    Transfer,
+    Upload,
+    Video,
+)
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -29,7 +39,10 @@ class GroupAdmin(BaseGroupAdmin, ModelAdmin):
 
 
 class MadeByWorkers(ModelAdmin):
-    """Rows that background work makes and changes: looked at, deleted, tried again."""
+    """Rows that background work makes and changes: looked at, deleted, tried again.
+
+    What is deleted here leaves its files behind; the pages of a dataset remove them too.
+    """
 
     actions = ["try_again"]
     list_per_page = 50
@@ -115,6 +128,27 @@ class UploadAdmin(MadeByWorkers):
     list_select_related = ["dataset"]
 
 
+@admin.register(Transfer)
+class TransferAdmin(ModelAdmin):
+    list_display = ["original_name", "dataset", "user", "size", "touched_at"]
+    list_filter = ["dataset"]
+    search_fields = ["original_name"]
+    list_select_related = ["dataset", "user"]
+    readonly_fields = [
+        "key",
+        "dataset",
+        "user",
+        "original_name",
+        "size",
+        "fingerprint",
+        "touched_at",
+        "upload",
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
 @admin.register(Video)
 class VideoAdmin(MadeByWorkers):
     list_display = [
@@ -138,3 +172,12 @@ class ClipAdmin(MadeByWorkers):
     list_filter = ["stage", "video__dataset"]
     search_fields = ["name", "video__name"]
     list_select_related = ["video"]
+
+
+@admin.register(Leftover)
+class LeftoverAdmin(ModelAdmin):
+    list_display = ["name"]
+    search_fields = ["name"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False

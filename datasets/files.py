@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -61,6 +61,25 @@ def keep(path: Path, name: str) -> str:
     return name
 
 
+def lend(path: Path, name: str) -> str:
+    """Make the local file `path`, which stays where it is, the storage's file `name` as well.
+
+    On local disks nothing is copied: the name is a second one of the same file, or leads to it.
+    """
+    if not isinstance(default_storage, FileSystemStorage):
+        with path.open("rb") as file:
+            default_storage.save(name, File(file))
+        return name
+    target = Path(default_storage.path(name))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(path)
+    except OSError:  # another disk, or one without hard links
+        target.symlink_to(path.resolve())
+    return name
+
+
 @contextmanager
 def local_path(name: str) -> Iterator[Path]:
     """A local path with the content of storage file `name`; read only, valid inside only."""
@@ -76,7 +95,13 @@ def local_path(name: str) -> Iterator[Path]:
         yield path
 
 
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a local file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(path: Path, *, progress: Callable[[float], None] | None = None) -> str:
+    """Hexadecimal SHA-256 of a local file; `progress` is told the share read."""
+    digest, done, size = hashlib.sha256(), 0, path.stat().st_size
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            if progress:
+                progress(done / max(size, done))
+    return digest.hexdigest()

@@ -137,3 +137,20 @@ class UploadForm(forms.Form):
             )
         file.seek(0)
         return file
+
+
+class DeleteForm(forms.Form):
+    """The name of what is to be deleted, typed once more."""
+
+    name = forms.CharField(label="Type its name to delete it")
+
+    def __init__(self, *args: Any, wanted: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.wanted = wanted
+        self.fields["name"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if name != self.wanted:
+            raise forms.ValidationError(f"That is not {self.wanted}; nothing was deleted.")
+        return name

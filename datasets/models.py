@@ -1,6 +1,7 @@
 """What was given: datasets, who may see them, their vocabulary, and their videos and clips."""
 
 from typing import Self
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -146,8 +147,10 @@ class Upload(StagedModel):
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="uploads")
     original_name = models.CharField(max_length=255)
-    file = models.FileField(max_length=500)
-    sha256 = models.CharField(max_length=64)
+    file = models.FileField(max_length=500, blank=True, help_text="gone when unpacked")
+    sha256 = models.CharField(
+        max_length=64, help_text="begins with ? until the worker has read the file"
+    )
     size = models.BigIntegerField(help_text="bytes")
     created_at = models.DateTimeField(auto_now_add=True)
     refused = models.JSONField(
@@ -161,6 +164,29 @@ class Upload(StagedModel):
         constraints = [
             models.UniqueConstraint("dataset", "sha256", name="zip_comes_once_to_a_dataset")
         ]
+
+    def __str__(self) -> str:
+        return self.original_name
+
+
+class Transfer(models.Model):
+    """A zip on its way in, piece by piece; what has arrived lies in a file of this machine."""
+
+    key = models.UUIDField(unique=True, default=uuid4, editable=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="transfers")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    original_name = models.CharField(max_length=255)
+    size = models.BigIntegerField(help_text="bytes of the whole")
+    fingerprint = models.CharField(
+        max_length=200, blank=True, help_text="how the sender knows the file again"
+    )
+    touched_at = models.DateTimeField(auto_now=True)
+    upload = models.OneToOneField(
+        Upload, models.CASCADE, null=True, editable=False, help_text="when all has arrived"
+    )
+
+    class Meta:
+        ordering = ["-touched_at"]
 
     def __str__(self) -> str:
         return self.original_name
@@ -181,6 +207,9 @@ class Video(StagedModel):
         default=list, blank=True, help_text="sentences: what was changed"
     )
     warnings = models.JSONField(default=list, blank=True, help_text="sentences for the admin")
+    unreadable = models.JSONField(
+        default=list, blank=True, help_text="[[start, stop]] of frames that no clip may hold"
+    )
     file = models.FileField(max_length=500, blank=True)
     width = models.PositiveIntegerField(null=True, editable=False)
     height = models.PositiveIntegerField(null=True, editable=False)
@@ -248,3 +277,12 @@ class Clip(StagedModel):
         return keyframe_seconds(
             self.start_frame, self.frame_count, video_frame_count=self.video.frame_count or 0
         )
+
+
+class Leftover(models.Model):
+    """A stored file whose row was deleted; removed as soon as somebody comes to it."""
+
+    name = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,16 +1,20 @@
 """Reads for the pages of this room: a page's rows in a fixed number of queries."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, Window
 from django.db.models.functions import Coalesce, RowNumber
+from django.utils import timezone
 
 from datasets.core.clipping import FRAME_RATE
-from datasets.models import Clip, Dataset, Upload, Video
+from datasets.models import Clip, Dataset, Transfer, Upload, Video
 from datasets.stages import Stage
 
 POSTERS_ON_A_CARD = 4
+VIDEOS_OF_A_PACE = 20
+SHARE_A_PACE_NEEDS = 0.02
 
 
 def visible_datasets(user: User | AnonymousUser) -> QuerySet[Dataset]:
@@ -77,13 +81,92 @@ def _posters(datasets: list[Dataset]) -> dict[int, list[str]]:
 
 
 def videos_of(dataset: Dataset) -> QuerySet[Video]:
-    """Its videos with `clip_count`, in the order of their names."""
-    return dataset.videos.annotate(clip_count=Count("clips")).order_by("name")
+    """Its videos with `clip_count` and `clips_done`, in the order of their names."""
+    done = Count("clips", filter=Q(clips__stage=Stage.DONE))
+    return dataset.videos.annotate(clip_count=Count("clips"), clips_done=done).order_by("name")
+
+
+class State(NamedTuple):
+    """What is going on with a video: `share` of 0 to 1, and None where nothing moves."""
+
+    sentence: str
+    share: float | None = None
+    seconds_left: float | None = None
+
+
+def states_of(videos: Iterable[Video]) -> list[State]:
+    """The state of each of `videos`, which come from `videos_of`, in a few queries.
+
+    How long a waiting one will take is judged by the pace of those done last.
+    """
+    pace = _seconds_a_byte()
+    ahead = _work_ahead()
+    return [_state(video, pace, ahead) for video in videos]
+
+
+def _state(video: Any, pace: float | None, ahead: "_Ahead") -> State:
+    if video.stage == Stage.RUNNING:
+        return State("Being made alike", video.progress, _left(video))
+    if video.stage == Stage.WAITING:
+        count, size = ahead.before(video.pk)
+        left = pace and (size / ahead.workers + video.size) * pace
+        return State(
+            f"Waits, {count} before it" if count else "Next in turn", None, left or None
+        )
+    if video.stage == Stage.DONE and video.clips_done < video.clip_count:
+        sentence = f"{video.clips_done} of {video.clip_count} clips cut"
+        return State(sentence, video.clips_done / video.clip_count)
+    return State("")
+
+
+def _left(video: Video) -> float | None:
+    """Seconds until a running video is done, by its own pace."""
+    if not video.started_at or video.progress < SHARE_A_PACE_NEEDS:
+        return None
+    gone = (timezone.now() - video.started_at).total_seconds()
+    return gone * (1 - video.progress) / video.progress
+
+
+def _seconds_a_byte() -> float | None:
+    """Seconds of work for a byte of raw film, of the videos done last."""
+    done = Video.objects.done().filter(started_at__isnull=False, size__gt=0)
+    last = list(done.order_by("-finished_at")[:VIDEOS_OF_A_PACE])
+    seconds = sum(_seconds_of_work(video) for video in last)
+    return seconds / sum(video.size for video in last) if last else None
+
+
+def _seconds_of_work(video: Video) -> float:
+    if not video.started_at or not video.finished_at:
+        return 0.0
+    return (video.finished_at - video.started_at).total_seconds()
+
+
+class _Ahead(NamedTuple):
+    """Videos of all datasets that go before others: (key, bytes left) in their order."""
+
+    rows: list[tuple[int, float]]
+    workers: int
+
+    def before(self, pk: int) -> tuple[int, float]:
+        sizes = [size for key, size in self.rows if key < pk]
+        return len(sizes), sum(sizes)
+
+
+def _work_ahead() -> _Ahead:
+    rows = Video.objects.filter(stage__in=(Stage.WAITING, Stage.RUNNING)).order_by("pk")
+    found = list(rows.values_list("pk", "size", "progress", "stage"))
+    running = sum(stage == Stage.RUNNING for *_, stage in found)
+    return _Ahead([(pk, size * (1 - share)) for pk, size, share, _ in found], max(running, 1))
 
 
 def uploads_of(dataset: Dataset) -> QuerySet[Upload]:
     """Its uploads with `video_count`, newest first."""
     return dataset.uploads.annotate(video_count=Count("videos")).order_by("-pk")
+
+
+def transfers_of(dataset: Dataset, user: User | AnonymousUser) -> QuerySet[Transfer]:
+    """The zips that `user` has begun to send and not finished, the latest first."""
+    return dataset.transfers.filter(user_id=user.pk or 0, upload=None)
 
 
 def probe_facts(video: Video) -> list[tuple[str, str]]:

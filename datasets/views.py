@@ -15,19 +15,22 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from datasets.core.naming import frame_name
 from datasets.files import local_path, work_folder
-from datasets.forms import OWN, DatasetForm, UploadForm
+from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.pages import page_of, retried
 from datasets.ranged import serve_stored
 from datasets.selectors import (
     dataset_cards,
     probe_facts,
+    states_of,
+    transfers_of,
     uploads_of,
     videos_of,
     visible_clips,
     visible_datasets,
 )
 from datasets.services.create import create_dataset
+from datasets.services.delete import InUseError, delete, hanging_on
 from datasets.services.upload import receive_zip
 from datasets.stages import StagedQuerySet
 
@@ -72,18 +75,16 @@ def _create(form: DatasetForm, user: User) -> Dataset:
 @login_required
 @require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest, name: str) -> HttpResponse:
-    """The upload page; the page's script posts the same form and reads where to go on."""
+    """The upload page; its script sends the zip in pieces instead (`datasets.api`)."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         taken = _receive(dataset, form.cleaned_data["file"])
         messages.success(request, f"{taken.original_name} has arrived and will be unpacked.")
-        target = reverse("qc:overview", args=[name])
-        if request.headers.get("X-Requested-With"):
-            return HttpResponse(status=201, headers={"Location": target})
-        return redirect(target)
+        return redirect("qc:overview", name=name)
     uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
-    context = {"dataset": dataset, "form": form, "uploads": uploads}
+    begun = transfers_of(dataset, request.user)
+    context = {"dataset": dataset, "form": form, "uploads": uploads, "transfers": begun}
     return render(
         request, "datasets/upload.html", context, status=422 if form.is_bound else 200
     )
@@ -102,9 +103,54 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
     if request.GET.get("q"):
         videos = videos.filter(name__icontains=request.GET["q"])
     page = page_of(request, videos, size=VIDEOS_ON_A_PAGE)
-    rows = [{"video": video, "facts": probe_facts(video)} for video in page]
+    rows = [
+        {"video": video, "facts": probe_facts(video), "state": state}
+        for video, state in zip(page, states_of(page), strict=True)
+    ]
     context = {"dataset": dataset, "page": page, "rows": rows, "uploads": uploads_of(dataset)}
-    return render(request, "datasets/videos.html", context)
+    is_fragment = request.headers.get("HX-Request")
+    template = "datasets/_videos.html" if is_fragment else "datasets/videos.html"
+    return render(request, template, context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def video_delete(request: HttpRequest, name: str, video: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    found = get_object_or_404(dataset.videos, name=video)
+    return _deleted(request, dataset, found, then=reverse("datasets:videos", args=[name]))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def dataset_delete(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    return _deleted(request, dataset, dataset, then=reverse("datasets:list"))
+
+
+def _deleted(
+    request: HttpRequest, dataset: Dataset, thing: Dataset | Video, *, then: str
+) -> HttpResponse:
+    """Ask, telling what hangs on `thing`; delete it when its name was typed."""
+    form = DeleteForm(request.POST or None, wanted=thing.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            delete(thing)
+        except InUseError as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, f"{thing.name} and all that hung on it are deleted.")
+            return redirect(then)
+    context = {
+        "dataset": dataset,
+        "thing": thing,
+        "kind": thing._meta.verbose_name,
+        "hanging": hanging_on(thing),
+        "form": form,
+        "back": reverse("datasets:videos", args=[dataset.name]),
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "datasets/delete.html", context, status=status)
 
 
 @login_required

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A page of Chromium; what the browser complains about fails the test in the end."""
+@contextmanager
+def a_page(*, expected: str = "") -> Iterator[Page]:
+    """A page of Chromium; what the browser complains about is an error in the end.
+
+    Args:
+        expected: Part of a complaint that is meant to come.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -56,7 +61,13 @@ def page() -> Iterator[Page]:
         )
         yield page
         browser.close()
-    assert not complaints
+    assert not [said for said in complaints if not expected or expected not in said]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with a_page() as page:
+        yield page
 
 
 def test_from_log_in_to_a_clip_with_its_boxes(page, tmp_path):

@@ -20,6 +20,9 @@ from annotation.models import AnnotationTask, Pull
 from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
+from datasets.services.delete import remove_leftovers
+from datasets.services.transfer import forget_old_transfers
+from datasets.services.upload import forget_unpacked
 from datasets.stages import StagedQuerySet
 from qc.models import AgreementReport, Consensus, Release
 from qc.services.agree import plan_reports
@@ -34,6 +37,12 @@ QUEUES: tuple[Queue, ...] = ("cpu", "gpu")
 
 def nothing() -> None:
     """The plan of a stage whose work orders are written by people."""
+
+
+def clear_storage() -> None:
+    """Remove files that are of no more use."""
+    forget_unpacked()
+    remove_leftovers()
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Step:
 
 
 STEPS = (
-    Step("unpack", nothing, Upload, datasets.tasks.unpack_upload),
+    Step("unpack", clear_storage, Upload, datasets.tasks.unpack_upload),
     Step("standardise", nothing, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
@@ -85,9 +94,10 @@ def advance(send: Send = by_queue, *, limit: int = 100) -> int:
 
 
 def sweep() -> int:
-    """Clear up behind workers that died: leases on this host, left work folders.
+    """Clear up behind workers that died: leases on this host, left work folders and transfers.
 
     Returns how many rows can be claimed again.
     """
     forget_old_work()
+    forget_old_transfers()
     return sum(step.rows.take_back_from_the_dead() for step in STEPS)

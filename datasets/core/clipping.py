@@ -4,6 +4,7 @@ Frames are 0-based and 30 a second. AVA counts its timestamps from 900 and wants
 footage before a keyframe and one and a half after it (ava-format: the widest stock window).
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 FRAME_RATE = 30
@@ -19,6 +20,13 @@ class ClipBounds(NamedTuple):
     frame_count: int
 
 
+class Stretch(NamedTuple):
+    """Frames `start` to `stop`, exclusive."""
+
+    start: int
+    stop: int
+
+
 class ExportWindow(NamedTuple):
     """The frames of a source video that one exported video shows."""
 
@@ -27,22 +35,44 @@ class ExportWindow(NamedTuple):
     pad_seconds: int  # whole seconds before the clip: 0, 1 or 2
 
 
-def clip_bounds(frame_count: int) -> list[ClipBounds]:
+def clip_bounds(frame_count: int, unreadable: Iterable[Stretch] = ()) -> list[ClipBounds]:
     """Cut `frame_count` frames into touching clips of 15 s; a tail under 4 s is left over.
+
+    No clip holds a frame of the `unreadable` stretches, nor two seconds on either side, so that
+    keyframes have all their footage. Only the last clip of the video may be shorter than 15 s.
 
     >>> clip_bounds(1020)
     [ClipBounds(start_frame=0, frame_count=450), ClipBounds(start_frame=450, frame_count=450), \
 ClipBounds(start_frame=900, frame_count=120)]
     >>> clip_bounds(1019)[-1]
     ClipBounds(start_frame=450, frame_count=450)
+    >>> clip_bounds(1000, [Stretch(290, 301)])
+    [ClipBounds(start_frame=390, frame_count=450), ClipBounds(start_frame=840, frame_count=160)]
     """
     if frame_count < 0:
         raise ValueError(f"a video cannot have {frame_count} frames")
-    bounds = (
-        ClipBounds(start, min(CLIP_FRAMES, frame_count - start))
-        for start in range(0, frame_count, CLIP_FRAMES)
-    )
-    return [clip for clip in bounds if clip.frame_count >= SHORTEST_CLIP_FRAMES]
+    return [
+        ClipBounds(start, min(CLIP_FRAMES, stop - start))
+        for begin, stop in readable_stretches(frame_count, unreadable)
+        for start in range(begin, stop, CLIP_FRAMES)
+        if stop - start >= (SHORTEST_CLIP_FRAMES if stop == frame_count else CLIP_FRAMES)
+    ]
+
+
+def readable_stretches(frame_count: int, unreadable: Iterable[Stretch]) -> list[Stretch]:
+    """Where clips may lie: from one whole second to another, or to the end of the video.
+
+    >>> readable_stretches(1000, [Stretch(290, 301)])
+    [Stretch(start=0, stop=210), Stretch(start=390, stop=1000)]
+    """
+    found, begin = [], 0
+    for start, stop in sorted(one for one in unreadable if one.start < frame_count):
+        end = (start - CONTEXT_BEFORE) // FRAME_RATE * FRAME_RATE
+        found.append(Stretch(begin, end))
+        begin = max(begin, -(-(stop + CONTEXT_BEFORE) // FRAME_RATE) * FRAME_RATE)
+    return [
+        piece for piece in [*found, Stretch(begin, frame_count)] if piece.start < piece.stop
+    ]
 
 
 def keyframe_seconds(

@@ -4,13 +4,13 @@ A standard video is H.264 yuv420p MP4 at exactly 30 frames a second from pts 0, 
 square pixels and even sides, limited range, no sound, a key picture every 30 frames, closed
 groups, and its index in front. So a cut at a whole second copies packets, and frame `n` is the
 same picture whether it is read from the video or from a clip. Frames are 0-based; pictures
-are RGB arrays of uint8, shape `(height, width, 3)`.
+are RGB arrays of uint8, shape `(height, width, 3)`, or BGR where that is asked for.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 Picture = NDArray[np.uint8]
+Order = Literal["rgb", "bgr"]  # of a picture's last axis
 
 
 def cut(source: Path, target: Path, *, start_frame: int, frame_count: int) -> None:
@@ -62,7 +63,12 @@ def cut(source: Path, target: Path, *, start_frame: int, frame_count: int) -> No
 
 
 def read_frames(
-    path: Path, *, start: int = 0, count: int | None = None, step: int = 1
+    path: Path,
+    *,
+    start: int = 0,
+    count: int | None = None,
+    step: int = 1,
+    order: Order = "rgb",
 ) -> Iterator[tuple[int, Picture]]:
     """Frames `start`, `start + step`, ... of a standard video or clip, with their numbers.
 
@@ -82,18 +88,19 @@ def read_frames(
             if index in wanted:
                 if frame.is_corrupt or index != next(expected):
                     raise MediaError(f"frame {index} of {path.name} is damaged; make it again")
-                rgb = reformatter.reformat(frame, format="rgb24", threads=1)
-                yield index, rgb.to_ndarray()
+                picture = reformatter.reformat(frame, format=f"{order}24", threads=1)
+                yield index, picture.to_ndarray()
         if (missing := next(expected, None)) is not None:
             raise MediaError(f"frame {missing} of {path.name} cannot be read; make it again")
 
 
-def encode_jpeg(rgb: Picture, *, quality: int = 90) -> bytes:
-    """`rgb` as a JPEG file."""
+def encode_jpeg(picture: Picture, *, quality: int = 90, order: Order = "rgb") -> bytes:
+    """`picture` as a JPEG file; the encoder is spared a copy of one in the order `bgr`."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    done, content = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), settings)
+    bgr = picture if order == "bgr" else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, content = cv2.imencode(".jpg", bgr, settings)
     if not done:
-        raise ValueError(f"a picture of shape {rgb.shape} cannot be a JPEG")
+        raise ValueError(f"a picture of shape {picture.shape} cannot be a JPEG")
     return content.tobytes()
 
 

@@ -7,7 +7,7 @@ each time.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, NamedTuple, TypeVar
@@ -21,6 +21,9 @@ RESTART_PICTURES = 8
 # The last picture stands as long as it says, but not longer than so many usual steps.
 MOST_LAST_STEPS = 4
 LONGEST_GAP = 10  # seconds
+LONGEST_LOSS = 900  # seconds; the longest gap where packets are known to be lost
+
+Explains = Callable[[Fraction, Fraction], bool]
 
 
 class TimingError(ValueError):
@@ -93,10 +96,16 @@ def slot_of(time: Fraction) -> int:
     return math.floor(time * FRAME_RATE + Fraction(1, 2))
 
 
-def slots(timed: Iterable[Timed[Picture]], *, most_seconds: float) -> Iterator[Picture]:
+def slots(
+    timed: Iterable[Timed[Picture]],
+    *,
+    most_seconds: float,
+    explains: Explains = lambda begin, end: False,
+) -> Iterator[Picture]:
     """The picture of each slot, from slot 0 on; times must rise from 0.
 
-    Raises TimingError at a gap of more than 10 s, and beyond `most_seconds`.
+    Raises TimingError at a gap of more than 10 s, and beyond `most_seconds`. A gap that
+    `explains` says was lost to damage may have 15 minutes.
 
     >>> step = Fraction(1, 20)
     >>> "".join(slots([Timed(n * step, step, "abc"[n]) for n in range(3)], most_seconds=9))
@@ -106,7 +115,7 @@ def slots(timed: Iterable[Timed[Picture]], *, most_seconds: float) -> Iterator[P
     before: Timed[Picture] | None = None
     for now in timed:
         begin = slot_of(now.time)
-        _check_times(before, now, most_seconds)
+        _check_times(before, now, most_seconds, explains)
         if before is not None:
             for _ in range(filled, begin):
                 yield before.picture
@@ -119,12 +128,14 @@ def slots(timed: Iterable[Timed[Picture]], *, most_seconds: float) -> Iterator[P
 
 
 def _check_times(
-    before: Timed[Picture] | None, now: Timed[Picture], most_seconds: float
+    before: Timed[Picture] | None, now: Timed[Picture], most_seconds: float, explains: Explains
 ) -> None:
     if before is not None and now.time - before.time > LONGEST_GAP:
         gap = float(now.time - before.time)
-        raise TimingError(
-            f"has a gap of {gap:.0f} s between two pictures; {LONGEST_GAP} s is the most"
-        )
+        most = LONGEST_LOSS if explains(before.time, now.time) else LONGEST_GAP
+        if gap > most:
+            raise TimingError(
+                f"has a gap of {gap:.0f} s between two pictures; {most} s is the most"
+            )
     if now.time > most_seconds:
         raise TimingError(f"is longer than the {most_seconds:.0f} s allowed")

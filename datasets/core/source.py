@@ -5,16 +5,20 @@ other files or at the network, are not. Pictures come upright, progressive, and 
 count of time.
 """
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
+from datasets.core.damage import Damage
 from datasets.core.retiming import MOST_LAST_STEPS, Clock, Timed
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,ogg,mxf"
@@ -22,6 +26,8 @@ OPEN_SECONDS = (60, 60)
 FULL_RANGE = 2
 HDR_TRANSFERS = (16, 18)  # PQ and HLG
 INTERLACED_ORDERS = (2, 3, 4, 5)
+# More cost memory for each, and give little.
+DECODER_THREADS = 4
 
 
 class MediaError(ValueError):
@@ -70,8 +76,7 @@ class Film:
     Attributes:
         first: The first picture, as coded.
         decoded: Pictures decoded so far.
-        damaged: Those, or packets in their place, that the decoder reports as broken.
-        doubtful: Pictures after a damaged one up to the next key picture: built on it.
+        damage: What of them cannot be read.
         stopped: Why reading stopped before the end of the file; empty if it did not.
     """
 
@@ -79,63 +84,87 @@ class Film:
         self.name = name
         self._container = container
         self._stream = stream
-        self.decoded = self.damaged = self.doubtful = 0
+        self.decoded = 0
+        self.damage = Damage()
         self.stopped = ""
         rate = stream.average_rate or stream.guessed_rate or Fraction(30)
         self.clock = Clock(step=max(1, round(1 / (rate * stream.time_base))))
         self._raw = self._decoded()
-        self.first: Any = next(self._raw, None)
-        if self.first is None:
+        self._first = next(self._raw, None)
+        if self._first is None:
             raise MediaError(
                 f"{name} has no picture that can be decoded; it is damaged or encrypted"
             )
+        self.first: Any = self._first[0]
         self.probe = _describe(container, stream, self.first)
 
     def pictures(self) -> Iterator[Timed[Any]]:
-        """All pictures upright and progressive, with rising times from 0. Call it once."""
-        base = self._stream.time_base
-        step = self.clock.step * base
+        """All readable pictures upright and progressive, their times rising. Call it once.
+
+        Times count from the first picture, readable or not.
+        """
+        step = self.clock.step * self._stream.time_base
         filters = turning(self.first)
         if self.probe.is_interlaced:
             filters = [("bwdif", "mode=send_frame:deint=interlaced"), *filters]
-        stamped = self.clock.joined((frame.pts, frame) for frame in self._all())
-        frames = _stamped(stamped, base)
+        frames = self._stamped(step)
         for frame in _filtered(frames, filters) if filters else frames:
             duration = frame.duration * frame.time_base or step
             yield Timed(
                 frame.pts * frame.time_base, min(duration, MOST_LAST_STEPS * step), frame
             )
 
-    def _all(self) -> Iterator[Any]:
-        yield self.first
-        yield from self._raw
+    def _stamped(self, step: Fraction) -> Iterator[Any]:
+        """Every readable picture with its place in the one count of time."""
+        base = self._stream.time_base
+        end = Fraction(0)
+        for tick, (frame, is_readable) in self.clock.joined(self._all()):
+            end = tick * base + step
+            if self.damage.note(
+                tick * base, is_readable=is_readable, is_key=bool(frame.key_frame), step=step
+            ):
+                frame.pts, frame.time_base = tick, base
+                yield frame
+        self.damage.close(end)
+
+    def _all(self) -> Iterator[tuple[int | None, tuple[Any, bool]]]:
+        for frame, is_readable in chain([self._first], self._raw):
+            yield frame.pts, (frame, is_readable)
 
     def _decoded(self) -> Iterator[Any]:
-        """Every picture the decoder gives. What it cannot read is counted and left out."""
+        """Every picture the decoder gives, and whether it can be read."""
         packets = self._container.demux(self._stream)
-        is_built_on_damage = False
         while True:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
+                _check_memory(error)
                 self.stopped = error.strerror or type(error).__name__
                 return
             if packet is None:
                 return
-            frames, is_damaged = _decoded_packet(packet)
-            self.damaged += is_damaged
-            for frame in frames:
+            frames = _decoded_packet(packet)
+            if self.decoded:  # what comes before the first picture was never on show
+                if packet.is_corrupt:
+                    self.damage.suspect()
+                if frames is None:
+                    self.damage.packet_lost(packet.pts)
+            for frame in frames or ():
                 self.decoded += 1
-                self.damaged += frame.is_corrupt and not is_damaged
-                is_built_on_damage &= not frame.key_frame
-                self.doubtful += is_built_on_damage and not frame.is_corrupt
-                is_built_on_damage |= frame.is_corrupt
-                yield frame
+                yield frame, self.damage.is_readable(frame)
 
 
 @contextmanager
 def open_film(path: Path, limits: Limits, *, name: str = "") -> Iterator[Film]:
     """The film in the file at `path`, called `name` in messages. Raises MediaError."""
+    name = name or path.name
+    with open_stream(path, limits, name=name) as (container, stream):
+        yield Film(name, container, stream)
+
+
+@contextmanager
+def open_stream(path: Path, limits: Limits, *, name: str = "") -> Iterator[tuple[Any, Any]]:
+    """Container and video stream of a film, nothing read of it yet. Raises MediaError."""
     name = name or path.name
     if not path.stat().st_size:
         raise MediaError(f"{name} is empty: 0 bytes")
@@ -148,6 +177,7 @@ def open_film(path: Path, limits: Limits, *, name: str = "") -> Iterator[Film]:
             timeout=OPEN_SECONDS,
         )
     except (av.FFmpegError, ValueError) as error:
+        _check_memory(error)
         raise MediaError(
             f"{name} is not a video of a known format, or it was cut off before its index "
             f"({getattr(error, 'strerror', None) or error})"
@@ -156,8 +186,9 @@ def open_film(path: Path, limits: Limits, *, name: str = "") -> Iterator[Film]:
         stream = _film_stream(container, name)
         _check_limits(container, stream, limits, name)
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1)
         stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        yield Film(name, container, stream)
+        yield container, stream
 
 
 def probe(path: Path, limits: Limits) -> Probe:
@@ -212,18 +243,33 @@ def _declared_seconds(container: Any, stream: Any) -> float | None:
     return None  # the length of the container may be that of the sound
 
 
-def _decoded_packet(packet: Any) -> tuple[list[Any], bool]:
-    """The frames a packet gives, and whether it is damaged."""
+def _decoded_packet(packet: Any) -> list[Any] | None:
+    """The frames a packet gives; None if the decoder cannot read it."""
+    if packet.is_corrupt and packet.stream.container.format.name == "mpegts":
+        # There the mark stands for a loss beside it too, and frames would inherit it: let the
+        # decoder judge for itself. Elsewhere it says that the packet is not whole.
+        packet = _unmarked(packet)
     try:
-        return packet.decode(), bool(packet.is_corrupt)
-    except av.FFmpegError:
-        return [], True
+        frames: list[Any] = packet.decode()
+        return frames
+    except av.FFmpegError as error:
+        _check_memory(error)
+        return None
 
 
-def _stamped(stamped: Iterable[tuple[int, Any]], base: Fraction) -> Iterator[Any]:
-    for tick, frame in stamped:
-        frame.pts, frame.time_base = tick, base
-        yield frame
+def _unmarked(packet: Any) -> Any:
+    plain = av.Packet(bytes(packet))
+    plain.stream = packet.stream
+    plain.time_base = packet.time_base
+    plain.pts, plain.dts, plain.duration = packet.pts, packet.dts, packet.duration
+    plain.is_keyframe = packet.is_keyframe
+    return plain
+
+
+def _check_memory(error: Exception) -> None:
+    """Being short of memory is not the film's damage."""
+    if getattr(error, "errno", None) == errno.ENOMEM:
+        raise MemoryError from error
 
 
 def _filtered(frames: Iterable[Any], filters: list[tuple[str, str]]) -> Iterator[Any]:
@@ -244,8 +290,8 @@ def _chain(frame: Any, filters: list[tuple[str, str]]) -> Any:
     graph = av.filter.Graph()
     graph.threads = 1
     source = graph.add_buffer(template=frame)
-    chain = [graph.add(name, args) if args else graph.add(name) for name, args in filters]
-    graph.link_nodes(source, *chain, graph.add("buffersink")).configure()
+    links = [graph.add(name, args) if args else graph.add(name) for name, args in filters]
+    graph.link_nodes(source, *links, graph.add("buffersink")).configure()
     return graph
 
 

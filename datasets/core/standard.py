@@ -12,7 +12,9 @@ from typing import Any
 import av
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.clipping import FRAME_RATE, Stretch
+from datasets.core.conforming import copy_if_standard, looks_standard
+from datasets.core.damage import as_stretches
 from datasets.core.retiming import TimingError, slots
 from datasets.core.source import Film, Limits, MediaError, Probe, is_full_range, open_film
 
@@ -36,7 +38,7 @@ MATRICES = (1, 4, 5, 6, 7, 9)
 HD_LINES = 720
 SMALLEST_SIDE = 16
 SHORTEST_SECONDS = 0.5
-MOST_DAMAGED = 0.5
+MOST_UNREADABLE = 0.5
 LEAST_DECODED = 0.98
 
 
@@ -48,6 +50,7 @@ class Standardised:
         probe: What the source was (`Probe.as_dict`), and how many pictures were decoded.
         changes: Sentences about what was changed on purpose.
         warnings: Sentences about what is wrong with the source.
+        unreadable: Stretches of frames that do not show what was filmed; no clip may hold them.
     """
 
     width: int
@@ -56,6 +59,7 @@ class Standardised:
     probe: dict[str, Any]
     changes: list[str]
     warnings: list[str]
+    unreadable: list[Stretch]
 
 
 def standardise(
@@ -70,10 +74,13 @@ def standardise(
 ) -> Standardised:
     """Make the standard video `target` from `source` in one pass. Raises MediaError.
 
+    The packets of a film that conforms are copied; all else is coded anew.
+
     Args:
         longest_side: Pixels; larger pictures are made smaller, small ones are never enlarged.
         keep_truncated: Whether the good part of a film that was cut off is taken.
-        progress: Is told the share done, 0 to 1, about once for a second of film.
+        progress: Is told the share done, 0 to 1, once for each second of film; 0 as long as
+            the film does not say how long it is.
         name: What messages call the film, if not by the name of `source`.
     """
     try:
@@ -81,16 +88,22 @@ def standardise(
             size = standard_size(film.probe, longest_side)
             if min(size) < SMALLEST_SIDE:
                 raise MediaError(f"{film.name} would have only {size[0]}x{size[1]} pixels")
-            pictures = slots(film.pictures(), most_seconds=limits.max_seconds)
+            if copied := _copied(film, source, target, size, limits, progress):
+                return _taken_over(film, size, copied, keep_truncated=keep_truncated)
+            pictures = slots(
+                film.pictures(), most_seconds=limits.max_seconds, explains=film.damage.explains
+            )
             upright = _standard_pictures(pictures, film, size, limits)
             frame_count = _encode(upright, target, film, size, progress)
-            warnings = _warnings(film, frame_count, keep_truncated=keep_truncated)
+            unreadable = as_stretches(film.damage.stretches, frame_count=frame_count)
+            _check_readable(film, frame_count)
             return Standardised(
                 *size,
                 frame_count,
-                film.probe.as_dict() | {"pictures": film.decoded, "damaged": film.damaged},
+                film.probe.as_dict() | {"pictures": film.decoded, "damaged": film.damage.count},
                 _changes(film.probe, size),
-                warnings,
+                _warnings(film, frame_count, keep_truncated=keep_truncated),
+                unreadable,
             )
     except TimingError as error:
         target.unlink(missing_ok=True)
@@ -98,6 +111,36 @@ def standardise(
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+def _copied(
+    film: Film,
+    source: Path,
+    target: Path,
+    size: tuple[int, int],
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> int:
+    """How many frames could be copied; 0 if they must be coded anew."""
+    if not looks_standard(film.probe, size):
+        return 0
+    expected = (film.probe.seconds or 0) * FRAME_RATE
+    return copy_if_standard(source, target, limits=limits, expected=expected, progress=progress)
+
+
+def _taken_over(
+    film: Film, size: tuple[int, int], frame_count: int, *, keep_truncated: bool
+) -> Standardised:
+    _check_readable(film, frame_count)
+    _, *changes = _changes(film.probe, size)
+    return Standardised(
+        *size,
+        frame_count,
+        film.probe.as_dict() | {"pictures": frame_count, "damaged": 0},
+        ["Taken over as it was coded: it is a standard video already.", *changes],
+        _warnings(film, frame_count, keep_truncated=keep_truncated),
+        [],
+    )
 
 
 def standard_size(source: Probe, longest_side: int) -> tuple[int, int]:
@@ -176,24 +219,36 @@ def _encode(
         context.color_trc = film.first.color_trc
         for count, picture in enumerate(pictures, start=1):
             out.mux(stream.encode(picture))
-            if progress and expected and count % FRAME_RATE == 0:
-                progress(min(count / expected, 1.0))
-        out.mux(stream.encode(None))
+            if progress and count % FRAME_RATE == 0:
+                progress(min(count / expected, 1.0) if expected else 0.0)
+        if count:
+            out.mux(stream.encode(None))
+        else:
+            stream.codec_context.open()  # without it the file cannot be closed
     return count
 
 
-def _warnings(film: Film, frame_count: int, *, keep_truncated: bool) -> list[str]:
-    """Sentences about a film that was read to its end. Raises MediaError if it is too bad."""
-    seconds, declared = frame_count / FRAME_RATE, film.probe.seconds or 0
+def _check_readable(film: Film, frame_count: int) -> None:
+    """Raises MediaError about a film that is unreadable for the most part, or too short."""
+    damage, seconds = film.damage, frame_count / FRAME_RATE
+    if damage.share > MOST_UNREADABLE or damage.count > MOST_UNREADABLE * film.decoded:
+        where = f" at {damage.seconds()}" if damage.stretches else ""
+        raise MediaError(
+            f"{film.name} is damaged: more than half of it is unreadable{where}; "
+            "copy it again from where it came"
+        )
     if seconds < SHORTEST_SECONDS:
         raise MediaError(
             f"{film.name} is only {seconds:.2f} s long; it needs {SHORTEST_SECONDS} s at least"
         )
-    pictures = max(film.decoded, 1)
-    if film.damaged > MOST_DAMAGED * pictures:
-        raise MediaError(
-            f"{film.name} is damaged: {film.damaged} of {pictures} pictures are unreadable"
-        )
+
+
+def _warnings(film: Film, frame_count: int, *, keep_truncated: bool) -> list[str]:
+    """Sentences about a film that was read to its end.
+
+    Raises MediaError if it was cut off and such films are not wanted.
+    """
+    seconds, declared = frame_count / FRAME_RATE, film.probe.seconds or 0
     warnings = []
     if seconds < declared * LEAST_DECODED - SHORTEST_SECONDS or film.stopped:
         whole = f" of {declared:.1f}" if declared > seconds else ""
@@ -201,11 +256,11 @@ def _warnings(film: Film, frame_count: int, *, keep_truncated: bool) -> list[str
         if not keep_truncated:
             raise MediaError(f"{sentence}; the dataset does not keep such videos")
         warnings.append(f"{sentence}.")
-    if film.damaged:
-        built = f", and {film.doubtful} more are built on them" if film.doubtful else ""
-        warnings.append(
-            f"{film.damaged} of {pictures} pictures are damaged{built}; look at it first."
-        )
+    if film.damage.stretches:
+        where = film.damage.seconds()
+        warnings.append(f"The pictures at {where} are unreadable; no clip holds them.")
+    elif film.damage.count and not warnings:
+        warnings.append(f"{film.damage.count} damaged pieces could be passed over; look at it.")
     if film.clock.restarts:
         warnings.append(
             f"The clock began anew {film.clock.restarts} times; the parts are joined."

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, clip_bounds
+from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, Stretch, clip_bounds
 from datasets.core.media import MediaError, cut, encode_jpeg, read_frames
 from datasets.core.naming import clip_name, frame_name
 from datasets.core.zipping import new_zip
@@ -30,8 +30,12 @@ def plan_clips() -> int:
             start_frame=bounds.start_frame,
             frame_count=bounds.frame_count,
         )
-        for pk, name, frame_count in videos.values_list("pk", "name", "frame_count")
-        for index, bounds in enumerate(clip_bounds(frame_count or 0))
+        for pk, name, frame_count, unreadable in videos.values_list(
+            "pk", "name", "frame_count", "unreadable"
+        )
+        for index, bounds in enumerate(
+            clip_bounds(frame_count or 0, [Stretch(*one) for one in unreadable])
+        )
     ]
     Clip.objects.bulk_create(clips, ignore_conflicts=True)
     return len(clips)
@@ -78,10 +82,13 @@ def _write_frames(clip: Clip, standard: Path, folder: Path) -> None:
     """Write `frames.zip`, and `poster.jpg` of the picture in the middle, into `folder`."""
     rate = clip.video.dataset.annotation_fps
     step, count = FRAME_RATE // rate, annotation_count(clip.frame_count, rate)
-    pictures = read_frames(standard, start=clip.start_frame, count=clip.frame_count, step=step)
+    pictures = read_frames(
+        standard, start=clip.start_frame, count=clip.frame_count, step=step, order="bgr"
+    )
     with new_zip(folder / "frames.zip") as frames:
-        for index, (_, rgb) in enumerate(pictures):
-            frames.add(frame_name(clip.name, index), encode_jpeg(rgb))
+        for index, (_, bgr) in enumerate(pictures):
+            frames.add(frame_name(clip.name, index), encode_jpeg(bgr, order="bgr"))
             if index == count // 2:
+                rgb = np.ascontiguousarray(bgr[..., ::-1])
                 (folder / "poster.jpg").write_bytes(poster_of(rgb))
             clip.report(index / count)

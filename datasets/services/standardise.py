@@ -3,7 +3,8 @@
 from django.conf import settings
 
 from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, clip_bounds
-from datasets.core.media import Limits, MediaError, standardise
+from datasets.core.confined import Caps, standardise
+from datasets.core.media import Limits, MediaError, Standardised
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Video
 
@@ -25,6 +26,11 @@ def standardise_video(video_id: int) -> Video | None:
                 limits=Limits(settings.MAX_VIDEO_PIXELS, settings.MAX_VIDEO_SECONDS),
                 keep_truncated=dataset.keep_truncated,
                 progress=video.report,
+                caps=Caps(
+                    settings.DECODE_MEMORY,
+                    settings.DECODE_CPU_SECONDS,
+                    settings.DECODE_SECONDS,
+                ),
                 name=video.original_name,
             )
             file = keep(folder / "standard.mp4", f"{dataset.name}/videos/{video.name}.mp4")
@@ -34,25 +40,31 @@ def standardise_video(video_id: int) -> Video | None:
             height=made.height,
             frame_count=made.frame_count,
             probe=made.probe,
-            changes=[*made.changes, *_left_over(made.frame_count)],
-            warnings=[*made.warnings, *_too_short(made.frame_count)],
+            unreadable=made.unreadable,
+            changes=[*made.changes, *_left_over(made)],
+            warnings=[*made.warnings, *_too_short(made)],
         )
     return video
 
 
-def _too_short(frame_count: int) -> list[str]:
-    if frame_count >= SHORTEST_CLIP_FRAMES:
+def _too_short(made: Standardised) -> list[str]:
+    if clip_bounds(made.frame_count, made.unreadable):
         return []
-    return [
-        f"It has {frame_count / FRAME_RATE:.1f} s and makes no clip: "
-        f"a clip needs {SHORTEST_CLIP_FRAMES // FRAME_RATE} s."
-    ]
+    least = SHORTEST_CLIP_FRAMES // FRAME_RATE
+    if made.unreadable:
+        return ["What can be read lies in pieces of less than 15 s, and makes no clip."]
+    seconds = made.frame_count / FRAME_RATE
+    return [f"It has {seconds:.1f} s and makes no clip: a clip needs {least} s."]
 
 
-def _left_over(frame_count: int) -> list[str]:
-    """A sentence about the tail that is too short for a clip of its own."""
-    bounds = clip_bounds(frame_count)
-    tail = frame_count - sum(clip.frame_count for clip in bounds)
-    if not bounds or not tail:
+def _left_over(made: Standardised) -> list[str]:
+    """Sentences about readable footage that is too short for a clip of its own."""
+    bounds = clip_bounds(made.frame_count, made.unreadable)
+    if not bounds:
         return []
-    return [f"The last {tail / FRAME_RATE:.1f} s are left over: too short for a clip."]
+    lost = sum(stretch.stop - stretch.start for stretch in made.unreadable)
+    used = sum(clip.frame_count for clip in bounds)
+    tail = (made.frame_count - lost - used) / FRAME_RATE
+    if made.unreadable:
+        return [f"{tail:.1f} s beside the unreadable places are left over."]
+    return [f"The last {tail:.1f} s are left over: too short for a clip."] if tail else []

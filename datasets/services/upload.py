@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
 from datasets.core.archive import (
@@ -16,11 +17,21 @@ from datasets.core.archive import (
     list_videos,
 )
 from datasets.core.naming import safe_name
-from datasets.files import keep, local_path, sha256_of, work_folder
+from datasets.files import keep, lend, local_path, sha256_of, work_folder
 from datasets.models import Dataset, Upload, Video
+from datasets.stages import Stage
 
-__all__ = ["ArchiveError", "receive_zip", "unpack_upload"]
+__all__ = [
+    "ArchiveError",
+    "check_size",
+    "forget_unpacked",
+    "receive_unread",
+    "receive_zip",
+    "unpack_upload",
+]
 
+UNREAD = "?"
+READING = 0.2  # share of the work that is finding the SHA-256
 ATTEMPTS_AT_A_NAME = 5
 
 
@@ -32,26 +43,55 @@ def receive_zip(
     The row of a zip that is here already is given back; if it had failed, it is tried again.
 
     Args:
-        move: Whether `path` is ours to use up; otherwise it is copied.
+        move: Whether `path` is ours to use up; otherwise it stays, and must until it is
+            unpacked.
 
     Raises ArchiveError if the zip is larger than `AVA_MAX_ZIP_BYTES`.
     """
     size = path.stat().st_size
+    check_size(original_name, size)
+    sha256 = sha256_of(path)
+    known = Upload.objects.filter(dataset=dataset, sha256=sha256)
+    upload = known.first()
+    if upload is not None and upload.stage != Stage.FAILED:
+        if move:
+            path.unlink()
+        return upload
+    name = (keep if move else lend)(path, f"{dataset.name}/uploads/{sha256[:16]}.zip")
+    upload, _ = Upload.objects.get_or_create(
+        dataset=dataset,
+        sha256=sha256,
+        defaults={"original_name": original_name[:255], "file": name, "size": size},
+    )
+    if known.retry():
+        known.update(file=name)
+        upload.refresh_from_db()
+    return upload
+
+
+def receive_unread(dataset: Dataset, path: Path, *, original_name: str, key: str) -> Upload:
+    """Take the zip at `path`, which is ours to use up; whether it is known is seen later.
+
+    For zips so large that nobody should wait for their SHA-256; `key` is one of a kind.
+    """
+    size = path.stat().st_size
+    check_size(original_name, size)
+    return Upload.objects.create(
+        dataset=dataset,
+        original_name=original_name[:255],
+        sha256=f"{UNREAD}{key}",
+        size=size,
+        file=keep(path, f"{dataset.name}/uploads/{key}.zip"),
+    )
+
+
+def check_size(original_name: str, size: int) -> None:
+    """Raises ArchiveError if a zip of `size` bytes is too large."""
     if size > settings.MAX_ZIP_BYTES:
         raise ArchiveError(
             f"{original_name} has {size / 1e9:.1f} GB; "
             f"at most {settings.MAX_ZIP_BYTES / 1e9:.1f} are allowed (AVA_MAX_ZIP_BYTES)"
         )
-    sha256 = sha256_of(path)
-    known = Upload.objects.filter(dataset=dataset, sha256=sha256)
-    upload = known.first()
-    if upload is None:
-        return _store(dataset, path, original_name, sha256, move=move)
-    if move:
-        path.unlink()
-    if known.retry():
-        upload.refresh_from_db()
-    return upload
 
 
 def unpack_upload(
@@ -60,26 +100,74 @@ def unpack_upload(
     """Make a Video of each new video in a zip; None if the upload is done or in other hands.
 
     A member that cannot be taken is kept as a sentence in `Upload.refused` and stops no other.
-    `progress` is told the share done.
+    The zip itself is removed when all is unpacked. `progress` is told the share done.
     """
     upload: Upload | None = Upload.objects.claim(upload_id)
     if upload is None:
         return None
-    with upload.working(ArchiveError, OSError), local_path(str(upload.file.name)) as path:
-        listing = list_videos(path, _limits())
-        _check_space(listing)
-        refused = [refusal._asdict() for refusal in listing.refused]
-        done = 0
-        for member in listing.videos:
-            if reason := _take(upload, path, member):
-                refused.append({"name": member.name, "reason": reason})
-            done += member.size
-            share = done / max(listing.size, 1)
-            upload.report(share)
-            if progress:
-                progress(share)
+
+    def report(share: float) -> None:
+        upload.report(share)
+        if progress:
+            progress(share)
+
+    with upload.working(ArchiveError, OSError):
+        with local_path(str(upload.file.name)) as path:
+            begun = READING if upload.sha256.startswith(UNREAD) else 0.0
+            twin = _identified(upload, path, lambda share: report(share * begun))
+            refused = (
+                [{"name": upload.original_name, "reason": f"the same zip as {twin}"}]
+                if twin
+                else _unpacked(upload, path, lambda share: report(begun + share * (1 - begun)))
+            )
         upload.finish(refused=refused)
+        forget_unpacked()
     return upload
+
+
+def forget_unpacked() -> int:
+    """Remove zips whose videos are all unpacked; return how many."""
+    unpacked = Upload.objects.done().exclude(file="")
+    count = 0
+    for pk, file in unpacked.values_list("pk", "file"):
+        default_storage.delete(file)
+        count += Upload.objects.filter(pk=pk).update(file="")
+    return count
+
+
+def _identified(upload: Upload, path: Path, progress: Callable[[float], None]) -> str:
+    """Give the row of an unread zip its SHA-256; or the name of the zip that has it already."""
+    if not upload.sha256.startswith(UNREAD):
+        return ""
+    sha256 = sha256_of(path, progress=progress)
+    same = Upload.objects.filter(dataset=upload.dataset, sha256=sha256)
+    twin = same.exclude(stage=Stage.FAILED).first()
+    if twin:
+        return twin.original_name
+    for failed in same:  # this one takes its place
+        Upload.objects.filter(pk=failed.pk).update(sha256=f"{UNREAD}{failed.pk}")
+    try:
+        with transaction.atomic():
+            Upload.objects.filter(pk=upload.pk).update(sha256=sha256)
+    except IntegrityError:
+        return "one that came in this very moment"
+    return ""
+
+
+def _unpacked(
+    upload: Upload, path: Path, progress: Callable[[float], None]
+) -> list[dict[str, str]]:
+    """Take all videos of the zip; what was not taken, with the reasons."""
+    listing = list_videos(path, _limits())
+    _check_space(listing)
+    refused = [refusal._asdict() for refusal in listing.refused]
+    done = 0
+    for member in listing.videos:
+        if reason := _take(upload, path, member):
+            refused.append({"name": member.name, "reason": reason})
+        done += member.size
+        progress(done / max(listing.size, 1))
+    return refused
 
 
 def _limits() -> ArchiveLimits:
@@ -88,25 +176,6 @@ def _limits() -> ArchiveLimits:
         total_bytes=settings.MAX_ZIP_BYTES,
         member_bytes=settings.MAX_VIDEO_BYTES,
     )
-
-
-def _store(
-    dataset: Dataset, path: Path, original_name: str, sha256: str, *, move: bool
-) -> Upload:
-    with work_folder() as folder:
-        if move:
-            ours = path
-        else:
-            ours = folder / "upload.zip"
-            shutil.copyfile(path, ours)
-        size = ours.stat().st_size
-        name = keep(ours, f"{dataset.name}/uploads/{sha256[:16]}.zip")
-    upload, _ = Upload.objects.get_or_create(
-        dataset=dataset,
-        sha256=sha256,
-        defaults={"original_name": original_name[:255], "file": name, "size": size},
-    )
-    return upload
 
 
 def _check_space(listing: Listing) -> None:

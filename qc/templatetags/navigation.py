@@ -33,6 +33,8 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
 BELONGS_TO = {
     "qc:clip": "qc:clips",
     "datasets:upload": "datasets:videos",
+    "datasets:delete": "datasets:videos",
+    "datasets:delete-video": "datasets:videos",
     "annotation:plan": "qc:tasks",
 }
 

@@ -1,59 +1,166 @@
-// Upload with progress, and drag and drop. Without this file the form is sent as it is.
+// Sends a zip in pieces (tus 1.0.0), goes on after any interruption, and takes files dropped
+// here. Without this file the form is sent as it is.
 (() => {
+  const PIECE = 16 * 2 ** 20;
+  const WAITS = [1, 2, 5, 10, 30]; // seconds before the next try; the last one for ever
   const form = document.getElementById("upload");
   const input = form.querySelector("input[type=file]");
   const drop = form.querySelector(".drop");
   const panel = form.querySelector(".uploading");
-  const part = (name) => panel.querySelector(`[data-part=${name}]`);
+  const part = (name) => form.querySelector(`[data-part=${name}]`);
   const bar = panel.querySelector("progress");
   const button = form.querySelector("button.pri");
+  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+
   const size = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`);
+  const duration = (seconds) => {
+    if (seconds < 90) return `${Math.ceil(seconds)} s`;
+    if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+    return `${(seconds / 3600).toFixed(1)} h`;
+  };
+  const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
+  const text64 = (text) => base64(new TextEncoder().encode(text));
 
-  const fail = (sentence) => {
+  const say = (sentence, tone = "mut") => {
     part("state").textContent = sentence;
-    part("state").className = "t-bad";
-    button.disabled = false;
+    part("state").className = tone;
   };
 
-  const send = () => {
-    const started = performance.now();
-    const request = new XMLHttpRequest();
-    request.open("POST", form.action || location.href);
-    request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
-    request.upload.addEventListener("progress", (event) => {
-      const seconds = (performance.now() - started) / 1000;
-      const rate = event.loaded / Math.max(seconds, 0.1);
-      const left = Math.round((event.total - event.loaded) / Math.max(rate, 1));
-      bar.value = event.loaded / event.total;
-      part("state").textContent =
-        event.loaded < event.total
-          ? `${size(event.loaded)} of ${size(event.total)} · ${size(rate)}/s · ${left} s left`
-          : "Arrived; being checked…";
+  class Refused extends Error {}
+
+  // Resolves with the answered request; rejects if the connection broke.
+  let current = null;
+  const ask = (method, address, { headers = {}, body = null, progress = null } = {}) =>
+    new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      current = request;
+      request.open(method, address);
+      const all = { "Tus-Resumable": "1.0.0", "X-CSRFToken": token, ...headers };
+      for (const [name, value] of Object.entries(all)) request.setRequestHeader(name, value);
+      if (progress) request.upload.addEventListener("progress", progress);
+      request.addEventListener("load", () => resolve(request));
+      for (const name of ["error", "abort", "timeout"]) request.addEventListener(name, () => reject(new Error(name)));
+      request.send(body);
     });
-    request.addEventListener("load", () => {
-      if (request.status === 201) {
-        location.assign(request.getResponseHeader("Location"));
-        return;
+
+  // Errors that trying again does not mend: everything but a server in trouble or out of step.
+  const check = (request) => {
+    if (request.status < 300) return request;
+    if ([409, 423, 460, 500, 502, 503, 504].includes(request.status)) throw new Error(`status ${request.status}`);
+    const isPlain = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain");
+    const sentence = isPlain && request.responseText;
+    throw new Refused(sentence || `The server answered ${request.status}. Log in again, then choose the same file: what has arrived is kept.`);
+  };
+
+  const begin = async (file) => {
+    const about = { filename: file.name, fingerprint: `${file.name}/${file.size}/${file.lastModified}` };
+    const metadata = Object.entries(about).map(([key, value]) => `${key} ${text64(value)}`).join(",");
+    const headers = { "Upload-Length": file.size, "Upload-Metadata": metadata };
+    const request = check(await ask("POST", form.dataset.transfers, { headers }));
+    return request.getResponseHeader("Location");
+  };
+
+  const offsetOf = async (address) => Number(check(await ask("HEAD", address)).getResponseHeader("Upload-Offset"));
+
+  const sendPiece = async (file, address, offset, progress) => {
+    const piece = file.slice(offset, offset + PIECE);
+    const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": offset };
+    if (crypto.subtle) { // browsers give it to https and localhost alone
+      const content = await piece.arrayBuffer();
+      headers["Upload-Checksum"] = `sha256 ${base64(new Uint8Array(await crypto.subtle.digest("SHA-256", content)))}`;
+    }
+    const request = check(await ask("PATCH", address, { headers, body: piece, progress }));
+    return Number(request.getResponseHeader("Upload-Offset"));
+  };
+
+  let isPaused = false;
+  let goOn = () => {};
+  const pause = (seconds) =>
+    new Promise((resolve) => {
+      goOn = resolve;
+      if (seconds !== Infinity) setTimeout(resolve, seconds * 1000);
+    });
+
+  const send = async (file) => {
+    let address = null;
+    let failures = 0;
+    let offset = -1;
+    let began = null;
+    let from = 0;
+    const show = (here) => {
+      bar.value = here / file.size;
+      const seconds = (performance.now() - began) / 1000;
+      const rate = (here - from) / Math.max(seconds, 0.1);
+      const left = rate > 0 ? ` · ${size(rate)}/s · ${duration((file.size - here) / rate)} left` : "";
+      say(`${size(here)} of ${size(file.size)}${left}`);
+    };
+    while (offset < file.size) {
+      try {
+        if (isPaused) {
+          say("Paused. You may close this page; choose the same file again to go on.");
+          await pause(Infinity);
+          offset = -1;
+          continue;
+        }
+        address ??= await begin(file);
+        if (offset < 0) {
+          offset = await offsetOf(address);
+          began = performance.now();
+          from = offset;
+          show(offset);
+          continue;
+        }
+        const start = offset;
+        offset = await sendPiece(file, address, start, (event) => show(start + Math.min(event.loaded, PIECE)));
+        failures = 0;
+      } catch (error) {
+        if (error instanceof Refused) throw error;
+        offset = -1;
+        if (isPaused) continue;
+        const wait = WAITS[Math.min(failures++, WAITS.length - 1)];
+        say(`The connection broke. Trying again in ${wait} s; what has arrived is kept.`, "t-warn");
+        await pause(wait);
       }
-      const page = new DOMParser().parseFromString(request.responseText, "text/html");
-      const sentence = page.getElementById("upload-error");
-      fail(sentence ? sentence.textContent : `The server answered ${request.status}. Try again, or ask its administrator.`);
-    });
-    request.addEventListener("error", () => fail("The connection broke. Check the network and try again."));
-    const content = new FormData(form);
-    button.disabled = true;
-    panel.hidden = false;
-    part("name").textContent = input.files[0].name;
-    part("state").className = "mut";
-    part("state").textContent = "Starting…";
-    request.send(content);
+    }
   };
 
-  form.addEventListener("submit", (event) => {
+  const leaving = (event) => event.preventDefault();
+
+  form.addEventListener("submit", async (event) => {
     if (!input.files.length) return;
     event.preventDefault();
-    send();
+    const [file] = input.files;
+    button.disabled = true;
+    panel.hidden = false;
+    part("pause").hidden = false;
+    part("name").textContent = file.name;
+    say("Starting…");
+    addEventListener("beforeunload", leaving);
+    try {
+      await send(file);
+      say("Arrived.");
+      removeEventListener("beforeunload", leaving);
+      location.assign(form.dataset.next);
+    } catch (error) {
+      removeEventListener("beforeunload", leaving);
+      say(error.message, "t-bad");
+      button.disabled = false;
+      part("pause").hidden = true;
+    }
   });
+  part("pause").addEventListener("click", () => {
+    isPaused = !isPaused;
+    part("pause").textContent = isPaused ? "Go on" : "Pause";
+    if (isPaused) current?.abort();
+    else goOn();
+  });
+  addEventListener("online", () => goOn());
+  for (const one of document.querySelectorAll("[data-discard]")) {
+    one.addEventListener("click", async () => {
+      await ask("DELETE", one.dataset.discard);
+      location.reload();
+    });
+  }
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();

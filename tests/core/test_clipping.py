@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from datasets.core.clipping import (
     CLIP_FRAMES,
     SHORTEST_CLIP_FRAMES,
+    Stretch,
     clip_bounds,
     export_window,
     keyframe_seconds,
@@ -22,6 +25,20 @@ def test_clips_touch_and_leave_over_less_than_four_seconds(frame_count):
     assert starts == [index * CLIP_FRAMES for index in range(len(bounds))]
     assert 0 <= frame_count - covered < SHORTEST_CLIP_FRAMES
     assert all(SHORTEST_CLIP_FRAMES <= clip.frame_count <= CLIP_FRAMES for clip in bounds)
+
+
+@given(LENGTHS, st.lists(st.tuples(LENGTHS, st.integers(1, 2000)), max_size=5))
+def test_no_clip_comes_near_an_unreadable_stretch(frame_count, places):
+    inside = [(start, length) for start, length in places if start < frame_count]
+    unreadable = [Stretch(start, start + length) for start, length in inside]
+    clips = clip_bounds(frame_count, unreadable)
+    for start, count in clips:
+        assert start % 30 == 0
+        assert all(start + count + 60 <= bad or start >= stop + 60 for bad, stop in unreadable)
+    assert all(count == CLIP_FRAMES for _, count in clips[:-1])
+    assert all(a.start_frame + a.frame_count <= b.start_frame for a, b in pairwise(clips))
+    if clips and clips[-1].frame_count < CLIP_FRAMES:
+        assert sum(clips[-1]) == frame_count
 
 
 def test_a_video_under_four_seconds_has_no_clip():

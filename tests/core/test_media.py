@@ -421,3 +421,13 @@ def test_a_jpeg_keeps_red_red():
     assert len(encode_jpeg(stamped_picture(3), quality=20)) < len(
         encode_jpeg(stamped_picture(3))
     )
+
+
+def test_either_order_of_colours_gives_the_same_picture_and_jpeg(standard):
+    for (_, rgb), (_, bgr) in zip(
+        read_frames(standard, count=60, step=20),
+        read_frames(standard, count=60, step=20, order="bgr"),
+        strict=True,
+    ):
+        assert np.array_equal(rgb, bgr[..., ::-1])
+        assert encode_jpeg(rgb) == encode_jpeg(bgr, order="bgr")

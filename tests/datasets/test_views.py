@@ -1,14 +1,17 @@
 import io
 import zipfile
+from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
+from django.utils import timezone
 
 from datasets.core.naming import frame_name
-from datasets.models import Dataset, Member, Upload
+from datasets.models import Clip, Dataset, Member, Upload
 from datasets.selectors import dataset_cards, visible_datasets
+from datasets.stages import Stage
 from tests.make import make_clips, make_dataset, make_user, make_video
 
 pytestmark = pytest.mark.django_db
@@ -168,13 +171,6 @@ def test_an_uploaded_zip_waits_to_be_unpacked(client, admin, dataset):
     assert default_storage.exists(upload.file.name)
 
 
-def test_the_pages_script_is_told_where_to_go_on(client, admin, dataset):
-    client.force_login(admin)
-    url = reverse("datasets:upload", args=["shop"])
-    response = client.post(url, {"file": a_zip()}, headers={"X-Requested-With": "x"})
-    assert (response.status_code, response["Location"]) == (201, "/datasets/shop/")
-
-
 def test_what_is_no_zip_is_refused_with_a_sentence(client, admin, dataset):
     client.force_login(admin)
     wrong = ContentFile(b"hello", name="notes.txt")
@@ -271,3 +267,30 @@ def test_retry_wants_a_post_and_a_kind_there_is(client, admin, dataset):
     client.force_login(admin)
     assert client.get(reverse("datasets:retry", args=["shop", "video"])).status_code == 405
     assert client.post(reverse("datasets:retry", args=["shop", "nothing"])).status_code == 404
+
+
+def test_the_videos_tell_how_far_they_are_and_how_long_it_will_take(client, admin, dataset):
+    now = timezone.now()
+    make_video(dataset, "done", started_at=now - timedelta(seconds=60), finished_at=now)
+    make_video(
+        dataset, "busy", stage=Stage.RUNNING, progress=0.25,
+        started_at=now - timedelta(minutes=2), frame_count=None,
+    )  # fmt: skip
+    make_video(dataset, "next", stage=Stage.WAITING, frame_count=None)
+    client.force_login(admin)
+    url = reverse("datasets:videos", args=["shop"])
+    page = client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in page
+    assert "25%" in page
+    assert "about 6 min 0 s left" in page  # 2 min were a quarter
+    assert "Waits, 1 before it" in page
+    assert "about 1 min 45 s left" in page  # three quarters of one like "done", and one
+
+
+def test_the_clips_of_a_video_are_counted_while_they_are_cut(client, admin, dataset):
+    video = make_video(dataset, "aisle")
+    clips = make_clips(video, stage=Stage.WAITING)
+    Clip.objects.filter(pk=clips[0].pk).update(stage=Stage.DONE)
+    client.force_login(admin)
+    page = client.get(reverse("datasets:videos", args=["shop"])).content.decode()
+    assert f"1 of {len(clips)} clips cut" in page

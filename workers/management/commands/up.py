@@ -1,3 +1,4 @@
+import os
 import socket
 import sys
 from argparse import ArgumentParser
@@ -11,6 +12,7 @@ from workers.accounts import ADMIN, ensure_admin
 from workers.supervisor import Program, Supervisor
 
 THREADS = 8
+LINUX = sys.platform == "linux"
 
 
 class Command(BaseCommand):
@@ -22,8 +24,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers",
             type=int,
-            default=1,
-            help="processes for all work but detection, which has one of its own (default: 1)",
+            default=half_the_cores(),
+            help="processes for all work but detection, which has one of its own (default: half "
+            "as many as there are cores, for a video keeps two busy; here %(default)s)",
         )
 
     def handle(self, *, host: str, port: int, workers: int, **options: Any) -> None:
@@ -44,6 +47,10 @@ class Command(BaseCommand):
     def _say(self, sentence: str) -> None:
         self.stdout.write(sentence)
         self.stdout.flush()
+
+
+def half_the_cores() -> int:
+    return max(1, len(os.sched_getaffinity(0)) // 2 if LINUX else (os.cpu_count() or 1) // 2)
 
 
 def check_port_is_free(host: str, port: int) -> None:

@@ -1,0 +1,121 @@
+"""Uploads in pieces, by the tus protocol 1.0.0 with creation, checksum and termination.
+
+https://tus.io/protocols/resumable-upload. A zip of which a part is here already is found again
+by the metadata `fingerprint`, so that a sender that remembers nothing can go on.
+"""
+
+import base64
+import binascii
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from datasets.models import Transfer
+from datasets.selectors import visible_datasets
+from datasets.services import transfer as service
+from datasets.services.upload import ArchiveError
+
+PROTOCOL = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
+ABILITIES = {
+    "Tus-Version": "1.0.0",
+    "Tus-Extension": "creation,checksum,termination",
+    "Tus-Checksum-Algorithm": "sha256",
+}
+PIECE = "application/offset+octet-stream"
+STATUS_OF: dict[type[Exception], int] = {
+    service.WrongOffsetError: 409,
+    service.WrongChecksumError: 460,
+    service.BusyError: 423,
+    service.NoSpaceError: 507,
+    service.TransferError: 413,
+    ArchiveError: 422,
+}
+
+
+@require_http_methods(["POST", "OPTIONS"])
+def transfers(request: HttpRequest, name: str) -> HttpResponse:
+    """Begin a transfer, or find the one that was begun."""
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers=PROTOCOL | ABILITIES)
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    try:
+        about = _metadata(request.headers.get("Upload-Metadata", ""))
+        size = int(request.headers.get("Upload-Length", ""))
+    except ValueError:
+        return _answer(400, "Upload-Length and Upload-Metadata must be as tus says.")
+    try:
+        begun = service.begin(
+            dataset,
+            cast(User, request.user),
+            original_name=about.get("filename", ""),
+            size=size,
+            fingerprint=about.get("fingerprint", "")[:200],
+        )
+    except (ArchiveError, service.TransferError) as error:
+        return _refusal(error)
+    address = reverse("datasets:transfer", args=[name, begun.key])
+    return _answer(201, Location=address, **_progress(begun))
+
+
+@require_http_methods(["HEAD", "PATCH", "DELETE"])
+def transfer(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
+    """Say how much is here, take the next piece, or forget it all."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    found = get_object_or_404(dataset.transfers, key=key, user_id=request.user.pk)
+    if request.method == "HEAD":
+        return _answer(200, **_progress(found))
+    if request.method == "DELETE":
+        service.drop(found)
+        return _answer(204)
+    return _take_piece(request, found)
+
+
+def _take_piece(request: HttpRequest, found: Transfer) -> HttpResponse:
+    if request.content_type != PIECE:
+        return _answer(415, f"A piece has the content type {PIECE}.")
+    try:
+        offset = int(request.headers.get("Upload-Offset", ""))
+        kind, _, sha256 = request.headers.get("Upload-Checksum", "sha256 ").partition(" ")
+        if kind != "sha256":
+            return _answer(400, "The checksum of a piece must be sha256.")
+        here = service.append(found, request.read, offset=offset, sha256=sha256)
+        if here == found.size:
+            upload = service.finish(found)
+            messages.success(
+                request, f"{upload.original_name} has arrived and is unpacked next."
+            )
+    except (ArchiveError, service.TransferError) as error:
+        return _refusal(error)
+    except ValueError:
+        return _answer(400, "Upload-Offset must be a number.")
+    return _answer(204, **{"Upload-Offset": str(here)})
+
+
+def _metadata(header: str) -> dict[str, str]:
+    """`filename d29ybGQ=,kind` as names and values. Raises ValueError."""
+    pairs = (pair.strip().partition(" ") for pair in header.split(",") if pair.strip())
+    try:
+        return {key: base64.b64decode(value, validate=True).decode() for key, _, value in pairs}
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{header!r} is not in Base64") from error
+
+
+def _progress(found: Transfer) -> dict[str, str]:
+    return {"Upload-Offset": str(service.received(found)), "Upload-Length": str(found.size)}
+
+
+def _refusal(error: Exception) -> HttpResponse:
+    status = next(number for kind, number in STATUS_OF.items() if isinstance(error, kind))
+    return _answer(status, str(error))
+
+
+def _answer(status: int, sentence: str = "", **headers: Any) -> HttpResponse:
+    return HttpResponse(
+        sentence, status=status, content_type="text/plain", headers=PROTOCOL | headers
+    )

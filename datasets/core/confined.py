@@ -1,0 +1,193 @@
+"""Decoding of films from outside, in a process of its own with limits on memory and time.
+
+A film made to harm can at worst end that process: it has none of this one's secrets, memory or
+connections. The order goes in as one line of JSON; a line comes back for each second of film,
+and a last one with what was made or why it was refused. Should this process be killed, the
+kernel ends the other (Linux), and so does the end of the pipe.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+
+from datasets.core.clipping import Stretch
+from datasets.core.source import Limits, MediaError
+from datasets.core.standard import Standardised
+from datasets.core.standard import standardise as standardise_here
+
+ROOT = Path(__file__).resolve().parents[2]
+PR_SET_PDEATHSIG = 1
+LONGEST_SILENCE = 600.0  # seconds for one second of film, on the most crowded machine
+CHUNK = 1 << 16
+
+
+class Caps(NamedTuple):
+    """What the process may use at most: bytes of address space, seconds."""
+
+    memory: int = 4 << 30
+    cpu_seconds: int = 12 * 3600
+    seconds: float = 16200.0
+    silence: float = LONGEST_SILENCE
+
+
+def standardise(
+    source: Path,
+    target: Path,
+    *,
+    longest_side: int,
+    limits: Limits,
+    caps: Caps,
+    keep_truncated: bool = True,
+    progress: Callable[[float], None] | None = None,
+    name: str = "",
+) -> Standardised:
+    """As `datasets.core.standard.standardise`; MediaError too if the film exceeds `caps`."""
+    name = name or source.name
+    order = {
+        "parent": os.getpid(),
+        "caps": caps,
+        "source": str(source),
+        "target": str(target),
+        "longest_side": longest_side,
+        "limits": asdict(limits),
+        "keep_truncated": keep_truncated,
+        "name": name,
+    }
+    try:
+        answer = _ordered(order, caps, name, progress)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    if "made" in answer:
+        made = answer["made"]
+        stretches = [Stretch(*stretch) for stretch in made.pop("unreadable")]
+        return Standardised(**made, unreadable=stretches)
+    target.unlink(missing_ok=True)
+    if "refused" in answer:
+        raise MediaError(answer["refused"])
+    if "system" in answer:
+        raise OSError(answer["system"])
+    raise RuntimeError(f"decoding {name} failed:\n{answer['broke']}")
+
+
+def _ordered(
+    order: dict[str, Any], caps: Caps, name: str, progress: Callable[[float], None] | None
+) -> dict[str, Any]:
+    process = subprocess.Popen(  # noqa: S603  our own program
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env={"PATH": os.defpath, "MALLOC_ARENA_MAX": "2", "LANG": "C.UTF-8"},
+        start_new_session=True,  # Ctrl-C lets the piece in hand be finished
+    )
+    with process:
+        try:
+            return _answer(process, order, caps, name, progress)
+        finally:
+            process.kill()
+
+
+def _answer(
+    process: Any,
+    order: dict[str, Any],
+    caps: Caps,
+    name: str,
+    progress: Callable[[float], None] | None,
+) -> dict[str, Any]:
+    end = time.monotonic() + caps.seconds
+    try:
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass  # it is dead already; how it died is read below
+    for line in _lines(process.stdout, end, caps.silence, name):
+        answer: dict[str, Any] = json.loads(line)
+        if "share" not in answer:
+            return answer
+        if progress:
+            progress(answer["share"])
+    raise MediaError(_how_it_died(process.wait(), caps, name))
+
+
+def _lines(pipe: Any, end: float, silence: float, name: str) -> Iterator[bytes]:
+    """Whole lines as they come. Raises MediaError if none comes for too long."""
+    rest = b""
+    while True:
+        wait = min(silence, end - time.monotonic())
+        if wait <= 0 or not select.select([pipe], [], [], wait)[0]:
+            late = "takes too long to decode" if wait < silence else "makes no headway"
+            raise MediaError(
+                f"{name} {late}; it is damaged, or this machine is too slow for it"
+            )
+        chunk = os.read(pipe.fileno(), CHUNK)
+        if not chunk:
+            return
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+
+
+def _how_it_died(code: int, caps: Caps, name: str) -> str:
+    if code == -signal.SIGXCPU:
+        most = f"{caps.cpu_seconds:,} s of computing"
+        return f"{name} takes more than {most} to decode (AVA_DECODE_CPU_SECONDS)"
+    how = signal.Signals(-code).name if code < 0 else f"code {code}"
+    return f"{name} brought the decoder down ({how}); it is damaged, or made to harm"
+
+
+def main() -> None:
+    """Carry out the order on standard input. Whatever happens is told as a line of JSON."""
+    order = json.loads(sys.stdin.readline())
+    caps = Caps(*order.pop("caps"))
+    name = order["name"]
+    _confine(caps, order.pop("parent"))
+
+    def tell(**fact: Any) -> None:
+        print(json.dumps(fact), flush=True)  # noqa: T201  read by the process above
+
+    try:
+        made = standardise_here(
+            Path(order.pop("source")),
+            Path(order.pop("target")),
+            limits=Limits(**order.pop("limits")),
+            progress=lambda share: tell(share=share),
+            **order,
+        )
+        tell(made=asdict(made))
+    except MediaError as error:
+        tell(refused=str(error))
+    except (MemoryError, av.error.ExternalError):  # as the encoder says it
+        most = f"{caps.memory / 1e9:.1f} GB of memory"
+        tell(refused=f"{name} needs more than {most} to decode (AVA_DECODE_MEMORY)")
+    except OSError as error:
+        tell(system=str(error))
+    except Exception:  # noqa: BLE001  told to the process above, which raises it
+        tell(broke=traceback.format_exc())
+
+
+def _confine(caps: Caps, parent: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (caps.memory, caps.memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (caps.cpu_seconds, caps.cpu_seconds + 5))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+import pytest
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from annotation.models import Annotation, AnnotationTask, Pull
+from datasets.models import Clip, Dataset, Leftover, Upload, Video
+from datasets.services.delete import InUseError, delete, hanging_on, remove_leftovers
+from datasets.stages import Stage
+from tests.make import (
+    make_annotator,
+    make_dataset,
+    make_pull,
+    make_task,
+    make_user,
+    make_video,
+)
+from tests.material import make_bundled_video, put
+from tracking.models import Proposal, TrackingRun
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin():
+    return make_user()
+
+
+@pytest.fixture
+def dataset(admin):
+    return make_dataset("shop", admin=admin)
+
+
+@pytest.fixture
+def video(dataset):
+    """A video with files, tracks and answers, and its zip."""
+    video = make_bundled_video(dataset, name="aisle")
+    video.upload = Upload.objects.create(dataset=dataset, sha256="a" * 64, size=1)
+    video.raw.name = put("shop/raw/aisle", b"raw")
+    video.save()
+    for clip in video.clips.all():
+        make_pull(make_task(clip.tracking_runs.get(), make_annotator(dataset)))
+    return video
+
+
+def stored(folder="shop"):
+    folders, files = default_storage.listdir(folder)
+    inner = [name for one in folders for name in stored(f"{folder}/{one}")]
+    return [*inner, *(f"{folder}/{file}" for file in files)]
+
+
+def test_what_hangs_on_a_video_is_counted(video):
+    counts = dict(hanging_on(video))
+    assert counts["clips"] == video.clips.count() == 2
+    assert counts["pulls"] == 2
+    assert counts["annotations"] == Annotation.objects.count()
+    assert "video" not in counts
+
+
+def test_a_video_goes_with_all_that_hangs_on_it_and_its_files(video, dataset):
+    other = make_bundled_video(dataset, name="other")
+    delete(video)
+    assert list(Video.objects.all()) == [other]
+    for model in (AnnotationTask, Pull, Annotation):
+        assert not model.objects.exists()
+    assert Clip.objects.count() == TrackingRun.objects.count() == other.clips.count()
+    assert not Proposal.objects.filter(run__clip__video=video.pk).exists()
+    assert remove_leftovers() > 0
+    assert not [name for name in stored() if "aisle" in name]
+    assert any("other" in name for name in stored())
+    assert not Leftover.objects.exists()
+
+
+def test_a_dataset_goes_with_everything(video, dataset):
+    make_bundled_video(make_dataset("street"), name="corner")
+    delete(dataset)
+    remove_leftovers()
+    assert [one.name for one in Dataset.objects.all()] == ["street"]
+    assert stored() == []
+    assert stored("street")
+
+
+def test_whoever_is_killed_after_the_rows_are_gone_leaves_no_file(video):
+    delete(video)  # and no more
+    assert Leftover.objects.count() > 0
+    remove_leftovers()
+    assert not [name for name in stored() if "aisle" in name]
+
+
+def test_a_file_that_a_new_row_names_stays(video, dataset):
+    name = video.raw.name
+    delete(video)
+    make_video(dataset, "aisle", raw=name)
+    remove_leftovers()
+    assert default_storage.exists(name)
+
+
+def test_what_a_worker_has_in_hand_is_not_deleted(video):
+    clip = video.clips.first()
+    Clip.objects.filter(pk=clip.pk).update(stage=Stage.RUNNING)
+    with pytest.raises(InUseError, match="busy with the clip aisle-c0000"):
+        delete(video)
+    assert Video.objects.filter(pk=video.pk).exists()
+    assert not Leftover.objects.exists()
+
+
+def test_the_zip_of_a_deleted_video_may_come_again(video):
+    delete(video)
+    assert Upload.objects.get().sha256 != "a" * 64
+
+
+def test_the_page_asks_and_tells_what_goes(client, admin, video):
+    client.force_login(admin)
+    address = reverse("datasets:delete-video", args=["shop", "aisle"])
+    page = client.get(address).content.decode()
+    assert "annotations" in page
+    assert client.post(address, {"name": "wrong"}).status_code == 422
+    assert Video.objects.exists()
+    assert client.post(address, {"name": "aisle"}).status_code == 302
+    assert not Video.objects.exists()
+
+
+def test_the_page_of_a_busy_dataset_says_so(client, admin, video):
+    Clip.objects.update(stage=Stage.RUNNING)
+    client.force_login(admin)
+    address = reverse("datasets:delete", args=["shop"])
+    answer = client.post(address, {"name": "shop"})
+    assert (answer.status_code, b"A worker is busy" in answer.content) == (422, True)
+
+
+def test_a_reviewer_and_a_stranger_delete_nothing(client, dataset, video):
+    reviewer = make_user()
+    dataset.members.create(user=reviewer, role="reviewer")
+    for user in (reviewer, make_user()):
+        client.force_login(user)
+        for address in (
+            reverse("datasets:delete", args=["shop"]),
+            reverse("datasets:delete-video", args=["shop", "aisle"]),
+        ):
+            assert client.post(address, {"name": "shop"}).status_code == 404
+    assert Video.objects.exists()
