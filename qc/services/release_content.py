@@ -13,11 +13,10 @@ from datasets.core import ava
 from datasets.core.clipping import export_window, timestamp
 from datasets.models import Action, ActionGroup, Clip, Dataset
 from qc.core.consensus import counts_as_vote
+from qc.core.proposal_quality import PersonAt, ProposedBox
 from qc.core.release_files import (
     ANNOTATED,
     EXCLUDED,
-    PersonAt,
-    ProposedBox,
     ReleaseClip,
 )
 from qc.models import Consensus, ConsensusBox, ConsensusLabel, Review
