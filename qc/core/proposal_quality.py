@@ -1,28 +1,14 @@
 """How good proposals are: the score from which to use them, and the best that they allow."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core import ava
 from qc.core.ava_metric import SAME_PERSON_IOU, AvaMetric, acts
+from qc.core.released import PersonAt, ProposedBox
 from tracking.core.boxes import pairwise_iou
-
-
-class PersonAt(NamedTuple):
-    """A person at an annotated keyframe."""
-
-    timestamp: int
-    person_id: int
-    box: str
-    action_ids: tuple[int, ...]  # ascending; empty if none was given
-
-
-class ProposedBox(NamedTuple):
-    box: str
-    score: float
 
 
 def overlaps(

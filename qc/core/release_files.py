@@ -17,15 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core import ava
-from datasets.core.clipping import ExportWindow
-from qc.core.proposal_quality import Ceiling, PersonAt, ProposedBox, ScoreCurve, overlaps
+from qc.core.proposal_quality import Ceiling, ScoreCurve, overlaps
+from qc.core.released import ANNOTATED, EXCLUDED, PersonAt, ProposedBox, ReleaseClip
 
-ANNOTATED = "annotated"
-EXCLUDED = "excluded"
 DATASET_HEADER = "video_id,timestamp,x1,y1,x2,y2,action_id,person_id,split"
-POSITIVE_IOU = (
-    0.9  # from which on MMAction2 and SlowFast train a proposal with a person's actions
-)
+POSITIVE_IOU = 0.9  # from here on a proposal trains as what the person in it does
 NEGATIVES = "annotations/ava_train_boxes_and_labels_include_negative.csv"
 OFFICIAL_NAMES = {
     "ava_train.csv": "ava_train_v2.2.csv",
@@ -36,30 +32,6 @@ OFFICIAL_NAMES = {
     "ava_val_excluded_timestamps.csv": "ava_val_excluded_timestamps_v2.2.csv",
     "ava_included_timestamps.txt": "ava_included_timestamps_v2.2.txt",
 }
-
-
-@dataclass(frozen=True)
-class ReleaseClip:
-    """Everything that the files of a release say of one clip.
-
-    Attributes:
-        keyframes: Timestamp -> ANNOTATED or EXCLUDED, ascending.
-        persons: Of annotated keyframes only.
-        proposals: Of annotated keyframes only; the best score first.
-    """
-
-    name: str
-    split: str
-    source_video: str
-    width: int
-    height: int
-    window: ExportWindow
-    keyframes: dict[int, str]
-    persons: list[PersonAt]
-    proposals: dict[int, list[ProposedBox]]
-
-    def at(self, timestamp: int) -> list[PersonAt]:
-        return [person for person in self.persons if person.timestamp == timestamp]
 
 
 @dataclass
@@ -184,13 +156,13 @@ class AnnotationWriter:
             self.ceilings[clip.split].add(proposed, persons)
             if not proposed:
                 continue
-            rows = [ava.PredictedRow(clip.name, at, box, score) for box, score in proposed]
+            rows = [ava.PredictedRow(clip.name, at, box, score) for box, score, _ in proposed]
             content = ava.dump_predicted(rows)
             self._write(f"annotations/ava_{clip.split}_predicted_boxes.csv", content)
             if clip.split == "train":
                 self._write(NEGATIVES, ava.dump_negatives(negative_rows(rows, persons)))
-            scores = [float(ava.format_score(score)) for _, score in proposed]
-            boxes = np.stack([ava.parse_box(box) for box, _ in proposed])
+            scores = [float(ava.format_score(score)) for _, score, _ in proposed]
+            boxes = np.stack([ava.parse_box(box) for box, _, _ in proposed])
             key = ava.keyframe_key(clip.name, at)
             self._proposals[clip.split][key] = np.column_stack([boxes, scores])
             best = max(best, *scores)

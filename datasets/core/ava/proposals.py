@@ -28,8 +28,13 @@ def dump_proposals(proposals: Mapping[str, NDArray[np.float64]]) -> bytes:
         key: np.array(_checked(key, boxes), dtype=np.float64, order="C")
         for key, boxes in proposals.items()
     }
+    return dump_for_old_numpy(copies)
+
+
+def dump_for_old_numpy(content: Any) -> bytes:
+    """A pickle of arrays that numpy from 1.13 to 2 can read, protocol 3."""
     # Protocol 3 names a global once, in plain text between newlines; the rest refers back.
-    return pickle.dumps(copies, protocol=3).replace(
+    return pickle.dumps(content, protocol=3).replace(
         b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1
     )
 
