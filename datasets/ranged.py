@@ -5,6 +5,7 @@ go on with a broken download. Files in S3 are left to S3, which does ranges itse
 """
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -17,6 +18,7 @@ from django.http import (
     HttpResponseBase,
     HttpResponseNotModified,
     HttpResponseRedirect,
+    StreamingHttpResponse,
 )
 from django.utils.http import content_disposition_header, http_date, parse_etags
 
@@ -77,32 +79,72 @@ def serve_file(
     """The local file `path`: 200 whole, 206 a part, 304 unchanged or 416 beyond its end."""
     stat = path.stat()
     etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-    headers = {
-        "Accept-Ranges": "bytes",
-        "ETag": etag,
-        "Last-Modified": http_date(stat.st_mtime),
-        "Cache-Control": "private, no-cache",
-    }
+    answer = _answer(request, stat.st_size, etag=etag, modified=http_date(stat.st_mtime))
+    if isinstance(answer, HttpResponse):
+        return answer
+    headers, span, status = answer
+    file = path.open("rb")
+    file.seek(span.start)
+    return FileResponse(
+        _Part(file, span.stop - span.start), status=status, content_type=content_type,
+        as_attachment=bool(download_as), filename=download_as, headers=headers,
+    )  # fmt: skip
+
+
+def serve_pieces(
+    request: HttpRequest,
+    read: Callable[[int, int], Iterator[bytes]],
+    *,
+    size: int,
+    etag: str,
+    content_type: str,
+    download_as: str,
+) -> HttpResponseBase:
+    """Content that is made while it is sent, with ranges as for a file.
+
+    Args:
+        read: Gives the bytes from a start to a stop, in pieces.
+        size: Of all of it, in bytes.
+        etag: Other content has another one.
+    """
+    answer = _answer(request, size, etag=f'"{etag}"', modified="")
+    if isinstance(answer, HttpResponse):
+        return answer
+    headers, span, status = answer
+    headers["Content-Disposition"] = content_disposition_header(True, download_as) or ""
+    return StreamingHttpResponse(
+        read(span.start, span.stop), status=status, content_type=content_type, headers=headers
+    )
+
+
+class _Headers(NamedTuple):
+    headers: dict[str, str]
+    span: Span
+    status: int
+
+
+def _answer(
+    request: HttpRequest, size: int, *, etag: str, modified: str
+) -> HttpResponse | _Headers:
+    """What to send of `size` bytes, or the whole answer where that is nothing."""
+    headers = {"Accept-Ranges": "bytes", "ETag": etag, "Cache-Control": "private, no-cache"}
+    if modified:
+        headers["Last-Modified"] = modified
     known = parse_etags(request.headers.get("If-None-Match", ""))
     if etag in known or "*" in known:
         return HttpResponseNotModified(headers=headers)
-    same = request.headers.get("If-Range", etag) in (etag, headers["Last-Modified"])
+    same = request.headers.get("If-Range", etag) in (etag, modified or etag)
     asked = request.headers.get("Range", "") if same else ""
     try:
-        span = wanted_span(asked, stat.st_size)
+        span = wanted_span(asked, size)
     except ValueError:
-        headers["Content-Range"] = f"bytes */{stat.st_size}"
+        headers["Content-Range"] = f"bytes */{size}"
         return HttpResponse(status=416, headers=headers)
     if span is not None:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{stat.st_size}"
-    start, stop = span or Span(0, stat.st_size)
-    file = path.open("rb")
-    file.seek(start)
-    headers["Content-Length"] = str(stop - start)
-    return FileResponse(
-        _Part(file, stop - start), status=206 if span else 200, content_type=content_type,
-        as_attachment=bool(download_as), filename=download_as, headers=headers,
-    )  # fmt: skip
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
+    whole = span or Span(0, size)
+    headers["Content-Length"] = str(whole.stop - whole.start)
+    return _Headers(headers, whole, 206 if span else 200)
 
 
 def wanted_span(asked: str, size: int) -> Span | None:

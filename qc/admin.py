@@ -9,6 +9,7 @@ from datasets.admin import MadeByWorkers
 from qc.models import (
     Adjudication,
     AgreementReport,
+    ClipExport,
     Consensus,
     ConsensusBox,
     ConsensusLabel,
@@ -82,6 +83,14 @@ class ReviewAdmin(MadeByWorkers):
         "task__clip", "task__annotator", "pull__task__clip", "pull__task__annotator",
         "reviewer",
     ]  # fmt: skip
+
+
+@admin.register(ClipExport)
+class ClipExportAdmin(MadeByWorkers):
+    list_display = ["clip", "recipe", "longest_side", "stage", "finished_at", "error"]
+    list_filter = ["stage", "clip__video__dataset"]
+    search_fields = ["clip__name"]
+    list_select_related = ["clip"]
 
 
 @admin.register(Release)

@@ -6,6 +6,8 @@ from django import forms
 
 from annotation.models import AnnotationTask
 from datasets.models import ActionGroup, Dataset
+from qc.core.formats import FORMATS
+from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.models import Review
 
 PERSON, NOT_A_PERSON = "person", "not-a-person"
@@ -78,3 +80,70 @@ class AdjudicationForm(forms.Form):
             "is_person": bool(values["group"]) or answer == [PERSON],
             "reason": values["reason"],
         }
+
+
+PICTURES = [
+    ("full", "Pictures as large as the films"),
+    ("640", "Smaller pictures, longest side 640"),
+    ("320", "Small pictures, longest side 320"),
+    ("none", "No pictures, only films"),
+]
+
+
+class ReleaseForm(forms.Form):
+    """What may be chosen for a release; an empty form is what every consumer reads."""
+
+    pictures = forms.ChoiceField(
+        choices=PICTURES, initial="full", required=False, widget=forms.RadioSelect
+    )
+    formats = forms.MultipleChoiceField(
+        choices=[(name, format.title) for name, format in FORMATS.items()],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    official_names = forms.BooleanField(required=False)
+    licence = forms.ChoiceField(
+        choices=[("", "Nothing is said")] + [(name, name) for name in LICENCES], required=False
+    )
+    authors = forms.CharField(
+        required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One a line, for the citation",
+    )  # fmt: skip
+    seed = forms.IntegerField(
+        required=False, min_value=0, max_value=1_000_000, initial=0,
+        help_text="Another one shares out new videos differently",
+    )  # fmt: skip
+    split_list = forms.CharField(
+        required=False,
+        max_length=200_000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Lines of video,train or val or test; videos not named are shared out",
+    )
+
+    def __init__(self, data: Any, *, dataset: Dataset) -> None:
+        super().__init__(data)
+        self.dataset = dataset
+
+    def clean_split_list(self) -> dict[str, str]:
+        known = set(self.dataset.videos.values_list("name", flat=True))
+        try:
+            return read_split_list(self.cleaned_data["split_list"], known=known)
+        except OptionsError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def options(self) -> ReleaseOptions:
+        """What was chosen; only of a valid form."""
+        values = self.cleaned_data
+        pictures = values["pictures"] or "full"
+        return ReleaseOptions(
+            formats=tuple(sorted(values["formats"])),
+            with_pictures=pictures != "none",
+            longest_side=int(pictures) if pictures.isdecimal() else None,
+            official_names=values["official_names"],
+            seed=values["seed"] or 0,
+            split_of=values["split_list"],
+            licence=values["licence"],
+            authors=tuple(
+                name for line in values["authors"].splitlines() if (name := line.strip())
+            ),
+        )

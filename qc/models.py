@@ -162,7 +162,32 @@ class Review(models.Model):
         return f"{self.task} {self.verdict}"
 
 
+class ClipExport(StagedModel):
+    """The pictures and the film of one clip for releases; its stage is their making."""
+
+    clip = models.ForeignKey(Clip, models.CASCADE, related_name="exports")
+    recipe = models.CharField(
+        max_length=12, help_text="of the standard video, the frames and their size"
+    )
+    longest_side = models.PositiveIntegerField(
+        null=True, help_text="pixels of the pictures; null for those of the film"
+    )
+
+    objects = ClipWorkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["clip", "pk"]
+        constraints = [models.UniqueConstraint("clip", "recipe", name="one_export_per_recipe")]
+
+    def __str__(self) -> str:
+        return f"{self.clip} pictures {self.recipe}"
+
+
 class ReleaseQuerySet(StagedQuerySet):
+    def there(self) -> Self:
+        """Finished ones whose files were not deleted."""
+        return self.done().filter(withdrawn_at=None)
+
     def visible_to(self, user: User | AnonymousUser) -> Self:
         return self.filter(dataset__in=Dataset.objects.visible_to(user))
 
@@ -178,6 +203,13 @@ class Release(StagedModel):
     folder = models.CharField(max_length=500, blank=True, help_text="the same, unpacked")
     counts = models.JSONField(default=dict, blank=True)
     checks = models.JSONField(default=list, blank=True, help_text="[{name, passed, sentence}]")
+    options = models.JSONField(default=dict, blank=True, help_text="see core.release_options")
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="when its files were deleted"
+    )
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
 
     objects = ReleaseQuerySet.as_manager()
 

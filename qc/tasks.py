@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from qc.services import agree, release, settle
+from qc.services import agree, export_frames, release, settle
 
 
 @shared_task
@@ -13,6 +13,11 @@ def report_agreement(report_id: int) -> None:
 @shared_task
 def settle_clip(consensus_id: int) -> None:
     settle.settle_clip(consensus_id)
+
+
+@shared_task
+def export_clip(export_id: int) -> None:
+    export_frames.export_clip(export_id)
 
 
 @shared_task

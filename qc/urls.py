@@ -16,11 +16,22 @@ urlpatterns = [
     path("datasets/<slug:name>/questions/", views.open_questions, name="questions"),
     path("datasets/<slug:name>/questions/decide/", views.decide, name="decide"),
     path("datasets/<slug:name>/releases/", views.releases, name="releases"),
+    path("datasets/<slug:name>/releases/new/", views.release_new, name="release-new"),
     path("datasets/<slug:name>/releases/order/", views.release_order, name="release-order"),
     path(
         "datasets/<slug:name>/releases/<int:number>/download/",
         views.release_download,
         name="release-download",
+    ),
+    path(
+        "datasets/<slug:name>/releases/<int:number>/card/",
+        views.release_card,
+        name="release-card",
+    ),
+    path(
+        "datasets/<slug:name>/releases/<int:number>/withdraw/",
+        views.release_withdraw,
+        name="release-withdraw",
     ),
     path("datasets/<slug:name>/retry-quality/<slug:kind>/", views.retry, name="retry"),
 ]

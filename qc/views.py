@@ -1,5 +1,6 @@
 """Pages that span the rooms: overview, clips, tasks, review, open questions, releases."""
 
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import messages
@@ -13,20 +14,23 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation.models import AnnotationTask
 from datasets.models import Dataset
 from datasets.pages import page_of, retried
-from datasets.ranged import serve_stored
+from datasets.ranged import serve_pieces, serve_stored
 from datasets.selectors import visible_clips, visible_datasets
 from datasets.stages import StagedQuerySet
-from qc.forms import AdjudicationForm, VerdictForm
+from qc.core.formats import FORMATS
+from qc.core.packing import PARTS
+from qc.forms import AdjudicationForm, ReleaseForm, VerdictForm
 from qc.models import AgreementReport, Consensus, Release, Review
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows, scene
 from qc.selectors.overview import overview as overview_of
-from qc.selectors.releases import is_moving, release_rows
+from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.review import open_keys, pending, pending_rows, questions
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
 from qc.services.agree import dataset_agreement
 from qc.services.release import order_release
+from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
 from qc.services.review import ReviewError, approve, reject
 from qc.services.settle import AdjudicationError, adjudicate
 
@@ -195,10 +199,23 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @login_required
+@require_GET
+def release_new(request: HttpRequest, name: str) -> HttpResponse:
+    """What may be chosen for a release, with the sizes it would have."""
+    dataset = _dataset_or_404(request, name, can_run=True)
+    form = ReleaseForm(None, dataset=dataset)
+    return render(request, "qc/release_new.html", _new_context(dataset, form))
+
+
+@login_required
 @require_POST
 def release_order(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name, can_run=True)
-    release = order_release(dataset, user=cast(User, request.user))
+    form = ReleaseForm(request.POST, dataset=dataset)
+    if not form.is_valid():
+        return render(request, "qc/release_new.html", _new_context(dataset, form), status=422)
+    user = cast(User, request.user)
+    release = order_release(dataset, user=user, options=form.options())
     messages.success(request, f"Release {release.number} is being made.")
     return redirect("qc:releases", name=name)
 
@@ -206,12 +223,81 @@ def release_order(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_GET
 def release_download(request: HttpRequest, name: str, number: int) -> HttpResponseBase:
-    found = Release.objects.visible_to(request.user).done()
-    release = get_object_or_404(found, dataset__name=name, number=number)
-    return serve_stored(
-        request, release.archive.name or "", content_type="application/zip",
-        download_as=f"{name}-release-{number}.zip",
+    """A zip of the parts named by `part`, of all of them without any."""
+    release = _release_or_404(request, name, number)
+    parts = [part for part in request.GET.getlist("part") if part in PARTS]
+    is_small = "annotations" in request.GET.getlist("part") and not parts
+    chosen = parts if parts or is_small else list(PARTS)
+    saved_as = "-".join([name, "release", str(number), *(["annotations"] * is_small), *parts])
+    if not release.folder:
+        archives = release.counts.get("archives", {})
+        one = archives.get("annotations", {}).get("name") if is_small else ""
+        return serve_stored(
+            request, one or release.archive.name or "", content_type="application/zip",
+            download_as=f"{saved_as}.zip",
+        )  # fmt: skip
+    try:
+        layout, folder = zip_of(release, chosen)
+    except StoreError as error:
+        raise Http404(str(error)) from error
+    return serve_pieces(
+        request, partial(layout.read, opened=opener(folder)), size=layout.size,
+        etag="-".join([release.counts.get("manifest", "")[:32], *sorted(chosen)]),
+        content_type="application/zip", download_as=f"{saved_as}.zip",
     )  # fmt: skip
+
+
+@login_required
+@require_GET
+def release_card(request: HttpRequest, name: str, number: int) -> HttpResponseBase:
+    """The card's page, as a download: it is a document of its own."""
+    release = _release_or_404(request, name, number)
+    if not release.folder:
+        raise Http404("It is in the zip.")
+    return serve_stored(
+        request, f"{release.folder}/card.html", content_type="text/html",
+        download_as=f"{name}-release-{number}.html",
+    )  # fmt: skip
+
+
+@login_required
+@require_POST
+def release_withdraw(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """Delete the files of a release for good; an admin's act."""
+    _dataset_or_404(request, name, can_run=True)
+    release = _release_or_404(request, name, number)
+    if request.POST.get("confirm") != str(number):
+        messages.error(request, f"Type {number} to delete the files of release {number}.")
+        return redirect("qc:releases", name=name)
+    withdraw_release(release, user=cast(User, request.user))
+    messages.success(request, f"The files of release {number} are deleted; its number stays.")
+    return redirect("qc:releases", name=name)
+
+
+def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
+    plan = release_plan(dataset)
+    sizes = dict(plan.pictures)
+    pictures = [
+        {
+            "radio": radio.tag(),
+            "label": radio.data["label"],
+            "size": sizes.get(radio.data["value"]),
+        }
+        for radio in form["pictures"].subwidgets
+    ]
+    formats = [
+        {"box": box.tag(), "label": box.data["label"], "what": FORMATS[box.data["value"]].what}
+        for box in form["formats"].subwidgets
+    ]
+    return {
+        "dataset": dataset, "form": form, "plan": plan, "pictures": pictures,
+        "formats": formats,
+    }  # fmt: skip
+
+
+def _release_or_404(request: HttpRequest, name: str, number: int) -> Release:
+    found = Release.objects.visible_to(request.user).there()
+    return get_object_or_404(found, dataset__name=name, number=number)
 
 
 @login_required

@@ -1,4 +1,4 @@
-"""What a finished release folder is packed in: the manifest with its sums, and the zip.
+"""What a finished release folder is packed in: the manifest with its sums, and the parts.
 
 Paths inside a release are relative, with forward slashes, sorted as text. The same files give
 the same bytes.
@@ -6,15 +6,28 @@ the same bytes.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-from datasets.core.zipping import new_zip
+from typing import Any, NamedTuple
 
 MANIFEST = "manifest.json"
 FORMAT = "ava-studio-release/1"
 CONTEXT_FRAMES = 45  # after a keyframe at least; before it 60
+CHUNK = 1 << 20
+PARTS = {  # what may be left out of a download, and the folder it is in
+    "pictures": "rawframes/",
+    "films": "clips/",
+    "formats": "formats/",
+}
+
+
+class FileSum(NamedTuple):
+    """One file of a release, as the manifest and a zip want to know it."""
+
+    size: int  # bytes
+    crc: int
+    sha256: str
 
 
 def ignore(share: float) -> None:
@@ -35,14 +48,36 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sum_of(path: Path) -> FileSum:
+    """Size and sums of a file, read once."""
+    size, crc, digest = 0, 0, hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            size += len(chunk)
+            crc = zlib.crc32(chunk, crc)
+            digest.update(chunk)
+    return FileSum(size, crc, digest.hexdigest())
+
+
 def write_manifest(
-    folder: Path, content: Mapping[str, Any], *, progress: Callable[[float], None] = ignore
-) -> None:
-    """Write `manifest.json`: `content` and the SHA-256 of every other file of the folder."""
+    folder: Path,
+    content: Mapping[str, Any],
+    *,
+    known: Mapping[str, FileSum] | None = None,
+    progress: Callable[[float], None] = ignore,
+) -> dict[str, FileSum]:
+    """Write `manifest.json`: `content` and the SHA-256 of every other file of the folder.
+
+    Args:
+        known: Sums of files that need not be read again.
+
+    Returns:
+        The sums of all files, the manifest's too, by path and sorted.
+    """
     paths = [path for path in release_paths(folder) if path != MANIFEST]
-    sums = {}
+    sums: dict[str, FileSum] = {}
     for done, path in enumerate(paths):
-        sums[path] = sha256_of(folder / path)
+        sums[path] = (known or {}).get(path) or sum_of(folder / path)
         progress(done / len(paths))
     frame = {
         "format": FORMAT,
@@ -52,16 +87,52 @@ def write_manifest(
         "first_frame": 1,
         "context_frames": CONTEXT_FRAMES,
     }
-    text = json.dumps(frame | dict(content) | {"files": sums}, indent=1, ensure_ascii=True)
+    files = {path: its.sha256 for path, its in sums.items()}
+    text = json.dumps(frame | dict(content) | {"files": files}, indent=1, ensure_ascii=True)
     (folder / MANIFEST).write_text(f"{text}\n", encoding="ascii", newline="\n")
+    return dict(sorted((sums | {MANIFEST: sum_of(folder / MANIFEST)}).items()))
 
 
-def zip_folder(
-    folder: Path, target: Path, *, progress: Callable[[float], None] = ignore
-) -> None:
-    """Write all files of `folder` into the zip `target`, sorted and without dates."""
-    names = release_paths(folder)
-    with new_zip(target) as archive:
-        for done, name in enumerate(names):
-            archive.add_file(name, folder / name)
-            progress(done / len(names))
+def part_of(path: str) -> str:
+    """Which part of a download a file belongs to; `annotations` is all that is always there.
+
+    >>> part_of("rawframes/a-c0000/img_00001.jpg"), part_of("README.md")
+    ('pictures', 'annotations')
+    """
+    for part, start in PARTS.items():
+        if path.startswith(start):
+            return part
+    return "annotations"
+
+
+def part_sizes(sums: Mapping[str, FileSum]) -> dict[str, int]:
+    """Bytes of every part; a part without files is not there."""
+    sizes: dict[str, int] = {}
+    for path, its in sums.items():
+        sizes[part_of(path)] = sizes.get(part_of(path), 0) + its.size
+    return dict(sorted(sizes.items()))
+
+
+def dump_index(sums: Mapping[str, FileSum]) -> bytes:
+    """`size crc path`, a line for each file: what a download needs to begin at any byte.
+
+    >>> dump_index({"README.md": FileSum(5, 255, "")})
+    b'5 000000ff README.md\\n'
+    """
+    lines = (f"{its.size} {its.crc:08x} {path}\n" for path, its in sums.items())
+    return "".join(lines).encode()
+
+
+def load_index(lines: Iterable[str], *, parts: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Path, size and CRC of the files of these parts; `annotations` always are.
+
+    >>> load_index(["5 000000ff README.md\\n", "9 00000001 clips/a.mp4\\n"], parts=[])
+    [('README.md', 5, 255)]
+    """
+    wanted = {"annotations", *parts}
+    found = []
+    for line in lines:
+        size, crc, path = line.rstrip("\n").split(" ", 2)
+        if part_of(path) in wanted:
+            found.append((path, int(size), int(crc, 16)))
+    return found

@@ -17,51 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core import ava
-from datasets.core.clipping import ExportWindow
-from tracking.core.boxes import pairwise_iou
+from qc.core.proposal_quality import Ceiling, ScoreCurve, overlaps
+from qc.core.released import ANNOTATED, EXCLUDED, PersonAt, ProposedBox, ReleaseClip
 
-ANNOTATED = "annotated"
-EXCLUDED = "excluded"
 DATASET_HEADER = "video_id,timestamp,x1,y1,x2,y2,action_id,person_id,split"
-SAME_PERSON_IOU = 0.5
-
-
-class PersonAt(NamedTuple):
-    """A person at an annotated keyframe."""
-
-    timestamp: int
-    person_id: int
-    box: str
-    action_ids: tuple[int, ...]  # ascending; empty if none was given
-
-
-class ProposedBox(NamedTuple):
-    box: str
-    score: float
-
-
-@dataclass(frozen=True)
-class ReleaseClip:
-    """Everything that the files of a release say of one clip.
-
-    Attributes:
-        keyframes: Timestamp -> ANNOTATED or EXCLUDED, ascending.
-        persons: Of annotated keyframes only.
-        proposals: Of annotated keyframes only; the best score first.
-    """
-
-    name: str
-    split: str
-    source_video: str
-    width: int
-    height: int
-    window: ExportWindow
-    keyframes: dict[int, str]
-    persons: list[PersonAt]
-    proposals: dict[int, list[ProposedBox]]
-
-    def at(self, timestamp: int) -> list[PersonAt]:
-        return [person for person in self.persons if person.timestamp == timestamp]
+POSITIVE_IOU = 0.9  # from here on a proposal trains as what the person in it does
+NEGATIVES = "annotations/ava_train_boxes_and_labels_include_negative.csv"
+OFFICIAL_NAMES = {
+    "ava_train.csv": "ava_train_v2.2.csv",
+    "ava_val.csv": "ava_val_v2.2.csv",
+    "ava_action_list.pbtxt": "ava_action_list_v2.2.pbtxt",
+    "ava_action_list_for_activitynet.pbtxt": "ava_action_list_v2.2_for_activitynet_2019.pbtxt",
+    "ava_train_excluded_timestamps.csv": "ava_train_excluded_timestamps_v2.2.csv",
+    "ava_val_excluded_timestamps.csv": "ava_val_excluded_timestamps_v2.2.csv",
+    "ava_included_timestamps.txt": "ava_included_timestamps_v2.2.txt",
+}
 
 
 @dataclass
@@ -106,6 +76,7 @@ class AnnotationWriter:
 
     Attributes:
         counts: What went into each split so far.
+        ceilings: Split -> the best that its proposals allow.
     """
 
     def __init__(self, folder: Path, *, splits: Sequence[str]) -> None:
@@ -118,6 +89,7 @@ class AnnotationWriter:
         self._listed: list[_Listed] = []
         self._timestamps: set[int] = set()
         self._curve = ScoreCurve()
+        self.ceilings = {split: Ceiling() for split in self.splits}
 
     def __enter__(self) -> Self:
         (self.folder / "annotations").mkdir(parents=True, exist_ok=True)
@@ -126,6 +98,7 @@ class AnnotationWriter:
             for kind in ("", "_excluded_timestamps", "_activitynet", "_predicted_boxes"):
                 self._write(f"annotations/ava_{split}{kind}.csv", b"")
         self._write("annotations/unlabelled_boxes.csv", b"")
+        self._write(NEGATIVES, b"")
         self._write("AVA_dataset.csv", f"{DATASET_HEADER}\n".encode())
         return self
 
@@ -178,15 +151,18 @@ class AnnotationWriter:
             # a video without one label teaches nothing.
             return best
         for at in annotated:
-            proposed = clip.proposals.get(at, [])
-            self._curve.add(proposed, clip.at(at), is_train=clip.split == "train")
+            proposed, persons = clip.proposals.get(at, []), clip.at(at)
+            self._curve.add(proposed, persons, is_train=clip.split == "train")
+            self.ceilings[clip.split].add(proposed, persons)
             if not proposed:
                 continue
-            rows = [ava.PredictedRow(clip.name, at, box, score) for box, score in proposed]
+            rows = [ava.PredictedRow(clip.name, at, box, score) for box, score, _ in proposed]
             content = ava.dump_predicted(rows)
             self._write(f"annotations/ava_{clip.split}_predicted_boxes.csv", content)
-            scores = [float(ava.format_score(score)) for _, score in proposed]
-            boxes = np.stack([ava.parse_box(box) for box, _ in proposed])
+            if clip.split == "train":
+                self._write(NEGATIVES, ava.dump_negatives(negative_rows(rows, persons)))
+            scores = [float(ava.format_score(score)) for _, score, _ in proposed]
+            boxes = np.stack([ava.parse_box(box) for box, _, _ in proposed])
             key = ava.keyframe_key(clip.name, at)
             self._proposals[clip.split][key] = np.column_stack([boxes, scores])
             best = max(best, *scores)
@@ -210,20 +186,20 @@ class AnnotationWriter:
             (annotations / name).write_bytes(content)
         threshold = self._curve.best_threshold()
         for split in self.splits:
-            self._write_frame_list(split, threshold)
+            its = [clip for clip in self._listed if clip.split == split]
+            if split == "train":
+                self._write_frame_list("train", [clip for clip in its if clip.has_labels])
+                continue
+            known = [clip for clip in its if clip.has_labels or clip.best_score >= 0]
+            self._write_frame_list(f"{split}_all", known)
+            survivors = [clip for clip in its if clip.best_score >= threshold]
+            self._write_frame_list(split, survivors)
         return threshold
 
-    def _write_frame_list(self, split: str, threshold: float) -> None:
-        """List the clips that SlowFast still knows after it has dropped the weak boxes."""
-        path = f"frame_lists/{split}.csv"
+    def _write_frame_list(self, name: str, clips: Sequence[_Listed]) -> None:
+        path = f"frame_lists/{name}.csv"
         self._write(path, f"{ava.FRAME_HEADER}\n".encode())
-        survivors = [
-            clip
-            for clip in self._listed
-            if clip.split == split
-            and (clip.has_labels if split == "train" else clip.best_score >= threshold)
-        ]
-        for number, clip in enumerate(survivors):
+        for number, clip in enumerate(clips):
             self._write(
                 path, ava.dump_frames(clip.name, number=number, frame_count=clip.frame_count)
             )
@@ -243,6 +219,30 @@ def label_rows(clip: ReleaseClip) -> list[ava.LabelRow]:
     ]
 
 
+def negative_rows(
+    rows: Sequence[ava.PredictedRow], persons: Sequence[PersonAt]
+) -> list[ava.NegativeRow]:
+    """The tracker's boxes at one keyframe, each with the actions of the person in it.
+
+    A box with an IoU of at least 0.9 to a person's comes once for each action of that person,
+    every other one once without an action: SlowFast trains such a one as doing nothing.
+    """
+    found: list[ava.NegativeRow] = []
+    iou = overlaps([ProposedBox(row.box, row.score) for row in rows], persons)
+    for row, its in zip(rows, iou, strict=True):
+        best = int(its.argmax()) if len(its) else 0
+        ids = persons[best].action_ids if len(its) and its[best] >= POSITIVE_IOU else ()
+        found.extend(ava.NegativeRow(*row[:3], action, row.score) for action in ids or (None,))
+    return found
+
+
+def add_official_names(folder: Path) -> None:
+    """Give annotation files the names of AVA v2.2 as well, which defaults of consumers want."""
+    for name, official in OFFICIAL_NAMES.items():
+        content = (folder / "annotations" / name).read_bytes()
+        (folder / "annotations" / official).write_bytes(content)
+
+
 def evaluation_rows(
     clip: ReleaseClip, rows: Iterable[ava.LabelRow]
 ) -> list[ava.LabelRow | ava.Keyframe]:
@@ -255,55 +255,3 @@ def evaluation_rows(
         if status == ANNOTATED:
             found.extend(by_timestamp.get(at, [ava.Keyframe(clip.name, at)]))
     return found
-
-
-class ScoreCurve:
-    """How well proposals of each score find the persons, and the threshold that does best."""
-
-    def __init__(self) -> None:
-        self._scores: dict[bool, list[float]] = {True: [], False: []}
-        self._hits: dict[bool, list[bool]] = {True: [], False: []}
-        self._persons = {True: 0, False: 0}
-
-    def add(
-        self, proposed: Sequence[ProposedBox], persons: Sequence[PersonAt], *, is_train: bool
-    ) -> None:
-        """Judge the proposals of one keyframe, best score first, against its persons."""
-        self._persons[is_train] += len(persons)
-        self._scores[is_train].extend(float(ava.format_score(p.score)) for p in proposed)
-        self._hits[is_train].extend(_hits(proposed, persons))
-
-    def best_threshold(self) -> float:
-        """The score from which on F1 is best, the lowest of equals; 0 without proposals.
-
-        The training split alone decides, so that nothing is tuned on what measures; the other
-        splits do if it has no proposals.
-        """
-        is_train = bool(self._scores[True])
-        scores = np.array(self._scores[is_train])
-        if not len(scores):
-            return 0.0
-        order = np.argsort(-scores, kind="stable")
-        scores, hits = scores[order], np.cumsum(np.array(self._hits[is_train])[order])
-        taken = np.arange(1, len(scores) + 1)
-        f1 = np.round(2 * hits / (taken + max(self._persons[is_train], 1)), 12)
-        is_last_of_its_score = np.append(scores[1:] != scores[:-1], True)
-        f1[~is_last_of_its_score] = -1.0
-        return float(scores[len(f1) - 1 - int(np.argmax(f1[::-1]))])
-
-
-def _hits(proposed: Sequence[ProposedBox], persons: Sequence[PersonAt]) -> list[bool]:
-    """Whether each proposal is the first to find a person (IoU at least 0.5)."""
-    if not proposed or not persons:
-        return [False] * len(proposed)
-    iou = pairwise_iou(
-        np.stack([ava.parse_box(box) for box, _ in proposed]),
-        np.stack([ava.parse_box(person.box) for person in persons]),
-    )
-    hits = []
-    for row in range(len(proposed)):
-        person = int(iou[row].argmax())
-        hits.append(bool(iou[row, person] >= SAME_PERSON_IOU))
-        if hits[-1]:
-            iou[:, person] = 0.0
-    return hits

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datasets.core import ava
 from qc.core.packing import FORMAT, MANIFEST
-from qc.core.release_files import DATASET_HEADER
+from qc.core.release_files import DATASET_HEADER, NEGATIVES
 
 Content = TypeVar("Content")
 
@@ -33,6 +33,13 @@ class ReleasedVideo(NamedTuple):
     n_frames: int
     width: int
     height: int
+
+
+class Pictures(NamedTuple):
+    """What the manifest says of `rawframes/`."""
+
+    included: bool
+    longest_side: int | None  # pixels; None for the size of the film
 
 
 class ReleaseReader:
@@ -60,6 +67,10 @@ class ReleaseReader:
     def videos(self) -> dict[str, ReleasedVideo]:
         return self._once("videos", self._read_videos)
 
+    def pictures(self) -> Pictures:
+        said = self.manifest().get("pictures", {})
+        return Pictures(bool(said.get("included", True)), said.get("longest_side"))
+
     def keyframes(self, status: str) -> set[tuple[str, int]]:
         """Video and timestamp of all keyframes of that status."""
 
@@ -84,6 +95,9 @@ class ReleaseReader:
     def predicted(self, split: str) -> list[ava.PredictedRow]:
         return self._load(f"annotations/ava_{split}_predicted_boxes.csv", ava.load_predicted)
 
+    def negatives(self) -> list[ava.NegativeRow]:
+        return self._load(NEGATIVES, ava.load_negatives)
+
     def excluded(self, split: str) -> list[ava.Keyframe]:
         name = f"annotations/ava_{split}_excluded_timestamps.csv"
         return self._load(name, ava.load_keyframes)
@@ -91,8 +105,8 @@ class ReleaseReader:
     def evaluation(self, split: str) -> list[ava.LabelRow | ava.Keyframe]:
         return self._load(f"annotations/ava_{split}_activitynet.csv", ava.load_evaluation)
 
-    def frames(self, split: str) -> list[ava.FrameRow]:
-        return self._load(f"frame_lists/{split}.csv", ava.load_frames)
+    def frames(self, name: str) -> list[ava.FrameRow]:
+        return self._load(f"frame_lists/{name}.csv", ava.load_frames)
 
     def proposals(self, split: str) -> dict[str, NDArray[np.float64]]:
         return self._load(f"annotations/dense_proposals_{split}.pkl", ava.load_proposals)

@@ -1,83 +1,202 @@
 """The pictures and the film of an exported clip: made once, kept, and brought into releases.
 
-They are made from the standard video by the reader that also made the annotation frames. Local
-storage keeps a folder per clip, of which every release holds hard links; other storages keep
-one zip per clip. A clip that is there is whole, so a killed run goes on with the next one.
+A release writes a work order for every clip whose pictures it lacks; all workers make them side
+by side, the one that makes the release among them. They come from the standard video, by the
+reader that also made the annotation frames. Local storage keeps a folder per clip, of which
+every release holds hard links; other storages keep one zip per clip. Beside the pictures lie
+their sums, so that a later release need not read them to know them.
 """
 
 import hashlib
+import json
 import os
 import shutil
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from django.core.files.storage import default_storage
 
 from datasets.core.ava import frame_file
-from datasets.core.clipping import ExportWindow
-from datasets.core.media import cut, encode_jpeg, read_frames
+from datasets.core.clipping import ExportWindow, export_window
+from datasets.core.media import MediaError, cut, read_frames
 from datasets.core.zipping import new_zip
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip
+from datasets.stages import Stage
+from qc.core.packing import FileSum, ignore, sum_of
+from qc.core.pictures import QUALITY, export_picture
+from qc.models import ClipExport
 
-QUALITY = 90
 READ_ONLY = 0o444
 FILM = "clip.mp4"
+SUMS = "sums.json"
+SECONDS_BETWEEN_LOOKS = 0.5
+
+Progress = Callable[[float], None]
 
 
-def bring_clip(
-    clip: Clip,
-    window: ExportWindow,
-    release: Path,
-    *,
-    video: Path,
-    video_sum: str,
-    progress: Callable[[float], None],
-) -> None:
-    """Put `rawframes/<clip>/` and `clips/<clip>.mp4` into the folder `release`.
+class ExportError(RuntimeError):
+    """The pictures of a clip could not be made; the text says whose and why."""
+
+
+def window_of(clip: Clip) -> ExportWindow:
+    """Which frames of the standard video a release shows of `clip`."""
+    return export_window(
+        clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
+    )
+
+
+def order_export(clip: Clip, *, video_sum: str, longest_side: int | None) -> ClipExport:
+    """The work order for the pictures of `clip`; the one that is there already, if any.
 
     Args:
-        window: Which frames of the standard video.
-        video: The standard video.
-        video_sum: Its SHA-256; another film under the same name gets pictures of its own.
-        progress: Told the share done of this clip.
+        video_sum: SHA-256 of the standard video; another one gets pictures of its own.
+        longest_side: Of the pictures; None for those of the video.
+    """
+    window = window_of(clip)
+    recipe = f"{video_sum}/{window.start_frame}/{window.frame_count}/{QUALITY}"
+    if longest_side is not None:
+        recipe += f"/{longest_side}"
+    key = hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    export, _ = ClipExport.objects.get_or_create(
+        clip=clip, recipe=key, defaults={"longest_side": longest_side}
+    )
+    if export.stage == Stage.DONE and not _is_kept(export):
+        ClipExport.objects.filter(pk=export.pk, stage=Stage.DONE).update(
+            stage=Stage.WAITING, attempts=0
+        )
+    return export
+
+
+def export_clip(export_id: int, *, progress: Progress = ignore) -> ClipExport | None:
+    """Make the pictures of one clip; None if somebody else does, or they are there."""
+    export = ClipExport.objects.claim(export_id)
+    if export is None:
+        return None
+
+    def tell(share: float) -> None:
+        export.report(share)
+        progress(share)
+
+    with export.working(MediaError, ExportError):
+        if not _is_kept(export):
+            with work_folder() as folder:
+                _keep(export, _make(export, folder / "made", tell))
+        export.finish()
+    return export
+
+
+def export_all(keys: Collection[int], *, progress: Progress = ignore) -> None:
+    """See that all these exports are made, here or by other workers.
 
     Raises:
-        MediaError: if the standard video cannot be read.
+        ExportError: if the pictures of a clip cannot be made.
     """
-    recipe = f"{video_sum}/{window.start_frame}/{window.frame_count}/{QUALITY}"
-    key = hashlib.sha256(recipe.encode()).hexdigest()[:12]
-    name = f"{clip.video.dataset.name}/exportframes/{clip.name}-{key}"
+    ClipExport.objects.filter(pk__in=keys).retry()
+    left, count = list(keys), max(len(keys), 1)
+    while left:
+        for pk in left:
+            _export_unless_cut_off(pk)
+            done = ClipExport.objects.filter(pk__in=keys).done().count()
+            progress(done / count)
+        rows = ClipExport.objects.filter(pk__in=left)
+        rows.give_up()
+        if failed := rows.filter(stage=Stage.FAILED).first():
+            raise ExportError(f"{failed.clip}: {failed.error}")
+        left = list(rows.exclude(stage=Stage.DONE).values_list("pk", flat=True))
+        if left:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _export_unless_cut_off(pk: int) -> None:
     try:
-        kept = Path(default_storage.path(name))
+        export_clip(pk)
+    except BaseException:
+        ClipExport.objects.put_back(pk)
+        raise
+
+
+def bring_clip(export: ClipExport, release: Path) -> dict[str, FileSum]:
+    """Put `rawframes/<clip>/` and `clips/<clip>.mp4` into the folder `release`.
+
+    Returns:
+        The sums of these files by their paths in the release.
+    """
+    name = export.clip.name
+    kept = _kept_folder(export)
+    if kept is not None:
+        return _place(kept, release, name)
+    with work_folder() as folder, local_path(f"{_kept_name(export)}.zip") as path:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder / "made")
+        return _place(folder / "made", release, name)
+
+
+def bring_film(clip: Clip, release: Path, *, video: Path) -> None:
+    """Put `clips/<clip>.mp4` alone into the folder `release`."""
+    (release / "clips").mkdir(exist_ok=True)
+    start, count, _ = window_of(clip)
+    cut(video, release / "clips" / f"{clip.name}.mp4", start_frame=start, frame_count=count)
+
+
+def _kept_name(export: ClipExport) -> str:
+    clip = export.clip
+    return f"{clip.video.dataset.name}/exportframes/{clip.name}-{export.recipe}"
+
+
+def _kept_folder(export: ClipExport) -> Path | None:
+    """Where the pictures lie; None in a storage whose files have no paths."""
+    try:
+        return Path(default_storage.path(_kept_name(export)))
     except NotImplementedError:
-        with work_folder() as folder:
-            made = _from_zip(f"{name}.zip", folder, video, window, progress)
-            _place(made, release, clip.name)
-    else:
-        if not kept.is_dir():
-            with work_folder() as folder:
-                _keep_folder(_make(video, window, folder / "made", progress), kept)
-        _place(kept, release, clip.name)
+        return None
 
 
-def _make(
-    video: Path, window: ExportWindow, folder: Path, progress: Callable[[float], None]
-) -> Path:
-    """Write all pictures of the window, and its film, into a new folder."""
+def _is_kept(export: ClipExport) -> bool:
+    kept = _kept_folder(export)
+    if kept is None:
+        return bool(default_storage.exists(f"{_kept_name(export)}.zip"))
+    return kept.is_dir()
+
+
+def _make(export: ClipExport, folder: Path, progress: Progress) -> Path:
+    """Write all pictures of the window, the film, and their sums into a new folder."""
     folder.mkdir()
-    start, count, _ = window
-    for index, rgb in read_frames(video, start=start, count=count):
-        picture = folder / frame_file(index - start)
-        picture.write_bytes(encode_jpeg(rgb, quality=QUALITY))
-        progress((index - start) / count)
-    cut(video, folder / FILM, start_frame=start, frame_count=count)
+    clip = export.clip
+    name = clip.video.file.name or ""
+    if not name or not default_storage.exists(name):
+        raise ExportError(
+            f"the standard video of {clip.video} is not in the storage any more: make it again"
+        )
+    start, count, _ = window_of(clip)
+    with local_path(name) as video:
+        for index, rgb in read_frames(video, start=start, count=count):
+            content = export_picture(rgb, longest_side=export.longest_side)
+            (folder / frame_file(index - start)).write_bytes(content)
+            progress((index - start) / count)
+        cut(video, folder / FILM, start_frame=start, frame_count=count)
+    _write_sums(folder)
     return folder
 
 
-def _keep_folder(made: Path, kept: Path) -> None:
+def _write_sums(folder: Path) -> dict[str, FileSum]:
+    sums = {path.name: sum_of(path) for path in sorted(folder.iterdir())}
+    (folder / SUMS).write_text(json.dumps(sums), encoding="ascii")
+    return sums
+
+
+def _keep(export: ClipExport, made: Path) -> None:
     """Move a finished folder to its place; whoever came first has made the same."""
+    kept = _kept_folder(export)
+    if kept is None:
+        archive_path = made.with_name("frames.zip")
+        with new_zip(archive_path) as archive:
+            for path in sorted(made.iterdir()):
+                archive.add_file(path.name, path)
+        keep(archive_path, f"{_kept_name(export)}.zip")
+        return
     for path in made.iterdir():
         path.chmod(READ_ONLY)  # releases share these files
     os.sync()  # one for all: a quarter of the time that hundreds of fsync take
@@ -92,37 +211,23 @@ def _keep_folder(made: Path, kept: Path) -> None:
         beside.rename(kept)
 
 
-def _from_zip(
-    name: str,
-    folder: Path,
-    video: Path,
-    window: ExportWindow,
-    progress: Callable[[float], None],
-) -> Path:
-    """The pictures out of the zip `name` of the storage, which is made if it is not there."""
-    made = folder / "made"
-    if default_storage.exists(name):
-        with local_path(name) as path, zipfile.ZipFile(path) as archive:
-            archive.extractall(made)
-        return made
-    _make(video, window, made, progress)
-    with new_zip(folder / "frames.zip") as archive:
-        for path in sorted(made.iterdir()):
-            archive.add_file(path.name, path)
-    keep(folder / "frames.zip", name)
-    return made
-
-
-def _place(source: Path, release: Path, clip: str) -> None:
+def _place(source: Path, release: Path, clip: str) -> dict[str, FileSum]:
     """Link the files of `source` into a release, or copy them where links cannot be made."""
-    pictures = release / "rawframes" / clip
-    pictures.mkdir(parents=True)
+    (release / "rawframes" / clip).mkdir(parents=True)
     (release / "clips").mkdir(exist_ok=True)
-    for path in source.iterdir():
-        target = (
-            release / "clips" / f"{clip}.mp4" if path.name == FILM else pictures / path.name
-        )
+    sums: dict[str, FileSum] = {}
+    for name, its in _sums_of(source).items():
+        path = f"clips/{clip}.mp4" if name == FILM else f"rawframes/{clip}/{name}"
         try:
-            target.hardlink_to(path)
+            os.link(source / name, release / path)
         except OSError:
-            shutil.copyfile(path, target)
+            shutil.copyfile(source / name, release / path)
+        sums[path] = its
+    return sums
+
+
+def _sums_of(folder: Path) -> dict[str, FileSum]:
+    path = folder / SUMS
+    if not path.is_file():  # kept before there were sums
+        return {path.name: sum_of(path) for path in sorted(folder.iterdir())}
+    return {name: FileSum(*its) for name, its in json.loads(path.read_bytes()).items()}

@@ -1,103 +1,42 @@
-"""What of a dataset may leave the house, from rows to the content of each clip.
+"""The content of the clips that leave the house, read from the rows of their consensus.
 
-A clip may leave when the newest answers of all its tasks are approved and there is a consensus
-of exactly these versions. A keyframe with a question still open stays behind as excluded.
+A keyframe with a question still open stays behind as excluded.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import replace
+from datetime import UTC
+from typing import Any
 
-from annotation.models import AnnotationTask
+from django.db.models import QuerySet
+
+from annotation.models import Annotator, Pull
 from datasets.core import ava
 from datasets.core.clipping import export_window, timestamp
 from datasets.models import Action, ActionGroup, Clip, Dataset
 from qc.core.consensus import counts_as_vote
-from qc.core.release_files import (
+from qc.core.released import (
     ANNOTATED,
     EXCLUDED,
+    AnswerVersion,
+    Origin,
     PersonAt,
     ProposedBox,
     ReleaseClip,
 )
-from qc.models import Consensus, ConsensusBox, ConsensusLabel, Review
+from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
+from qc.selectors.release_clips import ApprovedClip
 from tracking.models import Proposal
 
 CLIPS_AT_A_TIME = 10
 NO_ACTION = ("unknown", "unset")
 
+Decisions = dict[tuple[int, int, int, str], Adjudication]  # clip, second, person, group
+
 
 class UnknownActionError(ValueError):
     """The consensus believes in an action that the vocabulary does not have."""
-
-
-class ApprovedClip(NamedTuple):
-    clip: Clip
-    versions: str  # as in Consensus
-    consensus_id: int
-    run_id: int
-    annotators: int
-
-
-class _Task(NamedTuple):
-    pk: int
-    run_id: int
-    pull_id: int | None  # the newest answers read
-
-
-class Selection(NamedTuple):
-    approved: list[ApprovedClip]  # sorted by name
-    left_out: dict[str, str]  # clip -> why
-
-
-def select_clips(dataset: Dataset) -> Selection:
-    """The clips of `dataset` that may be released now, and why the others may not."""
-    tasks_of: dict[int, list[_Task]] = defaultdict(list)
-    tasks = AnnotationTask.objects.of(dataset).with_latest_pull().order_by("pk")
-    fields = ("clip_id", "pk", "run_id", "latest_pull_id")
-    for clip_id, *task in tasks.values_list(*fields):  # type: ignore[misc]  # annotated
-        tasks_of[clip_id].append(_Task(*task))
-    reviews = Review.objects.filter(task__clip__video__dataset=dataset).order_by("pk")
-    verdicts = {
-        (task, pull): verdict
-        for task, pull, verdict in reviews.values_list("task_id", "pull_id", "verdict")
-    }
-    settled = {
-        (clip, versions): pk
-        for clip, versions, pk in Consensus.objects.of(dataset)
-        .done()
-        .values_list("clip_id", "versions", "pk")
-    }
-    selection = Selection([], {})
-    clips = Clip.objects.of(dataset).select_related("video__dataset")
-    for clip in sorted(clips, key=lambda each: each.name):
-        its_tasks = tasks_of[clip.pk]
-        pulls = [task.pull_id for task in its_tasks if task.pull_id is not None]
-        versions = ",".join(map(str, sorted(pulls)))
-        consensus = settled.get((clip.pk, versions))
-        reason = _reason_against(its_tasks, verdicts, is_settled=consensus is not None)
-        if reason or consensus is None:
-            selection.left_out[clip.name] = reason
-            continue
-        run = max(task.run_id for task in its_tasks)
-        selection.approved.append(ApprovedClip(clip, versions, consensus, run, len(pulls)))
-    return selection
-
-
-def _reason_against(
-    tasks: list[_Task], verdicts: dict[tuple[int, int], str], *, is_settled: bool
-) -> str:
-    """Why a clip may not be released; empty if it may."""
-    if not tasks:
-        return "nobody was asked to annotate it"
-    approved = sum(
-        task.pull_id is not None
-        and verdicts.get((task.pk, task.pull_id)) == Review.Verdict.APPROVED
-        for task in tasks
-    )
-    if approved < len(tasks):
-        return f"{approved} of {len(tasks)} answers are approved"
-    return "" if is_settled else "its consensus is not computed yet"
 
 
 class ContentReader:
@@ -106,6 +45,15 @@ class ContentReader:
     def __init__(self, dataset: Dataset) -> None:
         groups = ActionGroup.objects.filter(dataset=dataset)
         self._required = {group.name for group in groups if group.required}
+        self._annotators = _numbered(Annotator.objects.filter(dataset=dataset), "name")
+        decisions = Adjudication.objects.filter(clip__video__dataset=dataset)
+        self._reviewers = {
+            user: number
+            for number, user in enumerate(
+                dict.fromkeys(decisions.order_by("pk").values_list("decided_by", flat=True)),
+                start=1,
+            )
+        }
         self._ids = {
             (group, name): action_id
             for group, name, action_id in Action.objects.filter(dataset=dataset).values_list(
@@ -123,12 +71,30 @@ class ContentReader:
             proposals: dict[int, list[Proposal]] = defaultdict(list)
             for proposal in Proposal.objects.filter(run__in=[each.run_id for each in some]):
                 proposals[proposal.run_id].append(proposal)
+            decisions = _newest_decisions([each.clip for each in some])
+            versions = self._versions(some)
             for each in some:
                 boxes = list(consensuses[each.consensus_id].boxes.all())
-                yield self._clip(each.clip, boxes, proposals[each.run_id])
+                clip = self._clip(each.clip, boxes, proposals[each.run_id], decisions)
+                yield replace(clip, versions=versions[each.clip.pk])
+
+    def _versions(self, some: list[ApprovedClip]) -> dict[int, tuple[AnswerVersion, ...]]:
+        """What the consensus of each clip was computed from."""
+        keys = [int(key) for each in some for key in each.versions.split(",")]
+        found: dict[int, list[AnswerVersion]] = defaultdict(list)
+        rows = Pull.objects.filter(pk__in=keys).values_list(
+            "task__clip", "task__annotator__name", "version", "sha256"
+        )
+        for clip, annotator, version, digest in rows:
+            found[clip].append(AnswerVersion(self._annotators[annotator], version, digest))
+        return {each.clip.pk: tuple(sorted(found[each.clip.pk])) for each in some}
 
     def _clip(
-        self, clip: Clip, boxes: list[ConsensusBox], proposals: list[Proposal]
+        self,
+        clip: Clip,
+        boxes: list[ConsensusBox],
+        proposals: list[Proposal],
+        decisions: Decisions,
     ) -> ReleaseClip:
         width, height = clip.video.width or 0, clip.video.height or 0
         window = export_window(
@@ -142,7 +108,7 @@ class ContentReader:
         persons: list[PersonAt] = []
         for second, at in at_second.items():
             here = [
-                self._person(clip, box, at, (width, height))
+                self._person(clip, box, at, (width, height), decisions)
                 for box in sorted(boxes_at[second], key=lambda each: each.person_id)
                 if box.status == ConsensusBox.Status.AGREED
             ]
@@ -156,16 +122,46 @@ class ContentReader:
         )  # fmt: skip
 
     def _person(
-        self, clip: Clip, box: ConsensusBox, at: int, size: tuple[int, int]
+        self,
+        clip: Clip,
+        box: ConsensusBox,
+        at: int,
+        size: tuple[int, int],
+        decisions: Decisions,
     ) -> PersonAt:
-        text = _text(box, size)
-        ids = {
-            self._id(clip, label.group, name)
-            for label in box.labels.all()
-            for name in label.actions
-            if name not in NO_ACTION
-        }
-        return PersonAt(at, box.person_id, text, tuple(sorted(ids)))
+        origins = tuple(
+            self._origin(clip, box, label, decisions)
+            for label in sorted(box.labels.all(), key=lambda each: each.group)
+        )
+        ids = {action_id for origin in origins for action_id in origin.action_ids}
+        drawn_by = sorted(
+            self._annotators[name] for name in box.drawn_by if name in self._annotators
+        )
+        return PersonAt(
+            at, box.person_id, _text(box, size), tuple(sorted(ids)), tuple(drawn_by), origins
+        )
+
+    def _origin(
+        self, clip: Clip, box: ConsensusBox, label: ConsensusLabel, decisions: Decisions
+    ) -> Origin:
+        """How the answer to one group came about."""
+        ids = sorted(
+            self._id(clip, label.group, name) for name in label.actions if name not in NO_ACTION
+        )
+        votes = sorted(
+            (self._annotators[name], answer)
+            for name, answer in label.votes.items()
+            if name in self._annotators
+        )
+        origin = Origin(label.group, tuple(ids), label.rule, tuple(votes))
+        decision = decisions.get((clip.pk, box.second, box.person_id, label.group))
+        if label.rule != ConsensusLabel.Rule.ADJUDICATED or decision is None:
+            return origin
+        return origin._replace(
+            reviewer=self._reviewers[decision.decided_by_id],
+            decided_at=decision.decided_at.astimezone(UTC).isoformat(timespec="seconds"),
+            reason=decision.reason,
+        )
 
     def _id(self, clip: Clip, group: str, name: str) -> int:
         try:
@@ -190,6 +186,18 @@ class ContentReader:
         )
 
 
+def _numbered(rows: QuerySet[Any], field: str) -> dict[str, int]:
+    """Number rows from 1 in the order in which they came."""
+    values = rows.order_by("pk").values_list(field, flat=True)
+    return {value: number for number, value in enumerate(values, start=1)}
+
+
+def _newest_decisions(clips: list[Clip]) -> Decisions:
+    """The newest decision on every question of these clips."""
+    rows = Adjudication.objects.filter(clip__in=clips).order_by("pk")
+    return {(one.clip_id, one.second, one.person_id, one.group): one for one in rows}
+
+
 def _proposed(
     proposals: list[Proposal],
     at_second: dict[int, int],
@@ -201,7 +209,9 @@ def _proposed(
     for proposal in proposals:
         at = at_second.get(proposal.second, 0)
         if keyframes.get(at) == ANNOTATED:
-            found[at].append(ProposedBox(_text(proposal, size), proposal.score))
+            found[at].append(
+                ProposedBox(_text(proposal, size), proposal.score, proposal.person_id)
+            )
     return {
         at: sorted(boxes, key=lambda each: (-float(ava.format_score(each.score)), each.box))
         for at, boxes in sorted(found.items())

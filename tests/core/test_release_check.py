@@ -14,17 +14,14 @@ import yaml
 from datasets.core import ava
 from datasets.core.clipping import export_window
 from qc.core.configs import ConfigValues, mmaction2_data, mmaction2_slowfast, write_configs
-from qc.core.packing import release_paths, write_manifest, zip_folder
+from qc.core.packing import release_paths, write_manifest
+from qc.core.proposal_quality import ScoreCurve
 from qc.core.release_check import check_release
 from qc.core.release_files import (
-    ANNOTATED,
-    EXCLUDED,
     AnnotationWriter,
-    PersonAt,
-    ProposedBox,
-    ReleaseClip,
-    ScoreCurve,
+    add_official_names,
 )
+from qc.core.released import ANNOTATED, EXCLUDED, PersonAt, ProposedBox, ReleaseClip
 
 SIZE = (64, 36)
 FRAMES = 150
@@ -140,7 +137,7 @@ def edit(path, old, new):
 def test_a_whole_release_passes_every_check(whole):
     checks = check_release(whole)
     assert [check["sentence"] for check in checks if not check["passed"]] == []
-    assert len(checks) == 15
+    assert len(checks) == 19
     assert all(check["sentence"].endswith(".") for check in checks)
 
 
@@ -208,6 +205,22 @@ def test_a_whole_release_passes_every_check(whole):
             "actions", "the ids of ava_action_list.pbtxt are [1, 2, 9]", id="gap in the ids",
         ),
         pytest.param(
+            "ava_train_boxes_and_labels_include_negative.csv", b",3,0.9000", b",2,0.9000",
+            "negatives", "include_negative.csv row 2 has the action 2 of nobody there",
+            id="negatives with another action",
+        ),
+        pytest.param(
+            "ava_train.csv", b"shop-c0000,0902,0.1000,0.2000,0.3000,0.9000,3,1",
+            b"shop-c0000,0902,0.1000,0.2000,0.3000,0.9000,1,1",
+            "measure", "action 1 of train gets only 0.5000 against itself", id="said twice",
+        ),
+        pytest.param(
+            "../frame_lists/val_all.csv",
+            b'street-c0000 0 7 street-c0000/img_00008.jpg ""\n', b"",
+            "frame lists", "val_all.csv: the frames of street-c0000 are not 1 to 150",
+            id="frame left out of all",
+        ),
+        pytest.param(
             "../AVA_dataset.csv", b",2,1,train", b",3,1,train",
             "all splits together", "AVA_dataset.csv has other rows", id="all splits",
         ),
@@ -234,15 +247,79 @@ def test_a_missing_picture_of_a_keyframe_is_named(broken):
     (broken / "rawframes/shop-c0000/img_00061.jpg").unlink()
     failed = failures(broken)
     assert (
-        "rawframes/shop-c0000/img_00061.jpg, the keyframe 902, is missing" in failed["pictures"]
+        "rawframes/shop-c0000/img_00061.jpg, a keyframe, is missing"
+        in failed["keyframe pictures"]
     )
     assert "rawframes/shop-c0000/img_00061.jpg is in the manifest only" in failed["sums"]
+
+
+def test_the_picture_of_another_second_is_named(broken):
+    folder = broken / "rawframes/shop-c0000"
+    shutil.copyfile(folder / "img_00091.jpg", folder / "img_00061.jpg")
+    assert failures(broken)["keyframe pictures"] == (
+        "rawframes/shop-c0000/img_00061.jpg, a keyframe, shows something else than the film "
+        "(30 grey levels)."
+    )
+
+
+def test_a_film_that_ends_too_early_is_named(broken):
+    pictures = [np.full((SIZE[1], SIZE[0], 3), n, dtype=np.uint8) for n in range(60)]
+    make_film(broken / "clips/shop-c0000.mp4", pictures)
+    failed = failures(broken)
+    assert "clips/shop-c0000.mp4 ends before the keyframe 902" in failed["keyframe pictures"]
+    assert "clips/shop-c0000.mp4 has 60 frames at 30 a second" in failed["films"]
+
+
+def test_a_release_of_films_alone_needs_no_pictures(broken):
+    shutil.rmtree(broken / "rawframes")
+    edit(
+        broken / "manifest.json",
+        b'"first_frame"',
+        b'"pictures": {"included": false}, "first_frame"',
+    )
+    manifest = json.loads((broken / "manifest.json").read_text())
+    (broken / "manifest.json").unlink()
+    write_manifest(broken, {key: manifest[key] for key in ("pictures", "videos", "keyframes")})
+    assert failures(broken) == {}
+
+
+def test_files_under_ava_s_own_names_are_checked(broken):
+    edit(broken / "manifest.json", b'"first_frame"', b'"official_names": true, "first_frame"')
+    assert "annotations/ava_train_v2.2.csv is missing" in failures(broken)["official names"]
+    add_official_names(broken)
+    assert "official names" not in failures(broken)
+    edit(broken / "annotations/ava_val_v2.2.csv", b",2,10000", b",1,10000")
+    assert failures(broken)["official names"] == (
+        "annotations/ava_val_v2.2.csv is not ava_val.csv."
+    )
+
+
+def test_boxes_with_negatives_say_what_those_persons_do(whole):
+    rows = (whole / "annotations/ava_train_boxes_and_labels_include_negative.csv").read_text()
+    assert rows.splitlines() == [
+        f"shop-c0000,0902,{LEFT},1,0.9000",
+        f"shop-c0000,0902,{LEFT},3,0.9000",
+        f"shop-c0000,0902,{RIGHT},,0.4000",
+        f"shop-c0000,0903,{LEFT},2,0.7000",
+    ]
+
+
+def test_a_clip_whose_boxes_are_all_weak_is_in_the_list_of_all(tmp_path):
+    weak = a_clip(
+        "lane-c0000", "val", source="lane", persons=[PersonAt(902, 1, LEFT, (1,))],
+        proposals={902: [ProposedBox(RIGHT, 0.1)]},
+    )  # fmt: skip
+    write_release(tmp_path, [weak, *CLIPS])
+    lists = tmp_path / "frame_lists"
+    assert "lane-c0000" not in (lists / "val.csv").read_text()
+    assert "lane-c0000" in (lists / "val_all.csv").read_text()
+    assert failures(tmp_path) == {}
 
 
 def test_a_picture_cut_off_is_named(broken):
     path = broken / "rawframes/shop-c0000/img_00061.jpg"
     path.write_bytes(path.read_bytes()[:100])
-    assert "img_00061.jpg" in failures(broken)["pictures"]
+    assert "img_00061.jpg" in failures(broken)["keyframe pictures"]
 
 
 def test_what_does_not_belong_to_the_pictures_is_named(broken):
@@ -413,6 +490,5 @@ def test_the_threshold_has_the_best_f1():
 def test_the_same_release_gives_the_same_bytes(whole, tmp_path):
     again = write_release(tmp_path / "again")
     assert release_paths(again) == release_paths(whole)
-    zip_folder(whole, tmp_path / "a.zip")
-    zip_folder(again, tmp_path / "b.zip")
-    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    for path in release_paths(whole):
+        assert (again / path).read_bytes() == (whole / path).read_bytes(), path

@@ -1,10 +1,13 @@
 import json
+import shutil
+import time
 import zipfile
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
 from django.core.management import CommandError, call_command
@@ -12,14 +15,27 @@ from django.utils import timezone
 
 from datasets.core import ava
 from datasets.core.media import read_frames
+from datasets.files import local_path, sha256_of
 from datasets.models import Clip
 from datasets.stages import Stage
+from qc.core.packing import PARTS
 from qc.core.release_check import check_release
-from qc.models import AgreementReport, Consensus, ConsensusBox, Release, Review
-from qc.services import export_frames, release_content
+from qc.core.release_options import ReleaseOptions
+from qc.models import (
+    Adjudication,
+    AgreementReport,
+    ClipExport,
+    Consensus,
+    ConsensusBox,
+    Release,
+    Review,
+)
+from qc.selectors.release_clips import select_clips
+from qc.services import export_frames, release_content, release_texts
 from qc.services import release as service
 from qc.services.agree import plan_reports, report_agreement
 from qc.services.release import make_release, order_release
+from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
 from tests import make
 from tests.core.test_release_check import make_film
 from tests.stamp import draw_stamp, read_stamp
@@ -115,15 +131,18 @@ def made(dataset):
 
 
 def files_of(release):
-    with zipfile.ZipFile(default_storage.path(release.archive.name)) as archive:
+    """What the zip of a release holds, as a download gives it."""
+    layout, folder = zip_of(release, PARTS)
+    content = b"".join(layout.read(0, layout.size, opened=opener(folder)))
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def test_an_approved_dataset_becomes_a_folder_and_a_zip(dataset):
     release = made(dataset)
     assert release.stage == Stage.DONE
-    assert release.archive.name == "corner/releases/corner-release-1.zip"
-    assert release.folder == "corner/releases/1"
+    assert (release.archive.name, release.folder) == ("", "corner/releases/1")
     assert all(check["passed"] for check in release.checks)
     files = files_of(release)
     assert list(files) == sorted(files)
@@ -187,13 +206,11 @@ def test_clips_of_a_video_are_in_one_split(dataset):
 
 def test_the_same_rows_give_the_same_bytes(dataset):
     release = made(dataset)
-    first = release.counts["archive"]["sha256"]
     content = files_of(release)
     Release.objects.filter(pk=release.pk).update(stage=Stage.WAITING, attempts=0)
-    default_storage.delete(release.archive.name)
     again = make_release(release.pk)
     assert files_of(again) == content
-    assert again.counts["archive"]["sha256"] == first
+    assert again.counts == release.counts
 
 
 def test_making_a_release_twice_does_nothing_the_second_time(dataset):
@@ -210,7 +227,7 @@ def test_a_second_order_while_one_waits_is_the_same(dataset):
 
 def test_pictures_are_made_once_and_shared(dataset, monkeypatch):
     first = folder_of(made(dataset))
-    monkeypatch.delattr(export_frames, "encode_jpeg")
+    monkeypatch.delattr(export_frames, "export_picture")
     second = folder_of(made(dataset))
     name = "rawframes/yard-c0000/img_00001.jpg"
     assert (first / name).samefile(second / name)
@@ -219,7 +236,7 @@ def test_pictures_are_made_once_and_shared(dataset, monkeypatch):
 def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset, monkeypatch):
     order = order_release(dataset)
     finished = []
-    real = export_frames.encode_jpeg
+    real = export_frames.export_picture
 
     def dies_in_the_second_clip(rgb, **options):
         if len(finished) == 220:
@@ -227,18 +244,18 @@ def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset,
         finished.append(read_stamp(rgb))
         return real(rgb, **options)
 
-    monkeypatch.setattr(export_frames, "encode_jpeg", dies_in_the_second_clip)
+    monkeypatch.setattr(export_frames, "export_picture", dies_in_the_second_clip)
     with pytest.raises(KeyboardInterrupt):
         make_release(order.pk)
     Release.objects.filter(pk=order.pk).update(stage=Stage.WAITING)
     monkeypatch.setattr(
-        export_frames, "encode_jpeg", lambda rgb, **o: finished.append(0) or real(rgb, **o)
+        export_frames, "export_picture", lambda rgb, **o: finished.append(0) or real(rgb, **o)
     )
     release = make_release(order.pk)
     assert release.stage == Stage.DONE
     assert len(finished) == 220 + 195 + 150
     assert sorted(p.name for p in folder_of(release).parent.iterdir()) == [
-        "1", "corner-release-1.zip",
+        "1", "1.index",
     ]  # fmt: skip
 
 
@@ -254,7 +271,7 @@ def test_a_run_that_died_before_it_could_say_so_is_made_again(dataset):
     again = make_release(release.pk)
     assert files_of(again) == content
     assert sorted(path.name for path in folder_of(again).parent.iterdir()) == [
-        "1", "corner-release-1.zip",
+        "1", "1.index",
     ]  # fmt: skip
 
 
@@ -378,7 +395,7 @@ def test_an_action_outside_the_vocabulary_is_a_sentence(dataset):
 
 
 def test_a_release_that_fails_its_check_cannot_be_downloaded(dataset, monkeypatch):
-    monkeypatch.setattr(service, "write_configs", lambda folder, values: None)
+    monkeypatch.setattr(release_texts, "write_configs", lambda folder, values: None)
     release = make_release(order_release(dataset).pk)
     assert release.stage == Stage.FAILED
     assert "configs/slowfast_ava.yaml cannot be read" in release.error
@@ -444,10 +461,111 @@ def test_simulated_answers_are_marked_in_card_and_manifest(dataset, whose):
 
 
 def test_content_is_read_with_few_queries(dataset, django_assert_max_num_queries):
-    approved = release_content.select_clips(dataset).approved
+    approved = select_clips(dataset).approved
     reader = release_content.ContentReader(dataset)
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         assert len(list(reader.read(approved))) == 3
+
+
+def test_every_label_row_says_where_it_comes_from(dataset, tmp_path):
+    person = consensus_of("yard-c0000").boxes.get(second=2, person_id=1)
+    person.labels.filter(group="doing").update(
+        rule="adjudicated", votes={"ann": ["carry"], "ben": ["wave"]}
+    )
+    reviewer = make.make_user("judge")
+    Adjudication.objects.create(
+        clip=consensus_of("yard-c0000").clip, second=2, person_id=1, group="doing",
+        actions=["wave"], decided_by=reviewer, reason="the hand is up",
+    )  # fmt: skip
+    files = files_of(made(dataset))
+    (tmp_path / "provenance.parquet").write_bytes(files["provenance.parquet"])
+    rows = pq.read_table(tmp_path / "provenance.parquet").to_pylist()
+    assert len(rows) == len(files["AVA_dataset.csv"].splitlines()) - 1
+    (decided,) = [row for row in rows if row["rule"] == "adjudicated"]
+    assert (decided["video_id"], decided["timestamp"], decided["action_id"]) == (
+        "yard-c0000", 902, 4,
+    )  # fmt: skip
+    assert json.loads(decided["votes"]) == {"1": ["carry"], "2": ["wave"]}
+    assert (decided["reviewer"], decided["reason"]) == (1, "the hand is up")
+    assert decided["decided_at"].endswith("+00:00")
+    answers = json.loads(decided["answers"])
+    assert [(each["annotator"], each["version"]) for each in answers] == [(1, 1), (2, 1)]
+    assert b"judge" not in b"".join(files.values())
+    assert b'"ann"' not in b"".join(files.values())
+
+
+def test_pictures_may_be_smaller(dataset):
+    release = make_release(
+        order_release(dataset, options=ReleaseOptions(longest_side=96, formats=("coco",))).pk
+    )
+    assert release.error == ""
+    jpeg = files_of(release)["rawframes/shop-c0000/img_00061.jpg"]
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (48, 96, 3)
+    full = files_of(made(dataset))["rawframes/shop-c0000/img_00061.jpg"]
+    assert len(full) > len(jpeg)
+
+
+def test_pictures_that_another_worker_makes_are_waited_for(dataset, monkeypatch):
+    order = order_release(dataset)
+    clip = Clip.objects.get(name="yard-c0000")
+    with local_path(clip.video.file.name) as path:
+        export = export_frames.order_export(clip, video_sum=sha256_of(path), longest_side=None)
+    elsewhere = ClipExport.objects.claim(export.pk)
+
+    def the_other_worker_finishes(seconds):
+        ClipExport.objects.put_back(elsewhere.pk)
+        assert export_frames.export_clip(elsewhere.pk).stage == Stage.DONE
+
+    monkeypatch.setattr(export_frames.time, "sleep", the_other_worker_finishes)
+    assert make_release(order.pk).stage == Stage.DONE
+    assert ClipExport.objects.done().count() == 3
+    assert export_frames.export_clip(export.pk) is None
+
+
+def test_pictures_that_were_deleted_are_made_again(dataset):
+    made(dataset)
+    shutil.rmtree(default_storage.path("corner/exportframes"))
+    assert made(dataset).number == 2
+
+
+def test_a_withdrawn_release_leaves_its_number_and_splits(dataset):
+    first = made(dataset)
+    withdraw_release(first, user=make.make_user("boss"))
+    first.refresh_from_db()
+    assert first.withdrawn_by.username == "boss"
+    assert list(default_storage.listdir("corner/releases")) == [[], []]
+    with pytest.raises(StoreError, match="corner release 1 has no files"):
+        withdraw_release(first, user=make.make_user())
+    second = made(dataset)
+    assert second.number == 2
+    assert second.counts["split_of"] == first.counts["split_of"]
+
+
+def test_nothing_of_an_earlier_release_changes(dataset):
+    first = made(dataset)
+    content = files_of(first)
+    add_person(consensus_of("yard-c0000"), 2, 2, left=120)
+    second = made(dataset)
+    assert files_of(first) == content
+    assert files_of(second)["AVA_dataset.csv"] != content["AVA_dataset.csv"]
+    for path in folder_of(first).rglob("*"):
+        assert path.is_dir() or not path.stat().st_mode & 0o222, path
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/St_Johns"])
+def test_the_time_zone_changes_nothing(dataset, settings, monkeypatch, zone):
+    content = files_of(made(dataset))
+    settings.TIME_ZONE = zone
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        Release.objects.update(stage=Stage.WAITING, attempts=0)
+        with timezone.override(zone):
+            again = make_release(Release.objects.get().pk)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert files_of(again) == content
 
 
 def test_another_dataset_is_not_touched(dataset):
@@ -478,11 +596,11 @@ def test_a_storage_without_paths_keeps_the_zip(dataset, monkeypatch, films):
     assert release.folder == ""
     with remote.open(release.archive.name) as file, zipfile.ZipFile(file) as archive:
         assert len([n for n in archive.namelist() if n.startswith("rawframes/")]) == 555
-    first = release.counts["archive"]["sha256"]
-    monkeypatch.delattr(export_frames, "encode_jpeg")
+    first = release.counts["archives"]["all"]["sha256"]
+    monkeypatch.delattr(export_frames, "export_picture")
     Release.objects.filter(pk=release.pk).update(stage=Stage.WAITING, attempts=0)
     remote.delete(release.archive.name)
-    assert make_release(release.pk).counts["archive"]["sha256"] == first
+    assert make_release(release.pk).counts["archives"]["all"]["sha256"] == first
 
 
 def test_the_command_makes_a_release_and_copies_it(dataset, tmp_path):
@@ -492,8 +610,50 @@ def test_the_command_makes_a_release_and_copies_it(dataset, tmp_path):
     )
     assert "passed  sums" in out.getvalue()
     assert str(tmp_path / "out" / "corner-release-1.zip") in out.getvalue()
+    assert (tmp_path / "out" / "corner-release-1" / "README.md").is_file()
     assert all(c["passed"] for c in check_release(tmp_path / "out" / "corner-release-1"))
     assert zipfile.is_zipfile(tmp_path / "out" / "corner-release-1.zip")
+
+
+def test_the_command_takes_choices(dataset, tmp_path):
+    (tmp_path / "splits.csv").write_text("# mine\nshop,val\nyard,train\n")
+    call_command(
+        "make_release", "--dataset", "corner", "--pictures", "none", "--format", "mot",
+        "--split-list", str(tmp_path / "splits.csv"), "--licence", "CC-BY-4.0",
+        "--author", "Ada Lovelace", "--official-names", stdout=StringIO(),
+    )  # fmt: skip
+    release = Release.objects.get()
+    assert release.counts["split_of"] == {"shop": "val", "yard": "train"}
+    files = files_of(release)
+    assert not [name for name in files if name.startswith("rawframes/")]
+    assert "formats/mot/train/yard-c0000/gt/gt.txt" in files
+    assert files["annotations/ava_val_v2.2.csv"] == files["annotations/ava_val.csv"]
+    assert b"license: CC-BY-4.0" in files["CITATION.cff"]
+    assert b"Ada Lovelace" in files["CITATION.cff"]
+    assert json.loads(files["settings.json"])["release"]["authors"] == ["Ada Lovelace"]
+    (tmp_path / "splits.csv").write_text("shop,train\n")
+    with pytest.raises(CommandError, match="shop into train, but it was val in an earlier"):
+        call_command(
+            "make_release", "--dataset", "corner", "--split-list",
+            str(tmp_path / "splits.csv"), stdout=StringIO(),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("listed", "sentence"),
+    [
+        pytest.param("shop,left\n", "line 1 of the split list is not", id="no such split"),
+        pytest.param("\nlane,val\n", "line 2 of the split list names lane", id="no video"),
+        pytest.param("shop val\nshop train", "line 2 .* a second split", id="twice"),
+    ],
+)
+def test_a_split_list_that_cannot_be_meant_is_refused(dataset, tmp_path, listed, sentence):
+    (tmp_path / "splits.csv").write_text(listed)
+    with pytest.raises(CommandError, match=sentence):
+        call_command(
+            "make_release", "--dataset", "corner", "--split-list", str(tmp_path / "splits.csv")
+        )
+    assert not Release.objects.exists()
 
 
 def test_the_command_says_what_is_wrong(dataset):

@@ -1,4 +1,7 @@
 import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
@@ -6,6 +9,8 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from datasets.models import Member
+from qc.core.packing import dump_index, part_sizes, sum_of
+from qc.core.release_options import ReleaseOptions
 from qc.models import Adjudication, AgreementReport, Consensus, Release, Review
 from qc.services.agree import plan_reports, report_agreement
 from qc.services.settle import plan_consensuses, settle_clip
@@ -276,6 +281,115 @@ def test_a_finished_release_is_downloaded_and_its_download_goes_on(client, admin
     response = client.get(url("release-download", 1), headers={"Range": "bytes=5-"})
     assert (response.status_code, b"".join(response.streaming_content)) == (206, b"56789")
     assert "shop-release-1.zip" in response["Content-Disposition"]
+
+
+@pytest.fixture
+def stored_release(dataset):
+    """A release on local disk: a card, a film and a picture."""
+    folder = Path(default_storage.path("shop/releases/1"))
+    files = {
+        "README.md": b"a card", "clips/a.mp4": b"film", "rawframes/a/img_00001.jpg": b"jpeg",
+        "card.html": b"<h1>card</h1>",
+    }  # fmt: skip
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    sums = {name: sum_of(folder / name) for name in sorted(files)}
+    folder.with_name("1.index").write_bytes(dump_index(sums))
+    return Release.objects.create(
+        dataset=dataset, number=1, stage="done", folder="shop/releases/1",
+        counts={"clips": 1, "manifest": "ab" * 32, "parts": part_sizes(sums)},
+    )  # fmt: skip
+
+
+def names_in(response):
+    content = b"".join(response.streaming_content)
+    assert int(response["Content-Length"]) == len(content)
+    return zipfile.ZipFile(BytesIO(content)).namelist()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("", {"README.md", "card.html", "clips/a.mp4", "rawframes/a/img_00001.jpg"},
+                     id="all"),
+        pytest.param("?part=annotations", {"README.md", "card.html"}, id="annotations alone"),
+        pytest.param("?part=films", {"README.md", "card.html", "clips/a.mp4"}, id="with films"),
+    ],
+)  # fmt: skip
+def test_a_download_holds_the_parts_asked_for(client, admin, stored_release, query, expected):
+    client.force_login(admin)
+    response = client.get(url("release-download", 1) + query)
+    assert set(names_in(response)) == expected
+
+
+def test_a_broken_download_goes_on_where_it_was(client, admin, stored_release):
+    client.force_login(admin)
+    whole = b"".join(client.get(url("release-download", 1)).streaming_content)
+    first = client.get(url("release-download", 1), headers={"Range": "bytes=0-99"})
+    assert (first.status_code, first["Content-Range"]) == (206, f"bytes 0-99/{len(whole)}")
+    headers = {"Range": "bytes=100-", "If-Range": first["ETag"]}
+    rest = client.get(url("release-download", 1), headers=headers)
+    both = b"".join(first.streaming_content) + b"".join(rest.streaming_content)
+    assert both == whole
+    other = client.get(url("release-download", 1) + "?part=annotations", headers=headers)
+    assert other.status_code == 200  # another zip: it begins anew
+    beyond = client.get(url("release-download", 1), headers={"Range": "bytes=99999-"})
+    assert (beyond.status_code, beyond["Content-Range"]) == (416, f"bytes */{len(whole)}")
+    known = client.get(url("release-download", 1), headers={"If-None-Match": first["ETag"]})
+    assert known.status_code == 304
+
+
+def test_the_page_of_releases_shows_sizes_and_the_card(client, reviewer, stored_release):
+    client.force_login(reviewer)
+    page = text_of(client.get(url("releases")))
+    assert url("release-download", 1) + "?part=pictures" in page
+    assert url("release-withdraw", 1) not in page
+    card = client.get(url("release-card", 1))
+    assert b"".join(card.streaming_content) == b"<h1>card</h1>"
+    assert "attachment" in card["Content-Disposition"]
+
+
+def test_only_an_admin_who_types_the_number_deletes_a_release(
+    client, admin, reviewer, stored_release
+):
+    client.force_login(reviewer)
+    assert client.post(url("release-withdraw", 1), {"confirm": "1"}).status_code == 404
+    client.force_login(admin)
+    client.post(url("release-withdraw", 1), {"confirm": "yes"})
+    assert client.get(url("release-download", 1)).status_code == 200
+    client.post(url("release-withdraw", 1), {"confirm": "1"})
+    assert client.get(url("release-download", 1)).status_code == 404
+    assert not Path(default_storage.path("shop/releases/1")).exists()
+    assert "Its files were deleted" in text_of(client.get(url("releases")))
+    assert client.post(url("release-withdraw", 1), {"confirm": "1"}).status_code == 404
+
+
+def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, dataset):
+    client.force_login(reviewer)
+    assert client.get(url("release-new")).status_code == 404
+    client.force_login(admin)
+    page = text_of(client.get(url("release-new")))
+    assert "COCO-video" in page
+    client.post(
+        url("release-order"),
+        {"pictures": "640", "formats": ["mot", "coco"], "licence": "CC0-1.0",
+         "authors": "Ada\n\nBob ", "seed": "3"},
+    )  # fmt: skip
+    options = ReleaseOptions.read(Release.objects.get().options)
+    assert options == ReleaseOptions(
+        formats=("coco", "mot"), longest_side=640, licence="CC0-1.0", authors=("Ada", "Bob"),
+        seed=3,
+    )  # fmt: skip
+
+
+def test_a_split_list_that_cannot_be_meant_is_shown_again(client, admin, dataset):
+    client.force_login(admin)
+    response = client.post(url("release-order"), {"split_list": "nowhere,val"})
+    assert response.status_code == 422
+    assert "names nowhere, which is no video" in text_of(response)
+    assert "nowhere,val" in text_of(response)
+    assert not Release.objects.exists()
 
 
 def test_a_failed_release_says_why_and_has_no_download(client, admin, dataset):

@@ -1,3 +1,4 @@
+import argparse
 import shutil
 import time
 from pathlib import Path
@@ -9,8 +10,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from datasets.models import Dataset
 from datasets.stages import Stage
+from qc.core.formats import FORMATS
+from qc.core.packing import PARTS
+from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.models import Release
 from qc.services.release import make_release, order_release
+from qc.services.release_store import opener, zip_of
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -21,15 +26,35 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dataset", required=True, metavar="NAME")
         parser.add_argument(
-            "--out", type=Path, metavar="DIR", help="copy the folder and the zip there as well"
+            "--out", type=Path, metavar="DIR", help="copy the folder and a zip of it there too"
+        )
+        parser.add_argument(
+            "--pictures", type=_pictures, default="full", metavar="full|none|PIXELS",
+            help="30 a second, as large as the films, none, or with this longest side",
+        )  # fmt: skip
+        parser.add_argument(
+            "--format", action="append", default=[], choices=FORMATS, dest="formats",
+            help="a further format; may be given several times",
+        )  # fmt: skip
+        parser.add_argument(
+            "--official-names", action="store_true", help="also name files as AVA v2.2 does"
+        )
+        parser.add_argument("--licence", default="", choices=["", *LICENCES])
+        parser.add_argument("--author", action="append", default=[], dest="authors")
+        parser.add_argument(
+            "--seed", type=int, default=0, help="of the splits of videos that have none yet"
+        )
+        parser.add_argument(
+            "--split-list", type=Path, metavar="FILE", help="lines of `video,train|val|test`"
         )
 
     def handle(self, *args: Any, dataset: str, out: Path | None, **options: Any) -> None:
         try:
-            release = order_release(Dataset.objects.get(name=dataset))
+            found = Dataset.objects.get(name=dataset)
         except Dataset.DoesNotExist as error:
             names = ", ".join(Dataset.objects.values_list("name", flat=True)) or "none yet"
             raise CommandError(f"no dataset {dataset!r}; there are: {names}") from error
+        release = order_release(found, options=_options(found, options))
         release = self.make(release)
         for check in release.checks:
             mark = "passed" if check["passed"] else "FAILED"
@@ -41,9 +66,8 @@ class Command(BaseCommand):
             f"{release}: {counts['clips']} clips, {counts['keyframes']} keyframes, "
             f"{counts['boxes']} boxes, {counts['labels']} labels"
         )
-        for name in (release.folder, release.archive.name):
-            if name:
-                self.stdout.write(_copied(name, out) if out else _shown(name))
+        for line in _copies(release, out) if out else [_shown(release)]:
+            self.stdout.write(line)
 
     def make(self, release: Release) -> Release:
         """Make it here, or wait for the worker that was quicker."""
@@ -64,24 +88,53 @@ class Command(BaseCommand):
             return made
 
 
-def _shown(name: str) -> str:
+def _pictures(said: str) -> str:
+    if said in ("full", "none") or said.isdecimal():
+        return said
+    raise argparse.ArgumentTypeError(f"{said!r} is not full, none or a number of pixels")
+
+
+def _options(dataset: Dataset, said: dict[str, Any]) -> ReleaseOptions:
+    """The choices of the command line. Raises CommandError if one cannot be meant."""
+    try:
+        listed = said["split_list"].read_text(encoding="utf-8") if said["split_list"] else ""
+        known = set(dataset.videos.values_list("name", flat=True))
+        return ReleaseOptions(
+            formats=tuple(sorted(set(said["formats"]))),
+            with_pictures=said["pictures"] != "none",
+            longest_side=int(said["pictures"]) if said["pictures"].isdecimal() else None,
+            official_names=said["official_names"],
+            seed=said["seed"],
+            split_of=read_split_list(listed, known=known),
+            licence=said["licence"],
+            authors=tuple(said["authors"]),
+        )
+    except (OptionsError, OSError, UnicodeDecodeError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _shown(release: Release) -> str:
+    """Where a release lies in the storage."""
+    name = release.folder or release.archive.name or ""
     try:
         return default_storage.path(name)
     except NotImplementedError:
         return name
 
 
-def _copied(name: str, out: Path) -> str:
-    """Copy a file or a local folder of the storage into `out`; where it is now."""
+def _copies(release: Release, out: Path) -> list[str]:
+    """Copy a release into `out`, folder and zip; where they are now."""
     out.mkdir(parents=True, exist_ok=True)
-    archive = Path(name)
-    if archive.suffix == ".zip":
-        target = out / archive.name
-        with default_storage.open(name, "rb") as source, target.open("wb") as file:
+    name = f"{release.dataset}-release-{release.number}"
+    zipped = out / f"{name}.zip"
+    if not release.folder:
+        stored = release.archive.name or ""
+        with default_storage.open(stored, "rb") as source, zipped.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
-    else:
-        source_folder = Path(default_storage.path(name))
-        target = out / f"{archive.parts[0]}-release-{archive.name}"
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source_folder, target, copy_function=shutil.copyfile)
-    return str(target)
+        return [str(zipped)]
+    layout, folder = zip_of(release, PARTS)
+    with zipped.open("wb") as file:
+        file.writelines(layout.read(0, layout.size, opened=opener(folder)))
+    shutil.rmtree(out / name, ignore_errors=True)
+    shutil.copytree(folder, out / name, copy_function=shutil.copyfile)
+    return [str(out / name), str(zipped)]

@@ -117,7 +117,6 @@ class Command(BaseCommand):
         if release.dataset.name == "demo":
             self.console.print(truth_figures(release, truth_of_world(WORLD)))
         self.console.print(f"Release {release.number}: {default_storage.path(release.folder)}")
-        self.console.print(f"As one zip:  {default_storage.path(str(release.archive))}")
         account = f"log in as {ADMIN}"
         if password:
             account += f" with the password {password} (shown this once)"

@@ -1,0 +1,105 @@
+"""How good proposals are: the score from which to use them, and the best that they allow."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.core import ava
+from qc.core.ava_metric import SAME_PERSON_IOU, AvaMetric, acts
+from qc.core.released import PersonAt, ProposedBox
+from tracking.core.boxes import pairwise_iou
+
+
+def overlaps(
+    proposed: Sequence[ProposedBox], persons: Sequence[PersonAt]
+) -> NDArray[np.float64]:
+    """IoU of every proposal with every person, shape `(proposals, persons)`."""
+    return pairwise_iou(_corners([p.box for p in proposed]), _corners([p.box for p in persons]))
+
+
+def _corners(boxes: list[str]) -> NDArray[np.float64]:
+    return np.array([box.split(",") for box in boxes], dtype=np.float64).reshape(-1, 4)
+
+
+class ScoreCurve:
+    """How well proposals of each score find the persons, and the threshold that does best."""
+
+    def __init__(self) -> None:
+        self._scores: dict[bool, list[float]] = {True: [], False: []}
+        self._hits: dict[bool, list[bool]] = {True: [], False: []}
+        self._persons = {True: 0, False: 0}
+
+    def add(
+        self, proposed: Sequence[ProposedBox], persons: Sequence[PersonAt], *, is_train: bool
+    ) -> None:
+        """Judge the proposals of one keyframe, best score first, against its persons."""
+        self._persons[is_train] += len(persons)
+        self._scores[is_train].extend(float(ava.format_score(p.score)) for p in proposed)
+        self._hits[is_train].extend(_hits(overlaps(proposed, persons)))
+
+    def best_threshold(self) -> float:
+        """The score from which on F1 is best, the lowest of equals; 0 without proposals.
+
+        The training split alone decides, so that nothing is tuned on what measures; the other
+        splits do if it has no proposals.
+        """
+        is_train = bool(self._scores[True])
+        scores = np.array(self._scores[is_train])
+        if not len(scores):
+            return 0.0
+        order = np.argsort(-scores, kind="stable")
+        scores, hits = scores[order], np.cumsum(np.array(self._hits[is_train])[order])
+        taken = np.arange(1, len(scores) + 1)
+        f1 = np.round(2 * hits / (taken + max(self._persons[is_train], 1)), 12)
+        is_last_of_its_score = np.append(scores[1:] != scores[:-1], True)
+        f1[~is_last_of_its_score] = -1.0
+        return float(scores[len(f1) - 1 - int(np.argmax(f1[::-1]))])
+
+
+def _hits(iou: NDArray[np.float64]) -> list[bool]:
+    """Whether each proposal is the first to find a person (IoU at least 0.5)."""
+    if not iou.size:
+        return [False] * len(iou)
+    left = iou.copy()
+    hits = []
+    for row in range(len(left)):
+        person = int(left[row].argmax())
+        hits.append(bool(left[row, person] >= SAME_PERSON_IOU))
+        if hits[-1]:
+            left[:, person] = 0.0
+    return hits
+
+
+class Ceiling:
+    """The mAP of a model that names every action rightly, but only in the proposals' boxes."""
+
+    def __init__(self) -> None:
+        self._metric = AvaMetric()
+
+    def add(self, proposed: Sequence[ProposedBox], persons: Sequence[PersonAt]) -> None:
+        """Give each proposal the actions of the person it overlaps most, from IoU 0.5 on."""
+        truth = [(_box(person.box), a) for person in persons for a in person.action_ids]
+        found, scores = [], []
+        if persons and proposed:
+            iou = overlaps(proposed, persons)
+            for row, proposal in enumerate(proposed):
+                best = int(iou[row].argmax())
+                if iou[row, best] < SAME_PERSON_IOU:
+                    continue
+                for action in persons[best].action_ids:
+                    found.append((_box(proposal.box), action))
+                    scores.append(proposal.score)
+        self._metric.add(
+            acts([box for box, _ in truth], [action for _, action in truth]),
+            found=acts([box for box, _ in found], [action for _, action in found]),
+            scores=np.array(scores),
+        )
+
+    def mean(self) -> float | None:
+        """The mAP; None if nobody does anything."""
+        return self._metric.merit().mean
+
+
+def _box(text: str) -> NDArray[np.float64]:
+    return ava.parse_box(text)

@@ -1,0 +1,23 @@
+"""How a check of a release speaks: one sentence, for what holds or for the first faults."""
+
+from collections.abc import Iterable
+
+EXAMPLES = 3
+
+
+class FoundError(ValueError):
+    """What a check found wrong, as a sentence."""
+
+
+def unless(faults: Iterable[str], holds: str) -> str:
+    """`holds` if there is no fault; else raises FoundError with the first few of them."""
+    first: list[str] = []
+    count = 0
+    for fault in faults:
+        count += 1
+        if count <= EXAMPLES:
+            first.append(fault)
+    if not count:
+        return holds
+    more = f"; and {count - EXAMPLES} more" if count > EXAMPLES else ""
+    raise FoundError(f"{'; '.join(first)}{more}.")
