@@ -111,10 +111,13 @@ def alpha_of(together: Floats, distances: Floats, units: int) -> Coefficient:
 def ac1_of(agreement: float, shares: Floats, units: int) -> Coefficient:
     """Gwet's AC1 from the raw agreement and each category's mean share of the ratings.
 
+    The formula would give 1 where only one of several categories was used; nothing can be told
+    from that, so it counts as not defined.
+
     >>> ac1_of(0.75, np.array([0.875, 0.125]), 4).value  # doctest: +ELLIPSIS
     0.679...
     """
-    if len(shares) < 2:
+    if (shares > 0).sum() < 2:
         return Coefficient(None, ONE_CATEGORY, units)
     chance = (shares * (1 - shares)).sum() / (len(shares) - 1)
     return Coefficient(float(1 - (1 - agreement) / (1 - chance)), "", units)
