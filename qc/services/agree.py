@@ -18,8 +18,8 @@ from qc.core.identity import Drawn, PersonAt, first_drawn_id, gather_persons
 from qc.core.matching import BoxCounts, count_boxes
 from qc.core.rules import Finding
 from qc.core.settlement import Question
-from qc.core.tables import Coefficient
-from qc.core.units import ABSENT, UNANSWERED, Asked, Block, Value, as_figure, group_figures
+from qc.core.tables import Coefficient, as_figure
+from qc.core.units import ABSENT, UNANSWERED, Asked, Block, Value, group_figures
 from qc.models import AgreementReport
 from qc.services.inspect import findings_of
 from qc.services.versions import (
