@@ -21,8 +21,8 @@ from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
 from datasets.stages import StagedQuerySet
-from qc.models import AgreementReport, Consensus, Release
-from qc.services.agree import plan_reports
+from qc.models import AgreementReport, AgreementSummary, Consensus, Release
+from qc.services.agree import plan_reports, plan_summaries
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, Linking, TrackingRun
 from tracking.services.link import plan_linkings
@@ -61,6 +61,7 @@ STEPS = (
     Step("write packages", nothing, AnnotationTask, annotation.tasks.write_package),
     Step("read answers", nothing, Pull, annotation.tasks.read_answers),
     Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
+    Step("summarise", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
     Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),
     Step("release", nothing, Release, qc.tasks.make_release),
 )

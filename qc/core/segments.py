@@ -16,6 +16,9 @@ from qc.core.agreement import interval_iou
 from qc.core.matching import best_pairs
 from qc.core.tables import Codes
 
+NO_STRETCH = "nobody chose an action that another could have chosen"
+NO_PAIR_OF_KEYFRAMES = "no two keyframes in a row were answered"
+
 Stretch = tuple[int, int]  # [start, end) in seconds
 
 

@@ -57,6 +57,17 @@ def as_figure(coefficient: Coefficient) -> dict[str, Any]:
     }
 
 
+def share_of(part: float, whole: int, reason: str) -> dict[str, Any]:
+    """A share as a figure; `reason` says why there is none if the whole is 0.
+
+    >>> share_of(1, 4, "nobody drew a box")
+    {'value': 0.25, 'reason': '', 'units': 4}
+    """
+    if whole == 0:
+        return as_figure(Coefficient(None, reason, 0))
+    return as_figure(Coefficient(part / whole, "", whole))
+
+
 def mean_of(coefficients: Iterable[Coefficient]) -> dict[str, Any]:
     """The mean of those that are defined, and how many are `left_out` because they are not.
 

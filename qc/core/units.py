@@ -98,7 +98,7 @@ def group_figures(
     """
     how = Drawn(seed, resamples)
     counts = _counts(blocks, len(values))
-    member = _members(values, asked)
+    member = members(values, asked)
     parts = [(block.codes, block.persons) for block in blocks]
     return brief_figures(blocks, values, asked, seed=seed, resamples=resamples) | {
         "fleiss": as_figure(_fleiss(blocks, len(values))),
@@ -153,6 +153,22 @@ def with_peers(blocks: Sequence[Block], who: str) -> list[Block]:
                 codes = block.codes[[mine, other]]
                 found.append(Block((who, PEERS), codes, block.persons))
     return found
+
+
+def touched_units(block: Block, values: Sequence[Value]) -> Block:
+    """The units that somebody answered with more than nothing."""
+    is_default = np.array([one == frozenset() for one in values] + [True, True])
+    changed = ~is_default[block.codes].all(axis=0)  # -1 and -2 are the last two places
+    return Block(block.annotators, block.codes[:, changed], block.persons[changed])
+
+
+def members(values: Sequence[Value], asked: Asked) -> NDArray[np.bool_]:
+    """Which value (row) holds which action (column)."""
+    rows = [
+        [action == one if isinstance(one, str) else action in one for action in asked.actions]
+        for one in values
+    ]
+    return np.array(rows, dtype=bool).reshape(len(values), len(asked.actions))
 
 
 def _common(
@@ -238,12 +254,7 @@ def _touched(
     categories: int,
     how: Drawn,
 ) -> dict[str, Any]:
-    """The common figures of the units that somebody answered with more than nothing."""
-    is_default = np.array([one == frozenset() for one in values] + [True, True])
-    kept = []
-    for block in blocks:
-        changed = ~is_default[block.codes].all(axis=0)  # -1 and -2 are the last two places
-        kept.append(Block(block.annotators, block.codes[:, changed], block.persons[changed]))
+    kept = [touched_units(block, values) for block in blocks]
     return _common(kept, _counts(kept, len(values)), distances, categories, how)
 
 
@@ -277,15 +288,6 @@ def _both_ways(counts: Counts, size: int) -> Floats:
 
 def _plain(value: Value) -> str | list[str]:
     return value if isinstance(value, str) else sorted(value)
-
-
-def _members(values: Sequence[Value], asked: Asked) -> NDArray[np.bool_]:
-    """Which value (row) holds which action (column)."""
-    rows = [
-        [action == one if isinstance(one, str) else action in one for action in asked.actions]
-        for one in values
-    ]
-    return np.array(rows, dtype=bool).reshape(len(values), len(asked.actions))
 
 
 def _distances(values: Sequence[Value], asked: Asked) -> Floats:
