@@ -4,15 +4,18 @@ Decisions of people are records: they are shown and never edited here.
 """
 
 from django.contrib import admin
+from unfold.admin import ModelAdmin
 
 from datasets.admin import MadeByWorkers
 from qc.models import (
     Adjudication,
     AgreementReport,
+    AgreementSummary,
     ClipExport,
     Consensus,
     ConsensusBox,
     ConsensusLabel,
+    HouseRules,
     Release,
     Review,
 )
@@ -24,6 +27,19 @@ class AgreementReportAdmin(MadeByWorkers):
     list_filter = ["stage", "clip__video__dataset"]
     search_fields = ["clip__name"]
     list_select_related = ["clip"]
+
+
+@admin.register(AgreementSummary)
+class AgreementSummaryAdmin(MadeByWorkers):
+    list_display = ["dataset", "period", "stage", "finished_at", "error"]
+    list_filter = ["stage", "dataset"]
+    list_select_related = ["dataset"]
+
+
+@admin.register(HouseRules)
+class HouseRulesAdmin(ModelAdmin):
+    list_display = ["dataset", "decides", "switched_off"]
+    list_select_related = ["dataset"]
 
 
 @admin.register(Consensus)

@@ -24,6 +24,9 @@ class AgreementReport(StagedModel):
     versions = models.CharField(
         max_length=255, help_text="keys of the pulls compared, ascending, joined by commas"
     )
+    answered_at = models.DateTimeField(
+        null=True, editable=False, help_text="when the last of the answers compared came"
+    )
     figures = models.JSONField(default=dict, blank=True)
 
     objects = ClipWorkQuerySet.as_manager()
@@ -38,6 +41,33 @@ class AgreementReport(StagedModel):
         return f"{self.clip} versions {self.versions}"
 
 
+class AgreementSummary(StagedModel):
+    """How far the annotators of a dataset agree, put together from one report of each clip."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="agreement_summaries")
+    period = models.CharField(
+        max_length=21, blank=True, help_text="first and last day, 2026-01-01/2026-01-31; or all"
+    )
+    reports = models.CharField(
+        max_length=64, help_text="SHA-256 of the keys of the reports put together"
+    )
+    figures = models.JSONField(default=dict, blank=True)
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["dataset", "period", "pk"]
+        verbose_name_plural = "agreement summaries"
+        constraints = [
+            models.UniqueConstraint(
+                "dataset", "period", "reports", name="one_summary_per_set_of_reports"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.period or 'all'}"
+
+
 class Consensus(StagedModel):
     """What is believed of one clip, computed from one version of each one's answers.
 
@@ -46,6 +76,10 @@ class Consensus(StagedModel):
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="consensuses")
     versions = models.CharField(max_length=255, help_text="as in AgreementReport")
+    rates = models.JSONField(
+        default=dict, blank=True,
+        help_text="error rates of the annotators, by group, if votes were weighed by them",
+    )  # fmt: skip
     open_count = models.PositiveIntegerField(
         null=True, editable=False, help_text="questions that wait for a reviewer"
     )
@@ -103,6 +137,7 @@ class ConsensusLabel(models.Model):
     class Rule(models.TextChoices):
         UNANIMOUS = "unanimous"
         MAJORITY = "majority"
+        WEIGHED = "weighed"  # by the annotators' error rates
         SINGLE = "single"  # only one annotator answered, and that is enough
         ADJUDICATED = "adjudicated"
         OPEN = "open"  # tie, no quorum, or unset: a reviewer must say
@@ -181,6 +216,26 @@ class ClipExport(StagedModel):
 
     def __str__(self) -> str:
         return f"{self.clip} pictures {self.recipe}"
+
+
+class HouseRules(models.Model):
+    """What one dataset does otherwise than `qc/rules.yaml` and the majority."""
+
+    class Decides(models.TextChoices):
+        MAJORITY = "majority", "more than half of the votes"
+        DAWID_SKENE = "dawid-skene", "votes weighed by error rates (Dawid & Skene)"
+
+    dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="house_rules")
+    switched_off = models.JSONField(
+        default=list, blank=True, help_text="names of rules that are not checked"
+    )
+    decides = models.CharField(max_length=12, choices=Decides, default=Decides.MAJORITY)
+
+    class Meta:
+        verbose_name_plural = "house rules"
+
+    def __str__(self) -> str:
+        return f"house rules of {self.dataset}"
 
 
 class ReleaseQuerySet(StagedQuerySet):

@@ -11,6 +11,11 @@ def report_agreement(report_id: int) -> None:
 
 
 @shared_task
+def summarise_agreement(summary_id: int) -> None:
+    agree.summarise(summary_id)
+
+
+@shared_task
 def settle_clip(consensus_id: int) -> None:
     settle.settle_clip(consensus_id)
 

@@ -20,7 +20,7 @@ from datasets.stages import StagedQuerySet
 from qc.core.formats import FORMATS
 from qc.core.packing import PARTS
 from qc.forms import AdjudicationForm, ReleaseForm, VerdictForm
-from qc.models import AgreementReport, Consensus, Release, Review
+from qc.models import AgreementReport, AgreementSummary, Consensus, Release, Review
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows, scene
 from qc.selectors.overview import overview as overview_of
@@ -307,6 +307,7 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
     rows: dict[str, StagedQuerySet[Any]] = {
         "report": AgreementReport.objects.of(dataset),
+        "summary": AgreementSummary.objects.filter(dataset=dataset),
         "consensus": Consensus.objects.of(dataset),
         "release": Release.objects.filter(dataset=dataset),
     }

@@ -24,8 +24,8 @@ from datasets.services.delete import remove_leftovers
 from datasets.services.transfer import forget_old_transfers
 from datasets.services.upload import forget_unpacked
 from datasets.stages import StagedQuerySet
-from qc.models import AgreementReport, ClipExport, Consensus, Release
-from qc.services.agree import plan_reports
+from qc.models import AgreementReport, AgreementSummary, ClipExport, Consensus, Release
+from qc.services.agree import plan_reports, plan_summaries
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, Linking, TrackingRun
 from tracking.services.link import plan_linkings
@@ -70,6 +70,7 @@ STEPS = (
     Step("write packages", nothing, AnnotationTask, annotation.tasks.write_package),
     Step("read answers", nothing, Pull, annotation.tasks.read_answers),
     Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
+    Step("summarise", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
     Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),
     Step("pictures", nothing, ClipExport, qc.tasks.export_clip),
     Step("release", nothing, Release, qc.tasks.make_release),

@@ -10,6 +10,7 @@ the group's order for many.
 """
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any, Literal, NamedTuple
 
 PERSON = "person"
@@ -115,6 +116,17 @@ def attributes_from(
                 name = checkbox_name(group.name, action)
                 attributes[name] = TRUE if action in chosen else FALSE
     return attributes
+
+
+def counts_as_vote(vote: Any) -> bool:
+    """Whether something was answered at all.
+
+    >>> [counts_as_vote(vote) for vote in ("walk", "unknown", "unset", None, set())]
+    [True, True, False, False, True]
+    """
+    if vote is None or (isinstance(vote, str) and vote == UNSET):
+        return False
+    return not (isinstance(vote, float) and isnan(vote))
 
 
 def unset_groups(answers: Mapping[str, Any], groups: Sequence[GroupSpec]) -> list[str]:

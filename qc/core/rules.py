@@ -20,6 +20,8 @@ from tracking.core.boxes import pairwise_iou
 
 Severity = Literal["blocks", "warns"]
 
+SLACK = 2.0  # pixels by which a box may differ from the pre-annotation and count as untouched
+
 
 class RulesError(ValueError):
     """The list of rules is not one."""
@@ -135,6 +137,17 @@ def check(
     return findings
 
 
+def untouched_tracks(task: Task, *, slack: float = SLACK) -> list[list[Said]]:
+    """The tracks that are as the tracker made them: no box moved by more than `slack` pixels,
+    nothing answered.
+    """
+    return [
+        track
+        for track in _by_track(task).values()
+        if all(_as_proposed(said, task, slack) for said in track)
+    ]
+
+
 def _place(hit: _Hit) -> tuple[Any, ...]:
     return hit.seconds, hit.of.track if hit.of else -1, sorted(hit.words.items(), key=str)
 
@@ -234,10 +247,8 @@ def _flicker(task: Task, rule: Rule) -> Iterator[_Hit]:
 
 
 def _untouched(task: Task, rule: Rule) -> Iterator[_Hit]:
-    slack = rule.numbers.get("slack", 2.0)
-    for track in _by_track(task).values():
-        if all(_as_proposed(said, task, slack) for said in track):
-            yield _Hit(tuple(said.second for said in track), track[0], {})
+    for track in untouched_tracks(task, slack=rule.numbers.get("slack", SLACK)):
+        yield _Hit(tuple(said.second for said in track), track[0], {})
 
 
 def _as_proposed(said: Said, task: Task, slack: float) -> bool:

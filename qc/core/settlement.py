@@ -150,11 +150,13 @@ def settle_label(
         actions = [action for action in question.actions if action in decided]
         return SettledLabel(question.name, actions, votes, "adjudicated")
     cast = [
-        vote for vote in (_vote(one, question) for one in votes.values()) if vote is not None
+        vote
+        for vote in (cast_vote(one, question) for one in votes.values())
+        if vote is not None
     ]
     if not cast and not question.required:
         return None
-    winner = _winner(cast, question) if cast and 2 * len(cast) >= annotators else None
+    winner = winner_of(cast, question) if cast and 2 * len(cast) >= annotators else None
     if winner is None:
         return SettledLabel(question.name, [], votes, "open")
     rule: Rule = "majority"
@@ -197,7 +199,7 @@ def _status(
     return "dropped" if is_proposed else "disputed"
 
 
-def _vote(answer: Any, question: Question) -> Vote:
+def cast_vote(answer: Any, question: Question) -> Vote:
     """The answer as a vote; None if it is none, or none of the group's."""
     if question.choice == "many":
         return frozenset(answer).intersection(question.actions) if _is_set(answer) else None
@@ -210,7 +212,7 @@ def _is_set(answer: Any) -> bool:
     return isinstance(answer, list | tuple | set | frozenset)
 
 
-def _winner(cast: Sequence[Any], question: Question) -> Vote:
+def winner_of(cast: Sequence[Any], question: Question) -> Vote:
     """What more than half of the votes say; None if that decides nothing."""
     needed = len(cast) // 2 + 1
     if question.choice == "one":

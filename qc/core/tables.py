@@ -4,7 +4,8 @@ A code is the place of a rating's value among all V values; a code below 0 is a 
 Codes have the shape `(raters, units)`. The formulas and their sources stand in `agreement`.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -40,6 +41,51 @@ class Coefficient:
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.reason):
             raise ValueError(f"a value {self.value} with the reason {self.reason!r}")
+
+
+def as_figure(coefficient: Coefficient) -> dict[str, Any]:
+    """A coefficient as JSON.
+
+    >>> as_figure(Coefficient(None, "nothing was rated", 0))
+    {'value': None, 'reason': 'nothing was rated', 'units': 0}
+    """
+    value = coefficient.value
+    return {
+        "value": None if value is None else round(value, 6),
+        "reason": coefficient.reason,
+        "units": coefficient.units,
+    }
+
+
+def share_of(part: float, whole: int, reason: str) -> dict[str, Any]:
+    """A share as a figure; `reason` says why there is none if the whole is 0.
+
+    >>> share_of(1, 4, "nobody drew a box")
+    {'value': 0.25, 'reason': '', 'units': 4}
+    """
+    if whole == 0:
+        return as_figure(Coefficient(None, reason, 0))
+    return as_figure(Coefficient(part / whole, "", whole))
+
+
+def mean_of(coefficients: Iterable[Coefficient]) -> dict[str, Any]:
+    """The mean of those that are defined, and how many are `left_out` because they are not.
+
+    If none is, the reason is the commonest one.
+
+    >>> mean_of([Coefficient(0.5, "", 4), Coefficient(None, "only one category was used", 3)])
+    {'value': 0.5, 'reason': '', 'units': 4, 'left_out': 1}
+    """
+    given = list(coefficients)
+    defined = [one for one in given if one.value is not None]
+    if defined:
+        value = float(np.mean([one.value for one in defined]))
+        mean = Coefficient(value, "", sum(one.units for one in defined))
+    else:
+        reasons = Counter(one.reason for one in given).most_common()
+        commonest = min(reasons, key=lambda one: (-one[1], one[0]), default=(NO_PAIR, 0))
+        mean = Coefficient(None, commonest[0], 0)
+    return as_figure(mean) | {"left_out": len(given) - len(defined)}
 
 
 def confusion(a: Codes, b: Codes, *, size: int) -> Floats:
@@ -111,10 +157,13 @@ def alpha_of(together: Floats, distances: Floats, units: int) -> Coefficient:
 def ac1_of(agreement: float, shares: Floats, units: int) -> Coefficient:
     """Gwet's AC1 from the raw agreement and each category's mean share of the ratings.
 
+    The formula would give 1 where only one of several categories was used; nothing can be told
+    from that, so it counts as not defined.
+
     >>> ac1_of(0.75, np.array([0.875, 0.125]), 4).value  # doctest: +ELLIPSIS
     0.679...
     """
-    if len(shares) < 2:
+    if (shares > 0).sum() < 2:
         return Coefficient(None, ONE_CATEGORY, units)
     chance = (shares * (1 - shares)).sum() / (len(shares) - 1)
     return Coefficient(float(1 - (1 - agreement) / (1 - chance)), "", units)

@@ -2,12 +2,13 @@
 
 Units come in blocks of clips that the same annotators had, so that a whole dataset is a few
 arrays. A code is a place in `values`; ABSENT stands for an annotator who did not draw the
-person, UNANSWERED for one who did and left the group unset. Figures of a clip and of a dataset
-come from the same sums, and intervals from resampling persons: the keyframes of one person are
-not independent, and resampling them gave intervals four times too narrow.
+person, UNANSWERED for one who did and left the group unset. Figures of a clip, a pair, an
+annotator and a dataset come from the same sums, and intervals from resampling persons: the
+keyframes of one person are not independent, and resampling them gave intervals four times too
+narrow.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.core.labels import UNKNOWN
+from qc.core.per_action import action_figures
+from qc.core.resampling import Sums, intervals, person_sums
 from qc.core.tables import (
     NO_PAIR,
     NOTHING,
@@ -23,20 +26,23 @@ from qc.core.tables import (
     Floats,
     ac1_of,
     alpha_of,
+    as_figure,
     coincidences,
     confusion,
     fleiss_of,
     kappa_of,
+    mean_of,
     set_distances,
     unit_agreement,
 )
 
 ABSENT = -1
 UNANSWERED = -2
-CHUNK = 50  # resamples at a time, to bound memory
-INTERVAL = (2.5, 97.5)
+DIFFERENCES_KEPT = 30
+PEERS = "the others"
 
 Value = str | frozenset[str]
+Pair = tuple[str, str]
 
 
 class Block(NamedTuple):
@@ -55,17 +61,22 @@ class Asked(NamedTuple):
     actions: tuple[str, ...]
 
 
+class Drawn(NamedTuple):
+    """How intervals are drawn: the seed, and how many resamples; 0 for none."""
+
+    seed: int
+    resamples: int
+
+
 @dataclass
-class Sums:
-    """What the coefficients need of any number of units, added up."""
+class Counts:
+    """What there is to compare, and what pairs of annotators said."""
 
     units: int = 0
     asked: int = 0  # annotators who drew the person, summed over units
     answered: int = 0
-    pairable: int = 0  # units with two answers or more
-    agreement: float = 0.0  # raw agreement summed over those
     coincidences: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    tables: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    tables: dict[Pair, Floats] = field(default_factory=dict)
 
 
 def group_figures(
@@ -75,7 +86,8 @@ def group_figures(
 
     For a choice of one the categories are the actions and `unknown`; for many, each set that
     was chosen. `touched` holds the figures of the units that at least one annotator changed
-    from the pre-annotation, which leaves every group unanswered or empty.
+    from the pre-annotation, which leaves every group unanswered or empty. `differences` counts
+    what was said against what, the commonest first; `confusion` all of it for a choice of one.
 
     Args:
         blocks: The units.
@@ -84,156 +96,131 @@ def group_figures(
         seed: Of the resampling.
         resamples: How many; 0 for no interval.
     """
-    sums = _sums(blocks, len(values))
+    how = Drawn(seed, resamples)
+    counts = _counts(blocks, len(values))
+    member = members(values, asked)
+    parts = [(block.codes, block.persons) for block in blocks]
+    return brief_figures(blocks, values, asked, seed=seed, resamples=resamples) | {
+        "fleiss": as_figure(_fleiss(blocks, len(values))),
+        "actions": action_figures(parts, counts.tables, member, asked.actions, **how._asdict()),
+        "confusion": _confusion(counts, values, asked),
+        "differences": _differences(counts, values),
+    }
+
+
+def brief_figures(
+    blocks: Sequence[Block], values: Sequence[Value], asked: Asked, *, seed: int, resamples: int
+) -> dict[str, Any]:
+    """The figures of `group_figures` without its actions, matrices and Fleiss' kappa."""
+    how = Drawn(seed, resamples)
     distances = _distances(values, asked)
+    counts = _counts(blocks, len(values))
     categories = _category_count(values, asked)
-    interval = _ac1_interval(blocks, len(values), categories, seed=seed, resamples=resamples)
-    pairs, mean = _kappas(sums.tables)
+    pairs, mean = _kappas(counts.tables)
     return {
         "name": asked.name,
         "choice": asked.choice,
-        **_common(blocks, sums, distances, categories),
-        "ac1_interval": interval,
+        **_common(blocks, counts, distances, categories, how),
         "kappa": mean,
         "kappa_pairs": pairs,
-        "fleiss": as_figure(_fleiss(blocks, len(values))),
-        "actions": _actions(sums.tables, values, asked),
-        "touched": _touched(blocks, values, distances, categories),
+        "touched": _touched(blocks, values, distances, categories, how),
     }
 
 
-def as_figure(coefficient: Coefficient) -> dict[str, Any]:
-    """A coefficient as JSON.
+def of_pair(blocks: Sequence[Block], a: str, b: str) -> list[Block]:
+    """The units of blocks that both annotators had, with the answers of these two only."""
+    return [
+        Block((a, b), block.codes[[block.annotators.index(a), block.annotators.index(b)]],
+              block.persons)
+        for block in blocks if a in block.annotators and b in block.annotators
+    ]  # fmt: skip
 
-    >>> as_figure(Coefficient(None, "nothing was rated", 0))
-    {'value': None, 'reason': 'nothing was rated', 'units': 0}
+
+def with_peers(blocks: Sequence[Block], who: str) -> list[Block]:
+    """An annotator's units, once against the answers of each other annotator who had them.
+
+    >>> block = Block(("ann", "bob", "eve"), np.array([[0], [1], [0]]), np.array([4]))
+    >>> [one.codes.tolist() for one in with_peers([block], "ann")]
+    [[[0], [1]], [[0], [0]]]
     """
-    value = coefficient.value
-    return {
-        "value": None if value is None else round(value, 6),
-        "reason": coefficient.reason,
-        "units": coefficient.units,
-    }
+    found = []
+    for block in blocks:
+        if who not in block.annotators:
+            continue
+        mine = block.annotators.index(who)
+        for other in range(len(block.annotators)):
+            if other != mine:
+                codes = block.codes[[mine, other]]
+                found.append(Block((who, PEERS), codes, block.persons))
+    return found
 
 
-def mean_of(coefficients: Iterable[Coefficient]) -> dict[str, Any]:
-    """The mean of those that are defined, and how many are `left_out` because they are not.
+def touched_units(block: Block, values: Sequence[Value]) -> Block:
+    """The units that somebody answered with more than nothing."""
+    is_default = np.array([one == frozenset() for one in values] + [True, True])
+    changed = ~is_default[block.codes].all(axis=0)  # -1 and -2 are the last two places
+    return Block(block.annotators, block.codes[:, changed], block.persons[changed])
 
-    >>> mean_of([Coefficient(0.5, "", 4), Coefficient(None, "only one category was used", 3)])
-    {'value': 0.5, 'reason': '', 'units': 4, 'left_out': 1}
-    """
-    given = list(coefficients)
-    defined = [one for one in given if one.value is not None]
-    if defined:
-        value = float(np.mean([one.value for one in defined]))
-        mean = Coefficient(value, "", sum(one.units for one in defined))
-    else:
-        mean = Coefficient(None, given[0].reason if given else NO_PAIR, 0)
-    return as_figure(mean) | {"left_out": len(given) - len(defined)}
+
+def members(values: Sequence[Value], asked: Asked) -> NDArray[np.bool_]:
+    """Which value (row) holds which action (column)."""
+    rows = [
+        [action == one if isinstance(one, str) else action in one for action in asked.actions]
+        for one in values
+    ]
+    return np.array(rows, dtype=bool).reshape(len(values), len(asked.actions))
 
 
 def _common(
-    blocks: Sequence[Block], sums: Sums, distances: Floats, categories: int
+    blocks: Sequence[Block], counts: Counts, distances: Floats, categories: int, how: Drawn
 ) -> dict[str, Any]:
     """What is shown of all units and of the touched ones alike."""
-    reason = "" if sums.pairable else NO_PAIR if sums.answered else NOTHING
-    if reason:
-        percent = alpha = ac1 = Coefficient(None, reason, 0)
-    else:
-        agreement = sums.agreement / sums.pairable
-        percent = Coefficient(agreement, "", sums.pairable)
-        alpha = alpha_of(sums.coincidences, distances, sums.pairable)
-        shares = _padded(_shares(blocks, len(distances)), categories)
-        ac1 = ac1_of(agreement, shares, sums.pairable)
+    sums, _ = person_sums([(block.codes, block.persons) for block in blocks], distances)
+    found = _coefficients(sums.together(), counts, distances, categories)
+    low_high = intervals(sums, distances, categories=categories, **how._asdict())._asdict()
+    figures: dict[str, Any] = {
+        "units": counts.units,
+        "rated_by_two": int(sums.pairable.sum()),
+        "persons": int((sums.pairable > 0).sum()),
+        "answered": round(counts.answered / counts.asked, 6) if counts.asked else None,
+    }
+    for name, coefficient in found.items():
+        figures[name] = as_figure(coefficient)
+        is_defined = coefficient.value is not None
+        figures[f"{name}_interval"] = low_high[name] if is_defined else None
+    return figures
+
+
+def _coefficients(
+    whole: Sums, counts: Counts, distances: Floats, categories: int
+) -> dict[str, Coefficient]:
+    pairable = int(whole.pairable[0])
+    if not pairable:
+        none = Coefficient(None, NO_PAIR if counts.answered else NOTHING, 0)
+        return {"percent": none, "alpha": none, "ac1": none}
+    agreement = float(whole.agreement[0]) / pairable
+    shares = whole.shares[0] / whole.rated[0]
+    shares = np.pad(shares, (0, max(categories - len(shares), 0)))
     return {
-        "units": sums.units,
-        "rated_by_two": sums.pairable,
-        "answered": round(sums.answered / sums.asked, 6) if sums.asked else None,
-        "percent": as_figure(percent),
-        "alpha": as_figure(alpha),
-        "ac1": as_figure(ac1),
+        "percent": Coefficient(agreement, "", pairable),
+        "alpha": alpha_of(counts.coincidences, distances, pairable),
+        "ac1": ac1_of(agreement, shares, pairable),
     }
 
 
-def _sums(blocks: Sequence[Block], size: int) -> Sums:
-    sums = Sums(coincidences=np.zeros((size, size)))
+def _counts(blocks: Sequence[Block], size: int) -> Counts:
+    counts = Counts(coincidences=np.zeros((size, size)))
     for block in blocks:
-        rated = (block.codes >= 0).sum(axis=0)
-        sums.units += block.codes.shape[1]
-        sums.asked += int((block.codes != ABSENT).sum())
-        sums.answered += int(rated.sum())
-        sums.pairable += int((rated >= 2).sum())
-        sums.agreement += float(unit_agreement(block.codes).sum())
-        sums.coincidences += coincidences(block.codes, size=size)
+        counts.units += block.codes.shape[1]
+        counts.asked += int((block.codes != ABSENT).sum())
+        counts.answered += int((block.codes >= 0).sum())
+        counts.coincidences += coincidences(block.codes, size=size)
         for i, first in enumerate(block.annotators):
             for j in range(i + 1, len(block.annotators)):
                 pair = (first, block.annotators[j])
                 table = confusion(block.codes[i], block.codes[j], size=size)
-                sums.tables[pair] = sums.tables.get(pair, 0) + table
-    return sums
-
-
-def _shares(blocks: Sequence[Block], size: int) -> Floats:
-    """Each value's mean share of a unit's ratings, over units with any."""
-    total, units = np.zeros(size), 0
-    for block in blocks:
-        rated = (block.codes >= 0).sum(axis=0)
-        units += int((rated > 0).sum())
-        for row in block.codes:
-            seen = row >= 0
-            total += np.bincount(row[seen], 1 / rated[seen], minlength=size)
-    return total / max(units, 1)
-
-
-def _padded(shares: Floats, categories: int) -> Floats:
-    """The shares with those of the categories that nobody used."""
-    return np.pad(shares, [(0, 0)] * (shares.ndim - 1) + [(0, categories - shares.shape[-1])])
-
-
-def _ac1_interval(
-    blocks: Sequence[Block], size: int, categories: int, *, seed: int, resamples: int
-) -> list[float] | None:
-    """The 95 % interval of AC1 by resampling persons; None for fewer than two of them."""
-    agreement, pairable, shares, rated = _person_sums(blocks, size)
-    persons = len(rated)
-    if resamples < 1 or (pairable > 0).sum() < 2 or categories < 2:
-        return None
-    random = np.random.default_rng(seed)
-    drawn: list[Floats] = []
-    for start in range(0, resamples, CHUNK):
-        count = min(CHUNK, resamples - start)
-        times = random.multinomial(persons, np.full(persons, 1 / persons), size=count)
-        times = times.astype(np.float64)
-        weights = times @ pairable
-        good = weights > 0  # a resample may hold no unit that two rated
-        raw = (times @ agreement)[good] / weights[good]
-        part = (times @ shares)[good] / (times @ rated)[good, None]
-        chance = (part * (1 - part)).sum(axis=1) / (categories - 1)
-        drawn.append(1 - (1 - raw) / (1 - chance))
-    low, high = np.percentile(np.concatenate(drawn), INTERVAL)
-    return [round(float(low), 6), round(float(high), 6)]
-
-
-def _person_sums(blocks: Sequence[Block], size: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of each person rated: agreement, pairable units, shares of values, rated units."""
-    everyone = [block.persons[(block.codes >= 0).any(axis=0)] for block in blocks]
-    numbers = np.unique(np.concatenate(everyone)) if everyone else np.empty(0, np.int64)
-    count = len(numbers)
-    agreement, pairable, units = np.zeros(count), np.zeros(count), np.zeros(count)
-    shares = np.zeros(count * size)
-    for block in blocks:
-        rated = (block.codes >= 0).sum(axis=0)
-        kept = rated > 0
-        place = np.searchsorted(numbers, block.persons[kept])
-        codes, rated = block.codes[:, kept], rated[kept]
-        agreement += np.bincount(place, unit_agreement(codes), minlength=count)
-        pairable += np.bincount(place, rated >= 2, minlength=count)
-        units += np.bincount(place, minlength=count)
-        for row in codes:
-            seen = row >= 0
-            spot = place[seen] * size + row[seen]
-            shares += np.bincount(spot, 1 / rated[seen], minlength=count * size)
-    return agreement, pairable, shares.reshape(count, size), units
+                counts.tables[pair] = counts.tables.get(pair, 0) + table
+    return counts
 
 
 def _fleiss(blocks: Sequence[Block], size: int) -> Coefficient:
@@ -252,7 +239,7 @@ def _fleiss(blocks: Sequence[Block], size: int) -> Coefficient:
 
 
 def _kappas(
-    tables: Mapping[tuple[str, str], Floats],
+    tables: Mapping[Pair, Floats],
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Cohen's kappa of each pair of annotators, and their mean."""
     kappas = {pair: kappa_of(table) for pair, table in sorted(tables.items())}
@@ -260,33 +247,47 @@ def _kappas(
     return pairs, mean_of(kappas.values())
 
 
-def _actions(
-    tables: Mapping[tuple[str, str], Floats], values: Sequence[Value], asked: Asked
-) -> dict[str, dict[str, Any]]:
-    """Cohen's kappa of each action alone, chosen or not: the mean over pairs of annotators."""
-    figures = {}
-    for action in asked.actions:
-        chosen = np.array(
-            [action == one if isinstance(one, str) else action in one for one in values],
-            dtype=np.float64,
-        )
-        sides = np.stack([chosen, 1 - chosen])
-        figures[action] = mean_of(
-            kappa_of(sides @ table @ sides.T) for _, table in sorted(tables.items())
-        ) | {"chosen": int(sum((table @ chosen).sum() for table in tables.values()))}
-    return figures
-
-
 def _touched(
-    blocks: Sequence[Block], values: Sequence[Value], distances: Floats, categories: int
+    blocks: Sequence[Block],
+    values: Sequence[Value],
+    distances: Floats,
+    categories: int,
+    how: Drawn,
 ) -> dict[str, Any]:
-    """The common figures of the units that somebody answered with more than nothing."""
-    is_default = np.array([one == frozenset() for one in values] + [True, True])
-    kept = []
-    for block in blocks:
-        changed = ~is_default[block.codes].all(axis=0)  # -1 and -2 are the last two places
-        kept.append(Block(block.annotators, block.codes[:, changed], block.persons[changed]))
-    return _common(kept, _sums(kept, len(values)), distances, categories)
+    kept = [touched_units(block, values) for block in blocks]
+    return _common(kept, _counts(kept, len(values)), distances, categories, how)
+
+
+def _confusion(counts: Counts, values: Sequence[Value], asked: Asked) -> dict[str, Any] | None:
+    """How often each value met each other, either way round; None for a choice of many."""
+    if asked.choice == "many":
+        return None
+    order = {name: place for place, name in enumerate((*asked.actions, UNKNOWN))}
+    places = sorted(range(len(values)), key=lambda one: order.get(str(values[one]), -1))
+    table = _both_ways(counts, len(values))[np.ix_(places, places)]
+    return {"values": [values[one] for one in places], "table": table.astype(int).tolist()}
+
+
+def _differences(counts: Counts, values: Sequence[Value]) -> list[dict[str, Any]]:
+    """Which two different values met how often, the commonest first."""
+    table = np.triu(_both_ways(counts, len(values)), k=1)
+    found = sorted(
+        (-int(table[i, j]), str(_plain(values[i])), str(_plain(values[j])), i, j)
+        for i, j in zip(*np.nonzero(table), strict=True)
+    )
+    return [
+        {"a": _plain(values[i]), "b": _plain(values[j]), "count": -count}
+        for count, _, _, i, j in found[:DIFFERENCES_KEPT]
+    ]
+
+
+def _both_ways(counts: Counts, size: int) -> Floats:
+    table = sum(counts.tables.values(), start=np.zeros((size, size)))
+    return table + table.T
+
+
+def _plain(value: Value) -> str | list[str]:
+    return value if isinstance(value, str) else sorted(value)
 
 
 def _distances(values: Sequence[Value], asked: Asked) -> Floats:

@@ -13,7 +13,7 @@ from annotation.models import AnnotationTask, Pull
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage, StagedQuerySet
-from qc.models import AgreementReport, Consensus, Release, Review
+from qc.models import AgreementReport, AgreementSummary, Consensus, Release, Review
 from qc.selectors.states import judged, newest_consensuses, pending_tasks
 from tracking.models import Bundle, Linking, TrackingRun
 
@@ -65,6 +65,9 @@ def kinds(dataset: Dataset) -> list[Kind]:
         Kind("report", "qc", "Comparing the annotators of {}", "Annotators of {} compared",
              "clips compared", "git-compare", AgreementReport.objects.filter(**of_clips),
              "clip__name"),
+        Kind("summary", "qc", "Putting the agreement together {}", "Agreement put together {}",
+             "times the agreement was put together", "git-compare",
+             AgreementSummary.objects.filter(dataset=dataset), "period"),
         Kind("consensus", "qc", "Settling {}", "{} settled", "clips settled",
              "scale", Consensus.objects.filter(**of_clips), "clip__name"),
         Kind("release", "qc", "Making release {}", "Release {} made", "releases made",

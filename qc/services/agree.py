@@ -1,27 +1,26 @@
 """Stage 8: how far the annotators of a clip agree, and of a whole dataset out of its clips.
 
 A report keeps its label units, so that the figures of a dataset are those of all its units and
-no mean of means. The formulas stand in `qc.core.agreement` and `qc.core.units`.
+no mean of means. A summary is put together from the newest report of each clip once the reports
+that were ordered are there. The formulas stand in `qc.core`.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import combinations
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import numpy as np
 from django.db.models import Max
 
+from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
-from qc.core.consensus import counts_as_vote
-from qc.core.identity import Drawn, PersonAt, first_drawn_id, gather_persons
-from qc.core.matching import BoxCounts, count_boxes
+from datasets.stages import Stage
+from qc.core.comparison import compare_clip
+from qc.core.identity import first_drawn_id
+from qc.core.pool import Pool
 from qc.core.rules import Finding
-from qc.core.settlement import Question
-from qc.core.tables import Coefficient
-from qc.core.units import ABSENT, UNANSWERED, Asked, Block, Value, as_figure, group_figures
-from qc.models import AgreementReport
-from qc.services.inspect import findings_of
+from qc.models import AgreementReport, AgreementSummary
+from qc.services.inspect import findings_of, work_in
 from qc.services.versions import (
     AnswersGoneError,
     ClipAnswers,
@@ -29,14 +28,10 @@ from qc.services.versions import (
     questions_of,
     read_clip_answers,
 )
-from tracking.core.boxes import pairwise_iou
 
-SEED = 20
-CLIP_RESAMPLES = 200
-DATASET_RESAMPLES = 1000
-NO_BOX = "nobody drew a box"
-NO_MATCH = "no boxes of two annotators match"
-NO_OVERLAP = "no boxes of two annotators overlap"
+
+class PeriodError(ValueError):
+    """A period that is none."""
 
 
 def plan_reports() -> int:
@@ -52,30 +47,19 @@ def report_agreement(report_id: int) -> AgreementReport | None:
     with report.working(AnswersGoneError):
         answers = read_clip_answers(report)
         questions = questions_of([answers.clip.video.dataset])
-        findings = findings_of(answers.pulls)
-        figures = clip_figures(answers, questions[answers.clip.video.dataset_id])
-        report.finish(figures=figures | {"findings": _findings(answers, findings)})
+        figures = compare_clip(
+            answers.drawn,
+            answers.answers,
+            answers.annotators,
+            questions[answers.clip.video.dataset_id],
+            first_id=first_drawn_id(answers.clip.index),
+        )
+        figures["findings"] = _findings(answers, findings_of(answers.pulls))
+        work = work_in(answers.pulls)
+        figures["work"] = {pull.task.annotator.name: work[pull.pk] for pull in answers.pulls}
+        last = max(pull.created_at for pull in answers.pulls)
+        report.finish(figures=figures, answered_at=last)
     return report
-
-
-def clip_figures(answers: ClipAnswers, questions: Sequence[Question]) -> dict[str, Any]:
-    """Box agreement, the figures of every group, and the label units they come from."""
-    persons = gather_persons(answers.drawn, first_id=first_drawn_id(answers.clip.index))
-    units = _unit_table(persons, answers, questions)
-    numbers = np.array(units["persons"], dtype=np.int64)
-    groups = []
-    for question in questions:
-        table = units["groups"][question.name]
-        codes = np.array(table["codes"], dtype=np.int64)
-        block = Block(tuple(answers.annotators), codes, numbers)
-        values = [_value(one) for one in table["values"]]
-        groups.append(_group([block], values, question, resamples=CLIP_RESAMPLES))
-    return {
-        "annotators": answers.annotators,
-        "boxes": _box_figures(_box_counts(answers.drawn, answers.annotators)),
-        "groups": groups,
-        "units": units,
-    }
 
 
 def dataset_agreement(
@@ -87,200 +71,120 @@ def dataset_agreement(
     report, and `findings` counts them by severity and rule. With `clips`, keys of some clips,
     they are of these only.
     """
-    reports = AgreementReport.objects.of(dataset).done()
-    if clips is not None:
-        reports = reports.filter(clip__in=clips)
-    newest = reports.order_by().values("clip").annotate(newest=Max("pk")).values("newest")
-    rows = (
-        AgreementReport.objects.filter(pk__in=newest)
-        .order_by("pk")
-        .values_list("clip__video_id", "figures")
+    keys = newest_reports(dataset)
+    return _pooled(dataset, keys, clips=clips).figures()
+
+
+def newest_reports(dataset: Dataset, *, period: str = "") -> list[int]:
+    """Keys of the newest report of each clip, ascending; with a period, answered in it."""
+    reports = AgreementReport.objects.of(dataset).done().order_by()
+    newest = reports.values("clip").annotate(newest=Max("pk")).values("newest")
+    rows = AgreementReport.objects.filter(pk__in=newest)
+    if period:
+        since, until = days_of(period)
+        start = datetime.combine(since, time(), tzinfo=UTC)
+        end = datetime.combine(until, time(), tzinfo=UTC) + timedelta(days=1)
+        rows = rows.filter(answered_at__gte=start, answered_at__lt=end)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def days_of(period: str) -> tuple[date, date]:
+    """First and last day of `2026-01-01/2026-01-31`. Raises PeriodError if it is none."""
+    try:
+        since, until = map(date.fromisoformat, period.split("/"))
+    except ValueError:
+        raise PeriodError(f"{period!r} is no period; write 2026-01-01/2026-01-31") from None
+    if since > until:
+        raise PeriodError(f"the period ends on {until}, before it begins on {since}")
+    return since, until
+
+
+def plan_summaries() -> int:
+    """Order a summary of every dataset whose reports have changed since the last one.
+
+    While reports are still on their way it waits for them.
+    """
+    on_the_way = AgreementReport.objects.filter(stage__in=(Stage.WAITING, Stage.RUNNING))
+    busy = on_the_way.values("clip__video__dataset")
+    reported = AgreementReport.objects.done().values("clip__video__dataset")
+    missing = []
+    for dataset in Dataset.objects.filter(pk__in=reported).exclude(pk__in=busy):
+        made = AgreementSummary.objects.filter(dataset=dataset)
+        there = set(made.values_list("period", "reports"))
+        periods = {""} | {period for period, _ in there}
+        for period in sorted(periods):
+            digest = _digest(newest_reports(dataset, period=period))
+            if (period, digest) not in there:
+                missing.append(AgreementSummary(dataset=dataset, period=period, reports=digest))
+    AgreementSummary.objects.bulk_create(missing, ignore_conflicts=True)
+    return len(missing)
+
+
+def order_period(dataset: Dataset, period: str) -> AgreementSummary:
+    """Order the figures of a period, or find those ordered. Raises PeriodError for none."""
+    days_of(period)
+    digest = _digest(newest_reports(dataset, period=period))
+    summary, _ = AgreementSummary.objects.get_or_create(
+        dataset=dataset, period=period, reports=digest
     )
-    questions = questions_of([dataset])[dataset.pk]
-    pool = _Pool(questions)
-    for video, figures in rows.iterator(chunk_size=50):
-        pool.add(video, figures)
-    return pool.figures()
+    return summary
 
 
-class _Pool:
-    """Reports of clips, put together."""
-
-    def __init__(self, questions: Sequence[Question]) -> None:
-        self.questions = questions
-        self.clips = 0
-        self.compared = 0
-        self.annotators: set[str] = set()
-        self.boxes: dict[tuple[str, str], BoxCounts] = {}
-        self.severities: Counter[str] = Counter()
-        self.rules: Counter[str] = Counter()
-        self.persons: dict[tuple[int, int], int] = {}
-        self.values: dict[str, dict[Value, int]] = {one.name: {} for one in questions}
-        self.codes: dict[str, dict[tuple[str, ...], list[np.ndarray]]]
-        self.codes = {one.name: defaultdict(list) for one in questions}
-        self.numbers: dict[str, dict[tuple[str, ...], list[np.ndarray]]]
-        self.numbers = {one.name: defaultdict(list) for one in questions}
-
-    def add(self, video: int, figures: Mapping[str, Any]) -> None:
-        annotators = tuple(figures["annotators"])
-        self.clips += 1
-        self.compared += len(annotators) > 1
-        self.annotators.update(annotators)
-        for pair in figures["boxes"]["pairs"]:
-            counts = BoxCounts(**{key: pair[key] for key in BoxCounts._fields})
-            _add_counts(self.boxes, (pair["a"], pair["b"]), counts)
-        for finding in figures["findings"]:
-            self.severities[finding["severity"]] += 1
-            self.rules[finding["rule"]] += 1
-        self._add_units(video, annotators, figures["units"])
-
-    def _add_units(
-        self, video: int, annotators: tuple[str, ...], units: Mapping[str, Any]
-    ) -> None:
-        numbers = np.array(
-            [
-                self.persons.setdefault((video, one), len(self.persons))
-                for one in units["persons"]
-            ],
-            dtype=np.int64,
-        )
-        for name, values in self.values.items():
-            table = units["groups"].get(name)
-            if table is None:  # the group is younger than the report
-                continue
-            places = [values.setdefault(_value(one), len(values)) for one in table["values"]]
-            # Codes below 0 keep their meaning: they are places from the end.
-            meaning = np.array([*places, UNANSWERED, ABSENT], dtype=np.int64)
-            codes = np.array(table["codes"], dtype=np.int64).reshape(len(annotators), -1)
-            self.codes[name][annotators].append(meaning[codes].astype(np.int32))
-            self.numbers[name][annotators].append(numbers)
-
-    def figures(self) -> dict[str, Any]:
-        return {
-            "clips": self.clips,
-            "clips_compared": self.compared,
-            "annotators": sorted(self.annotators),
-            "boxes": _box_figures(self.boxes),
-            "groups": [self._group(question) for question in self.questions],
-            "findings": {
-                "blocks": self.severities["blocks"],
-                "warns": self.severities["warns"],
-                "rules": dict(sorted(self.rules.items())),
-            },
-        }
-
-    def _group(self, question: Question) -> dict[str, Any]:
-        numbers = self.numbers[question.name]
-        blocks = [
-            Block(
-                annotators,
-                np.concatenate(codes, axis=1).astype(np.int64),
-                np.concatenate(numbers[annotators]),
-            )
-            for annotators, codes in sorted(self.codes[question.name].items())
-        ]
-        values = list(self.values[question.name])
-        return _group(blocks, values, question, resamples=DATASET_RESAMPLES)
+def summarise(summary_id: int) -> AgreementSummary | None:
+    """Compute one summary, and drop those it replaces; None if it is in other hands or done."""
+    summary: AgreementSummary | None = AgreementSummary.objects.claim(summary_id)
+    if summary is None:
+        return None
+    with summary.working():
+        keys = newest_reports(summary.dataset, period=summary.period)
+        pool = _pooled(summary.dataset, keys, order=summary)
+        figures = pool.figures()
+        summary.report(0.6)
+        figures["pairs"] = list(pool.pairs())
+        summary.report(0.75)
+        figures["people"] = list(pool.people())
+        figures["error_rates"] = pool.estimates()
+        figures["reports"] = keys
+        # Newer reports may have come since the order was written: the figures say which.
+        summary.finish(figures=figures)
+    same = AgreementSummary.objects.filter(dataset=summary.dataset, period=summary.period)
+    same.done().filter(pk__lt=summary.pk).delete()
+    return summary
 
 
-def _group(
-    blocks: Sequence[Block], values: Sequence[Value], question: Question, *, resamples: int
-) -> dict[str, Any]:
-    asked = Asked(question.name, question.choice, question.actions)
-    figures = group_figures(blocks, values, asked, seed=SEED, resamples=resamples)
-    return figures | {"required": question.required}
+def _pooled(
+    dataset: Dataset,
+    keys: Collection[int],
+    *,
+    clips: Collection[int] | None = None,
+    order: AgreementSummary | None = None,
+) -> Pool:
+    pool = Pool(questions_of([dataset])[dataset.pk])
+    rows = AgreementReport.objects.filter(pk__in=keys).order_by("pk")
+    if clips is not None:
+        rows = rows.filter(clip__in=clips)
+    values = rows.values_list("clip__video_id", "clip__name", "figures")
+    for done, (video, clip, figures) in enumerate(values.iterator(chunk_size=20)):
+        pool.add(video, clip, figures)
+        if order is not None:
+            order.report(0.5 * done / len(keys))
+    return pool
 
 
-def _unit_table(
-    persons: Sequence[PersonAt], answers: ClipAnswers, questions: Sequence[Question]
-) -> dict[str, Any]:
-    """Who said what of whom: for each group a code for every annotator and unit."""
-    groups = {}
-    for question in questions:
-        said = {
-            (answers.drawn.annotators[row], unit): answers.answers[row].get(question.name)
-            for unit, person in enumerate(persons)
-            for row in person.rows
-        }
-        given = {_value(one) for one in said.values() if counts_as_vote(one)}
-        values = sorted(given, key=_order)
-        places = {value: place for place, value in enumerate(values)}
-        codes = np.full((len(answers.pulls), len(persons)), ABSENT, dtype=np.int64)
-        for place, one in said.items():
-            codes[place] = places[_value(one)] if counts_as_vote(one) else UNANSWERED
-        groups[question.name] = {
-            "values": [one if isinstance(one, str) else sorted(one) for one in values],
-            "codes": codes.tolist(),
-        }
-    return {
-        "persons": [person.person_id for person in persons],
-        "seconds": [person.second for person in persons],
-        "groups": groups,
-    }
-
-
-def _value(answer: Any) -> Value:
-    return answer if isinstance(answer, str) else frozenset(answer)
-
-
-def _order(value: Value) -> tuple[int, list[str]]:
-    return (0, [value]) if isinstance(value, str) else (1, sorted(value))
-
-
-def _box_counts(drawn: Drawn, annotators: Sequence[str]) -> dict[tuple[str, str], BoxCounts]:
-    """What the boxes of each pair of annotators have in common, over all keyframes."""
-    counts: dict[tuple[str, str], BoxCounts] = {}
-    for first, second in combinations(range(len(annotators)), 2):
-        pair = (annotators[first], annotators[second])
-        counts[pair] = BoxCounts()
-        for at in np.unique(drawn.seconds).tolist():
-            here = drawn.seconds == at
-            a = drawn.boxes[here & (drawn.annotators == first)]
-            b = drawn.boxes[here & (drawn.annotators == second)]
-            _add_counts(counts, pair, count_boxes(pairwise_iou(a, b)))
-    return counts
-
-
-def _add_counts(
-    counts: dict[tuple[str, str], BoxCounts], pair: tuple[str, str], more: BoxCounts
-) -> None:
-    counts[pair] = counts.get(pair, BoxCounts()).plus(more)
-
-
-def _box_figures(counts: Mapping[tuple[str, str], BoxCounts]) -> dict[str, Any]:
-    """Box agreement of each pair, and of all pairs together."""
-    together: dict[tuple[str, str], BoxCounts] = {}
-    for one in counts.values():
-        _add_counts(together, ("", ""), one)
-    return _pair_figures(together.get(("", ""), BoxCounts())) | {
-        "pairs": [
-            {"a": a, "b": b} | _pair_figures(one) | one._asdict()
-            for (a, b), one in sorted(counts.items())
-        ]
-    }
-
-
-def _pair_figures(counts: BoxCounts) -> dict[str, Any]:
-    boxes = counts.first + counts.second
-    return {
-        "f1": _share(2 * counts.matched, boxes, NO_BOX),
-        "mean_iou": _share(counts.iou, counts.matched, NO_MATCH),
-        "share_50": _share(counts.matched, counts.overlapping, NO_OVERLAP),
-        "share_75": _share(counts.close, counts.overlapping, NO_OVERLAP),
-    }
-
-
-def _share(part: float, whole: int, reason: str) -> dict[str, Any]:
-    if whole == 0:
-        return as_figure(Coefficient(None, reason, 0))
-    return as_figure(Coefficient(part / whole, "", whole))
+def _digest(keys: Iterable[int]) -> str:
+    return hashlib.sha256(",".join(map(str, keys)).encode()).hexdigest()
 
 
 def _findings(
     answers: ClipAnswers, findings: Mapping[int, Iterable[Finding]]
 ) -> list[dict[str, Any]]:
     return [
-        {"annotator": pull.task.annotator.name, "task": pull.task_id, "pull": pull.pk}
+        {
+            "annotator": pull.task.annotator.name,
+            "task": pull.task_id,
+            "pull": pull.pk,
+            "frames": [second * FRAME_RATE for second in finding.seconds],
+        }
         | finding._asdict()
         for pull in answers.pulls
         for finding in findings[pull.pk]

@@ -209,6 +209,11 @@ UNDEFINED = {
     ),
     "AC1 of nothing": (lambda: gwet_ac1([[], []]), EMPTY, 0),
     "AC1, one label": (lambda: gwet_ac1(["aa", "aa"]), ONE_LABEL, 2),
+    "AC1, one label of several": (
+        lambda: gwet_ac1(["aa", "aa"], categories="abc"),
+        ONE_LABEL,
+        2,
+    ),
     "AC1, one rater": (lambda: gwet_ac1([["a"], [N]]), FEW, 0),
     "percent, one rater": (lambda: percent_agreement([["a"]]), FEW, 0),
     "percent, all missing": (lambda: percent_agreement([[N], [N]]), EMPTY, 0),

@@ -1,8 +1,28 @@
+import json
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from qc.core.agreement import cohen_kappa, fleiss_kappa, gwet_ac1, krippendorff_alpha
-from qc.core.units import ABSENT, UNANSWERED, Asked, Block, group_figures, mean_of
+from qc.core.agreement import (
+    cohen_kappa,
+    fleiss_kappa,
+    gwet_ac1,
+    krippendorff_alpha,
+    percent_agreement,
+)
+from qc.core.tables import mean_of
+from qc.core.units import (
+    ABSENT,
+    UNANSWERED,
+    Asked,
+    Block,
+    brief_figures,
+    group_figures,
+    of_pair,
+    with_peers,
+)
 
 POSTURE = Asked("posture", "one", ("stand", "walk", "sit"))
 DOING = Asked("doing", "many", ("wave", "carry"))
@@ -131,3 +151,114 @@ def test_a_mean_says_how_many_it_leaves_out():
     assert mean_of(kappas)["left_out"] == 1
     assert mean_of(kappas[1:])["value"] is None
     assert mean_of([])["reason"]
+
+
+tables = st.tuples(st.integers(2, 4), st.integers(1, 14)).flatmap(
+    lambda size: st.lists(
+        st.lists(st.integers(-2, 2), min_size=size[1], max_size=size[1]),
+        min_size=size[0], max_size=size[0],
+    )
+)  # fmt: skip
+SETS = [frozenset(), frozenset({"wave"}), frozenset({"wave", "carry"})]
+NAMES = ("ann", "bob", "eve", "joe")
+KEYS = ("units", "rated_by_two", "answered", "percent", "alpha", "ac1", "kappa", "touched")
+
+
+def of_table(codes, values=("stand", "walk", "sit"), asked=POSTURE, **more):
+    return figures(codes, list(values), asked, names=NAMES, **more)
+
+
+@settings(deadline=None)
+@given(tables, st.randoms(use_true_random=False))
+def test_the_order_of_units_and_annotators_changes_no_figure(codes, random):
+    places = list(range(len(codes[0])))
+    random.shuffle(places)
+    found = of_table(codes, resamples=0)
+    other = of_table([[row[one] for one in places] for row in codes], resamples=0)
+    turned = of_table(codes[::-1], resamples=0)
+    for key in KEYS:
+        assert found[key] == other[key] == turned[key]
+    assert found["actions"] == other["actions"] == turned["actions"]
+
+
+@settings(deadline=None)
+@given(tables)
+def test_every_figure_is_at_most_one_and_holds_a_value_or_a_reason(codes):
+    for found in (of_table(codes), of_table(codes, SETS, DOING)):
+        shown = [found, found["touched"], *found["actions"].values()]
+        for one in shown:
+            for name in ("percent", "alpha", "ac1"):
+                value, reason = one[name]["value"], one[name]["reason"]
+                assert (value is None) == bool(reason)
+                assert value is None or value <= 1
+                interval = one[f"{name}_interval"]
+                assert interval is None or (value is not None and interval[0] <= interval[1])
+    json.dumps(found, allow_nan=False)
+
+
+@settings(deadline=None)
+@given(tables)
+def test_units_that_nobody_answered_change_coverage_and_nothing_else(codes):
+    more = [[*row, UNANSWERED] for row in codes]
+    found, other = of_table(codes), of_table(more)
+    assert other["units"] == found["units"] + 1
+    for name in ("rated_by_two", "percent", "alpha", "ac1", "ac1_interval", "kappa", "actions"):
+        assert found[name] == other[name]
+
+
+def test_an_actions_figures_are_those_of_chosen_or_not():
+    codes, values = random_codes(values=4), [
+        frozenset(), frozenset({"wave"}), frozenset({"carry"}), frozenset({"wave", "carry"}),
+    ]  # fmt: skip
+    wave = figures(codes, values, DOING)["actions"]["wave"]
+    ratings = [
+        [None if one is None else "wave" in one for one in row]
+        for row in as_ratings(codes, values)
+    ]
+    assert wave["alpha"]["value"] == pytest.approx(krippendorff_alpha(ratings).value, abs=1e-6)
+    assert wave["ac1"]["value"] == pytest.approx(gwet_ac1(ratings).value, abs=1e-6)
+    assert wave["percent"]["value"] == pytest.approx(percent_agreement(ratings).value, abs=1e-6)
+    for name in ("alpha", "ac1", "percent"):
+        low, high = wave[f"{name}_interval"]
+        assert low < wave[name]["value"] < high
+    assert figures(codes, values, DOING)["actions"]["wave"] == wave
+
+
+def test_an_action_nobody_chose_is_not_defined_but_its_raw_agreement_is():
+    sit = figures([[0, 1], [0, 1]], ["stand", "walk"], POSTURE)["actions"]["sit"]
+    assert sit["alpha"]["reason"] == sit["ac1"]["reason"] == "only one category was used"
+    assert sit["percent"]["value"] == 1.0
+    assert sit["ac1_interval"] is None
+
+
+def test_the_confusion_matrix_counts_each_pair_of_answers_both_ways():
+    found = figures(
+        [[1, 0, 1, 2], [0, 0, 1, UNANSWERED]], ["walk", "stand", "unknown"], POSTURE
+    )
+    assert found["confusion"] == {
+        "values": ["stand", "walk", "unknown"], "table": [[2, 1, 0], [1, 2, 0], [0, 0, 0]]
+    }  # fmt: skip
+    assert found["differences"] == [{"a": "walk", "b": "stand", "count": 1}]
+    assert figures([[0], [0]], SETS, DOING)["confusion"] is None
+
+
+def test_a_pair_has_the_figures_of_its_own_answers():
+    codes = random_codes()
+    block = Block(("ann", "bob", "eve"), codes, np.arange(60))
+    pair = of_pair([block], "ann", "eve")
+    values = ["stand", "walk", "sit"]
+    found = brief_figures(pair, values, POSTURE, seed=1, resamples=0)
+    ratings = as_ratings(codes[[0, 2]], values)
+    assert found["alpha"]["value"] == pytest.approx(krippendorff_alpha(ratings).value, abs=1e-6)
+    assert found["kappa"]["value"] == pytest.approx(cohen_kappa(*ratings).value, abs=1e-6)
+    assert of_pair([block], "ann", "joe") == []
+
+
+def test_an_annotator_is_compared_with_each_peer_at_each_unit():
+    codes = np.array([[0, 1, 2], [0, 1, 0], [1, 1, ABSENT]])
+    block = Block(("ann", "bob", "eve"), codes, np.arange(3))
+    found = brief_figures(
+        with_peers([block], "ann"), ["stand", "walk", "sit"], POSTURE, seed=1, resamples=0
+    )
+    assert found["rated_by_two"] == 5
+    assert found["percent"]["value"] == pytest.approx(3 / 5)

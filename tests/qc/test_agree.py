@@ -57,6 +57,18 @@ def group(figures, name):
     return next(one for one in figures["groups"] if one["name"] == name)
 
 
+def without_intervals(figures):
+    if isinstance(figures, list):
+        return [without_intervals(one) for one in figures]
+    if not isinstance(figures, dict):
+        return figures
+    return {
+        key: without_intervals(one)
+        for key, one in figures.items()
+        if not key.endswith("_interval")
+    }
+
+
 def test_a_clip_is_ready_when_all_its_tasks_have_answers(runs, annotators):
     first, second = answered(runs[0], annotators, WALK, SIT)
     answered(runs[1], annotators, WALK, None)
@@ -220,8 +232,7 @@ def test_a_dataset_of_one_clip_has_the_figures_of_the_clip(dataset, runs, annota
     clip, whole = reported().figures, dataset_agreement(dataset)
     for name in ("posture", "doing"):
         one, other = group(clip, name), group(whole, name)
-        del one["ac1_interval"], other["ac1_interval"]
-        assert one == other
+        assert without_intervals(one) == without_intervals(other)
     assert clip["boxes"] == whole["boxes"]
 
 

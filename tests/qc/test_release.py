@@ -446,7 +446,8 @@ def test_the_card_says_how_far_annotators_agree(dataset):
         report_agreement(report.pk)
     text = files_of(made(dataset))["README.md"].decode()
     assert "on the 3 of 3 clips that two or more annotated. Boxes: F1 1.00" in text
-    assert "| posture | 9 | 1.00 | not defined: only one category was used | 1.00 |" in text
+    undefined = "not defined: only one category was used"
+    assert f"| posture | 9 | 1.00 | {undefined} | {undefined} |" in text
 
 
 @pytest.mark.parametrize("whose", ["dataset", "annotator"])

@@ -1,0 +1,204 @@
+"""Agreement as sums over persons, so that persons can be drawn again for intervals.
+
+Everything that percent agreement, alpha and AC1 need of a unit is how many of its m ratings
+have each value. Added up over the units of a person and then over persons they give the figure;
+added up over persons drawn with replacement they give one resample of it. The formulas and
+their sources stand in `agreement`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from qc.core.tables import Codes, Floats
+
+Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the person of each unit
+
+UNITS_AT_ONCE = 20_000  # to bound memory
+CHUNK = 50  # resamples at a time, likewise
+INTERVAL = (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over units; each array has a row for each person, or for each resample.
+
+    Attributes:
+        rated: Units with a rating, shape `(n,)`.
+        pairable: Units with two or more.
+        agreement: Raw agreement of those, summed.
+        apart: Distance of the ordered pairs of a unit over m - 1, summed.
+        shares: Each value's share of a unit's ratings, summed over `rated`, shape `(n, V)`.
+        values: Ratings of each value in `pairable` units, shape `(n, V)`.
+    """
+
+    rated: Floats
+    pairable: Floats
+    agreement: Floats
+    apart: Floats
+    shares: Floats
+    values: Floats
+
+    def weighted(self, times: Any) -> "Sums":
+        """The sums of each row of `times`, shape `(resamples, n)`."""
+        return Sums(**{name: times @ one for name, one in vars(self).items()})
+
+    def plus(self, more: "Sums") -> "Sums":
+        return Sums(**{name: one + getattr(more, name) for name, one in vars(self).items()})
+
+    def together(self) -> "Sums":
+        """One row of everything."""
+        return self.weighted(np.ones((1, len(self.rated))))
+
+
+class Intervals(NamedTuple):
+    """95 % intervals; None where there is too little to draw from."""
+
+    percent: list[float] | None
+    alpha: list[float] | None
+    ac1: list[float] | None
+
+
+def unit_sums(counts: Floats, distances: Floats) -> Sums:
+    """The sums of single units.
+
+    Args:
+        counts: How many raters gave each value, shape `(units, V)`.
+        distances: Of the values, shape `(V, V)`.
+    """
+    ratings = counts.sum(axis=1)
+    pairable = ratings >= 2
+    pairs = np.where(pairable, ratings * (ratings - 1), 1)
+    return Sums(
+        rated=(ratings > 0).astype(np.float64),
+        pairable=pairable.astype(np.float64),
+        agreement=(counts * (counts - 1)).sum(axis=1) / pairs * pairable,
+        apart=((counts @ distances) * counts).sum(axis=1) / np.maximum(ratings - 1, 1),
+        shares=counts / np.maximum(ratings, 1)[:, None],
+        values=counts * pairable[:, None],
+    )
+
+
+def person_sums(parts: Parts, distances: Floats) -> tuple[Sums, NDArray[np.int64]]:
+    """The sums of each person that was rated at all, and the persons' numbers, ascending.
+
+    Args:
+        parts: Codes `(raters, units)` and the person of each unit.
+        distances: Of the values that codes are places of.
+    """
+    size, numbers = len(distances), rated_persons(parts)
+    count = len(numbers)
+    narrow, wide = np.zeros(count), np.zeros((count, size))
+    total = Sums(narrow, narrow, narrow, narrow, wide, wide)
+    for codes, persons in in_parts(parts):
+        kept = (codes >= 0).any(axis=0)
+        places = np.searchsorted(numbers, persons[kept])
+        found = unit_sums(value_counts(codes[:, kept], size=size), distances)
+        members = csr_array(
+            (np.ones(len(places)), (places, np.arange(len(places)))),
+            shape=(count, len(places)),
+        )
+        total = total.plus(found.weighted(members))
+    return total, numbers
+
+
+def rated_persons(parts: Parts) -> NDArray[np.int64]:
+    """Numbers of the persons of whom anything was said, ascending."""
+    rated = [persons[(codes >= 0).any(axis=0)] for codes, persons in parts]
+    return np.unique(np.concatenate(rated)) if rated else np.empty(0, dtype=np.int64)
+
+
+def value_counts(codes: Codes, *, size: int) -> Floats:
+    """How many raters gave each value, shape `(units, size)`; codes below 0 are missing.
+
+    >>> value_counts(np.array([[0, 1], [0, -1]]), size=2)
+    array([[2., 0.],
+           [0., 1.]])
+    """
+    units = np.arange(codes.shape[1])
+    counts = np.zeros((codes.shape[1], size))
+    for row in codes:
+        seen = row >= 0
+        counts[units[seen], row[seen]] += 1
+    return counts
+
+
+def percent_rows(sums: Sums) -> Floats:
+    """Raw agreement of each row; nan where no unit is pairable."""
+    return ratio(sums.agreement, sums.pairable)
+
+
+def alpha_rows(sums: Sums, distances: Floats) -> Floats:
+    """Krippendorff's alpha of each row; nan where only one value was used."""
+    expected = ((sums.values @ distances) * sums.values).sum(axis=1)
+    total = sums.values.sum(axis=1)
+    return 1 - ratio(sums.apart * (total - 1), expected)
+
+
+def ac1_rows(sums: Sums, *, categories: int) -> Floats:
+    """Gwet's AC1 of each row; nan where only one category was used."""
+    shares = ratio(sums.shares, sums.rated[:, None])
+    chance = (shares * (1 - shares)).sum(axis=1) / max(categories - 1, 1)
+    several = ((sums.shares > 0).sum(axis=1) >= 2) & (categories >= 2)
+    return np.where(several, 1 - ratio(1 - percent_rows(sums), 1 - chance), np.nan)
+
+
+def intervals(
+    sums: Sums, distances: Floats, *, categories: int, seed: int, resamples: int
+) -> Intervals:
+    """95 % of the figures of persons drawn again with replacement lie in these.
+
+    Resamples in which a figure is not defined are left out of its interval.
+    """
+    if resamples < 1 or (sums.pairable > 0).sum() < 2:
+        return Intervals(None, None, None)
+    drawn: list[tuple[Floats, Floats, Floats]] = []
+    for times in draws(len(sums.rated), seed=seed, resamples=resamples):
+        part = sums.weighted(times)
+        drawn.append(
+            (
+                percent_rows(part),
+                alpha_rows(part, distances),
+                ac1_rows(part, categories=categories),
+            )
+        )
+    return Intervals(*(bounds(np.concatenate(one)) for one in zip(*drawn, strict=True)))
+
+
+def draws(count: int, *, seed: int, resamples: int) -> Iterator[Floats]:
+    """How often each of `count` persons is drawn, some resamples at a time: `(k, count)`."""
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, CHUNK):
+        rows = min(CHUNK, resamples - start)
+        who = random.integers(count, size=(rows, count))
+        who += np.arange(rows)[:, None] * count
+        times = np.bincount(who.ravel(), minlength=rows * count)
+        yield times.reshape(rows, count).astype(np.float64)
+
+
+def in_parts(parts: Parts) -> Iterator[tuple[Codes, NDArray[np.int64]]]:
+    """The same units, a bounded number of them at a time."""
+    for codes, persons in parts:
+        for start in range(0, codes.shape[1], UNITS_AT_ONCE):
+            here = slice(start, start + UNITS_AT_ONCE)
+            yield codes[:, here], persons[here]
+
+
+def bounds(values: Floats) -> list[float] | None:
+    """The 95 % interval of resampled values, nan left out; None if nothing is left."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return None
+    low, high = np.percentile(defined, INTERVAL)
+    return [round(float(low), 6), round(float(high), 6)]
+
+
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """`part / whole`, nan where `whole` is not above 0."""
+    empty = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    result: Floats = np.divide(part, whole, out=empty, where=whole > 0)
+    return result

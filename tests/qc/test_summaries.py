@@ -1,0 +1,184 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from annotation.models import Pull
+from datasets.stages import Stage
+from qc.models import AgreementReport, AgreementSummary
+from qc.services.agree import (
+    PeriodError,
+    days_of,
+    order_period,
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+WALK = {"posture": "walk", "doing": []}
+SIT = {"posture": "sit", "doing": ["wave"]}
+NAMES = ("ann", "bob", "eve")
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+@pytest.fixture
+def tasks(dataset):
+    """Three clips with three annotators; eve says otherwise than ann and bob."""
+    annotators = [make_annotator(dataset, name) for name in NAMES]
+    tasks = []
+    for clip in make_clips(make_video(dataset, "aisle")):
+        run = make_run(clip)
+        for who, said in zip(annotators, (WALK, WALK, SIT), strict=True):
+            tasks.append(make_task(run, who))
+            make_pull(tasks[-1], said)
+    return tasks
+
+
+def reported():
+    plan_reports()
+    for pk in AgreementReport.objects.claimable().values_list("pk", flat=True):
+        report_agreement(pk)
+
+
+def summarised():
+    reported()
+    plan_summaries()
+    for pk in AgreementSummary.objects.claimable().values_list("pk", flat=True):
+        summarise(pk)
+    return AgreementSummary.objects.order_by("-pk").first()
+
+
+def group(figures, name):
+    return next(one for one in figures["groups"] if one["name"] == name)
+
+
+def came(clip, moment):
+    Pull.objects.filter(task__clip=clip).update(created_at=moment)
+
+
+def test_a_summary_waits_until_all_reports_that_were_ordered_are_there(tasks):
+    plan_reports()
+    assert plan_summaries() == 0
+    reported()
+    assert (plan_summaries(), plan_summaries()) == (1, 0)
+
+
+def test_a_summary_has_every_pair_and_every_annotator(dataset, tasks):
+    figures = summarised().figures
+    assert [(one["a"], one["b"]) for one in figures["pairs"]] == [
+        ("ann", "bob"), ("ann", "eve"), ("bob", "eve"),
+    ]  # fmt: skip
+    alike, apart = figures["pairs"][:2]
+    assert group(alike, "posture")["percent"]["value"] == 1.0
+    assert group(alike, "posture")["alpha"]["reason"] == "only one category was used"
+    assert group(apart, "posture")["percent"]["value"] == 0.0
+    assert apart["alpha"]["value"] < 0
+    assert [one["name"] for one in figures["people"]] == list(NAMES)
+    ann, _, eve = figures["people"]
+    assert group(ann, "posture")["percent"]["value"] == 0.5
+    assert group(eve, "posture")["percent"]["value"] == 0.0
+    assert group(ann, "posture")["ac1_interval"] is not None
+    assert ann["flips"]["value"] == 0.0
+    assert [one["clip"] for one in ann["points"]] == [
+        "aisle-c0000",
+        "aisle-c0001",
+        "aisle-c0002",
+    ]
+    assert ann["points"][0]["compared"] > 0
+    assert figures["reports"] == list(AgreementReport.objects.values_list("pk", flat=True))
+    json.dumps(figures, allow_nan=False)
+
+
+def test_error_rates_tell_who_stands_alone(tasks):
+    rates = summarised().figures["error_rates"]["posture"]
+    [estimate] = rates["estimates"]
+    assert estimate["classes"] == ["stand", "walk", "sit", "unknown"]
+    walk = estimate["classes"].index("walk")
+    assert estimate["confusion"]["ann"][walk][walk] > 0.9
+    assert estimate["confusion"]["eve"][walk][walk] < 0.1
+    assert rates["beside"]["units"] == rates["beside"]["alike"] > 0
+
+
+def test_a_newer_summary_takes_the_place_of_the_old_one(dataset, tasks):
+    old = summarised()
+    make_pull(tasks[2], WALK)
+    new = summarised()
+    assert new.pk != old.pk
+    assert list(AgreementSummary.objects.all()) == [new]
+    changed = group(new.figures, "posture")["percent"]["value"]
+    assert changed > group(old.figures, "posture")["percent"]["value"]
+
+
+def test_nothing_new_orders_nothing(tasks):
+    summarised()
+    assert plan_summaries() == 0
+
+
+def test_summarising_twice_changes_nothing(tasks):
+    summary = summarised()
+    assert summarise(summary.pk) is None
+    AgreementSummary.objects.filter(pk=summary.pk).update(stage=Stage.WAITING)
+    assert summarise(summary.pk).figures == summary.figures
+
+
+def test_a_summary_in_other_hands_is_left_alone(tasks):
+    reported()
+    plan_summaries()
+    summary = AgreementSummary.objects.get()
+    AgreementSummary.objects.claim(summary.pk)
+    assert summarise(summary.pk) is None
+
+
+def test_a_dataset_that_nobody_answered_gets_no_summary(dataset):
+    assert plan_summaries() == 0
+
+
+def test_a_period_has_the_clips_whose_last_answers_came_in_it(dataset, tasks):
+    for day, task in zip((5, 15, 25), tasks[::3], strict=True):
+        came(task.clip, datetime(2026, 1, day, 23, 59, tzinfo=UTC))
+    reported()
+    summary = order_period(dataset, "2026-01-01/2026-01-15")
+    assert order_period(dataset, "2026-01-01/2026-01-15") == summary
+    figures = summarise(summary.pk).figures
+    assert figures["clips"] == 2
+    assert summarised().figures["clips"] == 3
+    assert AgreementSummary.objects.count() == 2
+
+
+def test_an_empty_period_has_reasons_and_no_numbers(dataset, tasks):
+    reported()
+    figures = summarise(order_period(dataset, "2001-01-01/2001-12-31").pk).figures
+    assert figures["clips"] == 0
+    assert group(figures, "posture")["alpha"]["value"] is None
+    assert (figures["pairs"], figures["people"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("period", "sentence"),
+    [("2026-01-01", "is no period"), ("a/b", "is no period"),
+     ("2026-02-01/2026-01-01", "before it begins")],
+)  # fmt: skip
+def test_what_is_no_period_is_refused(dataset, period, sentence):
+    with pytest.raises(PeriodError, match=sentence):
+        order_period(dataset, period)
+
+
+def test_a_period_includes_its_last_day():
+    since, until = days_of("2026-01-01/2026-01-31")
+    assert (since.day, until.day) == (1, 31)
