@@ -25,10 +25,10 @@ from qc.selectors.releases import is_moving, release_rows
 from qc.selectors.review import open_keys, pending, pending_rows, questions
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
+from qc.services.adjudicate import AdjudicationError, adjudicate
 from qc.services.agree import dataset_agreement
 from qc.services.release import order_release
 from qc.services.review import ReviewError, approve, reject
-from qc.services.settle import AdjudicationError, adjudicate
 
 QUESTIONS_ON_A_PAGE = 10
 KEEP_FIGURES = 24 * 3600  # seconds
