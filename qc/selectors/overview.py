@@ -14,7 +14,8 @@ from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage, StagedQuerySet
 from qc.models import AgreementReport, Consensus, Release, Review
-from qc.selectors.states import judged, newest_consensuses, pending_tasks
+from qc.selectors.questions import question_count
+from qc.selectors.states import judged, pending_tasks
 from tracking.models import Bundle, Linking, TrackingRun
 
 ROWS_SHOWN = 8
@@ -338,6 +339,6 @@ def navigation(dataset: Dataset) -> dict[str, int]:
         "clips": Clip.objects.of(dataset).count(),
         "tasks": AnnotationTask.objects.of(dataset).count(),
         "pending": pending_tasks(dataset).count(),
-        "questions": newest_consensuses(dataset).aggregate(n=Sum("open_count"))["n"] or 0,
+        "questions": question_count(dataset),
         "releases": Release.objects.filter(dataset=dataset).count(),
     }

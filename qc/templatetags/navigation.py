@@ -32,6 +32,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
 )
 BELONGS_TO = {
     "qc:clip": "qc:clips",
+    "qc:decisions": "qc:questions",
     "datasets:upload": "datasets:videos",
     "annotation:plan": "qc:tasks",
 }
