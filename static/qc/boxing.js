@@ -15,7 +15,8 @@ export class Boxing {
   }
 
   begin(box) {
-    this.box = [...box];
+    const { width, height } = this.player.scene;
+    this.box = box.map((side, place) => Math.max(0, Math.min(side, place % 2 ? height : width)));
     this.player.overlay = this;
     this.player.canvas.classList.add("boxing-now");
     this.player.paint();

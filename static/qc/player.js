@@ -1,5 +1,6 @@
-// The clip player. Picture and boxes are painted onto one canvas for the very frame that the
-// browser presents (requestVideoFrameCallback), so that a box never runs ahead of its picture.
+// The clip player. Picture and boxes are painted onto one canvas, and the boxes are those of the
+// very picture painted: it is taken from the video as a VideoFrame, which knows its own time. (At
+// double speed requestVideoFrameCallback was seen to be one frame behind what is drawn.)
 // Frames are 0-based; frame n is shown from n/rate s on, so seeking aims at its middle.
 // Events: "frame" when another frame is on the screen, "paint" after each painting.
 
@@ -145,18 +146,22 @@ export class Player extends EventTarget {
     return Math.floor(this.video.currentTime * this.scene.frame_rate + 0.001);
   }
 
+  // Paint what is on the screen: frame `at`, if the picture itself does not tell otherwise.
   present(at) {
-    this.frame = Math.max(0, Math.min(at, this.scene.frame_count - 1));
+    this.frame = this.inside(at);
     this.paint();
     this.dispatchEvent(new Event("frame"));
-    if (this.loop && !this.video.paused && (at >= this.loop.stop - 1 || at < this.loop.start)) {
-      this.go(this.loop.start);
-    }
+    const { loop, frame } = this;
+    if (loop && !this.video.paused && (frame >= loop.stop - 1 || frame < loop.start)) this.go(loop.start);
+  }
+
+  inside(frame) {
+    return Math.max(0, Math.min(frame, this.scene.frame_count - 1));
   }
 
   // One seek at a time; the newest wish is carried out when the one under way has ended.
   go(at) {
-    this.wanted = Math.max(0, Math.min(at, this.scene.frame_count - 1));
+    this.wanted = this.inside(at);
     if (!this.settled) return;
     this.settled = false;
     this.target = this.wanted;
@@ -329,17 +334,36 @@ export class Player extends EventTarget {
 
   // Painting
 
+  // The picture on the screen, and its frame number; null if there is none, or none is certain.
+  takePicture() {
+    const { video } = this;
+    if (!video.videoWidth || video.readyState < 2) return null;
+    if (!globalThis.VideoFrame) return video.seeking ? null : { image: video, frame: this.frame, close() {} };
+    try {
+      const image = new VideoFrame(video);
+      return { image, frame: this.inside(this.frameOf(image.timestamp / 1e6)), close: () => image.close() };
+    } catch {
+      return null; // the video has no picture yet
+    }
+  }
+
   paint() {
-    const { video, paper, canvas } = this;
-    if (!video.videoWidth || video.seeking || video.readyState < 2) return; // not known which picture
+    const { paper, canvas, video } = this;
     const begun = performance.now();
+    const picture = this.takePicture();
+    if (!picture) return;
+    const isNew = picture.frame !== this.frame;
+    this.frame = picture.frame;
     const view = this.view();
     paper.clearRect(0, 0, canvas.width, canvas.height);
-    paper.drawImage(video, view.left, view.top, video.videoWidth * view.scale, video.videoHeight * view.scale);
+    const [wide, tall] = [video.videoWidth * view.scale, video.videoHeight * view.scale];
+    paper.drawImage(picture.image, view.left, view.top, wide, tall);
+    picture.close();
     this.boxesShown = this.shown.boxes ? this.paintPeople(view) : 0;
     this.overlay?.paint(paper, view);
     this.painted += 1;
     this.paintTime += performance.now() - begun;
+    if (isNew) this.dispatchEvent(new Event("frame"));
     this.dispatchEvent(new Event("paint"));
   }
 

@@ -100,6 +100,7 @@ const present = (element) => {
     return;
   }
   showNames();
+  for (const part of element.querySelectorAll(".alike")) part.hidden = false;
   const { clip } = element.dataset;
   if (player.clip !== clip) {
     wind(element);
@@ -185,7 +186,8 @@ const decide = (form, { alike = false, text }) => {
   const element = current;
   if (!element) return;
   const url = element.querySelector("form").action;
-  const also = alike ? secondsOf(element) : [];
+  const isAlike = alike || element.querySelector("[data-set=alike]")?.checked;
+  const also = isAlike ? secondsOf(element) : [];
   for (const second of also) form.append("second", second);
   const stem = keyOf(element).slice(0, keyOf(element).lastIndexOf("."));
   const record = { element, keys: [keyOf(element), ...also.map((second) => `${stem}.${second}`)] };
