@@ -36,6 +36,35 @@ class VerdictForm(forms.Form):
         return cleaned
 
 
+class ThresholdForm(forms.Form):
+    """How well a task must agree to be approved unseen."""
+
+    alpha = forms.FloatField(
+        label="Lowest alpha of a group, at least", initial=0.8, min_value=0, max_value=1,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text="0.8: rely on it; 0.667: tentative conclusions only.",
+    )  # fmt: skip
+    f1 = forms.FloatField(
+        label="Boxes matched, F1, at least", initial=0.9, min_value=0, max_value=1,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text="With the annotator whose boxes match least.",
+    )  # fmt: skip
+
+
+class OpinionForm(forms.Form):
+    """Which clips a third opinion is asked on, and of whom."""
+
+    clips = forms.MultipleChoiceField(error_messages={"required": "Tick at least one clip."})
+    annotators = forms.MultipleChoiceField(
+        error_messages={"required": "Tick at least one annotator."}
+    )
+
+    def __init__(self, data: Any, *, clips: list[str], annotators: list[str]) -> None:
+        super().__init__(data)
+        for name, choices in (("clips", clips), ("annotators", annotators)):
+            self.fields[name].choices = [(one, one) for one in choices]  # type: ignore[attr-defined]
+
+
 class AdjudicationForm(forms.Form):
     """A reviewer's answer to one question, at one keyframe or at several alike.
 

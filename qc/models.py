@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import F, Q
 
-from annotation.models import AnnotationTask, Pull
+from annotation.models import AnnotationTask, Annotator, Pull
 from datasets.models import Clip, Dataset
 from datasets.stages import StagedModel, StagedQuerySet
 
@@ -209,6 +209,38 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.verdict}"
+
+
+class Comment(models.Model):
+    """What somebody says about a task; it changes nothing."""
+
+    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="comments")
+    text = models.TextField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    written_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["task", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.task}: {self.text[:40]}"
+
+
+class ThirdOpinion(StagedModel):
+    """A clip on which two disagree, and whom to ask; its stage is the giving out."""
+
+    clip = models.OneToOneField(Clip, models.CASCADE, related_name="third_opinion")
+    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="third_opinions")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    asked_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ClipWorkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.clip} to {self.annotator}"
 
 
 class ReleaseQuerySet(StagedQuerySet):

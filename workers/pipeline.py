@@ -16,12 +16,13 @@ import annotation.tasks
 import datasets.tasks
 import qc.tasks
 import tracking.tasks
+import workers.opinions
 from annotation.models import AnnotationTask, Pull
 from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
 from datasets.stages import StagedQuerySet
-from qc.models import AgreementReport, Consensus, Release
+from qc.models import AgreementReport, Consensus, Release, ThirdOpinion
 from qc.services.agree import plan_reports
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, Linking, TrackingRun
@@ -62,6 +63,7 @@ STEPS = (
     Step("read answers", nothing, Pull, annotation.tasks.read_answers),
     Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
     Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),
+    Step("third opinion", nothing, ThirdOpinion, workers.opinions.give_third_opinion),
     Step("release", nothing, Release, qc.tasks.make_release),
 )
 

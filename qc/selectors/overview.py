@@ -13,7 +13,7 @@ from annotation.models import AnnotationTask, Pull
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage, StagedQuerySet
-from qc.models import AgreementReport, Consensus, Release, Review
+from qc.models import AgreementReport, Consensus, Release, Review, ThirdOpinion
 from qc.selectors.questions import question_count
 from qc.selectors.states import judged, pending_tasks
 from tracking.models import Bundle, Linking, TrackingRun
@@ -68,6 +68,9 @@ def kinds(dataset: Dataset) -> list[Kind]:
              "clip__name"),
         Kind("consensus", "qc", "Settling {}", "{} settled", "clips settled",
              "scale", Consensus.objects.filter(**of_clips), "clip__name"),
+        Kind("opinion", "qc", "Asking a third about {}", "A third asked about {}",
+             "third opinions asked for", "users", ThirdOpinion.objects.filter(**of_clips),
+             "clip__name"),
         Kind("release", "qc", "Making release {}", "Release {} made", "releases made",
              "database", Release.objects.filter(dataset=dataset), "number"),
     ]  # fmt: skip

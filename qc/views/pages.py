@@ -15,7 +15,7 @@ from datasets.pages import page_of, retried
 from datasets.ranged import serve_stored
 from datasets.selectors import visible_clips, visible_datasets
 from datasets.stages import StagedQuerySet
-from qc.models import AgreementReport, Consensus, Release
+from qc.models import AgreementReport, Consensus, Release, ThirdOpinion
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.overview import overview as overview_of
@@ -148,6 +148,7 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     rows: dict[str, StagedQuerySet[Any]] = {
         "report": AgreementReport.objects.of(dataset),
         "consensus": Consensus.objects.of(dataset),
+        "opinion": ThirdOpinion.objects.of(dataset),
         "release": Release.objects.filter(dataset=dataset),
     }
     return retried(request, rows.get(kind), dataset=name)
