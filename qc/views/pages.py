@@ -18,6 +18,7 @@ from datasets.stages import StagedQuerySet
 from qc.models import AgreementReport, Consensus, Release, ThirdOpinion
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows
+from qc.selectors.explain import explained
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.releases import is_moving, release_rows
 from qc.selectors.scenes import scene
@@ -65,7 +66,9 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     page = clip_page(dataset, request.user, clip)
     if page is None:
         raise Http404(f"{name} has no clip {clip}.")
-    return render(request, "qc/clip.html", {"dataset": dataset, "page": page})
+    context = {"dataset": dataset, "page": page}
+    context["seconds"] = explained(page.clip, page.beliefs)
+    return render(request, "qc/clip.html", context)
 
 
 @login_required

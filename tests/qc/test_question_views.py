@@ -143,6 +143,24 @@ def test_a_box_is_decided_on(client, reviewer, clip, tasks):
     assert Adjudication.objects.get().box == (90, 100, 160.5, 250)
 
 
+def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    page = text_of(client.get(url("clip", clip.name)))
+    assert '<span class="mut">kim</span> walk' in page
+    assert "mean of kim and lee" in page
+    assert f"{url('questions')}?at={clip.name}.1.posture.2" in page
+    data = {"clip": clip.name, "second": 2, "person_id": 1}
+    why = {"group": "posture", "answer": "sit", "reason": "He has a chair."}
+    client.post(url("decide"), data | why)
+    client.post(url("decide"), data | {"group": "~box", "chosen": "[90, 100, 160, 250]"})
+    page = text_of(client.get(url("clip", clip.name)))
+    assert "Decided by reviewer" in page
+    assert "He has a chair." in page
+    assert "box chosen by reviewer" in page
+    asked = client.get(url("questions"), {"at": f"{clip.name}.1.posture.2"})
+    assert 'data-key="aisle-c0000.1.posture.2"' in text_of(asked)
+
+
 def test_decisions_are_listed_and_taken_back(client, reviewer, clip, tasks):
     client.force_login(reviewer)
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture"}
