@@ -12,12 +12,14 @@ from qc.models import (
     AgreementReport,
     AgreementSummary,
     ClipExport,
+    Comment,
     Consensus,
     ConsensusBox,
     ConsensusLabel,
     HouseRules,
     Release,
     Review,
+    ThirdOpinion,
 )
 
 
@@ -107,6 +109,23 @@ class ClipExportAdmin(MadeByWorkers):
     list_filter = ["stage", "clip__video__dataset"]
     search_fields = ["clip__name"]
     list_select_related = ["clip"]
+
+
+@admin.register(Comment)
+class CommentAdmin(MadeByWorkers):
+    actions: list[str] = []
+    list_display = ["task", "author", "written_at", "text"]
+    list_filter = ["task__clip__video__dataset", "author"]
+    search_fields = ["task__clip__name", "task__annotator__name", "text"]
+    list_select_related = ["task__clip", "task__annotator", "author"]
+
+
+@admin.register(ThirdOpinion)
+class ThirdOpinionAdmin(MadeByWorkers):
+    list_display = ["clip", "annotator", "asked_by", "asked_at", "stage", "error"]
+    list_filter = ["stage", "clip__video__dataset"]
+    search_fields = ["clip__name", "annotator__name"]
+    list_select_related = ["clip", "annotator", "asked_by"]
 
 
 @admin.register(Release)

@@ -1,5 +1,6 @@
 """What reviewers type, checked."""
 
+import math
 from typing import Any
 
 from django import forms
@@ -9,6 +10,8 @@ from datasets.models import ActionGroup, Dataset
 from qc.core.formats import FORMATS
 from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.models import Review
+from qc.selectors.questions import BOX as BOX_QUESTION
+from qc.selectors.questions import PERSON as PERSON_QUESTION
 
 PERSON, NOT_A_PERSON = "person", "not-a-person"
 
@@ -35,49 +38,95 @@ class VerdictForm(forms.Form):
         return cleaned
 
 
+class ThresholdForm(forms.Form):
+    """How well a task must agree to be approved unseen."""
+
+    alpha = forms.FloatField(
+        label="Lowest alpha of a group, at least", initial=0.8, min_value=0, max_value=1,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text="0.8: rely on it; 0.667: tentative conclusions only.",
+    )  # fmt: skip
+    f1 = forms.FloatField(
+        label="Boxes matched, F1, at least", initial=0.9, min_value=0, max_value=1,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text="With the annotator whose boxes match least.",
+    )  # fmt: skip
+
+
+class OpinionForm(forms.Form):
+    """Which clips a third opinion is asked on, and of whom."""
+
+    clips = forms.MultipleChoiceField(error_messages={"required": "Tick at least one clip."})
+    annotators = forms.MultipleChoiceField(
+        error_messages={"required": "Tick at least one annotator."}
+    )
+
+    def __init__(self, data: Any, *, clips: list[str], annotators: list[str]) -> None:
+        super().__init__(data)
+        for name, choices in (("clips", clips), ("annotators", annotators)):
+            self.fields[name].choices = [(one, one) for one in choices]  # type: ignore[attr-defined]
+
+
 class AdjudicationForm(forms.Form):
-    """A reviewer's answer to one open question."""
+    """A reviewer's answer to one question, at one keyframe or at several alike.
+
+    The answer is either ticked (`answer`, once for each action) or one of the buttons
+    (`chosen`, the same as JSON); for the question where, four pixels as JSON.
+    """
 
     clip = forms.SlugField()
-    second = forms.IntegerField(min_value=0)
+    second = forms.TypedMultipleChoiceField(coerce=int)
     person_id = forms.IntegerField(min_value=1)
     group = forms.CharField(required=False)
-    answer = forms.MultipleChoiceField(
-        required=False, error_messages={"invalid_choice": "%(value)s is no answer to this."}
-    )
+    chosen = forms.JSONField(required=False)
+    answer = forms.MultipleChoiceField(required=False)
     reason = forms.CharField(required=False, max_length=2000)
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data)
         self.dataset = dataset
         self.one = True
-        self.fields["answer"].choices = self._choices(data.get("group", ""))  # type: ignore[attr-defined]
+        seconds = [(one, one) for one in data.getlist("second") if one.isdecimal()]
+        self.fields["second"].choices = seconds  # type: ignore[attr-defined]
+        self.choices = self._choices(data.get("group", ""))
+        self.fields["answer"].choices = [(name, name) for name in self.choices]  # type: ignore[attr-defined]
 
-    def _choices(self, name: str) -> list[tuple[str, str]]:
-        if not name:
-            return [(PERSON, "a person"), (NOT_A_PERSON, "not a person")]
+    def _choices(self, name: str) -> list[str]:
+        if name in ("", PERSON_QUESTION):
+            return [PERSON, NOT_A_PERSON]
         group = self.dataset.groups.filter(name=name).first()
         if group is None:
             return []
-        names = list(group.actions.values_list("name", flat=True))
         self.one = group.choice == ActionGroup.Choice.ONE
-        return [(name, name) for name in (*names, "unknown")]
+        return [*group.actions.values_list("name", flat=True), "unknown"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("group") == BOX_QUESTION:
+            if not _is_box(cleaned.get("chosen")):
+                self.add_error("chosen", "Choose a box, or draw one.")
+            return cleaned
+        if (chosen := cleaned.get("chosen")) is not None:
+            known = isinstance(chosen, list) and all(name in self.choices for name in chosen)
+            if not known:
+                self.add_error("chosen", f"{chosen} is no answer to this.")
+            cleaned["answer"] = chosen
         if self.one and "answer" in cleaned and len(cleaned["answer"]) != 1:
             self.add_error("answer", "Choose one answer.")
         return cleaned
 
     def decision(self) -> dict[str, Any]:
-        """The arguments of `adjudicate`, but for the clip and the user."""
-        values, answer = self.cleaned_data, self.cleaned_data["answer"]
+        """The arguments of `adjudicate_all`, but for the clip and the user."""
+        values, group = self.cleaned_data, self.cleaned_data["group"]
+        is_on_group = group not in ("", PERSON_QUESTION, BOX_QUESTION)
+        is_on_box = group == BOX_QUESTION
         return {
-            "second": values["second"],
+            "seconds": values["second"],
             "person_id": values["person_id"],
-            "group": values["group"],
-            "actions": answer if values["group"] else [],
-            "is_person": bool(values["group"]) or answer == [PERSON],
+            "group": group if is_on_group else "",
+            "actions": values["answer"] if is_on_group else [],
+            "is_person": is_on_group or is_on_box or values["answer"] == [PERSON],
+            "box": values["chosen"] if is_on_box else None,
             "reason": values["reason"],
         }
 
@@ -147,3 +196,11 @@ class ReleaseForm(forms.Form):
                 name for line in values["authors"].splitlines() if (name := line.strip())
             ),
         )
+
+
+def _is_box(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(isinstance(side, int | float) and math.isfinite(side) for side in value)
+    )

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import F, Q
 
-from annotation.models import AnnotationTask, Pull
+from annotation.models import AnnotationTask, Annotator, Pull
 from datasets.models import Clip, Dataset
 from datasets.stages import StagedModel, StagedQuerySet
 
@@ -113,6 +113,11 @@ class ConsensusBox(models.Model):
     x2 = models.FloatField(help_text="exclusive")
     y2 = models.FloatField(help_text="exclusive")
     drawn_by = models.JSONField(help_text="names of the annotators, sorted")
+    drawn = models.JSONField(default=dict, help_text="{annotator: [x1, y1, x2, y2]}")
+    least_iou = models.FloatField(
+        null=True, help_text="lowest IoU of two annotators' boxes; null if fewer drew one"
+    )
+    is_box_decided = models.BooleanField(default=False, help_text="a reviewer chose the box")
     status = models.CharField(max_length=10, choices=Status)
 
     class Meta:
@@ -156,8 +161,20 @@ class ConsensusLabel(models.Model):
         return f"{self.box} {self.group}: {', '.join(self.actions) or 'none'}"
 
 
+class AdjudicationQuerySet(models.QuerySet):
+    def of(self, dataset: Dataset) -> Self:
+        return self.filter(clip__video__dataset=dataset)
+
+    def standing(self) -> Self:
+        return self.filter(withdrawn_at=None)
+
+
 class Adjudication(models.Model):
-    """A reviewer's decision on one open question; it beats votes and outlives the consensus."""
+    """A reviewer's decision on one open question; it beats votes and outlives the consensus.
+
+    It answers what its fields ask: with a `group`, which actions; with a box, where the person
+    is; with neither, whether it is a person. One that was undone stays, as withdrawn.
+    """
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="adjudications")
     second = models.PositiveIntegerField()
@@ -165,15 +182,47 @@ class Adjudication(models.Model):
     group = models.CharField(max_length=50, blank=True, help_text="empty: is this a person?")
     actions = models.JSONField(default=list, help_text="names of actions, or unknown")
     is_person = models.BooleanField(default=True)
+    x1 = models.FloatField(null=True, help_text="pixels of the standard video; null: no box")
+    y1 = models.FloatField(null=True)
+    x2 = models.FloatField(null=True, help_text="exclusive")
+    y2 = models.FloatField(null=True, help_text="exclusive")
     reason = models.TextField(blank=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     decided_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    withdrawn_at = models.DateTimeField(null=True)
+
+    objects = AdjudicationQuerySet.as_manager()
 
     class Meta:
         ordering = ["clip", "second", "person_id", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(x1=None, y1=None, x2=None, y2=None)
+                | Q(x1__isnull=False, y1__isnull=False, x2__gt=F("x1"), y2__gt=F("y1")),
+                name="decided_box_has_area",
+            ),
+            models.CheckConstraint(
+                condition=Q(x1=None) | Q(group=""), name="decision_on_box_or_group"
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None, withdrawn_by=None)
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False),
+                name="withdrawn_by_somebody",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.clip} {self.second} s person {self.person_id} {self.group}"
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """Where the person is, if that was decided."""
+        if self.x1 is None or self.y1 is None or self.x2 is None or self.y2 is None:
+            return None
+        return self.x1, self.y1, self.x2, self.y2
 
 
 class Review(models.Model):
@@ -195,6 +244,38 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.verdict}"
+
+
+class Comment(models.Model):
+    """What somebody says about a task; it changes nothing."""
+
+    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="comments")
+    text = models.TextField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    written_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["task", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.task}: {self.text[:40]}"
+
+
+class ThirdOpinion(StagedModel):
+    """A clip on which two disagree, and whom to ask; its stage is the giving out."""
+
+    clip = models.OneToOneField(Clip, models.CASCADE, related_name="third_opinion")
+    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="third_opinions")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    asked_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ClipWorkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.clip} to {self.annotator}"
 
 
 class ClipExport(StagedModel):

@@ -1,6 +1,7 @@
 from django.urls import path
 
-from qc import views
+from qc.views import pages as views
+from qc.views import questions, review
 
 app_name = "qc"
 
@@ -11,10 +12,17 @@ urlpatterns = [
     path("datasets/<slug:name>/clips/<slug:clip>/scene.json", views.clip_scene, name="scene"),
     path("datasets/<slug:name>/tasks/", views.tasks, name="tasks"),
     path("datasets/<slug:name>/agreement/", views.agreement, name="agreement"),
-    path("datasets/<slug:name>/review/", views.review, name="review"),
-    path("datasets/<slug:name>/review/verdict/", views.verdict, name="verdict"),
-    path("datasets/<slug:name>/questions/", views.open_questions, name="questions"),
-    path("datasets/<slug:name>/questions/decide/", views.decide, name="decide"),
+    path("datasets/<slug:name>/review/", review.queue, name="review"),
+    path("datasets/<slug:name>/review/verdict/", review.verdict, name="verdict"),
+    path("datasets/<slug:name>/review/threshold/", review.threshold, name="threshold"),
+    path("datasets/<slug:name>/tasks/<int:pk>/", review.task, name="task"),
+    path("datasets/<slug:name>/tasks/<int:pk>/comment/", review.remark, name="comment"),
+    path("datasets/<slug:name>/questions/opinions/", review.opinions, name="opinions"),
+    path("datasets/<slug:name>/questions/", questions.queue, name="questions"),
+    path("datasets/<slug:name>/questions/next/", questions.following, name="following"),
+    path("datasets/<slug:name>/questions/decide/", questions.decide, name="decide"),
+    path("datasets/<slug:name>/questions/undo/", questions.undo, name="undo"),
+    path("datasets/<slug:name>/questions/decisions/", questions.decisions, name="decisions"),
     path("datasets/<slug:name>/releases/", views.releases, name="releases"),
     path("datasets/<slug:name>/releases/new/", views.release_new, name="release-new"),
     path("datasets/<slug:name>/releases/order/", views.release_order, name="release-order"),

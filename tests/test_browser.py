@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser import CHROMIUM, chromium_page
 from tests.running import (
     answer,
     boxes_brought_along,
@@ -18,9 +18,7 @@ from tests.running import (
     wait_until,
 )
 
-CHROMIUM = Path("/usr/bin/chromium")
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
-SECONDS = 90
 
 pytestmark = [
     pytest.mark.browser,
@@ -31,42 +29,9 @@ pytestmark = [
 ]
 
 
-@contextmanager
-def a_page(*, expected: str = "") -> Iterator[Page]:
-    """A page of Chromium; what the browser complains about is an error in the end.
-
-    Args:
-        expected: Part of a complaint that is meant to come.
-    """
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(SECONDS * 1000)
-        expect.set_options(timeout=SECONDS * 1000)
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda said: complaints.append(said.text) if said.type == "error" else None,
-        )
-        yield page
-        browser.close()
-    assert not [said for said in complaints if not expected or expected not in said]
-
-
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with a_page() as page:
+    with chromium_page() as page:
         yield page
 
 

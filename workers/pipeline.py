@@ -16,6 +16,7 @@ import annotation.tasks
 import datasets.tasks
 import qc.tasks
 import tracking.tasks
+import workers.opinions
 from annotation.models import AnnotationTask, Pull
 from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
@@ -24,7 +25,14 @@ from datasets.services.delete import remove_leftovers
 from datasets.services.transfer import forget_old_transfers
 from datasets.services.upload import forget_unpacked
 from datasets.stages import StagedQuerySet
-from qc.models import AgreementReport, AgreementSummary, ClipExport, Consensus, Release
+from qc.models import (
+    AgreementReport,
+    AgreementSummary,
+    ClipExport,
+    Consensus,
+    Release,
+    ThirdOpinion,
+)
 from qc.services.agree import plan_reports, plan_summaries
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, Linking, TrackingRun
@@ -73,6 +81,7 @@ STEPS = (
     Step("summarise", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
     Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),
     Step("pictures", nothing, ClipExport, qc.tasks.export_clip),
+    Step("third opinion", nothing, ThirdOpinion, workers.opinions.give_third_opinion),
     Step("release", nothing, Release, qc.tasks.make_release),
 )
 

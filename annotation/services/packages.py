@@ -25,7 +25,14 @@ from datasets.models import Clip, Dataset
 from tracking.core.trackfile import TrackFile, TrackFileError, load
 from tracking.models import TrackingRun
 
-__all__ = ["PackageError", "copy_packages", "group_specs", "plan_tasks", "write_package"]
+__all__ = [
+    "PackageError",
+    "copy_packages",
+    "give_clip",
+    "group_specs",
+    "plan_tasks",
+    "write_package",
+]
 
 README = """\
 {name}
@@ -97,6 +104,23 @@ def plan_tasks(
         ]
         AnnotationTask.objects.bulk_create(tasks)
     return len(tasks)
+
+
+def give_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
+    """Give one clip to one more annotator, who starts from what the others started from.
+
+    A task that is there already stays. Raises PackageError if nobody has the clip.
+    """
+    run = (
+        AnnotationTask.objects.filter(clip=clip).order_by("pk").values_list("run_id", flat=True)
+    )
+    first = run.first()
+    if first is None:
+        raise PackageError(f"nobody has {clip} yet: give it out first")
+    task, _ = AnnotationTask.objects.get_or_create(
+        clip=clip, annotator=annotator, defaults={"run_id": first}
+    )
+    return task
 
 
 def write_package(task_id: int) -> AnnotationTask | None:

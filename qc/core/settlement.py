@@ -8,6 +8,7 @@ reviewer's decision beats all votes.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from annotation.core.labels import UNKNOWN, Answers
 from qc.core.consensus import fuse_boxes, majority, majority_set
 from qc.core.identity import DRAWN_IDS_PER_CLIP, Drawn, PersonAt
+from tracking.core.boxes import pairwise_iou
 
 Status = Literal["agreed", "disputed", "dropped"]
 Rule = Literal["unanimous", "majority", "single", "adjudicated", "open"]
@@ -38,6 +40,7 @@ class Decision(NamedTuple):
 
     is_person: bool | None  # None: not asked
     actions: Mapping[str, Sequence[str]]  # by group
+    box: Sequence[float] | None = None  # None: that of the annotators
 
 
 class SettledLabel(NamedTuple):
@@ -58,6 +61,16 @@ class SettledBox(NamedTuple):
     drawn_by: list[str]
     status: Status
     labels: list[SettledLabel]
+    drawn: Mapping[str, list[float]] = MappingProxyType({})  # box of each who drew one
+    is_box_decided: bool = False
+
+    @property
+    def least_iou(self) -> float | None:
+        """The lowest IoU of two annotators' boxes; None if fewer than two drew one."""
+        if len(self.drawn) < 2:
+            return None
+        boxes = np.array(list(self.drawn.values()))
+        return float(pairwise_iou(boxes, boxes).min())
 
 
 def settle(
@@ -85,11 +98,13 @@ def settle(
     for person in persons:
         rows = list(person.rows)
         said = {annotators[drawn.annotators[row]]: answers[row] for row in rows}
+        boxes = {annotators[drawn.annotators[row]]: drawn.boxes[row].tolist() for row in rows}
         settled.append(
             _settled(
                 (person.second, person.person_id),
                 fuse_boxes(drawn.boxes[rows]),
                 said=dict(sorted(said.items())),
+                drawn=dict(sorted(boxes.items())),
                 annotators=len(annotators),
                 is_proposed=person.person_id < DRAWN_IDS_PER_CLIP,
                 questions=questions,
@@ -102,6 +117,7 @@ def settle(
             place,
             np.array(box, dtype=np.float64),
             said={},
+            drawn={},
             annotators=len(annotators),
             is_proposed=True,
             questions=questions,
@@ -172,6 +188,7 @@ def _settled(
     box: NDArray[np.float64],
     *,
     said: Mapping[str, Answers],
+    drawn: Mapping[str, list[float]],
     annotators: int,
     is_proposed: bool,
     questions: Sequence[Question],
@@ -186,7 +203,10 @@ def _settled(
             for one in questions
         ]
     kept = [label for label in labels if label is not None]
-    return SettledBox(*place, box, list(said), status, kept)
+    decided_box = decision.box if decision else None
+    if decided_box is not None:
+        box = np.array(decided_box, dtype=np.float64)
+    return SettledBox(*place, box, list(said), status, kept, drawn, decided_box is not None)
 
 
 def _status(

@@ -13,8 +13,16 @@ from annotation.models import AnnotationTask, Pull
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage, StagedQuerySet
-from qc.models import AgreementReport, AgreementSummary, Consensus, Release, Review
-from qc.selectors.states import judged, newest_consensuses, pending_tasks
+from qc.models import (
+    AgreementReport,
+    AgreementSummary,
+    Consensus,
+    Release,
+    Review,
+    ThirdOpinion,
+)
+from qc.selectors.questions import question_count
+from qc.selectors.states import judged, pending_tasks
 from tracking.models import Bundle, Linking, TrackingRun
 
 ROWS_SHOWN = 8
@@ -70,6 +78,9 @@ def kinds(dataset: Dataset) -> list[Kind]:
              AgreementSummary.objects.filter(dataset=dataset), "period"),
         Kind("consensus", "qc", "Settling {}", "{} settled", "clips settled",
              "scale", Consensus.objects.filter(**of_clips), "clip__name"),
+        Kind("opinion", "qc", "Asking a third about {}", "A third asked about {}",
+             "third opinions asked for", "users", ThirdOpinion.objects.filter(**of_clips),
+             "clip__name"),
         Kind("release", "qc", "Making release {}", "Release {} made", "releases made",
              "database", Release.objects.filter(dataset=dataset), "number"),
     ]  # fmt: skip
@@ -341,6 +352,6 @@ def navigation(dataset: Dataset) -> dict[str, int]:
         "clips": Clip.objects.of(dataset).count(),
         "tasks": AnnotationTask.objects.of(dataset).count(),
         "pending": pending_tasks(dataset).count(),
-        "questions": newest_consensuses(dataset).aggregate(n=Sum("open_count"))["n"] or 0,
+        "questions": question_count(dataset),
         "releases": Release.objects.filter(dataset=dataset).count(),
     }

@@ -1,17 +1,18 @@
-"""What waits for a reviewer: answers to approve, and questions that annotators left open."""
+"""What waits for a verdict, what speaks for and against it, and a task's history."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from annotation.models import AnnotationTask, Pull
-from datasets.models import ActionGroup, Dataset
-from datasets.stages import Stage
-from qc.models import AgreementReport, ConsensusBox, ConsensusLabel
-from qc.selectors.agreement import TONE_OF_SEVERITY, Figure, lowest_alpha
-from qc.selectors.states import newest_consensuses, pending_tasks
+from django.db.models import Count
 
-MARGIN = 0.35  # of the box's longer side, around the person shown
-SMALLEST_CROP = 64.0  # pixels
+from annotation.models import Annotation, AnnotationTask, Pull
+from datasets.models import Dataset
+from qc.models import AgreementReport, Comment, Review, ThirdOpinion
+from qc.selectors.agreement import TONE_OF_SEVERITY, Figure, figure, lowest_alpha
+from qc.selectors.states import pending_tasks
+
 SECONDS_SHOWN = 5
 
 
@@ -19,6 +20,27 @@ class FindingLine(NamedTuple):
     tone: str
     icon: str
     sentence: str
+    second: int | None  # where to look first; None: everywhere
+
+
+class Changed(NamedTuple):
+    """How a version differs from the one that was judged, in persons at keyframes."""
+
+    answers: int
+    boxes: int
+    added: int
+    removed: int
+
+    @property
+    def sentence(self) -> str:
+        parts = (
+            (self.answers, "answered otherwise"),
+            (self.boxes, "drawn otherwise"),
+            (self.added, "added"),
+            (self.removed, "removed"),
+        )
+        said = ", ".join(f"{count} {word}" for count, word in parts if count)
+        return said or "nothing that counts"
 
 
 @dataclass
@@ -30,179 +52,176 @@ class PendingTask:
     group: str  # the one agreed on least
     figure: Figure | None
     no_figure: str  # why there is none
-    findings: list[FindingLine]
+    boxes: Figure | None  # F1 with the one whose boxes match least
+    findings: list[FindingLine] = field(default_factory=list)
+    judged: Review | None = None  # the last verdict, on an earlier version
+    changed: Changed | None = None  # since then
+    rejections: int = 0
+    comments: int = 0
+
+    @property
+    def is_blocked(self) -> bool:
+        return any(line.tone == "bad" for line in self.findings)
+
+    @property
+    def is_edited_since_approval(self) -> bool:
+        return self.judged is not None and self.judged.verdict == Review.Verdict.APPROVED
+
+    @property
+    def is_back(self) -> bool:
+        return self.judged is not None and self.judged.verdict == Review.Verdict.REJECTED
 
 
 def pending(dataset: Dataset) -> Any:
     """Tasks that wait for a verdict, oldest answers first."""
-    tasks = pending_tasks(dataset).select_related("clip", "annotator")
+    tasks = pending_tasks(dataset).select_related("clip__video", "annotator")
     return tasks.order_by("latest_pull_id")
 
 
 def pending_rows(tasks: list[Any]) -> list[PendingTask]:
-    """`tasks` with their answers and the newest report on their clip; two queries."""
+    """`tasks`, of `judged`, with their answers and the newest report; a few queries in all."""
     pulls = Pull.objects.in_bulk([task.latest_pull_id for task in tasks])
     reports = AgreementReport.objects.done().filter(clip__in={task.clip_id for task in tasks})
     newest = {
-        clip: (groups, findings)
-        for clip, groups, findings in reports.order_by("pk").values_list(
-            "clip", "figures__groups", "figures__findings"
+        clip: (groups, pairs, findings)
+        for clip, groups, pairs, findings in reports.order_by("pk").values_list(
+            "clip", "figures__groups", "figures__boxes__pairs", "figures__findings"
         )
     }
-    return [_pending_row(task, pulls[task.latest_pull_id], newest) for task in tasks]
+    rows = [_pending_row(task, pulls[task.latest_pull_id], newest) for task in tasks]
+    _add_history(rows)
+    return rows
 
 
 def _pending_row(task: Any, pull: Pull, reports: dict[int, Any]) -> PendingTask:
     if task.clip_id not in reports:
-        return PendingTask(task, pull, "", None, "not compared yet", [])
-    groups, findings = reports[task.clip_id]
+        return PendingTask(task, pull, "", None, "not compared yet", None)
+    groups, pairs, findings = reports[task.clip_id]
     group, lowest = lowest_alpha(groups)
     reason = next((one["alpha"]["reason"] for one in groups), "no groups")
-    lines = [
-        FindingLine(*TONE_OF_SEVERITY[one["severity"]], _where(one))
-        for one in findings
-        if one["pull"] == pull.pk
-    ]
-    return PendingTask(task, pull, group, lowest, f"not defined: {reason}", sorted(lines))
+    name = task.annotator.name
+    matched = [figure(pair["f1"]) for pair in pairs or [] if name in (pair["a"], pair["b"])]
+    defined = [one for one in matched if one.value is not None]
+    boxes = min(defined, key=lambda one: one.value or 0.0, default=None)
+    lines = sorted(_line(one) for one in findings if one["pull"] == pull.pk)
+    return PendingTask(task, pull, group, lowest, f"not defined: {reason}", boxes, lines)
 
 
-def _where(finding: dict[str, Any]) -> str:
+def _line(finding: dict[str, Any]) -> FindingLine:
     """The sentence of a finding, and the seconds to look at."""
+    tone, icon = TONE_OF_SEVERITY[finding["severity"]]
     seconds = finding["seconds"]
     if not seconds:
-        return str(finding["sentence"])
+        return FindingLine(tone, icon, str(finding["sentence"]), None)
     shown = ", ".join(map(str, seconds[:SECONDS_SHOWN]))
     more = " and more" if len(seconds) > SECONDS_SHOWN else ""
-    return f"{finding['sentence']} (second {shown}{more})"
+    sentence = f"{finding['sentence']} (second {shown}{more})"
+    return FindingLine(tone, icon, sentence, int(seconds[0]))
 
 
-class Vote(NamedTuple):
-    annotator: str
-    answer: str
+def _add_history(rows: list[PendingTask]) -> None:
+    tasks = [row.task.pk for row in rows]
+    last: dict[int, Review] = {}
+    rejections: dict[int, int] = {}
+    for review in Review.objects.filter(task__in=tasks).select_related("pull").order_by("pk"):
+        last[review.task_id] = review
+        rejected = review.verdict == Review.Verdict.REJECTED
+        rejections[review.task_id] = rejections.get(review.task_id, 0) + rejected
+    said = Comment.objects.filter(task__in=tasks).order_by().values_list("task")
+    comments = dict(said.annotate(count=Count("pk")))
+    edited = [
+        (last[row.task.pk].pull_id, row.pull.pk)
+        for row in rows
+        if row.task.pk in last and last[row.task.pk].pull_id != row.pull.pk
+    ]
+    changes = changes_between(edited)
+    for row in rows:
+        row.comments = comments.get(row.task.pk, 0)
+        row.rejections = rejections.get(row.task.pk, 0)
+        judged = last.get(row.task.pk)
+        if judged is not None and judged.pull_id != row.pull.pk:
+            row.judged, row.changed = judged, changes[row.pull.pk]
 
 
-@dataclass
-class Question:
-    """One thing that a reviewer must say; `group` is None for "is this a person?"."""
+def changes_between(pairs: Collection[tuple[int, int]]) -> dict[int, Changed]:
+    """How versions differ: of pairs (earlier, later) of pulls, by the later; one query.
 
-    box: ConsensusBox
-    group: ActionGroup | None
-    votes: list[Vote]
-    choices: list[str]
-
-    @property
-    def clip(self) -> Any:
-        return self.box.consensus.clip
-
-    @property
-    def key(self) -> str:
-        group = self.group.name if self.group else "person"
-        return f"{self.clip.name}-{self.box.second}-{self.box.person_id}-{group}"
-
-    @property
-    def is_many(self) -> bool:
-        return self.group is not None and self.group.choice == ActionGroup.Choice.MANY
-
-    @property
-    def crop(self) -> str:
-        """The view box of a square around the person, in pixels of the standard video."""
-        box, video = self.box, self.clip.video
-        side = max(box.x2 - box.x1, box.y2 - box.y1) * (1 + 2 * MARGIN)
-        side = max(side, SMALLEST_CROP)
-        left = _inside((box.x1 + box.x2 - side) / 2, side, video.width or 0)
-        top = _inside((box.y1 + box.y2 - side) / 2, side, video.height or 0)
-        return f"{left:.1f} {top:.1f} {side:.1f} {side:.1f}"
-
-    @property
-    def width(self) -> float:
-        return self.box.x2 - self.box.x1
-
-    @property
-    def height(self) -> float:
-        return self.box.y2 - self.box.y1
-
-
-def _inside(start: float, length: float, room: int) -> float:
-    """Move a stretch so that it lies in 0 to `room`, or round its middle if it is longer.
-
-    >>> _inside(-20, 50, 100), _inside(80, 50, 100), _inside(0, 200, 100)
-    (0.0, 50, -50.0)
+    A person at a keyframe is the same if it is on the same track of the file.
     """
-    if length > room:
-        return (room - length) / 2
-    return min(max(start, 0.0), room - length)
-
-
-OpenKey = tuple[str, int, int, str, int]  # clip, second, person, group or "", key of the row
-
-
-def open_keys(dataset: Dataset) -> list[OpenKey]:
-    """Every open question of the newest consensus of each clip, in the order of the footage."""
-    consensuses = newest_consensuses(dataset).filter(open_count__gt=0)
-    boxes = ConsensusBox.objects.filter(
-        consensus__in=consensuses, status=ConsensusBox.Status.DISPUTED
-    )
-    labels = ConsensusLabel.objects.filter(
-        box__consensus__in=consensuses,
-        box__status=ConsensusBox.Status.AGREED,
-        rule=ConsensusLabel.Rule.OPEN,
-    )
-    keys = [
-        (clip, second, person, "", pk)
-        for clip, second, person, pk in boxes.values_list(
-            "consensus__clip__name", "second", "person_id", "pk"
+    said: dict[int, dict[tuple[int, int], tuple[Any, tuple[float, ...]]]] = {}
+    rows = Annotation.objects.filter(pull__in={one for pair in pairs for one in pair})
+    for pull, second, track, answers, *box in rows.values_list(
+        "pull_id", "second", "track", "answers", "x1", "y1", "x2", "y2"
+    ):
+        said.setdefault(pull, {})[second, track] = (answers, tuple(box))
+    found = {}
+    for earlier, later in pairs:
+        before, after = said.get(earlier, {}), said.get(later, {})
+        both = before.keys() & after.keys()
+        found[later] = Changed(
+            answers=sum(before[one][0] != after[one][0] for one in both),
+            boxes=sum(before[one][1] != after[one][1] for one in both),
+            added=len(after.keys() - before.keys()),
+            removed=len(before.keys() - after.keys()),
         )
-    ] + list(
-        labels.values_list(
-            "box__consensus__clip__name", "box__second", "box__person_id", "group", "pk"
-        )
-    )
-    return sorted(keys)
-
-
-def questions(dataset: Dataset, keys: list[OpenKey]) -> list[Question]:
-    """The questions named by `keys`, with who answered what; a fixed number of queries."""
-    groups = {group.name: group for group in dataset.groups.prefetch_related("actions")}
-    boxes = ConsensusBox.objects.select_related("consensus__clip__video").in_bulk(
-        [key[4] for key in keys if not key[3]]
-    )
-    labels = ConsensusLabel.objects.select_related("box__consensus__clip__video").in_bulk(
-        [key[4] for key in keys if key[3]]
-    )
-    names = _annotators({box.consensus.clip_id for box in boxes.values()})
-    found = []
-    for _, _, _, group, pk in keys:
-        if group and group in groups:
-            found.append(_label_question(labels[pk], groups[group]))
-        elif not group:
-            found.append(_box_question(boxes[pk], names))
     return found
 
 
-def _annotators(clips: set[int]) -> dict[int, list[str]]:
-    """Names of those who answered, by clip."""
-    tasks = AnnotationTask.objects.filter(clip__in=clips, pulls__stage=Stage.DONE).distinct()
-    found: dict[int, list[str]] = {}
-    for clip, name in tasks.order_by("annotator__name").values_list("clip", "annotator__name"):
-        found.setdefault(clip, []).append(name)
-    return found
+def above_threshold(dataset: Dataset, *, alpha: float, f1: float) -> list[PendingTask]:
+    """Pending tasks that are good enough to approve unseen, by clip and annotator.
+
+    Good enough: alpha is defined for a group of the clip, and none is below `alpha`; the boxes
+    match those of each other annotator with at least `f1`; no required answer is left unset,
+    and no rule blocks it. What was judged before, or was commented on, is left to be seen.
+    """
+    rows = pending_rows(list(pending(dataset)))
+    return sorted(
+        (row for row in rows if _is_good_enough(row, alpha, f1)),
+        key=lambda row: (row.task.clip.name, row.task.annotator.name),
+    )
 
 
-def _box_question(box: ConsensusBox, names: dict[int, list[str]]) -> Question:
-    everybody = names.get(box.consensus.clip_id, list(box.drawn_by))
-    votes = [Vote(name, "drawn" if name in box.drawn_by else "not drawn") for name in everybody]
-    return Question(box, None, votes, [])
+def _is_good_enough(row: PendingTask, alpha: float, f1: float) -> bool:
+    figures = ((row.figure, alpha), (row.boxes, f1))
+    is_agreed = all(
+        one is not None and one.value is not None and one.value >= least
+        for one, least in figures
+    )
+    is_unseen = row.judged is None and not row.comments
+    return is_agreed and is_unseen and not row.pull.unfinished and not row.is_blocked
 
 
-def _label_question(label: ConsensusLabel, group: ActionGroup) -> Question:
-    votes = [Vote(name, _said(answer)) for name, answer in sorted(label.votes.items())]
-    choices = [action.name for action in group.actions.all()]
-    if group.choice == ActionGroup.Choice.ONE:
-        choices.append("unknown")
-    return Question(label.box, group, votes, choices)
+class Act(NamedTuple):
+    """Something that happened to a task."""
+
+    moment: datetime
+    icon: str
+    tone: str
+    who: str
+    sentence: str
+    text: str
 
 
-def _said(answer: Any) -> str:
-    if isinstance(answer, list):
-        return ", ".join(map(str, answer)) or "none"
-    return "no answer" if answer is None else str(answer)
+def history(task: AnnotationTask) -> list[Act]:
+    """All that happened to `task`, newest first."""
+    name = task.annotator.name
+    acts = [Act(task.created_at, "users", "info", "", f"Given out to {name}", "")]
+    asked = ThirdOpinion.objects.filter(clip=task.clip_id, annotator=task.annotator_id)
+    for one in asked.select_related("asked_by"):
+        who = str(one.asked_by)
+        acts.append(Act(one.asked_at, "users", "info", who, "Asked for a third opinion", ""))
+    for pull in task.pulls.all():
+        sentence = f"Answers, version {pull.version}"
+        acts.append(Act(pull.created_at, "file-check", "info", name, sentence, pull.error))
+    for review in task.reviews.select_related("reviewer", "pull"):
+        is_approval = review.verdict == Review.Verdict.APPROVED
+        icon, tone = ("check", "ok") if is_approval else ("rotate-ccw", "violet")
+        word = "Approved" if is_approval else "Sent back"
+        sentence = f"{word}, version {review.pull.version}"
+        who = str(review.reviewer)
+        acts.append(Act(review.reviewed_at, icon, tone, who, sentence, review.reason))
+    acts += [
+        Act(said.written_at, "info", "grey", str(said.author), "Comment", said.text)
+        for said in task.comments.select_related("author")
+    ]
+    return sorted(acts, reverse=True)

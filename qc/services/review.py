@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from annotation.models import AnnotationTask, Pull
 from datasets.models import Clip, Dataset
-from qc.models import AgreementReport, Review
+from qc.models import AgreementReport, Comment, Review
 from qc.selectors.states import judged
 from qc.services.inspect import findings_of
 
@@ -28,9 +28,11 @@ def approve(
         despite_findings: Approve even what a blocking rule has found something in.
 
     Raises:
-        ReviewError: if a task has no answers, or a rule blocks it.
+        ReviewError: if a task has no answers, a rule blocks it, or it is the reviewer's own
+            work and he or she is no admin of the dataset.
     """
     answered = _with_answers(tasks)
+    _refuse_own(answered, reviewer)
     if not despite_findings:
         _refuse_blocked(answered)
     return _judge(answered, Review.Verdict.APPROVED, reviewer, "")
@@ -45,6 +47,17 @@ def reject(tasks: Iterable[AnnotationTask], *, reviewer: User, reason: str) -> l
     if not reason.strip():
         raise ReviewError("Say why: the annotator reads the reason and goes by it.")
     return _judge(_with_answers(tasks), Review.Verdict.REJECTED, reviewer, reason.strip())
+
+
+def comment(task: AnnotationTask, *, author: User, text: str) -> Comment:
+    """Keep what `author` says about a task; it changes nothing.
+
+    Raises:
+        ReviewError: if nothing is said.
+    """
+    if not text.strip():
+        raise ReviewError("Write the comment first.")
+    return Comment.objects.create(task=task, author=author, text=text.strip())
 
 
 def approved_tasks(dataset: Dataset) -> QuerySet[AnnotationTask]:
@@ -100,6 +113,19 @@ def _judge(tasks: Sequence[Any], verdict: str, reviewer: User, reason: str) -> l
         for task in tasks
         if said.get(task.latest_pull_id) != (verdict, reason)
     )
+
+
+def _refuse_own(tasks: Sequence[Any], reviewer: User) -> None:
+    own = [task for task in tasks if task.annotator.name == reviewer.username]
+    if not own:
+        return
+    run = Dataset.objects.run_by(reviewer).values("pk")
+    left = AnnotationTask.objects.filter(pk__in=[task.pk for task in own])
+    if left.exclude(clip__video__dataset__in=run).exists():
+        raise ReviewError(
+            f"{own[0]} is your own work: another reviewer, or an admin of the dataset, must "
+            "approve it."
+        )
 
 
 def _refuse_blocked(tasks: Sequence[Any]) -> None:

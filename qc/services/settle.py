@@ -4,14 +4,12 @@ A consensus is computed from versions that never change and from adjudications; 
 away and made again. The rules stand in `qc.core.settlement`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
-from django.contrib.auth.models import User
 from django.db import transaction
 
-from annotation.core.labels import UNKNOWN
-from datasets.models import ActionGroup, Clip
+from datasets.models import Clip
 from qc.core.identity import KnownBox, first_drawn_id, gather_persons
 from qc.core.settlement import Decision, Place, SettledBox, open_questions, settle
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
@@ -23,10 +21,6 @@ from qc.services.versions import (
     read_clip_answers,
 )
 from tracking.models import Proposal
-
-
-class AdjudicationError(ValueError):
-    """A decision on something that is not there, or that no one could have meant."""
 
 
 def plan_consensuses() -> int:
@@ -45,73 +39,18 @@ def settle_clip(consensus_id: int) -> Consensus | None:
     return consensus
 
 
-def adjudicate(
-    clip: Clip,
-    *,
-    second: int,
-    person_id: int,
-    group: str = "",
-    actions: Sequence[str] = (),
-    is_person: bool = True,
-    user: User,
-    reason: str = "",
-) -> Adjudication:
-    """Keep a reviewer's decision on one question, and compute the clip's consensus again.
-
-    Args:
-        clip: The clip.
-        second: Keyframe.
-        person_id: As in the clip's consensus.
-        group: The group decided; empty for the question whether there is such a person.
-        actions: Names of the group's actions, or `unknown` alone; none for none.
-        is_person: The answer to the question whether.
-        user: Who decided.
-        reason: Why.
-
-    Raises:
-        AdjudicationError: if there is no such person, group or action.
-    """
-    newest = Consensus.objects.done().filter(clip=clip).order_by("-pk").first()
-    if newest is None:
-        raise AdjudicationError(f"{clip} has no consensus yet: its answers are not all here")
-    if not newest.boxes.filter(second=second, person_id=person_id).exists():
-        raise AdjudicationError(f"{clip} has no person {person_id} at second {second}")
-    if group:
-        _check_actions(clip, group, actions)
-    adjudication = Adjudication.objects.create(
-        clip=clip,
-        second=second,
-        person_id=person_id,
-        group=group,
-        actions=list(actions),
-        is_person=is_person,
-        decided_by=user,
-        reason=reason,
-    )
-    _compute(newest, only=(second, person_id))
-    return adjudication
+def newest_consensus(clip: Clip) -> Consensus | None:
+    """The newest finished consensus of `clip`; None if there is none yet."""
+    return Consensus.objects.done().filter(clip=clip).order_by("-pk").first()
 
 
-def _check_actions(clip: Clip, name: str, actions: Sequence[str]) -> None:
-    dataset = clip.video.dataset
-    group = ActionGroup.objects.filter(dataset=dataset, name=name).first()
-    if group is None:
-        raise AdjudicationError(f"{dataset} has no group of actions called {name}")
-    known = {action.name for action in group.actions.all()}
-    if wrong := [action for action in actions if action not in known | {UNKNOWN}]:
-        raise AdjudicationError(f"{wrong[0]} is not an action of {name}")
-    if UNKNOWN in actions and len(actions) > 1:
-        raise AdjudicationError(f"{name} is unknown or known, not both")
-    if group.choice == ActionGroup.Choice.ONE and len(actions) > 1:
-        raise AdjudicationError(f"only one action of {name} can be true")
-    if len(actions) > group.max_per_person:
-        raise AdjudicationError(f"{name} has {group.max_per_person} actions a person at most")
-    if group.required and group.choice == ActionGroup.Choice.ONE and not actions:
-        raise AdjudicationError(f"{name} needs an answer: an action of it, or {UNKNOWN}")
+def settle_again(consensus: Consensus, places: Collection[Place]) -> None:
+    """Compute the boxes at `places` anew, as the decisions on them want it now."""
+    _compute(consensus, only=places)
 
 
-def _compute(consensus: Consensus, *, only: Place | None = None) -> None:
-    """Replace the boxes and labels of a consensus, or the one box that was decided on."""
+def _compute(consensus: Consensus, *, only: Collection[Place] | None = None) -> None:
+    """Replace the boxes and labels of a consensus, or those that were decided on."""
     answers = read_clip_answers(consensus)
     clip = answers.clip
     questions = questions_of([clip.video.dataset])[clip.video.dataset_id]
@@ -161,23 +100,28 @@ def _proposals(answers: ClipAnswers) -> dict[Place, Sequence[float]]:
 
 
 def _decisions(clip: Clip) -> dict[Place, Decision]:
-    """The newest decision on every question."""
+    """The newest decision on every question, but for those withdrawn."""
     decisions: dict[Place, Decision] = {}
-    for one in Adjudication.objects.filter(clip=clip).order_by("pk"):
+    for one in Adjudication.objects.standing().filter(clip=clip).order_by("pk"):
         place = (one.second, one.person_id)
         there = decisions.get(place, Decision(None, {}))
         if one.group:
             decisions[place] = there._replace(actions={**there.actions, one.group: one.actions})
+        elif one.box is not None:
+            decisions[place] = there._replace(box=one.box)
         else:
             decisions[place] = there._replace(is_person=one.is_person)
     return decisions
 
 
-def _write(consensus: Consensus, boxes: Sequence[SettledBox], *, only: Place | None) -> None:
+def _write(
+    consensus: Consensus, boxes: Sequence[SettledBox], *, only: Collection[Place] | None
+) -> None:
     replaced = ConsensusBox.objects.filter(consensus=consensus)
     if only is not None:
-        replaced = replaced.filter(second=only[0], person_id=only[1])
-        boxes = [box for box in boxes if (box.second, box.person_id) == only]
+        boxes = [box for box in boxes if (box.second, box.person_id) in only]
+        there = replaced.values_list("pk", "second", "person_id")
+        replaced = replaced.filter(pk__in=[pk for pk, *place in there if tuple(place) in only])
     ConsensusLabel.objects.filter(box__in=replaced).delete()
     replaced.delete()
     rows = ConsensusBox.objects.bulk_create(
@@ -190,6 +134,9 @@ def _write(consensus: Consensus, boxes: Sequence[SettledBox], *, only: Place | N
             x2=float(box.box[2]),
             y2=float(box.box[3]),
             drawn_by=box.drawn_by,
+            drawn={name: [round(side, 2) for side in one] for name, one in box.drawn.items()},
+            least_iou=box.least_iou,
+            is_box_decided=box.is_box_decided,
             status=box.status,
         )
         for box in boxes

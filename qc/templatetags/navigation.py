@@ -32,6 +32,10 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
 )
 BELONGS_TO = {
     "qc:clip": "qc:clips",
+    "qc:decisions": "qc:questions",
+    "qc:opinions": "qc:questions",
+    "qc:task": "qc:tasks",
+    "qc:threshold": "qc:review",
     "datasets:upload": "datasets:videos",
     "datasets:delete": "datasets:videos",
     "datasets:delete-video": "datasets:videos",

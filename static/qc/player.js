@@ -1,301 +1,437 @@
-// The clip player: picture and boxes are painted onto one canvas for the very frame that the
-// browser presents (requestVideoFrameCallback), so that a box never runs ahead of its picture.
-// Frames are 0-based; frame n is shown from n/30 s on, so seeking aims at its middle.
-(() => {
-  const player = document.getElementById("player");
-  const video = player.querySelector("video");
-  if (!video) return;
-  const canvas = player.querySelector("canvas");
-  const paper = canvas.getContext("2d");
-  const lanes = player.querySelector(".lanes");
-  const scrub = lanes.querySelector("input[type=range]");
-  const ruler = lanes.querySelector(".ticks svg");
-  const playhead = lanes.querySelector(".playhead");
-  const show = (name) => player.querySelector(`[data-show=${name}]`);
-  const beliefs = [...document.querySelectorAll("[data-second]")];
-  const beliefAt = document.getElementById("belief-at");
-  const beliefNone = document.getElementById("belief-none");
-  const hiddenPersons = new Set();
-  const shown = { boxes: true, labels: true };
-  let scene = { frame_rate: 30, frame_count: Number(scrub.max) + 1, keyframes: [], persons: [], beliefs: {} };
-  let frame = 0; // the one on the screen
-  let wanted = null; // the one that was asked for last
-  let settled = true; // no seek is under way
+// The clip player. Picture and boxes are painted onto one canvas, and the boxes are those of the
+// very picture painted: it is taken from the video as a VideoFrame, which knows its own time. (At
+// double speed requestVideoFrameCallback was seen to be one frame behind what is drawn.)
+// Frames are 0-based; frame n is shown from n/rate s on, so seeking aims at its middle.
+// Events: "frame" when another frame is on the screen, "paint" after each painting.
 
-  const colours = Array.from({ length: 12 }, (_, number) => {
+const DASHES = [[9, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [1, 5]];
+const COLOURS = 12;
+const EMPTY = { frame_rate: 30, frame_count: 1, width: 16, height: 9, keyframes: [], groups: [], persons: [], answers: {} };
+
+export const colourClass = (number) => `p${number % COLOURS}`;
+let palette = null;
+export const colourOf = (number) => {
+  palette ??= Array.from({ length: COLOURS }, (_, place) => {
     const probe = document.createElement("i");
-    probe.className = `p${number}`;
+    probe.className = `p${place}`;
     document.body.append(probe);
     const colour = getComputedStyle(probe).getPropertyValue("--c").trim();
     probe.remove();
     return colour;
   });
-  const colourOf = (number) => colours[number % colours.length];
+  return palette[number % COLOURS];
+};
 
-  // Where the picture lies on the canvas, in canvas pixels.
-  const stage = () => {
-    const ratio = devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * ratio);
-    const height = Math.round(canvas.clientHeight * ratio);
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const scale = Math.min(width / video.videoWidth, height / video.videoHeight);
-    const left = (width - video.videoWidth * scale) / 2;
-    const top = (height - video.videoHeight * scale) / 2;
-    return { ratio, scale, left, top };
-  };
+// "walk", "walk, wave", "none" or "" for no answer.
+export const textOf = (answer) => {
+  if (Array.isArray(answer)) return answer.join(", ") || "none";
+  return answer === null || answer === undefined || answer === "unset" ? "" : String(answer);
+};
 
-  const boxAt = (person, at) => {
+const mix = (a, b, share) => a.map((side, place) => side + (b[place] - side) * share);
+
+export class Player extends EventTarget {
+  constructor(screen) {
+    super();
+    this.screen = screen;
+    this.canvas = screen.querySelector("canvas");
+    this.paper = this.canvas.getContext("2d");
+    this.shown = { boxes: true, labels: true, annotators: new Set() };
+    this.hidden = new Set(); // numbers of persons
+    this.selected = null; // number of a person
+    this.isAlone = false; // whether only the selected person is outlined
+    this.nameOf = (annotator) => annotator;
+    this.overlay = null; // paints on top: (paper, view) => void
+    this.loop = null; // { start, stop } in frames, stop exclusive
+    this.speed = 1;
+    this.frame = 0; // the one on the screen
+    this.painted = 0;
+    this.paintTime = 0; // milliseconds, of all paintings
+    this.widths = new Map();
+    this.setScene(EMPTY);
+    this.resetZoom();
+    this.use(screen.querySelector("video"));
+    new ResizeObserver(() => this.paint()).observe(this.canvas);
+    this.listenToPointer();
+  }
+
+  setScene(scene) {
+    this.scene = scene;
+    const names = new Set();
+    for (const people of Object.values(scene.answers)) {
+      for (const person of Object.values(people)) {
+        for (const name of Object.keys(person.drawn)) names.add(name);
+        for (const label of Object.values(person.labels)) {
+          for (const name of Object.keys(label.votes)) names.add(name);
+        }
+      }
+    }
+    this.annotators = [...names].sort();
+    this.tracked = new Map(scene.persons.map((person) => [person.number, person]));
+    const drawn = Object.values(scene.answers).flatMap((people) => Object.keys(people).map(Number));
+    this.numbers = [...new Set([...this.tracked.keys(), ...drawn])].sort((a, b) => a - b);
+    this.seconds = Object.keys(scene.answers).map(Number).sort((a, b) => a - b);
+    if (this.video) this.present(this.frame);
+  }
+
+  // Show another video element, which may have been loaded and wound beforehand.
+  use(video) {
+    this.listening?.abort();
+    this.listening = new AbortController();
+    const on = (name, act) => video.addEventListener(name, act, { signal: this.listening.signal });
+    const { signal } = this.listening;
+    const before = this.video;
+    this.video = video;
+    if (before && before !== video) {
+      before.pause();
+      before.replaceWith(video);
+    }
+    this.wanted = null; // the frame that was asked for last
+    this.target = null; // the one that the seek under way leads to
+    this.settled = !video.seeking;
+    video.controls = false;
+    video.playbackRate = this.speed;
+    if (video.requestVideoFrameCallback) {
+      const next = (_, about) => {
+        if (signal.aborted) return;
+        this.present(this.frameOf(about.mediaTime));
+        video.requestVideoFrameCallback(next);
+      };
+      video.requestVideoFrameCallback(next);
+    } else {
+      const look = () => {
+        if (signal.aborted) return;
+        this.present(this.reached());
+        if (!video.paused) requestAnimationFrame(look);
+      };
+      on("play", look);
+    }
+    on("seeked", () => {
+      this.settled = true;
+      if (video.paused) this.present(this.reached()); // a first picture is not always announced
+      if (this.wanted !== null && this.wanted !== this.target) this.go(this.wanted);
+      else if (!video.paused) this.wanted = null;
+    });
+    on("loadeddata", () => this.present(this.reached()));
+    on("ended", () => {
+      if (!this.loop) return;
+      this.go(this.loop.start);
+      video.play();
+    });
+    for (const name of ["play", "pause"]) {
+      on(name, () => {
+        if (!video.paused) this.wanted = null;
+        this.dispatchEvent(new Event("state"));
+      });
+    }
+    on("error", () => this.complain());
+    if (video.error) this.complain();
+  }
+
+  complain() {
+    if (this.screen.querySelector(".failed")) return;
+    const note = document.createElement("p");
+    note.className = "failed";
+    note.textContent = "This browser cannot play the clip, or its file is missing.";
+    this.screen.append(note);
+  }
+
+  // Time and frames
+
+  frameOf(time) {
+    return Math.round(time * this.scene.frame_rate);
+  }
+
+  reached() {
+    return Math.floor(this.video.currentTime * this.scene.frame_rate + 0.001);
+  }
+
+  // Paint what is on the screen: frame `at`, if the picture itself does not tell otherwise.
+  present(at) {
+    this.frame = this.inside(at);
+    this.paint();
+    this.dispatchEvent(new Event("frame"));
+    const { loop, frame } = this;
+    if (loop && !this.video.paused && (frame >= loop.stop - 1 || frame < loop.start)) this.go(loop.start);
+  }
+
+  inside(frame) {
+    return Math.max(0, Math.min(frame, this.scene.frame_count - 1));
+  }
+
+  // One seek at a time; the newest wish is carried out when the one under way has ended.
+  go(at) {
+    this.wanted = this.inside(at);
+    if (!this.settled) return;
+    this.settled = false;
+    this.target = this.wanted;
+    this.video.currentTime = (this.wanted + 0.5) / this.scene.frame_rate;
+  }
+
+  show(at) {
+    this.video.pause();
+    this.go(at);
+  }
+
+  step(by) {
+    const from = this.video.paused && this.wanted !== null ? this.wanted : this.frame;
+    this.show(from + by);
+  }
+
+  stepKeyframe(by) {
+    const at = this.video.paused && this.wanted !== null ? this.wanted : this.frame;
+    const frames = this.scene.keyframes.map((second) => second * this.scene.frame_rate);
+    const next = by > 0 ? frames.find((one) => one > at) : frames.findLast((one) => one < at);
+    if (next !== undefined) this.show(next);
+  }
+
+  toggle() {
+    if (!this.video.paused) return this.video.pause();
+    if (this.loop && (this.frame < this.loop.start || this.frame >= this.loop.stop - 1)) {
+      this.go(this.loop.start);
+    }
+    return this.video.play();
+  }
+
+  setSpeed(speed) {
+    this.speed = speed;
+    this.video.playbackRate = speed;
+  }
+
+  // 3 s round the keyframe nearest to what is shown.
+  loopAround(frame) {
+    const rate = this.scene.frame_rate;
+    const middle = Math.round(frame / rate) * rate;
+    const half = Math.floor(1.5 * rate);
+    this.loop = { start: Math.max(0, middle - half), stop: Math.min(this.scene.frame_count, middle + half) };
+  }
+
+  nearestKeyframe(at = this.frame) {
+    const second = Math.round(at / this.scene.frame_rate);
+    return this.scene.keyframes.includes(second) ? second : null;
+  }
+
+  // What is to be seen of a person
+
+  at(second, number) {
+    return this.scene.answers[second]?.[number] || null;
+  }
+
+  nameOfPerson(number) {
+    return this.tracked.get(number)?.label || (number >= 1000000 ? "new" : `P${number}`);
+  }
+
+  // The box that the tracker followed, or that of the consensus for a person whom annotators
+  // drew: known at keyframes, and guessed between two of them.
+  boxOf(number, frame = this.frame) {
+    const person = this.tracked.get(number);
+    if (!person) return this.between(frame, (second) => this.believed(second, number));
     for (const part of person.parts) {
-      const place = at - part.start;
+      const place = frame - part.start;
       if (place >= 0 && place < part.boxes.length) {
         return { box: part.boxes[place], isGuess: part.scores[place] === null };
       }
     }
     return null;
-  };
+  }
 
-  const nearestKeyframe = (at) => {
-    const second = Math.round(at / scene.frame_rate);
-    return scene.keyframes.includes(second) ? second : null;
-  };
+  believed(second, number) {
+    const there = this.at(second, number);
+    return there && there.status !== "dropped" ? there.box : null;
+  }
 
-  const drawBox = (view, box, colour, text, isDashed) => {
-    const [x1, y1, x2, y2] = box;
-    const x = view.left + x1 * view.scale;
-    const y = view.top + y1 * view.scale;
-    const width = (x2 - x1) * view.scale;
-    const height = (y2 - y1) * view.scale;
-    paper.setLineDash(isDashed ? [6 * view.ratio, 4 * view.ratio] : []);
-    paper.lineWidth = 2 * view.ratio;
-    paper.strokeStyle = colour;
-    paper.strokeRect(x, y, width, height);
-    paper.setLineDash([]);
-    const size = 12 * view.ratio;
-    paper.font = `600 ${size}px Inter, sans-serif`;
-    const wide = paper.measureText(text).width + 10 * view.ratio;
-    const tall = size + 6 * view.ratio;
-    const chipX = Math.max(0, Math.min(x - view.ratio, canvas.width - wide));
-    const chipY = y - tall > 0 ? y - tall : y;
-    paper.fillStyle = colour;
-    paper.fillRect(chipX, chipY, wide, tall);
-    paper.fillStyle = "#0b0d10";
-    paper.textBaseline = "middle";
-    paper.fillText(text, chipX + 5 * view.ratio, chipY + tall / 2 + view.ratio * 0.5);
-  };
+  between(frame, boxAt) {
+    const rate = this.scene.frame_rate;
+    const before = Math.floor(frame / rate);
+    const first = boxAt(before);
+    if (frame % rate === 0) return first && { box: first, isGuess: false };
+    const second = boxAt(before + 1);
+    if (!first || !second) return null;
+    return { box: mix(first, second, (frame % rate) / rate), isGuess: true };
+  }
 
-  const drawPeople = (view) => {
-    const second = nearestKeyframe(frame);
-    const believed = (second !== null && scene.beliefs[second]) || {};
-    const textOf = (label, number) => {
-      const actions = (shown.labels && believed[number]?.actions) || [];
-      return [label, ...actions].join(" · ");
-    };
-    let count = 0;
-    const tracked = new Set();
-    for (const person of scene.persons) {
-      const found = boxAt(person, frame);
-      if (!found) continue;
-      tracked.add(String(person.number));
-      if (hiddenPersons.has(person.number)) continue;
-      drawBox(view, found.box, colourOf(person.number), textOf(person.label, person.number), found.isGuess);
-      count += 1;
+  // Zoom: how much larger than it fits, and round which point of the picture
+
+  resetZoom() {
+    this.zoom = 1;
+    this.centre = null;
+  }
+
+  zoomBy(factor) {
+    this.setZoom(this.zoom * factor, this.centre);
+  }
+
+  setZoom(zoom, centre = this.centre) {
+    this.zoom = Math.max(1, Math.min(zoom, 12));
+    this.centre = this.zoom === 1 ? null : centre;
+    this.paint();
+    this.dispatchEvent(new Event("zoom"));
+  }
+
+  // So near that the box takes `share` of the picture's height.
+  zoomTo(box, share = 0.55) {
+    const tall = Math.max(box[3] - box[1], (box[2] - box[0]) * (this.scene.height / this.scene.width));
+    const zoom = (share * this.scene.height) / Math.max(tall, 1);
+    this.setZoom(zoom, [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]);
+  }
+
+  // Where the picture lies on the canvas, in canvas pixels.
+  view() {
+    const ratio = devicePixelRatio || 1;
+    const width = Math.round(this.canvas.clientWidth * ratio);
+    const height = Math.round(this.canvas.clientHeight * ratio);
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      Object.assign(this.canvas, { width, height });
     }
-    // People whom only annotators drew have a box at keyframes alone.
-    for (const [number, belief] of Object.entries(believed)) {
-      if (!tracked.has(number)) drawBox(view, belief.box, "#ffffff", textOf(`P${number}`, number), true);
+    const { videoWidth, videoHeight } = this.video;
+    const scale = Math.min(width / videoWidth, height / videoHeight) * this.zoom;
+    const centre = this.centre || [videoWidth / 2, videoHeight / 2];
+    const start = (room, size, at) =>
+      size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, room / 2 - at));
+    const left = start(width, videoWidth * scale, centre[0] * scale);
+    const top = start(height, videoHeight * scale, centre[1] * scale);
+    return { ratio, scale, left, top };
+  }
+
+  // A point of the page in pixels of the video.
+  pointAt(event) {
+    const view = this.view();
+    const area = this.canvas.getBoundingClientRect();
+    return [
+      ((event.clientX - area.left) * view.ratio - view.left) / view.scale,
+      ((event.clientY - area.top) * view.ratio - view.top) / view.scale,
+    ];
+  }
+
+  // A click plays or pauses; a zoomed picture is moved by dragging it.
+  listenToPointer() {
+    let from = null;
+    this.canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || this.overlay?.takes?.(event)) return;
+      from = { x: event.clientX, y: event.clientY, centre: this.centre, isDrag: false };
+      this.canvas.setPointerCapture(event.pointerId);
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      if (!from) return;
+      const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
+      from.isDrag ||= Math.hypot(dx, dy) > 4;
+      if (!from.isDrag || this.zoom === 1) return;
+      const { ratio, scale } = this.view();
+      const centre = from.centre || [this.scene.width / 2, this.scene.height / 2];
+      this.setZoom(this.zoom, [centre[0] - (dx * ratio) / scale, centre[1] - (dy * ratio) / scale]);
+    });
+    this.canvas.addEventListener("pointerup", () => {
+      if (from && !from.isDrag) this.toggle();
+      from = null;
+    });
+    this.canvas.addEventListener("pointercancel", () => { from = null; });
+    this.canvas.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      this.setZoom(this.zoom * (event.deltaY < 0 ? 1.2 : 1 / 1.2), this.centre || this.pointAt(event));
+    }, { passive: false });
+  }
+
+  // Painting
+
+  // The picture on the screen, and its frame number; null if there is none, or none is certain.
+  takePicture() {
+    const { video } = this;
+    if (!video.videoWidth || video.readyState < 2) return null;
+    if (!globalThis.VideoFrame) return video.seeking ? null : { image: video, frame: this.frame, close() {} };
+    try {
+      const image = new VideoFrame(video);
+      return { image, frame: this.inside(this.frameOf(image.timestamp / 1e6)), close: () => image.close() };
+    } catch {
+      return null; // the video has no picture yet
+    }
+  }
+
+  paint() {
+    const { paper, canvas, video } = this;
+    const begun = performance.now();
+    const picture = this.takePicture();
+    if (!picture) return;
+    const isNew = picture.frame !== this.frame;
+    this.frame = picture.frame;
+    const view = this.view();
+    paper.clearRect(0, 0, canvas.width, canvas.height);
+    const [wide, tall] = [video.videoWidth * view.scale, video.videoHeight * view.scale];
+    paper.drawImage(picture.image, view.left, view.top, wide, tall);
+    picture.close();
+    this.boxesShown = this.shown.boxes ? this.paintPeople(view) : 0;
+    this.overlay?.paint(paper, view);
+    this.painted += 1;
+    this.paintTime += performance.now() - begun;
+    if (isNew) this.dispatchEvent(new Event("frame"));
+    this.dispatchEvent(new Event("paint"));
+  }
+
+  paintPeople(view) {
+    const second = this.nearestKeyframe();
+    let count = 0;
+    for (const number of this.numbers) {
+      if (this.hidden.has(number)) continue;
+      const isSelected = number === this.selected;
+      if (this.isAlone && !isSelected) continue;
+      const found = this.boxOf(number);
+      const colour = colourOf(number);
+      if (found) {
+        const text = this.shown.labels ? this.chipText(second, number) : "";
+        this.paintBox(view, found.box, { colour, text, dash: found.isGuess ? [6, 4] : [], width: isSelected ? 3.5 : 2 });
+        count += 1;
+      }
+      for (const name of this.shown.annotators) count += this.paintDrawn(view, number, name, colour);
     }
     return count;
-  };
-
-  const paint = () => {
-    if (!video.videoWidth || video.seeking) return; // which picture is there is not known yet
-    const view = stage();
-    paper.clearRect(0, 0, canvas.width, canvas.height);
-    paper.imageSmoothingQuality = "high";
-    paper.drawImage(video, view.left, view.top, video.videoWidth * view.scale, video.videoHeight * view.scale);
-    const count = shown.boxes ? drawPeople(view) : 0;
-    player.dataset.boxes = count;
-  };
-
-  const tell = () => {
-    const seconds = frame / scene.frame_rate;
-    show("time").textContent = `${seconds.toFixed(2)} s`;
-    show("frame").textContent = `frame ${frame}`;
-    if (document.activeElement !== scrub || !video.paused) scrub.value = frame;
-    const area = ruler.getBoundingClientRect();
-    const left = area.left - lanes.getBoundingClientRect().left;
-    playhead.style.left = `${left + (area.width * (frame + 0.5)) / scene.frame_count}px`;
-    const second = nearestKeyframe(frame);
-    let isAny = false;
-    for (const belief of beliefs) {
-      belief.hidden = Number(belief.dataset.second) !== second;
-      isAny ||= !belief.hidden;
-    }
-    if (beliefs.length) {
-      beliefNone.hidden = isAny;
-      beliefAt.textContent = second === null ? "no keyframe here" : `keyframe at second ${second}`;
-    }
-    for (const row of document.querySelectorAll(".who-row")) {
-      const person = scene.persons.find((one) => one.number === Number(row.dataset.person));
-      row.classList.toggle("here", Boolean(person && boxAt(person, frame)));
-    }
-    player.dataset.frame = frame;
-  };
-
-  const present = (at) => {
-    frame = Math.max(0, Math.min(at, scene.frame_count - 1));
-    paint();
-    tell();
-  };
-
-  const frameOf = (time) => Math.round(time * scene.frame_rate);
-  if (video.requestVideoFrameCallback) {
-    const next = (_, about) => {
-      present(frameOf(about.mediaTime));
-      video.requestVideoFrameCallback(next);
-    };
-    video.requestVideoFrameCallback(next);
-  } else {
-    const look = () => {
-      present(Math.floor(video.currentTime * scene.frame_rate + 0.001));
-      if (!video.paused) requestAnimationFrame(look);
-    };
-    video.addEventListener("seeked", look);
-    video.addEventListener("play", look);
   }
 
-  // One seek at a time; the newest wish is carried out when the one under way has ended.
-  const go = (at) => {
-    wanted = Math.max(0, Math.min(at, scene.frame_count - 1));
-    if (!settled) return;
-    settled = false;
-    video.currentTime = (wanted + 0.5) / scene.frame_rate;
-  };
-  video.addEventListener("seeked", () => {
-    settled = true;
-    const reached = Math.floor(video.currentTime * scene.frame_rate + 0.001);
-    if (video.paused) present(reached); // a first picture is not always announced
-    if (wanted !== null && wanted !== reached) go(wanted);
-  });
-  const step = (by) => {
-    const from = video.paused && wanted !== null ? wanted : frame;
-    video.pause();
-    go(from + by);
-  };
-  const stepKeyframe = (direction) => {
-    const from = video.paused && wanted !== null ? wanted : frame;
-    const marks = scene.keyframes.map((second) => second * scene.frame_rate);
-    const next = direction > 0 ? marks.find((mark) => mark > from) : marks.findLast((mark) => mark < from);
-    if (next !== undefined) {
-      video.pause();
-      go(next);
+  chipText(second, number) {
+    const labels = (second !== null && this.at(second, number)?.labels) || {};
+    const actions = Object.values(labels).flatMap((label) => label.actions);
+    return [this.nameOfPerson(number), ...actions].join(" · ");
+  }
+
+  // What one annotator drew: his or her own dashes, in the person's colour.
+  paintDrawn(view, number, name, colour) {
+    const found = this.between(this.frame, (second) => this.at(second, number)?.drawn[name] || null);
+    if (!found) return 0;
+    const place = this.annotators.indexOf(name);
+    const text = found.isGuess || !this.shown.labels ? "" : this.nameOf(name);
+    this.paintBox(view, found.box, {
+      colour, text, dash: DASHES[place % DASHES.length], width: 1.5, isBelow: true, isFaint: found.isGuess,
+    });
+    return 1;
+  }
+
+  paintBox(view, box, { colour, text, dash = [], width = 2, isBelow = false, isFaint = false }) {
+    const { paper, canvas } = this;
+    const { ratio, scale } = view;
+    const x = view.left + box[0] * scale;
+    const y = view.top + box[1] * scale;
+    const wide = (box[2] - box[0]) * scale;
+    const tall = (box[3] - box[1]) * scale;
+    paper.globalAlpha = isFaint ? 0.55 : 1;
+    paper.setLineDash(dash.map((part) => part * ratio));
+    paper.lineWidth = width * ratio;
+    paper.strokeStyle = colour;
+    paper.strokeRect(x, y, wide, tall);
+    paper.setLineDash([]);
+    if (text) {
+      const size = 12 * ratio;
+      paper.font = `600 ${size}px Inter, sans-serif`;
+      const key = `${size} ${text}`;
+      if (!this.widths.has(key)) this.widths.set(key, paper.measureText(text).width);
+      const chip = { wide: this.widths.get(key) + 10 * ratio, tall: size + 6 * ratio };
+      const chipX = Math.max(0, Math.min(x - ratio, canvas.width - chip.wide));
+      const above = y - chip.tall > 0 ? y - chip.tall : y;
+      const chipY = isBelow ? Math.min(y + tall, canvas.height - chip.tall) : above;
+      paper.fillStyle = colour;
+      paper.fillRect(chipX, chipY, chip.wide, chip.tall);
+      paper.fillStyle = "#0b0d10";
+      paper.textBaseline = "middle";
+      paper.fillText(text, chipX + 5 * ratio, chipY + chip.tall / 2 + ratio * 0.5);
     }
-  };
-  const toggle = () => (video.paused ? video.play() : video.pause());
-
-  const acts = {
-    play: toggle,
-    back: () => step(-1),
-    forward: () => step(1),
-    keyback: () => stepKeyframe(-1),
-    keyforward: () => stepKeyframe(1),
-  };
-  for (const button of player.querySelectorAll("[data-act]")) {
-    button.addEventListener("click", acts[button.dataset.act]);
+    paper.globalAlpha = 1;
   }
-  const playIcons = () => {
-    player.querySelector("[data-icon=play]").hidden = !video.paused;
-    player.querySelector("[data-icon=pause]").hidden = video.paused;
-    if (!video.paused) wanted = null;
-  };
-  video.addEventListener("play", playIcons);
-  video.addEventListener("pause", playIcons);
-  video.addEventListener("click", toggle);
-  video.addEventListener("error", () => {
-    const note = document.createElement("p");
-    note.className = "failed";
-    note.textContent = "This browser cannot play the clip, or its file is missing.";
-    video.parentElement.append(note);
-  });
-
-  const setBoxes = player.querySelector("[data-set=boxes]");
-  for (const name of ["boxes", "labels"]) {
-    player.querySelector(`[data-set=${name}]`).addEventListener("change", (event) => {
-      shown[name] = event.target.checked;
-      paint();
-    });
-  }
-  player.querySelector("[data-set=speed]").addEventListener("change", (event) => {
-    video.playbackRate = Number(event.target.value);
-  });
-  scrub.addEventListener("input", () => {
-    video.pause();
-    go(Number(scrub.value));
-  });
-  for (const lane of lanes.querySelectorAll("[data-person]")) {
-    const number = Number(lane.dataset.person);
-    const button = lane.querySelector(".who");
-    button.addEventListener("click", () => {
-      const isOff = !hiddenPersons.delete(number);
-      if (isOff) hiddenPersons.add(number);
-      lane.classList.toggle("off", isOff);
-      button.setAttribute("aria-pressed", String(!isOff));
-      paint();
-    });
-    lane.querySelector("svg").addEventListener("click", (event) => {
-      const area = event.currentTarget.getBoundingClientRect();
-      video.pause();
-      go(Math.floor(((event.clientX - area.left) / area.width) * scene.frame_count));
-    });
-  }
-
-  const keys = {
-    " ": toggle,
-    k: toggle,
-    ArrowLeft: (event) => step(event.shiftKey ? -scene.frame_rate : -1),
-    ArrowRight: (event) => step(event.shiftKey ? scene.frame_rate : 1),
-    ",": () => step(-1),
-    ".": () => step(1),
-    j: () => stepKeyframe(-1),
-    l: () => stepKeyframe(1),
-    Home: () => step(-scene.frame_count),
-    End: () => step(scene.frame_count),
-    b: () => setBoxes.click(),
-  };
-  document.addEventListener("keydown", (event) => {
-    const isTaken = event.target.closest("input, textarea, select, .scroll, .tw");
-    const isButton = event.target.closest("button, a, summary") && event.key === " ";
-    const act = keys[event.key] || keys[event.key.toLowerCase()];
-    if (!act || isTaken || isButton || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    act(event);
-  });
-  new ResizeObserver(() => {
-    paint();
-    tell();
-  }).observe(canvas);
-
-  video.controls = false;
-  player.querySelector(".controls").hidden = false;
-  player.querySelector(".keys").hidden = false;
-  lanes.hidden = false;
-
-  const asked = new URLSearchParams(location.search);
-  const first = asked.has("frame")
-    ? Number(asked.get("frame"))
-    : Number(asked.get("second") || 0) * scene.frame_rate;
-  const begin = () => go(Number.isFinite(first) ? first : 0);
-  if (video.readyState >= 1) begin();
-  else video.addEventListener("loadedmetadata", begin, { once: true });
-
-  fetch(player.dataset.scene, { credentials: "same-origin" })
-    .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)))
-    .then((content) => {
-      scene = content;
-      player.dataset.ready = "true";
-      present(frame);
-    })
-    .catch(() => {
-      show("frame").textContent += " · boxes could not be loaded";
-    });
-})();
+}

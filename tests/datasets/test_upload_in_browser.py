@@ -6,8 +6,9 @@ from random import Random
 
 from playwright.sync_api import expect
 
+from tests.browser import chromium_page
 from tests.running import answer, free_port, password_of, running_up, wait_until
-from tests.test_browser import a_page, log_in, make_dataset, pytestmark
+from tests.test_browser import log_in, make_dataset, pytestmark
 
 __all__ = ["pytestmark"]
 
@@ -24,7 +25,7 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
     port = free_port()
     with (
         running_up(tmp_path / "data", port) as process,
-        a_page(expected="net::ERR_FAILED") as page,
+        chromium_page(expected="net::ERR_FAILED") as page,
     ):
         password = password_of(process)
         wait_until(lambda: answer(port) == 200)

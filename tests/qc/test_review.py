@@ -1,6 +1,8 @@
 import pytest
 
-from qc.models import AgreementReport, Review
+from datasets.models import Member
+from qc.models import AgreementReport, Comment, Review
+from qc.selectors.review import above_threshold, history, pending, pending_rows
 from qc.services.agree import plan_reports, report_agreement
 from qc.services.review import (
     ReviewError,
@@ -8,6 +10,7 @@ from qc.services.review import (
     approved_clips,
     approved_tasks,
     blocking_findings,
+    comment,
     reject,
 )
 from tests.make import (
@@ -123,3 +126,121 @@ def test_a_finding_in_an_older_version_does_not_block(tasks, reviewer):
     for task in tasks:
         make_pull(task)
     assert len(approve(tasks, reviewer=reviewer)) == 2
+
+
+def compared():
+    plan_reports()
+    for report in AgreementReport.objects.filter(stage="waiting"):
+        report_agreement(report.pk)
+
+
+def varied(pull):
+    """Answers of two kinds, so that alpha is defined."""
+    sits = {"posture": "sit", "doing": ["wave"]}
+    pull.annotations.filter(second__gte=6).update(answers=sits)
+    return pull
+
+
+def row_of(task):
+    rows = pending_rows(list(pending(task.clip.video.dataset)))
+    return next(row for row in rows if row.task == task)
+
+
+def test_work_edited_since_its_approval_comes_back_flagged_with_what_changed(tasks, reviewer):
+    make_pull(tasks[0])
+    approve(tasks[:1], reviewer=reviewer)
+    newer = make_pull(tasks[0])
+    newer.annotations.filter(second=4).update(answers={"posture": "sit", "doing": []})
+    newer.annotations.filter(second=5, person_id=1).update(x2=180)
+    newer.annotations.filter(second=6, person_id=2).delete()
+    row = row_of(tasks[0])
+    assert (row.is_edited_since_approval, row.is_back) == (True, False)
+    assert tuple(row.changed) == (2, 1, 0, 1)
+    assert row.changed.sentence == "2 answered otherwise, 1 drawn otherwise, 1 removed"
+
+
+def test_work_that_was_sent_back_comes_back_with_the_reason(tasks, reviewer):
+    for number in range(2):
+        make_pull(tasks[0])
+        reject(tasks[:1], reviewer=reviewer, reason=f"Person {number} sits.")
+    make_pull(tasks[0])
+    row = row_of(tasks[0])
+    assert (row.is_back, row.rejections, row.judged.reason) == (True, 2, "Person 1 sits.")
+    assert row.changed.sentence == "nothing that counts"
+
+
+def test_nobody_approves_his_own_work_but_an_admin(dataset, tasks):
+    ann = make_user("ann")
+    Member.objects.create(dataset=dataset, user=ann, role=Member.Role.REVIEWER)
+    for task in tasks:
+        make_pull(task)
+    with pytest.raises(ReviewError, match="aisle-c0000--ann is your own work"):
+        approve(tasks, reviewer=ann)
+    assert len(approve(tasks[1:], reviewer=ann)) == 1
+    reject(tasks[:1], reviewer=ann, reason="I was too fast.")
+    Member.objects.filter(user=ann).update(role=Member.Role.ADMIN)
+    assert len(approve(tasks[:1], reviewer=ann)) == 1
+
+
+def test_a_comment_is_kept_and_changes_nothing(dataset, tasks, reviewer):
+    make_pull(tasks[0])
+    comment(tasks[0], author=reviewer, text=" Look at second 8. ")
+    assert Comment.objects.get().text == "Look at second 8."
+    assert row_of(tasks[0]).comments == 1
+    with pytest.raises(ReviewError, match="Write the comment"):
+        comment(tasks[0], author=reviewer, text="  ")
+
+
+def test_a_task_remembers_every_act(tasks, reviewer):
+    make_pull(tasks[0])
+    reject(tasks[:1], reviewer=reviewer, reason="Person 2 sits.")
+    comment(tasks[0], author=reviewer, text="He will know.")
+    make_pull(tasks[0])
+    approve(tasks[:1], reviewer=reviewer)
+    assert [(act.sentence, act.text) for act in reversed(history(tasks[0]))] == [
+        ("Given out to ann", ""),
+        ("Answers, version 1", ""),
+        ("Sent back, version 1", "Person 2 sits."),
+        ("Comment", "He will know."),
+        ("Answers, version 2", ""),
+        ("Approved, version 2", ""),
+    ]
+
+
+def test_the_threshold_names_those_that_are_good_and_unseen(dataset, tasks, reviewer):
+    for task in tasks:
+        varied(make_pull(task))
+    assert above_threshold(dataset, alpha=0.8, f1=0.9) == []  # nothing compared yet
+    compared()
+    good = above_threshold(dataset, alpha=0.8, f1=0.9)
+    assert [row.task for row in good] == tasks
+    assert (good[0].figure.value, good[0].boxes.value) == (1, 1)
+    comment(tasks[0], author=reviewer, text="Wait.")
+    assert [row.task for row in above_threshold(dataset, alpha=0.8, f1=0.9)] == tasks[1:]
+    reject(tasks[1:], reviewer=reviewer, reason="no")
+    varied(make_pull(tasks[1]))
+    compared()
+    assert above_threshold(dataset, alpha=0, f1=0) == []
+
+
+@pytest.mark.parametrize("flaw", ["labels", "boxes", "unset", "unfinished"])
+def test_a_flaw_keeps_a_task_below_the_threshold(dataset, tasks, flaw):
+    pulls = [varied(make_pull(task)) for task in tasks]
+    said = pulls[0].annotations
+    if flaw == "labels":
+        said.filter(second__lte=6).update(answers={"posture": "stand", "doing": ["carry"]})
+    elif flaw == "boxes":
+        said.filter(person_id=2).delete()
+    elif flaw == "unset":
+        said.filter(second=3).update(answers=UNSET)
+    else:
+        type(pulls[0]).objects.filter(pk=pulls[0].pk).update(unfinished=3)
+    compared()
+    assert tasks[0] not in [row.task for row in above_threshold(dataset, alpha=0.8, f1=0.9)]
+
+
+def test_a_clip_of_one_annotator_is_never_good_enough_unseen(dataset, tasks):
+    tasks[1].delete()
+    varied(make_pull(tasks[0]))
+    compared()
+    assert above_threshold(dataset, alpha=0, f1=0) == []

@@ -7,12 +7,18 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from datasets.models import Upload
-from qc.models import AgreementReport, Consensus, ConsensusBox, ConsensusLabel, Release, Review
+from qc.models import (
+    AgreementReport,
+    Consensus,
+    Release,
+    Review,
+)
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
-from qc.selectors.clips import clip_page, clip_rows, scene
+from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.overview import kinds, navigation, overview
 from qc.selectors.releases import is_moving, release_rows
-from qc.selectors.review import open_keys, pending, pending_rows, questions
+from qc.selectors.review import pending, pending_rows
+from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
 from qc.selectors.tasks import task_rows
 from qc.services.agree import dataset_agreement, plan_reports, report_agreement
@@ -155,7 +161,7 @@ def test_lists_take_the_same_queries_however_long(dataset, clip, django_assert_n
         assert len(clip_rows(list(clips_with_state(dataset).select_related("video")))) == 18
     with django_assert_num_queries(3):
         assert len(task_rows(list(tasks_with_state(dataset)))) == 15
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(5):
         assert len(pending_rows(list(pending(dataset)))) == 15
 
 
@@ -269,48 +275,22 @@ def test_the_consensus_is_shown_keyframe_by_keyframe(dataset, clip, tasks):
     settle()
     page = clip_page(dataset, make_user(is_superuser=True), clip.name)
     assert [belief.second for belief in page.beliefs] == clip.keyframes()
-    assert scene(clip)["beliefs"][2][1]["actions"] == ["walk"]
+    label = scene(clip)["answers"][2][1]["labels"]["posture"]
+    assert label == {
+        "actions": ["walk"], "rule": "unanimous", "votes": {"kim": "walk", "lee": "walk"},
+    }  # fmt: skip
 
 
-def test_an_open_question_knows_who_said_what(dataset, clip, tasks, django_assert_num_queries):
-    make_pull(tasks[0], {"posture": "walk", "doing": []})
-    make_pull(tasks[1], {"posture": "unknown", "doing": []})
-    settle()
-    keys = open_keys(dataset)
-    assert len(keys) == len(clip.keyframes()) * 2
-    with django_assert_num_queries(3):
-        asked = questions(dataset, keys)
-    assert [tuple(vote) for vote in asked[0].votes] == [("kim", "walk"), ("lee", "unknown")]
-    assert asked[0].choices == ["stand", "walk", "sit", "unknown"]
-    assert asked[0].group.name == "posture"
-
-
-def test_a_person_whom_only_some_drew_is_a_question(dataset, clip, tasks):
-    consensus = Consensus.objects.create(clip=clip, versions="1", stage="done", open_count=1)
-    box = ConsensusBox.objects.create(
-        consensus=consensus, second=2, person_id=10000, x1=0, y1=0, x2=20, y2=40,
-        drawn_by=["kim"], status="disputed",
-    )  # fmt: skip
-    ConsensusLabel.objects.create(box=box, group="posture", actions=[], votes={}, rule="open")
-    for task in tasks:
-        make_pull(task)
-    (question,) = questions(dataset, open_keys(dataset))
-    assert question.group is None
-    assert [tuple(vote) for vote in question.votes] == [("kim", "drawn"), ("lee", "not drawn")]
-    assert question.crop == "0.0 0.0 68.0 68.0"
-
-
-def test_only_the_newest_consensus_asks(dataset, clip):
-    for versions, status in (("1", "disputed"), ("1,2", "agreed")):
-        consensus = Consensus.objects.create(
-            clip=clip, versions=versions, stage="done", open_count=int(status == "disputed")
-        )
-        ConsensusBox.objects.create(
-            consensus=consensus, second=2, person_id=1, x1=0, y1=0, x2=9, y2=9,
-            drawn_by=["kim"], status=status,
-        )  # fmt: skip
-    assert open_keys(dataset) == []
-    assert navigation(dataset)["questions"] == 0
+def test_before_there_is_a_consensus_the_player_has_the_answers_alone(dataset, clip, tasks):
+    pull = make_pull(tasks[0], {"posture": "sit", "doing": ["wave"]})
+    pull.annotations.create(
+        second=3, track=7, x1=1, y1=2, x2=30.04, y2=40, answers={"posture": "stand"}
+    )
+    answers = scene(clip)["answers"]
+    assert answers[2][1]["drawn"] == {"kim": [100, 100, 150, 250]}
+    assert answers[2][1]["labels"]["doing"]["votes"] == {"kim": ["wave"]}
+    (drawn,) = [person for person in answers[3] if person > 2]
+    assert answers[3][drawn]["box"] == [1, 2, 30, 40]
 
 
 def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):

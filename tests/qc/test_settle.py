@@ -1,9 +1,11 @@
 import pytest
 
 from annotation.core.labels import UNKNOWN, UNSET
+from datasets.models import Member
 from datasets.stages import Stage
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
-from qc.services.settle import AdjudicationError, adjudicate, plan_consensuses, settle_clip
+from qc.services.adjudicate import AdjudicationError, adjudicate, adjudicate_all, withdraw
+from qc.services.settle import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,
@@ -265,3 +267,85 @@ def test_a_decision_that_no_one_could_have_meant_is_refused(runs, annotators, ab
 def test_a_clip_without_a_consensus_cannot_be_decided_on(runs):
     with pytest.raises(AdjudicationError, match="no consensus yet"):
         adjudicate(runs[0].clip, second=2, person_id=1, user=make_user())
+
+
+def test_a_decision_taken_back_leaves_the_votes_as_they_were(runs, annotators):
+    answered(runs[0], annotators, WALK, SIT)
+    consensus, user = settled(), make_user()
+    before = content(consensus), consensus.open_count
+    about = {"person_id": 1, "group": "posture", "actions": ["sit"], "user": user}
+    made = adjudicate_all(runs[0].clip, seconds=[2, 3, 4], **about)
+    consensus.refresh_from_db()
+    assert consensus.open_count == before[1] - 3
+    keys = [one.pk for one in made]
+    dataset = runs[0].clip.video.dataset
+    assert len(withdraw(dataset, keys, user=user)) == 3
+    consensus.refresh_from_db()
+    assert (content(consensus), consensus.open_count) == before
+    assert withdraw(dataset, keys, user=user) == []
+    kept = Adjudication.objects.values_list("withdrawn_by", "actions")
+    assert list(kept) == [(user.pk, ["sit"])] * 3
+
+
+def test_an_earlier_decision_counts_again_when_the_later_is_taken_back(runs, annotators):
+    answered(runs[0], annotators, WALK, SIT)
+    settled()
+    about = {"second": 2, "person_id": 1, "group": "posture", "user": make_user()}
+    adjudicate(runs[0].clip, actions=["stand"], **about)
+    later = adjudicate(runs[0].clip, actions=["sit"], **about)
+    withdraw(runs[0].clip.video.dataset, [later.pk], user=about["user"])
+    label = ConsensusLabel.objects.get(box__second=2, box__person_id=1, group="posture")
+    assert (label.actions, label.rule) == (["stand"], "adjudicated")
+
+
+def test_only_who_decided_and_admins_take_a_decision_back(runs, annotators, dataset):
+    answered(runs[0], annotators, WALK, SIT)
+    settled()
+    made = adjudicate(runs[0].clip, second=2, person_id=1, is_person=False, user=make_user())
+    with pytest.raises(AdjudicationError, match="or an admin of the dataset can undo it"):
+        withdraw(dataset, [made.pk], user=make_user())
+    boss = make_user()
+    Member.objects.create(dataset=dataset, user=boss)
+    assert withdraw(dataset, [made.pk], user=boss) == [made]
+    elsewhere = make_dataset("elsewhere")
+    with pytest.raises(AdjudicationError, match="elsewhere has no such decision"):
+        withdraw(elsewhere, [made.pk], user=boss)
+
+
+def test_a_decision_on_many_keyframes_is_kept_whole_or_not_at_all(runs, annotators):
+    answered(runs[0], annotators, WALK, SIT)
+    settled()
+    about = {"person_id": 1, "group": "posture", "actions": ["sit"], "user": make_user()}
+    with pytest.raises(AdjudicationError, match="no person 1 at second 99"):
+        adjudicate_all(runs[0].clip, seconds=[2, 99], **about)
+    assert not Adjudication.objects.exists()
+
+
+def test_a_box_that_was_decided_is_believed_and_survives_new_answers(runs, annotators):
+    pulls = answered(runs[0], annotators, WALK, WALK)
+    mine = pulls[0].annotations.get(second=2, person_id=1)
+    pulls[0].annotations.filter(pk=mine.pk).update(x2=mine.x2 + 20)
+    box = settled().boxes.get(second=2, person_id=1)
+    assert box.drawn == {"ann": [100, 100, 170, 250], "bob": [100, 100, 150, 250]}
+    assert box.least_iou == pytest.approx(50 / 70)
+    decided = (101.5, 90.0, 160.0, 251.0)
+    made = adjudicate(runs[0].clip, second=2, person_id=1, box=decided, user=make_user())
+    make_pull(pulls[1].task, SIT)
+    box = settled().boxes.get(second=2, person_id=1)
+    assert ((box.x1, box.y1, box.x2, box.y2), box.is_box_decided) == (decided, True)
+    withdraw(runs[0].clip.video.dataset, [made.pk], user=made.decided_by)
+    box = box.consensus.boxes.get(second=2, person_id=1)
+    assert (box.x2, box.is_box_decided) == (160.0, False)
+
+
+def test_a_box_is_cut_to_the_picture_and_must_show_something(runs, annotators):
+    answered(runs[0], annotators, WALK)
+    settled()
+    about = {"second": 2, "person_id": 1, "user": make_user()}
+    made = adjudicate(runs[0].clip, box=(-20, 10, 700, 90), **about)
+    assert made.box == (0, 10, 640, 90)
+    for box in ((10, 10, 11, 90), (900, 10, 950, 90), (50, 50, 20, 20)):
+        with pytest.raises(AdjudicationError, match="shows nobody: draw it around"):
+            adjudicate(runs[0].clip, box=box, **about)
+    with pytest.raises(AdjudicationError, match="not on both"):
+        adjudicate(runs[0].clip, box=(0, 0, 9, 9), group="posture", actions=["sit"], **about)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from datasets.models import Member
 from qc.core.packing import dump_index, part_sizes, sum_of
 from qc.core.release_options import ReleaseOptions
-from qc.models import Adjudication, AgreementReport, Consensus, Release, Review
+from qc.models import AgreementReport, Consensus, Release, Review
 from qc.services.agree import plan_reports, report_agreement
 from qc.services.settle import plan_consensuses, settle_clip
 from tests.make import (
@@ -27,7 +27,9 @@ from tests.make import (
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("overview", "clips", "tasks", "agreement", "review", "questions", "releases")
+PAGES = (
+    "overview", "clips", "tasks", "agreement", "review", "questions", "decisions", "releases",
+)  # fmt: skip
 HTMX = {"HX-Request": "true"}
 
 
@@ -168,7 +170,7 @@ def test_the_player_gets_its_boxes_and_a_stranger_none(client, admin, clip, task
     scene = json.loads(client.get(url("scene", clip.name)).content)
     assert scene["frame_count"] == 450
     assert scene["keyframes"] == clip.keyframes()
-    assert set(scene["beliefs"]["2"]) == {"1", "2"}
+    assert set(scene["answers"]["2"]) == {"1", "2"}
     client.force_login(make_user())
     assert client.get(url("scene", clip.name)).status_code == 404
     assert client.get(url("clip", clip.name)).status_code == 404
@@ -229,38 +231,9 @@ def test_another_datasets_task_cannot_be_judged(client, reviewer, tasks):
     assert not Review.objects.exists()
 
 
-def test_a_decision_closes_its_question(client, reviewer, clip, tasks):
-    client.force_login(reviewer)
-    before = Consensus.objects.get().open_count
-    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
-    assert client.post(url("decide"), data)["Location"] == url("questions")
-    decision = Adjudication.objects.get()
-    assert (decision.actions, decision.decided_by) == (["sit"], reviewer)
-    assert Consensus.objects.get().open_count == before - 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"answer": ["sit", "walk"]}, id="two answers of one"),
-        pytest.param({"answer": []}, id="no answer"),
-        pytest.param({"answer": ["fly"]}, id="no action"),
-        pytest.param({"group": "mood", "answer": ["sit"]}, id="no group"),
-        pytest.param({"second": "x"}, id="no second"),
-        pytest.param({"person_id": "77"}, id="nobody there"),
-    ],
-)
-def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, tasks, change):
-    client.force_login(reviewer)
-    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
-    page = client.post(url("decide"), data | change, follow=True)
-    assert 'class="msg error"' in text_of(page)
-    assert not Adjudication.objects.exists()
-
-
 def test_a_stranger_judges_and_decides_nothing(client, clip, tasks):
     client.force_login(make_user())
-    for page in ("verdict", "decide", "release-order"):
+    for page in ("verdict", "decide", "undo", "release-order"):
         assert client.post(url(page)).status_code == 404
         assert client.get(url(page)).status_code == 405
 

@@ -29,9 +29,9 @@ from datasets.stages import Stage
 from qc.core.matching import match_boxes
 from qc.models import Consensus, ConsensusBox, ConsensusLabel, Release, Review
 from qc.selectors.states import judged
+from qc.services.adjudicate import adjudicate
 from qc.services.release import order_release
 from qc.services.review import approve, reject
-from qc.services.settle import adjudicate
 from tracking.models import Bundle
 from tracking.services.bundle import order_bundle
 from workers.demo.annotators import PERSONAS, SAME_PERSON, fill_in, right_actions

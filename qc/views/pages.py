@@ -1,4 +1,4 @@
-"""Pages that span the rooms: overview, clips, tasks, review, open questions, releases."""
+"""Pages that span the rooms: overview, clips, tasks, agreement, releases."""
 
 from functools import partial
 from typing import Any, cast
@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotation.models import AnnotationTask
 from datasets.models import Dataset
 from datasets.pages import page_of, retried
 from datasets.ranged import serve_pieces, serve_stored
@@ -19,22 +18,26 @@ from datasets.selectors import visible_clips, visible_datasets
 from datasets.stages import StagedQuerySet
 from qc.core.formats import FORMATS
 from qc.core.packing import PARTS
-from qc.forms import AdjudicationForm, ReleaseForm, VerdictForm
-from qc.models import AgreementReport, AgreementSummary, Consensus, Release, Review
+from qc.forms import ReleaseForm
+from qc.models import (
+    AgreementReport,
+    AgreementSummary,
+    Consensus,
+    Release,
+    ThirdOpinion,
+)
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
-from qc.selectors.clips import clip_page, clip_rows, scene
+from qc.selectors.clips import clip_page, clip_rows
+from qc.selectors.explain import explained
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.releases import is_moving, release_plan, release_rows
-from qc.selectors.review import open_keys, pending, pending_rows, questions
+from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
 from qc.services.agree import dataset_agreement
 from qc.services.release import order_release
 from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
-from qc.services.review import ReviewError, approve, reject
-from qc.services.settle import AdjudicationError, adjudicate
 
-QUESTIONS_ON_A_PAGE = 10
 KEEP_FIGURES = 24 * 3600  # seconds
 
 
@@ -74,14 +77,16 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     page = clip_page(dataset, request.user, clip)
     if page is None:
         raise Http404(f"{name} has no clip {clip}.")
-    return render(request, "qc/clip.html", {"dataset": dataset, "page": page})
+    context = {"dataset": dataset, "page": page}
+    context["seconds"] = explained(page.clip, page.beliefs)
+    return render(request, "qc/clip.html", context)
 
 
 @login_required
 @require_GET
 def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     """Boxes and labels for the player, as JSON."""
-    found = visible_clips(request.user, name).select_related("video")
+    found = visible_clips(request.user, name).select_related("video__dataset")
     return JsonResponse(scene(get_object_or_404(found, name=clip)))
 
 
@@ -117,75 +122,6 @@ def _kept_figures(dataset: Dataset) -> dict[str, Any]:
         figures = dataset_agreement(dataset)
         cache.set(key, figures, KEEP_FIGURES)
     return figures
-
-
-@login_required
-@require_GET
-def review(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    page = page_of(request, pending(dataset), size=50)
-    context = {"dataset": dataset, "page": page, "rows": pending_rows(list(page))}
-    return render(request, "qc/review.html", context)
-
-
-@login_required
-@require_POST
-def verdict(request: HttpRequest, name: str) -> HttpResponse:
-    """Approve or reject the tasks that were ticked."""
-    dataset = _dataset_or_404(request, name)
-    form = VerdictForm(request.POST, tasks=AnnotationTask.objects.of(dataset))
-    try:
-        for sentence in _judge(form, cast(User, request.user)):
-            messages.success(request, sentence)
-    except ReviewError as error:
-        messages.error(request, str(error))
-    for sentences in form.errors.values():
-        messages.error(request, str(sentences[0]))
-    return redirect("qc:review", name=name)
-
-
-def _judge(form: VerdictForm, user: User) -> list[str]:
-    """Carry the verdict out and say so; nothing if the form is wrong. Raises ReviewError."""
-    if not form.is_valid():
-        return []
-    values = form.cleaned_data
-    chosen = list(values["tasks"])
-    noun = "task" if len(chosen) == 1 else "tasks"
-    if values["verdict"] == Review.Verdict.APPROVED:
-        approve(chosen, reviewer=user, despite_findings=values["despite_findings"])
-        return [f"{len(chosen)} {noun} approved."]
-    reject(chosen, reviewer=user, reason=values["reason"])
-    return [f"{len(chosen)} {noun} sent back."]
-
-
-@login_required
-@require_GET
-def open_questions(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    page = page_of(request, open_keys(dataset), size=QUESTIONS_ON_A_PAGE)
-    context = {"dataset": dataset, "page": page, "questions": questions(dataset, list(page))}
-    return render(request, "qc/questions.html", context)
-
-
-@login_required
-@require_POST
-def decide(request: HttpRequest, name: str) -> HttpResponse:
-    """Keep a reviewer's answer to one open question."""
-    dataset = _dataset_or_404(request, name)
-    form = AdjudicationForm(request.POST, dataset=dataset)
-    if form.is_valid():
-        clips = visible_clips(request.user, name).select_related("video__dataset")
-        about = get_object_or_404(clips, name=form.cleaned_data["clip"])
-        try:
-            adjudicate(about, user=cast(User, request.user), **form.decision())
-        except AdjudicationError as error:
-            messages.error(request, f"{about.name}: {error}.")
-        else:
-            second = form.cleaned_data["second"]
-            messages.success(request, f"Decided: {about.name}, second {second}.")
-    for sentences in form.errors.values():
-        messages.error(request, str(sentences[0]))
-    return redirect("qc:questions", name=name)
 
 
 @login_required
@@ -309,6 +245,7 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "report": AgreementReport.objects.of(dataset),
         "summary": AgreementSummary.objects.filter(dataset=dataset),
         "consensus": Consensus.objects.of(dataset),
+        "opinion": ThirdOpinion.objects.of(dataset),
         "release": Release.objects.filter(dataset=dataset),
     }
     return retried(request, rows.get(kind), dataset=name)

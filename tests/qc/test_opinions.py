@@ -1,0 +1,115 @@
+import pytest
+
+from annotation.models import AnnotationTask
+from annotation.services.packages import PackageError, give_clip
+from datasets.stages import Stage
+from qc.models import Consensus, ThirdOpinion
+from qc.selectors.opinions import clips_in_dispute
+from qc.selectors.questions import question_count
+from qc.services.opinions import OpinionError, ask_third_opinions
+from qc.services.settle import plan_consensuses, settle_clip
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+from workers.opinions import give_third_opinion
+
+pytestmark = pytest.mark.django_db
+
+WALK, SIT = {"posture": "walk", "doing": []}, {"posture": "sit", "doing": []}
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+@pytest.fixture
+def people(dataset):
+    return {name: make_annotator(dataset, name) for name in ("ann", "bob", "eve", "mia")}
+
+
+@pytest.fixture
+def clips(dataset, people):
+    """Three clips of two annotators, who disagree on the first two, on the second most."""
+    clips = make_clips(make_video(dataset, "aisle"))
+    for clip, second in zip(clips, (SIT, SIT, WALK), strict=True):
+        run = make_run(clip)
+        for name, said in (("ann", WALK), ("bob", second)):
+            make_pull(make_task(run, people[name]), said)
+    settle()
+    return clips
+
+
+def settle():
+    plan_consensuses()
+    for consensus in Consensus.objects.filter(stage="waiting"):
+        settle_clip(consensus.pk)
+
+
+def ask(dataset, clips, *names):
+    chosen = [clip.name for clip in clips]
+    return ask_third_opinions(dataset, clips=chosen, annotators=names, user=make_user())
+
+
+def test_only_clips_on_which_two_disagree_are_in_dispute(dataset, clips):
+    assert [(row.clip, row.annotators) for row in clips_in_dispute(dataset)] == [
+        (clip, ["ann", "bob"]) for clip in (clips[1], clips[0])
+    ]
+
+
+def test_a_third_opinion_is_asked_of_those_with_the_least_to_do(dataset, clips, people):
+    asked = ask(dataset, clips, "ann", "eve", "mia")
+    assert [(one.clip, one.annotator) for one in asked] == [
+        (clips[1], people["eve"]),
+        (clips[0], people["mia"]),
+    ]
+    assert clips_in_dispute(dataset) == []
+    assert ask(dataset, clips, "ann", "eve", "mia") == []
+
+
+def test_nobody_is_asked_twice_about_a_clip(dataset, clips):
+    with pytest.raises(OpinionError, match="have aisle-c0001 already: choose somebody else"):
+        ask(dataset, clips, "ann", "bob")
+    assert not ThirdOpinion.objects.exists()
+
+
+def test_a_third_opinion_becomes_a_task_and_then_a_majority(dataset, clips, people):
+    (opinion,) = ask(dataset, clips[:1], "eve")
+    give_third_opinion(ThirdOpinion.objects.get().pk)
+    give_third_opinion(ThirdOpinion.objects.get().pk)
+    opinion = ThirdOpinion.objects.get()
+    assert opinion.stage == Stage.DONE
+    task = AnnotationTask.objects.get(annotator=people["eve"])
+    assert (task.clip, task.run, task.stage) == (
+        clips[0],
+        clips[0].tasks.first().run,
+        "waiting",
+    )
+    open_elsewhere = question_count(dataset)
+    assert open_elsewhere == 2 * len(clips[1].keyframes())  # those of this clip wait for it
+    make_pull(task, SIT)
+    settle()
+    newest = Consensus.objects.filter(clip=clips[0]).last()
+    assert newest.open_count == 0
+    assert newest.boxes.first().labels.get(group="posture").actions == ["sit"]
+
+
+def test_an_order_in_other_hands_is_left_alone(dataset, clips):
+    ask(dataset, clips[:1], "eve")
+    pk = ThirdOpinion.objects.get().pk
+    ThirdOpinion.objects.claim(pk)
+    give_third_opinion(pk)
+    assert AnnotationTask.objects.count() == 6
+
+
+def test_a_clip_that_nobody_has_is_given_to_no_third(dataset, people):
+    clip = make_clips(make_video(dataset))[0]
+    with pytest.raises(PackageError, match="give it out first"):
+        give_clip(clip, people["ann"])

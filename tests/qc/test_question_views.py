@@ -1,0 +1,172 @@
+import pytest
+from django.urls import reverse
+
+from datasets.models import Member
+from qc.models import Adjudication, AgreementReport, Consensus
+from qc.services.agree import plan_reports, report_agreement
+from qc.services.settle import plan_consensuses, settle_clip
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def admin():
+    return make_user("boss")
+
+
+@pytest.fixture
+def dataset(admin):
+    return make_dataset("shop", admin=admin)
+
+
+@pytest.fixture
+def reviewer(dataset):
+    user = make_user("reviewer")
+    Member.objects.create(dataset=dataset, user=user, role=Member.Role.REVIEWER)
+    return user
+
+
+@pytest.fixture
+def clip(dataset):
+    return make_clips(make_video(dataset, "aisle"))[0]
+
+
+@pytest.fixture
+def tasks(dataset, clip):
+    """Two tasks with answers that disagree everywhere."""
+    run = make_run(clip)
+    tasks = [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
+    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
+        make_pull(task, {"posture": posture, "doing": []})
+    plan_reports()
+    plan_consensuses()
+    for report in AgreementReport.objects.all():
+        report_agreement(report.pk)
+    for consensus in Consensus.objects.all():
+        settle_clip(consensus.pk)
+    return tasks
+
+
+def url(page, *arguments):
+    return reverse(f"qc:{page}", args=["shop", *arguments])
+
+
+def text_of(response):
+    return response.content.decode()
+
+
+def test_a_decision_closes_its_question(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    before = Consensus.objects.get().open_count
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
+    assert client.post(url("decide"), data)["Location"] == url("questions") + "?kind=open"
+    decision = Adjudication.objects.get()
+    assert (decision.actions, decision.decided_by) == (["sit"], reviewer)
+    assert Consensus.objects.get().open_count == before - 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"answer": ["sit", "walk"]}, id="two answers of one"),
+        pytest.param({"answer": []}, id="no answer"),
+        pytest.param({"answer": ["fly"]}, id="no action"),
+        pytest.param({"group": "mood", "answer": ["sit"]}, id="no group"),
+        pytest.param({"second": "x"}, id="no second"),
+        pytest.param({"chosen": '["fly"]'}, id="no action by button"),
+        pytest.param({"chosen": "{}"}, id="no list by button"),
+        pytest.param({"chosen": "[[1]]"}, id="no names by button"),
+        pytest.param({"group": "~box", "chosen": "[1, 2]"}, id="no box"),
+        pytest.param({"group": "~box", "chosen": "[1, 2, NaN, 9]"}, id="no finite box"),
+        pytest.param({"group": "~box", "chosen": "[9, 9, 9, 9]"}, id="an empty box"),
+        pytest.param({"person_id": "77"}, id="nobody there"),
+    ],
+)
+def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, tasks, change):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
+    page = client.post(url("decide"), data | change, follow=True)
+    assert 'class="msg error"' in text_of(page)
+    assert not Adjudication.objects.exists()
+
+
+def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    before = Consensus.objects.get().open_count
+    data = {"clip": clip.name, "second": [2, 3], "person_id": 1, "group": "posture"}
+    made = client.post(url("decide"), data | {"chosen": '["sit"]'}, headers=JSON).json()
+    assert made["count"] == before - 2
+    assert [one.pk for one in Adjudication.objects.all()] == made["made"]
+    undone = client.post(url("undo"), {"made": made["made"]}, headers=JSON).json()
+    assert undone["count"] == before
+    refused = client.post(url("decide"), data | {"chosen": '["fly"]'}, headers=JSON)
+    assert (refused.status_code, "no answer" in refused.json()["error"]) == (400, True)
+
+
+def test_the_next_questions_come_as_fragments(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    page = text_of(client.get(url("questions")))
+    assert f'data-key="{clip.name}.1.posture.' in page
+    assert "<!doctype" in page
+    first = f"{clip.name}.1.posture.{clip.keyframes()[0]}"
+    following = text_of(client.get(url("following"), {"after": first}))
+    assert "<!doctype" not in following
+    assert following.count("<article") == 4
+    assert f'data-key="{first}"' not in following
+    last = f"{clip.name}.9.posture.99"
+    assert text_of(client.get(url("following"), {"after": last})).strip() == ""
+    assert "That was the last one" in text_of(client.get(url("questions"), {"after": last}))
+
+
+def test_names_of_annotators_are_not_shown_at_first(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    page = text_of(client.get(url("questions")))
+    assert page.count("kim") == page.count('<span class="by" hidden>kim</span>') > 0
+
+
+def test_a_box_is_decided_on(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "~box"}
+    client.post(url("decide"), data | {"chosen": "[90, 100, 160.5, 250]"})
+    assert Adjudication.objects.get().box == (90, 100, 160.5, 250)
+
+
+def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    page = text_of(client.get(url("clip", clip.name)))
+    assert '<span class="mut">kim</span> walk' in page
+    assert "mean of kim and lee" in page
+    assert f"{url('questions')}?at={clip.name}.1.posture.2" in page
+    data = {"clip": clip.name, "second": 2, "person_id": 1}
+    why = {"group": "posture", "answer": "sit", "reason": "He has a chair."}
+    client.post(url("decide"), data | why)
+    client.post(url("decide"), data | {"group": "~box", "chosen": "[90, 100, 160, 250]"})
+    page = text_of(client.get(url("clip", clip.name)))
+    assert "Decided by reviewer" in page
+    assert "He has a chair." in page
+    assert "box chosen by reviewer" in page
+    asked = client.get(url("questions"), {"at": f"{clip.name}.1.posture.2"})
+    assert 'data-key="aisle-c0000.1.posture.2"' in text_of(asked)
+
+
+def test_decisions_are_listed_and_taken_back(client, reviewer, clip, tasks):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture"}
+    client.post(url("decide"), data | {"answer": "sit", "reason": "He has a chair."})
+    assert "He has a chair." in text_of(client.get(url("decisions")))
+    made = Adjudication.objects.get()
+    answer = client.post(url("undo"), {"made": made.pk, "back": "decisions"}, follow=True)
+    assert "1 decision taken back." in text_of(answer)
+    assert "taken back by reviewer" in text_of(answer)

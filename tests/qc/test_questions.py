@@ -1,0 +1,197 @@
+import pytest
+
+from qc.models import (
+    Adjudication,
+    AgreementReport,
+    Consensus,
+    ConsensusBox,
+    ConsensusLabel,
+)
+from qc.selectors.decisions import decision_rows, upheld
+from qc.selectors.overview import navigation
+from qc.selectors.questions import Key, question_count, question_keys, questions
+from qc.services.adjudicate import adjudicate_all
+from qc.services.agree import plan_reports, report_agreement
+from qc.services.settle import plan_consensuses, settle_clip
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop", admin=make_user("boss"))
+
+
+@pytest.fixture
+def clip(dataset):
+    return make_clips(make_video(dataset, "aisle"))[0]
+
+
+@pytest.fixture
+def tasks(dataset, clip):
+    """Two tasks of one clip."""
+    run = make_run(clip)
+    return [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
+
+
+def settle():
+    plan_reports()
+    plan_consensuses()
+    for report in AgreementReport.objects.filter(stage="waiting"):
+        report_agreement(report.pk)
+    for consensus in Consensus.objects.filter(stage="waiting"):
+        settle_clip(consensus.pk)
+
+
+def test_an_open_question_knows_who_said_what(dataset, clip, tasks, django_assert_num_queries):
+    make_pull(tasks[0], {"posture": "walk", "doing": []})
+    make_pull(tasks[1], {"posture": "unknown", "doing": []})
+    settle()
+    keys = question_keys(dataset, limit=99)
+    seconds = clip.keyframes()
+    assert keys == [Key(clip.name, who, "posture", at) for who in (1, 2) for at in seconds]
+    with django_assert_num_queries(5):
+        asked = questions(dataset, keys)
+    assert {(side.annotator, side.answer) for side in asked[0].sides} == {
+        ("kim", "walk"),
+        ("lee", "unknown"),
+    }
+    assert {option.text: option.digit for option in asked[0].said} == {
+        "walk": "1",
+        "unknown": "0",
+    }
+    assert [(option.text, option.digit) for option in asked[0].others] == [
+        ("stand", "2"),
+        ("sit", "3"),
+    ]
+    assert asked[0].alike == seconds[1:]
+    assert asked[0].loop == (max(0, 30 * seconds[0] - 45), 30 * seconds[0] + 45)
+
+
+def test_the_queue_goes_on_after_a_question(dataset, clip, tasks):
+    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
+        make_pull(task, {"posture": posture, "doing": []})
+    settle()
+    keys = question_keys(dataset, limit=99)
+    assert question_keys(dataset, limit=3) == keys[:3]
+    assert question_keys(dataset, after=keys[4], limit=3) == keys[5:8]
+    assert question_keys(dataset, after=keys[-1]) == []
+    assert question_count(dataset) == len(keys)
+
+
+def test_answers_alike_end_where_the_votes_change(dataset, clip, tasks):
+    make_pull(tasks[0], {"posture": "walk", "doing": []})
+    pull = make_pull(tasks[1], {"posture": "sit", "doing": []})
+    pull.annotations.filter(person_id=1, second=5).update(
+        answers={"posture": "stand", "doing": []}
+    )
+    settle()
+    first, *_ = questions(dataset, question_keys(dataset, limit=1))
+    assert first.alike == [second for second in clip.keyframes()[1:] if second < 5]
+
+
+def test_what_most_say_is_the_first_answer(dataset, clip):
+    run = make_run(clip)
+    said = [["wave"], ["carry"], ["wave"], ["carry", "wave"], ["wave"], [], ["carry"]]
+    for number, doing in enumerate(said):
+        task = make_task(run, make_annotator(dataset, f"a{number}"))
+        make_pull(task, {"posture": "walk", "doing": doing})
+    settle()
+    ConsensusLabel.objects.filter(group="doing").update(rule="open")
+    Consensus.objects.update(open_count=99)
+    asked, *_ = questions(dataset, question_keys(dataset, limit=1))
+    assert [(option.text, len(option.sides), option.digit) for option in asked.said][:2] == [
+        ("wave", 3, "1"),
+        ("carry", 2, "2"),
+    ]
+    assert sorted(option.text for option in asked.said[2:]) == ["none", "wave, carry"]
+
+
+def test_clips_that_somebody_still_answers_do_not_ask(dataset, clip, tasks):
+    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
+        make_pull(task, {"posture": posture, "doing": []})
+    settle()
+    third = make_task(tasks[0].run, make_annotator(dataset, "mia"))
+    assert question_keys(dataset) == []
+    make_pull(third, {"posture": "walk", "doing": []})
+    settle()
+    assert question_count(dataset) == 0
+
+
+def test_boxes_far_apart_are_shown_worst_of_all_until_one_is_chosen(dataset, clip, tasks):
+    make_pull(tasks[0])
+    pull = make_pull(tasks[1])
+    pull.annotations.filter(second=4, person_id=2).update(x2=280)
+    settle()
+    (key,) = question_keys(dataset, kind="boxes")
+    assert key == Key(clip.name, 2, "~box", 4)
+    (asked,) = questions(dataset, [key])
+    assert (asked.said[0].text, asked.said[0].digit) == ("The mean of both", "1")
+    assert {option.value for option in asked.said[1:]} == {
+        "[200.0, 100.0, 250.0, 250.0]",
+        "[200.0, 100.0, 280.0, 250.0]",
+    }
+    ConsensusBox.objects.filter(second=4, person_id=2).update(is_box_decided=True)
+    assert question_count(dataset, "boxes") == 0
+
+
+def test_a_person_whom_only_some_drew_is_a_question(dataset, clip, tasks):
+    consensus = Consensus.objects.create(clip=clip, versions="1", stage="done", open_count=1)
+    ConsensusBox.objects.create(
+        consensus=consensus, second=2, person_id=10000, x1=0, y1=0, x2=20, y2=40,
+        drawn_by=["kim"], status="disputed",
+    )  # fmt: skip
+    for task in tasks:
+        make_pull(task)
+    (question,) = questions(dataset, question_keys(dataset))
+    assert (question.group, question.ask) == (None, "Is this a person?")
+    assert {(side.annotator, side.answer) for side in question.sides} == {
+        ("kim", "drawn"),
+        ("lee", "not drawn"),
+    }
+    assert [option.text for option in question.said] == ["A person", "Not a person"]
+
+
+def test_only_the_newest_consensus_asks(dataset, clip):
+    for versions, status in (("1", "disputed"), ("1,2", "agreed")):
+        consensus = Consensus.objects.create(
+            clip=clip, versions=versions, stage="done", open_count=int(status == "disputed")
+        )
+        ConsensusBox.objects.create(
+            consensus=consensus, second=2, person_id=1, x1=0, y1=0, x2=9, y2=9,
+            drawn_by=["kim"], status=status,
+        )  # fmt: skip
+    assert question_keys(dataset) == []
+    assert navigation(dataset)["questions"] == 0
+
+
+def test_annotators_are_measured_by_what_was_decided(dataset, clip, tasks):
+    make_pull(tasks[0], {"posture": "walk", "doing": []})
+    make_pull(tasks[1], {"posture": "sit", "doing": []})
+    settle()
+    user = make_user()
+    about = {"person_id": 1, "group": "posture", "user": user}
+    adjudicate_all(clip, seconds=[2, 3, 4], actions=["walk"], **about)
+    adjudicate_all(clip, seconds=[5], actions=["stand"], **about)
+    assert [tuple(one) for one in upheld(dataset)] == [("kim", 3, 4), ("lee", 0, 4)]
+    (newest, *_) = rows = decision_rows(
+        list(Adjudication.objects.order_by("-pk")), user=user, is_admin=False
+    )
+    assert (newest.about, newest.answer, newest.may_undo, len(rows)) == (
+        "posture",
+        "stand",
+        True,
+        4,
+    )
+    (row,) = decision_rows([newest.decision], user=make_user(), is_admin=False)
+    assert not row.may_undo

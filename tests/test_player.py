@@ -1,0 +1,280 @@
+"""The player and the queue of open questions, in a real browser."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from playwright.sync_api import Page, expect
+
+from datasets.models import Clip
+from qc.models import Adjudication, Consensus
+from qc.services.settle import plan_consensuses, settle_clip
+from tests.browser import CHROMIUM, chromium_page
+from tests.films import make_film
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+from tests.running import wait_until
+from tracking.core.trackfile import Track, TrackFile, dump
+
+MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
+FRAMES = 300
+SIZE = (320, 192)
+WALK, SIT = {"posture": "walk", "doing": []}, {"posture": "sit", "doing": []}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not CHROMIUM.exists() and not MUST_HAVE, reason="needs Debian's package chromium"
+    ),
+]
+
+# What the canvas shows: the number stamped into the picture (tests.stamp), and how far left,
+# in pixels of the video, the box of the one person is drawn (its colour is #f79009).
+READ = """() => {
+    const canvas = document.querySelector("#player canvas");
+    const { width, height } = canvas;
+    const scale = Math.min(width / 320, height / 192);
+    const [left, top] = [(width - 320 * scale) / 2, (height - 192 * scale) / 2];
+    const paper = canvas.getContext("2d");
+    const band = paper.getImageData(0, Math.round(top + 9 * scale), width, 1).data;
+    const place = (n) => Math.round(left + ((n + 0.5) * 320 * scale) / 24);
+    const cell = (n) => band[4 * place(n)] > 126 ? 1 : 0;
+    const bits = Array.from({ length: 24 }, (_, n) => cell(n));
+    const number = bits.slice(2, 22).reduce((sum, bit) => 2 * sum + bit, 0);
+    const parity = bits.slice(2, 22).reduce((sum, bit) => sum ^ bit, 0);
+    const isWhole = bits[0] === 1 && bits[1] === 0 && bits[22] === parity && bits[23] === 1;
+    const row = paper.getImageData(0, Math.round(top + 120 * scale), width, 1).data;
+    const isBox = (x) => Math.abs(row[4 * x] - 247) + Math.abs(row[4 * x + 1] - 144)
+        + Math.abs(row[4 * x + 2] - 9) < 40;
+    const inBox = Array.from({ length: width }, (_, x) => x).filter(isBox);
+    const edge = inBox.filter((x) => x - inBox[0] < 8);
+    const x = edge.reduce((sum, one) => sum + one + 0.5, 0) / edge.length;
+    return {
+        stamp: isWhole ? number : null,
+        left: inBox.length ? (x - left) / scale : null,
+        frame: Number(document.getElementById("player").dataset.frame),
+    };
+}"""
+
+
+def left_at(frame: int) -> float:
+    """Where the box of the person starts in `frame`: far from where it is in the next."""
+    return 20.0 + frame * 7 % 240
+
+
+@pytest.fixture
+def clip(monkeypatch, tmp_path) -> Clip:
+    """A clip of ten stamped seconds; one person, two annotators who disagree."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright runs a loop here
+    dataset = make_dataset("shop", admin=make_user("boss"))
+    width, height = SIZE
+    video = make_video(dataset, "aisle", frame_count=FRAMES, width=width, height=height)
+    (clip,) = make_clips(video)
+    options = {
+        "crf": "12",
+        "preset": "ultrafast",
+        "g": "30",
+        "bf": "0",
+        "movflags": "faststart",
+    }
+    film = make_film(tmp_path / "clip.mp4", frames=FRAMES, size=SIZE, options=options)
+    clip.file.name = default_storage.save("shop/clip.mp4", ContentFile(film.read_bytes()))
+    clip.save()
+    run = make_run(clip, persons=1)
+    frames = np.arange(FRAMES)
+    lefts = np.array([left_at(int(frame)) for frame in frames])
+    boxes = np.stack([lefts, frames * 0 + 90.0, lefts + 40, frames * 0 + 150.0], axis=1)
+    tracks = [Track(1, frames, boxes, np.full(FRAMES, 0.9))]
+    content = dump(TrackFile(clip.name, width, height, FRAMES, tracks))
+    run.tracks.name = default_storage.save("shop/tracks.gz", ContentFile(content))
+    run.save()
+    for name, answers in (("kim", WALK), ("lee", SIT)):
+        make_pull(make_task(run, make_annotator(dataset, name)), answers)
+    plan_consensuses()
+    settle_clip(Consensus.objects.get().pk)
+    return clip
+
+
+@pytest.fixture
+def page(clip, live_server) -> Iterator[Page]:
+    with chromium_page() as page:
+        page.goto(live_server.url)
+        page.get_by_label("Username").fill("boss")
+        page.get_by_label("Password").fill("a-password")
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/")
+        yield page
+
+
+@pytest.fixture
+def at_clip(page, clip, live_server) -> Page:
+    page.goto(f"{live_server.url}/datasets/shop/clips/{clip.name}/")
+    page.wait_for_selector("#player[data-ready][data-painted]")
+    return page
+
+
+@pytest.fixture
+def at_questions(page, live_server) -> Page:
+    page.goto(f"{live_server.url}/datasets/shop/questions/")
+    page.wait_for_selector("#settle[data-shown]")
+    return page
+
+
+def at_frame(page: Page, frame: int) -> dict[str, float]:
+    """What is seen once the player says that it shows `frame`."""
+    expect(page.locator("#player")).to_have_attribute("data-frame", str(frame))
+    wait_until(lambda: not page.evaluate("document.querySelector('#player video').seeking"))
+    return page.evaluate(READ)
+
+
+def test_the_box_matches_the_stamp_at_every_frame_stepped_to(at_clip):
+    for frame in range(FRAMES):
+        seen = at_frame(at_clip, frame)
+        assert seen["stamp"] == frame
+        assert seen["left"] == pytest.approx(left_at(frame), abs=1.0), frame
+        at_clip.keyboard.press("ArrowRight")
+    at_clip.keyboard.press("Home")
+    for frame in (0, 30, 60):
+        assert at_frame(at_clip, frame)["stamp"] == frame
+        at_clip.keyboard.press("Shift+ArrowRight")
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 2])
+def test_the_box_matches_the_stamp_while_the_clip_plays(at_clip, speed):
+    at_clip.locator("[data-set=speed]").select_option(str(speed))
+    at_clip.evaluate(
+        f"""() => {{
+            const read = {READ};
+            const player = document.getElementById("player");
+            globalThis.seen = [];
+            new MutationObserver(() => globalThis.seen.push(read()))
+                .observe(player, {{ attributeFilter: ["data-painted"] }});
+        }}"""
+    )
+    at_clip.keyboard.press("k")
+    count = "new Set(globalThis.seen.map((one) => one.stamp)).size"
+    wait_until(lambda: at_clip.evaluate(count) > 60)
+    at_clip.keyboard.press("k")
+    for seen in at_clip.evaluate("globalThis.seen"):
+        assert seen["stamp"] == seen["frame"]
+        assert seen["left"] == pytest.approx(left_at(seen["stamp"]), abs=1.0)
+
+
+def test_a_loop_stays_within_its_three_seconds(at_clip):
+    at_clip.goto(at_clip.url + "?second=5")
+    expect(at_clip.locator("#player")).to_have_attribute("data-frame", "150")
+    at_clip.locator("[data-set=speed]").select_option("2")
+    at_clip.evaluate(
+        """() => {
+            globalThis.seen = [];
+            const player = document.getElementById("player");
+            new MutationObserver(() => globalThis.seen.push(Number(player.dataset.frame)))
+                .observe(player, { attributeFilter: ["data-frame"] });
+        }"""
+    )
+    at_clip.keyboard.press("r")
+    back = "globalThis.seen.filter((at, n) => n && at < globalThis.seen[n - 1] - 40).length"
+    wait_until(lambda: at_clip.evaluate(back) >= 2)
+    seen = at_clip.evaluate("globalThis.seen")
+    assert min(seen) >= 150 - 45
+    assert max(seen) <= 150 + 45 + 4  # a slow machine paints late, at double speed
+
+
+def test_keys_do_all_and_the_help_names_them(at_clip):
+    at_clip.keyboard.press("?")
+    dialog = at_clip.get_by_role("dialog", name="Keys")
+    expect(dialog).to_contain_text("next disagreement")
+    at_clip.keyboard.press("?")
+    expect(dialog).to_be_hidden()
+    at_clip.keyboard.press("d")
+    expect(at_clip.locator(".group-lanes")).to_have_count(2)
+    expect(at_clip.locator(".stretch.differs").first).to_have_text("walk")
+    at_clip.keyboard.press("h")
+    expect(at_clip.locator("#player")).to_have_attribute("data-boxes", "0")
+    at_clip.keyboard.press("h")
+    expect(at_clip.locator("#player")).to_have_attribute("data-boxes", "1")
+    at_clip.keyboard.press("1")
+    at_clip.keyboard.press("2")
+    expect(at_clip.locator("#player")).to_have_attribute("data-boxes", "3")
+    at_clip.keyboard.press("b")
+    expect(at_clip.locator("#player")).to_have_attribute("data-boxes", "0")
+    at_clip.keyboard.press("z")
+    expect(at_clip.locator("[data-set=zoom]")).not_to_have_value("1")
+
+
+def question(page: Page) -> str:
+    return page.locator("#question").get_attribute("data-key") or ""
+
+
+def left(page: Page, count: int) -> None:
+    expect(page.locator("[data-show=left]")).to_have_text(str(count))
+
+
+def test_digits_decide_u_undoes_and_s_skips(at_questions, clip):
+    page, seconds = at_questions, clip.keyframes()
+    keys = [f"{clip.name}.1.posture.{second}" for second in seconds]
+    assert question(page) == keys[0]
+    digit = page.get_by_role("button", name="sit").get_attribute("data-digit")
+    page.keyboard.press(digit)
+    assert question(page) == keys[1]  # shown before the server has answered
+    left(page, len(keys) - 1)
+    page.keyboard.press("s")
+    assert question(page) == keys[2]
+    page.keyboard.press("0")
+    assert question(page) == keys[3]
+    page.keyboard.press("u")
+    assert question(page) == keys[2]
+    left(page, len(keys) - 1)
+    page.wait_for_load_state("networkidle")
+    kept = Adjudication.objects.order_by("pk").values_list("second", "actions", "withdrawn_by")
+    boss = clip.video.dataset.members.get().user_id
+    assert list(kept) == [(seconds[0], ["sit"], None), (seconds[2], ["unknown"], boss)]
+
+
+def test_shift_decides_all_that_is_alike(at_questions, clip):
+    page, seconds = at_questions, clip.keyframes()
+    page.keyboard.press("Shift+Digit1")
+    expect(page.get_by_text("That was the last one")).to_be_visible()
+    left(page, 0)
+    page.wait_for_load_state("networkidle")
+    assert Adjudication.objects.standing().count() == len(seconds)
+    page.keyboard.press("u")
+    left(page, len(seconds))
+    assert question(page) == f"{clip.name}.1.posture.{seconds[0]}"
+    page.wait_for_load_state("networkidle")
+    assert Adjudication.objects.standing().count() == 0
+
+
+def test_a_box_is_dragged_and_kept(at_questions, clip):
+    page = at_questions
+    page.keyboard.press("e")
+    expect(page.locator(".boxing")).to_be_visible()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The box is kept.")).to_be_visible()
+    assert Adjudication.objects.get().box == (103, 100, 153, 192)
+    box = clip.consensuses.get().boxes.get(second=clip.keyframes()[0])
+    assert (box.x1, box.is_box_decided) == (103, True)
+
+
+def test_a_decision_that_the_server_refuses_comes_back(at_questions, clip):
+    page, first = at_questions, question(at_questions)
+    Consensus.objects.all().delete()
+    page.keyboard.press("1")
+    expect(page.locator("[data-show=told]")).to_contain_text("no consensus yet")
+    assert question(page) == first
