@@ -40,9 +40,9 @@ def kappa_margin(
 ) -> float | None:
     """How far a 95 % interval of kappa is going to reach either way; None for no two persons.
 
-    `1.96 * sqrt(p * (1 - p) / n) / (1 - chance)` with the raw agreement `p` (Cohen 1960). `n` is
-    the number of persons, not of keyframes: the keyframes of one person resemble each other, and
-    an interval that takes them for independent is several times too narrow.
+    `1.96 * sqrt(p * (1 - p) / n) / (1 - chance)` with the raw agreement `p` (Cohen 1960). `n`
+    is the number of persons, not of keyframes: the keyframes of one person resemble each other,
+    and an interval that takes them for independent is several times too narrow.
 
     Args:
         persons: Persons that two annotators have both.

@@ -238,7 +238,7 @@ def _tracking_card(dataset: Dataset, counts: Counts) -> StageCard:
 
 def _people_cards(dataset: Dataset) -> Iterator[StageCard]:
     """Annotate and review: the stages that wait for people."""
-    tasks = judged(AnnotationTask.objects.of(dataset)).aggregate(
+    tasks = judged(AnnotationTask.objects.of(dataset).counting()).aggregate(
         total=Count("pk"),
         answered=Count("pk", filter=Q(latest_pull_id__isnull=False)),
         approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED)),

@@ -181,7 +181,8 @@ def questions(dataset: Dataset, keys: list[OpenKey]) -> list[Question]:
 
 def _annotators(clips: set[int]) -> dict[int, list[str]]:
     """Names of those who answered, by clip."""
-    tasks = AnnotationTask.objects.filter(clip__in=clips, pulls__stage=Stage.DONE).distinct()
+    tasks = AnnotationTask.objects.counting().filter(clip__in=clips)
+    tasks = tasks.filter(pulls__stage=Stage.DONE).distinct()
     found: dict[int, list[str]] = {}
     for clip, name in tasks.order_by("annotator__name").values_list("clip", "annotator__name"):
         found.setdefault(clip, []).append(name)

@@ -9,7 +9,7 @@ PERSONS = {"a": {1, 2}, "b": {2, 3}, "c": {4}}
 
 
 def test_every_pair_is_listed_with_the_persons_both_look_at():
-    found = {pair[:2]: pair[2:4] for pair in meetings_of(TEAMS, PERSONS, "ann bob dan".split())}
+    found = {pair[:2]: pair[2:4] for pair in meetings_of(TEAMS, PERSONS, ["ann", "bob", "dan"])}
     assert found == {("ann", "bob"): (2, 3), ("ann", "dan"): (0, 0), ("bob", "dan"): (0, 0)}
 
 
