@@ -2,12 +2,17 @@
 
 from celery import shared_task
 
-from qc.services import agree, release, settle
+from qc.services import agree, measure, release, settle
 
 
 @shared_task
 def report_agreement(report_id: int) -> None:
     agree.report_agreement(report_id)
+
+
+@shared_task
+def measure_answers(score_id: int) -> None:
+    measure.measure(score_id)
 
 
 @shared_task

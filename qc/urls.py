@@ -11,6 +11,7 @@ urlpatterns = [
     path("datasets/<slug:name>/clips/<slug:clip>/scene.json", views.clip_scene, name="scene"),
     path("datasets/<slug:name>/tasks/", views.tasks, name="tasks"),
     path("datasets/<slug:name>/agreement/", views.agreement, name="agreement"),
+    path("datasets/<slug:name>/gold/", views.gold, name="gold"),
     path("datasets/<slug:name>/review/", views.review, name="review"),
     path("datasets/<slug:name>/review/verdict/", views.verdict, name="verdict"),
     path("datasets/<slug:name>/questions/", views.open_questions, name="questions"),

@@ -17,9 +17,10 @@ from datasets.ranged import serve_stored
 from datasets.selectors import visible_clips, visible_datasets
 from datasets.stages import StagedQuerySet
 from qc.forms import AdjudicationForm, VerdictForm
-from qc.models import AgreementReport, Consensus, Release, Review
+from qc.models import AgreementReport, Consensus, Release, Review, Score
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows, scene
+from qc.selectors.gold import gold_page
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.releases import is_moving, release_rows
 from qc.selectors.review import open_keys, pending, pending_rows, questions
@@ -113,6 +114,13 @@ def _kept_figures(dataset: Dataset) -> dict[str, Any]:
         figures = dataset_agreement(dataset)
         cache.set(key, figures, KEEP_FIGURES)
     return figures
+
+
+@login_required
+@require_GET
+def gold(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
+    return render(request, "qc/gold.html", {"dataset": dataset, "page": gold_page(dataset)})
 
 
 @login_required
@@ -222,6 +230,7 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     rows: dict[str, StagedQuerySet[Any]] = {
         "report": AgreementReport.objects.of(dataset),
         "consensus": Consensus.objects.of(dataset),
+        "score": Score.objects.filter(pull__task__clip__video__dataset=dataset),
         "release": Release.objects.filter(dataset=dataset),
     }
     return retried(request, rows.get(kind), dataset=name)

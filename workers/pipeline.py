@@ -21,8 +21,9 @@ from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
 from datasets.stages import StagedQuerySet
-from qc.models import AgreementReport, Consensus, Release
+from qc.models import AgreementReport, Consensus, Release, Score
 from qc.services.agree import plan_reports
+from qc.services.measure import plan_scores
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, Linking, TrackingRun
 from tracking.services.link import plan_linkings
@@ -61,6 +62,7 @@ STEPS = (
     Step("write packages", nothing, AnnotationTask, annotation.tasks.write_package),
     Step("read answers", nothing, Pull, annotation.tasks.read_answers),
     Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
+    Step("measure", plan_scores, Score, qc.tasks.measure_answers),
     Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),
     Step("release", nothing, Release, qc.tasks.make_release),
 )

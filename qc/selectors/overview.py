@@ -13,7 +13,8 @@ from annotation.models import AnnotationTask, Pull
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage, StagedQuerySet
-from qc.models import AgreementReport, Consensus, Release, Review
+from qc.models import AgreementReport, Consensus, Release, Review, Score
+from qc.selectors.gold import flagged_count
 from qc.selectors.states import judged, newest_consensuses, pending_tasks
 from tracking.models import Bundle, Linking, TrackingRun
 
@@ -65,6 +66,9 @@ def kinds(dataset: Dataset) -> list[Kind]:
         Kind("report", "qc", "Comparing the annotators of {}", "Annotators of {} compared",
              "clips compared", "git-compare", AgreementReport.objects.filter(**of_clips),
              "clip__name"),
+        Kind("score", "qc", "Measuring {}", "{} measured", "answers measured", "user-check",
+             Score.objects.filter(pull__task__clip__video__dataset=dataset),
+             "pull__task__clip__name"),
         Kind("consensus", "qc", "Settling {}", "{} settled", "clips settled",
              "scale", Consensus.objects.filter(**of_clips), "clip__name"),
         Kind("release", "qc", "Making release {}", "Release {} made", "releases made",
@@ -338,6 +342,7 @@ def navigation(dataset: Dataset) -> dict[str, int]:
         "clips": Clip.objects.of(dataset).count(),
         "tasks": AnnotationTask.objects.of(dataset).count(),
         "pending": pending_tasks(dataset).count(),
+        "flagged": flagged_count(dataset),
         "questions": newest_consensuses(dataset).aggregate(n=Sum("open_count"))["n"] or 0,
         "releases": Release.objects.filter(dataset=dataset).count(),
     }
