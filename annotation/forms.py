@@ -14,6 +14,7 @@ from annotation.models import Plan
 from datasets.models import Dataset
 
 MAX_FILES = 500
+MAX_ANNOTATORS = 100
 SHARES = ("overlap", "blind", "gold")
 
 
@@ -87,6 +88,10 @@ class PlanForm(forms.Form):
                 found[_user_name(name)] = _hours(name, hours)
         if not found:
             raise forms.ValidationError("Name at least one annotator.")
+        if len(found) > MAX_ANNOTATORS:
+            raise forms.ValidationError(
+                f"{len(found)} annotators are too many for one plan: {MAX_ANNOTATORS} at most."
+            )
         return found
 
     def clean(self) -> dict[str, Any]:

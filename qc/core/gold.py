@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from annotation.core.labels import UNKNOWN, Answers
 from qc.core.consensus import counts_as_vote
 from qc.core.matching import match_boxes
 from qc.core.settlement import Question
-from qc.core.tables import Coefficient
+from qc.core.tables import Coefficient, Floats
 
 BAR = 0.8  # share of right answers that is asked of an annotator
 LEAST_PERSONS = 5  # with fewer, drawing them again says nothing, and nobody is judged
@@ -96,6 +95,18 @@ class Marks:
     counts: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
+class Drift(NamedTuple):
+    """Right answers in the later half of an annotator's checks, less those in the earlier."""
+
+    early: float
+    late: float
+    interval: tuple[float, float]  # 95 %, of the difference
+
+    @property
+    def is_falling(self) -> bool:
+        return self.interval[1] < 0
+
+
 def score(
     known: Sequence[Shown], given: Sequence[Shown], questions: Sequence[Question]
 ) -> dict[str, Any]:
@@ -149,34 +160,58 @@ def marks(scores: Iterable[Mapping[str, Any]], *, bar: float = BAR, seed: int = 
     given = list(scores)
     people = [person for one in given for person in one["people"]]
     names = sorted({name for person in people for name in person["actions"]})
-    triples = {
-        name: np.array(
-            [person["actions"].get(name, (0, 0, 0)) for person in people], dtype=np.float64
-        )
-        for name in names
+    triples = np.array(
+        [[person["actions"].get(name, (0, 0, 0)) for name in names] for person in people],
+        dtype=np.float64,
+    ).reshape(len(people), len(names), 3)
+    hit = 2 * triples[:, :, 0]
+    sums = {
+        name: np.array([person[name] for person in people], dtype=np.float64)[:, None]
+        for name in ("right", "asked", "found", "known")
     }
+    times = _draws(len(people), seed)
+    (answers,) = _rates(sums["right"], sums["asked"], times, NOTHING_ASKED, bar)
+    (found,) = _rates(sums["found"], sums["known"], times, NOBODY, bar)
+    actions = _rates(hit, hit + triples[:, :, 1] + triples[:, :, 2], times, NOT_USED, bar)
     return Marks(
-        answers=_rate(people, "right", "asked", NOTHING_ASKED, bar, seed),
-        found=_rate(people, "found", "known", NOBODY, bar, seed),
+        answers=answers,
+        found=found,
         added=sum(one["added"] for one in given),
-        actions={
-            name: _ratio(
-                2 * table[:, 0],
-                2 * table[:, 0] + table[:, 1] + table[:, 2],
-                NOT_USED,
-                bar,
-                seed,
-            )
-            for name, table in triples.items()
-        },
+        actions=dict(zip(names, actions, strict=True)),
         unanswered=sum(one["unanswered"] for one in given),
         counts={
-            name: (int(hit), int(missed), int(wrong))
-            for name, (hit, missed, wrong) in (
-                (name, table.sum(axis=0)) for name, table in triples.items()
-            )
+            name: (int(right), int(missed), int(wrong))
+            for name, (right, missed, wrong) in zip(names, triples.sum(axis=0), strict=True)
         },
     )
+
+
+def drift(scores: Sequence[Mapping[str, Any]], *, seed: int = SEED) -> Drift | None:
+    """Whether an annotator becomes worse; None if half of the checks are too few persons.
+
+    Args:
+        scores: In the order in which the answers came.
+
+    >>> drift([]) is None
+    True
+    """
+    middle = len(scores) // 2
+    shares: list[float] = []
+    drawn: list[Floats] = []
+    for half in (scores[:middle], scores[middle:]):
+        sums = np.array(
+            [(one["right"], one["asked"]) for score in half for one in score["people"]],
+            dtype=np.float64,
+        ).reshape(-1, 2)
+        sums = sums[sums[:, 1] > 0]
+        persons = len(sums)
+        if persons < LEAST_PERSONS:
+            return None
+        shares.append(float(sums[:, 0].sum() / sums[:, 1].sum()))
+        times = _draws(persons, seed + len(drawn))
+        drawn.append((times @ sums[:, 0]) / (times @ sums[:, 1]))
+    low, high = np.percentile(drawn[1] - drawn[0], INTERVAL)
+    return Drift(shares[0], shares[1], (float(low), float(high)))
 
 
 def _at(second: int, version: Sequence[Shown]) -> list[Shown]:
@@ -212,29 +247,30 @@ def _actions(answer: Any) -> set[str]:
     return {answer} if isinstance(answer, str) else set(answer)
 
 
-def _rate(
-    people: Sequence[Mapping[str, Any]], part: str, whole: str, reason: str, bar: float,
-    seed: int,
-) -> Rate:  # fmt: skip
-    parts = np.array([person[part] for person in people], dtype=np.float64)
-    wholes = np.array([person[whole] for person in people], dtype=np.float64)
-    return _ratio(parts, wholes, reason, bar, seed)
-
-
-def _ratio(
-    parts: NDArray[np.float64], wholes: NDArray[np.float64], reason: str, bar: float, seed: int
-) -> Rate:
-    """Sum of `parts` over that of `wholes`, one of each for every person."""
-    used = wholes > 0
-    parts, wholes = parts[used], wholes[used]
-    persons = len(wholes)
+def _draws(persons: int, seed: int) -> Floats:
+    """How often each person is drawn in each resample, shape `(resamples, persons)`."""
     if not persons:
-        return Rate(Coefficient(None, reason, 0), None, 0, bar)
-    share = Coefficient(float(parts.sum() / wholes.sum()), "", int(wholes.sum()))
-    if persons < LEAST_PERSONS:
-        return Rate(share, None, persons, bar)
+        return np.zeros((RESAMPLES, 0))
+    even = np.full(persons, 1 / persons)
     random = np.random.default_rng(seed)
-    times = random.multinomial(persons, np.full(persons, 1 / persons), size=RESAMPLES)
-    drawn = (times @ parts) / (times @ wholes)
-    low, high = np.percentile(drawn, INTERVAL)
-    return Rate(share, (float(low), float(high)), persons, bar)
+    return random.multinomial(persons, even, size=RESAMPLES).astype(np.float64)
+
+
+def _rates(parts: Floats, wholes: Floats, times: Floats, reason: str, bar: float) -> list[Rate]:
+    """The sum of each column of `parts` over that of `wholes`; rows are persons."""
+    over = times @ wholes
+    drawn = np.full(over.shape, np.nan)  # a resample may hold nobody with this action
+    np.divide(times @ parts, over, out=drawn, where=over > 0)
+    rates = []
+    for part, whole, column, several in zip(
+        parts.sum(axis=0), wholes.sum(axis=0), drawn.T, (wholes > 0).sum(axis=0), strict=True
+    ):
+        share = Coefficient(None, reason, 0)
+        interval = None
+        if whole:
+            share = Coefficient(float(part / whole), "", int(whole))
+        if several >= LEAST_PERSONS:
+            low, high = np.percentile(column[~np.isnan(column)], INTERVAL)
+            interval = (float(low), float(high))
+        rates.append(Rate(share, interval, int(several), bar))
+    return rates

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from django.core.cache import cache
@@ -10,11 +11,13 @@ from django.db.models import Count, Max
 from annotation.models import AnnotationTask
 from datasets.models import Dataset
 from qc.core.anchoring import Kept, Lead, Meter, Work, anchoring
-from qc.core.gold import BAR, Marks, Rate, marks
+from qc.core.gold import BAR, Drift, Marks, Rate, drift, marks
 from qc.models import Score
 
 MISTAKES_SHOWN = 30
 KEEP_COUNT = 24 * 3600  # seconds
+CHART_WIDTH, CHART_HEIGHT, MARGIN = 1000, 80, 8
+WEAK_SHOWN = 5
 STANDINGS = {
     "under": ("Under the bar", "bad"),
     "unsure": ("May be under", "warn"),
@@ -49,6 +52,21 @@ class ActionLine(NamedTuple):
         return STANDINGS[self.rate.standing][1]
 
 
+class CheckPoint(NamedTuple):
+    """One gold clip answered; `x` and `y` are places in the chart's view box."""
+
+    clip: str
+    when: datetime
+    right: int
+    asked: int
+    x: float
+    y: float
+
+    @property
+    def share(self) -> float:
+        return self.right / self.asked
+
+
 @dataclass
 class GoldRow:
     """How one annotator does on the gold clips."""
@@ -59,6 +77,21 @@ class GoldRow:
     actions: list[ActionLine]  # lowest first
     mistakes: list[Evidence]
     mistake_count: int
+    checks: list[CheckPoint]  # in the order in which the answers came
+    drift: Drift | None
+
+    @property
+    def line(self) -> str:
+        """The points of the chart, joined."""
+        return " ".join(f"{check.x:g},{check.y:g}" for check in self.checks)
+
+    @property
+    def bar_y(self) -> float:
+        return _height(BAR)
+
+    @property
+    def bar_label_y(self) -> float:
+        return self.bar_y - 4
 
     @property
     def standing(self) -> str:
@@ -76,8 +109,17 @@ class GoldRow:
         return [line for line in self.actions if line.rate.standing == "under"]
 
     @property
+    def weakest(self) -> list[ActionLine]:
+        return self.weak[:WEAK_SHOWN]
+
+    @property
+    def weak_left(self) -> int:
+        return len(self.weak) - len(self.weakest)
+
+    @property
     def is_flagged(self) -> bool:
-        return self.standing == "under" or bool(self.weak)
+        falls = self.drift is not None and self.drift.is_falling
+        return self.standing == "under" or bool(self.weak) or falls
 
 
 class LeadLine(NamedTuple):
@@ -166,6 +208,7 @@ def _current(dataset: Dataset, *, is_gold: bool) -> list[Score]:
 
 
 def _row(name: str, scores: list[Score]) -> GoldRow:
+    scores = sorted(scores, key=lambda score: (score.pull.created_at, score.pk))
     found = marks(score.figures for score in scores)
     lines = [
         ActionLine(action, rate, *found.counts[action])
@@ -190,7 +233,30 @@ def _row(name: str, scores: list[Score]) -> GoldRow:
         actions=sorted(lines, key=lambda line: (line.rate.share.value or 0.0, line.name)),
         mistakes=mistakes[:MISTAKES_SHOWN],
         mistake_count=len(mistakes),
+        checks=_checks(scores),
+        drift=drift([score.figures for score in scores]),
     )
+
+
+def _checks(scores: list[Score]) -> list[CheckPoint]:
+    answered = []
+    for score in scores:
+        people = score.figures["people"]
+        right, asked = (sum(one[name] for one in people) for name in ("right", "asked"))
+        if asked:
+            answered.append((score.pull, right, asked))
+    step = (CHART_WIDTH - 2 * MARGIN) / max(len(answered) - 1, 1)
+    return [
+        CheckPoint(
+            pull.task.clip.name, pull.created_at, right, asked,
+            x=round(MARGIN + place * step, 1), y=_height(right / asked),
+        )
+        for place, (pull, right, asked) in enumerate(answered)
+    ]  # fmt: skip
+
+
+def _height(share: float) -> float:
+    return round(MARGIN + (1 - share) * (CHART_HEIGHT - 2 * MARGIN), 1)
 
 
 def _place(row: GoldRow) -> tuple[bool, int, float, str]:

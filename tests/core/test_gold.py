@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.gold import LEAST_PERSONS, Shown, marks, score
+from qc.core.gold import LEAST_PERSONS, Shown, drift, marks, score
 from qc.core.settlement import Question
 
 POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
@@ -109,6 +109,19 @@ def test_few_persons_have_no_interval_and_nothing_no_share():
     assert marks([people(LEAST_PERSONS - 1, right=1)]).answers.interval is None
     assert marks([people(LEAST_PERSONS, right=1)]).answers.interval is not None
     assert marks([]).found.share.reason == "nobody is in the known answers"
+
+
+def test_who_becomes_worse_is_seen_and_who_stays_is_not():
+    good, bad = people(20, right=19), people(20, right=8)
+    falls = drift([good, good, bad, bad])
+    assert (falls.early, falls.late, falls.is_falling) == (0.95, 0.4, True)
+    assert not drift([bad, bad, good, good]).is_falling
+    assert not drift([good, good, good]).is_falling
+
+
+def test_half_of_too_few_persons_says_nothing_of_drift():
+    assert drift([people(20, right=20)]) is None
+    assert drift([people(20, right=20), people(LEAST_PERSONS - 1, right=0)]) is None
 
 
 answers = st.fixed_dictionaries(

@@ -39,8 +39,12 @@ def key(dataset, run):
     return task
 
 
+def annotator(name, dataset):
+    return dataset.annotators.filter(name=name).first() or make_annotator(dataset, name)
+
+
 def check(dataset, run, name, answers, **fields):
-    task = make_task(run, make_annotator(dataset, name), **({"purpose": "check"} | fields))
+    task = make_task(run, annotator(name, dataset), **({"purpose": "check"} | fields))
     make_pull(task, answers)
     return task
 
@@ -73,6 +77,24 @@ def test_who_is_under_the_bar_comes_first_with_the_evidence(dataset, run, key):
     assert first.mistake_count == 78
     assert first.mistakes[0][3:] == ("posture", "walk", "sit")
     assert flagged_count(dataset) == 1
+
+
+def test_who_answers_worse_than_before_is_flagged(dataset):
+    for clip in make_clips(make_video(dataset, frame_count=1800)):
+        run = make_run(clip, persons=6)
+        make_pull(
+            make_task(run, annotator("expert", dataset), purpose="key", is_blind=False), WALK
+        )
+        done_well = clip.index < 3
+        check(dataset, run, "ann", WALK if done_well else SIT)
+    measure_all()
+    (row,) = gold_rows(dataset)
+    assert row.drift.is_falling
+    assert row.is_flagged
+    assert [point.right for point in row.checks] == [
+        6 * len(point_clip.keyframes()) * (point_clip.index < 3)
+        for point_clip in dataset.videos.get().clips.all()
+    ]
 
 
 def test_ordinary_work_on_a_gold_clip_is_measured_too(dataset, run, key):
