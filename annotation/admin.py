@@ -3,23 +3,31 @@
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from annotation.models import Annotation, AnnotationTask, Annotator, Pull
+from annotation.models import Annotation, AnnotationTask, Annotator, Plan, Pull
 from datasets.admin import MadeByWorkers
 
 
 @admin.register(Annotator)
 class AnnotatorAdmin(ModelAdmin):
-    list_display = ["name", "dataset", "is_simulated"]
-    list_filter = ["dataset", "is_simulated"]
+    list_display = ["name", "dataset", "is_active", "capacity", "is_simulated"]
+    list_filter = ["dataset", "is_active", "is_simulated"]
     search_fields = ["name", "dataset__name"]
+    list_select_related = ["dataset"]
+    autocomplete_fields = ["dataset"]
+
+
+@admin.register(Plan)
+class PlanAdmin(ModelAdmin):
+    list_display = ["dataset", "overlap", "per_clip", "blind", "gold", "seed", "pace"]
+    search_fields = ["dataset__name"]
     list_select_related = ["dataset"]
     autocomplete_fields = ["dataset"]
 
 
 @admin.register(AnnotationTask)
 class AnnotationTaskAdmin(MadeByWorkers):
-    list_display = ["clip", "annotator", "stage", "created_at", "error"]
-    list_filter = ["stage", "clip__video__dataset", "annotator"]
+    list_display = ["clip", "annotator", "purpose", "is_blind", "stage", "created_at", "error"]
+    list_filter = ["stage", "purpose", "is_blind", "clip__video__dataset", "annotator"]
     search_fields = ["clip__name", "annotator__name"]
     list_select_related = ["clip", "annotator"]
 

@@ -6,53 +6,145 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import validate_slug
+from django.forms.models import model_to_dict
+
+from annotation.core.draft import Wishes
+from annotation.core.forecast import PACE
+from annotation.models import Plan
+from datasets.models import Dataset
 
 MAX_FILES = 500
+MAX_ANNOTATORS = 100
+SHARES = ("overlap", "blind", "gold")
 
 
 class PlanForm(forms.Form):
-    """Who annotates, and how many clips go to more than one annotator."""
+    """Who annotates, how much of it is done by several, and what is mixed in."""
 
     annotators = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text="Their user names in CVAT, separated by commas, spaces or lines.",
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="User names in CVAT, separated by commas, spaces or lines. Hours may follow: "
+        "kim: 20 is given work for 20 hours at most. Who is not named gets nothing new.",
     )
     overlap = forms.IntegerField(
         label="Overlap, percent of the clips",
         initial=30,
         min_value=0,
         max_value=100,
-        help_text="This share goes to several annotators, so that agreement can be measured.",
+        help_text="This share goes to several annotators, so that agreement can be measured. "
+        "100: every clip.",
     )
     per_clip = forms.IntegerField(
         label="Annotators of a shared clip",
         required=False,
         min_value=2,
-        help_text="Empty: all of them.",
+        help_text="2, 3 or more. Empty: all of them.",
     )
     seed = forms.IntegerField(
-        initial=0, min_value=0, help_text="The same number shares the clips out the same way."
-    )
+        initial=0, min_value=0, max_value=2**31 - 1,
+        help_text="The same number shares the clips out the same way.",
+    )  # fmt: skip
+    blind = forms.IntegerField(
+        label="Blind share, percent",
+        initial=0, min_value=0, max_value=100, required=False,
+        help_text="Clips given without boxes: they show how far the boxes lead people.",
+    )  # fmt: skip
+    gold = forms.IntegerField(
+        label="Gold clips, percent",
+        initial=0, min_value=0, max_value=100, required=False,
+        help_text="Clips with known answers, mixed in on top of everybody's own.",
+    )  # fmt: skip
+    pace = forms.FloatField(
+        label="Pace, seconds",
+        initial=PACE, min_value=0.1, max_value=3600, required=False,
+        help_text="Work on one person in one second of footage. Time a pilot to know it.",
+    )  # fmt: skip
 
-    def clean_annotators(self) -> list[str]:
-        names = [one for one in re.split(r"[\s,;]+", self.cleaned_data["annotators"]) if one]
-        for name in names:
-            try:
-                validate_slug(name)
-            except forms.ValidationError as error:
-                raise forms.ValidationError(
-                    f"{name} is no user name: letters, digits, hyphens and underscores only."
-                ) from error
-        if not names:
+    @classmethod
+    def of(cls, dataset: Dataset) -> dict[str, Any]:
+        """What the form begins with: the wishes of last time."""
+        people = dataset.annotators.filter(is_active=True)
+        named = {
+            "annotators": "\n".join(
+                person.name
+                if person.capacity is None
+                else f"{person.name}: {person.capacity:g}"
+                for person in people
+            )
+        }
+        plan = Plan.objects.filter(dataset=dataset).first()
+        if plan is None:
+            return named
+        shares = {name: round(100 * getattr(plan, name)) for name in SHARES}
+        return named | shares | model_to_dict(plan, ["per_clip", "seed", "pace"])
+
+    def clean_annotators(self) -> dict[str, float | None]:
+        """Hours by name; None for who has no limit."""
+        text = re.sub(r"\s*:\s*", ":", self.cleaned_data["annotators"])
+        found: dict[str, float | None] = {}
+        for one in re.split(r"[\s,;]+", text.strip(" \t\r\n,;")):
+            name, _, hours = one.partition(":")
+            if name:
+                found[_user_name(name)] = _hours(name, hours)
+        if not found:
             raise forms.ValidationError("Name at least one annotator.")
-        return list(dict.fromkeys(names))
+        if len(found) > MAX_ANNOTATORS:
+            raise forms.ValidationError(
+                f"{len(found)} annotators are too many for one plan: {MAX_ANNOTATORS} at most."
+            )
+        return found
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        names, per_clip = cleaned.get("annotators", []), cleaned.get("per_clip")
+        names, per_clip = cleaned.get("annotators", {}), cleaned.get("per_clip")
         if names and per_clip and per_clip > len(names):
-            self.add_error("per_clip", f"There are only {len(names)} annotators.")
+            noun = "annotator" if len(names) == 1 else "annotators"
+            self.add_error("per_clip", f"There are only {len(names)} {noun}.")
         return cleaned
+
+    def wishes(self) -> Wishes:
+        """What was typed, as planning takes it; only of a valid form."""
+        values = self.cleaned_data
+        hours = values["annotators"]
+        return Wishes(
+            annotators=tuple(hours),
+            overlap=values["overlap"] / 100,
+            per_clip=values["per_clip"],
+            seed=values["seed"],
+            blind=(values["blind"] or 0) / 100,
+            gold=(values["gold"] or 0) / 100,
+            capacity={name: most for name, most in hours.items() if most is not None},
+            pace=values["pace"] or PACE,
+        )
+
+
+class KeysForm(forms.Form):
+    """Clips for the one who knows best, whose answers will be taken for known."""
+
+    annotator = forms.SlugField(
+        label="Expert", help_text="User name in CVAT of whoever knows the right answers."
+    )
+    count = forms.IntegerField(label="Clips", initial=5, min_value=1, max_value=500)
+
+
+def _user_name(name: str) -> str:
+    try:
+        validate_slug(name)
+    except forms.ValidationError as error:
+        raise forms.ValidationError(
+            f"{name} is no user name: letters, digits, hyphens and underscores only."
+        ) from error
+    return name
+
+
+def _hours(name: str, text: str) -> float | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"\d{1,5}(\.\d+)?h?", text):
+        raise forms.ValidationError(
+            f"{name}: {text} is no number of hours. Write {name}: 20, or the name alone."
+        )
+    return float(text.rstrip("h"))
 
 
 class ManyFilesInput(forms.ClearableFileInput):

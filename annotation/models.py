@@ -3,12 +3,44 @@
 from typing import Self
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Max, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
+from annotation.core.forecast import PACE
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage, StagedModel, StagedQuerySet
 from tracking.models import TrackingRun
+
+
+class Plan(models.Model):
+    """How the clips of a dataset are shared out; the next clips are shared out alike."""
+
+    dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="plan")
+    overlap = models.FloatField(default=0.3, help_text="share of the clips that several do")
+    per_clip = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="annotators of those clips; empty: all"
+    )
+    blind = models.FloatField(default=0.0, help_text="share given without pre-annotation")
+    gold = models.FloatField(default=0.0, help_text="gold clips, as a share of each one's own")
+    seed = models.PositiveIntegerField(default=0)
+    pace = models.FloatField(
+        default=PACE,
+        validators=[MinValueValidator(0.1), MaxValueValidator(3600)],
+        help_text="seconds of work for each person and second of footage",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(overlap__range=(0, 1), blind__range=(0, 1), gold__range=(0, 1)),
+                name="shares_are_0_to_1",
+            ),
+            models.CheckConstraint(condition=Q(pace__gt=0), name="pace_is_above_0"),
+        ]
+
+    def __str__(self) -> str:
+        return f"plan of {self.dataset}"
 
 
 class Annotator(models.Model):
@@ -17,11 +49,18 @@ class Annotator(models.Model):
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
     name = models.SlugField(help_text="the user name in CVAT")
     is_simulated = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True, help_text="gets a part of new clips")
+    capacity = models.FloatField(
+        null=True, blank=True, help_text="hours of work at most in this dataset; empty: any"
+    )
 
     class Meta:
         ordering = ["dataset", "name"]
         constraints = [
-            models.UniqueConstraint("dataset", "name", name="annotator_unique_in_dataset")
+            models.UniqueConstraint("dataset", "name", name="annotator_unique_in_dataset"),
+            models.CheckConstraint(
+                condition=Q(capacity=None) | Q(capacity__gte=0), name="capacity_is_0_or_more"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -35,6 +74,16 @@ class AnnotationTaskQuerySet(StagedQuerySet):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         return self.filter(clip__video__dataset__in=Dataset.objects.visible_to(user))
 
+    def counting(self) -> Self:
+        """Tasks whose answers are opinions on the clip: what is believed of it rests on them.
+
+        A gold check measures its annotator only, and work taken back counts only if its
+        answers come all the same.
+        """
+        answered = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+        tasks = self.exclude(purpose=AnnotationTask.Purpose.CHECK)
+        return tasks.filter(Q(withdrawn_at=None) | Exists(answered))
+
     def with_latest_pull(self) -> Self:
         """Each task with `latest_pull_id`: its newest version of answers read, or None."""
         newest = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by("-version")
@@ -44,10 +93,20 @@ class AnnotationTaskQuerySet(StagedQuerySet):
 class AnnotationTask(StagedModel):
     """One clip given to one annotator; its stage is the writing of the package."""
 
+    class Purpose(models.TextChoices):
+        WORK = "work"
+        KEY = "key"  # its answers are known to be right: the clip is gold
+        CHECK = "check"  # a gold clip, mixed in to see how its annotator does
+
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="tasks")
     annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="tasks")
     run = models.ForeignKey(
         TrackingRun, models.PROTECT, related_name="tasks", help_text="the pre-annotation"
+    )
+    purpose = models.CharField(max_length=5, choices=Purpose, default=Purpose.WORK)
+    is_blind = models.BooleanField(default=False, help_text="given without pre-annotation")
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, help_text="taken back unanswered; somebody else does the clip"
     )
     package = models.FileField(max_length=500, blank=True, help_text="zip: XML, frames, labels")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -57,7 +116,12 @@ class AnnotationTask(StagedModel):
     class Meta:
         ordering = ["clip", "annotator"]
         constraints = [
-            models.UniqueConstraint("clip", "annotator", name="one_task_per_clip_and_annotator")
+            models.UniqueConstraint(
+                "clip", "annotator", name="one_task_per_clip_and_annotator"
+            ),
+            models.UniqueConstraint(
+                "clip", condition=Q(purpose="key"), name="one_key_per_clip"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,11 @@
 """Reads of this room that more than one caller needs."""
 
-from django.db.models import Exists, OuterRef, Subquery
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from annotation.core.labels import GroupSpec
+from annotation.models import AnnotationTask, Annotator, Pull
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
 from tracking.models import Linking, TrackingRun
@@ -43,3 +46,45 @@ def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:
         .order_by("name")
     )
     return [(clip, clip.run_id) for clip in clips if clip.keyframes()]
+
+
+@dataclass
+class GoldClip:
+    """A clip whose right answers are known, or soon will be."""
+
+    task: AnnotationTask
+    is_answered: bool
+    checks: int  # given to others to see how they do
+    checked: int  # of those, answered
+
+
+def gold_clips(dataset: Dataset) -> list[GoldClip]:
+    """The gold clips of `dataset`, by name."""
+    tasks = AnnotationTask.objects.of(dataset)
+    read = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+    keys = (
+        tasks.filter(purpose=AnnotationTask.Purpose.KEY)
+        .annotate(is_answered=Exists(read))
+        .select_related("clip", "annotator")
+        .order_by("clip__name")
+    )
+    checks = tasks.filter(purpose=AnnotationTask.Purpose.CHECK).order_by()
+    answered = Count("pk", filter=Q(pulls__stage=Stage.DONE), distinct=True)
+    counts = {
+        clip: (given, done)
+        for clip, given, done in checks.values("clip")
+        .annotate(given=Count("pk", distinct=True), done=answered)
+        .values_list("clip", "given", "done")
+    }
+    return [GoldClip(key, key.is_answered, *counts.get(key.clip_id, (0, 0))) for key in keys]
+
+
+def people_with_work(dataset: Dataset) -> QuerySet[Annotator]:
+    """The annotators of `dataset`, each with `task_count`, `open_count` and `gone_count`."""
+    here = Q(tasks__withdrawn_at=None)
+    answered = Q(tasks__pulls__isnull=False)
+    return dataset.annotators.annotate(
+        task_count=Count("tasks", filter=here | answered, distinct=True),
+        open_count=Count("tasks", filter=here & ~answered, distinct=True),
+        gone_count=Count("tasks", filter=~here & ~answered, distinct=True),
+    )

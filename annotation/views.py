@@ -12,11 +12,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotation.forms import AnswersForm, PlanForm
+from annotation.core.outlook import Outlook, outlook
+from annotation.forms import AnswersForm, KeysForm, PlanForm
 from annotation.models import AnnotationTask, Pull
-from annotation.selectors import ready_clips
+from annotation.selectors import gold_clips, people_with_work, ready_clips
 from annotation.services.answers import Imported, import_answers
-from annotation.services.packages import PackageError, plan_tasks
+from annotation.services.plan import (
+    PlanChangedError,
+    PlanError,
+    draw_up,
+    give_out,
+    mark_gold,
+    order_keys,
+    take_back,
+    unmark_gold,
+)
 from datasets.files import work_folder
 from datasets.models import Dataset
 from datasets.pages import retried
@@ -30,35 +40,131 @@ REFUSALS_SHOWN = 5
 @login_required
 @require_http_methods(["GET", "POST"])
 def plan(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
-    known = ", ".join(dataset.annotators.values_list("name", flat=True))
-    form = PlanForm(request.POST or None, initial={"annotators": known})
-    if request.method == "POST" and form.is_valid():
+    """The plan: asked for with GET it is shown, posted it is given out as it was shown."""
+    dataset = _own_dataset(request, name)
+    typed = request.POST or request.GET
+    form = PlanForm(typed if "annotators" in typed else None, initial=PlanForm.of(dataset))
+    is_valid = form.is_bound and form.is_valid()
+    if is_valid and request.method == "POST":
         try:
-            count = plan_tasks(dataset, **_shares(form))
-        except PackageError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, _planned(count))
+            digest = request.POST.get("digest", "")
+            messages.success(request, _planned(give_out(dataset, form.wishes(), digest=digest)))
             return redirect("qc:tasks", name=name)
-    ready = len(ready_clips(dataset))
-    context = {"dataset": dataset, "form": form, "ready": ready}
+        except PlanChangedError as error:
+            messages.warning(request, f"Nothing was given out: {error}.")
+        except PlanError as error:
+            form.add_error(None, str(error))
+    context = {"dataset": dataset, "form": form, "keys_form": KeysForm()}
+    context |= _standing(dataset)
+    if is_valid:
+        context["outlook"] = _outlook(dataset, form)
     return render(request, "annotation/plan.html", context)
 
 
-def _shares(form: PlanForm) -> dict[str, Any]:
-    values = form.cleaned_data
+def _outlook(dataset: Dataset, form: PlanForm) -> Outlook | None:
+    """What the form's wishes lead to; None, and the form says why, if to nothing."""
+    wishes = form.wishes()
+    try:
+        standing, found = draw_up(dataset, wishes)
+    except PlanError as error:
+        if not form.non_field_errors():
+            form.add_error(None, f"{error}.")
+        return None
+    return outlook(standing, found, wishes)
+
+
+def _standing(dataset: Dataset) -> dict[str, Any]:
+    """What the page says beside the form: clips, gold, and who still has work."""
+    ready = ready_clips(dataset)
+    tasks = AnnotationTask.objects.of(dataset)
+    given = set(tasks.values_list("clip", flat=True))
     return {
-        "annotators": values["annotators"],
-        "overlap": values["overlap"] / 100,
-        "per_clip": values["per_clip"],
-        "seed": values["seed"],
+        "ready": len(ready),
+        "not_given": sum(clip.pk not in given for clip, _ in ready),
+        "keys": gold_clips(dataset),
+        "people": people_with_work(dataset),
     }
+
+
+@login_required
+@require_POST
+def plan_take_back(request: HttpRequest, name: str) -> HttpResponse:
+    """Take back what an annotator who leaves has not answered."""
+    dataset = _own_dataset(request, name)
+    person = get_object_or_404(dataset.annotators, pk=_number(request, "annotator"))
+    count = take_back(person)
+    noun = "task is" if count == 1 else "tasks are"
+    messages.success(
+        request, f"{count} {noun} taken back from {person}. The next plan gives them to others."
+    )
+    return redirect("annotation:plan", name=name)
+
+
+@login_required
+@require_POST
+def plan_keys(request: HttpRequest, name: str) -> HttpResponse:
+    """Give an expert clips whose answers will be known ones."""
+    dataset = _own_dataset(request, name)
+    form = KeysForm(request.POST)
+    if form.is_valid():
+        values = form.cleaned_data
+        try:
+            count = order_keys(dataset, **values)
+        except PlanError as error:
+            messages.error(request, f"{error}.")
+        else:
+            noun = "clip is" if count == 1 else "clips are"
+            messages.success(
+                request, f"{count} {noun} given to {values['annotator']}, to become gold."
+            )
+    for field, sentences in form.errors.items():
+        messages.error(request, f"{form[field].label}: {sentences[0]}")
+    return redirect("annotation:plan", name=name)
+
+
+@login_required
+@require_POST
+def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
+    """Take the answers of a task, named `<clip>--<annotator>`, for known; or no longer."""
+    dataset = _own_dataset(request, name)
+    named = request.POST.get("task", "").strip()
+    clip, _, annotator = named.partition("--")
+    task = (
+        AnnotationTask.objects.of(dataset)
+        .filter(clip__name=clip, annotator__name=annotator)
+        .select_related("clip", "annotator")
+        .first()
+    )
+    try:
+        if task is None:
+            raise PlanError(f'there is no task called "{named}"')
+        if "remove" in request.POST:
+            unmark_gold(task)
+            messages.success(request, f"{task.clip} is gold no longer.")
+        else:
+            mark_gold(task)
+            messages.success(request, f"{task.clip} is gold: the answers of {task.annotator}.")
+    except PlanError as error:
+        messages.error(request, f"{error}.")
+    return redirect("annotation:plan", name=name)
+
+
+def _own_dataset(request: HttpRequest, name: str) -> Dataset:
+    """A dataset whose work the user may give out; 404 for anybody else."""
+    return get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+
+
+def _number(request: HttpRequest, field: str) -> int:
+    text = request.POST.get(field, "")
+    return int(text) if text.isdigit() and len(text) < 12 else 0
 
 
 def _planned(count: int) -> str:
     if count:
-        return f"{count} tasks are given out; their packages are being written."
+        noun = "task is given out; its package is" if count == 1 else (
+            "tasks are given out; their packages are"
+        )  # fmt: skip
+        return f"{count} {noun} being written."
     return "Every clip that is ready had been given out already."
 
 

@@ -19,6 +19,7 @@ from qc.models import (
     HouseRules,
     Release,
     Review,
+    Score,
     ThirdOpinion,
 )
 
@@ -142,3 +143,11 @@ class ReleaseAdmin(MadeByWorkers):
     list_filter = ["stage", "dataset"]
     search_fields = ["dataset__name"]
     list_select_related = ["dataset", "created_by"]
+
+
+@admin.register(Score)
+class ScoreAdmin(MadeByWorkers):
+    list_display = ["pull", "key", "stage", "finished_at", "error"]
+    list_filter = ["stage", "pull__task__clip__video__dataset"]
+    search_fields = ["pull__task__clip__name", "pull__task__annotator__name"]
+    list_select_related = ["pull__task__clip", "pull__task__annotator", "key__task__clip"]

@@ -358,3 +358,31 @@ class Release(StagedModel):
 
     def __str__(self) -> str:
         return f"{self.dataset} release {self.number}"
+
+
+class Score(StagedModel):
+    """One version of a task measured: against known answers, or against the machine's boxes."""
+
+    pull = models.ForeignKey(Pull, models.CASCADE, related_name="scores")
+    key = models.ForeignKey(
+        Pull, models.CASCADE, null=True, related_name="+",
+        help_text="the known answers; empty: the machine's boxes",
+    )  # fmt: skip
+    figures = models.JSONField(default=dict, blank=True)
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pull", "pk"]
+        constraints = [
+            models.UniqueConstraint("pull", "key", name="one_score_against_known_answers"),
+            models.UniqueConstraint(
+                "pull", condition=Q(key=None), name="one_score_against_the_machine"
+            ),
+            models.CheckConstraint(
+                condition=Q(key=None) | ~Q(key=F("pull")), name="no_score_against_itself"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pull} against {self.key or 'the machine'}"

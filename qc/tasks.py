@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from qc.services import agree, export_frames, release, settle
+from qc.services import agree, export_frames, measure, release, settle
 
 
 @shared_task
@@ -13,6 +13,11 @@ def report_agreement(report_id: int) -> None:
 @shared_task
 def summarise_agreement(summary_id: int) -> None:
     agree.summarise(summary_id)
+
+
+@shared_task
+def measure_answers(score_id: int) -> None:
+    measure.measure(score_id)
 
 
 @shared_task

@@ -12,6 +12,7 @@ urlpatterns = [
     path("datasets/<slug:name>/clips/<slug:clip>/scene.json", views.clip_scene, name="scene"),
     path("datasets/<slug:name>/tasks/", views.tasks, name="tasks"),
     path("datasets/<slug:name>/agreement/", views.agreement, name="agreement"),
+    path("datasets/<slug:name>/gold/", views.gold, name="gold"),
     path("datasets/<slug:name>/review/", review.queue, name="review"),
     path("datasets/<slug:name>/review/verdict/", review.verdict, name="verdict"),
     path("datasets/<slug:name>/review/threshold/", review.threshold, name="threshold"),

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from annotation.services.packages import PackageError, give_clip
+from annotation.services.plan import PlanError, give_clip
 from qc.models import ThirdOpinion
 
 
@@ -12,6 +12,6 @@ def give_third_opinion(opinion_id: int) -> None:
     opinion = ThirdOpinion.objects.claim(opinion_id)
     if opinion is None:
         return
-    with opinion.working(PackageError):
+    with opinion.working(PlanError):
         give_clip(opinion.clip, opinion.annotator)
         opinion.finish()

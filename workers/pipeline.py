@@ -31,9 +31,11 @@ from qc.models import (
     ClipExport,
     Consensus,
     Release,
+    Score,
     ThirdOpinion,
 )
 from qc.services.agree import plan_reports, plan_summaries
+from qc.services.measure import plan_scores
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, Linking, TrackingRun
 from tracking.services.link import plan_linkings
@@ -79,6 +81,7 @@ STEPS = (
     Step("read answers", nothing, Pull, annotation.tasks.read_answers),
     Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
     Step("summarise", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
+    Step("measure", plan_scores, Score, qc.tasks.measure_answers),
     Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),
     Step("pictures", nothing, ClipExport, qc.tasks.export_clip),
     Step("third opinion", nothing, ThirdOpinion, workers.opinions.give_third_opinion),

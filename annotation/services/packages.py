@@ -1,4 +1,4 @@
-"""Stage 6 by hand: who annotates which clip, and the package that each one gets.
+"""Stage 6 by hand: the package that each annotator gets for a clip.
 
 A package is a zip with all that a person needs to make the task in any CVAT: pictures, labels,
 the tracks found so far, and the steps in plain words.
@@ -9,28 +9,21 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import Count
-
-from annotation.core.assignment import AssignmentError, assign
 from annotation.core.cvat_xml import Document, dump
 from annotation.core.labels import LabelsError, attributes_of, label_constructor
 from annotation.core.tracks import pre_annotated, task_frame_count
-from annotation.models import AnnotationTask, Annotator
-from annotation.selectors import group_specs, ready_clips
+from annotation.models import AnnotationTask
+from annotation.selectors import group_specs
 from datasets.core.zipping import NewZip, new_zip
 from datasets.files import keep, local_path, work_folder
-from datasets.models import Clip, Dataset
+from datasets.models import Dataset
 from tracking.core.trackfile import TrackFile, TrackFileError, load
 from tracking.models import TrackingRun
 
 __all__ = [
     "PackageError",
     "copy_packages",
-    "give_clip",
     "group_specs",
-    "plan_tasks",
     "write_package",
 ]
 
@@ -48,7 +41,7 @@ Make the task in CVAT
  5. Open the job.
 
 Annotate
- - Every person found so far has a box that follows him or her. Correct it where it is wrong.
+{boxes}
  - Answer the questions of every person. "unset" means that nobody looked yet, "unknown" that
    you looked and cannot tell. An answer holds until the frame where you change it.
  - These frames count: {frames}.
@@ -64,63 +57,14 @@ Give it back
     It is read in with: manage.py import_answers FOLDER --dataset {dataset}
 """
 
+BOXES = """\
+ - Every person found so far has a box that follows him or her. Correct it where it is wrong."""
+NO_BOXES = """\
+ - This clip comes without boxes: draw one round every person whom you see."""
+
 
 class PackageError(ValueError):
-    """The package cannot be made, or the work not be given out."""
-
-
-def plan_tasks(
-    dataset: Dataset,
-    *,
-    annotators: list[str],
-    overlap: float,
-    per_clip: int | None = None,
-    seed: int = 0,
-    simulated: bool = False,
-) -> int:
-    """Give the clips that are ready to annotators; return how many tasks are new.
-
-    What is given out already stays as it is: a second call adds nothing, and later clips are
-    added so that share and balance come out over all of them. Raises PackageError with a
-    sentence if the work cannot be shared out like this.
-    """
-    with transaction.atomic():
-        Dataset.objects.select_for_update().get(pk=dataset.pk)  # one planner at a time
-        ready = {clip.name: (clip, run_id) for clip, run_id in ready_clips(dataset)}
-        given = _given_out(dataset)
-        try:
-            plan = assign(
-                _weights(ready, given), annotators,
-                overlap=overlap, per_clip=per_clip, seed=seed, given=given,
-            )  # fmt: skip
-        except AssignmentError as error:
-            raise PackageError(str(error)) from error
-        people = _annotators(dataset, annotators, simulated=simulated)
-        tasks = [
-            AnnotationTask(clip=clip, run_id=run_id, annotator=people[name])
-            for clip, run_id in ready.values()
-            if clip.name not in given
-            for name in plan[clip.name]
-        ]
-        AnnotationTask.objects.bulk_create(tasks)
-    return len(tasks)
-
-
-def give_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
-    """Give one clip to one more annotator, who starts from what the others started from.
-
-    A task that is there already stays. Raises PackageError if nobody has the clip.
-    """
-    run = (
-        AnnotationTask.objects.filter(clip=clip).order_by("pk").values_list("run_id", flat=True)
-    )
-    first = run.first()
-    if first is None:
-        raise PackageError(f"nobody has {clip} yet: give it out first")
-    task, _ = AnnotationTask.objects.get_or_create(
-        clip=clip, annotator=annotator, defaults={"run_id": first}
-    )
-    return task
+    """The package cannot be made."""
 
 
 def write_package(task_id: int) -> AnnotationTask | None:
@@ -159,40 +103,6 @@ def copy_packages(dataset: Dataset, out: Path) -> int:
     return copied
 
 
-def _given_out(dataset: Dataset) -> dict[str, tuple[str, ...]]:
-    given: dict[str, tuple[str, ...]] = {}
-    tasks = AnnotationTask.objects.of(dataset).order_by("clip__name", "annotator__name")
-    for clip, annotator in tasks.values_list("clip__name", "annotator__name"):
-        given[clip] = (*given.get(clip, ()), annotator)
-    return given
-
-
-def _weights(
-    ready: dict[str, tuple[Clip, int]], given: dict[str, tuple[str, ...]]
-) -> dict[str, float]:
-    """Boxes to look at in each clip, and one for the clip itself."""
-    runs = TrackingRun.objects.filter(pk__in=[run_id for _, run_id in ready.values()])
-    boxes = dict(runs.annotate(count=Count("proposals")).values_list("pk", "count"))
-    return {clip: 1.0 for clip in given} | {
-        name: 1.0 + boxes[run_id] for name, (_, run_id) in ready.items()
-    }
-
-
-def _annotators(dataset: Dataset, names: list[str], *, simulated: bool) -> dict[str, Annotator]:
-    people = [Annotator(dataset=dataset, name=name, is_simulated=simulated) for name in names]
-    for person in people:
-        try:
-            person.clean_fields()
-        except ValidationError as error:
-            raise PackageError(
-                f'"{person.name}" cannot be an annotator: a name has letters, digits, hyphens '
-                "and underscores only"
-            ) from error
-    Annotator.objects.bulk_create(people, ignore_conflicts=True)
-    found = Annotator.objects.filter(dataset=dataset, name__in=names)
-    return {person.name: person for person in found}
-
-
 def _document(task: AnnotationTask) -> Document:
     clip, fps = task.clip, task.clip.video.dataset.annotation_fps
     groups = group_specs(clip.video.dataset)
@@ -203,7 +113,9 @@ def _document(task: AnnotationTask) -> Document:
         width=file.width,
         height=file.height,
         attributes=attributes_of(groups),
-        tracks=pre_annotated(
+        tracks=()
+        if task.is_blind
+        else pre_annotated(
             file,
             dict(task.run.persons.values_list("track_id", "person_id")),
             seconds=clip.keyframes(),
@@ -241,6 +153,7 @@ def _fill(package: NewZip, task: AnnotationTask, document: Document, frames: Pat
         underline="=" * len(name),
         dataset=dataset.name,
         annotator=task.annotator.name,
+        boxes=NO_BOXES if task.is_blind else BOXES,
         frame_count=document.frame_count,
         frames=", ".join(str(second * dataset.annotation_fps) for second in seconds),
     )

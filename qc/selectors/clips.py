@@ -94,9 +94,8 @@ def clip_rows(clips: list[Clip]) -> list[ClipRow]:
     for run in TrackingRun.objects.done().filter(clip__in=clips).order_by("pk"):
         runs[run.clip_id] = run
     tasks: dict[int, list[Any]] = {}
-    for task in judged(AnnotationTask.objects.filter(clip__in=clips)).select_related(
-        "annotator"
-    ):
+    counting = AnnotationTask.objects.filter(clip__in=clips).counting()
+    for task in judged(counting).select_related("annotator"):
         tasks.setdefault(task.clip_id, []).append(task)
     return [_clip_row(clip, runs.get(clip.pk), tasks.get(clip.pk, [])) for clip in clips]
 

@@ -20,9 +20,11 @@ class Dispute(NamedTuple):
 def clips_in_dispute(dataset: Dataset) -> list[Dispute]:
     """Clips on which exactly two disagree, most open questions first; three queries."""
     open_counts = asking(dataset).filter(clip=OuterRef("pk")).values("open_count")
+    opinions = AnnotationTask.objects.counting().filter(clip=OuterRef("pk")).order_by()
+    counts = opinions.values("clip").annotate(n=Count("pk")).values("n")
     clips = (
         Clip.objects.of(dataset)
-        .annotate(given=Count("tasks"))
+        .annotate(given=Subquery(counts))
         .filter(given=2, third_opinion=None)
         .annotate(open_questions=Subquery(open_counts[:1]))
         .filter(open_questions__gt=0)
@@ -31,8 +33,8 @@ def clips_in_dispute(dataset: Dataset) -> list[Dispute]:
     )
     found = list(clips)
     names: dict[int, list[str]] = {}
-    tasks = AnnotationTask.objects.filter(clip__in=found).order_by("annotator__name")
-    for clip, name in tasks.values_list("clip", "annotator__name"):
+    tasks = AnnotationTask.objects.counting().filter(clip__in=found)
+    for clip, name in tasks.order_by("annotator__name").values_list("clip", "annotator__name"):
         names.setdefault(clip, []).append(name)
     return [Dispute(clip, names.get(clip.pk, []), clip.open_questions) for clip in found]
 

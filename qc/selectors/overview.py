@@ -19,8 +19,10 @@ from qc.models import (
     Consensus,
     Release,
     Review,
+    Score,
     ThirdOpinion,
 )
+from qc.selectors.gold import flagged_count
 from qc.selectors.questions import question_count
 from qc.selectors.states import judged, pending_tasks
 from tracking.models import Bundle, Linking, TrackingRun
@@ -76,6 +78,9 @@ def kinds(dataset: Dataset) -> list[Kind]:
         Kind("summary", "qc", "Putting the agreement together {}", "Agreement put together {}",
              "times the agreement was put together", "git-compare",
              AgreementSummary.objects.filter(dataset=dataset), "period"),
+        Kind("score", "qc", "Measuring {}", "{} measured", "answers measured", "user-check",
+             Score.objects.filter(pull__task__clip__video__dataset=dataset),
+             "pull__task__clip__name"),
         Kind("consensus", "qc", "Settling {}", "{} settled", "clips settled",
              "scale", Consensus.objects.filter(**of_clips), "clip__name"),
         Kind("opinion", "qc", "Asking a third about {}", "A third asked about {}",
@@ -252,7 +257,7 @@ def _tracking_card(dataset: Dataset, counts: Counts) -> StageCard:
 
 def _people_cards(dataset: Dataset) -> Iterator[StageCard]:
     """Annotate and review: the stages that wait for people."""
-    tasks = judged(AnnotationTask.objects.of(dataset)).aggregate(
+    tasks = judged(AnnotationTask.objects.of(dataset).counting()).aggregate(
         total=Count("pk"),
         answered=Count("pk", filter=Q(latest_pull_id__isnull=False)),
         approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED)),
@@ -353,5 +358,6 @@ def navigation(dataset: Dataset) -> dict[str, int]:
         "tasks": AnnotationTask.objects.of(dataset).count(),
         "pending": pending_tasks(dataset).count(),
         "questions": question_count(dataset),
+        "flagged": flagged_count(dataset),
         "releases": Release.objects.filter(dataset=dataset).count(),
     }

@@ -58,8 +58,12 @@ def read_key(text: str) -> Key | None:
 
 def asking(dataset: Dataset, kind: str = "open") -> QuerySet[Consensus]:
     """The consensuses that ask something, but for clips that wait for a third opinion."""
-    awaited = AnnotationTask.objects.with_latest_pull().filter(  # type: ignore[misc]  # annotated
-        clip=OuterRef("clip"), latest_pull_id=None
+    awaited = (
+        AnnotationTask.objects.counting()
+        .with_latest_pull()
+        .filter(  # type: ignore[misc]  # annotated
+            clip=OuterRef("clip"), latest_pull_id=None
+        )
     )
     found = newest_consensuses(dataset).filter(~Exists(awaited))
     if kind == "boxes":
@@ -206,9 +210,8 @@ def questions(dataset: Dataset, keys: list[Key]) -> list[Question]:
 
 def _annotators(clips: set[str], dataset: Dataset) -> dict[str, list[str]]:
     """Names of those who answered, by clip."""
-    tasks = AnnotationTask.objects.of(dataset).filter(
-        clip__name__in=clips, pulls__stage=Stage.DONE
-    )
+    tasks = AnnotationTask.objects.of(dataset).counting()
+    tasks = tasks.filter(clip__name__in=clips, pulls__stage=Stage.DONE)
     found: dict[str, list[str]] = {}
     for clip, name in tasks.distinct().values_list("clip__name", "annotator__name"):
         found.setdefault(clip, []).append(name)

@@ -34,7 +34,7 @@ class Selection(NamedTuple):
 def select_clips(dataset: Dataset) -> Selection:
     """The clips of `dataset` that may be released now, and why the others may not."""
     tasks_of: dict[int, list[_Task]] = defaultdict(list)
-    tasks = AnnotationTask.objects.of(dataset).with_latest_pull().order_by("pk")
+    tasks = AnnotationTask.objects.of(dataset).counting().with_latest_pull().order_by("pk")
     fields = ("clip_id", "pk", "run_id", "latest_pull_id")
     for clip_id, *task in tasks.values_list(*fields):  # type: ignore[misc]  # annotated
         tasks_of[clip_id].append(_Task(*task))

@@ -70,7 +70,7 @@ def _settled(box: ConsensusBox) -> dict[str, Any]:
 
 def _answered(clip: Clip) -> Seconds:
     """What those say who have answered already, the person named by the pre-annotation."""
-    tasks: Any = AnnotationTask.objects.filter(clip=clip).with_latest_pull()
+    tasks: Any = AnnotationTask.objects.counting().filter(clip=clip).with_latest_pull()
     newest = [task.latest_pull_id for task in tasks if task.latest_pull_id is not None]
     rows = Annotation.objects.filter(pull__in=newest).order_by("pull", "second", "track")
     found: Seconds = {}

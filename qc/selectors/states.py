@@ -45,6 +45,8 @@ TASK_STATES = {
         State("review", "In review", "warn"),
         State("approved", "Approved", "ok"),
         State("rejected", "Sent back", "violet"),
+        State("checked", "Gold check done", "ok"),
+        State("withdrawn", "Taken back", "grey"),
         State("failed", "Failed", "bad"),
     )
 }
@@ -70,9 +72,11 @@ def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
     return tasks.annotate(
         state=Case(
             When(Q(stage=Stage.FAILED) | Q(newest_stage=Stage.FAILED), then=Value("failed")),
+            When(~Q(withdrawn_at=None) & Q(newest_stage=None), then=Value("withdrawn")),
             When(~Q(stage=Stage.DONE), then=Value("writing")),
             When(newest_stage=None, then=Value("given")),
             When(~Q(newest_stage=Stage.DONE), then=Value("reading")),
+            When(purpose=AnnotationTask.Purpose.CHECK, then=Value("checked")),
             When(verdict=Review.Verdict.APPROVED, then=Value("approved")),
             When(verdict=Review.Verdict.REJECTED, then=Value("rejected")),
             default=Value("review"),
@@ -82,7 +86,7 @@ def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
 
 def pending_tasks(dataset: Dataset) -> QuerySet[Any]:
     """Tasks whose newest answers wait for a verdict."""
-    tasks = judged(AnnotationTask.objects.of(dataset))
+    tasks = judged(AnnotationTask.objects.of(dataset).counting())
     return tasks.filter(latest_pull_id__isnull=False, verdict="")
 
 
@@ -102,13 +106,14 @@ def clips_with_state(
     if user is not None:
         clips = clips.filter(video__dataset__in=Dataset.objects.visible_to(user))
     runs = TrackingRun.objects.filter(clip=OuterRef("pk"))
-    tasks = judged(AnnotationTask.objects.filter(clip=OuterRef("pk")))
+    counting = AnnotationTask.objects.filter(clip=OuterRef("pk")).counting()
+    tasks = judged(counting)
     pulls = Pull.objects.filter(task__clip=OuterRef("pk"))
     consensus = Consensus.objects.filter(clip=OuterRef("pk"), stage=Stage.DONE)
     return clips.annotate(
         run_stage=Subquery(runs.order_by("-pk").values("stage")[:1]),
         has_run=Exists(runs.filter(stage=Stage.DONE)),
-        has_tasks=Exists(AnnotationTask.objects.filter(clip=OuterRef("pk"))),
+        has_tasks=Exists(counting),
         has_failed_work=Exists(
             AnnotationTask.objects.filter(clip=OuterRef("pk"), stage=Stage.FAILED)
         )

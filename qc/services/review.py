@@ -68,7 +68,7 @@ def approved_tasks(dataset: Dataset) -> QuerySet[AnnotationTask]:
 
 def approved_clips(dataset: Dataset) -> QuerySet[Clip]:
     """The clips that may be released: they have tasks, and all are approved."""
-    tasks = AnnotationTask.objects.filter(clip=OuterRef("pk"))
+    tasks = AnnotationTask.objects.filter(clip=OuterRef("pk")).counting()
     approved = Review.Verdict.APPROVED
     waiting = judged(tasks).exclude(verdict=approved)  # type: ignore[misc]  # annotated
     return Clip.objects.of(dataset).filter(Exists(tasks), ~Exists(waiting))

@@ -42,7 +42,7 @@ class ClipAnswers:
 
 def ready_versions() -> dict[int, str]:
     """Of each clip whose tasks all have answers, the keys of the newest, joined by commas."""
-    tasks = AnnotationTask.objects.with_latest_pull().order_by()
+    tasks = AnnotationTask.objects.counting().with_latest_pull().order_by()
     newest: dict[int, list[int | None]] = {}
     fields = ("clip_id", "latest_pull_id")
     for clip, pull in tasks.values_list(*fields):  # type: ignore[misc]  # annotated

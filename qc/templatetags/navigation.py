@@ -26,6 +26,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("qc:review", "check-check", "Review queue", "pending"),
             ("qc:questions", "scale", "Open questions", "questions"),
             ("qc:agreement", "git-compare", "Agreement", ""),
+            ("qc:gold", "user-check", "Gold checks", "flagged"),
         ),
     ),
     ("Output", (("qc:releases", "package", "Releases", "releases"),)),

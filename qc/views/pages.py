@@ -24,11 +24,13 @@ from qc.models import (
     AgreementSummary,
     Consensus,
     Release,
+    Score,
     ThirdOpinion,
 )
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
+from qc.selectors.gold import gold_page
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.scenes import scene
@@ -122,6 +124,13 @@ def _kept_figures(dataset: Dataset) -> dict[str, Any]:
         figures = dataset_agreement(dataset)
         cache.set(key, figures, KEEP_FIGURES)
     return figures
+
+
+@login_required
+@require_GET
+def gold(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
+    return render(request, "qc/gold.html", {"dataset": dataset, "page": gold_page(dataset)})
 
 
 @login_required
@@ -246,6 +255,7 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "summary": AgreementSummary.objects.filter(dataset=dataset),
         "consensus": Consensus.objects.of(dataset),
         "opinion": ThirdOpinion.objects.of(dataset),
+        "score": Score.objects.filter(pull__task__clip__video__dataset=dataset),
         "release": Release.objects.filter(dataset=dataset),
     }
     return retried(request, rows.get(kind), dataset=name)

@@ -6,22 +6,15 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.core.cvat_xml import load
-from annotation.models import AnnotationTask, Annotator
-from annotation.services.packages import (
-    PackageError,
-    copy_packages,
-    plan_tasks,
-    write_package,
-)
+from annotation.models import AnnotationTask
+from annotation.services.packages import copy_packages, write_package
+from annotation.services.plan import plan_tasks
 from datasets.core.naming import frame_name
 from datasets.stages import Stage
-from tests.make import make_annotator, make_clips, make_dataset, make_run, make_task, make_video
-from tests.material import content_of, make_ready_run, make_ready_video
-from tracking.models import Linking
+from tests.make import make_annotator, make_dataset, make_task
+from tests.material import content_of, make_ready_video
 
 pytestmark = pytest.mark.django_db
-
-PEOPLE = ["ann", "bob", "cem"]
 
 
 @pytest.fixture
@@ -37,80 +30,6 @@ def new_task(dataset, **fields):
     clip = make_ready_video(dataset, name="aisle").clips.first()
     run = clip.tracking_runs.get()
     return make_task(run, make_annotator(dataset, "ann"), stage=Stage.WAITING, **fields)
-
-
-def test_every_ready_clip_is_given_to_its_annotators(dataset):
-    make_ready_video(dataset)
-    assert plan_tasks(dataset, annotators=PEOPLE, overlap=1.0, per_clip=2) == 6
-    tasks = AnnotationTask.objects.of(dataset)
-    assert {clip: tasks.filter(clip=clip).count() for clip in dataset.videos.get().clips.all()}
-    assert set(tasks.values_list("stage", flat=True)) == {Stage.WAITING}
-    assert set(dataset.annotators.values_list("name", flat=True)) == set(PEOPLE)
-
-
-def test_planning_again_adds_nothing(dataset):
-    make_ready_video(dataset)
-    plan_tasks(dataset, annotators=PEOPLE, overlap=0.3)
-    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
-    assert plan_tasks(dataset, annotators=["dan"], overlap=0.0, seed=3) == 0
-
-
-def test_new_clips_are_added_and_the_old_ones_left_alone(dataset):
-    make_ready_video(dataset)
-    plan_tasks(dataset, annotators=PEOPLE, overlap=1.0)
-    before = set(AnnotationTask.objects.values_list("pk", "annotator__name"))
-    make_ready_video(dataset)
-    assert plan_tasks(dataset, annotators=PEOPLE, overlap=1.0) == 9
-    assert before < set(AnnotationTask.objects.values_list("pk", "annotator__name"))
-
-
-def test_a_clip_whose_persons_have_no_names_yet_waits(dataset):
-    make_run(make_clips(make_video(dataset))[0])
-    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
-
-
-def test_a_clip_in_which_nobody_was_found_is_looked_at_all_the_same(dataset):
-    make_ready_video(dataset, persons=0, frame_count=450)
-    assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
-
-
-def test_a_task_starts_from_the_newest_run_whose_persons_have_names(dataset):
-    clip = make_ready_video(dataset, frame_count=450).clips.get()
-    newer = make_ready_run(clip, recipe="test/2")
-    make_run(clip, recipe="not linked")
-    Linking.objects.create(video=clip.video, recipe="not linked")
-    plan_tasks(dataset, annotators=["ann"], overlap=0)
-    assert AnnotationTask.objects.get().run == newer
-
-
-def test_simulated_annotators_are_marked(dataset):
-    make_ready_video(dataset)
-    plan_tasks(dataset, annotators=PEOPLE, overlap=0.3, simulated=True)
-    assert not Annotator.objects.filter(is_simulated=False).exists()
-
-
-def test_another_datasets_clips_are_not_touched(dataset):
-    make_ready_video(make_dataset("other"))
-    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
-
-
-@pytest.mark.parametrize(
-    ("annotators", "overlap", "sentence"),
-    [
-        (["Ann Lee"], 0, '"Ann Lee" cannot be an annotator'),
-        (["../up"], 0, "cannot be an annotator"),
-        (["ann"], 0.5, "needs two or more"),
-        ([], 0, "nobody"),
-    ],
-)
-def test_wishes_that_cannot_be_met_get_a_sentence_and_change_nothing(
-    dataset, annotators, overlap, sentence
-):
-    make_ready_video(dataset)
-    with pytest.raises(PackageError, match=sentence):
-        plan_tasks(dataset, annotators=annotators, overlap=overlap)
-    assert not Annotator.objects.exists()
-    assert not AnnotationTask.objects.exists()
 
 
 def test_a_package_holds_what_a_person_needs(dataset):
@@ -140,6 +59,14 @@ def test_the_tracks_found_so_far_are_in_the_package(dataset):
         "doing: wave": "false",
         "doing: carry": "false",
     }
+
+
+def test_a_blind_package_has_no_tracks_and_says_so(dataset):
+    package = written(new_task(dataset, is_blind=True))
+    assert load(package.read("annotations.xml")).tracks == ()
+    readme = package.read("README.txt").decode()
+    assert "comes without boxes" in readme
+    assert "Every person found so far" not in readme
 
 
 def test_a_package_is_written_once_and_always_with_the_same_bytes(dataset):

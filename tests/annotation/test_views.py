@@ -3,12 +3,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
+from annotation.forms import PlanForm
 from annotation.models import AnnotationTask, Pull
 from datasets.models import Member
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
+    make_pull,
     make_run,
     make_task,
     make_user,
@@ -60,7 +62,11 @@ def answers_url():
 def test_clips_are_given_out(client, admin, clips):
     client.force_login(admin)
     assert "3 clips tracked and ready" in client.get(plan_url()).content.decode()
-    response = client.post(plan_url(), SHARES)
+    shown = client.get(plan_url(), SHARES)
+    assert not AnnotationTask.objects.exists()
+    assert "Give 6 tasks out" in shown.content.decode()
+    digest = shown.context["outlook"].digest
+    response = client.post(plan_url(), SHARES | {"digest": digest})
     assert response["Location"] == reverse("qc:tasks", args=["shop"])
     assert AnnotationTask.objects.count() == 6
 
@@ -72,13 +78,90 @@ def test_clips_are_given_out(client, admin, clips):
         pytest.param({"annotators": "kim, l€e"}, "no user name", id="not a name"),
         pytest.param({"overlap": "120"}, "less than or equal to 100", id="overlap"),
         pytest.param({"per_clip": "3"}, "only 2 annotators", id="too many per clip"),
+        pytest.param({"annotators": "kim"}, "overlap needs two or more", id="alone"),
+        pytest.param({"annotators": "kim: many, lee"}, "no number of hours", id="hours"),
+        pytest.param({"blind": "101"}, "less than or equal to 100", id="blind"),
+        pytest.param({"pace": "0"}, "greater than or equal to 0.1", id="pace"),
+        pytest.param({"seed": "99999999999"}, "less than or equal to", id="seed"),
     ],
 )
 def test_a_wrong_plan_is_refused_with_a_sentence(client, admin, clips, change, sentence):
     client.force_login(admin)
-    page = client.post(plan_url(), SHARES | change)
-    assert sentence in page.content.decode()
+    for ask in (client.get, client.post):
+        assert sentence in ask(plan_url(), SHARES | change).content.decode()
     assert not AnnotationTask.objects.exists()
+
+
+def test_a_plan_that_changed_is_shown_again_and_not_given_out(client, admin, dataset, clips):
+    client.force_login(admin)
+    digest = client.get(plan_url(), SHARES).context["outlook"].digest
+    make_task(clips[0].tracking_runs.get(), make_annotator(dataset, "kim"))
+    page = client.post(plan_url(), SHARES | {"digest": digest})
+    assert "Nothing was given out" in page.content.decode()
+    assert page.context["outlook"].digest != digest
+    assert AnnotationTask.objects.count() == 1
+
+
+def test_the_form_begins_with_the_plan_of_last_time(client, admin, clips):
+    client.force_login(admin)
+    client.post(plan_url(), SHARES | {"annotators": "kim: 20, lee", "blind": "10", "pace": "8"})
+    form = client.get(plan_url()).context["form"]
+    assert form.initial["annotators"] == "kim: 20\nlee"
+    assert (form.initial["overlap"], form.initial["blind"], form.initial["pace"]) == (
+        100,
+        10,
+        8,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("kim lee", {"kim": None, "lee": None}),
+        ("kim : 20\nlee: 7.5h, 42", {"kim": 20, "lee": 7.5, "42": None}),
+        (" kim,;, kim:3 ", {"kim": 3}),
+    ],
+)
+def test_hours_may_follow_a_name(text, hours):
+    form = PlanForm({"annotators": text, "overlap": 0, "seed": 0})
+    assert form.is_valid()
+    assert form.cleaned_data["annotators"] == hours
+
+
+def test_who_leaves_gives_the_work_back(client, admin, task):
+    client.force_login(admin)
+    assert "Take 1 task back" in client.get(plan_url()).content.decode()
+    take_back = reverse("annotation:take-back", args=["shop"])
+    page = client.post(take_back, {"annotator": task.annotator_id}, follow=True)
+    assert "1 task is taken back from kim" in page.content.decode()
+    assert client.post(take_back, {"annotator": "x"}).status_code == 404
+
+
+def test_gold_is_made_of_answers_and_of_clips_for_an_expert(client, admin, task):
+    client.force_login(admin)
+    gold, keys = (reverse(f"annotation:{name}", args=["shop"]) for name in ("gold", "keys"))
+    page = client.post(gold, {"task": str(task)}, follow=True)
+    assert "no answers yet" in page.content.decode()
+    make_pull(task)
+    page = client.post(gold, {"task": f" {task} "}, follow=True)
+    assert "is gold: the answers of kim" in page.content.decode()
+    page = client.post(keys, {"annotator": "boss", "count": "1"}, follow=True)
+    assert "1 clip is given to boss" in page.content.decode()
+    assert "waits for the answers of boss" in page.content.decode()
+    page = client.post(gold, {"task": str(task), "remove": "1"}, follow=True)
+    assert "is gold no longer" in page.content.decode()
+    assert "no task called" in client.post(gold, {"task": "x"}, follow=True).content.decode()
+    assert "Expert" in client.post(keys, {"count": "1"}, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("name", ["take-back", "gold", "keys"])
+def test_only_an_admin_changes_who_does_what(client, dataset, task, name):
+    url = reverse(f"annotation:{name}", args=["shop"])
+    reviewer = make_user()
+    Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
+    client.force_login(reviewer)
+    assert client.post(url, {"annotator": task.annotator_id, "task": task}).status_code == 404
+    assert client.get(url).status_code == 405
 
 
 def test_the_page_says_when_nothing_is_ready(client, admin, dataset):

@@ -1,18 +1,22 @@
+from itertools import combinations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.core.assignment import AssignmentError, assign
+from annotation.core.assignment import (
+    AssignmentError,
+    Copy,
+    assign,
+    blind_copies,
+    gold_copies,
+    in_any_order,
+    loads,
+    meetings,
+)
 
 PEOPLE = ["ann", "bob", "cem"]
 CLIPS = {f"clip-{n:02d}": 1.0 + n % 7 for n in range(40)}
-
-
-def loads(plan, weights=CLIPS):
-    return {
-        person: sum(weights[clip] for clip, names in plan.items() if person in names)
-        for person in PEOPLE
-    }
 
 
 def shared(plan):
@@ -52,7 +56,7 @@ def test_a_small_overlap_is_one_clip_at_least():
     ("overlap", "per_clip"), [(0.0, None), (0.3, None), (0.5, 2), (1.0, 2)]
 )
 def test_the_work_is_balanced_by_weight(overlap, per_clip):
-    load = loads(assign(CLIPS, PEOPLE, overlap=overlap, per_clip=per_clip))
+    load = loads(assign(CLIPS, PEOPLE, overlap=overlap, per_clip=per_clip), CLIPS)
     assert max(load.values()) - min(load.values()) <= max(CLIPS.values())
 
 
@@ -72,7 +76,7 @@ def test_what_is_given_out_stays_and_counts_for_share_and_balance():
     after = assign(CLIPS, PEOPLE, overlap=0.3, per_clip=2, given=before)
     assert {clip: after[clip] for clip in few} == before
     assert len(shared(after)) == 12
-    load = loads(after)
+    load = loads(after, CLIPS)
     assert max(load.values()) - min(load.values()) <= max(CLIPS.values())
 
 
@@ -100,3 +104,208 @@ def test_no_clips_are_no_work():
 def test_impossible_wishes_are_refused_with_a_sentence(people, options, sentence):
     with pytest.raises(AssignmentError, match=sentence):
         assign(CLIPS, people, **options)
+
+
+def people(count):
+    return [f"p{number:02d}" for number in range(count)]
+
+
+def pair_counts(plan, names):
+    met = meetings(plan.values())
+    return [met[pair] for pair in combinations(sorted(names), 2)]
+
+
+clips = st.dictionaries(
+    st.text("abcdef", min_size=1, max_size=4), st.integers(0, 300), min_size=1, max_size=40
+)
+wishes = st.fixed_dictionaries(
+    {
+        "overlap": st.floats(0, 1),
+        "per_clip": st.none() | st.integers(2, 4),
+        "seed": st.integers(0, 99),
+    }
+)
+
+
+@settings(deadline=None)
+@given(clips, st.integers(4, 9), wishes)
+def test_every_clip_is_done_by_one_or_by_as_many_as_wished(weights, count, wish):
+    plan = assign(weights, people(count), **wish)
+    several = wish["per_clip"] or count
+    assert list(plan) == sorted(weights)
+    assert {len(team) for team in plan.values()} <= {1, several}
+    assert all(len(set(team)) == len(team) for team in plan.values())
+    assert abs(len(shared(plan)) - wish["overlap"] * len(weights)) <= 1
+
+
+@settings(deadline=None)
+@given(clips, st.integers(4, 9), wishes, st.randoms(use_true_random=False))
+def test_the_same_wishes_give_the_same_plan_in_any_order(weights, count, wish, random):
+    names, items = people(count), list(weights.items())
+    first = assign(weights, names, **wish)
+    random.shuffle(names)
+    random.shuffle(items)
+    assert assign(dict(items), names, **wish) == first
+
+
+@settings(deadline=None)
+@given(clips, st.integers(2, 8), st.floats(0, 1), st.integers(0, 99))
+def test_no_pair_meets_twice_before_every_pair_has_met(weights, count, overlap, seed):
+    plan = assign(weights, people(count), overlap=overlap, per_clip=2, seed=seed)
+    met = pair_counts(plan, people(count))
+    assert max(met) - min(met) <= 1
+
+
+@settings(deadline=None)
+@given(clips, st.integers(4, 8), st.integers(0, 99))
+def test_larger_teams_meet_almost_as_evenly(weights, count, seed):
+    plan = assign(weights, people(count), overlap=1.0, per_clip=3, seed=seed)
+    met = pair_counts(plan, people(count))
+    assert max(met) - min(met) <= 3
+
+
+@settings(deadline=None)
+@given(clips, st.integers(1, 8), st.integers(0, 99))
+def test_without_overlap_nobody_has_more_than_one_heavy_clip_too_many(weights, count, seed):
+    plan = assign(weights, people(count), overlap=0.0, seed=seed)
+    load = dict.fromkeys(people(count), 0) | loads(plan, weights)
+    assert max(load.values()) - min(load.values()) <= max(weights.values())
+
+
+@settings(deadline=None)
+@given(clips, st.integers(2, 6), st.integers(2, 4), st.integers(0, 99))
+def test_k_of_n_for_every_clip_is_balanced_by_weight_too(weights, count, per_clip, seed):
+    per_clip = min(per_clip, count)
+    plan = assign(weights, people(count), overlap=1.0, per_clip=per_clip, seed=seed)
+    load = dict.fromkeys(people(count), 0) | loads(plan, weights)
+    assert max(load.values()) - min(load.values()) <= 2 * max(weights.values())
+
+
+@settings(deadline=None)
+@given(clips, clips, st.integers(4, 7), wishes, st.integers(0, 3), st.integers(0, 3))
+def test_new_clips_and_other_people_never_touch_what_is_given_out(
+    weights, later, count, wish, joining, leaving
+):
+    before = assign(weights, people(count), **wish)
+    names = people(count + joining)[leaving:]
+    wish = wish | {"per_clip": min(wish["per_clip"] or 9, len(names))}
+    if len(names) < 2:
+        wish["overlap"] = 0
+    after = assign(later | weights, names, **wish, given=before)
+    assert all(set(before[clip]) <= set(after[clip]) for clip in weights)
+    fresh = {name for clip, team in after.items() for name in {*team} - {*before.get(clip, ())}}
+    assert fresh <= set(names)
+
+
+@settings(deadline=None)
+@given(clips, st.integers(2, 5), wishes, st.integers(0, 900))
+def test_nobody_gets_more_than_there_is_room_for(weights, count, wish, most):
+    wish = wish | {"per_clip": 2}
+    room = {name: most for name in people(count)[1:]}
+    plan = assign(weights, people(count), **wish, room=room)
+    assert all(loads(plan, weights).get(name, 0) <= most for name in room)
+    assert all(len(team) in (0, 1, 2) for team in plan.values())
+
+
+def test_a_clip_nobody_has_room_for_waits():
+    assert assign({"a": 5}, ["ann"], overlap=0, room={"ann": 4}) == {"a": ()}
+    half = assign({"a": 5}, ["ann", "bob"], overlap=1, room={"ann": 4})
+    assert half == {"a": ()}
+
+
+def test_a_newcomer_meets_everybody_first():
+    before = assign(CLIPS, PEOPLE, overlap=1.0, per_clip=2)
+    more = {f"new-{number}": 3.0 for number in range(3)}
+    after = assign(CLIPS | more, [*PEOPLE, "dan"], overlap=1.0, per_clip=2, given=before)
+    assert {after[clip] for clip in more} == {("ann", "dan"), ("bob", "dan"), ("cem", "dan")}
+
+
+def test_who_has_most_to_do_still_gets_least_of_the_new():
+    before = {clip: ("ann",) for clip in CLIPS}
+    more = {f"new-{number}": 1.0 for number in range(4)}
+    idle = assign(CLIPS | more, ["ann", "bob"], overlap=0, given=before, load={})
+    busy = assign(CLIPS | more, ["ann", "bob"], overlap=0, given=before)
+    assert loads({clip: idle[clip] for clip in more}, more) == {"ann": 2, "bob": 2}
+    assert all(busy[clip] == ("bob",) for clip in more)
+
+
+def test_who_left_is_replaced_by_another():
+    given = {"a": ("ann",), "b": ()}
+    plan = assign(
+        {"a": 1, "b": 1}, PEOPLE, overlap=0, given=given, owed={"a": 2, "b": 1},
+        barred={"a": ["bob"]},
+    )  # fmt: skip
+    assert plan["a"] == ("ann", "cem")
+    assert len(plan["b"]) == 1
+
+
+def test_a_larger_overlap_gives_more_people_to_clips_given_out_before():
+    before = assign(CLIPS, PEOPLE, overlap=0.0)
+    after = assign(CLIPS, [*PEOPLE, "dan"], overlap=0.5, per_clip=2, given=before)
+    assert len(shared(after)) == 20
+    assert all(set(before[clip]) < set(after[clip]) for clip in shared(after))
+    assert min(pair_counts(after, [*PEOPLE, "dan"])) >= 1
+
+
+def copies(plan):
+    return [Copy(clip, name) for clip, team in plan.items() for name in team]
+
+
+@settings(deadline=None)
+@given(clips, st.floats(0, 1), st.floats(0, 1), st.integers(0, 99))
+def test_each_one_does_the_wished_share_blind(weights, overlap, share, seed):
+    plan = assign(weights, people(4), overlap=overlap, per_clip=2, seed=seed)
+    blind = blind_copies(copies(plan), plan, share=share, seed=seed)
+    assert blind <= set(copies(plan))
+    for name in people(4):
+        has = sum(name in team for team in plan.values())
+        assert abs(sum(copy.annotator == name for copy in blind) - share * has) <= 0.5
+
+
+def test_blind_copies_are_of_clips_that_somebody_has_with_pre_annotation():
+    plan = assign(CLIPS, PEOPLE, overlap=0.5)
+    blind = blind_copies(copies(plan), plan, share=0.2, seed=1)
+    assert len(blind) >= 15
+    in_clip = [copy.clip for copy in blind]
+    assert all(in_clip.count(clip) < len(plan[clip]) for clip in in_clip)
+
+
+def test_what_was_blind_before_counts_for_the_share():
+    plan = {"a": ("ann",), "b": ("ann",)}
+    before = [Copy("a", "ann")]
+    new = [Copy("b", "ann")]
+    assert blind_copies(new, plan, share=0.5, blind_before=before) == set()
+    assert blind_copies(new, plan, share=1.0, blind_before=before) == {Copy("b", "ann")}
+
+
+@given(
+    st.dictionaries(st.text("abc", min_size=1, max_size=3), st.sets(st.sampled_from(PEOPLE))),
+    st.dictionaries(st.sampled_from(PEOPLE), st.integers(0, 6)),
+    st.integers(0, 9),
+)
+def test_nobody_gets_a_gold_clip_twice_or_fewer_than_can_be(known, wanted, seed):
+    chosen = gold_copies(known, wanted, seed=seed)
+    assert len(set(chosen)) == len(chosen)
+    assert all(copy.annotator not in known[copy.clip] for copy in chosen)
+    for name, count in wanted.items():
+        free = sum(name not in had for had in known.values())
+        assert sum(copy.annotator == name for copy in chosen) == min(count, free)
+
+
+def test_gold_clips_are_used_evenly():
+    known = {f"gold-{number}": [] for number in range(6)}
+    chosen = gold_copies(known, dict.fromkeys(PEOPLE, 2))
+    assert sorted(copy.clip for copy in chosen) == sorted(known)
+
+
+def test_the_order_of_the_work_tells_nothing_and_is_always_the_same():
+    plan = copies(assign(CLIPS, PEOPLE, overlap=0.5))
+    order = in_any_order(plan, seed=3)
+    assert order == in_any_order(reversed(plan), seed=3)
+    assert sorted(order) == sorted(plan) != order
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_blind_share_outside_0_to_1_is_refused(share):
+    with pytest.raises(AssignmentError, match="blind share"):
+        blind_copies([], {}, share=share)

@@ -1,7 +1,7 @@
 import pytest
 
 from annotation.models import AnnotationTask
-from annotation.services.packages import PackageError, give_clip
+from annotation.services.plan import PlanError, give_clip
 from datasets.stages import Stage
 from qc.models import Consensus, ThirdOpinion
 from qc.selectors.opinions import clips_in_dispute
@@ -111,5 +111,5 @@ def test_an_order_in_other_hands_is_left_alone(dataset, clips):
 
 def test_a_clip_that_nobody_has_is_given_to_no_third(dataset, people):
     clip = make_clips(make_video(dataset))[0]
-    with pytest.raises(PackageError, match="give it out first"):
+    with pytest.raises(PlanError, match="give it out first"):
         give_clip(clip, people["ann"])

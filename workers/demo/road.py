@@ -19,7 +19,7 @@ from annotation.core.labels import UNKNOWN, GroupSpec
 from annotation.models import AnnotationTask
 from annotation.selectors import group_specs
 from annotation.services.answers import import_answers
-from annotation.services.packages import plan_tasks
+from annotation.services.plan import plan_tasks
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.zipping import new_zip
 from datasets.files import local_path

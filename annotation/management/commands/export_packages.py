@@ -7,12 +7,8 @@ from rich.console import Console
 from rich.progress import track
 
 from annotation.models import AnnotationTask
-from annotation.services.packages import (
-    PackageError,
-    copy_packages,
-    plan_tasks,
-    write_package,
-)
+from annotation.services.packages import copy_packages, write_package
+from annotation.services.plan import PlanError, plan_tasks
 from datasets.models import Dataset
 from datasets.stages import Stage
 
@@ -34,6 +30,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--per-clip", type=int, metavar="N", help="annotators of those clips (default: all)"
         )
+        parser.add_argument(
+            "--blind",
+            type=float,
+            default=0.0,
+            metavar="SHARE",
+            help="share of each one's clips without pre-annotation (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--gold",
+            type=float,
+            default=0.0,
+            metavar="SHARE",
+            help="gold clips mixed in, as a share of each one's own (default: %(default)s)",
+        )
         parser.add_argument("--seed", type=int, default=0, help="another one, another draw")
         parser.add_argument(
             "--out", required=True, type=Path, metavar="DIR", help="where the zips are put"
@@ -50,8 +60,10 @@ class Command(BaseCommand):
                 overlap=options["overlap"],
                 per_clip=options["per_clip"],
                 seed=options["seed"],
+                blind=options["blind"],
+                gold=options["gold"],
             )
-        except PackageError as error:
+        except PlanError as error:
             raise CommandError(str(error)) from error
         tasks = AnnotationTask.objects.of(dataset)
         if not tasks.exists():

@@ -1,0 +1,346 @@
+import pytest
+from django.utils import timezone
+
+from annotation.core.draft import Wishes
+from annotation.models import AnnotationTask, Annotator, Plan
+from annotation.services.plan import (
+    PlanChangedError,
+    PlanError,
+    draw_up,
+    give_out,
+    mark_gold,
+    order_keys,
+    plan_tasks,
+    standing_of,
+    take_back,
+    unmark_gold,
+)
+from datasets.stages import Stage
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_video,
+)
+from tests.material import make_ready_run, make_ready_video
+from tracking.models import Linking
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ["ann", "bob", "cem"]
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+def ready(dataset, *, clips=3, persons=2, **fields):
+    """A video of `clips` clips whose persons are named; no files."""
+    video = make_video(dataset, frame_count=450 * clips, **fields)
+    Linking.objects.create(video=video, recipe="test/1", stage=Stage.DONE, person_count=persons)
+    return [make_run(clip, persons=persons) for clip in make_clips(video)]
+
+
+def work_of(dataset):
+    tasks = AnnotationTask.objects.of(dataset)
+    return {(task.clip.name, task.annotator.name): task.purpose for task in tasks}
+
+
+def answer(**fields):
+    for task in AnnotationTask.objects.filter(**fields):
+        make_pull(task)
+
+
+def test_every_ready_clip_is_given_to_its_annotators(dataset):
+    make_ready_video(dataset)
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=1.0, per_clip=2) == 6
+    tasks = AnnotationTask.objects.of(dataset)
+    assert {clip: tasks.filter(clip=clip).count() for clip in dataset.videos.get().clips.all()}
+    assert set(tasks.values_list("stage", flat=True)) == {Stage.WAITING}
+    assert set(dataset.annotators.values_list("name", flat=True)) == set(PEOPLE)
+
+
+def test_planning_again_adds_nothing(dataset):
+    make_ready_video(dataset)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=0.3)
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
+    assert plan_tasks(dataset, annotators=["dan"], overlap=0.0, seed=3) == 0
+
+
+def test_new_clips_are_added_and_the_old_ones_left_alone(dataset):
+    make_ready_video(dataset)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=1.0)
+    before = set(AnnotationTask.objects.values_list("pk", "annotator__name"))
+    make_ready_video(dataset)
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=1.0) == 9
+    assert before < set(AnnotationTask.objects.values_list("pk", "annotator__name"))
+
+
+def test_a_clip_whose_persons_have_no_names_yet_waits(dataset):
+    make_run(make_clips(make_video(dataset))[0])
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
+
+
+def test_a_clip_in_which_nobody_was_found_is_looked_at_all_the_same(dataset):
+    make_ready_video(dataset, persons=0, frame_count=450)
+    assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
+
+
+def test_a_task_starts_from_the_newest_run_whose_persons_have_names(dataset):
+    clip = make_ready_video(dataset, frame_count=450).clips.get()
+    newer = make_ready_run(clip, recipe="test/2")
+    make_run(clip, recipe="not linked")
+    Linking.objects.create(video=clip.video, recipe="not linked")
+    plan_tasks(dataset, annotators=["ann"], overlap=0)
+    assert AnnotationTask.objects.get().run == newer
+
+
+def test_simulated_annotators_are_marked(dataset):
+    make_ready_video(dataset)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=0.3, simulated=True)
+    assert not Annotator.objects.filter(is_simulated=False).exists()
+
+
+def test_another_datasets_clips_are_not_touched(dataset):
+    make_ready_video(make_dataset("other"))
+    assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
+
+
+@pytest.mark.parametrize(
+    ("annotators", "overlap", "sentence"),
+    [
+        (["Ann Lee"], 0, '"Ann Lee" cannot be an annotator'),
+        (["../up"], 0, "cannot be an annotator"),
+        (["ann"], 0.5, "needs two or more"),
+        ([], 0, "nobody"),
+    ],
+)
+def test_wishes_that_cannot_be_met_get_a_sentence_and_change_nothing(
+    dataset, annotators, overlap, sentence
+):
+    make_ready_video(dataset)
+    with pytest.raises(PlanError, match=sentence):
+        plan_tasks(dataset, annotators=annotators, overlap=overlap)
+    assert not Annotator.objects.exists()
+    assert not AnnotationTask.objects.exists()
+
+
+def test_what_is_drawn_up_writes_nothing_and_is_what_is_given_out(dataset):
+    ready(dataset, clips=6)
+    wishes = Wishes(tuple(PEOPLE), 0.5, per_clip=2, blind=0.3)
+    _, found = draw_up(dataset, wishes)
+    assert not AnnotationTask.objects.exists()
+    assert not Annotator.objects.exists()
+    assert give_out(dataset, wishes, digest=found.digest) == len(found.tasks) == 9
+    given = AnnotationTask.objects.of(dataset).order_by("pk")
+    assert [(one.clip.name, one.annotator.name, one.is_blind) for one in given] == [
+        (task.clip, task.annotator, task.is_blind) for task in found.tasks
+    ]
+
+
+def test_what_changed_since_it_was_looked_at_is_not_given_out(dataset):
+    ready(dataset)
+    wishes = Wishes(tuple(PEOPLE), 0.5)
+    _, found = draw_up(dataset, wishes)
+    ready(dataset)
+    with pytest.raises(PlanChangedError, match="look at"):
+        give_out(dataset, wishes, digest=found.digest)
+    assert not AnnotationTask.objects.exists()
+
+
+def test_the_wishes_are_remembered(dataset):
+    ready(dataset)
+    give_out(dataset, Wishes(("ann", "bob"), 0.5, per_clip=2, pace=8, capacity={"ann": 20}))
+    give_out(dataset, Wishes(("bob", "cem"), 1.0, blind=0.2, gold=0.1))
+    plan = Plan.objects.get(dataset=dataset)
+    assert (plan.overlap, plan.per_clip, plan.blind, plan.gold, plan.pace) == (
+        1.0, None, 0.2, 0.1, 10.0,
+    )  # fmt: skip
+    people = dataset.annotators.values_list("name", "is_active", "capacity")
+    assert list(people) == [("ann", False, 20), ("bob", True, None), ("cem", True, None)]
+
+
+def test_a_command_keeps_capacity_and_pace_of_the_last_plan(dataset):
+    ready(dataset)
+    hours = 14 * 2 * 10 / 3600  # room for one clip of two persons and 13 keyframes
+    give_out(dataset, Wishes(("ann", "bob"), 0, pace=10, capacity={"ann": hours}))
+    ready(dataset, clips=4)
+    plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
+    assert AnnotationTask.objects.filter(annotator__name="ann").count() == 1
+    assert AnnotationTask.objects.count() == 7
+    assert Plan.objects.get().pace == 10
+
+
+def test_a_clip_that_nobody_has_hours_for_is_given_out_later(dataset):
+    ready(dataset)
+    assert plan_tasks(dataset, annotators=["ann"], overlap=0, capacity={"ann": 0}) == 0
+    assert plan_tasks(dataset, annotators=["ann"], overlap=0, capacity={}) == 3
+
+
+def test_the_work_is_balanced_by_person_seconds(dataset):
+    for persons in (1, 1, 1, 1, 6, 4):
+        ready(dataset, clips=1, persons=persons)
+    plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
+    standing = standing_of(dataset)
+    load = {"ann": 0.0, "bob": 0.0}
+    for task in standing.tasks:
+        load[task.annotator] += standing.weights[task.clip]
+    assert abs(load["ann"] - load["bob"]) <= 14
+    assert AnnotationTask.objects.filter(annotator__name="ann").count() in (2, 4)
+
+
+def test_a_newcomer_changes_nothing_that_is_sent(dataset):
+    ready(dataset, clips=6)
+    plan_tasks(dataset, annotators=["ann", "bob"], overlap=0.5, per_clip=2)
+    before = work_of(dataset)
+    ready(dataset, clips=4)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=0.5, per_clip=2)
+    after = work_of(dataset)
+    assert before.items() < after.items()
+    together = [clip for clip, name in after if name == "cem" and (clip, name) not in before]
+    assert {name for clip, name in after if clip in together} == {"ann", "bob", "cem"}
+
+
+def test_the_clips_of_who_leaves_go_to_others_and_nothing_is_lost(dataset):
+    ready(dataset, clips=6)
+    plan_tasks(dataset, annotators=PEOPLE, overlap=1.0, per_clip=2)
+    bob = Annotator.objects.get(name="bob")
+    answered = bob.tasks.first()
+    make_pull(answered)
+    open_clips = {task.clip.name for task in bob.tasks.all()} - {answered.clip.name}
+    assert take_back(bob) == 3
+    assert not Annotator.objects.get(name="bob").is_active
+    assert plan_tasks(dataset, annotators=["ann", "cem", "dan"], overlap=1.0, per_clip=2) == 3
+    counting = AnnotationTask.objects.of(dataset).counting()
+    for clip in open_clips:
+        names = {task.annotator.name for task in counting.filter(clip__name=clip)}
+        assert len(names) == 2
+        assert "bob" not in names
+    assert counting.filter(annotator=bob).get() == answered
+    assert plan_tasks(dataset, annotators=["ann", "cem", "dan"], overlap=1.0, per_clip=2) == 0
+
+
+def test_a_clip_of_one_who_leaves_is_given_to_another(dataset):
+    ready(dataset, clips=2)
+    plan_tasks(dataset, annotators=["ann"], overlap=0)
+    take_back(Annotator.objects.get())
+    assert plan_tasks(dataset, annotators=["bob"], overlap=0) == 2
+    assert plan_tasks(dataset, annotators=["bob"], overlap=0) == 0
+
+
+def test_taking_back_twice_takes_nothing_more(dataset):
+    ready(dataset)
+    plan_tasks(dataset, annotators=["ann"], overlap=0)
+    ann = Annotator.objects.get()
+    assert (take_back(ann), take_back(ann)) == (3, 0)
+
+
+def test_answers_that_come_after_all_count(dataset):
+    (run, *_) = ready(dataset)
+    task = make_task(run, make_annotator(dataset, "ann"), withdrawn_at=timezone.now())
+    assert not AnnotationTask.objects.counting().exists()
+    make_pull(task)
+    assert AnnotationTask.objects.counting().get() == task
+
+
+def test_gold_clips_are_mixed_in_for_each_annotator(dataset):
+    ready(dataset, clips=2)
+    assert order_keys(dataset, annotator="expert", count=2) == 2
+    ready(dataset, clips=12, name="later")
+    wishes = {"annotators": ["ann", "bob"], "overlap": 0.5, "gold": 0.1}
+    assert plan_tasks(dataset, **wishes | {"gold": 0}) == 18
+    answer(annotator__name="expert")
+    ready(dataset, clips=4, name="latest")
+    plan_tasks(dataset, **wishes)
+    checks = AnnotationTask.objects.filter(purpose="check")
+    assert sorted(checks.values_list("annotator__name", flat=True)) == ["ann", "bob"]
+    assert {task.clip.video.name for task in checks}.isdisjoint({"later", "latest"})
+    assert not checks.filter(pk__in=AnnotationTask.objects.counting()).exists()
+
+
+def test_planning_again_gives_no_gold_twice(dataset):
+    ready(dataset, clips=1)
+    order_keys(dataset, annotator="expert", count=1)
+    answer()
+    ready(dataset, clips=4)
+    wishes = {"annotators": ["ann", "bob"], "overlap": 0, "gold": 0.5}
+    assert plan_tasks(dataset, **wishes) == 6
+    assert plan_tasks(dataset, **wishes) == 0
+
+
+def test_unanswered_keys_are_no_gold_yet(dataset):
+    ready(dataset, clips=3)
+    order_keys(dataset, annotator="expert", count=1)
+    assert plan_tasks(dataset, annotators=["ann"], overlap=0, gold=1.0) == 2
+    assert not AnnotationTask.objects.filter(purpose="check").exists()
+
+
+def test_keys_are_of_clips_that_nobody_has_and_no_more_than_there_are(dataset):
+    ready(dataset, clips=3)
+    plan_tasks(dataset, annotators=["ann"], overlap=0)
+    ready(dataset, clips=2, name="new")
+    assert order_keys(dataset, annotator="expert", count=5) == 2
+    assert order_keys(dataset, annotator="expert", count=5) == 0
+    keys = AnnotationTask.objects.filter(purpose="key")
+    assert {key.clip.video.name for key in keys} == {"new"}
+    assert not Annotator.objects.get(name="expert").is_active
+    with pytest.raises(PlanError, match="cannot be an annotator"):
+        order_keys(dataset, annotator="no one", count=1)
+
+
+def test_answers_of_any_task_can_be_taken_for_known_and_let_go_again(dataset):
+    (run, *_) = ready(dataset)
+    task = make_task(run, make_annotator(dataset, "ann"))
+    with pytest.raises(PlanError, match="no answers yet"):
+        mark_gold(task)
+    make_pull(task)
+    mark_gold(task)
+    mark_gold(task)
+    other = make_task(run, make_annotator(dataset, "bob"))
+    make_pull(other)
+    with pytest.raises(PlanError, match="known answers already, those of ann"):
+        mark_gold(other)
+    unmark_gold(task)
+    mark_gold(other)
+    assert set(AnnotationTask.objects.values_list("annotator__name", "purpose")) == {
+        ("ann", "work"),
+        ("bob", "key"),
+    }
+
+
+def test_a_check_is_no_key(dataset):
+    (run, *_) = ready(dataset)
+    check = make_task(run, make_annotator(dataset, "ann"), purpose="check")
+    make_pull(check)
+    with pytest.raises(PlanError, match="gold check itself"):
+        mark_gold(check)
+
+
+def test_blind_tasks_are_the_wished_share_of_each_one(dataset):
+    ready(dataset, clips=10)
+    plan_tasks(dataset, annotators=["ann", "bob"], overlap=1.0, blind=0.2)
+    blind = AnnotationTask.objects.filter(is_blind=True)
+    assert sorted(blind.values_list("annotator__name", flat=True)) == ["ann"] * 2 + ["bob"] * 2
+    assert len(set(blind.values_list("clip", flat=True))) == 4
+
+
+def test_a_clip_given_out_stays_with_its_run(dataset):
+    (run,) = ready(dataset, clips=1)
+    plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
+    make_run(run.clip, recipe="test/2")
+    Linking.objects.create(video=run.clip.video, recipe="test/2", stage=Stage.DONE)
+    plan_tasks(dataset, annotators=["ann", "bob"], overlap=1.0)
+    assert {task.run for task in AnnotationTask.objects.all()} == {run}
+
+
+def test_what_was_replaced_is_not_lost_any_more(dataset):
+    (run,) = ready(dataset, clips=1)
+    make_task(run, make_annotator(dataset, "ann"))
+    AnnotationTask.objects.update(withdrawn_at=timezone.now())
+    assert standing_of(dataset).lost == {run.clip.name: 1}
+    make_task(run, make_annotator(dataset, "bob"))
+    assert standing_of(dataset).lost == {}

@@ -1,0 +1,180 @@
+import pytest
+from django.urls import reverse
+
+from annotation.models import AnnotationTask
+from qc.models import Score
+from qc.selectors.gold import flagged_count, gold_page, gold_rows
+from qc.services.measure import measure, plan_scores
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+WALK = {"posture": "walk", "doing": []}
+SIT = {"posture": "sit", "doing": []}
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop", admin=make_user("boss"))
+
+
+@pytest.fixture
+def run(dataset):
+    return make_run(make_clips(make_video(dataset, "aisle"))[0], persons=6)
+
+
+@pytest.fixture
+def key(dataset, run):
+    task = make_task(run, make_annotator(dataset, "expert"), purpose="key")
+    make_pull(task, WALK)
+    return task
+
+
+def annotator(name, dataset):
+    return dataset.annotators.filter(name=name).first() or make_annotator(dataset, name)
+
+
+def check(dataset, run, name, answers, **fields):
+    task = make_task(run, annotator(name, dataset), **({"purpose": "check"} | fields))
+    make_pull(task, answers)
+    return task
+
+
+def measure_all():
+    plan_scores()
+    for row in Score.objects.claimable():
+        measure(row.pk)
+
+
+def test_an_answer_to_a_gold_clip_is_measured_as_it_comes_in(dataset, run, key):
+    assert plan_scores() == 0
+    check(dataset, run, "ann", SIT)
+    assert plan_scores() == 1
+    assert plan_scores() == 0
+    row = measure(Score.objects.get().pk)
+    assert row.stage == "done"
+    assert sum(person["asked"] for person in row.figures["people"]) == 6 * 13
+    assert measure(row.pk) is None
+
+
+def test_who_is_under_the_bar_comes_first_with_the_evidence(dataset, run, key):
+    check(dataset, run, "ann", WALK)
+    check(dataset, run, "bob", SIT)
+    measure_all()
+    first, second = gold_rows(dataset)
+    assert (first.annotator, first.standing, first.is_flagged) == ("bob", "under", True)
+    assert (second.annotator, second.standing, second.is_flagged) == ("ann", "above", False)
+    assert [line.name for line in first.weak] == ["sit", "walk"]
+    assert first.mistake_count == 78
+    assert first.mistakes[0][3:] == ("posture", "walk", "sit")
+    assert flagged_count(dataset) == 1
+
+
+def test_who_answers_worse_than_before_is_flagged(dataset):
+    for clip in make_clips(make_video(dataset, frame_count=1800)):
+        run = make_run(clip, persons=6)
+        make_pull(
+            make_task(run, annotator("expert", dataset), purpose="key", is_blind=False), WALK
+        )
+        done_well = clip.index < 3
+        check(dataset, run, "ann", WALK if done_well else SIT)
+    measure_all()
+    (row,) = gold_rows(dataset)
+    assert row.drift.is_falling
+    assert row.is_flagged
+    assert [point.right for point in row.checks] == [
+        6 * len(point_clip.keyframes()) * (point_clip.index < 3)
+        for point_clip in dataset.videos.get().clips.all()
+    ]
+
+
+def test_ordinary_work_on_a_gold_clip_is_measured_too(dataset, run, key):
+    check(dataset, run, "ann", SIT, purpose="work")
+    measure_all()
+    assert [row.annotator for row in gold_rows(dataset)] == ["ann"]
+
+
+def test_the_newest_answers_count_on_both_sides(dataset, run, key):
+    task = check(dataset, run, "ann", SIT)
+    measure_all()
+    make_pull(task, WALK)
+    measure_all()
+    assert gold_rows(dataset)[0].standing == "above"
+    make_pull(key, SIT)
+    measure_all()
+    assert gold_rows(dataset)[0].standing == "under"
+    assert Score.objects.count() == 3
+
+
+def test_a_clip_that_is_gold_no_longer_judges_nobody(dataset, run, key):
+    check(dataset, run, "ann", SIT)
+    measure_all()
+    assert flagged_count(dataset) == 1
+    AnnotationTask.objects.filter(pk=key.pk).update(purpose="work")
+    assert gold_rows(dataset) == []
+    assert flagged_count(dataset) == 0
+
+
+def test_another_datasets_checks_are_not_shown(dataset, run, key):
+    check(dataset, run, "ann", SIT)
+    measure_all()
+    other = make_dataset("other")
+    assert gold_rows(other) == []
+    assert flagged_count(other) == 0
+
+
+def test_a_dataset_without_gold_is_not_measured(dataset, run):
+    make_pull(make_task(run, make_annotator(dataset, "ann")), WALK)
+    assert plan_scores() == 0
+    assert gold_page(dataset).rows == []
+
+
+def test_blind_work_and_other_on_a_clip_are_measured_against_the_machine(dataset, run):
+    ann = check(dataset, run, "ann", WALK, purpose="work")
+    assert plan_scores() == 0
+    bob = check(dataset, run, "bob", WALK, purpose="work", is_blind=True)
+    bob.pulls.get().annotations.filter(person_id=1).delete()
+    assert plan_scores() == 2
+    measure_all()
+    figures = {row.pull.task_id: row.figures for row in Score.objects.all()}
+    assert figures[ann.pk]["kept"] == figures[ann.pk]["as_given"] == 6 * 13
+    assert figures[bob.pk]["kept"] == 5 * 13
+    meter = gold_page(dataset).meter
+    assert meter.clips == 1
+    assert meter.kept.difference == pytest.approx(1 / 6)
+
+
+def test_the_page_shows_the_evidence_and_leads_to_the_frame(client, dataset, run, key):
+    client.force_login(dataset.members.get().user)
+    url = reverse("qc:gold", args=["shop"])
+    assert "No gold clip answered yet" in client.get(url).content.decode()
+    check(dataset, run, "bob", SIT)
+    check(dataset, run, "dan", WALK, is_blind=True)
+    measure_all()
+    page = client.get(url).content.decode()
+    assert "is under the bar of 80 %" in page
+    assert f"{reverse('qc:clip', args=['shop', run.clip.name])}?second=2" in page
+    assert "Too little to say" in page
+
+
+def test_a_stranger_sees_no_gold(client, dataset):
+    client.force_login(make_user())
+    assert client.get(reverse("qc:gold", args=["shop"])).status_code == 404
+
+
+def test_a_failed_score_is_tried_again(client, dataset, run, key):
+    check(dataset, run, "ann", SIT)
+    plan_scores()
+    Score.objects.update(stage="failed", error="broken")
+    client.force_login(dataset.members.get().user)
+    client.post(reverse("qc:retry", args=["shop", "score"]))
+    assert Score.objects.get().stage == "waiting"
