@@ -16,12 +16,26 @@ import annotation.tasks
 import datasets.tasks
 import qc.tasks
 import tracking.tasks
-from annotation.models import AnnotationTask, Pull
+from annotation.models import (
+    AnnotationTask,
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    Delivery,
+    JobMove,
+    Pull,
+    Reconciliation,
+)
+from annotation.services.connect import ensure_environment_server
+from annotation.services.moves import Verdict, order_moves
+from annotation.services.projects import plan_projects
+from annotation.services.reconcile import plan_reconciliations
 from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
 from datasets.stages import StagedQuerySet
 from qc.models import AgreementReport, Consensus, Release
+from qc.selectors.review import verdicts_for_cvat
 from qc.services.agree import plan_reports
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, Linking, TrackingRun
@@ -34,6 +48,12 @@ QUEUES: tuple[Queue, ...] = ("cpu", "gpu")
 
 def nothing() -> None:
     """The plan of a stage whose work orders are written by people."""
+
+
+def plan_moves() -> int:
+    """Hand the verdicts of reviewers over to the room that knows CVAT."""
+    given = verdicts_for_cvat()
+    return order_moves(Verdict(one.pk, one.pull_id, one.verdict, one.reason) for one in given)
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,12 @@ STEPS = (
     Step("link", plan_linkings, Linking, tracking.tasks.link_video),
     Step("bundle", nothing, Bundle, tracking.tasks.make_bundle),
     Step("write packages", nothing, AnnotationTask, annotation.tasks.write_package),
+    Step("connect", ensure_environment_server, CvatServer, annotation.tasks.check_connection),
+    Step("set up project", plan_projects, CvatProject, annotation.tasks.set_up_project),
+    Step("send tasks", nothing, CvatJob, annotation.tasks.send_tasks),
+    Step("move jobs", plan_moves, JobMove, annotation.tasks.move_job),
+    Step("look into deliveries", nothing, Delivery, annotation.tasks.look_into),
+    Step("reconcile", plan_reconciliations, Reconciliation, annotation.tasks.reconcile),
     Step("read answers", nothing, Pull, annotation.tasks.read_answers),
     Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
     Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),

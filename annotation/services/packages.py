@@ -25,7 +25,15 @@ from datasets.models import Clip, Dataset
 from tracking.core.trackfile import TrackFile, TrackFileError, load
 from tracking.models import TrackingRun
 
-__all__ = ["PackageError", "copy_packages", "group_specs", "plan_tasks", "write_package"]
+__all__ = [
+    "PackageError",
+    "check_pictures",
+    "copy_packages",
+    "document_of",
+    "group_specs",
+    "plan_tasks",
+    "write_package",
+]
 
 README = """\
 {name}
@@ -105,9 +113,9 @@ def write_package(task_id: int) -> AnnotationTask | None:
     if task is None:
         return None
     with task.working(PackageError, LabelsError, TrackFileError, zipfile.BadZipFile):
-        document = _document(task)
+        document = document_of(task)
         with work_folder() as folder, local_path(str(task.clip.frames)) as frames:
-            _check_pictures(frames, document)
+            check_pictures(frames, document.task_name, document.frame_count)
             path = folder / "package.zip"
             with new_zip(path) as package:
                 _fill(package, task, document, frames)
@@ -169,7 +177,8 @@ def _annotators(dataset: Dataset, names: list[str], *, simulated: bool) -> dict[
     return {person.name: person for person in found}
 
 
-def _document(task: AnnotationTask) -> Document:
+def document_of(task: AnnotationTask) -> Document:
+    """The pre-annotation of `task`. Raises PackageError if there are no tracks."""
     clip, fps = task.clip, task.clip.video.dataset.annotation_fps
     groups = group_specs(clip.video.dataset)
     file = _tracks(task.run)
@@ -199,12 +208,13 @@ def _tracks(run: TrackingRun) -> TrackFile:
     return file
 
 
-def _check_pictures(frames: Path, document: Document) -> None:
+def check_pictures(frames: Path, name: str, wanted: int) -> None:
+    """Raise PackageError if the zip `frames` does not hold the `wanted` pictures of `name`."""
     with zipfile.ZipFile(frames) as archive:
         count = len(archive.namelist())
-    if count != document.frame_count:
+    if count != wanted:
         raise PackageError(
-            f"{document.task_name} wants {document.frame_count} pictures, but the clip has "
+            f"{name} wants {wanted} pictures, but the clip has "
             f"{count}: the annotation rate was changed after the clip was cut; cut it again"
         )
 

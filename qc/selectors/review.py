@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from annotation.models import AnnotationTask, Pull
+from django.db.models import Exists, OuterRef, QuerySet
+
+from annotation.models import AnnotationTask, JobMove, Pull
 from datasets.models import ActionGroup, Dataset
 from datasets.stages import Stage
-from qc.models import AgreementReport, ConsensusBox, ConsensusLabel
+from qc.models import AgreementReport, ConsensusBox, ConsensusLabel, Review
 from qc.selectors.agreement import TONE_OF_SEVERITY, Figure, lowest_alpha
 from qc.selectors.states import newest_consensuses, pending_tasks
 
@@ -31,6 +33,13 @@ class PendingTask:
     figure: Figure | None
     no_figure: str  # why there is none
     findings: list[FindingLine]
+
+
+def verdicts_for_cvat() -> QuerySet[Review]:
+    """Verdicts on versions pulled from a CVAT server, not handed over yet; in order."""
+    handed_over = JobMove.objects.filter(review=OuterRef("pk"))
+    pulled = Review.objects.filter(pull__raw__endswith=".json.gz", task__cvat_job__isnull=False)
+    return pulled.filter(~Exists(handed_over)).order_by("pk")
 
 
 def pending(dataset: Dataset) -> Any:
