@@ -100,6 +100,14 @@ def start_anew(project: CvatProject) -> int:
         return send_again(CvatJob.objects.filter(project=project))
 
 
+def set_up_again(project: CvatProject) -> int:
+    """Have the project set up once more, whatever became of it; 1 if nobody is at it."""
+    rows = CvatProject.objects.filter(pk=project.pk).exclude(stage=Stage.RUNNING)
+    return rows.update(
+        stage=Stage.WAITING, attempts=0, error="", handed_out_at=None, not_before=None
+    )
+
+
 def send_again(jobs: Any) -> int:
     """Have tasks sent that were deleted in CVAT; return how many."""
     return int(

@@ -55,6 +55,11 @@ def order_sending(dataset: Dataset) -> int:
     return len(new)
 
 
+def hold_sending(project: CvatProject) -> None:
+    """Take up no more tasks; those on their way are finished."""
+    CvatProject.objects.filter(pk=project.pk).update(is_held=True)
+
+
 def send_tasks(job_pk: int) -> int:
     """Send the task of one row, and others that wait side by side; return how many tried."""
     first = CvatJob.objects.claimable().filter(pk=job_pk).select_related("project").first()
