@@ -237,7 +237,7 @@ class CvatClient:
             if time.monotonic() > end:
                 raise CvatUnavailableError(
                     f"CVAT has been making a task for {SECONDS_TO_MAKE_A_TASK / 60:.0f} "
-                    "minutes: are its import workers running? It is tried again by itself"
+                    "minutes: are its import workers running?"
                 )
             sleep(pause)
             pause = min(2 * pause, LAST_LOOK)

@@ -50,7 +50,7 @@ def send(client: CvatClient, parcel: Parcel, frames: Path, folder: Path, check: 
         return _handed_over(client, parcel, task_id, check)
     except CvatGoneError as error:
         raise CvatUnavailableError(
-            f"{parcel.name} was deleted in CVAT while it was being sent; it is sent again"
+            f"{parcel.name} was deleted in CVAT while it was being sent."
         ) from error
 
 
@@ -104,7 +104,7 @@ def _new_task(
     same = client.tasks_named(parcel.project_id, parcel.name)
     if any(one["id"] < task_id for one in same):
         client.delete_task(task_id)
-        raise CvatUnavailableError(f"{parcel.name} is being sent by another worker of ours")
+        raise CvatUnavailableError(f"{parcel.name} is being sent by another worker of ours.")
     try:
         client.upload_pictures(task_id, pictures, quality=PICTURE_QUALITY)
         check()

@@ -182,7 +182,7 @@ class Wire:
             wait = _retry_after(error)
             what = "asks for patience" if status == 429 else "is starting or overloaded"
             return CvatUnavailableError(
-                f"CVAT at {self.address.url} {what} ({status}); it is tried again by itself",
+                f"CVAT at {self.address.url} {what} ({status}).",
                 retry_after=wait,
             )
         if status >= 500:
@@ -208,8 +208,7 @@ class Wire:
         else:
             what = "cannot be reached, or broke off in the middle"
         return CvatUnavailableError(
-            f"CVAT at {self.address.url} {what}: is it running, and is this its address? It is "
-            "tried again by itself"
+            f"CVAT at {self.address.url} {what}: is it running, and is this its address?"
         )
 
 

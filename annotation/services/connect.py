@@ -99,8 +99,12 @@ def _is_as_given(server: CvatServer) -> bool:
         return False
 
 
-def _finding(subject: str, sentence: str, way_out: str = "", *, is_ok: bool = True) -> Any:
-    return {"subject": subject, "is_ok": is_ok, "sentence": sentence, "way_out": way_out}
+def _finding(
+    subject: str, sentence: str, way_out: str = "", *, paste: str = "", is_ok: bool = True
+) -> Any:
+    """What was found; `paste` is text to put into a file as it is."""
+    found = {"subject": subject, "is_ok": is_ok, "sentence": sentence}
+    return found | {"way_out": way_out, "paste": paste}
 
 
 def _members(client: CvatClient, server: CvatServer) -> Any:
@@ -158,16 +162,15 @@ def _reached(server: CvatServer, url: str, status: int, answer: str) -> Any:
         504: "it had no answer within ten seconds",
     }
     reason = reasons.get(status, f"CVAT says {status or 'nothing'}")
-    return _finding(
-        "webhooks",
-        f"CVAT does not reach us at {url}: {reason}. {NO_WEBHOOK}",
-        _way_in(url) if status in (0, 403, 407, 500, 502, 504) else "",
-        is_ok=False,
-    )
+    sentence = f"CVAT does not reach us at {url}: {reason}. {NO_WEBHOOK}"
+    if status in (0, 403, 407, 500, 502, 504):
+        way_out, paste = _way_in(url)
+        return _finding("webhooks", sentence, way_out, paste=paste, is_ok=False)
+    return _finding("webhooks", sentence, is_ok=False)
 
 
-def _way_in(url: str) -> str:
-    """What to do so that a CVAT in Docker reaches `url`: an override, ready to paste."""
+def _way_in(url: str) -> tuple[str, str]:
+    """What to do so that a CVAT in Docker reaches `url`, and an override, ready to paste."""
     seen = seen_from_docker(url)
     base = f"{urlsplit(seen).scheme}://{urlsplit(seen).netloc}"
     first = (
@@ -178,10 +181,11 @@ def _way_in(url: str) -> str:
         else "If both are on a private network, "
     )
     override = compose_override(seen, _addresses(urlsplit(seen).hostname or ""))
-    return (
+    way_out = (
         f"{first}beside CVAT's docker-compose.yml, write docker-compose.override.yml with the "
-        f"following, and run docker compose up -d:\n\n{override}"
+        "following, and run docker compose up -d:"
     )
+    return way_out, override
 
 
 def _addresses(host: str) -> list[str]:

@@ -51,9 +51,6 @@ def move_job(move_id: int) -> JobMove | None:
     with patiently(move, AnswersError):
         moved = None if _is_overtaken(move) else _moved(move)
         move.finish(moved_at=moved.updated_date if moved else None, put_off=0)
-        if moved:
-            note(move.job, moved)
-            CvatJob.objects.filter(pk=move.job_id).update(edited_at=None)
     return move
 
 
@@ -73,11 +70,17 @@ def _moved(move: JobMove) -> Job | None:
     row.refresh_from_db()
     try:
         if move.verdict == JobMove.Verdict.APPROVED:
-            return client.change_job(row.job_id, stage="acceptance", state="completed")
-        return _reopened(client, move)
+            moved = client.change_job(row.job_id, stage="acceptance", state="completed")
+        else:
+            moved = _reopened(client, move)
     except CvatGoneError:
         note_gone(row)
         return None
+    CvatJob.objects.filter(pk=row.pk).update(edited_at=None)
+    row.refresh_from_db()
+    note(row, moved)
+    look_at(client, row)  # an edit in the very moment is a new version, and flagged
+    return moved
 
 
 def _reopened(client: CvatClient, move: JobMove) -> Job:

@@ -23,6 +23,7 @@ from annotation.models import (
 
 FIRST_PAUSE = 10.0  # seconds
 LONGEST_PAUSE = 300.0
+AGAIN = "It is tried again by itself."
 
 
 def client_for(server: CvatServer) -> CvatClient:
@@ -49,9 +50,9 @@ def put_off(row: PatientModel, error: Exception) -> None:
     """Give a claimed row back until the fault may have passed; raise what will not pass."""
     if isinstance(error, CvatUnavailableError):
         if is_lasting(error, row.put_off):
-            raise CvatError(f"{error} It was tried {row.put_off + 1} times") from error
+            raise CvatError(f"{error} It was tried {row.put_off + 1} times.") from error
         pause = min(FIRST_PAUSE * 2**row.put_off, LONGEST_PAUSE)
-        row.postpone(max(pause, error.retry_after or 0.0), str(error))
+        row.postpone(max(pause, error.retry_after or 0.0), f"{error} {AGAIN}")
     else:
         row.postpone(LONGEST_PAUSE, str(error))
 

@@ -184,7 +184,7 @@ def test_a_guide_is_written_once_and_then_changed(client, cvat, project):
         (429, CvatUnavailableError, "patience"),
         (500, CvatBrokenError, "failed inside"),
         (502, CvatUnavailableError, "starting or overloaded"),
-        (503, CvatUnavailableError, "tried again by itself"),
+        (503, CvatUnavailableError, "starting or overloaded"),
     ],
 )
 def test_every_fault_is_told_by_what_can_be_done(client, cvat, status, error, sentence):

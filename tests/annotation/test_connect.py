@@ -115,7 +115,7 @@ def test_a_webhook_that_does_not_reach_us_comes_with_the_override(cvat, settings
     found = finding(tried(make_server(cvat)), "webhooks")
     assert not found["is_ok"]
     assert "CVAT says 502" in found["sentence"]
-    assert "SMOKESCREEN_OPTS" in found["way_out"]
+    assert "SMOKESCREEN_OPTS" in found["paste"]
     assert "http://host.docker.internal:1" in found["way_out"]
     assert cvat.state.projects == {}
 

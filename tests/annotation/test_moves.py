@@ -2,6 +2,7 @@
 
 import pytest
 
+from annotation.cvat.client import CvatClient
 from annotation.models import CvatJob, JobMove, Pull
 from datasets.stages import Stage
 from qc.models import Review
@@ -90,8 +91,23 @@ def test_an_accepted_job_moves_to_acceptance(cvat, dataset, reviewer):
     judged("approve", reviewer)
     job = cvat.job_of(TASK)
     assert (job["stage"], job["state"]) == ("acceptance", "completed")
+    row = job_named(TASK)
+    assert (row.cvat_stage, row.pulled_at) == ("acceptance", row.changed_at)
     assert reconciled(dataset).pulled == 0
     assert job_named(TASK).edited_at is None
+
+
+def test_an_edit_in_the_moment_of_acceptance_is_flagged(cvat, dataset, reviewer, monkeypatch):
+    real = CvatClient.change_job
+
+    def edited_first(self, job_id, **changes):
+        cvat.annotate(TASK, {"posture": "sit"})
+        return real(self, job_id, **changes)
+
+    monkeypatch.setattr(CvatClient, "change_job", edited_first)
+    judged("approve", reviewer)
+    assert job_named(TASK).edited_at is not None
+    assert Pull.objects.count() == 2
 
 
 def test_a_job_edited_after_approval_is_flagged_and_waits_for_a_review(cvat, dataset, reviewer):
