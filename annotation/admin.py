@@ -1,9 +1,24 @@
 """The operators' view of annotators, tasks and answers."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from annotation.models import Annotation, AnnotationTask, Annotator, Plan, Pull
+from annotation.models import (
+    Annotation,
+    AnnotationTask,
+    Annotator,
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    Delivery,
+    JobMove,
+    Plan,
+    Pull,
+    Reconciliation,
+)
 from datasets.admin import MadeByWorkers
 
 
@@ -55,3 +70,56 @@ class AnnotationAdmin(MadeByWorkers):
     list_filter = ["pull__task__clip__video__dataset"]
     search_fields = ["pull__task__clip__name", "pull__task__annotator__name"]
     list_select_related = ["pull__task__clip", "pull__task__annotator"]
+
+
+@admin.register(CvatServer)
+class CvatServerAdmin(MadeByWorkers):
+    """Servers are entered on their own page, which keeps the secrets sealed."""
+
+    list_display = ["name", "url", "organisation", "version", "stage", "error"]
+    search_fields = ["name", "url"]
+    exclude = ["sealed_token", "sealed_password", "sealed_secret"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = super().get_readonly_fields(request, obj)
+        return [name for name in fields if name not in self.exclude]
+
+
+@admin.register(CvatProject)
+class CvatProjectAdmin(MadeByWorkers):
+    list_display = ["dataset", "server", "project_id", "stage", "is_held", "error"]
+    list_filter = ["server", "stage"]
+    search_fields = ["dataset__name", "server__name"]
+    list_select_related = ["dataset", "server"]
+
+
+@admin.register(CvatJob)
+class CvatJobAdmin(MadeByWorkers):
+    list_display = ["task", "job_id", "assignee", "cvat_stage", "cvat_state", "stage", "error"]
+    list_filter = ["stage", "cvat_state", "is_gone", "project__dataset"]
+    search_fields = ["task__clip__name", "task__annotator__name"]
+    list_select_related = ["task__clip", "task__annotator"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(MadeByWorkers):
+    list_display = ["received_at", "server", "event", "job_id", "copies", "stage", "outcome"]
+    list_filter = ["server", "event", "stage"]
+    search_fields = ["event", "outcome"]
+    list_select_related = ["server"]
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(MadeByWorkers):
+    list_display = ["project", "created_at", "is_full", "stage", "sentence", "error"]
+    list_filter = ["project__dataset", "stage", "is_full"]
+    search_fields = ["project__dataset__name"]
+    list_select_related = ["project__dataset", "project__server"]
+
+
+@admin.register(JobMove)
+class JobMoveAdmin(MadeByWorkers):
+    list_display = ["job", "verdict", "stage", "moved_at", "error"]
+    list_filter = ["verdict", "stage"]
+    search_fields = ["job__task__clip__name", "reason"]
+    list_select_related = ["job__task__clip", "job__task__annotator"]

@@ -230,6 +230,20 @@ if DEVICE not in ("auto", "cpu", "cuda", "mps"):
     raise ImproperlyConfigured(f"AVA_DEVICE must be auto, cpu, cuda or mps, not {DEVICE!r}")
 DETECTOR_BATCH = env.int("AVA_DETECTOR_BATCH", default=4)
 
+# CVAT. Servers are rows; one may be given here. Passwords in rows are sealed with these keys.
+SECRETS_KEYS = env.list("AVA_SECRETS_KEY", default=[]) or [SECRET_KEY]
+PUBLIC_URL = env.str("AVA_PUBLIC_URL", default="").rstrip("/")
+CVAT_URL = env.str("AVA_CVAT_URL", default="").rstrip("/")
+CVAT_ORGANISATION = env.str("AVA_CVAT_ORGANISATION", default="")
+CVAT_TOKEN = env.str("AVA_CVAT_TOKEN", default="")
+CVAT_USER = env.str("AVA_CVAT_USER", default="")
+CVAT_PASSWORD = env.str("AVA_CVAT_PASSWORD", default="")
+CVAT_SIDE_BY_SIDE = env.int("AVA_CVAT_SIDE_BY_SIDE", default=8)
+if CVAT_SIDE_BY_SIDE < 1:
+    raise ImproperlyConfigured(
+        f"AVA_CVAT_SIDE_BY_SIDE must be 1 or more, not {CVAT_SIDE_BY_SIDE}"
+    )
+
 # Work. The database is the work order; the broker only wakes workers (docs/pipeline.md).
 LEASE = timedelta(seconds=env.int("AVA_LEASE_SECONDS", default=120))
 REDIS_URL = env.str("AVA_REDIS_URL", default="")

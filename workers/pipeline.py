@@ -17,7 +17,20 @@ import datasets.tasks
 import qc.tasks
 import tracking.tasks
 import workers.opinions
-from annotation.models import AnnotationTask, Pull
+from annotation.models import (
+    AnnotationTask,
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    Delivery,
+    JobMove,
+    Pull,
+    Reconciliation,
+)
+from annotation.services.connect import ensure_environment_server
+from annotation.services.moves import Verdict, order_moves
+from annotation.services.projects import plan_projects
+from annotation.services.reconcile import plan_reconciliations
 from datasets.files import forget_old_work
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
@@ -34,6 +47,7 @@ from qc.models import (
     Score,
     ThirdOpinion,
 )
+from qc.selectors.review import verdicts_for_cvat
 from qc.services.agree import plan_reports, plan_summaries
 from qc.services.measure import plan_scores
 from qc.services.settle import plan_consensuses
@@ -53,6 +67,12 @@ def clear_storage() -> None:
     """Remove files that are of no more use."""
     forget_unpacked()
     remove_leftovers()
+
+
+def plan_moves() -> int:
+    """Hand the verdicts of reviewers over to the room that knows CVAT."""
+    given = verdicts_for_cvat()
+    return order_moves(Verdict(one.pk, one.pull_id, one.verdict, one.reason) for one in given)
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,12 @@ STEPS = (
     Step("link", plan_linkings, Linking, tracking.tasks.link_video),
     Step("bundle", nothing, Bundle, tracking.tasks.make_bundle),
     Step("write packages", nothing, AnnotationTask, annotation.tasks.write_package),
+    Step("connect", ensure_environment_server, CvatServer, annotation.tasks.check_connection),
+    Step("set up project", plan_projects, CvatProject, annotation.tasks.set_up_project),
+    Step("send tasks", nothing, CvatJob, annotation.tasks.send_tasks),
+    Step("move jobs", plan_moves, JobMove, annotation.tasks.move_job),
+    Step("look into deliveries", nothing, Delivery, annotation.tasks.look_into),
+    Step("reconcile", plan_reconciliations, Reconciliation, annotation.tasks.reconcile),
     Step("read answers", nothing, Pull, annotation.tasks.read_answers),
     Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
     Step("summarise", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),

@@ -1,4 +1,7 @@
-"""CVAT XML 1.1, "CVAT for video": written for pre-annotations, read from what people export.
+"""CVAT XML 1.1: written for pre-annotations, read from what people export.
+
+It is written as "CVAT for video"; "CVAT for images" is read too. There a person is whoever has
+the same `person_id`, and every box without one is somebody else, seen in that frame alone.
 
 Frames are frames of the CVAT task, 0-based: the file's own numbers (`start_frame + i * step` of
 the source) are turned into them by what its `<meta>` says. Boxes are `(x1, y1, x2, y2)` float
@@ -18,7 +21,7 @@ from xml.sax.saxutils import escape, quoteattr
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from annotation.core.labels import COLOUR, PERSON, Attribute, InputType
+from annotation.core.labels import COLOUR, PERSON, PERSON_ID, Attribute, InputType
 
 VERSION = "1.1"
 DEEPEST = 32  # elements inside each other; CVAT needs 8
@@ -30,7 +33,7 @@ Box = tuple[float, float, float, float]
 
 
 class CvatXmlError(ValueError):
-    """The file is not the "CVAT for video 1.1" file that was asked for."""
+    """The file is not the "CVAT for video 1.1" or "CVAT for images 1.1" that was asked for."""
 
 
 class Shape(NamedTuple):
@@ -173,6 +176,7 @@ class _Reader:
     step: int = 1
     attributes: tuple[Attribute, ...] = ()
     tracks: list[XmlTrack] = field(default_factory=list)
+    seen: dict[tuple[str, str], list[Shape]] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
 
     def take(self, event: str, element: Element) -> None:
@@ -186,9 +190,9 @@ class _Reader:
             element.clear()
 
     def document(self) -> Document:
-        return Document(
-            self.name, self.size, self.width, self.height, self.attributes, tuple(self.tracks)
-        )
+        seen = [self._of_pictures(label, shapes) for (label, _), shapes in self.seen.items()]
+        tracks = (*self.tracks, *seen)
+        return Document(self.name, self.size, self.width, self.height, self.attributes, tracks)
 
     def _check_place(self, tag: str) -> None:
         if not self.open and tag != "annotations":
@@ -200,8 +204,8 @@ class _Reader:
         if element.tag == "version" and (element.text or "").strip() != VERSION:
             raise CvatXmlError(f"it is of version {element.text}, not {VERSION}; {FORMAT_HINT}")
         if element.tag == "image":
-            raise CvatXmlError(f'it is an export "CVAT for images"; {FORMAT_HINT}')
-        if element.tag == "meta":
+            self._read_image(element)
+        elif element.tag == "meta":
             self._read_meta(element)
         elif element.tag == "track":
             self.tracks.append(self._track(element))
@@ -237,6 +241,29 @@ class _Reader:
                 shapes[shape.frame] = shape
         inside = [shapes[frame] for frame in sorted(shapes) if self._is_inside(shapes[frame])]
         return XmlTrack(tuple(inside), element.get("label", ""))
+
+    def _read_image(self, image: Element) -> None:
+        place = f"picture {image.get('id')}"
+        for child in image:
+            if child.tag in OTHER_SHAPES:
+                raise CvatXmlError(f"{place} has a {child.tag}; people are drawn as rectangles")
+            if child.tag == "box":
+                said = {one.get("name", ""): one.text or "" for one in child.iter("attribute")}
+                child.set("frame", image.get("id", ""))
+                shape = self._shape(child, said, place)
+                who = said.get(PERSON_ID, "").strip() or f"box {len(self.seen)}"
+                self.seen.setdefault((child.get("label", ""), who), []).append(shape)
+
+    def _of_pictures(self, label: str, shapes: list[Shape]) -> XmlTrack:
+        """A track of what is seen picture by picture: outside where there is no box."""
+        by_frame = {shape.frame: shape for shape in shapes}
+        ends = {
+            shape.frame + 1: shape._replace(frame=shape.frame + 1, outside=True)
+            for shape in shapes
+        }
+        both = ends | by_frame
+        inside = [both[frame] for frame in sorted(both) if self._is_inside(both[frame])]
+        return XmlTrack(tuple(inside), label)
 
     def _shape(self, box: Element, attributes: dict[str, str], place: str) -> Shape:
         source_frame = _whole(box.get("frame"), f"frame of {place}")
@@ -300,11 +327,15 @@ def _box(attributes: Mapping[str, str], place: str) -> Box:
         raise CvatXmlError(f"{place} has no box that can be read ({error})") from error
     if not all(map(math.isfinite, (x1, y1, x2, y2, degrees))):
         raise CvatXmlError(f"{place} has a box without finite numbers")
-    return _upright(x1, y1, x2, y2, degrees) if degrees else (x1, y1, x2, y2)
+    return upright(x1, y1, x2, y2, degrees) if degrees else (x1, y1, x2, y2)
 
 
-def _upright(x1: float, y1: float, x2: float, y2: float, degrees: float) -> Box:
-    """The smallest upright box around a box turned about its centre."""
+def upright(x1: float, y1: float, x2: float, y2: float, degrees: float) -> Box:
+    """The smallest upright box around a box turned about its centre.
+
+    >>> [round(side) for side in upright(0, 0, 10, 4, 90)]
+    [3, -3, 7, 7]
+    """
     cos, sin = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
     width, height = abs(x2 - x1), abs(y2 - y1)
     x, y = (x1 + x2) / 2, (y1 + y2) / 2

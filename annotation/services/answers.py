@@ -1,10 +1,12 @@
-"""Stage 7 by hand: answers come back as CVAT exports; each new one is a version that stays.
+"""Stage 7: answers come back, as CVAT exports by hand or pulled from a server (pull.py).
 
-A file that differs from the newest version of its task is kept as it came, and read into
-Annotations afterwards. Nothing is overwritten: agreement and releases name the version used.
+Each that differs from the newest version of its task is kept as it came, a version that stays,
+and read into Annotations afterwards. Nothing is overwritten: agreement and releases name the
+version used.
 """
 
 import gzip
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from django.db import IntegrityError, transaction
 
+from annotation.core.cvat_json import CvatJsonError, LabelIds, document_from
 from annotation.core.cvat_xml import CvatXmlError, Document, XmlTrack, load
 from annotation.core.labels import (
     PERSON,
@@ -64,13 +67,30 @@ def receive_answers(task: AnnotationTask, content: bytes) -> Pull | None:
     """
     if len(content) > LARGEST:
         raise AnswersError(f"it has more than {LARGEST >> 20} MB, too much for one clip")
-    digest = sha256(content).hexdigest()
+    return keep_version(task, content, sha256(content).hexdigest(), suffix="xml")
+
+
+def keep_version(
+    task: AnnotationTask,
+    content: bytes,
+    digest: str,
+    *,
+    suffix: str,
+    even_if_same: bool = False,
+) -> Pull | None:
+    """Keep `content` as the next version of `task`; None if the newest has this `digest`.
+
+    Args:
+        digest: The same for content that says the same.
+        suffix: "xml" or "json".
+        even_if_same: Make a version all the same, as after a rejection.
+    """
     for attempt in range(1, TRIES + 1):
         newest = task.pulls.order_by("-version").first()
-        if newest is not None and newest.sha256 == digest:
+        if newest is not None and newest.sha256 == digest and not even_if_same:
             return None
         try:
-            return _next_version(task, content, digest)
+            return _next_version(task, content, digest, suffix)
         except IntegrityError:  # somebody else brought the same version at the same moment
             if attempt == TRIES:
                 raise
@@ -106,9 +126,8 @@ def read_answers(pull_id: int) -> Pull | None:
     pull = Pull.objects.claim(pull_id)
     if pull is None:
         return None
-    with pull.working(CvatXmlError, LabelsError, AnswersError):
-        with local_path(str(pull.raw)) as path:
-            document = load(gzip.decompress(path.read_bytes()))
+    with pull.working(CvatXmlError, CvatJsonError, LabelsError, AnswersError):
+        document = document_of_pull(pull)
         groups = group_specs(pull.task.clip.video.dataset)
         _check_task(document, pull.task)
         _check_labels(document, groups)
@@ -123,14 +142,28 @@ def read_answers(pull_id: int) -> Pull | None:
     return pull
 
 
-def _next_version(task: AnnotationTask, content: bytes, digest: str) -> Pull:
+def document_of_pull(pull: Pull) -> Document:
+    """What one version says, read from what came."""
+    task = pull.task
+    with local_path(str(pull.raw)) as path:
+        content = gzip.decompress(path.read_bytes())
+    if not str(pull.raw).endswith(".json.gz"):
+        return load(content)
+    envelope = json.loads(content)
+    ids = LabelIds(envelope["label"], envelope["attributes"])
+    fps = task.clip.video.dataset.annotation_fps
+    frames = task_frame_count(task.clip.frame_count, annotation_fps=fps)
+    return document_from(envelope["annotations"], ids, task_name=str(task), frame_count=frames)
+
+
+def _next_version(task: AnnotationTask, content: bytes, digest: str, suffix: str) -> Pull:
     # The row comes first, but nobody sees it before the file is there: whoever loses the race
     # for a version must not touch the winner's file.
     with transaction.atomic(), work_folder() as folder:
         version = Pull.next_version(task)
-        name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}.xml.gz"
+        name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}.{suffix}.gz"
         pull = Pull.objects.create(task=task, version=version, raw=name, sha256=digest)
-        path = folder / "answers.xml.gz"
+        path = folder / "answers.gz"
         path.write_bytes(gzip.compress(content, mtime=0))
         keep(path, name)
     return pull

@@ -22,7 +22,9 @@ from tracking.models import TrackingRun
 
 __all__ = [
     "PackageError",
+    "check_pictures",
     "copy_packages",
+    "document_of",
     "group_specs",
     "write_package",
 ]
@@ -73,9 +75,9 @@ def write_package(task_id: int) -> AnnotationTask | None:
     if task is None:
         return None
     with task.working(PackageError, LabelsError, TrackFileError, zipfile.BadZipFile):
-        document = _document(task)
+        document = document_of(task)
         with work_folder() as folder, local_path(str(task.clip.frames)) as frames:
-            _check_pictures(frames, document)
+            check_pictures(frames, document.task_name, document.frame_count)
             path = folder / "package.zip"
             with new_zip(path) as package:
                 _fill(package, task, document, frames)
@@ -103,7 +105,8 @@ def copy_packages(dataset: Dataset, out: Path) -> int:
     return copied
 
 
-def _document(task: AnnotationTask) -> Document:
+def document_of(task: AnnotationTask) -> Document:
+    """The pre-annotation of `task`. Raises PackageError if there are no tracks."""
     clip, fps = task.clip, task.clip.video.dataset.annotation_fps
     groups = group_specs(clip.video.dataset)
     file = _tracks(task.run)
@@ -135,12 +138,13 @@ def _tracks(run: TrackingRun) -> TrackFile:
     return file
 
 
-def _check_pictures(frames: Path, document: Document) -> None:
+def check_pictures(frames: Path, name: str, wanted: int) -> None:
+    """Raise PackageError if the zip `frames` does not hold the `wanted` pictures of `name`."""
     with zipfile.ZipFile(frames) as archive:
         count = len(archive.namelist())
-    if count != document.frame_count:
+    if count != wanted:
         raise PackageError(
-            f"{document.task_name} wants {document.frame_count} pictures, but the clip has "
+            f"{name} wants {wanted} pictures, but the clip has "
             f"{count}: the annotation rate was changed after the clip was cut; cut it again"
         )
 

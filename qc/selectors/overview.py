@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
-from annotation.models import AnnotationTask, Pull
+from annotation.models import AnnotationTask, CvatJob, Pull
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage, StagedQuerySet
@@ -356,6 +356,7 @@ def navigation(dataset: Dataset) -> dict[str, int]:
         "videos": dataset.videos.count(),
         "clips": Clip.objects.of(dataset).count(),
         "tasks": AnnotationTask.objects.of(dataset).count(),
+        "cvat": CvatJob.objects.sent().filter(project__dataset=dataset).count(),
         "pending": pending_tasks(dataset).count(),
         "questions": question_count(dataset),
         "flagged": flagged_count(dataset),

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from annotation.models import Annotation, AnnotationTask, Pull
+from annotation.models import Annotation, AnnotationTask, JobMove, Pull
 from datasets.models import Dataset
 from qc.models import AgreementReport, Comment, Review, ThirdOpinion
 from qc.selectors.agreement import TONE_OF_SEVERITY, Figure, figure, lowest_alpha
@@ -70,6 +70,13 @@ class PendingTask:
     @property
     def is_back(self) -> bool:
         return self.judged is not None and self.judged.verdict == Review.Verdict.REJECTED
+
+
+def verdicts_for_cvat() -> QuerySet[Review]:
+    """Verdicts on versions pulled from a CVAT server, not handed over yet; in order."""
+    handed_over = JobMove.objects.filter(review=OuterRef("pk"))
+    pulled = Review.objects.filter(pull__raw__endswith=".json.gz", task__cvat_job__isnull=False)
+    return pulled.filter(~Exists(handed_over)).order_by("pk")
 
 
 def pending(dataset: Dataset) -> Any:

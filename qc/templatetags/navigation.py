@@ -18,6 +18,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("datasets:videos", "film", "Videos", "videos"),
             ("qc:clips", "clapperboard", "Clips", "clips"),
             ("qc:tasks", "tags", "Tasks", "tasks"),
+            ("annotation:cvat", "activity", "CVAT", "cvat"),
         ),
     ),
     (
@@ -41,6 +42,9 @@ BELONGS_TO = {
     "datasets:delete": "datasets:videos",
     "datasets:delete-video": "datasets:videos",
     "annotation:plan": "qc:tasks",
+    "annotation:cvat_connect": "annotation:cvat",
+    "annotation:cvat_deliveries": "annotation:cvat",
+    "annotation:cvat_members": "annotation:cvat",
 }
 
 

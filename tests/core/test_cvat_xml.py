@@ -131,6 +131,41 @@ def test_tracks_keep_their_label_so_that_strangers_can_be_named():
     assert load(xml(track(box(0), label="car"))).tracks[0].label == "car"
 
 
+def picture(number: int, *boxes: str) -> str:
+    return f'<image id="{number}" name="a.jpg" width="64" height="36">{"".join(boxes)}</image>'
+
+
+def person_box(person_id: str, posture: str) -> str:
+    said = attribute("person_id", person_id) + attribute("posture", posture)
+    inside = box(0, more='label="person"', inside=said)
+    return inside.replace('frame="0" ', "")
+
+
+def test_an_export_for_images_gives_a_track_to_each_person_id():
+    meta = META.format(size=75, start=0, step="")
+    pictures = [
+        picture(0, person_box("7", "sit"), person_box("8", "walk")),
+        picture(1, person_box("7", "walk")),
+        picture(5, person_box("7", "stand")),
+    ]
+    seven, eight = load(xml("".join(pictures), meta=meta)).tracks
+    assert [(one.frame, one.outside, one.attributes["posture"]) for one in seven.shapes] == [
+        (0, False, "sit"),
+        (1, False, "walk"),
+        (2, True, "walk"),
+        (5, False, "stand"),
+        (6, True, "stand"),
+    ]
+    assert [(one.frame, one.outside) for one in eight.shapes] == [(0, False), (1, True)]
+
+
+def test_boxes_without_a_person_in_an_export_for_images_are_people_of_one_frame():
+    meta = META.format(size=2, start=0, step="")
+    drawn = picture(1, person_box("", "sit"), person_box(" ", "walk"))
+    tracks = load(xml(drawn, meta=meta)).tracks
+    assert [[one.frame for one in track.shapes] for track in tracks] == [[1], [1]]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -139,7 +174,12 @@ def test_tracks_keep_their_label_so_that_strangers_can_be_named():
         pytest.param(b'<?xml version="1.0" encoding="klingon"?><a/>', "not XML", id="encoding"),
         pytest.param(xml(track(box(0)))[:-20], "not XML", id="cut off"),
         pytest.param(b"<html/>", "not a file of CVAT", id="another format"),
-        pytest.param(xml('<image id="0"/>'), "CVAT for images", id="images"),
+        pytest.param(
+            xml('<image id="3"><mask/></image>'), "picture 3 has a mask", id="mask in a picture"
+        ),
+        pytest.param(
+            xml(f'<image id="x">{box(0)}</image>'), "not a whole number", id="picture number"
+        ),
         pytest.param(xml("", meta="<meta><project/></meta>"), "whole project", id="project"),
         pytest.param(b"<annotations><version>2.0</version></annotations>", "2.0", id="version"),
         pytest.param(xml(track('<polygon frame="0"/>')), "is a polygon", id="polygon"),

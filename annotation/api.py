@@ -1,0 +1,44 @@
+"""The address that CVAT sends its webhooks to."""
+
+import logging
+from uuid import UUID
+
+from django.db import DatabaseError
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation.core.sealing import SealBrokenError
+from annotation.core.webhook import SIGNATURE_HEADER
+from annotation.models import CvatServer
+from annotation.services.deliveries import ForgedError, receive
+
+LARGEST = 1 << 20  # bytes; a job has two thousand
+logger = logging.getLogger(__name__)
+
+
+class Webhook(APIView):
+    """Checks the signature, keeps the delivery, answers; the pipeline does the rest.
+
+    Newer CVATs end a delivery at a 4xx and try again after a 5xx: "not now" is a 503.
+    """
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def post(self, request: Request, uuid: UUID) -> Response:
+        raw: HttpRequest = request._request
+        if int(raw.headers.get("Content-Length") or 0) > LARGEST:
+            return Response({"detail": "This is too large to be an event."}, status=413)
+        try:
+            server = CvatServer.objects.filter(uuid=uuid).first()
+            if server is None:
+                return Response({"detail": "There is no such server."}, status=404)
+            receive(server, raw.body, raw.headers.get(SIGNATURE_HEADER))
+        except ForgedError as error:
+            return Response({"detail": str(error)}, status=403)
+        except (DatabaseError, SealBrokenError, OSError) as error:
+            logger.error("A delivery of CVAT could not be kept: %s", error)
+            return Response({"detail": "Not now; try again."}, status=503)
+        return Response({"ok": True, "server": str(uuid)})

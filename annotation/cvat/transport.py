@@ -1,0 +1,243 @@
+"""The wire to one CVAT server: sign in, call, upload; every fault becomes a CvatError.
+
+The only module that knows cvat_sdk. It takes the SDK's sessions, credentials and uploads, and
+calls addresses that servers of all versions share; what comes back is read as plain JSON, for
+the SDK's own classes refuse values that a newer server adds.
+"""
+
+import json
+import logging
+import threading
+import urllib.parse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import urllib3
+from cvat_sdk.api_client import ApiClient, exceptions
+from cvat_sdk.api_client.rest import RESTClientObject
+from cvat_sdk.core.client import (
+    AccessTokenCredentials,
+    Client,
+    Credentials,
+    PasswordCredentials,
+)
+from cvat_sdk.core.exceptions import CvatSdkException
+from cvat_sdk.core.helpers import make_request_headers
+from cvat_sdk.core.uploading import DataUploader
+
+from annotation.cvat.errors import (
+    CvatBrokenError,
+    CvatDeniedError,
+    CvatError,
+    CvatGoneError,
+    CvatRefusedError,
+    CvatUnavailableError,
+)
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0
+CONNECTIONS = 16
+ACCEPT = "application/vnd.cvat+json, application/json"
+LONGEST_REASON = 300  # characters of CVAT's own words that are shown
+logger = logging.getLogger(__name__)
+
+
+class Address(NamedTuple):
+    """Where a CVAT server is and who we are there: a token, or a user and a password."""
+
+    url: str
+    organisation: str = ""  # "": all workspaces of the account
+    token: str = ""
+    user: str = ""
+    password: str = ""
+
+    @property
+    def credentials(self) -> Credentials:
+        if self.token:
+            return AccessTokenCredentials(self.token)
+        return PasswordCredentials(self.user, self.password)
+
+
+class _Rest(RESTClientObject):
+    """The SDK's, with an end to waiting: it has none of its own, and sleeps when throttled."""
+
+    def __init__(self, configuration: Any) -> None:
+        configuration.retries = urllib3.Retry(
+            total=1, connect=1, read=0, status=0, other=0, respect_retry_after_header=False
+        )
+        super().__init__(configuration, maxsize=CONNECTIONS)
+
+    def request(self, *args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:
+        timeout = _request_timeout or (CONNECT_SECONDS, ANSWER_SECONDS)
+        return super().request(*args, _request_timeout=timeout, **kwargs)
+
+
+class Wire:
+    """A signed-in session; may be used by several threads at once."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+
+    def call(self, method: str, path: str, *, query: Any = None, body: Any = None) -> Any:
+        """The JSON that CVAT answers, or None if it answers nothing."""
+        return self._read(self._request(method, path, query=query, body=body))
+
+    def upload(self, path: str, files: Sequence[Path], **fields: Any) -> Any:
+        """Send `files`, in as many requests as needed; the JSON of the last answer."""
+        client = self._signed_in()
+        try:
+            response = DataUploader(client).upload_files(
+                self.address.url.rstrip("/") + path, list(files), **fields
+            )
+        except (
+            exceptions.ApiException,
+            CvatSdkException,
+            urllib3.exceptions.HTTPError,
+        ) as error:
+            raise self._translated(error) from error
+        return self._read(response)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.api_client.rest_client.pool_manager.clear()
+                self._client = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _request(self, method: str, path: str, *, query: Any, body: Any) -> Any:
+        try:
+            return self._send(method, path, query=query, body=body)
+        except CvatDeniedError:
+            if self.address.token:
+                raise
+        self.close()  # the session ran out: sign in once more
+        return self._send(method, path, query=query, body=body)
+
+    def _send(self, method: str, path: str, *, query: Any, body: Any) -> Any:
+        api: ApiClient = self._signed_in().api_client
+        headers = make_request_headers(api) | {"Accept": ACCEPT}
+        parameters = [(name, _text(value)) for name, value in (query or {}).items()]
+        try:
+            return api.rest_client.request(
+                method, self.address.url.rstrip("/") + path,
+                query_params=parameters or None, headers=headers, body=body,
+            )  # fmt: skip
+        except (exceptions.ApiException, urllib3.exceptions.HTTPError) as error:
+            raise self._translated(error) from error
+
+    def _signed_in(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                self._client = self._sign_in()
+            return self._client
+
+    def _sign_in(self) -> Client:
+        # The SDK asks for the server's version first, unknown and throttled; it only warns.
+        client = Client(self.address.url, check_server_version=False)
+        client.api_client.rest_client = _Rest(client.api_client.configuration)
+        client.logger.setLevel(logging.CRITICAL)  # what matters becomes a sentence on a row
+        if self.address.organisation:
+            client.organization_slug = self.address.organisation
+        try:
+            client.login(self.address.credentials)
+        except (
+            exceptions.ApiException,
+            urllib3.exceptions.HTTPError,
+            CvatSdkException,
+        ) as error:
+            client.api_client.rest_client.pool_manager.clear()
+            if getattr(error, "status", None) == 400:  # so CVAT says "wrong password"
+                raise CvatDeniedError(
+                    f"CVAT at {self.address.url} does not let {self.address.user} in: correct "
+                    "user and password, or better make an access token there"
+                ) from error
+            raise self._translated(error) from error
+        return client
+
+    def _read(self, response: Any) -> Any:
+        if not response.data:
+            return None
+        try:
+            return json.loads(response.data)
+        except ValueError as error:
+            raise CvatRefusedError(
+                f"{self.address.url} answers, but not as CVAT does: is this its address?"
+            ) from error
+
+    def _translated(self, error: Exception) -> CvatError:
+        """`error` as the CvatError that says what can be done."""
+        status = getattr(error, "status", None) or 0
+        if not status:
+            return self._unreachable(error)
+        reason = _reason(error)
+        if status == 429 or status in (502, 503, 504):
+            wait = _retry_after(error)
+            what = "asks for patience" if status == 429 else "is starting or overloaded"
+            return CvatUnavailableError(
+                f"CVAT at {self.address.url} {what} ({status}).",
+                retry_after=wait,
+            )
+        if status >= 500:
+            return CvatBrokenError(f"CVAT at {self.address.url} failed inside: {reason}")
+        if status == 401:
+            return CvatDeniedError(
+                f"CVAT at {self.address.url} does not know us any more ({reason}): the token "
+                "expired or was withdrawn; enter a new one on the server's page"
+            )
+        if status == 403:
+            return CvatDeniedError(
+                f"CVAT does not let us ({reason}): our account needs the role maintainer in "
+                f"the organisation {self.address.organisation or '(none given)'}"
+            )
+        if status in (404, 410):
+            return CvatGoneError(f"CVAT has no such thing: {reason}")
+        return CvatRefusedError(f"CVAT does not take it: {reason}", status=status)
+
+    def _unreachable(self, error: Exception) -> CvatUnavailableError:
+        cause = getattr(error, "reason", error)  # the pool wraps what went wrong
+        if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+            what = f"does not answer within {ANSWER_SECONDS:.0f} s"
+        else:
+            what = "cannot be reached, or broke off in the middle"
+        return CvatUnavailableError(
+            f"CVAT at {self.address.url} {what}: is it running, and is this its address?"
+        )
+
+
+def quoted(text: str) -> str:
+    """`text` as one part of a path."""
+    return urllib.parse.quote(text, safe="")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _retry_after(error: Any) -> float | None:
+    text = (error.headers or {}).get("Retry-After", "")
+    return float(text) if text.isdigit() else None
+
+
+def _reason(error: Any) -> str:
+    """What CVAT says, without its HTML."""
+    body = error.body or b""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    if "<html" in text.lower():
+        return f"error {error.status}"
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = text.strip()
+    if isinstance(said, dict):
+        said = said.get("detail") or said
+    if isinstance(said, list):
+        said = "; ".join(map(str, said))
+    return str(said)[:LONGEST_REASON] or f"error {error.status}"

@@ -1,0 +1,89 @@
+"""What people type about CVAT servers, checked."""
+
+from typing import Any
+
+from django import forms
+
+from annotation.models import CvatProject, CvatServer
+
+ADDRESS = forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"})
+
+
+class ServerForm(forms.ModelForm):
+    """A server and our account there; credentials left empty stay as they are."""
+
+    url = forms.URLField(
+        label="Address",
+        assume_scheme="https",
+        widget=ADDRESS,
+        help_text="https://cvat.example.org",
+    )
+    own_url = forms.URLField(
+        label="Our address", required=False, assume_scheme="https", widget=ADDRESS,
+        help_text="As CVAT reaches these pages, for its webhooks. Empty: AVA_PUBLIC_URL.",
+    )  # fmt: skip
+    token = forms.CharField(
+        label="Access token", required=False, widget=forms.PasswordInput(),
+        help_text="In CVAT: your name, Profile, Security, Personal access tokens.",
+    )  # fmt: skip
+    user = forms.CharField(
+        label="User", required=False, max_length=150, help_text="Only without a token."
+    )
+    password = forms.CharField(
+        required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    class Meta:
+        model = CvatServer
+        fields = ["name", "url", "organisation", "own_url"]
+        help_texts = {
+            "name": "What it is called here.",
+            "organisation": "Its short name in CVAT. Empty: none; then nobody can be invited.",
+        }
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if name == "new":
+            raise forms.ValidationError("That is what the page for new ones is called.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        has_one = bool(values.get("token")) or bool(values.get("password"))
+        if values.get("password") and not (values.get("user") or values.get("token")):
+            self.add_error("user", "Whose password is it?")
+        if not has_one and not (self.instance.sealed_token or self.instance.sealed_password):
+            self.add_error("token", "Enter a token, or a user and a password.")
+        return values
+
+    def credentials(self) -> dict[str, str]:
+        return {name: self.cleaned_data[name] for name in ("token", "user", "password")}
+
+
+class ConnectForm(forms.ModelForm):
+    """Which server a dataset goes to, and what its annotators are told."""
+
+    class Meta:
+        model = CvatProject
+        fields = ["server", "guidelines"]
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 6})}
+        help_texts = {
+            "guidelines": "Markdown. The rules and the questions are written before it by "
+            "themselves."
+        }
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail", widget=forms.TextInput(attrs={"inputmode": "email"})
+    )
+
+
+class PeopleForm(forms.Form):
+    """Members of the organisation who become annotators."""
+
+    names = forms.MultipleChoiceField(required=True)
+
+    def __init__(self, *args: Any, names: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["names"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]

@@ -1,0 +1,198 @@
+"""A dataset in CVAT: connect it, send its tasks, see what comes back and what is wrong."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from annotation.core.sealing import SealBrokenError
+from annotation.cvat.errors import CvatError
+from annotation.cvat_forms import ConnectForm, InviteForm, PeopleForm
+from annotation.cvat_selectors import cvat_page, deliveries_of, job_lines, job_rows
+from annotation.models import CvatJob, CvatProject, CvatServer
+from annotation.services.deliveries import replay as replay_deliveries
+from annotation.services.people import InviteError, add_annotators, invite, people
+from annotation.services.projects import (
+    ProjectError,
+    connect_dataset,
+    send_again,
+    set_up_again,
+    start_anew,
+)
+from annotation.services.publish import hold_sending, order_sending
+from annotation.services.reconcile import order_reconciliation
+from datasets.models import Dataset
+from datasets.pages import page_of
+from datasets.selectors import visible_datasets
+
+
+def _dataset(request: HttpRequest, name: str) -> Dataset:
+    return get_object_or_404(visible_datasets(request.user), name=name)
+
+
+def _project(request: HttpRequest, name: str) -> CvatProject:
+    """The project of a dataset that the user may change."""
+    datasets = Dataset.objects.run_by(request.user)
+    return get_object_or_404(
+        CvatProject.objects.select_related("dataset", "server"),
+        dataset__in=datasets, dataset__name=name,
+    )  # fmt: skip
+
+
+@login_required
+@require_GET
+def overview(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = _dataset(request, name)
+    page = cvat_page(dataset)
+    context: dict[str, Any] = {"dataset": dataset, "page": page}
+    context["servers"] = CvatServer.objects.count()
+    if page is not None:
+        rows = page_of(request, job_rows(dataset))
+        context |= {"jobs": rows, "lines": job_lines(list(rows))}
+    fragment = "HX-Request" in request.headers
+    return render(
+        request, "annotation/_cvat.html" if fragment else "annotation/cvat.html", context
+    )
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def connect(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    project = CvatProject.objects.filter(dataset=dataset).first()
+    form = ConnectForm(request.POST or None, instance=project)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            connect_dataset(dataset, values["server"], guidelines=values["guidelines"])
+        except ProjectError as error:
+            form.add_error("server", str(error))
+        else:
+            return redirect("annotation:cvat", name=name)
+    context = {"dataset": dataset, "form": form, "servers": CvatServer.objects.count()}
+    return render(request, "annotation/cvat_connect.html", context)
+
+
+@login_required
+@require_POST
+def send(request: HttpRequest, name: str) -> HttpResponse:
+    project = _project(request, name)
+    count = order_sending(project.dataset)
+    messages.success(
+        request, f"{count} more tasks go to CVAT." if count else "Sending goes on."
+    )
+    return redirect("annotation:cvat", name=name)
+
+
+@login_required
+@require_POST
+def hold(request: HttpRequest, name: str) -> HttpResponse:
+    hold_sending(_project(request, name))
+    messages.success(request, "Nothing more is sent; what is on its way is finished.")
+    return redirect("annotation:cvat", name=name)
+
+
+@login_required
+@require_POST
+def look(request: HttpRequest, name: str) -> HttpResponse:
+    order_reconciliation(_project(request, name))
+    messages.success(request, "CVAT is asked for everything it has.")
+    return redirect("annotation:cvat", name=name)
+
+
+@login_required
+@require_POST
+def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
+    """Try failed tasks, deleted ones, or the project again."""
+    project = _project(request, name)
+    jobs = CvatJob.objects.filter(project=project)
+    if pk := request.POST.get("pk", ""):
+        jobs = jobs.filter(pk=pk if pk.isdigit() else 0)
+    if action == "failed":
+        count = jobs.retry()
+    elif action == "gone":
+        count = send_again(jobs.filter(is_gone=True))
+    elif action == "anew":
+        count = start_anew(project)
+    else:
+        count = set_up_again(project)
+    messages.success(request, f"{count} will be tried again.")
+    return redirect("annotation:cvat", name=name)
+
+
+@login_required
+@require_GET
+def deliveries(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = _dataset(request, name)
+    project = get_object_or_404(CvatProject.objects.select_related("server"), dataset=dataset)
+    rows = page_of(request, deliveries_of(project))
+    context = {"dataset": dataset, "project": project, "page": rows}
+    return render(request, "annotation/deliveries.html", context)
+
+
+@login_required
+@require_POST
+def replay(request: HttpRequest, name: str) -> HttpResponse:
+    """Look into deliveries once more: the one posted as `pk`, or all of this dataset."""
+    rows = deliveries_of(_project(request, name))
+    if pk := request.POST.get("pk", ""):
+        rows = rows.filter(pk=pk if pk.isdigit() else 0)
+    count = replay_deliveries(rows.order_by())
+    messages.success(request, f"{count} will be looked into once more.")
+    return redirect("annotation:cvat_deliveries", name=name)
+
+
+@login_required
+@require_GET
+def members(request: HttpRequest, name: str) -> HttpResponse:
+    """The organisation's members; asked of CVAT only by htmx, for that may take a while."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    project = _project(request, name)
+    context = {"dataset": dataset, "project": project, "form": InviteForm()}
+    if "HX-Request" not in request.headers and "now" not in request.GET:
+        return render(request, "annotation/members.html", context)
+    try:
+        context["people"] = people(project.server, dataset)
+    except (CvatError, SealBrokenError) as error:
+        context["error"] = str(error)
+    fragment = "HX-Request" in request.headers
+    page = "annotation/_members.html" if fragment else "annotation/members.html"
+    return render(request, page, context)
+
+
+@login_required
+@require_POST
+def add_people(request: HttpRequest, name: str) -> HttpResponse:
+    project = _project(request, name)
+    try:
+        there = [one.member.name for one in people(project.server, project.dataset)
+                 if not one.hindrance]  # fmt: skip
+    except (CvatError, SealBrokenError) as error:
+        messages.error(request, str(error))
+        return redirect("annotation:cvat_members", name=name)
+    form = PeopleForm(request.POST, names=there)
+    if form.is_valid():
+        count = add_annotators(project.dataset, form.cleaned_data["names"])
+        messages.success(request, f"{count} new annotators. Give them clips with Make tasks.")
+    else:
+        messages.error(request, "Tick somebody first.")
+    return redirect("annotation:cvat_members", name=name)
+
+
+@login_required
+@require_POST
+def invite_person(request: HttpRequest, name: str) -> HttpResponse:
+    project = _project(request, name)
+    form = InviteForm(request.POST)
+    try:
+        if form.is_valid():
+            member = invite(project.server, form.cleaned_data["email"])
+            messages.success(request, f"{member.name} is invited.")
+        else:
+            messages.error(request, "That is no e-mail address.")
+    except (CvatError, InviteError, SealBrokenError) as error:
+        messages.error(request, str(error))
+    return redirect("annotation:cvat_members", name=name)

@@ -1,0 +1,50 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation.models import CvatJob, CvatProject, Pull, Reconciliation
+from annotation.services.answers import read_answers
+from annotation.services.reconcile import order_reconciliation, reconcile
+from datasets.stages import Stage
+
+
+class Command(BaseCommand):
+    help = "Pull every job of a dataset that is finished in CVAT and new here, and read it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dataset", required=True, metavar="NAME")
+
+    def handle(self, *, dataset: str, **options: Any) -> None:
+        project = CvatProject.objects.filter(dataset__name=dataset).first()
+        if project is None:
+            raise CommandError(
+                f"{dataset} is no dataset that is connected to a CVAT server: connect it on "
+                "its CVAT page"
+            )
+        order = order_reconciliation(project)
+        done = reconcile(order.pk) or Reconciliation.objects.get(pk=order.pk)
+        if done.stage == Stage.RUNNING:
+            raise CommandError("another worker is comparing with CVAT right now; try again")
+        if done.error:
+            raise CommandError(done.error)
+        read, refused = self._read(dataset)
+        jobs = CvatJob.objects.filter(project=project)
+        self.stdout.write(f"{done.sentence} {read} versions read, {len(refused)} refused.")
+        for row in jobs.filter(is_gone=True).select_related("task__clip", "task__annotator"):
+            self.stderr.write(f"{row}: {row.note}")
+        for sentence in refused:
+            self.stderr.write(sentence)
+        if refused:
+            raise CommandError(f"{len(refused)} versions were refused; the others are read")
+
+    def _read(self, dataset: str) -> tuple[int, list[str]]:
+        pulls = Pull.objects.filter(task__clip__video__dataset__name=dataset)
+        read, refused = 0, []
+        for pk in list(pulls.claimable().values_list("pk", flat=True)):
+            pull = read_answers(pk)
+            if pull is not None and pull.stage == Stage.DONE:
+                read += 1
+            elif pull is not None:
+                refused.append(f"{pull.task}: {pull.error}")
+        return read, refused

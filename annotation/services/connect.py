@@ -1,0 +1,195 @@
+"""Connecting a CVAT server: its row, its credentials, and the test of all that must work."""
+
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.urls import reverse
+
+from annotation.core.labels import PERSON
+from annotation.core.sealing import SealBrokenError
+from annotation.core.smokescreen import compose_override, is_local, seen_from_docker
+from annotation.core.webhook import EVENTS
+from annotation.cvat.client import CvatClient, forget_clients
+from annotation.cvat.errors import CvatError, CvatRefusedError
+from annotation.models import CvatProject, CvatServer
+from annotation.services.reach import client_for, hurry
+from datasets.stages import Stage
+
+ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
+PROBE = "AVA Studio: test of the connection, may be deleted"
+NO_WEBHOOK = "Answers come all the same: we ask CVAT every five minutes."
+
+
+def save_server(
+    server: CvatServer, *, token: str = "", user: str = "", password: str = ""
+) -> CvatServer:
+    """Keep `server`, with new credentials if some are given, and order a test of it."""
+    if token or password:
+        server.set_credentials(token=token, user=user, password=password)
+    if not server.sealed_secret:
+        server.renew_secret()
+    server.save()
+    order_test(server)
+    return server
+
+
+def order_test(server: CvatServer) -> None:
+    """Have the connection tested; what waited for the server is tried again."""
+    CvatServer.objects.filter(pk=server.pk).exclude(stage=Stage.RUNNING).update(
+        stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error=""
+    )
+    forget_clients()
+    hurry(server)
+
+
+def ensure_environment_server() -> None:
+    """Make the row of the server that the environment names, or follow its changes."""
+    if not settings.CVAT_URL:
+        return
+    server = CvatServer.objects.filter(is_from_environment=True).first()
+    if server is None:
+        server = CvatServer(name=_free_name(), is_from_environment=True)
+    elif _is_as_given(server):
+        return
+    server.url, server.organisation = settings.CVAT_URL, settings.CVAT_ORGANISATION
+    save_server(
+        server,
+        token=settings.CVAT_TOKEN,
+        user=settings.CVAT_USER,
+        password=settings.CVAT_PASSWORD,
+    )
+
+
+def webhook_url(server: CvatServer) -> str:
+    """Where CVAT is to send what `server` has to tell; "" if nobody said how it reaches us."""
+    base = (server.own_url or settings.PUBLIC_URL).rstrip("/")
+    return base + reverse("annotation:webhook", args=[server.uuid]) if base else ""
+
+
+def check_connection(server_id: int) -> CvatServer | None:
+    """Test the connection of one server; None if somebody else does."""
+    server = CvatServer.objects.claim(server_id)
+    if server is None:
+        return None
+    with server.working(CvatError, SealBrokenError):
+        client = client_for(server)
+        version, account = client.version(), client.whoami()
+        findings = [
+            _finding("account", f"CVAT {version} knows us as {account}."),
+            _members(client, server),
+            *_webhooks(client, server),
+        ]
+        server.finish(version=version, account=account, findings=findings)
+    return server
+
+
+def _free_name() -> str:
+    taken = CvatServer.objects.filter(name=ENVIRONMENT).exists()
+    return f"{ENVIRONMENT}-{CvatServer.objects.count() + 1}" if taken else ENVIRONMENT
+
+
+def _is_as_given(server: CvatServer) -> bool:
+    given = (settings.CVAT_URL, settings.CVAT_ORGANISATION, settings.CVAT_TOKEN)
+    try:
+        is_same = (server.url, server.organisation, server.token) == given
+        return is_same and (bool(server.token) or server.password == settings.CVAT_PASSWORD)
+    except SealBrokenError:
+        return False
+
+
+def _finding(
+    subject: str, sentence: str, way_out: str = "", *, paste: str = "", is_ok: bool = True
+) -> Any:
+    """What was found; `paste` is text to put into a file as it is."""
+    found = {"subject": subject, "is_ok": is_ok, "sentence": sentence}
+    return found | {"way_out": way_out, "paste": paste}
+
+
+def _members(client: CvatClient, server: CvatServer) -> Any:
+    if not server.organisation:
+        return _finding(
+            "organisation",
+            "No organisation is named: nobody can be invited, and tasks land in the account's "
+            "own workspace.",
+            "Make an organisation in CVAT and enter its short name here.",
+            is_ok=False,
+        )
+    count = len(client.members())
+    return _finding("organisation", f"{server.organisation} has {count} members.")
+
+
+def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:
+    """Make a webhook, let CVAT ping it, and take it away again."""
+    url = webhook_url(server)
+    if not url:
+        return [
+            _finding(
+                "webhooks",
+                f"It is not known how CVAT reaches us. {NO_WEBHOOK}",
+                "Set AVA_PUBLIC_URL, or our address here.",
+                is_ok=False,
+            )
+        ]
+    project = CvatProject.objects.filter(server=server).exclude(project_id=None).first()
+    if project is not None and project.webhook_id and project.project_id:
+        webhook = client.save_webhook(
+            project.project_id, url=url, secret=server.secret, events=EVENTS,
+            known=project.webhook_id,
+        )  # fmt: skip
+        return [_reached(server, url, *client.ping(webhook))]
+    probe = client.create_project(PROBE, [{"name": PERSON, "type": "rectangle"}])
+    try:
+        webhook = client.save_webhook(probe, url=url, secret=server.secret, events=EVENTS)
+        return [_reached(server, url, *client.ping(webhook))]
+    except CvatRefusedError as error:
+        return [_finding("webhooks", f"{error}. {NO_WEBHOOK}", is_ok=False)]
+    finally:
+        client.delete_project(probe)
+
+
+def _reached(server: CvatServer, url: str, status: int, answer: str) -> Any:
+    if status == 200 and str(server.uuid) in answer:
+        return _finding("webhooks", f"CVAT reaches us at {url} and is told apart from others.")
+    host = urlsplit(url).hostname or ""
+    reasons = {
+        200: "something else answers there",
+        400: f"we do not answer to the name {host}: add it to AVA_ALLOWED_HOSTS",
+        403: "our own secret was not accepted: save the server again, to renew it",
+        404: "something else answers there, or the path is cut off by a proxy",
+        503: "we could not store the ping: is our database full?",
+        504: "it had no answer within ten seconds",
+    }
+    reason = reasons.get(status, f"CVAT says {status or 'nothing'}")
+    sentence = f"CVAT does not reach us at {url}: {reason}. {NO_WEBHOOK}"
+    if status in (0, 403, 407, 500, 502, 504):
+        way_out, paste = _way_in(url)
+        return _finding("webhooks", sentence, way_out, paste=paste, is_ok=False)
+    return _finding("webhooks", sentence, is_ok=False)
+
+
+def _way_in(url: str) -> tuple[str, str]:
+    """What to do so that a CVAT in Docker reaches `url`, and an override, ready to paste."""
+    seen = seen_from_docker(url)
+    base = f"{urlsplit(seen).scheme}://{urlsplit(seen).netloc}"
+    first = (
+        f"Inside CVAT's containers {urlsplit(url).hostname} is the container itself: set our "
+        f"address to {base}, add {urlsplit(seen).hostname} to AVA_ALLOWED_HOSTS and let the "
+        "pages listen to all networks (./ava up --host 0.0.0.0). Then, "
+        if is_local(url)
+        else "If both are on a private network, "
+    )
+    override = compose_override(seen, _addresses(urlsplit(seen).hostname or ""))
+    way_out = (
+        f"{first}beside CVAT's docker-compose.yml, write docker-compose.override.yml with the "
+        "following, and run docker compose up -d:"
+    )
+    return way_out, override
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        return sorted({str(one[4][0]) for one in socket.getaddrinfo(host, None)})
+    except OSError:
+        return []

@@ -1,0 +1,103 @@
+"""What CVAT tells: kept as it comes, looked into later.
+
+A delivery only says where to look: the job is asked for how it stands now. So deliveries may
+come ten times, late, in any order, or not at all (reconcile.py finds the rest).
+"""
+
+from datetime import timedelta
+from hashlib import sha256
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from annotation.core.webhook import Event, is_genuine, read_event
+from annotation.models import CvatJob, CvatServer, Delivery
+from annotation.services.answers import AnswersError
+from annotation.services.pull import look_at
+from annotation.services.reach import client_for, patiently
+from datasets.stages import Stage
+
+DAYS_KEPT = 14  # of noise
+
+
+class ForgedError(ValueError):
+    """The delivery was not signed with the server's secret."""
+
+
+def receive(server: CvatServer, body: bytes, signature: str | None) -> Delivery | None:
+    """Keep a delivery; None if it is a copy of one that is kept. Raises ForgedError."""
+    if not is_genuine(body, signature, server.secret):
+        CvatServer.objects.filter(pk=server.pk).update(
+            forged_count=F("forged_count") + 1, forged_at=timezone.now()
+        )
+        raise ForgedError("The signature is wrong.")
+    digest = sha256(body).hexdigest()
+    event = read_event(body)
+    try:
+        with transaction.atomic():
+            return Delivery.objects.create(
+                server=server, sha256=digest, event=event.name[:60], job_id=event.job_id,
+                project_id=event.project_id, **_content(body, event),
+            )  # fmt: skip
+    except IntegrityError:
+        same = Delivery.objects.filter(server=server, sha256=digest)
+        if not same.update(copies=F("copies") + 1):
+            raise
+        return None
+
+
+def _content(body: bytes, event: Event) -> dict[str, object]:
+    text = body.decode("utf-8", "replace").replace("\x00", "")
+    if not event.noise:
+        return {"body": text}
+    now = timezone.now()
+    return {"body": text, "outcome": event.noise[:200], "stage": Stage.DONE, "finished_at": now}
+
+
+def look_into(delivery_id: int) -> Delivery | None:
+    """Do what one delivery calls for; None if somebody else has it or it is done."""
+    delivery = Delivery.objects.claim(delivery_id)
+    if delivery is None:
+        return None
+    with patiently(delivery, AnswersError):
+        delivery.finish(outcome=_outcome(delivery)[:200], put_off=0)
+    return delivery
+
+
+def replay(deliveries: QuerySet[Delivery]) -> int:
+    """Look into deliveries once more, those that name a job; return how many."""
+    rows = deliveries.exclude(job_id=None).exclude(stage=Stage.RUNNING)
+    return rows.update(
+        stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error=""
+    )
+
+
+def forget_noise() -> int:
+    """Delete noise that is older than two weeks; return how much."""
+    before = timezone.now() - timedelta(days=DAYS_KEPT)
+    old = Delivery.objects.filter(received_at__lt=before, stage=Stage.DONE, job_id=None)
+    return old.delete()[0]
+
+
+def _outcome(delivery: Delivery) -> str:
+    row = (
+        CvatJob.objects.filter(project__server=delivery.server, job_id=delivery.job_id)
+        .select_related("project__server", "project__dataset", "task__clip__video__dataset")
+        .first()
+    )
+    if row is None:
+        return "it is about a job that is not ours"
+    later = Delivery.objects.filter(
+        server=delivery.server, job_id=delivery.job_id, pk__gt=delivery.pk,
+        stage=Stage.WAITING, not_before=None,
+    )  # fmt: skip
+    if later.exists():
+        return "a later delivery is about the same job"
+    pull = look_at(client_for(delivery.server), row)
+    row.refresh_from_db()
+    if row.is_gone:
+        return "the job was deleted in CVAT"
+    if pull is not None:
+        return f"version {pull.version} was pulled"
+    return "nothing new" if row.cvat_state == "completed" else f"the job is {row.cvat_state}"

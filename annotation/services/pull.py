@@ -1,0 +1,146 @@
+"""Stage 7 with a CVAT server: what a job holds becomes a version, if it is finished and new.
+
+What CVAT has counts, not what it told us: a job is asked for its date of change first and its
+annotations then, so that a change in between is noticed the next time.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from annotation.core.cvat_json import CvatJsonError, document_from, fingerprint
+from annotation.core.tracks import task_frame_count
+from annotation.cvat.client import CvatClient, Job
+from annotation.cvat.errors import CvatGoneError
+from annotation.models import CvatJob, JobMove, Pull
+from annotation.services.answers import keep_version
+
+Found = tuple[CvatJob, Job]
+EDITED = "It was edited after it had been approved; the new version waits for a review."
+
+
+def look_at(client: CvatClient, row: CvatJob) -> Pull | None:
+    """Ask CVAT for one job, and pull it if there is something new. None if there is not."""
+    if row.job_id is None:
+        return None
+    try:
+        job = client.job(row.job_id)
+    except CvatGoneError:
+        note_gone(row)
+        return None
+    note(row, job)
+    for _, pull in pull_finished(client, [(row, job)]):
+        return pull
+    return None
+
+
+def pull_finished(
+    client: CvatClient, found: Iterable[Found]
+) -> Iterator[tuple[CvatJob, Pull | None]]:
+    """Pull those of `found` that are finished and not as we have them, side by side."""
+    wanted = [
+        (row, job) for row, job in found if job.is_finished and row.is_behind(job.updated_date)
+    ]
+    size = settings.CVAT_SIDE_BY_SIDE
+    with ThreadPoolExecutor(size) as pool:
+        for start in range(0, len(wanted), size):  # no more in memory than that
+            part = wanted[start : start + size]
+            held = pool.map(lambda one: _held(client, one[1]), part)
+            for (row, job), annotations in zip(part, held, strict=True):
+                if annotations is None:
+                    note_gone(row)
+                else:
+                    yield row, _keep(row, job, annotations)
+
+
+def note(row: CvatJob, job: Job) -> None:
+    """Keep how a job stands in CVAT."""
+    CvatJob.objects.filter(pk=row.pk).update(
+        assignee=job.assignee,
+        cvat_stage=job.stage,
+        cvat_state=job.state,
+        changed_at=job.updated_date,
+        is_gone=False,
+        note=_who(row, job),
+    )
+
+
+def note_gone(row: CvatJob) -> None:
+    CvatJob.objects.filter(pk=row.pk).update(
+        is_gone=True,
+        note="It was deleted in CVAT. What was pulled is kept; it can be sent again with it.",
+    )
+
+
+def _who(row: CvatJob, job: Job) -> str:
+    name = row.task.annotator.name
+    if job.assignee == name:
+        return EDITED if row.edited_at else ""
+    return (
+        f"In CVAT the job is {job.assignee or 'nobody'}'s, not {name}'s: assign it back there."
+    )
+
+
+def _held(client: CvatClient, job: Job) -> dict[str, Any] | None:
+    try:
+        return client.annotations(job.job_id)
+    except CvatGoneError:
+        return None
+
+
+def _keep(row: CvatJob, job: Job, annotations: dict[str, Any]) -> Pull | None:
+    newest = row.task.pulls.order_by("-version").first()
+    verdict = row.moves.order_by("-review").first()
+    is_rework = (
+        verdict is not None
+        and verdict.verdict == JobMove.Verdict.REJECTED
+        and verdict.moved_at is not None
+        and verdict.moved_at < job.updated_date
+        and newest is not None
+        and verdict.pull_id == newest.pk
+    )
+    pull = keep_version(
+        row.task, _envelope(row, job, annotations), _digest(row, annotations),
+        suffix="json", even_if_same=is_rework,
+    )  # fmt: skip
+    changes: dict[str, Any] = {"pulled_at": job.updated_date}
+    if pull is not None:
+        is_approved = verdict is not None and verdict.verdict == JobMove.Verdict.APPROVED
+        changes["edited_at"] = timezone.now() if is_approved else None
+        changes["note"] = EDITED if is_approved else ""
+    CvatJob.objects.filter(pk=row.pk).update(**changes)
+    return pull
+
+
+def _envelope(row: CvatJob, job: Job, annotations: dict[str, Any]) -> bytes:
+    """The annotations as they came, with the numbers that are needed to read them."""
+    ids = row.project.label_ids
+    content = {
+        "server": row.project.server.url,
+        "job": job.job_id,
+        "task": job.task_id,
+        "assignee": job.assignee,
+        "updated_date": job.updated_date.isoformat(),
+        "label": ids.label,
+        "attributes": ids.attributes,
+        "annotations": annotations,
+    }
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _digest(row: CvatJob, annotations: dict[str, Any]) -> str:
+    """Of what is said; of the bytes, if it cannot be read: then reading says why."""
+    clip = row.task.clip
+    count = task_frame_count(clip.frame_count, annotation_fps=clip.video.dataset.annotation_fps)
+    try:
+        document = document_from(
+            annotations, row.project.label_ids, task_name=str(row), frame_count=count
+        )
+    except CvatJsonError:
+        return sha256(json.dumps(annotations, sort_keys=True).encode()).hexdigest()
+    return fingerprint(document)

@@ -1,0 +1,238 @@
+import pytest
+
+from annotation.cvat.client import CvatClient
+from annotation.cvat.errors import (
+    CvatBrokenError,
+    CvatDeniedError,
+    CvatGoneError,
+    CvatRefusedError,
+    CvatUnavailableError,
+)
+from annotation.cvat.transport import Address
+from tests.cvat_double import CvatDouble
+
+LABEL = {
+    "name": "person",
+    "color": "#3b82f6",
+    "type": "rectangle",
+    "attributes": [
+        {
+            "name": "person_id", "mutable": False, "input_type": "text", "values": [""],
+            "default_value": "",
+        }
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def client(cvat):
+    client = CvatClient(Address(cvat.url, "avalab", token=cvat.token))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def project(client):
+    return client.create_project("shop", [LABEL])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = [tmp_path / f"a_{number:06d}.jpg" for number in range(12)]
+    for path in paths:
+        path.write_bytes(b"jpeg " + path.name.encode())
+    return paths
+
+
+def make_task(client, project, pictures, name="a--ann"):
+    task = client.create_task(project, name, frame_count=len(pictures))
+    client.upload_pictures(task, pictures, quality=90)
+    client.wait_until_made(task)
+    return task
+
+
+def test_who_we_are_and_who_is_there(client, cvat):
+    assert client.version() == "2.54.1"
+    assert client.whoami() == "admin"
+    assert [one.name for one in client.members()] == ["admin", "ann", "bob", "cem"]
+
+
+def test_a_user_and_a_password_open_a_session_that_is_kept(cvat):
+    client = CvatClient(Address(cvat.url, "avalab", user="admin", password=cvat.password))
+    assert [client.whoami(), client.whoami()] == ["admin", "admin"]
+    assert [path for _, path in cvat.calls].count("/api/auth/login") == 1
+    client.close()
+
+
+def test_a_session_that_ran_out_is_opened_again(cvat):
+    client = CvatClient(Address(cvat.url, "avalab", user="admin", password=cvat.password))
+    client.whoami()
+    cvat.fail("GET", "users/self", status=401)
+    assert client.whoami() == "admin"
+    client.close()
+
+
+def test_a_wrong_password_is_said(cvat):
+    client = CvatClient(Address(cvat.url, "avalab", user="admin", password="wrong"))
+    with pytest.raises(CvatDeniedError, match="does not let admin in"):
+        client.whoami()
+
+
+def test_a_task_gets_its_pictures_in_order_and_one_job(client, cvat, project, pictures):
+    task = make_task(client, project, pictures)
+    assert client.task(task)["size"] == 12
+    assert cvat.state.frames[task] == [path.name for path in pictures]
+    (job,) = client.jobs_of_task(task)
+    assert (job.stage, job.state, job.assignee, job.kind) == (
+        "annotation", "new", "", "annotation"
+    )  # fmt: skip
+
+
+def test_many_pictures_go_in_several_requests(client, cvat, project, pictures, monkeypatch):
+    monkeypatch.setattr("cvat_sdk.core.uploading.MAX_REQUEST_SIZE", 50)
+    monkeypatch.setattr("cvat_sdk.core.uploading.DataUploader.__init__", _small_requests)
+    task = make_task(client, project, pictures)
+    assert cvat.state.frames[task] == [path.name for path in pictures]
+
+
+def _small_requests(self, client):
+    self._client, self.max_request_size = client, 60
+
+
+def test_a_task_that_cvat_cannot_make_is_said_in_its_words(client, project, tmp_path):
+    (tmp_path / "a.txt").write_text("hi")
+    task = client.create_task(project, "a", frame_count=1)
+    client.upload_pictures(task, [tmp_path / "a.txt"], quality=90)
+    with pytest.raises(CvatRefusedError, match="No media data found"):
+        client.wait_until_made(task)
+
+
+def test_tasks_are_found_by_their_exact_name(client, project, pictures):
+    task = make_task(client, project, pictures, "a--ann")
+    make_task(client, project, pictures, "a--ann2")
+    assert [one["id"] for one in client.tasks_named(project, "a--ann")] == [task]
+    assert client.tasks_named(project, "a") == []
+
+
+def test_a_task_may_be_deleted_twice(client, project, pictures):
+    task = make_task(client, project, pictures)
+    client.delete_task(task)
+    client.delete_task(task)
+
+
+def test_lists_are_read_to_their_end(client, cvat):
+    for number in range(230):
+        cvat.add_user(f"user{number:03d}")
+    assert len(client.members()) == 234
+
+
+def test_all_jobs_are_listed_though_one_changes_between_the_pages(client, cvat, project):
+    jobs = _many_jobs(cvat, project, 250)
+    listed = client.jobs(project)
+    seen = {next(listed).job_id for _ in range(100)}
+    for job in jobs[:50]:
+        with cvat.state.lock:
+            cvat.state.change_job(job, {"state": "in progress"})
+    seen |= {job.job_id for job in listed}
+    assert seen == set(jobs)
+
+
+def test_all_jobs_are_listed_though_they_have_one_date(client, cvat, project):
+    jobs = _many_jobs(cvat, project, 250)
+    for job in jobs:
+        cvat.state.jobs[job]["updated_date"] = "2026-11-22T09:39:17.412093Z"
+    assert {job.job_id for job in client.jobs(project)} == set(jobs)
+
+
+def test_only_jobs_changed_since_a_date_are_listed(client, cvat, project):
+    jobs = _many_jobs(cvat, project, 3)
+    with cvat.state.lock:
+        cvat.state.change_job(jobs[1], {"state": "completed"})
+    changed = client.job(jobs[1])
+    assert [job.job_id for job in client.jobs(project, since=changed.updated_date)] == [jobs[1]]
+
+
+def _many_jobs(cvat, project, count):
+    task = cvat.state.add_task({"name": "many", "project_id": project, "segment_size": 1})
+    cvat.state.frames[task["id"]] = []
+    for frame in range(count):
+        cvat.state._add_job(task, frame, frame)
+    return list(cvat.state.jobs)
+
+
+def test_a_label_keeps_its_colour(client, project):
+    (label,) = client.labels(project)
+    client.change_label(label, [LABEL["attributes"][0] | {"name": "note"}])
+    (changed,) = client.labels(project)
+    assert changed["color"] == label["color"]
+    assert [one["name"] for one in changed["attributes"]] == ["person_id", "note"]
+
+
+def test_a_guide_is_written_once_and_then_changed(client, cvat, project):
+    client.set_guide(project, "# first")
+    client.set_guide(project, "# second")
+    assert [one["markdown"] for one in cvat.state.guides.values()] == ["# second"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "sentence"),
+    [
+        (401, CvatDeniedError, "enter a new one"),
+        (403, CvatDeniedError, "role maintainer"),
+        (404, CvatGoneError, "no such thing"),
+        (409, CvatRefusedError, "does not take it"),
+        (429, CvatUnavailableError, "patience"),
+        (500, CvatBrokenError, "failed inside"),
+        (502, CvatUnavailableError, "starting or overloaded"),
+        (503, CvatUnavailableError, "starting or overloaded"),
+    ],
+)
+def test_every_fault_is_told_by_what_can_be_done(client, cvat, status, error, sentence):
+    cvat.fail("GET", "users/self", status=status, headers={"Retry-After": "7"})
+    with pytest.raises(error, match=sentence) as caught:
+        client.whoami()
+    assert "<html" not in str(caught.value)
+    if status in (429, 503):
+        assert caught.value.retry_after == 7
+
+
+def test_a_server_that_is_down_is_said_at_once(client, cvat):
+    client.whoami()
+    cvat.stop()
+    with pytest.raises(CvatUnavailableError, match="cannot be reached"):
+        client.whoami()
+
+
+def test_a_server_that_comes_back_is_used_again(client, cvat):
+    client.whoami()
+    cvat.stop()
+    cvat.start()
+    assert client.whoami() == "admin"
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(client, cvat, monkeypatch):
+    monkeypatch.setattr("annotation.cvat.transport.ANSWER_SECONDS", 0.2)
+    cvat.fail("GET", "users/self", seconds=1.0)
+    with pytest.raises(CvatUnavailableError, match="does not answer"):
+        client.whoami()
+
+
+def test_a_connection_that_breaks_off_in_an_upload_is_passing(client, cvat, project, pictures):
+    task = client.create_task(project, "a", frame_count=12)
+    cvat.fail("POST", "/data", drop="before", skip=1)
+    with pytest.raises(CvatUnavailableError):
+        client.upload_pictures(task, pictures, quality=90)
+
+
+def test_an_unknown_organisation_is_said(cvat):
+    with CvatDouble() as other:
+        client = CvatClient(Address(other.url, "nosuch", token=other.token))
+        with pytest.raises(CvatGoneError, match="nosuch organization does not exist"):
+            client.members()
+        client.close()
+
+
+def test_something_else_at_the_address_is_said(cvat, client):
+    cvat.fail("GET", "users/self", status=200)
+    with pytest.raises(CvatRefusedError, match="is this its address"):
+        client.whoami()

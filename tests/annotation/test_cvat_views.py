@@ -1,0 +1,328 @@
+import pytest
+from django.urls import reverse
+
+from annotation.cvat_selectors import cvat_page, job_state
+from annotation.models import (
+    Annotator,
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    Delivery,
+    Reconciliation,
+)
+from annotation.services.connect import check_connection
+from annotation.services.people import InviteError, invite
+from datasets.models import Member
+from datasets.stages import Stage
+from tests.cvat_world import (
+    FINISHED,
+    job_named,
+    make_server,
+    make_world,
+    project_of,
+    read_all,
+    reconciled,
+    send_waiting,
+    sent_world,
+    set_up,
+    told,
+)
+from tests.make import make_dataset, make_user
+
+pytestmark = pytest.mark.django_db
+TASK = "aisle-c0000--ann"
+PAGES = ["cvat", "cvat_connect", "cvat_deliveries", "cvat_members"]
+POSTS = ["cvat_send", "cvat_hold", "cvat_look", "cvat_replay", "cvat_add", "cvat_invite"]
+
+
+@pytest.fixture
+def admin():
+    return make_user("ada")
+
+
+@pytest.fixture
+def world(cvat, admin, client):
+    client.force_login(admin)
+    return sent_world(cvat, admin=admin)
+
+
+@pytest.fixture
+def operator(client):
+    user = make_user("opal")
+    user.is_staff = True
+    user.save()
+    client.force_login(user)
+    return client
+
+
+def url(page, *more, dataset="shop"):
+    return reverse(f"annotation:{page}", args=[dataset, *more])
+
+
+def text(response):
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_for_its_admin_and_not_for_strangers(client, world, page):
+    text(client.get(url(page)))
+    client.force_login(make_user())
+    assert client.get(url(page)).status_code == 404
+    client.logout()
+    assert client.get(url(page)).status_code == 302
+
+
+@pytest.mark.parametrize("page", POSTS)
+def test_only_admins_change_things_and_only_by_post(client, world, page):
+    assert client.get(url(page)).status_code == 405
+    reviewer = make_user()
+    Member.objects.create(dataset=world, user=reviewer, role="reviewer")
+    client.force_login(reviewer)
+    assert client.post(url(page)).status_code == 404
+    assert client.post(url("cvat_mend", "failed")).status_code == 404
+    text(client.get(url("cvat")))
+
+
+def test_a_dataset_that_is_not_in_cvat_says_what_to_do(client, admin, cvat):
+    make_dataset("shop", admin=admin)
+    client.force_login(admin)
+    assert "Ask an operator" in text(client.get(url("cvat")))
+    make_server(cvat)
+    assert "Connect to CVAT" in text(client.get(url("cvat")))
+
+
+def test_connecting_makes_a_project_row_to_be_set_up(client, admin, cvat):
+    make_dataset("shop", admin=admin)
+    server = make_server(cvat)
+    client.force_login(admin)
+    client.post(url("cvat_connect"), {"server": server.pk, "guidelines": "Be kind."})
+    project = CvatProject.objects.get()
+    assert (project.server, project.stage) == (server, Stage.WAITING)
+    assert "being set up" in text(client.get(url("cvat")))
+    set_up(project.dataset)
+    assert "Be kind." in cvat.state.guides[1]["markdown"]
+
+
+def test_a_dataset_cannot_move_to_another_server(client, world, cvat):
+    other = CvatServer.objects.create(name="other", url="http://other.example.org")
+    page = text(client.post(url("cvat_connect"), {"server": other.pk, "guidelines": ""}))
+    assert "it cannot move" in page
+    assert project_of(world).server.name == "lab"
+
+
+def test_sending_from_the_page(client, admin, cvat):
+    dataset = make_world(cvat, admin=admin, clips=2)
+    set_up(dataset)
+    client.force_login(admin)
+    assert "Send 2 tasks" in text(client.get(url("cvat")))
+    client.post(url("cvat_send"))
+    page = cvat_page(dataset)
+    assert (page.waiting, page.unsent, page.is_sending) == (2, 0, True)
+    client.post(url("cvat_hold"))
+    assert "Go on sending" in text(client.get(url("cvat")))
+    client.post(url("cvat_send"))
+    send_waiting()
+    page = cvat_page(dataset)
+    assert (page.sent, page.percent) == (2, 100.0)
+
+
+def test_the_page_shows_what_cvat_has_and_we_have_and_the_lag(client, world, cvat):
+    cvat.finish(TASK, FINISHED)
+    CvatJob.objects.update(cvat_state="completed")
+    page = cvat_page(world)
+    assert (page.finished, page.have) == (1, 0)
+    assert page.lag is not None
+    reconciled(world)
+    page = cvat_page(world)
+    assert (page.finished, page.have, page.lag) == (1, 1, None)
+    assert "1 new version" in text(client.get(url("cvat"), headers={"HX-Request": "true"}))
+
+
+def test_looking_is_ordered_from_the_page(client, world):
+    client.post(url("cvat_look"))
+    client.post(url("cvat_look"))
+    assert Reconciliation.objects.get().is_full
+
+
+def test_a_failed_task_is_shown_with_its_sentence_and_tried_again(client, world, cvat):
+    CvatJob.objects.update(stage=Stage.FAILED, error="ann is not a member")
+    page = text(client.get(url("cvat")))
+    assert "ann is not a member" in page
+    assert "Not sent" in page
+    client.post(url("cvat_mend", "failed"), {"pk": CvatJob.objects.get().pk})
+    assert CvatJob.objects.get().stage == Stage.WAITING
+
+
+def test_a_deleted_task_is_shown_and_sent_again(client, world, cvat):
+    cvat.state.delete_task(job_named(TASK).cvat_task_id)
+    reconciled(world)
+    assert "Deleted in CVAT" in text(client.get(url("cvat")))
+    client.post(url("cvat_mend", "gone"))
+    send_waiting()
+    assert job_state(job_named(TASK)).label == "New"
+
+
+def test_a_deleted_project_is_made_anew_from_the_page(client, world, cvat):
+    for number in list(cvat.state.tasks):
+        cvat.state.delete_task(number)
+    del cvat.state.projects[1]
+    CvatProject.objects.update(stage=Stage.WAITING)
+    set_up(world)
+    assert "Make it anew" in text(client.get(url("cvat")))
+    client.post(url("cvat_mend", "anew"))
+    assert set_up(world).project_id == 2
+
+
+def test_with_cvat_down_the_page_says_so_in_one_sentence(client, world, cvat):
+    cvat.stop()
+    reconciled(world)
+    page = text(client.get(url("cvat")))
+    assert "cannot be reached" in page
+    assert "tried again by itself" in page
+
+
+def test_forged_deliveries_are_counted_on_the_page(client, world):
+    CvatServer.objects.update(forged_count=3)
+    assert "3 deliveries had a wrong signature" in text(client.get(url("cvat")))
+
+
+def test_deliveries_are_listed_and_replayed(client, world, cvat):
+    server = CvatServer.objects.get()
+    told(server, b'{"event": "ping", "note": "<script>"}')
+    body = (
+        b'{"event":"update:job","job":{"id":1,"project_id":1},"before_update":{"state":"new"}}'
+    )
+    told(server, body)
+    Delivery.objects.update(stage=Stage.DONE)
+    page = text(client.get(url("cvat_deliveries")))
+    assert "a ping: the webhook works" in page
+    assert "<script>" not in page.split("<main")[1]
+    client.post(url("cvat_replay"), {"pk": Delivery.objects.get(event="update:job").pk})
+    assert Delivery.objects.get(event="update:job").stage == Stage.WAITING
+    assert Delivery.objects.get(event="ping").stage == Stage.DONE
+
+
+def test_the_deliveries_of_other_datasets_are_not_shown(client, world):
+    server = CvatServer.objects.get()
+    body = (
+        b'{"event":"update:job","job":{"id":9,"project_id":7},"before_update":{"state":"new"}}'
+    )
+    told(server, body)
+    assert "Nothing was told yet" in text(client.get(url("cvat_deliveries")))
+
+
+def test_members_are_asked_for_by_htmx_and_made_annotators(client, world):
+    asked = {"HX-Request": "true"}
+    assert "Asking CVAT" in text(client.get(url("cvat_members")))
+    page = text(client.get(url("cvat_members"), headers=asked))
+    assert [name in page for name in ("ann", "bob", "cem")] == [True] * 3
+    client.post(url("cvat_add"), {"names": ["bob", "cem"]})
+    assert set(Annotator.objects.values_list("name", flat=True)) == {"ann", "bob", "cem"}
+
+
+@pytest.mark.parametrize("names", [[], ["nobody"]])
+def test_only_members_become_annotators(client, world, names):
+    client.post(url("cvat_add"), {"names": names})
+    assert Annotator.objects.count() == 1
+
+
+def test_members_who_cannot_be_chosen_say_why(client, world, cvat):
+    cvat.add_user("dan@example.org")
+    number = cvat.add_user("eve", is_member=False)
+    cvat.state.add_member(number, role="worker", is_active=False)
+    page = text(client.get(url("cvat_members"), {"now": "1"}))
+    assert "has not accepted the invitation yet" in page
+    assert "signs other than letters" in page
+
+
+def test_members_with_cvat_down_is_a_sentence(client, world, cvat):
+    cvat.stop()
+    assert "cannot be reached" in text(client.get(url("cvat_members"), {"now": "1"}))
+    assert client.post(url("cvat_add"), {"names": ["bob"]}).status_code == 302
+
+
+def test_inviting_somebody_with_an_account(client, world, cvat):
+    cvat.add_user("fay", is_member=False)
+    client.post(url("cvat_invite"), {"email": "fay@example.com"})
+    assert "fay" in [one["user"]["username"] for one in cvat.state.members.values()]
+
+
+@pytest.mark.parametrize(
+    ("email", "sentence"),
+    [("new@example.com", "CVAT cannot send mail"), ("ann@example.com", "was not invited")],
+)
+def test_an_invitation_that_fails_says_what_to_do(world, email, sentence):
+    with pytest.raises(InviteError, match=sentence):
+        invite(CvatServer.objects.get(), email)
+
+
+def test_every_state_of_a_job_has_a_name(world, cvat):
+    row = job_named(TASK)
+    cvat.finish(TASK, FINISHED)
+    reconciled(world)
+    read_all()
+    labels = [job_state(job_named(TASK)).label]
+    for changes in (
+        {"pulled_at": None}, {"cvat_state": "in progress"}, {"cvat_state": "rejected"},
+        {"cvat_stage": "acceptance"}, {"edited_at": row.changed_at}, {"stage": "running"},
+    ):  # fmt: skip
+        CvatJob.objects.update(**changes)
+        labels.append(job_state(job_named(TASK)).label)
+    assert labels == [
+        "Finished", "Finished, on its way", "In progress", "Sent back", "Accepted",
+        "Edited after approval", "Being sent",
+    ]  # fmt: skip
+
+
+def test_servers_are_for_operators_alone(client, admin, cvat):
+    make_server(cvat)
+    client.force_login(admin)
+    for page, more in (("servers", []), ("server_new", []), ("server", ["lab"])):
+        assert client.get(reverse(f"annotation:{page}", args=more)).status_code == 404
+    assert client.post(reverse("annotation:server_test", args=["lab"])).status_code == 404
+
+
+def test_a_server_is_entered_tested_and_shown_without_its_token(operator, cvat):
+    assert "No CVAT server yet" in text(operator.get(reverse("annotation:servers")))
+    values = {"name": "lab", "url": cvat.url, "organisation": "avalab", "token": cvat.token}
+    page = operator.post(reverse("annotation:server_new"), values, follow=True)
+    assert "Testing the connection" in text(page)
+    check_connection(CvatServer.objects.get().pk)
+    page = text(operator.get(reverse("annotation:server", args=["lab"])))
+    assert "CVAT 2.54.1 knows us as admin" in page
+    form = text(operator.get(reverse("annotation:server_edit", args=["lab"])))
+    assert cvat.token not in page + form
+    assert "lab" in text(operator.get(reverse("annotation:servers")))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"token": ""}, "Enter a token"),
+        ({"token": "", "password": "x"}, "Whose password"),
+        ({"url": "ftp://x"}, "Enter a valid URL"),
+        ({"name": "new"}, "what the page for new ones is called"),
+    ],
+)
+def test_what_is_missing_is_said_at_its_field(operator, cvat, change, sentence):
+    values = {"name": "lab", "url": cvat.url, "token": "t"} | change
+    assert sentence in text(operator.post(reverse("annotation:server_new"), values))
+    assert not CvatServer.objects.exists()
+
+
+def test_a_server_is_changed_without_entering_its_token_again(operator, cvat):
+    make_server(cvat)
+    values = {"name": "lab", "url": cvat.url, "organisation": ""}
+    operator.post(reverse("annotation:server_edit", args=["lab"]), values)
+    server = CvatServer.objects.get()
+    assert (server.organisation, server.token) == ("", cvat.token)
+
+
+def test_a_server_in_use_is_not_forgotten(operator, cvat):
+    make_world(cvat)
+    page = operator.post(reverse("annotation:server_delete", args=["lab"]), follow=True)
+    assert "has datasets" in text(page)
+    CvatProject.objects.all().delete()
+    operator.post(reverse("annotation:server_delete", args=["lab"]))
+    assert not CvatServer.objects.exists()

@@ -1,0 +1,436 @@
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotation.cvat.client import forget_clients
+from annotation.models import AnnotationTask, CvatJob, CvatProject
+from annotation.services import publish
+from annotation.services.connect import save_server
+from annotation.services.projects import plan_projects, send_again, start_anew
+from annotation.services.publish import order_sending, send_tasks
+from datasets.models import Action
+from datasets.stages import Stage
+from tests.cvat_world import (
+    job_named,
+    make_world,
+    project_of,
+    read_all,
+    reconciled,
+    send_all,
+    send_waiting,
+    sent_world,
+    set_up,
+)
+
+pytestmark = pytest.mark.django_db
+TASK = "aisle-c0000--ann"
+
+
+def hurried():
+    """Let time pass: what was put off may be tried again."""
+    CvatJob.objects.update(not_before=None)
+    CvatProject.objects.update(not_before=None)
+
+
+def whole_and_single(cvat):
+    """Every task in CVAT has its pictures, and there is one of each name."""
+    names = [task["name"] for task in cvat.state.tasks.values()]
+    assert len(names) == len(set(names))
+    assert all(task.get("size") for task in cvat.state.tasks.values())
+    return sorted(names)
+
+
+def test_a_project_gets_labels_guide_and_numbers(cvat, settings):
+    settings.PUBLIC_URL = "http://127.0.0.1:1"
+    dataset = make_world(cvat)
+    project = set_up(dataset)
+    assert project.stage == Stage.DONE
+    (label,) = cvat.state.labels.values()
+    attributes = {one["name"]: one for one in label["attributes"]}
+    assert list(attributes) == ["person_id", "posture", "doing: wave", "doing: carry"]
+    assert not attributes["person_id"]["mutable"]
+    assert attributes["posture"]["values"] == ["unset", "unknown", "stand", "walk", "sit"]
+    assert project.attribute_ids == {name: one["id"] for name, one in attributes.items()}
+    assert "posture" in cvat.state.guides[1]["markdown"]
+    assert cvat.state.webhooks[1]["target_url"].endswith(f"{project.server.uuid}/")
+    assert cvat.state.secrets[1] == project.server.secret
+    assert project.notes == []
+
+
+def test_without_an_address_of_ours_there_is_no_webhook_and_that_is_said(cvat):
+    project = set_up(make_world(cvat))
+    assert cvat.state.webhooks == {}
+    assert "every five minutes" in project.notes[0]
+
+
+def test_setting_up_twice_makes_one_project(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    CvatProject.objects.update(stage=Stage.WAITING, project_id=None, label_id=None)
+    assert set_up(dataset).project_id == 1
+    assert len(cvat.state.projects) == 1
+
+
+def test_a_project_of_somebody_else_with_this_name_is_not_taken(cvat):
+    dataset = make_world(cvat)
+    cvat.state.add_project({"name": "shop", "labels": [{"name": "car"}]})
+    project = set_up(dataset)
+    assert project.stage == Stage.FAILED
+    assert "rename it there" in project.error
+
+
+def test_every_task_becomes_a_task_with_one_job_assigned_on_the_job(cvat):
+    dataset = sent_world(cvat, annotators=("ann", "bob"), clips=2)
+    assert whole_and_single(cvat) == [
+        "aisle-c0000--ann", "aisle-c0000--bob", "aisle-c0001--ann", "aisle-c0001--bob",
+    ]  # fmt: skip
+    for row in CvatJob.objects.filter(project__dataset=dataset):
+        job = cvat.state.jobs[row.job_id]
+        assert job["assignee"]["username"] == row.assignee == row.task.annotator.name
+        assert cvat.state.tasks[row.cvat_task_id]["name"] == str(row.task)
+        assert cvat.state.tasks[row.cvat_task_id]["assignee"] is None
+        assert (job["start_frame"], job["stop_frame"]) == (0, 74)
+
+
+def test_the_pictures_are_the_clips_annotation_frames_in_order(cvat):
+    sent_world(cvat)
+    names = cvat.state.frames[job_named(TASK).cvat_task_id]
+    assert (len(names), names) == (75, sorted(names))
+
+
+def test_the_pre_annotation_is_thinned_and_says_where_it_came_from(cvat):
+    sent_world(cvat)
+    tracks = cvat.state.annotations[job_named(TASK).cvat_task_id]["tracks"]
+    numbers = {one["name"]: one["id"] for one in cvat.state.labels[1]["attributes"]}
+    assert [one["attributes"] for one in tracks] == [
+        [{"spec_id": numbers["person_id"], "value": person}] for person in ("1", "2")
+    ]
+    assert {one["source"] for one in tracks} == {"auto"}
+    # They stand still over the whole clip: its first and its last picture say it all.
+    assert [[shape["frame"] for shape in one["shapes"]] for one in tracks] == [[0, 74]] * 2
+    assert {"spec_id": numbers["posture"], "value": "unset"} in (
+        tracks[0]["shapes"][0]["attributes"]
+    )
+
+
+def test_sending_again_sends_nothing(cvat):
+    dataset = sent_world(cvat)
+    calls = len(cvat.calls)
+    assert order_sending(dataset) == 0
+    send_waiting()
+    assert send_tasks(CvatJob.objects.get().pk) == 0
+    assert len(cvat.calls) == calls
+
+
+def test_a_row_in_other_hands_is_left_alone(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    order_sending(dataset)
+    row = CvatJob.objects.get()
+    CvatJob.objects.claim(row.pk)
+    assert send_tasks(row.pk) == 0
+    assert cvat.state.tasks == {}
+
+
+def test_nothing_is_sent_before_the_project_is_set_up(cvat):
+    send_all(make_world(cvat))
+    assert cvat.state.tasks == {}
+    assert CvatJob.objects.get().stage == Stage.WAITING
+
+
+def calls_of_one_sending(cvat):
+    """How many calls it takes to send one task, all told."""
+    before = len(cvat.calls)
+    sent_world(cvat)
+    return cvat.calls[before:]
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("number", range(20))
+def test_a_break_at_any_call_and_then_again_leaves_one_whole_task(cvat, number, drop):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    cvat.fail("GET|POST|PUT|PATCH|DELETE", "/api/", drop=drop, skip=number)
+    cvat.faults[-1].method = ""
+    send_all(dataset)
+    for _ in range(4):
+        hurried()
+        send_waiting()
+    assert whole_and_single(cvat) == [TASK]
+    row = CvatJob.objects.get()
+    assert (row.stage, row.error, row.put_off) == (Stage.DONE, "", 0)
+    assert cvat.state.jobs[row.job_id]["assignee"]["username"] == "ann"
+    assert len(cvat.state.annotations[row.cvat_task_id]["tracks"]) == 2
+
+
+def test_the_breaks_above_hit_every_call_of_a_sending(cvat):
+    calls = calls_of_one_sending(cvat)
+    assert len(calls) < 20 + 9, calls  # those of setting up come before
+
+
+def test_a_worker_that_is_killed_in_the_middle_leaves_its_row_to_another(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    order_sending(dataset)
+    row = CvatJob.objects.get()
+    cvat.state.add_task({"name": TASK, "project_id": 1})  # what the killed one got done
+    CvatJob.objects.filter(pk=row.pk).update(
+        stage=Stage.RUNNING, lease_until="2026-01-01T00:00:00Z", attempts=1
+    )
+    send_waiting()
+    assert whole_and_single(cvat) == [TASK]
+
+
+def test_two_workers_with_one_task_leave_one(cvat):
+    dataset = sent_world(cvat)
+    first = job_named(TASK).cvat_task_id
+    CvatJob.objects.update(stage=Stage.WAITING, job_id=None, cvat_task_id=None)
+    task = cvat.state.add_task({"name": TASK, "project_id": 1, "segment_size": 75})
+    cvat.state.uploads[task["id"]] = [(f"{n:03d}.jpg", b"jpeg") for n in range(75)]
+    cvat.state.start_making(task["id"], {"image_quality": 90}, 0.0)
+    send_all(dataset)
+    assert whole_and_single(cvat) == [TASK]
+    assert job_named(TASK).cvat_task_id == first
+
+
+def test_a_job_that_somebody_works_in_is_taken_over_untouched(cvat):
+    sent_world(cvat)
+    cvat.annotate(TASK, {"posture": "sit"})
+    before = json.dumps(cvat.state.annotations)
+    CvatJob.objects.update(stage=Stage.WAITING, job_id=None, cvat_task_id=None)
+    send_waiting()
+    assert CvatJob.objects.get().stage == Stage.DONE
+    assert json.dumps(cvat.state.annotations) == before
+
+
+def test_a_task_of_that_name_with_other_pictures_is_said(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    task = cvat.state.add_task({"name": TASK, "project_id": 1})
+    task["size"] = 30
+    send_all(dataset)
+    assert "with 30 pictures, but the clip has 75" in CvatJob.objects.get().error
+
+
+def test_pictures_that_cvat_does_not_take_leave_no_empty_task(cvat, monkeypatch):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    monkeypatch.setattr("tests.cvat_state.is_picture", lambda name, content: False)
+    send_all(dataset)
+    row = CvatJob.objects.get()
+    assert (row.stage, cvat.state.tasks) == (Stage.FAILED, {})
+    assert "No media data found" in row.error
+
+
+@pytest.mark.parametrize("is_active", [None, False])
+def test_an_annotator_who_is_no_member_is_named(cvat, is_active):
+    if is_active is False:
+        number = cvat.add_user("dan", is_member=False)
+        cvat.state.add_member(number, role="worker", is_active=False)
+    dataset = make_world(cvat, annotators=("dan",))
+    set_up(dataset)
+    send_all(dataset)
+    row = CvatJob.objects.get()
+    assert row.stage == Stage.FAILED
+    assert "dan" in row.error
+    assert "invite them there" in row.error
+
+
+def test_a_failure_of_one_task_does_not_stop_the_others(cvat):
+    dataset = make_world(cvat, annotators=("dan", "ann"), clips=2)
+    set_up(dataset)
+    send_all(dataset)
+    assert CvatJob.objects.counts() | {"failed": 2, "done": 2} == CvatJob.objects.counts()
+
+
+def test_cvat_down_puts_the_tasks_off_and_says_so(cvat):
+    dataset = make_world(cvat, clips=3)
+    set_up(dataset)
+    cvat.stop()
+    send_all(dataset)
+    rows = CvatJob.objects.all()
+    assert {row.stage for row in rows} == {Stage.WAITING}
+    assert "cannot be reached" in rows[0].error
+    assert CvatJob.objects.claimable().filter(pk=rows[0].pk).count() == 0
+    cvat.start()
+    hurried()
+    send_waiting()
+    assert len(whole_and_single(cvat)) == 3
+
+
+def test_throttling_is_obeyed(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    cvat.fail("POST", "/api/tasks$", status=429, headers={"Retry-After": "90"})
+    send_all(dataset)
+    row = CvatJob.objects.get()
+    assert row.not_before > timezone.now() + timedelta(seconds=80)
+    assert "patience" in row.error
+    hurried()
+    send_waiting()
+    assert whole_and_single(cvat) == [TASK]
+
+
+def test_a_token_that_expired_stops_nothing_for_good(cvat):
+    dataset = make_world(cvat, clips=2)
+    set_up(dataset)
+    server = project_of(dataset).server
+    good, cvat.token = cvat.token, "another"
+    send_all(dataset)
+    assert "enter a new one" in CvatJob.objects.first().error
+    cvat.token = good
+    save_server(server, token=good)  # as the page does; what waited goes on at once
+    send_waiting()
+    assert len(whole_and_single(cvat)) == 2
+
+
+def test_a_fault_inside_cvat_that_goes_on_becomes_a_failure(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    cvat.fail("POST", "/api/tasks$", status=500, times=50)
+    send_all(dataset)
+    for _ in range(8):
+        hurried()
+        send_waiting()
+    row = CvatJob.objects.get()
+    assert row.stage == Stage.FAILED
+    assert "tried 7 times" in row.error
+
+
+def test_sending_can_be_held_and_goes_on(cvat, settings):
+    settings.CVAT_SIDE_BY_SIDE = 1
+    dataset = make_world(cvat, clips=3)
+    set_up(dataset)
+    order_sending(dataset)
+    CvatProject.objects.update(is_held=True)
+    send_waiting()
+    assert cvat.state.tasks == {}
+    send_all(dataset)
+    assert len(whole_and_single(cvat)) == 3
+
+
+def test_holding_takes_effect_between_two_tasks(cvat, settings, monkeypatch):
+    settings.CVAT_SIDE_BY_SIDE = 1
+    dataset = make_world(cvat, clips=3)
+    set_up(dataset)
+    order_sending(dataset)
+    real = publish.send
+
+    def sends_and_is_held(*args):
+        sent = real(*args)
+        held.append(sent)
+        return sent
+
+    held = []
+    monkeypatch.setattr(publish, "send", sends_and_is_held)
+    monkeypatch.setattr(publish._Sender, "_settle", _settle_and_hold(publish._Sender._settle))
+    send_tasks(CvatJob.objects.first().pk)
+    assert len(held) == 1
+    assert CvatJob.objects.counts() | {"done": 1, "waiting": 2} == CvatJob.objects.counts()
+
+
+def _settle_and_hold(settle):
+    def both(self, sending):
+        settle(self, sending)
+        CvatProject.objects.update(is_held=True)
+
+    return both
+
+
+def test_an_interrupt_gives_the_rows_back(cvat, monkeypatch):
+    dataset = make_world(cvat, clips=3)
+    set_up(dataset)
+    order_sending(dataset)
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publish, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        send_tasks(CvatJob.objects.first().pk)
+    assert CvatJob.objects.counts()["waiting"] == 3
+    monkeypatch.undo()
+    send_waiting()
+    assert len(whole_and_single(cvat)) == 3
+
+
+def test_a_new_action_is_sent_to_cvat(cvat):
+    dataset = sent_world(cvat)
+    group = dataset.groups.get(name="posture")
+    Action.objects.create(dataset=dataset, group=group, name="lie", action_id=6)
+    assert plan_projects() == 1
+    project = set_up(dataset)
+    assert project.stage == Stage.DONE
+    posture = cvat.state.labels[1]["attributes"][1]
+    assert posture["values"] == ["unset", "unknown", "stand", "walk", "sit", "lie"]
+    assert posture["id"] == project.attribute_ids["posture"]
+    assert cvat.state.labels[1]["color"] == "#3b82f6"
+
+
+def test_what_is_as_it_was_is_not_set_up_again(cvat):
+    sent_world(cvat)
+    assert plan_projects() == 0
+
+
+def test_a_renamed_action_is_refused_with_the_reason_and_tried_once(cvat):
+    dataset = sent_world(cvat)
+    Action.objects.filter(name="sit").update(name="be seated")
+    assert plan_projects() == 1
+    project = set_up(dataset)
+    assert project.stage == Stage.FAILED
+    assert '"sit"' in project.error
+    assert cvat.state.labels[1]["attributes"][1]["values"][-1] == "sit"
+    assert plan_projects() == 0
+    Action.objects.filter(name="be seated").update(name="sit")
+    assert plan_projects() == 1
+    assert set_up(dataset).stage == Stage.DONE
+
+
+def test_a_label_renamed_in_cvat_is_noted_and_harmless(cvat):
+    dataset = sent_world(cvat)
+    cvat.state.labels[1]["name"] = "human"
+    CvatProject.objects.update(stage=Stage.WAITING)
+    assert "human" in set_up(dataset).notes[0]
+
+
+def test_a_deleted_project_is_said_and_made_anew_with_the_answers_we_have(cvat):
+    dataset = sent_world(cvat)
+    cvat.finish(TASK, {"posture": "sit"})
+    reconciled(dataset)
+    (pull,) = read_all()
+    for number in list(cvat.state.tasks):
+        cvat.state.delete_task(number)
+    del cvat.state.projects[1]
+    assert "make it anew" in reconciled(dataset).error
+    CvatProject.objects.update(stage=Stage.WAITING)
+    assert "make it anew" in set_up(dataset).error
+    project = project_of(dataset)
+    start_anew(project)
+    set_up(dataset)
+    send_waiting()
+    row = job_named(TASK)
+    said = cvat.state.annotations[row.cvat_task_id]["tracks"][0]["shapes"][0]["attributes"]
+    assert "sit" in [one["value"] for one in said]
+    assert project_of(dataset).project_id == 2
+    assert AnnotationTask.objects.get().pulls.get() == pull
+
+
+def test_a_deleted_task_can_be_sent_again(cvat):
+    dataset = sent_world(cvat)
+    cvat.state.delete_task(job_named(TASK).cvat_task_id)
+    assert reconciled(dataset).gone == 1
+    assert job_named(TASK).is_gone
+    send_again(CvatJob.objects.all())
+    send_waiting()
+    assert whole_and_single(cvat) == [TASK]
+
+
+def test_a_new_version_of_the_server_changes_nothing(cvat):
+    cvat.state.version = "2.80.0"
+    dataset = sent_world(cvat)
+    for job in cvat.state.jobs.values():
+        job |= {"type": "annotation", "a_new_field": {"deep": True}}
+    forget_clients()
+    assert reconciled(dataset).stage == Stage.DONE

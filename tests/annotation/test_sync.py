@@ -1,0 +1,423 @@
+"""Answers on their way back: webhooks, reconciliation, versions."""
+
+import gzip
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError
+from django.utils import timezone
+
+from annotation.core.webhook import signature
+from annotation.cvat.client import CvatClient, moment
+from annotation.models import (
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    Delivery,
+    Pull,
+    Reconciliation,
+)
+from annotation.services.deliveries import (
+    ForgedError,
+    forget_noise,
+    look_into,
+    receive,
+    replay,
+)
+from annotation.services.reconcile import plan_reconciliations, reconcile
+from datasets.stages import Stage
+from tests.cvat_world import (
+    FINISHED,
+    job_named,
+    look_into_all,
+    project_of,
+    read_all,
+    reconciled,
+    sent_world,
+    told,
+)
+from tests.material import content_of
+
+pytestmark = pytest.mark.django_db
+TASK = "aisle-c0000--ann"
+
+
+@pytest.fixture
+def dataset(cvat):
+    return sent_world(cvat)
+
+
+@pytest.fixture
+def server(dataset):
+    return CvatServer.objects.get()
+
+
+def state_event(cvat, name=TASK, *, before="in progress", **job):
+    content = {
+        "event": "update:job", "job": cvat.job_of(name) | job, "webhook_id": 1,
+        "before_update": {"state": before, "updated_date": "2026-11-22T09:39:17Z"},
+    }  # fmt: skip
+    return json.dumps(content).encode()
+
+
+def address(server):
+    return f"/api/cvat/webhooks/{server.uuid}/"
+
+
+def post(client, server, body, **headers):
+    signed = headers or {"X-Signature-256": signature(body, server.secret)}
+    return client.post(
+        address(server), data=body, content_type="application/json", headers=signed
+    )
+
+
+def test_a_delivery_is_kept_and_answered(client, cvat, server):
+    response = post(client, server, state_event(cvat))
+    assert response.status_code == 200
+    assert response.json() == {"ok": True, "server": str(server.uuid)}
+    delivery = Delivery.objects.get()
+    assert (delivery.event, delivery.stage, delivery.job_id) == ("update:job", "waiting", 1)
+
+
+def test_a_finished_job_that_was_told_of_is_pulled_and_read(client, cvat, server):
+    cvat.finish(TASK, FINISHED)
+    post(client, server, state_event(cvat))
+    look_into_all()
+    (pull,) = read_all()
+    assert Delivery.objects.get().outcome == "version 1 was pulled"
+    assert (pull.version, pull.stage, pull.person_count, pull.unfinished) == (1, "done", 2, 0)
+    answers = {json.dumps(one.answers) for one in pull.annotations.all()}
+    assert answers == {json.dumps({"posture": "walk", "doing": ["wave"]})}
+    assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2}
+    seconds = pull.task.clip.keyframes()
+    assert pull.annotations.count() == 2 * len(seconds)
+
+
+def test_the_raw_json_is_kept_compressed_as_it_came(cvat, dataset):
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    raw = json.loads(gzip.decompress(content_of(Pull.objects.get().raw)))
+    assert raw["annotations"] == cvat.state.annotations[job_named(TASK).cvat_task_id]
+    assert raw["attributes"] == project_of(dataset).attribute_ids
+
+
+def test_ten_times_the_same_delivery_is_one(client, cvat, server):
+    cvat.finish(TASK)
+    for _ in range(10):
+        assert post(client, server, state_event(cvat)).status_code == 200
+        look_into_all()
+    assert Delivery.objects.get().copies == 10
+    assert Pull.objects.count() == 1
+
+
+def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
+    started = state_event(cvat, before="new")
+    cvat.finish(TASK)
+    finished = state_event(cvat)
+    told(server, finished)
+    told(server, started)
+    look_into_all()
+    assert Pull.objects.count() == 1
+    assert job_named(TASK).cvat_state == "completed"
+    outcomes = set(Delivery.objects.values_list("outcome", flat=True))
+    assert outcomes == {"a later delivery is about the same job", "version 1 was pulled"}
+
+
+def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
+    cvat.finish(TASK)
+    late = state_event(cvat)
+    cvat.set_job(TASK, state="in progress")
+    told(server, late)
+    look_into_all()
+    assert Delivery.objects.get().outcome == "the job is in progress"
+    assert not Pull.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Signature-256": "sha256=00"}, {"X-Other": "1"}, {"X-Signature-256": ""}],
+)
+def test_a_forged_delivery_is_refused_counted_and_not_kept(client, cvat, server, headers):
+    assert post(client, server, state_event(cvat), **headers).status_code == 403
+    assert not Delivery.objects.exists()
+    server.refresh_from_db()
+    assert server.forged_count == 1
+
+
+def test_a_body_changed_on_its_way_is_forged(cvat, server):
+    body = state_event(cvat)
+    with pytest.raises(ForgedError):
+        receive(server, body + b" ", signature(body, server.secret))
+
+
+def test_only_posts_to_known_servers_are_taken(client, server):
+    assert client.get(address(server)).status_code == 405
+    unknown = "/api/cvat/webhooks/00000000-0000-4000-8000-000000000000/"
+    assert client.post(unknown, data=b"{}", content_type="text/plain").status_code == 404
+
+
+def test_what_is_too_large_is_refused(client, server):
+    assert post(client, server, b" " * (2 << 20)).status_code == 413
+
+
+def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch):
+    def full(*args, **kwargs):
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(Delivery.objects, "create", full)
+    assert post(client, server, state_event(cvat)).status_code == 503
+
+
+def test_it_says_not_now_when_the_key_is_lost(client, cvat, server, settings):
+    body = state_event(cvat)
+    signed = {"X-Signature-256": signature(body, server.secret)}
+    settings.SECRETS_KEYS = ["another"]
+    assert post(client, server, body, **signed).status_code == 503
+
+
+def test_noise_is_done_at_once_and_says_why(cvat, server):
+    content = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
+    delivery = told(server, json.dumps(content).encode())
+    assert (delivery.stage, delivery.outcome) == (Stage.DONE, "only updated_date changed")
+
+
+def test_a_delivery_about_a_job_of_others_is_let_be(cvat, server):
+    told(server, state_event(cvat, id=99))
+    look_into_all()
+    assert Delivery.objects.get().outcome == "it is about a job that is not ours"
+
+
+def test_noise_of_weeks_ago_is_forgotten_and_signals_are_kept(cvat, server):
+    told(server, b'{"event": "ping"}')
+    told(server, state_event(cvat))
+    Delivery.objects.update(received_at=timezone.now() - timedelta(days=15), stage=Stage.DONE)
+    assert forget_noise() == 1
+    assert Delivery.objects.get().event == "update:job"
+
+
+def test_deliveries_can_be_replayed(cvat, server):
+    cvat.finish(TASK)
+    told(server, state_event(cvat))
+    look_into_all()
+    Pull.objects.all().delete()
+    CvatJob.objects.update(pulled_at=None)
+    assert replay(Delivery.objects.all()) == 1
+    look_into_all()
+    assert Pull.objects.count() == 1
+
+
+def test_with_cvat_down_a_delivery_waits(cvat, server):
+    cvat.finish(TASK)
+    told(server, state_event(cvat))
+    cvat.stop()
+    look_into_all()
+    delivery = Delivery.objects.get()
+    assert (delivery.stage, "cannot be reached" in delivery.error) == (Stage.WAITING, True)
+    cvat.start()
+    Delivery.objects.update(not_before=None)
+    look_into_all()
+    assert Pull.objects.count() == 1
+
+
+def test_a_delivery_in_other_hands_is_left_alone(cvat, server):
+    delivery = told(server, state_event(cvat))
+    Delivery.objects.claim(delivery.pk)
+    assert look_into(delivery.pk) is None
+
+
+def test_what_no_webhook_told_is_found(cvat, dataset):
+    cvat.finish(TASK)
+    assert reconciled(dataset).pulled == 1
+    assert reconciled(dataset).pulled == 0
+
+
+def test_only_finished_jobs_are_pulled(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    cvat.set_job(TASK, state="in progress")
+    assert reconciled(dataset).pulled == 0
+    assert job_named(TASK).cvat_state == "in progress"
+
+
+def test_a_job_edited_after_it_was_finished_gives_another_version(cvat, dataset):
+    cvat.finish(TASK, {"posture": "walk"})
+    reconciled(dataset)
+    cvat.annotate(TASK, {"posture": "sit"})
+    assert reconciled(dataset, is_full=False).pulled == 1
+    first, second = read_all()
+    assert {one.answers["posture"] for one in first.annotations.all()} == {"walk"}
+    assert {one.answers["posture"] for one in second.annotations.all()} == {"sit"}
+
+
+def test_a_save_that_changes_nothing_gives_no_version(cvat, dataset):
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    cvat.annotate(TASK, FINISHED)
+    assert reconciled(dataset).pulled == 0
+    row = job_named(TASK)
+    assert row.pulled_at == row.changed_at
+
+
+def test_a_changed_label_gives_no_version(cvat, dataset):
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    with cvat.state.lock:
+        cvat.state.change_label(1, {"color": "#3b82f6", "name": "human"})
+    assert reconciled(dataset).pulled == 0
+
+
+def test_a_label_renamed_in_cvat_is_read_all_the_same(cvat, dataset):
+    with cvat.state.lock:
+        cvat.state.change_label(1, {"color": "#3b82f6", "name": "human"})
+        cvat.state.labels[1]["attributes"][1]["name"] = "stance"
+    cvat.finish(TASK, {"stance": "sit"})
+    reconciled(dataset)
+    (pull,) = read_all()
+    assert {one.answers["posture"] for one in pull.annotations.all()} == {"sit"}
+
+
+def test_a_value_renamed_in_cvat_is_refused_with_a_sentence_and_kept(cvat, dataset):
+    cvat.finish(TASK, {"posture": "seated"})
+    reconciled(dataset)
+    (pull,) = read_all()
+    assert pull.stage == Stage.FAILED
+    assert '"seated" is not an answer to posture' in pull.error
+    assert content_of(pull.raw)
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+def test_a_clock_that_differs_from_ours_hides_nothing(cvat, hours):
+    cvat.state.clock_offset = timedelta(hours=hours)
+    dataset = sent_world(cvat)
+    reconciled(dataset)
+    cvat.finish(TASK)
+    assert reconciled(dataset, is_full=False).pulled == 1
+
+
+def test_a_clock_that_was_put_back_hides_nothing_from_the_full_look(cvat, dataset):
+    reconciled(dataset)
+    cvat.state.clock_offset = timedelta(hours=-3)
+    cvat.finish(TASK)
+    assert reconciled(dataset, is_full=False).pulled == 0
+    assert reconciled(dataset).pulled == 1
+
+
+def test_a_change_that_came_late_is_still_seen(cvat, dataset):
+    """Its date lies a little before another's that was seen already."""
+    reconciled(dataset)
+    cvat.state.clock_offset = timedelta(seconds=-60)
+    cvat.finish(TASK)
+    assert reconciled(dataset, is_full=False).pulled == 1
+
+
+def test_a_task_deleted_by_hand_is_noticed_even_by_the_quick_look(cvat, dataset):
+    cvat.finish(TASK)
+    reconciled(dataset)
+    cvat.state.delete_task(job_named(TASK).cvat_task_id)
+    done = reconciled(dataset, is_full=False)
+    assert (done.gone, done.is_full) == (1, True)
+    assert "can be sent again" in job_named(TASK).note
+    assert Pull.objects.count() == 1
+
+
+def test_a_job_given_to_somebody_else_in_cvat_is_said(cvat, dataset):
+    cvat.set_job(TASK, assignee=3)
+    reconciled(dataset)
+    assert "the job is bob's, not ann's" in job_named(TASK).note
+
+
+def test_an_edit_between_date_and_annotations_is_seen_the_next_time(cvat, dataset, monkeypatch):
+    cvat.finish(TASK, {"posture": "walk"})
+    real = CvatClient.annotations
+
+    def edited_first(self, job_id):
+        monkeypatch.setattr(CvatClient, "annotations", real)
+        cvat.annotate(TASK, {"posture": "sit"})
+        return real(self, job_id)
+
+    monkeypatch.setattr(CvatClient, "annotations", edited_first)
+    reconciled(dataset)
+    row = job_named(TASK)
+    assert row.pulled_at < cvat_date(cvat)
+    assert reconciled(dataset).pulled == 0
+    assert job_named(TASK).pulled_at == cvat_date(cvat)
+
+
+def cvat_date(cvat):
+    return moment(cvat.job_of(TASK)["updated_date"])
+
+
+def test_every_break_in_a_look_is_made_good_by_the_next(cvat, dataset):
+    cvat.finish(TASK)
+    for skip in range(4):
+        Pull.objects.all().delete()
+        CvatJob.objects.update(pulled_at=None)
+        cvat.fail("GET", "/api/", drop="before", skip=skip)
+        reconciled(dataset)
+        Reconciliation.objects.update(not_before=None)
+        if not Pull.objects.exists():
+            reconcile(Reconciliation.objects.filter(stage=Stage.WAITING).get().pk)
+        assert Pull.objects.count() == 1, skip
+        cvat.faults.clear()
+
+
+def test_a_look_is_ordered_every_five_minutes_and_a_full_one_every_hour(cvat, dataset):
+    assert plan_reconciliations() == 1
+    assert plan_reconciliations() == 0
+    first = Reconciliation.objects.get()
+    assert first.is_full
+    reconcile(first.pk)
+    Reconciliation.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    assert plan_reconciliations() == 1
+    assert not Reconciliation.objects.first().is_full
+
+
+def test_with_cvat_down_one_look_waits_and_no_more_are_ordered(cvat, dataset):
+    plan_reconciliations()
+    cvat.stop()
+    reconcile(Reconciliation.objects.get().pk)
+    Reconciliation.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    assert plan_reconciliations() == 0
+    assert "cannot be reached" in Reconciliation.objects.get().error
+
+
+def test_the_first_answers_bring_new_persons_without_a_number(cvat, dataset):
+    task = job_named(TASK).cvat_task_id
+    box = {"type": "rectangle", "frame": 0, "points": [300, 100, 350, 250], "attributes": []}
+    drawn = {"label_id": 1, "frame": 0, "attributes": [], "shapes": [box]}
+    with cvat.state.lock:
+        data = cvat.state.annotations[task]
+        cvat.state.save(task, {"tracks": [*data["tracks"], drawn]}, by="ann")
+    cvat.set_job(TASK, state="completed")
+    reconciled(dataset)
+    (pull,) = read_all()
+    assert pull.person_count == 3
+    assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2, None}
+
+
+def test_the_command_pulls_and_reads(cvat, dataset, capsys):
+    cvat.finish(TASK, FINISHED)
+    call_command("sync_annotations", dataset="shop")
+    assert "1 new version. 1 versions read, 0 refused" in capsys.readouterr().out
+    call_command("sync_annotations", dataset="shop")
+    assert Pull.objects.get().stage == Stage.DONE
+
+
+def test_the_command_says_what_is_wrong(cvat, dataset):
+    with pytest.raises(CommandError, match="no dataset that is connected"):
+        call_command("sync_annotations", dataset="nosuch")
+    cvat.stop()
+    with pytest.raises(CommandError, match="cannot be reached"):
+        call_command("sync_annotations", dataset="shop")
+
+
+def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
+    cvat.finish(TASK)
+    told(server, state_event(cvat))
+    for _ in range(2):
+        look_into_all()
+        reconciled(dataset)
+        read_all()
+    assert Pull.objects.count() == 1
+    assert CvatProject.objects.count() == 1

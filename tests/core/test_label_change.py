@@ -1,0 +1,85 @@
+import copy
+
+import pytest
+
+from annotation.core.label_change import label_change, label_data, label_ids
+from annotation.core.labels import GroupSpec, attributes_of
+
+GROUPS = (
+    GroupSpec("posture", "one", True, ("stand", "sit")),
+    GroupSpec("doing", "many", False, ("wave",)),
+)
+ATTRIBUTES = attributes_of(GROUPS)
+
+
+def in_cvat() -> dict:
+    """The label as CVAT keeps it: numbered."""
+    label = copy.deepcopy(label_data(ATTRIBUTES)) | {"id": 1}
+    for number, attribute in enumerate(label["attributes"], start=5):
+        attribute["id"] = number
+    return label
+
+
+IDS = label_ids(in_cvat(), ATTRIBUTES)
+
+
+def change(*groups: GroupSpec, label: dict | None = None):
+    return label_change(attributes_of(groups), IDS, label or in_cvat())
+
+
+def test_the_same_vocabulary_changes_nothing():
+    assert change(*GROUPS) == ([], [], [])
+
+
+def test_a_new_question_is_added():
+    news = change(*GROUPS, GroupSpec("phone", "many", False, ("call",)))
+    assert [one["name"] for one in news.attributes] == ["phone: call"]
+    assert "id" not in news.attributes[0]
+    assert news.refused == []
+
+
+def test_a_new_action_of_a_question_is_added_to_its_values():
+    more = GroupSpec("posture", "one", True, ("stand", "walk", "sit"))
+    (sent,) = change(more, GROUPS[1]).attributes
+    assert sent["id"] == IDS.attributes["posture"]
+    assert sent["values"] == ["unset", "unknown", "stand", "walk", "sit"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentence"),
+    [
+        pytest.param((GROUPS[0],), '"doing: wave" is asked in CVAT', id="action of many gone"),
+        pytest.param(
+            (GroupSpec("posture", "one", True, ("stand",)), GROUPS[1]),
+            '"sit"',
+            id="action gone",
+        ),
+        pytest.param(
+            (GroupSpec("stance", "one", True, ("stand", "sit")), GROUPS[1]),
+            '"posture" is asked in CVAT',
+            id="renamed",
+        ),
+    ],
+)
+def test_what_would_lose_answers_is_refused(groups, sentence):
+    assert any(sentence in one for one in change(*groups).refused)
+
+
+def test_an_attribute_of_another_kind_is_refused():
+    label = in_cvat()
+    label["attributes"][1]["input_type"] = "radio"
+    assert "cannot become a select" in change(*GROUPS, label=label).refused[0]
+
+
+def test_an_attribute_deleted_in_cvat_is_refused():
+    label = in_cvat()
+    del label["attributes"][1]
+    assert "was deleted in CVAT" in change(*GROUPS, label=label).refused[0]
+
+
+def test_names_changed_in_cvat_are_noted():
+    label = in_cvat() | {"name": "human"}
+    label["attributes"][1]["name"] = "stance"
+    found = change(*GROUPS, label=label)
+    assert (found.attributes, found.refused) == ([], [])
+    assert ['"human"' in found.notes[0], '"stance"' in found.notes[1]] == [True, True]

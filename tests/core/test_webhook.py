@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from annotation.core.webhook import is_genuine, read_event, signature
+
+
+def body(event: str = "update:job", *, before: dict | None = None, **more: object) -> bytes:
+    content = {"event": event, "job": {"id": 5, "project_id": 2}, "before_update": before or {}}
+    return json.dumps(content | more).encode()
+
+
+def test_the_signature_is_that_of_rfc_4231_test_case_2():
+    signed = signature(b"what do ya want for nothing?", "Jefe")
+    assert signed == "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param(None, id="none"),
+        pytest.param("", id="empty"),
+        pytest.param("sha256=", id="no digest"),
+        pytest.param(signature(b"{}", "another"), id="another secret"),
+        pytest.param(signature(b"{} ", "hook"), id="another body"),
+        pytest.param(signature(b"{}", "hook").removeprefix("sha256="), id="no algorithm"),
+        pytest.param("sha256=\udcff\u00e9", id="not ASCII"),
+    ],
+)
+def test_a_forged_signature_is_not_genuine(header):
+    assert not is_genuine(b"{}", header, "hook")
+    assert is_genuine(b"{}", signature(b"{}", "hook"), "hook")
+
+
+@pytest.mark.parametrize("changed", ["state", "stage"])
+def test_a_job_whose_state_or_stage_changed_is_worth_a_look(changed):
+    event = read_event(body(before={changed: "new", "updated_date": "2026"}))
+    assert event == ("update:job", 2, 5, "")
+
+
+def test_a_deleted_job_is_worth_a_look():
+    assert read_event(body("delete:job")).noise == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "noise"),
+    [
+        pytest.param(body(before={"updated_date": "2026"}), "only updated_date", id="saved"),
+        pytest.param(body(), "only nothing", id="nothing changed"),
+        pytest.param(body("update:task"), "update:task says nothing", id="task"),
+        pytest.param(body("ping"), "the webhook works", id="ping"),
+        pytest.param(body(before={"state": "new"}, job={}), "names no job", id="no job"),
+        pytest.param(body(before={"state": "new"}, job={"id": "5"}), "names no job", id="text"),
+        pytest.param(b"", "no event of CVAT", id="empty"),
+        pytest.param(b"\xff", "no event of CVAT", id="bytes"),
+        pytest.param(b"[]", "no event of CVAT", id="list"),
+        pytest.param(b'{"event": "update:job", "job": 5}', "no event of CVAT", id="number"),
+    ],
+)
+def test_noise_says_why_nothing_needs_to_be_done(content, noise):
+    assert noise in read_event(content).noise

@@ -1,0 +1,375 @@
+"""A CVAT server for tests: real HTTP on this machine, behaving as a recorded CVAT 2.54.1 does.
+
+    with CvatDouble() as cvat:
+        cvat.add_user("ann")
+        client = CvatClient(Address(cvat.url, "avalab", token=cvat.token))
+
+Tests work in it as people do (`annotate`, `set_job`), look at what became of it (`state`), and
+make it fail (`fail`, `stop`, `token`). Its faithfulness is tested in test_faithful.py.
+"""
+
+import hashlib
+import hmac
+import http.client
+import json
+import re
+import threading
+import time
+import urllib.parse
+from typing import Any, Self
+
+from tests.cvat_state import EVENTS, RefusedError, Row, State, public
+from tests.cvat_wire import HTML_500, Call, Fault, Handler, Server, route
+
+
+class CvatDouble:
+    token = "a-personal-token"
+    password = "a-password"
+
+    def __init__(self, *, call_seconds: float = 0.0, **state: Any) -> None:
+        self.call_seconds = call_seconds
+        self.state = State(**state)
+        self.calls: list[tuple[str, str]] = []
+        self.faults: list[Fault] = []
+        self.throttled_for = 0
+        self.last_status: dict[int, int] = {}
+        self.port = 0
+        self._server: Server | None = None
+
+    # The life of the server
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.state.add_user("admin", role="owner")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        handler = type("OwnHandler", (Handler,), {"double": self})
+        self._server = Server(("127.0.0.1", self.port), handler)
+        self.port = self._server.server_address[1]
+        self.state.url = self.url
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server.hang_up()
+            self._server = None
+
+    def fail(self, method: str, path: str, *, times: int = 1, **fault: Any) -> None:
+        self.faults.append(Fault(method, re.compile(path), times, **fault))
+
+    # What people do in it
+
+    def add_user(self, name: str, **more: Any) -> int:
+        with self.state.lock:
+            return self.state.add_user(name, **more)
+
+    def job_of(self, name: str) -> Row:
+        """The one job of the task named `name`."""
+        with self.state.lock:
+            self.state.settle(time.monotonic())
+            (task,) = [one["id"] for one in self.state.tasks.values() if one["name"] == name]
+            (job,) = [one for one in self.state.jobs.values() if one["task_id"] == task]
+            return job
+
+    def set_job(self, name: str, *, by: str = "ann", **changes: Any) -> None:
+        with self.state.lock:
+            self.state.change_job(self.job_of(name)["id"], changes, by=by)
+        self.deliver()
+
+    def annotate(self, name: str, answers: dict[str, str], *, by: str = "ann") -> None:
+        """Give every stored box of the task these answers, and save."""
+        with self.state.lock:
+            task = self.job_of(name)["task_id"]
+            label = next(
+                one
+                for one in self.state.labels.values()
+                if one["project_id"] == self.state.tasks[task]["project_id"]
+            )
+            numbers = {one["name"]: one["id"] for one in label["attributes"]}
+            data = json.loads(json.dumps(self.state.annotations[task]))
+            for shape in [shape for track in data["tracks"] for shape in track["shapes"]]:
+                said = {one["spec_id"]: one["value"] for one in shape["attributes"]}
+                said |= {numbers[key]: value for key, value in answers.items()}
+                shape["attributes"] = [{"spec_id": k, "value": v} for k, v in said.items()]
+            self.state.save(task, data, by=by)
+        self.deliver()
+
+    def finish(self, name: str, answers: dict[str, str] | None = None) -> None:
+        self.annotate(name, answers or {"posture": "walk"})
+        self.set_job(name, state="completed")
+
+    def deliver(self) -> list[int]:
+        """Send what the webhooks have to tell, once each, as 2.54 does; the statuses got."""
+        with self.state.lock:
+            outbox, self.state.outbox = self.state.outbox, []
+        return [self.post(number, body)[0] for number, body in outbox]
+
+    def post(self, number: int, body: bytes, **headers: str) -> tuple[int, str]:
+        hook, secret = self.state.webhooks[number], self.state.secrets.get(number, "")
+        if secret:
+            digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+            headers = {"X-Signature-256": f"sha256={digest}"} | headers
+        status, answer = _post(hook["target_url"], body, headers)
+        self.last_status[number] = status
+        return status, answer
+
+    # The addresses
+
+    @route("GET", "server/about")
+    def about(self, call: Call) -> Any:
+        if not call.user and self.throttled_for:
+            raise RefusedError(
+                429, {"detail": "Request was throttled."},
+                **{"Retry-After": str(self.throttled_for)},
+            )  # fmt: skip
+        return 200, {"name": "Computer Vision Annotation Tool", "version": self.state.version}
+
+    @route("POST", "auth/login")
+    def login(self, call: Call) -> Any:
+        if self.throttled_for:
+            raise RefusedError(
+                429, {"detail": "Request was throttled."},
+                **{"Retry-After": str(self.throttled_for)},
+            )  # fmt: skip
+        if (call.body["username"], call.body["password"]) != ("admin", self.password):
+            message = "Unable to log in with provided credentials."
+            raise RefusedError(400, {"non_field_errors": [message]})
+        call.cookies = ["sessionid=s; Path=/", "csrftoken=c; Path=/"]
+        return 200, {"key": "***"}
+
+    @route("GET", "users/self")
+    def whoami(self, call: Call) -> Any:
+        return 200, self.state.users[1] | {"email": "admin@example.com", "groups": ["admin"]}
+
+    @route("GET", "users")
+    def users(self, call: Call) -> Any:
+        return call.paged(self.state.users)
+
+    @route("GET", "memberships")
+    def memberships(self, call: Call) -> Any:
+        return call.paged(self.state.members)
+
+    @route("POST", "invitations")
+    def invite(self, call: Call) -> Any:
+        return 201, self.state.invite(call.body["email"], call.body["role"])
+
+    @route("GET", "projects")
+    def projects(self, call: Call) -> Any:
+        return call.paged(self.state.projects, "name")
+
+    @route("POST", "projects")
+    def new_project(self, call: Call) -> Any:
+        return 201, self.state.add_project(call.body)
+
+    @route("GET", r"projects/(\d+)")
+    def project(self, call: Call, number: int) -> Any:
+        return 200, call.found("Project", self.state.projects, number)
+
+    @route("DELETE", r"projects/(\d+)")
+    def delete_project(self, call: Call, number: int) -> Any:
+        call.found("Project", self.state.projects, number)
+        for task in [one for one in self.state.tasks.values() if one["project_id"] == number]:
+            self.state.delete_task(task["id"])
+        del self.state.projects[number]
+        hooks = self.state.webhooks
+        for hook in [one["id"] for one in hooks.values() if one["project_id"] == number]:
+            del hooks[hook]
+        return 204, None
+
+    @route("GET", "labels")
+    def labels(self, call: Call) -> Any:
+        return call.paged(self.state.labels, "project_id")
+
+    @route("GET", r"labels/(\d+)")
+    def label(self, call: Call, number: int) -> Any:
+        return 200, call.found("Label", self.state.labels, number)
+
+    @route("PATCH", r"labels/(\d+)")
+    def change_label(self, call: Call, number: int) -> Any:
+        call.found("Label", self.state.labels, number)
+        return 200, self.state.change_label(number, call.body)
+
+    @route("POST", "guides")
+    def new_guide(self, call: Call) -> Any:
+        project = self.state.projects[call.body["project_id"]]
+        if project["guide_id"]:
+            raise RefusedError(500, HTML_500)
+        number = project["guide_id"] = self.state.number("guide")
+        guide = {"id": number, "task_id": None, "project_id": project["id"]}
+        self.state.guides[number] = guide | {"markdown": call.body["markdown"]}
+        return 201, self.state.guides[number]
+
+    @route("PATCH", r"guides/(\d+)")
+    def change_guide(self, call: Call, number: int) -> Any:
+        guide = call.found("AnnotationGuide", self.state.guides, number)
+        guide |= call.body
+        return 200, guide
+
+    @route("GET", "webhooks")
+    def webhooks(self, call: Call) -> Any:
+        return call.paged(self.state.webhooks, "project_id")
+
+    @route("POST", "webhooks")
+    def new_webhook(self, call: Call) -> Any:
+        body = call.body
+        if body["project_id"] not in self.state.projects:
+            raise RefusedError(400, ["Project matching query does not exist."])
+        _check_webhook(body)
+        number, now = self.state.number("webhook"), self.state.now()
+        keys = ("target_url", "type", "content_type", "is_active", "enable_ssl", "project_id")
+        self.state.webhooks[number] = {
+            "id": number, "url": f"{self.url}/api/webhooks/{number}", "organization": 1,
+            "description": body.get("description", ""), "created_date": now,
+            "updated_date": now, "owner": self.state.users[1], "events": sorted(body["events"]),
+        } | {key: body[key] for key in keys}  # fmt: skip
+        self.state.secrets[number] = body.get("secret", "")
+        return 201, self.state.webhooks[number]
+
+    @route("PATCH", r"webhooks/(\d+)")
+    def change_webhook(self, call: Call, number: int) -> Any:
+        hook = call.found("Webhook", self.state.webhooks, number)
+        _check_webhook(call.body)
+        changes = dict(call.body)
+        self.state.secrets[number] = changes.pop("secret", self.state.secrets[number])
+        hook |= changes | {"updated_date": self.state.now()}
+        return 200, hook
+
+    @route("POST", r"webhooks/(\d+)/ping")
+    def ping(self, call: Call, number: int) -> Any:
+        hook = call.found("Webhook", self.state.webhooks, number)
+        request = {"event": "ping", "webhook": hook, "sender": self.state.users[1]}
+        now = self.state.now()
+        call.unlock()  # the receiver may well ask us something before it answers
+        status, answer = self.post(number, json.dumps(request).encode())
+        return 200, {
+            "id": self.state.number("delivery"), "webhook_id": number, "event": "ping",
+            "status_code": status, "redelivery": False, "created_date": now,
+            "updated_date": now, "changed_fields": "", "request": request, "response": answer,
+        }  # fmt: skip
+
+    @route("GET", "tasks")
+    def tasks(self, call: Call) -> Any:
+        rows = {number: self.state.task_row(number) for number in self.state.tasks}
+        return call.paged(rows, "name", "project_id")
+
+    @route("POST", "tasks")
+    def new_task(self, call: Call) -> Any:
+        return 201, self.state.add_task(call.body)
+
+    @route("GET", r"tasks/(\d+)")
+    def task(self, call: Call, number: int) -> Any:
+        call.found("Task", self.state.tasks, number)
+        return 200, self.state.task_row(number)
+
+    @route("DELETE", r"tasks/(\d+)")
+    def delete_task(self, call: Call, number: int) -> Any:
+        call.found("Task", self.state.tasks, number)
+        self.state.delete_task(number)
+        return 204, None
+
+    @route("POST", r"tasks/(\d+)/data")
+    def upload(self, call: Call, number: int) -> Any:
+        call.found("Task", self.state.tasks, number)
+        if "Upload-Start" in call.headers:
+            self.state.uploads[number] = []
+            return 202, None
+        if "Upload-Multiple" in call.headers:
+            self.state.uploads[number] += call.files()
+            return 200, None
+        return 202, {"rq_id": self.state.start_making(number, call.body, time.monotonic())}
+
+    @route("GET", r"requests/(.+)")
+    def request(self, call: Call, name: str) -> Any:
+        found = self.state.requests.get(urllib.parse.unquote(name))
+        if found is None:
+            raise RefusedError(404, {"detail": "Not found."})
+        return 200, {key: value for key, value in found.items() if key[0] != "_"}
+
+    @route("GET", r"tasks/(\d+)/annotations")
+    def task_annotations(self, call: Call, number: int) -> Any:
+        call.found("Task", self.state.tasks, number)
+        if not self.state.tasks[number].get("size"):
+            raise RefusedError(
+                400, "Exporting annotations from a task without data is not allowed"
+            )
+        return 200, self.state.annotations[number]
+
+    @route("PUT", r"tasks/(\d+)/annotations")
+    def put_annotations(self, call: Call, number: int) -> Any:
+        call.found("Task", self.state.tasks, number)
+        return 200, self.state.save(number, call.body)
+
+    @route("GET", "jobs")
+    def jobs(self, call: Call) -> Any:
+        return call.paged(self.state.jobs, "project_id", "task_id", "state", "stage")
+
+    @route("GET", r"jobs/(\d+)")
+    def job(self, call: Call, number: int) -> Any:
+        return 200, call.found("Job", self.state.jobs, number)
+
+    @route("PATCH", r"jobs/(\d+)")
+    def change_job(self, call: Call, number: int) -> Any:
+        call.found("Job", self.state.jobs, number)
+        return 200, self.state.change_job(number, call.body)
+
+    @route("GET", r"jobs/(\d+)/annotations")
+    def job_annotations(self, call: Call, number: int) -> Any:
+        job = call.found("Job", self.state.jobs, number)
+        return 200, self.state.annotations[job["task_id"]]
+
+    @route("GET", "issues")
+    def issues(self, call: Call) -> Any:
+        return call.paged(self.state.issues, "job_id")
+
+    @route("POST", "issues")
+    def new_issue(self, call: Call) -> Any:
+        body, number, now = call.body, self.state.number("issue"), self.state.now()
+        call.found("Job", self.state.jobs, body["job"])
+        self.state.issues[number] = {
+            "id": number, "frame": body["frame"], "job": body["job"],
+            "position": [float(one) for one in body["position"]],
+            "owner": self.state.users[1],
+            "assignee": self.state.users.get(body.get("assignee")),
+            "created_date": now, "updated_date": now, "resolved": False,
+            "comments": {"count": 1, "url": f"{self.url}/api/comments?issue_id={number}"},
+            "_job_id": body["job"], "_message": body["message"],
+        }  # fmt: skip
+        return 201, public(self.state.issues[number])
+
+
+def _check_webhook(body: Row) -> None:
+    if not re.match("https?://", body.get("target_url", "http://")):
+        raise RefusedError(400, {"target_url": ["Enter a valid URL."]})
+    if set(body.get("events", [])) - set(EVENTS):
+        raise RefusedError(
+            400, {"non_field_errors": ["Invalid events list for project webhook"]}
+        )
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    """One attempt, 10 s, never again: what CVAT records as the status is returned."""
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=10)
+    try:
+        connection.request(
+            "POST", parts.path, body=body,
+            headers={"Content-Type": "application/json", "User-Agent": "CVAT/2.54.1"} | headers,
+        )  # fmt: skip
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except TimeoutError:
+        return 504, ""
+    except OSError:
+        return 502, ""
+    finally:
+        connection.close()
