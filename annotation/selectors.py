@@ -28,15 +28,16 @@ def group_specs(dataset: Dataset) -> tuple[GroupSpec, ...]:
 def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:
     """Clips that can be annotated, by name, each with the key of the run to start from.
 
-    It is the newest run whose persons are named over the whole video. A clip without a keyframe
-    asks nothing and is left out; one in which nobody was found is not: somebody may be there.
+    It is the run in use whose persons are named over the whole video: the chosen way's, else
+    the newest; a trial that nobody chose does not count. A clip without a keyframe asks nothing
+    and is left out; one in which nobody was found is not: somebody may be there.
     """
     linked = Linking.objects.done().filter(
         video=OuterRef("clip__video"), recipe=OuterRef("recipe")
     )
-    runs = TrackingRun.objects.filter(
+    runs = TrackingRun.objects.in_use().filter(
         Exists(linked), clip=OuterRef("pk"), stage=Stage.DONE
-    ).order_by("-pk")
+    )
     clips = (
         Clip.objects.of(dataset)
         .done()

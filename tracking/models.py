@@ -3,14 +3,60 @@
 from typing import Self
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from datasets.models import Clip, Dataset, Video
-from datasets.stages import StagedModel, StagedQuerySet
+from datasets.stages import Stage, StagedModel, StagedQuerySet
+
+
+class Trial(models.Model):
+    """Another way to track a dataset, tried beside its own settings until one is chosen."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="trials")
+    detector = models.CharField(max_length=40)
+    weights = models.CharField(max_length=500, blank=True)
+    threshold = models.FloatField(validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
+    frame_stride = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(30)]
+    )
+    tracker = models.JSONField(
+        default=dict, blank=True, help_text="parameters unlike the tracker's defaults"
+    )
+    is_chosen = models.BooleanField(
+        default=False, help_text="new clips and new tasks are made with it"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["dataset", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "dataset", condition=Q(is_chosen=True), name="one_chosen_trial_per_dataset"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} trial {self.pk}"
 
 
 class TrackingRunQuerySet(StagedQuerySet):
+    def in_use(self) -> Self:
+        """Runs that count, those of a chosen trial first, then the newest; no other trials."""
+        counts = self.filter(Q(trial=None) | Q(trial__is_chosen=True))
+        return counts.order_by(F("trial__is_chosen").desc(nulls_last=True), "-pk")
+
+    def cancel(self) -> int:
+        """End runs that wait or are at work; return how many. A worker notices at once."""
+        return self.filter(stage__in=(Stage.WAITING, Stage.RUNNING)).update(
+            stage=Stage.FAILED,
+            lease_until=None,
+            finished_at=timezone.now(),
+            error="Cancelled. Try again to go on with it.",
+        )
+
     def of(self, dataset: Dataset) -> Self:
         return self.filter(clip__video__dataset=dataset)
 
@@ -23,6 +69,10 @@ class TrackingRun(StagedModel):
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="tracking_runs")
     recipe = models.CharField(max_length=120, help_text="detector, threshold, stride, tracker")
+    trial = models.ForeignKey(
+        Trial, models.CASCADE, null=True, blank=True, related_name="runs",
+        help_text="none: the dataset's own settings",
+    )  # fmt: skip
     tracks = models.FileField(
         max_length=500, blank=True, help_text="gzipped <clip>.tracks.json"
     )
@@ -47,6 +97,9 @@ class Linking(StagedModel):
 
     video = models.ForeignKey(Video, models.CASCADE, related_name="linkings")
     recipe = models.CharField(max_length=120, help_text="of the tracking runs it links")
+    trial = models.ForeignKey(
+        Trial, models.CASCADE, null=True, blank=True, related_name="linkings"
+    )
     person_count = models.PositiveIntegerField(null=True, editable=False)
 
     objects = StagedQuerySet.as_manager()
@@ -114,6 +167,9 @@ class Bundle(StagedModel):
     recipe = models.CharField(max_length=120)
     folder = models.CharField(max_length=500, blank=True, help_text="in the storage")
     files = models.JSONField(default=dict, blank=True, help_text="{name: {size, sha256}}")
+    left_out = models.JSONField(
+        default=list, blank=True, help_text="[{name, reason}] of videos that are not in it"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = StagedQuerySet.as_manager()

@@ -91,7 +91,7 @@ class ClipRow:
 def clip_rows(clips: list[Clip]) -> list[ClipRow]:
     """Lines for `clips`, which come from `clips_with_state`; three queries."""
     runs: dict[int, TrackingRun] = {}
-    for run in TrackingRun.objects.done().filter(clip__in=clips).order_by("pk"):
+    for run in reversed(TrackingRun.objects.in_use().done().filter(clip__in=clips)):
         runs[run.clip_id] = run
     tasks: dict[int, list[Any]] = {}
     counting = AnnotationTask.objects.filter(clip__in=clips).counting()
@@ -173,9 +173,12 @@ def clip_page(dataset: Dataset, user: User | AnonymousUser, name: str) -> ClipPa
 
 
 def shown_run(clip: Clip) -> TrackingRun | None:
-    """The newest run whose persons are named, else the newest finished one."""
-    runs = clip.tracking_runs.filter(stage="done").annotate(named=Count("persons"))
-    return runs.filter(named__gt=0).order_by("-pk").first() or runs.order_by("-pk").first()
+    """The run that was annotated; else of those in use the first with names, or the first."""
+    task = AnnotationTask.objects.filter(clip=clip).select_related("run").first()
+    if task is not None:
+        return task.run
+    runs = TrackingRun.objects.in_use().filter(clip=clip, stage="done")
+    return runs.annotate(named=Count("persons")).filter(named__gt=0).first() or runs.first()
 
 
 def persons_of(run: TrackingRun | None) -> tuple[list[PersonInClip], str]:

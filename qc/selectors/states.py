@@ -105,13 +105,13 @@ def clips_with_state(
     clips = Clip.objects.of(dataset)
     if user is not None:
         clips = clips.filter(video__dataset__in=Dataset.objects.visible_to(user))
-    runs = TrackingRun.objects.filter(clip=OuterRef("pk"))
+    runs = TrackingRun.objects.in_use().filter(clip=OuterRef("pk"))
     counting = AnnotationTask.objects.filter(clip=OuterRef("pk")).counting()
     tasks = judged(counting)
     pulls = Pull.objects.filter(task__clip=OuterRef("pk"))
     consensus = Consensus.objects.filter(clip=OuterRef("pk"), stage=Stage.DONE)
     return clips.annotate(
-        run_stage=Subquery(runs.order_by("-pk").values("stage")[:1]),
+        run_stage=Subquery(runs.values("stage")[:1]),
         has_run=Exists(runs.filter(stage=Stage.DONE)),
         has_tasks=Exists(counting),
         has_failed_work=Exists(

@@ -90,3 +90,12 @@ def test_a_broken_track_is_stitched_and_others_are_left_alone():
 def test_tracks_that_overlap_in_time_are_never_stitched():
     parts = [walker(1, range(0, 50)), walker(2, range(49, 90))]
     assert len(stitched(parts, fps=FPS, joining=Joining())) == 2
+
+
+def test_names_given_before_are_kept_and_passed_on():
+    there = [walker(1, range(0, CLIP)), walker(2, range(0, CLIP), left=300)]
+    assert link([there, there], [CLIP, CLIP], given=[{1: 7}, {}]) == [
+        {1: 7, 2: 8},
+        {1: 7, 2: 8},
+    ]
+    assert link([there, there], [CLIP, CLIP], given=[{}, {1: 9, 2: 4}])[1] == {1: 9, 2: 4}

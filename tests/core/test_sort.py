@@ -149,3 +149,37 @@ def test_the_bar_for_a_new_person_is_a_parameter():
     parameters = replace(TrackerParameters(), high_score=0.3, confirming_score=0.3)
     assert follow(seen, fps=FPS) == []
     assert len(follow(seen, fps=FPS, parameters=parameters)) == 1
+
+
+def shaken(frames: list[Detections], *, at: int, by: float) -> list[Detections]:
+    """The same pictures after the camera was jerked to the left in frame `at`."""
+    moved = [Detections(one.boxes + [by, 0, by, 0], one.scores) for one in frames]
+    return frames[:at] + moved[at:]
+
+
+CROWD = [(0, 90.0 * n, 0.5, 90) for n in range(6)]
+
+
+def test_a_jerk_of_the_camera_changes_nobodys_name():
+    seen = shaken(scene(90, *CROWD), at=45, by=28)
+    tracks = follow(seen, fps=FPS)
+    assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, 89)] * 6
+    assert all(track.boxes[-1, 0] - track.boxes[0, 0] > 65 for track in tracks)
+
+
+def test_somebody_hidden_while_the_camera_moves_is_found_again():
+    crowd, hidden = scene(90, *CROWD), scene(90, (0, 590, 0.5, 90), hidden=range(40, 52))
+    both = [
+        Detections(np.concatenate([a.boxes, b.boxes]), np.concatenate([a.scores, b.scores]))
+        for a, b in zip(crowd, hidden, strict=True)
+    ]
+    tracks = follow(shaken(both, at=45, by=28), fps=FPS)
+    assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, 89)] * 7
+
+
+def test_people_who_all_walk_on_at_their_own_pace_are_no_camera():
+    walkers = [(0, 120.0 * n, 0.4 * n, 90) for n in range(6)]
+    tracks = follow(scene(90, *walkers), fps=FPS)
+    assert len(tracks) == 6
+    for track, (_, left, speed, _) in zip(tracks, walkers, strict=True):
+        assert track.boxes[:, 0] == pytest.approx(left + speed * np.arange(90), abs=1.5)

@@ -22,7 +22,7 @@ def somebody(number, frames, *, left=10.0, top=20.0):
 def tracked(clip, tracks, **fields):
     """A done run of the dataset's recipe with a tracks file."""
     video = clip.video
-    run = make_run(clip, persons=0, recipe=recipe_of(video.dataset), **fields)
+    run = make_run(clip, persons=0, **({"recipe": recipe_of(video.dataset)} | fields))
     file = TrackFile(clip.name, video.width, video.height, clip.frame_count, tracks)
     name = f"{video.dataset}/tracks/{run.pk}/{clip.name}.tracks.json.gz"
     run.tracks = default_storage.save(name, ContentFile(dump(file)))

@@ -1,6 +1,5 @@
 from dataclasses import asdict
 
-import av
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
@@ -9,9 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets.stages import Stage
 from tests.make import make_clips, make_dataset, make_run, make_video
-from tracking.core.boxes import Detections
+from tests.tracking.watching import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
 from tracking.core.trackfile import load
-from tracking.detectors.door import DetectorError
 from tracking.models import TrackingRun
 from tracking.services.track import (
     frames_to_look_at,
@@ -22,64 +20,6 @@ from tracking.services.track import (
 )
 
 pytestmark = pytest.mark.django_db
-
-FRAMES = 130
-WIDTH, HEIGHT = 160, 90
-
-
-def write_standard_mp4(path, frame_count):
-    """A standard video: a picture's red is its frame number."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=30, options={"x264-params": "scenecut=0"})
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = (
-            WIDTH,
-            HEIGHT,
-            "yuv420p",
-            30,
-        )
-        stream.codec_context.max_b_frames = 0
-        for number in range(frame_count):
-            rgb = np.full((HEIGHT, WIDTH, 3), number, dtype=np.uint8)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-
-
-@pytest.fixture
-def clip(own_files):
-    """The only clip of a video of 4.3 s, with its file."""
-    dataset = make_dataset("shop", detector="onnx", weights="own.onnx")
-    video = make_video(dataset, "walk", width=WIDTH, height=HEIGHT, frame_count=FRAMES)
-    (clip,) = make_clips(video)
-    clip.file = f"shop/clips/{clip.name}.mp4"
-    clip.save()
-    write_standard_mp4(own_files / "media" / clip.file.name, FRAMES)
-    return clip
-
-
-class Watcher:
-    """Sees one person who walks right, and another that leaves the picture at the left."""
-
-    def __init__(self, *, batch_size=4, gives_up=False):
-        self.batch_size, self.gives_up = batch_size, gives_up
-        self.about = {"name": "watcher", "sha256": "00"}
-        self.seen, self.batches = [], []
-
-    def detect(self, frames):
-        if self.gives_up:
-            raise DetectorError("the watcher is asleep: wake it")
-        self.batches.append(len(frames))
-        return [self.look(round(float(frame[..., 0].mean()))) for frame in frames]
-
-    def look(self, number):
-        self.seen.append(number)
-        boxes = [
-            [10 + number * 0.5, 20, 30 + number * 0.5, 70],
-            [30 - number, 10, 50 - number, 60],
-        ]
-        return Detections(np.array(boxes), np.array([0.9, 0.8]))
 
 
 def the_run(clip):
@@ -223,10 +163,10 @@ def test_keyframes_and_both_ends_are_always_looked_at(stride):
 def test_the_recipe_names_what_the_result_depends_on(settings, tmp_path):
     settings.WEIGHTS_DIR = tmp_path
     dataset = make_dataset(detector="onnx", weights="own.onnx", threshold=0.3, frame_stride=5)
-    assert recipe_of(dataset) == "onnx own.onnx t0.3 s5 sort-1"
+    assert recipe_of(dataset) == "onnx own.onnx t0.3 s5 sort-2"
     (tmp_path / "own.onnx").write_bytes(b"weights")
-    assert recipe_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-1"
-    assert recipe_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-1"
+    assert recipe_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-2"
+    assert recipe_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-2"
     assert len(recipe_of(make_dataset(weights="/" + "w" * 400))) <= 120
 
 

@@ -5,7 +5,7 @@ each, carried on at the speed it had, meets the other in the time between. Dista
 heights, times in seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,6 +67,7 @@ def link(
     *,
     fps: float = 30.0,
     joining: Joining | None = None,
+    given: Sequence[Mapping[int, int]] | None = None,
 ) -> list[dict[int, int]]:
     """Name the persons of a video once over all its clips.
 
@@ -75,6 +76,7 @@ def link(
         frame_counts: Length of each clip in frames.
         fps: Frames per second.
         joining: When two tracks are one person; the defaults if None.
+        given: For each clip the names its tracks have already, which they keep.
 
     Returns:
         For each clip `{track_id: person_id}`; person ids count from 1 over the video in the
@@ -87,17 +89,18 @@ def link(
     [{4: 1}, {2: 1}]
     """
     joining = joining or Joining()
+    given = given or [{} for _ in clips]
     named: list[dict[int, int]] = []
-    count = 0
+    count = max((person for names in given for person in names.values()), default=0)
     for index, tracks in enumerate(clips):
-        known: dict[int, int] = {}
+        known = dict(given[index])
         if index:
-            known = {
-                track: named[-1][before]
-                for before, track in _over_the_border(
-                    clips[index - 1], tracks, frame_counts[index - 1], fps, joining
-                )
-            }
+            for before, after in _over_the_border(
+                clips[index - 1], tracks, frame_counts[index - 1], fps, joining
+            ):
+                person = named[-1][before]
+                if after not in known and person not in known.values():
+                    known[after] = person
         for track in sorted(tracks, key=lambda one: (int(one.frames[0]), one.track_id)):
             if track.track_id not in known:
                 count += 1

@@ -5,6 +5,9 @@ whom. What is known only afterwards is used: a track counts from its first detec
 is a keyframe), tracks that stay short and weak are taken back, broken ones are stitched, gaps
 are filled and boxes smoothed.
 
+When the camera moves, everybody seems to move at once: what most people share is taken for the
+camera's movement and added to where everybody is expected, those out of sight as well.
+
 Nothing is kept between calls, and every limit is in seconds, so neither the clip before nor the
 frame rate changes the result.
 """
@@ -19,12 +22,15 @@ from numpy.typing import NDArray
 
 from tracking.core.association import associate
 from tracking.core.boxes import Boxes, Detections, Scores, pairwise_iou, to_centres, to_corners
-from tracking.core.kalman import Beliefs, Motion, begin, predict, update
+from tracking.core.kalman import Array, Beliefs, Motion, begin, predict, update
 from tracking.core.linking import Joining, stitched
 from tracking.core.smoothing import smooth
 from tracking.core.trackfile import Track
 
-VERSION = "sort-1"
+VERSION = "sort-2"
+SWAY_IOU = 0.1  # of a detection with the box expected, to be taken as the same person's
+SWAY_ROUNDS = 2
+TINY = 1e-9
 
 
 class _Sighting(NamedTuple):
@@ -44,6 +50,9 @@ class TrackerParameters:
     low_score: float = 0.1  # from here on it may continue one that nothing better continues
     least_iou: float = 0.3  # of a detection with the box expected
     least_low_iou: float = 0.5  # the same for detections of low score
+    score_weight: float = 0.65  # how much of a detection's gain depends on its score
+    sway_people: int = 4  # so many people must move alike to be thought to stand still ...
+    sway_certainty: float = 1.5  # ... and by so many times what chance would give
     memory: float = 0.8  # how long somebody unseen is waited for
     duplicate_iou: float = 0.7  # a detection over a followed person begins no second track
     shortest: float = 0.2  # tracks must last longer
@@ -94,6 +103,13 @@ def _is_somebody(track: Track, fps: float, pace: float, parameters: TrackerParam
     return lasted >= parameters.shortest and high.mean() >= parameters.confirming_score
 
 
+def _shared(off: Array, certainty: float) -> Array:
+    """The median of `off`, shape `(n, 2)`; 0 on an axis where chance may have made it."""
+    middle = np.median(off, axis=0)
+    chance = np.median(np.abs(off - middle), axis=0) / np.sqrt(len(off))
+    return np.where(np.abs(middle) > certainty * chance, middle, 0.0)
+
+
 class _Follower:
     """The pass forward in time: all tracks of one clip as rows of arrays."""
 
@@ -115,7 +131,8 @@ class _Follower:
         self._frame = frame
         high = found.scores >= parameters.high_score
         low = (found.scores >= parameters.low_score) & ~high
-        iou = pairwise_iou(expected, found.boxes)
+        iou = self._steadied(pairwise_iou(expected, found.boxes), found.boxes, active, high)
+        gain = iou * (1 - parameters.score_weight * (1 - found.scores))
         owner = np.full(len(found.boxes), -1, dtype=np.int64)
         free = np.ones(len(expected), dtype=bool)
         for tracks, kind, least in (
@@ -125,7 +142,8 @@ class _Follower:
         ):
             rows = np.flatnonzero(tracks & free)
             columns = np.flatnonzero(kind & (owner < 0))
-            pairs = associate(iou[np.ix_(rows, columns)], least=least)
+            part = np.ix_(rows, columns)
+            pairs = associate(np.where(iou[part] >= least, gain[part], 0.0), least=TINY)
             owner[columns[pairs.columns]] = rows[pairs.rows]
             free[rows[pairs.rows]] = False
         self._continue(frame, found, owner)
@@ -154,6 +172,33 @@ class _Follower:
             noise = self._parameters.motion.acceleration(self._beliefs.place[:, 3])
             self._beliefs = predict(self._beliefs, (frame - self._frame) / self._fps, noise)
         return to_corners(self._beliefs.place)
+
+    def _steadied(
+        self,
+        iou: Array,
+        boxes: Boxes,
+        active: NDArray[np.bool_],
+        high: NDArray[np.bool_],
+    ) -> Array:
+        """`iou` after a movement that most people share is added to where all are expected."""
+        rows, columns = np.flatnonzero(active), np.flatnonzero(high)
+        enough = self._parameters.sway_people
+        for _ in range(SWAY_ROUNDS):
+            if min(len(rows), len(columns)) < enough:
+                return iou
+            near = iou[np.ix_(rows, columns)]
+            best = near.argmax(axis=1)
+            meets = near[np.arange(len(rows)), best] >= SWAY_IOU
+            if meets.sum() < enough:
+                return iou
+            there = to_centres(boxes[columns[best[meets]]])[:, :2]
+            off = there - self._beliefs.place[rows[meets], :2]
+            shift = _shared(off, self._parameters.sway_certainty)
+            if not shift.any():
+                return iou
+            self._beliefs.place[:, :2] += shift
+            iou = pairwise_iou(to_corners(self._beliefs.place), boxes)
+        return iou
 
     def _continue(self, frame: int, found: Detections, owner: NDArray[np.int64]) -> None:
         columns = np.flatnonzero(owner >= 0)

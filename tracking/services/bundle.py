@@ -33,7 +33,7 @@ from tracking.core.legacy import LegacyBox, dump_boxes, dump_dense
 from tracking.core.proposals import boxes_at
 from tracking.core.trackfile import TrackFile, TrackFileError
 from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
-from tracking.services.track import recipe_of
+from tracking.services.track import chosen_settings, recipe_of
 
 MANIFEST = "manifest.json"
 TRACKS = "tracking_jsons.zip"
@@ -74,7 +74,7 @@ def order_bundle(dataset: Dataset) -> Bundle:
             f"no video of {dataset} is tracked to its end yet: wait, or run manage.py "
             "run_pipeline --once"
         )
-    current = recipe_of(dataset)
+    current = recipe_of(chosen_settings(dataset))
     recipe = current if linkings.filter(recipe=current).exists() else newest.recipe
     bundle = dataset.bundles.filter(recipe=recipe).order_by("-pk").first()
     since = linkings.filter(recipe=recipe).aggregate(last=Max("finished_at"))["last"]

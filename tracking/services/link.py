@@ -1,19 +1,21 @@
 """Stage 5: persons are named once over all clips of a video, and proposed at its keyframes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, Max, OuterRef, Q, QuerySet, Value
 
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Video
 from datasets.stages import Stage
+from tracking.core.comparing import same_persons
 from tracking.core.linking import link
 from tracking.core.proposals import boxes_at
 from tracking.core.trackfile import TrackFile, TrackFileError, load
 from tracking.models import Linking, Person, Proposal, TrackingRun
-from tracking.services.track import current_recipe
+from tracking.services.track import chosen_ways, recipes_by, trial_ways
 
 ROWS_AT_ONCE = 1000
 
@@ -25,31 +27,46 @@ class LinkingError(RuntimeError):
 def plan_linkings() -> int:
     """Order the linking of each video whose clips are all tracked; return how many.
 
-    All clips must be done, each with a done run of the dataset's current recipe.
+    All clips must be done, each with a done run of its dataset's way, or of a trial.
     """
+    chosen = chosen_ways()
+    trial_of = {way.dataset: way.trial for way in chosen}
+    ready = _ready(recipes_by("dataset", chosen))
+    new = [
+        Linking(video_id=video, recipe=recipe, trial_id=trial_of[dataset])
+        for video, recipe, dataset in ready.values_list("pk", "recipe", "dataset")
+    ]
+    for way in trial_ways():
+        ready = _ready(Value(way.recipe)).filter(dataset=way.dataset)
+        new += [
+            Linking(video_id=video, recipe=way.recipe, trial_id=way.trial)
+            for video in ready.values_list("pk", flat=True)
+        ]
+    Linking.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
+
+
+def _ready(recipe: Case | Value) -> QuerySet[Any]:
+    """Videos tracked to their end with `recipe`, and not linked with it."""
     tracked = TrackingRun.objects.done().filter(clip=OuterRef("pk"))
     clips = Clip.objects.filter(video=OuterRef("pk"))
     is_tracked = Exists(tracked.filter(recipe=OuterRef(OuterRef("recipe"))))
     untracked = clips.exclude(Q(stage=Stage.DONE) & is_tracked)
-    ready = (
+    linkings = Linking.objects.filter(video=OuterRef("pk"), recipe=OuterRef("recipe"))
+    return (
         Video.objects.done()
-        .annotate(recipe=current_recipe("dataset"))
+        .annotate(recipe=recipe)
         .filter(Exists(clips))
         .exclude(Exists(untracked))
-        .exclude(
-            Exists(Linking.objects.filter(video=OuterRef("pk"), recipe=OuterRef("recipe")))
-        )
-        .values_list("pk", "recipe")
+        .exclude(Exists(linkings))
     )
-    new = [Linking(video_id=video, recipe=recipe) for video, recipe in ready]
-    Linking.objects.bulk_create(new, ignore_conflicts=True)
-    return len(new)
 
 
 def link_video(linking_id: int) -> Linking | None:
     """Name the persons of one video and write its proposals; None if it is not ours to do.
 
-    Done again it writes the same rows in place of the old ones.
+    Names once given stay, for clips may be annotated with them: done again it changes nothing,
+    and who was named by an earlier tracking of the video keeps that number in a later one.
     """
     linking = Linking.objects.claim(linking_id)
     if linking is None:
@@ -57,28 +74,70 @@ def link_video(linking_id: int) -> Linking | None:
     with linking.working(LinkingError):
         runs = _runs_of(linking)
         files = [_tracks_of(run) for run in runs]
-        named = link(
-            [file.tracks for file in files],
-            [file.frame_count for file in files],
-            fps=FRAME_RATE,
-        )
-        persons = [
-            Person(run=run, track_id=track_id, person_id=person_id)
-            for run, names in zip(runs, named, strict=True)
-            for track_id, person_id in names.items()
-        ]
-        proposals = [
-            row
-            for run, file, names in zip(runs, files, named, strict=True)
-            for row in _proposals(run, file, names)
-        ]
+        named = _named(linking, runs, files)
+        fresh = [run.pk for run in runs if not run.persons.exists()]
+        persons: list[Person] = []
+        proposals: list[Proposal] = []
+        for run, file, names in zip(runs, files, named, strict=True):
+            if run.pk in fresh:
+                persons += [
+                    Person(run=run, track_id=track_id, person_id=person_id)
+                    for track_id, person_id in names.items()
+                ]
+                proposals += _proposals(run, file, names)
         with transaction.atomic():
-            Person.objects.filter(run__in=runs).delete()
-            Proposal.objects.filter(run__in=runs).delete()
+            Proposal.objects.filter(run__in=fresh).delete()
             Person.objects.bulk_create(persons, batch_size=ROWS_AT_ONCE)
             Proposal.objects.bulk_create(proposals, batch_size=ROWS_AT_ONCE)
-            linking.finish(person_count=len({person.person_id for person in persons}))
+            linking.finish(
+                person_count=len({person for names in named for person in names.values()})
+            )
     return linking
+
+
+def _named(
+    linking: Linking, runs: list[TrackingRun], files: list[TrackFile]
+) -> list[dict[int, int]]:
+    """The person of each track, clip by clip."""
+    tracks, lengths = [file.tracks for file in files], [file.frame_count for file in files]
+    given = [_names_of(run) for run in runs]
+    earlier = None if any(given) else _earlier_runs(linking, runs)
+    named = link(tracks, lengths, fps=FRAME_RATE, given=given)
+    if earlier is None:
+        return named
+    others = [(_tracks_of(run).tracks, _names_of(run)) for run in earlier]
+    same = same_persons(list(zip(tracks, named, strict=True)), others)
+    highest = Person.objects.filter(run__clip__video=linking.video).aggregate(
+        last=Max("person_id")
+    )["last"]
+    new = sorted({person for names in named for person in names.values()} - same.keys())
+    numbers = same | {person: number for number, person in enumerate(new, (highest or 0) + 1)}
+    return [{track: numbers[person] for track, person in names.items()} for names in named]
+
+
+def _names_of(run: TrackingRun) -> dict[int, int]:
+    return dict(run.persons.values_list("track_id", "person_id"))
+
+
+def _earlier_runs(linking: Linking, runs: list[TrackingRun]) -> list[TrackingRun] | None:
+    """The runs of these clips that named the video's persons first; None if there are none."""
+    first = (
+        Linking.objects.done()
+        .filter(video=linking.video)
+        .exclude(pk=linking.pk)
+        .order_by("finished_at", "pk")
+        .first()
+    )
+    if first is None:
+        return None
+    found = {
+        run.clip_id: run
+        for run in TrackingRun.objects.done().filter(
+            clip__in=[run.clip_id for run in runs], recipe=first.recipe
+        )
+    }
+    earlier = [found[run.clip_id] for run in runs if run.clip_id in found]
+    return earlier if len(earlier) == len(runs) else None
 
 
 def _runs_of(linking: Linking) -> list[TrackingRun]:

@@ -1,18 +1,20 @@
 """Stage 4: every clip gets a tracking run; a run turns its clip into tracks of people."""
 
 import re
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Case, CharField, Exists, F, OuterRef, Value, When
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, Value, When
 
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.media import MediaError, read_frames
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage
+from datasets.stages import ClaimLostError, Stage
 from tracking.core.boxes import Detections
 from tracking.core.proposals import inside
 from tracking.core.sort import VERSION, TrackerParameters, follow
@@ -25,9 +27,11 @@ from tracking.detectors.door import (
     open_detector,
     weights_path,
 )
-from tracking.models import TrackingRun
+from tracking.models import TrackingRun, Trial
 
 RECIPE_LENGTH = 120
+CONFIRMING = 4 / 3
+SECONDS_BETWEEN_CHECKS = 1.0
 HASH = re.compile(r"#[0-9a-f]{8}\b")
 
 
@@ -35,15 +39,26 @@ class TrackingError(RuntimeError):
     """The clip cannot be tracked as it is; the message says why."""
 
 
-def recipe_of(dataset: Dataset) -> str:
-    """The way the clips of `dataset` are tracked, in one short line; equal means same result.
+Settings = Dataset | Trial
 
-    Detector, name and first hash digits of weights of one's own, threshold, stride, tracker.
+
+def chosen_settings(dataset: Dataset) -> Settings:
+    """The way the clips of `dataset` are tracked: the chosen trial, or its own settings."""
+    return dataset.trials.filter(is_chosen=True).first() or dataset
+
+
+def recipe_of(settings: Settings) -> str:
+    """The way clips are tracked, in one short line; equal means same result.
+
+    Detector, name and first hash digits of weights of one's own, threshold, stride, tracker,
+    and what differs from the tracker's defaults.
     """
-    parts = [dataset.detector]
-    if path := weights_path(dataset.weights):
+    parts = [settings.detector]
+    if path := weights_path(settings.weights):
         parts.append(path.name[-40:] + _short_hash(path))
-    parts += [f"t{dataset.threshold:g}", f"s{dataset.frame_stride}", VERSION]
+    parts += [f"t{settings.threshold:g}", f"s{settings.frame_stride}", VERSION]
+    if isinstance(settings, Trial):
+        parts += [f"{name}={value:g}" for name, value in sorted(settings.tracker.items())]
     return " ".join(parts)[:RECIPE_LENGTH]
 
 
@@ -54,35 +69,83 @@ def _short_hash(path: Path) -> str:
         return ""
 
 
-def current_recipe(dataset: str) -> Case:
-    """An expression: the recipe of the dataset at the lookup `dataset`, as it is set now."""
-    whens = [
-        When(**{dataset: row.pk}, then=Value(recipe_of(row))) for row in Dataset.objects.all()
+class Way(NamedTuple):
+    """How the clips of one dataset are tracked."""
+
+    dataset: int
+    trial: int | None
+    recipe: str
+
+
+def chosen_ways() -> list[Way]:
+    """The way of every dataset."""
+    trials = {one.dataset_id: one for one in Trial.objects.filter(is_chosen=True)}
+    return [
+        _way(dataset.pk, trials.get(dataset.pk, dataset)) for dataset in Dataset.objects.all()
     ]
+
+
+def trial_ways() -> list[Way]:
+    """The trials that run beside the chosen ways, oldest first."""
+    return [
+        _way(trial.dataset_id, trial)
+        for trial in Trial.objects.filter(is_chosen=False).order_by("pk")
+    ]
+
+
+def _way(dataset: int, settings: Settings) -> Way:
+    trial = settings.pk if isinstance(settings, Trial) else None
+    return Way(dataset, trial, recipe_of(settings))
+
+
+def recipes_by(dataset: str, ways: Iterable[Way]) -> Case:
+    """An expression: the recipe in `ways` of the dataset at the lookup `dataset`."""
+    whens = [When(**{dataset: way.dataset}, then=Value(way.recipe)) for way in ways]
     return Case(*whens, default=Value(""), output_field=CharField())
 
 
 def plan_runs() -> int:
-    """Give every clip that lacks a run of its dataset's recipe a waiting one; return how many.
+    """Give every clip that lacks a run of its dataset's way a waiting one; return how many.
 
-    Clips that came tracked in a bundle need none. Runs that wait for a recipe that was changed
-    meanwhile are taken back.
+    Clips that came tracked in a bundle need none. Each trial gets a run for every clip, too.
+    Runs that wait for a recipe that was changed meanwhile are taken back.
     """
-    waiting = TrackingRun.objects.filter(stage=Stage.WAITING)
-    waiting.annotate(current=current_recipe("clip__video__dataset")).exclude(
-        recipe=F("current")
-    ).delete()
+    chosen, trials = chosen_ways(), trial_ways()
+    _take_back(chosen, trials)
     runs = TrackingRun.objects.filter(clip=OuterRef("pk"))
+    brought_in = Exists(runs.done().filter(made_by__has_key="bundle", trial=None))
+    trial_of = {way.dataset: way.trial for way in chosen}
+    clips = Clip.objects.done()
     missing = (
-        Clip.objects.done()
-        .annotate(recipe=current_recipe("video__dataset"))
+        clips.annotate(recipe=recipes_by("video__dataset", chosen))
         .exclude(Exists(runs.filter(recipe=OuterRef("recipe"))))
-        .exclude(Exists(runs.done().filter(made_by__has_key="bundle")))
-        .values_list("pk", "recipe")
+        .exclude(brought_in & Q(video__dataset__in=[w.dataset for w in chosen if not w.trial]))
+        .values_list("pk", "recipe", "video__dataset")
     )
-    new = [TrackingRun(clip_id=clip, recipe=recipe) for clip, recipe in missing]
+    new = [
+        TrackingRun(clip_id=clip, recipe=recipe, trial_id=trial_of[dataset])
+        for clip, recipe, dataset in missing
+    ]
+    for way in trials:
+        untried = clips.filter(video__dataset=way.dataset).exclude(
+            Exists(runs.filter(recipe=way.recipe))
+        )
+        new += [
+            TrackingRun(clip_id=clip, recipe=way.recipe, trial_id=way.trial)
+            for clip in untried.values_list("pk", flat=True)
+        ]
     TrackingRun.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
+
+
+def _take_back(chosen: list[Way], trials: list[Way]) -> None:
+    """Delete the runs that wait for a recipe nobody wants any more."""
+    waiting = TrackingRun.objects.filter(stage=Stage.WAITING)
+    waiting.annotate(current=recipes_by("clip__video__dataset", chosen)).exclude(
+        recipe=F("current")
+    ).exclude(trial__in=[way.trial for way in trials]).delete()
+    for way in trials:
+        waiting.filter(trial=way.trial).exclude(recipe=way.recipe).delete()
 
 
 def track_clip(
@@ -99,23 +162,23 @@ def track_clip(
         return None
     with run.working(DetectorError, MediaError, TrackingError):
         clip = run.clip
-        dataset = clip.video.dataset
-        if _without_hash(recipe_of(dataset)) != _without_hash(run.recipe):
+        wanted = run.trial or clip.video.dataset
+        if _without_hash(recipe_of(wanted)) != _without_hash(run.recipe):
             raise TrackingError(
-                f"The settings of {dataset} were changed after this run was ordered; a new one "
+                f"The settings of {wanted} were changed after this run was ordered; a new one "
                 "is ordered with them by itself."
             )
-        parameters = parameters_of(dataset)
+        parameters = parameters_of(wanted)
         detector = detector or open_detector(
-            dataset.detector, weights=dataset.weights, threshold=parameters.low_score
+            wanted.detector, weights=wanted.weights, threshold=parameters.low_score
         )
-        detections = _detections(run, detector)
+        detections = _detections(run, detector, stride=wanted.frame_stride)
         tracks = inside(
             follow(detections, fps=FRAME_RATE, parameters=parameters), **_picture_of(clip)
         )
         made_by = {
             "detector": dict(detector.about),
-            "frame_stride": dataset.frame_stride,
+            "frame_stride": wanted.frame_stride,
             "tracker": {"version": VERSION} | asdict(parameters),
         }
         run.finish(
@@ -131,16 +194,20 @@ def track_clip(
     return run
 
 
-def parameters_of(dataset: Dataset) -> TrackerParameters:
-    """The tracker's beliefs with the dataset's threshold as the bar of a new person."""
-    defaults = TrackerParameters()
-    confirming = dataset.threshold * defaults.confirming_score / defaults.high_score
-    return replace(
-        defaults,
-        high_score=dataset.threshold,
-        low_score=min(defaults.low_score, dataset.threshold),
-        confirming_score=min(confirming, (dataset.threshold + 1) / 2),
-    )
+def parameters_of(settings: Settings) -> TrackerParameters:
+    """The tracker's beliefs with the threshold of `settings` as the bar of a new person.
+
+    A person's mean score must be `CONFIRMING` times the threshold. That is kinder than the
+    tracker's own bar, which was tuned on a detector that sees much that is nobody.
+    """
+    defaults, threshold = TrackerParameters(), settings.threshold
+    changed = settings.tracker if isinstance(settings, Trial) else {}
+    chosen = {
+        "high_score": threshold,
+        "low_score": min(defaults.low_score, threshold),
+        "confirming_score": min(CONFIRMING * threshold, (threshold + 1) / 2),
+    }
+    return replace(defaults, **(chosen | changed))
 
 
 def frames_to_look_at(frame_count: int, stride: int) -> list[int]:
@@ -168,10 +235,15 @@ def _picture_of(clip: Clip) -> dict[str, int]:
     return {"width": clip.video.width, "height": clip.video.height}
 
 
-def _detections(run: TrackingRun, detector: Detector | BroughtAlong) -> list[Detections | None]:
-    """What `detector` sees in each frame of the run's clip; None for frames not looked at."""
+def _detections(
+    run: TrackingRun, detector: Detector | BroughtAlong, *, stride: int
+) -> list[Detections | None]:
+    """What `detector` sees in each frame of the run's clip; None for frames not looked at.
+
+    Raises ClaimLostError soon after the run was cancelled or taken over.
+    """
     clip = run.clip
-    looks = frames_to_look_at(clip.frame_count, clip.video.dataset.frame_stride)
+    looks = frames_to_look_at(clip.frame_count, stride)
     seen: list[Detections | None] = [None] * clip.frame_count
     if isinstance(detector, BroughtAlong):
         brought = detector.of_clip(
@@ -185,17 +257,35 @@ def _detections(run: TrackingRun, detector: Detector | BroughtAlong) -> list[Det
         return seen
     with local_path(str(clip.file)) as path:
         wanted = set(looks)
+        checks = _every(SECONDS_BETWEEN_CHECKS)
         pictures = ((n, rgb) for n, rgb in read_frames(path) if n in wanted)
         while batch := list(islice(pictures, detector.batch_size)):
             found = detector.detect([rgb for _, rgb in batch])
             for (frame, _), one in zip(batch, found, strict=True):
                 seen[frame] = one
             run.report((batch[-1][0] + 1) / clip.frame_count)
+            if next(checks):
+                _check_ours(run)
     if any(seen[frame] is None for frame in looks):
         raise TrackingError(
             f"The file of {clip} has fewer than its {clip.frame_count} frames: cut it again."
         )
     return seen
+
+
+def _every(seconds: float) -> Iterator[bool]:
+    """Endless; True when at least `seconds` have gone by since the last True."""
+    last = time.monotonic()
+    while True:
+        is_due = time.monotonic() - last >= seconds
+        last = time.monotonic() if is_due else last
+        yield is_due
+
+
+def _check_ours(run: TrackingRun) -> None:
+    mine = TrackingRun.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempts=run.attempts)
+    if not mine.exists():
+        raise ClaimLostError(f"{run} was cancelled, or is in other hands")
 
 
 def _keep_tracks(run: TrackingRun, tracks: list[Track], made_by: dict[str, Any]) -> str:

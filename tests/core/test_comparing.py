@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from tracking.core.comparing import Difference, difference, same_persons
+from tracking.core.trackfile import Track
+
+
+def standing(number: int, left: float, frames: range = range(0, 60)) -> Track:
+    boxes = np.tile([[left, 50.0, left + 40, 150.0]], (len(frames), 1))
+    return Track(number, np.array(frames), boxes, np.full(len(frames), 0.9))
+
+
+def test_persons_of_two_trackings_are_matched_by_the_boxes_they_share():
+    ours = ([standing(1, 300), standing(2, 0)], {1: 1, 2: 2})
+    theirs = ([standing(5, 2), standing(6, 301)], {5: 7, 6: 8})
+    assert same_persons([ours], [theirs]) == {1: 8, 2: 7}
+
+
+def test_a_person_that_one_tracking_broke_in_two_is_the_longer_half():
+    ours = ([standing(1, 0)], {1: 1})
+    halves = [standing(1, 0, range(0, 45)), standing(2, 0, range(45, 60))]
+    assert same_persons([ours], [(halves, {1: 3, 2: 4})]) == {1: 3}
+
+
+def test_boxes_are_summed_over_the_clips_of_a_video():
+    ours = [([standing(1, 0, range(0, 16))], {1: 1}), ([standing(9, 0)], {9: 1})]
+    theirs = [([standing(1, 0, range(0, 16))], {1: 4}), ([standing(1, 0)], {1: 5})]
+    assert same_persons(ours, theirs) == {1: 5}
+
+
+def test_who_is_seen_by_one_alone_or_has_no_name_has_no_match():
+    ours = ([standing(1, 0), standing(2, 500)], {1: 1, 2: 2})
+    assert same_persons([ours], [([standing(1, 0)], {})]) == {}
+    assert same_persons([ours], [([standing(1, 0)], {1: 6})]) == {1: 6}
+    assert same_persons([], []) == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param([standing(1, 0)], [standing(1, 5)], Difference(2, 0, 0), id="the same"),
+        pytest.param([standing(1, 0)], [standing(1, 90)], Difference(0, 2, 2), id="apart"),
+        pytest.param([], [standing(1, 0)], Difference(0, 0, 2), id="one saw nobody"),
+        pytest.param([], [], Difference(0, 0, 0), id="nobody"),
+    ],
+)
+def test_what_two_trackings_of_a_clip_share(first, second, expected):
+    assert difference(first, second, step=30) == expected

@@ -1,0 +1,53 @@
+"""A short standard video, and a detector that knows it."""
+
+import av
+import numpy as np
+
+from tracking.core.boxes import Detections
+from tracking.detectors.door import DetectorError
+
+FRAMES = 130
+WIDTH, HEIGHT = 160, 90
+
+
+def write_standard_mp4(path, frame_count):
+    """A standard video: a picture's red is its frame number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=30, options={"x264-params": "scenecut=0"})
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = (
+            WIDTH,
+            HEIGHT,
+            "yuv420p",
+            30,
+        )
+        stream.codec_context.max_b_frames = 0
+        for number in range(frame_count):
+            rgb = np.full((HEIGHT, WIDTH, 3), number, dtype=np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+class Watcher:
+    """Sees one person who walks right, and another that leaves the picture at the left."""
+
+    def __init__(self, *, batch_size=4, gives_up=False):
+        self.batch_size, self.gives_up = batch_size, gives_up
+        self.about = {"name": "watcher", "sha256": "00"}
+        self.seen, self.batches = [], []
+
+    def detect(self, frames):
+        if self.gives_up:
+            raise DetectorError("the watcher is asleep: wake it")
+        self.batches.append(len(frames))
+        return [self.look(round(float(frame[..., 0].mean()))) for frame in frames]
+
+    def look(self, number):
+        self.seen.append(number)
+        boxes = [
+            [10 + number * 0.5, 20, 30 + number * 0.5, 70],
+            [30 - number, 10, 50 - number, 60],
+        ]
+        return Detections(np.array(boxes), np.array([0.9, 0.8]))
