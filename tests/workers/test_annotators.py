@@ -133,6 +133,23 @@ def test_nobody_keeps_a_second_box_on_one_person():
     assert [track.shapes[0].attributes["person_id"] for track in tracks] == ["11", "12"]
 
 
+def test_a_second_box_is_switched_off_while_the_person_has_a_better_one():
+    def passing(second):
+        return truth(7)[0].box if second == 7 else SECOND_BOX
+
+    document = load(package(third=None))
+    attributes = attributes_from({}, 13, GROUPS)
+    third = XmlTrack(
+        tuple(
+            Shape(second * FPS, pixels(passing(second)), False, True, attributes)
+            for second in (6, 7, 8)
+        )
+    )
+    alone = document.tracks[1]  # of person 2; nobody follows person 1
+    left = fill(xml=dump(replace(document, tracks=(alone, third)))).tracks
+    assert [one.second for one in boxes_at(left[1], range(9), annotation_fps=FPS)] == [7]
+
+
 def test_a_false_box_that_stays_is_taken_for_somebody_who_stands():
     assert {one["movement"] for one in answers_of(fill().tracks[2]).values()} == {"stand"}
 

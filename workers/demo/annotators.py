@@ -137,11 +137,19 @@ class _Work:
             else [truth(second) for second in self._seconds]
         )
         seen = self._seen(found, people)
-        kept = self._kept(found, seen, people, is_known=truth is not None)
+        doubled = [
+            {s for s in boxes.keys() - at.keys() if _is_on_somebody(boxes[s], people[s])}
+            for boxes, at in zip(found, seen, strict=True)
+        ]
+        kept = [
+            n
+            for n in self._kept(found, seen, is_known=truth is not None)
+            if doubled[n] != found[n].keys()
+        ]
         unset = self._left_unset(kept)
         tracks = [
             self._answered(
-                self._document.tracks[n], found[n], seen[n],
+                self._document.tracks[n], found[n], seen[n], doubled[n],
                 [group for m, group in unset if m == n],
             )
             for n in kept
@@ -178,22 +186,15 @@ class _Work:
         self,
         found: list[dict[int, Box]],
         seen: list[dict[int, TruthBox]],
-        people: list[list[TruthBox]],
         *,
         is_known: bool,
     ) -> list[int]:
-        """The tracks that stay: nobody keeps a second box on somebody who has one already.
-
-        Without truth, only the shortest of several tracks is doubted.
-        """
+        """The tracks that stay: without truth, only the shortest of several is doubted."""
         numbers = list(range(len(found)))
-        if is_known:
-            wrong = [n for n in numbers if len(seen[n]) < NOTICED * len(found[n])]
-            if not self._persona.removes_false:
-                wrong = [n for n in wrong if _is_on_people(found[n], people)]
-            return [n for n in numbers if n not in wrong]
         if not self._persona.removes_false:
             return numbers
+        if is_known:
+            return [n for n in numbers if len(seen[n]) >= NOTICED * len(found[n])]
         weakest = min(numbers, key=lambda n: len(found[n]), default=None)
         return numbers if len(numbers) < 2 else [n for n in numbers if n != weakest]
 
@@ -210,9 +211,10 @@ class _Work:
         track: XmlTrack,
         boxes: dict[int, Box],
         seen: dict[int, TruthBox],
+        doubled: set[int],
         unset: list[str],
     ) -> XmlTrack:
-        """`track` with answers, and with boxes drawn anew where they are bad."""
+        """`track` with answers, its bad boxes drawn anew, and switched off where `doubled`."""
         person_id = track.shapes[0].attributes.get(PERSON_ID, "") if track.shapes else ""
         answers = self._answers(boxes, seen)
         attributes = {
@@ -229,6 +231,11 @@ class _Work:
         }
         before: dict[str, str] = {}
         for second, box in boxes.items():
+            if second in doubled:
+                frame = second * self._fps
+                stored[frame] = Shape(frame, self._pixels(box), True, True, attributes[second])
+                before = {}
+                continue
             drawn = self._corrected(box, seen.get(second))
             if drawn is not None or attributes[second] != before:
                 frame = second * self._fps
@@ -326,14 +333,8 @@ class _Work:
         return XmlTrack(tuple(shapes))
 
 
-def _is_on_people(boxes: Mapping[int, Box], people: list[list[TruthBox]]) -> bool:
-    """Whether the boxes of a track lie on persons, be they boxed by another track or not."""
-    on_one = [
-        second
-        for second, box in boxes.items()
-        if match_boxes([box], [one.box for one in people[second]], threshold=SAME_PERSON).pairs
-    ]
-    return len(on_one) >= NOTICED * len(boxes)
+def _is_on_somebody(box: Box, people: list[TruthBox]) -> bool:
+    return bool(match_boxes([box], [one.box for one in people], threshold=SAME_PERSON).pairs)
 
 
 def _box(sides: Iterable[float]) -> Box:

@@ -4,6 +4,7 @@ import csv
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ class Comparison:
         precision: Share of the released boxes that show a true person.
         mean_iou: Over the boxes that do.
         doubled: True persons with two boxes at one keyframe.
-        main_identity: Share of a person's boxes that carry that person's commonest id.
+        main_identity: Share of the boxes of a person, from coming into the picture until
+            leaving it, that carry their commonest id.
         label_f1: Of (person, action) pairs on matched boxes.
     """
 
@@ -75,11 +77,10 @@ def compare(
     action_ids: Mapping[str, int],
 ) -> Comparison:
     """Hold the persons of a release against the truth, keyframe by keyframe."""
-    tally = _Tally(action_ids)
+    tally = _Tally(action_ids, cache(truth_at))
     for (video_id, stamp), persons in sorted(released.items()):
         clip = clips[video_id]
-        frame = _standard_frame(clip, stamp)
-        tally.add(clip, persons, truth_at(clip.video.original_name, frame))
+        tally.add(clip.video.original_name, _standard_frame(clip, stamp), persons)
     return tally.comparison(len(released))
 
 
@@ -91,14 +92,16 @@ def _standard_frame(clip: Clip, stamp: int) -> int:
 
 
 class _Tally:
-    def __init__(self, action_ids: Mapping[str, int]) -> None:
+    def __init__(self, action_ids: Mapping[str, int], truth_at: TruthAt) -> None:
         self.action_ids = action_ids
+        self.truth_at = truth_at
         self.persons = self.found = self.boxes = self.true_boxes = self.doubled = 0
         self.ious: list[float] = []
-        self.ids: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+        self.ids: dict[tuple[str, int, int], Counter[int]] = defaultdict(Counter)
         self.labels: Counter[str] = Counter()
 
-    def add(self, clip: Clip, persons: list[ReleasedPerson], truth: list[TruthBox]) -> None:
+    def add(self, video: str, frame: int, persons: list[ReleasedPerson]) -> None:
+        truth = self.truth_at(video, frame)
         ours, theirs = _boxes(one.box for one in persons), _boxes(one.box for one in truth)
         iou = pairwise_iou(ours, theirs)
         pairs = match_boxes(ours, theirs, threshold=0.5).pairs
@@ -110,10 +113,19 @@ class _Tally:
         self.true_boxes += len(pairs)
         for i, j in pairs:
             self.ious.append(float(iou[i, j]))
-            self.ids[clip.video_id, truth[j].person_id][persons[i].person_id] += 1
+            visit = (video, truth[j].person_id, self._came_in(video, frame, truth[j].person_id))
+            self.ids[visit][persons[i].person_id] += 1
             self._count_labels(persons[i], truth[j])
         unmatched = set(range(len(persons))) - {i for i, _ in pairs}
         self.doubled += sum(any(iou[i, j] >= 0.5 for j in matched) for i in unmatched)
+
+    def _came_in(self, video: str, frame: int, person_id: int) -> int:
+        """The frame since which the person is in the picture, hidden or not; by the second."""
+        while frame >= FRAME_RATE and any(
+            one.person_id == person_id for one in self.truth_at(video, frame - FRAME_RATE)
+        ):
+            frame -= FRAME_RATE
+        return frame
 
     def _count_labels(self, person: ReleasedPerson, truth: TruthBox) -> None:
         true = {self.action_ids[name] for name in truth.actions}
