@@ -20,7 +20,7 @@ from qc.forms import AdjudicationForm, VerdictForm
 from qc.models import AgreementReport, Consensus, Release, Review, Score
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows, scene
-from qc.selectors.gold import gold_page
+from qc.selectors.gold import flagged_count, gold_page
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.releases import is_moving, release_rows
 from qc.selectors.review import open_keys, pending, pending_rows, questions
@@ -44,6 +44,7 @@ def _dataset_or_404(request: HttpRequest, name: str, **conditions: Any) -> Datas
 def overview(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
     context = {"dataset": dataset, "overview": overview_of(dataset)}
+    context["flagged"] = flagged_count(dataset)
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
 

@@ -133,6 +133,7 @@ def take_back(annotator: Annotator) -> int:
         unanswered = annotator.tasks.filter(withdrawn_at=None).exclude(
             Exists(Pull.objects.filter(task=OuterRef("pk")))
         )
+        unanswered.filter(purpose=KEY).update(purpose=WORK)
         return unanswered.update(withdrawn_at=timezone.now())
 
 

@@ -239,6 +239,15 @@ def test_taking_back_twice_takes_nothing_more(dataset):
     assert (take_back(ann), take_back(ann)) == (3, 0)
 
 
+def test_a_clip_whose_expert_leaves_is_no_longer_to_become_gold(dataset):
+    ready(dataset, clips=1)
+    order_keys(dataset, annotator="expert", count=1)
+    take_back(Annotator.objects.get())
+    assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
+    answer(annotator__name="ann")
+    mark_gold(AnnotationTask.objects.get(annotator__name="ann"))
+
+
 def test_answers_that_come_after_all_count(dataset):
     (run, *_) = ready(dataset)
     task = make_task(run, make_annotator(dataset, "ann"), withdrawn_at=timezone.now())

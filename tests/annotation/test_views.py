@@ -79,6 +79,9 @@ def test_clips_are_given_out(client, admin, clips):
         pytest.param({"overlap": "120"}, "less than or equal to 100", id="overlap"),
         pytest.param({"per_clip": "3"}, "only 2 annotators", id="too many per clip"),
         pytest.param({"annotators": "kim"}, "overlap needs two or more", id="alone"),
+        pytest.param(
+            {"annotators": " ".join(f"a{n}" for n in range(101))}, "too many", id="a crowd"
+        ),
         pytest.param({"annotators": "kim: many, lee"}, "no number of hours", id="hours"),
         pytest.param({"blind": "101"}, "less than or equal to 100", id="blind"),
         pytest.param({"pace": "0"}, "greater than or equal to 0.1", id="pace"),
