@@ -28,6 +28,7 @@ __all__ = [
     "PlanError",
     "Wishes",
     "draw_up",
+    "give_back",
     "give_out",
     "mark_gold",
     "order_keys",
@@ -135,6 +136,21 @@ def take_back(annotator: Annotator) -> int:
         )
         unanswered.filter(purpose=KEY).update(purpose=WORK)
         return unanswered.update(withdrawn_at=timezone.now())
+
+
+def give_back(annotator: Annotator) -> int:
+    """Undo `take_back` where nobody else got the clip meanwhile; return how many tasks."""
+    with transaction.atomic():
+        Dataset.objects.select_for_update().get(pk=annotator.dataset_id)
+        lost = Counter(_lost(_rows(annotator.dataset)))
+        restored = []
+        gone = annotator.tasks.exclude(withdrawn_at=None).select_related("clip").order_by("pk")
+        for task in gone:
+            if task.purpose == CHECK or lost[task.clip.name] > 0:
+                lost[task.clip.name] -= task.purpose != CHECK
+                restored.append(task.pk)
+        Annotator.objects.filter(pk=annotator.pk).update(is_active=True)
+        return AnnotationTask.objects.filter(pk__in=restored).update(withdrawn_at=None)
 
 
 def mark_gold(task: AnnotationTask) -> None:
