@@ -29,6 +29,7 @@ urlpatterns = [
     ),
     path("datasets/<slug:name>/tasks/new/", views.plan, name="plan"),
     path("datasets/<slug:name>/plan/take-back/", views.plan_take_back, name="take-back"),
+    path("datasets/<slug:name>/plan/give-back/", views.plan_give_back, name="give-back"),
     path("datasets/<slug:name>/plan/keys/", views.plan_keys, name="keys"),
     path("datasets/<slug:name>/plan/gold/", views.plan_gold, name="gold"),
     path("datasets/<slug:name>/tasks/<int:pk>/package/", views.package, name="package"),

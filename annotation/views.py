@@ -21,6 +21,7 @@ from annotation.services.plan import (
     PlanChangedError,
     PlanError,
     draw_up,
+    give_back,
     give_out,
     mark_gold,
     order_keys,
@@ -97,6 +98,18 @@ def plan_take_back(request: HttpRequest, name: str) -> HttpResponse:
     messages.success(
         request, f"{count} {noun} taken back from {person}. The next plan gives them to others."
     )
+    return redirect("annotation:plan", name=name)
+
+
+@login_required
+@require_POST
+def plan_give_back(request: HttpRequest, name: str) -> HttpResponse:
+    """Undo the taking back, as far as nobody else has the clips."""
+    dataset = _own_dataset(request, name)
+    person = get_object_or_404(dataset.annotators, pk=_number(request, "annotator"))
+    count = give_back(person)
+    noun = "task is" if count == 1 else "tasks are"
+    messages.success(request, f"{count} {noun} with {person} again.")
     return redirect("annotation:plan", name=name)
 
 

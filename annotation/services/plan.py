@@ -28,6 +28,7 @@ __all__ = [
     "PlanError",
     "Wishes",
     "draw_up",
+    "give_back",
     "give_clip",
     "give_out",
     "mark_gold",
@@ -134,13 +135,15 @@ def take_back(annotator: Annotator) -> int:
         unanswered = annotator.tasks.filter(withdrawn_at=None).exclude(
             Exists(Pull.objects.filter(task=OuterRef("pk")))
         )
+        unanswered.filter(purpose=KEY).update(purpose=WORK)
         return unanswered.update(withdrawn_at=timezone.now())
 
 
 def give_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
     """Give one clip to one more annotator, who starts from what the others started from.
 
-    A task that is there already stays. Raises PlanError if nobody has the clip.
+    A task that is there already stays. Raises PlanError if nobody has the clip, or if the
+    annotator has it as a task that does not count.
     """
     first = AnnotationTask.objects.filter(clip=clip).order_by("pk").first()
     if first is None:
@@ -148,7 +151,26 @@ def give_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
     task, _ = AnnotationTask.objects.get_or_create(
         clip=clip, annotator=annotator, defaults={"run_id": first.run_id}
     )
+    if task.purpose == CHECK or task.withdrawn_at is not None:
+        raise PlanError(
+            f"{annotator} has {clip} as a gold check, or had it taken back: ask somebody else"
+        )
     return task
+
+
+def give_back(annotator: Annotator) -> int:
+    """Undo `take_back` where nobody else got the clip meanwhile; return how many tasks."""
+    with transaction.atomic():
+        Dataset.objects.select_for_update().get(pk=annotator.dataset_id)
+        lost = Counter(_lost(_rows(annotator.dataset)))
+        restored = []
+        gone = annotator.tasks.exclude(withdrawn_at=None).select_related("clip").order_by("pk")
+        for task in gone:
+            if task.purpose == CHECK or lost[task.clip.name] > 0:
+                lost[task.clip.name] -= task.purpose != CHECK
+                restored.append(task.pk)
+        Annotator.objects.filter(pk=annotator.pk).update(is_active=True)
+        return AnnotationTask.objects.filter(pk__in=restored).update(withdrawn_at=None)
 
 
 def mark_gold(task: AnnotationTask) -> None:

@@ -50,7 +50,7 @@ def order_sending(dataset: Dataset) -> int:
     tasks = AnnotationTask.objects.of(dataset).filter(
         withdrawn_at=None, cvat_job=None, annotator__is_simulated=False
     )
-    new = [CvatJob(task=task, project=project) for task in tasks]
+    new = [CvatJob(task=task, project=project) for task in tasks.order_by("pk")]
     CvatJob.objects.bulk_create(new, ignore_conflicts=True)  # somebody else may order as well
     return len(new)
 

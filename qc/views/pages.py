@@ -30,7 +30,7 @@ from qc.models import (
 from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
-from qc.selectors.gold import gold_page
+from qc.selectors.gold import flagged_count, gold_page
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.scenes import scene
@@ -52,6 +52,7 @@ def _dataset_or_404(request: HttpRequest, name: str, **conditions: Any) -> Datas
 def overview(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
     context = {"dataset": dataset, "overview": overview_of(dataset)}
+    context["flagged"] = flagged_count(dataset)
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
 

@@ -8,10 +8,10 @@ from django.core.management import CommandError, call_command
 from annotation.core.cvat_xml import load
 from annotation.models import AnnotationTask
 from annotation.services.packages import copy_packages, write_package
-from annotation.services.plan import plan_tasks
+from annotation.services.plan import order_keys, plan_tasks
 from datasets.core.naming import frame_name
 from datasets.stages import Stage
-from tests.make import make_annotator, make_dataset, make_task
+from tests.make import make_annotator, make_dataset, make_pull, make_task
 from tests.material import content_of, make_ready_video
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +120,23 @@ def test_the_command_plans_writes_and_copies(dataset, tmp_path, capsys):
         )
         assert f"{new} new tasks" in capsys.readouterr().out
     assert len(list(tmp_path.glob("*--ann.zip"))) + len(list(tmp_path.glob("*--bob.zip"))) == 5
+
+
+def test_the_command_gives_blind_and_gold_ones_too(dataset, tmp_path, capsys):
+    make_ready_video(dataset, name="known", frame_count=450)
+    order_keys(dataset, annotator="expert", count=1)
+    make_pull(AnnotationTask.objects.get())
+    make_ready_video(dataset, name="aisle")
+    call_command(
+        "export_packages", dataset="shop", annotators="ann, bob", overlap=1.0, blind=0.5,
+        gold=0.1, out=tmp_path,
+    )  # fmt: skip
+    assert "8 new tasks" in capsys.readouterr().out
+    assert (tmp_path / "known-c0000--ann.zip").exists()
+    blind = AnnotationTask.objects.filter(is_blind=True)
+    assert blind.count() == 4
+    with zipfile.ZipFile(tmp_path / f"{blind[0]}.zip") as package:
+        assert load(package.read("annotations.xml")).tracks == ()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from annotation.services.plan import (
     PlanChangedError,
     PlanError,
     draw_up,
+    give_back,
     give_out,
     mark_gold,
     order_keys,
@@ -224,6 +225,20 @@ def test_the_clips_of_who_leaves_go_to_others_and_nothing_is_lost(dataset):
     assert plan_tasks(dataset, annotators=["ann", "cem", "dan"], overlap=1.0, per_clip=2) == 0
 
 
+def test_who_comes_back_gets_what_nobody_else_got(dataset):
+    ready(dataset, clips=4)
+    plan_tasks(dataset, annotators=["ann"], overlap=0)
+    ann = Annotator.objects.get()
+    take_back(ann)
+    hours = 2 * 31 * 10 / 3600  # room for two clips of 30 boxes
+    assert plan_tasks(dataset, annotators=["bob"], overlap=0, capacity={"bob": hours}) == 2
+    assert give_back(ann) == 2
+    assert give_back(ann) == 0
+    clips = AnnotationTask.objects.of(dataset).counting().values_list("clip__name", flat=True)
+    assert len(clips) == len(set(clips)) == 4
+    assert Annotator.objects.get(name="ann").is_active
+
+
 def test_a_clip_of_one_who_leaves_is_given_to_another(dataset):
     ready(dataset, clips=2)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
@@ -237,6 +252,15 @@ def test_taking_back_twice_takes_nothing_more(dataset):
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     ann = Annotator.objects.get()
     assert (take_back(ann), take_back(ann)) == (3, 0)
+
+
+def test_a_clip_whose_expert_leaves_is_no_longer_to_become_gold(dataset):
+    ready(dataset, clips=1)
+    order_keys(dataset, annotator="expert", count=1)
+    take_back(Annotator.objects.get())
+    assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
+    answer(annotator__name="ann")
+    mark_gold(AnnotationTask.objects.get(annotator__name="ann"))
 
 
 def test_answers_that_come_after_all_count(dataset):

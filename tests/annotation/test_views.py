@@ -79,6 +79,9 @@ def test_clips_are_given_out(client, admin, clips):
         pytest.param({"overlap": "120"}, "less than or equal to 100", id="overlap"),
         pytest.param({"per_clip": "3"}, "only 2 annotators", id="too many per clip"),
         pytest.param({"annotators": "kim"}, "overlap needs two or more", id="alone"),
+        pytest.param(
+            {"annotators": " ".join(f"a{n}" for n in range(101))}, "too many", id="a crowd"
+        ),
         pytest.param({"annotators": "kim: many, lee"}, "no number of hours", id="hours"),
         pytest.param({"blind": "101"}, "less than or equal to 100", id="blind"),
         pytest.param({"pace": "0"}, "greater than or equal to 0.1", id="pace"),
@@ -135,6 +138,9 @@ def test_who_leaves_gives_the_work_back(client, admin, task):
     page = client.post(take_back, {"annotator": task.annotator_id}, follow=True)
     assert "1 task is taken back from kim" in page.content.decode()
     assert client.post(take_back, {"annotator": "x"}).status_code == 404
+    give_back = reverse("annotation:give-back", args=["shop"])
+    page = client.post(give_back, {"annotator": task.annotator_id}, follow=True)
+    assert "1 task is with kim again" in page.content.decode()
 
 
 def test_gold_is_made_of_answers_and_of_clips_for_an_expert(client, admin, task):
@@ -154,7 +160,7 @@ def test_gold_is_made_of_answers_and_of_clips_for_an_expert(client, admin, task)
     assert "Expert" in client.post(keys, {"count": "1"}, follow=True).content.decode()
 
 
-@pytest.mark.parametrize("name", ["take-back", "gold", "keys"])
+@pytest.mark.parametrize("name", ["take-back", "give-back", "gold", "keys"])
 def test_only_an_admin_changes_who_does_what(client, dataset, task, name):
     url = reverse(f"annotation:{name}", args=["shop"])
     reviewer = make_user()

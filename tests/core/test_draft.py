@@ -1,8 +1,11 @@
+from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from annotation.core.assignment import AssignmentError
 from annotation.core.draft import Standing, Task, Wishes, draft, effort_of, teams_of
@@ -142,3 +145,74 @@ def test_blind_copies_with_nothing_to_compare_are_counted():
 def test_a_share_of_gold_outside_0_to_1_is_refused(share):
     with pytest.raises(AssignmentError, match="share of gold clips"):
         draft(Standing({}, {}), Wishes(("ann",), 0, gold=share))
+
+
+class Seasons(RuleBasedStateMachine):
+    """Clips come, people come, answer and leave; plans are made in between."""
+
+    @initialize(count=st.integers(1, 6))
+    def begin(self, count):
+        self.weights = {f"clip-{number}": 5.0 + number for number in range(count)}
+        self.tasks = ()
+        self.people = ["ann", "bob", "cem"]
+
+    @rule(count=st.integers(1, 4))
+    def new_clips(self, count):
+        first = len(self.weights)
+        self.weights |= {f"clip-{first + n}": 5.0 + n for n in range(count)}
+
+    @rule(name=st.sampled_from(NAMES))
+    def somebody_comes(self, name):
+        gone = {task.annotator for task in self.tasks if task.is_gone}
+        if name not in self.people and name not in gone:
+            self.people.append(name)
+
+    @rule(data=st.data())
+    def somebody_leaves(self, data):
+        if len(self.people) > 2:
+            name = data.draw(st.sampled_from(self.people))
+            self.people.remove(name)
+            self.change(lambda task: task.annotator == name, is_withdrawn=True)
+
+    @rule(data=st.data())
+    def somebody_answers(self, data):
+        name = data.draw(st.sampled_from(self.people))
+        self.change(lambda task: task.annotator == name, is_answered=True)
+
+    @rule(wish=wishes)
+    def plan(self, wish):
+        standing = Standing(self.weights, {}, self.tasks, lost=self.lost())
+        wish = replace(wish, annotators=tuple(self.people), gold=0.0)
+        found = draft(standing, wish)
+        waits = set(found.waiting)
+        self.tasks += found.tasks
+        counting = teams_of(task for task in self.tasks if task.counts)
+        assert set(self.weights) == set(counting) | waits
+        for clip, count in self.lost().items():
+            had = {task.annotator for task in self.tasks if task.clip == clip}
+            assert len({*self.people} - had) < count
+        again = Standing(self.weights, {}, self.tasks, lost=self.lost())
+        assert draft(again, wish).tasks == ()
+
+    @invariant()
+    def nobody_has_a_clip_twice(self):
+        copies = [task[:2] for task in self.tasks]
+        assert len(set(copies)) == len(copies)
+
+    def change(self, is_meant, **fields):
+        self.tasks = tuple(
+            task._replace(**fields) if is_meant(task) and not task.is_answered else task
+            for task in self.tasks
+        )
+
+    def lost(self):
+        """Tasks taken back that nobody got since; here a clip may only grow by replacements."""
+        lost = Counter(task.clip for task in self.tasks if task.is_gone)
+        for place, task in enumerate(self.tasks):
+            later = any(one.clip == task.clip and one.is_gone for one in self.tasks[:place])
+            lost[task.clip] -= later and not task.is_gone
+        return {clip: count for clip, count in lost.items() if count > 0}
+
+
+TestSeasons = Seasons.TestCase
+TestSeasons.settings = settings(deadline=None, max_examples=40, stateful_step_count=15)

@@ -162,6 +162,8 @@ def test_the_page_shows_the_evidence_and_leads_to_the_frame(client, dataset, run
     measure_all()
     page = client.get(url).content.decode()
     assert "is under the bar of 80 %" in page
+    overview = client.get(reverse("qc:overview", args=["shop"])).content.decode()
+    assert "1 annotator does not answer gold clips well enough" in overview
     assert f"{reverse('qc:clip', args=['shop', run.clip.name])}?second=2" in page
     assert "Too little to say" in page
 
