@@ -207,6 +207,7 @@ if STATIC_ROOT:
     STORAGES["staticfiles"] = {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
     }
+WATCH_DIR = env.str("AVA_WATCH_DIR", default="")
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = env.str("AVA_TEMP_DIR", default="") or None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
