@@ -2,10 +2,11 @@
 
 import zipfile
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
@@ -51,6 +52,19 @@ class DatasetForm(forms.ModelForm):
         "Action ids run from 1 without gaps, at most 80.",
     )
     detector = forms.ChoiceField(choices=DETECTORS, initial="rfdetr-medium")
+    videos_of = forms.ModelChoiceField(
+        label="Start with the videos of",
+        queryset=Dataset.objects.none(),
+        to_field_name="name",
+        required=False,
+        empty_label="No other dataset",
+        help_text="Cut again with the settings here. That dataset stays as it is.",
+    )
+
+    def __init__(self, *args: Any, run_by: User | AnonymousUser, **options: Any) -> None:
+        super().__init__(*args, **options)
+        videos_of = cast(forms.ModelChoiceField, self.fields["videos_of"])
+        videos_of.queryset = Dataset.objects.run_by(run_by)
 
     class Meta:
         model = Dataset

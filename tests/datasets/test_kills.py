@@ -36,7 +36,10 @@ path = Path(sys.argv[1])
 receive_zip(create_dataset("shop"), path, original_name=path.name)
 loop = Loop(steps=steps, tell=lambda outcome: None, stop=Stop())
 loop.run(once=True)
-sys.exit(bool(loop.failures))
+for outcome in loop.failures:
+    print(outcome, flush=True)
+given_up = [outcome for outcome in loop.failures if "killed its worker" in outcome.error]
+sys.exit(2 if len(given_up) < len(loop.failures) else bool(given_up))
 """
 
 pytestmark = pytest.mark.slow
@@ -92,7 +95,7 @@ def test_fifty_kills_change_no_byte(videos, tmp_path):
         assert undisturbed.wait(timeout=300) == 0
         took = time.monotonic() - began
     expected = files_of(tmp_path / "undisturbed")
-    assert len(expected) == 3 + 3 + 3 * 5  # raw, standard; file, frames and poster of 5 clips
+    assert len(expected) == 3 + 3 + 3 * 4  # raw, standard; file, frames and poster of 4 clips
 
     moments = random.Random(5)
     data, kills, walks = tmp_path / "killed-0", 0, 0
@@ -104,10 +107,16 @@ def test_fifty_kills_change_no_byte(videos, tmp_path):
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
                 continue
-            assert process.returncode == 0
+            # 1: a row was killed three times, and somebody presses Retry.
+            assert process.returncode in (0, 1), process.stdout.read()
+            if process.returncode == 1:
+                continue
         assert files_of(data) == expected
         walks += 1
         data = tmp_path / f"killed-{walks}"
-    with ingest(data, videos) as process:
-        assert process.wait(timeout=300) == 0
+    code = 1
+    while code == 1:
+        with ingest(data, videos) as process:
+            code = process.wait(timeout=300)
+    assert code == 0
     assert files_of(data) == expected
