@@ -92,7 +92,7 @@ class Damage:
     def _is_loss(self, gap: Fraction, step: Fraction) -> bool:
         if self._sought and gap > GAP_STEPS * step:
             return True
-        return gap > max(HOLE_SECONDS, HOLE_STEPS * step)
+        return gap > HOLE_SECONDS and gap > HOLE_STEPS * step
 
     def close(self, end: Fraction) -> None:
         """The film ends at `end`."""
