@@ -198,10 +198,11 @@ if S3_BUCKET:
             "querystring_expire": 3600 * 8,
         },
     }
-    # Players and downloads are sent on to a signed address there.
+    # Players, downloads and uploads are sent on to a signed address there.
     s3_origin = env.str("AVA_S3_ENDPOINT", default="") or "https://*.amazonaws.com"
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"] += [s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"] = [SELF, s3_origin]
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [SELF, s3_origin]
 WHITENOISE_USE_FINDERS = not STATIC_ROOT
 if STATIC_ROOT:
     STORAGES["staticfiles"] = {
