@@ -37,6 +37,7 @@ SETTINGS = (
     "longest_side",
     "annotation_fps",
     "frame_stride",
+    "keep_truncated",
 )
 
 
@@ -74,6 +75,7 @@ class DatasetForm(forms.ModelForm):
             "longest_side": "Longest side, pixels",
             "annotation_fps": "Annotation frames",
             "frame_stride": "Look at every n-th frame",
+            "keep_truncated": "Keep videos that were cut off",
         }
         help_texts = {
             "name": "Small letters, digits and hyphens. It becomes part of the address.",
@@ -82,6 +84,7 @@ class DatasetForm(forms.ModelForm):
             "longest_side": "Larger videos are made smaller, small ones are left alone.",
             "annotation_fps": "Frames that annotators see; keyframes are always among them.",
             "frame_stride": "1 looks at every frame; the tracker fills the gaps.",
+            "keep_truncated": "Their good part is used, with a warning; otherwise they fail.",
         }
 
     def clean_name(self) -> str:
