@@ -198,15 +198,17 @@ if S3_BUCKET:
             "querystring_expire": 3600 * 8,
         },
     }
-    # Players and downloads are sent on to a signed address there.
+    # Players, downloads and uploads are sent on to a signed address there.
     s3_origin = env.str("AVA_S3_ENDPOINT", default="") or "https://*.amazonaws.com"
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"] += [s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"] = [SELF, s3_origin]
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [SELF, s3_origin]
 WHITENOISE_USE_FINDERS = not STATIC_ROOT
 if STATIC_ROOT:
     STORAGES["staticfiles"] = {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
     }
+WATCH_DIR = env.str("AVA_WATCH_DIR", default="")
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = env.str("AVA_TEMP_DIR", default="") or None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20

@@ -2,6 +2,9 @@
 
 https://tus.io/protocols/resumable-upload. A zip of which a part is here already is found again
 by the metadata `fingerprint`, so that a sender that remembers nothing can go on.
+
+Where the storage is a bucket, the answer to a creation has the header `Upload-Part-Size`, and
+its Location takes part after part (`parts`), which the sender puts into the bucket itself.
 """
 
 import base64
@@ -11,13 +14,14 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from datasets.models import Transfer
 from datasets.selectors import visible_datasets
+from datasets.services import direct
 from datasets.services import transfer as service
 from datasets.services.upload import ArchiveError
 
@@ -60,7 +64,32 @@ def transfers(request: HttpRequest, name: str) -> HttpResponse:
     except (ArchiveError, service.TransferError) as error:
         return _refusal(error)
     address = reverse("datasets:transfer", args=[name, begun.key])
+    if direct.is_possible():
+        direct.begin(begun)
+        parts = {"Upload-Part-Size": str(direct.part_size(begun))}
+        return _answer(201, Location=reverse("datasets:parts", args=[name, begun.key]), **parts)
     return _answer(201, Location=address, **_progress(begun))
+
+
+@require_http_methods(["GET", "POST"])
+def parts(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
+    """The parts of a transfer straight into a bucket: those there, where one goes, the end."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    found = get_object_or_404(dataset.transfers, key=key, user_id=request.user.pk)
+    if request.method == "GET":
+        done = [] if found.upload else direct.parts_done(found)
+        return JsonResponse({"done": done, "is_finished": bool(found.upload)})
+    try:
+        if "part" in request.POST:
+            number, sha256 = int(request.POST["part"]), request.POST.get("sha256", "")
+            return JsonResponse(direct.signed_part(found, number, sha256=sha256)._asdict())
+        upload = direct.finish(found)
+    except direct.PartsMissingError as error:
+        return _answer(409, str(error))
+    except ValueError as error:
+        return _answer(400, str(error))
+    messages.success(request, f"{upload.original_name} has arrived and is unpacked next.")
+    return JsonResponse({"is_finished": True})
 
 
 @require_http_methods(["HEAD", "PATCH", "DELETE"])

@@ -61,10 +61,11 @@ def keep(path: Path, name: str) -> str:
     return name
 
 
-def lend(path: Path, name: str) -> str:
-    """Make the local file `path`, which stays where it is, the storage's file `name` as well.
+def lend(path: Path, name: str, *, stays: bool) -> str:
+    """Make the local file `path` the storage's file `name` as well, if it can be uncopied.
 
-    On local disks nothing is copied: the name is a second one of the same file, or leads to it.
+    On one disk the name is a second one of the same file. On another disk it leads to `path` if
+    that `stays` as long as the storage needs it; otherwise it is a copy.
     """
     if not isinstance(default_storage, FileSystemStorage):
         with path.open("rb") as file:
@@ -72,11 +73,17 @@ def lend(path: Path, name: str) -> str:
         return name
     target = Path(default_storage.path(name))
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside.unlink(missing_ok=True)
     try:
-        target.hardlink_to(path)
+        beside.hardlink_to(path)
     except OSError:  # another disk, or one without hard links
-        target.symlink_to(path.resolve())
+        if stays:
+            beside.symlink_to(path.resolve())
+        else:
+            shutil.copyfile(path, beside)
+    beside.replace(target)
+    beside.unlink(missing_ok=True)  # replacing one name of a file by another does nothing
     return name
 
 

@@ -2,10 +2,11 @@
 
 import zipfile
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
@@ -36,6 +37,7 @@ SETTINGS = (
     "longest_side",
     "annotation_fps",
     "frame_stride",
+    "keep_truncated",
 )
 
 
@@ -51,6 +53,19 @@ class DatasetForm(forms.ModelForm):
         "Action ids run from 1 without gaps, at most 80.",
     )
     detector = forms.ChoiceField(choices=DETECTORS, initial="rfdetr-medium")
+    videos_of = forms.ModelChoiceField(
+        label="Start with the videos of",
+        queryset=Dataset.objects.none(),
+        to_field_name="name",
+        required=False,
+        empty_label="No other dataset",
+        help_text="Cut again with the settings here. That dataset stays as it is.",
+    )
+
+    def __init__(self, *args: Any, run_by: User | AnonymousUser, **options: Any) -> None:
+        super().__init__(*args, **options)
+        videos_of = cast(forms.ModelChoiceField, self.fields["videos_of"])
+        videos_of.queryset = Dataset.objects.run_by(run_by)
 
     class Meta:
         model = Dataset
@@ -60,6 +75,7 @@ class DatasetForm(forms.ModelForm):
             "longest_side": "Longest side, pixels",
             "annotation_fps": "Annotation frames",
             "frame_stride": "Look at every n-th frame",
+            "keep_truncated": "Keep videos that were cut off",
         }
         help_texts = {
             "name": "Small letters, digits and hyphens. It becomes part of the address.",
@@ -68,6 +84,7 @@ class DatasetForm(forms.ModelForm):
             "longest_side": "Larger videos are made smaller, small ones are left alone.",
             "annotation_fps": "Frames that annotators see; keyframes are always among them.",
             "frame_stride": "1 looks at every frame; the tracker fills the gaps.",
+            "keep_truncated": "Their good part is used, with a warning; otherwise they fail.",
         }
 
     def clean_name(self) -> str:

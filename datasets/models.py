@@ -180,6 +180,9 @@ class Transfer(models.Model):
     fingerprint = models.CharField(
         max_length=200, blank=True, help_text="how the sender knows the file again"
     )
+    remote_id = models.CharField(
+        max_length=500, blank=True, editable=False, help_text="of a multipart upload to S3"
+    )
     touched_at = models.DateTimeField(auto_now=True)
     upload = models.OneToOneField(
         Upload, models.CASCADE, null=True, editable=False, help_text="when all has arrived"

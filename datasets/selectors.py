@@ -86,6 +86,20 @@ def videos_of(dataset: Dataset) -> QuerySet[Video]:
     return dataset.videos.annotate(clip_count=Count("clips"), clips_done=done).order_by("name")
 
 
+SETTINGS_TAKEN_OVER = (
+    "detector", "weights", "threshold", "frame_stride", "longest_side", "annotation_fps",
+    "keep_truncated",
+)  # fmt: skip
+
+
+def settings_of(dataset: Dataset | None) -> dict[str, Any]:
+    """What a new dataset begins with that takes over the videos of `dataset`."""
+    if dataset is None:
+        return {}
+    values = {name: getattr(dataset, name) for name in SETTINGS_TAKEN_OVER}
+    return values | {"videos_of": dataset.name}
+
+
 class State(NamedTuple):
     """What is going on with a video: `share` of 0 to 1, and None where nothing moves."""
 

@@ -10,6 +10,7 @@ row `running`; when the lease has run out, or the worker is known to be dead, th
 claimed again, at most `MAX_ATTEMPTS` times.
 """
 
+import errno
 import os
 import socket
 import threading
@@ -58,6 +59,13 @@ def is_dead_here(worker: str) -> bool:
         return gone or f"{process.create_time():.0f}" != started
     except psutil.NoSuchProcess:
         return True
+
+
+def _sentence(error: Exception) -> str:
+    """What an operator reads of an expected error."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({settings.DATA_DIR}); make room, then try again."
+    return str(error)
 
 
 class Stage(models.TextChoices):
@@ -191,7 +199,7 @@ class StagedModel(models.Model):
         try:
             yield
         except expected as error:
-            self.fail(str(error))
+            self.fail(_sentence(error))
         except ClaimLostError:
             raise
         except Exception as error:

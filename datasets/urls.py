@@ -11,6 +11,7 @@ urlpatterns = [
     path("datasets/<slug:name>/upload/", views.upload, name="upload"),
     path("datasets/<slug:name>/transfers/", api.transfers, name="transfers"),
     path("datasets/<slug:name>/transfers/<uuid:key>/", api.transfer, name="transfer"),
+    path("datasets/<slug:name>/transfers/<uuid:key>/parts/", api.parts, name="parts"),
     path("datasets/<slug:name>/videos/", views.video_list, name="videos"),
     path("datasets/<slug:name>/delete/", views.dataset_delete, name="delete"),
     path(

@@ -22,6 +22,7 @@ from datasets.ranged import serve_stored
 from datasets.selectors import (
     dataset_cards,
     probe_facts,
+    settings_of,
     states_of,
     transfers_of,
     uploads_of,
@@ -31,6 +32,7 @@ from datasets.selectors import (
 )
 from datasets.services.create import create_dataset
 from datasets.services.delete import InUseError, delete, hanging_on
+from datasets.services.recut import bring_over
 from datasets.services.upload import receive_zip
 from datasets.stages import StagedQuerySet
 
@@ -52,9 +54,18 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def dataset_new(request: HttpRequest) -> HttpResponse:
-    form = DatasetForm(request.POST or None)
+    like = Dataset.objects.run_by(request.user).filter(name=request.GET.get("videos_of", ""))
+    form = DatasetForm(
+        request.POST or None,
+        run_by=request.user,
+        initial=settings_of(like.first()),
+    )
     if request.method == "POST" and form.is_valid():
         dataset = _create(form, cast(User, request.user))
+        if source := form.cleaned_data["videos_of"]:
+            count = bring_over(source, dataset).new
+            messages.success(request, f"{count} videos of {source.name} are cut again here.")
+            return redirect("datasets:videos", name=dataset.name)
         messages.success(
             request, f"Dataset {dataset.name} is made. Now upload a zip of videos."
         )

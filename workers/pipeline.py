@@ -37,6 +37,7 @@ from datasets.services.clip import plan_clips
 from datasets.services.delete import remove_leftovers
 from datasets.services.transfer import forget_old_transfers
 from datasets.services.upload import forget_unpacked
+from datasets.services.watch import take_watched
 from datasets.stages import StagedQuerySet
 from qc.models import (
     AgreementReport,
@@ -63,8 +64,9 @@ def nothing() -> None:
     """The plan of a stage whose work orders are written by people."""
 
 
-def clear_storage() -> None:
-    """Remove files that are of no more use."""
+def take_and_clear() -> None:
+    """Take what lies in the watched folder; remove files that are of no more use."""
+    take_watched()
     forget_unpacked()
     remove_leftovers()
 
@@ -91,7 +93,7 @@ class Step:
 
 
 STEPS = (
-    Step("unpack", clear_storage, Upload, datasets.tasks.unpack_upload),
+    Step("unpack", take_and_clear, Upload, datasets.tasks.unpack_upload),
     Step("standardise", nothing, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),

@@ -79,7 +79,7 @@ def standardise(
     if "refused" in answer:
         raise MediaError(answer["refused"])
     if "system" in answer:
-        raise OSError(answer["system"])
+        raise OSError(*answer["system"])
     raise RuntimeError(f"decoding {name} failed:\n{answer['broke']}")
 
 
@@ -95,11 +95,11 @@ def _ordered(
         env={"PATH": os.defpath, "MALLOC_ARENA_MAX": "2", "LANG": "C.UTF-8"},
         start_new_session=True,  # Ctrl-C lets the piece in hand be finished
     )
-    with process:
-        try:
-            return _answer(process, order, caps, name, progress)
-        finally:
-            process.kill()
+    try:
+        return _answer(process, order, caps, name, progress)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def _answer(
@@ -153,7 +153,7 @@ def main() -> None:
     """Carry out the order on standard input. Whatever happens is told as a line of JSON."""
     order = json.loads(sys.stdin.readline())
     caps = Caps(*order.pop("caps"))
-    name = order["name"]
+    name, target = order["name"], Path(order.pop("target"))
     _confine(caps, order.pop("parent"))
 
     def tell(**fact: Any) -> None:
@@ -162,7 +162,7 @@ def main() -> None:
     try:
         made = standardise_here(
             Path(order.pop("source")),
-            Path(order.pop("target")),
+            target,
             limits=Limits(**order.pop("limits")),
             progress=lambda share: tell(share=share),
             **order,
@@ -174,7 +174,7 @@ def main() -> None:
         most = f"{caps.memory / 1e9:.1f} GB of memory"
         tell(refused=f"{name} needs more than {most} to decode (AVA_DECODE_MEMORY)")
     except OSError as error:
-        tell(system=str(error))
+        tell(system=[error.errno, error.strerror, str(error.filename or target)])
     except Exception:  # noqa: BLE001  told to the process above, which raises it
         tell(broke=traceback.format_exc())
 

@@ -33,7 +33,7 @@ def looks_standard(probe: Probe, size: tuple[int, int]) -> bool:
         and (probe.codec, probe.pixel_format) == ("h264", "yuv420p")
         and (probe.width, probe.height) == size
         and probe.sample_aspect == "1"
-        and not (probe.turn or probe.is_interlaced or probe.is_full_range)
+        and not (probe.turn or probe.is_interlaced or probe.is_full_range or probe.is_hdr)
     )
 
 

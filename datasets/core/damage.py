@@ -1,8 +1,9 @@
 """Which stretches of a film cannot be read, found while it is decoded.
 
 A picture is unreadable if the decoder reports it broken, and so is every later one up to the
-next key picture, for it is built on it. Where packets gave no picture at all, the time between
-the pictures around them is unreadable. Times are seconds from the first picture, fractions.
+next key picture, for it is built on it. Where packets gave no picture at all, and in a hole of
+more than three seconds, the time between the pictures around it is unreadable. Times are
+seconds from the first picture, fractions.
 """
 
 import math
@@ -15,6 +16,8 @@ from datasets.core.clipping import FRAME_RATE, Stretch
 # Decoders give pictures up to so many later than their packets, so a loss shows late.
 PICTURES_A_LOSS_IS_SOUGHT_IN = 32
 GAP_STEPS = Fraction(3, 2)
+# A longer hole is a loss even where nothing else tells of one.
+HOLE_SECONDS, HOLE_STEPS = 3, 4
 STRETCHES_NAMED = 5
 
 
@@ -74,18 +77,22 @@ class Damage:
             step: The usual time between two pictures.
         """
         last, self._last = self._last, time
-        if self._sought:
-            self._sought -= 1
-            if last is not None and time - last > GAP_STEPS * step:
-                self._begin = last + step if self._begin is None else self._begin
-                is_readable &= is_key
-                self._is_built_on |= not is_key
+        if last is not None and self._is_loss(time - last, step):
+            self._begin = last + step if self._begin is None else self._begin
+            is_readable &= is_key
+            self._is_built_on |= not is_key
+        self._sought -= self._sought > 0
         if is_readable and self._begin is not None:
             self.stretches.append((self._begin, time))
             self._begin = None
         elif not is_readable and self._begin is None:
             self._begin = time
         return is_readable
+
+    def _is_loss(self, gap: Fraction, step: Fraction) -> bool:
+        if self._sought and gap > GAP_STEPS * step:
+            return True
+        return gap > HOLE_SECONDS and gap > HOLE_STEPS * step
 
     def close(self, end: Fraction) -> None:
         """The film ends at `end`."""

@@ -13,18 +13,19 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
 import numpy as np
 
+from datasets.core import hdr
 from datasets.core.damage import Damage
 from datasets.core.retiming import MOST_LAST_STEPS, Clock, Timed
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,ogg,mxf"
 OPEN_SECONDS = (60, 60)
 FULL_RANGE = 2
-HDR_TRANSFERS = (16, 18)  # PQ and HLG
 INTERLACED_ORDERS = (2, 3, 4, 5)
 # More cost memory for each, and give little.
 DECODER_THREADS = 4
@@ -108,11 +109,14 @@ class Film:
         if self.probe.is_interlaced:
             filters = [("bwdif", "mode=send_frame:deint=interlaced"), *filters]
         frames = self._stamped(step)
-        for frame in _filtered(frames, filters) if filters else frames:
-            duration = frame.duration * frame.time_base or step
-            yield Timed(
-                frame.pts * frame.time_base, min(duration, MOST_LAST_STEPS * step), frame
-            )
+        with TemporaryDirectory() as folder:
+            if self.probe.is_hdr:
+                filters += _toning(Path(folder), self.first)
+            for frame in _filtered(frames, filters) if filters else frames:
+                duration = frame.duration * frame.time_base or step
+                yield Timed(
+                    frame.pts * frame.time_base, min(duration, MOST_LAST_STEPS * step), frame
+                )
 
     def _stamped(self, step: Fraction) -> Iterator[Any]:
         """Every readable picture with its place in the one count of time."""
@@ -216,6 +220,13 @@ def turning(frame: Any) -> list[tuple[str, str]]:
     return [("transpose", ways[int(b > 0), int(c > 0)])]
 
 
+def _toning(folder: Path, first: Any) -> list[tuple[str, str]]:
+    """The filters that make pictures of high dynamic range ordinary RGB."""
+    hdr.write_table(folder / "table.cube", first.color_trc)
+    table = f"file={folder / 'table.cube'}:interp=tetrahedral"
+    return [("format", "gbrp12le"), ("lut3d", table), ("format", "gbrp")]
+
+
 def _describe(container: Any, stream: Any, first: Any) -> Probe:
     order = stream.codec_context.field_order
     return Probe(
@@ -230,7 +241,7 @@ def _describe(container: Any, stream: Any, first: Any) -> Probe:
         has_sound=bool(container.streams.audio),
         is_interlaced=bool(first.interlaced_frame or order in INTERLACED_ORDERS),
         is_full_range=is_full_range(first),
-        is_hdr=first.color_trc in HDR_TRANSFERS,
+        is_hdr=first.color_trc in hdr.TRANSFERS,
         turn=", ".join(f"{name} {args}".strip() for name, args in turning(first)),
     )
 

@@ -35,6 +35,7 @@ LIMITED_RANGE = 1
 UNSPECIFIED = 2
 # AVCOL_SPC_*: BT.709, FCC, BT.470BG, SMPTE 170M, SMPTE 240M, BT.2020
 MATRICES = (1, 4, 5, 6, 7, 9)
+BT709, SMPTE170M = 1, 6
 HD_LINES = 720
 SMALLEST_SIDE = 16
 SHORTEST_SECONDS = 0.5
@@ -191,11 +192,19 @@ def _rgb_matrix(picture: Any) -> Colorspace:
     return Colorspace.ITU709 if picture.height >= HD_LINES else Colorspace.ITU601
 
 
+def _tags(film: Film) -> tuple[int, int, int]:
+    """Matrix, primaries and transfer to write into the file."""
+    first = film.first
+    if film.probe.is_hdr:
+        return (BT709 if first.height >= HD_LINES else SMPTE170M), BT709, BT709
+    return _matrix(first), first.color_primaries, first.color_trc
+
+
 def _matrix(first: Any) -> int:
     """The matrix to write into the file: the source's own, else what players assume."""
     if first.colorspace in MATRICES:
         return int(first.colorspace)
-    return 1 if first.height >= HD_LINES else 6
+    return BT709 if first.height >= HD_LINES else SMPTE170M
 
 
 def _encode(
@@ -214,9 +223,7 @@ def _encode(
         context: Any = stream.codec_context
         context.thread_count = ENCODER_THREADS
         context.color_range = LIMITED_RANGE
-        context.colorspace = _matrix(film.first)
-        context.color_primaries = film.first.color_primaries
-        context.color_trc = film.first.color_trc
+        context.colorspace, context.color_primaries, context.color_trc = _tags(film)
         for count, picture in enumerate(pictures, start=1):
             out.mux(stream.encode(picture))
             if progress and count % FRAME_RATE == 0:
@@ -265,8 +272,6 @@ def _warnings(film: Film, frame_count: int, *, keep_truncated: bool) -> list[str
         warnings.append(
             f"The clock began anew {film.clock.restarts} times; the parts are joined."
         )
-    if film.probe.is_hdr:
-        warnings.append("The video is HDR; its colours will look pale.")
     return warnings
 
 
@@ -283,6 +288,7 @@ def _changes(source: Probe, size: tuple[int, int]) -> list[str]:
         "Turned upright.": bool(source.turn),
         "Interlaced fields joined into whole pictures.": source.is_interlaced,
         "Colours brought from full to limited range.": source.is_full_range,
+        "High dynamic range brought to that of ordinary screens.": source.is_hdr,
         "Sound left out.": source.has_sound,
     }
     return [sentence for sentence, is_true in facts.items() if is_true]

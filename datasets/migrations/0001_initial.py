@@ -114,6 +114,7 @@ class Migration(migrations.Migration):
                 ('original_name', models.CharField(max_length=255)),
                 ('size', models.BigIntegerField(help_text='bytes of the whole')),
                 ('fingerprint', models.CharField(blank=True, help_text='how the sender knows the file again', max_length=200)),
+                ('remote_id', models.CharField(blank=True, editable=False, help_text='of a multipart upload to S3', max_length=500)),
                 ('touched_at', models.DateTimeField(auto_now=True)),
                 ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='transfers', to='datasets.dataset')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),

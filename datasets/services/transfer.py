@@ -22,6 +22,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from datasets.models import Dataset, Transfer, Upload
+from datasets.services import direct
 from datasets.services.upload import ArchiveError, check_size, receive_unread
 
 CHUNK = 1 << 20
@@ -63,7 +64,7 @@ def begin(
     if begun:
         return begun
     free = shutil.disk_usage(settings.DATA_DIR).free
-    if free < size:
+    if free < size and not direct.is_possible():
         raise NoSpaceError(
             f"{original_name} has {size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
             "on the server; make room, then try again"
@@ -146,6 +147,7 @@ def finish(transfer: Transfer) -> Upload:
 
 def drop(transfer: Transfer) -> None:
     """Forget a transfer and what has come of it."""
+    direct.drop(transfer)
     _path(transfer).unlink(missing_ok=True)
     transfer.delete()
 

@@ -57,7 +57,11 @@ def receive_zip(
         if move:
             path.unlink()
         return upload
-    name = (keep if move else lend)(path, f"{dataset.name}/uploads/{sha256[:16]}.zip")
+    name = f"{dataset.name}/uploads/{sha256[:16]}.zip"
+    if move:
+        keep(path, name)
+    else:
+        lend(path, name, stays=True)
     upload, _ = Upload.objects.get_or_create(
         dataset=dataset,
         sha256=sha256,
@@ -72,17 +76,20 @@ def receive_zip(
 def receive_unread(dataset: Dataset, path: Path, *, original_name: str, key: str) -> Upload:
     """Take the zip at `path`, which is ours to use up; whether it is known is seen later.
 
-    For zips so large that nobody should wait for their SHA-256; `key` is one of a kind.
+    For zips so large that nobody should wait for their SHA-256; `key` is one of a kind. Whoever
+    is killed meanwhile has lost nothing: `path` goes last, and a zip that comes twice is known.
     """
     size = path.stat().st_size
     check_size(original_name, size)
-    return Upload.objects.create(
+    upload = Upload.objects.create(
         dataset=dataset,
         original_name=original_name[:255],
         sha256=f"{UNREAD}{key}",
         size=size,
-        file=keep(path, f"{dataset.name}/uploads/{key}.zip"),
+        file=lend(path, f"{dataset.name}/uploads/{key}.zip", stays=False),
     )
+    path.unlink()
+    return upload
 
 
 def check_size(original_name: str, size: int) -> None:

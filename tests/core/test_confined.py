@@ -44,7 +44,7 @@ def test_the_result_is_the_same_as_in_this_process(film, target, tmp_path):
     here = tmp_path / "here.mp4"
     assert made == media.standardise(film, here, longest_side=1280, limits=Limits())
     assert target.read_bytes() == here.read_bytes()
-    assert len(shares) == 10
+    assert len(set(shares)) == 10
     assert shares == sorted(shares)
 
 

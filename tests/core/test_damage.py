@@ -81,6 +81,16 @@ def test_a_sound_film_has_no_damage(tmp_path):
     assert (made.unreadable, made.warnings, made.probe["damaged"]) == ([], [], 0)
 
 
+def test_a_long_hole_is_a_loss_even_if_nothing_tells_of_it(tmp_path):
+    ticks = [*range(0, 5000, 40), *range(9000, 14000, 40)]
+    options = OPTIONS | {"g": "125", "keyint_min": "125"}
+    _, made = standard_of(make_film(tmp_path / "film.mkv", ticks=ticks, options=options))
+    (stretch,) = made.unreadable
+    assert 148 <= stretch.start <= 151
+    assert stretch.stop == 270
+    assert "no clip holds them" in made.warnings[0]
+
+
 def test_few_places_are_named_and_the_rest_counted():
     damage = Damage()
     damage.stretches = [(Fraction(10 * n), Fraction(10 * n + 2)) for n in range(8)]

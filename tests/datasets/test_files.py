@@ -2,11 +2,12 @@ import hashlib
 import io
 import os
 import time
+from pathlib import Path
 
 import pytest
 from django.core.files.storage import DefaultStorage, Storage, default_storage
 
-from datasets.files import forget_old_work, keep, local_path, sha256_of, work_folder
+from datasets.files import forget_old_work, keep, lend, local_path, sha256_of, work_folder
 
 
 class RemoteStorage(Storage):
@@ -124,3 +125,28 @@ def test_only_work_of_yesterday_is_forgotten():
         assert now.exists()
         assert not old.exists()
         old.mkdir()
+
+
+def test_what_is_lent_is_not_copied(tmp_path):
+    path = tmp_path / "large.zip"
+    path.write_bytes(b"content")
+    for _ in range(2):
+        lend(path, "shop/large.zip", stays=True)
+        assert Path(default_storage.path("shop/large.zip")).samefile(path)
+    default_storage.delete("shop/large.zip")
+    assert path.read_bytes() == b"content"
+    assert not any(Path(default_storage.path("shop")).iterdir())
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_is_lent_from_another_disk_is_led_to_or_copied(tmp_path, monkeypatch, stays):
+    def other_disk(self, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "hardlink_to", other_disk)
+    path = tmp_path / "large.zip"
+    path.write_bytes(b"content")
+    lend(path, "shop/large.zip", stays=stays)
+    target = Path(default_storage.path("shop/large.zip"))
+    assert target.is_symlink() == stays
+    assert target.read_bytes() == b"content"

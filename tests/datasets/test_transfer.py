@@ -38,12 +38,12 @@ def checksum(piece):
 class Sender:
     """A browser that sends one file."""
 
-    def __init__(self, client, dataset, content, *, name="videos.zip"):
+    def __init__(self, client, dataset, content, *, name="videos.zip", size=None):
         self.client, self.content = client, content
         about = f"filename {text64(name)},fingerprint {text64(name)}"
         self.begun = client.post(
             reverse("datasets:transfers", args=[dataset.name]),
-            headers={"Upload-Length": str(len(content)), "Upload-Metadata": about},
+            headers={"Upload-Length": str(size or len(content)), "Upload-Metadata": about},
         )
         self.address = self.begun.get("Location")
 

@@ -25,8 +25,8 @@ class Command(BaseCommand):
             "--workers",
             type=int,
             default=half_the_cores(),
-            help="processes for all work but detection, which has its own (default: half "
-            "as many as there are cores, for a video keeps two busy; here %(default)s)",
+            help="processes for all work but detection, which has one of its own (default: one "
+            "for every two cores, for a video keeps two busy; here %(default)s)",
         )
 
     def handle(self, *, host: str, port: int, workers: int, **options: Any) -> None:

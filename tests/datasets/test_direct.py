@@ -1,0 +1,140 @@
+"""Zips straight into a bucket; the bucket is a double that behaves as S3 does."""
+
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from datasets.models import Transfer, Upload
+from datasets.services import direct
+from datasets.services import transfer as service
+from tests.datasets.test_transfer import Sender
+from tests.make import make_dataset, make_user
+
+pytestmark = pytest.mark.django_db
+PART = 16 << 20
+SIZE = 2 * PART + 5
+
+
+class Bucket:
+    """The calls of S3 that we make; `parts` are put by the test, as a browser would."""
+
+    bucket_name = "ava"
+
+    def __init__(self):
+        self.open, self.whole = {}, {}
+        self.connection = SimpleNamespace(meta=SimpleNamespace(client=self))
+
+    def _normalize_name(self, name):
+        return name
+
+    def create_multipart_upload(self, *, Bucket, Key, ContentType, ChecksumAlgorithm):  # noqa: N803
+        self.open[Key] = {}
+        return {"UploadId": f"id of {Key}"}
+
+    def generate_presigned_url(self, call, *, Params, ExpiresIn):  # noqa: N803
+        assert Params["UploadId"] == f"id of {Params['Key']}"
+        return f"https://bucket/{call}/{Params['PartNumber']}?expires={ExpiresIn}"
+
+    def put(self, number, size):
+        (parts,) = self.open.values()
+        parts[number] = {"PartNumber": number, "Size": size, "ETag": f"e{number}"}
+
+    def get_paginator(self, call):
+        assert call == "list_parts"
+
+        def paginate(*, Bucket, Key, UploadId):  # noqa: N803
+            return ({"Parts": [part]} for _, part in sorted(self.open[Key].items()))
+
+        return SimpleNamespace(paginate=paginate)
+
+    def complete_multipart_upload(self, *, Bucket, Key, UploadId, MultipartUpload):  # noqa: N803
+        self.open.pop(Key)
+        self.whole[Key] = [part["ETag"] for part in MultipartUpload["Parts"]]
+
+    def abort_multipart_upload(self, *, Bucket, Key, UploadId):  # noqa: N803
+        if Key not in self.open:
+            raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "AbortMultipartUpload")
+        self.open.pop(Key)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    bucket = Bucket()
+    monkeypatch.setattr(direct, "default_storage", bucket)
+    return bucket
+
+
+@pytest.fixture
+def begun(bucket, client):
+    admin = make_user()
+    dataset = make_dataset("shop", admin=admin)
+    client.force_login(admin)
+    return Sender(client, dataset, b"", size=SIZE)
+
+
+def post(client, begun, **content):
+    return client.post(begun.address, content)
+
+
+def test_the_sender_is_told_to_put_parts_into_the_bucket(begun):
+    assert begun.begun.status_code == 201
+    assert begun.begun["Upload-Part-Size"] == str(PART)
+    assert begun.address.endswith("/parts/")
+
+
+def test_each_part_gets_a_signed_address_and_its_checksum(begun, client):
+    part = post(client, begun, part=2, sha256="abc=").json()
+    assert part["url"].startswith("https://bucket/upload_part/2")
+    assert part["headers"] == {"x-amz-checksum-sha256": "abc="}
+    assert post(client, begun, part=4).status_code == 400
+    assert post(client, begun, part="x").status_code == 400
+
+
+def test_parts_that_are_there_need_not_be_sent_again(begun, bucket, client):
+    bucket.put(2, PART)
+    assert client.get(begun.address).json() == {"done": [2], "is_finished": False}
+
+
+def test_all_parts_together_make_an_upload(begun, bucket, client):
+    bucket.put(1, PART)
+    bucket.put(2, PART)
+    assert post(client, begun).status_code == 409
+    assert not Upload.objects.exists()
+    bucket.put(3, 5)
+    assert post(client, begun).status_code == 200
+    upload = Upload.objects.get()
+    assert bucket.whole == {upload.file.name: ["e1", "e2", "e3"]}
+    assert (upload.size, upload.sha256[0]) == (SIZE, "?")
+
+
+def test_a_sender_who_did_not_hear_the_end_hears_it_now(begun, bucket, client):
+    for number, size in ((1, PART), (2, PART), (3, 5)):
+        bucket.put(number, size)
+    post(client, begun)
+    assert client.get(begun.address).json() == {"done": [], "is_finished": True}
+    assert post(client, begun).status_code == 200
+    assert Upload.objects.count() == 1
+
+
+def test_a_transfer_that_is_dropped_leaves_no_parts(begun, bucket):
+    bucket.put(1, PART)
+    service.drop(Transfer.objects.get())
+    assert bucket.open == {}
+    assert not Transfer.objects.exists()
+
+
+def test_parts_the_bucket_has_forgotten_are_no_error(begun, bucket):
+    bucket.open.clear()
+    service.drop(Transfer.objects.get())
+    assert not Transfer.objects.exists()
+
+
+def test_a_zip_of_200_gb_has_no_more_parts_than_s3_allows():
+    assert direct.part_count(Transfer(size=200 << 30)) <= 10_000
+
+
+def test_only_the_sender_reaches_the_parts(begun, client):
+    client.force_login(make_user())
+    assert client.get(begun.address).status_code == 404
+    assert post(client, begun, part=1).status_code == 404

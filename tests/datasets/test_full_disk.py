@@ -1,0 +1,89 @@
+"""What happens when the disk is full is seen on a disk that is."""
+
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+
+from datasets.services.clip import cut_clip, plan_clips
+from datasets.services.standardise import standardise_video
+from datasets.services.upload import receive_zip, unpack_upload
+from datasets.stages import Stage
+from tests.films import make_film
+from tests.make import make_dataset
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def disk(settings, tmp_path):
+    """A disk of the size that the function given back is called with, under the data folder."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def of(size):
+        how = (
+            ["-o", f"remount,size={size}k"]
+            if os.path.ismount(folder)
+            else ["-o", f"size={size}k"]
+        )
+        command = ["mount", "-t", "tmpfs", *how, "tmpfs", folder]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("mounting a small disk is not allowed here")
+        settings.DATA_DIR = folder
+        settings.MEDIA_ROOT = folder / "media"
+
+    yield of
+    if os.path.ismount(folder):
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """A zip with a film of half a megabyte, whose pictures get larger when coded anew."""
+    film = make_film(tmp_path / "film.webm", frames=300, size=(640, 360), codec="libvpx")
+    with zipfile.ZipFile(tmp_path / "videos.zip", "w") as archive:
+        archive.write(film, "film.webm")
+    return tmp_path / "videos.zip"
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_each_stage_says_so_leaves_nothing_and_goes_on_when_there_is_room(
+    disk, videos, settings
+):
+    size = videos.stat().st_size // 1024
+    disk(size // 2)
+    dataset = make_dataset("shop")
+    upload = receive_zip(dataset, videos, original_name="videos.zip")
+    assert unpack_upload(upload.pk).stage == Stage.FAILED
+    assert not dataset.videos.exists()
+
+    disk(size + 40)
+    type(upload).objects.retry()
+    assert unpack_upload(upload.pk).stage == Stage.DONE
+    video = dataset.videos.get()
+    failed = standardise_video(video.pk)
+    assert (failed.stage, "The disk is full" in failed.error) == (Stage.FAILED, True)
+    assert files(settings.DATA_DIR) == [Path(video.raw.name).name]
+
+    disk(20_000)
+    type(video).objects.retry()
+    assert standardise_video(video.pk).stage == Stage.DONE
+    plan_clips()
+    clip = video.clips.get()
+    before = files(settings.DATA_DIR)
+    disk(sum(path.stat().st_size for path in settings.DATA_DIR.rglob("*")) // 1024 + 60)
+    failed = cut_clip(clip.pk)
+    assert (failed.stage, "The disk is full" in failed.error) == (Stage.FAILED, True)
+    assert files(settings.DATA_DIR) == before
+
+    disk(50_000)
+    type(clip).objects.retry()
+    assert cut_clip(clip.pk).stage == Stage.DONE
+    assert default_storage.exists("shop/clips/film-c0000.mp4")

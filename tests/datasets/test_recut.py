@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.urls import reverse
+
+from datasets.models import Dataset
+from datasets.services.clip import cut_clip, plan_clips
+from datasets.services.delete import delete, remove_leftovers
+from datasets.services.recut import bring_over
+from datasets.services.standardise import standardise_video
+from datasets.stages import Stage
+from tests.films import make_film
+from tests.make import make_dataset, make_user, make_video
+from tests.material import put
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin():
+    return make_user()
+
+
+@pytest.fixture
+def source(admin, tmp_path):
+    """A dataset with a video that is cut."""
+    dataset = make_dataset("shop", admin=admin)
+    content = make_film(tmp_path / "film.mkv", frames=150).read_bytes()
+    video = make_video(
+        dataset, "aisle", raw=put("shop/raw/aisle", content), stage=Stage.WAITING
+    )
+    standardise_video(video.pk)
+    plan_clips()
+    cut_clip(video.clips.get().pk)
+    return dataset
+
+
+def files(folder):
+    found, names = default_storage.listdir(folder)
+    inner = [name for one in found for name in files(f"{folder}/{one}")]
+    return sorted([*inner, *(f"{folder}/{name}" for name in names)])
+
+
+def contents(folder):
+    return {name: Path(default_storage.path(name)).read_bytes() for name in files(folder)}
+
+
+def test_videos_are_cut_again_with_other_settings_and_the_old_clips_stay(source):
+    target = make_dataset("small", longest_side=80)
+    before = contents("shop")
+    assert bring_over(source, target) == (1, [])
+    video = target.videos.get()
+    assert (video.name, video.stage) == ("aisle", Stage.WAITING)
+    assert standardise_video(video.pk).width == 80
+    plan_clips()
+    assert cut_clip(video.clips.get().pk).stage == Stage.DONE
+    assert contents("shop") == before
+
+
+def test_the_raw_file_of_one_outlives_the_other(source):
+    target = make_dataset("small")
+    bring_over(source, target)
+    delete(source)
+    remove_leftovers()
+    assert standardise_video(target.videos.get().pk).stage == Stage.DONE
+
+
+def test_bringing_over_twice_brings_nothing_new(source):
+    target = make_dataset("small")
+    bring_over(source, target)
+    assert bring_over(source, target).new == 0
+    assert target.videos.count() == 1
+
+
+def test_a_video_without_its_raw_file_is_left_out_and_named(source, capsys):
+    make_video(source, "bundled", raw="")
+    make_dataset("small")
+    call_command("recut", dataset="shop", into="small")
+    output = capsys.readouterr().out
+    assert "left out: bundled" in output
+    assert "1 new videos in dataset small" in output
+
+
+@pytest.mark.parametrize(("dataset", "into"), [("shop", "shop"), ("shop", "none")])
+def test_wrong_datasets_are_refused_with_a_sentence(source, dataset, into):
+    with pytest.raises(CommandError, match="make"):
+        call_command("recut", dataset=dataset, into=into)
+
+
+def form(**changes):
+    values = {
+        "name": "small", "vocabulary": "street", "detector": "rfdetr-nano", "threshold": "0.4",
+        "longest_side": "64", "annotation_fps": "5", "frame_stride": "1",
+    }  # fmt: skip
+    return values | changes
+
+
+def test_the_page_makes_the_new_dataset_with_the_videos(client, admin, source):
+    client.force_login(admin)
+    url = reverse("datasets:new")
+    page = client.get(url, {"videos_of": "shop"}).content.decode()
+    assert '<option value="shop" selected>' in page
+    answer = client.post(url, form(videos_of="shop"))
+    assert answer["Location"] == "/datasets/small/videos/"
+    assert Dataset.objects.get(name="small").videos.get().name == "aisle"
+
+
+def test_nobody_takes_the_videos_of_a_dataset_that_is_not_theirs(client, source):
+    client.force_login(make_user())
+    assert client.post(reverse("datasets:new"), form(videos_of="shop")).status_code == 200
+    assert not Dataset.objects.filter(name="small").exists()
