@@ -42,6 +42,7 @@ from qc.services.export_frames import (
     export_all,
     order_export,
 )
+from qc.services.release_changes import changes_since_the_last
 from qc.services.release_content import (
     ContentReader,
     UnknownActionError,
@@ -111,7 +112,8 @@ def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> R
             progress=part(0.8, 0.85, "adding up sums"),
         )
         checks = _checked(release, folder, part(0.85, 1.0, "checking"))
-        counts = counts_of(draft, written, part_sizes(sums))
+        counts = counts_of(release, draft, written, part_sizes(sums))
+        counts["diff"] = changes_since_the_last(release, folder, counts)
         kept = keep_release(release, folder, sums)
         counts |= {"archives": kept.archives, "manifest": sums["manifest.json"].sha256}
         release.finish(counts=counts, checks=checks, archive=kept.archive, folder=kept.folder)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import time
@@ -211,6 +212,7 @@ def test_the_same_rows_give_the_same_bytes(dataset):
     again = make_release(release.pk)
     assert files_of(again) == content
     assert again.counts == release.counts
+    assert again.counts["diff"] == {}
 
 
 def test_making_a_release_twice_does_nothing_the_second_time(dataset):
@@ -613,6 +615,49 @@ def test_the_command_makes_a_release_and_copies_it(dataset, tmp_path):
     assert (tmp_path / "out" / "corner-release-1" / "README.md").is_file()
     assert all(c["passed"] for c in check_release(tmp_path / "out" / "corner-release-1"))
     assert zipfile.is_zipfile(tmp_path / "out" / "corner-release-1.zip")
+
+
+def test_a_release_says_what_changed_since_the_one_before(dataset):
+    made(dataset)
+    assert made(dataset).counts["diff"] == {
+        "since": 1, "sentences": ["Nothing changed in the labels."],
+    }  # fmt: skip
+    box = consensus_of("yard-c0000").boxes.get(second=2)
+    ConsensusBox.objects.filter(pk=box.pk).update(x2=70)
+    box.labels.filter(group="posture").update(actions=["sit"])
+    consensus_of("yard-c0000").boxes.filter(second=3).update(status="disputed")
+    third = made(dataset)
+    expected = [
+        "Annotated keyframes: 1 removed.", "Boxes: 1 removed, 1 changed.",
+        "Labels walk: 2 removed.", "Labels sit: 1 added.", "Labels wave: 1 removed.",
+    ]  # fmt: skip
+    assert third.counts["diff"] == {"since": 2, "sentences": expected}
+    out = StringIO()
+    call_command("diff_releases", "1", "3", "--dataset", "corner", stdout=out)
+    assert out.getvalue().splitlines() == expected
+    with pytest.raises(CommandError, match="corner has no release 7; there are: 1, 2, 3"):
+        call_command("diff_releases", "1", "7", "--dataset", "corner")
+
+
+def test_a_clip_that_came_is_named(dataset):
+    Review.objects.filter(task__clip__name="shop-c0001").update(verdict="rejected")
+    made(dataset)
+    Review.objects.update(verdict="approved")
+    assert made(dataset).counts["diff"]["sentences"] == [
+        "Clips: 1 added (shop-c0001).", "Annotated keyframes: 4 added.", "Boxes: 4 added.",
+        "Labels walk: 4 added.", "Labels wave: 4 added.",
+    ]  # fmt: skip
+
+
+GOLDEN = "be651112afe2bff9f8449e3f19f301c62d3c7038e050d85cd6db1495ed695a9d"
+
+
+def test_the_rows_are_the_same_on_every_database_and_machine(dataset):
+    digest = hashlib.sha256()
+    for name, content in sorted(files_of(made(dataset)).items()):
+        if name.startswith(("annotations/", "frame_lists/", "AVA_dataset")):
+            digest.update(f"{name} {len(content)}\n".encode() + content)
+    assert digest.hexdigest() == GOLDEN
 
 
 def test_the_command_takes_choices(dataset, tmp_path):
