@@ -24,9 +24,7 @@ def changes_between(before: Release, after: Release) -> dict[str, Any]:
         found = diff_releases(_reader(before), _reader(after))
     except ReleaseReadError as error:
         raise ChangesError(str(error)) from error
-    sentences = diff_agreement(
-        before.counts.get("agreement", {}), after.counts.get("agreement", {})
-    )
+    sentences = _agreement(before.counts, after.counts)
     return found | {"sentences": [*found["sentences"], *sentences]}
 
 
@@ -40,8 +38,14 @@ def changes_since_the_last(release: Release, folder: Path, counts: dict[str, Any
         found = diff_releases(_reader(before), ReleaseReader(folder))
     except (ChangesError, ReleaseReadError):
         return {}  # somebody deleted its files beside us: that is no fault of the new one
-    sentences = diff_agreement(before.counts.get("agreement", {}), counts["agreement"])
+    sentences = _agreement(before.counts, counts)
     return {"since": before.number, "sentences": [*found["sentences"], *sentences]}
+
+
+def _agreement(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    if "agreement" not in before or "agreement" not in after:
+        return []  # made before agreement was kept with a release
+    return diff_agreement(before["agreement"], after["agreement"])
 
 
 def _reader(release: Release) -> ReleaseReader:
