@@ -59,6 +59,16 @@ def sum_of(path: Path) -> FileSum:
     return FileSum(size, crc, digest.hexdigest())
 
 
+def crc_of(path: Path) -> tuple[int, int]:
+    """Size and CRC-32 of a file."""
+    size = crc = 0
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            size += len(chunk)
+            crc = zlib.crc32(chunk, crc)
+    return size, crc
+
+
 def write_manifest(
     folder: Path,
     content: Mapping[str, Any],

@@ -255,7 +255,7 @@ def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset,
     )
     release = make_release(order.pk)
     assert release.stage == Stage.DONE
-    assert len(finished) == 220 + 195 + 150
+    assert len(finished) == 220 + (195 + 7) + (150 + 5)  # and one of each second compared
     assert sorted(p.name for p in folder_of(release).parent.iterdir()) == [
         "1", "1.index",
     ]  # fmt: skip
@@ -522,6 +522,18 @@ def test_pictures_that_another_worker_makes_are_waited_for(dataset, monkeypatch)
     assert make_release(order.pk).stage == Stage.DONE
     assert ClipExport.objects.done().count() == 3
     assert export_frames.export_clip(export.pk) is None
+
+
+def test_pictures_that_are_not_those_of_the_film_are_not_kept(dataset, monkeypatch):
+    real = export_frames.cut
+
+    def cuts_elsewhere(source, target, *, start_frame, frame_count):
+        real(source, target, start_frame=start_frame + 30, frame_count=frame_count - 30)
+
+    monkeypatch.setattr(export_frames, "cut", cuts_elsewhere)
+    release = make_release(order_release(dataset).pk)
+    assert "picture 1 of shop-c0000 is not that of its film" in release.error
+    assert not ClipExport.objects.done().exists()
 
 
 def test_pictures_that_were_deleted_are_made_again(dataset):
