@@ -35,6 +35,7 @@ SIZE = (1280, 720)
 CLIPS, PERSONS, KEYFRAMES = 1000, 8, 15
 FILMED_CLIPS = 3
 FRAMES = 570
+RUNS = 3
 ACTIONS = [ava.Action(i, f"action {i}", "PERSON_MOVEMENT") for i in range(1, 21)]
 
 
@@ -198,8 +199,13 @@ def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
         ]
         assert not failed, failed
 
-    ours = timed(again)[0]
-    copy = timed(lambda: subprocess.run(["cp", "-r", release, folder / "copy"], check=True))[0]
+    ours = copy = float("inf")
+    command = ["cp", "-r", str(release), str(folder / "copy")]
+    for _ in range(RUNS):  # the best of each: other work on the machine only adds
+        for made in (release, folder / "copy"):
+            shutil.rmtree(made, ignore_errors=True)
+        ours = min(ours, timed(again)[0])
+        copy = min(copy, timed(lambda: subprocess.run(command, check=True))[0])
     size = sum(p.stat().st_size for p in (release / "rawframes").rglob("*.jpg")) / 1e6
     what = f"a second release, checked, against cp -r ({size:.0f} MB)"
     say(what, f"{ours / copy:.2f} x its {copy:.2f} s", wanted="at most 1.3")

@@ -32,6 +32,8 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
 )
 BELONGS_TO = {
     "qc:clip": "qc:clips",
+    "qc:release-new": "qc:releases",
+    "qc:release-order": "qc:releases",
     "datasets:upload": "datasets:videos",
     "annotation:plan": "qc:tasks",
 }
