@@ -112,6 +112,12 @@ def _actions(facts: CardFacts) -> list[Block]:
         Text("Labels of each action: one per person and keyframe."),
         Table(("action", "kind", *splits), rows),
     ]
+    groups = sorted({group for group, _ in facts.tally.groups})
+    rows_of_groups = [
+        (group, *(facts.tally.groups[group, split] for split in splits)) for group in groups
+    ]
+    if rows_of_groups:
+        blocks += [Text("The same by group:"), Table(("group", *splits), rows_of_groups)]
     names = {action.action_id: action.name for action in facts.actions}
     pairs = sorted(facts.tally.together.items(), key=lambda each: (-each[1], each[0]))
     if pairs:
@@ -187,7 +193,9 @@ def _how_made(facts: CardFacts) -> list[Block]:
     ]
     detectors = "; ".join(facts.detectors) or "none"
     who = "Simulated annotators" if facts.is_simulated else "Annotators"
-    rules = ", ".join(f"{count} {rule}" for rule, count in sorted(facts.tally.rules.items()))
+    rules = ", ".join(
+        f"{count} {rule}" for rule, count in sorted(facts.tally.rules.items()) if count
+    )
     steps = [
         "Every video was made a standard one (H.264, 30 pictures a second, upright) and cut "
         "into clips of 15 s.",

@@ -15,6 +15,7 @@ MANIFEST = "manifest.json"
 FORMAT = "ava-studio-release/1"
 CONTEXT_FRAMES = 45  # after a keyframe at least; before it 60
 CHUNK = 1 << 20
+SMALL_CHUNK = 1 << 17  # stays in the cache of a core
 PARTS = {  # what may be left out of a download, and the folder it is in
     "pictures": "rawframes/",
     "films": "clips/",
@@ -57,6 +58,17 @@ def sum_of(path: Path) -> FileSum:
             crc = zlib.crc32(chunk, crc)
             digest.update(chunk)
     return FileSum(size, crc, digest.hexdigest())
+
+
+def crc_of(path: Path) -> tuple[int, int]:
+    """Size and CRC-32 of a file."""
+    size = crc = 0
+    buffer = memoryview(bytearray(SMALL_CHUNK))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            size += count
+            crc = zlib.crc32(buffer[:count], crc)
+    return size, crc
 
 
 def write_manifest(

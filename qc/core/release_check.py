@@ -4,13 +4,13 @@ Nothing here knows how the files were written. Each check reads the folder and g
 sentence: what holds, or which file and row break it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypedDict
 
 from qc.core import release_check_media as media
 from qc.core import release_check_rows as rows
-from qc.core.packing import ignore
+from qc.core.packing import FileSum, ignore
 from qc.core.release_faults import FoundError
 from qc.core.release_reader import ReleaseReader, ReleaseReadError
 
@@ -21,18 +21,26 @@ class Check(TypedDict):
     sentence: str
 
 
-def check_release(folder: Path, *, progress: Callable[[float], None] = ignore) -> list[Check]:
+def check_release(
+    folder: Path,
+    *,
+    compared: Collection[str] = (),
+    known: Mapping[str, FileSum] | None = None,
+    progress: Callable[[float], None] = ignore,
+) -> list[Check]:
     """Check a release folder from end to end.
 
     Args:
         folder: Holds `manifest.json`, `annotations/`, `rawframes/` and the rest.
+        compared: Clips whose pictures were held against their films when they were made.
+        known: Sums reckoned when files were made: they are read again, but only for their CRC.
         progress: Told the share done.
 
     Returns:
         One result per check, always the same checks in the same order. A file that cannot be
         read fails every check that needs it.
     """
-    release = ReleaseReader(folder)
+    release = ReleaseReader(folder, compared=compared, known=known)
     checks: list[Check] = []
     for name, check in _CHECKS:
         try:

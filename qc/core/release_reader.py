@@ -6,7 +6,7 @@ with the file and, where there is one, the row.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core import ava
-from qc.core.packing import FORMAT, MANIFEST
+from qc.core.packing import FORMAT, MANIFEST, FileSum
 from qc.core.release_files import DATASET_HEADER, NEGATIVES
 
 Content = TypeVar("Content")
@@ -43,10 +43,23 @@ class Pictures(NamedTuple):
 
 
 class ReleaseReader:
-    """The content of a release folder."""
+    """The content of a release folder.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        compared: Clips whose pictures were held against their films when they were made.
+        known: Sums of files that were reckoned when these were made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        compared: Collection[str] = (),
+        known: Mapping[str, FileSum] | None = None,
+    ) -> None:
         self.folder = folder
+        self.compared = frozenset(compared)
+        self.known = known or {}
         self._known: dict[str, Any] = {}
 
     @property

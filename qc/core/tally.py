@@ -45,6 +45,9 @@ class Tally:
     samples: dict[str, Sample] = field(default_factory=dict)  # by source video
     unlabelled: int = 0
     rules: Counter[str] = field(default_factory=Counter)  # of label rows
+    groups: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # (group, split), the same
     _heights: dict[str, Counter[int]] = field(default_factory=dict)
 
     def add(self, clip: ReleaseClip) -> None:
@@ -58,7 +61,9 @@ class Tally:
             video.labels += len(person.action_ids)
             self.unlabelled += not person.action_ids
             self.together.update(combinations(person.action_ids, 2))
-            self.rules.update(o.rule for o in person.origins for _ in o.action_ids)
+            for origin in person.origins:
+                self.rules[origin.rule] += len(origin.action_ids)
+                self.groups[origin.group, clip.split] += len(origin.action_ids)
             top, bottom = map(float, person.box.split(",")[1::2])
             heights[round((bottom - top) * clip.height)] += 1
         self._show(clip)

@@ -1,9 +1,10 @@
 """Releases of a dataset, with their counts and checks ready to be shown."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from datasets.core.clipping import export_window
+from datasets.core.clipping import FRAME_RATE, export_window
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
 from qc.core.formats import FORMATS
@@ -15,8 +16,10 @@ from qc.selectors.release_clips import select_clips
 COUNTED = ("videos", "clips", "keyframes", "persons", "boxes", "labels", "frames", "excluded")
 LEFT_OUT_SHOWN = 20
 SIDES = (("full", None), ("640", 640), ("320", 320))
-BYTES_PER_PIXEL = 0.17  # JPEG at quality 90 of street videos, measured
-FILM_BYTES_PER_PIXEL = 0.012  # of a standard video
+CLIPS_LOOKED_AT = 20
+BYTES_PER_PIXEL = 0.17  # JPEG of a street, where no clip's own files are there to look at
+FILM_BYTES_PER_PIXEL = 0.012
+SMALL_PICTURES_WEIGH = 0.75  # power of the share of pixels
 
 
 @dataclass
@@ -104,34 +107,49 @@ class ReleasePlan:
 
 
 def release_plan(dataset: Dataset) -> ReleasePlan:
-    """Sizes of a release of what is approved now."""
+    """Sizes of a release of what is approved now, from those of some clips' own files."""
     selection = select_clips(dataset)
     clips = [each.clip for each in selection.approved]
-    sizes = {
-        choice: sum(_picture_bytes(clip, side) for clip in clips) for choice, side in SIDES
-    }
-    films = sum(_film_bytes(clip) for clip in clips)
+    some = clips[:: max(1, len(clips) // CLIPS_LOOKED_AT)]
+    per_picture, per_film = _bytes_per_pixel(some)
+    largest = max((max(_size(clip)) for clip in clips), default=0)
+    pictures = [
+        (choice, round(per_picture * sum(_picture_pixels(clip, side) for clip in clips)))
+        for choice, side in SIDES
+        if side is None or side < largest
+    ]
+    films = round(per_film * sum(_picture_pixels(clip, None) for clip in clips))
     videos = len({clip.video_id for clip in clips})
-    return ReleasePlan(len(clips), len(selection.left_out), videos, films, list(sizes.items()))
+    return ReleasePlan(len(clips), len(selection.left_out), videos, films, pictures)
 
 
-def _picture_bytes(clip: Clip, side: int | None) -> int:
-    width, height = clip.video.width or 1, clip.video.height or 1
-    size = picture_size(width, height, longest_side=side)
+def _size(clip: Clip) -> tuple[int, int]:
+    return clip.video.width or 1, clip.video.height or 1
+
+
+def _picture_pixels(clip: Clip, side: int | None) -> float:
+    """Pixels of all pictures of a clip; those of small ones weigh more, as they do in JPEG."""
+    size = picture_size(*_size(clip), longest_side=side)
     window = export_window(
         clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
     )
-    return round(BYTES_PER_PIXEL * size[0] * size[1] * window.frame_count)
+    whole = math.prod(_size(clip))
+    return whole * (math.prod(size) / whole) ** SMALL_PICTURES_WEIGH * window.frame_count
 
 
-def _film_bytes(clip: Clip) -> int:
-    """Bytes of the clip's film as a release has it: its own, and the padding's share."""
-    video = clip.video
-    window = export_window(
-        clip.start_frame, clip.frame_count, video_frame_count=video.frame_count or 0
-    )
-    pixels = (video.width or 0) * (video.height or 0)
-    return round(FILM_BYTES_PER_PIXEL * pixels * window.frame_count)
+def _bytes_per_pixel(clips: list[Clip]) -> tuple[float, float]:
+    """Of annotation frames, which are encoded as a release's pictures are, and of films."""
+    seen = [clip for clip in clips if clip.frames and clip.file]
+    try:
+        pictures = sum(clip.frames.size for clip in seen)
+        films = sum(clip.file.size for clip in seen)
+    except OSError:
+        seen = []
+    if not seen:
+        return BYTES_PER_PIXEL, FILM_BYTES_PER_PIXEL
+    shown = sum(math.prod(_size(clip)) * clip.frame_count for clip in seen)
+    fps = seen[0].video.dataset.annotation_fps
+    return pictures / (shown * fps / FRAME_RATE), films / shown
 
 
 def is_moving(rows: list[ReleaseRow]) -> bool:

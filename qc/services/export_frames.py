@@ -15,11 +15,12 @@ import time
 import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from django.core.files.storage import default_storage
 
 from datasets.core.ava import frame_file
-from datasets.core.clipping import ExportWindow, export_window
+from datasets.core.clipping import FRAME_RATE, ExportWindow, export_window
 from datasets.core.media import MediaError, cut, read_frames
 from datasets.core.zipping import new_zip
 from datasets.files import keep, local_path, work_folder
@@ -118,12 +119,15 @@ def _export_unless_cut_off(pk: int) -> None:
         raise
 
 
-def bring_clip(export: ClipExport, release: Path) -> dict[str, FileSum]:
-    """Put `rawframes/<clip>/` and `clips/<clip>.mp4` into the folder `release`.
+class Brought(NamedTuple):
+    """What came into a release with a clip."""
 
-    Returns:
-        The sums of these files by their paths in the release.
-    """
+    sums: dict[str, FileSum]  # by path in the release
+    is_compared: bool  # whether its pictures were held against its film when made
+
+
+def bring_clip(export: ClipExport, release: Path) -> Brought:
+    """Put `rawframes/<clip>/` and `clips/<clip>.mp4` into the folder `release`."""
     name = export.clip.name
     kept = _kept_folder(export)
     if kept is not None:
@@ -177,8 +181,17 @@ def _make(export: ClipExport, folder: Path, progress: Progress) -> Path:
             (folder / frame_file(index - start)).write_bytes(content)
             progress((index - start) / count)
         cut(video, folder / FILM, start_frame=start, frame_count=count)
+    _compare_with_film(export, folder)
     _write_sums(folder)
     return folder
+
+
+def _compare_with_film(export: ClipExport, folder: Path) -> None:
+    """Hold one picture of each second against the film, bit for bit."""
+    for index, rgb in read_frames(folder / FILM, step=FRAME_RATE):
+        picture = (folder / frame_file(index)).read_bytes()
+        if picture != export_picture(rgb, longest_side=export.longest_side):
+            raise ExportError(f"picture {index + 1} of {export.clip} is not that of its film")
 
 
 def _write_sums(folder: Path) -> dict[str, FileSum]:
@@ -211,7 +224,7 @@ def _keep(export: ClipExport, made: Path) -> None:
         beside.rename(kept)
 
 
-def _place(source: Path, release: Path, clip: str) -> dict[str, FileSum]:
+def _place(source: Path, release: Path, clip: str) -> Brought:
     """Link the files of `source` into a release, or copy them where links cannot be made."""
     (release / "rawframes" / clip).mkdir(parents=True)
     (release / "clips").mkdir(exist_ok=True)
@@ -223,7 +236,7 @@ def _place(source: Path, release: Path, clip: str) -> dict[str, FileSum]:
         except OSError:
             shutil.copyfile(source / name, release / path)
         sums[path] = its
-    return sums
+    return Brought(sums, is_compared=(source / SUMS).is_file())
 
 
 def _sums_of(folder: Path) -> dict[str, FileSum]:

@@ -42,6 +42,7 @@ from qc.services.export_frames import (
     export_all,
     order_export,
 )
+from qc.services.release_changes import changes_since_the_last
 from qc.services.release_content import (
     ContentReader,
     UnknownActionError,
@@ -102,7 +103,7 @@ def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> R
         reader = ContentReader(release.dataset)
         draft = _draft(release, reader)
         written = _write_annotations(folder, release, draft, reader)
-        known = _bring_media(folder, draft, part(0.05, 0.8, "making pictures"))
+        known, compared = _bring_media(folder, draft, part(0.05, 0.8, "making pictures"))
         write_texts(release, folder, draft, written)
         sums = write_manifest(
             folder,
@@ -110,8 +111,12 @@ def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> R
             known=known,
             progress=part(0.8, 0.85, "adding up sums"),
         )
-        checks = _checked(release, folder, part(0.85, 1.0, "checking"))
-        counts = counts_of(draft, written, part_sizes(sums))
+        checks = check_release(
+            folder, compared=compared, known=known, progress=part(0.85, 1.0, "checking")
+        )
+        _accept(release, checks)
+        counts = counts_of(release, draft, written, part_sizes(sums))
+        counts["diff"] = changes_since_the_last(release, folder, counts)
         kept = keep_release(release, folder, sums)
         counts |= {"archives": kept.archives, "manifest": sums["manifest.json"].sha256}
         release.finish(counts=counts, checks=checks, archive=kept.archive, folder=kept.folder)
@@ -229,9 +234,16 @@ def _formats(
     return writers
 
 
-def _bring_media(folder: Path, draft: Draft, progress: Progress) -> dict[str, FileSum]:
-    """Put pictures and films of all clips in place; returns the sums that are known."""
+def _bring_media(
+    folder: Path, draft: Draft, progress: Progress
+) -> tuple[dict[str, FileSum], set[str]]:
+    """Put pictures and films of all clips in place.
+
+    Returns:
+        The sums that are known, and the clips whose pictures were held against their films.
+    """
     known: dict[str, FileSum] = {}
+    compared: set[str] = set()
     exports = []
     for video, group in groupby(draft.approved, key=lambda each: each.clip.video):
         with _standard_video(video) as path:
@@ -247,9 +259,11 @@ def _bring_media(folder: Path, draft: Draft, progress: Progress) -> dict[str, Fi
             ]
     export_all([export.pk for export in exports], progress=_part(progress, 0.0, 0.9))
     for done, export in enumerate(exports):
-        known |= bring_clip(export, folder)
+        brought = bring_clip(export, folder)
+        known |= brought.sums
+        compared |= {export.clip.name} if brought.is_compared else set()
         progress(0.9 + 0.1 * done / len(exports))
-    return known
+    return known, compared
 
 
 @contextmanager
@@ -264,13 +278,11 @@ def _standard_video(video: Video) -> Iterator[Path]:
         yield path
 
 
-def _checked(release: Release, folder: Path, progress: Progress) -> list[Check]:
-    """The results of the self-check, kept on the row whatever they are."""
-    checks = check_release(folder, progress=progress)
+def _accept(release: Release, checks: list[Check]) -> None:
+    """Keep the results of the self-check on the row, whatever they are; stop at a bad one."""
     Release.objects.filter(pk=release.pk, attempts=release.attempts).update(checks=checks)
     if failed := [check["sentence"] for check in checks if not check["passed"]]:
         raise ReleaseError(f"The release did not pass its check. {' '.join(failed)}")
-    return checks
 
 
 def _part(progress: Progress, low: float, high: float) -> Progress:

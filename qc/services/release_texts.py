@@ -224,7 +224,9 @@ def manifest(release: Release, draft: Draft, written: Written) -> dict[str, Any]
     }
 
 
-def counts_of(draft: Draft, written: Written, sizes: Mapping[str, int]) -> dict[str, Any]:
+def counts_of(
+    release: Release, draft: Draft, written: Written, sizes: Mapping[str, int]
+) -> dict[str, Any]:
     """What pages show of a release, and the splits that the next one keeps."""
     splits = {
         split: {
@@ -254,4 +256,8 @@ def counts_of(draft: Draft, written: Written, sizes: Mapping[str, int]) -> dict[
         "threshold": written.threshold,
         "ceilings": written.ceilings,
         "parts": dict(sizes),
+        "agreement": {
+            group["name"]: group["alpha"]["value"]
+            for group in dataset_agreement(release.dataset, clips=draft.clips)["groups"]
+        },
     }

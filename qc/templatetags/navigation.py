@@ -38,6 +38,8 @@ BELONGS_TO = {
     "qc:opinions": "qc:questions",
     "qc:task": "qc:tasks",
     "qc:threshold": "qc:review",
+    "qc:release-new": "qc:releases",
+    "qc:release-order": "qc:releases",
     "datasets:upload": "datasets:videos",
     "datasets:delete": "datasets:videos",
     "datasets:delete-video": "datasets:videos",

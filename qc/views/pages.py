@@ -230,6 +230,7 @@ def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
             "size": sizes.get(radio.data["value"]),
         }
         for radio in form["pictures"].subwidgets
+        if radio.data["value"] in sizes or radio.data["value"] == "none"
     ]
     formats = [
         {"box": box.tag(), "label": box.data["label"], "what": FORMATS[box.data["value"]].what}

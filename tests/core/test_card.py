@@ -30,6 +30,8 @@ def facts(**changes):
 def test_the_card_says_what_is_said_together_and_how_large_people_are():
     text = card(facts())
     assert "| walk and wave | 1 |" in text
+    assert "| posture | 3 | 1 |" in text
+    assert "| doing | 1 | 0 |" in text
     assert "| train | 252 | 252 | 252 |" in text
     assert "| shop | train | 1 | 6 | 4 | 4 |" in text
     assert "1 keyframe with a question still open" in text

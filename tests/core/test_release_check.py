@@ -262,6 +262,17 @@ def test_the_picture_of_another_second_is_named(broken):
     )
 
 
+def test_a_clip_compared_before_is_only_sampled_and_its_sums_tell(broken):
+    folder = broken / "rawframes/shop-c0000"
+    shutil.copyfile(folder / "img_00001.jpg", folder / "img_00091.jpg")
+    checks = {c["name"]: c for c in check_release(broken, compared=["shop-c0000"])}
+    assert checks["keyframe pictures"]["sentence"] == (
+        "The pictures of all 7 keyframes are those of the films "
+        "(1 of them compared when they were made)."
+    )
+    assert "img_00091.jpg is not the file of the manifest" in checks["sums"]["sentence"]
+
+
 def test_a_film_that_ends_too_early_is_named(broken):
     pictures = [np.full((SIZE[1], SIZE[0], 3), n, dtype=np.uint8) for n in range(60)]
     make_film(broken / "clips/shop-c0000.mp4", pictures)
@@ -292,6 +303,15 @@ def test_files_under_ava_s_own_names_are_checked(broken):
     assert failures(broken)["official names"] == (
         "annotations/ava_val_v2.2.csv is not ava_val.csv."
     )
+
+
+def test_the_measure_of_many_persons_is_not_spoiled_by_rounding(tmp_path):
+    """24 steps of 1 / 24 make a little less than 1."""
+    boxes = [f"0.{n:04d},0.2000,0.{n + 90:04d},0.9000" for n in range(100, 9700, 400)]
+    persons = [PersonAt(902, n, box, (1,)) for n, box in enumerate(boxes, start=1)]
+    crowd = a_clip("shop-c0000", "train", source="shop", persons=persons, proposals={})
+    write_release(tmp_path, [crowd, *CLIPS[2:]])
+    assert failures(tmp_path) == {}
 
 
 def test_boxes_with_negatives_say_what_those_persons_do(whole):

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import time
@@ -211,6 +212,7 @@ def test_the_same_rows_give_the_same_bytes(dataset):
     again = make_release(release.pk)
     assert files_of(again) == content
     assert again.counts == release.counts
+    assert again.counts["diff"] == {}
 
 
 def test_making_a_release_twice_does_nothing_the_second_time(dataset):
@@ -253,7 +255,7 @@ def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset,
     )
     release = make_release(order.pk)
     assert release.stage == Stage.DONE
-    assert len(finished) == 220 + 195 + 150
+    assert len(finished) == 220 + (195 + 7) + (150 + 5)  # and one of each second compared
     assert sorted(p.name for p in folder_of(release).parent.iterdir()) == [
         "1", "1.index",
     ]  # fmt: skip
@@ -523,6 +525,18 @@ def test_pictures_that_another_worker_makes_are_waited_for(dataset, monkeypatch)
     assert export_frames.export_clip(export.pk) is None
 
 
+def test_pictures_that_are_not_those_of_the_film_are_not_kept(dataset, monkeypatch):
+    real = export_frames.cut
+
+    def cuts_elsewhere(source, target, *, start_frame, frame_count):
+        real(source, target, start_frame=start_frame + 30, frame_count=frame_count - 30)
+
+    monkeypatch.setattr(export_frames, "cut", cuts_elsewhere)
+    release = make_release(order_release(dataset).pk)
+    assert "picture 1 of shop-c0000 is not that of its film" in release.error
+    assert not ClipExport.objects.done().exists()
+
+
 def test_pictures_that_were_deleted_are_made_again(dataset):
     made(dataset)
     shutil.rmtree(default_storage.path("corner/exportframes"))
@@ -614,6 +628,49 @@ def test_the_command_makes_a_release_and_copies_it(dataset, tmp_path):
     assert (tmp_path / "out" / "corner-release-1" / "README.md").is_file()
     assert all(c["passed"] for c in check_release(tmp_path / "out" / "corner-release-1"))
     assert zipfile.is_zipfile(tmp_path / "out" / "corner-release-1.zip")
+
+
+def test_a_release_says_what_changed_since_the_one_before(dataset):
+    made(dataset)
+    assert made(dataset).counts["diff"] == {
+        "since": 1, "sentences": ["Nothing changed in the labels."],
+    }  # fmt: skip
+    box = consensus_of("yard-c0000").boxes.get(second=2)
+    ConsensusBox.objects.filter(pk=box.pk).update(x2=70)
+    box.labels.filter(group="posture").update(actions=["sit"])
+    consensus_of("yard-c0000").boxes.filter(second=3).update(status="disputed")
+    third = made(dataset)
+    expected = [
+        "Annotated keyframes: 1 removed.", "Boxes: 1 removed, 1 changed.",
+        "Labels walk: 2 removed.", "Labels sit: 1 added.", "Labels wave: 1 removed.",
+    ]  # fmt: skip
+    assert third.counts["diff"] == {"since": 2, "sentences": expected}
+    out = StringIO()
+    call_command("diff_releases", "1", "3", "--dataset", "corner", stdout=out)
+    assert out.getvalue().splitlines() == expected
+    with pytest.raises(CommandError, match="corner has no release 7; there are: 1, 2, 3"):
+        call_command("diff_releases", "1", "7", "--dataset", "corner")
+
+
+def test_a_clip_that_came_is_named(dataset):
+    Review.objects.filter(task__clip__name="shop-c0001").update(verdict="rejected")
+    made(dataset)
+    Review.objects.update(verdict="approved")
+    assert made(dataset).counts["diff"]["sentences"] == [
+        "Clips: 1 added (shop-c0001).", "Annotated keyframes: 4 added.", "Boxes: 4 added.",
+        "Labels walk: 4 added.", "Labels wave: 4 added.",
+    ]  # fmt: skip
+
+
+GOLDEN = "be651112afe2bff9f8449e3f19f301c62d3c7038e050d85cd6db1495ed695a9d"
+
+
+def test_the_rows_are_the_same_on_every_database_and_machine(dataset):
+    digest = hashlib.sha256()
+    for name, content in sorted(files_of(made(dataset)).items()):
+        if name.startswith(("annotations/", "frame_lists/", "AVA_dataset")):
+            digest.update(f"{name} {len(content)}\n".encode() + content)
+    assert digest.hexdigest() == GOLDEN
 
 
 def test_the_command_takes_choices(dataset, tmp_path):

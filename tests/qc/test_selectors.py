@@ -332,10 +332,11 @@ def test_a_failed_release_has_no_download(dataset):
     Release.objects.create(
         dataset=dataset, number=2, stage="done", archive="r.zip",
         counts={"videos": 2, "splits": {"train": {"videos": 2}}, "left_out": {"b": "why"},
-                "archive": {"bytes": 10, "sha256": "c"}},
+                "parts": {"films": 20, "annotations": 10}},
     )  # fmt: skip
     newest, failed = release_rows(dataset)
     assert (newest.is_downloadable, failed.is_downloadable) == (True, False)
     assert (newest.counts, newest.left_out) == ([("videos", 2)], [("b", "why")])
+    assert newest.parts == [("annotations", 10), ("films", 20)]
     assert len(failed.failed) == 1
     assert not is_moving([newest, failed])

@@ -1,0 +1,231 @@
+"""Releases: rows and annotations a second, pictures against bare decoding, a second release
+against `cp -r` of the same files. `./ava bench release`.
+
+Every figure stands beside its peer or floor of the same run. The clips are rendered noise that
+moves, in the size of a standard video; the database is not part of it.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from datasets.core import ava
+from datasets.core.clipping import export_window
+from datasets.core.media import read_frames
+from qc.core.configs import ConfigValues, write_configs
+from qc.core.formats import FORMATS, FormatContext
+from qc.core.packing import MANIFEST, FileSum, sum_of, write_manifest
+from qc.core.pictures import export_picture
+from qc.core.provenance import ProvenanceWriter
+from qc.core.release_check import check_release
+from qc.core.release_files import AnnotationWriter
+from qc.core.released import ANNOTATED, Origin, PersonAt, ProposedBox, ReleaseClip
+from qc.core.tally import Tally
+
+SIZE = (1280, 720)
+CLIPS, PERSONS, KEYFRAMES = 1000, 8, 15
+FILMED_CLIPS = 3
+FRAMES = 570
+RUNS = 3
+ACTIONS = [ava.Action(i, f"action {i}", "PERSON_MOVEMENT") for i in range(1, 21)]
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds on the clock and of CPU."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def say(what: str, figure: str, *, wanted: str) -> None:
+    print(f"{what:<58} {figure:>26}   wanted: {wanted}")
+
+
+def clips(count: int) -> Iterator[ReleaseClip]:
+    """Made up clips with persons and proposals, the same ones every time."""
+    random = np.random.default_rng(0)
+    window = export_window(450, 450, video_frame_count=2000)
+    for number in range(count):
+        persons, proposals = [], {}
+        for at in range(902, 902 + KEYFRAMES):
+            lefts = random.uniform(0, SIZE[0] - 160, PERSONS)
+            boxes = [[x, 200, x + 120, 600] for x in lefts]
+            texts = [ava.format_box(b, width=SIZE[0], height=SIZE[1]) for b in boxes]
+            ids = tuple(sorted(int(i) for i in random.choice(20, 2, replace=False) + 1))
+            origins = tuple(
+                Origin(f"group {i}", (i,), "majority", ((1, "x"), (2, "x"))) for i in ids
+            )
+            persons += [
+                PersonAt(at, person, text, ids, (1, 2), origins)
+                for person, text in enumerate(texts, start=1)
+            ]
+            proposals[at] = [ProposedBox(text, 0.9) for text in texts]
+        keyframes = dict.fromkeys(range(902, 902 + KEYFRAMES), ANNOTATED)
+        yield ReleaseClip(
+            f"video-{number // 20:03d}-c{number:04d}", "val" if number % 100 < 20 else "train",
+            f"video-{number // 20:03d}", *SIZE, window, keyframes, persons, proposals,
+        )  # fmt: skip
+
+
+def measure_rows() -> None:
+    box = "0.1000,0.2000,0.3000,0.9000"
+    rows = [
+        ava.LabelRow("shop-c0000", 902 + i % 15, box, i % 80 + 1, 1) for i in range(400_000)
+    ]
+    content = ava.dump_labels(rows)
+    for what, work in (
+        ("written", lambda: ava.dump_labels(rows)),
+        ("read", lambda: ava.load_labels(content)),
+    ):
+        say(
+            f"label rows {what}",
+            f"{len(rows) / timed(work)[0]:,.0f} a second",
+            wanted="200,000",
+        )
+
+
+def measure_annotations(folder: Path) -> None:
+    made = list(clips(CLIPS))
+
+    def write() -> None:
+        tally, provenance = Tally(), ProvenanceWriter(folder)
+        with AnnotationWriter(folder, splits=["train", "val"]) as writer:
+            for clip in made:
+                for each in (writer, tally, provenance):
+                    each.add(clip)
+            writer.finish(ACTIONS)
+            for split in writer.ceilings.values():
+                split.mean()
+        provenance.finish()
+
+    what = f"annotations of {CLIPS} clips x {PERSONS} persons x {KEYFRAMES}"
+    say(what, f"{timed(write)[0]:.1f} s", wanted="under 60 s")
+    for name, form in FORMATS.items():
+        place = folder / name
+        place.mkdir()
+
+        def export(form=form, place=place) -> None:
+            writer = form.writer(FormatContext(place, "bench", ACTIONS, [], ["train", "val"]))
+            for clip in made:
+                writer.add(clip)
+            writer.finish()
+
+        say(f"... as {form.title}", f"{timed(export)[0]:.1f} s", wanted="-")
+
+
+def render(path: Path) -> Path:
+    """A film of moving noise: no easier to encode than a street."""
+    random = np.random.default_rng(0)
+    wide = random.integers(0, 255, (SIZE[1] // 8, SIZE[0] // 4, 3), dtype=np.uint8)
+    wide = cv2.resize(wide, (SIZE[0] * 2, SIZE[1]), interpolation=cv2.INTER_CUBIC)
+    with av.open(str(path), "w") as film:
+        options = {"preset": "veryfast", "crf": "20", "sc_threshold": "0", "flags": "+cgop"}
+        stream = film.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt, stream.gop_size = "yuv420p", 30
+        for n in range(FRAMES):
+            picture = np.ascontiguousarray(wide[:, 2 * n : 2 * n + SIZE[0]])
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        film.mux(stream.encode(None))
+    return path
+
+
+def measure_pictures(film: Path, kept: Path) -> None:
+    kept.mkdir()
+
+    def ours() -> None:
+        for index, rgb in read_frames(film):
+            (kept / ava.frame_file(index)).write_bytes(export_picture(rgb, longest_side=None))
+
+    def floor() -> None:
+        bare = kept.with_name("bare")
+        bare.mkdir()
+        with av.open(str(film)) as container:
+            container.streams.video[0].thread_type = "AUTO"
+            for n, frame in enumerate(container.decode(video=0)):
+                bgr = frame.to_ndarray(format="bgr24")
+                _, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])
+                (bare / f"{n}.jpg").write_bytes(content.tobytes())
+
+    floor_cpu, our_cpu = timed(floor)[1], timed(ours)[1]
+    what = f"{FRAMES} pictures, against bare decoding and imencode"
+    say(what, f"{our_cpu / floor_cpu:.2f} x its {floor_cpu:.1f} s CPU", wanted="at most 1.1")
+
+
+def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
+    """A release of clips whose pictures are there: links, sums, and the whole self-check."""
+    sums = {path.name: sum_of(path) for path in kept.iterdir()}
+    release = folder / "release"
+    some = list(clips(FILMED_CLIPS))
+
+    def again() -> None:
+        known: dict[str, FileSum] = {}
+        with AnnotationWriter(release, splits=["train", "val"]) as writer:
+            for clip in some:
+                writer.add(clip)
+            threshold = writer.finish(ACTIONS)
+        write_configs(release / "configs", ConfigValues("bench", len(ACTIONS), threshold))
+        (release / "clips").mkdir()
+        for clip in some:
+            (release / "rawframes" / clip.name).mkdir(parents=True)
+            for name, its in sums.items():
+                path = f"rawframes/{clip.name}/{name}"
+                os.link(kept / name, release / path)
+                known[path] = its
+            os.link(film, release / "clips" / f"{clip.name}.mp4")
+        videos = [
+            {"video_id": c.name, "split": c.split, "source_video": c.source_video,
+             "n_frames": FRAMES, "width": SIZE[0], "height": SIZE[1]}
+            for c in some
+        ]  # fmt: skip
+        keyframes = [
+            {"video_id": c.name, "timestamp": at, "status": ANNOTATED}
+            for c in some for at in c.keyframes
+        ]  # fmt: skip
+        write_manifest(release, {"videos": videos, "keyframes": keyframes}, known=known)
+        failed = [
+            c
+            for c in check_release(release, compared=[c.name for c in some])
+            if not c["passed"]
+        ]
+        assert not failed, failed
+
+    ours = copy = float("inf")
+    command = ["cp", "-r", str(release), str(folder / "copy")]
+    for _ in range(RUNS):  # the best of each: other work on the machine only adds
+        for made in (release, folder / "copy"):
+            shutil.rmtree(made, ignore_errors=True)
+        ours = min(ours, timed(again)[0])
+        copy = min(copy, timed(lambda: subprocess.run(command, check=True))[0])
+    size = sum(p.stat().st_size for p in (release / "rawframes").rglob("*.jpg")) / 1e6
+    what = f"a second release, checked, against cp -r ({size:.0f} MB)"
+    say(what, f"{ours / copy:.2f} x its {copy:.2f} s", wanted="at most 1.3")
+    assert (release / MANIFEST).is_file()
+
+
+def main() -> None:
+    base = Path(tempfile.mkdtemp(prefix="bench-release-"))
+    try:
+        measure_rows()
+        (base / "annotations-only").mkdir()
+        measure_annotations(base / "annotations-only")
+        film = render(base / "film.mp4")
+        measure_pictures(film, base / "kept")
+        measure_second_release(base, film, base / "kept")
+    finally:
+        shutil.rmtree(base)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    say("memory at most", f"{most:.0f} MB", wanted="under 500 MB")
+
+
+if __name__ == "__main__":
+    main()
