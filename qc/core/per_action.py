@@ -149,8 +149,7 @@ def _intervals(
     for times in draws(len(sums.rated), seed=seed, resamples=resamples):
         for name, rows in _rows(sums.weighted(times)).items():
             found[name].append(rows)
-    return {name: [bounds(one) for one in np.concatenate(rows).T]
-            for name, rows in found.items()}  # fmt: skip
+    return {name: bounds(np.concatenate(rows)) for name, rows in found.items()}
 
 
 def _person_sums(parts: Parts, member: NDArray[np.bool_]) -> ActionSums:

@@ -6,7 +6,7 @@ added up over persons drawn with replacement they give one resample of it. The f
 their sources stand in `agreement`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from qc.core.tables import Codes, Floats
 
 Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the person of each unit
 
+DENSE = 16  # values, above which most of the sums of a person are 0
 UNITS_AT_ONCE = 20_000  # to bound memory
 CHUNK = 50  # resamples at a time, likewise
 INTERVAL = (2.5, 97.5)
@@ -157,8 +158,11 @@ def intervals(
     if resamples < 1 or (sums.pairable > 0).sum() < 2:
         return Intervals(None, None, None)
     drawn: list[tuple[Floats, Floats, Floats]] = []
+    shares, values = _thin(sums.shares), _thin(sums.values)
+    narrow = np.stack([sums.rated, sums.pairable, sums.agreement, sums.apart], axis=1)
     for times in draws(len(sums.rated), seed=seed, resamples=resamples):
-        part = sums.weighted(times)
+        rated, pairable, agreement, apart = (times @ narrow).T
+        part = Sums(rated, pairable, agreement, apart, shares(times), values(times))
         drawn.append(
             (
                 percent_rows(part),
@@ -166,7 +170,16 @@ def intervals(
                 ac1_rows(part, categories=categories),
             )
         )
-    return Intervals(*(bounds(np.concatenate(one)) for one in zip(*drawn, strict=True)))
+    columns = np.stack([np.concatenate(one) for one in zip(*drawn, strict=True)], axis=1)
+    return Intervals(*bounds(columns))
+
+
+def _thin(wide: Floats) -> Callable[[Floats], Floats]:
+    """`times @ wide` as a function of times; most persons have few of many values."""
+    if wide.shape[1] <= DENSE:
+        return lambda times: times @ wide
+    sparse = csr_array(wide.T)
+    return lambda times: np.asarray(sparse @ times.T).T
 
 
 def draws(count: int, *, seed: int, resamples: int) -> Iterator[Floats]:
@@ -188,13 +201,23 @@ def in_parts(parts: Parts) -> Iterator[tuple[Codes, NDArray[np.int64]]]:
             yield codes[:, here], persons[here]
 
 
-def bounds(values: Floats) -> list[float] | None:
-    """The 95 % interval of resampled values, nan left out; None if nothing is left."""
-    defined = values[~np.isnan(values)]
-    if not len(defined):
-        return None
-    low, high = np.percentile(defined, INTERVAL)
-    return [round(float(low), 6), round(float(high), 6)]
+def bounds(values: Floats) -> list[list[float] | None]:
+    """The 95 % interval of each column of resamples, nan left out; None if nothing is left."""
+    missing = np.asarray(np.isnan(values).any(axis=0))
+    whole = iter(np.percentile(values[:, ~missing], INTERVAL, axis=0).T)
+    return [
+        _bounds(column) if has_gaps else _rounded(next(whole))
+        for column, has_gaps in zip(values.T, missing.tolist(), strict=True)
+    ]
+
+
+def _bounds(column: Floats) -> list[float] | None:
+    defined = column[~np.isnan(column)]
+    return _rounded(np.percentile(defined, INTERVAL)) if len(defined) else None
+
+
+def _rounded(low_high: Floats) -> list[float]:
+    return [round(float(one), 6) for one in low_high]
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:

@@ -117,13 +117,14 @@ def brief_figures(
     counts = _counts(blocks, len(values))
     categories = _category_count(values, asked)
     pairs, mean = _kappas(counts.tables)
+    common = _common(blocks, counts, distances, categories, how)
     return {
         "name": asked.name,
         "choice": asked.choice,
-        **_common(blocks, counts, distances, categories, how),
+        **common,
         "kappa": mean,
         "kappa_pairs": pairs,
-        "touched": _touched(blocks, values, distances, categories, how),
+        "touched": _touched(blocks, values, common, distances, categories, how),
     }
 
 
@@ -250,12 +251,18 @@ def _kappas(
 def _touched(
     blocks: Sequence[Block],
     values: Sequence[Value],
+    common: dict[str, Any],
     distances: Floats,
     categories: int,
     how: Drawn,
 ) -> dict[str, Any]:
+    """The common figures of the touched units."""
     kept = [touched_units(block, values) for block in blocks]
-    return _common(kept, _counts(kept, len(values)), distances, categories, how)
+    counts = _counts(kept, len(values))
+    if frozenset() not in values:  # whatever was answered was changed: only coverage differs
+        share = round(counts.answered / counts.asked, 6) if counts.asked else None
+        return common | {"units": counts.units, "answered": share}
+    return _common(kept, counts, distances, categories, how)
 
 
 def _confusion(counts: Counts, values: Sequence[Value], asked: Asked) -> dict[str, Any] | None:

@@ -7,8 +7,9 @@ from annotation.models import AnnotationTask, Pull
 from datasets.models import ActionGroup, Dataset
 from datasets.stages import Stage
 from qc.models import AgreementReport, ConsensusBox, ConsensusLabel
-from qc.selectors.agreement import TONE_OF_SEVERITY, Figure, lowest_alpha
+from qc.selectors.agreement import TONE_OF_SEVERITY, lowest_alpha
 from qc.selectors.states import newest_consensuses, pending_tasks
+from qc.selectors.tables import Figure
 
 MARGIN = 0.35  # of the box's longer side, around the person shown
 SMALLEST_CROP = 64.0  # pixels

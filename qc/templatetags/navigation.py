@@ -34,6 +34,11 @@ BELONGS_TO = {
     "qc:clip": "qc:clips",
     "datasets:upload": "datasets:videos",
     "annotation:plan": "qc:tasks",
+    "qc:agreement-group": "qc:agreement",
+    "qc:agreement-pair": "qc:agreement",
+    "qc:agreement-annotator": "qc:agreement",
+    "qc:agreement-clip": "qc:agreement",
+    "qc:rules": "qc:agreement",
 }
 
 
