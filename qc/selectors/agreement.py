@@ -30,8 +30,8 @@ GROUP_COLUMNS = (
     Column("Alpha where changed", "figure", "units changed from the pre-annotation"),
     Column("Kappa", "figure", "Cohen's kappa, mean over pairs"),
     AC1,
-    Column("Same answer", "figure", "raw agreement"),
-    Column("Stretches", "figure", "mean IoU in time of stretches of an action"),
+    Column("Same answer", "rate", "raw agreement"),
+    Column("Stretches", "rate", "mean IoU in time of stretches of an action"),
     Column("Flips", "share", "keyframes at which a label changes"),
     Column("Rated by two", "count"),
     Column("Units", "count"),
@@ -157,7 +157,7 @@ def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "
     columns = (
         Column("Action"), Column("Group", "link"),
         Column("Kappa", "figure", "Cohen's kappa, chosen or not, mean over pairs"),
-        ALPHA, AC1, Column("Same answer", "figure"),
+        ALPHA, AC1, Column("Same answer", "rate"),
         Column("Chosen", "count", "pairs of answers in which either chose it"),
         Column("Share", "share", "of the answers that chose it"),
     )  # fmt: skip
@@ -177,8 +177,8 @@ def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "
 def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = "") -> Table:
     """Every pair of annotators, the worst alpha first; of one group, or the mean over all."""
     columns = (
-        Column("Pair", "link"), ALPHA, AC1, Column("Boxes, F1", "figure"),
-        Column("Boxes, IoU", "figure"), Column("Answers compared", "count"),
+        Column("Pair", "link"), ALPHA, AC1, Column("Boxes, F1", "rate"),
+        Column("Boxes, IoU", "rate"), Column("Answers compared", "count"),
     )  # fmt: skip
     table = Table("pairs", "Pairs of annotators", columns)
     for one in figures["pairs"]:
@@ -200,7 +200,7 @@ def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = ""
 def people_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     """Every annotator against all others, the worst alpha first."""
     columns = (
-        Column("Annotator", "link"), ALPHA, AC1, Column("Boxes, F1", "figure"),
+        Column("Annotator", "link"), ALPHA, AC1, Column("Boxes, F1", "rate"),
         Column("Flips", "share"), Column("Untouched tracks", "share"),
         Column("Tasks", "count"),
         Column("Approved at first", "share", "of the tasks judged so far"),
@@ -238,7 +238,7 @@ def clips_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     """Every clip, the lowest alpha of its groups first."""
     columns = (
         Column("Clip", "link"), Column("Lowest alpha", "figure"), Column("Group"),
-        Column("Boxes, F1", "figure"), Column("Findings", "count"),
+        Column("Boxes, F1", "rate"), Column("Findings", "count"),
     )  # fmt: skip
     table = Table("clips", "Clips", columns, limit=CLIPS_SHOWN)
     for one in figures["listed"]:

@@ -113,7 +113,7 @@ def _said(value: str | list[str]) -> str:
 def _people_of(dataset: Dataset, figures: Mapping[str, Any], group: str) -> Table:
     columns = (
         Column("Annotator", "link"), Column("Alpha", "figure"), Column("AC1", "figure"),
-        Column("Same answer", "figure"), Column("Flips", "share"),
+        Column("Same answer", "rate"), Column("Flips", "share"),
     )  # fmt: skip
     table = Table("annotators", "Annotators against the others", columns)
     for one in figures["people"]:
@@ -147,8 +147,11 @@ def _matrix_of(who: str, estimate: Mapping[str, Any]) -> Table:
     columns = [Column("Truly"), *(Column(name, "share") for name in estimate["classes"])]
     table = Table(f"error-rates-{who}", who, columns,
                   sub=f"{estimate['answers'][who]:,} answers")  # fmt: skip
-    for name, rates in zip(estimate["classes"], estimate["confusion"][who], strict=True):
-        table.add(name, *rates)
+    answers = estimate["answers"][who]
+    rows = zip(estimate["classes"], estimate["prior"], estimate["confusion"][who], strict=True)
+    for name, prior, rates in rows:
+        is_known = prior * answers >= 1  # else it is nothing but the doubt it began with
+        table.add(name, *(rates if is_known else [None] * len(rates)))
     return table
 
 

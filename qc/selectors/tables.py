@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 GOOD, FAIR = 0.8, 0.667  # Krippendorff (2004): rely on it; draw tentative conclusions only
 
-Kind = Literal["text", "link", "figure", "share", "count", "number"]
+# A rate is a figure that is not corrected for chance: the reading aid does not apply to it.
+Kind = Literal["text", "link", "figure", "rate", "share", "count", "number"]
 
 
 def tone_of(value: float | None) -> str:
@@ -105,14 +106,14 @@ class Table:
 
 
 def _titles(column: Column) -> list[str]:
-    if column.kind != "figure":
+    if column.kind not in ("figure", "rate"):
         return [column.title]
     return [column.title, *(f"{column.title}, {part}" for part in
                             ("low", "high", "units", "not defined because"))]  # fmt: skip
 
 
 def _texts(cell: Cell) -> Iterator[str]:
-    if cell.kind == "figure":
+    if cell.kind in ("figure", "rate"):
         one: Figure = cell.value
         low, high = one.interval or (None, None)
         yield from (_number(part) for part in (one.value, low, high))

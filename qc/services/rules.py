@@ -54,7 +54,8 @@ def change_rules(dataset: Dataset, *, switched_off: Collection[str], decides: st
     if before[0] != set(row.switched_off):
         newest = AgreementReport.objects.filter(pk__in=newest_reports(dataset))
         reports = _again(newest)
-    if before[1] != row.decides:
+    if before[1] != row.decides or row.decides == HouseRules.Decides.DAWID_SKENE:
+        # With weighed votes also where nothing changed: the rates may be newer.
         consensuses = _again(Consensus.objects.of(dataset).newest())
     return max(reports, consensuses)
 
