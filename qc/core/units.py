@@ -61,7 +61,7 @@ class Asked(NamedTuple):
     actions: tuple[str, ...]
 
 
-class Drawn(NamedTuple):
+class Resampling(NamedTuple):
     """How intervals are drawn: the seed, and how many resamples; 0 for none."""
 
     seed: int
@@ -96,7 +96,7 @@ def group_figures(
         seed: Of the resampling.
         resamples: How many; 0 for no interval.
     """
-    how = Drawn(seed, resamples)
+    how = Resampling(seed, resamples)
     counts = _counts(blocks, len(values))
     member = members(values, asked)
     parts = [(block.codes, block.persons) for block in blocks]
@@ -112,7 +112,7 @@ def brief_figures(
     blocks: Sequence[Block], values: Sequence[Value], asked: Asked, *, seed: int, resamples: int
 ) -> dict[str, Any]:
     """The figures of `group_figures` without its actions, matrices and Fleiss' kappa."""
-    how = Drawn(seed, resamples)
+    how = Resampling(seed, resamples)
     distances = _distances(values, asked)
     counts = _counts(blocks, len(values))
     categories = _category_count(values, asked)
@@ -173,7 +173,7 @@ def members(values: Sequence[Value], asked: Asked) -> NDArray[np.bool_]:
 
 
 def _common(
-    blocks: Sequence[Block], counts: Counts, distances: Floats, categories: int, how: Drawn
+    blocks: Sequence[Block], counts: Counts, distances: Floats, categories: int, how: Resampling
 ) -> dict[str, Any]:
     """What is shown of all units and of the touched ones alike."""
     sums, _ = person_sums([(block.codes, block.persons) for block in blocks], distances)
@@ -254,7 +254,7 @@ def _touched(
     common: dict[str, Any],
     distances: Floats,
     categories: int,
-    how: Drawn,
+    how: Resampling,
 ) -> dict[str, Any]:
     """The common figures of the touched units."""
     kept = [touched_units(block, values) for block in blocks]

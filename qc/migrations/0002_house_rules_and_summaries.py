@@ -4,6 +4,12 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+def order_reports_anew(apps, schema_editor):
+    """Reports made before lack figures that the pages show; they are made again."""
+    reports = apps.get_model("qc", "AgreementReport").objects.filter(stage="done")
+    reports.update(stage="waiting", attempts=0, handed_out_at=None, progress=0.0)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -17,6 +23,7 @@ class Migration(migrations.Migration):
             name='answered_at',
             field=models.DateTimeField(editable=False, help_text='when the last of the answers compared came', null=True),
         ),
+        migrations.RunPython(order_reports_anew, migrations.RunPython.noop),
         migrations.AddField(
             model_name='consensus',
             name='rates',
