@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from qc.core.tables import Codes, Floats
+from qc.core.tables import Codes, Floats, unit_agreement
 
 Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the person of each unit
 
@@ -48,9 +48,6 @@ class Sums:
         """The sums of each row of `times`, shape `(resamples, n)`."""
         return Sums(**{name: times @ one for name, one in vars(self).items()})
 
-    def plus(self, more: "Sums") -> "Sums":
-        return Sums(**{name: one + getattr(more, name) for name, one in vars(self).items()})
-
     def together(self) -> "Sums":
         """One row of everything."""
         return self.weighted(np.ones((1, len(self.rated))))
@@ -64,26 +61,6 @@ class Intervals(NamedTuple):
     ac1: list[float] | None
 
 
-def unit_sums(counts: Floats, distances: Floats) -> Sums:
-    """The sums of single units.
-
-    Args:
-        counts: How many raters gave each value, shape `(units, V)`.
-        distances: Of the values, shape `(V, V)`.
-    """
-    ratings = counts.sum(axis=1)
-    pairable = ratings >= 2
-    pairs = np.where(pairable, ratings * (ratings - 1), 1)
-    return Sums(
-        rated=(ratings > 0).astype(np.float64),
-        pairable=pairable.astype(np.float64),
-        agreement=(counts * (counts - 1)).sum(axis=1) / pairs * pairable,
-        apart=((counts @ distances) * counts).sum(axis=1) / np.maximum(ratings - 1, 1),
-        shares=counts / np.maximum(ratings, 1)[:, None],
-        values=counts * pairable[:, None],
-    )
-
-
 def person_sums(parts: Parts, distances: Floats) -> tuple[Sums, NDArray[np.int64]]:
     """The sums of each person that was rated at all, and the persons' numbers, ascending.
 
@@ -93,39 +70,51 @@ def person_sums(parts: Parts, distances: Floats) -> tuple[Sums, NDArray[np.int64
     """
     size, numbers = len(distances), rated_persons(parts)
     count = len(numbers)
-    narrow, wide = np.zeros(count), np.zeros((count, size))
-    total = Sums(narrow, narrow, narrow, narrow, wide, wide)
-    for codes, persons in in_parts(parts):
+    narrow = np.zeros((4, count))
+    cells, shares, values = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
+    for codes, persons in parts:
         kept = (codes >= 0).any(axis=0)
-        places = np.searchsorted(numbers, persons[kept])
-        found = unit_sums(value_counts(codes[:, kept], size=size), distances)
-        members = csr_array(
-            (np.ones(len(places)), (places, np.arange(len(places)))),
-            shape=(count, len(places)),
+        codes, place = codes[:, kept], np.searchsorted(numbers, persons[kept])
+        ratings = (codes >= 0).sum(axis=0)
+        pairable = ratings >= 2
+        columns = (
+            np.ones(len(place)),
+            pairable,
+            unit_agreement(codes),
+            _apart(codes, distances),
         )
-        total = total.plus(found.weighted(members))
-    return total, numbers
+        for row, column in zip(narrow, columns, strict=True):
+            row += np.bincount(place, column, minlength=count)
+        who, unit = np.nonzero(codes >= 0)
+        cells.append(place[unit] * size + codes[who, unit])
+        shares.append(1 / ratings[unit])
+        values.append(pairable[unit].astype(np.float64))
+    flat = np.concatenate(cells)
+    wide: list[Floats] = [
+        np.bincount(flat, np.concatenate(one), minlength=count * size)
+        .astype(np.float64)
+        .reshape(count, size)
+        for one in (shares, values)
+    ]
+    rated, pairs, agreement, apart = narrow
+    return Sums(rated, pairs, agreement, apart, wide[0], wide[1]), numbers
+
+
+def _apart(codes: Codes, distances: Floats) -> Floats:
+    """Distance of the ordered pairs of ratings of each unit, over m - 1."""
+    total = np.zeros(codes.shape[1])
+    for i, first in enumerate(codes):
+        for second in codes[i + 1 :]:
+            both = (first >= 0) & (second >= 0)
+            total[both] += 2 * distances[first[both], second[both]]
+    apart: Floats = total / np.maximum((codes >= 0).sum(axis=0) - 1, 1)
+    return apart
 
 
 def rated_persons(parts: Parts) -> NDArray[np.int64]:
     """Numbers of the persons of whom anything was said, ascending."""
     rated = [persons[(codes >= 0).any(axis=0)] for codes, persons in parts]
     return np.unique(np.concatenate(rated)) if rated else np.empty(0, dtype=np.int64)
-
-
-def value_counts(codes: Codes, *, size: int) -> Floats:
-    """How many raters gave each value, shape `(units, size)`; codes below 0 are missing.
-
-    >>> value_counts(np.array([[0, 1], [0, -1]]), size=2)
-    array([[2., 0.],
-           [0., 1.]])
-    """
-    units = np.arange(codes.shape[1])
-    counts = np.zeros((codes.shape[1], size))
-    for row in codes:
-        seen = row >= 0
-        counts[units[seen], row[seen]] += 1
-    return counts
 
 
 def percent_rows(sums: Sums) -> Floats:
