@@ -9,9 +9,11 @@ from annotation.models import AnnotationTask
 from datasets.models import ActionGroup, Dataset
 from qc.core.formats import FORMATS
 from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
-from qc.models import Review
+from qc.models import HouseRules, Review
 from qc.selectors.questions import BOX as BOX_QUESTION
 from qc.selectors.questions import PERSON as PERSON_QUESTION
+from qc.services.inspect import house_rules, switched_off
+from qc.services.rules import decides_by
 
 PERSON, NOT_A_PERSON = "person", "not-a-person"
 
@@ -65,6 +67,59 @@ class OpinionForm(forms.Form):
         super().__init__(data)
         for name, choices in (("clips", clips), ("annotators", annotators)):
             self.fields[name].choices = [(one, one) for one in choices]  # type: ignore[attr-defined]
+
+
+class PeriodForm(forms.Form):
+    """First and last day of a period; none of both is everything."""
+
+    since = forms.DateField(required=False, label="From")
+    until = forms.DateField(required=False, label="To")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if (since is None) != (until is None):
+            raise forms.ValidationError("A period needs its first and its last day.")
+        if since and until and since > until:
+            raise forms.ValidationError(f"The period ends on {until}, before it begins.")
+        return cleaned
+
+    def period(self) -> str:
+        """As a summary is called; empty for everything."""
+        days = self.days()
+        return f"{days['since']}/{days['until']}" if days else ""
+
+    def days(self) -> dict[str, str]:
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if not since or not until:
+            return {}
+        return {"since": since.isoformat(), "until": until.isoformat()}
+
+    def words(self) -> str:
+        """For a heading; empty for everything."""
+        days = self.days() if self.is_valid() else {}
+        return f"{days['since']} to {days['until']}" if days else ""
+
+
+class HouseRulesForm(forms.Form):
+    """Which rules a dataset asks, and how its votes decide."""
+
+    on = forms.MultipleChoiceField(
+        choices=lambda: [(rule.name, rule.name) for rule in house_rules()], required=False
+    )
+    decides = forms.ChoiceField(choices=HouseRules.Decides)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "HouseRulesForm":
+        off = switched_off(dataset)
+        on = [rule.name for rule in house_rules() if rule.name not in off]
+        return cls(initial={"on": on, "decides": decides_by(dataset)})
+
+    def choices(self) -> dict[str, Any]:
+        """What the form says, for `change_rules`."""
+        on = set(self.cleaned_data["on"])
+        off = [rule.name for rule in house_rules() if rule.name not in on]
+        return {"switched_off": off, "decides": self.cleaned_data["decides"]}
 
 
 class AdjudicationForm(forms.Form):

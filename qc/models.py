@@ -16,6 +16,11 @@ class ClipWorkQuerySet(StagedQuerySet):
     def of(self, dataset: Dataset) -> Self:
         return self.filter(clip__video__dataset=dataset)
 
+    def newest(self) -> Self:
+        """The newest finished row of each clip."""
+        done = self.done().order_by().values("clip").annotate(newest=models.Max("pk"))
+        return self.filter(pk__in=done.values("newest"))
+
 
 class AgreementReport(StagedModel):
     """How far the annotators of one clip agree, from one version of each one's answers."""
@@ -49,7 +54,8 @@ class AgreementSummary(StagedModel):
         max_length=21, blank=True, help_text="first and last day, 2026-01-01/2026-01-31; or all"
     )
     reports = models.CharField(
-        max_length=64, help_text="SHA-256 of the keys of the reports put together"
+        max_length=64,
+        help_text="SHA-256 of which reports were put together, and when they were made",
     )
     figures = models.JSONField(default=dict, blank=True)
 

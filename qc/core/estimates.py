@@ -12,7 +12,14 @@ import numpy as np
 
 from annotation.core.labels import UNKNOWN
 from qc.core.dawid_skene import ErrorRates, error_rates
-from qc.core.settlement import Question, cast_vote, winner_of
+from qc.core.settlement import (
+    Question,
+    SettledBox,
+    SettledLabel,
+    actions_of,
+    cast_vote,
+    winner_of,
+)
 from qc.core.tables import Codes
 from qc.core.units import Value
 
@@ -81,6 +88,51 @@ def believed(
     if found[0][0] == "":
         return Belief(found[0][1], least)
     return Belief(frozenset(action for action, name, _ in found if name == YES), least)
+
+
+def weighed(
+    boxes: Sequence[SettledBox],
+    questions: Sequence[Question],
+    rates: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> list[SettledBox]:
+    """A consensus in which votes are weighed by error rates.
+
+    What all annotators said alike, a reviewer decided, or fewer than three answered stays as it
+    is. Everything else is decided by the likeliest answer if it is sure enough, or is open.
+
+    Args:
+        boxes: Settled by the majority.
+        questions: The groups of the dataset.
+        rates: Of each group, the `estimates` of `estimated`; nothing for no rates.
+    """
+    known = {one.name: one for one in questions if rates.get(one.name)}
+    return [
+        box._replace(
+            labels=[
+                _weighed(label, known[label.group], rates[label.group])
+                if label.group in known
+                else label
+                for label in box.labels
+            ]
+        )
+        for box in boxes
+    ]
+
+
+def _weighed(
+    label: SettledLabel, question: Question, estimates: Sequence[Mapping[str, Any]]
+) -> SettledLabel:
+    if label.rule in ("unanimous", "adjudicated", "single"):
+        return label
+    cast = {who: cast_vote(answer, question) for who, answer in label.votes.items()}
+    votes = {who: vote for who, vote in cast.items() if vote is not None}
+    belief = believed(estimates, votes)
+    if belief is None:
+        return label
+    chosen = actions_of(belief.answer, question)
+    if belief.probability < SURE or len(chosen) > question.max_per_person:
+        return label._replace(actions=[], rule="open")
+    return label._replace(actions=chosen, rule="weighed")
 
 
 def _questions(question: Question) -> list[tuple[str, tuple[str, ...]]]:

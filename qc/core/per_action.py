@@ -18,12 +18,12 @@ from qc.core.resampling import (
     in_parts,
     rated_persons,
     ratio,
-    value_counts,
 )
 from qc.core.tables import (
     NO_PAIR,
     NOTHING,
     ONE_CATEGORY,
+    Codes,
     Coefficient,
     Floats,
     as_figure,
@@ -149,8 +149,7 @@ def _intervals(
     for times in draws(len(sums.rated), seed=seed, resamples=resamples):
         for name, rows in _rows(sums.weighted(times)).items():
             found[name].append(rows)
-    return {name: [bounds(one) for one in np.concatenate(rows).T]
-            for name, rows in found.items()}  # fmt: skip
+    return {name: bounds(np.concatenate(rows)) for name, rows in found.items()}
 
 
 def _person_sums(parts: Parts, member: NDArray[np.bool_]) -> ActionSums:
@@ -164,14 +163,16 @@ def _person_sums(parts: Parts, member: NDArray[np.bool_]) -> ActionSums:
         members = csr_array(
             (np.ones(len(places)), (places, np.arange(len(places)))), shape=(count, len(places))
         )
-        counts = value_counts(codes[:, kept], size=len(member))
-        total = total.plus(_unit_sums(counts, member).weighted(members))
+        total = total.plus(_unit_sums(codes[:, kept], member).weighted(members))
     return total
 
 
-def _unit_sums(counts: Floats, member: NDArray[np.bool_]) -> ActionSums:
-    ratings = counts.sum(axis=1, keepdims=True)
-    chosen = counts @ member
+def _unit_sums(codes: Codes, member: NDArray[np.bool_]) -> ActionSums:
+    ratings = (codes >= 0).sum(axis=0)[:, None]
+    held = np.vstack([member, np.zeros((2, member.shape[1]), dtype=bool)])
+    chosen = sum(
+        (held[row] for row in codes), start=np.zeros((codes.shape[1], member.shape[1]))
+    )
     pairable = ratings >= 2
     pairs = np.where(pairable, ratings * (ratings - 1), 1)
     differ = 2 * chosen * (ratings - chosen)

@@ -13,7 +13,7 @@ from qc.core.estimates import estimated
 from qc.core.matching import BoxCounts
 from qc.core.segments import NO_PAIR_OF_KEYFRAMES, NO_STRETCH, Flips
 from qc.core.settlement import Question
-from qc.core.tables import Coefficient, mean_of, share_of
+from qc.core.tables import Coefficient, as_figure, mean_of, share_of
 from qc.core.units import (
     ABSENT,
     UNANSWERED,
@@ -26,6 +26,7 @@ from qc.core.units import (
 )
 
 RESAMPLES = 1000
+FEWER_RESAMPLES = 200  # of a pair, and of an annotator against the others
 NO_TRACK = "there is no track"
 
 
@@ -49,6 +50,7 @@ class Pool:
         self.flips: dict[tuple[str, str], Flips] = {}  # by group and annotator
         self.segments: dict[tuple[str, Pair], np.ndarray] = {}  # IoU and stretches
         self.points: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.listed: list[dict[str, Any]] = []
         self.work: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, video: int, clip: str, figures: Mapping[str, Any]) -> None:
@@ -73,6 +75,7 @@ class Pool:
         self._add_units(video, annotators, figures["units"])
         self._add_time(figures.get("over_time", {}))
         self._add_work(clip, figures)
+        self.listed.append(_in_short(clip, figures))
 
     def _add_units(
         self, video: int, annotators: tuple[str, ...], units: Mapping[str, Any]
@@ -205,7 +208,7 @@ class Pool:
     def _brief(self, blocks: Sequence[Block], question: Question) -> dict[str, Any]:
         return brief_figures(
             blocks, list(self.values[question.name]), asked_of(question),
-            seed=SEED, resamples=RESAMPLES,
+            seed=SEED, resamples=FEWER_RESAMPLES,
         )  # fmt: skip
 
     def _of_person(
@@ -213,7 +216,7 @@ class Pool:
     ) -> dict[str, Any]:
         figures = group_figures(
             with_peers(blocks, who), list(self.values[question.name]), asked_of(question),
-            seed=SEED, resamples=RESAMPLES,
+            seed=SEED, resamples=FEWER_RESAMPLES,
         )  # fmt: skip
         for key in ("confusion", "fleiss", "kappa_pairs"):
             del figures[key]
@@ -236,6 +239,27 @@ class Pool:
     def _flips_of(self, who: str) -> Flips:
         mine = [one for (_, name), one in self.flips.items() if name == who]
         return Flips(sum(one.changed for one in mine), sum(one.consecutive for one in mine))
+
+
+def _in_short(clip: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """A clip by the group agreed on least; if alpha is defined for none, the first says why."""
+    groups = sorted(
+        figures["groups"],
+        key=lambda one: (one["alpha"]["value"] is None, one["alpha"]["value"] or 0.0),
+    )
+    nothing: dict[str, Any] = {
+        "name": "",
+        "alpha": as_figure(Coefficient(None, "there is no group", 0)),
+    }
+    lowest: Mapping[str, Any] = groups[0] if groups else nothing
+    return {
+        "clip": clip,
+        "group": lowest["name"] if lowest["alpha"]["value"] is not None else "",
+        "alpha": lowest["alpha"],
+        "alpha_interval": lowest.get("alpha_interval"),
+        "f1": figures["boxes"]["f1"],
+        "findings": len(figures["findings"]),
+    }
 
 
 def _macro(groups: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:

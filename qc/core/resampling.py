@@ -6,7 +6,7 @@ added up over persons drawn with replacement they give one resample of it. The f
 their sources stand in `agreement`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from qc.core.tables import Codes, Floats
+from qc.core.tables import Codes, Floats, unit_agreement
 
 Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the person of each unit
 
+DENSE = 16  # values, above which most of the sums of a person are 0
 UNITS_AT_ONCE = 20_000  # to bound memory
 CHUNK = 50  # resamples at a time, likewise
 INTERVAL = (2.5, 97.5)
@@ -47,9 +48,6 @@ class Sums:
         """The sums of each row of `times`, shape `(resamples, n)`."""
         return Sums(**{name: times @ one for name, one in vars(self).items()})
 
-    def plus(self, more: "Sums") -> "Sums":
-        return Sums(**{name: one + getattr(more, name) for name, one in vars(self).items()})
-
     def together(self) -> "Sums":
         """One row of everything."""
         return self.weighted(np.ones((1, len(self.rated))))
@@ -63,26 +61,6 @@ class Intervals(NamedTuple):
     ac1: list[float] | None
 
 
-def unit_sums(counts: Floats, distances: Floats) -> Sums:
-    """The sums of single units.
-
-    Args:
-        counts: How many raters gave each value, shape `(units, V)`.
-        distances: Of the values, shape `(V, V)`.
-    """
-    ratings = counts.sum(axis=1)
-    pairable = ratings >= 2
-    pairs = np.where(pairable, ratings * (ratings - 1), 1)
-    return Sums(
-        rated=(ratings > 0).astype(np.float64),
-        pairable=pairable.astype(np.float64),
-        agreement=(counts * (counts - 1)).sum(axis=1) / pairs * pairable,
-        apart=((counts @ distances) * counts).sum(axis=1) / np.maximum(ratings - 1, 1),
-        shares=counts / np.maximum(ratings, 1)[:, None],
-        values=counts * pairable[:, None],
-    )
-
-
 def person_sums(parts: Parts, distances: Floats) -> tuple[Sums, NDArray[np.int64]]:
     """The sums of each person that was rated at all, and the persons' numbers, ascending.
 
@@ -92,39 +70,51 @@ def person_sums(parts: Parts, distances: Floats) -> tuple[Sums, NDArray[np.int64
     """
     size, numbers = len(distances), rated_persons(parts)
     count = len(numbers)
-    narrow, wide = np.zeros(count), np.zeros((count, size))
-    total = Sums(narrow, narrow, narrow, narrow, wide, wide)
-    for codes, persons in in_parts(parts):
+    narrow = np.zeros((4, count))
+    cells, shares, values = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
+    for codes, persons in parts:
         kept = (codes >= 0).any(axis=0)
-        places = np.searchsorted(numbers, persons[kept])
-        found = unit_sums(value_counts(codes[:, kept], size=size), distances)
-        members = csr_array(
-            (np.ones(len(places)), (places, np.arange(len(places)))),
-            shape=(count, len(places)),
+        codes, place = codes[:, kept], np.searchsorted(numbers, persons[kept])
+        ratings = (codes >= 0).sum(axis=0)
+        pairable = ratings >= 2
+        columns = (
+            np.ones(len(place)),
+            pairable,
+            unit_agreement(codes),
+            _apart(codes, distances),
         )
-        total = total.plus(found.weighted(members))
-    return total, numbers
+        for row, column in zip(narrow, columns, strict=True):
+            row += np.bincount(place, column, minlength=count)
+        who, unit = np.nonzero(codes >= 0)
+        cells.append(place[unit] * size + codes[who, unit])
+        shares.append(1 / ratings[unit])
+        values.append(pairable[unit].astype(np.float64))
+    flat = np.concatenate(cells)
+    wide: list[Floats] = [
+        np.bincount(flat, np.concatenate(one), minlength=count * size)
+        .astype(np.float64)
+        .reshape(count, size)
+        for one in (shares, values)
+    ]
+    rated, pairs, agreement, apart = narrow
+    return Sums(rated, pairs, agreement, apart, wide[0], wide[1]), numbers
+
+
+def _apart(codes: Codes, distances: Floats) -> Floats:
+    """Distance of the ordered pairs of ratings of each unit, over m - 1."""
+    total = np.zeros(codes.shape[1])
+    for i, first in enumerate(codes):
+        for second in codes[i + 1 :]:
+            both = (first >= 0) & (second >= 0)
+            total[both] += 2 * distances[first[both], second[both]]
+    apart: Floats = total / np.maximum((codes >= 0).sum(axis=0) - 1, 1)
+    return apart
 
 
 def rated_persons(parts: Parts) -> NDArray[np.int64]:
     """Numbers of the persons of whom anything was said, ascending."""
     rated = [persons[(codes >= 0).any(axis=0)] for codes, persons in parts]
     return np.unique(np.concatenate(rated)) if rated else np.empty(0, dtype=np.int64)
-
-
-def value_counts(codes: Codes, *, size: int) -> Floats:
-    """How many raters gave each value, shape `(units, size)`; codes below 0 are missing.
-
-    >>> value_counts(np.array([[0, 1], [0, -1]]), size=2)
-    array([[2., 0.],
-           [0., 1.]])
-    """
-    units = np.arange(codes.shape[1])
-    counts = np.zeros((codes.shape[1], size))
-    for row in codes:
-        seen = row >= 0
-        counts[units[seen], row[seen]] += 1
-    return counts
 
 
 def percent_rows(sums: Sums) -> Floats:
@@ -157,8 +147,11 @@ def intervals(
     if resamples < 1 or (sums.pairable > 0).sum() < 2:
         return Intervals(None, None, None)
     drawn: list[tuple[Floats, Floats, Floats]] = []
+    shares, values = _thin(sums.shares), _thin(sums.values)
+    narrow = np.stack([sums.rated, sums.pairable, sums.agreement, sums.apart], axis=1)
     for times in draws(len(sums.rated), seed=seed, resamples=resamples):
-        part = sums.weighted(times)
+        rated, pairable, agreement, apart = (times @ narrow).T
+        part = Sums(rated, pairable, agreement, apart, shares(times), values(times))
         drawn.append(
             (
                 percent_rows(part),
@@ -166,7 +159,16 @@ def intervals(
                 ac1_rows(part, categories=categories),
             )
         )
-    return Intervals(*(bounds(np.concatenate(one)) for one in zip(*drawn, strict=True)))
+    columns = np.stack([np.concatenate(one) for one in zip(*drawn, strict=True)], axis=1)
+    return Intervals(*bounds(columns))
+
+
+def _thin(wide: Floats) -> Callable[[Floats], Floats]:
+    """`times @ wide` as a function of times; most persons have few of many values."""
+    if wide.shape[1] <= DENSE:
+        return lambda times: times @ wide
+    sparse = csr_array(wide.T)
+    return lambda times: np.asarray(sparse @ times.T).T
 
 
 def draws(count: int, *, seed: int, resamples: int) -> Iterator[Floats]:
@@ -188,13 +190,23 @@ def in_parts(parts: Parts) -> Iterator[tuple[Codes, NDArray[np.int64]]]:
             yield codes[:, here], persons[here]
 
 
-def bounds(values: Floats) -> list[float] | None:
-    """The 95 % interval of resampled values, nan left out; None if nothing is left."""
-    defined = values[~np.isnan(values)]
-    if not len(defined):
-        return None
-    low, high = np.percentile(defined, INTERVAL)
-    return [round(float(low), 6), round(float(high), 6)]
+def bounds(values: Floats) -> list[list[float] | None]:
+    """The 95 % interval of each column of resamples, nan left out; None if nothing is left."""
+    missing = np.asarray(np.isnan(values).any(axis=0))
+    whole = iter(np.percentile(values[:, ~missing], INTERVAL, axis=0).T)
+    return [
+        _bounds(column) if has_gaps else _rounded(next(whole))
+        for column, has_gaps in zip(values.T, missing.tolist(), strict=True)
+    ]
+
+
+def _bounds(column: Floats) -> list[float] | None:
+    defined = column[~np.isnan(column)]
+    return _rounded(np.percentile(defined, INTERVAL)) if len(defined) else None
+
+
+def _rounded(low_high: Floats) -> list[float]:
+    return [round(float(one), 6) for one in low_high]
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:

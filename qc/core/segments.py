@@ -87,10 +87,14 @@ def match_stretches(a: Sequence[Stretch], b: Sequence[Stretch]) -> Overlap:
     """
     if list(a) == list(b):
         return Overlap(float(len(a)), len(a))
+    if not a or not b:
+        return Overlap(0.0, len(a) + len(b))
+    if len(a) == len(b) == 1:
+        iou_of_two = interval_iou(a[0], b[0])
+        return Overlap(iou_of_two, 1 if iou_of_two else 2)
     iou = np.array([[interval_iou(one, other) for other in b] for one in a], dtype=np.float64)
-    rows, columns = best_pairs(iou.reshape(len(a), len(b)))
-    matched = iou[rows, columns].sum() if len(rows) else 0.0
-    return Overlap(float(matched), len(a) + len(b) - len(rows))
+    rows, columns = best_pairs(iou)
+    return Overlap(float(iou[rows, columns].sum()), len(a) + len(b) - len(rows))
 
 
 def overlaps(

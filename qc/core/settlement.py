@@ -20,7 +20,7 @@ from qc.core.identity import DRAWN_IDS_PER_CLIP, Drawn, PersonAt
 from tracking.core.boxes import pairwise_iou
 
 Status = Literal["agreed", "disputed", "dropped"]
-Rule = Literal["unanimous", "majority", "single", "adjudicated", "open"]
+Rule = Literal["unanimous", "majority", "weighed", "single", "adjudicated", "open"]
 Vote = str | frozenset[str] | None
 Place = tuple[int, int]  # second, person id
 
@@ -180,7 +180,7 @@ def settle_label(
         rule = "single"
     elif len(cast) == annotators and len(set(cast)) == 1:
         rule = "unanimous"
-    return SettledLabel(question.name, _actions(winner, question), votes, rule)
+    return SettledLabel(question.name, actions_of(winner, question), votes, rule)
 
 
 def _settled(
@@ -243,6 +243,6 @@ def winner_of(cast: Sequence[Any], question: Question) -> Vote:
     return chosen
 
 
-def _actions(winner: Vote, question: Question) -> list[str]:
+def actions_of(winner: Vote, question: Question) -> list[str]:
     chosen = {winner} if isinstance(winner, str) else winner or frozenset()
     return [action for action in question.actions if action in chosen]

@@ -61,7 +61,7 @@ class Asked(NamedTuple):
     actions: tuple[str, ...]
 
 
-class Drawn(NamedTuple):
+class Resampling(NamedTuple):
     """How intervals are drawn: the seed, and how many resamples; 0 for none."""
 
     seed: int
@@ -96,7 +96,7 @@ def group_figures(
         seed: Of the resampling.
         resamples: How many; 0 for no interval.
     """
-    how = Drawn(seed, resamples)
+    how = Resampling(seed, resamples)
     counts = _counts(blocks, len(values))
     member = members(values, asked)
     parts = [(block.codes, block.persons) for block in blocks]
@@ -112,18 +112,19 @@ def brief_figures(
     blocks: Sequence[Block], values: Sequence[Value], asked: Asked, *, seed: int, resamples: int
 ) -> dict[str, Any]:
     """The figures of `group_figures` without its actions, matrices and Fleiss' kappa."""
-    how = Drawn(seed, resamples)
+    how = Resampling(seed, resamples)
     distances = _distances(values, asked)
     counts = _counts(blocks, len(values))
     categories = _category_count(values, asked)
     pairs, mean = _kappas(counts.tables)
+    common = _common(blocks, counts, distances, categories, how)
     return {
         "name": asked.name,
         "choice": asked.choice,
-        **_common(blocks, counts, distances, categories, how),
+        **common,
         "kappa": mean,
         "kappa_pairs": pairs,
-        "touched": _touched(blocks, values, distances, categories, how),
+        "touched": _touched(blocks, values, common, distances, categories, how),
     }
 
 
@@ -172,7 +173,7 @@ def members(values: Sequence[Value], asked: Asked) -> NDArray[np.bool_]:
 
 
 def _common(
-    blocks: Sequence[Block], counts: Counts, distances: Floats, categories: int, how: Drawn
+    blocks: Sequence[Block], counts: Counts, distances: Floats, categories: int, how: Resampling
 ) -> dict[str, Any]:
     """What is shown of all units and of the touched ones alike."""
     sums, _ = person_sums([(block.codes, block.persons) for block in blocks], distances)
@@ -250,12 +251,18 @@ def _kappas(
 def _touched(
     blocks: Sequence[Block],
     values: Sequence[Value],
+    common: dict[str, Any],
     distances: Floats,
     categories: int,
-    how: Drawn,
+    how: Resampling,
 ) -> dict[str, Any]:
+    """The common figures of the touched units."""
     kept = [touched_units(block, values) for block in blocks]
-    return _common(kept, _counts(kept, len(values)), distances, categories, how)
+    counts = _counts(kept, len(values))
+    if frozenset() not in values:  # whatever was answered was changed: only coverage differs
+        share = round(counts.answered / counts.asked, 6) if counts.asked else None
+        return common | {"units": counts.units, "answered": share}
+    return _common(kept, counts, distances, categories, how)
 
 
 def _confusion(counts: Counts, values: Sequence[Value], asked: Asked) -> dict[str, Any] | None:

@@ -249,7 +249,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('error', models.TextField(blank=True)),
                 ('period', models.CharField(blank=True, help_text='first and last day, 2026-01-01/2026-01-31; or all', max_length=21)),
-                ('reports', models.CharField(help_text='SHA-256 of the keys of the reports put together', max_length=64)),
+                ('reports', models.CharField(help_text='SHA-256 of which reports were put together, and when they were made', max_length=64)),
                 ('figures', models.JSONField(blank=True, default=dict)),
                 ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agreement_summaries', to='datasets.dataset')),
             ],

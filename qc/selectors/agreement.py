@@ -1,223 +1,270 @@
-"""The figures of agreement as a page shows them: a number with a tone, or why there is none."""
+"""How far annotators agree, as pages and tables show it: the dataset, and its clips."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Min, Q
+from django.urls import reverse
 
 from datasets.models import Dataset
-from qc.models import AgreementReport
+from datasets.stages import Stage
+from qc.models import AgreementReport, AgreementSummary, Review
+from qc.selectors.plots import Bars, Grid, bars, heat_map
+from qc.selectors.tables import Column, Figure, Table, figure, figure_of
 
-GOOD, FAIR = 0.8, 0.667  # Krippendorff (2004): rely on it; draw tentative conclusions only
-LOW_CLIPS_SHOWN = 10
 ACTIONS_SHOWN = 16
+CLIPS_SHOWN = 12
 TONE_OF_SEVERITY = {"blocks": ("bad", "circle-alert"), "warns": ("warn", "triangle-alert")}
-
-CHART_WIDTH, LABEL_WIDTH, VALUE_WIDTH, LINE = 296, 104, 36, 24
-
-
-class Figure(NamedTuple):
-    """One coefficient; `value` is None exactly when `reason` says why."""
-
-    value: float | None
-    reason: str
-    units: int
-
-    @property
-    def tone(self) -> str:
-        return tone_of(self.value)
-
-
-def tone_of(value: float | None) -> str:
-    """How good a chance-corrected coefficient is."""
-    if value is None:
-        return "mut"
-    return "ok" if value >= GOOD else "warn" if value >= FAIR else "bad"
-
-
-def figure(raw: dict[str, Any]) -> Figure:
-    return Figure(raw["value"], raw["reason"], raw["units"])
+BOXES = (
+    ("Boxes matched, F1", "f1"),
+    ("Mean IoU of matched boxes", "mean_iou"),
+    ("Pairs with IoU ≥ 0.5", "share_50"),
+    ("Pairs with IoU ≥ 0.75", "share_75"),
+)
+ALPHA = Column("Alpha", "figure", "Krippendorff's alpha")
+AC1 = Column("AC1", "figure", "Gwet's AC1 with its 95 % interval")
+GROUP_COLUMNS = (
+    Column("Group", "link"),
+    ALPHA,
+    Column("Alpha where changed", "figure", "units changed from the pre-annotation"),
+    Column("Kappa", "figure", "Cohen's kappa, mean over pairs"),
+    AC1,
+    Column("Same answer", "rate", "raw agreement"),
+    Column("Stretches", "rate", "mean IoU in time of stretches of an action"),
+    Column("Flips", "share", "keyframes at which a label changes"),
+    Column("Rated by two", "count"),
+    Column("Units", "count"),
+    Column("Where changed", "count", "of those rated by two"),
+    Column("Answered", "share"),
+)
 
 
 @dataclass
-class GroupRow:
-    """The figures of one group over the dataset."""
+class Newest:
+    """The newest figures of a dataset or period, and whether newer ones are on their way."""
 
-    name: str
-    choice: str
-    alpha: Figure
-    touched: Figure
-    kappa: Figure
-    left_out: int
-    ac1: Figure
-    interval: tuple[float, float] | None
-    percent: Figure
-    units: int
-    rated_by_two: int
-    answered: float | None
-
-
-class Line(NamedTuple):
-    """A bar of a chart, in units of its view box."""
-
-    name: str
-    tone: str
-    y: int
-    text_y: int
-    width: float
-    value: float
-
-
-@dataclass
-class Chart:
-    """Bars from 0 to 1, one a line; what is below 0 has no length."""
-
-    lines: list[Line]
+    summary: AgreementSummary | None
+    is_coming: bool
 
     @property
-    def height(self) -> int:
-        return len(self.lines) * LINE + 18
-
-    @property
-    def axis(self) -> int:
-        return len(self.lines) * LINE
-
-    @property
-    def ticks(self) -> list[tuple[float, str]]:
-        room = CHART_WIDTH - LABEL_WIDTH - VALUE_WIDTH
-        return [(LABEL_WIDTH + room * at, f"{at:g}") for at in (0, 0.5, 1)]
+    def figures(self) -> dict[str, Any]:
+        return self.summary.figures if self.summary else {}
 
 
-def chart(values: list[tuple[str, float]]) -> Chart:
-    room = CHART_WIDTH - LABEL_WIDTH - VALUE_WIDTH
-    return Chart(
-        [
-            Line(
-                name, tone_of(value), place * LINE + 6, place * LINE + 16,
-                round(room * max(value, 0.0), 1), value,
-            )
-            for place, (name, value) in enumerate(values)
-        ]
-    )  # fmt: skip
+def newest_summary(dataset: Dataset, period: str = "") -> Newest:
+    rows = AgreementSummary.objects.filter(dataset=dataset, period=period)
+    on_the_way = Q(stage__in=(Stage.WAITING, Stage.RUNNING))
+    reports = AgreementReport.objects.of(dataset).filter(on_the_way)
+    return Newest(
+        rows.done().order_by("-pk").first(),
+        rows.filter(on_the_way).exists() or (not period and reports.exists()),
+    )
 
 
 @dataclass
 class AgreementPage:
+    """All that the page of a dataset shows."""
+
     clips: int
     compared: int
-    annotators: list[str]
     boxes: list[tuple[str, Figure]]
-    pairs: list[tuple[str, str, Figure, Figure]]
-    groups: list[GroupRow]
-    actions: Chart
+    groups: Table
+    actions: Table
+    chart: Bars
     actions_left_out: int
-    findings: list[tuple[str, int]]
+    pairs: Table
+    map: Grid
+    people: Table
+    lowest: Table
+    findings: Table
     blocking: int
     warning: int
+    verdicts: dict[str, list[str]] = field(default_factory=dict)
 
 
-def agreement_page(figures: dict[str, Any]) -> AgreementPage:
-    """What `dataset_agreement` found, ready to be shown."""
-    boxes = figures["boxes"]
-    named = (
-        ("Boxes matched, F1", "f1"),
-        ("Mean IoU of matched boxes", "mean_iou"),
-        ("Pairs with IoU ≥ 0.5", "share_50"),
-        ("Pairs with IoU ≥ 0.75", "share_75"),
-    )
-    kappas = [
-        (action, kappa["value"])
-        for group in figures["groups"]
-        for action, kappa in group["actions"].items()
+def agreement_page(dataset: Dataset, figures: Mapping[str, Any]) -> AgreementPage:
+    """What a summary holds, ready to be shown."""
+    found = figures["findings"]
+    actions = actions_table(dataset, figures)
+    defined = [
+        (cells[0].value, cells[2].value.value)
+        for cells in actions.rows
+        if cells[2].value.value is not None
     ]
-    defined = sorted((one for one in kappas if one[1] is not None), key=lambda one: one[1])
     return AgreementPage(
         clips=figures["clips"],
         compared=figures["clips_compared"],
-        annotators=figures["annotators"],
-        boxes=[(title, figure(boxes[key])) for title, key in named],
-        pairs=[
-            (one["a"], one["b"], figure(one["f1"]), figure(one["mean_iou"]))
-            for one in boxes["pairs"]
-        ],
-        groups=[_group_row(group) for group in figures["groups"]],
-        actions=chart(defined[:ACTIONS_SHOWN]),
-        actions_left_out=len(kappas) - len(defined[:ACTIONS_SHOWN]),
-        findings=[
-            (rule.replace("-", " "), n) for rule, n in figures["findings"]["rules"].items()
-        ],
-        blocking=figures["findings"]["blocks"],
-        warning=figures["findings"]["warns"],
+        boxes=box_cards(figures["boxes"]),
+        groups=groups_table(dataset, figures),
+        actions=actions,
+        chart=bars(defined[:ACTIONS_SHOWN]),
+        actions_left_out=len(actions.rows) - len(defined[:ACTIONS_SHOWN]),
+        pairs=pairs_table(dataset, figures),
+        map=heat_map({(one["a"], one["b"]): figure(one["alpha"]) for one in figures["pairs"]}),
+        people=people_table(dataset, figures),
+        lowest=clips_table(dataset, figures),
+        findings=findings_table(figures),
+        blocking=found["blocks"],
+        warning=found["warns"],
+        verdicts=_verdicts(figures["groups"]),
     )
 
 
-def _group_row(group: dict[str, Any]) -> GroupRow:
-    interval = group["ac1_interval"]
-    return GroupRow(
-        name=group["name"],
-        choice=group["choice"],
-        alpha=figure(group["alpha"]),
-        touched=figure(group["touched"]["alpha"]),
-        kappa=figure(group["kappa"]),
-        left_out=group["kappa"]["left_out"],
-        ac1=figure(group["ac1"]),
-        interval=None if interval is None else (interval[0], interval[1]),
-        percent=figure(group["percent"]),
-        units=group["units"],
-        rated_by_two=group["rated_by_two"],
-        answered=None if group["answered"] is None else 100 * group["answered"],
-    )
+def _verdicts(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Names of the groups by how far their alpha can be relied on."""
+    found: dict[str, list[str]] = {"ok": [], "warn": [], "bad": [], "mut": []}
+    for group in groups:
+        found[figure(group["alpha"]).tone].append(group["name"])
+    return found
 
 
-def state_of_reports(dataset: Dataset) -> str:
-    """A text that changes whenever a report of `dataset` is made; the key of what is kept."""
-    state = (
-        AgreementReport.objects.of(dataset)
-        .done()
-        .aggregate(count=Count("pk"), newest=Max("finished_at"))
-    )
-    return (
-        f"{dataset.pk}-{state['count']}-{state['newest']:%Y%m%d%H%M%S%f}"
-        if state["count"]
-        else ""
-    )
+def box_cards(boxes: Mapping[str, Any]) -> list[tuple[str, Figure]]:
+    return [(title, figure(boxes[key])) for title, key in BOXES]
 
 
-@dataclass
-class ClipFigures:
-    """One clip's report in short."""
-
-    clip: str
-    lowest: Figure | None
-    group: str
-    f1: Figure
-    findings: int
-
-
-def lowest_clips(dataset: Dataset) -> list[ClipFigures]:
-    """The clips on which annotators agree least, by the lowest alpha of their groups."""
-    newest = AgreementReport.objects.of(dataset).done().order_by()
-    keys = newest.values("clip").annotate(newest=Max("pk")).values("newest")
-    rows = AgreementReport.objects.filter(pk__in=keys).values_list(
-        "clip__name", "figures__groups", "figures__boxes__f1", "figures__findings"
-    )
-    found = []
-    for clip, groups, f1, findings in rows:
-        name, lowest = lowest_alpha(groups)
-        if lowest is not None:
-            found.append(ClipFigures(clip, lowest, name, figure(f1), len(findings)))
-    found.sort(key=lambda one: (one.lowest.value if one.lowest else None, one.clip))
-    return found[:LOW_CLIPS_SHOWN]
+def groups_table(dataset: Dataset, figures: Mapping[str, Any], *, title: str = "") -> Table:
+    """Every figure of every group, the worst alpha first."""
+    table = Table("groups", title or "Labels by group", GROUP_COLUMNS)
+    for group in figures["groups"]:
+        table.add(
+            (group["name"], reverse("qc:agreement-group", args=[dataset.name, group["name"]])),
+            *group_cells(group),
+        )
+    return table.worst_first(1)
 
 
-def lowest_alpha(groups: list[dict[str, Any]]) -> tuple[str, Figure | None]:
+def group_cells(group: Mapping[str, Any]) -> list[Any]:
+    """The cells of GROUP_COLUMNS after the first."""
+    touched = group["touched"]
+    return [
+        figure_of(group, "alpha"),
+        figure_of(touched, "alpha"),
+        figure_of(group, "kappa"),
+        figure_of(group, "ac1"),
+        figure_of(group, "percent"),
+        figure(group["segments"]) if "segments" in group else Figure(None, "not reckoned", 0),
+        group["flips"]["value"] if "flips" in group else None,
+        group["rated_by_two"],
+        group["units"],
+        touched["rated_by_two"],
+        group["answered"],
+    ]
+
+
+def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "") -> Table:
+    """Every figure of every action, the worst kappa first."""
+    columns = (
+        Column("Action"), Column("Group", "link"),
+        Column("Kappa", "figure", "Cohen's kappa, chosen or not, mean over pairs"),
+        ALPHA, AC1, Column("Same answer", "rate"),
+        Column("Chosen", "count", "pairs of answers in which either chose it"),
+        Column("Share", "share", "of the answers that chose it"),
+    )  # fmt: skip
+    table = Table("actions", "Labels by action", columns)
+    for group in figures["groups"]:
+        if only in ("", group["name"]):
+            url = reverse("qc:agreement-group", args=[dataset.name, group["name"]])
+            for name, one in group["actions"].items():
+                table.add(
+                    name, (group["name"], url), figure(one), figure_of(one, "alpha"),
+                    figure_of(one, "ac1"), figure_of(one, "percent"), one["chosen"],
+                    one["share"],
+                )  # fmt: skip
+    return table.worst_first(2)
+
+
+def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = "") -> Table:
+    """Every pair of annotators, the worst alpha first; of one group, or the mean over all."""
+    columns = (
+        Column("Pair", "link"), ALPHA, AC1, Column("Boxes, F1", "rate"),
+        Column("Boxes, IoU", "rate"), Column("Answers compared", "count"),
+    )  # fmt: skip
+    table = Table("pairs", "Pairs of annotators", columns)
+    for one in figures["pairs"]:
+        url = reverse("qc:agreement-pair", args=[dataset.name, one["a"], one["b"]])
+        shown = one
+        if group:
+            shown = next((its for its in one["groups"] if its["name"] == group), None)
+            if shown is None:
+                continue
+        table.add(
+            (f"{one['a']}, {one['b']}", url), figure_of(shown, "alpha"),
+            figure_of(shown, "ac1"), figure(one["boxes"]["f1"]),
+            figure(one["boxes"]["mean_iou"]),
+            sum(its["rated_by_two"] for its in one["groups"] if group in ("", its["name"])),
+        )  # fmt: skip
+    return table.worst_first(1)
+
+
+def people_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
+    """Every annotator against all others, the worst alpha first."""
+    columns = (
+        Column("Annotator", "link"), ALPHA, AC1, Column("Boxes, F1", "rate"),
+        Column("Flips", "share"), Column("Untouched tracks", "share"),
+        Column("Tasks", "count"),
+        Column("Approved at first", "share", "of the tasks judged so far"),
+    )  # fmt: skip
+    table = Table("annotators", "Annotators", columns)
+    approved = first_pass(dataset)
+    for one in figures["people"]:
+        table.add(
+            (one["name"], reverse("qc:agreement-annotator", args=[dataset.name, one["name"]])),
+            figure(one["alpha"]), figure(one["ac1"]), figure(one["boxes"]["f1"]),
+            one["flips"]["value"], one["untouched"]["value"], len(one["points"]),
+            approved.get(one["name"]),
+        )  # fmt: skip
+    return table.worst_first(1)
+
+
+def first_pass(dataset: Dataset) -> dict[str, float]:
+    """Of each annotator, the share of the judged tasks whose first verdict was approval."""
+    first = (
+        Review.objects.filter(task__clip__video__dataset=dataset)
+        .order_by().values("task").annotate(first=Min("pk")).values("first")
+    )  # fmt: skip
+    rows = (
+        Review.objects.filter(pk__in=first)
+        .order_by().values("task__annotator__name")
+        .annotate(
+            judged=Count("pk"),
+            approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED, pull__version=1)),
+        )
+    )  # fmt: skip
+    return {row["task__annotator__name"]: row["approved"] / row["judged"] for row in rows}
+
+
+def clips_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
+    """Every clip, the lowest alpha of its groups first."""
+    columns = (
+        Column("Clip", "link"), Column("Lowest alpha", "figure"), Column("Group"),
+        Column("Boxes, F1", "rate"), Column("Findings", "count"),
+    )  # fmt: skip
+    table = Table("clips", "Clips", columns, limit=CLIPS_SHOWN)
+    for one in figures["listed"]:
+        table.add(
+            (one["clip"], reverse("qc:agreement-clip", args=[dataset.name, one["clip"]])),
+            figure(one["alpha"], one["alpha_interval"]), one["group"], figure(one["f1"]),
+            one["findings"],
+        )  # fmt: skip
+    return table.worst_first(1)
+
+
+def findings_table(figures: Mapping[str, Any]) -> Table:
+    table = Table("findings", "Findings by rule", (Column("Rule"), Column("Found", "count")))
+    for rule, count in figures["findings"]["rules"].items():
+        table.add(rule.replace("-", " "), count)
+    return table
+
+
+def lowest_alpha(groups: Sequence[Mapping[str, Any]]) -> tuple[str, Figure | None]:
     """The group agreed on least, and its alpha; None if alpha is defined for no group."""
     defined = [
-        (group["alpha"]["value"], group["name"], group["alpha"])
+        (group["alpha"]["value"], group["name"], group)
         for group in groups
         if group["alpha"]["value"] is not None
     ]
     if not defined:
         return "", None
-    _, name, raw = min(defined, key=lambda one: one[:2])
-    return name, figure(raw)
+    _, name, group = min(defined, key=lambda one: one[:2])
+    return name, figure_of(group, "alpha")

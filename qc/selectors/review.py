@@ -10,8 +10,9 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from annotation.models import Annotation, AnnotationTask, JobMove, Pull
 from datasets.models import Dataset
 from qc.models import AgreementReport, Comment, Review, ThirdOpinion
-from qc.selectors.agreement import TONE_OF_SEVERITY, Figure, figure, lowest_alpha
+from qc.selectors.agreement import TONE_OF_SEVERITY, lowest_alpha
 from qc.selectors.states import pending_tasks
+from qc.selectors.tables import Figure, figure
 
 SECONDS_SHOWN = 5
 

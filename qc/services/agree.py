@@ -10,8 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Max
-
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
 from datasets.stages import Stage
@@ -77,9 +75,7 @@ def dataset_agreement(
 
 def newest_reports(dataset: Dataset, *, period: str = "") -> list[int]:
     """Keys of the newest report of each clip, ascending; with a period, answered in it."""
-    reports = AgreementReport.objects.of(dataset).done().order_by()
-    newest = reports.values("clip").annotate(newest=Max("pk")).values("newest")
-    rows = AgreementReport.objects.filter(pk__in=newest)
+    rows = AgreementReport.objects.of(dataset).newest()
     if period:
         since, until = days_of(period)
         start = datetime.combine(since, time(), tzinfo=UTC)
@@ -113,7 +109,7 @@ def plan_summaries() -> int:
         there = set(made.values_list("period", "reports"))
         periods = {""} | {period for period, _ in there}
         for period in sorted(periods):
-            digest = _digest(newest_reports(dataset, period=period))
+            digest = _digest(dataset, period)
             if (period, digest) not in there:
                 missing.append(AgreementSummary(dataset=dataset, period=period, reports=digest))
     AgreementSummary.objects.bulk_create(missing, ignore_conflicts=True)
@@ -123,7 +119,7 @@ def plan_summaries() -> int:
 def order_period(dataset: Dataset, period: str) -> AgreementSummary:
     """Order the figures of a period, or find those ordered. Raises PeriodError for none."""
     days_of(period)
-    digest = _digest(newest_reports(dataset, period=period))
+    digest = _digest(dataset, period)
     summary, _ = AgreementSummary.objects.get_or_create(
         dataset=dataset, period=period, reports=digest
     )
@@ -144,6 +140,7 @@ def summarise(summary_id: int) -> AgreementSummary | None:
         summary.report(0.75)
         figures["people"] = list(pool.people())
         figures["error_rates"] = pool.estimates()
+        figures["listed"] = pool.listed
         figures["reports"] = keys
         # Newer reports may have come since the order was written: the figures say which.
         summary.finish(figures=figures)
@@ -171,8 +168,12 @@ def _pooled(
     return pool
 
 
-def _digest(keys: Iterable[int]) -> str:
-    return hashlib.sha256(",".join(map(str, keys)).encode()).hexdigest()
+def _digest(dataset: Dataset, period: str) -> str:
+    """Changes with the reports to put together: others, or the same ones computed again."""
+    keys = newest_reports(dataset, period=period)
+    made = AgreementReport.objects.filter(pk__in=keys).order_by("pk")
+    rows = [f"{pk} {at}" for pk, at in made.values_list("pk", "finished_at")]
+    return hashlib.sha256(",".join(rows).encode()).hexdigest()
 
 
 def _findings(

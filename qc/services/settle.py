@@ -5,14 +5,24 @@ away and made again. The rules stand in `qc.core.settlement`.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 from django.db import transaction
 
 from datasets.models import Clip
+from qc.core.estimates import weighed
 from qc.core.identity import KnownBox, first_drawn_id, gather_persons
 from qc.core.settlement import Decision, Place, SettledBox, open_questions, settle
-from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
+from qc.models import (
+    Adjudication,
+    AgreementSummary,
+    Consensus,
+    ConsensusBox,
+    ConsensusLabel,
+    HouseRules,
+)
+from qc.services.rules import decides_by
 from qc.services.versions import (
     AnswersGoneError,
     ClipAnswers,
@@ -34,14 +44,26 @@ def settle_clip(consensus_id: int) -> Consensus | None:
     if consensus is None:
         return None
     with consensus.working(AnswersGoneError):
+        consensus.rates = rates_for(consensus.clip)
         _compute(consensus)
-        consensus.finish()
+        consensus.finish(rates=consensus.rates)
     return consensus
 
 
 def newest_consensus(clip: Clip) -> Consensus | None:
     """The newest finished consensus of `clip`; None if there is none yet."""
     return Consensus.objects.done().filter(clip=clip).order_by("-pk").first()
+
+
+def rates_for(clip: Clip) -> dict[str, Any]:
+    """The newest error rates by group, if the clip's dataset weighs votes by them."""
+    dataset = clip.video.dataset
+    if decides_by(dataset) != HouseRules.Decides.DAWID_SKENE:
+        return {}
+    summaries = AgreementSummary.objects.filter(dataset=dataset, period="").done()
+    newest = summaries.order_by("-pk").first()
+    rates = newest.figures["error_rates"] if newest else {}
+    return {group: one["estimates"] for group, one in rates.items()}
 
 
 def settle_again(consensus: Consensus, places: Collection[Place]) -> None:
@@ -72,6 +94,7 @@ def _compute(consensus: Consensus, *, only: Collection[Place] | None = None) -> 
             proposals=proposals,
             decisions=_decisions(clip),
         )
+        boxes = weighed(boxes, questions, consensus.rates)
         _write(consensus, boxes, only=only)
         Consensus.objects.filter(pk=consensus.pk).update(open_count=open_questions(boxes))
 

@@ -47,6 +47,11 @@ BELONGS_TO = {
     "annotation:cvat_connect": "annotation:cvat",
     "annotation:cvat_deliveries": "annotation:cvat",
     "annotation:cvat_members": "annotation:cvat",
+    "qc:agreement-group": "qc:agreement",
+    "qc:agreement-pair": "qc:agreement",
+    "qc:agreement-annotator": "qc:agreement",
+    "qc:agreement-clip": "qc:agreement",
+    "qc:rules": "qc:agreement",
 }
 
 

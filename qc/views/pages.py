@@ -6,7 +6,6 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -27,7 +26,6 @@ from qc.models import (
     Score,
     ThirdOpinion,
 )
-from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
 from qc.selectors.gold import flagged_count, gold_page
@@ -36,11 +34,8 @@ from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
-from qc.services.agree import dataset_agreement
 from qc.services.release import order_release
 from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
-
-KEEP_FIGURES = 24 * 3600  # seconds
 
 
 def _dataset_or_404(request: HttpRequest, name: str, **conditions: Any) -> Dataset:
@@ -106,25 +101,6 @@ def tasks(request: HttpRequest, name: str) -> HttpResponse:
     context = {"dataset": dataset, "page": page, "rows": task_rows(list(page)), "tabs": shown}
     context |= {"annotators": annotators_of(dataset), "annotator": annotator, "chosen": chosen}
     return render(request, "qc/tasks.html", context)
-
-
-@login_required
-@require_GET
-def agreement(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    page = agreement_page(_kept_figures(dataset))
-    context = {"dataset": dataset, "page": page, "lowest": lowest_clips(dataset)}
-    return render(request, "qc/agreement.html", context)
-
-
-def _kept_figures(dataset: Dataset) -> dict[str, Any]:
-    """The figures of the dataset, reckoned again only when there is a new report."""
-    key = f"agreement-{state_of_reports(dataset)}"
-    figures: dict[str, Any] | None = cache.get(key)
-    if figures is None:
-        figures = dataset_agreement(dataset)
-        cache.set(key, figures, KEEP_FIGURES)
-    return figures
 
 
 @login_required

@@ -9,11 +9,12 @@ from django.utils import timezone
 from datasets.models import Upload
 from qc.models import (
     AgreementReport,
+    AgreementSummary,
     Consensus,
     Release,
     Review,
 )
-from qc.selectors.agreement import agreement_page, lowest_clips, state_of_reports
+from qc.selectors.agreement import agreement_page, newest_summary
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.overview import kinds, navigation, overview
 from qc.selectors.releases import is_moving, release_rows
@@ -21,7 +22,7 @@ from qc.selectors.review import pending, pending_rows
 from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
 from qc.selectors.tasks import task_rows
-from qc.services.agree import dataset_agreement, plan_reports, report_agreement
+from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
 from qc.services.settle import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
@@ -71,6 +72,9 @@ def settle():
     plan_consensuses()
     for report in AgreementReport.objects.filter(stage="waiting"):
         report_agreement(report.pk)
+    plan_summaries()
+    for summary in AgreementSummary.objects.filter(stage="waiting"):
+        summarise(summary.pk)
     for consensus in Consensus.objects.filter(stage="waiting"):
         settle_clip(consensus.pk)
 
@@ -297,22 +301,24 @@ def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):
     for task in tasks:
         make_pull(task, {"posture": "walk", "doing": []})
     settle()
-    page = agreement_page(dataset_agreement(dataset))
-    posture = page.groups[0]
-    assert (posture.alpha.value, bool(posture.alpha.reason)) == (None, True)
-    assert posture.percent.value == 1
+    page = agreement_page(dataset, newest_summary(dataset).figures)
+    posture = {cells[0].value: cells for cells in page.groups.rows}["posture"]
+    alpha, percent = posture[1].value, posture[5].value
+    assert (alpha.value, alpha.reason) == (None, "only one category was used")
+    assert percent.value == 1
     assert dict(page.boxes)["Boxes matched, F1"].value == 1
-    assert (page.compared, page.annotators) == (1, ["kim", "lee"])
+    assert page.compared == 1
+    assert [cells[0].value for cells in page.people.rows] == ["kim", "lee"]
+    assert page.verdicts["mut"] == ["posture", "doing"]
 
 
 def test_clips_agreed_on_least_come_first(dataset, clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
         make_pull(task, {"posture": posture, "doing": []})
-    before = state_of_reports(dataset)
     settle()
-    assert state_of_reports(dataset) != before
-    (row,) = lowest_clips(dataset)
-    assert (row.clip, row.group, row.lowest.tone) == (clip.name, "posture", "bad")
+    page = agreement_page(dataset, newest_summary(dataset).figures)
+    ((link, lowest, group, _, _),) = page.lowest.rows
+    assert (link.value, group.value, lowest.value.tone) == (clip.name, "posture", "bad")
 
 
 def test_a_pending_task_shows_its_own_findings(dataset, clip, tasks):

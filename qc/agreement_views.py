@@ -1,0 +1,166 @@
+"""Pages of agreement: a dataset, a group, a pair, an annotator, a clip; each table as CSV."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET, require_POST
+
+from datasets.models import Dataset
+from datasets.selectors import visible_clips, visible_datasets
+from qc.forms import HouseRulesForm, PeriodForm
+from qc.selectors.agreement import Newest, agreement_page, newest_summary
+from qc.selectors.agreement_details import (
+    annotator_page,
+    clip_agreement,
+    group_page,
+    pair_page,
+)
+from qc.selectors.tables import Table
+from qc.services.agree import order_period
+from qc.services.rules import RulesRow, change_rules, rules_of
+
+
+def _dataset_or_404(request: HttpRequest, name: str) -> Dataset:
+    return get_object_or_404(visible_datasets(request.user), name=name)
+
+
+def _newest(request: HttpRequest, dataset: Dataset) -> tuple[PeriodForm, Newest]:
+    """The period asked for, and its figures."""
+    form = PeriodForm(request.GET)
+    period = form.period() if form.is_valid() else ""
+    return form, newest_summary(dataset, period)
+
+
+def _answer(
+    request: HttpRequest, template: str, dataset: Dataset, page: Any, **more: Any
+) -> HttpResponse:
+    """The page; or one of its tables as CSV, with `?csv=NAME`."""
+    if wanted := request.GET.get("csv"):
+        return _csv(_tables(page), wanted, dataset)
+    context = {"dataset": dataset, "page": page, "query": request.GET.urlencode()} | more
+    return render(request, f"qc/{template}.html", context)
+
+
+def _tables(page: Any) -> dict[str, Table]:
+    """All tables of a page by the names of their files."""
+    found: dict[str, Table] = {}
+    for value in vars(page).values():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, Table):
+                found[one.name] = one
+    return found
+
+
+def _csv(tables: Mapping[str, Table], name: str, dataset: Dataset) -> HttpResponse:
+    if name not in tables:
+        raise Http404(f"There is no table {name} here: {', '.join(sorted(tables))}.")
+    return HttpResponse(
+        tables[name].as_csv(),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{dataset.name}-{name}.csv"'},
+    )
+
+
+@login_required
+@require_GET
+def agreement(request: HttpRequest, name: str) -> HttpResponse:
+    """The dataset: which groups, actions, pairs, annotators and clips can be relied on."""
+    dataset = _dataset_or_404(request, name)
+    form, newest = _newest(request, dataset)
+    context = {"form": form, "newest": newest, "period": form.words()}
+    page = agreement_page(dataset, newest.figures) if newest.summary else None
+    if page is None:
+        return render(request, "qc/agreement.html", context | {"dataset": dataset})
+    return _answer(request, "agreement", dataset, page, **context)
+
+
+@login_required
+@require_POST
+def period(request: HttpRequest, name: str) -> HttpResponse:
+    """Order the figures of a period."""
+    dataset = _dataset_or_404(request, name)
+    form = PeriodForm(request.POST)
+    url = reverse("qc:agreement", args=[name])
+    if not form.is_valid() or not form.period():
+        for sentences in form.errors.values():
+            messages.error(request, str(sentences[0]))
+        return redirect(url)
+    order_period(dataset, form.period())
+    return redirect(f"{url}?{urlencode(form.days())}")
+
+
+@login_required
+@require_GET
+def group(request: HttpRequest, name: str, group: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
+    _, newest = _newest(request, dataset)
+    page = group_page(dataset, newest.figures, group) if newest.summary else None
+    if page is None:
+        raise Http404(f"{name} has no figures of the group {group}.")
+    return _answer(request, "agreement_group", dataset, page)
+
+
+@login_required
+@require_GET
+def pair(request: HttpRequest, name: str, a: str, b: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
+    _, newest = _newest(request, dataset)
+    page = pair_page(dataset, newest.figures, a, b) if newest.summary else None
+    if page is None:
+        raise Http404(f"{a} and {b} have no clip of {name} in common.")
+    return _answer(request, "agreement_pair", dataset, page)
+
+
+@login_required
+@require_GET
+def annotator(request: HttpRequest, name: str, annotator: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
+    _, newest = _newest(request, dataset)
+    page = annotator_page(dataset, newest.figures, annotator) if newest.summary else None
+    if page is None:
+        raise Http404(f"{annotator} has answered nothing of {name} yet.")
+    return _answer(request, "agreement_annotator", dataset, page)
+
+
+@login_required
+@require_GET
+def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
+    found = get_object_or_404(visible_clips(request.user, name), name=clip)
+    page = clip_agreement(dataset, found)
+    if page is None:
+        raise Http404(f"{clip} has not been compared yet.")
+    return _answer(request, "agreement_clip", dataset, page)
+
+
+@login_required
+@require_GET
+def rules(request: HttpRequest, name: str) -> HttpResponse:
+    """The rules of a dataset, and how votes decide."""
+    dataset = _dataset_or_404(request, name)
+    _, newest = _newest(request, dataset)
+    found = newest.figures.get("findings", {}).get("rules", {})
+    rows: list[RulesRow] = rules_of(dataset, found)
+    form = HouseRulesForm.of(dataset)
+    context = {"dataset": dataset, "rows": rows, "form": form}
+    return render(request, "qc/rules.html", context)
+
+
+@login_required
+@require_POST
+def rules_change(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = get_object_or_404(Dataset.objects.run_by(cast(User, request.user)), name=name)
+    form = HouseRulesForm(request.POST)
+    if form.is_valid():
+        count = change_rules(dataset, **form.choices())
+        messages.success(request, f"Kept. {count} clips are looked at again.")
+    for sentences in form.errors.values():
+        messages.error(request, str(sentences[0]))
+    return redirect("qc:rules", name=name)

@@ -1,0 +1,66 @@
+"""What a dataset does otherwise than the house: rules switched off, and how votes decide."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from django.db import transaction
+
+from datasets.models import Dataset
+from datasets.stages import Stage, StagedQuerySet
+from qc.core.rules import Rule
+from qc.models import AgreementReport, Consensus, HouseRules
+from qc.services.agree import newest_reports
+from qc.services.inspect import house_rules, switched_off
+
+
+class RulesRow(NamedTuple):
+    """A rule, whether the dataset asks it, and what it found."""
+
+    rule: Rule
+    is_on: bool
+    found: int
+
+    @property
+    def title(self) -> str:
+        return self.rule.name.replace("-", " ")
+
+
+def rules_of(dataset: Dataset, found: Mapping[str, int]) -> list[RulesRow]:
+    """All rules of the house; `found` counts findings by rule."""
+    off = switched_off(dataset)
+    return [
+        RulesRow(rule, rule.name not in off, found.get(rule.name, 0)) for rule in house_rules()
+    ]
+
+
+def decides_by(dataset: Dataset) -> str:
+    """How votes decide in a dataset, one of HouseRules.Decides."""
+    row = HouseRules.objects.filter(dataset=dataset).first()
+    return row.decides if row else str(HouseRules.Decides.MAJORITY)
+
+
+@transaction.atomic
+def change_rules(dataset: Dataset, *, switched_off: Collection[str], decides: str) -> int:
+    """Keep what a dataset does otherwise, and order anew what follows from it.
+
+    Findings and consensuses of the newest answers are computed again; decisions of reviewers
+    stay. Returns of how many clips.
+    """
+    row, _ = HouseRules.objects.select_for_update().get_or_create(dataset=dataset)
+    before = (set(row.switched_off), row.decides)
+    row.switched_off, row.decides = sorted(switched_off), decides
+    row.save()
+    reports = consensuses = 0
+    if before[0] != set(row.switched_off):
+        newest = AgreementReport.objects.filter(pk__in=newest_reports(dataset))
+        reports = _again(newest)
+    if before[1] != row.decides or row.decides == HouseRules.Decides.DAWID_SKENE:
+        # With weighed votes also where nothing changed: the rates may be newer.
+        consensuses = _again(Consensus.objects.of(dataset).newest())
+    return max(reports, consensuses)
+
+
+def _again(rows: StagedQuerySet) -> int:
+    return rows.filter(stage=Stage.DONE).update(
+        stage=Stage.WAITING, attempts=0, handed_out_at=None, progress=0.0
+    )

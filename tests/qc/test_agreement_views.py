@@ -1,0 +1,217 @@
+import csv
+from io import StringIO
+
+import pytest
+from django.urls import reverse
+
+from datasets.models import Member
+from qc.models import AgreementReport, AgreementSummary, Consensus, HouseRules, Review
+from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
+from qc.services.settle import plan_consensuses, settle_clip
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+WALK = {"posture": "walk", "doing": []}
+SIT = {"posture": "sit", "doing": ["wave"]}
+UNSET = {"posture": "unset", "doing": []}
+NAMES = ("ann", "bob", "eve")
+PAGES = {
+    "agreement": (),
+    "agreement-group": ("posture",),
+    "agreement-pair": ("ann", "eve"),
+    "agreement-annotator": ("eve",),
+    "agreement-clip": ("aisle-c0000",),
+    "rules": (),
+}
+
+
+@pytest.fixture
+def admin(client):
+    user = make_user("boss")
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def dataset(admin):
+    return make_dataset("shop", admin=admin)
+
+
+@pytest.fixture
+def tasks(dataset):
+    annotators = [make_annotator(dataset, name) for name in NAMES]
+    tasks = []
+    for clip in make_clips(make_video(dataset, "aisle")):
+        run = make_run(clip)
+        for who, said in zip(annotators, (WALK, UNSET, SIT), strict=True):
+            tasks.append(make_task(run, who))
+            make_pull(tasks[-1], said)
+    reckon()
+    return tasks
+
+
+def reckon():
+    plan_reports()
+    for pk in AgreementReport.objects.claimable().values_list("pk", flat=True):
+        report_agreement(pk)
+    plan_summaries()
+    for pk in AgreementSummary.objects.claimable().values_list("pk", flat=True):
+        summarise(pk)
+
+
+def url(page):
+    return reverse(f"qc:{page}", args=["shop", *PAGES[page]])
+
+
+def rows_of(response):
+    return list(csv.DictReader(StringIO(response.content.decode())))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_shown_and_every_table_in_it_is_a_file(client, tasks, page):
+    response = client.get(url(page))
+    assert response.status_code == 200
+    shown = response.content.decode()
+    assert "nan" not in shown.lower().replace("finance", "")
+    names = {part.split('"')[0] for part in shown.split("csv=")[1:]}
+    assert names or page == "rules"
+    for name in names:
+        table = client.get(url(page), {"csv": name})
+        assert table["Content-Type"].startswith("text/csv")
+        assert len(rows_of(table)) >= 0
+        assert len(table.content.decode().splitlines()[0]) > 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stranger_sees_none_of_it(client, tasks, page):
+    client.force_login(make_user())
+    assert client.get(url(page)).status_code == 404
+    client.logout()
+    assert client.get(url(page)).status_code == 302
+
+
+@pytest.mark.parametrize("page", ["agreement-group", "agreement-pair", "agreement-annotator",
+                                  "agreement-clip"])  # fmt: skip
+def test_before_anything_was_compared_there_is_no_such_page(client, dataset, page):
+    make_clips(make_video(dataset, "aisle"))
+    assert client.get(url(page)).status_code == 404
+
+
+def test_an_unknown_table_is_not_found(client, tasks):
+    assert client.get(url("agreement"), {"csv": "secrets"}).status_code == 404
+
+
+def test_undefined_figures_say_why_on_the_page_and_in_the_file(client, tasks):
+    page = client.get(url("agreement-pair")).content.decode()
+    assert "not defined" not in page.split("posture")[0]
+    rows = {
+        row["Group"]: row for row in rows_of(client.get(url("agreement"), {"csv": "groups"}))
+    }
+    assert float(rows["posture"]["Alpha"]) < 0
+    assert rows["posture"]["Alpha, low"] == rows["posture"]["Alpha, high"] != ""
+    assert rows["posture"]["Answered"] == f"{2 / 3:.6f}"
+    pairs = {
+        row["Pair"]: row for row in rows_of(client.get(url("agreement"), {"csv": "pairs"}))
+    }
+    assert pairs["ann, bob"]["Alpha"] == ""
+    assert pairs["ann, bob"]["Alpha, not defined because"]
+
+
+def test_the_worst_come_first(client, tasks):
+    alphas = [row["Alpha"] for row in rows_of(client.get(url("agreement"), {"csv": "pairs"}))]
+    defined = [float(alpha) for alpha in alphas if alpha]
+    assert defined == sorted(defined)
+    assert alphas == sorted(alphas, key=lambda alpha: not alpha)  # undefined ones last
+
+
+def test_while_figures_are_on_their_way_the_page_waits_and_asks_again(client, dataset):
+    run = make_run(make_clips(make_video(dataset))[0])
+    for name in NAMES:
+        make_pull(make_task(run, make_annotator(dataset, name)))
+    plan_reports()
+    page = client.get(url("agreement")).content.decode()
+    assert "Being put together" in page
+    assert "every 3s" in page
+
+
+def test_findings_open_the_player_at_their_frames(client, tasks):
+    page = client.get(url("agreement-clip")).content.decode()
+    second = tasks[0].clip.keyframes()[0]
+    assert f'/datasets/shop/clips/aisle-c0000/?frame={30 * second}"' in page
+    assert "posture is not answered." in page
+
+
+def test_a_period_is_ordered_and_then_shown(client, dataset, tasks):
+    days = {"since": "2000-01-01", "until": "2099-12-31"}
+    answer = client.post(reverse("qc:period", args=["shop"]), days, follow=True)
+    assert "Being put together" in answer.content.decode()
+    reckon()
+    page = client.get(url("agreement"), days).content.decode()
+    assert "2000-01-01 to 2099-12-31" in page
+    assert "posture" in page
+
+
+def test_a_period_that_is_none_is_refused_with_a_sentence(client, tasks):
+    days = {"since": "2026-02-01", "until": "2026-01-01"}
+    answer = client.post(reverse("qc:period", args=["shop"]), days, follow=True)
+    assert "before it begins" in answer.content.decode()
+    assert AgreementSummary.objects.count() == 1
+
+
+def test_the_card_counts_first_approvals(client, admin, tasks):
+    for task, verdict in zip(tasks[2::3], ("approved", "approved", "rejected"), strict=True):
+        Review.objects.create(task=task, pull=task.pulls.get(), verdict=verdict, reviewer=admin)
+    Review.objects.create(
+        task=tasks[8], pull=make_pull(tasks[8]), verdict="approved", reviewer=admin
+    )
+    page = client.get(url("agreement-annotator")).content.decode()
+    assert "67 %" in page
+
+
+def test_an_admin_switches_a_rule_off_and_the_findings_go(client, dataset, tasks):
+    before = AgreementReport.objects.first().figures["findings"]
+    assert any(one["rule"] == "required-group-unset" for one in before)
+    answer = client.post(
+        reverse("qc:rules-change", args=["shop"]),
+        {"on": ["too-many-actions", "too-fast"], "decides": "majority"}, follow=True,
+    )  # fmt: skip
+    assert "3 clips are looked at again" in answer.content.decode()
+    reckon()
+    assert all(not report.figures["findings"] for report in AgreementReport.objects.all())
+    assert AgreementSummary.objects.get().figures["findings"]["blocks"] == 0
+
+
+def test_only_admins_change_the_rules(client, dataset, tasks):
+    reviewer = make_user()
+    Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
+    client.force_login(reviewer)
+    assert client.get(url("rules")).status_code == 200
+    answer = client.post(reverse("qc:rules-change", args=["shop"]), {"decides": "majority"})
+    assert answer.status_code == 404
+    assert not HouseRules.objects.exists()
+
+
+def test_a_rule_nobody_knows_is_refused(client, dataset, tasks):
+    client.post(reverse("qc:rules-change", args=["shop"]), {"on": ["x"], "decides": "majority"})
+    assert not HouseRules.objects.exists()
+
+
+def test_another_way_to_decide_settles_the_clips_again(client, dataset, tasks):
+    plan_consensuses()
+    for consensus in Consensus.objects.all():
+        settle_clip(consensus.pk)
+    client.post(
+        reverse("qc:rules-change", args=["shop"]),
+        {"on": ["too-many-actions"], "decides": "dawid-skene"},
+    )
+    assert set(Consensus.objects.values_list("stage", flat=True)) == {"waiting"}
