@@ -6,7 +6,7 @@ import { bindKeys, playerKeys } from "./keys.js";
 import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
 
-const LOW = 3; // fetch more when so few questions are left
+const LOW = 6; // fetch more when so few questions are left
 const root = document.getElementById("settle");
 const place = root.querySelector("[data-place=question]");
 const show = (name) => root.querySelector(`[data-show=${name}]`);
