@@ -190,7 +190,7 @@ def test_a_loop_stays_within_its_three_seconds(at_clip):
     wait_until(lambda: at_clip.evaluate(back) >= 2)
     seen = at_clip.evaluate("globalThis.seen")
     assert min(seen) >= 150 - 45
-    assert max(seen) <= 150 + 45 + 4  # a slow machine paints late, at double speed
+    assert max(seen) < 150 + 45
 
 
 def test_keys_do_all_and_the_help_names_them(at_clip):

@@ -31,7 +31,7 @@ from qc.selectors.questions import (
 )
 from qc.services.adjudicate import AdjudicationError, adjudicate_all, withdraw
 
-AHEAD = 4  # questions sent at once
+AHEAD = 8  # questions sent at once
 
 
 @login_required

@@ -42,6 +42,7 @@ export const wireControls = (root, player) => {
   player.addEventListener("paint", () => {
     root.dataset.boxes = player.boxesShown;
     root.dataset.painted = player.painted;
+    root.dataset.paintTime = player.paintTime.toFixed(1);
   });
   player.addEventListener("zoom", () => {
     const near = [...find("zoom").options].reduce((best, option) =>

@@ -4,29 +4,9 @@
 // Frames are 0-based; frame n is shown from n/rate s on, so seeking aims at its middle.
 // Events: "frame" when another frame is on the screen, "paint" after each painting.
 
-const DASHES = [[9, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [1, 5]];
-const COLOURS = 12;
+import { DASHES, colourOf, paintBox } from "./paint.js";
+
 const EMPTY = { frame_rate: 30, frame_count: 1, width: 16, height: 9, keyframes: [], groups: [], persons: [], answers: {} };
-
-export const colourClass = (number) => `p${number % COLOURS}`;
-let palette = null;
-export const colourOf = (number) => {
-  palette ??= Array.from({ length: COLOURS }, (_, place) => {
-    const probe = document.createElement("i");
-    probe.className = `p${place}`;
-    document.body.append(probe);
-    const colour = getComputedStyle(probe).getPropertyValue("--c").trim();
-    probe.remove();
-    return colour;
-  });
-  return palette[number % COLOURS];
-};
-
-// "walk", "walk, wave", "none" or "" for no answer.
-export const textOf = (answer) => {
-  if (Array.isArray(answer)) return answer.join(", ") || "none";
-  return answer === null || answer === undefined || answer === "unset" ? "" : String(answer);
-};
 
 const mix = (a, b, share) => a.map((side, place) => side + (b[place] - side) * share);
 
@@ -45,9 +25,9 @@ export class Player extends EventTarget {
     this.loop = null; // { start, stop } in frames, stop exclusive
     this.speed = 1;
     this.frame = 0; // the one on the screen
+    this.announced = 0; // the one that the browser spoke of last
     this.painted = 0;
     this.paintTime = 0; // milliseconds, of all paintings
-    this.widths = new Map();
     this.setScene(EMPTY);
     this.resetZoom();
     this.use(screen.querySelector("video"));
@@ -71,7 +51,8 @@ export class Player extends EventTarget {
     const drawn = Object.values(scene.answers).flatMap((people) => Object.keys(people).map(Number));
     this.numbers = [...new Set([...this.tracked.keys(), ...drawn])].sort((a, b) => a - b);
     this.seconds = Object.keys(scene.answers).map(Number).sort((a, b) => a - b);
-    if (this.video) this.present(this.frame);
+    this.isTold = false; // whether those who listen know of the frame on the screen
+    if (this.video) this.paint();
   }
 
   // Show another video element, which may have been loaded and wound beforehand.
@@ -148,11 +129,14 @@ export class Player extends EventTarget {
 
   // Paint what is on the screen: frame `at`, if the picture itself does not tell otherwise.
   present(at) {
-    this.frame = this.inside(at);
+    this.announced = this.inside(at);
     this.paint();
-    this.dispatchEvent(new Event("frame"));
-    const { loop, frame } = this;
-    if (loop && !this.video.paused && (frame >= loop.stop - 1 || frame < loop.start)) this.go(loop.start);
+  }
+
+  // Whether a frame must not be seen, since the loop has ended before it.
+  isOutsideLoop(frame) {
+    const { loop, video } = this;
+    return Boolean(loop) && !video.paused && (frame >= loop.stop || frame < loop.start);
   }
 
   inside(frame) {
@@ -222,7 +206,7 @@ export class Player extends EventTarget {
   }
 
   // The box that the tracker followed, or that of the consensus for a person whom annotators
-  // drew: known at keyframes, and guessed between two of them.
+  // drew: known at keyframes, and guessed between two of them or half a second beyond one.
   boxOf(number, frame = this.frame) {
     const person = this.tracked.get(number);
     if (!person) return this.between(frame, (second) => this.believed(second, number));
@@ -246,8 +230,10 @@ export class Player extends EventTarget {
     const first = boxAt(before);
     if (frame % rate === 0) return first && { box: first, isGuess: false };
     const second = boxAt(before + 1);
-    if (!first || !second) return null;
-    return { box: mix(first, second, (frame % rate) / rate), isGuess: true };
+    const share = (frame % rate) / rate;
+    if (first && second) return { box: mix(first, second, share), isGuess: true };
+    const nearest = share < 0.5 ? first : second;
+    return nearest && { box: nearest, isGuess: true };
   }
 
   // Zoom: how much larger than it fits, and round which point of the picture
@@ -338,7 +324,7 @@ export class Player extends EventTarget {
   takePicture() {
     const { video } = this;
     if (!video.videoWidth || video.readyState < 2) return null;
-    if (!globalThis.VideoFrame) return video.seeking ? null : { image: video, frame: this.frame, close() {} };
+    if (!globalThis.VideoFrame) return video.seeking ? null : { image: video, frame: this.announced, close() {} };
     try {
       const image = new VideoFrame(video);
       return { image, frame: this.inside(this.frameOf(image.timestamp / 1e6)), close: () => image.close() };
@@ -352,8 +338,14 @@ export class Player extends EventTarget {
     const begun = performance.now();
     const picture = this.takePicture();
     if (!picture) return;
-    const isNew = picture.frame !== this.frame;
+    if (this.isOutsideLoop(picture.frame)) {
+      picture.close();
+      this.go(this.loop.start);
+      return;
+    }
+    const isNew = picture.frame !== this.frame || !this.isTold;
     this.frame = picture.frame;
+    this.isTold = true;
     const view = this.view();
     paper.clearRect(0, 0, canvas.width, canvas.height);
     const [wide, tall] = [video.videoWidth * view.scale, video.videoHeight * view.scale];
@@ -378,7 +370,7 @@ export class Player extends EventTarget {
       const colour = colourOf(number);
       if (found) {
         const text = this.shown.labels ? this.chipText(second, number) : "";
-        this.paintBox(view, found.box, { colour, text, dash: found.isGuess ? [6, 4] : [], width: isSelected ? 3.5 : 2 });
+        paintBox(this.paper, view, found.box, { colour, text, dash: found.isGuess ? [6, 4] : [], width: isSelected ? 3.5 : 2 });
         count += 1;
       }
       for (const name of this.shown.annotators) count += this.paintDrawn(view, number, name, colour);
@@ -398,40 +390,9 @@ export class Player extends EventTarget {
     if (!found) return 0;
     const place = this.annotators.indexOf(name);
     const text = found.isGuess || !this.shown.labels ? "" : this.nameOf(name);
-    this.paintBox(view, found.box, {
+    paintBox(this.paper, view, found.box, {
       colour, text, dash: DASHES[place % DASHES.length], width: 1.5, isBelow: true, isFaint: found.isGuess,
     });
     return 1;
-  }
-
-  paintBox(view, box, { colour, text, dash = [], width = 2, isBelow = false, isFaint = false }) {
-    const { paper, canvas } = this;
-    const { ratio, scale } = view;
-    const x = view.left + box[0] * scale;
-    const y = view.top + box[1] * scale;
-    const wide = (box[2] - box[0]) * scale;
-    const tall = (box[3] - box[1]) * scale;
-    paper.globalAlpha = isFaint ? 0.55 : 1;
-    paper.setLineDash(dash.map((part) => part * ratio));
-    paper.lineWidth = width * ratio;
-    paper.strokeStyle = colour;
-    paper.strokeRect(x, y, wide, tall);
-    paper.setLineDash([]);
-    if (text) {
-      const size = 12 * ratio;
-      paper.font = `600 ${size}px Inter, sans-serif`;
-      const key = `${size} ${text}`;
-      if (!this.widths.has(key)) this.widths.set(key, paper.measureText(text).width);
-      const chip = { wide: this.widths.get(key) + 10 * ratio, tall: size + 6 * ratio };
-      const chipX = Math.max(0, Math.min(x - ratio, canvas.width - chip.wide));
-      const above = y - chip.tall > 0 ? y - chip.tall : y;
-      const chipY = isBelow ? Math.min(y + tall, canvas.height - chip.tall) : above;
-      paper.fillStyle = colour;
-      paper.fillRect(chipX, chipY, chip.wide, chip.tall);
-      paper.fillStyle = "#0b0d10";
-      paper.textBaseline = "middle";
-      paper.fillText(text, chipX + 5 * ratio, chipY + chip.tall / 2 + ratio * 0.5);
-    }
-    paper.globalAlpha = 1;
   }
 }

@@ -3,10 +3,11 @@
 import { Boxing } from "./boxing.js";
 import { sceneAt, wireControls } from "./controls.js";
 import { bindKeys, playerKeys } from "./keys.js";
+import { paintBox } from "./paint.js";
 import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
 
-const LOW = 3; // fetch more when so few questions are left
+const LOW = 6; // fetch more when so few questions are left
 const root = document.getElementById("settle");
 const place = root.querySelector("[data-place=question]");
 const show = (name) => root.querySelector(`[data-show=${name}]`);
@@ -125,6 +126,7 @@ const frameIt = async (element) => {
   const number = Number(element.dataset.person);
   const second = Number(element.dataset.second);
   player.loop = { start: Number(element.dataset.start), stop: Number(element.dataset.stop) };
+  player.dispatchEvent(new Event("state"));
   player.selected = number;
   player.isAlone = true;
   const scene = await sceneAt(element.dataset.scene).catch(() => null);
@@ -324,7 +326,7 @@ place.addEventListener("pointerover", (event) => {
 });
 place.addEventListener("pointerout", () => { if (player.overlay?.isPreview) { player.overlay = null; player.paint(); } });
 const previewBox = (box) => {
-  player.overlay = { isPreview: true, paint: (_, view) => player.paintBox(view, box, { colour: "#ffffff", width: 3 }) };
+  player.overlay = { isPreview: true, paint: (paper, view) => paintBox(paper, view, box, { colour: "#ffffff", width: 3 }) };
   player.paint();
 };
 const acts = { skip, undo, box: enterBox, keepbox: keepBox, leavebox: leaveBox };

@@ -1,6 +1,6 @@
 // Lanes under the player: a lane a person, unfolded into a lane for each group and annotator,
 // with the stretches of equal answers. Keyframe k speaks for the frames within half a second.
-import { colourClass, textOf } from "./player.js";
+import { colourClass, textOf } from "./paint.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const make = (name, css, text) => {

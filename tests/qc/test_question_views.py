@@ -123,7 +123,7 @@ def test_the_next_questions_come_as_fragments(client, reviewer, clip, tasks):
     first = f"{clip.name}.1.posture.{clip.keyframes()[0]}"
     following = text_of(client.get(url("following"), {"after": first}))
     assert "<!doctype" not in following
-    assert following.count("<article") == 4
+    assert following.count("<article") == 8
     assert f'data-key="{first}"' not in following
     last = f"{clip.name}.9.posture.99"
     assert text_of(client.get(url("following"), {"after": last})).strip() == ""

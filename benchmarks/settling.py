@@ -1,0 +1,89 @@
+"""How long a reviewer waits after a decision: from the key to the next question on the screen.
+
+A hundred decisions on three clips of eight persons; nobody thinks, the next key follows as soon
+as the next question is there. What is left of ten minutes is time to look.
+"""
+
+import statistics
+import time
+from pathlib import Path
+
+from benchmarks._studio import studio
+
+DECISIONS = 100
+
+WATCH = """() => {
+    globalThis.waits = [];
+    let pressed = 0;
+    document.addEventListener("keydown", () => { pressed = performance.now(); }, true);
+    new MutationObserver(() => requestAnimationFrame(() => {
+        const channel = new MessageChannel();  // right after the painting
+        channel.port1.onmessage = () => globalThis.waits.push(performance.now() - pressed);
+        channel.port2.postMessage(0);
+    })).observe(document.getElementById("settle"), { attributeFilter: ["data-shown"] });
+}"""
+
+
+def build(folder: Path) -> None:
+    from django.core.files.base import ContentFile
+    from django.core.files.storage import default_storage
+
+    from qc.models import Consensus
+    from qc.services.settle import plan_consensuses, settle_clip
+    from tests.films import make_film
+    from tests.make import (
+        make_annotator,
+        make_clips,
+        make_dataset,
+        make_pull,
+        make_run,
+        make_task,
+        make_user,
+        make_video,
+    )
+
+    dataset = make_dataset("street", admin=make_user("boss"))
+    options = {"crf": "23", "preset": "ultrafast", "g": "30", "bf": "0"}
+    film = make_film(folder / "clip.mp4", frames=450, size=(640, 360), options=options)
+    people = [make_annotator(dataset, name) for name in ("kim", "lee", "mia")]
+    for clip in make_clips(make_video(dataset, "aisle", frame_count=1350)):
+        name = f"street/{clip}.mp4"
+        clip.file.name = default_storage.save(name, ContentFile(film.read_bytes()))
+        clip.save()
+        run = make_run(clip, persons=8)
+        for person, posture in zip(people, ("walk", "sit", "stand"), strict=True):
+            pull = make_pull(make_task(run, person))
+            # On every third keyframe all three differ, so that the questions are not alike.
+            said = {"posture": posture, "doing": []}
+            pull.annotations.filter(second__in=range(0, 15, 3)).update(answers=said)
+    plan_consensuses()
+    for consensus in Consensus.objects.all():
+        settle_clip(consensus.pk)
+
+
+def main() -> None:
+    with studio(build) as (page, base):
+        page.goto(f"{base}/datasets/street/questions/")
+        page.wait_for_selector("#settle[data-shown]")
+        page.wait_for_timeout(1000)
+        page.evaluate(WATCH)
+        start = time.monotonic()
+        for number in range(DECISIONS):
+            page.keyboard.press("1")
+            while page.evaluate("globalThis.waits.length") <= number:
+                page.wait_for_timeout(5)
+        took = time.monotonic() - start
+        page.wait_for_load_state("networkidle")
+        waits = sorted(page.evaluate("globalThis.waits"))
+        left = page.locator("[data-show=left]").inner_text()
+        decided = page.locator("[data-show=done]").inner_text()
+        print(f"{decided} decided, {left} left, in {took:.1f} s without thinking")
+        print(
+            f"from key to next question painted: median {statistics.median(waits):.0f} ms, "
+            f"95 % within {waits[int(0.95 * len(waits))]:.0f} ms, worst {waits[-1]:.0f} ms"
+        )
+        print(f"of ten minutes, {(600 - took) / DECISIONS:.1f} s are left to look at each")
+
+
+if __name__ == "__main__":
+    main()
