@@ -1,6 +1,8 @@
 """Answers on their way back: webhooks, reconciliation, versions."""
 
+import csv
 import gzip
+import io
 import json
 from datetime import timedelta
 
@@ -27,6 +29,7 @@ from annotation.services.deliveries import (
     replay,
 )
 from annotation.services.reconcile import plan_reconciliations, reconcile
+from annotation.services.table import table
 from datasets.stages import Stage
 from tests.cvat_world import (
     FINISHED,
@@ -394,6 +397,33 @@ def test_the_first_answers_bring_new_persons_without_a_number(cvat, dataset):
     (pull,) = read_all()
     assert pull.person_count == 3
     assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2, None}
+
+
+def test_the_newest_answers_are_one_table(cvat, dataset):
+    task = job_named(TASK).cvat_task_id
+    cvat.finish(TASK, FINISHED)
+    with cvat.state.lock:
+        data = cvat.state.annotations[task]
+        gone = data["tracks"][1]["shapes"][0] | {"frame": 30, "outside": True}
+        data["tracks"][1]["shapes"][1:] = [gone]
+    reconciled(dataset)
+    read_all()
+    lines = list(csv.DictReader(io.StringIO("".join(table(dataset)))))
+    assert list(lines[0]) == [
+        "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
+        "annotator",
+    ]  # fmt: skip
+    second = [line for line in lines if line["track"] == "2"]
+    frames = [5 * one for one in dataset.videos.get().clips.get().keyframes()]
+    assert [int(line["frame"]) for line in second] == frames
+    assert [line["outside"] for line in second] == [str(int(one >= 30)) for one in frames]
+    assert lines[0]["task"] == TASK
+    assert (lines[0]["xtl"], lines[0]["ybr"], lines[0]["job"]) == ("100.00", "250.00", "1")
+    assert json.loads(lines[0]["attributes"])["posture"] == "walk"
+
+
+def test_the_table_of_a_dataset_without_answers_is_its_head(cvat, dataset):
+    assert len(list(table(dataset))) == 1
 
 
 def test_the_command_pulls_and_reads(cvat, dataset, capsys):
