@@ -4,9 +4,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump
+from annotation.core.labels import attributes_from
 from annotation.cvat.client import forget_clients
 from annotation.models import AnnotationTask, CvatJob, CvatProject
+from annotation.selectors import group_specs
 from annotation.services import publish
+from annotation.services.answers import receive_answers
 from annotation.services.connect import save_server
 from annotation.services.projects import plan_projects, send_again, start_anew
 from annotation.services.publish import order_sending, send_tasks
@@ -434,3 +438,22 @@ def test_a_new_version_of_the_server_changes_nothing(cvat):
         job |= {"type": "annotation", "a_new_field": {"deep": True}}
     forget_clients()
     assert reconciled(dataset).stage == Stage.DONE
+
+
+def test_answers_brought_by_hand_go_along_as_the_pre_annotation(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    task = AnnotationTask.objects.get()
+    said = attributes_from({"posture": "sit"}, 1, group_specs(dataset)) | {"strange": "x"}
+    shape = Shape(0, (1.0, 2.0, 30.0, 40.0), False, True, said)
+    content = dump(Document(str(task), 75, 640, 360, (), (XmlTrack((shape,)),)))
+    pull = receive_answers(task, content)
+    send_all(dataset)
+    (track,) = cvat.state.annotations[job_named(TASK).cvat_task_id]["tracks"]
+    assert "sit" in [one["value"] for one in track["shapes"][0]["attributes"]]
+    pull.stage = Stage.FAILED  # what was refused does not go out
+    pull.save()
+    send_again(CvatJob.objects.all())
+    cvat.state.delete_task(1)
+    send_waiting()
+    assert len(cvat.state.annotations[job_named(TASK).cvat_task_id]["tracks"]) == 2

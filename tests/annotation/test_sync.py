@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from annotation.core.webhook import signature
@@ -165,9 +165,10 @@ def test_what_is_too_large_is_refused(client, server):
     assert post(client, server, b" " * (2 << 20)).status_code == 413
 
 
-def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch):
+@pytest.mark.parametrize("error", [DatabaseError, InterfaceError])
+def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch, error):
     def full(*args, **kwargs):
-        raise DatabaseError("disk full")
+        raise error("disk full, or restarting")
 
     monkeypatch.setattr(Delivery.objects, "create", full)
     assert post(client, server, state_event(cvat)).status_code == 503
