@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,7 +38,7 @@ class Webhook(APIView):
             receive(server, raw.body, raw.headers.get(SIGNATURE_HEADER))
         except ForgedError as error:
             return Response({"detail": str(error)}, status=403)
-        except (DatabaseError, SealBrokenError, OSError) as error:
+        except (DatabaseError, InterfaceError, SealBrokenError, OSError) as error:
             logger.error("A delivery of CVAT could not be kept: %s", error)
             return Response({"detail": "Not now; try again."}, status=503)
         return Response({"ok": True, "server": str(uuid)})

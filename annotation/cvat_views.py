@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -24,6 +24,7 @@ from annotation.services.projects import (
 )
 from annotation.services.publish import hold_sending, order_sending
 from annotation.services.reconcile import order_reconciliation
+from annotation.services.table import table
 from datasets.models import Dataset
 from datasets.pages import page_of
 from datasets.selectors import visible_datasets
@@ -121,6 +122,16 @@ def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
         count = set_up_again(project)
     messages.success(request, f"{count} will be tried again.")
     return redirect("annotation:cvat", name=name)
+
+
+@login_required
+@require_GET
+def table_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """The newest answers, a line for each box at each keyframe."""
+    dataset = _dataset(request, name)
+    response = StreamingHttpResponse(table(dataset), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{dataset}-annotations.csv"'
+    return response
 
 
 @login_required

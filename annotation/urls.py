@@ -13,6 +13,7 @@ urlpatterns = [
     path("servers/<slug:name>/test/", server_views.server_test, name="server_test"),
     path("servers/<slug:name>/delete/", server_views.server_delete, name="server_delete"),
     path("datasets/<slug:name>/cvat/", cvat_views.overview, name="cvat"),
+    path("datasets/<slug:name>/cvat/table.csv", cvat_views.table_csv, name="cvat_table"),
     path("datasets/<slug:name>/cvat/connect/", cvat_views.connect, name="cvat_connect"),
     path("datasets/<slug:name>/cvat/send/", cvat_views.send, name="cvat_send"),
     path("datasets/<slug:name>/cvat/hold/", cvat_views.hold, name="cvat_hold"),

@@ -19,8 +19,10 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from annotation.models import CvatServer
 from avaproject.celery import app
 from datasets.models import Dataset
+from datasets.stages import Stage
 from tracking.detectors.door import weights_path
 from workers.pipeline import QUEUES
 
@@ -186,6 +188,27 @@ def check_weights() -> Finding:
     return Finding(subject, State.OK, f"All {len(named)} files named by datasets are there.")
 
 
+def check_cvat() -> Finding:
+    """Did every CVAT server answer when it was tested last?"""
+    subject = "CVAT"
+    try:
+        servers = list(CvatServer.objects.all())
+    except DatabaseError:
+        return Finding(subject, State.NOTE, "Not known: the database does not answer.")
+    for server in servers:
+        if server.stage == Stage.FAILED:
+            way_out = "See the page CVAT servers, then test the connection again."
+            return Finding(subject, State.WRONG, f"{server}: {server.error}", way_out)
+    for server in servers:
+        for found in server.findings:
+            if not found["is_ok"]:
+                return Finding(
+                    subject, State.NOTE, f"{server}: {found['sentence']}", found["way_out"]
+                )
+    sentence = f"{len(servers)} servers answered." if servers else "None; packages by hand."
+    return Finding(subject, State.OK, sentence)
+
+
 CHECKS: tuple[Check, ...] = (
     check_database,
     check_account,
@@ -194,4 +217,5 @@ CHECKS: tuple[Check, ...] = (
     check_workers,
     check_detector,
     check_weights,
+    check_cvat,
 )

@@ -126,7 +126,7 @@ def _shape_data(shape: Shape, ids: LabelIds) -> dict[str, Any]:
         "attributes": [
             {"spec_id": ids.attributes[name], "value": value}
             for name, value in shape.attributes.items()
-            if name != PERSON_ID
+            if name != PERSON_ID and name in ids.attributes
         ],
     }
 

@@ -6,7 +6,7 @@ Times are CVAT's own clock. Lists are read to their end. Any call may raise a Cv
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -332,7 +332,8 @@ class CvatClient:
 def _jobs_since(project_id: int, since: datetime | None) -> dict[str, Any]:
     conditions: list[dict[str, Any]] = [{"==": [{"var": "project_id"}, project_id]}]
     if since is not None:
-        conditions.append({">=": [{"var": "updated_date"}, since.isoformat()]})
+        text = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        conditions.append({">=": [{"var": "updated_date"}, text]})
     return {"and": conditions}
 
 

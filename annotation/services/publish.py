@@ -29,7 +29,7 @@ from annotation.services.packages import PackageError, check_pictures, document_
 from annotation.services.reach import client_for, put_off
 from datasets.files import local_path, work_folder
 from datasets.models import Dataset
-from datasets.stages import ClaimLostError
+from datasets.stages import ClaimLostError, Stage
 from tracking.core.trackfile import TrackFileError
 
 SECONDS_AT_A_TIME = 60.0  # then others get their turn
@@ -152,8 +152,8 @@ class _Sender:
             )
         if self.project.project_id is None:
             raise CvatUnavailableError("the project is not set up yet")
-        newest = task.pulls.order_by("-version").first()
-        document = document_of_pull(newest) if newest else document_of(task)
+        answered = task.pulls.exclude(stage=Stage.FAILED).order_by("-version").first()
+        document = document_of_pull(answered) if answered else document_of(task)
         fps = task.clip.video.dataset.annotation_fps
         count = task_frame_count(task.clip.frame_count, annotation_fps=fps)
         with local_path(str(task.clip.frames)) as frames:

@@ -60,14 +60,16 @@ def pull_finished(
 
 def note(row: CvatJob, job: Job) -> None:
     """Keep how a job stands in CVAT."""
-    CvatJob.objects.filter(pk=row.pk).update(
-        assignee=job.assignee,
-        cvat_stage=job.stage,
-        cvat_state=job.state,
-        changed_at=job.updated_date,
-        is_gone=False,
-        note=_who(row, job),
-    )
+    now = {
+        "assignee": job.assignee,
+        "cvat_stage": job.stage,
+        "cvat_state": job.state,
+        "changed_at": job.updated_date,
+        "is_gone": False,
+        "note": _who(row, job),
+    }
+    if any(getattr(row, name) != value for name, value in now.items()):
+        CvatJob.objects.filter(pk=row.pk).update(**now)
 
 
 def note_gone(row: CvatJob) -> None:

@@ -14,6 +14,7 @@ from annotation.cvat.client import CvatClient, Job
 from annotation.cvat.errors import CvatError, CvatGoneError
 from annotation.models import CvatJob, CvatProject, Reconciliation
 from annotation.services.answers import AnswersError
+from annotation.services.deliveries import forget_noise
 from annotation.services.pull import note, note_gone, pull_finished
 from annotation.services.reach import client_for, patiently
 from datasets.stages import Stage
@@ -37,6 +38,8 @@ def plan_reconciliations() -> int:
         orders.append(Reconciliation(project=project, is_full=is_full))
         rows.filter(created_at__lt=now - KEPT).exclude(pk__in=_newest(project)).delete()
     Reconciliation.objects.bulk_create(orders, ignore_conflicts=True)
+    if orders:
+        forget_noise()
     return len(orders)
 
 

@@ -1,12 +1,12 @@
 """Answers on their way back: webhooks, reconciliation, versions."""
 
-import gzip
+import csv
+import io
 import json
 from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError
 from django.utils import timezone
 
 from annotation.core.webhook import signature
@@ -15,24 +15,16 @@ from annotation.models import (
     CvatJob,
     CvatProject,
     CvatServer,
-    Delivery,
     Pull,
     Reconciliation,
 )
-from annotation.services.deliveries import (
-    ForgedError,
-    forget_noise,
-    look_into,
-    receive,
-    replay,
-)
 from annotation.services.reconcile import plan_reconciliations, reconcile
+from annotation.services.table import table
 from datasets.stages import Stage
 from tests.cvat_world import (
     FINISHED,
     job_named,
     look_into_all,
-    project_of,
     read_all,
     reconciled,
     sent_world,
@@ -71,160 +63,6 @@ def post(client, server, body, **headers):
     return client.post(
         address(server), data=body, content_type="application/json", headers=signed
     )
-
-
-def test_a_delivery_is_kept_and_answered(client, cvat, server):
-    response = post(client, server, state_event(cvat))
-    assert response.status_code == 200
-    assert response.json() == {"ok": True, "server": str(server.uuid)}
-    delivery = Delivery.objects.get()
-    assert (delivery.event, delivery.stage, delivery.job_id) == ("update:job", "waiting", 1)
-
-
-def test_a_finished_job_that_was_told_of_is_pulled_and_read(client, cvat, server):
-    cvat.finish(TASK, FINISHED)
-    post(client, server, state_event(cvat))
-    look_into_all()
-    (pull,) = read_all()
-    assert Delivery.objects.get().outcome == "version 1 was pulled"
-    assert (pull.version, pull.stage, pull.person_count, pull.unfinished) == (1, "done", 2, 0)
-    answers = {json.dumps(one.answers) for one in pull.annotations.all()}
-    assert answers == {json.dumps({"posture": "walk", "doing": ["wave"]})}
-    assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2}
-    seconds = pull.task.clip.keyframes()
-    assert pull.annotations.count() == 2 * len(seconds)
-
-
-def test_the_raw_json_is_kept_compressed_as_it_came(cvat, dataset):
-    cvat.finish(TASK, FINISHED)
-    reconciled(dataset)
-    raw = json.loads(gzip.decompress(content_of(Pull.objects.get().raw)))
-    assert raw["annotations"] == cvat.state.annotations[job_named(TASK).cvat_task_id]
-    assert raw["attributes"] == project_of(dataset).attribute_ids
-
-
-def test_ten_times_the_same_delivery_is_one(client, cvat, server):
-    cvat.finish(TASK)
-    for _ in range(10):
-        assert post(client, server, state_event(cvat)).status_code == 200
-        look_into_all()
-    assert Delivery.objects.get().copies == 10
-    assert Pull.objects.count() == 1
-
-
-def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
-    started = state_event(cvat, before="new")
-    cvat.finish(TASK)
-    finished = state_event(cvat)
-    told(server, finished)
-    told(server, started)
-    look_into_all()
-    assert Pull.objects.count() == 1
-    assert job_named(TASK).cvat_state == "completed"
-    outcomes = set(Delivery.objects.values_list("outcome", flat=True))
-    assert outcomes == {"a later delivery is about the same job", "version 1 was pulled"}
-
-
-def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
-    cvat.finish(TASK)
-    late = state_event(cvat)
-    cvat.set_job(TASK, state="in progress")
-    told(server, late)
-    look_into_all()
-    assert Delivery.objects.get().outcome == "the job is in progress"
-    assert not Pull.objects.exists()
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [{"X-Signature-256": "sha256=00"}, {"X-Other": "1"}, {"X-Signature-256": ""}],
-)
-def test_a_forged_delivery_is_refused_counted_and_not_kept(client, cvat, server, headers):
-    assert post(client, server, state_event(cvat), **headers).status_code == 403
-    assert not Delivery.objects.exists()
-    server.refresh_from_db()
-    assert server.forged_count == 1
-
-
-def test_a_body_changed_on_its_way_is_forged(cvat, server):
-    body = state_event(cvat)
-    with pytest.raises(ForgedError):
-        receive(server, body + b" ", signature(body, server.secret))
-
-
-def test_only_posts_to_known_servers_are_taken(client, server):
-    assert client.get(address(server)).status_code == 405
-    unknown = "/api/cvat/webhooks/00000000-0000-4000-8000-000000000000/"
-    assert client.post(unknown, data=b"{}", content_type="text/plain").status_code == 404
-
-
-def test_what_is_too_large_is_refused(client, server):
-    assert post(client, server, b" " * (2 << 20)).status_code == 413
-
-
-def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch):
-    def full(*args, **kwargs):
-        raise DatabaseError("disk full")
-
-    monkeypatch.setattr(Delivery.objects, "create", full)
-    assert post(client, server, state_event(cvat)).status_code == 503
-
-
-def test_it_says_not_now_when_the_key_is_lost(client, cvat, server, settings):
-    body = state_event(cvat)
-    signed = {"X-Signature-256": signature(body, server.secret)}
-    settings.SECRETS_KEYS = ["another"]
-    assert post(client, server, body, **signed).status_code == 503
-
-
-def test_noise_is_done_at_once_and_says_why(cvat, server):
-    content = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
-    delivery = told(server, json.dumps(content).encode())
-    assert (delivery.stage, delivery.outcome) == (Stage.DONE, "only updated_date changed")
-
-
-def test_a_delivery_about_a_job_of_others_is_let_be(cvat, server):
-    told(server, state_event(cvat, id=99))
-    look_into_all()
-    assert Delivery.objects.get().outcome == "it is about a job that is not ours"
-
-
-def test_noise_of_weeks_ago_is_forgotten_and_signals_are_kept(cvat, server):
-    told(server, b'{"event": "ping"}')
-    told(server, state_event(cvat))
-    Delivery.objects.update(received_at=timezone.now() - timedelta(days=15), stage=Stage.DONE)
-    assert forget_noise() == 1
-    assert Delivery.objects.get().event == "update:job"
-
-
-def test_deliveries_can_be_replayed(cvat, server):
-    cvat.finish(TASK)
-    told(server, state_event(cvat))
-    look_into_all()
-    Pull.objects.all().delete()
-    CvatJob.objects.update(pulled_at=None)
-    assert replay(Delivery.objects.all()) == 1
-    look_into_all()
-    assert Pull.objects.count() == 1
-
-
-def test_with_cvat_down_a_delivery_waits(cvat, server):
-    cvat.finish(TASK)
-    told(server, state_event(cvat))
-    cvat.stop()
-    look_into_all()
-    delivery = Delivery.objects.get()
-    assert (delivery.stage, "cannot be reached" in delivery.error) == (Stage.WAITING, True)
-    cvat.start()
-    Delivery.objects.update(not_before=None)
-    look_into_all()
-    assert Pull.objects.count() == 1
-
-
-def test_a_delivery_in_other_hands_is_left_alone(cvat, server):
-    delivery = told(server, state_event(cvat))
-    Delivery.objects.claim(delivery.pk)
-    assert look_into(delivery.pk) is None
 
 
 def test_what_no_webhook_told_is_found(cvat, dataset):
@@ -394,6 +232,33 @@ def test_the_first_answers_bring_new_persons_without_a_number(cvat, dataset):
     (pull,) = read_all()
     assert pull.person_count == 3
     assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2, None}
+
+
+def test_the_newest_answers_are_one_table(cvat, dataset):
+    task = job_named(TASK).cvat_task_id
+    cvat.finish(TASK, FINISHED)
+    with cvat.state.lock:
+        data = cvat.state.annotations[task]
+        gone = data["tracks"][1]["shapes"][0] | {"frame": 30, "outside": True}
+        data["tracks"][1]["shapes"][1:] = [gone]
+    reconciled(dataset)
+    read_all()
+    lines = list(csv.DictReader(io.StringIO("".join(table(dataset)))))
+    assert list(lines[0]) == [
+        "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
+        "annotator",
+    ]  # fmt: skip
+    second = [line for line in lines if line["track"] == "2"]
+    frames = [5 * one for one in dataset.videos.get().clips.get().keyframes()]
+    assert [int(line["frame"]) for line in second] == frames
+    assert [line["outside"] for line in second] == [str(int(one >= 30)) for one in frames]
+    assert lines[0]["task"] == TASK
+    assert (lines[0]["xtl"], lines[0]["ybr"], lines[0]["job"]) == ("100.00", "250.00", "1")
+    assert json.loads(lines[0]["attributes"])["posture"] == "walk"
+
+
+def test_the_table_of_a_dataset_without_answers_is_its_head(cvat, dataset):
+    assert len(list(table(dataset))) == 1
 
 
 def test_the_command_pulls_and_reads(cvat, dataset, capsys):

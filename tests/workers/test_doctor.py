@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from annotation.models import CvatServer
 from tests.make import make_dataset, make_user
 from workers import checks
 from workers.accounts import ensure_admin
@@ -57,6 +58,18 @@ def test_weights_that_are_not_there_are_named(settings, tmp_path):
     assert checks.check_weights().state is State.OK
 
 
+def test_a_cvat_server_that_did_not_answer_is_named():
+    assert checks.check_cvat().state is State.OK
+    server = CvatServer.objects.create(
+        name="lab", url="http://cvat.example.org", stage="failed", error="It is down."
+    )
+    assert checks.check_cvat().sentence == "lab: It is down."
+    server.findings = [{"is_ok": False, "sentence": "No webhooks.", "way_out": "Do this."}]
+    server.stage = "done"
+    server.save()
+    assert checks.check_cvat()[1:] == (State.NOTE, "lab: No webhooks.", "Do this.")
+
+
 def test_no_account_yet_is_a_note():
     assert checks.check_account().state is State.NOTE
     make_user()
@@ -82,7 +95,7 @@ def test_the_command_ends_in_an_error_if_something_is_wrong(settings, monkeypatc
     settings.REDIS_URL = ""
     monkeypatch.setattr(checks, "ASK_TORCH", "import no_such_torch")
     out = StringIO()
-    with pytest.raises(CommandError, match="1 of 7 need attention"):
+    with pytest.raises(CommandError, match="1 of 8 need attention"):
         call_command("doctor", stdout=out)
     assert "No module named 'no_such_torch'" in out.getvalue()
 

@@ -1,0 +1,273 @@
+"""CVAT: sending side by side, 200 clips there and back, rows a second, the webhook's answer.
+
+    ./ava bench cvat
+
+Against the tests' double in a process of its own, on the database of `AVA_DATABASE_URL` (a test
+database is made and removed). The peers: sending one after the other, the same rows written by
+plain SQL, and a file from the same web server.
+"""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
+ROOT = Path(__file__).resolve().parents[1]
+CLIPS, PERSONS, FEW = 200, 8, 20
+DELIVERIES, PER_SECOND = 1500, 100
+TOKEN = "a-personal-token"  # noqa: S105  of the double
+AS_MEASURED = {"call_seconds": 0.05, "making_seconds": 1.0}  # a CVAT with two import workers
+
+
+@contextmanager
+def double(**options: float) -> Iterator[str]:
+    """The address of a double that runs in another process."""
+    script = (
+        "import sys, json\nfrom tests.cvat_double import CvatDouble\n"
+        f"with CvatDouble(**{options!r}) as cvat:\n"
+        "    cvat.add_user('ann')\n    print(cvat.url, flush=True)\n    sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+        text=True,
+    )  # fmt: skip
+    try:
+        yield process.stdout.readline().strip() if process.stdout else ""
+    finally:
+        process.kill()
+        process.wait()
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def side_by_side(url: str, name: str, at_a_time: int) -> float:
+    from django.conf import settings
+
+    from tests.cvat_world import send_all
+
+    settings.CVAT_SIDE_BY_SIDE = at_a_time
+    dataset = world(url, name, clips=FEW, persons=2)
+    return timed(lambda: send_all(dataset))
+
+
+def world(url: str, name: str, *, clips: int, persons: int) -> object:
+    """A dataset whose project is set up in the double."""
+    from annotation.models import CvatServer
+    from annotation.services.connect import save_server
+    from annotation.services.projects import connect_dataset
+    from tests.cvat_world import set_up
+    from tests.make import make_annotator, make_dataset, make_task
+    from tests.material import make_ready_video
+
+    server = CvatServer.objects.filter(url=url).first() or save_server(
+        CvatServer(name=name, url=url, organisation="avalab"), token=TOKEN
+    )
+    dataset = make_dataset(name)
+    ann = make_annotator(dataset, "ann")
+    video = make_ready_video(dataset, name=name, persons=persons, frame_count=450 * clips)
+    for clip in video.clips.all():
+        make_task(clip.tracking_runs.get(), ann)
+    connect_dataset(dataset, server)
+    set_up(dataset)
+    return dataset
+
+
+def there_and_back(url: str) -> None:
+    """200 clips with 8 persons: sent, finished, pulled, read."""
+    import psutil
+
+    from annotation.models import Annotation, CvatJob
+    from annotation.services.reach import client_for
+    from tests.cvat_world import project_of, read_all, reconciled, send_all
+
+    memory = psutil.Process().memory_info
+    dataset = world(url, "all", clips=CLIPS, persons=PERSONS)
+    before = memory().rss
+    seconds = timed(lambda: send_all(dataset))
+    after_sending = memory().rss
+    assert CvatJob.objects.filter(project__dataset=dataset).sent().count() == CLIPS
+    print(f"  sent      {seconds:6.1f} s, {CLIPS / seconds:5.1f} clips/s")
+    client = client_for(project_of(dataset).server)
+    for job in CvatJob.objects.filter(project__dataset=dataset):
+        client.change_job(job.job_id, state="completed")
+    seconds = timed(lambda: reconciled(dataset))
+    print(f"  pulled    {seconds:6.1f} s, {CLIPS / seconds:5.1f} clips/s")
+    seconds = timed(read_all)
+    rows = Annotation.objects.filter(pull__task__clip__video__dataset=dataset).count()
+    bare = plain_sql(dataset)
+    print(
+        f"  read      {seconds:6.1f} s, {rows / seconds:5.0f} rows/s of {rows}; "
+        f"as plain SQL {rows / bare:.0f} rows/s, {seconds / bare:.1f} times as fast"
+    )
+    grown = (memory().rss - before) / 2**20
+    print(
+        f"  memory    {(after_sending - before) / 2**20:+.0f} MB by sending, {grown:+.0f} MB "
+        f"in all: {grown * 1024 / CLIPS:.0f} kB a clip"
+    )
+
+
+def plain_sql(dataset: object) -> float:
+    """The same rows into a table of the same columns, in batches of 500, and nothing else."""
+    from django.db import connection
+
+    from annotation.models import Annotation
+
+    columns = "pull_id, second, person_id, track, x1, y1, x2, y2, answers"
+    found = Annotation.objects.filter(pull__task__clip__video__dataset=dataset)
+    rows = [
+        (*row[:-1], json.dumps(row[-1]))
+        for row in found.values_list(*[name.strip() for name in columns.split(",")])
+    ]
+    one = "(" + ", ".join(["%s"] * 9) + ")"
+
+    def write() -> None:
+        for start in range(0, len(rows), 500):
+            part = rows[start : start + 500]
+            places = ", ".join([one] * len(part))
+            flat = [value for row in part for value in row]
+            cursor.execute(f"INSERT INTO plain ({columns}) VALUES {places}", flat)  # noqa: S608
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE plain (pull_id int, second int, person_id int, track int, "
+            "x1 float, y1 float, x2 float, y2 float, answers text)"
+        )
+        seconds = timed(write)
+        cursor.execute("DROP TABLE plain")
+    return seconds
+
+
+def webhook() -> None:
+    """Deliveries at a steady 100 a second to `up`, as it runs on one machine."""
+    from annotation.core.webhook import signature
+    from tests.running import answer, free_port, running_up, wait_until
+
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        with running_up(data, port):
+            wait_until(lambda: answer(port) == 200)
+            uuid, secret = enter_server(data)
+
+            def deliver(path: str, number: int) -> tuple[int, float]:
+                content = {"event": "update:job", "job": {"id": number, "project_id": 1}}
+                before = {"state": "new"} if number % 10 == 0 else {"updated_date": "2026"}
+                body = json.dumps(content | {"before_update": before}).encode()
+                headers = {"X-Signature-256": signature(body, secret)}
+                return ask(port, "POST", path, body, headers)
+
+            path = f"/api/cvat/webhooks/{uuid}/"
+            steady(lambda number: deliver(path, number), 200)  # warm
+            floor = steady(lambda _: ask(port, "GET", "/static/css/app.css"), DELIVERIES)
+            kept = steady(lambda number: deliver(path, 200 + number), DELIVERIES)
+    for name, found in (("a file", floor), ("a delivery", kept)):
+        taken = sorted(seconds for _, seconds in found)
+        print(
+            f"  {name:13} median {1000 * taken[len(taken) // 2]:5.1f} ms, 99th percentile "
+            f"{1000 * taken[int(len(taken) * 0.99)]:5.1f} ms, most {1000 * taken[-1]:5.1f} ms"
+        )
+    assert {status for status, _ in kept} == {200}
+
+
+def enter_server(data: Path) -> list[str]:
+    script = (
+        "from annotation.models import CvatServer\n"
+        "from annotation.services.connect import save_server\n"
+        "s = save_server(CvatServer(name='lab', url='http://127.0.0.1:9'), token='t')\n"
+        "print(s.uuid, s.secret)"
+    )
+    environment = os.environ | {"AVA_DATA_DIR": str(data), "AVA_DATABASE_URL": ""}
+    del environment["AVA_DATABASE_URL"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "shell", "--no-imports", "-c", script],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.split()
+
+
+def ask(
+    port: int, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+) -> tuple[int, float]:
+    """The status of the answer, and the seconds until it was there."""
+    began = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    given = {"Content-Type": "application/json"} | (headers or {})
+    connection.request(method, path, body=body, headers=given)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, time.perf_counter() - began
+
+
+def steady(deliver: Callable[[int], tuple[int, float]], count: int) -> list[tuple[int, float]]:
+    """Deliver at a steady rate, whether or not the one before was answered."""
+    found: list[tuple[int, float]] = []
+    lock = threading.Lock()
+
+    def one(number: int) -> None:
+        outcome = deliver(number)
+        with lock:
+            found.append(outcome)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(32) as pool:
+        for number in range(count):
+            pause = began + number / PER_SECOND - time.perf_counter()
+            if pause > 0:
+                time.sleep(pause)
+            pool.submit(one, number)
+    return found
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    bridge()
+    print(f"{DELIVERIES} deliveries, {PER_SECOND} a second, to ./ava up on SQLite", flush=True)
+    webhook()
+
+
+def bridge() -> None:
+    """Sending, pulling and reading, on a test database."""
+    from django.conf import settings
+    from django.db import connection
+    from django.test.utils import setup_databases, teardown_databases
+
+    import annotation.cvat.client as client
+
+    databases = setup_databases(verbosity=0, interactive=False)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            settings.DATA_DIR = Path(folder)
+            settings.MEDIA_ROOT = Path(folder) / "media"
+            print(f"{FEW} clips, 50 ms a call, 1 s to make a task, two at a time in CVAT")
+            with double(**AS_MEASURED) as url:
+                alone = side_by_side(url, "alone", 1)
+                together = side_by_side(url, "together", 8)
+            print(f"  one after the other {alone:.1f} s, side by side {together:.1f} s")
+            print(f"  {alone / together:.1f} times as fast")
+            assert alone / together >= 1.7
+            print(f"{CLIPS} clips with {PERSONS} persons on {connection.vendor}, no delays")
+            with double() as url:
+                there_and_back(url)
+            client.forget_clients()
+    finally:
+        teardown_databases(databases, verbosity=0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""What a CVAT tells us: kept, looked into, idempotent, in any order."""
+
+import gzip
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from annotation.core.webhook import signature
+from annotation.models import (
+    CvatJob,
+    CvatServer,
+    Delivery,
+    Pull,
+)
+from annotation.services.deliveries import (
+    ForgedError,
+    forget_noise,
+    look_into,
+    receive,
+    replay,
+)
+from datasets.stages import Stage
+from tests.cvat_world import (
+    FINISHED,
+    job_named,
+    look_into_all,
+    project_of,
+    read_all,
+    reconciled,
+    sent_world,
+    told,
+)
+from tests.material import content_of
+
+pytestmark = pytest.mark.django_db
+TASK = "aisle-c0000--ann"
+
+
+@pytest.fixture
+def dataset(cvat):
+    return sent_world(cvat)
+
+
+@pytest.fixture
+def server(dataset):
+    return CvatServer.objects.get()
+
+
+def state_event(cvat, name=TASK, *, before="in progress", **job):
+    content = {
+        "event": "update:job", "job": cvat.job_of(name) | job, "webhook_id": 1,
+        "before_update": {"state": before, "updated_date": "2026-11-22T09:39:17Z"},
+    }  # fmt: skip
+    return json.dumps(content).encode()
+
+
+def address(server):
+    return f"/api/cvat/webhooks/{server.uuid}/"
+
+
+def post(client, server, body, **headers):
+    signed = headers or {"X-Signature-256": signature(body, server.secret)}
+    return client.post(
+        address(server), data=body, content_type="application/json", headers=signed
+    )
+
+
+def test_a_delivery_is_kept_and_answered(client, cvat, server):
+    response = post(client, server, state_event(cvat))
+    assert response.status_code == 200
+    assert response.json() == {"ok": True, "server": str(server.uuid)}
+    delivery = Delivery.objects.get()
+    assert (delivery.event, delivery.stage, delivery.job_id) == ("update:job", "waiting", 1)
+
+
+def test_a_finished_job_that_was_told_of_is_pulled_and_read(client, cvat, server):
+    cvat.finish(TASK, FINISHED)
+    post(client, server, state_event(cvat))
+    look_into_all()
+    (pull,) = read_all()
+    assert Delivery.objects.get().outcome == "version 1 was pulled"
+    assert (pull.version, pull.stage, pull.person_count, pull.unfinished) == (1, "done", 2, 0)
+    answers = {json.dumps(one.answers) for one in pull.annotations.all()}
+    assert answers == {json.dumps({"posture": "walk", "doing": ["wave"]})}
+    assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2}
+    seconds = pull.task.clip.keyframes()
+    assert pull.annotations.count() == 2 * len(seconds)
+
+
+def test_the_raw_json_is_kept_compressed_as_it_came(cvat, dataset):
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    raw = json.loads(gzip.decompress(content_of(Pull.objects.get().raw)))
+    assert raw["annotations"] == cvat.state.annotations[job_named(TASK).cvat_task_id]
+    assert raw["attributes"] == project_of(dataset).attribute_ids
+
+
+def test_ten_times_the_same_delivery_is_one(client, cvat, server):
+    cvat.finish(TASK)
+    for _ in range(10):
+        assert post(client, server, state_event(cvat)).status_code == 200
+        look_into_all()
+    assert Delivery.objects.get().copies == 10
+    assert Pull.objects.count() == 1
+
+
+def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
+    started = state_event(cvat, before="new")
+    cvat.finish(TASK)
+    finished = state_event(cvat)
+    told(server, finished)
+    told(server, started)
+    look_into_all()
+    assert Pull.objects.count() == 1
+    assert job_named(TASK).cvat_state == "completed"
+    outcomes = set(Delivery.objects.values_list("outcome", flat=True))
+    assert outcomes == {"a later delivery is about the same job", "version 1 was pulled"}
+
+
+def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
+    cvat.finish(TASK)
+    late = state_event(cvat)
+    cvat.set_job(TASK, state="in progress")
+    told(server, late)
+    look_into_all()
+    assert Delivery.objects.get().outcome == "the job is in progress"
+    assert not Pull.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Signature-256": "sha256=00"}, {"X-Other": "1"}, {"X-Signature-256": ""}],
+)
+def test_a_forged_delivery_is_refused_counted_and_not_kept(client, cvat, server, headers):
+    assert post(client, server, state_event(cvat), **headers).status_code == 403
+    assert not Delivery.objects.exists()
+    server.refresh_from_db()
+    assert server.forged_count == 1
+
+
+def test_a_body_changed_on_its_way_is_forged(cvat, server):
+    body = state_event(cvat)
+    with pytest.raises(ForgedError):
+        receive(server, body + b" ", signature(body, server.secret))
+
+
+def test_only_posts_to_known_servers_are_taken(client, server):
+    assert client.get(address(server)).status_code == 405
+    unknown = "/api/cvat/webhooks/00000000-0000-4000-8000-000000000000/"
+    assert client.post(unknown, data=b"{}", content_type="text/plain").status_code == 404
+
+
+def test_what_is_too_large_is_refused(client, server):
+    assert post(client, server, b" " * (2 << 20)).status_code == 413
+
+
+@pytest.mark.parametrize("error", [DatabaseError, InterfaceError])
+def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch, error):
+    def full(*args, **kwargs):
+        raise error("disk full, or restarting")
+
+    monkeypatch.setattr(Delivery.objects, "create", full)
+    assert post(client, server, state_event(cvat)).status_code == 503
+
+
+def test_it_says_not_now_when_the_key_is_lost(client, cvat, server, settings):
+    body = state_event(cvat)
+    signed = {"X-Signature-256": signature(body, server.secret)}
+    settings.SECRETS_KEYS = ["another"]
+    assert post(client, server, body, **signed).status_code == 503
+
+
+def test_noise_is_done_at_once_and_says_why(cvat, server):
+    content = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
+    delivery = told(server, json.dumps(content).encode())
+    assert (delivery.stage, delivery.outcome) == (Stage.DONE, "only updated_date changed")
+
+
+def test_a_delivery_about_a_job_of_others_is_let_be(cvat, server):
+    told(server, state_event(cvat, id=99))
+    look_into_all()
+    assert Delivery.objects.get().outcome == "it is about a job that is not ours"
+
+
+def test_noise_of_weeks_ago_is_forgotten_and_signals_are_kept(cvat, server):
+    told(server, b'{"event": "ping"}')
+    told(server, state_event(cvat))
+    Delivery.objects.update(received_at=timezone.now() - timedelta(days=15), stage=Stage.DONE)
+    assert forget_noise() == 1
+    assert Delivery.objects.get().event == "update:job"
+
+
+def test_deliveries_can_be_replayed(cvat, server):
+    cvat.finish(TASK)
+    told(server, state_event(cvat))
+    look_into_all()
+    Pull.objects.all().delete()
+    CvatJob.objects.update(pulled_at=None)
+    assert replay(Delivery.objects.all()) == 1
+    look_into_all()
+    assert Pull.objects.count() == 1
+
+
+def test_with_cvat_down_a_delivery_waits(cvat, server):
+    cvat.finish(TASK)
+    told(server, state_event(cvat))
+    cvat.stop()
+    look_into_all()
+    delivery = Delivery.objects.get()
+    assert (delivery.stage, "cannot be reached" in delivery.error) == (Stage.WAITING, True)
+    cvat.start()
+    Delivery.objects.update(not_before=None)
+    look_into_all()
+    assert Pull.objects.count() == 1
+
+
+def test_a_delivery_in_other_hands_is_left_alone(cvat, server):
+    delivery = told(server, state_event(cvat))
+    Delivery.objects.claim(delivery.pk)
+    assert look_into(delivery.pk) is None

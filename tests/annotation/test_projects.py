@@ -1,0 +1,154 @@
+import pytest
+
+from annotation.cvat.client import forget_clients
+from annotation.models import AnnotationTask, CvatJob, CvatProject
+from annotation.services.projects import plan_projects, send_again, start_anew
+from datasets.models import Action
+from datasets.stages import Stage
+from tests.cvat_world import (
+    job_named,
+    make_world,
+    project_of,
+    read_all,
+    reconciled,
+    send_all,
+    send_waiting,
+    sent_world,
+    set_up,
+)
+
+pytestmark = pytest.mark.django_db
+TASK = "aisle-c0000--ann"
+
+
+def whole_and_single(cvat):
+    """Every task in CVAT has its pictures, and there is one of each name."""
+    names = [task["name"] for task in cvat.state.tasks.values()]
+    assert len(names) == len(set(names))
+    assert all(task.get("size") for task in cvat.state.tasks.values())
+    return sorted(names)
+
+
+def test_a_project_gets_labels_guide_and_numbers(cvat, settings):
+    settings.PUBLIC_URL = "http://127.0.0.1:1"
+    dataset = make_world(cvat)
+    project = set_up(dataset)
+    assert project.stage == Stage.DONE
+    (label,) = cvat.state.labels.values()
+    attributes = {one["name"]: one for one in label["attributes"]}
+    assert list(attributes) == ["person_id", "posture", "doing: wave", "doing: carry"]
+    assert not attributes["person_id"]["mutable"]
+    assert attributes["posture"]["values"] == ["unset", "unknown", "stand", "walk", "sit"]
+    assert project.attribute_ids == {name: one["id"] for name, one in attributes.items()}
+    assert "posture" in cvat.state.guides[1]["markdown"]
+    assert cvat.state.webhooks[1]["target_url"].endswith(f"{project.server.uuid}/")
+    assert cvat.state.secrets[1] == project.server.secret
+    assert project.notes == []
+
+
+def test_without_an_address_of_ours_there_is_no_webhook_and_that_is_said(cvat):
+    project = set_up(make_world(cvat))
+    assert cvat.state.webhooks == {}
+    assert "every five minutes" in project.notes[0]
+
+
+def test_setting_up_twice_makes_one_project(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    CvatProject.objects.update(stage=Stage.WAITING, project_id=None, label_id=None)
+    assert set_up(dataset).project_id == 1
+    assert len(cvat.state.projects) == 1
+
+
+def test_a_project_of_somebody_else_with_this_name_is_not_taken(cvat):
+    dataset = make_world(cvat)
+    cvat.state.add_project({"name": "shop", "labels": [{"name": "car"}]})
+    project = set_up(dataset)
+    assert project.stage == Stage.FAILED
+    assert "rename it there" in project.error
+
+
+def test_nothing_is_sent_before_the_project_is_set_up(cvat):
+    send_all(make_world(cvat))
+    assert cvat.state.tasks == {}
+    assert CvatJob.objects.get().stage == Stage.WAITING
+
+
+def test_a_new_action_is_sent_to_cvat(cvat):
+    dataset = sent_world(cvat)
+    group = dataset.groups.get(name="posture")
+    Action.objects.create(dataset=dataset, group=group, name="lie", action_id=6)
+    assert plan_projects() == 1
+    project = set_up(dataset)
+    assert project.stage == Stage.DONE
+    posture = cvat.state.labels[1]["attributes"][1]
+    assert posture["values"] == ["unset", "unknown", "stand", "walk", "sit", "lie"]
+    assert posture["id"] == project.attribute_ids["posture"]
+    assert cvat.state.labels[1]["color"] == "#3b82f6"
+
+
+def test_what_is_as_it_was_is_not_set_up_again(cvat):
+    sent_world(cvat)
+    assert plan_projects() == 0
+
+
+def test_a_renamed_action_is_refused_with_the_reason_and_tried_once(cvat):
+    dataset = sent_world(cvat)
+    Action.objects.filter(name="sit").update(name="be seated")
+    assert plan_projects() == 1
+    project = set_up(dataset)
+    assert project.stage == Stage.FAILED
+    assert '"sit"' in project.error
+    assert cvat.state.labels[1]["attributes"][1]["values"][-1] == "sit"
+    assert plan_projects() == 0
+    Action.objects.filter(name="be seated").update(name="sit")
+    assert plan_projects() == 1
+    assert set_up(dataset).stage == Stage.DONE
+
+
+def test_a_label_renamed_in_cvat_is_noted_and_harmless(cvat):
+    dataset = sent_world(cvat)
+    cvat.state.labels[1]["name"] = "human"
+    CvatProject.objects.update(stage=Stage.WAITING)
+    assert "human" in set_up(dataset).notes[0]
+
+
+def test_a_deleted_project_is_said_and_made_anew_with_the_answers_we_have(cvat):
+    dataset = sent_world(cvat)
+    cvat.finish(TASK, {"posture": "sit"})
+    reconciled(dataset)
+    (pull,) = read_all()
+    for number in list(cvat.state.tasks):
+        cvat.state.delete_task(number)
+    del cvat.state.projects[1]
+    assert "make it anew" in reconciled(dataset).error
+    CvatProject.objects.update(stage=Stage.WAITING)
+    assert "make it anew" in set_up(dataset).error
+    project = project_of(dataset)
+    start_anew(project)
+    set_up(dataset)
+    send_waiting()
+    row = job_named(TASK)
+    said = cvat.state.annotations[row.cvat_task_id]["tracks"][0]["shapes"][0]["attributes"]
+    assert "sit" in [one["value"] for one in said]
+    assert project_of(dataset).project_id == 2
+    assert AnnotationTask.objects.get().pulls.get() == pull
+
+
+def test_a_deleted_task_can_be_sent_again(cvat):
+    dataset = sent_world(cvat)
+    cvat.state.delete_task(job_named(TASK).cvat_task_id)
+    assert reconciled(dataset).gone == 1
+    assert job_named(TASK).is_gone
+    send_again(CvatJob.objects.all())
+    send_waiting()
+    assert whole_and_single(cvat) == [TASK]
+
+
+def test_a_new_version_of_the_server_changes_nothing(cvat):
+    cvat.state.version = "2.80.0"
+    dataset = sent_world(cvat)
+    for job in cvat.state.jobs.values():
+        job |= {"type": "annotation", "a_new_field": {"deep": True}}
+    forget_clients()
+    assert reconciled(dataset).stage == Stage.DONE
