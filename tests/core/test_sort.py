@@ -153,7 +153,7 @@ def test_the_bar_for_a_new_person_is_a_parameter():
 
 def shaken(frames: list[Detections], *, at: int, by: float) -> list[Detections]:
     """The same pictures after the camera was jerked to the left in frame `at`."""
-    moved = [Detections(one.boxes + [by, 0, by, 0], one.scores) for one in frames]
+    moved = [Detections(one.boxes + np.array([by, 0, by, 0]), one.scores) for one in frames]
     return frames[:at] + moved[at:]
 
 
