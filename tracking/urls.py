@@ -5,6 +5,16 @@ from tracking import views
 app_name = "tracking"
 
 urlpatterns = [
+    path("datasets/<slug:name>/tracking/", views.page, name="page"),
+    path("datasets/<slug:name>/tracking/choose/", views.choose, name="choose"),
+    path("datasets/<slug:name>/tracking/end/", views.end, name="end"),
+    path("datasets/<slug:name>/tracking/cancel/", views.cancel, name="cancel"),
+    path("datasets/<slug:name>/bundles/order/", views.bundle_order, name="bundle-order"),
+    path(
+        "datasets/<slug:name>/bundles/<int:pk>/<str:file>",
+        views.bundle_file,
+        name="bundle-file",
+    ),
     path("datasets/<slug:name>/runs/<int:pk>/tracks/", views.tracks, name="tracks"),
     path("datasets/<slug:name>/retry-tracking/<slug:kind>/", views.retry, name="retry"),
 ]

@@ -1,17 +1,136 @@
-"""Tracking over the web: try again, and take the tracks of a clip away."""
+"""Tracking over the web: other ways to track, cancel, try again, bundles to take away."""
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_GET, require_POST
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.models import Dataset
 from datasets.pages import retried
 from datasets.ranged import serve_stored
+from datasets.selectors import visible_datasets
 from datasets.stages import StagedQuerySet
-from tracking.models import Bundle, Linking, TrackingRun
+from tracking.forms import TrialForm
+from tracking.models import Bundle, Linking, TrackingRun, Trial
+from tracking.selectors import WayRow, bundles_of, open_runs, way_row
+from tracking.services import trials
+from tracking.services.bundle import BundleError, order_bundle
+from tracking.services.track import recipe_of
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    """The ways a dataset is tracked, what is at work, and its bundles; POST begins a trial."""
+    wanted = {"can_run": True} if request.method == "POST" else {}
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, **wanted)
+    form = TrialForm(request.POST or None, initial=_settings_of(dataset))
+    if request.method == "POST" and form.is_valid():
+        try:
+            trials.begin_trial(dataset, **form.way())
+        except trials.TrialError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "The trial is ordered; nothing else changes by it.")
+            return redirect("tracking:page", name=name)
+    work = open_runs(dataset)
+    bundles = bundles_of(dataset)
+    is_moving = bool(work) or any(one.stage in ("waiting", "running") for one in bundles)
+    context = {
+        "dataset": dataset, "ways": _ways(dataset), "work": work, "bundles": bundles,
+        "form": form, "is_moving": is_moving,
+    }  # fmt: skip
+    is_refresh = request.headers.get("HX-Request") and request.method == "GET"
+    return render(request, f"tracking/{'_page' if is_refresh else 'page'}.html", context)
+
+
+def _settings_of(dataset: Dataset) -> dict[str, Any]:
+    return {name: getattr(dataset, name) for name in ("detector", "weights", "threshold")}
+
+
+def _ways(dataset: Dataset) -> list[WayRow]:
+    found = list(Trial.objects.filter(dataset=dataset))
+    is_own = not any(trial.is_chosen for trial in found)
+    own = way_row(dataset, None, recipe_of(dataset), is_chosen=is_own)
+    others = [
+        way_row(dataset, trial, recipe_of(trial), is_chosen=trial.is_chosen) for trial in found
+    ]
+    return [own, *others]
+
+
+@login_required
+@require_POST
+def choose(request: HttpRequest, name: str) -> HttpResponse:
+    """Track new clips in the way of the trial posted as `trial`; empty: the dataset's own."""
+    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    trials.choose(dataset, _posted_trial(request, dataset))
+    messages.success(request, "Chosen. Tasks that exist keep the boxes they began with.")
+    return redirect("tracking:page", name=name)
+
+
+@login_required
+@require_POST
+def end(request: HttpRequest, name: str) -> HttpResponse:
+    """Take the trial posted as `trial` away with all it made."""
+    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    trial = _posted_trial(request, dataset)
+    if trial is None:
+        raise Http404("There is no such trial.")
+    try:
+        trials.end_trial(trial)
+        messages.success(request, "The trial and its tracks are gone.")
+    except trials.TrialError as error:
+        messages.error(request, str(error))
+    return redirect("tracking:page", name=name)
+
+
+def _posted_trial(request: HttpRequest, dataset: Dataset) -> Trial | None:
+    key = request.POST.get("trial", "")
+    if not key:
+        return None
+    return get_object_or_404(Trial, dataset=dataset, pk=key if key.isdigit() else 0)
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, name: str) -> HttpResponse:
+    """End the run posted as `pk`, or all that wait or are at work."""
+    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    runs = TrackingRun.objects.filter(clip__video__dataset=dataset)
+    pk = request.POST.get("pk", "")
+    count = (runs.filter(pk=pk) if pk.isdigit() else runs).cancel()
+    messages.info(request, f"{count} cancelled. Try again on the overview goes on with them.")
+    return redirect("tracking:page", name=name)
+
+
+@login_required
+@require_POST
+def bundle_order(request: HttpRequest, name: str) -> HttpResponse:
+    """Order a bundle of what is tracked so far."""
+    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    try:
+        bundle = order_bundle(dataset)
+        messages.success(request, f"Bundle {bundle.pk} holds what is tracked so far.")
+    except BundleError as error:
+        messages.error(request, str(error))
+    return redirect("tracking:page", name=name)
+
+
+@login_required
+@require_GET
+def bundle_file(request: HttpRequest, name: str, pk: int, file: str) -> HttpResponseBase:
+    """One file of a bundle."""
+    datasets = Dataset.objects.visible_to(request.user).filter(name=name)
+    bundle = get_object_or_404(Bundle.objects.done(), dataset__in=datasets, pk=pk)
+    if file not in bundle.files:
+        raise Http404(f"Bundle {pk} has no file {file}.")
+    return serve_stored(
+        request, f"{bundle.folder}/{file}", content_type="application/octet-stream",
+        download_as=file,
+    )  # fmt: skip
 
 
 @login_required

@@ -17,6 +17,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("qc:overview", "layout-dashboard", "Overview", ""),
             ("datasets:videos", "film", "Videos", "videos"),
             ("qc:clips", "clapperboard", "Clips", "clips"),
+            ("tracking:page", "scan-search", "Tracking", ""),
             ("qc:tasks", "tags", "Tasks", "tasks"),
             ("annotation:cvat", "activity", "CVAT", "cvat"),
         ),

@@ -113,8 +113,8 @@ def test_half_the_frame_rate_finds_the_same_people():
 
 def test_a_look_that_sees_nobody_differs_from_no_look():
     person = scene(100, (0, 0, 0, 100))
-    empty = [*person[:30], *[no_detections()] * 60, *person[90:]]
-    unseen = [*person[:30], *[None] * 60, *person[90:]]
+    empty = [*person[:30], *[no_detections()] * 50, *person[80:]]
+    unseen = [*person[:30], *[None] * 50, *person[80:]]
     assert len(follow(empty, fps=FPS)) == 2
     assert len(follow(unseen, fps=FPS)) == 1
 

@@ -226,6 +226,15 @@ def test_only_videos_tracked_to_their_end_are_in_it(dataset, video):
     assert [entry.name for entry in read_manifest(folder).videos] == ["aisle"]
 
 
+def test_videos_that_are_not_in_it_are_named_with_the_reason(dataset, video):
+    make_video(dataset, "behind")
+    make_video(dataset, "broken", stage=Stage.FAILED)
+    assert make_bundle(order_bundle(dataset).pk).left_out == [
+        {"name": "behind", "reason": "not tracked to its end"},
+        {"name": "broken", "reason": "it could not be standardised"},
+    ]
+
+
 def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
     other = make_dataset("server")
     bring_in_clips(other, elsewhere)

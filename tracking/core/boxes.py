@@ -34,7 +34,7 @@ def area(boxes: Boxes) -> NDArray[np.float64]:
     >>> area(np.array([[0.0, 0, 2, 3], [5, 5, 4, 4]]))
     array([6., 0.])
     """
-    sides = (boxes[:, 2:] - boxes[:, :2]).clip(min=0)
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
     return sides[:, 0] * sides[:, 1]
 
 
@@ -51,13 +51,25 @@ def pairwise_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     >>> pairwise_iou(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 3, 2], [5, 5, 6, 6]]))
     array([[0.33333333, 0.        ]])
     """
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(
-        a[:, None, :2], b[None, :, :2]
-    )
-    sides = sides.clip(min=0)
-    overlap = sides[..., 0] * sides[..., 1]
-    union = area(a)[:, None] + area(b)[None, :] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    # Side by side in memory, and in place: this is where a crowd's time goes.
+    overlap = _shared_length(a[:, 0], a[:, 2], b[:, 0], b[:, 2])
+    overlap *= _shared_length(a[:, 1], a[:, 3], b[:, 1], b[:, 3])
+    union = np.add.outer(area(a), area(b))
+    union -= overlap
+    union[union <= 0] = np.inf
+    overlap /= union
+    return overlap
+
+
+def _shared_length(
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    other_start: NDArray[np.float64],
+    other_end: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    shared = np.minimum.outer(end, other_end)
+    shared -= np.maximum.outer(start, other_start)
+    return np.maximum(shared, 0.0, out=shared)
 
 
 def to_centres(boxes: Boxes) -> NDArray[np.float64]:
@@ -67,7 +79,10 @@ def to_centres(boxes: Boxes) -> NDArray[np.float64]:
     array([[1., 3., 2., 6.]])
     """
     low, high = boxes[..., :2], boxes[..., 2:]
-    return np.concatenate([(low + high) / 2, high - low], axis=-1)
+    centres = np.empty_like(boxes)
+    centres[..., :2] = (low + high) / 2
+    centres[..., 2:] = high - low
+    return centres
 
 
 def to_corners(centres: NDArray[np.float64]) -> Boxes:
@@ -76,8 +91,11 @@ def to_corners(centres: NDArray[np.float64]) -> Boxes:
     >>> to_corners(np.array([[1.0, 3, 2, 6]]))
     array([[0., 0., 2., 6.]])
     """
-    half = centres[..., 2:].clip(min=0) / 2
-    return np.concatenate([centres[..., :2] - half, centres[..., :2] + half], axis=-1)
+    half = np.maximum(centres[..., 2:], 0.0) / 2
+    boxes = np.empty_like(centres)
+    boxes[..., :2] = centres[..., :2] - half
+    boxes[..., 2:] = centres[..., :2] + half
+    return boxes
 
 
 def clipped(boxes: Boxes, *, width: int, height: int) -> Boxes:

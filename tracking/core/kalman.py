@@ -10,6 +10,7 @@ Two predictions of t seconds are the same as one of 2t: frames not looked at cos
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +23,11 @@ Array = NDArray[np.float64]
 class Motion:
     """How people move and how well detectors see them; all in box heights and seconds."""
 
-    place_noise: float = 0.05  # standard deviation of a detected centre, heights
-    size_noise: float = 0.2  # the same of a detected width or height
-    start_speed: float = 1.5  # standard deviation of a new track's velocity, heights / s
-    place_acceleration: float = 0.6  # noise density of the centre, heights / s^1.5
-    size_acceleration: float = 0.3  # the same of width and height
+    place_noise: float = 0.055  # standard deviation of a detected centre, heights
+    size_noise: float = 0.199  # the same of a detected width or height
+    start_speed: float = 0.974  # standard deviation of a new track's velocity, heights / s
+    place_acceleration: float = 0.489  # noise density of the centre, heights / s^1.5
+    size_acceleration: float = 0.248  # the same of width and height
 
     def measurement_variance(self, heights: Array) -> Array:
         """Variance of detected `(cx, cy, width, height)`, pixels squared, shape `(T, 4)`."""
@@ -42,7 +43,12 @@ class Motion:
 
 
 def _spread(heights: Array, place: float, size: float) -> Array:
-    return (heights.clip(min=1.0)[..., None] * np.array([place, place, size, size])) ** 2
+    return np.square(np.maximum(heights, 1.0))[..., None] * _squares(place, size)
+
+
+@lru_cache(maxsize=64)
+def _squares(place: float, size: float) -> Array:
+    return np.square(np.array([place, place, size, size]))
 
 
 class Beliefs(NamedTuple):

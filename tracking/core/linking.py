@@ -18,6 +18,7 @@ from tracking.core.trackfile import Track
 
 Array = NDArray[np.float64]
 
+LONGEST_OVER_BORDERS = 1.5  # seconds; tracks break at a border for no fault of theirs
 CALM = 0.01  # seconds^2: how strongly a speed is pulled towards 0
 
 
@@ -25,11 +26,11 @@ CALM = 0.01  # seconds^2: how strongly a speed is pulled towards 0
 class Joining:
     """When an end and a beginning are one person."""
 
-    longest: float = 1.5  # seconds between them
-    memory: float = 0.5  # seconds of a track that its speed is taken from
-    reach: float = 0.4  # heights the two may miss each other by, at once ...
-    reach_growth: float = 0.2  # ... and more for every second between them
-    size_ratio: float = 1.5  # of their heights
+    longest: float = 1.006  # seconds between them
+    memory: float = 1.0  # seconds of a track that its speed is taken from
+    reach: float = 0.403  # heights the two may miss each other by, at once ...
+    reach_growth: float = 0.141  # ... and more for every second between them
+    size_ratio: float = 1.557  # of their heights
 
 
 class _Ends(NamedTuple):
@@ -75,7 +76,7 @@ def link(
         clips: The tracks of each clip of the video, in order; the clips touch.
         frame_counts: Length of each clip in frames.
         fps: Frames per second.
-        joining: When two tracks are one person; the defaults if None.
+        joining: When two tracks are one person; the defaults with more time if None.
         given: For each clip the names its tracks have already, which they keep.
 
     Returns:
@@ -88,7 +89,7 @@ def link(
     >>> link([[late], [early]], [10, 10], fps=10)
     [{4: 1}, {2: 1}]
     """
-    joining = joining or Joining()
+    joining = joining or Joining(longest=LONGEST_OVER_BORDERS)
     given = given or [{} for _ in clips]
     named: list[dict[int, int]] = []
     count = max((person for names in given for person in names.values()), default=0)

@@ -114,8 +114,7 @@ def _kept_offsets(seen: NDArray[np.int64], step: float) -> NDArray[np.int64]:
     array([0, 1, 2, 9])
     """
     gaps = np.diff(seen)
-    runs = [
-        np.arange(start, start + (gap if gap <= step else 1))
-        for start, gap in zip(seen[:-1], gaps, strict=True)
-    ]
-    return np.concatenate([*runs, seen[-1:]])
+    lengths = np.where(gaps <= step, gaps, 1)
+    begins = np.cumsum(lengths) - lengths
+    inner = np.arange(lengths.sum()) + np.repeat(seen[:-1] - begins, lengths)
+    return np.concatenate([inner, seen[-1:]])

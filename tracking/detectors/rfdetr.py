@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class RfdetrDetector:
     ) -> None:
         self.batch_size = batch_size
         self.about = about
-        self._model = model
+        self.model = model
         self._threshold = threshold
         self._on_cuda = about["device"].startswith("cuda")
         self._is_prepared = False
@@ -74,16 +75,16 @@ class RfdetrDetector:
             import torch
 
             torch.cuda.empty_cache()
-            self._model.inference(compile=True, batch_size=self.batch_size, dtype=torch.float16)
+            self.model.inference(compile=True, batch_size=self.batch_size, dtype=torch.float16)
         else:
-            self._model.inference(compile=False)
+            self.model.inference(compile=False)
         self._is_prepared = True
 
     def _detect_batch(self, frames: Sequence[Picture]) -> list[Detections]:
         pictures = [np.ascontiguousarray(frame) for frame in frames]
         if self._on_cuda:
             pictures += pictures[-1:] * (self.batch_size - len(pictures))
-        results = self._model.predict(
+        results = self.model.predict(
             pictures, threshold=self._threshold, include_source_image=False
         )
         results = results if isinstance(results, list) else [results]
@@ -125,6 +126,29 @@ def load(name: str, path: Path | None, threshold: float) -> RfdetrDetector:
     return RfdetrDetector(
         model, threshold=threshold, batch_size=settings.DETECTOR_BATCH, about=about
     )
+
+
+def export(name: str, path: Path | None, out: Path) -> None:
+    """Write RF-DETR `name` with the weights at `path`, or the vendor's, as ONNX to `out`.
+
+    It takes batches of any size. Raises DetectorError if it cannot be loaded or written.
+    """
+    detector = load(name, path, threshold=0.5)
+    with _quiet_import(), TemporaryDirectory(dir=_made(out.parent)) as folder:
+        try:
+            detector.model.export(
+                output_dir=folder, output_name="model", batch_size=1, dynamic_batch=True
+            )
+            (written,) = Path(folder).glob("*.onnx")
+        except (*LOADING_FAULTS, ModuleNotFoundError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise DetectorError(f"{name} cannot be written as ONNX ({reason}).") from error
+        written.replace(out)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def make_bundle(bundle_id: int) -> Bundle | None:
             target = f"{bundle.dataset}/bundles/{bundle.pk}"
             for name in files:
                 keep(folder / name, f"{target}/{name}")
-        bundle.finish(folder=target, files=files)
+        bundle.finish(folder=target, files=files, left_out=bundle.left_out)
     return bundle
 
 
@@ -150,6 +150,7 @@ def _write(bundle: Bundle, folder: Path) -> None:
                 zips.clips.add_file(f"videos/{video.name}.mp4", path)
             contents.videos.append(_video_entry(video, entries))
             bundle.report(len(contents.videos) / len(linked))
+    bundle.left_out = _left_out(bundle, linked)
     if not contents.videos:
         raise BundleError(f"no video of {bundle.dataset} is tracked with {bundle.recipe} yet")
     (folder / "dense_proposals.pkl").write_bytes(dump_dense(contents.dense))
@@ -174,6 +175,19 @@ def _linked_videos(bundle: Bundle) -> list[int]:
         video__dataset=bundle.dataset, recipe=bundle.recipe
     )
     return list(linkings.values_list("video", flat=True))
+
+
+def _left_out(bundle: Bundle, linked: list[int]) -> list[dict[str, str]]:
+    """The videos that are not in the bundle, by name, and why."""
+    missing = Video.objects.filter(dataset=bundle.dataset).exclude(pk__in=linked)
+    reasons = {
+        Stage.FAILED.value: "it could not be standardised",
+        Stage.DONE.value: "not tracked to its end",
+    }
+    return [
+        {"name": video.name, "reason": reasons.get(video.stage, "not standardised yet")}
+        for video in missing.order_by("name")
+    ]
 
 
 def _runs_of(bundle: Bundle, videos: list[int]) -> Iterator[TrackingRun]:

@@ -57,6 +57,8 @@ class Command(BaseCommand):
         if bundle.stage != Stage.DONE:
             raise CommandError(f"the bundle is {bundle.stage}: {bundle.error or 'see above'}")
         self._copy(bundle, options["out"])
+        for one in bundle.left_out:
+            self.stderr.write(f"Not in the bundle: {one['name']}, {one['reason']}.")
         if failures:
             raise CommandError(
                 f"{failures} pieces failed, as said above; the bundle lacks them"

@@ -1,0 +1,144 @@
+"""MOTChallenge text files in, TrackEval's figures out."""
+
+import configparser
+import contextlib
+import io
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import trackeval
+
+from tracking.core.association import associate
+from tracking.core.boxes import Detections, pairwise_iou
+from tracking.core.trackfile import Track
+
+LEAST_IOU = 0.5  # of a keyframe box with the truth
+QUIET = {"PRINT_CONFIG": False}
+
+
+class Film(NamedTuple):
+    """A sequence, and what a detector saw in it."""
+
+    name: str
+    fps: float
+    detections: list[Detections]
+
+
+class Figures(NamedTuple):
+    """Percent, but `switches` is a count; recall is of the boxes at one frame a second."""
+
+    hota: float
+    idf1: float
+    mota: float
+    switches: int
+    keyframe_recall: float
+
+
+def read_sequence(folder: Path) -> Film:
+    """`det.txt` and `seqinfo.ini` in `folder`."""
+    length, fps = _length(folder)
+    rows = _rows(folder / "det.txt")
+    boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
+    frames = [rows[:, 0] == frame for frame in range(1, length + 1)]
+    return Film(folder.name, fps, [Detections(boxes[here], rows[here, 6]) for here in frames])
+
+
+def write_result(path: Path, tracks: Sequence[Track]) -> None:
+    """`tracks` as MOT rows, frames from 1, by frame and id."""
+    rows = sorted(
+        (int(frame) + 1, track.track_id, *box[:2], *(box[2:] - box[:2]))
+        for track in tracks
+        for frame, box in zip(track.frames, track.boxes, strict=True)
+        if (box[2:] > box[:2]).all()
+    )
+    lines = [
+        f"{frame},{number},{x:.2f},{y:.2f},{width:.2f},{height:.2f},1,-1,-1,-1\n"
+        for frame, number, x, y, width, height in rows
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines))
+
+
+def judge(data: Path, results: Path, names: Sequence[str]) -> Figures:
+    """How well the files `<name>.txt` in `results` match the truth in `data`, combined."""
+    with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
+        found = _evaluated(data, results, names, Path(work))
+    hits = [_keyframe_hits(data / name, results / f"{name}.txt") for name in names]
+    seen, all_ = np.sum(hits, axis=0)
+    return Figures(
+        100 * float(found["HOTA"]["HOTA"].mean()),
+        100 * float(found["Identity"]["IDF1"]),
+        100 * float(found["CLEAR"]["MOTA"]),
+        int(found["CLEAR"]["IDSW"]),
+        100 * seen / max(all_, 1),
+    )
+
+
+def _evaluated(data: Path, results: Path, names: Sequence[str], work: Path) -> dict:
+    truth, ours = work / "gt" / "MOT17-all", work / "tr" / "MOT17-all" / "it" / "data"
+    ours.mkdir(parents=True)
+    for name in names:
+        (truth / name / "gt").mkdir(parents=True)
+        shutil.copy(data / name / "gt.txt", truth / name / "gt")
+        shutil.copy(data / name / "seqinfo.ini", truth / name)
+        shutil.copy(results / f"{name}.txt", ours)
+    dataset = trackeval.datasets.MotChallenge2DBox(
+        QUIET
+        | {
+            "GT_FOLDER": str(work / "gt"), "TRACKERS_FOLDER": str(work / "tr"),
+            "BENCHMARK": "MOT17", "SPLIT_TO_EVAL": "all", "TRACKERS_TO_EVAL": ["it"],
+            "SEQ_INFO": {name: _length(data / name)[0] for name in names},
+        }
+    )  # fmt: skip
+    evaluator = trackeval.Evaluator(
+        QUIET
+        | {
+            "PRINT_RESULTS": False, "TIME_PROGRESS": False, "OUTPUT_SUMMARY": False,
+            "OUTPUT_EMPTY_CLASSES": False, "OUTPUT_DETAILED": False, "PLOT_CURVES": False,
+            "BREAK_ON_ERROR": True, "LOG_ON_ERROR": str(work / "errors.txt"),
+        }
+    )  # fmt: skip
+    metrics = [
+        trackeval.metrics.HOTA(),
+        trackeval.metrics.CLEAR(QUIET | {"THRESHOLD": 0.5}),
+        trackeval.metrics.Identity(QUIET | {"THRESHOLD": 0.5}),
+    ]
+    result, _ = evaluator.evaluate([dataset], metrics)
+    return result["MotChallenge2DBox"]["it"]["COMBINED_SEQ"]["pedestrian"]
+
+
+def _keyframe_hits(folder: Path, result: Path) -> tuple[int, int]:
+    """People at one frame a second who have a box of ours, and all people there."""
+    _, fps = _length(folder)
+    truth, ours = _rows(folder / "gt.txt"), _rows(result)
+    truth = truth[(truth[:, 6] == 1) & (truth[:, 7] == 1)]
+    step = max(1, round(fps))
+    seen = count = 0
+    for frame in np.unique(truth[:, 0]):
+        if (frame - 1) % step:
+            continue
+        iou = pairwise_iou(*(_corners(rows[rows[:, 0] == frame]) for rows in (truth, ours)))
+        count += len(iou)
+        seen += len(associate(iou, least=LEAST_IOU).rows)
+    return seen, count
+
+
+def _corners(rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
+
+
+def _rows(path: Path) -> np.ndarray:
+    lines = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
+    table = [[float(value) for value in line] for line in lines if line]
+    return np.array(table) if table else np.empty((0, 10))
+
+
+def _length(folder: Path) -> tuple[int, float]:
+    """Frames, and frames a second."""
+    ini = configparser.ConfigParser()
+    ini.read(folder / "seqinfo.ini")
+    return ini.getint("Sequence", "seqLength"), ini.getfloat("Sequence", "frameRate")

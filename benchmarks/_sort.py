@@ -1,0 +1,111 @@
+"""Plain online SORT on filterpy, one filter object a track: the peer of the measurements here.
+
+After Bewley et al., "Simple Online and Realtime Tracking" (2016): seven states (centre, area,
+side ratio, and the speeds of the first three), IoU, the Hungarian method; noises as published.
+"""
+
+import numpy as np
+from filterpy.kalman import KalmanFilter
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from tracking.core.boxes import pairwise_iou
+
+Row = NDArray[np.float64]
+
+
+class _Person:
+    def __init__(self, number: int, box: Row) -> None:
+        self.number = number
+        self.unseen = 0
+        self.streak = 0
+        self.history: list[Row] = []
+        self._filter = twin = KalmanFilter(dim_x=7, dim_z=4)
+        # Whole numbers, as in the published program: no float matrices are made of them here.
+        twin.F = np.array([[int(a == b or b == a + 4) for b in range(7)] for a in range(7)])
+        twin.H = np.array([[int(a == b) for b in range(7)] for a in range(4)])
+        twin.R[2:, 2:] *= 10.0
+        twin.P[4:, 4:] *= 1000.0
+        twin.P *= 10.0
+        twin.Q[-1, -1] *= 0.01
+        twin.Q[4:, 4:] *= 0.01
+        twin.x[:4] = _measured(box)
+
+    def predict(self) -> Row:
+        if self._filter.x[6] + self._filter.x[2] <= 0:
+            self._filter.x[6] *= 0.0
+        self._filter.predict()
+        if self.unseen > 0:
+            self.streak = 0
+        self.unseen += 1
+        self.history.append(self.state())
+        return self.history[-1]
+
+    def update(self, box: Row) -> None:
+        self.unseen = 0
+        self.history = []
+        self.streak += 1
+        self._filter.update(_measured(box))
+
+    def state(self) -> Row:
+        """The box as a row of shape `(1, 4)`."""
+        x = self._filter.x
+        width = np.sqrt(x[2] * x[3])
+        height = x[2] / width
+        corners = [x[0] - width / 2, x[1] - height / 2, x[0] + width / 2, x[1] + height / 2]
+        return np.array(corners).reshape((1, 4))
+
+
+def _measured(box: Row) -> Row:
+    width, height = box[2] - box[0], box[3] - box[1]
+    middle = box[0] + width / 2, box[1] + height / 2
+    return np.array([*middle, width * height, width / float(height)]).reshape((4, 1))
+
+
+class PlainSort:
+    """`max_age` and `min_hits` count frames; people of one clip only."""
+
+    def __init__(self, *, max_age: int = 1, min_hits: int = 3, least_iou: float = 0.3) -> None:
+        self._max_age, self._min_hits, self._least_iou = max_age, min_hits, least_iou
+        self._people: list[_Person] = []
+        self._frame = 0
+        self._count = 0
+
+    def update(self, boxes: Row) -> list[tuple[int, Row]]:
+        """`(id, box)` of everybody seen in the next frame; `boxes` has shape `(N, 4)`."""
+        self._frame += 1
+        expected = self._expected()
+        pairs = self._pairs(boxes, expected)
+        for row, column in pairs:
+            self._people[column].update(boxes[row])
+        for row in range(len(boxes)):
+            if row not in pairs[:, 0]:
+                self._count += 1
+                self._people.append(_Person(self._count, boxes[row]))
+        shown = []
+        is_early = self._frame <= self._min_hits
+        for one in self._people:
+            box = one.state()[0]
+            if one.unseen < 1 and (one.streak >= self._min_hits or is_early):
+                shown.append((one.number, box))
+        self._people = [one for one in self._people if one.unseen <= self._max_age]
+        return shown
+
+    def _expected(self) -> Row:
+        """Where everybody should be now; who is nowhere is forgotten."""
+        expected = np.zeros((len(self._people), 4))
+        lost = []
+        for place, one in enumerate(self._people):
+            expected[place] = one.predict()[0]
+            if np.any(np.isnan(expected[place])):
+                lost.append(place)
+        for place in reversed(lost):
+            self._people.pop(place)
+        return np.ma.compress_rows(np.ma.masked_invalid(expected)).reshape(-1, 4)
+
+    def _pairs(self, boxes: Row, expected: Row) -> NDArray[np.int64]:
+        """Rows `(detection, person)` of the best assignment."""
+        iou = pairwise_iou(boxes, expected)
+        found = np.stack(linear_sum_assignment(-iou), axis=1)
+        good = [pair for pair in found if iou[pair[0], pair[1]] >= self._least_iou]
+        return np.array(good, dtype=np.int64).reshape(-1, 2)

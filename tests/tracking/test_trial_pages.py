@@ -1,0 +1,95 @@
+import pytest
+
+from datasets.stages import Stage
+from tests.make import make_clips, make_dataset, make_run, make_user, make_video
+from tracking.models import Bundle, TrackingRun, Trial
+from tracking.services.track import plan_runs, recipe_of
+
+pytestmark = pytest.mark.django_db
+
+POSTED = {"detector": "rfdetr-nano", "weights": "", "threshold": "0.3", "frame_stride": "2"}
+
+
+@pytest.fixture
+def admin(client):
+    user = make_user("ada")
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def dataset(admin):
+    dataset = make_dataset("shop", admin=admin)
+    make_clips(make_video(dataset, "walk"))
+    return dataset
+
+
+def test_the_page_shows_the_ways_and_the_frames_done(client, dataset):
+    plan_runs()
+    TrackingRun.objects.filter(clip__index=0).update(stage=Stage.RUNNING, progress=0.5)
+    page = client.get("/datasets/shop/tracking/").content.decode()
+    assert recipe_of(dataset) in page
+    assert "225 of 450 frames" in page
+    assert "No bundle yet" in page
+
+
+def test_a_trial_begins_is_chosen_and_ends(client, dataset):
+    assert client.post("/datasets/shop/tracking/", POSTED | {"memory": "2"}).status_code == 302
+    trial = Trial.objects.get()
+    assert trial.tracker == {"memory": 2.0}
+    assert "Trial" in client.get("/datasets/shop/tracking/").content.decode()
+    client.post("/datasets/shop/tracking/choose/", {"trial": trial.pk})
+    assert Trial.objects.get().is_chosen
+    client.post("/datasets/shop/tracking/choose/", {"trial": ""})
+    assert not Trial.objects.get().is_chosen
+    client.post("/datasets/shop/tracking/end/", {"trial": trial.pk})
+    assert not Trial.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"weights": "../secret.pth", "detector": "rfdetr-file"}, "not a path"),
+        ({"detector": "onnx"}, "needs the name of a file"),
+        ({"threshold": "2"}, "less than or equal to 1"),
+    ],
+)
+def test_a_bad_trial_is_said_so(client, dataset, change, sentence):
+    answer = client.post("/datasets/shop/tracking/", POSTED | change)
+    assert sentence in answer.content.decode()
+    assert not Trial.objects.exists()
+
+
+def test_runs_are_cancelled_one_by_one_or_all(client, dataset):
+    plan_runs()
+    first = TrackingRun.objects.first()
+    client.post("/datasets/shop/tracking/cancel/", {"pk": first.pk})
+    assert TrackingRun.objects.filter(stage=Stage.FAILED).get() == first
+    client.post("/datasets/shop/tracking/cancel/")
+    assert not TrackingRun.objects.filter(stage=Stage.WAITING).exists()
+
+
+def test_a_bundle_is_refused_with_its_reason_and_listed_with_what_it_lacks(client, dataset):
+    page = client.post("/datasets/shop/bundles/order/", follow=True).content.decode()
+    assert "tracked to its end yet" in page
+    left_out = [{"name": "walk", "reason": "not tracked to its end"}]
+    files = {"manifest.json": {"size": 3, "sha256": "0"}}
+    bundle = Bundle.objects.create(
+        dataset=dataset, recipe="r", stage=Stage.DONE, left_out=left_out, files=files
+    )
+    page = client.get("/datasets/shop/tracking/").content.decode()
+    assert f"/datasets/shop/bundles/{bundle.pk}/manifest.json" in page
+    assert "not tracked to its end" in page
+    assert client.get(f"/datasets/shop/bundles/{bundle.pk}/other.zip").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["choose/", "end/", "cancel/"])
+def test_a_stranger_finds_nothing(client, dataset, path):
+    run = make_run(dataset.videos.get().clips.first(), stage=Stage.WAITING)
+    client.force_login(make_user())
+    assert client.get("/datasets/shop/tracking/").status_code == 404
+    assert client.post("/datasets/shop/tracking/", POSTED).status_code == 404
+    assert client.post(f"/datasets/shop/tracking/{path}").status_code == 404
+    assert client.get(f"/datasets/shop/tracking/{path}").status_code == 405
+    run.refresh_from_db()
+    assert run.stage == Stage.WAITING

@@ -1,0 +1,51 @@
+"""What people type to have a dataset tracked in another way."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from django import forms
+
+from tracking.detectors.door import MODULES
+from tracking.services.trials import NUMBERS
+
+
+class TrialForm(forms.Form):
+    """A trial: detector, threshold, stride, and the numbers of the tracker that matter most."""
+
+    detector = forms.ChoiceField(choices=[(name, name) for name in MODULES])
+    weights = forms.CharField(
+        required=False,
+        max_length=500,
+        help_text="Name of a file in the server's weights folder. Empty: the vendor's.",
+    )
+    threshold = forms.FloatField(
+        min_value=0, max_value=1, help_text="0 to 1. Lower finds more people and false boxes."
+    )
+    frame_stride = forms.IntegerField(
+        label="Look at every n-th frame", min_value=1, max_value=30, initial=1
+    )
+    memory = forms.FloatField(
+        label="Memory, seconds", required=False, min_value=0, max_value=60,
+        help_text="How long somebody unseen is waited for. Empty: as tuned.",
+    )  # fmt: skip
+    shortest = forms.FloatField(
+        label="Shortest track, seconds", required=False, min_value=0, max_value=60,
+        help_text="Shorter ones are nobody. Empty: as tuned.",
+    )  # fmt: skip
+
+    def clean_weights(self) -> str:
+        """A name inside the weights folder: a page must not open any file of the server."""
+        weights: str = self.cleaned_data["weights"].strip()
+        path = PurePosixPath(weights.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in weights:
+            raise forms.ValidationError(
+                "Give the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
+            )
+        return weights
+
+    def way(self) -> dict[str, Any]:
+        """The arguments of `begin_trial`."""
+        cleaned = self.cleaned_data
+        tracker = {name: cleaned[name] for name in NUMBERS if cleaned.get(name) is not None}
+        names = ("detector", "weights", "threshold", "frame_stride")
+        return {name: cleaned[name] for name in names} | {"tracker": tracker}
