@@ -70,20 +70,46 @@ def believed(
         estimates: Of the group, as `estimated` makes them.
         votes: By annotator.
     """
-    if not estimates:
-        return None
+    return _believed(_ready(estimates), votes)
+
+
+class _Ready(NamedTuple):
+    """One of the `estimates`, ready to be asked many times."""
+
+    action: str
+    classes: Sequence[str]
+    places: Mapping[str, int]
+    rates: ErrorRates
+
+
+def _ready(estimates: Sequence[Mapping[str, Any]]) -> list[_Ready]:
+    return [
+        _Ready(
+            one["action"],
+            one["classes"],
+            {name: place for place, name in enumerate(one["classes"])},
+            ErrorRates(
+                np.array(one["prior"]),
+                {who: np.array(rows) for who, rows in one["confusion"].items()},
+            ),
+        )
+        for one in estimates
+    ]
+
+
+def _believed(estimates: Sequence[_Ready], votes: Mapping[str, Value]) -> Belief | None:
     found = []
     for one in estimates:
-        confusion = {who: np.array(rows) for who, rows in one["confusion"].items()}
-        places = {name: place for place, name in enumerate(one["classes"])}
-        cast = {who: _class(vote, one["action"]) for who, vote in votes.items()}
-        known = {who: places[name] for who, name in cast.items()
-                 if who in confusion and name in places}  # fmt: skip
+        cast = {who: _class(vote, one.action) for who, vote in votes.items()}
+        known = {who: one.places[name] for who, name in cast.items()
+                 if who in one.rates.confusion and name in one.places}  # fmt: skip
         if len(known) < FEWEST:
             return None
-        posterior = ErrorRates(np.array(one["prior"]), confusion).posterior(known)
+        posterior = one.rates.posterior(known)
         best = int(posterior.argmax())
-        found.append((one["action"], one["classes"][best], float(posterior[best])))
+        found.append((one.action, one.classes[best], float(posterior[best])))
+    if not found:
+        return None
     least = round(min(probability for _, _, probability in found), DIGITS)
     if found[0][0] == "":
         return Belief(found[0][1], least)
@@ -180,6 +206,7 @@ def _beside(
     question: Question,
     estimates: Sequence[Mapping[str, Any]],
 ) -> dict[str, int]:
+    ready = _ready(estimates)
     counts = dict.fromkeys(("units", "alike", "different", "decided", "open"), 0)
     for annotators, codes in blocks:
         patterns, times = np.unique(np.maximum(codes, -1), axis=1, return_counts=True)
@@ -188,7 +215,7 @@ def _beside(
                 who: values[code] for who, code in zip(annotators, pattern, strict=True)
                 if code >= 0
             }  # fmt: skip
-            belief = believed(estimates, votes) if len(votes) >= FEWEST else None
+            belief = _believed(ready, votes) if len(votes) >= FEWEST else None
             if belief is None:
                 continue
             counts["units"] += count

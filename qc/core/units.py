@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 
 from annotation.core.labels import UNKNOWN
 from qc.core.per_action import action_figures
-from qc.core.resampling import Sums, intervals, person_sums
+from qc.core.resampling import Sums, alpha_rows, intervals, person_sums
 from qc.core.tables import (
     NO_PAIR,
     NOTHING,
+    ONE_CATEGORY,
     Codes,
     Coefficient,
     Floats,
     ac1_of,
-    alpha_of,
     as_figure,
-    coincidences,
     confusion,
     fleiss_of,
     kappa_of,
@@ -75,7 +74,6 @@ class Counts:
     units: int = 0
     asked: int = 0  # annotators who drew the person, summed over units
     answered: int = 0
-    coincidences: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     tables: dict[Pair, Floats] = field(default_factory=dict)
 
 
@@ -202,26 +200,36 @@ def _coefficients(
     agreement = float(whole.agreement[0]) / pairable
     shares = whole.shares[0] / whole.rated[0]
     shares = np.pad(shares, (0, max(categories - len(shares), 0)))
+    found = float(alpha_rows(whole, distances)[0])
+    is_defined = not np.isnan(found)
+    alpha = Coefficient(
+        found if is_defined else None, "" if is_defined else ONE_CATEGORY, pairable
+    )
     return {
         "percent": Coefficient(agreement, "", pairable),
-        "alpha": alpha_of(counts.coincidences, distances, pairable),
+        "alpha": alpha,
         "ac1": ac1_of(agreement, shares, pairable),
     }
 
 
 def _counts(blocks: Sequence[Block], size: int) -> Counts:
-    counts = Counts(coincidences=np.zeros((size, size)))
+    counts = _coverage(blocks)
     for block in blocks:
-        counts.units += block.codes.shape[1]
-        counts.asked += int((block.codes != ABSENT).sum())
-        counts.answered += int((block.codes >= 0).sum())
-        counts.coincidences += coincidences(block.codes, size=size)
         for i, first in enumerate(block.annotators):
             for j in range(i + 1, len(block.annotators)):
                 pair = (first, block.annotators[j])
                 table = confusion(block.codes[i], block.codes[j], size=size)
                 counts.tables[pair] = counts.tables.get(pair, 0) + table
     return counts
+
+
+def _coverage(blocks: Sequence[Block]) -> Counts:
+    """How much there is to compare, without what was said."""
+    return Counts(
+        units=sum(block.codes.shape[1] for block in blocks),
+        asked=sum(int((block.codes != ABSENT).sum()) for block in blocks),
+        answered=sum(int((block.codes >= 0).sum()) for block in blocks),
+    )
 
 
 def _fleiss(blocks: Sequence[Block], size: int) -> Coefficient:
@@ -258,7 +266,7 @@ def _touched(
 ) -> dict[str, Any]:
     """The common figures of the touched units."""
     kept = [touched_units(block, values) for block in blocks]
-    counts = _counts(kept, len(values))
+    counts = _coverage(kept)
     if frozenset() not in values:  # whatever was answered was changed: only coverage differs
         share = round(counts.answered / counts.asked, 6) if counts.asked else None
         return common | {"units": counts.units, "answered": share}
