@@ -1,8 +1,7 @@
 from django.urls import path
 
-from qc import agreement_views
+from qc.views import agreement, questions, review
 from qc.views import pages as views
-from qc.views import questions, review
 
 app_name = "qc"
 
@@ -12,32 +11,30 @@ urlpatterns = [
     path("datasets/<slug:name>/clips/<slug:clip>/", views.clip, name="clip"),
     path("datasets/<slug:name>/clips/<slug:clip>/scene.json", views.clip_scene, name="scene"),
     path("datasets/<slug:name>/tasks/", views.tasks, name="tasks"),
-    path("datasets/<slug:name>/agreement/", agreement_views.agreement, name="agreement"),
-    path("datasets/<slug:name>/agreement/period/", agreement_views.period, name="period"),
+    path("datasets/<slug:name>/agreement/", agreement.agreement, name="agreement"),
+    path("datasets/<slug:name>/agreement/period/", agreement.period, name="period"),
     path(
         "datasets/<slug:name>/agreement/groups/<slug:group>/",
-        agreement_views.group,
+        agreement.group,
         name="agreement-group",
     ),
     path(
         "datasets/<slug:name>/agreement/pairs/<slug:a>/<slug:b>/",
-        agreement_views.pair,
+        agreement.pair,
         name="agreement-pair",
     ),
     path(
         "datasets/<slug:name>/agreement/annotators/<slug:annotator>/",
-        agreement_views.annotator,
+        agreement.annotator,
         name="agreement-annotator",
     ),
     path(
         "datasets/<slug:name>/agreement/clips/<slug:clip>/",
-        agreement_views.clip,
+        agreement.clip,
         name="agreement-clip",
     ),
-    path("datasets/<slug:name>/rules/", agreement_views.rules, name="rules"),
-    path(
-        "datasets/<slug:name>/rules/change/", agreement_views.rules_change, name="rules-change"
-    ),
+    path("datasets/<slug:name>/rules/", agreement.rules, name="rules"),
+    path("datasets/<slug:name>/rules/change/", agreement.rules_change, name="rules-change"),
     path("datasets/<slug:name>/gold/", views.gold, name="gold"),
     path("datasets/<slug:name>/review/", review.queue, name="review"),
     path("datasets/<slug:name>/review/verdict/", review.verdict, name="verdict"),

@@ -61,6 +61,11 @@ def test_a_person_is_linked_through_three_clips_and_a_newcomer_gets_the_next_num
     assert named == [{5: 1}, {5: 1, 9: 2}, {5: 1}]
 
 
+def test_clips_with_a_stretch_cut_out_between_them_do_not_touch():
+    before, after = [walker(1, range(0, CLIP))], [walker(1, range(0, CLIP))]
+    assert link([before, after], [CLIP + 10 * FPS, CLIP]) == [{1: 1}, {1: 2}]
+
+
 def test_a_clip_without_people_breaks_the_link():
     there = [walker(1, range(0, CLIP))]
     assert link([there, [], there], [CLIP] * 3) == [{1: 1}, {}, {1: 2}]

@@ -64,7 +64,7 @@ def stitched(tracks: Sequence[Track], *, fps: float, joining: Joining) -> list[T
 
 def link(
     clips: Sequence[Sequence[Track]],
-    frame_counts: Sequence[int],
+    steps: Sequence[int],
     *,
     fps: float = 30.0,
     joining: Joining | None = None,
@@ -73,8 +73,9 @@ def link(
     """Name the persons of a video once over all its clips.
 
     Args:
-        clips: The tracks of each clip of the video, in order; the clips touch.
-        frame_counts: Length of each clip in frames.
+        clips: The tracks of each clip of the video, in order.
+        steps: Frames from the begin of each clip to the begin of the next: its length, or more
+            where something between them was cut out. The last one is not used.
         fps: Frames per second.
         joining: When two tracks are one person; the defaults with more time if None.
         given: For each clip the names its tracks have already, which they keep.
@@ -97,7 +98,7 @@ def link(
         known = dict(given[index])
         if index:
             for before, after in _over_the_border(
-                clips[index - 1], tracks, frame_counts[index - 1], fps, joining
+                clips[index - 1], tracks, steps[index - 1], fps, joining
             ):
                 person = named[-1][before]
                 if after not in known and person not in known.values():
@@ -111,14 +112,14 @@ def link(
 
 
 def _over_the_border(
-    before: Sequence[Track], after: Sequence[Track], length: int, fps: float, joining: Joining
+    before: Sequence[Track], after: Sequence[Track], step: int, fps: float, joining: Joining
 ) -> list[tuple[int, int]]:
-    """Track ids `(before, after)` of the same persons; the clip before has `length` frames."""
+    """Track ids `(before, after)` of the same persons; `step` frames lie between the begins."""
     if not before or not after:
         return []
     ends = _ends(before, fps, joining, last=True)
     starts = _ends(after, fps, joining, last=False)
-    starts = starts._replace(frames=starts.frames + length)
+    starts = starts._replace(frames=starts.frames + step)
     pairs = associate(_likeness(ends, starts, fps, joining), least=1e-9)
     return [
         (before[row].track_id, after[column].track_id)

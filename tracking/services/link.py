@@ -1,6 +1,7 @@
 """Stage 5: persons are named once over all clips of a video, and proposed at its keyframes."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from django.core.files.storage import default_storage
@@ -99,10 +100,12 @@ def _named(
     linking: Linking, runs: list[TrackingRun], files: list[TrackFile]
 ) -> list[dict[int, int]]:
     """The person of each track, clip by clip."""
-    tracks, lengths = [file.tracks for file in files], [file.frame_count for file in files]
+    tracks = [file.tracks for file in files]
+    begins = [run.clip.start_frame for run in runs]
+    steps = [later - begin for begin, later in pairwise([*begins, begins[-1]])]
     given = [_names_of(run) for run in runs]
     earlier = None if any(given) else _earlier_runs(linking, runs)
-    named = link(tracks, lengths, fps=FRAME_RATE, given=given)
+    named = link(tracks, steps, fps=FRAME_RATE, given=given)
     if earlier is None:
         return named
     others = [(_tracks_of(run).tracks, _names_of(run)) for run in earlier]
