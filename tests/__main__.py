@@ -11,7 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent  # not resolved: the folder of the virtual environment
 ROOMS = ["avaproject", "datasets", "tracking", "annotation", "qc", "workers"]
-WITHOUT_DJANGO = ["-c", "/dev/null", "--rootdir=.", "-p", "no:django", "-p", "no:cacheprovider"]
+WITHOUT_DJANGO = [
+    "-c", "/dev/null", "--rootdir=.", "-p", "no:django", "-p", "no:cacheprovider",
+    "-m", "not slow",
+]  # fmt: skip
 
 
 def checks() -> list[list[str]]:

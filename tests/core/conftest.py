@@ -1,6 +1,12 @@
 import pytest
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Without Django there is no pyproject.toml either, which names the marks."""
+    for mark in ("slow", "shared"):
+        config.addinivalue_line("markers", mark)
+
+
 @pytest.fixture(autouse=True)
 def own_files() -> None:
     """The core has neither settings nor storage, and its tests run without Django."""
