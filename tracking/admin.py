@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from datasets.admin import MadeByWorkers
-from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
+from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun, Trial
 
 
 @admin.register(TrackingRun)
@@ -53,4 +53,20 @@ class BundleAdmin(MadeByWorkers):
     list_display = ["pk", "dataset", "recipe", "stage", "progress", "created_at", "error"]
     list_filter = ["stage", "dataset"]
     search_fields = ["dataset__name", "recipe"]
+    list_select_related = ["dataset"]
+
+
+@admin.register(Trial)
+class TrialAdmin(MadeByWorkers):
+    actions: list[str] = []
+    list_display = [
+        "dataset",
+        "detector",
+        "threshold",
+        "frame_stride",
+        "is_chosen",
+        "created_at",
+    ]
+    list_filter = ["dataset", "is_chosen"]
+    search_fields = ["dataset__name", "detector", "weights"]
     list_select_related = ["dataset"]
