@@ -11,7 +11,7 @@ from annotation.models import AnnotationTask
 from datasets.core.clipping import FRAME_RATE
 from datasets.files import local_path
 from datasets.models import Clip, Dataset
-from qc.models import Consensus, ConsensusBox
+from qc.models import AgreementReport, Consensus, ConsensusBox
 from qc.selectors.states import CLIP_STATES, State, clips_with_state, judged
 from qc.selectors.tasks import TaskRow, task_rows, tasks_with_state
 from tracking.core.trackfile import Track, TrackFileError, load
@@ -133,6 +133,7 @@ class ClipPage:
     tasks: list[TaskRow]
     previous: str
     next: str
+    is_compared: bool  # its annotators, with each other
     problem: str = ""
 
     @property
@@ -168,6 +169,7 @@ def clip_page(dataset: Dataset, user: User | AnonymousUser, name: str) -> ClipPa
         tasks=task_rows(list(tasks_with_state(dataset).filter(clip=clip))),
         previous=before.first() or "",
         next=after.first() or "",
+        is_compared=AgreementReport.objects.done().filter(clip=clip).exists(),
         problem=problem,
     )
 
