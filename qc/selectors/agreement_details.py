@@ -19,6 +19,7 @@ from qc.selectors.agreement import (
     groups_table,
     pairs_table,
 )
+from qc.selectors.decisions import Upheld, upheld
 from qc.selectors.plots import ControlChart, Grid, control_chart, heat_map, matrix
 from qc.selectors.tables import Column, Figure, Table, figure, figure_of
 
@@ -199,6 +200,7 @@ class AnnotatorPage:
     flips: Figure
     untouched: Figure
     first_pass: float | None
+    upheld: Upheld | None  # None if no question was decided that the annotator had answered
     boxes: list[tuple[str, Figure]]
     seconds_a_box: float | None
     usual_seconds_a_box: float | None
@@ -226,6 +228,7 @@ def annotator_page(
         flips=figure(found["flips"]),
         untouched=figure(found["untouched"]),
         first_pass=first_pass(dataset).get(name),
+        upheld=next((one for one in upheld(dataset) if one.annotator == name), None),
         boxes=box_cards(found["boxes"]),
         seconds_a_box=_pace(points),
         usual_seconds_a_box=_pace(everyone),

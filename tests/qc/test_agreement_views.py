@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from datasets.models import Member
 from qc.models import AgreementReport, AgreementSummary, Consensus, HouseRules, Review
+from qc.services.adjudicate import adjudicate
 from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
 from qc.services.settle import plan_consensuses, settle_clip
 from tests.make import (
@@ -176,6 +177,23 @@ def test_the_card_counts_first_approvals(client, admin, tasks):
     )
     page = client.get(url("agreement-annotator")).content.decode()
     assert "67 %" in page
+
+
+def test_the_card_tells_how_often_reviewers_decided_as_the_annotator_had_answered(
+    client, admin, tasks
+):
+    plan_consensuses()
+    for pk in Consensus.objects.claimable().values_list("pk", flat=True):
+        settle_clip(pk)
+    person = tasks[0].run.persons.earliest("person_id").person_id
+    for second, action in ((2, "sit"), (3, "walk")):
+        adjudicate(
+            tasks[0].clip, second=second, person_id=person, group="posture", actions=[action],
+            user=admin,
+        )  # fmt: skip
+    page = client.get(url("agreement-annotator")).content.decode()
+    assert "50 %" in page
+    assert "of 2 labels that a reviewer decided" in page
 
 
 def test_an_admin_switches_a_rule_off_and_the_findings_go(client, dataset, tasks):
