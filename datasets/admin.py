@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import FileField
+from django.db.models.fields.files import FieldFile
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -52,7 +54,18 @@ class MadeByWorkers(ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in self.model._meta.fields]
+        files = self.get_exclude(request, obj)
+        names = [field.name for field in self.model._meta.fields if field.name not in files]
+        return [*names, "in_storage"] if files else names
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [one.name for one in self.model._meta.fields if isinstance(one, FileField)]
+
+    @admin.display(description="In storage")
+    def in_storage(self, row: Any) -> str:
+        """The files of a row by name; no links, for the pages alone serve files."""
+        files = (getattr(row, one.name) for one in row._meta.fields)
+        return ", ".join(str(file) for file in files if isinstance(file, FieldFile) and file)
 
     @admin.action(description="Try failed rows again")
     def try_again(self, request: HttpRequest, queryset: Any) -> None:

@@ -51,6 +51,16 @@ def test_a_row_of_background_work_is_shown_and_not_edited(operator, pull):
     assert operator.get(reverse("admin:annotation_pull_add")).status_code == 403
 
 
+def test_a_file_is_named_without_a_link_past_the_pages(operator, pull):
+    pull.raw = "shop/answers/one.json.gz"
+    pull.save()
+    page = operator.get(
+        reverse("admin:annotation_pull_change", args=[pull.pk])
+    ).content.decode()
+    assert "shop/answers/one.json.gz" in page
+    assert pull.raw.url not in page
+
+
 def test_failed_rows_are_tried_again_from_the_list(operator):
     video = make_video(make_dataset(), stage="failed")
     url = reverse("admin:datasets_video_changelist")
