@@ -1,0 +1,27 @@
+"""Who says what they do, and what CVAT knows of it."""
+
+from annotation.models.cvat import (
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    Delivery,
+    JobMove,
+    PatientModel,
+    Reconciliation,
+)
+from annotation.models.work import Annotation, AnnotationTask, Annotator, Plan, Pull
+
+__all__ = [
+    "Annotation",
+    "AnnotationTask",
+    "Annotator",
+    "CvatJob",
+    "CvatProject",
+    "CvatServer",
+    "Delivery",
+    "JobMove",
+    "PatientModel",
+    "Plan",
+    "Pull",
+    "Reconciliation",
+]

@@ -1,0 +1,190 @@
+"""Who says what they do: annotators, their tasks, and each version of their answers."""
+
+from typing import Self
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
+
+from annotation.core.forecast import PACE
+from datasets.models import Clip, Dataset
+from datasets.stages import Stage, StagedModel, StagedQuerySet
+from tracking.models import TrackingRun
+
+
+class Plan(models.Model):
+    """How the clips of a dataset are shared out; the next clips are shared out alike."""
+
+    dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="plan")
+    overlap = models.FloatField(default=0.3, help_text="share of the clips that several do")
+    per_clip = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="annotators of those clips; empty: all"
+    )
+    blind = models.FloatField(default=0.0, help_text="share given without pre-annotation")
+    gold = models.FloatField(default=0.0, help_text="gold clips, as a share of each one's own")
+    seed = models.PositiveIntegerField(default=0)
+    pace = models.FloatField(
+        default=PACE,
+        validators=[MinValueValidator(0.1), MaxValueValidator(3600)],
+        help_text="seconds of work for each person and second of footage",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(overlap__range=(0, 1), blind__range=(0, 1), gold__range=(0, 1)),
+                name="shares_are_0_to_1",
+            ),
+            models.CheckConstraint(condition=Q(pace__gt=0), name="pace_is_above_0"),
+        ]
+
+    def __str__(self) -> str:
+        return f"plan of {self.dataset}"
+
+
+class Annotator(models.Model):
+    """Somebody who annotates clips of a dataset."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
+    name = models.SlugField(help_text="the user name in CVAT")
+    is_simulated = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True, help_text="gets a part of new clips")
+    capacity = models.FloatField(
+        null=True, blank=True, help_text="hours of work at most in this dataset; empty: any"
+    )
+
+    class Meta:
+        ordering = ["dataset", "name"]
+        constraints = [
+            models.UniqueConstraint("dataset", "name", name="annotator_unique_in_dataset"),
+            models.CheckConstraint(
+                condition=Q(capacity=None) | Q(capacity__gte=0), name="capacity_is_0_or_more"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AnnotationTaskQuerySet(StagedQuerySet):
+    def of(self, dataset: Dataset) -> Self:
+        return self.filter(clip__video__dataset=dataset)
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        return self.filter(clip__video__dataset__in=Dataset.objects.visible_to(user))
+
+    def counting(self) -> Self:
+        """Tasks whose answers are opinions on the clip: what is believed of it rests on them.
+
+        A gold check measures its annotator only, and work taken back counts only if its
+        answers come all the same.
+        """
+        answered = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+        tasks = self.exclude(purpose=AnnotationTask.Purpose.CHECK)
+        return tasks.filter(Q(withdrawn_at=None) | Exists(answered))
+
+    def with_latest_pull(self) -> Self:
+        """Each task with `latest_pull_id`: its newest version of answers read, or None."""
+        newest = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by("-version")
+        return self.annotate(latest_pull_id=Subquery(newest.values("pk")[:1]))
+
+
+class AnnotationTask(StagedModel):
+    """One clip given to one annotator; its stage is the writing of the package."""
+
+    class Purpose(models.TextChoices):
+        WORK = "work"
+        KEY = "key"  # its answers are known to be right: the clip is gold
+        CHECK = "check"  # a gold clip, mixed in to see how its annotator does
+
+    clip = models.ForeignKey(Clip, models.CASCADE, related_name="tasks")
+    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="tasks")
+    run = models.ForeignKey(
+        TrackingRun, models.PROTECT, related_name="tasks", help_text="the pre-annotation"
+    )
+    purpose = models.CharField(max_length=5, choices=Purpose, default=Purpose.WORK)
+    is_blind = models.BooleanField(default=False, help_text="given without pre-annotation")
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, help_text="taken back unanswered; somebody else does the clip"
+    )
+    package = models.FileField(max_length=500, blank=True, help_text="zip: XML, frames, labels")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AnnotationTaskQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["clip", "annotator"]
+        constraints = [
+            models.UniqueConstraint(
+                "clip", "annotator", name="one_task_per_clip_and_annotator"
+            ),
+            models.UniqueConstraint(
+                "clip", condition=Q(purpose="key"), name="one_key_per_clip"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.clip}--{self.annotator}"
+
+
+class Pull(StagedModel):
+    """One version of a task's answers; its stage is the reading of the raw file."""
+
+    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="pulls")
+    version = models.PositiveIntegerField(help_text="from 1")
+    raw = models.FileField(max_length=500, help_text="gzipped, as it came: CVAT XML or JSON")
+    sha256 = models.CharField(max_length=64, help_text="of the XML, or of what the JSON says")
+    created_at = models.DateTimeField(auto_now_add=True)
+    person_count = models.PositiveIntegerField(null=True, editable=False)
+    unfinished = models.PositiveIntegerField(
+        null=True, editable=False, help_text="required answers left unset"
+    )
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["task", "version"]
+        constraints = [
+            models.UniqueConstraint("task", "version", name="versions_of_a_task_differ"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task} version {self.version}"
+
+    @classmethod
+    def next_version(cls, task: AnnotationTask) -> int:
+        newest = cls.objects.filter(task=task).aggregate(newest=Max("version"))["newest"]
+        return (newest or 0) + 1
+
+
+class Annotation(models.Model):
+    """What one version says of one person at one keyframe."""
+
+    pull = models.ForeignKey(Pull, models.CASCADE, related_name="annotations")
+    second = models.PositiveIntegerField(help_text="keyframe, whole clip seconds")
+    person_id = models.PositiveIntegerField(
+        null=True, help_text="of the pre-annotation; null for a person the annotator drew"
+    )
+    track = models.PositiveIntegerField(help_text="track in the answer file, 0-based")
+    x1 = models.FloatField(help_text="pixels of the standard video")
+    y1 = models.FloatField()
+    x2 = models.FloatField(help_text="exclusive")
+    y2 = models.FloatField(help_text="exclusive")
+    answers = models.JSONField(
+        help_text='{group: action, "unset" or "unknown"} or {group: [action, ...]}'
+    )
+
+    class Meta:
+        ordering = ["pull", "second", "track"]
+        constraints = [
+            models.UniqueConstraint(
+                "pull", "second", "track", name="one_annotation_per_track_and_keyframe"
+            ),
+            models.CheckConstraint(
+                condition=Q(x2__gt=F("x1"), y2__gt=F("y1")), name="annotation_has_area"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pull} {self.second} s track {self.track}"
