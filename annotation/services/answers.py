@@ -31,7 +31,7 @@ from annotation.core.labels import (
 )
 from annotation.core.tracks import boxes_at, task_frame_count
 from annotation.models import Annotation, AnnotationTask, Pull
-from annotation.selectors import group_specs
+from annotation.selectors.tasks import group_specs
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset
 from tracking.core.boxes import area, clipped

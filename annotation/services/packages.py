@@ -13,7 +13,7 @@ from annotation.core.cvat_xml import Document, dump
 from annotation.core.labels import LabelsError, attributes_of, label_constructor
 from annotation.core.tracks import pre_annotated, task_frame_count
 from annotation.models import AnnotationTask
-from annotation.selectors import group_specs
+from annotation.selectors.tasks import group_specs
 from datasets.core.zipping import NewZip, new_zip
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset

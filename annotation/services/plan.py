@@ -18,7 +18,7 @@ from annotation.core.assignment import AssignmentError, Copy, in_any_order
 from annotation.core.draft import Draft, Purpose, Standing, Task, Wishes, draft
 from annotation.core.forecast import PACE
 from annotation.models import AnnotationTask, Annotator, Plan, Pull
-from annotation.selectors import ready_clips
+from annotation.selectors.tasks import ready_clips
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
 from tracking.models import Person, TrackingRun

@@ -16,7 +16,7 @@ from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError
 from annotation.models import CvatJob, CvatProject, CvatServer
-from annotation.selectors import group_specs
+from annotation.selectors.tasks import group_specs
 from annotation.services.connect import webhook_url
 from annotation.services.reach import client_for, patiently
 from datasets.models import Dataset

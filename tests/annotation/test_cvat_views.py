@@ -1,7 +1,6 @@
 import pytest
 from django.urls import reverse
 
-from annotation.cvat_selectors import cvat_page, job_state
 from annotation.models import (
     Annotator,
     CvatJob,
@@ -10,6 +9,7 @@ from annotation.models import (
     Delivery,
     Reconciliation,
 )
+from annotation.selectors.cvat import cvat_page, job_state
 from annotation.services.connect import check_connection
 from annotation.services.people import InviteError, invite
 from datasets.models import Member

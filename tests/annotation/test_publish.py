@@ -7,7 +7,7 @@ from django.utils import timezone
 from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump
 from annotation.core.labels import attributes_from
 from annotation.models import AnnotationTask, CvatJob, CvatProject
-from annotation.selectors import group_specs
+from annotation.selectors.tasks import group_specs
 from annotation.services import publish
 from annotation.services.answers import receive_answers
 from annotation.services.connect import save_server

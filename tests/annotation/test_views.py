@@ -3,7 +3,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from annotation.forms import PlanForm
+from annotation.forms.tasks import PlanForm
 from annotation.models import AnnotationTask, Pull
 from datasets.models import Member
 from tests.make import (

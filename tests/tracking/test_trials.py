@@ -1,7 +1,7 @@
 import pytest
 from django.core.files.storage import default_storage
 
-from annotation.selectors import ready_clips
+from annotation.selectors.tasks import ready_clips
 from datasets.stages import ClaimLostError, Stage
 from qc.selectors.clips import shown_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video

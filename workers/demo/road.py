@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from annotation.core.labels import UNKNOWN, GroupSpec
 from annotation.models import AnnotationTask
-from annotation.selectors import group_specs
+from annotation.selectors.tasks import group_specs
 from annotation.services.answers import import_answers
 from annotation.services.plan import plan_tasks
 from datasets.core.clipping import FRAME_RATE

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotation.core.sealing import SealBrokenError
 from annotation.cvat.errors import CvatError
-from annotation.cvat_forms import ConnectForm, InviteForm, PeopleForm
-from annotation.cvat_selectors import cvat_page, deliveries_of, job_lines, job_rows
+from annotation.forms.cvat import ConnectForm, InviteForm, PeopleForm
 from annotation.models import CvatJob, CvatProject, CvatServer
+from annotation.selectors.cvat import cvat_page, deliveries_of, job_lines, job_rows
 from annotation.services.deliveries import replay as replay_deliveries
 from annotation.services.people import InviteError, add_annotators, invite, people
 from annotation.services.projects import (

@@ -13,9 +13,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.core.outlook import Outlook, outlook
-from annotation.forms import AnswersForm, KeysForm, PlanForm
+from annotation.forms.tasks import AnswersForm, KeysForm, PlanForm
 from annotation.models import AnnotationTask, Pull
-from annotation.selectors import gold_clips, people_with_work, ready_clips
+from annotation.selectors.tasks import gold_clips, people_with_work, ready_clips
 from annotation.services.answers import Imported, import_answers
 from annotation.services.plan import (
     PlanChangedError,

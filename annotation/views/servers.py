@@ -7,9 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotation.cvat_forms import ServerForm
-from annotation.cvat_selectors import servers_in_use
+from annotation.forms.cvat import ServerForm
 from annotation.models import CvatServer
+from annotation.selectors.cvat import servers_in_use
 from annotation.services.connect import order_test, save_server, webhook_url
 from datasets.stages import Stage
 
