@@ -41,6 +41,20 @@ SETTINGS = (
 )
 
 
+def name_of_weights(text: str) -> str:
+    """A name inside the weights folder: a page must not open any file of the server.
+
+    Raises ValidationError if it is a path that leads elsewhere.
+    """
+    weights = text.strip()
+    path = PurePosixPath(weights.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in weights:
+        raise forms.ValidationError(
+            "Give the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
+        )
+    return weights
+
+
 class DatasetForm(forms.ModelForm):
     """A new dataset: its name, its vocabulary and how its videos are worked on."""
 
@@ -96,14 +110,7 @@ class DatasetForm(forms.ModelForm):
         return name
 
     def clean_weights(self) -> str:
-        """A name inside the weights folder: a page must not open any file of the server."""
-        weights: str = self.cleaned_data["weights"].strip()
-        path = PurePosixPath(weights.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in weights:
-            raise forms.ValidationError(
-                "Give the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
-            )
-        return weights
+        return name_of_weights(self.cleaned_data["weights"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -1,10 +1,10 @@
 """What people type to have a dataset tracked in another way."""
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from django import forms
 
+from datasets.forms import name_of_weights
 from tracking.detectors.door import MODULES
 from tracking.services.trials import NUMBERS
 
@@ -34,14 +34,9 @@ class TrialForm(forms.Form):
     )  # fmt: skip
 
     def clean_weights(self) -> str:
-        """A name inside the weights folder: a page must not open any file of the server."""
-        weights: str = self.cleaned_data["weights"].strip()
-        path = PurePosixPath(weights.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in weights:
-            raise forms.ValidationError(
-                "Give the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
-            )
-        return weights
+        """The dataset's own may stay, wherever an operator put them."""
+        weights: str = self.cleaned_data["weights"]
+        return weights if weights == self.initial.get("weights") else name_of_weights(weights)
 
     def way(self) -> dict[str, Any]:
         """The arguments of `begin_trial`."""

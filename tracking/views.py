@@ -48,7 +48,8 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _settings_of(dataset: Dataset) -> dict[str, Any]:
-    return {name: getattr(dataset, name) for name in ("detector", "weights", "threshold")}
+    names = ("detector", "weights", "threshold", "frame_stride")
+    return {name: getattr(dataset, name) for name in names}
 
 
 def _ways(dataset: Dataset) -> list[WayRow]:

@@ -60,6 +60,16 @@ def test_a_bad_trial_is_said_so(client, dataset, change, sentence):
     assert not Trial.objects.exists()
 
 
+def test_the_dataset_s_own_settings_are_shown_and_its_weights_may_stay(client, dataset):
+    own = {"detector": "rfdetr-file", "weights": "/elsewhere/own.pth", "frame_stride": 3}
+    type(dataset).objects.update(**own)
+    page = client.get("/datasets/shop/tracking/").content.decode()
+    assert 'value="/elsewhere/own.pth"' in page
+    assert 'value="3"' in page
+    client.post("/datasets/shop/tracking/", POSTED | own)
+    assert Trial.objects.get().weights == "/elsewhere/own.pth"
+
+
 def test_runs_are_cancelled_one_by_one_or_all(client, dataset):
     plan_runs()
     first = TrackingRun.objects.first()
