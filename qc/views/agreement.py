@@ -1,6 +1,6 @@
 """Pages of agreement: a dataset, a group, a pair, an annotator, a clip; each table as CSV."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from django.contrib import messages
@@ -46,6 +46,23 @@ def _answer(
         return _csv(_tables(page), wanted, dataset)
     context = {"dataset": dataset, "page": page, "query": request.GET.urlencode()} | more
     return render(request, f"qc/{template}.html", context)
+
+
+def _part(
+    request: HttpRequest,
+    name: str,
+    template: str,
+    page_of: Callable[..., Any],
+    *part: str,
+    missing: str,
+) -> HttpResponse:
+    """The page of a part of the newest figures; 404 with the sentence `missing` without it."""
+    dataset = _dataset_or_404(request, name)
+    _, newest = _newest(request, dataset)
+    page = page_of(dataset, newest.figures, *part) if newest.summary else None
+    if page is None:
+        raise Http404(missing)
+    return _answer(request, template, dataset, page)
 
 
 def _tables(page: Any) -> dict[str, Table]:
@@ -99,34 +116,24 @@ def period(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_GET
 def group(request: HttpRequest, name: str, group: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    _, newest = _newest(request, dataset)
-    page = group_page(dataset, newest.figures, group) if newest.summary else None
-    if page is None:
-        raise Http404(f"{name} has no figures of the group {group}.")
-    return _answer(request, "agreement_group", dataset, page)
+    missing = f"{name} has no figures of the group {group}."
+    return _part(request, name, "agreement_group", group_page, group, missing=missing)
 
 
 @login_required
 @require_GET
 def pair(request: HttpRequest, name: str, a: str, b: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    _, newest = _newest(request, dataset)
-    page = pair_page(dataset, newest.figures, a, b) if newest.summary else None
-    if page is None:
-        raise Http404(f"{a} and {b} have no clip of {name} in common.")
-    return _answer(request, "agreement_pair", dataset, page)
+    missing = f"{a} and {b} have no clip of {name} in common."
+    return _part(request, name, "agreement_pair", pair_page, a, b, missing=missing)
 
 
 @login_required
 @require_GET
 def annotator(request: HttpRequest, name: str, annotator: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    _, newest = _newest(request, dataset)
-    page = annotator_page(dataset, newest.figures, annotator) if newest.summary else None
-    if page is None:
-        raise Http404(f"{annotator} has answered nothing of {name} yet.")
-    return _answer(request, "agreement_annotator", dataset, page)
+    missing = f"{annotator} has answered nothing of {name} yet."
+    return _part(
+        request, name, "agreement_annotator", annotator_page, annotator, missing=missing
+    )
 
 
 @login_required
