@@ -1,62 +1,11 @@
 import pytest
 from django.urls import reverse
 
-from datasets.models import Member
-from qc.models import Adjudication, AgreementReport, Consensus
-from qc.services.agree import plan_reports, report_agreement
-from qc.services.settle import plan_consensuses, settle_clip
-from tests.make import (
-    make_annotator,
-    make_clips,
-    make_dataset,
-    make_pull,
-    make_run,
-    make_task,
-    make_user,
-    make_video,
-)
+from qc.models import Adjudication, Consensus
 
 pytestmark = pytest.mark.django_db
 
 JSON = {"Accept": "application/json"}
-
-
-@pytest.fixture
-def admin():
-    return make_user("boss")
-
-
-@pytest.fixture
-def dataset(admin):
-    return make_dataset("shop", admin=admin)
-
-
-@pytest.fixture
-def reviewer(dataset):
-    user = make_user("reviewer")
-    Member.objects.create(dataset=dataset, user=user, role=Member.Role.REVIEWER)
-    return user
-
-
-@pytest.fixture
-def clip(dataset):
-    return make_clips(make_video(dataset, "aisle"))[0]
-
-
-@pytest.fixture
-def tasks(dataset, clip):
-    """Two tasks with answers that disagree everywhere."""
-    run = make_run(clip)
-    tasks = [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
-    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
-        make_pull(task, {"posture": posture, "doing": []})
-    plan_reports()
-    plan_consensuses()
-    for report in AgreementReport.objects.all():
-        report_agreement(report.pk)
-    for consensus in Consensus.objects.all():
-        settle_clip(consensus.pk)
-    return tasks
 
 
 def url(page, *arguments):
@@ -67,7 +16,7 @@ def text_of(response):
     return response.content.decode()
 
 
-def test_a_decision_closes_its_question(client, reviewer, clip, tasks):
+def test_a_decision_closes_its_question(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     before = Consensus.objects.get().open_count
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
@@ -94,7 +43,7 @@ def test_a_decision_closes_its_question(client, reviewer, clip, tasks):
         pytest.param({"person_id": "77"}, id="nobody there"),
     ],
 )
-def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, tasks, change):
+def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, disputed, change):
     client.force_login(reviewer)
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
     page = client.post(url("decide"), data | change, follow=True)
@@ -102,7 +51,7 @@ def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, tas
     assert not Adjudication.objects.exists()
 
 
-def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, tasks):
+def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     before = Consensus.objects.get().open_count
     data = {"clip": clip.name, "second": [2, 3], "person_id": 1, "group": "posture"}
@@ -115,7 +64,7 @@ def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, task
     assert (refused.status_code, "no answer" in refused.json()["error"]) == (400, True)
 
 
-def test_the_next_questions_come_as_fragments(client, reviewer, clip, tasks):
+def test_the_next_questions_come_as_fragments(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     page = text_of(client.get(url("questions")))
     assert f'data-key="{clip.name}.1.posture.' in page
@@ -130,20 +79,20 @@ def test_the_next_questions_come_as_fragments(client, reviewer, clip, tasks):
     assert "That was the last one" in text_of(client.get(url("questions"), {"after": last}))
 
 
-def test_names_of_annotators_are_not_shown_at_first(client, reviewer, clip, tasks):
+def test_names_of_annotators_are_not_shown_at_first(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     page = text_of(client.get(url("questions")))
     assert page.count("kim") == page.count('<span class="by" hidden>kim</span>') > 0
 
 
-def test_a_box_is_decided_on(client, reviewer, clip, tasks):
+def test_a_box_is_decided_on(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "~box"}
     client.post(url("decide"), data | {"chosen": "[90, 100, 160.5, 250]"})
     assert Adjudication.objects.get().box == (90, 100, 160.5, 250)
 
 
-def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, tasks):
+def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     page = text_of(client.get(url("clip", clip.name)))
     assert '<span class="mut">kim</span> walk' in page
@@ -161,7 +110,7 @@ def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, ta
     assert 'data-key="aisle-c0000.1.posture.2"' in text_of(asked)
 
 
-def test_decisions_are_listed_and_taken_back(client, reviewer, clip, tasks):
+def test_decisions_are_listed_and_taken_back(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture"}
     client.post(url("decide"), data | {"answer": "sit", "reason": "He has a chair."})

@@ -15,33 +15,13 @@ from qc.services.agree import plan_reports, report_agreement
 from qc.services.settle import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
-    make_clips,
-    make_dataset,
     make_pull,
     make_run,
     make_task,
     make_user,
-    make_video,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def dataset():
-    return make_dataset("shop", admin=make_user("boss"))
-
-
-@pytest.fixture
-def clip(dataset):
-    return make_clips(make_video(dataset, "aisle"))[0]
-
-
-@pytest.fixture
-def tasks(dataset, clip):
-    """Two tasks of one clip."""
-    run = make_run(clip)
-    return [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
 
 
 def settle():

@@ -1,7 +1,6 @@
 import pytest
 from django.urls import reverse
 
-from datasets.models import Member
 from qc.models import AgreementReport, Comment, Consensus, Review, ThirdOpinion
 from qc.services.agree import plan_reports, report_agreement
 from qc.services.settle import plan_consensuses, settle_clip
@@ -17,23 +16,6 @@ from tests.make import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin():
-    return make_user("boss")
-
-
-@pytest.fixture
-def dataset(admin):
-    return make_dataset("shop", admin=admin)
-
-
-@pytest.fixture
-def reviewer(dataset):
-    user = make_user("reviewer")
-    Member.objects.create(dataset=dataset, user=user, role=Member.Role.REVIEWER)
-    return user
 
 
 @pytest.fixture

@@ -40,23 +40,6 @@ from tracking.models import TrackingRun
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def dataset():
-    return make_dataset("shop", admin=make_user("boss"))
-
-
-@pytest.fixture
-def clip(dataset):
-    return make_clips(make_video(dataset, "aisle"))[0]
-
-
-@pytest.fixture
-def tasks(dataset, clip):
-    """Two tasks of one clip."""
-    run = make_run(clip)
-    return [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
-
-
 def state_of(clip):
     return clips_with_state(clip.video.dataset).get(pk=clip.pk).state
 

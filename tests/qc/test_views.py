@@ -8,12 +8,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from datasets.models import Member
 from qc.core.packing import dump_index, part_sizes, sum_of
 from qc.core.release_options import ReleaseOptions
-from qc.models import AgreementReport, Consensus, Release, Review
-from qc.services.agree import plan_reports, report_agreement
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.models import Release, Review
 from tests.make import (
     make_annotator,
     make_clips,
@@ -33,44 +30,6 @@ PAGES = (
 HTMX = {"HX-Request": "true"}
 
 
-@pytest.fixture
-def admin():
-    return make_user("boss")
-
-
-@pytest.fixture
-def dataset(admin):
-    return make_dataset("shop", admin=admin)
-
-
-@pytest.fixture
-def reviewer(dataset):
-    user = make_user("reviewer")
-    Member.objects.create(dataset=dataset, user=user, role=Member.Role.REVIEWER)
-    return user
-
-
-@pytest.fixture
-def clip(dataset):
-    return make_clips(make_video(dataset, "aisle"))[0]
-
-
-@pytest.fixture
-def tasks(dataset, clip):
-    """Two tasks with answers that disagree everywhere."""
-    run = make_run(clip)
-    tasks = [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
-    for task, posture in zip(tasks, ("walk", "sit"), strict=True):
-        make_pull(task, {"posture": posture, "doing": []})
-    plan_reports()
-    plan_consensuses()
-    for report in AgreementReport.objects.all():
-        report_agreement(report.pk)
-    for consensus in Consensus.objects.all():
-        settle_clip(consensus.pk)
-    return tasks
-
-
 def url(page, *arguments):
     return reverse(f"qc:{page}", args=["shop", *arguments])
 
@@ -88,7 +47,7 @@ def test_every_page_shows_an_empty_dataset_and_what_to_do_next(client, admin, da
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_shows_a_dataset_at_work(client, admin, dataset, tasks, page):
+def test_every_page_shows_a_dataset_at_work(client, admin, dataset, disputed, page):
     Release.objects.create(dataset=dataset, number=1, stage="running", progress=0.5)
     client.force_login(admin)
     assert client.get(url(page)).status_code == 200
@@ -135,7 +94,7 @@ def test_a_failure_is_shown_with_its_sentence_and_a_button(client, admin, review
     assert f"retry-video-{video.pk}" not in page
 
 
-def test_clips_are_filtered_by_state_and_by_name(client, admin, clip, tasks):
+def test_clips_are_filtered_by_state_and_by_name(client, admin, clip, disputed):
     client.force_login(admin)
     page = text_of(client.get(url("clips"), {"state": "detecting"}))
     assert "aisle-c0001" in page
@@ -155,7 +114,7 @@ def test_clips_come_page_by_page(client, admin, dataset):
     assert "26–30 of 30" in text_of(client.get(url("clips"), {"page": 99}))  # noqa: RUF001
 
 
-def test_the_page_of_a_clip_has_its_player_and_its_consensus(client, admin, clip, tasks):
+def test_the_page_of_a_clip_has_its_player_and_its_consensus(client, admin, clip, disputed):
     clip.file = "shop/clips/a.mp4"
     clip.save()
     client.force_login(admin)
@@ -165,7 +124,7 @@ def test_the_page_of_a_clip_has_its_player_and_its_consensus(client, admin, clip
     assert "open question" in page
 
 
-def test_the_player_gets_its_boxes_and_a_stranger_none(client, admin, clip, tasks):
+def test_the_player_gets_its_boxes_and_a_stranger_none(client, admin, clip, disputed):
     client.force_login(admin)
     scene = json.loads(client.get(url("scene", clip.name)).content)
     assert scene["frame_count"] == 450
@@ -182,23 +141,23 @@ def test_a_clip_of_another_dataset_is_not_found_under_this_one(client, admin, da
     assert client.get(url("clip", other.name)).status_code == 404
 
 
-def test_tasks_are_filtered_by_annotator(client, admin, tasks):
+def test_tasks_are_filtered_by_annotator(client, admin, disputed):
     client.force_login(admin)
     page = text_of(client.get(url("tasks"), {"annotator": "kim"}))
     assert "1–1 of 1 tasks" in page  # noqa: RUF001
 
 
-def test_a_reviewer_approves_what_was_ticked(client, reviewer, tasks):
+def test_a_reviewer_approves_what_was_ticked(client, reviewer, disputed):
     client.force_login(reviewer)
-    data = {"tasks": [tasks[0].pk], "verdict": "approved"}
+    data = {"tasks": [disputed[0].pk], "verdict": "approved"}
     assert client.post(url("verdict"), data)["Location"] == url("review")
     (review,) = Review.objects.all()
-    assert (review.task, review.reviewer, review.verdict) == (tasks[0], reviewer, "approved")
+    assert (review.task, review.reviewer, review.verdict) == (disputed[0], reviewer, "approved")
 
 
-def test_a_rejection_says_why(client, reviewer, tasks):
+def test_a_rejection_says_why(client, reviewer, disputed):
     client.force_login(reviewer)
-    data = {"tasks": [task.pk for task in tasks], "verdict": "rejected"}
+    data = {"tasks": [task.pk for task in disputed], "verdict": "rejected"}
     assert "Say what is wrong" in text_of(client.post(url("verdict"), data, follow=True))
     assert not Review.objects.exists()
     client.post(url("verdict"), data | {"reason": "Look at second 8."})
@@ -216,13 +175,13 @@ def test_what_a_rule_blocks_is_approved_only_in_spite_of_it(client, reviewer, da
     assert Review.objects.count() == 1
 
 
-def test_nothing_ticked_is_told(client, reviewer, tasks):
+def test_nothing_ticked_is_told(client, reviewer, disputed):
     client.force_login(reviewer)
     page = client.post(url("verdict"), {"verdict": "approved"}, follow=True)
     assert "Tick at least one task." in text_of(page)
 
 
-def test_another_datasets_task_cannot_be_judged(client, reviewer, tasks):
+def test_another_datasets_task_cannot_be_judged(client, reviewer, disputed):
     other = make_dataset("other")
     strange = make_task(make_run(make_clips(make_video(other))[0]), make_annotator(other))
     make_pull(strange)
@@ -231,7 +190,7 @@ def test_another_datasets_task_cannot_be_judged(client, reviewer, tasks):
     assert not Review.objects.exists()
 
 
-def test_a_stranger_judges_and_decides_nothing(client, clip, tasks):
+def test_a_stranger_judges_and_decides_nothing(client, clip, disputed):
     client.force_login(make_user())
     for page in ("verdict", "decide", "undo", "release-order"):
         assert client.post(url(page)).status_code == 404
