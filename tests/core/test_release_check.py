@@ -3,119 +3,25 @@
 import json
 import pickle
 import shutil
-from collections import defaultdict
 
-import av
-import cv2
 import numpy as np
 import pytest
-import yaml
 
-from datasets.core import ava
-from datasets.core.clipping import export_window
-from qc.core.configs import ConfigValues, mmaction2_data, mmaction2_slowfast, write_configs
-from qc.core.packing import release_paths, write_manifest
-from qc.core.proposal_quality import ScoreCurve
+from qc.core.packing import write_manifest
 from qc.core.release_check import check_release
 from qc.core.release_files import (
-    AnnotationWriter,
     add_official_names,
 )
-from qc.core.released import ANNOTATED, EXCLUDED, PersonAt, ProposedBox, ReleaseClip
-
-SIZE = (64, 36)
-FRAMES = 150
-ACTIONS = [
-    ava.Action(1, "stand", "PERSON_MOVEMENT"),
-    ava.Action(2, "walk", "PERSON_MOVEMENT"),
-    ava.Action(3, "wave", "OBJECT_MANIPULATION"),
-]
-LEFT, RIGHT = "0.1000,0.2000,0.3000,0.9000", "0.6000,0.2000,0.8000,0.9000"
-
-
-def make_film(path, pictures, *, gop=30):
-    """A small film of RGB pictures in the form of a standard video."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream(
-            "libx264", rate=30, options={"preset": "ultrafast", "crf": "20"}
-        )
-        stream.width, stream.height = pictures[0].shape[1], pictures[0].shape[0]
-        stream.pix_fmt, stream.gop_size = "yuv420p", gop
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options |= {"sc_threshold": "0", "flags": "+cgop"}
-        for picture in pictures:
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        film.mux(stream.encode(None))
-    return path
-
-
-def a_clip(name, split, *, source, persons, proposals, excluded=()):
-    window = export_window(0, FRAMES, video_frame_count=FRAMES)
-    keyframes = {at: EXCLUDED if at in excluded else ANNOTATED for at in (902, 903)}
-    return ReleaseClip(
-        name, split, source, *SIZE, window, keyframes, persons, proposals
-    )  # fmt: skip
-
-
-CLIPS = [
-    a_clip(
-        "shop-c0000", "train", source="shop",
-        persons=[PersonAt(902, 1, LEFT, (1, 3)), PersonAt(902, 2, RIGHT, ()),
-                 PersonAt(903, 1, LEFT, (2,))],
-        proposals={902: [ProposedBox(LEFT, 0.9), ProposedBox(RIGHT, 0.4)],
-                   903: [ProposedBox(LEFT, 0.7)]},
-    ),
-    a_clip(
-        "shop-c0001", "train", source="shop", persons=[],
-        proposals={902: [ProposedBox(RIGHT, 0.3)]},
-    ),
-    a_clip(
-        "street-c0000", "val", source="street", excluded=[903],
-        persons=[PersonAt(902, 10_000, RIGHT, (2,))],
-        proposals={902: [ProposedBox(RIGHT, 0.8)]},
-    ),
-    a_clip("yard-c0000", "val", source="yard", persons=[], proposals={}),
-]  # fmt: skip
-
-
-def write_release(folder, clips=CLIPS):
-    with AnnotationWriter(folder, splits=["train", "val"]) as writer:
-        for clip in clips:
-            writer.add(clip)
-        threshold = writer.finish(ACTIONS)
-    pictures = [np.full((SIZE[1], SIZE[0], 3), n % 200, dtype=np.uint8) for n in range(FRAMES)]
-    film = make_film(folder / "film.mp4", pictures)
-    for clip in clips:
-        rawframes = folder / "rawframes" / clip.name
-        rawframes.mkdir(parents=True)
-        for frame, picture in enumerate(pictures):
-            cv2.imwrite(str(rawframes / ava.frame_file(frame)), picture)
-        (folder / "clips").mkdir(exist_ok=True)
-        shutil.copyfile(film, folder / "clips" / f"{clip.name}.mp4")
-    film.unlink()
-    write_configs(folder / "configs", ConfigValues("test release 1", 3, threshold))
-    (folder / "README.md").write_text("a card\n")
-    write_manifest(
-        folder,
-        {
-            "videos": [
-                {"video_id": c.name, "split": c.split, "source_video": c.source_video,
-                 "n_frames": FRAMES, "width": c.width, "height": c.height}
-                for c in clips
-            ],
-            "keyframes": [
-                {"video_id": c.name, "timestamp": at, "status": status}
-                for c in clips for at, status in c.keyframes.items()
-            ],
-        },
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return write_release(tmp_path_factory.mktemp("release") / "1")
+from qc.core.released import PersonAt, ProposedBox
+from tests.core.tiny_release import (
+    CLIPS,
+    LEFT,
+    RIGHT,
+    SIZE,
+    a_clip,
+    make_film,
+    write_release,
+)
 
 
 @pytest.fixture
@@ -397,118 +303,3 @@ def test_an_empty_folder_fails_with_sentences(tmp_path):
     checks = check_release(tmp_path)
     assert not any(check["passed"] for check in checks)
     assert all("cannot be read" in check["sentence"] for check in checks)
-
-
-def slowfast_boxes(folder, files, threshold):
-    """SlowFast's parse_bboxes_file, as far as it decides which videos there are."""
-    boxes = defaultdict(lambda: defaultdict(dict))
-    for name, is_truth in files:
-        for line in (folder / "annotations" / name).read_text().splitlines():
-            row = line.strip().split(",")
-            if not is_truth and float(row[7]) < threshold:
-                continue
-            label = -1 if row[6] == "" else int(row[6])
-            assert label == -1 or 1 <= label <= 80
-            boxes[row[0]][int(row[1])].setdefault(",".join(row[2:6]), []).append(label)
-    return boxes
-
-
-@pytest.mark.parametrize("with_proposals", [True, False])
-def test_slowfast_finds_the_videos_of_its_boxes_in_its_frame_lists(whole, with_proposals):
-    settings = yaml.safe_load((whole / "configs/slowfast_ava.yaml").read_text())["AVA"]
-    threshold = settings["DETECTION_SCORE_THRESH"]
-    train = [(name, True) for name in settings["TRAIN_GT_BOX_LISTS"]]
-    if with_proposals:
-        train.append(("ava_train_predicted_boxes.csv", False))
-    test = [(name, False) for name in settings["TEST_PREDICT_BOX_LISTS"]]
-    for lists, files in ((settings["TRAIN_LISTS"], train), (settings["TEST_LISTS"], test)):
-        lines = (whole / "frame_lists" / lists[0]).read_text().splitlines()[1:]
-        listed = defaultdict(list)
-        for line in lines:
-            row = line.split()
-            assert len(row) == 5
-            listed[row[0]].append(whole / settings["FRAME_DIR"] / row[3])
-        boxes = slowfast_boxes(whole, files, threshold)
-        assert boxes.keys() == listed.keys()
-        for video, seconds in boxes.items():
-            for second in seconds:
-                centre = listed[video][(second - 900) * 30]
-                assert centre.name == f"img_{30 * (second - 900) + 1:05d}.jpg"
-                assert centre.is_file()
-    assert settings["FULL_TEST_ON_VAL"] is True
-
-
-def test_mmaction2_finds_proposals_by_the_keys_of_its_rows(whole):
-    with (whole / "annotations/dense_proposals_train.pkl").open("rb") as file:
-        proposals = pickle.load(file)
-    for line in (whole / "annotations/ava_train.csv").read_text().splitlines():
-        row = line.split(",")
-        boxes = proposals[f"{row[0]},{int(row[1]):04d}"]
-        assert boxes.shape[1] == 5
-        assert boxes.max() <= 1
-        assert list(map(float, row[2:6])) in boxes[:, :4].tolist()
-
-
-@pytest.mark.parametrize("text", [mmaction2_data, mmaction2_slowfast])
-def test_the_configuration_of_mmaction2_knows_the_classes_in_four_places(text, whole):
-    source = text(ConfigValues("t", max_action_id=3, threshold=0.4))
-    settings = {}
-    exec(source.replace("{{ fileDirname }}", str(whole / "configs")), settings)  # noqa: S102
-    places = [
-        settings["train_dataloader"]["dataset"],
-        settings["val_dataloader"]["dataset"],
-        settings["val_evaluator"],
-        settings["model"]["roi_head"]["bbox_head"],
-    ]
-    assert [place["num_classes"] for place in places] == [4] * 4
-    assert places[0]["person_det_score_thr"] == places[1]["person_det_score_thr"] == 0.4
-    assert settings["model"]["roi_head"]["bbox_head"]["topk"] == (1,)
-    for place in places[:3]:
-        for key, path in place.items():
-            if key.endswith("_file"):
-                assert (whole / path).exists()
-
-
-@pytest.mark.parametrize(("top", "topk"), [(1, (1,)), (4, (1,)), (5, (3, 5)), (80, (3, 5))])
-def test_topk_is_below_the_number_of_classes(top, topk):
-    assert ConfigValues("t", max_action_id=top, threshold=0.5).topk == topk
-
-
-def test_the_official_names_are_rows_of_ava(whole):
-    rows = (whole / "annotations/ava_train.csv").read_text()
-    assert rows == (
-        f"shop-c0000,0902,{LEFT},1,1\nshop-c0000,0902,{LEFT},3,1\nshop-c0000,0903,{LEFT},2,1\n"
-    )
-    unlabelled = (whole / "annotations/unlabelled_boxes.csv").read_text()
-    assert unlabelled == f"shop-c0000,0902,{RIGHT},,2\n"
-    assert (whole / "annotations/ava_included_timestamps.txt").read_text() == "0902\n0903\n"
-    first, *rest = (whole / "AVA_dataset.csv").read_text().splitlines()
-    assert first == "video_id,timestamp,x1,y1,x2,y2,action_id,person_id,split"
-    assert [row.rpartition(",")[2] for row in rest] == ["train", "train", "train", "val"]
-
-
-def test_a_clip_without_labels_trains_nothing(whole):
-    assert "shop-c0001" not in (whole / "annotations/ava_train_predicted_boxes.csv").read_text()
-    assert "shop-c0001,0902\n" in (whole / "annotations/ava_train_activitynet.csv").read_text()
-
-
-def test_the_threshold_has_the_best_f1():
-    curve = ScoreCurve()
-    truth = [PersonAt(902, 1, LEFT, ()), PersonAt(902, 2, RIGHT, ())]
-    wrong = "0.4000,0.0000,0.5000,0.1000"
-    curve.add(
-        [ProposedBox(LEFT, 0.9), ProposedBox(LEFT, 0.8), ProposedBox(RIGHT, 0.6),
-         ProposedBox(wrong, 0.5), ProposedBox(wrong, 0.4)],
-        truth, is_train=True,
-    )  # fmt: skip
-    curve.add([ProposedBox(wrong, 0.99)], [], is_train=False)
-    # F1 from 0.9 on: 2/3, 2/4, 4/5, 4/6, 4/7
-    assert curve.best_threshold() == 0.6
-    assert ScoreCurve().best_threshold() == 0.0
-
-
-def test_the_same_release_gives_the_same_bytes(whole, tmp_path):
-    again = write_release(tmp_path / "again")
-    assert release_paths(again) == release_paths(whole)
-    for path in release_paths(whole):
-        assert (again / path).read_bytes() == (whole / path).read_bytes(), path

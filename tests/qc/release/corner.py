@@ -1,0 +1,94 @@
+"""The dataset of the tests of releases, its beliefs, and what comes out of it."""
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from django.core.files.storage import default_storage
+
+from datasets.stages import Stage
+from qc.core.packing import PARTS
+from qc.models import (
+    Consensus,
+    ConsensusBox,
+    Review,
+)
+from qc.services.release import make_release, order_release
+from qc.services.release_store import opener, zip_of
+from tests import make
+from tests.core.tiny_release import make_film
+from tests.stamp import draw_stamp
+
+SIZE = (192, 96)
+
+
+def stamped_film(path, frame_count):
+    pictures = []
+    for number in range(frame_count):
+        picture = np.full((SIZE[1], SIZE[0], 3), 90, dtype=np.uint8)
+        draw_stamp(picture, number)
+        pictures.append(picture)
+    return make_film(path, pictures)
+
+
+def believe(clip, *, annotators=("ann", "ben"), actions=("walk", "wave"), verdict="approved"):
+    """Tasks, answers, verdicts, and a consensus in which everybody is seen to walk and wave."""
+    run = make.make_run(clip, persons=1)
+    run.proposals.update(x1=20, y1=20, x2=60, y2=80)
+    reviewer = make.make_user()
+    pulls = []
+    for name in annotators:
+        annotator = clip.video.dataset.annotators.filter(name=name).first()
+        task = make.make_task(run, annotator or make.make_annotator(clip.video.dataset, name))
+        pulls.append(make.make_pull(task))
+        if verdict:
+            Review.objects.create(task=task, pull=pulls[-1], verdict=verdict, reviewer=reviewer)
+    consensus = Consensus.objects.create(
+        clip=clip, versions=",".join(str(pull.pk) for pull in pulls), open_count=0,
+        stage=Stage.DONE,
+    )  # fmt: skip
+    for second in clip.keyframes():
+        add_person(consensus, second, 1, actions=actions)
+    return consensus
+
+
+def add_person(
+    consensus, second, person_id, *, actions=("walk",), status="agreed", left=20, rules=None
+):
+    box = ConsensusBox.objects.create(
+        consensus=consensus, second=second, person_id=person_id, status=status,
+        x1=left, y1=20, x2=left + 40, y2=80, drawn_by=["ann"],
+    )  # fmt: skip
+    for group, of_group in (
+        ("posture", {"walk", "sit", "stand"}),
+        ("doing", {"wave", "carry"}),
+    ):
+        box.labels.create(
+            group=group, actions=[a for a in actions if a in of_group], votes={"ann": "x"},
+            rule=(rules or {}).get(group, "unanimous"),
+        )  # fmt: skip
+    return box
+
+
+def consensus_of(name):
+    return Consensus.objects.get(clip__name=name)
+
+
+def made(dataset):
+    release = make_release(order_release(dataset).pk)
+    assert release.error == ""
+    return release
+
+
+def files_of(release):
+    """What the zip of a release holds, as a download gives it."""
+    layout, folder = zip_of(release, PARTS)
+    content = b"".join(layout.read(0, layout.size, opened=opener(folder)))
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def folder_of(release):
+    return Path(default_storage.path(release.folder))

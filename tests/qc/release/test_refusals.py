@@ -1,0 +1,106 @@
+"""What may not be released, and the sentence that says why."""
+
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+
+from datasets.stages import Stage
+from qc.models import (
+    Consensus,
+    ConsensusBox,
+    Release,
+    Review,
+)
+from qc.services import release as service
+from qc.services import release_texts
+from qc.services.release import make_release, order_release
+from tests import make
+from tests.qc.release.corner import add_person, consensus_of, files_of, made
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_clip_that_is_not_approved_stays_out(dataset):
+    task = consensus_of("shop-c0001").clip.tasks.first()
+    Review.objects.create(
+        task=task, pull=task.pulls.get(), verdict="rejected", reviewer=make.make_user()
+    )
+    release = made(dataset)
+    assert release.counts["left_out"] == {"shop-c0001": "1 of 2 answers are approved"}
+    assert not [name for name in files_of(release) if "shop-c0001" in name]
+
+
+def test_an_approval_of_an_older_version_does_not_count(dataset):
+    make.make_pull(consensus_of("shop-c0001").clip.tasks.first())
+    release = made(dataset)
+    assert release.counts["left_out"] == {"shop-c0001": "1 of 2 answers are approved"}
+
+
+def test_approved_answers_without_their_consensus_stay_out(dataset):
+    Consensus.objects.filter(clip__name="shop-c0001").update(versions="1,2,3")
+    assert made(dataset).counts["left_out"] == {
+        "shop-c0001": "its consensus is not computed yet"
+    }
+
+
+def test_nothing_approved_is_a_sentence(dataset):
+    Review.objects.update(verdict="rejected")
+    release = make_release(order_release(dataset).pk)
+    assert release.stage == Stage.FAILED
+    assert (
+        "corner has no approved clip (shop-c0000: 0 of 2 answers are approved" in release.error
+    )
+    Review.objects.update(verdict="approved")
+    Release.objects.retry()
+    assert make_release(release.pk).stage == Stage.DONE
+
+
+def test_nothing_settled_is_a_sentence(dataset):
+    ConsensusBox.objects.update(status="disputed")
+    release = make_release(order_release(dataset).pk)
+    assert "corner has no keyframe without an open question" in release.error
+
+
+def test_a_lost_standard_video_is_a_sentence(dataset):
+    default_storage.delete("corner/videos/yard.mp4")
+    release = make_release(order_release(dataset).pk)
+    assert release.error.startswith("the standard video of yard is not in the storage")
+
+
+def test_a_broken_standard_video_is_a_sentence(dataset):
+    Path(default_storage.path("corner/videos/yard.mp4")).write_bytes(b"not a film")
+    release = make_release(order_release(dataset).pk)
+    assert release.stage == Stage.FAILED
+    assert "yard.mp4 cannot be read" in release.error
+
+
+def test_an_action_outside_the_vocabulary_is_a_sentence(dataset):
+    box = ConsensusBox.objects.filter(consensus__clip__name="yard-c0000").first()
+    box.labels.filter(group="posture").update(actions=["fly"])
+    release = make_release(order_release(dataset).pk)
+    assert "yard-c0000 is believed to show posture: fly" in release.error
+
+
+def test_a_release_that_fails_its_check_cannot_be_downloaded(dataset, monkeypatch):
+    monkeypatch.setattr(release_texts, "write_configs", lambda folder, values: None)
+    release = make_release(order_release(dataset).pk)
+    assert release.stage == Stage.FAILED
+    assert "configs/slowfast_ava.yaml cannot be read" in release.error
+    assert (release.archive.name, release.folder) == ("", "")
+    assert [c["name"] for c in release.checks if not c["passed"]] == [
+        "frame lists", "configurations",
+    ]  # fmt: skip
+    assert list(default_storage.listdir("corner/releases")) == [[], []]
+
+
+def test_answers_that_change_meanwhile_stop_the_release(dataset, monkeypatch):
+    real = service.split_videos
+
+    def changes(labels, **options):
+        add_person(consensus_of("yard-c0000"), 2, 2, left=120)
+        return real(labels, **options)
+
+    monkeypatch.setattr(service, "split_videos", changes)
+    release = make_release(order_release(dataset).pk)
+    assert release.error == "yard-c0000 was changed meanwhile: make it again."
