@@ -1,5 +1,7 @@
 """A dataset that is connected to the double, and the steps of the road as one call each."""
 
+import json
+
 from annotation.core.webhook import signature
 from annotation.models import (
     AnnotationTask,
@@ -23,6 +25,7 @@ from tests.cvat_double import CvatDouble
 from tests.make import make_annotator, make_dataset, make_task
 from tests.material import make_ready_video
 
+TASK = "aisle-c0000--ann"  # the only one of a small world
 FINISHED = {"posture": "walk", "doing: wave": "true"}
 
 
@@ -121,3 +124,14 @@ def move_all() -> list[JobMove]:
         for pk in JobMove.objects.claimable().order_by("pk").values_list("pk", flat=True)
         if (moved := move_job(pk))
     ]
+
+
+def state_event(
+    cvat: CvatDouble, name: str = TASK, *, before: str = "in progress", **job: object
+) -> bytes:
+    """What CVAT delivers when the state of a task's job has changed."""
+    content = {
+        "event": "update:job", "job": cvat.job_of(name) | job, "webhook_id": 1,
+        "before_update": {"state": before, "updated_date": "2026-11-22T09:39:17Z"},
+    }  # fmt: skip
+    return json.dumps(content).encode()

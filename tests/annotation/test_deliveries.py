@@ -25,18 +25,19 @@ from annotation.services.deliveries import (
 from datasets.stages import Stage
 from tests.cvat_world import (
     FINISHED,
+    TASK,
     job_named,
     look_into_all,
     project_of,
     read_all,
     reconciled,
     sent_world,
+    state_event,
     told,
 )
 from tests.material import content_of
 
 pytestmark = pytest.mark.django_db
-TASK = "aisle-c0000--ann"
 
 
 @pytest.fixture
@@ -47,14 +48,6 @@ def dataset(cvat):
 @pytest.fixture
 def server(dataset):
     return CvatServer.objects.get()
-
-
-def state_event(cvat, name=TASK, *, before="in progress", **job):
-    content = {
-        "event": "update:job", "job": cvat.job_of(name) | job, "webhook_id": 1,
-        "before_update": {"state": before, "updated_date": "2026-11-22T09:39:17Z"},
-    }  # fmt: skip
-    return json.dumps(content).encode()
 
 
 def address(server):

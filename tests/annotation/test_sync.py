@@ -9,7 +9,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from annotation.core.webhook import signature
 from annotation.cvat.client import CvatClient, moment
 from annotation.models import (
     CvatJob,
@@ -23,17 +22,18 @@ from annotation.services.table import table
 from datasets.stages import Stage
 from tests.cvat_world import (
     FINISHED,
+    TASK,
     job_named,
     look_into_all,
     read_all,
     reconciled,
     sent_world,
+    state_event,
     told,
 )
 from tests.material import content_of
 
 pytestmark = pytest.mark.django_db
-TASK = "aisle-c0000--ann"
 
 
 @pytest.fixture
@@ -44,25 +44,6 @@ def dataset(cvat):
 @pytest.fixture
 def server(dataset):
     return CvatServer.objects.get()
-
-
-def state_event(cvat, name=TASK, *, before="in progress", **job):
-    content = {
-        "event": "update:job", "job": cvat.job_of(name) | job, "webhook_id": 1,
-        "before_update": {"state": before, "updated_date": "2026-11-22T09:39:17Z"},
-    }  # fmt: skip
-    return json.dumps(content).encode()
-
-
-def address(server):
-    return f"/api/cvat/webhooks/{server.uuid}/"
-
-
-def post(client, server, body, **headers):
-    signed = headers or {"X-Signature-256": signature(body, server.secret)}
-    return client.post(
-        address(server), data=body, content_type="application/json", headers=signed
-    )
 
 
 def test_what_no_webhook_told_is_found(cvat, dataset):
