@@ -15,7 +15,7 @@ from datasets.models import Clip
 from datasets.services.create import create_dataset
 from datasets.stages import Stage
 from qc.models import Adjudication, ConsensusBox, Release
-from qc.services.review import approved_clips
+from qc.selectors.release_clips import select_clips
 from tracking.models import TrackingRun
 from workers.demo.casting import small_world
 from workers.demo.measure import released_persons
@@ -92,7 +92,7 @@ def test_the_road_leads_to_a_release_that_is_right(journey, world_zip):
 
 def every_keyframe_shows_the_right_picture(release):
     specs = {spec.file_name: spec for spec in small_world()}
-    clips = {clip.name: clip for clip in approved_clips(release.dataset)}
+    clips = {one.clip.name: one.clip for one in select_clips(release.dataset).approved}
     rows = released_rows(release)
     assert len(rows) >= 30
     for clip_name, stamp in rows:
@@ -125,7 +125,7 @@ def the_labels_are_those_of_the_consensus(release):
     names = {number: name for name, number in ids.items()}
     rows = released_rows(release)
     compared = 0
-    for clip in approved_clips(release.dataset).select_related("video"):
+    for clip in (one.clip for one in select_clips(release.dataset).approved):
         consensus = clip.consensuses.latest("pk")
         excluded = {
             box.second

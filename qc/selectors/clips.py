@@ -137,10 +137,6 @@ class ClipPage:
     problem: str = ""
 
     @property
-    def last_frame(self) -> int:
-        return self.clip.frame_count - 1
-
-    @property
     def ticks(self) -> list[Tick]:
         """A mark at every whole second, set off where it is a keyframe."""
         return [

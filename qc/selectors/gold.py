@@ -90,10 +90,6 @@ class GoldRow:
         return _height(BAR)
 
     @property
-    def bar_label_y(self) -> float:
-        return self.bar_y - 4
-
-    @property
     def standing(self) -> str:
         """The worse of right answers and persons found."""
         both = (self.marks.answers.standing, self.marks.found.standing)

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, QuerySet
 
 from annotation.models import AnnotationTask, Pull
-from datasets.models import Clip, Dataset
+from datasets.models import Dataset
 from qc.models import AgreementReport, Comment, Review
-from qc.selectors.states import judged
 from qc.services.inspect import findings_of
 
 
@@ -58,25 +56,6 @@ def comment(task: AnnotationTask, *, author: User, text: str) -> Comment:
     if not text.strip():
         raise ReviewError("Write the comment first.")
     return Comment.objects.create(task=task, author=author, text=text.strip())
-
-
-def approved_tasks(dataset: Dataset) -> QuerySet[AnnotationTask]:
-    """The tasks of which the newest version is approved; one edited since is not."""
-    tasks = judged(AnnotationTask.objects.of(dataset))
-    return tasks.filter(verdict=Review.Verdict.APPROVED)  # type: ignore[misc]  # annotated
-
-
-def approved_clips(dataset: Dataset) -> QuerySet[Clip]:
-    """The clips that may be released: they have tasks, and all are approved."""
-    tasks = AnnotationTask.objects.filter(clip=OuterRef("pk")).counting()
-    approved = Review.Verdict.APPROVED
-    waiting = judged(tasks).exclude(verdict=approved)  # type: ignore[misc]  # annotated
-    return Clip.objects.of(dataset).filter(Exists(tasks), ~Exists(waiting))
-
-
-def blocking_findings(tasks: Iterable[AnnotationTask]) -> dict[int, list[str]]:
-    """Of each task that a rule blocks, the sentences, by the task's key."""
-    return _blocking(_with_answers(tasks))
 
 
 def _with_answers(tasks: Iterable[AnnotationTask]) -> list[Any]:

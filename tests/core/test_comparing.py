@@ -1,7 +1,6 @@
 import numpy as np
-import pytest
 
-from tracking.core.comparing import Difference, difference, same_persons
+from tracking.core.comparing import same_persons
 from tracking.core.trackfile import Track
 
 
@@ -33,16 +32,3 @@ def test_who_is_seen_by_one_alone_or_has_no_name_has_no_match():
     assert same_persons([ours], [([standing(1, 0)], {})]) == {}
     assert same_persons([ours], [([standing(1, 0)], {1: 6})]) == {1: 6}
     assert same_persons([], []) == {}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        pytest.param([standing(1, 0)], [standing(1, 5)], Difference(2, 0, 0), id="the same"),
-        pytest.param([standing(1, 0)], [standing(1, 90)], Difference(0, 2, 2), id="apart"),
-        pytest.param([], [standing(1, 0)], Difference(0, 0, 2), id="one saw nobody"),
-        pytest.param([], [], Difference(0, 0, 0), id="nobody"),
-    ],
-)
-def test_what_two_trackings_of_a_clip_share(first, second, expected):
-    assert difference(first, second, step=30) == expected

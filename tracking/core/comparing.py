@@ -1,7 +1,6 @@
-"""Two trackings of the same clips beside each other: who is the same person, what differs."""
+"""Two trackings of the same clips beside each other: who is the same person."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,28 +12,6 @@ SAME_IOU = 0.5
 STEP = 15  # every so many frames are looked at
 
 Names = Mapping[int, int]  # person id of each track id
-
-
-class Difference(NamedTuple):
-    """Boxes in the frames looked at, of two trackings of one clip."""
-
-    both: int
-    only_first: int
-    only_second: int
-
-
-def difference(first: Sequence[Track], second: Sequence[Track], *, step: int) -> Difference:
-    """How many boxes of every `step`-th frame the two share, and how many only one has.
-
-    >>> box = np.tile([[0.0, 0, 10, 20]], (3, 1))
-    >>> one = Track(1, np.array([0, 1, 2]), box, np.ones(3))
-    >>> difference([one], [one, one], step=1)
-    Difference(both=3, only_first=0, only_second=3)
-    """
-    ours, theirs = _by_frame(first, step), _by_frame(second, step)
-    both = sum(len(pairs) for pairs in _same(ours, theirs))
-    count, other = (sum(len(ids) for ids, _ in side.values()) for side in (ours, theirs))
-    return Difference(both, count - both, other - both)
 
 
 def same_persons(

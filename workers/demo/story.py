@@ -134,11 +134,6 @@ class Play:
             time, place = time + seconds, finish
         return tuple(played)
 
-    @property
-    def leaves(self) -> float:
-        """The second at which the last beat ends."""
-        return self._played[-1].end
-
     def at(self, time: float) -> Moment | None:
         """The person at `time`, or None before it enters and after it has gone."""
         if self.person.is_dummy:
