@@ -205,7 +205,12 @@ def check_cvat() -> Finding:
                 return Finding(
                     subject, State.NOTE, f"{server}: {found['sentence']}", found["way_out"]
                 )
-    sentence = f"{len(servers)} servers answered." if servers else "None; packages by hand."
+    untested = [str(server) for server in servers if server.stage != Stage.DONE]
+    if untested:
+        way_out = "A worker tests it: see the page CVAT servers."
+        return Finding(subject, State.NOTE, f"Not tested yet: {', '.join(untested)}.", way_out)
+    named = ", ".join(map(str, servers))
+    sentence = f"Answered when tested last: {named}." if servers else "None; packages by hand."
     return Finding(subject, State.OK, sentence)
 
 

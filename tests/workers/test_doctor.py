@@ -68,6 +68,10 @@ def test_a_cvat_server_that_did_not_answer_is_named():
     server.stage = "done"
     server.save()
     assert checks.check_cvat()[1:] == (State.NOTE, "lab: No webhooks.", "Do this.")
+    CvatServer.objects.update(findings=[])
+    assert checks.check_cvat().sentence == "Answered when tested last: lab."
+    CvatServer.objects.update(stage="waiting")
+    assert checks.check_cvat().sentence == "Not tested yet: lab."
 
 
 def test_no_account_yet_is_a_note():
