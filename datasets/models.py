@@ -9,7 +9,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from datasets.core.clipping import FRAME_RATE, keyframe_seconds
+from datasets.core.clipping import (
+    CLIP_SECONDS,
+    FRAME_RATE,
+    LONGEST_CLIP_SECONDS,
+    SHORTEST_CLIP_SECONDS,
+    keyframe_seconds,
+)
 from datasets.stages import StagedModel, StagedQuerySet
 
 ANNOTATION_RATES = [(rate, f"{rate} per second") for rate in (1, 2, 3, 5, 6, 10, 15, 30)]
@@ -38,6 +44,14 @@ class Dataset(models.Model):
         default=1280,
         validators=[MinValueValidator(64), MaxValueValidator(4096)],
         help_text="pixels; larger videos are made smaller, small ones are left alone",
+    )
+    clip_seconds = models.PositiveSmallIntegerField(
+        default=CLIP_SECONDS,
+        validators=[
+            MinValueValidator(SHORTEST_CLIP_SECONDS),
+            MaxValueValidator(LONGEST_CLIP_SECONDS),
+        ],
+        help_text="seconds of every clip but the last of a video",
     )
     annotation_fps = models.PositiveSmallIntegerField(default=5, choices=ANNOTATION_RATES)
     keep_truncated = models.BooleanField(

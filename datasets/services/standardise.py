@@ -41,25 +41,27 @@ def standardise_video(video_id: int) -> Video | None:
             frame_count=made.frame_count,
             probe=made.probe,
             unreadable=made.unreadable,
-            changes=[*made.changes, *_left_over(made)],
-            warnings=[*made.warnings, *_too_short(made)],
+            changes=[*made.changes, *_left_over(made, dataset.clip_seconds)],
+            warnings=[*made.warnings, *_too_short(made, dataset.clip_seconds)],
         )
     return video
 
 
-def _too_short(made: Standardised) -> list[str]:
-    if clip_bounds(made.frame_count, made.unreadable):
+def _too_short(made: Standardised, clip_seconds: int) -> list[str]:
+    if clip_bounds(made.frame_count, made.unreadable, clip_seconds=clip_seconds):
         return []
     least = SHORTEST_CLIP_FRAMES // FRAME_RATE
     if made.unreadable:
-        return ["What can be read lies in pieces of less than 15 s, and makes no clip."]
+        return [
+            f"What can be read lies in pieces of less than {clip_seconds} s, and makes no clip."
+        ]
     seconds = made.frame_count / FRAME_RATE
     return [f"It has {seconds:.1f} s and makes no clip: a clip needs {least} s."]
 
 
-def _left_over(made: Standardised) -> list[str]:
+def _left_over(made: Standardised, clip_seconds: int) -> list[str]:
     """Sentences about readable footage that is too short for a clip of its own."""
-    bounds = clip_bounds(made.frame_count, made.unreadable)
+    bounds = clip_bounds(made.frame_count, made.unreadable, clip_seconds=clip_seconds)
     if not bounds:
         return []
     lost = sum(stretch.stop - stretch.start for stretch in made.unreadable)
