@@ -8,7 +8,7 @@ from datasets.core.media import Limits, MediaError, Standardised
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Video
 
-__all__ = ["MediaError", "standardise_video"]
+__all__ = ["MediaError", "decoder_caps", "standardise_video"]
 
 
 def standardise_video(video_id: int) -> Video | None:
@@ -26,11 +26,7 @@ def standardise_video(video_id: int) -> Video | None:
                 limits=Limits(settings.MAX_VIDEO_PIXELS, settings.MAX_VIDEO_SECONDS),
                 keep_truncated=dataset.keep_truncated,
                 progress=video.report,
-                caps=Caps(
-                    settings.DECODE_MEMORY,
-                    settings.DECODE_CPU_SECONDS,
-                    settings.DECODE_SECONDS,
-                ),
+                caps=decoder_caps(),
                 name=video.original_name,
             )
             file = keep(folder / "standard.mp4", f"{dataset.name}/videos/{video.name}.mp4")
@@ -45,6 +41,11 @@ def standardise_video(video_id: int) -> Video | None:
             warnings=[*made.warnings, *_too_short(made, dataset.clip_seconds)],
         )
     return video
+
+
+def decoder_caps() -> Caps:
+    """What the process may use at most that decodes one video."""
+    return Caps(settings.DECODE_MEMORY, settings.DECODE_CPU_SECONDS, settings.DECODE_SECONDS)
 
 
 def _too_short(made: Standardised, clip_seconds: int) -> list[str]:
