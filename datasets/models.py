@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -80,6 +81,15 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Raises ValidationError while files of a deleted dataset of this name are there."""
+        going = Leftover.objects.filter(name__startswith=f"{self.name}/")
+        if self._state.adding and going.exists():
+            raise ValidationError(
+                f"The files of a deleted dataset {self.name} are still being removed; "
+                "take another name, or try again in a minute."
+            )
 
 
 class Member(models.Model):
@@ -188,7 +198,12 @@ class Transfer(models.Model):
 
     key = models.UUIDField(unique=True, default=uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="transfers")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        help_text="nobody: the account is gone, and the transfer is dropped in a week",
+    )
     original_name = models.CharField(max_length=255)
     size = models.BigIntegerField(help_text="bytes of the whole")
     fingerprint = models.CharField(
@@ -297,7 +312,10 @@ class Clip(StagedModel):
 
 
 class Leftover(models.Model):
-    """A stored file whose row was deleted; removed as soon as somebody comes to it."""
+    """A stored file whose row was deleted; removed as soon as somebody comes to it.
+
+    A name that ends in a slash is a folder and all that lies in it.
+    """
 
     name = models.CharField(max_length=500)
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from datasets.files import reaching
 from datasets.models import Transfer, Upload
 from datasets.services.upload import UNREAD
 
@@ -99,11 +100,14 @@ def finish(transfer: Transfer) -> Upload:
 def drop(transfer: Transfer) -> None:
     """Let the bucket forget the parts."""
     if transfer.remote_id and not transfer.upload:
-        try:
-            _client().abort_multipart_upload(**_place(transfer), UploadId=transfer.remote_id)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchUpload":
-                raise
+        with reaching():
+            try:
+                _client().abort_multipart_upload(
+                    **_place(transfer), UploadId=transfer.remote_id
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchUpload":
+                    raise
 
 
 def _parts(transfer: Transfer) -> list[dict[str, Any]]:
