@@ -212,6 +212,9 @@ class Transfer(models.Model):
     remote_id = models.CharField(
         max_length=500, blank=True, editable=False, help_text="of a multipart upload to S3"
     )
+    part_sums = models.JSONField(
+        default=dict, editable=False, help_text="{part: its SHA-256 in Base64}"
+    )
     touched_at = models.DateTimeField(auto_now=True)
     upload = models.OneToOneField(
         Upload, models.CASCADE, null=True, editable=False, help_text="when all has arrived"
