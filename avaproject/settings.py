@@ -200,6 +200,8 @@ if S3_BUCKET:
             "secret_key": env.str("AVA_S3_SECRET_KEY", default="") or None,
             "region_name": env.str("AVA_S3_REGION", default="") or None,
             "file_overwrite": True,
+            "signature_version": "s3v4",  # else addresses are signed in a way long retired
+            "max_memory_size": 16 << 20,  # of a file that is read; larger ones go to disk
             "querystring_expire": 3600 * 8,
         },
     }

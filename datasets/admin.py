@@ -9,6 +9,9 @@ from django.contrib.auth.models import Group, User
 from django.db.models import FileField
 from django.db.models.fields.files import FieldFile
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -43,7 +46,7 @@ class GroupAdmin(BaseGroupAdmin, ModelAdmin):
 class MadeByWorkers(ModelAdmin):
     """Rows that background work makes and changes: looked at, deleted, tried again.
 
-    What is deleted here leaves its files behind; the pages of a dataset remove them too.
+    Rows with files in the storage go with their video or dataset alone, whose page frees them.
     """
 
     actions = ["try_again"]
@@ -52,6 +55,10 @@ class MadeByWorkers(ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        has_files = self.get_exclude(request) or hasattr(self.model, "other_files")
+        return not has_files and super().has_delete_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         files = self.get_exclude(request, obj)
@@ -73,6 +80,25 @@ class MadeByWorkers(ModelAdmin):
         self.message_user(request, f"{count} rows will be tried again.")
 
 
+class DeletedOnItsPage(ModelAdmin):
+    """Rows on which so much hangs that a page of ours asks, and counts it, before they go."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def deletion_page(self, row: Any) -> str:
+        """Address of the page that asks."""
+        raise NotImplementedError
+
+    @admin.display(description="To delete it")
+    def to_delete(self, row: Any) -> SafeString:
+        return format_html(
+            'Go to <a class="text-primary-600 underline" href="{}">the page that tells what '
+            "hangs on it</a>; its files are removed too.",
+            self.deletion_page(row),
+        )
+
+
 class MemberInline(TabularInline):
     model = Member
     extra = 0
@@ -86,7 +112,9 @@ class ActionGroupInline(TabularInline):
 
 
 @admin.register(Dataset)
-class DatasetAdmin(ModelAdmin):
+class DatasetAdmin(DeletedOnItsPage):
+    """A dataset keeps what its videos and files were made with."""
+
     list_display = [
         "name",
         "detector",
@@ -98,7 +126,17 @@ class DatasetAdmin(ModelAdmin):
     list_filter = ["is_simulated", "detector"]
     search_fields = ["name", "description"]
     inlines = [MemberInline, ActionGroupInline]
-    readonly_fields = ["created_at"]
+    readonly_fields = ["created_at", "to_delete"]
+    once_there_are_videos = ["longest_side", "clip_seconds", "annotation_fps"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is None:
+            return ["created_at"]
+        fixed = ["name", *(self.once_there_are_videos if obj.videos.exists() else ())]
+        return [*fixed, *self.readonly_fields]
+
+    def deletion_page(self, row: Dataset) -> str:
+        return reverse("datasets:delete", args=[row.name])
 
 
 @admin.register(Member)
@@ -143,6 +181,8 @@ class UploadAdmin(MadeByWorkers):
 
 @admin.register(Transfer)
 class TransferAdmin(ModelAdmin):
+    """A transfer is discarded on the upload page of its sender, or by itself after a week."""
+
     list_display = ["original_name", "dataset", "user", "size", "touched_at"]
     list_filter = ["dataset"]
     search_fields = ["original_name"]
@@ -161,9 +201,12 @@ class TransferAdmin(ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
 
 @admin.register(Video)
-class VideoAdmin(MadeByWorkers):
+class VideoAdmin(DeletedOnItsPage, MadeByWorkers):
     list_display = [
         "name",
         "dataset",
@@ -178,13 +221,27 @@ class VideoAdmin(MadeByWorkers):
     search_fields = ["name", "original_name", "sha256"]
     list_select_related = ["dataset"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "to_delete"]
+
+    def deletion_page(self, row: Video) -> str:
+        return reverse("datasets:delete-video", args=[row.dataset.name, row.name])
+
 
 @admin.register(Clip)
-class ClipAdmin(MadeByWorkers):
+class ClipAdmin(DeletedOnItsPage, MadeByWorkers):
+    """A clip goes with its video alone: its name is never used again."""
+
     list_display = ["name", "video", "index", "frame_count", "stage", "error"]
     list_filter = ["stage", "video__dataset"]
     search_fields = ["name", "video__name"]
     list_select_related = ["video"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "to_delete"]
+
+    def deletion_page(self, row: Clip) -> str:
+        return reverse("datasets:delete-video", args=[row.video.dataset.name, row.video.name])
 
 
 @admin.register(Leftover)
@@ -193,4 +250,7 @@ class LeftoverAdmin(ModelAdmin):
     search_fields = ["name"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -65,7 +65,10 @@ def transfers(request: HttpRequest, name: str) -> HttpResponse:
         return _refusal(error)
     address = reverse("datasets:transfer", args=[name, begun.key])
     if direct.is_possible():
-        direct.begin(begun)
+        try:
+            direct.begin(begun, has_sums=about.get("checksum") == "sha256")
+        except OSError as error:
+            return _answer(503, str(error))
         parts = {"Upload-Part-Size": str(direct.part_size(begun))}
         return _answer(201, Location=reverse("datasets:parts", args=[name, begun.key]), **parts)
     return _answer(201, Location=address, **_progress(begun))
@@ -76,18 +79,22 @@ def parts(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
     """The parts of a transfer straight into a bucket: those there, where one goes, the end."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
     found = get_object_or_404(dataset.transfers, key=key, user_id=request.user.pk)
-    if request.method == "GET":
-        done = [] if found.upload else direct.parts_done(found)
-        return JsonResponse({"done": done, "is_finished": bool(found.upload)})
     try:
+        if request.method == "GET":
+            done = direct.parts_done(found)
+            return JsonResponse({"done": done, "is_finished": bool(found.upload)})
         if "part" in request.POST:
             number, sha256 = int(request.POST["part"]), request.POST.get("sha256", "")
             return JsonResponse(direct.signed_part(found, number, sha256=sha256)._asdict())
         upload = direct.finish(found)
     except direct.PartsMissingError as error:
         return _answer(409, str(error))
+    except direct.PartsLostError as error:
+        return _answer(422, str(error))
     except ValueError as error:
         return _answer(400, str(error))
+    except OSError as error:
+        return _answer(503, str(error))
     messages.success(request, f"{upload.original_name} has arrived and is unpacked next.")
     return JsonResponse({"is_finished": True})
 

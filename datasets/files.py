@@ -13,12 +13,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, BinaryIO
 
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
+from s3transfer.exceptions import RetriesExceededError
 
 CHUNK = 1 << 20
+TROUBLE = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError)
+NOT_THERE = ("404", "NoSuchKey")
+
+
+class StorageError(OSError):
+    """The bucket does not do what it is asked; the message says what to do."""
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """What a bucket raises becomes the system's errors, so that a page can show them."""
+    try:
+        yield
+    except TROUBLE as error:
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+        if code in NOT_THERE:
+            gone = f"The file is not in the bucket any more ({error})."
+            raise FileNotFoundError(gone) from error
+        raise StorageError(
+            f"The bucket {settings.S3_BUCKET} does not take or give the file ({error}); "
+            "when it is well again, try again."
+        ) from error
 
 
 @contextmanager
@@ -55,7 +81,7 @@ def keep(path: Path, name: str) -> str:
             beside.replace(target)
             path.unlink()
     else:
-        with path.open("rb") as file:
+        with reaching(), path.open("rb") as file:
             default_storage.save(name, File(file))
         path.unlink()
     return name
@@ -68,7 +94,7 @@ def lend(path: Path, name: str, *, stays: bool) -> str:
     that `stays` as long as the storage needs it; otherwise it is a copy.
     """
     if not isinstance(default_storage, FileSystemStorage):
-        with path.open("rb") as file:
+        with reaching(), path.open("rb") as file:
             default_storage.save(name, File(file))
         return name
     target = Path(default_storage.path(name))
@@ -95,11 +121,40 @@ def local_path(name: str) -> Iterator[Path]:
     except NotImplementedError:
         with work_folder() as folder:
             path = folder / Path(name).name
-            with default_storage.open(name, "rb") as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target, CHUNK)
+            with reaching(), path.open("wb") as target:
+                _download(name, target)
             yield path
     else:
         yield path
+
+
+def remove(name: str) -> None:
+    """Remove the file `name` from the storage, or all that lies in the folder `name/`."""
+    with reaching():
+        if not name.endswith("/"):
+            default_storage.delete(name)
+            return
+        try:
+            folders, files = default_storage.listdir(name)
+        except FileNotFoundError:
+            return
+        for file in filter(None, files):
+            default_storage.delete(f"{name}{file}")
+    for folder in folders:
+        remove(f"{name}{folder}/")
+    if isinstance(default_storage, FileSystemStorage):
+        default_storage.delete(name)
+
+
+def _download(name: str, target: BinaryIO) -> None:
+    """Write the storage's file `name` into `target`, chunk by chunk."""
+    storage: Any = default_storage
+    if hasattr(storage, "bucket"):  # opened, it would go to memory or disk as a whole first
+        key = storage._normalize_name(name)
+        storage.bucket.Object(key).download_fileobj(target, Config=storage.transfer_config)
+    else:
+        with storage.open(name, "rb") as source:
+            shutil.copyfileobj(source, target, CHUNK)
 
 
 def sha256_of(path: Path, *, progress: Callable[[float], None] | None = None) -> str:

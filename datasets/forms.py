@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
+from datasets.core.clipping import LONGEST_CLIP_SECONDS, SHORTEST_CLIP_SECONDS
 from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
 from datasets.models import Dataset
 
@@ -35,6 +36,7 @@ SETTINGS = (
     "weights",
     "threshold",
     "longest_side",
+    "clip_seconds",
     "annotation_fps",
     "frame_stride",
     "keep_truncated",
@@ -87,6 +89,7 @@ class DatasetForm(forms.ModelForm):
         widgets = {"description": forms.Textarea(attrs={"rows": 2})}
         labels = {
             "longest_side": "Longest side, pixels",
+            "clip_seconds": "Length of a clip, seconds",
             "annotation_fps": "Annotation frames",
             "frame_stride": "Look at every n-th frame",
             "keep_truncated": "Keep videos that were cut off",
@@ -96,6 +99,8 @@ class DatasetForm(forms.ModelForm):
             "threshold": "0 to 1. Lower finds more people and more false boxes.",
             "weights": "Name of a file in the server's weights folder. Empty: the vendor's.",
             "longest_side": "Larger videos are made smaller, small ones are left alone.",
+            "clip_seconds": f"{SHORTEST_CLIP_SECONDS} to {LONGEST_CLIP_SECONDS}. "
+            "One clip is one task for an annotator.",
             "annotation_fps": "Frames that annotators see; keyframes are always among them.",
             "frame_stride": "1 looks at every frame; the tracker fills the gaps.",
             "keep_truncated": "Their good part is used, with a warning; otherwise they fail.",

@@ -5,11 +5,18 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from datasets.core.clipping import FRAME_RATE, keyframe_seconds
+from datasets.core.clipping import (
+    CLIP_SECONDS,
+    FRAME_RATE,
+    LONGEST_CLIP_SECONDS,
+    SHORTEST_CLIP_SECONDS,
+    keyframe_seconds,
+)
 from datasets.stages import StagedModel, StagedQuerySet
 
 ANNOTATION_RATES = [(rate, f"{rate} per second") for rate in (1, 2, 3, 5, 6, 10, 15, 30)]
@@ -39,6 +46,14 @@ class Dataset(models.Model):
         validators=[MinValueValidator(64), MaxValueValidator(4096)],
         help_text="pixels; larger videos are made smaller, small ones are left alone",
     )
+    clip_seconds = models.PositiveSmallIntegerField(
+        default=CLIP_SECONDS,
+        validators=[
+            MinValueValidator(SHORTEST_CLIP_SECONDS),
+            MaxValueValidator(LONGEST_CLIP_SECONDS),
+        ],
+        help_text="seconds of every clip but the last of a video",
+    )
     annotation_fps = models.PositiveSmallIntegerField(default=5, choices=ANNOTATION_RATES)
     keep_truncated = models.BooleanField(
         default=True, help_text="keep the good part of a video that was cut off"
@@ -66,6 +81,15 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Raises ValidationError while files of a deleted dataset of this name are there."""
+        going = Leftover.objects.filter(name__startswith=f"{self.name}/")
+        if self._state.adding and going.exists():
+            raise ValidationError(
+                f"The files of a deleted dataset {self.name} are still being removed; "
+                "take another name, or try again in a minute."
+            )
 
 
 class Member(models.Model):
@@ -174,7 +198,12 @@ class Transfer(models.Model):
 
     key = models.UUIDField(unique=True, default=uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="transfers")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        help_text="nobody: the account is gone, and the transfer is dropped in a week",
+    )
     original_name = models.CharField(max_length=255)
     size = models.BigIntegerField(help_text="bytes of the whole")
     fingerprint = models.CharField(
@@ -182,6 +211,9 @@ class Transfer(models.Model):
     )
     remote_id = models.CharField(
         max_length=500, blank=True, editable=False, help_text="of a multipart upload to S3"
+    )
+    part_sums = models.JSONField(
+        default=dict, editable=False, help_text="{part: its SHA-256 in Base64}"
     )
     touched_at = models.DateTimeField(auto_now=True)
     upload = models.OneToOneField(
@@ -283,7 +315,10 @@ class Clip(StagedModel):
 
 
 class Leftover(models.Model):
-    """A stored file whose row was deleted; removed as soon as somebody comes to it."""
+    """A stored file whose row was deleted; removed as soon as somebody comes to it.
+
+    A name that ends in a slash is a folder and all that lies in it.
+    """
 
     name = models.CharField(max_length=500)
 

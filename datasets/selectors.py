@@ -87,8 +87,8 @@ def videos_of(dataset: Dataset) -> QuerySet[Video]:
 
 
 SETTINGS_TAKEN_OVER = (
-    "detector", "weights", "threshold", "frame_stride", "longest_side", "annotation_fps",
-    "keep_truncated",
+    "detector", "weights", "threshold", "frame_stride", "longest_side", "clip_seconds",
+    "annotation_fps", "keep_truncated",
 )  # fmt: skip
 
 

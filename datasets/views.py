@@ -147,7 +147,7 @@ def _deleted(
     if request.method == "POST" and form.is_valid():
         try:
             delete(thing)
-        except InUseError as error:
+        except (InUseError, OSError) as error:
             form.add_error("name", str(error))
         else:
             messages.success(request, f"{thing.name} and all that hung on it are deleted.")

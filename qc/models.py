@@ -304,6 +304,15 @@ class ClipExport(StagedModel):
     def __str__(self) -> str:
         return f"{self.clip} pictures {self.recipe}"
 
+    @property
+    def kept_name(self) -> str:
+        """Where the pictures lie in the storage: a folder, or a zip where it has none."""
+        return f"{self.clip.video.dataset.name}/exportframes/{self.clip.name}-{self.recipe}"
+
+    def other_files(self) -> list[str]:
+        """What `datasets.services.delete` frees, beside the files of fields."""
+        return [f"{self.kept_name}/", f"{self.kept_name}.zip"]
+
 
 class HouseRules(models.Model):
     """What one dataset does otherwise than `qc/rules.yaml` and the majority."""
@@ -361,6 +370,10 @@ class Release(StagedModel):
             models.UniqueConstraint("dataset", "number", name="release_numbers_differ"),
             models.CheckConstraint(condition=Q(number__gte=1), name="release_numbers_from_1"),
         ]
+
+    def other_files(self) -> list[str]:
+        """What `datasets.services.delete` frees, beside the files of fields."""
+        return [f"{self.folder}/", f"{self.folder}.index"] if self.folder else []
 
     def __str__(self) -> str:
         return f"{self.dataset} release {self.number}"

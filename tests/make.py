@@ -72,7 +72,9 @@ def make_clips(video: Video, *, stage: str = Stage.DONE) -> list[Clip]:
             video=video, name=f"{video.name}-c{index:04d}", index=index,
             start_frame=bounds.start_frame, frame_count=bounds.frame_count, stage=stage,
         )
-        for index, bounds in enumerate(clip_bounds(video.frame_count or 0))
+        for index, bounds in enumerate(
+            clip_bounds(video.frame_count or 0, clip_seconds=video.dataset.clip_seconds)
+        )
     ]  # fmt: skip
 
 

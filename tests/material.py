@@ -85,7 +85,7 @@ def film(frame_count: int, *, width: int = 64, height: int = 36) -> bytes:
 def make_bundled_video(dataset: Dataset, *, persons: int = 2, **fields: object) -> Video:
     """A ready video of 19 s, 640x360 by its row, whose films really are in the storage."""
     video = make_ready_video(dataset, persons=persons, **({"frame_count": 570} | fields))
-    video.file.name = put(f"{dataset.name}/videos/{video.name}.mp4", film(8))
+    video.file.name = put(f"{dataset.name}/videos/{video.name}.mp4", film(video.frame_count))
     video.save()
     for clip in video.clips.all():
         clip.file.name = put(f"{dataset.name}/clips/{clip.name}.mp4", film(clip.frame_count))

@@ -1,8 +1,12 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import FileField
+from django.test import RequestFactory
 from django.urls import reverse
 
+from datasets.models import Dataset, Leftover, Transfer
 from tests.make import (
     make_annotator,
     make_clips,
@@ -67,6 +71,58 @@ def test_failed_rows_are_tried_again_from_the_list(operator):
     operator.post(url, {"action": "try_again", "_selected_action": [video.pk]})
     video.refresh_from_db()
     assert video.stage == "waiting"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [m for m in MODELS if hasattr(m, "other_files") or any(
+        isinstance(field, FileField) for field in m._meta.get_fields())]
+    + [Dataset, Transfer, Leftover],
+    ids=lambda model: model.__name__,
+)  # fmt: skip
+def test_what_has_files_is_not_deleted_past_the_pages_that_free_them(operator, model):
+    request = RequestFactory().get("/")
+    request.user = User.objects.get()
+    assert not admin.site._registry[model].has_delete_permission(request)
+
+
+def test_the_admin_leads_to_the_page_that_deletes(operator):
+    video = make_video(make_dataset("shop"), "aisle")
+    for row, address in (
+        (video, "/datasets/shop/videos/aisle/delete/"),
+        (make_clips(video)[0], "/datasets/shop/videos/aisle/delete/"),
+        (video.dataset, "/datasets/shop/delete/"),
+    ):
+        url = f"admin:datasets_{row._meta.model_name}"
+        page = operator.get(reverse(f"{url}_change", args=[row.pk])).content.decode()
+        assert f'href="{address}"' in page
+        assert operator.post(reverse(f"{url}_delete", args=[row.pk])).status_code == 403
+
+
+def test_nothing_is_deleted_along_with_another_row(operator, pull):
+    """An account or a server takes nothing with it that has files."""
+    annotator = pull.task.annotator
+    url = reverse("admin:annotation_annotator_delete", args=[annotator.pk])
+    operator.post(url, {"post": "yes"})
+    pull.refresh_from_db()
+
+
+def test_a_dataset_with_videos_keeps_what_they_were_made_with(operator):
+    dataset = make_dataset("shop")
+    url = reverse("admin:datasets_dataset_change", args=[dataset.pk])
+    page = operator.get(url).content.decode()
+    assert ('name="clip_seconds"' in page, 'name="name"' in page) == (True, False)
+    make_video(dataset)
+    page = operator.get(url).content.decode()
+    assert ('name="clip_seconds"' in page, 'name="threshold"' in page) == (False, True)
+
+
+def test_an_account_that_goes_leaves_its_transfers_to_be_dropped(operator):
+    dataset, user = make_dataset("shop"), make_user("leaver")
+    dataset.transfers.create(user=user, size=9)
+    url = reverse("admin:auth_user_delete", args=[user.pk])
+    operator.post(url, {"post": "yes"})
+    assert dataset.transfers.get().user is None
 
 
 def test_accounts_are_made_in_the_admin(operator):

@@ -179,3 +179,7 @@ class Bundle(StagedModel):
 
     def __str__(self) -> str:
         return f"{self.dataset} bundle {self.pk}"
+
+    def other_files(self) -> list[str]:
+        """What `datasets.services.delete` frees, beside the files of fields."""
+        return [f"{self.folder}/"] if self.folder else []

@@ -21,6 +21,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from annotation.models import CvatServer
 from avaproject.celery import app
+from datasets.core.confined import standing_walls
 from datasets.models import Dataset
 from datasets.stages import Stage
 from tracking.detectors.door import weights_path
@@ -145,6 +146,22 @@ def check_storage() -> Finding:
     return Finding(subject, State.OK, f"{place} works; {room}.")
 
 
+def check_decoder() -> Finding:
+    """What keeps a video made to harm from this machine, beside limits on memory and time?"""
+    subject = "decoder"
+    walls = standing_walls()
+    missing = [
+        what
+        for what, stands in (("other files", walls.files), ("the network", walls.network))
+        if not stands
+    ]
+    if missing:
+        way_out = "Linux 6.7 or later with Landlock keeps them away: docs/production.md."
+        sentence = f"A process that decodes videos could reach {' and '.join(missing)}."
+        return Finding(subject, State.NOTE, sentence, way_out)
+    return Finding(subject, State.OK, "Videos are decoded without other files or network.")
+
+
 def check_detector() -> Finding:
     """Is torch there, and does it see a GPU? Asked in a process of its own: it is heavy."""
     subject = "detector"
@@ -218,6 +235,7 @@ CHECKS: tuple[Check, ...] = (
     check_database,
     check_account,
     check_storage,
+    check_decoder,
     check_broker,
     check_workers,
     check_detector,

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 FRAME_RATE = 30
-CLIP_FRAMES = 15 * FRAME_RATE
-SHORTEST_CLIP_FRAMES = 4 * FRAME_RATE
+CLIP_SECONDS = 15
+SHORTEST_CLIP_SECONDS, LONGEST_CLIP_SECONDS = 4, 120
+SHORTEST_CLIP_FRAMES = SHORTEST_CLIP_SECONDS * FRAME_RATE
 CONTEXT_BEFORE = 2 * FRAME_RATE
 CONTEXT_AFTER = 3 * FRAME_RATE // 2
 FIRST_TIMESTAMP = 900
@@ -35,11 +36,14 @@ class ExportWindow(NamedTuple):
     pad_seconds: int  # whole seconds before the clip: 0, 1 or 2
 
 
-def clip_bounds(frame_count: int, unreadable: Iterable[Stretch] = ()) -> list[ClipBounds]:
-    """Cut `frame_count` frames into touching clips of 15 s; a tail under 4 s is left over.
+def clip_bounds(
+    frame_count: int, unreadable: Iterable[Stretch] = (), *, clip_seconds: int = CLIP_SECONDS
+) -> list[ClipBounds]:
+    """Cut `frame_count` frames into touching clips; a tail under 4 s is left over.
 
     No clip holds a frame of the `unreadable` stretches, nor two seconds on either side, so that
-    keyframes have all their footage. Only the last clip of the video may be shorter than 15 s.
+    keyframes have all their footage. Only the last clip of the video may be shorter than
+    `clip_seconds`, which are 4 to 120.
 
     >>> clip_bounds(1020)
     [ClipBounds(start_frame=0, frame_count=450), ClipBounds(start_frame=450, frame_count=450), \
@@ -48,14 +52,19 @@ ClipBounds(start_frame=900, frame_count=120)]
     ClipBounds(start_frame=450, frame_count=450)
     >>> clip_bounds(1000, [Stretch(290, 301)])
     [ClipBounds(start_frame=390, frame_count=450), ClipBounds(start_frame=840, frame_count=160)]
+    >>> clip_bounds(270, clip_seconds=5)
+    [ClipBounds(start_frame=0, frame_count=150), ClipBounds(start_frame=150, frame_count=120)]
     """
     if frame_count < 0:
         raise ValueError(f"a video cannot have {frame_count} frames")
+    if not SHORTEST_CLIP_SECONDS <= clip_seconds <= LONGEST_CLIP_SECONDS:
+        raise ValueError(f"a clip cannot have {clip_seconds} s")
+    whole = clip_seconds * FRAME_RATE
     return [
-        ClipBounds(start, min(CLIP_FRAMES, stop - start))
+        ClipBounds(start, min(whole, stop - start))
         for begin, stop in readable_stretches(frame_count, unreadable)
-        for start in range(begin, stop, CLIP_FRAMES)
-        if stop - start >= (SHORTEST_CLIP_FRAMES if stop == frame_count else CLIP_FRAMES)
+        for start in range(begin, stop, whole)
+        if stop - start >= (SHORTEST_CLIP_FRAMES if stop == frame_count else whole)
     ]
 
 

@@ -1,9 +1,10 @@
 """Decoding of films from outside, in a process of its own with limits on memory and time.
 
 A film made to harm can at worst end that process: it has none of this one's secrets, memory or
-connections. The order goes in as one line of JSON; a line comes back for each second of film,
-and a last one with what was made or why it was refused. Should this process be killed, the
-kernel ends the other (Linux), and so does the end of the pipe.
+connections, reaches no file but the film and what it makes of it, and no network (`walls` says
+where that can be had). The order goes in as one line of JSON; a line comes back for each second
+of film, and a last one with what was made or why it was refused. Should this process be killed,
+the kernel ends the other (Linux), and so does the end of the pipe.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,16 +24,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+import numpy as np
 
 from datasets.core.clipping import Stretch
+from datasets.core.media import Picture, read_frames
 from datasets.core.source import Limits, MediaError
 from datasets.core.standard import Standardised
 from datasets.core.standard import standardise as standardise_here
+from datasets.core.walls import Walls, wall_off
 
 ROOT = Path(__file__).resolve().parents[2]
 PR_SET_PDEATHSIG = 1
 LONGEST_SILENCE = 600.0  # seconds for one second of film, on the most crowded machine
 CHUNK = 1 << 16
+# Threads of BLAS would be for nothing, and stand outside the walls.
+ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 class Caps(NamedTuple):
@@ -55,36 +67,61 @@ def standardise(
     name: str = "",
 ) -> Standardised:
     """As `datasets.core.standard.standardise`; MediaError too if the film exceeds `caps`."""
-    name = name or source.name
     order = {
-        "parent": os.getpid(),
-        "caps": caps,
         "source": str(source),
         "target": str(target),
         "longest_side": longest_side,
         "limits": asdict(limits),
         "keep_truncated": keep_truncated,
-        "name": name,
+        "name": name or source.name,
     }
     try:
-        answer = _ordered(order, caps, name, progress)
+        made = _made(order, caps, progress)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-    if "made" in answer:
-        made = answer["made"]
-        stretches = [Stretch(*stretch) for stretch in made.pop("unreadable")]
-        return Standardised(**made, unreadable=stretches)
-    target.unlink(missing_ok=True)
+    stretches = [Stretch(*stretch) for stretch in made.pop("unreadable")]
+    return Standardised(**made, unreadable=stretches)
+
+
+def examine(source: Path, *, frame_count: int, picture: int, caps: Caps) -> Picture:
+    """Picture number `picture` of a standard video or clip that somebody else has made.
+
+    Raises MediaError if it does not have `frame_count` frames that can all be read.
+    """
+    with tempfile.TemporaryDirectory(dir=source.parent) as folder:
+        target = Path(folder) / "picture.npy"
+        order = {"source": str(source), "target": str(target), "name": source.name}
+        found = _made(order | {"picture": picture}, caps)["frame_count"]
+        if found != frame_count or not target.exists():
+            raise MediaError(f"{source.name} has {found} frames and not {frame_count}")
+        return np.asarray(np.load(target), dtype=np.uint8)
+
+
+def standing_walls() -> Walls:
+    """Which walls this machine puts around a decoder."""
+    with tempfile.TemporaryDirectory() as folder:
+        order = {"source": folder, "target": f"{folder}/none", "name": "nothing"}
+        return Walls(**_made(order, Caps())["walls"])
+
+
+def _made(
+    order: dict[str, Any], caps: Caps, progress: Callable[[float], None] | None = None
+) -> dict[str, Any]:
+    """What an order has brought. Raises MediaError, and the system's errors."""
+    answer = _ordered(order | {"parent": os.getpid(), "caps": caps}, caps, progress)
     if "refused" in answer:
         raise MediaError(answer["refused"])
     if "system" in answer:
         raise OSError(*answer["system"])
-    raise RuntimeError(f"decoding {name} failed:\n{answer['broke']}")
+    if "broke" in answer:
+        raise RuntimeError(f"decoding {order['name']} failed:\n{answer['broke']}")
+    made: dict[str, Any] = answer["made"]
+    return made
 
 
 def _ordered(
-    order: dict[str, Any], caps: Caps, name: str, progress: Callable[[float], None] | None
+    order: dict[str, Any], caps: Caps, progress: Callable[[float], None] | None
 ) -> dict[str, Any]:
     process = subprocess.Popen(  # noqa: S603  our own program
         [sys.executable, "-m", __name__],
@@ -92,11 +129,11 @@ def _ordered(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
-        env={"PATH": os.defpath, "MALLOC_ARENA_MAX": "2", "LANG": "C.UTF-8"},
+        env=ENVIRONMENT,
         start_new_session=True,  # Ctrl-C lets the piece in hand be finished
     )
     try:
-        return _answer(process, order, caps, name, progress)
+        return _answer(process, order, caps, order["name"], progress)
     finally:
         process.kill()
         process.communicate()
@@ -153,21 +190,25 @@ def main() -> None:
     """Carry out the order on standard input. Whatever happens is told as a line of JSON."""
     order = json.loads(sys.stdin.readline())
     caps = Caps(*order.pop("caps"))
-    name, target = order["name"], Path(order.pop("target"))
+    name, source, target = order["name"], Path(order.pop("source")), Path(order.pop("target"))
+    tempfile.tempdir = str(target.parent)
+    walls = wall_off(readable=[source], writable=[target.parent])
     _confine(caps, order.pop("parent"))
 
     def tell(**fact: Any) -> None:
         print(json.dumps(fact), flush=True)  # noqa: T201  read by the process above
 
     try:
-        made = standardise_here(
-            Path(order.pop("source")),
-            target,
-            limits=Limits(**order.pop("limits")),
-            progress=lambda share: tell(share=share),
-            **order,
-        )
-        tell(made=asdict(made))
+        if "limits" in order:
+            limits = Limits(**order.pop("limits"))
+            made = standardise_here(
+                source, target, limits=limits, progress=lambda share: tell(share=share), **order
+            )
+            tell(made=asdict(made))
+        elif "picture" in order:
+            tell(made={"frame_count": _examined(source, target, order["picture"])})
+        else:
+            tell(made={"walls": walls._asdict()})
     except MediaError as error:
         tell(refused=str(error))
     except (MemoryError, av.error.ExternalError):  # as the encoder says it
@@ -177,6 +218,16 @@ def main() -> None:
         tell(system=[error.errno, error.strerror, str(error.filename or target)])
     except Exception:  # noqa: BLE001  told to the process above, which raises it
         tell(broke=traceback.format_exc())
+
+
+def _examined(source: Path, target: Path, wanted: int) -> int:
+    """Read all frames of `source`, write the one `wanted`; return how many there are."""
+    count = 0
+    for index, picture in read_frames(source):
+        count += 1
+        if index == wanted:
+            np.save(target, picture)
+    return count
 
 
 def _confine(caps: Caps, parent: int) -> None:

@@ -15,13 +15,15 @@ from django.db.models import Q
 
 from datasets.core import manifest as manifests
 from datasets.core.clipping import FRAME_RATE
+from datasets.core.confined import examine
 from datasets.core.manifest import ClipEntry, Manifest, ManifestError, VideoEntry
-from datasets.core.media import MediaError, read_frames
+from datasets.core.media import MediaError
 from datasets.core.naming import clip_name, frame_name, safe_name
 from datasets.core.zipping import new_zip
 from datasets.files import keep, sha256_of, work_folder
 from datasets.models import Clip, Dataset, Video
 from datasets.services.clip import annotation_count, poster_of
+from datasets.services.standardise import decoder_caps
 from datasets.stages import Stage
 
 CHUNK = 1 << 20
@@ -104,6 +106,7 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
     if inside in bundle.clips.namelist():
         with work_folder() as folder:
             path = _extracted(bundle.clips, inside, folder)
+            examine(path, frame_count=entry.frame_count, picture=0, caps=decoder_caps())
             file = keep(path, f"{dataset}/videos/{name}.mp4")
     else:
         warnings.append("The bundle has no standard video: no release can show its frames.")
@@ -135,9 +138,7 @@ def _stored_clip(dataset: Dataset, video: str, entry: ClipEntry, bundle: _Bundle
     with work_folder() as folder:
         film = _extracted(bundle.clips, f"{entry.name}.mp4", folder)
         middle = FRAME_RATE // rate * (count // 2)
-        rgb = next((rgb for _, rgb in read_frames(film, start=middle, count=1)), None)
-        if rgb is None:
-            raise MediaError(f"{entry.name}.mp4 is shorter than the manifest says")
+        rgb = examine(film, frame_count=entry.frame_count, picture=middle, caps=decoder_caps())
         poster = folder / "poster.jpg"
         poster.write_bytes(poster_of(rgb))
         with new_zip(folder / "frames.zip") as frames:
@@ -158,7 +159,7 @@ def _stored_clip(dataset: Dataset, video: str, entry: ClipEntry, bundle: _Bundle
 
 
 def _extracted(archive: zipfile.ZipFile, member: str, folder: Path) -> Path:
-    path = folder / "member.mp4"
+    path = folder / Path(member).name
     with archive.open(member) as source, path.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)
     return path

@@ -30,11 +30,15 @@ def plan_clips() -> int:
             start_frame=bounds.start_frame,
             frame_count=bounds.frame_count,
         )
-        for pk, name, frame_count, unreadable in videos.values_list(
-            "pk", "name", "frame_count", "unreadable"
+        for pk, name, frame_count, unreadable, seconds in videos.values_list(
+            "pk", "name", "frame_count", "unreadable", "dataset__clip_seconds"
         )
         for index, bounds in enumerate(
-            clip_bounds(frame_count or 0, [Stretch(*one) for one in unreadable])
+            clip_bounds(
+                frame_count or 0,
+                [Stretch(*one) for one in unreadable],
+                clip_seconds=seconds,
+            )
         )
     ]
     Clip.objects.bulk_create(clips, ignore_conflicts=True)

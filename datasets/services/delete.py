@@ -1,21 +1,24 @@
-"""Deleting a video or a dataset with all that hangs on it, in every room, and its files.
+"""Deleting a video, a dataset or another row with all that hangs on it, and its files.
 
 What hangs on a row is asked of the models, so that this room need not know the others. Names of
 files to remove are written in the transaction that deletes the rows: whoever is killed after it
 leaves a list that the next worker works off.
 """
 
+import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models import Q
 
+from datasets.files import StorageError, remove
 from datasets.models import Dataset, Leftover, Upload, Video
+from datasets.services import transfer
 from datasets.stages import Stage, StagedModel
 
+logger = logging.getLogger(__name__)
 HOLD_ON = (models.CASCADE, models.PROTECT)
 REMOVED_AT_ONCE = 500
 CHANGED = "?changed-"
@@ -32,7 +35,7 @@ class Hanging(NamedTuple):
     rows: int
 
 
-def hanging_on(thing: Video | Dataset) -> list[Hanging]:
+def hanging_on(thing: models.Model) -> list[Hanging]:
     """What would go with `thing`, without itself, and without kinds of which there is none."""
     found = []
     for model, rows in _by_model(thing).items():
@@ -44,16 +47,27 @@ def hanging_on(thing: Video | Dataset) -> list[Hanging]:
     return found[::-1]
 
 
-def delete(thing: Video | Dataset) -> None:
+def check_idle(thing: models.Model) -> None:
+    """Raises InUseError if a worker is busy with a part of `thing`."""
+    for model, rows in _by_model(thing).items():
+        _check_idle(model, rows)
+
+
+def delete(thing: models.Model) -> None:
     """Delete `thing` and all that hangs on it; the next worker removes the files.
 
     Raises InUseError if a worker is busy with a part of it.
     """
+    if isinstance(thing, Dataset):
+        check_idle(thing)
+        for begun in thing.transfers.filter(upload=None):
+            transfer.drop(begun)
     with transaction.atomic():
+        check_idle(thing)
         found = _by_model(thing)
-        for model, rows in found.items():
-            _check_idle(model, rows)
         names = {name for model, rows in found.items() for name in _file_names(model, rows)}
+        if isinstance(thing, Dataset):
+            names.add(f"{thing.name}/")
         Leftover.objects.bulk_create([Leftover(name=name) for name in sorted(names)])
         if isinstance(thing, Video) and thing.upload_id:
             # Its zip may come again and bring the video back.
@@ -64,16 +78,27 @@ def delete(thing: Video | Dataset) -> None:
 
 
 def remove_leftovers() -> int:
-    """Remove stored files whose rows are gone; return how many. A file named anew stays."""
-    leftovers = dict(Leftover.objects.values_list("pk", "name")[:REMOVED_AT_ONCE])
+    """Remove stored files whose rows are gone; return how many. A file named anew stays.
+
+    What the storage does not remove now is left for the next time.
+    """
+    oldest = Leftover.objects.order_by("pk")[:REMOVED_AT_ONCE]
+    leftovers = dict(oldest.values_list("pk", "name"))
     if not leftovers:
         return 0
     named = _named_of(set(leftovers.values()))
+    count = 0
     for pk, name in leftovers.items():
-        if name not in named:
-            default_storage.delete(name)
-        Leftover.objects.filter(pk=pk).delete()
-    return len(leftovers)
+        try:
+            if name not in named:
+                remove(name)
+        except OSError as error:
+            logger.warning("%s is left to be removed: %s", name, error)
+            if isinstance(error, StorageError):
+                break  # each of the others would wait as long in vain
+            continue
+        count += Leftover.objects.filter(pk=pk).delete()[0]
+    return count
 
 
 def _with_dependents(rows: Any) -> Iterator[Any]:
@@ -85,7 +110,7 @@ def _with_dependents(rows: Any) -> Iterator[Any]:
     yield rows
 
 
-def _by_model(thing: Video | Dataset) -> dict[type[models.Model], Any]:
+def _by_model(thing: models.Model) -> dict[type[models.Model], Any]:
     """All rows that would go, a row once."""
     conditions: dict[type[models.Model], Q] = {}
     for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
@@ -108,6 +133,9 @@ def _check_idle(model: type[models.Model], rows: Any) -> None:
 def _file_names(model: type[models.Model], rows: Any) -> Iterator[str]:
     for field in _file_fields(model):
         yield from rows.exclude(**{field: ""}).values_list(field, flat=True)
+    if hasattr(model, "other_files"):
+        for row in rows.iterator():
+            yield from row.other_files()
 
 
 def _file_fields(model: type[models.Model]) -> list[str]:

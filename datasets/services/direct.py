@@ -10,16 +10,23 @@ from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from datasets.files import StorageError, reaching
 from datasets.models import Transfer, Upload
 from datasets.services.upload import UNREAD
 
 SMALLEST_PART = 16 << 20
 MOST_PARTS = 9000  # S3 allows 10,000
 SECONDS_SIGNED = 3600
+FORGOTTEN = "NoSuchUpload"
+REFUSALS = ("InvalidPart", "InvalidPartOrder", "InvalidRequest", "BadDigest", "EntityTooSmall")
 
 
 class PartsMissingError(ValueError):
     """Not all of the file is in the bucket yet."""
+
+
+class PartsLostError(ValueError):
+    """The bucket has lost parts, or will not put them together: all is to be sent again."""
 
 
 class SignedPart(NamedTuple):
@@ -43,18 +50,32 @@ def part_count(transfer: Transfer) -> int:
     return -(-transfer.size // part_size(transfer))
 
 
-def begin(transfer: Transfer) -> None:
-    """Open the upload in the bucket, unless that is done."""
+def begin(transfer: Transfer, *, has_sums: bool) -> None:
+    """Open the upload in the bucket, unless that is done.
+
+    Args:
+        has_sums: Whether every part will come with its SHA-256.
+    """
     if not transfer.remote_id:
-        answer = _client().create_multipart_upload(
-            **_place(transfer), ContentType="application/zip", ChecksumAlgorithm="SHA256"
-        )
+        check = {"ChecksumAlgorithm": "SHA256"} if has_sums else {}
+        with reaching():
+            answer = _client().create_multipart_upload(
+                **_place(transfer), ContentType="application/zip", **check
+            )
         transfer.remote_id = answer["UploadId"]
+        transfer.part_sums = {}
         transfer.save()
 
 
 def parts_done(transfer: Transfer) -> list[int]:
-    """Numbers, from 1, of the parts that are in the bucket whole."""
+    """Numbers, from 1, of the parts that are in the bucket whole.
+
+    Raises PartsLostError if the bucket has forgotten the upload.
+    """
+    if transfer.upload:
+        return []
+    if _is_whole(transfer):
+        return list(range(1, part_count(transfer) + 1))
     return [part["PartNumber"] for part in _parts(transfer)]
 
 
@@ -67,23 +88,20 @@ def signed_part(transfer: Transfer, number: int, *, sha256: str = "") -> SignedP
     url = _client().generate_presigned_url(
         "upload_part", Params=place | check, ExpiresIn=SECONDS_SIGNED
     )
-    transfer.save(update_fields=["touched_at"])
+    transfer.part_sums[str(number)] = sha256
+    transfer.save(update_fields=["touched_at", "part_sums"])
     return SignedPart(url, {"x-amz-checksum-sha256": sha256} if sha256 else {})
 
 
 def finish(transfer: Transfer) -> Upload:
-    """Put the parts together and hand the zip on. Raises PartsMissingError."""
+    """Put the parts together and hand the zip on.
+
+    Raises PartsMissingError, and PartsLostError if it has to be sent again.
+    """
     if transfer.upload:
         return transfer.upload
-    parts = _parts(transfer)
-    size = sum(part["Size"] for part in parts)
-    if size != transfer.size:
-        raise PartsMissingError(f"{size} of {transfer.size} bytes are in the bucket")
-    known = ("PartNumber", "ETag", "ChecksumSHA256")
-    listed = [{name: part[name] for name in known if name in part} for part in parts]
-    _client().complete_multipart_upload(
-        **_place(transfer), UploadId=transfer.remote_id, MultipartUpload={"Parts": listed}
-    )
+    if not _is_whole(transfer):  # else a process was killed after the next line
+        _put_together(transfer, _parts(transfer))
     with transaction.atomic():
         transfer.upload = Upload.objects.create(
             dataset=transfer.dataset,
@@ -96,23 +114,88 @@ def finish(transfer: Transfer) -> Upload:
     return transfer.upload
 
 
+def _put_together(transfer: Transfer, parts: list[dict[str, Any]]) -> None:
+    size = sum(part["Size"] for part in parts)
+    if size != transfer.size:
+        raise PartsMissingError(f"{size} of {transfer.size} bytes are in the bucket")
+    listed = [
+        {"PartNumber": part["PartNumber"], "ETag": part["ETag"]}
+        | ({"ChecksumSHA256": sha256} if (sha256 := _sum_of(transfer, part)) else {})
+        for part in parts
+    ]
+    try:
+        with reaching():
+            _client().complete_multipart_upload(
+                **_place(transfer),
+                UploadId=transfer.remote_id,
+                MultipartUpload={"Parts": listed},
+            )
+    except StorageError as error:
+        if _code(error.__cause__) not in REFUSALS:
+            raise
+        drop(transfer)
+        _forget(transfer)
+        raise PartsLostError(
+            f"The bucket did not put {transfer.original_name} together ({error.__cause__}). "
+            "Choose the file again: it is sent anew."
+        ) from error
+
+
+def _sum_of(transfer: Transfer, part: dict[str, Any]) -> str:
+    """The SHA-256 of a part, which some buckets check and do not tell."""
+    told: str = part.get("ChecksumSHA256") or transfer.part_sums.get(
+        str(part["PartNumber"]), ""
+    )
+    return told
+
+
+def _is_whole(transfer: Transfer) -> bool:
+    """Whether all of the zip is in the bucket, put together."""
+    try:
+        with reaching():
+            found = _client().head_object(**_place(transfer))
+    except FileNotFoundError:
+        return False
+    return bool(found["ContentLength"] == transfer.size)
+
+
+def _forget(transfer: Transfer) -> None:
+    transfer.remote_id, transfer.part_sums = "", {}
+    transfer.save()
+
+
 def drop(transfer: Transfer) -> None:
     """Let the bucket forget the parts."""
     if transfer.remote_id and not transfer.upload:
-        try:
-            _client().abort_multipart_upload(**_place(transfer), UploadId=transfer.remote_id)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchUpload":
-                raise
+        with reaching():
+            try:
+                _client().abort_multipart_upload(
+                    **_place(transfer), UploadId=transfer.remote_id
+                )
+            except ClientError as error:
+                if _code(error) != FORGOTTEN:
+                    raise
 
 
 def _parts(transfer: Transfer) -> list[dict[str, Any]]:
-    pages = (
-        _client()
-        .get_paginator("list_parts")
-        .paginate(**_place(transfer), UploadId=transfer.remote_id)
-    )
-    return [part for page in pages for part in page.get("Parts", [])]
+    place = _place(transfer) | {"UploadId": transfer.remote_id}
+    try:
+        with reaching():
+            pages = _client().get_paginator("list_parts").paginate(**place)
+            return [part for page in pages for part in page.get("Parts", [])]
+    except OSError as error:
+        if _code(error.__cause__) != FORGOTTEN:
+            raise
+        _forget(transfer)
+        raise PartsLostError(
+            f"The bucket has forgotten what came of {transfer.original_name}. "
+            "Choose the file again: it is sent anew."
+        ) from error
+
+
+def _code(error: BaseException | None) -> str:
+    """How S3 calls what went wrong."""
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
 
 
 def _client() -> Any:

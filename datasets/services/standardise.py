@@ -8,7 +8,7 @@ from datasets.core.media import Limits, MediaError, Standardised
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Video
 
-__all__ = ["MediaError", "standardise_video"]
+__all__ = ["MediaError", "decoder_caps", "standardise_video"]
 
 
 def standardise_video(video_id: int) -> Video | None:
@@ -26,11 +26,7 @@ def standardise_video(video_id: int) -> Video | None:
                 limits=Limits(settings.MAX_VIDEO_PIXELS, settings.MAX_VIDEO_SECONDS),
                 keep_truncated=dataset.keep_truncated,
                 progress=video.report,
-                caps=Caps(
-                    settings.DECODE_MEMORY,
-                    settings.DECODE_CPU_SECONDS,
-                    settings.DECODE_SECONDS,
-                ),
+                caps=decoder_caps(),
                 name=video.original_name,
             )
             file = keep(folder / "standard.mp4", f"{dataset.name}/videos/{video.name}.mp4")
@@ -41,25 +37,32 @@ def standardise_video(video_id: int) -> Video | None:
             frame_count=made.frame_count,
             probe=made.probe,
             unreadable=made.unreadable,
-            changes=[*made.changes, *_left_over(made)],
-            warnings=[*made.warnings, *_too_short(made)],
+            changes=[*made.changes, *_left_over(made, dataset.clip_seconds)],
+            warnings=[*made.warnings, *_too_short(made, dataset.clip_seconds)],
         )
     return video
 
 
-def _too_short(made: Standardised) -> list[str]:
-    if clip_bounds(made.frame_count, made.unreadable):
+def decoder_caps() -> Caps:
+    """What the process may use at most that decodes one video."""
+    return Caps(settings.DECODE_MEMORY, settings.DECODE_CPU_SECONDS, settings.DECODE_SECONDS)
+
+
+def _too_short(made: Standardised, clip_seconds: int) -> list[str]:
+    if clip_bounds(made.frame_count, made.unreadable, clip_seconds=clip_seconds):
         return []
     least = SHORTEST_CLIP_FRAMES // FRAME_RATE
     if made.unreadable:
-        return ["What can be read lies in pieces of less than 15 s, and makes no clip."]
+        return [
+            f"What can be read lies in pieces of less than {clip_seconds} s, and makes no clip."
+        ]
     seconds = made.frame_count / FRAME_RATE
     return [f"It has {seconds:.1f} s and makes no clip: a clip needs {least} s."]
 
 
-def _left_over(made: Standardised) -> list[str]:
+def _left_over(made: Standardised, clip_seconds: int) -> list[str]:
     """Sentences about readable footage that is too short for a clip of its own."""
-    bounds = clip_bounds(made.frame_count, made.unreadable)
+    bounds = clip_bounds(made.frame_count, made.unreadable, clip_seconds=clip_seconds)
     if not bounds:
         return []
     lost = sum(stretch.stop - stretch.start for stretch in made.unreadable)

@@ -154,10 +154,14 @@ def drop(transfer: Transfer) -> None:
 
 def forget_old_transfers() -> int:
     """Drop those that nothing came of for a week; return how many."""
-    old = list(Transfer.objects.filter(touched_at__lt=timezone.now() - KEPT))
-    for transfer in old:
-        drop(transfer)
-    return len(old)
+    count = 0
+    for transfer in Transfer.objects.filter(touched_at__lt=timezone.now() - KEPT):
+        try:
+            drop(transfer)
+        except OSError:
+            break  # the storage is away; the next worker comes to it again
+        count += 1
+    return count
 
 
 def _path(transfer: Transfer) -> Path:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
 from datasets.core.archive import (
@@ -17,7 +16,7 @@ from datasets.core.archive import (
     list_videos,
 )
 from datasets.core.naming import safe_name
-from datasets.files import keep, lend, local_path, sha256_of, work_folder
+from datasets.files import keep, lend, local_path, remove, sha256_of, work_folder
 from datasets.models import Dataset, Upload, Video
 from datasets.stages import Stage
 
@@ -137,7 +136,10 @@ def forget_unpacked() -> int:
     unpacked = Upload.objects.done().exclude(file="")
     count = 0
     for pk, file in unpacked.values_list("pk", "file"):
-        default_storage.delete(file)
+        try:
+            remove(file)
+        except OSError:
+            break  # the storage is away; the next worker comes to it again
         count += Upload.objects.filter(pk=pk).update(file="")
     return count
 

@@ -43,6 +43,7 @@ class CardFacts:
     split_of: Mapping[str, str]
     threshold: float
     annotation_fps: int
+    clip_seconds: int
     detectors: Sequence[str]
     annotators: Mapping[int, int]
     tally: Tally = field(default_factory=Tally)
@@ -198,7 +199,7 @@ def _how_made(facts: CardFacts) -> list[Block]:
     )
     steps = [
         "Every video was made a standard one (H.264, 30 pictures a second, upright) and cut "
-        "into clips of 15 s.",
+        f"into clips of {facts.clip_seconds} s.",
         f"People were detected and followed: {detectors}. These boxes, before any correction, "
         "are the proposals.",
         f"{who} corrected the boxes and answered for every person at every keyframe, on "

@@ -201,7 +201,13 @@ def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
         _plain_card(
             "Standardise", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"
         ),
-        _plain_card("Clips", "clapperboard", "qc:clips", counts["clip"], "15 s each"),
+        _plain_card(
+            "Clips",
+            "clapperboard",
+            "qc:clips",
+            counts["clip"],
+            f"{dataset.clip_seconds} s each",
+        ),
         _tracking_card(dataset, counts),
         *_people_cards(dataset),
         _release_card(dataset, counts["release"]),

@@ -132,7 +132,7 @@ def bring_clip(export: ClipExport, release: Path) -> Brought:
     kept = _kept_folder(export)
     if kept is not None:
         return _place(kept, release, name)
-    with work_folder() as folder, local_path(f"{_kept_name(export)}.zip") as path:
+    with work_folder() as folder, local_path(f"{export.kept_name}.zip") as path:
         with zipfile.ZipFile(path) as archive:
             archive.extractall(folder / "made")
         return _place(folder / "made", release, name)
@@ -145,15 +145,10 @@ def bring_film(clip: Clip, release: Path, *, video: Path) -> None:
     cut(video, release / "clips" / f"{clip.name}.mp4", start_frame=start, frame_count=count)
 
 
-def _kept_name(export: ClipExport) -> str:
-    clip = export.clip
-    return f"{clip.video.dataset.name}/exportframes/{clip.name}-{export.recipe}"
-
-
 def _kept_folder(export: ClipExport) -> Path | None:
     """Where the pictures lie; None in a storage whose files have no paths."""
     try:
-        return Path(default_storage.path(_kept_name(export)))
+        return Path(default_storage.path(export.kept_name))
     except NotImplementedError:
         return None
 
@@ -161,7 +156,7 @@ def _kept_folder(export: ClipExport) -> Path | None:
 def _is_kept(export: ClipExport) -> bool:
     kept = _kept_folder(export)
     if kept is None:
-        return bool(default_storage.exists(f"{_kept_name(export)}.zip"))
+        return bool(default_storage.exists(f"{export.kept_name}.zip"))
     return kept.is_dir()
 
 
@@ -208,7 +203,7 @@ def _keep(export: ClipExport, made: Path) -> None:
         with new_zip(archive_path) as archive:
             for path in sorted(made.iterdir()):
                 archive.add_file(path.name, path)
-        keep(archive_path, f"{_kept_name(export)}.zip")
+        keep(archive_path, f"{export.kept_name}.zip")
         return
     for path in made.iterdir():
         path.chmod(READ_ONLY)  # releases share these files

@@ -107,6 +107,7 @@ def _facts(
         split_of=draft.splits.split_of,
         threshold=written.threshold,
         annotation_fps=dataset.annotation_fps,
+        clip_seconds=dataset.clip_seconds,
         detectors=_detectors(draft),
         annotators=Counter(each.annotators for each in draft.approved),
         tally=written.tally,
@@ -161,8 +162,8 @@ def _settings(release: Release, draft: Draft) -> dict[str, Any]:
     dataset = release.dataset
     groups = ActionGroup.objects.filter(dataset=dataset).order_by("position")
     fields = (
-        "longest_side", "annotation_fps", "keep_truncated", "detector", "threshold",
-        "frame_stride",
+        "longest_side", "clip_seconds", "annotation_fps", "keep_truncated", "detector",
+        "threshold", "frame_stride",
     )  # fmt: skip
     return {
         "dataset": {name: getattr(dataset, name) for name in fields}

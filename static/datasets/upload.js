@@ -27,6 +27,7 @@
   };
 
   class Refused extends Error {}
+  class Trouble extends Error {} // that may pass; its message may be empty
 
   // Resolves with the answered request; rejects if the connection broke.
   let current = null;
@@ -47,14 +48,15 @@
   // Errors that trying again does not mend: everything but a server in trouble or out of step.
   const check = (request) => {
     if (request.status < 300) return request;
-    if ([409, 423, 460, 500, 502, 503, 504].includes(request.status)) throw new Error(`status ${request.status}`);
     const isPlain = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain");
-    const sentence = isPlain && request.responseText;
+    const sentence = isPlain ? request.responseText : "";
+    if ([409, 423, 460, 500, 502, 503, 504].includes(request.status)) throw new Trouble(sentence);
     throw new Refused(sentence || `The server answered ${request.status}. Log in again, then choose the same file: what has arrived is kept.`);
   };
 
   const begin = async (file) => {
     const about = { filename: file.name, fingerprint: `${file.name}/${file.size}/${file.lastModified}` };
+    if (crypto.subtle) about.checksum = "sha256";
     const metadata = Object.entries(about).map(([key, value]) => `${key} ${text64(value)}`).join(",");
     const headers = { "Upload-Length": file.size, "Upload-Metadata": metadata };
     const request = check(await ask("POST", form.dataset.transfers, { headers }));
@@ -90,7 +92,8 @@
       const body = new URLSearchParams({ part, sha256: await sha256(piece) });
       const { url, headers } = JSON.parse(check(await ask("POST", address, { body })).responseText);
       const start = here;
-      check(await ask("PUT", url, { headers, body: piece, isOurs: false, progress: (event) => progress(start + event.loaded) }));
+      const put = await ask("PUT", url, { headers, body: piece, isOurs: false, progress: (event) => progress(start + event.loaded) });
+      if (put.status >= 300) throw new Trouble(`The bucket answered ${put.status}.`);
       here += piece.size;
     }
     check(await ask("POST", address));
@@ -153,7 +156,8 @@
         offset = -1;
         if (isPaused) continue;
         const wait = WAITS[Math.min(failures++, WAITS.length - 1)];
-        say(`The connection broke. Trying again in ${wait} s; what has arrived is kept.`, "t-warn");
+        const reason = (error instanceof Trouble && error.message) || "The connection broke.";
+        say(`${reason} Trying again in ${wait} s; what has arrived is kept.`, "t-warn");
         await pause(wait);
       }
     }

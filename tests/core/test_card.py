@@ -20,6 +20,7 @@ def facts(**changes):
         "title": "corner release 1", "description": "People <at> a corner.",
         "is_simulated": False, "actions": ACTIONS, "counts": counts,
         "split_of": {"shop": "train", "yard": "val"}, "threshold": 0.42, "annotation_fps": 5,
+        "clip_seconds": 15,
         "detectors": ["rfdetr"], "annotators": {2: 3}, "tally": tally,
         "ceilings": {"train": 0.75, "val": None}, "licence": "CC-BY-4.0",
         "authors": ["Ada Lovelace"], "formats": ["coco"],

@@ -9,9 +9,10 @@ import psutil
 import pytest
 
 from datasets.core import media
-from datasets.core.confined import Caps, standardise
+from datasets.core.confined import Caps, examine, standardise
 from datasets.core.media import Limits, MediaError
 from tests.films import make_film
+from tests.stamp import read_stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,6 +47,30 @@ def test_the_result_is_the_same_as_in_this_process(film, target, tmp_path):
     assert target.read_bytes() == here.read_bytes()
     assert len(set(shares)) == 10
     assert shares == sorted(shares)
+
+
+def test_a_film_made_elsewhere_is_read_to_its_end_and_shows_one_picture(film, target):
+    standardised(film, target)
+    picture = examine(target, frame_count=300, picture=217, caps=Caps())
+    assert read_stamp(picture) == 217
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param(lambda whole: whole, "has 300 frames and not 301", id="another length"),
+        pytest.param(lambda whole: whole[: len(whole) // 2], "cannot be read", id="cut off"),
+        pytest.param(lambda whole: b"#EXTM3U\n", "cannot be read", id="a script"),
+    ],
+)
+def test_a_film_made_elsewhere_that_is_not_what_is_said_of_it_is_refused(
+    film, target, content, sentence
+):
+    standardised(film, target)
+    target.write_bytes(content(target.read_bytes()))
+    with pytest.raises(MediaError, match=rf"standard\.mp4.*{sentence}"):
+        examine(target, frame_count=301, picture=0, caps=Caps())
 
 
 def test_a_refusal_is_the_same_sentence(tmp_path, target):

@@ -147,6 +147,20 @@ def test_without_the_standard_video_there_is_a_warning(origin, bundle):
     assert "no release" in video.warnings[1]
 
 
+def test_a_film_that_is_not_as_long_as_the_manifest_says_is_refused(origin, bundle):
+    short = stored(origin)["clips/aisle-c0001.mp4"]
+    with zipfile.ZipFile(bundle / "clips.zip") as old:
+        names = old.namelist()
+    with zipfile.ZipFile(bundle / "clips.zip", "w") as clips:
+        for name in names:
+            clips.writestr(name, short)
+    write_manifest(bundle, origin.videos.get())
+    shop = make_dataset("shop")
+    with pytest.raises(BundleError, match=r"aisle\.mp4 has 130 frames and not 580"):
+        bring_in_clips(shop, bundle)
+    assert not shop.videos.exists()
+
+
 def damaged(bundle, name):
     content = bytearray((bundle / name).read_bytes())
     content[len(content) // 2] ^= 1

@@ -55,6 +55,22 @@ def test_clips_are_planned_once(video):
     ]
 
 
+@pytest.mark.parametrize(("seconds", "last"), [(7, 160), (120, 580)])
+def test_a_clip_is_as_long_as_the_dataset_says(video, seconds, last):
+    video.dataset.clip_seconds = seconds
+    video.dataset.save()
+    plan_clips()
+    for planned in video.clips.all():
+        cut_clip(planned.pk)
+    *whole, end = video.clips.all()
+    assert {clip.frame_count for clip in whole} <= {30 * seconds}
+    assert (end.frame_count, end.start_frame) == (last, 580 - last)
+    with local_path(end.file.name) as path:
+        numbers = [read_stamp(rgb) for _, rgb in read_frames(path)]
+    assert numbers == list(range(580 - last, 580))
+    assert list(numbers_in(end.frames.name).values()) == list(range(580 - last, 580, 6))
+
+
 def test_only_videos_that_are_done_and_long_enough_are_planned():
     dataset = make_dataset("shop")
     make_video(dataset, stage=Stage.WAITING)

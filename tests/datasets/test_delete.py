@@ -1,11 +1,18 @@
 import pytest
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from annotation.models import Annotation, AnnotationTask, Pull
+from datasets.files import StorageError
 from datasets.models import Clip, Dataset, Leftover, Upload, Video
+from datasets.services import delete as service
+from datasets.services.create import create_dataset
 from datasets.services.delete import InUseError, delete, hanging_on, remove_leftovers
 from datasets.stages import Stage
+from qc.models import ClipExport
+from tests.datasets.test_transfer import Sender
 from tests.make import (
     make_annotator,
     make_dataset,
@@ -75,8 +82,49 @@ def test_a_dataset_goes_with_everything(video, dataset):
     delete(dataset)
     remove_leftovers()
     assert [one.name for one in Dataset.objects.all()] == ["street"]
-    assert stored() == []
+    assert not default_storage.exists("shop")
     assert stored("street")
+
+
+def test_what_no_file_field_names_goes_too(video, dataset):
+    put("shop/releases/1/README.md", b"card")
+    put("shop/exportframes/aisle-c0000-abc/1.jpg", b"picture")
+    ClipExport.objects.create(clip=video.clips.first(), recipe="abc", stage=Stage.DONE)
+    delete(video)
+    remove_leftovers()
+    assert stored() == ["shop/releases/1/README.md"]
+    delete(dataset)
+    remove_leftovers()
+    assert not default_storage.exists("shop")
+
+
+def test_a_transfer_under_way_goes_with_its_dataset(client, admin, dataset):
+    client.force_login(admin)
+    sending = Sender(client, dataset, b"0" * 99)
+    sending.send(0, 20)
+    delete(dataset)
+    assert not list((settings.DATA_DIR / "incoming").iterdir())
+
+
+def test_the_name_of_a_deleted_dataset_is_free_when_its_files_are_gone(video, dataset):
+    delete(dataset)
+    with pytest.raises(ValidationError, match="still being removed"):
+        create_dataset("shop")
+    remove_leftovers()
+    assert create_dataset("shop").pk
+
+
+def test_what_the_storage_does_not_remove_is_tried_again(video, monkeypatch):
+    def away(name):
+        raise StorageError("the bucket is away")
+
+    delete(video)
+    count = Leftover.objects.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "remove", away)
+        assert remove_leftovers() == 0
+    assert Leftover.objects.count() == count
+    assert remove_leftovers() == count
 
 
 def test_whoever_is_killed_after_the_rows_are_gone_leaves_no_file(video):

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from datasets.models import Transfer, Upload
 from datasets.services import direct
@@ -16,19 +16,25 @@ PART = 16 << 20
 SIZE = 2 * PART + 5
 
 
+def refusal(code):
+    return ClientError({"Error": {"Code": code}}, "the call")
+
+
 class Bucket:
     """The calls of S3 that we make; `parts` are put by the test, as a browser would."""
 
     bucket_name = "ava"
 
     def __init__(self):
-        self.open, self.whole = {}, {}
+        self.open, self.whole, self.sizes = {}, {}, {}
+        self.is_strict = False
         self.connection = SimpleNamespace(meta=SimpleNamespace(client=self))
 
     def _normalize_name(self, name):
         return name
 
-    def create_multipart_upload(self, *, Bucket, Key, ContentType, ChecksumAlgorithm):  # noqa: N803
+    def create_multipart_upload(self, *, Bucket, Key, ContentType, ChecksumAlgorithm=""):  # noqa: N803
+        self.is_strict = bool(ChecksumAlgorithm)
         self.open[Key] = {}
         return {"UploadId": f"id of {Key}"}
 
@@ -44,17 +50,28 @@ class Bucket:
         assert call == "list_parts"
 
         def paginate(*, Bucket, Key, UploadId):  # noqa: N803
+            if Key not in self.open:
+                raise refusal("NoSuchUpload")
             return ({"Parts": [part]} for _, part in sorted(self.open[Key].items()))
 
         return SimpleNamespace(paginate=paginate)
 
     def complete_multipart_upload(self, *, Bucket, Key, UploadId, MultipartUpload):  # noqa: N803
+        sent = self.open[Key]
+        if self.is_strict and not all("ChecksumSHA256" in p for p in MultipartUpload["Parts"]):
+            raise refusal("InvalidRequest")
+        self.sizes[Key] = sum(part["Size"] for part in sent.values())
         self.open.pop(Key)
         self.whole[Key] = [part["ETag"] for part in MultipartUpload["Parts"]]
 
+    def head_object(self, *, Bucket, Key):  # noqa: N803
+        if Key not in self.whole:
+            raise refusal("404")
+        return {"ContentLength": self.sizes[Key]}
+
     def abort_multipart_upload(self, *, Bucket, Key, UploadId):  # noqa: N803
         if Key not in self.open:
-            raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "AbortMultipartUpload")
+            raise refusal("NoSuchUpload")
         self.open.pop(Key)
 
 
@@ -115,6 +132,59 @@ def test_a_sender_who_did_not_hear_the_end_hears_it_now(begun, bucket, client):
     assert client.get(begun.address).json() == {"done": [], "is_finished": True}
     assert post(client, begun).status_code == 200
     assert Upload.objects.count() == 1
+
+
+def test_a_bucket_that_keeps_no_sums_gets_them_from_us(begun, bucket, client):
+    bucket.is_strict = True
+    for number, size in ((1, PART), (2, PART), (3, 5)):
+        post(client, begun, part=number, sha256=f"{number}aa=")
+        bucket.put(number, size)
+    assert post(client, begun).status_code == 200
+
+
+def test_what_the_bucket_does_not_put_together_is_sent_anew(begun, bucket, client):
+    bucket.is_strict = True
+    for number, size in ((1, PART), (2, PART), (3, 5)):
+        bucket.put(number, size)
+    answer = post(client, begun)
+    assert (answer.status_code, b"Choose the file again" in answer.content) == (422, True)
+    assert bucket.open == {}
+    assert not Transfer.objects.get().remote_id
+
+
+def test_a_process_killed_after_the_parts_were_put_together_loses_nothing(
+    begun, bucket, client, monkeypatch
+):
+    def dies(**fields):
+        raise KeyboardInterrupt
+
+    for number, size in ((1, PART), (2, PART), (3, 5)):
+        bucket.put(number, size)
+    with monkeypatch.context() as patch:
+        patch.setattr(Upload.objects, "create", dies)
+        with pytest.raises(KeyboardInterrupt):
+            post(client, begun)
+    assert client.get(begun.address).json() == {"done": [1, 2, 3], "is_finished": False}
+    assert post(client, begun).status_code == 200
+    assert Upload.objects.count() == 1
+
+
+def test_an_upload_that_the_bucket_has_forgotten_begins_anew(begun, bucket, client):
+    bucket.open.clear()
+    answer = client.get(begun.address)
+    assert (answer.status_code, b"it is sent anew" in answer.content) == (422, True)
+    assert not Transfer.objects.get().remote_id
+
+
+def test_a_bucket_that_is_away_is_told_and_may_come_back(begun, bucket, client, monkeypatch):
+    def away(**place):
+        raise EndpointConnectionError(endpoint_url="http://bucket")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bucket, "head_object", away)
+        answer = client.get(begun.address)
+        assert (answer.status_code, b"try again" in answer.content) == (503, True)
+    assert client.get(begun.address).status_code == 200
 
 
 def test_a_transfer_that_is_dropped_leaves_no_parts(begun, bucket):

@@ -5,9 +5,21 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from django.core.files.base import ContentFile
 from django.core.files.storage import DefaultStorage, Storage, default_storage
 
-from datasets.files import forget_old_work, keep, lend, local_path, sha256_of, work_folder
+from datasets.files import (
+    StorageError,
+    forget_old_work,
+    keep,
+    lend,
+    local_path,
+    reaching,
+    remove,
+    sha256_of,
+    work_folder,
+)
 
 
 class RemoteStorage(Storage):
@@ -109,6 +121,27 @@ def test_a_remote_file_is_read_from_a_copy_that_is_gone_afterwards(remote):
         assert path.read_bytes() == b"film"
         assert path.name == "a.mp4"
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ClientError({"Error": {"Code": "404"}}, "HeadObject"), FileNotFoundError),
+        (ClientError({"Error": {"Code": "SlowDown"}}, "PutObject"), StorageError),
+        (EndpointConnectionError(endpoint_url="http://bucket"), StorageError),
+    ],
+)
+def test_what_a_bucket_raises_is_an_error_of_the_system(error, kind):
+    with pytest.raises(kind, match="bucket"), reaching():
+        raise error
+
+
+def test_a_folder_is_removed_with_all_in_it_and_nothing_else():
+    for name in ("shop/a/1", "shop/a/deep/2", "shop/ab"):
+        default_storage.save(name, ContentFile(b"x"))
+    for _ in range(2):
+        remove("shop/a/")
+    assert default_storage.listdir("shop") == ([], ["ab"])
 
 
 def test_a_hash_is_that_of_the_content(tmp_path):

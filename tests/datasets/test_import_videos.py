@@ -56,6 +56,7 @@ def test_settings_of_a_dataset_that_is_there_stay(videos):
         (["--dataset", "Shop 1"], "dataset 'Shop 1' cannot be made"),
         (["--dataset", "shop", "--vocabulary", "none"], "there is no vocabulary 'none'"),
         (["--dataset", "shop", "--annotation-fps", "7"], "annotation_fps"),
+        (["--dataset", "shop", "--clip-seconds", "3"], "clip_seconds"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_sentence(videos, arguments, message):

@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.urls import reverse
 
+from annotation.models import Annotation
 from datasets.models import Dataset
 from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.delete import delete, remove_leftovers
@@ -13,7 +14,15 @@ from datasets.services.recut import bring_over
 from datasets.services.standardise import standardise_video
 from datasets.stages import Stage
 from tests.films import make_film
-from tests.make import make_dataset, make_user, make_video
+from tests.make import (
+    make_annotator,
+    make_dataset,
+    make_pull,
+    make_run,
+    make_task,
+    make_user,
+    make_video,
+)
 from tests.material import put
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +69,20 @@ def test_videos_are_cut_again_with_other_settings_and_the_old_clips_stay(source)
     assert contents("shop") == before
 
 
+def test_the_length_of_a_clip_is_a_setting_of_the_new_dataset(source, admin):
+    clip = source.videos.get().clips.get()
+    make_pull(make_task(make_run(clip), make_annotator(source)))
+    answers = list(Annotation.objects.values())
+    target = make_dataset("short", clip_seconds=4)
+    bring_over(source, target)
+    video = standardise_video(target.videos.get().pk)
+    plan_clips()
+    assert [cut.frame_count for cut in video.clips.all()] == [120]
+    assert "The last 1.0 s are left over" in video.changes[-1]
+    assert source.videos.get().clips.get() == clip
+    assert list(Annotation.objects.values()) == answers
+
+
 def test_the_raw_file_of_one_outlives_the_other(source):
     target = make_dataset("small")
     bring_over(source, target)
@@ -93,7 +116,7 @@ def test_wrong_datasets_are_refused_with_a_sentence(source, dataset, into):
 def form(**changes):
     values = {
         "name": "small", "vocabulary": "street", "detector": "rfdetr-nano", "threshold": "0.4",
-        "longest_side": "64", "annotation_fps": "5", "frame_stride": "1",
+        "longest_side": "64", "clip_seconds": "5", "annotation_fps": "5", "frame_stride": "1",
     }  # fmt: skip
     return values | changes
 

@@ -184,8 +184,9 @@ def test_a_zip_larger_than_the_disk_is_refused_before_it_is_sent(sender, monkeyp
 
 
 def test_the_same_zip_again_makes_nothing_new(sender, dataset):
+    content = a_zip()
     for name in ("a.zip", "b.zip"):
-        sender(a_zip(), name=name).send(0, None)
+        sender(content, name=name).send(0, None)
     _, second = (unpack_upload(upload.pk) for upload in Upload.objects.order_by("pk"))
     assert second.refused == [{"name": "b.zip", "reason": "the same zip as a.zip"}]
     assert dataset.videos.count() == 1

@@ -25,6 +25,7 @@ NEW = {
     "weights": "",
     "threshold": "0.4",
     "longest_side": "640",
+    "clip_seconds": "15",
     "annotation_fps": "5",
     "frame_stride": "1",
 }

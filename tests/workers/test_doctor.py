@@ -6,6 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from annotation.models import CvatServer
+from datasets.core.walls import Walls
 from tests.make import make_dataset, make_user
 from workers import checks
 from workers.accounts import ensure_admin
@@ -43,6 +44,13 @@ def test_a_storage_that_cannot_be_written_is_told(settings, own_files):
     finding = checks.check_storage()
     assert finding.state is State.WRONG
     assert finding.way_out == "Correct AVA_DATA_DIR."
+
+
+def test_a_decoder_without_walls_is_told_and_is_no_hindrance(monkeypatch):
+    monkeypatch.setattr(checks, "standing_walls", lambda: Walls(files=False, network=True))
+    finding = checks.check_decoder()
+    assert finding.state is State.NOTE
+    assert "could reach other files." in finding.sentence
 
 
 def test_a_storage_that_works_is_left_as_it_was(settings):
@@ -99,7 +107,7 @@ def test_the_command_ends_in_an_error_if_something_is_wrong(settings, monkeypatc
     settings.REDIS_URL = ""
     monkeypatch.setattr(checks, "ASK_TORCH", "import no_such_torch")
     out = StringIO()
-    with pytest.raises(CommandError, match="1 of 8 need attention"):
+    with pytest.raises(CommandError, match="1 of 9 need attention"):
         call_command("doctor", stdout=out)
     assert "No module named 'no_such_torch'" in out.getvalue()
 

@@ -20,6 +20,7 @@ SETTINGS = (
     "weights",
     "threshold",
     "frame_stride",
+    "clip_seconds",
     "annotation_fps",
     "longest_side",
 )
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         new.add_argument("--weights", help="file of one's own, in place of the vendor's")
         new.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
         new.add_argument("--frame-stride", type=int, help="look at every n-th frame")
+        new.add_argument("--clip-seconds", type=int, help="of a clip (default 15)")
         new.add_argument("--annotation-fps", type=int, help="annotation frames a second")
         new.add_argument("--longest-side", type=int, help="pixels; larger videos are shrunk")
         parser.add_argument("--run", action="store_true", help="then do all work that waits")

