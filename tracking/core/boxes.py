@@ -90,14 +90,16 @@ def _area_of_sides(spent: NDArray[np.float64]) -> NDArray[np.float64]:
     return lengths[0]
 
 
-def sides_of_centres(centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The `sides` of boxes given as centre forms in columns, shape `(4, N)`.
+def sides_of_centres(
+    centres: NDArray[np.float64], *, grown: float = 1.0
+) -> NDArray[np.float64]:
+    """The `sides` of boxes given as centre forms in columns, shape `(4, N)`, `grown` so much.
 
     >>> sides_of_centres(np.array([[1.0], [3], [2], [6]])).T
     array([[ 0.,  0., -2., -6.]])
     """
     middle, half = centres[:2], np.maximum(centres[2:], 0.0)
-    half *= 0.5
+    half *= 0.5 * grown
     return np.concatenate([middle - half, -middle - half])
 
 

@@ -26,7 +26,6 @@ from tracking.core.boxes import (
     Detections,
     Scores,
     iou_of_sides,
-    sides,
     sides_of_centres,
     to_centres,
 )
@@ -51,6 +50,7 @@ class TrackerParameters:
 
     high_score: float = 0.48  # from here on a detection may begin a track
     low_score: float = 0.1  # from here on it may continue one that nothing better continues
+    grown: float = 1.1  # boxes are made so much larger to see whether they overlap
     least_iou: float = 0.321  # of a detection with the box expected
     least_low_iou: float = 0.465  # the same for detections of low score
     score_weight: float = 0.645  # how much of a detection's gain depends on its score
@@ -183,7 +183,7 @@ class _Follower:
         self._parameters = parameters
         self._fps = fps
         self._centres = np.ascontiguousarray(to_centres(sights.boxes).T)
-        self._sides = sides(sights.boxes)
+        self._sides = sides_of_centres(self._centres, grown=parameters.grown)
         self._is_high = sights.scores >= parameters.high_score
         self._weights = 1 - parameters.score_weight * (1 - sights.scores)
         self._frame = -1
@@ -220,8 +220,9 @@ class _Follower:
         A movement that most people share is added to where they are expected first.
         """
         enough, certainty = self._parameters.sway_people, self._parameters.sway_certainty
+        grown = self._parameters.grown
         seen, high, place = self._sides[:, here], self._is_high[here], self._beliefs[PLACE]
-        iou = iou_of_sides(sides_of_centres(place), seen)
+        iou = iou_of_sides(sides_of_centres(place, grown=grown), seen)
         if min(np.count_nonzero(active), np.count_nonzero(high)) < enough:
             return iou
         for _ in range(SWAY_ROUNDS):
@@ -235,7 +236,7 @@ class _Follower:
             if np.abs(shift).max() < SWAY_LEAST * place[3].take(met).mean():
                 return iou
             place[:2] += shift
-            iou = iou_of_sides(sides_of_centres(place), seen)
+            iou = iou_of_sides(sides_of_centres(place, grown=grown), seen)
         return iou
 
     def _pairs(self, iou: Array, active: NDArray[np.bool_], here: slice) -> Pairs:
