@@ -2,9 +2,9 @@
 
 After Bewley et al., "Simple Online and Realtime Tracking" (2016): seven states (centre, area,
 side ratio, and the speeds of the first three), IoU, the Hungarian method; noises as published.
-It does for each track and frame what the published program does: one filter object a person, its
-box computed anew whenever it is asked for, one assignment over all, and the same short cut where
-everybody overlaps one detection only. Nothing of our tracker's code is used.
+It does for each track and frame what the published program does: one filter object a person,
+its box computed anew whenever it is asked for, one assignment over all, and the same short cut
+where everybody overlaps one detection only. Nothing of our tracker's code is used.
 """
 
 import numpy as np

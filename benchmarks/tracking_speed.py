@@ -2,8 +2,8 @@
 
 The same crowd for all, in turn and in the same process: 300 frames, people who walk at a steady
 pace, each seen nine times out of ten, noise of 2 % of the height. CPU seconds are counted, and
-each ratio is the median of the rounds' ratios, so that other programs on the machine, which slow
-all three down for a while, weigh little.
+each ratio is the median of the rounds' ratios, so that other programs on the machine, which
+slow all three down for a while, weigh little.
 
 The peer (`_sort.py`) remembers people for 17 frames, as long as ours does; its output is
 not even collected. It is no slower than the published program, which was measured at 902, 199

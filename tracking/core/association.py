@@ -49,10 +49,9 @@ def best_pairs(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> P
     if not rivals.any():
         return Pairs(rows, columns)
     # What has no rival is paired already; only the others compete.
-    these, those = np.unique(rows[rivals]), np.unique(columns[rivals])
+    (these, at_row), (those, at_column) = _ranked(rows[rivals]), _ranked(columns[rivals])
     contest = np.zeros((len(these), len(those)))
-    at = np.searchsorted(these, rows[rivals]), np.searchsorted(those, columns[rivals])
-    contest[at] = gains[rivals]
+    contest[at_row, at_column] = gains[rivals]
     found, other = linear_sum_assignment(contest, maximize=True)
     good = contest[found, other] > 0
     all_rows = np.concatenate([rows[~rivals], these[found[good]]])
@@ -88,6 +87,12 @@ def has_rivals(rows: Indices, columns: Indices) -> NDArray[np.bool_]:
     often = (np.bincount(rows) > 1)[rows]
     often |= (np.bincount(columns) > 1)[columns]
     return often
+
+
+def _ranked(numbers: Indices) -> tuple[Indices, Indices]:
+    """The different ones of `numbers`, ascending, and the place of each among them."""
+    is_there = np.bincount(numbers) > 0
+    return is_there.nonzero()[0], (np.cumsum(is_there) - 1)[numbers]
 
 
 def _others(taken: Indices, count: int) -> Indices:
