@@ -7,8 +7,8 @@ through `track_clip` as in the product, from the file to the stored tracks. Ever
 a process of its own, and the median of its rounds counts.
 
 GPU: a detector that sleeps for `GPU_SECONDS` a frame, as long as RF-DETR takes on a graphics
-card. It sees ten people who walk. RF-DETR is given whole pictures, as the package wants them, and
-makes them smaller on the card; so what is counted is all that is done on the CPU beside it:
+card. It sees ten people who walk. RF-DETR is given whole pictures, as the package wants them,
+and makes them smaller on the card; so what is counted is all that is done on the CPU beside it:
 decoding, RGB, batches, tracking, storing.
 
 ONNX: an RF-DETR nano on this machine's CPU, with random weights, which are no faster or slower.
