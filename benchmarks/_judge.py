@@ -4,6 +4,7 @@ import configparser
 import contextlib
 import io
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,13 +39,24 @@ class Figures(NamedTuple):
     keyframe_recall: float
 
 
+def sequences_in(data: Path) -> list[Path]:
+    """The folders of `data` that hold a sequence, by name."""
+    return sorted(path.parent for path in data.glob("*/seqinfo.ini"))
+
+
 def read_sequence(folder: Path) -> Film:
-    """`det.txt` and `seqinfo.ini` in `folder`."""
+    """`det.txt` and `seqinfo.ini` in `folder`; without `det.txt` nobody was seen.
+
+    Frames without a row are pictures that show nobody. Rows that are no boxes are left out, for
+    some of the peers fall over them; rows without a score are sure.
+    """
     length, fps = _length(folder)
-    rows = _rows(folder / "det.txt")
-    boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
-    frames = [rows[:, 0] == frame for frame in range(1, length + 1)]
-    return Film(folder.name, fps, [Detections(boxes[here], rows[here, 6]) for here in frames])
+    rows = _rows(folder / "det.txt") if (folder / "det.txt").exists() else np.empty((0, 7))
+    scores = rows[:, 6] if rows.shape[1] > 6 else np.ones(len(rows))
+    good = np.isfinite(rows).all(axis=1) & (rows[:, 4:6] > 0).all(axis=1)
+    boxes, scores, numbers = _corners(rows[good]), scores[good], rows[good, 0]
+    frames = [numbers == frame for frame in range(1, length + 1)]
+    return Film(folder.name, fps, [Detections(boxes[here], scores[here]) for here in frames])
 
 
 def write_result(path: Path, tracks: Sequence[Track]) -> None:
@@ -115,15 +127,16 @@ def _keyframe_hits(folder: Path, result: Path) -> tuple[int, int]:
     """People at one frame a second who have a box of ours, and all people there."""
     _, fps = _length(folder)
     truth, ours = _rows(folder / "gt.txt"), _rows(result)
-    truth = truth[(truth[:, 6] == 1) & (truth[:, 7] == 1)]
     step = max(1, round(fps))
     seen = count = 0
     for frame in np.unique(truth[:, 0]):
         if (frame - 1) % step:
             continue
-        iou = pairwise_iou(*(_corners(rows[rows[:, 0] == frame]) for rows in (truth, ours)))
-        count += len(iou)
-        seen += len(associate(iou, least=LEAST_IOU).rows)
+        here = truth[truth[:, 0] == frame]
+        counts = (here[:, 6] == 1) & (here[:, 7] == 1)  # others are there to be ignored
+        iou = pairwise_iou(_corners(here), _corners(ours[ours[:, 0] == frame]))
+        count += int(counts.sum())
+        seen += int(counts[associate(iou, least=LEAST_IOU).rows].sum())
     return seen, count
 
 
@@ -133,12 +146,23 @@ def _corners(rows: np.ndarray) -> np.ndarray:
 
 def _rows(path: Path) -> np.ndarray:
     lines = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
-    table = [[float(value) for value in line] for line in lines if line]
-    return np.array(table) if table else np.empty((0, 10))
+    try:
+        table = np.array([[float(value) for value in line] for line in lines if line])
+    except ValueError as error:
+        sys.exit(f"{path} is not a file of MOT rows: {error}")
+    if len(table) and table.shape[1] < 6:
+        sys.exit(f"{path} has rows of fewer than the six numbers of a box")
+    return table if len(table) else np.empty((0, 10))
 
 
 def _length(folder: Path) -> tuple[int, float]:
     """Frames, and frames a second."""
     ini = configparser.ConfigParser()
     ini.read(folder / "seqinfo.ini")
-    return ini.getint("Sequence", "seqLength"), ini.getfloat("Sequence", "frameRate")
+    try:
+        length, fps = ini.getint("Sequence", "seqLength"), ini.getfloat("Sequence", "frameRate")
+    except (configparser.Error, ValueError) as error:
+        sys.exit(f"{folder}/seqinfo.ini needs seqLength and frameRate: {error}")
+    if length < 1 or fps <= 0:
+        sys.exit(f"{folder}/seqinfo.ini says {length} frames at {fps:g} a second")
+    return length, fps

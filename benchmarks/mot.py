@@ -5,6 +5,8 @@
 reads `DIR/<SEQ>/{det.txt,seqinfo.ini}` (and `gt.txt` with `--gt`), runs every tracker with one
 set of parameters, and writes `OUT/<tracker>/<SEQ>.txt`; ours also to `OUT/<SEQ>.txt`. Sequences
 called SIM-* have simulated detections and are summed up apart.
+
+How each was tuned is said below the tables.
 """
 
 import argparse
@@ -15,8 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks._judge import Film, judge, read_sequence, write_result
-from benchmarks._peers import PEERS, interpolated
+try:
+    from benchmarks._judge import Film, judge, read_sequence, sequences_in, write_result
+    from benchmarks._peers import PEERS, TUNING, interpolated
+except ModuleNotFoundError as error:
+    needed = "trackeval==1.3.0 trackers==2.6.1 tabulate pycocotools"
+    sys.exit(f"{error.name} is not installed here: pip install --no-deps {needed}")
 from tracking.core.sort import follow
 from tracking.core.trackfile import Track
 
@@ -27,9 +33,9 @@ LONGEST_GAP = 30  # frames that peers interpolate over: all that their memory br
 
 def main() -> None:
     options = _options()
-    folders = sorted(path.parent for path in options.data.glob("*/det.txt"))
+    folders = sequences_in(options.data)
     if not folders:
-        sys.exit(f"{options.data} has no sequences: expected <SEQ>/det.txt and seqinfo.ini")
+        sys.exit(f"{options.data} has no sequences: expected <SEQ>/seqinfo.ini and det.txt")
     for folder in folders:
         film = read_sequence(folder)
         print(f"{film.name}: {len(film.detections)} frames", file=sys.stderr)
@@ -37,13 +43,9 @@ def main() -> None:
             write_result(options.out / _file_name(tracker) / f"{film.name}.txt", tracks)
             if tracker == OURS:
                 write_result(options.out / f"{film.name}.txt", tracks)
+    print(f"Results are in {options.out}.")
     if options.gt:
-        names = [folder.name for folder in folders]
-        simulated = [name for name in names if name.startswith("SIM-")]
-        real = [name for name in names if name not in simulated]
-        for title, of_kind in (("real detections", real), ("simulated", simulated)):
-            if of_kind:
-                _print_table(title, options.data, options.out, of_kind)
+        _print_tables(options.data, options.out, folders)
 
 
 def _options() -> argparse.Namespace:
@@ -71,6 +73,18 @@ def _all_trackers(film: Film) -> list[tuple[str, list[Track]]]:
 
 def _file_name(tracker: str) -> str:
     return re.sub(r"\W+", "-", tracker.lower()).strip("-")
+
+
+def _print_tables(data: Path, out: Path, folders: list[Path]) -> None:
+    names = [folder.name for folder in folders if (folder / "gt.txt").exists()]
+    if without := sorted({folder.name for folder in folders} - set(names)):
+        print(f"Not judged, for they have no gt.txt: {', '.join(without)}")
+    simulated = [name for name in names if name.startswith("SIM-")]
+    real = [name for name in names if name not in simulated]
+    for title, of_kind in (("real detections", real), ("simulated", simulated)):
+        if of_kind:
+            _print_table(title, data, out, of_kind)
+    print(f"\n{TUNING}")
 
 
 def _print_table(title: str, data: Path, out: Path, names: list[str]) -> None:

@@ -1,8 +1,13 @@
 """How many frames a second the tracker takes, against plain SORT on filterpy, one thread.
 
-The same crowd for both, in turn and in the same process: 300 frames, people who walk at a
-steady pace, each seen nine times out of ten, noise of 2 % of the height. The best of the rounds
-counts, for other programs only ever make one slower.
+The same crowd for all, in turn and in the same process: 300 frames, people who walk at a steady
+pace, each seen nine times out of ten, noise of 2 % of the height. CPU seconds are counted, and
+each ratio is the median of the rounds' ratios, so that other programs on the machine, which
+slow all three down for a while, weigh little.
+
+The peer (`_sort.py`) remembers people for 17 frames, as long as ours does; its output is
+not even collected. It is no slower than the published program, which was measured at 902, 199
+and 50 frames a second for 10, 50 and 200 people, when filterpy sorted itself out as here.
 """
 
 import os
@@ -21,6 +26,7 @@ from tracking.core.sort import TrackerParameters, follow, followed
 
 FRAMES = 300
 FPS = 30.0
+ROUNDS = {10: 9, 50: 5, 200: 3}
 WANTED = {10: (4.0, 3.0), 50: (10.0, 8.0), 200: (12.0, 6.0)}  # people: core, all stages
 
 
@@ -43,7 +49,7 @@ def crowd(people: int) -> list[Detections]:
 
 
 def plain(frames: list[Detections]) -> None:
-    sort = PlainSort(max_age=24)
+    sort = PlainSort(max_age=17)
     for found in frames:
         sort.update(found.boxes)
 
@@ -67,15 +73,18 @@ def main() -> None:
     is_slow = False
     for people, wanted in WANTED.items():
         frames = crowd(people)
-        rounds = 2 if people == 200 else 3
-        runs = (plain, core, every_stage)
-        best = [float("inf")] * 3
-        for _ in range(rounds):
-            best = [min(a, seconds(run, frames)) for a, run in zip(best, runs, strict=True)]
-        ratios = best[0] / best[1], best[0] / best[2]
-        is_slow |= any(ratio < least for ratio, least in zip(ratios, wanted, strict=True))
-        texts = [f"{FRAMES / b:9.0f} {r:5.1f}x" for b, r in zip(best[1:], ratios, strict=True)]
-        print(f"{people:6}{FRAMES / best[0]:14.0f}" + "".join(f"{text:>18}" for text in texts))
+        core(frames)  # what is only slow the first time
+        rounds = np.array(
+            [
+                [seconds(run, frames) for run in (plain, core, every_stage)]
+                for _ in range(ROUNDS[people])
+            ]
+        )
+        ratios = np.median(rounds[:, :1] / rounds[:, 1:], axis=0)
+        rates = FRAMES / np.median(rounds, axis=0)
+        is_slow |= bool((ratios < wanted).any())
+        texts = [f"{a:9.0f} {b:5.1f}x" for a, b in zip(rates[1:], ratios, strict=True)]
+        print(f"{people:6}{rates[0]:14.0f}" + "".join(f"{text:>18}" for text in texts))
     print(f"wanted: {', '.join(f'{n}: {a:g}x and {b:g}x' for n, (a, b) in WANTED.items())}")
     sys.exit(1 if is_slow else 0)
 

@@ -7,7 +7,7 @@ same picture whether it is read from the video or from a clip. Frames are 0-base
 are RGB arrays of uint8, shape `(height, width, 3)`, or BGR where that is asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -68,24 +68,29 @@ def read_frames(
     start: int = 0,
     count: int | None = None,
     step: int = 1,
+    only: Collection[int] | None = None,
     order: Order = "rgb",
+    threads: int = 0,
 ) -> Iterator[tuple[int, Picture]]:
     """Frames `start`, `start + step`, ... of a standard video or clip, with their numbers.
 
-    Only frames below `start + count` (or the end of the video) are read: `count` is the length
-    of the stretch, not the number of pictures. Seconds without a wanted frame are not decoded.
+    Those not in `only`, if it is given, are passed over and not made into pictures. Only frames
+    below `start + count` (or the end of the video) are read: `count` is the length of the
+    stretch, not the number of pictures. Seconds without a wanted frame are not decoded.
     Raises MediaError if a frame cannot be read; a number never comes with another's picture.
+    So many `threads` decode, 0 for one a processor; fewer take longer, but less in all.
     """
     if start < 0 or step < 1 or (count is not None and count < 0):
         raise ValueError(f"cannot read {count} frames from {start} in steps of {step}")
     with _open_standard(path) as (container, stream):
+        stream.codec_context.thread_count = threads
         end = stream.frames if count is None else min(start + count, stream.frames)
         wanted = range(start, end, step)
         reformatter: Any = VideoReformatter()
-        expected = iter(wanted)
+        expected = (index for index in wanted if only is None or index in only)
         for frame in _decode(container, stream, wanted):
             index = _number(frame.pts, stream)
-            if index in wanted:
+            if index in wanted and (only is None or index in only):
                 if frame.is_corrupt or index != next(expected):
                     raise MediaError(f"frame {index} of {path.name} is damaged; make it again")
                 picture = reformatter.reformat(frame, format=f"{order}24", threads=1)

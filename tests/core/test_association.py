@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tracking.core.association import associate
+from tracking.core.association import associate, pairs_in_turns
 
 gains = arrays(
     np.float64, st.tuples(st.integers(0, 4), st.integers(0, 4)), elements=st.floats(0, 1)
@@ -50,3 +50,18 @@ def test_no_other_assignment_gains_more(gain):
     assert gain[found.rows, found.columns].sum() == pytest.approx(best_total(gain, 0.3))
     assert sorted([*found.rows, *found.free_rows]) == list(range(gain.shape[0]))
     assert sorted([*found.columns, *found.free_columns]) == list(range(gain.shape[1]))
+
+
+@given(gains, st.randoms())
+def test_a_later_turn_takes_nothing_from_an_earlier_one(gain, random):
+    rows, columns = (gain >= 0.3).nonzero()
+    turns = np.array([random.randint(0, 1) for _ in rows], dtype=np.int64)
+    found = pairs_in_turns(rows, columns, gain[rows, columns], turns)
+    first = np.zeros_like(gain)
+    early = turns == 0
+    first[rows[early], columns[early]] = gain[rows[early], columns[early]]
+    at = dict(zip(zip(rows.tolist(), columns.tolist(), strict=True), turns, strict=True))
+    pairs = list(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
+    assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
+    total = sum(gain[pair] for pair in pairs if at[pair] == 0)
+    assert total == pytest.approx(best_total(first, 0.3))

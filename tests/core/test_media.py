@@ -431,3 +431,12 @@ def test_either_order_of_colours_gives_the_same_picture_and_jpeg(standard):
     ):
         assert np.array_equal(rgb, bgr[..., ::-1])
         assert encode_jpeg(rgb) == encode_jpeg(bgr, order="bgr")
+
+
+def test_only_some_frames_may_be_wanted(standard):
+    assert numbers_in(standard, only={0, 7, 30, 509}) == [(n, n) for n in (0, 7, 30, 509)]
+    assert numbers_in(standard, start=30, count=60, only={0, 7, 30, 89, 90}) == [
+        (30, 30),
+        (89, 89),
+    ]
+    assert numbers_in(standard, only=set()) == []

@@ -25,13 +25,13 @@ def a_walk(
 def smoothed_by_filterpy(track: Track, axis: int, fps: float) -> np.ndarray:
     height = float(np.median(track.boxes[:, 3] - track.boxes[:, 1]))
     seconds = 1 / fps
-    density = MOTION.acceleration(np.array([height]))[0, axis]
-    variance = MOTION.measurement_variance(np.array([height]))[0, axis]
+    density = MOTION.acceleration(np.array([height]))[axis, 0]
+    variance = MOTION.measurement_variance(np.array([height]))[axis, 0]
     seen = dict(zip(track.frames.tolist(), to_centres(track.boxes)[:, axis], strict=True))
     first, last = int(track.frames[0]), int(track.frames[-1])
     twin = KalmanFilter(dim_x=2, dim_z=1)
     twin.x = np.array([seen[first], 0.0])
-    twin.P = np.diag([variance, MOTION.start_variance(np.array([height]))[0, axis]])
+    twin.P = np.diag([variance, MOTION.start_variance(np.array([height]))[axis, 0]])
     twin.F = np.array([[1, seconds], [0, 1]])
     twin.H = np.array([[1.0, 0.0]])
     twin.R = np.array([[variance]])

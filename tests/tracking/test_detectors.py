@@ -1,13 +1,16 @@
 import json
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tracking.core.boxes import pairwise_iou
+from tracking.detectors import runtimes
 from tracking.detectors.door import DetectorError, open_detector, weights_path
+from tracking.detectors.onnx import load as load_onnx
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
 
@@ -136,12 +139,69 @@ def test_a_yolox_person_is_one_whose_best_class_is_person(tmp_path):
     assert found.boxes.shape == (0, 4)
 
 
-def test_about_says_which_weights_were_used(tmp_path):
+def test_about_says_which_weights_were_used_and_on_what(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
     path = yolox(tmp_path / "yolox.onnx", cells_of())
     about = open_detector("onnx", weights=str(path), threshold=0.3).about
     assert about["weights"] == "yolox.onnx"
     assert len(about["sha256"]) == 64
+    assert about["onnxruntime"] == onnxruntime.__version__
     assert about["device"] == "CPUExecutionProvider"
+
+
+def test_where_openvino_is_installed_it_computes_and_finds_the_same(tmp_path, monkeypatch):
+    openvino = pytest.importorskip("openvino", reason="the package openvino is not installed")
+    path = rfdetr_export(tmp_path / "a.onnx", CENTRES, logits_of(3, 2, (1, 0, 0.7)))
+    detector = open_detector("onnx", weights=str(path), threshold=0.2)
+    assert detector.about["device"] == "OpenVINO CPU"
+    assert openvino.__version__.startswith(detector.about["openvino"])
+    assert_same_people(path, [PICTURE, PICTURE[:45]], monkeypatch, threshold=0.2)
+
+
+def test_openvino_finds_the_same_people_in_a_street(shared, monkeypatch):
+    pytest.importorskip("openvino", reason="the package openvino is not installed")
+    from datasets.core.media import read_frames
+
+    film = shared / "data/videos/street_1.mp4"
+    pictures = [rgb for _, rgb in islice(read_frames(film), 0, 90, 30)]
+    path = shared / "data/weights/yolox_nano_384x640.onnx"
+    assert assert_same_people(path, pictures, monkeypatch, threshold=0.3) > 20
+
+
+def assert_same_people(path, pictures, monkeypatch, *, threshold):
+    """Both runtimes see the same; returns how many people."""
+    theirs = load_onnx("onnx", path, threshold).detect(pictures)
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
+    ours = load_onnx("onnx", path, threshold).detect(pictures)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
+        np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
+    return sum(len(one.boxes) for one in ours)
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (2, 1280), (720, 2), (2160, 3840)], ids=["dot", "line", "post", "huge"]
+)
+def test_pictures_of_any_size_are_looked_at(tmp_path, size):
+    picture = np.full((*size, 3), 90, dtype=np.uint8)
+    models = [
+        rfdetr_export(tmp_path / "a.onnx", CENTRES, logits_of(3, 2, (1, 0, 0.7))),
+        yolox(tmp_path / "b.onnx", cells_of((13, 2.0, 2.0, 1.0, 1.0, 0.9))),
+    ]
+    for path in models:
+        (found,) = open_detector("onnx", weights=str(path), threshold=0.2).detect([picture])
+        assert np.isfinite(found.boxes).all()
+        assert (found.boxes >= 0).all()
+        assert (found.boxes <= [*size[::-1], *size[::-1]]).all()
+
+
+def test_hundreds_of_people_are_all_reported(tmp_path):
+    random = np.random.default_rng(0)
+    centres = np.concatenate([random.uniform(0.1, 0.9, (300, 2)), np.full((300, 2), 0.05)], 1)
+    logits = logits_of(300, 91, *[(query, 1, 0.9) for query in range(300)])
+    path = rfdetr_export(tmp_path / "crowd.onnx", centres.astype(np.float32), logits)
+    (found,) = open_detector("onnx", weights=str(path), threshold=0.5).detect([PICTURE])
+    assert len(found.boxes) == 300
 
 
 def test_a_model_that_is_neither_is_refused_with_what_it_is(tmp_path):

@@ -16,6 +16,11 @@ class Association(NamedTuple):
     free_columns: Indices
 
 
+class Pairs(NamedTuple):
+    rows: Indices
+    columns: Indices
+
+
 def associate(gain: NDArray[np.float64], *, least: float) -> Association:
     """Pair rows with columns one to one so that the summed gain is largest.
 
@@ -28,30 +33,66 @@ def associate(gain: NDArray[np.float64], *, least: float) -> Association:
     (array([0]), array([0]), array([1]))
     """
     rows, columns = (gain >= least).nonzero()
-    is_clear = (np.bincount(rows, minlength=len(gain)) == 1)[rows]
-    is_clear &= (np.bincount(columns, minlength=gain.shape[1]) == 1)[columns]
-    if not is_clear.all():
-        rows, columns = _best(gain, rows, columns, is_clear)
+    rows, columns = best_pairs(rows, columns, gain[rows, columns])
     return Association(
         rows, columns, _others(rows, gain.shape[0]), _others(columns, gain.shape[1])
     )
 
 
-def _best(
-    gain: NDArray[np.float64], rows: Indices, columns: Indices, is_clear: NDArray[np.bool_]
-) -> tuple[Indices, Indices]:
-    """The best of the possible pairs; clear ones have no rivals, so only the others compete."""
-    rivals = ~is_clear
-    these, those = np.unique(rows[rivals]), np.unique(columns[rivals])
-    at = np.searchsorted(these, rows[rivals]), np.searchsorted(those, columns[rivals])
+def best_pairs(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> Pairs:
+    """Those of the possible pairs that fit together one to one and gain most, by row.
+
+    >>> best_pairs(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0.5, 0.4, 0.3])).columns
+    array([0, 1])
+    """
+    rivals = has_rivals(rows, columns)
+    if not rivals.any():
+        return Pairs(rows, columns)
+    # What has no rival is paired already; only the others compete.
+    (these, at_row), (those, at_column) = _ranked(rows[rivals]), _ranked(columns[rivals])
     contest = np.zeros((len(these), len(those)))
-    contest[at] = gain[rows[rivals], columns[rivals]]
+    contest[at_row, at_column] = gains[rivals]
     found, other = linear_sum_assignment(contest, maximize=True)
     good = contest[found, other] > 0
-    all_rows = np.concatenate([rows[is_clear], these[found[good]]])
-    all_columns = np.concatenate([columns[is_clear], those[other[good]]])
+    all_rows = np.concatenate([rows[~rivals], these[found[good]]])
+    all_columns = np.concatenate([columns[~rivals], those[other[good]]])
     order = all_rows.argsort()
-    return all_rows[order], all_columns[order]
+    return Pairs(all_rows[order], all_columns[order])
+
+
+def pairs_in_turns(
+    rows: Indices, columns: Indices, gains: NDArray[np.float64], turns: Indices
+) -> Pairs:
+    """The best of the possible pairs of turn 0, then of turn 1 among what is left, and so on.
+
+    >>> both, gains = np.array([0, 1]), np.array([0.5, 0.9])
+    >>> pairs_in_turns(both, np.array([0, 0]), gains, np.array([0, 1])).rows
+    array([0])
+    """
+    if not len(rows):
+        return Pairs(rows, columns)
+    is_free_row = np.ones(rows.max() + 1, dtype=bool)
+    is_free_column = np.ones(columns.max() + 1, dtype=bool)
+    found = []
+    for turn in range(turns.max() + 1):
+        now = (turns == turn) & is_free_row[rows] & is_free_column[columns]
+        found.append(best_pairs(rows[now], columns[now], gains[now]))
+        is_free_row[found[-1].rows] = False
+        is_free_column[found[-1].columns] = False
+    return Pairs(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def has_rivals(rows: Indices, columns: Indices) -> NDArray[np.bool_]:
+    """For each possible pair whether its row or its column might be paired otherwise."""
+    often = (np.bincount(rows) > 1)[rows]
+    often |= (np.bincount(columns) > 1)[columns]
+    return often
+
+
+def _ranked(numbers: Indices) -> tuple[Indices, Indices]:
+    """The different ones of `numbers`, ascending, and the place of each among them."""
+    is_there = np.bincount(numbers) > 0
+    return is_there.nonzero()[0], (np.cumsum(is_there) - 1)[numbers]
 
 
 def _others(taken: Indices, count: int) -> Indices:

@@ -3,20 +3,27 @@
 A box is followed in its centre form `(cx, cy, width, height)`, pixels. Each of the four numbers
 has a position and a velocity and moves on its own: constant velocity, disturbed by white noise
 acceleration. So a filter is four filters of two states, and every formula is written out for
-two states over arrays of shape `(T, 4)`; no matrix is ever inverted. Times are seconds, noise
-is in box heights, so neither the frame rate nor the picture size changes the behaviour.
+two states over whole arrays; no matrix is ever inverted. Times are seconds, noise is in box
+heights, so neither the frame rate nor the picture size changes the behaviour.
 
 Two predictions of t seconds are the same as one of 2t: frames not looked at cost nothing.
+
+Boxes are columns here: a centre form of `T` boxes has shape `(4, T)`.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+# Normal beliefs about T boxes, shape (5, 4, T): place, velocity (pixels / s), variance of the
+# place, covariance of both, variance of the velocity.
+Beliefs = NDArray[np.float64]
+
+PLACE, VELOCITY, PLACE_VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
+MEANS, GROWING, GROWTH, SHARED = slice(0, 2), slice(0, 4, 3), slice(1, 5, 3), slice(2, 4)
 
 
 @dataclass(frozen=True)
@@ -30,124 +37,98 @@ class Motion:
     size_acceleration: float = 0.248  # the same of width and height
 
     def measurement_variance(self, heights: Array) -> Array:
-        """Variance of detected `(cx, cy, width, height)`, pixels squared, shape `(T, 4)`."""
+        """Variance of detected `(cx, cy, width, height)`, pixels squared, shape `(4, T)`."""
         return _spread(heights, self.place_noise, self.size_noise)
 
     def start_variance(self, heights: Array) -> Array:
-        """Variance of a new track's velocities, shape `(T, 4)`."""
+        """Variance of a new track's velocities, shape `(4, T)`."""
         return _spread(heights, self.start_speed, self.start_speed)
 
     def acceleration(self, heights: Array) -> Array:
-        """Spectral density of the acceleration noise, pixels^2 / s^3, shape `(T, 4)`."""
+        """Spectral density of the acceleration noise, pixels^2 / s^3, shape `(4, T)`."""
         return _spread(heights, self.place_acceleration, self.size_acceleration)
 
 
 def _spread(heights: Array, place: float, size: float) -> Array:
-    return np.square(np.maximum(heights, 1.0))[..., None] * _squares(place, size)
+    at_least = np.maximum(heights, 1.0)
+    return _squares(place, size) * (at_least * at_least)
 
 
 @lru_cache(maxsize=64)
 def _squares(place: float, size: float) -> Array:
-    return np.square(np.array([place, place, size, size]))
+    return np.square(np.array([[place], [place], [size], [size]]))
 
 
-class Beliefs(NamedTuple):
-    """Normal beliefs about `T` boxes in centre form; every array has shape `(T, 4)`."""
-
-    place: Array
-    velocity: Array  # pixels / s
-    place_variance: Array
-    covariance: Array  # of place and velocity
-    velocity_variance: Array
-
-    def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Beliefs":
-        """The chosen tracks, by mask or index."""
-        return Beliefs(*(array[which] for array in self))
+@lru_cache(maxsize=64)
+def _noise_gained(seconds: float) -> Array:
+    """What an acceleration noise of density 1 adds to the variances in `seconds`."""
+    return np.array([seconds**3 / 3, seconds**2 / 2, seconds]).reshape(3, 1, 1)
 
 
 def begin(measured: Array, motion: Motion) -> Beliefs:
-    """Beliefs after one detection of each box: at rest, as far as we know.
+    """Beliefs after one detection of each box, shape `(4, T)`: at rest, as far as we know.
 
-    >>> begin(np.array([[5.0, 5, 4, 10]]), Motion()).velocity
+    >>> begin(np.array([[5.0], [5], [4], [10]]), Motion())[VELOCITY].T
     array([[0., 0., 0., 0.]])
     """
-    heights = measured[..., 3]
-    nothing = np.zeros_like(measured)
-    return Beliefs(
-        measured.copy(),
-        nothing,
-        motion.measurement_variance(heights),
-        nothing,
-        motion.start_variance(heights),
-    )
+    beliefs = np.zeros((5, *measured.shape))
+    beliefs[PLACE] = measured
+    beliefs[PLACE_VARIANCE] = motion.measurement_variance(measured[3])
+    beliefs[VELOCITY_VARIANCE] = motion.start_variance(measured[3])
+    return beliefs
 
 
 def predict(beliefs: Beliefs, seconds: float, acceleration: Array) -> Beliefs:
-    """Beliefs `seconds` later; `acceleration` is the noise density, shape `(T, 4)`.
+    """Beliefs `seconds` later; `acceleration` is the noise density, shape `(4, T)`.
 
-    >>> walker = begin(np.array([[5.0, 5, 4, 10]]), Motion())._replace(velocity=np.ones((1, 4)))
-    >>> predict(walker, 2.0, np.zeros((1, 4))).place
+    >>> walker = begin(np.array([[5.0], [5], [4], [10]]), Motion())
+    >>> walker[VELOCITY] = 1.0
+    >>> predict(walker, 2.0, np.zeros((4, 1)))[PLACE].T
     array([[ 7.,  7.,  6., 12.]])
     """
-    place, velocity, variance, covariance, velocity_variance = beliefs
-    gained = covariance + seconds * velocity_variance
-    return Beliefs(
-        place + seconds * velocity,
-        velocity,
-        variance + seconds * (covariance + gained) + acceleration * seconds**3 / 3,
-        gained + acceleration * seconds**2 / 2,
-        velocity_variance + acceleration * seconds,
-    )
+    later = beliefs.copy()
+    later[PLACE_VARIANCE] += seconds * later[COVARIANCE]
+    later[GROWING] += seconds * later[GROWTH]
+    later[PLACE_VARIANCE] += seconds * later[COVARIANCE]  # the later one
+    later[PLACE_VARIANCE:] += _noise_gained(seconds) * acceleration
+    return later
 
 
 def update(beliefs: Beliefs, measured: Array, variance: Array) -> Beliefs:
-    """Beliefs after seeing the boxes `measured`, with measurement `variance`.
+    """Beliefs after seeing the boxes `measured`, with measurement `variance`, both `(4, T)`.
 
-    >>> once = begin(np.array([[5.0, 5, 4, 10]]), Motion())
-    >>> update(once, np.array([[7.0, 5, 4, 10]]), once.place_variance).place
+    A box that was not seen has an infinite variance, and any number for `measured`.
+
+    >>> once = begin(np.array([[5.0], [5], [4], [10]]), Motion())
+    >>> again = np.array([[7.0], [5], [4], [10]])
+    >>> update(once, again, once[PLACE_VARIANCE])[PLACE].T
     array([[ 6.,  5.,  4., 10.]])
     """
-    total = beliefs.place_variance + variance
-    gain = beliefs.place_variance / total
-    velocity_gain = beliefs.covariance / total
-    surprise = measured - beliefs.place
-    return Beliefs(
-        beliefs.place + gain * surprise,
-        beliefs.velocity + velocity_gain * surprise,
-        (1 - gain) * beliefs.place_variance,
-        (1 - gain) * beliefs.covariance,
-        beliefs.velocity_variance - velocity_gain * beliefs.covariance,
-    )
+    gains = beliefs[SHARED] / (beliefs[PLACE_VARIANCE] + variance)  # of place and velocity
+    after = beliefs.copy()
+    after[MEANS] += gains * (measured - beliefs[PLACE])
+    after[SHARED] -= gains * beliefs[PLACE_VARIANCE]
+    after[VELOCITY_VARIANCE] -= gains[1] * beliefs[COVARIANCE]
+    return after
 
 
-def choose(mask: NDArray[np.bool_], yes: Beliefs, no: Beliefs) -> Beliefs:
-    """Row by row `yes` where `mask`, else `no`."""
-    rows = mask[:, None]
-    return Beliefs(*(np.where(rows, a, b) for a, b in zip(yes, no, strict=True)))
-
-
-def look_back(
-    filtered: Beliefs, predicted: Beliefs, later: tuple[Array, Array], seconds: float
-) -> tuple[Array, Array]:
-    """One Rauch-Tung-Striebel step: place and velocity, knowing what came `seconds` later.
+def gains_in_hindsight(filtered: Beliefs, predicted: Beliefs, seconds: float) -> Array:
+    """The gains of Rauch, Tung and Striebel: what a later surprise says about earlier times.
 
     Args:
-        filtered: Beliefs after the update at this time.
-        predicted: `filtered` carried to the later time, before its update.
-        later: Smoothed place and velocity of the later time.
+        filtered: Beliefs after the update at some times, shape `(L, 5, 4, T)`.
+        predicted: Each carried on to the later time, before its update.
         seconds: Between the two times.
+
+    Returns:
+        What is to be added to place and velocity (second axis) for what the later place and
+        velocity (third axis) turned out to be more than predicted, shape `(L, 2, 2, 4, T)`.
     """
-    cross_place = filtered.place_variance + seconds * filtered.covariance
-    cross_velocity = filtered.covariance + seconds * filtered.velocity_variance
-    a, b, c = predicted.place_variance, predicted.covariance, predicted.velocity_variance
-    determinant = a * c - b * b
-    place_off, velocity_off = later[0] - predicted.place, later[1] - predicted.velocity
-    pull_place = (c * place_off - b * velocity_off) / determinant
-    pull_velocity = (a * velocity_off - b * place_off) / determinant
-    place = filtered.place + cross_place * pull_place + filtered.covariance * pull_velocity
-    velocity = (
-        filtered.velocity
-        + cross_velocity * pull_place
-        + filtered.velocity_variance * pull_velocity
+    shared = filtered[:, COVARIANCE:]
+    cross = filtered[:, SHARED] + seconds * shared
+    a, b, c = (
+        predicted[:, None, row] for row in (PLACE_VARIANCE, COVARIANCE, VELOCITY_VARIANCE)
     )
-    return place, velocity
+    gains = np.stack([cross * c - shared * b, shared * a - cross * b], axis=2)
+    gains /= (a * c - b * b)[:, :, None]
+    return gains

@@ -12,22 +12,25 @@ from numpy.typing import NDArray
 
 from tracking.core.boxes import to_centres, to_corners
 from tracking.core.kalman import (
+    MEANS,
+    PLACE_VARIANCE,
+    VELOCITY_VARIANCE,
     Array,
-    Beliefs,
     Motion,
     begin,
-    choose,
-    look_back,
+    gains_in_hindsight,
     predict,
     update,
 )
 from tracking.core.trackfile import Track
 
+SIDE_BY_SIDE = 256  # tracks smoothed at once, so that memory stays small in a crowd
+
 
 class _Grid(NamedTuple):
     """Tracks laid side by side from their first frame on; time runs along the first axis."""
 
-    measured: Array  # (L, T, 4) centre forms, 0 where nothing was seen
+    measured: Array  # (L, 4, T) centre forms, 0 where nothing was seen
     seen: NDArray[np.bool_]  # (L, T)
     scores: Array  # (L, T), nan where nothing was seen
     heights: Array  # (T,), median
@@ -52,10 +55,22 @@ def smooth(
     >>> smooth([track], fps=30, motion=Motion(), longest_gap=1.0)[0].frames
     array([0, 1, 2])
     """
-    if not tracks:
-        return []
+    result: list[Track | None] = [None] * len(tracks)
+    by_length = sorted(range(len(tracks)), key=lambda one: len(tracks[one].frames))
+    for begins in range(0, len(tracks), SIDE_BY_SIDE):
+        group = by_length[begins : begins + SIDE_BY_SIDE]
+        smoothed = _smoothed_together([tracks[one] for one in group], fps, motion, longest_gap)
+        for one, track in zip(group, smoothed, strict=True):
+            result[one] = track
+    return [track for track in result if track is not None]
+
+
+def _smoothed_together(
+    tracks: Sequence[Track], fps: float, motion: Motion, longest_gap: float
+) -> list[Track]:
     grid = _side_by_side(tracks)
-    boxes = to_corners(_smoothed_places(grid, 1.0 / fps, motion))
+    places = _smoothed_places(grid, 1.0 / fps, motion)
+    boxes = to_corners(np.ascontiguousarray(places.transpose(2, 0, 1)))
     step = longest_gap * fps + 1e-9
     result = []
     for index, track in enumerate(tracks):
@@ -64,7 +79,7 @@ def smooth(
             Track(
                 track.track_id,
                 track.frames[0] + offsets,
-                boxes[offsets, index],
+                boxes[index, offsets],
                 grid.scores[offsets, index],
             )
         )
@@ -73,36 +88,36 @@ def smooth(
 
 def _side_by_side(tracks: Sequence[Track]) -> _Grid:
     length = max(int(track.frames[-1] - track.frames[0]) for track in tracks) + 1
-    measured = np.zeros((length, len(tracks), 4))
+    measured = np.zeros((length, 4, len(tracks)))
     scores = np.full((length, len(tracks)), np.nan)
-    seen = np.zeros((length, len(tracks)), dtype=bool)
     for index, track in enumerate(tracks):
         offsets = track.frames - track.frames[0]
-        measured[offsets, index] = to_centres(track.boxes)
+        measured[offsets, :, index] = to_centres(track.boxes)
         scores[offsets, index] = track.scores
-        seen[offsets, index] = True
     heights = np.array([np.median(track.boxes[:, 3] - track.boxes[:, 1]) for track in tracks])
-    return _Grid(measured, seen, scores, heights)
+    return _Grid(measured, ~np.isnan(scores), scores, heights)
 
 
 def _smoothed_places(grid: _Grid, seconds: float, motion: Motion) -> Array:
-    """Centre forms of all times, shape `(L, T, 4)`; past a track's end they mean nothing."""
+    """Centre forms of all times, shape `(L, 4, T)`; past a track's end they mean nothing."""
     acceleration = motion.acceleration(grid.heights)
-    variance = motion.measurement_variance(grid.heights)
-    beliefs = begin(grid.measured[0], motion)._replace(
-        place_variance=variance, velocity_variance=motion.start_variance(grid.heights)
-    )
-    filtered: list[Beliefs] = [beliefs]
-    predicted: list[Beliefs] = [beliefs]
-    for measured, seen in zip(grid.measured[1:], grid.seen[1:], strict=True):
-        expected = predict(filtered[-1], seconds, acceleration)
-        predicted.append(expected)
-        filtered.append(choose(seen, update(expected, measured, variance), expected))
+    seen_variance = motion.measurement_variance(grid.heights)
+    variance = np.where(grid.seen[:, None], seen_variance, np.inf)
+    filtered = np.empty((len(grid.measured), 5, *grid.measured.shape[1:]))
+    predicted = np.empty_like(filtered)
+    filtered[0] = begin(grid.measured[0], motion)
+    filtered[0, PLACE_VARIANCE] = seen_variance
+    filtered[0, VELOCITY_VARIANCE] = motion.start_variance(grid.heights)
+    for time in range(1, len(filtered)):
+        predicted[time] = predict(filtered[time - 1], seconds, acceleration)
+        filtered[time] = update(predicted[time], grid.measured[time], variance[time])
+    gains = gains_in_hindsight(filtered[:-1], predicted[1:], seconds)
     places = np.empty_like(grid.measured)
-    later = (filtered[-1].place, filtered[-1].velocity)
+    later = filtered[-1, MEANS]
     places[-1] = later[0]
     for time in range(len(filtered) - 2, -1, -1):
-        later = look_back(filtered[time], predicted[time + 1], later, seconds)
+        surprise = later - predicted[time + 1, MEANS]
+        later = filtered[time, MEANS] + (gains[time] * surprise).sum(axis=1)
         places[time] = later[0]
     return places
 

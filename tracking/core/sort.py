@@ -20,9 +20,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.core.association import associate
-from tracking.core.boxes import Boxes, Detections, Scores, pairwise_iou, to_centres, to_corners
-from tracking.core.kalman import Array, Beliefs, Motion, begin, predict, update
+from tracking.core.association import Pairs, has_rivals, pairs_in_turns
+from tracking.core.boxes import (
+    Boxes,
+    Detections,
+    Scores,
+    iou_of_sides,
+    sides_of_centres,
+    to_centres,
+)
+from tracking.core.kalman import PLACE, Array, Motion, begin, predict, update
 from tracking.core.linking import Joining, stitched
 from tracking.core.smoothing import smooth
 from tracking.core.trackfile import Track
@@ -31,16 +38,6 @@ VERSION = "sort-2"
 SWAY_IOU = 0.1  # of a detection with the box expected, to be taken as the same person's
 SWAY_ROUNDS = 2
 SWAY_LEAST = 0.01  # heights; less is not worth the while
-TINY = 1e-9
-
-
-class _Sighting(NamedTuple):
-    """Tracks that were seen in one frame, and where."""
-
-    frame: int
-    ids: NDArray[np.int64]
-    boxes: Boxes
-    scores: Scores
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,11 @@ class TrackerParameters:
 
     high_score: float = 0.48  # from here on a detection may begin a track
     low_score: float = 0.1  # from here on it may continue one that nothing better continues
+    grown: float = 1.1  # boxes are made so much larger to see whether they overlap
     least_iou: float = 0.321  # of a detection with the box expected
     least_low_iou: float = 0.465  # the same for detections of low score
     score_weight: float = 0.645  # how much of a detection's gain depends on its score
+    lost_weight: float = 0.45  # of the claim of somebody lost against one who was just seen
     sway_people: int = 3  # so many people must move alike to be thought to stand still ...
     sway_certainty: float = 1.4  # ... and by so many times what chance would give
     memory: float = 0.591  # how long somebody unseen is waited for
@@ -108,11 +107,48 @@ def followed(
     >>> followed([seen, None, seen], fps=7, parameters=TrackerParameters())[0].frames
     array([0, 2])
     """
-    follower = _Follower(parameters, fps)
-    for frame, found in enumerate(detections):
-        if found is not None:
-            follower.look(frame, found)
-    return follower.tracks()
+    sights = _sights(detections, parameters)
+    follower = _Follower(sights, parameters, fps)
+    for frame, here in sights.looks:
+        follower.look(frame, here)
+    return _tracks(sights, follower.names)
+
+
+def _sights(
+    detections: Sequence[Detections | None], parameters: TrackerParameters
+) -> "_Sights":
+    looks = [(frame, found) for frame, found in enumerate(detections) if found is not None]
+    counts = [len(found.boxes) for _, found in looks]
+    if not sum(counts):
+        return _Sights(np.empty(0, np.int64), np.empty((0, 4)), np.empty(0), [])
+    boxes = np.concatenate([found.boxes for _, found in looks]).astype(np.float64)
+    scores = np.concatenate([found.scores for _, found in looks]).astype(np.float64)
+    frames = np.repeat([frame for frame, _ in looks], counts)
+    # Comparisons with nan are False, so what is not a box in a picture goes here as well.
+    good = (scores >= parameters.low_score) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    good &= np.isfinite(boxes).all(axis=1)
+    kept = frames[good]
+    edges = np.searchsorted(kept, [frame for frame, _ in looks] + [len(detections)]).tolist()
+    return _Sights(
+        kept,
+        boxes[good],
+        scores[good],
+        [
+            (frame, slice(*edge))
+            for (frame, _), edge in zip(looks, pairwise(edges), strict=True)
+        ],
+    )
+
+
+def _tracks(sights: "_Sights", names: NDArray[np.int64]) -> list[Track]:
+    """The detections of each name, by name; those of name 0 belong to nobody."""
+    order = np.argsort(names, kind="stable")[np.count_nonzero(names == 0) :]
+    splits = np.flatnonzero(np.diff(names[order])) + 1
+    return [
+        Track(int(names[one[0]]), sights.frames[one], sights.boxes[one], sights.scores[one])
+        for one in np.split(order, splits)
+        if len(one)
+    ]
 
 
 def _is_somebody(track: Track, fps: float, pace: float, parameters: TrackerParameters) -> bool:
@@ -123,143 +159,139 @@ def _is_somebody(track: Track, fps: float, pace: float, parameters: TrackerParam
 
 
 def _shared(off: Array, certainty: float) -> Array:
-    """The median of `off`, shape `(n, 2)`; 0 on an axis where chance may have made it."""
-    half = len(off) // 2
-    middle = np.sort(off, axis=0)[half]
-    chance = np.sort(np.abs(off - middle), axis=0)[half] / len(off) ** 0.5
+    """The median of `off`, shape `(2, n)`; 0 on an axis where chance may have made it."""
+    half = off.shape[1] // 2
+    middle = np.sort(off)[:, half : half + 1]
+    chance = np.sort(np.abs(off - middle))[:, half : half + 1] / off.shape[1] ** 0.5
     return np.where(np.abs(middle) > certainty * chance, middle, 0.0)
 
 
-class _Follower:
-    """The pass forward in time: all tracks of one clip as rows of arrays."""
+class _Sights(NamedTuple):
+    """All detections of a clip that can be somebody, frame after frame."""
 
-    def __init__(self, parameters: TrackerParameters, fps: float) -> None:
+    frames: NDArray[np.int64]  # (N,), ascending
+    boxes: Boxes  # (N, 4)
+    scores: Scores  # (N,)
+    looks: list[tuple[int, slice]]  # each frame that was looked at, and its detections
+
+
+class _Follower:
+    """The pass forward in time: all tracks of one clip as columns of arrays."""
+
+    def __init__(self, sights: _Sights, parameters: TrackerParameters, fps: float) -> None:
+        self.names = np.zeros(len(sights.frames), dtype=np.int64)  # of each detection; 0: none
         self._parameters = parameters
         self._fps = fps
-        self._frame: int | None = None
+        self._centres = np.ascontiguousarray(to_centres(sights.boxes).T)
+        self._sides = sides_of_centres(self._centres, grown=parameters.grown)
+        self._is_high = sights.scores >= parameters.high_score
+        self._weights = 1 - parameters.score_weight * (1 - sights.scores)
+        self._frame = -1
         self._count = 0
         self._ids = np.empty(0, dtype=np.int64)
         self._last_seen = np.empty(0, dtype=np.int64)
-        self._beliefs = begin(np.empty((0, 4)), parameters.motion)
-        self._seen: list[_Sighting] = []
+        self._beliefs = begin(np.empty((4, 0)), parameters.motion)
 
-    def look(self, frame: int, found: Detections) -> None:
-        """Take in what was seen in `frame`, which is later than all before."""
-        parameters = self._parameters
-        expected = self._expected(frame)
+    def look(self, frame: int, here: slice) -> None:
+        """Take in the detections `here` of `frame`, which is later than all before."""
         active = self._last_seen == self._frame
-        self._frame = frame
-        high = found.scores >= parameters.high_score
-        low = (found.scores >= parameters.low_score) & ~high
-        iou = self._steadied(pairwise_iou(expected, found.boxes), found.boxes, active, high)
-        weights = 1 - parameters.score_weight * (1 - found.scores)
-        owner = np.full(len(found.boxes), -1, dtype=np.int64)
-        free = np.ones(len(expected), dtype=bool)
-        for tracks, kind, least in (
-            (active, high, parameters.least_iou),
-            (~active, high, parameters.least_iou),
-            (active, low, parameters.least_low_iou),
-        ):
-            rows = (tracks & free).nonzero()[0]
-            columns = (kind & (owner < 0)).nonzero()[0]
-            if not len(rows) or not len(columns):
-                continue
-            part = iou.take(rows, 0).take(columns, 1)
-            weight = np.where(part >= least, weights[columns], 0.0)
-            pairs = associate(part * weight, least=TINY)
-            owner[columns[pairs.columns]] = rows[pairs.rows]
-            free[rows[pairs.rows]] = False
-        self._continue(frame, found, owner)
-        new = high & (owner < 0)
-        if new.any():
-            new[new] = (iou[~free][:, new] <= parameters.duplicate_iou).all(axis=0)
+        self._expect(frame)
+        iou = self._steadied(active, here)
+        tracks, found = self._pairs(iou, active, here)
+        self._continue(frame, tracks, here, found)
+        is_new = self._is_high[here].copy()
+        is_new[found] = False
+        if is_new.any():
+            doubled = iou[self._last_seen == frame] > self._parameters.duplicate_iou
+            is_new &= ~doubled.any(axis=0)
         self._forget(frame)
-        self._begin(frame, found, new)
+        self._begin(frame, here, is_new.nonzero()[0])
 
-    def tracks(self) -> list[Track]:
-        """All tracks so far, as they were seen, by id."""
-        if not self._seen:
-            return []
-        ids = np.concatenate([seen.ids for seen in self._seen])
-        frames = np.concatenate([np.full(len(s.ids), s.frame, np.int64) for s in self._seen])
-        boxes = np.concatenate([seen.boxes for seen in self._seen])
-        scores = np.concatenate([seen.scores for seen in self._seen])
-        order = np.argsort(ids, kind="stable")
-        splits = np.flatnonzero(np.diff(ids[order])) + 1
-        return [
-            Track(int(ids[rows[0]]), frames[rows], boxes[rows], scores[rows])
-            for rows in np.split(order, splits)
-            if len(rows)
-        ]
+    def _expect(self, frame: int) -> None:
+        seconds = (frame - self._frame) / self._fps
+        self._frame = frame
+        if len(self._ids):
+            noise = self._parameters.motion.acceleration(self._beliefs[PLACE, 3])
+            self._beliefs = predict(self._beliefs, seconds, noise)
 
-    def _expected(self, frame: int) -> Boxes:
-        if self._frame is not None and len(self._ids):
-            noise = self._parameters.motion.acceleration(self._beliefs.place[:, 3])
-            self._beliefs = predict(self._beliefs, (frame - self._frame) / self._fps, noise)
-        return to_corners(self._beliefs.place)
+    def _steadied(self, active: NDArray[np.bool_], here: slice) -> Array:
+        """The overlap of where all are expected with what was seen, `(tracks, detections)`.
 
-    def _steadied(
-        self,
-        iou: Array,
-        boxes: Boxes,
-        active: NDArray[np.bool_],
-        high: NDArray[np.bool_],
-    ) -> Array:
-        """`iou` after a movement that most people share is added to where all are expected."""
-        rows, columns = active.nonzero()[0], high.nonzero()[0]
-        enough = self._parameters.sway_people
+        A movement that most people share is added to where they are expected first.
+        """
+        enough, certainty = self._parameters.sway_people, self._parameters.sway_certainty
+        grown = self._parameters.grown
+        seen, high, place = self._sides[:, here], self._is_high[here], self._beliefs[PLACE]
+        iou = iou_of_sides(sides_of_centres(place, grown=grown), seen)
+        if min(np.count_nonzero(active), np.count_nonzero(high)) < enough:
+            return iou
         for _ in range(SWAY_ROUNDS):
-            if min(len(rows), len(columns)) < enough:
+            best = (iou * high).argmax(axis=1)
+            meets = active & (iou[np.arange(len(iou)), best] >= SWAY_IOU)
+            met = meets.nonzero()[0]
+            if len(met) < enough:
                 return iou
-            near = iou.take(rows, 0).take(columns, 1)
-            best = near.argmax(axis=1)
-            meets = near[np.arange(len(rows)), best] >= SWAY_IOU
-            if meets.sum() < enough:
+            off = self._centres[:2, here].take(best[met], 1) - place[:2].take(met, 1)
+            shift = _shared(off, certainty)
+            if np.abs(shift).max() < SWAY_LEAST * place[3].take(met).mean():
                 return iou
-            there = to_centres(boxes[columns[best[meets]]])
-            here = self._beliefs.place[rows[meets]]
-            shift = _shared(there[:, :2] - here[:, :2], self._parameters.sway_certainty)
-            if (np.abs(shift) < SWAY_LEAST * here[:, 3].mean()).all():
-                return iou
-            self._beliefs.place[:, :2] += shift
-            iou = pairwise_iou(to_corners(self._beliefs.place), boxes)
+            place[:2] += shift
+            iou = iou_of_sides(sides_of_centres(place, grown=grown), seen)
         return iou
 
-    def _continue(self, frame: int, found: Detections, owner: NDArray[np.int64]) -> None:
-        columns = (owner >= 0).nonzero()[0]
-        rows = owner[columns]
-        measured = to_centres(found.boxes[columns])
-        prior = self._beliefs.take(rows)
-        variance = self._parameters.motion.measurement_variance(prior.place[:, 3])
-        for kept, new in zip(self._beliefs, update(prior, measured, variance), strict=True):
-            kept[rows] = new
-        self._last_seen[rows] = frame
-        self._note(frame, self._ids[rows], found, columns)
+    def _pairs(self, iou: Array, active: NDArray[np.bool_], here: slice) -> Pairs:
+        """Which track goes on with which detection; those of low score come second."""
+        parameters = self._parameters
+        rows, columns = (iou >= parameters.least_iou).nonzero()
+        overlap = iou[rows, columns]
+        was_seen, is_high = active[rows], self._is_high[here][columns]
+        fits = is_high | (was_seen & (overlap >= parameters.least_low_iou))
+        if not fits.all():
+            rows, columns, overlap = rows[fits], columns[fits], overlap[fits]
+            was_seen, is_high = was_seen[fits], is_high[fits]
+        if not has_rivals(rows, columns).any():
+            return Pairs(rows, columns)
+        gains = overlap * self._weights[here][columns] * self._height_iou(rows, columns, here)
+        gains[~was_seen] *= parameters.lost_weight
+        return pairs_in_turns(rows, columns, gains, np.where(is_high, 0, 1))
+
+    def _height_iou(
+        self, rows: NDArray[np.int64], columns: NDArray[np.int64], here: slice
+    ) -> Array:
+        """The overlap from top to bottom alone: how near two are to the camera shows in it."""
+        _, y, _, height = self._beliefs[PLACE][:, rows]
+        _, other_y, _, other_height = self._centres[:, here][:, columns]
+        bottom = np.minimum(y + height / 2, other_y + other_height / 2)
+        shared = bottom - np.maximum(y - height / 2, other_y - other_height / 2)
+        return shared / (height + other_height - shared)
+
+    def _continue(
+        self, frame: int, tracks: NDArray[np.int64], here: slice, found: NDArray[np.int64]
+    ) -> None:
+        if not len(tracks):
+            return
+        heights = self._beliefs[PLACE, 3].take(tracks)
+        measured = np.zeros((4, len(self._ids)))
+        measured[:, tracks] = self._centres[:, here].take(found, 1)
+        variance = np.full(measured.shape, np.inf)
+        variance[:, tracks] = self._parameters.motion.measurement_variance(heights)
+        self._beliefs = update(self._beliefs, measured, variance)
+        self._last_seen[tracks] = frame
+        self.names[here][found] = self._ids[tracks]
 
     def _forget(self, frame: int) -> None:
-        kept = (frame - self._last_seen) / self._fps <= self._parameters.memory
+        kept = (frame - self._last_seen) <= self._parameters.memory * self._fps + 1e-9
         if not kept.all():
             self._ids, self._last_seen = self._ids[kept], self._last_seen[kept]
-            self._beliefs = self._beliefs.take(kept)
+            self._beliefs = self._beliefs[..., kept]
 
-    def _begin(self, frame: int, found: Detections, which: NDArray[np.bool_]) -> None:
-        columns = which.nonzero()[0]
-        if not len(columns):
+    def _begin(self, frame: int, here: slice, found: NDArray[np.int64]) -> None:
+        if not len(found):
             return
-        ids = self._count + np.arange(1, len(columns) + 1)
-        self._count += len(columns)
-        new = begin(to_centres(found.boxes[columns]), self._parameters.motion)
+        ids = self._count + np.arange(1, len(found) + 1)
+        self._count += len(found)
+        new = begin(self._centres[:, here].take(found, 1), self._parameters.motion)
         self._ids = np.concatenate([self._ids, ids])
         self._last_seen = np.concatenate([self._last_seen, np.full(len(ids), frame)])
-        self._beliefs = Beliefs(
-            *(np.concatenate(pair) for pair in zip(self._beliefs, new, strict=True))
-        )
-        self._note(frame, ids, found, columns)
-
-    def _note(
-        self, frame: int, ids: NDArray[np.int64], found: Detections, columns: NDArray[np.int64]
-    ) -> None:
-        if len(ids):
-            self._seen.append(
-                _Sighting(frame, ids, found.boxes[columns], found.scores[columns])
-            )
+        self._beliefs = np.concatenate([self._beliefs, new], axis=-1)
+        self.names[here][found] = ids

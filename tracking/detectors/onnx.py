@@ -1,40 +1,21 @@
-"""ONNX models through ONNX Runtime: an RF-DETR export, or a YOLOX model, told apart by outputs.
+"""ONNX models: an RF-DETR export, or a YOLOX model, told apart by their outputs.
 
 RF-DETR: input squashed to the model's square, RGB, ImageNet mean and deviation; outputs `dets`
 (normalised centre boxes) and `labels` (logits). YOLOX: picture scaled into the top left corner,
 BGR 0 to 255, filled up with 114; one output `[B, N, 5 + classes]` that is decoded here.
 """
 
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
-import onnxruntime
 from django.conf import settings
-from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    Fail,
-    InvalidArgument,
-    InvalidGraph,
-    InvalidProtobuf,
-    NoSuchFile,
-    NotImplemented,
-    RuntimeException,
-)
 
 from tracking.core.boxes import Boxes, Detections, clipped, to_corners, without_overlaps
 from tracking.detectors.door import DetectorError, Picture, file_hash
-
-Tensor = NDArray[np.float32]
-
-FAULTS = (
-    Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented,
-    RuntimeException,
-)  # fmt: skip
-PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
+from tracking.detectors.runtimes import ModelError, Runtime, Shape, Tensor, open_model
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
@@ -49,27 +30,44 @@ YOLOX_OVERLAP = 0.45
 class _Kind(Protocol):
     """How one family of models wants its pictures, and what its outputs mean."""
 
-    def prepared(self, picture: Picture) -> Tensor: ...
+    shape: tuple[int, int, int]  # of a picture that is prepared
+
+    def prepare(self, picture: Picture, room: Tensor) -> None: ...
 
     def people(
-        self, outputs: list[Tensor], row: int, *, width: int, height: int, threshold: float
+        self,
+        outputs: Mapping[str, Tensor],
+        row: int,
+        *,
+        width: int,
+        height: int,
+        threshold: float,
     ) -> Detections: ...
 
 
 class _Rfdetr:
     def __init__(self, height: int, width: int) -> None:
-        self._size = (width, height)
+        self.shape = (3, height, width)
 
-    def prepared(self, picture: Picture) -> Tensor:
+    def prepare(self, picture: Picture, room: Tensor) -> None:
         small = cv2.resize(
-            picture.astype(np.float32) / 255, self._size, interpolation=cv2.INTER_LINEAR
+            picture.astype(np.float32), self.shape[:0:-1], interpolation=cv2.INTER_LINEAR
         )
-        return ((small - IMAGENET_MEAN) / IMAGENET_DEVIATION).transpose(2, 0, 1)
+        for channel, plane in enumerate(cv2.split(small)):
+            mean, deviation = IMAGENET_MEAN[channel], IMAGENET_DEVIATION[channel]
+            np.multiply(plane, 1 / (255 * deviation), out=room[channel])
+            room[channel] -= mean / deviation
 
     def people(
-        self, outputs: list[Tensor], row: int, *, width: int, height: int, threshold: float
+        self,
+        outputs: Mapping[str, Tensor],
+        row: int,
+        *,
+        width: int,
+        height: int,
+        threshold: float,
     ) -> Detections:
-        centres, logits = outputs[0][row], outputs[1][row]
+        centres, logits = outputs["dets"][row], outputs["labels"][row]
         person = 1 if logits.shape[1] == COCO_LOGITS else 0
         every = 1 / (1 + np.exp(-logits.astype(np.float64).clip(-88, 88)))
         # Of all pairs of query and class the best 300 count, whatever class they are.
@@ -84,6 +82,7 @@ class _Rfdetr:
 
 class _Yolox:
     def __init__(self, height: int, width: int) -> None:
+        self.shape = (3, height, width)
         self._height, self._width = height, width
         cells, strides = [], []
         for stride in YOLOX_STRIDES:
@@ -97,18 +96,25 @@ class _Yolox:
     def cell_count(self) -> int:
         return len(self._cells)
 
-    def prepared(self, picture: Picture) -> Tensor:
+    def prepare(self, picture: Picture, room: Tensor) -> None:
         scale = self._scale(picture.shape[1], picture.shape[0])
-        size = int(picture.shape[1] * scale), int(picture.shape[0] * scale)
+        # A picture that is nothing but a line is still one pixel high.
+        size = tuple(max(int(side * scale), 1) for side in (picture.shape[1], picture.shape[0]))
         small = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-        canvas = np.full((self._height, self._width, 3), YOLOX_GREY, dtype=np.float32)
-        canvas[: size[1], : size[0]] = small[:, :, ::-1]
-        return canvas.transpose(2, 0, 1)
+        room.fill(YOLOX_GREY)
+        room[:, : size[1], : size[0]] = small[:, :, ::-1].transpose(2, 0, 1)
 
     def people(
-        self, outputs: list[Tensor], row: int, *, width: int, height: int, threshold: float
+        self,
+        outputs: Mapping[str, Tensor],
+        row: int,
+        *,
+        width: int,
+        height: int,
+        threshold: float,
     ) -> Detections:
-        raw = outputs[0][row].astype(np.float64)
+        (raw,) = (every[row] for every in outputs.values())
+        raw = raw.astype(np.float64)
         scores = raw[:, 4] * raw[:, 5]
         good = (scores > threshold) & (raw[:, 5:].argmax(axis=1) == 0)
         places = (raw[good, :2] + self._cells[good]) * self._strides[good]
@@ -125,18 +131,10 @@ class OnnxDetector:
     """People found by an ONNX model."""
 
     def __init__(
-        self,
-        session: onnxruntime.InferenceSession,
-        kind: _Kind,
-        *,
-        threshold: float,
-        about: dict[str, str],
+        self, runtime: Runtime, kind: _Kind, *, threshold: float, about: dict[str, str]
     ) -> None:
-        self._session, self._kind, self._threshold = session, kind, threshold
-        self._input = session.get_inputs()[0]
-        self._outputs = _output_names(session)
-        fixed = self._input.shape[0]
-        self._fixed = fixed if isinstance(fixed, int) else None
+        self._runtime, self._kind, self._threshold = runtime, kind, threshold
+        self._fixed = runtime.input_shape[0]
         self.batch_size = self._fixed or settings.DETECTOR_BATCH
         self.about = about
 
@@ -148,13 +146,12 @@ class OnnxDetector:
         return found
 
     def _detect_batch(self, frames: Sequence[Picture]) -> list[Detections]:
-        pictures = [self._kind.prepared(frame) for frame in frames]
-        if self._fixed:
-            pictures += pictures[-1:] * (self._fixed - len(pictures))
-        batch = np.ascontiguousarray(np.stack(pictures), dtype=np.float32)
+        batch = np.zeros((self._fixed or len(frames), *self._kind.shape), dtype=np.float32)
+        for frame, room in zip(frames, batch, strict=False):  # a fixed batch may have more room
+            self._kind.prepare(frame, room)
         try:
-            outputs = self._session.run(self._outputs, {self._input.name: batch})
-        except FAULTS as error:
+            outputs = self._runtime.run(batch)
+        except ModelError as error:
             raise DetectorError(f"{self.about['weights']} gave up: {error}") from error
         return [
             self._kind.people(
@@ -167,50 +164,21 @@ class OnnxDetector:
 
 def load(name: str, path: Path, threshold: float) -> OnnxDetector:
     """The ONNX model at `path`. Raises DetectorError if it is none, or none we understand."""
-    options = onnxruntime.SessionOptions()
-    # Threads that spin while they wait take time from the video decoder and other workers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=_providers())
-    except FAULTS as error:
+        runtime = open_model(path)
+    except ModelError as error:
         raise DetectorError(
             f"{path} is not an ONNX model ({' '.join(str(error).split())[:200]}): change the "
             "dataset's weights."
         ) from error
-    about = {
-        "name": name,
-        "onnxruntime": version("onnxruntime"),
-        "weights": path.name,
-        "sha256": file_hash(path),
-        "device": session.get_providers()[0],
-    }
-    return OnnxDetector(session, _kind_of(session, path), threshold=threshold, about=about)
+    about = {"name": name, "weights": path.name, "sha256": file_hash(path)} | runtime.about
+    kind = _kind_of(runtime.input_shape, runtime.outputs, path)
+    return OnnxDetector(runtime, kind, threshold=threshold, about=about)
 
 
-def _providers() -> list[str]:
-    there = onnxruntime.get_available_providers()
-    wanted = PROVIDERS.get(settings.DEVICE)
-    if wanted and wanted not in there:
-        raise DetectorError(
-            f"AVA_DEVICE is {settings.DEVICE}, but ONNX Runtime {version('onnxruntime')} "
-            f"offers only {there}: install the build that has {wanted}, or set AVA_DEVICE=auto."
-        )
-    chosen = [wanted] if wanted else []
-    if settings.DEVICE == "auto" and PROVIDERS["cuda"] in there:
-        chosen = [PROVIDERS["cuda"]]
-    return [*chosen, "CPUExecutionProvider"]
-
-
-def _output_names(session: onnxruntime.InferenceSession) -> list[str]:
-    names = [output.name for output in session.get_outputs()]
-    return ["dets", "labels"] if {"dets", "labels"} <= set(names) else names
-
-
-def _kind_of(session: onnxruntime.InferenceSession, path: Path) -> _Kind:
+def _kind_of(shape: Shape, outputs: Mapping[str, Shape], path: Path) -> _Kind:
     """Which family the model is of, by the names and shapes of what goes in and comes out."""
-    shape = session.get_inputs()[0].shape
-    outputs = {output.name: output.shape for output in session.get_outputs()}
-    if len(shape) == 4 and isinstance(shape[2], int) and isinstance(shape[3], int):
+    if len(shape) == 4 and shape[1] == 3 and shape[2] and shape[3]:
         if {"dets", "labels"} <= set(outputs):
             return _Rfdetr(shape[2], shape[3])
         yolox = _Yolox(shape[2], shape[3])
@@ -220,5 +188,5 @@ def _kind_of(session: onnxruntime.InferenceSession, path: Path) -> _Kind:
     raise DetectorError(
         f"{path} is neither an RF-DETR export (outputs dets and labels) nor a YOLOX model with "
         f"a fixed picture size (one output, [batch, cells, 5 + classes]); it takes {shape} and "
-        f"gives {outputs}. Export the model again, or change the dataset's weights."
+        f"gives {dict(outputs)}. Export the model again, or change the dataset's weights."
     )

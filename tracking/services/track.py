@@ -3,8 +3,8 @@
 import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip, Dataset
 from datasets.stages import ClaimLostError, Stage
 from tracking.core.boxes import Detections
+from tracking.core.feeding import batches_ahead
 from tracking.core.proposals import inside
 from tracking.core.sort import VERSION, TrackerParameters, follow
 from tracking.core.trackfile import Track, TrackFile, dump
@@ -256,16 +257,16 @@ def _detections(
             seen[frame] = brought[frame]
         return seen
     with local_path(str(clip.file)) as path:
-        wanted = set(looks)
         checks = _every(SECONDS_BETWEEN_CHECKS)
-        pictures = ((n, rgb) for n, rgb in read_frames(path) if n in wanted)
-        while batch := list(islice(pictures, detector.batch_size)):
-            found = detector.detect([rgb for _, rgb in batch])
-            for (frame, _), one in zip(batch, found, strict=True):
-                seen[frame] = one
-            run.report((batch[-1][0] + 1) / clip.frame_count)
-            if next(checks):
-                _check_ours(run)
+        pictures = read_frames(path, only=set(looks), threads=1)
+        with closing(batches_ahead(pictures, size=detector.batch_size)) as batches:
+            for batch in batches:
+                found = detector.detect([rgb for _, rgb in batch])
+                for (frame, _), one in zip(batch, found, strict=True):
+                    seen[frame] = one
+                run.report((batch[-1][0] + 1) / clip.frame_count)
+                if next(checks):
+                    _check_ours(run)
     if any(seen[frame] is None for frame in looks):
         raise TrackingError(
             f"The file of {clip} has fewer than its {clip.frame_count} frames: cut it again."

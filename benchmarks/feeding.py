@@ -1,0 +1,238 @@
+"""What it costs to feed a detector: decoding, resizing and tracking, around the real stage.
+
+    ./ava bench feeding
+
+A clip of 720p (`_film.py`: texture, a pan, sensor noise, coded as every standard video is) goes
+through `track_clip` as in the product, from the file to the stored tracks. Every measurement is
+a process of its own, and the median of its rounds counts.
+
+GPU: a detector that sleeps for `GPU_SECONDS` a frame, as long as RF-DETR takes on a graphics
+card. It sees ten people who walk. RF-DETR is given whole pictures, as the package wants them,
+and makes them smaller on the card; so what is counted is all that is done on the CPU beside it:
+decoding, RGB, batches, tracking, storing.
+
+ONNX: an RF-DETR nano on this machine's CPU, with random weights, which are no faster or slower.
+The same detector looks at the same pictures once more, decoded already, in the same process.
+With `--weights` any other model of the detector `onnx`: the faster it is, the more feeding
+weighs, for both need the same processors.
+
+Memory: the highest mark of clips of 15 and of 60 seconds.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from multiprocessing import get_context
+from pathlib import Path
+
+import av
+import numpy as np
+
+from benchmarks._film import make_film
+
+GPU_SECONDS = 0.010  # a frame
+BATCH = 8
+SHARE, CPU_MILLISECONDS, RATE, GROWTH = 0.05, 3.0, 0.95, 16  # the limits; the last in MB
+ROUNDS = 3
+FRAMES = 450
+ONNX_FRAMES = 30
+
+
+class GpuStandIn:
+    """Takes a graphics card's time, and none of the CPU's."""
+
+    batch_size = BATCH
+
+    def __init__(self) -> None:
+        self.about = {"name": "stand-in"}
+        random = np.random.default_rng(0)
+        self._walk = random.uniform([50, 100, 50, 150], [1000, 400, 90, 260], (10, 4))
+        self._noise = random.normal(0, 2, (FRAMES, 10, 4))
+        self._frame = 0
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list:
+        from tracking.core.boxes import Detections, to_corners
+
+        time.sleep(GPU_SECONDS * len(frames))
+        found = []
+        for _ in frames:
+            walked = self._walk + np.array([0.5 * self._frame, 0, 0, 0])
+            seen = to_corners(walked + self._noise[self._frame % FRAMES])
+            found.append(Detections(seen, np.full(10, 0.9)))
+            self._frame += 1
+        return found
+
+
+def on_a_gpu(film: Path) -> tuple[float, float]:
+    """Seconds the whole stage takes for each of the detector's own, and CPU ms a frame."""
+    pictures = [np.zeros((720, 1280, 3), dtype=np.uint8)] * BATCH
+    shares, costs = [], []
+    with _studio(film, FRAMES) as track:
+        track(GpuStandIn())
+        for _ in range(ROUNDS):
+            detector = GpuStandIn()
+            began = time.perf_counter()
+            for start in range(0, FRAMES, BATCH):
+                detector.detect(pictures[: FRAMES - start])
+            alone = time.perf_counter() - began
+            began, computed = time.perf_counter(), time.process_time()
+            track(GpuStandIn())
+            shares.append((time.perf_counter() - began) / alone)
+            costs.append(1000 * (time.process_time() - computed) / FRAMES)
+    return statistics.median(shares), statistics.median(costs)
+
+
+def on_this_cpu(film: Path, weights: Path, frames: int) -> tuple[float, float]:
+    """Frames a second of the whole stage, and of the detector alone."""
+    from datasets.core.media import read_frames
+    from tracking.detectors.door import open_detector
+
+    rates = []
+    with _studio(film, frames) as track:
+        detector = open_detector("onnx", weights=str(weights), threshold=0.3)
+        pictures = [rgb for _, rgb in read_frames(film, count=frames)]
+        detector.detect(pictures[: detector.batch_size])
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            detector.detect(pictures)
+            alone = frames / (time.perf_counter() - began)
+            began = time.perf_counter()
+            track(detector)
+            rates.append((frames / (time.perf_counter() - began), alone))
+    return sorted(rates, key=lambda pair: pair[0] / pair[1])[ROUNDS // 2]
+
+
+def highest_memory(film: Path, frames: int) -> float:
+    """MB at most of a process that tracks a clip of so many frames."""
+    with _studio(film, frames) as track:
+        track(GpuStandIn())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
+    """A folder and database of its own with one clip; calling it tracks the clip."""
+
+    def __init__(self, film: Path, frames: int) -> None:
+        self._film, self._frames = film, frames
+
+    def __enter__(self) -> "_studio":
+        self._folder = tempfile.TemporaryDirectory()
+        os.environ |= {"AVA_DATA_DIR": self._folder.name, "AVA_LOG_LEVEL": "ERROR"}
+        os.environ["DJANGO_SETTINGS_MODULE"] = "avaproject.settings"
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        from datasets.files import keep
+        from datasets.models import Clip
+        from datasets.stages import Stage
+        from tests.make import make_dataset, make_video
+
+        copy = shutil.copy(self._film, Path(self._folder.name) / "copy.mp4")
+        video = make_video(make_dataset(), width=1280, height=720, frame_count=self._frames)
+        self._clip = Clip.objects.create(
+            video=video, name="clip", index=0, start_frame=0, frame_count=self._frames,
+            stage=Stage.DONE, file=keep(Path(copy), "clip.mp4"),
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def __call__(self, detector: object) -> None:
+        from tracking.models import TrackingRun
+        from tracking.services.track import plan_runs, track_clip
+
+        TrackingRun.objects.all().delete()
+        plan_runs()
+        done = track_clip(TrackingRun.objects.get().pk, detector=detector)
+        if done is None or done.error:
+            raise SystemExit(f"The clip could not be tracked: {done and done.error}")
+
+
+def make_standard(folder: Path) -> Path:
+    """A standard video of 15 s, 1280x720."""
+    from datasets.core.media import Limits, standardise
+
+    make_film(folder / "film.mp4", 15)
+    standardise(folder / "film.mp4", folder / "15.mp4", longest_side=1280, limits=Limits())
+    return folder / "15.mp4"
+
+
+def repeated(film: Path, times: int) -> Path:
+    """The packets of `film` so many times in a row."""
+    target = film.with_name("long.mp4")
+    with av.open(str(target), "w") as out:
+        copied, offset = None, 0
+        for _ in range(times):
+            with av.open(str(film)) as source:
+                stream = source.streams.video[0]
+                copied = copied or out.add_stream_from_template(stream)
+                for packet in source.demux(stream):
+                    if packet.dts is None:
+                        continue
+                    packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+                    packet.stream = copied
+                    out.mux(packet)
+                offset += stream.duration
+    return target
+
+
+def export_random_nano(folder: Path) -> Path:
+    """An RF-DETR nano nobody has trained, as ONNX."""
+    os.environ |= {"RF_HOME": str(folder), "LOG_LEVEL": "ERROR"}
+    import warnings
+
+    warnings.simplefilter("ignore")
+    import rfdetr
+
+    model = rfdetr.RFDETRNano(pretrain_weights=None, device="cpu")
+    model.export(
+        output_dir=str(folder), output_name="nano", batch_size=1, dynamic_batch=True,
+        verbose=False,
+    )  # fmt: skip
+    return folder / "nano.onnx"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, help="an ONNX model in place of RF-DETR nano")
+    parser.add_argument("--frames", type=int, default=ONNX_FRAMES, help="that it looks at")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        film = _apart(make_standard, folder)
+        share, cost = _apart(on_a_gpu, film)
+        print(f"GPU stand-in, {1000 * GPU_SECONDS:g} ms a frame:")
+        print(f"  whole stage / detector alone   {share:6.3f}   wanted <= {1 + SHARE}")
+        print(f"  CPU beside it, ms a frame      {cost:6.2f}   wanted <  {CPU_MILLISECONDS:g}")
+        short, long = (
+            _apart(highest_memory, one, frames)
+            for one, frames in ((film, FRAMES), (_apart(repeated, film, 4), 4 * FRAMES))
+        )
+        print(f"  memory, clips of 15 and 60 s   {short:.0f} and {long:.0f} MB", end="")
+        print(f"   wanted within {GROWTH} MB")
+        weights = options.weights or _apart(export_random_nano, folder)
+        whole, alone = _apart(on_this_cpu, film, weights, options.frames)
+        print(f"{weights.name} on this CPU, frames a second:")
+        print(f"  whole stage {whole:.2f}, detector alone {alone:.2f}")
+        print(f"  share                          {whole / alone:6.3f}   wanted >= {RATE}")
+    good = share <= 1 + SHARE and cost < CPU_MILLISECONDS and whole / alone >= RATE
+    sys.exit(0 if good and long - short <= GROWTH else 1)
+
+
+def _apart(work, *arguments):
+    """`work(*arguments)` in a new process."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
+if __name__ == "__main__":
+    main()
