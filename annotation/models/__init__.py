@@ -9,7 +9,7 @@ from annotation.models.cvat import (
     PatientModel,
     Reconciliation,
 )
-from annotation.models.work import Annotation, AnnotationTask, Annotator, Plan, Pull
+from annotation.models.work import Annotation, AnnotationTask, Annotator, Plan, Pull, StoredBox
 
 __all__ = [
     "Annotation",
@@ -24,4 +24,5 @@ __all__ = [
     "Plan",
     "Pull",
     "Reconciliation",
+    "StoredBox",
 ]

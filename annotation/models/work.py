@@ -135,6 +135,7 @@ class Pull(StagedModel):
     version = models.PositiveIntegerField(help_text="from 1")
     raw = models.FileField(max_length=500, help_text="gzipped, as it came: CVAT XML or JSON")
     sha256 = models.CharField(max_length=64, help_text="of the XML, or of what the JSON says")
+    job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
     created_at = models.DateTimeField(auto_now_add=True)
     person_count = models.PositiveIntegerField(null=True, editable=False)
     unfinished = models.PositiveIntegerField(
@@ -188,3 +189,36 @@ class Annotation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pull} {self.second} s track {self.track}"
+
+
+class StoredBox(models.Model):
+    """One box that a version holds, as CVAT stores it: its CVAT keyframes, never changed.
+
+    Annotations are read from these at the AVA keyframes. Task, job and annotator are those of
+    the pull, once more, so that the table says by itself who said what where.
+    """
+
+    pull = models.ForeignKey(Pull, models.CASCADE, related_name="boxes", db_index=False)
+    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="boxes")
+    job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
+    track = models.PositiveIntegerField(help_text="track in the answers, 0-based")
+    frame = models.PositiveIntegerField(help_text="of the CVAT task, 0-based")
+    xtl = models.FloatField(help_text="pixels of the standard video")
+    ytl = models.FloatField()
+    xbr = models.FloatField(help_text="exclusive")
+    ybr = models.FloatField(help_text="exclusive")
+    outside = models.BooleanField(help_text="out of the picture from this frame on")
+    attributes = models.JSONField(help_text="{name: value}, as they hold from this frame on")
+    annotator = models.CharField(max_length=150, help_text="the user name in CVAT")
+
+    class Meta:
+        ordering = ["pull", "track", "frame"]
+        verbose_name_plural = "stored boxes"
+        constraints = [
+            models.UniqueConstraint(
+                "pull", "track", "frame", name="one_box_per_track_and_frame"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pull} track {self.track} frame {self.frame}"

@@ -1,8 +1,8 @@
 """Stage 7: answers come back, as CVAT exports by hand or pulled from a server (pull.py).
 
 Each that differs from the newest version of its task is kept as it came, a version that stays,
-and read into Annotations afterwards. Nothing is overwritten: agreement and releases name the
-version used.
+and read afterwards: into StoredBoxes as it says, and from these into Annotations at every AVA
+keyframe. Nothing is overwritten: agreement and releases name the version used.
 """
 
 import gzip
@@ -30,7 +30,7 @@ from annotation.core.labels import (
     unset_groups,
 )
 from annotation.core.tracks import boxes_at, task_frame_count
-from annotation.models import Annotation, AnnotationTask, Pull
+from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
 from annotation.selectors.tasks import group_specs
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset
@@ -38,6 +38,7 @@ from tracking.core.boxes import area, clipped
 
 LARGEST = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 MB
 TRIES = 5
+ROWS_AT_ONCE = 2000
 XML_NAME = "annotations.xml"
 FILE_NAMES = "a file of answers is called <clip>--<annotator>.xml or .zip"
 
@@ -76,6 +77,7 @@ def keep_version(
     digest: str,
     *,
     suffix: str,
+    job: int | None = None,
     even_if_same: bool = False,
 ) -> Pull | None:
     """Keep `content` as the next version of `task`; None if the newest has this `digest`.
@@ -83,6 +85,7 @@ def keep_version(
     Args:
         digest: The same for content that says the same.
         suffix: "xml" or "json".
+        job: CVAT's number, if it came from a job there.
         even_if_same: Make a version all the same, as after a rejection.
     """
     for attempt in range(1, TRIES + 1):
@@ -90,7 +93,7 @@ def keep_version(
         if newest is not None and newest.sha256 == digest and not even_if_same:
             return None
         try:
-            return _next_version(task, content, digest, suffix)
+            return _next_version(task, content, digest, suffix, job)
         except IntegrityError:  # somebody else brought the same version at the same moment
             if attempt == TRIES:
                 raise
@@ -122,7 +125,7 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
 
 
 def read_answers(pull_id: int) -> Pull | None:
-    """Read one version into Annotations; None if somebody else has it or it is done."""
+    """Read one version into its rows; None if somebody else has it or it is done."""
     pull = Pull.objects.claim(pull_id)
     if pull is None:
         return None
@@ -132,9 +135,12 @@ def read_answers(pull_id: int) -> Pull | None:
         _check_task(document, pull.task)
         _check_labels(document, groups)
         rows = list(_annotations(pull, document, groups))
+        boxes = list(_stored_boxes(pull, document))
         with transaction.atomic():
+            pull.boxes.all().delete()
             pull.annotations.all().delete()
-            Annotation.objects.bulk_create(rows, batch_size=500)
+            StoredBox.objects.bulk_create(boxes, batch_size=ROWS_AT_ONCE)
+            Annotation.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)
             pull.finish(
                 person_count=len({row.person_id or f"track {row.track}" for row in rows}),
                 unfinished=sum(len(unset_groups(row.answers, groups)) for row in rows),
@@ -143,7 +149,10 @@ def read_answers(pull_id: int) -> Pull | None:
 
 
 def document_of_pull(pull: Pull) -> Document:
-    """What one version says, read from what came."""
+    """What one version says, read from what came.
+
+    Raises CvatXmlError or CvatJsonError.
+    """
     task = pull.task
     with local_path(str(pull.raw)) as path:
         content = gzip.decompress(path.read_bytes())
@@ -156,13 +165,15 @@ def document_of_pull(pull: Pull) -> Document:
     return document_from(envelope["annotations"], ids, task_name=str(task), frame_count=frames)
 
 
-def _next_version(task: AnnotationTask, content: bytes, digest: str, suffix: str) -> Pull:
+def _next_version(
+    task: AnnotationTask, content: bytes, digest: str, suffix: str, job: int | None
+) -> Pull:
     # The row comes first, but nobody sees it before the file is there: whoever loses the race
     # for a version must not touch the winner's file.
     with transaction.atomic(), work_folder() as folder:
         version = Pull.next_version(task)
         name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}.{suffix}.gz"
-        pull = Pull.objects.create(task=task, version=version, raw=name, sha256=digest)
+        pull = Pull.objects.create(task=task, version=version, raw=name, sha256=digest, job=job)
         path = folder / "answers.gz"
         path.write_bytes(gzip.compress(content, mtime=0))
         keep(path, name)
@@ -251,6 +262,21 @@ def _check_labels(document: Document, groups: tuple[GroupSpec, ...]) -> None:
             f"its task does not ask for {', '.join(missing)}; make it with the package's "
             "labels.json"
         )
+
+
+def _stored_boxes(pull: Pull, document: Document) -> Iterator[StoredBox]:
+    """The CVAT keyframes; an export by hand has the boxes between them too."""
+    task, name = pull.task, pull.task.annotator.name
+    for number, track in enumerate(document.tracks):
+        for at, shape in enumerate(track.shapes):
+            if at and not shape.keyframe:
+                continue
+            xtl, ytl, xbr, ybr = shape.box
+            yield StoredBox(
+                pull=pull, task=task, job=pull.job, track=number, frame=shape.frame,
+                xtl=xtl, ytl=ytl, xbr=xbr, ybr=ybr, outside=shape.outside,
+                attributes=shape.attributes, annotator=name,
+            )  # fmt: skip
 
 
 def _annotations(

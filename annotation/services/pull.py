@@ -108,7 +108,7 @@ def _keep(row: CvatJob, job: Job, annotations: dict[str, Any]) -> Pull | None:
     )
     pull = keep_version(
         row.task, _envelope(row, job, annotations), _digest(row, annotations),
-        suffix="json", even_if_same=is_rework,
+        suffix="json", job=job.job_id, even_if_same=is_rework,
     )  # fmt: skip
     changes: dict[str, Any] = {"pulled_at": job.updated_date}
     if pull is not None:

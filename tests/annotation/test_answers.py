@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.core.cvat_xml import Shape, XmlTrack, dump, load
-from annotation.models import Annotation, Pull
+from annotation.models import Annotation, Pull, StoredBox
 from annotation.services.answers import (
     AnswersError,
     import_answers,
@@ -267,3 +267,18 @@ def test_the_command_wants_a_dataset_and_a_folder(dataset, tmp_path):
         call_command("import_answers", tmp_path, dataset="nowhere")
     with pytest.raises(CommandError, match="no folder"):
         call_command("import_answers", tmp_path / "none", dataset="shop")
+
+
+def test_the_stored_boxes_are_the_cvat_keyframes_of_the_file(task, document):
+    held = answered(document, posture="walk")
+    first = held.tracks[0]
+    between = first.shapes[0]._replace(frame=1, keyframe=False)
+    shapes = (first.shapes[0], between, *first.shapes[1:])
+    pull = read(task, replace(held, tracks=(XmlTrack(shapes), drawn())))
+    rows = StoredBox.objects.filter(pull=pull)
+    stored = rows.filter(track=0).values_list("frame", flat=True)
+    assert list(stored) == [one.frame for one in first.shapes]
+    assert list(rows.filter(track=1).values_list("frame", "outside", "xtl", "job")) == [
+        (20, False, 300.0, None), (30, True, 300.0, None)
+    ]  # fmt: skip
+    assert set(rows.values_list("task", "annotator")) == {(task.pk, "ann")}

@@ -25,6 +25,7 @@ from tests.cvat_world import (
     send_waiting,
     sent_world,
     set_up,
+    task_named,
     told,
 )
 from tests.make import make_dataset, make_user
@@ -44,6 +45,26 @@ def admin():
 def world(cvat, admin, client):
     client.force_login(admin)
     return sent_world(cvat, admin=admin)
+
+
+def test_the_boxes_of_one_task_and_version_are_a_table(cvat, world, client):
+    for posture in ("walk", "sit"):
+        cvat.finish(TASK, {"posture": posture})
+        reconciled(world)
+        read_all()
+    task = task_named(TASK)
+
+    def said(**query):
+        answer = client.get(url("cvat_table"), {"task": task.pk, **query})
+        return b"".join(answer.streaming_content).decode()
+
+    assert "sit" in said()
+    assert "walk" not in said()
+    assert "walk" in said(version=1)
+    assert said(version=9).count("\n") == 1
+    for query in ({"task": "0"}, {"task": "x"}):
+        assert client.get(url("cvat_table"), query).status_code == 404
+    assert f"?task={task.pk}" in client.get(url("cvat")).content.decode()
 
 
 @pytest.fixture
