@@ -9,7 +9,15 @@ from annotation.models.cvat import (
     PatientModel,
     Reconciliation,
 )
-from annotation.models.work import Annotation, AnnotationTask, Annotator, Plan, Pull, StoredBox
+from annotation.models.work import (
+    Annotation,
+    AnnotationTask,
+    Annotator,
+    Plan,
+    Pull,
+    StoredBox,
+    check_user_name,
+)
 
 __all__ = [
     "Annotation",
@@ -25,4 +33,5 @@ __all__ = [
     "Pull",
     "Reconciliation",
     "StoredBox",
+    "check_user_name",
 ]

@@ -3,7 +3,7 @@
 from typing import Self
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
@@ -11,6 +11,12 @@ from annotation.core.forecast import PACE
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage, StagedModel, StagedQuerySet
 from tracking.models import TrackingRun
+
+# What CVAT allows, and a letter or digit in it: names are part of names of files and pages.
+check_user_name = RegexValidator(
+    r"^[\w.@+-]*\w[\w.@+-]*\Z",
+    "a user name has letters, digits and the signs @ . + - _ only",
+)
 
 
 class Plan(models.Model):
@@ -47,7 +53,12 @@ class Annotator(models.Model):
     """Somebody who annotates clips of a dataset."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
-    name = models.SlugField(help_text="the user name in CVAT")
+    name = models.CharField(
+        max_length=150,
+        db_index=True,
+        validators=[check_user_name],
+        help_text="the user name in CVAT",
+    )
     is_simulated = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True, help_text="gets a part of new clips")
     capacity = models.FloatField(

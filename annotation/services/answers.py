@@ -7,6 +7,7 @@ keyframe. Nothing is overwritten: agreement and releases name the version used.
 
 import gzip
 import json
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
         try:
             _check_name(path, files, tasks)
             content = _xml_of(path)
-            pull = receive_answers(tasks[path.stem], content) if content else None
+            pull = receive_answers(tasks[_stem(path)], content) if content else None
         except AnswersError as error:
             imported.refused.append(Refusal(path.name, str(error)))
         else:
@@ -183,10 +184,15 @@ def _next_version(
 def _check_name(path: Path, files: list[Path], tasks: dict[str, AnnotationTask]) -> None:
     if path.suffix not in (".xml", ".zip"):
         raise AnswersError(f"it is neither XML nor zip; {FILE_NAMES}")
-    if path.stem not in tasks:
+    if _stem(path) not in tasks:
         raise AnswersError(f"no task of this dataset is called {path.stem}; {FILE_NAMES}")
-    if sum(other.stem == path.stem for other in files) > 1:
+    if sum(_stem(other) == _stem(path) for other in files) > 1:
         raise AnswersError("there are two files for this task; leave the one that counts")
+
+
+def _stem(path: Path) -> str:
+    """Name of the task; some file systems take the accents of letters apart."""
+    return unicodedata.normalize("NFC", path.stem)
 
 
 def _xml_of(path: Path) -> bytes | None:

@@ -300,8 +300,8 @@ def _annotators(
             person.clean_fields()
         except ValidationError as error:
             raise PlanError(
-                f'"{person.name}" cannot be an annotator: a name has letters, digits, hyphens '
-                "and underscores only"
+                f'"{person.name}" cannot be an annotator: a name has letters, digits and the '
+                "signs @ . + - _ only, and 150 of them at most"
             ) from error
     Annotator.objects.bulk_create(people, ignore_conflicts=True)
     found = Annotator.objects.filter(dataset=dataset, name__in=wishes.annotators)

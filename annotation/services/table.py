@@ -18,10 +18,9 @@ LINES_AT_ONCE = 2000
 def table_of(dataset: Dataset) -> Iterator[str]:
     """The newest version of every task, by clip, annotator, track and frame."""
     tasks = AnnotationTask.objects.of(dataset).with_latest_pull()
-    newest = tasks.exclude(latest_pull_id=None)  # type: ignore[misc]
-    newest = newest.order_by("clip__name", "annotator__name")
-    keys = newest.values_list("latest_pull_id", flat=True)
-    return _lines(list(keys))
+    ordered = tasks.order_by("clip__name", "annotator__name")
+    newest = ordered.values_list("latest_pull_id", flat=True)  # type: ignore[misc]
+    return _lines([pull for pull in newest if pull is not None])
 
 
 def table_of_task(task: AnnotationTask, *, version: int | None = None) -> Iterator[str]:

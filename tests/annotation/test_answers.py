@@ -1,5 +1,6 @@
 import gzip
 import io
+import unicodedata
 import zipfile
 from dataclasses import replace
 
@@ -7,14 +8,15 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.core.cvat_xml import Shape, XmlTrack, dump, load
-from annotation.models import Annotation, Pull, StoredBox
+from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
 from annotation.services.answers import (
     AnswersError,
     import_answers,
     read_answers,
     receive_answers,
 )
-from annotation.services.packages import write_package
+from annotation.services.packages import copy_packages, write_package
+from annotation.services.plan import PlanError, plan_tasks
 from datasets.stages import Stage
 from tests.make import make_annotator, make_dataset, make_task
 from tests.material import content_of, make_ready_video
@@ -282,3 +284,27 @@ def test_the_stored_boxes_are_the_cvat_keyframes_of_the_file(task, document):
         (20, False, 300.0, None), (30, True, 300.0, None)
     ]  # fmt: skip
     assert set(rows.values_list("task", "annotator")) == {(task.pk, "ann")}
+
+
+@pytest.mark.parametrize("name", ["kim.lee+1@lab.org", "ann--v1", "Zoë_ünal", "a.xml"])
+def test_any_user_name_of_cvat_is_one_here(dataset, name, tmp_path):
+    clip = make_ready_video(dataset, name="aisle", frame_count=450).clips.get()
+    plan_tasks(dataset, annotators=[name], overlap=0.0)
+    write_package(AnnotationTask.objects.get().pk)
+    assert copy_packages(dataset, tmp_path) == 1
+    apart = unicodedata.normalize("NFD", f"{clip}--{name}")
+    package = (tmp_path / f"{clip}--{name}.zip").rename(tmp_path / f"{apart}.zip")
+    with zipfile.ZipFile(package) as opened:
+        content = opened.read("annotations.xml")
+    with zipfile.ZipFile(package, "w") as export:
+        export.writestr("annotations.xml", content)
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, imported.unchanged, imported.refused) == (1, 0, [])
+    assert Pull.objects.get().task.annotator.name == name
+
+
+@pytest.mark.parametrize("name", ["..", "@", "a b", "a/b", "a\\b", "a:b", "x" * 151, ""])
+def test_what_cannot_be_a_user_name_of_cvat_is_refused(dataset, name):
+    make_ready_video(dataset, name="aisle")
+    with pytest.raises(PlanError, match="cannot be an annotator"):
+        plan_tasks(dataset, annotators=[name], overlap=0.0)

@@ -250,11 +250,13 @@ def test_only_members_become_annotators(client, world, names):
 
 def test_members_who_cannot_be_chosen_say_why(client, world, cvat):
     cvat.add_user("dan@example.org")
+    cvat.add_user("d/n")
     number = cvat.add_user("eve", is_member=False)
     cvat.state.add_member(number, role="worker", is_active=False)
     page = text(client.get(url("cvat_members"), {"now": "1"}))
     assert "has not accepted the invitation yet" in page
-    assert "signs other than letters" in page
+    assert "the signs @ . + - _ only" in page
+    assert 'value="dan@example.org"' in page
 
 
 def test_members_with_cvat_down_is_a_sentence(client, world, cvat):
