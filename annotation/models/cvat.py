@@ -146,14 +146,19 @@ class CvatProject(PatientModel):
 
 class CvatJobQuerySet(PatientQuerySet):
     def claimable(self) -> Self:
-        """Tasks may be sent when their project is set up and nobody holds them back."""
+        """Tasks may be sent when their project is set up and nobody holds or took them back."""
         ready = CvatProject.objects.filter(stage=Stage.DONE, is_held=False)
+        given = AnnotationTask.objects.filter(withdrawn_at=None)
         # No join: PostgreSQL would let two workers win an UPDATE through one.
-        return super().claimable().filter(project__in=ready)
+        return super().claimable().filter(project__in=ready, task__in=given)
 
     def sent(self) -> Self:
         """Those that have a job in CVAT."""
         return self.filter(stage=Stage.DONE, is_gone=False)
+
+    def wanted(self) -> Self:
+        """Without those that were taken back before they were sent."""
+        return self.exclude(~Q(stage=Stage.DONE) & Q(task__withdrawn_at__isnull=False))
 
 
 class CvatJob(PatientModel):
@@ -171,6 +176,9 @@ class CvatJob(PatientModel):
         null=True, editable=False, help_text="`changed_at` of what was pulled last"
     )
     is_gone = models.BooleanField(default=False, editable=False, help_text="deleted in CVAT")
+    is_taken_back = models.BooleanField(
+        default=False, editable=False, help_text="nobody has it in CVAT, for the task is ours"
+    )
     edited_at = models.DateTimeField(
         null=True, editable=False, help_text="when an edit after approval was noticed"
     )

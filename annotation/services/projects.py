@@ -114,7 +114,7 @@ def send_again(jobs: Any) -> int:
         jobs.exclude(stage=Stage.RUNNING).update(
             stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error="",
             cvat_task_id=None, job_id=None, is_gone=False, cvat_stage="", cvat_state="",
-            changed_at=None, pulled_at=None, note="",
+            changed_at=None, pulled_at=None, note="", is_taken_back=False,
         )
     )  # fmt: skip
 
