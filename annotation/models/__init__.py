@@ -8,6 +8,7 @@ from annotation.models.cvat import (
     JobMove,
     PatientModel,
     Reconciliation,
+    check_address,
 )
 from annotation.models.work import (
     Annotation,
@@ -33,5 +34,6 @@ __all__ = [
     "Pull",
     "Reconciliation",
     "StoredBox",
+    "check_address",
     "check_user_name",
 ]

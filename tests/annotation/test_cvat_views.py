@@ -324,7 +324,7 @@ def test_a_server_is_entered_tested_and_shown_without_its_token(operator, cvat):
     [
         ({"token": ""}, "Enter a token"),
         ({"token": "", "password": "x"}, "Whose password"),
-        ({"url": "ftp://x"}, "Enter a valid URL"),
+        ({"url": "ftp://x"}, "Write it as https://"),
         ({"name": "new"}, "what the page for new ones is called"),
     ],
 )
@@ -348,4 +348,37 @@ def test_a_server_in_use_is_not_forgotten(operator, cvat):
     assert "has datasets" in text(page)
     CvatProject.objects.all().delete()
     operator.post(reverse("annotation:server_delete", args=["lab"]))
+    assert not CvatServer.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("https://cvat.example.org/projects/3?page=2", "https://cvat.example.org"),
+        ("http://cvat_server:8080/", "http://cvat_server:8080"),
+        ("cvat.example.org", "https://cvat.example.org"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_address_is_kept_without_the_page_it_was_copied_from(operator, typed, kept):
+    operator.post(reverse("annotation:server_new"), {"name": "lab", "url": typed, "token": "t"})
+    assert CvatServer.objects.get().url == kept
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("ftp://cvat", "Write it as https://"),
+        ("https://", "Write it as https://"),
+        ("http://a b", "Write it as https://"),
+        ("http://x:99999", "Write it as https://"),
+        ("https://kim:secret@cvat.example.org", "they have own fields"),
+        ("", "required"),
+    ],
+)
+def test_what_is_no_address_is_refused(operator, typed, sentence):
+    page = operator.post(
+        reverse("annotation:server_new"), {"name": "lab", "url": typed, "token": "t"}
+    )
+    assert sentence in page.content.decode()
     assert not CvatServer.objects.exists()
