@@ -313,14 +313,20 @@ def _annotations(
 
 
 def _person_id(track: XmlTrack, number: int, known: set[int]) -> int | None:
-    """The person of the pre-annotation that a track shows; None if the annotator drew it."""
+    """The person of the pre-annotation that a track shows; None if the annotator drew it.
+
+    A number of their own that annotators give to whom they drew says nothing.
+    """
     given = {shape.attributes.get(PERSON_ID, "").strip() for shape in track.shapes} - {""}
     if not given:
         return None
     if given - set(map(str, known)):
+        if track.is_drawn:
+            return None
         raise AnswersError(
             f"track {number} has the {PERSON_ID} {', '.join(sorted(given))}, which is nobody "
-            "in this clip; leave it empty for a person you drew"
+            "in this clip: give it its number back, or empty it if it is somebody else, and "
+            "finish the job again"
         )
     if len(given) > 1:
         raise AnswersError(

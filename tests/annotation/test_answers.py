@@ -308,3 +308,25 @@ def test_what_cannot_be_a_user_name_of_cvat_is_refused(dataset, name):
     make_ready_video(dataset, name="aisle")
     with pytest.raises(PlanError, match="cannot be an annotator"):
         plan_tasks(dataset, annotators=[name], overlap=0.0)
+
+
+def test_a_number_that_somebody_gave_to_whom_they_drew_says_nothing(task, document):
+    track = replace(drawn(person_id="99"), source="manual")
+    xml = dump(replace(answered(document, posture="walk"), tracks=(track,)))
+    pull = receive_answers(task, xml.replace(b'source="auto"', b'source="manual"'))
+    read_answers(pull.pk)
+    assert set(pull.annotations.values_list("person_id", flat=True)) == {None}
+
+
+def test_a_number_changed_to_nobodys_is_refused_with_what_to_do(task, document):
+    pull = read(task, answered(document, person_id="99"))
+    assert pull.stage == Stage.FAILED
+    assert "give it its number back" in pull.error
+
+
+def test_two_tracks_of_one_person_are_both_kept(task, document):
+    twice = replace(document, tracks=(*answered(document).tracks, document.tracks[0]))
+    pull = read(task, answered(twice, posture="walk"))
+    second = pull.annotations.order_by("second").first().second
+    persons = pull.annotations.filter(second=second).values_list("person_id", flat=True)
+    assert sorted(persons).count(1) == 2
