@@ -34,6 +34,7 @@ class State:
         self.lock = threading.RLock()
         self.url = ""
         self.version = "2.54.1"
+        self.says_what_changed = True  # the newest do not
         self.clock_offset = timedelta()
         self.making_seconds = making_seconds
         self.busy_until = [0.0] * import_workers
@@ -340,7 +341,7 @@ class State:
             if hook["project_id"] != row.get("project_id") or event not in hook["events"]:
                 continue
             content = {kind: row, "sender": sender, "event": event}
-            if event.startswith("update:"):
+            if event.startswith("update:") and self.says_what_changed:
                 content["before_update"] = before or {}
             content["webhook_id"] = number
             if hook["is_active"]:
