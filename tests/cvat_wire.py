@@ -194,7 +194,9 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def send(self, status: int, body: Any, headers: dict[str, str], cookies: Any) -> None:
-        is_text = isinstance(body, str) and ("<html" in body or body in PLAIN)
+        is_text = isinstance(body, str) and (
+            "<html" in body or body[:1] == "{" or body in PLAIN
+        )
         content = b"" if body is None else (body if is_text else json.dumps(body)).encode()
         self.send_response(status)
         kind = "text/html" if is_text else "application/vnd.cvat+json"

@@ -75,7 +75,8 @@ class Faults(NamedTuple):
         if status == 401:
             return CvatDeniedError(
                 f"CVAT at {self.url} does not know us any more ({reason}): the token expired "
-                "or was withdrawn; enter a new one on the server's page"
+                "or was withdrawn; enter a new one on the server's page",
+                is_unknown=True,
             )
         if NO_ORGANISATION in reason:
             return CvatDeniedError(

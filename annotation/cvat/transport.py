@@ -113,8 +113,8 @@ class Wire:
     def _request(self, method: str, path: str, *, query: Any, body: Any) -> Any:
         try:
             return self._send(method, path, query=query, body=body)
-        except CvatDeniedError:
-            if self.address.token:
+        except CvatDeniedError as error:
+            if self.address.token or not error.is_unknown:
                 raise
         self.close()  # the session ran out: sign in once more
         return self._send(method, path, query=query, body=body)

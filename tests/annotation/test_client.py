@@ -74,6 +74,15 @@ def test_a_session_that_ran_out_is_opened_again(cvat):
     client.close()
 
 
+def test_what_we_may_not_is_no_reason_to_sign_in_again(cvat):
+    client = CvatClient(Address(cvat.url, "avalab", user="admin", password=cvat.password))
+    cvat.fail("GET", "users/self", status=403)
+    with pytest.raises(CvatDeniedError, match="role maintainer"):
+        client.whoami()
+    assert [path for _, path in cvat.calls].count("/api/auth/login") == 1
+    client.close()
+
+
 def test_a_wrong_password_is_said(cvat):
     client = CvatClient(Address(cvat.url, "avalab", user="admin", password="wrong"))
     with pytest.raises(CvatDeniedError, match="does not let admin in"):

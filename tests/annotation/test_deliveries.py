@@ -262,3 +262,20 @@ def test_the_double_of_such_a_cvat_does_not_say_what_changed(cvat, dataset):
         cvat.state.change_job(cvat.job_of(TASK)["id"], {"state": "completed"})
     ((_, body),) = cvat.state.outbox
     assert set(json.loads(body)) == {"event", "job", "sender", "webhook_id"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"event": 1}']
+)
+def test_what_is_signed_and_no_event_is_kept_as_noise(client, server, body):
+    assert post(client, server, body).status_code == 200
+    assert Delivery.objects.get().outcome != ""
+
+
+def test_the_type_of_the_content_does_not_matter(client, cvat, server):
+    body = state_event(cvat)
+    signed = {"X-Signature-256": signature(body, server.secret)}
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "nonsense"):
+        answer = client.post(address(server), data=body, content_type=kind, headers=signed)
+        assert answer.status_code == 200
+    assert Delivery.objects.get().copies == 3

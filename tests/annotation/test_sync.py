@@ -14,6 +14,7 @@ from annotation.models import (
     CvatJob,
     CvatProject,
     CvatServer,
+    Delivery,
     Pull,
     Reconciliation,
     StoredBox,
@@ -21,6 +22,8 @@ from annotation.models import (
 from annotation.services.reconcile import plan_reconciliations, reconcile
 from annotation.services.table import table_of, table_of_task
 from datasets.stages import Stage
+from tests.cvat_state import HTML_500
+from tests.cvat_wire import NO_ROUTE
 from tests.cvat_world import (
     FINISHED,
     TASK,
@@ -30,6 +33,7 @@ from tests.cvat_world import (
     reconciled,
     sent_world,
     state_event,
+    task_named,
     told,
 )
 from tests.material import content_of
@@ -296,3 +300,34 @@ def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
         read_all()
     assert Pull.objects.count() == 1
     assert CvatProject.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (404, NO_ROUTE, "is CVAT starting"),
+        (200, HTML_500, "is CVAT starting"),
+        (
+            404,
+            '{"detail": "avalab organization does not exist."}',
+            "has no organisation avalab",
+        ),
+    ],
+)
+def test_a_cvat_that_restarts_or_moved_has_deleted_nothing(
+    cvat, dataset, server, status, body, sentence
+):
+    cvat.finish(TASK)
+    told(server, state_event(cvat))
+    for path in ("/api/jobs$", "/api/jobs/1$"):
+        cvat.fail("GET", path, status=status, body=body, times=2)
+    order = reconciled(dataset)
+    look_into_all()
+    assert not job_named(TASK).is_gone
+    assert (order.stage, sentence in order.error) == (Stage.WAITING, True)
+    assert sentence in Delivery.objects.get().error
+    for rows in (Reconciliation.objects, Delivery.objects):
+        rows.hurry()
+    cvat.faults.clear()
+    look_into_all()
+    assert task_named(TASK).pulls.count() == 1
