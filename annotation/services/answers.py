@@ -10,7 +10,7 @@ import json
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -41,7 +41,10 @@ LARGEST = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 M
 TRIES = 5
 ROWS_AT_ONCE = 2000
 XML_NAME = "annotations.xml"
-FILE_NAMES = "a file of answers is called <clip>--<annotator>.xml or .zip"
+FILE_NAMES = (
+    "a file of answers is called <clip>--<annotator>.xml or .zip, or is CVAT's export of a "
+    "task of that name"
+)
 
 
 class AnswersError(ValueError):
@@ -112,11 +115,12 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
     }
     imported = Imported()
     files = sorted(one for one in folder.iterdir() if one.is_file() and one.name[0] != ".")
+    names = {path: _task_name(path, tasks) for path in files}
     for path in files:
         try:
-            _check_name(path, files, tasks)
+            _check_name(path, names, tasks)
             content = _xml_of(path)
-            pull = receive_answers(tasks[_stem(path)], content) if content else None
+            pull = receive_answers(tasks[names[path]], content) if content else None
         except AnswersError as error:
             imported.refused.append(Refusal(path.name, str(error)))
         else:
@@ -181,18 +185,26 @@ def _next_version(
     return pull
 
 
-def _check_name(path: Path, files: list[Path], tasks: dict[str, AnnotationTask]) -> None:
+def _task_name(path: Path, tasks: Collection[str]) -> str:
+    """The name of the task that a file answers: its own, or as CVAT wrote it into the file."""
+    # Some file systems take the accents of letters apart.
+    name = unicodedata.normalize("NFC", path.stem)
+    if name in tasks:
+        return name
+    try:
+        inside = load(_xml_of(path) or b"").task_name
+    except (AnswersError, CvatXmlError):
+        return name
+    return inside if inside in tasks else name
+
+
+def _check_name(path: Path, names: Mapping[Path, str], tasks: Collection[str]) -> None:
     if path.suffix not in (".xml", ".zip"):
         raise AnswersError(f"it is neither XML nor zip; {FILE_NAMES}")
-    if _stem(path) not in tasks:
-        raise AnswersError(f"no task of this dataset is called {path.stem}; {FILE_NAMES}")
-    if sum(_stem(other) == _stem(path) for other in files) > 1:
+    if names[path] not in tasks:
+        raise AnswersError(f"no task of this dataset is called {names[path]}; {FILE_NAMES}")
+    if list(names.values()).count(names[path]) > 1:
         raise AnswersError("there are two files for this task; leave the one that counts")
-
-
-def _stem(path: Path) -> str:
-    """Name of the task; some file systems take the accents of letters apart."""
-    return unicodedata.normalize("NFC", path.stem)
 
 
 def _xml_of(path: Path) -> bytes | None:

@@ -330,3 +330,26 @@ def test_two_tracks_of_one_person_are_both_kept(task, document):
     second = pull.annotations.order_by("second").first().second
     persons = pull.annotations.filter(second=second).values_list("person_id", flat=True)
     assert sorted(persons).count(1) == 2
+
+
+def test_an_export_under_the_name_that_cvat_gave_it_is_known_by_its_task(
+    task, document, dataset, tmp_path
+):
+    name = "task_17_annotations_2026_11_26_cvat for video 1.1"
+    with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as export:
+        export.writestr("annotations.xml", dump(answered(document, posture="walk")))
+    (tmp_path / "other.xml").write_bytes(dump(replace(document, task_name="nothing of ours")))
+    (tmp_path / "broken.xml").write_bytes(b"<annotations>")
+    imported = import_answers(dataset, tmp_path)
+    assert imported.received == 1
+    assert Pull.objects.get().task == task
+    refused = {one.file: one.sentence for one in imported.refused}
+    assert "no task of this dataset is called broken" in refused["broken.xml"]
+    assert "no task of this dataset is called other" in refused["other.xml"]
+
+
+def test_of_two_exports_of_one_task_none_is_taken(task, document, dataset, tmp_path):
+    for name in ("task_17", str(task)):
+        (tmp_path / f"{name}.xml").write_bytes(dump(document))
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, len(imported.refused)) == (0, 2)
