@@ -18,6 +18,7 @@ from annotation.models import (
     Plan,
     Pull,
     Reconciliation,
+    StoredBox,
 )
 from datasets.admin import MadeByWorkers
 
@@ -70,6 +71,18 @@ class AnnotationAdmin(MadeByWorkers):
     list_filter = ["pull__task__clip__video__dataset"]
     search_fields = ["pull__task__clip__name", "pull__task__annotator__name"]
     list_select_related = ["pull__task__clip", "pull__task__annotator"]
+
+
+@admin.register(StoredBox)
+class StoredBoxAdmin(MadeByWorkers):
+    actions: list[str] = []
+    list_display = [
+        "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
+        "annotator",
+    ]  # fmt: skip
+    list_filter = ["outside", "task__clip__video__dataset", "annotator"]
+    search_fields = ["task__clip__name", "annotator"]
+    list_select_related = ["task__clip", "task__annotator"]
 
 
 @admin.register(CvatServer)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,7 +90,7 @@ def there_and_back(url: str) -> None:
     """200 clips with 8 persons: sent, finished, pulled, read."""
     import psutil
 
-    from annotation.models import Annotation, CvatJob
+    from annotation.models import Annotation, CvatJob, StoredBox
     from annotation.services.reach import client_for
     from tests.cvat_world import project_of, read_all, reconciled, send_all
 
@@ -106,12 +107,11 @@ def there_and_back(url: str) -> None:
     seconds = timed(lambda: reconciled(dataset))
     print(f"  pulled    {seconds:6.1f} s, {CLIPS / seconds:5.1f} clips/s")
     seconds = timed(read_all)
-    rows = Annotation.objects.filter(pull__task__clip__video__dataset=dataset).count()
-    bare = plain_sql(dataset)
-    print(
-        f"  read      {seconds:6.1f} s, {rows / seconds:5.0f} rows/s of {rows}; "
-        f"as plain SQL {rows / bare:.0f} rows/s, {seconds / bare:.1f} times as fast"
-    )
+    boxes = StoredBox.objects.filter(task__clip__video__dataset=dataset)
+    read = Annotation.objects.filter(pull__task__clip__video__dataset=dataset).count()
+    rows = read + boxes.count()
+    print(f"  read      {seconds:6.1f} s, {rows / seconds:5.0f} rows/s of {rows}")
+    rows_per_second(boxes)
     grown = (memory().rss - before) / 2**20
     print(
         f"  memory    {(after_sending - before) / 2**20:+.0f} MB by sending, {grown:+.0f} MB "
@@ -119,35 +119,57 @@ def there_and_back(url: str) -> None:
     )
 
 
-def plain_sql(dataset: object) -> float:
-    """The same rows into a table of the same columns, in batches of 500, and nothing else."""
+def rows_per_second(boxes: Any) -> None:
+    """The stored boxes written once more, as reading writes them and as plain SQL does."""
+    from annotation.models import StoredBox
+    from annotation.services.answers import ROWS_AT_ONCE
+
+    rows = [
+        StoredBox(**values)
+        for values in boxes.values(
+            "pull_id", "task_id", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr",
+            "outside", "attributes", "annotator",
+        )
+    ]  # fmt: skip
+    boxes.delete()
+    ours = timed(lambda: StoredBox.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE))
+    bare = timed(lambda: plain_sql(rows))
+    print(
+        f"  written   {len(rows) / ours:6.0f} rows/s of {len(rows)}; as plain SQL "
+        f"{len(rows) / bare:.0f} rows/s, {ours / bare:.1f} times as fast"
+    )
+
+
+def plain_sql(boxes: list[Any]) -> None:
+    """The same rows into a table of the same columns and keys, and nothing else."""
     from django.db import connection
 
-    from annotation.models import Annotation
-
-    columns = "pull_id, second, person_id, track, x1, y1, x2, y2, answers"
-    found = Annotation.objects.filter(pull__task__clip__video__dataset=dataset)
+    columns = (
+        "pull_id", "task_id", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside",
+        "attributes", "annotator",
+    )  # fmt: skip
     rows = [
-        (*row[:-1], json.dumps(row[-1]))
-        for row in found.values_list(*[name.strip() for name in columns.split(",")])
-    ]
-    one = "(" + ", ".join(["%s"] * 9) + ")"
-
-    def write() -> None:
+        [json.dumps(value) if name == "attributes" else value for name, value in
+         ((name, getattr(box, name)) for name in columns)]
+        for box in boxes
+    ]  # fmt: skip
+    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE plain (pull_id int, task_id int, job int, track int, "
+            "frame int, xtl float, ytl float, xbr float, ybr float, outside boolean, "
+            "attributes text, annotator text, UNIQUE (pull_id, track, frame))"
+        )
+        cursor.execute("CREATE INDEX plain_task ON plain (task_id)")
         for start in range(0, len(rows), 500):
             part = rows[start : start + 500]
             places = ", ".join([one] * len(part))
             flat = [value for row in part for value in row]
-            cursor.execute(f"INSERT INTO plain ({columns}) VALUES {places}", flat)  # noqa: S608
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE plain (pull_id int, second int, person_id int, track int, "
-            "x1 float, y1 float, x2 float, y2 float, answers text)"
-        )
-        seconds = timed(write)
+            cursor.execute(
+                f"INSERT INTO plain ({', '.join(columns)}) VALUES {places}",  # noqa: S608
+                flat,
+            )
         cursor.execute("DROP TABLE plain")
-    return seconds
 
 
 def webhook() -> None:

@@ -19,12 +19,12 @@ urlpatterns = [
         name="agreement-group",
     ),
     path(
-        "datasets/<slug:name>/agreement/pairs/<slug:a>/<slug:b>/",
+        "datasets/<slug:name>/agreement/pairs/<str:a>/<str:b>/",
         agreement.pair,
         name="agreement-pair",
     ),
     path(
-        "datasets/<slug:name>/agreement/annotators/<slug:annotator>/",
+        "datasets/<slug:name>/agreement/annotators/<str:annotator>/",
         agreement.annotator,
         name="agreement-annotator",
     ),

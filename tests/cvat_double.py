@@ -8,6 +8,7 @@ Tests work in it as people do (`annotate`, `set_job`), look at what became of it
 make it fail (`fail`, `stop`, `token`). Its faithfulness is tested in test_faithful.py.
 """
 
+import base64
 import hashlib
 import hmac
 import http.client
@@ -16,10 +17,24 @@ import re
 import threading
 import time
 import urllib.parse
+import uuid
 from typing import Any, Self
 
-from tests.cvat_state import EVENTS, RefusedError, Row, State, public
-from tests.cvat_wire import HTML_500, Call, Fault, Handler, Server, route
+from tests.cvat_rules import (
+    AnnotationsIn,
+    GuideIn,
+    InvitationIn,
+    IssueIn,
+    LabelIn,
+    PicturesIn,
+    ProjectIn,
+    TaskIn,
+    WebhookIn,
+    check,
+    check_labels,
+)
+from tests.cvat_state import HTML_500, RefusedError, Row, State, public
+from tests.cvat_wire import NO_REQUEST, Call, Fault, Handler, Server, route
 
 
 class CvatDouble:
@@ -161,7 +176,8 @@ class CvatDouble:
 
     @route("POST", "invitations")
     def invite(self, call: Call) -> Any:
-        return 201, self.state.invite(call.body["email"], call.body["role"])
+        body = check(InvitationIn, call.body)
+        return 201, self.state.invite(body["email"], body["role"])
 
     @route("GET", "projects")
     def projects(self, call: Call) -> Any:
@@ -169,7 +185,9 @@ class CvatDouble:
 
     @route("POST", "projects")
     def new_project(self, call: Call) -> Any:
-        return 201, self.state.add_project(call.body)
+        body = check(ProjectIn, call.body)
+        check_labels(body["labels"])
+        return 201, self.state.add_project(body)
 
     @route("GET", r"projects/(\d+)")
     def project(self, call: Call, number: int) -> Any:
@@ -197,22 +215,25 @@ class CvatDouble:
     @route("PATCH", r"labels/(\d+)")
     def change_label(self, call: Call, number: int) -> Any:
         call.found("Label", self.state.labels, number)
-        return 200, self.state.change_label(number, call.body)
+        body = check(LabelIn, call.body, partial=True)
+        check_labels([body])
+        return 200, self.state.change_label(number, body)
 
     @route("POST", "guides")
     def new_guide(self, call: Call) -> Any:
-        project = self.state.projects[call.body["project_id"]]
+        body = check(GuideIn, call.body)
+        project = call.found("Project", self.state.projects, body["project_id"])
         if project["guide_id"]:
             raise RefusedError(500, HTML_500)
         number = project["guide_id"] = self.state.number("guide")
         guide = {"id": number, "task_id": None, "project_id": project["id"]}
-        self.state.guides[number] = guide | {"markdown": call.body["markdown"]}
+        self.state.guides[number] = guide | {"markdown": body["markdown"]}
         return 201, self.state.guides[number]
 
     @route("PATCH", r"guides/(\d+)")
     def change_guide(self, call: Call, number: int) -> Any:
         guide = call.found("AnnotationGuide", self.state.guides, number)
-        guide |= call.body
+        guide |= check(GuideIn, call.body, partial=True)
         return 200, guide
 
     @route("GET", "webhooks")
@@ -221,10 +242,9 @@ class CvatDouble:
 
     @route("POST", "webhooks")
     def new_webhook(self, call: Call) -> Any:
-        body = call.body
+        body = check(WebhookIn, call.body)
         if body["project_id"] not in self.state.projects:
             raise RefusedError(400, ["Project matching query does not exist."])
-        _check_webhook(body)
         number, now = self.state.number("webhook"), self.state.now()
         keys = ("target_url", "type", "content_type", "is_active", "enable_ssl", "project_id")
         self.state.webhooks[number] = {
@@ -238,8 +258,11 @@ class CvatDouble:
     @route("PATCH", r"webhooks/(\d+)")
     def change_webhook(self, call: Call, number: int) -> Any:
         hook = call.found("Webhook", self.state.webhooks, number)
-        _check_webhook(call.body)
-        changes = dict(call.body)
+        changes = check(WebhookIn, call.body, partial=True)
+        if written_once := {"type", "project_id"} & set(changes):
+            raise RefusedError(400, {one: ["It cannot be changed."] for one in written_once})
+        if "events" in changes:
+            changes["events"] = sorted(changes["events"])
         self.state.secrets[number] = changes.pop("secret", self.state.secrets[number])
         hook |= changes | {"updated_date": self.state.now()}
         return 200, hook
@@ -264,7 +287,7 @@ class CvatDouble:
 
     @route("POST", "tasks")
     def new_task(self, call: Call) -> Any:
-        return 201, self.state.add_task(call.body)
+        return 201, self.state.add_task(check(TaskIn, call.body))
 
     @route("GET", r"tasks/(\d+)")
     def task(self, call: Call, number: int) -> Any:
@@ -279,20 +302,57 @@ class CvatDouble:
 
     @route("POST", r"tasks/(\d+)/data")
     def upload(self, call: Call, number: int) -> Any:
-        call.found("Task", self.state.tasks, number)
+        if call.found("Task", self.state.tasks, number).get("size"):
+            raise RefusedError(400, "Adding more data is not supported")
         if "Upload-Start" in call.headers:
-            self.state.uploads[number] = []
+            self.state.uploads.setdefault(number, {})
             return 202, None
+        if "Upload-Length" in call.headers:
+            return self._begin_file(call, number)
         if "Upload-Multiple" in call.headers:
-            self.state.uploads[number] += call.files()
+            check(PicturesIn, call.fields())
+            for name, content in call.files():  # a part that comes twice is in it twice
+                files = self.state.uploads.setdefault(number, {})
+                files[name] = files.get(name, b"") + content
             return 200, None
-        return 202, {"rq_id": self.state.start_making(number, call.body, time.monotonic())}
+        body = check(PicturesIn, call.body)
+        return 202, {"rq_id": self.state.start_making(number, body, time.monotonic())}
+
+    def _begin_file(self, call: Call, task: int) -> Any:
+        """The first of a file sent in chunks (tus)."""
+        words = dict(one.split(" ") for one in call.headers["Upload-Metadata"].split(","))
+        name, size = base64.b64decode(words["filename"]).decode(), call.headers["Upload-Length"]
+        if name in self.state.uploads.get(task, {}):
+            raise RefusedError(409, "File with same name already exists")
+        key = f"1_{uuid.uuid4()}"
+        self.state.chunks[key] = {"task": task, "name": name, "size": int(size), "have": b""}
+        where = f"{self.url}/api/tasks/{task}/data/{key}"
+        return 201, None, {"Location": where, "Upload-Filename": name}
+
+    @route("HEAD", r"tasks/(\d+)/data/([0-9a-f_-]{38,})")
+    def file_offset(self, call: Call, number: int, key: str) -> Any:
+        if key not in self.state.chunks:
+            raise RefusedError(404, None)
+        return 200, None, {"Upload-Offset": str(len(self.state.chunks[key]["have"]))}
+
+    @route("PATCH", r"tasks/(\d+)/data/([0-9a-f_-]{38,})")
+    def file_chunk(self, call: Call, number: int, key: str) -> Any:
+        file = self.state.chunks.get(key)
+        if file is None:
+            raise RefusedError(404, None)
+        if int(call.headers["Upload-Offset"]) != len(file["have"]):
+            raise RefusedError(409, None, **{"Upload-Offset": str(len(file["have"]))})
+        file["have"] += call.raw
+        if len(file["have"]) == file["size"]:
+            self.state.uploads.setdefault(number, {})[file["name"]] = file["have"]
+        offset = str(len(file["have"]))
+        return 204, None, {"Upload-Offset": offset, "Upload-Filename": file["name"]}
 
     @route("GET", r"requests/(.+)")
     def request(self, call: Call, name: str) -> Any:
         found = self.state.requests.get(urllib.parse.unquote(name))
         if found is None:
-            raise RefusedError(404, {"detail": "Not found."})
+            raise RefusedError(404, NO_REQUEST)
         return 200, {key: value for key, value in found.items() if key[0] != "_"}
 
     @route("GET", r"tasks/(\d+)/annotations")
@@ -307,7 +367,7 @@ class CvatDouble:
     @route("PUT", r"tasks/(\d+)/annotations")
     def put_annotations(self, call: Call, number: int) -> Any:
         call.found("Task", self.state.tasks, number)
-        return 200, self.state.save(number, call.body)
+        return 200, self.state.save(number, check(AnnotationsIn, call.body))
 
     @route("GET", "jobs")
     def jobs(self, call: Call) -> Any:
@@ -333,11 +393,12 @@ class CvatDouble:
 
     @route("POST", "issues")
     def new_issue(self, call: Call) -> Any:
-        body, number, now = call.body, self.state.number("issue"), self.state.now()
+        body = check(IssueIn, call.body)
+        number, now = self.state.number("issue"), self.state.now()
         call.found("Job", self.state.jobs, body["job"])
         self.state.issues[number] = {
             "id": number, "frame": body["frame"], "job": body["job"],
-            "position": [float(one) for one in body["position"]],
+            "position": body["position"],
             "owner": self.state.users[1],
             "assignee": self.state.users.get(body.get("assignee")),
             "created_date": now, "updated_date": now, "resolved": False,
@@ -345,15 +406,6 @@ class CvatDouble:
             "_job_id": body["job"], "_message": body["message"],
         }  # fmt: skip
         return 201, public(self.state.issues[number])
-
-
-def _check_webhook(body: Row) -> None:
-    if not re.match("https?://", body.get("target_url", "http://")):
-        raise RefusedError(400, {"target_url": ["Enter a valid URL."]})
-    if set(body.get("events", [])) - set(EVENTS):
-        raise RefusedError(
-            400, {"non_field_errors": ["Invalid events list for project webhook"]}
-        )
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Row = dict[str, Any]
+HTML_500 = "\n<!doctype html>\n<html><body><h1>Server Error (500)</h1></body></html>\n"
 EVENTS = [
     f"{verb}:{noun}"
     for verb in ("create", "delete", "update")
@@ -33,6 +34,7 @@ class State:
         self.lock = threading.RLock()
         self.url = ""
         self.version = "2.54.1"
+        self.says_what_changed = True  # the newest do not
         self.clock_offset = timedelta()
         self.making_seconds = making_seconds
         self.busy_until = [0.0] * import_workers
@@ -45,7 +47,8 @@ class State:
         self.labels: dict[int, Row] = {}
         self.tasks: dict[int, Row] = {}
         self.frames: dict[int, list[str]] = {}
-        self.uploads: dict[int, list[tuple[str, bytes]]] = {}
+        self.uploads: dict[int, dict[str, bytes]] = {}
+        self.chunks: dict[str, Row] = {}  # files on their way, by their address
         self.requests: dict[str, Row] = {}
         self.jobs: dict[int, Row] = {}
         self.annotations: dict[int, Row] = {}
@@ -200,7 +203,8 @@ class State:
     def start_making(self, number: int, body: Row, now: float) -> str:
         """Queue the making of the task; its import worker takes it when it is free."""
         name = request_name(number)
-        pictures = [one for one in self.uploads.pop(number, []) if is_picture(*one)]
+        files = self.uploads.pop(number, {}).items()
+        pictures = [(name, content) for name, content in files if is_picture(name, content)]
         worker = self.busy_until.index(min(self.busy_until))
         done = max(now, self.busy_until[worker]) + self.making_seconds
         self.busy_until[worker] = done
@@ -275,7 +279,7 @@ class State:
             if body.get(key, allowed[0]) not in allowed:
                 raise RefusedError(400, {key: [f'"{body[key]}" is not a valid choice.']})
         if body.get("assignee") is not None and body["assignee"] not in self.users:
-            raise RefusedError(500, "<!doctype html><html><h1>Server Error (500)</h1></html>")
+            raise RefusedError(500, HTML_500)
         changes = dict(body)
         if "stage" in body and "state" not in body:
             changes["state"] = "new"
@@ -337,7 +341,7 @@ class State:
             if hook["project_id"] != row.get("project_id") or event not in hook["events"]:
                 continue
             content = {kind: row, "sender": sender, "event": event}
-            if event.startswith("update:"):
+            if event.startswith("update:") and self.says_what_changed:
                 content["before_update"] = before or {}
             content["webhook_id"] = number
             if hook["is_active"]:

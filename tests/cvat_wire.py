@@ -12,9 +12,11 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.cvat_state import RefusedError, Row, public
+from tests.cvat_state import HTML_500, RefusedError, Row, public
 
-HTML_500 = "\n<!doctype html>\n<html><body><h1>Server Error (500)</h1></body></html>\n"
+NO_REQUEST = "There is no request with specified id"
+NO_ROUTE = "404 page not found\n"  # of the proxy that stands before CVAT, while that restarts
+PLAIN = (NO_REQUEST, NO_ROUTE)  # without JSON
 ROUTES: list[tuple[str, re.Pattern[str], str]] = []
 
 
@@ -26,6 +28,7 @@ class Fault:
     path: re.Pattern[str]
     times: int
     status: int = 0  # answer this
+    body: str = ""  # instead of what CVAT says with that status
     drop: str = ""  # "before" or "after" the work: hang up without an answer
     seconds: float = 0.0  # wait so long first
     headers: dict[str, str] = field(default_factory=dict)
@@ -67,10 +70,21 @@ class Call:
         self.is_locked = False
 
     def files(self) -> list[tuple[str, bytes]]:
-        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-        parts = BytesParser().parsebytes(head + self.raw).get_payload()
-        named = [(part.get_filename(), part.get_payload(decode=True)) for part in parts]
+        named = [(part.get_filename(), part.get_payload(decode=True)) for part in self._parts()]
         return [(name.rsplit("/", 1)[-1], content) for name, content in named if name]
+
+    def fields(self) -> Row:
+        """The parts of a form that are no files."""
+        plain = [part for part in self._parts() if not part.get_filename()]
+        return {
+            part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
+            .decode()
+            for part in plain
+        }  # fmt: skip
+
+    def _parts(self) -> Any:
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        return BytesParser().parsebytes(head + self.raw).get_payload()
 
     def found(self, kind: str, rows: dict[int, Row], number: Any) -> Row:
         if int(number) not in rows:
@@ -167,7 +181,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault.drop == "before":
             return self.drop()
         if fault.status:
-            status, body, headers = fault.status, HTML_500, fault.headers
+            content = {"detail": "Not found."} if 400 <= fault.status < 500 else HTML_500
+            status, body, headers = fault.status, fault.body or content, fault.headers
         else:
             status, body, headers = _answer(self.double, self.command, call)
         if fault.drop == "after":
@@ -179,10 +194,12 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def send(self, status: int, body: Any, headers: dict[str, str], cookies: Any) -> None:
-        is_html = isinstance(body, str) and "<html" in body
-        content = b"" if body is None else (body if is_html else json.dumps(body)).encode()
+        is_text = isinstance(body, str) and (
+            "<html" in body or body[:1] == "{" or body in PLAIN
+        )
+        content = b"" if body is None else (body if is_text else json.dumps(body)).encode()
         self.send_response(status)
-        kind = "text/html" if is_html else "application/vnd.cvat+json"
+        kind = "text/html" if is_text else "application/vnd.cvat+json"
         for name, value in ({"Content-Type": kind} | headers).items():
             self.send_header(name, value)
         for cookie in cookies:
@@ -191,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
 
 
 def _fault(double: Any, method: str, path: str) -> Fault | None:
@@ -216,11 +233,11 @@ def _answer(double: Any, method: str, call: Call) -> tuple[int, Any, dict[str, s
         for one, match, name in fitting:
             if one == method:
                 _check_account(double, call)
-                status, body = getattr(double, name)(
+                status, body, *headers = getattr(double, name)(
                     call, *(_argument(one) for one in match.groups())
                 )
                 # A copy: another thread may change the row before it is sent.
-                return status, json.loads(json.dumps(body)), {}
+                return status, json.loads(json.dumps(body)), *(headers or [{}])
         return 405, {"detail": f'Method "{method}" not allowed.'}, {}
     except RefusedError as refusal:
         return refusal.status, refusal.body, refusal.headers

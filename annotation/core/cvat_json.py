@@ -11,7 +11,15 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any, NamedTuple
 
-from annotation.core.cvat_xml import OTHER_SHAPES, Box, Document, Shape, XmlTrack, upright
+from annotation.core.cvat_xml import (
+    OTHER_SHAPES,
+    Box,
+    Document,
+    Shape,
+    XmlTrack,
+    not_a_rectangle,
+    upright,
+)
 from annotation.core.labels import FALSE, PERSON, PERSON_ID, UNSET
 
 NOTHING_SAID = ("", UNSET, FALSE)  # values of an attribute that nobody touched
@@ -108,7 +116,7 @@ def _track_data(track: XmlTrack, ids: LabelIds) -> dict[str, Any]:
         "frame": first.frame,
         "label_id": ids.label,
         "group": 0,
-        "source": "auto",
+        "source": "manual" if track.is_drawn else "auto",
         "attributes": [{"spec_id": ids.attributes[PERSON_ID], "value": person}],
         "shapes": [_shape_data(shape, ids) for shape in track.shapes if shape.keyframe],
     }
@@ -140,19 +148,22 @@ class _Reader(NamedTuple):
         place = f"track {number}"
         held = self._attributes(data)
         shapes: dict[int, Shape] = {}
+        before: Mapping[str, Any] = {}
         for one in sorted(data["shapes"], key=lambda shape: int(shape["frame"])):
+            for turned in _turned_between(before, one):
+                shapes[int(turned["frame"])] = self._shape(turned, held, place, keyframe=False)
             held = held | self._attributes(one)
-            shape = self._shape(one, held, place)
-            if shape.frame < self.frame_count:
-                shapes[shape.frame] = shape
-        return XmlTrack(tuple(shapes.values()), self._label(data))
+            shapes[int(one["frame"])] = self._shape(one, held, place)
+            before = one
+        inside = (shape for frame, shape in shapes.items() if frame < self.frame_count)
+        return XmlTrack(tuple(inside), self._label(data), str(data.get("source") or ""))
 
     def single(self, data: Mapping[str, Any], number: int) -> XmlTrack:
         """As CVAT's own export: there in its frame, gone in the next."""
         shape = self._shape(data, self._attributes(data), f"shape {number}")
         gone = shape._replace(frame=shape.frame + 1, outside=True)
         inside = tuple(one for one in (shape, gone) if one.frame < self.frame_count)
-        return XmlTrack(inside, self._label(data))
+        return XmlTrack(inside, self._label(data), str(data.get("source") or ""))
 
     def _label(self, data: Mapping[str, Any]) -> str:
         number = int(data["label_id"])
@@ -167,13 +178,38 @@ class _Reader(NamedTuple):
             if name is not None:
                 yield name, str(one["value"])
 
-    def _shape(self, data: Mapping[str, Any], attributes: dict[str, str], place: str) -> Shape:
+    def _shape(
+        self,
+        data: Mapping[str, Any],
+        attributes: dict[str, str],
+        place: str,
+        *,
+        keyframe: bool = True,
+    ) -> Shape:
         kind = str(data.get("type", "rectangle"))
         if kind in OTHER_SHAPES or kind != "rectangle":
-            raise CvatJsonError(f"{place} is a {kind}; people are drawn as rectangles")
+            raise CvatJsonError(f"{place} is {not_a_rectangle(kind)}")
         frame = int(data["frame"])
         box = _box(data, f"{place} at frame {frame}")
-        return Shape(frame, box, bool(data.get("outside")), True, dict(attributes))
+        return Shape(frame, box, bool(data.get("outside")), keyframe, dict(attributes))
+
+
+def _turned_between(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The boxes between two CVAT keyframes, if one is turned: CVAT turns it on the way."""
+    start, end = float(before.get("rotation") or 0), float(after.get("rotation") or 0)
+    if not before or before.get("outside") or not (start or end):
+        return
+    turn = (end - start + 180) % 360 - 180  # the shorter way round
+    first, last = int(before["frame"]), int(after["frame"])
+    for frame in range(first + 1, last):
+        share = (frame - first) / (last - first)
+        pairs = zip(before["points"], after["points"], strict=True)
+        points = [float(a) + share * (float(b) - float(a)) for a, b in pairs]
+        yield {
+            **before, "frame": frame, "points": points, "rotation": (start + share * turn) % 360
+        }  # fmt: skip
 
 
 def _box(data: Mapping[str, Any], place: str) -> Box:

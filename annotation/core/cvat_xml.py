@@ -11,6 +11,7 @@ The file may be hostile: it is parsed without entities and DTDs, and refused wit
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -48,10 +49,18 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class XmlTrack:
-    """One person, or whatever was drawn, over the frames; shapes ascending by frame."""
+    """One person, or whatever was drawn, over the frames; shapes ascending by frame.
+
+    `source` is how CVAT says it came about: "manual" if somebody drew it.
+    """
 
     shapes: tuple[Shape, ...]
     label: str = PERSON
+    source: str = "auto"
+
+    @property
+    def is_drawn(self) -> bool:
+        return self.source == "manual"
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,14 @@ def _shape_lines(shape: Shape) -> Iterator[str]:
     yield "    </box>"
 
 
+class Seen(NamedTuple):
+    """Whose boxes in pictures make one track."""
+
+    label: str
+    who: str
+    nth: int  # box of that person in one picture
+
+
 @dataclass
 class _Reader:
     """Takes the elements one by one, so that a long file is never in memory as a tree."""
@@ -176,7 +193,8 @@ class _Reader:
     step: int = 1
     attributes: tuple[Attribute, ...] = ()
     tracks: list[XmlTrack] = field(default_factory=list)
-    seen: dict[tuple[str, str], list[Shape]] = field(default_factory=dict)
+    seen: dict[Seen, list[Shape]] = field(default_factory=dict)
+    sources: dict[Seen, str] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
 
     def take(self, event: str, element: Element) -> None:
@@ -190,7 +208,7 @@ class _Reader:
             element.clear()
 
     def document(self) -> Document:
-        seen = [self._of_pictures(label, shapes) for (label, _), shapes in self.seen.items()]
+        seen = [self._of_pictures(who, shapes) for who, shapes in self.seen.items()]
         tracks = (*self.tracks, *seen)
         return Document(self.name, self.size, self.width, self.height, self.attributes, tracks)
 
@@ -232,7 +250,7 @@ class _Reader:
         held: dict[str, str] = {}
         for child in element:
             if child.tag in OTHER_SHAPES:
-                raise CvatXmlError(f"{place} is a {child.tag}; people are drawn as rectangles")
+                raise CvatXmlError(f"{place} is {not_a_rectangle(child.tag)}")
             if child.tag == "box":
                 held = held | {
                     one.get("name", ""): (one.text or "") for one in child.iter("attribute")
@@ -240,21 +258,25 @@ class _Reader:
                 shape = self._shape(child, held, place)
                 shapes[shape.frame] = shape
         inside = [shapes[frame] for frame in sorted(shapes) if self._is_inside(shapes[frame])]
-        return XmlTrack(tuple(inside), element.get("label", ""))
+        return XmlTrack(tuple(inside), element.get("label", ""), element.get("source", ""))
 
     def _read_image(self, image: Element) -> None:
         place = f"picture {image.get('id')}"
+        here: Counter[str] = Counter()
         for child in image:
             if child.tag in OTHER_SHAPES:
-                raise CvatXmlError(f"{place} has a {child.tag}; people are drawn as rectangles")
+                raise CvatXmlError(f"{place} has {not_a_rectangle(child.tag)}")
             if child.tag == "box":
                 said = {one.get("name", ""): one.text or "" for one in child.iter("attribute")}
                 child.set("frame", image.get("id", ""))
                 shape = self._shape(child, said, place)
                 who = said.get(PERSON_ID, "").strip() or f"box {len(self.seen)}"
-                self.seen.setdefault((child.get("label", ""), who), []).append(shape)
+                here[who] += 1  # two boxes of one person in a picture are two tracks
+                key = Seen(child.get("label", ""), who, here[who])
+                self.seen.setdefault(key, []).append(shape)
+                self.sources.setdefault(key, child.get("source", ""))
 
-    def _of_pictures(self, label: str, shapes: list[Shape]) -> XmlTrack:
+    def _of_pictures(self, who: Seen, shapes: list[Shape]) -> XmlTrack:
         """A track of what is seen picture by picture: outside where there is no box."""
         by_frame = {shape.frame: shape for shape in shapes}
         ends = {
@@ -263,7 +285,7 @@ class _Reader:
         }
         both = ends | by_frame
         inside = [both[frame] for frame in sorted(both) if self._is_inside(both[frame])]
-        return XmlTrack(tuple(inside), label)
+        return XmlTrack(tuple(inside), who.label, self.sources[who])
 
     def _shape(self, box: Element, attributes: dict[str, str], place: str) -> Shape:
         source_frame = _whole(box.get("frame"), f"frame of {place}")
@@ -328,6 +350,14 @@ def _box(attributes: Mapping[str, str], place: str) -> Box:
     if not all(map(math.isfinite, (x1, y1, x2, y2, degrees))):
         raise CvatXmlError(f"{place} has a box without finite numbers")
     return upright(x1, y1, x2, y2, degrees) if degrees else (x1, y1, x2, y2)
+
+
+def not_a_rectangle(kind: str) -> str:
+    """What is wrong with a shape of another kind, and what to do."""
+    return (
+        f"a {kind}, but people are drawn as rectangles: reopen the job in CVAT, delete it, "
+        "draw a rectangle and finish the job again"
+    )
 
 
 def upright(x1: float, y1: float, x2: float, y2: float, degrees: float) -> Box:

@@ -2,7 +2,8 @@
 
 CVAT signs the raw body with HMAC-SHA256 and the webhook's secret. It sends no number of the
 delivery and no header that names the event. Saving annotations fires events too, of which only
-those are worth a look in which a job's state or stage changed.
+those are worth a look in which a job's state or stage changed. The newest CVATs no longer say
+what changed: there every change of a job may be worth one.
 """
 
 import hmac
@@ -56,23 +57,37 @@ def read_event(body: bytes) -> Event:
         subject = content.get("job") or content.get("task") or {}
         project = subject.get("project_id") or (content.get("webhook") or {}).get("project_id")
         job = subject.get("id") if "job" in content else None
-        before = set(content.get("before_update") or {})
-    except (ValueError, TypeError, KeyError, AttributeError):
+        before = content.get("before_update")
+        changed = None if before is None else set(before)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Event("", None, None, "it is no event of CVAT")
-    return Event(name, _number(project), _number(job), _noise(name, before, _number(job)))
+    return Event(name, _number(project), _number(job), _noise(name, changed, _number(job)))
+
+
+def standing(body: bytes | str) -> tuple[str, str]:
+    """Stage and state of the job in a delivery that does not say what changed; "" if it does.
+
+    >>> standing('{"job": {"stage": "annotation", "state": "completed"}}')
+    ('annotation', 'completed')
+    """
+    content = json.loads(body)
+    if "before_update" in content:
+        return "", ""
+    job = content.get("job") or {}
+    return str(job.get("stage", "")), str(job.get("state", ""))
 
 
 def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and 0 < value < 1 << 62 else None
 
 
-def _noise(name: str, before: set[str], job: int | None) -> str:
+def _noise(name: str, changed: set[str] | None, job: int | None) -> str:
     if name == PING:
         return "a ping: the webhook works"
     if name not in EVENTS:
         return f"{name[:40]} says nothing about answers"
     if job is None:
         return "it names no job"
-    if name == "update:job" and not before & WORTH_A_LOOK:
-        return f"only {', '.join(sorted(before)) or 'nothing'} changed"
+    if name == "update:job" and changed is not None and not changed & WORTH_A_LOOK:
+        return f"only {', '.join(sorted(changed)) or 'nothing'} changed"
     return ""

@@ -75,10 +75,10 @@ class CvatClient:
     # Who and what
 
     def version(self) -> str:
-        return str(self._wire.call("GET", "/api/server/about")["version"])
+        return self._said("/api/server/about", "version")
 
     def whoami(self) -> str:
-        return str(self._wire.call("GET", "/api/users/self")["username"])
+        return self._said("/api/users/self", "username")
 
     def members(self) -> list[Member]:
         """Everybody in the organisation; without one, every user we may see. By name."""
@@ -301,6 +301,12 @@ class CvatClient:
         if user_id is not None:
             body["assignee"] = user_id
         return int(self._wire.call("POST", "/api/issues", body=body)["id"])
+
+    def _said(self, path: str, name: str) -> str:
+        found = self._wire.call("GET", path)
+        if not isinstance(found, dict) or name not in found:
+            raise self._wire.faults.no_cvat("without what was asked")
+        return str(found[name])
 
     def _users(self) -> list[dict[str, Any]]:
         rows = []

@@ -25,7 +25,15 @@ class CvatBrokenError(CvatUnavailableError):
 
 
 class CvatDeniedError(CvatError):
-    """CVAT does not know us, or does not let us: somebody must see to our account there."""
+    """CVAT does not know us, or does not let us: somebody must see to our account there.
+
+    Attributes:
+        is_unknown: It does not know us (any more).
+    """
+
+    def __init__(self, sentence: str, *, is_unknown: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_unknown = is_unknown
 
 
 class CvatGoneError(CvatError):

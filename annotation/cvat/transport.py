@@ -26,21 +26,14 @@ from cvat_sdk.core.exceptions import CvatSdkException
 from cvat_sdk.core.helpers import make_request_headers
 from cvat_sdk.core.uploading import DataUploader
 
-from annotation.cvat.errors import (
-    CvatBrokenError,
-    CvatDeniedError,
-    CvatError,
-    CvatGoneError,
-    CvatRefusedError,
-    CvatUnavailableError,
-)
+from annotation.cvat.errors import CvatDeniedError
+from annotation.cvat.faults import Faults, is_json
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
+REQUEST_SIZE = 16 << 20  # bytes of pictures in one request; several tasks go side by side
 CONNECTIONS = 16
 ACCEPT = "application/vnd.cvat+json, application/json"
-LONGEST_REASON = 300  # characters of CVAT's own words that are shown
-logger = logging.getLogger(__name__)
 
 
 class Address(NamedTuple):
@@ -60,12 +53,16 @@ class Address(NamedTuple):
 
 
 class _Rest(RESTClientObject):
-    """The SDK's, with an end to waiting: it has none of its own, and sleeps when throttled."""
+    """The SDK's, with an end to waiting: it has none of its own, and sleeps when throttled.
+
+    No redirect is followed: CVAT makes none, and a POST would become a GET on the way.
+    """
 
     def __init__(self, configuration: Any) -> None:
         configuration.retries = urllib3.Retry(
-            total=1, connect=1, read=0, status=0, other=0, respect_retry_after_header=False
-        )
+            total=1, connect=1, read=0, status=0, other=0, redirect=False,
+            respect_retry_after_header=False,
+        )  # fmt: skip
         super().__init__(configuration, maxsize=CONNECTIONS)
 
     def request(self, *args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:
@@ -78,6 +75,7 @@ class Wire:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.faults = Faults(address.url, address.organisation, request_size=REQUEST_SIZE)
         self._lock = threading.Lock()
         self._client: Client | None = None
 
@@ -89,7 +87,7 @@ class Wire:
         """Send `files`, in as many requests as needed; the JSON of the last answer."""
         client = self._signed_in()
         try:
-            response = DataUploader(client).upload_files(
+            response = DataUploader(client, max_request_size=REQUEST_SIZE).upload_files(
                 self.address.url.rstrip("/") + path, list(files), **fields
             )
         except (
@@ -97,7 +95,7 @@ class Wire:
             CvatSdkException,
             urllib3.exceptions.HTTPError,
         ) as error:
-            raise self._translated(error) from error
+            raise self.faults.told(error) from error
         return self._read(response)
 
     def close(self) -> None:
@@ -115,8 +113,8 @@ class Wire:
     def _request(self, method: str, path: str, *, query: Any, body: Any) -> Any:
         try:
             return self._send(method, path, query=query, body=body)
-        except CvatDeniedError:
-            if self.address.token:
+        except CvatDeniedError as error:
+            if self.address.token or not error.is_unknown:
                 raise
         self.close()  # the session ran out: sign in once more
         return self._send(method, path, query=query, body=body)
@@ -131,7 +129,7 @@ class Wire:
                 query_params=parameters or None, headers=headers, body=body,
             )  # fmt: skip
         except (exceptions.ApiException, urllib3.exceptions.HTTPError) as error:
-            raise self._translated(error) from error
+            raise self.faults.told(error) from error
 
     def _signed_in(self) -> Client:
         with self._lock:
@@ -141,7 +139,12 @@ class Wire:
 
     def _sign_in(self) -> Client:
         # The SDK asks for the server's version first, unknown and throttled; it only warns.
-        client = Client(self.address.url, check_server_version=False)
+        try:
+            client = Client(self.address.url, check_server_version=False)
+        except CvatSdkException as error:
+            raise CvatDeniedError(
+                f"{self.address.url} is no address of a CVAT: write it with http:// or https://"
+            ) from error
         client.api_client.rest_client = _Rest(client.api_client.configuration)
         client.logger.setLevel(logging.CRITICAL)  # what matters becomes a sentence on a row
         if self.address.organisation:
@@ -154,12 +157,16 @@ class Wire:
             CvatSdkException,
         ) as error:
             client.api_client.rest_client.pool_manager.clear()
-            if getattr(error, "status", None) == 400:  # so CVAT says "wrong password"
+            if getattr(error, "status", None) == 400 and is_json(error):  # so CVAT says it
                 raise CvatDeniedError(
                     f"CVAT at {self.address.url} does not let {self.address.user} in: correct "
                     "user and password, or better make an access token there"
                 ) from error
-            raise self._translated(error) from error
+            raise self.faults.told(error) from error
+        except (exceptions.OpenApiException, TypeError, AssertionError) as error:
+            # What the SDK raises if the answer is no log-in of CVAT's.
+            client.api_client.rest_client.pool_manager.clear()
+            raise self.faults.no_cvat("200") from error
         return client
 
     def _read(self, response: Any) -> Any:
@@ -168,48 +175,7 @@ class Wire:
         try:
             return json.loads(response.data)
         except ValueError as error:
-            raise CvatRefusedError(
-                f"{self.address.url} answers, but not as CVAT does: is this its address?"
-            ) from error
-
-    def _translated(self, error: Exception) -> CvatError:
-        """`error` as the CvatError that says what can be done."""
-        status = getattr(error, "status", None) or 0
-        if not status:
-            return self._unreachable(error)
-        reason = _reason(error)
-        if status == 429 or status in (502, 503, 504):
-            wait = _retry_after(error)
-            what = "asks for patience" if status == 429 else "is starting or overloaded"
-            return CvatUnavailableError(
-                f"CVAT at {self.address.url} {what} ({status}).",
-                retry_after=wait,
-            )
-        if status >= 500:
-            return CvatBrokenError(f"CVAT at {self.address.url} failed inside: {reason}")
-        if status == 401:
-            return CvatDeniedError(
-                f"CVAT at {self.address.url} does not know us any more ({reason}): the token "
-                "expired or was withdrawn; enter a new one on the server's page"
-            )
-        if status == 403:
-            return CvatDeniedError(
-                f"CVAT does not let us ({reason}): our account needs the role maintainer in "
-                f"the organisation {self.address.organisation or '(none given)'}"
-            )
-        if status in (404, 410):
-            return CvatGoneError(f"CVAT has no such thing: {reason}")
-        return CvatRefusedError(f"CVAT does not take it: {reason}", status=status)
-
-    def _unreachable(self, error: Exception) -> CvatUnavailableError:
-        cause = getattr(error, "reason", error)  # the pool wraps what went wrong
-        if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-            what = f"does not answer within {ANSWER_SECONDS:.0f} s"
-        else:
-            what = "cannot be reached, or broke off in the middle"
-        return CvatUnavailableError(
-            f"CVAT at {self.address.url} {what}: is it running, and is this its address?"
-        )
+            raise self.faults.no_cvat(str(response.status)) from error
 
 
 def quoted(text: str) -> str:
@@ -219,25 +185,3 @@ def quoted(text: str) -> str:
 
 def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
-
-
-def _retry_after(error: Any) -> float | None:
-    text = (error.headers or {}).get("Retry-After", "")
-    return float(text) if text.isdigit() else None
-
-
-def _reason(error: Any) -> str:
-    """What CVAT says, without its HTML."""
-    body = error.body or b""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
-    if "<html" in text.lower():
-        return f"error {error.status}"
-    try:
-        said = json.loads(text)
-    except ValueError:
-        said = text.strip()
-    if isinstance(said, dict):
-        said = said.get("detail") or said
-    if isinstance(said, list):
-        said = "; ".join(map(str, said))
-    return str(said)[:LONGEST_REASON] or f"error {error.status}"

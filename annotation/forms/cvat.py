@@ -1,25 +1,37 @@
 """What people type about CVAT servers, checked."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 
-from annotation.models import CvatProject, CvatServer
+from annotation.models import CvatProject, CvatServer, check_address
 
 ADDRESS = forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"})
+
+
+class AddressField(forms.CharField):
+    """The address of a server, without the page that was open when it was copied."""
+
+    widget = ADDRESS
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value).strip()
+        if text and "://" not in text:
+            text = f"https://{text}"
+        if text:
+            check_address(text)
+            parts = urlsplit(text)
+            text = f"{parts.scheme}://{parts.netloc}"
+        return text
 
 
 class ServerForm(forms.ModelForm):
     """A server and our account there; credentials left empty stay as they are."""
 
-    url = forms.URLField(
-        label="Address",
-        assume_scheme="https",
-        widget=ADDRESS,
-        help_text="https://cvat.example.org",
-    )
-    own_url = forms.URLField(
-        label="Our address", required=False, assume_scheme="https", widget=ADDRESS,
+    url = AddressField(label="Address", max_length=200, help_text="https://cvat.example.org")
+    own_url = AddressField(
+        label="Our address", required=False, max_length=200,
         help_text="As CVAT reaches these pages, for its webhooks. Empty: AVA_PUBLIC_URL.",
     )  # fmt: skip
     token = forms.CharField(

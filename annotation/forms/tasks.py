@@ -5,12 +5,11 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.core.validators import validate_slug
 from django.forms.models import model_to_dict
 
 from annotation.core.draft import Wishes
 from annotation.core.forecast import PACE
-from annotation.models import Plan
+from annotation.models import Plan, check_user_name
 from datasets.models import Dataset
 
 MAX_FILES = 500
@@ -121,19 +120,20 @@ class PlanForm(forms.Form):
 class KeysForm(forms.Form):
     """Clips for the one who knows best, whose answers will be taken for known."""
 
-    annotator = forms.SlugField(
-        label="Expert", help_text="User name in CVAT of whoever knows the right answers."
+    annotator = forms.CharField(
+        label="Expert",
+        max_length=150,
+        validators=[check_user_name],
+        help_text="User name in CVAT of whoever knows the right answers.",
     )
     count = forms.IntegerField(label="Clips", initial=5, min_value=1, max_value=500)
 
 
 def _user_name(name: str) -> str:
     try:
-        validate_slug(name)
+        check_user_name(name)
     except forms.ValidationError as error:
-        raise forms.ValidationError(
-            f"{name} is no user name: letters, digits, hyphens and underscores only."
-        ) from error
+        raise forms.ValidationError(f"{name}: {error.message}.") from error
     return name
 
 

@@ -8,8 +8,17 @@ from annotation.models.cvat import (
     JobMove,
     PatientModel,
     Reconciliation,
+    check_address,
 )
-from annotation.models.work import Annotation, AnnotationTask, Annotator, Plan, Pull
+from annotation.models.work import (
+    Annotation,
+    AnnotationTask,
+    Annotator,
+    Plan,
+    Pull,
+    StoredBox,
+    check_user_name,
+)
 
 __all__ = [
     "Annotation",
@@ -24,4 +33,7 @@ __all__ = [
     "Plan",
     "Pull",
     "Reconciliation",
+    "StoredBox",
+    "check_address",
+    "check_user_name",
 ]

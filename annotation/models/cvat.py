@@ -1,11 +1,14 @@
 """What we know of CVAT: servers, and the project, jobs and events of each dataset there."""
 
+import re
 import secrets
 import uuid
 from datetime import datetime, timedelta
 from typing import Self
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -15,6 +18,21 @@ from annotation.core.sealing import seal, unseal
 from annotation.models.work import AnnotationTask, Pull
 from datasets.models import Dataset
 from datasets.stages import Stage, StagedModel, StagedQuerySet
+
+
+def check_address(url: str) -> None:
+    """Refuse what is no address of a server; names without a dot, as in Docker, are fine."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one or re.search(r"[\s<>\"]", url):
+        raise ValidationError("Write it as https://cvat.example.org or http://10.0.0.5:8080.")
+    if parts.username or parts.password:
+        raise ValidationError(
+            "Leave user and password out of the address: they have own fields."
+        )
 
 
 class PatientQuerySet(StagedQuerySet):
@@ -55,13 +73,22 @@ class CvatServer(PatientModel):
     """A CVAT and our account there; its stage is the test of the connection."""
 
     name = models.SlugField(unique=True, help_text="what it is called here")
-    url = models.URLField("address", help_text="with http:// or https://")
+    url = models.CharField(
+        "address",
+        max_length=200,
+        validators=[check_address],
+        help_text="with http:// or https://",
+    )
     organisation = models.SlugField(blank=True, help_text="short name; empty: none")
     user = models.CharField(max_length=150, blank=True, help_text="only without a token")
     sealed_token = models.TextField(blank=True, editable=False)
     sealed_password = models.TextField(blank=True, editable=False)
-    own_url = models.URLField(
-        "our address", blank=True, help_text="as CVAT reaches us, for its webhooks"
+    own_url = models.CharField(
+        "our address",
+        max_length=200,
+        blank=True,
+        validators=[check_address],
+        help_text="as CVAT reaches us, for its webhooks",
     )
     is_from_environment = models.BooleanField(default=False, editable=False)
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -146,14 +173,19 @@ class CvatProject(PatientModel):
 
 class CvatJobQuerySet(PatientQuerySet):
     def claimable(self) -> Self:
-        """Tasks may be sent when their project is set up and nobody holds them back."""
+        """Tasks may be sent when their project is set up and nobody holds or took them back."""
         ready = CvatProject.objects.filter(stage=Stage.DONE, is_held=False)
+        given = AnnotationTask.objects.filter(withdrawn_at=None)
         # No join: PostgreSQL would let two workers win an UPDATE through one.
-        return super().claimable().filter(project__in=ready)
+        return super().claimable().filter(project__in=ready, task__in=given)
 
     def sent(self) -> Self:
         """Those that have a job in CVAT."""
         return self.filter(stage=Stage.DONE, is_gone=False)
+
+    def wanted(self) -> Self:
+        """Without those that were taken back before they were sent."""
+        return self.exclude(~Q(stage=Stage.DONE) & Q(task__withdrawn_at__isnull=False))
 
 
 class CvatJob(PatientModel):
@@ -171,6 +203,9 @@ class CvatJob(PatientModel):
         null=True, editable=False, help_text="`changed_at` of what was pulled last"
     )
     is_gone = models.BooleanField(default=False, editable=False, help_text="deleted in CVAT")
+    is_taken_back = models.BooleanField(
+        default=False, editable=False, help_text="nobody has it in CVAT, for the task is ours"
+    )
     edited_at = models.DateTimeField(
         null=True, editable=False, help_text="when an edit after approval was noticed"
     )

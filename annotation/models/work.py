@@ -3,7 +3,7 @@
 from typing import Self
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
@@ -11,6 +11,12 @@ from annotation.core.forecast import PACE
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage, StagedModel, StagedQuerySet
 from tracking.models import TrackingRun
+
+# What CVAT allows, and a letter or digit in it: names are part of names of files and pages.
+check_user_name = RegexValidator(
+    r"^[\w.@+-]*\w[\w.@+-]*\Z",
+    "a user name has letters, digits and the signs @ . + - _ only",
+)
 
 
 class Plan(models.Model):
@@ -47,7 +53,12 @@ class Annotator(models.Model):
     """Somebody who annotates clips of a dataset."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
-    name = models.SlugField(help_text="the user name in CVAT")
+    name = models.CharField(
+        max_length=150,
+        db_index=True,
+        validators=[check_user_name],
+        help_text="the user name in CVAT",
+    )
     is_simulated = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True, help_text="gets a part of new clips")
     capacity = models.FloatField(
@@ -135,6 +146,7 @@ class Pull(StagedModel):
     version = models.PositiveIntegerField(help_text="from 1")
     raw = models.FileField(max_length=500, help_text="gzipped, as it came: CVAT XML or JSON")
     sha256 = models.CharField(max_length=64, help_text="of the XML, or of what the JSON says")
+    job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
     created_at = models.DateTimeField(auto_now_add=True)
     person_count = models.PositiveIntegerField(null=True, editable=False)
     unfinished = models.PositiveIntegerField(
@@ -188,3 +200,36 @@ class Annotation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pull} {self.second} s track {self.track}"
+
+
+class StoredBox(models.Model):
+    """One box that a version holds, as CVAT stores it: its CVAT keyframes, never changed.
+
+    Annotations are read from these at the AVA keyframes. Task, job and annotator are those of
+    the pull, once more, so that the table says by itself who said what where.
+    """
+
+    pull = models.ForeignKey(Pull, models.CASCADE, related_name="boxes", db_index=False)
+    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="boxes")
+    job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
+    track = models.PositiveIntegerField(help_text="track in the answers, 0-based")
+    frame = models.PositiveIntegerField(help_text="of the CVAT task, 0-based")
+    xtl = models.FloatField(help_text="pixels of the standard video")
+    ytl = models.FloatField()
+    xbr = models.FloatField(help_text="exclusive")
+    ybr = models.FloatField(help_text="exclusive")
+    outside = models.BooleanField(help_text="out of the picture from this frame on")
+    attributes = models.JSONField(help_text="{name: value}, as they hold from this frame on")
+    annotator = models.CharField(max_length=150, help_text="the user name in CVAT")
+
+    class Meta:
+        ordering = ["pull", "track", "frame"]
+        verbose_name_plural = "stored boxes"
+        constraints = [
+            models.UniqueConstraint(
+                "pull", "track", "frame", name="one_box_per_track_and_frame"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pull} track {self.track} frame {self.frame}"

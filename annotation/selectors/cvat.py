@@ -74,16 +74,17 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
     found = project.first()
     if found is None:
         return None
-    jobs = CvatJob.objects.filter(project=found)
+    jobs = CvatJob.objects.filter(project=found).wanted()
     counts = jobs.counts()
     finished = jobs.sent().filter(cvat_state="completed")
     oldest = finished.filter(BEHIND).order_by("changed_at").values_list("changed_at").first()
     looks = found.reconciliations.all()
     tasks = AnnotationTask.objects.of(dataset).filter(annotator__is_simulated=False)
+    given = tasks.filter(Q(withdrawn_at=None) | Q(cvat_job__stage=Stage.DONE))
     return CvatPage(
         project=found,
-        tasks=tasks.count(),
-        unsent=tasks.filter(cvat_job=None).count(),
+        tasks=given.count(),
+        unsent=given.filter(cvat_job=None).count(),
         waiting=counts[Stage.WAITING],
         running=counts[Stage.RUNNING],
         failed=counts[Stage.FAILED],
@@ -119,6 +120,8 @@ def job_lines(jobs: list[CvatJob]) -> list[dict[str, Any]]:
 
 def job_state(job: CvatJob) -> JobState:
     """Where a task is on its way to CVAT and back."""
+    if job.task.withdrawn_at and (job.is_taken_back or job.stage != Stage.DONE):
+        return JobState("Taken back", "grey")
     unsent = {
         Stage.WAITING: JobState("Waiting to be sent", "grey"),
         Stage.RUNNING: JobState("Being sent", "info"),

@@ -1,15 +1,16 @@
 """Stage 7: answers come back, as CVAT exports by hand or pulled from a server (pull.py).
 
 Each that differs from the newest version of its task is kept as it came, a version that stays,
-and read into Annotations afterwards. Nothing is overwritten: agreement and releases name the
-version used.
+and read afterwards: into StoredBoxes as it says, and from these into Annotations at every AVA
+keyframe. Nothing is overwritten: agreement and releases name the version used.
 """
 
 import gzip
 import json
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +31,7 @@ from annotation.core.labels import (
     unset_groups,
 )
 from annotation.core.tracks import boxes_at, task_frame_count
-from annotation.models import Annotation, AnnotationTask, Pull
+from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
 from annotation.selectors.tasks import group_specs
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset
@@ -38,8 +39,12 @@ from tracking.core.boxes import area, clipped
 
 LARGEST = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 MB
 TRIES = 5
+ROWS_AT_ONCE = 2000
 XML_NAME = "annotations.xml"
-FILE_NAMES = "a file of answers is called <clip>--<annotator>.xml or .zip"
+FILE_NAMES = (
+    "a file of answers is called <clip>--<annotator>.xml or .zip, or is CVAT's export of a "
+    "task of that name"
+)
 
 
 class AnswersError(ValueError):
@@ -76,6 +81,7 @@ def keep_version(
     digest: str,
     *,
     suffix: str,
+    job: int | None = None,
     even_if_same: bool = False,
 ) -> Pull | None:
     """Keep `content` as the next version of `task`; None if the newest has this `digest`.
@@ -83,6 +89,7 @@ def keep_version(
     Args:
         digest: The same for content that says the same.
         suffix: "xml" or "json".
+        job: CVAT's number, if it came from a job there.
         even_if_same: Make a version all the same, as after a rejection.
     """
     for attempt in range(1, TRIES + 1):
@@ -90,7 +97,7 @@ def keep_version(
         if newest is not None and newest.sha256 == digest and not even_if_same:
             return None
         try:
-            return _next_version(task, content, digest, suffix)
+            return _next_version(task, content, digest, suffix, job)
         except IntegrityError:  # somebody else brought the same version at the same moment
             if attempt == TRIES:
                 raise
@@ -108,11 +115,12 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
     }
     imported = Imported()
     files = sorted(one for one in folder.iterdir() if one.is_file() and one.name[0] != ".")
+    names = {path: _task_name(path, tasks) for path in files}
     for path in files:
         try:
-            _check_name(path, files, tasks)
+            _check_name(path, names, tasks)
             content = _xml_of(path)
-            pull = receive_answers(tasks[path.stem], content) if content else None
+            pull = receive_answers(tasks[names[path]], content) if content else None
         except AnswersError as error:
             imported.refused.append(Refusal(path.name, str(error)))
         else:
@@ -122,7 +130,7 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
 
 
 def read_answers(pull_id: int) -> Pull | None:
-    """Read one version into Annotations; None if somebody else has it or it is done."""
+    """Read one version into its rows; None if somebody else has it or it is done."""
     pull = Pull.objects.claim(pull_id)
     if pull is None:
         return None
@@ -132,9 +140,12 @@ def read_answers(pull_id: int) -> Pull | None:
         _check_task(document, pull.task)
         _check_labels(document, groups)
         rows = list(_annotations(pull, document, groups))
+        boxes = list(_stored_boxes(pull, document))
         with transaction.atomic():
+            pull.boxes.all().delete()
             pull.annotations.all().delete()
-            Annotation.objects.bulk_create(rows, batch_size=500)
+            StoredBox.objects.bulk_create(boxes, batch_size=ROWS_AT_ONCE)
+            Annotation.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)
             pull.finish(
                 person_count=len({row.person_id or f"track {row.track}" for row in rows}),
                 unfinished=sum(len(unset_groups(row.answers, groups)) for row in rows),
@@ -143,7 +154,10 @@ def read_answers(pull_id: int) -> Pull | None:
 
 
 def document_of_pull(pull: Pull) -> Document:
-    """What one version says, read from what came."""
+    """What one version says, read from what came.
+
+    Raises CvatXmlError or CvatJsonError.
+    """
     task = pull.task
     with local_path(str(pull.raw)) as path:
         content = gzip.decompress(path.read_bytes())
@@ -156,25 +170,40 @@ def document_of_pull(pull: Pull) -> Document:
     return document_from(envelope["annotations"], ids, task_name=str(task), frame_count=frames)
 
 
-def _next_version(task: AnnotationTask, content: bytes, digest: str, suffix: str) -> Pull:
+def _next_version(
+    task: AnnotationTask, content: bytes, digest: str, suffix: str, job: int | None
+) -> Pull:
     # The row comes first, but nobody sees it before the file is there: whoever loses the race
     # for a version must not touch the winner's file.
     with transaction.atomic(), work_folder() as folder:
         version = Pull.next_version(task)
         name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}.{suffix}.gz"
-        pull = Pull.objects.create(task=task, version=version, raw=name, sha256=digest)
+        pull = Pull.objects.create(task=task, version=version, raw=name, sha256=digest, job=job)
         path = folder / "answers.gz"
         path.write_bytes(gzip.compress(content, mtime=0))
         keep(path, name)
     return pull
 
 
-def _check_name(path: Path, files: list[Path], tasks: dict[str, AnnotationTask]) -> None:
+def _task_name(path: Path, tasks: Collection[str]) -> str:
+    """The name of the task that a file answers: its own, or as CVAT wrote it into the file."""
+    # Some file systems take the accents of letters apart.
+    name = unicodedata.normalize("NFC", path.stem)
+    if name in tasks:
+        return name
+    try:
+        inside = load(_xml_of(path) or b"").task_name
+    except (AnswersError, CvatXmlError):
+        return name
+    return inside if inside in tasks else name
+
+
+def _check_name(path: Path, names: Mapping[Path, str], tasks: Collection[str]) -> None:
     if path.suffix not in (".xml", ".zip"):
         raise AnswersError(f"it is neither XML nor zip; {FILE_NAMES}")
-    if path.stem not in tasks:
-        raise AnswersError(f"no task of this dataset is called {path.stem}; {FILE_NAMES}")
-    if sum(other.stem == path.stem for other in files) > 1:
+    if names[path] not in tasks:
+        raise AnswersError(f"no task of this dataset is called {names[path]}; {FILE_NAMES}")
+    if list(names.values()).count(names[path]) > 1:
         raise AnswersError("there are two files for this task; leave the one that counts")
 
 
@@ -253,6 +282,21 @@ def _check_labels(document: Document, groups: tuple[GroupSpec, ...]) -> None:
         )
 
 
+def _stored_boxes(pull: Pull, document: Document) -> Iterator[StoredBox]:
+    """The CVAT keyframes; an export by hand has the boxes between them too."""
+    task, name = pull.task, pull.task.annotator.name
+    for number, track in enumerate(document.tracks):
+        for at, shape in enumerate(track.shapes):
+            if at and not shape.keyframe:
+                continue
+            xtl, ytl, xbr, ybr = shape.box
+            yield StoredBox(
+                pull=pull, task=task, job=pull.job, track=number, frame=shape.frame,
+                xtl=xtl, ytl=ytl, xbr=xbr, ybr=ybr, outside=shape.outside,
+                attributes=shape.attributes, annotator=name,
+            )  # fmt: skip
+
+
 def _annotations(
     pull: Pull, document: Document, groups: tuple[GroupSpec, ...]
 ) -> Iterator[Annotation]:
@@ -281,14 +325,20 @@ def _annotations(
 
 
 def _person_id(track: XmlTrack, number: int, known: set[int]) -> int | None:
-    """The person of the pre-annotation that a track shows; None if the annotator drew it."""
+    """The person of the pre-annotation that a track shows; None if the annotator drew it.
+
+    A number of their own that annotators give to whom they drew says nothing.
+    """
     given = {shape.attributes.get(PERSON_ID, "").strip() for shape in track.shapes} - {""}
     if not given:
         return None
     if given - set(map(str, known)):
+        if track.is_drawn:
+            return None
         raise AnswersError(
             f"track {number} has the {PERSON_ID} {', '.join(sorted(given))}, which is nobody "
-            "in this clip; leave it empty for a person you drew"
+            "in this clip: give it its number back, or empty it if it is somebody else, and "
+            "finish the job again"
         )
     if len(given) > 1:
         raise AnswersError(

@@ -1,5 +1,6 @@
 """Connecting a CVAT server: its row, its credentials, and the test of all that must work."""
 
+import re
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,13 +13,14 @@ from annotation.core.sealing import SealBrokenError
 from annotation.core.smokescreen import compose_override, is_local, seen_from_docker
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient, forget_clients
-from annotation.cvat.errors import CvatError, CvatRefusedError
+from annotation.cvat.errors import CvatDeniedError, CvatError, CvatRefusedError
 from annotation.models import CvatProject, CvatServer
 from annotation.services.reach import client_for, hurry
 from datasets.stages import Stage
 
 ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
 PROBE = "AVA Studio: test of the connection, may be deleted"
+OLDEST = (2, 54)  # the version this was measured with
 NO_WEBHOOK = "Answers come all the same: we ask CVAT every five minutes."
 
 
@@ -78,6 +80,7 @@ def check_connection(server_id: int) -> CvatServer | None:
         version, account = client.version(), client.whoami()
         findings = [
             _finding("account", f"CVAT {version} knows us as {account}."),
+            *_too_old(version),
             _members(client, server),
             *_webhooks(client, server),
         ]
@@ -107,6 +110,22 @@ def _finding(
     return found | {"way_out": way_out, "paste": paste}
 
 
+def _too_old(version: str) -> list[Any]:
+    parts = re.match(r"(\d+)\.(\d+)", version)
+    if parts is None or (int(parts[1]), int(parts[2])) >= OLDEST:
+        return []
+    oldest = ".".join(map(str, OLDEST))
+    return [
+        _finding(
+            "version",
+            f"CVAT {version} is older than {oldest}, with which this was tried: tasks or "
+            "answers may not travel.",
+            f"Upgrade CVAT to {oldest} or newer.",
+            is_ok=False,
+        )
+    ]
+
+
 def _members(client: CvatClient, server: CvatServer) -> Any:
     if not server.organisation:
         return _finding(
@@ -132,21 +151,41 @@ def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:
                 is_ok=False,
             )
         ]
+    try:
+        return [_reached(server, url, *_pinged(client, server, url))]
+    except (CvatRefusedError, CvatDeniedError) as error:
+        sentence, way_out = refused_webhook(url, error)
+        return [_finding("webhooks", f"{sentence} {NO_WEBHOOK}", way_out, is_ok=False)]
+
+
+def _pinged(client: CvatClient, server: CvatServer, url: str) -> tuple[int, str]:
+    """What became of a ping over a webhook to `url`: that of a project, or one for the time."""
     project = CvatProject.objects.filter(server=server).exclude(project_id=None).first()
     if project is not None and project.webhook_id and project.project_id:
         webhook = client.save_webhook(
             project.project_id, url=url, secret=server.secret, events=EVENTS,
             known=project.webhook_id,
         )  # fmt: skip
-        return [_reached(server, url, *client.ping(webhook))]
+        return client.ping(webhook)
     probe = client.create_project(PROBE, [{"name": PERSON, "type": "rectangle"}])
     try:
         webhook = client.save_webhook(probe, url=url, secret=server.secret, events=EVENTS)
-        return [_reached(server, url, *client.ping(webhook))]
-    except CvatRefusedError as error:
-        return [_finding("webhooks", f"{error}. {NO_WEBHOOK}", is_ok=False)]
+        return client.ping(webhook)
     finally:
         client.delete_project(probe)
+
+
+def refused_webhook(url: str, error: CvatError) -> tuple[str, str]:
+    """Why CVAT does not take a webhook to `url`, and the way out if it is the address."""
+    if "target_url" not in str(error):
+        return f"{error}.", ""
+    host = urlsplit(url).hostname
+    return (
+        f"CVAT takes no webhook to {url}: the name of its host must be localhost, a number, or "
+        "have a dot in it.",
+        f"Give us another address than {host}: a number, or in Docker a network alias such as "
+        "ava.local.",
+    )
 
 
 def _reached(server: CvatServer, url: str, status: int, answer: str) -> Any:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from annotation.core.webhook import Event, is_genuine, read_event
+from annotation.core.webhook import Event, is_genuine, read_event, standing
 from annotation.models import CvatJob, CvatServer, Delivery
 from annotation.services.answers import AnswersError
 from annotation.services.pull import look_at
@@ -80,6 +80,13 @@ def forget_noise() -> int:
     return old.delete()[0]
 
 
+def _is_as_known(delivery: Delivery, row: CvatJob) -> bool:
+    """Whether a delivery that does not say what changed tells of saved work alone."""
+    stage, state = standing(delivery.body)
+    known = (row.cvat_stage, row.cvat_state)
+    return delivery.event == "update:job" and state != "completed" and (stage, state) == known
+
+
 def _outcome(delivery: Delivery) -> str:
     row = (
         CvatJob.objects.filter(project__server=delivery.server, job_id=delivery.job_id)
@@ -94,6 +101,8 @@ def _outcome(delivery: Delivery) -> str:
     )  # fmt: skip
     if later.exists():
         return "a later delivery is about the same job"
+    if _is_as_known(delivery, row):
+        return "work went on: the job is where it was"
     pull = look_at(client_for(delivery.server), row)
     row.refresh_from_db()
     if row.is_gone:

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email, validate_slug
+from django.core.validators import validate_email
 
 from annotation.cvat.client import Member
 from annotation.cvat.errors import CvatBrokenError, CvatRefusedError
-from annotation.models import Annotator, CvatServer
+from annotation.models import Annotator, CvatServer, check_user_name
 from annotation.services.reach import client_for
 from datasets.models import Dataset
 
@@ -67,7 +67,7 @@ def _hindrance(member: Member) -> str:
     if not member.is_active:
         return "has not accepted the invitation yet"
     try:
-        validate_slug(member.name)
-    except ValidationError:
-        return "the user name has signs other than letters, digits, hyphens and underscores"
+        check_user_name(member.name)
+    except ValidationError as error:
+        return str(error.message)
     return ""

@@ -19,6 +19,7 @@ from annotation.core.draft import Draft, Purpose, Standing, Task, Wishes, draft
 from annotation.core.forecast import PACE
 from annotation.models import AnnotationTask, Annotator, Plan, Pull
 from annotation.selectors.tasks import ready_clips
+from annotation.services.reconcile import order_settling
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
 from tracking.models import Person, TrackingRun
@@ -127,8 +128,8 @@ def plan_tasks(
 def take_back(annotator: Annotator) -> int:
     """Take back all that `annotator` has not answered; return how many tasks.
 
-    The tasks stay on record, and should answers come after all, they count. The next plan
-    gives the clips to others.
+    The tasks stay on record, and should answers come after all, they count. In CVAT the jobs
+    become nobody's. The next plan gives the clips to others.
     """
     with transaction.atomic():
         Annotator.objects.filter(pk=annotator.pk).update(is_active=False)
@@ -136,6 +137,7 @@ def take_back(annotator: Annotator) -> int:
             Exists(Pull.objects.filter(task=OuterRef("pk")))
         )
         unanswered.filter(purpose=KEY).update(purpose=WORK)
+        order_settling(annotator.dataset)
         return unanswered.update(withdrawn_at=timezone.now())
 
 
@@ -170,6 +172,7 @@ def give_back(annotator: Annotator) -> int:
                 lost[task.clip.name] -= task.purpose != CHECK
                 restored.append(task.pk)
         Annotator.objects.filter(pk=annotator.pk).update(is_active=True)
+        order_settling(annotator.dataset)
         return AnnotationTask.objects.filter(pk__in=restored).update(withdrawn_at=None)
 
 
@@ -300,8 +303,8 @@ def _annotators(
             person.clean_fields()
         except ValidationError as error:
             raise PlanError(
-                f'"{person.name}" cannot be an annotator: a name has letters, digits, hyphens '
-                "and underscores only"
+                f'"{person.name}" cannot be an annotator: a name has letters, digits and the '
+                "signs @ . + - _ only, and 150 of them at most"
             ) from error
     Annotator.objects.bulk_create(people, ignore_conflicts=True)
     found = Annotator.objects.filter(dataset=dataset, name__in=wishes.annotators)

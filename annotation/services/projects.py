@@ -14,10 +14,10 @@ from annotation.core.label_change import label_change, label_data, label_ids
 from annotation.core.labels import PERSON, Attribute, LabelsError, attributes_of
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
-from annotation.cvat.errors import CvatError, CvatGoneError
+from annotation.cvat.errors import CvatError, CvatGoneError, CvatRefusedError
 from annotation.models import CvatJob, CvatProject, CvatServer
 from annotation.selectors.tasks import group_specs
-from annotation.services.connect import webhook_url
+from annotation.services.connect import NO_WEBHOOK, refused_webhook, webhook_url
 from annotation.services.reach import client_for, patiently
 from datasets.models import Dataset
 from datasets.stages import Stage
@@ -76,9 +76,7 @@ def set_up_project(project_pk: int) -> CvatProject | None:
         number = project.project_id or _found_or_made(client, project.dataset, wanted)
         notes = _label_put_right(client, project, number, wanted)
         _guide_written(client, project, number)
-        webhook = _webhook(client, project, number)
-        if webhook is None:
-            notes.append(NOT_TOLD)
+        webhook = _webhook(client, project, number, notes)
         project.finish(
             project_id=number, label_id=project.label_id, attribute_ids=project.attribute_ids,
             webhook_id=webhook, notes=notes, set_up=tried,
@@ -114,7 +112,7 @@ def send_again(jobs: Any) -> int:
         jobs.exclude(stage=Stage.RUNNING).update(
             stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error="",
             cvat_task_id=None, job_id=None, is_gone=False, cvat_stage="", cvat_state="",
-            changed_at=None, pulled_at=None, note="",
+            changed_at=None, pulled_at=None, note="", is_taken_back=False,
         )
     )  # fmt: skip
 
@@ -205,9 +203,13 @@ def _guide_written(client: CvatClient, project: CvatProject, number: int) -> Non
     client.set_guide(number, _guide(project))
 
 
-def _webhook(client: CvatClient, project: CvatProject, number: int) -> int | None:
+def _webhook(
+    client: CvatClient, project: CvatProject, number: int, notes: list[str]
+) -> int | None:
+    """The webhook's number; None if there can be none, for which there is a note."""
     url = webhook_url(project.server)
     if not url:
+        notes.append(NOT_TOLD)
         return None
     try:
         return client.save_webhook(
@@ -216,3 +218,6 @@ def _webhook(client: CvatClient, project: CvatProject, number: int) -> int | Non
         )  # fmt: skip
     except CvatGoneError as error:
         raise CvatError(f"the webhook could not be made: {error}") from error
+    except CvatRefusedError as error:
+        notes.append(" ".join((*refused_webhook(url, error), NO_WEBHOOK)))
+        return None

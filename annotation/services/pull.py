@@ -83,6 +83,8 @@ def _who(row: CvatJob, job: Job) -> str:
     name = row.task.annotator.name
     if job.assignee == name:
         return EDITED if row.edited_at else ""
+    if row.task.withdrawn_at and row.is_taken_back and not job.assignee:
+        return f"It was taken back from {name}; what was done so far stays in CVAT."
     return (
         f"In CVAT the job is {job.assignee or 'nobody'}'s, not {name}'s: assign it back there."
     )
@@ -108,7 +110,7 @@ def _keep(row: CvatJob, job: Job, annotations: dict[str, Any]) -> Pull | None:
     )
     pull = keep_version(
         row.task, _envelope(row, job, annotations), _digest(row, annotations),
-        suffix="json", even_if_same=is_rework,
+        suffix="json", job=job.job_id, even_if_same=is_rework,
     )  # fmt: skip
     changes: dict[str, Any] = {"pulled_at": job.updated_date}
     if pull is not None:

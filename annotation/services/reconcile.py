@@ -17,6 +17,8 @@ from annotation.services.answers import AnswersError
 from annotation.services.deliveries import forget_noise
 from annotation.services.pull import note, note_gone, pull_finished
 from annotation.services.reach import client_for, patiently
+from annotation.services.withdraw import settle_withdrawn
+from datasets.models import Dataset
 from datasets.stages import Stage
 
 EVERY = timedelta(minutes=5)
@@ -55,6 +57,13 @@ def order_reconciliation(project: CvatProject) -> Reconciliation:
     return waiting or project.reconciliations.latest("pk")
 
 
+def order_settling(dataset: Dataset) -> None:
+    """Have CVAT told soon of what was taken or given back, if `dataset` is there."""
+    project = CvatProject.objects.filter(dataset=dataset).exclude(project_id=None).first()
+    if project is not None:
+        order_reconciliation(project)
+
+
 def reconcile(reconciliation_id: int) -> Reconciliation | None:
     """Carry one out; None if somebody else does."""
     row = Reconciliation.objects.claim(reconciliation_id)
@@ -72,7 +81,7 @@ class _Comparison:
         self.row = row
         self.project = row.project
         self.client: CvatClient = client_for(self.project.server)
-        self.looked_at = self.pulled = self.gone = 0
+        self.looked_at = self.pulled = self.gone = self.withdrawn = 0
         jobs = CvatJob.objects.filter(project=self.project).exclude(job_id=None)
         self.ours = {
             job.job_id: job
@@ -99,6 +108,7 @@ class _Comparison:
         if is_full:
             self._find_gone(set(listed))
         self._move_cursor(job.updated_date for job in listed.values())
+        self.withdrawn = settle_withdrawn(self.client, self.project)
         self.row.finish(
             is_full=is_full, looked_at=self.looked_at, pulled=self.pulled, gone=self.gone,
             sentence=self._sentence(), put_off=0,
@@ -149,6 +159,8 @@ class _Comparison:
         parts = [f"{self.pulled} new {'version' if self.pulled == 1 else 'versions'}"]
         if self.gone:
             parts.append(f"{self.gone} deleted in CVAT")
+        if self.withdrawn:
+            parts.append(f"{self.withdrawn} taken or given back there")
         return f"{self.looked_at} jobs looked at: {', '.join(parts)}."
 
 

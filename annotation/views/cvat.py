@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotation.core.sealing import SealBrokenError
 from annotation.cvat.errors import CvatError
 from annotation.forms.cvat import ConnectForm, InviteForm, PeopleForm
-from annotation.models import CvatJob, CvatProject, CvatServer
+from annotation.models import AnnotationTask, CvatJob, CvatProject, CvatServer
 from annotation.selectors.cvat import cvat_page, deliveries_of, job_lines, job_rows
 from annotation.services.deliveries import replay as replay_deliveries
 from annotation.services.people import InviteError, add_annotators, invite, people
@@ -24,7 +24,7 @@ from annotation.services.projects import (
 )
 from annotation.services.publish import hold_sending, order_sending
 from annotation.services.reconcile import order_reconciliation
-from annotation.services.table import table
+from annotation.services.table import table_of, table_of_task
 from datasets.models import Dataset
 from datasets.pages import page_of
 from datasets.selectors import visible_datasets
@@ -127,10 +127,17 @@ def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
 @login_required
 @require_GET
 def table_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    """The newest answers, a line for each box at each keyframe."""
+    """The boxes of the newest answers; of one task with `?task=`, an earlier `&version=`."""
     dataset = _dataset(request, name)
-    response = StreamingHttpResponse(table(dataset), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{dataset}-annotations.csv"'
+    lines, title = table_of(dataset), dataset.name
+    if key := request.GET.get("task", ""):
+        tasks = AnnotationTask.objects.of(dataset).filter(pk=int(key) if key.isdigit() else 0)
+        task = get_object_or_404(tasks)
+        version = request.GET.get("version", "")
+        lines = table_of_task(task, version=int(version) if version.isdigit() else None)
+        title = f"{task}-v{version}" if version else str(task)
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{title}-annotations.csv"'
     return response
 
 

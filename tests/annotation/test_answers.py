@@ -1,5 +1,6 @@
 import gzip
 import io
+import unicodedata
 import zipfile
 from dataclasses import replace
 
@@ -7,14 +8,15 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.core.cvat_xml import Shape, XmlTrack, dump, load
-from annotation.models import Annotation, Pull
+from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
 from annotation.services.answers import (
     AnswersError,
     import_answers,
     read_answers,
     receive_answers,
 )
-from annotation.services.packages import write_package
+from annotation.services.packages import copy_packages, write_package
+from annotation.services.plan import PlanError, plan_tasks
 from datasets.stages import Stage
 from tests.make import make_annotator, make_dataset, make_task
 from tests.material import content_of, make_ready_video
@@ -267,3 +269,87 @@ def test_the_command_wants_a_dataset_and_a_folder(dataset, tmp_path):
         call_command("import_answers", tmp_path, dataset="nowhere")
     with pytest.raises(CommandError, match="no folder"):
         call_command("import_answers", tmp_path / "none", dataset="shop")
+
+
+def test_the_stored_boxes_are_the_cvat_keyframes_of_the_file(task, document):
+    held = answered(document, posture="walk")
+    first = held.tracks[0]
+    between = first.shapes[0]._replace(frame=1, keyframe=False)
+    shapes = (first.shapes[0], between, *first.shapes[1:])
+    pull = read(task, replace(held, tracks=(XmlTrack(shapes), drawn())))
+    rows = StoredBox.objects.filter(pull=pull)
+    stored = rows.filter(track=0).values_list("frame", flat=True)
+    assert list(stored) == [one.frame for one in first.shapes]
+    assert list(rows.filter(track=1).values_list("frame", "outside", "xtl", "job")) == [
+        (20, False, 300.0, None), (30, True, 300.0, None)
+    ]  # fmt: skip
+    assert set(rows.values_list("task", "annotator")) == {(task.pk, "ann")}
+
+
+@pytest.mark.parametrize("name", ["kim.lee+1@lab.org", "ann--v1", "Zoë_ünal", "a.xml"])
+def test_any_user_name_of_cvat_is_one_here(dataset, name, tmp_path):
+    clip = make_ready_video(dataset, name="aisle", frame_count=450).clips.get()
+    plan_tasks(dataset, annotators=[name], overlap=0.0)
+    write_package(AnnotationTask.objects.get().pk)
+    assert copy_packages(dataset, tmp_path) == 1
+    apart = unicodedata.normalize("NFD", f"{clip}--{name}")
+    package = (tmp_path / f"{clip}--{name}.zip").rename(tmp_path / f"{apart}.zip")
+    with zipfile.ZipFile(package) as opened:
+        content = opened.read("annotations.xml")
+    with zipfile.ZipFile(package, "w") as export:
+        export.writestr("annotations.xml", content)
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, imported.unchanged, imported.refused) == (1, 0, [])
+    assert Pull.objects.get().task.annotator.name == name
+
+
+@pytest.mark.parametrize("name", ["..", "@", "a b", "a/b", "a\\b", "a:b", "x" * 151, ""])
+def test_what_cannot_be_a_user_name_of_cvat_is_refused(dataset, name):
+    make_ready_video(dataset, name="aisle")
+    with pytest.raises(PlanError, match="cannot be an annotator"):
+        plan_tasks(dataset, annotators=[name], overlap=0.0)
+
+
+def test_a_number_that_somebody_gave_to_whom_they_drew_says_nothing(task, document):
+    track = replace(drawn(person_id="99"), source="manual")
+    xml = dump(replace(answered(document, posture="walk"), tracks=(track,)))
+    pull = receive_answers(task, xml.replace(b'source="auto"', b'source="manual"'))
+    read_answers(pull.pk)
+    assert set(pull.annotations.values_list("person_id", flat=True)) == {None}
+
+
+def test_a_number_changed_to_nobodys_is_refused_with_what_to_do(task, document):
+    pull = read(task, answered(document, person_id="99"))
+    assert pull.stage == Stage.FAILED
+    assert "give it its number back" in pull.error
+
+
+def test_two_tracks_of_one_person_are_both_kept(task, document):
+    twice = replace(document, tracks=(*answered(document).tracks, document.tracks[0]))
+    pull = read(task, answered(twice, posture="walk"))
+    second = pull.annotations.order_by("second").first().second
+    persons = pull.annotations.filter(second=second).values_list("person_id", flat=True)
+    assert sorted(persons).count(1) == 2
+
+
+def test_an_export_under_the_name_that_cvat_gave_it_is_known_by_its_task(
+    task, document, dataset, tmp_path
+):
+    name = "task_17_annotations_2026_11_26_cvat for video 1.1"
+    with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as export:
+        export.writestr("annotations.xml", dump(answered(document, posture="walk")))
+    (tmp_path / "other.xml").write_bytes(dump(replace(document, task_name="nothing of ours")))
+    (tmp_path / "broken.xml").write_bytes(b"<annotations>")
+    imported = import_answers(dataset, tmp_path)
+    assert imported.received == 1
+    assert Pull.objects.get().task == task
+    refused = {one.file: one.sentence for one in imported.refused}
+    assert "no task of this dataset is called broken" in refused["broken.xml"]
+    assert "no task of this dataset is called other" in refused["other.xml"]
+
+
+def test_of_two_exports_of_one_task_none_is_taken(task, document, dataset, tmp_path):
+    for name in ("task_17", str(task)):
+        (tmp_path / f"{name}.xml").write_bytes(dump(document))
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, len(imported.refused)) == (0, 2)

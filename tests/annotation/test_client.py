@@ -10,6 +10,8 @@ from annotation.cvat.errors import (
 )
 from annotation.cvat.transport import Address
 from tests.cvat_double import CvatDouble
+from tests.cvat_state import HTML_500
+from tests.cvat_wire import NO_ROUTE
 
 LABEL = {
     "name": "person",
@@ -72,6 +74,15 @@ def test_a_session_that_ran_out_is_opened_again(cvat):
     client.close()
 
 
+def test_what_we_may_not_is_no_reason_to_sign_in_again(cvat):
+    client = CvatClient(Address(cvat.url, "avalab", user="admin", password=cvat.password))
+    cvat.fail("GET", "users/self", status=403)
+    with pytest.raises(CvatDeniedError, match="role maintainer"):
+        client.whoami()
+    assert [path for _, path in cvat.calls].count("/api/auth/login") == 1
+    client.close()
+
+
 def test_a_wrong_password_is_said(cvat):
     client = CvatClient(Address(cvat.url, "avalab", user="admin", password="wrong"))
     with pytest.raises(CvatDeniedError, match="does not let admin in"):
@@ -89,14 +100,48 @@ def test_a_task_gets_its_pictures_in_order_and_one_job(client, cvat, project, pi
 
 
 def test_many_pictures_go_in_several_requests(client, cvat, project, pictures, monkeypatch):
-    monkeypatch.setattr("cvat_sdk.core.uploading.MAX_REQUEST_SIZE", 50)
-    monkeypatch.setattr("cvat_sdk.core.uploading.DataUploader.__init__", _small_requests)
+    monkeypatch.setattr("annotation.cvat.transport.REQUEST_SIZE", 60)
     task = make_task(client, project, pictures)
     assert cvat.state.frames[task] == [path.name for path in pictures]
+    assert cvat.calls.count(("POST", f"/api/tasks/{task}/data/")) == 2 + 4
 
 
-def _small_requests(self, client):
-    self._client, self.max_request_size = client, 60
+@pytest.fixture
+def in_chunks(monkeypatch):
+    """Files over 4 bytes go by tus, 6 bytes at a time, as those over a request's size do."""
+    monkeypatch.setattr("annotation.cvat.transport.REQUEST_SIZE", 4)
+    monkeypatch.setattr("cvat_sdk.core.uploading.TUS_CHUNK_SIZE", 6)
+
+
+def uploaded(cvat):
+    return {one["name"]: one["have"] for one in cvat.state.chunks.values()}
+
+
+def test_a_file_larger_than_a_request_goes_in_chunks(
+    client, cvat, project, pictures, in_chunks
+):
+    task = make_task(client, project, pictures)
+    assert cvat.state.frames[task] == [path.name for path in pictures]
+    assert uploaded(cvat) == {path.name: path.read_bytes() for path in pictures}
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_chunk_that_broke_off_is_sent_from_where_cvat_has_it(
+    client, cvat, project, pictures, in_chunks, drop
+):
+    cvat.fail("PATCH", "/data/", drop=drop, skip=1)
+    task = make_task(client, project, pictures[:2])
+    assert cvat.state.frames[task] == [path.name for path in pictures[:2]]
+    assert uploaded(cvat) == {path.name: path.read_bytes() for path in pictures[:2]}
+
+
+def test_chunks_that_break_off_again_and_again_are_passing(
+    client, cvat, project, pictures, in_chunks
+):
+    task = client.create_task(project, "a", frame_count=12)
+    cvat.fail("PATCH", "/data/", drop="before", times=9)
+    with pytest.raises(CvatUnavailableError):
+        client.upload_pictures(task, pictures, quality=90)
 
 
 def test_a_task_that_cvat_cannot_make_is_said_in_its_words(client, project, tmp_path):
@@ -227,12 +272,28 @@ def test_a_connection_that_breaks_off_in_an_upload_is_passing(client, cvat, proj
 def test_an_unknown_organisation_is_said(cvat):
     with CvatDouble() as other:
         client = CvatClient(Address(other.url, "nosuch", token=other.token))
-        with pytest.raises(CvatGoneError, match="nosuch organization does not exist"):
+        with pytest.raises(CvatDeniedError, match="has no organisation nosuch"):
             client.members()
         client.close()
 
 
-def test_something_else_at_the_address_is_said(cvat, client):
-    cvat.fail("GET", "users/self", status=200)
-    with pytest.raises(CvatRefusedError, match="is this its address"):
-        client.whoami()
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, NO_ROUTE), (200, HTML_500), (405, HTML_500), (404, HTML_500), (403, HTML_500)],
+)
+def test_what_stands_before_a_restarting_cvat_says_nothing_of_it(
+    client, cvat, project, status, body
+):
+    """Traefik has no way to CVAT then, or leads to the pages: no job was deleted."""
+    cvat.fail("GET", "jobs/7", status=status, body=body)
+    with pytest.raises(CvatUnavailableError, match="is CVAT starting, and is this its address"):
+        client.job(7)
+    with pytest.raises(CvatGoneError):
+        client.job(7)
+
+
+def test_a_proxy_that_takes_no_large_request_is_told_apart(client, cvat, project, pictures):
+    task = client.create_task(project, "a", frame_count=12)
+    cvat.fail("POST", "/data", status=413, body="<html>too large</html>", skip=1)
+    with pytest.raises(CvatRefusedError, match="no request of 16 MB: raise its limit"):
+        client.upload_pictures(task, pictures, quality=90)

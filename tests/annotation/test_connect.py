@@ -130,7 +130,7 @@ def test_something_else_at_our_address_is_found_out(cvat, settings, monkeypatch)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"organisation": "nosuch"}, "nosuch organization does not exist"),
+        ({"organisation": "nosuch"}, "has no organisation nosuch"),
         ({"url": "http://127.0.0.1:1"}, "cannot be reached"),
     ],
 )
@@ -139,6 +139,34 @@ def test_what_is_wrong_with_a_server_is_one_sentence(cvat, change, sentence):
     CvatServer.objects.update(**change)
     done = tried(server)
     assert (done.stage, sentence in done.error) == (Stage.FAILED, True)
+
+
+def test_an_old_version_is_told_with_what_to_do(cvat):
+    cvat.state.version = "2.9.2"
+    found = finding(tried(make_server(cvat)), "version")
+    assert (found["is_ok"], found["way_out"]) == (False, "Upgrade CVAT to 2.54 or newer.")
+
+
+@pytest.mark.parametrize("version", ["2.54.1", "2.80.0", "3.0.0-alpha", "nightly"])
+def test_a_version_new_enough_is_not_talked_about(cvat, version):
+    cvat.state.version = version
+    assert "version" not in [one["subject"] for one in tried(make_server(cvat)).findings]
+
+
+def test_an_account_that_may_make_no_project_is_told_so(cvat, settings):
+    settings.PUBLIC_URL = "http://ava.example.org"
+    cvat.fail("POST", "/api/projects", status=403)
+    server = tried(make_server(cvat))
+    assert server.stage == Stage.DONE
+    assert "the role maintainer" in finding(server, "webhooks")["sentence"]
+
+
+def test_an_address_of_ours_that_cvat_does_not_take_is_told_with_a_way_out(cvat, settings):
+    settings.PUBLIC_URL = "http://web:8000"
+    found = finding(tried(make_server(cvat)), "webhooks")
+    assert "must be localhost, a number, or have a dot in it" in found["sentence"]
+    assert "alias such as ava.local" in found["way_out"]
+    assert cvat.state.projects == {}
 
 
 def test_a_wrong_token_is_said(cvat):

@@ -25,6 +25,7 @@ from tests.cvat_world import (
     send_waiting,
     sent_world,
     set_up,
+    task_named,
     told,
 )
 from tests.make import make_dataset, make_user
@@ -44,6 +45,26 @@ def admin():
 def world(cvat, admin, client):
     client.force_login(admin)
     return sent_world(cvat, admin=admin)
+
+
+def test_the_boxes_of_one_task_and_version_are_a_table(cvat, world, client):
+    for posture in ("walk", "sit"):
+        cvat.finish(TASK, {"posture": posture})
+        reconciled(world)
+        read_all()
+    task = task_named(TASK)
+
+    def said(**query):
+        answer = client.get(url("cvat_table"), {"task": task.pk, **query})
+        return b"".join(answer.streaming_content).decode()
+
+    assert "sit" in said()
+    assert "walk" not in said()
+    assert "walk" in said(version=1)
+    assert said(version=9).count("\n") == 1
+    for query in ({"task": "0"}, {"task": "x"}):
+        assert client.get(url("cvat_table"), query).status_code == 404
+    assert f"?task={task.pk}" in client.get(url("cvat")).content.decode()
 
 
 @pytest.fixture
@@ -229,11 +250,13 @@ def test_only_members_become_annotators(client, world, names):
 
 def test_members_who_cannot_be_chosen_say_why(client, world, cvat):
     cvat.add_user("dan@example.org")
+    cvat.add_user("d/n")
     number = cvat.add_user("eve", is_member=False)
     cvat.state.add_member(number, role="worker", is_active=False)
     page = text(client.get(url("cvat_members"), {"now": "1"}))
     assert "has not accepted the invitation yet" in page
-    assert "signs other than letters" in page
+    assert "the signs @ . + - _ only" in page
+    assert 'value="dan@example.org"' in page
 
 
 def test_members_with_cvat_down_is_a_sentence(client, world, cvat):
@@ -301,7 +324,7 @@ def test_a_server_is_entered_tested_and_shown_without_its_token(operator, cvat):
     [
         ({"token": ""}, "Enter a token"),
         ({"token": "", "password": "x"}, "Whose password"),
-        ({"url": "ftp://x"}, "Enter a valid URL"),
+        ({"url": "ftp://x"}, "Write it as https://"),
         ({"name": "new"}, "what the page for new ones is called"),
     ],
 )
@@ -325,4 +348,37 @@ def test_a_server_in_use_is_not_forgotten(operator, cvat):
     assert "has datasets" in text(page)
     CvatProject.objects.all().delete()
     operator.post(reverse("annotation:server_delete", args=["lab"]))
+    assert not CvatServer.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("https://cvat.example.org/projects/3?page=2", "https://cvat.example.org"),
+        ("http://cvat_server:8080/", "http://cvat_server:8080"),
+        ("cvat.example.org", "https://cvat.example.org"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_address_is_kept_without_the_page_it_was_copied_from(operator, typed, kept):
+    operator.post(reverse("annotation:server_new"), {"name": "lab", "url": typed, "token": "t"})
+    assert CvatServer.objects.get().url == kept
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("ftp://cvat", "Write it as https://"),
+        ("https://", "Write it as https://"),
+        ("http://a b", "Write it as https://"),
+        ("http://x:99999", "Write it as https://"),
+        ("https://kim:secret@cvat.example.org", "they have own fields"),
+        ("", "required"),
+    ],
+)
+def test_what_is_no_address_is_refused(operator, typed, sentence):
+    page = operator.post(
+        reverse("annotation:server_new"), {"name": "lab", "url": typed, "token": "t"}
+    )
+    assert sentence in page.content.decode()
     assert not CvatServer.objects.exists()

@@ -214,3 +214,68 @@ def test_a_delivery_in_other_hands_is_left_alone(cvat, server):
     delivery = told(server, state_event(cvat))
     Delivery.objects.claim(delivery.pk)
     assert look_into(delivery.pk) is None
+
+
+def untold(cvat, **job):
+    """What the newest CVATs deliver: the job as it is, and not what changed."""
+    content = {"event": "update:job", "webhook_id": 1, "job": cvat.job_of(TASK) | job}
+    return json.dumps(content).encode()
+
+
+def test_a_cvat_that_does_not_say_what_changed_is_believed_all_the_same(cvat, server):
+    cvat.finish(TASK, FINISHED)
+    told(server, untold(cvat))
+    look_into_all()
+    assert Delivery.objects.get().outcome == "version 1 was pulled"
+
+
+def test_saved_work_of_such_a_cvat_asks_for_nothing(cvat, server):
+    cvat.set_job(TASK, state="in progress")
+    told(server, untold(cvat))
+    look_into_all()
+    before = len(cvat.calls)
+    for second in range(3):
+        told(server, untold(cvat, updated_date=f"2026-11-22T09:39:{second:02d}Z"))
+    look_into_all()
+    outcomes = list(Delivery.objects.order_by("pk").values_list("outcome", flat=True))
+    assert outcomes[0] == "the job is in progress"
+    assert outcomes[-1] == "work went on: the job is where it was"
+    assert len(cvat.calls) == before
+
+
+def test_an_edit_after_approval_is_seen_at_once_with_such_a_cvat(cvat, server):
+    cvat.finish(TASK, FINISHED)
+    told(server, untold(cvat))
+    look_into_all()
+    cvat.annotate(TASK, {"posture": "sit"})
+    told(server, untold(cvat))
+    look_into_all()
+    assert Pull.objects.count() == 2
+
+
+def test_the_double_of_such_a_cvat_does_not_say_what_changed(cvat, dataset):
+    cvat.state.says_what_changed = False
+    cvat.state.webhooks[1] = {
+        "id": 1, "project_id": 1, "events": ["update:job"], "is_active": True
+    }  # fmt: skip
+    with cvat.state.lock:
+        cvat.state.change_job(cvat.job_of(TASK)["id"], {"state": "completed"})
+    ((_, body),) = cvat.state.outbox
+    assert set(json.loads(body)) == {"event", "job", "sender", "webhook_id"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"event": 1}']
+)
+def test_what_is_signed_and_no_event_is_kept_as_noise(client, server, body):
+    assert post(client, server, body).status_code == 200
+    assert Delivery.objects.get().outcome != ""
+
+
+def test_the_type_of_the_content_does_not_matter(client, cvat, server):
+    body = state_event(cvat)
+    signed = {"X-Signature-256": signature(body, server.secret)}
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "nonsense"):
+        answer = client.post(address(server), data=body, content_type=kind, headers=signed)
+        assert answer.status_code == 200
+    assert Delivery.objects.get().copies == 3

@@ -152,3 +152,10 @@ def test_a_new_version_of_the_server_changes_nothing(cvat):
         job |= {"type": "annotation", "a_new_field": {"deep": True}}
     forget_clients()
     assert reconciled(dataset).stage == Stage.DONE
+
+
+def test_a_webhook_that_cvat_does_not_take_is_noted_and_stops_nothing(cvat, settings):
+    settings.PUBLIC_URL = "http://web:8000"
+    project = set_up(make_world(cvat))
+    assert (project.stage, project.webhook_id) == ("done", None)
+    assert any("have a dot in it" in note for note in project.notes)

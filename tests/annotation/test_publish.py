@@ -143,7 +143,7 @@ def test_two_workers_with_one_task_leave_one(cvat):
     first = job_named(TASK).cvat_task_id
     CvatJob.objects.update(stage=Stage.WAITING, job_id=None, cvat_task_id=None)
     task = cvat.state.add_task({"name": TASK, "project_id": 1, "segment_size": 75})
-    cvat.state.uploads[task["id"]] = [(f"{n:03d}.jpg", b"jpeg") for n in range(75)]
+    cvat.state.uploads[task["id"]] = {f"{n:03d}.jpg": b"jpeg" for n in range(75)}
     cvat.state.start_making(task["id"], {"image_quality": 90}, 0.0)
     send_all(dataset)
     assert whole_and_single(cvat) == [TASK]

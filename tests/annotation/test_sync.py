@@ -14,12 +14,16 @@ from annotation.models import (
     CvatJob,
     CvatProject,
     CvatServer,
+    Delivery,
     Pull,
     Reconciliation,
+    StoredBox,
 )
 from annotation.services.reconcile import plan_reconciliations, reconcile
-from annotation.services.table import table
+from annotation.services.table import table_of, table_of_task
 from datasets.stages import Stage
+from tests.cvat_state import HTML_500
+from tests.cvat_wire import NO_ROUTE
 from tests.cvat_world import (
     FINISHED,
     TASK,
@@ -29,6 +33,7 @@ from tests.cvat_world import (
     reconciled,
     sent_world,
     state_event,
+    task_named,
     told,
 )
 from tests.material import content_of
@@ -224,22 +229,50 @@ def test_the_newest_answers_are_one_table(cvat, dataset):
         data["tracks"][1]["shapes"][1:] = [gone]
     reconciled(dataset)
     read_all()
-    lines = list(csv.DictReader(io.StringIO("".join(table(dataset)))))
+    lines = list(csv.DictReader(io.StringIO("".join(table_of(dataset)))))
     assert list(lines[0]) == [
         "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
         "annotator",
     ]  # fmt: skip
-    second = [line for line in lines if line["track"] == "2"]
-    frames = [5 * one for one in dataset.videos.get().clips.get().keyframes()]
-    assert [int(line["frame"]) for line in second] == frames
-    assert [line["outside"] for line in second] == [str(int(one >= 30)) for one in frames]
-    assert lines[0]["task"] == TASK
+    second = [line for line in lines if line["track"] == "1"]
+    assert [(line["frame"], line["outside"]) for line in second] == [("0", "0"), ("30", "1")]
+    assert (lines[0]["task"], lines[0]["annotator"]) == (TASK, "ann")
     assert (lines[0]["xtl"], lines[0]["ybr"], lines[0]["job"]) == ("100.00", "250.00", "1")
-    assert json.loads(lines[0]["attributes"])["posture"] == "walk"
+    said = json.loads(second[0]["attributes"])
+    assert (said["posture"], said["person_id"]) == ("walk", "2")
+
+
+def test_every_version_keeps_its_boxes(cvat, dataset):
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    cvat.finish(TASK, {"posture": "sit"})
+    reconciled(dataset)
+    first, second = read_all()
+    assert first.boxes.count() == second.boxes.count() > 0
+    values = [
+        {box.attributes["posture"] for box in StoredBox.objects.filter(pull=pull)}
+        for pull in (first, second)
+    ]
+    assert values == [{"walk"}, {"sit"}]
+    assert set(StoredBox.objects.values_list("task", "job", "annotator")) == {
+        (first.task_id, job_named(TASK).job_id, "ann")
+    }
+    lines = list(csv.DictReader(io.StringIO("".join(table_of_task(first.task, version=1)))))
+    assert {json.loads(line["attributes"])["posture"] for line in lines} == {"walk"}
+
+
+def test_reading_a_version_again_doubles_no_box(cvat, dataset):
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    (pull,) = read_all()
+    before = pull.boxes.count()
+    Pull.objects.filter(pk=pull.pk).update(stage=Stage.WAITING)
+    read_all()
+    assert pull.boxes.count() == before
 
 
 def test_the_table_of_a_dataset_without_answers_is_its_head(cvat, dataset):
-    assert len(list(table(dataset))) == 1
+    assert len(list(table_of(dataset))) == 1
 
 
 def test_the_command_pulls_and_reads(cvat, dataset, capsys):
@@ -267,3 +300,34 @@ def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
         read_all()
     assert Pull.objects.count() == 1
     assert CvatProject.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (404, NO_ROUTE, "is CVAT starting"),
+        (200, HTML_500, "is CVAT starting"),
+        (
+            404,
+            '{"detail": "avalab organization does not exist."}',
+            "has no organisation avalab",
+        ),
+    ],
+)
+def test_a_cvat_that_restarts_or_moved_has_deleted_nothing(
+    cvat, dataset, server, status, body, sentence
+):
+    cvat.finish(TASK)
+    told(server, state_event(cvat))
+    for path in ("/api/jobs$", "/api/jobs/1$"):
+        cvat.fail("GET", path, status=status, body=body, times=2)
+    order = reconciled(dataset)
+    look_into_all()
+    assert not job_named(TASK).is_gone
+    assert (order.stage, sentence in order.error) == (Stage.WAITING, True)
+    assert sentence in Delivery.objects.get().error
+    for rows in (Reconciliation.objects, Delivery.objects):
+        rows.hurry()
+    cvat.faults.clear()
+    look_into_all()
+    assert task_named(TASK).pulls.count() == 1

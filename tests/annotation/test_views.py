@@ -75,7 +75,7 @@ def test_clips_are_given_out(client, admin, clips):
     ("change", "sentence"),
     [
         pytest.param({"annotators": " , "}, "Name at least one", id="nobody"),
-        pytest.param({"annotators": "kim, l€e"}, "no user name", id="not a name"),
+        pytest.param({"annotators": "kim, l€e"}, "a user name has letters", id="not a name"),
         pytest.param({"overlap": "120"}, "less than or equal to 100", id="overlap"),
         pytest.param({"per_clip": "3"}, "only 2 annotators", id="too many per clip"),
         pytest.param({"annotators": "kim"}, "overlap needs two or more", id="alone"),

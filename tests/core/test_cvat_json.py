@@ -161,3 +161,43 @@ def test_another_answer_makes_another_version():
     again = answered()
     again["tracks"][0]["shapes"][0]["attributes"][0]["value"] = "stand"
     assert fingerprint(read(again)) != fingerprint(read(answered()))
+
+
+def test_a_box_that_turns_between_two_cvat_keyframes_is_turned_on_the_way():
+    points = [0.0, 0.0, 40.0, 20.0]
+    data = {
+        "label_id": 4, "frame": 0,
+        "shapes": [
+            stored(0, points=points, rotation=350.0),
+            stored(2, points=points, rotation=10.0),
+            stored(4, points=points, rotation=90.0),
+        ],
+    }  # fmt: skip
+    track = read({"tracks": [data]}).tracks[0]
+    assert [one.keyframe for one in track.shapes] == [True, False, True, False, True]
+    assert track.shapes[1].box == pytest.approx((0, 0, 40, 20))  # 350, 0, 10 degrees
+    half = boxes_at(track, [3], annotation_fps=1)[0].box
+    assert half[2] - half[0] == pytest.approx(40 * 0.6427876 + 20 * 0.7660444)  # 50 degrees
+    assert track.shapes[4].box == pytest.approx((10, -10, 30, 30))
+
+
+def test_a_box_that_left_the_picture_is_not_turned_on():
+    data = {"label_id": 4, "shapes": [stored(0, outside=True), stored(5, rotation=9.0)]}
+    assert [one.frame for one in read({"tracks": [data]}).tracks[0].shapes] == [0, 5]
+
+
+def test_what_somebody_drew_stays_drawn_when_it_is_sent_again():
+    drawn = XmlTrack((shape(3),), source="manual")
+    sent = labelled_data([drawn], IDS)
+    assert sent["tracks"][0]["source"] == "manual"
+    assert read(sent).tracks[0].is_drawn
+
+
+def test_tags_say_nothing_of_people():
+    tags = [{"label_id": 4, "frame": 0, "attributes": []}]
+    assert read({"tags": tags}).tracks == ()
+
+
+def test_a_track_without_boxes_is_nobody():
+    track = read({"tracks": [{"label_id": 4, "shapes": []}]}).tracks[0]
+    assert boxes_at(track, [0, 1], annotation_fps=5) == []

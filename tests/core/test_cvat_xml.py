@@ -233,3 +233,17 @@ def test_the_file_that_a_real_cvat_took_is_read(shared):
     assert [shape.frame for shape in read.shapes][:4] == [0, 30, 60, 90]
     assert read.shapes[1].box == (40.0, 27.5, 90.0, 117.5)
     assert read.shapes[0].attributes["person_id"] == "P0"
+
+
+def test_two_boxes_of_one_person_in_one_picture_are_two_tracks():
+    pictures = [picture(n, *[person_box("7", "sit")] * count) for n, count in ((0, 2), (1, 1))]
+    found = load(xml("".join(pictures))).tracks
+    assert [[one.frame for one in track.shapes if not one.outside] for track in found] == [
+        [0, 1], [0]
+    ]  # fmt: skip
+
+
+def test_what_somebody_drew_is_told_from_what_was_given():
+    content = xml(track(box(0)).replace('source="file"', 'source="manual"'))
+    assert load(content).tracks[0].is_drawn
+    assert not load(xml(track(box(0)))).tracks[0].is_drawn

@@ -1,0 +1,76 @@
+"""What was taken back here is taken back in CVAT: nobody is left working for nothing.
+
+A job that was sent loses its annotator, and what he or she did so far stays in it. If the task
+is given back, so is the job. A task whose sending was broken off is deleted in CVAT.
+"""
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from annotation.cvat.client import CvatClient, Job
+from annotation.cvat.errors import CvatGoneError
+from annotation.models import CvatJob, CvatProject, Pull
+from annotation.services.pull import note, note_gone
+from datasets.stages import Stage
+
+
+def settle_withdrawn(client: CvatClient, project: CvatProject) -> int:
+    """Bring the jobs of `project` in line with what was taken and given back; how many."""
+    rows = CvatJob.objects.filter(project=project, is_gone=False).select_related(
+        "project", "task__clip", "task__annotator"
+    )
+    answered = Exists(Pull.objects.filter(task=OuterRef("task")))
+    withdrawn = rows.exclude(task__withdrawn_at=None).filter(is_taken_back=False)
+    count = sum(_take(client, row) for row in withdrawn.sent().exclude(answered))
+    count += sum(_delete(client, row) for row in _begun(withdrawn))
+    returned = rows.filter(task__withdrawn_at=None, is_taken_back=True)
+    if returned.exists():
+        users = {one.name: one.user_id for one in client.members() if one.is_active}
+        count += sum(_give(client, row, users) for row in returned)
+    return count
+
+
+def _begun(rows: QuerySet[CvatJob]) -> QuerySet[CvatJob]:
+    """Those that nobody sends now, but somebody tried to."""
+    idle = rows.filter(stage__in=[Stage.WAITING, Stage.FAILED], job_id=None)
+    return idle.exclude(started_at=None)
+
+
+def _take(client: CvatClient, row: CvatJob) -> bool:
+    job = _changed(client, row, assignee=None)
+    if job is not None:
+        _settle(row, is_taken_back=True, job=job)
+    return job is not None
+
+
+def _give(client: CvatClient, row: CvatJob, users: dict[str, int]) -> bool:
+    user_id = users.get(row.task.annotator.name)
+    if row.job_id is None:  # it was never sent: it is sent now
+        _settle(row, is_taken_back=False)
+        return True
+    job = _changed(client, row, assignee=user_id) if user_id else None
+    if job is not None:
+        _settle(row, is_taken_back=False, job=job)
+    return job is not None
+
+
+def _changed(client: CvatClient, row: CvatJob, *, assignee: int | None) -> Job | None:
+    try:
+        return client.change_job(row.job_id or 0, assignee=assignee)
+    except CvatGoneError:
+        note_gone(row)
+        return None
+
+
+def _delete(client: CvatClient, row: CvatJob) -> bool:
+    for task in client.tasks_named(row.project.project_id or 0, str(row.task)):
+        if all(job.state == "new" for job in client.jobs_of_task(task["id"])):
+            client.delete_task(task["id"])
+    _settle(row, is_taken_back=True)
+    return True
+
+
+def _settle(row: CvatJob, *, is_taken_back: bool, job: Job | None = None) -> None:
+    row.is_taken_back = is_taken_back
+    CvatJob.objects.filter(pk=row.pk).update(is_taken_back=is_taken_back)
+    if job is not None:
+        note(row, job)

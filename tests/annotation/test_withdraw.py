@@ -1,0 +1,134 @@
+"""Somebody leaves: in CVAT too nobody is left with work that was taken back."""
+
+import pytest
+
+from annotation.models import CvatJob, Reconciliation
+from annotation.selectors.cvat import cvat_page, job_state
+from annotation.services.plan import give_back, take_back
+from annotation.services.publish import order_sending
+from annotation.services.reconcile import reconcile
+from tests.cvat_world import (
+    TASK,
+    job_named,
+    make_world,
+    reconciled,
+    send_waiting,
+    sent_world,
+    set_up,
+    task_named,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dataset(cvat):
+    return sent_world(cvat, annotators=("ann", "bob"))
+
+
+def leave(dataset, name="ann"):
+    return take_back(dataset.annotators.get(name=name))
+
+
+def look():
+    return reconcile(Reconciliation.objects.claimable().get().pk)
+
+
+def assignee(cvat, name=TASK):
+    return (cvat.job_of(name)["assignee"] or {}).get("username")
+
+
+def test_a_task_taken_back_is_nobodys_in_cvat(cvat, dataset):
+    leave(dataset)
+    done = look()
+    assert "1 taken or given back there" in done.sentence
+    assert (assignee(cvat), assignee(cvat, "aisle-c0000--bob")) == (None, "bob")
+    row = job_named(TASK)
+    assert job_state(row).label == "Taken back"
+    assert "stays in CVAT" in row.note
+    assert "taken" not in reconciled(dataset).sentence
+
+
+def test_what_was_done_so_far_stays_in_the_job(cvat, dataset):
+    cvat.annotate(TASK, {"posture": "walk"})
+    cvat.set_job(TASK, state="in progress")
+    leave(dataset)
+    look()
+    shapes = cvat.state.annotations[cvat.job_of(TASK)["task_id"]]["tracks"][0]["shapes"]
+    assert cvat.job_of(TASK)["state"] == "in progress"
+    assert "walk" in [said["value"] for said in shapes[0]["attributes"]]
+
+
+def test_work_finished_before_it_was_taken_back_is_pulled_and_left_alone(cvat, dataset):
+    cvat.finish(TASK)
+    leave(dataset)
+    look()
+    assert task_named(TASK).pulls.count() == 1
+    assert assignee(cvat) == "ann"
+
+
+def test_what_is_given_back_is_assigned_again(cvat, dataset):
+    leave(dataset)
+    look()
+    give_back(dataset.annotators.get(name="ann"))
+    look()
+    assert assignee(cvat) == "ann"
+    assert (job_named(TASK).is_taken_back, job_named(TASK).note) == (False, "")
+
+
+def test_somebody_who_is_no_member_any_more_is_not_assigned_again(cvat, dataset):
+    leave(dataset)
+    look()
+    give_back(dataset.annotators.get(name="ann"))
+    cvat.state.members = {
+        number: one
+        for number, one in cvat.state.members.items()
+        if one["user"]["username"] != "ann"
+    }
+    look()
+    assert assignee(cvat) is None
+    assert "assign it back" in job_named(TASK).note
+
+
+def test_a_task_deleted_in_cvat_meanwhile_is_noted(cvat, dataset):
+    leave(dataset)
+    cvat.fail("PATCH", "/api/jobs/", status=404)
+    look()
+    assert job_named(TASK).is_gone
+
+
+def test_a_task_taken_back_before_it_was_sent_is_not_sent(cvat):
+    dataset = make_world(cvat, annotators=("ann", "bob"))
+    set_up(dataset)
+    order_sending(dataset)
+    leave(dataset)
+    send_waiting()
+    assert [one["name"] for one in cvat.state.tasks.values()] == ["aisle-c0000--bob"]
+    page = cvat_page(dataset)
+    assert (page.tasks, page.unsent, page.waiting, page.percent) == (1, 0, 0, 100.0)
+
+
+def test_a_task_half_sent_and_taken_back_is_deleted_and_goes_whole_if_given_back(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    order_sending(dataset)
+    cvat.fail("PUT", "/annotations", status=503)
+    send_waiting()
+    assert len(cvat.state.tasks) == 1
+    leave(dataset)
+    look()
+    assert cvat.state.tasks == {}
+    give_back(dataset.annotators.get(name="ann"))
+    look()
+    CvatJob.objects.hurry()
+    send_waiting()
+    assert assignee(cvat) == "ann"
+
+
+def test_a_server_that_is_down_is_told_later(cvat, dataset):
+    leave(dataset)
+    cvat.fail("PATCH", "/api/jobs/", status=502)
+    look()
+    assert (assignee(cvat), job_named(TASK).is_taken_back) == ("ann", False)
+    reconciled(dataset)
+    assert assignee(cvat) is None
