@@ -14,7 +14,7 @@ from datasets.ranged import serve_stored
 from datasets.selectors import visible_datasets
 from datasets.stages import StagedQuerySet
 from tracking.forms import TrialForm
-from tracking.models import Bundle, Linking, TrackingRun, Trial
+from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 from tracking.selectors import WayRow, bundles_of, open_runs, way_row
 from tracking.services import trials
 from tracking.services.bundle import BundleError, order_bundle
@@ -155,5 +155,6 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "run": TrackingRun.objects.of(dataset),
         "linking": Linking.objects.filter(video__dataset=dataset),
         "bundle": Bundle.objects.filter(dataset=dataset),
+        "import": BundleImport.objects.filter(upload__dataset=dataset),
     }
     return retried(request, rows.get(kind), dataset=name)

@@ -6,11 +6,17 @@ those of the dataset that the bundle was made of.
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from datasets.core.clipping import FRAME_RATE
 
+FILE = "manifest.json"
+FILES = (
+    FILE, "clips.zip", "frames.zip", "tracking_jsons.zip", "dense_proposals.pkl",
+    "dense_proposals_mmaction2.pkl",
+)  # fmt: skip
 FORMAT = "ava-studio-bundle/1"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -41,6 +47,7 @@ class VideoEntry:
     height: int
     frame_count: int
     clips: tuple[ClipEntry, ...] = ()
+    picture_rate: int = FRAME_RATE  # pictures a second; fewer where there never was a film
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,15 @@ class Manifest:
     annotation_fps: int
     videos: tuple[VideoEntry, ...] = ()
     files: dict[str, FileEntry] = field(default_factory=dict)
+
+
+def is_bundle(names: Collection[str]) -> bool:
+    """Whether files of these names are a bundle, ours or the bare files of a prototype.
+
+    >>> is_bundle({"frames.zip", "dense_proposals.pkl"}), is_bundle({"frames.zip", "a.mp4"})
+    (True, False)
+    """
+    return "frames.zip" in names and (FILE in names or "dense_proposals.pkl" in names)
 
 
 def dump(manifest: Manifest) -> bytes:
@@ -100,6 +116,7 @@ def _video(raw: dict[str, Any]) -> VideoEntry:
         _count(raw["height"], least=1),
         _count(raw["frame_count"], least=1),
         tuple(_clip(one) for one in raw["clips"]),
+        _rate(raw.get("picture_rate", FRAME_RATE)),
     )
     for place, clip in enumerate(video.clips):
         if clip.index != place:
@@ -146,5 +163,5 @@ def _count(value: object, *, least: int = 0) -> int:
 def _rate(value: object) -> int:
     rate = _count(value, least=1)
     if FRAME_RATE % rate:
-        raise ManifestError(f"{rate} annotation frames a second do not divide {FRAME_RATE}")
+        raise ManifestError(f"{rate} pictures a second do not divide {FRAME_RATE}")
     return rate

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.models import Dataset
@@ -203,10 +204,10 @@ def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
         {
             "radio": radio.tag(),
             "label": radio.data["label"],
-            "size": sizes.get(radio.data["value"]),
+            "said": _pictures_said(radio.data["value"], sizes),
         }
         for radio in form["pictures"].subwidgets
-        if radio.data["value"] in sizes or radio.data["value"] == "none"
+        if radio.data["value"] in sizes or radio.data["value"] in ("none", "annotations")
     ]
     formats = [
         {"box": box.tag(), "label": box.data["label"], "what": FORMATS[box.data["value"]].what}
@@ -216,6 +217,12 @@ def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
         "dataset": dataset, "form": form, "plan": plan, "pictures": pictures,
         "formats": formats,
     }  # fmt: skip
+
+
+def _pictures_said(choice: str, sizes: dict[str, int]) -> str:
+    if choice in sizes:
+        return f"about {filesizeformat(sizes[choice])}"
+    return "a few MB" if choice == "annotations" else "nothing more"
 
 
 def _release_or_404(request: HttpRequest, name: str, number: int) -> Release:

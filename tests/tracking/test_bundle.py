@@ -355,6 +355,9 @@ def test_the_command_brings_a_bundle_into_a_new_dataset(elsewhere, capsys):
 def test_the_command_says_what_is_wrong(elsewhere, tmp_path):
     with pytest.raises(CommandError, match="has no manifest"):
         call_command("import_bundle", tmp_path, dataset="server")
+    assert not Dataset.objects.exists()
+    with pytest.raises(CommandError, match=r"There is no .*nowhere"):
+        call_command("import_bundle", tmp_path / "nowhere", dataset="server")
     with pytest.raises(CommandError, match="cannot be made"):
         call_command("import_bundle", elsewhere, dataset="Not A Name")
     with pytest.raises(CommandError, match="no vocabulary"):

@@ -26,16 +26,15 @@ from datasets.core.manifest import ClipEntry, FileEntry, Manifest, ManifestError
 from datasets.core.naming import frame_name
 from datasets.core.zipping import NewZip, new_zip
 from datasets.files import keep, local_path, sha256_of, work_folder
-from datasets.models import Clip, Dataset, Video
+from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage
 from tracking.core import trackfile
 from tracking.core.legacy import LegacyBox, dump_boxes, dump_dense
 from tracking.core.proposals import boxes_at
 from tracking.core.trackfile import TrackFile, TrackFileError
-from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
+from tracking.models import Bundle, BundleImport, Linking, Person, Proposal, TrackingRun
 from tracking.services.track import chosen_settings, recipe_of
 
-MANIFEST = "manifest.json"
 TRACKS = "tracking_jsons.zip"
 LARGEST_TRACKS = 1 << 30  # bytes of one clip's JSON
 ROWS_AT_ONCE = 500
@@ -59,11 +58,15 @@ class _Zips(NamedTuple):
 
     frames: NewZip
     tracks: NewZip
-    clips: NewZip
+    clips: NewZip | None
 
 
-def order_bundle(dataset: Dataset) -> Bundle:
+def order_bundle(dataset: Dataset, *, with_clips: bool = True) -> Bundle:
     """Order the files of the videos tracked so far; if nothing is new, the last one stands.
+
+    Args:
+        with_clips: Whether the films are among them. A dataset that is brought in without them
+            has only its annotation frames.
 
     Raises BundleError if no video is tracked to its end yet.
     """
@@ -76,13 +79,14 @@ def order_bundle(dataset: Dataset) -> Bundle:
         )
     current = recipe_of(chosen_settings(dataset))
     recipe = current if linkings.filter(recipe=current).exists() else newest.recipe
-    bundle = dataset.bundles.filter(recipe=recipe).order_by("-pk").first()
+    like = dataset.bundles.filter(recipe=recipe, with_clips=with_clips)
+    bundle = like.order_by("-pk").first()
     since = linkings.filter(recipe=recipe).aggregate(last=Max("finished_at"))["last"]
     if bundle and (since is None or bundle.created_at > since):
         if dataset.bundles.filter(pk=bundle.pk).retry():
             bundle.refresh_from_db()
         return bundle
-    return Bundle.objects.create(dataset=dataset, recipe=recipe)
+    return Bundle.objects.create(dataset=dataset, recipe=recipe, with_clips=with_clips)
 
 
 def make_bundle(bundle_id: int) -> Bundle | None:
@@ -124,30 +128,36 @@ def bring_in_bundle(dataset: Dataset, folder: Path) -> list[TrackingRun]:
     return runs
 
 
+def plan_imports() -> int:
+    """Order the taking over of every bundle that was uploaded; return how many."""
+    new = Upload.objects.done().filter(is_bundle=True, bundle_import=None)
+    rows = [BundleImport(upload_id=pk) for pk in new.values_list("pk", flat=True)]
+    BundleImport.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle in `folder`. Raises BundleError if there is none."""
     try:
-        return manifests.load((folder / MANIFEST).read_bytes())
+        return manifests.load((folder / manifests.FILE).read_bytes())
     except OSError as error:
-        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}") from error
+        raise BundleError(f"{folder} is no bundle: it has no {manifests.FILE}") from error
     except ManifestError as error:
-        raise BundleError(f"{folder / MANIFEST}: {error}") from error
+        raise BundleError(f"{folder / manifests.FILE}: {error}") from error
 
 
 def _write(bundle: Bundle, folder: Path) -> None:
     contents = _Contents()
     with ExitStack() as stack:
-        zips = _Zips(
-            *(
-                stack.enter_context(new_zip(folder / name))
-                for name in ("frames.zip", TRACKS, "clips.zip")
-            )
-        )
+        names = ["frames.zip", TRACKS, *["clips.zip"] * bundle.with_clips]
+        opened = [stack.enter_context(new_zip(folder / name)) for name in names]
+        zips = _Zips(opened[0], opened[1], opened[2] if bundle.with_clips else None)
         linked = _linked_videos(bundle)
         for video, of_video in groupby(_runs_of(bundle, linked), lambda run: run.clip.video):
             entries = tuple(_add_clip(zips, contents, run) for run in of_video)
-            with local_path(str(video.file)) as path:
-                zips.clips.add_file(f"videos/{video.name}.mp4", path)
+            if zips.clips and video.file:
+                with local_path(str(video.file)) as path:
+                    zips.clips.add_file(f"videos/{video.name}.mp4", path)
             contents.videos.append(_video_entry(video, entries))
             bundle.report(len(contents.videos) / len(linked))
     bundle.left_out = _left_out(bundle, linked)
@@ -166,7 +176,7 @@ def _write(bundle: Bundle, folder: Path) -> None:
         tuple(contents.videos),
         files,
     )
-    (folder / MANIFEST).write_bytes(manifests.dump(manifest))
+    (folder / manifests.FILE).write_bytes(manifests.dump(manifest))
 
 
 def _linked_videos(bundle: Bundle) -> list[int]:
@@ -204,8 +214,9 @@ def _runs_of(bundle: Bundle, videos: list[int]) -> Iterator[TrackingRun]:
 
 def _add_clip(zips: _Zips, contents: _Contents, run: TrackingRun) -> ClipEntry:
     clip = run.clip
-    with local_path(str(clip.file)) as path:
-        zips.clips.add_file(f"{clip.name}.mp4", path)
+    if zips.clips and clip.video.has_film:
+        with local_path(str(clip.file)) as path:
+            zips.clips.add_file(f"{clip.name}.mp4", path)
     with local_path(str(clip.frames)) as path, zipfile.ZipFile(path) as pictures:
         for name in sorted(pictures.namelist()):
             zips.frames.add(f"{clip.name}/{name}", pictures.read(name))
@@ -265,6 +276,7 @@ def _video_entry(video: Video, clips: tuple[ClipEntry, ...]) -> VideoEntry:
         video.height or 0,
         video.frame_count or 0,
         clips,
+        video.picture_rate,
     )
 
 
