@@ -1,10 +1,22 @@
 from django.urls import path
 
-from tracking import views
+from tracking import api, views
 
 app_name = "tracking"
 
 urlpatterns = [
+    path("api/datasets/", api.Datasets.as_view(), name="api-datasets"),
+    path("api/datasets/<slug:name>/bundles/", api.Bundles.as_view(), name="api-bundles"),
+    path(
+        "api/datasets/<slug:name>/bundles/<int:pk>/",
+        api.BundleDetail.as_view(),
+        name="api-bundle",
+    ),
+    path(
+        "api/datasets/<slug:name>/bundles/<int:pk>/<str:file>",
+        api.BundleFile.as_view(),
+        name="api-bundle-file",
+    ),
     path("datasets/<slug:name>/tracking/", views.page, name="page"),
     path("datasets/<slug:name>/tracking/choose/", views.choose, name="choose"),
     path("datasets/<slug:name>/tracking/end/", views.end, name="end"),

@@ -12,10 +12,19 @@ from datasets.models import Dataset
 from datasets.pages import retried
 from datasets.ranged import serve_stored
 from datasets.selectors import visible_datasets
-from datasets.stages import StagedQuerySet
+from datasets.stages import Stage, StagedQuerySet
 from tracking.forms import TrialForm
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
-from tracking.selectors import WayRow, bundles_of, open_runs, way_row
+from tracking.selectors import (
+    OWN,
+    WayRow,
+    bundles_of,
+    clips_without_film,
+    imports_of,
+    open_runs,
+    other_rows,
+    way_row,
+)
 from tracking.services import trials
 from tracking.services.bundle import BundleError, order_bundle
 from tracking.services.track import recipe_of
@@ -38,10 +47,13 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
             return redirect("tracking:page", name=name)
     work = open_runs(dataset)
     bundles = bundles_of(dataset)
-    is_moving = bool(work) or any(one.stage in ("waiting", "running") for one in bundles)
+    imports = imports_of(dataset)
+    moving = (Stage.WAITING, Stage.RUNNING)
+    is_moving = bool(work) or any(one.stage in moving for one in [*bundles, *imports])
     context = {
         "dataset": dataset, "ways": _ways(dataset), "work": work, "bundles": bundles,
-        "form": form, "is_moving": is_moving,
+        "form": form, "is_moving": is_moving, "imports": imports,
+        "without_film": clips_without_film(dataset),
     }  # fmt: skip
     is_refresh = request.headers.get("HX-Request") and request.method == "GET"
     return render(request, f"tracking/{'_page' if is_refresh else 'page'}.html", context)
@@ -55,11 +67,18 @@ def _settings_of(dataset: Dataset) -> dict[str, Any]:
 def _ways(dataset: Dataset) -> list[WayRow]:
     found = list(Trial.objects.filter(dataset=dataset))
     is_own = not any(trial.is_chosen for trial in found)
-    own = way_row(dataset, None, recipe_of(dataset), is_chosen=is_own)
-    others = [
-        way_row(dataset, trial, recipe_of(trial), is_chosen=trial.is_chosen) for trial in found
-    ]
-    return [own, *others]
+    recipe = recipe_of(dataset)
+    own = way_row(dataset, None, recipe, is_chosen=is_own, title=OWN)
+    others = other_rows(dataset, recipe)
+    tried = [
+        way_row(
+            dataset, trial, recipe_of(trial), is_chosen=trial.is_chosen,
+            title=f"Trial {trial.pk}",
+        )
+        for trial in found
+    ]  # fmt: skip
+    is_unused = bool(others) and not (own.done or own.open or own.failed) and is_own
+    return [*[own] * (not is_unused), *others, *tried]
 
 
 @login_required
@@ -110,10 +129,10 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def bundle_order(request: HttpRequest, name: str) -> HttpResponse:
-    """Order a bundle of what is tracked so far."""
+    """Order a bundle of what is tracked so far, without films if `clips` is posted as `no`."""
     dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
     try:
-        bundle = order_bundle(dataset)
+        bundle = order_bundle(dataset, with_clips=request.POST.get("clips") != "no")
         messages.success(request, f"Bundle {bundle.pk} holds what is tracked so far.")
     except BundleError as error:
         messages.error(request, str(error))

@@ -6,6 +6,7 @@ those of the dataset that the bundle was made of.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -98,13 +99,24 @@ def load(content: bytes) -> Manifest:
             _text(raw["dataset"], NAME),
             _text(raw["recipe"], RECIPE),
             _rate(raw["annotation_fps"]),
-            tuple(_video(one) for one in raw["videos"]),
+            _each_once([_video(one) for one in raw["videos"]]),
             {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},
         )
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, ManifestError):
             raise
         raise ManifestError(f"not the manifest of a bundle: {error!r}") from error
+
+
+def _each_once(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
+    for what, said in (
+        ("videos are called", [video.name for video in videos]),
+        ("videos are of the same file", [video.sha256 for video in videos]),
+        ("clips are called", [clip.name for video in videos for clip in video.clips]),
+    ):
+        if twice := [one for one, count in Counter(said).items() if count > 1]:
+            raise ManifestError(f"two {what} {twice[0]}")
+    return tuple(videos)
 
 
 def _video(raw: dict[str, Any]) -> VideoEntry:

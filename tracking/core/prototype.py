@@ -157,7 +157,7 @@ class _Adoption:
             )
         name = safe_name(f"{clip.name}.mp4", taken={video.name for video in self.videos})
         ours = clip_name(name, 0)
-        digest, size = hashlib.sha256(), None
+        digest, size = hashlib.sha256(clip.name.encode()), None
         for index, info in enumerate(clip.members):
             content = _content(self.pictures, info)
             size = _same_size(info.filename, content, size)

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--pictures", type=_pictures, default="full",
             metavar="full|none|annotations|PIXELS",
-            help="30 a second, as large as the films; none; annotations alone without films; or "
+            help="30 a second, as large as the films; none; annotations alone, no films; or "
             "with this longest side",
         )  # fmt: skip
         parser.add_argument(
