@@ -1,12 +1,16 @@
 """Reads for the page of tracking: the ways a dataset is tracked, and what is at work."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 from django.db.models import Count, Q, Sum
 
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
+from tracking.core.trackfile import Track
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 
 RUNS_SHOWN = 20
@@ -51,6 +55,36 @@ class WorkRow:
     @property
     def percent(self) -> float:
         return 100 * self.run.progress
+
+
+class TrackRow(NamedTuple):
+    """A track as lists show it; `number` is the person's where persons are named."""
+
+    track_id: int
+    number: int
+    label: str
+    first_frame: int
+    from_second: float
+    to_second: float
+    score: float
+    filled: int  # frames without a detection
+
+
+def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:
+    """The tracks of `run` by number."""
+    names = dict(run.persons.values_list("track_id", "person_id"))
+    rows = []
+    for track in tracks:
+        number = names.get(track.track_id, track.track_id)
+        rows.append(
+            TrackRow(
+                track.track_id, number, f"{'P' if track.track_id in names else 'T'}{number}",
+                int(track.frames[0]), float(track.frames[0]) / FRAME_RATE,
+                float(track.frames[-1] + 1) / FRAME_RATE, track.mean_score,
+                int(np.isnan(track.scores).sum()),
+            )
+        )  # fmt: skip
+    return sorted(rows, key=lambda row: row.number)
 
 
 def way_row(

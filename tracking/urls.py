@@ -28,5 +28,9 @@ urlpatterns = [
         name="bundle-file",
     ),
     path("datasets/<slug:name>/runs/<int:pk>/tracks/", views.tracks, name="tracks"),
+    path("datasets/<slug:name>/runs/<int:pk>/", views.run, name="run"),
+    path(
+        "datasets/<slug:name>/runs/<int:pk>/sheets/<int:track>.jpg", views.sheet, name="sheet"
+    ),
     path("datasets/<slug:name>/retry-tracking/<slug:kind>/", views.retry, name="retry"),
 ]

@@ -4,13 +4,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.models import Dataset
-from datasets.pages import retried
-from datasets.ranged import serve_stored
+from datasets.pages import page_of, retried
+from datasets.ranged import serve_file, serve_stored
 from datasets.selectors import visible_datasets
 from datasets.stages import Stage, StagedQuerySet
 from tracking.forms import TrialForm
@@ -23,11 +24,15 @@ from tracking.selectors import (
     imports_of,
     open_runs,
     other_rows,
+    track_rows,
     way_row,
 )
 from tracking.services import trials
 from tracking.services.bundle import BundleError, order_bundle
+from tracking.services.sheets import SheetError, sheet_of, tracks_of
 from tracking.services.track import recipe_of
+
+TRACKS_ON_A_PAGE = 20
 
 
 @login_required
@@ -163,6 +168,41 @@ def tracks(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
         request, run.tracks.name or "", content_type="application/gzip",
         download_as=f"{run.clip.name}.tracks.json.gz",
     )  # fmt: skip
+
+
+@login_required
+@require_GET
+def run(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """Every track of one finished run, with its contact sheet."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    found = get_object_or_404(_finished_runs(request, name), pk=pk)
+    rows, problem = [], ""
+    try:
+        rows = track_rows(found, tracks_of(found).tracks)
+    except SheetError as error:
+        problem = str(error)
+    page = page_of(request, rows, size=TRACKS_ON_A_PAGE)
+    context = {"dataset": dataset, "run": found, "page": page, "problem": problem}
+    return render(request, "tracking/run.html", context)
+
+
+@login_required
+@require_GET
+def sheet(request: HttpRequest, name: str, pk: int, track: int) -> HttpResponseBase:
+    """The contact sheet of one track."""
+    found = get_object_or_404(_finished_runs(request, name), pk=pk)
+    try:
+        path = sheet_of(found, track)
+    except SheetError as error:
+        raise Http404(str(error)) from error
+    return serve_file(request, path, content_type="image/jpeg")
+
+
+def _finished_runs(request: HttpRequest, dataset: str) -> QuerySet[TrackingRun]:
+    runs = TrackingRun.objects.visible_to(request.user).done().exclude(tracks="")
+    return runs.filter(clip__video__dataset__name=dataset).select_related(
+        "clip__video__dataset"
+    )
 
 
 @login_required

@@ -37,6 +37,7 @@ from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
 from qc.services.release import order_release
 from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
+from tracking.models import TrackingRun
 
 
 def _dataset_or_404(request: HttpRequest, name: str, **conditions: Any) -> Dataset:
@@ -73,7 +74,8 @@ def clips(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
-    page = clip_page(dataset, request.user, clip)
+    asked = {f"{name}_key": request.GET.get(name, "") for name in ("run", "beside")}
+    page = clip_page(dataset, request.user, clip, **asked)
     if page is None:
         raise Http404(f"{name} has no clip {clip}.")
     context = {"dataset": dataset, "page": page}
@@ -84,9 +86,14 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
 @login_required
 @require_GET
 def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
-    """Boxes and labels for the player, as JSON."""
-    found = visible_clips(request.user, name).select_related("video__dataset")
-    return JsonResponse(scene(get_object_or_404(found, name=clip)))
+    """Boxes and labels for the player, as JSON; `run` names another run than the annotated."""
+    clips = visible_clips(request.user, name).select_related("video__dataset")
+    found = get_object_or_404(clips, name=clip)
+    key = request.GET.get("run", "")
+    runs = TrackingRun.objects.done().filter(clip=found)
+    return JsonResponse(
+        scene(found, get_object_or_404(runs, pk=key) if key.isdigit() else None)
+    )
 
 
 @login_required

@@ -122,6 +122,25 @@ export class Timeline {
     return row;
   }
 
+  // Lanes of another tracking run under the others, only to look at.
+  drawBeside(persons, title) {
+    const { frame_count } = this.player.scene;
+    const block = make("div", "person-lanes beside-lanes");
+    block.append(make("h3", "", title));
+    for (const person of persons) {
+      const lane = make("div", `lane ${colourClass(person.number)}`);
+      const label = make("span", "who");
+      label.append(make("span", "swatch"), person.label);
+      const svg = drawing(frame_count, 12, person.label);
+      for (const part of person.parts) bar(svg, "seg", part.start, part.boxes.length, 12);
+      svg.addEventListener("click", (event) => this.seek(event));
+      lane.append(label, svg);
+      block.append(lane);
+    }
+    this.playhead.before(block);
+    this.tell();
+  }
+
   presence(number, name) {
     const { player } = this;
     const { scene } = player;
