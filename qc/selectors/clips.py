@@ -169,13 +169,14 @@ class RunChoice(NamedTuple):
 def run_choices(clip: Clip) -> list[RunChoice]:
     """All runs of `clip` that can be looked at, oldest first."""
     runs = TrackingRun.objects.done().filter(clip=clip).exclude(tracks="").order_by("pk")
-    return [RunChoice(run, _title(run)) for run in runs.select_related("trial")]
+    return [RunChoice(run, title_of(run)) for run in runs.select_related("trial")]
 
 
-def _title(run: TrackingRun) -> str:
+def title_of(run: TrackingRun) -> str:
+    """What pages call the way in which `run` was made."""
     if run.trial:
         return f"Trial {run.trial.pk}"
-    return "Brought in" if "bundle" in run.made_by else "Dataset"
+    return "Brought in" if "bundle" in run.made_by else "The dataset's settings"
 
 
 def _asked(choices: list[RunChoice], key: str) -> RunChoice | None:

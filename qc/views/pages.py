@@ -31,6 +31,7 @@ from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
 from qc.selectors.gold import flagged_count, gold_page
 from qc.selectors.overview import overview as overview_of
+from qc.selectors.proposals import proposal_page, run_merit
 from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
@@ -80,6 +81,8 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
         raise Http404(f"{name} has no clip {clip}.")
     context = {"dataset": dataset, "page": page}
     context["seconds"] = explained(page.clip, page.beliefs)
+    context["merit"] = run_merit(page.run) if page.run else None
+    context["beside_merit"] = run_merit(page.beside.run) if page.beside else None
     return render(request, "qc/clip.html", context)
 
 
@@ -109,6 +112,15 @@ def tasks(request: HttpRequest, name: str) -> HttpResponse:
     context = {"dataset": dataset, "page": page, "rows": task_rows(list(page)), "tabs": shown}
     context |= {"annotators": annotators_of(dataset), "annotator": annotator, "chosen": chosen}
     return render(request, "qc/tasks.html", context)
+
+
+@login_required
+@require_GET
+def proposals(request: HttpRequest, name: str) -> HttpResponse:
+    """The ways of tracking against the boxes that annotators have corrected."""
+    dataset = _dataset_or_404(request, name)
+    context = {"dataset": dataset, "page": proposal_page(dataset)}
+    return render(request, "qc/proposals.html", context)
 
 
 @login_required
