@@ -139,6 +139,10 @@ def imports_of(dataset: Dataset) -> list[BundleImport]:
     return list(found.order_by("-pk"))
 
 
+def clip_count(dataset: Dataset) -> int:
+    return Clip.objects.of(dataset).count()
+
+
 def clips_without_film(dataset: Dataset) -> int:
     """How many clips can never be tracked here."""
     return Clip.objects.of(dataset).exclude(video__picture_rate=FRAME_RATE).count()

@@ -20,6 +20,7 @@ from tracking.selectors import (
     OWN,
     WayRow,
     bundles_of,
+    clip_count,
     clips_without_film,
     imports_of,
     open_runs,
@@ -50,7 +51,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         else:
             messages.success(request, "The trial is ordered; nothing else changes by it.")
             return redirect("tracking:page", name=name)
-    work = open_runs(dataset)
+    work, without_film = open_runs(dataset), clips_without_film(dataset)
     bundles = bundles_of(dataset)
     imports = imports_of(dataset)
     moving = (Stage.WAITING, Stage.RUNNING)
@@ -58,7 +59,8 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "dataset": dataset, "ways": _ways(dataset), "work": work, "bundles": bundles,
         "form": form, "is_moving": is_moving, "imports": imports,
-        "without_film": clips_without_film(dataset),
+        "without_film": without_film,
+        "can_try": not without_film or without_film < clip_count(dataset),
     }  # fmt: skip
     is_refresh = request.headers.get("HX-Request") and request.method == "GET"
     return render(request, f"tracking/{'_page' if is_refresh else 'page'}.html", context)

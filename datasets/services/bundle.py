@@ -9,6 +9,7 @@ says. A video is known again by the SHA-256 of its raw file. A bundle may come w
 import shutil
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,9 +38,14 @@ CHUNK = 1 << 20
 LARGEST_PICTURE = 64 << 20  # bytes of one annotation frame
 NO_STANDARD_VIDEO = "The bundle has no standard video: no release can show its frames."
 NO_FILM = (
-    "It came without its film: there are {rate} pictures a second and nothing between them. It "
-    "can be annotated, reviewed and released as annotations alone; no release can hold its "
-    "frames at 30 a second or its clips, and it cannot be tracked again."
+    "It came without film: all there is are its pictures, {rate} a second. It can be "
+    "annotated, reviewed and released as annotations alone; no release can hold frames at 30 a "
+    "second or films of it, and it cannot be tracked again."
+)
+CLIPS_WITHOUT_FILM = (
+    "{count} clips came without film: all there is are their pictures, {rate} a second. They "
+    "can be annotated, reviewed and released as annotations alone; no release can hold frames "
+    "at 30 a second or films of them, and they cannot be tracked again."
 )
 
 
@@ -107,9 +113,12 @@ def bring_in_clips(
 
 def lacks_of(clips: Iterable[Clip]) -> list[str]:
     """What can never be done with some of `clips`, since they came without film."""
-    videos = {clip.video for clip in clips}
-    rates = sorted({video.picture_rate for video in videos if not video.has_film})
-    found = [NO_FILM.format(rate=rate) for rate in rates]
+    videos = [clip.video for clip in clips]
+    without = Counter(video.picture_rate for video in videos if not video.has_film)
+    found = [
+        CLIPS_WITHOUT_FILM.format(count=count, rate=rate)
+        for rate, count in sorted(without.items())
+    ]
     if any(video.has_film and not video.file for video in videos):
         found.append(NO_STANDARD_VIDEO)
     return found

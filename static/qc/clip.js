@@ -54,7 +54,7 @@ const showBeside = async (player, timeline) => {
   const { persons } = await sceneAt(screen.dataset.beside);
   player.beside = new Beside(screen, persons);
   player.addEventListener("paint", () => { root.dataset.besideBoxes = player.beside.boxesShown; });
-  timeline.drawBeside(persons, screen.dataset.title);
+  timeline.drawBeside(persons);
   player.paint();
 };
 

@@ -122,22 +122,24 @@ export class Timeline {
     return row;
   }
 
-  // Lanes of another tracking run under the others, only to look at.
-  drawBeside(persons, title) {
+  // What another tracking run has of each person, under the lane of the same number.
+  drawBeside(persons) {
     const { frame_count } = this.player.scene;
-    const block = make("div", "person-lanes beside-lanes");
-    block.append(make("h3", "", title));
     for (const person of persons) {
-      const lane = make("div", `lane ${colourClass(person.number)}`);
-      const label = make("span", "who");
-      label.append(make("span", "swatch"), person.label);
-      const svg = drawing(frame_count, 12, person.label);
-      for (const part of person.parts) bar(svg, "seg", part.start, part.boxes.length, 12);
+      const lane = make("div", "lane other");
+      const isShared = this.rows.has(person.number);
+      const svg = drawing(frame_count, 7, `${person.label} in the run beside`);
+      for (const part of person.parts) bar(svg, "seg", part.start, part.boxes.length, 7);
       svg.addEventListener("click", (event) => this.seek(event));
-      lane.append(label, svg);
-      block.append(lane);
+      lane.append(make("span", "small mut", isShared ? "beside" : `${person.label} beside`), svg);
+      if (isShared) {
+        this.rows.get(person.number).append(lane);
+        continue;
+      }
+      const row = make("div", `person-lanes ${colourClass(person.number)}`);
+      row.append(lane);
+      this.playhead.before(row);
     }
-    this.playhead.before(block);
     this.tell();
   }
 

@@ -72,7 +72,7 @@ def test_a_prototypes_files_are_uploaded_side_by_side(client, admin, bare):
     work()
     (order,) = BundleImport.objects.all()
     assert (order.stage, order.clip_count, order.track_count) == (Stage.DONE, 2, 4)
-    assert "no release can hold its frames at 30 a second" in order.notes[-1]
+    assert "no release can hold frames at 30 a second" in order.notes[-1]
     shop.refresh_from_db()
     assert shop.annotation_fps == 1
     work()
@@ -134,7 +134,9 @@ def test_the_pictures_are_shown_as_a_film_of_as_many_a_second(bare):
     with zipfile.ZipFile(default_storage.path(clip.frames.name)) as frames:
         assert frames.read(frame_name(clip.name, 3)) == picture(30)
     assert clip.keyframes() == list(range(2, 14))
-    assert clip.video.warnings[1].startswith("It came without its film: there are 1 pictures")
+    assert clip.video.warnings[1].startswith(
+        "It came without film: all there is are its pictures, 1 a second"
+    )
     one = Proposal.objects.get(run__clip=clip, second=5, person_id=2)
     assert (one.x1, one.y1, one.x2, one.y2, one.score) == (210.0, 50.0, 250.0, 200.0, 0.8)
 
@@ -151,7 +153,7 @@ def test_the_command_says_what_such_a_dataset_cannot_do(bare, tmp_path, capsys):
         call_command("import_bundle", source, dataset="shop", vocabulary="street")
         said = capsys.readouterr()
         assert "2 clips with 4 tracks are in dataset shop" in said.out
-        assert "no release can hold its frames at 30 a second" in said.err
+        assert "no release can hold frames at 30 a second" in said.err
     assert Clip.objects.count() == 2
     assert Person.objects.count() == 4
 
@@ -181,7 +183,10 @@ def test_a_bundle_of_ours_may_leave_out_the_films(tmp_path, capsys):
     assert order_bundle(shop).pk != bundle.pk
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
     call_command("import_bundle", copy, dataset="other")
-    assert "there are 5 pictures a second" in capsys.readouterr().err
+    assert (
+        "2 clips came without film: all there is are their pictures, 5 a second"
+        in capsys.readouterr().err
+    )
     other = Dataset.objects.get(name="other")
     assert {clip.video.picture_rate for clip in Clip.objects.of(other)} == {5}
     assert TrackingRun.objects.of(other).done().count() == 2
