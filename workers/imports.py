@@ -13,10 +13,10 @@ from datasets.services import bundle as clips
 from datasets.services.upload import forget_bundle
 from tracking.core.prototype import PrototypeError, adopt, is_prototype
 from tracking.models import BundleImport, TrackingRun
-from tracking.services import bundle as tracks
-from tracking.services.bundle import plan_imports
+from tracking.services.bundle import BundleError
+from tracking.services.takeover import bring_in_bundle, plan_imports
 
-ERRORS = (clips.BundleError, tracks.BundleError, PrototypeError)
+ERRORS = (clips.BundleError, BundleError, PrototypeError)
 CONVERTED, CLIPS_DONE = 0.4, 0.9  # shares of the work
 
 Progress = Callable[[float], None]
@@ -69,7 +69,7 @@ def bring_in(
             progress=lambda share: progress(begun + share * (CLIPS_DONE - begun)),
         )
         progress(CLIPS_DONE)
-        runs = tracks.bring_in_bundle(dataset, folder)
+        runs = bring_in_bundle(dataset, folder)
     return Brought(brought, runs, [*notes, *clips.lacks_of(brought)])
 
 

@@ -37,6 +37,7 @@ class ClipEntry:
     start_frame: int
     frame_count: int
     persons: dict[int, int] = field(default_factory=dict)  # person id of each track id
+    detections: int | None = None  # that the detector made, in tracks or not
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def _clip(raw: dict[str, Any]) -> ClipEntry:
         _count(raw["start_frame"]),
         _count(raw["frame_count"], least=1),
         persons,
+        None if raw.get("detections") is None else _count(raw["detections"]),
     )
 
 
