@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
 from datasets.core.clipping import LONGEST_CLIP_SECONDS, SHORTEST_CLIP_SECONDS
+from datasets.core.manifest import FILES, is_bundle
 from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
 from datasets.models import Dataset
 
@@ -145,16 +146,42 @@ class DatasetForm(forms.ModelForm):
         return {name: self.cleaned_data[name] for name in SETTINGS}
 
 
-class UploadForm(forms.Form):
-    """One zip of videos."""
+class FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
 
-    file = forms.FileField(
-        label="Zip of videos",
-        widget=forms.ClearableFileInput(attrs={"accept": ".zip,application/zip"}),
+
+class FilesField(forms.FileField):
+    """One or several files; always a list of them."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        files = data if isinstance(data, list) else [data]
+        return [super(FilesField, self).clean(file, initial) for file in files or [None]]
+
+
+class UploadForm(forms.Form):
+    """One zip, of videos or of a bundle, or the files of a bundle side by side."""
+
+    file = FilesField(
+        label="Zip of videos, or the files of a bundle",
+        widget=FilesInput(attrs={"accept": ".zip,.pkl,.json,application/zip"}),
     )
 
-    def clean_file(self) -> UploadedFile:
-        file: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> list[UploadedFile]:
+        files: list[UploadedFile] = self.cleaned_data["file"]
+        names = [file.name or "" for file in files]
+        if len(files) == 1:
+            return [self._zip(files[0])]
+        if not is_bundle(names) or not set(names) <= set(FILES):
+            raise forms.ValidationError(
+                "Several files at once must be those of one bundle: frames.zip with "
+                "manifest.json or dense_proposals.pkl, and what lies beside them. Pack videos "
+                "into one zip."
+            )
+        return files
+
+    def _zip(self, file: UploadedFile) -> UploadedFile:
         if (file.size or 0) > settings.MAX_ZIP_BYTES:
             raise forms.ValidationError(
                 f"{file.name} is {filesizeformat(file.size or 0)}; at most "

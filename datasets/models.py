@@ -180,6 +180,9 @@ class Upload(StagedModel):
     refused = models.JSONField(
         default=list, blank=True, help_text="[{name, reason}] of members not taken"
     )
+    is_bundle = models.BooleanField(
+        default=False, help_text="what another machine made; it is taken over, not unpacked"
+    )
 
     objects = StagedQuerySet.as_manager()
 
@@ -249,6 +252,10 @@ class Video(StagedModel):
     width = models.PositiveIntegerField(null=True, editable=False)
     height = models.PositiveIntegerField(null=True, editable=False)
     frame_count = models.PositiveIntegerField(null=True, editable=False, help_text="at 30 fps")
+    picture_rate = models.PositiveSmallIntegerField(
+        default=FRAME_RATE, editable=False,
+        help_text="pictures a second; fewer than 30 where pictures came without a film",
+    )  # fmt: skip
 
     objects = StagedQuerySet.as_manager()
 
@@ -265,6 +272,11 @@ class Video(StagedModel):
     @property
     def seconds(self) -> float | None:
         return None if self.frame_count is None else self.frame_count / FRAME_RATE
+
+    @property
+    def has_film(self) -> bool:
+        """Whether its clips have all their frames; otherwise only the annotation frames."""
+        return self.picture_rate == FRAME_RATE
 
 
 class ClipQuerySet(StagedQuerySet):

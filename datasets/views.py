@@ -91,7 +91,7 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         taken = _receive(dataset, form.cleaned_data["file"])
-        messages.success(request, f"{taken.original_name} has arrived and will be unpacked.")
+        messages.success(request, f"{taken.original_name} has arrived and is unpacked next.")
         return redirect("qc:overview", name=name)
     uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
     begun = transfers_of(dataset, request.user)
@@ -101,9 +101,17 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def _receive(dataset: Dataset, file: TemporaryUploadedFile) -> Upload:
-    path = Path(file.temporary_file_path())
-    return receive_zip(dataset, path, original_name=file.name or "upload.zip", move=True)
+def _receive(dataset: Dataset, files: list[TemporaryUploadedFile]) -> Upload:
+    if len(files) == 1:
+        path, name = Path(files[0].temporary_file_path()), files[0].name or "upload.zip"
+        return receive_zip(dataset, path, original_name=name, move=True)
+    with work_folder() as folder:
+        with zipfile.ZipFile(folder / "bundle.zip", "w") as bundle:
+            for file in files:
+                bundle.write(file.temporary_file_path(), file.name)
+        return receive_zip(
+            dataset, folder / "bundle.zip", original_name="bundle.zip", move=True
+        )
 
 
 @login_required

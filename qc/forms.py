@@ -191,6 +191,7 @@ PICTURES = [
     ("640", "Smaller pictures, longest side 640"),
     ("320", "Small pictures, longest side 320"),
     ("none", "No pictures, only films"),
+    ("annotations", "Annotations alone, neither pictures nor films"),
 ]
 
 
@@ -241,7 +242,8 @@ class ReleaseForm(forms.Form):
         pictures = values["pictures"] or "full"
         return ReleaseOptions(
             formats=tuple(sorted(values["formats"])),
-            with_pictures=pictures != "none",
+            with_pictures=pictures not in ("none", "annotations"),
+            with_films=pictures != "annotations",
             longest_side=int(pictures) if pictures.isdecimal() else None,
             official_names=values["official_names"],
             seed=values["seed"] or 0,

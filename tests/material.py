@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from functools import cache
 
 import av
 import numpy as np
@@ -13,6 +14,7 @@ from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset, Video
 from datasets.stages import Stage
 from tests.make import make_clips, make_run, make_video
+from tests.prototype import picture
 from tracking.core.trackfile import Track, TrackFile, dump
 from tracking.models import Linking, TrackingRun
 
@@ -27,12 +29,12 @@ def content_of(file: FieldFile) -> bytes:
 
 
 def frames_zip(clip: Clip) -> bytes:
-    """As many small files as the clip has annotation frames."""
+    """As many pictures as the clip has annotation frames."""
     buffer = io.BytesIO()
     step = 30 // clip.video.dataset.annotation_fps
     with zipfile.ZipFile(buffer, "w") as archive:
         for index in range(len(range(0, clip.frame_count, step))):
-            archive.writestr(frame_name(clip.name, index), b"jpeg %d" % index)
+            archive.writestr(frame_name(clip.name, index), picture(index))
     return buffer.getvalue()
 
 
@@ -68,6 +70,7 @@ def make_ready_run(clip: Clip, *, persons: int = 2, recipe: str = "test/1") -> T
     return run
 
 
+@cache
 def film(frame_count: int, *, width: int = 64, height: int = 36) -> bytes:
     """A small grey film as standard videos are: 30 frames and one key picture a second."""
     buffer = io.BytesIO()
@@ -85,10 +88,16 @@ def film(frame_count: int, *, width: int = 64, height: int = 36) -> bytes:
 def make_bundled_video(dataset: Dataset, *, persons: int = 2, **fields: object) -> Video:
     """A ready video of 19 s, 640x360 by its row, whose films really are in the storage."""
     video = make_ready_video(dataset, persons=persons, **({"frame_count": 570} | fields))
-    video.file.name = put(f"{dataset.name}/videos/{video.name}.mp4", film(video.frame_count))
+    video.file.name = put(
+        f"{dataset.name}/videos/{video.name}.mp4",
+        film(video.frame_count, width=640, height=360),
+    )
     video.save()
     for clip in video.clips.all():
-        clip.file.name = put(f"{dataset.name}/clips/{clip.name}.mp4", film(clip.frame_count))
+        clip.file.name = put(
+            f"{dataset.name}/clips/{clip.name}.mp4",
+            film(clip.frame_count, width=640, height=360),
+        )
         clip.save()
     return video
 

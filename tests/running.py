@@ -79,9 +79,9 @@ def tiny_zip(folder: Path) -> Path:
     return path
 
 
-def boxes_brought_along(folder: Path) -> Path:
-    """A person that walks through every frame of `lobby`, as MOT detections."""
-    (folder / "lobby").mkdir(parents=True)
+def boxes_brought_along(folder: Path, *, name: str = "lobby") -> Path:
+    """A person that walks through every frame of the video `name`, as MOT detections."""
+    (folder / name).mkdir(parents=True)
     rows = [f"{n + 1},-1,{20 + n / 10:.1f},20,30,60,0.9" for n in range(300)]
-    (folder / "lobby" / "det.txt").write_text("\n".join(rows) + "\n")
+    (folder / name / "det.txt").write_text("\n".join(rows) + "\n")
     return folder

@@ -12,11 +12,15 @@ import pytest
 import redis
 from django.db import connection
 
+from avaproject.celery import app
 from datasets.models import Clip, Video
 from datasets.services.create import create_dataset
 from datasets.services.upload import receive_zip
 from datasets.stages import Stage
+from tests.make import make_clips, make_dataset, make_video
+from tests.material import content_of
 from tests.running import boxes_brought_along, tiny_zip
+from tracking.core import trackfile
 from tracking.models import Linking, TrackingRun
 from workers.pipeline import STEPS
 
@@ -119,3 +123,37 @@ def test_the_row_of_a_killed_worker_is_done_by_another(environment, tmp_path):
         beat.terminate()
         beat.wait(30)
     assert Video.objects.get().attempts <= 2
+
+
+def test_two_gpu_workers_share_a_dataset_and_one_goes_on_when_the_other_is_killed(
+    environment, tmp_path
+):
+    runs, clips = TrackingRun.objects, 16
+    first, second = (
+        celery(environment, "worker", "-Q", "gpu", "-n", f"{name}@test", "-P", "solo")
+        for name in ("first", "second")
+    )
+    beat = celery(environment, "beat", "--max-interval", "1")
+    try:
+        wait_for(lambda: len(app.control.ping(timeout=1) or ()) == 2, what="two workers")
+        boxes = tmp_path / "boxes"
+        dataset = make_dataset("tiny", detector="imported", weights=str(boxes))
+        names = [f"film{number}" for number in range(clips)]
+        for name in names:
+            boxes_brought_along(boxes, name=name)
+        for name in names:
+            make_clips(make_video(dataset, name, frame_count=300))
+        wait_for(
+            lambda: runs.done().values("worker").distinct().count() == 2, what="both at work"
+        )
+        first.kill()
+        wait_for(lambda: runs.done().count() == clips, what="the other worker")
+        assert runs.count() == clips, "every clip has one run"
+        assert set(runs.values_list("attempts", flat=True)) <= {1, 2}
+        assert set(runs.values_list("track_count", flat=True)) == {1}
+        for run in runs.all():
+            assert len(trackfile.load(content_of(run.tracks)).tracks) == 1
+    finally:
+        for process in (first, second, beat):
+            process.kill()
+            process.wait()

@@ -26,6 +26,7 @@ from tests.make import (
 )
 from tests.running import wait_until
 from tracking.core.trackfile import Track, TrackFile, dump
+from tracking.models import TrackingRun
 
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
 FRAMES = 300
@@ -94,18 +95,22 @@ def clip(monkeypatch, tmp_path) -> Clip:
     clip.file.name = default_storage.save("shop/clip.mp4", ContentFile(film.read_bytes()))
     clip.save()
     run = make_run(clip, persons=1)
-    frames = np.arange(FRAMES)
-    lefts = np.array([left_at(int(frame)) for frame in frames])
-    boxes = np.stack([lefts, frames * 0 + 90.0, lefts + 40, frames * 0 + 150.0], axis=1)
-    tracks = [Track(1, frames, boxes, np.full(FRAMES, 0.9))]
-    content = dump(TrackFile(clip.name, width, height, FRAMES, tracks))
-    run.tracks.name = default_storage.save("shop/tracks.gz", ContentFile(content))
-    run.save()
+    put_track(run, [left_at(frame) for frame in range(FRAMES)])
     for name, answers in (("kim", WALK), ("lee", SIT)):
         make_pull(make_task(run, make_annotator(dataset, name)), answers)
     plan_consensuses()
     settle_clip(Consensus.objects.get().pk)
     return clip
+
+
+def put_track(run: TrackingRun, lefts: list[float]) -> None:
+    """Give `run` its one track, whose box starts at `lefts` in the frames."""
+    frames, left = np.arange(FRAMES), np.array(lefts)
+    boxes = np.stack([left, frames * 0 + 90.0, left + 40, frames * 0 + 150.0], axis=1)
+    tracks = [Track(1, frames, boxes, np.full(FRAMES, 0.9))]
+    content = dump(TrackFile(run.clip.name, *SIZE, FRAMES, tracks))
+    run.tracks.name = default_storage.save("shop/tracks.gz", ContentFile(content))
+    run.save()
 
 
 @pytest.fixture
@@ -171,6 +176,23 @@ def test_the_box_matches_the_stamp_while_the_clip_plays(at_clip, speed):
     for seen in at_clip.evaluate("globalThis.seen"):
         assert seen["stamp"] == seen["frame"]
         assert seen["left"] == pytest.approx(left_at(seen["stamp"]), abs=1.0)
+
+
+def test_a_second_run_is_shown_beside_on_the_very_same_picture(page, clip, live_server):
+    other = make_run(clip, persons=1, recipe="other")
+    put_track(other, [left_at(frame + 11) for frame in range(FRAMES)])
+    page.goto(f"{live_server.url}/datasets/shop/clips/{clip.name}/?beside={other.pk}")
+    page.wait_for_selector("#player[data-ready][data-beside-boxes='1']")
+    second = READ.replace("document.querySelector(", "[...document.querySelectorAll(").replace(
+        '"#player canvas")', '"#player canvas")][1]'
+    )
+    for frame in range(12):
+        assert at_frame(page, frame)["left"] == pytest.approx(left_at(frame), abs=1.5)
+        seen = page.evaluate(second)
+        assert seen["stamp"] == frame
+        assert seen["left"] == pytest.approx(left_at(frame + 11), abs=1.5)
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".lane.other")).to_have_count(1)
 
 
 def test_a_loop_stays_within_its_three_seconds(at_clip):

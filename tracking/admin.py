@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from datasets.admin import MadeByWorkers
-from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun, Trial
+from tracking.models import Bundle, BundleImport, Linking, Person, Proposal, TrackingRun, Trial
 
 
 @admin.register(TrackingRun)
@@ -54,6 +54,14 @@ class BundleAdmin(MadeByWorkers):
     list_filter = ["stage", "dataset"]
     search_fields = ["dataset__name", "recipe"]
     list_select_related = ["dataset"]
+
+
+@admin.register(BundleImport)
+class BundleImportAdmin(MadeByWorkers):
+    list_display = ["upload", "stage", "progress", "clip_count", "track_count", "error"]
+    list_filter = ["stage", "upload__dataset"]
+    search_fields = ["upload__original_name", "upload__dataset__name"]
+    list_select_related = ["upload"]
 
 
 @admin.register(Trial)

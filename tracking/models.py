@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from datasets.models import Clip, Dataset, Video
+from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage, StagedModel, StagedQuerySet
 
 
@@ -161,7 +161,7 @@ class Proposal(models.Model):
 
 
 class Bundle(StagedModel):
-    """The first phase of a dataset in files, made here or brought in from elsewhere."""
+    """The first phase of a dataset in files, to be carried elsewhere."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="bundles")
     recipe = models.CharField(max_length=120)
@@ -169,6 +169,9 @@ class Bundle(StagedModel):
     files = models.JSONField(default=dict, blank=True, help_text="{name: {size, sha256}}")
     left_out = models.JSONField(
         default=list, blank=True, help_text="[{name, reason}] of videos that are not in it"
+    )
+    with_clips = models.BooleanField(
+        default=True, help_text="without them no release of it can show frames or films"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -183,3 +186,22 @@ class Bundle(StagedModel):
     def other_files(self) -> list[str]:
         """What `datasets.services.delete` frees, beside the files of fields."""
         return [f"{self.folder}/"] if self.folder else []
+
+
+class BundleImport(StagedModel):
+    """The taking over of a bundle that was uploaded."""
+
+    upload = models.OneToOneField(Upload, models.CASCADE, related_name="bundle_import")
+    clip_count = models.PositiveIntegerField(null=True, editable=False)
+    track_count = models.PositiveIntegerField(null=True, editable=False)
+    notes = models.JSONField(
+        default=list, blank=True, help_text="sentences: what was not taken, what is lacking"
+    )
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["upload"]
+
+    def __str__(self) -> str:
+        return str(self.upload)

@@ -1,20 +1,27 @@
 """Reads for the page of tracking: the ways a dataset is tracked, and what is at work."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 from django.db.models import Count, Q, Sum
 
+from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
-from tracking.models import Bundle, Linking, TrackingRun, Trial
+from tracking.core.trackfile import Track
+from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 
 RUNS_SHOWN = 20
+OWN = "The dataset's settings"
 
 
 @dataclass
 class WayRow:
     """One way of tracking a dataset, and how far it is."""
 
+    title: str
     trial: Trial | None
     is_chosen: bool
     recipe: str
@@ -28,6 +35,11 @@ class WayRow:
     @property
     def percent(self) -> float:
         return 100 * self.done / self.clips if self.clips else 0.0
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether clips can be tracked in this way from now on."""
+        return self.trial is not None or self.title == OWN
 
 
 @dataclass
@@ -45,7 +57,39 @@ class WorkRow:
         return 100 * self.run.progress
 
 
-def way_row(dataset: Dataset, trial: Trial | None, recipe: str, *, is_chosen: bool) -> WayRow:
+class TrackRow(NamedTuple):
+    """A track as lists show it; `number` is the person's where persons are named."""
+
+    track_id: int
+    number: int
+    label: str
+    first_frame: int
+    from_second: float
+    to_second: float
+    score: float
+    filled: int  # frames without a detection
+
+
+def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:
+    """The tracks of `run` by number."""
+    names = dict(run.persons.values_list("track_id", "person_id"))
+    rows = []
+    for track in tracks:
+        number = names.get(track.track_id, track.track_id)
+        rows.append(
+            TrackRow(
+                track.track_id, number, f"{'P' if track.track_id in names else 'T'}{number}",
+                int(track.frames[0]), float(track.frames[0]) / FRAME_RATE,
+                float(track.frames[-1] + 1) / FRAME_RATE, track.mean_score,
+                int(np.isnan(track.scores).sum()),
+            )
+        )  # fmt: skip
+    return sorted(rows, key=lambda row: row.number)
+
+
+def way_row(
+    dataset: Dataset, trial: Trial | None, recipe: str, *, is_chosen: bool, title: str
+) -> WayRow:
     """How far `dataset` is tracked with `recipe`, in three queries."""
     runs = (
         TrackingRun.objects.of(dataset)
@@ -58,11 +102,50 @@ def way_row(dataset: Dataset, trial: Trial | None, recipe: str, *, is_chosen: bo
         )
     )
     linked = Linking.objects.done().filter(video__dataset=dataset, recipe=recipe)
+    clips = Clip.objects.of(dataset).filter(video__picture_rate=FRAME_RATE)
     return WayRow(
-        trial, is_chosen, recipe, Clip.objects.of(dataset).count(),
+        title, trial, is_chosen, recipe, clips.count(),
         runs["done"], runs["failed"], runs["open"], runs["tracks"] or 0,
         linked.aggregate(count=Sum("person_count"))["count"],
     )  # fmt: skip
+
+
+def other_rows(dataset: Dataset, recipe: str) -> list[WayRow]:
+    """The ways of tracks that came in bundles, or were made by settings unlike `recipe`."""
+    runs = TrackingRun.objects.of(dataset).done().filter(trial=None).exclude(recipe=recipe)
+    brought = Q(made_by__has_key="bundle")
+    found = runs.values("recipe").annotate(
+        count=Count("pk"), brought=Count("pk", filter=brought), tracks=Sum("track_count")
+    )
+    persons = dict(
+        Linking.objects.done()
+        .filter(video__dataset=dataset, trial=None)
+        .values_list("recipe")
+        .annotate(Sum("person_count"))
+        .order_by()
+    )
+    return [
+        WayRow(
+            "Brought in" if row["brought"] else "Earlier settings", None, False, row["recipe"],
+            row["count"], row["count"], 0, 0, row["tracks"] or 0, persons.get(row["recipe"]),
+        )
+        for row in found.order_by("recipe")
+    ]  # fmt: skip
+
+
+def imports_of(dataset: Dataset) -> list[BundleImport]:
+    """The bundles that were uploaded to `dataset`, newest first."""
+    found = BundleImport.objects.filter(upload__dataset=dataset).select_related("upload")
+    return list(found.order_by("-pk"))
+
+
+def clip_count(dataset: Dataset) -> int:
+    return Clip.objects.of(dataset).count()
+
+
+def clips_without_film(dataset: Dataset) -> int:
+    """How many clips can never be tracked here."""
+    return Clip.objects.of(dataset).exclude(video__picture_rate=FRAME_RATE).count()
 
 
 def open_runs(dataset: Dataset) -> list[WorkRow]:

@@ -1,10 +1,22 @@
 from django.urls import path
 
-from tracking import views
+from tracking import api, views
 
 app_name = "tracking"
 
 urlpatterns = [
+    path("api/datasets/", api.Datasets.as_view(), name="api-datasets"),
+    path("api/datasets/<slug:name>/bundles/", api.Bundles.as_view(), name="api-bundles"),
+    path(
+        "api/datasets/<slug:name>/bundles/<int:pk>/",
+        api.BundleDetail.as_view(),
+        name="api-bundle",
+    ),
+    path(
+        "api/datasets/<slug:name>/bundles/<int:pk>/<str:file>",
+        api.BundleFile.as_view(),
+        name="api-bundle-file",
+    ),
     path("datasets/<slug:name>/tracking/", views.page, name="page"),
     path("datasets/<slug:name>/tracking/choose/", views.choose, name="choose"),
     path("datasets/<slug:name>/tracking/end/", views.end, name="end"),
@@ -16,5 +28,9 @@ urlpatterns = [
         name="bundle-file",
     ),
     path("datasets/<slug:name>/runs/<int:pk>/tracks/", views.tracks, name="tracks"),
+    path("datasets/<slug:name>/runs/<int:pk>/", views.run, name="run"),
+    path(
+        "datasets/<slug:name>/runs/<int:pk>/sheets/<int:track>.jpg", views.sheet, name="sheet"
+    ),
     path("datasets/<slug:name>/retry-tracking/<slug:kind>/", views.retry, name="retry"),
 ]

@@ -4,21 +4,36 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.models import Dataset
-from datasets.pages import retried
-from datasets.ranged import serve_stored
+from datasets.pages import page_of, retried
+from datasets.ranged import serve_file, serve_stored
 from datasets.selectors import visible_datasets
-from datasets.stages import StagedQuerySet
+from datasets.stages import Stage, StagedQuerySet
 from tracking.forms import TrialForm
-from tracking.models import Bundle, Linking, TrackingRun, Trial
-from tracking.selectors import WayRow, bundles_of, open_runs, way_row
+from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
+from tracking.selectors import (
+    OWN,
+    WayRow,
+    bundles_of,
+    clip_count,
+    clips_without_film,
+    imports_of,
+    open_runs,
+    other_rows,
+    track_rows,
+    way_row,
+)
 from tracking.services import trials
 from tracking.services.bundle import BundleError, order_bundle
+from tracking.services.sheets import SheetError, sheet_of, tracks_of
 from tracking.services.track import recipe_of
+
+TRACKS_ON_A_PAGE = 20
 
 
 @login_required
@@ -36,12 +51,16 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         else:
             messages.success(request, "The trial is ordered; nothing else changes by it.")
             return redirect("tracking:page", name=name)
-    work = open_runs(dataset)
+    work, without_film = open_runs(dataset), clips_without_film(dataset)
     bundles = bundles_of(dataset)
-    is_moving = bool(work) or any(one.stage in ("waiting", "running") for one in bundles)
+    imports = imports_of(dataset)
+    moving = (Stage.WAITING, Stage.RUNNING)
+    is_moving = bool(work) or any(one.stage in moving for one in [*bundles, *imports])
     context = {
         "dataset": dataset, "ways": _ways(dataset), "work": work, "bundles": bundles,
-        "form": form, "is_moving": is_moving,
+        "form": form, "is_moving": is_moving, "imports": imports,
+        "without_film": without_film,
+        "can_try": not without_film or without_film < clip_count(dataset),
     }  # fmt: skip
     is_refresh = request.headers.get("HX-Request") and request.method == "GET"
     return render(request, f"tracking/{'_page' if is_refresh else 'page'}.html", context)
@@ -55,11 +74,18 @@ def _settings_of(dataset: Dataset) -> dict[str, Any]:
 def _ways(dataset: Dataset) -> list[WayRow]:
     found = list(Trial.objects.filter(dataset=dataset))
     is_own = not any(trial.is_chosen for trial in found)
-    own = way_row(dataset, None, recipe_of(dataset), is_chosen=is_own)
-    others = [
-        way_row(dataset, trial, recipe_of(trial), is_chosen=trial.is_chosen) for trial in found
-    ]
-    return [own, *others]
+    recipe = recipe_of(dataset)
+    own = way_row(dataset, None, recipe, is_chosen=is_own, title=OWN)
+    others = other_rows(dataset, recipe)
+    tried = [
+        way_row(
+            dataset, trial, recipe_of(trial), is_chosen=trial.is_chosen,
+            title=f"Trial {trial.pk}",
+        )
+        for trial in found
+    ]  # fmt: skip
+    is_unused = bool(others) and not (own.done or own.open or own.failed) and is_own
+    return [*[own] * (not is_unused), *others, *tried]
 
 
 @login_required
@@ -110,10 +136,10 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def bundle_order(request: HttpRequest, name: str) -> HttpResponse:
-    """Order a bundle of what is tracked so far."""
+    """Order a bundle of what is tracked so far, without films if `clips` is posted as `no`."""
     dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
     try:
-        bundle = order_bundle(dataset)
+        bundle = order_bundle(dataset, with_clips=request.POST.get("clips") != "no")
         messages.success(request, f"Bundle {bundle.pk} holds what is tracked so far.")
     except BundleError as error:
         messages.error(request, str(error))
@@ -147,6 +173,41 @@ def tracks(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
 
 
 @login_required
+@require_GET
+def run(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """Every track of one finished run, with its contact sheet."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    found = get_object_or_404(_finished_runs(request, name), pk=pk)
+    rows, problem = [], ""
+    try:
+        rows = track_rows(found, tracks_of(found).tracks)
+    except SheetError as error:
+        problem = str(error)
+    page = page_of(request, rows, size=TRACKS_ON_A_PAGE)
+    context = {"dataset": dataset, "run": found, "page": page, "problem": problem}
+    return render(request, "tracking/run.html", context)
+
+
+@login_required
+@require_GET
+def sheet(request: HttpRequest, name: str, pk: int, track: int) -> HttpResponseBase:
+    """The contact sheet of one track."""
+    found = get_object_or_404(_finished_runs(request, name), pk=pk)
+    try:
+        path = sheet_of(found, track)
+    except SheetError as error:
+        raise Http404(str(error)) from error
+    return serve_file(request, path, content_type="image/jpeg")
+
+
+def _finished_runs(request: HttpRequest, dataset: str) -> QuerySet[TrackingRun]:
+    runs = TrackingRun.objects.visible_to(request.user).done().exclude(tracks="")
+    return runs.filter(clip__video__dataset__name=dataset).select_related(
+        "clip__video__dataset"
+    )
+
+
+@login_required
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Send failed work of this room back: the row posted as `pk`, or all of its kind."""
@@ -155,5 +216,6 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "run": TrackingRun.objects.of(dataset),
         "linking": Linking.objects.filter(video__dataset=dataset),
         "bundle": Bundle.objects.filter(dataset=dataset),
+        "import": BundleImport.objects.filter(upload__dataset=dataset),
     }
     return retried(request, rows.get(kind), dataset=name)

@@ -16,6 +16,7 @@ import annotation.tasks
 import datasets.tasks
 import qc.tasks
 import tracking.tasks
+import workers.imports
 import workers.opinions
 from annotation.models import (
     AnnotationTask,
@@ -52,7 +53,7 @@ from qc.selectors.review import verdicts_for_cvat
 from qc.services.agree import plan_reports, plan_summaries
 from qc.services.measure import plan_scores
 from qc.services.settle import plan_consensuses
-from tracking.models import Bundle, Linking, TrackingRun
+from tracking.models import Bundle, BundleImport, Linking, TrackingRun
 from tracking.services.link import plan_linkings
 from tracking.services.track import plan_runs
 
@@ -94,6 +95,7 @@ class Step:
 
 STEPS = (
     Step("unpack", take_and_clear, Upload, datasets.tasks.unpack_upload),
+    Step("import", workers.imports.plan, BundleImport, workers.imports.import_bundle),
     Step("standardise", nothing, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),

@@ -14,6 +14,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipInfo
@@ -93,6 +94,36 @@ def list_videos(path: Path, limits: ArchiveLimits | None = None) -> Listing:
             f"at most {_gigabytes(limits.total_bytes)} are allowed"
         )
     return listing
+
+
+def list_files(
+    path: Path, names: Collection[str], limits: ArchiveLimits | None = None
+) -> dict[str, ArchiveMember]:
+    """The members of the zip at `path` that are called one of `names`, in whatever folder.
+
+    Raises ArchiveError if the zip as a whole is refused, or has one of the names twice.
+    """
+    limits = limits or ArchiveLimits()
+    found: dict[str, ArchiveMember] = {}
+    with _open(path, limits) as archive:
+        members = [info for info in archive.infolist() if not info.is_dir()]
+        for info in members:
+            name = shown_name(info)
+            if name not in names or _is_system_file(info.filename):
+                continue
+            _check_path(info)
+            _check_kind(info)
+            if name in found:
+                raise ArchiveError(f"the zip has two files named {name}")
+            found[name] = ArchiveMember(name, info.file_size, info)
+        _check_places(members, archive.start_dir)
+    size = sum(member.size for member in found.values())
+    if size > limits.total_bytes:
+        raise ArchiveError(
+            f"its files have {_gigabytes(size)} unpacked; "
+            f"at most {_gigabytes(limits.total_bytes)} are allowed"
+        )
+    return found
 
 
 def extract(path: Path, member: ArchiveMember, target: Path) -> str:

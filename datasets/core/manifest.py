@@ -6,11 +6,18 @@ those of the dataset that the bundle was made of.
 
 import json
 import re
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from datasets.core.clipping import FRAME_RATE
 
+FILE = "manifest.json"
+FILES = (
+    FILE, "clips.zip", "frames.zip", "tracking_jsons.zip", "dense_proposals.pkl",
+    "dense_proposals_mmaction2.pkl",
+)  # fmt: skip
 FORMAT = "ava-studio-bundle/1"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -30,6 +37,7 @@ class ClipEntry:
     start_frame: int
     frame_count: int
     persons: dict[int, int] = field(default_factory=dict)  # person id of each track id
+    detections: int | None = None  # that the detector made, in tracks or not
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class VideoEntry:
     height: int
     frame_count: int
     clips: tuple[ClipEntry, ...] = ()
+    picture_rate: int = FRAME_RATE  # pictures a second; fewer where there never was a film
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,15 @@ class Manifest:
     annotation_fps: int
     videos: tuple[VideoEntry, ...] = ()
     files: dict[str, FileEntry] = field(default_factory=dict)
+
+
+def is_bundle(names: Collection[str]) -> bool:
+    """Whether files of these names are a bundle, ours or the bare files of a prototype.
+
+    >>> is_bundle({"frames.zip", "dense_proposals.pkl"}), is_bundle({"frames.zip", "a.mp4"})
+    (True, False)
+    """
+    return "frames.zip" in names and (FILE in names or "dense_proposals.pkl" in names)
 
 
 def dump(manifest: Manifest) -> bytes:
@@ -82,13 +100,24 @@ def load(content: bytes) -> Manifest:
             _text(raw["dataset"], NAME),
             _text(raw["recipe"], RECIPE),
             _rate(raw["annotation_fps"]),
-            tuple(_video(one) for one in raw["videos"]),
+            _each_once([_video(one) for one in raw["videos"]]),
             {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},
         )
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, ManifestError):
             raise
         raise ManifestError(f"not the manifest of a bundle: {error!r}") from error
+
+
+def _each_once(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
+    for what, said in (
+        ("videos are called", [video.name for video in videos]),
+        ("videos are of the same file", [video.sha256 for video in videos]),
+        ("clips are called", [clip.name for video in videos for clip in video.clips]),
+    ):
+        if twice := [one for one, count in Counter(said).items() if count > 1]:
+            raise ManifestError(f"two {what} {twice[0]}")
+    return tuple(videos)
 
 
 def _video(raw: dict[str, Any]) -> VideoEntry:
@@ -100,6 +129,7 @@ def _video(raw: dict[str, Any]) -> VideoEntry:
         _count(raw["height"], least=1),
         _count(raw["frame_count"], least=1),
         tuple(_clip(one) for one in raw["clips"]),
+        _rate(raw.get("picture_rate", FRAME_RATE)),
     )
     for place, clip in enumerate(video.clips):
         if clip.index != place:
@@ -122,6 +152,7 @@ def _clip(raw: dict[str, Any]) -> ClipEntry:
         _count(raw["start_frame"]),
         _count(raw["frame_count"], least=1),
         persons,
+        None if raw.get("detections") is None else _count(raw["detections"]),
     )
 
 
@@ -146,5 +177,5 @@ def _count(value: object, *, least: int = 0) -> int:
 def _rate(value: object) -> int:
     rate = _count(value, least=1)
     if FRAME_RATE % rate:
-        raise ManifestError(f"{rate} annotation frames a second do not divide {FRAME_RATE}")
+        raise ManifestError(f"{rate} pictures a second do not divide {FRAME_RATE}")
     return rate

@@ -11,10 +11,11 @@ from datasets.core.archive import (
     ArchiveError,
     ArchiveLimits,
     ArchiveMember,
-    Listing,
     extract,
+    list_files,
     list_videos,
 )
+from datasets.core.manifest import FILES, is_bundle
 from datasets.core.naming import safe_name
 from datasets.files import keep, lend, local_path, remove, sha256_of, work_folder
 from datasets.models import Dataset, Upload, Video
@@ -22,7 +23,10 @@ from datasets.stages import Stage
 
 __all__ = [
     "ArchiveError",
+    "archive_limits",
     "check_size",
+    "check_space",
+    "forget_bundle",
     "forget_unpacked",
     "receive_unread",
     "receive_zip",
@@ -106,7 +110,8 @@ def unpack_upload(
     """Make a Video of each new video in a zip; None if the upload is done or in other hands.
 
     A member that cannot be taken is kept as a sentence in `Upload.refused` and stops no other.
-    The zip itself is removed when all is unpacked. `progress` is told the share done.
+    The zip itself is removed when all is unpacked; a bundle stays as it is, to be taken over.
+    `progress` is told the share done.
     """
     upload: Upload | None = Upload.objects.claim(upload_id)
     if upload is None:
@@ -121,27 +126,40 @@ def unpack_upload(
         with local_path(str(upload.file.name)) as path:
             begun = READING if upload.sha256.startswith(UNREAD) else 0.0
             twin = _identified(upload, path, lambda share: report(share * begun))
-            refused = (
-                [{"name": upload.original_name, "reason": f"the same zip as {twin}"}]
-                if twin
-                else _unpacked(upload, path, lambda share: report(begun + share * (1 - begun)))
-            )
-        upload.finish(refused=refused)
+            is_brought = is_bundle(list_files(path, FILES, archive_limits()))
+            refused: list[dict[str, str]] = []
+            if twin:
+                refused = [{"name": upload.original_name, "reason": f"the same zip as {twin}"}]
+            elif not is_brought:
+                refused = _unpacked(
+                    upload, path, lambda share: report(begun + share * (1 - begun))
+                )
+        upload.finish(refused=refused, is_bundle=is_brought and not twin)
         forget_unpacked()
     return upload
 
 
 def forget_unpacked() -> int:
     """Remove zips whose videos are all unpacked; return how many."""
-    unpacked = Upload.objects.done().exclude(file="")
+    unpacked = Upload.objects.done().filter(is_bundle=False).exclude(file="")
     count = 0
-    for pk, file in unpacked.values_list("pk", "file"):
+    for upload in unpacked:
         try:
-            remove(file)
+            count += _forget(upload)
         except OSError:
             break  # the storage is away; the next worker comes to it again
-        count += Upload.objects.filter(pk=pk).update(file="")
     return count
+
+
+def forget_bundle(upload: Upload) -> None:
+    """Remove the zip of a bundle that was taken over."""
+    if upload.file:
+        _forget(upload)
+
+
+def _forget(upload: Upload) -> int:
+    remove(upload.file.name or "")
+    return Upload.objects.filter(pk=upload.pk).update(file="")
 
 
 def _identified(upload: Upload, path: Path, progress: Callable[[float], None]) -> str:
@@ -167,8 +185,8 @@ def _unpacked(
     upload: Upload, path: Path, progress: Callable[[float], None]
 ) -> list[dict[str, str]]:
     """Take all videos of the zip; what was not taken, with the reasons."""
-    listing = list_videos(path, _limits())
-    _check_space(listing)
+    listing = list_videos(path, archive_limits())
+    check_space(listing.size)
     refused = [refusal._asdict() for refusal in listing.refused]
     done = 0
     for member in listing.videos:
@@ -179,7 +197,8 @@ def _unpacked(
     return refused
 
 
-def _limits() -> ArchiveLimits:
+def archive_limits() -> ArchiveLimits:
+    """What a zip from outside may hold here."""
     return ArchiveLimits(
         members=settings.MAX_ZIP_MEMBERS,
         total_bytes=settings.MAX_ZIP_BYTES,
@@ -187,11 +206,12 @@ def _limits() -> ArchiveLimits:
     )
 
 
-def _check_space(listing: Listing) -> None:
+def check_space(size: int) -> None:
+    """Raises ArchiveError if the disk has no room for `size` bytes of unpacked files."""
     free = shutil.disk_usage(settings.DATA_DIR).free
-    if listing.size > free:
+    if size > free:
         raise ArchiveError(
-            f"its videos need {listing.size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
+            f"its files need {size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
             f"at {settings.DATA_DIR}; make room, then try again"
         )
 

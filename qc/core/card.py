@@ -30,8 +30,9 @@ class CardFacts:
         detectors: One line per recipe of detector and tracker that made the proposals.
         annotators: Number of annotators -> clips that so many annotated.
         agreement: Figures of these clips, as reports of agreement have them.
-        warnings: Sentences about the splits.
+        warnings: Sentences about the splits, and about what is lacking.
         left_out: Clip -> why it is not in the release.
+        has_films: Whether films are in it; pictures never are without them.
         pictures: Keyframes with their boxes drawn, for the page.
     """
 
@@ -54,6 +55,7 @@ class CardFacts:
     licence: str = ""
     authors: Sequence[str] = ()
     formats: Sequence[str] = ()
+    has_films: bool = True
     pictures: Sequence[Picture] = ()
 
 
@@ -301,7 +303,11 @@ def _files(facts: CardFacts) -> list[Block]:
         f"`formats/{name}/`: {FORMATS[name].title}. {FORMATS[name].what}"
         for name in sorted(facts.formats)
     ]
-    return [Heading("Files"), Items([*_FILES, *formats])]
+    files = [line for line in _FILES if facts.has_films or not line.startswith(_MEDIA)]
+    return [Heading("Files"), Items([*files, *formats])]
+
+
+_MEDIA = ("`rawframes/", "`clips/")
 
 
 _FILES = (

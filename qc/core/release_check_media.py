@@ -28,7 +28,7 @@ MOST_DIFFERENCE = 4.0  # grey levels on average; JPEG alone makes less than 1 at
 
 def check_pictures(release: ReleaseReader) -> str:
     if not release.pictures().included:
-        return "This release has no pictures, only films."
+        return _without(release)
 
     def faults() -> Iterator[str]:
         for video in release.videos().values():
@@ -43,6 +43,12 @@ def check_pictures(release: ReleaseReader) -> str:
     return unless(faults(), f"All {count} pictures are there, and none that does not belong.")
 
 
+def _without(release: ReleaseReader) -> str:
+    if release.pictures().films:
+        return "This release has no pictures, only films."
+    return "This release has annotations alone, neither pictures nor films."
+
+
 def check_keyframe_pictures(release: ReleaseReader) -> str:
     """The picture of every keyframe is what the film shows at that time.
 
@@ -50,7 +56,7 @@ def check_keyframe_pictures(release: ReleaseReader) -> str:
     are still the same bytes is what the sums say.
     """
     if not release.pictures().included:
-        return "This release has no pictures, only films."
+        return _without(release)
     seconds: dict[str, list[int]] = defaultdict(list)
     for video_id, at in sorted(release.keyframes("annotated")):
         seconds[video_id].append(at - 900)
@@ -116,6 +122,9 @@ def _difference(content: bytes, rgb: Picture, size: tuple[int, int]) -> str:
 
 
 def check_films(release: ReleaseReader) -> str:
+    if not release.pictures().films:
+        return _without(release)
+
     def faults() -> Iterator[str]:
         for video in release.videos().values():
             name = f"clips/{video.video_id}.mp4"

@@ -28,7 +28,8 @@ class ReleaseOptions:
 
     Attributes:
         formats: Names of further formats, sorted.
-        with_pictures: Whether `rawframes/` is in it; `clips/` always is.
+        with_pictures: Whether `rawframes/` is in it.
+        with_films: Whether `clips/` is in it; without films there are no pictures either.
         longest_side: Of the pictures in pixels; None leaves them as large as the films.
         official_names: Whether annotation files also get the names of AVA v2.2.
         seed: Of the splits of videos that have none yet.
@@ -39,6 +40,7 @@ class ReleaseOptions:
 
     formats: tuple[str, ...] = ()
     with_pictures: bool = True
+    with_films: bool = True
     longest_side: int | None = None
     official_names: bool = False
     seed: int = 0
@@ -51,6 +53,8 @@ class ReleaseOptions:
             raise OptionsError(
                 f"there is no format {unknown[0]}; there are {', '.join(FORMATS)}"
             )
+        if self.with_pictures and not self.with_films:
+            raise OptionsError("a release with pictures has its films, too")
         if self.licence and self.licence not in LICENCES:
             raise OptionsError(
                 f"{self.licence} is not a licence known here; there are {', '.join(LICENCES)}"
@@ -71,11 +75,14 @@ class ReleaseOptions:
 
     def as_json(self) -> dict[str, Any]:
         """These options as plain values, for the database and the release."""
-        return asdict(self) | {
+        said = asdict(self) | {
             "formats": sorted(self.formats),
             "authors": list(self.authors),
             "split_of": dict(sorted(self.split_of.items())),
         }
+        if self.with_films:  # releases made before there was a choice stay the same bytes
+            del said["with_films"]
+        return said
 
 
 def read_split_list(text: str, *, known: Collection[str]) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Pictures(NamedTuple):
 
     included: bool
     longest_side: int | None  # pixels; None for the size of the film
+    films: bool  # whether `clips/` is in it
 
 
 class ReleaseReader:
@@ -82,7 +83,11 @@ class ReleaseReader:
 
     def pictures(self) -> Pictures:
         said = self.manifest().get("pictures", {})
-        return Pictures(bool(said.get("included", True)), said.get("longest_side"))
+        return Pictures(
+            bool(said.get("included", True)),
+            said.get("longest_side"),
+            bool(said.get("films", True)),
+        )
 
     def keyframes(self, status: str) -> set[tuple[str, int]]:
         """Video and timestamp of all keyframes of that status."""

@@ -134,7 +134,14 @@ class ClipPage:
     previous: str
     next: str
     is_compared: bool  # its annotators, with each other
+    runs: list["RunChoice"]
+    beside: "RunChoice | None"
     problem: str = ""
+
+    @property
+    def choice(self) -> "RunChoice | None":
+        """The run that is shown, as the lists name it."""
+        return next((one for one in self.runs if one.run == self.run), None)
 
     @property
     def ticks(self) -> list[Tick]:
@@ -145,13 +152,58 @@ class ClipPage:
         ]
 
 
-def clip_page(dataset: Dataset, user: User | AnonymousUser, name: str) -> ClipPage | None:
-    """The page of the clip `name`; None if there is no such clip that `user` may see."""
+class RunChoice(NamedTuple):
+    """A finished run of a clip, and what it is called."""
+
+    run: TrackingRun
+    title: str
+
+    @property
+    def key(self) -> str:
+        return str(self.run.pk)
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.run.recipe}"
+
+
+def run_choices(clip: Clip) -> list[RunChoice]:
+    """All runs of `clip` that can be looked at, oldest first."""
+    runs = TrackingRun.objects.done().filter(clip=clip).exclude(tracks="").order_by("pk")
+    return [RunChoice(run, title_of(run)) for run in runs.select_related("trial")]
+
+
+def title_of(run: TrackingRun) -> str:
+    """What pages call the way in which `run` was made."""
+    if run.trial:
+        return f"Trial {run.trial.pk}"
+    return "Brought in" if "bundle" in run.made_by else "The dataset's settings"
+
+
+def _asked(choices: list[RunChoice], key: str) -> RunChoice | None:
+    return next((one for one in choices if str(one.run.pk) == key), None)
+
+
+def clip_page(
+    dataset: Dataset,
+    user: User | AnonymousUser,
+    name: str,
+    *,
+    run_key: str = "",
+    beside_key: str = "",
+) -> ClipPage | None:
+    """The page of the clip `name`; None if there is no such clip that `user` may see.
+
+    Args:
+        run_key: Of the run to show, if not that which is annotated.
+        beside_key: Of a second run.
+    """
     clips = clips_with_state(dataset, user).select_related("video__dataset")
     clip: Any = clips.filter(name=name).first()
     if clip is None:
         return None
-    run = shown_run(clip)
+    choices = run_choices(clip)
+    asked = _asked(choices, run_key)
+    run = asked.run if asked else shown_run(clip)
     persons, problem = persons_of(run)
     before = clips.filter(name__lt=name).order_by("-name").values_list("name", flat=True)
     after = clips.filter(name__gt=name).order_by("name").values_list("name", flat=True)
@@ -166,6 +218,8 @@ def clip_page(dataset: Dataset, user: User | AnonymousUser, name: str) -> ClipPa
         previous=before.first() or "",
         next=after.first() or "",
         is_compared=AgreementReport.objects.done().filter(clip=clip).exists(),
+        runs=choices,
+        beside=_asked(choices, beside_key),
         problem=problem,
     )
 

@@ -25,7 +25,7 @@ from qc.models import (
 from qc.selectors.gold import flagged_count
 from qc.selectors.questions import question_count
 from qc.selectors.states import judged, pending_tasks
-from tracking.models import Bundle, Linking, TrackingRun
+from tracking.models import Bundle, BundleImport, Linking, TrackingRun
 
 ROWS_SHOWN = 8
 EVENTS_READ = 40
@@ -55,6 +55,9 @@ def kinds(dataset: Dataset) -> list[Kind]:
     return [
         Kind("upload", "datasets", "Unpacking {}", "{} unpacked", "uploads unpacked",
              "file-archive", Upload.objects.filter(dataset=dataset), "original_name"),
+        Kind("import", "tracking", "Taking over {}", "{} taken over", "bundles taken over",
+             "package", BundleImport.objects.filter(upload__dataset=dataset),
+             "upload__original_name"),
         Kind("video", "datasets", "Standardising {}", "{} standardised", "videos standardised",
              "film", Video.objects.filter(dataset=dataset), "name"),
         Kind("clip", "datasets", "Cutting {}", "{} cut", "clips cut",

@@ -84,7 +84,8 @@ def _row(release: Release) -> ReleaseRow:
 def _choices(options: ReleaseOptions) -> list[str]:
     """What was chosen other than the default, in words."""
     said = [
-        ("no pictures", not options.with_pictures),
+        ("annotations alone", not options.with_films),
+        ("no pictures", options.with_films and not options.with_pictures),
         (f"pictures of {options.longest_side} pixels", options.longest_side is not None),
         (", ".join(FORMATS[name].title for name in options.formats), bool(options.formats)),
         ("names of AVA v2.2", options.official_names),
@@ -101,6 +102,7 @@ class ReleasePlan:
 
     clips: int
     left_out: int
+    without_film: int  # of `clips`: only a release of annotations alone can hold them
     videos: int
     films: int  # bytes
     pictures: list[tuple[str, int]]  # (choice of the form, bytes, about)
@@ -109,18 +111,22 @@ class ReleasePlan:
 def release_plan(dataset: Dataset) -> ReleasePlan:
     """Sizes of a release of what is approved now, from those of some clips' own files."""
     selection = select_clips(dataset)
-    clips = [each.clip for each in selection.approved]
+    approved = [each.clip for each in selection.approved]
+    clips = [clip for clip in approved if clip.video.file]
     some = clips[:: max(1, len(clips) // CLIPS_LOOKED_AT)]
     per_picture, per_film = _bytes_per_pixel(some)
     largest = max((max(_size(clip)) for clip in clips), default=0)
     pictures = [
         (choice, round(per_picture * sum(_picture_pixels(clip, side) for clip in clips)))
         for choice, side in SIDES
-        if side is None or side < largest
+        if clips and (side is None or side < largest)
     ]
     films = round(per_film * sum(_picture_pixels(clip, None) for clip in clips))
-    videos = len({clip.video_id for clip in clips})
-    return ReleasePlan(len(clips), len(selection.left_out), videos, films, pictures)
+    videos = len({clip.video_id for clip in approved})
+    return ReleasePlan(
+        len(approved), len(selection.left_out), len(approved) - len(clips), videos, films,
+        pictures,
+    )  # fmt: skip
 
 
 def _size(clip: Clip) -> tuple[int, int]:

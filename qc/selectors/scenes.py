@@ -9,18 +9,19 @@ from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip
 from qc.models import ConsensusBox
 from qc.selectors.clips import Belief, PersonInClip, beliefs_of, persons_of, shown_run
+from tracking.models import TrackingRun
 
 FIRST_UNMATCHED = 1_000_000  # numbers of drawn persons that no consensus has named yet
 
 
-def scene(clip: Clip) -> dict[str, Any]:
-    """The boxes and labels of `clip`, one decimal of a pixel.
+def scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
+    """The boxes and labels of `clip`, one decimal of a pixel; the tracks are those of `run`.
 
     `scores` has None where the tracker filled a gap between detections. `keyframes` holds, by
     second and person, the consensus with the votes; before there is one, the answers alone,
     whose `status` and `rule` are empty.
     """
-    persons, _ = persons_of(shown_run(clip))
+    persons, _ = persons_of(run or shown_run(clip))
     beliefs = beliefs_of(clip)
     return {
         "frame_rate": FRAME_RATE,

@@ -50,6 +50,8 @@ from qc.services.release_content import (
 from qc.services.release_store import keep_release, part_folder
 from qc.services.release_texts import Draft, Written, counts_of, manifest, write_texts
 
+WITHOUT_FILM = "it came without film: only a release of annotations alone can hold it"
+
 Tell = Callable[[float, str], None]
 Progress = Callable[[float], None]
 
@@ -130,7 +132,18 @@ def _draft(release: Release, reader: ContentReader) -> Draft:
     left_out = dict(selection.left_out)
     labels: dict[str, Counter[int]] = defaultdict(Counter)
     approved, prints = [], {}
-    for each, clip in zip(selection.approved, reader.read(selection.approved), strict=True):
+    chosen = [
+        each for each in selection.approved if each.clip.video.file or not options.with_films
+    ]
+    if selection.approved and not chosen:
+        raise ReleaseError(
+            f"No approved clip of {dataset} has its film, for they came in a bundle without: "
+            "make a release of annotations alone (make_release --pictures annotations)."
+        )
+    left_out |= {
+        each.clip.name: WITHOUT_FILM for each in selection.approved if each not in chosen
+    }
+    for each, clip in zip(chosen, reader.read(chosen), strict=True):
         if ANNOTATED not in clip.keyframes.values():
             left_out[clip.name] = "every keyframe has a question open"
             continue
@@ -244,6 +257,8 @@ def _bring_media(
     """
     known: dict[str, FileSum] = {}
     compared: set[str] = set()
+    if not draft.options.with_films:
+        return known, compared
     exports = []
     for video, group in groupby(draft.approved, key=lambda each: each.clip.video):
         with _standard_video(video) as path:

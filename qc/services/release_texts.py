@@ -3,6 +3,7 @@
 import json
 import platform
 import tomllib
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -12,11 +13,15 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from annotation.models import Annotator
 from datasets.core import ava
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.media import encode_jpeg, read_frames
+from datasets.core.naming import frame_name
+from datasets.core.slides import read_jpeg
+from datasets.files import local_path
 from datasets.models import ActionGroup, Dataset
 from qc.core.card import CardFacts, card, card_page
 from qc.core.citation import citation
@@ -32,6 +37,7 @@ from qc.core.tally import Sample, Tally
 from qc.models import Release
 from qc.selectors.release_clips import ApprovedClip
 from qc.services.agree import dataset_agreement
+from qc.services.export_frames import window_of
 from tracking.models import TrackingRun
 
 SAMPLE_SIDE = 480
@@ -58,6 +64,19 @@ class Draft(NamedTuple):
     splits: Splits
     prints: dict[str, bytes]  # clip -> fingerprint of its content
     actions: list[ava.Action]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What whoever uses the release should know first, in sentences."""
+        without = sum(not each.clip.video.file for each in self.approved)
+        alone = "Annotations alone: neither pictures nor films are in this release."
+        if without:
+            alone += (
+                f" {without} of its {len(self.approved)} clips came without film: there never "
+                "were frames at 30 a second here, and their timestamps and frame lists count "
+                "from the beginning of the clips as they were brought in."
+            )
+        return [*[alone] * (not self.options.with_films), *self.splits.warnings]
 
     @property
     def clips(self) -> list[int]:
@@ -113,13 +132,14 @@ def _facts(
         tally=written.tally,
         ceilings=written.ceilings,
         agreement=dataset_agreement(dataset, clips=draft.clips),
-        warnings=draft.splits.warnings,
+        warnings=draft.warnings,
         left_out=draft.left_out,
         licence=draft.options.licence,
         authors=draft.options.authors,
         formats=draft.options.formats,
+        has_films=draft.options.with_films,
         pictures=[
-            Picture(_drawn(folder, sample), f"{sample.video_id} at {sample.timestamp}")
+            Picture(_drawn(folder, draft, sample), f"{sample.video_id} at {sample.timestamp}")
             for sample in written.tally.samples.values()
         ],
     )
@@ -144,17 +164,28 @@ def _detectors(draft: Draft) -> list[str]:
     return sorted(lines)
 
 
-def _drawn(folder: Path, sample: Sample) -> bytes:
+def _drawn(folder: Path, draft: Draft, sample: Sample) -> bytes:
     """A small JPEG of a keyframe with its boxes."""
-    frame = frame_of(sample.timestamp)
-    film = folder / "clips" / f"{sample.video_id}.mp4"
-    ((_, rgb),) = read_frames(film, start=frame, count=1)
+    if draft.options.with_films:
+        film = folder / "clips" / f"{sample.video_id}.mp4"
+        ((_, rgb),) = read_frames(film, start=frame_of(sample.timestamp), count=1)
+    else:
+        rgb = _annotation_frame(draft, sample)
     size = picture_size(rgb.shape[1], rgb.shape[0], longest_side=SAMPLE_SIDE)
     small = np.ascontiguousarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
     for number, box in enumerate(sample.boxes):
         x1, y1, x2, y2 = map(round, pixels(box, width=size[0], height=size[1]))
         cv2.rectangle(small, (x1, y1), (x2, y2), COLOURS[number % len(COLOURS)], 2)
     return encode_jpeg(small.astype(np.uint8), quality=80)
+
+
+def _annotation_frame(draft: Draft, sample: Sample) -> NDArray[np.uint8]:
+    """The picture of a keyframe as annotators saw it."""
+    clip = next(one.clip for one in draft.approved if one.clip.name == sample.video_id)
+    second = frame_of(sample.timestamp) // FRAME_RATE - window_of(clip).pad_seconds
+    name = frame_name(clip.name, second * clip.video.dataset.annotation_fps)
+    with local_path(clip.frames.name or "") as path, zipfile.ZipFile(path) as frames:
+        return read_jpeg(frames.read(name))[..., ::-1]
 
 
 def _settings(release: Release, draft: Draft) -> dict[str, Any]:
@@ -197,7 +228,8 @@ def manifest(release: Release, draft: Draft, written: Written) -> dict[str, Any]
             "included": options.with_pictures,
             "longest_side": options.longest_side,
             "quality": QUALITY,
-        },
+        }
+        | ({} if options.with_films else {"films": False}),
         "score_threshold": written.threshold,
         "proposal_ceiling": written.ceilings,
         "videos": [
@@ -252,7 +284,7 @@ def counts_of(
             for action in draft.actions
         },
         "split_of": draft.splits.split_of,
-        "warnings": list(draft.splits.warnings),
+        "warnings": list(draft.warnings),
         "left_out": draft.left_out,
         "threshold": written.threshold,
         "ceilings": written.ceilings,

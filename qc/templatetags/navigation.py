@@ -36,6 +36,8 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
 BELONGS_TO = {
     "qc:clip": "qc:clips",
     "qc:decisions": "qc:questions",
+    "qc:proposals": "tracking:page",
+    "tracking:run": "tracking:page",
     "qc:opinions": "qc:questions",
     "qc:task": "qc:tasks",
     "qc:threshold": "qc:review",

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.models import Dataset
@@ -30,12 +31,14 @@ from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
 from qc.selectors.gold import flagged_count, gold_page
 from qc.selectors.overview import overview as overview_of
+from qc.selectors.proposals import proposal_page, run_merit
 from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
 from qc.services.release import order_release
 from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
+from tracking.models import TrackingRun
 
 
 def _dataset_or_404(request: HttpRequest, name: str, **conditions: Any) -> Dataset:
@@ -72,20 +75,28 @@ def clips(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
-    page = clip_page(dataset, request.user, clip)
+    asked = {f"{name}_key": request.GET.get(name, "") for name in ("run", "beside")}
+    page = clip_page(dataset, request.user, clip, **asked)
     if page is None:
         raise Http404(f"{name} has no clip {clip}.")
     context = {"dataset": dataset, "page": page}
     context["seconds"] = explained(page.clip, page.beliefs)
+    context["merit"] = run_merit(page.run) if page.run else None
+    context["beside_merit"] = run_merit(page.beside.run) if page.beside else None
     return render(request, "qc/clip.html", context)
 
 
 @login_required
 @require_GET
 def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
-    """Boxes and labels for the player, as JSON."""
-    found = visible_clips(request.user, name).select_related("video__dataset")
-    return JsonResponse(scene(get_object_or_404(found, name=clip)))
+    """Boxes and labels for the player, as JSON; `run` names another run than the annotated."""
+    clips = visible_clips(request.user, name).select_related("video__dataset")
+    found = get_object_or_404(clips, name=clip)
+    key = request.GET.get("run", "")
+    runs = TrackingRun.objects.done().filter(clip=found)
+    return JsonResponse(
+        scene(found, get_object_or_404(runs, pk=key) if key.isdigit() else None)
+    )
 
 
 @login_required
@@ -101,6 +112,15 @@ def tasks(request: HttpRequest, name: str) -> HttpResponse:
     context = {"dataset": dataset, "page": page, "rows": task_rows(list(page)), "tabs": shown}
     context |= {"annotators": annotators_of(dataset), "annotator": annotator, "chosen": chosen}
     return render(request, "qc/tasks.html", context)
+
+
+@login_required
+@require_GET
+def proposals(request: HttpRequest, name: str) -> HttpResponse:
+    """The ways of tracking against the boxes that annotators have corrected."""
+    dataset = _dataset_or_404(request, name)
+    context = {"dataset": dataset, "page": proposal_page(dataset)}
+    return render(request, "qc/proposals.html", context)
 
 
 @login_required
@@ -203,10 +223,10 @@ def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
         {
             "radio": radio.tag(),
             "label": radio.data["label"],
-            "size": sizes.get(radio.data["value"]),
+            "said": _pictures_said(radio.data["value"], sizes),
         }
         for radio in form["pictures"].subwidgets
-        if radio.data["value"] in sizes or radio.data["value"] == "none"
+        if radio.data["value"] in sizes or radio.data["value"] in ("none", "annotations")
     ]
     formats = [
         {"box": box.tag(), "label": box.data["label"], "what": FORMATS[box.data["value"]].what}
@@ -216,6 +236,12 @@ def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
         "dataset": dataset, "form": form, "plan": plan, "pictures": pictures,
         "formats": formats,
     }  # fmt: skip
+
+
+def _pictures_said(choice: str, sizes: dict[str, int]) -> str:
+    if choice in sizes:
+        return f"about {filesizeformat(sizes[choice])}"
+    return "a few MB" if choice == "annotations" else "nothing more"
 
 
 def _release_or_404(request: HttpRequest, name: str, number: int) -> Release:

@@ -1,4 +1,4 @@
-// Sends a zip in pieces (tus 1.0.0), goes on after any interruption, and takes files dropped
+// Sends a zip, or the files of a bundle as one, in pieces (tus 1.0.0), goes on after any interruption, and takes files dropped
 // here. Without this file the form is sent as it is.
 (() => {
   const PIECE = 16 * 2 ** 20;
@@ -163,19 +163,29 @@
     }
   };
 
+  // The files of a bundle travel as one zip, which is the same every time it is packed.
+  const oneFile = async (files) => {
+    if (files.length === 1) return files[0];
+    part("name").textContent = `${files.length} files`;
+    return packFiles(files, "bundle.zip", (share) => {
+      bar.value = share;
+      say(`Packing, ${Math.floor(100 * share)} %`);
+    });
+  };
+
   const leaving = (event) => event.preventDefault();
 
   form.addEventListener("submit", async (event) => {
     if (!input.files.length) return;
     event.preventDefault();
-    const [file] = input.files;
     button.disabled = true;
     panel.hidden = false;
-    part("pause").hidden = false;
-    part("name").textContent = file.name;
     say("Starting…");
     addEventListener("beforeunload", leaving);
     try {
+      const file = await oneFile([...input.files]);
+      part("pause").hidden = false;
+      part("name").textContent = file.name;
       await send(file);
       say("Arrived.");
       removeEventListener("beforeunload", leaving);

@@ -1,4 +1,5 @@
 // The page of one clip: player, timeline, layers, and the consensus at the keyframe shown.
+import { Beside } from "./beside.js";
 import { sceneAt, wireControls } from "./controls.js";
 import { bindKeys, playerKeys } from "./keys.js";
 import { Player } from "./player.js";
@@ -46,6 +47,17 @@ const addLayers = (player) => {
   place.hidden = !player.annotators.length;
 };
 
+// Another tracking run of the clip on a screen of its own.
+const showBeside = async (player, timeline) => {
+  const screen = root.querySelector("[data-beside]");
+  if (!screen) return;
+  const { persons } = await sceneAt(screen.dataset.beside);
+  player.beside = new Beside(screen, persons);
+  player.addEventListener("paint", () => { root.dataset.besideBoxes = player.beside.boxesShown; });
+  timeline.drawBeside(persons);
+  player.paint();
+};
+
 const start = () => {
   const player = new Player(root.querySelector(".screen"));
   const timeline = new Timeline(root.querySelector(".lanes"), player);
@@ -79,6 +91,7 @@ const start = () => {
     player.setScene(scene);
     timeline.draw();
     addLayers(player);
+    showBeside(player, timeline);
     if (asked.has("person")) timeline.select(Number(asked.get("person")));
     begin();
     root.dataset.ready = "true";

@@ -4,7 +4,7 @@
 // Frames are 0-based; frame n is shown from n/rate s on, so seeking aims at its middle.
 // Events: "frame" when another frame is on the screen, "paint" after each painting.
 
-import { DASHES, colourOf, paintBox } from "./paint.js";
+import { DASHES, colourOf, paintBox, trackedBox } from "./paint.js";
 
 const EMPTY = { frame_rate: 30, frame_count: 1, width: 16, height: 9, keyframes: [], groups: [], persons: [], answers: {} };
 
@@ -22,6 +22,7 @@ export class Player extends EventTarget {
     this.isAlone = false; // whether only the selected person is outlined
     this.nameOf = (annotator) => annotator;
     this.overlay = null; // paints on top: (paper, view) => void
+    this.beside = null; // shows the same pictures elsewhere: see beside.js
     this.loop = null; // { start, stop } in frames, stop exclusive
     this.speed = 1;
     this.frame = 0; // the one on the screen
@@ -210,13 +211,7 @@ export class Player extends EventTarget {
   boxOf(number, frame = this.frame) {
     const person = this.tracked.get(number);
     if (!person) return this.between(frame, (second) => this.believed(second, number));
-    for (const part of person.parts) {
-      const place = frame - part.start;
-      if (place >= 0 && place < part.boxes.length) {
-        return { box: part.boxes[place], isGuess: part.scores[place] === null };
-      }
-    }
-    return null;
+    return trackedBox(person, frame);
   }
 
   believed(second, number) {
@@ -262,12 +257,12 @@ export class Player extends EventTarget {
   }
 
   // Where the picture lies on the canvas, in canvas pixels.
-  view() {
+  view(canvas = this.canvas) {
     const ratio = devicePixelRatio || 1;
-    const width = Math.round(this.canvas.clientWidth * ratio);
-    const height = Math.round(this.canvas.clientHeight * ratio);
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      Object.assign(this.canvas, { width, height });
+    const width = Math.round(canvas.clientWidth * ratio);
+    const height = Math.round(canvas.clientHeight * ratio);
+    if (canvas.width !== width || canvas.height !== height) {
+      Object.assign(canvas, { width, height });
     }
     const { videoWidth, videoHeight } = this.video;
     const scale = Math.min(width / videoWidth, height / videoHeight) * this.zoom;
@@ -350,6 +345,7 @@ export class Player extends EventTarget {
     paper.clearRect(0, 0, canvas.width, canvas.height);
     const [wide, tall] = [video.videoWidth * view.scale, video.videoHeight * view.scale];
     paper.drawImage(picture.image, view.left, view.top, wide, tall);
+    this.beside?.paint(picture.image, this);
     picture.close();
     this.boxesShown = this.shown.boxes ? this.paintPeople(view) : 0;
     this.overlay?.paint(paper, view);

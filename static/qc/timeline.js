@@ -122,6 +122,27 @@ export class Timeline {
     return row;
   }
 
+  // What another tracking run has of each person, under the lane of the same number.
+  drawBeside(persons) {
+    const { frame_count } = this.player.scene;
+    for (const person of persons) {
+      const lane = make("div", "lane other");
+      const isShared = this.rows.has(person.number);
+      const svg = drawing(frame_count, 7, `${person.label} in the run beside`);
+      for (const part of person.parts) bar(svg, "seg", part.start, part.boxes.length, 7);
+      svg.addEventListener("click", (event) => this.seek(event));
+      lane.append(make("span", "small mut", isShared ? "beside" : `${person.label} beside`), svg);
+      if (isShared) {
+        this.rows.get(person.number).append(lane);
+        continue;
+      }
+      const row = make("div", `person-lanes ${colourClass(person.number)}`);
+      row.append(lane);
+      this.playhead.before(row);
+    }
+    this.tell();
+  }
+
   presence(number, name) {
     const { player } = this;
     const { scene } = player;

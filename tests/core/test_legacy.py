@@ -1,8 +1,10 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 
+from datasets.core.ava import dump_proposals
 from tracking.core.legacy import (
     LegacyBox,
     LegacyFormatError,
@@ -40,10 +42,69 @@ class Hostile:
         return (print, ("called",))
 
 
+@pytest.mark.parametrize("protocol", range(6))
+def test_numbers_of_numpy_are_read_as_plain_ones(protocol):
+    row = [1.0, 2.0, 3.0, 4.0, 0.5, 7]
+    content = {
+        "a": {
+            "lists": [row],
+            "numbers": [[*map(np.float32, row[:5]), np.int64(7)]],
+            "arrays": [np.array(row)],
+            "one array": np.array([row], dtype=">f4"),
+            "by columns": np.asfortranarray(np.array([row, row])),
+            "tuples": (tuple(row),),
+        }
+    }
+    found = load_dense(pickle.dumps(content, protocol=protocol))["a"]
+    assert found.pop("by columns") == [row, row]
+    assert all(rows == [row] for rows in found.values())
+
+
+def test_the_arrays_of_mmaction2_are_refused_since_they_name_no_tracks():
+    content = dump_proposals({"a-c0000,0902": np.array([[0.1, 0.1, 0.2, 0.2, 0.9]])})
+    with pytest.raises(LegacyFormatError, match="name no tracks"):
+        load_dense(content)
+
+
+def test_one_box_many_times_is_no_way_to_fill_the_memory():
+    frame = [[1.0, 2.0, 3.0, 4.0, 0.5, 7]] * 1000
+    content = pickle.dumps({"a": dict.fromkeys(map(str, range(1000)), frame)})
+    with pytest.raises(LegacyFormatError, match="more boxes than it has bytes"):
+        load_dense(content)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param([1, 2, 3, 4], id="too short"),
+        pytest.param([1, 2, 3, float("nan"), 0.5, 1], id="nan"),
+        pytest.param([1, 2, float("inf"), 4, 0.5, 1], id="infinite"),
+        pytest.param([1, 2, "3", 4, 0.5, 1], id="text"),
+        pytest.param([1, 2, True, 4, 0.5, 1], id="truth"),
+        pytest.param(None, id="nothing"),
+        pytest.param(np.array(["a"] * 6), id="array of texts"),
+        pytest.param(np.array([None] * 6), id="array of objects"),
+    ],
+)
+def test_a_row_that_is_no_box_is_refused(row):
+    with pytest.raises(LegacyFormatError):
+        load_dense(pickle.dumps({"a": {"a_frame_0001.jpg": [row]}}))
+
+
 @pytest.mark.parametrize(
     "content",
     [
         pytest.param(pickle.dumps({"a": Hostile()}), id="calls a function"),
+        pytest.param(
+            pickle.dumps({"a": {"b": Hostile()}}, protocol=0), id="calls, old protocol"
+        ),
+        pytest.param(b"cos\nsystem\n(S'true'\ntR.", id="os.system"),
+        pytest.param(b"cnumpy\nload\n(S'/etc/passwd'\ntR.", id="loads with numpy"),
+        pytest.param(b"\x80\x03}r\xff\xff\xff\x7f.", id="a memo of sixteen gigabytes"),
+        pytest.param(b"\x80\x05\x96" + b"\xff" * 7 + b"\x0f.", id="a buffer of exabytes"),
+        pytest.param(b"\x80\x02K\x05\x82\x01.", id="an extension"),
+        pytest.param(pickle.dumps(2**100000), id="a huge number"),
+        pytest.param(b"\x80\x03" + b"]" * 100_000 + b"a" * 99_999 + b".", id="deep lists"),
         pytest.param(pickle.dumps([1]), id="no dict"),
         pytest.param(b"", id="empty"),
         pytest.param(b"\x80\x03garbage", id="garbage"),

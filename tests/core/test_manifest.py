@@ -66,6 +66,21 @@ def test_a_manifest_that_cannot_be_true_is_refused(place, value, sentence):
         load(json.dumps(raw).encode())
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        pytest.param({}, "videos are called", id="name"),
+        pytest.param({"name": "other"}, "of the same file", id="file"),
+        pytest.param({"name": "other", "sha256": "c" * 64}, "clips are called", id="clip"),
+    ],
+)
+def test_nothing_is_in_a_bundle_twice(changes, sentence):
+    raw = json.loads(dump(MANIFEST))
+    raw["videos"].append(raw["videos"][0] | changes)
+    with pytest.raises(ManifestError, match=sentence):
+        load(json.dumps(raw).encode())
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"nothing", b"[" * 100_000, b"\xff"])
 def test_what_is_no_json_is_refused(content):
     with pytest.raises(ManifestError):

@@ -196,8 +196,17 @@ def test_what_is_no_whole_bundle_is_refused(bundle, spoil, message):
 
 
 def test_another_rate_of_annotation_frames_is_refused(bundle):
+    shop = make_dataset("shop", annotation_fps=10)
+    make_video(shop)
     with pytest.raises(BundleError, match="annotation frames a second"):
-        bring_in_clips(make_dataset("shop", annotation_fps=10), bundle)
+        bring_in_clips(shop, bundle)
+
+
+def test_a_dataset_without_videos_takes_the_rate_of_the_bundle(bundle):
+    shop = make_dataset("shop", annotation_fps=10)
+    bring_in_clips(shop, bundle)
+    shop.refresh_from_db()
+    assert shop.annotation_fps == 5
 
 
 def test_a_bundle_that_lacks_a_frame_is_refused_and_no_row_is_left(origin, bundle):

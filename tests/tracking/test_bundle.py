@@ -20,14 +20,9 @@ from tests.material import content_of, make_bundled_video, make_ready_run
 from tracking.core import trackfile
 from tracking.core.legacy import load_dense
 from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
-from tracking.services.bundle import (
-    BundleError,
-    bring_in_bundle,
-    make_bundle,
-    order_bundle,
-    read_manifest,
-)
+from tracking.services.bundle import BundleError, make_bundle, order_bundle
 from tracking.services.link import plan_linkings
+from tracking.services.takeover import bring_in_bundle, read_manifest
 from tracking.services.track import plan_runs
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +108,7 @@ def test_the_manifest_names_videos_clips_and_persons(folder, video):
         ("aisle-c0001", 450, 120),
     ]
     assert entry.clips[0].persons == {1: 1, 2: 2}
+    assert entry.clips[0].detections is None
 
 
 def test_proposals_in_the_prototypes_form_are_pixels_at_keyframes(folder):
@@ -251,6 +247,15 @@ def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
     assert runs[0].made_by["bundle"]["recipe"] == "test/1"
 
 
+def test_what_the_detector_saw_is_counted_as_it_was_there(dataset, video, tmp_path):
+    TrackingRun.objects.update(detection_count=1234)
+    bundle = make_bundle(order_bundle(dataset).pk)
+    copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
+    other = make_dataset("server")
+    bring_in_clips(other, copy)
+    assert {run.detection_count for run in bring_in_bundle(other, copy)} == {1234}
+
+
 def test_a_bundle_of_what_was_brought_in_is_the_same_bundle(elsewhere):
     other = make_dataset("shop")
     bring_in_clips(other, elsewhere)
@@ -355,6 +360,9 @@ def test_the_command_brings_a_bundle_into_a_new_dataset(elsewhere, capsys):
 def test_the_command_says_what_is_wrong(elsewhere, tmp_path):
     with pytest.raises(CommandError, match="has no manifest"):
         call_command("import_bundle", tmp_path, dataset="server")
+    assert not Dataset.objects.exists()
+    with pytest.raises(CommandError, match=r"There is no .*nowhere"):
+        call_command("import_bundle", tmp_path / "nowhere", dataset="server")
     with pytest.raises(CommandError, match="cannot be made"):
         call_command("import_bundle", elsewhere, dataset="Not A Name")
     with pytest.raises(CommandError, match="no vocabulary"):

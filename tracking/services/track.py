@@ -116,7 +116,7 @@ def plan_runs() -> int:
     runs = TrackingRun.objects.filter(clip=OuterRef("pk"))
     brought_in = Exists(runs.done().filter(made_by__has_key="bundle", trial=None))
     trial_of = {way.dataset: way.trial for way in chosen}
-    clips = Clip.objects.done()
+    clips = Clip.objects.done().filter(video__picture_rate=FRAME_RATE)
     missing = (
         clips.annotate(recipe=recipes_by("video__dataset", chosen))
         .exclude(Exists(runs.filter(recipe=OuterRef("recipe"))))

@@ -29,8 +29,10 @@ class Command(BaseCommand):
             "--out", type=Path, metavar="DIR", help="copy the folder and a zip of it there too"
         )
         parser.add_argument(
-            "--pictures", type=_pictures, default="full", metavar="full|none|PIXELS",
-            help="30 a second, as large as the films, none, or with this longest side",
+            "--pictures", type=_pictures, default="full",
+            metavar="full|none|annotations|PIXELS",
+            help="30 a second, as large as the films; none; annotations alone, no films; or "
+            "with this longest side",
         )  # fmt: skip
         parser.add_argument(
             "--format", action="append", default=[], choices=FORMATS, dest="formats",
@@ -89,9 +91,11 @@ class Command(BaseCommand):
 
 
 def _pictures(said: str) -> str:
-    if said in ("full", "none") or said.isdecimal():
+    if said in ("full", "none", "annotations") or said.isdecimal():
         return said
-    raise argparse.ArgumentTypeError(f"{said!r} is not full, none or a number of pixels")
+    raise argparse.ArgumentTypeError(
+        f"{said!r} is not full, none, annotations or a number of pixels"
+    )
 
 
 def _options(dataset: Dataset, said: dict[str, Any]) -> ReleaseOptions:
@@ -101,7 +105,8 @@ def _options(dataset: Dataset, said: dict[str, Any]) -> ReleaseOptions:
         known = set(dataset.videos.values_list("name", flat=True))
         return ReleaseOptions(
             formats=tuple(sorted(set(said["formats"]))),
-            with_pictures=said["pictures"] != "none",
+            with_pictures=said["pictures"] not in ("none", "annotations"),
+            with_films=said["pictures"] != "annotations",
             longest_side=int(said["pictures"]) if said["pictures"].isdecimal() else None,
             official_names=said["official_names"],
             seed=said["seed"],

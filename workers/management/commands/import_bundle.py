@@ -4,18 +4,22 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from rich.progress import BarColumn, Progress, TextColumn
 
 from datasets.models import Dataset
-from datasets.services import bundle as clips
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
-from tracking.services import bundle as tracks
+from workers.imports import ERRORS, bring_in
 
 
 class Command(BaseCommand):
     help = "Take over videos, clips and tracks that another machine has put into a bundle."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("folder", type=Path, metavar="DIR")
+        parser.add_argument(
+            "path", type=Path, metavar="BUNDLE",
+            help="folder or zip: a bundle of make_bundle, or a prototype's bare frames.zip and "
+            "dense_proposals.pkl",
+        )  # fmt: skip
         parser.add_argument("--dataset", required=True, metavar="NAME")
         known = ", ".join(shipped_vocabularies())
         parser.add_argument(
@@ -23,25 +27,38 @@ class Command(BaseCommand):
             default="ava-v2.2",
             help=f"of a new dataset: {known}, or a YAML or pbtxt file",
         )
+        parser.add_argument(
+            "--pictures-per-second", type=int, dest="rate",
+            help="in a prototype's frames.zip (default: as its files tell, mostly 1)",
+        )  # fmt: skip
 
     def handle(self, **options: Any) -> None:
-        folder = options["folder"]
+        if not options["path"].exists():
+            raise CommandError(f"There is no {options['path']}.")
+        is_new = not Dataset.objects.filter(name=options["dataset"]).exists()
+        dataset = self._dataset(options["dataset"], options["vocabulary"])
         try:
-            fps = tracks.read_manifest(folder).annotation_fps
-            dataset = self._dataset(options["dataset"], options["vocabulary"], fps)
-            brought = clips.bring_in_clips(dataset, folder)
-            runs = tracks.bring_in_bundle(dataset, folder)
-        except (clips.BundleError, tracks.BundleError) as error:
+            with Progress(TextColumn("{task.description}"), BarColumn(), transient=True) as bar:
+                task = bar.add_task("Taking over", total=1.0)
+                brought = bring_in(
+                    dataset, options["path"], rate=options["rate"],
+                    progress=lambda share: bar.update(task, completed=share),
+                )  # fmt: skip
+        except ERRORS as error:
+            if is_new and not dataset.videos.exists():
+                dataset.delete()
             raise CommandError(str(error)) from error
-        persons = sum(run.track_count or 0 for run in runs)
+        persons = sum(run.track_count or 0 for run in brought.runs)
+        for note in brought.notes:
+            self.stderr.write(f"Note: {note}")
         self.stdout.write(
-            f"{len(brought)} clips with {persons} tracks are in dataset {dataset}. "
+            f"{len(brought.clips)} clips with {persons} tracks are in dataset {dataset}. "
             f"Go on with: manage.py export_packages --dataset {dataset}"
         )
 
-    def _dataset(self, name: str, vocabulary: str, fps: int) -> Dataset:
+    def _dataset(self, name: str, vocabulary: str) -> Dataset:
         try:
-            return create_dataset(name, vocabulary=vocabulary, annotation_fps=fps)
+            return create_dataset(name, vocabulary=vocabulary)
         except VocabularyError as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:

@@ -34,6 +34,10 @@ class Command(BaseCommand):
         parser.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
         parser.add_argument("--frame-stride", type=int, help="look at every n-th frame")
         parser.add_argument("--annotation-fps", type=int, help="annotation frames a second")
+        parser.add_argument(
+            "--no-clips", action="store_true",
+            help="leave out clips.zip: small, but no release can show frames at 30 a second",
+        )  # fmt: skip
 
     def handle(self, **options: Any) -> None:
         name = options["dataset"] or safe_name(options["zip"].name, taken=())
@@ -49,7 +53,7 @@ class Command(BaseCommand):
         dataset = Dataset.objects.get(name=name)
         failures = self._work()
         try:
-            bundle = order_bundle(dataset)
+            bundle = order_bundle(dataset, with_clips=not options["no_clips"])
         except BundleError as error:
             raise CommandError(str(error)) from error
         failures += self._work()

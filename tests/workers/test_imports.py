@@ -1,0 +1,277 @@
+"""Bundles brought in by page and command, and the road of a dataset that has no films."""
+
+import io
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from annotation.core.cvat_xml import dump, load
+from annotation.models import AnnotationTask
+from datasets.core.naming import frame_name
+from datasets.core.slides import frame_total
+from datasets.models import Clip, Dataset, Upload
+from datasets.services.upload import receive_zip
+from datasets.stages import Stage
+from qc.models import Release
+from qc.services.review import approve
+from tests.make import make_clips, make_dataset, make_user, make_video
+from tests.material import make_bundled_video
+from tests.prototype import picture, write_prototype
+from tracking.core.trackfile import load as load_tracks
+from tracking.models import BundleImport, Linking, Person, Proposal, TrackingRun
+from tracking.services.bundle import make_bundle, order_bundle
+from tracking.services.track import plan_runs
+from tracking.services.trials import begin_trial
+from workers.imports import bring_in
+from workers.loop import Loop
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bare(tmp_path):
+    return write_prototype(tmp_path / "bare")
+
+
+@pytest.fixture
+def admin(client):
+    user = make_user("boss")
+    client.force_login(user)
+    return user
+
+
+def zipped(folder, path, *, inside=""):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"{inside}{file.name}")
+    return path
+
+
+def work():
+    loop = Loop()
+    loop.run(once=True)
+    assert not loop.failures, loop.failures
+
+
+def uploaded(*paths):
+    return {"file": [SimpleUploadedFile(path.name, path.read_bytes()) for path in paths]}
+
+
+def test_a_prototypes_files_are_uploaded_side_by_side(client, admin, bare):
+    shop = make_dataset("shop", admin=admin)
+    page = client.post(reverse("datasets:upload", args=["shop"]), uploaded(*bare.iterdir()))
+    assert page.status_code == 302
+    work()
+    (order,) = BundleImport.objects.all()
+    assert (order.stage, order.clip_count, order.track_count) == (Stage.DONE, 2, 4)
+    assert "no release can hold frames at 30 a second" in order.notes[-1]
+    shop.refresh_from_db()
+    assert shop.annotation_fps == 1
+    work()
+    assert not Upload.objects.get().file
+    page = client.get(reverse("tracking:page", args=["shop"])).content.decode()
+    assert "2 clips, 4 tracks" in page
+    assert "cannot be tracked in another way" in page
+
+
+def test_pages_take_one_zip_of_a_bundle_as_well(client, admin, bare, tmp_path):
+    make_dataset("shop", admin=admin)
+    path = zipped(bare, tmp_path / "all.zip", inside="my files/")
+    client.post(reverse("datasets:upload", args=["shop"]), uploaded(path))
+    work()
+    assert BundleImport.objects.get().stage == Stage.DONE
+
+
+def test_several_files_that_are_no_bundle_are_refused_with_a_way_out(client, admin, tmp_path):
+    make_dataset("shop", admin=admin)
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    (tmp_path / "b.zip").write_bytes(b"PK")
+    files = uploaded(tmp_path / "a.zip", tmp_path / "b.zip")
+    page = client.post(reverse("datasets:upload", args=["shop"]), files)
+    assert page.status_code == 422
+    assert "must be those of one bundle" in page.content.decode()
+
+
+def test_a_bundle_that_cannot_be_taken_says_why_and_can_be_tried_again(client, admin, bare):
+    make_dataset("shop", admin=admin)
+    (bare / "dense_proposals.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    client.post(reverse("datasets:upload", args=["shop"]), uploaded(*bare.iterdir()))
+    Loop().run(once=True)
+    order = BundleImport.objects.get()
+    assert order.stage == Stage.FAILED
+    assert "it wants to load os.system" in order.error
+    assert (
+        "it wants to load os.system"
+        in client.get(reverse("tracking:page", args=["shop"])).content.decode()
+    )
+    client.post(reverse("tracking:retry", args=["shop", "import"]), {"pk": order.pk})
+    assert BundleImport.objects.get().stage == Stage.WAITING
+    assert Upload.objects.get().file
+
+
+def test_an_upload_is_taken_over_once_however_often_it_is_handed_out(bare, tmp_path):
+    shop = make_dataset("shop")
+    receive_zip(shop, zipped(bare, tmp_path / "all.zip"), original_name="all.zip")
+    for _ in range(2):
+        work()
+    assert BundleImport.objects.count() == 1
+    assert TrackingRun.objects.count() == Clip.objects.count() == Linking.objects.count() == 2
+
+
+def test_the_pictures_are_shown_as_a_film_of_as_many_a_second(bare):
+    shop = make_dataset("shop")
+    bring_in(shop, bare)
+    clip = Clip.objects.first()
+    assert frame_total(Path(default_storage.path(clip.file.name))) == 15
+    with zipfile.ZipFile(default_storage.path(clip.frames.name)) as frames:
+        assert frames.read(frame_name(clip.name, 3)) == picture(30)
+    assert clip.keyframes() == list(range(2, 14))
+    assert clip.video.warnings[1].startswith(
+        "It came without film: all there is are its pictures, 1 a second"
+    )
+    one = Proposal.objects.get(run__clip=clip, second=5, person_id=2)
+    assert (one.x1, one.y1, one.x2, one.y2, one.score) == (210.0, 50.0, 250.0, 200.0, 0.8)
+
+
+def test_clips_without_film_are_not_tracked_by_anything(bare):
+    shop = make_dataset("shop")
+    bring_in(shop, bare)
+    begin_trial(shop, detector="rfdetr-nano", weights="", threshold=0.3, frame_stride=1)
+    assert plan_runs() == 0
+
+
+def test_the_command_says_what_such_a_dataset_cannot_do(bare, tmp_path, capsys):
+    for source in (bare, zipped(bare, tmp_path / "all.zip")):
+        call_command("import_bundle", source, dataset="shop", vocabulary="street")
+        said = capsys.readouterr()
+        assert "2 clips with 4 tracks are in dataset shop" in said.out
+        assert "no release can hold frames at 30 a second" in said.err
+    assert Clip.objects.count() == 2
+    assert Person.objects.count() == 4
+
+
+def test_a_bundle_of_bare_files_is_made_and_brought_in_again(bare, tmp_path):
+    shop = make_dataset("shop")
+    bring_in(shop, bare)
+    bundle = make_bundle(order_bundle(shop).pk)
+    assert bundle.stage == Stage.DONE, bundle.error
+    copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
+    before = list(Proposal.objects.order_by("pk").values_list("second", "person_id", "x1"))
+    shop.delete()
+    shutil.rmtree(default_storage.path("shop"))
+    brought = bring_in(make_dataset("other"), copy)
+    assert {clip.video.picture_rate for clip in brought.clips} == {1}
+    assert before == list(
+        Proposal.objects.order_by("pk").values_list("second", "person_id", "x1")
+    )
+
+
+def test_a_bundle_of_ours_may_leave_out_the_films(tmp_path, capsys):
+    shop = make_dataset("shop")
+    make_bundled_video(shop, name="aisle")
+    bundle = make_bundle(order_bundle(shop, with_clips=False).pk)
+    assert bundle.stage == Stage.DONE, bundle.error
+    assert "clips.zip" not in bundle.files
+    assert order_bundle(shop).pk != bundle.pk
+    copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
+    call_command("import_bundle", copy, dataset="other")
+    assert (
+        "2 clips came without film: all there is are their pictures, 5 a second"
+        in capsys.readouterr().err
+    )
+    other = Dataset.objects.get(name="other")
+    assert {clip.video.picture_rate for clip in Clip.objects.of(other)} == {5}
+    assert TrackingRun.objects.of(other).done().count() == 2
+
+
+def test_what_is_damaged_leaves_no_dataset_behind(bare, tmp_path):
+    (bare / "frames.zip").write_bytes(b"nothing")
+    with pytest.raises(CommandError, match="a zip is damaged"):
+        call_command("import_bundle", bare, dataset="shop")
+    with pytest.raises(CommandError, match="not a whole zip"):
+        call_command("import_bundle", bare / "frames.zip", dataset="shop")
+    assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("../frames.zip", "leads out of its folder"), ("/frames.zip", "leads out of its folder")],
+)
+def test_a_zip_whose_files_lead_elsewhere_is_refused(bare, tmp_path, name, sentence):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(bare / "dense_proposals.pkl", "dense_proposals.pkl")
+        info = zipfile.ZipInfo()
+        info.filename = name
+        archive.writestr(info, (bare / "frames.zip").read_bytes())
+    with pytest.raises(CommandError, match=sentence):
+        call_command("import_bundle", tmp_path / "all.zip", dataset="shop")
+
+
+def answers_to(task):
+    """The package of `task` as an annotator sends it back: everybody walks."""
+    with task.package.open() as file, zipfile.ZipFile(file) as package:
+        document = load(package.read("annotations.xml"))
+        with zipfile.ZipFile(io.BytesIO(package.read("frames.zip"))) as frames:
+            assert len(frames.namelist()) == 15
+    tracks = tuple(
+        replace(track, shapes=tuple(
+            shape._replace(attributes=shape.attributes | {"posture": "walk"})
+            for shape in track.shapes
+        ))
+        for track in document.tracks
+    )  # fmt: skip
+    return dump(replace(document, tracks=tracks))
+
+
+def test_bare_files_go_the_whole_road_to_a_release_of_annotations(bare, tmp_path, capsys):
+    shop = make_dataset("shop")
+    bring_in(shop, bare)
+    call_command("export_packages", dataset="shop", annotators="kim,lee", overlap=1.0,
+                 out=tmp_path / "out")  # fmt: skip
+    (tmp_path / "in").mkdir()
+    tasks = AnnotationTask.objects.of(shop)
+    for task in tasks:
+        (tmp_path / "in" / f"{task}.xml").write_bytes(answers_to(task))
+    call_command("import_answers", tmp_path / "in", dataset="shop")
+    work()
+    approve(tasks, reviewer=make_user("reviewer"))
+    with pytest.raises(CommandError, match="a release of annotations alone"):
+        call_command("make_release", dataset="shop")
+    call_command("make_release", dataset="shop", pictures="annotations", out=tmp_path / "made")
+    release = Release.objects.get(stage=Stage.DONE)
+    assert "came without film" in release.counts["warnings"][0]
+    made = tmp_path / "made" / "shop-release-2"
+    assert not {"rawframes", "clips"} & {path.name for path in made.iterdir()}
+    manifest = json.loads((made / "manifest.json").read_bytes())
+    assert manifest["pictures"]["films"] is False
+    rows = (made / "AVA_dataset.csv").read_text().splitlines()[1:]
+    assert len(rows) == 2 * 12 * 2  # clips, keyframes, persons
+    assert rows[0].startswith("street-1-clip-000-c0000,0902,")
+    readme = (made / "README.md").read_text()
+    assert "Annotations alone" in readme
+    assert "`rawframes/<video_id>" not in readme
+
+
+def test_clips_with_film_are_released_with_it_and_the_others_named(bare):
+    shop = make_dataset("shop", annotation_fps=1)
+    for clip in make_clips(make_video(shop, "aisle")):
+        assert clip.video.has_film
+    bring_in(shop, bare)
+    assert {clip.video.has_film for clip in Clip.objects.of(shop)} == {True, False}
+
+
+def test_tracks_are_stored_with_where_they_came_from(bare):
+    bring_in(make_dataset("shop"), bare)
+    run = TrackingRun.objects.first()
+    with run.tracks.open() as file:
+        made_by = load_tracks(file.read()).made_by
+    assert made_by["detector"]["clip"] == "street_1_clip_000"
+    assert made_by["bundle"]["recipe"] == "files of the prototype"

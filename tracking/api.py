@@ -1,0 +1,129 @@
+"""Bundles for programs: list datasets, order a bundle, watch it grow, fetch its files.
+
+Whoever asks shows a token (`Authorization: Token ...`) or the session of a browser, and sees
+and may do what the pages allow: docs/api.md.
+"""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from datasets.models import Dataset
+from datasets.ranged import serve_stored
+from datasets.selectors import visible_datasets
+from tracking.models import Bundle
+from tracking.services.bundle import BundleError, order_bundle
+
+
+class DatasetSerializer(serializers.ModelSerializer):
+    can_run = serializers.BooleanField(help_text="whether one may order bundles")
+    bundles = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Dataset
+        fields = ["name", "description", "annotation_fps", "can_run", "bundles"]
+
+    def get_bundles(self, dataset: Dataset) -> str:
+        request = self.context["request"]
+        return reverse("tracking:api-bundles", args=[dataset.name], request=request)
+
+
+class BundleSerializer(serializers.ModelSerializer):
+    """A bundle; `files` are there when its stage is done, each with its address."""
+
+    url = serializers.SerializerMethodField()
+    files = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Bundle
+        fields = [
+            "pk", "url", "recipe", "with_clips", "stage", "progress", "error", "created_at",
+            "finished_at", "left_out", "files",
+        ]  # fmt: skip
+
+    def get_url(self, bundle: Bundle) -> str:
+        return self._address("tracking:api-bundle", bundle)
+
+    def get_files(self, bundle: Bundle) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                **facts,
+                "url": self._address("tracking:api-bundle-file", bundle, name),
+            }
+            for name, facts in sorted(bundle.files.items())
+        ]
+
+    def _address(self, name: str, bundle: Bundle, *more: str) -> str:
+        args = [bundle.dataset.name, bundle.pk, *more]
+        return reverse(name, args=args, request=self.context["request"])
+
+
+class OrderSerializer(serializers.Serializer):
+    with_clips = serializers.BooleanField(default=True)
+
+
+class Datasets(generics.ListAPIView):
+    """GET: the datasets that the asker may see."""
+
+    serializer_class = DatasetSerializer
+
+    def get_queryset(self) -> QuerySet[Dataset]:
+        return visible_datasets(self.request.user)
+
+
+class Bundles(generics.ListAPIView):
+    """GET: the bundles of a dataset, newest first. POST: order one of what is tracked."""
+
+    serializer_class = BundleSerializer
+
+    def get_queryset(self) -> QuerySet[Bundle]:
+        return _bundles(self.request, self.kwargs["name"])
+
+    def post(self, request: Request, name: str) -> Response:
+        """201 with the bundle, or 200 with the newest one if nothing has changed since."""
+        dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+        order = OrderSerializer(data=request.data)
+        order.is_valid(raise_exception=True)
+        newest = dataset.bundles.order_by("-pk").values_list("pk", flat=True).first() or 0
+        try:
+            bundle = order_bundle(dataset, with_clips=order.validated_data["with_clips"])
+        except BundleError as error:
+            return Response({"detail": str(error)}, status=409)
+        answer = BundleSerializer(bundle, context={"request": request})
+        return Response(answer.data, status=201 if bundle.pk > newest else 200)
+
+
+class BundleDetail(generics.RetrieveAPIView):
+    """GET: one bundle, with its stage and the share done."""
+
+    serializer_class = BundleSerializer
+
+    def get_queryset(self) -> QuerySet[Bundle]:
+        return _bundles(self.request, self.kwargs["name"])
+
+
+class BundleFile(APIView):
+    """GET: one file of a bundle that is done, or the part that the Range header names."""
+
+    def get(self, request: Request, name: str, pk: int, file: str) -> HttpResponseBase:
+        bundle = get_object_or_404(_bundles(request, name).done(), pk=pk)
+        if file not in bundle.files:
+            raise Http404(f"Bundle {pk} has no file {file}.")
+        return serve_stored(
+            request._request, f"{bundle.folder}/{file}",
+            content_type="application/octet-stream", download_as=file,
+        )  # fmt: skip
+
+
+def _bundles(request: Request, dataset: str) -> Any:
+    """The bundles of a dataset that the asker may see. Raises Http404 if it is none such."""
+    found = get_object_or_404(Dataset.objects.visible_to(request.user), name=dataset)
+    return Bundle.objects.filter(dataset=found).select_related("dataset").order_by("-pk")

@@ -1,0 +1,89 @@
+"""Bundles of other machines taken over: clips by the one room, tracks by the other."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from celery import shared_task
+
+from datasets.files import local_path, work_folder
+from datasets.models import Clip, Dataset
+from datasets.services import bundle as clips
+from datasets.services.upload import forget_bundle
+from tracking.core.prototype import PrototypeError, adopt, is_prototype
+from tracking.models import BundleImport, TrackingRun
+from tracking.services.bundle import BundleError
+from tracking.services.takeover import bring_in_bundle, plan_imports
+
+ERRORS = (clips.BundleError, BundleError, PrototypeError)
+CONVERTED, CLIPS_DONE = 0.4, 0.9  # shares of the work
+
+Progress = Callable[[float], None]
+
+
+def plan() -> None:
+    """Order the taking over of new bundles, and remove the zips of those that were."""
+    plan_imports()
+    for done in BundleImport.objects.done().exclude(upload__file="").select_related("upload"):
+        forget_bundle(done.upload)
+
+
+class Brought(NamedTuple):
+    """What came of a bundle; `notes` say what was not taken and what can never be done."""
+
+    clips: list[Clip]
+    runs: list[TrackingRun]
+    notes: list[str]
+
+
+def bring_in(
+    dataset: Dataset,
+    path: Path,
+    *,
+    rate: int | None = None,
+    progress: Progress = lambda share: None,
+) -> Brought:
+    """Take over the bundle at `path`: a folder, or a zip of its files.
+
+    It may be one of ours or a prototype's bare files. What is here already is left alone.
+    Raises one of `ERRORS` if it is damaged or does not fit.
+
+    Args:
+        rate: Pictures a second in a prototype's files, if they do not tell it themselves.
+        progress: Told the share done.
+    """
+    with ExitStack() as stack:
+        folder, notes, begun = path, list[str](), 0.0
+        if path.is_file():
+            folder = stack.enter_context(work_folder())
+            clips.unpack_bundle(path, folder)
+        if folder.is_dir() and is_prototype({each.name for each in folder.iterdir()}):
+            bare, folder, begun = folder, stack.enter_context(work_folder()), CONVERTED
+            notes = adopt(
+                bare, folder, rate=rate, progress=lambda share: progress(share * CONVERTED)
+            )
+        brought = clips.bring_in_clips(
+            dataset,
+            folder,
+            progress=lambda share: progress(begun + share * (CLIPS_DONE - begun)),
+        )
+        progress(CLIPS_DONE)
+        runs = bring_in_bundle(dataset, folder)
+    return Brought(brought, runs, [*notes, *clips.lacks_of(brought)])
+
+
+@shared_task
+def import_bundle(import_id: int) -> None:
+    """Take over an uploaded bundle; nothing if it is done or in other hands."""
+    order = BundleImport.objects.claim(import_id)
+    if order is None:
+        return
+    with order.working(*ERRORS, OSError):
+        with local_path(order.upload.file.name or "") as path:
+            brought = bring_in(order.upload.dataset, path, progress=order.report)
+        order.finish(
+            clip_count=len(brought.clips),
+            track_count=sum(run.track_count or 0 for run in brought.runs),
+            notes=brought.notes,
+        )
