@@ -46,7 +46,8 @@ class BoxCounts(NamedTuple):
 def match_boxes(a: ArrayLike, b: ArrayLike, *, threshold: float = LEAST_IOU) -> Match:
     """The one-to-one pairs of largest summed IoU, without those of IoU below `threshold`.
 
-    Pairs below it are dropped after the assignment, so that they weigh on the others.
+    Pairs below it are dropped after the assignment, so that they weigh on the others. With a
+    threshold of 0 boxes that do not overlap are paired, too.
 
     Args:
         a: Boxes, shape `(N, 4)`; N may be 0.
@@ -59,7 +60,7 @@ def match_boxes(a: ArrayLike, b: ArrayLike, *, threshold: float = LEAST_IOU) -> 
     """
     first, second = as_boxes(a), as_boxes(b)
     iou = pairwise_iou(first, second)
-    rows, columns = best_pairs(iou)
+    rows, columns = linear_sum_assignment(iou, maximize=True)
     good = iou[rows, columns] >= threshold
     pairs = list(zip(rows[good].tolist(), columns[good].tolist(), strict=True))
     boxes = len(first) + len(second)
@@ -97,7 +98,10 @@ def count_boxes(iou: NDArray[np.float64]) -> BoxCounts:
 
 
 def as_boxes(boxes: ArrayLike) -> Boxes:
-    """Rows of four; an empty sequence is no box. Raises ValueError for another shape.
+    """Rows of four; an empty sequence is no box.
+
+    Raises:
+        ValueError: for another shape, or a side that is no finite number.
 
     >>> as_boxes([]).shape
     (0, 4)
@@ -107,4 +111,6 @@ def as_boxes(boxes: ArrayLike) -> Boxes:
         return np.empty((0, 4))
     if rows.ndim != 2 or rows.shape[1] != 4:
         raise ValueError(f"boxes of shape {rows.shape}, not (N, 4)")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{rows[~np.isfinite(rows)][0]} is no side of a box")
     return rows

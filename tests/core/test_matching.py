@@ -65,6 +65,12 @@ def test_f1(a, b, f1):
 def test_rows_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"\(1, 3\)"):
         match_boxes([[1, 2, 3]], [])
+    with pytest.raises(ValueError, match="nan is no side"):
+        match_boxes([[0, 0, 1, float("nan")]], [ONE])
+
+
+def test_with_a_threshold_of_nothing_everybody_has_a_partner():
+    assert match_boxes([ONE], [APART], threshold=0).pairs == [(0, 0)]
 
 
 @settings(deadline=None)
