@@ -11,7 +11,7 @@ const showBeliefs = (player) => {
   const at = document.getElementById("belief-at");
   const none = document.getElementById("belief-none");
   const rows = [...document.querySelectorAll(".who-row")];
-  player.addEventListener("frame", () => {
+  player.addEventListener("tell", () => {
     const second = player.nearestKeyframe();
     let isAny = false;
     for (const belief of beliefs) {
