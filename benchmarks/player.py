@@ -1,8 +1,7 @@
 """Does the player keep up with 30 persons? Against a bare video element, and without boxes.
 
 Dropped frames are those of the browser's decoder, and depend on what else the machine does.
-What
-page itself costs is the processor time of its main thread a painted frame.
+What the page itself costs is the processor time of its main thread for a painted frame.
 
 The clip is 1280x720, 15 s at 30 frames a second; every person has a moving box, a consensus
 with labels, and what three annotators drew.

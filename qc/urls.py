@@ -35,7 +35,7 @@ urlpatterns = [
     ),
     path("datasets/<slug:name>/rules/", agreement.rules, name="rules"),
     path("datasets/<slug:name>/rules/change/", agreement.rules_change, name="rules-change"),
-    path("datasets/<slug:name>/gold/", views.gold, name="gold"),
+    path("datasets/<slug:name>/gold/", agreement.gold, name="gold"),
     path("datasets/<slug:name>/review/", review.queue, name="review"),
     path("datasets/<slug:name>/review/verdict/", review.verdict, name="verdict"),
     path("datasets/<slug:name>/review/threshold/", review.threshold, name="threshold"),

@@ -23,7 +23,11 @@ class Match(NamedTuple):
 
 
 class BoxCounts(NamedTuple):
-    """What the boxes of two annotators have in common; counts of keyframes are added up."""
+    """What the boxes of two annotators have in common; counts of keyframes are added up.
+
+    >>> BoxCounts(first=1, second=1).plus(BoxCounts(first=1, matched=1, iou=0.8)).first
+    2
+    """
 
     first: int = 0  # boxes of the first annotator
     second: int = 0
@@ -76,25 +80,6 @@ def best_pairs(gain: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.
     rows, columns = linear_sum_assignment(gain, maximize=True)
     real = gain[rows, columns] > 0
     return rows[real], columns[real]
-
-
-def count_boxes(iou: NDArray[np.float64]) -> BoxCounts:
-    """How the boxes of two annotators agree at one keyframe.
-
-    >>> count_boxes(np.array([[0.8, 0.0], [0.0, 0.4]]))
-    BoxCounts(first=2, second=2, overlapping=2, matched=1, close=1, iou=0.8)
-    """
-    rows, columns = best_pairs(iou)
-    found = iou[rows, columns]
-    matched = found[found >= LEAST_IOU]
-    return BoxCounts(
-        first=iou.shape[0],
-        second=iou.shape[1],
-        overlapping=len(found),
-        matched=len(matched),
-        close=int((matched >= CLOSE_IOU).sum()),
-        iou=float(matched.sum()),
-    )
 
 
 def as_boxes(boxes: ArrayLike) -> Boxes:

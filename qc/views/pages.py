@@ -28,7 +28,7 @@ from qc.models import (
 )
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
-from qc.selectors.gold import flagged_count, gold_page
+from qc.selectors.gold import flagged_count
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.scenes import scene
@@ -101,13 +101,6 @@ def tasks(request: HttpRequest, name: str) -> HttpResponse:
     context = {"dataset": dataset, "page": page, "rows": task_rows(list(page)), "tabs": shown}
     context |= {"annotators": annotators_of(dataset), "annotator": annotator, "chosen": chosen}
     return render(request, "qc/tasks.html", context)
-
-
-@login_required
-@require_GET
-def gold(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    return render(request, "qc/gold.html", {"dataset": dataset, "page": gold_page(dataset)})
 
 
 @login_required
