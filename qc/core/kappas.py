@@ -70,7 +70,7 @@ def kappa_intervals(
     matrix, width = sums.matrix(), 2 + 2 * size + actions
     drawn: list[Floats] = []
     for times in draws(len(numbers), seed=seed, resamples=resamples):
-        table = np.asarray((matrix.T @ times.T).T).reshape(len(times), -1, width)
+        table = _weighted(times, matrix).reshape(len(times), -1, width)
         pairs, each = _kappas(table, member)
         means = np.concatenate([_mean(pairs)[:, None], _mean(each)], axis=1)
         drawn.append(np.concatenate([means, pairs], axis=1))
@@ -114,6 +114,14 @@ def fleiss_interval(
     return bounds(np.concatenate(drawn)[:, None])[0]
 
 
+def _weighted(times: Floats, matrix: Any) -> Floats:
+    """`times @ matrix`, which may be sparse."""
+    if isinstance(matrix, np.ndarray):
+        product: Floats = times @ matrix
+        return product
+    return np.ascontiguousarray((matrix.T @ times.T).T)
+
+
 class _PairSums:
     """Sums over the units of each person: `[units, same, a, b, both chose]` of each pair."""
 
@@ -145,7 +153,7 @@ class _PairSums:
                 ]  # fmt: skip
 
     def persons_compared(self) -> int:
-        return len(np.unique(np.concatenate(self.rows)))
+        return int(np.count_nonzero(np.bincount(np.concatenate(self.rows))))
 
     def matrix(self) -> Any:
         """A row for each person, the columns of one pair after those of another."""

@@ -75,7 +75,7 @@ class Pool:
         for finding in figures["findings"]:
             self.severities[finding["severity"]] += 1
             self.rules[finding["rule"]] += 1
-        self._add_units(video, annotators, figures["units"], blind=figures["blind"])
+        self._add_units(video, annotators, figures["units"], blind=figures.get("blind", ()))
         self._add_time(figures.get("over_time", {}))
         self._add_work(clip, figures)
         self.listed.append(_in_short(clip, figures))
