@@ -11,6 +11,7 @@ the group's order for many.
 
 from collections.abc import Mapping, Sequence
 from math import isnan
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 PERSON = "person"
@@ -126,7 +127,7 @@ def counts_as_vote(vote: Any) -> bool:
     """
     if vote is None or (isinstance(vote, str) and vote == UNSET):
         return False
-    return not (isinstance(vote, float) and isnan(vote))
+    return not (isinstance(vote, Real) and isnan(vote))
 
 
 def unset_groups(answers: Mapping[str, Any], groups: Sequence[GroupSpec]) -> list[str]:

@@ -12,6 +12,7 @@ Sources: Cohen 1960 (kappa) and 1968 (weighted); Fleiss 1971; Krippendorff, Cont
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from math import isinf
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -213,7 +214,7 @@ def jaccard_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:
     >>> jaccard_distance({"wave", "carry"}, {"wave"}), jaccard_distance(set(), set())
     (0.5, 0.0)
     """
-    return float(set_distances([frozenset(a), frozenset(b)], "jaccard")[0, 1])
+    return float(set_distances([_set_of(a), _set_of(b)], "jaccard")[0, 1])
 
 
 def masi_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:
@@ -224,7 +225,7 @@ def masi_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:
     >>> round(masi_distance({"wave", "carry"}, {"wave"}), 4), masi_distance(set(), set())
     (0.6667, 0.0)
     """
-    return float(set_distances([frozenset(a), frozenset(b)], "masi")[0, 1])
+    return float(set_distances([_set_of(a), _set_of(b)], "masi")[0, 1])
 
 
 def interval_iou(a: tuple[float, float], b: tuple[float, float]) -> float:
@@ -297,7 +298,7 @@ def _in_order(values: list[Any], *, ordered: bool) -> list[Any]:
 
 def _hashable(rating: Any) -> Any:
     """The rating as a value; None if it is missing."""
-    if isinstance(rating, AbstractSet | list):
+    if isinstance(rating, AbstractSet | list | np.ndarray):
         return frozenset(rating)
     if rating is None or rating != rating or (isinstance(rating, str) and rating == UNSET):
         return None
@@ -305,17 +306,22 @@ def _hashable(rating: Any) -> Any:
 
 
 def _as_set(rating: Any) -> frozenset[Any] | None:
-    if _hashable(rating) is None:
-        return None
-    if isinstance(rating, str) or not isinstance(rating, Iterable):
-        raise ValueError(f"{rating!r} is not a set")
-    return frozenset(rating)
+    return None if _hashable(rating) is None else _set_of(rating)
+
+
+def _set_of(actions: Any) -> frozenset[Any]:
+    if isinstance(actions, str) or not isinstance(actions, Iterable):
+        raise ValueError(f"{actions!r} is not a set")
+    return frozenset(actions)
 
 
 def _as_number(rating: Any) -> float | None:
     if _hashable(rating) is None:
         return None
     try:
-        return float(rating)
+        number = float(rating)
     except (TypeError, ValueError):
         raise ValueError(f"{rating!r} is not a number, which the metric compares") from None
+    if isinf(number):
+        raise ValueError(f"{rating!r} is infinitely far from every number")
+    return number

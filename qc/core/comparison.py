@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotation.core.labels import Answers, counts_as_vote
 from qc.core.box_agreement import box_counts, box_figures
@@ -41,7 +42,8 @@ def compare_clip(
     `peers` tells of each annotator how many of the comparisons with another one's answer came
     out the same, over the units of all groups that somebody changed. `over_time` has of each
     group the flips of each annotator, `[changed, consecutive]`, and the segments of each pair,
-    `[a, b, IoU, stretches]`.
+    `[a, b, IoU, stretches]`. `box_units` are the rows that box agreement of a dataset is put
+    together from: two annotators, a person, and the fields of `BoxCounts`.
 
     Args:
         drawn: Every box.
@@ -88,14 +90,28 @@ def compare_clip(
         groups.append(figures)
         for name, counts in _alike(block, values).items():
             peers[name] += counts
+    boxes = box_counts(drawn, annotators, _person_of_each(persons, len(answers)))
     return {
         "annotators": list(annotators),
-        "boxes": box_figures(box_counts(drawn, annotators)),
+        "boxes": box_figures(boxes, seed=SEED, resamples=CLIP_RESAMPLES),
+        "box_units": [
+            [a, b, person, *one]
+            for (a, b), by_person in boxes.items()
+            for person, one in by_person.items()
+        ],
         "groups": groups,
         "over_time": over_time,
         "peers": {name: counts.tolist() for name, counts in peers.items()},
         "units": units,
     }
+
+
+def _person_of_each(persons: Sequence[PersonAt], boxes: int) -> NDArray[np.int64]:
+    """The person that each box is held for, shape `(boxes,)`."""
+    numbers = np.zeros(boxes, dtype=np.int64)
+    for person in persons:
+        numbers[list(person.rows)] = person.person_id
+    return numbers
 
 
 def unit_table(

@@ -23,7 +23,11 @@ class Match(NamedTuple):
 
 
 class BoxCounts(NamedTuple):
-    """What the boxes of two annotators have in common; counts of keyframes are added up."""
+    """What the boxes of two annotators have in common; counts of keyframes are added up.
+
+    >>> BoxCounts(first=1, second=1).plus(BoxCounts(first=1, matched=1, iou=0.8)).first
+    2
+    """
 
     first: int = 0  # boxes of the first annotator
     second: int = 0
@@ -46,7 +50,8 @@ class BoxCounts(NamedTuple):
 def match_boxes(a: ArrayLike, b: ArrayLike, *, threshold: float = LEAST_IOU) -> Match:
     """The one-to-one pairs of largest summed IoU, without those of IoU below `threshold`.
 
-    Pairs below it are dropped after the assignment, so that they weigh on the others.
+    Pairs below it are dropped after the assignment, so that they weigh on the others. With a
+    threshold of 0 boxes that do not overlap are paired, too.
 
     Args:
         a: Boxes, shape `(N, 4)`; N may be 0.
@@ -59,7 +64,7 @@ def match_boxes(a: ArrayLike, b: ArrayLike, *, threshold: float = LEAST_IOU) -> 
     """
     first, second = as_boxes(a), as_boxes(b)
     iou = pairwise_iou(first, second)
-    rows, columns = best_pairs(iou)
+    rows, columns = linear_sum_assignment(iou, maximize=True)
     good = iou[rows, columns] >= threshold
     pairs = list(zip(rows[good].tolist(), columns[good].tolist(), strict=True))
     boxes = len(first) + len(second)
@@ -77,27 +82,11 @@ def best_pairs(gain: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.
     return rows[real], columns[real]
 
 
-def count_boxes(iou: NDArray[np.float64]) -> BoxCounts:
-    """How the boxes of two annotators agree at one keyframe.
-
-    >>> count_boxes(np.array([[0.8, 0.0], [0.0, 0.4]]))
-    BoxCounts(first=2, second=2, overlapping=2, matched=1, close=1, iou=0.8)
-    """
-    rows, columns = best_pairs(iou)
-    found = iou[rows, columns]
-    matched = found[found >= LEAST_IOU]
-    return BoxCounts(
-        first=iou.shape[0],
-        second=iou.shape[1],
-        overlapping=len(found),
-        matched=len(matched),
-        close=int((matched >= CLOSE_IOU).sum()),
-        iou=float(matched.sum()),
-    )
-
-
 def as_boxes(boxes: ArrayLike) -> Boxes:
-    """Rows of four; an empty sequence is no box. Raises ValueError for another shape.
+    """Rows of four; an empty sequence is no box.
+
+    Raises:
+        ValueError: for another shape, or a side that is no finite number.
 
     >>> as_boxes([]).shape
     (0, 4)
@@ -107,4 +96,6 @@ def as_boxes(boxes: ArrayLike) -> Boxes:
         return np.empty((0, 4))
     if rows.ndim != 2 or rows.shape[1] != 4:
         raise ValueError(f"boxes of shape {rows.shape}, not (N, 4)")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{rows[~np.isfinite(rows)][0]} is no side of a box")
     return rows

@@ -1,19 +1,20 @@
 """Clips put together: the figures of a dataset are those of all its units, no mean of means."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qc.core.box_agreement import Pair, added, box_figures, figures_of
+from qc.core.box_agreement import ByPerson, Pair, box_figures, figures_of
 from qc.core.comparison import SEED, as_value, asked_of
 from qc.core.estimates import estimated
 from qc.core.matching import BoxCounts
 from qc.core.segments import NO_PAIR_OF_KEYFRAMES, NO_STRETCH, Flips
 from qc.core.settlement import Question
-from qc.core.tables import Coefficient, as_figure, mean_of, share_of
+from qc.core.tables import Codes, Coefficient, as_figure, mean_of, share_of
 from qc.core.units import (
     ABSENT,
     UNANSWERED,
@@ -28,6 +29,7 @@ from qc.core.units import (
 RESAMPLES = 1000
 FEWER_RESAMPLES = 200  # of a pair, and of an annotator against the others
 NO_TRACK = "there is no track"
+LED = ("seen", "mixed", "blind")  # by how many of two annotators did not see boxes
 
 
 class Pool:
@@ -38,7 +40,7 @@ class Pool:
         self.clips = 0
         self.compared = 0
         self.annotators: set[str] = set()
-        self.boxes: dict[Pair, BoxCounts] = {}
+        self.boxes: dict[Pair, ByPerson] = defaultdict(dict)
         self.severities: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
         self.persons: dict[tuple[int, int], int] = {}
@@ -47,6 +49,8 @@ class Pool:
         self.codes = {one.name: defaultdict(list) for one in questions}
         self.numbers: dict[str, dict[tuple[str, ...], list[np.ndarray]]]
         self.numbers = {one.name: defaultdict(list) for one in questions}
+        self.led: dict[tuple[str, str], list[tuple[Codes, NDArray[np.int64]]]]
+        self.led = defaultdict(list)  # by group and LED, of clips done both ways
         self.flips: dict[tuple[str, str], Flips] = {}  # by group and annotator
         self.segments: dict[tuple[str, Pair], np.ndarray] = {}  # IoU and stretches
         self.points: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -65,27 +69,27 @@ class Pool:
         self.clips += 1
         self.compared += len(annotators) > 1
         self.annotators.update(annotators)
-        for one in figures["boxes"]["pairs"]:
-            pair = (one["a"], one["b"])
-            counts = BoxCounts(**{key: one[key] for key in BoxCounts._fields})
-            self.boxes[pair] = self.boxes.get(pair, BoxCounts()).plus(counts)
+        for a, b, person, *counts in figures["box_units"]:
+            by_person, number = self.boxes[a, b], self._number(video, person)
+            by_person[number] = by_person.get(number, BoxCounts()).plus(BoxCounts(*counts))
         for finding in figures["findings"]:
             self.severities[finding["severity"]] += 1
             self.rules[finding["rule"]] += 1
-        self._add_units(video, annotators, figures["units"])
+        self._add_units(video, annotators, figures["units"], blind=figures.get("blind", ()))
         self._add_time(figures.get("over_time", {}))
         self._add_work(clip, figures)
         self.listed.append(_in_short(clip, figures))
 
     def _add_units(
-        self, video: int, annotators: tuple[str, ...], units: Mapping[str, Any]
+        self,
+        video: int,
+        annotators: tuple[str, ...],
+        units: Mapping[str, Any],
+        *,
+        blind: Collection[str],
     ) -> None:
         numbers = np.array(
-            [
-                self.persons.setdefault((video, one), len(self.persons))
-                for one in units["persons"]
-            ],
-            dtype=np.int64,
+            [self._number(video, one) for one in units["persons"]], dtype=np.int64
         )
         for name, values in self.values.items():
             table = units["groups"].get(name)
@@ -97,6 +101,26 @@ class Pool:
             codes = np.array(table["codes"], dtype=np.int64).reshape(len(annotators), -1)
             self.codes[name][annotators].append(meaning[codes])
             self.numbers[name][annotators].append(numbers)
+            if 0 < len(blind) < len(annotators):
+                recoded = meaning[codes].astype(np.int64)
+                self._add_led(name, annotators, blind, recoded, numbers)
+
+    def _add_led(
+        self,
+        group: str,
+        annotators: tuple[str, ...],
+        blind: Collection[str],
+        codes: Codes,
+        numbers: NDArray[np.int64],
+    ) -> None:
+        """Every two annotators of a clip that some did blind and others did not."""
+        blind_first = sorted(range(len(annotators)), key=lambda i: annotators[i] not in blind)
+        for i, j in combinations(blind_first, 2):
+            kind = LED[(annotators[i] in blind) + (annotators[j] in blind)]
+            self.led[group, kind].append((codes[[i, j]], numbers))
+
+    def _number(self, video: int, person: int) -> int:
+        return self.persons.setdefault((video, person), len(self.persons))
 
     def _add_time(self, over_time: Mapping[str, Any]) -> None:
         for name, group in over_time.items():
@@ -125,7 +149,7 @@ class Pool:
             "clips": self.clips,
             "clips_compared": self.compared,
             "annotators": sorted(self.annotators),
-            "boxes": box_figures(self.boxes),
+            "boxes": box_figures(self.boxes, seed=SEED, resamples=RESAMPLES),
             "groups": [self._group(question) for question in self.questions],
             "findings": {
                 "blocks": self.severities["blocks"],
@@ -147,10 +171,9 @@ class Pool:
                 yield {
                     "a": pair[0],
                     "b": pair[1],
-                    "boxes": figures_of(self.boxes.get(pair, BoxCounts())),
+                    "boxes": self._boxes(pair),
                     "groups": groups,
-                    "alpha": _macro(groups, "alpha"),
-                    "ac1": _macro(groups, "ac1"),
+                    **_over_groups(groups),
                 }
 
     def people(self) -> Iterator[dict[str, Any]]:
@@ -159,17 +182,38 @@ class Pool:
         for who in sorted(self.annotators):
             groups = [self._of_person(who, one, blocks[one.name]) for one in self.questions]
             work = self.work[who]
-            mine = [counts for pair, counts in self.boxes.items() if who in pair]
             yield {
                 "name": who,
-                "boxes": figures_of(added(mine)),
+                "boxes": self._boxes(*(pair for pair in self.boxes if who in pair)),
                 "groups": groups,
-                "alpha": _macro(groups, "alpha"),
-                "ac1": _macro(groups, "ac1"),
+                **_over_groups(groups),
                 "flips": share_of(*self._flips_of(who), NO_PAIR_OF_KEYFRAMES),
                 "untouched": share_of(work["untouched"], work["tracks"], NO_TRACK),
                 "points": sorted(self.points[who], key=lambda one: (one["at"], one["clip"])),
             }
+
+    def anchoring(self) -> list[dict[str, Any]]:
+        """Of each group, how far answers agree on clips that some did blind and others not.
+
+        `mixed` holds blind answers against those with the machine's boxes, `seen` the latter
+        against each other, `blind` the former: people who are led agree among themselves, and
+        less with those who are not.
+        """
+        found = []
+        for question in self.questions:
+            kinds = {}
+            for kind in LED:
+                parts = self.led[question.name, kind]
+                blocks = [
+                    Block(
+                        ("one", "other"),
+                        np.concatenate([codes for codes, _ in parts], axis=1),
+                        np.concatenate([numbers for _, numbers in parts]),
+                    )
+                ] if parts else []  # fmt: skip
+                kinds[kind] = self._brief(blocks, question)
+            found.append({"name": question.name} | kinds)
+        return found
 
     def estimates(self) -> dict[str, dict[str, Any]]:
         """What each annotator's votes are worth, by group, see `estimates`."""
@@ -218,13 +262,17 @@ class Pool:
             with_peers(blocks, who), list(self.values[question.name]), asked_of(question),
             seed=SEED, resamples=FEWER_RESAMPLES,
         )  # fmt: skip
-        for key in ("confusion", "fleiss", "kappa_pairs"):
+        for key in ("confusion", "fleiss", "fleiss_interval", "kappa_pairs"):
             del figures[key]
         pairs = [pair for group, pair in self.segments
                  if group == question.name and who in pair]  # fmt: skip
         flips = self.flips.get((question.name, who), Flips(0, 0))
         figures["flips"] = share_of(flips.changed, flips.consecutive, NO_PAIR_OF_KEYFRAMES)
         return figures | self._overlap(question, pairs)
+
+    def _boxes(self, *pairs: Pair) -> dict[str, Any]:
+        counts = [self.boxes.get(pair, {}) for pair in pairs]
+        return figures_of(counts, seed=SEED, resamples=FEWER_RESAMPLES)
 
     def _overlap(self, question: Question, pairs: Sequence[Pair]) -> dict[str, Any]:
         total = np.zeros(2)
@@ -258,7 +306,19 @@ def _in_short(clip: str, figures: Mapping[str, Any]) -> dict[str, Any]:
         "alpha": lowest["alpha"],
         "alpha_interval": lowest.get("alpha_interval"),
         "f1": figures["boxes"]["f1"],
+        "f1_interval": figures["boxes"]["f1_interval"],
         "findings": len(figures["findings"]),
+    }
+
+
+def _over_groups(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The means over the groups, and what they rest on."""
+    asked = sum(one["asked"] for one in groups)
+    answered = sum(one["asked"] * (one["answered"] or 0) for one in groups)
+    return {name: _macro(groups, name) for name in ("alpha", "ac1", "percent")} | {
+        "units": sum(one["units"] for one in groups),
+        "rated_by_two": sum(one["rated_by_two"] for one in groups),
+        "answered": round(answered / asked, 6) if asked else None,
     }
 
 

@@ -8,6 +8,7 @@ their sources stand in `agreement`.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,8 @@ Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the person of ea
 DENSE = 16  # values, above which most of the sums of a person are 0
 UNITS_AT_ONCE = 20_000  # to bound memory
 CHUNK = 50  # resamples at a time, likewise
-INTERVAL = (2.5, 97.5)
+INTERVAL = (0.025, 0.975)
+KEPT_CELLS = 5_000_000  # of draws that are kept for the next figure
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,10 @@ def _apart(codes: Codes, distances: Floats) -> Floats:
 def rated_persons(parts: Parts) -> NDArray[np.int64]:
     """Numbers of the persons of whom anything was said, ascending."""
     rated = [persons[(codes >= 0).any(axis=0)] for codes, persons in parts]
-    return np.unique(np.concatenate(rated)) if rated else np.empty(0, dtype=np.int64)
+    numbers = np.concatenate([np.empty(0, np.int64), *rated])
+    if numbers.max(initial=0) > len(numbers):  # numbers of a clip may be far apart
+        return np.unique(numbers)
+    return np.flatnonzero(np.bincount(numbers))
 
 
 def percent_rows(sums: Sums) -> Floats:
@@ -173,13 +178,26 @@ def _thin(wide: Floats) -> Callable[[Floats], Floats]:
 
 def draws(count: int, *, seed: int, resamples: int) -> Iterator[Floats]:
     """How often each of `count` persons is drawn, some resamples at a time: `(k, count)`."""
+    is_small = count * resamples <= KEPT_CELLS
+    chunks = _kept_draws(count, seed, resamples) if is_small else _draws(count, seed, resamples)
+    for times in chunks:
+        yield times.astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _kept_draws(count: int, seed: int, resamples: int) -> list[NDArray[np.uint32]]:
+    """Every figure of the same persons draws the same."""
+    return list(_draws(count, seed, resamples))
+
+
+def _draws(count: int, seed: int, resamples: int) -> Iterator[NDArray[np.uint32]]:
     random = np.random.default_rng(seed)
     for start in range(0, resamples, CHUNK):
         rows = min(CHUNK, resamples - start)
         who = random.integers(count, size=(rows, count))
         who += np.arange(rows)[:, None] * count
         times = np.bincount(who.ravel(), minlength=rows * count)
-        yield times.reshape(rows, count).astype(np.float64)
+        yield times.reshape(rows, count).astype(np.uint32)
 
 
 def in_parts(parts: Parts) -> Iterator[tuple[Codes, NDArray[np.int64]]]:
@@ -192,25 +210,22 @@ def in_parts(parts: Parts) -> Iterator[tuple[Codes, NDArray[np.int64]]]:
 
 def bounds(values: Floats) -> list[list[float] | None]:
     """The 95 % interval of each column of resamples, nan left out; None if nothing is left."""
-    missing = np.asarray(np.isnan(values).any(axis=0))
-    whole = iter(np.percentile(values[:, ~missing], INTERVAL, axis=0).T)
+    last = np.count_nonzero(~np.isnan(values), axis=0) - 1
+    ordered, columns = np.sort(values, axis=0), np.arange(values.shape[1])  # nan come last
+    sides = []
+    for share in INTERVAL:  # as np.percentile does it, for all columns whatever is missing
+        place = share * np.maximum(last, 0)
+        before = place.astype(np.int64)
+        low = ordered[before, columns]
+        high = ordered[np.minimum(before + 1, np.maximum(last, 0)), columns]
+        sides.append((low + (high - low) * (place - before)).round(6).tolist())
     return [
-        _bounds(column) if has_gaps else _rounded(next(whole))
-        for column, has_gaps in zip(values.T, missing.tolist(), strict=True)
+        [low, high] if count >= 0 else None
+        for low, high, count in zip(*sides, last.tolist(), strict=True)
     ]
-
-
-def _bounds(column: Floats) -> list[float] | None:
-    defined = column[~np.isnan(column)]
-    return _rounded(np.percentile(defined, INTERVAL)) if len(defined) else None
-
-
-def _rounded(low_high: Floats) -> list[float]:
-    return [round(float(one), 6) for one in low_high]
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
     """`part / whole`, nan where `whole` is not above 0."""
-    empty = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
-    result: Floats = np.divide(part, whole, out=empty, where=whole > 0)
-    return result
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, part / whole, np.nan)

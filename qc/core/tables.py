@@ -39,7 +39,8 @@ class Coefficient:
     units: int
 
     def __post_init__(self) -> None:
-        if (self.value is None) != bool(self.reason):
+        is_told = self.value is not None and self.value == self.value  # nan tells nothing
+        if is_told == bool(self.reason):
             raise ValueError(f"a value {self.value} with the reason {self.reason!r}")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.core.labels import UNKNOWN
+from qc.core.kappas import KappaIntervals, fleiss_interval, kappa_intervals
 from qc.core.per_action import action_figures
 from qc.core.resampling import Sums, alpha_rows, intervals, person_sums
 from qc.core.tables import (
@@ -98,9 +99,13 @@ def group_figures(
     counts = _counts(blocks, len(values))
     member = members(values, asked)
     parts = [(block.codes, block.persons) for block in blocks]
-    return brief_figures(blocks, values, asked, seed=seed, resamples=resamples) | {
-        "fleiss": as_figure(_fleiss(blocks, len(values))),
-        "actions": action_figures(parts, counts.tables, member, asked.actions, **how._asdict()),
+    drawn = kappa_intervals(blocks, member, **how._asdict())
+    actions = action_figures(parts, counts.tables, member, asked.actions, **how._asdict())
+    for figure, interval in zip(actions.values(), drawn.actions, strict=True):
+        figure["interval"] = interval if figure["value"] is not None else None
+    return _brief(blocks, values, asked, counts, drawn, how) | {
+        **_fleiss(blocks, len(values), how),
+        "actions": actions,
         "confusion": _confusion(counts, values, asked),
         "differences": _differences(counts, values),
     }
@@ -111,16 +116,28 @@ def brief_figures(
 ) -> dict[str, Any]:
     """The figures of `group_figures` without its actions, matrices and Fleiss' kappa."""
     how = Resampling(seed, resamples)
+    drawn = kappa_intervals(blocks, members(values, asked)[:, :0], **how._asdict())
+    return _brief(blocks, values, asked, _counts(blocks, len(values)), drawn, how)
+
+
+def _brief(
+    blocks: Sequence[Block],
+    values: Sequence[Value],
+    asked: Asked,
+    counts: Counts,
+    drawn: KappaIntervals,
+    how: Resampling,
+) -> dict[str, Any]:
     distances = _distances(values, asked)
-    counts = _counts(blocks, len(values))
     categories = _category_count(values, asked)
-    pairs, mean = _kappas(counts.tables)
+    pairs, mean = _kappas(counts.tables, drawn)
     common = _common(blocks, counts, distances, categories, how)
     return {
         "name": asked.name,
         "choice": asked.choice,
         **common,
         "kappa": mean,
+        "kappa_interval": drawn.mean if mean["value"] is not None else None,
         "kappa_pairs": pairs,
         "touched": _touched(blocks, values, common, distances, categories, how),
     }
@@ -181,6 +198,7 @@ def _common(
         "units": counts.units,
         "rated_by_two": int(sums.pairable.sum()),
         "persons": int((sums.pairable > 0).sum()),
+        "asked": counts.asked,
         "answered": round(counts.answered / counts.asked, 6) if counts.asked else None,
     }
     for name, coefficient in found.items():
@@ -232,27 +250,37 @@ def _coverage(blocks: Sequence[Block]) -> Counts:
     )
 
 
-def _fleiss(blocks: Sequence[Block], size: int) -> Coefficient:
+def _fleiss(blocks: Sequence[Block], size: int, how: Resampling) -> dict[str, Any]:
     """Fleiss' kappa of the units with the commonest number of answers, three or more."""
     rated = [(block.codes >= 0).sum(axis=0) for block in blocks]
     counts = np.bincount(np.concatenate(rated), minlength=4) if rated else np.zeros(4)
     if not counts[3:].any():
-        return Coefficient(None, "no unit was rated by three or more", 0)
+        nothing = Coefficient(None, "no unit was rated by three or more", 0)
+        return {"fleiss": as_figure(nothing), "fleiss_interval": None}
     raters = 3 + int(counts[3:].argmax())
     agreeing, ratings = 0.0, np.zeros(size)
     for block, number in zip(blocks, rated, strict=True):
         codes = block.codes[:, number == raters]
         agreeing += float(unit_agreement(codes).sum()) * raters * (raters - 1)
         ratings += np.bincount(codes[codes >= 0], minlength=size)
-    return fleiss_of(agreeing=agreeing, ratings=ratings, raters=raters)
+    found = fleiss_of(agreeing=agreeing, ratings=ratings, raters=raters)
+    interval = fleiss_interval(blocks, raters, size=size, **how._asdict())
+    return {
+        "fleiss": as_figure(found),
+        "fleiss_interval": interval if found.value is not None else None,
+    }
 
 
 def _kappas(
-    tables: Mapping[Pair, Floats],
+    tables: Mapping[Pair, Floats], drawn: KappaIntervals
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Cohen's kappa of each pair of annotators, and their mean."""
     kappas = {pair: kappa_of(table) for pair, table in sorted(tables.items())}
-    pairs = [{"a": a, "b": b} | as_figure(kappa) for (a, b), kappa in kappas.items()]
+    pairs = [
+        {"a": a, "b": b} | as_figure(kappa)
+        | {"interval": drawn.pairs[a, b] if kappa.value is not None else None}
+        for (a, b), kappa in kappas.items()
+    ]  # fmt: skip
     return pairs, mean_of(kappas.values())
 
 
@@ -269,7 +297,7 @@ def _touched(
     counts = _coverage(kept)
     if frozenset() not in values:  # whatever was answered was changed: only coverage differs
         share = round(counts.answered / counts.asked, 6) if counts.asked else None
-        return common | {"units": counts.units, "answered": share}
+        return common | {"units": counts.units, "asked": counts.asked, "answered": share}
     return _common(kept, counts, distances, categories, how)
 
 

@@ -24,6 +24,11 @@ BOXES = (
 )
 ALPHA = Column("Alpha", "figure", "Krippendorff's alpha")
 AC1 = Column("AC1", "figure", "Gwet's AC1 with its 95 % interval")
+COVERAGE = (
+    Column("Rated by two", "count", "units with two answers or more"),
+    Column("Units", "count"),
+    Column("Answered", "share", "of the questions about persons that were drawn"),
+)
 GROUP_COLUMNS = (
     Column("Group", "link"),
     ALPHA,
@@ -33,10 +38,8 @@ GROUP_COLUMNS = (
     Column("Same answer", "rate", "raw agreement"),
     Column("Stretches", "rate", "mean IoU in time of stretches of an action"),
     Column("Flips", "share", "keyframes at which a label changes"),
-    Column("Rated by two", "count"),
-    Column("Units", "count"),
+    *COVERAGE,
     Column("Where changed", "count", "of those rated by two"),
-    Column("Answered", "share"),
 )
 
 
@@ -120,7 +123,7 @@ def _verdicts(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def box_cards(boxes: Mapping[str, Any]) -> list[tuple[str, Figure]]:
-    return [(title, figure(boxes[key])) for title, key in BOXES]
+    return [(title, figure_of(boxes, key)) for title, key in BOXES]
 
 
 def groups_table(dataset: Dataset, figures: Mapping[str, Any], *, title: str = "") -> Table:
@@ -145,11 +148,14 @@ def group_cells(group: Mapping[str, Any]) -> list[Any]:
         figure_of(group, "percent"),
         figure(group["segments"]) if "segments" in group else Figure(None, "not reckoned", 0),
         group["flips"]["value"] if "flips" in group else None,
-        group["rated_by_two"],
-        group["units"],
+        *coverage_cells(group),
         touched["rated_by_two"],
-        group["answered"],
     ]
+
+
+def coverage_cells(figures: Mapping[str, Any]) -> list[Any]:
+    """The cells of COVERAGE: what the figures beside them rest on."""
+    return [figures["rated_by_two"], figures["units"], figures["answered"]]
 
 
 def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "") -> Table:
@@ -167,9 +173,9 @@ def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "
             url = reverse("qc:agreement-group", args=[dataset.name, group["name"]])
             for name, one in group["actions"].items():
                 table.add(
-                    name, (group["name"], url), figure(one), figure_of(one, "alpha"),
-                    figure_of(one, "ac1"), figure_of(one, "percent"), one["chosen"],
-                    one["share"],
+                    name, (group["name"], url), figure(one, one["interval"]),
+                    figure_of(one, "alpha"), figure_of(one, "ac1"), figure_of(one, "percent"),
+                    one["chosen"], one["share"],
                 )  # fmt: skip
     return table.worst_first(2)
 
@@ -177,8 +183,8 @@ def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "
 def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = "") -> Table:
     """Every pair of annotators, the worst alpha first; of one group, or the mean over all."""
     columns = (
-        Column("Pair", "link"), ALPHA, AC1, Column("Boxes, F1", "rate"),
-        Column("Boxes, IoU", "rate"), Column("Answers compared", "count"),
+        Column("Pair", "link"), ALPHA, AC1, Column("Same answer", "rate"),
+        Column("Boxes, F1", "rate"), Column("Boxes, IoU", "rate"), *COVERAGE,
     )  # fmt: skip
     table = Table("pairs", "Pairs of annotators", columns)
     for one in figures["pairs"]:
@@ -190,9 +196,9 @@ def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = ""
                 continue
         table.add(
             (f"{one['a']}, {one['b']}", url), figure_of(shown, "alpha"),
-            figure_of(shown, "ac1"), figure(one["boxes"]["f1"]),
-            figure(one["boxes"]["mean_iou"]),
-            sum(its["rated_by_two"] for its in one["groups"] if group in ("", its["name"])),
+            figure_of(shown, "ac1"), figure_of(shown, "percent"),
+            figure_of(one["boxes"], "f1"), figure_of(one["boxes"], "mean_iou"),
+            *coverage_cells(shown),
         )  # fmt: skip
     return table.worst_first(1)
 
@@ -200,19 +206,19 @@ def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = ""
 def people_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     """Every annotator against all others, the worst alpha first."""
     columns = (
-        Column("Annotator", "link"), ALPHA, AC1, Column("Boxes, F1", "rate"),
-        Column("Flips", "share"), Column("Untouched tracks", "share"),
-        Column("Tasks", "count"),
-        Column("Approved at first", "share", "of the tasks judged so far"),
+        Column("Annotator", "link"), ALPHA, AC1, Column("Same answer", "rate"),
+        Column("Boxes, F1", "rate"), Column("Flips", "share"),
+        Column("Untouched tracks", "share"), Column("Tasks", "count"),
+        Column("Approved at first", "share", "of the tasks judged so far"), *COVERAGE,
     )  # fmt: skip
     table = Table("annotators", "Annotators", columns)
     approved = first_pass(dataset)
     for one in figures["people"]:
         table.add(
             (one["name"], reverse("qc:agreement-annotator", args=[dataset.name, one["name"]])),
-            figure(one["alpha"]), figure(one["ac1"]), figure(one["boxes"]["f1"]),
-            one["flips"]["value"], one["untouched"]["value"], len(one["points"]),
-            approved.get(one["name"]),
+            figure(one["alpha"]), figure(one["ac1"]), figure(one["percent"]),
+            figure_of(one["boxes"], "f1"), one["flips"]["value"], one["untouched"]["value"],
+            len(one["points"]), approved.get(one["name"]), *coverage_cells(one),
         )  # fmt: skip
     return table.worst_first(1)
 
@@ -244,7 +250,7 @@ def clips_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     for one in figures["listed"]:
         table.add(
             (one["clip"], reverse("qc:agreement-clip", args=[dataset.name, one["clip"]])),
-            figure(one["alpha"], one["alpha_interval"]), one["group"], figure(one["f1"]),
+            figure(one["alpha"], one["alpha_interval"]), one["group"], figure_of(one, "f1"),
             one["findings"],
         )  # fmt: skip
     return table.worst_first(1)

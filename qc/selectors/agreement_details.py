@@ -12,9 +12,11 @@ from datasets.models import Clip, Dataset
 from qc.core.estimates import FEWEST
 from qc.models import AgreementReport
 from qc.selectors.agreement import (
+    COVERAGE,
     TONE_OF_SEVERITY,
     actions_table,
     box_cards,
+    coverage_cells,
     first_pass,
     groups_table,
     pairs_table,
@@ -85,8 +87,8 @@ def _cards(group: Mapping[str, Any]) -> list[tuple[str, Figure]]:
         ("Krippendorff's alpha", figure_of(group, "alpha")),
         ("Alpha where changed", figure_of(group["touched"], "alpha")),
         ("Gwet's AC1", figure_of(group, "ac1")),
-        ("Fleiss' kappa", figure(group["fleiss"])),
-        ("Cohen's kappa, mean over pairs", figure(group["kappa"])),
+        ("Fleiss' kappa", figure_of(group, "fleiss")),
+        ("Cohen's kappa, mean over pairs", figure_of(group, "kappa")),
         ("Same answer", figure_of(group, "percent")),
     ]
 
@@ -114,7 +116,7 @@ def _said(value: str | list[str]) -> str:
 def _people_of(dataset: Dataset, figures: Mapping[str, Any], group: str) -> Table:
     columns = (
         Column("Annotator", "link"), Column("Alpha", "figure"), Column("AC1", "figure"),
-        Column("Same answer", "rate"), Column("Flips", "share"),
+        Column("Same answer", "rate"), Column("Flips", "share"), *COVERAGE,
     )  # fmt: skip
     table = Table("annotators", "Annotators against the others", columns)
     for one in figures["people"]:
@@ -123,7 +125,7 @@ def _people_of(dataset: Dataset, figures: Mapping[str, Any], group: str) -> Tabl
                 url = reverse("qc:agreement-annotator", args=[dataset.name, one["name"]])
                 table.add(
                     (one["name"], url), figure_of(its, "alpha"), figure_of(its, "ac1"),
-                    figure_of(its, "percent"), its["flips"]["value"],
+                    figure_of(its, "percent"), its["flips"]["value"], *coverage_cells(its),
                 )  # fmt: skip
     return table.worst_first(1)
 
@@ -322,7 +324,8 @@ def _kappas(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     table = Table("pairs", "Pairs of annotators", columns)
     for group in figures["groups"]:
         for one in group["kappa_pairs"]:
-            table.add(f"{one['a']}, {one['b']}", group["name"], figure(one))
+            kappa = figure(one, one["interval"])
+            table.add(f"{one['a']}, {one['b']}", group["name"], kappa)
     return table.worst_first(2)
 
 

@@ -1,9 +1,10 @@
 """Who does well on the gold clips, with the evidence, and how far boxes lead people."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.cache import cache
 from django.db.models import Count, Max
@@ -13,6 +14,8 @@ from datasets.models import Dataset
 from qc.core.anchoring import Kept, Lead, Meter, Work, anchoring
 from qc.core.gold import BAR, Drift, Marks, Rate, drift, marks
 from qc.models import Score
+from qc.selectors.agreement import COVERAGE, coverage_cells
+from qc.selectors.tables import Column, Table, figure_of
 
 MISTAKES_SHOWN = 30
 KEEP_COUNT = 24 * 3600  # seconds
@@ -24,6 +27,15 @@ STANDINGS = {
     "few": ("Too little to say", "grey"),
     "above": ("Above the bar", "ok"),
 }
+LABEL_COLUMNS = (
+    Column("Group"),
+    Column("Blind against with boxes", "figure", "lower than among those with boxes: led"),
+    Column("Both with boxes", "figure"),
+    Column("Both blind", "figure"),
+    Column("AC1", "figure", "Gwet's AC1 of blind against with boxes"),
+    Column("Same answer", "rate", "of blind against with boxes"),
+    *COVERAGE,
+)
 WORST_FIRST = list(STANDINGS)
 
 
@@ -135,14 +147,15 @@ class GoldPage:
     gold: int
     meter: Meter
     leads: list[LeadLine]
+    labels: Table
 
     @property
     def flagged(self) -> list[GoldRow]:
         return [row for row in self.rows if row.is_flagged]
 
 
-def gold_page(dataset: Dataset) -> GoldPage:
-    """All of the page but its looks."""
+def gold_page(dataset: Dataset, labels: Sequence[Mapping[str, Any]]) -> GoldPage:
+    """All of the page but its looks; `labels` is what a summary says of anchoring."""
     tasks = AnnotationTask.objects.of(dataset)
     checks = tasks.filter(purpose=AnnotationTask.Purpose.CHECK, withdrawn_at=None)
     meter = anchoring(_work(dataset))
@@ -154,6 +167,7 @@ def gold_page(dataset: Dataset) -> GoldPage:
         gold=tasks.filter(purpose=AnnotationTask.Purpose.KEY).count(),
         meter=meter,
         leads=_leads(meter),
+        labels=_labels(labels),
     )
 
 
@@ -270,6 +284,21 @@ def _work(dataset: Dataset) -> list[Work]:
         )
         for score in _current(dataset, is_gold=False)
     ]
+
+
+def _labels(groups: Sequence[Mapping[str, Any]]) -> Table:
+    """Kappa of blind answers against the others, and of each kind among itself."""
+    table = Table("anchoring-labels", "Anchoring of labels", LABEL_COLUMNS,
+                  sub="Cohen's kappa on the clips that had both")  # fmt: skip
+    for group in groups:
+        kinds = [group[kind] for kind in ("mixed", "seen", "blind")]
+        if any(one["rated_by_two"] for one in kinds):
+            mixed = kinds[0]
+            table.add(
+                group["name"], *(figure_of(one, "kappa") for one in kinds),
+                figure_of(mixed, "ac1"), figure_of(mixed, "percent"), *coverage_cells(mixed),
+            )  # fmt: skip
+    return table.worst_first(1)
 
 
 def _leads(meter: Meter) -> list[LeadLine]:

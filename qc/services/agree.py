@@ -55,6 +55,9 @@ def report_agreement(report_id: int) -> AgreementReport | None:
         figures["findings"] = _findings(answers, findings_of(answers.pulls))
         work = work_in(answers.pulls)
         figures["work"] = {pull.task.annotator.name: work[pull.pk] for pull in answers.pulls}
+        figures["blind"] = [
+            pull.task.annotator.name for pull in answers.pulls if pull.task.is_blind
+        ]
         last = max(pull.created_at for pull in answers.pulls)
         report.finish(figures=figures, answered_at=last)
     return report
@@ -140,6 +143,7 @@ def summarise(summary_id: int) -> AgreementSummary | None:
         summary.report(0.75)
         figures["people"] = list(pool.people())
         figures["error_rates"] = pool.estimates()
+        figures["anchoring"] = pool.anchoring()
         figures["listed"] = pool.listed
         figures["reports"] = keys
         # Newer reports may have come since the order was written: the figures say which.

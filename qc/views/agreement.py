@@ -22,6 +22,7 @@ from qc.selectors.agreement_details import (
     group_page,
     pair_page,
 )
+from qc.selectors.gold import gold_page
 from qc.selectors.tables import Table
 from qc.services.agree import order_period
 from qc.services.rules import RulesRow, change_rules, rules_of
@@ -145,6 +146,15 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     if page is None:
         raise Http404(f"{clip} has not been compared yet.")
     return _answer(request, "agreement_clip", dataset, page)
+
+
+@login_required
+@require_GET
+def gold(request: HttpRequest, name: str) -> HttpResponse:
+    """Who does well on gold clips, and whether the boxes that are given lead people."""
+    dataset = _dataset_or_404(request, name)
+    labels = newest_summary(dataset).figures.get("anchoring", [])
+    return _answer(request, "gold", dataset, gold_page(dataset, labels))
 
 
 @login_required

@@ -29,7 +29,7 @@ from qc.models import (
 )
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
-from qc.selectors.gold import flagged_count, gold_page
+from qc.selectors.gold import flagged_count
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.proposals import proposal_page, run_merit
 from qc.selectors.releases import is_moving, release_plan, release_rows
@@ -121,13 +121,6 @@ def proposals(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
     context = {"dataset": dataset, "page": proposal_page(dataset)}
     return render(request, "qc/proposals.html", context)
-
-
-@login_required
-@require_GET
-def gold(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = _dataset_or_404(request, name)
-    return render(request, "qc/gold.html", {"dataset": dataset, "page": gold_page(dataset)})
 
 
 @login_required

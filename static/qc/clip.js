@@ -12,7 +12,7 @@ const showBeliefs = (player) => {
   const at = document.getElementById("belief-at");
   const none = document.getElementById("belief-none");
   const rows = [...document.querySelectorAll(".who-row")];
-  player.addEventListener("frame", () => {
+  player.addEventListener("tell", () => {
     const second = player.nearestKeyframe();
     let isAny = false;
     for (const belief of beliefs) {
@@ -52,7 +52,7 @@ const showBeside = async (player, timeline) => {
   const screen = root.querySelector("[data-beside]");
   if (!screen) return;
   const { persons } = await sceneAt(screen.dataset.beside);
-  player.beside = new Beside(screen, persons);
+  player.beside = new Beside(screen, persons, player.scene);
   player.addEventListener("paint", () => { root.dataset.besideBoxes = player.beside.boxesShown; });
   timeline.drawBeside(persons);
   player.paint();

@@ -35,14 +35,13 @@ export const wireControls = (root, player) => {
   const tellFrame = () => {
     show("time").textContent = `${(player.frame / player.scene.frame_rate).toFixed(2)} s`;
     show("frame").textContent = `frame ${player.frame}`;
-    root.dataset.frame = player.frame;
   };
   player.addEventListener("state", tellState);
-  player.addEventListener("frame", tellFrame);
-  player.addEventListener("paint", () => {
+  player.addEventListener("tell", tellFrame);
+  player.addEventListener("paint", () => { // no style hangs on these: they cost next to nothing
+    root.dataset.frame = player.frame;
     root.dataset.boxes = player.boxesShown;
     root.dataset.painted = player.painted;
-    root.dataset.paintTime = player.paintTime.toFixed(1);
   });
   player.addEventListener("zoom", () => {
     const near = [...find("zoom").options].reduce((best, option) =>

@@ -23,17 +23,6 @@ export const textOf = (answer) => {
   return answer === null || answer === undefined || answer === "unset" ? "" : String(answer);
 };
 
-// The box of a person of a tracking run in one frame, or null.
-export const trackedBox = (person, frame) => {
-  for (const part of person.parts) {
-    const place = frame - part.start;
-    if (place >= 0 && place < part.boxes.length) {
-      return { box: part.boxes[place], isGuess: part.scores[place] === null };
-    }
-  }
-  return null;
-};
-
 const widths = new Map(); // of texts, by size
 
 // One box with its chip; `view` is where the picture lies on the canvas (Player.view).

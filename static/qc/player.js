@@ -2,20 +2,22 @@
 // very picture painted: it is taken from the video as a VideoFrame, which knows its own time. (At
 // double speed requestVideoFrameCallback was seen to be one frame behind what is drawn.)
 // Frames are 0-based; frame n is shown from n/rate s on, so seeking aims at its middle.
-// Events: "frame" when another frame is on the screen, "paint" after each painting.
+// Events: "frame" when another frame is on the screen, "tell" likewise but seldom while playing,
+// for what people read (every change of a page costs the browser more than all boxes together),
+// "paint" after each painting.
 
-import { DASHES, colourOf, paintBox, trackedBox } from "./paint.js";
+import { DASHES, colourOf, paintBox } from "./paint.js";
+import { followedPath, keyframedPath } from "./paths.js";
 
+const TELL_EVERY = 150; // milliseconds, while playing
 const EMPTY = { frame_rate: 30, frame_count: 1, width: 16, height: 9, keyframes: [], groups: [], persons: [], answers: {} };
-
-const mix = (a, b, share) => a.map((side, place) => side + (b[place] - side) * share);
 
 export class Player extends EventTarget {
   constructor(screen) {
     super();
     this.screen = screen;
     this.canvas = screen.querySelector("canvas");
-    this.paper = this.canvas.getContext("2d");
+    this.paper = this.canvas.getContext("2d", { alpha: false });
     this.shown = { boxes: true, labels: true, annotators: new Set() };
     this.hidden = new Set(); // numbers of persons
     this.selected = null; // number of a person
@@ -28,16 +30,22 @@ export class Player extends EventTarget {
     this.frame = 0; // the one on the screen
     this.announced = 0; // the one that the browser spoke of last
     this.painted = 0;
-    this.paintTime = 0; // milliseconds, of all paintings
+    this.toldAt = 0; // when those who read along were told last, in milliseconds
+    this.room = { width: this.canvas.clientWidth, height: this.canvas.clientHeight }; // CSS pixels
     this.setScene(EMPTY);
     this.resetZoom();
     this.use(screen.querySelector("video"));
-    new ResizeObserver(() => this.paint()).observe(this.canvas);
+    // Sizes are read here and never while painting, which would make the browser lay out anew.
+    new ResizeObserver(([entry]) => {
+      this.room = entry.contentRect;
+      this.paint();
+    }).observe(this.canvas);
     this.listenToPointer();
   }
 
   setScene(scene) {
     this.scene = scene;
+    this.paths = new Map(); // worked out when first asked for
     const names = new Set();
     for (const people of Object.values(scene.answers)) {
       for (const person of Object.values(people)) {
@@ -104,6 +112,7 @@ export class Player extends EventTarget {
       on(name, () => {
         if (!video.paused) this.wanted = null;
         this.dispatchEvent(new Event("state"));
+        if (video.paused) this.tell();
       });
     }
     on("error", () => this.complain());
@@ -210,25 +219,25 @@ export class Player extends EventTarget {
   // drew: known at keyframes, and guessed between two of them or half a second beyond one.
   boxOf(number, frame = this.frame) {
     const person = this.tracked.get(number);
-    if (!person) return this.between(frame, (second) => this.believed(second, number));
-    return trackedBox(person, frame);
+    return this.pathOf(number, () => (person
+      ? followedPath(person.parts, this.scene)
+      : keyframedPath((second) => this.believed(second, number), this.scene))).at(frame);
+  }
+
+  // The box that an annotator drew or left, known at keyframes.
+  drawnBy(name, number, frame = this.frame) {
+    const drawn = (second) => this.at(second, number)?.drawn[name] || null;
+    return this.pathOf(`${number} ${name}`, () => keyframedPath(drawn, this.scene)).at(frame);
+  }
+
+  pathOf(key, make) {
+    if (!this.paths.has(key)) this.paths.set(key, make());
+    return this.paths.get(key);
   }
 
   believed(second, number) {
     const there = this.at(second, number);
     return there && there.status !== "dropped" ? there.box : null;
-  }
-
-  between(frame, boxAt) {
-    const rate = this.scene.frame_rate;
-    const before = Math.floor(frame / rate);
-    const first = boxAt(before);
-    if (frame % rate === 0) return first && { box: first, isGuess: false };
-    const second = boxAt(before + 1);
-    const share = (frame % rate) / rate;
-    if (first && second) return { box: mix(first, second, share), isGuess: true };
-    const nearest = share < 0.5 ? first : second;
-    return nearest && { box: nearest, isGuess: true };
   }
 
   // Zoom: how much larger than it fits, and round which point of the picture
@@ -257,18 +266,18 @@ export class Player extends EventTarget {
   }
 
   // Where the picture lies on the canvas, in canvas pixels.
-  view(canvas = this.canvas) {
+  view({ canvas, room } = this) {
     const ratio = devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * ratio);
-    const height = Math.round(canvas.clientHeight * ratio);
+    const width = Math.round(room.width * ratio);
+    const height = Math.round(room.height * ratio);
     if (canvas.width !== width || canvas.height !== height) {
       Object.assign(canvas, { width, height });
     }
     const { videoWidth, videoHeight } = this.video;
     const scale = Math.min(width / videoWidth, height / videoHeight) * this.zoom;
     const centre = this.centre || [videoWidth / 2, videoHeight / 2];
-    const start = (room, size, at) =>
-      size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, room / 2 - at));
+    const start = (space, size, at) =>
+      size <= space ? (space - size) / 2 : Math.min(0, Math.max(space - size, space / 2 - at));
     const left = start(width, videoWidth * scale, centre[0] * scale);
     const top = start(height, videoHeight * scale, centre[1] * scale);
     return { ratio, scale, left, top };
@@ -330,7 +339,6 @@ export class Player extends EventTarget {
 
   paint() {
     const { paper, canvas, video } = this;
-    const begun = performance.now();
     const picture = this.takePicture();
     if (!picture) return;
     if (this.isOutsideLoop(picture.frame)) {
@@ -342,7 +350,8 @@ export class Player extends EventTarget {
     this.frame = picture.frame;
     this.isTold = true;
     const view = this.view();
-    paper.clearRect(0, 0, canvas.width, canvas.height);
+    paper.fillStyle = "#000";
+    paper.fillRect(0, 0, canvas.width, canvas.height);
     const [wide, tall] = [video.videoWidth * view.scale, video.videoHeight * view.scale];
     paper.drawImage(picture.image, view.left, view.top, wide, tall);
     this.beside?.paint(picture.image, this);
@@ -350,9 +359,16 @@ export class Player extends EventTarget {
     this.boxesShown = this.shown.boxes ? this.paintPeople(view) : 0;
     this.overlay?.paint(paper, view);
     this.painted += 1;
-    this.paintTime += performance.now() - begun;
     if (isNew) this.dispatchEvent(new Event("frame"));
     this.dispatchEvent(new Event("paint"));
+    if (isNew) this.isUntold = true;
+    if (this.isUntold && (video.paused || performance.now() - this.toldAt > TELL_EVERY)) this.tell();
+  }
+
+  tell() {
+    this.isUntold = false;
+    this.toldAt = performance.now();
+    this.dispatchEvent(new Event("tell"));
   }
 
   paintPeople(view) {
@@ -382,7 +398,7 @@ export class Player extends EventTarget {
 
   // What one annotator drew: his or her own dashes, in the person's colour.
   paintDrawn(view, number, name, colour) {
-    const found = this.between(this.frame, (second) => this.at(second, number)?.drawn[name] || null);
+    const found = this.drawnBy(name, number);
     if (!found) return 0;
     const place = this.annotators.indexOf(name);
     const text = found.isGuess || !this.shown.labels ? "" : this.nameOf(name);

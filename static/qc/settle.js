@@ -302,10 +302,10 @@ const keepBox = () => {
   const element = current;
   const before = there.box;
   there.box = box;
-  player.paint();
+  player.setScene(player.scene);
   inTurn(() => post(element.querySelector("form").action, form))
     .then(() => tell("The box is kept. The question is still open."))
-    .catch((error) => { there.box = before; player.paint(); tell(`The box was not kept: ${error.message}`, true); });
+    .catch((error) => { there.box = before; player.setScene(player.scene); tell(`The box was not kept: ${error.message}`, true); });
 };
 
 // Wiring

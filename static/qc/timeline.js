@@ -29,11 +29,13 @@ export class Timeline {
     this.lanes = lanes;
     this.player = player;
     this.rows = new Map(); // number of a person -> its lanes
+    this.ruler = { left: 0, width: 0 };
     this.scrub = lanes.querySelector("input[type=range]");
     this.playhead = lanes.querySelector(".playhead");
     this.scrub.addEventListener("input", () => player.show(Number(this.scrub.value)));
-    player.addEventListener("frame", () => this.tell());
-    new ResizeObserver(() => this.tell()).observe(lanes);
+    player.addEventListener("frame", () => this.movePlayhead());
+    player.addEventListener("tell", () => this.moveScrub());
+    new ResizeObserver(() => this.measure()).observe(lanes);
     lanes.hidden = false;
   }
 
@@ -52,7 +54,7 @@ export class Timeline {
       this.playhead.before(row);
       if (only !== null) this.unfold(number, group);
     }
-    this.tell();
+    this.measure();
   }
 
   // Keyframes at which somebody answered otherwise: { person: { group: [seconds] } }.
@@ -199,7 +201,6 @@ export class Timeline {
       for (const part of row.querySelectorAll(".group-lanes")) part.remove();
       row.querySelector(".fold").setAttribute("aria-expanded", "false");
     } else this.unfold(number);
-    this.tell();
   }
 
   // A block for each group (or the one asked for), a lane for each annotator and the consensus.
@@ -262,13 +263,24 @@ export class Timeline {
     track.append(part);
   }
 
-  tell() {
-    const { player, lanes, playhead } = this;
-    if (document.activeElement !== this.scrub || !player.video.paused) this.scrub.value = player.frame;
-    const ruler = lanes.querySelector(".ticks svg");
+  // Where the lanes lie: read when they change, never while playing.
+  measure() {
+    const ruler = this.lanes.querySelector(".ticks svg");
     if (!ruler) return;
     const area = ruler.getBoundingClientRect();
-    const left = area.left - lanes.getBoundingClientRect().left;
-    playhead.style.left = `${left + (area.width * (player.frame + 0.5)) / player.scene.frame_count}px`;
+    this.ruler = { left: area.left - this.lanes.getBoundingClientRect().left, width: area.width };
+    this.movePlayhead();
+    this.moveScrub();
+  }
+
+  moveScrub() {
+    const { player, scrub } = this;
+    if (document.activeElement !== scrub || !player.video.paused) scrub.value = player.frame;
+  }
+
+  movePlayhead() {
+    const { player } = this;
+    const share = (player.frame + 0.5) / player.scene.frame_count;
+    this.playhead.style.transform = `translateX(${this.ruler.left + this.ruler.width * share}px)`;
   }
 }

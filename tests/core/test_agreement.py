@@ -233,6 +233,18 @@ def test_a_coefficient_has_either_a_value_or_a_reason():
         Coefficient(0.5, "because", 3)
     with pytest.raises(ValueError, match="reason"):
         Coefficient(None, "", 3)
+    with pytest.raises(ValueError, match="nan"):
+        Coefficient(float("nan"), "", 3)
+
+
+def test_lists_tuples_and_arrays_are_the_same_ratings():
+    rows = [[1.0, 2.0, float("nan"), 2.0], [1.0, 2.0, 2.0, 1.0]]
+    as_array, as_tuples = np.array(rows), tuple(map(tuple, rows))
+    for figure in (krippendorff_alpha, gwet_ac1, percent_agreement):
+        assert figure(as_array) == figure(as_tuples) == figure(rows)
+    assert cohen_kappa(*as_array) == cohen_kappa(*rows) == cohen_kappa(*map(iter, rows))
+    sets = [[np.array(["a", "b"]), np.array(["c"])], [["b", "a"], ("c",)]]
+    assert krippendorff_alpha(sets, metric="masi").value == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +261,9 @@ def test_a_coefficient_has_either_a_value_or_a_reason():
         (lambda: krippendorff_alpha([["a"], ["b"]], metric="interval"), "'a' is not a number"),
         (lambda: krippendorff_alpha([["ab"], ["b"]], metric="masi"), "'ab' is not a set"),
         (lambda: krippendorff_alpha([[1, 2], [1]]), "2 ratings against 1"),
+        (lambda: krippendorff_alpha([[1], [np.inf]], metric="interval"), "inf is infinitely"),
+        (lambda: masi_distance("walk", {"walk"}), "'walk' is not a set"),
+        (lambda: jaccard_distance(set(), None), "None is not a set"),
         (lambda: gwet_ac1([["a"], ["z"]], categories="ab"), "'z' is not one"),
     ],
 )

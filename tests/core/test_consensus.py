@@ -31,6 +31,9 @@ def anaesthetists():
         pytest.param(["walk"], 1, "walk", id="one vote where one is enough"),
         pytest.param([], 1, None, id="no votes"),
         pytest.param([None, "unset", float("nan")], 1, None, id="nobody answered"),
+        pytest.param(
+            [np.float32("nan"), "walk"], 1, "walk", id="a number of numpy's is missing"
+        ),
         pytest.param(["unset", "unset", "walk"], 1, "walk", id="unset does not vote"),
         pytest.param(["unknown", "unknown", "walk"], 2, "unknown", id="unknown does"),
         pytest.param(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.matching import BoxCounts, count_boxes, match_boxes
+from qc.core.matching import match_boxes
 from tracking.core.boxes import pairwise_iou
 
 ONE, APART = [0, 0, 10, 10], [100, 0, 110, 10]
@@ -65,6 +65,12 @@ def test_f1(a, b, f1):
 def test_rows_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"\(1, 3\)"):
         match_boxes([[1, 2, 3]], [])
+    with pytest.raises(ValueError, match="nan is no side"):
+        match_boxes([[0, 0, 1, float("nan")]], [ONE])
+
+
+def test_with_a_threshold_of_nothing_everybody_has_a_partner():
+    assert match_boxes([ONE], [APART], threshold=0).pairs == [(0, 0)]
 
 
 @settings(deadline=None)
@@ -92,8 +98,3 @@ def test_no_other_assignment_overlaps_more(a, b):
     found = match_boxes(a, b, threshold=1e-9)
     pairs = [pair if len(a) <= len(b) else pair[::-1] for pair in found.pairs]
     assert sum(iou[pair] for pair in pairs) == pytest.approx(best)
-
-
-def test_counts_of_keyframes_add_up():
-    counts = count_boxes(np.array([[0.8, 0.0], [0.0, 0.4]])).plus(count_boxes(np.zeros((1, 0))))
-    assert counts == BoxCounts(first=3, second=2, overlapping=2, matched=1, close=1, iou=0.8)

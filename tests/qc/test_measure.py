@@ -2,8 +2,9 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import AnnotationTask
-from qc.models import Score
+from qc.models import AgreementReport, AgreementSummary, Score
 from qc.selectors.gold import flagged_count, gold_page, gold_rows
+from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
 from qc.services.measure import measure, plan_scores
 from tests.make import (
     make_annotator,
@@ -135,7 +136,7 @@ def test_another_datasets_checks_are_not_shown(dataset, run, key):
 def test_a_dataset_without_gold_is_not_measured(dataset, run):
     make_pull(make_task(run, make_annotator(dataset, "ann")), WALK)
     assert plan_scores() == 0
-    assert gold_page(dataset).rows == []
+    assert gold_page(dataset, []).rows == []
 
 
 def test_blind_work_and_other_on_a_clip_are_measured_against_the_machine(dataset, run):
@@ -148,9 +149,49 @@ def test_blind_work_and_other_on_a_clip_are_measured_against_the_machine(dataset
     figures = {row.pull.task_id: row.figures for row in Score.objects.all()}
     assert figures[ann.pk]["kept"] == figures[ann.pk]["as_given"] == 6 * 13
     assert figures[bob.pk]["kept"] == 5 * 13
-    meter = gold_page(dataset).meter
+    meter = gold_page(dataset, []).meter
     assert meter.clips == 1
     assert meter.kept.difference == pytest.approx(1 / 6)
+
+
+def test_labels_of_blind_work_are_held_against_those_of_people_who_saw_boxes(
+    client, dataset, run
+):
+    """Of six persons ann and eve, with boxes, say the same of each; bob, blind, of half."""
+    half = {"posture": "walk", "doing": ["wave"]}
+    for name, is_blind in (("ann", False), ("bob", True), ("eve", False)):
+        task = check(dataset, run, name, WALK, purpose="work", is_blind=is_blind)
+        answers = task.pulls.get().annotations
+        answers.filter(person_id__in=[1, 2, 3] if is_blind else [3, 4]).update(answers=SIT)
+        answers.filter(person_id=5).update(answers=half)
+    plan_reports()
+    report_agreement(AgreementReport.objects.get().pk)
+    plan_summaries()
+    found = summarise(AgreementSummary.objects.get().pk).figures["anchoring"]
+    posture = next(one for one in found if one["name"] == "posture")
+    assert posture["seen"]["kappa"]["value"] == 1.0
+    # bob sits 1 2 3, they 3 4: same on 3 5 6 of 6, by chance (3 * 2 + 3 * 4) / 36
+    assert posture["mixed"]["kappa"]["value"] == pytest.approx((1 / 2 - 1 / 2) / (1 - 1 / 2))
+    assert posture["mixed"]["kappa"]["units"] == 2 * 6 * 13
+    assert posture["mixed"]["kappa_interval"] is not None
+    assert posture["blind"]["kappa"]["reason"] == "no unit was rated by two or more"
+    client.force_login(dataset.members.get().user)
+    url = reverse("qc:gold", args=["shop"])
+    assert "Anchoring of labels" in client.get(url).content.decode()
+    lines = client.get(url, {"csv": "anchoring-labels"}).content.decode().splitlines()
+    assert lines[0].startswith("Group,Blind against with boxes,")
+    assert any(line.startswith("posture,0.000000,") for line in lines)
+
+
+def test_clips_that_all_did_alike_say_nothing_of_anchoring(dataset, run):
+    for name in ("ann", "bob"):
+        check(dataset, run, name, WALK, purpose="work", is_blind=True)
+    plan_reports()
+    report_agreement(AgreementReport.objects.get().pk)
+    plan_summaries()
+    found = summarise(AgreementSummary.objects.get().pk).figures["anchoring"]
+    assert {one["mixed"]["units"] for one in found} == {0}
+    assert gold_page(dataset, found).labels.rows == []
 
 
 def test_the_page_shows_the_evidence_and_leads_to_the_frame(client, dataset, run, key):

@@ -181,7 +181,7 @@ class Journey:
                 user=reviewer(), reason=REASON, **answer,
             )  # fmt: skip
 
-        shown = _normalised(box, clip)
+        shown = normalised(box, clip)
         there = match_boxes([shown], [one.box for one in truth], threshold=SAME_PERSON).pairs
         if box.status == ConsensusBox.Status.DISPUTED or not there:
             decide(is_person=bool(there))
@@ -201,7 +201,7 @@ def reviewer() -> User:
     return user
 
 
-def _normalised(box: ConsensusBox, clip: Clip) -> tuple[float, float, float, float]:
+def normalised(box: ConsensusBox, clip: Clip) -> tuple[float, float, float, float]:
     width, height = clip.video.width or 1, clip.video.height or 1
     return box.x1 / width, box.y1 / height, box.x2 / width, box.y2 / height
 

@@ -8,20 +8,28 @@ from django.db.models import F, Max, QuerySet, Sum
 from rich.table import Table
 
 from annotation.models import Annotation, AnnotationTask, Pull
+from annotation.selectors.tasks import group_specs
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Action, Clip, Dataset, Upload, Video
 from datasets.stages import StagedModel
+from qc.core.matching import match_boxes
 from qc.models import (
     Adjudication,
     AgreementReport,
     Consensus,
     ConsensusBox,
+    ConsensusLabel,
     Release,
     Review,
 )
+from qc.selectors.agreement import newest_summary
 from qc.services.agree import dataset_agreement
+from qc.services.versions import questions_of
 from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
+from workers.demo.accuracy import Accuracy, Unit, accuracies
+from workers.demo.annotators import SAME_PERSON, right_actions
 from workers.demo.measure import Comparison, TruthAt, compare, released_persons
+from workers.demo.road import normalised
 
 
 def made_by_each_stage(release: Release) -> Table:
@@ -44,6 +52,46 @@ def truth_figures(release: Release, truth_at: TruthAt) -> Table:
         text = f"{value:.3f}" if isinstance(value, float) else str(value)
         table.add_row(field.name.replace("_", " "), text)
     return table
+
+
+def consensus_figures(dataset: Dataset, truth_at: TruthAt) -> Table:
+    """Majority, Dawid and Skene, and the reviewers against the rendered truth."""
+    table = Table("the answers of the consensus", title="Whom to believe", title_justify="left")
+    for column in ("units", "right", "open", "right where decided"):
+        table.add_column(column, justify="right")
+    for one in consensus_accuracy(dataset, truth_at):
+        shares = (one.share, one.open / one.units if one.units else None, one.where_decided)
+        texts = ["" if share is None else f"{share:.3f}" for share in shares]
+        table.add_row(one.way, str(one.units), *texts)
+    return table
+
+
+def consensus_accuracy(dataset: Dataset, truth_at: TruthAt) -> list[Accuracy]:
+    """`accuracies` of the newest consensuses, over the boxes that show a true person."""
+    groups = {group.name: group for group in group_specs(dataset)}
+    questions = {one.name: one for one in questions_of([dataset])[dataset.pk]}
+    rates = newest_summary(dataset).figures.get("error_rates", {})
+    newest = Consensus.objects.of(dataset).newest()
+    boxes = ConsensusBox.objects.filter(consensus__in=newest).select_related(
+        "consensus__clip__video"
+    )
+    units = []
+    for box in boxes.prefetch_related("labels"):
+        clip = box.consensus.clip
+        shown = normalised(box, clip)
+        truth = truth_at(clip.video.original_name, clip.start_frame + FRAME_RATE * box.second)
+        if not match_boxes([shown], [one.box for one in truth], threshold=SAME_PERSON).pairs:
+            continue
+        units += [
+            Unit(
+                questions[label.group],
+                label.votes,
+                right_actions(truth, shown, groups[label.group]),
+                None if label.rule == ConsensusLabel.Rule.OPEN else label.actions,
+            )
+            for label in box.labels.all()
+        ]
+    return accuracies(units, {name: one["estimates"] for name, one in rates.items()})
 
 
 def compare_release(release: Release, truth_at: TruthAt) -> Comparison:

@@ -19,7 +19,7 @@ from workers.demo.casting import WORLD
 from workers.demo.road import Journey, TruthAt
 from workers.demo.scene import render, truth_at
 from workers.demo.spec import VideoSpec
-from workers.demo.summary import made_by_each_stage, truth_figures
+from workers.demo.summary import consensus_figures, made_by_each_stage, truth_figures
 from workers.loop import Loop, Stop
 from workers.pipeline import STEPS
 from workers.progress import Display, unwrapped
@@ -115,7 +115,9 @@ class Command(BaseCommand):
     def _tell_result(self, release: Release, password: str | None) -> None:
         self.console.print(made_by_each_stage(release))
         if release.dataset.name == "demo":
-            self.console.print(truth_figures(release, truth_of_world(WORLD)))
+            truth = truth_of_world(WORLD)
+            self.console.print(consensus_figures(release.dataset, truth))
+            self.console.print(truth_figures(release, truth))
         self.console.print(f"Release {release.number}: {default_storage.path(release.folder)}")
         account = f"log in as {ADMIN}"
         if password:
