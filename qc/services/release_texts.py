@@ -24,7 +24,7 @@ from qc.core.configs import ConfigValues, write_configs
 from qc.core.formats.content import frame_of, pixels
 from qc.core.page import Picture
 from qc.core.pictures import QUALITY, picture_size
-from qc.core.release_files import SplitCounts
+from qc.core.release_files import Measuring, SplitCounts
 from qc.core.release_options import ReleaseOptions
 from qc.core.released import ReleaseClip
 from qc.core.splits import Splits
@@ -43,7 +43,7 @@ class Written(NamedTuple):
     """What the annotation files hold."""
 
     counts: dict[str, SplitCounts]
-    threshold: float
+    measuring: Measuring
     ceilings: dict[str, float | None]
     tally: Tally
     clips: list[ReleaseClip]  # without persons and proposals
@@ -73,7 +73,7 @@ def write_texts(release: Release, folder: Path, draft: Draft, written: Written) 
         ConfigValues(
             title,
             max_action_id=max(action.action_id for action in draft.actions),
-            threshold=written.threshold,
+            measuring=written.measuring,
             has_test="test" in written.counts,
         ),
     )
@@ -105,7 +105,7 @@ def _facts(
         actions=draft.actions,
         counts=written.counts,
         split_of=draft.splits.split_of,
-        threshold=written.threshold,
+        threshold=written.measuring.threshold,
         annotation_fps=dataset.annotation_fps,
         detectors=_detectors(draft),
         annotators=Counter(each.annotators for each in draft.approved),
@@ -192,12 +192,13 @@ def manifest(release: Release, draft: Draft, written: Written) -> dict[str, Any]
         "simulated": is_simulated(release.dataset, draft),
         "licence": options.licence or None,
         "official_names": options.official_names,
+        "formats": list(options.formats),
         "pictures": {
             "included": options.with_pictures,
             "longest_side": options.longest_side,
             "quality": QUALITY,
         },
-        "score_threshold": written.threshold,
+        "score_threshold": written.measuring.threshold,
         "proposal_ceiling": written.ceilings,
         "videos": [
             {
@@ -253,7 +254,7 @@ def counts_of(
         "split_of": draft.splits.split_of,
         "warnings": list(draft.splits.warnings),
         "left_out": draft.left_out,
-        "threshold": written.threshold,
+        "threshold": written.measuring.threshold,
         "ceilings": written.ceilings,
         "parts": dict(sizes),
         "agreement": {

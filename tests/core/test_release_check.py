@@ -12,14 +12,16 @@ from qc.core.release_check import check_release
 from qc.core.release_files import (
     add_official_names,
 )
-from qc.core.released import PersonAt, ProposedBox
+from qc.core.released import ProposedBox
 from tests.core.tiny_release import (
     CLIPS,
     LEFT,
     RIGHT,
     SIZE,
     a_clip,
+    a_person,
     make_film,
+    scene,
     write_release,
 )
 
@@ -43,7 +45,7 @@ def edit(path, old, new):
 def test_a_whole_release_passes_every_check(whole):
     checks = check_release(whole)
     assert [check["sentence"] for check in checks if not check["passed"]] == []
-    assert len(checks) == 19
+    assert len(checks) == 26
     assert all(check["sentence"].endswith(".") for check in checks)
 
 
@@ -112,7 +114,7 @@ def test_a_whole_release_passes_every_check(whole):
         ),
         pytest.param(
             "ava_train_boxes_and_labels_include_negative.csv", b",3,0.9000", b",2,0.9000",
-            "negatives", "include_negative.csv row 2 has the action 2 of nobody there",
+            "negatives", "include_negative.csv is wrong about the box 0.1000,0.2000,",
             id="negatives with another action",
         ),
         pytest.param(
@@ -123,7 +125,7 @@ def test_a_whole_release_passes_every_check(whole):
         pytest.param(
             "../frame_lists/val_all.csv",
             b'street-c0000 0 7 street-c0000/img_00008.jpg ""\n', b"",
-            "frame lists", "val_all.csv: the frames of street-c0000 are not 1 to 150",
+            "frame lists", "val_all.csv: row 9 is not frame 7 of video 0",
             id="frame left out of all",
         ),
         pytest.param(
@@ -132,11 +134,11 @@ def test_a_whole_release_passes_every_check(whole):
         ),
         pytest.param(
             "../frame_lists/val.csv", b'street-c0000 0 7 street-c0000/img_00008.jpg ""\n', b"",
-            "frame lists", "the frames of street-c0000 are not 1 to 150", id="frame left out",
+            "frame lists", "val.csv: row 9 is not frame 7 of video 0", id="frame left out",
         ),
         pytest.param(
             "../configs/slowfast_ava.yaml", b"NUM_CLASSES: 3", b"NUM_CLASSES: 80",
-            "configurations", "does not have NUM_CLASSES: 3", id="number of classes",
+            "configurations", "has NUM_CLASSES: 80, not 3", id="number of classes",
         ),
         pytest.param(
             "../README.md", b"card", b"CARD",
@@ -152,19 +154,16 @@ def test_a_broken_row_is_named(broken, file, old, new, check, sentence):
 def test_a_missing_picture_of_a_keyframe_is_named(broken):
     (broken / "rawframes/shop-c0000/img_00061.jpg").unlink()
     failed = failures(broken)
-    assert (
-        "rawframes/shop-c0000/img_00061.jpg, a keyframe, is missing"
-        in failed["keyframe pictures"]
-    )
+    assert "rawframes/shop-c0000/img_00061.jpg is missing" in failed["what pictures show"]
     assert "rawframes/shop-c0000/img_00061.jpg is in the manifest only" in failed["sums"]
 
 
 def test_the_picture_of_another_second_is_named(broken):
     folder = broken / "rawframes/shop-c0000"
     shutil.copyfile(folder / "img_00091.jpg", folder / "img_00061.jpg")
-    assert failures(broken)["keyframe pictures"] == (
-        "rawframes/shop-c0000/img_00061.jpg, a keyframe, shows something else than the film "
-        "(30 grey levels)."
+    assert failures(broken)["what pictures show"] == (
+        "rawframes/shop-c0000/img_00061.jpg shows something else than the film (32 grey "
+        "levels)."
     )
 
 
@@ -172,18 +171,16 @@ def test_a_clip_compared_before_is_only_sampled_and_its_sums_tell(broken):
     folder = broken / "rawframes/shop-c0000"
     shutil.copyfile(folder / "img_00001.jpg", folder / "img_00091.jpg")
     checks = {c["name"]: c for c in check_release(broken, compared=["shop-c0000"])}
-    assert checks["keyframe pictures"]["sentence"] == (
-        "The pictures of all 7 keyframes are those of the films "
-        "(1 of them compared when they were made)."
+    assert checks["what pictures show"]["sentence"] == (
+        "All 600 pictures are those of the films (149 of them made from these very films)."
     )
     assert "img_00091.jpg is not the file of the manifest" in checks["sums"]["sentence"]
 
 
 def test_a_film_that_ends_too_early_is_named(broken):
-    pictures = [np.full((SIZE[1], SIZE[0], 3), n, dtype=np.uint8) for n in range(60)]
-    make_film(broken / "clips/shop-c0000.mp4", pictures)
+    make_film(broken / "clips/shop-c0000.mp4", list(map(scene, range(60))))
     failed = failures(broken)
-    assert "clips/shop-c0000.mp4 ends before the keyframe 902" in failed["keyframe pictures"]
+    assert "clips/shop-c0000.mp4 ends before frame 149" in failed["what pictures show"]
     assert "clips/shop-c0000.mp4 has 60 frames at 30 a second" in failed["films"]
 
 
@@ -196,7 +193,7 @@ def test_a_release_of_films_alone_needs_no_pictures(broken):
     )
     manifest = json.loads((broken / "manifest.json").read_text())
     (broken / "manifest.json").unlink()
-    write_manifest(broken, {key: manifest[key] for key in ("pictures", "videos", "keyframes")})
+    write_manifest(broken, {key: said for key, said in manifest.items() if key != "files"})
     assert failures(broken) == {}
 
 
@@ -214,7 +211,7 @@ def test_files_under_ava_s_own_names_are_checked(broken):
 def test_the_measure_of_many_persons_is_not_spoiled_by_rounding(tmp_path):
     """24 steps of 1 / 24 make a little less than 1."""
     boxes = [f"0.{n:04d},0.2000,0.{n + 90:04d},0.9000" for n in range(100, 9700, 400)]
-    persons = [PersonAt(902, n, box, (1,)) for n, box in enumerate(boxes, start=1)]
+    persons = [a_person(902, n, box, (1,)) for n, box in enumerate(boxes, start=1)]
     crowd = a_clip("shop-c0000", "train", source="shop", persons=persons, proposals={})
     write_release(tmp_path, [crowd, *CLIPS[2:]])
     assert failures(tmp_path) == {}
@@ -232,7 +229,7 @@ def test_boxes_with_negatives_say_what_those_persons_do(whole):
 
 def test_a_clip_whose_boxes_are_all_weak_is_in_the_list_of_all(tmp_path):
     weak = a_clip(
-        "lane-c0000", "val", source="lane", persons=[PersonAt(902, 1, LEFT, (1,))],
+        "lane-c0000", "val", source="lane", persons=[a_person(902, 1, LEFT, (1,))],
         proposals={902: [ProposedBox(RIGHT, 0.1)]},
     )  # fmt: skip
     write_release(tmp_path, [weak, *CLIPS])
@@ -245,7 +242,7 @@ def test_a_clip_whose_boxes_are_all_weak_is_in_the_list_of_all(tmp_path):
 def test_a_picture_cut_off_is_named(broken):
     path = broken / "rawframes/shop-c0000/img_00061.jpg"
     path.write_bytes(path.read_bytes()[:100])
-    assert "img_00061.jpg" in failures(broken)["keyframe pictures"]
+    assert "img_00061.jpg" in failures(broken)["what pictures show"]
 
 
 def test_what_does_not_belong_to_the_pictures_is_named(broken):
