@@ -4,7 +4,7 @@ Nothing here knows how the files were written. Each check reads the folder and g
 sentence: what holds, or which file and row break it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -44,16 +44,27 @@ def check_release(
         One result per check, always the same checks in the same order. A file that cannot be
         read fails every check that needs it.
     """
-    release = ReleaseReader(folder, compared=compared, known=known)
     checks: list[Check] = []
+    for check in checks_of(folder, compared=compared, known=known):
+        checks.append(check)
+        progress(len(checks) / len(_CHECKS))
+    return checks
+
+
+def checks_of(
+    folder: Path,
+    *,
+    compared: Collection[str] = (),
+    known: Mapping[str, FileSum] | None = None,
+) -> Iterator[Check]:
+    """The same, one after the other as they are done."""
+    release = ReleaseReader(folder, compared=compared, known=known)
     for name, check in _CHECKS:
         try:
             sentence, passed = check(release), True
         except (FoundError, ReleaseReadError) as error:
             sentence, passed = str(error), False
-        checks.append(Check(name=name, passed=passed, sentence=sentence))
-        progress(len(checks) / len(_CHECKS))
-    return checks
+        yield Check(name=name, passed=passed, sentence=sentence)
 
 
 _CHECKS: tuple[tuple[str, Callable[[ReleaseReader], str]], ...] = (

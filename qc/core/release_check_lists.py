@@ -52,7 +52,7 @@ def check_actions(release: ReleaseReader) -> str:
                 named,
                 [action[:2] for action in release.evaluated_actions()],
             ),
-            ("label_map.txt", named, list(release.label_map().items())),
+            ("label_map.txt", named, release.label_map()),
             ("manifest.json", list(map(tuple, actions)), release.said_actions()),
         ):
             if found != wanted:

@@ -162,7 +162,7 @@ class ReleaseReader:
         name = "annotations/ava_action_list_for_activitynet.pbtxt"
         return self._load(name, ava.load_actions)
 
-    def label_map(self) -> dict[int, str]:
+    def label_map(self) -> list[tuple[int, str]]:
         return self._load("annotations/label_map.txt", ava.load_label_map)
 
     def said_actions(self) -> list[tuple[Any, ...]]:

@@ -4,9 +4,11 @@ import json
 import pickle
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
+from qc.core.formats import FORMATS
 from qc.core.packing import write_manifest
 from qc.core.release_check import check_release
 from qc.core.release_files import (
@@ -40,6 +42,14 @@ def edit(path, old, new):
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new, 1))
+
+
+def with_sums(folder):
+    """Let the manifest of a broken folder have the sums of what is there now."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.unlink()
+    write_manifest(folder, {key: said for key, said in manifest.items() if key != "files"})
 
 
 def test_a_whole_release_passes_every_check(whole):
@@ -300,3 +310,171 @@ def test_an_empty_folder_fails_with_sentences(tmp_path):
     checks = check_release(tmp_path)
     assert not any(check["passed"] for check in checks)
     assert all("cannot be read" in check["sentence"] for check in checks)
+
+
+def swap(path, first, second):
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[first], lines[second] = lines[second], lines[first]
+    path.write_bytes(b"".join(lines))
+
+
+def test_rows_out_of_order_are_named(broken):
+    annotations = broken / "annotations"
+    for name in ("ava_train.csv", "ava_train_activitynet.csv"):
+        swap(annotations / name, 0, 1)
+    swap(broken / "AVA_dataset.csv", 1, 2)
+    with_sums(broken)
+    failed = failures(broken)
+    assert "annotations/ava_train.csv row 2 is not in its place" in failed.pop("order")
+    assert set(failed) == {"all splits together", "provenance"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "check", "sentence"),
+    [
+        pytest.param(
+            "annotations/label_map.txt", b"2: walk", b"2: run",
+            "actions", "label_map.txt has other actions", id="label map",
+        ),
+        pytest.param(
+            "annotations/label_map.txt", b"\n", b"\r\n", "actions", "label_map", id="CRLF",
+        ),
+        pytest.param(
+            "annotations/ava_action_list.pbtxt", b"\n  name", b"\n    name",
+            "actions", "begins at row 1 is not an action", id="indent",
+        ),
+        pytest.param(
+            "annotations/ava_action_list.pbtxt", b"PERSON_MOVEMENT", b"MOVING",
+            "actions", "the action stand has the type 'MOVING'", id="type",
+        ),
+        pytest.param(
+            "annotations/ava_included_timestamps.txt", b"0903\n", b"",
+            "included timestamps", "other timestamps than the annotated", id="included",
+        ),
+        pytest.param(
+            "annotations/unlabelled_boxes.csv", b",,2", b",,1",
+            "persons", "says that a person does nothing who acts", id="nobody and somebody",
+        ),
+        pytest.param(
+            "manifest.json", b'"fps": 30', b'"fps": 25', "manifest", "says fps 25", id="clock",
+        ),
+        pytest.param(
+            "manifest.json", b'"name": "walk"', b'"name": "run"',
+            "actions", "manifest.json has other actions", id="actions of the manifest",
+        ),
+        pytest.param(
+            "manifest.json", b'"score_threshold": 0.4', b'"score_threshold": 0.5',
+            "ceiling", "the best threshold of scores is 0.4, the manifest says 0.5",
+            id="threshold",
+        ),
+        pytest.param(
+            "manifest.json", b'"val": 1.0', b'"val": 0.9',
+            "ceiling", "allow a mAP of 1.0, the manifest says 0.9", id="ceiling",
+        ),
+        pytest.param(
+            "manifest.json", b'"n_frames": 150', b'"n_frames": "150"',
+            "films", "gives shop-c0000 ('150', 64, 36)", id="length as text",
+        ),
+        pytest.param(
+            "configs/mmaction2_ava.py", b"'/ava_train.csv'", b"'/train.csv'",
+            "configurations", "/../annotations/train.csv' in train_dataloader",
+            id="a file that is not there",
+        ),
+        pytest.param(
+            "configs/mmaction2_slowfast_r50.py", b"timestamp_start=900", b"timestamp_start=0",
+            "configurations", "has timestamp_start=0 in train_dataloader", id="another clock",
+        ),
+        pytest.param(
+            "configs/mmaction2_ava.py", b"num_classes = 4", b"num_classes = __import__('os')",
+            "configurations", "cannot be understood: line", id="code",
+        ),
+        pytest.param(
+            "configs/slowfast_ava.yaml", b"FULL_TEST_ON_VAL: True", b"FULL_TEST_ON_VAL: False",
+            "configurations", "only every fourth second", id="a quarter measured",
+        ),
+        pytest.param(
+            "configs/slowfast_ava.yaml", b"GROUNDTRUTH_FILE: ava_val", b"GROUNDTRUTH_FILE: x",
+            "configurations", "has GROUNDTRUTH_FILE: x.csv", id="another truth",
+        ),
+        pytest.param(
+            "settings.json", b"{", b"", "papers", "settings.json cannot be read", id="settings",
+        ),
+        pytest.param(
+            "provenance.parquet", b"PAR1", b"", "provenance", "cannot be read", id="provenance",
+        ),
+    ],
+)  # fmt: skip
+def test_what_no_sum_would_tell_is_named(broken, file, old, new, check, sentence):
+    edit(broken / file, old, new)
+    with_sums(broken)
+    assert sentence in failures(broken)[check]
+
+
+@pytest.mark.parametrize("change", ["numpy", "protocol", "float32"])
+def test_proposals_that_old_numpy_cannot_read_are_named(broken, change):
+    path = broken / "annotations/dense_proposals_val.pkl"
+    proposals = pickle.loads(path.read_bytes())
+    if change == "float32":
+        proposals = {key: boxes.astype(np.float32) for key, boxes in proposals.items()}
+    content = pickle.dumps(proposals, protocol=4 if change == "protocol" else 3)
+    if change == "float32":
+        content = content.replace(b"numpy._core", b"numpy.core")
+    path.write_bytes(content)
+    failed = failures(broken)["proposals"]
+    assert ("float32" if change == "float32" else "numpy before 1.26") in failed
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        pytest.param("img_00100.jpg", "img_00101.jpg", "shows the frame after", id="late"),
+        pytest.param("img_00100.jpg", "img_00099.jpg", "shows the frame before", id="early"),
+        pytest.param("img_00100.jpg", "half", "shows something else", id="half a picture"),
+        pytest.param("img_00100.jpg", "small", "is no picture of 64x36", id="another size"),
+        pytest.param("img_00150.jpg", "empty", "is missing or broken", id="empty"),
+    ],
+)
+def test_any_picture_that_is_not_its_frame_is_named(broken, name, content, sentence):
+    folder = broken / "rawframes/shop-c0000"
+    picture = (folder / name).read_bytes()
+    made = {"half": picture[: -len(picture) // 8] + b"\xff\xd9", "empty": b""}
+    if content == "small":
+        coded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        made["small"] = cv2.imencode(".jpg", coded[:-1])[1].tobytes()
+    (folder / name).write_bytes(
+        made[content] if content in made else (folder / content).read_bytes()
+    )
+    with_sums(broken)
+    failed = failures(broken)
+    assert f"{name} {sentence}" in failed.pop("what pictures show")
+    assert failed == {}
+
+
+def test_links_are_named_for_they_do_not_travel(broken):
+    path = broken / "rawframes/shop-c0000/img_00061.jpg"
+    path.symlink_to(path.rename(path.with_suffix(".png")))
+    assert "img_00061.jpg is a link" in failures(broken)["sums"]
+
+
+ALL_FORMATS = sorted(FORMATS)
+
+
+@pytest.fixture(scope="session")
+def with_formats(tmp_path_factory):
+    return write_release(tmp_path_factory.mktemp("formats") / "1", formats=ALL_FORMATS)
+
+
+def test_a_release_in_all_formats_passes_every_check(with_formats):
+    assert failures(with_formats) == {}
+
+
+@pytest.mark.parametrize("name", ALL_FORMATS)
+def test_a_format_that_says_something_else_is_named(with_formats, tmp_path, name):
+    broken = shutil.copytree(with_formats, tmp_path / "1")
+    largest = max((broken / "formats" / name).rglob("*.*"), key=lambda p: p.stat().st_size)
+    content = largest.read_bytes()
+    largest.write_bytes(content[: len(content) // 3])
+    with_sums(broken)
+    assert f"formats/{name}" in failures(broken)["further formats"]
+    shutil.rmtree(broken / "formats" / name)
+    assert f"formats/{name} is missing" in failures(broken)["further formats"]

@@ -79,10 +79,10 @@ def dump_label_map(actions: Iterable[Action]) -> bytes:
     return text_of(f"{action.action_id}: {action.name}" for action in actions)
 
 
-def load_label_map(content: bytes) -> dict[int, str]:
-    """The names of `label_map.txt` by id; raises AvaFormatError at the first bad row."""
+def load_label_map(content: bytes) -> list[tuple[int, str]]:
+    """Id and name of each row of `label_map.txt`; raises AvaFormatError at a bad one."""
     rows = matches_of(content, LABEL_MAP_ROW, "`id: name`")
-    return {int(match[1]): match[2] for match in rows}
+    return [(int(match[1]), match[2]) for match in rows]
 
 
 def dump_frames(video_id: str, *, number: int, frame_count: int) -> bytes:
