@@ -193,31 +193,46 @@ STATIC_URL = "/static/"
 # Static files are served from their source folders unless they were collected.
 STATIC_ROOT = env.str("AVA_STATIC_DIR", default="") or None
 STATICFILES_DIRS = [BASE_DIR / "static"]
+
+S3_STORAGE = "storages.backends.s3.S3Storage"
 S3_BUCKET = env.str("AVA_S3_BUCKET", default="")
 STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 if S3_BUCKET:
-    STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("AVA_S3_ENDPOINT", default="") or None,
-            "access_key": env.str("AVA_S3_ACCESS_KEY", default="") or None,
-            "secret_key": env.str("AVA_S3_SECRET_KEY", default="") or None,
-            "region_name": env.str("AVA_S3_REGION", default="") or None,
-            "file_overwrite": True,
-            "signature_version": "s3v4",  # else addresses are signed in a way long retired
-            "max_memory_size": 16 << 20,  # of a file that is read; larger ones go to disk
-            "querystring_expire": 3600 * 8,
-        },
+    s3 = {
+        "bucket_name": S3_BUCKET,
+        "endpoint_url": env.str("AVA_S3_ENDPOINT", default="") or None,
+        "access_key": env.str("AVA_S3_ACCESS_KEY", default="") or None,
+        "secret_key": env.str("AVA_S3_SECRET_KEY", default="") or None,
+        "region_name": env.str("AVA_S3_REGION", default="") or None,
+        "file_overwrite": True,
+        "signature_version": "s3v4",  # else addresses are signed in a way long retired
+        "max_memory_size": 16 << 20,  # of a file that is read; larger ones go to disk
+        "querystring_expire": 3600 * 8,
     }
+    STORAGES["default"] = {"BACKEND": S3_STORAGE, "OPTIONS": s3}
+    STORAGES["releases"] = {
+        "BACKEND": S3_STORAGE, "OPTIONS": s3 | {"location": "release-copies"},
+    }  # fmt: skip
     # Players, downloads and uploads are sent on to a signed address there.
     s3_origin = env.str("AVA_S3_ENDPOINT", default="") or "https://*.amazonaws.com"
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"] += [s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"] = [SELF, s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [SELF, s3_origin]
+# Where releases are synced to: a bucket of their own, or a folder of the one above.
+if RELEASES_BUCKET := env.str("AVA_RELEASES_S3_BUCKET", default=""):
+    STORAGES["releases"] = {
+        "BACKEND": S3_STORAGE,
+        "OPTIONS": {
+            "bucket_name": RELEASES_BUCKET,
+            "endpoint_url": env.str("AVA_RELEASES_S3_ENDPOINT", default="") or None,
+            "access_key": env.str("AVA_RELEASES_S3_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("AVA_RELEASES_S3_SECRET_KEY", default="") or None,
+            "region_name": env.str("AVA_RELEASES_S3_REGION", default="") or None,
+        },
+    }
 WHITENOISE_USE_FINDERS = not STATIC_ROOT
 if STATIC_ROOT:
     STORAGES["staticfiles"] = {

@@ -172,8 +172,8 @@ def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
         with AnnotationWriter(release, splits=["train", "val"]) as writer:
             for clip in some:
                 writer.add(clip)
-            threshold = writer.finish(ACTIONS)
-        write_configs(release / "configs", ConfigValues("bench", len(ACTIONS), threshold))
+            measuring = writer.finish(ACTIONS)
+        write_configs(release / "configs", ConfigValues("bench", len(ACTIONS), measuring))
         (release / "clips").mkdir()
         for clip in some:
             (release / "rawframes" / clip.name).mkdir(parents=True)

@@ -378,6 +378,38 @@ class Release(StagedModel):
     def __str__(self) -> str:
         return f"{self.dataset} release {self.number}"
 
+    @property
+    def prefix(self) -> str:
+        """Where it is synced to in a bucket, unless somebody says otherwise."""
+        return f"{self.dataset}/release-{self.number}"
+
+
+class ReleaseSyncQuerySet(StagedQuerySet):
+    def of(self, dataset: Dataset) -> Self:
+        return self.filter(release__dataset=dataset)
+
+
+class ReleaseSync(StagedModel):
+    """A release put under a prefix of a bucket; done again, it sends only what is missing."""
+
+    release = models.ForeignKey(Release, models.CASCADE, related_name="syncs")
+    prefix = models.CharField(
+        max_length=500, unique=True, help_text="without slashes around it"
+    )
+    parts = models.JSONField(default=list, help_text="beside the annotations, which always go")
+    ordered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)
+    counts = models.JSONField(
+        default=dict, blank=True, help_text="files and bytes, sent and there"
+    )
+
+    objects = ReleaseSyncQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["release", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.release} in {self.prefix}"
+
 
 class Score(StagedModel):
     """One version of a task measured: against known answers, or against the machine's boxes."""

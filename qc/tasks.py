@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from qc.services import agree, export_frames, measure, release, settle
+from qc.services import agree, export_frames, measure, release, release_sync, settle
 
 
 @shared_task
@@ -33,3 +33,8 @@ def export_clip(export_id: int) -> None:
 @shared_task
 def make_release(release_id: int) -> None:
     release.make_release(release_id)
+
+
+@shared_task
+def sync_release(sync_id: int) -> None:
+    release_sync.sync_release(sync_id)

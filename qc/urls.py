@@ -62,6 +62,11 @@ urlpatterns = [
         name="release-card",
     ),
     path(
+        "datasets/<slug:name>/releases/<int:number>/sync/",
+        views.release_sync,
+        name="release-sync",
+    ),
+    path(
         "datasets/<slug:name>/releases/<int:number>/withdraw/",
         views.release_withdraw,
         name="release-withdraw",

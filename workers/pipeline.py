@@ -46,6 +46,7 @@ from qc.models import (
     ClipExport,
     Consensus,
     Release,
+    ReleaseSync,
     Score,
     ThirdOpinion,
 )
@@ -116,6 +117,7 @@ STEPS = (
     Step("pictures", nothing, ClipExport, qc.tasks.export_clip),
     Step("third opinion", nothing, ThirdOpinion, workers.opinions.give_third_opinion),
     Step("release", nothing, Release, qc.tasks.make_release),
+    Step("sync", nothing, ReleaseSync, qc.tasks.sync_release),
 )
 
 Send = Callable[[Task, int], object]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from qc.core.release_files import Measuring
+
 _BASE = (
     "mmaction::detection/slowfast/"
     "slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.py"
@@ -21,7 +23,7 @@ class ConfigValues:
 
     title: str  # one line, such as "shop release 2"
     max_action_id: int
-    threshold: float  # operating threshold of the proposals' scores
+    measuring: Measuring
     has_test: bool = False
 
     @property
@@ -59,20 +61,27 @@ def mmaction2_slowfast(values: ConfigValues) -> str:
 
 def slowfast(values: ConfigValues) -> str:
     """A SlowFast configuration: SlowFast R50 8x8 on 32 frames, every second one."""
+    its = values.measuring
+    measured = "val" if its.has_labels and its.has_boxes else "train"
     return _SLOWFAST.substitute(
         title=values.title,
         num_classes=values.max_action_id,
-        threshold=f"{values.threshold:.4f}",
+        threshold=f"{its.threshold:.4f}",
+        measured=measured,
+        measured_boxes=f"ava_{measured}{'_predicted_boxes' * (measured == 'val')}.csv",
+        why=_MEASURED_ON[measured],
     )
 
 
 def _mmaction2_body(values: ConfigValues) -> str:
-    return _MMACTION2_BODY.substitute(
+    body = _MMACTION2_BODY.substitute(
         num_classes=values.num_classes,
         topk=values.topk,
-        threshold=f"{values.threshold:.4f}",
-        test="test" if values.has_test else "val",
+        threshold=f"{values.measuring.threshold:.4f}",
     )
+    if not values.measuring.has_labels:
+        return body + _MMACTION2_NOT_MEASURED
+    return body + _MMACTION2_MEASURED.substitute(test="test" if values.has_test else "val")
 
 
 _MMACTION2_HEAD = Template("""\
@@ -116,7 +125,19 @@ train_dataloader = dict(
         person_det_score_thr=score_threshold,
         num_classes=num_classes,
         timestamp_start=900))
+""")
 
+_MMACTION2_NOT_MEASURED = """
+# Nobody does anything in val: a model can be trained, but not measured.
+val_dataloader = None
+val_cfg = None
+val_evaluator = None
+test_dataloader = None
+test_cfg = None
+test_evaluator = None
+"""
+
+_MMACTION2_MEASURED = Template("""
 val_dataloader = dict(
     dataset=dict(
         ann_file=annotations + '/ava_val.csv',
@@ -163,6 +184,11 @@ _MMACTION2_FULL_TAIL = """
 auto_scale_lr = dict(enable=True, base_batch_size=128)
 """
 
+_MEASURED_ON = {
+    "val": "The tracker's own boxes, before anybody corrected them.",
+    "train": "Val has nothing to measure on, and SlowFast must measure: this is train itself.",
+}
+
 _SLOWFAST = Template("""\
 # $title: SlowFast R50, 32 frames, every second one.
 # Run it in the release folder, or give absolute paths:
@@ -190,14 +216,15 @@ AVA:
   FRAME_LIST_DIR: frame_lists
   ANNOTATION_DIR: annotations
   TRAIN_LISTS: ["train.csv"]
-  TEST_LISTS: ["val.csv"]
+  TEST_LISTS: ["$measured.csv"]
   TRAIN_GT_BOX_LISTS: ["ava_train.csv"]
   # Boxes of the tracker have no actions: as training boxes they would teach "does nothing".
   TRAIN_PREDICT_BOX_LISTS: []
-  TEST_PREDICT_BOX_LISTS: ["ava_val_predicted_boxes.csv"]
+  # $why
+  TEST_PREDICT_BOX_LISTS: ["$measured_boxes"]
   LABEL_MAP_FILE: ava_action_list_for_activitynet.pbtxt
-  EXCLUSION_FILE: ava_val_excluded_timestamps.csv
-  GROUNDTRUTH_FILE: ava_val.csv
+  EXCLUSION_FILE: ava_${measured}_excluded_timestamps.csv
+  GROUNDTRUTH_FILE: ava_${measured}.csv
   # Best F1 of the proposals against the corrected boxes; the frame lists fit this value.
   DETECTION_SCORE_THRESH: $threshold
   FULL_TEST_ON_VAL: True

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 
 MANIFEST = "manifest.json"
 FORMAT = "ava-studio-release/1"
-CONTEXT_FRAMES = 45  # after a keyframe at least; before it 60
+FRAME = {  # what every manifest says
+    "format": FORMAT,
+    "fps": 30,
+    "timestamp_start": 900,
+    "frame_template": "img_{:05d}.jpg",
+    "first_frame": 1,
+    "context_frames": 45,  # after a keyframe at least; before it 60
+}
 CHUNK = 1 << 20
 SMALL_CHUNK = 1 << 17  # stays in the cache of a core
 PARTS = {  # what may be left out of a download, and the folder it is in
@@ -91,16 +98,8 @@ def write_manifest(
     for done, path in enumerate(paths):
         sums[path] = (known or {}).get(path) or sum_of(folder / path)
         progress(done / len(paths))
-    frame = {
-        "format": FORMAT,
-        "fps": 30,
-        "timestamp_start": 900,
-        "frame_template": "img_{:05d}.jpg",
-        "first_frame": 1,
-        "context_frames": CONTEXT_FRAMES,
-    }
     files = {path: its.sha256 for path, its in sums.items()}
-    text = json.dumps(frame | dict(content) | {"files": files}, indent=1, ensure_ascii=True)
+    text = json.dumps(FRAME | dict(content) | {"files": files}, indent=1, ensure_ascii=True)
     (folder / MANIFEST).write_text(f"{text}\n", encoding="ascii", newline="\n")
     return dict(sorted((sums | {MANIFEST: sum_of(folder / MANIFEST)}).items()))
 

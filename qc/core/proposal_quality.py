@@ -1,5 +1,6 @@
 """How good proposals are: the score from which to use them, and the best that they allow."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,35 +27,39 @@ class ScoreCurve:
     """How well proposals of each score find the persons, and the threshold that does best."""
 
     def __init__(self) -> None:
-        self._scores: dict[bool, list[float]] = {True: [], False: []}
-        self._hits: dict[bool, list[bool]] = {True: [], False: []}
-        self._persons = {True: 0, False: 0}
+        self._scores: defaultdict[str, list[float]] = defaultdict(list)
+        self._hits: defaultdict[str, list[bool]] = defaultdict(list)
+        self._persons: Counter[str] = Counter()
 
     def add(
-        self, proposed: Sequence[ProposedBox], persons: Sequence[PersonAt], *, is_train: bool
+        self, proposed: Sequence[ProposedBox], persons: Sequence[PersonAt], *, split: str
     ) -> None:
         """Judge the proposals of one keyframe, best score first, against its persons."""
-        self._persons[is_train] += len(persons)
-        self._scores[is_train].extend(float(ava.format_score(p.score)) for p in proposed)
-        self._hits[is_train].extend(_hits(overlaps(proposed, persons)))
+        self._persons[split] += len(persons)
+        self._scores[split].extend(float(ava.format_score(p.score)) for p in proposed)
+        self._hits[split].extend(_hits(overlaps(proposed, persons)))
 
     def best_threshold(self) -> float:
         """The score from which on F1 is best, the lowest of equals; 0 without proposals.
 
         The training split alone decides, so that nothing is tuned on what measures; the other
-        splits do if it has no proposals.
+        splits do if it has no proposals. A split whose proposals are all weaker than that
+        lowers it to its best one: SlowFast cannot measure where no box is left.
         """
-        is_train = bool(self._scores[True])
-        scores = np.array(self._scores[is_train])
+        deciding = ["train"] if self._scores["train"] else sorted(self._scores)
+        scores = np.array([score for split in deciding for score in self._scores[split]])
         if not len(scores):
             return 0.0
+        hits = np.array([hit for split in deciding for hit in self._hits[split]])
         order = np.argsort(-scores, kind="stable")
-        scores, hits = scores[order], np.cumsum(np.array(self._hits[is_train])[order])
+        scores, hits = scores[order], np.cumsum(hits[order])
         taken = np.arange(1, len(scores) + 1)
-        f1 = np.round(2 * hits / (taken + max(self._persons[is_train], 1)), 12)
+        persons = sum(self._persons[split] for split in deciding)
+        f1 = np.round(2 * hits / (taken + max(persons, 1)), 12)
         is_last_of_its_score = np.append(scores[1:] != scores[:-1], True)
         f1[~is_last_of_its_score] = -1.0
-        return float(scores[len(f1) - 1 - int(np.argmax(f1[::-1]))])
+        best = float(scores[len(f1) - 1 - int(np.argmax(f1[::-1]))])
+        return min(best, *(max(its) for its in self._scores.values() if its))
 
 
 def _hits(iou: NDArray[np.float64]) -> list[bool]:
@@ -89,7 +94,7 @@ class Ceiling:
                     continue
                 for action in persons[best].action_ids:
                     found.append((_box(proposal.box), action))
-                    scores.append(proposal.score)
+                    scores.append(float(ava.format_score(proposal.score)))
         self._metric.add(
             acts([box for box, _ in truth], [action for _, action in truth]),
             found=acts([box for box, _ in found], [action for _, action in found]),

@@ -4,11 +4,15 @@ Nothing here knows how the files were written. Each check reads the folder and g
 sentence: what holds, or which file and row break it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 
+from qc.core import release_check_configs as configs
+from qc.core import release_check_lists as lists
 from qc.core import release_check_media as media
+from qc.core import release_check_papers as papers
+from qc.core import release_check_proposals as proposals
 from qc.core import release_check_rows as rows
 from qc.core.packing import FileSum, ignore
 from qc.core.release_faults import FoundError
@@ -40,36 +44,54 @@ def check_release(
         One result per check, always the same checks in the same order. A file that cannot be
         read fails every check that needs it.
     """
-    release = ReleaseReader(folder, compared=compared, known=known)
     checks: list[Check] = []
+    for check in checks_of(folder, compared=compared, known=known):
+        checks.append(check)
+        progress(len(checks) / len(_CHECKS))
+    return checks
+
+
+def checks_of(
+    folder: Path,
+    *,
+    compared: Collection[str] = (),
+    known: Mapping[str, FileSum] | None = None,
+) -> Iterator[Check]:
+    """The same, one after the other as they are done."""
+    release = ReleaseReader(folder, compared=compared, known=known)
     for name, check in _CHECKS:
         try:
             sentence, passed = check(release), True
         except (FoundError, ReleaseReadError) as error:
             sentence, passed = str(error), False
-        checks.append(Check(name=name, passed=passed, sentence=sentence))
-        progress(len(checks) / len(_CHECKS))
-    return checks
+        yield Check(name=name, passed=passed, sentence=sentence)
 
 
 _CHECKS: tuple[tuple[str, Callable[[ReleaseReader], str]], ...] = (
+    ("manifest", lists.check_manifest),
     ("rows", rows.check_rows),
+    ("order", rows.check_order),
     ("coordinates", rows.check_coordinates),
-    ("actions", rows.check_actions),
+    ("actions", lists.check_actions),
     ("persons", rows.check_persons),
     ("keyframes", rows.check_keyframes),
+    ("included timestamps", rows.check_included),
     ("pictures", media.check_pictures),
     ("films", media.check_films),
-    ("keyframe pictures", media.check_keyframe_pictures),
-    ("proposals", rows.check_proposals),
-    ("negatives", rows.check_negatives),
+    ("what pictures show", media.check_pictures_show),
+    ("proposals", proposals.check_proposals),
+    ("negatives", proposals.check_negatives),
+    ("ceiling", proposals.check_ceilings),
     ("splits", rows.check_splits),
     ("excluded timestamps", rows.check_excluded),
     ("empty keyframes", rows.check_empty_keyframes),
     ("measure", rows.check_merit),
-    ("frame lists", media.check_frame_lists),
-    ("configurations", media.check_configurations),
+    ("frame lists", lists.check_frame_lists),
+    ("configurations", configs.check_configurations),
     ("all splits together", rows.check_together),
-    ("official names", rows.check_official_names),
+    ("provenance", papers.check_provenance),
+    ("papers", papers.check_papers),
+    ("further formats", papers.check_formats),
+    ("official names", lists.check_official_names),
     ("sums", media.check_sums),
 )

@@ -1,16 +1,18 @@
-"""Checks of the pictures, films, lists and settings of a release, and of its sums."""
+"""Checks of the pictures and films of a release, and of the sums of all its files."""
 
 import os
-import re
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from datasets.core import ava
 from datasets.core.media import MediaError, Picture, read_frames
@@ -23,21 +25,26 @@ from qc.core.release_reader import ReleasedVideo, ReleaseReader
 REDUCED = 8  # compared at an eighth; when made, they were held against the film bit for bit
 BATCH = 50  # files that one thread reads in a row
 SAMPLED_CLIPS = 5
-MOST_DIFFERENCE = 4.0  # grey levels on average; JPEG alone makes less than 1 at that size
+MOST_DIFFERENCE = 2.0  # grey levels on average; JPEG alone makes less than 0.5 at that size
+NEARER = 0.05  # grey levels by which another frame may look more alike, for noise
+_FIRST_KEYFRAME = range(60, 61)
+
+_Grey = NDArray[np.int16]
 
 
 def check_pictures(release: ReleaseReader) -> str:
+    """Every frame of every clip has its picture, and nothing else lies there."""
     if not release.pictures().included:
-        return _without(release)
+        return unless(
+            _strangers(release.folder / "rawframes", set(), "rawframes"), _without(release)
+        )
 
     def faults() -> Iterator[str]:
+        yield from _strangers(release.folder / "rawframes", set(release.videos()), "rawframes")
         for video in release.videos().values():
-            folder = release.folder / "rawframes" / video.video_id
-            found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
             wanted = {ava.frame_file(frame) for frame in range(video.n_frames)}
-            for name in sorted(wanted ^ found)[:EXAMPLES]:
-                state = "is missing" if name in wanted else "does not belong there"
-                yield f"rawframes/{video.video_id}/{name} {state}"
+            where = f"rawframes/{video.video_id}"
+            yield from _strangers(release.folder / where, wanted, where)
 
     count = sum(video.n_frames for video in release.videos().values())
     return unless(faults(), f"All {count} pictures are there, and none that does not belong.")
@@ -49,156 +56,164 @@ def _without(release: ReleaseReader) -> str:
     return "This release has annotations alone, neither pictures nor films."
 
 
-def check_keyframe_pictures(release: ReleaseReader) -> str:
-    """The picture of every keyframe is what the film shows at that time.
+def _strangers(folder: Path, wanted: set[str], where: str) -> Iterator[str]:
+    """What is missing in a folder, and what should not be there."""
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    for name in sorted(wanted ^ found)[:EXAMPLES]:
+        state = "is missing" if name in wanted else "does not belong there"
+        yield f"{where}/{name} {state}"
+
+
+def check_pictures_show(release: ReleaseReader) -> str:
+    """Every picture is what the film shows at that time.
 
     Clips that were compared when their pictures were made are only sampled: that their files
     are still the same bytes is what the sums say.
     """
     if not release.pictures().included:
         return _without(release)
-    seconds: dict[str, list[int]] = defaultdict(list)
-    for video_id, at in sorted(release.keyframes("annotated")):
-        seconds[video_id].append(at - 900)
-    known = sorted(seconds.keys() & release.compared)
+    videos = list(release.videos().values())
+    known = [video.video_id for video in videos if video.video_id in release.compared]
     sample = set(known[:: max(1, len(known) // SAMPLED_CLIPS)])
-    for video_id in known:
-        seconds[video_id] = seconds[video_id][:1] if video_id in sample else []
-    videos = [release.videos()[video_id] for video_id in seconds if seconds[video_id]]
+    stretches = [
+        (video, _FIRST_KEYFRAME if video.video_id in sample else range(video.n_frames))
+        for video in videos
+        if video.video_id not in release.compared or video.video_id in sample
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(
-            lambda v: list(_wrong_pictures(release, v, seconds[v.video_id])), videos
-        )
-        faults = [fault for of_video in found for fault in of_video]
-    now, count = sum(map(len, seconds.values())), len(release.keyframes("annotated"))
-    when_made = f" ({count - now} of them compared when they were made)" if now < count else ""
-    return unless(
-        faults, f"The pictures of all {count} keyframes are those of the films{when_made}."
-    )
+        found = pool.map(lambda each: list(_wrong_pictures(release, *each)), stretches)
+        faults = [fault for of_clip in found for fault in of_clip]
+    count = sum(video.n_frames for video in videos)
+    now = sum(len(frames) for _, frames in stretches)
+    when_made = f" ({count - now} of them made from these very films)" if now < count else ""
+    return unless(faults, f"All {count} pictures are those of the films{when_made}.")
 
 
 def _wrong_pictures(
-    release: ReleaseReader, video: ReleasedVideo, seconds: list[int]
+    release: ReleaseReader, video: ReleasedVideo, frames: range
 ) -> Iterator[str]:
     side = release.pictures().longest_side
     size = picture_size(video.width, video.height, longest_side=side)
-    film = release.folder / "clips" / f"{video.video_id}.mp4"
-    left = dict.fromkeys(FPS * second for second in seconds)
+    frames = range(frames.start, min(frames.stop, video.n_frames))
+    film = f"clips/{video.video_id}.mp4"
+    start, at = max(frames.start - 1, 0), -1
+    before: _Grey | None = None
+    here: _Grey | None = None
     try:
-        first, last = min(left), max(left)
-        for frame, rgb in read_frames(film, start=first, step=FPS, count=last - first + 1):
-            if frame not in left:
-                continue
-            del left[frame]
-            name = f"rawframes/{video.video_id}/{ava.frame_file(frame)}"
-            if fault := _difference(_content(release.folder / name), rgb, size):
-                yield f"{name}, a keyframe, {fault}"
+        shown = read_frames(release.folder / film, start=start, count=frames.stop + 1 - start)
+        for number, rgb in chain(shown, [(-1, None)]):
+            after = None if rgb is None else _thumbnail(rgb, size)
+            if here is not None and at in frames:
+                name = f"rawframes/{video.video_id}/{ava.frame_file(at)}"
+                content = _content(release.folder / name)
+                if fault := _difference(content, here, size, (before, after)):
+                    yield f"{name} {fault}"
+            if rgb is not None:
+                before, here, at = here, after, number
     except MediaError as error:
-        yield str(error)
-    if left:
-        yield f"clips/{video.video_id}.mp4 ends before the keyframe {900 + min(left) // FPS}"
+        yield f"{film}: {error}"
+    if at < frames.stop - 1:
+        yield f"{film} ends before frame {frames.stop - 1}"
 
 
 def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def _difference(content: bytes, rgb: Picture, size: tuple[int, int]) -> str:
-    """What is wrong with a picture that should show `rgb`; empty if nothing is."""
+def _thumbnail(rgb: Picture, size: tuple[int, int]) -> _Grey:
+    """The means of blocks of 8x8 grey pixels: what a JPEG of it keeps best."""
+    if rgb.shape[1::-1] != size:
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    wide, high = -size[0] % REDUCED, -size[1] % REDUCED
+    whole = cv2.copyMakeBorder(grey, 0, high, 0, wide, cv2.BORDER_REPLICATE)
+    blocks = ((size[0] + wide) // REDUCED, (size[1] + high) // REDUCED)
+    return cv2.resize(whole, blocks, interpolation=cv2.INTER_AREA).astype(np.int16)
+
+
+def _difference(
+    content: bytes,
+    wanted: _Grey,
+    size: tuple[int, int],
+    neighbours: tuple[_Grey | None, _Grey | None],
+) -> str:
+    """What is wrong with a picture that should show `wanted`; empty if nothing is."""
     if not (content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")):
         return "is missing or broken"
     coded = np.frombuffer(content, dtype=np.uint8)
-    picture = cv2.imdecode(coded, cv2.IMREAD_REDUCED_COLOR_8)
-    small = (-(-size[0] // REDUCED), -(-size[1] // REDUCED))
-    if picture is None or picture.shape[1::-1] != small:
+    picture = cv2.imdecode(coded, cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    if picture is None or picture.shape != wanted.shape or _coded_size(content) != size:
         return f"is no picture of {size[0]}x{size[1]}"
-    wanted = cv2.cvtColor(
-        cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR
-    )
-    apart = float(np.abs(picture.astype(np.int16) - wanted).mean())
-    return f"shows something else than the film ({apart:.0f} grey levels)" * (
-        apart > MOST_DIFFERENCE
-    )
+    its = picture.astype(np.int16)
+    apart = _apart(its, wanted)
+    if apart > MOST_DIFFERENCE:
+        return f"shows something else than the film ({apart:.0f} grey levels)"
+    for neighbour, which in zip(neighbours, ("before", "after"), strict=True):
+        if neighbour is not None and _apart(its, neighbour) < apart - NEARER:
+            return f"shows the frame {which}"
+    return ""
+
+
+def _apart(a: _Grey, b: _Grey) -> float:
+    return float(np.abs(a - b).mean())
+
+
+def _coded_size(content: bytes) -> tuple[int, int]:
+    """Width and height as the frame header of a JPEG has them (ITU T.81, B.2.2)."""
+    place = 2
+    while place + 9 <= len(content) and content[place] == 0xFF:
+        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4])
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            high, wide = content[place + 5 : place + 7], content[place + 7 : place + 9]
+            return int.from_bytes(wide), int.from_bytes(high)
+        place += 2 + length
+    return 0, 0
 
 
 def check_films(release: ReleaseReader) -> str:
+    """Every clip has a film whose packets are its frames, 30 a second and none left out."""
     if not release.pictures().films:
-        return _without(release)
+        return unless(_strangers(release.folder / "clips", set(), "clips"), _without(release))
 
     def faults() -> Iterator[str]:
+        films = {f"{video_id}.mp4" for video_id in release.videos()}
+        yield from _strangers(release.folder / "clips", films, "clips")
         for video in release.videos().values():
             name = f"clips/{video.video_id}.mp4"
             try:
                 with av.open(str(release.folder / name)) as film:
                     stream = film.streams.video[0]
                     found = (stream.frames, stream.average_rate, stream.width, stream.height)
+                    clock = _clock(film, stream)
             except (OSError, av.FFmpegError, IndexError) as error:
                 yield f"{name} cannot be read: {error}"
                 continue
-            if found != (video.n_frames, FPS, video.width, video.height):
+            wanted = (video.n_frames, Fraction(FPS), video.width, video.height)
+            if found != wanted:
                 yield (
                     f"{name} has {found[0]} frames at {found[1]} a second, {found[2]}x"
                     f"{found[3]}, not {video.n_frames} at {FPS}, {video.width}x{video.height}"
                 )
+            elif clock != list(range(video.n_frames)):
+                yield f"{name} does not show frame n at n/{FPS} s, or is cut off"
 
     return unless(faults(), "Every clip has its film, frame for frame.")
 
 
-def check_frame_lists(release: ReleaseReader) -> str:
-    def faults() -> Iterator[str]:
-        for split in release.splits:
-            survivors = _survivors(release, split)
-            yield from _list_faults(release, split, survivors, "SlowFast would stop")
-            if split != "train":
-                known = {row.video_id for row in release.labels(split)}
-                known |= {row.video_id for row in release.predicted(split)}
-                yield from _list_faults(
-                    release, f"{split}_all", known, "pytorchvideo would stop"
-                )
-
-    return unless(faults(), "The frame lists hold every frame of the clips with boxes.")
-
-
-def _list_faults(
-    release: ReleaseReader, name: str, wanted: set[str], else_: str
-) -> Iterator[str]:
-    listed: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row in release.frames(name):
-        listed[row.video_id].append((row.frame, row.path))
-    for video in sorted(listed.keys() ^ wanted):
-        state = "listed without a box" if video in listed else "not listed"
-        yield f"frame_lists/{name}.csv: {video} is {state}; {else_}"
-    for video in sorted(listed.keys() & wanted):
-        count = release.videos()[video].n_frames
-        if listed[video] != [(i, f"{video}/{ava.frame_file(i)}") for i in range(count)]:
-            yield f"frame_lists/{name}.csv: the frames of {video} are not 1 to {count}"
-
-
-def _survivors(release: ReleaseReader, split: str) -> set[str]:
-    """The clips that SlowFast finds boxes of, with the threshold of the configuration."""
-    if split == "train":
-        return {label.video_id for label in release.labels(split)}
-    threshold = release.slowfast_number("DETECTION_SCORE_THRESH")
-    return {row.video_id for row in release.predicted(split) if row.score >= threshold}
-
-
-def check_configurations(release: ReleaseReader) -> str:
-    top = max((action.action_id for action in release.actions()), default=0)
-
-    def faults() -> Iterator[str]:
-        if release.slowfast_number("NUM_CLASSES") != top:
-            yield f"configs/slowfast_ava.yaml does not have NUM_CLASSES: {top}"
-        for name in ("mmaction2_ava.py", "mmaction2_slowfast_r50.py"):
-            text = release.text(f"configs/{name}")
-            if not re.search(rf"^num_classes = {top + 1}\b", text, re.MULTILINE):
-                yield f"configs/{name} does not have num_classes = {top + 1}"
-
-    return unless(faults(), f"The configurations are for {top} actions.")
+def _clock(film: InputContainer, stream: VideoStream) -> list[Fraction]:
+    """The times of all packets in frames, ascending; those without content are left out."""
+    base = (stream.time_base or Fraction(1, FPS)) * FPS
+    return sorted(
+        packet.pts * base
+        for packet in film.demux(stream)
+        if packet.pts is not None and packet.size and not packet.is_corrupt
+    )
 
 
 def check_sums(release: ReleaseReader) -> str:
     sums = release.sums()
     found = set(release_paths(release.folder)) - {MANIFEST}
+    links = [path for path in release.folder.rglob("*") if path.is_symlink()]
     both = sorted(found & sums.keys())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         batches = [both[first : first + BATCH] for first in range(0, len(both), BATCH)]
@@ -206,6 +221,8 @@ def check_sums(release: ReleaseReader) -> str:
         now = chain.from_iterable(found_now)
 
         def faults() -> Iterator[str]:
+            for link in sorted(links):
+                yield f"{link.relative_to(release.folder)} is a link: it does not travel"
             for path in sorted(found ^ sums.keys()):
                 where = "not in the manifest" if path in found else "in the manifest only"
                 yield f"{path} is {where}"

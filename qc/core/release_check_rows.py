@@ -4,15 +4,16 @@ Nothing here knows how the files were written.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from datasets.core import ava
 from qc.core.ava_metric import AvaMetric, acts
 from qc.core.release_faults import FoundError, unless
-from qc.core.release_files import NEGATIVES, OFFICIAL_NAMES
+from qc.core.release_files import NEGATIVES
 from qc.core.release_reader import ReleaseReader
 
 FPS = 30
@@ -53,8 +54,9 @@ def check_rows(release: ReleaseReader) -> str:
     for split in release.splits:
         counts["excluded"] += len(release.excluded(split))
         counts["evaluation"] += len(release.evaluation(split))
-        counts["frames"] += len(release.frames(split))
+        counts["frames"] += sum(release.frames(split).values())
     counts["together"] = len(release.together())
+    counts["included"] = len(release.included())
     return f"All {counts.total()} rows have the form that consumers read."
 
 
@@ -68,26 +70,59 @@ def check_coordinates(release: ReleaseReader) -> str:
     return unless(faults(), "All boxes lie between 0 and 1 and have an area.")
 
 
-def check_actions(release: ReleaseReader) -> str:
-    ids = [action.action_id for action in release.actions()]
-    listed = [action[:2] for action in release.actions()]
+def check_order(release: ReleaseReader) -> str:
+    """Rows come by video, timestamp, person and action, boxes of the tracker by score."""
 
     def faults() -> Iterator[str]:
-        if ids != list(range(1, len(ids) + 1)):
-            yield f"the ids of ava_action_list.pbtxt are {ids}, not 1 to {len(ids)}"
-        if [action[:2] for action in release.evaluated_actions()] != listed:
-            yield "ava_action_list_for_activitynet.pbtxt has other actions than the full list"
-        for split in release.splits:
-            for row, label in enumerate(release.labels(split), start=1):
-                if label.action_id not in ids:
-                    yield f"ava_{split}.csv row {row} has the action {label.action_id}"
+        for file, keys in _ordered(release):
+            for row, (before, after) in enumerate(pairwise(keys), start=2):
+                if not before < after:
+                    yield f"annotations/{file} row {row} is not in its place"
 
-    return unless(faults(), f"All labels are among the {len(ids)} actions of the list.")
+    return unless(faults(), "The rows of every file are in their order, none is there twice.")
+
+
+def _ordered(release: ReleaseReader) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
+    """Every file of rows, with what its rows are sorted by."""
+    for split in release.splits:
+        start = f"ava_{split}"
+        yield f"{start}.csv", map(_order, release.labels(split))
+        yield f"{start}_activitynet.csv", map(_order, release.evaluation(split))
+        yield f"{start}_excluded_timestamps.csv", release.excluded(split)
+        predicted = release.predicted(split)
+        yield (
+            f"{start}_predicted_boxes.csv",
+            ((*row[:2], -row.score, row.box, number) for number, row in enumerate(predicted)),
+        )
+    yield (
+        NEGATIVES.rpartition("/")[2],
+        ((*row[:2], -row.score, row.box, row.action_id or 0) for row in release.negatives()),
+    )
+    yield "unlabelled_boxes.csv", ((*row[:2], row.person_id) for row in release.unlabelled())
+    yield "ava_included_timestamps.txt", ((at,) for at in release.included())
+
+
+def _order(row: ava.LabelRow | ava.Keyframe) -> tuple[Any, ...]:
+    """What rows are sorted by; at a keyframe without labels there is nothing else."""
+    if isinstance(row, ava.LabelRow):
+        return (*row[:2], row.person_id, row.action_id)
+    return tuple(row)
+
+
+def check_included(release: ReleaseReader) -> str:
+    wanted = sorted({at for _, at in release.keyframes("annotated")})
+    if release.included() != wanted:
+        raise FoundError(
+            "annotations/ava_included_timestamps.txt has other timestamps than the annotated "
+            "keyframes."
+        )
+    return f"The {len(wanted)} timestamps of annotated keyframes are listed."
 
 
 def check_persons(release: ReleaseReader) -> str:
     def faults() -> Iterator[str]:
         rows: set[tuple[object, ...]] = set()
+        acting: set[tuple[str, int, int]] = set()
         box_of: dict[tuple[str, int, int], str] = {}
         person_of: dict[tuple[str, int, str], int] = {}
         for file, row, video, at, box, person, action in _everybody(release):
@@ -98,7 +133,10 @@ def check_persons(release: ReleaseReader) -> str:
                 yield f"{where} gives one box to two persons"
             if (video, at, person, action) in rows:
                 yield f"{where} says the same twice"
+            if action is None and (video, at, person) in acting:
+                yield f"{where} says that a person does nothing who acts in another file"
             rows.add((video, at, person, action))
+            acting.add((video, at, person))
 
     return unless(faults(), "Every person has one id and one box at a keyframe.")
 
@@ -131,26 +169,6 @@ def check_keyframes(release: ReleaseReader) -> str:
 
     return unless(
         faults(), f"All rows are at the {len(annotated)} annotated keyframes of their split."
-    )
-
-
-def check_proposals(release: ReleaseReader) -> str:
-    def faults() -> Iterator[str]:
-        for split in release.splits:
-            rows: dict[str, list[list[float]]] = defaultdict(list)
-            for predicted in release.predicted(split):
-                key = ava.keyframe_key(predicted.video_id, predicted.timestamp)
-                rows[key].append([*ava.parse_box(predicted.box), predicted.score])
-            proposals = release.proposals(split)
-            for key in sorted(rows.keys() | proposals.keys()):
-                if key not in proposals or key not in rows:
-                    yield f"{key} is in one file of {split} proposals only"
-                elif not np.array_equal(proposals[key], np.array(rows[key])):
-                    yield f"{key} has other boxes in the pkl of {split} than in the csv"
-
-    count = sum(len(release.proposals(split)) for split in release.splits)
-    return unless(
-        faults(), f"{count} keyframes have proposals, the same in the pkl and the csv."
     )
 
 
@@ -216,28 +234,9 @@ def check_empty_keyframes(release: ReleaseReader) -> str:
 
 def check_together(release: ReleaseReader) -> str:
     rows = [(row, split) for split in release.splits for row in release.labels(split)]
-    if sorted(release.together()) != sorted(rows):
+    if release.together() != sorted(rows, key=lambda each: _order(each[0])):
         raise FoundError("AVA_dataset.csv has other rows than the files of the splits.")
     return f"AVA_dataset.csv holds all {len(rows)} labels of all splits."
-
-
-def check_negatives(release: ReleaseReader) -> str:
-    """The boxes to train on are those of the tracker, with actions of persons found there."""
-    here: dict[tuple[str, int], set[int]] = defaultdict(set)
-    for label in release.labels("train"):
-        here[label.video_id, label.timestamp].add(label.action_id)
-    boxes = {(row.video_id, row.timestamp, row.box) for row in release.predicted("train")}
-
-    def faults() -> Iterator[str]:
-        found = set()
-        for number, row in enumerate(release.negatives(), start=1):
-            found.add(row[:3])
-            if row.action_id is not None and row.action_id not in here[row[:2]]:
-                yield f"{NEGATIVES} row {number} has the action {row.action_id} of nobody there"
-        for video, at, _ in sorted(found ^ boxes):
-            yield f"{NEGATIVES} has other boxes of {video},{at} than the predicted boxes"
-
-    return unless(faults(), "The boxes with negatives are the predicted boxes of train.")
 
 
 def check_merit(release: ReleaseReader) -> str:
@@ -267,19 +266,3 @@ def _merit_of_truth(labels: list[ava.LabelRow]) -> AvaMetric:
         truth = acts([ava.parse_box(row.box) for row in rows], [row.action_id for row in rows])
         metric.add(truth, found=truth, scores=np.ones(len(rows)))
     return metric
-
-
-def check_official_names(release: ReleaseReader) -> str:
-    """Files under AVA's own names are the files that they stand for."""
-    folder = release.folder / "annotations"
-    if not release.manifest().get("official_names"):
-        return "No names of AVA's own were wanted."
-
-    def faults() -> Iterator[str]:
-        for name, official in OFFICIAL_NAMES.items():
-            if not (folder / official).is_file():
-                yield f"annotations/{official} is missing"
-            elif (folder / official).read_bytes() != (folder / name).read_bytes():
-                yield f"annotations/{official} is not {name}"
-
-    return unless(faults(), "Files under AVA's own names are the same files.")

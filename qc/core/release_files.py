@@ -69,6 +69,14 @@ class _Listed(NamedTuple):
     best_score: float  # of its proposals; -1 if there is none
 
 
+class Measuring(NamedTuple):
+    """With what a model can be measured."""
+
+    threshold: float  # operating threshold of the proposals' scores
+    has_labels: bool  # whether anybody does anything in val
+    has_boxes: bool  # whether the tracker's boxes of val reach the threshold
+
+
 class AnnotationWriter:
     """Writes `AVA_dataset.csv`, `annotations/` and `frame_lists/` into a folder.
 
@@ -152,7 +160,7 @@ class AnnotationWriter:
             return best
         for at in annotated:
             proposed, persons = clip.proposals.get(at, []), clip.at(at)
-            self._curve.add(proposed, persons, is_train=clip.split == "train")
+            self._curve.add(proposed, persons, split=clip.split)
             self.ceilings[clip.split].add(proposed, persons)
             if not proposed:
                 continue
@@ -168,8 +176,8 @@ class AnnotationWriter:
             best = max(best, *scores)
         return best
 
-    def finish(self, actions: Sequence[ava.Action]) -> float:
-        """Write the files that need all clips; returns the operating threshold of scores."""
+    def finish(self, actions: Sequence[ava.Action]) -> Measuring:
+        """Write the files that need all clips; returns with what val can be measured."""
         annotations = self.folder / "annotations"
         for split in self.splits:
             content = ava.dump_proposals(self._proposals[split])
@@ -194,7 +202,12 @@ class AnnotationWriter:
             self._write_frame_list(f"{split}_all", known)
             survivors = [clip for clip in its if clip.best_score >= threshold]
             self._write_frame_list(split, survivors)
-        return threshold
+        val = [clip for clip in self._listed if clip.split == "val"]
+        return Measuring(
+            threshold,
+            has_labels=any(clip.has_labels for clip in val),
+            has_boxes=any(clip.best_score >= threshold for clip in val),
+        )
 
     def _write_frame_list(self, name: str, clips: Sequence[_Listed]) -> None:
         path = f"frame_lists/{name}.csv"

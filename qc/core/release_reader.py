@@ -5,7 +5,6 @@ with the file and, where there is one, the row.
 """
 
 import json
-import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -30,6 +29,7 @@ class ReleasedVideo(NamedTuple):
     video_id: str
     split: str
     source_video: str
+    source_start_sec: float
     n_frames: int
     width: int
     height: int
@@ -75,6 +75,13 @@ class ReleaseReader:
         except UnicodeDecodeError as error:
             raise ReleaseReadError(f"{name} is not plain ASCII.") from error
 
+    def words(self, name: str) -> str:
+        """The text of a file in UTF-8."""
+        try:
+            return self._bytes(name).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ReleaseReadError(f"{name} is not UTF-8.") from error
+
     def manifest(self) -> dict[str, Any]:
         return self._once(MANIFEST, self._read_manifest)
 
@@ -89,15 +96,28 @@ class ReleaseReader:
             bool(said.get("films", True)),
         )
 
+    def statuses(self) -> dict[tuple[str, int], list[str]]:
+        """What the manifest says of each keyframe, by video and timestamp."""
+
+        def read() -> dict[tuple[str, int], list[str]]:
+            found: dict[tuple[str, int], list[str]] = {}
+            for video, at, status in self._listed(
+                "keyframes", "video_id", "timestamp", "status"
+            ):
+                if video not in self.videos() or not isinstance(at, int):
+                    raise ReleaseReadError(
+                        f"{MANIFEST} has a keyframe {at!r} of {video!r} only."
+                    )
+                found.setdefault((video, at), []).append(status)
+            return found
+
+        return self._once("statuses", read)
+
     def keyframes(self, status: str) -> set[tuple[str, int]]:
         """Video and timestamp of all keyframes of that status."""
 
         def read() -> set[tuple[str, int]]:
-            found = self._listed("keyframes", "video_id", "timestamp", "status")
-            strangers = {video for video, _, _ in found} - self.videos().keys()
-            if strangers:
-                raise ReleaseReadError(f"{MANIFEST} has keyframes of {min(strangers)} only.")
-            return {(video, at) for video, at, each in found if each == status}
+            return {key for key, statuses in self.statuses().items() if status in statuses}
 
         return self._once(f"keyframes {status}", read)
 
@@ -123,11 +143,19 @@ class ReleaseReader:
     def evaluation(self, split: str) -> list[ava.LabelRow | ava.Keyframe]:
         return self._load(f"annotations/ava_{split}_activitynet.csv", ava.load_evaluation)
 
-    def frames(self, name: str) -> list[ava.FrameRow]:
+    def included(self) -> list[int]:
+        return self._load("annotations/ava_included_timestamps.txt", ava.load_timestamps)
+
+    def frames(self, name: str) -> dict[str, int]:
+        """The videos of a frame list in their order, and how many frames each has."""
         return self._load(f"frame_lists/{name}.csv", ava.load_frames)
 
     def proposals(self, split: str) -> dict[str, NDArray[np.float64]]:
-        return self._load(f"annotations/dense_proposals_{split}.pkl", ava.load_proposals)
+        return self._load(_proposals(split), ava.load_proposals)
+
+    def is_for_old_numpy(self, split: str) -> bool:
+        """Whether the environments of MMAction2 can read the proposals of a split."""
+        return ava.is_for_old_numpy(self._bytes(_proposals(split)))
 
     def unlabelled(self) -> list[ava.UnlabelledRow]:
         return self._load("annotations/unlabelled_boxes.csv", ava.load_unlabelled)
@@ -139,17 +167,16 @@ class ReleaseReader:
         name = "annotations/ava_action_list_for_activitynet.pbtxt"
         return self._load(name, ava.load_actions)
 
+    def label_map(self) -> list[tuple[int, str]]:
+        return self._load("annotations/label_map.txt", ava.load_label_map)
+
+    def said_actions(self) -> list[tuple[Any, ...]]:
+        """Id, name and type of every action, as the manifest has them."""
+        return self._listed("actions", "id", "name", "type")
+
     def together(self) -> list[tuple[ava.LabelRow, str]]:
         """The rows of `AVA_dataset.csv`, each with its split."""
         return self._load("AVA_dataset.csv", _load_together)
-
-    def slowfast_number(self, key: str) -> float:
-        """The number that `configs/slowfast_ava.yaml` gives to `key`."""
-        name = "configs/slowfast_ava.yaml"
-        match = re.search(rf"^ +{key}: ([0-9.]+)$", self.text(name), re.MULTILINE)
-        if match is None:
-            raise ReleaseReadError(f"{name} has no number for {key}.")
-        return float(match[1])
 
     def _once(self, name: str, read: Callable[[], Content]) -> Content:
         if name not in self._known:
@@ -183,8 +210,15 @@ class ReleaseReader:
     def _read_videos(self) -> dict[str, ReleasedVideo]:
         videos = [ReleasedVideo(*row) for row in self._listed("videos", *ReleasedVideo._fields)]
         for video in videos:
-            if not ava.VIDEO_ID.fullmatch(video.video_id):
+            if not ava.VIDEO_ID.fullmatch(str(video.video_id)):
                 raise ReleaseReadError(f"{MANIFEST} has the video {video.video_id!r}.")
+            start, sides = video.source_start_sec, (video.n_frames, video.width, video.height)
+            if not isinstance(start, int | float) or start < 0:
+                raise ReleaseReadError(f"{MANIFEST} lets {video.video_id} begin at {start!r}.")
+            if not all(isinstance(side, int) and side > 0 for side in sides):
+                raise ReleaseReadError(
+                    f"{MANIFEST} gives {video.video_id} {sides} frames, width and height."
+                )
         if len({video.video_id.lower() for video in videos}) < len(videos):
             raise ReleaseReadError(f"{MANIFEST} has a video twice.")
         return {video.video_id: video for video in videos}
@@ -196,10 +230,16 @@ class ReleaseReader:
             raise ReleaseReadError(f"{MANIFEST} has no proper `{key}`: {error}.") from error
 
 
+def _proposals(split: str) -> str:
+    return f"annotations/dense_proposals_{split}.pkl"
+
+
 def _load_together(content: bytes) -> list[tuple[ava.LabelRow, str]]:
     header, _, rest = content.partition(b"\n")
     if header.decode("ascii", "replace") != DATASET_HEADER:
         raise ava.AvaFormatError(f"row 1 is not {DATASET_HEADER!r}")
+    if not content.endswith(b"\n"):
+        raise ava.AvaFormatError("the last row has no newline")
     cut = [line.rpartition(b",") for line in rest.splitlines(keepends=True)]
     rows = ava.load_labels(b"".join(row + b"\n" for row, _, _ in cut))
     splits = [split.decode("ascii", "replace").rstrip("\n") for _, _, split in cut]

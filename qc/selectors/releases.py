@@ -10,7 +10,7 @@ from datasets.stages import Stage
 from qc.core.formats import FORMATS
 from qc.core.pictures import picture_size
 from qc.core.release_options import ReleaseOptions
-from qc.models import Release
+from qc.models import Release, ReleaseSync
 from qc.selectors.release_clips import select_clips
 
 COUNTED = ("videos", "clips", "keyframes", "persons", "boxes", "labels", "frames", "excluded")
@@ -38,6 +38,8 @@ class ReleaseRow:
     left_out_count: int
     passed: list[dict[str, Any]]
     failed: list[dict[str, Any]]
+    syncs: list["SyncRow"]
+    bucket: str  # that releases can be synced to; empty if there is none
 
     @property
     def percent(self) -> float:
@@ -49,15 +51,26 @@ class ReleaseRow:
         return there and bool(self.release.archive or self.release.folder)
 
 
-def release_rows(dataset: Dataset) -> list[ReleaseRow]:
-    """Every release, newest first."""
+@dataclass(frozen=True)
+class SyncRow:
+    """A release in the bucket, as the page shows it."""
+
+    address: str
+    stage: str
+    percent: float
+    error: str
+    counts: dict[str, int]
+
+
+def release_rows(dataset: Dataset, *, bucket: str = "") -> list[ReleaseRow]:
+    """Every release, newest first; `bucket` is the address of the one for syncing."""
     releases = Release.objects.filter(dataset=dataset).select_related(
-        "created_by", "withdrawn_by"
+        "dataset", "created_by", "withdrawn_by"
     )
-    return [_row(release) for release in releases]
+    return [_row(release, bucket) for release in releases.prefetch_related("syncs")]
 
 
-def _row(release: Release) -> ReleaseRow:
+def _row(release: Release, bucket: str) -> ReleaseRow:
     counts = release.counts
     left_out = sorted(counts.get("left_out", {}).items())
     return ReleaseRow(
@@ -78,7 +91,14 @@ def _row(release: Release) -> ReleaseRow:
         left_out_count=len(left_out),
         passed=[check for check in release.checks if check.get("passed")],
         failed=[check for check in release.checks if not check.get("passed")],
+        syncs=[_sync(each, bucket) for each in release.syncs.all()],
+        bucket=bucket,
     )
+
+
+def _sync(sync: ReleaseSync, bucket: str) -> SyncRow:
+    address = f"{bucket}{sync.prefix}/"
+    return SyncRow(address, sync.stage, 100 * sync.progress, sync.error, sync.counts)
 
 
 def _choices(options: ReleaseOptions) -> list[str]:
@@ -159,5 +179,6 @@ def _bytes_per_pixel(clips: list[Clip]) -> tuple[float, float]:
 
 
 def is_moving(rows: list[ReleaseRow]) -> bool:
-    """Whether a release is being made or waits to be."""
-    return any(row.release.stage in (Stage.WAITING, Stage.RUNNING) for row in rows)
+    """Whether a release is being made or synced, or waits to be."""
+    stages = {row.release.stage for row in rows} | {s.stage for row in rows for s in row.syncs}
+    return not stages.isdisjoint((Stage.WAITING, Stage.RUNNING))

@@ -211,13 +211,13 @@ def _write_annotations(
             for each in (writer, tally, provenance, *formats):
                 each.add(placed)  # type: ignore[attr-defined]
             clips.append(replace(placed, persons=[], proposals={}, versions=()))
-        threshold = writer.finish(draft.actions)
+        measuring = writer.finish(draft.actions)
     for ending in (provenance, *formats):
         ending.finish()
     if draft.options.official_names:
         add_official_names(folder)
     ceilings = {split: _rounded(its.mean()) for split, its in writer.ceilings.items()}
-    return Written(writer.counts, threshold, ceilings, tally, clips)
+    return Written(writer.counts, measuring, ceilings, tally, clips)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -29,7 +29,7 @@ from qc.core.configs import ConfigValues, write_configs
 from qc.core.formats.content import frame_of, pixels
 from qc.core.page import Picture
 from qc.core.pictures import QUALITY, picture_size
-from qc.core.release_files import SplitCounts
+from qc.core.release_files import Measuring, SplitCounts
 from qc.core.release_options import ReleaseOptions
 from qc.core.released import ReleaseClip
 from qc.core.splits import Splits
@@ -49,7 +49,7 @@ class Written(NamedTuple):
     """What the annotation files hold."""
 
     counts: dict[str, SplitCounts]
-    threshold: float
+    measuring: Measuring
     ceilings: dict[str, float | None]
     tally: Tally
     clips: list[ReleaseClip]  # without persons and proposals
@@ -92,7 +92,7 @@ def write_texts(release: Release, folder: Path, draft: Draft, written: Written) 
         ConfigValues(
             title,
             max_action_id=max(action.action_id for action in draft.actions),
-            threshold=written.threshold,
+            measuring=written.measuring,
             has_test="test" in written.counts,
         ),
     )
@@ -124,7 +124,7 @@ def _facts(
         actions=draft.actions,
         counts=written.counts,
         split_of=draft.splits.split_of,
-        threshold=written.threshold,
+        threshold=written.measuring.threshold,
         annotation_fps=dataset.annotation_fps,
         clip_seconds=dataset.clip_seconds,
         detectors=_detectors(draft),
@@ -224,13 +224,14 @@ def manifest(release: Release, draft: Draft, written: Written) -> dict[str, Any]
         "simulated": is_simulated(release.dataset, draft),
         "licence": options.licence or None,
         "official_names": options.official_names,
+        "formats": list(options.formats),
         "pictures": {
             "included": options.with_pictures,
             "longest_side": options.longest_side,
             "quality": QUALITY,
         }
         | ({} if options.with_films else {"films": False}),
-        "score_threshold": written.threshold,
+        "score_threshold": written.measuring.threshold,
         "proposal_ceiling": written.ceilings,
         "videos": [
             {
@@ -286,7 +287,7 @@ def counts_of(
         "split_of": draft.splits.split_of,
         "warnings": list(draft.warnings),
         "left_out": draft.left_out,
-        "threshold": written.threshold,
+        "threshold": written.measuring.threshold,
         "ceilings": written.ceilings,
         "parts": dict(sizes),
         "agreement": {

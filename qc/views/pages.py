@@ -38,6 +38,7 @@ from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
 from qc.services.release import order_release
 from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
+from qc.services.release_sync import SyncError, bucket_address, order_sync
 from tracking.models import TrackingRun
 
 
@@ -127,7 +128,7 @@ def proposals(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def releases(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
-    rows = release_rows(dataset)
+    rows = release_rows(dataset, bucket=bucket_address())
     context = {"dataset": dataset, "rows": rows, "is_moving": is_moving(rows)}
     fragment = "HX-Request" in request.headers
     return render(request, "qc/_releases.html" if fragment else "qc/releases.html", context)
@@ -193,6 +194,22 @@ def release_card(request: HttpRequest, name: str, number: int) -> HttpResponseBa
         request, f"{release.folder}/card.html", content_type="text/html",
         download_as=f"{name}-release-{number}.html",
     )  # fmt: skip
+
+
+@login_required
+@require_POST
+def release_sync(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """Send a release to the bucket, under the prefix posted; only the parts ticked."""
+    _dataset_or_404(request, name, can_run=True)
+    release = _release_or_404(request, name, number)
+    prefix, parts = request.POST.get("prefix", ""), request.POST.getlist("part")
+    try:
+        order = order_sync(release, prefix=prefix, parts=parts, user=cast(User, request.user))
+    except SyncError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Release {number} is being sent to {order.prefix}.")
+    return redirect("qc:releases", name=name)
 
 
 @login_required

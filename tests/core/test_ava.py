@@ -169,15 +169,53 @@ def test_the_label_map_is_what_the_demo_of_mmaction2_splits():
 
 def test_a_frame_list_has_five_words_a_row_and_reads_back():
     content = f"{ava.FRAME_HEADER}\n".encode() + ava.dump_frames(
-        "a-c0000", number=3, frame_count=2
+        "a-c0000", number=0, frame_count=2
     )
     assert [len(line.split()) for line in content.decode().splitlines()] == [5, 5, 5]
-    assert ava.load_frames(content) == [
-        ava.FrameRow("a-c0000", 3, 0, "a-c0000/img_00001.jpg"),
-        ava.FrameRow("a-c0000", 3, 1, "a-c0000/img_00002.jpg"),
-    ]
-    with pytest.raises(ava.AvaFormatError, match="row 1"):
-        ava.load_frames(b"")
+    content += ava.dump_frames("b-c0000", number=1, frame_count=1)
+    assert ava.load_frames(content) == {"a-c0000": 2, "b-c0000": 1}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        pytest.param(b"original", b"", "row 1 is not 'original_vido_id", id="header"),
+        pytest.param(
+            b"a-c0000 0 1", b"a-c0000 0 2", "row 3 is not frame 1 of video 0", id="gap"
+        ),
+        pytest.param(b"img_00002", b"img_00003", "row 3 is not frame 1 of video 0", id="path"),
+        pytest.param(
+            b"b-c0000 1", b"b-c0000 7", "row 4 is not frame 0 of video 1", id="number"
+        ),
+        pytest.param(b' ""\n', b"\n", "row 2 is not a frame", id="four words"),
+    ],
+)
+def test_a_frame_list_that_readers_would_count_wrongly_is_refused(old, new, sentence):
+    content = f"{ava.FRAME_HEADER}\n".encode() + ava.dump_frames(
+        "a-c0000", number=0, frame_count=2
+    )
+    content += ava.dump_frames("b-c0000", number=1, frame_count=1)
+    with pytest.raises(ava.AvaFormatError, match=sentence):
+        ava.load_frames(content.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b"\n  ", b"\n    ", id="wider"),
+        pytest.param(b"\n  ", b"\n\t", id="tabs"),
+        pytest.param(b'"', b"'", id="single quotes"),
+        pytest.param(b"id: 1\n", b"id:1\n", id="no room before the id"),
+        pytest.param(b"id: 1\n", b"id: 1 \n", id="room after the id"),
+        pytest.param(b"}\n", b"}\r\n", id="CRLF"),
+        pytest.param(b"}\n", b"}\n\n", id="blank row"),
+    ],
+)
+@pytest.mark.parametrize("for_evaluator", [False, True])
+def test_an_action_list_in_another_form_is_refused(old, new, for_evaluator):
+    content = ava.dump_actions(ACTIONS, for_evaluator=for_evaluator)
+    with pytest.raises(ava.AvaFormatError, match=r"begins at row \d is not an action"):
+        ava.load_actions(content.replace(old, new, 1))
 
 
 PROPOSALS = {

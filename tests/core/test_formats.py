@@ -145,7 +145,9 @@ def test_fiftyone_s_index_leads_to_films_and_boxes(written):
     assert walker["bounding_box"] == {
         "top_left": {"x": 0.1, "y": 0.2}, "bottom_right": {"x": 0.3, "y": 0.9},
     }  # fmt: skip
-    assert [attr["name"] for attr in walker["attrs"]["attrs"]] == ["walk", "wave"]
+    said = {attr["name"]: attr["value"] for attr in walker["attrs"]["attrs"]}
+    # names of attributes with dots, as "turn (e.g., a screwdriver)" has, are refused
+    assert said == {"action_2": "walk", "action_3": "wave"}
     assert other["index"] == 2
     assert labels["frames"]["181"]["objects"]["objects"] == []
 

@@ -4,22 +4,26 @@ import json
 import pickle
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
+from qc.core.formats import FORMATS
 from qc.core.packing import write_manifest
 from qc.core.release_check import check_release
 from qc.core.release_files import (
     add_official_names,
 )
-from qc.core.released import PersonAt, ProposedBox
+from qc.core.released import ProposedBox
 from tests.core.tiny_release import (
     CLIPS,
     LEFT,
     RIGHT,
     SIZE,
     a_clip,
+    a_person,
     make_film,
+    scene,
     write_release,
 )
 
@@ -40,10 +44,18 @@ def edit(path, old, new):
     path.write_bytes(content.replace(old, new, 1))
 
 
+def with_sums(folder):
+    """Let the manifest of a broken folder have the sums of what is there now."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.unlink()
+    write_manifest(folder, {key: said for key, said in manifest.items() if key != "files"})
+
+
 def test_a_whole_release_passes_every_check(whole):
     checks = check_release(whole)
     assert [check["sentence"] for check in checks if not check["passed"]] == []
-    assert len(checks) == 19
+    assert len(checks) == 26
     assert all(check["sentence"].endswith(".") for check in checks)
 
 
@@ -112,7 +124,7 @@ def test_a_whole_release_passes_every_check(whole):
         ),
         pytest.param(
             "ava_train_boxes_and_labels_include_negative.csv", b",3,0.9000", b",2,0.9000",
-            "negatives", "include_negative.csv row 2 has the action 2 of nobody there",
+            "negatives", "include_negative.csv is wrong about the box 0.1000,0.2000,",
             id="negatives with another action",
         ),
         pytest.param(
@@ -123,7 +135,7 @@ def test_a_whole_release_passes_every_check(whole):
         pytest.param(
             "../frame_lists/val_all.csv",
             b'street-c0000 0 7 street-c0000/img_00008.jpg ""\n', b"",
-            "frame lists", "val_all.csv: the frames of street-c0000 are not 1 to 150",
+            "frame lists", "val_all.csv: row 9 is not frame 7 of video 0",
             id="frame left out of all",
         ),
         pytest.param(
@@ -132,11 +144,11 @@ def test_a_whole_release_passes_every_check(whole):
         ),
         pytest.param(
             "../frame_lists/val.csv", b'street-c0000 0 7 street-c0000/img_00008.jpg ""\n', b"",
-            "frame lists", "the frames of street-c0000 are not 1 to 150", id="frame left out",
+            "frame lists", "val.csv: row 9 is not frame 7 of video 0", id="frame left out",
         ),
         pytest.param(
             "../configs/slowfast_ava.yaml", b"NUM_CLASSES: 3", b"NUM_CLASSES: 80",
-            "configurations", "does not have NUM_CLASSES: 3", id="number of classes",
+            "configurations", "has NUM_CLASSES: 80, not 3", id="number of classes",
         ),
         pytest.param(
             "../README.md", b"card", b"CARD",
@@ -152,19 +164,16 @@ def test_a_broken_row_is_named(broken, file, old, new, check, sentence):
 def test_a_missing_picture_of_a_keyframe_is_named(broken):
     (broken / "rawframes/shop-c0000/img_00061.jpg").unlink()
     failed = failures(broken)
-    assert (
-        "rawframes/shop-c0000/img_00061.jpg, a keyframe, is missing"
-        in failed["keyframe pictures"]
-    )
+    assert "rawframes/shop-c0000/img_00061.jpg is missing" in failed["what pictures show"]
     assert "rawframes/shop-c0000/img_00061.jpg is in the manifest only" in failed["sums"]
 
 
 def test_the_picture_of_another_second_is_named(broken):
     folder = broken / "rawframes/shop-c0000"
     shutil.copyfile(folder / "img_00091.jpg", folder / "img_00061.jpg")
-    assert failures(broken)["keyframe pictures"] == (
-        "rawframes/shop-c0000/img_00061.jpg, a keyframe, shows something else than the film "
-        "(30 grey levels)."
+    assert failures(broken)["what pictures show"] == (
+        "rawframes/shop-c0000/img_00061.jpg shows something else than the film (32 grey "
+        "levels)."
     )
 
 
@@ -172,18 +181,16 @@ def test_a_clip_compared_before_is_only_sampled_and_its_sums_tell(broken):
     folder = broken / "rawframes/shop-c0000"
     shutil.copyfile(folder / "img_00001.jpg", folder / "img_00091.jpg")
     checks = {c["name"]: c for c in check_release(broken, compared=["shop-c0000"])}
-    assert checks["keyframe pictures"]["sentence"] == (
-        "The pictures of all 7 keyframes are those of the films "
-        "(1 of them compared when they were made)."
+    assert checks["what pictures show"]["sentence"] == (
+        "All 600 pictures are those of the films (149 of them made from these very films)."
     )
     assert "img_00091.jpg is not the file of the manifest" in checks["sums"]["sentence"]
 
 
 def test_a_film_that_ends_too_early_is_named(broken):
-    pictures = [np.full((SIZE[1], SIZE[0], 3), n, dtype=np.uint8) for n in range(60)]
-    make_film(broken / "clips/shop-c0000.mp4", pictures)
+    make_film(broken / "clips/shop-c0000.mp4", list(map(scene, range(60))))
     failed = failures(broken)
-    assert "clips/shop-c0000.mp4 ends before the keyframe 902" in failed["keyframe pictures"]
+    assert "clips/shop-c0000.mp4 ends before frame 149" in failed["what pictures show"]
     assert "clips/shop-c0000.mp4 has 60 frames at 30 a second" in failed["films"]
 
 
@@ -196,7 +203,7 @@ def test_a_release_of_films_alone_needs_no_pictures(broken):
     )
     manifest = json.loads((broken / "manifest.json").read_text())
     (broken / "manifest.json").unlink()
-    write_manifest(broken, {key: manifest[key] for key in ("pictures", "videos", "keyframes")})
+    write_manifest(broken, {key: said for key, said in manifest.items() if key != "files"})
     assert failures(broken) == {}
 
 
@@ -214,7 +221,7 @@ def test_files_under_ava_s_own_names_are_checked(broken):
 def test_the_measure_of_many_persons_is_not_spoiled_by_rounding(tmp_path):
     """24 steps of 1 / 24 make a little less than 1."""
     boxes = [f"0.{n:04d},0.2000,0.{n + 90:04d},0.9000" for n in range(100, 9700, 400)]
-    persons = [PersonAt(902, n, box, (1,)) for n, box in enumerate(boxes, start=1)]
+    persons = [a_person(902, n, box, (1,)) for n, box in enumerate(boxes, start=1)]
     crowd = a_clip("shop-c0000", "train", source="shop", persons=persons, proposals={})
     write_release(tmp_path, [crowd, *CLIPS[2:]])
     assert failures(tmp_path) == {}
@@ -232,7 +239,7 @@ def test_boxes_with_negatives_say_what_those_persons_do(whole):
 
 def test_a_clip_whose_boxes_are_all_weak_is_in_the_list_of_all(tmp_path):
     weak = a_clip(
-        "lane-c0000", "val", source="lane", persons=[PersonAt(902, 1, LEFT, (1,))],
+        "lane-c0000", "val", source="lane", persons=[a_person(902, 1, LEFT, (1,))],
         proposals={902: [ProposedBox(RIGHT, 0.1)]},
     )  # fmt: skip
     write_release(tmp_path, [weak, *CLIPS])
@@ -245,7 +252,7 @@ def test_a_clip_whose_boxes_are_all_weak_is_in_the_list_of_all(tmp_path):
 def test_a_picture_cut_off_is_named(broken):
     path = broken / "rawframes/shop-c0000/img_00061.jpg"
     path.write_bytes(path.read_bytes()[:100])
-    assert "img_00061.jpg" in failures(broken)["keyframe pictures"]
+    assert "img_00061.jpg" in failures(broken)["what pictures show"]
 
 
 def test_what_does_not_belong_to_the_pictures_is_named(broken):
@@ -303,3 +310,171 @@ def test_an_empty_folder_fails_with_sentences(tmp_path):
     checks = check_release(tmp_path)
     assert not any(check["passed"] for check in checks)
     assert all("cannot be read" in check["sentence"] for check in checks)
+
+
+def swap(path, first, second):
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[first], lines[second] = lines[second], lines[first]
+    path.write_bytes(b"".join(lines))
+
+
+def test_rows_out_of_order_are_named(broken):
+    annotations = broken / "annotations"
+    for name in ("ava_train.csv", "ava_train_activitynet.csv"):
+        swap(annotations / name, 0, 1)
+    swap(broken / "AVA_dataset.csv", 1, 2)
+    with_sums(broken)
+    failed = failures(broken)
+    assert "annotations/ava_train.csv row 2 is not in its place" in failed.pop("order")
+    assert set(failed) == {"all splits together", "provenance"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "check", "sentence"),
+    [
+        pytest.param(
+            "annotations/label_map.txt", b"2: walk", b"2: run",
+            "actions", "label_map.txt has other actions", id="label map",
+        ),
+        pytest.param(
+            "annotations/label_map.txt", b"\n", b"\r\n", "actions", "label_map", id="CRLF",
+        ),
+        pytest.param(
+            "annotations/ava_action_list.pbtxt", b"\n  name", b"\n    name",
+            "actions", "begins at row 1 is not an action", id="indent",
+        ),
+        pytest.param(
+            "annotations/ava_action_list.pbtxt", b"PERSON_MOVEMENT", b"MOVING",
+            "actions", "the action stand has the type 'MOVING'", id="type",
+        ),
+        pytest.param(
+            "annotations/ava_included_timestamps.txt", b"0903\n", b"",
+            "included timestamps", "other timestamps than the annotated", id="included",
+        ),
+        pytest.param(
+            "annotations/unlabelled_boxes.csv", b",,2", b",,1",
+            "persons", "says that a person does nothing who acts", id="nobody and somebody",
+        ),
+        pytest.param(
+            "manifest.json", b'"fps": 30', b'"fps": 25', "manifest", "says fps 25", id="clock",
+        ),
+        pytest.param(
+            "manifest.json", b'"name": "walk"', b'"name": "run"',
+            "actions", "manifest.json has other actions", id="actions of the manifest",
+        ),
+        pytest.param(
+            "manifest.json", b'"score_threshold": 0.4', b'"score_threshold": 0.5',
+            "ceiling", "the best threshold of scores is 0.4, the manifest says 0.5",
+            id="threshold",
+        ),
+        pytest.param(
+            "manifest.json", b'"val": 1.0', b'"val": 0.9',
+            "ceiling", "allow a mAP of 1.0, the manifest says 0.9", id="ceiling",
+        ),
+        pytest.param(
+            "manifest.json", b'"n_frames": 150', b'"n_frames": "150"',
+            "films", "gives shop-c0000 ('150', 64, 36)", id="length as text",
+        ),
+        pytest.param(
+            "configs/mmaction2_ava.py", b"'/ava_train.csv'", b"'/train.csv'",
+            "configurations", "/../annotations/train.csv' in train_dataloader",
+            id="a file that is not there",
+        ),
+        pytest.param(
+            "configs/mmaction2_slowfast_r50.py", b"timestamp_start=900", b"timestamp_start=0",
+            "configurations", "has timestamp_start=0 in train_dataloader", id="another clock",
+        ),
+        pytest.param(
+            "configs/mmaction2_ava.py", b"num_classes = 4", b"num_classes = __import__('os')",
+            "configurations", "cannot be understood: line", id="code",
+        ),
+        pytest.param(
+            "configs/slowfast_ava.yaml", b"FULL_TEST_ON_VAL: True", b"FULL_TEST_ON_VAL: False",
+            "configurations", "only every fourth second", id="a quarter measured",
+        ),
+        pytest.param(
+            "configs/slowfast_ava.yaml", b"GROUNDTRUTH_FILE: ava_val", b"GROUNDTRUTH_FILE: x",
+            "configurations", "has GROUNDTRUTH_FILE: x.csv", id="another truth",
+        ),
+        pytest.param(
+            "settings.json", b"{", b"", "papers", "settings.json cannot be read", id="settings",
+        ),
+        pytest.param(
+            "provenance.parquet", b"PAR1", b"", "provenance", "cannot be read", id="provenance",
+        ),
+    ],
+)  # fmt: skip
+def test_what_no_sum_would_tell_is_named(broken, file, old, new, check, sentence):
+    edit(broken / file, old, new)
+    with_sums(broken)
+    assert sentence in failures(broken)[check]
+
+
+@pytest.mark.parametrize("change", ["numpy", "protocol", "float32"])
+def test_proposals_that_old_numpy_cannot_read_are_named(broken, change):
+    path = broken / "annotations/dense_proposals_val.pkl"
+    proposals = pickle.loads(path.read_bytes())
+    if change == "float32":
+        proposals = {key: boxes.astype(np.float32) for key, boxes in proposals.items()}
+    content = pickle.dumps(proposals, protocol=4 if change == "protocol" else 3)
+    if change == "float32":
+        content = content.replace(b"numpy._core", b"numpy.core")
+    path.write_bytes(content)
+    failed = failures(broken)["proposals"]
+    assert ("float32" if change == "float32" else "numpy before 1.26") in failed
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        pytest.param("img_00100.jpg", "img_00101.jpg", "shows the frame after", id="late"),
+        pytest.param("img_00100.jpg", "img_00099.jpg", "shows the frame before", id="early"),
+        pytest.param("img_00100.jpg", "half", "shows something else", id="half a picture"),
+        pytest.param("img_00100.jpg", "small", "is no picture of 64x36", id="another size"),
+        pytest.param("img_00150.jpg", "empty", "is missing or broken", id="empty"),
+    ],
+)
+def test_any_picture_that_is_not_its_frame_is_named(broken, name, content, sentence):
+    folder = broken / "rawframes/shop-c0000"
+    picture = (folder / name).read_bytes()
+    made = {"half": picture[: -len(picture) // 8] + b"\xff\xd9", "empty": b""}
+    if content == "small":
+        coded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        made["small"] = cv2.imencode(".jpg", coded[:-1])[1].tobytes()
+    (folder / name).write_bytes(
+        made[content] if content in made else (folder / content).read_bytes()
+    )
+    with_sums(broken)
+    failed = failures(broken)
+    assert f"{name} {sentence}" in failed.pop("what pictures show")
+    assert failed == {}
+
+
+def test_links_are_named_for_they_do_not_travel(broken):
+    path = broken / "rawframes/shop-c0000/img_00061.jpg"
+    path.symlink_to(path.rename(path.with_suffix(".png")))
+    assert "img_00061.jpg is a link" in failures(broken)["sums"]
+
+
+ALL_FORMATS = sorted(FORMATS)
+
+
+@pytest.fixture(scope="session")
+def with_formats(tmp_path_factory):
+    return write_release(tmp_path_factory.mktemp("formats") / "1", formats=ALL_FORMATS)
+
+
+def test_a_release_in_all_formats_passes_every_check(with_formats):
+    assert failures(with_formats) == {}
+
+
+@pytest.mark.parametrize("name", ALL_FORMATS)
+def test_a_format_that_says_something_else_is_named(with_formats, tmp_path, name):
+    broken = shutil.copytree(with_formats, tmp_path / "1")
+    largest = max((broken / "formats" / name).rglob("*.*"), key=lambda p: p.stat().st_size)
+    content = largest.read_bytes()
+    largest.write_bytes(content[: len(content) // 3])
+    with_sums(broken)
+    assert f"formats/{name}" in failures(broken)["further formats"]
+    shutil.rmtree(broken / "formats" / name)
+    assert f"formats/{name} is missing" in failures(broken)["further formats"]

@@ -9,6 +9,7 @@ import yaml
 from qc.core.configs import ConfigValues, mmaction2_data, mmaction2_slowfast
 from qc.core.packing import release_paths
 from qc.core.proposal_quality import ScoreCurve
+from qc.core.release_files import Measuring
 from qc.core.released import PersonAt, ProposedBox
 from tests.core.tiny_release import LEFT, RIGHT, write_release
 
@@ -65,7 +66,7 @@ def test_mmaction2_finds_proposals_by_the_keys_of_its_rows(whole):
 
 @pytest.mark.parametrize("text", [mmaction2_data, mmaction2_slowfast])
 def test_the_configuration_of_mmaction2_knows_the_classes_in_four_places(text, whole):
-    source = text(ConfigValues("t", max_action_id=3, threshold=0.4))
+    source = text(ConfigValues("t", 3, Measuring(0.4, has_labels=True, has_boxes=True)))
     settings = {}
     exec(source.replace("{{ fileDirname }}", str(whole / "configs")), settings)  # noqa: S102
     places = [
@@ -85,7 +86,7 @@ def test_the_configuration_of_mmaction2_knows_the_classes_in_four_places(text, w
 
 @pytest.mark.parametrize(("top", "topk"), [(1, (1,)), (4, (1,)), (5, (3, 5)), (80, (3, 5))])
 def test_topk_is_below_the_number_of_classes(top, topk):
-    assert ConfigValues("t", max_action_id=top, threshold=0.5).topk == topk
+    assert ConfigValues("t", top, Measuring(0.5, has_labels=True, has_boxes=True)).topk == topk
 
 
 def test_the_official_names_are_rows_of_ava(whole):
@@ -113,9 +114,9 @@ def test_the_threshold_has_the_best_f1():
     curve.add(
         [ProposedBox(LEFT, 0.9), ProposedBox(LEFT, 0.8), ProposedBox(RIGHT, 0.6),
          ProposedBox(wrong, 0.5), ProposedBox(wrong, 0.4)],
-        truth, is_train=True,
+        truth, split="train",
     )  # fmt: skip
-    curve.add([ProposedBox(wrong, 0.99)], [], is_train=False)
+    curve.add([ProposedBox(wrong, 0.99)], [], split="val")
     # F1 from 0.9 on: 2/3, 2/4, 4/5, 4/6, 4/7
     assert curve.best_threshold() == 0.6
     assert ScoreCurve().best_threshold() == 0.0

@@ -3,17 +3,19 @@
 import shutil
 
 import av
-import cv2
 import numpy as np
 
+from annotation.core.labels import GroupSpec
 from datasets.core import ava
 from datasets.core.clipping import export_window
+from datasets.core.media import read_frames
 from qc.core.configs import ConfigValues, write_configs
+from qc.core.formats import FORMATS, FormatContext
 from qc.core.packing import write_manifest
-from qc.core.release_files import (
-    AnnotationWriter,
-)
-from qc.core.released import ANNOTATED, EXCLUDED, PersonAt, ProposedBox, ReleaseClip
+from qc.core.pictures import export_picture
+from qc.core.provenance import ProvenanceWriter
+from qc.core.release_files import AnnotationWriter
+from qc.core.released import ANNOTATED, EXCLUDED, Origin, PersonAt, ProposedBox, ReleaseClip
 
 SIZE = (64, 36)
 
@@ -25,6 +27,12 @@ ACTIONS = [
     ava.Action(1, "stand", "PERSON_MOVEMENT"),
     ava.Action(2, "walk", "PERSON_MOVEMENT"),
     ava.Action(3, "wave", "OBJECT_MANIPULATION"),
+]
+
+
+GROUPS = [
+    GroupSpec("posture", "one", True, ("stand", "walk")),
+    GroupSpec("doing", "many", False, ("wave",)),
 ]
 
 
@@ -48,6 +56,15 @@ def make_film(path, pictures, *, gop=30):
     return path
 
 
+def a_person(at, person_id, box, action_ids):
+    """A person whose actions two annotators agree on."""
+    origins = (
+        Origin("posture", tuple(i for i in action_ids if i < 3), "unanimous", ((1, "x"),)),
+        Origin("doing", tuple(i for i in action_ids if i == 3), "unanimous", ((1, "x"),)),
+    )
+    return PersonAt(at, person_id, box, action_ids, (1, 2), origins)
+
+
 def a_clip(name, split, *, source, persons, proposals, excluded=()):
     window = export_window(0, FRAMES, video_frame_count=FRAMES)
     keyframes = {at: EXCLUDED if at in excluded else ANNOTATED for at in (902, 903)}
@@ -59,8 +76,8 @@ def a_clip(name, split, *, source, persons, proposals, excluded=()):
 CLIPS = [
     a_clip(
         "shop-c0000", "train", source="shop",
-        persons=[PersonAt(902, 1, LEFT, (1, 3)), PersonAt(902, 2, RIGHT, ()),
-                 PersonAt(903, 1, LEFT, (2,))],
+        persons=[a_person(902, 1, LEFT, (1, 3)), a_person(902, 2, RIGHT, ()),
+                 a_person(903, 1, LEFT, (2,))],
         proposals={902: [ProposedBox(LEFT, 0.9), ProposedBox(RIGHT, 0.4)],
                    903: [ProposedBox(LEFT, 0.7)]},
     ),
@@ -70,37 +87,59 @@ CLIPS = [
     ),
     a_clip(
         "street-c0000", "val", source="street", excluded=[903],
-        persons=[PersonAt(902, 10_000, RIGHT, (2,))],
+        persons=[a_person(902, 10_000, RIGHT, (2,))],
         proposals={902: [ProposedBox(RIGHT, 0.8)]},
     ),
     a_clip("yard-c0000", "val", source="yard", persons=[], proposals={}),
 ]  # fmt: skip
 
 
-def write_release(folder, clips=CLIPS):
+def write_release(folder, clips=CLIPS, *, formats=()):
+    """A whole release folder of these clips, which all show the same film."""
+    folder.mkdir(parents=True, exist_ok=True)
+    writers = [ProvenanceWriter(folder)]
+    for name in formats:
+        place = folder / "formats" / name
+        place.mkdir(parents=True)
+        context = FormatContext(place, "test release 1", ACTIONS, GROUPS, ["train", "val"])
+        writers.append(FORMATS[name].writer(context))
     with AnnotationWriter(folder, splits=["train", "val"]) as writer:
         for clip in clips:
-            writer.add(clip)
-        threshold = writer.finish(ACTIONS)
-    pictures = [np.full((SIZE[1], SIZE[0], 3), n % 200, dtype=np.uint8) for n in range(FRAMES)]
-    film = make_film(folder / "film.mp4", pictures)
+            for each in (writer, *writers):
+                each.add(clip)
+        measuring = writer.finish(ACTIONS)
+    for each in writers:
+        each.finish()
+    film = make_film(folder / "film.mp4", list(map(scene, range(FRAMES))))
     for clip in clips:
         rawframes = folder / "rawframes" / clip.name
         rawframes.mkdir(parents=True)
-        for frame, picture in enumerate(pictures):
-            cv2.imwrite(str(rawframes / ava.frame_file(frame)), picture)
+        for frame, rgb in read_frames(film):
+            picture = export_picture(rgb, longest_side=None)
+            (rawframes / ava.frame_file(frame)).write_bytes(picture)
         (folder / "clips").mkdir(exist_ok=True)
         shutil.copyfile(film, folder / "clips" / f"{clip.name}.mp4")
     film.unlink()
-    write_configs(folder / "configs", ConfigValues("test release 1", 3, threshold))
+    write_configs(folder / "configs", ConfigValues("test release 1", 3, measuring))
     (folder / "README.md").write_text("a card\n")
+    (folder / "card.html").write_text("<p>a card</p>\n")
+    (folder / "CITATION.cff").write_text("cff-version: 1.2.0\n")
+    (folder / "settings.json").write_text('{"dataset": {}, "release": {}, "groups": []}\n')
     write_manifest(
         folder,
         {
+            "score_threshold": measuring.threshold,
+            "proposal_ceiling": {s: its.mean() for s, its in writer.ceilings.items()},
+            "formats": sorted(formats),
             "videos": [
                 {"video_id": c.name, "split": c.split, "source_video": c.source_video,
-                 "n_frames": FRAMES, "width": c.width, "height": c.height}
+                 "source_start_sec": 0.0, "n_frames": FRAMES, "width": c.width,
+                 "height": c.height}
                 for c in clips
+            ],
+            "actions": [
+                {"id": action.action_id, "name": action.name, "type": action.label_type}
+                for action in ACTIONS
             ],
             "keyframes": [
                 {"video_id": c.name, "timestamp": at, "status": status}
@@ -109,3 +148,11 @@ def write_release(folder, clips=CLIPS):
         },
     )  # fmt: skip
     return folder
+
+
+def scene(frame):
+    """A picture in which something moves from frame to frame."""
+    picture = np.full((SIZE[1], SIZE[0], 3), 60, dtype=np.uint8)
+    left = frame % (SIZE[0] - 16)
+    picture[8:24, left : left + 16] = 220
+    return picture

@@ -10,15 +10,20 @@ from datasets.core.ava.lists import (
     FRAME_HEADER,
     MAX_ACTION_ID,
     Action,
-    FrameRow,
     dump_actions,
     dump_frames,
     dump_label_map,
     frame_file,
     load_actions,
     load_frames,
+    load_label_map,
 )
-from datasets.core.ava.proposals import dump_proposals, load_proposals
+from datasets.core.ava.proposals import (
+    dump_proposals,
+    is_for_old_numpy,
+    load_arrays,
+    load_proposals,
+)
 from datasets.core.ava.rows import (
     DECIMALS,
     LABEL_ROW,
@@ -44,6 +49,7 @@ from datasets.core.ava.rows import (
     load_labels,
     load_negatives,
     load_predicted,
+    load_timestamps,
     load_unlabelled,
     parse_box,
 )
@@ -56,7 +62,6 @@ __all__ = [
     "VIDEO_ID",
     "Action",
     "AvaFormatError",
-    "FrameRow",
     "Keyframe",
     "LabelRow",
     "NegativeRow",
@@ -76,15 +81,19 @@ __all__ = [
     "format_box",
     "format_score",
     "frame_file",
+    "is_for_old_numpy",
     "keyframe_key",
     "load_actions",
+    "load_arrays",
     "load_evaluation",
     "load_frames",
     "load_keyframes",
+    "load_label_map",
     "load_labels",
     "load_negatives",
     "load_predicted",
     "load_proposals",
+    "load_timestamps",
     "load_unlabelled",
     "parse_box",
 ]

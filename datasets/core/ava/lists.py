@@ -4,11 +4,17 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from datasets.core.ava.rows import AvaFormatError, lines_of, matches_of, text_of
+from datasets.core.ava.rows import AvaFormatError, matches_of, plain_text, text_of
 
 MAX_ACTION_ID = 80  # SlowFast asserts it, whatever NUM_CLASSES says
 FRAME_ROW = re.compile(r"(\S+) (\d+) (\d+) (\S+) \"\"", re.ASCII)
 FRAME_HEADER = "original_vido_id video_id frame_id path labels"  # sic
+LABEL_MAP_ROW = re.compile(r"([1-9]\d?): (.+)", re.ASCII)
+_ITEM = re.compile(r'item \{\n  name: "(?P<name>[^"\n]+)"\n  id: (?P<id>\d+)\n\}\n')
+_LABEL = re.compile(
+    r'label \{\n  name: "(?P<name>[^"\n]+)"\n  label_id: (?P<id>\d+)\n'
+    r"  label_type: (?P<type>\w+)\n\}\n"
+)
 _ACTION_NAME = re.compile(r"[\x20-\x7e]*[\x21\x23-\x7e][\x20-\x7e]*", re.ASCII)
 
 
@@ -16,15 +22,6 @@ class Action(NamedTuple):
     action_id: int  # from 1
     name: str
     label_type: str  # PERSON_MOVEMENT, OBJECT_MANIPULATION or PERSON_INTERACTION
-
-
-class FrameRow(NamedTuple):
-    """One picture of `frame_lists/train.csv`."""
-
-    video_id: str
-    number: int  # running number of the video in its list, from 0
-    frame: int  # from 0
-    path: str
 
 
 def dump_actions(actions: Iterable[Action], *, for_evaluator: bool = False) -> bytes:
@@ -54,25 +51,38 @@ def _action(action: Action, for_evaluator: bool) -> str:
 
 
 def load_actions(content: bytes) -> list[Action]:
-    """The actions of either list; `label_type` is empty for the evaluator's."""
+    """The actions of either list; `label_type` is empty for the evaluator's.
+
+    The readers scan line by line and skip what they do not know, so only the very form that
+    they expect will do; raises AvaFormatError at the first action of another one.
+    """
+    text = plain_text(content)
+    form = _LABEL if text.startswith("label {") else _ITEM
     actions: list[Action] = []
-    name = ""
-    for number, line in lines_of(content):
-        word, _, value = line.strip().partition(": ")
-        if word == "name":
-            name = value.strip('"')
-        elif word in ("id", "label_id") and value.isdecimal():
-            actions.append(Action(int(value), name, ""))
-        elif word == "label_type" and actions:
-            actions[-1] = actions[-1]._replace(label_type=value)
-        elif line not in ("label {", "item {", "}"):
-            raise AvaFormatError(f"row {number} is not part of an action: {line[:80]!r}")
+    place = 0
+    while place < len(text):
+        match = form.match(text, place)
+        if match is None:
+            row, line = text.count("\n", 0, place) + 1, text[place:].partition("\n")[0]
+            raise AvaFormatError(
+                f"what begins at row {row} is not an action as readers scan it: {line[:80]!r}"
+            )
+        actions.append(
+            Action(int(match["id"]), match["name"], match.groupdict().get("type", ""))
+        )
+        place = match.end()
     return actions
 
 
 def dump_label_map(actions: Iterable[Action]) -> bytes:
     """`label_map.txt`, `1: stand` per row."""
     return text_of(f"{action.action_id}: {action.name}" for action in actions)
+
+
+def load_label_map(content: bytes) -> list[tuple[int, str]]:
+    """Id and name of each row of `label_map.txt`; raises AvaFormatError at a bad one."""
+    rows = matches_of(content, LABEL_MAP_ROW, "`id: name`")
+    return [(int(match[1]), match[2]) for match in rows]
 
 
 def dump_frames(video_id: str, *, number: int, frame_count: int) -> bytes:
@@ -87,15 +97,29 @@ def dump_frames(video_id: str, *, number: int, frame_count: int) -> bytes:
     )
 
 
-def load_frames(content: bytes) -> list[FrameRow]:
-    """The rows of a frame list; raises AvaFormatError at the first bad one."""
+def load_frames(content: bytes) -> dict[str, int]:
+    """The videos of a frame list in their order, and how many frames each has.
+
+    Raises:
+        AvaFormatError: at the first row that is not the next frame of its video, or of the next
+            video: the readers count rows.
+    """
     header = f"{FRAME_HEADER}\n".encode()
     if not content.startswith(header):
         raise AvaFormatError(f"row 1 is not {FRAME_HEADER!r}")
-    return [
-        FrameRow(match[1], int(match[2]), int(match[3]), match[4])
-        for match in matches_of(content[len(header) :], FRAME_ROW, "a frame")
-    ]
+    counts: dict[str, int] = {}
+    last = ""
+    rows = matches_of(content[len(header) :], FRAME_ROW, "a frame", first=2)
+    for row, match in enumerate(rows, start=2):
+        video, number, frame, path = match.groups()
+        if video != last and video in counts:
+            raise AvaFormatError(f"row {row} is apart from the other frames of {video}")
+        last, wanted = video, counts.get(video, 0)
+        counts[video] = wanted + 1
+        place = (int(number), int(frame), path)
+        if place != (len(counts) - 1, wanted, f"{video}/{frame_file(wanted)}"):
+            raise AvaFormatError(f"row {row} is not frame {wanted} of video {len(counts) - 1}")
+    return counts
 
 
 def frame_file(frame: int) -> str:

@@ -45,14 +45,28 @@ def load_proposals(content: bytes) -> dict[str, NDArray[np.float64]]:
     Raises:
         AvaFormatError: if it is not such a file.
     """
+    return {key: _checked(key, boxes) for key, boxes in load_arrays(content).items()}
+
+
+def load_arrays(content: bytes) -> dict[Any, Any]:
+    """The mapping that a pickle holds; nothing but plain values and arrays is ever built.
+
+    Raises:
+        AvaFormatError: if it is not such a pickle.
+    """
     try:
         loaded = _ArrayUnpickler(io.BytesIO(content)).load()
     except (pickle.UnpicklingError, EOFError, ImportError, IndexError, KeyError, MemoryError,
             AttributeError, OverflowError, TypeError, ValueError) as error:  # fmt: skip
-        raise AvaFormatError(f"not a file of proposals: {error}") from error
+        raise AvaFormatError(f"not a pickle of arrays: {error}") from error
     if not isinstance(loaded, dict):
-        raise AvaFormatError(f"not a file of proposals: it holds a {type(loaded).__name__}")
-    return {key: _checked(key, boxes) for key, boxes in loaded.items()}
+        raise AvaFormatError(f"not a pickle of arrays: it holds a {type(loaded).__name__}")
+    return loaded
+
+
+def is_for_old_numpy(content: bytes) -> bool:
+    """Whether numpy from 1.13 on can read a pickle, as `dump_for_old_numpy` writes it."""
+    return content[:1] == b"\x80" and content[1:2] <= b"\x03" and b"numpy._core" not in content
 
 
 class _ArrayUnpickler(pickle.Unpickler):

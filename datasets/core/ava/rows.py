@@ -18,6 +18,7 @@ PREDICTED_ROW = re.compile(rf"{_KEY},({_BOX}),,((?:0|1)\.\d+)", re.ASCII)
 NEGATIVE_ROW = re.compile(rf"{_KEY},({_BOX}),([1-9]\d?|),((?:0|1)\.\d+)", re.ASCII)
 UNLABELLED_ROW = re.compile(rf"{_KEY},({_BOX}),,([1-9]\d*)", re.ASCII)
 KEYFRAME_ROW = re.compile(_KEY, re.ASCII)
+TIMESTAMP_ROW = re.compile(r"\d{4}", re.ASCII)
 
 
 class AvaFormatError(ValueError):
@@ -119,24 +120,32 @@ def text_of(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
-def lines_of(content: bytes) -> Iterator[tuple[int, str]]:
-    """Numbered lines, from 1. Raises AvaFormatError unless the text is plain."""
-    if not content:
-        return
+def plain_text(content: bytes) -> str:
+    """The text of a file. Raises AvaFormatError unless it is ASCII and ends in a newline."""
     try:
         text = content.decode("ascii")
     except UnicodeDecodeError as error:
         raise AvaFormatError("the text is not plain ASCII") from error
-    if not text.endswith("\n"):
+    if text and not text.endswith("\n"):
         raise AvaFormatError("the last row has no newline")
-    yield from enumerate(text[:-1].split("\n"), start=1)
+    return text
 
 
-def matches_of(content: bytes, pattern: re.Pattern[str], what: str) -> Iterator[re.Match[str]]:
+def lines_of(content: bytes) -> Iterator[tuple[int, str]]:
+    """Numbered lines, from 1. Raises AvaFormatError unless the text is plain."""
+    if content:
+        yield from enumerate(plain_text(content)[:-1].split("\n"), start=1)
+
+
+def matches_of(
+    content: bytes, pattern: re.Pattern[str], what: str, *, first: int = 1
+) -> Iterator[re.Match[str]]:
+    """The rows, all of which have to fit; `first` is the number of the first one."""
     for number, line in lines_of(content):
         match = pattern.fullmatch(line)
         if match is None:
-            raise AvaFormatError(f"row {number} is not {what}: {line[:80]!r}")
+            row = number + first - 1
+            raise AvaFormatError(f"row {row} is not {what}: {line[:80]!r}")
         yield match
 
 
@@ -257,3 +266,8 @@ def load_evaluation(content: bytes) -> list[LabelRow | Keyframe]:
 def dump_timestamps(timestamps: Iterable[int]) -> bytes:
     """`ava_included_timestamps.txt`, one timestamp of four digits per row."""
     return text_of(f"{timestamp:04d}" for timestamp in timestamps)
+
+
+def load_timestamps(content: bytes) -> list[int]:
+    """The rows of `ava_included_timestamps.txt`."""
+    return [int(match[0]) for match in matches_of(content, TIMESTAMP_ROW, "a timestamp")]

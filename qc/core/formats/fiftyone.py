@@ -4,7 +4,8 @@
                               dataset_type=fiftyone.types.FiftyOneVideoLabelsDataset)
 
 A person is a detection `person` at the frames of keyframes (from 1), with its number as index
-and each of its actions as an attribute that says yes; the split is an attribute of the video.
+and each of its actions as an attribute: `action_12` says the name of action 12, because names may
+hold dots, which FiftyOne does not allow in names of attributes. The split is one of the video.
 """
 
 import json
@@ -48,7 +49,7 @@ class FiftyOneWriter:
 
     def _detection(self, person: PersonAt, number: int) -> dict[str, Any]:
         x1, y1, x2, y2 = map(float, person.box.split(","))
-        names = [self._context.names[action] for action in person.action_ids]
+        names = {f"action_{i}": self._context.names[i] for i in person.action_ids}
         return {
             "label": "person",
             "bounding_box": {
@@ -56,7 +57,7 @@ class FiftyOneWriter:
             },
             "index": person.person_id,
             "frame_number": number,
-            "attrs": {"attrs": [_attribute(name, "yes") for name in names]},
+            "attrs": {"attrs": [_attribute(*each) for each in names.items()]},
         }  # fmt: skip
 
 

@@ -78,3 +78,19 @@ def test_the_command_says_what_is_wrong(dataset):
     Review.objects.update(verdict="rejected")
     with pytest.raises(CommandError, match="no approved clip"):
         call_command("make_release", "--dataset", "corner", stdout=StringIO())
+
+
+def test_the_command_checks_a_release_folder(dataset, tmp_path):
+    out = StringIO()
+    call_command(
+        "make_release", "--dataset", "corner", "--out", str(tmp_path), stdout=StringIO()
+    )
+    folder = tmp_path / "corner-release-1"
+    call_command("check_release", str(folder), stdout=out)
+    assert f"{folder} passed all 26 checks." in out.getvalue()
+    (folder / "README.md").unlink()
+    with pytest.raises(CommandError, match="corner-release-1 failed 2 of 26 checks"):
+        call_command("check_release", str(folder), stdout=out)
+    assert "FAILED  papers: README.md cannot be read" in out.getvalue()
+    with pytest.raises(CommandError, match="is no folder; unpack the zip first"):
+        call_command("check_release", f"{folder}.zip")

@@ -1,0 +1,32 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import track
+
+from qc.core.release_check import checks_of
+
+
+class Command(BaseCommand):
+    help = "Check a release folder, such as an unpacked zip, as when it was made."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path, metavar="DIR", help="holds manifest.json")
+
+    def handle(self, *args: Any, folder: Path, **options: Any) -> None:
+        if not folder.is_dir():
+            way_out = "; unpack the zip first" if folder.is_file() else ""
+            raise CommandError(f"{folder} is no folder{way_out}.")
+        checks = []
+        progress = track(
+            checks_of(folder), "checking", console=Console(stderr=True), transient=True
+        )
+        for check in progress:
+            checks.append(check["passed"])
+            mark = "passed" if check["passed"] else "FAILED"
+            self.stdout.write(f"  {mark}  {check['name']}: {check['sentence']}")
+        if failed := checks.count(False):
+            raise CommandError(f"{folder} failed {failed} of {len(checks)} checks.")
+        self.stdout.write(f"{folder} passed all {len(checks)} checks.")

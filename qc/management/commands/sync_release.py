@@ -1,0 +1,64 @@
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from datasets.stages import Stage
+from qc.core.packing import PARTS
+from qc.models import Release, ReleaseSync
+from qc.services.release_sync import SyncError, order_sync, sync_release
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class Command(BaseCommand):
+    help = "Put a release under a prefix of a bucket; run again, it sends what is missing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dataset", required=True, metavar="NAME")
+        parser.add_argument("number", type=int)
+        parser.add_argument("--prefix", default="", help="default: DATASET/release-NUMBER")
+        parser.add_argument(
+            "--part", action="append", dest="parts", choices=PARTS,
+            help="beside the annotations; may be given several times; without it, all of them",
+        )  # fmt: skip
+        parser.add_argument("--annotations-only", action="store_true", help="none of the parts")
+
+    def handle(self, *args: Any, dataset: str, number: int, **options: Any) -> None:
+        releases = Release.objects.there().filter(dataset__name=dataset)
+        release = releases.select_related("dataset").filter(number=number).first()
+        if release is None:
+            there = ", ".join(str(each.number) for each in releases) or "none"
+            raise CommandError(f"{dataset} has no release {number}; there are: {there}")
+        prefix = options["prefix"] or release.prefix
+        parts = [] if options["annotations_only"] else options["parts"] or list(PARTS)
+        try:
+            order = self._sync(order_sync(release, prefix=prefix, parts=parts))
+        except SyncError as error:
+            raise CommandError(str(error)) from error
+        if order.stage == Stage.FAILED:
+            raise CommandError(f"{order}: {order.error}")
+        said = order.counts
+        self.stdout.write(
+            f"{order}: {said['files']} files, {said['bytes'] / 1e6:.1f} MB; sent "
+            f"{said['sent']} files, {said['sent_bytes'] / 1e6:.1f} MB"
+        )
+
+    def _sync(self, order: ReleaseSync) -> ReleaseSync:
+        """Sync it here, or wait for the worker that was quicker."""
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True
+        ) as bar:
+            task = bar.add_task(str(order), total=1.0)
+
+            def tell(share: float) -> None:
+                bar.update(task, completed=share)
+
+            while (done := sync_release(order.pk, progress=tell)) is None:
+                order.refresh_from_db()
+                if order.stage in (Stage.DONE, Stage.FAILED):
+                    return order
+                tell(order.progress)
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+            return done
