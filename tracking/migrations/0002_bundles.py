@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('datasets', '0002_bundles'),
+        ('datasets', '0005_bundles'),
         ('tracking', '0001_initial'),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('qc', '0001_initial'),
+        ('qc', '0002_reports_again'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
