@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datasets.core import manifest as manifests
-from datasets.core.clipping import CLIP_FRAMES, FRAME_RATE, SHORTEST_CLIP_FRAMES
+from datasets.core.clipping import CLIP_SECONDS, FRAME_RATE, SHORTEST_CLIP_FRAMES
 from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.naming import clip_name, frame_name, safe_name
 from datasets.core.slides import jpeg_size
@@ -242,7 +242,7 @@ def _clips(archive: zipfile.ZipFile) -> list[_Clip]:
 
 def _found_rate(dense: DenseProposals, clips: list[_Clip]) -> int:
     """Pictures a second, since those with boxes are a second apart."""
-    if max(len(clip.members) for clip in clips) * FRAME_RATE <= CLIP_FRAMES + FRAME_RATE:
+    if max(len(clip.members) for clip in clips) <= CLIP_SECONDS + 1:
         return 1
     steps = set()
     for frames in dense.values():
