@@ -83,8 +83,11 @@ def _who(row: CvatJob, job: Job) -> str:
     name = row.task.annotator.name
     if job.assignee == name:
         return EDITED if row.edited_at else ""
-    if row.task.withdrawn_at and row.is_taken_back and not job.assignee:
-        return f"It was taken back from {name}; what was done so far stays in CVAT."
+    if row.task.withdrawn_at:
+        now = (
+            f"in CVAT it is {job.assignee}'s" if job.assignee else "what was done stays in CVAT"
+        )
+        return f"It was taken back from {name}; {now}."
     return (
         f"In CVAT the job is {job.assignee or 'nobody'}'s, not {name}'s: assign it back there."
     )

@@ -1,7 +1,8 @@
 """What was taken back here is taken back in CVAT: nobody is left working for nothing.
 
 A job that was sent loses its annotator, and what he or she did so far stays in it. If the task
-is given back, so is the job. A task whose sending was broken off is deleted in CVAT.
+is given back, so is the job. Whoever was assigned in CVAT by hand is left alone. A task whose
+sending was broken off is deleted in CVAT.
 """
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -36,6 +37,11 @@ def _begun(rows: QuerySet[CvatJob]) -> QuerySet[CvatJob]:
 
 
 def _take(client: CvatClient, row: CvatJob) -> bool:
+    if not row.assignee:
+        _settle(row, is_taken_back=True)
+        return True
+    if row.assignee != row.task.annotator.name:
+        return False
     job = _changed(client, row, assignee=None)
     if job is not None:
         _settle(row, is_taken_back=True, job=job)
@@ -44,7 +50,7 @@ def _take(client: CvatClient, row: CvatJob) -> bool:
 
 def _give(client: CvatClient, row: CvatJob, users: dict[str, int]) -> bool:
     user_id = users.get(row.task.annotator.name)
-    if row.job_id is None:  # it was never sent: it is sent now
+    if row.job_id is None or row.assignee:  # it is sent now, or somebody has it by hand
         _settle(row, is_taken_back=False)
         return True
     job = _changed(client, row, assignee=user_id) if user_id else None

@@ -45,7 +45,7 @@ def test_a_task_taken_back_is_nobodys_in_cvat(cvat, dataset):
     assert (assignee(cvat), assignee(cvat, "aisle-c0000--bob")) == (None, "bob")
     row = job_named(TASK)
     assert job_state(row).label == "Taken back"
-    assert "stays in CVAT" in row.note
+    assert "what was done stays in CVAT" in row.note
     assert "taken" not in reconciled(dataset).sentence
 
 
@@ -74,6 +74,34 @@ def test_what_is_given_back_is_assigned_again(cvat, dataset):
     look()
     assert assignee(cvat) == "ann"
     assert (job_named(TASK).is_taken_back, job_named(TASK).note) == (False, "")
+
+
+def test_whoever_was_assigned_by_hand_is_left_alone(cvat, dataset):
+    bob = next(pk for pk, one in cvat.state.users.items() if one["username"] == "bob")
+    cvat.set_job(TASK, assignee=bob)
+    leave(dataset)
+    look()
+    assert assignee(cvat) == "bob"
+    assert job_named(TASK).note == "It was taken back from ann; in CVAT it is bob's."
+
+
+def test_a_job_that_was_nobodys_already_is_taken_back_without_a_word(cvat, dataset):
+    cvat.set_job(TASK, assignee=None)
+    leave(dataset)
+    before = cvat.calls.count(("PATCH", "/api/jobs/1"))
+    look()
+    assert job_state(job_named(TASK)).label == "Taken back"
+    assert cvat.calls.count(("PATCH", "/api/jobs/1")) == before
+
+
+def test_who_got_it_by_hand_meanwhile_keeps_it(cvat, dataset):
+    leave(dataset)
+    look()
+    bob = next(pk for pk, one in cvat.state.users.items() if one["username"] == "bob")
+    cvat.set_job(TASK, assignee=bob)
+    give_back(dataset.annotators.get(name="ann"))
+    look()
+    assert (assignee(cvat), job_named(TASK).is_taken_back) == ("bob", False)
 
 
 def test_somebody_who_is_no_member_any_more_is_not_assigned_again(cvat, dataset):
