@@ -137,16 +137,7 @@ class Film:
 
     def _decoded(self) -> Iterator[Any]:
         """Every picture the decoder gives, and whether it can be read."""
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError as error:
-                _check_memory(error)
-                self.stopped = error.strerror or type(error).__name__
-                return
-            if packet is None:
-                return
+        for packet in self._packets():
             frames = _decoded_packet(packet)
             if self.decoded:  # what comes before the first picture was never on show
                 if packet.is_corrupt:
@@ -156,6 +147,22 @@ class Film:
             for frame in frames or ():
                 self.decoded += 1
                 yield frame, self.damage.is_readable(frame)
+
+    def _packets(self) -> Iterator[Any]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except IndexError:  # damage makes streams come up later that PyAV does not know
+                packets = self._container.demux(self._stream)
+                continue
+            except av.FFmpegError as error:
+                _check_memory(error)
+                self.stopped = error.strerror or type(error).__name__
+                return
+            if packet is None:
+                return
+            yield packet
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -14,6 +15,7 @@ from datasets.core.media import (
     read_frames,
     standardise,
 )
+from datasets.core.source import Film
 from tests.films import make_film, stamped_picture
 from tests.stamp import read_stamp
 
@@ -366,6 +368,21 @@ def test_a_picture_that_grows_later_is_not_decoded(tmp_path):
     with pytest.raises(MediaError, match=r"both\.ts"):
         standard_of(both, limits=Limits(max_pixels=200 * 200))
     assert not (tmp_path / "standard.mp4").exists()
+
+
+def test_a_stream_that_damage_makes_come_up_later_is_passed_over():
+    """PyAV raises IndexError at a packet of a stream that it did not see when it opened."""
+    packets = iter(["one", IndexError("list index out of range"), "two"])
+
+    def demux(stream):
+        for packet in packets:
+            if isinstance(packet, Exception):
+                raise packet
+            yield packet
+
+    film = Film.__new__(Film)
+    film._container, film._stream = SimpleNamespace(demux=demux), None
+    assert list(film._packets()) == ["one", "two"]
 
 
 def test_two_films_behind_each_other_are_joined(tmp_path):
