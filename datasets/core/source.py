@@ -255,9 +255,17 @@ def _describe(container: Any, stream: Any, first: Any) -> Probe:
 
 def _declared_seconds(container: Any, stream: Any) -> float | None:
     if stream.duration:
-        return float(stream.duration * stream.time_base)
+        seconds = float(stream.duration * stream.time_base)
+        if container.format.name == "avi" and stream.average_rate:
+            # The duration is what is there of a film that was cut off; the number of its
+            # pictures is what once was.
+            seconds = max(seconds, float(stream.frames / stream.average_rate))
+        return seconds
     if container.duration and not container.streams.audio:
-        return float(container.duration / av.time_base)
+        # Matroska counts from 0 even where its first picture comes later.
+        is_matroska = container.format.name.startswith("matroska")
+        late = max(container.start_time or 0, 0) if is_matroska else 0
+        return float((container.duration - late) / av.time_base)
     return None  # the length of the container may be that of the sound
 
 

@@ -320,6 +320,21 @@ def test_the_good_part_of_a_film_that_was_cut_off_is_kept_with_a_warning(tmp_pat
     assert numbers == list(range(made.frame_count))
 
 
+def test_a_film_that_starts_late_is_not_taken_for_one_that_was_cut_off(tmp_path):
+    source = make_film(tmp_path / "film.mkv", frames=60, ticks=range(9000, 11000, 33))
+    target, made = standard_of(source, keep_truncated=False)
+    assert made.warnings == []
+    assert [number for _, number in numbers_in(target)][:3] == [0, 1, 2]
+
+
+def test_an_avi_that_was_cut_off_says_how_long_it_once_was(tmp_path):
+    source = cut_off(make_film(tmp_path / "film.avi", frames=300, codec="mpeg4"), 0.5)
+    target, made = standard_of(source)
+    assert made.warnings[0].startswith("film.avi was cut off: only")
+    assert made.warnings[0].endswith("of 10.0 s can be read.")
+    assert [number for _, number in numbers_in(target)] == list(range(made.frame_count))
+
+
 def test_a_film_that_was_cut_off_is_refused_where_that_is_wanted(tmp_path):
     source = cut_off(faststart(tmp_path / "film.mp4", frames=300), 0.6)
     with pytest.raises(MediaError, match=r"film\.mp4 was cut off"):
