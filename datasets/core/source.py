@@ -107,7 +107,7 @@ class Film:
         step = self.clock.step * self._stream.time_base
         filters = turning(self.first)
         if self.probe.is_interlaced:
-            filters = [("bwdif", "mode=send_frame:deint=interlaced"), *filters]
+            filters = [("yadif", "mode=send_frame:deint=interlaced"), *filters]
         frames = self._stamped(step)
         with TemporaryDirectory() as folder:
             if self.probe.is_hdr:

@@ -267,6 +267,25 @@ def test_interlaced_fields_become_whole_pictures_of_the_same_length(tmp_path):
     assert made.frame_count == len(list(read_frames(target))) == 90
 
 
+def test_of_two_fields_that_show_different_times_the_first_is_shown(tmp_path):
+    """Even fields have even numbers: rows that stand still must not be woven together."""
+    options = {"x264-params": "bff=1", "crf": "10"}  # the lower field comes first
+    with av.open(str(tmp_path / "film.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height = 160, 192
+        for number in range(0, 100, 2):
+            fields = [stamped_picture(number + n, (160, 192)) for n in (0, 1)]
+            woven = fields[0].copy()
+            woven[0::2] = fields[1][0::2]
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(woven, format="rgb24")))
+        out.mux(stream.encode(None))
+    target, made = standard_of(tmp_path / "film.mp4")
+    assert made.probe["is_interlaced"]
+    shown = [number for _, number in numbers_in(target)]
+    assert shown[:8] == [0, 2, 4, 4, 6, 8, 10, 12]
+    assert None not in shown
+
+
 def test_the_same_film_gives_the_same_bytes(tmp_path):
     source = make_film(tmp_path / "film.mkv", frames=60, rate=25)
     first = standard_of(source)[0].read_bytes()
