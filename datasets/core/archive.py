@@ -24,6 +24,21 @@ VIDEO_ENDINGS = (
     *(".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv"),
 )
 ARCHIVE_ENDINGS = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+# Where films of all containers begin alike, whatever they are called; (place, bytes).
+BEGINNINGS = (
+    *((4, b"ftyp"), (4, b"moov"), (4, b"wide"), (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI LIST")),
+    *((0, b"FLV\x01"), (0, b"\x00\x00\x01\xba"), (0, b"\x00\x00\x01\xb3")),
+    *((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01")),
+)
+PHOTOS_AND_SONGS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B ")
+PACKETS = (188, 192)  # bytes of a packet of a transport stream, which begins with G
+OTHER_ARCHIVES = {
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "RAR",
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ": "xz",
+    b"BZh": "bzip2",
+}
 METHODS = (ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA)
 # Films are packed already: whatever shrinks this much is no film, or a trap.
 MOST_EXPANSION = 20
@@ -32,6 +47,7 @@ DIRECTORY_BYTES_PER_MEMBER = 4096
 END_RECORD = b"PK\x05\x06"
 NAME_LENGTH = 180
 CHUNK = 1 << 20
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
 class ArchiveError(ValueError):
@@ -81,7 +97,7 @@ def list_videos(path: Path, limits: ArchiveLimits | None = None) -> Listing:
             _check_path(info)
             _check_kind(info)
             name = shown_name(info)
-            if reason := _why_not(info, name, limits):
+            if reason := _why_not(archive, info, name, limits):
                 listing.refused.append(Refusal(name, reason))
             else:
                 listing.videos.append(ArchiveMember(name, info.file_size, info))
@@ -93,6 +109,9 @@ def list_videos(path: Path, limits: ArchiveLimits | None = None) -> Listing:
             f"its videos have {_gigabytes(listing.size)} unpacked; "
             f"at most {_gigabytes(limits.total_bytes)} are allowed"
         )
+    _check_expansion(
+        "all together", listing.size, sum(v.info.compress_size for v in listing.videos)
+    )
     return listing
 
 
@@ -149,16 +168,20 @@ def extract(path: Path, member: ArchiveMember, target: Path) -> str:
     except ArchiveError:
         target.unlink(missing_ok=True)
         raise
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+    except DAMAGE as error:
         target.unlink(missing_ok=True)
-        raise ArchiveError(f"{member.name} is damaged in the zip: {error}") from error
+        raise ArchiveError(_damaged(member, error)) from error
     except OSError as error:
         target.unlink(missing_ok=True)
         # bz2 reports damaged data as OSError without a number; a full disk has one.
         if error.errno is None:
-            raise ArchiveError(f"{member.name} is damaged in the zip: {error}") from error
+            raise ArchiveError(_damaged(member, error)) from error
         raise
     return digest.hexdigest()
+
+
+def _damaged(member: ArchiveMember, error: Exception) -> str:
+    return f"{member.name} is damaged in the zip ({error}); zip it again from the video itself"
 
 
 def shown_name(info: ZipInfo) -> str:
@@ -173,12 +196,17 @@ def shown_name(info: ZipInfo) -> str:
 
 
 def _best_reading(raw: bytes) -> str:
-    for encoding in ("utf-8", "cp932", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("cp437")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    try:
+        japanese = raw.decode("cp932")
+    except UnicodeDecodeError:
+        return raw.decode("cp437")
+    # A single accented letter and the one after it are a kanji too, by chance.
+    wide = "".join("w" if unicodedata.east_asian_width(c) == "W" else "-" for c in japanese)
+    return japanese if "ww" in wide else raw.decode("cp437")
 
 
 def _open(path: Path, limits: ArchiveLimits) -> zipfile.ZipFile:
@@ -188,14 +216,25 @@ def _open(path: Path, limits: ArchiveLimits) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         if isinstance(error, ArchiveError):
             raise
-        raise ArchiveError(
-            f"not a whole zip file ({error}); was it copied to its end?"
-        ) from error
+        raise ArchiveError(_no_zip(path, error)) from error
     if len(archive.infolist()) > limits.members:
         count = len(archive.infolist())
         archive.close()
         raise ArchiveError(f"{count} entries; at most {limits.members} are allowed in a zip")
     return archive
+
+
+def _no_zip(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        head = file.read(512)
+    kind = next((kind for begin, kind in OTHER_ARCHIVES.items() if head.startswith(begin)), "")
+    if head[257:262] == b"ustar":
+        kind = "tar"
+    if kind:
+        return f"not a zip but a {kind} archive by its content; pack the videos into a zip"
+    if _begins_as_film(head):
+        return "not a zip but a video by its content; pack it into a zip"
+    return f"not a whole zip file ({error}); was it copied to its end?"
 
 
 def _check_directory_size(path: Path, limits: ArchiveLimits) -> None:
@@ -231,12 +270,13 @@ def _check_kind(info: ZipInfo) -> None:
         raise ArchiveError(f"{info.filename!r} is a link or a special file, not a video")
     if info.flag_bits & 0x1:
         raise ArchiveError(f"{info.filename!r} is encrypted; zip it again without a password")
-    much = info.file_size > EXPANSION_JUDGED_FROM
-    expansion = info.file_size / max(1, info.compress_size)
-    if much and expansion > MOST_EXPANSION:
-        raise ArchiveError(
-            f"{info.filename!r} grows {expansion:.0f} times when unpacked; no film does"
-        )
+    _check_expansion(repr(info.filename), info.file_size, info.compress_size)
+
+
+def _check_expansion(what: str, size: int, packed: int) -> None:
+    expansion = size / max(1, packed)
+    if size > EXPANSION_JUDGED_FROM and expansion > MOST_EXPANSION:
+        raise ArchiveError(f"{what} grows {expansion:.0f} times when unpacked; no film does")
 
 
 def _check_places(members: list[ZipInfo], directory_start: int) -> None:
@@ -251,21 +291,43 @@ def _check_places(members: list[ZipInfo], directory_start: int) -> None:
             raise ArchiveError(f"{name!r} and {next_name!r} overlap in the zip; it is not safe")
 
 
-def _why_not(info: ZipInfo, name: str, limits: ArchiveLimits) -> str:
+def _why_not(archive: zipfile.ZipFile, info: ZipInfo, name: str, limits: ArchiveLimits) -> str:
     """Why this member alone is refused; empty if it is a video."""
     ending = PurePosixPath(name).suffix.lower()
     if _is_system_file(info.filename):
         return "a file of the system it was zipped on, not a video"
     if ending in ARCHIVE_ENDINGS:
         return "an archive inside the zip; unpack it and zip the videos themselves"
-    if ending not in VIDEO_ENDINGS:
-        return f"not a video by its name; known are {' '.join(VIDEO_ENDINGS)}"
     if info.compress_type not in METHODS:
         return f"packed by method {info.compress_type}; zip it again with 'store' or 'deflate'"
+    if ending not in VIDEO_ENDINGS and not _begins_as_film(_head(archive, info)):
+        return "not a video, neither by its name nor by its first bytes"
     if info.file_size > limits.member_bytes:
         most = _gigabytes(limits.member_bytes)
         return f"{_gigabytes(info.file_size)} long; at most {most} are allowed for one video"
     return ""
+
+
+def _head(archive: zipfile.ZipFile, info: ZipInfo) -> bytes:
+    """The first bytes of a member; none if they cannot be read."""
+    try:
+        with archive.open(info) as member:
+            return member.read(512)
+    except (*DAMAGE, OSError, NotImplementedError):
+        return b""
+
+
+def _begins_as_film(head: bytes) -> bool:
+    """Whether a file that begins so is a film for all we know.
+
+    >>> _begins_as_film(b"\\0\\0\\0 ftypisom"), _begins_as_film(b"\\0\\0\\0 ftypheic")
+    (True, False)
+    """
+    if head[4:8] == b"ftyp" and head[8:12] in PHOTOS_AND_SONGS:
+        return False
+    if any(head.startswith(begin, place) for place, begin in BEGINNINGS):
+        return True
+    return any(head[size % 188 :: size][:2] == b"GG" for size in PACKETS)
 
 
 def _is_system_file(name: str) -> bool:

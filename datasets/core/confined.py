@@ -9,6 +9,7 @@ the kernel ends the other (Linux), and so does the end of the pipe.
 
 import ctypes
 import json
+import logging
 import os
 import resource
 import select
@@ -33,6 +34,7 @@ from datasets.core.standard import Standardised
 from datasets.core.standard import standardise as standardise_here
 from datasets.core.walls import Walls, wall_off
 
+logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 PR_SET_PDEATHSIG = 1
 LONGEST_SILENCE = 600.0  # seconds for one second of film, on the most crowded machine
@@ -115,7 +117,9 @@ def _made(
     if "system" in answer:
         raise OSError(*answer["system"])
     if "broke" in answer:
-        raise RuntimeError(f"decoding {order['name']} failed:\n{answer['broke']}")
+        logger.error("decoding %s failed:\n%s", order["name"], answer["broke"])
+        reason = answer["broke"].strip().rpartition("\n")[2]
+        raise MediaError(_brought_down(order["name"], reason))
     made: dict[str, Any] = answer["made"]
     return made
 
@@ -183,6 +187,10 @@ def _how_it_died(code: int, caps: Caps, name: str) -> str:
         most = f"{caps.cpu_seconds:,} s of computing"
         return f"{name} takes more than {most} to decode (AVA_DECODE_CPU_SECONDS)"
     how = signal.Signals(-code).name if code < 0 else f"code {code}"
+    return _brought_down(name, how)
+
+
+def _brought_down(name: str, how: str) -> str:
     return f"{name} brought the decoder down ({how}); it is damaged, or made to harm"
 
 

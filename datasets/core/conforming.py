@@ -51,7 +51,7 @@ def copy_if_standard(
     have, for `progress`.
     """
     count = 0
-    with suppress(_DifferentError, MediaError, av.FFmpegError, ValueError):
+    with suppress(MediaError, av.FFmpegError, ValueError, IndexError):
         with (
             open_stream(source, limits) as (container, stream),
             av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as out,

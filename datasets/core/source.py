@@ -107,7 +107,7 @@ class Film:
         step = self.clock.step * self._stream.time_base
         filters = turning(self.first)
         if self.probe.is_interlaced:
-            filters = [("bwdif", "mode=send_frame:deint=interlaced"), *filters]
+            filters = [("yadif", "mode=send_frame:deint=interlaced"), *filters]
         frames = self._stamped(step)
         with TemporaryDirectory() as folder:
             if self.probe.is_hdr:
@@ -137,16 +137,7 @@ class Film:
 
     def _decoded(self) -> Iterator[Any]:
         """Every picture the decoder gives, and whether it can be read."""
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError as error:
-                _check_memory(error)
-                self.stopped = error.strerror or type(error).__name__
-                return
-            if packet is None:
-                return
+        for packet in self._packets():
             frames = _decoded_packet(packet)
             if self.decoded:  # what comes before the first picture was never on show
                 if packet.is_corrupt:
@@ -156,6 +147,22 @@ class Film:
             for frame in frames or ():
                 self.decoded += 1
                 yield frame, self.damage.is_readable(frame)
+
+    def _packets(self) -> Iterator[Any]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except IndexError:  # damage makes streams come up later that PyAV does not know
+                packets = self._container.demux(self._stream)
+                continue
+            except av.FFmpegError as error:
+                _check_memory(error)
+                self.stopped = error.strerror or type(error).__name__
+                return
+            if packet is None:
+                return
+            yield packet
 
 
 @contextmanager
@@ -248,9 +255,17 @@ def _describe(container: Any, stream: Any, first: Any) -> Probe:
 
 def _declared_seconds(container: Any, stream: Any) -> float | None:
     if stream.duration:
-        return float(stream.duration * stream.time_base)
+        seconds = float(stream.duration * stream.time_base)
+        if container.format.name == "avi" and stream.average_rate:
+            # The duration is what is there of a film that was cut off; the number of its
+            # pictures is what once was.
+            seconds = max(seconds, float(stream.frames / stream.average_rate))
+        return seconds
     if container.duration and not container.streams.audio:
-        return float(container.duration / av.time_base)
+        # Matroska counts from 0 even where its first picture comes later.
+        is_matroska = container.format.name.startswith("matroska")
+        late = max(container.start_time or 0, 0) if is_matroska else 0
+        return float((container.duration - late) / av.time_base)
     return None  # the length of the container may be that of the sound
 
 

@@ -102,7 +102,7 @@ def standardise(
                 frame_count,
                 film.probe.as_dict() | {"pictures": film.decoded, "damaged": film.damage.count},
                 _changes(film.probe, size),
-                _warnings(film, frame_count, keep_truncated=keep_truncated),
+                _warnings(film, frame_count, unreadable, keep_truncated=keep_truncated),
                 unreadable,
             )
     except TimingError as error:
@@ -138,7 +138,7 @@ def _taken_over(
         frame_count,
         film.probe.as_dict() | {"pictures": frame_count, "damaged": 0},
         ["Taken over as it was coded: it is a standard video already.", *changes],
-        _warnings(film, frame_count, keep_truncated=keep_truncated),
+        _warnings(film, frame_count, [], keep_truncated=keep_truncated),
         [],
     )
 
@@ -249,7 +249,9 @@ def _check_readable(film: Film, frame_count: int) -> None:
         )
 
 
-def _warnings(film: Film, frame_count: int, *, keep_truncated: bool) -> list[str]:
+def _warnings(
+    film: Film, frame_count: int, unreadable: list[Stretch], *, keep_truncated: bool
+) -> list[str]:
     """Sentences about a film that was read to its end.
 
     Raises MediaError if it was cut off and such films are not wanted.
@@ -262,15 +264,15 @@ def _warnings(film: Film, frame_count: int, *, keep_truncated: bool) -> list[str
         if not keep_truncated:
             raise MediaError(f"{sentence}; the dataset does not keep such videos")
         warnings.append(f"{sentence}.")
-    if film.damage.stretches:
+    if unreadable:
         where = film.damage.seconds()
         warnings.append(f"The pictures at {where} are unreadable; no clip holds them.")
-    elif film.damage.count and not warnings:
-        warnings.append(f"{film.damage.count} damaged pieces could be passed over; look at it.")
-    if film.clock.restarts:
-        warnings.append(
-            f"The clock began anew {film.clock.restarts} times; the parts are joined."
-        )
+    elif (count := film.damage.count) and not warnings:
+        pieces = "A damaged piece" if count == 1 else f"{count} damaged pieces"
+        warnings.append(f"{pieces} could be passed over; look at it.")
+    if times := film.clock.restarts:
+        often = "once" if times == 1 else f"{times} times"
+        warnings.append(f"The clock began anew {often}; the parts are joined.")
     return warnings
 
 

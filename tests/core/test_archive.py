@@ -2,6 +2,8 @@ import stat
 import struct
 import zipfile
 
+import av
+import numpy as np
 import pytest
 
 from datasets.core.archive import ArchiveError, ArchiveLimits, extract, list_videos
@@ -12,6 +14,9 @@ def make_zip(path, members, *, method=zipfile.ZIP_STORED):
         for name, content in members:
             archive.writestr(name, content)
     return path
+
+
+HEIC = b"\0\0\0 ftypheic" + bytes(99)
 
 
 @pytest.fixture
@@ -36,8 +41,8 @@ def test_videos_are_listed_in_the_order_of_the_zip(zip_path):
         ("a/._walk.mp4", "system"),
         (".DS_Store", "system"),
         ("inner.zip", "an archive inside"),
-        ("notes.txt", "not a video by its name"),
-        ("walk", "not a video by its name"),
+        ("notes.txt", "neither by its name nor by its first bytes"),
+        ("walk", "neither by its name nor by its first bytes"),
     ],
 )
 def test_what_is_no_video_is_refused_alone_with_a_sentence(zip_path, name, reason):
@@ -61,6 +66,42 @@ def test_what_is_no_video_is_refused_alone_with_a_sentence(zip_path, name, reaso
 def test_a_path_that_leads_out_refuses_the_zip(zip_path, name):
     make_zip(zip_path, [("good.mp4", b"x"), (name, b"y")])
     with pytest.raises(ArchiveError, match="leads out"):
+        list_videos(zip_path)
+
+
+@pytest.mark.parametrize("name", ["walk", "walk.dat", "walk.mp4 ", "WALK.MP4.part"])
+@pytest.mark.parametrize(
+    "container", ["mp4", "matroska", "avi", "flv", "mpegts", "mpeg", "asf"]
+)
+def test_a_film_is_known_by_its_first_bytes_too(zip_path, tmp_path, name, container):
+    codec = {"flv": "flv1", "mpeg": "mpeg2video", "asf": "wmv2"}.get(container, "mpeg4")
+    film = tmp_path / "film"
+    with av.open(str(film), "w", format=container) as out:
+        stream = out.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for number in range(9):
+            picture = np.full((64, 64, 3), number, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        out.mux(stream.encode(None))
+    make_zip(zip_path, [(name, film.read_bytes()), ("notes", b"ftyp"), ("a.heic", HEIC)])
+    listing = list_videos(zip_path)
+    assert len(listing.videos) == 1
+    assert [refusal.name for refusal in listing.refused] == ["notes", "a.heic"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (b"Rar!\x1a\x07", "a RAR archive"),
+        (b"\x1f\x8b\x08", "a gzip archive"),
+        (bytes(257) + b"ustar\x0000", "a tar archive"),
+        (b"\0\0\0 ftypisom", "a video"),
+    ],
+)
+def test_what_is_something_else_is_called_by_its_name(zip_path, content, kind):
+    zip_path.write_bytes(content + bytes(600))
+    with pytest.raises(ArchiveError, match=f"not a zip but {kind} .*into a zip"):
         list_videos(zip_path)
 
 
@@ -94,6 +135,13 @@ def test_a_skipped_member_may_not_overlap_either(zip_path):
 def test_a_bomb_refuses_the_zip(zip_path):
     make_zip(zip_path, [("zeros.mp4", bytes(11 << 20))], method=zipfile.ZIP_DEFLATED)
     with pytest.raises(ArchiveError, match="grows"):
+        list_videos(zip_path)
+
+
+def test_many_small_bombs_refuse_the_zip_too(zip_path):
+    members = [(f"{number}.mp4", bytes(1 << 20)) for number in range(20)]
+    make_zip(zip_path, members, method=zipfile.ZIP_DEFLATED)
+    with pytest.raises(ArchiveError, match="all together grows"):
         list_videos(zip_path)
 
 
@@ -170,11 +218,21 @@ def test_names_are_cleaned_for_people(zip_path):
     assert len(second) < 200
 
 
-def test_names_that_are_not_marked_as_utf8_are_guessed(zip_path):
-    raw = "映像.mp4".encode("cp932")
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("映像テスト.mp4", "cp932"),
+        ("ビデオ1.mp4", "cp932"),
+        ("Übung für ñandú.mp4", "cp437"),
+        ("Café.mp4", "cp437"),
+        ("Видео.mp4", "utf-8"),
+    ],
+)
+def test_names_that_are_not_marked_as_utf8_are_guessed(zip_path, name, encoding):
+    raw = name.encode(encoding)
     make_zip(zip_path, [("X" * len(raw), b"x")])
     zip_path.write_bytes(zip_path.read_bytes().replace(b"X" * len(raw), raw))
-    assert list_videos(zip_path).videos[0].name == "映像.mp4"
+    assert list_videos(zip_path).videos[0].name == name
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06", b"no zip at all" * 20, bytes(22)])

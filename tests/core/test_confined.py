@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from datasets.core import media
+from datasets.core import confined, media
 from datasets.core.confined import Caps, examine, standardise
 from datasets.core.media import Limits, MediaError
 from tests.films import make_film
@@ -107,6 +107,15 @@ def test_a_film_that_brings_the_decoder_down_is_refused(film, target):
     with pytest.raises(MediaError, match=r"film\.mkv brought the decoder down \(SIGSEGV\)"):
         standardised(film, target, progress=lambda _: decoder().send_signal(signal.SIGSEGV))
     assert not target.exists()
+
+
+def test_an_error_that_nobody_foresaw_is_a_sentence_and_its_trace_is_logged(
+    film, target, caplog
+):
+    with pytest.raises(MediaError, match=r"film\.mkv brought the decoder down \(TypeError"):
+        confined._made({"source": str(film), "target": str(target), "name": "film.mkv",
+                        "limits": {}, "no_such_option": 1}, Caps())  # fmt: skip
+    assert "Traceback" in caplog.text
 
 
 def test_the_decoder_knows_nothing_of_our_environment(film, target, monkeypatch):

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -14,6 +15,7 @@ from datasets.core.media import (
     read_frames,
     standardise,
 )
+from datasets.core.source import Film
 from tests.films import make_film, stamped_picture
 from tests.stamp import read_stamp
 
@@ -265,6 +267,25 @@ def test_interlaced_fields_become_whole_pictures_of_the_same_length(tmp_path):
     assert made.frame_count == len(list(read_frames(target))) == 90
 
 
+def test_of_two_fields_that_show_different_times_the_first_is_shown(tmp_path):
+    """Even fields have even numbers: rows that stand still must not be woven together."""
+    options = {"x264-params": "bff=1", "crf": "10"}  # the lower field comes first
+    with av.open(str(tmp_path / "film.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height = 160, 192
+        for number in range(0, 100, 2):
+            fields = [stamped_picture(number + n, (160, 192)) for n in (0, 1)]
+            woven = fields[0].copy()
+            woven[0::2] = fields[1][0::2]
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(woven, format="rgb24")))
+        out.mux(stream.encode(None))
+    target, made = standard_of(tmp_path / "film.mp4")
+    assert made.probe["is_interlaced"]
+    shown = [number for _, number in numbers_in(target)]
+    assert shown[:8] == [0, 2, 4, 4, 6, 8, 10, 12]
+    assert None not in shown
+
+
 def test_the_same_film_gives_the_same_bytes(tmp_path):
     source = make_film(tmp_path / "film.mkv", frames=60, rate=25)
     first = standard_of(source)[0].read_bytes()
@@ -318,6 +339,21 @@ def test_the_good_part_of_a_film_that_was_cut_off_is_kept_with_a_warning(tmp_pat
     assert numbers == list(range(made.frame_count))
 
 
+def test_a_film_that_starts_late_is_not_taken_for_one_that_was_cut_off(tmp_path):
+    source = make_film(tmp_path / "film.mkv", frames=60, ticks=range(9000, 11000, 33))
+    target, made = standard_of(source, keep_truncated=False)
+    assert made.warnings == []
+    assert [number for _, number in numbers_in(target)][:3] == [0, 1, 2]
+
+
+def test_an_avi_that_was_cut_off_says_how_long_it_once_was(tmp_path):
+    source = cut_off(make_film(tmp_path / "film.avi", frames=300, codec="mpeg4"), 0.5)
+    target, made = standard_of(source)
+    assert made.warnings[0].startswith("film.avi was cut off: only")
+    assert made.warnings[0].endswith("of 10.0 s can be read.")
+    assert [number for _, number in numbers_in(target)] == list(range(made.frame_count))
+
+
 def test_a_film_that_was_cut_off_is_refused_where_that_is_wanted(tmp_path):
     source = cut_off(faststart(tmp_path / "film.mp4", frames=300), 0.6)
     with pytest.raises(MediaError, match=r"film\.mp4 was cut off"):
@@ -366,6 +402,21 @@ def test_a_picture_that_grows_later_is_not_decoded(tmp_path):
     with pytest.raises(MediaError, match=r"both\.ts"):
         standard_of(both, limits=Limits(max_pixels=200 * 200))
     assert not (tmp_path / "standard.mp4").exists()
+
+
+def test_a_stream_that_damage_makes_come_up_later_is_passed_over():
+    """PyAV raises IndexError at a packet of a stream that it did not see when it opened."""
+    packets = iter(["one", IndexError("list index out of range"), "two"])
+
+    def demux(stream):
+        for packet in packets:
+            if isinstance(packet, Exception):
+                raise packet
+            yield packet
+
+    film = Film.__new__(Film)
+    film._container, film._stream = SimpleNamespace(demux=demux), None
+    assert list(film._packets()) == ["one", "two"]
 
 
 def test_two_films_behind_each_other_are_joined(tmp_path):

@@ -35,7 +35,7 @@ def test_a_zip_becomes_the_videos_of_a_new_dataset(videos):
 
 def test_each_refused_member_gets_its_sentence(videos):
     said = imported(videos, "--dataset", "shop")
-    assert "not taken: notes.txt: not a video by its name" in said
+    assert "not taken: notes.txt: not a video, neither" in said
 
 
 def test_the_second_time_nothing_is_new(videos):
