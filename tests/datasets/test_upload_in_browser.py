@@ -73,4 +73,4 @@ def test_the_files_of_a_bundle_are_chosen_side_by_side_and_taken_over(tmp_path):
         expect(page.get_by_text("bundle.zip has arrived")).to_be_visible()
         page.goto(f"http://127.0.0.1:{port}/datasets/tiny/tracking/")
         expect(page.get_by_text("2 clips, 4 tracks")).to_be_visible()
-        expect(page.get_by_text("2 clips came without film")).to_be_visible()
+        expect(page.get_by_text("2 clips came without film:")).to_be_visible()
