@@ -139,6 +139,14 @@ def imports_of(dataset: Dataset) -> list[BundleImport]:
     return list(found.order_by("-pk"))
 
 
+def is_arriving(dataset: Dataset) -> bool:
+    """Whether an upload may turn out to be a bundle, or is one that waits its turn."""
+    waiting = Q(stage__in=(Stage.WAITING, Stage.RUNNING))
+    return dataset.uploads.filter(
+        waiting | Q(is_bundle=True, stage=Stage.DONE, bundle_import=None)
+    ).exists()
+
+
 def clip_count(dataset: Dataset) -> int:
     return Clip.objects.of(dataset).count()
 

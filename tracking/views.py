@@ -23,6 +23,7 @@ from tracking.selectors import (
     clip_count,
     clips_without_film,
     imports_of,
+    is_arriving,
     open_runs,
     other_rows,
     track_rows,
@@ -55,7 +56,8 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     bundles = bundles_of(dataset)
     imports = imports_of(dataset)
     moving = (Stage.WAITING, Stage.RUNNING)
-    is_moving = bool(work) or any(one.stage in moving for one in [*bundles, *imports])
+    is_moving = bool(work) or is_arriving(dataset)
+    is_moving = is_moving or any(one.stage in moving for one in [*bundles, *imports])
     context = {
         "dataset": dataset, "ways": _ways(dataset), "work": work, "bundles": bundles,
         "form": form, "is_moving": is_moving, "imports": imports,

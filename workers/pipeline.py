@@ -96,11 +96,11 @@ class Step:
 
 STEPS = (
     Step("unpack", take_and_clear, Upload, datasets.tasks.unpack_upload),
-    Step("import", workers.imports.plan, BundleImport, workers.imports.import_bundle),
     Step("standardise", nothing, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
     Step("link", plan_linkings, Linking, tracking.tasks.link_video),
+    Step("import", workers.imports.plan, BundleImport, workers.imports.import_bundle),
     Step("bundle", nothing, Bundle, tracking.tasks.make_bundle),
     Step("write packages", nothing, AnnotationTask, annotation.tasks.write_package),
     Step("connect", ensure_environment_server, CvatServer, annotation.tasks.check_connection),

@@ -6,7 +6,6 @@ says. A video is known again by the SHA-256 of its raw file. A bundle may come w
 `clips.zip`: then the annotation frames are all that is known of its clips.
 """
 
-import shutil
 import zipfile
 import zlib
 from collections import Counter
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from numpy.typing import NDArray
@@ -273,8 +273,14 @@ def _picture(bundle: _Bundle, entry: _Entry, index: int) -> bytes:
     return content
 
 
-def _extracted(archive: zipfile.ZipFile, member: str, folder: Path) -> Path:
-    path = folder / Path(member).name
-    with archive.open(member) as source, path.open("wb") as target:
-        shutil.copyfileobj(source, target, CHUNK)
+def _extracted(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
+    path = folder / Path(name).name
+    with archive.open(name) as member, path.open("wb") as target:
+        while chunk := member.read(CHUNK):
+            target.write(chunk)
+            if target.tell() > settings.MAX_VIDEO_BYTES:
+                raise MediaError(
+                    f"{name} has more than {settings.MAX_VIDEO_BYTES / 1e9:.1f} GB "
+                    "(AVA_MAX_VIDEO_BYTES)"
+                )
     return path

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import Avg, DurationField, ExpressionWrapper, F
+from django.db.models import Avg, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q
 
 from datasets.models import Clip, Dataset
 from qc.core.proposal_merit import Difference, Merit, f1_difference, merit_at, total
 from qc.models import Consensus, ConsensusBox
 from qc.selectors.clips import title_of
 from tracking.core.boxes import Boxes
-from tracking.models import Proposal, TrackingRun
+from tracking.models import Person, Proposal, TrackingRun
 
 CLIPS_COMPARED = 200
 
@@ -60,12 +60,12 @@ class _Way(NamedTuple):
 
 def proposal_page(dataset: Dataset) -> ProposalPage:
     """Every way in which `dataset` was tracked, held against its corrected boxes."""
-    truth = corrected_boxes(Clip.objects.of(dataset))
+    settled = set(Consensus.objects.of(dataset).done().values_list("clip", flat=True))
     ways = _ways(dataset)
-    corrected = [way for way in ways if truth.keys() & way.runs.keys()]
-    shared = sorted(set.intersection(*(truth.keys() & way.runs.keys() for way in corrected))
-                    if corrected else ())  # fmt: skip
+    corrected = [way for way in ways if settled & way.runs.keys()]
+    shared = sorted(settled.intersection(*(way.runs for way in corrected)) if corrected else ())
     clips = shared[:: -(-len(shared) // CLIPS_COMPARED) or 1]
+    truth = corrected_boxes(Clip.objects.filter(pk__in=clips))
     heights = dict(Clip.objects.filter(pk__in=clips).values_list("pk", "video__height"))
     rows, merits = [], {}
     for way in corrected:
@@ -80,7 +80,7 @@ def proposal_page(dataset: Dataset) -> ProposalPage:
         if chosen and row is not chosen:
             row.against = f1_difference(merits[row.recipe], merits[chosen.recipe])
     missing = [way.title for way in ways if way not in corrected]
-    return ProposalPage(rows, len(clips), len(truth), _verdict(rows, chosen), missing)
+    return ProposalPage(rows, len(clips), len(settled), _verdict(rows, chosen), missing)
 
 
 def run_merit(run: TrackingRun) -> Merit | None:
@@ -125,7 +125,8 @@ def corrected_boxes(clips: Any) -> Truth:
 def _ways(dataset: Dataset) -> list[_Way]:
     """The ways with proposals, the chosen one first."""
     found: dict[str, list[TrackingRun]] = defaultdict(list)
-    runs = TrackingRun.objects.of(dataset).done().exclude(persons=None).distinct()
+    named = Exists(Person.objects.filter(run=OuterRef("pk")))
+    runs = TrackingRun.objects.of(dataset).done().filter(named | Q(track_count=0))
     for run in runs.select_related("trial").order_by("pk"):
         found[run.recipe].append(run)
     has_trial = dataset.trials.filter(is_chosen=True).exists()

@@ -14,6 +14,7 @@ from datasets.services.clip import cut_clip, plan_clips
 from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import make_dataset, make_video
+from tests.prototype import picture
 
 pytestmark = pytest.mark.django_db
 KINDS = ("videos", "clips", "frames", "posters")
@@ -217,3 +218,49 @@ def test_a_bundle_that_lacks_a_frame_is_refused_and_no_row_is_left(origin, bundl
     with pytest.raises(BundleError, match="no whole bundle"):
         bring_in_clips(shop, bundle)
     assert not shop.videos.exists()
+
+
+def test_a_film_that_grows_without_end_is_refused(bundle, settings):
+    settings.MAX_VIDEO_BYTES = 1000
+    shop = make_dataset("shop")
+    with pytest.raises(BundleError, match=r"more than .*AVA_MAX_VIDEO_BYTES"):
+        bring_in_clips(shop, bundle)
+    assert not shop.videos.exists()
+
+
+def spoiled(origin, bundle, change):
+    """The same frames, those of the first clip changed, and the manifest to match."""
+    with zipfile.ZipFile(bundle / "frames.zip") as old:
+        contents = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(bundle / "frames.zip", "w", zipfile.ZIP_DEFLATED) as frames:
+        for name, content in contents.items():
+            frames.writestr(name, change(content) if "c0000_frame_0007" in name else content)
+    write_manifest(bundle, origin.videos.get())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda old: b"text", "no JPEG", id="no picture"),
+        pytest.param(lambda old: picture(1), "640x360", id="another size"),
+        pytest.param(lambda old: old + b"\0" * (65 << 20), "more than 64 MB", id="a bomb"),
+    ],
+)
+def test_pictures_are_what_the_manifest_says(origin, bundle, change, message):
+    spoiled(origin, bundle, change)
+    shop = make_dataset("shop")
+    with pytest.raises(BundleError, match=message):
+        bring_in_clips(shop, bundle)
+    assert not shop.videos.exists()
+
+
+def test_a_film_of_another_clip_is_refused(origin, bundle):
+    with zipfile.ZipFile(bundle / "clips.zip") as old:
+        contents = {name: old.read(name) for name in old.namelist()}
+    contents["aisle-c0000.mp4"] = contents["aisle-c0001.mp4"]
+    with zipfile.ZipFile(bundle / "clips.zip", "w") as clips:
+        for name, content in contents.items():
+            clips.writestr(name, content)
+    write_manifest(bundle, origin.videos.get())
+    with pytest.raises(BundleError, match=r"shorter|has not 450 frames"):
+        bring_in_clips(make_dataset("shop"), bundle)

@@ -7,6 +7,7 @@ from random import Random
 from playwright.sync_api import expect
 
 from tests.browser import chromium_page
+from tests.prototype import write_prototype
 from tests.running import answer, free_port, password_of, running_up, wait_until
 from tests.test_browser import log_in, make_dataset, pytestmark
 
@@ -57,3 +58,19 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
         page.wait_for_url("**/datasets/tiny/")
         expect(page.get_by_text("large.zip has arrived")).to_be_visible()
         assert pieces == [0, 16 * 2**20]
+
+
+def test_the_files_of_a_bundle_are_chosen_side_by_side_and_taken_over(tmp_path):
+    port, files = free_port(), write_prototype(tmp_path / "bare")
+    with running_up(tmp_path / "data", port) as process, chromium_page() as page:
+        password = password_of(process)
+        wait_until(lambda: answer(port) == 200)
+        log_in(page, port, password)
+        make_dataset(page)
+        page.locator("#id_file").set_input_files(sorted(files.iterdir()))
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url("**/datasets/tiny/")
+        expect(page.get_by_text("bundle.zip has arrived")).to_be_visible()
+        page.goto(f"http://127.0.0.1:{port}/datasets/tiny/tracking/")
+        expect(page.get_by_text("2 clips, 4 tracks")).to_be_visible()
+        expect(page.get_by_text("2 clips came without film:")).to_be_visible()

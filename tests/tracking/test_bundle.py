@@ -338,7 +338,16 @@ def hostile(**changes):
         pytest.param(hostile(frames=list(range(1, 121))), "longer than its clip", id="end"),
         pytest.param(hostile(boxes=[[float("nan")] * 4] * 120), "is not whole", id="nan"),
         pytest.param(hostile(scores=["x"] * 120), "cannot be read", id="text"),
+        pytest.param(hostile(boxes=[[9.0, 9, 5, 50]] * 120), "without area", id="inverted"),
+        pytest.param(hostile(boxes=[[9.0, 9, 9e9, 50]] * 120), "leaves the", id="far away"),
+        pytest.param(hostile(scores=[7.5] * 120), "not from 0 to 1", id="score"),
+        pytest.param(hostile(frames=[10**30] * 120), "cannot be read", id="huge frame"),
+        pytest.param(hostile(track_id=2), "other tracks", id="one track twice"),
+        pytest.param(hostile(clip="aisle-c0000"), "not that of aisle-c0001", id="clip"),
+        pytest.param(hostile(made_by=[1]), "not that of aisle-c0001", id="made by"),
+        pytest.param(hostile(format="ava-studio-tracks/9"), "tracks/9", id="version"),
         pytest.param(lambda name, old: b"no json", "cannot be read", id="no json"),
+        pytest.param(lambda name, old: b"[" * 200_000, "cannot be read", id="deep"),
     ],
 )
 def test_tracks_that_do_not_fit_are_refused_with_a_sentence(elsewhere, change, sentence):

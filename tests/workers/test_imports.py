@@ -14,7 +14,9 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from annotation.core.cvat_xml import dump, load
-from annotation.models import AnnotationTask
+from annotation.cvat.client import forget_clients
+from annotation.models import AnnotationTask, CvatJob
+from annotation.services.projects import connect_dataset
 from datasets.core.naming import frame_name
 from datasets.core.slides import frame_total
 from datasets.models import Clip, Dataset, Upload
@@ -22,7 +24,16 @@ from datasets.services.upload import receive_zip
 from datasets.stages import Stage
 from qc.models import Release
 from qc.services.review import approve
-from tests.make import make_clips, make_dataset, make_user, make_video
+from tests.cvat_double import CvatDouble
+from tests.cvat_world import make_server, send_all, set_up
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_task,
+    make_user,
+    make_video,
+)
 from tests.material import make_bundled_video
 from tests.prototype import picture, write_prototype
 from tracking.core.trackfile import load as load_tracks
@@ -229,6 +240,26 @@ def answers_to(task):
         for track in document.tracks
     )  # fmt: skip
     return dump(replace(document, tracks=tracks))
+
+
+def test_bare_files_are_sent_to_cvat_as_they_are(bare):
+    dataset = make_dataset("shop")
+    annotator = make_annotator(dataset, "ann")
+    for run in bring_in(dataset, bare).runs:
+        make_task(run, annotator)
+    with CvatDouble() as cvat:
+        cvat.add_user("ann")
+        connect_dataset(dataset, make_server(cvat))
+        set_up(dataset)
+        send_all(dataset)
+        for job in CvatJob.objects.all():
+            assert job.stage == Stage.DONE, job.error
+            assert len(cvat.state.frames[job.cvat_task_id]) == 15
+            tracks = cvat.state.annotations[job.cvat_task_id]["tracks"]
+            frames = [shape["frame"] for track in tracks for shape in track["shapes"]]
+            assert len(tracks) == 2
+            assert (min(frames), max(frames)) == (0, 14)
+    forget_clients()
 
 
 def test_bare_files_go_the_whole_road_to_a_release_of_annotations(bare, tmp_path, capsys):

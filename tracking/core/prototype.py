@@ -13,7 +13,7 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -61,9 +61,9 @@ class _Clip(NamedTuple):
     first: int  # number of the first picture, 0 or 1
 
 
-def is_prototype(names: Mapping[str, Any] | set[str]) -> bool:
+def is_prototype(names: Collection[str]) -> bool:
     """Whether files of these names are a prototype's bare ones."""
-    return {FRAMES, DENSE} <= set(names) and "manifest.json" not in names
+    return FRAMES in names and DENSE in names and manifests.FILE not in names
 
 
 def adopt(

@@ -103,7 +103,8 @@ def load(content: bytes) -> TrackFile:
             raw["clip"], int(raw["width"]), int(raw["height"]), int(raw["frame_count"]),
             tracks, int(raw["fps"]), raw["made_by"],
         )  # fmt: skip
-    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, OverflowError, AttributeError,
+            RecursionError) as error:  # fmt: skip
         if isinstance(error, TrackFileError):
             raise
         raise TrackFileError(f"not a track file: {error}") from error

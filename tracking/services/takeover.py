@@ -107,20 +107,29 @@ def _tracks_of(archive: zipfile.ZipFile, one: ClipEntry, entry: VideoEntry) -> T
     size = (file.width, file.height, file.frame_count, file.fps)
     if size != (entry.width, entry.height, one.frame_count, FRAME_RATE):
         raise BundleError(f"{name} is of another picture or length than the manifest says")
-    if {track.track_id for track in file.tracks} != set(one.persons):
+    if file.clip != one.name or not isinstance(file.made_by, dict):
+        raise BundleError(f"{name} is not that of {one.name}")
+    if sorted(track.track_id for track in file.tracks) != sorted(one.persons):
         raise BundleError(f"{name} has other tracks than the manifest names")
     for track in file.tracks:
-        _check_track(track, name, one.frame_count)
+        _check_track(track, name, file)
     return file
 
 
-def _check_track(track: trackfile.Track, name: str, frame_count: int) -> None:
-    frames, boxes = track.frames, track.boxes
-    is_whole = 0 < len(frames) == len(boxes) == len(track.scores)
+def _check_track(track: trackfile.Track, name: str, file: TrackFile) -> None:
+    frames, boxes, scores = track.frames, track.boxes, track.scores
+    is_whole = 0 < len(frames) == len(boxes) == len(scores)
     if not is_whole or (np.diff(frames) <= 0).any() or not np.isfinite(boxes).all():
         raise BundleError(f"{name}: track {track.track_id} is not whole")
-    if frames[0] < 0 or frames[-1] >= frame_count:
+    if frames[0] < 0 or frames[-1] >= file.frame_count:
         raise BundleError(f"{name}: track {track.track_id} is longer than its clip")
+    if (boxes[:, 2:] <= boxes[:, :2]).any():
+        raise BundleError(f"{name}: track {track.track_id} has a box without area")
+    reach = np.array([file.width, file.height, file.width, file.height])
+    if (np.abs(boxes) > 2 * reach).any():
+        raise BundleError(f"{name}: track {track.track_id} leaves the picture")
+    if ((scores < 0) | (scores > 1)).any():
+        raise BundleError(f"{name}: track {track.track_id} has a score not from 0 to 1")
 
 
 def _bring_in_video(

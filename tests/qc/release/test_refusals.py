@@ -104,3 +104,19 @@ def test_answers_that_change_meanwhile_stop_the_release(dataset, monkeypatch):
     monkeypatch.setattr(service, "split_videos", changes)
     release = make_release(order_release(dataset).pk)
     assert release.error == "yard-c0000 was changed meanwhile: make it again."
+
+
+def test_clips_without_film_are_left_out_and_named(dataset):
+    dataset.videos.filter(name="yard").update(file="", picture_rate=5)
+    release = made(dataset)
+    assert release.stage == Stage.DONE, release.error
+    assert release.counts["left_out"] == {
+        "yard-c0000": "it came without film: only a release of annotations alone can hold it"
+    }
+    assert release.counts["clips"] == 2
+
+
+def test_nothing_but_clips_without_film_is_refused_with_the_way_out(dataset):
+    dataset.videos.update(file="")
+    release = make_release(order_release(dataset).pk)
+    assert "make a release of annotations alone" in release.error
