@@ -315,7 +315,9 @@ def _over_groups(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The means over the groups, and what they rest on."""
     asked = sum(one["asked"] for one in groups)
     answered = sum(one["asked"] * (one["answered"] or 0) for one in groups)
+    touched = [one["touched"] for one in groups]
     return {name: _macro(groups, name) for name in ("alpha", "ac1", "percent")} | {
+        "touched": {"alpha": _macro(touched, "alpha")},
         "units": sum(one["units"] for one in groups),
         "rated_by_two": sum(one["rated_by_two"] for one in groups),
         "answered": round(answered / asked, 6) if asked else None,

@@ -23,6 +23,7 @@ BOXES = (
     ("Pairs with IoU ≥ 0.75", "share_75"),
 )
 ALPHA = Column("Alpha", "figure", "Krippendorff's alpha")
+TOUCHED = Column("Alpha where changed", "figure", "units changed from the pre-annotation")
 AC1 = Column("AC1", "figure", "Gwet's AC1 with its 95 % interval")
 COVERAGE = (
     Column("Rated by two", "count", "units with two answers or more"),
@@ -32,7 +33,7 @@ COVERAGE = (
 GROUP_COLUMNS = (
     Column("Group", "link"),
     ALPHA,
-    Column("Alpha where changed", "figure", "units changed from the pre-annotation"),
+    TOUCHED,
     Column("Kappa", "figure", "Cohen's kappa, mean over pairs"),
     AC1,
     Column("Same answer", "rate", "raw agreement"),
@@ -183,7 +184,7 @@ def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "
 def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = "") -> Table:
     """Every pair of annotators, the worst alpha first; of one group, or the mean over all."""
     columns = (
-        Column("Pair", "link"), ALPHA, AC1, Column("Same answer", "rate"),
+        Column("Pair", "link"), ALPHA, TOUCHED, AC1, Column("Same answer", "rate"),
         Column("Boxes, F1", "rate"), Column("Boxes, IoU", "rate"), *COVERAGE,
     )  # fmt: skip
     table = Table("pairs", "Pairs of annotators", columns)
@@ -196,7 +197,8 @@ def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = ""
                 continue
         table.add(
             (f"{one['a']}, {one['b']}", url), figure_of(shown, "alpha"),
-            figure_of(shown, "ac1"), figure_of(shown, "percent"),
+            figure_of(shown["touched"], "alpha"), figure_of(shown, "ac1"),
+            figure_of(shown, "percent"),
             figure_of(one["boxes"], "f1"), figure_of(one["boxes"], "mean_iou"),
             *coverage_cells(shown),
         )  # fmt: skip
@@ -206,7 +208,7 @@ def pairs_table(dataset: Dataset, figures: Mapping[str, Any], *, group: str = ""
 def people_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     """Every annotator against all others, the worst alpha first."""
     columns = (
-        Column("Annotator", "link"), ALPHA, AC1, Column("Same answer", "rate"),
+        Column("Annotator", "link"), ALPHA, TOUCHED, AC1, Column("Same answer", "rate"),
         Column("Boxes, F1", "rate"), Column("Flips", "share"),
         Column("Untouched tracks", "share"), Column("Tasks", "count"),
         Column("Approved at first", "share", "of the tasks judged so far"), *COVERAGE,
@@ -216,7 +218,8 @@ def people_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     for one in figures["people"]:
         table.add(
             (one["name"], reverse("qc:agreement-annotator", args=[dataset.name, one["name"]])),
-            figure(one["alpha"]), figure(one["ac1"]), figure(one["percent"]),
+            figure(one["alpha"]), figure(one["touched"]["alpha"]), figure(one["ac1"]),
+            figure(one["percent"]),
             figure_of(one["boxes"], "f1"), one["flips"]["value"], one["untouched"]["value"],
             len(one["points"]), approved.get(one["name"]), *coverage_cells(one),
         )  # fmt: skip

@@ -147,14 +147,18 @@ def _rates(estimates: list[dict[str, Any]]) -> list[Table]:
 
 
 def _matrix_of(who: str, estimate: Mapping[str, Any]) -> Table:
-    columns = [Column("Truly"), *(Column(name, "share") for name in estimate["classes"])]
-    table = Table(f"error-rates-{who}", who, columns,
-                  sub=f"{estimate['answers'][who]:,} answers")  # fmt: skip
-    answers = estimate["answers"][who]
-    rows = zip(estimate["classes"], estimate["prior"], estimate["confusion"][who], strict=True)
-    for name, prior, rates in rows:
-        is_known = prior * answers >= 1  # else it is nothing but the doubt it began with
-        table.add(name, *(rates if is_known else [None] * len(rates)))
+    """The rates of the classes that occur: of others nothing is known but the doubt."""
+    answers, rates = estimate["answers"][who], estimate["confusion"][who]
+    known = [n for n, prior in enumerate(estimate["prior"]) if prior * answers >= 1]
+    names = [estimate["classes"][n] for n in known]
+    left_out = len(rates) - len(known)
+    more = [Column("another", "share", "hardly ever true")] if left_out else []
+    columns = [Column("Truly"), *(Column(name, "share") for name in names), *more]
+    sub = f"{answers:,} answers" + (f", {left_out} left out" if left_out else "")
+    table = Table(f"error-rates-{who}", who, columns, sub=sub)
+    for n, name in zip(known, names, strict=True):
+        said = [rates[n][m] for m in known]
+        table.add(name, *said, *([max(1 - sum(said), 0.0)] if left_out else []))
     return table
 
 
@@ -199,6 +203,9 @@ class AnnotatorPage:
     name: str
     alpha: Figure
     ac1: Figure
+    percent: Figure
+    rated_by_two: int
+    answered: float | None
     flips: Figure
     untouched: Figure
     first_pass: float | None
@@ -227,6 +234,9 @@ def annotator_page(
         name=name,
         alpha=figure(found["alpha"]),
         ac1=figure(found["ac1"]),
+        percent=figure(found["percent"]),
+        rated_by_two=found["rated_by_two"],
+        answered=found["answered"],
         flips=figure(found["flips"]),
         untouched=figure(found["untouched"]),
         first_pass=first_pass(dataset).get(name),

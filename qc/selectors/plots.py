@@ -8,6 +8,7 @@ from qc.core.control import Limits, control_limits
 from qc.selectors.tables import Figure, tone_of
 
 CELL, LABEL = 54, 96
+LEAN = 44  # how far the last name above, which leans to the right, reaches out
 SHADES = 5  # of a matrix, classes s0 to s5
 WIDTH, HEIGHT, LEFT, TOP = 720, 220, 34, 12
 NOTHING = "\u2013"
@@ -36,7 +37,7 @@ class Grid:
 
     @property
     def width(self) -> int:
-        return LABEL + CELL * len(self.columns)
+        return LABEL + CELL * len(self.columns) + LEAN
 
     @property
     def height(self) -> int:

@@ -12,7 +12,7 @@ from datasets.models import Dataset
 from qc.models import AgreementReport, Comment, Review, ThirdOpinion
 from qc.selectors.agreement import TONE_OF_SEVERITY, lowest_alpha
 from qc.selectors.states import pending_tasks
-from qc.selectors.tables import Figure, figure
+from qc.selectors.tables import Figure, figure_of
 
 SECONDS_SHOWN = 5
 
@@ -108,7 +108,7 @@ def _pending_row(task: Any, pull: Pull, reports: dict[int, Any]) -> PendingTask:
     group, lowest = lowest_alpha(groups)
     reason = next((one["alpha"]["reason"] for one in groups), "no groups")
     name = task.annotator.name
-    matched = [figure(pair["f1"]) for pair in pairs or [] if name in (pair["a"], pair["b"])]
+    matched = [figure_of(pair, "f1") for pair in pairs or [] if name in (pair["a"], pair["b"])]
     defined = [one for one in matched if one.value is not None]
     boxes = min(defined, key=lambda one: one.value or 0.0, default=None)
     lines = sorted(_line(one) for one in findings if one["pull"] == pull.pk)

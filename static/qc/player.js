@@ -17,7 +17,8 @@ export class Player extends EventTarget {
     super();
     this.screen = screen;
     this.canvas = screen.querySelector("canvas");
-    this.paper = this.canvas.getContext("2d", { alpha: false });
+    this.paper = this.canvas.getContext("2d", { alpha: false }); // the video below is not composed
+    this.canvas.style.visibility = "hidden"; // until the first painting: the poster is seen
     this.shown = { boxes: true, labels: true, annotators: new Set() };
     this.hidden = new Set(); // numbers of persons
     this.selected = null; // number of a person
@@ -358,6 +359,7 @@ export class Player extends EventTarget {
     picture.close();
     this.boxesShown = this.shown.boxes ? this.paintPeople(view) : 0;
     this.overlay?.paint(paper, view);
+    if (!this.painted) this.canvas.style.visibility = "";
     this.painted += 1;
     if (isNew) this.dispatchEvent(new Event("frame"));
     this.dispatchEvent(new Event("paint"));
