@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from datasets.core import ava
@@ -80,6 +81,18 @@ class ReleaseReader:
             return self._bytes(name).decode("utf-8")
         except UnicodeDecodeError as error:
             raise ReleaseReadError(f"{name} is not UTF-8.") from error
+
+    def yaml(self, name: str) -> dict[str, Any]:
+        """The mapping that a YAML file holds; empty if it holds something else."""
+
+        def read() -> dict[str, Any]:
+            try:
+                content = yaml.safe_load(self.words(name))
+            except yaml.YAMLError as error:
+                raise ReleaseReadError(f"{name} is not YAML: {error}.") from error
+            return content if isinstance(content, dict) else {}
+
+        return self._once(name, read)
 
     def manifest(self) -> dict[str, Any]:
         return self._once(MANIFEST, self._read_manifest)
