@@ -268,9 +268,19 @@ def _bring_media(
 
 @contextmanager
 def _standard_video(video: Video) -> Iterator[Path]:
-    """The file of a standard video. Raises ReleaseError if the storage has lost it."""
+    """The file of a standard video.
+
+    Raises:
+        ReleaseError: if there never was one, as of a dataset that came without its films, or
+            if the storage has lost it.
+    """
     name = video.file.name or ""
-    if not name or not default_storage.exists(name):
+    if not name:
+        raise ReleaseError(
+            f"{video} came without its film, so there are no 30 frames a second to release: "
+            "bring the video itself into the dataset, then make the release again."
+        )
+    if not default_storage.exists(name):
         raise ReleaseError(
             f"the standard video of {video} is not in the storage any more: make it again."
         )

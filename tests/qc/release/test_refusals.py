@@ -104,3 +104,10 @@ def test_answers_that_change_meanwhile_stop_the_release(dataset, monkeypatch):
     monkeypatch.setattr(service, "split_videos", changes)
     release = make_release(order_release(dataset).pk)
     assert release.error == "yard-c0000 was changed meanwhile: make it again."
+
+
+def test_a_video_that_came_without_its_film_is_said_to_have_no_frames(dataset):
+    dataset.videos.filter(name="yard").update(file="")
+    release = make_release(order_release(dataset).pk)
+    assert release.stage == Stage.FAILED
+    assert release.error.startswith("yard came without its film, so there are no 30 frames")
