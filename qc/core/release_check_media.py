@@ -180,6 +180,7 @@ def check_films(release: ReleaseReader) -> str:
             try:
                 with av.open(str(release.folder / name)) as film:
                     stream = film.streams.video[0]
+                    codec = stream.codec_context.name
                     found = (stream.frames, stream.average_rate, stream.width, stream.height)
                     is_known = video.video_id in release.compared
                     clock = None if is_known else _clock(film, stream)
@@ -192,6 +193,8 @@ def check_films(release: ReleaseReader) -> str:
                     f"{name} has {found[0]} frames at {found[1]} a second, {found[2]}x"
                     f"{found[3]}, not {video.n_frames} at {FPS}, {video.width}x{video.height}"
                 )
+            elif codec != "h264":
+                yield f"{name} is {codec}, not h264"
             elif clock not in (None, list(range(video.n_frames))):
                 yield f"{name} does not show frame n at n/{FPS} s, or is cut off"
 
