@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import av
 import cv2
@@ -27,23 +28,24 @@ from qc.core.packing import MANIFEST, FileSum, sum_of, write_manifest
 from qc.core.pictures import export_picture
 from qc.core.provenance import ProvenanceWriter
 from qc.core.release_check import check_release
-from qc.core.release_files import AnnotationWriter
+from qc.core.release_files import AnnotationWriter, Measuring
 from qc.core.released import ANNOTATED, Origin, PersonAt, ProposedBox, ReleaseClip
 from qc.core.tally import Tally
 
 SIZE = (1280, 720)
 CLIPS, PERSONS, KEYFRAMES = 1000, 8, 15
-FILMED_CLIPS = 3
+FILMED_CLIPS = 6
 FRAMES = 570
-RUNS = 3
+RUNS = 5
 ACTIONS = [ava.Action(i, f"action {i}", "PERSON_MOVEMENT") for i in range(1, 21)]
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds on the clock and of CPU."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    """Seconds on the clock and of CPU, of this process and those it started."""
+    wall, before = time.perf_counter(), os.times()
     work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+    spent = [now - then for now, then in zip(os.times(), before, strict=True)]
+    return time.perf_counter() - wall, sum(spent[:4])
 
 
 def say(what: str, figure: str, *, wanted: str) -> None:
@@ -164,16 +166,25 @@ def measure_pictures(film: Path, kept: Path) -> None:
 def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
     """A release of clips whose pictures are there: links, sums, and the whole self-check."""
     sums = {path.name: sum_of(path) for path in kept.iterdir()}
+    film_sum = sum_of(film)
     release = folder / "release"
     some = list(clips(FILMED_CLIPS))
 
     def again() -> None:
         known: dict[str, FileSum] = {}
+        release.mkdir()
+        provenance = ProvenanceWriter(release)
         with AnnotationWriter(release, splits=["train", "val"]) as writer:
             for clip in some:
                 writer.add(clip)
+                provenance.add(clip)
             measuring = writer.finish(ACTIONS)
+        provenance.finish()
         write_configs(release / "configs", ConfigValues("bench", len(ACTIONS), measuring))
+        for name in ("README.md", "card.html"):
+            (release / name).write_text("a card\n")
+        (release / "CITATION.cff").write_text("cff-version: 1.2.0\n")
+        (release / "settings.json").write_text('{"dataset": {}, "release": {}}\n')
         (release / "clips").mkdir()
         for clip in some:
             (release / "rawframes" / clip.name).mkdir(parents=True)
@@ -182,34 +193,50 @@ def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
                 os.link(kept / name, release / path)
                 known[path] = its
             os.link(film, release / "clips" / f"{clip.name}.mp4")
-        videos = [
-            {"video_id": c.name, "split": c.split, "source_video": c.source_video,
-             "n_frames": FRAMES, "width": SIZE[0], "height": SIZE[1]}
-            for c in some
-        ]  # fmt: skip
-        keyframes = [
-            {"video_id": c.name, "timestamp": at, "status": ANNOTATED}
-            for c in some for at in c.keyframes
-        ]  # fmt: skip
-        write_manifest(release, {"videos": videos, "keyframes": keyframes}, known=known)
-        failed = [
-            c
-            for c in check_release(release, compared=[c.name for c in some])
-            if not c["passed"]
-        ]
+            known[f"clips/{clip.name}.mp4"] = film_sum
+        ceilings = {split: its.mean() for split, its in writer.ceilings.items()}
+        write_manifest(release, said(some, measuring, ceilings), known=known)
+        checks = check_release(release, compared=[c.name for c in some], known=known)
+        failed = [check for check in checks if not check["passed"]]
         assert not failed, failed
 
-    ours = copy = float("inf")
     command = ["cp", "-r", str(release), str(folder / "copy")]
-    for _ in range(RUNS):  # the best of each: other work on the machine only adds
+    ours, copies = [], []
+    for _ in range(RUNS):  # one after the other, so that both meet the same machine
         for made in (release, folder / "copy"):
             shutil.rmtree(made, ignore_errors=True)
-        ours = min(ours, timed(again)[0])
-        copy = min(copy, timed(lambda: subprocess.run(command, check=True))[0])
+        ours.append(timed(again))
+        copies.append(timed(lambda: subprocess.run(command, check=True)))
+    wall, cpu = (median(each[place] for each in ours) for place in (0, 1))
+    copy_wall, copy_cpu = (median(each[place] for each in copies) for place in (0, 1))
     size = sum(p.stat().st_size for p in (release / "rawframes").rglob("*.jpg")) / 1e6
     what = f"a second release, checked, against cp -r ({size:.0f} MB)"
-    say(what, f"{ours / copy:.2f} x its {copy:.2f} s", wanted="at most 1.3")
+    say(what, f"{wall / copy_wall:.2f} x its {copy_wall:.2f} s", wanted="at most 1.3")
+    say("... of CPU", f"{cpu / copy_cpu:.2f} x its {copy_cpu:.2f} s", wanted="-")
     assert (release / MANIFEST).is_file()
+
+
+def said(
+    some: list[ReleaseClip], measuring: Measuring, ceilings: dict[str, float | None]
+) -> dict[str, object]:
+    """What the manifest of these clips says."""
+    return {
+        "score_threshold": measuring.threshold,
+        "proposal_ceiling": ceilings,
+        "videos": [
+            {"video_id": c.name, "split": c.split, "source_video": c.source_video,
+             "source_start_sec": 13.0, "n_frames": FRAMES, "width": SIZE[0], "height": SIZE[1]}
+            for c in some
+        ],
+        "actions": [
+            {"id": each.action_id, "name": each.name, "type": each.label_type}
+            for each in ACTIONS
+        ],
+        "keyframes": [
+            {"video_id": c.name, "timestamp": at, "status": ANNOTATED}
+            for c in some for at in c.keyframes
+        ],
+    }  # fmt: skip
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ the same bytes.
 
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -36,6 +37,12 @@ class FileSum(NamedTuple):
     size: int  # bytes
     crc: int
     sha256: str
+    written_at: int = 0  # when the file was, in ns; 0 if nobody knows
+
+    def is_of(self, path: Path) -> bool:
+        """Whether nobody has written to the file since its sums were reckoned."""
+        its = path.stat()
+        return (its.st_size, its.st_mtime_ns) == (self.size, self.written_at)
 
 
 def ignore(share: float) -> None:
@@ -44,10 +51,12 @@ def ignore(share: float) -> None:
 
 def release_paths(folder: Path) -> list[str]:
     """All files of a release, relative and sorted."""
-    found = (
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    cut = len(folder.as_posix()) + 1
+    return sorted(
+        f"{where.replace(os.sep, '/')}/{name}"[cut:]
+        for where, _, names in os.walk(folder)
+        for name in names
     )
-    return sorted(found)
 
 
 def sha256_of(path: Path) -> str:
@@ -64,7 +73,7 @@ def sum_of(path: Path) -> FileSum:
             size += len(chunk)
             crc = zlib.crc32(chunk, crc)
             digest.update(chunk)
-    return FileSum(size, crc, digest.hexdigest())
+    return FileSum(size, crc, digest.hexdigest(), path.stat().st_mtime_ns)
 
 
 def crc_of(path: Path) -> tuple[int, int]:

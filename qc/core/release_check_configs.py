@@ -8,8 +8,6 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from qc.core.release_faults import unless
 from qc.core.release_reader import ReleaseReader, ReleaseReadError
 
@@ -33,21 +31,11 @@ def check_configurations(release: ReleaseReader) -> str:
 
 def slowfast_threshold(release: ReleaseReader) -> float:
     """The score below which SlowFast drops boxes."""
-    return float(_part(_slowfast(release), SLOWFAST, "AVA", "DETECTION_SCORE_THRESH"))
-
-
-def _slowfast(release: ReleaseReader) -> Settings:
-    try:
-        settings = yaml.safe_load(release.text(SLOWFAST))
-    except yaml.YAMLError as error:
-        raise ReleaseReadError(f"{SLOWFAST} is not YAML: {error}.") from error
-    if not isinstance(settings, dict):
-        raise ReleaseReadError(f"{SLOWFAST} holds no settings.")
-    return settings
+    return float(_part(release.yaml(SLOWFAST), SLOWFAST, "AVA", "DETECTION_SCORE_THRESH"))
 
 
 def _slowfast_faults(release: ReleaseReader, top: int) -> Iterator[str]:
-    settings = _slowfast(release)
+    settings = release.yaml(SLOWFAST)
     its = _part(settings, SLOWFAST, "AVA")
     if (found := _part(settings, SLOWFAST, "MODEL", "NUM_CLASSES")) != top:
         yield f"has NUM_CLASSES: {found}, not {top}"

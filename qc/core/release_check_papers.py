@@ -9,12 +9,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from datasets.core import ava
 from qc.core.release_faults import unless
@@ -35,23 +33,17 @@ def check_papers(release: ReleaseReader) -> str:
         for name in ("README.md", "card.html"):
             if not release.words(name).strip():
                 yield f"{name} is empty"
-        if "cff-version" not in _read("CITATION.cff", yaml.safe_load, release):
+        if "cff-version" not in release.yaml("CITATION.cff"):
             yield "CITATION.cff is no citation"
-        if (
-            not {"dataset", "release", "groups"}
-            <= _read("settings.json", json.loads, release).keys()
-        ):
+        try:
+            settings = json.loads(release.words("settings.json"))
+        except ValueError as error:
+            yield f"settings.json cannot be read: {error}"
+            return
+        if not isinstance(settings, dict) or not {"dataset", "release"} <= settings.keys():
             yield "settings.json does not hold the settings"
 
     return unless(faults(), "Card, citation and settings are there.")
-
-
-def _read(name: str, load: Callable[[str], Any], release: ReleaseReader) -> dict[str, Any]:
-    try:
-        content = load(release.words(name))
-    except (ValueError, yaml.YAMLError) as error:
-        raise ReleaseReadError(f"{name} cannot be read: {error}.") from error
-    return content if isinstance(content, dict) else {}
 
 
 def check_provenance(release: ReleaseReader) -> str:

@@ -53,9 +53,9 @@ def _different_boxes(release: ReleaseReader, split: str) -> Iterator[str]:
 def check_negatives(release: ReleaseReader) -> str:
     """The boxes to train on are those of the tracker, with the actions of who is in them."""
     persons, proposed = _persons(release, "train"), _proposed(release, "train")
-    listed: dict[tuple[str, int, str], set[int | None]] = defaultdict(set)
+    listed: dict[tuple[str, int, str], list[int | None]] = defaultdict(list)
     for row in release.negatives():
-        listed[row[:3]].add(row.action_id)
+        listed[row[:3]].append(row.action_id)
 
     def faults() -> Iterator[str]:
         known = set()
@@ -65,9 +65,9 @@ def check_negatives(release: ReleaseReader) -> str:
             for box, its in zip(boxes, iou, strict=True):
                 best = int(its.argmax()) if len(its) else 0
                 is_positive = len(its) > 0 and its[best] >= POSITIVE_IOU
-                ids: set[int | None] = set(here[best].action_ids if is_positive else ())
+                ids = sorted(here[best].action_ids) if is_positive else []
                 known.add((video, at, box.box))
-                if listed.get((video, at, box.box), set()) != (ids or {None}):
+                if listed.get((video, at, box.box)) != (ids or [None]):
                     yield f"{NEGATIVES} is wrong about the box {box.box} of {video} at {at}"
         for video, at, text in sorted(listed.keys() - known):
             yield f"{NEGATIVES} has the box {text} of {video} at {at}, which is no proposal"

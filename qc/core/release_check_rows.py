@@ -92,11 +92,12 @@ def _ordered(release: ReleaseReader) -> Iterator[tuple[str, Iterable[tuple[Any, 
         predicted = release.predicted(split)
         yield (
             f"{start}_predicted_boxes.csv",
-            ((*row[:2], -row.score, row.box, number) for number, row in enumerate(predicted)),
+            ((*row[:2], -row.score, number) for number, row in enumerate(predicted)),
         )
+    negatives = release.negatives()
     yield (
         NEGATIVES.rpartition("/")[2],
-        ((*row[:2], -row.score, row.box, row.action_id or 0) for row in release.negatives()),
+        ((*row[:2], -row.score, number) for number, row in enumerate(negatives)),
     )
     yield "unlabelled_boxes.csv", ((*row[:2], row.person_id) for row in release.unlabelled())
     yield "ava_included_timestamps.txt", ((at,) for at in release.included())

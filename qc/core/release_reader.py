@@ -1,4 +1,4 @@
-"""A release folder, read file by file; every file is read once, when it is first asked for.
+"""A release folder, read file by file, when a file is first asked for.
 
 All paths in messages are relative to the folder. What cannot be read raises ReleaseReadError
 with the file and, where there is one, the row.
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from datasets.core import ava
@@ -82,6 +83,18 @@ class ReleaseReader:
         except UnicodeDecodeError as error:
             raise ReleaseReadError(f"{name} is not UTF-8.") from error
 
+    def yaml(self, name: str) -> dict[str, Any]:
+        """The mapping that a YAML file holds; empty if it holds something else."""
+
+        def read() -> dict[str, Any]:
+            try:
+                content = yaml.safe_load(self.words(name))
+            except yaml.YAMLError as error:
+                raise ReleaseReadError(f"{name} is not YAML: {error}.") from error
+            return content if isinstance(content, dict) else {}
+
+        return self._once(name, read)
+
     def manifest(self) -> dict[str, Any]:
         return self._once(MANIFEST, self._read_manifest)
 
@@ -134,14 +147,14 @@ class ReleaseReader:
         return self._load(f"annotations/ava_{split}_predicted_boxes.csv", ava.load_predicted)
 
     def negatives(self) -> list[ava.NegativeRow]:
-        return self._load(NEGATIVES, ava.load_negatives)
+        return self._read(NEGATIVES, ava.load_negatives)
 
     def excluded(self, split: str) -> list[ava.Keyframe]:
         name = f"annotations/ava_{split}_excluded_timestamps.csv"
         return self._load(name, ava.load_keyframes)
 
     def evaluation(self, split: str) -> list[ava.LabelRow | ava.Keyframe]:
-        return self._load(f"annotations/ava_{split}_activitynet.csv", ava.load_evaluation)
+        return self._read(f"annotations/ava_{split}_activitynet.csv", ava.load_evaluation)
 
     def included(self) -> list[int]:
         return self._load("annotations/ava_included_timestamps.txt", ava.load_timestamps)
@@ -176,7 +189,7 @@ class ReleaseReader:
 
     def together(self) -> list[tuple[ava.LabelRow, str]]:
         """The rows of `AVA_dataset.csv`, each with its split."""
-        return self._load("AVA_dataset.csv", _load_together)
+        return self._read("AVA_dataset.csv", _load_together)
 
     def _once(self, name: str, read: Callable[[], Content]) -> Content:
         if name not in self._known:
@@ -190,13 +203,14 @@ class ReleaseReader:
             raise ReleaseReadError(f"{name} cannot be read: {error.strerror}.") from error
 
     def _load(self, name: str, load: Callable[[bytes], Content]) -> Content:
-        def read() -> Content:
-            try:
-                return load(self._bytes(name))
-            except ava.AvaFormatError as error:
-                raise ReleaseReadError(f"{name}: {error}.") from error
+        return self._once(name, lambda: self._read(name, load))
 
-        return self._once(name, read)
+    def _read(self, name: str, load: Callable[[bytes], Content]) -> Content:
+        """The content of a file, read anew: what repeats other files need not be kept."""
+        try:
+            return load(self._bytes(name))
+        except ava.AvaFormatError as error:
+            raise ReleaseReadError(f"{name}: {error}.") from error
 
     def _read_manifest(self) -> dict[str, Any]:
         try:

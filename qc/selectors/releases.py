@@ -55,11 +55,17 @@ class ReleaseRow:
 class SyncRow:
     """A release in the bucket, as the page shows it."""
 
+    prefix: str
     address: str
+    parts: list[str]
     stage: str
     percent: float
     error: str
     counts: dict[str, int]
+
+    @property
+    def is_over(self) -> bool:
+        return self.stage in (Stage.DONE, Stage.FAILED)
 
 
 def release_rows(dataset: Dataset, *, bucket: str = "") -> list[ReleaseRow]:
@@ -97,8 +103,10 @@ def _row(release: Release, bucket: str) -> ReleaseRow:
 
 
 def _sync(sync: ReleaseSync, bucket: str) -> SyncRow:
-    address = f"{bucket}{sync.prefix}/"
-    return SyncRow(address, sync.stage, 100 * sync.progress, sync.error, sync.counts)
+    return SyncRow(
+        sync.prefix, f"{bucket}{sync.prefix}/", sync.parts, sync.stage, 100 * sync.progress,
+        sync.error, sync.counts,
+    )  # fmt: skip
 
 
 def _choices(options: ReleaseOptions) -> list[str]:

@@ -285,7 +285,7 @@ def _bring_media(
 def _standard_video(video: Video) -> Iterator[Path]:
     """The file of a standard video. Raises ReleaseError if the storage has lost it."""
     name = video.file.name or ""
-    if not name or not default_storage.exists(name):
+    if not default_storage.exists(name):
         raise ReleaseError(
             f"the standard video of {video} is not in the storage any more: make it again."
         )

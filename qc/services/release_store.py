@@ -77,9 +77,9 @@ def keep_release(release: Release, folder: Path, sums: Mapping[str, FileSum]) ->
         place = Path(default_storage.path(kept))
     except NotImplementedError:
         return _keep_archives(release, folder, sums)
-    for path in folder.rglob("*"):
-        if path.is_file() and path.stat().st_nlink == 1:
-            path.chmod(0o444)  # a release never changes
+    for name in sums:
+        if (folder / name).stat().st_nlink == 1:
+            (folder / name).chmod(0o444)  # a release never changes
     if place.exists():  # of a worker that died before it could say so
         shutil.rmtree(place)
     keep(index, f"{kept}.index")

@@ -4,7 +4,7 @@
                               dataset_type=fiftyone.types.FiftyOneVideoLabelsDataset)
 
 A person is a detection `person` at the frames of keyframes (from 1), with its number as index
-and each of its actions as an attribute: `action_12` says the name of action 12, because names may
+and each of its actions as an attribute: `action_12` says the name of action 12, for names may
 hold dots, which FiftyOne does not allow in names of attributes. The split is one of the video.
 """
 
