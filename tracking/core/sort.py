@@ -205,7 +205,7 @@ class _Follower:
             doubled = iou[self._last_seen == frame] > self._parameters.duplicate_iou
             is_new &= ~doubled.any(axis=0)
         self._forget(frame)
-        self._begin(frame, here, is_new.nonzero()[0])
+        self._begin(frame, here, self._single(is_new.nonzero()[0], here))
 
     def _expect(self, frame: int) -> None:
         seconds = (frame - self._frame) / self._fps
@@ -284,6 +284,15 @@ class _Follower:
         if not kept.all():
             self._ids, self._last_seen = self._ids[kept], self._last_seen[kept]
             self._beliefs = self._beliefs[..., kept]
+
+    def _single(self, found: NDArray[np.int64], here: slice) -> NDArray[np.int64]:
+        """Those of `found` that no better one covers: a person seen twice begins once."""
+        if len(found) < 2:
+            return found
+        ordered = found[np.argsort(-self._weights[here][found], kind="stable")]
+        seen = self._sides[:, here].take(ordered, 1)
+        doubled = np.triu(iou_of_sides(seen, seen) > self._parameters.duplicate_iou, 1)
+        return np.sort(ordered[~doubled.any(axis=0)])
 
     def _begin(self, frame: int, here: slice, found: NDArray[np.int64]) -> None:
         if not len(found):
