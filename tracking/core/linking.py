@@ -27,11 +27,11 @@ CALM = 0.01  # seconds^2: how strongly a speed is pulled towards 0
 class Joining:
     """When an end and a beginning are one person."""
 
-    longest: float = 1.006  # seconds between them
+    longest: float = 1.1  # seconds between them
     memory: float = 1.0  # seconds of a track that its speed is taken from
-    reach: float = 0.403  # heights the two may miss each other by, at once ...
-    reach_growth: float = 0.141  # ... and more for every second between them
-    size_ratio: float = 1.557  # of their heights
+    reach: float = 0.45  # heights the two may miss each other by, at once ...
+    reach_growth: float = 0.28  # ... and more for every second between them
+    size_ratio: float = 1.56  # of their heights
 
 
 class _Ends(NamedTuple):
