@@ -20,8 +20,8 @@ How they were tuned: each has one set of parameters for all sequences.
   ours           searched on the public sequences (MOT15: TUD, Venice-2, KITTI; SportsMOT with
                  simulated detections) and on jittered, thinned and slower copies of them: there
                  its figures flatter it, elsewhere they do not
-  sort.py style  the published parameters, and two of a few ages and scores that were best on the
-                 real public sequences, where they flatter the peer
+  sort.py style  the published parameters, and two of a few ages and scores that did best on
+                 the real public sequences, where they flatter the peer
   trackers       the defaults of the package, told the frame rate; BoT-SORT without pictures
   + interp.      gaps of up to 30 frames filled on straight lines; no peer does so by itself"""
 

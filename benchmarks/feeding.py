@@ -41,7 +41,7 @@ BATCH = 8
 SHARE, CPU_MILLISECONDS, RATE, GROWTH = 0.05, 3.0, 0.95, 16  # the limits; the last in MB
 ROUNDS = 3
 FRAMES = 450
-ONNX_FRAMES = 30
+ONNX_FRAMES = 60
 
 
 class GpuStandIn:

@@ -8,6 +8,8 @@ from scipy.optimize import linear_sum_assignment
 
 Indices = NDArray[np.int64]
 
+LARGEST_CONTEST = 4_000_000  # rows x columns; more would take minutes, and gigabytes
+
 
 class Association(NamedTuple):
     rows: Indices  # paired rows, ascending
@@ -50,6 +52,8 @@ def best_pairs(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> P
         return Pairs(rows, columns)
     # What has no rival is paired already; only the others compete.
     (these, at_row), (those, at_column) = _ranked(rows[rivals]), _ranked(columns[rivals])
+    if len(these) * len(those) > LARGEST_CONTEST:
+        return _best_first(rows, columns, gains)
     contest = np.zeros((len(these), len(those)))
     contest[at_row, at_column] = gains[rivals]
     found, other = linear_sum_assignment(contest, maximize=True)
@@ -87,6 +91,19 @@ def has_rivals(rows: Indices, columns: Indices) -> NDArray[np.bool_]:
     often = (np.bincount(rows) > 1)[rows]
     often |= (np.bincount(columns) > 1)[columns]
     return often
+
+
+def _best_first(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> Pairs:
+    """Pairs taken by their gain, without looking for the best sum: when there are too many."""
+    free_rows, free_columns, kept = set(rows.tolist()), set(columns.tolist()), []
+    for place in np.argsort(-gains, kind="stable").tolist():
+        row, column = int(rows[place]), int(columns[place])
+        if row in free_rows and column in free_columns:
+            free_rows.remove(row)
+            free_columns.remove(column)
+            kept.append(place)
+    kept.sort(key=lambda place: rows[place])
+    return Pairs(rows[kept], columns[kept])
 
 
 def _ranked(numbers: Indices) -> tuple[Indices, Indices]:

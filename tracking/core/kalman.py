@@ -30,11 +30,11 @@ MEANS, GROWING, GROWTH, SHARED = slice(0, 2), slice(0, 4, 3), slice(1, 5, 3), sl
 class Motion:
     """How people move and how well detectors see them; all in box heights and seconds."""
 
-    place_noise: float = 0.055  # standard deviation of a detected centre, heights
-    size_noise: float = 0.199  # the same of a detected width or height
-    start_speed: float = 0.974  # standard deviation of a new track's velocity, heights / s
-    place_acceleration: float = 0.489  # noise density of the centre, heights / s^1.5
-    size_acceleration: float = 0.248  # the same of width and height
+    place_noise: float = 0.051  # standard deviation of a detected centre, heights
+    size_noise: float = 0.34  # the same of a detected width or height
+    start_speed: float = 0.9  # standard deviation of a new track's velocity, heights / s
+    place_acceleration: float = 0.61  # noise density of the centre, heights / s^1.5
+    size_acceleration: float = 0.35  # the same of width and height
 
     def measurement_variance(self, heights: Array) -> Array:
         """Variance of detected `(cx, cy, width, height)`, pixels squared, shape `(4, T)`."""

@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.core.association import associate
+from tracking.core.association import Pairs, best_pairs
 from tracking.core.boxes import to_centres
 from tracking.core.trackfile import Track
 
 Array = NDArray[np.float64]
 
 LONGEST_OVER_BORDERS = 1.5  # seconds; tracks break at a border for no fault of theirs
+AT_A_TIME = 256  # ends
 CALM = 0.01  # seconds^2: how strongly a speed is pulled towards 0
 
 
@@ -26,11 +27,11 @@ CALM = 0.01  # seconds^2: how strongly a speed is pulled towards 0
 class Joining:
     """When an end and a beginning are one person."""
 
-    longest: float = 1.006  # seconds between them
+    longest: float = 1.1  # seconds between them
     memory: float = 1.0  # seconds of a track that its speed is taken from
-    reach: float = 0.403  # heights the two may miss each other by, at once ...
-    reach_growth: float = 0.141  # ... and more for every second between them
-    size_ratio: float = 1.557  # of their heights
+    reach: float = 0.45  # heights the two may miss each other by, at once ...
+    reach_growth: float = 0.28  # ... and more for every second between them
+    size_ratio: float = 1.56  # of their heights
 
 
 class _Ends(NamedTuple):
@@ -39,6 +40,9 @@ class _Ends(NamedTuple):
     frames: NDArray[np.int64]  # (T,)
     places: Array  # (T, 4), centre form
     speeds: Array  # (T, 2), pixels a second, of the centre
+
+    def take(self, which: NDArray[np.int64]) -> "_Ends":
+        return _Ends(self.frames[which], self.places[which], self.speeds[which])
 
 
 def stitched(tracks: Sequence[Track], *, fps: float, joining: Joining) -> list[Track]:
@@ -54,8 +58,7 @@ def stitched(tracks: Sequence[Track], *, fps: float, joining: Joining) -> list[T
         return list(tracks)
     ends = _ends(tracks, fps, joining, last=True)
     starts = _ends(tracks, fps, joining, last=False)
-    gain = _likeness(ends, starts, fps, joining)
-    pairs = associate(gain, least=1e-9)
+    pairs = _meetings(ends, starts, fps, joining)
     after = dict(zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True))
     firsts = sorted(set(range(len(tracks))) - set(after.values()))
     chains = [_chain(first, after) for first in firsts]
@@ -120,7 +123,7 @@ def _over_the_border(
     ends = _ends(before, fps, joining, last=True)
     starts = _ends(after, fps, joining, last=False)
     starts = starts._replace(frames=starts.frames + step)
-    pairs = associate(_likeness(ends, starts, fps, joining), least=1e-9)
+    pairs = _meetings(ends, starts, fps, joining)
     return [
         (before[row].track_id, after[column].track_id)
         for row, column in zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True)
@@ -151,6 +154,26 @@ def _line(track: Track, edge: int, memory: float, fps: float) -> tuple[Array, Ar
     slope = off @ (centres - mean) / (off @ off + CALM * len(times))
     place = mean - slope * middle
     return place, slope[:2]
+
+
+def _meetings(ends: _Ends, starts: _Ends, fps: float, joining: Joining) -> Pairs:
+    """Which end (row) goes on with which beginning (column), one to one and best in all.
+
+    Beginnings too late for an end are not even looked at, and ends only some at a time, so that
+    thousands of short tracks of a bad detector need no more memory than a few.
+    """
+    by_end, by_start = np.argsort(ends.frames), np.argsort(starts.frames)
+    begun, window = starts.frames[by_start], joining.longest * fps + 1
+    found = []
+    for part in np.split(by_end, range(AT_A_TIME, len(by_end), AT_A_TIME)):
+        first, last = ends.frames[part[[0, -1]]]
+        near = by_start[slice(*np.searchsorted(begun, [first, last + window]))]
+        gain = _likeness(ends.take(part), starts.take(near), fps, joining)
+        rows, columns = gain.nonzero()
+        found.append((part[rows], near[columns], gain[rows, columns]))
+    rows, columns, gains = (np.concatenate(every) for every in zip(*found, strict=True))
+    order = np.lexsort((columns, rows))
+    return best_pairs(rows[order], columns[order], gains[order])
 
 
 def _likeness(ends: _Ends, starts: _Ends, fps: float, joining: Joining) -> Array:

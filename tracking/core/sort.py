@@ -34,7 +34,7 @@ from tracking.core.linking import Joining, stitched
 from tracking.core.smoothing import smooth
 from tracking.core.trackfile import Track
 
-VERSION = "sort-2"
+VERSION = "sort-3"
 SWAY_IOU = 0.1  # of a detection with the box expected, to be taken as the same person's
 SWAY_ROUNDS = 2
 SWAY_LEAST = 0.01  # heights; less is not worth the while
@@ -48,19 +48,19 @@ class TrackerParameters:
     them with jittered and missing boxes and with half the frames, so as not to fit accidents.
     """
 
-    high_score: float = 0.48  # from here on a detection may begin a track
+    high_score: float = 0.44  # from here on a detection may begin a track
     low_score: float = 0.1  # from here on it may continue one that nothing better continues
-    grown: float = 1.1  # boxes are made so much larger to see whether they overlap
-    least_iou: float = 0.321  # of a detection with the box expected
-    least_low_iou: float = 0.465  # the same for detections of low score
-    score_weight: float = 0.645  # how much of a detection's gain depends on its score
-    lost_weight: float = 0.45  # of the claim of somebody lost against one who was just seen
+    grown: float = 1.03  # boxes are made so much larger to see whether they overlap
+    least_iou: float = 0.31  # of a detection with the box expected
+    least_low_iou: float = 0.4  # the same for detections of low score
+    score_weight: float = 0.9  # how much of a detection's gain depends on its score
+    lost_weight: float = 0.37  # of the claim of somebody lost against one who was just seen
     sway_people: int = 3  # so many people must move alike to be thought to stand still ...
-    sway_certainty: float = 1.4  # ... and by so many times what chance would give
-    memory: float = 0.591  # how long somebody unseen is waited for
-    duplicate_iou: float = 0.618  # a detection over a followed person begins no second track
+    sway_certainty: float = 1.6  # ... and by so many times what chance would give
+    memory: float = 0.64  # how long somebody unseen is waited for
+    duplicate_iou: float = 0.62  # a detection over a followed person begins no second track
     shortest: float = 0.5  # tracks must last longer
-    confirming_score: float = 0.74  # mean of its high scores from which a track is somebody
+    confirming_score: float = 0.735  # mean of its high scores from which a track is somebody
     longest_gap: float = 1.0  # gaps that are filled
     motion: Motion = field(default_factory=Motion)
     joining: Joining = field(default_factory=Joining)
@@ -114,9 +114,16 @@ def followed(
     return _tracks(sights, follower.names)
 
 
-def _sights(
-    detections: Sequence[Detections | None], parameters: TrackerParameters
-) -> "_Sights":
+class _Sights(NamedTuple):
+    """All detections of a clip that can be somebody, frame after frame."""
+
+    frames: NDArray[np.int64]  # (N,), ascending
+    boxes: Boxes  # (N, 4)
+    scores: Scores  # (N,)
+    looks: list[tuple[int, slice]]  # each frame that was looked at, and its detections
+
+
+def _sights(detections: Sequence[Detections | None], parameters: TrackerParameters) -> _Sights:
     looks = [(frame, found) for frame, found in enumerate(detections) if found is not None]
     counts = [len(found.boxes) for _, found in looks]
     if not sum(counts):
@@ -140,7 +147,7 @@ def _sights(
     )
 
 
-def _tracks(sights: "_Sights", names: NDArray[np.int64]) -> list[Track]:
+def _tracks(sights: _Sights, names: NDArray[np.int64]) -> list[Track]:
     """The detections of each name, by name; those of name 0 belong to nobody."""
     order = np.argsort(names, kind="stable")[np.count_nonzero(names == 0) :]
     splits = np.flatnonzero(np.diff(names[order])) + 1
@@ -164,15 +171,6 @@ def _shared(off: Array, certainty: float) -> Array:
     middle = np.sort(off)[:, half : half + 1]
     chance = np.sort(np.abs(off - middle))[:, half : half + 1] / off.shape[1] ** 0.5
     return np.where(np.abs(middle) > certainty * chance, middle, 0.0)
-
-
-class _Sights(NamedTuple):
-    """All detections of a clip that can be somebody, frame after frame."""
-
-    frames: NDArray[np.int64]  # (N,), ascending
-    boxes: Boxes  # (N, 4)
-    scores: Scores  # (N,)
-    looks: list[tuple[int, slice]]  # each frame that was looked at, and its detections
 
 
 class _Follower:
@@ -205,7 +203,7 @@ class _Follower:
             doubled = iou[self._last_seen == frame] > self._parameters.duplicate_iou
             is_new &= ~doubled.any(axis=0)
         self._forget(frame)
-        self._begin(frame, here, is_new.nonzero()[0])
+        self._begin(frame, here, self._single(is_new.nonzero()[0], here))
 
     def _expect(self, frame: int) -> None:
         seconds = (frame - self._frame) / self._fps
@@ -284,6 +282,15 @@ class _Follower:
         if not kept.all():
             self._ids, self._last_seen = self._ids[kept], self._last_seen[kept]
             self._beliefs = self._beliefs[..., kept]
+
+    def _single(self, found: NDArray[np.int64], here: slice) -> NDArray[np.int64]:
+        """Those of `found` that no better one covers: a person seen twice begins once."""
+        if len(found) < 2:
+            return found
+        ordered = found[np.argsort(-self._weights[here][found], kind="stable")]
+        seen = self._sides[:, here].take(ordered, 1)
+        doubled = np.triu(iou_of_sides(seen, seen) > self._parameters.duplicate_iou, 1)
+        return np.sort(ordered[~doubled.any(axis=0)])
 
     def _begin(self, frame: int, here: slice, found: NDArray[np.int64]) -> None:
         if not len(found):

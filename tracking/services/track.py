@@ -258,7 +258,7 @@ def _detections(
         return seen
     with local_path(str(clip.file)) as path:
         checks = _every(SECONDS_BETWEEN_CHECKS)
-        pictures = read_frames(path, only=set(looks), threads=1)
+        pictures = read_frames(path, count=clip.frame_count, only=set(looks), threads=1)
         with closing(batches_ahead(pictures, size=detector.batch_size)) as batches:
             for batch in batches:
                 found = detector.detect([rgb for _, rgb in batch])
