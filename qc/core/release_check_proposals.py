@@ -65,7 +65,7 @@ def check_negatives(release: ReleaseReader) -> str:
             for box, its in zip(boxes, iou, strict=True):
                 best = int(its.argmax()) if len(its) else 0
                 is_positive = len(its) > 0 and its[best] >= POSITIVE_IOU
-                ids = sorted(here[best].action_ids) if is_positive else []
+                ids: list[int | None] = [*sorted(here[best].action_ids)] if is_positive else []
                 known.add((video, at, box.box))
                 if listed.get((video, at, box.box)) != (ids or [None]):
                     yield f"{NEGATIVES} is wrong about the box {box.box} of {video} at {at}"
