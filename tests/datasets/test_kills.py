@@ -1,13 +1,19 @@
-"""Killed fifty times at any moment, ingest makes the very same files."""
+"""Killed fifty times at any moment, ingest makes the very same files.
+
+Every other kill comes at an operation on files, counted in the process itself: most of the time
+passes in the decoder, so by the clock alone nobody would ever be killed while unpacking.
+"""
 
 import hashlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,7 +22,10 @@ from tests.films import make_film
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 50
+STAGES = ("upload", "video", "clip")
 PROGRAM = """
+import os
+import signal
 import sys
 import django
 django.setup()
@@ -31,6 +40,15 @@ steps = STEPS[:3]
 assert [step.name for step in steps] == ["unpack", "standardise", "cut"]
 for step in steps:
     step.rows.retry()
+OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.link"}
+done, last = 0, int(sys.argv[2])
+def count(event, arguments):
+    global done
+    if event in OPERATIONS:
+        done += 1
+        if done == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
 print("at work", flush=True)
 path = Path(sys.argv[1])
 receive_zip(create_dataset("shop"), path, original_name=path.name)
@@ -38,6 +56,7 @@ loop = Loop(steps=steps, tell=lambda outcome: None, stop=Stop())
 loop.run(once=True)
 for outcome in loop.failures:
     print(outcome, flush=True)
+print(done, flush=True)
 given_up = [outcome for outcome in loop.failures if "killed its worker" in outcome.error]
 sys.exit(2 if len(given_up) < len(loop.failures) else bool(given_up))
 """
@@ -64,9 +83,10 @@ def videos(tmp_path_factory) -> Path:
     return folder / "videos.zip"
 
 
-def ingest(data: Path, videos: Path) -> subprocess.Popen[bytes]:
+def ingest(data: Path, videos: Path, *, operations: int = 0) -> subprocess.Popen[bytes]:
+    """Ingest in a process of its own, which kills itself at that operation; 0: at none."""
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(videos)],
+        [sys.executable, "-c", PROGRAM, str(videos), str(operations)],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
@@ -88,35 +108,56 @@ def files_of(data: Path) -> dict[str, str]:
     }
 
 
+def caught_in(data: Path) -> set[str]:
+    """The tables of which a row was being worked on."""
+    with sqlite3.connect(data / "ava.sqlite3") as database:
+        return {
+            stage
+            for stage in STAGES
+            if database.execute(
+                f"SELECT 1 FROM datasets_{stage} WHERE stage = 'running'"  # noqa: S608
+            ).fetchone()
+        }
+
+
 def test_fifty_kills_change_no_byte(videos, tmp_path):
     with ingest(tmp_path / "undisturbed", videos) as undisturbed:
         undisturbed.stdout.readline()
         began = time.monotonic()
-        assert undisturbed.wait(timeout=300) == 0
+        operations = int(undisturbed.stdout.read())
         took = time.monotonic() - began
+    assert undisturbed.returncode == 0
     expected = files_of(tmp_path / "undisturbed")
     assert len(expected) == 3 + 3 + 3 * 4  # raw, standard; file, frames and poster of 4 clips
 
     moments = random.Random(5)
     data, kills, walks = tmp_path / "killed-0", 0, 0
+    caught: Counter[str] = Counter()
     while kills < KILLS:
-        with ingest(data, videos) as process:
+        by_clock = kills % 2
+        last = 0 if by_clock else moments.randint(1, operations // 5)
+        with ingest(data, videos, operations=last) as process:
             process.stdout.readline()
-            time.sleep(moments.uniform(0, took / 3))
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                kills += 1
-                continue
-            # 1: a row was killed three times, and somebody presses Retry.
-            assert process.returncode in (0, 1), process.stdout.read()
-            if process.returncode == 1:
-                continue
-        assert files_of(data) == expected
-        walks += 1
-        data = tmp_path / f"killed-{walks}"
+            if by_clock:
+                time.sleep(moments.uniform(0, took / 3))
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+            said = process.stdout.read()
+        if process.returncode == -signal.SIGKILL:
+            kills += 1
+            caught.update(caught_in(data))
+            continue
+        # 1: a row was killed three times, and somebody presses Retry.
+        assert process.returncode in (0, 1), said
+        if process.returncode == 0:
+            assert files_of(data) == expected
+            walks += 1
+            data = tmp_path / f"killed-{walks}"
     code = 1
     while code == 1:
         with ingest(data, videos) as process:
-            code = process.wait(timeout=300)
+            process.stdout.read()
+        code = process.returncode
     assert code == 0
     assert files_of(data) == expected
+    assert caught.keys() == set(STAGES), caught
