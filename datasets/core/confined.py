@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ import numpy as np
 
 from datasets.core.clipping import Stretch
 from datasets.core.media import Picture, read_frames
+from datasets.core.slides import read_jpeg, write_slides
 from datasets.core.source import Limits, MediaError
 from datasets.core.standard import Standardised
 from datasets.core.standard import standardise as standardise_here
@@ -98,6 +100,21 @@ def examine(source: Path, *, frame_count: int, picture: int, caps: Caps) -> Pict
         if found != frame_count or not target.exists():
             raise MediaError(f"{source.name} has {found} frames and not {frame_count}")
         return np.asarray(np.load(target), dtype=np.uint8)
+
+
+def show_pictures(source: Path, target: Path, *, rate: int, caps: Caps) -> Picture:
+    """Write the JPEGs in the zip `source`, in its order, as a film of `rate` pictures a second.
+
+    Returns the picture in the middle. Raises MediaError if one cannot be read, or they are of
+    several sizes.
+    """
+    order = {"source": str(source), "target": str(target), "name": source.name}
+    _made(order | {"rate": rate}, caps)
+    middle = target.with_suffix(".npy")
+    try:
+        return np.asarray(np.load(middle), dtype=np.uint8)
+    finally:
+        middle.unlink()
 
 
 def standing_walls() -> Walls:
@@ -207,16 +224,8 @@ def main() -> None:
         print(json.dumps(fact), flush=True)  # noqa: T201  read by the process above
 
     try:
-        if "limits" in order:
-            limits = Limits(**order.pop("limits"))
-            made = standardise_here(
-                source, target, limits=limits, progress=lambda share: tell(share=share), **order
-            )
-            tell(made=asdict(made))
-        elif "picture" in order:
-            tell(made={"frame_count": _examined(source, target, order["picture"])})
-        else:
-            tell(made={"walls": walls._asdict()})
+        made = _carried_out(order, source, target, progress=lambda share: tell(share=share))
+        tell(made=made or {"walls": walls._asdict()})
     except MediaError as error:
         tell(refused=str(error))
     except (MemoryError, av.error.ExternalError):  # as the encoder says it
@@ -226,6 +235,27 @@ def main() -> None:
         tell(system=[error.errno, error.strerror, str(error.filename or target)])
     except Exception:  # noqa: BLE001  told to the process above, which raises it
         tell(broke=traceback.format_exc())
+
+
+def _carried_out(
+    order: dict[str, Any], source: Path, target: Path, *, progress: Callable[[float], None]
+) -> dict[str, Any]:
+    """What was made; empty if nothing was asked for."""
+    if "limits" in order:
+        limits = Limits(**order.pop("limits"))
+        return asdict(
+            standardise_here(source, target, limits=limits, progress=progress, **order)
+        )
+    if "picture" in order:
+        return {"frame_count": _examined(source, target, order["picture"])}
+    if "rate" in order:
+        with zipfile.ZipFile(source) as pictures:
+            names = pictures.namelist()
+            write_slides(map(pictures.read, names), target, rate=order["rate"])
+            middle = read_jpeg(pictures.read(names[len(names) // 2]))
+            np.save(target.with_suffix(".npy"), np.ascontiguousarray(middle[..., ::-1]))
+            return {"frame_count": len(names)}
+    return {}
 
 
 def _examined(source: Path, target: Path, wanted: int) -> int:

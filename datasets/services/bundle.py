@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from datasets.core import manifest as manifests
 from datasets.core.archive import ArchiveError, extract, list_files
 from datasets.core.clipping import FRAME_RATE
-from datasets.core.confined import examine
+from datasets.core.confined import examine, show_pictures
 from datasets.core.manifest import ClipEntry, Manifest, ManifestError, VideoEntry
 from datasets.core.media import MediaError
 from datasets.core.naming import clip_name, frame_name, safe_name
-from datasets.core.slides import jpeg_size, read_jpeg, write_slides
+from datasets.core.slides import jpeg_size
 from datasets.core.zipping import new_zip
 from datasets.files import keep, sha256_of, work_folder
 from datasets.models import Clip, Dataset, Video
@@ -227,10 +227,10 @@ def _stored_clip(dataset: Dataset, video: str, entry: _Entry, bundle: _Bundle) -
             rgb = _middle_of(film, entry, FRAME_RATE // rate * (count // 2))
         else:
             film = folder / "slides.mp4"
-            write_slides((_picture(bundle, entry, i) for i in range(count)), film, rate=rate)
-            rgb = read_jpeg(_picture(bundle, entry, count // 2))[..., ::-1]
+            pictures = folder / "frames.zip"
+            rgb = show_pictures(pictures, film, rate=rate, caps=decoder_caps())
         poster = folder / "poster.jpg"
-        poster.write_bytes(poster_of(np.ascontiguousarray(rgb)))
+        poster.write_bytes(poster_of(rgb))
         return Clip(
             name=name,
             index=clip.index,
