@@ -210,14 +210,19 @@ def in_parts(parts: Parts) -> Iterator[tuple[Codes, NDArray[np.int64]]]:
 
 def bounds(values: Floats) -> list[list[float] | None]:
     """The 95 % interval of each column of resamples, nan left out; None if nothing is left."""
-    last = np.count_nonzero(~np.isnan(values), axis=0) - 1
-    ordered, columns = np.sort(values, axis=0), np.arange(values.shape[1])  # nan come last
-    sides = []
-    for share in INTERVAL:  # as np.percentile does it, for all columns whatever is missing
-        place = share * np.maximum(last, 0)
-        before = place.astype(np.int64)
-        low = ordered[before, columns]
-        high = ordered[np.minimum(before + 1, np.maximum(last, 0)), columns]
+    columns = np.ascontiguousarray(values.T)
+    last = np.count_nonzero(~np.isnan(columns), axis=1) - 1
+    # As np.percentile does it, for all columns whatever is missing; nan come last.
+    places = [share * np.maximum(last, 0) for share in INTERVAL]
+    near = [
+        (place.astype(np.int64), np.minimum(place.astype(np.int64) + 1, np.maximum(last, 0)))
+        for place in places
+    ]
+    if columns.size:
+        columns.partition(np.unique(near), axis=1)
+    sides, row = [], np.arange(len(columns))
+    for place, (before, after) in zip(places, near, strict=True):
+        low, high = columns[row, before], columns[row, after]
         sides.append((low + (high - low) * (place - before)).round(6).tolist())
     return [
         [low, high] if count >= 0 else None
