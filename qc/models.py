@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from annotation.models import AnnotationTask, Annotator, Pull
-from datasets.models import Clip, Dataset
+from datasets.models import Clip, Dataset, Video
 from datasets.stages import StagedModel, StagedQuerySet
 
 
@@ -311,7 +311,12 @@ class ClipExport(StagedModel):
 
     def other_files(self) -> list[str]:
         """What `datasets.services.delete` frees, beside the files of fields."""
-        return [f"{self.kept_name}/", f"{self.kept_name}.zip"]
+        return [f"{self.kept_name}/", f"{self.kept_name}.zip", sum_note(self.clip.video)]
+
+
+def sum_note(video: Video) -> str:
+    """Where the storage has the sum of a standard video that was exported."""
+    return f"{video.dataset.name}/exportframes/{video.name}.sum"
 
 
 class HouseRules(models.Model):

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,9 +39,8 @@ class FileSum(NamedTuple):
     sha256: str
     written_at: int = 0  # when the file was, in ns; 0 if nobody knows
 
-    def is_of(self, path: Path) -> bool:
+    def is_of(self, its: os.stat_result) -> bool:
         """Whether nobody has written to the file since its sums were reckoned."""
-        its = path.stat()
         return (its.st_size, its.st_mtime_ns) == (self.size, self.written_at)
 
 
@@ -49,14 +48,23 @@ def ignore(share: float) -> None:
     """A listener for progress, 0 to 1, that does not care."""
 
 
+def release_entries(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """All files of a release by their relative paths, sorted; links are not followed."""
+    return dict(sorted(_entries(os.fspath(folder), "")))
+
+
+def _entries(folder: str, start: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, f"{start}{entry.name}/")
+            else:
+                yield start + entry.name, entry
+
+
 def release_paths(folder: Path) -> list[str]:
-    """All files of a release, relative and sorted."""
-    cut = len(folder.as_posix()) + 1
-    return sorted(
-        f"{where.replace(os.sep, '/')}/{name}"[cut:]
-        for where, _, names in os.walk(folder)
-        for name in names
-    )
+    """The paths of all files of a release."""
+    return list(release_entries(folder))
 
 
 def sha256_of(path: Path) -> str:

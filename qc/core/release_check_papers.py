@@ -8,6 +8,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from qc.core.release_faults import unless
 from qc.core.release_reader import ReleaseReader, ReleaseReadError
 
 PROVENANCE = "provenance.parquet"
+ROWS_AT_ONCE = 10_000
 Faults = Iterator[str]
 _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, configparser.Error,
@@ -50,18 +52,19 @@ def check_provenance(release: ReleaseReader) -> str:
     """Every label says where it came from, in the order of `AVA_dataset.csv`."""
     names = ["video_id", "timestamp", "person_id", "action_id", "split", "rule"]
     table = _parquet(release.folder / PROVENANCE, names)
-    rows = zip(*(table.column(name).to_pylist() for name in names), strict=True)
-    labels = [
-        (row.video_id, row.timestamp, row.person_id, row.action_id, split)
-        for row, split in release.together()
-    ]
+    rows = chain.from_iterable(
+        zip(*(column.to_pylist() for column in some.columns), strict=True)
+        for some in table.to_batches(max_chunksize=ROWS_AT_ONCE)
+    )
+    labels = release.together()
 
     def faults() -> Faults:
         if table.num_rows != len(labels):
             yield f"{PROVENANCE} has {table.num_rows} rows for {len(labels)} labels"
             return
-        for number, (row, label) in enumerate(zip(rows, labels, strict=True), start=1):
-            if row[:-1] != label:
+        for number, (row, (label, split)) in enumerate(zip(rows, labels, strict=True), start=1):
+            its = (label.video_id, label.timestamp, label.person_id, label.action_id, split)
+            if row[:-1] != its:
                 yield f"{PROVENANCE} row {number} is not that of AVA_dataset.csv"
             elif not row[-1]:
                 yield f"{PROVENANCE} row {number} does not say who decided"

@@ -5,8 +5,10 @@ with the file and, where there is one, the row.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -254,7 +256,13 @@ def _load_together(content: bytes) -> list[tuple[ava.LabelRow, str]]:
         raise ava.AvaFormatError(f"row 1 is not {DATASET_HEADER!r}")
     if not content.endswith(b"\n"):
         raise ava.AvaFormatError("the last row has no newline")
-    cut = [line.rpartition(b",") for line in rest.splitlines(keepends=True)]
-    rows = ava.load_labels(b"".join(row + b"\n" for row, _, _ in cut))
-    splits = [split.decode("ascii", "replace").rstrip("\n") for _, _, split in cut]
+    cut = (line.rpartition(b",")[::2] for line in BytesIO(rest))
+    splits: list[str] = []
+
+    def labels() -> Iterator[bytes]:
+        for row, split in cut:
+            splits.append(intern(split.decode("ascii", "replace").rstrip("\n")))
+            yield row + b"\n"
+
+    rows = ava.load_labels(b"".join(labels()))
     return list(zip(rows, splits, strict=True))

@@ -14,6 +14,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,12 +24,12 @@ from datasets.core.ava import frame_file
 from datasets.core.clipping import FRAME_RATE, ExportWindow, export_window
 from datasets.core.media import MediaError, cut, read_frames
 from datasets.core.zipping import new_zip
-from datasets.files import keep, local_path, work_folder
-from datasets.models import Clip
+from datasets.files import keep, local_path, sha256_of, work_folder
+from datasets.models import Clip, Video
 from datasets.stages import Stage
 from qc.core.packing import FileSum, ignore, sum_of
 from qc.core.pictures import QUALITY, export_picture
-from qc.models import ClipExport
+from qc.models import ClipExport, sum_note
 
 READ_ONLY = 0o444
 FILM = "clip.mp4"
@@ -47,6 +48,23 @@ def window_of(clip: Clip) -> ExportWindow:
     return export_window(
         clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
     )
+
+
+def video_sum(video: Video) -> str:
+    """SHA-256 of a standard video, read anew only if its file was written to since."""
+    name = video.file.name or ""
+    state = [default_storage.size(name), str(default_storage.get_modified_time(name))]
+    note = sum_note(video)
+    if default_storage.exists(note):
+        with default_storage.open(note) as file, suppress(ValueError):
+            *was, known = json.load(file)
+            if was == state:
+                return str(known)
+    with local_path(name) as path, work_folder() as folder:
+        known = sha256_of(path)
+        (folder / "note").write_text(json.dumps([*state, known]), encoding="ascii")
+        keep(folder / "note", note)
+    return known
 
 
 def order_export(clip: Clip, *, video_sum: str, longest_side: int | None) -> ClipExport:
@@ -223,11 +241,12 @@ def _place(source: Path, release: Path, clip: str) -> Brought:
     """Link the files of `source` into a release, or copy them where links cannot be made."""
     (release / "rawframes" / clip).mkdir(parents=True)
     (release / "clips").mkdir(exist_ok=True)
+    here, there = os.fspath(source), os.fspath(release)
     sums: dict[str, FileSum] = {}
     for name, its in _sums_of(source).items():
         path = f"clips/{clip}.mp4" if name == FILM else f"rawframes/{clip}/{name}"
         try:
-            os.link(source / name, release / path)
+            os.link(f"{here}/{name}", f"{there}/{path}")
         except OSError:
             shutil.copyfile(source / name, release / path)
         sums[path] = its

@@ -7,8 +7,7 @@ work was interrupted.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +20,7 @@ from django.db.models import Max
 from annotation.core.labels import GroupSpec
 from datasets.core import ava
 from datasets.core.media import MediaError
-from datasets.files import local_path, sha256_of
+from datasets.files import local_path
 from datasets.models import Action, ActionGroup, Dataset, Video
 from datasets.stages import Stage
 from qc.core.formats import FORMATS, FormatContext, FormatWriter
@@ -41,6 +40,7 @@ from qc.services.export_frames import (
     bring_film,
     export_all,
     order_export,
+    video_sum,
 )
 from qc.services.release_changes import changes_since_the_last
 from qc.services.release_content import (
@@ -261,17 +261,14 @@ def _bring_media(
         return known, compared
     exports = []
     for video, group in groupby(draft.approved, key=lambda each: each.clip.video):
-        with _standard_video(video) as path:
-            if not draft.options.with_pictures:
+        _expect_film(video)
+        if not draft.options.with_pictures:
+            with local_path(video.file.name or "") as path:
                 for each in group:
                     bring_film(each.clip, folder, video=path)
-                continue
-            video_sum = sha256_of(path)
-            side = draft.options.longest_side
-            exports += [
-                order_export(each.clip, video_sum=video_sum, longest_side=side)
-                for each in group
-            ]
+            continue
+        its, side = video_sum(video), draft.options.longest_side
+        exports += [order_export(each.clip, video_sum=its, longest_side=side) for each in group]
     export_all([export.pk for export in exports], progress=_part(progress, 0.0, 0.9))
     for done, export in enumerate(exports):
         brought = bring_clip(export, folder)
@@ -281,16 +278,12 @@ def _bring_media(
     return known, compared
 
 
-@contextmanager
-def _standard_video(video: Video) -> Iterator[Path]:
-    """The file of a standard video. Raises ReleaseError if the storage has lost it."""
-    name = video.file.name or ""
-    if not default_storage.exists(name):
+def _expect_film(video: Video) -> None:
+    """Raises ReleaseError if the storage has lost the standard video."""
+    if not default_storage.exists(video.file.name or ""):
         raise ReleaseError(
             f"the standard video of {video} is not in the storage any more: make it again."
         )
-    with local_path(name) as path:
-        yield path
 
 
 def _accept(release: Release, checks: list[Check]) -> None:

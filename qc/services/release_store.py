@@ -16,7 +16,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from datasets.files import keep, sha256_of, work_folder
-from qc.core.packing import FileSum, dump_index, load_index, part_of
+from qc.core.packing import FileSum, dump_index, load_index, part_of, release_entries
 from qc.core.zipstream import StoredFile, StoredZip
 from qc.models import Release
 
@@ -77,8 +77,8 @@ def keep_release(release: Release, folder: Path, sums: Mapping[str, FileSum]) ->
         place = Path(default_storage.path(kept))
     except NotImplementedError:
         return _keep_archives(release, folder, sums)
-    for name in sums:
-        if (folder / name).stat().st_nlink == 1:
+    for name, entry in release_entries(folder).items():
+        if entry.stat().st_nlink == 1:
             (folder / name).chmod(0o444)  # a release never changes
     if place.exists():  # of a worker that died before it could say so
         shutil.rmtree(place)

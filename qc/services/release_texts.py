@@ -166,7 +166,11 @@ def _detectors(draft: Draft) -> list[str]:
 
 def _drawn(folder: Path, draft: Draft, sample: Sample) -> bytes:
     """A small JPEG of a keyframe with its boxes."""
-    if draft.options.with_films:
+    if _has_large_pictures(draft.options):
+        name = ava.frame_file(frame_of(sample.timestamp))
+        path = folder / "rawframes" / sample.video_id / name
+        rgb = read_jpeg(path.read_bytes())[..., ::-1]
+    elif draft.options.with_films:
         film = folder / "clips" / f"{sample.video_id}.mp4"
         ((_, rgb),) = read_frames(film, start=frame_of(sample.timestamp), count=1)
     else:
@@ -177,6 +181,11 @@ def _drawn(folder: Path, draft: Draft, sample: Sample) -> bytes:
         x1, y1, x2, y2 = map(round, pixels(box, width=size[0], height=size[1]))
         cv2.rectangle(small, (x1, y1), (x2, y2), COLOURS[number % len(COLOURS)], 2)
     return encode_jpeg(small.astype(np.uint8), quality=80)
+
+
+def _has_large_pictures(options: ReleaseOptions) -> bool:
+    """Whether the pictures will do for the card: they cost less than decoding a film."""
+    return options.with_pictures and (options.longest_side or SAMPLE_SIDE) >= SAMPLE_SIDE
 
 
 def _annotation_frame(draft: Draft, sample: Sample) -> NDArray[np.uint8]:

@@ -1,8 +1,13 @@
-"""Rows of an AVA dataset: labels, predicted boxes, persons without an action, keyframes."""
+"""Rows of an AVA dataset: labels, predicted boxes, persons without an action, keyframes.
+
+Rows that are read share the text of their video and box with each other: most come many times.
+"""
 
 import math
 import re
 from collections.abc import Iterable, Iterator
+from io import BytesIO
+from sys import intern
 from typing import NamedTuple
 
 import numpy as np
@@ -134,7 +139,9 @@ def plain_text(content: bytes) -> str:
 def lines_of(content: bytes) -> Iterator[tuple[int, str]]:
     """Numbered lines, from 1. Raises AvaFormatError unless the text is plain."""
     if content:
-        yield from enumerate(plain_text(content)[:-1].split("\n"), start=1)
+        plain_text(content)
+        for number, line in enumerate(BytesIO(content), start=1):
+            yield number, line[:-1].decode("ascii")
 
 
 def matches_of(
@@ -164,7 +171,7 @@ def dump_labels(rows: Iterable[LabelRow]) -> bytes:
 def load_labels(content: bytes) -> list[LabelRow]:
     """The rows of a ground truth file; raises AvaFormatError at the first bad one."""
     return [
-        LabelRow(video, int(at), box, int(action), int(person))
+        LabelRow(intern(video), int(at), intern(box), int(action), int(person))
         for video, at, box, action, person in (
             match.groups() for match in matches_of(content, LABEL_ROW, "a label row")
         )
@@ -182,7 +189,7 @@ def dump_predicted(rows: Iterable[PredictedRow]) -> bytes:
 def load_predicted(content: bytes) -> list[PredictedRow]:
     """The rows of a file of predicted boxes; raises AvaFormatError at the first bad one."""
     return [
-        PredictedRow(video, int(at), box, float(score))
+        PredictedRow(intern(video), int(at), intern(box), float(score))
         for video, at, box, score in (
             match.groups() for match in matches_of(content, PREDICTED_ROW, "a predicted box")
         )
@@ -205,7 +212,9 @@ def dump_negatives(rows: Iterable[NegativeRow]) -> bytes:
 def load_negatives(content: bytes) -> list[NegativeRow]:
     """The rows that `dump_negatives` wrote; raises AvaFormatError at the first bad one."""
     return [
-        NegativeRow(video, int(at), box, int(action) if action else None, float(score))
+        NegativeRow(
+            intern(video), int(at), intern(box), int(action) if action else None, float(score)
+        )
         for video, at, box, action, score in (
             match.groups() for match in matches_of(content, NEGATIVE_ROW, "a box to train on")
         )
@@ -255,7 +264,7 @@ def load_evaluation(content: bytes) -> list[LabelRow | Keyframe]:
     for number, line in lines_of(content):
         if match := LABEL_ROW.fullmatch(line):
             video, at, box, action, person = match.groups()
-            rows.append(LabelRow(video, int(at), box, int(action), int(person)))
+            rows.append(LabelRow(intern(video), int(at), intern(box), int(action), int(person)))
         elif match := KEYFRAME_ROW.fullmatch(line):
             rows.append(Keyframe(match[1], int(match[2])))
         else:

@@ -1,5 +1,6 @@
 """The pictures and films of a release, made once and kept."""
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -53,6 +54,16 @@ def test_pictures_are_made_once_and_shared(dataset, monkeypatch):
     second = folder_of(made(dataset))
     name = "rawframes/yard-c0000/img_00001.jpg"
     assert (first / name).samefile(second / name)
+
+
+def test_a_standard_video_is_read_for_its_sum_only_if_it_was_written_to(dataset, monkeypatch):
+    video = Clip.objects.get(name="yard-c0000").video
+    path = folder_of(made(dataset)).parents[1] / "videos" / "yard.mp4"
+    other = path.read_bytes()[::-1]
+    path.write_bytes(other)
+    assert export_frames.video_sum(video) == hashlib.sha256(other).hexdigest()
+    monkeypatch.delattr(export_frames, "sha256_of")
+    assert export_frames.video_sum(video) == hashlib.sha256(other).hexdigest()
 
 
 def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset, monkeypatch):
