@@ -18,6 +18,7 @@ from qc.models import (
     ConsensusLabel,
     HouseRules,
     Release,
+    ReleaseSync,
     Review,
     Score,
     ThirdOpinion,
@@ -143,6 +144,14 @@ class ReleaseAdmin(MadeByWorkers):
     list_filter = ["stage", "dataset"]
     search_fields = ["dataset__name"]
     list_select_related = ["dataset", "created_by"]
+
+
+@admin.register(ReleaseSync)
+class ReleaseSyncAdmin(MadeByWorkers):
+    list_display = ["release", "prefix", "stage", "progress", "ordered_by", "error"]
+    list_filter = ["stage", "release__dataset"]
+    search_fields = ["prefix", "release__dataset__name"]
+    list_select_related = ["release__dataset", "ordered_by"]
 
 
 @admin.register(Score)

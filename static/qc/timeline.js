@@ -142,7 +142,7 @@ export class Timeline {
       row.append(lane);
       this.playhead.before(row);
     }
-    this.tell();
+    this.measure();
   }
 
   presence(number, name) {
