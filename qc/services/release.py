@@ -5,12 +5,13 @@ has passed. Nothing in it depends on the day, the time zone, the database, or on
 work was interrupted.
 """
 
-import hashlib
+import pickle
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import BinaryIO
 
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
@@ -20,7 +21,7 @@ from django.db.models import Max
 from annotation.core.labels import GroupSpec
 from datasets.core import ava
 from datasets.core.media import MediaError
-from datasets.files import local_path
+from datasets.files import local_path, work_folder
 from datasets.models import Action, ActionGroup, Dataset, Video
 from datasets.stages import Stage
 from qc.core.formats import FORMATS, FormatContext, FormatWriter
@@ -100,11 +101,15 @@ def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> R
         ReleaseError, MediaError, ExportError, OptionsError, ava.AvaFormatError,
         UnknownActionError,
     )  # fmt: skip
-    with release.working(*expected), part_folder(release) as folder:
+    with (
+        release.working(*expected),
+        part_folder(release) as folder,
+        work_folder() as spool,
+        (spool / "clips").open("w+b") as content,
+    ):
         part(0.0, 0.02, "reading answers")
-        reader = ContentReader(release.dataset)
-        draft = _draft(release, reader)
-        written = _write_annotations(folder, release, draft, reader)
+        draft = _draft(release, content)
+        written = _write_annotations(folder, release, draft, content)
         known, compared = _bring_media(folder, draft, part(0.05, 0.8, "making pictures"))
         write_texts(release, folder, draft, written)
         sums = write_manifest(
@@ -125,13 +130,17 @@ def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> R
     return release
 
 
-def _draft(release: Release, reader: ContentReader) -> Draft:
-    """Decide what the release holds. Raises ReleaseError if that is nothing."""
+def _draft(release: Release, content: BinaryIO) -> Draft:
+    """Decide what the release holds, and put what its clips hold into `content`.
+
+    The answers are read this once, so what changes meanwhile is for the next release. Raises
+    ReleaseError if there is nothing to release.
+    """
     dataset, options = release.dataset, ReleaseOptions.read(release.options)
     selection = select_clips(dataset)
     left_out = dict(selection.left_out)
     labels: dict[str, Counter[int]] = defaultdict(Counter)
-    approved, prints = [], {}
+    approved = []
     chosen = [
         each for each in selection.approved if each.clip.video.file or not options.with_films
     ]
@@ -143,12 +152,12 @@ def _draft(release: Release, reader: ContentReader) -> Draft:
     left_out |= {
         each.clip.name: WITHOUT_FILM for each in selection.approved if each not in chosen
     }
-    for each, clip in zip(chosen, reader.read(chosen), strict=True):
+    for each, clip in zip(chosen, ContentReader(dataset).read(chosen), strict=True):
         if ANNOTATED not in clip.keyframes.values():
             left_out[clip.name] = "every keyframe has a question open"
             continue
         approved.append(each)
-        prints[clip.name] = _fingerprint(clip)
+        pickle.dump(clip, content)
         labels[clip.source_video].update(a for each in clip.persons for a in each.action_ids)
     if not approved:
         raise ReleaseError(_nothing(dataset, selection, left_out))
@@ -160,7 +169,7 @@ def _draft(release: Release, reader: ContentReader) -> Draft:
         .select_related("group")
         .order_by("action_id")
     ]
-    return Draft(options, approved, left_out, splits, prints, actions)
+    return Draft(options, approved, left_out, splits, actions)
 
 
 def _nothing(dataset: Dataset, selection: Selection, left_out: dict[str, str]) -> str:
@@ -191,12 +200,8 @@ def earlier_splits(dataset: Dataset) -> dict[str, str]:
     return split_of
 
 
-def _fingerprint(clip: ReleaseClip) -> bytes:
-    return hashlib.sha256(repr(clip).encode()).digest()
-
-
 def _write_annotations(
-    folder: Path, release: Release, draft: Draft, reader: ContentReader
+    folder: Path, release: Release, draft: Draft, content: BinaryIO
 ) -> Written:
     """Write all rows in all formats, and remember of each clip what the manifest wants."""
     split_of = draft.splits.split_of
@@ -204,9 +209,9 @@ def _write_annotations(
     clips, tally, provenance = [], Tally(), ProvenanceWriter(folder)
     formats = _formats(folder, release, draft, used)
     with AnnotationWriter(folder, splits=used) as writer:
-        for clip in reader.read(draft.approved):
-            if _fingerprint(clip) != draft.prints[clip.name]:
-                raise ReleaseError(f"{clip.name} was changed meanwhile: make it again.")
+        content.seek(0)
+        for _ in draft.approved:
+            clip: ReleaseClip = pickle.load(content)  # noqa: S301  written above
             placed = replace(clip, split=split_of[clip.source_video])
             for each in (writer, tally, provenance, *formats):
                 each.add(placed)  # type: ignore[attr-defined]

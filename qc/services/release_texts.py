@@ -62,7 +62,6 @@ class Draft(NamedTuple):
     approved: list[ApprovedClip]
     left_out: dict[str, str]  # clip -> why
     splits: Splits
-    prints: dict[str, bytes]  # clip -> fingerprint of its content
     actions: list[ava.Action]
 
     @property
