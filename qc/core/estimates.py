@@ -80,6 +80,7 @@ class _Ready(NamedTuple):
     classes: Sequence[str]
     places: Mapping[str, int]
     rates: ErrorRates
+    likeliest: dict[tuple[tuple[str, int], ...], tuple[int, float]]  # of votes seen before
 
 
 def _ready(estimates: Sequence[Mapping[str, Any]]) -> list[_Ready]:
@@ -92,6 +93,7 @@ def _ready(estimates: Sequence[Mapping[str, Any]]) -> list[_Ready]:
                 np.array(one["prior"]),
                 {who: np.array(rows) for who, rows in one["confusion"].items()},
             ),
+            {},
         )
         for one in estimates
     ]
@@ -105,9 +107,13 @@ def _believed(estimates: Sequence[_Ready], votes: Mapping[str, Value]) -> Belief
                  if who in one.rates.confusion and name in one.places}  # fmt: skip
         if len(known) < FEWEST:
             return None
-        posterior = one.rates.posterior(known)
-        best = int(posterior.argmax())
-        found.append((one.action, one.classes[best], float(posterior[best])))
+        votes_cast = tuple(known.items())
+        if votes_cast not in one.likeliest:
+            posterior = one.rates.posterior(known)
+            best = int(posterior.argmax())
+            one.likeliest[votes_cast] = best, float(posterior[best])
+        best, probability = one.likeliest[votes_cast]
+        found.append((one.action, one.classes[best], probability))
     if not found:
         return None
     least = round(min(probability for _, _, probability in found), DIGITS)
