@@ -8,9 +8,11 @@ from typing import Any
 import av
 import numpy as np
 
-from tests.stamp import draw_stamp
+from datasets.core.media import Limits, read_frames, standardise
+from tests.stamp import draw_stamp, read_stamp
 
 SIZE = (160, 96)
+LIMITS = Limits()
 
 
 def stamped_picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -61,3 +63,13 @@ def make_film(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path
+
+
+def standard_of(source, **options):
+    target = source.with_name("standard.mp4")
+    options = {"longest_side": 1280, "limits": LIMITS} | options
+    return target, standardise(source, target, **options)
+
+
+def numbers_in(path, **stretch):
+    return [(index, read_stamp(rgb)) for index, rgb in read_frames(path, **stretch)]
