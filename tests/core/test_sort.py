@@ -136,6 +136,14 @@ def test_the_clip_before_does_not_matter():
         assert np.array_equal(a.boxes, b.boxes)
 
 
+def test_detections_may_come_while_a_detector_is_at_work():
+    seen = scene(100, (0, 0, 4, 100), (0, 400, -4, 100))
+    at_once, one_by_one = follow(seen, fps=FPS), follow(iter(seen), fps=FPS)
+    assert [track.boxes.tolist() for track in one_by_one] == [
+        track.boxes.tolist() for track in at_once
+    ]
+
+
 def test_the_order_of_detections_in_a_frame_does_not_matter():
     seen = scene(60, (0, 0, 2, 60), (0, 300, -2, 60), (0, 150, 0, 60))
     turned = [Detections(one.boxes[::-1], one.scores[::-1]) for one in seen]

@@ -12,10 +12,10 @@ Nothing is kept between calls, and every limit is in seconds, so neither the cli
 frame rate changes the result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from tracking.core.boxes import (
     sides_of_centres,
     to_centres,
 )
+from tracking.core.feeding import batches
 from tracking.core.kalman import PLACE, Array, Motion, begin, predict, update
 from tracking.core.linking import Joining, stitched
 from tracking.core.smoothing import smooth
@@ -38,6 +39,7 @@ VERSION = "sort-3"
 SWAY_IOU = 0.1  # of a detection with the box expected, to be taken as the same person's
 SWAY_ROUNDS = 2
 SWAY_LEAST = 0.01  # heights; less is not worth the while
+FRAMES_AT_ONCE = 30  # are made ready for the pass
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class TrackerParameters:
 
 
 def follow(
-    detections: Sequence[Detections | None],
+    detections: Iterable[Detections | None],
     *,
     fps: float,
     parameters: TrackerParameters | None = None,
@@ -75,7 +77,8 @@ def follow(
     """The people in `detections`, one entry a frame.
 
     Args:
-        detections: What was seen in each frame; None for frames nobody looked at.
+        detections: What was seen in each frame; None for frames nobody looked at. Taken as
+            they come, some frames at a time, so a detector may still be at work on the rest.
         fps: Frames per second.
         parameters: The defaults if None.
 
@@ -87,9 +90,8 @@ def follow(
     [[0, 1, 2, 3, 4, 5, 6]]
     """
     parameters = parameters or TrackerParameters()
-    looks = [frame for frame, found in enumerate(detections) if found is not None]
-    pace = max((b - a for a, b in pairwise(looks)), default=0) / fps
-    tracks = followed(detections, fps=fps, parameters=parameters)
+    follower = _Follower(parameters, fps).through(detections)
+    tracks, pace = follower.tracks(), follower.longest_step / fps
     tracks = stitched(tracks, fps=fps, joining=parameters.joining)
     tracks = [track for track in tracks if _is_somebody(track, fps, pace, parameters)]
     tracks = smooth(
@@ -99,7 +101,7 @@ def follow(
 
 
 def followed(
-    detections: Sequence[Detections | None], *, fps: float, parameters: TrackerParameters
+    detections: Iterable[Detections | None], *, fps: float, parameters: TrackerParameters
 ) -> list[Track]:
     """The pass forward in time alone: tracks as they were seen, nothing known afterwards used.
 
@@ -107,55 +109,40 @@ def followed(
     >>> followed([seen, None, seen], fps=7, parameters=TrackerParameters())[0].frames
     array([0, 2])
     """
-    sights = _sights(detections, parameters)
-    follower = _Follower(sights, parameters, fps)
-    for frame, here in sights.looks:
-        follower.look(frame, here)
-    return _tracks(sights, follower.names)
+    return _Follower(parameters, fps).through(detections).tracks()
 
 
 class _Sights(NamedTuple):
-    """All detections of a clip that can be somebody, frame after frame."""
+    """All detections that can be somebody in some frames in a row, frame after frame."""
 
     frames: NDArray[np.int64]  # (N,), ascending
     boxes: Boxes  # (N, 4)
     scores: Scores  # (N,)
+    names: NDArray[np.int64]  # (N,), whom the follower takes them for; 0: nobody
     looks: list[tuple[int, slice]]  # each frame that was looked at, and its detections
 
 
-def _sights(detections: Sequence[Detections | None], parameters: TrackerParameters) -> _Sights:
-    looks = [(frame, found) for frame, found in enumerate(detections) if found is not None]
-    counts = [len(found.boxes) for _, found in looks]
-    if not sum(counts):
-        return _Sights(np.empty(0, np.int64), np.empty((0, 4)), np.empty(0), [])
+def _sights(
+    first: int, detections: Sequence[Detections | None], parameters: TrackerParameters
+) -> _Sights:
+    """Those of `detections`, whose first frame is `first`."""
+    looks = [
+        (frame, found) for frame, found in enumerate(detections, first) if found is not None
+    ]
+    if not looks:
+        nobody = np.empty(0, np.int64)
+        return _Sights(nobody, np.empty((0, 4)), np.empty(0), nobody, [])
     boxes = np.concatenate([found.boxes for _, found in looks]).astype(np.float64)
     scores = np.concatenate([found.scores for _, found in looks]).astype(np.float64)
-    frames = np.repeat([frame for frame, _ in looks], counts)
+    numbers = [frame for frame, _ in looks]
+    frames = np.repeat(numbers, [len(found.boxes) for _, found in looks])
     # Comparisons with nan are False, so what is not a box in a picture goes here as well.
     good = (scores >= parameters.low_score) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     good &= np.isfinite(boxes).all(axis=1)
-    kept = frames[good]
-    edges = np.searchsorted(kept, [frame for frame, _ in looks] + [len(detections)]).tolist()
-    return _Sights(
-        kept,
-        boxes[good],
-        scores[good],
-        [
-            (frame, slice(*edge))
-            for (frame, _), edge in zip(looks, pairwise(edges), strict=True)
-        ],
-    )
-
-
-def _tracks(sights: _Sights, names: NDArray[np.int64]) -> list[Track]:
-    """The detections of each name, by name; those of name 0 belong to nobody."""
-    order = np.argsort(names, kind="stable")[np.count_nonzero(names == 0) :]
-    splits = np.flatnonzero(np.diff(names[order])) + 1
-    return [
-        Track(int(names[one[0]]), sights.frames[one], sights.boxes[one], sights.scores[one])
-        for one in np.split(order, splits)
-        if len(one)
-    ]
+    frames = frames[good]
+    edges = np.searchsorted(frames, [*numbers, numbers[-1] + 1]).tolist()
+    looked = zip(numbers, (slice(*edge) for edge in pairwise(edges)), strict=True)
+    return _Sights(frames, boxes[good], scores[good], np.zeros_like(frames), list(looked))
 
 
 def _is_somebody(track: Track, fps: float, pace: float, parameters: TrackerParameters) -> bool:
@@ -176,22 +163,51 @@ def _shared(off: Array, certainty: float) -> Array:
 class _Follower:
     """The pass forward in time: all tracks of one clip as columns of arrays."""
 
-    def __init__(self, sights: _Sights, parameters: TrackerParameters, fps: float) -> None:
-        self.names = np.zeros(len(sights.frames), dtype=np.int64)  # of each detection; 0: none
+    def __init__(self, parameters: TrackerParameters, fps: float) -> None:
+        self.longest_step = 0  # frames between two that were looked at
         self._parameters = parameters
         self._fps = fps
-        self._centres = np.ascontiguousarray(to_centres(sights.boxes).T)
-        self._sides = sides_of_centres(self._centres, grown=parameters.grown)
-        self._is_high = sights.scores >= parameters.high_score
-        self._weights = 1 - parameters.score_weight * (1 - sights.scores)
+        self._taken: list[_Sights] = []
         self._frame = -1
         self._count = 0
         self._ids = np.empty(0, dtype=np.int64)
         self._last_seen = np.empty(0, dtype=np.int64)
         self._beliefs = begin(np.empty((4, 0)), parameters.motion)
 
-    def look(self, frame: int, here: slice) -> None:
-        """Take in the detections `here` of `frame`, which is later than all before."""
+    def through(self, detections: Iterable[Detections | None]) -> Self:
+        """Go through the frames of a clip, the first is 0."""
+        first = 0
+        for chunk in batches(detections, size=FRAMES_AT_ONCE):
+            self._take(_sights(first, chunk, self._parameters))
+            first += len(chunk)
+        return self
+
+    def tracks(self) -> list[Track]:
+        """The detections of each name, by name; those of name 0 belong to nobody."""
+        if not self._taken:
+            return []
+        *parts, _ = zip(*self._taken, strict=True)
+        frames, boxes, scores, names = (np.concatenate(part) for part in parts)
+        order = np.argsort(names, kind="stable")[np.count_nonzero(names == 0) :]
+        splits = np.flatnonzero(np.diff(names[order])) + 1
+        return [
+            Track(int(names[one[0]]), frames[one], boxes[one], scores[one])
+            for one in np.split(order, splits)
+            if len(one)
+        ]
+
+    def _take(self, sights: _Sights) -> None:
+        """Go on through the frames of `sights`, which are later than all before."""
+        self._taken.append(sights)
+        self._names = sights.names
+        self._centres = np.ascontiguousarray(to_centres(sights.boxes).T)
+        self._sides = sides_of_centres(self._centres, grown=self._parameters.grown)
+        self._is_high = sights.scores >= self._parameters.high_score
+        self._weights = 1 - self._parameters.score_weight * (1 - sights.scores)
+        for frame, here in sights.looks:
+            self._look(frame, here)
+
+    def _look(self, frame: int, here: slice) -> None:
         active = self._last_seen == self._frame
         self._expect(frame)
         iou = self._steadied(active, here)
@@ -206,7 +222,10 @@ class _Follower:
         self._begin(frame, here, self._single(is_new.nonzero()[0], here))
 
     def _expect(self, frame: int) -> None:
-        seconds = (frame - self._frame) / self._fps
+        step = frame - self._frame
+        if self._frame >= 0:
+            self.longest_step = max(self.longest_step, step)
+        seconds = step / self._fps
         self._frame = frame
         if len(self._ids):
             noise = self._parameters.motion.acceleration(self._beliefs[PLACE, 3])
@@ -275,7 +294,7 @@ class _Follower:
         variance[:, tracks] = self._parameters.motion.measurement_variance(heights)
         self._beliefs = update(self._beliefs, measured, variance)
         self._last_seen[tracks] = frame
-        self.names[here][found] = self._ids[tracks]
+        self._names[here][found] = self._ids[tracks]
 
     def _forget(self, frame: int) -> None:
         kept = (frame - self._last_seen) <= self._parameters.memory * self._fps + 1e-9
@@ -301,4 +320,4 @@ class _Follower:
         self._ids = np.concatenate([self._ids, ids])
         self._last_seen = np.concatenate([self._last_seen, np.full(len(ids), frame)])
         self._beliefs = np.concatenate([self._beliefs, new], axis=-1)
-        self.names[here][found] = ids
+        self._names[here][found] = ids

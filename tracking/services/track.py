@@ -2,9 +2,11 @@
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
+from itertools import repeat, tee
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip, Dataset
 from datasets.stages import ClaimLostError, Stage
 from tracking.core.boxes import Detections
-from tracking.core.feeding import batches_ahead
+from tracking.core.feeding import ahead, batches, behind
 from tracking.core.proposals import inside
 from tracking.core.sort import VERSION, TrackerParameters, follow
 from tracking.core.trackfile import Track, TrackFile, dump
@@ -173,10 +175,10 @@ def track_clip(
         detector = detector or open_detector(
             wanted.detector, weights=wanted.weights, threshold=parameters.low_score
         )
-        detections = _detections(run, detector, stride=wanted.frame_stride)
-        tracks = inside(
-            follow(detections, fps=FRAME_RATE, parameters=parameters), **_picture_of(clip)
-        )
+        with closing(_detections(run, detector, stride=wanted.frame_stride)) as found:
+            followed, counted = tee(found)
+            tracker = partial(follow, fps=FRAME_RATE, parameters=parameters)
+            tracks = inside(behind(tracker, followed), **_picture_of(clip))
         made_by = {
             "detector": dict(detector.about),
             "frame_stride": wanted.frame_stride,
@@ -187,9 +189,9 @@ def track_clip(
             made_by=made_by,
             track_count=len(tracks),
             detection_count=sum(
-                int((found.scores >= parameters.high_score).sum())
-                for found in detections
-                if found is not None
+                int((seen.scores >= parameters.high_score).sum())
+                for seen in counted
+                if seen is not None
             ),
         )
     return run
@@ -238,14 +240,14 @@ def _picture_of(clip: Clip) -> dict[str, int]:
 
 def _detections(
     run: TrackingRun, detector: Detector | BroughtAlong, *, stride: int
-) -> list[Detections | None]:
+) -> Generator[Detections | None, None, None]:
     """What `detector` sees in each frame of the run's clip; None for frames not looked at.
 
+    A thread reads the next pictures meanwhile.
     Raises ClaimLostError soon after the run was cancelled or taken over.
     """
     clip = run.clip
-    looks = frames_to_look_at(clip.frame_count, stride)
-    seen: list[Detections | None] = [None] * clip.frame_count
+    looks = set(frames_to_look_at(clip.frame_count, stride))
     if isinstance(detector, BroughtAlong):
         brought = detector.of_clip(
             clip.name,
@@ -253,25 +255,26 @@ def _detections(
             start_frame=clip.start_frame,
             frame_count=clip.frame_count,
         )
-        for frame in looks:
-            seen[frame] = brought[frame]
-        return seen
+        for frame in range(clip.frame_count):
+            yield brought[frame] if frame in looks else None
+        return
     with local_path(str(clip.file)) as path:
-        checks = _every(SECONDS_BETWEEN_CHECKS)
-        pictures = read_frames(path, count=clip.frame_count, only=set(looks), threads=1)
-        with closing(batches_ahead(pictures, size=detector.batch_size)) as batches:
-            for batch in batches:
+        pictures = read_frames(path, count=clip.frame_count, only=looks, threads=1)
+        checks, frame = _every(SECONDS_BETWEEN_CHECKS), 0
+        with closing(ahead(batches(pictures, size=detector.batch_size))) as read:
+            for batch in read:
                 found = detector.detect([rgb for _, rgb in batch])
-                for (frame, _), one in zip(batch, found, strict=True):
-                    seen[frame] = one
-                run.report((batch[-1][0] + 1) / clip.frame_count)
+                for (look, _), one in zip(batch, found, strict=True):
+                    yield from repeat(None, look - frame)
+                    yield one
+                    frame = look + 1
+                run.report(frame / clip.frame_count)
                 if next(checks):
                     _check_ours(run)
-    if any(seen[frame] is None for frame in looks):
+    if frame < clip.frame_count:
         raise TrackingError(
             f"The file of {clip} has fewer than its {clip.frame_count} frames: cut it again."
         )
-    return seen
 
 
 def _every(seconds: float) -> Iterator[bool]:
