@@ -6,6 +6,18 @@ from django.db import connection
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the database.
+
+    pytest-django lets no other test reach the database, so `-m database` are all whose answer
+    could be another one on PostgreSQL.
+    """
+    for item in items:
+        fixtures = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
+        if fixtures or item.get_closest_marker("django_db"):
+            item.add_marker("database")
+
+
 @pytest.fixture(autouse=True)
 def own_files(settings, tmp_path):
     """Every test has its own data folder and storage."""
