@@ -11,16 +11,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent  # not resolved: the folder of the virtual environment
 ROOMS = ["avaproject", "datasets", "tracking", "annotation", "qc", "workers"]
+CORES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/core"))
+PYTEST = [sys.executable, "-m", "pytest"]
+# A file stays on one processor: its tests share films, a server or a Redis.
+SIDE_BY_SIDE = ["-n", "logical", "--dist", "loadfile", "--no-loadscope-reorder"]
 WITHOUT_DJANGO = [
     "-c", "/dev/null", "--rootdir=.", "-p", "no:django", "-p", "no:cacheprovider",
-    "-m", "not slow",
+    "--strict-markers", "-W", "error", "--doctest-modules",
 ]  # fmt: skip
 
 
 def checks() -> list[list[str]]:
-    """The laws of the house, each by its tool, then the core's tests without Django."""
+    """The laws of the house, each by its tool, then the tests of the core without Django."""
     templates = sorted(str(path) for path in ROOT.glob("templates/**/*.html"))
-    cores = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/core"))
     return [
         [f"{BIN}/ruff", "format", "--check", "."],
         [f"{BIN}/ruff", "check", "."],
@@ -28,11 +31,13 @@ def checks() -> list[list[str]]:
         [f"{BIN}/djade", "--check", "--target-version", "5.2", *templates],
         [f"{BIN}/lint-imports"],
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
-        [
-            sys.executable, "-m", "pytest", "-q", *WITHOUT_DJANGO, "-W", "error",
-            "--doctest-modules", *cores,
-        ],
-    ]  # fmt: skip
+        [*PYTEST, "-q", *SIDE_BY_SIDE, *WITHOUT_DJANGO, *CORES],
+    ]
+
+
+def the_rest() -> list[str]:
+    """All tests but those of the core, which have run."""
+    return [*SIDE_BY_SIDE, "--durations=20", *(f"--ignore={core}" for core in CORES)]
 
 
 def main(arguments: list[str]) -> None:
@@ -42,7 +47,7 @@ def main(arguments: list[str]) -> None:
         print("$", *words[:6], "..." if len(words) > 6 else "", flush=True)  # noqa: T201
         if subprocess.call(command):
             sys.exit(f"Failed: {' '.join(words)}")
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606
+    os.execv(sys.executable, [*PYTEST, *(arguments or the_rest())])  # noqa: S606
 
 
 if __name__ == "__main__":

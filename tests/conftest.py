@@ -1,9 +1,28 @@
+import os
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+if "PYTEST_XDIST_WORKER" in os.environ:  # torch reads it when it is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses the database; side by side, begin with what takes longest.
+
+    pytest-django lets no other test reach the database, so `-m database` are all whose answer
+    could be another one on PostgreSQL.
+    """
+    for item in items:
+        fixtures = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
+        if fixtures or item.get_closest_marker("django_db"):
+            item.add_marker("database")
+    if hasattr(config, "workerinput"):
+        items.sort(
+            key=lambda item: not {"slow", "services"} & {m.name for m in item.iter_markers()}
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +44,9 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory) -> None:
+def django_db_modify_db_settings(
+    tmp_path_factory, django_db_modify_db_settings_parallel_suffix
+) -> None:
     """A database file, as in use: in memory, two threads at one table lock each other out."""
     if connection.vendor == "sqlite":
         name = tmp_path_factory.mktemp("database") / "test.sqlite3"

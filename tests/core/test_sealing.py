@@ -14,7 +14,10 @@ def test_an_old_key_still_opens():
     assert unseal(seal("é", ["old"]), ["new", "old"]) == "é"
 
 
-@pytest.mark.parametrize("sealed", [seal("a", ["other"]), "not sealed", "gAAAA"])
+@pytest.mark.parametrize(
+    "sealed",
+    [pytest.param(seal("a", ["other"]), id="another key"), "not sealed", "gAAAA"],
+)
 def test_what_no_key_opens_is_said(sealed):
     with pytest.raises(SealBrokenError, match="AVA_SECRETS_KEY"):
         unseal(sealed, ["key"])

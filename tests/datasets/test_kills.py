@@ -5,8 +5,10 @@ passes in the decoder, so by the clock alone nobody would ever be killed while u
 """
 
 import hashlib
+import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +16,8 @@ import sys
 import time
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,41 +28,47 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLS = 50
 STAGES = ("upload", "video", "clip")
 PROGRAM = """
+import json
 import os
 import signal
 import sys
 import django
 django.setup()
-from django.core.management import call_command
 from pathlib import Path
 from datasets.services.create import create_dataset
 from datasets.services.upload import receive_zip
 from workers.loop import Loop, Stop
 from workers.pipeline import STEPS
-call_command("migrate", verbosity=0)
 steps = STEPS[:3]
 assert [step.name for step in steps] == ["unpack", "standardise", "cut"]
-for step in steps:
-    step.rows.retry()
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.link"}
-done, last = 0, int(sys.argv[2])
-def count(event, arguments):
-    global done
-    if event in OPERATIONS:
-        done += 1
-        if done == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(count)
-print("at work", flush=True)
-path = Path(sys.argv[1])
-receive_zip(create_dataset("shop"), path, original_name=path.name)
-loop = Loop(steps=steps, tell=lambda outcome: None, stop=Stop())
-loop.run(once=True)
-for outcome in loop.failures:
-    print(outcome, flush=True)
-print(done, flush=True)
-given_up = [outcome for outcome in loop.failures if "killed its worker" in outcome.error]
-sys.exit(2 if len(given_up) < len(loop.failures) else bool(given_up))
+done = 0
+def ingest(path, last):
+    for step in steps:
+        step.rows.retry()
+    def count(event, arguments):
+        global done
+        if event in OPERATIONS:
+            done += 1
+            if done == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(count)
+    print(os.getpid(), flush=True)
+    receive_zip(create_dataset("shop"), Path(path), original_name=Path(path).name)
+    loop = Loop(steps=steps, tell=lambda outcome: None, stop=Stop())
+    loop.run(once=True)
+    for outcome in loop.failures:
+        print(outcome, flush=True)
+    print(done, flush=True)
+    given_up = [outcome for outcome in loop.failures if "killed its worker" in outcome.error]
+    return 2 if len(given_up) < len(loop.failures) else bool(given_up)
+for line in iter(sys.stdin.readline, ""):
+    process = os.fork()
+    if not process:
+        os.setsid()
+        sys.exit(ingest(**json.loads(line)))
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    print("ended", code, flush=True)
 """
 
 pytestmark = pytest.mark.slow
@@ -83,20 +93,51 @@ def videos(tmp_path_factory) -> Path:
     return folder / "videos.zip"
 
 
-def ingest(data: Path, videos: Path, *, operations: int = 0) -> subprocess.Popen[bytes]:
-    """Ingest in a process of its own, which kills itself at that operation; 0: at none."""
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(videos), str(operations)],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "AVA_DATA_DIR": str(data),
-            "AVA_LOG_LEVEL": "CRITICAL",
-            "DJANGO_SETTINGS_MODULE": "avaproject.settings",
-        },
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
+def environment(data: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "AVA_DATA_DIR": str(data),
+        "AVA_LOG_LEVEL": "CRITICAL",
+        "DJANGO_SETTINGS_MODULE": "avaproject.settings",
+    }
+
+
+class Ingest:
+    """Ingests into `data`, each time in a new process.
+
+    The processes are forks of one that has imported everything and done nothing: to import it
+    fifty times would take most of the time.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.parent = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
+            env=environment(data),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def begin(self, videos: Path, *, operations: int = 0) -> int:
+        """The new process, at work; it kills itself at that operation, 0: at none."""
+        order = {"path": str(videos), "last": operations}
+        print(json.dumps(order), file=self.parent.stdin, flush=True)
+        return int(self.parent.stdout.readline())
+
+    def end(self) -> tuple[int, list[str]]:
+        """What the process returned in the end, and what it said."""
+        said = []
+        for line in self.parent.stdout:
+            if line.startswith("ended "):
+                return int(line.split()[1]), said
+            said.append(line)
+        raise AssertionError(f"no process can be made any more: {said}")
+
+    def close(self) -> None:
+        self.parent.stdin.close()
+        self.parent.wait()
+        self.parent.stdout.close()
 
 
 def files_of(data: Path) -> dict[str, str]:
@@ -106,6 +147,11 @@ def files_of(data: Path) -> dict[str, str]:
         for path in media.rglob("*")
         if path.is_file()
     }
+
+
+def begin_anew(data: Path, empty: Path) -> None:
+    shutil.rmtree(data)
+    shutil.copytree(empty, data)
 
 
 def caught_in(data: Path) -> set[str]:
@@ -120,44 +166,63 @@ def caught_in(data: Path) -> set[str]:
         }
 
 
-def test_fifty_kills_change_no_byte(videos, tmp_path):
-    with ingest(tmp_path / "undisturbed", videos) as undisturbed:
-        undisturbed.stdout.readline()
-        began = time.monotonic()
-        operations = int(undisturbed.stdout.read())
-        took = time.monotonic() - began
-    assert undisturbed.returncode == 0
-    expected = files_of(tmp_path / "undisturbed")
+@pytest.fixture
+def empty(tmp_path) -> Path:
+    """A data folder with tables and nothing in them."""
+    folder = tmp_path / "empty"
+    migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+    subprocess.run(migrate, cwd=ROOT, env=environment(folder), check=True)
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path, empty) -> Path:
+    return shutil.copytree(empty, tmp_path / "killed")
+
+
+@pytest.fixture
+def ingest(data) -> Iterator[Ingest]:
+    ingest = Ingest(data)
+    yield ingest
+    ingest.close()
+
+
+def test_fifty_kills_change_no_byte(ingest, data, empty, videos):
+    ingest.begin(videos)
+    began = time.monotonic()
+    code, said = ingest.end()
+    took = time.monotonic() - began
+    assert code == 0, said
+    operations = int(said[-1])
+    expected = files_of(data)
     assert len(expected) == 3 + 3 + 3 * 4  # raw, standard; file, frames and poster of 4 clips
+    begin_anew(data, empty)
 
     moments = random.Random(5)
-    data, kills, walks = tmp_path / "killed-0", 0, 0
+    kills = 0
     caught: Counter[str] = Counter()
     while kills < KILLS:
         by_clock = kills % 2
         last = 0 if by_clock else moments.randint(1, operations // 5)
-        with ingest(data, videos, operations=last) as process:
-            process.stdout.readline()
-            if by_clock:
-                time.sleep(moments.uniform(0, took / 3))
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-            said = process.stdout.read()
-        if process.returncode == -signal.SIGKILL:
+        process = ingest.begin(videos, operations=last)
+        if by_clock:
+            time.sleep(moments.uniform(0, took / 3))
+            with suppress(ProcessLookupError):  # it has ended
+                os.killpg(process, signal.SIGKILL)
+        code, said = ingest.end()
+        if code == -signal.SIGKILL:
             kills += 1
             caught.update(caught_in(data))
             continue
         # 1: a row was killed three times, and somebody presses Retry.
-        assert process.returncode in (0, 1), said
-        if process.returncode == 0:
+        assert code in (0, 1), said
+        if code == 0:
             assert files_of(data) == expected
-            walks += 1
-            data = tmp_path / f"killed-{walks}"
+            begin_anew(data, empty)
     code = 1
     while code == 1:
-        with ingest(data, videos) as process:
-            process.stdout.read()
-        code = process.returncode
-    assert code == 0
+        ingest.begin(videos)
+        code, said = ingest.end()
+    assert code == 0, said
     assert files_of(data) == expected
     assert caught.keys() == set(STAGES), caught

