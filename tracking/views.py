@@ -30,7 +30,7 @@ from tracking.selectors import (
     way_row,
 )
 from tracking.services import trials
-from tracking.services.bundle import BundleError, order_bundle
+from tracking.services.bundle import UntrackedError, order_bundle
 from tracking.services.sheets import SheetError, sheet_of, tracks_of
 from tracking.services.track import recipe_of
 
@@ -143,7 +143,7 @@ def bundle_order(request: HttpRequest, name: str) -> HttpResponse:
     try:
         bundle = order_bundle(dataset, with_clips=request.POST.get("clips") != "no")
         messages.success(request, f"Bundle {bundle.pk} holds what is tracked so far.")
-    except BundleError as error:
+    except UntrackedError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from datasets.core import manifest as manifests
+from datasets.core.bundle import BundleError
 from tests.prototype import boxes_of, picture, write_prototype
-from tracking.core.prototype import PrototypeError, adopt, is_prototype
+from tracking.core.prototype import adopt, is_prototype
 
 CLIP = "street_1_clip_000"
 
@@ -86,7 +87,7 @@ def test_boxes_at_every_second_second_do_not_make_a_film_faster(tmp_path):
 def test_somebody_who_knows_may_say_the_rate(tmp_path):
     folder = write_prototype(tmp_path / "bare", clips={CLIP: 30})
     assert adopted(folder, tmp_path, rate=2)[1].videos[0].frame_count == 450
-    with pytest.raises(PrototypeError, match="7 pictures a second do not divide 30"):
+    with pytest.raises(BundleError, match="7 pictures a second do not divide 30"):
         adopt(folder, tmp_path, rate=7)
 
 
@@ -96,7 +97,7 @@ def test_track_ids_may_be_in_the_tracks_alone(tmp_path):
     (folder / "dense_proposals.pkl").write_bytes(pickle.dumps(dense))
     assert adopted(folder, tmp_path)[1].videos[0].clips[0].persons == {1: 1, 2: 2}
     (folder / "tracking_jsons.zip").unlink()
-    with pytest.raises(PrototypeError, match=r"bring tracking_jsons\.zip"):
+    with pytest.raises(BundleError, match=r"bring tracking_jsons\.zip"):
         adopt(folder, tmp_path)
 
 
@@ -153,7 +154,7 @@ def test_values_that_cannot_be_right_are_refused_by_name(tmp_path, dense, senten
     if sentence is None:
         assert adopted(folder, tmp_path)[1].videos[0].clips[0].persons == {}
         return
-    with pytest.raises(PrototypeError, match=sentence):
+    with pytest.raises(BundleError, match=sentence):
         adopted(folder, tmp_path)
 
 
@@ -162,7 +163,7 @@ def test_tracks_of_another_run_do_not_belong_to_the_pickle(tmp_path):
     dense = {CLIP: boxes_of(CLIP)}
     dense[CLIP][f"{CLIP}_frame_0003.jpg"][0][:4] = [300, 100, 400, 300]
     (folder / "dense_proposals.pkl").write_bytes(pickle.dumps(dense))
-    with pytest.raises(PrototypeError, match="do not belong together"):
+    with pytest.raises(BundleError, match="do not belong together"):
         adopted(folder, tmp_path)
 
 
@@ -210,7 +211,7 @@ ALL = {f"{CLIP}_frame_{second:04d}.jpg": picture(second) for second in range(15)
 def test_damaged_files_are_refused_by_name(tmp_path, spoil, sentence):
     folder = write_prototype(tmp_path / "bare", clips={CLIP: 15})
     spoil(folder)
-    with pytest.raises(PrototypeError, match=sentence):
+    with pytest.raises(BundleError, match=sentence):
         adopted(folder, tmp_path)
 
 

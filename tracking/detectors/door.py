@@ -14,7 +14,7 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from datasets.files import sha256_of
+from datasets.core.hashing import sha256_of
 from tracking.core.boxes import Detections, no_detections
 
 __all__ = [

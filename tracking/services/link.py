@@ -1,6 +1,6 @@
 """Stage 5: persons are named once over all clips of a video, and proposed at its keyframes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -85,7 +85,7 @@ def link_video(linking_id: int) -> Linking | None:
                     Person(run=run, track_id=track_id, person_id=person_id)
                     for track_id, person_id in names.items()
                 ]
-                proposals += _proposals(run, file, names)
+                proposals += proposals_of(run, file, names)
         with transaction.atomic():
             Proposal.objects.filter(run__in=fresh).delete()
             Person.objects.bulk_create(persons, batch_size=ROWS_AT_ONCE)
@@ -173,7 +173,12 @@ def _tracks_of(run: TrackingRun) -> TrackFile:
         raise LinkingError(f"{run.tracks.name}: {error}") from error
 
 
-def _proposals(run: TrackingRun, file: TrackFile, names: dict[int, int]) -> Sequence[Proposal]:
+def proposals_of(run: TrackingRun, file: TrackFile, names: Mapping[int, int]) -> list[Proposal]:
+    """What to propose of `run` at the keyframes of its clip, not saved yet.
+
+    Args:
+        names: The person that each track shows.
+    """
     boxes = boxes_at(
         file.tracks, run.clip.keyframes(), fps=file.fps, width=file.width, height=file.height
     )

@@ -12,7 +12,7 @@ from datasets.files import local_path
 from datasets.models import Dataset
 from datasets.stages import Stage
 from tracking.models import Bundle
-from tracking.services.bundle import BundleError, order_bundle
+from tracking.services.bundle import UntrackedError, order_bundle
 from workers.loop import Loop, Stop
 from workers.pipeline import STEPS, sweep
 from workers.progress import Display
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         failures = self._work()
         try:
             bundle = order_bundle(dataset, with_clips=not options["no_clips"])
-        except BundleError as error:
+        except UntrackedError as error:
             raise CommandError(str(error)) from error
         failures += self._work()
         bundle.refresh_from_db()
