@@ -8,9 +8,10 @@ import numpy as np
 from django.db.models import Count, Q, Sum
 
 from datasets.core.clipping import FRAME_RATE
+from datasets.files import local_path
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
-from tracking.core.trackfile import Track
+from tracking.core.trackfile import Track, TrackFile, TrackFileError, load
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 
 RUNS_SHOWN = 20
@@ -68,6 +69,22 @@ class TrackRow(NamedTuple):
     to_second: float
     score: float
     filled: int  # frames without a detection
+
+
+def tracks_of(run: TrackingRun) -> TrackFile:
+    """The tracks of a run. Raises TrackFileError with the way out if they cannot be read."""
+    try:
+        with local_path(run.tracks.name or "") as path:
+            return load(path.read_bytes())
+    except FileNotFoundError as error:
+        raise TrackFileError(
+            f"The tracks of {run.clip} are gone from the storage ({run.tracks.name}): bring "
+            "the file back, or delete the run so that the clip is tracked again."
+        ) from error
+    except (OSError, TrackFileError) as error:
+        raise TrackFileError(
+            f"The tracks of {run.clip} cannot be read ({run.tracks.name}: {error})."
+        ) from error
 
 
 def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:

@@ -14,6 +14,7 @@ from datasets.pages import page_of, retried
 from datasets.ranged import serve_file, serve_stored
 from datasets.selectors import visible_datasets
 from datasets.stages import Stage, StagedQuerySet
+from tracking.core.trackfile import TrackFileError
 from tracking.forms import TrialForm
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 from tracking.selectors import (
@@ -27,11 +28,12 @@ from tracking.selectors import (
     open_runs,
     other_rows,
     track_rows,
+    tracks_of,
     way_row,
 )
 from tracking.services import trials
 from tracking.services.bundle import UntrackedError, order_bundle
-from tracking.services.sheets import SheetError, sheet_of, tracks_of
+from tracking.services.sheets import SheetError, sheet_of
 from tracking.services.track import recipe_of
 
 TRACKS_ON_A_PAGE = 20
@@ -183,7 +185,7 @@ def run(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     rows, problem = [], ""
     try:
         rows = track_rows(found, tracks_of(found).tracks)
-    except SheetError as error:
+    except TrackFileError as error:
         problem = str(error)
     page = page_of(request, rows, size=TRACKS_ON_A_PAGE)
     context = {"dataset": dataset, "run": found, "page": page, "problem": problem}
@@ -197,7 +199,7 @@ def sheet(request: HttpRequest, name: str, pk: int, track: int) -> HttpResponseB
     found = get_object_or_404(_finished_runs(request, name), pk=pk)
     try:
         path = sheet_of(found, track)
-    except SheetError as error:
+    except (SheetError, TrackFileError) as error:
         raise Http404(str(error)) from error
     return serve_file(request, path, content_type="image/jpeg")
 

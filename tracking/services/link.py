@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Case, Exists, Max, OuterRef, Q, QuerySet, Value
 
@@ -14,8 +13,9 @@ from datasets.stages import Stage
 from tracking.core.comparing import same_persons
 from tracking.core.linking import link
 from tracking.core.proposals import boxes_at
-from tracking.core.trackfile import TrackFile, TrackFileError, load
+from tracking.core.trackfile import TrackFile, TrackFileError
 from tracking.models import Linking, Person, Proposal, TrackingRun
+from tracking.selectors import tracks_of
 from tracking.services.track import chosen_ways, recipes_by, trial_ways
 
 ROWS_AT_ONCE = 1000
@@ -72,9 +72,9 @@ def link_video(linking_id: int) -> Linking | None:
     linking = Linking.objects.claim(linking_id)
     if linking is None:
         return None
-    with linking.working(LinkingError):
+    with linking.working(LinkingError, TrackFileError):
         runs = _runs_of(linking)
-        files = [_tracks_of(run) for run in runs]
+        files = [tracks_of(run) for run in runs]
         named = _named(linking, runs, files)
         fresh = [run.pk for run in runs if not run.persons.exists()]
         persons: list[Person] = []
@@ -108,7 +108,7 @@ def _named(
     named = link(tracks, steps, fps=FRAME_RATE, given=given)
     if earlier is None:
         return named
-    others = [(_tracks_of(run).tracks, _names_of(run)) for run in earlier]
+    others = [(tracks_of(run).tracks, _names_of(run)) for run in earlier]
     same = same_persons(list(zip(tracks, named, strict=True)), others)
     highest = Person.objects.filter(run__clip__video=linking.video).aggregate(
         last=Max("person_id")
@@ -158,19 +158,6 @@ def _runs_of(linking: Linking) -> list[TrackingRun]:
             f"Not tracked with {linking.recipe}: {', '.join(missing)}. Try again when they are."
         )
     return [runs[clip.pk] for clip in clips]
-
-
-def _tracks_of(run: TrackingRun) -> TrackFile:
-    try:
-        with default_storage.open(str(run.tracks), "rb") as file:
-            return load(file.read())
-    except FileNotFoundError as error:
-        raise LinkingError(
-            f"The tracks of {run.clip} are gone from the storage ({run.tracks.name}): bring "
-            "the file back, or delete the run so that the clip is tracked again."
-        ) from error
-    except TrackFileError as error:
-        raise LinkingError(f"{run.tracks.name}: {error}") from error
 
 
 def proposals_of(run: TrackingRun, file: TrackFile, names: Mapping[int, int]) -> list[Proposal]:
