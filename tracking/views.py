@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.models import Dataset
-from datasets.pages import page_of, retried
+from datasets.pages import page_of, posted, retried
 from datasets.ranged import serve_file, serve_stored
 from datasets.selectors import visible_datasets
 from datasets.stages import Stage, StagedQuerySet
@@ -122,7 +122,7 @@ def _posted_trial(request: HttpRequest, dataset: Dataset) -> Trial | None:
     key = request.POST.get("trial", "")
     if not key:
         return None
-    return get_object_or_404(Trial, dataset=dataset, pk=key if key.isdigit() else 0)
+    return get_object_or_404(Trial, dataset=dataset, pk=key if key.isdecimal() else 0)
 
 
 @login_required
@@ -130,9 +130,7 @@ def _posted_trial(request: HttpRequest, dataset: Dataset) -> Trial | None:
 def cancel(request: HttpRequest, name: str) -> HttpResponse:
     """End the run posted as `pk`, or all that wait or are at work."""
     dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
-    runs = TrackingRun.objects.filter(clip__video__dataset=dataset)
-    pk = request.POST.get("pk", "")
-    count = (runs.filter(pk=pk) if pk.isdigit() else runs).cancel()
+    count = posted(request, TrackingRun.objects.of(dataset)).cancel()
     messages.info(request, f"{count} cancelled. Try again on the overview goes on with them.")
     return redirect("tracking:page", name=name)
 
