@@ -17,6 +17,7 @@ from datasets.core import manifest as manifests
 from datasets.core.hashing import sha256_of
 from datasets.core.manifest import Manifest, ManifestError
 
+LARGEST_MANIFEST = 256 << 20  # bytes; thousands of clips in a crowd take a tenth of it
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError,
     struct.error,
@@ -31,6 +32,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle in `folder`. Raises BundleError if there is none."""
     path = folder / manifests.FILE
     try:
+        if path.stat().st_size > LARGEST_MANIFEST:
+            raise BundleError(f"{path} has more than {LARGEST_MANIFEST >> 20} MB")
         return manifests.load(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise BundleError(f"{folder} is no bundle: it has no {manifests.FILE}") from error

@@ -101,6 +101,13 @@ def test_a_file_is_held_against_the_manifest(tmp_path):
         checked_file(said, tmp_path, "frames.zip")
 
 
+def test_a_manifest_that_would_fill_the_memory_is_not_read(tmp_path):
+    with (tmp_path / "manifest.json").open("wb") as file:
+        file.truncate(300 << 20)
+    with pytest.raises(BundleError, match="more than 256 MB"):
+        read_manifest(tmp_path)
+
+
 def test_a_folder_without_a_manifest_is_no_bundle(tmp_path):
     with pytest.raises(BundleError, match=r"has no manifest\.json"):
         read_manifest(tmp_path)

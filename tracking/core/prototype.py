@@ -13,7 +13,7 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -193,7 +193,7 @@ class _Adoption:
         of = {box.track_id: box for box in boxes}
         for other in said:
             ours = of.get(other.track_id)
-            if ours and _iou(ours.box, other.box) < SAME_IOU:
+            if ours and _iou([ours.box], [other.box])[0, 0] < SAME_IOU:
                 raise BundleError(
                     f"{clip}, {frame}: track {other.track_id} is elsewhere in {TRACKS} than in "
                     f"{DENSE}; the files do not belong together"
@@ -316,7 +316,8 @@ def _check_box(clip: str, frame: str, box: _Box, width: int, height: int) -> Non
 
 
 def _number_of(clip: str, frame: str, sides: list[float], said: list[_Box]) -> int:
-    near = [one.track_id for one in said if _iou(sides, one.box) >= SAME_IOU]
+    is_near = _iou([sides], [one.box for one in said])[0] >= SAME_IOU
+    near = [one.track_id for one, is_same in zip(said, is_near, strict=True) if is_same]
     if len(near) != 1:
         raise BundleError(
             f"{clip}, {frame}: a box has no number of its track; bring {TRACKS} with it"
@@ -324,8 +325,9 @@ def _number_of(clip: str, frame: str, sides: list[float], said: list[_Box]) -> i
     return near[0]
 
 
-def _iou(a: Any, b: Any) -> float:
-    return float(pairwise_iou(np.array([a], dtype=float), np.array([b], dtype=float))[0, 0])
+def _iou(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> Any:
+    mine, other = (np.array(boxes, dtype=float).reshape(-1, 4) for boxes in (ours, theirs))
+    return pairwise_iou(mine, other)
 
 
 def _track(number: int, seen: dict[int, _Box]) -> Track:
