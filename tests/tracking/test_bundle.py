@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 
 from datasets.core.ava import load_proposals
@@ -305,6 +306,16 @@ def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
     assert not default_storage.exists("server/tracks/old.json.gz")
     with pytest.raises(ClaimLostError):
         begun.finish()
+
+
+def test_who_was_named_here_keeps_the_number(elsewhere):
+    other = make_dataset("server")
+    for clip in bring_in_clips(other, elsewhere):
+        run = make_ready_run(clip, recipe="here/1")
+        run.persons.update(person_id=F("person_id") + 10)
+    for run in bring_in_tracks(other, elsewhere):
+        assert dict(run.persons.values_list("track_id", "person_id")) == {1: 11, 2: 12}
+        assert set(run.proposals.values_list("person_id", flat=True)) == {11, 12}
 
 
 def test_a_run_whose_persons_are_named_stays(elsewhere):

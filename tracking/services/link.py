@@ -1,6 +1,6 @@
 """Stage 5: persons are named once over all clips of a video, and proposed at its keyframes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -104,15 +104,29 @@ def _named(
     begins = [run.clip.start_frame for run in runs]
     steps = [later - begin for begin, later in pairwise([*begins, begins[-1]])]
     given = [_names_of(run) for run in runs]
-    earlier = None if any(given) else _earlier_runs(linking, runs)
     named = link(tracks, steps, fps=FRAME_RATE, given=given)
+    return named if any(given) else numbered_as_before(linking.video, files, named)
+
+
+def numbered_as_before(
+    video: Video, files: Sequence[TrackFile], named: Sequence[Mapping[int, int]]
+) -> list[dict[int, int]]:
+    """The persons `named` with the numbers that an earlier tracking of `video` gave them.
+
+    Who was not seen then gets a number of their own. Without one they are as they were.
+
+    Args:
+        files: The new tracks of every clip of the video, in order.
+        named: The person of each track, clip by clip.
+    """
+    earlier = _earlier_runs(video)
     if earlier is None:
-        return named
+        return [dict(names) for names in named]
+    tracks = [file.tracks for file in files]
     others = [(tracks_of(run).tracks, _names_of(run)) for run in earlier]
     same = same_persons(list(zip(tracks, named, strict=True)), others)
-    highest = Person.objects.filter(run__clip__video=linking.video).aggregate(
-        last=Max("person_id")
-    )["last"]
+    persons = Person.objects.filter(run__clip__video=video)
+    highest = persons.aggregate(last=Max("person_id"))["last"]
     new = sorted({person for names in named for person in names.values()} - same.keys())
     numbers = same | {person: number for number, person in enumerate(new, (highest or 0) + 1)}
     return [{track: numbers[person] for track, person in names.items()} for names in named]
@@ -122,25 +136,14 @@ def _names_of(run: TrackingRun) -> dict[int, int]:
     return dict(run.persons.values_list("track_id", "person_id"))
 
 
-def _earlier_runs(linking: Linking, runs: list[TrackingRun]) -> list[TrackingRun] | None:
-    """The runs of these clips that named the video's persons first; None if there are none."""
-    first = (
-        Linking.objects.done()
-        .filter(video=linking.video)
-        .exclude(pk=linking.pk)
-        .order_by("finished_at", "pk")
-        .first()
-    )
-    if first is None:
+def _earlier_runs(video: Video) -> list[TrackingRun] | None:
+    """The runs of all clips that named the persons of `video` first; None if there are none."""
+    done = Linking.objects.done().filter(video=video).order_by("finished_at", "pk")
+    if (first := done.first()) is None:
         return None
-    found = {
-        run.clip_id: run
-        for run in TrackingRun.objects.done().filter(
-            clip__in=[run.clip_id for run in runs], recipe=first.recipe
-        )
-    }
-    earlier = [found[run.clip_id] for run in runs if run.clip_id in found]
-    return earlier if len(earlier) == len(runs) else None
+    runs = TrackingRun.objects.done().filter(clip__video=video, recipe=first.recipe)
+    found = list(runs.select_related("clip").order_by("clip__index"))
+    return found if len(found) == video.clips.count() else None
 
 
 def _runs_of(linking: Linking) -> list[TrackingRun]:

@@ -5,7 +5,7 @@ What comes from elsewhere is measured against the manifest, and never unpickled.
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from tracking.core import trackfile
 from tracking.core.trackfile import Track, TrackFile, TrackFileError
 from tracking.models import BundleImport, Linking, Person, Proposal, TrackingRun
 from tracking.services.bundle import TRACKS
-from tracking.services.link import proposals_of
+from tracking.services.link import numbered_as_before, proposals_of
 
 BYTES_A_FRAME = 200_000  # of a clip's JSON at most; a person in a frame takes 75
 LARGEST_ORIGIN = 20_000  # characters of what made the tracks
@@ -175,6 +175,10 @@ def _store(
 ) -> list[TrackingRun]:
     recipe, video = manifest.recipe, clips[0].video
     contents = [trackfile.dump(file) for file in files]
+    try:
+        named = numbered_as_before(video, files, [one.persons for one in entry.clips])
+    except TrackFileError as error:
+        raise BundleError(str(error)) from error
     with transaction.atomic():
         # A worker that is about to end a linking of this video waits, or was first.
         Video.objects.select_for_update().get(pk=video.pk)
@@ -183,13 +187,15 @@ def _store(
             return known
         replaced = _take_back(clips, recipe)
         runs = [
-            _bring_in_clip(recipe, *each)
-            for each in zip(entry.clips, clips, files, contents, strict=True)
+            _bring_in_clip(run, file, content, names)
+            for run, file, content, names in zip(
+                _new_runs(recipe, entry, clips, files), files, contents, named, strict=True
+            )
         ]
         Linking.objects.create(
             video=video, recipe=recipe, stage=Stage.DONE, progress=1.0,
             finished_at=timezone.now(),
-            person_count=len({pid for one in entry.clips for pid in one.persons.values()}),
+            person_count=len({person for names in named for person in names.values()}),
         )  # fmt: skip
     for name in replaced:
         default_storage.delete(name)
@@ -215,25 +221,32 @@ def _take_back(clips: list[Clip], recipe: str) -> list[str]:
     return names
 
 
+def _new_runs(
+    recipe: str, entry: VideoEntry, clips: list[Clip], files: list[TrackFile]
+) -> Iterator[TrackingRun]:
+    for one, clip, file in zip(entry.clips, clips, files, strict=True):
+        yield TrackingRun.objects.create(
+            clip=clip, recipe=recipe, made_by=file.made_by, stage=Stage.DONE, progress=1.0,
+            finished_at=timezone.now(), track_count=len(file.tracks),
+            detection_count=_detection_count(one, file),
+        )  # fmt: skip
+
+
 def _bring_in_clip(
-    recipe: str, one: ClipEntry, clip: Clip, file: TrackFile, content: bytes
+    run: TrackingRun, file: TrackFile, content: bytes, names: Mapping[int, int]
 ) -> TrackingRun:
-    run = TrackingRun.objects.create(
-        clip=clip, recipe=recipe, made_by=file.made_by, stage=Stage.DONE, progress=1.0,
-        finished_at=timezone.now(), track_count=len(file.tracks),
-        detection_count=_detection_count(one, file),
-    )  # fmt: skip
+    """Give a new run its tracks file, persons and proposals."""
     with work_folder() as folder:
         path = folder / "tracks.json.gz"
         path.write_bytes(content)
-        name = f"{clip.video.dataset}/tracks/{run.pk}/{clip.name}.tracks.json.gz"
+        name = f"{run.clip.video.dataset}/tracks/{run.pk}/{run.clip.name}.tracks.json.gz"
         run.tracks = keep(path, name)
     run.save(update_fields=["tracks"])
     Person.objects.bulk_create(
         Person(run=run, track_id=track, person_id=person)
-        for track, person in sorted(one.persons.items())
+        for track, person in sorted(names.items())
     )
-    Proposal.objects.bulk_create(proposals_of(run, file, one.persons), batch_size=ROWS_AT_ONCE)
+    Proposal.objects.bulk_create(proposals_of(run, file, names), batch_size=ROWS_AT_ONCE)
     return run
 
 
