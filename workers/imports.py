@@ -58,8 +58,8 @@ def bring_in(
         if path.is_file():
             folder = stack.enter_context(work_folder())
             unpack_bundle(path, folder)
-        check_room(folder)
         if folder.is_dir() and is_prototype({each.name for each in folder.iterdir()}):
+            check_room(folder)
             bare, folder, begun = folder, stack.enter_context(work_folder()), CONVERTED
             notes = adopt(
                 bare, folder, rate=rate, progress=lambda share: progress(share * CONVERTED)

@@ -119,6 +119,8 @@ def bring_in_clips(
     hashes = [video.sha256 for video in manifest.videos]
     _check_known(dataset, hashes)
     known = set(dataset.videos.filter(sha256__in=hashes).values_list("sha256", flat=True))
+    if len(known) < len(hashes):
+        check_room(folder)
     names = ["frames.zip", *["clips.zip"] * ("clips.zip" in manifest.files)]
     paths = [checked_file(manifest, folder, name) for name in names]
     with ExitStack() as stack:

@@ -226,12 +226,18 @@ def test_a_bundle_with_one_bad_file_leaves_nothing_behind(tmp_path, name):
     assert not default_storage.exists("other")
 
 
-def test_a_bundle_larger_than_the_disk_is_refused_at_once(bare, monkeypatch):
+def test_a_bundle_larger_than_the_disk_is_refused_at_once(bare, tmp_path, monkeypatch):
+    make_bundled_video(make_dataset("shop"))
+    made = make_bundle(order_bundle(Dataset.objects.get()).pk)
+    folder = shutil.copytree(default_storage.path(made.folder), tmp_path / "bundle")
+    call_command("import_bundle", folder, dataset="before")
     full = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    with pytest.raises(CommandError, match=r"only 0\.0 GB are free"):
-        call_command("import_bundle", bare, dataset="shop")
-    assert not Dataset.objects.exists()
+    for path in (folder, bare):
+        with pytest.raises(CommandError, match=r"only 0\.0 GB are free"):
+            call_command("import_bundle", path, dataset="other")
+    call_command("import_bundle", folder, dataset="before")  # it is there already
+    assert {dataset.name for dataset in Dataset.objects.all()} == {"shop", "before"}
 
 
 @pytest.mark.parametrize("rate", [0, -1])
