@@ -15,7 +15,6 @@ from tracking.core.trackfile import Track, TrackFile, TrackFileError, load
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 
 RUNS_SHOWN = 20
-OWN = "The dataset's settings"
 
 
 @dataclass
@@ -32,15 +31,11 @@ class WayRow:
     open: int
     tracks: int
     persons: int | None
+    is_choice: bool = True  # whether clips can be tracked in this way from now on
 
     @property
     def percent(self) -> float:
         return 100 * self.done / self.clips if self.clips else 0.0
-
-    @property
-    def is_choice(self) -> bool:
-        """Whether clips can be tracked in this way from now on."""
-        return self.trial is not None or self.title == OWN
 
 
 @dataclass
@@ -145,6 +140,7 @@ def other_rows(dataset: Dataset, recipe: str) -> list[WayRow]:
         WayRow(
             "Brought in" if row["brought"] else "Earlier settings", None, False, row["recipe"],
             row["count"], row["count"], 0, 0, row["tracks"] or 0, persons.get(row["recipe"]),
+            is_choice=False,
         )
         for row in found.order_by("recipe")
     ]  # fmt: skip

@@ -18,7 +18,6 @@ from tracking.core.trackfile import TrackFileError
 from tracking.forms import TrialForm
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 from tracking.selectors import (
-    OWN,
     WayRow,
     bundles_of,
     clip_count,
@@ -79,7 +78,7 @@ def _ways(dataset: Dataset) -> list[WayRow]:
     found = list(Trial.objects.filter(dataset=dataset))
     is_own = not any(trial.is_chosen for trial in found)
     recipe = recipe_of(dataset)
-    own = way_row(dataset, None, recipe, is_chosen=is_own, title=OWN)
+    own = way_row(dataset, None, recipe, is_chosen=is_own, title="The dataset's settings")
     others = other_rows(dataset, recipe)
     tried = [
         way_row(
