@@ -57,7 +57,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except (*DAMAGE, ValueError) as error:
-        raise BundleError(f"{path.name} is damaged: {error}") from error
+        raise BundleError(f"{path.name} is damaged ({error}): copy it again") from error
     with archive:
         yield archive
 
@@ -73,11 +73,11 @@ def member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[IO
     except KeyError as error:
         raise BundleError(f"{of} has no {shown}") from error
     except DAMAGE as error:
-        raise BundleError(f"{shown} in {of} is damaged: {error}") from error
+        raise BundleError(f"{shown} in {of} is damaged ({error})") from error
     except OSError as error:
         if error.errno is not None:  # the disk's; bz2 reports damage as one without a number
             raise
-        raise BundleError(f"{shown} in {of} is damaged: {error}") from error
+        raise BundleError(f"{shown} in {of} is damaged ({error})") from error
 
 
 def content_of(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *, most: int) -> bytes:
