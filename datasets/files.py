@@ -4,12 +4,11 @@ Work happens in a folder of its own beside the storage; what is finished is put 
 one rename (or one upload), and only then does a row name it.
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -155,15 +154,3 @@ def _download(name: str, target: BinaryIO) -> None:
     else:
         with storage.open(name, "rb") as source:
             shutil.copyfileobj(source, target, CHUNK)
-
-
-def sha256_of(path: Path, *, progress: Callable[[float], None] | None = None) -> str:
-    """Hexadecimal SHA-256 of a local file; `progress` is told the share read."""
-    digest, done, size = hashlib.sha256(), 0, path.stat().st_size
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            done += len(chunk)
-            if progress:
-                progress(done / max(size, done))
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What the pages of all rooms share: the answer to a retry button, a page of a long list."""
+"""What the pages of all rooms share: which rows a button means, a page of a long list."""
 
 from typing import Any
 
@@ -16,13 +16,20 @@ def retried(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
     """
     if rows is None:
         raise Http404("There is no such work.")
-    pk = request.POST.get("pk", "")
-    count = (rows.filter(pk=pk) if pk.isdigit() else rows).retry()
+    count = posted(request, rows).retry()
     if count:
         messages.success(request, f"{count} will be tried again.")
     else:
         messages.info(request, "There is nothing left to try again.")
     return redirect("qc:overview", name=dataset)
+
+
+def posted(request: HttpRequest, rows: Any) -> Any:
+    """All of `rows`, or only the one posted as `pk`. Raises Http404 if that is no number."""
+    pk = request.POST.get("pk", "")
+    if pk and not pk.isdecimal():
+        raise Http404(f"There is no {pk}.")
+    return rows.filter(pk=pk) if pk else rows
 
 
 def page_of(request: HttpRequest, rows: Any, *, size: int = 25) -> Page[Any]:

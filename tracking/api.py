@@ -19,7 +19,7 @@ from datasets.models import Dataset
 from datasets.ranged import serve_stored
 from datasets.selectors import visible_datasets
 from tracking.models import Bundle
-from tracking.services.bundle import BundleError, order_bundle
+from tracking.services.bundle import UntrackedError, order_bundle
 
 
 class DatasetSerializer(serializers.ModelSerializer):
@@ -95,7 +95,7 @@ class Bundles(generics.ListAPIView):
         newest = dataset.bundles.order_by("-pk").values_list("pk", flat=True).first() or 0
         try:
             bundle = order_bundle(dataset, with_clips=order.validated_data["with_clips"])
-        except BundleError as error:
+        except UntrackedError as error:
             return Response({"detail": str(error)}, status=409)
         answer = BundleSerializer(bundle, context={"request": request})
         return Response(answer.data, status=201 if bundle.pk > newest else 200)

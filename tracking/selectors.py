@@ -8,13 +8,13 @@ import numpy as np
 from django.db.models import Count, Q, Sum
 
 from datasets.core.clipping import FRAME_RATE
+from datasets.files import local_path
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
-from tracking.core.trackfile import Track
+from tracking.core.trackfile import Track, TrackFile, TrackFileError, load
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 
 RUNS_SHOWN = 20
-OWN = "The dataset's settings"
 
 
 @dataclass
@@ -31,15 +31,11 @@ class WayRow:
     open: int
     tracks: int
     persons: int | None
+    is_choice: bool = True  # whether clips can be tracked in this way from now on
 
     @property
     def percent(self) -> float:
         return 100 * self.done / self.clips if self.clips else 0.0
-
-    @property
-    def is_choice(self) -> bool:
-        """Whether clips can be tracked in this way from now on."""
-        return self.trial is not None or self.title == OWN
 
 
 @dataclass
@@ -68,6 +64,22 @@ class TrackRow(NamedTuple):
     to_second: float
     score: float
     filled: int  # frames without a detection
+
+
+def tracks_of(run: TrackingRun) -> TrackFile:
+    """The tracks of a run. Raises TrackFileError with the way out if they cannot be read."""
+    try:
+        with local_path(run.tracks.name or "") as path:
+            return load(path.read_bytes())
+    except FileNotFoundError as error:
+        raise TrackFileError(
+            f"The tracks of {run.clip} are gone from the storage ({run.tracks.name}): bring "
+            "the file back, or delete the run so that the clip is tracked again."
+        ) from error
+    except (OSError, TrackFileError) as error:
+        raise TrackFileError(
+            f"The tracks of {run.clip} cannot be read ({run.tracks.name}: {error})."
+        ) from error
 
 
 def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:
@@ -128,6 +140,7 @@ def other_rows(dataset: Dataset, recipe: str) -> list[WayRow]:
         WayRow(
             "Brought in" if row["brought"] else "Earlier settings", None, False, row["recipe"],
             row["count"], row["count"], 0, 0, row["tracks"] or 0, persons.get(row["recipe"]),
+            is_choice=False,
         )
         for row in found.order_by("recipe")
     ]  # fmt: skip

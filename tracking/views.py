@@ -10,14 +10,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.models import Dataset
-from datasets.pages import page_of, retried
+from datasets.pages import page_of, posted, retried
 from datasets.ranged import serve_file, serve_stored
 from datasets.selectors import visible_datasets
 from datasets.stages import Stage, StagedQuerySet
+from tracking.core.trackfile import TrackFileError
 from tracking.forms import TrialForm
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 from tracking.selectors import (
-    OWN,
     WayRow,
     bundles_of,
     clip_count,
@@ -27,11 +27,12 @@ from tracking.selectors import (
     open_runs,
     other_rows,
     track_rows,
+    tracks_of,
     way_row,
 )
 from tracking.services import trials
-from tracking.services.bundle import BundleError, order_bundle
-from tracking.services.sheets import SheetError, sheet_of, tracks_of
+from tracking.services.bundle import UntrackedError, order_bundle
+from tracking.services.sheets import SheetError, sheet_of
 from tracking.services.track import recipe_of
 
 TRACKS_ON_A_PAGE = 20
@@ -77,7 +78,7 @@ def _ways(dataset: Dataset) -> list[WayRow]:
     found = list(Trial.objects.filter(dataset=dataset))
     is_own = not any(trial.is_chosen for trial in found)
     recipe = recipe_of(dataset)
-    own = way_row(dataset, None, recipe, is_chosen=is_own, title=OWN)
+    own = way_row(dataset, None, recipe, is_chosen=is_own, title="The dataset's settings")
     others = other_rows(dataset, recipe)
     tried = [
         way_row(
@@ -120,7 +121,7 @@ def _posted_trial(request: HttpRequest, dataset: Dataset) -> Trial | None:
     key = request.POST.get("trial", "")
     if not key:
         return None
-    return get_object_or_404(Trial, dataset=dataset, pk=key if key.isdigit() else 0)
+    return get_object_or_404(Trial, dataset=dataset, pk=key if key.isdecimal() else 0)
 
 
 @login_required
@@ -128,9 +129,7 @@ def _posted_trial(request: HttpRequest, dataset: Dataset) -> Trial | None:
 def cancel(request: HttpRequest, name: str) -> HttpResponse:
     """End the run posted as `pk`, or all that wait or are at work."""
     dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
-    runs = TrackingRun.objects.filter(clip__video__dataset=dataset)
-    pk = request.POST.get("pk", "")
-    count = (runs.filter(pk=pk) if pk.isdigit() else runs).cancel()
+    count = posted(request, TrackingRun.objects.of(dataset)).cancel()
     messages.info(request, f"{count} cancelled. Try again on the overview goes on with them.")
     return redirect("tracking:page", name=name)
 
@@ -143,7 +142,7 @@ def bundle_order(request: HttpRequest, name: str) -> HttpResponse:
     try:
         bundle = order_bundle(dataset, with_clips=request.POST.get("clips") != "no")
         messages.success(request, f"Bundle {bundle.pk} holds what is tracked so far.")
-    except BundleError as error:
+    except UntrackedError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
 
@@ -183,7 +182,7 @@ def run(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     rows, problem = [], ""
     try:
         rows = track_rows(found, tracks_of(found).tracks)
-    except SheetError as error:
+    except TrackFileError as error:
         problem = str(error)
     page = page_of(request, rows, size=TRACKS_ON_A_PAGE)
     context = {"dataset": dataset, "run": found, "page": page, "problem": problem}
@@ -197,7 +196,7 @@ def sheet(request: HttpRequest, name: str, pk: int, track: int) -> HttpResponseB
     found = get_object_or_404(_finished_runs(request, name), pk=pk)
     try:
         path = sheet_of(found, track)
-    except SheetError as error:
+    except (SheetError, TrackFileError) as error:
         raise Http404(str(error)) from error
     return serve_file(request, path, content_type="image/jpeg")
 

@@ -7,17 +7,16 @@ from typing import NamedTuple
 
 from celery import shared_task
 
+from datasets.core.bundle import BundleError
 from datasets.files import local_path, work_folder
 from datasets.models import Clip, Dataset
-from datasets.services import bundle as clips
+from datasets.services.bundle import bring_in_clips, check_room, lacks_of, unpack_bundle
 from datasets.services.upload import forget_bundle
-from tracking.core.prototype import PrototypeError, adopt, is_prototype
+from tracking.core.prototype import adopt, is_prototype
 from tracking.models import BundleImport, TrackingRun
-from tracking.services.bundle import BundleError
-from tracking.services.takeover import bring_in_bundle, plan_imports
+from tracking.services.takeover import open_tracks, plan_imports
 
-ERRORS = (clips.BundleError, BundleError, PrototypeError)
-CONVERTED, CLIPS_DONE = 0.4, 0.9  # shares of the work
+CONVERTED = 0.4  # share of the work
 
 Progress = Callable[[float], None]
 
@@ -47,7 +46,8 @@ def bring_in(
     """Take over the bundle at `path`: a folder, or a zip of its files.
 
     It may be one of ours or a prototype's bare files. What is here already is left alone.
-    Raises one of `ERRORS` if it is damaged or does not fit.
+    Each video comes in with its tracks, so that whoever stops on the way leaves whole ones.
+    Raises BundleError if it is damaged or does not fit.
 
     Args:
         rate: Pictures a second in a prototype's files, if they do not tell it themselves.
@@ -57,20 +57,21 @@ def bring_in(
         folder, notes, begun = path, list[str](), 0.0
         if path.is_file():
             folder = stack.enter_context(work_folder())
-            clips.unpack_bundle(path, folder)
+            unpack_bundle(path, folder)
         if folder.is_dir() and is_prototype({each.name for each in folder.iterdir()}):
+            check_room(folder)
             bare, folder, begun = folder, stack.enter_context(work_folder()), CONVERTED
             notes = adopt(
                 bare, folder, rate=rate, progress=lambda share: progress(share * CONVERTED)
             )
-        brought = clips.bring_in_clips(
-            dataset,
-            folder,
-            progress=lambda share: progress(begun + share * (CLIPS_DONE - begun)),
-        )
-        progress(CLIPS_DONE)
-        runs = bring_in_bundle(dataset, folder)
-    return Brought(brought, runs, [*notes, *clips.lacks_of(brought)])
+        tracks = stack.enter_context(open_tracks(folder))
+        runs: list[TrackingRun] = []
+        clips = bring_in_clips(
+            dataset, folder,
+            each=lambda video: runs.extend(tracks.bring_in(dataset, video)),
+            progress=lambda share: progress(begun + share * (1 - begun)),
+        )  # fmt: skip
+    return Brought(clips, runs, [*notes, *lacks_of(clips)])
 
 
 @shared_task
@@ -79,7 +80,7 @@ def import_bundle(import_id: int) -> None:
     order = BundleImport.objects.claim(import_id)
     if order is None:
         return
-    with order.working(*ERRORS, OSError):
+    with order.working(BundleError, OSError):
         with local_path(order.upload.file.name or "") as path:
             brought = bring_in(order.upload.dataset, path, progress=order.report)
         order.finish(

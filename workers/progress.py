@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 from django.db import connections
 from rich.console import Console
 from rich.live import Live
@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from datasets.stages import Stage
-from workers.loop import Outcome
+from workers.loop import Loop, Outcome, Stop
 from workers.pipeline import Step
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -97,6 +97,26 @@ class Display:
                 self._live.update(counts_table(self._steps))
         finally:
             connections.close_all()
+
+
+def work_off(console: Console, steps: Sequence[Step]) -> Loop:
+    """Do all work of `steps` that waits, shown on `console`. Raises CommandError if stopped."""
+    with (
+        Display(console, steps, is_live=console.is_terminal) as display,
+        Stop(display.say) as stop,
+    ):
+        loop = Loop(steps=steps, tell=display.tell, stop=stop)
+        loop.run(once=True)
+    check_stop(stop)
+    return loop
+
+
+def check_stop(stop: Stop) -> None:
+    """Raise CommandError if somebody asked to stop."""
+    if stop.asked:
+        raise CommandError(
+            "Stopped before all was done; run it again to go on.", returncode=130
+        )
 
 
 def unwrapped(stream: Any) -> TextIO:

@@ -23,7 +23,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 RECIPE = re.compile(r"[ -~]{1,120}")
+SHOWN = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")  # what a database takes as text
 LARGEST_NUMBER = 2**31 - 1
+LARGEST_FILE = 2**63 - 1  # bytes
 
 
 class ManifestError(ValueError):
@@ -103,7 +105,8 @@ def load(content: bytes) -> Manifest:
             _each_once([_video(one) for one in raw["videos"]]),
             {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},
         )
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError,
+            RecursionError) as error:  # fmt: skip
         if isinstance(error, ManifestError):
             raise
         raise ManifestError(f"not the manifest of a bundle: {error!r}") from error
@@ -123,7 +126,7 @@ def _each_once(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
 def _video(raw: dict[str, Any]) -> VideoEntry:
     video = VideoEntry(
         _text(raw["name"], NAME),
-        _text(raw["original_name"]),
+        _text(raw["original_name"], SHOWN),
         _text(raw["sha256"], SHA256),
         _count(raw["width"], least=1),
         _count(raw["height"], least=1),
@@ -131,11 +134,17 @@ def _video(raw: dict[str, Any]) -> VideoEntry:
         tuple(_clip(one) for one in raw["clips"]),
         _rate(raw.get("picture_rate", FRAME_RATE)),
     )
+    end = 0
     for place, clip in enumerate(video.clips):
         if clip.index != place:
             raise ManifestError(f"the clips of {video.name} are not numbered from 0 in order")
-        if clip.start_frame + clip.frame_count > video.frame_count:
+        if clip.start_frame < end:
+            raise ManifestError(f"{clip.name} begins before the clip before it ends")
+        end = clip.start_frame + clip.frame_count
+        if end > video.frame_count:
             raise ManifestError(f"{clip.name} ends after its video {video.name}")
+    if not video.clips:
+        raise ManifestError(f"the video {video.name} has no clips")
     return video
 
 
@@ -157,19 +166,19 @@ def _clip(raw: dict[str, Any]) -> ClipEntry:
 
 
 def _file(raw: dict[str, Any]) -> FileEntry:
-    return FileEntry(int(raw["size"]), _text(raw["sha256"], SHA256))
+    return FileEntry(_count(raw["size"], most=LARGEST_FILE), _text(raw["sha256"], SHA256))
 
 
-def _text(value: object, pattern: re.Pattern[str] | None = None) -> str:
-    if not isinstance(value, str) or (pattern and not pattern.fullmatch(value)):
+def _text(value: object, pattern: re.Pattern[str]) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ManifestError(f"{value!r} is no such name")
     return value
 
 
-def _count(value: object, *, least: int = 0) -> int:
+def _count(value: object, *, least: int = 0, most: int = LARGEST_NUMBER) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ManifestError(f"{value!r} is not a whole number from {least} on")
-    if value > LARGEST_NUMBER:
+    if value > most:
         raise ManifestError(f"{value} is too large a number")
     return value
 

@@ -7,7 +7,6 @@ says. A video is known again by the SHA-256 of its raw file. A bundle may come w
 """
 
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -16,20 +15,29 @@ from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from numpy.typing import NDArray
 
 from datasets.core import manifest as manifests
 from datasets.core.archive import ArchiveError, extract, list_files
+from datasets.core.bundle import (
+    BundleError,
+    checked_file,
+    content_of,
+    member,
+    opened,
+    read_manifest,
+    unpacked_size,
+)
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.confined import examine, show_pictures
-from datasets.core.manifest import ClipEntry, Manifest, ManifestError, VideoEntry
+from datasets.core.manifest import ClipEntry, Manifest, VideoEntry
 from datasets.core.media import MediaError
 from datasets.core.naming import clip_name, frame_name, safe_name
 from datasets.core.slides import jpeg_size
 from datasets.core.zipping import new_zip
-from datasets.files import keep, sha256_of, work_folder
+from datasets.files import keep, work_folder
 from datasets.models import Clip, Dataset, Video
 from datasets.services.clip import annotation_count, poster_of
 from datasets.services.standardise import decoder_caps
@@ -49,10 +57,6 @@ CLIPS_WITHOUT_FILM = (
     "can be annotated, reviewed and released as annotations alone; no release can hold frames "
     "at 30 a second or films of them, and they cannot be tracked again."
 )
-
-
-class BundleError(ValueError):
-    """The folder is no bundle that this dataset can take; the message says why."""
 
 
 class _Bundle(NamedTuple):
@@ -75,40 +79,61 @@ def unpack_bundle(path: Path, folder: Path) -> None:
         members = list_files(path, manifests.FILES, archive_limits())
         if not manifests.is_bundle(members):
             raise BundleError(f"{path.name} is no zip of a bundle: it has {sorted(members)}")
-        check_space(sum(member.size for member in members.values()))
-        for name, member in members.items():
-            extract(path, member, folder / name)
+        check_space(sum(one.size for one in members.values()))
+        for name, one in members.items():
+            extract(path, one, folder / name)
+    except ArchiveError as error:
+        raise BundleError(str(error)) from error
+
+
+def check_room(folder: Path) -> None:
+    """Raises BundleError if the disk has no room for what is in the bundle in `folder`."""
+    try:
+        check_space(unpacked_size(folder))
     except ArchiveError as error:
         raise BundleError(str(error)) from error
 
 
 def bring_in_clips(
-    dataset: Dataset, folder: Path, *, progress: Callable[[float], None] = lambda share: None
+    dataset: Dataset,
+    folder: Path,
+    *,
+    each: Callable[[VideoEntry], object] = lambda video: None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> list[Clip]:
     """Take the videos and clips of the bundle in `folder` as done; return all of its clips.
 
     What is here already is left alone, so it may be called again at any time. A dataset without
-    a video takes over the bundle's number of annotation frames a second. `progress` is told the
-    share done. Raises BundleError if the bundle is damaged or does not fit; files that are not
-    those of the manifest are found before anything is stored.
+    a video takes over the bundle's number of annotation frames a second.
+
+    Args:
+        each: Told each video as soon as its clips are here.
+        progress: Told the share done.
+
+    Raises:
+        BundleError: The bundle is damaged or does not fit. Files that are not those of the
+            manifest are found before anything is stored; a video with a fault leaves nothing.
     """
-    manifest = _manifest(folder)
-    _agree_on_rate(dataset, manifest)
+    manifest = read_manifest(folder)
+    _check_rate(dataset, manifest)
     hashes = [video.sha256 for video in manifest.videos]
     _check_known(dataset, hashes)
     known = set(dataset.videos.filter(sha256__in=hashes).values_list("sha256", flat=True))
-    names = [name for name in ("frames.zip", "clips.zip") if _is_part(manifest, name)]
-    files = [_checked(manifest, folder, name) for name in names]
-    try:
-        with ExitStack() as stack:
-            frames, *clips = [stack.enter_context(zipfile.ZipFile(path)) for path in files]
-            bundle = _Bundle(manifest, frames, clips[0] if clips else None)
-            for number, video in enumerate(manifest.videos):
-                progress(number / len(manifest.videos))
-                if video.sha256 not in known:
+    if len(known) < len(hashes):
+        check_room(folder)
+    names = ["frames.zip", *["clips.zip"] * ("clips.zip" in manifest.files)]
+    paths = [checked_file(manifest, folder, name) for name in names]
+    with ExitStack() as stack:
+        frames, *clips = [stack.enter_context(opened(path)) for path in paths]
+        bundle = _Bundle(manifest, frames, clips[0] if clips else None)
+        for number, video in enumerate(manifest.videos):
+            progress(number / len(manifest.videos))
+            if video.sha256 not in known:
+                try:
                     _bring_in(dataset, video, bundle)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, MediaError) as error:
-        raise BundleError(f"it is no whole bundle: {error}") from error
+                except MediaError as error:
+                    raise BundleError(f"{video.name} is not whole: {error}") from error
+            each(video)
     brought = Clip.objects.of(dataset).filter(video__sha256__in=hashes)
     return list(brought.select_related("video"))
 
@@ -126,39 +151,12 @@ def lacks_of(clips: Iterable[Clip]) -> list[str]:
     return found
 
 
-def _agree_on_rate(dataset: Dataset, manifest: Manifest) -> None:
-    if manifest.annotation_fps == dataset.annotation_fps:
-        return
-    if dataset.videos.exists():
+def _check_rate(dataset: Dataset, manifest: Manifest) -> None:
+    if manifest.annotation_fps != dataset.annotation_fps and dataset.videos.exists():
         raise BundleError(
             f"the bundle has {manifest.annotation_fps} annotation frames a second, and dataset "
             f"{dataset} has {dataset.annotation_fps}: bring it into a dataset with the same"
         )
-    dataset.annotation_fps = manifest.annotation_fps
-    dataset.save(update_fields=["annotation_fps"])
-
-
-def _is_part(manifest: Manifest, name: str) -> bool:
-    return name != "clips.zip" or name in manifest.files
-
-
-def _manifest(folder: Path) -> Manifest:
-    path = folder / "manifest.json"
-    try:
-        return manifests.load(path.read_bytes())
-    except OSError as error:
-        raise BundleError(f"{folder} is no bundle: it has no manifest.json") from error
-    except ManifestError as error:
-        raise BundleError(f"{path}: {error}") from error
-
-
-def _checked(manifest: Manifest, folder: Path, name: str) -> Path:
-    path, said = folder / name, manifest.files.get(name)
-    if said is None or not path.is_file():
-        raise BundleError(f"{folder} is no whole bundle: {name} is missing")
-    if path.stat().st_size != said.size or sha256_of(path) != said.sha256:
-        raise BundleError(f"{path} is not the file that the manifest names: copy it again")
-    return path
 
 
 def _check_known(dataset: Dataset, hashes: list[str]) -> None:
@@ -175,111 +173,127 @@ def _check_known(dataset: Dataset, hashes: list[str]) -> None:
 
 
 def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
-    """Store the files of one video and its clips, then write all their rows at once."""
+    """Make and check all files of one video, then store them, then write its rows at once."""
     name = safe_name(
         f"{entry.name}.mp4", taken=set(dataset.videos.values_list("name", flat=True))
     )
     warnings = [f"Brought in by a bundle: the raw file {entry.original_name} is not here."]
     rate = entry.picture_rate if bundle.clips else bundle.manifest.annotation_fps
-    inside, file = f"videos/{entry.name}.mp4", ""
-    if bundle.clips and inside in bundle.clips.namelist():
-        with work_folder() as folder:
+    video = Video(
+        dataset=dataset,
+        name=name,
+        original_name=entry.original_name[:255],
+        sha256=entry.sha256,
+        size=0,
+        width=entry.width,
+        height=entry.height,
+        frame_count=entry.frame_count,
+        picture_rate=rate,
+        warnings=warnings,
+        stage=Stage.DONE,
+        progress=1.0,
+    )
+    files: list[tuple[Video | Clip, str, Path, str]] = []  # row, field, local, in the storage
+    with work_folder() as folder:
+        inside = f"videos/{entry.name}.mp4"
+        if bundle.clips and inside in bundle.clips.namelist():
             path = _extracted(bundle.clips, inside, folder)
             examine(path, frame_count=entry.frame_count, picture=0, caps=decoder_caps())
-            file = keep(path, f"{dataset}/videos/{name}.mp4")
-    else:
-        has_film = rate == FRAME_RATE
-        warnings.append(NO_STANDARD_VIDEO if has_film else NO_FILM.format(rate=rate))
-    clips = [
-        _stored_clip(dataset, name, _Entry(entry, one, rate), bundle) for one in entry.clips
-    ]
-    with transaction.atomic():
-        video = Video.objects.create(
-            dataset=dataset,
-            name=name,
-            original_name=entry.original_name[:255],
-            sha256=entry.sha256,
-            size=0,
-            file=file,
-            width=entry.width,
-            height=entry.height,
-            frame_count=entry.frame_count,
-            picture_rate=rate,
-            warnings=warnings,
-            stage=Stage.DONE,
-            progress=1.0,
-        )
-        for clip in clips:
-            clip.video = video
-        Clip.objects.bulk_create(clips)
-
-
-def _stored_clip(dataset: Dataset, video: str, entry: _Entry, bundle: _Bundle) -> Clip:
-    """A clip whose file, annotation frames and poster are in the storage; not saved yet."""
-    clip, rate = entry.clip, bundle.manifest.annotation_fps
-    name, count = clip_name(video, clip.index), annotation_count(clip.frame_count, rate)
-    with work_folder() as folder:
-        with new_zip(folder / "frames.zip") as frames:
-            for index in range(count):
-                frames.add(frame_name(name, index), _picture(bundle, entry, index))
-        if entry.picture_rate == FRAME_RATE and bundle.clips:
-            film = _extracted(bundle.clips, f"{clip.name}.mp4", folder)
-            rgb = _middle_of(film, entry, FRAME_RATE // rate * (count // 2))
+            files.append((video, "file", path, f"{dataset}/videos/{name}.mp4"))
         else:
-            film = folder / "slides.mp4"
-            pictures = folder / "frames.zip"
-            rgb = show_pictures(pictures, film, rate=rate, caps=decoder_caps())
-        poster = folder / "poster.jpg"
-        poster.write_bytes(poster_of(rgb))
-        return Clip(
-            name=name,
-            index=clip.index,
-            start_frame=clip.start_frame,
-            frame_count=clip.frame_count,
-            stage=Stage.DONE,
-            progress=1.0,
-            file=keep(film, f"{dataset}/clips/{name}.mp4"),
-            frames=keep(folder / "frames.zip", f"{dataset}/frames/{name}.zip"),
-            poster=keep(poster, f"{dataset}/posters/{name}.jpg"),
-        )
+            warnings.append(
+                NO_FILM.format(rate=rate) if rate < FRAME_RATE else NO_STANDARD_VIDEO
+            )
+        clips = []
+        for one in entry.clips:
+            clip = Clip(
+                video=video,
+                name=clip_name(name, one.index),
+                index=one.index,
+                start_frame=one.start_frame,
+                frame_count=one.frame_count,
+                stage=Stage.DONE,
+                progress=1.0,
+            )
+            clips.append(clip)
+            place = folder / clip.name
+            place.mkdir()
+            film, frames, poster = _make_files(clip, _Entry(entry, one, rate), bundle, place)
+            files += [
+                (clip, "file", film, f"{dataset}/clips/{clip.name}.mp4"),
+                (clip, "frames", frames, f"{dataset}/frames/{clip.name}.zip"),
+                (clip, "poster", poster, f"{dataset}/posters/{clip.name}.jpg"),
+            ]
+        for row, field, path, stored in files:
+            setattr(row, field, keep(path, stored))
+    try:
+        with transaction.atomic():
+            if dataset.annotation_fps != bundle.manifest.annotation_fps:  # it has no video yet
+                dataset.annotation_fps = bundle.manifest.annotation_fps
+                dataset.save(update_fields=["annotation_fps"])
+            video.save()
+            Clip.objects.bulk_create(clips)
+    except IntegrityError as error:
+        raise BundleError(
+            f"the video {entry.name} came to {dataset} in another way meanwhile: try again"
+        ) from error
+
+
+def _make_files(
+    clip: Clip, entry: _Entry, bundle: _Bundle, folder: Path
+) -> tuple[Path, Path, Path]:
+    """The film, the annotation frames and the poster of a clip, made in `folder`."""
+    rate = bundle.manifest.annotation_fps
+    count = annotation_count(clip.frame_count, rate)
+    pictures, poster = folder / "frames.zip", folder / "poster.jpg"
+    with new_zip(pictures) as frames:
+        for index in range(count):
+            frames.add(frame_name(clip.name, index), _picture(bundle, entry, index))
+    if entry.picture_rate == FRAME_RATE and bundle.clips:
+        film = _extracted(bundle.clips, f"{entry.clip.name}.mp4", folder)
+        rgb = _middle_of(film, entry, FRAME_RATE // rate * (count // 2))
+    else:
+        film = folder / "slides.mp4"
+        rgb = show_pictures(pictures, film, rate=rate, caps=decoder_caps())
+    poster.write_bytes(poster_of(rgb))
+    return film, pictures, poster
 
 
 def _middle_of(film: Path, entry: _Entry, frame: int) -> NDArray[np.uint8]:
     """One frame of a clip's film, which must be as long and as large as the manifest says."""
     count, caps = entry.clip.frame_count, decoder_caps()
     rgb = examine(film, frame_count=count, picture=frame, caps=caps)
-    height, width = rgb.shape[:2]
-    if (width, height) != (entry.video.width, entry.video.height):
-        raise MediaError(
-            f"{film.name} has {width}x{height} pixels, but the manifest says "
-            f"{entry.video.width}x{entry.video.height}"
-        )
+    _check_size(film.name, (rgb.shape[1], rgb.shape[0]), entry.video)
     return rgb
 
 
 def _picture(bundle: _Bundle, entry: _Entry, index: int) -> bytes:
     """An annotation frame, which must be as large as the manifest says."""
     name = f"{entry.clip.name}/{frame_name(entry.clip.name, index)}"
-    with bundle.frames.open(name) as member:
-        content = member.read(LARGEST_PICTURE + 1)
-    if len(content) > LARGEST_PICTURE:
-        raise MediaError(f"{name} has more than {LARGEST_PICTURE >> 20} MB")
-    width, height = jpeg_size(content)
-    if (width, height) != (entry.video.width, entry.video.height):
-        raise MediaError(
-            f"{name} has {width}x{height} pixels, but the manifest says "
-            f"{entry.video.width}x{entry.video.height}"
-        )
+    content = content_of(bundle.frames, name, most=LARGEST_PICTURE)
+    try:
+        size = jpeg_size(content)
+    except MediaError as error:
+        raise BundleError(f"{name} is {error}") from error
+    _check_size(name, size, entry.video)
     return content
+
+
+def _check_size(name: str, size: tuple[int, int], video: VideoEntry) -> None:
+    if size != (video.width, video.height):
+        raise BundleError(
+            f"{name} has {size[0]}x{size[1]} pixels, but the manifest says "
+            f"{video.width}x{video.height}"
+        )
 
 
 def _extracted(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
     path = folder / Path(name).name
-    with archive.open(name) as member, path.open("wb") as target:
-        while chunk := member.read(CHUNK):
+    with member(archive, name) as source, path.open("wb") as target:
+        while chunk := source.read(CHUNK):
             target.write(chunk)
             if target.tell() > settings.MAX_VIDEO_BYTES:
-                raise MediaError(
+                raise BundleError(
                     f"{name} has more than {settings.MAX_VIDEO_BYTES / 1e9:.1f} GB "
                     "(AVA_MAX_VIDEO_BYTES)"
                 )

@@ -15,9 +15,10 @@ from datasets.core.archive import (
     list_files,
     list_videos,
 )
+from datasets.core.hashing import sha256_of
 from datasets.core.manifest import FILES, is_bundle
 from datasets.core.naming import safe_name
-from datasets.files import keep, lend, local_path, remove, sha256_of, work_folder
+from datasets.files import keep, lend, local_path, remove, work_folder
 from datasets.models import Dataset, Upload, Video
 from datasets.stages import Stage
 

@@ -22,9 +22,10 @@ from django.core.files.storage import default_storage
 
 from datasets.core.ava import frame_file
 from datasets.core.clipping import FRAME_RATE, ExportWindow, export_window
+from datasets.core.hashing import sha256_of
 from datasets.core.media import MediaError, cut, read_frames
 from datasets.core.zipping import new_zip
-from datasets.files import keep, local_path, sha256_of, work_folder
+from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip, Video
 from datasets.stages import Stage
 from qc.core.packing import FileSum, ignore, sum_of

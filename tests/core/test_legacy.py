@@ -1,5 +1,6 @@
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -35,6 +36,19 @@ def test_tracks_name_picture_person_and_box():
         }
     ]
     assert json.loads(dump_boxes("a", [])) == []
+
+
+# A tuple of twice a tuple of twice a tuple ...: a few hundred bytes stand for 2^60 numbers.
+TOWER = b"K\x01\x85" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60))
+RAW = bytes(1000)
+
+
+class ManyTimes:
+    """An array of numpy whose buffer is in the pickle once, however many there are."""
+
+    def __reduce__(self):
+        make, arguments, state = np.zeros(1000, np.uint8).__reduce__()
+        return make, arguments, (*state[:-1], RAW)
 
 
 class Hostile:
@@ -73,6 +87,27 @@ def test_one_box_many_times_is_no_way_to_fill_the_memory():
         load_dense(content)
 
 
+def test_one_buffer_many_times_is_no_way_either():
+    content = pickle.dumps({"a": {"b": [ManyTimes() for _ in range(100)]}})
+    assert len(content) < 10_000
+    with pytest.raises(LegacyFormatError, match="more numbers than it has bytes"):
+        load_dense(content)
+
+
+def test_a_memo_with_holes_takes_no_memory():
+    tracemalloc.start()
+    assert load_dense(b"\x80\x03}r\xff\xff\xff\x7f.") == {}
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_nothing_of_this_process_can_be_changed():
+    for name in (b"numpy._core.multiarray\n_reconstruct", b"_codecs\nencode"):
+        content = b"\x80\x03c" + name + b"\nN}X\x07\0\0\0__doc__X\3\0\0\0bads\x86b."
+        with pytest.raises(LegacyFormatError, match="changes what is no array"):
+            load_dense(content)
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -82,6 +117,7 @@ def test_one_box_many_times_is_no_way_to_fill_the_memory():
         pytest.param([1, 2, "3", 4, 0.5, 1], id="text"),
         pytest.param([1, 2, True, 4, 0.5, 1], id="truth"),
         pytest.param(None, id="nothing"),
+        pytest.param([1, 2, 3, 10**400, 0.5, 1], id="a number beyond all pictures"),
         pytest.param(np.array(["a"] * 6), id="array of texts"),
         pytest.param(np.array([None] * 6), id="array of objects"),
     ],
@@ -100,9 +136,16 @@ def test_a_row_that_is_no_box_is_refused(row):
         ),
         pytest.param(b"cos\nsystem\n(S'true'\ntR.", id="os.system"),
         pytest.param(b"cnumpy\nload\n(S'/etc/passwd'\ntR.", id="loads with numpy"),
-        pytest.param(b"\x80\x03}r\xff\xff\xff\x7f.", id="a memo of sixteen gigabytes"),
         pytest.param(b"\x80\x05\x96" + b"\xff" * 7 + b"\x0f.", id="a buffer of exabytes"),
         pytest.param(b"\x80\x02K\x05\x82\x01.", id="an extension"),
+        pytest.param(b"\x80\x03}" + TOWER + b"K\x01s.", id="a key that takes years to hash"),
+        pytest.param(b"\x80\x03(" + TOWER + b"K\x01d.", id="the same in another way"),
+        pytest.param(
+            b"\x80\x03}X\x01\0\0\0a}X\x01\0\0\0b" + TOWER + b"ss.", id="boxes without end"
+        ),
+        pytest.param(
+            b"\x80\x03cnumpy\ndtype\n" + TOWER + b"\x85R.", id="a dtype that takes years"
+        ),
         pytest.param(pickle.dumps(2**100000), id="a huge number"),
         pytest.param(b"\x80\x03" + b"]" * 100_000 + b"a" * 99_999 + b".", id="deep lists"),
         pytest.param(pickle.dumps([1]), id="no dict"),

@@ -49,6 +49,11 @@ def test_the_format_is_the_one_written_down():
         pytest.param(
             ["videos", 0, "clips", 0, "persons"], {"1": 2**31}, "too large", id="large id"
         ),
+        pytest.param(["videos", 0, "clips"], [], "has no clips", id="no clips"),
+        pytest.param(["videos", 0, "original_name"], "a\0b", "no such name", id="zero"),
+        pytest.param(["videos", 0, "original_name"], "\ud800", "no such", id="half a sign"),
+        pytest.param(["files", "frames.zip", "size"], 1e400, "whole number", id="endless"),
+        pytest.param(["files", "frames.zip", "size"], -1, "whole number", id="less than none"),
         pytest.param(["videos"], None, "not the manifest", id="no videos"),
         pytest.param(
             ["files"], {"../x": {"size": 1, "sha256": "b" * 64}}, "x'", id="file path"
@@ -78,6 +83,14 @@ def test_nothing_is_in_a_bundle_twice(changes, sentence):
     raw = json.loads(dump(MANIFEST))
     raw["videos"].append(raw["videos"][0] | changes)
     with pytest.raises(ManifestError, match=sentence):
+        load(json.dumps(raw).encode())
+
+
+def test_clips_of_a_video_do_not_overlap():
+    raw = json.loads(dump(MANIFEST))
+    again = raw["videos"][0]["clips"][0] | {"name": "aisle-c0001", "index": 1}
+    raw["videos"][0]["clips"].append(again)
+    with pytest.raises(ManifestError, match="begins before the clip before it ends"):
         load(json.dumps(raw).encode())
 
 

@@ -1,4 +1,3 @@
-import hashlib
 import io
 import os
 import time
@@ -17,7 +16,6 @@ from datasets.files import (
     local_path,
     reaching,
     remove,
-    sha256_of,
     work_folder,
 )
 
@@ -142,11 +140,6 @@ def test_a_folder_is_removed_with_all_in_it_and_nothing_else():
     for _ in range(2):
         remove("shop/a/")
     assert default_storage.listdir("shop") == ([], ["ab"])
-
-
-def test_a_hash_is_that_of_the_content(tmp_path):
-    (tmp_path / "a").write_bytes(b"film" * 999_999)
-    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"film" * 999_999).hexdigest()
 
 
 def test_only_work_of_yesterday_is_forgotten():

@@ -8,21 +8,23 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 
 from datasets.core.ava import load_proposals
+from datasets.core.bundle import BundleError, read_manifest
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset
 from datasets.services.bundle import bring_in_clips
-from datasets.stages import Stage
+from datasets.stages import ClaimLostError, Stage
 from tests.make import make_clips, make_dataset, make_run, make_video
-from tests.material import content_of, make_bundled_video, make_ready_run
+from tests.material import content_of, make_bundled_video, make_ready_run, put
 from tracking.core import trackfile
 from tracking.core.legacy import load_dense
 from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
-from tracking.services.bundle import BundleError, make_bundle, order_bundle
+from tracking.services.bundle import UntrackedError, make_bundle, order_bundle
 from tracking.services.link import plan_linkings
-from tracking.services.takeover import bring_in_bundle, read_manifest
+from tracking.services.takeover import open_tracks
 from tracking.services.track import plan_runs
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +64,12 @@ def elsewhere(folder, tmp_path):
     Dataset.objects.all().delete()
     shutil.rmtree(default_storage.path("shop"))
     return copy
+
+
+def bring_in_tracks(dataset, folder):
+    """The runs that come of the bundle in `folder`, whose clips are in `dataset`."""
+    with open_tracks(folder) as tracks:
+        return [run for one in tracks.manifest.videos for run in tracks.bring_in(dataset, one)]
 
 
 def edit(folder, change, *, name="manifest.json"):
@@ -199,7 +207,7 @@ def test_a_bundle_that_failed_is_tried_again(dataset, video):
 
 def test_nothing_tracked_is_nothing_to_bundle(dataset):
     make_run(make_clips(make_video(dataset))[0])
-    with pytest.raises(BundleError, match="no video of shop is tracked to its end"):
+    with pytest.raises(UntrackedError, match="no video of shop is tracked to its end"):
         order_bundle(dataset)
 
 
@@ -234,7 +242,7 @@ def test_videos_that_are_not_in_it_are_named_with_the_reason(dataset, video):
 def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
     other = make_dataset("server")
     bring_in_clips(other, elsewhere)
-    runs = bring_in_bundle(other, elsewhere)
+    runs = bring_in_tracks(other, elsewhere)
     assert [run.clip.name for run in runs] == ["aisle-c0000", "aisle-c0001"]
     assert {run.stage for run in runs} == {Stage.DONE}
     assert Linking.objects.get().person_count == 2
@@ -253,13 +261,13 @@ def test_what_the_detector_saw_is_counted_as_it_was_there(dataset, video, tmp_pa
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
     other = make_dataset("server")
     bring_in_clips(other, copy)
-    assert {run.detection_count for run in bring_in_bundle(other, copy)} == {1234}
+    assert {run.detection_count for run in bring_in_tracks(other, copy)} == {1234}
 
 
 def test_a_bundle_of_what_was_brought_in_is_the_same_bundle(elsewhere):
     other = make_dataset("shop")
     bring_in_clips(other, elsewhere)
-    bring_in_bundle(other, elsewhere)
+    bring_in_tracks(other, elsewhere)
     again = make_bundle(order_bundle(other).pk)
     before = read_manifest(elsewhere).files
     for name in ("frames.zip", "clips.zip", "dense_proposals.pkl"):
@@ -270,7 +278,7 @@ def test_bringing_in_twice_changes_nothing(elsewhere):
     other = make_dataset("server")
     for _ in range(2):
         bring_in_clips(other, elsewhere)
-        runs = bring_in_bundle(other, elsewhere)
+        runs = bring_in_tracks(other, elsewhere)
     assert len(runs) == TrackingRun.objects.count() == Clip.objects.count() == 2
     assert Person.objects.count() == 4
 
@@ -279,30 +287,56 @@ def test_what_came_in_is_not_tracked_again(elsewhere):
     other = make_dataset("server")
     bring_in_clips(other, elsewhere)
     plan_runs()  # a pipeline that runs meanwhile
-    bring_in_bundle(other, elsewhere)
+    bring_in_tracks(other, elsewhere)
     assert plan_runs() == 0
     assert plan_linkings() == 0
     assert not TrackingRun.objects.filter(stage=Stage.WAITING).exists()
 
 
-def test_a_video_that_is_being_tracked_here_is_left_alone(elsewhere):
+def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
+    other = make_dataset("server")
+    clips = bring_in_clips(other, elsewhere)
+    waiting, done = (TrackingRun.objects.create(clip=clip, recipe="test/1") for clip in clips)
+    begun = TrackingRun.objects.claim(waiting.pk)
+    done.tracks = put("server/tracks/old.json.gz", b"")
+    done.stage = Stage.DONE
+    done.save()
+    runs = bring_in_tracks(other, elsewhere)
+    assert list(TrackingRun.objects.all()) == runs
+    assert not default_storage.exists("server/tracks/old.json.gz")
+    with pytest.raises(ClaimLostError):
+        begun.finish()
+
+
+def test_who_was_named_here_keeps_the_number(elsewhere):
+    other = make_dataset("server")
+    for clip in bring_in_clips(other, elsewhere):
+        run = make_ready_run(clip, recipe="here/1")
+        run.persons.update(person_id=F("person_id") + 10)
+    for run in bring_in_tracks(other, elsewhere):
+        assert dict(run.persons.values_list("track_id", "person_id")) == {1: 11, 2: 12}
+        assert set(run.proposals.values_list("person_id", flat=True)) == {11, 12}
+
+
+def test_a_run_whose_persons_are_named_stays(elsewhere):
     other = make_dataset("server")
     clip = bring_in_clips(other, elsewhere)[0]
-    TrackingRun.objects.create(clip=clip, recipe="test/1", stage=Stage.RUNNING)
-    with pytest.raises(BundleError, match="is being tracked here"):
-        bring_in_bundle(other, elsewhere)
-    assert not Person.objects.exists()
+    run = make_run(clip, recipe="test/1")
+    Linking.objects.all().delete()
+    with pytest.raises(BundleError, match="was tracked here with test/1: link its persons"):
+        bring_in_tracks(other, elsewhere)
+    assert list(TrackingRun.objects.all()) == [run]
 
 
 def test_clips_come_before_tracks(elsewhere):
     with pytest.raises(BundleError, match="aisle is not in server: bring in its clips"):
-        bring_in_bundle(make_dataset("server"), elsewhere)
+        bring_in_tracks(make_dataset("server"), elsewhere)
 
 
 def test_a_damaged_file_is_noticed(elsewhere):
     (elsewhere / "tracking_jsons.zip").write_bytes(b"PK")
     with pytest.raises(BundleError, match="copy it again"):
-        bring_in_bundle(make_dataset("server"), elsewhere)
+        bring_in_tracks(make_dataset("server"), elsewhere)
 
 
 def test_a_folder_that_is_no_bundle_is_named(tmp_path):
@@ -346,17 +380,30 @@ def hostile(**changes):
         pytest.param(hostile(clip="aisle-c0000"), "not that of aisle-c0001", id="clip"),
         pytest.param(hostile(made_by=[1]), "not that of aisle-c0001", id="made by"),
         pytest.param(hostile(format="ava-studio-tracks/9"), "tracks/9", id="version"),
+        pytest.param(hostile(frames=[[0, 1]] * 120), "lists in its lists", id="nested"),
+        pytest.param(hostile(frames=[n + 0.5 for n in range(120)]), "no whole", id="halves"),
+        pytest.param(hostile(scores=[[0.5]] * 120), "lists in its lists", id="nested scores"),
+        pytest.param(hostile(made_by={"a": float("nan")}), "not that of", id="made by nan"),
+        pytest.param(hostile(made_by={"a": "\0"}), "not that of", id="made by zero"),
+        pytest.param(hostile(made_by={"a": "\ud800"}), "not that of", id="made by half a sign"),
+        pytest.param(hostile(made_by={"a": "x" * 99_999}), "not that of", id="made by much"),
+        pytest.param(hostile(made_by={"detector": "x"}), "not that of", id="detector"),
+        pytest.param(
+            hostile(made_by={"detector": {"sha256": []}}), "not that of", id="weights"
+        ),
+        pytest.param(
+            lambda name, old: old if "c0000" in name else b" " * (30 << 20),
+            "more than 22 MB",
+            id="a bomb",
+        ),
         pytest.param(lambda name, old: b"no json", "cannot be read", id="no json"),
         pytest.param(lambda name, old: b"[" * 200_000, "cannot be read", id="deep"),
     ],
 )
 def test_tracks_that_do_not_fit_are_refused_with_a_sentence(elsewhere, change, sentence):
-    other = make_dataset("server")
-    bring_in_clips(other, elsewhere)
     replace_tracks(elsewhere, change)
-    with pytest.raises(BundleError, match=sentence):
-        bring_in_bundle(other, elsewhere)
-    assert not TrackingRun.objects.exists()
+    with pytest.raises(BundleError, match=sentence), open_tracks(elsewhere):
+        pass
 
 
 def test_the_command_brings_a_bundle_into_a_new_dataset(elsewhere, capsys):

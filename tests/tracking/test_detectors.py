@@ -1,4 +1,5 @@
 import json
+import os
 from itertools import islice, pairwise
 
 import numpy as np
@@ -318,6 +319,10 @@ def test_a_clip_without_a_file_is_named_with_the_files_expected(tmp_path):
         ("shop-c0001.txt", "one,two\n", "not a file of detections"),
         ("shop-c0001.txt", "1,-1,1,1,5\n", "not a file of detections"),
         ("shop-c0001.txt", "1,-1,1,1,5,5,37.5\n", "scores outside 0 to 1"),
+        ("shop-c0001.txt", "1,-1,1,1,5,5,nan\n", "not finite"),
+        ("shop-c0001.txt", "nan,-1,1,1,5,5,0.5\n", "not finite"),
+        ("shop-c0001.txt", "1,-1,1,inf,5,5,0.5\n", "not finite"),
+        ("shop-c0001.txt", "1.5,-1,1,1,5,5,0.5\n", "no whole numbers"),
         ("shop-c0001.json", "{", "not a file of detections"),
         ("shop-c0001.json", '{"format": "coco"}', "its format is 'coco'"),
     ],
@@ -326,6 +331,18 @@ def test_an_unreadable_file_is_named(tmp_path, name, content, sentence):
     (tmp_path / name).write_text(content)
     with pytest.raises(DetectorError, match=sentence):
         imported(tmp_path)
+
+
+def test_a_file_that_was_written_again_is_read_again_and_hashed_again(tmp_path):
+    file = tmp_path / "shop.txt"
+    file.write_text("451,-1,2,2,5,5,0.8\n")
+    first = open_detector("imported", weights=str(tmp_path), threshold=0.1)
+    assert len(imported(tmp_path)[0].boxes) == 1
+    file.write_text("452,-1,2,2,5,5,0.8\n")
+    os.utime(file, ns=(1, file.stat().st_mtime_ns + 1_000_000))
+    assert len(imported(tmp_path)[1].boxes) == 1
+    again = open_detector("imported", weights=str(tmp_path), threshold=0.1)
+    assert again.about["sha256"] != first.about["sha256"]
 
 
 def test_an_empty_file_means_nobody_was_seen(tmp_path):

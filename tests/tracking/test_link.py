@@ -160,9 +160,17 @@ def test_a_lost_tracks_file_fails_with_its_name_and_leaves_no_rows(video):
     assert Person.objects.count() == 0
 
 
-def test_a_damaged_tracks_file_fails_with_a_sentence(video, own_files):
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda good: b"rubbish", id="another file"),
+        pytest.param(lambda good: good[:20] + b"\xff" * 20 + good[40:], id="damaged within"),
+    ],
+)
+def test_a_damaged_tracks_file_fails_with_a_sentence(video, own_files, spoil):
     runs = all_tracked(video)
-    (own_files / "media" / runs[2].tracks.name).write_bytes(b"rubbish")
+    path = own_files / "media" / runs[2].tracks.name
+    path.write_bytes(spoil(path.read_bytes()))
     plan_linkings()
     linking = link_video(Linking.objects.get().pk)
     assert linking.stage == Stage.FAILED

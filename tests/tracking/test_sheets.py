@@ -67,7 +67,7 @@ def test_tracks_that_are_gone_are_told_of(client, run):
     run.tracks.storage.delete(run.tracks.name)
     page = client.get(reverse("tracking:run", args=["shop", run.pk]))
     assert page.status_code == 200
-    assert "cannot be read" in page.content.decode()
+    assert "are gone from the storage" in page.content.decode()
     assert client.get(sheet_page(run)).status_code == 404
 
 

@@ -79,6 +79,16 @@ def test_runs_are_cancelled_one_by_one_or_all(client, dataset):
     assert not TrackingRun.objects.filter(stage=Stage.WAITING).exists()
 
 
+@pytest.mark.parametrize("pk", ["all", "-1", "²", "1;2"])
+@pytest.mark.parametrize("path", ["tracking/cancel/", "retry-tracking/run/"])
+def test_a_number_that_is_none_means_no_run(client, dataset, path, pk):
+    plan_runs()
+    before = list(TrackingRun.objects.values_list("stage"))
+    assert client.post(f"/datasets/shop/{path}", {"pk": pk}).status_code == 404
+    assert list(TrackingRun.objects.values_list("stage")) == before
+    assert client.post("/datasets/shop/tracking/choose/", {"trial": pk}).status_code == 404
+
+
 def test_a_bundle_is_refused_with_its_reason_and_listed_with_what_it_lacks(client, dataset):
     page = client.post("/datasets/shop/bundles/order/", follow=True).content.decode()
     assert "tracked to its end yet" in page

@@ -205,11 +205,45 @@ def test_a_bundle_of_ours_may_leave_out_the_films(tmp_path, capsys):
 
 def test_what_is_damaged_leaves_no_dataset_behind(bare, tmp_path):
     (bare / "frames.zip").write_bytes(b"nothing")
-    with pytest.raises(CommandError, match="a zip is damaged"):
+    with pytest.raises(CommandError, match=r"frames\.zip is damaged"):
         call_command("import_bundle", bare, dataset="shop")
     with pytest.raises(CommandError, match="not a whole zip"):
         call_command("import_bundle", bare / "frames.zip", dataset="shop")
     assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["tracking_jsons.zip", "frames.zip"])
+def test_a_bundle_with_one_bad_file_leaves_nothing_behind(tmp_path, name):
+    make_bundled_video(make_dataset("shop"))
+    bundle = make_bundle(order_bundle(Dataset.objects.get()).pk)
+    copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(CommandError, match="copy it again"):
+        call_command("import_bundle", copy, dataset="other")
+    assert [dataset.name for dataset in Dataset.objects.all()] == ["shop"]
+    assert not default_storage.exists("other")
+
+
+def test_a_bundle_larger_than_the_disk_is_refused_at_once(bare, tmp_path, monkeypatch):
+    make_bundled_video(make_dataset("shop"))
+    made = make_bundle(order_bundle(Dataset.objects.get()).pk)
+    folder = shutil.copytree(default_storage.path(made.folder), tmp_path / "bundle")
+    call_command("import_bundle", folder, dataset="before")
+    full = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    for path in (folder, bare):
+        with pytest.raises(CommandError, match=r"only 0\.0 GB are free"):
+            call_command("import_bundle", path, dataset="other")
+    call_command("import_bundle", folder, dataset="before")  # it is there already
+    assert {dataset.name for dataset in Dataset.objects.all()} == {"shop", "before"}
+
+
+@pytest.mark.parametrize("rate", [0, -1])
+def test_a_rate_that_makes_no_sense_is_refused(bare, rate):
+    with pytest.raises(CommandError, match="do not divide 30"):
+        call_command("import_bundle", bare, dataset="shop", rate=rate)
 
 
 @pytest.mark.parametrize(

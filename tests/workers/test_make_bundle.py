@@ -49,6 +49,17 @@ def test_a_zip_becomes_a_bundle_and_the_bundle_a_dataset(videos, detections, tmp
     assert here.count() == 2
 
 
+def test_what_was_mended_is_tried_again(videos, detections, tmp_path):
+    file = detections / "aisle.json"
+    file.rename(tmp_path / "away.json")
+    options = {"detector": "imported", "weights": str(detections), "out": tmp_path / "out"}
+    with pytest.raises(CommandError, match=r"1 pieces failed.*run it again when"):
+        call_command("make_bundle", videos, **options)
+    (tmp_path / "away.json").rename(file)
+    call_command("make_bundle", videos, **options)
+    assert load_dense((tmp_path / "out/dense_proposals.pkl").read_bytes())["aisle-c0000"]
+
+
 def test_a_zip_in_which_nothing_can_be_tracked_makes_no_bundle(tmp_path):
     path = tmp_path / "text.zip"
     with zipfile.ZipFile(path, "w") as archive:

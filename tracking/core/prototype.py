@@ -13,7 +13,7 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datasets.core import manifest as manifests
+from datasets.core.bundle import BundleError, content_of, opened
 from datasets.core.clipping import CLIP_SECONDS, FRAME_RATE, SHORTEST_CLIP_FRAMES
+from datasets.core.hashing import sha256_of
 from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.naming import clip_name, frame_name, safe_name
 from datasets.core.slides import jpeg_size
@@ -41,10 +43,6 @@ LARGEST_JSON = 256 << 20
 LONGEST_CLIP = 890  # seconds; AVA's timestamps end
 SAME_IOU = 0.9
 NOTES_SHOWN = 20
-
-
-class PrototypeError(ValueError):
-    """The files are not those of a prototype, or not of each other; the message says why."""
 
 
 class _Box(NamedTuple):
@@ -84,20 +82,17 @@ def adopt(
         Sentences: what of the files was not taken, and why.
 
     Raises:
-        PrototypeError: A file is missing or damaged, or a value cannot be right.
+        BundleError: A file is missing or damaged, or a value cannot be right.
     """
-    try:
-        dense = _read_dense(folder / DENSE)
-        with zipfile.ZipFile(folder / FRAMES) as pictures:
-            clips = _clips(pictures)
-            rate = _checked_rate(rate) if rate else _found_rate(dense, clips)
-            return _Adoption(pictures, dense, rate, _said_tracks(folder)).write(
-                clips, target, progress
-            )
-    except OSError as error:
-        raise PrototypeError(f"{folder} lacks {Path(error.filename or FRAMES).name}") from error
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
-        raise PrototypeError(f"a zip is damaged: {error}") from error
+    for name in (FRAMES, DENSE):
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder} lacks {name}")
+    dense = _read_dense(folder / DENSE)
+    with opened(folder / FRAMES) as pictures:
+        clips = _clips(pictures)
+        rate = _found_rate(dense, clips) if rate is None else _checked_rate(rate)
+        adoption = _Adoption(pictures, dense, rate, _said_tracks(folder))
+        return adoption.write(clips, target, progress)
 
 
 class _Adoption:
@@ -127,11 +122,9 @@ class _Adoption:
                 progress(number / len(clips))
                 self._add(clip, frames, tracks)
         if not self.videos:
-            raise PrototypeError(
-                f"no clip of {FRAMES} can be taken: {'; '.join(self.notes[:3])}"
-            )
+            raise BundleError(f"no clip of {FRAMES} can be taken: {'; '.join(self.notes[:3])}")
         files = {
-            name: FileEntry((target / name).stat().st_size, _sha256(target / name))
+            name: FileEntry((target / name).stat().st_size, sha256_of(target / name))
             for name in (FRAMES, TRACKS)
         }
         manifest = Manifest("prototype", RECIPE, self.rate, tuple(self.videos), files)
@@ -151,7 +144,7 @@ class _Adoption:
             )
             return
         if count > LONGEST_CLIP * FRAME_RATE:
-            raise PrototypeError(
+            raise BundleError(
                 f"{clip.name} has {len(clip.members)} pictures at {self.rate} a second: a clip "
                 f"has at most {LONGEST_CLIP} s"
             )
@@ -159,7 +152,7 @@ class _Adoption:
         ours = clip_name(name, 0)
         digest, size = hashlib.sha256(clip.name.encode()), None
         for index, info in enumerate(clip.members):
-            content = _content(self.pictures, info)
+            content = content_of(self.pictures, info, most=LARGEST_PICTURE)
             size = _same_size(info.filename, content, size)
             digest.update(len(content).to_bytes(8) + content)
             frames.add(f"{ours}/{frame_name(ours, index)}", content)
@@ -185,7 +178,7 @@ class _Adoption:
             for box in self._boxes(clip.name, frame, rows):
                 _check_box(clip.name, frame, box, width, height)
                 if seen.setdefault(box.track_id, {}).setdefault(place * step, box) is not box:
-                    raise PrototypeError(f"{clip.name}, {frame}: {box.track_id} is there twice")
+                    raise BundleError(f"{clip.name}, {frame}: {box.track_id} is there twice")
         shift = 1 if 0 in seen else 0  # ours begin at 1
         return [_track(number + shift, boxes) for number, boxes in sorted(seen.items())]
 
@@ -195,13 +188,13 @@ class _Adoption:
         for *sides, score, given in [row if len(row) == 6 else [*row, -1] for row in rows]:
             number = _number_of(clip, frame, sides, said) if given == -1 else given
             if number != int(number) or not 0 <= number < 2**31 - 1:
-                raise PrototypeError(f"{clip}, {frame}: {number} is no number of a track")
+                raise BundleError(f"{clip}, {frame}: {number} is no number of a track")
             boxes.append(_Box(int(number), (sides[0], sides[1], sides[2], sides[3]), score))
         of = {box.track_id: box for box in boxes}
         for other in said:
             ours = of.get(other.track_id)
-            if ours and _iou(ours.box, other.box) < SAME_IOU:
-                raise PrototypeError(
+            if ours and _iou([ours.box], [other.box])[0, 0] < SAME_IOU:
+                raise BundleError(
                     f"{clip}, {frame}: track {other.track_id} is elsewhere in {TRACKS} than in "
                     f"{DENSE}; the files do not belong together"
                 )
@@ -210,11 +203,11 @@ class _Adoption:
 
 def _read_dense(path: Path) -> DenseProposals:
     if path.stat().st_size > LARGEST_PICKLE:
-        raise PrototypeError(f"{DENSE} has more than {LARGEST_PICKLE >> 20} MB")
+        raise BundleError(f"{DENSE} has more than {LARGEST_PICKLE >> 20} MB")
     try:
         return load_dense(path.read_bytes())
     except LegacyFormatError as error:
-        raise PrototypeError(f"{DENSE}: {error}") from error
+        raise BundleError(f"{DENSE}: {error}") from error
 
 
 def _clips(archive: zipfile.ZipFile) -> list[_Clip]:
@@ -226,16 +219,16 @@ def _clips(archive: zipfile.ZipFile) -> list[_Clip]:
             continue
         numbers = found.setdefault(match["clip"], {})
         if numbers.setdefault(int(match["number"]), info) is not info:
-            raise PrototypeError(f"{FRAMES} has {info.filename} twice")
+            raise BundleError(f"{FRAMES} has {info.filename} twice")
     if not found:
-        raise PrototypeError(f"{FRAMES} has no pictures named <clip>_frame_0000.jpg")
+        raise BundleError(f"{FRAMES} has no pictures named <clip>_frame_0000.jpg")
     clips = []
     for name, numbers in sorted(found.items()):
         first = min(numbers)
         missing = set(range(first, first + len(numbers))) - numbers.keys()
         if first > 1 or missing:
             lacks = min(missing, default=0) if first <= 1 else 0
-            raise PrototypeError(f"{FRAMES} lacks picture {lacks} of {name}")
+            raise BundleError(f"{FRAMES} lacks picture {lacks} of {name}")
         clips.append(_Clip(name, [numbers[number] for number in sorted(numbers)], first))
     return clips
 
@@ -257,8 +250,8 @@ def _found_rate(dense: DenseProposals, clips: list[_Clip]) -> int:
 
 
 def _checked_rate(rate: int) -> int:
-    if FRAME_RATE % rate:
-        raise PrototypeError(f"{rate} pictures a second do not divide {FRAME_RATE}")
+    if rate < 1 or FRAME_RATE % rate:
+        raise BundleError(f"{rate} pictures a second do not divide {FRAME_RATE}")
     return rate
 
 
@@ -267,15 +260,12 @@ def _said_tracks(folder: Path) -> dict[str, dict[str, list[_Box]]]:
     if not (folder / TRACKS).is_file():
         return {}
     found: dict[str, dict[str, list[_Box]]] = {}
-    with zipfile.ZipFile(folder / TRACKS) as archive:
+    with opened(folder / TRACKS) as archive:
         for info in archive.infolist():
             name = PurePosixPath(info.filename).name
             if not name.endswith(".json") or name.endswith(".tracks.json"):
                 continue
-            with archive.open(info) as member:
-                content = member.read(LARGEST_JSON + 1)
-            if len(content) > LARGEST_JSON:
-                raise PrototypeError(f"{TRACKS}: {name} has more than {LARGEST_JSON >> 20} MB")
+            content = content_of(archive, info, most=LARGEST_JSON)
             for clip, frame, box in _said_rows(name, content):
                 found.setdefault(clip, {}).setdefault(frame, []).append(box)
     return found
@@ -290,34 +280,26 @@ def _said_rows(name: str, content: bytes) -> Iterator[tuple[str, str, _Box]]:
             frame = PurePosixPath(str(row["frame"])).name
             yield str(row["video_id"]), frame, _Box(int(row["track_id"]), (x1, y1, x2, y2), 0.0)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise PrototypeError(f"{TRACKS}: {name} cannot be read: {error!r}") from error
-
-
-def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    with archive.open(info) as member:
-        content = member.read(LARGEST_PICTURE + 1)
-    if len(content) > LARGEST_PICTURE:
-        raise PrototypeError(f"{info.filename} has more than {LARGEST_PICTURE >> 20} MB")
-    return content
+        raise BundleError(f"{TRACKS}: {name} cannot be read: {error!r}") from error
 
 
 def _same_size(name: str, content: bytes, size: tuple[int, int] | None) -> tuple[int, int]:
     try:
         found = jpeg_size(content)
     except MediaError as error:
-        raise PrototypeError(f"{name} is {error}") from error
+        raise BundleError(f"{name} is {error}") from error
     if size not in (None, found):
-        raise PrototypeError(f"{name} has {found[0]}x{found[1]} pixels, those before it not")
+        raise BundleError(f"{name} has {found[0]}x{found[1]} pixels, those before it not")
     return found
 
 
 def _place(clip: _Clip, frame: str) -> int:
     match = PICTURE.fullmatch(PurePosixPath(frame).name)
     if match is None or match["clip"] != clip.name:
-        raise PrototypeError(f"{DENSE}: {frame!r} is no picture of {clip.name}")
+        raise BundleError(f"{DENSE}: {frame!r} is no picture of {clip.name}")
     place = int(match["number"]) - clip.first
     if not 0 <= place < len(clip.members):
-        raise PrototypeError(f"{DENSE} names {frame}, which {FRAMES} lacks")
+        raise BundleError(f"{DENSE} names {frame}, which {FRAMES} lacks")
     return place
 
 
@@ -325,25 +307,27 @@ def _check_box(clip: str, frame: str, box: _Box, width: int, height: int) -> Non
     x1, y1, x2, y2 = box.box
     where = f"{clip}, {frame}: track {box.track_id}"
     if not 0 <= box.score <= 1:
-        raise PrototypeError(f"{where} has the score {box.score}, which is not from 0 to 1")
+        raise BundleError(f"{where} has the score {box.score}, which is not from 0 to 1")
     if x2 - x1 < 1 or y2 - y1 < 1:
-        raise PrototypeError(f"{where} has a box without area in pixels: {list(box.box)}")
+        raise BundleError(f"{where} has a box without area in pixels: {list(box.box)}")
     is_near = x1 > -width / 2 and y1 > -height / 2 and x2 < 1.5 * width and y2 < 1.5 * height
     if not is_near or x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
-        raise PrototypeError(f"{where} is not in the picture of {width}x{height}: {box.box}")
+        raise BundleError(f"{where} is not in the picture of {width}x{height}: {box.box}")
 
 
 def _number_of(clip: str, frame: str, sides: list[float], said: list[_Box]) -> int:
-    near = [one.track_id for one in said if _iou(sides, one.box) >= SAME_IOU]
+    is_near = _iou([sides], [one.box for one in said])[0] >= SAME_IOU
+    near = [one.track_id for one, is_same in zip(said, is_near, strict=True) if is_same]
     if len(near) != 1:
-        raise PrototypeError(
+        raise BundleError(
             f"{clip}, {frame}: a box has no number of its track; bring {TRACKS} with it"
         )
     return near[0]
 
 
-def _iou(a: Any, b: Any) -> float:
-    return float(pairwise_iou(np.array([a], dtype=float), np.array([b], dtype=float))[0, 0])
+def _iou(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> Any:
+    mine, other = (np.array(boxes, dtype=float).reshape(-1, 4) for boxes in (ours, theirs))
+    return pairwise_iou(mine, other)
 
 
 def _track(number: int, seen: dict[int, _Box]) -> Track:
@@ -360,8 +344,3 @@ def _track(number: int, seen: dict[int, _Box]) -> Track:
     scores = np.full(len(frames), np.nan)
     scores[np.isin(frames, known)] = [seen[frame].score for frame in known]
     return Track(number, frames, between, scores)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ standard video, x2 and y2 exclusive. The same tracks give the same bytes.
 
 import gzip
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,24 +88,35 @@ def load(content: bytes) -> TrackFile:
     [[0.0, 0.0, 5.0, 5.0]]
     """
     try:
-        raw = json.loads(gzip.decompress(content))
+        text = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise TrackFileError(f"not a track file: {error}") from error
+    return parse(text)
+
+
+def parse(text: bytes) -> TrackFile:
+    """The tracks in the JSON of a track file. Raises TrackFileError if it is none."""
+    try:
+        raw = json.loads(text)
         if raw["format"] != FORMAT:
             raise TrackFileError(f"a track file of format {raw['format']!r}, not {FORMAT!r}")
-        tracks = [
-            Track(
-                int(one["track_id"]),
-                np.array(one["frames"], dtype=np.int64),
-                np.array(one["boxes"], dtype=np.float64).reshape(-1, 4),
-                np.array([np.nan if s is None else s for s in one["scores"]], dtype=np.float64),
-            )
-            for one in raw["tracks"]
-        ]
         return TrackFile(
             raw["clip"], int(raw["width"]), int(raw["height"]), int(raw["frame_count"]),
-            tracks, int(raw["fps"]), raw["made_by"],
+            [_track(one) for one in raw["tracks"]], int(raw["fps"]), raw["made_by"],
         )  # fmt: skip
-    except (OSError, EOFError, KeyError, TypeError, ValueError, OverflowError, AttributeError,
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError,
             RecursionError) as error:  # fmt: skip
         if isinstance(error, TrackFileError):
             raise
         raise TrackFileError(f"not a track file: {error}") from error
+
+
+def _track(raw: dict[str, Any]) -> Track:
+    frames = np.array(raw["frames"])
+    scores = np.array([np.nan if s is None else s for s in raw["scores"]], dtype=np.float64)
+    if frames.size and frames.dtype.kind not in "iu":
+        raise ValueError(f"track {raw['track_id']} has frames that are no whole numbers")
+    if frames.ndim != 1 or scores.ndim != 1:
+        raise ValueError(f"track {raw['track_id']} has lists in its lists")
+    boxes = np.array(raw["boxes"], dtype=np.float64).reshape(-1, 4)
+    return Track(int(raw["track_id"]), frames.astype(np.int64), boxes, scores)

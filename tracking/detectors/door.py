@@ -14,19 +14,8 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from datasets.files import sha256_of
-from tracking.core.boxes import Detections, no_detections
-
-__all__ = [
-    "BroughtAlong",
-    "Detections",
-    "Detector",
-    "DetectorError",
-    "file_hash",
-    "no_detections",
-    "open_detector",
-    "weights_path",
-]
+from datasets.core.hashing import sha256_of
+from tracking.core.boxes import Detections
 
 Picture = NDArray[np.uint8]  # RGB, shape (height, width, 3)
 
@@ -104,9 +93,10 @@ def weights_path(weights: str) -> Path | None:
 
 
 def _changed_at(path: Path | None) -> int:
-    """When the file was last written, in nanoseconds; 0 if it cannot be found or read."""
+    """When the file, or the last in a folder, was written, in ns; 0 if it cannot be read."""
     try:
-        return path.stat().st_mtime_ns if path else 0
+        inside = path.rglob("*") if path and path.is_dir() else ()
+        return max((one.stat().st_mtime_ns for one in (path, *inside) if one), default=0)
     except (OSError, ValueError):
         return 0
 

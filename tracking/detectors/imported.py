@@ -12,6 +12,7 @@ video. MOT files may also lie as `<name>/det.txt` or `<name>/det/det.txt`.
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ PLACES = ("{}.json", "{}.txt", "{}/det.txt", "{}/det/det.txt")
 
 
 class _Rows(NamedTuple):
-    frames: np.ndarray  # (N,), from 0
+    frames: np.ndarray  # (N,), whole numbers from 0
     boxes: np.ndarray  # (N, 4)
     scores: np.ndarray  # (N,)
 
@@ -51,7 +52,8 @@ class ImportedDetections:
             DetectorError: There is no file for the clip or its video, or it is not readable.
         """
         file = self._file_of(clip)
-        rows = _read(file or self._file_of(video) or self._nothing_for(clip, video))
+        path = file or self._file_of(video) or self._nothing_for(clip, video)
+        rows = _read(path, path.stat().st_mtime_ns)
         frames = rows.frames - (0 if file else start_frame)
         good = (rows.scores >= self._threshold) & (frames >= 0) & (frames < frame_count)
         good &= (rows.boxes[:, 2:] > rows.boxes[:, :2]).all(axis=1)
@@ -89,15 +91,21 @@ def _folder_hash(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _read(file: Path) -> _Rows:
+@lru_cache(maxsize=2)
+def _read(file: Path, changed: int) -> _Rows:
+    """All rows of a file, kept for the next clip of its video; `changed` tells its versions."""
     try:
         rows = _read_json(file) if file.suffix == ".json" else _read_mot(file)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise DetectorError(f"{file} is not a file of detections: {error}") from error
-    if ((rows.scores < 0) | (rows.scores > 1)).any() or not np.isfinite(rows.boxes).all():
+    if not all(np.isfinite(values).all() for values in rows):
+        raise DetectorError(f"{file} has frames, boxes or scores that are not finite.")
+    if (rows.frames % 1).any():
+        raise DetectorError(f"{file} has frames that are no whole numbers.")
+    if ((rows.scores < 0) | (rows.scores > 1)).any():
         raise DetectorError(
-            f"{file} has scores outside 0 to 1 or boxes that are not finite: "
-            f"scores from {rows.scores.min()} to {rows.scores.max()}."
+            f"{file} has scores outside 0 to 1: from {rows.scores.min()} to "
+            f"{rows.scores.max()}. Bring them as probabilities."
         )
     return rows
 
@@ -107,12 +115,12 @@ def _read_json(file: Path) -> _Rows:
     if content["format"] != FORMAT:
         raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
     found = [
-        (int(frame), *map(float, box))
+        (float(frame), *map(float, box))
         for frame, boxes in content["frames"].items()
         for box in boxes
     ]
     table = np.array(found, dtype=np.float64).reshape(-1, 6)
-    return _Rows(table[:, 0].astype(np.int64), table[:, 1:5], table[:, 5])
+    return _Rows(table[:, 0], table[:, 1:5], table[:, 5])
 
 
 def _read_mot(file: Path) -> _Rows:
@@ -120,4 +128,4 @@ def _read_mot(file: Path) -> _Rows:
     table = np.array([[float(value) for value in line[:7]] for line in lines])
     table = table.reshape(-1, 7)
     boxes = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
-    return _Rows(table[:, 0].astype(np.int64) - 1, boxes, table[:, 6])
+    return _Rows(table[:, 0] - 1, boxes, table[:, 6])

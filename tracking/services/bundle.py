@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from datasets.core import manifest as manifests
 from datasets.core.ava import dump_proposals, format_box, format_score, keyframe_key, parse_box
 from datasets.core.clipping import export_window, timestamp
+from datasets.core.hashing import sha256_of
 from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.naming import frame_name
 from datasets.core.zipping import NewZip, new_zip
-from datasets.files import keep, local_path, sha256_of, work_folder
+from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset, Video
 from datasets.stages import Stage
 from tracking.core.legacy import LegacyBox, dump_boxes, dump_dense
@@ -32,12 +33,10 @@ from tracking.models import Bundle, Linking, TrackingRun
 from tracking.services.track import chosen_settings, recipe_of
 
 TRACKS = "tracking_jsons.zip"
-LARGEST_TRACKS = 1 << 30  # bytes of one clip's JSON
-ROWS_AT_ONCE = 500
 
 
-class BundleError(ValueError):
-    """There is nothing to bundle yet, or the folder is no bundle of this dataset's clips."""
+class UntrackedError(ValueError):
+    """No video is tracked to its end, so there is nothing to bundle; the message says more."""
 
 
 @dataclass
@@ -64,12 +63,12 @@ def order_bundle(dataset: Dataset, *, with_clips: bool = True) -> Bundle:
         with_clips: Whether the films are among them. A dataset that is brought in without them
             has only its annotation frames.
 
-    Raises BundleError if no video is tracked to its end yet.
+    Raises UntrackedError if no video is tracked to its end yet.
     """
     linkings = Linking.objects.done().filter(video__dataset=dataset)
     newest = linkings.order_by("-pk").first()
     if newest is None:
-        raise BundleError(
+        raise UntrackedError(
             f"no video of {dataset} is tracked to its end yet: wait, or run manage.py "
             "run_pipeline --once"
         )
@@ -90,7 +89,7 @@ def make_bundle(bundle_id: int) -> Bundle | None:
     bundle = Bundle.objects.claim(bundle_id)
     if bundle is None:
         return None
-    with bundle.working(BundleError, TrackFileError, zipfile.BadZipFile):
+    with bundle.working(UntrackedError, TrackFileError, zipfile.BadZipFile):
         with work_folder() as folder:
             _write(bundle, folder)
             files = {
@@ -120,7 +119,9 @@ def _write(bundle: Bundle, folder: Path) -> None:
             bundle.report(len(contents.videos) / len(linked))
     bundle.left_out = _left_out(bundle, linked)
     if not contents.videos:
-        raise BundleError(f"no video of {bundle.dataset} is tracked with {bundle.recipe} yet")
+        raise UntrackedError(
+            f"no video of {bundle.dataset} is tracked with {bundle.recipe} yet"
+        )
     (folder / "dense_proposals.pkl").write_bytes(dump_dense(contents.dense))
     (folder / "dense_proposals_mmaction2.pkl").write_bytes(dump_proposals(contents.normalised))
     files = {

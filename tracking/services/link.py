@@ -1,10 +1,9 @@
 """Stage 5: persons are named once over all clips of a video, and proposed at its keyframes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Case, Exists, Max, OuterRef, Q, QuerySet, Value
 
@@ -14,8 +13,9 @@ from datasets.stages import Stage
 from tracking.core.comparing import same_persons
 from tracking.core.linking import link
 from tracking.core.proposals import boxes_at
-from tracking.core.trackfile import TrackFile, TrackFileError, load
+from tracking.core.trackfile import TrackFile, TrackFileError
 from tracking.models import Linking, Person, Proposal, TrackingRun
+from tracking.selectors import tracks_of
 from tracking.services.track import chosen_ways, recipes_by, trial_ways
 
 ROWS_AT_ONCE = 1000
@@ -72,9 +72,9 @@ def link_video(linking_id: int) -> Linking | None:
     linking = Linking.objects.claim(linking_id)
     if linking is None:
         return None
-    with linking.working(LinkingError):
+    with linking.working(LinkingError, TrackFileError):
         runs = _runs_of(linking)
-        files = [_tracks_of(run) for run in runs]
+        files = [tracks_of(run) for run in runs]
         named = _named(linking, runs, files)
         fresh = [run.pk for run in runs if not run.persons.exists()]
         persons: list[Person] = []
@@ -85,7 +85,7 @@ def link_video(linking_id: int) -> Linking | None:
                     Person(run=run, track_id=track_id, person_id=person_id)
                     for track_id, person_id in names.items()
                 ]
-                proposals += _proposals(run, file, names)
+                proposals += proposals_of(run, file, names)
         with transaction.atomic():
             Proposal.objects.filter(run__in=fresh).delete()
             Person.objects.bulk_create(persons, batch_size=ROWS_AT_ONCE)
@@ -104,15 +104,29 @@ def _named(
     begins = [run.clip.start_frame for run in runs]
     steps = [later - begin for begin, later in pairwise([*begins, begins[-1]])]
     given = [_names_of(run) for run in runs]
-    earlier = None if any(given) else _earlier_runs(linking, runs)
     named = link(tracks, steps, fps=FRAME_RATE, given=given)
+    return named if any(given) else numbered_as_before(linking.video, files, named)
+
+
+def numbered_as_before(
+    video: Video, files: Sequence[TrackFile], named: Sequence[Mapping[int, int]]
+) -> list[dict[int, int]]:
+    """The persons `named` with the numbers that an earlier tracking of `video` gave them.
+
+    Who was not seen then gets a number of their own. Without one they are as they were.
+
+    Args:
+        files: The new tracks of every clip of the video, in order.
+        named: The person of each track, clip by clip.
+    """
+    earlier = _earlier_runs(video)
     if earlier is None:
-        return named
-    others = [(_tracks_of(run).tracks, _names_of(run)) for run in earlier]
+        return [dict(names) for names in named]
+    tracks = [file.tracks for file in files]
+    others = [(tracks_of(run).tracks, _names_of(run)) for run in earlier]
     same = same_persons(list(zip(tracks, named, strict=True)), others)
-    highest = Person.objects.filter(run__clip__video=linking.video).aggregate(
-        last=Max("person_id")
-    )["last"]
+    persons = Person.objects.filter(run__clip__video=video)
+    highest = persons.aggregate(last=Max("person_id"))["last"]
     new = sorted({person for names in named for person in names.values()} - same.keys())
     numbers = same | {person: number for number, person in enumerate(new, (highest or 0) + 1)}
     return [{track: numbers[person] for track, person in names.items()} for names in named]
@@ -122,25 +136,14 @@ def _names_of(run: TrackingRun) -> dict[int, int]:
     return dict(run.persons.values_list("track_id", "person_id"))
 
 
-def _earlier_runs(linking: Linking, runs: list[TrackingRun]) -> list[TrackingRun] | None:
-    """The runs of these clips that named the video's persons first; None if there are none."""
-    first = (
-        Linking.objects.done()
-        .filter(video=linking.video)
-        .exclude(pk=linking.pk)
-        .order_by("finished_at", "pk")
-        .first()
-    )
-    if first is None:
+def _earlier_runs(video: Video) -> list[TrackingRun] | None:
+    """The runs of all clips that named the persons of `video` first; None if there are none."""
+    done = Linking.objects.done().filter(video=video).order_by("finished_at", "pk")
+    if (first := done.first()) is None:
         return None
-    found = {
-        run.clip_id: run
-        for run in TrackingRun.objects.done().filter(
-            clip__in=[run.clip_id for run in runs], recipe=first.recipe
-        )
-    }
-    earlier = [found[run.clip_id] for run in runs if run.clip_id in found]
-    return earlier if len(earlier) == len(runs) else None
+    runs = TrackingRun.objects.done().filter(clip__video=video, recipe=first.recipe)
+    found = list(runs.select_related("clip").order_by("clip__index"))
+    return found if len(found) == video.clips.count() else None
 
 
 def _runs_of(linking: Linking) -> list[TrackingRun]:
@@ -160,20 +163,12 @@ def _runs_of(linking: Linking) -> list[TrackingRun]:
     return [runs[clip.pk] for clip in clips]
 
 
-def _tracks_of(run: TrackingRun) -> TrackFile:
-    try:
-        with default_storage.open(str(run.tracks), "rb") as file:
-            return load(file.read())
-    except FileNotFoundError as error:
-        raise LinkingError(
-            f"The tracks of {run.clip} are gone from the storage ({run.tracks.name}): bring "
-            "the file back, or delete the run so that the clip is tracked again."
-        ) from error
-    except TrackFileError as error:
-        raise LinkingError(f"{run.tracks.name}: {error}") from error
+def proposals_of(run: TrackingRun, file: TrackFile, names: Mapping[int, int]) -> list[Proposal]:
+    """What to propose of `run` at the keyframes of its clip, not saved yet.
 
-
-def _proposals(run: TrackingRun, file: TrackFile, names: dict[int, int]) -> Sequence[Proposal]:
+    Args:
+        names: The person that each track shows.
+    """
     boxes = boxes_at(
         file.tracks, run.clip.keyframes(), fps=file.fps, width=file.width, height=file.height
     )

@@ -15,25 +15,20 @@ from datasets.core.slides import read_jpeg
 from datasets.core.source import MediaError
 from datasets.files import local_path
 from tracking.core.sheet import cut_out, looks_of, sheet
-from tracking.core.trackfile import Track, TrackFile, TrackFileError, load
+from tracking.core.trackfile import Track
 from tracking.models import TrackingRun
+from tracking.selectors import tracks_of
 
 
 class SheetError(RuntimeError):
     """There is nothing to show of a track; the message says why."""
 
 
-def tracks_of(run: TrackingRun) -> TrackFile:
-    """The tracks of a run. Raises SheetError if their file cannot be read."""
-    try:
-        with local_path(run.tracks.name or "") as path:
-            return load(path.read_bytes())
-    except (OSError, TrackFileError) as error:
-        raise SheetError(f"The tracks of {run.clip} cannot be read ({error}).") from error
-
-
 def sheet_of(run: TrackingRun, track_id: int) -> Path:
-    """A JPEG of one track of `run`. Raises SheetError if there is none to be made."""
+    """A JPEG of one track of `run`.
+
+    Raises SheetError if there is none to be made, TrackFileError if the tracks cannot be read.
+    """
     kept = Path(settings.DATA_DIR) / "tmp" / f"sheets-{run.pk}" / f"{track_id}.jpg"
     if not kept.is_file():
         tracks = {track.track_id: track for track in tracks_of(run).tracks}

@@ -3,49 +3,87 @@
 What comes from elsewhere is measured against the manifest, and never unpickled.
 """
 
-import gzip
+import json
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from datasets.core import manifest as manifests
+from datasets.core.bundle import (
+    BundleError,
+    checked_file,
+    content_of,
+    opened,
+    read_manifest,
+)
 from datasets.core.clipping import FRAME_RATE
-from datasets.core.manifest import ClipEntry, Manifest, ManifestError, VideoEntry
-from datasets.files import keep, sha256_of, work_folder
+from datasets.core.manifest import ClipEntry, Manifest, VideoEntry
+from datasets.files import keep, work_folder
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.stages import Stage
 from tracking.core import trackfile
-from tracking.core.proposals import boxes_at
-from tracking.core.trackfile import TrackFile, TrackFileError
+from tracking.core.trackfile import Track, TrackFile, TrackFileError
 from tracking.models import BundleImport, Linking, Person, Proposal, TrackingRun
-from tracking.services.bundle import TRACKS, BundleError
+from tracking.services.bundle import TRACKS
+from tracking.services.link import numbered_as_before, proposals_of
 
-LARGEST_TRACKS = 1 << 30  # bytes of one clip's JSON
+BYTES_A_FRAME = 200_000  # of a clip's JSON at most; a person in a frame takes 75
+LARGEST_ORIGIN = 20_000  # characters of what made the tracks
 ROWS_AT_ONCE = 500
 
 
-def bring_in_bundle(dataset: Dataset, folder: Path) -> list[TrackingRun]:
-    """Take over the tracks of the bundle in `folder`; the clips must have come in before.
+class BundledTracks:
+    """The tracks in a bundle, every value of them checked before the first is taken."""
 
-    What was brought in before is left alone. Raises BundleError if a file is not what the
-    manifest says, or not of the clips of `dataset`.
+    def __init__(self, manifest: Manifest, archive: zipfile.ZipFile) -> None:
+        self.manifest = manifest
+        self._archive = archive
+        for video in manifest.videos:
+            for one in video.clips:
+                self._tracks_of(one, video)
+
+    def bring_in(self, dataset: Dataset, entry: VideoEntry) -> list[TrackingRun]:
+        """Take over the tracks of one video; its clips must have come in before.
+
+        What was brought in before is left alone; what nobody has named persons of yet is
+        replaced. Raises BundleError if the clips in `dataset` are others than the bundle's.
+        """
+        clips = _clips_of(dataset, entry)
+        if (known := _known_runs(clips, self.manifest.recipe)) is not None:
+            return known
+        files = [
+            _renamed(self._tracks_of(one, entry), clip, self.manifest)
+            for one, clip in zip(entry.clips, clips, strict=True)
+        ]
+        return _store(self.manifest, entry, clips, files)
+
+    def _tracks_of(self, one: ClipEntry, entry: VideoEntry) -> TrackFile:
+        name = f"{one.name}.tracks.json"
+        most = LARGEST_ORIGIN + one.frame_count * BYTES_A_FRAME
+        try:
+            file = trackfile.parse(content_of(self._archive, name, most=most))
+        except TrackFileError as error:
+            raise BundleError(f"{name} in {TRACKS} cannot be read: {error}") from error
+        _check_file(file, name, one, entry)
+        return file
+
+
+@contextmanager
+def open_tracks(folder: Path) -> Iterator[BundledTracks]:
+    """The tracks in the bundle in `folder`.
+
+    Raises BundleError if a file is not what the manifest says, or a value cannot be right.
     """
     manifest = read_manifest(folder)
-    tracks = _checked_file(manifest, folder, TRACKS)
-    runs: list[TrackingRun] = []
-    try:
-        with zipfile.ZipFile(tracks) as archive:
-            for entry in manifest.videos:
-                clips = _clips_of(dataset, entry)
-                files = [_tracks_of(archive, one, entry) for one in entry.clips]
-                runs += _bring_in_video(manifest, entry, clips, files)
-    except (zipfile.BadZipFile, TrackFileError) as error:
-        raise BundleError(f"{TRACKS} cannot be read: {error}") from error
-    return runs
+    with opened(checked_file(manifest, folder, TRACKS)) as archive:
+        yield BundledTracks(manifest, archive)
 
 
 def plan_imports() -> int:
@@ -54,25 +92,6 @@ def plan_imports() -> int:
     rows = [BundleImport(upload_id=pk) for pk in new.values_list("pk", flat=True)]
     BundleImport.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the bundle in `folder`. Raises BundleError if there is none."""
-    try:
-        return manifests.load((folder / manifests.FILE).read_bytes())
-    except OSError as error:
-        raise BundleError(f"{folder} is no bundle: it has no {manifests.FILE}") from error
-    except ManifestError as error:
-        raise BundleError(f"{folder / manifests.FILE}: {error}") from error
-
-
-def _checked_file(manifest: Manifest, folder: Path, name: str) -> Path:
-    path, said = folder / name, manifest.files.get(name)
-    if said is None or not path.is_file():
-        raise BundleError(f"{folder} is no whole bundle: {name} is missing")
-    if path.stat().st_size != said.size or sha256_of(path) != said.sha256:
-        raise BundleError(f"{path} is not the file that the manifest names: copy it again")
-    return path
 
 
 def _clips_of(dataset: Dataset, entry: VideoEntry) -> list[Clip]:
@@ -94,29 +113,34 @@ def _clips_of(dataset: Dataset, entry: VideoEntry) -> list[Clip]:
     return clips
 
 
-def _tracks_of(archive: zipfile.ZipFile, one: ClipEntry, entry: VideoEntry) -> TrackFile:
-    name = f"{one.name}.tracks.json"
-    try:
-        with archive.open(name) as member:
-            content = member.read(LARGEST_TRACKS + 1)
-    except KeyError as error:
-        raise BundleError(f"{TRACKS} has no {name}") from error
-    if len(content) > LARGEST_TRACKS:
-        raise BundleError(f"{name} has more than {LARGEST_TRACKS >> 20} MB")
-    file = trackfile.load(gzip.compress(content, compresslevel=1))
+def _check_file(file: TrackFile, name: str, one: ClipEntry, entry: VideoEntry) -> None:
     size = (file.width, file.height, file.frame_count, file.fps)
     if size != (entry.width, entry.height, one.frame_count, FRAME_RATE):
         raise BundleError(f"{name} is of another picture or length than the manifest says")
-    if file.clip != one.name or not isinstance(file.made_by, dict):
+    if file.clip != one.name or not _is_origin(file.made_by):
         raise BundleError(f"{name} is not that of {one.name}")
     if sorted(track.track_id for track in file.tracks) != sorted(one.persons):
         raise BundleError(f"{name} has other tracks than the manifest names")
     for track in file.tracks:
         _check_track(track, name, file)
-    return file
 
 
-def _check_track(track: trackfile.Track, name: str, file: TrackFile) -> None:
+def _is_origin(made_by: object) -> bool:
+    """Whether a database takes it, and pages can show the detector in it."""
+    try:
+        text = json.dumps(made_by, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        return False
+    if len(text) > LARGEST_ORIGIN or "\\u0000" in text or not isinstance(made_by, dict):
+        return False
+    detector = made_by.get("detector", {})
+    return isinstance(detector, dict) and all(
+        isinstance(value, str | int) for value in detector.values()
+    )
+
+
+def _check_track(track: Track, name: str, file: TrackFile) -> None:
     frames, boxes, scores = track.frames, track.boxes, track.scores
     is_whole = 0 < len(frames) == len(boxes) == len(scores)
     if not is_whole or (np.diff(frames) <= 0).any() or not np.isfinite(boxes).all():
@@ -132,69 +156,97 @@ def _check_track(track: trackfile.Track, name: str, file: TrackFile) -> None:
         raise BundleError(f"{name}: track {track.track_id} has a score not from 0 to 1")
 
 
-def _bring_in_video(
+def _known_runs(clips: list[Clip], recipe: str) -> list[TrackingRun] | None:
+    """The runs that came before; None if this video was never linked with `recipe`."""
+    if not Linking.objects.done().filter(video=clips[0].video, recipe=recipe).exists():
+        return None
+    runs = TrackingRun.objects.filter(clip__in=clips, recipe=recipe)
+    return list(runs.order_by("clip__index"))
+
+
+def _renamed(file: TrackFile, clip: Clip, manifest: Manifest) -> TrackFile:
+    """The same tracks as those of `clip`, with where they come from."""
+    origin = {"dataset": manifest.dataset, "recipe": manifest.recipe, "clip": file.clip}
+    return replace(file, clip=clip.name, made_by=file.made_by | {"bundle": origin})
+
+
+def _store(
     manifest: Manifest, entry: VideoEntry, clips: list[Clip], files: list[TrackFile]
 ) -> list[TrackingRun]:
-    if not clips:
-        return []
     recipe, video = manifest.recipe, clips[0].video
+    contents = [trackfile.dump(file) for file in files]
+    try:
+        named = numbered_as_before(video, files, [one.persons for one in entry.clips])
+    except TrackFileError as error:
+        raise BundleError(str(error)) from error
     with transaction.atomic():
+        # A worker that is about to end a linking of this video waits, or was first.
         Video.objects.select_for_update().get(pk=video.pk)
-        old = TrackingRun.objects.filter(clip__in=clips, recipe=recipe)
-        if Linking.objects.done().filter(video=video, recipe=recipe).exists():
-            return list(old.order_by("clip__index"))
-        TrackingRun.objects.filter(clip__in=clips, stage=Stage.WAITING).delete()
-        Linking.objects.filter(video=video, stage=Stage.WAITING).delete()
-        if old.exists() or Linking.objects.filter(video=video, recipe=recipe).exists():
-            raise BundleError(
-                f"the video {video} is being tracked here with {recipe}: wait until it is done"
-            )
+        list(Linking.objects.select_for_update().filter(video=video))
+        if (known := _known_runs(clips, recipe)) is not None:
+            return known
+        replaced = _take_back(clips, recipe)
         runs = [
-            _bring_in_clip(manifest, one, clip, file)
-            for one, clip, file in zip(entry.clips, clips, files, strict=True)
+            _bring_in_clip(run, file, content, names)
+            for run, file, content, names in zip(
+                _new_runs(recipe, entry, clips, files), files, contents, named, strict=True
+            )
         ]
         Linking.objects.create(
             video=video, recipe=recipe, stage=Stage.DONE, progress=1.0,
             finished_at=timezone.now(),
-            person_count=len({pid for one in entry.clips for pid in one.persons.values()}),
+            person_count=len({person for names in named for person in names.values()}),
         )  # fmt: skip
+    for name in replaced:
+        default_storage.delete(name)
     return runs
 
 
+def _take_back(clips: list[Clip], recipe: str) -> list[str]:
+    """Delete the runs of `clips` that the bundle's replace; return the names of their files.
+
+    Those are the runs that wait, and all with `recipe`: a pipeline may have begun them since
+    the clips came in. A worker that has one in hand notices.
+    """
+    video = clips[0].video
+    mine = Q(stage=Stage.WAITING, trial=None) | Q(recipe=recipe)
+    runs = TrackingRun.objects.filter(mine, clip__in=clips)
+    if runs.filter(persons__isnull=False).exists():
+        raise BundleError(
+            f"the video {video} was tracked here with {recipe}: link its persons first"
+        )
+    names = [run.tracks.name for run in runs if run.tracks.name]
+    runs.delete()
+    Linking.objects.filter(mine, video=video).delete()
+    return names
+
+
+def _new_runs(
+    recipe: str, entry: VideoEntry, clips: list[Clip], files: list[TrackFile]
+) -> Iterator[TrackingRun]:
+    for one, clip, file in zip(entry.clips, clips, files, strict=True):
+        yield TrackingRun.objects.create(
+            clip=clip, recipe=recipe, made_by=file.made_by, stage=Stage.DONE, progress=1.0,
+            finished_at=timezone.now(), track_count=len(file.tracks),
+            detection_count=_detection_count(one, file),
+        )  # fmt: skip
+
+
 def _bring_in_clip(
-    manifest: Manifest, one: ClipEntry, clip: Clip, file: TrackFile
+    run: TrackingRun, file: TrackFile, content: bytes, names: Mapping[int, int]
 ) -> TrackingRun:
-    origin = {"dataset": manifest.dataset, "recipe": manifest.recipe, "clip": one.name}
-    made_by = file.made_by | {"bundle": origin}
-    file = replace(file, clip=clip.name, made_by=made_by)
-    run = TrackingRun.objects.create(
-        clip=clip, recipe=manifest.recipe, made_by=made_by, stage=Stage.DONE, progress=1.0,
-        finished_at=timezone.now(), track_count=len(file.tracks),
-        detection_count=_detection_count(one, file),
-    )  # fmt: skip
+    """Give a new run its tracks file, persons and proposals."""
     with work_folder() as folder:
         path = folder / "tracks.json.gz"
-        path.write_bytes(trackfile.dump(file))
-        name = f"{clip.video.dataset}/tracks/{run.pk}/{clip.name}.tracks.json.gz"
+        path.write_bytes(content)
+        name = f"{run.clip.video.dataset}/tracks/{run.pk}/{run.clip.name}.tracks.json.gz"
         run.tracks = keep(path, name)
     run.save(update_fields=["tracks"])
     Person.objects.bulk_create(
         Person(run=run, track_id=track, person_id=person)
-        for track, person in sorted(one.persons.items())
+        for track, person in sorted(names.items())
     )
-    boxes = boxes_at(
-        file.tracks, clip.keyframes(), fps=file.fps, width=file.width, height=file.height
-    )
-    Proposal.objects.bulk_create(
-        [
-            Proposal(
-                run=run, second=box.second, person_id=one.persons[box.track_id],
-                x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2, score=box.score,
-            )
-            for box in boxes
-        ],
-        batch_size=ROWS_AT_ONCE,
-    )  # fmt: skip
+    Proposal.objects.bulk_create(proposals_of(run, file, names), batch_size=ROWS_AT_ONCE)
     return run
 
 

@@ -11,8 +11,9 @@ import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
 from django.utils import timezone
 
+from datasets.core.hashing import sha256_of
 from datasets.core.media import read_frames
-from datasets.files import local_path, sha256_of
+from datasets.files import local_path
 from datasets.models import Clip
 from datasets.stages import Stage
 from qc.core.release_options import ReleaseOptions

@@ -28,5 +28,6 @@ class Command(BaseCommand):
         except DetectorError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{out.stat().st_size:,} bytes  {out}. Use it with: --detector onnx --weights {out}"
+            f"{out.stat().st_size:,} bytes  {out}. Use it with: --detector onnx "
+            f"--weights {out.resolve()}"
         )

@@ -20,9 +20,8 @@ from workers.demo.road import Journey, TruthAt
 from workers.demo.scene import render, truth_at
 from workers.demo.spec import VideoSpec
 from workers.demo.summary import consensus_figures, made_by_each_stage, truth_figures
-from workers.loop import Loop, Stop
 from workers.pipeline import STEPS
-from workers.progress import Display, unwrapped
+from workers.progress import unwrapped, work_off
 
 TINY_PERSON = Path(__file__).resolve().parents[2] / "demo" / "tiny_person.pth"
 
@@ -87,16 +86,7 @@ class Command(BaseCommand):
 
     def _work(self) -> None:
         """Do all that waits; what fails is told, and the rest goes on."""
-        is_live = self.console.is_terminal
-        with (
-            Display(self.console, STEPS, is_live=is_live) as display,
-            Stop(display.say) as stop,
-        ):
-            Loop(tell=display.tell, stop=stop).run(once=True)
-        if stop.asked:
-            raise CommandError(
-                "Stopped before all was done; run it again to go on.", returncode=130
-            )
+        work_off(self.console, STEPS)
 
     def _world(self, folder: Path) -> Path:
         """The zip of the rendered videos, made if it is not there."""

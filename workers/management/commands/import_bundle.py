@@ -6,9 +6,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, Progress, TextColumn
 
+from datasets.core.bundle import BundleError
 from datasets.models import Dataset
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
-from workers.imports import ERRORS, bring_in
+from datasets.services.delete import delete, remove_leftovers
+from workers.imports import bring_in
 
 
 class Command(BaseCommand):
@@ -44,9 +46,10 @@ class Command(BaseCommand):
                     dataset, options["path"], rate=options["rate"],
                     progress=lambda share: bar.update(task, completed=share),
                 )  # fmt: skip
-        except ERRORS as error:
+        except (BundleError, OSError) as error:
             if is_new and not dataset.videos.exists():
-                dataset.delete()
+                delete(dataset)
+                remove_leftovers()
             raise CommandError(str(error)) from error
         persons = sum(run.track_count or 0 for run in brought.runs)
         for note in brought.notes:

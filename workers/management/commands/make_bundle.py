@@ -9,13 +9,13 @@ from rich.console import Console
 
 from datasets.core.naming import safe_name
 from datasets.files import local_path
-from datasets.models import Dataset
+from datasets.models import Clip, Dataset
 from datasets.stages import Stage
-from tracking.models import Bundle
-from tracking.services.bundle import BundleError, order_bundle
-from workers.loop import Loop, Stop
+from tracking.models import Bundle, Linking, TrackingRun
+from tracking.services.bundle import UntrackedError, order_bundle
+from tracking.services.track import chosen_settings, recipe_of
 from workers.pipeline import STEPS, sweep
-from workers.progress import Display
+from workers.progress import work_off
 
 FIRST_PHASE = STEPS[: [step.name for step in STEPS].index("bundle") + 1]
 
@@ -51,11 +51,13 @@ class Command(BaseCommand):
             **{key: options[key] for key in given if options[key] is not None},
         )
         dataset = Dataset.objects.get(name=name)
+        retry(dataset)
         failures = self._work()
         try:
             bundle = order_bundle(dataset, with_clips=not options["no_clips"])
-        except BundleError as error:
-            raise CommandError(str(error)) from error
+        except UntrackedError as error:
+            failed = f"{failures} pieces failed, as said above; run it again when it is mended"
+            raise CommandError(failed if failures else str(error)) from error
         failures += self._work()
         bundle.refresh_from_db()
         if bundle.stage != Stage.DONE:
@@ -70,17 +72,9 @@ class Command(BaseCommand):
 
     def _work(self) -> int:
         """Do all work up to bundles that waits; return how much of it failed."""
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
         sweep()
-        is_live = console.is_terminal
-        with Display(console, FIRST_PHASE, is_live=is_live) as display, Stop() as stop:
-            loop = Loop(steps=FIRST_PHASE, tell=display.tell, stop=stop)
-            loop.run(once=True)
-        if stop.asked:
-            raise CommandError(
-                "Stopped before all was done; run it again to go on.", returncode=130
-            )
-        return len(loop.failures)
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        return len(work_off(console, FIRST_PHASE).failures)
 
     def _copy(self, bundle: Bundle, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
@@ -90,3 +84,15 @@ class Command(BaseCommand):
                 copyfile(path, beside)
             beside.replace(out / name)
             self.stdout.write(f"{facts['size']:>14,} bytes  {out / name}")
+
+
+def retry(dataset: Dataset) -> None:
+    """Send what has failed of the first phase back: what it named may be mended by now."""
+    recipe = recipe_of(chosen_settings(dataset))
+    for rows in (
+        dataset.videos.all(),
+        Clip.objects.of(dataset),
+        TrackingRun.objects.of(dataset).filter(recipe=recipe),
+        Linking.objects.filter(video__dataset=dataset, recipe=recipe),
+    ):
+        rows.retry()

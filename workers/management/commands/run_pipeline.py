@@ -6,7 +6,7 @@ from rich.console import Console
 
 from workers.loop import Loop, Stop
 from workers.pipeline import QUEUES, STEPS, sweep
-from workers.progress import Display, counts_table, unwrapped
+from workers.progress import Display, check_stop, counts_table, unwrapped
 
 
 class Command(BaseCommand):
@@ -35,10 +35,8 @@ class Command(BaseCommand):
             loop.run(once=once)
         if is_live or once:
             console.print(counts_table(STEPS))
-        if once and stop.asked:
-            raise CommandError(
-                "Stopped before all was done; run it again to go on.", returncode=130
-            )
+        if once:
+            check_stop(stop)
         if once and loop.failures:
             raise CommandError(
                 f"{len(loop.failures)} of {len(loop.outcomes)} pieces failed, as said above. "
