@@ -42,8 +42,8 @@ def reaching() -> Iterator[None]:
             gone = f"The file is not in the bucket any more ({error})."
             raise FileNotFoundError(gone) from error
         raise StorageError(
-            f"The bucket {settings.S3_BUCKET} does not take or give the file ({error}); "
-            "when it is well again, try again."
+            f"The bucket {settings.S3_BUCKET} does not take or give the file ({error}): is it "
+            "running, and are its keys right?"
         ) from error
 
 

@@ -183,7 +183,7 @@ def test_a_bucket_that_is_away_is_told_and_may_come_back(begun, bucket, client, 
     with monkeypatch.context() as patch:
         patch.setattr(bucket, "head_object", away)
         answer = client.get(begun.address)
-        assert (answer.status_code, b"try again" in answer.content) == (503, True)
+        assert (answer.status_code, b"is it running" in answer.content) == (503, True)
     assert client.get(begun.address).status_code == 200
 
 
