@@ -18,7 +18,7 @@ from annotation.services.pull import look_at
 from annotation.services.reach import client_for, patiently
 from datasets.stages import Stage
 
-DAYS_KEPT = 14  # of noise
+DAYS_KEPT = 14
 
 
 class ForgedError(ValueError):
@@ -73,11 +73,13 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     )
 
 
-def forget_noise() -> int:
-    """Delete noise that is older than two weeks; return how much."""
+def forget_old_deliveries() -> int:
+    """Delete what came more than two weeks ago and is done; return how many.
+
+    Every save of an annotator may bring one.
+    """
     before = timezone.now() - timedelta(days=DAYS_KEPT)
-    old = Delivery.objects.filter(received_at__lt=before, stage=Stage.DONE, job_id=None)
-    return old.delete()[0]
+    return Delivery.objects.done().filter(received_at__lt=before).delete()[0]
 
 
 def _is_as_known(delivery: Delivery, row: CvatJob) -> bool:
