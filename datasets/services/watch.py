@@ -65,6 +65,7 @@ def _note(path: Path) -> Path:
 def _take(dataset: Dataset, path: Path) -> bool:
     try:
         receive_unread(dataset, path, original_name=path.name, key=uuid4().hex)
+        path.unlink()
     except (ArchiveError, OSError) as error:
         _note(path).write_text(f"{error}\n")
         return False
