@@ -83,7 +83,9 @@ class Dataset(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Raises ValidationError while files of a deleted dataset of this name are there."""
+        """Raises ValidationError if files that lie under this name are not of this dataset."""
+        if self.name == settings.RELEASE_COPIES:
+            raise ValidationError(f"Synced releases lie under {self.name}; take another name.")
         going = Leftover.objects.filter(name__startswith=f"{self.name}/")
         if self._state.adding and going.exists():
             raise ValidationError(
