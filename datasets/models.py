@@ -26,7 +26,8 @@ class DatasetQuerySet(models.QuerySet):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         if user.is_superuser:
             return self
-        return self.filter(members__user_id=user.pk).distinct()
+        # Somebody without an account has no key, and must not match datasets without members.
+        return self.filter(members__user_id=user.pk or 0).distinct()
 
     def run_by(self, user: User | AnonymousUser) -> Self:
         """Datasets that `user` may change: those they are an admin of."""

@@ -17,7 +17,7 @@ def retried(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
     if rows is None:
         raise Http404("There is no such work.")
     pk = request.POST.get("pk", "")
-    count = (rows.filter(pk=pk) if pk.isdigit() else rows).retry()
+    count = (rows.filter(pk=pk) if pk.isdecimal() else rows).retry()
     if count:
         messages.success(request, f"{count} will be tried again.")
     else:
