@@ -62,8 +62,14 @@ def test_the_boxes_of_one_task_and_version_are_a_table(cvat, world, client):
     assert "walk" not in said()
     assert "walk" in said(version=1)
     assert said(version=9).count("\n") == 1
-    for query in ({"task": "0"}, {"task": "x"}):
+    for query in ({"task": "0"}, {"task": "x"}, {"task": "²"}):
         assert client.get(url("cvat_table"), query).status_code == 404
+    odd = client.get(url("cvat_table"), {"task": task.pk, "version": '1"\n²'})
+    assert odd["Content-Disposition"] == f'attachment; filename="{TASK}-annotations.csv"'
+    task.annotator.name = "Zoë"
+    task.annotator.save()
+    named = client.get(url("cvat_table"), {"task": task.pk})["Content-Disposition"]
+    assert named == "attachment; filename*=utf-8''aisle-c0000--Zo%C3%AB-annotations.csv"
     assert f"?task={task.pk}" in client.get(url("cvat")).content.decode()
 
 
