@@ -2,10 +2,12 @@
 
 import re
 import socket
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from annotation.core.labels import PERSON
@@ -56,12 +58,13 @@ def ensure_environment_server() -> None:
     elif _is_as_given(server):
         return
     server.url, server.organisation = settings.CVAT_URL, settings.CVAT_ORGANISATION
-    save_server(
-        server,
-        token=settings.CVAT_TOKEN,
-        user=settings.CVAT_USER,
-        password=settings.CVAT_PASSWORD,
-    )
+    with suppress(IntegrityError), transaction.atomic():  # another process made it just now
+        save_server(
+            server,
+            token=settings.CVAT_TOKEN,
+            user=settings.CVAT_USER,
+            password=settings.CVAT_PASSWORD,
+        )
 
 
 def webhook_url(server: CvatServer) -> str:
