@@ -75,10 +75,8 @@ def keep(path: Path, name: str) -> str:
             os.fsync(file.fileno())
         try:
             path.replace(target)
-        except OSError:  # another disk: copy beside the target first
-            beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-            shutil.copyfile(path, beside)
-            beside.replace(target)
+        except OSError:  # another disk
+            _copy(path, target)
             path.unlink()
     else:
         with reaching(), path.open("rb") as file:
@@ -99,18 +97,47 @@ def lend(path: Path, name: str, *, stays: bool) -> str:
         return name
     target = Path(default_storage.path(name))
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside = _beside(target)
     beside.unlink(missing_ok=True)
     try:
         beside.hardlink_to(path)
     except OSError:  # another disk, or one without hard links
-        if stays:
-            beside.symlink_to(path.resolve())
-        else:
-            shutil.copyfile(path, beside)
+        if not stays:
+            _copy(path, target)
+            return name
+        beside.symlink_to(path.resolve())
     beside.replace(target)
     beside.unlink(missing_ok=True)  # replacing one name of a file by another does nothing
     return name
+
+
+def lend_stored(name: str, new: str) -> str:
+    """Make the storage's file `name` its file `new` as well; a bucket copies by itself."""
+    storage: Any = default_storage
+    if hasattr(storage, "bucket"):
+        source = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
+        with reaching():
+            storage.bucket.Object(storage._normalize_name(new)).copy(source)
+        return new
+    with local_path(name) as path:
+        return lend(path, new, stays=False)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.part")
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy to another disk, whole or not at all."""
+    beside = _beside(target)
+    try:
+        with path.open("rb") as source, beside.open("wb") as copy:
+            shutil.copyfileobj(source, copy, CHUNK)
+            copy.flush()
+            os.fsync(copy.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @contextmanager
