@@ -18,7 +18,6 @@ from annotation.cvat.client import CvatClient, forget_clients
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatRefusedError
 from annotation.models import CvatProject, CvatServer
 from annotation.services.reach import client_for, hurry
-from datasets.stages import Stage
 
 ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
 PROBE = "AVA Studio: test of the connection, may be deleted"
@@ -41,9 +40,7 @@ def save_server(
 
 def order_test(server: CvatServer) -> None:
     """Have the connection tested; what waited for the server is tried again."""
-    CvatServer.objects.filter(pk=server.pk).exclude(stage=Stage.RUNNING).update(
-        stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error=""
-    )
+    CvatServer.objects.filter(pk=server.pk).start_over()
     forget_clients()
     hurry(server)
 
