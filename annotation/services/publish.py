@@ -155,13 +155,12 @@ class _Sender:
         document = document_of_pull(answered) if answered else document_of(task)
         fps = task.clip.video.dataset.annotation_fps
         count = task_frame_count(task.clip.frame_count, annotation_fps=fps)
-        with local_path(str(task.clip.frames)) as frames:
-            check_pictures(frames, str(task), count)
         data = labelled_data(document.tracks, self.project.label_ids)
         return client, Parcel(str(task), self.project.project_id, member.user_id, count, data)
 
     def _send(self, client: CvatClient, parcel: Parcel, frames: str) -> Job:
         with work_folder() as folder, local_path(frames) as path:
+            check_pictures(path, parcel.name, parcel.frame_count)
             return send(client, parcel, path, folder, self._check)
 
     def _check(self) -> None:
