@@ -348,6 +348,17 @@ def test_a_server_is_changed_without_entering_its_token_again(operator, cvat):
     assert (server.organisation, server.token) == ("", cvat.token)
 
 
+def test_a_token_is_not_sent_to_another_address_by_who_does_not_know_it(operator, cvat):
+    make_server(cvat)
+    values = {"name": "lab", "url": "https://elsewhere.example.org"}
+    address = reverse("annotation:server_edit", args=["lab"])
+    assert "not sent to another address" in text(operator.post(address, values))
+    assert CvatServer.objects.get().url == cvat.url
+    operator.post(address, values | {"token": "new"})
+    server = CvatServer.objects.get()
+    assert (server.url, server.token) == (values["url"], "new")
+
+
 def test_a_server_in_use_is_not_forgotten(operator, cvat):
     make_world(cvat)
     page = operator.post(reverse("annotation:server_delete", args=["lab"]), follow=True)
