@@ -75,6 +75,12 @@ class Dataset(models.Model):
         default=False, help_text="the answers come from simulated annotators"
     )
 
+    # How its videos are worked on.
+    SETTINGS = (
+        "detector", "weights", "threshold", "longest_side", "clip_seconds", "annotation_fps",
+        "frame_stride", "keep_truncated",
+    )  # fmt: skip
+
     objects = DatasetQuerySet.as_manager()
 
     class Meta:
