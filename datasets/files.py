@@ -5,6 +5,7 @@ one rename (or one upload), and only then does a row name it.
 """
 
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from s3transfer.exceptions import RetriesExceededError
 
 CHUNK = 1 << 20
+FETCHED_AT_ONCE = 1 << 16  # of a file of which little is wanted
 TROUBLE = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError)
 NOT_THERE = ("404", "NoSuchKey")
 
@@ -153,6 +155,50 @@ def local_path(name: str) -> Iterator[Path]:
             yield path
     else:
         yield path
+
+
+@contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """The storage's file `name`, to read a little of it: a bucket gives only what is read."""
+    storage: Any = default_storage
+    if hasattr(storage, "bucket"):
+        part = _Part(storage.bucket.Object(storage._normalize_name(name)))
+        with reaching(), io.BufferedReader(part, FETCHED_AT_ONCE) as file:
+            yield file
+    else:
+        with local_path(name) as path, path.open("rb") as file:
+            yield file
+
+
+class _Part(io.RawIOBase):
+    """An object of a bucket, fetched piece by piece."""
+
+    def __init__(self, found: Any) -> None:
+        self._found, self._place = found, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size()}
+        self._place = max(bases[whence] + offset, 0)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        stop = min(self._place + len(buffer), self._size())
+        if stop <= self._place:
+            return 0
+        answer = self._found.get(Range=f"bytes={self._place}-{stop - 1}")
+        content = answer["Body"].read()
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
+
+    def _size(self) -> int:
+        return int(self._found.content_length)  # asked for once
 
 
 def remove(name: str) -> None:

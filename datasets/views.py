@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.core.naming import frame_name
-from datasets.files import local_path, work_folder
+from datasets.files import opened, work_folder
 from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.pages import page_of, retried
@@ -201,7 +201,7 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
     found = get_object_or_404(clips, name=clip)
     index = second * found.video.dataset.annotation_fps
     try:
-        with local_path(found.frames.name or "") as path, zipfile.ZipFile(path) as frames:
+        with opened(found.frames.name or "") as file, zipfile.ZipFile(file) as frames:
             content = frames.read(frame_name(found.name, index))
     except (OSError, KeyError) as error:
         raise Http404(f"{clip} has no picture of second {second}.") from error
