@@ -64,9 +64,17 @@ class PullAdmin(MadeByWorkers):
     list_select_related = ["task__clip", "task__annotator"]
 
 
-@admin.register(Annotation)
-class AnnotationAdmin(MadeByWorkers):
+class PartOfAVersion(MadeByWorkers):
+    """Rows that one version of answers consists of: they go with it alone."""
+
     actions: list[str] = []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Annotation)
+class AnnotationAdmin(PartOfAVersion):
     list_display = ["pull", "second", "track", "person_id", "answers"]
     list_filter = ["pull__task__clip__video__dataset"]
     search_fields = ["pull__task__clip__name", "pull__task__annotator__name"]
@@ -74,8 +82,7 @@ class AnnotationAdmin(MadeByWorkers):
 
 
 @admin.register(StoredBox)
-class StoredBoxAdmin(MadeByWorkers):
-    actions: list[str] = []
+class StoredBoxAdmin(PartOfAVersion):
     list_display = [
         "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
         "annotator",

@@ -194,6 +194,9 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env.str("AVA_STATIC_DIR", default="") or None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
+RELEASE_COPIES = (
+    "release-copies"  # a folder of the bucket, unless releases have one of their own
+)
 S3_STORAGE = "storages.backends.s3.S3Storage"
 S3_BUCKET = env.str("AVA_S3_BUCKET", default="")
 STORAGES: dict[str, dict[str, object]] = {
@@ -214,7 +217,7 @@ if S3_BUCKET:
     }
     STORAGES["default"] = {"BACKEND": S3_STORAGE, "OPTIONS": s3}
     STORAGES["releases"] = {
-        "BACKEND": S3_STORAGE, "OPTIONS": s3 | {"location": "release-copies"},
+        "BACKEND": S3_STORAGE, "OPTIONS": s3 | {"location": RELEASE_COPIES},
     }  # fmt: skip
     # Players, downloads and uploads are sent on to a signed address there.
     s3_origin = env.str("AVA_S3_ENDPOINT", default="") or "https://*.amazonaws.com"

@@ -19,7 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from datasets.models import Transfer
+from datasets.models import Transfer, Upload
 from datasets.selectors import visible_datasets
 from datasets.services import direct
 from datasets.services import transfer as service
@@ -95,7 +95,7 @@ def parts(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
         return _answer(400, str(error))
     except OSError as error:
         return _answer(503, str(error))
-    messages.success(request, f"{upload.original_name} has arrived and is unpacked next.")
+    _tell(request, upload)
     return JsonResponse({"is_finished": True})
 
 
@@ -104,12 +104,16 @@ def transfer(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
     """Say how much is here, take the next piece, or forget it all."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
     found = get_object_or_404(dataset.transfers, key=key, user_id=request.user.pk)
-    if request.method == "HEAD":
-        return _answer(200, **_progress(found))
     if request.method == "DELETE":
         service.drop(found)
         return _answer(204)
-    return _take_piece(request, found)
+    if request.method == "PATCH":
+        return _take_piece(request, found)
+    try:
+        _finish_if_whole(request, found, service.received(found))
+    except (ArchiveError, service.TransferError) as error:
+        return _refusal(error)
+    return _answer(200, **_progress(found))
 
 
 def _take_piece(request: HttpRequest, found: Transfer) -> HttpResponse:
@@ -121,16 +125,22 @@ def _take_piece(request: HttpRequest, found: Transfer) -> HttpResponse:
         if kind != "sha256":
             return _answer(400, "The checksum of a piece must be sha256.")
         here = service.append(found, request.read, offset=offset, sha256=sha256)
-        if here == found.size:
-            upload = service.finish(found)
-            messages.success(
-                request, f"{upload.original_name} has arrived and is unpacked next."
-            )
+        _finish_if_whole(request, found, here)
     except (ArchiveError, service.TransferError) as error:
         return _refusal(error)
     except ValueError:
         return _answer(400, "Upload-Offset must be a number.")
     return _answer(204, **{"Upload-Offset": str(here)})
+
+
+def _finish_if_whole(request: HttpRequest, found: Transfer, here: int) -> None:
+    """Who is told that all is here may rely on it, even if a process was killed meanwhile."""
+    if here == found.size and not found.upload:
+        _tell(request, service.finish(found))
+
+
+def _tell(request: HttpRequest, upload: Upload) -> None:
+    messages.success(request, f"{upload.original_name} has arrived and is unpacked next.")
 
 
 def _metadata(header: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ Work happens in a folder of its own beside the storage; what is finished is put 
 one rename (or one upload), and only then does a row name it.
 """
 
+import io
 import os
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from s3transfer.exceptions import RetriesExceededError
 
 CHUNK = 1 << 20
+FETCHED_AT_ONCE = 1 << 16  # of a file of which little is wanted
 TROUBLE = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError)
 NOT_THERE = ("404", "NoSuchKey")
 
@@ -41,8 +43,8 @@ def reaching() -> Iterator[None]:
             gone = f"The file is not in the bucket any more ({error})."
             raise FileNotFoundError(gone) from error
         raise StorageError(
-            f"The bucket {settings.S3_BUCKET} does not take or give the file ({error}); "
-            "when it is well again, try again."
+            f"The bucket {settings.S3_BUCKET} does not take or give the file ({error}): is it "
+            "running, and are its keys right?"
         ) from error
 
 
@@ -74,10 +76,8 @@ def keep(path: Path, name: str) -> str:
             os.fsync(file.fileno())
         try:
             path.replace(target)
-        except OSError:  # another disk: copy beside the target first
-            beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-            shutil.copyfile(path, beside)
-            beside.replace(target)
+        except OSError:  # another disk
+            _copy(path, target)
             path.unlink()
     else:
         with reaching(), path.open("rb") as file:
@@ -98,18 +98,47 @@ def lend(path: Path, name: str, *, stays: bool) -> str:
         return name
     target = Path(default_storage.path(name))
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside = _beside(target)
     beside.unlink(missing_ok=True)
     try:
         beside.hardlink_to(path)
     except OSError:  # another disk, or one without hard links
-        if stays:
-            beside.symlink_to(path.resolve())
-        else:
-            shutil.copyfile(path, beside)
+        if not stays:
+            _copy(path, target)
+            return name
+        beside.symlink_to(path.resolve())
     beside.replace(target)
     beside.unlink(missing_ok=True)  # replacing one name of a file by another does nothing
     return name
+
+
+def lend_stored(name: str, new: str) -> str:
+    """Make the storage's file `name` its file `new` as well; a bucket copies by itself."""
+    storage: Any = default_storage
+    if hasattr(storage, "bucket"):
+        source = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
+        with reaching():
+            storage.bucket.Object(storage._normalize_name(new)).copy(source)
+        return new
+    with local_path(name) as path:
+        return lend(path, new, stays=False)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.part")
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy to another disk, whole or not at all."""
+    beside = _beside(target)
+    try:
+        with path.open("rb") as source, beside.open("wb") as copy:
+            shutil.copyfileobj(source, copy, CHUNK)
+            copy.flush()
+            os.fsync(copy.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -125,6 +154,50 @@ def local_path(name: str) -> Iterator[Path]:
             yield path
     else:
         yield path
+
+
+@contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """The storage's file `name`, to read a little of it: a bucket gives only what is read."""
+    storage: Any = default_storage
+    if hasattr(storage, "bucket"):
+        part = _Part(storage.bucket.Object(storage._normalize_name(name)))
+        with reaching(), io.BufferedReader(part, FETCHED_AT_ONCE) as file:
+            yield file
+    else:
+        with local_path(name) as path, path.open("rb") as file:
+            yield file
+
+
+class _Part(io.RawIOBase):
+    """An object of a bucket, fetched piece by piece."""
+
+    def __init__(self, found: Any) -> None:
+        self._found, self._place = found, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size()}
+        self._place = max(bases[whence] + offset, 0)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        stop = min(self._place + len(buffer), self._size())
+        if stop <= self._place:
+            return 0
+        answer = self._found.get(Range=f"bytes={self._place}-{stop - 1}")
+        content = answer["Body"].read()
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
+
+    def _size(self) -> int:
+        return int(self._found.content_length)  # asked for once
 
 
 def remove(name: str) -> None:

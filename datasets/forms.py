@@ -31,17 +31,7 @@ DETECTORS = [
     ("imported", "Boxes brought along: MOT text or JSON"),
 ]
 NEED_WEIGHTS = ("rfdetr-file", "onnx", "imported")
-SETTINGS = (
-    "description",
-    "detector",
-    "weights",
-    "threshold",
-    "longest_side",
-    "clip_seconds",
-    "annotation_fps",
-    "frame_stride",
-    "keep_truncated",
-)
+SETTINGS = ("description", *Dataset.SETTINGS)
 
 
 def name_of_weights(text: str) -> str:

@@ -26,7 +26,8 @@ class DatasetQuerySet(models.QuerySet):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         if user.is_superuser:
             return self
-        return self.filter(members__user_id=user.pk).distinct()
+        # Somebody without an account has no key, and must not match datasets without members.
+        return self.filter(members__user_id=user.pk or 0).distinct()
 
     def run_by(self, user: User | AnonymousUser) -> Self:
         """Datasets that `user` may change: those they are an admin of."""
@@ -74,6 +75,12 @@ class Dataset(models.Model):
         default=False, help_text="the answers come from simulated annotators"
     )
 
+    # How its videos are worked on.
+    SETTINGS = (
+        "detector", "weights", "threshold", "longest_side", "clip_seconds", "annotation_fps",
+        "frame_stride", "keep_truncated",
+    )  # fmt: skip
+
     objects = DatasetQuerySet.as_manager()
 
     class Meta:
@@ -83,7 +90,9 @@ class Dataset(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Raises ValidationError while files of a deleted dataset of this name are there."""
+        """Raises ValidationError if files that lie under this name are not of this dataset."""
+        if self.name == settings.RELEASE_COPIES:
+            raise ValidationError(f"Synced releases lie under {self.name}; take another name.")
         going = Leftover.objects.filter(name__startswith=f"{self.name}/")
         if self._state.adding and going.exists():
             raise ValidationError(

@@ -86,17 +86,11 @@ def videos_of(dataset: Dataset) -> QuerySet[Video]:
     return dataset.videos.annotate(clip_count=Count("clips"), clips_done=done).order_by("name")
 
 
-SETTINGS_TAKEN_OVER = (
-    "detector", "weights", "threshold", "frame_stride", "longest_side", "clip_seconds",
-    "annotation_fps", "keep_truncated",
-)  # fmt: skip
-
-
 def settings_of(dataset: Dataset | None) -> dict[str, Any]:
     """What a new dataset begins with that takes over the videos of `dataset`."""
     if dataset is None:
         return {}
-    values = {name: getattr(dataset, name) for name in SETTINGS_TAKEN_OVER}
+    values = {name: getattr(dataset, name) for name in dataset.SETTINGS}
     return values | {"videos_of": dataset.name}
 
 

@@ -7,10 +7,12 @@
 The row is the work order: the database knows what is left to do, a message is only a hint.
 A claim is a lease that a heartbeat renews while the work goes on. A worker that dies leaves its
 row `running`; when the lease has run out, or the worker is known to be dead, the row may be
-claimed again, at most `MAX_ATTEMPTS` times.
+claimed again. A row whose work the storage broke off waits, and its lease says until when.
+Either way a row is claimed at most `MAX_ATTEMPTS` times.
 """
 
 import errno
+import logging
 import os
 import socket
 import threading
@@ -23,11 +25,16 @@ from typing import Any, Self
 
 import psutil
 from django.conf import settings
-from django.db import connection, models
+from django.db import DatabaseError, InterfaceError, connection, models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from datasets.files import StorageError
+
+logger = logging.getLogger(__name__)
+
 MAX_ATTEMPTS = 3
+STORAGE_PAUSES = (1, 5)  # leases to wait after the first and the second fault of the storage
 PATIENCE = timedelta(minutes=15)
 HEARTBEATS_PER_LEASE = 4
 SECONDS_BETWEEN_REPORTS = 1.0
@@ -77,9 +84,9 @@ class Stage(models.TextChoices):
 
 class StagedQuerySet(models.QuerySet):
     def claimable(self) -> Self:
-        """Rows a worker may take now: waiting, or running with an expired lease."""
-        expired = Q(stage=Stage.RUNNING, lease_until__lt=timezone.now())
-        return self.filter(Q(stage=Stage.WAITING) | expired)
+        """Rows a worker may take now: waiting, or with an expired lease."""
+        begun = Q(stage__in=(Stage.WAITING, Stage.RUNNING), lease_until__lt=timezone.now())
+        return self.filter(Q(stage=Stage.WAITING, lease_until=None) | begun)
 
     def done(self) -> Self:
         return self.filter(stage=Stage.DONE)
@@ -193,13 +200,16 @@ class StagedModel(models.Model):
     def working(self, *expected: type[Exception]) -> Iterator[None]:
         """Do the work of a claimed row: renew its lease, and keep its errors on the row.
 
-        The expected errors end here; all others are kept and raised again.
+        The expected errors end here; all others are kept and raised again. A storage that is
+        away puts the row off, and fails it at the last attempt.
         """
         stop = threading.Event()
         heart = threading.Thread(target=self._beat, args=(stop,), daemon=True)
         heart.start()
         try:
             yield
+        except StorageError as error:
+            self._put_off(str(error))
         except expected as error:
             self.fail(_sentence(error))
         except ClaimLostError:
@@ -213,8 +223,12 @@ class StagedModel(models.Model):
 
     def _beat(self, stop: threading.Event) -> None:
         while not stop.wait(settings.LEASE.total_seconds() / HEARTBEATS_PER_LEASE):
-            self._ours().update(lease_until=timezone.now() + settings.LEASE)
-            connection.close()
+            try:
+                self._ours().update(lease_until=timezone.now() + settings.LEASE)
+            except (DatabaseError, InterfaceError) as error:  # the next beat may get through
+                logger.warning("The lease of %s was not renewed: %s", self._meta.label, error)
+            finally:
+                connection.close()
 
     def _ours(self) -> models.QuerySet[Any]:
         # `attempts` is the fencing token: a late worker of an earlier attempt matches no row.
@@ -222,8 +236,21 @@ class StagedModel(models.Model):
             pk=self.pk, stage=Stage.RUNNING, attempts=self.attempts
         )
 
+    def _put_off(self, error: str) -> None:
+        if self.attempts > len(STORAGE_PAUSES):
+            return self.fail(error)
+        pause = settings.LEASE * STORAGE_PAUSES[self.attempts - 1]
+        self._leave(
+            Stage.WAITING,
+            lease_until=timezone.now() + pause,
+            handed_out_at=None,
+            finished_at=None,
+            progress=0.0,
+            error=f"{error} It is tried again by itself.",
+        )
+
     def _leave(self, stage: Stage, **changes: Any) -> None:
-        changes |= {"stage": stage, "lease_until": None, "finished_at": timezone.now()}
-        if not self._ours().update(**changes):
+        changes = {"lease_until": None, "finished_at": timezone.now()} | changes
+        if not self._ours().update(stage=stage, **changes):
             raise ClaimLostError(f"{self._meta.label} {self.pk}, attempt {self.attempts}")
         self.refresh_from_db()

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.core.naming import frame_name
-from datasets.files import local_path, work_folder
+from datasets.files import opened, work_folder
 from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.pages import page_of, retried
@@ -33,7 +33,7 @@ from datasets.selectors import (
 from datasets.services.create import create_dataset
 from datasets.services.delete import InUseError, delete, hanging_on
 from datasets.services.recut import bring_over
-from datasets.services.upload import receive_zip
+from datasets.services.upload import ArchiveError, receive_zip
 from datasets.stages import StagedQuerySet
 
 VIDEOS_ON_A_PAGE = 20
@@ -90,9 +90,15 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        taken = _receive(dataset, form.cleaned_data["file"])
-        messages.success(request, f"{taken.original_name} has arrived and is unpacked next.")
-        return redirect("qc:overview", name=name)
+        try:
+            taken = _receive(dataset, form.cleaned_data["file"])
+        except (ArchiveError, OSError) as error:
+            form.add_error("file", str(error))
+        else:
+            messages.success(
+                request, f"{taken.original_name} has arrived and is unpacked next."
+            )
+            return redirect("qc:overview", name=name)
     uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
     begun = transfers_of(dataset, request.user)
     context = {"dataset": dataset, "form": form, "uploads": uploads, "transfers": begun}
@@ -126,7 +132,8 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
         {"video": video, "facts": probe_facts(video), "state": state}
         for video, state in zip(page, states_of(page), strict=True)
     ]
-    context = {"dataset": dataset, "page": page, "rows": rows, "uploads": uploads_of(dataset)}
+    uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
+    context = {"dataset": dataset, "page": page, "rows": rows, "uploads": uploads}
     is_fragment = request.headers.get("HX-Request")
     template = "datasets/_videos.html" if is_fragment else "datasets/videos.html"
     return render(request, template, context)
@@ -194,7 +201,7 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
     found = get_object_or_404(clips, name=clip)
     index = second * found.video.dataset.annotation_fps
     try:
-        with local_path(found.frames.name or "") as path, zipfile.ZipFile(path) as frames:
+        with opened(found.frames.name or "") as file, zipfile.ZipFile(file) as frames:
             content = frames.read(frame_name(found.name, index))
     except (OSError, KeyError) as error:
         raise Http404(f"{clip} has no picture of second {second}.") from error

@@ -25,9 +25,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_up(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def running_up(data: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """`up` on `port`, on SQLite in `data`; killed in the end if it runs still."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AVA_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AVA_")} | settings
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)],
         env=environment | {"AVA_DATA_DIR": str(data), "OMP_NUM_THREADS": "1"},

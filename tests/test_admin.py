@@ -6,6 +6,7 @@ from django.db.models import FileField
 from django.test import RequestFactory
 from django.urls import reverse
 
+from annotation.models import Annotation, StoredBox
 from datasets.models import Dataset, Leftover, Transfer
 from tests.make import (
     make_annotator,
@@ -77,10 +78,10 @@ def test_failed_rows_are_tried_again_from_the_list(operator):
     "model",
     [m for m in MODELS if hasattr(m, "other_files") or any(
         isinstance(field, FileField) for field in m._meta.get_fields())]
-    + [Dataset, Transfer, Leftover],
+    + [Dataset, Transfer, Leftover, Annotation, StoredBox],
     ids=lambda model: model.__name__,
 )  # fmt: skip
-def test_what_has_files_is_not_deleted_past_the_pages_that_free_them(operator, model):
+def test_what_has_files_or_is_part_of_a_version_is_not_deleted_past_the_pages(operator, model):
     request = RequestFactory().get("/")
     request.user = User.objects.get()
     assert not admin.site._registry[model].has_delete_permission(request)

@@ -133,7 +133,7 @@ def _text(error: Any) -> str:
 
 def _retry_after(error: Any) -> float | None:
     text = (error.headers or {}).get("Retry-After", "")
-    return float(text) if text.isdigit() else None
+    return float(text) if text.isdecimal() else None
 
 
 def _reason(error: Any) -> str:

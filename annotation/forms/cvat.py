@@ -66,6 +66,10 @@ class ServerForm(forms.ModelForm):
             self.add_error("user", "Whose password is it?")
         if not has_one and not (self.instance.sealed_token or self.instance.sealed_password):
             self.add_error("token", "Enter a token, or a user and a password.")
+        if not has_one and self.instance.pk and values.get("url") != self.instance.url:
+            self.add_error(
+                "token", "Enter it once more: what is kept is not sent to another address."
+            )
         return values
 
     def credentials(self) -> dict[str, str]:

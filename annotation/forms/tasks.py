@@ -10,6 +10,7 @@ from django.forms.models import model_to_dict
 from annotation.core.draft import Wishes
 from annotation.core.forecast import PACE
 from annotation.models import Plan, check_user_name
+from datasets.forms import FilesField, FilesInput
 from datasets.models import Dataset
 
 MAX_FILES = 500
@@ -147,32 +148,18 @@ def _hours(name: str, text: str) -> float | None:
     return float(text.rstrip("h"))
 
 
-class ManyFilesInput(forms.ClearableFileInput):
-    allow_multiple_selected = True
-
-
-class ManyFilesField(forms.FileField):
-    """One or more files; cleans to a list."""
-
-    widget = ManyFilesInput
-
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
-        files = data if isinstance(data, list | tuple) and data else [data or None]
-        if len(files) > MAX_FILES:
-            raise forms.ValidationError(f"At most {MAX_FILES} files at once.")
-        return [super(ManyFilesField, self).clean(file, initial) for file in files]
-
-
 class AnswersForm(forms.Form):
     """Answer files; for one task any name will do, for many each is <clip>--<annotator>."""
 
-    answers = ManyFilesField(
+    answers = FilesField(
         label="Answer files",
-        widget=ManyFilesInput(attrs={"accept": ".xml,.zip"}),
+        widget=FilesInput(attrs={"accept": ".xml,.zip"}),
     )
 
     def clean_answers(self) -> list[UploadedFile]:
         files: list[UploadedFile] = self.cleaned_data["answers"]
+        if len(files) > MAX_FILES:
+            raise forms.ValidationError(f"At most {MAX_FILES} files at once.")
         for file in files:
             if not (file.name or "").lower().endswith((".xml", ".zip")):
                 raise forms.ValidationError(

@@ -7,6 +7,7 @@ from annotation.models.cvat import (
     Delivery,
     JobMove,
     PatientModel,
+    PatientQuerySet,
     Reconciliation,
     check_address,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Delivery",
     "JobMove",
     "PatientModel",
+    "PatientQuerySet",
     "Plan",
     "Pull",
     "Reconciliation",

@@ -46,6 +46,13 @@ class PatientQuerySet(StagedQuerySet):
         waiting = self.filter(stage=Stage.WAITING).exclude(not_before=None)
         return waiting.update(not_before=None, handed_out_at=None)
 
+    def start_over(self, **changes: object) -> int:
+        """Send rows back to the start of this stage, but those in hand; return how many."""
+        return self.exclude(stage=Stage.RUNNING).update(
+            stage=Stage.WAITING, attempts=0, lease_until=None, handed_out_at=None,
+            not_before=None, error="", **changes,
+        )  # fmt: skip
+
 
 class PatientModel(StagedModel):
     """Work with a server that may be away: put off for a while, it is not a failure."""

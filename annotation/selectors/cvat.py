@@ -15,6 +15,7 @@ from annotation.models import (
     Delivery,
     JobMove,
     PatientModel,
+    PatientQuerySet,
     Reconciliation,
 )
 from datasets.models import Dataset
@@ -147,7 +148,7 @@ def job_state(job: CvatJob) -> JobState:
     return states.get(job.cvat_state, JobState("New", "grey"))
 
 
-def deliveries_of(project: CvatProject) -> QuerySet[Delivery]:
+def deliveries_of(project: CvatProject) -> PatientQuerySet:
     """What CVAT told of the dataset's project, newest first; pings are of no project."""
     mine = Q(project_id=project.project_id) | Q(project_id=None)
     return Delivery.objects.filter(mine, server=project.server).order_by("-pk")

@@ -9,7 +9,6 @@ import gzip
 import json
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -33,6 +32,7 @@ from annotation.core.labels import (
 from annotation.core.tracks import boxes_at, task_frame_count
 from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
 from annotation.selectors.tasks import group_specs
+from datasets.core.archive import DAMAGE
 from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset
 from tracking.core.boxes import area, clipped
@@ -173,16 +173,15 @@ def document_of_pull(pull: Pull) -> Document:
 def _next_version(
     task: AnnotationTask, content: bytes, digest: str, suffix: str, job: int | None
 ) -> Pull:
-    # The row comes first, but nobody sees it before the file is there: whoever loses the race
-    # for a version must not touch the winner's file.
-    with transaction.atomic(), work_folder() as folder:
-        version = Pull.next_version(task)
-        name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}.{suffix}.gz"
-        pull = Pull.objects.create(task=task, version=version, raw=name, sha256=digest, job=job)
+    # Named by its content: who loses the race for a version must not touch the winner's file.
+    version, mark = Pull.next_version(task), sha256(content).hexdigest()[:8]
+    name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}-{mark}.{suffix}.gz"
+    with work_folder() as folder:
         path = folder / "answers.gz"
         path.write_bytes(gzip.compress(content, mtime=0))
         keep(path, name)
-    return pull
+    with transaction.atomic():
+        return Pull.objects.create(task=task, version=version, raw=name, sha256=digest, job=job)
 
 
 def _task_name(path: Path, tasks: Collection[str]) -> str:
@@ -227,13 +226,7 @@ def _xml_of(path: Path) -> bytes | None:
                 )
             with archive.open(XML_NAME) as file:
                 return file.read(LARGEST + 1)
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        zlib.error,
-    ) as error:
+    except (*DAMAGE, OSError) as error:  # damaged bzip2 is an OSError
         raise AnswersError(f"the zip cannot be opened: {error}") from error
 
 
@@ -249,6 +242,9 @@ def _check_task(document: Document, task: AnnotationTask) -> None:
             f"its task has {document.frame_count} pictures, but {clip} has {frames}: export "
             "the whole task that was made of this clip's frames.zip"
         )
+    last = max((shape.frame for one in document.tracks for shape in one.shapes), default=0)
+    if last > frames:  # a track may end with the clip, one frame after its last
+        raise AnswersError(f"it has a box at frame {last}, but {clip} has {frames} pictures")
     size = (document.width, document.height)
     if size not in ((0, 0), (video.width, video.height)):
         raise AnswersError(

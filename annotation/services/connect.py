@@ -2,10 +2,12 @@
 
 import re
 import socket
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from annotation.core.labels import PERSON
@@ -16,7 +18,6 @@ from annotation.cvat.client import CvatClient, forget_clients
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatRefusedError
 from annotation.models import CvatProject, CvatServer
 from annotation.services.reach import client_for, hurry
-from datasets.stages import Stage
 
 ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
 PROBE = "AVA Studio: test of the connection, may be deleted"
@@ -39,9 +40,7 @@ def save_server(
 
 def order_test(server: CvatServer) -> None:
     """Have the connection tested; what waited for the server is tried again."""
-    CvatServer.objects.filter(pk=server.pk).exclude(stage=Stage.RUNNING).update(
-        stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error=""
-    )
+    CvatServer.objects.filter(pk=server.pk).start_over()
     forget_clients()
     hurry(server)
 
@@ -56,12 +55,13 @@ def ensure_environment_server() -> None:
     elif _is_as_given(server):
         return
     server.url, server.organisation = settings.CVAT_URL, settings.CVAT_ORGANISATION
-    save_server(
-        server,
-        token=settings.CVAT_TOKEN,
-        user=settings.CVAT_USER,
-        password=settings.CVAT_PASSWORD,
-    )
+    with suppress(IntegrityError), transaction.atomic():  # another process made it just now
+        save_server(
+            server,
+            token=settings.CVAT_TOKEN,
+            user=settings.CVAT_USER,
+            password=settings.CVAT_PASSWORD,
+        )
 
 
 def webhook_url(server: CvatServer) -> str:

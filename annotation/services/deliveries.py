@@ -8,17 +8,17 @@ from datetime import timedelta
 from hashlib import sha256
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from annotation.core.webhook import Event, is_genuine, read_event, standing
-from annotation.models import CvatJob, CvatServer, Delivery
+from annotation.models import CvatJob, CvatServer, Delivery, PatientQuerySet
 from annotation.services.answers import AnswersError
 from annotation.services.pull import look_at
 from annotation.services.reach import client_for, patiently
 from datasets.stages import Stage
 
-DAYS_KEPT = 14  # of noise
+DAYS_KEPT = 14
 
 
 class ForgedError(ValueError):
@@ -65,19 +65,18 @@ def look_into(delivery_id: int) -> Delivery | None:
     return delivery
 
 
-def replay(deliveries: QuerySet[Delivery]) -> int:
+def replay(deliveries: PatientQuerySet) -> int:
     """Look into deliveries once more, those that name a job; return how many."""
-    rows = deliveries.exclude(job_id=None).exclude(stage=Stage.RUNNING)
-    return rows.update(
-        stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error=""
-    )
+    return deliveries.exclude(job_id=None).start_over()
 
 
-def forget_noise() -> int:
-    """Delete noise that is older than two weeks; return how much."""
+def forget_old_deliveries() -> int:
+    """Delete what came more than two weeks ago and is done; return how many.
+
+    Every save of an annotator may bring one.
+    """
     before = timezone.now() - timedelta(days=DAYS_KEPT)
-    old = Delivery.objects.filter(received_at__lt=before, stage=Stage.DONE, job_id=None)
-    return old.delete()[0]
+    return Delivery.objects.done().filter(received_at__lt=before).delete()[0]
 
 
 def _is_as_known(delivery: Delivery, row: CvatJob) -> bool:

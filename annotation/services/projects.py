@@ -15,7 +15,7 @@ from annotation.core.labels import PERSON, Attribute, LabelsError, attributes_of
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError, CvatRefusedError
-from annotation.models import CvatJob, CvatProject, CvatServer
+from annotation.models import CvatJob, CvatProject, CvatServer, PatientQuerySet
 from annotation.selectors.tasks import group_specs
 from annotation.services.connect import NO_WEBHOOK, refused_webhook, webhook_url
 from annotation.services.reach import client_for, patiently
@@ -57,9 +57,7 @@ def plan_projects() -> int:
         )
         if project.set_up != _fingerprint(project)
     ]
-    return CvatProject.objects.filter(
-        pk__in=changed, stage__in=[Stage.DONE, Stage.FAILED]
-    ).update(stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None)
+    return CvatProject.objects.filter(pk__in=changed).start_over()
 
 
 def set_up_project(project_pk: int) -> CvatProject | None:
@@ -100,20 +98,14 @@ def start_anew(project: CvatProject) -> int:
 
 def set_up_again(project: CvatProject) -> int:
     """Have the project set up once more, whatever became of it; 1 if nobody is at it."""
-    rows = CvatProject.objects.filter(pk=project.pk).exclude(stage=Stage.RUNNING)
-    return rows.update(
-        stage=Stage.WAITING, attempts=0, error="", handed_out_at=None, not_before=None
-    )
+    return CvatProject.objects.filter(pk=project.pk).start_over()
 
 
-def send_again(jobs: Any) -> int:
+def send_again(jobs: PatientQuerySet) -> int:
     """Have tasks sent that were deleted in CVAT; return how many."""
-    return int(
-        jobs.exclude(stage=Stage.RUNNING).update(
-            stage=Stage.WAITING, attempts=0, handed_out_at=None, not_before=None, error="",
-            cvat_task_id=None, job_id=None, is_gone=False, cvat_stage="", cvat_state="",
-            changed_at=None, pulled_at=None, note="", is_taken_back=False,
-        )
+    return jobs.start_over(
+        cvat_task_id=None, job_id=None, is_gone=False, cvat_stage="", cvat_state="",
+        changed_at=None, pulled_at=None, note="", is_taken_back=False,
     )  # fmt: skip
 
 

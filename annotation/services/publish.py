@@ -18,15 +18,14 @@ from django.utils import timezone
 from annotation.core.cvat_json import CvatJsonError, labelled_data
 from annotation.core.cvat_xml import CvatXmlError
 from annotation.core.labels import LabelsError
-from annotation.core.sealing import SealBrokenError
 from annotation.core.tracks import task_frame_count
 from annotation.cvat.client import CvatClient, Job, Member
-from annotation.cvat.errors import CvatDeniedError, CvatError, CvatUnavailableError
+from annotation.cvat.errors import CvatError, CvatUnavailableError
 from annotation.cvat.sending import Parcel, StoppedError, send
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.services.answers import document_of_pull
 from annotation.services.packages import PackageError, check_pictures, document_of
-from annotation.services.reach import client_for, put_off
+from annotation.services.reach import PUTS_OFF, client_for, put_off
 from datasets.files import local_path, work_folder
 from datasets.models import Dataset
 from datasets.stages import ClaimLostError, Stage
@@ -77,7 +76,7 @@ class _Sender:
         self.stop = threading.Event()
         self.tried = 0
         self.beaten = time.monotonic()
-        self.trouble: Exception | None = None  # of the server, not of one task
+        self.trouble: Exception | None = None  # not of one task alone
         self.unexpected: Exception | None = None
         self.members: dict[str, Member] | None = None
 
@@ -156,13 +155,12 @@ class _Sender:
         document = document_of_pull(answered) if answered else document_of(task)
         fps = task.clip.video.dataset.annotation_fps
         count = task_frame_count(task.clip.frame_count, annotation_fps=fps)
-        with local_path(str(task.clip.frames)) as frames:
-            check_pictures(frames, str(task), count)
         data = labelled_data(document.tracks, self.project.label_ids)
         return client, Parcel(str(task), self.project.project_id, member.user_id, count, data)
 
     def _send(self, client: CvatClient, parcel: Parcel, frames: str) -> Job:
         with work_folder() as folder, local_path(frames) as path:
+            check_pictures(path, parcel.name, parcel.frame_count)
             return send(client, parcel, path, folder, self._check)
 
     def _check(self) -> None:
@@ -195,9 +193,9 @@ class _Sender:
             return  # another worker has the row, and finds the task by its name
 
     def _record(self, row: CvatJob, error: BaseException) -> None:
-        """Keep what went wrong on the row; a fault of the server ends the taking of more."""
+        """Keep what went wrong on the row; what would hit others too ends the taking."""
         try:
-            if isinstance(error, CvatUnavailableError | CvatDeniedError | SealBrokenError):
+            if isinstance(error, PUTS_OFF):
                 self.trouble = error
                 put_off(row, error)
             elif isinstance(error, EXPECTED):

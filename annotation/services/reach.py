@@ -1,4 +1,4 @@
-"""How the services of this room work with a CVAT server that may be away.
+"""How the services of this room work with a CVAT server, or a storage, that may be away.
 
 What passes by itself puts a row off, each time for longer, and shows the sentence meanwhile;
 what somebody must see to waits for that; anything else fails the row.
@@ -20,10 +20,12 @@ from annotation.models import (
     PatientModel,
     Reconciliation,
 )
+from datasets.files import StorageError
 
 FIRST_PAUSE = 10.0  # seconds
 LONGEST_PAUSE = 300.0
 AGAIN = "It is tried again by itself."
+PUTS_OFF = (CvatUnavailableError, CvatDeniedError, SealBrokenError, StorageError)
 
 
 def client_for(server: CvatServer) -> CvatClient:
@@ -42,7 +44,7 @@ def patiently(row: PatientModel, *expected: type[Exception]) -> Iterator[None]:
     with row.working(CvatError, *expected):
         try:
             yield
-        except (CvatUnavailableError, CvatDeniedError, SealBrokenError) as error:
+        except PUTS_OFF as error:
             put_off(row, error)
 
 
@@ -53,6 +55,8 @@ def put_off(row: PatientModel, error: Exception) -> None:
             raise CvatError(f"{error} It was tried {row.put_off + 1} times.") from error
         pause = min(FIRST_PAUSE * 2**row.put_off, LONGEST_PAUSE)
         row.postpone(max(pause, error.retry_after or 0.0), f"{error} {AGAIN}")
+    elif isinstance(error, StorageError):
+        row.postpone(LONGEST_PAUSE, f"{error} {AGAIN}")
     else:
         row.postpone(LONGEST_PAUSE, str(error))
 

@@ -14,7 +14,7 @@ from annotation.cvat.client import CvatClient, Job
 from annotation.cvat.errors import CvatError, CvatGoneError
 from annotation.models import CvatJob, CvatProject, Reconciliation
 from annotation.services.answers import AnswersError
-from annotation.services.deliveries import forget_noise
+from annotation.services.deliveries import forget_old_deliveries
 from annotation.services.pull import note, note_gone, pull_finished
 from annotation.services.reach import client_for, patiently
 from annotation.services.withdraw import settle_withdrawn
@@ -41,7 +41,7 @@ def plan_reconciliations() -> int:
         rows.filter(created_at__lt=now - KEPT).exclude(pk__in=_newest(project)).delete()
     Reconciliation.objects.bulk_create(orders, ignore_conflicts=True)
     if orders:
-        forget_noise()
+        forget_old_deliveries()
     return len(orders)
 
 

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.core.sealing import SealBrokenError
@@ -111,7 +112,7 @@ def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
     project = _project(request, name)
     jobs = CvatJob.objects.filter(project=project)
     if pk := request.POST.get("pk", ""):
-        jobs = jobs.filter(pk=pk if pk.isdigit() else 0)
+        jobs = jobs.filter(pk=pk if pk.isdecimal() else 0)
     if action == "failed":
         count = jobs.retry()
     elif action == "gone":
@@ -130,15 +131,17 @@ def table_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """The boxes of the newest answers; of one task with `?task=`, an earlier `&version=`."""
     dataset = _dataset(request, name)
     lines, title = table_of(dataset), dataset.name
-    if key := request.GET.get("task", ""):
-        tasks = AnnotationTask.objects.of(dataset).filter(pk=int(key) if key.isdigit() else 0)
+    key, version = request.GET.get("task", ""), request.GET.get("version", "")
+    if key:
+        tasks = AnnotationTask.objects.of(dataset).filter(pk=int(key) if key.isdecimal() else 0)
         task = get_object_or_404(tasks)
-        version = request.GET.get("version", "")
-        lines = table_of_task(task, version=int(version) if version.isdigit() else None)
-        title = f"{task}-v{version}" if version else str(task)
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{title}-annotations.csv"'
-    return response
+        number = int(version) if version.isdecimal() else None
+        lines = table_of_task(task, version=number)
+        title = str(task) if number is None else f"{task}-v{number}"
+    name = content_disposition_header(True, f"{title}-annotations.csv") or "attachment"
+    return StreamingHttpResponse(
+        lines, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}
+    )
 
 
 @login_required
@@ -157,7 +160,7 @@ def replay(request: HttpRequest, name: str) -> HttpResponse:
     """Look into deliveries once more: the one posted as `pk`, or all of this dataset."""
     rows = deliveries_of(_project(request, name))
     if pk := request.POST.get("pk", ""):
-        rows = rows.filter(pk=pk if pk.isdigit() else 0)
+        rows = rows.filter(pk=pk if pk.isdecimal() else 0)
     count = replay_deliveries(rows.order_by())
     messages.success(request, f"{count} will be looked into once more.")
     return redirect("annotation:cvat_deliveries", name=name)

@@ -169,7 +169,7 @@ def _own_dataset(request: HttpRequest, name: str) -> Dataset:
 
 def _number(request: HttpRequest, field: str) -> int:
     text = request.POST.get(field, "")
-    return int(text) if text.isdigit() and len(text) < 12 else 0
+    return int(text) if text.isdecimal() and len(text) < 12 else 0
 
 
 def _planned(count: int) -> str:
@@ -206,7 +206,7 @@ def answers(request: HttpRequest, name: str) -> HttpResponse:
         return redirect("qc:tasks", name=name)
     pk = request.POST.get("task", "")
     stem = ""
-    if pk.isdigit():
+    if pk.isdecimal():
         task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=pk)
         stem = str(task)
     with work_folder() as folder:

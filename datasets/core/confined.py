@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PR_SET_PDEATHSIG = 1
 LONGEST_SILENCE = 600.0  # seconds for one second of film, on the most crowded machine
 CHUNK = 1 << 16
+LONGEST_ANSWER = 4 << 20  # bytes
 # Threads of BLAS would be for nothing, and stand outside the walls.
 ENVIRONMENT = {
     "PATH": os.defpath,
@@ -174,7 +175,10 @@ def _answer(
     except BrokenPipeError:
         pass  # it is dead already; how it died is read below
     for line in _lines(process.stdout, end, caps.silence, name):
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise MediaError(_brought_down(name, "no answer of ours")) from error
         if "share" not in answer:
             return answer
         if progress:
@@ -183,7 +187,7 @@ def _answer(
 
 
 def _lines(pipe: Any, end: float, silence: float, name: str) -> Iterator[bytes]:
-    """Whole lines as they come. Raises MediaError if none comes for too long."""
+    """Whole lines as they come. Raises MediaError if one is late, or has no end."""
     rest = b""
     while True:
         wait = min(silence, end - time.monotonic())
@@ -196,6 +200,8 @@ def _lines(pipe: Any, end: float, silence: float, name: str) -> Iterator[bytes]:
         if not chunk:
             return
         *whole, rest = (rest + chunk).split(b"\n")
+        if len(rest) > LONGEST_ANSWER:
+            raise MediaError(_brought_down(name, "an answer without end"))
         yield from whole
 
 

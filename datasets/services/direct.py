@@ -165,7 +165,7 @@ def _forget(transfer: Transfer) -> None:
 
 
 def drop(transfer: Transfer) -> None:
-    """Let the bucket forget the parts."""
+    """Let the bucket forget the parts, and the zip if they were put together already."""
     if transfer.remote_id and not transfer.upload:
         with reaching():
             try:
@@ -175,6 +175,7 @@ def drop(transfer: Transfer) -> None:
             except ClientError as error:
                 if _code(error) != FORGOTTEN:
                     raise
+            _client().delete_object(**_place(transfer))
 
 
 def _parts(transfer: Transfer) -> list[dict[str, Any]]:

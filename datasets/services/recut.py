@@ -1,7 +1,7 @@
 """The videos of one dataset cut again in another, with the other's settings.
 
 Clips keep their names and their annotations for ever; so other settings mean other clips, and
-those need a dataset of their own. The raw videos are lent, not copied, on local disks.
+those need a dataset of their own. The raw videos are lent on a local disk, copied in a bucket.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, transaction
 
 from datasets.core.naming import safe_name
-from datasets.files import lend, local_path
+from datasets.files import lend_stored
 from datasets.models import Dataset, Video
 
 
@@ -37,8 +37,7 @@ def bring_over(source: Dataset, target: Dataset) -> BroughtOver:
 
 def _brought(video: Video, target: Dataset) -> bool:
     name = safe_name(video.name, taken=set(target.videos.values_list("name", flat=True)))
-    with local_path(str(video.raw.name)) as path:
-        raw = lend(path, f"{target.name}/raw/{video.sha256[:16]}-{name}", stays=False)
+    raw = lend_stored(str(video.raw.name), f"{target.name}/raw/{video.sha256[:16]}-{name}")
     try:
         with transaction.atomic():
             Video.objects.create(

@@ -121,27 +121,37 @@ def _write(file: BinaryIO, read: Callable[[int], bytes], *, most: int, sha256: s
         if file.tell() + len(chunk) > most:
             raise TransferError("more bytes came than were announced")
         digest.update(chunk)
-        file.write(chunk)
+        left = memoryview(chunk)
+        while left:
+            left = left[file.write(left) :]
     if sha256 and base64.b64encode(digest.digest()).decode() != sha256:
         raise WrongChecksumError("the piece changed on its way; send it again")
-    file.flush()
     os.fsync(file.fileno())
     return file.tell()
 
 
 def finish(transfer: Transfer) -> Upload:
-    """Hand the whole file on to be unpacked. Raises ArchiveError if it is no zip."""
+    """Hand the whole file on to be unpacked; it may be called again, also after a kill.
+
+    Raises ArchiveError if it is no zip, BusyError if somebody else hands it on.
+    """
     path = _path(transfer)
-    if not zipfile.is_zipfile(path):
-        drop(transfer)
-        raise ArchiveError(f"{transfer.original_name} is not a zip. Pack the videos into one.")
-    transfer.upload = receive_unread(
-        transfer.dataset,
-        path,
-        original_name=transfer.original_name,
-        key=transfer.key.hex,
-    )
-    transfer.save()  # kept for a sender who does not hear our answer
+    with _opened(transfer):
+        transfer.refresh_from_db(fields=["upload"])
+        if transfer.upload is None:
+            if not zipfile.is_zipfile(path):
+                drop(transfer)
+                raise ArchiveError(
+                    f"{transfer.original_name} is not a zip. Pack the videos into one."
+                )
+            transfer.upload = receive_unread(
+                transfer.dataset,
+                path,
+                original_name=transfer.original_name,
+                key=transfer.key.hex,
+            )
+            transfer.save()  # kept for a sender who does not hear our answer
+        path.unlink(missing_ok=True)
     return transfer.upload
 
 
@@ -170,10 +180,10 @@ def _path(transfer: Transfer) -> Path:
 
 @contextmanager
 def _opened(transfer: Transfer) -> Iterator[BinaryIO]:
-    """The file of a transfer, ours alone."""
+    """The file of a transfer, ours alone; unbuffered, so that a full disk shows at once."""
     path = _path(transfer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with path.open("ab", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -78,21 +78,19 @@ def receive_zip(
 
 
 def receive_unread(dataset: Dataset, path: Path, *, original_name: str, key: str) -> Upload:
-    """Take the zip at `path`, which is ours to use up; whether it is known is seen later.
+    """Take the zip at `path`, which may then go; whether it is known is seen later.
 
     For zips so large that nobody should wait for their SHA-256; `key` is one of a kind. Whoever
-    is killed meanwhile has lost nothing: `path` goes last, and a zip that comes twice is known.
+    is killed meanwhile has lost nothing: a zip that comes twice is known.
     """
     size = path.stat().st_size
     check_size(original_name, size)
-    upload = Upload.objects.create(
+    file = lend(path, f"{dataset.name}/uploads/{key}.zip", stays=False)
+    upload, _ = Upload.objects.get_or_create(
         dataset=dataset,
-        original_name=original_name[:255],
         sha256=f"{UNREAD}{key}",
-        size=size,
-        file=lend(path, f"{dataset.name}/uploads/{key}.zip", stays=False),
+        defaults={"original_name": original_name[:255], "size": size, "file": file},
     )
-    path.unlink()
     return upload
 
 

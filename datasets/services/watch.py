@@ -1,10 +1,11 @@
 """A watched folder: zips laid into `<folder>/<dataset>/` are taken into that dataset."""
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from django.conf import settings
 from datasets.models import Dataset
 from datasets.services.upload import ArchiveError, receive_unread
 
+logger = logging.getLogger(__name__)
 QUIET_SECONDS = 30.0  # without a change, before a file is taken to be whole
 REFUSED = ".not-taken.txt"
 
@@ -54,8 +56,11 @@ def _is_locked(handle: int) -> bool:
 
 
 def _is_whole(path: Path) -> bool:
-    is_quiet = time.time() - path.stat().st_mtime > QUIET_SECONDS
-    return is_quiet and path.is_file() and not _note(path).exists()
+    try:
+        is_quiet = time.time() - path.stat().st_mtime > QUIET_SECONDS
+        return is_quiet and path.is_file() and not _note(path).exists()
+    except OSError:  # it went just now, or leads nowhere
+        return False
 
 
 def _note(path: Path) -> Path:
@@ -64,8 +69,13 @@ def _note(path: Path) -> Path:
 
 def _take(dataset: Dataset, path: Path) -> bool:
     try:
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(f"we may not remove files from {path.parent}")
         receive_unread(dataset, path, original_name=path.name, key=uuid4().hex)
+        path.unlink()
     except (ArchiveError, OSError) as error:
-        _note(path).write_text(f"{error}\n")
+        logger.warning("%s was not taken: %s", path, error)
+        with suppress(OSError):
+            _note(path).write_text(f"{error}\n")
         return False
     return True

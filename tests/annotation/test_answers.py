@@ -3,9 +3,12 @@ import io
 import unicodedata
 import zipfile
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from annotation.core.cvat_xml import Shape, XmlTrack, dump, load
 from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
@@ -76,7 +79,8 @@ def read(task, document):
 def test_answers_are_kept_as_they_came(task, document):
     pull = receive_answers(task, dump(document))
     assert (pull.version, pull.stage) == (1, Stage.WAITING)
-    assert pull.raw.name == "shop/answers/aisle-c0000--ann--v1.xml.gz"
+    mark = sha256(dump(document)).hexdigest()[:8]
+    assert pull.raw.name == f"shop/answers/aisle-c0000--ann--v1-{mark}.xml.gz"
     assert gzip.decompress(content_of(pull.raw)) == dump(document)
 
 
@@ -95,6 +99,19 @@ def test_whoever_loses_the_race_for_a_version_takes_the_next(task, document, mon
     assert late.version == 2
     first = task.pulls.get(version=1)
     assert gzip.decompress(content_of(first.raw)) == dump(document)
+
+
+def test_a_version_is_stored_outside_of_a_transaction(task, document, monkeypatch):
+    """A bucket that is slow must not hold up whoever writes to the database."""
+    place, depths = default_storage.path, []
+
+    def path(name):
+        depths.append(len(connection.savepoint_ids))
+        return place(name)
+
+    monkeypatch.setattr(default_storage, "path", path)
+    receive_answers(task, dump(document))
+    assert set(depths) == {len(connection.savepoint_ids)}
 
 
 def test_every_person_at_every_keyframe_becomes_an_annotation(task, document):
@@ -353,3 +370,26 @@ def test_of_two_exports_of_one_task_none_is_taken(task, document, dataset, tmp_p
         (tmp_path / f"{name}.xml").write_bytes(dump(document))
     imported = import_answers(dataset, tmp_path)
     assert (imported.received, len(imported.refused)) == (0, 2)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_damaged_inside_is_refused_with_a_sentence(task, document, tmp_path, method):
+    path = tmp_path / f"{task}.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("annotations.xml", dump(document))
+        start = archive.infolist()[0].header_offset + 30 + len("annotations.xml")
+    content = bytearray(path.read_bytes())
+    content[start : start + 60] = bytes(range(60, 120))
+    path.write_bytes(content)
+    (refusal,) = import_answers(task.clip.video.dataset, tmp_path).refused
+    assert "the zip cannot be opened" in refusal.sentence
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_box_beyond_the_clip_is_refused_where_the_file_names_no_length(
+    task, document, outside
+):
+    box = (1.0, 1.0, 9.0, 9.0)
+    track = XmlTrack((Shape(0, box, False, True, {}), Shape(10**20, box, outside, True, {})))
+    pull = read(task, replace(document, frame_count=0, tracks=(track,)))
+    assert (pull.stage, f"box at frame {10**20}" in pull.error) == (Stage.FAILED, True)

@@ -2,7 +2,7 @@ import json
 import threading
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from annotation.core.sealing import SealBrokenError
 from annotation.core.smokescreen import compose_override, seen_from_docker
@@ -197,6 +197,19 @@ def test_the_server_of_the_environment_is_a_row_that_follows_it(cvat, settings):
     ensure_environment_server()
     server = CvatServer.objects.get()
     assert (server.token, server.stage) == ("renewed", Stage.WAITING)
+
+
+def test_two_processes_that_start_at_once_make_one_server_of_the_environment(cvat, settings):
+    settings.CVAT_URL, settings.CVAT_TOKEN = cvat.url, cvat.token
+
+    def other_is_first(execute, sql, *args):
+        if sql.startswith("SAVEPOINT") and not CvatServer.objects.exists():
+            CvatServer.objects.create(name="environment", is_from_environment=True)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(other_is_first):
+        ensure_environment_server()
+    assert CvatServer.objects.get().is_from_environment
 
 
 def test_an_address_of_the_server_beats_that_of_the_installation(cvat, settings):

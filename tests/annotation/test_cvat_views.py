@@ -62,8 +62,14 @@ def test_the_boxes_of_one_task_and_version_are_a_table(cvat, world, client):
     assert "walk" not in said()
     assert "walk" in said(version=1)
     assert said(version=9).count("\n") == 1
-    for query in ({"task": "0"}, {"task": "x"}):
+    for query in ({"task": "0"}, {"task": "x"}, {"task": "²"}):
         assert client.get(url("cvat_table"), query).status_code == 404
+    odd = client.get(url("cvat_table"), {"task": task.pk, "version": '1"\n²'})
+    assert odd["Content-Disposition"] == f'attachment; filename="{TASK}-annotations.csv"'
+    task.annotator.name = "Zoë"
+    task.annotator.save()
+    named = client.get(url("cvat_table"), {"task": task.pk})["Content-Disposition"]
+    assert named == "attachment; filename*=utf-8''aisle-c0000--Zo%C3%AB-annotations.csv"
     assert f"?task={task.pk}" in client.get(url("cvat")).content.decode()
 
 
@@ -340,6 +346,17 @@ def test_a_server_is_changed_without_entering_its_token_again(operator, cvat):
     operator.post(reverse("annotation:server_edit", args=["lab"]), values)
     server = CvatServer.objects.get()
     assert (server.organisation, server.token) == ("", cvat.token)
+
+
+def test_a_token_is_not_sent_to_another_address_by_who_does_not_know_it(operator, cvat):
+    make_server(cvat)
+    values = {"name": "lab", "url": "https://elsewhere.example.org"}
+    address = reverse("annotation:server_edit", args=["lab"])
+    assert "not sent to another address" in text(operator.post(address, values))
+    assert CvatServer.objects.get().url == cvat.url
+    operator.post(address, values | {"token": "new"})
+    server = CvatServer.objects.get()
+    assert (server.url, server.token) == (values["url"], "new")
 
 
 def test_a_server_in_use_is_not_forgotten(operator, cvat):

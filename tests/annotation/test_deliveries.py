@@ -17,7 +17,7 @@ from annotation.models import (
 )
 from annotation.services.deliveries import (
     ForgedError,
-    forget_noise,
+    forget_old_deliveries,
     look_into,
     receive,
     replay,
@@ -178,12 +178,15 @@ def test_a_delivery_about_a_job_of_others_is_let_be(cvat, server):
     assert Delivery.objects.get().outcome == "it is about a job that is not ours"
 
 
-def test_noise_of_weeks_ago_is_forgotten_and_signals_are_kept(cvat, server):
-    told(server, b'{"event": "ping"}')
-    told(server, state_event(cvat))
-    Delivery.objects.update(received_at=timezone.now() - timedelta(days=15), stage=Stage.DONE)
-    assert forget_noise() == 1
-    assert Delivery.objects.get().event == "update:job"
+def test_what_was_done_weeks_ago_is_forgotten_and_what_waits_is_kept(cvat, server):
+    saved = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
+    for body in (b'{"event": "ping"}', json.dumps(saved).encode(), state_event(cvat)):
+        told(server, body)
+    Delivery.objects.update(received_at=timezone.now() - timedelta(days=13))
+    assert forget_old_deliveries() == 0
+    Delivery.objects.update(received_at=timezone.now() - timedelta(days=15))
+    assert forget_old_deliveries() == 2
+    assert Delivery.objects.get().stage == Stage.WAITING
 
 
 def test_deliveries_can_be_replayed(cvat, server):
@@ -265,7 +268,11 @@ def test_the_double_of_such_a_cvat_does_not_say_what_changed(cvat, dataset):
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"event": 1}']
+    "body",
+    [
+        *(b"{", b"", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"event": 1}'),
+        b'{"event": "update:job", "job": {"id": 1}, "before_update": [1, "2"]}',
+    ],
 )
 def test_what_is_signed_and_no_event_is_kept_as_noise(client, server, body):
     assert post(client, server, body).status_code == 200

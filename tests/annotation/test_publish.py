@@ -2,6 +2,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump
@@ -13,6 +14,7 @@ from annotation.services.answers import receive_answers
 from annotation.services.connect import save_server
 from annotation.services.projects import send_again
 from annotation.services.publish import order_sending, send_tasks
+from datasets.files import StorageError
 from datasets.stages import Stage
 from tests.cvat_world import (
     job_named,
@@ -210,6 +212,24 @@ def test_cvat_down_puts_the_tasks_off_and_says_so(cvat):
     assert "cannot be reached" in rows[0].error
     assert CvatJob.objects.claimable().filter(pk=rows[0].pk).count() == 0
     cvat.start()
+    hurried()
+    send_waiting()
+    assert len(whole_and_single(cvat)) == 3
+
+
+def test_a_storage_that_is_away_puts_the_tasks_off_and_says_so(cvat, monkeypatch):
+    def away(name):
+        raise StorageError("The bucket is away.")
+
+    dataset = make_world(cvat, clips=3)
+    set_up(dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr(default_storage, "path", away)
+        send_all(dataset)
+    rows = CvatJob.objects.all()
+    assert {row.stage for row in rows} == {Stage.WAITING}
+    assert rows[0].error == "The bucket is away. It is tried again by itself."
+    assert CvatJob.objects.claimable().filter(pk=rows[0].pk).count() == 0
     hurried()
     send_waiting()
     assert len(whole_and_single(cvat)) == 3

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from annotation.models import (
 )
 from annotation.services.reconcile import plan_reconciliations, reconcile
 from annotation.services.table import table_of, table_of_task
+from datasets.files import StorageError
 from datasets.stages import Stage
 from tests.cvat_state import HTML_500
 from tests.cvat_wire import NO_ROUTE
@@ -204,6 +206,23 @@ def test_with_cvat_down_one_look_waits_and_no_more_are_ordered(cvat, dataset):
     Reconciliation.objects.update(created_at=timezone.now() - timedelta(minutes=6))
     assert plan_reconciliations() == 0
     assert "cannot be reached" in Reconciliation.objects.get().error
+
+
+def test_a_storage_that_is_away_puts_a_look_off_and_no_answer_is_lost(
+    cvat, dataset, monkeypatch
+):
+    def away(name):
+        raise StorageError("The bucket is away.")
+
+    cvat.finish(TASK)
+    with monkeypatch.context() as patch:
+        patch.setattr(default_storage, "path", away)
+        row = reconciled(dataset)
+    assert (row.stage, row.error) == (
+        "waiting", "The bucket is away. It is tried again by itself.",
+    )  # fmt: skip
+    assert not Pull.objects.exists()
+    assert reconciled(dataset).pulled == 1
 
 
 def test_the_first_answers_bring_new_persons_without_a_number(cvat, dataset):

@@ -162,3 +162,21 @@ def test_the_decoder_dies_with_its_worker(film, target):
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        pytest.param("'[' * 99 + '\\n'", "no answer of ours", id="nonsense"),
+        pytest.param("'a' * (64 << 20)", "an answer without end", id="endless"),
+    ],
+)
+def test_a_decoder_taken_over_by_its_film_can_only_be_refused(said, sentence):
+    """It has none of our memory, and gets none by talking without end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", f"print({said}, end='')"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        with pytest.raises(MediaError, match=sentence):
+            confined._answer(process, {}, Caps(), "film.mp4", None)
+        process.kill()

@@ -30,6 +30,7 @@ def test_the_signature_is_that_of_rfc_4231_test_case_2():
 def test_a_forged_signature_is_not_genuine(header):
     assert not is_genuine(b"{}", header, "hook")
     assert is_genuine(b"{}", signature(b"{}", "hook"), "hook")
+    assert not is_genuine(b"{}", signature(b"{}", ""), "")
 
 
 @pytest.mark.parametrize("changed", ["state", "stage"])

@@ -95,3 +95,9 @@ def test_a_wrong_setting_is_refused(wrong):
 def test_a_name_that_cannot_be_part_of_a_path_is_refused():
     with pytest.raises(ValidationError):
         create_dataset("../shop")
+
+
+def test_the_name_of_the_folder_of_synced_releases_is_refused():
+    """Deleting such a dataset would remove every release in the bucket."""
+    with pytest.raises(ValidationError, match="take another name"):
+        create_dataset("release-copies")

@@ -69,6 +69,9 @@ class Bucket:
             raise refusal("404")
         return {"ContentLength": self.sizes[Key]}
 
+    def delete_object(self, *, Bucket, Key):  # noqa: N803
+        self.whole.pop(Key, None)
+
     def abort_multipart_upload(self, *, Bucket, Key, UploadId):  # noqa: N803
         if Key not in self.open:
             raise refusal("NoSuchUpload")
@@ -183,7 +186,7 @@ def test_a_bucket_that_is_away_is_told_and_may_come_back(begun, bucket, client, 
     with monkeypatch.context() as patch:
         patch.setattr(bucket, "head_object", away)
         answer = client.get(begun.address)
-        assert (answer.status_code, b"try again" in answer.content) == (503, True)
+        assert (answer.status_code, b"is it running" in answer.content) == (503, True)
     assert client.get(begun.address).status_code == 200
 
 
@@ -192,6 +195,16 @@ def test_a_transfer_that_is_dropped_leaves_no_parts(begun, bucket):
     service.drop(Transfer.objects.get())
     assert bucket.open == {}
     assert not Transfer.objects.exists()
+
+
+def test_a_transfer_that_is_dropped_when_put_together_leaves_no_zip(begun, bucket):
+    for number, size in ((1, PART), (2, PART), (3, 5)):
+        bucket.put(number, size)
+    transfer = Transfer.objects.get()
+    direct._put_together(transfer, direct._parts(transfer))
+    assert bucket.whole
+    service.drop(transfer)
+    assert bucket.whole == {}
 
 
 def test_parts_the_bucket_has_forgotten_are_no_error(begun, bucket):

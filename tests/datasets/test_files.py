@@ -1,6 +1,7 @@
 import io
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,25 @@ def test_a_file_from_another_disk_is_copied_beside_its_place_first(monkeypatch, 
     keep(tmp_path / "clip", "shop/a.mp4")
     assert default_storage.listdir("shop") == ([], ["a.mp4"])
     assert not (tmp_path / "clip").exists()
+
+
+@pytest.mark.parametrize("way", [keep, partial(lend, stays=False)], ids=["keep", "lend"])
+def test_a_copy_from_another_disk_that_breaks_off_leaves_nothing(monkeypatch, tmp_path, way):
+    def refuse(self, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    def full(source, target, length=0):
+        target.write(b"fi")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "clip").write_bytes(b"film")
+    for name in ("replace", "hardlink_to"):
+        monkeypatch.setattr(Path, name, refuse)
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(OSError, match="No space"):
+        way(tmp_path / "clip", "shop/a.mp4")
+    assert default_storage.listdir("shop") == ([], [])
+    assert (tmp_path / "clip").exists()
 
 
 def test_a_local_file_is_read_in_its_place():

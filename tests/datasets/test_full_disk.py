@@ -1,8 +1,11 @@
 """What happens when the disk is full is seen on a disk that is."""
 
+import hashlib
 import os
 import subprocess
 import zipfile
+from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from django.core.files.storage import default_storage
 
 from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.standardise import standardise_video
+from datasets.services.transfer import NoSpaceError, append, received
 from datasets.services.upload import receive_zip, unpack_upload
 from datasets.stages import Stage
 from tests.films import make_film
@@ -87,3 +91,14 @@ def test_each_stage_says_so_leaves_nothing_and_goes_on_when_there_is_room(
     type(clip).objects.retry()
     assert cut_clip(clip.pk).stage == Stage.DONE
     assert default_storage.exists("shop/clips/film-c0000.mp4")
+
+
+def test_a_piece_that_the_disk_has_no_room_for_is_forgotten_whole(disk):
+    disk(200)
+    transfer = make_dataset("shop").transfers.create(size=10**6)
+    assert append(transfer, BytesIO(b"a" * 1000).read, offset=0) == 1000
+    piece = BytesIO(b"b" * 500_000)
+    sha256 = b64encode(hashlib.sha256(piece.getvalue()).digest()).decode()
+    with pytest.raises(NoSpaceError, match="disk is full"):
+        append(transfer, lambda count: piece.read(3000), offset=1000, sha256=sha256)
+    assert received(transfer) == 1000

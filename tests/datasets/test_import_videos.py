@@ -2,8 +2,10 @@ import zipfile
 from io import StringIO
 
 import pytest
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
+from datasets.files import StorageError
 from datasets.models import Dataset
 
 pytestmark = pytest.mark.django_db
@@ -73,3 +75,17 @@ def test_a_bad_zip_is_refused_with_its_name(tmp_path):
     (tmp_path / "text.zip").write_text("no zip")
     with pytest.raises(CommandError, match=r"text\.zip: not a whole zip"):
         imported(tmp_path / "text.zip", "--dataset", "shop")
+
+
+def test_a_storage_that_goes_away_meanwhile_is_told(videos, monkeypatch):
+    place, asked = default_storage.path, []
+
+    def path(name):
+        asked.append(name)
+        if len(asked) > 1:
+            raise StorageError("The bucket is away.")
+        return place(name)
+
+    monkeypatch.setattr(default_storage, "path", path)
+    with pytest.raises(CommandError, match="The bucket is away"):
+        imported(videos, "--dataset", "shop")

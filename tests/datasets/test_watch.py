@@ -81,6 +81,20 @@ def test_a_zip_laid_twice_makes_nothing_new(watched, dataset):
     assert dataset.videos.count() == 1
 
 
+def test_a_name_that_leads_nowhere_stops_no_other_zip(watched, dataset):
+    (watched / "shop" / "a.zip").symlink_to(watched / "gone.zip")
+    lay(watched / "shop" / "b.zip")
+    assert take_watched() == 1
+
+
+def test_a_folder_in_which_nothing_can_be_noted_stops_no_work(watched, dataset, settings):
+    settings.MAX_ZIP_BYTES = 10
+    path = lay(watched / "shop" / "monday.zip")
+    path.with_name("monday.zip.not-taken.txt").symlink_to(watched / "none" / "there")
+    assert take_watched() == 0
+    assert path.exists()
+
+
 def test_without_the_setting_nothing_is_watched(settings):
     settings.WATCH_DIR = ""
     assert take_watched() == 0

@@ -15,16 +15,6 @@ from datasets.services.create import VocabularyError, create_dataset, shipped_vo
 from datasets.services.upload import ArchiveError, receive_zip, unpack_upload
 from datasets.stages import Stage
 
-SETTINGS = (
-    "detector",
-    "weights",
-    "threshold",
-    "frame_stride",
-    "clip_seconds",
-    "annotation_fps",
-    "longest_side",
-)
-
 
 class Command(BaseCommand):
     help = "Unpack a zip of videos into a dataset, which is made if there is none of that name."
@@ -62,7 +52,8 @@ class Command(BaseCommand):
             self.stdout.write("Go on with: manage.py run_pipeline --once")
 
     def _dataset(self, options: dict[str, Any]) -> Dataset:
-        chosen = {name: options[name] for name in SETTINGS if options[name] is not None}
+        given = {name: options.get(name) for name in Dataset.SETTINGS}
+        chosen = {name: value for name, value in given.items() if value is not None}
         name = options["dataset"]
         if Dataset.objects.filter(name=name).exists() and chosen:
             self.stdout.write(f"Dataset {name} is there already; its settings stay.")
@@ -88,7 +79,7 @@ class Command(BaseCommand):
             task = bar.add_task("unpacking", total=1.0)
             unpack_upload(upload.pk, progress=lambda done: bar.update(task, completed=done))
         upload.refresh_from_db()
-        if upload.stage == Stage.FAILED:
+        if upload.error:
             raise CommandError(f"{upload.original_name}: {upload.error}")
         if upload.stage != Stage.DONE:
             self.stdout.write("Another worker is unpacking this zip just now.")
