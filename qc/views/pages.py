@@ -229,6 +229,8 @@ def release_withdraw(request: HttpRequest, name: str, number: int) -> HttpRespon
 def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
     plan = release_plan(dataset)
     sizes = dict(plan.pictures)
+    offered = {*sizes, "none", "annotations"} if sizes else {"annotations"}
+    form.initial["pictures"] = "full" if sizes else "annotations"
     pictures = [
         {
             "radio": radio.tag(),
@@ -236,7 +238,7 @@ def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
             "said": _pictures_said(radio.data["value"], sizes),
         }
         for radio in form["pictures"].subwidgets
-        if radio.data["value"] in sizes or radio.data["value"] in ("none", "annotations")
+        if radio.data["value"] in offered
     ]
     formats = [
         {"box": box.tag(), "label": box.data["label"], "what": FORMATS[box.data["value"]].what}

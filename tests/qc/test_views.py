@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 PAGES = (
     "overview", "clips", "tasks", "agreement", "review", "questions", "decisions", "releases",
+    "release-new",
 )  # fmt: skip
 HTMX = {"HX-Request": "true"}
 
@@ -297,9 +298,11 @@ def test_only_an_admin_who_types_the_number_deletes_a_release(
     assert client.post(url("release-withdraw", 1), {"confirm": "1"}).status_code == 404
 
 
-def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, dataset):
+def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, disputed):
     client.force_login(reviewer)
     assert client.get(url("release-new")).status_code == 404
+    approved = {"tasks": [task.pk for task in disputed], "verdict": "approved"}
+    client.post(url("verdict"), approved)
     client.force_login(admin)
     page = text_of(client.get(url("release-new")))
     assert "COCO-video" in page
