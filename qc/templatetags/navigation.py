@@ -19,7 +19,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("qc:clips", "clapperboard", "Clips", "clips"),
             ("tracking:page", "scan-search", "Tracking", ""),
             ("qc:tasks", "tags", "Tasks", "tasks"),
-            ("annotation:cvat", "activity", "CVAT", "cvat"),
+            ("annotation:cvat", "package-check", "CVAT", "cvat"),
         ),
     ),
     (
