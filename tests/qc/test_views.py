@@ -83,6 +83,27 @@ def test_a_live_page_and_its_refresh_share_one_fragment(client, admin, dataset, 
     assert 'hx-trigger="every 4s"' in text_of(client.get(url(page)))
 
 
+def test_the_overview_says_what_waits_for_people(client, admin, reviewer, dataset, disputed):
+    make_run(dataset.videos.get().clips.last())
+    for user, is_admin in ((admin, True), (reviewer, False)):
+        client.force_login(user)
+        page = " ".join(text_of(client.get(url("overview"))).split())
+        assert "<b>2</b> tasks have answers that wait for a verdict" in page
+        assert ("<b>1</b> clip can be given to annotators" in page) == is_admin
+    client.post(url("verdict"), {"tasks": [disputed[0].pk], "verdict": "approved"})
+    page = text_of(client.get(url("overview")))
+    assert "<b>1</b> task has answers that wait for a verdict" in page
+
+
+def test_a_refresh_of_the_overview_brings_the_counts_around_it(client, admin, dataset):
+    client.force_login(admin)
+    assert "hx-swap-oob" not in text_of(client.get(url("overview")))
+    make_video(dataset, "gate")
+    fragment = text_of(client.get(url("overview"), headers=HTMX))
+    assert '<span class="n" id="count-videos" hx-swap-oob="true">1</span>' in fragment
+    assert '<p id="facts" hx-swap-oob="true">' in fragment
+
+
 def test_a_failure_is_shown_with_its_sentence_and_a_button(client, admin, reviewer, dataset):
     video = make_video(dataset, "gate", stage="failed", error="gate.mp4 has no video stream.")
     client.force_login(admin)
