@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.test import RequestFactory
 from django.urls import reverse
+from django.views.defaults import server_error
 
 from tests.make import make_user
 
@@ -71,3 +73,11 @@ def test_an_unknown_page_says_what_to_do(client):
     page = client.get(reverse("qc:overview", args=["nothing"]))
     assert page.status_code == 404
     assert "There is no such page" in page.content.decode()
+
+
+def test_the_page_of_an_error_asks_nothing_of_what_may_be_broken():
+    page = server_error(RequestFactory().get("/"))
+    assert page.status_code == 500
+    files = re.findall(r'(?:href|src)="/static/([^"]+)"', page.content.decode())
+    assert files
+    assert all((ROOT / "static" / file).exists() for file in files)
