@@ -59,7 +59,7 @@ class Command(BaseCommand):
         if options["run"]:
             call_command("run_pipeline", once=True, stdout=self.stdout, stderr=self.stderr)
         else:
-            self.stdout.write("Go on with: manage.py run_pipeline --once")
+            self.stdout.write("Go on with: ./ava manage run_pipeline --once")
 
     def _dataset(self, options: dict[str, Any]) -> Dataset:
         chosen = {name: options[name] for name in SETTINGS if options[name] is not None}
