@@ -32,6 +32,8 @@ COPY qc qc
 COPY workers workers
 COPY templates templates
 COPY static static
+COPY docs docs
+COPY README.md ./
 
 ENV AVA_DATA_DIR=/data AVA_STATIC_DIR=/app/collected
 RUN AVA_DATA_DIR=/tmp/build python manage.py collectstatic --noinput \

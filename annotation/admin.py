@@ -1,9 +1,6 @@
 """The operators' view of annotators, tasks and answers."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from annotation.models import (
@@ -84,12 +81,22 @@ class AnnotationAdmin(PartOfAVersion):
 @admin.register(StoredBox)
 class StoredBoxAdmin(PartOfAVersion):
     list_display = [
-        "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
+        "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "answers",
         "annotator",
     ]  # fmt: skip
     list_filter = ["outside", "task__clip__video__dataset", "annotator"]
     search_fields = ["task__clip__name", "annotator"]
     list_select_related = ["task__clip", "task__annotator"]
+
+    @admin.display(description="attributes")
+    def answers(self, box: StoredBox) -> str:
+        """All but the boxes that nobody ticked."""
+        said = ((name, str(value)) for name, value in box.attributes.items())
+        return ", ".join(
+            name if value.lower() == "true" else f"{name}: {value}"
+            for name, value in said
+            if value.lower() != "false"
+        )
 
 
 @admin.register(CvatServer)
@@ -98,11 +105,7 @@ class CvatServerAdmin(MadeByWorkers):
 
     list_display = ["name", "url", "organisation", "version", "stage", "error"]
     search_fields = ["name", "url"]
-    exclude = ["sealed_token", "sealed_password", "sealed_secret"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        fields = super().get_readonly_fields(request, obj)
-        return [name for name in fields if name not in self.exclude]
+    unshown = ("sealed_token", "sealed_password", "sealed_secret")
 
 
 @admin.register(CvatProject)

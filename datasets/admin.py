@@ -51,21 +51,25 @@ class MadeByWorkers(ModelAdmin):
 
     actions = ["try_again"]
     list_per_page = 50
+    unshown: tuple[str, ...] = ()  # fields too long for a page, or secret
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        has_files = self.get_exclude(request) or hasattr(self.model, "other_files")
+        has_files = self._files() or hasattr(self.model, "other_files")
         return not has_files and super().has_delete_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        files = self.get_exclude(request, obj)
-        names = [field.name for field in self.model._meta.fields if field.name not in files]
-        return [*names, "in_storage"] if files else names
+        hidden = self.get_exclude(request, obj)
+        names = [field.name for field in self.model._meta.fields if field.name not in hidden]
+        return [*names, "in_storage"] if self._files() else names
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*self._files(), *self.unshown]
+
+    def _files(self) -> list[str]:
         return [one.name for one in self.model._meta.fields if isinstance(one, FileField)]
 
     @admin.display(description="In storage")

@@ -85,6 +85,9 @@ class DatasetForm(forms.ModelForm):
             "frame_stride": "Look at every n-th frame",
             "keep_truncated": "Keep videos that were cut off",
         }
+        error_messages = {
+            "name": {"invalid": "Letters, digits and hyphens only, for example corner-shop."},
+        }
         help_texts = {
             "name": "Small letters, digits and hyphens. It becomes part of the address.",
             "threshold": "0 to 1. Lower finds more people and more false boxes.",

@@ -31,10 +31,12 @@ class AgreementReportAdmin(MadeByWorkers):
     list_filter = ["stage", "clip__video__dataset"]
     search_fields = ["clip__name"]
     list_select_related = ["clip"]
+    unshown = ("figures",)
 
 
 @admin.register(AgreementSummary)
 class AgreementSummaryAdmin(MadeByWorkers):
+    unshown = ("figures",)
     list_display = ["dataset", "period", "stage", "finished_at", "error"]
     list_filter = ["stage", "dataset"]
     list_select_related = ["dataset"]

@@ -6,8 +6,9 @@ from django.db.models import FileField
 from django.test import RequestFactory
 from django.urls import reverse
 
-from annotation.models import Annotation, StoredBox
+from annotation.models import Annotation, CvatServer, StoredBox
 from datasets.models import Dataset, Leftover, Transfer
+from qc.models import AgreementSummary
 from tests.make import (
     make_annotator,
     make_clips,
@@ -54,6 +55,36 @@ def test_a_row_of_background_work_is_shown_and_not_edited(operator, pull):
     assert 'name="sha256"' not in page
     assert reverse("admin:annotation_pull_changelist") in page
     assert operator.get(reverse("admin:annotation_pull_add")).status_code == 403
+
+
+def test_what_is_secret_or_too_long_is_not_on_the_page_of_a_row(operator, pull):
+    server = CvatServer.objects.create(name="here", url="http://cvat", sealed_token="sealed")
+    summary = AgreementSummary.objects.create(
+        dataset=pull.task.clip.video.dataset, figures={"alpha": "unreadable"}
+    )
+    for row, hidden in ((server, "sealed"), (summary, "unreadable")):
+        url = reverse(
+            f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]
+        )
+        page = operator.get(url)
+        assert page.status_code == 200
+        assert hidden not in page.content.decode()
+
+
+def test_the_list_of_stored_boxes_leaves_out_what_nobody_ticked(operator, pull):
+    StoredBox.objects.create(
+        pull=pull, task=pull.task, annotator="kim", track=0, frame=0, xtl=1, ytl=1, xbr=2,
+        ybr=2, outside=False,
+        attributes={"posture": "sit", "doing: wave": "true", "doing: carry": "false"},
+    )  # fmt: skip
+    page = operator.get(reverse("admin:annotation_storedbox_changelist")).content.decode()
+    assert "posture: sit, doing: wave" in page
+    assert "carry" not in page
+
+
+def test_times_are_iso(operator, pull):
+    page = operator.get(reverse("admin:annotation_pull_change", args=[pull.pk]))
+    assert pull.created_at.strftime("%Y-%m-%d %H:%M") in page.content.decode()
 
 
 def test_a_file_is_named_without_a_link_past_the_pages(operator, pull):

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.test import RequestFactory
 from django.urls import reverse
+from django.views.defaults import server_error
 
 from tests.make import make_user
 
@@ -54,8 +56,28 @@ def test_a_wrong_password_is_told_and_the_fifth_locks(client, settings):
 
 
 @pytest.mark.django_db
+def test_people_change_their_own_password_and_stay_logged_in(client):
+    client.force_login(make_user("kim"))
+    assert reverse("workers:password") in client.get(reverse("datasets:list")).content.decode()
+    new = {"old_password": "a-password", "new_password1": "short", "new_password2": "short"}
+    assert "too short" in client.post(reverse("workers:password"), new).content.decode()
+    new |= {"new_password1": "walk-sit-stand", "new_password2": "walk-sit-stand"}
+    page = client.post(reverse("workers:password"), new, follow=True)
+    assert "Your password is changed." in page.content.decode()
+    assert client.get(reverse("datasets:list")).status_code == 200
+
+
+@pytest.mark.django_db
 def test_an_unknown_page_says_what_to_do(client):
     client.force_login(make_user())
     page = client.get(reverse("qc:overview", args=["nothing"]))
     assert page.status_code == 404
     assert "There is no such page" in page.content.decode()
+
+
+def test_the_page_of_an_error_asks_nothing_of_what_may_be_broken():
+    page = server_error(RequestFactory().get("/"))
+    assert page.status_code == 500
+    files = re.findall(r'(?:href|src)="/static/([^"]+)"', page.content.decode())
+    assert files
+    assert all((ROOT / "static" / file).exists() for file in files)

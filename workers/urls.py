@@ -4,4 +4,9 @@ from workers import views
 
 app_name = "workers"
 
-urlpatterns = [path("work/", views.work, name="work")]
+urlpatterns = [
+    path("work/", views.work, name="work"),
+    path("help/", views.help_index, name="help"),
+    path("help/<slug:slug>/", views.help_page, name="help-page"),
+    path("password/", views.Password.as_view(), name="password"),
+]

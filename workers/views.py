@@ -1,10 +1,14 @@
-"""Who works now: the two queues, for the box in the sidebar and a page of its own."""
+"""Pages of the installation: who works now, help, and one's own password."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.views import PasswordChangeView
+from django.contrib.messages.views import SuccessMessageMixin
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse_lazy
 from django.views.decorators.http import require_GET
 
+from workers.help import HelpPage, help_pages
 from workers.selectors import queues, steps
 
 
@@ -18,3 +22,31 @@ def work(request: HttpRequest) -> HttpResponse:
         return render(request, "workers/_box.html", context)
     fragment = "HX-Request" in request.headers
     return render(request, "workers/_work.html" if fragment else "workers/work.html", context)
+
+
+class Password(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]
+    """People change their own password; their other browsers are logged out by it."""
+
+    template_name = "workers/password.html"
+    success_url = reverse_lazy("datasets:list")
+    success_message = "Your password is changed."
+
+
+def _shown(pages: list[HelpPage], slug: str) -> HelpPage:
+    for page in pages:
+        if page.slug == slug:
+            return page
+    raise Http404
+
+
+@login_required
+@require_GET
+def help_index(request: HttpRequest) -> HttpResponse:
+    return render(request, "workers/help.html", {"pages": help_pages()})
+
+
+@login_required
+@require_GET
+def help_page(request: HttpRequest, slug: str) -> HttpResponse:
+    page = _shown(help_pages(), slug)
+    return render(request, "workers/help_page.html", {"page": page, "text": page.html()})

@@ -56,7 +56,7 @@ Annotate
 Give it back
  1. Save. Menu, "Export job dataset", format "CVAT for video 1.1", without images.
  2. Call the zip {name}.zip and send it back.
-    It is read in with: manage.py import_answers FOLDER --dataset {dataset}
+    It is read in with: ./ava manage import_answers FOLDER --dataset {dataset}
 """
 
 BOXES = """\

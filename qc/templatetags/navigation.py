@@ -19,7 +19,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("qc:clips", "clapperboard", "Clips", "clips"),
             ("tracking:page", "scan-search", "Tracking", ""),
             ("qc:tasks", "tags", "Tasks", "tasks"),
-            ("annotation:cvat", "activity", "CVAT", "cvat"),
+            ("annotation:cvat", "package-check", "CVAT", "cvat"),
         ),
     ),
     (
@@ -63,7 +63,7 @@ def dataset_nav(context: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Links to the pages of `dataset`, with counts, the current one marked."""
     match = context["request"].resolver_match
     current = BELONGS_TO.get(match.view_name, match.view_name) if match else ""
-    counts = navigation(dataset)
+    counts = context["counts"] if "counts" in context else navigation(dataset)
     groups = [
         {
             "title": title,
@@ -73,6 +73,7 @@ def dataset_nav(context: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
                     "icon": icon,
                     "label": label,
                     "count": counts.get(count),
+                    "counted": count,
                     "current": page == current,
                 }
                 for page, icon, label, count in links

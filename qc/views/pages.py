@@ -29,13 +29,14 @@ from qc.models import (
 )
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.explain import explained
-from qc.selectors.gold import flagged_count
+from qc.selectors.overview import navigation
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.proposals import proposal_page, run_merit
 from qc.selectors.releases import is_moving, release_plan, release_rows
 from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
+from qc.selectors.waiting import chores
 from qc.services.release import order_release
 from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
 from qc.services.release_sync import SyncError, bucket_address, order_sync
@@ -51,7 +52,9 @@ def _dataset_or_404(request: HttpRequest, name: str, **conditions: Any) -> Datas
 def overview(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
     context = {"dataset": dataset, "overview": overview_of(dataset)}
-    context["flagged"] = flagged_count(dataset)
+    context["counts"] = counts = navigation(dataset)
+    can_run: bool = dataset.can_run  # type: ignore[attr-defined]  # annotated
+    context["chores"] = chores(dataset, counts, can_run=can_run)
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
 
@@ -229,6 +232,8 @@ def release_withdraw(request: HttpRequest, name: str, number: int) -> HttpRespon
 def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
     plan = release_plan(dataset)
     sizes = dict(plan.pictures)
+    offered = {*sizes, "none", "annotations"} if sizes else {"annotations"}
+    form.initial["pictures"] = "full" if sizes else "annotations"
     pictures = [
         {
             "radio": radio.tag(),
@@ -236,7 +241,7 @@ def _new_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
             "said": _pictures_said(radio.data["value"], sizes),
         }
         for radio in form["pictures"].subwidgets
-        if radio.data["value"] in sizes or radio.data["value"] in ("none", "annotations")
+        if radio.data["value"] in offered
     ]
     formats = [
         {"box": box.tag(), "label": box.data["label"], "what": FORMATS[box.data["value"]].what}

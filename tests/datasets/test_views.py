@@ -145,7 +145,7 @@ def test_a_pasted_vocabulary_is_taken(client, text):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        pytest.param({"name": "Not a name"}, "letters, numbers", id="name"),
+        pytest.param({"name": "Not a name"}, "Letters, digits and hyphens only", id="name"),
         pytest.param({"vocabulary": "own"}, "Paste the vocabulary", id="nothing pasted"),
         pytest.param(
             {"vocabulary": "own", "vocabulary_text": "x: 1"},

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 PAGES = (
     "overview", "clips", "tasks", "agreement", "review", "questions", "decisions", "releases",
+    "release-new",
 )  # fmt: skip
 HTMX = {"HX-Request": "true"}
 
@@ -80,6 +81,27 @@ def test_a_live_page_and_its_refresh_share_one_fragment(client, admin, dataset, 
     fragment = text_of(client.get(url(page), headers=HTMX))
     assert "<!doctype" not in fragment
     assert 'hx-trigger="every 4s"' in text_of(client.get(url(page)))
+
+
+def test_the_overview_says_what_waits_for_people(client, admin, reviewer, dataset, disputed):
+    make_run(dataset.videos.get().clips.last())
+    for user, is_admin in ((admin, True), (reviewer, False)):
+        client.force_login(user)
+        page = " ".join(text_of(client.get(url("overview"))).split())
+        assert "<b>2</b> tasks have answers that wait for a verdict" in page
+        assert ("<b>1</b> clip can be given to annotators" in page) == is_admin
+    client.post(url("verdict"), {"tasks": [disputed[0].pk], "verdict": "approved"})
+    page = text_of(client.get(url("overview")))
+    assert "<b>1</b> task has answers that wait for a verdict" in page
+
+
+def test_a_refresh_of_the_overview_brings_the_counts_around_it(client, admin, dataset):
+    client.force_login(admin)
+    assert "hx-swap-oob" not in text_of(client.get(url("overview")))
+    make_video(dataset, "gate")
+    fragment = text_of(client.get(url("overview"), headers=HTMX))
+    assert '<span class="n" id="count-videos" hx-swap-oob="true">1</span>' in fragment
+    assert '<p id="facts" hx-swap-oob="true">' in fragment
 
 
 def test_a_failure_is_shown_with_its_sentence_and_a_button(client, admin, reviewer, dataset):
@@ -297,9 +319,11 @@ def test_only_an_admin_who_types_the_number_deletes_a_release(
     assert client.post(url("release-withdraw", 1), {"confirm": "1"}).status_code == 404
 
 
-def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, dataset):
+def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, disputed):
     client.force_login(reviewer)
     assert client.get(url("release-new")).status_code == 404
+    approved = {"tasks": [task.pk for task in disputed], "verdict": "approved"}
+    client.post(url("verdict"), approved)
     client.force_login(admin)
     page = text_of(client.get(url("release-new")))
     assert "COCO-video" in page

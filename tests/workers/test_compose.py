@@ -95,7 +95,7 @@ def test_secrets_have_no_default():
 def test_the_image_holds_every_room_and_runs_as_nobody_special():
     copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE))
     rooms = {app for app in settings.INSTALLED_APPS if (ROOT / app).is_dir()}
-    assert rooms | {"avaproject", "templates", "static"} == copied
+    assert rooms | {"avaproject", "templates", "static", "docs"} == copied
     assert re.search(r"^USER ava$", DOCKERFILE, re.MULTILINE)
 
 

@@ -1,8 +1,14 @@
+import re
+from pathlib import Path
+
 import pytest
 from django.urls import reverse
 
 from tests.make import make_dataset, make_user, make_video
+from workers.help import help_pages
 from workers.selectors import queues, steps
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 
 pytestmark = pytest.mark.django_db
 
@@ -27,4 +33,26 @@ def test_the_page_its_refresh_and_the_box_of_the_sidebar(client):
 
 
 def test_it_is_not_for_everybody(client):
-    assert client.get(reverse("workers:work")).status_code == 302
+    for page in ("work", "help", "password"):
+        assert client.get(reverse(f"workers:{page}")).status_code == 302
+
+
+def test_every_document_of_the_readme_is_a_page_of_help(client):
+    client.force_login(make_user())
+    index = client.get(reverse("workers:help")).content.decode()
+    listed = [page.slug for page in help_pages()]
+    assert listed == re.findall(r"^- \[docs/(\w+)\.md\]", README, re.MULTILINE)
+    for slug in listed:
+        url = reverse("workers:help-page", args=[slug])
+        assert f'href="{url}"' in index
+        text = client.get(url).content.decode()
+        assert "<p>" in text.split("prose")[1]
+        assert ' style="' not in text
+        for target in re.findall(r'href="\.\./(\w+)/', text):
+            assert target in listed
+
+
+@pytest.mark.parametrize("slug", ["nothing", "settings"])
+def test_only_documents_are_pages_of_help(client, slug):
+    client.force_login(make_user())
+    assert client.get(reverse("workers:help-page", args=[slug])).status_code == 404

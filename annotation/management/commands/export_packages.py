@@ -68,7 +68,8 @@ class Command(BaseCommand):
         tasks = AnnotationTask.objects.of(dataset)
         if not tasks.exists():
             raise CommandError(
-                f"no clip of {dataset} is ready to be annotated: manage.py run_pipeline --once"
+                f"no clip of {dataset} is ready to be annotated: "
+                "./ava manage run_pipeline --once"
             )
         waiting = list(tasks.claimable().values_list("pk", flat=True))
         for pk in track(waiting, "Packages", console=Console(stderr=True)):

@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if options["run"]:
             call_command("run_pipeline", once=True, stdout=self.stdout, stderr=self.stderr)
         else:
-            self.stdout.write("Go on with: manage.py run_pipeline --once")
+            self.stdout.write("Go on with: ./ava manage run_pipeline --once")
 
     def _dataset(self, options: dict[str, Any]) -> Dataset:
         given = {name: options.get(name) for name in Dataset.SETTINGS}

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             self.stderr.write(f"Note: {note}")
         self.stdout.write(
             f"{len(brought.clips)} clips with {persons} tracks are in dataset {dataset}. "
-            f"Go on with: manage.py export_packages --dataset {dataset}"
+            f"Go on with: ./ava manage export_packages --dataset {dataset}"
         )
 
     def _dataset(self, name: str, vocabulary: str) -> Dataset:
