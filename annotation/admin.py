@@ -1,6 +1,9 @@
 """The operators' view of annotators, tasks and answers."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from annotation.models import (

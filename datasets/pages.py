@@ -1,4 +1,4 @@
-"""What the pages of all rooms share: which rows a button means, a page of a long list."""
+"""What the pages of all rooms share: which rows a button means, a page of a list."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+
+LONGEST_KEY = 18  # digits, of a number that a database still holds
 
 
 def retried(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
@@ -25,11 +27,22 @@ def retried(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
 
 
 def posted(request: HttpRequest, rows: Any) -> Any:
-    """All of `rows`, or only the one posted as `pk`. Raises Http404 if that is no number."""
-    pk = request.POST.get("pk", "")
-    if pk and not pk.isdecimal():
-        raise Http404(f"There is no {pk}.")
-    return rows.filter(pk=pk) if pk else rows
+    """All of `rows`, or only the one posted as `pk`. Raises Http404 if that can be no key."""
+    text = request.POST.get("pk", "")
+    if not text:
+        return rows
+    if (key := key_of(text)) is None:
+        raise Http404(f"There is no {text}.")
+    return rows.filter(pk=key)
+
+
+def key_of(text: str) -> int | None:
+    """The key of a row that an address or a form names; None if it can be none.
+
+    >>> key_of("12"), key_of("²"), key_of("9" * 30), key_of("")
+    (12, None, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_KEY else None
 
 
 def page_of(request: HttpRequest, rows: Any, *, size: int = 25) -> Page[Any]:
