@@ -91,9 +91,9 @@ def pending_rows(tasks: list[Any]) -> list[PendingTask]:
     pulls = Pull.objects.in_bulk([task.latest_pull_id for task in tasks])
     reports = AgreementReport.objects.done().filter(clip__in={task.clip_id for task in tasks})
     newest = {
-        clip: (groups, pairs, findings)
-        for clip, groups, pairs, findings in reports.order_by("pk").values_list(
-            "clip", "figures__groups", "figures__boxes__pairs", "figures__findings"
+        clip: report
+        for clip, *report in reports.order_by("pk").values_list(
+            "clip", "versions", "figures__groups", "figures__boxes__pairs", "figures__findings"
         )
     }
     rows = [_pending_row(task, pulls[task.latest_pull_id], newest) for task in tasks]
@@ -104,7 +104,9 @@ def pending_rows(tasks: list[Any]) -> list[PendingTask]:
 def _pending_row(task: Any, pull: Pull, reports: dict[int, Any]) -> PendingTask:
     if task.clip_id not in reports:
         return PendingTask(task, pull, "", None, "not compared yet", None)
-    groups, pairs, findings = reports[task.clip_id]
+    versions, groups, pairs, findings = reports[task.clip_id]
+    if str(pull.pk) not in versions.split(","):
+        return PendingTask(task, pull, "", None, "this version is not compared yet", None)
     group, lowest = lowest_alpha(groups)
     reason = next((one["alpha"]["reason"] for one in groups), "no groups")
     name = task.annotator.name

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, Pull
 from datasets.models import Dataset
+from datasets.stages import Stage
 from qc.models import AgreementReport, Comment, Review
 from qc.services.inspect import findings_of
 
@@ -123,15 +124,21 @@ def _blocking(tasks: Sequence[Any]) -> dict[int, list[str]]:
     newest = {task.latest_pull_id: task.pk for task in tasks}
     clips = {task.clip_id for task in tasks}
     blocked: dict[int, list[str]] = {}
-    inspected: set[int] = set()
-    reports = AgreementReport.objects.done().filter(clip__in=clips).order_by("pk")
-    for versions, findings in reports.values_list("versions", "figures__findings").iterator():
-        news = {int(key) for key in versions.split(",")} & newest.keys() - inspected
-        inspected |= news
+    seen: set[int] = set()
+    unread = set(newest)
+    # The newest report of a version counts: rules may have been switched since an older one.
+    reports = AgreementReport.objects.filter(clip__in=clips).order_by("-pk")
+    fields = ("versions", "stage", "figures__findings")
+    for versions, stage, findings in reports.values_list(*fields).iterator():
+        news = {int(key) for key in versions.split(",")} & newest.keys() - seen
+        seen |= news
+        if stage != Stage.DONE:
+            continue
+        unread -= news
         for finding in findings:
             if finding["pull"] in news and finding["severity"] == "blocks":
                 blocked.setdefault(newest[finding["pull"]], []).append(finding["sentence"])
-    rest = Pull.objects.filter(pk__in=newest.keys() - inspected)
+    rest = Pull.objects.filter(pk__in=unread)
     for pull, found in findings_of(rest).items():
         sentences = [one.sentence for one in found if one.severity == "blocks"]
         if sentences:
