@@ -1,4 +1,4 @@
-"""What the pages of all rooms share: the answer to a retry button, a page of a long list."""
+"""What the pages of all rooms share: the answer to a retry button, keys, a page of rows."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+
+LONGEST_KEY = 18  # digits, of a number that a database still holds
 
 
 def retried(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
@@ -16,13 +18,22 @@ def retried(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
     """
     if rows is None:
         raise Http404("There is no such work.")
-    pk = request.POST.get("pk", "")
-    count = (rows.filter(pk=pk) if pk.isdigit() else rows).retry()
+    pk = key_of(request.POST.get("pk", ""))
+    count = (rows if pk is None else rows.filter(pk=pk)).retry()
     if count:
         messages.success(request, f"{count} will be tried again.")
     else:
         messages.info(request, "There is nothing left to try again.")
     return redirect("qc:overview", name=dataset)
+
+
+def key_of(text: str) -> int | None:
+    """The key of a row that an address or a form names; None if it can be none.
+
+    >>> key_of("12"), key_of("²"), key_of("9" * 30), key_of("")
+    (12, None, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_KEY else None
 
 
 def page_of(request: HttpRequest, rows: Any, *, size: int = 25) -> Page[Any]:

@@ -1,12 +1,12 @@
 """What reviewers type, checked."""
 
-import math
 from typing import Any
 
 from django import forms
 
 from annotation.models import AnnotationTask
 from datasets.models import ActionGroup, Dataset
+from datasets.pages import key_of
 from qc.core.formats import FORMATS
 from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.models import HouseRules, Review
@@ -15,6 +15,7 @@ from qc.selectors.questions import PERSON as PERSON_QUESTION
 from qc.services.inspect import house_rules, switched_off
 from qc.services.rules import decides_by
 
+FARTHEST = 1_000_000  # pixels, of a side of a box that somebody may have meant
 PERSON, NOT_A_PERSON = "person", "not-a-person"
 
 
@@ -141,7 +142,7 @@ class AdjudicationForm(forms.Form):
         super().__init__(data)
         self.dataset = dataset
         self.one = True
-        seconds = [(one, one) for one in data.getlist("second") if one.isdecimal()]
+        seconds = [(one, one) for one in data.getlist("second") if key_of(one) is not None]
         self.fields["second"].choices = seconds  # type: ignore[attr-defined]
         self.choices = self._choices(data.get("group", ""))
         self.fields["answer"].choices = [(name, name) for name in self.choices]  # type: ignore[attr-defined]
@@ -259,5 +260,5 @@ def _is_box(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 4
-        and all(isinstance(side, int | float) and math.isfinite(side) for side in value)
+        and all(isinstance(side, int | float) and abs(side) < FARTHEST for side in value)
     )

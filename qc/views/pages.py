@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.models import Dataset
-from datasets.pages import page_of, retried
+from datasets.pages import key_of, page_of, retried
 from datasets.ranged import serve_pieces, serve_stored
 from datasets.selectors import visible_clips, visible_datasets
 from datasets.stages import StagedQuerySet
@@ -93,11 +93,10 @@ def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     """Boxes and labels for the player, as JSON; `run` names another run than the annotated."""
     clips = visible_clips(request.user, name).select_related("video__dataset")
     found = get_object_or_404(clips, name=clip)
-    key = request.GET.get("run", "")
+    key = key_of(request.GET.get("run", ""))
     runs = TrackingRun.objects.done().filter(clip=found)
-    return JsonResponse(
-        scene(found, get_object_or_404(runs, pk=key) if key.isdigit() else None)
-    )
+    run = None if key is None else get_object_or_404(runs, pk=key)
+    return JsonResponse(scene(found, run))
 
 
 @login_required

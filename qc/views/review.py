@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.models import AnnotationTask
-from datasets.pages import page_of
+from datasets.pages import key_of, page_of
 from datasets.selectors import visible_datasets
 from qc.forms import OpinionForm, ThresholdForm, VerdictForm
 from qc.models import Review
@@ -55,8 +55,7 @@ def verdict(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, str(error))
     for sentences in form.errors.values():
         messages.error(request, str(sentences[0]))
-    back = request.POST.get("back", "")
-    if back.isdecimal():
+    if back := key_of(request.POST.get("back", "")):
         return redirect("qc:task", name=name, pk=back)
     return redirect("qc:review", name=name)
 
