@@ -20,7 +20,7 @@ PERSON, NOT_A_PERSON = "person", "not-a-person"
 
 
 class VerdictForm(forms.Form):
-    """Approve or reject the tasks ticked; a rejection says why."""
+    """Approve or reject the tasks ticked, in the versions `seen`; a rejection says why."""
 
     tasks = forms.ModelMultipleChoiceField(
         AnnotationTask.objects.none(), error_messages={"required": "Tick at least one task."}
@@ -38,7 +38,8 @@ class VerdictForm(forms.Form):
         rejects = cleaned.get("verdict") == Review.Verdict.REJECTED
         if rejects and not cleaned.get("reason", "").strip():
             self.add_error("reason", "Say what is wrong, so that the annotator can mend it.")
-        return cleaned
+        seen = {int(key) for key in self.data.getlist("seen") if key_of(key)}
+        return cleaned | {"seen": seen or None}
 
 
 class ThresholdForm(forms.Form):

@@ -68,9 +68,12 @@ def _judge(form: VerdictForm, user: User) -> list[str]:
     chosen = list(values["tasks"])
     noun = "task" if len(chosen) == 1 else "tasks"
     if values["verdict"] == Review.Verdict.APPROVED:
-        approve(chosen, reviewer=user, despite_findings=values["despite_findings"])
+        approve(
+            chosen, reviewer=user, seen=values["seen"],
+            despite_findings=values["despite_findings"],
+        )  # fmt: skip
         return [f"{len(chosen)} {noun} approved."]
-    reject(chosen, reviewer=user, reason=values["reason"])
+    reject(chosen, reviewer=user, seen=values["seen"], reason=values["reason"])
     return [f"{len(chosen)} {noun} sent back."]
 
 
