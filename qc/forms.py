@@ -38,7 +38,7 @@ class VerdictForm(forms.Form):
         rejects = cleaned.get("verdict") == Review.Verdict.REJECTED
         if rejects and not cleaned.get("reason", "").strip():
             self.add_error("reason", "Say what is wrong, so that the annotator can mend it.")
-        seen = {int(key) for key in self.data.getlist("seen") if key_of(key)}
+        seen = {key_of(key) for key in self.data.getlist("seen")}  # type: ignore[attr-defined]
         return cleaned | {"seen": seen or None}
 
 

@@ -23,6 +23,7 @@ from qc.selectors.agreement import (
 )
 from qc.selectors.decisions import Upheld, upheld
 from qc.selectors.plots import ControlChart, Grid, control_chart, heat_map, matrix
+from qc.selectors.scenes import look_at, person_of
 from qc.selectors.tables import Column, Figure, Table, figure, figure_of
 
 DIFFERENCES = (Column("One said"), Column("another said"), Column("Times", "count"))
@@ -340,13 +341,15 @@ def _kappas(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
 
 
 def _finding(dataset: Dataset, clip: Clip, finding: Mapping[str, Any]) -> FindingRow:
-    player = reverse("qc:clip", args=[dataset.name, clip.name])
     frames = finding.get("frames") or [second * FRAME_RATE for second in finding["seconds"]]
     return FindingRow(
         *TONE_OF_SEVERITY[finding["severity"]],
         annotator=finding["annotator"],
         person_id=finding["person_id"],
         sentence=finding["sentence"],
-        places=[(frame, f"{player}?frame={frame}") for frame in frames[:PLACES_SHOWN]],
+        places=[
+            (frame, look_at(dataset.name, clip.name, frame=frame, person=person_of(finding)))
+            for frame in frames[:PLACES_SHOWN]
+        ],
         more=max(len(frames) - PLACES_SHOWN, 0),
     )

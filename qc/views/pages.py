@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET, require_POST
 
+from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
 from datasets.pages import key_of, page_of, retried
 from datasets.ranged import serve_pieces, serve_stored
@@ -33,7 +34,7 @@ from qc.selectors.gold import flagged_count
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.proposals import proposal_page, run_merit
 from qc.selectors.releases import is_moving, release_plan, release_rows
-from qc.selectors.scenes import scene
+from qc.selectors.scenes import number_of, scene
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
 from qc.services.release import order_release
@@ -82,6 +83,10 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
         raise Http404(f"{name} has no clip {clip}.")
     context = {"dataset": dataset, "page": page}
     context["seconds"] = explained(page.clip, page.beliefs)
+    context["selected"] = number_of(
+        request.GET.get("person", ""), page.clip, page.beliefs,
+        second=(key_of(request.GET.get("frame", "")) or 0) // FRAME_RATE,
+    )  # fmt: skip
     context["merit"] = run_merit(page.run) if page.run else None
     context["beside_merit"] = run_merit(page.beside.run) if page.beside else None
     return render(request, "qc/clip.html", context)

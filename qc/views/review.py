@@ -82,7 +82,7 @@ def _judge(form: VerdictForm, user: User) -> list[str]:
 def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """One task: its findings, its figures, all that happened to it."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
-    found = tasks_with_state(dataset).select_related("clip__video", "annotator")
+    found = tasks_with_state(dataset).select_related("clip__video__dataset", "annotator")
     about = found.filter(pk=pk).first()
     if about is None:
         raise Http404(f"{name} has no such task.")

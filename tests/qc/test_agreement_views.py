@@ -148,7 +148,7 @@ def test_while_figures_are_on_their_way_the_page_waits_and_asks_again(client, da
 def test_findings_open_the_player_at_their_frames(client, tasks):
     page = client.get(url("agreement-clip")).content.decode()
     second = tasks[0].clip.keyframes()[0]
-    assert f'/datasets/shop/clips/aisle-c0000/?frame={30 * second}"' in page
+    assert f"/datasets/shop/clips/aisle-c0000/?frame={30 * second}&amp;person=" in page
     assert "posture is not answered." in page
 
 
