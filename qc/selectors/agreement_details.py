@@ -191,10 +191,8 @@ def pair_page(dataset: Dataset, figures: Mapping[str, Any], a: str, b: str) -> P
     pair = next((one for one in figures["pairs"] if (one["a"], one["b"]) == wanted), None)
     if pair is None:
         return None
-    groups = [one | {"flips": {"value": None}} for one in pair["groups"]]
-    return PairPage(
-        first, second, box_cards(pair["boxes"]), groups_table(dataset, {"groups": groups})
-    )
+    groups = groups_table(dataset, pair, of_pair=True)
+    return PairPage(first, second, box_cards(pair["boxes"]), groups)
 
 
 @dataclass

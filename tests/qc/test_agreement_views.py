@@ -145,6 +145,15 @@ def test_while_figures_are_on_their_way_the_page_waits_and_asks_again(client, da
     assert "every 3s" in page
 
 
+def test_a_pair_has_no_flips_and_its_figures_stand_under_their_titles(client, tasks):
+    file = client.get(url("agreement-pair"), {"csv": "groups"}).content.decode()
+    titles, *rows = csv.reader(StringIO(file))
+    assert "Flips" not in titles
+    for row in rows:
+        said = dict(zip(titles, row, strict=True))
+        assert (said["Answered"], said["Rated by two"]) == ("1.000000", said["Units"])
+
+
 def test_findings_open_the_player_at_their_frames(client, tasks):
     page = client.get(url("agreement-clip")).content.decode()
     second = tasks[0].clip.keyframes()[0]
