@@ -215,8 +215,8 @@ def people_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     for one in figures["people"]:
         table.add(
             (one["name"], reverse("qc:agreement-annotator", args=[dataset.name, one["name"]])),
-            figure(one["alpha"]), figure(one["touched"]["alpha"]), figure(one["ac1"]),
-            figure(one["percent"]),
+            figure_of(one, "alpha"), figure_of(one["touched"], "alpha"), figure_of(one, "ac1"),
+            figure_of(one, "percent"),
             figure_of(one["boxes"], "f1"), one["flips"]["value"], one["untouched"]["value"],
             len(one["points"]), approved.get(one["name"]), *coverage_cells(one),
         )  # fmt: skip

@@ -231,9 +231,9 @@ def annotator_page(
     everyone = [point for one in figures["people"] for point in one["points"]]
     return AnnotatorPage(
         name=name,
-        alpha=figure(found["alpha"]),
-        ac1=figure(found["ac1"]),
-        percent=figure(found["percent"]),
+        alpha=figure_of(found, "alpha"),
+        ac1=figure_of(found, "ac1"),
+        percent=figure_of(found, "percent"),
         rated_by_two=found["rated_by_two"],
         answered=found["answered"],
         flips=figure(found["flips"]),
