@@ -195,7 +195,7 @@ class Pool:
                 "boxes": self._boxes(*(pair for pair in self.boxes if who in pair)),
                 "groups": groups,
                 **_over_groups(units, groups),
-                "flips": share_of(*self._flips_of(who), NO_PAIR_OF_KEYFRAMES),
+                "flips": share_of(*self._flips(who=who), NO_PAIR_OF_KEYFRAMES),
                 "untouched": share_of(work["untouched"], work["tracks"], NO_TRACK),
                 "points": sorted(self.points[who], key=lambda one: (one["at"], one["clip"])),
             }
@@ -249,7 +249,7 @@ class Pool:
         units = self._units(question, self.blocks(question))
         figures = group_figures(units, seed=SEED, resamples=RESAMPLES)
         pairs = [pair for group, pair in self.segments if group == question.name]
-        flips = self._flips(question.name)
+        flips = self._flips(group=question.name)
         return figures | {
             "required": question.required,
             "flips": share_of(flips.changed, flips.consecutive, NO_PAIR_OF_KEYFRAMES),
@@ -264,7 +264,7 @@ class Pool:
             del figures[key]
         pairs = [pair for group, pair in self.segments
                  if group == question.name and who in pair]  # fmt: skip
-        flips = self.flips.get((question.name, who), Flips(0, 0))
+        flips = self._flips(group=question.name, who=who)
         figures["flips"] = share_of(flips.changed, flips.consecutive, NO_PAIR_OF_KEYFRAMES)
         return figures | self._overlap(question, pairs)
 
@@ -278,12 +278,13 @@ class Pool:
             total = total + self.segments.get((question.name, pair), np.zeros(2))
         return {"segments": share_of(float(total[0]), int(total[1]), NO_STRETCH)}
 
-    def _flips(self, group: str) -> Flips:
-        mine = [one for (name, _), one in self.flips.items() if name == group]
-        return Flips(sum(one.changed for one in mine), sum(one.consecutive for one in mine))
-
-    def _flips_of(self, who: str) -> Flips:
-        mine = [one for (_, name), one in self.flips.items() if name == who]
+    def _flips(self, *, group: str = "", who: str = "") -> Flips:
+        """Of one group, of one annotator, or of both."""
+        mine = [
+            flips
+            for (its_group, annotator), flips in self.flips.items()
+            if group in ("", its_group) and who in ("", annotator)
+        ]
         return Flips(sum(one.changed for one in mine), sum(one.consecutive for one in mine))
 
 
