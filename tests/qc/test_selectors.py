@@ -22,6 +22,7 @@ from qc.selectors.releases import is_moving, release_rows
 from qc.selectors.review import pending, pending_rows
 from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
+from qc.selectors.tables import Column, Figure, Table
 from qc.selectors.tasks import task_rows
 from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
 from qc.services.settle import plan_consensuses, settle_clip
@@ -337,6 +338,14 @@ def test_a_finding_means_the_person_that_the_player_shows(client, admin, dataset
             reverse("qc:clip", args=["shop", clip.name]), {"frame": 60, "person": nobody}
         )
         assert "data-selected" not in page.content.decode()
+
+
+def test_no_cell_of_a_file_is_taken_for_a_formula():
+    table = Table("t", "T", [Column("=1+1"), Column("@eve", "figure")])
+    table.add("+2", Figure(-0.5, "", 3))
+    for line in table.as_csv().splitlines():
+        assert all(cell[:1] not in ("=", "+", "@") for cell in line.split(","))
+    assert table.as_csv().splitlines()[1].startswith("'+2,-0.500000,")
 
 
 def test_a_failed_release_has_no_download(dataset):
