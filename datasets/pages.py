@@ -1,4 +1,4 @@
-"""What the pages of all rooms share: which rows a button means, a page of a list."""
+"""What the pages of all rooms share: which rows a button means, keys, a page of a list."""
 
 from typing import Any
 

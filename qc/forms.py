@@ -1,12 +1,12 @@
 """What reviewers type, checked."""
 
-import math
 from typing import Any
 
 from django import forms
 
 from annotation.models import AnnotationTask
 from datasets.models import ActionGroup, Dataset
+from datasets.pages import key_of
 from qc.core.formats import FORMATS
 from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.models import HouseRules, Review
@@ -15,11 +15,12 @@ from qc.selectors.questions import PERSON as PERSON_QUESTION
 from qc.services.inspect import house_rules, switched_off
 from qc.services.rules import decides_by
 
+FARTHEST = 1_000_000  # pixels, of a side of a box that somebody may have meant
 PERSON, NOT_A_PERSON = "person", "not-a-person"
 
 
 class VerdictForm(forms.Form):
-    """Approve or reject the tasks ticked; a rejection says why."""
+    """Approve or reject the tasks ticked, in the versions `seen`; a rejection says why."""
 
     tasks = forms.ModelMultipleChoiceField(
         AnnotationTask.objects.none(), error_messages={"required": "Tick at least one task."}
@@ -37,7 +38,8 @@ class VerdictForm(forms.Form):
         rejects = cleaned.get("verdict") == Review.Verdict.REJECTED
         if rejects and not cleaned.get("reason", "").strip():
             self.add_error("reason", "Say what is wrong, so that the annotator can mend it.")
-        return cleaned
+        seen = {key_of(key) for key in self.data.getlist("seen")}  # type: ignore[attr-defined]
+        return cleaned | {"seen": seen or None}
 
 
 class ThresholdForm(forms.Form):
@@ -141,7 +143,7 @@ class AdjudicationForm(forms.Form):
         super().__init__(data)
         self.dataset = dataset
         self.one = True
-        seconds = [(one, one) for one in data.getlist("second") if one.isdecimal()]
+        seconds = [(one, one) for one in data.getlist("second") if key_of(one) is not None]
         self.fields["second"].choices = seconds  # type: ignore[attr-defined]
         self.choices = self._choices(data.get("group", ""))
         self.fields["answer"].choices = [(name, name) for name in self.choices]  # type: ignore[attr-defined]
@@ -259,5 +261,5 @@ def _is_box(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 4
-        and all(isinstance(side, int | float) and math.isfinite(side) for side in value)
+        and all(isinstance(side, int | float) and abs(side) < FARTHEST for side in value)
     )

@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from playwright.sync_api import Page, expect
 
+from annotation.models import Pull
 from datasets.models import Clip
 from qc.models import Adjudication, Consensus
 from qc.services.settle import plan_consensuses, settle_clip
@@ -66,6 +67,7 @@ READ = """() => {
     return {
         stamp: isWhole ? number : null,
         left: inBox.length ? (x - left) / scale : null,
+        width: edge.length,
         frame: Number(document.getElementById("player").dataset.frame),
     };
 }"""
@@ -193,6 +195,20 @@ def test_a_second_run_is_shown_beside_on_the_very_same_picture(page, clip, live_
         assert seen["left"] == pytest.approx(left_at(frame + 11), abs=1.5)
         page.keyboard.press("ArrowRight")
     expect(page.locator(".lane.other")).to_have_count(1)
+
+
+def test_the_person_asked_for_is_set_off_from_the_others(page, clip, live_server):
+    pull = Pull.objects.get(task__annotator__name="kim")
+    widths = []
+    for person in ("", f"{pull.pk}.0"):
+        page.goto(
+            f"{live_server.url}/datasets/shop/clips/{clip.name}/?frame=150&person={person}"
+        )
+        page.wait_for_selector("#player[data-ready][data-frame='150']")
+        wait_until(lambda: page.evaluate(READ)["left"] is not None)
+        widths.append(page.evaluate(READ)["width"])
+    expect(page.locator("#player .chosen")).to_have_count(1)
+    assert widths[1] > widths[0]
 
 
 def test_a_loop_stays_within_its_three_seconds(at_clip):

@@ -17,9 +17,9 @@ from qc.core.units import (
     UNANSWERED,
     Asked,
     Block,
+    Units,
     Value,
     group_figures,
-    members,
     touched_units,
     with_peers,
 )
@@ -63,10 +63,10 @@ def compare_clip(
         codes = np.array(table["codes"], dtype=np.int64).reshape(len(annotators), -1)
         values = [as_value(one) for one in table["values"]]
         block = Block(tuple(annotators), codes, numbers)
-        asked = asked_of(question)
-        figures = group_figures([block], values, asked, seed=SEED, resamples=CLIP_RESAMPLES)
+        group = Units([block], values, asked_of(question))
+        figures = group_figures(group, seed=SEED, resamples=CLIP_RESAMPLES)
         changed = dict(zip(annotators, flips(codes, numbers, seconds), strict=True))
-        stretches = overlaps(codes, numbers, seconds, members(values, asked))
+        stretches = overlaps(codes, numbers, seconds, group.member)
         over_time[question.name] = {
             "flips": {name: list(one) for name, one in changed.items()},
             "segments": [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from qc.core.resampling import bounds, draws, rated_persons, ratio
+from qc.core.resampling import bounds, draws, mean_of_defined, rated_persons, ratio
 from qc.core.tables import Codes, Floats, unit_agreement
 
 DENSE_CELLS = 1_000_000  # above, sums are kept sparse: most persons have few of many values
@@ -72,7 +72,7 @@ def kappa_intervals(
     for times in draws(len(numbers), seed=seed, resamples=resamples):
         table = _weighted(times, matrix).reshape(len(times), -1, width)
         pairs, each = _kappas(table, member)
-        means = np.concatenate([_mean(pairs)[:, None], _mean(each)], axis=1)
+        means = np.concatenate([mean_of_defined(pairs)[:, None], mean_of_defined(each)], axis=1)
         drawn.append(np.concatenate([means, pairs], axis=1))
     found = bounds(np.concatenate(drawn))
     of_pairs = dict(zip(sums.pairs, found[1 + actions :], strict=True))
@@ -177,9 +177,3 @@ def _kappas(table: Floats, member: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     units = units[..., None]
     expected = first * (units - second) + (units - first) * second
     return pairs, 1 - ratio(units * (first + second - 2 * both), expected)
-
-
-def _mean(kappas: Floats) -> Floats:
-    """Over the pairs (axis 1) where kappa is defined; nan where it is for none."""
-    defined = ~np.isnan(kappas)
-    return ratio(np.where(defined, kappas, 0).sum(axis=1), defined.sum(axis=1))

@@ -12,6 +12,7 @@ from qc.core.box_agreement import ByPerson, Pair, box_figures, figures_of
 from qc.core.comparison import SEED, as_value, asked_of
 from qc.core.estimates import estimated
 from qc.core.matching import BoxCounts
+from qc.core.resampling import Source, mean_intervals
 from qc.core.segments import NO_PAIR_OF_KEYFRAMES, NO_STRETCH, Flips
 from qc.core.settlement import Question
 from qc.core.tables import Codes, Coefficient, as_figure, mean_of, share_of
@@ -19,6 +20,7 @@ from qc.core.units import (
     ABSENT,
     UNANSWERED,
     Block,
+    Units,
     Value,
     brief_figures,
     group_figures,
@@ -162,32 +164,38 @@ class Pool:
         """Of each two annotators that had a clip in common, by name."""
         blocks = {one.name: self.blocks(one) for one in self.questions}
         for pair in combinations(sorted(self.annotators), 2):
-            groups = []
+            groups, units = [], []
             for question in self.questions:
-                both = of_pair(blocks[question.name], *pair)
-                if both:
-                    groups.append(self._brief(both, question) | self._overlap(question, [pair]))
+                if both := of_pair(blocks[question.name], *pair):
+                    units.append(self._units(question, both))
+                    groups.append(_brief(units[-1]) | self._overlap(question, [pair]))
             if groups:
                 yield {
                     "a": pair[0],
                     "b": pair[1],
                     "boxes": self._boxes(pair),
                     "groups": groups,
-                    **_over_groups(groups),
+                    **_over_groups(units, groups),
                 }
 
     def people(self) -> Iterator[dict[str, Any]]:
         """Of each annotator against all others, by name."""
         blocks = {one.name: self.blocks(one) for one in self.questions}
         for who in sorted(self.annotators):
-            groups = [self._of_person(who, one, blocks[one.name]) for one in self.questions]
+            units = [
+                self._units(one, with_peers(blocks[one.name], who)) for one in self.questions
+            ]
+            groups = [
+                self._of_person(who, question, its)
+                for question, its in zip(self.questions, units, strict=True)
+            ]
             work = self.work[who]
             yield {
                 "name": who,
                 "boxes": self._boxes(*(pair for pair in self.boxes if who in pair)),
                 "groups": groups,
-                **_over_groups(groups),
-                "flips": share_of(*self._flips_of(who), NO_PAIR_OF_KEYFRAMES),
+                **_over_groups(units, groups),
+                "flips": share_of(*self._flips(who=who), NO_PAIR_OF_KEYFRAMES),
                 "untouched": share_of(work["untouched"], work["tracks"], NO_TRACK),
                 "points": sorted(self.points[who], key=lambda one: (one["at"], one["clip"])),
             }
@@ -211,7 +219,7 @@ class Pool:
                         np.concatenate([numbers for _, numbers in parts]),
                     )
                 ] if parts else []  # fmt: skip
-                kinds[kind] = self._brief(blocks, question)
+                kinds[kind] = _brief(self._units(question, blocks))
             found.append({"name": question.name} | kinds)
         return found
 
@@ -238,35 +246,25 @@ class Pool:
         ]
 
     def _group(self, question: Question) -> dict[str, Any]:
-        figures = group_figures(
-            self.blocks(question), list(self.values[question.name]), asked_of(question),
-            seed=SEED, resamples=RESAMPLES,
-        )  # fmt: skip
+        units = self._units(question, self.blocks(question))
+        figures = group_figures(units, seed=SEED, resamples=RESAMPLES)
         pairs = [pair for group, pair in self.segments if group == question.name]
-        flips = self._flips(question.name)
+        flips = self._flips(group=question.name)
         return figures | {
             "required": question.required,
             "flips": share_of(flips.changed, flips.consecutive, NO_PAIR_OF_KEYFRAMES),
         } | self._overlap(question, pairs)  # fmt: skip
 
-    def _brief(self, blocks: Sequence[Block], question: Question) -> dict[str, Any]:
-        return brief_figures(
-            blocks, list(self.values[question.name]), asked_of(question),
-            seed=SEED, resamples=FEWER_RESAMPLES,
-        )  # fmt: skip
+    def _units(self, question: Question, blocks: Sequence[Block]) -> Units:
+        return Units(blocks, list(self.values[question.name]), asked_of(question))
 
-    def _of_person(
-        self, who: str, question: Question, blocks: Sequence[Block]
-    ) -> dict[str, Any]:
-        figures = group_figures(
-            with_peers(blocks, who), list(self.values[question.name]), asked_of(question),
-            seed=SEED, resamples=FEWER_RESAMPLES,
-        )  # fmt: skip
+    def _of_person(self, who: str, question: Question, units: Units) -> dict[str, Any]:
+        figures = group_figures(units, seed=SEED, resamples=FEWER_RESAMPLES)
         for key in ("confusion", "fleiss", "fleiss_interval", "kappa_pairs"):
             del figures[key]
         pairs = [pair for group, pair in self.segments
                  if group == question.name and who in pair]  # fmt: skip
-        flips = self.flips.get((question.name, who), Flips(0, 0))
+        flips = self._flips(group=question.name, who=who)
         figures["flips"] = share_of(flips.changed, flips.consecutive, NO_PAIR_OF_KEYFRAMES)
         return figures | self._overlap(question, pairs)
 
@@ -280,12 +278,13 @@ class Pool:
             total = total + self.segments.get((question.name, pair), np.zeros(2))
         return {"segments": share_of(float(total[0]), int(total[1]), NO_STRETCH)}
 
-    def _flips(self, group: str) -> Flips:
-        mine = [one for (name, _), one in self.flips.items() if name == group]
-        return Flips(sum(one.changed for one in mine), sum(one.consecutive for one in mine))
-
-    def _flips_of(self, who: str) -> Flips:
-        mine = [one for (_, name), one in self.flips.items() if name == who]
+    def _flips(self, *, group: str = "", who: str = "") -> Flips:
+        """Of one group, of one annotator, or of both."""
+        mine = [
+            flips
+            for (its_group, annotator), flips in self.flips.items()
+            if group in ("", its_group) and who in ("", annotator)
+        ]
         return Flips(sum(one.changed for one in mine), sum(one.consecutive for one in mine))
 
 
@@ -311,22 +310,34 @@ def _in_short(clip: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _over_groups(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The means over the groups, and what they rest on."""
+def _brief(units: Units) -> dict[str, Any]:
+    return brief_figures(units, seed=SEED, resamples=FEWER_RESAMPLES)
+
+
+def _over_groups(units: Sequence[Units], groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The means over the groups with their intervals, and what they rest on."""
     asked = sum(one["asked"] for one in groups)
     answered = sum(one["asked"] * (one["answered"] or 0) for one in groups)
     touched = [one["touched"] for one in groups]
-    return {name: _macro(groups, name) for name in ("alpha", "ac1", "percent")} | {
-        "touched": {"alpha": _macro(touched, "alpha")},
+    return _means([one.source for one in units], groups, ("alpha", "ac1", "percent")) | {
+        "touched": _means([one.touched_source for one in units], touched, ("alpha",)),
         "units": sum(one["units"] for one in groups),
         "rated_by_two": sum(one["rated_by_two"] for one in groups),
         "answered": round(answered / asked, 6) if asked else None,
     }
 
 
-def _macro(groups: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """The mean over the groups where the figure is defined, and how many were left out."""
-    return mean_of(
-        Coefficient(one[name]["value"], one[name]["reason"], one[name]["units"])
-        for one in groups
-    )
+def _means(
+    sources: Sequence[Source], groups: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> dict[str, Any]:
+    """The mean over the groups in which a figure is defined, with its interval."""
+    drawn = mean_intervals(sources, seed=SEED, resamples=FEWER_RESAMPLES)._asdict()
+    means: dict[str, Any] = {}
+    for name in names:
+        means[name] = mean_of(
+            Coefficient(one[name]["value"], one[name]["reason"], one[name]["units"])
+            for one in groups
+        )
+        is_defined = means[name]["value"] is not None
+        means[f"{name}_interval"] = drawn[name] if is_defined else None
+    return means

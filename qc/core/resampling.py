@@ -7,7 +7,7 @@ their sources stand in `agreement`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -55,6 +55,33 @@ class Sums:
         return self.weighted(np.ones((1, len(self.rated))))
 
 
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What the figures of one group are drawn from.
+
+    Attributes:
+        sums: Of each person.
+        persons: Their numbers, ascending.
+        distances: Of the values of the group, shape `(V, V)`.
+        categories: How many there are, in use or not.
+        kept: What was drawn already.
+    """
+
+    sums: Sums
+    persons: NDArray[np.int64]
+    distances: Floats
+    categories: int
+    kept: dict[tuple[int, int], Floats] = field(default_factory=dict, repr=False)
+
+    def drawn(self, *, seed: int, resamples: int) -> Floats:
+        """`[percent, alpha, ac1]` of each resample of all its persons; reckoned once."""
+        if (seed, resamples) not in self.kept:
+            figures = _resampled(self)
+            times = draws(len(self.persons), seed=seed, resamples=resamples)
+            self.kept[seed, resamples] = np.concatenate([figures(some) for some in times])
+        return self.kept[seed, resamples]
+
+
 class Intervals(NamedTuple):
     """95 % intervals; None where there is too little to draw from."""
 
@@ -63,12 +90,13 @@ class Intervals(NamedTuple):
     ac1: list[float] | None
 
 
-def person_sums(parts: Parts, distances: Floats) -> tuple[Sums, NDArray[np.int64]]:
-    """The sums of each person that was rated at all, and the persons' numbers, ascending.
+def source_of(parts: Parts, distances: Floats, *, categories: int) -> Source:
+    """The sums of each person that was rated at all.
 
     Args:
         parts: Codes `(raters, units)` and the person of each unit.
         distances: Of the values that codes are places of.
+        categories: As in Source.
     """
     size, numbers = len(distances), rated_persons(parts)
     count = len(numbers)
@@ -99,7 +127,8 @@ def person_sums(parts: Parts, distances: Floats) -> tuple[Sums, NDArray[np.int64
         for one in (shares, values)
     ]
     rated, pairs, agreement, apart = narrow
-    return Sums(rated, pairs, agreement, apart, wide[0], wide[1]), numbers
+    sums = Sums(rated, pairs, agreement, apart, wide[0], wide[1])
+    return Source(sums, numbers, distances, categories)
 
 
 def _apart(codes: Codes, distances: Floats) -> Floats:
@@ -142,30 +171,72 @@ def ac1_rows(sums: Sums, *, categories: int) -> Floats:
     return np.where(several, 1 - ratio(1 - percent_rows(sums), 1 - chance), np.nan)
 
 
-def intervals(
-    sums: Sums, distances: Floats, *, categories: int, seed: int, resamples: int
-) -> Intervals:
+def intervals(source: Source, *, seed: int, resamples: int) -> Intervals:
     """95 % of the figures of persons drawn again with replacement lie in these.
 
     Resamples in which a figure is not defined are left out of its interval.
     """
-    if resamples < 1 or (sums.pairable > 0).sum() < 2:
+    return mean_intervals([source], seed=seed, resamples=resamples)
+
+
+def mean_intervals(sources: Sequence[Source], *, seed: int, resamples: int) -> Intervals:
+    """The same of the means over groups, whose persons are drawn together.
+
+    Each resample draws from the persons of all groups, and has the mean over the groups in
+    which the figure is defined.
+    """
+    persons = np.unique(
+        np.concatenate([np.empty(0, np.int64), *(one.persons for one in sources)])
+    )
+    places = [np.searchsorted(persons, one.persons) for one in sources]
+    compared = np.zeros(len(persons), dtype=bool)
+    for one, place in zip(sources, places, strict=True):
+        compared[place] |= one.sums.pairable > 0
+    if resamples < 1 or compared.sum() < 2:
         return Intervals(None, None, None)
-    drawn: list[tuple[Floats, Floats, Floats]] = []
+    each = [
+        one.drawn(seed=seed, resamples=resamples)
+        if len(place) == len(persons)
+        else _drawn_at(one, place, len(persons), seed=seed, resamples=resamples)
+        for one, place in zip(sources, places, strict=True)
+    ]
+    return Intervals(*bounds(mean_of_defined(np.stack(each, axis=1))))
+
+
+def _drawn_at(
+    source: Source, place: NDArray[np.int64], count: int, *, seed: int, resamples: int
+) -> Floats:
+    """As `Source.drawn`, where its persons have their places among `count`."""
+    figures = _resampled(source)
+    times = draws(count, seed=seed, resamples=resamples)
+    return np.concatenate([figures(some[:, place]) for some in times])
+
+
+def _resampled(source: Source) -> Callable[[Floats], Floats]:
+    """`[percent, alpha, ac1]` of each row of times that persons are drawn."""
+    sums = source.sums
     shares, values = _thin(sums.shares), _thin(sums.values)
     narrow = np.stack([sums.rated, sums.pairable, sums.agreement, sums.apart], axis=1)
-    for times in draws(len(sums.rated), seed=seed, resamples=resamples):
+
+    def figures(times: Floats) -> Floats:
         rated, pairable, agreement, apart = (times @ narrow).T
         part = Sums(rated, pairable, agreement, apart, shares(times), values(times))
-        drawn.append(
-            (
+        return np.stack(
+            [
                 percent_rows(part),
-                alpha_rows(part, distances),
-                ac1_rows(part, categories=categories),
-            )
+                alpha_rows(part, source.distances),
+                ac1_rows(part, categories=source.categories),
+            ],
+            axis=1,
         )
-    columns = np.stack([np.concatenate(one) for one in zip(*drawn, strict=True)], axis=1)
-    return Intervals(*bounds(columns))
+
+    return figures
+
+
+def mean_of_defined(figures: Floats) -> Floats:
+    """Over axis 1, where the figure is defined; nan where it is nowhere."""
+    defined = ~np.isnan(figures)
+    return ratio(np.where(defined, figures, 0).sum(axis=1), defined.sum(axis=1))
 
 
 def _thin(wide: Floats) -> Callable[[Floats], Floats]:

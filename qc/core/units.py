@@ -10,6 +10,7 @@ narrow.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from annotation.core.labels import UNKNOWN
 from qc.core.kappas import KappaIntervals, fleiss_interval, kappa_intervals
 from qc.core.per_action import action_figures
-from qc.core.resampling import Sums, alpha_rows, intervals, person_sums
+from qc.core.resampling import Parts, Source, Sums, alpha_rows, intervals, source_of
 from qc.core.tables import (
     NO_PAIR,
     NOTHING,
@@ -61,6 +62,52 @@ class Asked(NamedTuple):
     actions: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Units:
+    """The units of one group.
+
+    Attributes:
+        blocks: All of them.
+        values: What the codes mean: actions, `unknown`, or sets of actions.
+        asked: The group.
+    """
+
+    blocks: Sequence[Block]
+    values: Sequence[Value]
+    asked: Asked
+
+    @property
+    def parts(self) -> Parts:
+        return [(block.codes, block.persons) for block in self.blocks]
+
+    @cached_property
+    def member(self) -> NDArray[np.bool_]:
+        """Which value (row) holds which action (column)."""
+        return members(self.values, self.asked)
+
+    @cached_property
+    def source(self) -> Source:
+        """What alpha, AC1 and raw agreement come from."""
+        if self.asked.choice == "many":
+            sets = [one for one in self.values if isinstance(one, frozenset)]
+            return source_of(
+                self.parts, set_distances(sets, "masi"), categories=len(self.values)
+            )
+        categories = len({UNKNOWN, *self.asked.actions, *self.values})
+        return source_of(self.parts, 1 - np.eye(len(self.values)), categories=categories)
+
+    @cached_property
+    def touched(self) -> "Units":
+        """Those that at least one annotator changed from the pre-annotation."""
+        blocks = [touched_units(block, self.values) for block in self.blocks]
+        return Units(blocks, self.values, self.asked)
+
+    @property
+    def touched_source(self) -> Source:
+        """That of the touched units: the same if whatever was answered was changed."""
+        return self.touched.source if frozenset() in self.values else self.source
+
+
 class Resampling(NamedTuple):
     """How intervals are drawn: the seed, and how many resamples; 0 for none."""
 
@@ -78,9 +125,7 @@ class Counts:
     tables: dict[Pair, Floats] = field(default_factory=dict)
 
 
-def group_figures(
-    blocks: Sequence[Block], values: Sequence[Value], asked: Asked, *, seed: int, resamples: int
-) -> dict[str, Any]:
+def group_figures(units: Units, *, seed: int, resamples: int) -> dict[str, Any]:
     """Every figure of one group, ready for JSON.
 
     For a choice of one the categories are the actions and `unknown`; for many, each set that
@@ -89,57 +134,46 @@ def group_figures(
     what was said against what, the commonest first; `confusion` all of it for a choice of one.
 
     Args:
-        blocks: The units.
-        values: What the codes mean: actions, `unknown`, or sets of actions.
-        asked: The group.
+        units: Of the group.
         seed: Of the resampling.
         resamples: How many; 0 for no interval.
     """
     how = Resampling(seed, resamples)
-    counts = _counts(blocks, len(values))
-    member = members(values, asked)
-    parts = [(block.codes, block.persons) for block in blocks]
-    drawn = kappa_intervals(blocks, member, **how._asdict())
-    actions = action_figures(parts, counts.tables, member, asked.actions, **how._asdict())
+    counts = _counts(units)
+    drawn = kappa_intervals(units.blocks, units.member, **how._asdict())
+    actions = action_figures(
+        units.parts, counts.tables, units.member, units.asked.actions, **how._asdict()
+    )
     for figure, interval in zip(actions.values(), drawn.actions, strict=True):
         figure["interval"] = interval if figure["value"] is not None else None
-    return _brief(blocks, values, asked, counts, drawn, how) | {
-        **_fleiss(blocks, len(values), how),
+    return _brief(units, counts, drawn, how) | {
+        **_fleiss(units.blocks, len(units.values), how),
         "actions": actions,
-        "confusion": _confusion(counts, values, asked),
-        "differences": _differences(counts, values),
+        "confusion": _confusion(counts, units),
+        "differences": _differences(counts, units.values),
     }
 
 
-def brief_figures(
-    blocks: Sequence[Block], values: Sequence[Value], asked: Asked, *, seed: int, resamples: int
-) -> dict[str, Any]:
+def brief_figures(units: Units, *, seed: int, resamples: int) -> dict[str, Any]:
     """The figures of `group_figures` without its actions, matrices and Fleiss' kappa."""
     how = Resampling(seed, resamples)
-    drawn = kappa_intervals(blocks, members(values, asked)[:, :0], **how._asdict())
-    return _brief(blocks, values, asked, _counts(blocks, len(values)), drawn, how)
+    drawn = kappa_intervals(units.blocks, units.member[:, :0], **how._asdict())
+    return _brief(units, _counts(units), drawn, how)
 
 
 def _brief(
-    blocks: Sequence[Block],
-    values: Sequence[Value],
-    asked: Asked,
-    counts: Counts,
-    drawn: KappaIntervals,
-    how: Resampling,
+    units: Units, counts: Counts, drawn: KappaIntervals, how: Resampling
 ) -> dict[str, Any]:
-    distances = _distances(values, asked)
-    categories = _category_count(values, asked)
     pairs, mean = _kappas(counts.tables, drawn)
-    common = _common(blocks, counts, distances, categories, how)
+    common = _common(units, counts, how)
     return {
-        "name": asked.name,
-        "choice": asked.choice,
+        "name": units.asked.name,
+        "choice": units.asked.choice,
         **common,
         "kappa": mean,
         "kappa_interval": drawn.mean if mean["value"] is not None else None,
         "kappa_pairs": pairs,
-        "touched": _touched(blocks, values, common, distances, categories, how),
+        "touched": _touched(units, common, how),
     }
 
 
@@ -187,13 +221,10 @@ def members(values: Sequence[Value], asked: Asked) -> NDArray[np.bool_]:
     return np.array(rows, dtype=bool).reshape(len(values), len(asked.actions))
 
 
-def _common(
-    blocks: Sequence[Block], counts: Counts, distances: Floats, categories: int, how: Resampling
-) -> dict[str, Any]:
+def _common(units: Units, counts: Counts, how: Resampling) -> dict[str, Any]:
     """What is shown of all units and of the touched ones alike."""
-    sums, _ = person_sums([(block.codes, block.persons) for block in blocks], distances)
-    found = _coefficients(sums.together(), counts, distances, categories)
-    low_high = intervals(sums, distances, categories=categories, **how._asdict())._asdict()
+    sums = units.source.sums
+    low_high = intervals(units.source, **how._asdict())._asdict()
     figures: dict[str, Any] = {
         "units": counts.units,
         "rated_by_two": int(sums.pairable.sum()),
@@ -201,24 +232,23 @@ def _common(
         "asked": counts.asked,
         "answered": round(counts.answered / counts.asked, 6) if counts.asked else None,
     }
-    for name, coefficient in found.items():
+    for name, coefficient in _coefficients(units.source, counts).items():
         figures[name] = as_figure(coefficient)
         is_defined = coefficient.value is not None
         figures[f"{name}_interval"] = low_high[name] if is_defined else None
     return figures
 
 
-def _coefficients(
-    whole: Sums, counts: Counts, distances: Floats, categories: int
-) -> dict[str, Coefficient]:
+def _coefficients(source: Source, counts: Counts) -> dict[str, Coefficient]:
+    whole: Sums = source.sums.together()
     pairable = int(whole.pairable[0])
     if not pairable:
         none = Coefficient(None, NO_PAIR if counts.answered else NOTHING, 0)
         return {"percent": none, "alpha": none, "ac1": none}
     agreement = float(whole.agreement[0]) / pairable
     shares = whole.shares[0] / whole.rated[0]
-    shares = np.pad(shares, (0, max(categories - len(shares), 0)))
-    found = float(alpha_rows(whole, distances)[0])
+    shares = np.pad(shares, (0, max(source.categories - len(shares), 0)))
+    found = float(alpha_rows(whole, source.distances)[0])
     is_defined = not np.isnan(found)
     alpha = Coefficient(
         found if is_defined else None, "" if is_defined else ONE_CATEGORY, pairable
@@ -230,9 +260,9 @@ def _coefficients(
     }
 
 
-def _counts(blocks: Sequence[Block], size: int) -> Counts:
-    counts = _coverage(blocks)
-    for block in blocks:
+def _counts(units: Units) -> Counts:
+    counts, size = _coverage(units.blocks), len(units.values)
+    for block in units.blocks:
         for i, first in enumerate(block.annotators):
             for j in range(i + 1, len(block.annotators)):
                 pair = (first, block.annotators[j])
@@ -284,25 +314,18 @@ def _kappas(
     return pairs, mean_of(kappas.values())
 
 
-def _touched(
-    blocks: Sequence[Block],
-    values: Sequence[Value],
-    common: dict[str, Any],
-    distances: Floats,
-    categories: int,
-    how: Resampling,
-) -> dict[str, Any]:
+def _touched(units: Units, common: dict[str, Any], how: Resampling) -> dict[str, Any]:
     """The common figures of the touched units."""
-    kept = [touched_units(block, values) for block in blocks]
-    counts = _coverage(kept)
-    if frozenset() not in values:  # whatever was answered was changed: only coverage differs
+    counts = _coverage(units.touched.blocks)
+    if units.touched_source is units.source:  # only coverage differs
         share = round(counts.answered / counts.asked, 6) if counts.asked else None
         return common | {"units": counts.units, "asked": counts.asked, "answered": share}
-    return _common(kept, counts, distances, categories, how)
+    return _common(units.touched, counts, how)
 
 
-def _confusion(counts: Counts, values: Sequence[Value], asked: Asked) -> dict[str, Any] | None:
+def _confusion(counts: Counts, units: Units) -> dict[str, Any] | None:
     """How often each value met each other, either way round; None for a choice of many."""
+    values, asked = units.values, units.asked
     if asked.choice == "many":
         return None
     order = {name: place for place, name in enumerate((*asked.actions, UNKNOWN))}
@@ -331,15 +354,3 @@ def _both_ways(counts: Counts, size: int) -> Floats:
 
 def _plain(value: Value) -> str | list[str]:
     return value if isinstance(value, str) else sorted(value)
-
-
-def _distances(values: Sequence[Value], asked: Asked) -> Floats:
-    if asked.choice == "many":
-        return set_distances([one for one in values if isinstance(one, frozenset)], "masi")
-    return 1 - np.eye(len(values))
-
-
-def _category_count(values: Sequence[Value], asked: Asked) -> int:
-    if asked.choice == "many":
-        return len(values)
-    return len({UNKNOWN, *asked.actions, *values})

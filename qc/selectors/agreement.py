@@ -30,6 +30,7 @@ COVERAGE = (
     Column("Units", "count"),
     Column("Answered", "share", "of the questions about persons that were drawn"),
 )
+FLIPS = Column("Flips", "share", "keyframes at which a label changes")
 GROUP_COLUMNS = (
     Column("Group", "link"),
     ALPHA,
@@ -38,7 +39,7 @@ GROUP_COLUMNS = (
     AC1,
     Column("Same answer", "rate", "raw agreement"),
     Column("Stretches", "rate", "mean IoU in time of stretches of an action"),
-    Column("Flips", "share", "keyframes at which a label changes"),
+    FLIPS,
     *COVERAGE,
     Column("Where changed", "count", "of those rated by two"),
 )
@@ -127,31 +128,27 @@ def box_cards(boxes: Mapping[str, Any]) -> list[tuple[str, Figure]]:
     return [(title, figure_of(boxes, key)) for title, key in BOXES]
 
 
-def groups_table(dataset: Dataset, figures: Mapping[str, Any], *, title: str = "") -> Table:
-    """Every figure of every group, the worst alpha first."""
-    table = Table("groups", title or "Labels by group", GROUP_COLUMNS)
+def groups_table(
+    dataset: Dataset, figures: Mapping[str, Any], *, title: str = "", of_pair: bool = False
+) -> Table:
+    """Every figure of every group, the worst alpha first; flips are of one, not of a pair."""
+    columns = [one for one in GROUP_COLUMNS if one != FLIPS or not of_pair]
+    table = Table("groups", title or "Labels by group", columns)
     for group in figures["groups"]:
+        touched = group["touched"]
         table.add(
             (group["name"], reverse("qc:agreement-group", args=[dataset.name, group["name"]])),
-            *group_cells(group),
+            figure_of(group, "alpha"),
+            figure_of(touched, "alpha"),
+            figure_of(group, "kappa"),
+            figure_of(group, "ac1"),
+            figure_of(group, "percent"),
+            figure_of(group, "segments"),
+            *([] if of_pair else [group["flips"]["value"]]),
+            *coverage_cells(group),
+            touched["rated_by_two"],
         )
     return table.worst_first(1)
-
-
-def group_cells(group: Mapping[str, Any]) -> list[Any]:
-    """The cells of GROUP_COLUMNS after the first."""
-    touched = group["touched"]
-    return [
-        figure_of(group, "alpha"),
-        figure_of(touched, "alpha"),
-        figure_of(group, "kappa"),
-        figure_of(group, "ac1"),
-        figure_of(group, "percent"),
-        figure(group["segments"]) if "segments" in group else Figure(None, "not reckoned", 0),
-        group["flips"]["value"] if "flips" in group else None,
-        *coverage_cells(group),
-        touched["rated_by_two"],
-    ]
 
 
 def coverage_cells(figures: Mapping[str, Any]) -> list[Any]:
@@ -218,8 +215,8 @@ def people_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     for one in figures["people"]:
         table.add(
             (one["name"], reverse("qc:agreement-annotator", args=[dataset.name, one["name"]])),
-            figure(one["alpha"]), figure(one["touched"]["alpha"]), figure(one["ac1"]),
-            figure(one["percent"]),
+            figure_of(one, "alpha"), figure_of(one["touched"], "alpha"), figure_of(one, "ac1"),
+            figure_of(one, "percent"),
             figure_of(one["boxes"], "f1"), one["flips"]["value"], one["untouched"]["value"],
             len(one["points"]), approved.get(one["name"]), *coverage_cells(one),
         )  # fmt: skip

@@ -23,6 +23,7 @@ from qc.selectors.agreement import (
 )
 from qc.selectors.decisions import Upheld, upheld
 from qc.selectors.plots import ControlChart, Grid, control_chart, heat_map, matrix
+from qc.selectors.scenes import look_at, person_of
 from qc.selectors.tables import Column, Figure, Table, figure, figure_of
 
 DIFFERENCES = (Column("One said"), Column("another said"), Column("Times", "count"))
@@ -190,10 +191,8 @@ def pair_page(dataset: Dataset, figures: Mapping[str, Any], a: str, b: str) -> P
     pair = next((one for one in figures["pairs"] if (one["a"], one["b"]) == wanted), None)
     if pair is None:
         return None
-    groups = [one | {"flips": {"value": None}} for one in pair["groups"]]
-    return PairPage(
-        first, second, box_cards(pair["boxes"]), groups_table(dataset, {"groups": groups})
-    )
+    groups = groups_table(dataset, pair, of_pair=True)
+    return PairPage(first, second, box_cards(pair["boxes"]), groups)
 
 
 @dataclass
@@ -232,9 +231,9 @@ def annotator_page(
     everyone = [point for one in figures["people"] for point in one["points"]]
     return AnnotatorPage(
         name=name,
-        alpha=figure(found["alpha"]),
-        ac1=figure(found["ac1"]),
-        percent=figure(found["percent"]),
+        alpha=figure_of(found, "alpha"),
+        ac1=figure_of(found, "ac1"),
+        percent=figure_of(found, "percent"),
         rated_by_two=found["rated_by_two"],
         answered=found["answered"],
         flips=figure(found["flips"]),
@@ -340,13 +339,15 @@ def _kappas(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
 
 
 def _finding(dataset: Dataset, clip: Clip, finding: Mapping[str, Any]) -> FindingRow:
-    player = reverse("qc:clip", args=[dataset.name, clip.name])
     frames = finding.get("frames") or [second * FRAME_RATE for second in finding["seconds"]]
     return FindingRow(
         *TONE_OF_SEVERITY[finding["severity"]],
         annotator=finding["annotator"],
         person_id=finding["person_id"],
         sentence=finding["sentence"],
-        places=[(frame, f"{player}?frame={frame}") for frame in frames[:PLACES_SHOWN]],
+        places=[
+            (frame, look_at(dataset.name, clip.name, frame=frame, person=person_of(finding)))
+            for frame in frames[:PLACES_SHOWN]
+        ],
         more=max(len(frames) - PLACES_SHOWN, 0),
     )

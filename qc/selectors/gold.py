@@ -10,11 +10,13 @@ from django.core.cache import cache
 from django.db.models import Count, Max
 
 from annotation.models import AnnotationTask
+from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
 from qc.core.anchoring import Kept, Lead, Meter, Work, anchoring
 from qc.core.gold import BAR, Drift, Marks, Rate, drift, marks
 from qc.models import Score
 from qc.selectors.agreement import COVERAGE, coverage_cells
+from qc.selectors.scenes import look_at
 from qc.selectors.tables import Column, Table, figure_of
 
 MISTAKES_SHOWN = 30
@@ -48,6 +50,7 @@ class Evidence(NamedTuple):
     group: str
     missed: str  # known and not said
     wrong: str  # said and not right
+    url: str  # of the player on the person
 
 
 class ActionLine(NamedTuple):
@@ -205,7 +208,7 @@ def _current(dataset: Dataset, *, is_gold: bool) -> list[Score]:
     scores = (
         Score.objects.done()
         .filter(pull__task__clip__video__dataset=dataset, key__isnull=not is_gold)
-        .select_related("pull__task__annotator", "pull__task__clip")
+        .select_related("pull__task__annotator", "pull__task__clip__video__dataset")
     )
     if is_gold:
         scores = scores.filter(key__task__purpose=AnnotationTask.Purpose.KEY)
@@ -232,6 +235,7 @@ def _row(name: str, scores: list[Score]) -> GoldRow:
             group,
             missed=", ".join(sorted({*known} - {*said})),
             wrong=", ".join(sorted({*said} - {*known})),
+            url=_url(score, second, person),
         )
         for score in sorted(scores, key=lambda one: one.pull.task.clip.name)
         for second, person, group, known, said in score.figures["mistakes"]
@@ -246,6 +250,14 @@ def _row(name: str, scores: list[Score]) -> GoldRow:
         checks=_checks(scores),
         drift=drift([score.figures for score in scores]),
     )
+
+
+def _url(score: Score, second: int, person: str) -> str:
+    """The player on a person, who is called as `services.measure` does."""
+    clip = score.pull.task.clip
+    number, _, track = person.removeprefix("P").partition(" ")
+    meant = f"{score.key_id}.{track}" if track else number
+    return look_at(clip.video.dataset.name, clip.name, frame=second * FRAME_RATE, person=meant)
 
 
 def _checks(scores: list[Score]) -> list[CheckPoint]:

@@ -19,6 +19,7 @@ from annotation.core.labels import UNKNOWN
 from annotation.models import AnnotationTask
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import ActionGroup, Dataset
+from datasets.pages import key_of
 from datasets.stages import Stage
 from qc.models import Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.states import newest_consensuses
@@ -51,9 +52,12 @@ def read_key(text: str) -> Key | None:
     True
     """
     parts = text.split(".")
-    if len(parts) != 4 or not (parts[1].isdecimal() and parts[3].isdecimal()):
+    if len(parts) != 4:
         return None
-    return Key(parts[0], int(parts[1]), parts[2], int(parts[3]))
+    person, second = key_of(parts[1]), key_of(parts[3])
+    if person is None or second is None:
+        return None
+    return Key(parts[0], person, parts[2], second)
 
 
 def asking(dataset: Dataset, kind: str = "open") -> QuerySet[Consensus]:

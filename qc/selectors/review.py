@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from annotation.models import Annotation, AnnotationTask, JobMove, Pull
-from datasets.models import Dataset
+from datasets.core.clipping import FRAME_RATE
+from datasets.models import Clip, Dataset
 from qc.models import AgreementReport, Comment, Review, ThirdOpinion
 from qc.selectors.agreement import TONE_OF_SEVERITY, lowest_alpha
+from qc.selectors.scenes import look_at, person_of
 from qc.selectors.states import pending_tasks
 from qc.selectors.tables import Figure, figure_of
 
@@ -21,7 +23,7 @@ class FindingLine(NamedTuple):
     tone: str
     icon: str
     sentence: str
-    second: int | None  # where to look first; None: everywhere
+    url: str  # of the player where to look first; empty: everywhere
 
 
 class Changed(NamedTuple):
@@ -82,7 +84,7 @@ def verdicts_for_cvat() -> QuerySet[Review]:
 
 def pending(dataset: Dataset) -> Any:
     """Tasks that wait for a verdict, oldest answers first."""
-    tasks = pending_tasks(dataset).select_related("clip__video", "annotator")
+    tasks = pending_tasks(dataset).select_related("clip__video__dataset", "annotator")
     return tasks.order_by("latest_pull_id")
 
 
@@ -91,9 +93,9 @@ def pending_rows(tasks: list[Any]) -> list[PendingTask]:
     pulls = Pull.objects.in_bulk([task.latest_pull_id for task in tasks])
     reports = AgreementReport.objects.done().filter(clip__in={task.clip_id for task in tasks})
     newest = {
-        clip: (groups, pairs, findings)
-        for clip, groups, pairs, findings in reports.order_by("pk").values_list(
-            "clip", "figures__groups", "figures__boxes__pairs", "figures__findings"
+        clip: report
+        for clip, *report in reports.order_by("pk").values_list(
+            "clip", "versions", "figures__groups", "figures__boxes__pairs", "figures__findings"
         )
     }
     rows = [_pending_row(task, pulls[task.latest_pull_id], newest) for task in tasks]
@@ -104,27 +106,31 @@ def pending_rows(tasks: list[Any]) -> list[PendingTask]:
 def _pending_row(task: Any, pull: Pull, reports: dict[int, Any]) -> PendingTask:
     if task.clip_id not in reports:
         return PendingTask(task, pull, "", None, "not compared yet", None)
-    groups, pairs, findings = reports[task.clip_id]
+    versions, groups, pairs, findings = reports[task.clip_id]
+    if str(pull.pk) not in versions.split(","):
+        return PendingTask(task, pull, "", None, "this version is not compared yet", None)
     group, lowest = lowest_alpha(groups)
     reason = next((one["alpha"]["reason"] for one in groups), "no groups")
     name = task.annotator.name
     matched = [figure_of(pair, "f1") for pair in pairs or [] if name in (pair["a"], pair["b"])]
     defined = [one for one in matched if one.value is not None]
     boxes = min(defined, key=lambda one: one.value or 0.0, default=None)
-    lines = sorted(_line(one) for one in findings if one["pull"] == pull.pk)
+    lines = sorted(_line(task.clip, one) for one in findings if one["pull"] == pull.pk)
     return PendingTask(task, pull, group, lowest, f"not defined: {reason}", boxes, lines)
 
 
-def _line(finding: dict[str, Any]) -> FindingLine:
-    """The sentence of a finding, and the seconds to look at."""
+def _line(clip: Clip, finding: dict[str, Any]) -> FindingLine:
+    """The sentence of a finding, and where to look."""
     tone, icon = TONE_OF_SEVERITY[finding["severity"]]
     seconds = finding["seconds"]
     if not seconds:
-        return FindingLine(tone, icon, str(finding["sentence"]), None)
+        return FindingLine(tone, icon, str(finding["sentence"]), "")
     shown = ", ".join(map(str, seconds[:SECONDS_SHOWN]))
     more = " and more" if len(seconds) > SECONDS_SHOWN else ""
     sentence = f"{finding['sentence']} (second {shown}{more})"
-    return FindingLine(tone, icon, sentence, int(seconds[0]))
+    frame = seconds[0] * FRAME_RATE
+    url = look_at(clip.video.dataset.name, clip.name, frame=frame, person=person_of(finding))
+    return FindingLine(tone, icon, sentence, url)
 
 
 def _add_history(rows: list[PendingTask]) -> None:

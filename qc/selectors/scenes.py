@@ -1,12 +1,17 @@
 """What the player draws over one clip: tracks, what each annotator drew and said, consensus."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from annotation.models import Annotation, AnnotationTask
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip
+from datasets.pages import key_of
+from qc.core.matching import match_boxes
 from qc.models import ConsensusBox
 from qc.selectors.clips import Belief, PersonInClip, beliefs_of, persons_of, shown_run
 from tracking.models import TrackingRun
@@ -33,6 +38,48 @@ def scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
         "persons": [_drawn(person) for person in persons],
         "answers": _believed(beliefs) if beliefs else _answered(clip),
     }
+
+
+def look_at(dataset: str, clip: str, *, frame: int, person: str = "") -> str:
+    """The address of the player at a frame, with a person selected.
+
+    Args:
+        person: A number, or `<pull>.<track>` for whom some answers have on a track; empty for
+            nobody.
+    """
+    asked = {"frame": frame} | ({"person": person} if person else {})
+    return f"{reverse('qc:clip', args=[dataset, clip])}?{urlencode(asked)}"
+
+
+def person_of(finding: Mapping[str, Any]) -> str:
+    """The person of a finding of a report, for `look_at`."""
+    return "" if finding["track"] is None else f"{finding['pull']}.{finding['track']}"
+
+
+def number_of(person: str, clip: Clip, beliefs: list[Belief], *, second: int) -> int | None:
+    """The number in the player of the person that an address names; None for nobody.
+
+    Whom an annotator drew has no number in the answers: it is that of the consensus.
+    """
+    if "." not in person:
+        return key_of(person)
+    pull, track = map(key_of, person.split(".", 1))
+    if pull is None or track is None:
+        return None
+    found = Annotation.objects.filter(
+        pull__task__clip=clip, pull=pull, track=track, second=second
+    )
+    row = found.select_related("pull__task__annotator").first()
+    if row is None:
+        return None
+    name, box = row.pull.task.annotator.name, [row.x1, row.y1, row.x2, row.y2]
+    there = [one for belief in beliefs if belief.second == second for one in belief.boxes]
+    drawn = [round(side, 2) for side in box]
+    same = [one.person_id for one in there if one.drawn.get(name) == drawn]
+    if same or row.person_id:
+        return same[0] if same else row.person_id
+    nearest = match_boxes([box], [[one.x1, one.y1, one.x2, one.y2] for one in there]).pairs
+    return there[nearest[0][1]].person_id if nearest else None
 
 
 def _drawn(person: PersonInClip) -> dict[str, Any]:

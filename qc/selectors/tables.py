@@ -99,7 +99,8 @@ class Table:
         """All rows; a figure takes five columns: value, low, high, units, reason."""
         lines = StringIO()
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow([title for column in self.columns for title in _titles(column)])
+        titles = [title for column in self.columns for title in _titles(column)]
+        writer.writerow(map(_safe, titles))  # names of actions and annotators are titles, too
         for cells in self.rows:
             writer.writerow([text for cell in cells for text in _texts(cell)])
         return lines.getvalue()

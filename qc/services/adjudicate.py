@@ -13,7 +13,7 @@ from django.utils import timezone
 from annotation.core.labels import UNKNOWN
 from datasets.models import ActionGroup, Clip, Dataset
 from qc.models import Adjudication, Consensus
-from qc.services.settle import newest_consensus, settle_again
+from qc.services.settle import newest_consensus, settle_again, settling
 
 SMALLEST_SIDE = 2.0  # pixels
 
@@ -70,13 +70,13 @@ def adjudicate_all(
     reason: str = "",
 ) -> list[Adjudication]:
     """The same decision at several keyframes; all or none is kept. See `adjudicate`."""
-    newest = _consensus_with(clip, seconds, person_id)
     if group:
         if box is not None:
             raise AdjudicationError("a decision is on a box or on a group, not on both")
         _check_actions(clip, group, actions)
     sides = dict(zip(("x1", "y1", "x2", "y2"), _inside(clip, box), strict=True)) if box else {}
-    with transaction.atomic():
+    with settling(clip):
+        newest = _consensus_with(clip, seconds, person_id)
         made = [
             Adjudication.objects.create(
                 clip=clip, second=second, person_id=person_id, group=group,
@@ -118,11 +118,11 @@ def withdraw(dataset: Dataset, keys: Collection[int], *, user: User) -> list[Adj
         Adjudication.objects.standing().filter(pk__in=[one.pk for one in taken_back]).update(
             withdrawn_at=now, withdrawn_by=user
         )
-        for clip in {one.clip for one in taken_back}:
-            newest = newest_consensus(clip)
-            if newest is not None:
-                mine = [one for one in taken_back if one.clip_id == clip.pk]
-                settle_again(newest, {(one.second, one.person_id) for one in mine})
+        for clip in sorted({one.clip for one in taken_back}, key=lambda clip: clip.pk):
+            mine = {(one.second, one.person_id) for one in taken_back if one.clip == clip}
+            with settling(clip):
+                if newest := newest_consensus(clip):
+                    settle_again(newest, mine)
     return taken_back
 
 

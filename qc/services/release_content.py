@@ -193,8 +193,8 @@ def _numbered(rows: QuerySet[Any], field: str) -> dict[str, int]:
 
 
 def _newest_decisions(clips: list[Clip]) -> Decisions:
-    """The newest decision on every question of these clips."""
-    rows = Adjudication.objects.filter(clip__in=clips).order_by("pk")
+    """The newest standing decision on every question of these clips."""
+    rows = Adjudication.objects.standing().filter(clip__in=clips).order_by("pk")
     return {(one.clip_id, one.second, one.person_id, one.group): one for one in rows}
 
 

@@ -1,12 +1,13 @@
 """Stage 10: verdicts on each version of a task, and which clips may leave the house."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, Pull
 from datasets.models import Dataset
+from datasets.stages import Stage
 from qc.models import AgreementReport, Comment, Review
 from qc.services.inspect import findings_of
 
@@ -16,35 +17,46 @@ class ReviewError(ValueError):
 
 
 def approve(
-    tasks: Iterable[AnnotationTask], *, reviewer: User, despite_findings: bool = False
+    tasks: Iterable[AnnotationTask],
+    *,
+    reviewer: User,
+    seen: Collection[int] | None = None,
+    despite_findings: bool = False,
 ) -> list[Review]:
     """Approve the newest version of each task; what is approved already stays as it is.
 
     Args:
         tasks: All or none are approved.
         reviewer: Who says so.
+        seen: Keys of the versions that the reviewer looked at; None if the newest are meant.
         despite_findings: Approve even what a blocking rule has found something in.
 
     Raises:
-        ReviewError: if a task has no answers, a rule blocks it, or it is the reviewer's own
-            work and he or she is no admin of the dataset.
+        ReviewError: if a task has no answers or newer ones than `seen`, a rule blocks it, or it
+            is the reviewer's own work and he or she is no admin of the dataset.
     """
-    answered = _with_answers(tasks)
+    answered = _with_answers(tasks, seen)
     _refuse_own(answered, reviewer)
     if not despite_findings:
         _refuse_blocked(answered)
     return _judge(answered, Review.Verdict.APPROVED, reviewer, "")
 
 
-def reject(tasks: Iterable[AnnotationTask], *, reviewer: User, reason: str) -> list[Review]:
+def reject(
+    tasks: Iterable[AnnotationTask],
+    *,
+    reviewer: User,
+    reason: str,
+    seen: Collection[int] | None = None,
+) -> list[Review]:
     """Reject the newest version of each task, which goes back to its annotator.
 
     Raises:
-        ReviewError: if a task has no answers, or no reason is given.
+        ReviewError: if a task has no answers or newer ones than `seen`, or no reason is given.
     """
     if not reason.strip():
         raise ReviewError("Say why: the annotator reads the reason and goes by it.")
-    return _judge(_with_answers(tasks), Review.Verdict.REJECTED, reviewer, reason.strip())
+    return _judge(_with_answers(tasks, seen), Review.Verdict.REJECTED, reviewer, reason.strip())
 
 
 def comment(task: AnnotationTask, *, author: User, text: str) -> Comment:
@@ -58,7 +70,7 @@ def comment(task: AnnotationTask, *, author: User, text: str) -> Comment:
     return Comment.objects.create(task=task, author=author, text=text.strip())
 
 
-def _with_answers(tasks: Iterable[AnnotationTask]) -> list[Any]:
+def _with_answers(tasks: Iterable[AnnotationTask], seen: Collection[int] | None) -> list[Any]:
     """The tasks with `latest_pull_id`, all of which have answers."""
     asked = AnnotationTask.objects.filter(pk__in=[task.pk for task in tasks])
     asked = asked.with_latest_pull().select_related("clip", "annotator").order_by("pk")
@@ -69,6 +81,11 @@ def _with_answers(tasks: Iterable[AnnotationTask]) -> list[Any]:
         raise ReviewError(
             f"There are no answers to {', '.join(without[:3])}{more}: import them first."
         )
+    for task in found:
+        if seen is not None and task.latest_pull_id not in seen:
+            raise ReviewError(
+                f"{task} was answered again since you looked: look at the newest version first."
+            )
     return found
 
 
@@ -123,15 +140,21 @@ def _blocking(tasks: Sequence[Any]) -> dict[int, list[str]]:
     newest = {task.latest_pull_id: task.pk for task in tasks}
     clips = {task.clip_id for task in tasks}
     blocked: dict[int, list[str]] = {}
-    inspected: set[int] = set()
-    reports = AgreementReport.objects.done().filter(clip__in=clips).order_by("pk")
-    for versions, findings in reports.values_list("versions", "figures__findings").iterator():
-        news = {int(key) for key in versions.split(",")} & newest.keys() - inspected
-        inspected |= news
+    seen: set[int] = set()
+    unread = set(newest)
+    # The newest report of a version counts: rules may have been switched since an older one.
+    reports = AgreementReport.objects.filter(clip__in=clips).order_by("-pk")
+    fields = ("versions", "stage", "figures__findings")
+    for versions, stage, findings in reports.values_list(*fields).iterator():
+        news = {int(key) for key in versions.split(",")} & newest.keys() - seen
+        seen |= news
+        if stage != Stage.DONE:
+            continue
+        unread -= news
         for finding in findings:
             if finding["pull"] in news and finding["severity"] == "blocks":
                 blocked.setdefault(newest[finding["pull"]], []).append(finding["sentence"])
-    rest = Pull.objects.filter(pk__in=newest.keys() - inspected)
+    rest = Pull.objects.filter(pk__in=unread)
     for pull, found in findings_of(rest).items():
         sentences = [one.sentence for one in found if one.severity == "blocks"]
         if sentences:

@@ -1,6 +1,7 @@
 """What a dataset does otherwise than the house: rules switched off, and how votes decide."""
 
 from collections.abc import Collection, Mapping
+from string import Formatter
 from typing import NamedTuple
 
 from django.db import transaction
@@ -23,6 +24,12 @@ class RulesRow(NamedTuple):
     @property
     def title(self) -> str:
         return self.rule.name.replace("-", " ")
+
+    @property
+    def sentence(self) -> list[tuple[str, str]]:
+        """What a finding says: texts, each with the word for what is filled in behind it."""
+        parts = Formatter().parse(self.rule.sentence)
+        return [(text, word or "") for text, word, _, _ in parts]
 
 
 def rules_of(dataset: Dataset, found: Mapping[str, int]) -> list[RulesRow]:

@@ -4,16 +4,24 @@ A consensus is computed from versions that never change and from adjudications; 
 away and made again. The rules stand in `qc.core.settlement`.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
 
 from datasets.models import Clip
 from qc.core.estimates import weighed
-from qc.core.identity import KnownBox, first_drawn_id, gather_persons
-from qc.core.settlement import Decision, Place, SettledBox, open_questions, settle
+from qc.core.identity import KnownBox, PersonAt, first_drawn_id, gather_persons
+from qc.core.settlement import (
+    Decision,
+    Place,
+    Question,
+    SettledBox,
+    open_questions,
+    settle,
+)
 from qc.models import (
     Adjudication,
     AgreementSummary,
@@ -45,8 +53,10 @@ def settle_clip(consensus_id: int) -> Consensus | None:
         return None
     with consensus.working(AnswersGoneError):
         consensus.rates = rates_for(consensus.clip)
-        _compute(consensus)
-        consensus.finish(rates=consensus.rates)
+        known = _known(consensus)
+        with settling(consensus.clip):
+            _settle(consensus, known)
+            consensus.finish(rates=consensus.rates)
     return consensus
 
 
@@ -61,42 +71,68 @@ def rates_for(clip: Clip) -> dict[str, Any]:
     if decides_by(dataset) != HouseRules.Decides.DAWID_SKENE:
         return {}
     summaries = AgreementSummary.objects.filter(dataset=dataset, period="").done()
-    newest = summaries.order_by("-pk").first()
-    rates = newest.figures["error_rates"] if newest else {}
-    return {group: one["estimates"] for group, one in rates.items()}
+    rates = summaries.order_by("-pk").values_list("figures__error_rates", flat=True).first()
+    return {group: one["estimates"] for group, one in (rates or {}).items()}
+
+
+@contextmanager
+def settling(clip: Clip) -> Iterator[None]:
+    """Nobody else finishes a consensus of `clip` or decides on one meanwhile.
+
+    So a decision is either known to a consensus that becomes the newest, or made on it.
+    """
+    with transaction.atomic():
+        rows = Consensus.objects.select_for_update().filter(clip=clip).order_by("pk")
+        list(rows.values_list("pk"))
+        yield
 
 
 def settle_again(consensus: Consensus, places: Collection[Place]) -> None:
-    """Compute the boxes at `places` anew, as the decisions on them want it now."""
-    _compute(consensus, only=places)
+    """Compute the boxes at `places` anew, as the decisions on them want it now.
+
+    To be called while `settling` the clip.
+    """
+    _settle(consensus, _known(consensus), only=places)
 
 
-def _compute(consensus: Consensus, *, only: Collection[Place] | None = None) -> None:
-    """Replace the boxes and labels of a consensus, or those that were decided on."""
+class _Known(NamedTuple):
+    """What a consensus is computed from, but for the decisions."""
+
+    answers: ClipAnswers
+    questions: list[Question]
+    persons: list[PersonAt]
+    proposals: dict[Place, Sequence[float]]
+
+
+def _known(consensus: Consensus) -> _Known:
     answers = read_clip_answers(consensus)
     clip = answers.clip
-    questions = questions_of([clip.video.dataset])[clip.video.dataset_id]
     persons = gather_persons(
         answers.drawn,
         first_id=first_drawn_id(clip.index),
         before=_drawn_before(consensus, clip),
     )
-    proposals = _proposals(answers)
-    with transaction.atomic():
-        # The decisions are read under the lock, so that the last to write knows them all.
-        Consensus.objects.select_for_update().get(pk=consensus.pk)
-        boxes = settle(
-            persons,
-            answers.drawn,
-            answers.answers,
-            annotators=answers.annotators,
-            questions=questions,
-            proposals=proposals,
-            decisions=_decisions(clip),
-        )
-        boxes = weighed(boxes, questions, consensus.rates)
-        _write(consensus, boxes, only=only)
-        Consensus.objects.filter(pk=consensus.pk).update(open_count=open_questions(boxes))
+    questions = questions_of([clip.video.dataset])[clip.video.dataset_id]
+    return _Known(answers, questions, persons, _proposals(answers))
+
+
+def _settle(
+    consensus: Consensus, known: _Known, *, only: Collection[Place] | None = None
+) -> None:
+    """Replace the boxes and labels of a consensus, or those that were decided on."""
+    answers = known.answers
+    boxes = settle(
+        known.persons,
+        answers.drawn,
+        answers.answers,
+        annotators=answers.annotators,
+        questions=known.questions,
+        proposals=known.proposals,
+        decisions=_decisions(answers.clip),
+    )
+    boxes = weighed(boxes, known.questions, consensus.rates)
+    _write(consensus, boxes, only=only)
+    Consensus.objects.filter(pk=consensus.pk).update(open_count=open_questions(boxes))
 
 
 def _drawn_before(consensus: Consensus, clip: Clip) -> list[KnownBox]:

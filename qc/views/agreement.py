@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
+from django.utils.http import content_disposition_header, urlencode
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.models import Dataset
@@ -79,10 +79,11 @@ def _tables(page: Any) -> dict[str, Table]:
 def _csv(tables: Mapping[str, Table], name: str, dataset: Dataset) -> HttpResponse:
     if name not in tables:
         raise Http404(f"There is no table {name} here: {', '.join(sorted(tables))}.")
+    saved_as = content_disposition_header(True, f"{dataset.name}-{name}.csv")
     return HttpResponse(
         tables[name].as_csv(),
         content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{dataset.name}-{name}.csv"'},
+        headers={"Content-Disposition": saved_as},
     )
 
 

@@ -11,8 +11,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET, require_POST
 
+from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
-from datasets.pages import page_of, retried
+from datasets.pages import key_of, page_of, retried
 from datasets.ranged import serve_pieces, serve_stored
 from datasets.selectors import visible_clips, visible_datasets
 from datasets.stages import StagedQuerySet
@@ -33,7 +34,7 @@ from qc.selectors.overview import navigation
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.proposals import proposal_page, run_merit
 from qc.selectors.releases import is_moving, release_plan, release_rows
-from qc.selectors.scenes import scene
+from qc.selectors.scenes import number_of, scene
 from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
 from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
 from qc.selectors.waiting import chores
@@ -85,6 +86,10 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
         raise Http404(f"{name} has no clip {clip}.")
     context = {"dataset": dataset, "page": page}
     context["seconds"] = explained(page.clip, page.beliefs)
+    context["selected"] = number_of(
+        request.GET.get("person", ""), page.clip, page.beliefs,
+        second=(key_of(request.GET.get("frame", "")) or 0) // FRAME_RATE,
+    )  # fmt: skip
     context["merit"] = run_merit(page.run) if page.run else None
     context["beside_merit"] = run_merit(page.beside.run) if page.beside else None
     return render(request, "qc/clip.html", context)
@@ -96,11 +101,10 @@ def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     """Boxes and labels for the player, as JSON; `run` names another run than the annotated."""
     clips = visible_clips(request.user, name).select_related("video__dataset")
     found = get_object_or_404(clips, name=clip)
-    key = request.GET.get("run", "")
+    key = key_of(request.GET.get("run", ""))
     runs = TrackingRun.objects.done().filter(clip=found)
-    return JsonResponse(
-        scene(found, get_object_or_404(runs, pk=key) if key.isdigit() else None)
-    )
+    run = None if key is None else get_object_or_404(runs, pk=key)
+    return JsonResponse(scene(found, run))
 
 
 @login_required

@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.models import Dataset
-from datasets.pages import page_of
+from datasets.pages import key_of, page_of
 from datasets.selectors import visible_clips, visible_datasets
 from qc.forms import AdjudicationForm
 from qc.models import Adjudication
@@ -124,7 +124,8 @@ def decide(request: HttpRequest, name: str) -> HttpResponse:
 def undo(request: HttpRequest, name: str) -> HttpResponse:
     """Take back the decisions posted as `made`."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
-    keys = [int(key) for key in request.POST.getlist("made") if key.isdecimal()]
+    made = map(key_of, request.POST.getlist("made"))
+    keys = [key for key in made if key is not None]
     try:
         undone = withdraw(dataset, keys, user=cast(User, request.user))
     except AdjudicationError as error:

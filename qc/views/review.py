@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.models import AnnotationTask
-from datasets.pages import page_of
+from datasets.pages import key_of, page_of
 from datasets.selectors import visible_datasets
 from qc.forms import OpinionForm, ThresholdForm, VerdictForm
 from qc.models import Review
@@ -55,8 +55,7 @@ def verdict(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, str(error))
     for sentences in form.errors.values():
         messages.error(request, str(sentences[0]))
-    back = request.POST.get("back", "")
-    if back.isdecimal():
+    if back := key_of(request.POST.get("back", "")):
         return redirect("qc:task", name=name, pk=back)
     return redirect("qc:review", name=name)
 
@@ -69,9 +68,12 @@ def _judge(form: VerdictForm, user: User) -> list[str]:
     chosen = list(values["tasks"])
     noun = "task" if len(chosen) == 1 else "tasks"
     if values["verdict"] == Review.Verdict.APPROVED:
-        approve(chosen, reviewer=user, despite_findings=values["despite_findings"])
+        approve(
+            chosen, reviewer=user, seen=values["seen"],
+            despite_findings=values["despite_findings"],
+        )  # fmt: skip
         return [f"{len(chosen)} {noun} approved."]
-    reject(chosen, reviewer=user, reason=values["reason"])
+    reject(chosen, reviewer=user, seen=values["seen"], reason=values["reason"])
     return [f"{len(chosen)} {noun} sent back."]
 
 
@@ -80,7 +82,7 @@ def _judge(form: VerdictForm, user: User) -> list[str]:
 def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """One task: its findings, its figures, all that happened to it."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
-    found = tasks_with_state(dataset).select_related("clip__video", "annotator")
+    found = tasks_with_state(dataset).select_related("clip__video__dataset", "annotator")
     about = found.filter(pk=pk).first()
     if about is None:
         raise Http404(f"{name} has no such task.")

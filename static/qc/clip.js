@@ -92,7 +92,7 @@ const start = () => {
     timeline.draw();
     addLayers(player);
     showBeside(player, timeline);
-    if (asked.has("person")) timeline.select(Number(asked.get("person")));
+    if (root.dataset.selected) timeline.select(Number(root.dataset.selected));
     begin();
     root.dataset.ready = "true";
   }).catch(() => {

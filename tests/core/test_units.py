@@ -18,6 +18,7 @@ from qc.core.units import (
     UNANSWERED,
     Asked,
     Block,
+    Units,
     brief_figures,
     group_figures,
     of_pair,
@@ -32,7 +33,7 @@ def figures(codes, values, asked, *, persons=None, names=("ann", "bob", "eve"), 
     table = np.array(codes, dtype=np.int64).reshape(len(codes), -1)
     people = np.arange(table.shape[1]) if persons is None else np.array(persons)
     block = Block(names[: len(codes)], table, people)
-    return group_figures([block], values, asked, seed=1, resamples=resamples)
+    return group_figures(Units([block], values, asked), seed=1, resamples=resamples)
 
 
 def random_codes(seed=3, raters=3, units=60, values=3):
@@ -136,11 +137,11 @@ def test_blocks_of_different_annotators_add_up():
         Block(("ann", "bob", "eve"), one, np.arange(30)),
         Block(("ann", "joe"), other, np.arange(30, 50)),
     ]
-    found = group_figures(split, values, POSTURE, seed=1, resamples=0)
+    found = group_figures(Units(split, values, POSTURE), seed=1, resamples=0)
     everyone = np.full((4, 50), ABSENT)
     everyone[:3, :30], everyone[[0, 3], 30:] = one, other
     whole = Block(("ann", "bob", "eve", "joe"), everyone, np.arange(50))
-    together = group_figures([whole], values, POSTURE, seed=1, resamples=0)
+    together = group_figures(Units([whole], values, POSTURE), seed=1, resamples=0)
     for key in ("alpha", "ac1", "percent", "fleiss", "units", "rated_by_two", "answered"):
         assert found[key] == together[key]
 
@@ -247,7 +248,7 @@ def test_a_pair_has_the_figures_of_its_own_answers():
     block = Block(("ann", "bob", "eve"), codes, np.arange(60))
     pair = of_pair([block], "ann", "eve")
     values = ["stand", "walk", "sit"]
-    found = brief_figures(pair, values, POSTURE, seed=1, resamples=0)
+    found = brief_figures(Units(pair, values, POSTURE), seed=1, resamples=0)
     ratings = as_ratings(codes[[0, 2]], values)
     assert found["alpha"]["value"] == pytest.approx(krippendorff_alpha(ratings).value, abs=1e-6)
     assert found["kappa"]["value"] == pytest.approx(cohen_kappa(*ratings).value, abs=1e-6)
@@ -257,8 +258,7 @@ def test_a_pair_has_the_figures_of_its_own_answers():
 def test_an_annotator_is_compared_with_each_peer_at_each_unit():
     codes = np.array([[0, 1, 2], [0, 1, 0], [1, 1, ABSENT]])
     block = Block(("ann", "bob", "eve"), codes, np.arange(3))
-    found = brief_figures(
-        with_peers([block], "ann"), ["stand", "walk", "sit"], POSTURE, seed=1, resamples=0
-    )
+    units = Units(with_peers([block], "ann"), ["stand", "walk", "sit"], POSTURE)
+    found = brief_figures(units, seed=1, resamples=0)
     assert found["rated_by_two"] == 5
     assert found["percent"]["value"] == pytest.approx(3 / 5)

@@ -145,10 +145,33 @@ def test_while_figures_are_on_their_way_the_page_waits_and_asks_again(client, da
     assert "every 3s" in page
 
 
+def test_a_pair_has_no_flips_and_its_figures_stand_under_their_titles(client, tasks):
+    file = client.get(url("agreement-pair"), {"csv": "groups"}).content.decode()
+    titles, *rows = csv.reader(StringIO(file))
+    assert "Flips" not in titles
+    for row in rows:
+        said = dict(zip(titles, row, strict=True))
+        assert (said["Answered"], said["Rated by two"]) == ("1.000000", said["Units"])
+
+
+@pytest.mark.parametrize("table", ["pairs", "annotators"])
+def test_means_over_groups_have_intervals_where_they_are_defined(client, tasks, table):
+    file = client.get(url("agreement"), {"csv": table}).content.decode()
+    rows = list(csv.DictReader(StringIO(file)))
+    defined = [row for row in rows if row["Alpha"]]
+    assert defined
+    for name in ("Alpha", "AC1", "Same answer"):
+        for row in defined:
+            low, high = float(row[f"{name}, low"]), float(row[f"{name}, high"])
+            assert low - 1e-5 <= float(row[name]) <= high + 1e-5  # six digits are kept
+    for row in rows:
+        assert bool(row["Alpha"]) == bool(row["Alpha, low"])
+
+
 def test_findings_open_the_player_at_their_frames(client, tasks):
     page = client.get(url("agreement-clip")).content.decode()
     second = tasks[0].clip.keyframes()[0]
-    assert f'/datasets/shop/clips/aisle-c0000/?frame={30 * second}"' in page
+    assert f"/datasets/shop/clips/aisle-c0000/?frame={30 * second}&amp;person=" in page
     assert "posture is not answered." in page
 
 

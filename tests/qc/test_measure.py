@@ -76,7 +76,7 @@ def test_who_is_under_the_bar_comes_first_with_the_evidence(dataset, run, key):
     assert (second.annotator, second.standing, second.is_flagged) == ("ann", "above", False)
     assert [line.name for line in first.weak] == ["sit", "walk"]
     assert first.mistake_count == 78
-    assert first.mistakes[0][3:] == ("posture", "walk", "sit")
+    assert first.mistakes[0][3:6] == ("posture", "walk", "sit")
     assert flagged_count(dataset) == 1
 
 
@@ -205,7 +205,7 @@ def test_the_page_shows_the_evidence_and_leads_to_the_frame(client, dataset, run
     assert "is under the bar of 80 %" in page
     overview = client.get(reverse("qc:overview", args=["shop"])).content.decode()
     assert "1 annotator does not answer gold clips well enough" in overview
-    assert f"{reverse('qc:clip', args=['shop', run.clip.name])}?second=2" in page
+    assert f"{reverse('qc:clip', args=['shop', run.clip.name])}?frame=60&amp;person=1" in page
     assert "Too little to say" in page
 
 

@@ -11,6 +11,7 @@ from qc.services.review import (
     comment,
     reject,
 )
+from qc.services.rules import change_rules
 from tests.make import (
     make_annotator,
     make_clips,
@@ -135,6 +136,26 @@ def test_a_finding_in_an_older_version_does_not_block(tasks, reviewer):
     assert len(approve(tasks, reviewer=reviewer)) == 2
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_approval_goes_by_the_rules_as_they_are_now(dataset, tasks, reviewer, is_on):
+    off = ["required-group-unset"]
+    before, after = (off, []) if is_on else ([], off)
+    make_pull(tasks[0], UNSET)
+    for _ in range(2):  # the answers of the first are in two reports, of which one is done anew
+        make_pull(tasks[1])
+        change_rules(dataset, switched_off=before, decides="majority")
+        compared()
+    change_rules(dataset, switched_off=after, decides="majority")
+    for is_done_anew in (False, True):
+        if is_done_anew:
+            compared()
+        if is_on:
+            with pytest.raises(ReviewError, match="posture is not answered"):
+                approve(tasks, reviewer=reviewer)
+        else:
+            assert len(approve(tasks, reviewer=reviewer)) == (0 if is_done_anew else 2)
+
+
 def compared():
     plan_reports()
     for report in AgreementReport.objects.filter(stage="waiting"):
@@ -228,6 +249,16 @@ def test_the_threshold_names_those_that_are_good_and_unseen(dataset, tasks, revi
     varied(make_pull(tasks[1]))
     compared()
     assert above_threshold(dataset, alpha=0, f1=0) == []
+
+
+def test_figures_of_an_earlier_version_do_not_speak_for_a_later_one(dataset, tasks):
+    for task in tasks:
+        varied(make_pull(task))
+    compared()
+    make_pull(tasks[0], {"posture": "stand", "doing": ["carry"]})
+    assert above_threshold(dataset, alpha=0.8, f1=0.9) == [row_of(tasks[1])]
+    row = row_of(tasks[0])
+    assert (row.figure, row.no_figure) == (None, "this version is not compared yet")
 
 
 @pytest.mark.parametrize("flaw", ["labels", "boxes", "unset", "unfinished"])

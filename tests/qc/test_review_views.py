@@ -72,6 +72,20 @@ def test_one_task_is_judged_on_its_page_which_tells_its_history(client, reviewer
     assert "Back again" in text_of(client.get(url("review")))
 
 
+def test_a_version_that_nobody_looked_at_is_not_judged(client, reviewer, tasks):
+    client.force_login(reviewer)
+    shown = text_of(client.get(url("task", tasks[0].pk)))
+    seen = tasks[0].pulls.get().pk
+    assert f'name="seen" value="{seen}"' in shown
+    assert text_of(client.get(url("review"))).count('name="seen"') == 2
+    make_pull(tasks[0])
+    for verdict in ({"verdict": "approved"}, {"verdict": "rejected", "reason": "No."}):
+        data = {"tasks": tasks[0].pk, "seen": seen, "despite_findings": "on"} | verdict
+        answer = client.post(url("verdict"), data, follow=True)
+        assert "was answered again since you looked" in text_of(answer)
+    assert not Review.objects.exists()
+
+
 def test_an_empty_comment_is_refused(client, reviewer, tasks):
     client.force_login(reviewer)
     answer = client.post(url("comment", tasks[0].pk), {"text": " "}, follow=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.urls import reverse
 from django.utils import timezone
 
 from datasets.models import Upload
@@ -21,6 +22,7 @@ from qc.selectors.releases import is_moving, release_rows
 from qc.selectors.review import pending, pending_rows
 from qc.selectors.scenes import scene
 from qc.selectors.states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
+from qc.selectors.tables import Column, Figure, Table
 from qc.selectors.tasks import task_rows
 from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
 from qc.services.settle import plan_consensuses, settle_clip
@@ -311,6 +313,39 @@ def test_a_pending_task_shows_its_own_findings(dataset, clip, tasks):
     rows = {row.task.annotator.name: row for row in pending_rows(list(pending(dataset)))}
     assert "is not answered" in rows["kim"].findings[0].sentence
     assert all(line.tone != "bad" for line in rows["lee"].findings)
+
+
+def test_a_finding_means_the_person_that_the_player_shows(client, admin, dataset, clip, tasks):
+    client.force_login(admin)
+    drawn = {"x1": 400.0, "y1": 100.0, "x2": 404.0, "y2": 250.0}  # far too small
+    unset = {"posture": "unset", "doing": []}
+    pulls = [make_pull(task, unset) for task in tasks]
+    pulls[1].annotations.create(second=2, track=9, answers=unset, **drawn)
+    settle()
+    shown = set()
+    for row in pending_rows(list(pending(dataset))):
+        for line in row.findings:
+            if line.url:
+                page = client.get(line.url).content.decode()
+                shown.add((row.task, page.partition('data-selected="')[2].partition('"')[0]))
+    kim, lee = tasks
+    assert shown == {(kim, "1"), (kim, "2"), (lee, "1"), (lee, "2"), (lee, "10000")}
+    Consensus.objects.all().delete()
+    page = client.get(reverse("qc:clip", args=["shop", clip.name]) + "?frame=60&person=9")
+    assert 'data-selected="9"' in page.content.decode()
+    for nobody in ("", "x", "1.x", f"{pulls[0].pk}.77", f"{pulls[1].pk}.9"):
+        page = client.get(
+            reverse("qc:clip", args=["shop", clip.name]), {"frame": 60, "person": nobody}
+        )
+        assert "data-selected" not in page.content.decode()
+
+
+def test_no_cell_of_a_file_is_taken_for_a_formula():
+    table = Table("t", "T", [Column("=1+1"), Column("@eve", "figure")])
+    table.add("+2", Figure(-0.5, "", 3))
+    for line in table.as_csv().splitlines():
+        assert all(cell[:1] not in ("=", "+", "@") for cell in line.split(","))
+    assert table.as_csv().splitlines()[1].startswith("'+2,-0.500000,")
 
 
 def test_a_failed_release_has_no_download(dataset):

@@ -1,11 +1,15 @@
+import threading
+import time
+
 import pytest
+from django.db import connection
 
 from annotation.core.labels import UNKNOWN, UNSET
 from datasets.models import Member
 from datasets.stages import Stage
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
 from qc.services.adjudicate import AdjudicationError, adjudicate, adjudicate_all, withdraw
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.settle import newest_consensus, plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,
@@ -60,6 +64,40 @@ def content(consensus):
         ([getattr(box, name) for name in boxes], list(box.labels.values(*labels)))
         for box in consensus.boxes.all()
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_decision_made_while_newer_answers_are_settled_is_not_lost(
+    runs, annotators, dataset, monkeypatch
+):
+    answered(runs[0], annotators[:2], WALK, SIT)
+    settled()
+    make_pull(runs[0].clip.tasks.first(), WALK)
+    plan_consensuses()
+    computed, finish = threading.Event(), Consensus.finish
+
+    def slow_finish(self, **results):
+        computed.set()
+        time.sleep(1)  # the decision is made now, or waits for the end of this
+        finish(self, **results)
+
+    def work(pk):
+        settle_clip(pk)
+        connection.close()
+
+    monkeypatch.setattr(Consensus, "finish", slow_finish)
+    newer = Consensus.objects.get(stage=Stage.WAITING)
+    worker = threading.Thread(target=work, args=[newer.pk])
+    worker.start()
+    assert computed.wait(30)
+    adjudicate(
+        runs[0].clip, second=2, person_id=1, group="posture", actions=["sit"], user=make_user()
+    )
+    worker.join(30)
+    newest = newest_consensus(runs[0].clip)
+    assert newest == newer
+    label = newest.boxes.get(second=2, person_id=1).labels.get(group="posture")
+    assert (label.rule, label.actions) == ("adjudicated", ["sit"])
 
 
 def rules(consensus, group):

@@ -157,6 +157,22 @@ def test_the_player_gets_its_boxes_and_a_stranger_none(client, admin, clip, disp
     assert client.get(url("clip", clip.name)).status_code == 404
 
 
+def test_keys_that_can_be_no_rows_are_answered_with_sentences(client, admin, clip, disputed):
+    client.force_login(admin)
+    for key in ("²", "9" * 30, "x"):
+        assert client.get(url("scene", clip.name), {"run": key}).status_code == 200
+        assert (
+            client.get(url("questions"), {"at": f"{clip.name}.{key}.doing.2"}).status_code
+            == 200
+        )
+        undone = client.post(url("undo"), {"made": key, "kind": "open"}, follow=True)
+        assert "0 decisions taken back" in text_of(undone)
+    box = {"clip": clip.name, "second": 2, "person_id": 1, "group": "~box"}
+    for side in ("1" * 400, "1e999"):
+        data = box | {"chosen": f"[0, 0, 10, {side}]"}
+        assert "Choose a box" in text_of(client.post(url("decide"), data, follow=True))
+
+
 def test_a_clip_of_another_dataset_is_not_found_under_this_one(client, admin, dataset):
     other = make_clips(make_video(make_dataset("other", admin=admin), "gate"))[0]
     client.force_login(admin)

@@ -4,6 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from django.utils import timezone
 
 from datasets.core import ava
 from datasets.stages import Stage
@@ -183,3 +184,22 @@ def test_every_label_row_says_where_it_comes_from(dataset, tmp_path):
     assert [(each["annotator"], each["version"]) for each in answers] == [(1, 1), (2, 1)]
     assert b"judge" not in b"".join(files.values())
     assert b'"ann"' not in b"".join(files.values())
+
+
+def test_a_decision_that_was_taken_back_is_nobodys_reason(dataset):
+    person = consensus_of("yard-c0000").boxes.get(second=2, person_id=1)
+    person.labels.filter(group="doing").update(rule="adjudicated")
+    clip, hasty = consensus_of("yard-c0000").clip, make.make_user("hasty")
+    for by, reason, taken_back in (
+        (make.make_user("careful"), "the hand is up", {}),
+        (hasty, "no hand", {"withdrawn_at": timezone.now(), "withdrawn_by": hasty}),
+    ):
+        Adjudication.objects.create(
+            clip=clip, second=2, person_id=1, group="doing", actions=["wave"], decided_by=by,
+            reason=reason, **taken_back,
+        )  # fmt: skip
+    contents = release_content.ContentReader(dataset).read(select_clips(dataset).approved)
+    origins = [each for content in contents for at in content.persons for each in at.origins]
+    assert {(each.reviewer, each.reason) for each in origins if each.rule == "adjudicated"} == {
+        (1, "the hand is up")
+    }
