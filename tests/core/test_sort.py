@@ -191,3 +191,10 @@ def test_people_who_all_walk_on_at_their_own_pace_are_no_camera():
     assert len(tracks) == 6
     for track, (_, left, speed, _) in zip(tracks, walkers, strict=True):
         assert track.boxes[:, 0] == pytest.approx(left + speed * np.arange(90), abs=1.5)
+
+
+def test_the_box_of_somebody_who_bends_down_bends_with_them():
+    heights = np.interp(np.arange(90), [30, 42, 60, 72], [100, 60, 60, 100])
+    boxes = [np.array([[100, 150 - height, 140, 150]]) for height in heights]
+    (track,) = follow([Detections(box, np.array([0.9])) for box in boxes], fps=FPS)
+    assert np.diag(pairwise_iou(track.boxes, np.concatenate(boxes))).min() > 0.83

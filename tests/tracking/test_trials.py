@@ -47,7 +47,7 @@ def test_a_trial_tracks_every_clip_beside_the_runs_that_are_there(video):
     assert plan_runs() == 0
     runs = TrackingRun.objects.filter(trial=trial)
     assert [run.clip for run in runs] == [first, second]
-    assert {run.recipe for run in runs} == {"rfdetr-nano t0.3 s5 sort-3"}
+    assert {run.recipe for run in runs} == {"rfdetr-nano t0.3 s5 sort-4"}
     assert TrackingRun.objects.filter(trial=None).count() == 2
 
 
@@ -59,7 +59,7 @@ def test_a_run_of_a_trial_is_made_in_the_way_of_the_trial(clip):
     assert run.made_by["frame_stride"] == 5
     assert run.made_by["tracker"]["high_score"] == 0.3
     assert run.made_by["tracker"]["memory"] == 2.0
-    assert run.recipe.endswith("sort-3 memory=2")
+    assert run.recipe.endswith("sort-4 memory=2")
 
 
 def test_only_a_chosen_trial_is_annotated_and_shown(video):

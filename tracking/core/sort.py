@@ -35,7 +35,7 @@ from tracking.core.linking import Joining, stitched
 from tracking.core.smoothing import smooth
 from tracking.core.trackfile import Track
 
-VERSION = "sort-3"
+VERSION = "sort-4"
 SWAY_IOU = 0.1  # of a detection with the box expected, to be taken as the same person's
 SWAY_ROUNDS = 2
 SWAY_LEAST = 0.01  # heights; less is not worth the while
@@ -64,6 +64,7 @@ class TrackerParameters:
     shortest: float = 0.5  # tracks must last longer
     confirming_score: float = 0.735  # mean of its high scores from which a track is somebody
     longest_gap: float = 1.0  # gaps that are filled
+    smoothed_size_noise: float = 0.2  # the motion's size_noise, when boxes are smoothed
     motion: Motion = field(default_factory=Motion)
     joining: Joining = field(default_factory=Joining)
 
@@ -94,8 +95,9 @@ def follow(
     tracks, pace = follower.tracks(), follower.longest_step / fps
     tracks = stitched(tracks, fps=fps, joining=parameters.joining)
     tracks = [track for track in tracks if _is_somebody(track, fps, pace, parameters)]
+    motion = replace(parameters.motion, size_noise=parameters.smoothed_size_noise)
     tracks = smooth(
-        tracks, fps=fps, motion=parameters.motion, longest_gap=max(parameters.longest_gap, pace)
+        tracks, fps=fps, motion=motion, longest_gap=max(parameters.longest_gap, pace)
     )
     return [replace(track, track_id=number) for number, track in enumerate(tracks, start=1)]
 
