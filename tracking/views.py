@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.models import Dataset
-from datasets.pages import page_of, posted, retried
+from datasets.pages import key_of, page_of, posted, retried
 from datasets.ranged import serve_file, serve_stored
 from datasets.selectors import visible_datasets
 from datasets.stages import Stage, StagedQuerySet
@@ -121,7 +121,7 @@ def _posted_trial(request: HttpRequest, dataset: Dataset) -> Trial | None:
     key = request.POST.get("trial", "")
     if not key:
         return None
-    return get_object_or_404(Trial, dataset=dataset, pk=key if key.isdecimal() else 0)
+    return get_object_or_404(Trial, dataset=dataset, pk=key_of(key))
 
 
 @login_required

@@ -27,7 +27,7 @@ from annotation.services.publish import hold_sending, order_sending
 from annotation.services.reconcile import order_reconciliation
 from annotation.services.table import table_of, table_of_task
 from datasets.models import Dataset
-from datasets.pages import page_of
+from datasets.pages import key_of, page_of, posted
 from datasets.selectors import visible_datasets
 
 
@@ -110,9 +110,7 @@ def look(request: HttpRequest, name: str) -> HttpResponse:
 def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
     """Try failed tasks, deleted ones, or the project again."""
     project = _project(request, name)
-    jobs = CvatJob.objects.filter(project=project)
-    if pk := request.POST.get("pk", ""):
-        jobs = jobs.filter(pk=pk if pk.isdecimal() else 0)
+    jobs = posted(request, CvatJob.objects.filter(project=project))
     if action == "failed":
         count = jobs.retry()
     elif action == "gone":
@@ -133,9 +131,8 @@ def table_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
     lines, title = table_of(dataset), dataset.name
     key, version = request.GET.get("task", ""), request.GET.get("version", "")
     if key:
-        tasks = AnnotationTask.objects.of(dataset).filter(pk=int(key) if key.isdecimal() else 0)
-        task = get_object_or_404(tasks)
-        number = int(version) if version.isdecimal() else None
+        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=key_of(key))
+        number = key_of(version)
         lines = table_of_task(task, version=number)
         title = str(task) if number is None else f"{task}-v{number}"
     name = content_disposition_header(True, f"{title}-annotations.csv") or "attachment"
@@ -158,9 +155,7 @@ def deliveries(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def replay(request: HttpRequest, name: str) -> HttpResponse:
     """Look into deliveries once more: the one posted as `pk`, or all of this dataset."""
-    rows = deliveries_of(_project(request, name))
-    if pk := request.POST.get("pk", ""):
-        rows = rows.filter(pk=pk if pk.isdecimal() else 0)
+    rows = posted(request, deliveries_of(_project(request, name)))
     count = replay_deliveries(rows.order_by())
     messages.success(request, f"{count} will be looked into once more.")
     return redirect("annotation:cvat_deliveries", name=name)

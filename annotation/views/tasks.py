@@ -30,7 +30,7 @@ from annotation.services.plan import (
 )
 from datasets.files import work_folder
 from datasets.models import Dataset
-from datasets.pages import retried
+from datasets.pages import key_of, retried
 from datasets.ranged import serve_stored
 from datasets.selectors import visible_datasets
 from datasets.stages import StagedQuerySet
@@ -168,8 +168,7 @@ def _own_dataset(request: HttpRequest, name: str) -> Dataset:
 
 
 def _number(request: HttpRequest, field: str) -> int:
-    text = request.POST.get(field, "")
-    return int(text) if text.isdecimal() and len(text) < 12 else 0
+    return key_of(request.POST.get(field, "")) or 0
 
 
 def _planned(count: int) -> str:
@@ -206,8 +205,8 @@ def answers(request: HttpRequest, name: str) -> HttpResponse:
         return redirect("qc:tasks", name=name)
     pk = request.POST.get("task", "")
     stem = ""
-    if pk.isdecimal():
-        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=pk)
+    if pk:
+        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=key_of(pk))
         stem = str(task)
     with work_folder() as folder:
         _lay_out(form.cleaned_data["answers"], folder, stem=stem)
