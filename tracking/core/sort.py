@@ -39,7 +39,7 @@ VERSION = "sort-4"
 SWAY_IOU = 0.1  # of a detection with the box expected, to be taken as the same person's
 SWAY_ROUNDS = 2
 SWAY_LEAST = 0.01  # heights; less is not worth the while
-FRAMES_AT_ONCE = 30  # are made ready for the pass
+FRAMES_AT_ONCE = 90  # are made ready for the pass, and gone through
 
 
 @dataclass(frozen=True)
