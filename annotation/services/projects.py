@@ -90,8 +90,8 @@ def start_anew(project: CvatProject) -> int:
     with transaction.atomic():
         CvatProject.objects.filter(pk=project.pk).update(
             project_id=None, label_id=None, attribute_ids={}, webhook_id=None, cursor=None,
-            set_up="", stage=Stage.WAITING, attempts=0, error="", handed_out_at=None,
-            not_before=None,
+            set_up="", stage=Stage.WAITING, attempts=0, error="", lease_until=None,
+            handed_out_at=None, not_before=None,
         )  # fmt: skip
         return send_again(CvatJob.objects.filter(project=project))
 

@@ -107,8 +107,9 @@ def order_sync(
     if not is_new:
         rows = ReleaseSync.objects.filter(pk=order.pk).exclude(stage=Stage.RUNNING)
         rows.update(
-            **fresh, stage=Stage.WAITING, attempts=0, handed_out_at=None, error="", progress=0.0
-        )
+            **fresh, stage=Stage.WAITING, attempts=0, lease_until=None, handed_out_at=None,
+            error="", progress=0.0,
+        )  # fmt: skip
         order.refresh_from_db()
     return order
 

@@ -301,10 +301,10 @@ def test_retry_wants_a_post_and_a_kind_there_is(client, admin, dataset):
     assert client.post(reverse("datasets:retry", args=["shop", "nothing"])).status_code == 404
 
 
-def test_a_number_that_is_none_tries_nothing_in_particular(client, admin, dataset):
+def test_a_number_that_is_none_tries_nothing(client, admin, dataset):
     client.force_login(admin)
     answer = client.post(reverse("datasets:retry", args=["shop", "video"]), {"pk": "²"})
-    assert answer.status_code == 302
+    assert answer.status_code == 404
 
 
 def test_the_videos_list_the_newest_uploads_alone(client, admin, dataset):

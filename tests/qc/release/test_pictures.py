@@ -81,7 +81,7 @@ def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset,
     monkeypatch.setattr(export_frames, "export_picture", dies_in_the_second_clip)
     with pytest.raises(KeyboardInterrupt):
         make_release(order.pk)
-    Release.objects.filter(pk=order.pk).update(stage=Stage.WAITING)
+    Release.objects.filter(pk=order.pk).update(stage=Stage.WAITING, lease_until=None)
     monkeypatch.setattr(
         export_frames, "export_picture", lambda rgb, **o: finished.append(0) or real(rgb, **o)
     )

@@ -175,7 +175,7 @@ def test_a_sync_that_is_cut_off_goes_on_and_the_manifest_comes_last(
     assert len(keys(bucket, "cut/")) == 10
     assert "cut/manifest.json" not in keys(bucket)
     monkeypatch.setattr(release_sync, "_send_one", real)
-    ReleaseSync.objects.filter(pk=order.pk).update(stage=Stage.WAITING)
+    ReleaseSync.objects.filter(pk=order.pk).update(stage=Stage.WAITING, lease_until=None)
     order = sync_release(order.pk)
     assert order.counts["sent"] == order.counts["files"] - 10
     assert "cut/manifest.json" in keys(bucket)
