@@ -32,6 +32,21 @@ def test_a_walker_is_expected_where_the_walk_leads():
 
 
 @pytest.mark.parametrize(
+    ("cuts", "same"),
+    [
+        pytest.param([[], []], True, id="none"),
+        pytest.param([[100], [300]], True, id="far from the border"),
+        pytest.param([[CLIP - 5], []], False, id="after the one went"),
+        pytest.param([[], [10]], False, id="before the other came"),
+    ],
+)
+def test_nobody_is_the_same_beyond_a_cut(cuts, same):
+    before, after = [walker(1, range(0, CLIP - 10))], [walker(1, range(20, CLIP))]
+    named = link([before, after], [CLIP, CLIP], cuts=cuts)
+    assert named == [{1: 1}, {1: 1 if same else 2}]
+
+
+@pytest.mark.parametrize(
     ("last", "first", "same"),
     [
         pytest.param(CLIP - 1, 0, True, id="touching"),

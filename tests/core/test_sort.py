@@ -136,6 +136,22 @@ def test_the_clip_before_does_not_matter():
         assert np.array_equal(a.boxes, b.boxes)
 
 
+def test_nobody_goes_on_over_a_cut():
+    seen = scene(100, (0, 0, 2, 100), (20, 300, 1, 60))
+    before, other, after, still_other = follow(seen, fps=FPS, cuts=iter([50]))
+    assert [(one.frames[0], one.frames[-1]) for one in (before, after)] == [(0, 49), (50, 99)]
+    assert [(one.frames[0], one.frames[-1]) for one in (other, still_other)] == [
+        (20, 49),
+        (50, 79),
+    ]
+
+
+def test_a_gap_is_not_filled_over_a_cut():
+    seen = scene(90, (0, 0, 0, 90), hidden=range(40, 55))
+    before, after = follow(seen, fps=FPS, cuts=[47])
+    assert (before.frames[-1], after.frames[0]) == (39, 55)
+
+
 def test_detections_may_come_while_a_detector_is_at_work():
     seen = scene(100, (0, 0, 4, 100), (0, 400, -4, 100))
     at_once, one_by_one = follow(seen, fps=FPS), follow(iter(seen), fps=FPS)

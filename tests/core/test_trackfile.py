@@ -21,6 +21,7 @@ def a_file(**changes) -> TrackFile:
         "frame_count": 450,
         "tracks": [track],
         "made_by": {"tracker": "x"},
+        "cuts": [200],
     }
     return TrackFile(**(fields | changes))
 
@@ -28,7 +29,7 @@ def a_file(**changes) -> TrackFile:
 def test_what_is_written_reads_back():
     file = load(dump(a_file()))
     assert (file.clip, file.width, file.height, file.frame_count) == ("a-c0000", 64, 36, 450)
-    assert (file.fps, file.made_by) == (30, {"tracker": "x"})
+    assert (file.fps, file.made_by, file.cuts) == (30, {"tracker": "x"}, [200])
     (track,) = file.tracks
     assert track.frames.tolist() == [0, 2]
     assert track.boxes.tolist() == [[0.13, 1, 5, 9], [1, 2, 6, 10]]
@@ -39,6 +40,12 @@ def test_what_is_written_reads_back():
 def test_a_file_read_and_written_again_has_the_same_bytes():
     once = dump(a_file())
     assert dump(load(once)) == once
+
+
+def test_a_file_from_before_cuts_were_looked_for_has_none():
+    content = json.loads(gzip.decompress(dump(a_file())))
+    del content["cuts"]
+    assert load(gzip.compress(json.dumps(content).encode())).cuts == []
 
 
 def test_no_tracks_read_back():

@@ -108,6 +108,17 @@ def test_a_clip_file_that_is_too_short_fails_the_run(clip, own_files):
     assert "fewer than its 130 frames" in run.error
 
 
+def test_nobody_is_followed_over_a_cut(clip, own_files):
+    write_standard_mp4(own_files / "media" / clip.file.name, FRAMES, cut=70)
+    file = load(stored(track_clip(the_run(clip).pk, detector=Watcher())))
+    assert file.cuts == [70]
+    assert [(one.frames[0], one.frames[-1]) for one in file.tracks] == [
+        (0, 69),
+        (0, pytest.approx(50, abs=2)),
+        (70, FRAMES - 1),
+    ]
+
+
 def test_with_a_stride_only_some_frames_are_looked_at_and_the_gaps_are_filled(clip):
     dataset = clip.video.dataset
     dataset.frame_stride = 7

@@ -10,8 +10,8 @@ FRAMES = 130
 WIDTH, HEIGHT = 160, 90
 
 
-def write_standard_mp4(path, frame_count):
-    """A standard video: a picture's red is its frame number."""
+def write_standard_mp4(path, frame_count, *, cut=None):
+    """A standard video: a picture's red is its frame number; from frame `cut` on it is blue."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=30, options={"x264-params": "scenecut=0"})
@@ -24,6 +24,8 @@ def write_standard_mp4(path, frame_count):
         stream.codec_context.max_b_frames = 0
         for number in range(frame_count):
             rgb = np.full((HEIGHT, WIDTH, 3), number, dtype=np.uint8)
+            if cut is not None and number >= cut:
+                rgb[..., 2] = 200
             for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():

@@ -5,6 +5,7 @@ each, carried on at the speed it had, meets the other in the time between. Dista
 heights, times in seconds.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -72,6 +73,7 @@ def link(
     fps: float = 30.0,
     joining: Joining | None = None,
     given: Sequence[Mapping[int, int]] | None = None,
+    cuts: Sequence[Sequence[int]] | None = None,
 ) -> list[dict[int, int]]:
     """Name the persons of a video once over all its clips.
 
@@ -82,6 +84,7 @@ def link(
         fps: Frames per second.
         joining: When two tracks are one person; the defaults with more time if None.
         given: For each clip the names its tracks have already, which they keep.
+        cuts: For each clip the frames with which another scene begins: nobody goes over them.
 
     Returns:
         For each clip `{track_id: person_id}`; person ids count from 1 over the video in the
@@ -95,14 +98,17 @@ def link(
     """
     joining = joining or Joining(longest=LONGEST_OVER_BORDERS)
     given = given or [{} for _ in clips]
+    cuts = cuts or [[] for _ in clips]
     named: list[dict[int, int]] = []
     count = max((person for names in given for person in names.values()), default=0)
     for index, tracks in enumerate(clips):
         known = dict(given[index])
         if index:
-            for before, after in _over_the_border(
-                clips[index - 1], tracks, steps[index - 1], fps, joining
-            ):
+            last_cut = max(cuts[index - 1], default=0)
+            first_cut = min(cuts[index], default=math.inf)
+            ended = [track for track in clips[index - 1] if track.frames[-1] >= last_cut]
+            begun = [track for track in tracks if track.frames[0] < first_cut]
+            for before, after in _over_the_border(ended, begun, steps[index - 1], fps, joining):
                 person = named[-1][before]
                 if after not in known and person not in known.values():
                     known[after] = person

@@ -3,7 +3,7 @@
 A Kalman filter says where everybody should be, the best assignment says which detection is
 whom. What is known only afterwards is used: a track counts from its first detection on (frame 0
 is a keyframe), tracks that stay short and weak are taken back, broken ones are stitched, gaps
-are filled and boxes smoothed.
+are filled and boxes smoothed, and none goes on over a cut to another scene.
 
 When the camera moves, everybody seems to move at once: what most people share is taken for the
 camera's movement and added to where everybody is expected, those out of sight as well.
@@ -74,6 +74,7 @@ def follow(
     *,
     fps: float,
     parameters: TrackerParameters | None = None,
+    cuts: Iterable[int] = (),
 ) -> list[Track]:
     """The people in `detections`, one entry a frame.
 
@@ -82,6 +83,8 @@ def follow(
             they come, some frames at a time, so a detector may still be at work on the rest.
         fps: Frames per second.
         parameters: The defaults if None.
+        cuts: Frames with which another scene begins, ascending; asked for when all detections
+            have come.
 
     Returns:
         Tracks in the order they begin, ids from 1. Boxes may reach out of the picture.
@@ -92,8 +95,13 @@ def follow(
     """
     parameters = parameters or TrackerParameters()
     follower = _Follower(parameters, fps).through(detections)
-    tracks, pace = follower.tracks(), follower.longest_step / fps
-    tracks = stitched(tracks, fps=fps, joining=parameters.joining)
+    pace = follower.longest_step / fps
+    scenes = parted(follower.tracks(), list(cuts))
+    tracks = [
+        track
+        for scene in scenes
+        for track in stitched(scene, fps=fps, joining=parameters.joining)
+    ]
     tracks = [track for track in tracks if _is_somebody(track, fps, pace, parameters)]
     motion = replace(parameters.motion, size_noise=parameters.smoothed_size_noise)
     tracks = smooth(
@@ -112,6 +120,25 @@ def followed(
     array([0, 2])
     """
     return _Follower(parameters, fps).through(detections).tracks()
+
+
+def parted(tracks: Sequence[Track], cuts: Sequence[int]) -> list[list[Track]]:
+    """The parts of `tracks` before, between and after `cuts`, each in the order they begin.
+
+    >>> track = Track(1, np.arange(4), np.zeros((4, 4)), np.ones(4))
+    >>> [[part.frames.tolist() for part in scene] for scene in parted([track], [3])]
+    [[[0, 1, 2]], [[3]]]
+    """
+    if not cuts:
+        return [list(tracks)]
+    scenes: list[list[Track]] = [[] for _ in range(len(cuts) + 1)]
+    for track in tracks:
+        places = np.searchsorted(track.frames, cuts)
+        parts = (np.split(every, places) for every in (track.frames, track.boxes, track.scores))
+        for scene, part in zip(scenes, zip(*parts, strict=True), strict=True):
+            if len(part[0]):
+                scene.append(Track(track.track_id, *part))
+    return [sorted(scene, key=lambda track: int(track.frames[0])) for scene in scenes]
 
 
 class _Sights(NamedTuple):

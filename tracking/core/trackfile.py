@@ -54,6 +54,7 @@ class TrackFile:
     tracks: list[Track]
     fps: int = 30
     made_by: dict[str, Any] = field(default_factory=dict)
+    cuts: list[int] = field(default_factory=list)  # frames with which another scene begins
 
 
 def dump(file: TrackFile) -> bytes:
@@ -66,6 +67,7 @@ def dump(file: TrackFile) -> bytes:
         "height": file.height,
         "frame_count": file.frame_count,
         "made_by": file.made_by,
+        "cuts": file.cuts,
         "tracks": [
             {
                 "track_id": track.track_id,
@@ -103,6 +105,7 @@ def parse(text: bytes) -> TrackFile:
         return TrackFile(
             raw["clip"], int(raw["width"]), int(raw["height"]), int(raw["frame_count"]),
             [_track(one) for one in raw["tracks"]], int(raw["fps"]), raw["made_by"],
+            sorted(int(cut) for cut in raw.get("cuts", [])),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError,
             RecursionError) as error:  # fmt: skip

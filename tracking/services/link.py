@@ -104,7 +104,8 @@ def _named(
     begins = [run.clip.start_frame for run in runs]
     steps = [later - begin for begin, later in pairwise([*begins, begins[-1]])]
     given = [_names_of(run) for run in runs]
-    named = link(tracks, steps, fps=FRAME_RATE, given=given)
+    cuts = [file.cuts for file in files]
+    named = link(tracks, steps, fps=FRAME_RATE, given=given, cuts=cuts)
     return named if any(given) else numbered_as_before(linking.video, files, named)
 
 

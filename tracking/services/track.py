@@ -20,6 +20,7 @@ from datasets.stages import ClaimLostError, Stage
 from tracking.core.boxes import Detections
 from tracking.core.feeding import ahead, batches, behind
 from tracking.core.proposals import inside
+from tracking.core.shots import Cuts
 from tracking.core.sort import VERSION, TrackerParameters, follow
 from tracking.core.trackfile import Track, TrackFile, dump
 from tracking.detectors.door import (
@@ -175,9 +176,10 @@ def track_clip(
         detector = detector or open_detector(
             wanted.detector, weights=wanted.weights, threshold=parameters.low_score
         )
-        with closing(_detections(run, detector, stride=wanted.frame_stride)) as found:
+        cuts = Cuts()
+        with closing(_detections(run, detector, cuts, stride=wanted.frame_stride)) as found:
             followed, counted = tee(found)
-            tracker = partial(follow, fps=FRAME_RATE, parameters=parameters)
+            tracker = partial(follow, fps=FRAME_RATE, parameters=parameters, cuts=cuts)
             tracks = inside(behind(tracker, followed), **_picture_of(clip))
         made_by = {
             "detector": dict(detector.about),
@@ -185,7 +187,7 @@ def track_clip(
             "tracker": {"version": VERSION} | asdict(parameters),
         }
         run.finish(
-            tracks=_keep_tracks(run, tracks, made_by),
+            tracks=_keep_tracks(run, tracks, made_by, list(cuts)),
             made_by=made_by,
             track_count=len(tracks),
             detection_count=sum(
@@ -239,11 +241,11 @@ def _picture_of(clip: Clip) -> dict[str, int]:
 
 
 def _detections(
-    run: TrackingRun, detector: Detector | BroughtAlong, *, stride: int
+    run: TrackingRun, detector: Detector | BroughtAlong, cuts: Cuts, *, stride: int
 ) -> Generator[Detections | None, None, None]:
     """What `detector` sees in each frame of the run's clip; None for frames not looked at.
 
-    A thread reads the next pictures meanwhile.
+    A thread reads the next pictures meanwhile, and looks for `cuts` in them.
     Raises ClaimLostError soon after the run was cancelled or taken over.
     """
     clip = run.clip
@@ -261,7 +263,8 @@ def _detections(
     with local_path(str(clip.file)) as path:
         pictures = read_frames(path, count=clip.frame_count, only=looks, threads=1)
         checks, frame = _every(SECONDS_BETWEEN_CHECKS), 0
-        with closing(ahead(batches(pictures, size=detector.batch_size))) as read:
+        looked_at = batches(cuts.passing(pictures), size=detector.batch_size)
+        with closing(ahead(looked_at)) as read:
             for batch in read:
                 found = detector.detect([rgb for _, rgb in batch])
                 for (look, _), one in zip(batch, found, strict=True):
@@ -292,7 +295,9 @@ def _check_ours(run: TrackingRun) -> None:
         raise ClaimLostError(f"{run} was cancelled, or is in other hands")
 
 
-def _keep_tracks(run: TrackingRun, tracks: list[Track], made_by: dict[str, Any]) -> str:
+def _keep_tracks(
+    run: TrackingRun, tracks: list[Track], made_by: dict[str, Any], cuts: list[int]
+) -> str:
     clip = run.clip
     content = dump(
         TrackFile(
@@ -301,6 +306,7 @@ def _keep_tracks(run: TrackingRun, tracks: list[Track], made_by: dict[str, Any])
             tracks=tracks,
             fps=FRAME_RATE,
             made_by=made_by,
+            cuts=cuts,
             **_picture_of(clip),
         )
     )

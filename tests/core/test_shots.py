@@ -1,0 +1,81 @@
+"""Films of moving textures: 160 x 90 pixels, each scene a texture of its own."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+
+from tracking.core.shots import Cuts, glance
+
+SIZE = 160, 90
+
+
+def texture(seed: int) -> np.ndarray:
+    """Soft blots, wider and higher than a picture."""
+    grain = np.random.default_rng(seed).integers(0, 255, (16, 40, 3), dtype=np.uint8)
+    return cv2.resize(grain, (800, 320), interpolation=cv2.INTER_CUBIC)
+
+
+def scene(seed: int, count: int, *, speed: float = 1.0) -> list[np.ndarray]:
+    """A camera that turns by `speed` pixels a picture, with some noise."""
+    ground, random = texture(seed), np.random.default_rng(seed)
+    pictures = []
+    for number in range(count):
+        left = int(number * speed)
+        picture = ground[100 : 100 + SIZE[1], left : left + SIZE[0]].astype(float)
+        noisy = picture + random.normal(0, 4, picture.shape)
+        pictures.append(np.clip(noisy, 0, 255).astype(np.uint8))
+    return pictures
+
+
+def cuts_in(pictures: Sequence[np.ndarray], *, stride: int = 1) -> list[int]:
+    cuts = Cuts()
+    looks = [(frame, one) for frame, one in enumerate(pictures) if frame % stride == 0]
+    passed = list(cuts.passing(looks))
+    assert [frame for frame, _ in passed] == [frame for frame, _ in looks]
+    return list(cuts)
+
+
+def test_another_scene_begins_with_its_first_picture():
+    film = scene(1, 40) + scene(2, 30) + scene(3, 50)
+    assert cuts_in(film) == [40, 70]
+
+
+def test_with_a_stride_a_cut_is_at_the_next_picture_looked_at():
+    film = scene(1, 40, speed=0.2) + scene(2, 40, speed=0.2)
+    assert cuts_in(film, stride=7) == [42]
+
+
+def test_pictures_shown_three_times_hide_no_cut_and_make_none():
+    film = scene(1, 20, speed=4) + scene(2, 20, speed=4)
+    assert cuts_in([picture for picture in film for _ in range(3)]) == [60]
+
+
+@pytest.mark.parametrize("speed", [0, 2, 15], ids=["still", "slow", "fast"])
+def test_a_camera_that_is_turned_is_no_cut(speed):
+    assert cuts_in(scene(1, 40, speed=speed)) == []
+
+
+def test_a_flash_is_no_cut():
+    film = scene(1, 60)
+    film[30] = np.full_like(film[30], 250)
+    assert cuts_in(film) == []
+
+
+def test_a_fade_is_no_cut():
+    first, second = scene(1, 60), scene(2, 60)
+    film = first[:20]
+    for number in range(20, 40):
+        share = (number - 20) / 20
+        film.append((first[number] * (1 - share) + second[number] * share).astype(np.uint8))
+    assert cuts_in(film + second[40:]) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 4000), (2000, 16), (720, 1280)])
+def test_pictures_of_any_size_are_looked_at(size):
+    assert glance(np.full((*size, 3), 7, np.uint8)).tolist() == np.full((18, 32, 3), 7).tolist()
+
+
+def test_no_picture_and_one_are_no_cut():
+    assert (cuts_in([]), cuts_in(scene(1, 1))) == ([], [])
