@@ -377,6 +377,8 @@ def hostile(**changes):
         pytest.param(hostile(scores=[7.5] * 120), "not from 0 to 1", id="score"),
         pytest.param(hostile(frames=[10**30] * 120), "cannot be read", id="huge frame"),
         pytest.param(hostile(track_id=2), "other tracks", id="one track twice"),
+        pytest.param(hostile(cuts=[120]), "a cut outside", id="cut past the end"),
+        pytest.param(hostile(cuts=[7.5]), "cannot be read", id="cut between frames"),
         pytest.param(hostile(clip="aisle-c0000"), "not that of aisle-c0001", id="clip"),
         pytest.param(hostile(made_by=[1]), "not that of aisle-c0001", id="made by"),
         pytest.param(hostile(format="ava-studio-tracks/9"), "tracks/9", id="version"),

@@ -102,10 +102,13 @@ def parse(text: bytes) -> TrackFile:
         raw = json.loads(text)
         if raw["format"] != FORMAT:
             raise TrackFileError(f"a track file of format {raw['format']!r}, not {FORMAT!r}")
+        cuts = raw.get("cuts", [])
+        if not all(isinstance(cut, int) for cut in cuts):
+            raise ValueError("its cuts are no frames")
         return TrackFile(
             raw["clip"], int(raw["width"]), int(raw["height"]), int(raw["frame_count"]),
             [_track(one) for one in raw["tracks"]], int(raw["fps"]), raw["made_by"],
-            sorted(int(cut) for cut in raw.get("cuts", [])),
+            sorted(cuts),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError,
             RecursionError) as error:  # fmt: skip

@@ -121,6 +121,8 @@ def _check_file(file: TrackFile, name: str, one: ClipEntry, entry: VideoEntry) -
         raise BundleError(f"{name} is not that of {one.name}")
     if sorted(track.track_id for track in file.tracks) != sorted(one.persons):
         raise BundleError(f"{name} has other tracks than the manifest names")
+    if not all(0 < cut < file.frame_count for cut in file.cuts):
+        raise BundleError(f"{name} has a cut outside of its clip")
     for track in file.tracks:
         _check_track(track, name, file)
 
