@@ -25,6 +25,7 @@ from datasets.models import (
     Transfer,
     Upload,
     Video,
+    VideoName,
 )
 
 admin.site.unregister(User)
@@ -246,6 +247,25 @@ class ClipAdmin(DeletedOnItsPage, MadeByWorkers):
 
     def deletion_page(self, row: Clip) -> str:
         return reverse("datasets:delete-video", args=[row.video.dataset.name, row.video.name])
+
+
+@admin.register(VideoName)
+class VideoNameAdmin(ModelAdmin):
+    """A name stays given: it goes with its dataset alone."""
+
+    list_display = ["name", "dataset"]
+    list_filter = ["dataset"]
+    search_fields = ["name"]
+    list_select_related = ["dataset"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Leftover)

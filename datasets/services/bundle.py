@@ -34,12 +34,13 @@ from datasets.core.clipping import FRAME_RATE
 from datasets.core.confined import examine, show_pictures
 from datasets.core.manifest import ClipEntry, Manifest, VideoEntry
 from datasets.core.media import MediaError
-from datasets.core.naming import clip_name, frame_name, safe_name
+from datasets.core.naming import clip_name, frame_name
 from datasets.core.slides import jpeg_size
 from datasets.core.zipping import new_zip
 from datasets.files import keep, work_folder
 from datasets.models import Clip, Dataset, Video
 from datasets.services.clip import annotation_count, poster_of
+from datasets.services.name import add_video, give_name
 from datasets.services.standardise import decoder_caps
 from datasets.services.upload import archive_limits, check_space
 from datasets.stages import Stage
@@ -174,9 +175,7 @@ def _check_known(dataset: Dataset, hashes: list[str]) -> None:
 
 def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
     """Make and check all files of one video, then store them, then write its rows at once."""
-    name = safe_name(
-        f"{entry.name}.mp4", taken=set(dataset.videos.values_list("name", flat=True))
-    )
+    name = give_name(dataset, f"{entry.name}.mp4", entry.sha256)
     warnings = [f"Brought in by a bundle: the raw file {entry.original_name} is not here."]
     rate = entry.picture_rate if bundle.clips else bundle.manifest.annotation_fps
     video = Video(
@@ -231,7 +230,7 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
             if dataset.annotation_fps != bundle.manifest.annotation_fps:  # it has no video yet
                 dataset.annotation_fps = bundle.manifest.annotation_fps
                 dataset.save(update_fields=["annotation_fps"])
-            video.save()
+            add_video(video)
             Clip.objects.bulk_create(clips)
     except IntegrityError as error:
         raise BundleError(

@@ -11,8 +11,11 @@ from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.media import Limits, standardise
 from datasets.files import keep, work_folder
 from datasets.models import Clip, Video
+from datasets.services import bundle as service
 from datasets.services.bundle import bring_in_clips
 from datasets.services.clip import cut_clip, plan_clips
+from datasets.services.delete import delete, remove_leftovers
+from datasets.services.name import give_name
 from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import make_dataset, make_video
@@ -121,6 +124,28 @@ def test_a_name_that_is_taken_gives_a_new_one_everywhere(bundle):
     assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
     with default_storage.open(clips[1].frames.name) as file, zipfile.ZipFile(file) as frames:
         assert frames.namelist()[0] == "aisle-2-c0001_frame_0000.jpg"
+
+
+def test_a_bundle_brought_in_again_after_deletion_gives_new_names(bundle):
+    shop = make_dataset("shop")
+    bring_in_clips(shop, bundle)
+    delete(shop.videos.get())
+    clips = bring_in_clips(shop, bundle)
+    remove_leftovers()
+    assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
+    assert all(default_storage.exists(clip.file.name) for clip in clips)
+
+
+def test_a_name_is_given_before_the_files_are_written(bundle, monkeypatch):
+    shop, keep, others = make_dataset("shop"), service.keep, []
+
+    def late(path, name):
+        others.append(give_name(shop, "aisle.mp4", "b" * 64))  # another bundle's video
+        return keep(path, name)
+
+    monkeypatch.setattr(service, "keep", late)
+    assert bring_in_clips(shop, bundle)[0].name == "aisle-c0000"
+    assert set(others) == {"aisle-2"}
 
 
 def test_a_video_that_is_finished_here_is_left_alone(origin, bundle):
