@@ -6,6 +6,7 @@ says. A video is known again by the SHA-256 of its raw file. A bundle may come w
 `clips.zip`: then the annotation frames are all that is known of its clips.
 """
 
+import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -160,6 +161,15 @@ def _check_rate(dataset: Dataset, manifest: Manifest) -> None:
         )
 
 
+def _take_rate(dataset: Dataset, manifest: Manifest) -> None:
+    """Give a dataset without a video the bundle's rate, in the transaction of its first one."""
+    dataset.refresh_from_db(from_queryset=Dataset.objects.select_for_update())
+    _check_rate(dataset, manifest)  # another bundle may have brought its first meanwhile
+    if dataset.annotation_fps != manifest.annotation_fps:
+        dataset.annotation_fps = manifest.annotation_fps
+        dataset.save(update_fields=["annotation_fps"])
+
+
 def _check_known(dataset: Dataset, hashes: list[str]) -> None:
     """Videos that are in the dataset already must be finished here."""
     open_stages = [stage for stage in Stage if stage != Stage.DONE]
@@ -227,9 +237,7 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
             setattr(row, field, keep(path, stored))
     try:
         with transaction.atomic():
-            if dataset.annotation_fps != bundle.manifest.annotation_fps:  # it has no video yet
-                dataset.annotation_fps = bundle.manifest.annotation_fps
-                dataset.save(update_fields=["annotation_fps"])
+            _take_rate(dataset, bundle.manifest)
             add_video(video)
             Clip.objects.bulk_create(clips)
     except IntegrityError as error:
@@ -289,11 +297,11 @@ def _check_size(name: str, size: tuple[int, int], video: VideoEntry) -> None:
 def _extracted(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
     path = folder / Path(name).name
     with member(archive, name) as source, path.open("wb") as target:
-        while chunk := source.read(CHUNK):
-            target.write(chunk)
-            if target.tell() > settings.MAX_VIDEO_BYTES:
-                raise BundleError(
-                    f"{name} has more than {settings.MAX_VIDEO_BYTES / 1e9:.1f} GB "
-                    "(AVA_MAX_VIDEO_BYTES)"
-                )
+        # zipfile reads no more of a member than its directory says.
+        if archive.getinfo(name).file_size > settings.MAX_VIDEO_BYTES:
+            raise BundleError(
+                f"{name} has more than {settings.MAX_VIDEO_BYTES / 1e9:.1f} GB "
+                "(AVA_MAX_VIDEO_BYTES)"
+            )
+        shutil.copyfileobj(source, target, CHUNK)
     return path

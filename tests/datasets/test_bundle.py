@@ -237,6 +237,35 @@ def test_a_dataset_without_videos_takes_the_rate_of_the_bundle(bundle):
     assert shop.annotation_fps == 5
 
 
+def test_a_rate_that_another_bundle_gave_meanwhile_stays(bundle, monkeypatch):
+    shop, keep = make_dataset("shop", annotation_fps=10), service.keep
+
+    def late(path, name):
+        if not shop.videos.exists():
+            make_video(shop, "first")
+            type(shop).objects.update(annotation_fps=15)
+        return keep(path, name)
+
+    monkeypatch.setattr(service, "keep", late)
+    with pytest.raises(BundleError, match="dataset shop has 15"):
+        bring_in_clips(shop, bundle)
+    shop.refresh_from_db()
+    assert (shop.annotation_fps, shop.videos.count()) == (15, 1)
+
+
+def test_a_zip_that_hides_how_long_its_film_is_is_refused(origin, bundle):
+    path = bundle / "clips.zip"
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("videos/aisle.mp4").file_size
+    path.write_bytes(content.replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    write_manifest(bundle, origin.videos.get())
+    shop = make_dataset("shop")
+    with pytest.raises(BundleError, match=r"aisle\.mp4"):
+        bring_in_clips(shop, bundle)
+    assert not shop.videos.exists()
+
+
 def test_a_bundle_that_lacks_a_frame_is_refused_and_no_row_is_left(origin, bundle):
     with zipfile.ZipFile(bundle / "frames.zip", "w") as frames:
         frames.writestr("aisle-c0000/other.jpg", b"")
