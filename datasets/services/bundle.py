@@ -50,7 +50,7 @@ CHUNK = 1 << 20
 LARGEST_PICTURE = 64 << 20  # bytes of one annotation frame
 NO_STANDARD_VIDEO = "The bundle has no standard video: no release can show its frames."
 NO_FILM = (
-    "It came without film: all there is are its pictures, {rate} a second. It can be "
+    "{what} came without film: all there is are its pictures, {rate} a second. It can be "
     "annotated, reviewed and released as annotations alone; no release can hold frames at 30 a "
     "second or films of it, and it cannot be tracked again."
 )
@@ -146,6 +146,8 @@ def lacks_of(clips: Iterable[Clip]) -> list[str]:
     without = Counter(video.picture_rate for video in videos if not video.has_film)
     found = [
         CLIPS_WITHOUT_FILM.format(count=count, rate=rate)
+        if count > 1
+        else NO_FILM.format(what="1 clip", rate=rate)
         for rate, count in sorted(without.items())
     ]
     if any(video.has_film and not video.file for video in videos):
@@ -211,7 +213,7 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
             files.append((video, "file", path, f"{dataset}/videos/{name}.mp4"))
         else:
             warnings.append(
-                NO_FILM.format(rate=rate) if rate < FRAME_RATE else NO_STANDARD_VIDEO
+                NO_FILM.format(what="It", rate=rate) if rate < FRAME_RATE else NO_STANDARD_VIDEO
             )
         clips = []
         for one in entry.clips:

@@ -71,9 +71,9 @@ class Draft(NamedTuple):
         alone = "Annotations alone: neither pictures nor films are in this release."
         if without:
             alone += (
-                f" {without} of its {len(self.approved)} clips came without film: there never "
-                "were frames at 30 a second here, and their timestamps and frame lists count "
-                "from the beginning of the clips as they were brought in."
+                f" Of its clips, {without} of {len(self.approved)} came without film: there "
+                "never were frames at 30 a second of such a clip here, and its timestamps and "
+                "frame lists count from its beginning as it was brought in."
             )
         return [*[alone] * (not self.options.with_films), *self.splits.warnings]
 

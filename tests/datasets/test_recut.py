@@ -115,7 +115,7 @@ def test_a_video_without_its_raw_file_is_left_out_and_named(source, capsys):
     call_command("recut", dataset="shop", into="small")
     output = capsys.readouterr().out
     assert "left out: bundled" in output
-    assert "1 new videos in dataset small" in output
+    assert "1 new video in dataset small" in output
 
 
 @pytest.mark.parametrize(("dataset", "into"), [("shop", "shop"), ("shop", "none")])

@@ -55,7 +55,7 @@ def test_detections_may_lie_in_the_current_folder(videos, detections, tmp_path, 
     words, said = ["--out", "out", "--detector", "imported"], StringIO()
     call_command("make_bundle", "aisle.zip", *words, "--weights", "detections", stdout=said)
     assert (tmp_path / "out" / "dense_proposals.pkl").exists()
-    assert "1 new videos" in said.getvalue()
+    assert "1 new video in" in said.getvalue()
     assert "Go on with" not in said.getvalue()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import ngettext
 from rich.console import Console
 from rich.progress import Progress
 
@@ -50,7 +51,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  not taken: {refusal['name']}: {refusal['reason']}")
         new = dataset.videos.exclude(pk__in=before).count()
         self.stdout.write(
-            f"{new} new videos in dataset {dataset.name}, {dataset.videos.count()} in all."
+            ngettext("{} new video", "{} new videos", new).format(new)
+            + f" in dataset {dataset.name}, {dataset.videos.count()} in all."
         )
         if options["run"]:
             call_command("run_pipeline", once=True, stdout=self.stdout, stderr=self.stderr)
