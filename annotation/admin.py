@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from annotation.models import (
     Annotation,
@@ -20,11 +19,11 @@ from annotation.models import (
     Reconciliation,
     StoredBox,
 )
-from datasets.admin import MadeByWorkers
+from datasets.admin import DeletedByCount, MadeByWorkers
 
 
 @admin.register(Annotator)
-class AnnotatorAdmin(ModelAdmin):
+class AnnotatorAdmin(DeletedByCount):
     list_display = ["name", "dataset", "is_active", "capacity", "is_simulated"]
     list_filter = ["dataset", "is_active", "is_simulated"]
     search_fields = ["name", "dataset__name"]
@@ -33,7 +32,7 @@ class AnnotatorAdmin(ModelAdmin):
 
 
 @admin.register(Plan)
-class PlanAdmin(ModelAdmin):
+class PlanAdmin(DeletedByCount):
     list_display = ["dataset", "overlap", "per_clip", "blind", "gold", "seed", "pace"]
     search_fields = ["dataset__name"]
     list_select_related = ["dataset"]

@@ -1,11 +1,14 @@
 """The operators' view of datasets; what background work writes is only shown."""
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import FileField
 from django.db.models.fields.files import FieldFile
 from django.http import HttpRequest
@@ -25,25 +28,50 @@ from datasets.models import (
     Transfer,
     Upload,
     Video,
+    VideoName,
 )
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class DeletedByCount(ModelAdmin):
+    """What would go with a row is counted on the page that asks, not listed by the thousand."""
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        collector: Any = NestedObjects(using=DEFAULT_DB_ALIAS, origin=objs)
+        collector.collect(objs)
+        counts = {
+            str(model._meta.verbose_name_plural): len(rows)
+            for model, rows in collector.model_objs.items()
+        }
+        site = self.admin_site
+        forbidden = {
+            str(model._meta.verbose_name)
+            for model in collector.model_objs
+            if site.is_registered(model)
+            and not site.get_model_admin(model).has_delete_permission(request)
+        }
+        kept = Counter(str(row._meta.verbose_name_plural) for row in collector.protected)
+        protected = [f"{count} {name}" for name, count in sorted(kept.items())]
+        return [str(row) for row in objs], counts, forbidden, protected
+
+
 @admin.register(User)
-class UserAdmin(BaseUserAdmin, ModelAdmin):
+class UserAdmin(DeletedByCount, BaseUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class GroupAdmin(BaseGroupAdmin, ModelAdmin):
+class GroupAdmin(DeletedByCount, BaseGroupAdmin):
     pass
 
 
-class MadeByWorkers(ModelAdmin):
+class MadeByWorkers(DeletedByCount):
     """Rows that background work makes and changes: looked at, deleted, tried again.
 
     Rows with files in the storage go with their video or dataset alone, whose page frees them.
@@ -153,7 +181,7 @@ class MemberAdmin(ModelAdmin):
 
 
 @admin.register(ActionGroup)
-class ActionGroupAdmin(ModelAdmin):
+class ActionGroupAdmin(DeletedByCount):
     list_display = ["name", "dataset", "position", "choice", "required", "label_type"]
     list_filter = ["dataset", "choice", "label_type"]
     search_fields = ["name", "dataset__name"]
@@ -246,6 +274,25 @@ class ClipAdmin(DeletedOnItsPage, MadeByWorkers):
 
     def deletion_page(self, row: Clip) -> str:
         return reverse("datasets:delete-video", args=[row.video.dataset.name, row.video.name])
+
+
+@admin.register(VideoName)
+class VideoNameAdmin(ModelAdmin):
+    """A name stays given: it goes with its dataset alone."""
+
+    list_display = ["name", "dataset"]
+    list_filter = ["dataset"]
+    search_fields = ["name"]
+    list_select_related = ["dataset"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Leftover)

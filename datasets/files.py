@@ -4,14 +4,15 @@ Work happens in a folder of its own beside the storage; what is finished is put 
 one rename (or one upload), and only then does a row name it.
 """
 
+import atexit
 import io
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -154,6 +155,38 @@ def local_path(name: str) -> Iterator[Path]:
             yield path
     else:
         yield path
+
+
+class LastFetched:
+    """The file that was fetched last, kept for whoever wants it next; never more than one.
+
+    It goes with the process; what a killed one leaves goes with the old work folders.
+    """
+
+    def __init__(self) -> None:
+        self._kept = ExitStack()
+        self._path = Path()
+        self._version: tuple[str, datetime] | None = None
+        atexit.register(self.forget)
+
+    def path_of(self, name: str) -> Path:
+        """A local path with the content of storage file `name`; valid until the next call."""
+        try:
+            return Path(default_storage.path(name))
+        except NotImplementedError:
+            pass
+        with reaching():
+            version = name, default_storage.get_modified_time(name)
+        if version != self._version or not self._path.is_file():
+            self.forget()
+            self._path = self._kept.enter_context(local_path(name))
+            self._version = version
+        return self._path
+
+    def forget(self) -> None:
+        """Remove the file, if there is one."""
+        self._version = None
+        self._kept.close()
 
 
 @contextmanager

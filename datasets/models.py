@@ -288,6 +288,29 @@ class Video(StagedModel):
         return self.picture_rate == FRAME_RATE
 
 
+class VideoName(models.Model):
+    """A name that a video of the dataset has or had. No other video is ever called so."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="video_names")
+    name = models.SlugField(max_length=60)
+    kept_for = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="SHA-256 of the film on its way in; empty when its video is there",
+    )
+
+    class Meta:
+        verbose_name = "name given"
+        verbose_name_plural = "names given"
+        ordering = ["dataset", "name"]
+        constraints = [
+            models.UniqueConstraint("dataset", "name", name="video_name_is_given_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ClipQuerySet(StagedQuerySet):
     def of(self, dataset: Dataset) -> Self:
         return self.filter(video__dataset=dataset)

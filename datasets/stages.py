@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Self
 
@@ -87,6 +87,11 @@ class StagedQuerySet(models.QuerySet):
         """Rows a worker may take now: waiting, or with an expired lease."""
         begun = Q(stage__in=(Stage.WAITING, Stage.RUNNING), lease_until__lt=timezone.now())
         return self.filter(Q(stage=Stage.WAITING, lease_until=None) | begun)
+
+    def put_off(self) -> Self:
+        """Rows given back until what was away may be there again; their `error` names it."""
+        waiting = self.filter(stage=Stage.WAITING).exclude(error="")
+        return waiting.exclude(pk__in=self.claimable().values("pk"))
 
     def done(self) -> Self:
         return self.filter(stage=Stage.DONE)
@@ -180,6 +185,11 @@ class StagedModel(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When a row that is put off may be claimed again."""
+        return self.lease_until
 
     def finish(self, **results: Any) -> None:
         """Record `results` and mark the row done. Raises ClaimLostError if not ours now."""

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, Annotator, Pull
 from datasets.core.clipping import clip_bounds
-from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Video
+from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Video, VideoName
 from datasets.stages import Stage
 from tracking.models import Person, Proposal, TrackingRun
 
@@ -62,7 +62,9 @@ def make_video(dataset: Dataset, name: str = "", **fields: Any) -> Video:
         "frame_count": 1050,
         "stage": Stage.DONE,
     }
-    return Video.objects.create(dataset=dataset, **(defaults | fields))
+    video = Video.objects.create(dataset=dataset, **(defaults | fields))
+    VideoName.objects.get_or_create(dataset=dataset, name=video.name)
+    return video
 
 
 def make_clips(video: Video, *, stage: str = Stage.DONE) -> list[Clip]:

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from annotation.models import Annotation, CvatServer, StoredBox
 from datasets.models import Dataset, Leftover, Transfer
-from qc.models import AgreementSummary
+from qc.models import AgreementSummary, Consensus
 from tests.make import (
     make_annotator,
     make_clips,
@@ -129,6 +129,24 @@ def test_the_admin_leads_to_the_page_that_deletes(operator):
         page = operator.get(reverse(f"{url}_change", args=[row.pk])).content.decode()
         assert f'href="{address}"' in page
         assert operator.post(reverse(f"{url}_delete", args=[row.pk])).status_code == 403
+
+
+def test_the_page_that_asks_counts_what_goes_with_few_queries(
+    operator, pull, django_assert_max_num_queries
+):
+    consensus = Consensus.objects.create(clip=pull.task.clip, versions="1")
+    for second in range(30):
+        box = consensus.boxes.create(
+            second=second, person_id=1, x1=1, y1=1, x2=2, y2=2, drawn_by=[], status="agreed"
+        )
+        box.labels.create(group="posture", actions=[], votes={}, rule="open")
+    url = reverse("admin:qc_consensus_delete", args=[consensus.pk])
+    with django_assert_max_num_queries(20):
+        page = operator.get(url).content.decode()
+    assert "Consensus boxes: 30" in page
+    assert "Consensus labels: 30" in page
+    operator.post(url, {"post": "yes"})
+    assert not Consensus.objects.exists()
 
 
 def test_nothing_is_deleted_along_with_another_row(operator, pull):

@@ -9,6 +9,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from types import FrameType, TracebackType
 from typing import NamedTuple, Self
 
@@ -132,6 +133,12 @@ class Loop:
         if any(step.rows.filter(stage=Stage.RUNNING).exists() for step in self.steps):
             return True
         return bool(self._waiting())
+
+    def put_off(self) -> list[datetime]:
+        """When each row for these queues that was put off may be tried again, soonest first."""
+        steps = [step for step in self.steps if step.queue in self.queues]
+        rows = [row for step in steps for row in step.rows.put_off().iterator()]
+        return sorted(row.waits_until for row in rows if row.waits_until)
 
     def _plan(self, step: Step) -> None:
         step.plan()

@@ -63,6 +63,10 @@ class PatientModel(StagedModel):
     class Meta:
         abstract = True
 
+    @property
+    def waits_until(self) -> datetime | None:
+        return max(filter(None, (self.lease_until, self.not_before)), default=None)
+
     def postpone(self, seconds: float, reason: str = "") -> None:
         """Give the row back, to be taken again in `seconds`; `reason` is shown meanwhile."""
         self._leave(

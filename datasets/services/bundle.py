@@ -6,6 +6,7 @@ says. A video is known again by the SHA-256 of its raw file. A bundle may come w
 `clips.zip`: then the annotation frames are all that is known of its clips.
 """
 
+import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -34,12 +35,13 @@ from datasets.core.clipping import FRAME_RATE
 from datasets.core.confined import examine, show_pictures
 from datasets.core.manifest import ClipEntry, Manifest, VideoEntry
 from datasets.core.media import MediaError
-from datasets.core.naming import clip_name, frame_name, safe_name
+from datasets.core.naming import clip_name, frame_name
 from datasets.core.slides import jpeg_size
 from datasets.core.zipping import new_zip
 from datasets.files import keep, work_folder
 from datasets.models import Clip, Dataset, Video
 from datasets.services.clip import annotation_count, poster_of
+from datasets.services.name import add_video, give_name
 from datasets.services.standardise import decoder_caps
 from datasets.services.upload import archive_limits, check_space
 from datasets.stages import Stage
@@ -48,7 +50,7 @@ CHUNK = 1 << 20
 LARGEST_PICTURE = 64 << 20  # bytes of one annotation frame
 NO_STANDARD_VIDEO = "The bundle has no standard video: no release can show its frames."
 NO_FILM = (
-    "It came without film: all there is are its pictures, {rate} a second. It can be "
+    "{what} came without film: all there is are its pictures, {rate} a second. It can be "
     "annotated, reviewed and released as annotations alone; no release can hold frames at 30 a "
     "second or films of it, and it cannot be tracked again."
 )
@@ -144,6 +146,8 @@ def lacks_of(clips: Iterable[Clip]) -> list[str]:
     without = Counter(video.picture_rate for video in videos if not video.has_film)
     found = [
         CLIPS_WITHOUT_FILM.format(count=count, rate=rate)
+        if count > 1
+        else NO_FILM.format(what="1 clip", rate=rate)
         for rate, count in sorted(without.items())
     ]
     if any(video.has_film and not video.file for video in videos):
@@ -157,6 +161,15 @@ def _check_rate(dataset: Dataset, manifest: Manifest) -> None:
             f"the bundle has {manifest.annotation_fps} annotation frames a second, and dataset "
             f"{dataset} has {dataset.annotation_fps}: bring it into a dataset with the same"
         )
+
+
+def _take_rate(dataset: Dataset, manifest: Manifest) -> None:
+    """Give a dataset without a video the bundle's rate, in the transaction of its first one."""
+    dataset.refresh_from_db(from_queryset=Dataset.objects.select_for_update())
+    _check_rate(dataset, manifest)  # another bundle may have brought its first meanwhile
+    if dataset.annotation_fps != manifest.annotation_fps:
+        dataset.annotation_fps = manifest.annotation_fps
+        dataset.save(update_fields=["annotation_fps"])
 
 
 def _check_known(dataset: Dataset, hashes: list[str]) -> None:
@@ -174,9 +187,7 @@ def _check_known(dataset: Dataset, hashes: list[str]) -> None:
 
 def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
     """Make and check all files of one video, then store them, then write its rows at once."""
-    name = safe_name(
-        f"{entry.name}.mp4", taken=set(dataset.videos.values_list("name", flat=True))
-    )
+    name = give_name(dataset, f"{entry.name}.mp4", entry.sha256)
     warnings = [f"Brought in by a bundle: the raw file {entry.original_name} is not here."]
     rate = entry.picture_rate if bundle.clips else bundle.manifest.annotation_fps
     video = Video(
@@ -202,7 +213,7 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
             files.append((video, "file", path, f"{dataset}/videos/{name}.mp4"))
         else:
             warnings.append(
-                NO_FILM.format(rate=rate) if rate < FRAME_RATE else NO_STANDARD_VIDEO
+                NO_FILM.format(what="It", rate=rate) if rate < FRAME_RATE else NO_STANDARD_VIDEO
             )
         clips = []
         for one in entry.clips:
@@ -228,10 +239,8 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
             setattr(row, field, keep(path, stored))
     try:
         with transaction.atomic():
-            if dataset.annotation_fps != bundle.manifest.annotation_fps:  # it has no video yet
-                dataset.annotation_fps = bundle.manifest.annotation_fps
-                dataset.save(update_fields=["annotation_fps"])
-            video.save()
+            _take_rate(dataset, bundle.manifest)
+            add_video(video)
             Clip.objects.bulk_create(clips)
     except IntegrityError as error:
         raise BundleError(
@@ -290,11 +299,11 @@ def _check_size(name: str, size: tuple[int, int], video: VideoEntry) -> None:
 def _extracted(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
     path = folder / Path(name).name
     with member(archive, name) as source, path.open("wb") as target:
-        while chunk := source.read(CHUNK):
-            target.write(chunk)
-            if target.tell() > settings.MAX_VIDEO_BYTES:
-                raise BundleError(
-                    f"{name} has more than {settings.MAX_VIDEO_BYTES / 1e9:.1f} GB "
-                    "(AVA_MAX_VIDEO_BYTES)"
-                )
+        # zipfile reads no more of a member than its directory says.
+        if archive.getinfo(name).file_size > settings.MAX_VIDEO_BYTES:
+            raise BundleError(
+                f"{name} has more than {settings.MAX_VIDEO_BYTES / 1e9:.1f} GB "
+                "(AVA_MAX_VIDEO_BYTES)"
+            )
+        shutil.copyfileobj(source, target, CHUNK)
     return path

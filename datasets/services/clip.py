@@ -10,13 +10,16 @@ from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, Stretch, cl
 from datasets.core.media import MediaError, cut, encode_jpeg, read_frames
 from datasets.core.naming import clip_name, frame_name
 from datasets.core.zipping import new_zip
-from datasets.files import keep, local_path, work_folder
+from datasets.files import LastFetched, keep, work_folder
 from datasets.models import Clip, Video
+from datasets.stages import Stage
 
 __all__ = ["MediaError", "annotation_count", "cut_clip", "plan_clips", "poster_of"]
 
 POSTER_WIDTH = 480
 POSTER_QUALITY = 85
+
+_videos = LastFetched()  # clips of one video come one after another
 
 
 def plan_clips() -> int:
@@ -52,7 +55,8 @@ def cut_clip(clip_id: int) -> Clip | None:
         return None
     video = clip.video
     place = video.dataset.name
-    with clip.working(MediaError, OSError), local_path(str(video.file.name)) as standard:
+    with clip.working(MediaError, OSError):
+        standard = _videos.path_of(str(video.file.name))
         with work_folder() as folder:
             cut(
                 standard,
@@ -65,6 +69,8 @@ def cut_clip(clip_id: int) -> Clip | None:
             frames = keep(folder / "frames.zip", f"{place}/frames/{clip.name}.zip")
             poster = keep(folder / "poster.jpg", f"{place}/posters/{clip.name}.jpg")
         clip.finish(file=file, frames=frames, poster=poster)
+    if not Clip.objects.filter(video=video, stage=Stage.WAITING).exists():
+        _videos.forget()
     return clip
 
 

@@ -6,11 +6,11 @@ those need a dataset of their own. The raw videos are lent on a local disk, copi
 
 from typing import NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
-from datasets.core.naming import safe_name
 from datasets.files import lend_stored
 from datasets.models import Dataset, Video
+from datasets.services.name import add_video, give_name
 
 
 class BroughtOver(NamedTuple):
@@ -36,11 +36,11 @@ def bring_over(source: Dataset, target: Dataset) -> BroughtOver:
 
 
 def _brought(video: Video, target: Dataset) -> bool:
-    name = safe_name(video.name, taken=set(target.videos.values_list("name", flat=True)))
+    name = give_name(target, video.name, video.sha256)
     raw = lend_stored(str(video.raw.name), f"{target.name}/raw/{video.sha256[:16]}-{name}")
     try:
-        with transaction.atomic():
-            Video.objects.create(
+        add_video(
+            Video(
                 dataset=target,
                 name=name,
                 original_name=video.original_name,
@@ -48,6 +48,7 @@ def _brought(video: Video, target: Dataset) -> bool:
                 size=video.size,
                 raw=raw,
             )
+        )
     except IntegrityError:
         return False  # somebody else brings it over in this very moment
     return True

@@ -17,9 +17,9 @@ from datasets.core.archive import (
 )
 from datasets.core.hashing import sha256_of
 from datasets.core.manifest import FILES, is_bundle
-from datasets.core.naming import safe_name
 from datasets.files import keep, lend, local_path, remove, work_folder
 from datasets.models import Dataset, Upload, Video
+from datasets.services.name import add_video, give_name
 from datasets.stages import Stage
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
 
 UNREAD = "?"
 READING = 0.2  # share of the work that is finding the SHA-256
-ATTEMPTS_AT_A_NAME = 5
 
 
 def receive_zip(
@@ -230,23 +229,22 @@ def _take(upload: Upload, path: Path, member: ArchiveMember) -> str:
 
 def _add_video(upload: Upload, member: ArchiveMember, file: Path, sha256: str) -> Video:
     """The row of these bytes, made if it is not there yet."""
-    dataset, stored = upload.dataset, ""
-    for _ in range(ATTEMPTS_AT_A_NAME):
-        if known := dataset.videos.filter(sha256=sha256).first():
-            return known
-        name = safe_name(member.name, taken=set(dataset.videos.values_list("name", flat=True)))
-        stored = stored or keep(file, f"{dataset.name}/raw/{sha256[:16]}-{name}")
-        try:
-            with transaction.atomic():
-                return Video.objects.create(
-                    dataset=dataset,
-                    upload=upload,
-                    name=name,
-                    original_name=member.name[:255],
-                    sha256=sha256,
-                    size=member.size,
-                    raw=stored,
-                )
-        except IntegrityError:
-            continue  # another zip of this dataset took the name just now
-    raise ArchiveError(f"{member.name} found no free name; try again")
+    dataset = upload.dataset
+    films = dataset.videos.filter(sha256=sha256)
+    if known := films.first():
+        return known
+    name = give_name(dataset, member.name, sha256)
+    video = Video(
+        dataset=dataset,
+        upload=upload,
+        name=name,
+        original_name=member.name[:255],
+        sha256=sha256,
+        size=member.size,
+        raw=keep(file, f"{dataset.name}/raw/{sha256[:16]}-{name}"),
+    )
+    try:
+        add_video(video)
+    except IntegrityError:
+        return films.get()  # another zip of this dataset brought it just now
+    return video

@@ -21,7 +21,7 @@ from datasets.core.clipping import FRAME_RATE
 from datasets.core.media import encode_jpeg, read_frames
 from datasets.core.naming import frame_name
 from datasets.core.slides import read_jpeg
-from datasets.files import local_path
+from datasets.files import opened
 from datasets.models import ActionGroup, Dataset
 from qc.core.card import CardFacts, card, card_page
 from qc.core.citation import citation
@@ -71,9 +71,9 @@ class Draft(NamedTuple):
         alone = "Annotations alone: neither pictures nor films are in this release."
         if without:
             alone += (
-                f" {without} of its {len(self.approved)} clips came without film: there never "
-                "were frames at 30 a second here, and their timestamps and frame lists count "
-                "from the beginning of the clips as they were brought in."
+                f" Of its clips, {without} of {len(self.approved)} came without film: there "
+                "never were frames at 30 a second of such a clip here, and its timestamps and "
+                "frame lists count from its beginning as it was brought in."
             )
         return [*[alone] * (not self.options.with_films), *self.splits.warnings]
 
@@ -192,7 +192,7 @@ def _annotation_frame(draft: Draft, sample: Sample) -> NDArray[np.uint8]:
     clip = next(one.clip for one in draft.approved if one.clip.name == sample.video_id)
     second = frame_of(sample.timestamp) // FRAME_RATE - window_of(clip).pad_seconds
     name = frame_name(clip.name, second * clip.video.dataset.annotation_fps)
-    with local_path(clip.frames.name or "") as path, zipfile.ZipFile(path) as frames:
+    with opened(clip.frames.name or "") as file, zipfile.ZipFile(file) as frames:
         return read_jpeg(frames.read(name))[..., ::-1]
 
 

@@ -11,8 +11,11 @@ from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.media import Limits, standardise
 from datasets.files import keep, work_folder
 from datasets.models import Clip, Video
+from datasets.services import bundle as service
 from datasets.services.bundle import bring_in_clips
 from datasets.services.clip import cut_clip, plan_clips
+from datasets.services.delete import delete, remove_leftovers
+from datasets.services.name import give_name
 from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import make_dataset, make_video
@@ -123,6 +126,28 @@ def test_a_name_that_is_taken_gives_a_new_one_everywhere(bundle):
         assert frames.namelist()[0] == "aisle-2-c0001_frame_0000.jpg"
 
 
+def test_a_bundle_brought_in_again_after_deletion_gives_new_names(bundle):
+    shop = make_dataset("shop")
+    bring_in_clips(shop, bundle)
+    delete(shop.videos.get())
+    clips = bring_in_clips(shop, bundle)
+    remove_leftovers()
+    assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
+    assert all(default_storage.exists(clip.file.name) for clip in clips)
+
+
+def test_a_name_is_given_before_the_files_are_written(bundle, monkeypatch):
+    shop, keep, others = make_dataset("shop"), service.keep, []
+
+    def late(path, name):
+        others.append(give_name(shop, "aisle.mp4", "b" * 64))  # another bundle's video
+        return keep(path, name)
+
+    monkeypatch.setattr(service, "keep", late)
+    assert bring_in_clips(shop, bundle)[0].name == "aisle-c0000"
+    assert set(others) == {"aisle-2"}
+
+
 def test_a_video_that_is_finished_here_is_left_alone(origin, bundle):
     before = stored(origin)
     assert bring_in_clips(origin, bundle) == list(Clip.objects.of(origin))
@@ -210,6 +235,35 @@ def test_a_dataset_without_videos_takes_the_rate_of_the_bundle(bundle):
     bring_in_clips(shop, bundle)
     shop.refresh_from_db()
     assert shop.annotation_fps == 5
+
+
+def test_a_rate_that_another_bundle_gave_meanwhile_stays(bundle, monkeypatch):
+    shop, keep = make_dataset("shop", annotation_fps=10), service.keep
+
+    def late(path, name):
+        if not shop.videos.exists():
+            make_video(shop, "first")
+            type(shop).objects.update(annotation_fps=15)
+        return keep(path, name)
+
+    monkeypatch.setattr(service, "keep", late)
+    with pytest.raises(BundleError, match="dataset shop has 15"):
+        bring_in_clips(shop, bundle)
+    shop.refresh_from_db()
+    assert (shop.annotation_fps, shop.videos.count()) == (15, 1)
+
+
+def test_a_zip_that_hides_how_long_its_film_is_is_refused(origin, bundle):
+    path = bundle / "clips.zip"
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("videos/aisle.mp4").file_size
+    path.write_bytes(content.replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    write_manifest(bundle, origin.videos.get())
+    shop = make_dataset("shop")
+    with pytest.raises(BundleError, match=r"aisle\.mp4"):
+        bring_in_clips(shop, bundle)
+    assert not shop.videos.exists()
 
 
 def test_a_bundle_that_lacks_a_frame_is_refused_and_no_row_is_left(origin, bundle):

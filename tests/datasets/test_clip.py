@@ -4,7 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from django.core.files.storage import default_storage
+from django.core.files.storage import Storage, default_storage
 
 from datasets.core.media import Limits, read_frames, standardise
 from datasets.files import keep, local_path, work_folder
@@ -182,3 +182,33 @@ def test_a_poster_is_small_and_never_enlarged():
 
     assert size(1280, 720) == (270, 480)
     assert size(160, 96) == (96, 160)
+
+
+class Away(Storage):
+    """The storage as if it were no disk of this machine."""
+
+    def __init__(self):
+        self.opened = []
+
+    def _save(self, name, content):
+        return default_storage.save(name, content)
+
+    def _open(self, name, mode="rb"):
+        self.opened.append(name)
+        return default_storage.open(name, mode)
+
+    def exists(self, name):
+        return False
+
+    def get_modified_time(self, name):
+        return default_storage.get_modified_time(name)
+
+
+def test_a_video_in_a_bucket_is_fetched_once_for_all_its_clips(video, monkeypatch, settings):
+    away = Away()
+    monkeypatch.setattr("datasets.files.default_storage", away)
+    plan_clips()
+    for planned in video.clips.all():
+        assert cut_clip(planned.pk).stage == Stage.DONE
+    assert away.opened == ["shop/videos/aisle.mp4"]
+    assert not list((settings.DATA_DIR / "tmp").iterdir())

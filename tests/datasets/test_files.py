@@ -1,8 +1,10 @@
 import io
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -10,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import DefaultStorage, Storage, default_storage
 
 from datasets.files import (
+    LastFetched,
     StorageError,
     forget_old_work,
     keep,
@@ -26,16 +29,41 @@ class RemoteStorage(Storage):
 
     def __init__(self):
         self.kept = {}
+        self.opened = []
+        self.changed_at = datetime(2026, 1, 1, tzinfo=UTC)
 
     def _save(self, name, content):
         self.kept[name] = content.read()
         return name
 
     def _open(self, name, mode="rb"):
+        self.opened.append(name)
         return io.BytesIO(self.kept[name])
+
+    def get_modified_time(self, name):
+        return self.changed_at
 
     def exists(self, name):
         return False
+
+
+class Bucket(RemoteStorage):
+    """A bucket that gives stretches of its objects, and never one as a whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.bucket, self.asked = self, []
+
+    def _normalize_name(self, name):
+        return name
+
+    def Object(self, name):  # noqa: N802 - as boto3 calls it
+        def get(*, Range):  # noqa: N803
+            self.asked.append(Range)
+            start, stop = map(int, Range.removeprefix("bytes=").split("-"))
+            return {"Body": io.BytesIO(self.kept[name][start : stop + 1])}
+
+        return SimpleNamespace(content_length=len(self.kept[name]), get=get)
 
 
 @pytest.fixture
@@ -139,6 +167,42 @@ def test_a_remote_file_is_read_from_a_copy_that_is_gone_afterwards(remote):
         assert path.read_bytes() == b"film"
         assert path.name == "a.mp4"
     assert not path.exists()
+
+
+def kept_in_work_folders(settings):
+    return [path.name for path in (settings.DATA_DIR / "tmp").glob("*/*")]
+
+
+def test_what_was_fetched_last_is_kept_for_the_next_one_who_wants_it(remote, settings):
+    remote.kept = {"shop/a.mp4": b"film", "shop/b.mp4": b"other"}
+    fetched = LastFetched()
+    for name in ("shop/a.mp4", "shop/a.mp4", "shop/b.mp4"):
+        assert fetched.path_of(name).read_bytes() == remote.kept[name]
+    assert remote.opened == ["shop/a.mp4", "shop/b.mp4"]
+    assert kept_in_work_folders(settings) == ["b.mp4"]
+    fetched.forget()
+    assert kept_in_work_folders(settings) == []
+
+
+def test_what_changed_or_went_meanwhile_is_fetched_anew(remote):
+    remote.kept = {"shop/a.mp4": b"film"}
+    fetched = LastFetched()
+    fetched.path_of("shop/a.mp4").unlink()
+    assert fetched.path_of("shop/a.mp4").read_bytes() == b"film"
+    remote.kept["shop/a.mp4"] = b"new"
+    remote.changed_at += timedelta(seconds=1)
+    assert fetched.path_of("shop/a.mp4").read_bytes() == b"new"
+    fetched.forget()
+
+
+def test_what_breaks_off_is_not_kept(remote, settings):
+    fetched = LastFetched()
+    with pytest.raises(KeyError):
+        fetched.path_of("shop/a.mp4")
+    assert kept_in_work_folders(settings) == []
+    remote.kept = {"shop/a.mp4": b"film"}
+    assert fetched.path_of("shop/a.mp4").read_bytes() == b"film"
+    fetched.forget()
 
 
 @pytest.mark.parametrize(

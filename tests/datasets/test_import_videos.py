@@ -66,6 +66,19 @@ def test_wrong_arguments_are_refused_with_a_sentence(videos, arguments, message)
         imported(videos, *arguments)
 
 
+def test_weights_may_be_a_path_from_here_or_a_name(videos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "own.onnx").write_bytes(b"model")
+    for name, given, kept in (
+        ("here", "models/own.onnx", f"{tmp_path}/models/own.onnx"),
+        ("named", "own.onnx", "own.onnx"),
+        ("whole", "/elsewhere/own.onnx", "/elsewhere/own.onnx"),
+    ):
+        imported(videos, "--dataset", name, "--detector", "onnx", "--weights", given)
+        assert Dataset.objects.get(name=name).weights == kept
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(CommandError, match="there is no file"):
         imported(tmp_path / "none.zip", "--dataset", "shop")

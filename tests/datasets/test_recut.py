@@ -98,13 +98,24 @@ def test_bringing_over_twice_brings_nothing_new(source):
     assert target.videos.count() == 1
 
 
+def test_a_video_brought_over_again_after_deletion_has_a_new_name(source):
+    target = make_dataset("small")
+    bring_over(source, target)
+    delete(target.videos.get())
+    bring_over(source, target)
+    remove_leftovers()
+    video = target.videos.get()
+    assert video.name == "aisle-2"
+    assert default_storage.exists(video.raw.name)
+
+
 def test_a_video_without_its_raw_file_is_left_out_and_named(source, capsys):
     make_video(source, "bundled", raw="")
     make_dataset("small")
     call_command("recut", dataset="shop", into="small")
     output = capsys.readouterr().out
     assert "left out: bundled" in output
-    assert "1 new videos in dataset small" in output
+    assert "1 new video in dataset small" in output
 
 
 @pytest.mark.parametrize(("dataset", "into"), [("shop", "shop"), ("shop", "none")])

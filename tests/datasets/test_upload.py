@@ -6,6 +6,7 @@ from django.core.files.storage import default_storage
 
 from datasets.core.archive import ArchiveError
 from datasets.models import Upload, Video
+from datasets.services import name as names
 from datasets.services import upload as service
 from datasets.services.upload import receive_zip, unpack_upload
 from datasets.stages import Stage
@@ -170,7 +171,7 @@ def test_a_worker_killed_half_way_is_taken_over_without_a_trace(dataset, zip_of,
 
 
 def test_a_name_taken_meanwhile_is_avoided(dataset, zip_of, monkeypatch):
-    safe_name, calls = service.safe_name, []
+    safe_name, calls = names.safe_name, []
 
     def late(original, *, taken):
         name = safe_name(original, taken=taken)
@@ -178,7 +179,7 @@ def test_a_name_taken_meanwhile_is_avoided(dataset, zip_of, monkeypatch):
             calls.append(make_video(dataset, name))  # another zip is faster
         return name
 
-    monkeypatch.setattr(service, "safe_name", late)
+    monkeypatch.setattr(names, "safe_name", late)
     upload = unpacked(dataset, zip_of(("walk.mp4", b"1")))
     assert upload.stage == Stage.DONE
     video = dataset.videos.get(name="walk-2")

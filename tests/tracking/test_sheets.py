@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 
 import cv2
@@ -8,9 +9,12 @@ from django.conf import settings
 from django.urls import reverse
 
 from datasets.files import forget_old_work
+from tests.datasets.test_files import Bucket
 from tests.make import make_dataset, make_user
 from tests.material import make_ready_video
 from tracking.models import TrackingRun
+from tracking.selectors import tracks_of
+from tracking.services.sheets import sheet_of
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +57,18 @@ def test_a_sheet_is_made_once_and_kept_for_a_while(client, run):
     os.utime(folder, (long_ago, long_ago))
     assert forget_old_work() == 1
     assert client.get(sheet_page(run)).status_code == 404
+
+
+def test_of_pictures_in_a_bucket_only_stretches_are_fetched(client, run, monkeypatch):
+    made, bucket = b"".join(client.get(sheet_page(run))), Bucket()
+    with run.clip.frames.open() as file:
+        bucket.kept[run.clip.frames.name] = file.read()
+    shutil.rmtree(settings.DATA_DIR / "tmp" / f"sheets-{run.pk}")
+    tracks = tracks_of(run)
+    monkeypatch.setattr("tracking.services.sheets.tracks_of", lambda run: tracks)
+    monkeypatch.setattr("datasets.files.default_storage", bucket)
+    assert sheet_of(run, 1).read_bytes() == made
+    assert bucket.asked
 
 
 def test_long_lists_of_tracks_are_paged(client, run):

@@ -10,6 +10,7 @@ from datasets.stages import Stage
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.tracking.watching import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
 from tracking.core.trackfile import load
+from tracking.detectors import door
 from tracking.models import TrackingRun
 from tracking.services.track import (
     frames_to_look_at,
@@ -179,6 +180,35 @@ def test_the_recipe_names_what_the_result_depends_on(settings, tmp_path):
     assert recipe_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-4"
     assert recipe_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-4"
     assert len(recipe_of(make_dataset(weights="/" + "w" * 400))) <= 120
+
+
+def test_other_detections_in_the_folder_order_new_runs(tmp_path):
+    folder = tmp_path / "seen"
+    dataset = make_dataset(detector="imported", weights=str(folder))
+    (clip,) = make_clips(make_video(dataset, frame_count=450))
+    assert recipe_of(dataset) == "imported seen t0.45 s1 sort-4"
+    folder.mkdir()
+    (folder / "aisle.txt").write_text("1,-1,0,0,9,9,0.9")
+    first = recipe_of(dataset)
+    make_run(clip, recipe=first)
+    assert plan_runs() == 0
+    (folder / "gate.txt").write_text("1,-1,0,0,9,9,0.9")
+    assert plan_runs() == 1
+    assert clip.tracking_runs.exclude(recipe=first).get().recipe == recipe_of(dataset)
+
+
+def test_of_a_folder_of_detections_only_what_changed_is_read_again(tmp_path, monkeypatch):
+    read, sha256_of = [], door.sha256_of
+    monkeypatch.setattr(door, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    files = [tmp_path / f"{number}.txt" for number in range(100)]
+    for file in files:
+        file.write_text("1,-1,0,0,9,9,0.9")
+    dataset = make_dataset(detector="imported", weights=str(tmp_path))
+    assert recipe_of(dataset) == recipe_of(dataset)
+    assert sorted(read) == sorted(files)
+    files[7].write_text("")
+    recipe_of(dataset)
+    assert read[100:] == [files[7]]
 
 
 def test_every_cut_clip_gets_one_waiting_run():

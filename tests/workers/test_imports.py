@@ -19,6 +19,7 @@ from annotation.models import AnnotationTask, CvatJob
 from annotation.services.projects import connect_dataset
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset, Upload
+from datasets.services.bundle import lacks_of
 from datasets.services.upload import receive_zip
 from datasets.stages import Stage
 from qc.models import Release
@@ -198,7 +199,9 @@ def test_a_bundle_of_ours_may_leave_out_the_films(tmp_path, capsys):
         "2 clips came without film: all there is are their pictures, 5 a second"
         in capsys.readouterr().err
     )
-    other = Dataset.objects.get(name="other")
+    one = Clip.objects.of(other := Dataset.objects.get(name="other")).first()
+    (lack,) = lacks_of([one])
+    assert lack.startswith("1 clip came without film: all there is are its pictures, 5 a")
     assert {clip.video.picture_rate for clip in Clip.objects.of(other)} == {5}
     assert TrackingRun.objects.of(other).done().count() == 2
 

@@ -1,5 +1,6 @@
 import json
 import zipfile
+from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -47,6 +48,15 @@ def test_a_zip_becomes_a_bundle_and_the_bundle_a_dataset(videos, detections, tmp
     fields = ("second", "person_id", "x1", "y1", "x2", "y2", "score")
     assert list(here.values_list(*fields)) == list(there.values_list(*fields))
     assert here.count() == 2
+
+
+def test_detections_may_lie_in_the_current_folder(videos, detections, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words, said = ["--out", "out", "--detector", "imported"], StringIO()
+    call_command("make_bundle", "aisle.zip", *words, "--weights", "detections", stdout=said)
+    assert (tmp_path / "out" / "dense_proposals.pkl").exists()
+    assert "1 new video in" in said.getvalue()
+    assert "Go on with" not in said.getvalue()
 
 
 def test_what_was_mended_is_tried_again(videos, detections, tmp_path):

@@ -3,15 +3,22 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from annotation.models import CvatServer
+from datasets.files import StorageError
 from datasets.models import Video
+from datasets.services.standardise import standardise_video
 from datasets.stages import MAX_ATTEMPTS, Stage
 from tests.make import make_dataset, make_video
+from workers.loop import Loop
+from workers.management.commands.run_pipeline import PUT_OFF
 from workers.pipeline import QUEUES, STEPS, advance, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +53,49 @@ def test_failures_are_told_and_end_in_an_error(lost_video):
 def test_a_failure_of_before_is_no_error_of_now(lost_video):
     Video.objects.update(stage=Stage.FAILED)
     assert "standardise" in run_pipeline("--once")
+
+
+@pytest.fixture
+def put_off_video(db, monkeypatch):
+    """A video that is put off for a lease: the bucket was away."""
+
+    def away(name):
+        raise StorageError("The bucket is away.")
+
+    video = make_video(make_dataset(), "aisle", stage=Stage.WAITING, raw="a", frame_count=None)
+    with monkeypatch.context() as patch:
+        patch.setattr("datasets.services.standardise.local_path", away)
+        standardise_video(video.pk)
+    video.refresh_from_db()
+    return video
+
+
+def test_what_is_put_off_is_told_with_its_momentand_ends_in_a_code_of_its_own(put_off_video):
+    until = timezone.localtime(put_off_video.lease_until)
+    with pytest.raises(CommandError, match=f"Put off: 1, until {until:%H:%M:%S}") as raised:
+        run_pipeline("--once")
+    assert raised.value.returncode == PUT_OFF
+    assert run_pipeline("--once", "--queue", "gpu")
+
+
+def test_work_put_off_for_cvat_counts_from_the_first_to_the_last(put_off_video):
+    times = put_off_video.lease_until + timedelta(minutes=1), timezone.now()
+    for number, moment in enumerate(times):
+        CvatServer.objects.create(
+            name=f"cvat-{number}", url="http://cvat", error="CVAT is away.", not_before=moment
+        )
+    rows = CvatServer.objects.put_off()
+    assert [row.waits_until for row in rows] == [times[0]]
+    assert Loop().put_off() == [put_off_video.lease_until, times[0]]
+
+
+def test_a_failure_outweighs_what_is_put_off(put_off_video):
+    make_video(
+        put_off_video.dataset, stage=Stage.WAITING, attempts=MAX_ATTEMPTS, frame_count=None
+    )
+    with pytest.raises(CommandError, match=r"1 of 1 pieces failed.*Put off: 1") as raised:
+        run_pipeline("--once")
+    assert raised.value.returncode == 1
 
 
 def test_an_unknown_queue_is_refused():

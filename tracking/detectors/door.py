@@ -4,6 +4,7 @@ A detector is opened once per process and kept, for it takes seconds to load and
 Nothing heavy is imported before the first one is opened.
 """
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -107,7 +108,31 @@ def file_hash(path: Path) -> str:
     return _hash_of_version(path, stat.st_size, stat.st_mtime_ns)
 
 
-@lru_cache(maxsize=64)
+def folder_hash(folder: Path) -> str:
+    """Hexadecimal SHA-256 over names and hashes of the detection files in a folder.
+
+    Only what has changed is read again. Raises NotADirectoryError.
+    """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder")
+    files = sorted(file for file in folder.rglob("*") if file.suffix in (".json", ".txt"))
+    stats = [file.stat() for file in files]
+    return _hash_of_folder(
+        folder,
+        tuple((f, s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)),
+    )
+
+
+@lru_cache(maxsize=8)
+def _hash_of_folder(folder: Path, versions: tuple[tuple[Path, int, int], ...]) -> str:
+    lines = [
+        f"{file.relative_to(folder).as_posix()} {_hash_of_version(file, size, changed)}"
+        for file, size, changed in versions
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@lru_cache(maxsize=10_000)
 def _hash_of_version(path: Path, size: int, changed: int) -> str:
     return sha256_of(path)
 

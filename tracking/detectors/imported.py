@@ -10,7 +10,6 @@ frames are those of the standard video. Either way 30 a second, boxes in pixels 
 video. MOT files may also lie as `<name>/det.txt` or `<name>/det/det.txt`.
 """
 
-import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tracking.core.boxes import Detections
-from tracking.detectors.door import DetectorError, file_hash
+from tracking.detectors.door import DetectorError, folder_hash
 
 FORMAT = "ava-studio-detections/1"
 PLACES = ("{}.json", "{}.txt", "{}/det.txt", "{}/det/det.txt")
@@ -40,7 +39,7 @@ class ImportedDetections:
         self.about = {
             "name": "imported",
             "weights": folder.name,
-            "sha256": _folder_hash(folder),
+            "sha256": folder_hash(folder),
         }
 
     def of_clip(
@@ -82,13 +81,6 @@ def load(name: str, path: Path, threshold: float) -> ImportedDetections:
             "MOT or JSON file for each clip or video."
         )
     return ImportedDetections(path, threshold=threshold)
-
-
-def _folder_hash(folder: Path) -> str:
-    """SHA-256 over the names and hashes of the detection files."""
-    files = sorted(file for file in folder.rglob("*") if file.suffix in (".json", ".txt"))
-    lines = [f"{file.relative_to(folder).as_posix()} {file_hash(file)}" for file in files]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from datasets.core.clipping import FRAME_RATE
 from datasets.core.naming import frame_name
 from datasets.core.slides import read_jpeg
 from datasets.core.source import MediaError
-from datasets.files import local_path
+from datasets.files import opened
 from tracking.core.sheet import cut_out, looks_of, sheet
 from tracking.core.trackfile import Track
 from tracking.models import TrackingRun
@@ -50,7 +50,7 @@ def _made(run: TrackingRun, track: Track) -> bytes:
         raise SheetError(f"Track {track.track_id} of {clip} lies between two pictures.")
     parts = []
     try:
-        with local_path(clip.frames.name or "") as path, zipfile.ZipFile(path) as pictures:
+        with opened(clip.frames.name or "") as file, zipfile.ZipFile(file) as pictures:
             for look in looks:
                 content = pictures.read(frame_name(clip.name, look.frame // step))
                 parts.append(cut_out(read_jpeg(content), track.boxes[look.place]))

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -28,6 +28,7 @@ from tracking.detectors.door import (
     Detector,
     DetectorError,
     file_hash,
+    folder_hash,
     open_detector,
     weights_path,
 )
@@ -54,22 +55,26 @@ def chosen_settings(dataset: Dataset) -> Settings:
 def recipe_of(settings: Settings) -> str:
     """The way clips are tracked, in one short line; equal means same result.
 
-    Detector, name and first hash digits of weights of one's own, threshold, stride, tracker,
-    and what differs from the tracker's defaults.
+    Detector, name and first hash digits of weights of one's own (or of a folder of detections),
+    threshold, stride, tracker, and what differs from the tracker's defaults.
     """
     parts = [settings.detector]
     if path := weights_path(settings.weights):
-        parts.append(path.name[-40:] + _short_hash(path))
+        hash_of = folder_hash if settings.detector == "imported" else file_hash
+        parts.append(path.name[-40:] + _short(hash_of, path))
     parts += [f"t{settings.threshold:g}", f"s{settings.frame_stride}", VERSION]
     if isinstance(settings, Trial):
         parts += [f"{name}={value:g}" for name, value in sorted(settings.tracker.items())]
     return " ".join(parts)[:RECIPE_LENGTH]
 
 
-def _short_hash(path: Path) -> str:
+def _short(hash_of: Callable[[Path], str], path: Path) -> str:
     try:
-        return f"#{file_hash(path)[:8]}"
-    except (OSError, ValueError):  # missing, a folder, not readable: its detector will say so
+        return f"#{hash_of(path)[:8]}"
+    except (
+        OSError,
+        ValueError,
+    ):  # missing or not readable: its detector will say so
         return ""
 
 

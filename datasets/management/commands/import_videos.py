@@ -7,9 +7,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import ngettext
 from rich.console import Console
 from rich.progress import Progress
 
+from datasets.management.arguments import weights
 from datasets.models import Dataset, Upload
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
 from datasets.services.upload import ArchiveError, receive_zip, unpack_upload
@@ -28,7 +30,12 @@ class Command(BaseCommand):
             "--vocabulary", default="ava-v2.2", help=f"{known}, or a YAML or pbtxt file"
         )
         new.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
-        new.add_argument("--weights", help="file of one's own, in place of the vendor's")
+        new.add_argument(
+            "--weights",
+            type=weights,
+            help="file of one's own, in place of the vendor's: a path, or a name in "
+            "AVA_WEIGHTS_DIR",
+        )
         new.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
         new.add_argument("--frame-stride", type=int, help="look at every n-th frame")
         new.add_argument("--clip-seconds", type=int, help="of a clip (default 15)")
@@ -44,11 +51,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  not taken: {refusal['name']}: {refusal['reason']}")
         new = dataset.videos.exclude(pk__in=before).count()
         self.stdout.write(
-            f"{new} new videos in dataset {dataset.name}, {dataset.videos.count()} in all."
+            ngettext("{} new video", "{} new videos", new).format(new)
+            + f" in dataset {dataset.name}, {dataset.videos.count()} in all."
         )
         if options["run"]:
             call_command("run_pipeline", once=True, stdout=self.stdout, stderr=self.stderr)
-        else:
+        elif options["verbosity"]:
             self.stdout.write("Go on with: ./ava manage run_pipeline --once")
 
     def _dataset(self, options: dict[str, Any]) -> Dataset:

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import ngettext
 
 from datasets.models import Dataset
 from datasets.services.recut import bring_over
@@ -22,7 +23,8 @@ class Command(BaseCommand):
         brought = bring_over(_dataset(dataset), _dataset(into))
         for name in brought.without_raw:
             self.stdout.write(f"  left out: {name} came by a bundle and has no raw file")
-        self.stdout.write(f"{brought.new} new videos in dataset {into}.")
+        count = ngettext("{} new video", "{} new videos", brought.new).format(brought.new)
+        self.stdout.write(f"{count} in dataset {into}.")
 
 
 def _dataset(name: str) -> Dataset:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from datasets.management.arguments import weights as weights_argument
 from tracking.detectors.door import DetectorError, weights_path
 from tracking.detectors.rfdetr import MODELS, export
 
@@ -14,7 +15,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         names = [*MODELS, "rfdetr-file"]
         parser.add_argument("--detector", choices=names, default="rfdetr-medium")
-        parser.add_argument("--weights", default="", help="file of one's own")
+        parser.add_argument(
+            "--weights", type=weights_argument, default="", help="file of one's own"
+        )
         parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
 
     def handle(self, *, detector: str, weights: str, out: Path, **options: Any) -> None:

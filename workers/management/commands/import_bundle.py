@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import ngettext
 from rich.progress import BarColumn, Progress, TextColumn
 
 from datasets.core.bundle import BundleError
@@ -54,8 +55,11 @@ class Command(BaseCommand):
         persons = sum(run.track_count or 0 for run in brought.runs)
         for note in brought.notes:
             self.stderr.write(f"Note: {note}")
+        count = len(brought.clips)
+        tracks = ngettext("{} track", "{} tracks", persons).format(persons)
+        said = ngettext("{} clip with {} is", "{} clips with {} are", count)
         self.stdout.write(
-            f"{len(brought.clips)} clips with {persons} tracks are in dataset {dataset}. "
+            f"{said.format(count, tracks)} in dataset {dataset}. "
             f"Go on with: ./ava manage export_packages --dataset {dataset}"
         )
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from datasets.core.naming import safe_name
 from datasets.files import local_path
+from datasets.management.arguments import weights
 from datasets.models import Clip, Dataset
 from datasets.stages import Stage
 from tracking.models import Bundle, Linking, TrackingRun
@@ -30,7 +31,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dataset", metavar="NAME", help="default: the name of the zip")
         parser.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
-        parser.add_argument("--weights", help="file of one's own, in place of the vendor's")
+        parser.add_argument(
+            "--weights",
+            type=weights,
+            help="file of one's own, in place of the vendor's: a path, or a name in "
+            "AVA_WEIGHTS_DIR",
+        )
         parser.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
         parser.add_argument("--frame-stride", type=int, help="look at every n-th frame")
         parser.add_argument("--annotation-fps", type=int, help="annotation frames a second")
@@ -46,6 +52,7 @@ class Command(BaseCommand):
             "import_videos",
             str(options["zip"]),
             dataset=name,
+            verbosity=0,  # what follows is done here
             stdout=self.stdout,
             stderr=self.stderr,
             **{key: options[key] for key in given if options[key] is not None},

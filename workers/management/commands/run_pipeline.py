@@ -2,11 +2,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.timezone import localtime
 from rich.console import Console
 
 from workers.loop import Loop, Stop
 from workers.pipeline import QUEUES, STEPS, sweep
 from workers.progress import Display, check_stop, counts_table, unwrapped
+
+PUT_OFF = 75  # what sysexits.h calls a temporary failure
 
 
 class Command(BaseCommand):
@@ -37,8 +40,23 @@ class Command(BaseCommand):
             console.print(counts_table(STEPS))
         if once:
             check_stop(stop)
-        if once and loop.failures:
-            raise CommandError(
+        if once:
+            self._judge(loop)
+
+    def _judge(self, loop: Loop) -> None:
+        """Raise CommandError if something failed or is put off."""
+        sentences = []
+        if loop.failures:
+            sentences.append(
                 f"{len(loop.failures)} of {len(loop.outcomes)} pieces failed, as said above. "
                 "Mend what they name, then press Retry on the dataset's page."
             )
+        if waiting := loop.put_off():
+            first, last = (f"{localtime(time):%H:%M:%S}" for time in (waiting[0], waiting[-1]))
+            until = first if first == last else f"{first} to {last}"
+            sentences.append(
+                f"Put off: {len(waiting)}, until {until}, since the storage or CVAT is away; "
+                "run it again then. The pages say what each waits for."
+            )
+        if sentences:
+            raise CommandError(" ".join(sentences), returncode=1 if loop.failures else PUT_OFF)

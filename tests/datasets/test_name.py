@@ -1,0 +1,120 @@
+import zipfile
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.core.files.storage import default_storage
+from django.db import IntegrityError
+
+from datasets.core.hashing import sha256_of
+from datasets.models import Video, VideoName
+from datasets.services import name as service
+from datasets.services import upload
+from datasets.services.delete import delete, remove_leftovers
+from datasets.services.name import add_video, give_name
+from datasets.services.upload import receive_zip, unpack_upload
+from datasets.stages import Stage
+from tests.make import make_dataset, make_video
+
+pytestmark = pytest.mark.django_db
+A, B = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def dataset():
+    return make_dataset("shop")
+
+
+def brought(dataset, path):
+    """The video of the one film in the zip at `path`."""
+    upload = unpack_upload(receive_zip(dataset, path, original_name=path.name).pk)
+    assert (upload.stage, upload.refused) == (Stage.DONE, [])
+    return dataset.videos.get()
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    def make(content):
+        path = tmp_path / f"{content.decode()}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("aisle.mp4", content)
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("content", [b"another", b"first"], ids=["another film", "the same"])
+def test_the_name_of_a_deleted_video_is_not_given_again(dataset, zipped, content):
+    delete(brought(dataset, zipped(b"first")))
+    video = brought(dataset, zipped(content))
+    assert video.name == "aisle-2"
+    assert remove_leftovers() == 1
+    assert default_storage.exists(video.raw.name)
+
+
+def test_each_dataset_has_names_of_its_own(dataset):
+    assert give_name(dataset, "aisle.mp4", A) == "aisle"
+    assert give_name(make_dataset("street"), "aisle.mp4", A) == "aisle"
+
+
+def test_a_name_is_kept_for_its_film_until_that_is_here(dataset):
+    assert [give_name(dataset, "aisle.mp4", A) for _ in range(2)] == ["aisle", "aisle"]
+    assert give_name(dataset, "aisle.mp4", B) == "aisle-2"
+    add_video(Video(dataset=dataset, name="aisle", sha256=A, size=1))
+    assert give_name(dataset, "aisle.mp4", A) == "aisle-3"
+
+
+def test_whoever_is_killed_before_the_row_finds_the_same_name(dataset, zipped, monkeypatch):
+    path = zipped(b"first")
+
+    def killed(video):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upload, "add_video", killed)
+        with pytest.raises(KeyboardInterrupt):
+            brought(dataset, path)
+    dataset.uploads.update(lease_until="2000-01-01T00:00Z")
+    assert brought(dataset, path).name == "aisle"
+    assert len(default_storage.listdir("shop/raw")[1]) == 1
+
+
+def test_of_two_who_want_a_name_at_once_one_gets_the_next(dataset, monkeypatch):
+    safe_name, others = service.safe_name, []
+
+    def late(original, *, taken):
+        free = safe_name(original, taken=taken)
+        if not others:
+            others.append(VideoName.objects.create(dataset=dataset, name=free, kept_for=B))
+        return free
+
+    monkeypatch.setattr(service, "safe_name", late)
+    assert give_name(dataset, "aisle.mp4", A) == "aisle-2"
+
+
+def test_a_film_that_another_zip_brought_meanwhile_is_that_video(dataset, zipped, monkeypatch):
+    path = zipped(b"first")
+    keep, others = upload.keep, []
+
+    def late(file, name):
+        if "/raw/" in name:
+            others.append(make_video(dataset, "gate", sha256=sha256_of(file)))
+        return keep(file, name)
+
+    monkeypatch.setattr(upload, "keep", late)
+    done = unpack_upload(receive_zip(dataset, path, original_name=path.name).pk)
+    assert list(dataset.videos.all()) == others
+    assert "which is here already" in done.refused[0]["reason"]
+
+
+def test_a_film_comes_once(dataset):
+    make_video(dataset, "aisle", sha256=A)
+    with pytest.raises(IntegrityError):
+        add_video(Video(dataset=dataset, name="gate", sha256=A, size=1))
+
+
+def test_names_that_were_there_before_are_given_too(dataset):
+    make_video(dataset, "aisle")
+    VideoName.objects.all().delete()
+    import_module("datasets.migrations.0006_video_names").note_names(apps, None)
+    assert give_name(dataset, "aisle.mp4", A) == "aisle-2"
