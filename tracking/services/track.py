@@ -71,10 +71,7 @@ def recipe_of(settings: Settings) -> str:
 def _short(hash_of: Callable[[Path], str], path: Path) -> str:
     try:
         return f"#{hash_of(path)[:8]}"
-    except (
-        OSError,
-        ValueError,
-    ):  # missing or not readable: its detector will say so
+    except (OSError, ValueError):  # missing or not readable: its detector will say so
         return ""
 
 
