@@ -37,6 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--run", action="store_true", help="then do all work that waits")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["zip"].is_file():
+            raise CommandError(f"there is no file {options['zip']}")
+        call_command("migrate", verbosity=0, interactive=False)  # it may be the first command
         dataset = self._dataset(options)
         before = set(dataset.videos.values_list("pk", flat=True))
         upload = self._unpack(self._receive(dataset, options["zip"]))
@@ -54,6 +57,8 @@ class Command(BaseCommand):
     def _dataset(self, options: dict[str, Any]) -> Dataset:
         given = {name: options.get(name) for name in Dataset.SETTINGS}
         chosen = {name: value for name, value in given.items() if value is not None}
+        if (weights := chosen.get("weights")) and Path(weights).exists():
+            chosen["weights"] = str(Path(weights).resolve())
         name = options["dataset"]
         if Dataset.objects.filter(name=name).exists() and chosen:
             self.stdout.write(f"Dataset {name} is there already; its settings stay.")
@@ -66,8 +71,6 @@ class Command(BaseCommand):
             raise CommandError(f"dataset {name!r} cannot be made. {wrong}") from error
 
     def _receive(self, dataset: Dataset, path: Path) -> Upload:
-        if not path.is_file():
-            raise CommandError(f"there is no file {path}")
         self.stdout.write(f"Taking in {path.name} ({path.stat().st_size / 1e6:,.1f} MB) ...")
         try:
             return receive_zip(dataset, path, original_name=path.name)

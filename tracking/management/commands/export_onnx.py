@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, detector: str, weights: str, out: Path, **options: Any) -> None:
         if detector == "rfdetr-file" and not weights:
             raise CommandError("rfdetr-file needs --weights FILE.")
-        path = weights_path(weights)
+        path = Path(weights) if Path(weights).is_file() else weights_path(weights)
         if path is not None and not path.is_file():
             raise CommandError(f"There is no file {path}.")
         try:

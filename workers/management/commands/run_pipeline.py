@@ -40,5 +40,5 @@ class Command(BaseCommand):
         if once and loop.failures:
             raise CommandError(
                 f"{len(loop.failures)} of {len(loop.outcomes)} pieces failed, as said above. "
-                "Mend what they name, then press Retry on the dataset's page."
+                "Mend what they name, then press Try again on the dataset's page."
             )
