@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 ENTRY = re.compile(r"^- \[docs/(?P<slug>[a-z]+)\.md\]\([^)]+\): (?P<what>.+)$", re.MULTILINE)
 DECISION = re.compile(r"^\d{4}-[a-z0-9-]+$")
-LOCAL = re.compile(r"^(?:decisions/)?([a-z0-9-]+)\.md(#.*)?$")
+LOCAL = re.compile(r"^(?:decisions/|\.\./)?([a-z0-9-]+)\.md(#.*)?$")
 
 
 @dataclass(frozen=True)

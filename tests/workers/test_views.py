@@ -62,6 +62,9 @@ def test_every_decision_is_a_page_to_which_another_leads(client):
         assert f'href="../{path.stem}/"' in home
         page = client.get(reverse("workers:help-page", args=[path.stem])).content.decode()
         assert "<strong>Context.</strong>" in page
+        for target, heading in re.findall(r'href="\.\./([\w-]+)/(?:#([\w-]+))?"', page):
+            there = client.get(reverse("workers:help-page", args=[target])).content.decode()
+            assert not heading or f'id="{heading}"' in there
 
 
 @pytest.mark.parametrize("slug", ["nothing", "settings", "0099-nothing"])
