@@ -69,6 +69,12 @@ def test_every_file_and_module_that_a_page_names_is_there(page):
             assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file(), code
 
 
+def test_the_example_of_some_tests_selects_some():
+    found = re.search(r"\./ava test (\S+) -k (\w+)", (DOCS / "development.md").read_text())
+    assert found
+    assert re.search(rf"^def test_\w*{found[2]}", (ROOT / found[1]).read_text(), re.MULTILINE)
+
+
 def test_the_launcher_and_the_readme_speak_of_the_same_commands():
     launcher = (ROOT / "ava").read_text()
     for word in re.findall(r"\./ava ([a-z]+)", (ROOT / "README.md").read_text()):
