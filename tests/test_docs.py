@@ -17,6 +17,7 @@ COMMANDS = sorted(
     for path in ROOT.glob("*/management/commands/*.py")
     if not path.stem.startswith("_") and ".venv" not in path.parts
 )
+FOLDERS = "avaproject|datasets|tracking|annotation|qc|workers|benchmarks|static|tests"
 OF_LIBRARIES = ("migrate", "createsuperuser", "collectstatic", "drf_create_token")
 SETTINGS = sorted(
     set(re.findall(r'"(AVA_[A-Z0-9_]+)"', (ROOT / "avaproject/settings.py").read_text()))
@@ -57,6 +58,21 @@ def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_and_module_that_a_page_names_is_there(page):
+    for code in code_in(page.read_text()):
+        for path in re.findall(rf"\b(?:{FOLDERS})/[\w/]+\.(?:py|js|yaml|txt|md)\b", code):
+            assert (ROOT / path).is_file(), code
+        for module in re.findall(rf"^(?:{FOLDERS})\.[a-z_.]+$", code):
+            assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file(), code
+
+
+def test_the_example_of_some_tests_selects_some():
+    found = re.search(r"\./ava test (\S+) -k (\w+)", (DOCS / "development.md").read_text())
+    assert found
+    assert re.search(rf"^def test_\w*{found[2]}", (ROOT / found[1]).read_text(), re.MULTILINE)
 
 
 def test_the_launcher_and_the_readme_speak_of_the_same_commands():

@@ -108,11 +108,16 @@ def check_workers() -> Finding:
     subject = "workers"
     if check_broker().state is not State.OK or not settings.REDIS_URL:
         return Finding(subject, State.OK, "Without a broker, ./ava up runs them itself.")
-    answers = app.control.inspect(timeout=SECONDS_TO_ANSWER).active_queues() or {}
-    served = {queue["name"] for queues in answers.values() for queue in queues}
+    # inspect() would forget one of two workers that were started under the same name.
+    answers = (
+        app.control.broadcast("active_queues", reply=True, timeout=SECONDS_TO_ANSWER) or []
+    )
+    served = {q["name"] for answer in answers for queues in answer.values() for q in queues}
     idle = [queue for queue in QUEUES if queue not in served]
     if idle:
-        way_out = " and ".join(f"celery -A avaproject worker -Q {queue}" for queue in idle)
+        way_out = " and ".join(
+            f"celery -A avaproject worker -Q {queue} -n {queue}@%h" for queue in idle
+        )
         return Finding(
             subject,
             State.WRONG,

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ENTRY = re.compile(r"^- \[docs/(?P<slug>[a-z]+)\.md\]\([^)]+\): (?P<what>.+)$", re.MULTILINE)
-LOCAL = re.compile(r"^([a-z]+)\.md(#.*)?$")
+DECISION = re.compile(r"^\d{4}-[a-z0-9-]+$")
+LOCAL = re.compile(r"^(?:decisions/|\.\./)?([a-z0-9-]+)\.md(#.*)?$")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,19 @@ def help_pages() -> list[HelpPage]:
     return [HelpPage(one["slug"], one["what"]) for one in ENTRY.finditer(readme.read_text())]
 
 
+def decision_page(slug: str) -> HelpPage | None:
+    """The decision of that name; None if there is none. Other documents link to it."""
+    is_there = DECISION.match(slug) and _path(slug).exists()
+    return HelpPage(slug, "") if is_there else None
+
+
+def _path(slug: str) -> Path:
+    folder = "docs/decisions" if DECISION.match(slug) else "docs"
+    return Path(settings.BASE_DIR) / folder / f"{slug}.md"
+
+
 def _source(slug: str) -> str:
-    return (Path(settings.BASE_DIR) / "docs" / f"{slug}.md").read_text()
+    return _path(slug).read_text()
 
 
 @cache
@@ -47,8 +60,10 @@ def _html(slug: str) -> SafeString:
     text = _source(slug).split("\n", 1)[1]
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(text)
-    for token in tokens:
+    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         _fit(token)
+        if token.type == "heading_open" and after:
+            token.attrSet("id", slugify(after.content))
     return mark_safe(parser.renderer.render(tokens, parser.options, {}))  # noqa: S308  # ours
 
 

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_GET
 
-from workers.help import HelpPage, help_pages
+from workers.help import HelpPage, decision_page, help_pages
 from workers.selectors import queues, steps
 
 
@@ -36,6 +36,8 @@ def _shown(pages: list[HelpPage], slug: str) -> HelpPage:
     for page in pages:
         if page.slug == slug:
             return page
+    if decision := decision_page(slug):
+        return decision
     raise Http404
 
 

@@ -1,5 +1,9 @@
+import os
+import subprocess
+import sys
 import zipfile
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
@@ -7,6 +11,8 @@ from django.core.management import CommandError, call_command
 
 from datasets.files import StorageError
 from datasets.models import Dataset
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +88,27 @@ def test_weights_may_be_a_path_from_here_or_a_name(videos, tmp_path, monkeypatch
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(CommandError, match="there is no file"):
         imported(tmp_path / "none.zip", "--dataset", "shop")
+    assert not Dataset.objects.exists()
+
+
+def test_weights_may_be_named_from_where_one_stands(videos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours.pth").touch()
+    imported(videos, "--dataset", "here", "--detector", "rfdetr-file", "--weights", "ours.pth")
+    imported(videos, "--dataset", "kept", "--detector", "rfdetr-file", "--weights", "kept.pth")
+    weights = Dataset.objects.order_by("name").values_list("weights", flat=True)
+    assert list(weights) == [str(tmp_path / "ours.pth"), "kept.pth"]
+
+
+def test_it_may_be_the_first_command_of_an_installation(videos, tmp_path):
+    environment = os.environ | {"AVA_DATA_DIR": str(tmp_path / "data")}
+    environment.pop("AVA_DATABASE_URL", None)
+    command = [sys.executable, str(ROOT / "manage.py"), "import_videos", str(videos)]
+    done = subprocess.run(
+        [*command, "--dataset", "shop"], env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "2 new videos in dataset shop, 2 in all." in done.stdout, done.stderr
 
 
 def test_a_bad_zip_is_refused_with_its_name(tmp_path):

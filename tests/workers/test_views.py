@@ -8,7 +8,8 @@ from tests.make import make_dataset, make_user, make_video
 from workers.help import help_pages
 from workers.selectors import queues, steps
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
 
 pytestmark = pytest.mark.django_db
 
@@ -48,11 +49,25 @@ def test_every_document_of_the_readme_is_a_page_of_help(client):
         text = client.get(url).content.decode()
         assert "<p>" in text.split("prose")[1]
         assert ' style="' not in text
-        for target in re.findall(r'href="\.\./(\w+)/', text):
-            assert target in listed
+        for target, heading in re.findall(r'href="\.\./([\w-]+)/(?:#([\w-]+))?"', text):
+            linked = client.get(reverse("workers:help-page", args=[target]))
+            assert linked.status_code == 200
+            assert not heading or f'id="{heading}"' in linked.content.decode()
 
 
-@pytest.mark.parametrize("slug", ["nothing", "settings"])
+def test_every_decision_is_a_page_to_which_another_leads(client):
+    client.force_login(make_user())
+    home = client.get(reverse("workers:help-page", args=["development"])).content.decode()
+    for path in (ROOT / "docs/decisions").glob("*.md"):
+        assert f'href="../{path.stem}/"' in home
+        page = client.get(reverse("workers:help-page", args=[path.stem])).content.decode()
+        assert "<strong>Context.</strong>" in page
+        for target, heading in re.findall(r'href="\.\./([\w-]+)/(?:#([\w-]+))?"', page):
+            there = client.get(reverse("workers:help-page", args=[target])).content.decode()
+            assert not heading or f'id="{heading}"' in there
+
+
+@pytest.mark.parametrize("slug", ["nothing", "settings", "0099-nothing"])
 def test_only_documents_are_pages_of_help(client, slug):
     client.force_login(make_user())
     assert client.get(reverse("workers:help-page", args=[slug])).status_code == 404

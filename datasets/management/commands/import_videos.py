@@ -44,6 +44,9 @@ class Command(BaseCommand):
         parser.add_argument("--run", action="store_true", help="then do all work that waits")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["zip"].is_file():
+            raise CommandError(f"there is no file {options['zip']}")
+        call_command("migrate", verbosity=0, interactive=False)  # it may be the first command
         dataset = self._dataset(options)
         before = set(dataset.videos.values_list("pk", flat=True))
         upload = self._unpack(self._receive(dataset, options["zip"]))
@@ -74,8 +77,6 @@ class Command(BaseCommand):
             raise CommandError(f"dataset {name!r} cannot be made. {wrong}") from error
 
     def _receive(self, dataset: Dataset, path: Path) -> Upload:
-        if not path.is_file():
-            raise CommandError(f"there is no file {path}")
         self.stdout.write(f"Taking in {path.name} ({path.stat().st_size / 1e6:,.1f} MB) ...")
         try:
             return receive_zip(dataset, path, original_name=path.name)

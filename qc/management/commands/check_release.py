@@ -19,6 +19,10 @@ class Command(BaseCommand):
         if not folder.is_dir():
             way_out = "; unpack the zip first" if folder.is_file() else ""
             raise CommandError(f"{folder} is no folder{way_out}.")
+        if not (folder / "manifest.json").is_file():
+            raise CommandError(
+                f"{folder} is no release: it has no manifest.json. Name the folder that has."
+            )
         checks = []
         progress = track(
             checks_of(folder), "checking", console=Console(stderr=True), transient=True

@@ -94,3 +94,8 @@ def test_the_command_checks_a_release_folder(dataset, tmp_path):
     assert "FAILED  papers: README.md cannot be read" in out.getvalue()
     with pytest.raises(CommandError, match="is no folder; unpack the zip first"):
         call_command("check_release", f"{folder}.zip")
+    (folder / "manifest.json").unlink()
+    with pytest.raises(
+        CommandError, match=r"corner-release-1 is no release: .* manifest\.json"
+    ):
+        call_command("check_release", str(folder), stdout=out)

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 from rich.progress import BarColumn, Progress, TextColumn
@@ -38,6 +39,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not options["path"].exists():
             raise CommandError(f"There is no {options['path']}.")
+        call_command("migrate", verbosity=0, interactive=False)  # it may be the first command
         is_new = not Dataset.objects.filter(name=options["dataset"]).exists()
         dataset = self._dataset(options["dataset"], options["vocabulary"])
         try:
@@ -60,7 +62,8 @@ class Command(BaseCommand):
         said = ngettext("{} clip with {} is", "{} clips with {} are", count)
         self.stdout.write(
             f"{said.format(count, tracks)} in dataset {dataset}. "
-            f"Go on with: ./ava manage export_packages --dataset {dataset}"
+            f"Go on with: ./ava manage export_packages --dataset {dataset} "
+            "--annotators NAME,NAME --out DIR"
         )
 
     def _dataset(self, name: str, vocabulary: str) -> Dataset:

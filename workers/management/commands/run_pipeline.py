@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if loop.failures:
             sentences.append(
                 f"{len(loop.failures)} of {len(loop.outcomes)} pieces failed, as said above. "
-                "Mend what they name, then press Retry on the dataset's page."
+                "Mend what they name, then press Try again on the dataset's page."
             )
         if waiting := loop.put_off():
             first, last = (f"{localtime(time):%H:%M:%S}" for time in (waiting[0], waiting[-1]))
