@@ -91,15 +91,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     assert not Dataset.objects.exists()
 
 
-def test_weights_may_be_named_from_where_one_stands(videos, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "ours.pth").touch()
-    imported(videos, "--dataset", "here", "--detector", "rfdetr-file", "--weights", "ours.pth")
-    imported(videos, "--dataset", "kept", "--detector", "rfdetr-file", "--weights", "kept.pth")
-    weights = Dataset.objects.order_by("name").values_list("weights", flat=True)
-    assert list(weights) == [str(tmp_path / "ours.pth"), "kept.pth"]
-
-
 def test_it_may_be_the_first_command_of_an_installation(videos, tmp_path):
     environment = os.environ | {"AVA_DATA_DIR": str(tmp_path / "data")}
     environment.pop("AVA_DATABASE_URL", None)
