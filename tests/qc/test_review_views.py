@@ -3,6 +3,7 @@ from django.urls import reverse
 
 from qc.models import AgreementReport, Comment, Consensus, Review, ThirdOpinion
 from qc.services.agree import plan_reports, report_agreement
+from qc.services.review import approve, reject
 from qc.services.settle import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
@@ -84,6 +85,18 @@ def test_one_task_is_judged_on_its_page_which_tells_its_history(client, reviewer
     ):
         assert sentence in shown
     assert "Back again" in text_of(client.get(url("review")))
+
+
+def test_what_is_approved_is_not_offered_for_approval(client, reviewer, tasks):
+    client.force_login(reviewer)
+    offer, page = 'value="approved"', url("task", tasks[0].pk)
+    assert offer in text_of(client.get(page))
+    approve(tasks[:1], reviewer=reviewer)
+    shown = text_of(client.get(page))
+    assert (offer in shown, "Version 1 is approved." in shown) == (False, True)
+    assert 'value="rejected"' in shown
+    reject(tasks[:1], reviewer=reviewer, reason="Look again.")
+    assert offer in text_of(client.get(page))
 
 
 def test_a_version_that_nobody_looked_at_is_not_judged(client, reviewer, tasks):
