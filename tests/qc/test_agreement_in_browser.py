@@ -1,4 +1,4 @@
-"""The page of agreement at the width of a laptop, in a real browser."""
+"""The pages of agreement at the width of a laptop, in a real browser."""
 
 import os
 
@@ -21,7 +21,17 @@ from tests.make import (
 )
 
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
-TABLES = ("Labels by action", "Annotators", "Pairs of annotators")
+PAGES = {
+    "agreement": (),
+    "agreement-group": ("posture",),
+    "agreement-annotator": ("annotator-1",),
+    "agreement-clip": ("aisle-c0000",),
+}
+BEYOND = """() => Object.fromEntries(
+    [document.documentElement, ...document.querySelectorAll("section .tw")]
+        .filter((one) => one.scrollWidth > one.clientWidth)
+        .map((one) => [one.tagName === "HTML" ? "page" : one.ariaLabel,
+            one.scrollWidth - one.clientWidth]))"""
 POSTURES = ("stand", "walk", "sit")
 
 pytestmark = [
@@ -65,15 +75,10 @@ def test_the_tables_have_the_room_they_need(dataset, live_server, client):
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     with chromium_page() as page:
         page.context.add_cookies([cookie | {"url": live_server.url}])
-        page.goto(live_server.url + reverse("qc:agreement", args=["shop"]))
-        beyond = {
-            name: page.get_by_role("region", name=name, exact=True).evaluate(
-                "region => region.scrollWidth - region.clientWidth"
-            )
-            for name in TABLES
-        }
-        page.set_viewport_size({"width": 390, "height": 844})
-        beyond["page"] = page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-    assert beyond == dict.fromkeys((*TABLES, "page"), 0)
+        for name, about in PAGES.items():
+            page.set_viewport_size({"width": 1440, "height": 900})
+            page.goto(live_server.url + reverse(f"qc:{name}", args=["shop", *about]))
+            assert page.get_by_role("region", name="Labels by action").count() == 1
+            assert page.evaluate(BEYOND) == {}
+            page.set_viewport_size({"width": 390, "height": 844})
+            assert "page" not in page.evaluate(BEYOND)
