@@ -4,6 +4,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from annotation.models import (
     Annotation,
@@ -19,7 +22,7 @@ from annotation.models import (
     Reconciliation,
     StoredBox,
 )
-from datasets.admin import DeletedByCount, MadeByWorkers
+from datasets.admin import DeletedByCount, DeletedOnItsPage, MadeByWorkers
 
 
 @admin.register(Annotator)
@@ -39,8 +42,29 @@ class PlanAdmin(DeletedByCount):
     autocomplete_fields = ["dataset"]
 
 
+class Kept(DeletedOnItsPage, MadeByWorkers):
+    """Tasks and versions are the record that reports and consensuses rest on: they stay.
+
+    Without one the answers left would be an older set, whose report is not the newest.
+    """
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "to_delete"]
+
+    @admin.display(description="To delete it")
+    def to_delete(self, row: Any) -> SafeString:
+        return format_html(
+            "{} {}", "Answers are the record of what was said: they go with their video alone.",
+            super().to_delete(row),
+        )  # fmt: skip
+
+    def deletion_page(self, row: AnnotationTask | Pull) -> str:
+        video = (row if isinstance(row, AnnotationTask) else row.task).clip.video
+        return reverse("datasets:delete-video", args=[video.dataset.name, video.name])
+
+
 @admin.register(AnnotationTask)
-class AnnotationTaskAdmin(MadeByWorkers):
+class AnnotationTaskAdmin(Kept):
     list_display = ["clip", "annotator", "purpose", "is_blind", "stage", "created_at", "error"]
     list_filter = ["stage", "purpose", "is_blind", "clip__video__dataset", "annotator"]
     search_fields = ["clip__name", "annotator__name"]
@@ -48,7 +72,7 @@ class AnnotationTaskAdmin(MadeByWorkers):
 
 
 @admin.register(Pull)
-class PullAdmin(MadeByWorkers):
+class PullAdmin(Kept):
     list_display = [
         "task",
         "version",

@@ -1,9 +1,12 @@
 """The operators' view of agreement, consensus, reviews and releases.
 
-Decisions of people are records: they are shown and never edited here.
+Decisions of people are records: they are shown and never edited or deleted here.
 """
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from datasets.admin import MadeByWorkers
@@ -23,6 +26,15 @@ from qc.models import (
     Score,
     ThirdOpinion,
 )
+
+
+class SaidByPeople(MadeByWorkers):
+    """Decisions, verdicts and comments; a decision is taken back on its page."""
+
+    actions: list[str] = []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(AgreementReport)
@@ -79,8 +91,7 @@ class ConsensusLabelAdmin(MadeByWorkers):
 
 
 @admin.register(Adjudication)
-class AdjudicationAdmin(MadeByWorkers):
-    actions: list[str] = []
+class AdjudicationAdmin(SaidByPeople):
     list_display = [
         "clip",
         "second",
@@ -96,8 +107,7 @@ class AdjudicationAdmin(MadeByWorkers):
 
 
 @admin.register(Review)
-class ReviewAdmin(MadeByWorkers):
-    actions: list[str] = []
+class ReviewAdmin(SaidByPeople):
     list_display = ["task", "pull", "verdict", "reviewer", "reviewed_at", "reason"]
     list_filter = ["verdict", "task__clip__video__dataset", "reviewer"]
     search_fields = ["task__clip__name", "task__annotator__name", "reason"]
@@ -116,8 +126,7 @@ class ClipExportAdmin(MadeByWorkers):
 
 
 @admin.register(Comment)
-class CommentAdmin(MadeByWorkers):
-    actions: list[str] = []
+class CommentAdmin(SaidByPeople):
     list_display = ["task", "author", "written_at", "text"]
     list_filter = ["task__clip__video__dataset", "author"]
     search_fields = ["task__clip__name", "task__annotator__name", "text"]

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from annotation.models import Annotation, CvatServer, StoredBox
 from datasets.models import Dataset, Leftover, Transfer
-from qc.models import AgreementSummary, Consensus
+from qc.models import Adjudication, AgreementSummary, Comment, Consensus, Review
 from tests.make import (
     make_annotator,
     make_clips,
@@ -109,10 +109,10 @@ def test_failed_rows_are_tried_again_from_the_list(operator):
     "model",
     [m for m in MODELS if hasattr(m, "other_files") or any(
         isinstance(field, FileField) for field in m._meta.get_fields())]
-    + [Dataset, Transfer, Leftover, Annotation, StoredBox],
+    + [Dataset, Transfer, Leftover, Annotation, StoredBox, Adjudication, Review, Comment],
     ids=lambda model: model.__name__,
 )  # fmt: skip
-def test_what_has_files_or_is_part_of_a_version_is_not_deleted_past_the_pages(operator, model):
+def test_what_has_files_or_is_a_record_is_not_deleted_past_the_pages(operator, model):
     request = RequestFactory().get("/")
     request.user = User.objects.get()
     assert not admin.site._registry[model].has_delete_permission(request)
@@ -147,6 +147,19 @@ def test_the_page_that_asks_counts_what_goes_with_few_queries(
     assert "Consensus labels: 30" in page
     operator.post(url, {"post": "yes"})
     assert not Consensus.objects.exists()
+
+
+def test_answers_are_the_record_and_go_with_their_video_alone(operator, pull):
+    video = pull.task.clip.video
+    for row in (pull, pull.task):
+        url = f"admin:annotation_{row._meta.model_name}"
+        page = operator.get(reverse(f"{url}_change", args=[row.pk])).content.decode()
+        assert "Answers are the record of what was said" in page
+        assert f'href="/datasets/shop/videos/{video.name}/delete/"' in page
+        assert operator.post(reverse(f"{url}_delete", args=[row.pk])).status_code == 403
+        several = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+        operator.post(reverse(f"{url}_changelist"), several)
+        row.refresh_from_db()
 
 
 def test_nothing_is_deleted_along_with_another_row(operator, pull):

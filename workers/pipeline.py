@@ -53,6 +53,7 @@ from qc.models import (
 from qc.selectors.review import verdicts_for_cvat
 from qc.services.agree import plan_reports, plan_summaries
 from qc.services.measure import plan_scores
+from qc.services.release_store import remove_withdrawn
 from qc.services.settle import plan_consensuses
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun
 from tracking.services.link import plan_linkings
@@ -71,6 +72,7 @@ def take_and_clear() -> None:
     take_watched()
     forget_unpacked()
     remove_leftovers()
+    remove_withdrawn()
 
 
 def plan_moves() -> int:

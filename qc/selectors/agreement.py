@@ -12,6 +12,7 @@ from datasets.stages import Stage
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.plots import Bars, Grid, bars, heat_map
 from qc.selectors.tables import Column, Figure, Table, figure, figure_of
+from qc.selectors.words import group_words
 
 ACTIONS_SHOWN = 16
 CLIPS_SHOWN = 12
@@ -32,7 +33,7 @@ COVERAGE = (
 )
 FLIPS = Column("Flips", "share", "keyframes at which a label changes")
 GROUP_COLUMNS = (
-    Column("Group", "link"),
+    Column("Group", "group"),
     ALPHA,
     TOUCHED,
     Column("Kappa", "figure", "Cohen's kappa, mean over pairs"),
@@ -120,7 +121,7 @@ def _verdicts(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Names of the groups by how far their alpha can be relied on."""
     found: dict[str, list[str]] = {"ok": [], "warn": [], "bad": [], "mut": []}
     for group in groups:
-        found[figure(group["alpha"]).tone].append(group["name"])
+        found[figure(group["alpha"]).tone].append(group_words(group["name"]))
     return found
 
 
@@ -159,7 +160,7 @@ def coverage_cells(figures: Mapping[str, Any]) -> list[Any]:
 def actions_table(dataset: Dataset, figures: Mapping[str, Any], *, only: str = "") -> Table:
     """Every figure of every action, the worst kappa first."""
     columns = (
-        Column("Action"), Column("Group", "link"),
+        Column("Action"), Column("Group", "group"),
         Column("Kappa", "figure", "Cohen's kappa, chosen or not, mean over pairs"),
         ALPHA, AC1, Column("Same answer", "rate"),
         Column("Chosen", "count", "pairs of answers in which either chose it"),
@@ -243,7 +244,7 @@ def first_pass(dataset: Dataset) -> dict[str, float]:
 def clips_table(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     """Every clip, the lowest alpha of its groups first."""
     columns = (
-        Column("Clip", "link"), Column("Lowest alpha", "figure"), Column("Group"),
+        Column("Clip", "link"), Column("Lowest alpha", "figure"), Column("Group", "group"),
         Column("Boxes, F1", "rate"), Column("Findings", "count"),
     )  # fmt: skip
     table = Table("clips", "Clips", columns, limit=CLIPS_SHOWN)

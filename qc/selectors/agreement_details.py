@@ -259,7 +259,7 @@ def _pace(points: list[dict[str, Any]]) -> float | None:
 
 
 def _all_differences(found: Mapping[str, Any]) -> Table:
-    columns = (Column("Group"), *DIFFERENCES)
+    columns = (Column("Group", "group"), *DIFFERENCES)
     table = Table("differences", "Commonest differences with the others", columns)
     rows = [(one, group["name"]) for group in found["groups"] for one in group["differences"]]
     rows.sort(key=lambda row: (-row[0]["count"], row[1]))
@@ -329,7 +329,7 @@ def clip_agreement(dataset: Dataset, clip: Clip) -> ClipAgreement | None:
 
 def _kappas(dataset: Dataset, figures: Mapping[str, Any]) -> Table:
     """Cohen's kappa of each pair and group of one clip."""
-    columns = (Column("Pair"), Column("Group"), Column("Kappa", "figure"))
+    columns = (Column("Pair"), Column("Group", "group"), Column("Kappa", "figure"))
     table = Table("pairs", "Pairs of annotators", columns)
     for group in figures["groups"]:
         for one in group["kappa_pairs"]:

@@ -9,6 +9,7 @@ from datasets.models import Dataset
 from qc.models import Adjudication, ConsensusLabel
 from qc.selectors.questions import BOX, PERSON, Key, text_of
 from qc.selectors.states import newest_consensuses
+from qc.selectors.words import group_words
 
 
 @dataclass
@@ -34,7 +35,7 @@ def decision_rows(
     return [
         DecisionRow(
             one,
-            one.group.replace("_", " ") if one.group else "where" if one.box else "a person?",
+            group_words(one.group) if one.group else "Where" if one.box else "A person?",
             _answer(one),
             one.withdrawn_at is None and (is_admin or one.decided_by_id == user.pk),
         )

@@ -30,7 +30,7 @@ STANDINGS = {
     "above": ("Above the bar", "ok"),
 }
 LABEL_COLUMNS = (
-    Column("Group"),
+    Column("Group", "group"),
     Column("Blind against with boxes", "figure", "lower than among those with boxes: led"),
     Column("Both with boxes", "figure"),
     Column("Both blind", "figure"),

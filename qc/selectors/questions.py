@@ -23,6 +23,7 @@ from datasets.pages import key_of
 from datasets.stages import Stage
 from qc.models import Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.states import newest_consensuses
+from qc.selectors.words import group_words
 
 PERSON, BOX = "~person", "~box"
 KINDS = ("open", "boxes")
@@ -169,7 +170,7 @@ class Question:
     @property
     def ask(self) -> str:
         if self.group is not None:
-            return self.group.name.replace("_", " ")
+            return group_words(self.group.name)
         return "Which box fits?" if self.is_on_box else "Is this a person?"
 
     @property

@@ -181,16 +181,15 @@ def changes_between(pairs: Collection[tuple[int, int]]) -> dict[int, Changed]:
     return found
 
 
-def above_threshold(dataset: Dataset, *, alpha: float, f1: float) -> list[PendingTask]:
-    """Pending tasks that are good enough to approve unseen, by clip and annotator.
+def above_threshold(tasks: list[Any], *, alpha: float, f1: float) -> list[PendingTask]:
+    """Those of `tasks`, of `pending`, good enough to approve unseen, by clip and annotator.
 
     Good enough: alpha is defined for a group of the clip, and none is below `alpha`; the boxes
     match those of each other annotator with at least `f1`; no required answer is left unset,
     and no rule blocks it. What was judged before, or was commented on, is left to be seen.
     """
-    rows = pending_rows(list(pending(dataset)))
     return sorted(
-        (row for row in rows if _is_good_enough(row, alpha, f1)),
+        (row for row in pending_rows(tasks) if _is_good_enough(row, alpha, f1)),
         key=lambda row: (row.task.clip.name, row.task.annotator.name),
     )
 

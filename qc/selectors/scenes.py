@@ -16,7 +16,7 @@ from qc.models import ConsensusBox
 from qc.selectors.clips import Belief, PersonInClip, beliefs_of, persons_of, shown_run
 from tracking.models import TrackingRun
 
-FIRST_UNMATCHED = 1_000_000  # numbers of drawn persons that no consensus has named yet
+FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that no consensus has named yet
 
 
 def scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:

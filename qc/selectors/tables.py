@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 GOOD, FAIR = 0.8, 0.667  # Krippendorff (2004): rely on it; draw tentative conclusions only
 
 # A rate is a figure that is not corrected for chance: the reading aid does not apply to it.
-Kind = Literal["text", "link", "figure", "rate", "share", "count", "number"]
+Kind = Literal["text", "link", "group", "figure", "rate", "share", "count", "number"]
 
 
 def tone_of(value: float | None) -> str:
@@ -51,6 +51,10 @@ class Column(NamedTuple):
     kind: Kind = "text"
     hint: str = ""
 
+    @property
+    def is_words(self) -> bool:
+        return self.kind in ("text", "link", "group")
+
 
 @dataclass
 class Cell:
@@ -83,10 +87,11 @@ class Table:
         return self.rows[: self.limit]
 
     def add(self, *values: Any) -> None:
-        """A row; a text in a link column is a pair `(text, url)`."""
+        """A row; in a column of links or groups a pair `(text, url)`, or a text alone."""
         cells = []
         for column, value in zip(self.columns, values, strict=True):
-            text, url = value if column.kind == "link" else (value, "")
+            has_url = column.kind in ("link", "group") and isinstance(value, tuple)
+            text, url = value if has_url else (value, "")
             cells.append(Cell(column.kind, text, url))
         self.rows.append(cells)
 

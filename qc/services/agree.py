@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
 from datasets.stages import Stage
@@ -18,7 +20,7 @@ from qc.core.identity import first_drawn_id
 from qc.core.pool import Pool
 from qc.core.rules import Finding
 from qc.models import AgreementReport, AgreementSummary
-from qc.services.inspect import findings_of, work_in
+from qc.services.inspect import findings_of, switched_off, work_in
 from qc.services.versions import (
     AnswersGoneError,
     ClipAnswers,
@@ -52,15 +54,37 @@ def report_agreement(report_id: int) -> AgreementReport | None:
             questions[answers.clip.video.dataset_id],
             first_id=first_drawn_id(answers.clip.index),
         )
-        figures["findings"] = _findings(answers, findings_of(answers.pulls))
         work = work_in(answers.pulls)
         figures["work"] = {pull.task.annotator.name: work[pull.pk] for pull in answers.pulls}
         figures["blind"] = [
             pull.task.annotator.name for pull in answers.pulls if pull.task.is_blind
         ]
         last = max(pull.created_at for pull in answers.pulls)
-        report.finish(figures=figures, answered_at=last)
+        while not _finish_by_rules(report, answers, figures, answered_at=last):
+            pass  # they were changed in between
     return report
+
+
+def _finish_by_rules(
+    report: AgreementReport,
+    answers: ClipAnswers,
+    figures: dict[str, Any],
+    *,
+    answered_at: datetime,
+) -> bool:
+    """Add what the rules find and finish; False if the dataset changed them meanwhile.
+
+    `qc.services.rules.change_rules` waits for the row, and then finds it finished.
+    """
+    dataset = answers.clip.video.dataset
+    off = switched_off(dataset)
+    figures["findings"] = _findings(answers, findings_of(answers.pulls))
+    with transaction.atomic():
+        list(AgreementReport.objects.select_for_update().filter(pk=report.pk).values("pk"))
+        if switched_off(dataset) != off:
+            return False
+        report.finish(figures=figures, answered_at=answered_at)
+    return True
 
 
 def dataset_agreement(

@@ -36,16 +36,14 @@ def ask_third_opinions(
         load[next(person for person in load if person.name == name)] = count
     given = set(tasks.values_list("clip_id", "annotator_id"))
     orders = []
-    for row in clips_in_dispute(dataset):
-        if row.clip.name not in clips:
-            continue
-        free = [one for one in load if (row.clip.pk, one.pk) not in given]
+    for clip in clips_in_dispute(dataset).filter(name__in=clips):
+        free = [one for one in load if (clip.pk, one.pk) not in given]
         if not free:
             raise OpinionError(
-                f"All that may be asked have {row.clip} already: choose somebody else, or give "
+                f"All that may be asked have {clip} already: choose somebody else, or give "
                 "a clip to a new annotator under Tasks first."
             )
         chosen = min(free, key=lambda one: (load[one], one.name))
         load[chosen] += 1
-        orders.append(ThirdOpinion(clip=row.clip, annotator=chosen, asked_by=user))
+        orders.append(ThirdOpinion(clip=clip, annotator=chosen, asked_by=user))
     return ThirdOpinion.objects.bulk_create(orders, ignore_conflicts=True)

@@ -1,6 +1,7 @@
 """The content of the clips that leave the house, read from the rows of their consensus.
 
-A keyframe with a question still open stays behind as excluded.
+A keyframe with a question still open stays behind as excluded. Beliefs and the decisions behind
+them are read while nobody settles or decides on these clips, so they are of one moment.
 """
 
 from collections import defaultdict
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from annotation.models import Annotator, Pull
@@ -65,17 +67,14 @@ class ContentReader:
         """The content of each clip, in order, without a split."""
         for first in range(0, len(approved), CLIPS_AT_A_TIME):
             some = approved[first : first + CLIPS_AT_A_TIME]
-            consensuses = Consensus.objects.prefetch_related("boxes__labels").in_bulk(
-                [each.consensus_id for each in some]
-            )
+            boxes, decisions = _believed(some)
             proposals: dict[int, list[Proposal]] = defaultdict(list)
             for proposal in Proposal.objects.filter(run__in=[each.run_id for each in some]):
                 proposals[proposal.run_id].append(proposal)
-            decisions = _newest_decisions([each.clip for each in some])
             versions = self._versions(some)
             for each in some:
-                boxes = list(consensuses[each.consensus_id].boxes.all())
-                clip = self._clip(each.clip, boxes, proposals[each.run_id], decisions)
+                its = boxes[each.consensus_id]
+                clip = self._clip(each.clip, its, proposals[each.run_id], decisions)
                 yield replace(clip, versions=versions[each.clip.pk])
 
     def _versions(self, some: list[ApprovedClip]) -> dict[int, tuple[AnswerVersion, ...]]:
@@ -158,10 +157,14 @@ class ContentReader:
         if label.rule != ConsensusLabel.Rule.ADJUDICATED or decision is None:
             return origin
         return origin._replace(
-            reviewer=self._reviewers[decision.decided_by_id],
+            reviewer=self._reviewer(decision.decided_by_id),
             decided_at=decision.decided_at.astimezone(UTC).isoformat(timespec="seconds"),
             reason=decision.reason,
         )
+
+    def _reviewer(self, user: int) -> int:
+        """Their number; the next one if they decided for the first time since."""
+        return self._reviewers.setdefault(user, len(self._reviewers) + 1)
 
     def _id(self, clip: Clip, group: str, name: str) -> int:
         try:
@@ -190,6 +193,24 @@ def _numbered(rows: QuerySet[Any], field: str) -> dict[str, int]:
     """Number rows from 1 in the order in which they came."""
     values = rows.order_by("pk").values_list(field, flat=True)
     return {value: number for number, value in enumerate(values, start=1)}
+
+
+def _believed(some: list[ApprovedClip]) -> tuple[dict[int, list[ConsensusBox]], Decisions]:
+    """The boxes of each consensus, with their labels, and the decisions on these clips.
+
+    A decision writes boxes and labels anew: the rows it waits for are locked while both are
+    read, in the order of `qc.services.settle.settling`.
+    """
+    found: dict[int, list[ConsensusBox]] = defaultdict(list)
+    clips = [each.clip for each in some]
+    with transaction.atomic(savepoint=False):
+        locked = Consensus.objects.select_for_update().filter(clip__in=clips)
+        list(locked.order_by("clip_id", "pk").values_list("pk"))
+        keys = [each.consensus_id for each in some]
+        boxes = ConsensusBox.objects.filter(consensus__in=keys).prefetch_related("labels")
+        for box in boxes:
+            found[box.consensus_id].append(box)
+        return found, _newest_decisions(clips)
 
 
 def _newest_decisions(clips: list[Clip]) -> Decisions:

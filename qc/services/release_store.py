@@ -5,6 +5,7 @@ stretch of a zip of it can be read; nothing is packed. Other storages keep two z
 and the annotations alone.
 """
 
+import logging
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from datasets.core.hashing import sha256_of
-from datasets.files import keep, work_folder
+from datasets.files import StorageError, keep, remove, work_folder
 from qc.core.packing import FileSum, dump_index, load_index, part_of, release_entries
 from qc.core.zipstream import StoredFile, StoredZip
 from qc.models import Release
+
+logger = logging.getLogger(__name__)
 
 
 class StoreError(RuntimeError):
@@ -130,20 +133,53 @@ def zip_of(release: Release, parts: Collection[str]) -> tuple[StoredZip, Path]:
     return StoredZip(StoredFile(*file) for file in files), folder
 
 
-def withdraw_release(release: Release, *, user: User) -> None:
+def withdraw_release(release: Release, *, user: User) -> bool:
     """Delete the files of a release; its number, counts and splits stay for ever.
 
+    The row says so first, so that nobody is given files that are half gone, and names the files
+    until they are: whoever is killed in between leaves them to `remove_withdrawn`.
+
+    Returns:
+        Whether it was done now; False if somebody did it before.
+
     Raises:
-        StoreError: if it is not finished, or gone already.
+        StoreError: if it is not finished.
     """
     mine = Release.objects.there().filter(pk=release.pk)
-    if not mine.update(withdrawn_at=timezone.now(), withdrawn_by=user):
-        raise StoreError(f"{release} has no files that could be deleted")
+    is_first = mine.update(withdrawn_at=timezone.now(), withdrawn_by=user) > 0
+    release.refresh_from_db()
+    if release.withdrawn_at is None:
+        raise StoreError(f"{release} has no files that could be deleted: it is not finished")
+    _remove_files(release)
+    return is_first
+
+
+def remove_withdrawn() -> int:
+    """Remove the files that withdrawn releases still have; return of how many releases.
+
+    What the storage does not remove now is left for the next time.
+    """
+    count = 0
+    for release in Release.objects.filter(withdrawn_at__isnull=False).exclude(
+        folder="", archive=""
+    ):
+        try:
+            _remove_files(release)
+        except OSError as error:
+            logger.warning("The files of %s are left to be removed: %s", release, error)
+            if isinstance(error, StorageError):
+                break  # each of the others would wait as long in vain
+            continue
+        count += 1
+    return count
+
+
+def _remove_files(release: Release) -> None:
+    """Remove what a withdrawn release names in the storage, then its naming it."""
     names = [its["name"] for its in release.counts.get("archives", {}).values()]
     names += [release.archive.name] if release.archive else []
     if release.folder:
-        folder = Path(default_storage.path(release.folder))
-        shutil.rmtree(folder, ignore_errors=True)
-        names.append(f"{release.folder}.index")
+        names += [f"{release.folder}/", f"{release.folder}.index"]
     for name in dict.fromkeys(names):
-        default_storage.delete(name)
+        remove(name)
+    Release.objects.filter(pk=release.pk).update(folder="", archive="")

@@ -51,8 +51,13 @@ def change_rules(dataset: Dataset, *, switched_off: Collection[str], decides: st
     """Keep what a dataset does otherwise, and order anew what follows from it.
 
     Findings and consensuses of the newest answers are computed again; decisions of reviewers
-    stay. Returns of how many clips.
+    stay. What is being computed meanwhile is finished before, and then computed again, or
+    finished after it, by the rules as they are then. Returns of how many clips.
     """
+    under_way = AgreementReport.objects.of(dataset).exclude(stage=Stage.DONE)
+    for rows in (under_way, Consensus.objects.of(dataset)):
+        locked = rows.order_by("clip_id", "pk").select_for_update(of=("self",))
+        list(locked.values_list("pk"))
     row, _ = HouseRules.objects.select_for_update().get_or_create(dataset=dataset)
     before = (set(row.switched_off), row.decides)
     row.switched_off, row.decides = sorted(switched_off), decides

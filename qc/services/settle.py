@@ -52,9 +52,9 @@ def settle_clip(consensus_id: int) -> Consensus | None:
     if consensus is None:
         return None
     with consensus.working(AnswersGoneError):
-        consensus.rates = rates_for(consensus.clip)
         known = _known(consensus)
         with settling(consensus.clip):
+            consensus.rates = rates_for(consensus.clip)
             _settle(consensus, known)
             consensus.finish(rates=consensus.rates)
     return consensus
@@ -77,7 +77,7 @@ def rates_for(clip: Clip) -> dict[str, Any]:
 
 @contextmanager
 def settling(clip: Clip) -> Iterator[None]:
-    """Nobody else finishes a consensus of `clip` or decides on one meanwhile.
+    """Nobody finishes a consensus of `clip`, decides on one or changes the rules meanwhile.
 
     So a decision is either known to a consensus that becomes the newest, or made on it.
     """

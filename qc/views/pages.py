@@ -223,13 +223,21 @@ def release_sync(request: HttpRequest, name: str, number: int) -> HttpResponse:
 @require_POST
 def release_withdraw(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Delete the files of a release for good; an admin's act."""
-    _dataset_or_404(request, name, can_run=True)
-    release = _release_or_404(request, name, number)
+    dataset = _dataset_or_404(request, name, can_run=True)
+    release = get_object_or_404(Release, dataset=dataset, number=number)
     if request.POST.get("confirm") != str(number):
         messages.error(request, f"Type {number} to delete the files of release {number}.")
         return redirect("qc:releases", name=name)
-    withdraw_release(release, user=cast(User, request.user))
-    messages.success(request, f"The files of release {number} are deleted; its number stays.")
+    try:
+        is_first = withdraw_release(release, user=cast(User, request.user))
+    except StoreError as error:
+        messages.error(request, f"{error}.")
+    except OSError as error:
+        sentence = f"Some files of release {number} are left: {error} They are removed later."
+        messages.error(request, sentence)
+    else:
+        done = "are deleted; its number stays" if is_first else "were deleted already"
+        messages.success(request, f"The files of release {number} {done}.")
     return redirect("qc:releases", name=name)
 
 

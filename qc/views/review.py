@@ -14,11 +14,14 @@ from datasets.pages import key_of, page_of
 from datasets.selectors import visible_datasets
 from qc.forms import OpinionForm, ThresholdForm, VerdictForm
 from qc.models import Review
-from qc.selectors.opinions import clips_in_dispute, loads
+from qc.selectors.opinions import clips_in_dispute, dispute_rows, loads
 from qc.selectors.review import above_threshold, history, pending, pending_rows
 from qc.selectors.states import TASK_STATES, tasks_with_state
 from qc.services.opinions import OpinionError, ask_third_opinions
 from qc.services.review import ReviewError, approve, comment, reject
+
+LOOKED_THROUGH = 200  # tasks held against a threshold at once
+DISPUTES_SHOWN = 100
 
 
 @login_required
@@ -33,12 +36,12 @@ def queue(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_GET
 def threshold(request: HttpRequest, name: str) -> HttpResponse:
-    """What would be approved by threshold; nothing is approved by looking."""
+    """What would be approved by threshold, of a page of tasks; looking approves nothing."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     form = ThresholdForm(request.GET or None)
-    rows = above_threshold(dataset, **form.cleaned_data) if form.is_valid() else []
-    count = pending(dataset).count()
-    context = {"dataset": dataset, "form": form, "rows": rows, "pending": count}
+    page = page_of(request, pending(dataset), size=LOOKED_THROUGH)
+    rows = above_threshold(list(page), **form.cleaned_data) if form.is_valid() else []
+    context = {"dataset": dataset, "form": form, "page": page, "rows": rows}
     return render(request, "qc/review_threshold.html", context)
 
 
@@ -110,7 +113,8 @@ def remark(request: HttpRequest, name: str, pk: int) -> HttpResponse:
 def opinions(request: HttpRequest, name: str) -> HttpResponse:
     """Clips on which two disagree, and whom to ask."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
-    disputes, people = clips_in_dispute(dataset), loads(dataset)
+    page = page_of(request, clips_in_dispute(dataset), size=DISPUTES_SHOWN)
+    disputes, people = dispute_rows(list(page)), loads(dataset)
     form = OpinionForm(
         request.POST if request.method == "POST" else None,
         clips=[row.clip.name for row in disputes],
@@ -128,4 +132,5 @@ def opinions(request: HttpRequest, name: str) -> HttpResponse:
             messages.success(request, f"{len(asked)} third {noun} asked for.")
             return redirect("qc:questions", name=name)
     context = {"dataset": dataset, "form": form, "disputes": disputes, "people": people}
+    context["page"] = page
     return render(request, "qc/opinions.html", context)

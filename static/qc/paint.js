@@ -17,6 +17,12 @@ export const colourOf = (number) => {
   return palette[number % COLOURS];
 };
 
+// A group of actions, as the pages call it.
+export const wordsOf = (group) => {
+  const words = group.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+};
+
 // "walk", "walk, wave", "none" or "" for no answer.
 export const textOf = (answer) => {
   if (Array.isArray(answer)) return answer.join(", ") || "none";

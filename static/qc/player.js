@@ -213,7 +213,10 @@ export class Player extends EventTarget {
   }
 
   nameOfPerson(number) {
-    return this.tracked.get(number)?.label || (number >= 1000000 ? "new" : `P${number}`);
+    const tracked = this.tracked.get(number);
+    if (tracked) return tracked.label;
+    if (number >= 1000000000) return "new person"; // of whom there is no consensus yet
+    return number >= 10000 ? `new person ${(number % 10000) + 1}` : `P${number}`;
   }
 
   // The box that the tracker followed, or that of the consensus for a person whom annotators

@@ -1,6 +1,6 @@
 // Lanes under the player: a lane a person, unfolded into a lane for each group and annotator,
 // with the stretches of equal answers. Keyframe k speaks for the frames within half a second.
-import { colourClass, textOf } from "./paint.js";
+import { colourClass, textOf, wordsOf } from "./paint.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const make = (name, css, text) => {
@@ -213,7 +213,7 @@ export class Timeline {
       const label = (second) => player.at(second, number)?.labels[group];
       if (!player.seconds.some(label)) continue;
       const block = make("div", "group-lanes");
-      block.append(make("h3", "", group.replaceAll("_", " ")));
+      block.append(make("h3", "", wordsOf(group)));
       const open = new Set(this.disputes[number]?.[group] || []);
       // By what is shown: letters that stand for names must not follow the names' order.
       const shown = [...player.annotators].sort((a, b) => (player.nameOf(a) < player.nameOf(b) ? -1 : 1));

@@ -1,10 +1,11 @@
 import pytest
+from django.urls import reverse
 
 from annotation.models import AnnotationTask
 from annotation.services.plan import PlanError, give_clip
 from datasets.stages import Stage
 from qc.models import Consensus, ThirdOpinion
-from qc.selectors.opinions import clips_in_dispute
+from qc.selectors.opinions import clips_in_dispute, dispute_rows
 from qc.selectors.questions import question_count
 from qc.services.opinions import OpinionError, ask_third_opinions
 from qc.services.settle import plan_consensuses, settle_clip
@@ -58,8 +59,12 @@ def ask(dataset, clips, *names):
     return ask_third_opinions(dataset, clips=chosen, annotators=names, user=make_user())
 
 
+def disputes(dataset):
+    return dispute_rows(list(clips_in_dispute(dataset)))
+
+
 def test_only_clips_on_which_two_disagree_are_in_dispute(dataset, clips):
-    assert [(row.clip, row.annotators) for row in clips_in_dispute(dataset)] == [
+    assert [(row.clip, row.annotators) for row in disputes(dataset)] == [
         (clip, ["ann", "bob"]) for clip in (clips[1], clips[0])
     ]
 
@@ -70,7 +75,7 @@ def test_a_third_opinion_is_asked_of_those_with_the_least_to_do(dataset, clips, 
         (clips[1], people["eve"]),
         (clips[0], people["mia"]),
     ]
-    assert clips_in_dispute(dataset) == []
+    assert disputes(dataset) == []
     assert ask(dataset, clips, "ann", "eve", "mia") == []
 
 
@@ -113,3 +118,16 @@ def test_a_clip_that_nobody_has_is_given_to_no_third(dataset, people):
     clip = make_clips(make_video(dataset))[0]
     with pytest.raises(PlanError, match="give it out first"):
         give_clip(clip, people["ann"])
+
+
+def test_disputes_are_shown_and_asked_about_page_by_page(dataset, clips, client, monkeypatch):
+    monkeypatch.setattr("qc.views.review.DISPUTES_SHOWN", 1)
+    client.force_login(make_user(is_superuser=True))
+    address = reverse("qc:opinions", args=["shop"])
+    first, second = (client.get(f"{address}?page={one}").content.decode() for one in (1, 2))
+    assert [clip.name in first for clip in clips[:2]] == [False, True]
+    assert [clip.name in second for clip in clips[:2]] == [True, False]
+    assert "2 clips in dispute" in first
+    asked = {"clips": clips[0].name, "annotators": "eve"}
+    client.post(f"{address}?page=2", asked)
+    assert ThirdOpinion.objects.get().clip == clips[0]

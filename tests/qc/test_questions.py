@@ -168,7 +168,7 @@ def test_annotators_are_measured_by_what_was_decided(dataset, clip, tasks):
         list(Adjudication.objects.order_by("-pk")), user=user, is_admin=False
     )
     assert (newest.about, newest.answer, newest.may_undo, len(rows)) == (
-        "posture",
+        "Posture",
         "stand",
         True,
         4,

@@ -238,17 +238,19 @@ def test_a_task_remembers_every_act(tasks, reviewer):
 def test_the_threshold_names_those_that_are_good_and_unseen(dataset, tasks, reviewer):
     for task in tasks:
         varied(make_pull(task))
-    assert above_threshold(dataset, alpha=0.8, f1=0.9) == []  # nothing compared yet
+    assert above_threshold(pending(dataset), alpha=0.8, f1=0.9) == []  # nothing compared yet
     compared()
-    good = above_threshold(dataset, alpha=0.8, f1=0.9)
+    good = above_threshold(pending(dataset), alpha=0.8, f1=0.9)
     assert [row.task for row in good] == tasks
     assert (good[0].figure.value, good[0].boxes.value) == (1, 1)
     comment(tasks[0], author=reviewer, text="Wait.")
-    assert [row.task for row in above_threshold(dataset, alpha=0.8, f1=0.9)] == tasks[1:]
+    assert [row.task for row in above_threshold(pending(dataset), alpha=0.8, f1=0.9)] == tasks[
+        1:
+    ]
     reject(tasks[1:], reviewer=reviewer, reason="no")
     varied(make_pull(tasks[1]))
     compared()
-    assert above_threshold(dataset, alpha=0, f1=0) == []
+    assert above_threshold(pending(dataset), alpha=0, f1=0) == []
 
 
 def test_figures_of_an_earlier_version_do_not_speak_for_a_later_one(dataset, tasks):
@@ -256,7 +258,7 @@ def test_figures_of_an_earlier_version_do_not_speak_for_a_later_one(dataset, tas
         varied(make_pull(task))
     compared()
     make_pull(tasks[0], {"posture": "stand", "doing": ["carry"]})
-    assert above_threshold(dataset, alpha=0.8, f1=0.9) == [row_of(tasks[1])]
+    assert above_threshold(pending(dataset), alpha=0.8, f1=0.9) == [row_of(tasks[1])]
     row = row_of(tasks[0])
     assert (row.figure, row.no_figure) == (None, "this version is not compared yet")
 
@@ -274,11 +276,13 @@ def test_a_flaw_keeps_a_task_below_the_threshold(dataset, tasks, flaw):
     else:
         type(pulls[0]).objects.filter(pk=pulls[0].pk).update(unfinished=3)
     compared()
-    assert tasks[0] not in [row.task for row in above_threshold(dataset, alpha=0.8, f1=0.9)]
+    assert tasks[0] not in [
+        row.task for row in above_threshold(pending(dataset), alpha=0.8, f1=0.9)
+    ]
 
 
 def test_a_clip_of_one_annotator_is_never_good_enough_unseen(dataset, tasks):
     tasks[1].delete()
     varied(make_pull(tasks[0]))
     compared()
-    assert above_threshold(dataset, alpha=0, f1=0) == []
+    assert above_threshold(pending(dataset), alpha=0, f1=0) == []

@@ -3,6 +3,7 @@ from django.urls import reverse
 
 from qc.models import AgreementReport, Comment, Consensus, Review, ThirdOpinion
 from qc.services.agree import plan_reports, report_agreement
+from qc.services.review import approve, reject
 from qc.services.settle import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
@@ -54,6 +55,20 @@ def test_the_list_by_threshold_is_shown_before_it_acts(client, reviewer, tasks):
     assert "less than or equal to 1" in text_of(client.get(url("threshold"), {"alpha": 2}))
 
 
+def test_the_list_by_threshold_is_shown_page_by_page(client, reviewer, tasks, monkeypatch):
+    monkeypatch.setattr("qc.views.review.LOOKED_THROUGH", 1)
+    client.force_login(reviewer)
+    for number, task in enumerate(tasks, start=1):
+        asked = {"alpha": 0.5, "f1": 0.9, "page": number}
+        page = text_of(client.get(url("threshold"), asked))
+        assert f'name="tasks" value="{task.pk}"' in page
+        assert (page.count('name="tasks"'), "1 of 1 waiting tasks" in page) == (1, True)
+        assert "of 2 waiting tasks, oldest answers first" in page
+    page = text_of(client.get(url("threshold"), {"alpha": 1, "f1": 0.9}))
+    assert "No task on this page is that good" in page
+    assert "alpha=1&amp;f1=0.9&amp;page=2" in page
+
+
 def test_one_task_is_judged_on_its_page_which_tells_its_history(client, reviewer, tasks):
     client.force_login(reviewer)
     page = url("task", tasks[0].pk)
@@ -70,6 +85,18 @@ def test_one_task_is_judged_on_its_page_which_tells_its_history(client, reviewer
     ):
         assert sentence in shown
     assert "Back again" in text_of(client.get(url("review")))
+
+
+def test_what_is_approved_is_not_offered_for_approval(client, reviewer, tasks):
+    client.force_login(reviewer)
+    offer, page = 'value="approved"', url("task", tasks[0].pk)
+    assert offer in text_of(client.get(page))
+    approve(tasks[:1], reviewer=reviewer)
+    shown = text_of(client.get(page))
+    assert (offer in shown, "Version 1 is approved." in shown) == (False, True)
+    assert 'value="rejected"' in shown
+    reject(tasks[:1], reviewer=reviewer, reason="Look again.")
+    assert offer in text_of(client.get(page))
 
 
 def test_a_version_that_nobody_looked_at_is_not_judged(client, reviewer, tasks):

@@ -294,7 +294,7 @@ def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):
     assert dict(page.boxes)["Boxes matched, F1"].value == 1
     assert page.compared == 1
     assert [cells[0].value for cells in page.people.rows] == ["kim", "lee"]
-    assert page.verdicts["mut"] == ["posture", "doing"]
+    assert page.verdicts["mut"] == ["Posture", "Doing"]
 
 
 def test_clips_agreed_on_least_come_first(dataset, clip, tasks):

@@ -332,7 +332,8 @@ def test_only_an_admin_who_types_the_number_deletes_a_release(
     assert client.get(url("release-download", 1)).status_code == 404
     assert not Path(default_storage.path("shop/releases/1")).exists()
     assert "Its files were deleted" in text_of(client.get(url("releases")))
-    assert client.post(url("release-withdraw", 1), {"confirm": "1"}).status_code == 404
+    again = client.post(url("release-withdraw", 1), {"confirm": "1"}, follow=True)
+    assert "The files of release 1 were deleted already." in again.content.decode()
 
 
 def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, disputed):

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from datasets.stages import Stage
@@ -15,8 +16,9 @@ from qc.models import (
     Release,
     Review,
 )
+from qc.services import release_store
 from qc.services.release import make_release, order_release
-from qc.services.release_store import StoreError, withdraw_release
+from qc.services.release_store import StoreError, remove_withdrawn, withdraw_release
 from tests import make
 from tests.qc.release.corner import (
     SIZE,
@@ -27,6 +29,7 @@ from tests.qc.release.corner import (
     folder_of,
     made,
 )
+from workers.pipeline import advance
 
 pytestmark = pytest.mark.django_db
 
@@ -68,15 +71,70 @@ def test_a_video_keeps_its_split_in_later_releases(dataset):
 
 def test_a_withdrawn_release_leaves_its_number_and_splits(dataset):
     first = made(dataset)
-    withdraw_release(first, user=make.make_user("boss"))
+    assert withdraw_release(first, user=make.make_user("boss"))
     first.refresh_from_db()
     assert first.withdrawn_by.username == "boss"
     assert list(default_storage.listdir("corner/releases")) == [[], []]
-    with pytest.raises(StoreError, match="corner release 1 has no files"):
-        withdraw_release(first, user=make.make_user())
+    assert not withdraw_release(first, user=make.make_user())
+    first.refresh_from_db()
+    assert first.withdrawn_by.username == "boss"
     second = made(dataset)
     assert second.number == 2
     assert second.counts["split_of"] == first.counts["split_of"]
+
+
+def test_a_release_that_is_not_finished_has_no_files_to_delete(dataset):
+    with pytest.raises(StoreError, match="corner release 1 has no files"):
+        withdraw_release(order_release(dataset), user=make.make_user())
+
+
+@pytest.mark.parametrize("way", ["by the next worker", "by deleting them again"])
+def test_files_that_a_kill_left_are_removed(dataset, monkeypatch, way):
+    release, user = made(dataset), make.make_user()
+
+    def killed(name):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(release_store, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            withdraw_release(release, user=user)
+    assert default_storage.exists("corner/releases/1.index")
+    if way == "by the next worker":
+        advance(lambda task, pk: None)
+    else:
+        assert not withdraw_release(release, user=user)
+    assert list(default_storage.listdir("corner/releases")) == [[], []]
+    assert remove_withdrawn() == 0
+
+
+def test_files_that_cannot_be_removed_now_stop_nobody(dataset, monkeypatch, caplog):
+    withdrawn, kept = made(dataset), made(dataset)
+
+    def refused(name):
+        raise PermissionError("read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(release_store, "remove", refused)
+        with pytest.raises(PermissionError):
+            withdraw_release(withdrawn, user=make.make_user())
+        assert remove_withdrawn() == 0
+    assert "The files of corner release 1 are left to be removed" in caplog.text
+    assert remove_withdrawn() == 1
+    assert default_storage.listdir("corner/releases") == (["2"], ["2.index"])
+    assert files_of(kept)
+
+
+def test_the_page_says_that_the_files_were_deleted_already(dataset, client):
+    release, user = made(dataset), make.make_user("boss", is_superuser=True)
+    client.force_login(user)
+    address = reverse("qc:release-withdraw", args=["corner", release.number])
+    for sentence in (
+        "The files of release 1 are deleted; its number stays.",
+        "The files of release 1 were deleted already.",
+    ):
+        answer = client.post(address, {"confirm": "1"}, follow=True)
+        assert sentence in answer.content.decode()
 
 
 def test_nothing_of_an_earlier_release_changes(dataset):
