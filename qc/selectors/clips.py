@@ -9,13 +9,13 @@ from django.db.models import Count
 
 from annotation.models import AnnotationTask
 from datasets.core.clipping import FRAME_RATE
-from datasets.files import local_path
 from datasets.models import Clip, Dataset
 from qc.models import AgreementReport, Consensus, ConsensusBox
 from qc.selectors.states import CLIP_STATES, State, clips_with_state, judged
 from qc.selectors.tasks import TaskRow, task_rows, tasks_with_state
-from tracking.core.trackfile import Track, TrackFileError, load
+from tracking.core.trackfile import Track, TrackFileError
 from tracking.models import Person, TrackingRun
+from tracking.selectors import tracks_of
 
 
 class Stretch(NamedTuple):
@@ -204,14 +204,14 @@ def clip_page(
     choices = run_choices(clip)
     asked = _asked(choices, run_key)
     run = asked.run if asked else shown_run(clip)
-    persons, problem = persons_of(run)
+    shown = shown_of(run)
     before = clips.filter(name__lt=name).order_by("-name").values_list("name", flat=True)
     after = clips.filter(name__gt=name).order_by("name").values_list("name", flat=True)
     return ClipPage(
         clip=clip,
         state=CLIP_STATES[clip.state],
         run=run,
-        persons=persons,
+        persons=shown.persons,
         keyframes=clip.keyframes(),
         beliefs=beliefs_of(clip),
         tasks=task_rows(list(tasks_with_state(dataset).filter(clip=clip))),
@@ -220,7 +220,7 @@ def clip_page(
         is_compared=AgreementReport.objects.done().filter(clip=clip).exists(),
         runs=choices,
         beside=_asked(choices, beside_key),
-        problem=problem,
+        problem=shown.problem,
     )
 
 
@@ -233,18 +233,25 @@ def shown_run(clip: Clip) -> TrackingRun | None:
     return runs.annotate(named=Count("persons")).filter(named__gt=0).first() or runs.first()
 
 
-def persons_of(run: TrackingRun | None) -> tuple[list[PersonInClip], str]:
-    """The persons of `run` by number, and a sentence if its track file cannot be read."""
+class Shown(NamedTuple):
+    """What a run says of its clip."""
+
+    persons: list[PersonInClip]  # by number
+    cuts: list[int]  # frames with which another scene begins
+    problem: str  # a sentence if its tracks cannot be read
+
+
+def shown_of(run: TrackingRun | None) -> Shown:
+    """The persons and cuts of `run`; nothing if there is none, or none that is done."""
     if run is None or not run.tracks:
-        return [], ""
+        return Shown([], [], "")
     try:
-        with local_path(run.tracks.name or "") as path:
-            tracks = load(path.read_bytes()).tracks
-    except (OSError, TrackFileError) as error:
-        return [], f"The tracks of this clip cannot be read ({error}). Track it again."
+        file = tracks_of(run)
+    except TrackFileError as error:
+        return Shown([], [], f"{error} Track it again.")
     names = dict(Person.objects.filter(run=run).values_list("track_id", "person_id"))
-    persons = [PersonInClip(track, names.get(track.track_id)) for track in tracks]
-    return sorted(persons, key=lambda person: person.number), ""
+    persons = [PersonInClip(track, names.get(track.track_id)) for track in file.tracks]
+    return Shown(sorted(persons, key=lambda person: person.number), file.cuts, "")
 
 
 def beliefs_of(clip: Clip) -> list[Belief]:

@@ -13,7 +13,7 @@ from datasets.models import Clip
 from datasets.pages import key_of
 from qc.core.matching import match_boxes
 from qc.models import ConsensusBox
-from qc.selectors.clips import Belief, PersonInClip, beliefs_of, persons_of, shown_run
+from qc.selectors.clips import Belief, PersonInClip, beliefs_of, shown_of, shown_run
 from tracking.models import TrackingRun
 
 FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that no consensus has named yet
@@ -26,7 +26,7 @@ def scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
     second and person, the consensus with the votes; before there is one, the answers alone,
     whose `status` and `rule` are empty.
     """
-    persons, _ = persons_of(run or shown_run(clip))
+    shown = shown_of(run or shown_run(clip))
     beliefs = beliefs_of(clip)
     return {
         "frame_rate": FRAME_RATE,
@@ -34,8 +34,9 @@ def scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
         "width": clip.video.width,
         "height": clip.video.height,
         "keyframes": clip.keyframes(),
+        "cuts": shown.cuts,
         "groups": list(clip.video.dataset.groups.values_list("name", flat=True)),
-        "persons": [_drawn(person) for person in persons],
+        "persons": [_drawn(person) for person in shown.persons],
         "answers": _believed(beliefs) if beliefs else _answered(clip),
     }
 

@@ -10,7 +10,7 @@ import { DASHES, colourOf, paintBox } from "./paint.js";
 import { followedPath, keyframedPath } from "./paths.js";
 
 const TELL_EVERY = 150; // milliseconds, while playing
-const EMPTY = { frame_rate: 30, frame_count: 1, width: 16, height: 9, keyframes: [], groups: [], persons: [], answers: {} };
+const EMPTY = { frame_rate: 30, frame_count: 1, width: 16, height: 9, keyframes: [], cuts: [], groups: [], persons: [], answers: {} };
 
 export class Player extends EventTarget {
   constructor(screen) {

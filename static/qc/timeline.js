@@ -89,10 +89,13 @@ export class Timeline {
     const { scene } = this.player;
     const lane = make("div", "lane ticks");
     lane.append(make("span", "mut small", "Keyframes"));
-    const svg = drawing(scene.frame_count, 9, `${scene.keyframes.length} keyframes`);
+    const cuts = scene.cuts.map((frame) => `; another scene begins at frame ${frame}`).join("");
+    const svg = drawing(scene.frame_count, 9, `${scene.keyframes.length} keyframes${cuts}`);
     for (let frame = 0; frame < scene.frame_count; frame += scene.frame_rate) {
       bar(svg, scene.keyframes.includes(frame / scene.frame_rate) ? "key" : "no", frame, 2, 9);
     }
+    for (const frame of scene.cuts) bar(svg, "cut", frame - 1, 3, 9);
+    if (cuts) lane.title = cuts.slice(2);
     lane.append(svg);
     return lane;
   }

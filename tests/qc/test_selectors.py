@@ -224,7 +224,8 @@ def test_the_page_of_a_clip_knows_its_persons_and_its_neighbours(dataset, clip):
     frames = np.array([0, 1, 2, 60, 61])
     boxes = np.tile([10.0, 20.0, 30.04, 40.0], (5, 1))
     scores = np.array([0.9, np.nan, 0.9, 0.9, 0.9])
-    tracks = TrackFile(clip.name, 640, 360, 450, [Track(2, frames, boxes, scores)])
+    track = Track(2, frames, boxes, scores)
+    tracks = TrackFile(clip.name, 640, 360, 450, [track], cuts=[60])
     run.tracks = default_storage.save("t.gz", ContentFile(dump(tracks)))
     run.save()
     page = clip_page(dataset, make_user(is_superuser=True), clip.name)
@@ -232,6 +233,7 @@ def test_the_page_of_a_clip_knows_its_persons_and_its_neighbours(dataset, clip):
     assert (person.label, person.from_second, person.to_second) == ("P2", 0.0, 62 / 30)
     assert [tuple(part) for part in person.stretches] == [(0, 3), (60, 2)]
     assert (page.previous, page.next, page.problem) == ("", "aisle-c0001", "")
+    assert scene(clip)["cuts"] == [60]
     drawn = scene(clip)["persons"][0]
     assert drawn["parts"][0]["boxes"][0] == [10.0, 20.0, 30.0, 40.0]
     assert drawn["parts"][0]["scores"] == [0.9, None, 0.9]
