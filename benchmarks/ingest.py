@@ -197,7 +197,10 @@ def measure(folder: Path, seconds: int) -> bool:
     show("all JPEG frames of a clip", frames, note)
     idle = idle_share(film, folder)
     kept.append(idle <= MOST_IDLE)
-    print(f"{os.cpu_count()} cores, as many workers as `up` starts: {idle:.0%} of them idle")
+    print(
+        f"{os.cpu_count()} cores, as many workers as `up` starts: {idle:.0%} of them idle, "
+        f"at most {MOST_IDLE:.0%}" + ("" if kept[-1] else "  EXCEEDED")
+    )
     return all(kept)
 
 
