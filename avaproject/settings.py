@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "annotation",
     "qc",
     "workers",
+    "demo",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

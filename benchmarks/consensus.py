@@ -22,14 +22,14 @@ from annotation.core.labels import (
 )
 from annotation.core.tracks import boxes_at
 from datasets.core.clipping import FRAME_RATE
+from demo.accuracy import SETTLED, Unit, accuracies
+from demo.annotators import PERSONAS, Persona, fill_in, right_actions
+from demo.world.scene import WORLD, TruthBox, truth_at
+from demo.world.spec import VideoSpec
+from demo.world.story import ACTION_NAMES
 from qc.core.estimates import estimated
 from qc.core.settlement import Question, cast_vote
 from qc.core.units import ABSENT
-from workers.demo.accuracy import SETTLED, Unit, accuracies
-from workers.demo.annotators import PERSONAS, Persona, fill_in, right_actions
-from workers.demo.scene import WORLD, TruthBox, truth_at
-from workers.demo.spec import VideoSpec
-from workers.demo.story import ACTION_NAMES
 
 SECONDS, FPS, ROUNDS = 15, 5, 4
 POORER = (

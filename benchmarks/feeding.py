@@ -174,9 +174,9 @@ class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
 
         django.setup()
         call_command("migrate", verbosity=0)
-        from datasets.files import keep
+        from avaproject.base.storage import keep
+        from avaproject.base.work import Stage
         from datasets.models import Clip
-        from datasets.stages import Stage
         from tests.make import make_dataset, make_video
 
         copy = shutil.copy(self._film, Path(self._folder.name) / "copy.mp4")

@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from avaproject.base.work import StagedModel, StagedQuerySet
 from datasets.core.clipping import (
     CLIP_SECONDS,
     FRAME_RATE,
@@ -17,7 +18,6 @@ from datasets.core.clipping import (
     SHORTEST_CLIP_SECONDS,
     keyframe_seconds,
 )
-from datasets.stages import StagedModel, StagedQuerySet
 
 ANNOTATION_RATES = [(rate, f"{rate} per second") for rate in (1, 2, 3, 5, 6, 10, 15, 30)]
 

@@ -8,9 +8,9 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, Windo
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
+from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Transfer, Upload, Video
-from datasets.stages import Stage
 
 POSTERS_ON_A_CARD = 4
 VIDEOS_OF_A_PACE = 20

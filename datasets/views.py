@@ -13,12 +13,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from avaproject.base.ranges import serve_stored
+from avaproject.base.storage import opened, work_folder
+from avaproject.base.views import page_of, retried
+from avaproject.base.work import StagedQuerySet
 from datasets.core.naming import frame_name
-from datasets.files import opened, work_folder
 from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
 from datasets.models import Clip, Dataset, Upload, Video
-from datasets.pages import page_of, retried
-from datasets.ranged import serve_stored
 from datasets.selectors import (
     dataset_cards,
     probe_facts,
@@ -34,7 +35,6 @@ from datasets.services.create import create_dataset
 from datasets.services.delete import InUseError, delete, hanging_on
 from datasets.services.recut import bring_over
 from datasets.services.upload import ArchiveError, receive_zip
-from datasets.stages import StagedQuerySet
 
 VIDEOS_ON_A_PAGE = 20
 UPLOADS_SHOWN = 20

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 
 from annotation.models import AnnotationTask
+from avaproject.base.views import key_of
 from datasets.models import ActionGroup, Dataset
-from datasets.pages import key_of
 from qc.core.formats import FORMATS
 from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.models import HouseRules, Review

@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from annotation.models import AnnotationTask, Annotator, Pull
+from avaproject.base.work import StagedModel, StagedQuerySet
 from datasets.models import Clip, Dataset, Video
-from datasets.stages import StagedModel, StagedQuerySet
 
 
 class ClipWorkQuerySet(StagedQuerySet):

@@ -1,4 +1,4 @@
-"""Every check and test of the house, one after another: `./ava check`, `./ava test`.
+"""Every check and test of the project, one after another: `./ava check`, `./ava test`.
 
 With arguments only pytest runs, with them.
 """
@@ -10,8 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent  # not resolved: the folder of the virtual environment
-ROOMS = ["avaproject", "datasets", "tracking", "annotation", "qc", "workers"]
-CORES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/core"))
+APPS = ["avaproject", "datasets", "tracking", "annotation", "qc", "workers", "demo"]
+CORES = ["tests/core", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/core"))]
 PYTEST = [sys.executable, "-m", "pytest"]
 # A file stays on one processor: its tests share films, a server or a Redis.
 SIDE_BY_SIDE = ["-n", "logical", "--dist", "loadfile", "--no-loadscope-reorder"]
@@ -22,12 +22,12 @@ WITHOUT_DJANGO = [
 
 
 def checks() -> list[list[str]]:
-    """The laws of the house, each by its tool, then the tests of the core without Django."""
+    """The architecture rules, each by its tool, then the tests of the core without Django."""
     templates = sorted(str(path) for path in ROOT.glob("templates/**/*.html"))
     return [
         [f"{BIN}/ruff", "format", "--check", "."],
         [f"{BIN}/ruff", "check", "."],
-        [f"{BIN}/mypy", *ROOMS],
+        [f"{BIN}/mypy", *APPS],
         [f"{BIN}/djade", "--check", "--target-version", "5.2", *templates],
         [f"{BIN}/lint-imports"],
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],

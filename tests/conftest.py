@@ -9,6 +9,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # torch reads it when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+MARKERS = (
+    "slow: takes more than ten seconds",
+    "browser: drives a real Chromium",
+    "shared: uses material that lies beside the repository",
+    "services: needs PostgreSQL and Redis, named by AVA_DATABASE_URL and AVA_REDIS_URL",
+    "database: uses the database; tests/conftest.py marks them",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Here and not in pyproject.toml, which the tests of the core run without."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the database; side by side, begin with what takes longest.
 
@@ -26,8 +41,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def own_files(settings, tmp_path):
-    """Every test has its own data folder and storage."""
+def own_files(request, tmp_path):
+    """Every test has its own data folder and storage; the core has neither, nor settings."""
+    if "core" in request.path.parts:
+        return None
+    settings = request.getfixturevalue("settings")
     settings.DATA_DIR = tmp_path / "data"
     settings.DATA_DIR.mkdir()
     settings.MEDIA_ROOT = tmp_path / "data" / "media"

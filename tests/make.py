@@ -6,9 +6,9 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, Annotator, Pull
+from avaproject.base.work import Stage
 from datasets.core.clipping import clip_bounds
 from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Video, VideoName
-from datasets.stages import Stage
 from tracking.models import Person, Proposal, TrackingRun
 
 _numbers = count(1)

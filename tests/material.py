@@ -10,9 +10,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models.fields.files import FieldFile
 
+from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset, Video
-from datasets.stages import Stage
 from tests.make import make_clips, make_run, make_video
 from tests.prototype import picture
 from tracking.core.trackfile import Track, TrackFile, dump

@@ -30,7 +30,7 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.test import Client
 from datasets.core.naming import frame_name
-from datasets.files import local_path
+from avaproject.base.storage import local_path
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.services.create import create_dataset
 from datasets.services.delete import delete, remove_leftovers

@@ -12,11 +12,11 @@ import pytest
 import redis
 from django.db import connection
 
+from avaproject.base.work import Stage
 from avaproject.celery import app
 from datasets.models import Clip, Video
 from datasets.services.create import create_dataset
 from datasets.services.upload import receive_zip
-from datasets.stages import Stage
 from tests.make import make_clips, make_dataset, make_video
 from tests.material import content_of
 from tests.running import boxes_brought_along, tiny_zip

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from datasets.core.zipping import new_zip
+from demo.world.casting import small_world
+from demo.world.scene import render, truth_at
 from tracking.detectors.imported import FORMAT
-from workers.demo.casting import small_world
-from workers.demo.scene import render, truth_at
 
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 10

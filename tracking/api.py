@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from avaproject.base.ranges import serve_stored
 from datasets.models import Dataset
-from datasets.ranged import serve_stored
 from datasets.selectors import visible_datasets
 from tracking.models import Bundle
 from tracking.services.bundle import UntrackedError, order_bundle

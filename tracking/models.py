@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Clip, Dataset, Upload, Video
-from datasets.stages import Stage, StagedModel, StagedQuerySet
 
 
 class Trial(models.Model):

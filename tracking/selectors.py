@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from django.db.models import Count, Q, Sum
 
+from avaproject.base.storage import local_path
+from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE
-from datasets.files import local_path
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage
 from tracking.core.trackfile import Track, TrackFile, TrackFileError, load
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
 

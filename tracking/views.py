@@ -9,11 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from avaproject.base.ranges import serve_file, serve_stored
+from avaproject.base.views import key_of, page_of, posted, retried
+from avaproject.base.work import Stage, StagedQuerySet
 from datasets.models import Dataset
-from datasets.pages import key_of, page_of, posted, retried
-from datasets.ranged import serve_file, serve_stored
 from datasets.selectors import visible_datasets
-from datasets.stages import Stage, StagedQuerySet
 from tracking.core.trackfile import TrackFileError
 from tracking.forms import TrialForm
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial

@@ -20,10 +20,10 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from annotation.models import CvatServer
+from avaproject.base.work import Stage
 from avaproject.celery import app
 from datasets.core.confined import standing_walls
 from datasets.models import Dataset
-from datasets.stages import Stage
 from tracking.detectors.door import weights_path
 from workers.pipeline import QUEUES
 

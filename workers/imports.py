@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from celery import shared_task
 
+from avaproject.base.storage import local_path, work_folder
 from datasets.core.bundle import BundleError
-from datasets.files import local_path, work_folder
 from datasets.models import Clip, Dataset
 from datasets.services.bundle import bring_in_clips, check_room, lacks_of, unpack_bundle
 from datasets.services.upload import forget_bundle

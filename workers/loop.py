@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 from django.db import close_old_connections, connection
 
-from datasets.stages import ClaimLostError, Stage, this_worker
+from avaproject.base.work import ClaimLostError, Stage, this_worker
 from workers.pipeline import QUEUES, STEPS, Queue, Step
 
 logger = logging.getLogger(__name__)

@@ -32,14 +32,14 @@ from annotation.services.connect import ensure_environment_server
 from annotation.services.moves import Verdict, order_moves
 from annotation.services.projects import plan_projects
 from annotation.services.reconcile import plan_reconciliations
-from datasets.files import forget_old_work
+from avaproject.base.storage import forget_old_work
+from avaproject.base.work import StagedQuerySet
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
 from datasets.services.delete import remove_leftovers
 from datasets.services.transfer import forget_old_transfers
 from datasets.services.upload import forget_unpacked
 from datasets.services.watch import take_watched
-from datasets.stages import StagedQuerySet
 from qc.models import (
     AgreementReport,
     AgreementSummary,

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from workers.loop import Loop, Outcome, Stop
 from workers.pipeline import Step
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from workers.pipeline import STEPS
 
 

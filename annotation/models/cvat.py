@@ -16,8 +16,8 @@ from django.utils import timezone
 from annotation.core.cvat_json import LabelIds
 from annotation.core.sealing import seal, unseal
 from annotation.models.work import AnnotationTask, Pull
+from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Dataset
-from datasets.stages import Stage, StagedModel, StagedQuerySet
 
 
 def check_address(url: str) -> None:

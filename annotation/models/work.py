@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
 from annotation.core.forecast import PACE
+from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage, StagedModel, StagedQuerySet
 from tracking.models import TrackingRun
 
 # What CVAT allows, and a letter or digit in it: names are part of names of files and pages.

@@ -18,8 +18,8 @@ from annotation.models import (
     PatientQuerySet,
     Reconciliation,
 )
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 
 BEHIND = Q(pulled_at=None) | ~Q(pulled_at=F("changed_at"))
 

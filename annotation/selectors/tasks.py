@@ -6,8 +6,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from annotation.core.labels import GroupSpec
 from annotation.models import AnnotationTask, Annotator, Pull
+from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage
 from tracking.models import Linking, TrackingRun
 
 

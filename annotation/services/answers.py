@@ -32,8 +32,8 @@ from annotation.core.labels import (
 from annotation.core.tracks import boxes_at, task_frame_count
 from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
 from annotation.selectors.tasks import group_specs
+from avaproject.base.storage import keep, local_path, work_folder
 from datasets.core.archive import DAMAGE
-from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset
 from tracking.core.boxes import area, clipped
 

@@ -16,7 +16,7 @@ from annotation.models import CvatJob, CvatServer, Delivery, PatientQuerySet
 from annotation.services.answers import AnswersError
 from annotation.services.pull import look_at
 from annotation.services.reach import client_for, patiently
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 
 DAYS_KEPT = 14
 

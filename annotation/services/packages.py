@@ -14,8 +14,8 @@ from annotation.core.labels import LabelsError, attributes_of, label_constructor
 from annotation.core.tracks import pre_annotated, task_frame_count
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
+from avaproject.base.storage import keep, local_path, work_folder
 from datasets.core.zipping import NewZip, new_zip
-from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset
 from tracking.core.trackfile import TrackFile, TrackFileError, load
 from tracking.models import TrackingRun

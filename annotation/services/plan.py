@@ -20,8 +20,8 @@ from annotation.core.forecast import PACE
 from annotation.models import AnnotationTask, Annotator, Plan, Pull
 from annotation.selectors.tasks import ready_clips
 from annotation.services.reconcile import order_settling
+from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage
 from tracking.models import Person, TrackingRun
 
 __all__ = [

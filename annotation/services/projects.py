@@ -19,8 +19,8 @@ from annotation.models import CvatJob, CvatProject, CvatServer, PatientQuerySet
 from annotation.selectors.tasks import group_specs
 from annotation.services.connect import NO_WEBHOOK, refused_webhook, webhook_url
 from annotation.services.reach import client_for, patiently
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 
 NOT_TOLD = (
     "CVAT is not told how to reach us, so it cannot tell when a job is finished; we ask every "

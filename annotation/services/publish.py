@@ -26,9 +26,9 @@ from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.services.answers import document_of_pull
 from annotation.services.packages import PackageError, check_pictures, document_of
 from annotation.services.reach import PUTS_OFF, client_for, put_off
-from datasets.files import local_path, work_folder
+from avaproject.base.storage import local_path, work_folder
+from avaproject.base.work import ClaimLostError, Stage
 from datasets.models import Dataset
-from datasets.stages import ClaimLostError, Stage
 from tracking.core.trackfile import TrackFileError
 
 SECONDS_AT_A_TIME = 60.0  # then others get their turn

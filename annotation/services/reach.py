@@ -20,7 +20,7 @@ from annotation.models import (
     PatientModel,
     Reconciliation,
 )
-from datasets.files import StorageError
+from avaproject.base.storage import StorageError
 
 FIRST_PAUSE = 10.0  # seconds
 LONGEST_PAUSE = 300.0

@@ -18,8 +18,8 @@ from annotation.services.deliveries import forget_old_deliveries
 from annotation.services.pull import note, note_gone, pull_finished
 from annotation.services.reach import client_for, patiently
 from annotation.services.withdraw import settle_withdrawn
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 
 EVERY = timedelta(minutes=5)
 EVERYTHING_EVERY = timedelta(hours=1)

@@ -11,7 +11,7 @@ from annotation.cvat.client import CvatClient, Job
 from annotation.cvat.errors import CvatGoneError
 from annotation.models import CvatJob, CvatProject, Pull
 from annotation.services.pull import note, note_gone
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 
 
 def settle_withdrawn(client: CvatClient, project: CvatProject) -> int:

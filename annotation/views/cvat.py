@@ -26,8 +26,8 @@ from annotation.services.projects import (
 from annotation.services.publish import hold_sending, order_sending
 from annotation.services.reconcile import order_reconciliation
 from annotation.services.table import table_of, table_of_task
+from avaproject.base.views import key_of, page_of, posted
 from datasets.models import Dataset
-from datasets.pages import key_of, page_of, posted
 from datasets.selectors import visible_datasets
 
 

@@ -11,7 +11,7 @@ from annotation.forms.cvat import ServerForm
 from annotation.models import CvatServer
 from annotation.selectors.cvat import servers_in_use
 from annotation.services.connect import order_test, save_server, webhook_url
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 
 
 def _permit(request: HttpRequest) -> None:

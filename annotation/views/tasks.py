@@ -28,12 +28,12 @@ from annotation.services.plan import (
     take_back,
     unmark_gold,
 )
-from datasets.files import work_folder
+from avaproject.base.ranges import serve_stored
+from avaproject.base.storage import work_folder
+from avaproject.base.views import key_of, retried
+from avaproject.base.work import StagedQuerySet
 from datasets.models import Dataset
-from datasets.pages import key_of, retried
-from datasets.ranged import serve_stored
 from datasets.selectors import visible_datasets
-from datasets.stages import StagedQuerySet
 
 REFUSALS_SHOWN = 5
 

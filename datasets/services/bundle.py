@@ -20,6 +20,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from numpy.typing import NDArray
 
+from avaproject.base.storage import keep, work_folder
+from avaproject.base.work import Stage
 from datasets.core import manifest as manifests
 from datasets.core.archive import ArchiveError, extract, list_files
 from datasets.core.bundle import (
@@ -38,13 +40,11 @@ from datasets.core.media import MediaError
 from datasets.core.naming import clip_name, frame_name
 from datasets.core.slides import jpeg_size
 from datasets.core.zipping import new_zip
-from datasets.files import keep, work_folder
 from datasets.models import Clip, Dataset, Video
 from datasets.services.clip import annotation_count, poster_of
 from datasets.services.name import add_video, give_name
 from datasets.services.standardise import decoder_caps
 from datasets.services.upload import archive_limits, check_space
-from datasets.stages import Stage
 
 CHUNK = 1 << 20
 LARGEST_PICTURE = 64 << 20  # bytes of one annotation frame

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avaproject.base.storage import LastFetched, keep, work_folder
+from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, Stretch, clip_bounds
 from datasets.core.media import MediaError, cut, encode_jpeg, read_frames
 from datasets.core.naming import clip_name, frame_name
 from datasets.core.zipping import new_zip
-from datasets.files import LastFetched, keep, work_folder
 from datasets.models import Clip, Video
-from datasets.stages import Stage
 
 __all__ = ["MediaError", "annotation_count", "cut_clip", "plan_clips", "poster_of"]
 

@@ -13,10 +13,10 @@ from django.apps import apps
 from django.db import models, transaction
 from django.db.models import Q
 
-from datasets.files import StorageError, remove
+from avaproject.base.storage import StorageError, remove
+from avaproject.base.work import Stage, StagedModel
 from datasets.models import Dataset, Leftover, Upload, Video
 from datasets.services import transfer
-from datasets.stages import Stage, StagedModel
 
 logger = logging.getLogger(__name__)
 HOLD_ON = (models.CASCADE, models.PROTECT)

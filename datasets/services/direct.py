@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from datasets.files import StorageError, reaching
+from avaproject.base.storage import StorageError, reaching
 from datasets.models import Transfer, Upload
 from datasets.services.upload import UNREAD
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import IntegrityError
 
-from datasets.files import lend_stored
+from avaproject.base.storage import lend_stored
 from datasets.models import Dataset, Video
 from datasets.services.name import add_video, give_name
 

@@ -2,10 +2,10 @@
 
 from django.conf import settings
 
+from avaproject.base.storage import keep, local_path, work_folder
 from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, clip_bounds
 from datasets.core.confined import Caps, standardise
 from datasets.core.media import Limits, MediaError, Standardised
-from datasets.files import keep, local_path, work_folder
 from datasets.models import Video
 
 __all__ = ["MediaError", "decoder_caps", "standardise_video"]

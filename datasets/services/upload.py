@@ -7,6 +7,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from avaproject.base.storage import keep, lend, local_path, remove, work_folder
+from avaproject.base.work import Stage
 from datasets.core.archive import (
     ArchiveError,
     ArchiveLimits,
@@ -17,10 +19,8 @@ from datasets.core.archive import (
 )
 from datasets.core.hashing import sha256_of
 from datasets.core.manifest import FILES, is_bundle
-from datasets.files import keep, lend, local_path, remove, work_folder
 from datasets.models import Dataset, Upload, Video
 from datasets.services.name import add_video, give_name
-from datasets.stages import Stage
 
 __all__ = [
     "ArchiveError",

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 
 register = template.Library()
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Count, Min, Q
 from django.urls import reverse
 
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.plots import Bars, Grid, bars, heat_map
 from qc.selectors.tables import Column, Figure, Table, figure, figure_of

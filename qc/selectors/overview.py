@@ -10,9 +10,9 @@ from django.db.models import Count, Max, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
 from annotation.models import AnnotationTask, CvatJob, Pull
+from avaproject.base.work import Stage, StagedQuerySet
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
-from datasets.stages import Stage, StagedQuerySet
 from qc.models import (
     AgreementReport,
     AgreementSummary,

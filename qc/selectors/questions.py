@@ -17,10 +17,10 @@ from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from annotation.core.labels import UNKNOWN
 from annotation.models import AnnotationTask
+from avaproject.base.views import key_of
+from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import ActionGroup, Dataset
-from datasets.pages import key_of
-from datasets.stages import Stage
 from qc.models import Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.states import newest_consensuses
 from qc.selectors.words import group_words

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE, export_window
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage
 from qc.core.formats import FORMATS
 from qc.core.pictures import picture_size
 from qc.core.release_options import ReleaseOptions

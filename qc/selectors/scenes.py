@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from annotation.models import Annotation, AnnotationTask
+from avaproject.base.views import key_of
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip
-from datasets.pages import key_of
 from qc.core.matching import match_boxes
 from qc.models import ConsensusBox
 from qc.selectors.clips import Belief, PersonInClip, beliefs_of, shown_of, shown_run

@@ -11,8 +11,8 @@ from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquer
 from django.db.models.functions import Coalesce
 
 from annotation.models import AnnotationTask, Pull
+from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage
 from qc.models import Consensus, Review
 from tracking.models import TrackingRun
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotation.models import Annotator, Pull
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 from qc.models import Review
 from qc.selectors.states import TASK_STATES, State, tasks_with_state
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db import transaction
 
+from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
-from datasets.stages import Stage
 from qc.core.comparison import compare_clip
 from qc.core.identity import first_drawn_id
 from qc.core.pool import Pool

@@ -20,14 +20,14 @@ from typing import NamedTuple
 
 from django.core.files.storage import default_storage
 
+from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.work import Stage
 from datasets.core.ava import frame_file
 from datasets.core.clipping import FRAME_RATE, ExportWindow, export_window
 from datasets.core.hashing import sha256_of
 from datasets.core.media import MediaError, cut, read_frames
 from datasets.core.zipping import new_zip
-from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip, Video
-from datasets.stages import Stage
 from qc.core.packing import FileSum, ignore, sum_of
 from qc.core.pictures import QUALITY, export_picture
 from qc.models import ClipExport, sum_note

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from annotation.models import Annotation, Pull
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 from qc.core.effort import Delivered, seconds_spent, usual_seconds
 from qc.core.rules import Finding, Rule, Said, Task, check, read_rules, untouched_tracks
 from qc.models import HouseRules

@@ -19,11 +19,11 @@ from django.db import transaction
 from django.db.models import Max
 
 from annotation.core.labels import GroupSpec
+from avaproject.base.storage import local_path, work_folder
+from avaproject.base.work import Stage
 from datasets.core import ava
 from datasets.core.media import MediaError
-from datasets.files import local_path, work_folder
 from datasets.models import Action, ActionGroup, Dataset, Video
-from datasets.stages import Stage
 from qc.core.formats import FORMATS, FormatContext, FormatWriter
 from qc.core.packing import FileSum, part_sizes, write_manifest
 from qc.core.provenance import ProvenanceWriter

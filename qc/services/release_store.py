@@ -16,8 +16,8 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from avaproject.base.storage import StorageError, keep, remove, work_folder
 from datasets.core.hashing import sha256_of
-from datasets.files import StorageError, keep, remove, work_folder
 from qc.core.packing import FileSum, dump_index, load_index, part_of, release_entries
 from qc.core.zipstream import StoredFile, StoredZip
 from qc.models import Release

@@ -21,8 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.contrib.auth.models import User
 from django.core.files.storage import InvalidStorageError, default_storage, storages
 
-from datasets.files import local_path
-from datasets.stages import Stage
+from avaproject.base.storage import local_path
+from avaproject.base.work import Stage
 from qc.core.packing import MANIFEST, PARTS, ignore, load_index, part_of
 from qc.models import Release, ReleaseSync
 from qc.services.release_store import StoreError, opener

@@ -16,12 +16,12 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from annotation.models import Annotator
+from avaproject.base.storage import opened
 from datasets.core import ava
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.media import encode_jpeg, read_frames
 from datasets.core.naming import frame_name
 from datasets.core.slides import read_jpeg
-from datasets.files import opened
 from datasets.models import ActionGroup, Dataset
 from qc.core.card import CardFacts, card, card_page
 from qc.core.citation import citation

@@ -6,8 +6,8 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, Pull
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 from qc.models import AgreementReport, Comment, Review
 from qc.services.inspect import findings_of
 

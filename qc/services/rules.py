@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from avaproject.base.work import Stage, StagedQuerySet
 from datasets.models import Dataset
-from datasets.stages import Stage, StagedQuerySet
 from qc.core.rules import Rule
 from qc.models import AgreementReport, Consensus, HouseRules
 from qc.services.agree import newest_reports

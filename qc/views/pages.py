@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET, require_POST
 
+from avaproject.base.ranges import serve_pieces, serve_stored
+from avaproject.base.views import key_of, page_of, retried
+from avaproject.base.work import StagedQuerySet
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
-from datasets.pages import key_of, page_of, retried
-from datasets.ranged import serve_pieces, serve_stored
 from datasets.selectors import visible_clips, visible_datasets
-from datasets.stages import StagedQuerySet
 from qc.core.formats import FORMATS
 from qc.core.packing import PARTS
 from qc.forms import ReleaseForm

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
+from avaproject.base.views import key_of, page_of
 from datasets.models import Dataset
-from datasets.pages import key_of, page_of
 from datasets.selectors import visible_clips, visible_datasets
 from qc.forms import AdjudicationForm
 from qc.models import Adjudication

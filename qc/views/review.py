@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.models import AnnotationTask
-from datasets.pages import key_of, page_of
+from avaproject.base.views import key_of, page_of
 from datasets.selectors import visible_datasets
 from qc.forms import OpinionForm, ThresholdForm, VerdictForm
 from qc.models import Review

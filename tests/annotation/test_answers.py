@@ -20,7 +20,7 @@ from annotation.services.answers import (
 )
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import PlanError, plan_tasks
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from tests.make import make_annotator, make_dataset, make_task
 from tests.material import content_of, make_ready_video
 

@@ -15,7 +15,7 @@ from annotation.services.connect import (
     webhook_url,
 )
 from annotation.services.deliveries import ForgedError, receive
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from tests.cvat_world import make_server
 
 pytestmark = pytest.mark.django_db

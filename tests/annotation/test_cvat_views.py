@@ -12,8 +12,8 @@ from annotation.models import (
 from annotation.selectors.cvat import cvat_page, job_state
 from annotation.services.connect import check_connection
 from annotation.services.people import InviteError, invite
+from avaproject.base.work import Stage
 from datasets.models import Member
-from datasets.stages import Stage
 from tests.cvat_world import (
     FINISHED,
     job_named,

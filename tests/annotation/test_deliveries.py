@@ -22,7 +22,7 @@ from annotation.services.deliveries import (
     receive,
     replay,
 )
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from tests.cvat_world import (
     FINISHED,
     TASK,

@@ -4,7 +4,7 @@ import pytest
 
 from annotation.cvat.client import CvatClient
 from annotation.models import CvatJob, JobMove, Pull
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import Review
 from qc.services.review import approve, reject
 from tests.cvat_world import (

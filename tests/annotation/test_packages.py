@@ -9,8 +9,8 @@ from annotation.core.cvat_xml import load
 from annotation.models import AnnotationTask
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import order_keys, plan_tasks
+from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
-from datasets.stages import Stage
 from tests.make import make_annotator, make_dataset, make_pull, make_task
 from tests.material import content_of, make_ready_video
 

@@ -16,7 +16,7 @@ from annotation.services.plan import (
     take_back,
     unmark_gold,
 )
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from tests.make import (
     make_annotator,
     make_clips,

@@ -3,8 +3,8 @@ import pytest
 from annotation.cvat.client import forget_clients
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.services.projects import plan_projects, send_again, start_anew
+from avaproject.base.work import Stage
 from datasets.models import Action
-from datasets.stages import Stage
 from tests.cvat_world import (
     job_named,
     make_world,

@@ -14,8 +14,8 @@ from annotation.services.answers import receive_answers
 from annotation.services.connect import save_server
 from annotation.services.projects import send_again
 from annotation.services.publish import order_sending, send_tasks
-from datasets.files import StorageError
-from datasets.stages import Stage
+from avaproject.base.storage import StorageError
+from avaproject.base.work import Stage
 from tests.cvat_world import (
     job_named,
     make_world,

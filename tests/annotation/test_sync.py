@@ -22,8 +22,8 @@ from annotation.models import (
 )
 from annotation.services.reconcile import plan_reconciliations, reconcile
 from annotation.services.table import table_of, table_of_task
-from datasets.files import StorageError
-from datasets.stages import Stage
+from avaproject.base.storage import StorageError
+from avaproject.base.work import Stage
 from tests.cvat_state import HTML_500
 from tests.cvat_wire import NO_ROUTE
 from tests.cvat_world import (

@@ -9,7 +9,7 @@ from annotation.cvat.client import CvatClient
 from annotation.models import CvatJob, Pull, Reconciliation
 from annotation.services.publish import order_sending, send_tasks
 from annotation.services.reconcile import order_reconciliation, reconcile
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from tests.cvat_world import make_world, project_of, sent_world, set_up
 
 pytestmark = [

@@ -4,19 +4,19 @@ import zipfile
 import pytest
 from django.core.files.storage import default_storage
 
+from avaproject.base.storage import keep, work_folder
+from avaproject.base.work import Stage
 from datasets.core import manifest as manifests
 from datasets.core.bundle import BundleError
 from datasets.core.hashing import sha256_of
 from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.media import Limits, standardise
-from datasets.files import keep, work_folder
 from datasets.models import Clip, Video
 from datasets.services import bundle as service
 from datasets.services.bundle import bring_in_clips
 from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.delete import delete, remove_leftovers
 from datasets.services.name import give_name
-from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import make_dataset, make_video
 from tests.prototype import picture

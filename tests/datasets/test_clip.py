@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from django.core.files.storage import Storage, default_storage
 
+from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.work import Stage
 from datasets.core.media import Limits, read_frames, standardise
-from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip
 from datasets.services import clip as service
 from datasets.services.clip import cut_clip, plan_clips, poster_of
-from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import make_dataset, make_video
 from tests.stamp import read_stamp
@@ -206,7 +206,7 @@ class Away(Storage):
 
 def test_a_video_in_a_bucket_is_fetched_once_for_all_its_clips(video, monkeypatch, settings):
     away = Away()
-    monkeypatch.setattr("datasets.files.default_storage", away)
+    monkeypatch.setattr("avaproject.base.storage.default_storage", away)
     plan_clips()
     for planned in video.clips.all():
         assert cut_clip(planned.pk).stage == Stage.DONE

@@ -5,12 +5,12 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from annotation.models import Annotation, AnnotationTask, Pull
-from datasets.files import StorageError
+from avaproject.base.storage import StorageError
+from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset, Leftover, Upload, Video
 from datasets.services import delete as service
 from datasets.services.create import create_dataset
 from datasets.services.delete import InUseError, delete, hanging_on, remove_leftovers
-from datasets.stages import Stage
 from qc.models import ClipExport
 from tests.datasets.test_transfer import Sender
 from tests.make import (

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from django.core.files.base import ContentFile
 from django.core.files.storage import DefaultStorage, Storage, default_storage
 
-from datasets.files import (
+from avaproject.base.storage import (
     LastFetched,
     StorageError,
     forget_old_work,
@@ -69,7 +69,7 @@ class Bucket(RemoteStorage):
 @pytest.fixture
 def remote(monkeypatch):
     storage = RemoteStorage()
-    monkeypatch.setattr("datasets.files.default_storage", storage)
+    monkeypatch.setattr("avaproject.base.storage.default_storage", storage)
     return storage
 
 
@@ -107,7 +107,7 @@ def test_the_first_file_of_a_process_replaces_what_is_there_too(monkeypatch, set
     place = settings.MEDIA_ROOT / "shop"
     place.mkdir(parents=True)
     (place / "a.mp4").write_bytes(b"old")
-    monkeypatch.setattr("datasets.files.default_storage", DefaultStorage())
+    monkeypatch.setattr("avaproject.base.storage.default_storage", DefaultStorage())
     with work_folder() as folder:
         (folder / "clip").write_bytes(b"new")
         keep(folder / "clip", "shop/a.mp4")

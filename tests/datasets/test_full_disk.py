@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
+from avaproject.base.work import Stage
 from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.standardise import standardise_video
 from datasets.services.transfer import NoSpaceError, append, received
 from datasets.services.upload import receive_zip, unpack_upload
-from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import make_dataset
 

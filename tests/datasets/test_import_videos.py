@@ -9,7 +9,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
-from datasets.files import StorageError
+from avaproject.base.storage import StorageError
 from datasets.models import Dataset
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,6 +6,7 @@ from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import IntegrityError
 
+from avaproject.base.work import Stage
 from datasets.core.hashing import sha256_of
 from datasets.models import Video, VideoName
 from datasets.services import name as service
@@ -13,7 +14,6 @@ from datasets.services import upload
 from datasets.services.delete import delete, remove_leftovers
 from datasets.services.name import add_video, give_name
 from datasets.services.upload import receive_zip, unpack_upload
-from datasets.stages import Stage
 from tests.make import make_dataset, make_video
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from django.http import Http404
 from django.test import RequestFactory
 
-from datasets.ranged import serve_stored
+from avaproject.base.ranges import serve_stored
 
 pytestmark = pytest.mark.django_db  # a response that ends looks after its connections
 

@@ -7,12 +7,12 @@ from django.core.management.base import CommandError
 from django.urls import reverse
 
 from annotation.models import Annotation
+from avaproject.base.work import Stage
 from datasets.models import Dataset
 from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.delete import delete, remove_leftovers
 from datasets.services.recut import bring_over
 from datasets.services.standardise import standardise_video
-from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import (
     make_annotator,

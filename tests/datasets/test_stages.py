@@ -10,9 +10,9 @@ from django.db import OperationalError
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
-from datasets.files import StorageError
+from avaproject.base.storage import StorageError
+from avaproject.base.work import MAX_ATTEMPTS, ClaimLostError, Stage, is_dead_here, this_worker
 from datasets.models import Dataset, Video
-from datasets.stages import MAX_ATTEMPTS, ClaimLostError, Stage, is_dead_here, this_worker
 
 MINUTE = timedelta(minutes=1)
 

@@ -1,11 +1,11 @@
 import pytest
 from django.core.files.storage import default_storage
 
+from avaproject.base.storage import keep, local_path
+from avaproject.base.work import Stage
 from datasets.core.media import read_frames
-from datasets.files import keep, local_path
 from datasets.models import Video
 from datasets.services.standardise import standardise_video
-from datasets.stages import Stage
 from tests.films import make_film
 from tests.make import make_dataset
 from tests.stamp import read_stamp

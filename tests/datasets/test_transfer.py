@@ -11,10 +11,10 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
+from avaproject.base.work import Stage
 from datasets.models import Transfer, Upload
 from datasets.services import transfer as service
 from datasets.services.upload import receive_unread, unpack_upload
-from datasets.stages import Stage
 from tests.make import make_dataset, make_user
 
 pytestmark = pytest.mark.django_db

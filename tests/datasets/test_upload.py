@@ -4,12 +4,12 @@ import zipfile
 import pytest
 from django.core.files.storage import default_storage
 
+from avaproject.base.work import Stage
 from datasets.core.archive import ArchiveError
 from datasets.models import Upload, Video
 from datasets.services import name as names
 from datasets.services import upload as service
 from datasets.services.upload import receive_zip, unpack_upload
-from datasets.stages import Stage
 from tests.make import make_dataset, make_video
 
 pytestmark = pytest.mark.django_db

@@ -10,11 +10,11 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
+from avaproject.base.storage import StorageError
+from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
-from datasets.files import StorageError
 from datasets.models import Clip, Dataset, Member, Upload
 from datasets.selectors import dataset_cards, visible_datasets
-from datasets.stages import Stage
 from tests.make import make_clips, make_dataset, make_user, make_video
 
 pytestmark = pytest.mark.django_db

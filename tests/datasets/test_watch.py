@@ -6,10 +6,10 @@ import zipfile
 import pytest
 from django.core.files.storage import default_storage
 
+from avaproject.base.work import Stage
 from datasets.models import Upload
 from datasets.services.upload import unpack_upload
 from datasets.services.watch import take_watched
-from datasets.stages import Stage
 from tests.make import make_dataset
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import AgreementReport
 from qc.services.agree import dataset_agreement, plan_reports, report_agreement
 from tests.make import (

@@ -3,7 +3,7 @@ from django.urls import reverse
 
 from annotation.models import AnnotationTask
 from annotation.services.plan import PlanError, give_clip
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import Consensus, ThirdOpinion
 from qc.selectors.opinions import clips_in_dispute, dispute_rows
 from qc.selectors.questions import question_count

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import AgreementReport, AgreementSummary, Consensus
 from qc.services import agree, settle
 from qc.services.agree import plan_reports, report_agreement

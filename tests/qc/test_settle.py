@@ -5,8 +5,8 @@ import pytest
 from django.db import connection
 
 from annotation.core.labels import UNKNOWN, UNSET
+from avaproject.base.work import Stage
 from datasets.models import Member
-from datasets.stages import Stage
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
 from qc.services.adjudicate import AdjudicationError, adjudicate, adjudicate_all, withdraw
 from qc.services.settle import newest_consensus, plan_consensuses, settle_clip

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from annotation.models import Pull
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import AgreementReport, AgreementSummary
 from qc.services.agree import (
     PeriodError,

@@ -11,12 +11,12 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.utils import timezone
 
+from avaproject.base.work import ClaimLostError, Stage
 from datasets.core.ava import load_proposals
 from datasets.core.bundle import BundleError, read_manifest
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset
 from datasets.services.bundle import bring_in_clips
-from datasets.stages import ClaimLostError, Stage
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.material import content_of, make_bundled_video, make_ready_run, put
 from tracking.core import trackfile

@@ -3,8 +3,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from avaproject.base.work import Stage
 from datasets.models import Clip
-from datasets.stages import Stage
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tracking.core.trackfile import Track, TrackFile, dump
 from tracking.models import Linking, Person, Proposal

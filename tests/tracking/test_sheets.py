@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
-from datasets.files import forget_old_work
+from avaproject.base.storage import forget_old_work
 from tests.datasets.test_files import Bucket
 from tests.make import make_dataset, make_user
 from tests.material import make_ready_video
@@ -66,7 +66,7 @@ def test_of_pictures_in_a_bucket_only_stretches_are_fetched(client, run, monkeyp
     shutil.rmtree(settings.DATA_DIR / "tmp" / f"sheets-{run.pk}")
     tracks = tracks_of(run)
     monkeypatch.setattr("tracking.services.sheets.tracks_of", lambda run: tracks)
-    monkeypatch.setattr("datasets.files.default_storage", bucket)
+    monkeypatch.setattr("avaproject.base.storage.default_storage", bucket)
     assert sheet_of(run, 1).read_bytes() == made
     assert bucket.asked
 

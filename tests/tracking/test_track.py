@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.tracking.watching import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
 from tracking.core.trackfile import load

@@ -1,6 +1,6 @@
 import pytest
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from tests.make import make_clips, make_dataset, make_run, make_user, make_video
 from tracking.models import Bundle, TrackingRun, Trial
 from tracking.services.track import plan_runs, recipe_of

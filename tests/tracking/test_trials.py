@@ -2,7 +2,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from annotation.selectors.tasks import ready_clips
-from datasets.stages import ClaimLostError, Stage
+from avaproject.base.work import ClaimLostError, Stage
 from qc.selectors.clips import shown_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
 from tests.tracking.test_link import somebody, tracked

@@ -17,11 +17,11 @@ from annotation.core.cvat_xml import dump, load
 from annotation.cvat.client import forget_clients
 from annotation.models import AnnotationTask, CvatJob
 from annotation.services.projects import connect_dataset
+from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset, Upload
 from datasets.services.bundle import lacks_of
 from datasets.services.upload import receive_zip
-from datasets.stages import Stage
 from qc.models import Release
 from qc.services.review import approve
 from tests.cvat_double import CvatDouble

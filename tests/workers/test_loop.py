@@ -5,8 +5,8 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
+from avaproject.base.work import Stage
 from datasets.models import Clip, Video
-from datasets.stages import Stage
 from tests.make import make_clips, make_dataset, make_video
 from workers.loop import Loop, Outcome, Stop
 from workers.pipeline import Step, nothing

@@ -12,10 +12,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from annotation.models import CvatServer
-from datasets.files import StorageError
+from avaproject.base.storage import StorageError
+from avaproject.base.work import MAX_ATTEMPTS, Stage
 from datasets.models import Video
 from datasets.services.standardise import standardise_video
-from datasets.stages import MAX_ATTEMPTS, Stage
 from tests.make import make_dataset, make_video
 from workers.loop import Loop
 from workers.management.commands.run_pipeline import PUT_OFF

@@ -17,6 +17,8 @@ import numpy as np
 from django.db.models import Max
 from numpy.typing import NDArray
 
+from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.work import Stage
 from datasets.core import manifest as manifests
 from datasets.core.ava import dump_proposals, format_box, format_score, keyframe_key, parse_box
 from datasets.core.clipping import export_window, timestamp
@@ -24,9 +26,7 @@ from datasets.core.hashing import sha256_of
 from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.naming import frame_name
 from datasets.core.zipping import NewZip, new_zip
-from datasets.files import keep, local_path, work_folder
 from datasets.models import Dataset, Video
-from datasets.stages import Stage
 from tracking.core.legacy import LegacyBox, dump_boxes, dump_dense
 from tracking.core.trackfile import TrackFileError
 from tracking.models import Bundle, Linking, TrackingRun

@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, Exists, Max, OuterRef, Q, QuerySet, Value
 
+from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Video
-from datasets.stages import Stage
 from tracking.core.comparing import same_persons
 from tracking.core.linking import link
 from tracking.core.proposals import boxes_at

@@ -1,6 +1,6 @@
 """Contact sheets of the tracks of a run: made when somebody looks, kept here for a while.
 
-They lie among the work folders, so that they go with these (`datasets.files.forget_old_work`).
+They lie among the work folders and are removed with them (`avaproject.base.storage`).
 """
 
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from django.conf import settings
 
+from avaproject.base.storage import opened
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.naming import frame_name
 from datasets.core.slides import read_jpeg
 from datasets.core.source import MediaError
-from datasets.files import opened
 from tracking.core.sheet import cut_out, looks_of, sheet
 from tracking.core.trackfile import Track
 from tracking.models import TrackingRun

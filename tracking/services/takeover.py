@@ -16,6 +16,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from avaproject.base.storage import keep, work_folder
+from avaproject.base.work import Stage
 from datasets.core.bundle import (
     BundleError,
     checked_file,
@@ -25,9 +27,7 @@ from datasets.core.bundle import (
 )
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.manifest import ClipEntry, Manifest, VideoEntry
-from datasets.files import keep, work_folder
 from datasets.models import Clip, Dataset, Upload, Video
-from datasets.stages import Stage
 from tracking.core import trackfile
 from tracking.core.trackfile import Track, TrackFile, TrackFileError
 from tracking.models import BundleImport, Linking, Person, Proposal, TrackingRun

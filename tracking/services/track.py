@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, Value, When
 
+from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.work import ClaimLostError, Stage
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.media import MediaError, read_frames
-from datasets.files import keep, local_path, work_folder
 from datasets.models import Clip, Dataset
-from datasets.stages import ClaimLostError, Stage
 from tracking.core.boxes import Detections
 from tracking.core.feeding import ahead, batches, behind
 from tracking.core.proposals import inside

@@ -9,8 +9,8 @@ from rich.progress import track
 from annotation.models import AnnotationTask
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import PlanError, plan_tasks
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 
 
 class Command(BaseCommand):

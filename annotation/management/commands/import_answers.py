@@ -8,8 +8,8 @@ from rich.progress import track
 
 from annotation.models import Pull
 from annotation.services.answers import import_answers, read_answers
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 
 
 class Command(BaseCommand):

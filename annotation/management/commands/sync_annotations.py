@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from annotation.models import CvatJob, CvatProject, Pull, Reconciliation
 from annotation.services.answers import read_answers
 from annotation.services.reconcile import order_reconciliation, reconcile
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 
 
 class Command(BaseCommand):

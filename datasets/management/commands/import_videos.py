@@ -11,11 +11,11 @@ from django.utils.translation import ngettext
 from rich.console import Console
 from rich.progress import Progress
 
-from datasets.management.arguments import weights
+from avaproject.base.arguments import weights
+from avaproject.base.work import Stage
 from datasets.models import Dataset, Upload
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
 from datasets.services.upload import ArchiveError, receive_zip, unpack_upload
-from datasets.stages import Stage
 
 
 class Command(BaseCommand):

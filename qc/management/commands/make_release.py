@@ -8,8 +8,8 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.stages import Stage
 from qc.core.formats import FORMATS
 from qc.core.packing import PARTS
 from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.core.packing import PARTS
 from qc.models import Release, ReleaseSync
 from qc.services.release_sync import SyncError, order_sync, sync_release

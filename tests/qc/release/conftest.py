@@ -3,8 +3,8 @@
 import pytest
 from django.core.files.storage import default_storage
 
+from avaproject.base.work import Stage
 from datasets.models import Clip
-from datasets.stages import Stage
 from tests import make
 from tests.qc.release.corner import SIZE, believe, stamped_film
 

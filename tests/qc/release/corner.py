@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from django.core.files.storage import default_storage
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.core.packing import PARTS
 from qc.models import (
     Consensus,
@@ -17,7 +17,7 @@ from qc.models import (
 from qc.services.release import make_release, order_release
 from qc.services.release_store import opener, zip_of
 from tests import make
-from tests.core.tiny_release import make_film
+from tests.core.qc.release.tiny_release import make_film
 from tests.stamp import draw_stamp
 
 SIZE = (192, 96)

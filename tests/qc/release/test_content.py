@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from django.utils import timezone
 
+from avaproject.base.work import Stage
 from datasets.core import ava
-from datasets.stages import Stage
 from qc.core.release_check import check_release
 from qc.models import (
     Adjudication,

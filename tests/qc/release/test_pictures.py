@@ -11,11 +11,11 @@ import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
 from django.utils import timezone
 
+from avaproject.base.storage import local_path
+from avaproject.base.work import Stage
 from datasets.core.hashing import sha256_of
 from datasets.core.media import read_frames
-from datasets.files import local_path
 from datasets.models import Clip
-from datasets.stages import Stage
 from qc.core.release_options import ReleaseOptions
 from qc.models import (
     ClipExport,

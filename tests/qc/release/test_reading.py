@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import Consensus, Review
 from qc.selectors.release_clips import select_clips
 from qc.services.adjudicate import adjudicate

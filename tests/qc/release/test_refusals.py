@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import (
     Consensus,
     ConsensusBox,

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management import CommandError, call_command
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.core.release_options import ReleaseOptions
 from qc.models import Release, ReleaseSync
 from qc.services import release_sync

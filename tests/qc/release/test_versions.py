@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from datasets.stages import Stage
+from avaproject.base.work import Stage
 from qc.models import (
     ConsensusBox,
     Release,

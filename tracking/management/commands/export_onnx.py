@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.management.arguments import weights as weights_argument
+from avaproject.base.arguments import weights as weights_argument
 from tracking.detectors.door import DetectorError, weights_path
 from tracking.detectors.rfdetr import MODELS, export
 

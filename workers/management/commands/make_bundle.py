@@ -7,11 +7,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
+from avaproject.base.arguments import weights
+from avaproject.base.storage import local_path
+from avaproject.base.work import Stage
 from datasets.core.naming import safe_name
-from datasets.files import local_path
-from datasets.management.arguments import weights
 from datasets.models import Clip, Dataset
-from datasets.stages import Stage
 from tracking.models import Bundle, Linking, TrackingRun
 from tracking.services.bundle import UntrackedError, order_bundle
 from tracking.services.track import chosen_settings, recipe_of

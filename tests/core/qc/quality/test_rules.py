@@ -1,0 +1,151 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from qc.core.rules import RulesError, Said, Task, check, read_rules
+from qc.core.settlement import Question
+
+RULES = read_rules((Path(__file__).parents[4] / "qc" / "rules.yaml").read_text())
+POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
+DOING = Question("doing", "many", False, ("wave", "carry", "phone"), 2)
+BOX = (100.0, 100.0, 150.0, 250.0)
+
+
+def said(second=2, *, track=0, person=7, box=BOX, posture="walk", doing=()):
+    answers = {"posture": posture, "doing": list(doing)}
+    return Said(second, track, person, box, answers)
+
+
+def found(*rows, switched_off=(), **about):
+    task = Task(list(rows), [POSTURE, DOING], 640, 360, **about)
+    return check(task, RULES, switched_off=switched_off)
+
+
+def names(*rows, **about):
+    return [finding.rule for finding in found(*rows, **about)]
+
+
+def test_good_answers_have_no_findings():
+    assert found(said(2), said(3), said(2, track=1, person=8, box=(300, 100, 350, 250))) == []
+
+
+def test_no_answers_have_no_findings():
+    assert found() == []
+
+
+def test_an_unset_required_group_blocks_and_names_its_keyframes():
+    [finding] = found(said(2, posture="unset"), said(3), said(4, posture="unset"))
+    assert (finding.rule, finding.severity) == ("required-group-unset", "blocks")
+    assert (finding.seconds, finding.track, finding.person_id) == ((2, 4), 0, 7)
+    assert finding.sentence == "posture is not answered."
+
+
+def test_a_group_that_is_not_there_is_unset():
+    assert names(Said(2, 0, 7, BOX, {})) == ["required-group-unset"]
+
+
+def test_unknown_is_an_answer():
+    assert found(said(2, posture="unknown")) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        (said(posture=["walk", "sit"]), "two-of-an-exclusive-group"),
+        (said(doing=["wave", "carry", "phone"]), "too-many-actions"),
+        (said(box=(-5.0, 100, 150, 250)), "box-outside-the-picture"),
+        (said(box=(600.0, 100, 660, 250)), "box-outside-the-picture"),
+        (said(box=(100.0, 100, 107.9, 250)), "box-too-small"),
+        (said(box=(100.0, 100, 150, 107)), "box-too-small"),
+    ],
+)
+def test_what_is_wrong_with_one_box(row, rule):
+    assert names(row) == [rule]
+
+
+def test_a_box_may_touch_the_edge_and_measure_eight_pixels():
+    assert names(said(box=(-0.5, 0, 640.5, 360)), said(3, box=(632.0, 352, 640, 360))) == []
+
+
+def test_one_person_has_one_box_in_a_keyframe():
+    rows = [said(2), said(2, track=3, box=(400.0, 100, 450, 250))]
+    [finding] = found(*rows)
+    assert finding.rule == "one-person-twice"
+    assert finding.sentence == "Person 7 has 2 boxes in one keyframe."
+
+
+def test_two_persons_in_one_place():
+    other = said(2, track=1, person=None, box=(100.0, 101, 150, 250))
+    assert names(said(2), other) == ["two-persons-in-one-place"]
+    assert names(said(2), said(3, track=1, person=8)) == []
+
+
+def test_flicker_is_there_and_back_within_three_seconds():
+    rows = [said(2), said(3, posture="sit"), said(4)]
+    [finding] = found(*rows)
+    assert finding.seconds == (2, 3, 4)
+    assert finding.sentence == "posture goes from walk to sit and back within 3 seconds."
+    assert names(said(2), said(3, posture="sit"), said(4, posture="sit"), said(5)) == []
+    assert names(said(2), said(4, posture="sit"), said(6)) == []
+    assert names(said(2), said(3, track=1, posture="sit", person=8), said(4)) == []
+
+
+def test_flicker_in_a_group_of_many():
+    [finding] = found(said(2, doing=["wave"]), said(3), said(4, doing=["wave"]))
+    assert finding.sentence == "doing goes from wave to none and back within 3 seconds."
+
+
+def test_a_track_nobody_touched():
+    rows = [said(second, posture="unset") for second in (2, 3)]
+    proposals = {(2, 7): BOX, (3, 7): (101.5, 100, 150, 250)}
+    assert "untouched-track" in names(*rows, proposals=proposals)
+    assert "untouched-track" not in names(*rows, said(4), proposals=proposals)
+    moved = said(3, posture="unset", box=(110.0, 100, 160, 250))
+    assert "untouched-track" not in names(rows[0], moved, proposals=proposals)
+    drawn = said(2, person=None, posture="unset")
+    assert "untouched-track" not in names(drawn, proposals=proposals)
+
+
+def test_too_fast_is_less_than_a_tenth_of_the_median():
+    [finding] = found(said(), seconds_spent=50, median_seconds=600)
+    assert finding.sentence == "Done in 50 s, where 10 min is the middle of all tasks."
+    assert found(said(), seconds_spent=60, median_seconds=600) == []
+    assert found(said(), seconds_spent=1) == []
+
+
+def test_a_rule_can_be_switched_off():
+    assert found(said(posture="unset"), switched_off=["required-group-unset"]) == []
+
+
+def test_the_same_answers_in_another_order_give_the_same_findings():
+    rows = [
+        said(2, posture="unset"),
+        said(3),
+        said(2, track=1, person=7),
+        said(4, box=(0, 0, 5, 5)),
+    ]
+    assert found(*rows) == found(*rows[::-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("- {name: no-such, severity: warns, sentence: x}", "there is no rule 'no-such'"),
+        ("- {name: too-fast, severity: maybe, sentence: x}", "'maybe' is not blocks or warns"),
+        ("- {name: too-fast, severity: warns}", "cannot be read"),
+        ("- {name: too-fast, severity: warns, sentence: x, limit: much}", "cannot be read"),
+        ("- too-fast", "cannot be read"),
+        ("[", "cannot be read"),
+    ],
+)
+def test_a_list_of_rules_that_is_none_is_refused(text, sentence):
+    with pytest.raises(RulesError, match=sentence):
+        read_rules(text)
+
+
+def test_a_sentence_that_asks_for_too_much_is_refused():
+    rule = dataclasses.replace(RULES[0], sentence="{colour}")
+    task = Task([said(posture="unset")], [POSTURE], 640, 360)
+    with pytest.raises(RulesError, match="required-group-unset asks for 'colour'"):
+        check(task, [rule])

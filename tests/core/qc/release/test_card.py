@@ -1,0 +1,89 @@
+from html.parser import HTMLParser
+
+import yaml
+
+from datasets.core import ava
+from qc.core.card import CardFacts, card, card_page
+from qc.core.citation import citation
+from qc.core.page import Picture, Table, Text, html, markdown
+from qc.core.release_files import SplitCounts
+from qc.core.tally import Tally
+from tests.core.qc.release.test_formats import ACTIONS, CLIPS
+
+
+def facts(**changes):
+    tally, counts = Tally(), {"train": SplitCounts(), "val": SplitCounts()}
+    for clip in CLIPS:
+        tally.add(clip)
+        counts[clip.split].add(clip)
+    given = {
+        "title": "corner release 1", "description": "People <at> a corner.",
+        "is_simulated": False, "actions": ACTIONS, "counts": counts,
+        "split_of": {"shop": "train", "yard": "val"}, "threshold": 0.42, "annotation_fps": 5,
+        "clip_seconds": 15,
+        "detectors": ["rfdetr"], "annotators": {2: 3}, "tally": tally,
+        "ceilings": {"train": 0.75, "val": None}, "licence": "CC-BY-4.0",
+        "authors": ["Ada Lovelace"], "formats": ["coco"],
+    }  # fmt: skip
+    return CardFacts(**(given | changes))
+
+
+def test_the_card_says_what_is_said_together_and_how_large_people_are():
+    text = card(facts())
+    assert "| walk and wave | 1 |" in text
+    assert "| posture | 3 | 1 |" in text
+    assert "| doing | 1 | 0 |" in text
+    assert "| train | 252 | 252 | 252 |" in text
+    assert "| shop | train | 1 | 6 | 4 | 4 |" in text
+    assert "1 keyframe with a question still open" in text
+    assert "(mAP at IoU 0.5): train 0.750." in text
+    assert "CC-BY-4.0 (name the authors). Authors: Ada Lovelace." in text
+    assert "`formats/coco/`: COCO-video." in text
+
+
+def test_an_action_that_nobody_does_is_a_known_gap():
+    lonely = [*ACTIONS, ava.Action(4, "sit", "PERSON_MOVEMENT")]
+    assert "Nobody is seen to do this: sit." in card(facts(actions=lonely))
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_html_that_needs_nothing_else():
+    page = card_page(facts(pictures=[Picture(b"jpeg", "shop at 902")], is_simulated=True))
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert "People &lt;at&gt; a corner." in page
+    assert "SIMULATED" in page
+    links = [attrs[k] for _, attrs in tags.seen for k in ("src", "href") if k in attrs]
+    assert links == ["data:image/jpeg;base64,anBlZw=="]
+
+
+def test_markdown_and_html_say_the_same():
+    blocks = [Text("use `a` & **b**"), Table(("", "n"), [("x", 1)])]
+    assert (
+        markdown("T", blocks)
+        == "# T\n\nuse `a` & **b**\n\n|  | n |\n| --- | ---: |\n| x | 1 |\n"
+    )
+    page = html("T", blocks)
+    assert "use <code>a</code> &amp; <b>b</b>" in page
+    assert '<th scope="row">x</th><td>1</td>' in page
+
+
+def test_a_citation_is_yaml_with_what_the_schema_requires():
+    read = yaml.safe_load(citation('a "corner"', version=3, authors=[], licence=""))
+    assert read.keys() == {"cff-version", "message", "type", "title", "version", "authors"}
+    assert read["title"] == 'a "corner"'
+    assert read["authors"] == [{"name": 'The annotators of a "corner"'}]

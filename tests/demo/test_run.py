@@ -1,0 +1,198 @@
+"""The whole road, from a zip of rendered videos to a release, held against the exact truth."""
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import cv2
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+
+from avaproject.base.work import Stage
+from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE, export_window
+from datasets.core.zipping import new_zip
+from datasets.models import Clip
+from datasets.services.create import create_dataset
+from demo.accuracy import SETTLED
+from demo.management.commands.demo import TINY_PERSON, truth_of_world
+from demo.measure import released_persons
+from demo.run import Journey
+from demo.summary import compare_release, consensus_accuracy
+from demo.world.casting import small_world
+from demo.world.scene import render
+from demo.world.spec import source_frame_at
+from demo.world.stamp import read_stamp
+from qc.models import Adjudication, ConsensusBox, Release
+from qc.selectors.release_clips import select_clips
+from tracking.models import TrackingRun
+from workers.loop import Loop
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of torch and its friends
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def world_zip(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    target = folder / "world.zip"
+    with new_zip(target) as archive:
+        for spec in small_world():
+            archive.add_file(spec.file_name, render(spec, folder))
+    return target
+
+
+@pytest.fixture
+def journey(own_files) -> Journey:
+    return Journey(
+        dataset=create_dataset(
+            "small",
+            detector="rfdetr-file",
+            weights=str(TINY_PERSON),
+            frame_stride=2,
+            is_simulated=True,
+        ),
+        folder=own_files / "answers",
+        work=partial(call_command, "run_pipeline", once=True, plain=True),
+        say=lambda sentence: None,
+        truth_at=truth_of_world(small_world()),
+    )
+
+
+def released_rows(release: Release):
+    folder = Path(default_storage.path(release.folder)) / "annotations"
+    return {
+        keyframe: persons
+        for name in ("ava_train.csv", "ava_val.csv")
+        for keyframe, persons in released_persons(folder / name).items()
+    }
+
+
+def second_of(clip: Clip, stamp: int) -> int:
+    window = export_window(
+        clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count
+    )
+    return stamp - FIRST_TIMESTAMP - window.pad_seconds
+
+
+def test_the_road_leads_to_a_release_that_is_right(journey, world_zip):
+    release = journey.walk(world_zip)
+
+    assert release.stage == Stage.DONE, release.error
+    assert all(check["passed"] for check in release.checks)
+    every_keyframe_shows_the_right_picture(release)
+    the_boxes_are_those_of_the_true_persons(release)
+    the_consensus_is_right_more_often_than_one_annotator(release)
+    the_labels_are_those_of_the_consensus(release)
+    walking_again_redoes_nothing(journey, world_zip, release)
+
+
+def every_keyframe_shows_the_right_picture(release):
+    specs = {spec.file_name: spec for spec in small_world()}
+    clips = {one.clip.name: one.clip for one in select_clips(release.dataset).approved}
+    rows = released_rows(release)
+    assert len(rows) >= 30
+    for clip_name, stamp in rows:
+        clip = clips[clip_name]
+        number = FRAME_RATE * (stamp - FIRST_TIMESTAMP) + 1
+        picture = cv2.imread(
+            str(
+                Path(default_storage.path(release.folder))
+                / f"rawframes/{clip_name}/img_{number:05d}.jpg"
+            )
+        )
+        standard = clip.start_frame + FRAME_RATE * second_of(clip, stamp)
+        expected = source_frame_at(specs[clip.video.original_name], standard)
+        assert read_stamp(picture) == expected, f"{clip_name} at {stamp}"
+
+
+def the_boxes_are_those_of_the_true_persons(release):
+    found = compare_release(release, truth_of_world(small_world()))
+    assert found.recall >= 0.95
+    assert found.precision >= 0.95
+    assert found.mean_iou >= 0.8
+    assert found.main_identity >= 0.8  # a post may cost somebody the number
+    assert found.doubled == 0
+    assert found.label_f1 >= 0.9
+
+
+def the_consensus_is_right_more_often_than_one_annotator(release):
+    truth = truth_of_world(small_world())
+    found = {one.way: one for one in consensus_accuracy(release.dataset, truth)}
+    assert found[SETTLED].units > 100
+    assert found[SETTLED].where_decided > 0.94  # the demo's annotators err in 4 to 8 %
+
+
+def the_labels_are_those_of_the_consensus(release):
+    """Nobody is lost, nobody doubled, and who was not adjudicated has the majority's labels."""
+    ids = dict(release.dataset.actions.values_list("name", "action_id"))
+    names = {number: name for name, number in ids.items()}
+    rows = released_rows(release)
+    compared = 0
+    for clip in (one.clip for one in select_clips(release.dataset).approved):
+        consensus = clip.consensuses.latest("pk")
+        excluded = {
+            box.second
+            for box in consensus.boxes.prefetch_related("labels")
+            if box.status == "disputed"
+            or any(label.rule == "open" for label in box.labels.all())
+        }
+        decided = set(Adjudication.objects.filter(clip=clip).values_list("second", "person_id"))
+        believed = consensus.boxes.filter(status=ConsensusBox.Status.AGREED).exclude(
+            second__in=excluded
+        )
+        released = {
+            (second_of(clip, stamp), person.person_id): {names[one] for one in person.actions}
+            for (name, stamp), persons in rows.items()
+            for person in persons
+            if name == clip.name
+        }
+        expected = {
+            (box.second, box.person_id): sorted(
+                action for label in box.labels.all() for action in label.actions
+            )
+            for box in believed.prefetch_related("labels")
+        }
+        assert {place: sorted(actions) for place, actions in released.items()} == {
+            place: actions for place, actions in expected.items() if actions
+        }
+        assert not {second for second, _ in released} & excluded
+        compared += the_votes_of(consensus, clip, released, decided)
+    assert compared >= 20
+
+
+def the_votes_of(consensus, clip, released, decided) -> int:
+    """Count the votes once more, from the answers as they were read; return how many counts."""
+    pulls = [int(key) for key in consensus.versions.split(",")]
+    votes: dict[tuple[int, int], Counter[str]] = {}
+    voters: Counter[tuple[int, int]] = Counter()
+    for task in clip.tasks.all():
+        for one in task.pulls.get(pk__in=pulls).annotations.exclude(person_id=None):
+            movement = one.answers["person_movement"]
+            if movement != "unset":
+                place = (one.second, one.person_id)
+                votes.setdefault(place, Counter())[movement] += 1
+                voters[place] += 1
+    compared = 0
+    for place, counter in votes.items():
+        action, count = counter.most_common(1)[0]
+        if place in released and place not in decided and 2 * count > voters[place]:
+            assert action in released[place], f"{clip} {place}"
+            compared += 1
+    return compared
+
+
+def walking_again_redoes_nothing(journey, world_zip, release):
+    runs = list(TrackingRun.objects.values_list("pk", "finished_at"))
+    again = journey.walk(world_zip)
+    assert again == release
+    assert again.finished_at == release.finished_at
+    assert list(TrackingRun.objects.values_list("pk", "finished_at")) == runs
+    loop = Loop()
+    loop.run(once=True)
+    assert loop.outcomes == []

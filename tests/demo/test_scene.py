@@ -1,0 +1,171 @@
+"""The rendered world: its pictures, its stamps, and its truth."""
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from demo.world.casting import PARK, PLAZA
+from demo.world.scene import (
+    WORLD,
+    TruthBox,
+    draw_frame,
+    read_stamp,
+    render,
+    small_world,
+    source_frame_at,
+    truth_at,
+)
+from demo.world.stamp import draw_stamp
+from demo.world.story import ACTION_NAMES
+
+EVERYWHERE = [*WORLD, *small_world()]
+by_name = pytest.mark.parametrize("spec", EVERYWHERE, ids=lambda spec: spec.name)
+
+
+@pytest.mark.parametrize("size", [(320, 192), (853, 480), (1280, 720)], ids=str)
+def test_a_stamp_is_read_after_scaling_and_jpeg(size):
+    picture = np.full((540, 960, 3), 120, np.uint8)
+    draw_stamp(picture, 654_321)
+    small = cv2.resize(picture, size)
+    coded = cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], 1)
+    assert read_stamp(coded) == 654_321
+
+
+def test_a_stamp_too_large_is_refused():
+    with pytest.raises(ValueError, match="1048576"):
+        draw_stamp(np.zeros((96, 160, 3), np.uint8), 1 << 20)
+
+
+def test_a_picture_without_a_stamp_reads_as_none():
+    assert read_stamp(np.full((96, 160), 128, np.uint8)) is None
+
+
+def test_the_world_has_three_videos_of_different_size_rate_codec_and_container():
+    assert len(WORLD) == 3
+    for what in ("width", "fps", "codec", "extension", "style"):
+        assert len({getattr(spec, what) for spec in WORLD}) == 3
+    assert all(30 <= spec.seconds <= 40 for spec in WORLD)
+
+
+def test_everybody_in_the_world_together_does_every_action():
+    done = {
+        action
+        for spec in WORLD
+        for second in range(spec.seconds)
+        for box in truth_at(spec, 30 * second)
+        if box.visible > 0.5
+        for action in box.actions
+    }
+    assert done == set(ACTION_NAMES.values())
+
+
+@by_name
+def test_truth_lies_inside_the_picture_and_names_nobody_twice(spec):
+    for frame in range(0, 30 * spec.seconds, 45):
+        people = truth_at(spec, frame)
+        ids = [one.person_id for one in people]
+        assert ids == sorted(set(ids))
+        for one in people:
+            x1, y1, x2, y2 = one.box
+            assert 0 <= x1 < x2 <= 1
+            assert 0 <= y1 < y2 <= 1
+            assert 0 <= one.visible <= 1
+
+
+@pytest.mark.parametrize("spec", WORLD, ids=lambda spec: spec.name)
+def test_somebody_leaves_and_comes_back_and_somebody_is_hidden(spec):
+    sightings: dict[int, list[int]] = {}
+    hidden = 0
+    for frame in range(0, 30 * spec.seconds, 15):
+        for one in truth_at(spec, frame):
+            sightings.setdefault(one.person_id, []).append(frame)
+            inside = one.box[0] > 0.02 and one.box[2] < 0.98
+            hidden += inside and one.visible < 0.5
+    longest = [max(np.diff(frames)) for frames in sightings.values() if len(frames) > 1]
+    assert max(longest) >= 60
+    assert hidden
+
+
+@pytest.mark.parametrize("spec", WORLD, ids=lambda spec: spec.name)
+def test_people_are_large_enough_for_a_small_detector(spec):
+    heights = [
+        one.box[3] - one.box[1]
+        for second in range(spec.seconds)
+        for one in truth_at(spec, 30 * second)
+    ]
+    assert min(heights) >= 0.12
+    assert 0.25 <= np.median(heights) <= 0.6
+
+
+def test_truth_is_the_outline_of_what_is_drawn():
+    """The pixels that differ from the empty scene lie in the box, and reach its sides."""
+    from dataclasses import replace
+
+    spec = replace(small_world()[0], props=(), people=small_world()[0].people[1:2])
+    (one,) = truth_at(spec, 30)
+    drawn = draw_frame(spec, source_frame_at(spec, 30)).astype(int)
+    empty = draw_frame(replace(spec, people=()), source_frame_at(spec, 30)).astype(int)
+    changed = np.abs(drawn - empty).sum(axis=2) > 60
+    changed[: spec.height // 8] = False
+    rows, columns = np.nonzero(changed)
+    x1, y1, x2, y2 = np.array(one.box) * [spec.width, spec.height, spec.width, spec.height]
+    assert x1 == pytest.approx(columns.min(), abs=2)
+    assert y1 == pytest.approx(rows.min(), abs=2)
+    assert y2 == pytest.approx(rows.max() + 1, abs=2)
+    assert one.visible == 1.0
+    assert x2 >= columns[rows < y2 - 6].max() - 2  # its shadow leans to the right
+
+
+def test_the_same_spec_gives_the_same_truth_and_the_same_file(tmp_path):
+    spec = small_world()[1]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = render(spec, tmp_path / "a"), render(spec, tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_video_that_is_there_is_not_rendered_again(tmp_path):
+    spec = small_world()[0]
+    (tmp_path / spec.file_name).write_bytes(b"kept")
+    assert render(spec, tmp_path).read_bytes() == b"kept"
+
+
+def test_the_file_shows_each_frame_when_the_spec_says(tmp_path):
+    spec = small_world()[1]
+    with av.open(render(spec, tmp_path)) as container:
+        stream = container.streams.video[0]
+        numbers = []
+        for number, frame in enumerate(container.decode(stream)):
+            assert frame.pts * stream.time_base == spec.shown_at(number)
+            numbers.append(read_stamp(frame.to_ndarray(format="rgb24")))
+    assert numbers == list(range(spec.frame_count))
+
+
+def test_a_frame_of_the_standard_video_shows_the_last_source_frame_before_it():
+    # 25 fps: frames 0, 1, 2, ... are shown at 0, 1.2, 2.4, 3.6, 4.8, 6 thirtieths
+    assert [source_frame_at(PLAZA, frame) for frame in range(8)] == [0, 1, 2, 2, 3, 4, 5, 6]
+    assert source_frame_at(PLAZA, 10**6) == PLAZA.frame_count - 1
+
+
+def test_a_container_of_milliseconds_rounds_the_times():
+    assert PARK.shown_at(1) == Fraction(33, 1000)
+    assert PLAZA.shown_at(1) == Fraction(1, 25)
+
+
+def test_a_frame_before_the_first_is_refused():
+    with pytest.raises(ValueError, match="-1"):
+        source_frame_at(PLAZA, -1)
+
+
+def test_who_waits_outside_is_not_in_the_truth():
+    assert 4 not in {one.person_id for one in truth_at(PLAZA, 0)}
+
+
+def test_truth_is_a_plain_value():
+    one = truth_at(PLAZA, 0)[0]
+    assert isinstance(one, TruthBox)
+    assert one.actions[0] in ("stand", "walk", "run/jog", "sit")
