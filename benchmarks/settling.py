@@ -64,7 +64,7 @@ def build(folder: Path) -> None:
 def main() -> None:
     with studio(build) as (page, base):
         page.goto(f"{base}/datasets/street/questions/")
-        page.wait_for_selector("#settle[data-shown]")
+        page.wait_for_selector("#adjudication[data-shown]")
         page.wait_for_timeout(1000)
         page.evaluate(WATCH)
         start = time.monotonic()

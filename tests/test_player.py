@@ -136,7 +136,7 @@ def at_clip(page, clip, live_server) -> Page:
 @pytest.fixture
 def at_questions(page, live_server) -> Page:
     page.goto(f"{live_server.url}/datasets/shop/questions/")
-    page.wait_for_selector("#settle[data-shown]")
+    page.wait_for_selector("#adjudication[data-shown]")
     return page
 
 

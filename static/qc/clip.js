@@ -1,9 +1,9 @@
 // The page of one clip: player, timeline, layers, and the consensus at the keyframe shown.
-import { Beside } from "./beside.js";
-import { sceneAt, wireControls } from "./controls.js";
-import { bindKeys, playerKeys } from "./keys.js";
-import { Player } from "./player.js";
-import { Timeline } from "./timeline.js";
+import { Beside } from "../player/comparison.js";
+import { sceneAt, wireControls } from "../player/controls.js";
+import { bindKeys, playerKeys } from "../player/keys.js";
+import { Player } from "../player/player.js";
+import { Timeline } from "../player/timeline.js";
 
 const root = document.getElementById("player");
 

@@ -1,14 +1,14 @@
 // The queue of open questions. The next questions are fetched, and their clips wound to the
 // loop, before they are needed: a decision shows the next one at once and is sent meanwhile.
-import { Boxing } from "./boxing.js";
-import { sceneAt, wireControls } from "./controls.js";
-import { bindKeys, playerKeys } from "./keys.js";
-import { paintBox } from "./paint.js";
-import { Player } from "./player.js";
-import { Timeline } from "./timeline.js";
+import { Boxing } from "../player/box_editor.js";
+import { sceneAt, wireControls } from "../player/controls.js";
+import { bindKeys, playerKeys } from "../player/keys.js";
+import { paintBox } from "../player/paint.js";
+import { Player } from "../player/player.js";
+import { Timeline } from "../player/timeline.js";
 
 const LOW = 6; // fetch more when so few questions are left
-const root = document.getElementById("settle");
+const root = document.getElementById("adjudication");
 const place = root.querySelector("[data-place=question]");
 const show = (name) => root.querySelector(`[data-show=${name}]`);
 const token = root.querySelector("[name=csrfmiddlewaretoken]").value;
