@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from annotation.core.labels import UNKNOWN
-from qc.core.comparison import compare_clip
-from qc.core.estimates import SURE, believed
-from qc.core.identity import Drawn, first_drawn_id
-from qc.core.pool import RESAMPLES, Pool
-from qc.core.settlement import Question, winner_of
+from qc.core.agreement.comparison import compare_clip
+from qc.core.agreement.pooling import RESAMPLES, Pool
+from qc.core.consensus.clip_consensus import Question, winner_of
+from qc.core.consensus.identity import Drawn, first_drawn_id
+from qc.core.consensus.skill_weighting import SURE, believed
 
 CLIPS = int(os.environ.get("AVA_BENCH_CLIPS", "1000"))
 PERSONS, KEYFRAMES = 8, 15

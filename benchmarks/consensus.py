@@ -27,9 +27,9 @@ from demo.annotators import PERSONAS, Persona, fill_in, right_actions
 from demo.world.scene import WORLD, TruthBox, truth_at
 from demo.world.spec import VideoSpec
 from demo.world.story import ACTION_NAMES
-from qc.core.estimates import estimated
-from qc.core.settlement import Question, cast_vote
-from qc.core.units import ABSENT
+from qc.core.agreement.units import ABSENT
+from qc.core.consensus.clip_consensus import Question, cast_vote
+from qc.core.consensus.skill_weighting import estimated
 
 SECONDS, FPS, ROUNDS = 15, 5, 4
 POORER = (

@@ -25,15 +25,15 @@ import numpy as np
 from datasets.core import ava
 from datasets.core.clipping import export_window
 from datasets.core.media import read_frames
-from qc.core.configs import ConfigValues, write_configs
-from qc.core.formats import FORMATS, FormatContext
-from qc.core.packing import MANIFEST, FileSum, sum_of, write_manifest
-from qc.core.pictures import export_picture
-from qc.core.provenance import ProvenanceWriter
-from qc.core.release_check import check_release
-from qc.core.release_files import AnnotationWriter, Measuring
-from qc.core.released import ANNOTATED, Origin, PersonAt, ProposedBox, ReleaseClip
-from qc.core.tally import Tally
+from qc.core.release.checks.run_checks import check_release
+from qc.core.release.docs.training_configs import ConfigValues, write_configs
+from qc.core.release.formats import FORMATS, FormatContext
+from qc.core.release.images import export_picture
+from qc.core.release.packing import MANIFEST, FileSum, sum_of, write_manifest
+from qc.core.release.provenance import ProvenanceWriter
+from qc.core.release.records import ANNOTATED, Origin, PersonAt, ProposedBox, ReleaseClip
+from qc.core.release.stats import Tally
+from qc.core.release.writer import AnnotationWriter, Measuring
 
 SIZE = (1280, 720)
 CLIPS, PERSONS, KEYFRAMES = 1000, 8, 15

@@ -29,7 +29,7 @@ def build(folder: Path) -> None:
     from django.core.files.storage import default_storage
 
     from qc.models import Consensus
-    from qc.services.settle import plan_consensuses, settle_clip
+    from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
     from tests.films import make_film
     from tests.make import (
         make_annotator,

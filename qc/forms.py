@@ -7,13 +7,13 @@ from django import forms
 from annotation.models import AnnotationTask
 from avaproject.base.views import key_of
 from datasets.models import ActionGroup, Dataset
-from qc.core.formats import FORMATS
-from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
+from qc.core.release.formats import FORMATS
+from qc.core.release.options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.models import HouseRules, Review
-from qc.selectors.questions import BOX as BOX_QUESTION
-from qc.selectors.questions import PERSON as PERSON_QUESTION
+from qc.selectors.consensus.adjudication_queue import BOX as BOX_QUESTION
+from qc.selectors.consensus.adjudication_queue import PERSON as PERSON_QUESTION
 from qc.services.inspect import house_rules, switched_off
-from qc.services.rules import decides_by
+from qc.services.review.quality_rules import decides_by
 
 FARTHEST = 1_000_000  # pixels, of a side of a box that somebody may have meant
 PERSON, NOT_A_PERSON = "person", "not-a-person"

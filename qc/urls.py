@@ -1,6 +1,7 @@
 from django.urls import path
 
-from qc.views import agreement, questions, review
+from qc.views import agreement, review
+from qc.views import adjudication
 from qc.views import pages as views
 
 app_name = "qc"
@@ -43,11 +44,11 @@ urlpatterns = [
     path("datasets/<slug:name>/tasks/<int:pk>/", review.task, name="task"),
     path("datasets/<slug:name>/tasks/<int:pk>/comment/", review.remark, name="comment"),
     path("datasets/<slug:name>/questions/opinions/", review.opinions, name="opinions"),
-    path("datasets/<slug:name>/questions/", questions.queue, name="questions"),
-    path("datasets/<slug:name>/questions/next/", questions.following, name="following"),
-    path("datasets/<slug:name>/questions/decide/", questions.decide, name="decide"),
-    path("datasets/<slug:name>/questions/undo/", questions.undo, name="undo"),
-    path("datasets/<slug:name>/questions/decisions/", questions.decisions, name="decisions"),
+    path("datasets/<slug:name>/questions/", adjudication.queue, name="questions"),
+    path("datasets/<slug:name>/questions/next/", adjudication.following, name="following"),
+    path("datasets/<slug:name>/questions/decide/", adjudication.decide, name="decide"),
+    path("datasets/<slug:name>/questions/undo/", adjudication.undo, name="undo"),
+    path("datasets/<slug:name>/questions/decisions/", adjudication.decisions, name="decisions"),
     path("datasets/<slug:name>/releases/", views.releases, name="releases"),
     path("datasets/<slug:name>/releases/new/", views.release_new, name="release-new"),
     path("datasets/<slug:name>/releases/order/", views.release_order, name="release-order"),

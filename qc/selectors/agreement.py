@@ -12,7 +12,7 @@ from datasets.models import Dataset
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.plots import Bars, Grid, bars, heat_map
 from qc.selectors.tables import Column, Figure, Table, figure, figure_of
-from qc.selectors.words import group_words
+from qc.selectors.display_names import group_words
 
 ACTIONS_SHOWN = 16
 CLIPS_SHOWN = 12

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset
-from qc.core.estimates import FEWEST
+from qc.core.consensus.skill_weighting import FEWEST
 from qc.models import AgreementReport
 from qc.selectors.agreement import (
     COVERAGE,
@@ -21,9 +21,9 @@ from qc.selectors.agreement import (
     groups_table,
     pairs_table,
 )
-from qc.selectors.decisions import Upheld, upheld
+from qc.selectors.consensus.decisions import Upheld, upheld
 from qc.selectors.plots import ControlChart, Grid, control_chart, heat_map, matrix
-from qc.selectors.scenes import look_at, person_of
+from qc.selectors.player_scene import look_at, person_of
 from qc.selectors.tables import Column, Figure, Table, figure, figure_of
 
 DIFFERENCES = (Column("One said"), Column("another said"), Column("Times", "count"))

@@ -11,8 +11,8 @@ from annotation.models import AnnotationTask
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.models import AgreementReport, Consensus, ConsensusBox
-from qc.selectors.states import CLIP_STATES, State, clips_with_state, judged
-from qc.selectors.tasks import TaskRow, task_rows, tasks_with_state
+from qc.selectors.clip_and_task_states import CLIP_STATES, State, clips_with_state, judged
+from qc.selectors.review.task_list import TaskRow, task_rows, tasks_with_state
 from tracking.core.trackfile import Track, TrackFileError
 from tracking.models import Person, TrackingRun
 from tracking.selectors import tracks_of

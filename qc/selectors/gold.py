@@ -12,11 +12,11 @@ from django.db.models import Count, Max
 from annotation.models import AnnotationTask
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
-from qc.core.anchoring import Kept, Lead, Meter, Work, anchoring
-from qc.core.gold import BAR, Drift, Marks, Rate, drift, marks
+from qc.core.quality.anchoring import Kept, Lead, Meter, Work, anchoring
+from qc.core.quality.gold import BAR, Drift, Marks, Rate, drift, marks
 from qc.models import Score
 from qc.selectors.agreement import COVERAGE, coverage_cells
-from qc.selectors.scenes import look_at
+from qc.selectors.player_scene import look_at
 from qc.selectors.tables import Column, Table, figure_of
 
 MISTAKES_SHOWN = 30

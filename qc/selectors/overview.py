@@ -23,8 +23,8 @@ from qc.models import (
     ThirdOpinion,
 )
 from qc.selectors.gold import flagged_count
-from qc.selectors.questions import question_count
-from qc.selectors.states import judged, pending_tasks
+from qc.selectors.consensus.adjudication_queue import question_count
+from qc.selectors.clip_and_task_states import judged, pending_tasks
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun
 
 ROWS_SHOWN = 8

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from qc.core.control import Limits, control_limits
+from qc.core.quality.control_charts import Limits, control_limits
 from qc.selectors.tables import Figure, tone_of
 
 CELL, LABEL = 54, 96

@@ -9,7 +9,7 @@ import numpy as np
 from django.db.models import Avg, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q
 
 from datasets.models import Clip, Dataset
-from qc.core.proposal_merit import Difference, Merit, f1_difference, merit_at, total
+from qc.core.quality.proposal_metrics import Difference, Merit, f1_difference, merit_at, total
 from qc.models import Consensus, ConsensusBox
 from qc.selectors.clips import title_of
 from tracking.core.boxes import Boxes

@@ -15,13 +15,13 @@ from django.db import transaction
 from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
-from qc.core.comparison import compare_clip
-from qc.core.identity import first_drawn_id
-from qc.core.pool import Pool
-from qc.core.rules import Finding
+from qc.core.agreement.comparison import compare_clip
+from qc.core.agreement.pooling import Pool
+from qc.core.consensus.identity import first_drawn_id
+from qc.core.quality.rules import Finding
 from qc.models import AgreementReport, AgreementSummary
 from qc.services.inspect import findings_of, switched_off, work_in
-from qc.services.versions import (
+from qc.services.answer_versions import (
     AnswersGoneError,
     ClipAnswers,
     plan,
@@ -74,7 +74,7 @@ def _finish_by_rules(
 ) -> bool:
     """Add what the rules find and finish; False if the dataset changed them meanwhile.
 
-    `qc.services.rules.change_rules` waits for the row, and then finds it finished.
+    `qc.services.review.quality_rules.change_rules` waits for the row, and then finds it finished.
     """
     dataset = answers.clip.video.dataset
     off = switched_off(dataset)

@@ -10,10 +10,10 @@ from typing import Any
 from annotation.models import Annotation, Pull
 from avaproject.base.work import Stage
 from datasets.models import Dataset
-from qc.core.effort import Delivered, seconds_spent, usual_seconds
-from qc.core.rules import Finding, Rule, Said, Task, check, read_rules, untouched_tracks
+from qc.core.quality.annotation_time import Delivered, seconds_spent, usual_seconds
+from qc.core.quality.rules import Finding, Rule, Said, Task, check, read_rules, untouched_tracks
 from qc.models import HouseRules
-from qc.services.versions import questions_of
+from qc.services.answer_versions import questions_of
 from tracking.models import Proposal
 
 RULES = Path(__file__).resolve().parent.parent / "rules.yaml"

@@ -9,10 +9,10 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from annotation.models import Annotation, AnnotationTask, Pull
-from qc.core.anchoring import kept_boxes
-from qc.core.gold import Shown, score
+from qc.core.quality.anchoring import kept_boxes
+from qc.core.quality.gold import Shown, score
 from qc.models import Score
-from qc.services.versions import questions_of
+from qc.services.answer_versions import questions_of
 from tracking.models import Proposal
 
 KEY = AnnotationTask.Purpose.KEY

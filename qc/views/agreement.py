@@ -25,7 +25,7 @@ from qc.selectors.agreement_details import (
 from qc.selectors.gold import gold_page
 from qc.selectors.tables import Table
 from qc.services.agree import order_period
-from qc.services.rules import RulesRow, change_rules, rules_of
+from qc.services.review.quality_rules import RulesRow, change_rules, rules_of
 
 
 def _dataset_or_404(request: HttpRequest, name: str) -> Dataset:

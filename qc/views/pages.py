@@ -17,8 +17,8 @@ from avaproject.base.work import StagedQuerySet
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Dataset
 from datasets.selectors import visible_clips, visible_datasets
-from qc.core.formats import FORMATS
-from qc.core.packing import PARTS
+from qc.core.release.formats import FORMATS
+from qc.core.release.packing import PARTS
 from qc.forms import ReleaseForm
 from qc.models import (
     AgreementReport,
@@ -29,18 +29,18 @@ from qc.models import (
     ThirdOpinion,
 )
 from qc.selectors.clips import clip_page, clip_rows
-from qc.selectors.explain import explained
+from qc.selectors.consensus.explanation import explained
 from qc.selectors.overview import navigation
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.proposals import proposal_page, run_merit
-from qc.selectors.releases import is_moving, release_plan, release_rows
-from qc.selectors.scenes import number_of, scene
-from qc.selectors.states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
-from qc.selectors.tasks import annotators_of, task_rows, tasks_with_state
-from qc.selectors.waiting import chores
-from qc.services.release import order_release
-from qc.services.release_store import StoreError, opener, withdraw_release, zip_of
-from qc.services.release_sync import SyncError, bucket_address, order_sync
+from qc.selectors.release.release_list import is_moving, release_plan, release_rows
+from qc.selectors.player_scene import number_of, scene
+from qc.selectors.clip_and_task_states import CLIP_STATES, TASK_STATES, clips_with_state, tabs
+from qc.selectors.review.task_list import annotators_of, task_rows, tasks_with_state
+from qc.selectors.to_do import chores
+from qc.services.release.make_release import order_release
+from qc.services.release.release_storage import StoreError, opener, withdraw_release, zip_of
+from qc.services.release.bucket_sync import SyncError, bucket_address, order_sync
 from tracking.models import TrackingRun
 
 

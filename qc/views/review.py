@@ -14,11 +14,11 @@ from avaproject.base.views import key_of, page_of
 from datasets.selectors import visible_datasets
 from qc.forms import OpinionForm, ThresholdForm, VerdictForm
 from qc.models import Review
-from qc.selectors.opinions import clips_in_dispute, dispute_rows, loads
-from qc.selectors.review import above_threshold, history, pending, pending_rows
-from qc.selectors.states import TASK_STATES, tasks_with_state
-from qc.services.opinions import OpinionError, ask_third_opinions
-from qc.services.review import ReviewError, approve, comment, reject
+from qc.selectors.consensus.third_opinions import clips_in_dispute, dispute_rows, loads
+from qc.selectors.review.review_queue import above_threshold, history, pending, pending_rows
+from qc.selectors.clip_and_task_states import TASK_STATES, tasks_with_state
+from qc.services.consensus.third_opinions import OpinionError, ask_third_opinions
+from qc.services.review.verdicts import ReviewError, approve, comment, reject
 
 LOOKED_THROUGH = 200  # tasks held against a threshold at once
 DISPUTES_SHOWN = 100

@@ -5,7 +5,7 @@ import pytest
 from datasets.models import Member
 from qc.models import AgreementReport, Consensus
 from qc.services.agree import plan_reports, report_agreement
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,

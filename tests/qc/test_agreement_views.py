@@ -6,9 +6,9 @@ from django.urls import reverse
 
 from datasets.models import Member
 from qc.models import AgreementReport, AgreementSummary, Consensus, HouseRules, Review
-from qc.services.adjudicate import adjudicate
+from qc.services.consensus.adjudicate import adjudicate
 from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,

@@ -5,11 +5,11 @@ from django.utils import timezone
 
 from annotation.models import AnnotationTask
 from qc.models import Consensus
-from qc.selectors.release_clips import select_clips
-from qc.selectors.states import clips_with_state, pending_tasks, tasks_with_state
-from qc.services.review import approve
-from qc.services.settle import plan_consensuses, settle_clip
-from qc.services.versions import ready_versions
+from qc.selectors.release.approved_clips import select_clips
+from qc.selectors.clip_and_task_states import clips_with_state, pending_tasks, tasks_with_state
+from qc.services.review.verdicts import approve
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
+from qc.services.answer_versions import ready_versions
 from tests.make import (
     make_annotator,
     make_clips,

@@ -5,10 +5,10 @@ from annotation.models import AnnotationTask
 from annotation.services.plan import PlanError, give_clip
 from avaproject.base.work import Stage
 from qc.models import Consensus, ThirdOpinion
-from qc.selectors.opinions import clips_in_dispute, dispute_rows
-from qc.selectors.questions import question_count
-from qc.services.opinions import OpinionError, ask_third_opinions
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.selectors.consensus.third_opinions import clips_in_dispute, dispute_rows
+from qc.selectors.consensus.adjudication_queue import question_count
+from qc.services.consensus.third_opinions import OpinionError, ask_third_opinions
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,
@@ -19,7 +19,7 @@ from tests.make import (
     make_user,
     make_video,
 )
-from workers.opinions import give_third_opinion
+from workers.third_opinion import assign_third_opinion
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +87,8 @@ def test_nobody_is_asked_twice_about_a_clip(dataset, clips):
 
 def test_a_third_opinion_becomes_a_task_and_then_a_majority(dataset, clips, people):
     (opinion,) = ask(dataset, clips[:1], "eve")
-    give_third_opinion(ThirdOpinion.objects.get().pk)
-    give_third_opinion(ThirdOpinion.objects.get().pk)
+    assign_third_opinion(ThirdOpinion.objects.get().pk)
+    assign_third_opinion(ThirdOpinion.objects.get().pk)
     opinion = ThirdOpinion.objects.get()
     assert opinion.stage == Stage.DONE
     task = AnnotationTask.objects.get(annotator=people["eve"])
@@ -110,7 +110,7 @@ def test_an_order_in_other_hands_is_left_alone(dataset, clips):
     ask(dataset, clips[:1], "eve")
     pk = ThirdOpinion.objects.get().pk
     ThirdOpinion.objects.claim(pk)
-    give_third_opinion(pk)
+    assign_third_opinion(pk)
     assert AnnotationTask.objects.count() == 6
 
 

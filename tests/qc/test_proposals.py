@@ -3,7 +3,7 @@ from django.urls import reverse
 
 from qc.models import Consensus
 from qc.selectors.proposals import proposal_page, run_merit
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,

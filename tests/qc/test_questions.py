@@ -7,12 +7,12 @@ from qc.models import (
     ConsensusBox,
     ConsensusLabel,
 )
-from qc.selectors.decisions import decision_rows, upheld
+from qc.selectors.consensus.decisions import decision_rows, upheld
 from qc.selectors.overview import navigation
-from qc.selectors.questions import Key, question_count, question_keys, questions
-from qc.services.adjudicate import adjudicate_all
+from qc.selectors.consensus.adjudication_queue import Key, question_count, question_keys, questions
+from qc.services.consensus.adjudicate import adjudicate_all
 from qc.services.agree import plan_reports, report_agreement
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_pull,

@@ -2,16 +2,16 @@ import pytest
 
 from datasets.models import Member
 from qc.models import AgreementReport, Comment, Review
-from qc.selectors.review import above_threshold, history, pending, pending_rows
-from qc.selectors.states import clips_with_state, tasks_with_state
+from qc.selectors.review.review_queue import above_threshold, history, pending, pending_rows
+from qc.selectors.clip_and_task_states import clips_with_state, tasks_with_state
 from qc.services.agree import plan_reports, report_agreement
-from qc.services.review import (
+from qc.services.review.verdicts import (
     ReviewError,
     approve,
     comment,
     reject,
 )
-from qc.services.rules import change_rules
+from qc.services.review.quality_rules import change_rules
 from tests.make import (
     make_annotator,
     make_clips,

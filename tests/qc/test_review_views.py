@@ -3,8 +3,8 @@ from django.urls import reverse
 
 from qc.models import AgreementReport, Comment, Consensus, Review, ThirdOpinion
 from qc.services.agree import plan_reports, report_agreement
-from qc.services.review import approve, reject
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.review.verdicts import approve, reject
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,

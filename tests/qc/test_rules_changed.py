@@ -7,10 +7,11 @@ from django.db import connection
 
 from avaproject.base.work import Stage
 from qc.models import AgreementReport, AgreementSummary, Consensus
-from qc.services import agree, settle
+from qc.services import agree
+from qc.services.consensus import build_consensus
 from qc.services.agree import plan_reports, report_agreement
-from qc.services.rules import change_rules
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.review.quality_rules import change_rules
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import make_pull
 
 pytestmark = pytest.mark.django_db
@@ -60,9 +61,9 @@ def test_a_consensus_goes_by_the_rules_as_they_are_when_it_is_done(
     AgreementSummary.objects.create(
         dataset=dataset, stage=Stage.DONE, figures={"error_rates": RATES}
     )
-    monkeypatch.setattr(settle, "weighed", lambda boxes, questions, rates: boxes)
+    monkeypatch.setattr(build_consensus, "weighed", lambda boxes, questions, rates: boxes)
     changing(
-        monkeypatch, settle, "_known",
+        monkeypatch, build_consensus, "_known",
         lambda: change_rules(dataset, switched_off=[], decides="dawid-skene"),
     )  # fmt: skip
     consensus = settle_clip(Consensus.objects.get().pk)

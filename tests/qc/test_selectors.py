@@ -18,14 +18,14 @@ from qc.models import (
 from qc.selectors.agreement import agreement_page, newest_summary
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.overview import kinds, navigation, overview
-from qc.selectors.releases import is_moving, release_rows
-from qc.selectors.review import pending, pending_rows
-from qc.selectors.scenes import scene
-from qc.selectors.states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
+from qc.selectors.release.release_list import is_moving, release_rows
+from qc.selectors.review.review_queue import pending, pending_rows
+from qc.selectors.player_scene import scene
+from qc.selectors.clip_and_task_states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
 from qc.selectors.tables import Column, Figure, Table
-from qc.selectors.tasks import task_rows
+from qc.selectors.review.task_list import task_rows
 from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,

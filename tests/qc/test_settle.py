@@ -8,8 +8,8 @@ from annotation.core.labels import UNKNOWN, UNSET
 from avaproject.base.work import Stage
 from datasets.models import Member
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
-from qc.services.adjudicate import AdjudicationError, adjudicate, adjudicate_all, withdraw
-from qc.services.settle import newest_consensus, plan_consensuses, settle_clip
+from qc.services.consensus.adjudicate import AdjudicationError, adjudicate, adjudicate_all, withdraw
+from qc.services.consensus.build_consensus import newest_consensus, plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,

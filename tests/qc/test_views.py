@@ -8,8 +8,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from qc.core.packing import dump_index, part_sizes, sum_of
-from qc.core.release_options import ReleaseOptions
+from qc.core.release.options import ReleaseOptions
+from qc.core.release.packing import dump_index, part_sizes, sum_of
 from qc.models import Release, Review
 from tests.make import (
     make_annotator,

@@ -3,10 +3,10 @@
 import pytest
 
 from qc.models import AgreementReport, AgreementSummary, Consensus, ConsensusLabel
-from qc.services.adjudicate import adjudicate
+from qc.services.consensus.adjudicate import adjudicate
 from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
-from qc.services.rules import change_rules
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.review.quality_rules import change_rules
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import (
     make_annotator,
     make_clips,

@@ -9,9 +9,9 @@ from django.urls import reverse
 from annotation.models import Annotation
 from datasets.models import ActionGroup
 from qc.models import AgreementReport, AgreementSummary, Consensus, ConsensusBox
-from qc.services.adjudicate import adjudicate
+from qc.services.consensus.adjudicate import adjudicate
 from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests.make import make_pull
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import track
 
-from qc.core.release_check import checks_of
+from qc.core.release.checks.run_checks import checks_of
 
 
 class Command(BaseCommand):

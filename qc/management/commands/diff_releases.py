@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from qc.models import Release
-from qc.services.release_changes import ChangesError, changes_between
+from qc.services.release.changes import ChangesError, changes_between
 
 
 class Command(BaseCommand):

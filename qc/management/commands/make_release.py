@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from avaproject.base.work import Stage
 from datasets.models import Dataset
-from qc.core.formats import FORMATS
-from qc.core.packing import PARTS
-from qc.core.release_options import LICENCES, OptionsError, ReleaseOptions, read_split_list
+from qc.core.release.formats import FORMATS
+from qc.core.release.options import LICENCES, OptionsError, ReleaseOptions, read_split_list
+from qc.core.release.packing import PARTS
 from qc.models import Release
-from qc.services.release import make_release, order_release
-from qc.services.release_store import opener, zip_of
+from qc.services.release.make_release import make_release, order_release
+from qc.services.release.release_storage import opener, zip_of
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

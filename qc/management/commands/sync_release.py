@@ -5,9 +5,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from avaproject.base.work import Stage
-from qc.core.packing import PARTS
+from qc.core.release.packing import PARTS
 from qc.models import Release, ReleaseSync
-from qc.services.release_sync import SyncError, order_sync, sync_release
+from qc.services.release.bucket_sync import SyncError, order_sync, sync_release
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

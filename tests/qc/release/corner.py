@@ -8,14 +8,14 @@ import numpy as np
 from django.core.files.storage import default_storage
 
 from avaproject.base.work import Stage
-from qc.core.packing import PARTS
+from qc.core.release.packing import PARTS
 from qc.models import (
     Consensus,
     ConsensusBox,
     Review,
 )
-from qc.services.release import make_release, order_release
-from qc.services.release_store import opener, zip_of
+from qc.services.release.make_release import make_release, order_release
+from qc.services.release.release_storage import opener, zip_of
 from tests import make
 from tests.core.qc.release.tiny_release import make_film
 from tests.stamp import draw_stamp

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from qc.core.release_check import check_release
+from qc.core.release.checks.run_checks import check_release
 from qc.models import (
     Release,
     Review,

@@ -8,14 +8,14 @@ from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.core import ava
-from qc.core.release_check import check_release
+from qc.core.release.checks.run_checks import check_release
 from qc.models import (
     Adjudication,
     AgreementReport,
     ConsensusBox,
 )
-from qc.selectors.release_clips import select_clips
-from qc.services import release_content
+from qc.selectors.release.approved_clips import select_clips
+from qc.services.release import content
 from qc.services.agree import plan_reports, report_agreement
 from tests import make
 from tests.qc.release.corner import add_person, consensus_of, files_of, folder_of, made
@@ -154,7 +154,7 @@ def test_simulated_answers_are_marked_in_card_and_manifest(dataset, whose):
 
 def test_content_is_read_with_few_queries(dataset, django_assert_max_num_queries):
     approved = select_clips(dataset).approved
-    reader = release_content.ContentReader(dataset)
+    reader = content.ContentReader(dataset)
     with django_assert_max_num_queries(6):
         assert len(list(reader.read(approved))) == 3
 
@@ -198,7 +198,7 @@ def test_a_decision_that_was_taken_back_is_nobodys_reason(dataset):
             clip=clip, second=2, person_id=1, group="doing", actions=["wave"], decided_by=by,
             reason=reason, **taken_back,
         )  # fmt: skip
-    contents = release_content.ContentReader(dataset).read(select_clips(dataset).approved)
+    contents = content.ContentReader(dataset).read(select_clips(dataset).approved)
     origins = [each for content in contents for at in content.persons for each in at.origins]
     assert {(each.reviewer, each.reason) for each in origins if each.rule == "adjudicated"} == {
         (1, "the hand is up")

@@ -16,13 +16,13 @@ from avaproject.base.work import Stage
 from datasets.core.hashing import sha256_of
 from datasets.core.media import read_frames
 from datasets.models import Clip
-from qc.core.release_options import ReleaseOptions
+from qc.core.release.options import ReleaseOptions
 from qc.models import (
     ClipExport,
     Release,
 )
-from qc.services import export_frames
-from qc.services.release import make_release, order_release
+from qc.services.release import export_media
+from qc.services.release.make_release import make_release, order_release
 from tests.qc.release.corner import files_of, folder_of, made
 from tests.stamp import read_stamp
 
@@ -51,7 +51,7 @@ def test_the_film_shows_the_same_frames(dataset, tmp_path):
 
 def test_pictures_are_made_once_and_shared(dataset, monkeypatch):
     first = folder_of(made(dataset))
-    monkeypatch.delattr(export_frames, "export_picture")
+    monkeypatch.delattr(export_media, "export_picture")
     second = folder_of(made(dataset))
     name = "rawframes/yard-c0000/img_00001.jpg"
     assert (first / name).samefile(second / name)
@@ -62,15 +62,15 @@ def test_a_standard_video_is_read_for_its_sum_only_if_it_was_written_to(dataset,
     path = folder_of(made(dataset)).parents[1] / "videos" / "yard.mp4"
     other = path.read_bytes()[::-1]
     path.write_bytes(other)
-    assert export_frames.video_sum(video) == hashlib.sha256(other).hexdigest()
-    monkeypatch.delattr(export_frames, "sha256_of")
-    assert export_frames.video_sum(video) == hashlib.sha256(other).hexdigest()
+    assert export_media.video_sum(video) == hashlib.sha256(other).hexdigest()
+    monkeypatch.delattr(export_media, "sha256_of")
+    assert export_media.video_sum(video) == hashlib.sha256(other).hexdigest()
 
 
 def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset, monkeypatch):
     order = order_release(dataset)
     finished = []
-    real = export_frames.export_picture
+    real = export_media.export_picture
 
     def dies_in_the_second_clip(rgb, **options):
         if len(finished) == 220:
@@ -78,12 +78,12 @@ def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset,
         finished.append(read_stamp(rgb))
         return real(rgb, **options)
 
-    monkeypatch.setattr(export_frames, "export_picture", dies_in_the_second_clip)
+    monkeypatch.setattr(export_media, "export_picture", dies_in_the_second_clip)
     with pytest.raises(KeyboardInterrupt):
         make_release(order.pk)
     Release.objects.filter(pk=order.pk).update(stage=Stage.WAITING, lease_until=None)
     monkeypatch.setattr(
-        export_frames, "export_picture", lambda rgb, **o: finished.append(0) or real(rgb, **o)
+        export_media, "export_picture", lambda rgb, **o: finished.append(0) or real(rgb, **o)
     )
     release = make_release(order.pk)
     assert release.stage == Stage.DONE
@@ -124,26 +124,26 @@ def test_pictures_that_another_worker_makes_are_waited_for(dataset, monkeypatch)
     order = order_release(dataset)
     clip = Clip.objects.get(name="yard-c0000")
     with local_path(clip.video.file.name) as path:
-        export = export_frames.order_export(clip, video_sum=sha256_of(path), longest_side=None)
+        export = export_media.order_export(clip, video_sum=sha256_of(path), longest_side=None)
     elsewhere = ClipExport.objects.claim(export.pk)
 
     def the_other_worker_finishes(seconds):
         ClipExport.objects.put_back(elsewhere.pk)
-        assert export_frames.export_clip(elsewhere.pk).stage == Stage.DONE
+        assert export_media.export_clip(elsewhere.pk).stage == Stage.DONE
 
-    monkeypatch.setattr(export_frames.time, "sleep", the_other_worker_finishes)
+    monkeypatch.setattr(export_media.time, "sleep", the_other_worker_finishes)
     assert make_release(order.pk).stage == Stage.DONE
     assert ClipExport.objects.done().count() == 3
-    assert export_frames.export_clip(export.pk) is None
+    assert export_media.export_clip(export.pk) is None
 
 
 def test_pictures_that_are_not_those_of_the_film_are_not_kept(dataset, monkeypatch):
-    real = export_frames.cut
+    real = export_media.cut
 
     def cuts_elsewhere(source, target, *, start_frame, frame_count):
         real(source, target, start_frame=start_frame + 30, frame_count=frame_count - 30)
 
-    monkeypatch.setattr(export_frames, "cut", cuts_elsewhere)
+    monkeypatch.setattr(export_media, "cut", cuts_elsewhere)
     release = make_release(order_release(dataset).pk)
     assert "picture 1 of shop-c0000 is not that of its film" in release.error
     assert not ClipExport.objects.done().exists()
@@ -177,7 +177,7 @@ def test_a_storage_without_paths_keeps_the_zip(dataset, monkeypatch, films):
     with remote.open(release.archive.name) as file, zipfile.ZipFile(file) as archive:
         assert len([n for n in archive.namelist() if n.startswith("rawframes/")]) == 555
     first = release.counts["archives"]["all"]["sha256"]
-    monkeypatch.delattr(export_frames, "export_picture")
+    monkeypatch.delattr(export_media, "export_picture")
     Release.objects.filter(pk=release.pk).update(stage=Stage.WAITING, attempts=0)
     remote.delete(release.archive.name)
     assert make_release(release.pk).counts["archives"]["all"]["sha256"] == first

@@ -7,10 +7,10 @@ from django.db import connection
 
 from avaproject.base.work import Stage
 from qc.models import Consensus, Review
-from qc.selectors.release_clips import select_clips
-from qc.services.adjudicate import adjudicate
-from qc.services.release_content import ContentReader
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.selectors.release.approved_clips import select_clips
+from qc.services.consensus.adjudicate import adjudicate
+from qc.services.release.content import ContentReader
+from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
 from tests import make
 
 SECONDS = 30

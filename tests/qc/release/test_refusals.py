@@ -12,9 +12,9 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.services import release as service
-from qc.services import release_texts
-from qc.services.release import make_release, order_release
+from qc.services.release import make_release as service
+from qc.services.release import release_docs
+from qc.services.release.make_release import make_release, order_release
 from tests import make
 from tests.qc.release.corner import add_person, consensus_of, files_of, made
 
@@ -83,7 +83,7 @@ def test_an_action_outside_the_vocabulary_is_a_sentence(dataset):
 
 
 def test_a_release_that_fails_its_check_cannot_be_downloaded(dataset, monkeypatch):
-    monkeypatch.setattr(release_texts, "write_configs", lambda folder, values: None)
+    monkeypatch.setattr(release_docs, "write_configs", lambda folder, values: None)
     release = make_release(order_release(dataset).pk)
     assert release.stage == Stage.FAILED
     assert "configs/slowfast_ava.yaml cannot be read" in release.error

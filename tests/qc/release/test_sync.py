@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management import CommandError, call_command
 
 from avaproject.base.work import Stage
-from qc.core.release_options import ReleaseOptions
+from qc.core.release.options import ReleaseOptions
 from qc.models import Release, ReleaseSync
-from qc.services import release_sync
-from qc.services.release import make_release, order_release
-from qc.services.release_sync import SyncError, order_sync, sync_release
+from qc.services.release import bucket_sync
+from qc.services.release.make_release import make_release, order_release
+from qc.services.release.bucket_sync import SyncError, order_sync, sync_release
 from tests import make
 from tests.qc.release.corner import folder_of, made
 
@@ -160,7 +160,7 @@ def test_a_sync_that_is_cut_off_goes_on_and_the_manifest_comes_last(
 ):
     release = of_films(dataset)
     order = order_sync(release, prefix="cut", parts=["films"])
-    real, sent = release_sync._send_one, []
+    real, sent = bucket_sync._send_one, []
 
     def dies_after_ten(target, sending, there):
         if len(sent) >= 10:
@@ -168,13 +168,13 @@ def test_a_sync_that_is_cut_off_goes_on_and_the_manifest_comes_last(
         sent.append(sending.path)
         return real(target, sending, there)
 
-    monkeypatch.setattr(release_sync, "SIDE_BY_SIDE", 1)
-    monkeypatch.setattr(release_sync, "_send_one", dies_after_ten)
+    monkeypatch.setattr(bucket_sync, "SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(bucket_sync, "_send_one", dies_after_ten)
     with pytest.raises(KeyboardInterrupt):
         sync_release(order.pk)
     assert len(keys(bucket, "cut/")) == 10
     assert "cut/manifest.json" not in keys(bucket)
-    monkeypatch.setattr(release_sync, "_send_one", real)
+    monkeypatch.setattr(bucket_sync, "_send_one", real)
     ReleaseSync.objects.filter(pk=order.pk).update(stage=Stage.WAITING, lease_until=None)
     order = sync_release(order.pk)
     assert order.counts["sent"] == order.counts["files"] - 10

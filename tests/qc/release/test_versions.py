@@ -16,9 +16,9 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.services import release_store
-from qc.services.release import make_release, order_release
-from qc.services.release_store import StoreError, remove_withdrawn, withdraw_release
+from qc.services.release import release_storage
+from qc.services.release.make_release import make_release, order_release
+from qc.services.release.release_storage import StoreError, remove_withdrawn, withdraw_release
 from tests import make
 from tests.qc.release.corner import (
     SIZE,
@@ -96,7 +96,7 @@ def test_files_that_a_kill_left_are_removed(dataset, monkeypatch, way):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(release_store, "remove", killed)
+        patched.setattr(release_storage, "remove", killed)
         with pytest.raises(KeyboardInterrupt):
             withdraw_release(release, user=user)
     assert default_storage.exists("corner/releases/1.index")
@@ -115,7 +115,7 @@ def test_files_that_cannot_be_removed_now_stop_nobody(dataset, monkeypatch, capl
         raise PermissionError("read-only file system")
 
     with monkeypatch.context() as patched:
-        patched.setattr(release_store, "remove", refused)
+        patched.setattr(release_storage, "remove", refused)
         with pytest.raises(PermissionError):
             withdraw_release(withdrawn, user=make.make_user())
         assert remove_withdrawn() == 0

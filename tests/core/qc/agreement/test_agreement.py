@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.agreement import (
+from qc.core.agreement.coefficients import (
     Coefficient,
     cohen_kappa,
     fleiss_kappa,

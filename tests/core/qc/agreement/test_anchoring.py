@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.anchoring import Kept, Work, anchoring, kept_boxes
+from qc.core.quality.anchoring import Kept, Work, anchoring, kept_boxes
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 NEAR = (0.0, 0.0, 10.0, 8.0)

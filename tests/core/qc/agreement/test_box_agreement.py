@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from qc.core.box_agreement import FIGURES, added, box_counts, box_figures, figures_of
-from qc.core.identity import Drawn
+from qc.core.agreement.boxes import FIGURES, added, box_counts, box_figures, figures_of
+from qc.core.agreement.resampling import draws
+from qc.core.consensus.identity import Drawn
 from qc.core.matching import BoxCounts
-from qc.core.resampling import draws
 
 BOX = np.array([0.0, 0, 10, 20])
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qc.core.control import control_limits
+from qc.core.quality.control_charts import control_limits
 
 
 def test_limits_lie_2_66_mean_moving_ranges_from_the_mean():

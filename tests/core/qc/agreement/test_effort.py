@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qc.core.effort import Delivered, seconds_spent, usual_seconds
+from qc.core.quality.annotation_time import Delivered, seconds_spent, usual_seconds
 
 MINUTE = 60.0
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from qc.core import kappas
-from qc.core.agreement import cohen_kappa, fleiss_kappa
-from qc.core.kappas import fleiss_interval, kappa_intervals
-from qc.core.resampling import draws
-from qc.core.units import Block
+from qc.core.agreement import kappa_intervals as module
+from qc.core.agreement.coefficients import cohen_kappa, fleiss_kappa
+from qc.core.agreement.kappa_intervals import fleiss_interval, kappa_intervals
+from qc.core.agreement.resampling import draws
+from qc.core.agreement.units import Block
 
 SIZE, ACTIONS, RESAMPLES = 4, 2, 60
 MEMBER = np.array([[False, False], [True, False], [False, True], [True, True]])
@@ -62,9 +62,9 @@ def mean_kappa(codes, *, action=None):
     return np.mean(defined) if defined else None
 
 
-@pytest.mark.parametrize("dense", [kappas.DENSE_CELLS, 0], ids=["dense", "sparse"])
+@pytest.mark.parametrize("dense", [module.DENSE_CELLS, 0], ids=["dense", "sparse"])
 def test_the_intervals_are_those_of_persons_drawn_again(monkeypatch, dense):
-    monkeypatch.setattr(kappas, "DENSE_CELLS", dense)
+    monkeypatch.setattr(module, "DENSE_CELLS", dense)
     block = made()
     found = kappa_intervals([block], MEMBER, seed=5, resamples=RESAMPLES)
     for pair in PAIRS:

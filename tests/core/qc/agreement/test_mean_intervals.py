@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from qc.core.agreement import gwet_ac1, krippendorff_alpha, percent_agreement
-from qc.core.resampling import draws, intervals, mean_intervals
-from qc.core.units import Asked, Block, Units
+from qc.core.agreement.coefficients import gwet_ac1, krippendorff_alpha, percent_agreement
+from qc.core.agreement.resampling import draws, intervals, mean_intervals
+from qc.core.agreement.units import Asked, Block, Units
 
 RESAMPLES = 60
 VALUES = ["stand", "walk", "sit"]

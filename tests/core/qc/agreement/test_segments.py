@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qc.core.segments import Flips, Overlap, flips, match_stretches, overlaps, stretches
+from qc.core.agreement.segments import (
+    Flips,
+    Overlap,
+    flips,
+    match_stretches,
+    overlaps,
+    stretches,
+)
 
 ONE_EACH = np.eye(3, dtype=bool)
 

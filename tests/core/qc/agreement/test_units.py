@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.agreement import (
+from qc.core.agreement.coefficients import (
     cohen_kappa,
     fleiss_kappa,
     gwet_ac1,
     krippendorff_alpha,
     percent_agreement,
 )
-from qc.core.tables import mean_of
-from qc.core.units import (
+from qc.core.agreement.tables import mean_of
+from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
     Asked,

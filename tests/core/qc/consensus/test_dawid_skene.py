@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from qc.core.consensus import dawid_skene, majority
-from qc.core.dawid_skene import error_rates
+from qc.core.consensus.dawid_skene import error_rates
+from qc.core.consensus.majority import dawid_skene, majority
 
 GOOD, FAIR, POOR = 0.95, 0.85, 0.5
 CLASSES = 4

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from qc.core.estimates import SURE, believed, estimated, weighed
-from qc.core.settlement import Question, SettledBox, SettledLabel
+from qc.core.consensus.clip_consensus import Question, SettledBox, SettledLabel
+from qc.core.consensus.skill_weighting import SURE, believed, estimated, weighed
 
 POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
 DOING = Question("doing", "many", False, ("wave", "carry"), 1)

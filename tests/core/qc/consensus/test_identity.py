@@ -1,6 +1,6 @@
 import numpy as np
 
-from qc.core.identity import Drawn, KnownBox, PersonAt, first_drawn_id, gather_persons
+from qc.core.consensus.identity import Drawn, KnownBox, PersonAt, first_drawn_id, gather_persons
 
 ANN, BOB, EVE = 0, 1, 2
 LEFT = (100.0, 100, 150, 250)

@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from qc.core.identity import Drawn, gather_persons
-from qc.core.settlement import Decision, Question, open_questions, settle, settle_label
+from qc.core.consensus.clip_consensus import (
+    Decision,
+    Question,
+    open_questions,
+    settle,
+    settle_label,
+)
+from qc.core.consensus.identity import Drawn, gather_persons
 
 POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
 MOOD = Question("mood", "one", False, ("glad", "sad"), 1)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.gold import LEAST_PERSONS, Shown, drift, marks, score
-from qc.core.settlement import Question
+from qc.core.consensus.clip_consensus import Question
+from qc.core.quality.gold import LEAST_PERSONS, Shown, drift, marks, score
 
 POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
 DOING = Question("doing", "many", False, ("wave", "carry"), 3)

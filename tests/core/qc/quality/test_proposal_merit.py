@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qc.core.proposal_merit import Merit, f1_difference, merit_at, total
+from qc.core.quality.proposal_metrics import Merit, f1_difference, merit_at, total
 
 NOBODY = np.empty((0, 4))
 PERSON = np.array([[10.0, 10, 30, 60]])

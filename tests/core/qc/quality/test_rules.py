@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from qc.core.rules import RulesError, Said, Task, check, read_rules
-from qc.core.settlement import Question
+from qc.core.consensus.clip_consensus import Question
+from qc.core.quality.rules import RulesError, Said, Task, check, read_rules
 
 RULES = read_rules((Path(__file__).parents[4] / "qc" / "rules.yaml").read_text())
 POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from qc.core.packing import write_manifest
-from qc.core.release_check import check_release
+from qc.core.release.checks.run_checks import check_release
+from qc.core.release.packing import write_manifest
 
 
 def failures(folder: Path) -> dict[str, str]:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.ava_metric import AvaMetric, acts, average_precision
-from qc.core.proposal_quality import Ceiling
-from qc.core.released import PersonAt, ProposedBox
+from qc.core.release.ava_metric import AvaMetric, acts, average_precision
+from qc.core.release.oracle_ap import Ceiling
+from qc.core.release.records import PersonAt, ProposedBox
 
 LEFT, RIGHT = np.array([0.1, 0.2, 0.3, 0.9]), np.array([0.6, 0.2, 0.8, 0.9])
 HALF_OF_LEFT = np.array([0.1, 0.2, 0.2, 0.9])  # IoU 0.5 with LEFT

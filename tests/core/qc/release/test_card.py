@@ -3,11 +3,11 @@ from html.parser import HTMLParser
 import yaml
 
 from datasets.core import ava
-from qc.core.card import CardFacts, card, card_page
-from qc.core.citation import citation
-from qc.core.page import Picture, Table, Text, html, markdown
-from qc.core.release_files import SplitCounts
-from qc.core.tally import Tally
+from qc.core.release.docs.card import CardFacts, card, card_page
+from qc.core.release.docs.citation import citation
+from qc.core.release.docs.markup import Picture, Table, Text, html, markdown
+from qc.core.release.stats import Tally
+from qc.core.release.writer import SplitCounts
 from tests.core.qc.release.test_formats import ACTIONS, CLIPS
 
 

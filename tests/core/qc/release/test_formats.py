@@ -14,9 +14,9 @@ from annotation.core import cvat_xml
 from annotation.core.labels import GroupSpec, answers_from
 from datasets.core import ava
 from datasets.core.clipping import export_window
-from qc.core.formats import FORMATS, FormatContext
-from qc.core.formats.parquet import agreement_of
-from qc.core.released import (
+from qc.core.release.formats import FORMATS, FormatContext
+from qc.core.release.formats.parquet import agreement_of
+from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
     AnswerVersion,

@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
-from qc.core.formats import FORMATS
-from qc.core.release_check import check_release
-from qc.core.release_files import add_official_names
-from qc.core.released import ProposedBox
+from qc.core.release.checks.run_checks import check_release
+from qc.core.release.formats import FORMATS
+from qc.core.release.records import ProposedBox
+from qc.core.release.writer import add_official_names
 from tests.core.qc.release.breaking import edit, failures, with_sums
 from tests.core.qc.release.tiny_release import (
     CLIPS,

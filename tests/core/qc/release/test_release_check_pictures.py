@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from qc.core.packing import write_manifest
-from qc.core.release_check import check_release
+from qc.core.release.checks.run_checks import check_release
+from qc.core.release.packing import write_manifest
 from tests.core.qc.release.breaking import edit, failures, with_sums
 from tests.core.qc.release.tiny_release import SIZE, make_film, scene
 

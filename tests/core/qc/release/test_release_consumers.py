@@ -6,11 +6,15 @@ from collections import defaultdict
 import pytest
 import yaml
 
-from qc.core.configs import ConfigValues, mmaction2_data, mmaction2_slowfast
-from qc.core.packing import release_paths
-from qc.core.proposal_quality import ScoreCurve
-from qc.core.release_files import Measuring
-from qc.core.released import PersonAt, ProposedBox
+from qc.core.release.docs.training_configs import (
+    ConfigValues,
+    mmaction2_data,
+    mmaction2_slowfast,
+)
+from qc.core.release.oracle_ap import ScoreCurve
+from qc.core.release.packing import release_paths
+from qc.core.release.records import PersonAt, ProposedBox
+from qc.core.release.writer import Measuring
 from tests.core.qc.release.tiny_release import LEFT, RIGHT, write_release
 
 

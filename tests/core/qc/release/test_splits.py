@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.splits import FEWEST_FOR_TEST, split_videos
+from qc.core.release.splits import FEWEST_FOR_TEST, split_videos
 
 MANY = {f"video-{n:02d}": {1: 100, 2: 20 + n, 3: 5 if n % 4 == 0 else 0} for n in range(20)}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core import zipstream
-from qc.core.zipstream import StoredFile, StoredZip
+from qc.core.release import zip_stream
+from qc.core.release.zip_stream import StoredFile, StoredZip
 
 CONTENT = {"README.md": b"a card\n", "empty": b"", "clips/\u00e4.mp4": bytes(range(256)) * 9}
 
@@ -57,7 +57,7 @@ def test_more_files_than_the_old_format_counts():
 
 
 def test_sizes_beyond_four_gigabytes(monkeypatch):
-    monkeypatch.setattr(zipstream, "LIMIT", 1000)  # as if it were, with less to write
+    monkeypatch.setattr(zip_stream, "LIMIT", 1000)  # as if it were, with less to write
     layout = layout_of(CONTENT | {"last": b"here"})
     whole = read(layout, CONTENT | {"last": b"here"})
     assert len(whole) == layout.size

@@ -9,13 +9,20 @@ from annotation.core.labels import GroupSpec
 from datasets.core import ava
 from datasets.core.clipping import export_window
 from datasets.core.media import read_frames
-from qc.core.configs import ConfigValues, write_configs
-from qc.core.formats import FORMATS, FormatContext
-from qc.core.packing import write_manifest
-from qc.core.pictures import export_picture
-from qc.core.provenance import ProvenanceWriter
-from qc.core.release_files import AnnotationWriter
-from qc.core.released import ANNOTATED, EXCLUDED, Origin, PersonAt, ProposedBox, ReleaseClip
+from qc.core.release.docs.training_configs import ConfigValues, write_configs
+from qc.core.release.formats import FORMATS, FormatContext
+from qc.core.release.images import export_picture
+from qc.core.release.packing import write_manifest
+from qc.core.release.provenance import ProvenanceWriter
+from qc.core.release.records import (
+    ANNOTATED,
+    EXCLUDED,
+    Origin,
+    PersonAt,
+    ProposedBox,
+    ReleaseClip,
+)
+from qc.core.release.writer import AnnotationWriter
 
 SIZE = (64, 36)
 

@@ -1,0 +1,327 @@
+"""How far raters agree, beyond what chance would give: coefficients from labels alone.
+
+Ratings are a sequence of raters, each a sequence with one rating per unit. A rating that is
+None, nan or the answer `unset` is missing: it is no value, and never counts as agreement.
+What the numbers do not define has no value but a reason in words: one category only, fewer than
+two raters, no unit that two rated, nothing at all.
+
+Sources: Cohen 1960 (kappa) and 1968 (weighted); Fleiss 1971; Krippendorff, Content Analysis,
+3rd ed. 2013, chapter 12 (alpha); Gwet 2008 and 2014 (AC1, missing ratings); Passonneau 2006
+(MASI).
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from math import isinf
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from annotation.core.labels import UNSET
+from qc.core.agreement.tables import (
+    FEW_RATERS,
+    NO_PAIR,
+    NOTHING,
+    Codes,
+    Coefficient,
+    Floats,
+    Weights,
+    ac1_of,
+    alpha_of,
+    coincidences,
+    confusion,
+    fleiss_of,
+    kappa_of,
+    set_distances,
+    unit_agreement,
+)
+
+Metric = Literal["nominal", "ordinal", "interval", "jaccard", "masi"]
+Name = TypeVar("Name", bound=Hashable)
+
+MISSING = -1
+
+
+def cohen_kappa(
+    a: Sequence[Any],
+    b: Sequence[Any],
+    *,
+    categories: Sequence[Hashable] | None = None,
+    weights: Weights | None = None,
+) -> Coefficient:
+    """Cohen's kappa of two raters: `1 - observed / expected disagreement`.
+
+    Disagreement is 1 for two different categories; with `weights` it is the distance of their
+    places in `categories` ("linear"), or its square ("quadratic").
+
+    Args:
+        a: One rater's ratings.
+        b: The other's, of the same units in the same order.
+        categories: All there are, in order; without them, those in use, sorted.
+        weights: None if categories have no order.
+
+    Raises:
+        ValueError: for unequal lengths, or a rating that is not one of `categories`.
+
+    >>> cohen_kappa(["walk", "walk", "sit", "sit"], ["walk", "sit", "sit", None])
+    Coefficient(value=0.4, reason='', units=3)
+    >>> cohen_kappa(["walk", "walk"], ["walk", "walk"]).reason
+    'only one category was used'
+    """
+    values, codes = _encoded([a, b], categories, ordered=weights is not None)
+    return kappa_of(confusion(codes[0], codes[1], size=len(values)), weights=weights)
+
+
+def fleiss_kappa(counts: ArrayLike) -> Coefficient:
+    """Fleiss' kappa of as many raters for every unit, not always the same ones.
+
+    With `P` the mean share of pairs of raters that agree on a unit and `p_j` the share of all
+    ratings in category j, kappa is `(P - sum p_j^2) / (1 - sum p_j^2)`.
+
+    Args:
+        counts: How many raters put a unit into a category, shape `(units, categories)`.
+
+    Raises:
+        ValueError: for rows of unequal sum, or counts that are not whole or negative.
+
+    >>> fleiss_kappa([[3, 0], [0, 3], [2, 1]]).value
+    0.55
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    if table.size == 0:
+        return Coefficient(None, NOTHING, 0)
+    if table.ndim != 2 or not (np.isfinite(table) & (table >= 0) & (table % 1 == 0)).all():
+        raise ValueError("counts must be whole numbers from 0 of shape (units, categories)")
+    raters = table.sum(axis=1)
+    if (raters != raters[0]).any():
+        raise ValueError(
+            f"{raters.min():.0f} to {raters.max():.0f} ratings a unit: "
+            "Fleiss' kappa needs as many for every unit"
+        )
+    return fleiss_of(
+        agreeing=float((table * (table - 1)).sum()),
+        ratings=table.sum(axis=0),
+        raters=int(raters[0]),
+    )
+
+
+def krippendorff_alpha(
+    ratings: Sequence[Sequence[Any]], *, metric: Metric = "nominal"
+) -> Coefficient:
+    """Krippendorff's alpha: `1 - observed / expected disagreement` of all pairs of ratings.
+
+    Args:
+        ratings: Shape `(raters, units)`; any may be missing.
+        metric: How far two values are apart: "nominal", "ordinal", "interval" (numbers), or
+            "jaccard", "masi" (sets of actions, of which the empty one is a value).
+
+    Raises:
+        ValueError: for rows of unequal length, an unknown metric, or values it cannot compare.
+
+    >>> krippendorff_alpha([[1, 2, 3, None], [1, 2, 2, 4]]).units
+    3
+    >>> round(krippendorff_alpha([[1, 2, 3, 3], [1, 2, 2, 3]], metric="interval").value, 3)
+    0.821
+    """
+    if metric not in ("nominal", "ordinal", "interval", "jaccard", "masi"):
+        raise ValueError(f"there is no metric {metric!r}")
+    rows = [list(row) for row in ratings]
+    if metric in ("jaccard", "masi"):
+        rows = [[_as_set(rating) for rating in row] for row in rows]
+    if metric in ("ordinal", "interval"):
+        rows = [[_as_number(rating) for rating in row] for row in rows]
+    values, codes = _encoded(rows, None, ordered=False)
+    pairable, reason = _pairable(codes)
+    if reason:
+        return Coefficient(None, reason, 0)
+    together = coincidences(codes[:, pairable], size=len(values))
+    return alpha_of(together, _distances(values, metric, together), int(pairable.sum()))
+
+
+def gwet_ac1(
+    ratings: Sequence[Sequence[Any]], *, categories: Sequence[Hashable] | None = None
+) -> Coefficient:
+    """Gwet's AC1, which stays steady where nearly all ratings are the same.
+
+    With `A` the raw agreement, `p_k` the mean share of a unit's ratings in category k, and q
+    categories, chance agreement is `E = sum p_k (1 - p_k) / (q - 1)`, AC1 `(A - E) / (1 - E)`.
+
+    Args:
+        ratings: Shape `(raters, units)`; any may be missing.
+        categories: All there are, whether in use or not; without them, those in use.
+
+    Raises:
+        ValueError: for rows of unequal length, or a rating that is not one of `categories`.
+
+    >>> round(gwet_ac1([["no", "no", "no", "yes"], ["no", "no", "no", "no"]]).value, 9)
+    0.68
+    """
+    values, codes = _encoded(ratings, categories, ordered=False)
+    pairable, reason = _pairable(codes)
+    if reason:
+        return Coefficient(None, reason, 0)
+    rated = (codes != MISSING).sum(axis=0)
+    shares = np.zeros(len(values))
+    for row in codes:
+        seen = row != MISSING
+        shares += np.bincount(row[seen], 1 / rated[seen], minlength=len(values))
+    agreement = float(unit_agreement(codes[:, pairable]).mean())
+    return ac1_of(agreement, shares / (rated > 0).sum(), int(pairable.sum()))
+
+
+def percent_agreement(ratings: Sequence[Sequence[Any]]) -> Coefficient:
+    """Raw agreement: the share of pairs of ratings that are the same, averaged over units.
+
+    >>> percent_agreement([["walk", "sit"], ["walk", "walk"], ["walk", None]])
+    Coefficient(value=0.5, reason='', units=2)
+    """
+    _, codes = _encoded(ratings, None, ordered=False)
+    pairable, reason = _pairable(codes)
+    if reason:
+        return Coefficient(None, reason, 0)
+    agreement = float(unit_agreement(codes[:, pairable]).mean())
+    return Coefficient(agreement, "", int(pairable.sum()))
+
+
+def per_action_kappa(
+    a: Mapping[Any, Iterable[Hashable] | None],
+    b: Mapping[Any, Iterable[Hashable] | None],
+    *,
+    actions: Iterable[Name],
+) -> dict[Name, Coefficient]:
+    """Cohen's kappa of each action alone: chosen or not, over the units that both rated.
+
+    >>> per_action_kappa({1: {"wave"}, 2: set()}, {1: {"wave"}, 2: set()}, actions=["wave"])
+    {'wave': Coefficient(value=1.0, reason='', units=2)}
+    """
+    both = [unit for unit in a if unit in b]
+    pairs = [(_as_set(a[unit]), _as_set(b[unit])) for unit in both]
+    rated = [(one, other) for one, other in pairs if one is not None and other is not None]
+    return {
+        action: cohen_kappa(
+            [action in one for one, _ in rated],
+            [action in other for _, other in rated],
+            categories=[False, True],
+        )
+        for action in actions
+    }
+
+
+def jaccard_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:
+    """One minus the share of the elements of both sets that they have in common.
+
+    >>> jaccard_distance({"wave", "carry"}, {"wave"}), jaccard_distance(set(), set())
+    (0.5, 0.0)
+    """
+    return float(set_distances([_set_of(a), _set_of(b)], "jaccard")[0, 1])
+
+
+def masi_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:
+    """One minus the Jaccard index, weighted by how the sets lie: MASI of Passonneau 2006.
+
+    The weight is 1 for equal sets, 2/3 if one holds the other, 1/3 if they overlap, else 0.
+
+    >>> round(masi_distance({"wave", "carry"}, {"wave"}), 4), masi_distance(set(), set())
+    (0.6667, 0.0)
+    """
+    return float(set_distances([_set_of(a), _set_of(b)], "masi")[0, 1])
+
+
+def interval_iou(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Intersection over union of two stretches of time `[start, end)`; 0 if both are empty.
+
+    >>> interval_iou((0.0, 2.0), (1.0, 3.0))
+    0.3333333333333333
+    """
+    for start, end in (a, b):
+        if not start <= end:
+            raise ValueError(f"a stretch of time from {start} to {end}")
+    overlap = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
+    union = (a[1] - a[0]) + (b[1] - b[0]) - overlap
+    return overlap / union if union > 0 else 0.0
+
+
+def _distances(values: Sequence[Any], metric: Metric, together: Floats) -> Floats:
+    if metric == "jaccard" or metric == "masi":
+        return set_distances(values, metric)
+    if metric == "interval":
+        numbers = np.array(values, dtype=np.float64)
+        return (numbers[:, None] - numbers[None, :]) ** 2
+    if metric == "ordinal":  # the ratings between two ranks, half of those at the ends
+        totals = together.sum(axis=1)
+        middles = np.cumsum(totals) - totals / 2
+        return (middles[:, None] - middles[None, :]) ** 2
+    return 1 - np.eye(len(values))
+
+
+def _pairable(codes: Codes) -> tuple[NDArray[np.bool_], str]:
+    """Which units two or more rated, and why there is none, if so."""
+    rated = codes != MISSING
+    pairable = rated.sum(axis=0) >= 2
+    if pairable.any():
+        return pairable, ""
+    if not rated.any():
+        return pairable, NOTHING
+    return pairable, FEW_RATERS if rated.any(axis=1).sum() < 2 else NO_PAIR
+
+
+def _encoded(
+    rows: Sequence[Sequence[Any]], categories: Sequence[Hashable] | None, *, ordered: bool
+) -> tuple[list[Any], Codes]:
+    """The values in use (or `categories`), and each rating as its place among them."""
+    cells = [[_hashable(rating) for rating in row] for row in rows]
+    for row in cells[1:]:
+        if len(row) != len(cells[0]):
+            raise ValueError(f"{len(cells[0])} ratings against {len(row)}")
+    used = dict.fromkeys(rating for row in cells for rating in row if rating is not None)
+    if categories is None:
+        values = _in_order(list(used), ordered=ordered)
+    else:
+        values = [one for one in map(_hashable, dict.fromkeys(categories)) if one is not None]
+    places = {value: place for place, value in enumerate(values)}
+    if unknown := [value for value in used if value not in places]:
+        raise ValueError(f"{unknown[0]!r} is not one of the categories")
+    codes = [[MISSING if one is None else places[one] for one in row] for row in cells]
+    width = len(cells[0]) if cells else 0
+    return values, np.array(codes, dtype=np.int64).reshape(len(cells), width)
+
+
+def _in_order(values: list[Any], *, ordered: bool) -> list[Any]:
+    try:
+        return sorted(values)
+    except TypeError:
+        if ordered:
+            raise ValueError("weights need an order: pass the categories in theirs") from None
+        return values
+
+
+def _hashable(rating: Any) -> Any:
+    """The rating as a value; None if it is missing."""
+    if isinstance(rating, AbstractSet | list | np.ndarray):
+        return frozenset(rating)
+    if rating is None or rating != rating or (isinstance(rating, str) and rating == UNSET):
+        return None
+    return rating
+
+
+def _as_set(rating: Any) -> frozenset[Any] | None:
+    return None if _hashable(rating) is None else _set_of(rating)
+
+
+def _set_of(actions: Any) -> frozenset[Any]:
+    if isinstance(actions, str) or not isinstance(actions, Iterable):
+        raise ValueError(f"{actions!r} is not a set")
+    return frozenset(actions)
+
+
+def _as_number(rating: Any) -> float | None:
+    if _hashable(rating) is None:
+        return None
+    try:
+        number = float(rating)
+    except (TypeError, ValueError):
+        raise ValueError(f"{rating!r} is not a number, which the metric compares") from None
+    if isinf(number):
+        raise ValueError(f"{rating!r} is infinitely far from every number")
+    return number

@@ -1,0 +1,222 @@
+"""Answers and error rates of annotators, estimated together (Dawid & Skene 1979).
+
+Expectation and maximisation, begun with each item's shares of votes. Every annotator has a
+confusion matrix: how often they say class j of what truly is class i. With the rates of many
+items one can tell what the few votes on a single item are worth.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotation.core.labels import counts_as_vote
+from qc.core.agreement.tables import Codes, Floats
+
+MOST_ROUNDS = 500
+STILL = 1e-7  # change of a probability below which the estimate stands still
+FLOOR = 1e-300  # stands in for an error rate of 0 under the logarithm
+DOUBT = 0.5  # with it, new items are not judged with too much certainty
+
+
+@dataclass(frozen=True)
+class DawidSkene:
+    """Answers and error rates estimated together.
+
+    Attributes:
+        classes: In the order of every array here.
+        labels: The likeliest class of each item; of equals, the first in `classes`.
+        posterior: Each item's probabilities of the classes, shape `(K,)`.
+        confusion: For each annotator, the probability of saying class j of an item that truly
+            is of class i, at `[i, j]`, shape `(K, K)`; rows sum to 1, or to 0 where nothing is
+            known of them.
+        prior: The share of each class among the items, shape `(K,)`.
+        rounds: Of expectation and maximisation.
+    """
+
+    classes: tuple[Any, ...]
+    labels: Mapping[Any, Any]
+    posterior: Mapping[Any, Floats]
+    confusion: Mapping[Any, Floats]
+    prior: Floats
+    rounds: int
+
+
+class ErrorRates(NamedTuple):
+    """What the votes of annotators are worth, of any items.
+
+    Attributes:
+        prior: The share of each class, shape `(K,)`.
+        confusion: Of each annotator, shape `(K, K)`: row the truth, column the answer.
+    """
+
+    prior: Floats
+    confusion: Mapping[str, Floats]
+
+    def posterior(self, votes: Mapping[str, int]) -> Floats:
+        """The probability of each class, from the classes that annotators voted for.
+
+        Votes of annotators whose rates nobody knows are left out.
+        """
+        logs = np.log(np.maximum(self.prior, FLOOR))
+        for who, vote in votes.items():
+            if who in self.confusion:
+                logs = logs + np.log(np.maximum(self.confusion[who][:, vote], FLOOR))
+        likelihood = np.exp(logs - logs.max())
+        result: Floats = likelihood / likelihood.sum()
+        return result
+
+
+def dawid_skene(
+    labels: Iterable[tuple[Any, Any, Any]], *, classes: Sequence[Any] | None = None
+) -> DawidSkene:
+    """Answers and annotators' error rates of largest likelihood (Dawid & Skene 1979).
+
+    Expectation and maximisation, begun with each item's shares of votes. Worth reading with
+    three annotators or more; with fewer it follows the votes.
+
+    Args:
+        labels: (item, annotator, class); an annotator may label an item more than once.
+            Missing classes (None, nan, `unset`) are left out.
+        classes: All there are, in order; without them, those in use, sorted.
+
+    Raises:
+        ValueError: for a class that is not one of `classes`.
+
+    >>> said = [(1, "ann", "a"), (1, "bob", "a"), (1, "eve", "b"),
+    ...         (2, "ann", "b"), (2, "bob", "b"), (2, "eve", "b")]
+    >>> dawid_skene(said).labels
+    {1: 'a', 2: 'b'}
+    """
+    said = [triple for triple in labels if counts_as_vote(triple[2])]
+    items = {item: row for row, item in enumerate(dict.fromkeys(one[0] for one in said))}
+    people = {who: row for row, who in enumerate(dict.fromkeys(one[1] for one in said))}
+    names = _classes([one[2] for one in said], classes)
+    places = {name: place for place, name in enumerate(names)}
+    item = np.array([items[one[0]] for one in said], dtype=np.int64)
+    who = np.array([people[one[1]] for one in said], dtype=np.int64)
+    label = np.array([places[one[2]] for one in said], dtype=np.int64)
+    votes = _Votes(item, who, label, np.ones(len(items)), (len(items), len(people), len(names)))
+    posterior, confusion, prior, rounds = _estimate(votes)
+    best = posterior.argmax(axis=1) if items else np.empty(0, dtype=np.int64)
+    return DawidSkene(
+        classes=names,
+        labels={one: names[best[row]] for one, row in items.items()},
+        posterior={one: posterior[row] for one, row in items.items()},
+        confusion={one: confusion[row] for one, row in people.items()},
+        prior=prior,
+        rounds=rounds,
+    )
+
+
+def error_rates(
+    blocks: Sequence[tuple[Sequence[str], Codes]], *, size: int, doubt: float = DOUBT
+) -> ErrorRates:
+    """Error rates from all items of a dataset.
+
+    Args:
+        blocks: Annotators, and their classes as codes `(annotators, items)`; below 0 missing.
+        size: How many classes there are, at least 1.
+        doubt: Counts added to each cell of a confusion matrix; 0 is the estimate of 1979.
+
+    >>> codes = np.array([[0, 0, 1, 1] * 9, [0, 0, 1, 1] * 9, [0, 1, 1, 0] * 9])
+    >>> rates = error_rates([(("ann", "bob", "eve"), codes)], size=2)
+    >>> rates.confusion["eve"].round(1).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    people = sorted({who for annotators, _ in blocks for who in annotators})
+    items, whos, labels, weights = [np.empty(0, np.int64)], [], [], [np.empty(0)]
+    count = 0
+    for annotators, codes in blocks:
+        # Items with the same answers are the same to the estimate: one of them, weighted.
+        patterns, times = np.unique(np.maximum(codes, -1), axis=1, return_counts=True)
+        answered = (patterns >= 0).any(axis=0)
+        patterns, times = patterns[:, answered], times[answered]
+        row, column = np.nonzero(patterns >= 0)
+        items.append(column + count)
+        whos.append(np.array([people.index(who) for who in annotators])[row])
+        labels.append(patterns[row, column])
+        weights.append(times.astype(np.float64))
+        count += len(times)
+    votes = _Votes(
+        np.concatenate(items),
+        np.concatenate([np.empty(0, np.int64), *whos]),
+        np.concatenate([np.empty(0, np.int64), *labels]),
+        np.concatenate(weights),
+        (count, len(people), size),
+    )
+    _, confusion, prior, _ = _estimate(votes, doubt=doubt)
+    return ErrorRates(prior, dict(zip(people, confusion, strict=True)))
+
+
+class _Votes(NamedTuple):
+    """Who said what of which item, one element a vote; `weight` of each item."""
+
+    item: NDArray[np.int64]
+    who: NDArray[np.int64]
+    label: NDArray[np.int64]
+    weight: Floats
+    shape: tuple[int, int, int]  # items, annotators, classes
+
+
+def _classes(used: Sequence[Any], classes: Sequence[Any] | None) -> tuple[Any, ...]:
+    found = dict.fromkeys(used)
+    if classes is None:
+        try:
+            return tuple(sorted(found))
+        except TypeError:
+            return tuple(found)
+    names = tuple(dict.fromkeys(classes))
+    if unknown := [name for name in found if name not in set(names)]:
+        raise ValueError(f"{unknown[0]!r} is not one of the classes")
+    return names
+
+
+def _estimate(votes: _Votes, *, doubt: float = 0.0) -> tuple[Floats, Floats, Floats, int]:
+    """Posterior (items, K), confusion (annotators, K, K), prior (K,), rounds."""
+    items, people, size = votes.shape
+    flat = np.bincount(votes.item * size + votes.label, minlength=items * size).reshape(
+        items, size
+    )
+    posterior = flat / np.maximum(flat.sum(axis=1, keepdims=True), 1)
+    confusion, prior = np.zeros((people, size, size)), np.zeros(size)
+    for rounds in range(1, MOST_ROUNDS + 1):
+        confusion, prior = _error_rates(posterior, votes, doubt)
+        previous, posterior = posterior, _posterior(confusion, prior, votes)
+        if np.abs(posterior - previous).max(initial=0.0) < STILL:
+            return posterior, confusion, prior, rounds
+    return posterior, confusion, prior, MOST_ROUNDS
+
+
+def _error_rates(posterior: Floats, votes: _Votes, doubt: float) -> tuple[Floats, Floats]:
+    """The maximisation step: equations 2.3 and 2.4 of the paper."""
+    _, people, size = votes.shape
+    weighted = posterior * votes.weight[:, None]
+    place = votes.who * size + votes.label
+    sums = np.stack(
+        [
+            np.bincount(place, weighted[votes.item, true], minlength=people * size)
+            for true in range(size)
+        ]
+    ).reshape(size, people, size) if size else np.zeros((0, people, 0))  # fmt: skip
+    confusion = sums.transpose(1, 0, 2) + doubt
+    totals = confusion.sum(axis=2, keepdims=True)
+    rates = np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0)
+    return rates, weighted.sum(axis=0) / max(votes.weight.sum(), 1)
+
+
+def _posterior(confusion: Floats, prior: Floats, votes: _Votes) -> Floats:
+    """The expectation step: equation 2.5 of the paper, in logarithms."""
+    logs = np.log(np.maximum(confusion, FLOOR))
+    scores = np.tile(np.log(np.maximum(prior, FLOOR)), (votes.shape[0], 1))
+    for true in range(len(prior)):
+        scores[:, true] += np.bincount(
+            votes.item, logs[votes.who, true, votes.label], minlength=votes.shape[0]
+        )
+    if not scores.size:
+        return scores
+    likelihood = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result: Floats = likelihood / likelihood.sum(axis=1, keepdims=True)
+    return result

@@ -1,0 +1,128 @@
+"""Checks of what stands beside the rows of a release: manifest, actions, frames, own names.
+
+Nothing here knows how the files were written.
+"""
+
+from collections.abc import Iterator
+
+from qc.core.release.checks.expectations import unless
+from qc.core.release.checks.training_configs import slowfast_threshold
+from qc.core.release.packing import FRAME
+from qc.core.release.reader import ReleaseReader
+from qc.core.release.records import ANNOTATED, EXCLUDED
+from qc.core.release.splits import SPLITS
+from qc.core.release.writer import OFFICIAL_NAMES
+
+LABEL_TYPES = ("PERSON_MOVEMENT", "OBJECT_MANIPULATION", "PERSON_INTERACTION")
+
+
+def check_manifest(release: ReleaseReader) -> str:
+    said = release.manifest()
+    videos = release.videos().values()
+
+    def faults() -> Iterator[str]:
+        for name, value in FRAME.items():
+            if said.get(name) != value:
+                yield f"manifest.json says {name} {said.get(name)!r}, consumers know {value!r}"
+        for video in videos:
+            if video.split not in SPLITS:
+                yield f"manifest.json puts {video.video_id} into {video.split!r}"
+        for (video_id, at), statuses in release.statuses().items():
+            if statuses not in ([ANNOTATED], [EXCLUDED]):
+                yield f"manifest.json has the keyframe {at} of {video_id} as {statuses}"
+
+    return unless(faults(), f"The manifest names {len(videos)} clips as the format wants it.")
+
+
+def check_actions(release: ReleaseReader) -> str:
+    """The ids are 1 to K, and every file that names actions names the same."""
+    actions = release.actions()
+    ids = [action.action_id for action in actions]
+
+    def faults() -> Iterator[str]:
+        if ids != list(range(1, len(ids) + 1)):
+            yield f"the ids of ava_action_list.pbtxt are {ids}, not 1 to {len(ids)}"
+        for action in actions:
+            if action.label_type not in LABEL_TYPES:
+                yield f"the action {action.name} has the type {action.label_type!r}"
+        named = [action[:2] for action in actions]
+        for name, wanted, found in (
+            (
+                "ava_action_list_for_activitynet.pbtxt",
+                named,
+                [action[:2] for action in release.evaluated_actions()],
+            ),
+            ("label_map.txt", named, release.label_map()),
+            ("manifest.json", list(map(tuple, actions)), release.said_actions()),
+        ):
+            if found != wanted:
+                yield f"{name} has other actions than ava_action_list.pbtxt"
+        yield from _strange_actions(release, ids)
+
+    return unless(faults(), f"All labels are among the {len(ids)} actions of the list.")
+
+
+def _strange_actions(release: ReleaseReader, ids: list[int]) -> Iterator[str]:
+    for split in release.splits:
+        for row, label in enumerate(release.labels(split), start=1):
+            if label.action_id not in ids:
+                yield f"ava_{split}.csv row {row} has the action {label.action_id}"
+
+
+def check_frame_lists(release: ReleaseReader) -> str:
+    def faults() -> Iterator[str]:
+        for split in release.splits:
+            survivors = _survivors(release, split)
+            yield from _list_faults(release, split, survivors, "SlowFast would stop")
+            if split != "train":
+                known = {row.video_id for row in release.labels(split)}
+                known |= {row.video_id for row in release.predicted(split)}
+                yield from _list_faults(
+                    release, f"{split}_all", known, "pytorchvideo would stop"
+                )
+
+    return unless(faults(), "The frame lists hold every frame of the clips with boxes.")
+
+
+def _list_faults(
+    release: ReleaseReader, name: str, wanted: set[str], else_: str
+) -> Iterator[str]:
+    listed = release.frames(name)
+    for video in sorted(listed.keys() ^ wanted):
+        state = "listed without a box" if video in listed else "not listed"
+        yield f"frame_lists/{name}.csv: {video} is {state}; {else_}"
+    for video in sorted(listed.keys() & wanted & release.videos().keys()):
+        count = release.videos()[video].n_frames
+        if listed[video] != count:
+            yield f"frame_lists/{name}.csv: {video} has {listed[video]} frames, not {count}"
+
+
+def _survivors(release: ReleaseReader, split: str) -> set[str]:
+    """The clips that SlowFast finds boxes of, with the threshold of the configuration."""
+    if split == "train":
+        return {label.video_id for label in release.labels(split)}
+    threshold = slowfast_threshold(release)
+    return {row.video_id for row in release.predicted(split) if row.score >= threshold}
+
+
+def check_official_names(release: ReleaseReader) -> str:
+    """Files under AVA's own names are the files that they stand for."""
+    folder = release.folder / "annotations"
+    if not release.manifest().get("official_names"):
+        there = [name for name in OFFICIAL_NAMES.values() if (folder / name).exists()]
+        return unless(
+            (
+                f"annotations/{name} is there, but no names of AVA's own were wanted"
+                for name in there
+            ),
+            "No names of AVA's own were wanted.",
+        )
+
+    def faults() -> Iterator[str]:
+        for name, official in OFFICIAL_NAMES.items():
+            if missing := [each for each in (name, official) if not (folder / each).is_file()]:
+                yield f"annotations/{missing[0]} is missing"
+            elif (folder / official).read_bytes() != (folder / name).read_bytes():
+                yield f"annotations/{official} is not {name}"
+
+    return unless(faults(), "Files under AVA's own names are the same files.")

@@ -1,0 +1,266 @@
+"""Checks of the pictures and films of a release, and of the sums of all its files."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from datasets.core import ava
+from datasets.core.media import MediaError, Picture, read_frames
+from qc.core.release.checks.expectations import EXAMPLES, unless
+from qc.core.release.checks.rows import FPS
+from qc.core.release.images import picture_size
+from qc.core.release.packing import MANIFEST, crc_of, release_entries, sha256_of
+from qc.core.release.reader import ReleasedVideo, ReleaseReader
+
+REDUCED = 8  # compared at an eighth; when made, they were held against the film bit for bit
+BATCH = 50  # files that one thread reads in a row
+SAMPLED_CLIPS = 5
+MOST_DIFFERENCE = 2.0  # grey levels on average; JPEG alone makes less than 0.5 at that size
+NEARER = 0.05  # grey levels by which another frame may look more alike, for noise
+_FIRST_KEYFRAME = range(60, 61)
+_HEAD: Any = [{"skip_frame": "all"}]  # opening a film decodes none of it: a tenth of the time
+
+_Grey = NDArray[np.int16]
+
+
+def check_pictures(release: ReleaseReader) -> str:
+    """Every frame of every clip has its picture, and nothing else lies there."""
+    if not release.pictures().included:
+        return unless(
+            _strangers(release.folder / "rawframes", set(), "rawframes"), _without(release)
+        )
+
+    def faults() -> Iterator[str]:
+        yield from _strangers(release.folder / "rawframes", set(release.videos()), "rawframes")
+        for video in release.videos().values():
+            wanted = {ava.frame_file(frame) for frame in range(video.n_frames)}
+            where = f"rawframes/{video.video_id}"
+            yield from _strangers(release.folder / where, wanted, where)
+
+    count = sum(video.n_frames for video in release.videos().values())
+    return unless(faults(), f"All {count} pictures are there, and none that does not belong.")
+
+
+def _without(release: ReleaseReader) -> str:
+    if release.pictures().films:
+        return "This release has no pictures, only films."
+    return "This release has annotations alone, neither pictures nor films."
+
+
+def _strangers(folder: Path, wanted: set[str], where: str) -> Iterator[str]:
+    """What is missing in a folder, and what should not be there."""
+    found: set[str] = set()
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            found = {entry.name for entry in entries}
+    for name in sorted(wanted ^ found)[:EXAMPLES]:
+        state = "is missing" if name in wanted else "does not belong there"
+        yield f"{where}/{name} {state}"
+
+
+def check_pictures_show(release: ReleaseReader) -> str:
+    """Every picture is what the film shows at that time.
+
+    Clips that were compared when their pictures were made are only sampled: that their files
+    are still the same bytes is what the sums say.
+    """
+    if not release.pictures().included:
+        return _without(release)
+    videos = list(release.videos().values())
+    known = [video.video_id for video in videos if video.video_id in release.compared]
+    sample = set(known[:: -(-len(known) // SAMPLED_CLIPS) or 1])
+    stretches = [
+        (video, _FIRST_KEYFRAME if video.video_id in sample else range(video.n_frames))
+        for video in videos
+        if video.video_id not in release.compared or video.video_id in sample
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda each: list(_wrong_pictures(release, *each)), stretches)
+        faults = [fault for of_clip in found for fault in of_clip]
+    count = sum(video.n_frames for video in videos)
+    now = sum(len(frames) for _, frames in stretches)
+    when_made = f" ({count - now} of them made from these very films)" if now < count else ""
+    return unless(faults, f"All {count} pictures are those of the films{when_made}.")
+
+
+def _wrong_pictures(
+    release: ReleaseReader, video: ReleasedVideo, frames: range
+) -> Iterator[str]:
+    side = release.pictures().longest_side
+    size = picture_size(video.width, video.height, longest_side=side)
+    frames = range(frames.start, min(frames.stop, video.n_frames))
+    film = f"clips/{video.video_id}.mp4"
+    # Decoding begins at a key picture: one before the first frame would cost a second of film.
+    start, at = frames.start - bool(frames.start % FPS), -1
+    before: _Grey | None = None
+    here: _Grey | None = None
+    try:
+        shown = read_frames(release.folder / film, start=start, count=frames.stop + 1 - start)
+        for number, rgb in chain(shown, [(-1, None)]):
+            after = None if rgb is None else _thumbnail(rgb, size)
+            if here is not None and at in frames:
+                name = f"rawframes/{video.video_id}/{ava.frame_file(at)}"
+                content = _content(release.folder / name)
+                if fault := _difference(content, here, size, (before, after)):
+                    yield f"{name} {fault}"
+            if rgb is not None:
+                before, here, at = here, after, number
+    except MediaError as error:
+        yield f"{film}: {error}"
+    if at < frames.stop - 1:
+        yield f"{film} ends before frame {frames.stop - 1}"
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _thumbnail(rgb: Picture, size: tuple[int, int]) -> _Grey:
+    """The means of blocks of 8x8 grey pixels: what a JPEG of it keeps best."""
+    if rgb.shape[1::-1] != size:
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    wide, high = -size[0] % REDUCED, -size[1] % REDUCED
+    whole = cv2.copyMakeBorder(grey, 0, high, 0, wide, cv2.BORDER_REPLICATE)
+    blocks = ((size[0] + wide) // REDUCED, (size[1] + high) // REDUCED)
+    return cv2.resize(whole, blocks, interpolation=cv2.INTER_AREA).astype(np.int16)
+
+
+def _difference(
+    content: bytes,
+    wanted: _Grey,
+    size: tuple[int, int],
+    neighbours: tuple[_Grey | None, _Grey | None],
+) -> str:
+    """What is wrong with a picture that should show `wanted`; empty if nothing is."""
+    if not (content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")):
+        return "is missing or broken"
+    coded = np.frombuffer(content, dtype=np.uint8)
+    picture = cv2.imdecode(coded, cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    if picture is None or picture.shape != wanted.shape or _coded_size(content) != size:
+        return f"is no picture of {size[0]}x{size[1]}"
+    its = picture.astype(np.int16)
+    apart = _apart(its, wanted)
+    if apart > MOST_DIFFERENCE:
+        return f"shows something else than the film ({apart:.0f} grey levels)"
+    for neighbour, which in zip(neighbours, ("before", "after"), strict=True):
+        if neighbour is not None and _apart(its, neighbour) < apart - NEARER:
+            return f"shows the frame {which}"
+    return ""
+
+
+def _apart(a: _Grey, b: _Grey) -> float:
+    return float(np.abs(a - b).mean())
+
+
+def _coded_size(content: bytes) -> tuple[int, int]:
+    """Width and height as the frame header of a JPEG has them (ITU T.81, B.2.2)."""
+    place = 2
+    while place + 9 <= len(content) and content[place] == 0xFF:
+        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4])
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            high, wide = content[place + 5 : place + 7], content[place + 7 : place + 9]
+            return int.from_bytes(wide), int.from_bytes(high)
+        place += 2 + length
+    return 0, 0
+
+
+def check_films(release: ReleaseReader) -> str:
+    """Every clip has a film whose packets are its frames, 30 a second and none left out.
+
+    Of clips that were compared when their pictures were made only the head is read again.
+    """
+    if not release.pictures().films:
+        return unless(_strangers(release.folder / "clips", set(), "clips"), _without(release))
+
+    def faults() -> Iterator[str]:
+        films = {f"{video_id}.mp4" for video_id in release.videos()}
+        yield from _strangers(release.folder / "clips", films, "clips")
+        for video in release.videos().values():
+            name = f"clips/{video.video_id}.mp4"
+            try:
+                with av.open(str(release.folder / name), stream_options=_HEAD) as film:
+                    stream = film.streams.video[0]
+                    codec = stream.codec_context.name
+                    found = (stream.frames, stream.average_rate, stream.width, stream.height)
+                    is_known = video.video_id in release.compared
+                    clock = None if is_known else _clock(film, stream)
+            except (OSError, av.FFmpegError, IndexError) as error:
+                yield f"{name} cannot be read: {error}"
+                continue
+            wanted = (video.n_frames, Fraction(FPS), video.width, video.height)
+            if found != wanted:
+                yield (
+                    f"{name} has {found[0]} frames at {found[1]} a second, {found[2]}x"
+                    f"{found[3]}, not {video.n_frames} at {FPS}, {video.width}x{video.height}"
+                )
+            elif codec != "h264":
+                yield f"{name} is {codec}, not h264"
+            elif clock not in (None, list(range(video.n_frames))):
+                yield f"{name} does not show frame n at n/{FPS} s, or is cut off"
+
+    return unless(faults(), "Every clip has its film, frame for frame.")
+
+
+def _clock(film: InputContainer, stream: VideoStream) -> list[Fraction]:
+    """The times of all packets in frames, ascending; those without content are left out."""
+    base = (stream.time_base or Fraction(1, FPS)) * FPS
+    return sorted(
+        packet.pts * base
+        for packet in film.demux(stream)
+        if packet.pts is not None and packet.size and not packet.is_corrupt
+    )
+
+
+def check_sums(release: ReleaseReader) -> str:
+    sums = release.sums()
+    found = release_entries(release.folder)
+    found.pop(MANIFEST, None)
+    links = [path for path, entry in found.items() if entry.is_symlink()]
+    both = [path for path in found if path in sums and path not in links]
+    untouched = {
+        path
+        for path in both
+        if path in release.known and release.known[path].is_of(found[path].stat())
+    }
+    read = [path for path in both if path not in untouched]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        batches = [read[first : first + BATCH] for first in range(0, len(read), BATCH)]
+        found_now = pool.map(lambda some: [_sha256_now(release, p) for p in some], batches)
+        now = dict(zip(read, chain.from_iterable(found_now), strict=True))
+    now |= {path: release.known[path].sha256 for path in untouched}
+
+    def faults() -> Iterator[str]:
+        for link in links:
+            yield f"{link} is a link: it does not travel"
+        for path in sorted(found.keys() ^ sums.keys()):
+            where = "not in the manifest" if path in found else "in the manifest only"
+            yield f"{path} is {where}"
+        for path in both:
+            if now[path] != sums[path]:
+                yield f"{path} is not the file of the manifest"
+
+    since = f" ({len(untouched)} unchanged since they were reckoned)" if untouched else ""
+    return unless(faults(), f"All {len(sums)} files have the sha256 of the manifest{since}.")
+
+
+def _sha256_now(release: ReleaseReader, path: str) -> str:
+    """The SHA-256 of a file; the known one if the file still has the CRC it had then.
+
+    A CRC sees every fault of a disk that matters here, at a quarter of the time.
+    """
+    known = release.known.get(path)
+    if known is not None and crc_of(release.folder / path) == (known.size, known.crc):
+        return known.sha256
+    return sha256_of(release.folder / path)

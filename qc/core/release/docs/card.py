@@ -1,0 +1,348 @@
+"""The dataset card of a release: `README.md` and `card.html`, for whoever trains on it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from datasets.core.ava import Action
+from qc.core.release.docs.markup import (
+    Block,
+    Heading,
+    Items,
+    Picture,
+    Table,
+    Text,
+    Warn,
+    html,
+    markdown,
+)
+from qc.core.release.formats import FORMATS
+from qc.core.release.options import LICENCES
+from qc.core.release.stats import Tally, VideoTally
+from qc.core.release.writer import DATASET_HEADER, SplitCounts
+
+SIMULATED = (
+    "**SIMULATED ANSWERS.** The annotators of this release are programs that make mistakes "
+    "at stated rates. Its labels show that the road works; they say nothing about people. "
+    "Do not train on them, and do not report figures from them."
+)
+PAIRS_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card says.
+
+    Attributes:
+        counts: Split -> what it holds.
+        split_of: Source video -> split.
+        ceilings: Split -> mAP of perfect labels on the proposals' boxes.
+        detectors: One line per recipe of detector and tracker that made the proposals.
+        annotators: Number of annotators -> clips that so many annotated.
+        agreement: Figures of these clips, as reports of agreement have them.
+        warnings: Sentences about the splits, and about what is lacking.
+        left_out: Clip -> why it is not in the release.
+        has_films: Whether films are in it; pictures never are without them.
+        pictures: Keyframes with their boxes drawn, for the page.
+    """
+
+    title: str
+    description: str
+    is_simulated: bool
+    actions: Sequence[Action]
+    counts: Mapping[str, SplitCounts]
+    split_of: Mapping[str, str]
+    threshold: float
+    annotation_fps: int
+    clip_seconds: int
+    detectors: Sequence[str]
+    annotators: Mapping[int, int]
+    tally: Tally = field(default_factory=Tally)
+    ceilings: Mapping[str, float | None] = field(default_factory=dict)
+    agreement: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+    authors: Sequence[str] = ()
+    formats: Sequence[str] = ()
+    has_films: bool = True
+    pictures: Sequence[Picture] = ()
+
+
+def card(facts: CardFacts) -> str:
+    """The text of `README.md`; the same facts give the same text."""
+    return markdown(facts.title, _blocks(facts))
+
+
+def card_page(facts: CardFacts) -> str:
+    """The same as a page of HTML, with pictures."""
+    return html(facts.title, _blocks(facts))
+
+
+def _blocks(facts: CardFacts) -> list[Block]:
+    return [
+        *([Warn(SIMULATED)] if facts.is_simulated else []),
+        *([Text(text)] if (text := facts.description.strip()) else []),
+        Text(
+            "People and what they do, once a second, in the format of AVA: spatio-temporal "
+            "action localisation, ready for MMAction2, SlowFast, pytorchvideo and the "
+            "ActivityNet evaluator."
+        ),
+        *facts.pictures,
+        *_contents(facts),
+        *_actions(facts),
+        *_boxes(facts),
+        *_splits(facts),
+        *_gaps(facts),
+        *_how_made(facts),
+        *_agreement(facts),
+        *_use(facts),
+        *_rights(facts),
+        *_files(facts),
+    ]
+
+
+def _contents(facts: CardFacts) -> list[Block]:
+    head = ("", "videos", "clips", "keyframes", "excluded", "persons", "boxes", "labels")
+    rows = [
+        (split, len(each.videos), each.clips, each.keyframes, each.excluded,
+         len(each.persons), each.boxes, each.labels.total())
+        for split, each in facts.counts.items()
+    ]  # fmt: skip
+    warnings = [Items(facts.warnings)] if facts.warnings else []
+    return [Heading("What is in it"), Table(head, rows), *warnings]
+
+
+def _actions(facts: CardFacts) -> list[Block]:
+    splits = list(facts.counts)
+    rows = [
+        (f"{action.action_id} {action.name}", action.label_type.lower().replace("_", " "),
+         *(facts.counts[split].labels[action.action_id] for split in splits))
+        for action in facts.actions
+    ]  # fmt: skip
+    blocks: list[Block] = [
+        Heading("Actions"),
+        Text("Labels of each action: one per person and keyframe."),
+        Table(("action", "kind", *splits), rows),
+    ]
+    groups = sorted({group for group, _ in facts.tally.groups})
+    rows_of_groups = [
+        (group, *(facts.tally.groups[group, split] for split in splits)) for group in groups
+    ]
+    if rows_of_groups:
+        blocks += [Text("The same by group:"), Table(("group", *splits), rows_of_groups)]
+    names = {action.action_id: action.name for action in facts.actions}
+    pairs = sorted(facts.tally.together.items(), key=lambda each: (-each[1], each[0]))
+    if pairs:
+        rows_of_pairs = [
+            (f"{names[a]} and {names[b]}", count) for (a, b), count in pairs[:PAIRS_SHOWN]
+        ]
+        more = len(pairs) - PAIRS_SHOWN
+        said = "Said most often of one person at once" + (
+            f" ({more} rarer pairs are not shown):" if more > 0 else ":"
+        )
+        blocks += [Text(said), Table(("actions", "persons"), rows_of_pairs)]
+    return blocks
+
+
+def _boxes(facts: CardFacts) -> list[Block]:
+    rows = [
+        (split, *(f"{value:.0f}" for value in heights))
+        for split in facts.counts
+        if (heights := facts.tally.heights(split))
+    ]
+    if not rows:
+        return []
+    return [
+        Heading("Sizes of boxes"),
+        Text("Heights in pixels of the films: a tenth are smaller than the first figure."),
+        Table(("", "10 %", "middle", "90 %"), rows),
+    ]
+
+
+def _splits(facts: CardFacts) -> list[Block]:
+    none = VideoTally()
+    rows = [
+        (name, split, its.clips, its.keyframes, its.boxes, its.labels)
+        for name, split in sorted(facts.split_of.items())
+        for its in [facts.tally.videos.get(name, none)]
+    ]
+    return [
+        Heading("Splits"),
+        Text(
+            "By source video: all clips of a video are in one split, and a video keeps its "
+            "split in later releases."
+        ),
+        Table(("video", "split", "clips", "keyframes", "boxes", "labels"), rows),
+    ]
+
+
+def _gaps(facts: CardFacts) -> list[Block]:
+    excluded = sum(each.excluded for each in facts.counts.values())
+    used = {action for each in facts.counts.values() for action in each.labels}
+    unused = [action.name for action in facts.actions if action.action_id not in used]
+    lines = [
+        f"{_many(excluded, 'keyframe')} with a question still open stand in the files of "
+        "excluded timestamps."
+        if excluded
+        else "No keyframe is excluded: every question was answered.",
+        f"{_many(facts.tally.unlabelled, 'box', 'boxes')} of persons without an action, in "
+        "`annotations/unlabelled_boxes.csv`.",
+    ]
+    if unused:
+        lines.append(f"Nobody is seen to do this: {', '.join(unused)}.")
+    lines += [f"{clip} is not in it: {why}." for clip, why in sorted(facts.left_out.items())]
+    return [Heading("Known gaps"), Items(lines)]
+
+
+def _many(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _how_made(facts: CardFacts) -> list[Block]:
+    shared = [
+        f"{clips} clip{'s' if clips > 1 else ''} by {count}"
+        for count, clips in sorted(facts.annotators.items())
+    ]
+    detectors = "; ".join(facts.detectors) or "none"
+    who = "Simulated annotators" if facts.is_simulated else "Annotators"
+    rules = ", ".join(
+        f"{count} {rule}" for rule, count in sorted(facts.tally.rules.items()) if count
+    )
+    steps = [
+        "Every video was made a standard one (H.264, 30 pictures a second, upright) and cut "
+        f"into clips of {facts.clip_seconds} s.",
+        f"People were detected and followed: {detectors}. These boxes, before any correction, "
+        "are the proposals.",
+        f"{who} corrected the boxes and answered for every person at every keyframe, on "
+        f"pictures at {facts.annotation_fps} a second ({', '.join(shared)}).",
+        "Where several had the same clip, boxes were matched one to one and fused, and answers "
+        "decided by majority. Ties and missing answers were decided by a reviewer; keyframes "
+        "with a question still open are excluded timestamps."
+        + (f" So the labels are {rules}." if rules else ""),
+        "A reviewer approved every answer that is in here.",
+    ]
+    return [
+        Heading("How it was made"),
+        Items(steps, are_steps=True),
+        Text("`provenance.parquet` says of every label row whose votes and rule it rests on."),
+    ]
+
+
+def _agreement(facts: CardFacts) -> list[Block]:
+    figures = facts.agreement
+    if not figures or not figures["clips_compared"]:
+        return [
+            Heading("Agreement"),
+            Text(
+                "No clip was annotated by two or more, so how far annotators agree could not "
+                "be measured."
+            ),
+        ]
+    rows = [
+        (group["name"], group["rated_by_two"],
+         *(_figure(group[key]) for key in ("percent", "alpha", "ac1")), _interval(group))
+        for group in figures["groups"]
+    ]  # fmt: skip
+    boxes = figures["boxes"]
+    return [
+        Heading("Agreement"),
+        Text(
+            "Before anything was decided between them, on the "
+            f"{figures['clips_compared']} of {figures['clips']} clips that two or more "
+            f"annotated. Boxes: F1 {_figure(boxes['f1'])}, mean IoU "
+            f"{_figure(boxes['mean_iou'])}. Answers, over persons at keyframes that two or "
+            "more answered:"
+        ),
+        Table(
+            ("group", "answers", "raw", "Krippendorff's alpha", "Gwet's AC1", "95 % of AC1"),
+            rows,
+        ),
+    ]
+
+
+def _figure(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return f"not defined: {figure['reason']}"
+    return f"{figure['value']:.2f}"
+
+
+def _interval(group: Mapping[str, Any]) -> str:
+    interval = group.get("ac1_interval")
+    return f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "not defined"
+
+
+def _use(facts: CardFacts) -> list[Block]:
+    ceilings = ", ".join(
+        f"{split} {value:.3f}" for split, value in facts.ceilings.items() if value is not None
+    )
+    lines = [
+        "MMAction2 1.x: `python tools/train.py configs/mmaction2_slowfast_r50.py`; for "
+        "another model put `configs/mmaction2_ava.py` under its configuration.",
+        "SlowFast: `configs/slowfast_ava.yaml`, run in this folder.",
+        'pytorchvideo: `Ava("frame_lists/train.csv", "annotations/ava_train.csv", '
+        '"rawframes", "annotations/ava_action_list.pbtxt", ...)`; for val take '
+        "`frame_lists/val_all.csv`.",
+        f"Scores of the proposals are used from {facts.threshold:.4f} on, where their F1 "
+        "against the corrected boxes is best. Stock settings of 0.8 or 0.9 are for another "
+        "detector.",
+    ]
+    if ceilings:
+        lines.append(
+            "What a model can reach at most on these proposals, every action named rightly "
+            f"(mAP at IoU 0.5): {ceilings}."
+        )
+    return [Heading("Use"), Items(lines)]
+
+
+def _rights(facts: CardFacts) -> list[Block]:
+    licence = (
+        f"Licence: {facts.licence} ({LICENCES[facts.licence]})."
+        if facts.licence
+        else "No licence was stated: ask the authors before you pass it on."
+    )
+    authors = f" Authors: {', '.join(facts.authors)}." if facts.authors else ""
+    return [
+        Heading("Rights"),
+        Text(f"{licence}{authors} `CITATION.cff` says how to cite this release."),
+    ]
+
+
+def _files(facts: CardFacts) -> list[Block]:
+    formats = [
+        f"`formats/{name}/`: {FORMATS[name].title}. {FORMATS[name].what}"
+        for name in sorted(facts.formats)
+    ]
+    files = [line for line in _FILES if facts.has_films or not line.startswith(_MEDIA)]
+    return [Heading("Files"), Items([*files, *formats])]
+
+
+_MEDIA = ("`rawframes/", "`clips/")
+
+
+_FILES = (
+    "`AVA_dataset.csv`: all labels of all splits; its first row is "
+    f"`{DATASET_HEADER}`.",
+    "`annotations/ava_<split>.csv`: the same labels split by split, in AVA's columns "
+    "`video_id,timestamp,x1,y1,x2,y2,action_id,person_id` and without a header. Corners are "
+    "shares of the picture. A person id is unique in its source video.",
+    "`annotations/ava_<split>_excluded_timestamps.csv`: keyframes not to train or measure on.",
+    "`annotations/ava_<split>_activitynet.csv`: for the evaluator; a row of two columns is a "
+    "keyframe at which nobody acts.",
+    "`annotations/dense_proposals_<split>.pkl` and `ava_<split>_predicted_boxes.csv`: the same "
+    "proposals in two forms.",
+    "`annotations/ava_train_boxes_and_labels_include_negative.csv`: the proposals of train, "
+    "with actions where they meet a person's box; for SlowFast.",
+    "`annotations/unlabelled_boxes.csv`: persons without an action, "
+    "`video_id,timestamp,x1,y1,x2,y2,,person_id`.",
+    "`frame_lists/<split>.csv`: the pictures, as SlowFast wants them; `<split>_all.csv` lists "
+    "also the clips that its score threshold drops.",
+    "`rawframes/<video_id>/img_00001.jpg` ...: 30 pictures a second. Every video begins at "
+    "900 s: the keyframe of timestamp `t` is picture `30 * (t - 900) + 1`. Where the source "
+    "has them, two seconds before and after the clip are there too, for context.",
+    "`clips/<video_id>.mp4`: the very same pictures as a film.",
+    "`provenance.parquet`: where every label row comes from. `settings.json`: the dataset's "
+    "settings and the choices of this release.",
+    "`manifest.json`: source, split and size of every video, all keyframes, and the SHA-256 "
+    "of every file.",
+)  # fmt: skip

@@ -1,0 +1,38 @@
+"""Other formats of the same consensus, each a folder under `formats/` of a release.
+
+A writer gets every clip once, sorted by name, and then finishes; the same clips give the same
+bytes. Nothing is copied: what needs pictures or films points at those of the release.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from qc.core.release.formats.activitynet import ActivityNetWriter
+from qc.core.release.formats.coco import CocoWriter
+from qc.core.release.formats.content import FormatContext, FormatWriter
+from qc.core.release.formats.cvat import CvatWriter
+from qc.core.release.formats.fiftyone import FiftyOneWriter
+from qc.core.release.formats.kinetics import KineticsWriter
+from qc.core.release.formats.mot import MotWriter
+from qc.core.release.formats.parquet import ParquetWriter
+from qc.core.release.formats.tubes import TubesWriter
+
+__all__ = ["FORMATS", "Format", "FormatContext", "FormatWriter"]
+
+
+class Format(NamedTuple):
+    title: str
+    what: str  # one sentence, for the page and the card
+    writer: Callable[[FormatContext], FormatWriter]
+
+
+FORMATS: dict[str, Format] = {
+    "coco": Format("COCO-video", "JSON with videos, images and persons.", CocoWriter),
+    "cvat": Format("CVAT XML", "What is believed, to be opened in CVAT again.", CvatWriter),
+    "parquet": Format("Parquet", "A row per person and keyframe, with votes.", ParquetWriter),
+    "fiftyone": Format("FiftyOne", "A folder that FiftyOne imports.", FiftyOneWriter),
+    "mot": Format("MOT", "Boxes and identities as text, with seqinfo.ini.", MotWriter),
+    "tubes": Format("UCF101-24", "Action tubes in a pickle, as MultiSports too.", TubesWriter),
+    "kinetics": Format("AVA-Kinetics", "Rows with empty keyframes among them.", KineticsWriter),
+    "activitynet": Format("ActivityNet", "Segments of actions in time.", ActivityNetWriter),
+}

@@ -1,0 +1,78 @@
+"""What every format starts from: clips, and runs of keyframes without a gap."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from annotation.core.labels import GroupSpec
+from datasets.core import ava
+from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE
+from qc.core.release.records import PersonAt, ReleaseClip
+
+
+@dataclass(frozen=True)
+class FormatContext:
+    """What a writer must know besides the clips.
+
+    Attributes:
+        folder: Its own, empty.
+    """
+
+    folder: Path
+    title: str
+    actions: Sequence[ava.Action]
+    groups: Sequence[GroupSpec]
+    splits: Sequence[str]
+
+    @property
+    def names(self) -> dict[int, str]:
+        return {action.action_id: action.name for action in self.actions}
+
+
+class FormatWriter(Protocol):
+    def add(self, clip: ReleaseClip) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+def frame_of(timestamp: int) -> int:
+    """Frame of an exported clip, from 0.
+
+    >>> frame_of(902)
+    60
+    """
+    return FRAME_RATE * (timestamp - FIRST_TIMESTAMP)
+
+
+def pixels(box: str, *, width: int, height: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom in pixels, of the very text that the AVA files hold.
+
+    >>> pixels("0.1000,0.2000,0.3000,0.9000", width=640, height=360)
+    (64.0, 72.0, 192.0, 324.0)
+    """
+    x1, y1, x2, y2 = map(float, box.split(","))
+    return (
+        round(x1 * width, 4), round(y1 * height, 4),
+        round(x2 * width, 4), round(y2 * height, 4),
+    )  # fmt: skip
+
+
+def runs(persons: Iterable[PersonAt]) -> Iterator[list[PersonAt]]:
+    """Cut one person's keyframes, ascending, where a second is missing."""
+    run: list[PersonAt] = []
+    for person in persons:
+        if run and person.timestamp != run[-1].timestamp + 1:
+            yield run
+            run = []
+        run.append(person)
+    if run:
+        yield run
+
+
+def by_person(clip: ReleaseClip) -> dict[int, list[PersonAt]]:
+    """The keyframes of each person of a clip, by id; ascending."""
+    found: dict[int, list[PersonAt]] = {}
+    for person in clip.persons:
+        found.setdefault(person.person_id, []).append(person)
+    return dict(sorted(found.items()))

@@ -1,0 +1,63 @@
+"""CVAT for video 1.1: `<video_id>.xml`, the consensus as tracks over `clips/<video_id>.mp4`.
+
+Make a CVAT task of the film and import the file. Shapes stand at keyframes; where a person is
+not seen at the next one, the track is outside from the frame after.
+"""
+
+from typing import Any
+
+from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump
+from annotation.core.labels import GroupSpec, attributes_from, attributes_of
+from qc.core.release.formats.content import FormatContext, by_person, frame_of, pixels, runs
+from qc.core.release.records import PersonAt, ReleaseClip
+
+
+class CvatWriter:
+    def __init__(self, context: FormatContext) -> None:
+        self._context = context
+        self._attributes = attributes_of(context.groups)
+
+    def add(self, clip: ReleaseClip) -> None:
+        tracks = tuple(
+            XmlTrack(tuple(self._shapes(persons, clip))) for persons in by_person(clip).values()
+        )
+        document = Document(
+            clip.name,
+            clip.window.frame_count,
+            clip.width,
+            clip.height,
+            self._attributes,
+            tracks,
+        )
+        (self._context.folder / f"{clip.name}.xml").write_bytes(dump(document))
+
+    def finish(self) -> None:
+        """Nothing is left to write."""
+
+    def _shapes(self, persons: list[PersonAt], clip: ReleaseClip) -> list[Shape]:
+        shapes = []
+        for run in runs(persons):
+            for person in run:
+                box = pixels(person.box, width=clip.width, height=clip.height)
+                said = attributes_from(
+                    self._answers(person), person.person_id, self._context.groups
+                )
+                shapes.append(Shape(frame_of(person.timestamp), box, False, True, said))
+            after = shapes[-1].frame + 1
+            if after < clip.window.frame_count:
+                shapes.append(shapes[-1]._replace(frame=after, outside=True))
+        return shapes
+
+    def _answers(self, person: PersonAt) -> dict[str, Any]:
+        names = {origin.group: origin.action_ids for origin in person.origins}
+        return {
+            group.name: _answer(group, [self._context.names[i] for i in names[group.name]])
+            for group in self._context.groups
+            if group.name in names
+        }
+
+
+def _answer(group: GroupSpec, chosen: list[str]) -> str | list[str]:
+    if group.choice == "many":
+        return chosen
+    return chosen[0] if chosen else "unknown"

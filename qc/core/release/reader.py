@@ -1,0 +1,268 @@
+"""A release folder, read file by file, when a file is first asked for.
+
+All paths in messages are relative to the folder. What cannot be read raises ReleaseReadError
+with the file and, where there is one, the row.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from sys import intern
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from datasets.core import ava
+from qc.core.release.packing import FORMAT, MANIFEST, FileSum
+from qc.core.release.writer import DATASET_HEADER, NEGATIVES
+
+Content = TypeVar("Content")
+
+
+class ReleaseReadError(ValueError):
+    """A file of a release is missing or not what it should be."""
+
+
+class ReleasedVideo(NamedTuple):
+    """One exported clip, as the manifest has it."""
+
+    video_id: str
+    split: str
+    source_video: str
+    source_start_sec: float
+    n_frames: int
+    width: int
+    height: int
+
+
+class Pictures(NamedTuple):
+    """What the manifest says of `rawframes/`."""
+
+    included: bool
+    longest_side: int | None  # pixels; None for the size of the film
+    films: bool  # whether `clips/` is in it
+
+
+class ReleaseReader:
+    """The content of a release folder.
+
+    Attributes:
+        compared: Clips whose pictures were held against their films when they were made.
+        known: Sums of files that were reckoned when these were made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        compared: Collection[str] = (),
+        known: Mapping[str, FileSum] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.compared = frozenset(compared)
+        self.known = known or {}
+        self._known: dict[str, Any] = {}
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """`train` and `val`, and `test` if a clip is in it."""
+        has_test = any(video.split == "test" for video in self.videos().values())
+        return ("train", "val", "test") if has_test else ("train", "val")
+
+    def text(self, name: str) -> str:
+        try:
+            return self._bytes(name).decode("ascii")
+        except UnicodeDecodeError as error:
+            raise ReleaseReadError(f"{name} is not plain ASCII.") from error
+
+    def words(self, name: str) -> str:
+        """The text of a file in UTF-8."""
+        try:
+            return self._bytes(name).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ReleaseReadError(f"{name} is not UTF-8.") from error
+
+    def yaml(self, name: str) -> dict[str, Any]:
+        """The mapping that a YAML file holds; empty if it holds something else."""
+
+        def read() -> dict[str, Any]:
+            try:
+                content = yaml.safe_load(self.words(name))
+            except yaml.YAMLError as error:
+                raise ReleaseReadError(f"{name} is not YAML: {error}.") from error
+            return content if isinstance(content, dict) else {}
+
+        return self._once(name, read)
+
+    def manifest(self) -> dict[str, Any]:
+        return self._once(MANIFEST, self._read_manifest)
+
+    def videos(self) -> dict[str, ReleasedVideo]:
+        return self._once("videos", self._read_videos)
+
+    def pictures(self) -> Pictures:
+        said = self.manifest().get("pictures", {})
+        return Pictures(
+            bool(said.get("included", True)),
+            said.get("longest_side"),
+            bool(said.get("films", True)),
+        )
+
+    def statuses(self) -> dict[tuple[str, int], list[str]]:
+        """What the manifest says of each keyframe, by video and timestamp."""
+
+        def read() -> dict[tuple[str, int], list[str]]:
+            found: dict[tuple[str, int], list[str]] = {}
+            for video, at, status in self._listed(
+                "keyframes", "video_id", "timestamp", "status"
+            ):
+                if video not in self.videos() or not isinstance(at, int):
+                    raise ReleaseReadError(
+                        f"{MANIFEST} has a keyframe {at!r} of {video!r} only."
+                    )
+                found.setdefault((video, at), []).append(status)
+            return found
+
+        return self._once("statuses", read)
+
+    def keyframes(self, status: str) -> set[tuple[str, int]]:
+        """Video and timestamp of all keyframes of that status."""
+
+        def read() -> set[tuple[str, int]]:
+            return {key for key, statuses in self.statuses().items() if status in statuses}
+
+        return self._once(f"keyframes {status}", read)
+
+    def sums(self) -> dict[str, str]:
+        sums = self.manifest().get("files")
+        if not isinstance(sums, dict):
+            raise ReleaseReadError(f"{MANIFEST} has no `files`.")
+        return sums
+
+    def labels(self, split: str) -> list[ava.LabelRow]:
+        return self._load(f"annotations/ava_{split}.csv", ava.load_labels)
+
+    def predicted(self, split: str) -> list[ava.PredictedRow]:
+        return self._load(f"annotations/ava_{split}_predicted_boxes.csv", ava.load_predicted)
+
+    def negatives(self) -> list[ava.NegativeRow]:
+        return self._read(NEGATIVES, ava.load_negatives)
+
+    def excluded(self, split: str) -> list[ava.Keyframe]:
+        name = f"annotations/ava_{split}_excluded_timestamps.csv"
+        return self._load(name, ava.load_keyframes)
+
+    def evaluation(self, split: str) -> list[ava.LabelRow | ava.Keyframe]:
+        return self._read(f"annotations/ava_{split}_activitynet.csv", ava.load_evaluation)
+
+    def included(self) -> list[int]:
+        return self._load("annotations/ava_included_timestamps.txt", ava.load_timestamps)
+
+    def frames(self, name: str) -> dict[str, int]:
+        """The videos of a frame list in their order, and how many frames each has."""
+        return self._load(f"frame_lists/{name}.csv", ava.load_frames)
+
+    def proposals(self, split: str) -> dict[str, NDArray[np.float64]]:
+        return self._load(_proposals(split), ava.load_proposals)
+
+    def is_for_old_numpy(self, split: str) -> bool:
+        """Whether the environments of MMAction2 can read the proposals of a split."""
+        return ava.is_for_old_numpy(self._bytes(_proposals(split)))
+
+    def unlabelled(self) -> list[ava.UnlabelledRow]:
+        return self._load("annotations/unlabelled_boxes.csv", ava.load_unlabelled)
+
+    def actions(self) -> list[ava.Action]:
+        return self._load("annotations/ava_action_list.pbtxt", ava.load_actions)
+
+    def evaluated_actions(self) -> list[ava.Action]:
+        name = "annotations/ava_action_list_for_activitynet.pbtxt"
+        return self._load(name, ava.load_actions)
+
+    def label_map(self) -> list[tuple[int, str]]:
+        return self._load("annotations/label_map.txt", ava.load_label_map)
+
+    def said_actions(self) -> list[tuple[Any, ...]]:
+        """Id, name and type of every action, as the manifest has them."""
+        return self._listed("actions", "id", "name", "type")
+
+    def together(self) -> list[tuple[ava.LabelRow, str]]:
+        """The rows of `AVA_dataset.csv`, each with its split."""
+        return self._read("AVA_dataset.csv", _load_together)
+
+    def _once(self, name: str, read: Callable[[], Content]) -> Content:
+        if name not in self._known:
+            self._known[name] = read()
+        return self._known[name]
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise ReleaseReadError(f"{name} cannot be read: {error.strerror}.") from error
+
+    def _load(self, name: str, load: Callable[[bytes], Content]) -> Content:
+        return self._once(name, lambda: self._read(name, load))
+
+    def _read(self, name: str, load: Callable[[bytes], Content]) -> Content:
+        """The content of a file, read anew: what repeats other files need not be kept."""
+        try:
+            return load(self._bytes(name))
+        except ava.AvaFormatError as error:
+            raise ReleaseReadError(f"{name}: {error}.") from error
+
+    def _read_manifest(self) -> dict[str, Any]:
+        try:
+            manifest = json.loads(self._bytes(MANIFEST))
+        except ValueError as error:
+            raise ReleaseReadError(f"{MANIFEST} is not JSON: {error}.") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise ReleaseReadError(f"{MANIFEST} is not of the format {FORMAT}.")
+        return manifest
+
+    def _read_videos(self) -> dict[str, ReleasedVideo]:
+        videos = [ReleasedVideo(*row) for row in self._listed("videos", *ReleasedVideo._fields)]
+        for video in videos:
+            if not ava.VIDEO_ID.fullmatch(str(video.video_id)):
+                raise ReleaseReadError(f"{MANIFEST} has the video {video.video_id!r}.")
+            start, sides = video.source_start_sec, (video.n_frames, video.width, video.height)
+            if not isinstance(start, int | float) or start < 0:
+                raise ReleaseReadError(f"{MANIFEST} lets {video.video_id} begin at {start!r}.")
+            if not all(isinstance(side, int) and side > 0 for side in sides):
+                raise ReleaseReadError(
+                    f"{MANIFEST} gives {video.video_id} {sides} frames, width and height."
+                )
+        if len({video.video_id.lower() for video in videos}) < len(videos):
+            raise ReleaseReadError(f"{MANIFEST} has a video twice.")
+        return {video.video_id: video for video in videos}
+
+    def _listed(self, key: str, *fields: str) -> list[tuple[Any, ...]]:
+        try:
+            return [tuple(entry[field] for field in fields) for entry in self.manifest()[key]]
+        except (KeyError, TypeError) as error:
+            raise ReleaseReadError(f"{MANIFEST} has no proper `{key}`: {error}.") from error
+
+
+def _proposals(split: str) -> str:
+    return f"annotations/dense_proposals_{split}.pkl"
+
+
+def _load_together(content: bytes) -> list[tuple[ava.LabelRow, str]]:
+    header, _, rest = content.partition(b"\n")
+    if header.decode("ascii", "replace") != DATASET_HEADER:
+        raise ava.AvaFormatError(f"row 1 is not {DATASET_HEADER!r}")
+    if not content.endswith(b"\n"):
+        raise ava.AvaFormatError("the last row has no newline")
+    cut = (line.rpartition(b",")[::2] for line in BytesIO(rest))
+    splits: list[str] = []
+
+    def labels() -> Iterator[bytes]:
+        for row, split in cut:
+            splits.append(intern(split.decode("ascii", "replace").rstrip("\n")))
+            yield row + b"\n"
+
+    rows = ava.load_labels(b"".join(labels()))
+    return list(zip(rows, splits, strict=True))

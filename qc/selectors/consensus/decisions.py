@@ -1,0 +1,89 @@
+"""What reviewers decided, and how the annotators came off by it."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import User
+
+from datasets.models import Dataset
+from qc.models import Adjudication, ConsensusLabel
+from qc.selectors.consensus.adjudication_queue import BOX, PERSON, Key, text_of
+from qc.selectors.clip_and_task_states import newest_consensuses
+from qc.selectors.display_names import group_words
+
+
+@dataclass
+class DecisionRow:
+    """One decision in words."""
+
+    decision: Adjudication
+    about: str
+    answer: str
+    may_undo: bool
+
+    @property
+    def key(self) -> Key:
+        one = self.decision
+        group = one.group or (BOX if one.box else PERSON)
+        return Key(one.clip.name, one.person_id, group, one.second)
+
+
+def decision_rows(
+    decisions: list[Adjudication], *, user: User, is_admin: bool
+) -> list[DecisionRow]:
+    """Lines for `decisions`, as `user` sees them."""
+    return [
+        DecisionRow(
+            one,
+            group_words(one.group) if one.group else "Where" if one.box else "A person?",
+            _answer(one),
+            one.withdrawn_at is None and (is_admin or one.decided_by_id == user.pk),
+        )
+        for one in decisions
+    ]
+
+
+def _answer(one: Adjudication) -> str:
+    if one.group:
+        return text_of(one.actions)
+    if one.box:
+        x1, y1, x2, y2 = (round(side) for side in one.box)
+        return f"{x2 - x1} by {y2 - y1} pixels at {x1}, {y1}"
+    return "a person" if one.is_person else "not a person"
+
+
+class Upheld(NamedTuple):
+    """How often reviewers decided as one annotator had answered."""
+
+    annotator: str
+    upheld: int
+    decided: int  # questions decided on which he or she had answered
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.upheld / self.decided
+
+
+def upheld(dataset: Dataset) -> list[Upheld]:
+    """Of each annotator with answers that were decided on; by name."""
+    labels = ConsensusLabel.objects.filter(
+        box__consensus__in=newest_consensuses(dataset), rule=ConsensusLabel.Rule.ADJUDICATED
+    )
+    counts: dict[str, list[int]] = {}
+    for actions, votes in labels.values_list("actions", "votes").iterator():
+        for annotator, vote in votes.items():
+            said = _as_set(vote)
+            if said is not None:
+                count = counts.setdefault(annotator, [0, 0])
+                count[0] += said == set(actions)
+                count[1] += 1
+    return [Upheld(name, *count) for name, count in sorted(counts.items())]
+
+
+def _as_set(vote: Any) -> set[str] | None:
+    """What a vote believes in; None if it is none. `unknown` believes in nothing."""
+    if isinstance(vote, list):
+        return set(vote)
+    if vote in (None, "unset"):
+        return None
+    return set() if vote == "unknown" else {vote}
