@@ -36,14 +36,14 @@ from datasets.services.create import create_dataset
 from datasets.services.delete import delete, remove_leftovers
 from datasets.services.recut import bring_over
 from datasets.services.upload import receive_zip
-from workers.loop import Loop, Stop
-from workers.pipeline import STEPS, take_and_clear
+from workers.loop import Loop, ShutdownSignal
+from workers.pipeline import STEPS, ingest_watched_and_clean
 
 STAGES = (Upload, Video, Clip)
 
 def work(*names):
     steps = [step for step in STEPS[:3] if step.name in names]
-    Loop(steps=steps, tell=lambda outcome: None, stop=Stop()).run(once=True)
+    Loop(steps=steps, on_result=lambda outcome: None, shutdown=ShutdownSignal()).run(once=True)
 
 def start():
     call_command("migrate", verbosity=0)
@@ -275,13 +275,13 @@ def test_ingest_on_a_bucket_that_goes_away_in_every_stage(bucket, videos, tmp_pa
     assert ask("send(Path({}))", path) == [True, 1]
     for place, stage in enumerate(("unpack", "standardise", "cut")):
         sentences = ask(
-            "[take_and_clear(), work({0}), said()[{1}]][2]", stage, place,
+            "[ingest_watched_and_clean(), work({0}), said()[{1}]][2]", stage, place,
             address=f"http://127.0.0.1:{free_ports(1)[0]}",
         )  # fmt: skip
         assert {stage for stage, _ in sentences} <= {"waiting", "done"}
         assert "The bucket ava does not take or give the file" in sentences[-1][1]
         assert "It is tried again by itself" in sentences[-1][1]
-        ask("[rest(), work({0}), take_and_clear()]", stage)
+        ask("[rest(), work({0}), ingest_watched_and_clean()]", stage)
     on_disk = "[start(), receive_zip(Dataset.objects.get(), Path({0}), original_name='v.zip'),"
     on_disk += "work('unpack', 'standardise', 'cut'), sums()][-1]"
     sums = asked(tmp_path / "other", "", on_disk.format(repr(path)))

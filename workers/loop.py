@@ -1,8 +1,7 @@
-"""Work done right here: rows are claimed and carried out one after another, without a broker.
+"""Worker loop without a broker: claims waiting rows and runs their tasks in this process.
 
-Any number of these loops, on any number of machines, share the work of one database: a row is
-claimed once. Rows nearest to a release go first, so that somebody who waits for an answer does
-not wait for all the videos brought in since.
+Any number of loops, on any number of machines, share one database, because a row is claimed
+once. Steps nearest to a release go first, so that a release does not queue behind new videos.
 """
 
 import logging
@@ -10,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import NamedTuple, Self
 
 from django.db import close_old_connections, connection
@@ -20,13 +19,13 @@ from workers.pipeline import QUEUES, STEPS, Queue, Step
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_PLANS = 10.0
-ROWS_BETWEEN_PLANS = 100
-SECONDS_OF_A_PAUSE = 1.0
+PLAN_INTERVAL = 10.0  # seconds
+ROWS_PER_PLAN = 100
+IDLE_SECONDS = 1.0
 
 
 class Outcome(NamedTuple):
-    """What became of one row; `error` is empty if it is done."""
+    """The result of one row; `error` is empty if it is done."""
 
     step: str
     row: str
@@ -34,108 +33,103 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
-Tell = Callable[[Outcome], object]
+Listener = Callable[[Outcome], object]
 
 
-class Stop:
-    """The wish to stop, as it comes from the keyboard or the operating system.
+class ShutdownSignal:
+    """A request to stop, by Ctrl-C or SIGTERM.
 
-    The first Ctrl-C lets the row in hand be finished. A second one, or SIGTERM, interrupts it.
+    The first Ctrl-C lets the current row finish. A second one, or SIGTERM, interrupts it.
     """
 
-    def __init__(self, say: Callable[[str], object] = logger.info) -> None:
-        self.asked = False
-        self._say = say
+    def __init__(self, log: Callable[[str], object] = logger.info) -> None:
+        self.requested = False
+        self._log = log
 
     def __enter__(self) -> Self:
         self._before = {
-            number: signal.signal(number, self._hear)
+            number: signal.signal(number, self._on_signal)
             for number in (signal.SIGINT, signal.SIGTERM)
         }
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        is_urgent = self.asked or number == signal.SIGTERM
-        self.asked = True
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        is_urgent = self.requested or number == signal.SIGTERM
+        self.requested = True
         if is_urgent:
             raise KeyboardInterrupt
-        self._say("Stopping after the piece in hand; Ctrl-C again stops at once.")
+        self._log("Stopping after the current row; press Ctrl-C again to stop at once.")
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but not on after somebody asked to stop."""
+    def sleep(self, seconds: float) -> None:
+        """Sleep until the time is over or a stop is requested."""
         end = time.monotonic() + seconds
-        while not self.asked and time.monotonic() < end:
+        while not self.requested and time.monotonic() < end:
             time.sleep(0.05)
 
 
 class Loop:
-    """Carries out the rows of `steps` that belong to `queues`, telling each outcome."""
+    """Runs the waiting rows of `steps` in `queues`; `on_result` gets each outcome."""
 
     def __init__(
         self,
         *,
         steps: Sequence[Step] = STEPS,
         queues: Sequence[Queue] = QUEUES,
-        tell: Tell = logger.info,
-        stop: Stop | None = None,
+        on_result: Listener = logger.info,
+        shutdown: ShutdownSignal | None = None,
     ) -> None:
         self.steps = steps
         self.queues = queues
         self.outcomes: list[Outcome] = []
-        self.stop = stop or Stop()
-        self._tell = tell
-        self._refused: set[tuple[str, int]] = set()
+        self.shutdown = shutdown or ShutdownSignal()
+        self._on_result = on_result
+        self._unclaimable: set[tuple[str, int]] = set()
 
     @property
     def failures(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.error]
 
     def run(self, *, once: bool) -> None:
-        """Work until asked to stop, or if `once` until nothing is left to do anywhere.
+        """Work until a stop is requested, or if `once` until no row waits or runs anywhere.
 
-        A row in hand when interrupted goes back to the others as if it had not been touched.
+        The claim on an interrupted row is released, as if the row had never been claimed.
         """
         try:
-            while not self.stop.asked:
-                if not connection.in_atomic_block:  # as tests have it
+            while not self.shutdown.requested:
+                if not connection.in_atomic_block:  # as in tests
                     close_old_connections()
-                if self.round() or self.stop.asked:
+                if self.run_round() or self.shutdown.requested:
                     continue
-                if once and not self.is_anything_left():
+                if once and not self.has_work():
                     return
-                self.stop.pause(SECONDS_OF_A_PAUSE)
+                self.shutdown.sleep(IDLE_SECONDS)
         except KeyboardInterrupt:
-            self.stop.asked = True
+            self.shutdown.requested = True
 
-    def round(self) -> int:
-        """Write the missing work orders, then carry some out; return how many."""
+    def run_round(self) -> int:
+        """Plan all steps, then run waiting rows for a while; return how many were run."""
         for step in self.steps:
             self._plan(step)
-        end = time.monotonic() + SECONDS_BETWEEN_PLANS
+        end = time.monotonic() + PLAN_INTERVAL
         count = 0
         for step, pk in self._waiting():
-            count += self._carry_out(step, pk)
-            if self.stop.asked or time.monotonic() > end:
+            count += self._run_row(step, pk)
+            if self.shutdown.requested or time.monotonic() > end:
                 break
         return count
 
-    def is_anything_left(self) -> bool:
-        """Whether a row waits for these queues, or runs anywhere (more may come of it)."""
+    def has_work(self) -> bool:
+        """Whether a row waits in these queues or runs anywhere (it may lead to more work)."""
         if any(step.rows.filter(stage=Stage.RUNNING).exists() for step in self.steps):
             return True
         return bool(self._waiting())
 
-    def put_off(self) -> list[datetime]:
-        """When each row for these queues that was put off may be tried again, soonest first."""
+    def deferred(self) -> list[datetime]:
+        """When each deferred row of these queues may be tried again, soonest first."""
         steps = [step for step in self.steps if step.queue in self.queues]
         rows = [row for step in steps for row in step.rows.put_off().iterator()]
         return sorted(row.waits_until for row in rows if row.waits_until)
@@ -143,27 +137,27 @@ class Loop:
     def _plan(self, step: Step) -> None:
         step.plan()
         step.rows.take_back_from_the_dead()
-        lost = step.rows.give_up()
-        if lost:
-            self._note(Outcome(step.name, f"{lost} rows", 0.0, "killed its worker too often"))
+        if exhausted := step.rows.give_up():
+            message = "killed its worker too often"
+            self._record(Outcome(step.name, f"{exhausted} rows", 0.0, message))
 
     def _waiting(self) -> list[tuple[Step, int]]:
-        """Rows for these queues, a release before all else."""
+        """Claimable rows of these queues, the last step first."""
         found = [
             (step, pk)
             for step in reversed(self.steps)
             if step.queue in self.queues
             for pk in step.rows.claimable()
             .order_by("pk")
-            .values_list("pk", flat=True)[:ROWS_BETWEEN_PLANS]
+            .values_list("pk", flat=True)[:ROWS_PER_PLAN]
         ]
-        return [(step, pk) for step, pk in found if (step.name, pk) not in self._refused]
+        return [(step, pk) for step, pk in found if (step.name, pk) not in self._unclaimable]
 
-    def _carry_out(self, step: Step, pk: int) -> bool:
-        """Let the step's task try row `pk`; False if the row was in other hands already."""
+    def _run_row(self, step: Step, pk: int) -> bool:
+        """Run the step's task on row `pk`; False if another worker has claimed the row."""
         began = time.monotonic()
         try:
-            # apply() keeps and logs whatever a task raises: one bad row must not stop the rest.
+            # apply() catches and logs what a task raises: one bad row must not stop the rest.
             result = step.task.apply((pk,), throw=False)
         except KeyboardInterrupt:
             step.rows.put_back(pk)
@@ -173,14 +167,14 @@ class Loop:
             pk=pk, worker=this_worker(), stage__in=(Stage.DONE, Stage.FAILED)
         ).first()
         if row is not None:
-            self._note(Outcome(step.name, str(row), seconds, row.error))
+            self._record(Outcome(step.name, str(row), seconds, row.error))
             return True
         if result.failed() and not isinstance(result.result, ClaimLostError):
-            self._refused.add((step.name, pk))
-            sentence = f"{type(result.result).__name__}: {result.result}"
-            self._note(Outcome(step.name, f"row {pk}", seconds, sentence))
+            self._unclaimable.add((step.name, pk))
+            message = f"{type(result.result).__name__}: {result.result}"
+            self._record(Outcome(step.name, f"row {pk}", seconds, message))
         return False
 
-    def _note(self, outcome: Outcome) -> None:
+    def _record(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
-        self._tell(outcome)
+        self._on_result(outcome)

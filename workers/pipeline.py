@@ -1,8 +1,7 @@
-"""The order of the house: which room works after which.
+"""The pipeline: every step from upload to release, in data-flow order.
 
-This is the only module that knows all rooms. It looks for rows that are ready for a step and
-hands their numbers to that step's task. It may run as often as you like: a row handed out twice
-is claimed once.
+This is the only module that imports from all apps. `advance` enqueues the rows that are ready
+for each step. It may run at any time and in parallel: a row enqueued twice is claimed once.
 """
 
 from collections.abc import Callable
@@ -17,19 +16,18 @@ import datasets.tasks
 import qc.tasks
 import tracking.tasks
 import workers.imports
-import workers.opinions
 from annotation.models import (
     AnnotationTask,
+    AnswerVersion,
     CvatJob,
     CvatProject,
     CvatServer,
-    Delivery,
-    JobMove,
-    Pull,
+    JobStateChange,
     Reconciliation,
+    WebhookDelivery,
 )
 from annotation.services.connect import ensure_environment_server
-from annotation.services.moves import Verdict, order_moves
+from annotation.services.moves import Verdict, request_state_changes
 from annotation.services.projects import plan_projects
 from annotation.services.reconcile import plan_reconciliations
 from avaproject.base.storage import forget_old_work
@@ -50,40 +48,43 @@ from qc.models import (
     Score,
     ThirdOpinion,
 )
-from qc.selectors.review import verdicts_for_cvat
+from qc.selectors.review.review_queue import verdicts_for_cvat
 from qc.services.agree import plan_reports, plan_summaries
+from qc.services.consensus.build_consensus import plan_consensuses
 from qc.services.measure import plan_scores
-from qc.services.release_store import remove_withdrawn
-from qc.services.settle import plan_consensuses
+from qc.services.release.release_storage import remove_withdrawn
 from tracking.models import Bundle, BundleImport, Linking, TrackingRun
 from tracking.services.link import plan_linkings
 from tracking.services.track import plan_runs
+from workers.third_opinion import assign_third_opinion
 
 Queue = Literal["cpu", "gpu"]
 QUEUES: tuple[Queue, ...] = ("cpu", "gpu")
 
 
-def nothing() -> None:
-    """The plan of a stage whose work orders are written by people."""
+def no_plan() -> None:
+    """The plan of a step whose rows are created by users."""
 
 
-def take_and_clear() -> None:
-    """Take what lies in the watched folder; remove files that are of no more use."""
+def ingest_watched_and_clean() -> None:
+    """Import zips from the watched folder, and delete files that are no longer needed."""
     take_watched()
     forget_unpacked()
     remove_leftovers()
     remove_withdrawn()
 
 
-def plan_moves() -> int:
-    """Hand the verdicts of reviewers over to the room that knows CVAT."""
+def plan_state_changes() -> int:
+    """Turn the verdicts of reviewers into state changes of CVAT jobs."""
     given = verdicts_for_cvat()
-    return order_moves(Verdict(one.pk, one.pull_id, one.verdict, one.reason) for one in given)
+    return request_state_changes(
+        Verdict(one.pk, one.version_id, one.verdict, one.reason) for one in given
+    )
 
 
 @dataclass(frozen=True)
 class Step:
-    """One stage: `plan` writes the missing work orders, `task` carries out one of `rows`."""
+    """One step: `plan` creates the missing rows, `task` does the work of one of `rows`."""
 
     name: str
     plan: Callable[[], object]
@@ -97,52 +98,63 @@ class Step:
 
 
 STEPS = (
-    Step("unpack", take_and_clear, Upload, datasets.tasks.unpack_upload),
-    Step("standardise", nothing, Video, datasets.tasks.standardise_video),
+    Step("unpack", ingest_watched_and_clean, Upload, datasets.tasks.unpack_upload),
+    Step("standardise", no_plan, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
-    Step("link", plan_linkings, Linking, tracking.tasks.link_video),
+    Step("assign identities", plan_linkings, Linking, tracking.tasks.link_video),
     Step("import", workers.imports.plan, BundleImport, workers.imports.import_bundle),
-    Step("bundle", nothing, Bundle, tracking.tasks.make_bundle),
-    Step("write packages", nothing, AnnotationTask, annotation.tasks.write_package),
-    Step("connect", ensure_environment_server, CvatServer, annotation.tasks.check_connection),
+    Step("bundle", no_plan, Bundle, tracking.tasks.make_bundle),
+    Step("write packages", no_plan, AnnotationTask, annotation.tasks.write_package),
+    Step(
+        "check servers",
+        ensure_environment_server,
+        CvatServer,
+        annotation.tasks.check_connection,
+    ),
     Step("set up project", plan_projects, CvatProject, annotation.tasks.set_up_project),
-    Step("send tasks", nothing, CvatJob, annotation.tasks.send_tasks),
-    Step("move jobs", plan_moves, JobMove, annotation.tasks.move_job),
-    Step("look into deliveries", nothing, Delivery, annotation.tasks.look_into),
+    Step("send tasks", no_plan, CvatJob, annotation.tasks.send_tasks),
+    Step(
+        "change job states",
+        plan_state_changes,
+        JobStateChange,
+        annotation.tasks.apply_state_change,
+    ),
+    Step("process deliveries", no_plan, WebhookDelivery, annotation.tasks.look_into),
     Step("reconcile", plan_reconciliations, Reconciliation, annotation.tasks.reconcile),
-    Step("read answers", nothing, Pull, annotation.tasks.read_answers),
-    Step("agree", plan_reports, AgreementReport, qc.tasks.report_agreement),
-    Step("summarise", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
-    Step("measure", plan_scores, Score, qc.tasks.measure_answers),
-    Step("settle", plan_consensuses, Consensus, qc.tasks.settle_clip),
-    Step("pictures", nothing, ClipExport, qc.tasks.export_clip),
-    Step("third opinion", nothing, ThirdOpinion, workers.opinions.give_third_opinion),
-    Step("release", nothing, Release, qc.tasks.make_release),
-    Step("sync", nothing, ReleaseSync, qc.tasks.sync_release),
+    Step("read answers", no_plan, AnswerVersion, annotation.tasks.read_answers),
+    Step("agreement", plan_reports, AgreementReport, qc.tasks.report_agreement),
+    Step("agreement summary", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
+    Step("score gold clips", plan_scores, Score, qc.tasks.measure_answers),
+    Step("consensus", plan_consensuses, Consensus, qc.tasks.settle_clip),
+    Step("export clips", no_plan, ClipExport, qc.tasks.export_clip),
+    Step(
+        "assign third opinions",
+        no_plan,
+        ThirdOpinion,
+        assign_third_opinion,
+    ),
+    Step("release", no_plan, Release, qc.tasks.make_release),
+    Step("sync", no_plan, ReleaseSync, qc.tasks.sync_release),
 )
 
 Send = Callable[[Task, int], object]
 
 
-def by_queue(task: Task, pk: int) -> object:
-    return task.delay(pk)
-
-
-def advance(send: Send = by_queue, *, limit: int = 100) -> int:
-    """Hand out at most `limit` rows of each step, oldest first; return how many in all."""
-    handed_out = 0
+def advance(send: Send = Task.delay, *, limit: int = 100) -> int:
+    """Enqueue at most `limit` rows of each step, oldest first; return how many in all."""
+    enqueued = 0
     for step in STEPS:
         step.plan()
         step.rows.give_up()
         for pk in step.rows.hand_out(limit):
             send(step.task, pk)
-            handed_out += 1
-    return handed_out
+            enqueued += 1
+    return enqueued
 
 
 def sweep() -> int:
-    """Clear up behind workers that died: leases on this host, left work folders and transfers.
+    """Clean up after dead workers: their leases on this host, work folders and transfers.
 
     Returns how many rows can be claimed again.
     """

@@ -1,4 +1,4 @@
-"""The state of the queues: how much waits, runs and has failed, step by step."""
+"""State of the queues: the number of rows of each step by stage."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class QueueState:
 
 
 def steps() -> list[StepState]:
-    """Every step of the pipeline with its counts over all datasets."""
+    """Every step of the pipeline with its row counts over all datasets."""
     found = []
     for step in STEPS:
         counts = step.rows.counts()

@@ -1,8 +1,8 @@
-"""Several programs run as one: what dies is started again, and all stop together.
+"""Process supervisor: restarts programs that exit, with exponential backoff.
 
-The children are sessions of their own, so that Ctrl-C reaches only the supervisor, which then
-ends them in order. Should it be killed itself, the kernel ends them (Linux; the death signal
-follows the thread that forks, so children are started from the main thread).
+Each child is the leader of its own session, so Ctrl-C reaches only the supervisor, which then
+terminates the children. If the supervisor itself is killed, the kernel terminates them (Linux;
+the death signal follows the forking thread, so children are started from the main thread).
 """
 
 import contextlib
@@ -13,23 +13,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 
-POLL = 0.2
-FIRST_WAIT = 1.0
-LONGEST_WAIT = 60.0
-HEALTHY_AFTER = 60.0  # a program that lived so long starts again without delay
+POLL_SECONDS = 0.2
+FIRST_DELAY = 1.0
+MAX_DELAY = 60.0
+HEALTHY_AFTER = 60.0  # a program that ran this long restarts without delay
 PR_SET_PDEATHSIG = 1
-
-Say = Callable[[str], object]
 
 
 @dataclass
 class Program:
     """A command to keep running.
 
-    `waits` counts the restarts in a row, `due` is when the next start may be (monotonic).
+    `failures` counts the early exits in a row, `due` is the time of the next start (monotonic).
     """
 
     name: str
@@ -37,7 +35,7 @@ class Program:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
-    waits: int = field(default=0)
+    failures: int = 0
 
     def start(self) -> None:
         self.started = time.monotonic()
@@ -47,44 +45,44 @@ class Program:
             preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,
         )
 
-    def note_death(self, code: int, now: float) -> float:
-        """Plan the next start; return the seconds until then, doubling each time."""
+    def schedule_restart(self, now: float) -> float:
+        """Set the next start; return the seconds until then, doubled after each early exit."""
         self.process = None
-        self.waits = 0 if now - self.started >= HEALTHY_AFTER else self.waits + 1
-        wait = min(FIRST_WAIT * 2 ** (self.waits - 1), LONGEST_WAIT) if self.waits else 0.0
-        self.due = now + wait
-        return wait
+        self.failures = 0 if now - self.started >= HEALTHY_AFTER else self.failures + 1
+        delay = min(FIRST_DELAY * 2 ** (self.failures - 1), MAX_DELAY) if self.failures else 0.0
+        self.due = now + delay
+        return delay
 
 
 class Supervisor:
-    """Keeps `programs` running until asked to stop by Ctrl-C, SIGTERM or SIGHUP."""
+    """Keeps programs running until Ctrl-C, SIGTERM or SIGHUP."""
 
-    def __init__(self, say: Say, *, grace: float = 10.0) -> None:
+    def __init__(self, log: Callable[[str], object], *, grace: float = 10.0) -> None:
         self.programs: list[Program] = []
         self.stopping = False
-        self._say = say
+        self._log = log
         self._grace = grace
 
-    def listen(self) -> None:
-        """From now on a signal to stop is a wish, carried out by `run`."""
+    def handle_signals(self) -> None:
+        """From now on a signal only asks `run` to stop."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._hear)
+            signal.signal(number, self._on_signal)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
     def run(self, programs: Sequence[Program]) -> None:
-        """Start `programs`, start again what dies, and end all when asked to stop."""
+        """Start `programs`, restart those that exit, and stop all of them on a signal."""
         self.programs = list(programs)
         try:
             while not self.stopping:
                 for program in self.programs:
-                    self._look_after(program)
-                time.sleep(POLL)
+                    self._poll(program)
+                time.sleep(POLL_SECONDS)
         finally:
-            self._end_all()
+            self._stop_all()
 
-    def _look_after(self, program: Program) -> None:
+    def _poll(self, program: Program) -> None:
         now = time.monotonic()
         if program.process is None:
             if now >= program.due and not self.stopping:
@@ -92,29 +90,29 @@ class Supervisor:
             return
         code = program.process.poll()
         if code is not None:
-            wait = program.note_death(code, now)
-            self._say(f"{program.name} {_how_it_ended(code)}; it starts again in {wait:.0f} s.")
+            delay = program.schedule_restart(now)
+            self._log(f"{program.name} {_describe_exit(code)}; restart in {delay:.0f} s.")
 
-    def _end_all(self) -> None:
-        living = [program.process for program in self.programs if program.process]
-        for process in living:
+    def _stop_all(self) -> None:
+        running = [program.process for program in self.programs if program.process]
+        for process in running:
             process.terminate()
         end = time.monotonic() + self._grace
-        for process in living:
+        for process in running:
             try:
                 process.wait(max(end - time.monotonic(), 0.0))
             except subprocess.TimeoutExpired:
                 _kill_session(process)
 
 
-def _how_it_ended(code: int) -> str:
-    return (
-        f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    )
+def _describe_exit(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it went in this very moment
+    with contextlib.suppress(ProcessLookupError):  # it has exited meanwhile
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -124,7 +122,7 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
 
     def set_death_signal() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)
 
     return set_death_signal

@@ -1,4 +1,4 @@
-"""Thin Celery tasks that keep the pipeline going; beat sends them (settings.py)."""
+"""Celery tasks that advance the pipeline; beat sends them (`CELERY_BEAT_SCHEDULE`)."""
 
 from celery import shared_task
 

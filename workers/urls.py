@@ -1,3 +1,5 @@
+"""Addresses of the queue, help and password pages."""
+
 from django.urls import path
 
 from workers import views

@@ -1,4 +1,4 @@
-"""Pages of the installation: who works now, help, and one's own password."""
+"""Pages of the installation: work queues, help, change password."""
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import PasswordChangeView
@@ -15,7 +15,7 @@ from workers.selectors import queues, steps
 @login_required
 @require_GET
 def work(request: HttpRequest) -> HttpResponse:
-    """Both queues; the box of the sidebar for htmx, else the page with every step."""
+    """The page of all steps; for htmx its table, or the queue box of the sidebar."""
     rows = steps()
     context = {"queues": queues(rows), "steps": rows}
     if request.headers.get("HX-Target") == "worker-box":
@@ -25,11 +25,11 @@ def work(request: HttpRequest) -> HttpResponse:
 
 
 class Password(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]
-    """People change their own password; their other browsers are logged out by it."""
+    """Users change their password, which logs out their other sessions."""
 
     template_name = "workers/password.html"
     success_url = reverse_lazy("datasets:list")
-    success_message = "Your password is changed."
+    success_message = "Password changed."
 
 
 def _shown(pages: list[HelpPage], slug: str) -> HelpPage:

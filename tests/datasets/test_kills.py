@@ -37,7 +37,7 @@ django.setup()
 from pathlib import Path
 from datasets.services.create import create_dataset
 from datasets.services.upload import receive_zip
-from workers.loop import Loop, Stop
+from workers.loop import Loop, ShutdownSignal
 from workers.pipeline import STEPS
 steps = STEPS[:3]
 assert [step.name for step in steps] == ["unpack", "standardise", "cut"]
@@ -55,7 +55,7 @@ def ingest(path, last):
     sys.addaudithook(count)
     print(os.getpid(), flush=True)
     receive_zip(create_dataset("shop"), Path(path), original_name=Path(path).name)
-    loop = Loop(steps=steps, tell=lambda outcome: None, stop=Stop())
+    loop = Loop(steps=steps, on_result=lambda outcome: None, shutdown=ShutdownSignal())
     loop.run(once=True)
     for outcome in loop.failures:
         print(outcome, flush=True)

@@ -8,18 +8,18 @@ from django.utils import timezone
 from avaproject.base.work import Stage
 from datasets.models import Clip, Video
 from tests.make import make_clips, make_dataset, make_video
-from workers.loop import Loop, Outcome, Stop
-from workers.pipeline import Step, nothing
+from workers.loop import Loop, Outcome, ShutdownSignal
+from workers.pipeline import Step, no_plan
 
 pytestmark = pytest.mark.django_db
 
 
 class BrokenVideoError(ValueError):
-    """What a stage expects to go wrong."""
+    """An expected failure of a step."""
 
 
 @shared_task
-def look_at_video(pk: int) -> None:
+def process_video(pk: int) -> None:
     video = Video.objects.claim(pk)
     if video is None:
         return
@@ -34,7 +34,7 @@ def look_at_video(pk: int) -> None:
 
 
 @shared_task
-def look_at_clip(pk: int) -> None:
+def process_clip(pk: int) -> None:
     clip = Clip.objects.claim(pk)
     if clip is not None:
         clip.finish()
@@ -45,8 +45,8 @@ def never_claim(pk: int) -> None:
     raise RuntimeError("no detector of that name")
 
 
-VIDEOS = Step("look at videos", nothing, Video, look_at_video)
-CLIPS = Step("look at clips", nothing, Clip, look_at_clip, queue="gpu")
+VIDEOS = Step("process videos", no_plan, Video, process_video)
+CLIPS = Step("process clips", no_plan, Clip, process_clip, queue="gpu")
 
 
 @pytest.fixture
@@ -62,22 +62,22 @@ def waiting(dataset, *names: str) -> list[Video]:
 
 
 def run(*steps: Step, **options) -> list[Outcome]:
-    loop = Loop(steps=steps, tell=lambda outcome: None, **options)
+    loop = Loop(steps=steps, on_result=lambda outcome: None, **options)
     loop.run(once=True)
     return loop.outcomes
 
 
-def test_nothing_to_do_ends_at_once():
+def test_without_work_it_ends_at_once():
     assert run(VIDEOS, CLIPS) == []
 
 
-def test_all_that_waits_is_done_once(dataset):
+def test_every_waiting_row_is_done_once(dataset):
     videos = waiting(dataset, "a", "b")
     assert [outcome.row for outcome in run(VIDEOS)] == [video.name for video in videos]
     assert run(VIDEOS) == []
 
 
-def test_a_row_that_fails_is_told_and_the_others_go_on(dataset):
+def test_a_row_that_fails_is_reported_and_the_others_are_done(dataset):
     waiting(dataset, "broken", "bug", "good")
     assert [outcome.error for outcome in run(VIDEOS)] == [
         "broken.mp4 has no video stream",
@@ -86,35 +86,35 @@ def test_a_row_that_fails_is_told_and_the_others_go_on(dataset):
     ]
 
 
-def test_a_row_that_nobody_can_even_claim_is_tried_once(dataset):
+def test_a_row_whose_task_fails_before_its_claim_is_tried_once(dataset):
     waiting(dataset, "a")
-    [outcome] = run(Step("look", nothing, Video, never_claim))
+    [outcome] = run(Step("look", no_plan, Video, never_claim))
     assert outcome.error == "RuntimeError: no detector of that name"
     assert Video.objects.counts()[Stage.WAITING] == 1
 
 
-def test_rows_nearest_to_a_release_go_first(dataset):
+def test_later_steps_go_first(dataset):
     make_clips(waiting(dataset, "a")[0], stage=Stage.WAITING)
     assert [outcome.step for outcome in run(VIDEOS, CLIPS)] == [CLIPS.name, VIDEOS.name]
 
 
-def test_what_comes_of_finished_work_is_done_too(dataset):
+def test_work_planned_after_finished_work_is_done_too(dataset):
     def plan() -> None:
         for video in Video.objects.done().filter(clips=None):
             make_clips(video, stage=Stage.WAITING)
 
     waiting(dataset, "a")
-    steps = run(VIDEOS, Step("look at clips", plan, Clip, look_at_clip))
-    assert [outcome.step for outcome in steps] == [VIDEOS.name, "look at clips"]
+    steps = run(VIDEOS, Step("process clips", plan, Clip, process_clip))
+    assert [outcome.step for outcome in steps] == [VIDEOS.name, "process clips"]
 
 
-def test_a_queue_leaves_the_rows_of_the_other_alone(dataset):
+def test_a_loop_of_one_queue_leaves_the_other_queue_alone(dataset):
     make_clips(waiting(dataset, "a")[0], stage=Stage.WAITING)
     assert [outcome.step for outcome in run(VIDEOS, CLIPS, queues=("gpu",))] == [CLIPS.name]
     assert Video.objects.counts()[Stage.WAITING] == 1
 
 
-def test_it_waits_for_what_runs_elsewhere(dataset):
+def test_it_waits_for_rows_that_run_elsewhere(dataset):
     [video] = waiting(dataset, "a")
     Video.objects.claim(video.pk)
     Video.objects.update(worker="elsewhere/1/2")
@@ -125,11 +125,11 @@ def test_it_waits_for_what_runs_elsewhere(dataset):
         if len(rounds) == 2:
             Video.objects.update(stage=Stage.DONE)
 
-    assert run(Step("look", plan, Video, look_at_video)) == []
+    assert run(Step("look", plan, Video, process_video)) == []
     assert len(rounds) > 1
 
 
-def test_the_rows_of_a_killed_process_are_taken_up_at_once(dataset):
+def test_the_rows_of_a_killed_process_are_claimed_at_once(dataset):
     [video] = waiting(dataset, "a")
     Video.objects.claim(video.pk)
     host = Video.objects.get().worker.split("/")[0]
@@ -137,7 +137,7 @@ def test_the_rows_of_a_killed_process_are_taken_up_at_once(dataset):
     assert [outcome.row for outcome in run(VIDEOS)] == [video.name]
 
 
-def test_a_row_that_kills_its_worker_again_and_again_is_told(dataset):
+def test_a_row_that_keeps_killing_its_worker_fails(dataset):
     waiting(dataset, "a")
     Video.objects.update(stage=Stage.RUNNING, attempts=3, worker="elsewhere/1/2")
     Video.objects.update(lease_until=timezone.now())
@@ -146,43 +146,43 @@ def test_a_row_that_kills_its_worker_again_and_again_is_told(dataset):
     assert Video.objects.get().stage == Stage.FAILED
 
 
-def test_an_interrupted_row_is_as_if_never_touched(dataset):
+def test_the_claim_of_an_interrupted_row_is_released(dataset):
     waiting(dataset, "long", "other")
-    stop = Stop()
-    assert run(VIDEOS, stop=stop) == []
-    assert stop.asked
+    shutdown = ShutdownSignal()
+    assert run(VIDEOS, shutdown=shutdown) == []
+    assert shutdown.requested
     interrupted = Video.objects.get(original_name="long")
     assert (interrupted.stage, interrupted.attempts) == (Stage.WAITING, 0)
     assert interrupted.lease_until is None
 
 
-def test_the_first_ctrl_c_lets_the_row_be_finished(dataset):
-    said: list[str] = []
+def test_the_first_ctrl_c_lets_the_current_row_finish(dataset):
+    messages: list[str] = []
 
     @shared_task
     def interrupted(pk: int) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        look_at_video(pk)
+        process_video(pk)
 
     first, second = waiting(dataset, "a", "b")
-    with Stop(said.append) as stop:
-        outcomes = run(Step("look", nothing, Video, interrupted), stop=stop)
+    with ShutdownSignal(messages.append) as shutdown:
+        outcomes = run(Step("look", no_plan, Video, interrupted), shutdown=shutdown)
     assert [outcome.row for outcome in outcomes] == [first.name]
     assert Video.objects.get(pk=second.pk).stage == Stage.WAITING
-    assert said == ["Stopping after the piece in hand; Ctrl-C again stops at once."]
+    assert messages == ["Stopping after the current row; press Ctrl-C again to stop at once."]
 
 
 def test_a_second_ctrl_c_or_sigterm_interrupts():
-    with Stop(lambda sentence: None):
+    with ShutdownSignal(lambda sentence: None):
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-    with Stop(), pytest.raises(KeyboardInterrupt):
+    with ShutdownSignal(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_the_handlers_of_before_come_back():
+def test_the_previous_handlers_are_restored():
     before = signal.getsignal(signal.SIGINT)
-    with Stop():
+    with ShutdownSignal():
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before

@@ -18,7 +18,7 @@ from datasets.models import Video
 from datasets.services.standardise import standardise_video
 from tests.make import make_dataset, make_video
 from workers.loop import Loop
-from workers.management.commands.run_pipeline import PUT_OFF
+from workers.management.commands.run_pipeline import EX_TEMPFAIL
 from workers.pipeline import QUEUES, STEPS, advance, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,61 +39,61 @@ def run_pipeline(*words: str) -> str:
 
 
 @pytest.mark.django_db
-def test_with_nothing_to_do_it_ends_and_may_run_again():
+def test_without_work_it_ends_and_may_run_again():
     assert run_pipeline("--once") == run_pipeline("--once")
 
 
-def test_failures_are_told_and_end_in_an_error(lost_video):
+def test_failures_are_reported_and_end_in_an_error(lost_video):
     out = StringIO()
-    with pytest.raises(CommandError, match="1 of 1 pieces failed"):
+    with pytest.raises(CommandError, match="1 of 1 rows failed"):
         call_command("run_pipeline", "--once", "--queue", "cpu", stdout=out)
     assert "standardise: 1 rows failed: killed its worker too often" in out.getvalue()
 
 
-def test_a_failure_of_before_is_no_error_of_now(lost_video):
+def test_an_earlier_failure_is_no_error(lost_video):
     Video.objects.update(stage=Stage.FAILED)
     assert "standardise" in run_pipeline("--once")
 
 
 @pytest.fixture
-def put_off_video(db, monkeypatch):
-    """A video that is put off for a lease: the bucket was away."""
+def deferred_video(db, monkeypatch):
+    """A video deferred for one lease, because the bucket was unavailable."""
 
-    def away(name):
-        raise StorageError("The bucket is away.")
+    def unavailable(name):
+        raise StorageError("The bucket is unavailable.")
 
     video = make_video(make_dataset(), "aisle", stage=Stage.WAITING, raw="a", frame_count=None)
     with monkeypatch.context() as patch:
-        patch.setattr("datasets.services.standardise.local_path", away)
+        patch.setattr("datasets.services.standardise.local_path", unavailable)
         standardise_video(video.pk)
     video.refresh_from_db()
     return video
 
 
-def test_what_is_put_off_is_told_with_its_momentand_ends_in_a_code_of_its_own(put_off_video):
-    until = timezone.localtime(put_off_video.lease_until)
-    with pytest.raises(CommandError, match=f"Put off: 1, until {until:%H:%M:%S}") as raised:
+def test_deferred_rows_are_reported_with_their_time_and_exit_code(deferred_video):
+    until = timezone.localtime(deferred_video.lease_until)
+    with pytest.raises(CommandError, match=f"1 deferred until {until:%H:%M:%S}") as raised:
         run_pipeline("--once")
-    assert raised.value.returncode == PUT_OFF
+    assert raised.value.returncode == EX_TEMPFAIL
     assert run_pipeline("--once", "--queue", "gpu")
 
 
-def test_work_put_off_for_cvat_counts_from_the_first_to_the_last(put_off_video):
-    times = put_off_video.lease_until + timedelta(minutes=1), timezone.now()
+def test_rows_deferred_for_cvat_are_reported_too(deferred_video):
+    times = deferred_video.lease_until + timedelta(minutes=1), timezone.now()
     for number, moment in enumerate(times):
         CvatServer.objects.create(
             name=f"cvat-{number}", url="http://cvat", error="CVAT is away.", not_before=moment
         )
     rows = CvatServer.objects.put_off()
     assert [row.waits_until for row in rows] == [times[0]]
-    assert Loop().put_off() == [put_off_video.lease_until, times[0]]
+    assert Loop().deferred() == [deferred_video.lease_until, times[0]]
 
 
-def test_a_failure_outweighs_what_is_put_off(put_off_video):
+def test_a_failure_outweighs_deferred_rows(deferred_video):
     make_video(
-        put_off_video.dataset, stage=Stage.WAITING, attempts=MAX_ATTEMPTS, frame_count=None
+        deferred_video.dataset, stage=Stage.WAITING, attempts=MAX_ATTEMPTS, frame_count=None
     )
-    with pytest.raises(CommandError, match=r"1 of 1 pieces failed.*Put off: 1") as raised:
+    with pytest.raises(CommandError, match=r"1 of 1 rows failed.*1 deferred") as raised:
         run_pipeline("--once")
     assert raised.value.returncode == 1
 
@@ -103,18 +103,18 @@ def test_an_unknown_queue_is_refused():
         call_command("run_pipeline", "--queue", "tpu")
 
 
-def test_each_step_has_a_name_of_its_own_and_a_queue():
+def test_step_names_are_unique_and_both_queues_are_used():
     assert len({step.name for step in STEPS}) == len(STEPS)
     assert {step.queue for step in STEPS} == set(QUEUES)
 
 
-def test_what_is_handed_out_goes_to_the_queue_of_its_step(settings):
+def test_tasks_are_routed_to_the_queue_of_their_step(settings):
     routes = settings.CELERY_TASK_ROUTES
     for step in STEPS:
         assert routes.get(step.task.name, {"queue": "cpu"})["queue"] == step.queue
 
 
-def test_advance_hands_a_row_out_once(db):
+def test_advance_enqueues_a_row_once(db):
     video = make_video(make_dataset(), stage=Stage.WAITING, frame_count=None)
     sent: list[tuple[str, int]] = []
     for _ in range(2):
@@ -122,7 +122,7 @@ def test_advance_hands_a_row_out_once(db):
     assert sent == [("datasets.tasks.standardise_video", video.pk)]
 
 
-def test_a_sweep_frees_the_rows_of_the_dead_and_old_folders(db, own_files):
+def test_a_sweep_releases_rows_of_dead_workers_and_deletes_old_folders(db, own_files):
     video = make_video(make_dataset(), stage=Stage.WAITING)
     claimed = Video.objects.claim(video.pk)
     Video.objects.update(worker=claimed.worker.split("/")[0] + "/999999999/1")
@@ -136,11 +136,11 @@ def test_a_sweep_frees_the_rows_of_the_dead_and_old_folders(db, own_files):
     assert sweep() == 0
 
 
-def test_sigterm_ends_a_running_one_cleanly(tmp_path):
+def test_sigterm_ends_it_cleanly(tmp_path):
     environment = os.environ | {"AVA_DATA_DIR": str(tmp_path)}
     environment.pop("AVA_DATABASE_URL", None)
     manage = [sys.executable, str(ROOT / "manage.py")]
-    subprocess.run([*manage, "migrate", "-v0"], env=environment, check=True)
+    subprocess.run([*manage, "bootstrap"], env=environment, check=True)
     running = subprocess.Popen([*manage, "run_pipeline", "--plain"], env=environment)
     time.sleep(3)
     while running.poll() is None:  # before it listens, the signal simply ends it

@@ -20,10 +20,10 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(code)]
 
 
-def wait_until(claim, seconds: float = 10.0) -> bool:
+def wait_until(condition, seconds: float = 10.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if claim():
+        if condition():
             return True
         time.sleep(0.02)
     return False
@@ -31,45 +31,45 @@ def wait_until(claim, seconds: float = 10.0) -> bool:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, handlers_kept):
-    monkeypatch.setattr(module, "FIRST_WAIT", 0.05)
-    monkeypatch.setattr(module, "POLL", 0.02)
+    monkeypatch.setattr(module, "FIRST_DELAY", 0.05)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
 
 
-def stop_soon(supervisor: Supervisor, claim) -> None:
+def stop_soon(supervisor: Supervisor, condition) -> None:
     def watch() -> None:
-        wait_until(claim)
+        wait_until(condition)
         supervisor.stopping = True
 
     threading.Thread(target=watch).start()
 
 
-def test_what_dies_is_started_again(tmp_path):
-    said: list[str] = []
-    supervisor = Supervisor(said.append)
-    stop_soon(supervisor, lambda: len(said) >= 2)
+def test_a_program_that_exits_is_restarted(tmp_path):
+    messages: list[str] = []
+    supervisor = Supervisor(messages.append)
+    stop_soon(supervisor, lambda: len(messages) >= 2)
     supervisor.run([Program("web", python("raise SystemExit(3)"))])
-    assert said[0] == "web ended with code 3; it starts again in 0 s."
-    assert len(said) >= 2
+    assert messages[0] == "web exited with code 3; restart in 0 s."
+    assert len(messages) >= 2
 
 
-def test_the_others_go_on_while_one_dies(tmp_path):
-    said: list[str] = []
+def test_the_others_keep_running_while_one_exits(tmp_path):
+    messages: list[str] = []
     steady = Program("steady", python("import time; time.sleep(60)"))
-    supervisor = Supervisor(said.append)
-    stop_soon(supervisor, lambda: len(said) >= 2)
+    supervisor = Supervisor(messages.append)
+    stop_soon(supervisor, lambda: len(messages) >= 2)
     supervisor.run([Program("web", python("raise SystemExit(1)")), steady])
-    assert not [line for line in said if line.startswith("steady")]
+    assert not [line for line in messages if line.startswith("steady")]
 
 
-def test_restarts_wait_longer_each_time_and_a_long_life_is_forgiven(monkeypatch):
-    monkeypatch.setattr(module, "FIRST_WAIT", 1.0)
+def test_the_delay_doubles_and_a_long_run_resets_it(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_DELAY", 1.0)
     program = Program("web", [])
-    waits = [program.note_death(1, program.started + 1) for _ in range(8)]
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert program.note_death(1, program.started + module.HEALTHY_AFTER) == 0
+    delays = [program.schedule_restart(program.started + 1) for _ in range(8)]
+    assert delays == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert program.schedule_restart(program.started + module.HEALTHY_AFTER) == 0
 
 
-def test_all_end_when_asked_to_stop():
+def test_all_programs_are_terminated_on_stop():
     programs = [Program(name, python("import time; time.sleep(60)")) for name in "ab"]
     supervisor = Supervisor(print)
     stop_soon(supervisor, lambda: all(program.process for program in programs))
@@ -77,7 +77,7 @@ def test_all_end_when_asked_to_stop():
     assert [program.process.poll() for program in programs] == [-signal.SIGTERM] * 2
 
 
-def test_what_does_not_want_to_end_is_killed(tmp_path):
+def test_a_program_that_ignores_sigterm_is_killed(tmp_path):
     ready = tmp_path / "ready"
     stubborn = Program(
         "stubborn",
@@ -97,16 +97,16 @@ def test_what_does_not_want_to_end_is_killed(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_a_wish_to_stop(number):
+def test_a_signal_stops_the_supervisor(number):
     supervisor = Supervisor(print)
-    supervisor.listen()
+    supervisor.handle_signals()
     threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
     supervisor.run([Program("web", python("import time; time.sleep(60)"))])
     assert supervisor.stopping
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
-def test_the_children_of_a_killed_supervisor_end_too(tmp_path):
+def test_the_children_of_a_killed_supervisor_are_terminated(tmp_path):
     noted = tmp_path / "pid"
     script = f"""
         import sys

@@ -1,4 +1,4 @@
-"""`up` for real: pages and work under one supervisor, in a folder of its own."""
+"""`up` in a process: web server and workers under one supervisor, in its own data folder."""
 
 import re
 import signal
@@ -19,7 +19,7 @@ def children_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def test_it_serves_restarts_and_stops_cleanly(tmp_path):
+def test_it_serves_pages_restarts_processes_and_stops_cleanly(tmp_path):
     port = free_port()
     with running_up(tmp_path / "data", port) as running:
         wait_until(lambda: answer(port) == 200)
@@ -30,11 +30,11 @@ def test_it_serves_restarts_and_stops_cleanly(tmp_path):
         wait_until(lambda: answer(port) == 200)
         children = children_of(running)
         running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=60)
+        output, _ = running.communicate(timeout=60)
     assert running.returncode == 0
-    assert re.search(r"^Your account: admin, password: \S{16} ", said, re.MULTILINE)
-    assert "web was ended by SIGKILL; it starts again in 1 s." in said
-    assert said.rstrip().endswith("Stopped.")
+    assert re.search(r"^Your account: admin, password: \S{16} ", output, re.MULTILINE)
+    assert "web was killed by SIGKILL; restart in 1 s." in output
+    assert output.rstrip().endswith("Stopped.")
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
 
@@ -44,11 +44,11 @@ def test_the_password_is_shown_once(tmp_path):
         with running_up(tmp_path / "data", port := free_port()) as running:
             wait_until(lambda port=port: answer(port) == 200)
             running.terminate()
-            said, _ = running.communicate(timeout=60)
-        assert said.count("password") == times
+            output, _ = running.communicate(timeout=60)
+        assert output.count("password") == times
 
 
-def test_a_taken_port_is_told_with_the_way_out(handlers_kept):
+def test_a_port_in_use_is_refused_with_a_hint(handlers_kept):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -57,12 +57,12 @@ def test_a_taken_port_is_told_with_the_way_out(handlers_kept):
             call_command("up", port=number)
 
 
-def test_no_workers_are_refused():
+def test_zero_workers_are_refused():
     with pytest.raises(CommandError, match="--workers must be 1 or more"):
         call_command("up", workers=0)
 
 
-def test_detection_has_a_process_of_its_own():
+def test_detection_has_its_own_process():
     found = programs("::1", 8000, workers=2)
     assert [program.name for program in found] == ["web", "detector", "worker 1", "worker 2"]
     assert [list(program.command)[-1] for program in found[1:]] == ["gpu", "cpu", "cpu"]

@@ -1,28 +1,30 @@
+"""`doctor`: health checks of the installation, with a hint for each problem."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from workers.checks import CHECKS, State
+from workers.doctor import CHECKS, Status
 
 
 class Command(BaseCommand):
-    help = "Say what is configured, what answers, what is missing, and what to do about it."
+    help = "Check the configuration and everything it depends on, with a hint for each problem."
     requires_system_checks: list[str] = []
 
     def handle(self, **options: Any) -> None:
         style = {
-            State.OK: self.style.SUCCESS,
-            State.NOTE: self.style.WARNING,
-            State.WRONG: self.style.ERROR,
+            Status.OK: self.style.SUCCESS,
+            Status.WARNING: self.style.WARNING,
+            Status.ERROR: self.style.ERROR,
         }
-        wrong = 0
+        errors = 0
         for check in CHECKS:
-            finding = check()
-            wrong += finding.state is State.WRONG
-            state = style[finding.state](f"{finding.state:5}")
-            self.stdout.write(f"{state} {finding.subject}: {finding.sentence}")
-            if finding.way_out:
-                self.stdout.write(f"      {finding.way_out}")
+            result = check()
+            errors += result.status is Status.ERROR
+            status = style[result.status](f"{result.status:5}")
+            self.stdout.write(f"{status} {result.subject}: {result.message}")
+            if result.hint:
+                self.stdout.write(f"      {result.hint}")
             self.stdout.flush()
-        if wrong:
-            raise CommandError(f"{wrong} of {len(CHECKS)} need attention, as said above.")
+        if errors:
+            raise CommandError(f"{errors} of {len(CHECKS)} checks failed, see above.")

@@ -16,7 +16,7 @@ from tracking.models import Bundle, Linking, TrackingRun
 from tracking.services.bundle import UntrackedError, order_bundle
 from tracking.services.track import chosen_settings, recipe_of
 from workers.pipeline import STEPS, sweep
-from workers.progress import work_off
+from workers.progress import run_until_done
 
 FIRST_PHASE = STEPS[: [step.name for step in STEPS].index("bundle") + 1]
 
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         """Do all work up to bundles that waits; return how much of it failed."""
         sweep()
         console = Console(stderr=True, soft_wrap=True, highlight=False)
-        return len(work_off(console, FIRST_PHASE).failures)
+        return len(run_until_done(console, FIRST_PHASE).failures)
 
     def _copy(self, bundle: Bundle, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)

@@ -1,3 +1,5 @@
+"""`run_pipeline`: the worker loop of one process, without a broker."""
+
 from argparse import ArgumentParser
 from typing import Any
 
@@ -5,58 +7,62 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.timezone import localtime
 from rich.console import Console
 
-from workers.loop import Loop, Stop
+from workers.loop import Loop, ShutdownSignal
 from workers.pipeline import QUEUES, STEPS, sweep
-from workers.progress import Display, check_stop, counts_table, unwrapped
+from workers.progress import Display, raise_if_stopped, raw_stream, steps_table
 
-PUT_OFF = 75  # what sysexits.h calls a temporary failure
+EX_TEMPFAIL = 75  # sysexits.h: temporary failure, retry later
 
 
 class Command(BaseCommand):
-    help = "Carry out the work that waits, in this process and without a broker."
+    help = "Do the waiting work of the pipeline in this process, without a broker."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--once", action="store_true", help="end when nothing is left to do"
-        )
+        parser.add_argument("--once", action="store_true", help="exit when no work is left")
         parser.add_argument(
             "--queue",
             choices=QUEUES,
-            help="gpu: only detection and tracking; cpu: only the rest (default: both)",
+            help="gpu: detection and tracking; cpu: everything else (default: both)",
         )
         parser.add_argument(
-            "--plain", action="store_true", help="lines only, no table that redraws itself"
+            "--plain", action="store_true", help="print lines instead of a live table"
         )
 
     def handle(self, *, once: bool, queue: Any, plain: bool, **options: Any) -> None:
-        console = Console(file=unwrapped(self.stdout), soft_wrap=True, highlight=False)
+        console = Console(file=raw_stream(self.stdout), soft_wrap=True, highlight=False)
         is_live = self.stdout.isatty() and not plain
         sweep()
-        with Display(console, STEPS, is_live=is_live) as display, Stop(display.say) as stop:
+        with (
+            Display(console, STEPS, is_live=is_live) as display,
+            ShutdownSignal(display.log) as shutdown,
+        ):
             queues = (queue,) if queue else QUEUES
-            loop = Loop(queues=queues, tell=display.tell, stop=stop)
+            loop = Loop(queues=queues, on_result=display.on_result, shutdown=shutdown)
             loop.run(once=once)
         if is_live or once:
-            console.print(counts_table(STEPS))
+            console.print(steps_table(STEPS))
         if once:
-            check_stop(stop)
-        if once:
-            self._judge(loop)
+            raise_if_stopped(shutdown)
+            self._raise_if_incomplete(loop)
 
-    def _judge(self, loop: Loop) -> None:
-        """Raise CommandError if something failed or is put off."""
+    def _raise_if_incomplete(self, loop: Loop) -> None:
+        """Raise CommandError if rows failed or are deferred."""
         sentences = []
         if loop.failures:
             sentences.append(
-                f"{len(loop.failures)} of {len(loop.outcomes)} pieces failed, as said above. "
-                "Mend what they name, then press Try again on the dataset's page."
+                f"{len(loop.failures)} of {len(loop.outcomes)} rows failed, see above. "
+                "Correct the cause, then press Try again on the page of the dataset."
             )
-        if waiting := loop.put_off():
-            first, last = (f"{localtime(time):%H:%M:%S}" for time in (waiting[0], waiting[-1]))
+        if deferred := loop.deferred():
+            first, last = (
+                f"{localtime(time):%H:%M:%S}" for time in (deferred[0], deferred[-1])
+            )
             until = first if first == last else f"{first} to {last}"
             sentences.append(
-                f"Put off: {len(waiting)}, until {until}, since the storage or CVAT is away; "
-                "run it again then. The pages say what each waits for."
+                f"{len(deferred)} deferred until {until}, because the storage or CVAT is "
+                "unavailable. Run the command again then."
             )
         if sentences:
-            raise CommandError(" ".join(sentences), returncode=1 if loop.failures else PUT_OFF)
+            raise CommandError(
+                " ".join(sentences), returncode=1 if loop.failures else EX_TEMPFAIL
+            )

@@ -1,3 +1,5 @@
+"""`up`: the web server and the workers of one machine under one supervisor."""
+
 import os
 import socket
 import sys
@@ -5,10 +7,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from workers.accounts import ADMIN, ensure_admin
+from avaproject.base.bootstrap import bootstrap
 from workers.supervisor import Program, Supervisor
 
 THREADS = 8
@@ -16,45 +17,42 @@ LINUX = sys.platform == "linux"
 
 
 class Command(BaseCommand):
-    help = "Run the pages and the work on this machine until Ctrl-C; what dies is restarted."
+    help = "Run the web server and the workers until Ctrl-C; a process that ends is restarted."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="address of the pages")
-        parser.add_argument("--port", type=int, default=8000, help="port of the pages")
+        parser.add_argument("--host", default="127.0.0.1", help="address of the web server")
+        parser.add_argument("--port", type=int, default=8000, help="port of the web server")
         parser.add_argument(
             "--workers",
             type=int,
-            default=half_the_cores(),
-            help="processes for all work but detection, which has one of its own (default: one "
-            "for every two cores, for a video keeps two busy; here %(default)s)",
+            default=default_workers(),
+            help="worker processes beside the one for detection (default: one for every two "
+            "cores, because encoding a video uses two; here %(default)s)",
         )
 
     def handle(self, *, host: str, port: int, workers: int, **options: Any) -> None:
         if workers < 1:
             raise CommandError(f"--workers must be 1 or more, not {workers}")
-        supervisor = Supervisor(self._say)
-        supervisor.listen()
+        supervisor = Supervisor(self._log)
+        supervisor.handle_signals()
         check_port_is_free(host, port)
-        call_command("migrate", verbosity=0, interactive=False)
-        password = ensure_admin()
-        if password:
-            self._say(f"Your account: {ADMIN}, password: {password} (shown this once)")
+        bootstrap(self._log)
         if not supervisor.stopping:
-            self._say(f"AVA Studio opens at http://{host}:{port}/ (Ctrl-C stops it).")
+            self._log(f"AVA Studio opens at http://{host}:{port}/ (Ctrl-C stops it).")
         supervisor.run(programs(host, port, workers=workers))
-        self._say("Stopped.")
+        self._log("Stopped.")
 
-    def _say(self, sentence: str) -> None:
-        self.stdout.write(sentence)
+    def _log(self, message: str) -> None:
+        self.stdout.write(message)
         self.stdout.flush()
 
 
-def half_the_cores() -> int:
+def default_workers() -> int:
     return max(1, len(os.sched_getaffinity(0)) // 2 if LINUX else (os.cpu_count() or 1) // 2)
 
 
 def check_port_is_free(host: str, port: int) -> None:
-    """Raise CommandError with the way out if the pages cannot be served there."""
+    """Raise CommandError if the web server cannot listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,11 +66,11 @@ def check_port_is_free(host: str, port: int) -> None:
 
 
 def programs(host: str, port: int, *, workers: int) -> list[Program]:
-    """The pages, a process that detects, and `workers` processes for the rest."""
+    """The web server, one worker for queue `gpu` and `workers` workers for queue `cpu`."""
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_pipeline", "--plain"]
     web = [
         sys.executable, "-m", "gunicorn", "avaproject.wsgi:application",
-        "--chdir", str(settings.BASE_DIR), "--bind", f"{_bracketed(host)}:{port}",
+        "--chdir", str(settings.BASE_DIR), "--bind", f"{_url_host(host)}:{port}",
         "--worker-class", "gthread", "--threads", str(THREADS),
         "--no-control-socket", "--graceful-timeout", "5", "--log-level", "warning",
     ]  # fmt: skip
@@ -84,5 +82,5 @@ def programs(host: str, port: int, *, workers: int) -> list[Program]:
     ]
 
 
-def _bracketed(host: str) -> str:
+def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host

@@ -23,7 +23,7 @@ from datasets.models import Clip, Dataset, Upload
 from datasets.services.bundle import lacks_of
 from datasets.services.upload import receive_zip
 from qc.models import Release
-from qc.services.review import approve
+from qc.services.review.verdicts import approve
 from tests.cvat_double import CvatDouble
 from tests.cvat_world import make_server, send_all, set_up
 from tests.make import (

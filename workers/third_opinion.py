@@ -1,4 +1,4 @@
-"""Third opinions: what quality control orders, and the annotation room gives out."""
+"""Pipeline task for third opinions: orders of `qc`, assigned by `annotation`."""
 
 from celery import shared_task
 
@@ -7,8 +7,8 @@ from qc.models import ThirdOpinion
 
 
 @shared_task
-def give_third_opinion(opinion_id: int) -> None:
-    """Give the clip of an order to its annotator; nothing if somebody else has the order."""
+def assign_third_opinion(opinion_id: int) -> None:
+    """Assign the clip of an order to its annotator; no-op if another worker claimed it."""
     opinion = ThirdOpinion.objects.claim(opinion_id)
     if opinion is None:
         return

@@ -1,0 +1,47 @@
+"""Bootstrap of an installation: the database tables and the first account."""
+
+import secrets
+from collections.abc import Callable
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import IntegrityError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
+
+ADMIN = "admin"
+
+
+def bootstrap(log: Callable[[str], object]) -> None:
+    """Create the tables and the first account; `log` gets the account's password, once."""
+    create_tables()
+    if password := create_admin():
+        log(f"Your account: {ADMIN}, password: {password} (shown this once)")
+
+
+def create_tables() -> None:
+    """Migrate the database. Raises CommandError if another version has made it."""
+    loader = MigrationLoader(connection)
+    unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
+    if any(app in loader.migrated_apps for app, _ in unknown):
+        raise CommandError(
+            "The database belongs to another version of AVA Studio and cannot be migrated to "
+            "this one. Choose an empty folder with AVA_DATA_DIR, or install that version."
+        )
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def create_admin() -> str | None:
+    """Create the account `admin` unless there is a superuser already.
+
+    Returns its random password, which is stored nowhere else; None if nothing was created.
+    """
+    if User.objects.filter(is_superuser=True).exists():
+        return None
+    password = secrets.token_urlsafe(12)
+    try:
+        with transaction.atomic():
+            User.objects.create_superuser(ADMIN, password=password)
+    except IntegrityError:  # another process was first, or the name is taken
+        return None
+    return password
