@@ -12,15 +12,15 @@ from annotation.models import (
     Annotation,
     AnnotationTask,
     Annotator,
+    AnswerVersion,
     CvatJob,
     CvatProject,
     CvatServer,
-    Delivery,
-    JobMove,
+    JobStateChange,
     Plan,
-    Pull,
     Reconciliation,
     StoredBox,
+    WebhookDelivery,
 )
 from datasets.admin import DeletedByCount, DeletedOnItsPage, MadeByWorkers
 
@@ -58,7 +58,7 @@ class Kept(DeletedOnItsPage, MadeByWorkers):
             super().to_delete(row),
         )  # fmt: skip
 
-    def deletion_page(self, row: AnnotationTask | Pull) -> str:
+    def deletion_page(self, row: AnnotationTask | AnswerVersion) -> str:
         video = (row if isinstance(row, AnnotationTask) else row.task).clip.video
         return reverse("datasets:delete-video", args=[video.dataset.name, video.name])
 
@@ -71,11 +71,11 @@ class AnnotationTaskAdmin(Kept):
     list_select_related = ["clip", "annotator"]
 
 
-@admin.register(Pull)
-class PullAdmin(Kept):
+@admin.register(AnswerVersion)
+class AnswerVersionAdmin(Kept):
     list_display = [
         "task",
-        "version",
+        "number",
         "stage",
         "person_count",
         "unfinished",
@@ -98,10 +98,10 @@ class PartOfAVersion(MadeByWorkers):
 
 @admin.register(Annotation)
 class AnnotationAdmin(PartOfAVersion):
-    list_display = ["pull", "second", "track", "person_id", "answers"]
-    list_filter = ["pull__task__clip__video__dataset"]
-    search_fields = ["pull__task__clip__name", "pull__task__annotator__name"]
-    list_select_related = ["pull__task__clip", "pull__task__annotator"]
+    list_display = ["version", "second", "track", "person_id", "answers"]
+    list_filter = ["version__task__clip__video__dataset"]
+    search_fields = ["version__task__clip__name", "version__task__annotator__name"]
+    list_select_related = ["version__task__clip", "version__task__annotator"]
 
 
 @admin.register(StoredBox)
@@ -131,12 +131,12 @@ class CvatServerAdmin(MadeByWorkers):
 
     list_display = ["name", "url", "organisation", "version", "stage", "error"]
     search_fields = ["name", "url"]
-    unshown = ("sealed_token", "sealed_password", "sealed_secret")
+    unshown = ("encrypted_token", "encrypted_password", "encrypted_secret")
 
 
 @admin.register(CvatProject)
 class CvatProjectAdmin(MadeByWorkers):
-    list_display = ["dataset", "server", "project_id", "stage", "is_held", "error"]
+    list_display = ["dataset", "server", "project_id", "stage", "is_paused", "error"]
     list_filter = ["server", "stage"]
     search_fields = ["dataset__name", "server__name"]
     list_select_related = ["dataset", "server"]
@@ -145,13 +145,13 @@ class CvatProjectAdmin(MadeByWorkers):
 @admin.register(CvatJob)
 class CvatJobAdmin(MadeByWorkers):
     list_display = ["task", "job_id", "assignee", "cvat_stage", "cvat_state", "stage", "error"]
-    list_filter = ["stage", "cvat_state", "is_gone", "project__dataset"]
+    list_filter = ["stage", "cvat_state", "is_deleted", "project__dataset"]
     search_fields = ["task__clip__name", "task__annotator__name"]
     list_select_related = ["task__clip", "task__annotator"]
 
 
-@admin.register(Delivery)
-class DeliveryAdmin(MadeByWorkers):
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(MadeByWorkers):
     list_display = ["received_at", "server", "event", "job_id", "copies", "stage", "outcome"]
     list_filter = ["server", "event", "stage"]
     search_fields = ["event", "outcome"]
@@ -160,15 +160,15 @@ class DeliveryAdmin(MadeByWorkers):
 
 @admin.register(Reconciliation)
 class ReconciliationAdmin(MadeByWorkers):
-    list_display = ["project", "created_at", "is_full", "stage", "sentence", "error"]
+    list_display = ["project", "created_at", "is_full", "stage", "summary", "error"]
     list_filter = ["project__dataset", "stage", "is_full"]
     search_fields = ["project__dataset__name"]
     list_select_related = ["project__dataset", "project__server"]
 
 
-@admin.register(JobMove)
-class JobMoveAdmin(MadeByWorkers):
-    list_display = ["job", "verdict", "stage", "moved_at", "error"]
+@admin.register(JobStateChange)
+class JobStateChangeAdmin(MadeByWorkers):
+    list_display = ["job", "verdict", "stage", "applied_at", "error"]
     list_filter = ["verdict", "stage"]
     search_fields = ["job__task__clip__name", "reason"]
     list_select_related = ["job__task__clip", "job__task__annotator"]

@@ -1,17 +1,16 @@
-"""Thin Celery tasks of this room."""
+"""Celery tasks: each calls the service that does the work of one row."""
 
 from celery import shared_task
 
-from annotation.services import (
-    answers,
-    connect,
+from annotation.services import answers, packages
+from annotation.services.cvat import (
+    connection,
     deliveries,
-    moves,
-    packages,
     projects,
-    publish,
+    reconciliation,
+    state_changes,
+    task_sending,
 )
-from annotation.services import reconcile as reconciling
 
 
 @shared_task
@@ -20,13 +19,13 @@ def write_package(task_id: int) -> None:
 
 
 @shared_task
-def read_answers(pull_id: int) -> None:
-    answers.read_answers(pull_id)
+def read_answers(version_id: int) -> None:
+    answers.read_answers(version_id)
 
 
 @shared_task
 def check_connection(server_id: int) -> None:
-    connect.check_connection(server_id)
+    connection.check_connection(server_id)
 
 
 @shared_task
@@ -36,19 +35,19 @@ def set_up_project(project_id: int) -> None:
 
 @shared_task
 def send_tasks(job_id: int) -> None:
-    publish.send_tasks(job_id)
+    task_sending.send_tasks(job_id)
 
 
 @shared_task
-def look_into(delivery_id: int) -> None:
-    deliveries.look_into(delivery_id)
+def process_delivery(delivery_id: int) -> None:
+    deliveries.process_delivery(delivery_id)
 
 
 @shared_task
 def reconcile(reconciliation_id: int) -> None:
-    reconciling.reconcile(reconciliation_id)
+    reconciliation.reconcile(reconciliation_id)
 
 
 @shared_task
-def move_job(move_id: int) -> None:
-    moves.move_job(move_id)
+def apply_state_change(change_id: int) -> None:
+    state_changes.apply_state_change(change_id)

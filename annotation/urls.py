@@ -1,12 +1,11 @@
 from django.urls import path
 
-from annotation import api
-from annotation.views import cvat, servers, tasks
+from annotation.views import cvat, servers, tasks, webhook
 
 app_name = "annotation"
 
 urlpatterns = [
-    path("api/cvat/webhooks/<uuid:uuid>/", api.Webhook.as_view(), name="webhook"),
+    path("api/cvat/webhooks/<uuid:uuid>/", webhook.Webhook.as_view(), name="webhook"),
     path("servers/", servers.servers, name="servers"),
     path("servers/new/", servers.server_new, name="server_new"),
     path("servers/<slug:name>/", servers.server, name="server"),

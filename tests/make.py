@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from annotation.models import AnnotationTask, Annotator, Pull
+from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.core.clipping import clip_bounds
 from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Video, VideoName
@@ -110,18 +110,18 @@ def make_task(run: TrackingRun, annotator: Annotator, **fields: Any) -> Annotati
     )
 
 
-def make_pull(
+def make_version(
     task: AnnotationTask, answers: dict[str, Any] | None = None, *, unfinished: int = 0
-) -> Pull:
+) -> AnswerVersion:
     """A read version that accepts every proposal and gives each the same `answers`."""
-    pull = Pull.objects.create(
-        task=task, version=Pull.next_version(task), sha256=f"{next(_numbers):064x}",
+    version = AnswerVersion.objects.create(
+        task=task, number=AnswerVersion.next_number(task), sha256=f"{next(_numbers):064x}",
         unfinished=unfinished, stage=Stage.DONE,
     )  # fmt: skip
     for proposal in task.run.proposals.all():
-        pull.annotations.create(
+        version.annotations.create(
             second=proposal.second, person_id=proposal.person_id, track=proposal.person_id - 1,
             x1=proposal.x1, y1=proposal.y1, x2=proposal.x2, y2=proposal.y2,
             answers=answers or {"posture": "walk", "doing": []},
         )  # fmt: skip
-    return pull
+    return version

@@ -62,7 +62,7 @@ def assign(
     Returns:
         A team for each clip; an empty one if nobody has room for it.
 
-    Raises AssignmentError with a sentence if the wishes are impossible.
+    Raises AssignmentError with a message if the wishes are impossible.
 
     >>> assign({"a": 1, "b": 1}, ["ann", "bob"], overlap=0)
     {'a': ('ann',), 'b': ('bob',)}

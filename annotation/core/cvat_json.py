@@ -60,7 +60,7 @@ def document_from(
     """The document that the annotations of a job are.
 
     A single shape is a track of one frame. An attribute that is not in `ids` was added in CVAT
-    by hand and is left out. Raises CvatJsonError with a sentence for anything else unknown.
+    by hand and is left out. Raises CvatJsonError with a message for anything else unknown.
 
     >>> document_from({}, LabelIds(1, {}), task_name="a", frame_count=75).tracks
     ()

@@ -7,7 +7,7 @@ Frames are frames of the CVAT task, 0-based: the file's own numbers (`start_fram
 the source) are turned into them by what its `<meta>` says. Boxes are `(x1, y1, x2, y2)` float
 pixels, x2 and y2 exclusive, two decimals in the file. A shape holds until the next one of its
 track; `outside` says that the person is not in the picture from there on.
-The file may be hostile: it is parsed without entities and DTDs, and refused with a sentence.
+The file may be hostile: it is parsed without entities and DTDs, and refused with a message.
 """
 
 import math

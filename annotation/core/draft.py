@@ -33,16 +33,16 @@ class Task(NamedTuple):
     purpose: Purpose = "work"
     is_blind: bool = False
     is_answered: bool = False
-    is_withdrawn: bool = False
+    is_unassigned: bool = False
 
     @property
     def counts(self) -> bool:
         """Whether it is somebody's opinion on the clip, or going to be one."""
-        return self.purpose != "check" and (self.is_answered or not self.is_withdrawn)
+        return self.purpose != "check" and (self.is_answered or not self.is_unassigned)
 
     @property
     def is_gone(self) -> bool:
-        return self.is_withdrawn and not self.is_answered
+        return self.is_unassigned and not self.is_answered
 
 
 @dataclass(frozen=True)

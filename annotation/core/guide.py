@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from annotation.core.labels import PERSON_ID, UNKNOWN, UNSET, GroupSpec
+from annotation.core.labels import PERSON_ID, UNKNOWN, UNSET, ActionGroupSpec
 
 RULES = f"""\
 - Every person found so far has a box that follows him or her. Correct it where it is wrong.
@@ -17,10 +17,10 @@ RULES = f"""\
 """
 
 
-def guide(dataset: str, groups: Sequence[GroupSpec], *, guidelines: str) -> str:
+def guide(dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str) -> str:
     """The rules, the questions, and the dataset's own `guidelines`.
 
-    >>> "posture" in guide("shop", [GroupSpec("posture", "one", True, ("sit",))], guidelines="")
+    >>> "posture" in guide("shop", [ActionGroupSpec("posture", "one", True, ("sit",))], guidelines="")
     True
     """
     parts = [f"# {dataset}", RULES, "## Questions", *map(_question, groups)]
@@ -29,7 +29,7 @@ def guide(dataset: str, groups: Sequence[GroupSpec], *, guidelines: str) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _question(group: GroupSpec) -> str:
+def _question(group: ActionGroupSpec) -> str:
     how = "choose one" if group.choice == "one" else "tick all that fit"
     must = ", required" if group.required else ""
     return f"**{group.name}** ({how}{must}): {', '.join(group.actions)}"

@@ -22,7 +22,7 @@ class Change(NamedTuple):
 
     attributes: list[dict[str, Any]]
     refused: list[str]
-    notes: list[str]
+    warnings: list[str]
 
 
 def label_change(
@@ -32,7 +32,7 @@ def label_change(
     there = {one["id"]: one for one in label["attributes"]}
     change = Change([], [], [])
     if label["name"] != PERSON:
-        change.notes.append(
+        change.warnings.append(
             f'the label "{PERSON}" is called "{label["name"]}" in CVAT now; answers are read '
             "all the same, but call it back for the annotators' sake"
         )
@@ -104,7 +104,7 @@ def _compare(wanted: Attribute, there: Mapping[str, Any], change: Change) -> Non
         )
         return
     if wanted.name != there["name"]:
-        change.notes.append(
+        change.warnings.append(
             f'"{wanted.name}" is called "{there["name"]}" in CVAT now; answers are read all '
             "the same"
         )

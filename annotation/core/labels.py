@@ -32,13 +32,14 @@ class LabelsError(ValueError):
     """The vocabulary does not fit into CVAT, or an answer is not one of the vocabulary's."""
 
 
-class GroupSpec(NamedTuple):
+class ActionGroupSpec(NamedTuple):
     """A group of actions without the database: a question about every person."""
 
     name: str
     choice: str  # "one" or "many"
     required: bool
     actions: tuple[str, ...]
+    max_per_person: int = 3  # of a choice of many
 
 
 class Attribute(NamedTuple):
@@ -60,14 +61,14 @@ def checkbox_name(group: str, action: str) -> str:
     return f"{group}: {action}"
 
 
-def attributes_of(groups: Sequence[GroupSpec]) -> tuple[Attribute, ...]:
+def attributes_of(groups: Sequence[ActionGroupSpec]) -> tuple[Attribute, ...]:
     """All attributes of a person, `person_id` first, then the groups in their order.
 
     Raises LabelsError for what CVAT would refuse: names over 64 characters or given twice.
 
-    >>> [a.name for a in attributes_of([GroupSpec("doing", "many", False, ("wave", "carry"))])]
+    >>> [a.name for a in attributes_of([ActionGroupSpec("doing", "many", False, ("wave", "carry"))])]
     ['person_id', 'doing: wave', 'doing: carry']
-    >>> attributes_of([GroupSpec("posture", "one", True, ("sit",))])[1].values
+    >>> attributes_of([ActionGroupSpec("posture", "one", True, ("sit",))])[1].values
     ('unset', 'unknown', 'sit')
     """
     attributes = [Attribute(PERSON_ID, "text", False, ("",), "")]
@@ -79,13 +80,13 @@ def attributes_of(groups: Sequence[GroupSpec]) -> tuple[Attribute, ...]:
     return tuple(attributes)
 
 
-def answers_from(attributes: Mapping[str, str], groups: Sequence[GroupSpec]) -> Answers:
+def answers_from(attributes: Mapping[str, str], groups: Sequence[ActionGroupSpec]) -> Answers:
     """The answers to every group; an attribute that is not there is unset or unchecked.
 
     Raises LabelsError for a value that is not one of the group's.
 
-    >>> groups = [GroupSpec("posture", "one", True, ("sit",)),
-    ...           GroupSpec("doing", "many", False, ("wave", "carry"))]
+    >>> groups = [ActionGroupSpec("posture", "one", True, ("sit",)),
+    ...           ActionGroupSpec("doing", "many", False, ("wave", "carry"))]
     >>> answers_from({"posture": "sit", "doing: carry": "true"}, groups)
     {'posture': 'sit', 'doing': ['carry']}
     >>> answers_from({}, groups)
@@ -100,11 +101,11 @@ def answers_from(attributes: Mapping[str, str], groups: Sequence[GroupSpec]) -> 
 
 
 def attributes_from(
-    answers: Mapping[str, Any], person_id: int | None, groups: Sequence[GroupSpec]
+    answers: Mapping[str, Any], person_id: int | None, groups: Sequence[ActionGroupSpec]
 ) -> dict[str, str]:
     """The attributes that say `answers`; a group without an answer gets its default.
 
-    >>> attributes_from({"posture": "sit"}, 7, [GroupSpec("posture", "one", True, ("sit",))])
+    >>> attributes_from({"posture": "sit"}, 7, [ActionGroupSpec("posture", "one", True, ("sit",))])
     {'person_id': '7', 'posture': 'sit'}
     """
     attributes = {PERSON_ID: "" if person_id is None else str(person_id)}
@@ -130,12 +131,12 @@ def counts_as_vote(vote: Any) -> bool:
     return not (isinstance(vote, Real) and isnan(vote))
 
 
-def unset_groups(answers: Mapping[str, Any], groups: Sequence[GroupSpec]) -> list[str]:
+def unset_groups(answers: Mapping[str, Any], groups: Sequence[ActionGroupSpec]) -> list[str]:
     """Names of the required groups that `answers` leaves unset: unfinished work.
 
     Only a choice of one can be unset: of many, none is an answer too.
 
-    >>> unset_groups({"posture": "unset"}, [GroupSpec("posture", "one", True, ("sit",))])
+    >>> unset_groups({"posture": "unset"}, [ActionGroupSpec("posture", "one", True, ("sit",))])
     ['posture']
     """
     return [
@@ -170,7 +171,7 @@ def label_constructor(attributes: Sequence[Attribute]) -> list[dict[str, Any]]:
     ]
 
 
-def _attributes_of_group(group: GroupSpec) -> list[Attribute]:
+def _attributes_of_group(group: ActionGroupSpec) -> list[Attribute]:
     if group.choice == "one":
         values = (UNSET, UNKNOWN, *group.actions)
         return [Attribute(group.name, "select", True, values, UNSET)]
@@ -197,7 +198,7 @@ def _check_fits_cvat(attribute: Attribute, *, taken: int) -> None:
         )
 
 
-def _chosen(attributes: Mapping[str, str], group: GroupSpec) -> str:
+def _chosen(attributes: Mapping[str, str], group: ActionGroupSpec) -> str:
     value = attributes.get(group.name, UNSET)
     if value not in (UNSET, UNKNOWN, *group.actions):
         raise LabelsError(
@@ -206,7 +207,7 @@ def _chosen(attributes: Mapping[str, str], group: GroupSpec) -> str:
     return value
 
 
-def _is_checked(attributes: Mapping[str, str], group: GroupSpec, action: str) -> bool:
+def _is_checked(attributes: Mapping[str, str], group: ActionGroupSpec, action: str) -> bool:
     name = checkbox_name(group.name, action)
     value = attributes.get(name, FALSE).lower()
     if value not in (TRUE, FALSE):

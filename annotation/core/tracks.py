@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.core.cvat_xml import Box, Shape, XmlTrack
-from annotation.core.labels import GroupSpec, attributes_from
+from annotation.core.labels import ActionGroupSpec, attributes_from
 from annotation.core.thinning import thinned
 from datasets.core.clipping import FRAME_RATE
 from tracking.core.boxes import area, clipped
-from tracking.core.trackfile import Track, TrackFile
+from tracking.core.tracks_file import Track, TracksFile
 
 
 class KeyframeBox(NamedTuple):
@@ -39,12 +39,12 @@ def task_frame_count(frame_count: int, *, annotation_fps: int) -> int:
 
 
 def pre_annotated(
-    file: TrackFile,
+    file: TracksFile,
     person_ids: Mapping[int, int],
     *,
     seconds: Collection[int],
     annotation_fps: int,
-    groups: Sequence[GroupSpec],
+    groups: Sequence[ActionGroupSpec],
 ) -> tuple[XmlTrack, ...]:
     """The tracks of `file` as an annotator gets them, by person id; boxes inside the picture.
 
@@ -67,7 +67,7 @@ def pre_annotated(
     return tuple(found)
 
 
-def boxes_at(
+def sample_at_keyframes(
     track: XmlTrack, seconds: Iterable[int], *, annotation_fps: int
 ) -> list[KeyframeBox]:
     """The box of `track` at each of `seconds` at which it is in the picture.
@@ -76,7 +76,7 @@ def boxes_at(
 
     >>> still = Shape(0, (0.0, 0.0, 10.0, 10.0), False, True, {"posture": "sit"})
     >>> moved = still._replace(frame=10, box=(20.0, 0.0, 30.0, 10.0))
-    >>> boxes_at(XmlTrack((still, moved)), [1], annotation_fps=5)
+    >>> sample_at_keyframes(XmlTrack((still, moved)), [1], annotation_fps=5)
     [KeyframeBox(second=1, box=(10.0, 0.0, 20.0, 10.0), attributes={'posture': 'sit'})]
     """
     frames = [shape.frame for shape in track.shapes]
@@ -93,7 +93,7 @@ def boxes_at(
 
 
 def _shapes(
-    file: TrackFile,
+    file: TracksFile,
     track: Track,
     seconds: Collection[int],
     annotation_fps: int,

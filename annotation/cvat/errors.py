@@ -1,6 +1,6 @@
 """What can go wrong with a CVAT server, by what can be done about it.
 
-Every message is a sentence for the page: what happened, and what to do.
+Every message is a message for the page: what happened, and what to do.
 """
 
 
@@ -15,8 +15,8 @@ class CvatUnavailableError(CvatError):
         retry_after: Seconds that CVAT asked us to wait; None if it did not say.
     """
 
-    def __init__(self, sentence: str, *, retry_after: float | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 
@@ -31,8 +31,8 @@ class CvatDeniedError(CvatError):
         is_unknown: It does not know us (any more).
     """
 
-    def __init__(self, sentence: str, *, is_unknown: bool = False) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, *, is_unknown: bool = False) -> None:
+        super().__init__(message)
         self.is_unknown = is_unknown
 
 
@@ -47,6 +47,6 @@ class CvatRefusedError(CvatError):
         status: Of HTTP.
     """
 
-    def __init__(self, sentence: str, *, status: int = 0) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
         self.status = status

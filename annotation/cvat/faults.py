@@ -29,7 +29,7 @@ class Faults(NamedTuple):
 
     url: str
     organisation: str
-    request_size: int  # bytes; for the sentence about a proxy that takes less
+    request_size: int  # bytes; for the message about a proxy that takes less
 
     def told(self, error: Any) -> CvatError:
         """`error`, of the SDK or of urllib3, by what can be done."""
@@ -94,22 +94,22 @@ class Faults(NamedTuple):
 
     def _unreachable(self, error: Any) -> CvatUnavailableError:
         cause = getattr(error, "reason", error)  # the pool wraps what went wrong
-        what, way_out = "cannot be reached, or broke off in the middle", FIND_IT
+        what, fix = "cannot be reached, or broke off in the middle", FIND_IT
         if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
             what = "does not answer in time"
         elif isinstance(cause, urllib3.exceptions.NameResolutionError):
-            what, way_out = "has a name that nobody knows here", "is the address right?"
+            what, fix = "has a name that nobody knows here", "is the address right?"
         elif "CERTIFICATE_VERIFY_FAILED" in str(cause):
             what = "shows a certificate that is not trusted here"
-            way_out = (
+            fix = (
                 "set SSL_CERT_FILE, for all our processes, to a PEM file with its authority, "
                 "or use the name that the certificate is for"
             )
         elif isinstance(cause, urllib3.exceptions.SSLError):
-            what, way_out = "speaks no TLS", "is its address http:// instead of https://?"
+            what, fix = "speaks no TLS", "is its address http:// instead of https://?"
         elif isinstance(cause, urllib3.exceptions.ProtocolError):
-            way_out = f"{FIND_IT[:-1]}, http:// or https://?"
-        return CvatUnavailableError(f"CVAT at {self.url} {what}: {way_out}")
+            fix = f"{FIND_IT[:-1]}, http:// or https://?"
+        return CvatUnavailableError(f"CVAT at {self.url} {what}: {fix}")
 
 
 def is_json(error: Any) -> bool:

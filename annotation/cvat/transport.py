@@ -146,7 +146,7 @@ class Wire:
                 f"{self.address.url} is no address of a CVAT: write it with http:// or https://"
             ) from error
         client.api_client.rest_client = _Rest(client.api_client.configuration)
-        client.logger.setLevel(logging.CRITICAL)  # what matters becomes a sentence on a row
+        client.logger.setLevel(logging.CRITICAL)  # what matters becomes a message on a row
         if self.address.organisation:
             client.organization_slug = self.address.organisation
         try:

@@ -30,7 +30,7 @@ class ServerForm(forms.ModelForm):
     """A server and our account there; credentials left empty stay as they are."""
 
     url = AddressField(label="Address", max_length=200, help_text="https://cvat.example.org")
-    own_url = AddressField(
+    callback_url = AddressField(
         label="Our address", required=False, max_length=200,
         help_text="As CVAT reaches these pages, for its webhooks. Empty: AVA_PUBLIC_URL.",
     )  # fmt: skip
@@ -47,7 +47,7 @@ class ServerForm(forms.ModelForm):
 
     class Meta:
         model = CvatServer
-        fields = ["name", "url", "organisation", "own_url"]
+        fields = ["name", "url", "organisation", "callback_url"]
         help_texts = {
             "name": "What it is called here.",
             "organisation": "Its short name in CVAT. Empty: none; then nobody can be invited.",
@@ -64,7 +64,9 @@ class ServerForm(forms.ModelForm):
         has_one = bool(values.get("token")) or bool(values.get("password"))
         if values.get("password") and not (values.get("user") or values.get("token")):
             self.add_error("user", "Whose password is it?")
-        if not has_one and not (self.instance.sealed_token or self.instance.sealed_password):
+        if not has_one and not (
+            self.instance.encrypted_token or self.instance.encrypted_password
+        ):
             self.add_error("token", "Enter a token, or a user and a password.")
         if not has_one and self.instance.pk and values.get("url") != self.instance.url:
             self.add_error(

@@ -118,7 +118,7 @@ class PlanForm(forms.Form):
         )
 
 
-class KeysForm(forms.Form):
+class GoldTasksForm(forms.Form):
     """Clips for the one who knows best, whose answers will be taken for known."""
 
     annotator = forms.CharField(

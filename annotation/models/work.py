@@ -91,14 +91,16 @@ class AnnotationTaskQuerySet(StagedQuerySet):
         A gold check measures its annotator only, and work taken back counts only if its
         answers come all the same.
         """
-        answered = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+        answered = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
         tasks = self.exclude(purpose=AnnotationTask.Purpose.CHECK)
-        return tasks.filter(Q(withdrawn_at=None) | Exists(answered))
+        return tasks.filter(Q(unassigned_at=None) | Exists(answered))
 
-    def with_latest_pull(self) -> Self:
-        """Each task with `latest_pull_id`: its newest version of answers read, or None."""
-        newest = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by("-version")
-        return self.annotate(latest_pull_id=Subquery(newest.values("pk")[:1]))
+    def with_latest_version(self) -> Self:
+        """Each task with `latest_version_id`: its newest version of answers read, or None."""
+        newest = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by(
+            "-number"
+        )
+        return self.annotate(latest_version_id=Subquery(newest.values("pk")[:1]))
 
 
 class AnnotationTask(StagedModel):
@@ -116,7 +118,7 @@ class AnnotationTask(StagedModel):
     )
     purpose = models.CharField(max_length=5, choices=Purpose, default=Purpose.WORK)
     is_blind = models.BooleanField(default=False, help_text="given without pre-annotation")
-    withdrawn_at = models.DateTimeField(
+    unassigned_at = models.DateTimeField(
         null=True, blank=True, help_text="taken back unanswered; somebody else does the clip"
     )
     package = models.FileField(max_length=500, blank=True, help_text="zip: XML, frames, labels")
@@ -139,11 +141,11 @@ class AnnotationTask(StagedModel):
         return f"{self.clip}--{self.annotator}"
 
 
-class Pull(StagedModel):
+class AnswerVersion(StagedModel):
     """One version of a task's answers; its stage is the reading of the raw file."""
 
-    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="pulls")
-    version = models.PositiveIntegerField(help_text="from 1")
+    task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(help_text="from 1")
     raw = models.FileField(max_length=500, help_text="gzipped, as it came: CVAT XML or JSON")
     sha256 = models.CharField(max_length=64, help_text="of the XML, or of what the JSON says")
     job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
@@ -156,24 +158,24 @@ class Pull(StagedModel):
     objects = StagedQuerySet.as_manager()
 
     class Meta:
-        ordering = ["task", "version"]
+        ordering = ["task", "number"]
         constraints = [
-            models.UniqueConstraint("task", "version", name="versions_of_a_task_differ"),
+            models.UniqueConstraint("task", "number", name="versions_of_a_task_differ"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.task} version {self.version}"
+        return f"{self.task} version {self.number}"
 
     @classmethod
-    def next_version(cls, task: AnnotationTask) -> int:
-        newest = cls.objects.filter(task=task).aggregate(newest=Max("version"))["newest"]
+    def next_number(cls, task: AnnotationTask) -> int:
+        newest = cls.objects.filter(task=task).aggregate(newest=Max("number"))["newest"]
         return (newest or 0) + 1
 
 
 class Annotation(models.Model):
     """What one version says of one person at one keyframe."""
 
-    pull = models.ForeignKey(Pull, models.CASCADE, related_name="annotations")
+    version = models.ForeignKey(AnswerVersion, models.CASCADE, related_name="annotations")
     second = models.PositiveIntegerField(help_text="keyframe, whole clip seconds")
     person_id = models.PositiveIntegerField(
         null=True, help_text="of the pre-annotation; null for a person the annotator drew"
@@ -188,10 +190,10 @@ class Annotation(models.Model):
     )
 
     class Meta:
-        ordering = ["pull", "second", "track"]
+        ordering = ["version", "second", "track"]
         constraints = [
             models.UniqueConstraint(
-                "pull", "second", "track", name="one_annotation_per_track_and_keyframe"
+                "version", "second", "track", name="one_annotation_per_track_and_keyframe"
             ),
             models.CheckConstraint(
                 condition=Q(x2__gt=F("x1"), y2__gt=F("y1")), name="annotation_has_area"
@@ -199,17 +201,19 @@ class Annotation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pull} {self.second} s track {self.track}"
+        return f"{self.version} {self.second} s track {self.track}"
 
 
 class StoredBox(models.Model):
     """One box that a version holds, as CVAT stores it: its CVAT keyframes, never changed.
 
     Annotations are read from these at the AVA keyframes. Task, job and annotator are those of
-    the pull, once more, so that the table says by itself who said what where.
+    the version, once more, so that the table says by itself who said what where.
     """
 
-    pull = models.ForeignKey(Pull, models.CASCADE, related_name="boxes", db_index=False)
+    version = models.ForeignKey(
+        AnswerVersion, models.CASCADE, related_name="boxes", db_index=False
+    )
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="boxes")
     job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
     track = models.PositiveIntegerField(help_text="track in the answers, 0-based")
@@ -223,13 +227,13 @@ class StoredBox(models.Model):
     annotator = models.CharField(max_length=150, help_text="the user name in CVAT")
 
     class Meta:
-        ordering = ["pull", "track", "frame"]
+        ordering = ["version", "track", "frame"]
         verbose_name_plural = "stored boxes"
         constraints = [
             models.UniqueConstraint(
-                "pull", "track", "frame", name="one_box_per_track_and_frame"
+                "version", "track", "frame", name="one_box_per_track_and_frame"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.pull} track {self.track} frame {self.frame}"
+        return f"{self.version} track {self.track} frame {self.frame}"

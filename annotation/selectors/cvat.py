@@ -12,23 +12,21 @@ from annotation.models import (
     CvatJob,
     CvatProject,
     CvatServer,
-    Delivery,
-    JobMove,
-    PatientModel,
-    PatientQuerySet,
+    JobStateChange,
     Reconciliation,
+    WebhookDelivery,
 )
-from avaproject.base.work import Stage
+from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Dataset
 
-BEHIND = Q(pulled_at=None) | ~Q(pulled_at=F("changed_at"))
+BEHIND = Q(fetched_at=None) | ~Q(fetched_at=F("changed_at"))
 
 
 class Trouble(NamedTuple):
-    """Something that people should know: what happened and what to do, in one sentence."""
+    """Something that people should know: what happened and what to do, in one message."""
 
     what: str
-    sentence: str
+    message: str
     action: str = ""  # name of the button that helps
 
 
@@ -39,7 +37,7 @@ class JobState(NamedTuple):
 
 @dataclass
 class CvatPage:
-    """A dataset in CVAT, at a glance."""
+    """A dataset in CVAT, at a thumbnail."""
 
     project: CvatProject
     tasks: int  # of the dataset
@@ -62,7 +60,7 @@ class CvatPage:
 
     @property
     def is_sending(self) -> bool:
-        return bool(self.waiting or self.running) and not self.project.is_held
+        return bool(self.waiting or self.running) and not self.project.is_paused
 
     @property
     def project_url(self) -> str:
@@ -81,7 +79,7 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
     oldest = finished.filter(BEHIND).order_by("changed_at").values_list("changed_at").first()
     looks = found.reconciliations.all()
     tasks = AnnotationTask.objects.of(dataset).filter(annotator__is_simulated=False)
-    given = tasks.filter(Q(withdrawn_at=None) | Q(cvat_job__stage=Stage.DONE))
+    given = tasks.filter(Q(unassigned_at=None) | Q(cvat_job__stage=Stage.DONE))
     return CvatPage(
         project=found,
         tasks=given.count(),
@@ -92,7 +90,7 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
         sent=jobs.sent().count(),
         finished=finished.count(),
         have=finished.exclude(BEHIND).count(),
-        gone=jobs.filter(is_gone=True).count(),
+        gone=jobs.filter(is_deleted=True).count(),
         lag=_seconds_since(oldest[0] if oldest else None),
         last_look=looks.filter(stage=Stage.DONE).first(),
         troubles=_troubles(found, jobs),
@@ -112,7 +110,7 @@ def job_lines(jobs: list[CvatJob]) -> list[dict[str, Any]]:
         {
             "job": job,
             "state": job_state(job),
-            "sentence": job.error or job.note,
+            "message": job.error or job.message,
             "url": _job_url(job),
         }
         for job in jobs
@@ -121,7 +119,7 @@ def job_lines(jobs: list[CvatJob]) -> list[dict[str, Any]]:
 
 def job_state(job: CvatJob) -> JobState:
     """Where a task is on its way to CVAT and back."""
-    if job.task.withdrawn_at and (job.is_taken_back or job.stage != Stage.DONE):
+    if job.task.unassigned_at and (job.is_unassigned or job.stage != Stage.DONE):
         return JobState("Taken back", "grey")
     unsent = {
         Stage.WAITING: JobState("Waiting to be sent", "grey"),
@@ -130,14 +128,14 @@ def job_state(job: CvatJob) -> JobState:
     }
     if job.stage in unsent:
         return unsent[Stage(job.stage)]
-    if job.is_gone:
+    if job.is_deleted:
         return JobState("Deleted in CVAT", "bad")
     if job.edited_at:
         return JobState("Edited after approval", "warn")
     if job.cvat_stage == "acceptance":
         return JobState("Accepted", "ok")
     if job.cvat_state == "completed":
-        is_here = job.pulled_at == job.changed_at
+        is_here = job.fetched_at == job.changed_at
         return (
             JobState("Finished", "ok") if is_here else JobState("Finished, on its way", "info")
         )
@@ -148,10 +146,10 @@ def job_state(job: CvatJob) -> JobState:
     return states.get(job.cvat_state, JobState("New", "grey"))
 
 
-def deliveries_of(project: CvatProject) -> PatientQuerySet:
+def deliveries_of(project: CvatProject) -> StagedQuerySet:
     """What CVAT told of the dataset's project, newest first; pings are of no project."""
     mine = Q(project_id=project.project_id) | Q(project_id=None)
-    return Delivery.objects.filter(mine, server=project.server).order_by("-pk")
+    return WebhookDelivery.objects.filter(mine, server=project.server).order_by("-pk")
 
 
 def servers_in_use() -> QuerySet[CvatServer]:
@@ -159,7 +157,7 @@ def servers_in_use() -> QuerySet[CvatServer]:
 
 
 def _job_url(job: CvatJob) -> str:
-    if job.job_id is None or job.is_gone:
+    if job.job_id is None or job.is_deleted:
         return ""
     base = job.project.server.url.rstrip("/")
     return f"{base}/tasks/{job.cvat_task_id}/jobs/{job.job_id}"
@@ -175,24 +173,24 @@ def _troubles(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Trouble]:
     if server.stage == Stage.FAILED:
         found.append(Trouble(f"The connection to {server} failed", server.error))
     if project.error:
-        is_gone = "make it anew" in project.error
+        is_deleted = "make it anew" in project.error
         found.append(Trouble("The project is not as it should be", project.error,
-                             "anew" if is_gone else "setup"))  # fmt: skip
-    found += [Trouble("To know", sentence) for sentence in project.notes]
+                             "anew" if is_deleted else "setup"))  # fmt: skip
+    found += [Trouble("To know", message) for message in project.warnings]
     rows: list[tuple[str, QuerySet[Any]]] = [
         ("Sending waits", jobs.filter(stage=Stage.WAITING)),
         ("The last look at CVAT did not succeed", _last_look(project)),
-        ("A verdict did not reach CVAT", JobMove.objects.filter(job__project=project)),
+        ("A verdict did not reach CVAT", JobStateChange.objects.filter(job__project=project)),
         ("A delivery could not be looked into", deliveries_of(project)),
     ]
     for what, candidates in rows:
-        row: PatientModel | None = candidates.exclude(error="").first()
+        row: StagedModel | None = candidates.exclude(error="").first()
         if row is not None:
             found.append(Trouble(what, row.error))
-    if server.forged_count:
+    if server.invalid_signature_count:
         found.append(
             Trouble(
-                f"{server.forged_count} deliveries had a wrong signature and were refused",
+                f"{server.invalid_signature_count} deliveries had a wrong signature and were refused",
                 "If you changed the secret of the webhook in CVAT, save the server here again: "
                 "that puts it right. Otherwise somebody is trying.",
             )

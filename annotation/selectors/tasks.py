@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
-from annotation.core.labels import GroupSpec
-from annotation.models import AnnotationTask, Annotator, Pull
+from annotation.core.labels import ActionGroupSpec
+from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
-from tracking.models import Linking, TrackingRun
+from tracking.models import IdentityRun, TrackingRun
 
 
-def group_specs(dataset: Dataset) -> tuple[GroupSpec, ...]:
+def group_specs(dataset: Dataset) -> tuple[ActionGroupSpec, ...]:
     """The questions of `dataset`, in their order, the actions of each by AVA id."""
     groups = dataset.groups.prefetch_related("actions")
     return tuple(
-        GroupSpec(
+        ActionGroupSpec(
             group.name,
             group.choice,
             group.required,
@@ -32,7 +32,7 @@ def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:
     the newest; a trial that nobody chose does not count. A clip without a keyframe asks nothing
     and is left out; one in which nobody was found is not: somebody may be there.
     """
-    linked = Linking.objects.done().filter(
+    linked = IdentityRun.objects.done().filter(
         video=OuterRef("clip__video"), recipe=OuterRef("recipe")
     )
     runs = TrackingRun.objects.in_use().filter(
@@ -62,7 +62,7 @@ class GoldClip:
 def gold_clips(dataset: Dataset) -> list[GoldClip]:
     """The gold clips of `dataset`, by name."""
     tasks = AnnotationTask.objects.of(dataset)
-    read = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+    read = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
     keys = (
         tasks.filter(purpose=AnnotationTask.Purpose.KEY)
         .annotate(is_answered=Exists(read))
@@ -70,7 +70,7 @@ def gold_clips(dataset: Dataset) -> list[GoldClip]:
         .order_by("clip__name")
     )
     checks = tasks.filter(purpose=AnnotationTask.Purpose.CHECK).order_by()
-    answered = Count("pk", filter=Q(pulls__stage=Stage.DONE), distinct=True)
+    answered = Count("pk", filter=Q(versions__stage=Stage.DONE), distinct=True)
     counts = {
         clip: (given, done)
         for clip, given, done in checks.values("clip")
@@ -82,8 +82,8 @@ def gold_clips(dataset: Dataset) -> list[GoldClip]:
 
 def people_with_work(dataset: Dataset) -> QuerySet[Annotator]:
     """The annotators of `dataset`, each with `task_count`, `open_count` and `gone_count`."""
-    here = Q(tasks__withdrawn_at=None)
-    answered = Q(tasks__pulls__isnull=False)
+    here = Q(tasks__unassigned_at=None)
+    answered = Q(tasks__versions__isnull=False)
     return dataset.annotators.annotate(
         task_count=Count("tasks", filter=here | answered, distinct=True),
         open_count=Count("tasks", filter=here & ~answered, distinct=True),

@@ -1,4 +1,4 @@
-"""Stage 7: answers come back, as CVAT exports by hand or pulled from a server (pull.py).
+"""Stage 7: answers come back, as CVAT exports by hand or pulled from a server (version.py).
 
 Each that differs from the newest version of its task is kept as it came, a version that stays,
 and read afterwards: into StoredBoxes as it says, and from these into Annotations at every AVA
@@ -23,16 +23,16 @@ from annotation.core.cvat_xml import CvatXmlError, Document, XmlTrack, load
 from annotation.core.labels import (
     PERSON,
     PERSON_ID,
-    GroupSpec,
+    ActionGroupSpec,
     LabelsError,
     answers_from,
     attributes_of,
     unset_groups,
 )
-from annotation.core.tracks import boxes_at, task_frame_count
-from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
+from annotation.core.tracks import sample_at_keyframes, task_frame_count
+from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.selectors.tasks import group_specs
-from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.storage import local_path, store, work_folder
 from datasets.core.archive import DAMAGE
 from datasets.models import Dataset
 from tracking.core.boxes import area, clipped
@@ -53,7 +53,7 @@ class AnswersError(ValueError):
 
 class Refusal(NamedTuple):
     file: str
-    sentence: str
+    reason: str
 
 
 @dataclass
@@ -65,17 +65,17 @@ class Imported:
     refused: list[Refusal] = field(default_factory=list)
 
 
-def receive_answers(task: AnnotationTask, content: bytes) -> Pull | None:
+def receive_answers(task: AnnotationTask, content: bytes) -> AnswerVersion | None:
     """Keep the XML of a task as its next version; None if it is the newest version already.
 
     Raises AnswersError if it is too large to be one.
     """
     if len(content) > LARGEST:
         raise AnswersError(f"it has more than {LARGEST >> 20} MB, too much for one clip")
-    return keep_version(task, content, sha256(content).hexdigest(), suffix="xml")
+    return store_version(task, content, sha256(content).hexdigest(), suffix="xml")
 
 
-def keep_version(
+def store_version(
     task: AnnotationTask,
     content: bytes,
     digest: str,
@@ -83,7 +83,7 @@ def keep_version(
     suffix: str,
     job: int | None = None,
     even_if_same: bool = False,
-) -> Pull | None:
+) -> AnswerVersion | None:
     """Keep `content` as the next version of `task`; None if the newest has this `digest`.
 
     Args:
@@ -93,7 +93,7 @@ def keep_version(
         even_if_same: Make a version all the same, as after a rejection.
     """
     for attempt in range(1, TRIES + 1):
-        newest = task.pulls.order_by("-version").first()
+        newest = task.versions.order_by("-number").first()
         if newest is not None and newest.sha256 == digest and not even_if_same:
             return None
         try:
@@ -120,48 +120,48 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
         try:
             _check_name(path, names, tasks)
             content = _xml_of(path)
-            pull = receive_answers(tasks[names[path]], content) if content else None
+            version = receive_answers(tasks[names[path]], content) if content else None
         except AnswersError as error:
             imported.refused.append(Refusal(path.name, str(error)))
         else:
-            imported.received += pull is not None
-            imported.unchanged += pull is None
+            imported.received += version is not None
+            imported.unchanged += version is None
     return imported
 
 
-def read_answers(pull_id: int) -> Pull | None:
+def read_answers(version_id: int) -> AnswerVersion | None:
     """Read one version into its rows; None if somebody else has it or it is done."""
-    pull = Pull.objects.claim(pull_id)
-    if pull is None:
+    version = AnswerVersion.objects.claim(version_id)
+    if version is None:
         return None
-    with pull.working(CvatXmlError, CvatJsonError, LabelsError, AnswersError):
-        document = document_of_pull(pull)
-        groups = group_specs(pull.task.clip.video.dataset)
-        _check_task(document, pull.task)
+    with version.working(CvatXmlError, CvatJsonError, LabelsError, AnswersError):
+        document = document_of_version(version)
+        groups = group_specs(version.task.clip.video.dataset)
+        _check_task(document, version.task)
         _check_labels(document, groups)
-        rows = list(_annotations(pull, document, groups))
-        boxes = list(_stored_boxes(pull, document))
+        rows = list(_annotations(version, document, groups))
+        boxes = list(_stored_boxes(version, document))
         with transaction.atomic():
-            pull.boxes.all().delete()
-            pull.annotations.all().delete()
+            version.boxes.all().delete()
+            version.annotations.all().delete()
             StoredBox.objects.bulk_create(boxes, batch_size=ROWS_AT_ONCE)
             Annotation.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)
-            pull.finish(
+            version.finish(
                 person_count=len({row.person_id or f"track {row.track}" for row in rows}),
                 unfinished=sum(len(unset_groups(row.answers, groups)) for row in rows),
             )
-    return pull
+    return version
 
 
-def document_of_pull(pull: Pull) -> Document:
+def document_of_version(version: AnswerVersion) -> Document:
     """What one version says, read from what came.
 
     Raises CvatXmlError or CvatJsonError.
     """
-    task = pull.task
-    with local_path(str(pull.raw)) as path:
+    task = version.task
+    with local_path(str(version.raw)) as path:
         content = gzip.decompress(path.read_bytes())
-    if not str(pull.raw).endswith(".json.gz"):
+    if not str(version.raw).endswith(".json.gz"):
         return load(content)
     envelope = json.loads(content)
     ids = LabelIds(envelope["label"], envelope["attributes"])
@@ -172,16 +172,18 @@ def document_of_pull(pull: Pull) -> Document:
 
 def _next_version(
     task: AnnotationTask, content: bytes, digest: str, suffix: str, job: int | None
-) -> Pull:
+) -> AnswerVersion:
     # Named by its content: who loses the race for a version must not touch the winner's file.
-    version, mark = Pull.next_version(task), sha256(content).hexdigest()[:8]
-    name = f"{task.clip.video.dataset.name}/answers/{task}--v{version}-{mark}.{suffix}.gz"
+    number, mark = AnswerVersion.next_number(task), sha256(content).hexdigest()[:8]
+    name = f"{task.clip.video.dataset.name}/answers/{task}--v{number}-{mark}.{suffix}.gz"
     with work_folder() as folder:
         path = folder / "answers.gz"
         path.write_bytes(gzip.compress(content, mtime=0))
-        keep(path, name)
+        store(path, name)
     with transaction.atomic():
-        return Pull.objects.create(task=task, version=version, raw=name, sha256=digest, job=job)
+        return AnswerVersion.objects.create(
+            task=task, number=number, raw=name, sha256=digest, job=job
+        )
 
 
 def _task_name(path: Path, tasks: Collection[str]) -> str:
@@ -253,7 +255,7 @@ def _check_task(document: Document, task: AnnotationTask) -> None:
         )
 
 
-def _check_labels(document: Document, groups: tuple[GroupSpec, ...]) -> None:
+def _check_labels(document: Document, groups: tuple[ActionGroupSpec, ...]) -> None:
     """Labels and attributes are those of the dataset."""
     strange = sorted({track.label for track in document.tracks} - {PERSON})
     if strange:
@@ -278,30 +280,30 @@ def _check_labels(document: Document, groups: tuple[GroupSpec, ...]) -> None:
         )
 
 
-def _stored_boxes(pull: Pull, document: Document) -> Iterator[StoredBox]:
+def _stored_boxes(version: AnswerVersion, document: Document) -> Iterator[StoredBox]:
     """The CVAT keyframes; an export by hand has the boxes between them too."""
-    task, name = pull.task, pull.task.annotator.name
+    task, name = version.task, version.task.annotator.name
     for number, track in enumerate(document.tracks):
         for at, shape in enumerate(track.shapes):
             if at and not shape.keyframe:
                 continue
             xtl, ytl, xbr, ybr = shape.box
             yield StoredBox(
-                pull=pull, task=task, job=pull.job, track=number, frame=shape.frame,
+                version=version, task=task, job=version.job, track=number, frame=shape.frame,
                 xtl=xtl, ytl=ytl, xbr=xbr, ybr=ybr, outside=shape.outside,
                 attributes=shape.attributes, annotator=name,
             )  # fmt: skip
 
 
 def _annotations(
-    pull: Pull, document: Document, groups: tuple[GroupSpec, ...]
+    version: AnswerVersion, document: Document, groups: tuple[ActionGroupSpec, ...]
 ) -> Iterator[Annotation]:
-    clip, video = pull.task.clip, pull.task.clip.video
-    known = set(pull.task.run.persons.values_list("person_id", flat=True))
+    clip, video = version.task.clip, version.task.clip.video
+    known = set(version.task.run.persons.values_list("person_id", flat=True))
     for number, track in enumerate(document.tracks):
         person_id = _person_id(track, number, known)
         fps = video.dataset.annotation_fps
-        for found in boxes_at(track, clip.keyframes(), annotation_fps=fps):
+        for found in sample_at_keyframes(track, clip.keyframes(), annotation_fps=fps):
             box = clipped(
                 np.array([found.box]), width=video.width or 0, height=video.height or 0
             )
@@ -315,7 +317,7 @@ def _annotations(
                 ) from error
             x1, y1, x2, y2 = box[0].tolist()
             yield Annotation(
-                pull=pull, second=found.second, person_id=person_id, track=number,
+                version=version, second=found.second, person_id=person_id, track=number,
                 x1=x1, y1=y1, x2=x2, y2=y2, answers=answers,
             )  # fmt: skip
 

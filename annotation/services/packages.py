@@ -14,10 +14,10 @@ from annotation.core.labels import LabelsError, attributes_of, label_constructor
 from annotation.core.tracks import pre_annotated, task_frame_count
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
-from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.storage import local_path, store, work_folder
 from datasets.core.zipping import NewZip, new_zip
 from datasets.models import Dataset
-from tracking.core.trackfile import TrackFile, TrackFileError, load
+from tracking.core.tracks_file import TracksFile, TracksFileError, load
 from tracking.models import TrackingRun
 
 __all__ = [
@@ -74,14 +74,14 @@ def write_package(task_id: int) -> AnnotationTask | None:
     task = AnnotationTask.objects.claim(task_id)
     if task is None:
         return None
-    with task.working(PackageError, LabelsError, TrackFileError, zipfile.BadZipFile):
+    with task.working(PackageError, LabelsError, TracksFileError, zipfile.BadZipFile):
         document = document_of(task)
         with work_folder() as folder, local_path(str(task.clip.frames)) as frames:
             check_pictures(frames, document.task_name, document.frame_count)
             path = folder / "package.zip"
             with new_zip(path) as package:
                 _fill(package, task, document, frames)
-            name = keep(path, f"{task.clip.video.dataset.name}/packages/{task}.zip")
+            name = store(path, f"{task.clip.video.dataset.name}/packages/{task}.zip")
         task.finish(package=name)
     return task
 
@@ -128,7 +128,7 @@ def document_of(task: AnnotationTask) -> Document:
     )
 
 
-def _tracks(run: TrackingRun) -> TrackFile:
+def _tracks(run: TrackingRun) -> TracksFile:
     if not run.tracks:
         raise PackageError(f"the tracking run {run} has no tracks file: run it again")
     with local_path(str(run.tracks)) as path:

@@ -17,9 +17,9 @@ from django.utils import timezone
 from annotation.core.assignment import AssignmentError, Copy, in_any_order
 from annotation.core.draft import Draft, Purpose, Standing, Task, Wishes, draft
 from annotation.core.forecast import PACE
-from annotation.models import AnnotationTask, Annotator, Plan, Pull
+from annotation.models import AnnotationTask, Annotator, AnswerVersion, Plan
 from annotation.selectors.tasks import ready_clips
-from annotation.services.reconcile import order_settling
+from annotation.services.cvat.reconciliation import reconcile_soon
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
 from tracking.models import Person, TrackingRun
@@ -28,12 +28,12 @@ __all__ = [
     "PlanChangedError",
     "PlanError",
     "Wishes",
+    "assign_gold_tasks",
     "draw_up",
     "give_back",
     "give_clip",
     "give_out",
     "mark_gold",
-    "order_keys",
     "plan_tasks",
     "standing_of",
     "take_back",
@@ -56,7 +56,7 @@ class PlanChangedError(PlanError):
 def draw_up(dataset: Dataset, wishes: Wishes) -> tuple[Standing, Draft]:
     """Where `dataset` stands, and what would be given out; nothing is written.
 
-    Raises PlanError with a sentence if the wishes cannot be met.
+    Raises PlanError with a message if the wishes cannot be met.
     """
     standing = standing_of(dataset)
     try:
@@ -133,12 +133,12 @@ def take_back(annotator: Annotator) -> int:
     """
     with transaction.atomic():
         Annotator.objects.filter(pk=annotator.pk).update(is_active=False)
-        unanswered = annotator.tasks.filter(withdrawn_at=None).exclude(
-            Exists(Pull.objects.filter(task=OuterRef("pk")))
+        unanswered = annotator.tasks.filter(unassigned_at=None).exclude(
+            Exists(AnswerVersion.objects.filter(task=OuterRef("pk")))
         )
         unanswered.filter(purpose=KEY).update(purpose=WORK)
-        order_settling(annotator.dataset)
-        return unanswered.update(withdrawn_at=timezone.now())
+        reconcile_soon(annotator.dataset)
+        return unanswered.update(unassigned_at=timezone.now())
 
 
 def give_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
@@ -153,7 +153,7 @@ def give_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
     task, _ = AnnotationTask.objects.get_or_create(
         clip=clip, annotator=annotator, defaults={"run_id": first.run_id}
     )
-    if task.purpose == CHECK or task.withdrawn_at is not None:
+    if task.purpose == CHECK or task.unassigned_at is not None:
         raise PlanError(
             f"{annotator} has {clip} as a gold check, or had it taken back: ask somebody else"
         )
@@ -166,14 +166,14 @@ def give_back(annotator: Annotator) -> int:
         Dataset.objects.select_for_update().get(pk=annotator.dataset_id)
         lost = Counter(_lost(_rows(annotator.dataset)))
         restored = []
-        gone = annotator.tasks.exclude(withdrawn_at=None).select_related("clip").order_by("pk")
+        gone = annotator.tasks.exclude(unassigned_at=None).select_related("clip").order_by("pk")
         for task in gone:
             if task.purpose == CHECK or lost[task.clip.name] > 0:
                 lost[task.clip.name] -= task.purpose != CHECK
                 restored.append(task.pk)
         Annotator.objects.filter(pk=annotator.pk).update(is_active=True)
-        order_settling(annotator.dataset)
-        return AnnotationTask.objects.filter(pk__in=restored).update(withdrawn_at=None)
+        reconcile_soon(annotator.dataset)
+        return AnnotationTask.objects.filter(pk__in=restored).update(unassigned_at=None)
 
 
 def mark_gold(task: AnnotationTask) -> None:
@@ -181,7 +181,7 @@ def mark_gold(task: AnnotationTask) -> None:
 
     Raises PlanError if there are none, or somebody else's answers are known already.
     """
-    if not task.pulls.filter(stage=Stage.DONE).exists():
+    if not task.versions.filter(stage=Stage.DONE).exists():
         raise PlanError(f"{task} has no answers yet: they must be read in first")
     if task.purpose == CHECK:
         raise PlanError(f"{task} is a gold check itself: choose the task whose answers count")
@@ -196,7 +196,7 @@ def unmark_gold(task: AnnotationTask) -> None:
     AnnotationTask.objects.filter(pk=task.pk, purpose=KEY).update(purpose=WORK)
 
 
-def order_keys(dataset: Dataset, *, annotator: str, count: int, seed: int = 0) -> int:
+def assign_gold_tasks(dataset: Dataset, *, annotator: str, count: int, seed: int = 0) -> int:
     """Give `annotator`, who knows best, `count` new clips whose answers will be known ones.
 
     Nobody else gets these clips but as gold checks. Returns how many there were to give; fewer
@@ -226,7 +226,7 @@ def standing_of(dataset: Dataset) -> Standing:
     tasks = tuple(
         Task(
             row["clip__name"], row["annotator__name"], _purpose(row["purpose"]),
-            row["is_blind"], row["is_answered"], row["withdrawn_at"] is not None,
+            row["is_blind"], row["is_answered"], row["unassigned_at"] is not None,
         )
         for row in rows
     )  # fmt: skip
@@ -251,14 +251,14 @@ def standing_of(dataset: Dataset) -> Standing:
 
 def _rows(dataset: Dataset) -> list[Any]:
     """The tasks, in the order in which they were given out."""
-    answered = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+    answered = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
     return list(
         AnnotationTask.objects.of(dataset)
         .annotate(is_answered=Exists(answered))
         .order_by("pk")
         .values(
             "clip__name", "annotator__name", "purpose", "is_blind", "is_answered",
-            "withdrawn_at", "created_at", "run_id",
+            "unassigned_at", "created_at", "run_id",
         )
     )  # fmt: skip
 
@@ -280,10 +280,10 @@ def _lost(rows: list[Any]) -> dict[str, int]:
     gone: Counter[str] = Counter()
     since: dict[str, datetime] = {}
     for row in rows:
-        if row["purpose"] != CHECK and row["withdrawn_at"] and not row["is_answered"]:
+        if row["purpose"] != CHECK and row["unassigned_at"] and not row["is_answered"]:
             clip = row["clip__name"]
             gone[clip] += 1
-            since[clip] = min(since.get(clip, row["withdrawn_at"]), row["withdrawn_at"])
+            since[clip] = min(since.get(clip, row["unassigned_at"]), row["unassigned_at"])
     for row in rows:
         clip = row["clip__name"]
         if clip in since and row["purpose"] != CHECK and row["created_at"] > since[clip]:

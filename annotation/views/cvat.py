@@ -9,23 +9,23 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotation.core.sealing import SealBrokenError
+from annotation.core.encryption import DecryptionError
 from annotation.cvat.errors import CvatError
 from annotation.forms.cvat import ConnectForm, InviteForm, PeopleForm
 from annotation.models import AnnotationTask, CvatJob, CvatProject, CvatServer
 from annotation.selectors.cvat import cvat_page, deliveries_of, job_lines, job_rows
-from annotation.services.deliveries import replay as replay_deliveries
-from annotation.services.people import InviteError, add_annotators, invite, people
-from annotation.services.projects import (
+from annotation.services.box_table import box_table, task_box_table
+from annotation.services.cvat.deliveries import replay as replay_deliveries
+from annotation.services.cvat.members import InviteError, add_annotators, invite, people
+from annotation.services.cvat.projects import (
     ProjectError,
     connect_dataset,
-    send_again,
-    set_up_again,
-    start_anew,
+    recreate_project,
+    resend_tasks,
+    retry_setup,
 )
-from annotation.services.publish import hold_sending, order_sending
-from annotation.services.reconcile import order_reconciliation
-from annotation.services.table import table_of, table_of_task
+from annotation.services.cvat.reconciliation import request_reconciliation
+from annotation.services.cvat.task_sending import pause_sending, request_sending
 from avaproject.base.views import key_of, page_of, posted
 from datasets.models import Dataset
 from datasets.selectors import visible_datasets
@@ -82,7 +82,7 @@ def connect(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def send(request: HttpRequest, name: str) -> HttpResponse:
     project = _project(request, name)
-    count = order_sending(project.dataset)
+    count = request_sending(project.dataset)
     messages.success(
         request, f"{count} more tasks go to CVAT." if count else "Sending goes on."
     )
@@ -92,7 +92,7 @@ def send(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def hold(request: HttpRequest, name: str) -> HttpResponse:
-    hold_sending(_project(request, name))
+    pause_sending(_project(request, name))
     messages.success(request, "Nothing more is sent; what is on its way is finished.")
     return redirect("annotation:cvat", name=name)
 
@@ -100,7 +100,7 @@ def hold(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def look(request: HttpRequest, name: str) -> HttpResponse:
-    order_reconciliation(_project(request, name))
+    request_reconciliation(_project(request, name))
     messages.success(request, "CVAT is asked for everything it has.")
     return redirect("annotation:cvat", name=name)
 
@@ -114,11 +114,11 @@ def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
     if action == "failed":
         count = jobs.retry()
     elif action == "gone":
-        count = send_again(jobs.filter(is_gone=True))
+        count = resend_tasks(jobs.filter(is_deleted=True))
     elif action == "anew":
-        count = start_anew(project)
+        count = recreate_project(project)
     else:
-        count = set_up_again(project)
+        count = retry_setup(project)
     messages.success(request, f"{count} will be tried again.")
     return redirect("annotation:cvat", name=name)
 
@@ -128,12 +128,12 @@ def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
 def table_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """The boxes of the newest answers; of one task with `?task=`, an earlier `&version=`."""
     dataset = _dataset(request, name)
-    lines, title = table_of(dataset), dataset.name
+    lines, title = box_table(dataset), dataset.name
     key, version = request.GET.get("task", ""), request.GET.get("version", "")
     if key:
         task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=key_of(key))
         number = key_of(version)
-        lines = table_of_task(task, version=number)
+        lines = task_box_table(task, number=number)
         title = str(task) if number is None else f"{task}-v{number}"
     name = content_disposition_header(True, f"{title}-annotations.csv") or "attachment"
     return StreamingHttpResponse(
@@ -172,7 +172,7 @@ def members(request: HttpRequest, name: str) -> HttpResponse:
         return render(request, "annotation/members.html", context)
     try:
         context["people"] = people(project.server, dataset)
-    except (CvatError, SealBrokenError) as error:
+    except (CvatError, DecryptionError) as error:
         context["error"] = str(error)
     fragment = "HX-Request" in request.headers
     page = "annotation/_members.html" if fragment else "annotation/members.html"
@@ -186,7 +186,7 @@ def add_people(request: HttpRequest, name: str) -> HttpResponse:
     try:
         there = [one.member.name for one in people(project.server, project.dataset)
                  if not one.hindrance]  # fmt: skip
-    except (CvatError, SealBrokenError) as error:
+    except (CvatError, DecryptionError) as error:
         messages.error(request, str(error))
         return redirect("annotation:cvat_members", name=name)
     form = PeopleForm(request.POST, names=there)
@@ -209,6 +209,6 @@ def invite_person(request: HttpRequest, name: str) -> HttpResponse:
             messages.success(request, f"{member.name} is invited.")
         else:
             messages.error(request, "That is no e-mail address.")
-    except (CvatError, InviteError, SealBrokenError) as error:
+    except (CvatError, InviteError, DecryptionError) as error:
         messages.error(request, str(error))
     return redirect("annotation:cvat_members", name=name)

@@ -10,7 +10,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotation.forms.cvat import ServerForm
 from annotation.models import CvatServer
 from annotation.selectors.cvat import servers_in_use
-from annotation.services.connect import order_test, save_server, webhook_url
+from annotation.services.cvat.connection import (
+    request_connection_test,
+    save_server,
+    webhook_url,
+)
 from avaproject.base.work import Stage
 
 
@@ -66,7 +70,7 @@ def server_edit(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def server_test(request: HttpRequest, name: str) -> HttpResponse:
     _permit(request)
-    order_test(get_object_or_404(CvatServer, name=name))
+    request_connection_test(get_object_or_404(CvatServer, name=name))
     return redirect("annotation:server", name=name)
 
 

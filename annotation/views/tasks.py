@@ -13,18 +13,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.core.outlook import Outlook, outlook
-from annotation.forms.tasks import AnswersForm, KeysForm, PlanForm
-from annotation.models import AnnotationTask, Pull
+from annotation.forms.tasks import AnswersForm, GoldTasksForm, PlanForm
+from annotation.models import AnnotationTask, AnswerVersion
 from annotation.selectors.tasks import gold_clips, people_with_work, ready_clips
 from annotation.services.answers import Imported, import_answers
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
+    assign_gold_tasks,
     draw_up,
     give_back,
     give_out,
     mark_gold,
-    order_keys,
     take_back,
     unmark_gold,
 )
@@ -55,7 +55,7 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
             messages.warning(request, f"Nothing was given out: {error}.")
         except PlanError as error:
             form.add_error(None, str(error))
-    context = {"dataset": dataset, "form": form, "keys_form": KeysForm()}
+    context = {"dataset": dataset, "form": form, "keys_form": GoldTasksForm()}
     context |= _standing(dataset)
     if is_valid:
         context["outlook"] = _outlook(dataset, form)
@@ -118,11 +118,11 @@ def plan_give_back(request: HttpRequest, name: str) -> HttpResponse:
 def plan_keys(request: HttpRequest, name: str) -> HttpResponse:
     """Give an expert clips whose answers will be known ones."""
     dataset = _own_dataset(request, name)
-    form = KeysForm(request.POST)
+    form = GoldTasksForm(request.POST)
     if form.is_valid():
         values = form.cleaned_data
         try:
-            count = order_keys(dataset, **values)
+            count = assign_gold_tasks(dataset, **values)
         except PlanError as error:
             messages.error(request, f"{error}.")
         else:
@@ -130,8 +130,8 @@ def plan_keys(request: HttpRequest, name: str) -> HttpResponse:
             messages.success(
                 request, f"{count} {noun} given to {values['annotator']}, to become gold."
             )
-    for field, sentences in form.errors.items():
-        messages.error(request, f"{form[field].label}: {sentences[0]}")
+    for field, errors in form.errors.items():
+        messages.error(request, f"{form[field].label}: {errors[0]}")
     return redirect("annotation:plan", name=name)
 
 
@@ -200,8 +200,8 @@ def answers(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     form = AnswersForm(request.POST, request.FILES)
     if not form.is_valid():
-        for sentence in form.errors.get("answers", ["Choose the answer files first."]):
-            messages.error(request, str(sentence))
+        for message in form.errors.get("answers", ["Choose the answer files first."]):
+            messages.error(request, str(message))
         return redirect("qc:tasks", name=name)
     pk = request.POST.get("task", "")
     stem = ""
@@ -231,8 +231,8 @@ def _tell(request: HttpRequest, imported: Imported) -> None:
         messages.success(request, f"{imported.received} answer {noun} arrived.")
     if imported.unchanged:
         messages.info(request, f"Here already, unchanged: {imported.unchanged}.")
-    for file, sentence in imported.refused[:REFUSALS_SHOWN]:
-        messages.error(request, f"{file}: {sentence}")
+    for file, reason in imported.refused[:REFUSALS_SHOWN]:
+        messages.error(request, f"{file}: {reason}")
     if len(imported.refused) > REFUSALS_SHOWN:
         rest = len(imported.refused) - REFUSALS_SHOWN
         messages.error(request, f"{rest} more files were refused.")
@@ -245,6 +245,6 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
     rows: dict[str, StagedQuerySet[Any]] = {
         "task": AnnotationTask.objects.of(dataset),
-        "pull": Pull.objects.filter(task__clip__video__dataset=dataset),
+        "version": AnswerVersion.objects.filter(task__clip__video__dataset=dataset),
     }
     return retried(request, rows.get(kind), dataset=name)

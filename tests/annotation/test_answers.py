@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from annotation.core.cvat_xml import Shape, XmlTrack, dump, load
-from annotation.models import Annotation, AnnotationTask, Pull, StoredBox
+from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.services.answers import (
     AnswersError,
     import_answers,
@@ -70,34 +70,34 @@ def drawn(x=300.0, **attributes):
 
 
 def read(task, document):
-    pull = receive_answers(task, dump(document))
-    read_answers(pull.pk)
-    pull.refresh_from_db()
-    return pull
+    version = receive_answers(task, dump(document))
+    read_answers(version.pk)
+    version.refresh_from_db()
+    return version
 
 
 def test_answers_are_kept_as_they_came(task, document):
-    pull = receive_answers(task, dump(document))
-    assert (pull.version, pull.stage) == (1, Stage.WAITING)
+    version = receive_answers(task, dump(document))
+    assert (version.number, version.stage) == (1, Stage.WAITING)
     mark = sha256(dump(document)).hexdigest()[:8]
-    assert pull.raw.name == f"shop/answers/aisle-c0000--ann--v1-{mark}.xml.gz"
-    assert gzip.decompress(content_of(pull.raw)) == dump(document)
+    assert version.raw.name == f"shop/answers/aisle-c0000--ann--v1-{mark}.xml.gz"
+    assert gzip.decompress(content_of(version.raw)) == dump(document)
 
 
 def test_the_same_bytes_again_are_no_new_version(task, document):
-    assert receive_answers(task, dump(document)).version == 1
+    assert receive_answers(task, dump(document)).number == 1
     assert receive_answers(task, dump(document)) is None
-    assert receive_answers(task, dump(answered(document, posture="sit"))).version == 2
-    assert receive_answers(task, dump(document)).version == 3
+    assert receive_answers(task, dump(answered(document, posture="sit"))).number == 2
+    assert receive_answers(task, dump(document)).number == 3
 
 
 def test_whoever_loses_the_race_for_a_version_takes_the_next(task, document, monkeypatch):
     receive_answers(task, dump(document))
     versions = iter([1, 2])
-    monkeypatch.setattr(Pull, "next_version", lambda task: next(versions))
+    monkeypatch.setattr(AnswerVersion, "next_number", lambda task: next(versions))
     late = receive_answers(task, dump(answered(document, posture="sit")))
-    assert late.version == 2
-    first = task.pulls.get(version=1)
+    assert late.number == 2
+    first = task.versions.get(number=1)
     assert gzip.decompress(content_of(first.raw)) == dump(document)
 
 
@@ -116,47 +116,47 @@ def test_a_version_is_stored_outside_of_a_transaction(task, document, monkeypatc
 
 def test_every_person_at_every_keyframe_becomes_an_annotation(task, document):
     answers = answered(document, posture="walk", **{"doing: carry": "true"})
-    pull = read(task, answers)
-    assert pull.stage == Stage.DONE
-    assert pull.annotations.count() == 2 * len(task.clip.keyframes())
-    one = pull.annotations.get(second=5, person_id=2)
+    version = read(task, answers)
+    assert version.stage == Stage.DONE
+    assert version.annotations.count() == 2 * len(task.clip.keyframes())
+    one = version.annotations.get(second=5, person_id=2)
     assert (one.x1, one.y1, one.x2, one.y2, one.track) == (200.0, 100.0, 250.0, 250.0, 1)
     assert one.answers == {"posture": "walk", "doing": ["carry"]}
-    assert (pull.person_count, pull.unfinished) == (2, 0)
+    assert (version.person_count, version.unfinished) == (2, 0)
 
 
 def test_required_answers_left_unset_are_counted(task, document):
-    pull = read(task, document)
-    assert pull.unfinished == 2 * len(task.clip.keyframes())
+    version = read(task, document)
+    assert version.unfinished == 2 * len(task.clip.keyframes())
 
 
 def test_a_person_the_annotator_drew_has_no_id(task, document):
-    pull = read(task, replace(document, tracks=(*document.tracks, drawn(), drawn(400.0))))
-    new = pull.annotations.filter(person_id=None)
+    version = read(task, replace(document, tracks=(*document.tracks, drawn(), drawn(400.0))))
+    new = version.annotations.filter(person_id=None)
     assert list(new.values_list("second", "track")) == [(4, 2), (4, 3), (5, 2), (5, 3)]
-    assert pull.person_count == 4
+    assert version.person_count == 4
 
 
 def test_a_track_that_was_deleted_is_gone(task, document):
-    pull = read(task, replace(document, tracks=document.tracks[1:]))
-    assert set(pull.annotations.values_list("person_id", flat=True)) == {2}
+    version = read(task, replace(document, tracks=document.tracks[1:]))
+    assert set(version.annotations.values_list("person_id", flat=True)) == {2}
 
 
 def test_boxes_are_clipped_to_the_picture_and_dropped_outside_it(task, document):
     outside = replace(document, tracks=(drawn(620.0), drawn(700.0)))
-    pull = read(task, outside)
-    assert {(row.track, row.x1, row.x2) for row in pull.annotations.all()} == {
+    version = read(task, outside)
+    assert {(row.track, row.x1, row.x2) for row in version.annotations.all()} == {
         (0, 620.0, 640.0)
     }
 
 
 def test_reading_twice_is_reading_once(task, document):
-    pull = read(task, document)
-    assert read_answers(pull.pk) is None
-    before = list(pull.annotations.values_list("second", "track"))
-    Pull.objects.update(stage=Stage.WAITING)
-    read_answers(pull.pk)
-    assert list(pull.annotations.values_list("second", "track")) == before
+    version = read(task, document)
+    assert read_answers(version.pk) is None
+    before = list(version.annotations.values_list("second", "track"))
+    AnswerVersion.objects.update(stage=Stage.WAITING)
+    read_answers(version.pk)
+    assert list(version.annotations.values_list("second", "track")) == before
 
 
 def test_reading_one_version_leaves_the_others_alone(task, document):
@@ -166,7 +166,7 @@ def test_reading_one_version_leaves_the_others_alone(task, document):
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         pytest.param({"frame_count": 120}, "its task has 120 pictures", id="length"),
         pytest.param({"width": 1280, "height": 720}, "1280x720 pixels", id="size"),
@@ -182,37 +182,37 @@ def test_reading_one_version_leaves_the_others_alone(task, document):
     ],
 )
 def test_answers_to_something_else_are_refused_with_a_sentence(
-    task, document, change, sentence
+    task, document, change, message
 ):
-    pull = read(task, replace(document, **change))
-    assert pull.stage == Stage.FAILED
-    assert sentence in pull.error
+    version = read(task, replace(document, **change))
+    assert version.stage == Stage.FAILED
+    assert message in version.error
     assert not Annotation.objects.exists()
 
 
 def test_a_task_without_the_questions_is_refused(task, document):
-    pull = read(task, replace(document, attributes=document.attributes[:2]))
-    assert "does not ask for doing: carry, doing: wave" in pull.error
+    version = read(task, replace(document, attributes=document.attributes[:2]))
+    assert "does not ask for doing: carry, doing: wave" in version.error
 
 
 def test_the_answers_to_another_task_are_recognised(task, document, dataset):
     other = make_task(task.run, make_annotator(dataset, "bob"))
-    pull = read(other, document)
-    assert "these are the answers to aisle-c0000--ann" in pull.error
+    version = read(other, document)
+    assert "these are the answers to aisle-c0000--ann" in version.error
 
 
 def test_what_is_no_xml_fails_with_a_sentence(task):
-    pull = receive_answers(task, b"no file")
-    read_answers(pull.pk)
-    pull.refresh_from_db()
-    assert "not XML" in pull.error
+    version = receive_answers(task, b"no file")
+    read_answers(version.pk)
+    version.refresh_from_db()
+    assert "not XML" in version.error
 
 
 def test_a_file_without_meta_is_read_all_the_same(task, document):
     text = dump(document).decode()
     bare = text[: text.index("  <meta>")] + text[text.index("  <track") :]
-    pull = receive_answers(task, bare.encode())
-    assert read_answers(pull.pk).stage == Stage.DONE
+    version = receive_answers(task, bare.encode())
+    assert read_answers(version.pk).stage == Stage.DONE
 
 
 def test_what_is_too_large_is_not_even_kept(task, monkeypatch):
@@ -235,7 +235,7 @@ def test_files_and_zips_are_received_by_their_names(task, document, dataset, tmp
     (tmp_path / "folder").mkdir()
     imported = import_answers(dataset, tmp_path)
     assert (imported.received, imported.unchanged, imported.refused) == (2, 0, [])
-    assert bob.pulls.get().sha256 == task.pulls.get().sha256
+    assert bob.versions.get().sha256 == task.versions.get().sha256
     again = import_answers(dataset, tmp_path)
     assert (again.received, again.unchanged) == (0, 2)
 
@@ -257,7 +257,7 @@ def test_files_that_are_no_answers_are_named_with_a_reason(task, dataset, tmp_pa
     zipped(tmp_path / "aisle-c0000--ann.zip", images_txt=b"")
     refused = dict(import_answers(dataset, tmp_path).refused)
     assert "no annotations.xml" in refused["aisle-c0000--ann.zip"]
-    assert not Pull.objects.exists()
+    assert not AnswerVersion.objects.exists()
 
 
 def test_two_files_for_one_task_are_refused(task, document, dataset, tmp_path):
@@ -270,7 +270,7 @@ def test_the_command_receives_reads_and_counts(task, document, tmp_path, capsys)
     (tmp_path / "aisle-c0000--ann.xml").write_bytes(dump(document))
     call_command("import_answers", tmp_path, dataset="shop")
     assert "1 files received, 0 known already, 1 versions read" in capsys.readouterr().out
-    assert Pull.objects.get().stage == Stage.DONE
+    assert AnswerVersion.objects.get().stage == Stage.DONE
 
 
 def test_the_command_names_what_it_refused(task, document, tmp_path, capsys):
@@ -293,8 +293,8 @@ def test_the_stored_boxes_are_the_cvat_keyframes_of_the_file(task, document):
     first = held.tracks[0]
     between = first.shapes[0]._replace(frame=1, keyframe=False)
     shapes = (first.shapes[0], between, *first.shapes[1:])
-    pull = read(task, replace(held, tracks=(XmlTrack(shapes), drawn())))
-    rows = StoredBox.objects.filter(pull=pull)
+    version = read(task, replace(held, tracks=(XmlTrack(shapes), drawn())))
+    rows = StoredBox.objects.filter(version=version)
     stored = rows.filter(track=0).values_list("frame", flat=True)
     assert list(stored) == [one.frame for one in first.shapes]
     assert list(rows.filter(track=1).values_list("frame", "outside", "xtl", "job")) == [
@@ -317,7 +317,7 @@ def test_any_user_name_of_cvat_is_one_here(dataset, name, tmp_path):
         export.writestr("annotations.xml", content)
     imported = import_answers(dataset, tmp_path)
     assert (imported.received, imported.unchanged, imported.refused) == (1, 0, [])
-    assert Pull.objects.get().task.annotator.name == name
+    assert AnswerVersion.objects.get().task.annotator.name == name
 
 
 @pytest.mark.parametrize("name", ["..", "@", "a b", "a/b", "a\\b", "a:b", "x" * 151, ""])
@@ -330,22 +330,22 @@ def test_what_cannot_be_a_user_name_of_cvat_is_refused(dataset, name):
 def test_a_number_that_somebody_gave_to_whom_they_drew_says_nothing(task, document):
     track = replace(drawn(person_id="99"), source="manual")
     xml = dump(replace(answered(document, posture="walk"), tracks=(track,)))
-    pull = receive_answers(task, xml.replace(b'source="auto"', b'source="manual"'))
-    read_answers(pull.pk)
-    assert set(pull.annotations.values_list("person_id", flat=True)) == {None}
+    version = receive_answers(task, xml.replace(b'source="auto"', b'source="manual"'))
+    read_answers(version.pk)
+    assert set(version.annotations.values_list("person_id", flat=True)) == {None}
 
 
 def test_a_number_changed_to_nobodys_is_refused_with_what_to_do(task, document):
-    pull = read(task, answered(document, person_id="99"))
-    assert pull.stage == Stage.FAILED
-    assert "give it its number back" in pull.error
+    version = read(task, answered(document, person_id="99"))
+    assert version.stage == Stage.FAILED
+    assert "give it its number back" in version.error
 
 
 def test_two_tracks_of_one_person_are_both_kept(task, document):
     twice = replace(document, tracks=(*answered(document).tracks, document.tracks[0]))
-    pull = read(task, answered(twice, posture="walk"))
-    second = pull.annotations.order_by("second").first().second
-    persons = pull.annotations.filter(second=second).values_list("person_id", flat=True)
+    version = read(task, answered(twice, posture="walk"))
+    second = version.annotations.order_by("second").first().second
+    persons = version.annotations.filter(second=second).values_list("person_id", flat=True)
     assert sorted(persons).count(1) == 2
 
 
@@ -359,8 +359,8 @@ def test_an_export_under_the_name_that_cvat_gave_it_is_known_by_its_task(
     (tmp_path / "broken.xml").write_bytes(b"<annotations>")
     imported = import_answers(dataset, tmp_path)
     assert imported.received == 1
-    assert Pull.objects.get().task == task
-    refused = {one.file: one.sentence for one in imported.refused}
+    assert AnswerVersion.objects.get().task == task
+    refused = {one.file: one.reason for one in imported.refused}
     assert "no task of this dataset is called broken" in refused["broken.xml"]
     assert "no task of this dataset is called other" in refused["other.xml"]
 
@@ -382,7 +382,7 @@ def test_a_zip_damaged_inside_is_refused_with_a_sentence(task, document, tmp_pat
     content[start : start + 60] = bytes(range(60, 120))
     path.write_bytes(content)
     (refusal,) = import_answers(task.clip.video.dataset, tmp_path).refused
-    assert "the zip cannot be opened" in refusal.sentence
+    assert "the zip cannot be opened" in refusal.reason
 
 
 @pytest.mark.parametrize("outside", [True, False])
@@ -391,5 +391,5 @@ def test_a_box_beyond_the_clip_is_refused_where_the_file_names_no_length(
 ):
     box = (1.0, 1.0, 9.0, 9.0)
     track = XmlTrack((Shape(0, box, False, True, {}), Shape(10**20, box, outside, True, {})))
-    pull = read(task, replace(document, frame_count=0, tracks=(track,)))
-    assert (pull.stage, f"box at frame {10**20}" in pull.error) == (Stage.FAILED, True)
+    version = read(task, replace(document, frame_count=0, tracks=(track,)))
+    assert (version.stage, f"box at frame {10**20}" in version.error) == (Stage.FAILED, True)

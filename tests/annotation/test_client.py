@@ -220,7 +220,7 @@ def test_a_guide_is_written_once_and_then_changed(client, cvat, project):
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "sentence"),
+    ("status", "error", "message"),
     [
         (401, CvatDeniedError, "enter a new one"),
         (403, CvatDeniedError, "role maintainer"),
@@ -232,9 +232,9 @@ def test_a_guide_is_written_once_and_then_changed(client, cvat, project):
         (503, CvatUnavailableError, "starting or overloaded"),
     ],
 )
-def test_every_fault_is_told_by_what_can_be_done(client, cvat, status, error, sentence):
+def test_every_fault_is_told_by_what_can_be_done(client, cvat, status, error, message):
     cvat.fail("GET", "users/self", status=status, headers={"Retry-After": "7"})
-    with pytest.raises(error, match=sentence) as caught:
+    with pytest.raises(error, match=message) as caught:
         client.whoami()
     assert "<html" not in str(caught.value)
     if status in (429, 503):

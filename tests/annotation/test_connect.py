@@ -4,17 +4,17 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from annotation.core.sealing import SealBrokenError
+from annotation.core.encryption import DecryptionError
 from annotation.core.smokescreen import compose_override, seen_from_docker
 from annotation.cvat.transport import Wire
-from annotation.models import CvatServer, Delivery
-from annotation.services.connect import (
+from annotation.models import CvatServer, WebhookDelivery
+from annotation.services.cvat.connection import (
     check_connection,
     ensure_environment_server,
     save_server,
     webhook_url,
 )
-from annotation.services.deliveries import ForgedError, receive
+from annotation.services.cvat.deliveries import InvalidSignatureError, receive
 from avaproject.base.work import Stage
 from tests.cvat_world import make_server
 
@@ -25,8 +25,8 @@ def tried(server):
     return check_connection(server.pk)
 
 
-def finding(server, subject):
-    (found,) = [one for one in server.findings if one["subject"] == subject]
+def check_of(server, subject):
+    (found,) = [one for one in server.checks if one["subject"] == subject]
     return found
 
 
@@ -38,7 +38,7 @@ def pinged(monkeypatch, cvat):
         server = CvatServer.objects.get()
         try:
             receive(server, body, headers.get("X-Signature-256"))
-        except ForgedError as error:
+        except InvalidSignatureError as error:
             return 403, str(error)
         return 200, json.dumps({"ok": True, "server": str(server.uuid)})
 
@@ -69,7 +69,7 @@ def test_another_key_does_not_open_them_and_that_is_said(cvat, settings):
     server = make_server(cvat)
     settings.SECRETS_KEYS = ["another"]
     assert "AVA_SECRETS_KEY" in tried(server).error
-    with pytest.raises(SealBrokenError):
+    with pytest.raises(DecryptionError):
         _ = server.token
 
 
@@ -85,8 +85,8 @@ def test_saving_without_credentials_keeps_them(cvat):
 def test_the_test_says_who_we_are_and_which_version(cvat):
     server = tried(make_server(cvat))
     assert (server.stage, server.version, server.account) == (Stage.DONE, "2.54.1", "admin")
-    assert finding(server, "account")["sentence"] == "CVAT 2.54.1 knows us as admin."
-    assert "4 members" in finding(server, "organisation")["sentence"]
+    assert check_of(server, "account")["message"] == "CVAT 2.54.1 knows us as admin."
+    assert "4 members" in check_of(server, "organisation")["message"]
 
 
 def test_a_user_and_a_password_do_as_well(cvat):
@@ -96,61 +96,61 @@ def test_a_user_and_a_password_do_as_well(cvat):
 
 
 def test_without_an_address_of_ours_the_test_says_what_is_missed(cvat):
-    found = finding(tried(make_server(cvat)), "webhooks")
+    found = check_of(tried(make_server(cvat)), "webhooks")
     assert not found["is_ok"]
-    assert "AVA_PUBLIC_URL" in found["way_out"]
+    assert "AVA_PUBLIC_URL" in found["fix"]
 
 
 def test_a_webhook_that_reaches_us_is_found_out_by_a_ping(cvat, settings, pinged):
     settings.PUBLIC_URL = "http://ava.example.org"
     server = tried(make_server(cvat))
-    found = finding(server, "webhooks")
+    found = check_of(server, "webhooks")
     assert found["is_ok"], found
-    assert Delivery.objects.get().outcome == "a ping: the webhook works"
+    assert WebhookDelivery.objects.get().outcome == "a ping: the webhook works"
     assert cvat.state.projects == cvat.state.webhooks == {}
 
 
 def test_a_webhook_that_does_not_reach_us_comes_with_the_override(cvat, settings):
     settings.PUBLIC_URL = "http://127.0.0.1:1"
-    found = finding(tried(make_server(cvat)), "webhooks")
+    found = check_of(tried(make_server(cvat)), "webhooks")
     assert not found["is_ok"]
-    assert "CVAT says 502" in found["sentence"]
-    assert "SMOKESCREEN_OPTS" in found["paste"]
-    assert "http://host.docker.internal:1" in found["way_out"]
+    assert "CVAT says 502" in found["message"]
+    assert "SMOKESCREEN_OPTS" in found["snippet"]
+    assert "http://host.docker.internal:1" in found["fix"]
     assert cvat.state.projects == {}
 
 
 def test_something_else_at_our_address_is_found_out(cvat, settings, monkeypatch):
     monkeypatch.setattr("tests.cvat_double._post", lambda *args: (200, "hello"))
     settings.PUBLIC_URL = "http://ava.example.org"
-    found = finding(tried(make_server(cvat)), "webhooks")
-    assert "something else answers there" in found["sentence"]
+    found = check_of(tried(make_server(cvat)), "webhooks")
+    assert "something else answers there" in found["message"]
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         ({"organisation": "nosuch"}, "has no organisation nosuch"),
         ({"url": "http://127.0.0.1:1"}, "cannot be reached"),
     ],
 )
-def test_what_is_wrong_with_a_server_is_one_sentence(cvat, change, sentence):
+def test_what_is_wrong_with_a_server_is_one_sentence(cvat, change, message):
     server = make_server(cvat)
     CvatServer.objects.update(**change)
     done = tried(server)
-    assert (done.stage, sentence in done.error) == (Stage.FAILED, True)
+    assert (done.stage, message in done.error) == (Stage.FAILED, True)
 
 
 def test_an_old_version_is_told_with_what_to_do(cvat):
     cvat.state.version = "2.9.2"
-    found = finding(tried(make_server(cvat)), "version")
-    assert (found["is_ok"], found["way_out"]) == (False, "Upgrade CVAT to 2.54 or newer.")
+    found = check_of(tried(make_server(cvat)), "version")
+    assert (found["is_ok"], found["fix"]) == (False, "Upgrade CVAT to 2.54 or newer.")
 
 
 @pytest.mark.parametrize("version", ["2.54.1", "2.80.0", "3.0.0-alpha", "nightly"])
 def test_a_version_new_enough_is_not_talked_about(cvat, version):
     cvat.state.version = version
-    assert "version" not in [one["subject"] for one in tried(make_server(cvat)).findings]
+    assert "version" not in [one["subject"] for one in tried(make_server(cvat)).checks]
 
 
 def test_an_account_that_may_make_no_project_is_told_so(cvat, settings):
@@ -158,14 +158,14 @@ def test_an_account_that_may_make_no_project_is_told_so(cvat, settings):
     cvat.fail("POST", "/api/projects", status=403)
     server = tried(make_server(cvat))
     assert server.stage == Stage.DONE
-    assert "the role maintainer" in finding(server, "webhooks")["sentence"]
+    assert "the role maintainer" in check_of(server, "webhooks")["message"]
 
 
 def test_an_address_of_ours_that_cvat_does_not_take_is_told_with_a_way_out(cvat, settings):
     settings.PUBLIC_URL = "http://web:8000"
-    found = finding(tried(make_server(cvat)), "webhooks")
-    assert "must be localhost, a number, or have a dot in it" in found["sentence"]
-    assert "alias such as ava.local" in found["way_out"]
+    found = check_of(tried(make_server(cvat)), "webhooks")
+    assert "must be localhost, a number, or have a dot in it" in found["message"]
+    assert "alias such as ava.local" in found["fix"]
     assert cvat.state.projects == {}
 
 
@@ -214,7 +214,7 @@ def test_two_processes_that_start_at_once_make_one_server_of_the_environment(cva
 
 def test_an_address_of_the_server_beats_that_of_the_installation(cvat, settings):
     settings.PUBLIC_URL = "https://ava.example.org"
-    server = make_server(cvat, own_url="http://10.0.0.5:8000/")
+    server = make_server(cvat, callback_url="http://10.0.0.5:8000/")
     assert webhook_url(server).startswith("http://10.0.0.5:8000/api/cvat/webhooks/")
 
 
@@ -244,4 +244,4 @@ def test_a_real_ping_over_a_real_webhook(cvat, live_server, settings):
     thread.start()
     thread.join(20)
     server.refresh_from_db()
-    assert finding(server, "webhooks")["is_ok"], server.findings
+    assert check_of(server, "webhooks")["is_ok"], server.checks

@@ -6,12 +6,12 @@ from annotation.models import (
     CvatJob,
     CvatProject,
     CvatServer,
-    Delivery,
     Reconciliation,
+    WebhookDelivery,
 )
 from annotation.selectors.cvat import cvat_page, job_state
-from annotation.services.connect import check_connection
-from annotation.services.people import InviteError, invite
+from annotation.services.cvat.connection import check_connection
+from annotation.services.cvat.members import InviteError, invite
 from avaproject.base.work import Stage
 from datasets.models import Member
 from tests.cvat_world import (
@@ -206,11 +206,11 @@ def test_with_cvat_down_the_page_says_so_in_one_sentence(client, world, cvat):
     reconciled(world)
     page = text(client.get(url("cvat")))
     assert "cannot be reached" in page
-    assert "tried again by itself" in page
+    assert "will be retried automatically" in page
 
 
 def test_forged_deliveries_are_counted_on_the_page(client, world):
-    CvatServer.objects.update(forged_count=3)
+    CvatServer.objects.update(invalid_signature_count=3)
     assert "3 deliveries had a wrong signature" in text(client.get(url("cvat")))
 
 
@@ -221,13 +221,13 @@ def test_deliveries_are_listed_and_replayed(client, world, cvat):
         b'{"event":"update:job","job":{"id":1,"project_id":1},"before_update":{"state":"new"}}'
     )
     told(server, body)
-    Delivery.objects.update(stage=Stage.DONE)
+    WebhookDelivery.objects.update(stage=Stage.DONE)
     page = text(client.get(url("cvat_deliveries")))
     assert "a ping: the webhook works" in page
     assert "<script>" not in page.split("<main")[1]
-    client.post(url("cvat_replay"), {"pk": Delivery.objects.get(event="update:job").pk})
-    assert Delivery.objects.get(event="update:job").stage == Stage.WAITING
-    assert Delivery.objects.get(event="ping").stage == Stage.DONE
+    client.post(url("cvat_replay"), {"pk": WebhookDelivery.objects.get(event="update:job").pk})
+    assert WebhookDelivery.objects.get(event="update:job").stage == Stage.WAITING
+    assert WebhookDelivery.objects.get(event="ping").stage == Stage.DONE
 
 
 def test_the_deliveries_of_other_datasets_are_not_shown(client, world):
@@ -278,11 +278,11 @@ def test_inviting_somebody_with_an_account(client, world, cvat):
 
 
 @pytest.mark.parametrize(
-    ("email", "sentence"),
+    ("email", "message"),
     [("new@example.com", "CVAT cannot send mail"), ("ann@example.com", "was not invited")],
 )
-def test_an_invitation_that_fails_says_what_to_do(world, email, sentence):
-    with pytest.raises(InviteError, match=sentence):
+def test_an_invitation_that_fails_says_what_to_do(world, email, message):
+    with pytest.raises(InviteError, match=message):
         invite(CvatServer.objects.get(), email)
 
 
@@ -293,7 +293,7 @@ def test_every_state_of_a_job_has_a_name(world, cvat):
     read_all()
     labels = [job_state(job_named(TASK)).label]
     for changes in (
-        {"pulled_at": None}, {"cvat_state": "in progress"}, {"cvat_state": "rejected"},
+        {"fetched_at": None}, {"cvat_state": "in progress"}, {"cvat_state": "rejected"},
         {"cvat_stage": "acceptance"}, {"edited_at": row.changed_at}, {"stage": "running"},
     ):  # fmt: skip
         CvatJob.objects.update(**changes)
@@ -326,7 +326,7 @@ def test_a_server_is_entered_tested_and_shown_without_its_token(operator, cvat):
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         ({"token": ""}, "Enter a token"),
         ({"token": "", "password": "x"}, "Whose password"),
@@ -334,9 +334,9 @@ def test_a_server_is_entered_tested_and_shown_without_its_token(operator, cvat):
         ({"name": "new"}, "what the page for new ones is called"),
     ],
 )
-def test_what_is_missing_is_said_at_its_field(operator, cvat, change, sentence):
+def test_what_is_missing_is_said_at_its_field(operator, cvat, change, message):
     values = {"name": "lab", "url": cvat.url, "token": "t"} | change
-    assert sentence in text(operator.post(reverse("annotation:server_new"), values))
+    assert message in text(operator.post(reverse("annotation:server_new"), values))
     assert not CvatServer.objects.exists()
 
 
@@ -383,7 +383,7 @@ def test_an_address_is_kept_without_the_page_it_was_copied_from(operator, typed,
 
 
 @pytest.mark.parametrize(
-    ("typed", "sentence"),
+    ("typed", "message"),
     [
         ("ftp://cvat", "Write it as https://"),
         ("https://", "Write it as https://"),
@@ -393,9 +393,9 @@ def test_an_address_is_kept_without_the_page_it_was_copied_from(operator, typed,
         ("", "required"),
     ],
 )
-def test_what_is_no_address_is_refused(operator, typed, sentence):
+def test_what_is_no_address_is_refused(operator, typed, message):
     page = operator.post(
         reverse("annotation:server_new"), {"name": "lab", "url": typed, "token": "t"}
     )
-    assert sentence in page.content.decode()
+    assert message in page.content.decode()
     assert not CvatServer.objects.exists()

@@ -10,15 +10,15 @@ from django.utils import timezone
 
 from annotation.core.webhook import signature
 from annotation.models import (
+    AnswerVersion,
     CvatJob,
     CvatServer,
-    Delivery,
-    Pull,
+    WebhookDelivery,
 )
-from annotation.services.deliveries import (
-    ForgedError,
-    forget_old_deliveries,
-    look_into,
+from annotation.services.cvat.deliveries import (
+    InvalidSignatureError,
+    delete_old_deliveries,
+    process_delivery,
     receive,
     replay,
 )
@@ -65,7 +65,7 @@ def test_a_delivery_is_kept_and_answered(client, cvat, server):
     response = post(client, server, state_event(cvat))
     assert response.status_code == 200
     assert response.json() == {"ok": True, "server": str(server.uuid)}
-    delivery = Delivery.objects.get()
+    delivery = WebhookDelivery.objects.get()
     assert (delivery.event, delivery.stage, delivery.job_id) == ("update:job", "waiting", 1)
 
 
@@ -73,20 +73,25 @@ def test_a_finished_job_that_was_told_of_is_pulled_and_read(client, cvat, server
     cvat.finish(TASK, FINISHED)
     post(client, server, state_event(cvat))
     look_into_all()
-    (pull,) = read_all()
-    assert Delivery.objects.get().outcome == "version 1 was pulled"
-    assert (pull.version, pull.stage, pull.person_count, pull.unfinished) == (1, "done", 2, 0)
+    (version,) = read_all()
+    assert WebhookDelivery.objects.get().outcome == "version 1 was pulled"
+    assert (version.number, version.stage, version.person_count, version.unfinished) == (
+        1,
+        "done",
+        2,
+        0,
+    )
     said = {"posture": "walk", "doing": ["wave"]}
-    assert all(one.answers == said for one in pull.annotations.all())
-    assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2}
-    seconds = pull.task.clip.keyframes()
-    assert pull.annotations.count() == 2 * len(seconds)
+    assert all(one.answers == said for one in version.annotations.all())
+    assert set(version.annotations.values_list("person_id", flat=True)) == {1, 2}
+    seconds = version.task.clip.keyframes()
+    assert version.annotations.count() == 2 * len(seconds)
 
 
 def test_the_raw_json_is_kept_compressed_as_it_came(cvat, dataset):
     cvat.finish(TASK, FINISHED)
     reconciled(dataset)
-    raw = json.loads(gzip.decompress(content_of(Pull.objects.get().raw)))
+    raw = json.loads(gzip.decompress(content_of(AnswerVersion.objects.get().raw)))
     assert raw["annotations"] == cvat.state.annotations[job_named(TASK).cvat_task_id]
     assert raw["attributes"] == project_of(dataset).attribute_ids
 
@@ -96,8 +101,8 @@ def test_ten_times_the_same_delivery_is_one(client, cvat, server):
     for _ in range(10):
         assert post(client, server, state_event(cvat)).status_code == 200
         look_into_all()
-    assert Delivery.objects.get().copies == 10
-    assert Pull.objects.count() == 1
+    assert WebhookDelivery.objects.get().copies == 10
+    assert AnswerVersion.objects.count() == 1
 
 
 def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
@@ -107,9 +112,9 @@ def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
     told(server, finished)
     told(server, started)
     look_into_all()
-    assert Pull.objects.count() == 1
+    assert AnswerVersion.objects.count() == 1
     assert job_named(TASK).cvat_state == "completed"
-    outcomes = set(Delivery.objects.values_list("outcome", flat=True))
+    outcomes = set(WebhookDelivery.objects.values_list("outcome", flat=True))
     assert outcomes == {"a later delivery is about the same job", "version 1 was pulled"}
 
 
@@ -119,8 +124,8 @@ def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
     cvat.set_job(TASK, state="in progress")
     told(server, late)
     look_into_all()
-    assert Delivery.objects.get().outcome == "the job is in progress"
-    assert not Pull.objects.exists()
+    assert WebhookDelivery.objects.get().outcome == "the job is in progress"
+    assert not AnswerVersion.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -129,14 +134,14 @@ def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
 )
 def test_a_forged_delivery_is_refused_counted_and_not_kept(client, cvat, server, headers):
     assert post(client, server, state_event(cvat), **headers).status_code == 403
-    assert not Delivery.objects.exists()
+    assert not WebhookDelivery.objects.exists()
     server.refresh_from_db()
-    assert server.forged_count == 1
+    assert server.invalid_signature_count == 1
 
 
 def test_a_body_changed_on_its_way_is_forged(cvat, server):
     body = state_event(cvat)
-    with pytest.raises(ForgedError):
+    with pytest.raises(InvalidSignatureError):
         receive(server, body + b" ", signature(body, server.secret))
 
 
@@ -155,7 +160,7 @@ def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch,
     def full(*args, **kwargs):
         raise error("disk full, or restarting")
 
-    monkeypatch.setattr(Delivery.objects, "create", full)
+    monkeypatch.setattr(WebhookDelivery.objects, "create", full)
     assert post(client, server, state_event(cvat)).status_code == 503
 
 
@@ -175,29 +180,29 @@ def test_noise_is_done_at_once_and_says_why(cvat, server):
 def test_a_delivery_about_a_job_of_others_is_let_be(cvat, server):
     told(server, state_event(cvat, id=99))
     look_into_all()
-    assert Delivery.objects.get().outcome == "it is about a job that is not ours"
+    assert WebhookDelivery.objects.get().outcome == "it is about a job that is not ours"
 
 
 def test_what_was_done_weeks_ago_is_forgotten_and_what_waits_is_kept(cvat, server):
     saved = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
     for body in (b'{"event": "ping"}', json.dumps(saved).encode(), state_event(cvat)):
         told(server, body)
-    Delivery.objects.update(received_at=timezone.now() - timedelta(days=13))
-    assert forget_old_deliveries() == 0
-    Delivery.objects.update(received_at=timezone.now() - timedelta(days=15))
-    assert forget_old_deliveries() == 2
-    assert Delivery.objects.get().stage == Stage.WAITING
+    WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=13))
+    assert delete_old_deliveries() == 0
+    WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=15))
+    assert delete_old_deliveries() == 2
+    assert WebhookDelivery.objects.get().stage == Stage.WAITING
 
 
 def test_deliveries_can_be_replayed(cvat, server):
     cvat.finish(TASK)
     told(server, state_event(cvat))
     look_into_all()
-    Pull.objects.all().delete()
-    CvatJob.objects.update(pulled_at=None)
-    assert replay(Delivery.objects.all()) == 1
+    AnswerVersion.objects.all().delete()
+    CvatJob.objects.update(fetched_at=None)
+    assert replay(WebhookDelivery.objects.all()) == 1
     look_into_all()
-    assert Pull.objects.count() == 1
+    assert AnswerVersion.objects.count() == 1
 
 
 def test_with_cvat_down_a_delivery_waits(cvat, server):
@@ -205,18 +210,18 @@ def test_with_cvat_down_a_delivery_waits(cvat, server):
     told(server, state_event(cvat))
     cvat.stop()
     look_into_all()
-    delivery = Delivery.objects.get()
+    delivery = WebhookDelivery.objects.get()
     assert (delivery.stage, "cannot be reached" in delivery.error) == (Stage.WAITING, True)
     cvat.start()
-    Delivery.objects.update(not_before=None)
+    WebhookDelivery.objects.update(not_before=None)
     look_into_all()
-    assert Pull.objects.count() == 1
+    assert AnswerVersion.objects.count() == 1
 
 
 def test_a_delivery_in_other_hands_is_left_alone(cvat, server):
     delivery = told(server, state_event(cvat))
-    Delivery.objects.claim(delivery.pk)
-    assert look_into(delivery.pk) is None
+    WebhookDelivery.objects.claim(delivery.pk)
+    assert process_delivery(delivery.pk) is None
 
 
 def untold(cvat, **job):
@@ -229,7 +234,7 @@ def test_a_cvat_that_does_not_say_what_changed_is_believed_all_the_same(cvat, se
     cvat.finish(TASK, FINISHED)
     told(server, untold(cvat))
     look_into_all()
-    assert Delivery.objects.get().outcome == "version 1 was pulled"
+    assert WebhookDelivery.objects.get().outcome == "version 1 was pulled"
 
 
 def test_saved_work_of_such_a_cvat_asks_for_nothing(cvat, server):
@@ -240,7 +245,7 @@ def test_saved_work_of_such_a_cvat_asks_for_nothing(cvat, server):
     for second in range(3):
         told(server, untold(cvat, updated_date=f"2026-11-22T09:39:{second:02d}Z"))
     look_into_all()
-    outcomes = list(Delivery.objects.order_by("pk").values_list("outcome", flat=True))
+    outcomes = list(WebhookDelivery.objects.order_by("pk").values_list("outcome", flat=True))
     assert outcomes[0] == "the job is in progress"
     assert outcomes[-1] == "work went on: the job is where it was"
     assert len(cvat.calls) == before
@@ -253,7 +258,7 @@ def test_an_edit_after_approval_is_seen_at_once_with_such_a_cvat(cvat, server):
     cvat.annotate(TASK, {"posture": "sit"})
     told(server, untold(cvat))
     look_into_all()
-    assert Pull.objects.count() == 2
+    assert AnswerVersion.objects.count() == 2
 
 
 def test_the_double_of_such_a_cvat_does_not_say_what_changed(cvat, dataset):
@@ -276,7 +281,7 @@ def test_the_double_of_such_a_cvat_does_not_say_what_changed(cvat, dataset):
 )
 def test_what_is_signed_and_no_event_is_kept_as_noise(client, server, body):
     assert post(client, server, body).status_code == 200
-    assert Delivery.objects.get().outcome != ""
+    assert WebhookDelivery.objects.get().outcome != ""
 
 
 def test_the_type_of_the_content_does_not_matter(client, cvat, server):
@@ -285,4 +290,4 @@ def test_the_type_of_the_content_does_not_matter(client, cvat, server):
     for kind in ("text/plain", "application/x-www-form-urlencoded", "nonsense"):
         answer = client.post(address(server), data=body, content_type=kind, headers=signed)
         assert answer.status_code == 200
-    assert Delivery.objects.get().copies == 3
+    assert WebhookDelivery.objects.get().copies == 3

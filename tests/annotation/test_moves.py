@@ -3,10 +3,10 @@
 import pytest
 
 from annotation.cvat.client import CvatClient
-from annotation.models import CvatJob, JobMove, Pull
+from annotation.models import AnswerVersion, CvatJob, JobStateChange
 from avaproject.base.work import Stage
 from qc.models import Review
-from qc.services.review import approve, reject
+from qc.services.review.verdicts import approve, reject
 from tests.cvat_world import (
     FINISHED,
     job_named,
@@ -17,8 +17,8 @@ from tests.cvat_world import (
     sent_world,
     task_named,
 )
-from tests.make import make_pull, make_user
-from workers.pipeline import plan_moves
+from tests.make import make_user, make_version
+from workers.pipeline import plan_state_changes
 
 pytestmark = pytest.mark.django_db
 TASK = "aisle-c0000--ann"
@@ -44,7 +44,7 @@ def judged(verdict, reviewer, reason=""):
         approve(tasks, reviewer=reviewer, despite_findings=True)
     else:
         reject(tasks, reviewer=reviewer, reason=reason)
-    plan_moves()
+    plan_state_changes()
     return move_all()
 
 
@@ -80,11 +80,11 @@ def test_the_next_finish_makes_a_new_version_though_nothing_was_changed(
     cvat, dataset, reviewer
 ):
     judged("reject", reviewer, "Look again.")
-    assert reconciled(dataset).pulled == 0
+    assert reconciled(dataset).version_count == 0
     cvat.set_job(TASK, state="completed")
-    assert reconciled(dataset).pulled == 1
-    assert reconciled(dataset).pulled == 0
-    assert [one.version for one in Pull.objects.all()] == [1, 2]
+    assert reconciled(dataset).version_count == 1
+    assert reconciled(dataset).version_count == 0
+    assert [one.number for one in AnswerVersion.objects.all()] == [1, 2]
 
 
 def test_an_accepted_job_moves_to_acceptance(cvat, dataset, reviewer):
@@ -92,8 +92,8 @@ def test_an_accepted_job_moves_to_acceptance(cvat, dataset, reviewer):
     job = cvat.job_of(TASK)
     assert (job["stage"], job["state"]) == ("acceptance", "completed")
     row = job_named(TASK)
-    assert (row.cvat_stage, row.pulled_at) == ("acceptance", row.changed_at)
-    assert reconciled(dataset).pulled == 0
+    assert (row.cvat_stage, row.fetched_at) == ("acceptance", row.changed_at)
+    assert reconciled(dataset).version_count == 0
     assert job_named(TASK).edited_at is None
 
 
@@ -107,16 +107,16 @@ def test_an_edit_in_the_moment_of_acceptance_is_flagged(cvat, dataset, reviewer,
     monkeypatch.setattr(CvatClient, "change_job", edited_first)
     judged("approve", reviewer)
     assert job_named(TASK).edited_at is not None
-    assert Pull.objects.count() == 2
+    assert AnswerVersion.objects.count() == 2
 
 
 def test_a_job_edited_after_approval_is_flagged_and_waits_for_a_review(cvat, dataset, reviewer):
     judged("approve", reviewer)
     cvat.annotate(TASK, {"posture": "sit"})
-    assert reconciled(dataset).pulled == 1
+    assert reconciled(dataset).version_count == 1
     row = job_named(TASK)
     assert row.edited_at is not None
-    assert "edited after it had been approved" in row.note
+    assert "edited after it had been approved" in row.message
     read_all()
     judged("approve", reviewer)
     assert job_named(TASK).edited_at is None
@@ -125,7 +125,7 @@ def test_a_job_edited_after_approval_is_flagged_and_waits_for_a_review(cvat, dat
 def test_a_verdict_is_carried_out_once(cvat, dataset, reviewer):
     judged("reject", reviewer, "Again.")
     calls = len(cvat.calls)
-    assert plan_moves() == 0
+    assert plan_state_changes() == 0
     assert move_all() == []
     assert len(cvat.calls) == calls
 
@@ -135,17 +135,17 @@ def test_a_verdict_on_a_version_that_is_no_longer_the_newest_moves_nothing(
 ):
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
     cvat.annotate(TASK, {"posture": "sit"})
-    plan_moves()
+    plan_state_changes()
     (move,) = move_all()
-    assert (move.stage, move.moved_at) == (Stage.DONE, None)
+    assert (move.stage, move.applied_at) == (Stage.DONE, None)
     assert cvat.job_of(TASK)["stage"] == "annotation"
-    assert Pull.objects.count() == 2
+    assert AnswerVersion.objects.count() == 2
 
 
 def test_of_two_verdicts_only_the_last_moves(cvat, dataset, reviewer):
     reject([task_named(TASK)], reviewer=reviewer, reason="No.")
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
-    plan_moves()
+    plan_state_changes()
     move_all()
     assert cvat.job_of(TASK)["stage"] == "acceptance"
     assert issues(cvat) == []
@@ -157,11 +157,11 @@ def test_a_break_at_any_call_leaves_each_issue_once(cvat, dataset, reviewer, num
     cvat.fail("", "/api/", drop=drop, skip=number)
     judged("reject", reviewer, "Second 3: sits. Second 5: stands.")
     for _ in range(2):
-        JobMove.objects.update(not_before=None)
+        JobStateChange.objects.update(not_before=None)
         move_all()
     assert [frame for frame, *_ in issues(cvat)] == [15, 25]
     assert cvat.job_of(TASK)["state"] == "rejected"
-    assert JobMove.objects.get().stage == Stage.DONE
+    assert JobStateChange.objects.get().stage == Stage.DONE
 
 
 def test_a_job_given_to_somebody_else_goes_back_to_its_annotator(cvat, dataset, reviewer):
@@ -184,23 +184,23 @@ def test_an_annotator_who_left_does_not_stop_a_rejection(cvat, dataset, reviewer
 def test_a_deleted_job_is_noted_and_the_verdict_done(cvat, dataset, reviewer):
     cvat.state.delete_task(job_named(TASK).cvat_task_id)
     (move,) = judged("reject", reviewer, "Again.")
-    assert (move.stage, job_named(TASK).is_gone) == (Stage.DONE, True)
+    assert (move.stage, job_named(TASK).is_deleted) == (Stage.DONE, True)
 
 
 def test_with_cvat_down_a_verdict_waits(cvat, dataset, reviewer):
     cvat.stop()
     judged("reject", reviewer, "Again.")
-    assert "cannot be reached" in JobMove.objects.get().error
+    assert "cannot be reached" in JobStateChange.objects.get().error
     cvat.start()
-    JobMove.objects.update(not_before=None)
+    JobStateChange.objects.update(not_before=None)
     move_all()
     assert cvat.job_of(TASK)["state"] == "rejected"
 
 
 def test_answers_brought_by_hand_move_nothing(cvat, dataset, reviewer):
-    make_pull(task_named(TASK))
+    make_version(task_named(TASK))
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
-    assert plan_moves() == 0
+    assert plan_state_changes() == 0
     assert Review.objects.count() == 1
     assert CvatJob.objects.count() == 1
     assert project_of(dataset).stage == Stage.DONE

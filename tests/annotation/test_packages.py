@@ -8,10 +8,10 @@ from django.core.management import CommandError, call_command
 from annotation.core.cvat_xml import load
 from annotation.models import AnnotationTask
 from annotation.services.packages import copy_packages, write_package
-from annotation.services.plan import order_keys, plan_tasks
+from annotation.services.plan import assign_gold_tasks, plan_tasks
 from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
-from tests.make import make_annotator, make_dataset, make_pull, make_task
+from tests.make import make_annotator, make_dataset, make_task, make_version
 from tests.material import content_of, make_ready_video
 
 pytestmark = pytest.mark.django_db
@@ -124,8 +124,8 @@ def test_the_command_plans_writes_and_copies(dataset, tmp_path, capsys):
 
 def test_the_command_gives_blind_and_gold_ones_too(dataset, tmp_path, capsys):
     make_ready_video(dataset, name="known", frame_count=450)
-    order_keys(dataset, annotator="expert", count=1)
-    make_pull(AnnotationTask.objects.get())
+    assign_gold_tasks(dataset, annotator="expert", count=1)
+    make_version(AnnotationTask.objects.get())
     make_ready_video(dataset, name="aisle")
     call_command(
         "export_packages", dataset="shop", annotators="ann, bob", overlap=1.0, blind=0.5,
@@ -140,15 +140,15 @@ def test_the_command_gives_blind_and_gold_ones_too(dataset, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "annotators", "sentence"),
+    ("name", "annotators", "message"),
     [
         ("nowhere", "ann,bob", "no dataset called nowhere"),
         ("shop", "ann,bob", "run_pipeline"),
         ("shop", "ann", "needs two or more"),
     ],
 )
-def test_the_command_says_what_is_missing(dataset, tmp_path, name, annotators, sentence):
-    with pytest.raises(CommandError, match=sentence):
+def test_the_command_says_what_is_missing(dataset, tmp_path, name, annotators, message):
+    with pytest.raises(CommandError, match=message):
         call_command("export_packages", dataset=name, annotators=annotators, out=tmp_path)
 
 

@@ -6,11 +6,11 @@ from annotation.models import AnnotationTask, Annotator, Plan
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
+    assign_gold_tasks,
     draw_up,
     give_back,
     give_out,
     mark_gold,
-    order_keys,
     plan_tasks,
     standing_of,
     take_back,
@@ -21,13 +21,13 @@ from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
+    make_version,
     make_video,
 )
 from tests.material import make_ready_run, make_ready_video
-from tracking.models import Linking
+from tracking.models import IdentityRun
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def dataset():
 def ready(dataset, *, clips=3, persons=2, **fields):
     """A video of `clips` clips whose persons are named; no files."""
     video = make_video(dataset, frame_count=450 * clips, **fields)
-    Linking.objects.create(video=video, recipe="test/1", stage=Stage.DONE, person_count=persons)
+    IdentityRun.objects.create(video=video, recipe="test/1", stage=Stage.DONE, person_count=persons)
     return [make_run(clip, persons=persons) for clip in make_clips(video)]
 
 
@@ -53,7 +53,7 @@ def work_of(dataset):
 
 def answer(**fields):
     for task in AnnotationTask.objects.filter(**fields):
-        make_pull(task)
+        make_version(task)
 
 
 def test_every_ready_clip_is_given_to_its_annotators(dataset):
@@ -95,7 +95,7 @@ def test_a_task_starts_from_the_newest_run_whose_persons_have_names(dataset):
     clip = make_ready_video(dataset, frame_count=450).clips.get()
     newer = make_ready_run(clip, recipe="test/2")
     make_run(clip, recipe="not linked")
-    Linking.objects.create(video=clip.video, recipe="not linked")
+    IdentityRun.objects.create(video=clip.video, recipe="not linked")
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     assert AnnotationTask.objects.get().run == newer
 
@@ -112,7 +112,7 @@ def test_another_datasets_clips_are_not_touched(dataset):
 
 
 @pytest.mark.parametrize(
-    ("annotators", "overlap", "sentence"),
+    ("annotators", "overlap", "message"),
     [
         (["Ann Lee"], 0, '"Ann Lee" cannot be an annotator'),
         (["../up"], 0, "cannot be an annotator"),
@@ -121,10 +121,10 @@ def test_another_datasets_clips_are_not_touched(dataset):
     ],
 )
 def test_wishes_that_cannot_be_met_get_a_sentence_and_change_nothing(
-    dataset, annotators, overlap, sentence
+    dataset, annotators, overlap, message
 ):
     make_ready_video(dataset)
-    with pytest.raises(PlanError, match=sentence):
+    with pytest.raises(PlanError, match=message):
         plan_tasks(dataset, annotators=annotators, overlap=overlap)
     assert not Annotator.objects.exists()
     assert not AnnotationTask.objects.exists()
@@ -211,7 +211,7 @@ def test_the_clips_of_who_leaves_go_to_others_and_nothing_is_lost(dataset):
     plan_tasks(dataset, annotators=PEOPLE, overlap=1.0, per_clip=2)
     bob = Annotator.objects.get(name="bob")
     answered = bob.tasks.first()
-    make_pull(answered)
+    make_version(answered)
     open_clips = {task.clip.name for task in bob.tasks.all()} - {answered.clip.name}
     assert take_back(bob) == 3
     assert not Annotator.objects.get(name="bob").is_active
@@ -256,7 +256,7 @@ def test_taking_back_twice_takes_nothing_more(dataset):
 
 def test_a_clip_whose_expert_leaves_is_no_longer_to_become_gold(dataset):
     ready(dataset, clips=1)
-    order_keys(dataset, annotator="expert", count=1)
+    assign_gold_tasks(dataset, annotator="expert", count=1)
     take_back(Annotator.objects.get())
     assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
     answer(annotator__name="ann")
@@ -265,15 +265,15 @@ def test_a_clip_whose_expert_leaves_is_no_longer_to_become_gold(dataset):
 
 def test_answers_that_come_after_all_count(dataset):
     (run, *_) = ready(dataset)
-    task = make_task(run, make_annotator(dataset, "ann"), withdrawn_at=timezone.now())
+    task = make_task(run, make_annotator(dataset, "ann"), unassigned_at=timezone.now())
     assert not AnnotationTask.objects.counting().exists()
-    make_pull(task)
+    make_version(task)
     assert AnnotationTask.objects.counting().get() == task
 
 
 def test_gold_clips_are_mixed_in_for_each_annotator(dataset):
     ready(dataset, clips=2)
-    assert order_keys(dataset, annotator="expert", count=2) == 2
+    assert assign_gold_tasks(dataset, annotator="expert", count=2) == 2
     ready(dataset, clips=12, name="later")
     wishes = {"annotators": ["ann", "bob"], "overlap": 0.5, "gold": 0.1}
     assert plan_tasks(dataset, **wishes | {"gold": 0}) == 18
@@ -288,7 +288,7 @@ def test_gold_clips_are_mixed_in_for_each_annotator(dataset):
 
 def test_planning_again_gives_no_gold_twice(dataset):
     ready(dataset, clips=1)
-    order_keys(dataset, annotator="expert", count=1)
+    assign_gold_tasks(dataset, annotator="expert", count=1)
     answer()
     ready(dataset, clips=4)
     wishes = {"annotators": ["ann", "bob"], "overlap": 0, "gold": 0.5}
@@ -298,7 +298,7 @@ def test_planning_again_gives_no_gold_twice(dataset):
 
 def test_unanswered_keys_are_no_gold_yet(dataset):
     ready(dataset, clips=3)
-    order_keys(dataset, annotator="expert", count=1)
+    assign_gold_tasks(dataset, annotator="expert", count=1)
     assert plan_tasks(dataset, annotators=["ann"], overlap=0, gold=1.0) == 2
     assert not AnnotationTask.objects.filter(purpose="check").exists()
 
@@ -307,13 +307,13 @@ def test_keys_are_of_clips_that_nobody_has_and_no_more_than_there_are(dataset):
     ready(dataset, clips=3)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     ready(dataset, clips=2, name="new")
-    assert order_keys(dataset, annotator="expert", count=5) == 2
-    assert order_keys(dataset, annotator="expert", count=5) == 0
+    assert assign_gold_tasks(dataset, annotator="expert", count=5) == 2
+    assert assign_gold_tasks(dataset, annotator="expert", count=5) == 0
     keys = AnnotationTask.objects.filter(purpose="key")
     assert {key.clip.video.name for key in keys} == {"new"}
     assert not Annotator.objects.get(name="expert").is_active
     with pytest.raises(PlanError, match="cannot be an annotator"):
-        order_keys(dataset, annotator="no one", count=1)
+        assign_gold_tasks(dataset, annotator="no one", count=1)
 
 
 def test_answers_of_any_task_can_be_taken_for_known_and_let_go_again(dataset):
@@ -321,11 +321,11 @@ def test_answers_of_any_task_can_be_taken_for_known_and_let_go_again(dataset):
     task = make_task(run, make_annotator(dataset, "ann"))
     with pytest.raises(PlanError, match="no answers yet"):
         mark_gold(task)
-    make_pull(task)
+    make_version(task)
     mark_gold(task)
     mark_gold(task)
     other = make_task(run, make_annotator(dataset, "bob"))
-    make_pull(other)
+    make_version(other)
     with pytest.raises(PlanError, match="known answers already, those of ann"):
         mark_gold(other)
     unmark_gold(task)
@@ -339,7 +339,7 @@ def test_answers_of_any_task_can_be_taken_for_known_and_let_go_again(dataset):
 def test_a_check_is_no_key(dataset):
     (run, *_) = ready(dataset)
     check = make_task(run, make_annotator(dataset, "ann"), purpose="check")
-    make_pull(check)
+    make_version(check)
     with pytest.raises(PlanError, match="gold check itself"):
         mark_gold(check)
 
@@ -356,7 +356,7 @@ def test_a_clip_given_out_stays_with_its_run(dataset):
     (run,) = ready(dataset, clips=1)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
     make_run(run.clip, recipe="test/2")
-    Linking.objects.create(video=run.clip.video, recipe="test/2", stage=Stage.DONE)
+    IdentityRun.objects.create(video=run.clip.video, recipe="test/2", stage=Stage.DONE)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=1.0)
     assert {task.run for task in AnnotationTask.objects.all()} == {run}
 
@@ -364,7 +364,7 @@ def test_a_clip_given_out_stays_with_its_run(dataset):
 def test_what_was_replaced_is_not_lost_any_more(dataset):
     (run,) = ready(dataset, clips=1)
     make_task(run, make_annotator(dataset, "ann"))
-    AnnotationTask.objects.update(withdrawn_at=timezone.now())
+    AnnotationTask.objects.update(unassigned_at=timezone.now())
     assert standing_of(dataset).lost == {run.clip.name: 1}
     make_task(run, make_annotator(dataset, "bob"))
     assert standing_of(dataset).lost == {}

@@ -2,7 +2,7 @@ import pytest
 
 from annotation.cvat.client import forget_clients
 from annotation.models import AnnotationTask, CvatJob, CvatProject
-from annotation.services.projects import plan_projects, send_again, start_anew
+from annotation.services.cvat.projects import plan_projects, recreate_project, resend_tasks
 from avaproject.base.work import Stage
 from datasets.models import Action
 from tests.cvat_world import (
@@ -43,13 +43,13 @@ def test_a_project_gets_labels_guide_and_numbers(cvat, settings):
     assert "posture" in cvat.state.guides[1]["markdown"]
     assert cvat.state.webhooks[1]["target_url"].endswith(f"{project.server.uuid}/")
     assert cvat.state.secrets[1] == project.server.secret
-    assert project.notes == []
+    assert project.warnings == []
 
 
 def test_without_an_address_of_ours_there_is_no_webhook_and_that_is_said(cvat):
     project = set_up(make_world(cvat))
     assert cvat.state.webhooks == {}
-    assert "every five minutes" in project.notes[0]
+    assert "every five minutes" in project.warnings[0]
 
 
 def test_setting_up_twice_makes_one_project(cvat):
@@ -110,14 +110,14 @@ def test_a_label_renamed_in_cvat_is_noted_and_harmless(cvat):
     dataset = sent_world(cvat)
     cvat.state.labels[1]["name"] = "human"
     CvatProject.objects.update(stage=Stage.WAITING)
-    assert "human" in set_up(dataset).notes[0]
+    assert "human" in set_up(dataset).warnings[0]
 
 
 def test_a_deleted_project_is_said_and_made_anew_with_the_answers_we_have(cvat):
     dataset = sent_world(cvat)
     cvat.finish(TASK, {"posture": "sit"})
     reconciled(dataset)
-    (pull,) = read_all()
+    (version,) = read_all()
     for number in list(cvat.state.tasks):
         cvat.state.delete_task(number)
     del cvat.state.projects[1]
@@ -125,22 +125,22 @@ def test_a_deleted_project_is_said_and_made_anew_with_the_answers_we_have(cvat):
     CvatProject.objects.update(stage=Stage.WAITING)
     assert "make it anew" in set_up(dataset).error
     project = project_of(dataset)
-    start_anew(project)
+    recreate_project(project)
     set_up(dataset)
     send_waiting()
     row = job_named(TASK)
     said = cvat.state.annotations[row.cvat_task_id]["tracks"][0]["shapes"][0]["attributes"]
     assert "sit" in [one["value"] for one in said]
     assert project_of(dataset).project_id == 2
-    assert AnnotationTask.objects.get().pulls.get() == pull
+    assert AnnotationTask.objects.get().versions.get() == version
 
 
 def test_a_deleted_task_can_be_sent_again(cvat):
     dataset = sent_world(cvat)
     cvat.state.delete_task(job_named(TASK).cvat_task_id)
-    assert reconciled(dataset).gone == 1
-    assert job_named(TASK).is_gone
-    send_again(CvatJob.objects.all())
+    assert reconciled(dataset).deleted_count == 1
+    assert job_named(TASK).is_deleted
+    resend_tasks(CvatJob.objects.all())
     send_waiting()
     assert whole_and_single(cvat) == [TASK]
 
@@ -158,4 +158,4 @@ def test_a_webhook_that_cvat_does_not_take_is_noted_and_stops_nothing(cvat, sett
     settings.PUBLIC_URL = "http://web:8000"
     project = set_up(make_world(cvat))
     assert (project.stage, project.webhook_id) == ("done", None)
-    assert any("have a dot in it" in note for note in project.notes)
+    assert any("have a dot in it" in note for note in project.warnings)

@@ -9,11 +9,11 @@ from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump
 from annotation.core.labels import attributes_from
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.selectors.tasks import group_specs
-from annotation.services import publish
 from annotation.services.answers import receive_answers
-from annotation.services.connect import save_server
-from annotation.services.projects import send_again
-from annotation.services.publish import order_sending, send_tasks
+from annotation.services.cvat import task_sending
+from annotation.services.cvat.connection import save_server
+from annotation.services.cvat.projects import resend_tasks
+from annotation.services.cvat.task_sending import request_sending
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
 from tests.cvat_world import (
@@ -81,19 +81,19 @@ def test_the_pre_annotation_is_thinned_and_says_where_it_came_from(cvat):
 def test_sending_again_sends_nothing(cvat):
     dataset = sent_world(cvat)
     calls = len(cvat.calls)
-    assert order_sending(dataset) == 0
+    assert request_sending(dataset) == 0
     send_waiting()
-    assert send_tasks(CvatJob.objects.get().pk) == 0
+    assert task_sending(CvatJob.objects.get().pk) == 0
     assert len(cvat.calls) == calls
 
 
 def test_a_row_in_other_hands_is_left_alone(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
-    order_sending(dataset)
+    request_sending(dataset)
     row = CvatJob.objects.get()
     CvatJob.objects.claim(row.pk)
-    assert send_tasks(row.pk) == 0
+    assert task_sending(row.pk) == 0
     assert cvat.state.tasks == {}
 
 
@@ -117,7 +117,7 @@ def test_a_break_at_any_call_and_then_again_leaves_one_whole_task(cvat, number, 
         send_waiting()
     assert whole_and_single(cvat) == [TASK]
     row = CvatJob.objects.get()
-    assert (row.stage, row.error, row.put_off) == (Stage.DONE, "", 0)
+    assert (row.stage, row.error, row.deferrals) == (Stage.DONE, "", 0)
     assert cvat.state.jobs[row.job_id]["assignee"]["username"] == "ann"
     assert len(cvat.state.annotations[row.cvat_task_id]["tracks"]) == 2
 
@@ -130,7 +130,7 @@ def test_the_breaks_above_hit_every_call_of_a_sending(cvat):
 def test_a_worker_that_is_killed_in_the_middle_leaves_its_row_to_another(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
-    order_sending(dataset)
+    request_sending(dataset)
     row = CvatJob.objects.get()
     cvat.state.add_task({"name": TASK, "project_id": 1})  # what the killed one got done
     CvatJob.objects.filter(pk=row.pk).update(
@@ -228,7 +228,7 @@ def test_a_storage_that_is_away_puts_the_tasks_off_and_says_so(cvat, monkeypatch
         send_all(dataset)
     rows = CvatJob.objects.all()
     assert {row.stage for row in rows} == {Stage.WAITING}
-    assert rows[0].error == "The bucket is away. It is tried again by itself."
+    assert rows[0].error == "The bucket is away. It will be retried automatically."
     assert CvatJob.objects.claimable().filter(pk=rows[0].pk).count() == 0
     hurried()
     send_waiting()
@@ -278,8 +278,8 @@ def test_sending_can_be_held_and_goes_on(cvat, settings):
     settings.CVAT_SIDE_BY_SIDE = 1
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
-    order_sending(dataset)
-    CvatProject.objects.update(is_held=True)
+    request_sending(dataset)
+    CvatProject.objects.update(is_paused=True)
     send_waiting()
     assert cvat.state.tasks == {}
     send_all(dataset)
@@ -290,8 +290,8 @@ def test_holding_takes_effect_between_two_tasks(cvat, settings, monkeypatch):
     settings.CVAT_SIDE_BY_SIDE = 1
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
-    order_sending(dataset)
-    real = publish.send
+    request_sending(dataset)
+    real = task_sending.send
 
     def sends_and_is_held(*args):
         sent = real(*args)
@@ -299,9 +299,11 @@ def test_holding_takes_effect_between_two_tasks(cvat, settings, monkeypatch):
         return sent
 
     held = []
-    monkeypatch.setattr(publish, "send", sends_and_is_held)
-    monkeypatch.setattr(publish._Sender, "_settle", _settle_and_hold(publish._Sender._settle))
-    send_tasks(CvatJob.objects.first().pk)
+    monkeypatch.setattr(task_sending, "send", sends_and_is_held)
+    monkeypatch.setattr(
+        task_sending._Sender, "_settle", _settle_and_hold(task_sending._Sender._settle)
+    )
+    task_sending(CvatJob.objects.first().pk)
     assert len(held) == 1
     assert CvatJob.objects.counts() | {"done": 1, "waiting": 2} == CvatJob.objects.counts()
 
@@ -309,7 +311,7 @@ def test_holding_takes_effect_between_two_tasks(cvat, settings, monkeypatch):
 def _settle_and_hold(settle):
     def both(self, sending):
         settle(self, sending)
-        CvatProject.objects.update(is_held=True)
+        CvatProject.objects.update(is_paused=True)
 
     return both
 
@@ -317,14 +319,14 @@ def _settle_and_hold(settle):
 def test_an_interrupt_gives_the_rows_back(cvat, monkeypatch):
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
-    order_sending(dataset)
+    request_sending(dataset)
 
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publish, "wait", interrupt)
+    monkeypatch.setattr(task_sending, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        send_tasks(CvatJob.objects.first().pk)
+        task_sending(CvatJob.objects.first().pk)
     assert CvatJob.objects.counts()["waiting"] == 3
     monkeypatch.undo()
     send_waiting()
@@ -338,13 +340,13 @@ def test_answers_brought_by_hand_go_along_as_the_pre_annotation(cvat):
     said = attributes_from({"posture": "sit"}, 1, group_specs(dataset)) | {"strange": "x"}
     shape = Shape(0, (1.0, 2.0, 30.0, 40.0), False, True, said)
     content = dump(Document(str(task), 75, 640, 360, (), (XmlTrack((shape,)),)))
-    pull = receive_answers(task, content)
+    version = receive_answers(task, content)
     send_all(dataset)
     (track,) = cvat.state.annotations[job_named(TASK).cvat_task_id]["tracks"]
     assert "sit" in [one["value"] for one in track["shapes"][0]["attributes"]]
-    pull.stage = Stage.FAILED  # what was refused does not go out
-    pull.save()
-    send_again(CvatJob.objects.all())
+    version.stage = Stage.FAILED  # what was refused does not go out
+    version.save()
+    resend_tasks(CvatJob.objects.all())
     cvat.state.delete_task(1)
     send_waiting()
     assert len(cvat.state.annotations[job_named(TASK).cvat_task_id]["tracks"]) == 2

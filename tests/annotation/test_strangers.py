@@ -1,4 +1,4 @@
-"""What stands at an address where a CVAT should be: each is told in a sentence of its own."""
+"""What stands at an address where a CVAT should be: each is told in a message of its own."""
 
 import datetime
 import ipaddress
@@ -93,7 +93,7 @@ def told(url, account):
 
 @pytest.mark.parametrize("account", SIGNED_IN, ids=["token", "password"])
 @pytest.mark.parametrize(
-    ("status", "body", "sentence"),
+    ("status", "body", "message"),
     [
         pytest.param(200, PAGE, "answers, but not as CVAT does", id="a page"),
         pytest.param(200, b"{}", "answers, but not as CVAT does", id="other JSON"),
@@ -108,8 +108,8 @@ def told(url, account):
         pytest.param(403, b'{"detail": "no"}', "role maintainer", id="not allowed"),
     ],
 )
-def test_an_answer_that_is_not_cvats_is_told(stranger, account, status, body, sentence):
-    assert sentence in told(f"http://127.0.0.1:{stranger(status, body)}", account)
+def test_an_answer_that_is_not_cvats_is_told(stranger, account, status, body, message):
+    assert message in told(f"http://127.0.0.1:{stranger(status, body)}", account)
 
 
 @pytest.mark.parametrize("account", SIGNED_IN, ids=["token", "password"])
@@ -140,12 +140,12 @@ def test_the_certificate_is_trusted_once_its_file_is_named(stranger, certificate
 
 
 @pytest.mark.parametrize(
-    ("url", "sentence"),
+    ("url", "message"),
     [
         ("http://no-such-host.invalid", "has a name that nobody knows here"),
         ("http://127.0.0.1:1", "is it running, and is this its address?"),
         ("ftp://127.0.0.1", "write it with http:// or https://"),
     ],
 )
-def test_an_address_where_nobody_is_is_told(url, sentence):
-    assert sentence in told(url, SIGNED_IN[0])
+def test_an_address_where_nobody_is_is_told(url, message):
+    assert message in told(url, SIGNED_IN[0])

@@ -12,16 +12,16 @@ from django.utils import timezone
 
 from annotation.cvat.client import CvatClient, moment
 from annotation.models import (
+    AnswerVersion,
     CvatJob,
     CvatProject,
     CvatServer,
-    Delivery,
-    Pull,
     Reconciliation,
     StoredBox,
+    WebhookDelivery,
 )
-from annotation.services.reconcile import plan_reconciliations, reconcile
-from annotation.services.table import table_of, table_of_task
+from annotation.services.box_table import box_table, task_box_table
+from annotation.services.cvat.reconciliation import plan_reconciliations, reconcile
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
 from tests.cvat_state import HTML_500
@@ -55,14 +55,14 @@ def server(dataset):
 
 def test_what_no_webhook_told_is_found(cvat, dataset):
     cvat.finish(TASK)
-    assert reconciled(dataset).pulled == 1
-    assert reconciled(dataset).pulled == 0
+    assert reconciled(dataset).version_count == 1
+    assert reconciled(dataset).version_count == 0
 
 
 def test_only_finished_jobs_are_pulled(cvat, dataset):
     cvat.annotate(TASK, FINISHED)
     cvat.set_job(TASK, state="in progress")
-    assert reconciled(dataset).pulled == 0
+    assert reconciled(dataset).version_count == 0
     assert job_named(TASK).cvat_state == "in progress"
 
 
@@ -70,7 +70,7 @@ def test_a_job_edited_after_it_was_finished_gives_another_version(cvat, dataset)
     cvat.finish(TASK, {"posture": "walk"})
     reconciled(dataset)
     cvat.annotate(TASK, {"posture": "sit"})
-    assert reconciled(dataset, is_full=False).pulled == 1
+    assert reconciled(dataset, is_full=False).version_count == 1
     first, second = read_all()
     assert {one.answers["posture"] for one in first.annotations.all()} == {"walk"}
     assert {one.answers["posture"] for one in second.annotations.all()} == {"sit"}
@@ -80,9 +80,9 @@ def test_a_save_that_changes_nothing_gives_no_version(cvat, dataset):
     cvat.finish(TASK, FINISHED)
     reconciled(dataset)
     cvat.annotate(TASK, FINISHED)
-    assert reconciled(dataset).pulled == 0
+    assert reconciled(dataset).version_count == 0
     row = job_named(TASK)
-    assert row.pulled_at == row.changed_at
+    assert row.fetched_at == row.changed_at
 
 
 def test_a_changed_label_gives_no_version(cvat, dataset):
@@ -90,7 +90,7 @@ def test_a_changed_label_gives_no_version(cvat, dataset):
     reconciled(dataset)
     with cvat.state.lock:
         cvat.state.change_label(1, {"color": "#3b82f6", "name": "human"})
-    assert reconciled(dataset).pulled == 0
+    assert reconciled(dataset).version_count == 0
 
 
 def test_a_label_renamed_in_cvat_is_read_all_the_same(cvat, dataset):
@@ -99,17 +99,17 @@ def test_a_label_renamed_in_cvat_is_read_all_the_same(cvat, dataset):
         cvat.state.labels[1]["attributes"][1]["name"] = "stance"
     cvat.finish(TASK, {"stance": "sit"})
     reconciled(dataset)
-    (pull,) = read_all()
-    assert {one.answers["posture"] for one in pull.annotations.all()} == {"sit"}
+    (version,) = read_all()
+    assert {one.answers["posture"] for one in version.annotations.all()} == {"sit"}
 
 
 def test_a_value_renamed_in_cvat_is_refused_with_a_sentence_and_kept(cvat, dataset):
     cvat.finish(TASK, {"posture": "seated"})
     reconciled(dataset)
-    (pull,) = read_all()
-    assert pull.stage == Stage.FAILED
-    assert '"seated" is not an answer to posture' in pull.error
-    assert content_of(pull.raw)
+    (version,) = read_all()
+    assert version.stage == Stage.FAILED
+    assert '"seated" is not an answer to posture' in version.error
+    assert content_of(version.raw)
 
 
 @pytest.mark.parametrize("hours", [-30, 30])
@@ -118,15 +118,15 @@ def test_a_clock_that_differs_from_ours_hides_nothing(cvat, hours):
     dataset = sent_world(cvat)
     reconciled(dataset)
     cvat.finish(TASK)
-    assert reconciled(dataset, is_full=False).pulled == 1
+    assert reconciled(dataset, is_full=False).version_count == 1
 
 
 def test_a_clock_that_was_put_back_hides_nothing_from_the_full_look(cvat, dataset):
     reconciled(dataset)
     cvat.state.clock_offset = timedelta(hours=-3)
     cvat.finish(TASK)
-    assert reconciled(dataset, is_full=False).pulled == 0
-    assert reconciled(dataset).pulled == 1
+    assert reconciled(dataset, is_full=False).version_count == 0
+    assert reconciled(dataset).version_count == 1
 
 
 def test_a_change_that_came_late_is_still_seen(cvat, dataset):
@@ -134,7 +134,7 @@ def test_a_change_that_came_late_is_still_seen(cvat, dataset):
     reconciled(dataset)
     cvat.state.clock_offset = timedelta(seconds=-60)
     cvat.finish(TASK)
-    assert reconciled(dataset, is_full=False).pulled == 1
+    assert reconciled(dataset, is_full=False).version_count == 1
 
 
 def test_a_task_deleted_by_hand_is_noticed_even_by_the_quick_look(cvat, dataset):
@@ -142,15 +142,15 @@ def test_a_task_deleted_by_hand_is_noticed_even_by_the_quick_look(cvat, dataset)
     reconciled(dataset)
     cvat.state.delete_task(job_named(TASK).cvat_task_id)
     done = reconciled(dataset, is_full=False)
-    assert (done.gone, done.is_full) == (1, True)
-    assert "can be sent again" in job_named(TASK).note
-    assert Pull.objects.count() == 1
+    assert (done.deleted_count, done.is_full) == (1, True)
+    assert "can be sent again" in job_named(TASK).message
+    assert AnswerVersion.objects.count() == 1
 
 
 def test_a_job_given_to_somebody_else_in_cvat_is_said(cvat, dataset):
     cvat.set_job(TASK, assignee=3)
     reconciled(dataset)
-    assert "the job is bob's, not ann's" in job_named(TASK).note
+    assert "the job is bob's, not ann's" in job_named(TASK).message
 
 
 def test_an_edit_between_date_and_annotations_is_seen_the_next_time(cvat, dataset, monkeypatch):
@@ -165,9 +165,9 @@ def test_an_edit_between_date_and_annotations_is_seen_the_next_time(cvat, datase
     monkeypatch.setattr(CvatClient, "annotations", edited_first)
     reconciled(dataset)
     row = job_named(TASK)
-    assert row.pulled_at < cvat_date(cvat)
-    assert reconciled(dataset).pulled == 0
-    assert job_named(TASK).pulled_at == cvat_date(cvat)
+    assert row.fetched_at < cvat_date(cvat)
+    assert reconciled(dataset).version_count == 0
+    assert job_named(TASK).fetched_at == cvat_date(cvat)
 
 
 def cvat_date(cvat):
@@ -177,14 +177,14 @@ def cvat_date(cvat):
 def test_every_break_in_a_look_is_made_good_by_the_next(cvat, dataset):
     cvat.finish(TASK)
     for skip in range(4):
-        Pull.objects.all().delete()
-        CvatJob.objects.update(pulled_at=None)
+        AnswerVersion.objects.all().delete()
+        CvatJob.objects.update(fetched_at=None)
         cvat.fail("GET", "/api/", drop="before", skip=skip)
         reconciled(dataset)
         Reconciliation.objects.update(not_before=None)
-        if not Pull.objects.exists():
+        if not AnswerVersion.objects.exists():
             reconcile(Reconciliation.objects.filter(stage=Stage.WAITING).get().pk)
-        assert Pull.objects.count() == 1, skip
+        assert AnswerVersion.objects.count() == 1, skip
         cvat.faults.clear()
 
 
@@ -219,10 +219,10 @@ def test_a_storage_that_is_away_puts_a_look_off_and_no_answer_is_lost(
         patch.setattr(default_storage, "path", away)
         row = reconciled(dataset)
     assert (row.stage, row.error) == (
-        "waiting", "The bucket is away. It is tried again by itself.",
+        "waiting", "The bucket is away. It will be retried automatically.",
     )  # fmt: skip
-    assert not Pull.objects.exists()
-    assert reconciled(dataset).pulled == 1
+    assert not AnswerVersion.objects.exists()
+    assert reconciled(dataset).version_count == 1
 
 
 def test_the_first_answers_bring_new_persons_without_a_number(cvat, dataset):
@@ -234,9 +234,9 @@ def test_the_first_answers_bring_new_persons_without_a_number(cvat, dataset):
         cvat.state.save(task, {"tracks": [*data["tracks"], drawn]}, by="ann")
     cvat.set_job(TASK, state="completed")
     reconciled(dataset)
-    (pull,) = read_all()
-    assert pull.person_count == 3
-    assert set(pull.annotations.values_list("person_id", flat=True)) == {1, 2, None}
+    (version,) = read_all()
+    assert version.person_count == 3
+    assert set(version.annotations.values_list("person_id", flat=True)) == {1, 2, None}
 
 
 def test_the_newest_answers_are_one_table(cvat, dataset):
@@ -244,11 +244,11 @@ def test_the_newest_answers_are_one_table(cvat, dataset):
     cvat.finish(TASK, FINISHED)
     with cvat.state.lock:
         data = cvat.state.annotations[task]
-        gone = data["tracks"][1]["shapes"][0] | {"frame": 30, "outside": True}
-        data["tracks"][1]["shapes"][1:] = [gone]
+        deleted_count = data["tracks"][1]["shapes"][0] | {"frame": 30, "outside": True}
+        data["tracks"][1]["shapes"][1:] = [deleted_count]
     reconciled(dataset)
     read_all()
-    lines = list(csv.DictReader(io.StringIO("".join(table_of(dataset)))))
+    lines = list(csv.DictReader(io.StringIO("".join(box_table(dataset)))))
     assert list(lines[0]) == [
         "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
         "annotator",
@@ -269,29 +269,29 @@ def test_every_version_keeps_its_boxes(cvat, dataset):
     first, second = read_all()
     assert first.boxes.count() == second.boxes.count() > 0
     values = [
-        {box.attributes["posture"] for box in StoredBox.objects.filter(pull=pull)}
-        for pull in (first, second)
+        {box.attributes["posture"] for box in StoredBox.objects.filter(version=version)}
+        for version in (first, second)
     ]
     assert values == [{"walk"}, {"sit"}]
     assert set(StoredBox.objects.values_list("task", "job", "annotator")) == {
         (first.task_id, job_named(TASK).job_id, "ann")
     }
-    lines = list(csv.DictReader(io.StringIO("".join(table_of_task(first.task, version=1)))))
+    lines = list(csv.DictReader(io.StringIO("".join(task_box_table(first.task, number=1)))))
     assert {json.loads(line["attributes"])["posture"] for line in lines} == {"walk"}
 
 
 def test_reading_a_version_again_doubles_no_box(cvat, dataset):
     cvat.finish(TASK, FINISHED)
     reconciled(dataset)
-    (pull,) = read_all()
-    before = pull.boxes.count()
-    Pull.objects.filter(pk=pull.pk).update(stage=Stage.WAITING)
+    (version,) = read_all()
+    before = version.boxes.count()
+    AnswerVersion.objects.filter(pk=version.pk).update(stage=Stage.WAITING)
     read_all()
-    assert pull.boxes.count() == before
+    assert version.boxes.count() == before
 
 
 def test_the_table_of_a_dataset_without_answers_is_its_head(cvat, dataset):
-    assert len(list(table_of(dataset))) == 1
+    assert len(list(box_table(dataset))) == 1
 
 
 def test_the_command_pulls_and_reads(cvat, dataset, capsys):
@@ -299,7 +299,7 @@ def test_the_command_pulls_and_reads(cvat, dataset, capsys):
     call_command("sync_annotations", dataset="shop")
     assert "1 new version. 1 versions read, 0 refused" in capsys.readouterr().out
     call_command("sync_annotations", dataset="shop")
-    assert Pull.objects.get().stage == Stage.DONE
+    assert AnswerVersion.objects.get().stage == Stage.DONE
 
 
 def test_the_command_says_what_is_wrong(cvat, dataset):
@@ -317,12 +317,12 @@ def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
         look_into_all()
         reconciled(dataset)
         read_all()
-    assert Pull.objects.count() == 1
+    assert AnswerVersion.objects.count() == 1
     assert CvatProject.objects.count() == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "sentence"),
+    ("status", "body", "message"),
     [
         (404, NO_ROUTE, "is CVAT starting"),
         (200, HTML_500, "is CVAT starting"),
@@ -334,7 +334,7 @@ def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
     ],
 )
 def test_a_cvat_that_restarts_or_moved_has_deleted_nothing(
-    cvat, dataset, server, status, body, sentence
+    cvat, dataset, server, status, body, message
 ):
     cvat.finish(TASK)
     told(server, state_event(cvat))
@@ -342,11 +342,11 @@ def test_a_cvat_that_restarts_or_moved_has_deleted_nothing(
         cvat.fail("GET", path, status=status, body=body, times=2)
     order = reconciled(dataset)
     look_into_all()
-    assert not job_named(TASK).is_gone
-    assert (order.stage, sentence in order.error) == (Stage.WAITING, True)
-    assert sentence in Delivery.objects.get().error
-    for rows in (Reconciliation.objects, Delivery.objects):
-        rows.hurry()
+    assert not job_named(TASK).is_deleted
+    assert (order.stage, message in order.error) == (Stage.WAITING, True)
+    assert message in WebhookDelivery.objects.get().error
+    for rows in (Reconciliation.objects, WebhookDelivery.objects):
+        rows.retry_now()
     cvat.faults.clear()
     look_into_all()
-    assert task_named(TASK).pulls.count() == 1
+    assert task_named(TASK).versions.count() == 1

@@ -6,9 +6,9 @@ import pytest
 from django.db import DatabaseError, InterfaceError, connection, connections
 
 from annotation.cvat.client import CvatClient
-from annotation.models import CvatJob, Pull, Reconciliation
-from annotation.services.publish import order_sending, send_tasks
-from annotation.services.reconcile import order_reconciliation, reconcile
+from annotation.models import AnswerVersion, CvatJob, Reconciliation
+from annotation.services.cvat.reconciliation import reconcile, request_reconciliation
+from annotation.services.cvat.task_sending import request_sending, send_tasks
 from avaproject.base.work import Stage
 from tests.cvat_world import make_world, project_of, sent_world, set_up
 
@@ -44,7 +44,7 @@ def at_once(work, count=2):
 def test_two_workers_send_each_task_once(cvat):
     dataset = make_world(cvat, annotators=("ann", "bob"), clips=4)
     set_up(dataset)
-    order_sending(dataset)
+    request_sending(dataset)
     keys = list(CvatJob.objects.values_list("pk", flat=True))
     cvat.call_seconds = 0.01
 
@@ -58,18 +58,18 @@ def test_two_workers_send_each_task_once(cvat):
     assert CvatJob.objects.counts()["done"] == 8
 
 
-def test_two_workers_pull_a_job_once(cvat):
+def test_two_workers_fetch_a_job_once(cvat):
     dataset = sent_world(cvat)
     cvat.finish(TASK)
-    order = order_reconciliation(project_of(dataset))
+    order = request_reconciliation(project_of(dataset))
     at_once(lambda: reconcile(order.pk), 3)
-    assert Pull.objects.count() == 1
+    assert AnswerVersion.objects.count() == 1
 
 
 def test_a_database_restarted_in_the_middle_loses_nothing(cvat, monkeypatch):
     dataset = sent_world(cvat)
     cvat.finish(TASK)
-    order = order_reconciliation(project_of(dataset))
+    order = request_reconciliation(project_of(dataset))
     mine = backend()
     real = CvatClient.job_count
 
@@ -86,8 +86,8 @@ def test_a_database_restarted_in_the_middle_loses_nothing(cvat, monkeypatch):
     monkeypatch.undo()
     assert Reconciliation.objects.get().stage == Stage.RUNNING
     Reconciliation.objects.update(lease_until="2020-01-01T00:00:00Z")
-    assert reconcile(order.pk).pulled == 1
-    assert Pull.objects.count() == 1
+    assert reconcile(order.pk).version_count == 1
+    assert AnswerVersion.objects.count() == 1
 
 
 def backend():

@@ -4,19 +4,19 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from annotation.forms.tasks import PlanForm
-from annotation.models import AnnotationTask, Pull
+from annotation.models import AnnotationTask, AnswerVersion
 from datasets.models import Member
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
-from tracking.models import Linking
+from tracking.models import IdentityRun
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def dataset(admin):
 def clips(dataset):
     """The clips of a video whose persons are named."""
     video = make_video(dataset, "aisle")
-    Linking.objects.create(video=video, recipe="test/1", stage="done", person_count=2)
+    IdentityRun.objects.create(video=video, recipe="test/1", stage="done", person_count=2)
     clips = make_clips(video)
     for clip in clips:
         make_run(clip)
@@ -72,7 +72,7 @@ def test_clips_are_given_out(client, admin, clips):
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         pytest.param({"annotators": " , "}, "Name at least one", id="nobody"),
         pytest.param({"annotators": "kim, l€e"}, "a user name has letters", id="not a name"),
@@ -88,10 +88,10 @@ def test_clips_are_given_out(client, admin, clips):
         pytest.param({"seed": "99999999999"}, "less than or equal to", id="seed"),
     ],
 )
-def test_a_wrong_plan_is_refused_with_a_sentence(client, admin, clips, change, sentence):
+def test_a_wrong_plan_is_refused_with_a_sentence(client, admin, clips, change, message):
     client.force_login(admin)
     for ask in (client.get, client.post):
-        assert sentence in ask(plan_url(), SHARES | change).content.decode()
+        assert message in ask(plan_url(), SHARES | change).content.decode()
     assert not AnnotationTask.objects.exists()
 
 
@@ -148,7 +148,7 @@ def test_gold_is_made_of_answers_and_of_clips_for_an_expert(client, admin, task)
     gold, keys = (reverse(f"annotation:{name}", args=["shop"]) for name in ("gold", "keys"))
     page = client.post(gold, {"task": str(task)}, follow=True)
     assert "no answers yet" in page.content.decode()
-    make_pull(task)
+    make_version(task)
     page = client.post(gold, {"task": f" {task} "}, follow=True)
     assert "is gold: the answers of kim" in page.content.decode()
     page = client.post(keys, {"annotator": "boss", "count": "1"}, follow=True)
@@ -215,7 +215,7 @@ def test_a_file_for_an_unknown_task_is_refused_with_its_name(client, admin, task
     wrong = ContentFile(b"<annotations/>", name="nobody--none.xml")
     page = client.post(answers_url(), {"answers": [wrong]}, follow=True)
     assert "nobody--none.xml" in page.content.decode()
-    assert not Pull.objects.exists()
+    assert not AnswerVersion.objects.exists()
 
 
 def test_one_tasks_answers_may_have_any_name(client, admin, task):

@@ -4,9 +4,9 @@ import pytest
 
 from annotation.models import CvatJob, Reconciliation
 from annotation.selectors.cvat import cvat_page, job_state
+from annotation.services.cvat.reconciliation import reconcile
+from annotation.services.cvat.task_sending import request_sending
 from annotation.services.plan import give_back, take_back
-from annotation.services.publish import order_sending
-from annotation.services.reconcile import reconcile
 from tests.cvat_world import (
     TASK,
     job_named,
@@ -41,12 +41,12 @@ def assignee(cvat, name=TASK):
 def test_a_task_taken_back_is_nobodys_in_cvat(cvat, dataset):
     leave(dataset)
     done = look()
-    assert "1 taken or given back there" in done.sentence
+    assert "1 unassigned or reassigned in CVAT" in done.summary
     assert (assignee(cvat), assignee(cvat, "aisle-c0000--bob")) == (None, "bob")
     row = job_named(TASK)
     assert job_state(row).label == "Taken back"
-    assert "what was done stays in CVAT" in row.note
-    assert "taken" not in reconciled(dataset).sentence
+    assert "what was done stays in CVAT" in row.message
+    assert "unassigned" not in reconciled(dataset).summary
 
 
 def test_what_was_done_so_far_stays_in_the_job(cvat, dataset):
@@ -63,7 +63,7 @@ def test_work_finished_before_it_was_taken_back_is_pulled_and_left_alone(cvat, d
     cvat.finish(TASK)
     leave(dataset)
     look()
-    assert task_named(TASK).pulls.count() == 1
+    assert task_named(TASK).versions.count() == 1
     assert assignee(cvat) == "ann"
 
 
@@ -73,7 +73,7 @@ def test_what_is_given_back_is_assigned_again(cvat, dataset):
     give_back(dataset.annotators.get(name="ann"))
     look()
     assert assignee(cvat) == "ann"
-    assert (job_named(TASK).is_taken_back, job_named(TASK).note) == (False, "")
+    assert (job_named(TASK).is_unassigned, job_named(TASK).message) == (False, "")
 
 
 def test_whoever_was_assigned_by_hand_is_left_alone(cvat, dataset):
@@ -82,7 +82,7 @@ def test_whoever_was_assigned_by_hand_is_left_alone(cvat, dataset):
     leave(dataset)
     look()
     assert assignee(cvat) == "bob"
-    assert job_named(TASK).note == "It was taken back from ann; in CVAT it is bob's."
+    assert job_named(TASK).message == "It was taken back from ann; in CVAT it is bob's."
 
 
 def test_a_job_that_was_nobodys_already_is_taken_back_without_a_word(cvat, dataset):
@@ -101,7 +101,7 @@ def test_who_got_it_by_hand_meanwhile_keeps_it(cvat, dataset):
     cvat.set_job(TASK, assignee=bob)
     give_back(dataset.annotators.get(name="ann"))
     look()
-    assert (assignee(cvat), job_named(TASK).is_taken_back) == ("bob", False)
+    assert (assignee(cvat), job_named(TASK).is_unassigned) == ("bob", False)
 
 
 def test_somebody_who_is_no_member_any_more_is_not_assigned_again(cvat, dataset):
@@ -115,20 +115,20 @@ def test_somebody_who_is_no_member_any_more_is_not_assigned_again(cvat, dataset)
     }
     look()
     assert assignee(cvat) is None
-    assert "assign it back" in job_named(TASK).note
+    assert "assign it back" in job_named(TASK).message
 
 
 def test_a_task_deleted_in_cvat_meanwhile_is_noted(cvat, dataset):
     leave(dataset)
     cvat.fail("PATCH", "/api/jobs/", status=404)
     look()
-    assert job_named(TASK).is_gone
+    assert job_named(TASK).is_deleted
 
 
 def test_a_task_taken_back_before_it_was_sent_is_not_sent(cvat):
     dataset = make_world(cvat, annotators=("ann", "bob"))
     set_up(dataset)
-    order_sending(dataset)
+    request_sending(dataset)
     leave(dataset)
     send_waiting()
     assert [one["name"] for one in cvat.state.tasks.values()] == ["aisle-c0000--bob"]
@@ -139,7 +139,7 @@ def test_a_task_taken_back_before_it_was_sent_is_not_sent(cvat):
 def test_a_task_half_sent_and_taken_back_is_deleted_and_goes_whole_if_given_back(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
-    order_sending(dataset)
+    request_sending(dataset)
     cvat.fail("PUT", "/annotations", status=503)
     send_waiting()
     assert len(cvat.state.tasks) == 1
@@ -148,7 +148,7 @@ def test_a_task_half_sent_and_taken_back_is_deleted_and_goes_whole_if_given_back
     assert cvat.state.tasks == {}
     give_back(dataset.annotators.get(name="ann"))
     look()
-    CvatJob.objects.hurry()
+    CvatJob.objects.retry_now()
     send_waiting()
     assert assignee(cvat) == "ann"
 
@@ -157,6 +157,6 @@ def test_a_server_that_is_down_is_told_later(cvat, dataset):
     leave(dataset)
     cvat.fail("PATCH", "/api/jobs/", status=502)
     look()
-    assert (assignee(cvat), job_named(TASK).is_taken_back) == ("ann", False)
+    assert (assignee(cvat), job_named(TASK).is_unassigned) == ("ann", False)
     reconciled(dataset)
     assert assignee(cvat) is None

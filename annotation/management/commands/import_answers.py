@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
-from annotation.models import Pull
+from annotation.models import AnswerVersion
 from annotation.services.answers import import_answers, read_answers
 from avaproject.base.work import Stage
 from datasets.models import Dataset
@@ -26,23 +26,23 @@ class Command(BaseCommand):
         if not options["folder"].is_dir():
             raise CommandError(f"there is no folder {options['folder']}")
         imported = import_answers(dataset, options["folder"])
-        pulls = Pull.objects.filter(task__clip__video__dataset=dataset)
-        waiting = list(pulls.claimable().values_list("pk", flat=True))
+        versions = AnswerVersion.objects.filter(task__clip__video__dataset=dataset)
+        waiting = list(versions.claimable().values_list("pk", flat=True))
         for pk in track(waiting, "Answers", console=Console(stderr=True)):
             read_answers(pk)
-        refused = [f"{one.file}: {one.sentence}" for one in imported.refused]
+        refused = [f"{one.file}: {one.reason}" for one in imported.refused]
         refused += [
-            f"{pull.task}: {pull.error}"
-            for pull in pulls.filter(pk__in=waiting, stage=Stage.FAILED).select_related(
+            f"{version.task}: {version.error}"
+            for version in versions.filter(pk__in=waiting, stage=Stage.FAILED).select_related(
                 "task__clip", "task__annotator"
             )
         ]
         self.stdout.write(
             f"{imported.received} files received, {imported.unchanged} known already, "
-            f"{pulls.filter(pk__in=waiting).done().count()} versions read, "
+            f"{versions.filter(pk__in=waiting).done().count()} versions read, "
             f"{len(refused)} refused."
         )
-        for sentence in refused:
-            self.stderr.write(sentence)
+        for message in refused:
+            self.stderr.write(message)
         if refused:
             raise CommandError(f"{len(refused)} files were refused; the others are read")

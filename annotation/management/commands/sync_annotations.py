@@ -3,14 +3,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.models import CvatJob, CvatProject, Pull, Reconciliation
+from annotation.models import AnswerVersion, CvatJob, CvatProject, Reconciliation
 from annotation.services.answers import read_answers
-from annotation.services.reconcile import order_reconciliation, reconcile
+from annotation.services.cvat.reconciliation import reconcile, request_reconciliation
 from avaproject.base.work import Stage
 
 
 class Command(BaseCommand):
-    help = "Pull every job of a dataset that is finished in CVAT and new here, and read it."
+    help = "AnswerVersion every job of a dataset that is finished in CVAT and new here, and read it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dataset", required=True, metavar="NAME")
@@ -22,7 +22,7 @@ class Command(BaseCommand):
                 f"{dataset} is no dataset that is connected to a CVAT server: connect it on "
                 "its CVAT page"
             )
-        order = order_reconciliation(project)
+        order = request_reconciliation(project)
         done = reconcile(order.pk) or Reconciliation.objects.get(pk=order.pk)
         if done.stage == Stage.RUNNING:
             raise CommandError("another worker is comparing with CVAT right now; try again")
@@ -30,21 +30,21 @@ class Command(BaseCommand):
             raise CommandError(done.error)
         read, refused = self._read(dataset)
         jobs = CvatJob.objects.filter(project=project)
-        self.stdout.write(f"{done.sentence} {read} versions read, {len(refused)} refused.")
-        for row in jobs.filter(is_gone=True).select_related("task__clip", "task__annotator"):
-            self.stderr.write(f"{row}: {row.note}")
-        for sentence in refused:
-            self.stderr.write(sentence)
+        self.stdout.write(f"{done.summary} {read} versions read, {len(refused)} refused.")
+        for row in jobs.filter(is_deleted=True).select_related("task__clip", "task__annotator"):
+            self.stderr.write(f"{row}: {row.message}")
+        for message in refused:
+            self.stderr.write(message)
         if refused:
             raise CommandError(f"{len(refused)} versions were refused; the others are read")
 
     def _read(self, dataset: str) -> tuple[int, list[str]]:
-        pulls = Pull.objects.filter(task__clip__video__dataset__name=dataset)
+        versions = AnswerVersion.objects.filter(task__clip__video__dataset__name=dataset)
         read, refused = 0, []
-        for pk in list(pulls.claimable().values_list("pk", flat=True)):
-            pull = read_answers(pk)
-            if pull is not None and pull.stage == Stage.DONE:
+        for pk in list(versions.claimable().values_list("pk", flat=True)):
+            version = read_answers(pk)
+            if version is not None and version.stage == Stage.DONE:
                 read += 1
-            elif pull is not None:
-                refused.append(f"{pull.task}: {pull.error}")
+            elif version is not None:
+                refused.append(f"{version.task}: {version.error}")
         return read, refused

@@ -10,7 +10,7 @@ from annotation.core.cvat_json import (
     labelled_data,
 )
 from annotation.core.cvat_xml import Shape, XmlTrack
-from annotation.core.tracks import boxes_at
+from annotation.core.tracks import sample_at_keyframes
 
 IDS = LabelIds(4, {"person_id": 10, "posture": 11, "doing: wave": 12})
 SAID = {"person_id": "7", "posture": "sit", "doing: wave": "false"}
@@ -59,7 +59,7 @@ def test_attributes_hold_until_they_change():
         "shapes": [stored(0, (11, "sit")), stored(20), stored(40, (11, "walk"))],
     }
     (track,) = read({"tracks": [data]}).tracks
-    found = boxes_at(track, [0, 5, 8, 9], annotation_fps=5)
+    found = sample_at_keyframes(track, [0, 5, 8, 9], annotation_fps=5)
     assert [one.attributes["posture"] for one in found] == ["sit", "sit", "walk", "walk"]
     assert {one.attributes["person_id"] for one in found} == {"7"}
 
@@ -176,7 +176,7 @@ def test_a_box_that_turns_between_two_cvat_keyframes_is_turned_on_the_way():
     track = read({"tracks": [data]}).tracks[0]
     assert [one.keyframe for one in track.shapes] == [True, False, True, False, True]
     assert track.shapes[1].box == pytest.approx((0, 0, 40, 20))  # 350, 0, 10 degrees
-    half = boxes_at(track, [3], annotation_fps=1)[0].box
+    half = sample_at_keyframes(track, [3], annotation_fps=1)[0].box
     assert half[2] - half[0] == pytest.approx(40 * 0.6427876 + 20 * 0.7660444)  # 50 degrees
     assert track.shapes[4].box == pytest.approx((10, -10, 30, 30))
 
@@ -200,4 +200,4 @@ def test_tags_say_nothing_of_people():
 
 def test_a_track_without_boxes_is_nobody():
     track = read({"tracks": [{"label_id": 4, "shapes": []}]}).tracks[0]
-    assert boxes_at(track, [0, 1], annotation_fps=5) == []
+    assert sample_at_keyframes(track, [0, 1], annotation_fps=5) == []

@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotation.core.cvat_xml import CvatXmlError, Document, Shape, XmlTrack, dump, load
-from annotation.core.labels import GroupSpec, attributes_of
+from annotation.core.labels import ActionGroupSpec, attributes_of
 
 GROUPS = (
-    GroupSpec("posture", "one", True, ("stand", "walk")),
-    GroupSpec("doing", "many", False, ("wave", 'say "a & b" <loud>')),
+    ActionGroupSpec("posture", "one", True, ("stand", "walk")),
+    ActionGroupSpec("doing", "many", False, ("wave", 'say "a & b" <loud>')),
 )
 META = """<meta><task><name>a</name><size>{size}</size><mode>interpolation</mode>
 <start_frame>{start}</start_frame><stop_frame>449</stop_frame>

@@ -107,7 +107,7 @@ def test_a_gold_clip_that_others_did_too_stays_in_the_plan():
 
 
 def test_work_taken_back_is_nobodys_load():
-    tasks = (Task("a", "ann", is_withdrawn=True), Task("b", "ann"))
+    tasks = (Task("a", "ann", is_unassigned=True), Task("b", "ann"))
     standing = Standing({"a": 5, "b": 7}, {}, tasks, lost={"a": 1})
     assert effort_of(standing, tasks) == {"ann": 7}
     found = draft(standing, Wishes(("ann", "bob"), 0))
@@ -116,7 +116,7 @@ def test_work_taken_back_is_nobodys_load():
 
 
 def test_a_clip_taken_back_that_nobody_else_can_do_waits():
-    standing = Standing({"a": 5}, {}, (Task("a", "ann", is_withdrawn=True),), lost={"a": 1})
+    standing = Standing({"a": 5}, {}, (Task("a", "ann", is_unassigned=True),), lost={"a": 1})
     found = draft(standing, Wishes(("ann",), 0))
     assert (found.tasks, found.waiting) == ((), ("a",))
 
@@ -172,7 +172,7 @@ class Seasons(RuleBasedStateMachine):
         if len(self.people) > 2:
             name = data.draw(st.sampled_from(self.people))
             self.people.remove(name)
-            self.change(lambda task: task.annotator == name, is_withdrawn=True)
+            self.change(lambda task: task.annotator == name, is_unassigned=True)
 
     @rule(data=st.data())
     def somebody_answers(self, data):

@@ -3,11 +3,11 @@ import copy
 import pytest
 
 from annotation.core.label_change import label_change, label_data, label_ids
-from annotation.core.labels import GroupSpec, attributes_of
+from annotation.core.labels import ActionGroupSpec, attributes_of
 
 GROUPS = (
-    GroupSpec("posture", "one", True, ("stand", "sit")),
-    GroupSpec("doing", "many", False, ("wave",)),
+    ActionGroupSpec("posture", "one", True, ("stand", "sit")),
+    ActionGroupSpec("doing", "many", False, ("wave",)),
 )
 ATTRIBUTES = attributes_of(GROUPS)
 
@@ -23,7 +23,7 @@ def in_cvat() -> dict:
 IDS = label_ids(in_cvat(), ATTRIBUTES)
 
 
-def change(*groups: GroupSpec, label: dict | None = None):
+def change(*groups: ActionGroupSpec, label: dict | None = None):
     return label_change(attributes_of(groups), IDS, label or in_cvat())
 
 
@@ -32,14 +32,14 @@ def test_the_same_vocabulary_changes_nothing():
 
 
 def test_a_new_question_is_added():
-    news = change(*GROUPS, GroupSpec("phone", "many", False, ("call",)))
+    news = change(*GROUPS, ActionGroupSpec("phone", "many", False, ("call",)))
     assert [one["name"] for one in news.attributes] == ["phone: call"]
     assert "id" not in news.attributes[0]
     assert news.refused == []
 
 
 def test_a_new_action_of_a_question_is_added_to_its_values():
-    more = GroupSpec("posture", "one", True, ("stand", "walk", "sit"))
+    more = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"))
     (sent,) = change(more, GROUPS[1]).attributes
     assert sent["id"] == IDS.attributes["posture"]
     assert sent["values"] == ["unset", "unknown", "stand", "walk", "sit"]
@@ -50,12 +50,12 @@ def test_a_new_action_of_a_question_is_added_to_its_values():
     [
         pytest.param((GROUPS[0],), '"doing: wave" is asked in CVAT', id="action of many gone"),
         pytest.param(
-            (GroupSpec("posture", "one", True, ("stand",)), GROUPS[1]),
+            (ActionGroupSpec("posture", "one", True, ("stand",)), GROUPS[1]),
             '"sit"',
             id="action gone",
         ),
         pytest.param(
-            (GroupSpec("stance", "one", True, ("stand", "sit")), GROUPS[1]),
+            (ActionGroupSpec("stance", "one", True, ("stand", "sit")), GROUPS[1]),
             '"posture" is asked in CVAT',
             id="renamed",
         ),
@@ -82,4 +82,4 @@ def test_names_changed_in_cvat_are_noted():
     label["attributes"][1]["name"] = "stance"
     found = change(*GROUPS, label=label)
     assert (found.attributes, found.refused) == ([], [])
-    assert ['"human"' in found.notes[0], '"stance"' in found.notes[1]] == [True, True]
+    assert ['"human"' in found.warnings[0], '"stance"' in found.warnings[1]] == [True, True]

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotation.core.labels import (
-    GroupSpec,
+    ActionGroupSpec,
     LabelsError,
     answers_from,
     attributes_from,
@@ -12,8 +12,8 @@ from annotation.core.labels import (
     unset_groups,
 )
 
-POSTURE = GroupSpec("posture", "one", True, ("stand", "walk", "sit"))
-DOING = GroupSpec("doing", "many", False, ("wave", "carry"))
+POSTURE = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"))
+DOING = ActionGroupSpec("doing", "many", False, ("wave", "carry"))
 GROUPS = (POSTURE, DOING)
 
 answers = st.fixed_dictionaries(
@@ -68,11 +68,11 @@ def test_cvats_label_editor_finds_values_in_every_attribute():
 @pytest.mark.parametrize(
     ("groups", "sentence"),
     [
-        pytest.param([GroupSpec("g" * 50, "many", False, ("a" * 20,))], "64", id="long name"),
+        pytest.param([ActionGroupSpec("g" * 50, "many", False, ("a" * 20,))], "64", id="long name"),
         pytest.param([POSTURE, POSTURE], "two attributes", id="one name twice"),
-        pytest.param([GroupSpec("person_id", "one", False, ())], "two attributes", id="ours"),
+        pytest.param([ActionGroupSpec("person_id", "one", False, ())], "two attributes", id="ours"),
         pytest.param(
-            [GroupSpec("g", "one", False, tuple(str(n) * 60 for n in range(90)))],
+            [ActionGroupSpec("g", "one", False, tuple(str(n) * 60 for n in range(90)))],
             "4096",
             id="too much to choose from",
         ),

@@ -17,32 +17,32 @@ from annotation.core.cvat_json import CvatJsonError, document_from, fingerprint
 from annotation.core.tracks import task_frame_count
 from annotation.cvat.client import CvatClient, Job
 from annotation.cvat.errors import CvatGoneError
-from annotation.models import CvatJob, JobMove, Pull
-from annotation.services.answers import keep_version
+from annotation.models import AnswerVersion, CvatJob, JobStateChange
+from annotation.services.answers import store_version
 
 Found = tuple[CvatJob, Job]
 EDITED = "It was edited after it had been approved; the new version waits for a review."
 
 
-def look_at(client: CvatClient, row: CvatJob) -> Pull | None:
-    """Ask CVAT for one job, and pull it if there is something new. None if there is not."""
+def poll_job(client: CvatClient, row: CvatJob) -> AnswerVersion | None:
+    """Ask CVAT for one job, and version it if there is something new. None if there is not."""
     if row.job_id is None:
         return None
     try:
         job = client.job(row.job_id)
     except CvatGoneError:
-        note_gone(row)
+        mark_job_deleted(row)
         return None
-    note(row, job)
-    for _, pull in pull_finished(client, [(row, job)]):
-        return pull
+    sync_job_state(row, job)
+    for _, version in fetch_finished_jobs(client, [(row, job)]):
+        return version
     return None
 
 
-def pull_finished(
+def fetch_finished_jobs(
     client: CvatClient, found: Iterable[Found]
-) -> Iterator[tuple[CvatJob, Pull | None]]:
-    """Pull those of `found` that are finished and not as we have them, side by side."""
+) -> Iterator[tuple[CvatJob, AnswerVersion | None]]:
+    """AnswerVersion those of `found` that are finished and not as we have them, side by side."""
     wanted = [
         (row, job) for row, job in found if job.is_finished and row.is_behind(job.updated_date)
     ]
@@ -53,37 +53,37 @@ def pull_finished(
             held = pool.map(lambda one: _held(client, one[1]), part)
             for (row, job), annotations in zip(part, held, strict=True):
                 if annotations is None:
-                    note_gone(row)
+                    mark_job_deleted(row)
                 else:
                     yield row, _keep(row, job, annotations)
 
 
-def note(row: CvatJob, job: Job) -> None:
+def sync_job_state(row: CvatJob, job: Job) -> None:
     """Keep how a job stands in CVAT."""
     now = {
         "assignee": job.assignee,
         "cvat_stage": job.stage,
         "cvat_state": job.state,
         "changed_at": job.updated_date,
-        "is_gone": False,
-        "note": _who(row, job),
+        "is_deleted": False,
+        "message": _owner_message(row, job),
     }
     if any(getattr(row, name) != value for name, value in now.items()):
         CvatJob.objects.filter(pk=row.pk).update(**now)
 
 
-def note_gone(row: CvatJob) -> None:
+def mark_job_deleted(row: CvatJob) -> None:
     CvatJob.objects.filter(pk=row.pk).update(
-        is_gone=True,
-        note="It was deleted in CVAT. What was pulled is kept; it can be sent again with it.",
+        is_deleted=True,
+        message="It was deleted in CVAT. What was pulled is kept; it can be sent again with it.",
     )
 
 
-def _who(row: CvatJob, job: Job) -> str:
+def _owner_message(row: CvatJob, job: Job) -> str:
     name = row.task.annotator.name
     if job.assignee == name:
         return EDITED if row.edited_at else ""
-    if row.task.withdrawn_at:
+    if row.task.unassigned_at:
         now = (
             f"in CVAT it is {job.assignee}'s" if job.assignee else "what was done stays in CVAT"
         )
@@ -100,28 +100,28 @@ def _held(client: CvatClient, job: Job) -> dict[str, Any] | None:
         return None
 
 
-def _keep(row: CvatJob, job: Job, annotations: dict[str, Any]) -> Pull | None:
-    newest = row.task.pulls.order_by("-version").first()
-    verdict = row.moves.order_by("-review").first()
+def _keep(row: CvatJob, job: Job, annotations: dict[str, Any]) -> AnswerVersion | None:
+    newest = row.task.versions.order_by("-number").first()
+    verdict = row.state_changes.order_by("-review").first()
     is_rework = (
         verdict is not None
-        and verdict.verdict == JobMove.Verdict.REJECTED
-        and verdict.moved_at is not None
-        and verdict.moved_at < job.updated_date
+        and verdict.verdict == JobStateChange.Verdict.REJECTED
+        and verdict.applied_at is not None
+        and verdict.applied_at < job.updated_date
         and newest is not None
-        and verdict.pull_id == newest.pk
+        and verdict.version_id == newest.pk
     )
-    pull = keep_version(
+    version = store_version(
         row.task, _envelope(row, job, annotations), _digest(row, annotations),
         suffix="json", job=job.job_id, even_if_same=is_rework,
     )  # fmt: skip
-    changes: dict[str, Any] = {"pulled_at": job.updated_date}
-    if pull is not None:
-        is_approved = verdict is not None and verdict.verdict == JobMove.Verdict.APPROVED
+    changes: dict[str, Any] = {"fetched_at": job.updated_date}
+    if version is not None:
+        is_approved = verdict is not None and verdict.verdict == JobStateChange.Verdict.APPROVED
         changes["edited_at"] = timezone.now() if is_approved else None
-        changes["note"] = EDITED if is_approved else ""
+        changes["message"] = EDITED if is_approved else ""
     CvatJob.objects.filter(pk=row.pk).update(**changes)
-    return pull
+    return version
 
 
 def _envelope(row: CvatJob, job: Job, annotations: dict[str, Any]) -> bytes:

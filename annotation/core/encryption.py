@@ -11,27 +11,27 @@ from hashlib import sha256
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
-class SealBrokenError(ValueError):
+class DecryptionError(ValueError):
     """None of the keys opens the secret."""
 
 
-def seal(secret: str, keys: Sequence[str]) -> str:
+def encrypt(secret: str, keys: Sequence[str]) -> str:
     """`secret` encrypted with the first of `keys`; "" stays "".
 
-    >>> seal("", ["k"]), unseal(seal("token", ["new", "old"]), ["new"])
+    >>> encrypt("", ["k"]), decrypt(encrypt("token", ["new", "old"]), ["new"])
     ('', 'token')
     """
     return _box(keys).encrypt(secret.encode()).decode() if secret else ""
 
 
-def unseal(sealed: str, keys: Sequence[str]) -> str:
-    """What `seal` was given. Raises SealBrokenError if no key fits."""
+def decrypt(sealed: str, keys: Sequence[str]) -> str:
+    """What `encrypt` was given. Raises DecryptionError if no key fits."""
     if not sealed:
         return ""
     try:
         return _box(keys).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
-        raise SealBrokenError(
+        raise DecryptionError(
             "it was encrypted with another key: set AVA_SECRETS_KEY as it was, or enter the "
             "password or token again"
         ) from error

@@ -1,6 +1,6 @@
-"""A dataset as a project in CVAT: labels, guide and webhook, kept as the dataset says.
+"""CVAT projects: each connected dataset is one, with its label, annotation guide and webhook.
 
-The project is found again by its exact name, so that a crash leaves no second one.
+A project is found by its exact name, so that setting it up again after a crash makes no second.
 """
 
 import json
@@ -15,33 +15,38 @@ from annotation.core.labels import PERSON, Attribute, LabelsError, attributes_of
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError, CvatRefusedError
-from annotation.models import CvatJob, CvatProject, CvatServer, PatientQuerySet
+from annotation.models import CvatJob, CvatProject, CvatServer
 from annotation.selectors.tasks import group_specs
-from annotation.services.connect import NO_WEBHOOK, refused_webhook, webhook_url
-from annotation.services.reach import client_for, patiently
-from avaproject.base.work import Stage
+from annotation.services.cvat.connection import NO_WEBHOOK, refused_webhook, webhook_url
+from annotation.services.cvat.deferral import client_for, retrying
+from avaproject.base.work import Stage, StagedQuerySet
 from datasets.models import Dataset
 
-NOT_TOLD = (
-    "CVAT is not told how to reach us, so it cannot tell when a job is finished; we ask every "
-    "five minutes. Set our address on the server's page."
+NO_CALLBACK_URL = (
+    "CVAT has no address to send webhooks to, so finished jobs are found by polling every five "
+    "minutes. Set the callback address on the server's page."
+)
+DELETED_PROJECT = (
+    "the project of {} was deleted in CVAT. Answers fetched before are kept. Recreate the "
+    "project to send all tasks again with these answers"
 )
 
 
 class ProjectError(ValueError):
-    """The project cannot be as the dataset says."""
+    """The project cannot be set up in CVAT as the dataset requires."""
 
 
 def connect_dataset(
     dataset: Dataset, server: CvatServer, *, guidelines: str = ""
 ) -> CvatProject:
-    """Let `dataset` be annotated in `server`. Raises ProjectError if it is elsewhere."""
+    """Connect `dataset` to `server`. Raises ProjectError if another server has its project."""
     project = CvatProject.objects.filter(dataset=dataset).first()
     if project is None:
         return CvatProject.objects.create(dataset=dataset, server=server, guidelines=guidelines)
     if project.server != server and project.project_id is not None:
         raise ProjectError(
-            f"{dataset} is in {project.server} already, and its answers with it: it cannot move"
+            f"{dataset} already has a project and answers in {project.server}; it cannot be "
+            "moved to another server"
         )
     CvatProject.objects.filter(pk=project.pk).update(server=server, guidelines=guidelines)
     project.refresh_from_db()
@@ -49,79 +54,81 @@ def connect_dataset(
 
 
 def plan_projects() -> int:
-    """Have those projects set up again that are no longer as their dataset says."""
+    """Request setup for projects whose dataset has changed since; return how many."""
     changed = [
         project.pk
         for project in CvatProject.objects.select_related("dataset", "server").filter(
             stage__in=[Stage.DONE, Stage.FAILED]
         )
-        if project.set_up != _fingerprint(project)
+        if project.setup_fingerprint != _fingerprint(project)
     ]
     return CvatProject.objects.filter(pk__in=changed).start_over()
 
 
 def set_up_project(project_pk: int) -> CvatProject | None:
-    """Make or mend one dataset's project in CVAT; None if somebody else does."""
+    """Create or update one dataset's project in CVAT; None if another worker does."""
     project = CvatProject.objects.claim(project_pk)
     if project is None:
         return None
-    with patiently(project, ProjectError, LabelsError):
-        tried = _fingerprint(project)
-        CvatProject.objects.filter(pk=project.pk).update(set_up=tried)
-        groups = group_specs(project.dataset)
-        wanted = attributes_of(groups)
+    with retrying(project, ProjectError, LabelsError):
+        fingerprint = _fingerprint(project)
+        CvatProject.objects.filter(pk=project.pk).update(setup_fingerprint=fingerprint)
+        wanted = attributes_of(group_specs(project.dataset))
         client = client_for(project.server)
-        number = project.project_id or _found_or_made(client, project.dataset, wanted)
-        notes = _label_put_right(client, project, number, wanted)
-        _guide_written(client, project, number)
-        webhook = _webhook(client, project, number, notes)
+        project_id = project.project_id or _get_or_create_project(
+            client, project.dataset, wanted
+        )
+        warnings = _update_label(client, project, project_id, wanted)
+        client.set_guide(project_id, _guide(project))
+        webhook = _webhook(client, project, project_id, warnings)
         project.finish(
-            project_id=number, label_id=project.label_id, attribute_ids=project.attribute_ids,
-            webhook_id=webhook, notes=notes, set_up=tried,
+            project_id=project_id, label_id=project.label_id, webhook_id=webhook,
+            attribute_ids=project.attribute_ids, warnings=warnings,
+            setup_fingerprint=fingerprint,
         )  # fmt: skip
     return project
 
 
-def start_anew(project: CvatProject) -> int:
-    """Make a new project for one that was deleted in CVAT; return how many tasks go again.
+def recreate_project(project: CvatProject) -> int:
+    """Replace a project that was deleted in CVAT; return how many tasks are sent again.
 
-    Answers that were pulled stay, and go with the tasks as their pre-annotation.
+    The stored answer versions stay; the newest becomes the pre-annotation of its task.
     """
     with transaction.atomic():
         CvatProject.objects.filter(pk=project.pk).update(
             project_id=None, label_id=None, attribute_ids={}, webhook_id=None, cursor=None,
-            set_up="", stage=Stage.WAITING, attempts=0, error="", lease_until=None,
-            handed_out_at=None, not_before=None,
+            setup_fingerprint="", stage=Stage.WAITING, attempts=0, error="", lease_until=None,
+            enqueued_at=None, not_before=None, deferrals=0,
         )  # fmt: skip
-        return send_again(CvatJob.objects.filter(project=project))
+        return resend_tasks(CvatJob.objects.filter(project=project))
 
 
-def set_up_again(project: CvatProject) -> int:
-    """Have the project set up once more, whatever became of it; 1 if nobody is at it."""
+def retry_setup(project: CvatProject) -> int:
+    """Request setup of the project again; 1, or 0 if a worker is setting it up now."""
     return CvatProject.objects.filter(pk=project.pk).start_over()
 
 
-def send_again(jobs: PatientQuerySet) -> int:
-    """Have tasks sent that were deleted in CVAT; return how many."""
+def resend_tasks(jobs: StagedQuerySet) -> int:
+    """Send tasks again that were deleted in CVAT; return how many."""
     return jobs.start_over(
-        cvat_task_id=None, job_id=None, is_gone=False, cvat_stage="", cvat_state="",
-        changed_at=None, pulled_at=None, note="", is_taken_back=False,
+        cvat_task_id=None, job_id=None, is_deleted=False, cvat_stage="", cvat_state="",
+        changed_at=None, fetched_at=None, message="", is_unassigned=False,
     )  # fmt: skip
 
 
 def _fingerprint(project: CvatProject) -> str:
-    """Of all that is told to CVAT about the dataset."""
-    told = [
+    """SHA-256 of everything in CVAT that depends on the dataset."""
+    content = [
         [attribute._asdict() for attribute in attributes_or_none(project.dataset)],
         _guide(project),
         webhook_url(project.server),
-        project.server.sealed_secret,
+        project.server.encrypted_secret,
     ]
-    return sha256(json.dumps(told).encode()).hexdigest()
+    return sha256(json.dumps(content).encode()).hexdigest()
 
 
 def attributes_or_none(dataset: Dataset) -> tuple[Attribute, ...]:
-    """The dataset's attributes; none if they do not fit CVAT, which setting up will say."""
+    """The dataset's attributes; none if CVAT would refuse them, which setup reports."""
     try:
         return attributes_of(group_specs(dataset))
     except LabelsError:
@@ -133,8 +140,10 @@ def _guide(project: CvatProject) -> str:
     return guide(dataset.name, group_specs(dataset), guidelines=project.guidelines)
 
 
-def _found_or_made(client: CvatClient, dataset: Dataset, wanted: tuple[Attribute, ...]) -> int:
-    """The project called like the dataset: ours from before a crash, or a new one."""
+def _get_or_create_project(
+    client: CvatClient, dataset: Dataset, wanted: tuple[Attribute, ...]
+) -> int:
+    """The project named like the dataset: ours from before a crash, or a new one."""
     for there in client.projects_named(dataset.name):
         names = [
             [attribute["name"] for attribute in label["attributes"]]
@@ -144,16 +153,16 @@ def _found_or_made(client: CvatClient, dataset: Dataset, wanted: tuple[Attribute
         if names == [[attribute.name for attribute in wanted]]:
             return int(there["id"])
         raise ProjectError(
-            f"CVAT has a project called {dataset.name} that is not ours, for its labels are "
-            "others: rename it there"
+            f"CVAT already has a project called {dataset.name} with other labels: rename it "
+            "there"
         )
     return client.create_project(dataset.name, [label_data(wanted)])
 
 
-def _label_put_right(
+def _update_label(
     client: CvatClient, project: CvatProject, number: int, wanted: tuple[Attribute, ...]
 ) -> list[str]:
-    """Send what the vocabulary has more; note what is otherwise in CVAT. Sets our numbers."""
+    """Add new attributes to CVAT's label and store its ids; return the warnings."""
     label = _label(client, project, number)
     if project.label_id is None:
         known = label_ids(label, wanted)
@@ -167,7 +176,7 @@ def _label_put_right(
         label = _label(client, project, number)
     project.label_id = label["id"]
     project.attribute_ids = label_ids(label, wanted).attributes | known.attributes
-    return change.notes
+    return change.warnings
 
 
 def _label(client: CvatClient, project: CvatProject, number: int) -> dict[str, Any]:
@@ -175,33 +184,26 @@ def _label(client: CvatClient, project: CvatProject, number: int) -> dict[str, A
         client.project(number)
         labels = client.labels(number)
     except CvatGoneError as error:
-        raise ProjectError(
-            f"the project of {project.dataset} was deleted in CVAT. What was pulled is kept: "
-            "make it anew, and all tasks are sent again with the answers we have"
-        ) from error
+        raise ProjectError(DELETED_PROJECT.format(project.dataset)) from error
     for label in labels:
         if label["id"] == project.label_id or (
             project.label_id is None and label["name"] == PERSON
         ):
             return label
     raise ProjectError(
-        f'the label "{PERSON}" of {project.dataset} was deleted in CVAT, its boxes with it. '
-        "Delete the project there too and make it anew: tasks go again with the answers we "
-        "have"
+        f'the label "{PERSON}" of {project.dataset} was deleted in CVAT, and its boxes with '
+        "it. Delete the project there too. Recreate the project to send all tasks again with "
+        "the stored answers"
     )
 
 
-def _guide_written(client: CvatClient, project: CvatProject, number: int) -> None:
-    client.set_guide(number, _guide(project))
-
-
 def _webhook(
-    client: CvatClient, project: CvatProject, number: int, notes: list[str]
+    client: CvatClient, project: CvatProject, number: int, warnings: list[str]
 ) -> int | None:
-    """The webhook's number; None if there can be none, for which there is a note."""
+    """The webhook's id; None with a warning if there can be none."""
     url = webhook_url(project.server)
     if not url:
-        notes.append(NOT_TOLD)
+        warnings.append(NO_CALLBACK_URL)
         return None
     try:
         return client.save_webhook(
@@ -209,7 +211,7 @@ def _webhook(
             known=project.webhook_id,
         )  # fmt: skip
     except CvatGoneError as error:
-        raise CvatError(f"the webhook could not be made: {error}") from error
+        raise CvatError(f"the webhook could not be created: {error}") from error
     except CvatRefusedError as error:
-        notes.append(" ".join((*refused_webhook(url, error), NO_WEBHOOK)))
+        warnings.append(" ".join((*refused_webhook(url, error), NO_WEBHOOK)))
         return None

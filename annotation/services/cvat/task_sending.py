@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 from django.conf import settings
-from django.utils import timezone
 
 from annotation.core.cvat_json import CvatJsonError, labelled_data
 from annotation.core.cvat_xml import CvatXmlError
@@ -23,13 +22,13 @@ from annotation.cvat.client import CvatClient, Job, Member
 from annotation.cvat.errors import CvatError, CvatUnavailableError
 from annotation.cvat.sending import Parcel, StoppedError, send
 from annotation.models import AnnotationTask, CvatJob, CvatProject
-from annotation.services.answers import document_of_pull
+from annotation.services.answers import document_of_version
+from annotation.services.cvat.deferral import DEFERRABLE, client_for, defer
 from annotation.services.packages import PackageError, check_pictures, document_of
-from annotation.services.reach import PUTS_OFF, client_for, put_off
 from avaproject.base.storage import local_path, work_folder
 from avaproject.base.work import ClaimLostError, Stage
 from datasets.models import Dataset
-from tracking.core.trackfile import TrackFileError
+from tracking.core.tracks_file import TracksFileError
 
 SECONDS_AT_A_TIME = 60.0  # then others get their turn
 SECONDS_BETWEEN_HEARTBEATS = 5.0
@@ -42,21 +41,21 @@ class Sending(NamedTuple):
     job: "Future[Job]"
 
 
-def order_sending(dataset: Dataset) -> int:
+def request_sending(dataset: Dataset) -> int:
     """Have every task of `dataset` sent that was not yet; return how many."""
     project = CvatProject.objects.get(dataset=dataset)
-    CvatProject.objects.filter(pk=project.pk).update(is_held=False)
+    CvatProject.objects.filter(pk=project.pk).update(is_paused=False)
     tasks = AnnotationTask.objects.of(dataset).filter(
-        withdrawn_at=None, cvat_job=None, annotator__is_simulated=False
+        unassigned_at=None, cvat_job=None, annotator__is_simulated=False
     )
     new = [CvatJob(task=task, project=project) for task in tasks.order_by("pk")]
     CvatJob.objects.bulk_create(new, ignore_conflicts=True)  # somebody else may order as well
     return len(new)
 
 
-def hold_sending(project: CvatProject) -> None:
+def pause_sending(project: CvatProject) -> None:
     """Take up no more tasks; those on their way are finished."""
-    CvatProject.objects.filter(pk=project.pk).update(is_held=True)
+    CvatProject.objects.filter(pk=project.pk).update(is_paused=True)
 
 
 def send_tasks(job_pk: int) -> int:
@@ -89,7 +88,7 @@ class _Sender:
                     self.stop.set()
         finally:
             for sending in self.running:
-                CvatJob.objects.put_back(sending.row.pk)
+                CvatJob.objects.release_claim(sending.row.pk)
         if self.unexpected:
             raise self.unexpected
         return self.tried
@@ -151,8 +150,8 @@ class _Sender:
             )
         if self.project.project_id is None:
             raise CvatUnavailableError("the project is not set up yet")
-        answered = task.pulls.exclude(stage=Stage.FAILED).order_by("-version").first()
-        document = document_of_pull(answered) if answered else document_of(task)
+        answered = task.versions.exclude(stage=Stage.FAILED).order_by("-number").first()
+        document = document_of_version(answered) if answered else document_of(task)
         fps = task.clip.video.dataset.annotation_fps
         count = task_frame_count(task.clip.frame_count, annotation_fps=fps)
         data = labelled_data(document.tracks, self.project.label_ids)
@@ -171,7 +170,7 @@ class _Sender:
         if time.monotonic() - self.beaten > settings.LEASE.total_seconds() / 4:
             self.beaten = time.monotonic()
             for sending in self.running:
-                sending.row._ours().update(lease_until=timezone.now() + settings.LEASE)
+                sending.row.renew_lease()
 
     def _settle(self, sending: Sending) -> None:
         error = sending.job.exception()
@@ -180,14 +179,14 @@ class _Sender:
             return
         job = sending.job.result()
         name = sending.row.task.annotator.name
-        note = (
+        message = (
             "" if job.assignee == name else f"In CVAT the job is {job.assignee or 'nobody'}'s."
         )
         try:
             sending.row.finish(
                 cvat_task_id=job.task_id, job_id=job.job_id, assignee=job.assignee,
                 cvat_stage=job.stage, cvat_state=job.state, changed_at=job.updated_date,
-                is_gone=False, note=note, put_off=0, not_before=None,
+                is_deleted=False, message=message,
             )  # fmt: skip
         except ClaimLostError:
             return  # another worker has the row, and finds the task by its name
@@ -195,9 +194,9 @@ class _Sender:
     def _record(self, row: CvatJob, error: BaseException) -> None:
         """Keep what went wrong on the row; what would hit others too ends the taking."""
         try:
-            if isinstance(error, PUTS_OFF):
+            if isinstance(error, DEFERRABLE):
                 self.trouble = error
-                put_off(row, error)
+                defer(row, error)
             elif isinstance(error, EXPECTED):
                 row.fail(str(error))
             else:
@@ -210,5 +209,5 @@ class _Sender:
 
 
 EXPECTED = (
-    CvatError, PackageError, LabelsError, TrackFileError, CvatJsonError, CvatXmlError,
+    CvatError, PackageError, LabelsError, TracksFileError, CvatJsonError, CvatXmlError,
 )  # fmt: skip

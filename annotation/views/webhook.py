@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation.core.sealing import SealBrokenError
+from annotation.core.encryption import DecryptionError
 from annotation.core.webhook import SIGNATURE_HEADER
 from annotation.models import CvatServer
-from annotation.services.deliveries import ForgedError, receive
+from annotation.services.cvat.deliveries import InvalidSignatureError, receive
 
 LARGEST = 1 << 20  # bytes; a job has two thousand
 logger = logging.getLogger(__name__)
@@ -36,9 +36,9 @@ class Webhook(APIView):
             if server is None:
                 return Response({"detail": "There is no such server."}, status=404)
             receive(server, raw.body, raw.headers.get(SIGNATURE_HEADER))
-        except ForgedError as error:
+        except InvalidSignatureError as error:
             return Response({"detail": str(error)}, status=403)
-        except (DatabaseError, InterfaceError, SealBrokenError, OSError) as error:
+        except (DatabaseError, InterfaceError, DecryptionError, OSError) as error:
             logger.error("A delivery of CVAT could not be kept: %s", error)
             return Response({"detail": "Not now; try again."}, status=503)
         return Response({"ok": True, "server": str(uuid)})

@@ -10,14 +10,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
+from annotation.core.encryption import DecryptionError
 from annotation.core.labels import PERSON
-from annotation.core.sealing import SealBrokenError
 from annotation.core.smokescreen import compose_override, is_local, seen_from_docker
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient, forget_clients
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatRefusedError
 from annotation.models import CvatProject, CvatServer
-from annotation.services.reach import client_for, hurry
+from annotation.services.cvat.deferral import client_for, retry_now
 
 ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
 PROBE = "AVA Studio: test of the connection, may be deleted"
@@ -31,18 +31,18 @@ def save_server(
     """Keep `server`, with new credentials if some are given, and order a test of it."""
     if token or password:
         server.set_credentials(token=token, user=user, password=password)
-    if not server.sealed_secret:
+    if not server.encrypted_secret:
         server.renew_secret()
     server.save()
-    order_test(server)
+    request_connection_test(server)
     return server
 
 
-def order_test(server: CvatServer) -> None:
+def request_connection_test(server: CvatServer) -> None:
     """Have the connection tested; what waited for the server is tried again."""
     CvatServer.objects.filter(pk=server.pk).start_over()
     forget_clients()
-    hurry(server)
+    retry_now(server)
 
 
 def ensure_environment_server() -> None:
@@ -66,7 +66,7 @@ def ensure_environment_server() -> None:
 
 def webhook_url(server: CvatServer) -> str:
     """Where CVAT is to send what `server` has to tell; "" if nobody said how it reaches us."""
-    base = (server.own_url or settings.PUBLIC_URL).rstrip("/")
+    base = (server.callback_url or settings.PUBLIC_URL).rstrip("/")
     return base + reverse("annotation:webhook", args=[server.uuid]) if base else ""
 
 
@@ -75,16 +75,16 @@ def check_connection(server_id: int) -> CvatServer | None:
     server = CvatServer.objects.claim(server_id)
     if server is None:
         return None
-    with server.working(CvatError, SealBrokenError):
+    with server.working(CvatError, DecryptionError):
         client = client_for(server)
         version, account = client.version(), client.whoami()
-        findings = [
-            _finding("account", f"CVAT {version} knows us as {account}."),
+        checks = [
+            _check("account", f"CVAT {version} knows us as {account}."),
             *_too_old(version),
             _members(client, server),
             *_webhooks(client, server),
         ]
-        server.finish(version=version, account=account, findings=findings)
+        server.finish(version=version, account=account, checks=checks)
     return server
 
 
@@ -98,16 +98,16 @@ def _is_as_given(server: CvatServer) -> bool:
     try:
         is_same = (server.url, server.organisation, server.token) == given
         return is_same and (bool(server.token) or server.password == settings.CVAT_PASSWORD)
-    except SealBrokenError:
+    except DecryptionError:
         return False
 
 
-def _finding(
-    subject: str, sentence: str, way_out: str = "", *, paste: str = "", is_ok: bool = True
+def _check(
+    subject: str, message: str, fix: str = "", *, snippet: str = "", is_ok: bool = True
 ) -> Any:
-    """What was found; `paste` is text to put into a file as it is."""
-    found = {"subject": subject, "is_ok": is_ok, "sentence": sentence}
-    return found | {"way_out": way_out, "paste": paste}
+    """What was found; `snippet` is text to put into a file as it is."""
+    found = {"subject": subject, "is_ok": is_ok, "message": message}
+    return found | {"fix": fix, "snippet": snippet}
 
 
 def _too_old(version: str) -> list[Any]:
@@ -116,7 +116,7 @@ def _too_old(version: str) -> list[Any]:
         return []
     oldest = ".".join(map(str, OLDEST))
     return [
-        _finding(
+        _check(
             "version",
             f"CVAT {version} is older than {oldest}, with which this was tried: tasks or "
             "answers may not travel.",
@@ -128,7 +128,7 @@ def _too_old(version: str) -> list[Any]:
 
 def _members(client: CvatClient, server: CvatServer) -> Any:
     if not server.organisation:
-        return _finding(
+        return _check(
             "organisation",
             "No organisation is named: nobody can be invited, and tasks land in the account's "
             "own workspace.",
@@ -136,7 +136,7 @@ def _members(client: CvatClient, server: CvatServer) -> Any:
             is_ok=False,
         )
     count = len(client.members())
-    return _finding("organisation", f"{server.organisation} has {count} members.")
+    return _check("organisation", f"{server.organisation} has {count} members.")
 
 
 def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:
@@ -144,7 +144,7 @@ def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:
     url = webhook_url(server)
     if not url:
         return [
-            _finding(
+            _check(
                 "webhooks",
                 f"It is not known how CVAT reaches us. {NO_WEBHOOK}",
                 "Set AVA_PUBLIC_URL, or our address here.",
@@ -154,8 +154,8 @@ def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:
     try:
         return [_reached(server, url, *_pinged(client, server, url))]
     except (CvatRefusedError, CvatDeniedError) as error:
-        sentence, way_out = refused_webhook(url, error)
-        return [_finding("webhooks", f"{sentence} {NO_WEBHOOK}", way_out, is_ok=False)]
+        message, fix = refused_webhook(url, error)
+        return [_check("webhooks", f"{message} {NO_WEBHOOK}", fix, is_ok=False)]
 
 
 def _pinged(client: CvatClient, server: CvatServer, url: str) -> tuple[int, str]:
@@ -190,7 +190,7 @@ def refused_webhook(url: str, error: CvatError) -> tuple[str, str]:
 
 def _reached(server: CvatServer, url: str, status: int, answer: str) -> Any:
     if status == 200 and str(server.uuid) in answer:
-        return _finding("webhooks", f"CVAT reaches us at {url} and is told apart from others.")
+        return _check("webhooks", f"CVAT reaches us at {url} and is told apart from others.")
     host = urlsplit(url).hostname or ""
     reasons = {
         200: "something else answers there",
@@ -201,15 +201,15 @@ def _reached(server: CvatServer, url: str, status: int, answer: str) -> Any:
         504: "it had no answer within ten seconds",
     }
     reason = reasons.get(status, f"CVAT says {status or 'nothing'}")
-    sentence = f"CVAT does not reach us at {url}: {reason}. {NO_WEBHOOK}"
+    message = f"CVAT does not reach us at {url}: {reason}. {NO_WEBHOOK}"
     if status in (0, 403, 407, 500, 502, 504):
-        way_out, paste = _way_in(url)
-        return _finding("webhooks", sentence, way_out, paste=paste, is_ok=False)
-    return _finding("webhooks", sentence, is_ok=False)
+        fix, snippet = _way_in(url)
+        return _check("webhooks", message, fix, snippet=snippet, is_ok=False)
+    return _check("webhooks", message, is_ok=False)
 
 
 def _way_in(url: str) -> tuple[str, str]:
-    """What to do so that a CVAT in Docker reaches `url`, and an override, ready to paste."""
+    """What to do so that a CVAT in Docker reaches `url`, and an override, ready to snippet."""
     seen = seen_from_docker(url)
     base = f"{urlsplit(seen).scheme}://{urlsplit(seen).netloc}"
     first = (
@@ -220,11 +220,11 @@ def _way_in(url: str) -> tuple[str, str]:
         else "If both are on a private network, "
     )
     override = compose_override(seen, _addresses(urlsplit(seen).hostname or ""))
-    way_out = (
+    fix = (
         f"{first}beside CVAT's docker-compose.yml, write docker-compose.override.yml with the "
         "following, and run docker compose up -d:"
     )
-    return way_out, override
+    return fix, override
 
 
 def _addresses(host: str) -> list[str]:

@@ -8,7 +8,7 @@ from django.core.validators import validate_email
 from annotation.cvat.client import Member
 from annotation.cvat.errors import CvatBrokenError, CvatRefusedError
 from annotation.models import Annotator, CvatServer, check_user_name
-from annotation.services.reach import client_for
+from annotation.services.cvat.deferral import client_for
 from datasets.models import Dataset
 
 

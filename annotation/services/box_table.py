@@ -15,27 +15,27 @@ COLUMNS = (
 LINES_AT_ONCE = 2000
 
 
-def table_of(dataset: Dataset) -> Iterator[str]:
+def box_table(dataset: Dataset) -> Iterator[str]:
     """The newest version of every task, by clip, annotator, track and frame."""
-    tasks = AnnotationTask.objects.of(dataset).with_latest_pull()
+    tasks = AnnotationTask.objects.of(dataset).with_latest_version()
     ordered = tasks.order_by("clip__name", "annotator__name")
-    newest = ordered.values_list("latest_pull_id", flat=True)  # type: ignore[misc]
-    return _lines([pull for pull in newest if pull is not None])
+    newest = ordered.values_list("latest_version_id", flat=True)  # type: ignore[misc]
+    return _lines([version for version in newest if version is not None])
 
 
-def table_of_task(task: AnnotationTask, *, version: int | None = None) -> Iterator[str]:
+def task_box_table(task: AnnotationTask, *, number: int | None = None) -> Iterator[str]:
     """One version of a task, the newest unless given; the head alone if there is none."""
-    pulls = task.pulls.done().order_by("-version")
-    if version is not None:
-        pulls = pulls.filter(version=version)
-    return _lines(list(pulls.values_list("pk", flat=True)[:1]))
+    versions = task.versions.done().order_by("-number")
+    if number is not None:
+        versions = versions.filter(number=number)
+    return _lines(list(versions.values_list("pk", flat=True)[:1]))
 
 
-def _lines(pulls: list[int]) -> Iterator[str]:
+def _lines(versions: list[int]) -> Iterator[str]:
     """CSV, line by line; pixels have two decimals, `frame` is that of the CVAT task."""
     yield _csv(COLUMNS)
-    for pull in pulls:
-        boxes = StoredBox.objects.filter(pull=pull).select_related(
+    for version in versions:
+        boxes = StoredBox.objects.filter(version=version).select_related(
             "task__clip", "task__annotator"
         )
         for box in boxes.order_by("track", "frame").iterator(LINES_AT_ONCE):

@@ -12,36 +12,37 @@ from django.db.models import F
 from django.utils import timezone
 
 from annotation.core.webhook import Event, is_genuine, read_event, standing
-from annotation.models import CvatJob, CvatServer, Delivery, PatientQuerySet
+from annotation.models import CvatJob, CvatServer, WebhookDelivery
 from annotation.services.answers import AnswersError
-from annotation.services.pull import look_at
-from annotation.services.reach import client_for, patiently
-from avaproject.base.work import Stage
+from annotation.services.cvat.deferral import client_for, retrying
+from annotation.services.cvat.jobs import poll_job
+from avaproject.base.work import Stage, StagedQuerySet
 
 DAYS_KEPT = 14
 
 
-class ForgedError(ValueError):
+class InvalidSignatureError(ValueError):
     """The delivery was not signed with the server's secret."""
 
 
-def receive(server: CvatServer, body: bytes, signature: str | None) -> Delivery | None:
-    """Keep a delivery; None if it is a copy of one that is kept. Raises ForgedError."""
+def receive(server: CvatServer, body: bytes, signature: str | None) -> WebhookDelivery | None:
+    """Keep a delivery; None if it is a copy of one that is kept. Raises InvalidSignatureError."""
     if not is_genuine(body, signature, server.secret):
         CvatServer.objects.filter(pk=server.pk).update(
-            forged_count=F("forged_count") + 1, forged_at=timezone.now()
+            invalid_signature_count=F("invalid_signature_count") + 1,
+            invalid_signature_at=timezone.now(),
         )
-        raise ForgedError("The signature is wrong.")
+        raise InvalidSignatureError("The signature is wrong.")
     digest = sha256(body).hexdigest()
     event = read_event(body)
     try:
         with transaction.atomic():
-            return Delivery.objects.create(
+            return WebhookDelivery.objects.create(
                 server=server, sha256=digest, event=event.name[:60], job_id=event.job_id,
                 project_id=event.project_id, **_content(body, event),
             )  # fmt: skip
     except IntegrityError:
-        same = Delivery.objects.filter(server=server, sha256=digest)
+        same = WebhookDelivery.objects.filter(server=server, sha256=digest)
         if not same.update(copies=F("copies") + 1):
             raise
         return None
@@ -55,38 +56,38 @@ def _content(body: bytes, event: Event) -> dict[str, object]:
     return {"body": text, "outcome": event.noise[:200], "stage": Stage.DONE, "finished_at": now}
 
 
-def look_into(delivery_id: int) -> Delivery | None:
+def process_delivery(delivery_id: int) -> WebhookDelivery | None:
     """Do what one delivery calls for; None if somebody else has it or it is done."""
-    delivery = Delivery.objects.claim(delivery_id)
+    delivery = WebhookDelivery.objects.claim(delivery_id)
     if delivery is None:
         return None
-    with patiently(delivery, AnswersError):
-        delivery.finish(outcome=_outcome(delivery)[:200], put_off=0)
+    with retrying(delivery, AnswersError):
+        delivery.finish(outcome=_outcome(delivery)[:200])
     return delivery
 
 
-def replay(deliveries: PatientQuerySet) -> int:
+def replay(deliveries: StagedQuerySet) -> int:
     """Look into deliveries once more, those that name a job; return how many."""
     return deliveries.exclude(job_id=None).start_over()
 
 
-def forget_old_deliveries() -> int:
+def delete_old_deliveries() -> int:
     """Delete what came more than two weeks ago and is done; return how many.
 
     Every save of an annotator may bring one.
     """
     before = timezone.now() - timedelta(days=DAYS_KEPT)
-    return Delivery.objects.done().filter(received_at__lt=before).delete()[0]
+    return WebhookDelivery.objects.done().filter(received_at__lt=before).delete()[0]
 
 
-def _is_as_known(delivery: Delivery, row: CvatJob) -> bool:
+def _is_as_known(delivery: WebhookDelivery, row: CvatJob) -> bool:
     """Whether a delivery that does not say what changed tells of saved work alone."""
     stage, state = standing(delivery.body)
     known = (row.cvat_stage, row.cvat_state)
     return delivery.event == "update:job" and state != "completed" and (stage, state) == known
 
 
-def _outcome(delivery: Delivery) -> str:
+def _outcome(delivery: WebhookDelivery) -> str:
     row = (
         CvatJob.objects.filter(project__server=delivery.server, job_id=delivery.job_id)
         .select_related("project__server", "project__dataset", "task__clip__video__dataset")
@@ -94,7 +95,7 @@ def _outcome(delivery: Delivery) -> str:
     )
     if row is None:
         return "it is about a job that is not ours"
-    later = Delivery.objects.filter(
+    later = WebhookDelivery.objects.filter(
         server=delivery.server, job_id=delivery.job_id, pk__gt=delivery.pk,
         stage=Stage.WAITING, not_before=None,
     )  # fmt: skip
@@ -102,10 +103,10 @@ def _outcome(delivery: Delivery) -> str:
         return "a later delivery is about the same job"
     if _is_as_known(delivery, row):
         return "work went on: the job is where it was"
-    pull = look_at(client_for(delivery.server), row)
+    version = poll_job(client_for(delivery.server), row)
     row.refresh_from_db()
-    if row.is_gone:
+    if row.is_deleted:
         return "the job was deleted in CVAT"
-    if pull is not None:
-        return f"version {pull.version} was pulled"
+    if version is not None:
+        return f"version {version.number} was pulled"
     return "nothing new" if row.cvat_state == "completed" else f"the job is {row.cvat_state}"

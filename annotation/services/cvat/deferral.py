@@ -1,0 +1,74 @@
+"""Retries with exponential backoff for work that needs a CVAT server or the storage.
+
+A transient fault defers the row, each time for longer, and the row shows why; a fault that an
+operator must mend defers it until then; anything else fails the row.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from annotation.core.encryption import DecryptionError
+from annotation.cvat.client import CvatClient, client_of, is_lasting
+from annotation.cvat.errors import CvatDeniedError, CvatError, CvatUnavailableError
+from annotation.cvat.transport import Address
+from annotation.models import (
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    JobStateChange,
+    Reconciliation,
+    WebhookDelivery,
+)
+from avaproject.base.storage import StorageError
+from avaproject.base.work import WILL_RETRY, StagedModel
+
+FIRST_PAUSE = 10.0  # seconds
+LONGEST_PAUSE = 300.0
+DEFERRABLE = (CvatUnavailableError, CvatDeniedError, DecryptionError, StorageError)
+
+
+def client_for(server: CvatServer) -> CvatClient:
+    """The client of `server`. Raises DecryptionError if its credentials cannot be opened."""
+    return client_of(
+        Address(
+            server.url, server.organisation, token=server.token, user=server.user,
+            password=server.password,
+        )
+    )  # fmt: skip
+
+
+@contextmanager
+def retrying(row: StagedModel, *expected: type[Exception]) -> Iterator[None]:
+    """Do the work of a claimed row; a fault of CVAT or the storage defers or fails it."""
+    with row.working(CvatError, *expected):
+        try:
+            yield
+        except DEFERRABLE as error:
+            defer(row, error)
+
+
+def defer(row: StagedModel, error: Exception) -> None:
+    """Defer a claimed row until the fault may have passed; raise an error that will not."""
+    if isinstance(error, CvatUnavailableError):
+        if is_lasting(error, row.deferrals):
+            raise CvatError(f"{error} It was tried {row.deferrals + 1} times.") from error
+        pause = min(FIRST_PAUSE * 2.0**row.deferrals, LONGEST_PAUSE)
+        seconds = max(pause, error.retry_after or 0.0)
+        row.defer(timedelta(seconds=seconds), f"{error} {WILL_RETRY}")
+    else:
+        will_retry = f" {WILL_RETRY}" if isinstance(error, StorageError) else ""
+        row.defer(timedelta(seconds=LONGEST_PAUSE), f"{error}{will_retry}")
+
+
+def retry_now(server: CvatServer) -> int:
+    """Let all work deferred for `server` be tried at once; return how many rows."""
+    projects = CvatProject.objects.filter(server=server)
+    waiting = (
+        projects,
+        CvatJob.objects.filter(project__server=server),
+        WebhookDelivery.objects.filter(server=server),
+        Reconciliation.objects.filter(project__server=server),
+        JobStateChange.objects.filter(job__project__server=server),
+    )
+    return sum(rows.retry_now() for rows in waiting)
