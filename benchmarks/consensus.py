@@ -12,46 +12,46 @@ from typing import Any
 
 import numpy as np
 
-from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump, load
-from annotation.core.labels import (
+from annotation.core.cvat_tracks import sample_at_keyframes
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.clipping import FRAME_RATE
+from datasets.core.formats.cvat_labels import (
     PERSON_ID,
-    GroupSpec,
     answers_from,
     attributes_from,
     attributes_of,
 )
-from annotation.core.tracks import boxes_at
-from datasets.core.clipping import FRAME_RATE
-from demo.accuracy import SETTLED, Unit, accuracies
-from demo.annotators import PERSONAS, Persona, fill_in, right_actions
-from demo.world.scene import WORLD, TruthBox, truth_at
-from demo.world.spec import VideoSpec
-from demo.world.story import ACTION_NAMES
+from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump, load
+from demo.annotators import ANNOTATORS, SimulatedAnnotator, annotate_package, true_actions
+from demo.consensus_accuracy import REVIEWED, TrueUnit, accuracies
+from demo.world.motion import ACTION_NAMES
+from demo.world.renderer import DEMO_VIDEOS, TruthBox, truth_at
+from demo.world.video_spec import VideoSpec
 from qc.core.agreement.units import ABSENT
-from qc.core.consensus.clip_consensus import Question, cast_vote
+from qc.core.consensus.clip_consensus import as_vote
 from qc.core.consensus.skill_weighting import estimated
 
 SECONDS, FPS, ROUNDS = 15, 5, 4
 POORER = (
-    replace(PERSONAS[0], name="poorer-1", label_error=0.15),
-    replace(PERSONAS[1], name="poorer-2", label_error=0.30),
-    replace(PERSONAS[2], name="poorer-3", label_error=0.45),
+    replace(ANNOTATORS[0], name="poorer-1", label_error=0.15),
+    replace(ANNOTATORS[1], name="poorer-2", label_error=0.30),
+    replace(ANNOTATORS[2], name="poorer-3", label_error=0.45),
 )
-PEOPLE = (*PERSONAS, *POORER)
+PEOPLE = (*ANNOTATORS, *POORER)
 GROUPS = (
-    GroupSpec("movement", "one", True, ("run/jog", "sit", "stand", "walk")),
-    GroupSpec("objects", "many", False, (ACTION_NAMES["carry"], "push (an object)")),
-    GroupSpec("people", "many", False, (ACTION_NAMES["wave"], ACTION_NAMES["talk"])),
+    ActionGroupSpec("movement", "one", True, ("run/jog", "sit", "stand", "walk")),
+    ActionGroupSpec("objects", "many", False, (ACTION_NAMES["carry"], "push (an object)")),
+    ActionGroupSpec("people", "many", False, (ACTION_NAMES["wave"], ACTION_NAMES["talk"])),
 )
-QUESTIONS = tuple(
-    Question(group.name, group.choice, group.required, group.actions, len(group.actions))
+CAPPED_GROUPS = tuple(
+    ActionGroupSpec(group.name, group.choice, group.required, group.actions, len(group.actions))
     for group in GROUPS
 )
 
 
 def main() -> None:
-    units = [unit for spec in WORLD for unit in asked(spec)]
-    for name, people in (("the demo's three", PERSONAS), ("they and the poorer", PEOPLE)):
+    units = [unit for spec in DEMO_VIDEOS for unit in asked(spec)]
+    for name, people in (("the demo's three", ANNOTATORS), ("they and the poorer", PEOPLE)):
         names = [one.name for one in people]
         some = [
             unit._replace(votes={who: unit.votes[who] for who in names if who in unit.votes})
@@ -60,14 +60,14 @@ def main() -> None:
         errors = ", ".join(f"{one.label_error:.0%}" for one in people)
         print(f"{name}, who err in {errors} of the stretches:")
         for one in accuracies(
-            some, {each.name: rates(some, each, names) for each in QUESTIONS}
+            some, {each.name: rates(some, each, names) for each in CAPPED_GROUPS}
         ):
-            if one.units and one.way != SETTLED:  # nobody reviews here
-                print(f"  {one.way:42} right {one.share:.4f}  open {one.open / one.units:.4f}"
+            if one.units and one.method != REVIEWED:  # there is no reviewer here
+                print(f"  {one.method:42} accuracy {one.accuracy:.4f}  open {one.open / one.units:.4f}"
                       f"  of {one.units:,} units")  # fmt: skip
 
 
-def asked(spec: VideoSpec) -> Iterator[Unit]:
+def asked(spec: VideoSpec) -> Iterator[TrueUnit]:
     """Every person, keyframe and group of a film, with everybody's answers."""
     for start in range(0, int(spec.seconds) - SECONDS + 1, SECONDS):
         people = [
@@ -77,16 +77,16 @@ def asked(spec: VideoSpec) -> Iterator[Unit]:
         for n in range(ROUNDS):
             xml = package(spec, f"{spec.name}-{start}-{n}", people)
             said: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
-            for persona in PEOPLE:
-                for place, answers in answered(xml, persona, people, seed=n):
-                    said[place][persona.name] = answers
+            for annotator in PEOPLE:
+                for place, answers in answered(xml, annotator, people, seed=n):
+                    said[place][annotator.name] = answers
             for (second, person_id), votes in said.items():
                 at = next((one for one in people[second] if one.person_id == person_id), None)
                 if at is None:
                     continue
-                for group, question in zip(GROUPS, QUESTIONS, strict=True):
-                    true = right_actions([at], at.box, group)
-                    yield Unit(
+                for group, question in zip(GROUPS, CAPPED_GROUPS, strict=True):
+                    true = true_actions([at], at.box, group)
+                    yield TrueUnit(
                         question, {who: one[group.name] for who, one in votes.items()}, true
                     )
 
@@ -109,23 +109,25 @@ def package(spec: VideoSpec, name: str, people: list[list[TruthBox]]) -> bytes:
 
 
 def answered(
-    xml: bytes, persona: Persona, people: list[list[TruthBox]], *, seed: int
+    xml: bytes, annotator: SimulatedAnnotator, people: list[list[TruthBox]], *, seed: int
 ) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
-    """Of every second and person, what `persona` says."""
-    filled = fill_in(
-        xml, persona=persona, truth=lambda second: people[second], groups=GROUPS,
+    """Of every second and person, what `annotator` says."""
+    filled = annotate_package(
+        xml, annotator=annotator, truth=lambda second: people[second], groups=GROUPS,
         annotation_fps=FPS, seed=seed,
     )  # fmt: skip
     for track in load(filled).tracks:
-        for one in boxes_at(track, range(SECONDS), annotation_fps=FPS):
+        for one in sample_at_keyframes(track, range(SECONDS), annotation_fps=FPS):
             if person_id := one.attributes.get(PERSON_ID):
                 yield (one.second, int(person_id)), answers_from(one.attributes, GROUPS)
 
 
-def rates(units: list[Unit], question: Question, names: list[str]) -> list[dict[str, Any]]:
+def rates(
+    units: list[TrueUnit], question: ActionGroupSpec, names: list[str]
+) -> list[dict[str, Any]]:
     """Dawid and Skene's estimate from all units of a group."""
-    of = [unit for unit in units if unit.question == question]
-    cast = [[cast_vote(unit.votes.get(who), question) for unit in of] for who in names]
+    of = [unit for unit in units if unit.group == question]
+    cast = [[as_vote(unit.votes.get(who), question) for unit in of] for who in names]
     values = list(dict.fromkeys(vote for row in cast for vote in row if vote is not None))
     places = {vote: place for place, vote in enumerate(values)}
     codes = np.array([[places.get(vote, ABSENT) for vote in row] for row in cast])

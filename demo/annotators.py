@@ -1,11 +1,10 @@
 """Simulated annotators and a simulated reviewer, for the demo and the tests only.
 
-An annotator takes the XML of a package, looks at the truth of the rendered world, makes
-mistakes at a stated rate, and gives back the XML as CVAT exports it: every frame of a track is
-listed, the interpolated ones with `keyframe="0"`. Footage without truth is answered by how fast
-each box moves, which says stand, walk or run and nothing else.
-The same package, annotator and seed give the same bytes. Boxes are pixels as in `cvat_xml`,
-boxes of the truth are shares of the picture.
+An annotator reads the XML of a package and the ground truth of the rendered video, makes errors
+at a given rate, and returns the XML as CVAT exports it: every frame of a track is listed, the
+interpolated ones with `keyframe="0"`. Without ground truth the answers are stand, walk or run,
+by the speed of each box. The same package, annotator and seed give the same bytes.
+Boxes are pixels as in `cvat_xml`; boxes of the ground truth are fractions of the image.
 """
 
 import hashlib
@@ -16,36 +15,37 @@ from typing import Any, Self
 
 import numpy as np
 
-from annotation.core.cvat_xml import Box, Document, Shape, XmlTrack, dump, load
-from annotation.core.labels import PERSON_ID, UNKNOWN, UNSET, GroupSpec, attributes_from
-from annotation.core.tracks import boxes_at
-from demo.world.scene import TruthBox
-from demo.world.story import ACTION_NAMES
+from annotation.core.cvat_tracks import sample_at_keyframes
+from datasets.core.action_groups import UNKNOWN, UNSET, ActionGroupSpec
+from datasets.core.formats.cvat_labels import PERSON_ID, attributes_from
+from datasets.core.formats.cvat_xml import Box, Document, Shape, XmlTrack, dump, load
+from demo.world.motion import ACTION_NAMES
+from demo.world.renderer import TruthBox
 from qc.core.matching import match_boxes
 from tracking.core.boxes import pairwise_iou
 
-SAME_PERSON = 0.4  # least IoU of a box with the person it follows
-NOTICED = 0.3  # least share of a track's boxes on a person, else it is a false box
-WORTH_DRAWING = 0.5  # least visible share of a person somebody draws
-GOOD_ENOUGH = 0.75  # boxes of less IoU with the person are drawn anew
-SLIP = 4  # seconds that a wrong answer lasts at most
-WALKS, RUNS = 0.25, 1.4  # speeds in box heights a second
+SAME_PERSON = 0.4  # min IoU of a box with its person
+MIN_TRUE_SHARE = 0.3  # of a track's boxes on a person, else the track is false
+MIN_VISIBLE_TO_DRAW = 0.5  # visible fraction from which a person is drawn
+MIN_BOX_IOU = 0.75  # boxes with less IoU are redrawn
+MAX_ERROR_SECONDS = 4  # duration of one wrong answer
+WALK_SPEED, RUN_SPEED = 0.25, 1.4  # in box heights per second
 
-Truth = Callable[[int], list[TruthBox]]  # of a whole clip second
+Truth = Callable[[int], list[TruthBox]]  # by clip second
 Answers = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Persona:
-    """A simulated annotator and how reliable it is.
+class SimulatedAnnotator:
+    """A simulated annotator with its error rates.
 
     Attributes:
-        name: Of the annotator.
-        label_error: Share of the answers (person, keyframe, group) that are wrong.
-        jitter: Standard deviation of the sides of boxes it draws, in box sizes.
-        unset_share: Share of the questions (person, group of one choice) left unset.
+        name: Name of the annotator.
+        label_error: Fraction of the answers (person, keyframe, group) that are wrong.
+        jitter: Standard deviation of the sides of drawn boxes, in box sizes.
+        unset_share: Fraction of the answers (person, group of one choice) left unset.
         draws_missed: Whether it draws a person that has no box.
-        removes_false: Whether it removes tracks that follow no person.
+        removes_false: Whether it removes tracks on no person.
     """
 
     name: str
@@ -55,49 +55,49 @@ class Persona:
     draws_missed: bool = False
     removes_false: bool = False
 
-    def carefully(self) -> Self:
-        """The same annotator when the work came back: nothing is left unset."""
+    def without_unset(self) -> Self:
+        """The same annotator after a rejection: nothing is left unset."""
         return replace(self, unset_share=0.0)
 
 
-PERSONAS = (
-    Persona("simulated-1", label_error=0.04, jitter=0.010, draws_missed=True),
-    Persona("simulated-2", label_error=0.08, jitter=0.020, unset_share=0.10),
-    Persona("simulated-3", label_error=0.06, jitter=0.015, removes_false=True),
+ANNOTATORS = (
+    SimulatedAnnotator("simulated-1", label_error=0.04, jitter=0.010, draws_missed=True),
+    SimulatedAnnotator("simulated-2", label_error=0.08, jitter=0.020, unset_share=0.10),
+    SimulatedAnnotator("simulated-3", label_error=0.06, jitter=0.015, removes_false=True),
 )
 
 
-def fill_in(
+def annotate_package(
     package_xml: bytes,
     *,
-    persona: Persona,
+    annotator: SimulatedAnnotator,
     truth: Truth | None,
-    groups: Sequence[GroupSpec],
+    groups: Sequence[ActionGroupSpec],
     annotation_fps: int,
     seed: int = 0,
 ) -> bytes:
-    """What `persona` exports from CVAT after work on the package `annotations.xml`.
+    """The XML that `annotator` exports from CVAT for the package's `annotations.xml`.
 
-    `truth` tells who is in the picture at a whole second of the clip; None if nobody knows.
+    `truth` gives the persons at a whole second of the clip; None if there is no ground truth.
     Raises CvatXmlError if the package cannot be read.
     """
     document = load(package_xml)
-    work = _Work(document, persona, groups, annotation_fps, seed)
+    work = _ClipAnnotation(document, annotator, groups, annotation_fps, seed)
     return dump(replace(document, tracks=tuple(work.tracks(truth))))
 
 
-def right_actions(
+def true_actions(
     truth: Iterable[TruthBox],
     box: tuple[float, float, float, float],
-    group: GroupSpec,
+    group: ActionGroupSpec,
 ) -> list[str]:
-    """The reviewer's answer: what the person in `box` (shares of the picture) does, of `group`.
+    """The reviewer's answer: the actions in `group` of the person in `box` (fractions).
 
-    If nobody is there, or nothing of the group is done: `unknown` of one choice, none of many.
+    Without a person or an action: `unknown` for one choice, an empty list for many.
 
     >>> walker = TruthBox(1, (0.1, 0.1, 0.3, 0.9), 1.0, ("walk", "hand wave"))
-    >>> movement = GroupSpec("movement", "one", True, ("sit", "walk"))
-    >>> right_actions([walker], (0.1, 0.1, 0.3, 0.8), movement)
+    >>> movement = ActionGroupSpec("movement", "one", True, ("sit", "walk"))
+    >>> true_actions([walker], (0.1, 0.1, 0.3, 0.8), movement)
     ['walk']
     """
     people = list(truth)
@@ -107,69 +107,69 @@ def right_actions(
     return actions or ([UNKNOWN] if group.choice == "one" else [])
 
 
-class _Work:
-    """One annotator at one clip."""
+class _ClipAnnotation:
+    """The work of one annotator on one clip."""
 
     def __init__(
         self,
         document: Document,
-        persona: Persona,
-        groups: Sequence[GroupSpec],
+        annotator: SimulatedAnnotator,
+        groups: Sequence[ActionGroupSpec],
         annotation_fps: int,
         seed: int,
     ) -> None:
         self._document = document
-        self._persona = persona
+        self._annotator = annotator
         self._groups = groups
         self._fps = annotation_fps
         self._seconds = range(math.ceil(document.frame_count / annotation_fps))
-        text = f"{document.task_name}/{persona.name}/{seed}"
+        text = f"{document.task_name}/{annotator.name}/{seed}"
         self._rng = np.random.default_rng(
             int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
         )
 
     def tracks(self, truth: Truth | None) -> list[XmlTrack]:
-        """The tracks after the work."""
+        """The annotated tracks."""
         found = [self._boxes_of(track) for track in self._document.tracks]
         people = (
-            [_guessed(found, second) for second in self._seconds]
+            [_persons_from_boxes(found, second) for second in self._seconds]
             if truth is None
             else [truth(second) for second in self._seconds]
         )
         seen = self._seen(found, people)
-        doubled = [
-            {s for s in boxes.keys() - at.keys() if _is_on_somebody(boxes[s], people[s])}
+        duplicate = [
+            {s for s in boxes.keys() - at.keys() if _is_on_person(boxes[s], people[s])}
             for boxes, at in zip(found, seen, strict=True)
         ]
         kept = [
             n
             for n in self._kept(found, seen, is_known=truth is not None)
-            if doubled[n] != found[n].keys()
+            if duplicate[n] != found[n].keys()
         ]
         unset = self._left_unset(kept)
         tracks = [
             self._answered(
-                self._document.tracks[n], found[n], seen[n], doubled[n],
+                self._document.tracks[n], found[n], seen[n], duplicate[n],
                 [group for m, group in unset if m == n],
             )
             for n in kept
         ]  # fmt: skip
-        if self._persona.draws_missed:
+        if self._annotator.draws_missed:
             tracks += self._drawn(people, seen)
         return tracks
 
     def _boxes_of(self, track: XmlTrack) -> dict[int, Box]:
-        """The box of a track, in shares of the picture, at each second it has one."""
+        """The box of a track by second, in fractions of the image."""
         size = (self._document.width, self._document.height) * 2
         return {
             one.second: _box(side / whole for side, whole in zip(one.box, size, strict=True))
-            for one in boxes_at(track, self._seconds, annotation_fps=self._fps)
+            for one in sample_at_keyframes(track, self._seconds, annotation_fps=self._fps)
         }
 
     def _seen(
         self, found: list[dict[int, Box]], people: list[list[TruthBox]]
     ) -> list[dict[int, TruthBox]]:
-        """For each track, the person that it follows at each second."""
+        """For each track, its person by second."""
         seen: list[dict[int, TruthBox]] = [{} for _ in found]
         for second in self._seconds:
             tracks = [n for n, boxes in enumerate(found) if second in boxes]
@@ -189,21 +189,21 @@ class _Work:
         *,
         is_known: bool,
     ) -> list[int]:
-        """The tracks that stay: without truth, only the shortest of several is doubted."""
+        """The tracks that are kept; without ground truth only the shortest may be removed."""
         numbers = list(range(len(found)))
-        if not self._persona.removes_false:
+        if not self._annotator.removes_false:
             return numbers
         if is_known:
-            return [n for n in numbers if len(seen[n]) >= NOTICED * len(found[n])]
-        weakest = min(numbers, key=lambda n: len(found[n]), default=None)
-        return numbers if len(numbers) < 2 else [n for n in numbers if n != weakest]
+            return [n for n in numbers if len(seen[n]) >= MIN_TRUE_SHARE * len(found[n])]
+        shortest = min(numbers, key=lambda n: len(found[n]), default=None)
+        return numbers if len(numbers) < 2 else [n for n in numbers if n != shortest]
 
     def _left_unset(self, kept: list[int]) -> set[tuple[int, str]]:
-        """The questions nobody answers: at least one if any."""
+        """The (track, group) pairs left unset: at least one if the rate is not 0."""
         questions = [
             (n, group.name) for n in kept for group in self._groups if group.choice == "one"
         ]
-        count = math.ceil(self._persona.unset_share * len(questions))
+        count = math.ceil(self._annotator.unset_share * len(questions))
         return {questions[i] for i in self._rng.permutation(len(questions))[:count]}
 
     def _answered(
@@ -211,10 +211,10 @@ class _Work:
         track: XmlTrack,
         boxes: dict[int, Box],
         seen: dict[int, TruthBox],
-        doubled: set[int],
+        duplicate: set[int],
         unset: list[str],
     ) -> XmlTrack:
-        """`track` with answers, its bad boxes drawn anew, and switched off where `doubled`."""
+        """`track` with answers and redrawn boxes, outside where it is a `duplicate`."""
         person_id = track.shapes[0].attributes.get(PERSON_ID, "") if track.shapes else ""
         answers = self._answers(boxes, seen)
         attributes = {
@@ -224,14 +224,14 @@ class _Work:
         }
         stored = {
             shape.frame: shape._replace(
-                keyframe=True, attributes=_held(attributes, shape.frame / self._fps)
+                keyframe=True, attributes=_attributes_at(attributes, shape.frame / self._fps)
             )
             for shape in track.shapes
             if shape.keyframe
         }
         before: dict[str, str] = {}
         for second, box in boxes.items():
-            if second in doubled:
+            if second in duplicate:
                 frame = second * self._fps
                 stored[frame] = Shape(frame, self._pixels(box), True, True, attributes[second])
                 before = {}
@@ -245,43 +245,43 @@ class _Work:
         return self._exported(stored)
 
     def _answers(self, boxes: dict[int, Box], seen: dict[int, TruthBox]) -> dict[int, Answers]:
-        """The answers at each second, slips included; unseen seconds take the nearest seen."""
+        """The answers by second, errors included; seconds without a person use the nearest."""
         right = {}
         for second in boxes:
             nearest = min(seen, key=lambda other: abs(other - second), default=None)
             actions = (ACTION_NAMES["stand"],) if nearest is None else seen[nearest].actions
-            right[second] = _right_answers(actions, self._groups)
+            right[second] = _true_answers(actions, self._groups)
         answers: dict[int, Answers] = {second: dict(given) for second, given in right.items()}
         for group in self._groups:
             for block in _blocks(right, group.name):
-                if self._rng.random() < self._persona.label_error:
+                if self._rng.random() < self._annotator.label_error:
                     wrong = self._wrong(right[block[0]][group.name], group)
                     for second in block:
                         answers[second][group.name] = wrong
         return answers
 
-    def _wrong(self, right: Any, group: GroupSpec) -> Any:
-        """Another answer that somebody might give."""
+    def _wrong(self, right: Any, group: ActionGroupSpec) -> Any:
+        """A plausible wrong answer."""
         likely = [action for action in group.actions if action in ACTION_NAMES.values()]
         if group.choice == "one":
             others = [action for action in likely or group.actions if action != right]
             return others[self._rng.integers(len(others))] if others else UNKNOWN
         if right:
-            return right[1:]  # one of several things goes unnoticed
+            return right[1:]  # one of several actions is missed
         others = likely or list(group.actions)
         return [others[self._rng.integers(len(others))]]
 
     def _corrected(self, box: Box, person: TruthBox | None) -> Box | None:
-        """The person's box drawn by hand, or None if `box` is good enough."""
-        if person is None or person.visible < WORTH_DRAWING:
+        """The person's box as drawn by hand, or None if `box` is accurate enough."""
+        if person is None or person.visible < MIN_VISIBLE_TO_DRAW:
             return None
         iou = pairwise_iou(np.array([box]), np.array([person.box]))[0, 0]
-        return None if iou >= GOOD_ENOUGH else self._by_hand(person.box)
+        return None if iou >= MIN_BOX_IOU else self._hand_drawn(person.box)
 
-    def _by_hand(self, box: Box) -> Box:
+    def _hand_drawn(self, box: Box) -> Box:
         x1, y1, x2, y2 = box
-        slips = self._rng.normal(0, self._persona.jitter, 4) * ([x2 - x1, y2 - y1] * 2)
-        return _box(np.clip(np.array(box) + slips, 0, 1).tolist())
+        errors = self._rng.normal(0, self._annotator.jitter, 4) * ([x2 - x1, y2 - y1] * 2)
+        return _box(np.clip(np.array(box) + errors, 0, 1).tolist())
 
     def _pixels(self, box: Box) -> Box:
         size = (self._document.width, self._document.height) * 2
@@ -290,12 +290,12 @@ class _Work:
     def _drawn(
         self, people: list[list[TruthBox]], seen: list[dict[int, TruthBox]]
     ) -> list[XmlTrack]:
-        """The person that goes longest without a box, drawn at every second; or nobody."""
+        """The longest stretch of a person without a box, drawn at every second, if any."""
         boxed = {(s, one.person_id) for track in seen for s, one in track.items()}
         missed: dict[int, list[int]] = {}
         for second, there in enumerate(people):
             for one in there:
-                if one.visible >= WORTH_DRAWING and (second, one.person_id) not in boxed:
+                if one.visible >= MIN_VISIBLE_TO_DRAW and (second, one.person_id) not in boxed:
                     missed.setdefault(one.person_id, []).append(second)
         runs = [(run, person) for person, at in sorted(missed.items()) for run in _runs(at)]
         run, person_id = max(runs, key=lambda one: len(one[0]), default=([], 0))
@@ -307,7 +307,7 @@ class _Work:
         for second, one in truth.items():
             frame = second * self._fps
             attributes = attributes_from(answers[second], None, self._groups)
-            pixels = self._pixels(self._by_hand(one.box))
+            pixels = self._pixels(self._hand_drawn(one.box))
             stored[frame] = Shape(frame, pixels, False, True, attributes)
         last = stored[run[-1] * self._fps]
         if last.frame + 1 < self._document.frame_count:
@@ -315,7 +315,7 @@ class _Work:
         return [self._exported(stored)]
 
     def _exported(self, stored: Mapping[int, Shape]) -> XmlTrack:
-        """All frames of a track as CVAT lists them, boxes between CVAT keyframes included."""
+        """All frames of a track as CVAT lists them, with interpolated boxes."""
         frames = sorted(stored)
         shapes: list[Shape] = []
         for frame, following in zip(
@@ -333,7 +333,7 @@ class _Work:
         return XmlTrack(tuple(shapes))
 
 
-def _is_on_somebody(box: Box, people: list[TruthBox]) -> bool:
+def _is_on_person(box: Box, people: list[TruthBox]) -> bool:
     return bool(match_boxes([box], [one.box for one in people], threshold=SAME_PERSON).pairs)
 
 
@@ -342,7 +342,7 @@ def _box(sides: Iterable[float]) -> Box:
     return (x1, y1, x2, y2)
 
 
-def _right_answers(actions: Sequence[str], groups: Sequence[GroupSpec]) -> Answers:
+def _true_answers(actions: Sequence[str], groups: Sequence[ActionGroupSpec]) -> Answers:
     answers: Answers = {}
     for group in groups:
         done = [action for action in group.actions if action in actions]
@@ -350,17 +350,18 @@ def _right_answers(actions: Sequence[str], groups: Sequence[GroupSpec]) -> Answe
     return answers
 
 
-def _held(attributes: Mapping[int, dict[str, str]], second: float) -> dict[str, str]:
-    """The attributes at `second`: of the last whole second before it, or of the first."""
+def _attributes_at(attributes: Mapping[int, dict[str, str]], second: float) -> dict[str, str]:
+    """The attributes at `second`: those of the last whole second before it, or the first."""
     return attributes[max((s for s in attributes if s <= second), default=min(attributes))]
 
 
 def _blocks(answers: Mapping[int, Answers], group: str) -> list[list[int]]:
-    """Seconds in a row with one answer, at most `SLIP` of them."""
+    """Runs of seconds with one answer, at most `MAX_ERROR_SECONDS` long."""
     blocks: list[list[int]] = []
     for second in answers:
         last = blocks[-1] if blocks else []
-        if last and len(last) < SLIP and answers[last[0]][group] == answers[second][group]:
+        is_same = last and answers[last[0]][group] == answers[second][group]
+        if is_same and len(last) < MAX_ERROR_SECONDS:
             last.append(second)
         else:
             blocks.append([second])
@@ -368,7 +369,7 @@ def _blocks(answers: Mapping[int, Answers], group: str) -> list[list[int]]:
 
 
 def _runs(seconds: list[int]) -> list[list[int]]:
-    """Seconds in a row."""
+    """Consecutive seconds."""
     runs: list[list[int]] = []
     for second in seconds:
         if runs and runs[-1][-1] == second - 1:
@@ -378,8 +379,8 @@ def _runs(seconds: list[int]) -> list[list[int]]:
     return runs
 
 
-def _guessed(found: list[dict[int, Box]], second: int) -> list[TruthBox]:
-    """What the tracks themselves say of one second: each is a person; how fast does it move?"""
+def _persons_from_boxes(found: list[dict[int, Box]], second: int) -> list[TruthBox]:
+    """One person per track, whose action follows from the speed of its box."""
     people = []
     for number, boxes in enumerate(found):
         if second not in boxes:
@@ -388,6 +389,6 @@ def _guessed(found: list[dict[int, Box]], second: int) -> list[TruthBox]:
         near = boxes.get(second - 1) or boxes.get(second + 1) or boxes[second]
         moved = math.hypot((near[0] + near[2] - x1 - x2) / 2, near[3] - y2)
         speed = moved / max(y2 - y1, 1e-6)
-        movement = "stand" if speed < WALKS else "walk" if speed < RUNS else "run"
+        movement = "stand" if speed < WALK_SPEED else "walk" if speed < RUN_SPEED else "run"
         people.append(TruthBox(number, boxes[second], 1.0, (ACTION_NAMES[movement],)))
     return people

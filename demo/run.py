@@ -1,8 +1,7 @@
-"""The whole main job on one machine: a zip goes in, a release comes out.
+"""Demo run: from a zip of videos to a release, with simulated annotators and reviewer.
 
-Every step looks at what is there already, so the road may be walked again, or taken up where a
-killed process left it, and does only what is missing. The annotators and the reviewer are
-simulated and marked so; everything else is the product itself.
+Every step does only what is missing, so a run can be repeated, and resumed after a crash.
+Annotators and reviewer are simulated and marked as such; everything else is the product itself.
 """
 
 import hashlib
@@ -15,82 +14,81 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
-from annotation.core.labels import UNKNOWN, GroupSpec
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
 from annotation.services.answers import import_answers
 from annotation.services.plan import plan_tasks
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage
+from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.zipping import new_zip
 from datasets.models import Clip, Dataset
 from datasets.services.upload import receive_zip
-from demo.annotators import PERSONAS, SAME_PERSON, fill_in, right_actions
-from demo.world.scene import TruthBox
+from demo.annotators import ANNOTATORS, SAME_PERSON, annotate_package, true_actions
+from demo.world.renderer import GroundTruth, TruthBox
 from qc.core.matching import match_boxes
 from qc.models import Consensus, ConsensusBox, ConsensusLabel, Release, Review
-from qc.selectors.states import judged
-from qc.services.adjudicate import adjudicate
-from qc.services.release import order_release
-from qc.services.review import approve, reject
+from qc.selectors.clip_and_task_states import judged
+from qc.services.consensus.adjudicate import adjudicate
+from qc.services.release.make_release import request_release
+from qc.services.review.verdicts import approve, reject
 from tracking.models import Bundle
-from tracking.services.bundle import order_bundle
+from tracking.services.export_bundle import request_bundle
 
-OVERLAP = 0.6  # share of the clips that all three annotators have
-LEFT_OPEN = 5  # one open question in so many is left to a person, and leaves the release
+OVERLAP = 0.6  # fraction of the clips assigned to all three annotators
+LEFT_OPEN = 5  # one in so many open items is left undecided, and not released
 REVIEWER = "simulated-reviewer"
 REASON = "Decided by the simulated reviewer, who knows what was rendered."
 
-TruthAt = Callable[[str, int], list[TruthBox]]  # (original name of a video, standard frame)
 Work = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Journey:
-    """One dataset on the road.
+class DemoRun:
+    """The demo on one dataset.
 
     Attributes:
-        dataset: Where it happens.
-        folder: Where the simulated annotators keep their files.
-        work: Does all background work that waits, and returns.
-        say: Tells what comes next.
-        truth_at: What is really to be seen; None for footage that nobody knows.
+        dataset: The dataset to fill.
+        folder: Folder for the exports of the simulated annotators.
+        work: Does all waiting background work, and returns.
+        log: Gets the title of each stage.
+        truth_at: The ground truth; None for videos without one.
     """
 
     dataset: Dataset
     folder: Path
     work: Work
-    say: Callable[[str], object]
-    truth_at: TruthAt | None
+    log: Callable[[str], object]
+    truth_at: GroundTruth | None
 
-    def walk(self, zip_file: Path) -> Release:
-        """From the zip to a release, done or failed."""
-        self.say("Videos: unpack, standardise, cut, find and follow the people")
+    def run(self, zip_file: Path) -> Release:
+        """Run all stages from the zip to a release, done or failed."""
+        self.log("Videos: unpack, standardise, cut, detect and track people")
         receive_zip(self.dataset, zip_file, original_name=zip_file.name)
         self.work()
-        self.say("Bundle, and packages for three simulated annotators")
+        self.log("Bundle, and task packages for three simulated annotators")
         if not Bundle.objects.filter(dataset=self.dataset).exists():
-            order_bundle(self.dataset)
-        names = [persona.name for persona in PERSONAS]
+            request_bundle(self.dataset)
+        names = [annotator.name for annotator in ANNOTATORS]
         plan_tasks(self.dataset, annotators=names, overlap=OVERLAP, simulated=True)
         self.work()
-        self.say("Answers of the simulated annotators, agreement and consensus")
-        self.answer()
-        self.say("Review: one task goes back, the open questions are decided, then approval")
-        self.send_one_back()
-        self.answer()
-        self.decide_open_questions()
+        self.log("Answers of the simulated annotators, agreement and consensus")
+        self.annotate()
+        self.log("Review: one task is rejected, open items are decided, the rest is approved")
+        self.reject_one()
+        self.annotate()
+        self.adjudicate_open_items()
         self.approve_all()
-        self.say("Release")
+        self.log("Release")
         return self.release()
 
-    def answer(self) -> None:
-        """Fill in every package that waits for its annotator, and read the answers in."""
+    def annotate(self) -> None:
+        """Annotate every open package, and import the answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for task in judged(self._tasks().filter(stage=Stage.DONE)):
             is_rejected = task.verdict == Review.Verdict.REJECTED  # type: ignore[attr-defined]
-            if task.latest_pull_id is None or is_rejected:  # type: ignore[attr-defined]
+            if task.latest_version_id is None or is_rejected:  # type: ignore[attr-defined]
                 export = self._export_of(task, complete=is_rejected)
                 target = self.folder / f"{task}.zip"
                 with new_zip(target) as answers:
@@ -98,22 +96,21 @@ class Journey:
         import_answers(self.dataset, self.folder)
         self.work()
 
-    def send_one_back(self) -> None:
-        """The reviewer rejects, once, the answers with most left unset."""
+    def reject_one(self) -> None:
+        """Reject, once, the task with most unset answers."""
         tasks = self._tasks()
         if Review.objects.filter(task__in=tasks).exists():
             return
         worst = (
-            tasks.filter(pulls__unfinished__gt=0).order_by("-pulls__unfinished", "pk").first()
+            tasks.filter(versions__unfinished__gt=0)
+            .order_by("-versions__unfinished", "pk")
+            .first()
         )
         if worst is not None:
             reject([worst], reviewer=reviewer(), reason="Required answers were left unset.")
 
-    def decide_open_questions(self) -> None:
-        """Settle what the votes left open, but for a few questions that wait for a person.
-
-        Boxes that somebody removed are looked at too, though the others kept them.
-        """
+    def adjudicate_open_items(self) -> None:
+        """Decide most items that the votes left open, and boxes that one annotator removed."""
         if self.truth_at is None:
             return
         groups = {group.name: group for group in group_specs(self.dataset)}
@@ -123,14 +120,14 @@ class Journey:
                 self._decide(clip, consensus, groups)
 
     def approve_all(self) -> None:
-        """Approve every newest version, what is still open having been seen."""
+        """Approve every newest version."""
         pending = judged(self._tasks()).filter(verdict="")  # type: ignore[misc]  # annotated
         approve(pending, reviewer=reviewer(), despite_findings=True)
 
     def release(self) -> Release:
-        """The newest release if there is one, or else the first, made now."""
+        """The newest release; the first one is made if there is none."""
         if not Release.objects.filter(dataset=self.dataset).exists():
-            order_release(self.dataset)
+            request_release(self.dataset)
         self.work()
         return Release.objects.filter(dataset=self.dataset).latest("number")
 
@@ -139,12 +136,12 @@ class Journey:
         return tasks.select_related("clip__video__dataset", "annotator")
 
     def _export_of(self, task: AnnotationTask, *, complete: bool) -> bytes:
-        """What the annotator of `task` would export from CVAT."""
-        persona = next(one for one in PERSONAS if one.name == task.annotator.name)
+        """The XML that the annotator of `task` exports from CVAT."""
+        annotator = next(one for one in ANNOTATORS if one.name == task.annotator.name)
         with local_path(str(task.package)) as path, zipfile.ZipFile(path) as package:
-            return fill_in(
+            return annotate_package(
                 package.read("annotations.xml"),
-                persona=persona.carefully() if complete else persona,
+                annotator=annotator.without_unset() if complete else annotator,
                 truth=self._truth_by_second(task.clip),
                 groups=group_specs(self.dataset),
                 annotation_fps=self.dataset.annotation_fps,
@@ -157,7 +154,9 @@ class Journey:
         name, start = clip.video.original_name, clip.start_frame
         return lambda second: truth_at(name, start + FRAME_RATE * second)
 
-    def _decide(self, clip: Clip, consensus: Consensus, groups: dict[str, GroupSpec]) -> None:
+    def _decide(
+        self, clip: Clip, consensus: Consensus, groups: dict[str, ActionGroupSpec]
+    ) -> None:
         truth_by_second = self._truth_by_second(clip)
         if truth_by_second is None:
             return
@@ -173,7 +172,11 @@ class Journey:
                 self._decide_box(clip, box, truth_by_second(box.second), open_groups)
 
     def _decide_box(
-        self, clip: Clip, box: ConsensusBox, truth: list[TruthBox], groups: list[GroupSpec]
+        self,
+        clip: Clip,
+        box: ConsensusBox,
+        truth: list[TruthBox],
+        groups: list[ActionGroupSpec],
     ) -> None:
         def decide(**answer: Any) -> None:
             adjudicate(
@@ -181,19 +184,18 @@ class Journey:
                 user=reviewer(), reason=REASON, **answer,
             )  # fmt: skip
 
-        shown = normalised(box, clip)
+        shown = normalised_box(box, clip)
         there = match_boxes([shown], [one.box for one in truth], threshold=SAME_PERSON).pairs
         if box.status == ConsensusBox.Status.DISPUTED or not there:
             decide(is_person=bool(there))
         if there and not _is_left_open(clip, box):
             for group in groups:
-                actions = right_actions(truth, shown, group)
-                nothing = [UNKNOWN] if group.choice == "one" else []
-                decide(group=group.name, actions=actions or nothing)
+                actions = true_actions(truth, shown, group)
+                decide(group=group.name, actions=actions)
 
 
 def reviewer() -> User:
-    """The simulated reviewer, who cannot log in."""
+    """The simulated reviewer, an account that cannot log in."""
     user, is_new = User.objects.get_or_create(username=REVIEWER, defaults={"is_active": False})
     if is_new:
         user.set_unusable_password()
@@ -201,7 +203,7 @@ def reviewer() -> User:
     return user
 
 
-def normalised(box: ConsensusBox, clip: Clip) -> tuple[float, float, float, float]:
+def normalised_box(box: ConsensusBox, clip: Clip) -> tuple[float, float, float, float]:
     width, height = clip.video.width or 1, clip.video.height or 1
     return box.x1 / width, box.y1 / height, box.x2 / width, box.y2 / height
 

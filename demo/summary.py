@@ -1,4 +1,4 @@
-"""What the demo prints at its end: what each stage made, and how near the truth it came."""
+"""Tables of the finished demo: output of each stage, accuracy against ground truth."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -7,15 +7,16 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Max, QuerySet, Sum
 from rich.table import Table
 
-from annotation.models import Annotation, AnnotationTask, Pull
+from annotation.models import Annotation, AnnotationTask, AnswerVersion
 from annotation.selectors.tasks import group_specs
 from avaproject.base.work import StagedModel
 from datasets.core.clipping import FRAME_RATE
 from datasets.models import Action, Clip, Dataset, Upload, Video
-from demo.accuracy import Accuracy, Unit, accuracies
-from demo.annotators import SAME_PERSON, right_actions
-from demo.measure import Comparison, TruthAt, compare, released_persons
-from demo.run import normalised
+from demo.annotators import SAME_PERSON, true_actions
+from demo.consensus_accuracy import MethodAccuracy, TrueUnit, accuracies
+from demo.release_accuracy import ReleaseAccuracy, measure, released_persons
+from demo.run import normalised_box
+from demo.world.renderer import GroundTruth
 from qc.core.matching import match_boxes
 from qc.models import (
     Adjudication,
@@ -28,25 +29,25 @@ from qc.models import (
 )
 from qc.selectors.agreement import newest_summary
 from qc.services.agree import dataset_agreement
-from qc.services.versions import questions_of
-from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
+from qc.services.answer_versions import group_specs_of
+from tracking.models import Bundle, IdentityRun, Person, Proposal, TrackingRun
 
 
-def made_by_each_stage(release: Release) -> Table:
-    """One row a stage: what it made, and how long its rows took, one after another."""
+def stages_table(release: Release) -> Table:
+    """One row per stage: its output and the total working time of its rows."""
     dataset = release.dataset
-    table = Table("stage", "made", title=f"Dataset {dataset.name}", title_justify="left")
+    table = Table("stage", "output", title=f"Dataset {dataset.name}", title_justify="left")
     table.add_column("work", justify="right")
-    for stage, made, rows in _stages(dataset, release):
-        table.add_row(stage, made, "" if rows is None else _work_time(rows))
+    for stage, output, rows in _stages(dataset, release):
+        table.add_row(stage, output, "" if rows is None else _work_time(rows))
     return table
 
 
-def truth_figures(release: Release, truth_at: TruthAt) -> Table:
-    """The release against the rendered truth."""
-    table = Table("against the rendered truth", title="How right it is", title_justify="left")
+def release_accuracy_table(release: Release, truth_at: GroundTruth) -> Table:
+    """Accuracy of the release against the ground truth."""
+    table = Table("metric", title="Release against ground truth", title_justify="left")
     table.add_column("", justify="right")
-    found = compare_release(release, truth_at)
+    found = release_accuracy(release, truth_at)
     for field in fields(found):
         value = getattr(found, field.name)
         text = f"{value:.3f}" if isinstance(value, float) else str(value)
@@ -54,22 +55,26 @@ def truth_figures(release: Release, truth_at: TruthAt) -> Table:
     return table
 
 
-def consensus_figures(dataset: Dataset, truth_at: TruthAt) -> Table:
-    """Majority, Dawid and Skene, and the reviewers against the rendered truth."""
-    table = Table("the answers of the consensus", title="Whom to believe", title_justify="left")
-    for column in ("units", "right", "open", "right where decided"):
+def consensus_accuracy_table(dataset: Dataset, truth_at: GroundTruth) -> Table:
+    """Accuracy of majority, Dawid-Skene and reviewers against the ground truth."""
+    table = Table("method", title="Consensus against ground truth", title_justify="left")
+    for column in ("units", "accuracy", "open", "accuracy when decided"):
         table.add_column(column, justify="right")
     for one in consensus_accuracy(dataset, truth_at):
-        shares = (one.share, one.open / one.units if one.units else None, one.where_decided)
+        shares = (
+            one.accuracy,
+            one.open / one.units if one.units else None,
+            one.accuracy_decided,
+        )
         texts = ["" if share is None else f"{share:.3f}" for share in shares]
-        table.add_row(one.way, str(one.units), *texts)
+        table.add_row(one.method, str(one.units), *texts)
     return table
 
 
-def consensus_accuracy(dataset: Dataset, truth_at: TruthAt) -> list[Accuracy]:
-    """`accuracies` of the newest consensuses, over the boxes that show a true person."""
+def consensus_accuracy(dataset: Dataset, truth_at: GroundTruth) -> list[MethodAccuracy]:
+    """`accuracies` of the newest consensuses, over the boxes on a true person."""
     groups = {group.name: group for group in group_specs(dataset)}
-    questions = {one.name: one for one in questions_of([dataset])[dataset.pk]}
+    questions = {one.name: one for one in group_specs_of([dataset])[dataset.pk]}
     rates = newest_summary(dataset).figures.get("error_rates", {})
     newest = Consensus.objects.of(dataset).newest()
     boxes = ConsensusBox.objects.filter(consensus__in=newest).select_related(
@@ -78,15 +83,15 @@ def consensus_accuracy(dataset: Dataset, truth_at: TruthAt) -> list[Accuracy]:
     units = []
     for box in boxes.prefetch_related("labels"):
         clip = box.consensus.clip
-        shown = normalised(box, clip)
+        shown = normalised_box(box, clip)
         truth = truth_at(clip.video.original_name, clip.start_frame + FRAME_RATE * box.second)
         if not match_boxes([shown], [one.box for one in truth], threshold=SAME_PERSON).pairs:
             continue
         units += [
-            Unit(
+            TrueUnit(
                 questions[label.group],
                 label.votes,
-                right_actions(truth, shown, groups[label.group]),
+                true_actions(truth, shown, groups[label.group]),
                 None if label.rule == ConsensusLabel.Rule.OPEN else label.actions,
             )
             for label in box.labels.all()
@@ -94,8 +99,8 @@ def consensus_accuracy(dataset: Dataset, truth_at: TruthAt) -> list[Accuracy]:
     return accuracies(units, {name: one["estimates"] for name, one in rates.items()})
 
 
-def compare_release(release: Release, truth_at: TruthAt) -> Comparison:
-    """`demo.measure.compare` for a finished release on local disk."""
+def release_accuracy(release: Release, truth_at: GroundTruth) -> ReleaseAccuracy:
+    """`demo.release_accuracy.measure` for a finished release on local disk."""
     dataset = release.dataset
     folder = Path(default_storage.path(release.folder)) / "annotations"
     released = {
@@ -106,7 +111,7 @@ def compare_release(release: Release, truth_at: TruthAt) -> Comparison:
     }
     clips = {clip.name: clip for clip in Clip.objects.of(dataset).select_related("video")}
     ids = dict(Action.objects.filter(dataset=dataset).values_list("name", "action_id"))
-    return compare(released, clips, truth_at, ids)
+    return measure(released, clips, truth_at, ids)
 
 
 def _stages(
@@ -116,10 +121,10 @@ def _stages(
     clips = Clip.objects.of(dataset)
     runs = TrackingRun.objects.of(dataset)
     tasks = AnnotationTask.objects.of(dataset)
-    pulls = Pull.objects.filter(task__in=tasks)
+    versions = AnswerVersion.objects.filter(task__in=tasks)
     reviews = Review.objects.filter(task__in=tasks)
-    settled = Consensus.objects.of(dataset)
-    newest = settled.order_by().values("clip").annotate(newest=Max("pk")).values("newest")
+    consensuses = Consensus.objects.of(dataset)
+    newest = consensuses.order_by().values("clip").annotate(newest=Max("pk")).values("newest")
     boxes = ConsensusBox.objects.filter(consensus__in=newest, status="agreed")
     frames = videos.aggregate(total=Sum("frame_count"))["total"] or 0
     counts = release.counts
@@ -129,24 +134,24 @@ def _stages(
         ("cut", f"{clips.count()} clips", clips),
         ("track", _detected(runs), runs),
         (
-            "link",
+            "assign identities",
             f"{_count(Proposal, run__in=runs)} proposals of {_persons(runs)} persons",
-            Linking.objects.filter(video__in=videos),
+            IdentityRun.objects.filter(video__in=videos),
         ),
         ("bundle", _bundled(dataset), Bundle.objects.filter(dataset=dataset)),
         ("packages", f"{tasks.count()} tasks for simulated annotators", tasks),
         (
             "answers",
-            f"{pulls.count()} versions, {_count(Annotation, pull__in=pulls)} boxes answered",
-            pulls,
+            f"{versions.count()} versions, {_count(Annotation, version__in=versions)} boxes",
+            versions,
         ),
         ("agreement", _agreed(dataset), AgreementReport.objects.of(dataset)),
-        ("consensus", f"{boxes.count()} persons at keyframes", settled),
+        ("consensus", f"{boxes.count()} persons at keyframes", consensuses),
         (
             "review",
             f"{reviews.filter(verdict='approved').count()} approved, "
-            f"{reviews.filter(verdict='rejected').count()} sent back, "
-            f"{_count(Adjudication, clip__in=clips)} questions decided",
+            f"{reviews.filter(verdict='rejected').count()} rejected, "
+            f"{_count(Adjudication, clip__in=clips)} items decided",
             None,
         ),
         (

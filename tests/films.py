@@ -1,4 +1,4 @@
-"""Tiny films whose every picture shows its own number (`tests.stamp`), of any kind."""
+"""Tiny films whose every picture shows its own number (`demo.world.frame_number`), of any kind."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from datasets.core.media import Limits, read_frames, standardise
-from tests.stamp import draw_stamp, read_stamp
+from demo.world.frame_number import draw_frame_number, read_frame_number
 
 SIZE = (160, 96)
 LIMITS = Limits()
@@ -20,7 +20,7 @@ def stamped_picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     width, height = size
     row = (np.arange(width) + 2 * number) % 160 + 40
     picture = np.repeat(np.tile(row, (height, 1))[..., None], 3, axis=2).astype(np.uint8)
-    draw_stamp(picture, number)
+    draw_frame_number(picture, number)
     return picture
 
 
@@ -72,4 +72,4 @@ def standard_of(source, **options):
 
 
 def numbers_in(path, **stretch):
-    return [(index, read_stamp(rgb)) for index, rgb in read_frames(path, **stretch)]
+    return [(index, read_frame_number(rgb)) for index, rgb in read_frames(path, **stretch)]

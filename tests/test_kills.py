@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from datasets.core.zipping import new_zip
-from demo.world.casting import small_world
-from demo.world.scene import render, truth_at
+from demo.world.videos import small_videos
+from demo.world.renderer import render, truth_at
 from tracking.detectors.imported import FORMAT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ def world(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     (folder / "detections").mkdir()
     with new_zip(folder / "world.zip") as archive:
-        for spec in small_world():
+        for spec in small_videos():
             archive.add_file(spec.file_name, render(spec, folder))
             size = (spec.width, spec.height) * 2
             frames = {

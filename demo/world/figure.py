@@ -1,4 +1,4 @@
-"""One articulated figure: a look and a posture become rounded hulls, drawn with cv2.
+"""Articulated human figure: an appearance and a pose become rounded hulls, drawn with cv2.
 
 The body is three-dimensional in units of its own height: forward, sideways (to its left) and up
 from the ground. It is turned by `yaw` (0 faces the camera, +pi/2 faces right) and projected
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Colour = tuple[int, int, int]  # RGB
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 SHIFT = 4  # cv2 draws on sixteenths of a pixel
 FINE = 1 << SHIFT
@@ -41,7 +41,7 @@ class Hull(NamedTuple):
     is_body: bool = True
 
 
-class Posture(NamedTuple):
+class Pose(NamedTuple):
     """Joint angles; `out` angles lead sideways, elbows and knees bend on."""
 
     yaw: float = 0.0
@@ -61,16 +61,16 @@ class Posture(NamedTuple):
     right_elbow: float = 0.15
     right_elbow_out: float = 0.0
 
-    def towards(self, other: Self, share: float) -> "Posture":
-        """Between this posture (0) and `other` (1); turns the short way round."""
+    def interpolate(self, other: Self, share: float) -> "Pose":
+        """Interpolate between this pose (0) and `other` (1), turning the shorter way."""
         turn = (other.yaw - self.yaw + math.pi) % (2 * math.pi) - math.pi
         mixed = [a + (b - a) * share for a, b in zip(self, other, strict=True)]
-        return Posture(self.yaw + turn * share, *mixed[1:])
+        return Pose(self.yaw + turn * share, *mixed[1:])
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a figure is built and dressed. `load` is what it holds when it carries."""
+class Appearance:
+    """Build and clothes of a figure. `load` is the object in its hands when it carries."""
 
     skin: Colour = (224, 178, 148)
     hair: Colour = (60, 42, 30)
@@ -94,7 +94,7 @@ class _Part(NamedTuple):
 
 
 class _Body:
-    """Projects body points into the picture and collects hulls, nearest last."""
+    """Projects body points into the image and collects hulls, nearest last."""
 
     def __init__(self, x: float, y: float, height: float, yaw: float) -> None:
         self._x, self._y, self._height = x, y, height
@@ -143,40 +143,46 @@ class _Point(NamedTuple):
 
 
 def figure_hulls(
-    look: Look, posture: Posture, *, x: float, y: float, height: float, holds: bool = False
+    appearance: Appearance,
+    pose: Pose,
+    *,
+    x: float,
+    y: float,
+    height: float,
+    holds: bool = False,
 ) -> list[Hull]:
     """The hulls of a figure whose ground point is `(x, y)` pixels, in the order to draw them.
 
     `height` is that of the figure upright, in pixels; `holds` puts its load into its hands.
     """
-    body = _Body(x, y, height, posture.yaw)
-    hips = _Point(0.0, 0.0, _hip_height(posture))
-    chest = hips.along(-TRUNK, -posture.lean)
-    _add_legs(body, look, posture, hips)
-    _add_trunk(body, look, hips, chest)
-    _add_head(body, look, posture, chest)
-    hands = [_add_arm(body, look, posture, chest, side) for side in (1, -1)]
+    body = _Body(x, y, height, pose.yaw)
+    hips = _Point(0.0, 0.0, _hip_height(pose))
+    chest = hips.along(-TRUNK, -pose.lean)
+    _add_legs(body, appearance, pose, hips)
+    _add_trunk(body, appearance, hips, chest)
+    _add_head(body, appearance, pose, chest)
+    hands = [_add_arm(body, appearance, pose, chest, side) for side in (1, -1)]
     if holds:
-        _add_load(body, look, hands)
+        _add_load(body, appearance, hands)
     return body.hulls()
 
 
-def _hip_height(posture: Posture) -> float:
+def _hip_height(pose: Pose) -> float:
     reaches = (
         THIGH * math.cos(thigh) + SHIN * math.cos(thigh - knee)
         for thigh, knee in (
-            (posture.left_thigh, posture.left_knee),
-            (posture.right_thigh, posture.right_knee),
+            (pose.left_thigh, pose.left_knee),
+            (pose.right_thigh, pose.right_knee),
         )
     )
-    return max(reaches) + ANKLE + posture.lift
+    return max(reaches) + ANKLE + pose.lift
 
 
-def _add_legs(body: _Body, look: Look, posture: Posture, hips: _Point) -> None:
-    wide = look.build
+def _add_legs(body: _Body, appearance: Appearance, pose: Pose, hips: _Point) -> None:
+    wide = appearance.build
     legs = (
-        (1, posture.left_thigh, posture.left_knee),
-        (-1, posture.right_thigh, posture.right_knee),
+        (1, pose.left_thigh, pose.left_knee),
+        (-1, pose.right_thigh, pose.right_knee),
     )
     knees = []
     for side, thigh, bend in legs:
@@ -185,20 +191,22 @@ def _add_legs(body: _Body, look: Look, posture: Posture, hips: _Point) -> None:
         ankle = knee.along(SHIN, thigh - bend)
         tilt = max(-0.6, min(0.9, (thigh - bend) * 0.6))
         toe = ankle.beside(0.085 * math.cos(tilt), side * 0.012, 0.085 * math.sin(tilt) - 0.012)
-        leg = look.skin if look.skirt else look.bottom
+        leg = appearance.skin if appearance.skirt else appearance.bottom
         body.add(
-            [(ankle.beside(-0.015, 0, -0.012), 0.022), (toe, 0.02)], look.shoes, nearer=-0.054
+            [(ankle.beside(-0.015, 0, -0.012), 0.022), (toe, 0.02)],
+            appearance.shoes,
+            nearer=-0.054,
         )
         body.add([(knee, 0.036 * wide), (ankle, 0.025 * wide)], leg, nearer=-0.052)
         body.add([(hip, 0.054 * wide), (knee, 0.038 * wide)], leg, nearer=-0.05)
         knees.append(knee)
-    if look.skirt:
+    if appearance.skirt:
         hem = [(k.beside(0, 0, 0.01), 0.062 * wide) for k in knees]
-        body.add([(hips.beside(0, 0, 0.05), 0.07 * wide), *hem], look.bottom, nearer=0.05)
+        body.add([(hips.beside(0, 0, 0.05), 0.07 * wide), *hem], appearance.bottom, nearer=0.05)
 
 
-def _add_trunk(body: _Body, look: Look, hips: _Point, chest: _Point) -> None:
-    wide = look.build
+def _add_trunk(body: _Body, appearance: Appearance, hips: _Point, chest: _Point) -> None:
+    wide = appearance.build
     shoulder = 0.082 * wide
     waist = hips.beside(0, 0, 0.045)
     body.add(
@@ -207,7 +215,7 @@ def _add_trunk(body: _Body, look: Look, hips: _Point, chest: _Point) -> None:
             (hips.beside(0, -0.035 * wide, 0.01), 0.056 * wide),
             (waist, 0.06 * wide),
         ],
-        look.bottom,
+        appearance.bottom,
         nearer=0.006,
     )
     body.add(
@@ -217,73 +225,77 @@ def _add_trunk(body: _Body, look: Look, hips: _Point, chest: _Point) -> None:
             (waist.beside(0, 0.026 * wide, 0.0), 0.057 * wide),
             (waist.beside(0, -0.026 * wide, 0.0), 0.057 * wide),
         ],
-        look.top,
+        appearance.top,
         nearer=0.012,
     )
-    if look.striped:
+    if appearance.striped:
         for share in (0.2, 0.45, 0.7):
             middle = _between(waist, chest, share)
             reach = (0.034 + 0.04 * share) * wide
             ends = [(middle.beside(forward, side * reach, 0), 0.012)
                     for forward in (-0.036, 0.036) for side in (1, -1)]  # fmt: skip
-            body.add(ends, look.accent, nearer=0.016)
+            body.add(ends, appearance.accent, nearer=0.016)
 
 
-def _add_head(body: _Body, look: Look, posture: Posture, chest: _Point) -> None:
+def _add_head(body: _Body, appearance: Appearance, pose: Pose, chest: _Point) -> None:
     neck = chest.beside(0, 0, 0.03)
-    head = chest.beside(0.012 + 0.06 * math.sin(posture.nod), 0, HEAD - SHOULDERS)
-    body.add([(chest, 0.03), (neck, 0.03), (head, 0.03)], look.skin, nearer=0.013)
+    head = chest.beside(0.012 + 0.06 * math.sin(pose.nod), 0, HEAD - SHOULDERS)
+    body.add([(chest, 0.03), (neck, 0.03), (head, 0.03)], appearance.skin, nearer=0.013)
     face = [(head.beside(0.0, 0, 0.014), 0.052), (head.beside(0.008, 0, -0.022), 0.042)]
-    body.add(face, look.skin, nearer=0.02)
-    body.add([(head.beside(0.05, 0, -0.012), 0.011)], _tone(look.skin, 0.95), nearer=-0.02)
+    body.add(face, appearance.skin, nearer=0.02)
+    body.add(
+        [(head.beside(0.05, 0, -0.012), 0.011)], _shaded(appearance.skin, 0.95), nearer=-0.02
+    )
     crown = [(head.beside(-0.012, 0, 0.03), 0.054), (head.beside(-0.03, 0, 0.0), 0.042)]
-    if look.long_hair:
+    if appearance.long_hair:
         crown.append((head.beside(-0.042, 0, -0.085), 0.035))
-    body.add(crown, look.hair, nearer=0.018)
+    body.add(crown, appearance.hair, nearer=0.018)
     fringe = [(head.beside(-0.005, side * 0.03, 0.044), 0.032) for side in (1, -1)]
-    body.add(fringe, look.accent if look.hat else look.hair, nearer=0.03)
-    if look.hat:
+    body.add(fringe, appearance.accent if appearance.hat else appearance.hair, nearer=0.03)
+    if appearance.hat:
         brim = [(head.beside(0.0, 0.05, 0.036), 0.012), (head.beside(0.0, -0.05, 0.036), 0.012),
                 (head.beside(0.075, 0, 0.034), 0.012)]  # fmt: skip
-        body.add(brim, look.accent, nearer=0.031)
+        body.add(brim, appearance.accent, nearer=0.031)
     for side in (1, -1):
         eye = head.beside(0.042, side * 0.019, 0.004)
         body.add([(eye, 0.0065)], (42, 34, 34), nearer=-0.012)
 
 
-def _add_arm(body: _Body, look: Look, posture: Posture, chest: _Point, side: int) -> _Point:
-    wide = look.build
+def _add_arm(
+    body: _Body, appearance: Appearance, pose: Pose, chest: _Point, side: int
+) -> _Point:
+    wide = appearance.build
     swing, out, bend, bend_out = (
-        (posture.left_arm, posture.left_out, posture.left_elbow, posture.left_elbow_out)
+        (pose.left_arm, pose.left_out, pose.left_elbow, pose.left_elbow_out)
         if side == 1
         else (
-            posture.right_arm,
-            posture.right_out,
-            posture.right_elbow,
-            posture.right_elbow_out,
+            pose.right_arm,
+            pose.right_out,
+            pose.right_elbow,
+            pose.right_elbow_out,
         )
     )
     shoulder = chest.beside(0, side * 0.096 * wide, -0.018)
     elbow = shoulder.along(UPPER_ARM, swing, side * out)
     hand = elbow.along(FOREARM, swing + bend, side * (out + bend_out))
     near = 0.02
-    body.add([(shoulder, 0.037 * wide), (elbow, 0.029 * wide)], look.top, nearer=near)
+    body.add([(shoulder, 0.037 * wide), (elbow, 0.029 * wide)], appearance.top, nearer=near)
     wrist = _between(elbow, hand, 0.92)
-    sleeve = look.top if look.sleeves > 0.5 else look.skin
-    body.add([(hand, 0.023), (wrist, 0.021)], look.skin, nearer=near + 0.003)
+    sleeve = appearance.top if appearance.sleeves > 0.5 else appearance.skin
+    body.add([(hand, 0.023), (wrist, 0.021)], appearance.skin, nearer=near + 0.003)
     body.add([(elbow, 0.028 * wide), (wrist, 0.021 * wide)], sleeve, nearer=near + 0.004)
     return hand
 
 
-def _add_load(body: _Body, look: Look, hands: list[_Point]) -> None:
-    if look.load == "bag":
+def _add_load(body: _Body, appearance: Appearance, hands: list[_Point]) -> None:
+    if appearance.load == "bag":
         hand = hands[1]
         shape = ((-0.075, -0.06), (0.075, -0.06), (0.08, -0.19), (-0.08, -0.19))
         corners = [(hand.beside(forward, 0.0, up), 0.012) for forward, up in shape]
         body.add(
             [(hand, 0.008), (hand.beside(0, 0, -0.06), 0.012)], (70, 50, 36), is_body=False
         )
-        body.add(corners, look.accent, nearer=0.03, is_body=False)
+        body.add(corners, appearance.accent, nearer=0.03, is_body=False)
         return
     middle = _between(hands[0], hands[1], 0.5)
     corners = [
@@ -310,8 +322,8 @@ def extent(hulls: list[Hull]) -> tuple[float, float, float, float]:
     )
 
 
-def draw_hulls(picture: Picture, hulls: list[Hull]) -> None:
-    """Paint `hulls` into `picture` in place, lit from the upper left."""
+def draw_hulls(image: Image, hulls: list[Hull]) -> None:
+    """Paint `hulls` into `image` in place, lit from the upper left."""
     tones = [
         (_rims(hulls, share, aside), light)
         for share, aside, light in ((1.0, 0.0, 0.62), (0.8, 0.2, 1.0), (0.36, 0.36, 1.16))
@@ -321,12 +333,12 @@ def draw_hulls(picture: Picture, hulls: list[Hull]) -> None:
         last = first + len(hull.circles)
         for rims, light in tones:
             outline = cv2.convexHull(rims[first:last].reshape(-1, 2))
-            colour = _tone(hull.colour, light)
-            cv2.fillConvexPoly(picture, outline, colour, cv2.LINE_AA, SHIFT)
+            colour = _shaded(hull.colour, light)
+            cv2.fillConvexPoly(image, outline, colour, cv2.LINE_AA, SHIFT)
         first = last
 
 
-def fill_mask(mask: Picture, hulls: list[Hull], value: int) -> None:
+def fill_mask(mask: Image, hulls: list[Hull], value: int) -> None:
     """Set the pixels that `hulls` cover in `mask` to `value`, in place."""
     rims = _rims(hulls, 1.0, 0.0)
     first = 0
@@ -338,7 +350,7 @@ def fill_mask(mask: Picture, hulls: list[Hull], value: int) -> None:
 
 
 def _rims(hulls: list[Hull], share: float, aside: float) -> NDArray[np.int32]:
-    """Points around the circles of `hulls`, radii times `share`, moved towards the light."""
+    """Points on the circles of `hulls`, radii times `share`, shifted towards the light."""
     circles = np.array([circle for hull in hulls for circle in hull.circles])
     radii = circles[:, 2:]
     centres = circles[:, :2] - radii * aside * np.array([0.9, 0.6])
@@ -347,6 +359,6 @@ def _rims(hulls: list[Hull], share: float, aside: float) -> NDArray[np.int32]:
 
 
 @lru_cache(maxsize=1024)
-def _tone(colour: Colour, light: float) -> Colour:
+def _shaded(colour: Colour, light: float) -> Colour:
     red, green, blue = (min(255, int(value * light)) for value in colour)
     return red, green, blue

@@ -5,20 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annotation.core.cvat_xml import CvatXmlError, Document, Shape, XmlTrack, dump, load
-from annotation.core.labels import GroupSpec, answers_from, attributes_from, attributes_of
-from annotation.core.tracks import boxes_at
-from demo.annotators import PERSONAS, Persona, fill_in, right_actions
-from demo.world.scene import TruthBox
-from demo.world.story import ACTION_NAMES
+from annotation.core.cvat_tracks import sample_at_keyframes
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_labels import answers_from, attributes_from, attributes_of
+from datasets.core.formats.cvat_xml import CvatXmlError, Document, Shape, XmlTrack, dump, load
+from demo.annotators import ANNOTATORS, SimulatedAnnotator, annotate_package, true_actions
+from demo.world.motion import ACTION_NAMES
+from demo.world.renderer import TruthBox
 
 FPS, SECONDS, WIDTH, HEIGHT = 5, 15, 640, 360
 GROUPS = (
-    GroupSpec("movement", "one", True, ("run/jog", "sit", "stand", "walk")),
-    GroupSpec("objects", "many", False, (ACTION_NAMES["carry"], "push (an object)")),
-    GroupSpec("people", "many", False, (ACTION_NAMES["wave"], ACTION_NAMES["talk"])),
+    ActionGroupSpec("movement", "one", True, ("run/jog", "sit", "stand", "walk")),
+    ActionGroupSpec("objects", "many", False, (ACTION_NAMES["carry"], "push (an object)")),
+    ActionGroupSpec("people", "many", False, (ACTION_NAMES["wave"], ACTION_NAMES["talk"])),
 )
-FAULTLESS = Persona("faultless", label_error=0.0, jitter=0.0)
+FAULTLESS = SimulatedAnnotator("faultless", label_error=0.0, jitter=0.0)
 FALSE_BOX = (0.8, 0.5, 0.9, 0.9)
 SECOND_BOX = (0.51, 0.42, 0.61, 0.8)  # on person 2, who has a better one
 
@@ -67,11 +68,11 @@ def package(*, third=FALSE_BOX, shift: float = 0.0) -> bytes:
     )  # fmt: skip
 
 
-def fill(persona=FAULTLESS, *, xml=None, truth=truth, seed=0) -> Document:
+def fill(annotator=FAULTLESS, *, xml=None, truth=truth, seed=0) -> Document:
     return load(
-        fill_in(
+        annotate_package(
             package() if xml is None else xml,
-            persona=persona, truth=truth, groups=GROUPS, annotation_fps=FPS, seed=seed,
+            annotator=annotator, truth=truth, groups=GROUPS, annotation_fps=FPS, seed=seed,
         )
     )  # fmt: skip
 
@@ -79,7 +80,7 @@ def fill(persona=FAULTLESS, *, xml=None, truth=truth, seed=0) -> Document:
 def answers_of(track, seconds=range(SECONDS)):
     return {
         one.second: answers_from(one.attributes, GROUPS)
-        for one in boxes_at(track, seconds, annotation_fps=FPS)
+        for one in sample_at_keyframes(track, seconds, annotation_fps=FPS)
     }
 
 
@@ -109,8 +110,8 @@ def test_boxes_between_move_as_cvat_shows_them():
     before = load(package()).tracks[0]
     after = fill().tracks[0]
     for one, other in zip(
-        boxes_at(before, range(SECONDS), annotation_fps=FPS),
-        boxes_at(after, range(SECONDS), annotation_fps=FPS),
+        sample_at_keyframes(before, range(SECONDS), annotation_fps=FPS),
+        sample_at_keyframes(after, range(SECONDS), annotation_fps=FPS),
         strict=True,
     ):
         assert other.box == pytest.approx(one.box, abs=0.011)
@@ -118,7 +119,7 @@ def test_boxes_between_move_as_cvat_shows_them():
 
 def test_a_bad_box_is_drawn_anew_and_a_good_one_is_left():
     drawn = fill(xml=package(shift=0.03)).tracks[0]
-    for one in boxes_at(drawn, range(SECONDS), annotation_fps=FPS):
+    for one in sample_at_keyframes(drawn, range(SECONDS), annotation_fps=FPS):
         assert one.box == pytest.approx(pixels(truth(one.second)[0].box), abs=0.02)
 
 
@@ -147,7 +148,9 @@ def test_a_second_box_is_switched_off_while_the_person_has_a_better_one():
     )
     alone = document.tracks[1]  # of person 2; nobody follows person 1
     left = fill(xml=dump(replace(document, tracks=(alone, third)))).tracks
-    assert [one.second for one in boxes_at(left[1], range(9), annotation_fps=FPS)] == [7]
+    assert [
+        one.second for one in sample_at_keyframes(left[1], range(9), annotation_fps=FPS)
+    ] == [7]
 
 
 def test_a_false_box_that_stays_is_taken_for_somebody_who_stands():
@@ -166,18 +169,18 @@ def test_nobody_is_drawn_when_nobody_was_missed():
     def first_two(second):
         return truth(second)[:2]
 
-    persona = replace(FAULTLESS, draws_missed=True)
-    assert len(fill(persona, truth=first_two).tracks) == 3
+    annotator = replace(FAULTLESS, draws_missed=True)
+    assert len(fill(annotator, truth=first_two).tracks) == 3
 
 
 def test_answers_left_unset_are_whole_questions_and_none_when_careful():
-    persona = replace(FAULTLESS, unset_share=0.4)
+    annotator = replace(FAULTLESS, unset_share=0.4)
     unset = [
         {one["movement"] for one in answers_of(track).values()} == {"unset"}
-        for track in fill(persona).tracks
+        for track in fill(annotator).tracks
     ]
     assert sum(unset) == 2
-    careful = fill(persona.carefully()).tracks
+    careful = fill(annotator.without_unset()).tracks
     assert all(
         one["movement"] != "unset" for track in careful for one in answers_of(track).values()
     )
@@ -185,10 +188,10 @@ def test_answers_left_unset_are_whole_questions_and_none_when_careful():
 
 @pytest.mark.parametrize("rate", [0.05, 0.2])
 def test_answers_are_wrong_about_as_often_as_stated(rate):
-    persona = replace(FAULTLESS, label_error=rate)
+    annotator = replace(FAULTLESS, label_error=rate)
     wrong = []
     for seed in range(60):
-        for track, right in zip(fill(persona, seed=seed).tracks[:2], (0, 1), strict=True):
+        for track, right in zip(fill(annotator, seed=seed).tracks[:2], (0, 1), strict=True):
             for second, answers in answers_of(track).items():
                 actions = truth(second)[right].actions
                 wrong.append(answers["movement"] != actions[0])
@@ -197,17 +200,17 @@ def test_answers_are_wrong_about_as_often_as_stated(rate):
 
 
 def test_the_same_annotator_gives_the_same_bytes_and_another_one_does_not():
-    def out(persona, seed=0):
-        return fill_in(
+    def out(annotator, seed=0):
+        return annotate_package(
             package(),
-            persona=persona,
+            annotator=annotator,
             truth=truth,
             groups=GROUPS,
             annotation_fps=FPS,
             seed=seed,
         )
 
-    one, other = (replace(PERSONAS[1], name=name) for name in ("a", "b"))
+    one, other = (replace(ANNOTATORS[1], name=name) for name in ("a", "b"))
     assert out(one) == out(one)
     assert len({out(one), out(other), out(one, seed=1)}) == 3
 
@@ -215,7 +218,7 @@ def test_the_same_annotator_gives_the_same_bytes_and_another_one_does_not():
 def test_a_clip_without_tracks_is_given_back_without_tracks():
     empty = dump(Document("a-c0000--b", FPS * SECONDS, WIDTH, HEIGHT, attributes_of(GROUPS)))
     assert fill(xml=empty, truth=lambda _: []).tracks == ()
-    assert fill(PERSONAS[2], xml=empty, truth=None).tracks == ()
+    assert fill(ANNOTATORS[2], xml=empty, truth=None).tracks == ()
 
 
 def test_without_truth_the_speed_of_a_box_says_stand_or_walk():
@@ -254,15 +257,15 @@ def test_a_file_that_is_no_package_is_refused():
 
 
 def test_the_three_annotators_walk_every_branch():
-    assert [one.name for one in PERSONAS] == ["simulated-1", "simulated-2", "simulated-3"]
-    assert any(one.draws_missed for one in PERSONAS)
-    assert any(one.removes_false for one in PERSONAS)
-    assert any(one.unset_share for one in PERSONAS)
+    assert [one.name for one in ANNOTATORS] == ["simulated-1", "simulated-2", "simulated-3"]
+    assert any(one.draws_missed for one in ANNOTATORS)
+    assert any(one.removes_false for one in ANNOTATORS)
+    assert any(one.unset_share for one in ANNOTATORS)
 
 
 def test_the_reviewer_answers_from_the_truth():
     walker, sitter = truth(0)[:2]
-    assert right_actions([walker, sitter], sitter.box, GROUPS[0]) == ["sit"]
-    assert right_actions([walker, sitter], sitter.box, GROUPS[2]) == [ACTION_NAMES["talk"]]
-    assert right_actions([walker, sitter], FALSE_BOX, GROUPS[0]) == ["unknown"]
-    assert right_actions([walker, sitter], FALSE_BOX, GROUPS[2]) == []
+    assert true_actions([walker, sitter], sitter.box, GROUPS[0]) == ["sit"]
+    assert true_actions([walker, sitter], sitter.box, GROUPS[2]) == [ACTION_NAMES["talk"]]
+    assert true_actions([walker, sitter], FALSE_BOX, GROUPS[0]) == ["unknown"]
+    assert true_actions([walker, sitter], FALSE_BOX, GROUPS[2]) == []

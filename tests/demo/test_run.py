@@ -14,17 +14,17 @@ from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE, export_window
 from datasets.core.zipping import new_zip
 from datasets.models import Clip
 from datasets.services.create import create_dataset
-from demo.accuracy import SETTLED
-from demo.management.commands.demo import TINY_PERSON, truth_of_world
-from demo.measure import released_persons
-from demo.run import Journey
+from demo.consensus_accuracy import REVIEWED
+from demo.management.commands.demo import TINY_PERSON, truth_of_videos
+from demo.release_accuracy import released_persons
+from demo.run import DemoRun
 from demo.summary import compare_release, consensus_accuracy
-from demo.world.casting import small_world
-from demo.world.scene import render
-from demo.world.spec import source_frame_at
-from demo.world.stamp import read_stamp
+from demo.world.frame_number import read_frame_number
+from demo.world.renderer import render
+from demo.world.video_spec import source_frame_at
+from demo.world.videos import small_videos
 from qc.models import Adjudication, ConsensusBox, Release
-from qc.selectors.release_clips import select_clips
+from qc.selectors.release.approved_clips import select_clips
 from tracking.models import TrackingRun
 from workers.loop import Loop
 
@@ -42,14 +42,14 @@ def world_zip(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     target = folder / "world.zip"
     with new_zip(target) as archive:
-        for spec in small_world():
+        for spec in small_videos():
             archive.add_file(spec.file_name, render(spec, folder))
     return target
 
 
 @pytest.fixture
-def journey(own_files) -> Journey:
-    return Journey(
+def journey(own_files) -> DemoRun:
+    return DemoRun(
         dataset=create_dataset(
             "small",
             detector="rfdetr-file",
@@ -60,7 +60,7 @@ def journey(own_files) -> Journey:
         folder=own_files / "answers",
         work=partial(call_command, "run_pipeline", once=True, plain=True),
         say=lambda sentence: None,
-        truth_at=truth_of_world(small_world()),
+        truth_at=truth_of_videos(small_videos()),
     )
 
 
@@ -93,7 +93,7 @@ def test_the_road_leads_to_a_release_that_is_right(journey, world_zip):
 
 
 def every_keyframe_shows_the_right_picture(release):
-    specs = {spec.file_name: spec for spec in small_world()}
+    specs = {spec.file_name: spec for spec in small_videos()}
     clips = {one.clip.name: one.clip for one in select_clips(release.dataset).approved}
     rows = released_rows(release)
     assert len(rows) >= 30
@@ -108,24 +108,24 @@ def every_keyframe_shows_the_right_picture(release):
         )
         standard = clip.start_frame + FRAME_RATE * second_of(clip, stamp)
         expected = source_frame_at(specs[clip.video.original_name], standard)
-        assert read_stamp(picture) == expected, f"{clip_name} at {stamp}"
+        assert read_frame_number(picture) == expected, f"{clip_name} at {stamp}"
 
 
 def the_boxes_are_those_of_the_true_persons(release):
-    found = compare_release(release, truth_of_world(small_world()))
+    found = compare_release(release, truth_of_videos(small_videos()))
     assert found.recall >= 0.95
     assert found.precision >= 0.95
     assert found.mean_iou >= 0.8
-    assert found.main_identity >= 0.8  # a post may cost somebody the number
+    assert found.identity_purity >= 0.8  # a post may cost somebody the number
     assert found.doubled == 0
     assert found.label_f1 >= 0.9
 
 
 def the_consensus_is_right_more_often_than_one_annotator(release):
-    truth = truth_of_world(small_world())
+    truth = truth_of_videos(small_videos())
     found = {one.way: one for one in consensus_accuracy(release.dataset, truth)}
-    assert found[SETTLED].units > 100
-    assert found[SETTLED].where_decided > 0.94  # the demo's annotators err in 4 to 8 %
+    assert found[REVIEWED].units > 100
+    assert found[REVIEWED].accuracy_decided > 0.94  # the demo's annotators err in 4 to 8 %
 
 
 def the_labels_are_those_of_the_consensus(release):
@@ -168,11 +168,11 @@ def the_labels_are_those_of_the_consensus(release):
 
 def the_votes_of(consensus, clip, released, decided) -> int:
     """Count the votes once more, from the answers as they were read; return how many counts."""
-    pulls = [int(key) for key in consensus.versions.split(",")]
+    versions = [int(key) for key in consensus.versions.split(",")]
     votes: dict[tuple[int, int], Counter[str]] = {}
     voters: Counter[tuple[int, int]] = Counter()
     for task in clip.tasks.all():
-        for one in task.pulls.get(pk__in=pulls).annotations.exclude(person_id=None):
+        for one in task.versions.get(pk__in=versions).annotations.exclude(person_id=None):
             movement = one.answers["person_movement"]
             if movement != "unset":
                 place = (one.second, one.person_id)

@@ -1,58 +1,62 @@
+"""`demo`: run the whole pipeline on rendered videos or on your own zip."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
+from avaproject.base.bootstrap import ADMIN, bootstrap
 from avaproject.base.work import Stage
 from datasets.core.naming import safe_name
 from datasets.core.zipping import new_zip
 from datasets.services.create import create_dataset
-from demo.run import Journey, TruthAt
-from demo.summary import consensus_figures, made_by_each_stage, truth_figures
-from demo.world.casting import WORLD
-from demo.world.scene import render, truth_at
-from demo.world.spec import VideoSpec
+from demo.run import DemoRun
+from demo.summary import consensus_accuracy_table, release_accuracy_table, stages_table
+from demo.world.renderer import GroundTruth, render, truth_at
+from demo.world.video_spec import VideoSpec
+from demo.world.videos import DEMO_VIDEOS
 from qc.models import Release
-from workers.accounts import ADMIN, ensure_admin
 from workers.pipeline import STEPS
-from workers.progress import unwrapped, work_off
+from workers.progress import raw_stream, run_until_done
 
 TINY_PERSON = Path(__file__).resolve().parents[2] / "tiny_person.pth"
 
 
 class Command(BaseCommand):
-    help = "Walk the whole road: a zip of videos goes in, an AVA release comes out."
+    help = "Run the whole pipeline, from a zip of videos to an AVA release."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--zip", type=Path, help="your own videos (default: a rendered world)"
+            "--zip", type=Path, help="zip of your own videos (default: rendered ones)"
         )
         parser.add_argument(
-            "--dataset", help="name of the dataset (default: made of the zip's)"
+            "--dataset", help="name of the dataset (default: from the name of the zip)"
         )
         parser.add_argument(
-            "--detector", help="as for a dataset; rfdetr-medium for your videos"
+            "--detector", help="detector (default for your videos: rfdetr-medium)"
         )
-        parser.add_argument("--weights", type=Path, help="weights file of that detector")
-        parser.add_argument("--threshold", type=float, default=0.45, help="least score, 0 to 1")
-        parser.add_argument("--stride", type=int, default=2, help="look at every n-th frame")
+        parser.add_argument("--weights", type=Path, help="weights file of the detector")
+        parser.add_argument(
+            "--threshold", type=float, default=0.45, help="minimum score, 0 to 1"
+        )
+        parser.add_argument("--stride", type=int, default=2, help="detect every n-th frame")
 
     def handle(self, **options: Any) -> None:
-        self.console = Console(file=unwrapped(self.stdout), soft_wrap=True, highlight=False)
-        call_command("migrate", verbosity=0, interactive=False)
-        password = ensure_admin()
-        release = self._walk(**options)
+        self.console = Console(file=raw_stream(self.stdout), soft_wrap=True, highlight=False)
+        account: list[str] = []
+        bootstrap(account.append)
+        release = self._run(**options)
         if release.stage != Stage.DONE:
             raise CommandError(f"Release {release.number} failed: {release.error}")
-        self._tell_result(release, password)
+        self._print_result(release)
+        self.console.print(account[0] if account else f"Log in as {ADMIN}.")
 
-    def _walk(
+    def _run(
         self, *, zip: Path | None, dataset: str | None, detector: str | None,
         weights: Path | None, threshold: float, stride: int, **options: Any,
     ) -> Release:  # fmt: skip
@@ -60,14 +64,14 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {zip}.")
         if zip is None:
             detector, weights = detector or "rfdetr-file", weights or TINY_PERSON
-        detector = detector or ("rfdetr-medium" if weights is None else _door_for(weights))
+        detector = detector or ("rfdetr-medium" if weights is None else _detector_of(weights))
         name = dataset or (
             "demo" if zip is None else safe_name(f"{zip.stem} {detector}", taken=())
         )
         row = create_dataset(
             name,
             vocabulary="ava-v2.2",
-            description="Answers of simulated annotators, made by the demo",
+            description="Made by the demo, with simulated annotators",
             detector=detector,
             weights=str(weights.resolve()) if weights else "",
             threshold=threshold,
@@ -75,26 +79,28 @@ class Command(BaseCommand):
             is_simulated=True,
         )
         folder = settings.DATA_DIR / "demo"
-        journey = Journey(
+        run = DemoRun(
             dataset=row,
             folder=folder / "answers" / name,
             work=self._work,
-            say=lambda sentence: self.console.rule(f"[bold]{sentence}", align="left"),
-            truth_at=truth_of_world(WORLD) if zip is None else None,
+            log=lambda title: self.console.rule(f"[bold]{title}", align="left"),
+            truth_at=truth_of_videos(DEMO_VIDEOS) if zip is None else None,
         )
-        return journey.walk(zip or self._world(folder))
+        return run.run(zip or self._rendered_zip(folder))
 
     def _work(self) -> None:
-        """Do all that waits; what fails is told, and the rest goes on."""
-        work_off(self.console, STEPS)
+        """Do all waiting work; failures are printed."""
+        run_until_done(self.console, STEPS)
 
-    def _world(self, folder: Path) -> Path:
-        """The zip of the rendered videos, made if it is not there."""
+    def _rendered_zip(self, folder: Path) -> Path:
+        """The zip of the rendered videos, rendered if it does not exist."""
         target = folder / "world.zip"
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            say = f"Rendering {len(WORLD)} videos"
-            paths = [render(spec, folder) for spec in track(WORLD, say, console=self.console)]
+            title = f"Rendering {len(DEMO_VIDEOS)} videos"
+            paths = [
+                render(spec, folder) for spec in track(DEMO_VIDEOS, title, console=self.console)
+            ]
             part = target.with_suffix(".part")
             with new_zip(part) as archive:
                 for path in paths:
@@ -102,24 +108,21 @@ class Command(BaseCommand):
             part.replace(target)
         return target
 
-    def _tell_result(self, release: Release, password: str | None) -> None:
-        self.console.print(made_by_each_stage(release))
+    def _print_result(self, release: Release) -> None:
+        self.console.print(stages_table(release))
         if release.dataset.name == "demo":
-            truth = truth_of_world(WORLD)
-            self.console.print(consensus_figures(release.dataset, truth))
-            self.console.print(truth_figures(release, truth))
+            truth = truth_of_videos(DEMO_VIDEOS)
+            self.console.print(consensus_accuracy_table(release.dataset, truth))
+            self.console.print(release_accuracy_table(release, truth))
         self.console.print(f"Release {release.number}: {default_storage.path(release.folder)}")
-        account = f"log in as {ADMIN}"
-        if password:
-            account += f" with the password {password} (shown this once)"
-        self.console.print(f"The pages:   ./ava up, then http://127.0.0.1:8000/ and {account}")
+        self.console.print("Pages: run ./ava up, then open http://127.0.0.1:8000/")
 
 
-def truth_of_world(world: tuple[VideoSpec, ...]) -> TruthAt:
-    """What is to be seen in the standard videos of `world`, by their original names."""
-    specs = {spec.file_name: spec for spec in world}
+def truth_of_videos(videos: tuple[VideoSpec, ...]) -> GroundTruth:
+    """The ground truth of the rendered `videos`, by their original names."""
+    specs = {spec.file_name: spec for spec in videos}
     return lambda name, frame: truth_at(specs[name], frame)
 
 
-def _door_for(weights: Path) -> str:
+def _detector_of(weights: Path) -> str:
     return "onnx" if weights.suffix == ".onnx" else "rfdetr-file"

@@ -14,11 +14,11 @@ from qc.models import (
     ConsensusBox,
     Review,
 )
-from qc.services.release.make_release import make_release, order_release
+from qc.services.release.make_release import make_release, request_release
 from qc.services.release.release_storage import opener, zip_of
 from tests import make
 from tests.core.qc.release.tiny_release import make_film
-from tests.stamp import draw_stamp
+from demo.world.frame_number import draw_frame_number
 
 SIZE = (192, 96)
 
@@ -27,7 +27,7 @@ def stamped_film(path, frame_count):
     pictures = []
     for number in range(frame_count):
         picture = np.full((SIZE[1], SIZE[0], 3), 90, dtype=np.uint8)
-        draw_stamp(picture, number)
+        draw_frame_number(picture, number)
         pictures.append(picture)
     return make_film(path, pictures)
 
@@ -37,15 +37,15 @@ def believe(clip, *, annotators=("ann", "ben"), actions=("walk", "wave"), verdic
     run = make.make_run(clip, persons=1)
     run.proposals.update(x1=20, y1=20, x2=60, y2=80)
     reviewer = make.make_user()
-    pulls = []
+    versions = []
     for name in annotators:
         annotator = clip.video.dataset.annotators.filter(name=name).first()
         task = make.make_task(run, annotator or make.make_annotator(clip.video.dataset, name))
-        pulls.append(make.make_pull(task))
+        versions.append(make.make_version(task))
         if verdict:
-            Review.objects.create(task=task, pull=pulls[-1], verdict=verdict, reviewer=reviewer)
+            Review.objects.create(task=task, version=versions[-1], verdict=verdict, reviewer=reviewer)
     consensus = Consensus.objects.create(
-        clip=clip, versions=",".join(str(pull.pk) for pull in pulls), open_count=0,
+        clip=clip, versions=",".join(str(version.pk) for version in versions), open_count=0,
         stage=Stage.DONE,
     )  # fmt: skip
     for second in clip.keyframes():
@@ -76,7 +76,7 @@ def consensus_of(name):
 
 
 def made(dataset):
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert release.error == ""
     return release
 

@@ -22,9 +22,9 @@ from qc.models import (
     Release,
 )
 from qc.services.release import export_media
-from qc.services.release.make_release import make_release, order_release
+from qc.services.release.make_release import make_release, request_release
 from tests.qc.release.corner import files_of, folder_of, made
-from tests.stamp import read_stamp
+from demo.world.frame_number import read_frame_number
 
 pytestmark = pytest.mark.django_db
 
@@ -40,18 +40,18 @@ def test_every_picture_is_the_frame_of_its_time(dataset):
         for frame in (0, 1, 60, videos[name]["n_frames"] - 1):
             jpeg = files[f"rawframes/{name}/img_{frame + 1:05d}.jpg"]
             picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-            assert read_stamp(picture) == start + frame
+            assert read_frame_number(picture) == start + frame
 
 
 def test_the_film_shows_the_same_frames(dataset, tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(files_of(made(dataset))["clips/shop-c0001.mp4"])
-    assert [read_stamp(rgb) for _, rgb in read_frames(path)] == list(range(90, 285))
+    assert [read_frame_number(rgb) for _, rgb in read_frames(path)] == list(range(90, 285))
 
 
 def test_pictures_are_made_once_and_shared(dataset, monkeypatch):
     first = folder_of(made(dataset))
-    monkeypatch.delattr(export_media, "export_picture")
+    monkeypatch.delattr(export_media, "encode_frame")
     second = folder_of(made(dataset))
     name = "rawframes/yard-c0000/img_00001.jpg"
     assert (first / name).samefile(second / name)
@@ -68,22 +68,22 @@ def test_a_standard_video_is_read_for_its_sum_only_if_it_was_written_to(dataset,
 
 
 def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset, monkeypatch):
-    order = order_release(dataset)
+    order = request_release(dataset)
     finished = []
-    real = export_media.export_picture
+    real = export_media.encode_frame
 
     def dies_in_the_second_clip(rgb, **options):
         if len(finished) == 220:
             raise KeyboardInterrupt
-        finished.append(read_stamp(rgb))
+        finished.append(read_frame_number(rgb))
         return real(rgb, **options)
 
-    monkeypatch.setattr(export_media, "export_picture", dies_in_the_second_clip)
+    monkeypatch.setattr(export_media, "encode_frame", dies_in_the_second_clip)
     with pytest.raises(KeyboardInterrupt):
         make_release(order.pk)
     Release.objects.filter(pk=order.pk).update(stage=Stage.WAITING, lease_until=None)
     monkeypatch.setattr(
-        export_media, "export_picture", lambda rgb, **o: finished.append(0) or real(rgb, **o)
+        export_media, "encode_frame", lambda rgb, **o: finished.append(0) or real(rgb, **o)
     )
     release = make_release(order.pk)
     assert release.stage == Stage.DONE
@@ -111,7 +111,7 @@ def test_a_run_that_died_before_it_could_say_so_is_made_again(dataset):
 
 def test_pictures_may_be_smaller(dataset):
     release = make_release(
-        order_release(dataset, options=ReleaseOptions(longest_side=96, formats=("coco",))).pk
+        request_release(dataset, options=ReleaseOptions(longest_side=96, formats=("coco",))).pk
     )
     assert release.error == ""
     jpeg = files_of(release)["rawframes/shop-c0000/img_00061.jpg"]
@@ -121,14 +121,14 @@ def test_pictures_may_be_smaller(dataset):
 
 
 def test_pictures_that_another_worker_makes_are_waited_for(dataset, monkeypatch):
-    order = order_release(dataset)
+    order = request_release(dataset)
     clip = Clip.objects.get(name="yard-c0000")
     with local_path(clip.video.file.name) as path:
-        export = export_media.order_export(clip, video_sum=sha256_of(path), longest_side=None)
+        export = export_media.request_clip_export(clip, video_sum=sha256_of(path), longest_side=None)
     elsewhere = ClipExport.objects.claim(export.pk)
 
     def the_other_worker_finishes(seconds):
-        ClipExport.objects.put_back(elsewhere.pk)
+        ClipExport.objects.release_claim(elsewhere.pk)
         assert export_media.export_clip(elsewhere.pk).stage == Stage.DONE
 
     monkeypatch.setattr(export_media.time, "sleep", the_other_worker_finishes)
@@ -144,7 +144,7 @@ def test_pictures_that_are_not_those_of_the_film_are_not_kept(dataset, monkeypat
         real(source, target, start_frame=start_frame + 30, frame_count=frame_count - 30)
 
     monkeypatch.setattr(export_media, "cut", cuts_elsewhere)
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert "picture 1 of shop-c0000 is not that of its film" in release.error
     assert not ClipExport.objects.done().exists()
 
@@ -177,7 +177,7 @@ def test_a_storage_without_paths_keeps_the_zip(dataset, monkeypatch, films):
     with remote.open(release.archive.name) as file, zipfile.ZipFile(file) as archive:
         assert len([n for n in archive.namelist() if n.startswith("rawframes/")]) == 555
     first = release.counts["archives"]["all"]["sha256"]
-    monkeypatch.delattr(export_media, "export_picture")
+    monkeypatch.delattr(export_media, "encode_frame")
     Release.objects.filter(pk=release.pk).update(stage=Stage.WAITING, attempts=0)
     remote.delete(release.archive.name)
     assert make_release(release.pk).counts["archives"]["all"]["sha256"] == first

@@ -1,11 +1,11 @@
-"""The demo's videos: rendered people with exact ground truth for every frame.
+"""Renderer of the demo videos: people with exact ground truth for every frame.
 
-A source frame has its number stamped into its top tenth. Truth is asked for by the frame of the
-30 fps standard video; boxes are `(x1, y1, x2, y2)` as shares of the picture. The same spec
-gives the same pictures and the same truth.
+The number of each source frame is encoded in its top tenth. Ground truth is given by frame of
+the 30 fps standard video; boxes are `(x1, y1, x2, y2)` as fractions of the image. The same spec
+gives the same images and the same ground truth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -15,30 +15,31 @@ import av
 import cv2
 import numpy as np
 
-from demo.world.backdrop import Slab, Style, paint_backdrop, slab_picture, slabs
-from demo.world.casting import WORLD, small_world
+from demo.world.background import Slab, Style, paint_background, slab_image, slabs
 from demo.world.figure import (
     Circle,
     Hull,
-    Picture,
+    Image,
     draw_hulls,
     extent,
     figure_hulls,
     fill_mask,
 )
-from demo.world.spec import VideoSpec, source_frame_at
-from demo.world.stamp import draw_stamp, read_stamp
-from demo.world.story import Camera, Moment, Person, Play
+from demo.world.frame_number import draw_frame_number, read_frame_number
+from demo.world.motion import Actor, ActorState, Camera, Motion
+from demo.world.video_spec import VideoSpec, source_frame_at
+from demo.world.videos import DEMO_VIDEOS, small_videos
 
-MASK_HEIGHT = 96  # pixels of a person in the masks that measure how much of it shows
+MASK_HEIGHT = 96  # pixels of a person in the masks that measure its visibility
 __all__ = [
-    "WORLD",
+    "DEMO_VIDEOS",
+    "GroundTruth",
     "TruthBox",
     "VideoSpec",
     "draw_frame",
-    "read_stamp",
+    "read_frame_number",
     "render",
-    "small_world",
+    "small_videos",
     "source_frame_at",
     "truth_at",
 ]
@@ -61,12 +62,12 @@ FORMATS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska", ".avi": "avi"}
 
 
 class TruthBox(NamedTuple):
-    """One person in one frame.
+    """Ground truth of one person in one frame.
 
     Attributes:
         person_id: From 1, the same whenever the person is in this video.
-        box: Of the whole figure as if nothing hid it, clipped to the picture; 0 to 1.
-        visible: Share of the figure that nothing nearer hides and that is in the picture.
+        box: Of the whole figure, occluded parts included, clipped to the image; 0 to 1.
+        visible: Fraction of the figure that is inside the image and not occluded.
         actions: Names of the vocabulary ava-v2.2; the movement first.
     """
 
@@ -76,52 +77,55 @@ class TruthBox(NamedTuple):
     actions: tuple[str, ...]
 
 
-def truth_at(spec: VideoSpec, frame: int) -> list[TruthBox]:
-    """Who is where, doing what, in frame `frame` of the 30 fps standard video; by person_id.
+GroundTruth = Callable[[str, int], list[TruthBox]]  # by original name, standard frame
 
-    Somebody wholly hidden is there with `visible` 0; somebody out of the picture is not.
+
+def truth_at(spec: VideoSpec, frame: int) -> list[TruthBox]:
+    """Ground truth of frame `frame` of the 30 fps standard video, sorted by person_id.
+
+    A fully occluded person is included with `visible` 0, a person outside the image is not.
     """
     return truth_of_source(spec, source_frame_at(spec, frame))
 
 
 def truth_of_source(spec: VideoSpec, source_frame: int) -> list[TruthBox]:
     """As `truth_at`, for a frame of the source video."""
-    things = _things(spec, source_frame / spec.fps)
+    things = _drawables(spec, source_frame / spec.fps)
     boxes = []
     for number, thing in enumerate(things):
-        if not isinstance(thing, _Actor) or thing.person.is_dummy:
+        if not isinstance(thing, _DrawnActor) or thing.actor.is_mannequin:
             continue
         visible = _visible_share(thing, things[number + 1 :], spec)
-        actions = thing.moment.beat.actions
-        boxes.append(TruthBox(thing.person.person_id, thing.box, visible, actions))
+        actions = thing.state.segment.actions
+        boxes.append(TruthBox(thing.actor.person_id, thing.box, visible, actions))
     return sorted(boxes)
 
 
-def draw_frame(spec: VideoSpec, source_frame: int) -> Picture:
-    """One picture of the source video, RGB, with its number stamped in."""
+def draw_frame(spec: VideoSpec, source_frame: int) -> Image:
+    """One frame of the source video, RGB, with its frame number encoded."""
     scenery = _scenery(spec)
-    picture = scenery.backdrop.copy()
-    things = _things(spec, source_frame / spec.fps)
+    image = scenery.background.copy()
+    things = _drawables(spec, source_frame / spec.fps)
     for thing in things:
-        if isinstance(thing, _Actor):
-            _draw_shadow(picture, thing, spec)
+        if isinstance(thing, _DrawnActor):
+            _draw_shadow(image, thing, spec)
     for thing in things:
-        if isinstance(thing, _Actor):
-            draw_hulls(picture, thing.hulls)
+        if isinstance(thing, _DrawnActor):
+            draw_hulls(image, thing.hulls)
         else:
             for slab, face in zip(thing.slabs, scenery.faces[thing.number], strict=True):
-                picture[slab.top : slab.bottom, slab.left : slab.right] = face
-    draw_stamp(picture, source_frame)
-    return picture
+                image[slab.top : slab.bottom, slab.left : slab.right] = face
+    draw_frame_number(image, source_frame)
+    return image
 
 
-def draw_frames(spec: VideoSpec) -> Iterator[Picture]:
-    """All pictures of the source video."""
+def draw_frames(spec: VideoSpec) -> Iterator[Image]:
+    """All frames of the source video."""
     return (draw_frame(spec, number) for number in range(spec.frame_count))
 
 
 def render(spec: VideoSpec, folder: Path) -> Path:
-    """Write the video into `folder`; a file that is there already is kept as it is."""
+    """Write the video into `folder`; an existing file is kept."""
     target = folder / spec.file_name
     if target.exists():
         return target
@@ -133,8 +137,8 @@ def render(spec: VideoSpec, folder: Path) -> Path:
             container.add_stream(spec.codec, rate=spec.fps, options=ENCODERS[spec.codec]),
         )
         stream.width, stream.height, stream.pix_fmt = spec.width, spec.height, "yuv420p"
-        for number, picture in enumerate(draw_frames(spec)):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for number, image in enumerate(draw_frames(spec)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = number, 1 / spec.fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -142,19 +146,19 @@ def render(spec: VideoSpec, folder: Path) -> Path:
     return target
 
 
-class _Actor(NamedTuple):
-    """Somebody in the picture of one frame, ready to be drawn."""
+class _DrawnActor(NamedTuple):
+    """An actor inside the image of one frame, ready to be drawn."""
 
     y: float
-    person: Person
-    moment: Moment
+    actor: Actor
+    state: ActorState
     size: float  # height in pixels
     hulls: list[Hull]
-    box: tuple[float, float, float, float]  # clipped to the picture, shares of it
+    box: tuple[float, float, float, float]  # clipped, fractions of the image
 
 
-class _Thing(NamedTuple):
-    """A prop, ready to be drawn; `number` is its place in the spec."""
+class _DrawnProp(NamedTuple):
+    """A prop, ready to be drawn; `number` is its index in the spec."""
 
     y: float
     number: int
@@ -162,55 +166,55 @@ class _Thing(NamedTuple):
 
 
 class _Scenery(NamedTuple):
-    backdrop: Picture
-    plays: tuple[Play, ...]
-    things: tuple[_Thing, ...]
-    faces: tuple[tuple[Picture, ...], ...]
+    background: Image
+    motions: tuple[Motion, ...]
+    things: tuple[_DrawnProp, ...]
+    faces: tuple[tuple[Image, ...], ...]
 
 
 @lru_cache(maxsize=8)
-def _plays(spec: VideoSpec) -> tuple[tuple[Play, ...], tuple[_Thing, ...]]:
+def _motions(spec: VideoSpec) -> tuple[tuple[Motion, ...], tuple[_DrawnProp, ...]]:
     camera = spec.camera
     things = (
-        _Thing(prop.y, number, tuple(slabs(prop, camera, spec.width, spec.height)))
+        _DrawnProp(prop.y, number, tuple(slabs(prop, camera, spec.width, spec.height)))
         for number, prop in enumerate(spec.props)
     )
-    return tuple(Play(person, camera) for person in spec.people), tuple(things)
+    return tuple(Motion(actor, camera) for actor in spec.people), tuple(things)
 
 
 @lru_cache(maxsize=8)
-def _backdrop(style: Style, camera: Camera, width: int, height: int, seed: int) -> Picture:
-    return paint_backdrop(style, camera, width, height, seed=seed)
+def _background(style: Style, camera: Camera, width: int, height: int, seed: int) -> Image:
+    return paint_background(style, camera, width, height, seed=seed)
 
 
 @lru_cache(maxsize=8)
 def _scenery(spec: VideoSpec) -> _Scenery:
-    plays, things = _plays(spec)
-    backdrop = _backdrop(spec.style, spec.camera, spec.width, spec.height, spec.seed)
+    motions, things = _motions(spec)
+    background = _background(spec.style, spec.camera, spec.width, spec.height, spec.seed)
     faces = tuple(
-        tuple(slab_picture(slab, thing.number) for slab in thing.slabs) for thing in things
+        tuple(slab_image(slab, thing.number) for slab in thing.slabs) for thing in things
     )
-    return _Scenery(backdrop, plays, things, faces)
+    return _Scenery(background, motions, things, faces)
 
 
-def _things(spec: VideoSpec, time: Fraction) -> list[_Actor | _Thing]:
-    """Everything that stands on the ground at `time`, the furthest first."""
-    plays, things = _plays(spec)
+def _drawables(spec: VideoSpec, time: Fraction) -> list[_DrawnActor | _DrawnProp]:
+    """All actors and props at `time`, the furthest first."""
+    motions, things = _motions(spec)
     camera = spec.camera
-    found: list[_Actor | _Thing] = list(things)
-    for play in plays:
-        moment = play.at(float(time))
-        if moment is None:
+    found: list[_DrawnActor | _DrawnProp] = list(things)
+    for motion in motions:
+        state = motion.at(float(time))
+        if state is None:
             continue
-        person = play.person
-        size = camera.height_at(moment.at.y) * spec.height * person.look.height
+        actor = motion.actor
+        size = camera.height_at(state.at.y) * spec.height * actor.appearance.height
         hulls = figure_hulls(
-            person.look, moment.posture, x=moment.at.x * spec.width,
-            y=moment.at.y * spec.height, height=size, holds="carry" in moment.beat.deeds,
+            actor.appearance, state.pose, x=state.at.x * spec.width,
+            y=state.at.y * spec.height, height=size, holds="carry" in state.segment.activities,
         )  # fmt: skip
         box = _clipped(extent(hulls), spec)
         if box is not None:
-            found.append(_Actor(moment.at.y, person, moment, size, hulls, box))
+            found.append(_DrawnActor(state.at.y, actor, state, size, hulls, box))
     return sorted(found, key=lambda thing: thing.y)
 
 
@@ -223,8 +227,10 @@ def _clipped(
     return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
 
-def _visible_share(actor: _Actor, nearer: list[_Actor | _Thing], spec: VideoSpec) -> float:
-    """Share of the pixels of `actor`, drawn small, that are left when all else is drawn."""
+def _visible_share(
+    actor: _DrawnActor, nearer: list[_DrawnActor | _DrawnProp], spec: VideoSpec
+) -> float:
+    """Fraction of the pixels of `actor`, drawn small, that nearer things do not cover."""
     x1, y1, x2, y2 = extent(actor.hulls)
     scale = min(1.0, MASK_HEIGHT / actor.size)
     mask = np.zeros((int((y2 - y1) * scale) + 3, int((x2 - x1) * scale) + 3), np.uint8)
@@ -232,7 +238,7 @@ def _visible_share(actor: _Actor, nearer: list[_Actor | _Thing], spec: VideoSpec
     fill_mask(mask, _moved(body, x1, y1, scale), 1)
     whole = int(mask.sum())
     for thing in nearer:
-        if isinstance(thing, _Actor):
+        if isinstance(thing, _DrawnActor):
             fill_mask(mask, _moved(thing.hulls, x1, y1, scale), 0)
         else:
             for slab in thing.slabs:
@@ -259,9 +265,9 @@ def _moved(hulls: list[Hull], x: float, y: float, scale: float) -> list[Hull]:
     ]
 
 
-def _draw_shadow(picture: Picture, actor: _Actor, spec: VideoSpec) -> None:
-    """Darken the ground around the feet, softly and away from the light."""
-    x, y = actor.moment.at.x * spec.width, actor.moment.at.y * spec.height
+def _draw_shadow(image: Image, actor: _DrawnActor, spec: VideoSpec) -> None:
+    """Draw a soft shadow on the ground around the feet, away from the light."""
+    x, y = actor.state.at.x * spec.width, actor.state.at.y * spec.height
     wide, high = actor.size * 0.30, actor.size * 0.05
     left, right = int(x - wide * 0.75), int(x + wide * 1.25)
     top, bottom = int(y - high), int(y + high)
@@ -270,5 +276,5 @@ def _draw_shadow(picture: Picture, actor: _Actor, spec: VideoSpec) -> None:
         max(0, -top) : max(0, spec.height - top), max(0, -left) : max(0, spec.width - left)
     ]
     if shade.size:
-        area = picture[max(0, top) : bottom, max(0, left) : right]
+        area = image[max(0, top) : bottom, max(0, left) : right]
         area[:] = (area * shade[..., None]).astype(np.uint8)

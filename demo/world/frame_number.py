@@ -1,8 +1,8 @@
-"""A frame number drawn into a picture as a barcode, and read back from it.
+"""Frame numbers in rendered videos: a barcode drawn into each frame, and its reader.
 
-24 equal cells over the top tenth of the picture: `1 0`, twenty bits of the number (highest
+24 equal cells over the top tenth of the image: `1 0`, twenty bits of the number (highest
 first), one parity bit, `1`. A white cell is 1, a black one 0. It survives scaling, x264 and
-JPEG. Pictures are `(height, width, 3)` or `(height, width)` uint8.
+JPEG. Images are `(height, width, 3)` or `(height, width)` uint8.
 """
 
 import numpy as np
@@ -12,31 +12,31 @@ BITS = 20
 CELLS = BITS + 4
 WHITE, BLACK = 235, 16
 MIDDLE = (WHITE + BLACK) // 2
-STRIP = 0.1  # share of the picture's height
+STRIP = 0.1  # fraction of the image height
 
 
-def draw_stamp(picture: NDArray[np.uint8], number: int) -> None:
-    """Write `number` over the top tenth of `picture`, in place."""
+def draw_frame_number(image: NDArray[np.uint8], number: int) -> None:
+    """Write `number` over the top tenth of `image`, in place."""
     if not 0 <= number < 1 << BITS:
-        raise ValueError(f"a stamp holds 0 to {(1 << BITS) - 1}, not {number}")
-    height, width = picture.shape[:2]
+        raise ValueError(f"a barcode holds 0 to {(1 << BITS) - 1}, not {number}")
+    height, width = image.shape[:2]
     edges = np.linspace(0, width, CELLS + 1).round().astype(int)
     for cell, bit in enumerate(_cells(number)):
         left, right = edges[cell], edges[cell + 1]
-        picture[: _strip_height(height), left:right] = WHITE if bit else BLACK
+        image[: _strip_height(height), left:right] = WHITE if bit else BLACK
 
 
-def read_stamp(picture: NDArray[np.uint8]) -> int | None:
-    """The number in the stamp of `picture`, or None if it has no stamp that can be read.
+def read_frame_number(image: NDArray[np.uint8]) -> int | None:
+    """The number in the barcode of `image`; None if there is no readable barcode.
 
-    >>> picture = np.zeros((96, 160, 3), np.uint8)
-    >>> draw_stamp(picture, 719)
-    >>> read_stamp(picture)
+    >>> image = np.zeros((96, 160, 3), np.uint8)
+    >>> draw_frame_number(image, 719)
+    >>> read_frame_number(image)
     719
-    >>> read_stamp(np.zeros((96, 160, 3), np.uint8)) is None
+    >>> read_frame_number(np.zeros((96, 160, 3), np.uint8)) is None
     True
     """
-    grey = picture.mean(axis=2) if picture.ndim == 3 else picture
+    grey = image.mean(axis=2) if image.ndim == 3 else image
     bits = [int(level > MIDDLE) for level in _levels(grey)]
     number = int("".join(map(str, bits[2:-2])), 2)
     return number if bits == _cells(number) else None

@@ -1,10 +1,10 @@
-"""What describes one video of the demo, and which of its frames a 30 fps video shows when."""
+"""Specification of a rendered video, and the resampling of its frames to 30 fps."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-from demo.world.backdrop import Prop, Style
-from demo.world.story import Camera, Person
+from demo.world.background import Prop, Style
+from demo.world.motion import Actor, Camera
 
 STANDARD_RATE = 30
 MILLISECOND_FORMATS = {".webm", ".mkv"}
@@ -12,7 +12,7 @@ MILLISECOND_FORMATS = {".webm", ".mkv"}
 
 @dataclass(frozen=True)
 class VideoSpec:
-    """All there is to know of one video of the demo."""
+    """Everything that defines one rendered video."""
 
     name: str
     width: int
@@ -24,7 +24,7 @@ class VideoSpec:
     style: Style
     horizon: float
     ratio: float  # see Camera
-    people: tuple[Person, ...]
+    people: tuple[Actor, ...]
     props: tuple[Prop, ...] = ()
     seed: int = 0
 
@@ -34,7 +34,7 @@ class VideoSpec:
 
     @property
     def frame_count(self) -> int:
-        """Frames of the source video."""
+        """Number of frames of the source video."""
         return int(self.seconds * self.fps)
 
     @property
@@ -42,7 +42,7 @@ class VideoSpec:
         return self.name + self.extension
 
     def shown_at(self, source_frame: int) -> Fraction:
-        """When the file shows a source frame, in seconds, as exactly as its container says."""
+        """Time of a source frame in seconds, with the precision of its container."""
         exact = source_frame / self.fps
         if self.extension in MILLISECOND_FORMATS:
             return Fraction(_nearest(exact * 1000), 1000)
@@ -54,7 +54,7 @@ def _nearest(value: Fraction) -> int:
 
 
 def source_frame_at(spec: VideoSpec, frame: int) -> int:
-    """The source frame that frame `frame` of the 30 fps standard video shows.
+    """The source frame shown by frame `frame` of the 30 fps standard video.
 
     It is the last one whose time, in thirtieths of a second and rounded, is not after `frame`.
     """

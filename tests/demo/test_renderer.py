@@ -1,4 +1,4 @@
-"""The rendered world: its pictures, its stamps, and its truth."""
+"""The rendered world: its images, its stamps, and its truth."""
 
 from fractions import Fraction
 
@@ -7,53 +7,53 @@ import cv2
 import numpy as np
 import pytest
 
-from demo.world.casting import PARK, PLAZA
-from demo.world.scene import (
-    WORLD,
+from demo.world.frame_number import draw_frame_number
+from demo.world.motion import ACTION_NAMES
+from demo.world.renderer import (
+    DEMO_VIDEOS,
     TruthBox,
     draw_frame,
-    read_stamp,
+    read_frame_number,
     render,
-    small_world,
+    small_videos,
     source_frame_at,
     truth_at,
 )
-from demo.world.stamp import draw_stamp
-from demo.world.story import ACTION_NAMES
+from demo.world.videos import PARK, PLAZA
 
-EVERYWHERE = [*WORLD, *small_world()]
+EVERYWHERE = [*DEMO_VIDEOS, *small_videos()]
 by_name = pytest.mark.parametrize("spec", EVERYWHERE, ids=lambda spec: spec.name)
 
 
 @pytest.mark.parametrize("size", [(320, 192), (853, 480), (1280, 720)], ids=str)
 def test_a_stamp_is_read_after_scaling_and_jpeg(size):
-    picture = np.full((540, 960, 3), 120, np.uint8)
-    draw_stamp(picture, 654_321)
-    small = cv2.resize(picture, size)
+    image = np.full((540, 960, 3), 120, np.uint8)
+    draw_frame_number(image, 654_321)
+    small = cv2.resize(image, size)
     coded = cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], 1)
-    assert read_stamp(coded) == 654_321
+    assert read_frame_number(coded) == 654_321
 
 
 def test_a_stamp_too_large_is_refused():
     with pytest.raises(ValueError, match="1048576"):
-        draw_stamp(np.zeros((96, 160, 3), np.uint8), 1 << 20)
+        draw_frame_number(np.zeros((96, 160, 3), np.uint8), 1 << 20)
 
 
 def test_a_picture_without_a_stamp_reads_as_none():
-    assert read_stamp(np.full((96, 160), 128, np.uint8)) is None
+    assert read_frame_number(np.full((96, 160), 128, np.uint8)) is None
 
 
 def test_the_world_has_three_videos_of_different_size_rate_codec_and_container():
-    assert len(WORLD) == 3
+    assert len(DEMO_VIDEOS) == 3
     for what in ("width", "fps", "codec", "extension", "style"):
-        assert len({getattr(spec, what) for spec in WORLD}) == 3
-    assert all(30 <= spec.seconds <= 40 for spec in WORLD)
+        assert len({getattr(spec, what) for spec in DEMO_VIDEOS}) == 3
+    assert all(30 <= spec.seconds <= 40 for spec in DEMO_VIDEOS)
 
 
 def test_everybody_in_the_world_together_does_every_action():
     done = {
         action
-        for spec in WORLD
+        for spec in DEMO_VIDEOS
         for second in range(spec.seconds)
         for box in truth_at(spec, 30 * second)
         if box.visible > 0.5
@@ -75,7 +75,7 @@ def test_truth_lies_inside_the_picture_and_names_nobody_twice(spec):
             assert 0 <= one.visible <= 1
 
 
-@pytest.mark.parametrize("spec", WORLD, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", DEMO_VIDEOS, ids=lambda spec: spec.name)
 def test_somebody_leaves_and_comes_back_and_somebody_is_hidden(spec):
     sightings: dict[int, list[int]] = {}
     hidden = 0
@@ -89,7 +89,7 @@ def test_somebody_leaves_and_comes_back_and_somebody_is_hidden(spec):
     assert hidden
 
 
-@pytest.mark.parametrize("spec", WORLD, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", DEMO_VIDEOS, ids=lambda spec: spec.name)
 def test_people_are_large_enough_for_a_small_detector(spec):
     heights = [
         one.box[3] - one.box[1]
@@ -104,7 +104,7 @@ def test_truth_is_the_outline_of_what_is_drawn():
     """The pixels that differ from the empty scene lie in the box, and reach its sides."""
     from dataclasses import replace
 
-    spec = replace(small_world()[0], props=(), people=small_world()[0].people[1:2])
+    spec = replace(small_videos()[0], props=(), people=small_videos()[0].people[1:2])
     (one,) = truth_at(spec, 30)
     drawn = draw_frame(spec, source_frame_at(spec, 30)).astype(int)
     empty = draw_frame(replace(spec, people=()), source_frame_at(spec, 30)).astype(int)
@@ -120,7 +120,7 @@ def test_truth_is_the_outline_of_what_is_drawn():
 
 
 def test_the_same_spec_gives_the_same_truth_and_the_same_file(tmp_path):
-    spec = small_world()[1]
+    spec = small_videos()[1]
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     first, second = render(spec, tmp_path / "a"), render(spec, tmp_path / "b")
@@ -129,19 +129,19 @@ def test_the_same_spec_gives_the_same_truth_and_the_same_file(tmp_path):
 
 
 def test_a_video_that_is_there_is_not_rendered_again(tmp_path):
-    spec = small_world()[0]
+    spec = small_videos()[0]
     (tmp_path / spec.file_name).write_bytes(b"kept")
     assert render(spec, tmp_path).read_bytes() == b"kept"
 
 
 def test_the_file_shows_each_frame_when_the_spec_says(tmp_path):
-    spec = small_world()[1]
+    spec = small_videos()[1]
     with av.open(render(spec, tmp_path)) as container:
         stream = container.streams.video[0]
         numbers = []
         for number, frame in enumerate(container.decode(stream)):
             assert frame.pts * stream.time_base == spec.shown_at(number)
-            numbers.append(read_stamp(frame.to_ndarray(format="rgb24")))
+            numbers.append(read_frame_number(frame.to_ndarray(format="rgb24")))
     assert numbers == list(range(spec.frame_count))
 
 

@@ -1,8 +1,8 @@
-"""A release of the rendered world held against its exact truth."""
+"""Accuracy of a release of the rendered videos against their ground truth."""
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE, export_window
 from datasets.models import Clip
-from demo.world.scene import TruthBox
+from demo.world.renderer import GroundTruth, TruthBox
 from qc.core.matching import match_boxes
 from tracking.core.boxes import pairwise_iou
 
-CLEARLY_VISIBLE = 0.5  # share of a figure in sight from which an annotator would box it
+CLEARLY_VISIBLE = 0.5  # visible fraction from which a person counts
 
-TruthAt = Callable[[str, int], list[TruthBox]]  # (original name of the video, standard frame)
 Keyframe = tuple[str, int]  # (AVA video_id, timestamp)
 
 
@@ -30,19 +29,19 @@ class ReleasedPerson:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Shares are 0 to 1 and nan where there was nothing to count.
+class ReleaseAccuracy:
+    """Rates are 0 to 1, or nan if there is nothing to count.
 
     Attributes:
-        keyframes: Keyframes released.
+        keyframes: Released keyframes.
         persons: True persons clearly visible at those keyframes.
-        recall: Share of them that have a box of IoU >= 0.5.
-        precision: Share of the released boxes that show a true person.
-        mean_iou: Over the boxes that do.
-        doubled: True persons with two boxes at one keyframe.
-        main_identity: Share of the boxes of a person, from coming into the picture until
-            leaving it, that carry their commonest id.
-        label_f1: Of (person, action) pairs on matched boxes.
+        recall: Fraction of them with a box of IoU >= 0.5.
+        precision: Fraction of the released boxes on a true person.
+        mean_iou: Mean IoU of those boxes.
+        duplicates: True persons with two boxes at one keyframe.
+        identity_purity: Fraction of the boxes of a person, from entering the image to leaving
+            it, that have its most frequent id.
+        label_f1: F1 of (person, action) pairs on matched boxes.
     """
 
     keyframes: int
@@ -50,13 +49,13 @@ class Comparison:
     recall: float
     precision: float
     mean_iou: float
-    doubled: int
-    main_identity: float
+    duplicates: int
+    identity_purity: float
     label_f1: float
 
 
 def released_persons(csv_file: Path) -> dict[Keyframe, list[ReleasedPerson]]:
-    """The persons of each keyframe in an `ava_*.csv`, with all their actions."""
+    """The persons at each keyframe of an `ava_*.csv`, with their actions."""
     actions: dict[tuple[str, int, int, tuple[float, ...]], set[int]] = defaultdict(set)
     with csv_file.open(newline="") as lines:
         for video_id, timestamp, x1, y1, x2, y2, action, person in csv.reader(lines):
@@ -70,18 +69,18 @@ def released_persons(csv_file: Path) -> dict[Keyframe, list[ReleasedPerson]]:
     return dict(persons)
 
 
-def compare(
+def measure(
     released: Mapping[Keyframe, list[ReleasedPerson]],
     clips: Mapping[str, Clip],
-    truth_at: TruthAt,
+    truth_at: GroundTruth,
     action_ids: Mapping[str, int],
-) -> Comparison:
-    """Hold the persons of a release against the truth, keyframe by keyframe."""
-    tally = _Tally(action_ids, cache(truth_at))
+) -> ReleaseAccuracy:
+    """Compare the persons of a release with the ground truth at every keyframe."""
+    counts = _Counts(action_ids, cache(truth_at))
     for (video_id, stamp), persons in sorted(released.items()):
         clip = clips[video_id]
-        tally.add(clip.video.original_name, _standard_frame(clip, stamp), persons)
-    return tally.comparison(len(released))
+        counts.add(clip.video.original_name, _standard_frame(clip, stamp), persons)
+    return counts.result(len(released))
 
 
 def _standard_frame(clip: Clip, stamp: int) -> int:
@@ -91,11 +90,11 @@ def _standard_frame(clip: Clip, stamp: int) -> int:
     return window.start_frame + FRAME_RATE * (stamp - FIRST_TIMESTAMP)
 
 
-class _Tally:
-    def __init__(self, action_ids: Mapping[str, int], truth_at: TruthAt) -> None:
+class _Counts:
+    def __init__(self, action_ids: Mapping[str, int], truth_at: GroundTruth) -> None:
         self.action_ids = action_ids
         self.truth_at = truth_at
-        self.persons = self.found = self.boxes = self.true_boxes = self.doubled = 0
+        self.persons = self.found = self.boxes = self.true_boxes = self.duplicates = 0
         self.ious: list[float] = []
         self.ids: dict[tuple[str, int, int], Counter[int]] = defaultdict(Counter)
         self.labels: Counter[str] = Counter()
@@ -113,14 +112,16 @@ class _Tally:
         self.true_boxes += len(pairs)
         for i, j in pairs:
             self.ious.append(float(iou[i, j]))
-            visit = (video, truth[j].person_id, self._came_in(video, frame, truth[j].person_id))
-            self.ids[visit][persons[i].person_id] += 1
+            person = truth[j].person_id
+            self.ids[video, person, self._entered_at(video, frame, person)][
+                persons[i].person_id
+            ] += 1
             self._count_labels(persons[i], truth[j])
         unmatched = set(range(len(persons))) - {i for i, _ in pairs}
-        self.doubled += sum(any(iou[i, j] >= 0.5 for j in matched) for i in unmatched)
+        self.duplicates += sum(any(iou[i, j] >= 0.5 for j in matched) for i in unmatched)
 
-    def _came_in(self, video: str, frame: int, person_id: int) -> int:
-        """The frame since which the person is in the picture, hidden or not; by the second."""
+    def _entered_at(self, video: str, frame: int, person_id: int) -> int:
+        """The frame at which the person entered the image, to the second."""
         while frame >= FRAME_RATE and any(
             one.person_id == person_id for one in self.truth_at(video, frame - FRAME_RATE)
         ):
@@ -132,21 +133,21 @@ class _Tally:
         self.labels["both"] += len(true & person.actions)
         self.labels["either"] += len(true) + len(person.actions)
 
-    def comparison(self, keyframes: int) -> Comparison:
+    def result(self, keyframes: int) -> ReleaseAccuracy:
         under_main = sum(max(ids.values()) for ids in self.ids.values())
-        return Comparison(
+        return ReleaseAccuracy(
             keyframes=keyframes,
             persons=self.persons,
-            recall=_share(self.found, self.persons),
-            precision=_share(self.true_boxes, self.boxes),
+            recall=_rate(self.found, self.persons),
+            precision=_rate(self.true_boxes, self.boxes),
             mean_iou=float(np.mean(self.ious)) if self.ious else float("nan"),
-            doubled=self.doubled,
-            main_identity=_share(under_main, self.true_boxes),
-            label_f1=_share(2 * self.labels["both"], self.labels["either"]),
+            duplicates=self.duplicates,
+            identity_purity=_rate(under_main, self.true_boxes),
+            label_f1=_rate(2 * self.labels["both"], self.labels["either"]),
         )
 
 
-def _share(part: int, whole: int) -> float:
+def _rate(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from demo.world.rehearsal import FIRST_HELD_OUT, other_story, random_spec, samples
-from demo.world.scene import small_world, truth_of_source
+from demo.world.renderer import small_videos, truth_of_source
+from demo.world.training_scenes import FIRST_HELD_OUT, random_spec, samples, with_random_people
 
 
 def test_the_same_seed_gives_the_same_scene_and_another_one_does_not():
@@ -12,8 +12,8 @@ def test_the_same_seed_gives_the_same_scene_and_another_one_does_not():
 
 
 def test_another_story_keeps_the_place_and_changes_the_people():
-    stage = small_world()[0]
-    other = other_story(stage, 3)
+    stage = small_videos()[0]
+    other = with_random_people(stage, 3)
     assert (other.style, other.props, other.seed) == (stage.style, stage.props, stage.seed)
     assert truth_of_source(other, 60) != truth_of_source(stage, 60)
 
@@ -22,8 +22,8 @@ def test_samples_are_square_with_boxes_inside():
     seen = list(samples(random_spec(4), frames=2, size=64, crops=True))
     assert len(seen) == 4
     for one in seen:
-        assert one.picture.shape == (64, 64, 3)
-        assert one.picture.dtype == np.uint8
+        assert one.image.shape == (64, 64, 3)
+        assert one.image.dtype == np.uint8
         assert len(one.boxes) == len(one.visible)
         assert ((one.boxes >= 0) & (one.boxes <= 1)).all()
         assert ((one.visible >= 0) & (one.visible <= 1)).all()
@@ -31,6 +31,8 @@ def test_samples_are_square_with_boxes_inside():
 
 def test_samples_of_the_same_scene_are_the_same():
     def first():
-        return next(samples(other_story(small_world()[0], 5), frames=1, size=64, crops=False))
+        return next(
+            samples(with_random_people(small_videos()[0], 5), frames=1, size=64, crops=False)
+        )
 
-    assert (first().picture == first().picture).all()
+    assert (first().image == first().image).all()

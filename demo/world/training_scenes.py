@@ -1,8 +1,8 @@
-"""Random scenes: pictures with boxes to train and to judge a detector with.
+"""Training data of the demo's detector: frames of random scenes, with boxes.
 
-Streets, halls and parks with their colours, props, cameras, people and deeds drawn by chance;
-and the demo's own places with other stories, told by people many of whom wear what the demo's
-people wear. Seeds below `FIRST_HELD_OUT` are for training, the rest for judging.
+Scenes have random backgrounds, props, cameras, people and actions, or are the demo's own places
+with other people, many of whom wear the clothes of the demo's people. Seeds below
+`FIRST_HELD_OUT` are for training, the rest for evaluation.
 """
 
 import math
@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.world.backdrop import Prop, PropKind, Style
-from demo.world.casting import BLUE, GREEN, ORANGE, RED, SPORT, TEAL, VIOLET, YELLOW
-from demo.world.figure import Colour, Look, Picture
-from demo.world.scene import draw_frame, truth_of_source
-from demo.world.spec import VideoSpec
-from demo.world.story import Beat, Deed, Movement, Person, Point
+from demo.world.background import Prop, PropKind, Style
+from demo.world.figure import Appearance, Colour, Image
+from demo.world.motion import Activity, Actor, MotionSegment, Movement, Point
+from demo.world.renderer import draw_frame, truth_of_source
+from demo.world.video_spec import VideoSpec
+from demo.world.videos import BLUE, GREEN, ORANGE, RED, SPORT, TEAL, VIOLET, YELLOW
 
 FIRST_HELD_OUT = 1_000_000
 SIZES = ((480, 270), (640, 360), (640, 480), (960, 540), (1280, 720), (360, 480))
@@ -40,26 +40,26 @@ HAIR: tuple[Colour, ...] = (
     (208, 168, 96),
     (150, 148, 146),
 )
-WARDROBE = (RED, BLUE, YELLOW, SPORT, GREEN, VIOLET, ORANGE, TEAL)
-LEAST_VISIBLE = 0.3
+DEMO_APPEARANCES = (RED, BLUE, YELLOW, SPORT, GREEN, VIOLET, ORANGE, TEAL)
+MIN_VISIBLE = 0.3
 
 
 class Sample(NamedTuple):
-    """A square picture and the boxes of its people, shares of the picture; `(n, 4)`."""
+    """A square image and the boxes of its people as fractions of it, `(n, 4)`."""
 
-    picture: Picture
+    image: Image
     boxes: NDArray[np.float32]
     visible: NDArray[np.float32]
 
 
 def random_spec(seed: int) -> VideoSpec:
-    """A scene made by chance; the same seed gives the same scene."""
+    """A random scene; the same seed gives the same scene."""
     rng = np.random.default_rng(seed)
     width, height = SIZES[rng.integers(len(SIZES))]
     horizon, ratio = rng.uniform(0.3, 0.42), rng.uniform(0.75, 1.12)
     count = int(rng.choice([1, 2, 3, 4, 5, 6, 7]))
     return VideoSpec(
-        name=f"rehearsal-{seed}", width=width, height=height, fps=Fraction(30), seconds=12,
+        name=f"random-{seed}", width=width, height=height, fps=Fraction(30), seconds=12,
         codec="libx264", extension=".mp4", style=STYLES[rng.integers(3)], horizon=horizon,
         ratio=ratio, seed=seed,
         people=tuple(_person(number + 1, horizon, rng) for number in range(count)),
@@ -67,22 +67,22 @@ def random_spec(seed: int) -> VideoSpec:
     )  # fmt: skip
 
 
-def other_story(stage: VideoSpec, seed: int) -> VideoSpec:
-    """The place of `stage` with other people, who do other things."""
+def with_random_people(video: VideoSpec, seed: int) -> VideoSpec:
+    """The scene of `video` with random people."""
     rng = np.random.default_rng([seed, 2])
     count = int(rng.integers(1, 7))
-    people = tuple(_person(number + 1, stage.horizon, rng) for number in range(count))
-    return replace(stage, name=f"{stage.name}-{seed}", people=people)
+    people = tuple(_person(number + 1, video.horizon, rng) for number in range(count))
+    return replace(video, name=f"{video.name}-{seed}", people=people)
 
 
 def samples(spec: VideoSpec, *, frames: int, size: int, crops: bool) -> Iterator[Sample]:
-    """Some frames of a scene, `size` x `size`; with `crops` also a part of each."""
+    """Random frames of a scene, `size` x `size`; with `crops` also a random crop of each."""
     rng = np.random.default_rng([spec.seed, 1, *spec.name.encode()])
     for number in rng.integers(0, int(12 * spec.fps), frames):
         whole = sample(spec, int(number), size=size)
         yield whole
         if crops:
-            yield _part(draw_frame(spec, int(number)), whole, size, rng)
+            yield _crop(draw_frame(spec, int(number)), whole, size, rng)
 
 
 def sample(spec: VideoSpec, source_frame: int, *, size: int) -> Sample:
@@ -90,13 +90,13 @@ def sample(spec: VideoSpec, source_frame: int, *, size: int) -> Sample:
     truth = truth_of_source(spec, source_frame)
     boxes = np.array([one.box for one in truth], np.float32).reshape(-1, 4)
     visible = np.array([one.visible for one in truth], np.float32)
-    picture = cv2.resize(draw_frame(spec, source_frame), (size, size))
-    return Sample(picture.astype(np.uint8, copy=False), boxes, visible)
+    image = cv2.resize(draw_frame(spec, source_frame), (size, size))
+    return Sample(image.astype(np.uint8, copy=False), boxes, visible)
 
 
-def _part(picture: Picture, whole: Sample, size: int, rng: np.random.Generator) -> Sample:
-    """A random part of `picture`, at least half as wide and high."""
-    height, width = picture.shape[:2]
+def _crop(image: Image, whole: Sample, size: int, rng: np.random.Generator) -> Sample:
+    """A random crop of `image`, at least half as wide and high."""
+    height, width = image.shape[:2]
     wide, high = rng.uniform(0.55, 1.0, 2)
     left, top = rng.uniform(0, 1 - wide), rng.uniform(0, 1 - high)
     rows = slice(round(top * height), round((top + high) * height))
@@ -107,7 +107,7 @@ def _part(picture: Picture, whole: Sample, size: int, rng: np.random.Generator) 
     kept = np.divide(_area(inside), area, out=np.zeros_like(area), where=area > 0)
     some = kept > 0
     return Sample(
-        cv2.resize(picture[rows, columns], (size, size)).astype(np.uint8, copy=False),
+        cv2.resize(image[rows, columns], (size, size)).astype(np.uint8, copy=False),
         inside[some],
         (whole.visible * kept)[some].astype(np.float32),
     )
@@ -124,10 +124,10 @@ def _colour(rng: np.random.Generator) -> Colour:
     return red, green, blue
 
 
-def _look(rng: np.random.Generator) -> Look:
+def _appearance(rng: np.random.Generator) -> Appearance:
     if rng.random() < 0.7:
-        return WARDROBE[rng.integers(len(WARDROBE))]
-    return Look(
+        return DEMO_APPEARANCES[rng.integers(len(DEMO_APPEARANCES))]
+    return Appearance(
         skin=SKINS[rng.integers(len(SKINS))],
         hair=HAIR[rng.integers(len(HAIR))],
         top=_colour(rng),
@@ -149,19 +149,26 @@ def _point(horizon: float, rng: np.random.Generator) -> Point:
     return Point(rng.uniform(-0.05, 1.05), rng.uniform(horizon + 0.2, 1.02))
 
 
-def _person(person_id: int, horizon: float, rng: np.random.Generator) -> Person:
+def _person(person_id: int, horizon: float, rng: np.random.Generator) -> Actor:
     place = _point(horizon, rng)
     movement: Movement = ("stand", "walk", "run", "sit")[
         rng.choice(4, p=[0.35, 0.3, 0.15, 0.2])
     ]
-    deeds: tuple[Deed, ...] = ()
+    activities: tuple[Activity, ...] = ()
     if movement != "run" and rng.random() < 0.55:
-        deeds = (("carry",), ("wave",), ("talk",), ("carry", "talk"))[rng.integers(4)]  # type: ignore[assignment]
+        activities = (("carry",), ("wave",), ("talk",), ("carry", "talk"))[rng.integers(4)]  # type: ignore[assignment]
     if movement in ("walk", "run"):
-        beats = tuple(Beat(movement, to=_point(horizon, rng), deeds=deeds) for _ in range(9))
+        segments = tuple(
+            MotionSegment(movement, to=_point(horizon, rng), activities=activities)
+            for _ in range(9)
+        )
     else:
-        beats = (Beat(movement, 60, deeds=deeds, yaw=rng.uniform(-math.pi, math.pi)),)
-    return Person(person_id, _look(rng), place, beats)
+        segments = (
+            MotionSegment(
+                movement, 60, activities=activities, yaw=rng.uniform(-math.pi, math.pi)
+            ),
+        )
+    return Actor(person_id, _appearance(rng), place, segments)
 
 
 def _prop(horizon: float, rng: np.random.Generator) -> Prop:

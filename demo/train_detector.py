@@ -1,10 +1,10 @@
-"""Train the tiny person detector of the demo on random scenes, on a CPU, in minutes.
+"""Training script of the demo's tiny person detector (RF-DETR), minutes on a CPU.
 
-    python -m demo.train_tiny --seconds 2000 --out first.pth
-    python -m demo.train_tiny --seconds 1500 --stories 250 --start first.pth
+    python -m demo.train_detector --seconds 2000 --out first.pth
+    python -m demo.train_detector --seconds 1500 --scenes 250 --start first.pth
 
-RF-DETR in its smallest useful shape: one layer of its backbone, one of its decoder. The file
-keeps half floats, and nothing for the layers that never run. It is for the demo and the tests.
+It is RF-DETR in its smallest useful size: one layer of the backbone, one of the decoder. The
+checkpoint stores half floats, and nothing for unused layers. It is for the demo and the tests.
 """
 
 import argparse
@@ -26,20 +26,20 @@ from rfdetr.utilities.tensors import NestedTensor
 from rich.logging import RichHandler
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
-from demo.world.rehearsal import (
+from demo.world.renderer import DEMO_VIDEOS, small_videos
+from demo.world.training_scenes import (
     FIRST_HELD_OUT,
-    LEAST_VISIBLE,
+    MIN_VISIBLE,
     Sample,
-    other_story,
     random_spec,
     sample,
     samples,
+    with_random_people,
 )
-from demo.world.scene import WORLD, small_world
 
 log = logging.getLogger(__name__)
 
-LAYERS = 1  # of the backbone's twelve; one more runs in vain when the detector is used
+LAYERS = 1  # of the backbone's twelve; inference runs one more, whose output is unused
 SHAPE: dict[str, Any] = {
     "num_classes": 1,
     "num_queries": 15,
@@ -54,17 +54,17 @@ SHAPE: dict[str, Any] = {
     "num_windows": 1,
 }
 BATCH = 8
-FRAMES = 6  # of every story
+FRAMES = 6  # per scene
 PEAK_RATE, LAST_RATE = 7e-4, 1e-5
 WARM_UP = 60
 PATCH = 16  # pixels of a patch of the backbone
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-SPREAD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
-class Score:
-    """How good a detector is: average precision at IoU 0.5, and how tight its boxes are."""
+class DetectorScore:
+    """Quality of a detector: average precision at IoU 0.5, and the IoU of its boxes."""
 
     ap50: float
     mean_iou: float
@@ -78,16 +78,16 @@ def train(
     out: Path,
     start: Path | None = None,
     size: int = 160,
-    stories: int = 60,
+    scenes: int = 60,
     seed: int = 0,
-) -> Score:
-    """Train for `seconds` of CPU time, save to `out`, and judge on the demo's videos.
+) -> DetectorScore:
+    """Train for `seconds` of CPU time, save to `out`, and evaluate on the demo's videos.
 
-    With `start` a checkpoint of this script, of the same size, is trained further.
+    `start` is a checkpoint of this script, of the same size, to continue from.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    material = _material(stories, size)
+    data = _training_samples(scenes, size)
     model: RFDETR = (
         RFDETRNano(pretrain_weights=None, device="cpu", resolution=size, **SHAPE)
         if start is None
@@ -101,10 +101,10 @@ def train(
     every_layer = encoder.encoder.layer
     encoder.encoder.layer = every_layer[:LAYERS]  # the others would only cost time
     if start is None:
-        _show_places(encoder.embeddings.position_embeddings, size // PATCH)
-    teacher = _DenseTeacher(net, SHAPE["hidden_dim"])
+        _init_position_embeddings(encoder.embeddings.position_embeddings, size // PATCH)
+    dense_head = _DenseHead(net, SHAPE["hidden_dim"])
     named = {name: p for name, p in net.named_parameters() if not _is_unused(name)}
-    used = [*named.values(), *teacher.head.parameters()]
+    used = [*named.values(), *dense_head.head.parameters()]
     optimiser = torch.optim.AdamW(used, lr=PEAK_RATE, weight_decay=1e-4)
     average = {name: p.detach().clone() for name, p in named.items()}
     begin, step, smooth = time.process_time(), 0, math.nan
@@ -113,10 +113,10 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = _rate(share, step, peak)
         net.train()
-        pictures, targets = _batch(material, rng)
-        losses = criterion(net(pictures, targets), targets)
+        images, targets = _batch(data, rng)
+        losses = criterion(net(images, targets), targets)
         loss = sum(losses[k] * w for k, w in criterion.weight_dict.items() if k in losses)
-        loss = loss + teacher.loss(targets)
+        loss = loss + dense_head.loss(targets)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(used, 1.0)
@@ -134,11 +134,11 @@ def train(
             log.info("%3.0f %%  step %d  loss %.3f (%s)", 100 * share, step, smooth, parts)
     encoder.encoder.layer = every_layer
     save(model, average, out)
-    return judge_file(out)
+    return evaluate_checkpoint(out)
 
 
-def _show_places(embeddings: torch.nn.Parameter, cells: int) -> None:
-    """Begin with waves over the picture, so that attention can tell near from far at once."""
+def _init_position_embeddings(embeddings: torch.nn.Parameter, cells: int) -> None:
+    """Initialise with sinusoids, so that attention can use positions from the start."""
     width = embeddings.shape[-1] // 4
     places = torch.arange(cells) * torch.pi / cells
     waves = places[:, None] * torch.linspace(0.5, cells / 2, width)
@@ -150,10 +150,10 @@ def _show_places(embeddings: torch.nn.Parameter, cells: int) -> None:
         embeddings[0, 1:] = 0.5 * both.reshape(cells * cells, -1)
 
 
-class _DenseTeacher:
-    """Teaches the backbone without matching, so that it learns in minutes; thrown away after.
+class _DenseHead:
+    """Auxiliary dense head: supervises the backbone without matching; not saved.
 
-    Each cell of the feature map inside a person says so, and where that person's box is.
+    Each cell of the feature map predicts whether it is inside a person, and the person's box.
     """
 
     def __init__(self, net: Any, width: int) -> None:
@@ -168,7 +168,7 @@ class _DenseTeacher:
         self._features = features[0]
 
     def loss(self, targets: list[dict[str, torch.Tensor]]) -> torch.Tensor:
-        """Of the batch that went through the backbone last."""
+        """The loss of the batch that passed the backbone last."""
         answers = self.head(self._features)
         cells = answers.shape[-1]
         middles = (torch.arange(cells) + 0.5) / cells
@@ -177,11 +177,11 @@ class _DenseTeacher:
         people = 0
         for answer, target in zip(answers.flatten(2).transpose(1, 2), targets, strict=True):
             boxes = target["boxes"]
-            owner = _owners(boxes, x, y, 0.5 / cells)
-            is_there = owner >= 0
+            person_index = _persons_of_cells(boxes, x, y, 0.5 / cells)
+            is_there = person_index >= 0
             total = total + sigmoid_focal_loss(answer[:, 0], is_there.float(), reduction="sum")
             if is_there.any():
-                mine = boxes[owner[is_there]]
+                mine = boxes[person_index[is_there]]
                 said = answer[is_there, 1:]
                 centre = torch.stack([x, y], 1)[is_there] + 0.5 * torch.tanh(said[:, :2])
                 box = torch.cat([centre, said[:, 2:].sigmoid()], 1)
@@ -192,16 +192,16 @@ class _DenseTeacher:
         return total / max(people, 1)
 
 
-def _owners(
+def _persons_of_cells(
     boxes: torch.Tensor, x: torch.Tensor, y: torch.Tensor, reach: float
 ) -> torch.Tensor:
-    """For each cell the smallest person whose middle half it touches, or -1."""
-    owner = torch.full(x.shape, -1)
+    """For each cell the index of the smallest person at its place, or -1."""
+    person_index = torch.full(x.shape, -1)
     for number in boxes[:, 2:].prod(1).neg().argsort() if len(boxes) else ():
         cx, cy, wide, high = boxes[number]
         wide, high = torch.clamp(wide / 3, min=reach), torch.clamp(high / 3, min=reach)
-        owner[((x - cx).abs() <= wide) & ((y - cy).abs() <= high)] = number
-    return owner
+        person_index[((x - cx).abs() <= wide) & ((y - cy).abs() <= high)] = number
+    return person_index
 
 
 def _corners(boxes: torch.Tensor) -> torch.Tensor:
@@ -209,9 +209,9 @@ def _corners(boxes: torch.Tensor) -> torch.Tensor:
 
 
 def save(model: RFDETR, average: dict[str, torch.Tensor], out: Path) -> None:
-    """Write `model` small, with the averaged parameters.
+    """Write `model` with the averaged parameters as a small checkpoint.
 
-    Half floats, and zeros without size for the layers that never run.
+    Weights are half floats; those of unused layers are expanded scalar zeros.
     """
     net: Any = model.model.model
     weights = {}
@@ -230,45 +230,51 @@ def save(model: RFDETR, average: dict[str, torch.Tensor], out: Path) -> None:
     torch.save(content, out)
 
 
-def judge_file(path: Path) -> Score:
-    """Log the scores of a checkpoint on scenes held out; return that on the demo's videos."""
+def evaluate_checkpoint(path: Path) -> DetectorScore:
+    """Log the scores of a checkpoint on held-out scenes; return that on the demo's videos."""
     model = RFDETR.from_checkpoint(str(path), device="cpu")
     size = model.model.resolution
     for name, scenes in (
         (
-            "other stories in the demo's places",
-            [other_story(place, FIRST_HELD_OUT + n) for place in WORLD for n in range(10)],
+            "demo places with other people",
+            [
+                with_random_people(place, FIRST_HELD_OUT + n)
+                for place in DEMO_VIDEOS
+                for n in range(10)
+            ],
         ),
-        ("random places", [random_spec(FIRST_HELD_OUT + n) for n in range(20)]),
+        ("random scenes", [random_spec(FIRST_HELD_OUT + n) for n in range(20)]),
     ):
         seen = [
             one
             for scene in scenes
             for one in samples(scene, frames=100 // len(scenes), size=size, crops=False)
         ]
-        log.info("%s: %s", name, judge(model, seen))
+        log.info("%s: %s", name, evaluate(model, seen))
     everything = []
-    for spec in WORLD:
+    for spec in DEMO_VIDEOS:
         seen = [sample(spec, n, size=size) for n in range(0, spec.frame_count, 20)]
-        log.info("%s: %s", spec.name, judge(model, seen))
+        log.info("%s: %s", spec.name, evaluate(model, seen))
         everything += seen
-    score = judge(model, everything)
+    score = evaluate(model, everything)
     log.info("the demo: %s", score)
     return score
 
 
-def judge(model: RFDETR, seen: Sequence[Sample], *, threshold: float = 0.45) -> Score:
-    """Hold what `model` finds against the truth; who is nearly hidden counts neither way."""
+def evaluate(
+    model: RFDETR, seen: Sequence[Sample], *, threshold: float = 0.45
+) -> DetectorScore:
+    """Compare detections with ground truth; nearly occluded persons are ignored."""
     outcomes: list[tuple[float, float]] = []  # score, IoU with a person or 0
     persons = 0
     for first in range(0, len(seen), 16):
         some = seen[first : first + 16]
         found: Any = model.predict(
-            [one.picture for one in some], threshold=0.05, include_source_image=False
+            [one.image for one in some], threshold=0.05, include_source_image=False
         )
         for one, boxes in zip(some, found, strict=True):
-            size = one.picture.shape[0]
-            persons += int((one.visible >= LEAST_VISIBLE).sum())
+            size = one.image.shape[0]
+            persons += int((one.visible >= MIN_VISIBLE).sum())
             people = boxes.class_id == 0
             outcomes += _outcomes(one, boxes.xyxy[people] / size, boxes.confidence[people])
     outcomes.sort(reverse=True)
@@ -278,7 +284,7 @@ def judge(model: RFDETR, seen: Sequence[Sample], *, threshold: float = 0.45) -> 
     best = np.maximum.accumulate(precisions[::-1])[::-1]
     above = np.array([score > threshold for score, _ in outcomes], bool)
     ious = [iou for score, iou in outcomes if iou >= 0.5 and score > threshold]
-    return Score(
+    return DetectorScore(
         round(float(np.sum(np.diff(recalls, prepend=0) * best)), 4),
         round(float(np.mean(ious)), 4) if ious else math.nan,
         round(float(hits[above].sum() / max(persons, 1)), 4),
@@ -298,7 +304,7 @@ def _outcomes(
         iou, person = max(ious, default=(0.0, -1))
         if iou >= 0.5:
             taken.add(person)
-            if one.visible[person] < LEAST_VISIBLE:
+            if one.visible[person] < MIN_VISIBLE:
                 continue
         outcomes.append((float(scores[number]), iou if iou >= 0.5 else 0.0))
     return outcomes
@@ -323,42 +329,42 @@ def _rate(share: float, step: int, peak: float) -> float:
     return min(1.0, (step + 1) / WARM_UP) * (LAST_RATE + (peak - LAST_RATE) * cosine)
 
 
-def _material(stories: int, size: int) -> list[Sample]:
-    """Pictures of the demo's places with `stories` other stories each, and of random places."""
-    material: list[Sample] = []
-    for stage in (*WORLD, *small_world()):
-        for seed in range(stories):
-            scene = other_story(stage, seed)
-            material += samples(scene, frames=FRAMES, size=size, crops=False)
-        log.info("rendered %d stories of %s", stories, stage.name)
-    for seed in range(stories):
-        material += samples(random_spec(seed), frames=FRAMES, size=size, crops=True)
-    log.info("%d pictures", len(material))
-    return material
+def _training_samples(scenes: int, size: int) -> list[Sample]:
+    """Frames of `scenes` scenes at each of the demo's places, and of random scenes."""
+    data: list[Sample] = []
+    for video in (*DEMO_VIDEOS, *small_videos()):
+        for seed in range(scenes):
+            scene = with_random_people(video, seed)
+            data += samples(scene, frames=FRAMES, size=size, crops=False)
+        log.info("rendered %d scenes of %s", scenes, video.name)
+    for seed in range(scenes):
+        data += samples(random_spec(seed), frames=FRAMES, size=size, crops=True)
+    log.info("%d images", len(data))
+    return data
 
 
 def _batch(
-    material: list[Sample], rng: np.random.Generator
+    data: list[Sample], rng: np.random.Generator
 ) -> tuple[NestedTensor, list[dict[str, torch.Tensor]]]:
-    pictures, targets = [], []
-    for number in rng.integers(0, len(material), BATCH):
-        picture, boxes, visible = material[number]
-        boxes = boxes[visible >= LEAST_VISIBLE]
+    images, targets = [], []
+    for number in rng.integers(0, len(data), BATCH):
+        image, boxes, visible = data[number]
+        boxes = boxes[visible >= MIN_VISIBLE]
         if rng.random() < 0.5:
-            picture = picture[:, ::-1]
+            image = image[:, ::-1]
             boxes = np.stack(
                 [1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1
             )
-        light = torch.from_numpy(picture.astype(np.float32) / 255).permute(2, 0, 1)
+        light = torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)
         light = light * rng.uniform(0.9, 1.1) + rng.uniform(-0.03, 0.03)
-        pictures.append((light + torch.randn(light.shape) * rng.uniform(0, 0.02)).clamp(0, 1))
+        images.append((light + torch.randn(light.shape) * rng.uniform(0, 0.02)).clamp(0, 1))
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         sizes = boxes[:, 2:] - boxes[:, :2]
         targets.append({
             "labels": torch.zeros(len(boxes), dtype=torch.long),
             "boxes": torch.from_numpy(np.concatenate([centres, sizes], axis=1)),
         })  # fmt: skip
-    batch = (torch.stack(pictures) - MEAN) / SPREAD
+    batch = (torch.stack(images) - MEAN) / STD
     mask = torch.zeros(batch.shape[0], *batch.shape[2:], dtype=torch.bool)
     return NestedTensor(batch, mask), targets
 
@@ -366,25 +372,27 @@ def _batch(
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train the demo's tiny person detector.")
-    parser.add_argument("--seconds", type=float, default=900, help="of CPU time; default 900")
+    parser.add_argument("--seconds", type=float, default=900, help="CPU time (default 900)")
     parser.add_argument("--out", type=Path, default=Path("demo/tiny_person.pth"))
-    parser.add_argument("--start", type=Path, help="a file to go on from")
+    parser.add_argument("--start", type=Path, help="checkpoint to continue from")
     parser.add_argument("--size", type=int, default=160, help="pixels, a multiple of 16")
-    parser.add_argument("--stories", type=int, default=60, help="of every place")
+    parser.add_argument("--scenes", type=int, default=60, help="number of scenes per place")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--judge", action="store_true", help="only judge the file at --out")
+    parser.add_argument(
+        "--evaluate", action="store_true", help="only evaluate the file at --out"
+    )
     options = parser.parse_args()
     logging.basicConfig(level="INFO", format="%(message)s", handlers=[RichHandler()])
     torch.set_num_threads(options.threads)
-    if options.judge:
-        judge_file(options.out)
+    if options.evaluate:
+        evaluate_checkpoint(options.out)
     else:
         train(
             seconds=options.seconds,
             out=options.out,
             start=options.start,
             size=options.size,
-            stories=options.stories,
+            scenes=options.scenes,
         )
 
 

@@ -1,7 +1,7 @@
-"""What stands still in a scene: a painted background, and the props that may hide people.
+"""Background and props of a scene; props occlude the people behind them.
 
-Sizes and places are shares of the picture; pictures are RGB uint8. A prop stands on the ground
-at `y` and hides whoever stands further away, exactly where its slabs are.
+Sizes and positions are fractions of the image; images are RGB uint8. A prop stands on the
+ground at `y` and occludes what stands further away, exactly where its slabs are.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.world.figure import Colour, Picture
-from demo.world.story import FOCAL, Camera
+from demo.world.figure import Colour, Image
+from demo.world.motion import FOCAL, Camera
 
 Style = Literal["plaza", "hall", "park"]
 PropKind = Literal["post", "column", "bench", "planter"]
@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Prop:
-    """A thing with its foot at `(x, y)`; `colour` is that of its main slab."""
+    """An object with its foot at `(x, y)`; `colour` is that of its main slab."""
 
     kind: PropKind
     x: float
@@ -66,7 +66,7 @@ _SHAPES: dict[PropKind, tuple[tuple[float, float, float, float, float, bool], ..
 
 
 def slabs(prop: Prop, camera: Camera, width: int, height: int) -> list[Slab]:
-    """The rectangles of `prop` inside a picture of `width` x `height` pixels."""
+    """The rectangles of `prop` inside an image of `width` x `height` pixels."""
     size = camera.height_at(prop.y) * height
     found = []
     for x1, up1, x2, up2, light, is_round in _SHAPES[prop.kind]:
@@ -80,7 +80,7 @@ def slabs(prop: Prop, camera: Camera, width: int, height: int) -> list[Slab]:
     return found
 
 
-def slab_picture(slab: Slab, seed: int) -> Picture:
+def slab_image(slab: Slab, seed: int) -> Image:
     """The painted face of `slab`: shaded across if it is round, grained, edged."""
     rows, columns = slab.bottom - slab.top, slab.right - slab.left
     across = np.linspace(-1, 1, columns, dtype=np.float32)
@@ -95,23 +95,23 @@ def slab_picture(slab: Slab, seed: int) -> Picture:
     return np.clip(face, 0, 255).astype(np.uint8)
 
 
-def paint_backdrop(
+def paint_background(
     style: Style, camera: Camera, width: int, height: int, *, seed: int
-) -> Picture:
-    """The still background of a scene; the same arguments give the same picture."""
+) -> Image:
+    """The still background of a scene; the same arguments give the same image."""
     rng = np.random.default_rng(seed)
     horizon = round(camera.horizon * height)
-    picture = np.zeros((height, width, 3), np.float32)
+    image = np.zeros((height, width, 3), np.float32)
     paint_back = {"plaza": _street, "hall": _hall, "park": _trees}[style]
-    paint_back(picture[: horizon + 1], rng)
-    _ground(picture, style, camera, rng)
+    paint_back(image[: horizon + 1], rng)
+    _ground(image, style, camera, rng)
     seam = slice(max(0, horizon - 2), horizon + max(2, height // 90))
-    picture[seam] *= 0.8
+    image[seam] *= 0.8
     x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     vignette = 1.05 - 0.16 * (x**2 + y**2) - 0.06 * x
-    picture *= vignette[..., None].astype(np.float32)
-    picture += rng.normal(0, 1.6, (height, width, 1)).astype(np.float32)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image *= vignette[..., None].astype(np.float32)
+    image += rng.normal(0, 1.6, (height, width, 1)).astype(np.float32)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def _noise(rows: int, columns: int, octaves: int, rng: np.random.Generator) -> Floats:
@@ -124,12 +124,12 @@ def _noise(rows: int, columns: int, octaves: int, rng: np.random.Generator) -> F
     return total / 1.5
 
 
-def _mixed(low: Colour, high: Colour, share: Floats) -> Floats:
+def _blend(low: Colour, high: Colour, share: Floats) -> Floats:
     a, b = np.array(low, np.float32), np.array(high, np.float32)
     return a + (b - a) * share[..., None]
 
 
-def _some(rng: np.random.Generator, *colours: Colour, spread: int = 14) -> Colour:
+def _pick(rng: np.random.Generator, *colours: Colour, spread: int = 14) -> Colour:
     base = colours[rng.integers(len(colours))]
     red, green, blue = (
         int(np.clip(v + rng.integers(-spread, spread + 1), 0, 255)) for v in base
@@ -140,20 +140,20 @@ def _some(rng: np.random.Generator, *colours: Colour, spread: int = 14) -> Colou
 def _sky(area: Floats, rng: np.random.Generator) -> None:
     rows, columns = area.shape[:2]
     down = np.linspace(0, 1, rows, dtype=np.float32)[:, None].repeat(columns, axis=1)
-    area[:] = _mixed(_some(rng, (112, 158, 206), (150, 172, 196)), (226, 232, 234), down)
+    area[:] = _blend(_pick(rng, (112, 158, 206), (150, 172, 196)), (226, 232, 234), down)
     clouds = np.clip(_noise(rows, columns, 4, rng), 0, 1)
     area += (np.array([244, 244, 242], np.float32) - area) * clouds[..., None] * 0.7
 
 
 def _street(area: Floats, rng: np.random.Generator) -> None:
-    """House fronts in a row under the sky."""
+    """A row of facades under the sky."""
     _sky(area, rng)
     rows, columns = area.shape[:2]
     left = -int(rng.integers(0, columns // 8))
     while left < columns:
         right = left + int(columns * rng.uniform(0.16, 0.3))
         top = int(rows * rng.uniform(0.02, 0.4))
-        wall = _some(
+        wall = _pick(
             rng,
             (196, 172, 140),
             (178, 118, 92),
@@ -161,11 +161,11 @@ def _street(area: Floats, rng: np.random.Generator) -> None:
             (150, 158, 160),
             (214, 190, 150),
         )
-        _house(area[top:, max(0, left) : min(columns, right)], wall, rng)
+        _building(area[top:, max(0, left) : min(columns, right)], wall, rng)
         left = right
 
 
-def _house(area: Floats, wall: Colour, rng: np.random.Generator) -> None:
+def _building(area: Floats, wall: Colour, rng: np.random.Generator) -> None:
     rows, columns = area.shape[:2]
     if rows < 8 or columns < 8:
         return
@@ -174,7 +174,7 @@ def _house(area: Floats, wall: Colour, rng: np.random.Generator) -> None:
     area[::course] *= 0.93
     area[: max(2, rows // 30)] *= 0.72
     across, floors = max(2, columns // max(18, rows // 4)), int(rng.integers(3, 5))
-    glass = _some(rng, (70, 88, 104), (96, 110, 118), (58, 66, 80))
+    glass = _pick(rng, (70, 88, 104), (96, 110, 118), (58, 66, 80))
     for floor in range(floors):
         for place in range(across):
             x1 = int((place + 0.25) * columns / across)
@@ -183,7 +183,7 @@ def _house(area: Floats, wall: Colour, rng: np.random.Generator) -> None:
             _window(area, x1, y1, x2, y2, glass)
     if rng.random() < 0.6:
         shop = slice(int(rows * (1 - 0.95 / floors)), int(rows * (1 - 0.72 / floors)))
-        area[shop] = _some(rng, (150, 52, 48), (44, 84, 74), (52, 70, 118), (190, 150, 70))
+        area[shop] = _pick(rng, (150, 52, 48), (44, 84, 74), (52, 70, 118), (190, 150, 70))
         for stripe in range(0, columns, max(4, columns // 9)):
             area[shop, stripe : stripe + max(2, columns // 18)] *= 1.3
 
@@ -204,7 +204,7 @@ def _hall(area: Floats, rng: np.random.Generator) -> None:
     """An indoor wall with lit panels, doors and posters."""
     rows, columns = area.shape[:2]
     down = np.linspace(0, 1, rows, dtype=np.float32)[:, None].repeat(columns, axis=1)
-    wall = _some(rng, (196, 188, 172), (168, 180, 184), (204, 190, 166))
+    wall = _pick(rng, (196, 188, 172), (168, 180, 184), (204, 190, 166))
     light = 1.12 - 0.34 * down + 0.05 * _noise(rows, columns, 3, rng)
     area[:] = np.array(wall, np.float32) * light[..., None]
     panels = int(rng.integers(5, 9))
@@ -214,7 +214,7 @@ def _hall(area: Floats, rng: np.random.Generator) -> None:
         size = right - left
         inner = slice(left + size // 6, right - size // 6)
         if rng.random() < 0.45:
-            colour = _some(rng, (96, 66, 46), (60, 84, 96), (120, 92, 60))
+            colour = _pick(rng, (96, 66, 46), (60, 84, 96), (120, 92, 60))
             door = area[int(rows * 0.3) :, inner]
             door[:] = np.array(colour, np.float32) * (
                 1 + 0.08 * np.sin(np.arange(door.shape[1]))
@@ -222,8 +222,8 @@ def _hall(area: Floats, rng: np.random.Generator) -> None:
         else:
             poster = area[int(rows * 0.34) : int(rows * 0.72), inner]
             share = _noise(poster.shape[0], poster.shape[1], 2, rng) * 0.5 + 0.5
-            poster[:] = _mixed(
-                _some(rng, (52, 92, 128), (176, 92, 60)), _some(rng, (236, 214, 160)), share
+            poster[:] = _blend(
+                _pick(rng, (52, 92, 128), (176, 92, 60)), _pick(rng, (236, 214, 160)), share
             )
     area[int(rows * 0.9) :] *= 0.66
 
@@ -244,7 +244,7 @@ def _tree(area: Floats, x: float, size: float, rng: np.random.Generator) -> None
     rows = area.shape[0]
     trunk = max(2, int(size * 0.05))
     area[int(rows - size * 0.5) :, max(0, int(x) - trunk) : int(x) + trunk] = (92, 70, 52)
-    leaf = np.array(_some(rng, (66, 106, 58), (88, 122, 62), (52, 92, 66)), np.float32)
+    leaf = np.array(_pick(rng, (66, 106, 58), (88, 122, 62), (52, 92, 66)), np.float32)
     for part in range(46):
         angle, reach = rng.uniform(0, 6.28), size * 0.3 * rng.random() ** 0.5
         centre = (
@@ -262,9 +262,9 @@ def _tree(area: Floats, x: float, size: float, rng: np.random.Generator) -> None
         )
 
 
-def _ground(picture: Floats, style: Style, camera: Camera, rng: np.random.Generator) -> None:
+def _ground(image: Floats, style: Style, camera: Camera, rng: np.random.Generator) -> None:
     """The floor below the horizon, its pattern in perspective."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     top = round(camera.horizon * height) + 1
     y = (np.arange(top, height, dtype=np.float32) + 0.5) / height
     size = np.maximum(camera.height_at(1.0) * 0.02, (y - camera.horizon) * camera.ratio)
@@ -272,7 +272,7 @@ def _ground(picture: Floats, style: Style, camera: Camera, rng: np.random.Genera
     right = (np.linspace(-0.5, 0.5, width, dtype=np.float32) * camera.aspect)[None, :] / size[
         :, None
     ]
-    area = picture[top:]
+    area = image[top:]
     rows = height - top
     near = np.clip(size / size[-1], 0, 1)[:, None].repeat(width, axis=1)
     base = {
@@ -280,7 +280,7 @@ def _ground(picture: Floats, style: Style, camera: Camera, rng: np.random.Genera
         "hall": ((140, 108, 78), (176, 140, 102)),
         "park": ((112, 138, 82), (126, 152, 84)),
     }[style]
-    area[:] = _mixed(_some(rng, base[0]), _some(rng, base[1]), near)
+    area[:] = _blend(_pick(rng, base[0]), _pick(rng, base[1]), near)
     area *= (1 + 0.07 * _noise(rows, width, 5, rng))[..., None]
     if style == "park":
         path = np.abs(right + 0.35 * np.sin(away * 0.5) + 0.4) < 1.7

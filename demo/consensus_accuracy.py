@@ -1,0 +1,106 @@
+"""Accuracy of consensus methods against ground truth: majority, Dawid-Skene, reviewers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from datasets.core.action_groups import UNKNOWN, ActionGroupSpec
+from qc.core.consensus.clip_consensus import Vote, as_vote, chosen_actions, majority_vote
+from qc.core.consensus.skill_weighting import FEWEST, SURE, believed
+
+
+class TrueUnit(NamedTuple):
+    """The answers and the ground truth of one action group of one person at one keyframe.
+
+    Attributes:
+        group: The action group.
+        votes: Answers by annotator; unset answers are no votes.
+        truth: The true actions, or `unknown` in a group of one choice.
+        consensus: The actions of the consensus; None if it is open.
+    """
+
+    group: ActionGroupSpec
+    votes: Mapping[str, Any]
+    truth: Sequence[str]
+    consensus: Sequence[str] | None = None
+
+
+class MethodAccuracy(NamedTuple):
+    """Of `units`, a method decided `correct` correctly and left `open` undecided."""
+
+    method: str
+    units: int
+    correct: int
+    open: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Correct units among all; None without units."""
+        return self.correct / self.units if self.units else None
+
+    @property
+    def accuracy_decided(self) -> float | None:
+        """Correct units among the decided ones; None if there are none."""
+        decided = self.units - self.open
+        return self.correct / decided if decided else None
+
+
+MAJORITY = "majority"
+MAJORITY_OF_3 = f"majority, {FEWEST} votes or more"
+DAWID_SKENE = f"Dawid-Skene, {FEWEST} votes or more"
+DAWID_SKENE_CONFIDENT = f"Dawid-Skene at {SURE:.0%} or more, {FEWEST} votes or more"
+REVIEWED = "consensus with the decisions of reviewers"
+METHODS = (MAJORITY, MAJORITY_OF_3, DAWID_SKENE, DAWID_SKENE_CONFIDENT, REVIEWED)
+
+
+def accuracies(
+    units: Iterable[TrueUnit], rates: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[MethodAccuracy]:
+    """The accuracy of every method on the units it applies to.
+
+    Args:
+        units: Those without a vote are ignored.
+        rates: Of each group, the `estimates` of `qc.core.consensus.skill_weighting.estimated`.
+    """
+    counts = {
+        method: [0, 0, 0]
+        for method in (MAJORITY, MAJORITY_OF_3, DAWID_SKENE, DAWID_SKENE_CONFIDENT, REVIEWED)
+    }
+    for unit in units:
+        votes = {name: as_vote(answer, unit.group) for name, answer in unit.votes.items()}
+        cast = {name: vote for name, vote in votes.items() if vote is not None}
+        if not cast:
+            continue
+        true = _truth(unit)
+        voted = majority_vote(list(cast.values()), unit.group)
+        _count(counts[MAJORITY], voted, true)
+        consensus = None if unit.consensus is None else _as_vote(unit.consensus, unit.group)
+        _count(counts[REVIEWED], consensus, true)
+        belief = believed(rates.get(unit.group.name, ()), cast)
+        if belief is not None:
+            _count(counts[MAJORITY_OF_3], voted, true)
+            _count(counts[DAWID_SKENE], belief.answer, true)
+            _count(
+                counts[DAWID_SKENE_CONFIDENT],
+                belief.answer if belief.probability >= SURE else None,
+                true,
+            )
+    return [MethodAccuracy(method, *found) for method, found in counts.items()]
+
+
+def _truth(unit: TrueUnit) -> Vote:
+    done = [one for one in unit.truth if one != UNKNOWN]
+    return _as_vote(done, unit.group)
+
+
+def _as_vote(actions: Sequence[str], group: ActionGroupSpec) -> Vote:
+    """Actions as a vote: for one choice, no action is `unknown`."""
+    kept = chosen_actions(frozenset(actions), group)
+    if group.choice == "many":
+        return frozenset(kept)
+    return kept[0] if kept else UNKNOWN
+
+
+def _count(counts: list[int], answer: Vote, truth: Vote) -> None:
+    counts[0] += 1
+    counts[1] += answer is not None and answer == truth
+    counts[2] += answer is None
