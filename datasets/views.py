@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from avaproject.base.ranges import serve_stored
-from avaproject.base.storage import opened, work_folder
+from avaproject.base.storage import open_stored, work_folder
 from avaproject.base.views import page_of, retried
 from avaproject.base.work import StagedQuerySet
 from datasets.core.naming import frame_name
@@ -201,7 +201,7 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
     found = get_object_or_404(clips, name=clip)
     index = second * found.video.dataset.annotation_fps
     try:
-        with opened(found.frames.name or "") as file, zipfile.ZipFile(file) as frames:
+        with open_stored(found.frames.name or "") as file, zipfile.ZipFile(file) as frames:
             content = frames.read(frame_name(found.name, index))
     except (OSError, KeyError) as error:
         raise Http404(f"{clip} has no picture of second {second}.") from error

@@ -131,13 +131,13 @@ class Loop:
     def deferred(self) -> list[datetime]:
         """When each deferred row of these queues may be tried again, soonest first."""
         steps = [step for step in self.steps if step.queue in self.queues]
-        rows = [row for step in steps for row in step.rows.put_off().iterator()]
-        return sorted(row.waits_until for row in rows if row.waits_until)
+        rows = [row for step in steps for row in step.rows.deferred().iterator()]
+        return sorted(row.not_before for row in rows)
 
     def _plan(self, step: Step) -> None:
         step.plan()
-        step.rows.take_back_from_the_dead()
-        if exhausted := step.rows.give_up():
+        step.rows.expire_dead_workers()
+        if exhausted := step.rows.fail_exhausted():
             message = "killed its worker too often"
             self._record(Outcome(step.name, f"{exhausted} rows", 0.0, message))
 
@@ -160,7 +160,7 @@ class Loop:
             # apply() catches and logs what a task raises: one bad row must not stop the rest.
             result = step.task.apply((pk,), throw=False)
         except KeyboardInterrupt:
-            step.rows.put_back(pk)
+            step.rows.release_claim(pk)
             raise
         seconds = time.monotonic() - began
         row = step.rows.filter(

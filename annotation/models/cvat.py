@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from annotation.core.cvat_json import LabelIds
 from annotation.core.encryption import decrypt, encrypt
 from annotation.models.work import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
+from datasets.core.formats.cvat_json import LabelIds
 from datasets.models import Dataset
 
 

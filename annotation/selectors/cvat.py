@@ -37,7 +37,7 @@ class JobState(NamedTuple):
 
 @dataclass
 class CvatPage:
-    """A dataset in CVAT, at a thumbnail."""
+    """A dataset in CVAT, at a glance."""
 
     project: CvatProject
     tasks: int  # of the dataset

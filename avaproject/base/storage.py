@@ -34,7 +34,7 @@ class StorageError(OSError):
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
+def map_storage_errors() -> Iterator[None]:
     """What a bucket raises becomes the system's errors, so that a page can show them."""
     try:
         yield
@@ -58,7 +58,7 @@ def work_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def forget_old_work() -> int:
+def remove_stale_work_folders() -> int:
     """Remove work folders that killed processes left behind a day ago; return how many."""
     yesterday = time.time() - timedelta(days=1).total_seconds()
     base = settings.DATA_DIR / "tmp"
@@ -68,7 +68,7 @@ def forget_old_work() -> int:
     return len(left)
 
 
-def keep(path: Path, name: str) -> str:
+def store(path: Path, name: str) -> str:
     """Move the local file `path` into the storage as `name`, replacing what is there."""
     if isinstance(default_storage, FileSystemStorage):
         target = Path(default_storage.path(name))
@@ -81,20 +81,20 @@ def keep(path: Path, name: str) -> str:
             _copy(path, target)
             path.unlink()
     else:
-        with reaching(), path.open("rb") as file:
+        with map_storage_errors(), path.open("rb") as file:
             default_storage.save(name, File(file))
         path.unlink()
     return name
 
 
-def lend(path: Path, name: str, *, stays: bool) -> str:
+def link(path: Path, name: str, *, stays: bool) -> str:
     """Make the local file `path` the storage's file `name` as well, if it can be uncopied.
 
     On one disk the name is a second one of the same file. On another disk it leads to `path` if
     that `stays` as long as the storage needs it; otherwise it is a copy.
     """
     if not isinstance(default_storage, FileSystemStorage):
-        with reaching(), path.open("rb") as file:
+        with map_storage_errors(), path.open("rb") as file:
             default_storage.save(name, File(file))
         return name
     target = Path(default_storage.path(name))
@@ -113,16 +113,16 @@ def lend(path: Path, name: str, *, stays: bool) -> str:
     return name
 
 
-def lend_stored(name: str, new: str) -> str:
+def link_stored(name: str, new: str) -> str:
     """Make the storage's file `name` its file `new` as well; a bucket copies by itself."""
     storage: Any = default_storage
     if hasattr(storage, "bucket"):
         source = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
-        with reaching():
+        with map_storage_errors():
             storage.bucket.Object(storage._normalize_name(new)).copy(source)
         return new
     with local_path(name) as path:
-        return lend(path, new, stays=False)
+        return link(path, new, stays=False)
 
 
 def _beside(target: Path) -> Path:
@@ -150,14 +150,14 @@ def local_path(name: str) -> Iterator[Path]:
     except NotImplementedError:
         with work_folder() as folder:
             path = folder / Path(name).name
-            with reaching(), path.open("wb") as target:
+            with map_storage_errors(), path.open("wb") as target:
                 _download(name, target)
             yield path
     else:
         yield path
 
 
-class LastFetched:
+class DownloadCache:
     """The file that was fetched last, kept for whoever wants it next; never more than one.
 
     It goes with the process; what a killed one leaves goes with the old work folders.
@@ -175,7 +175,7 @@ class LastFetched:
             return Path(default_storage.path(name))
         except NotImplementedError:
             pass
-        with reaching():
+        with map_storage_errors():
             version = name, default_storage.get_modified_time(name)
         if version != self._version or not self._path.is_file():
             self.forget()
@@ -190,12 +190,12 @@ class LastFetched:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[BinaryIO]:
+def open_stored(name: str) -> Iterator[BinaryIO]:
     """The storage's file `name`, to read a little of it: a bucket gives only what is read."""
     storage: Any = default_storage
     if hasattr(storage, "bucket"):
         part = _Part(storage.bucket.Object(storage._normalize_name(name)))
-        with reaching(), io.BufferedReader(part, FETCHED_AT_ONCE) as file:
+        with map_storage_errors(), io.BufferedReader(part, FETCHED_AT_ONCE) as file:
             yield file
     else:
         with local_path(name) as path, path.open("rb") as file:
@@ -235,7 +235,7 @@ class _Part(io.RawIOBase):
 
 def remove(name: str) -> None:
     """Remove the file `name` from the storage, or all that lies in the folder `name/`."""
-    with reaching():
+    with map_storage_errors():
         if not name.endswith("/"):
             default_storage.delete(name)
             return

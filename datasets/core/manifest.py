@@ -63,7 +63,7 @@ class FileEntry:
 @dataclass(frozen=True)
 class Manifest:
     dataset: str
-    recipe: str
+    config_key: str
     annotation_fps: int
     videos: tuple[VideoEntry, ...] = ()
     files: dict[str, FileEntry] = field(default_factory=dict)
@@ -100,7 +100,7 @@ def load(content: bytes) -> Manifest:
             raise ManifestError(f"it is of format {raw['format']!r}, not {FORMAT!r}")
         return Manifest(
             _text(raw["dataset"], NAME),
-            _text(raw["recipe"], RECIPE),
+            _text(raw["config_key"], RECIPE),
             _rate(raw["annotation_fps"]),
             _each_once([_video(one) for one in raw["videos"]]),
             {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},

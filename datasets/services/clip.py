@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avaproject.base.storage import LastFetched, keep, work_folder
+from avaproject.base.storage import DownloadCache, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, Stretch, clip_bounds
 from datasets.core.media import MediaError, cut, encode_jpeg, read_frames
@@ -19,7 +19,7 @@ __all__ = ["MediaError", "annotation_count", "cut_clip", "plan_clips", "poster_o
 POSTER_WIDTH = 480
 POSTER_QUALITY = 85
 
-_videos = LastFetched()  # clips of one video come one after another
+_videos = DownloadCache()  # clips of one video come one after another
 
 
 def plan_clips() -> int:
@@ -65,9 +65,9 @@ def cut_clip(clip_id: int) -> Clip | None:
                 frame_count=clip.frame_count,
             )
             _write_frames(clip, standard, folder)
-            file = keep(folder / "clip.mp4", f"{place}/clips/{clip.name}.mp4")
-            frames = keep(folder / "frames.zip", f"{place}/frames/{clip.name}.zip")
-            poster = keep(folder / "poster.jpg", f"{place}/posters/{clip.name}.jpg")
+            file = store(folder / "clip.mp4", f"{place}/clips/{clip.name}.mp4")
+            frames = store(folder / "frames.zip", f"{place}/frames/{clip.name}.zip")
+            poster = store(folder / "poster.jpg", f"{place}/posters/{clip.name}.jpg")
         clip.finish(file=file, frames=frames, poster=poster)
     if not Clip.objects.filter(video=video, stage=Stage.WAITING).exists():
         _videos.forget()

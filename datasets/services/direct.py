@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from avaproject.base.storage import StorageError, reaching
+from avaproject.base.storage import StorageError, map_storage_errors
 from datasets.models import Transfer, Upload
 from datasets.services.upload import UNREAD
 
@@ -58,7 +58,7 @@ def begin(transfer: Transfer, *, has_sums: bool) -> None:
     """
     if not transfer.remote_id:
         check = {"ChecksumAlgorithm": "SHA256"} if has_sums else {}
-        with reaching():
+        with map_storage_errors():
             answer = _client().create_multipart_upload(
                 **_place(transfer), ContentType="application/zip", **check
             )
@@ -124,7 +124,7 @@ def _put_together(transfer: Transfer, parts: list[dict[str, Any]]) -> None:
         for part in parts
     ]
     try:
-        with reaching():
+        with map_storage_errors():
             _client().complete_multipart_upload(
                 **_place(transfer),
                 UploadId=transfer.remote_id,
@@ -152,7 +152,7 @@ def _sum_of(transfer: Transfer, part: dict[str, Any]) -> str:
 def _is_whole(transfer: Transfer) -> bool:
     """Whether all of the zip is in the bucket, put together."""
     try:
-        with reaching():
+        with map_storage_errors():
             found = _client().head_object(**_place(transfer))
     except FileNotFoundError:
         return False
@@ -167,7 +167,7 @@ def _forget(transfer: Transfer) -> None:
 def drop(transfer: Transfer) -> None:
     """Let the bucket forget the parts, and the zip if they were put together already."""
     if transfer.remote_id and not transfer.upload:
-        with reaching():
+        with map_storage_errors():
             try:
                 _client().abort_multipart_upload(
                     **_place(transfer), UploadId=transfer.remote_id
@@ -181,7 +181,7 @@ def drop(transfer: Transfer) -> None:
 def _parts(transfer: Transfer) -> list[dict[str, Any]]:
     place = _place(transfer) | {"UploadId": transfer.remote_id}
     try:
-        with reaching():
+        with map_storage_errors():
             pages = _client().get_paginator("list_parts").paginate(**place)
             return [part for page in pages for part in page.get("Parts", [])]
     except OSError as error:

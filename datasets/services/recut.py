@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import IntegrityError
 
-from avaproject.base.storage import lend_stored
+from avaproject.base.storage import link_stored
 from datasets.models import Dataset, Video
 from datasets.services.name import add_video, give_name
 
@@ -37,7 +37,7 @@ def bring_over(source: Dataset, target: Dataset) -> BroughtOver:
 
 def _brought(video: Video, target: Dataset) -> bool:
     name = give_name(target, video.name, video.sha256)
-    raw = lend_stored(str(video.raw.name), f"{target.name}/raw/{video.sha256[:16]}-{name}")
+    raw = link_stored(str(video.raw.name), f"{target.name}/raw/{video.sha256[:16]}-{name}")
     try:
         add_video(
             Video(

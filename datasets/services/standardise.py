@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.storage import local_path, store, work_folder
 from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, clip_bounds
 from datasets.core.confined import Caps, standardise
 from datasets.core.media import Limits, MediaError, Standardised
@@ -29,7 +29,7 @@ def standardise_video(video_id: int) -> Video | None:
                 caps=decoder_caps(),
                 name=video.original_name,
             )
-            file = keep(folder / "standard.mp4", f"{dataset.name}/videos/{video.name}.mp4")
+            file = store(folder / "standard.mp4", f"{dataset.name}/videos/{video.name}.mp4")
         video.finish(
             file=file,
             width=made.width,

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from avaproject.base.storage import keep, lend, local_path, remove, work_folder
+from avaproject.base.storage import link, local_path, remove, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.archive import (
     ArchiveError,
@@ -62,9 +62,9 @@ def receive_zip(
         return upload
     name = f"{dataset.name}/uploads/{sha256[:16]}.zip"
     if move:
-        keep(path, name)
+        store(path, name)
     else:
-        lend(path, name, stays=True)
+        link(path, name, stays=True)
     upload, _ = Upload.objects.get_or_create(
         dataset=dataset,
         sha256=sha256,
@@ -84,7 +84,7 @@ def receive_unread(dataset: Dataset, path: Path, *, original_name: str, key: str
     """
     size = path.stat().st_size
     check_size(original_name, size)
-    file = lend(path, f"{dataset.name}/uploads/{key}.zip", stays=False)
+    file = link(path, f"{dataset.name}/uploads/{key}.zip", stays=False)
     upload, _ = Upload.objects.get_or_create(
         dataset=dataset,
         sha256=f"{UNREAD}{key}",
@@ -241,7 +241,7 @@ def _add_video(upload: Upload, member: ArchiveMember, file: Path, sha256: str) -
         original_name=member.name[:255],
         sha256=sha256,
         size=member.size,
-        raw=keep(file, f"{dataset.name}/raw/{sha256[:16]}-{name}"),
+        raw=store(file, f"{dataset.name}/raw/{sha256[:16]}-{name}"),
     )
     try:
         add_video(video)

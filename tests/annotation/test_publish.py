@@ -5,8 +5,8 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump
-from annotation.core.labels import attributes_from
+from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump
+from datasets.core.formats.cvat_labels import attributes_from
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.selectors.tasks import group_specs
 from annotation.services.answers import receive_answers
@@ -16,7 +16,7 @@ from annotation.services.cvat.projects import resend_tasks
 from annotation.services.cvat.task_sending import request_sending
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
-from tests.cvat_world import (
+from tests.cvat_double.steps import (
     job_named,
     make_world,
     project_of,
@@ -174,7 +174,7 @@ def test_a_task_of_that_name_with_other_pictures_is_said(cvat):
 def test_pictures_that_cvat_does_not_take_leave_no_empty_task(cvat, monkeypatch):
     dataset = make_world(cvat)
     set_up(dataset)
-    monkeypatch.setattr("tests.cvat_state.is_picture", lambda name, content: False)
+    monkeypatch.setattr("tests.cvat_double.state.is_picture", lambda name, content: False)
     send_all(dataset)
     row = CvatJob.objects.get()
     assert (row.stage, cvat.state.tasks) == (Stage.FAILED, {})

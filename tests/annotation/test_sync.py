@@ -24,9 +24,9 @@ from annotation.services.box_table import box_table, task_box_table
 from annotation.services.cvat.reconciliation import plan_reconciliations, reconcile
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
-from tests.cvat_state import HTML_500
-from tests.cvat_wire import NO_ROUTE
-from tests.cvat_world import (
+from tests.cvat_double.state import HTML_500
+from tests.cvat_double.http_server import NO_ROUTE
+from tests.cvat_double.steps import (
     FINISHED,
     TASK,
     job_named,
@@ -38,7 +38,7 @@ from tests.cvat_world import (
     task_named,
     told,
 )
-from tests.material import content_of
+from tests.stored_files import content_of
 
 pytestmark = pytest.mark.django_db
 

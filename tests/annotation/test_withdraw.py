@@ -6,8 +6,8 @@ from annotation.models import CvatJob, Reconciliation
 from annotation.selectors.cvat import cvat_page, job_state
 from annotation.services.cvat.reconciliation import reconcile
 from annotation.services.cvat.task_sending import request_sending
-from annotation.services.plan import give_back, take_back
-from tests.cvat_world import (
+from annotation.services.plan import reassign, unassign
+from tests.cvat_double.steps import (
     TASK,
     job_named,
     make_world,
@@ -27,7 +27,7 @@ def dataset(cvat):
 
 
 def leave(dataset, name="ann"):
-    return take_back(dataset.annotators.get(name=name))
+    return unassign(dataset.annotators.get(name=name))
 
 
 def look():
@@ -70,7 +70,7 @@ def test_work_finished_before_it_was_taken_back_is_pulled_and_left_alone(cvat, d
 def test_what_is_given_back_is_assigned_again(cvat, dataset):
     leave(dataset)
     look()
-    give_back(dataset.annotators.get(name="ann"))
+    reassign(dataset.annotators.get(name="ann"))
     look()
     assert assignee(cvat) == "ann"
     assert (job_named(TASK).is_unassigned, job_named(TASK).message) == (False, "")
@@ -99,7 +99,7 @@ def test_who_got_it_by_hand_meanwhile_keeps_it(cvat, dataset):
     look()
     bob = next(pk for pk, one in cvat.state.users.items() if one["username"] == "bob")
     cvat.set_job(TASK, assignee=bob)
-    give_back(dataset.annotators.get(name="ann"))
+    reassign(dataset.annotators.get(name="ann"))
     look()
     assert (assignee(cvat), job_named(TASK).is_unassigned) == ("bob", False)
 
@@ -107,7 +107,7 @@ def test_who_got_it_by_hand_meanwhile_keeps_it(cvat, dataset):
 def test_somebody_who_is_no_member_any_more_is_not_assigned_again(cvat, dataset):
     leave(dataset)
     look()
-    give_back(dataset.annotators.get(name="ann"))
+    reassign(dataset.annotators.get(name="ann"))
     cvat.state.members = {
         number: one
         for number, one in cvat.state.members.items()
@@ -146,7 +146,7 @@ def test_a_task_half_sent_and_taken_back_is_deleted_and_goes_whole_if_given_back
     leave(dataset)
     look()
     assert cvat.state.tasks == {}
-    give_back(dataset.annotators.get(name="ann"))
+    reassign(dataset.annotators.get(name="ann"))
     look()
     CvatJob.objects.retry_now()
     send_waiting()

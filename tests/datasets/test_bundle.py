@@ -4,7 +4,7 @@ import zipfile
 import pytest
 from django.core.files.storage import default_storage
 
-from avaproject.base.storage import keep, work_folder
+from avaproject.base.storage import store, work_folder
 from avaproject.base.work import Stage
 from datasets.core import manifest as manifests
 from datasets.core.bundle import BundleError
@@ -12,14 +12,14 @@ from datasets.core.hashing import sha256_of
 from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.media import Limits, standardise
 from datasets.models import Clip, Video
-from datasets.services import bundle as service
-from datasets.services.bundle import bring_in_clips
+from datasets.services import import_clips as service
 from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.delete import delete, remove_leftovers
+from datasets.services.import_clips import bring_in_clips
 from datasets.services.name import give_name
-from tests.films import make_film
 from tests.make import make_dataset, make_video
-from tests.prototype import picture
+from tests.prototype_files import picture
+from tests.video_files import make_film
 
 pytestmark = pytest.mark.django_db
 KINDS = ("videos", "clips", "frames", "posters")
@@ -49,7 +49,7 @@ def origin(film):
     dataset = make_dataset("origin")
     with work_folder() as folder:
         (folder / "film.mp4").write_bytes(film.read_bytes())
-        name = keep(folder / "film.mp4", "origin/videos/aisle.mp4")
+        name = store(folder / "film.mp4", "origin/videos/aisle.mp4")
     make_video(
         dataset, "aisle", file=name, frame_count=580, width=160, height=96, sha256="a" * 64
     )
@@ -73,7 +73,7 @@ def write_manifest(folder, video, **changes):
         for path in folder.glob("*.zip")
     }
     facts = {"annotation_fps": 5, "videos": (entry,), "files": files} | changes
-    content = manifests.dump(Manifest(dataset="origin", recipe="test/1", **facts))
+    content = manifests.dump(Manifest(dataset="origin", config_key="test/1", **facts))
     (folder / "manifest.json").write_bytes(content)
 
 
@@ -137,11 +137,11 @@ def test_a_bundle_brought_in_again_after_deletion_gives_new_names(bundle):
 
 
 def test_a_name_is_given_before_the_files_are_written(bundle, monkeypatch):
-    shop, keep, others = make_dataset("shop"), service.keep, []
+    shop, store, others = make_dataset("shop"), service.keep, []
 
     def late(path, name):
         others.append(give_name(shop, "aisle.mp4", "b" * 64))  # another bundle's video
-        return keep(path, name)
+        return store(path, name)
 
     monkeypatch.setattr(service, "keep", late)
     assert bring_in_clips(shop, bundle)[0].name == "aisle-c0000"
@@ -238,13 +238,13 @@ def test_a_dataset_without_videos_takes_the_rate_of_the_bundle(bundle):
 
 
 def test_a_rate_that_another_bundle_gave_meanwhile_stays(bundle, monkeypatch):
-    shop, keep = make_dataset("shop", annotation_fps=10), service.keep
+    shop, store = make_dataset("shop", annotation_fps=10), service.keep
 
     def late(path, name):
         if not shop.videos.exists():
             make_video(shop, "first")
             type(shop).objects.update(annotation_fps=15)
-        return keep(path, name)
+        return store(path, name)
 
     monkeypatch.setattr(service, "keep", late)
     with pytest.raises(BundleError, match="dataset shop has 15"):

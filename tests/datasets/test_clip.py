@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from django.core.files.storage import Storage, default_storage
 
-from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.storage import local_path, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.media import Limits, read_frames, standardise
 from datasets.models import Clip
 from datasets.services import clip as service
 from datasets.services.clip import cut_clip, plan_clips, poster_of
-from tests.films import make_film
+from demo.world.frame_number import read_frame_number
 from tests.make import make_dataset, make_video
-from tests.stamp import read_stamp
+from tests.video_files import make_film
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def video(film):
     dataset = make_dataset("shop")
     with work_folder() as folder:
         (folder / "film.mp4").write_bytes(film.read_bytes())
-        name = keep(folder / "film.mp4", "shop/videos/aisle.mp4")
+        name = store(folder / "film.mp4", "shop/videos/aisle.mp4")
     return make_video(dataset, "aisle", file=name, frame_count=580, width=160, height=96)
 
 
@@ -41,7 +41,7 @@ def numbers_in(zip_name):
     with default_storage.open(zip_name) as file, zipfile.ZipFile(file) as frames:
         assert {entry.compress_type for entry in frames.infolist()} == {zipfile.ZIP_STORED}
         return {
-            name: read_stamp(cv2.imdecode(np.frombuffer(frames.read(name), np.uint8), 1))
+            name: read_frame_number(cv2.imdecode(np.frombuffer(frames.read(name), np.uint8), 1))
             for name in frames.namelist()
         }
 
@@ -66,7 +66,7 @@ def test_a_clip_is_as_long_as_the_dataset_says(video, seconds, last):
     assert {clip.frame_count for clip in whole} <= {30 * seconds}
     assert (end.frame_count, end.start_frame) == (last, 580 - last)
     with local_path(end.file.name) as path:
-        numbers = [read_stamp(rgb) for _, rgb in read_frames(path)]
+        numbers = [read_frame_number(rgb) for _, rgb in read_frames(path)]
     assert numbers == list(range(580 - last, 580))
     assert list(numbers_in(end.frames.name).values()) == list(range(580 - last, 580, 6))
 
@@ -93,7 +93,7 @@ def test_a_clip_gets_its_file_frames_and_poster(video):
     clip = video.clips.get(index=1)
     assert (clip.stage, clip.file.name) == (Stage.DONE, "shop/clips/aisle-c0001.mp4")
     with local_path(clip.file.name) as path:
-        numbers = [read_stamp(rgb) for _, rgb in read_frames(path)]
+        numbers = [read_frame_number(rgb) for _, rgb in read_frames(path)]
     assert numbers == list(range(450, 580))
     assert default_storage.exists("shop/posters/aisle-c0001.jpg")
 

@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from annotation.models import Annotation, AnnotationTask, Pull
+from annotation.models import Annotation, AnnotationTask, AnswerVersion
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset, Leftover, Upload, Video
@@ -16,12 +16,12 @@ from tests.datasets.test_transfer import Sender
 from tests.make import (
     make_annotator,
     make_dataset,
-    make_pull,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
-from tests.material import make_bundled_video, put
+from tests.stored_files import make_bundled_video, put
 from tracking.models import Proposal, TrackingRun
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,7 @@ def video(dataset):
     video.raw.name = put("shop/raw/aisle", b"raw")
     video.save()
     for clip in video.clips.all():
-        make_pull(make_task(clip.tracking_runs.get(), make_annotator(dataset)))
+        make_version(make_task(clip.tracking_runs.get(), make_annotator(dataset)))
     return video
 
 
@@ -58,7 +58,7 @@ def stored(folder="shop"):
 def test_what_hangs_on_a_video_is_counted(video):
     counts = dict(hanging_on(video))
     assert counts["clips"] == video.clips.count() == 2
-    assert counts["pulls"] == 2
+    assert counts["versions"] == 2
     assert counts["annotations"] == Annotation.objects.count()
     assert "video" not in counts
 
@@ -67,7 +67,7 @@ def test_a_video_goes_with_all_that_hangs_on_it_and_its_files(video, dataset):
     other = make_bundled_video(dataset, name="other")
     delete(video)
     assert list(Video.objects.all()) == [other]
-    for model in (AnnotationTask, Pull, Annotation):
+    for model in (AnnotationTask, AnswerVersion, Annotation):
         assert not model.objects.exists()
     assert Clip.objects.count() == TrackingRun.objects.count() == other.clips.count()
     assert not Proposal.objects.filter(run__clip__video=video.pk).exists()

@@ -12,14 +12,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import DefaultStorage, Storage, default_storage
 
 from avaproject.base.storage import (
-    LastFetched,
+    DownloadCache,
     StorageError,
-    forget_old_work,
-    keep,
-    lend,
+    link,
     local_path,
-    reaching,
+    map_storage_errors,
     remove,
+    remove_stale_work_folders,
+    store,
     work_folder,
 )
 
@@ -86,7 +86,7 @@ def test_a_work_folder_is_gone_afterwards_whatever_happened():
 def test_what_is_kept_is_in_the_storage_and_nowhere_else():
     with work_folder() as folder:
         (folder / "clip").write_bytes(b"film")
-        assert keep(folder / "clip", "shop/clips/a.mp4") == "shop/clips/a.mp4"
+        assert store(folder / "clip", "shop/clips/a.mp4") == "shop/clips/a.mp4"
         assert not (folder / "clip").exists()
     with default_storage.open("shop/clips/a.mp4") as file:
         assert file.read() == b"film"
@@ -96,7 +96,7 @@ def test_keeping_again_replaces_what_is_there():
     for content in (b"old", b"new"):
         with work_folder() as folder:
             (folder / "clip").write_bytes(content)
-            keep(folder / "clip", "shop/a.mp4")
+            store(folder / "clip", "shop/a.mp4")
     with default_storage.open("shop/a.mp4") as file:
         assert file.read() == b"new"
     assert default_storage.listdir("shop") == ([], ["a.mp4"])
@@ -110,7 +110,7 @@ def test_the_first_file_of_a_process_replaces_what_is_there_too(monkeypatch, set
     monkeypatch.setattr("avaproject.base.storage.default_storage", DefaultStorage())
     with work_folder() as folder:
         (folder / "clip").write_bytes(b"new")
-        keep(folder / "clip", "shop/a.mp4")
+        store(folder / "clip", "shop/a.mp4")
     assert [path.name for path in place.iterdir()] == ["a.mp4"]
     assert (place / "a.mp4").read_bytes() == b"new"
 
@@ -126,12 +126,12 @@ def test_a_file_from_another_disk_is_copied_beside_its_place_first(monkeypatch, 
         return replace(self, target)
 
     monkeypatch.setattr(type(tmp_path), "replace", other_disk)
-    keep(tmp_path / "clip", "shop/a.mp4")
+    store(tmp_path / "clip", "shop/a.mp4")
     assert default_storage.listdir("shop") == ([], ["a.mp4"])
     assert not (tmp_path / "clip").exists()
 
 
-@pytest.mark.parametrize("way", [keep, partial(lend, stays=False)], ids=["keep", "lend"])
+@pytest.mark.parametrize("way", [store, partial(link, stays=False)], ids=["keep", "lend"])
 def test_a_copy_from_another_disk_that_breaks_off_leaves_nothing(monkeypatch, tmp_path, way):
     def refuse(self, target):
         raise OSError(18, "Invalid cross-device link")
@@ -153,7 +153,7 @@ def test_a_copy_from_another_disk_that_breaks_off_leaves_nothing(monkeypatch, tm
 def test_a_local_file_is_read_in_its_place():
     with work_folder() as folder:
         (folder / "clip").write_bytes(b"film")
-        keep(folder / "clip", "shop/a.mp4")
+        store(folder / "clip", "shop/a.mp4")
     with local_path("shop/a.mp4") as path:
         assert path.read_bytes() == b"film"
         assert str(path) == default_storage.path("shop/a.mp4")
@@ -162,7 +162,7 @@ def test_a_local_file_is_read_in_its_place():
 def test_a_remote_file_is_read_from_a_copy_that_is_gone_afterwards(remote):
     with work_folder() as folder:
         (folder / "clip").write_bytes(b"film")
-        keep(folder / "clip", "shop/a.mp4")
+        store(folder / "clip", "shop/a.mp4")
     with local_path("shop/a.mp4") as path:
         assert path.read_bytes() == b"film"
         assert path.name == "a.mp4"
@@ -175,7 +175,7 @@ def kept_in_work_folders(settings):
 
 def test_what_was_fetched_last_is_kept_for_the_next_one_who_wants_it(remote, settings):
     remote.kept = {"shop/a.mp4": b"film", "shop/b.mp4": b"other"}
-    fetched = LastFetched()
+    fetched = DownloadCache()
     for name in ("shop/a.mp4", "shop/a.mp4", "shop/b.mp4"):
         assert fetched.path_of(name).read_bytes() == remote.kept[name]
     assert remote.opened == ["shop/a.mp4", "shop/b.mp4"]
@@ -186,7 +186,7 @@ def test_what_was_fetched_last_is_kept_for_the_next_one_who_wants_it(remote, set
 
 def test_what_changed_or_went_meanwhile_is_fetched_anew(remote):
     remote.kept = {"shop/a.mp4": b"film"}
-    fetched = LastFetched()
+    fetched = DownloadCache()
     fetched.path_of("shop/a.mp4").unlink()
     assert fetched.path_of("shop/a.mp4").read_bytes() == b"film"
     remote.kept["shop/a.mp4"] = b"new"
@@ -196,7 +196,7 @@ def test_what_changed_or_went_meanwhile_is_fetched_anew(remote):
 
 
 def test_what_breaks_off_is_not_kept(remote, settings):
-    fetched = LastFetched()
+    fetched = DownloadCache()
     with pytest.raises(KeyError):
         fetched.path_of("shop/a.mp4")
     assert kept_in_work_folders(settings) == []
@@ -214,7 +214,7 @@ def test_what_breaks_off_is_not_kept(remote, settings):
     ],
 )
 def test_what_a_bucket_raises_is_an_error_of_the_system(error, kind):
-    with pytest.raises(kind, match="bucket"), reaching():
+    with pytest.raises(kind, match="bucket"), map_storage_errors():
         raise error
 
 
@@ -231,7 +231,7 @@ def test_only_work_of_yesterday_is_forgotten():
         (old / "half").write_text("made")
         yesterday = time.time() - 2 * 86400
         os.utime(old, (yesterday, yesterday))
-        assert forget_old_work() == 1
+        assert remove_stale_work_folders() == 1
         assert now.exists()
         assert not old.exists()
         old.mkdir()
@@ -241,7 +241,7 @@ def test_what_is_lent_is_not_copied(tmp_path):
     path = tmp_path / "large.zip"
     path.write_bytes(b"content")
     for _ in range(2):
-        lend(path, "shop/large.zip", stays=True)
+        link(path, "shop/large.zip", stays=True)
         assert Path(default_storage.path("shop/large.zip")).samefile(path)
     default_storage.delete("shop/large.zip")
     assert path.read_bytes() == b"content"
@@ -256,7 +256,7 @@ def test_what_is_lent_from_another_disk_is_led_to_or_copied(tmp_path, monkeypatc
     monkeypatch.setattr(Path, "hardlink_to", other_disk)
     path = tmp_path / "large.zip"
     path.write_bytes(b"content")
-    lend(path, "shop/large.zip", stays=stays)
+    link(path, "shop/large.zip", stays=stays)
     target = Path(default_storage.path("shop/large.zip"))
     assert target.is_symlink() == stays
     assert target.read_bytes() == b"content"

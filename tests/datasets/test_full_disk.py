@@ -16,8 +16,8 @@ from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.standardise import standardise_video
 from datasets.services.transfer import NoSpaceError, append, received
 from datasets.services.upload import receive_zip, unpack_upload
-from tests.films import make_film
 from tests.make import make_dataset
+from tests.video_files import make_film
 
 pytestmark = pytest.mark.django_db
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.films import make_film
+from tests.video_files import make_film
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 50

@@ -13,17 +13,17 @@ from datasets.services.clip import cut_clip, plan_clips
 from datasets.services.delete import delete, remove_leftovers
 from datasets.services.recut import bring_over
 from datasets.services.standardise import standardise_video
-from tests.films import make_film
 from tests.make import (
     make_annotator,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
-from tests.material import put
+from tests.stored_files import put
+from tests.video_files import make_film
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +71,7 @@ def test_videos_are_cut_again_with_other_settings_and_the_old_clips_stay(source)
 
 def test_the_length_of_a_clip_is_a_setting_of_the_new_dataset(source, admin):
     clip = source.videos.get().clips.get()
-    make_pull(make_task(make_run(clip), make_annotator(source)))
+    make_version(make_task(make_run(clip), make_annotator(source)))
     answers = list(Annotation.objects.values())
     target = make_dataset("short", clip_seconds=4)
     bring_over(source, target)

@@ -11,7 +11,7 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from avaproject.base.storage import StorageError
-from avaproject.base.work import MAX_ATTEMPTS, ClaimLostError, Stage, is_dead_here, this_worker
+from avaproject.base.work import MAX_ATTEMPTS, ClaimLostError, Stage, has_exited, this_worker
 from datasets.models import Dataset, Video
 
 MINUTE = timedelta(minutes=1)
@@ -93,8 +93,8 @@ def test_unexpected_errors_are_kept_and_raised(video):
     assert video.error.startswith("Unexpected ZeroDivisionError")
 
 
-def broken_off(video):
-    """The row after its work met a storage that is away; None if nobody may take it now."""
+def run_without_storage(video):
+    """The row after the storage was unavailable during its work; None if it isn't claimable."""
     claimed = Video.objects.claim(video.pk)
     if claimed is not None:
         with claimed.working(OSError):
@@ -102,36 +102,36 @@ def broken_off(video):
     return claimed
 
 
-def wait_for_its_lease():
-    Video.objects.update(lease_until=timezone.now() - MINUTE)
+def pause_ends():
+    Video.objects.update(not_before=timezone.now() - MINUTE)
 
 
-def test_a_storage_that_is_away_puts_a_row_off_and_the_row_says_so(video, settings):
-    waiting = broken_off(video)
+def test_an_unavailable_storage_defers_a_row_and_the_row_says_so(video, settings):
+    waiting = run_without_storage(video)
     assert (waiting.stage, waiting.attempts, waiting.finished_at) == (Stage.WAITING, 1, None)
-    assert waiting.error == "The bucket is away. It is tried again by itself."
-    assert waiting.lease_until <= timezone.now() + settings.LEASE
-    assert Video.objects.hand_out(limit=10) == []
-    assert broken_off(video) is None
-    wait_for_its_lease()
-    assert Video.objects.hand_out(limit=10) == [video.pk]
+    assert waiting.error == "The bucket is away. It will be retried automatically."
+    assert waiting.not_before <= timezone.now() + settings.LEASE
+    assert Video.objects.enqueue(limit=10) == []
+    assert run_without_storage(video) is None
+    pause_ends()
+    assert Video.objects.enqueue(limit=10) == [video.pk]
     claimed = Video.objects.claim(video.pk)
     assert (claimed.attempts, claimed.error) == (2, "")
     claimed.finish()
 
 
-def test_a_storage_that_stays_away_fails_the_row_at_the_last_attempt(video, settings):
+def test_the_third_storage_fault_fails_the_row(video, settings):
     for attempt in range(1, MAX_ATTEMPTS):
-        row = broken_off(video)
+        row = run_without_storage(video)
         assert (row.stage, row.attempts) == (Stage.WAITING, attempt)
-        pause = row.lease_until - timezone.now()
-        wait_for_its_lease()
+        pause = row.not_before - timezone.now()
+        pause_ends()
     assert 4 * settings.LEASE < pause < 6 * settings.LEASE
-    row = broken_off(video)
+    row = run_without_storage(video)
     assert (row.stage, row.error) == (Stage.FAILED, "The bucket is away.")
-    assert Video.objects.give_up() == 0
+    assert Video.objects.fail_exhausted() == 0
     assert Video.objects.retry() == 1
-    assert broken_off(video).attempts == 1
+    assert run_without_storage(video).attempts == 1
 
 
 def test_a_worker_that_is_stopped_by_hand_leaves_its_row_to_the_next(video):
@@ -158,27 +158,27 @@ def test_a_row_that_keeps_killing_its_worker_is_given_up(video):
     for _ in range(MAX_ATTEMPTS):
         Video.objects.claim(video.pk, lease=-MINUTE)
     assert Video.objects.claim(video.pk) is None
-    assert Video.objects.give_up() == 1
+    assert Video.objects.fail_exhausted() == 1
     video.refresh_from_db()
     assert (video.stage, "died 3 times" in video.error) == (Stage.FAILED, True)
 
 
 def test_a_row_is_handed_out_once_within_a_while(video):
-    assert Video.objects.hand_out(limit=10) == [video.pk]
-    assert Video.objects.hand_out(limit=10) == []
+    assert Video.objects.enqueue(limit=10) == [video.pk]
+    assert Video.objects.enqueue(limit=10) == []
 
 
 def test_no_more_rows_are_handed_out_than_asked_for(video):
     other = Video.objects.create(dataset=video.dataset, name="door", sha256="1" * 64, size=1)
-    assert Video.objects.hand_out(limit=1) == [video.pk]
-    assert Video.objects.hand_out(limit=1) == [other.pk]
+    assert Video.objects.enqueue(limit=1) == [video.pk]
+    assert Video.objects.enqueue(limit=1) == [other.pk]
 
 
 def test_the_rows_of_a_dead_worker_are_taken_back_at_once(video):
     Video.objects.claim(video.pk)
     Video.objects.update(worker=worker_that_is_gone())
-    assert Video.objects.take_back_from_the_dead() == 1
-    assert Video.objects.hand_out(limit=10) == [video.pk]
+    assert Video.objects.expire_dead_workers() == 1
+    assert Video.objects.enqueue(limit=10) == [video.pk]
     assert Video.objects.claim(video.pk).attempts == 2
 
 
@@ -186,19 +186,19 @@ def test_the_rows_of_a_dead_worker_are_taken_back_at_once(video):
 def test_nobody_is_declared_dead_who_cannot_be_seen(video, worker):
     Video.objects.claim(video.pk)
     Video.objects.update(worker=worker)
-    assert Video.objects.take_back_from_the_dead() == 0
+    assert Video.objects.expire_dead_workers() == 0
 
 
 def test_a_living_worker_keeps_its_rows(video):
     Video.objects.claim(video.pk)
-    assert Video.objects.take_back_from_the_dead() == 0
+    assert Video.objects.expire_dead_workers() == 0
 
 
 def test_a_new_process_with_an_old_number_is_not_the_old_worker():
     host, pid, started = this_worker().split("/")
-    assert not is_dead_here(this_worker())
+    assert not has_exited(this_worker())
     assert int(pid) == os.getpid()
-    assert is_dead_here(f"{host}/{pid}/{int(started) - 60}")
+    assert has_exited(f"{host}/{pid}/{int(started) - 60}")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,14 +1,14 @@
 import pytest
 from django.core.files.storage import default_storage
 
-from avaproject.base.storage import keep, local_path
+from avaproject.base.storage import local_path, store
 from avaproject.base.work import Stage
 from datasets.core.media import read_frames
 from datasets.models import Video
 from datasets.services.standardise import standardise_video
-from tests.films import make_film
+from demo.world.frame_number import read_frame_number
 from tests.make import make_dataset
-from tests.stamp import read_stamp
+from tests.video_files import make_film
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def raw_video(tmp_path):
     def make(dataset=None, **film):
         path = make_film(tmp_path / "film.mkv", **film)
-        name = keep(path, "shop/raw/0000-aisle")
+        name = store(path, "shop/raw/0000-aisle")
         return Video.objects.create(
             dataset=dataset or make_dataset("shop"), name="aisle", original_name="Aisle 3.mkv",
             sha256="0" * 64, size=1, raw=name,
@@ -34,7 +34,7 @@ def test_a_raw_video_becomes_a_standard_video(raw_video):
     assert "Brought from 25 to 30 frames a second." in video.changes
     assert video.warnings == []
     with local_path(video.file.name) as path:
-        assert read_stamp(next(rgb for _, rgb in read_frames(path))) == 0
+        assert read_frame_number(next(rgb for _, rgb in read_frames(path))) == 0
 
 
 def test_the_settings_of_the_dataset_hold(raw_video):

@@ -11,9 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import chromium_page
-from tests.films import make_film
-from tests.prototype import write_prototype
-from tests.running import (
+from tests.prototype_files import write_prototype
+from tests.server_process import (
     answer,
     boxes_brought_along,
     free_port,
@@ -21,8 +20,14 @@ from tests.running import (
     running_up,
     wait_until,
 )
-from tests.test_browser import log_in, look_at_clip, make_dataset, pytestmark
-from tests.test_bucket import WEED, bucket, settings_of
+from tests.system.test_first_use_in_browser import (
+    log_in,
+    look_at_clip,
+    make_dataset,
+    pytestmark,
+)
+from tests.system.test_s3_storage import WEED, bucket, settings_of
+from tests.video_files import make_film
 
 __all__ = ["bucket", "pytestmark"]
 PRODUCTION = Path(__file__).resolve().parents[2] / "docs" / "production.md"

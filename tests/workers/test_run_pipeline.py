@@ -71,7 +71,7 @@ def deferred_video(db, monkeypatch):
 
 
 def test_deferred_rows_are_reported_with_their_time_and_exit_code(deferred_video):
-    until = timezone.localtime(deferred_video.lease_until)
+    until = timezone.localtime(deferred_video.not_before)
     with pytest.raises(CommandError, match=f"1 deferred until {until:%H:%M:%S}") as raised:
         run_pipeline("--once")
     assert raised.value.returncode == EX_TEMPFAIL
@@ -79,14 +79,14 @@ def test_deferred_rows_are_reported_with_their_time_and_exit_code(deferred_video
 
 
 def test_rows_deferred_for_cvat_are_reported_too(deferred_video):
-    times = deferred_video.lease_until + timedelta(minutes=1), timezone.now()
+    times = deferred_video.not_before + timedelta(minutes=1), timezone.now()
     for number, moment in enumerate(times):
         CvatServer.objects.create(
             name=f"cvat-{number}", url="http://cvat", error="CVAT is away.", not_before=moment
         )
-    rows = CvatServer.objects.put_off()
-    assert [row.waits_until for row in rows] == [times[0]]
-    assert Loop().deferred() == [deferred_video.lease_until, times[0]]
+    rows = CvatServer.objects.deferred()
+    assert [row.not_before for row in rows] == [times[0]]
+    assert Loop().deferred() == [deferred_video.not_before, times[0]]
 
 
 def test_a_failure_outweighs_deferred_rows(deferred_video):

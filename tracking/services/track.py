@@ -12,19 +12,19 @@ from typing import Any, NamedTuple
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, Value, When
 
-from avaproject.base.storage import keep, local_path, work_folder
+from avaproject.base.storage import store, local_path, work_folder
 from avaproject.base.work import ClaimLostError, Stage
 from datasets.core.clipping import FRAME_RATE
 from datasets.core.media import MediaError, read_frames
 from datasets.models import Clip, Dataset
 from tracking.core.boxes import Detections
-from tracking.core.feeding import ahead, batches, behind
+from tracking.core.prefetch import ahead, batches, behind
 from tracking.core.proposals import inside
-from tracking.core.shots import Cuts
+from tracking.core.scene_cuts import Cuts
 from tracking.core.sort import VERSION, TrackerParameters, follow
-from tracking.core.trackfile import Track, TrackFile, dump
-from tracking.detectors.door import (
-    BroughtAlong,
+from tracking.core.tracks_file import Track, TracksFile, dump
+from tracking.detectors.registry import (
+    PrecomputedDetections,
     Detector,
     DetectorError,
     file_hash,
@@ -32,7 +32,7 @@ from tracking.detectors.door import (
     open_detector,
     weights_path,
 )
-from tracking.models import TrackingRun, Trial
+from tracking.models import TrackingRun, Experiment
 
 RECIPE_LENGTH = 120
 CONFIRMING = 4 / 3
@@ -44,15 +44,15 @@ class TrackingError(RuntimeError):
     """The clip cannot be tracked as it is; the message says why."""
 
 
-Settings = Dataset | Trial
+Settings = Dataset | Experiment
 
 
-def chosen_settings(dataset: Dataset) -> Settings:
-    """The way the clips of `dataset` are tracked: the chosen trial, or its own settings."""
-    return dataset.trials.filter(is_chosen=True).first() or dataset
+def active_settings(dataset: Dataset) -> Settings:
+    """The way the clips of `dataset` are tracked: the chosen experiment, or its own settings."""
+    return dataset.experiments.filter(is_active=True).first() or dataset
 
 
-def recipe_of(settings: Settings) -> str:
+def config_key_of(settings: Settings) -> str:
     """The way clips are tracked, in one short line; equal means same result.
 
     Detector, name and first hash digits of weights of one's own (or of a folder of detections),
@@ -63,7 +63,7 @@ def recipe_of(settings: Settings) -> str:
         hash_of = folder_hash if settings.detector == "imported" else file_hash
         parts.append(path.name[-40:] + _short(hash_of, path))
     parts += [f"t{settings.threshold:g}", f"s{settings.frame_stride}", VERSION]
-    if isinstance(settings, Trial):
+    if isinstance(settings, Experiment):
         parts += [f"{name}={value:g}" for name, value in sorted(settings.tracker.items())]
     return " ".join(parts)[:RECIPE_LENGTH]
 
@@ -79,83 +79,83 @@ class Way(NamedTuple):
     """How the clips of one dataset are tracked."""
 
     dataset: int
-    trial: int | None
-    recipe: str
+    experiment: int | None
+    config_key: str
 
 
-def chosen_ways() -> list[Way]:
+def active_configs() -> list[Way]:
     """The way of every dataset."""
-    trials = {one.dataset_id: one for one in Trial.objects.filter(is_chosen=True)}
+    experiments = {one.dataset_id: one for one in Experiment.objects.filter(is_active=True)}
     return [
-        _way(dataset.pk, trials.get(dataset.pk, dataset)) for dataset in Dataset.objects.all()
+        _way(dataset.pk, experiments.get(dataset.pk, dataset)) for dataset in Dataset.objects.all()
     ]
 
 
-def trial_ways() -> list[Way]:
-    """The trials that run beside the chosen ways, oldest first."""
+def experiment_configs() -> list[Way]:
+    """The experiments that run beside the chosen ways, oldest first."""
     return [
-        _way(trial.dataset_id, trial)
-        for trial in Trial.objects.filter(is_chosen=False).order_by("pk")
+        _way(experiment.dataset_id, experiment)
+        for experiment in Experiment.objects.filter(is_active=False).order_by("pk")
     ]
 
 
 def _way(dataset: int, settings: Settings) -> Way:
-    trial = settings.pk if isinstance(settings, Trial) else None
-    return Way(dataset, trial, recipe_of(settings))
+    experiment = settings.pk if isinstance(settings, Experiment) else None
+    return Way(dataset, experiment, config_key_of(settings))
 
 
-def recipes_by(dataset: str, ways: Iterable[Way]) -> Case:
-    """An expression: the recipe in `ways` of the dataset at the lookup `dataset`."""
-    whens = [When(**{dataset: way.dataset}, then=Value(way.recipe)) for way in ways]
+def config_keys_by(dataset: str, ways: Iterable[Way]) -> Case:
+    """An expression: the config_key in `ways` of the dataset at the lookup `dataset`."""
+    whens = [When(**{dataset: way.dataset}, then=Value(way.config_key)) for way in ways]
     return Case(*whens, default=Value(""), output_field=CharField())
 
 
 def plan_runs() -> int:
     """Give every clip that lacks a run of its dataset's way a waiting one; return how many.
 
-    Clips that came tracked in a bundle need none. Each trial gets a run for every clip, too.
-    Runs that wait for a recipe that was changed meanwhile are taken back.
+    Clips that came tracked in a bundle need none. Each experiment gets a run for every clip, too.
+    Runs that wait for a config_key that was changed meanwhile are taken back.
     """
-    chosen, trials = chosen_ways(), trial_ways()
-    _take_back(chosen, trials)
+    chosen, experiments = active_configs(), experiment_configs()
+    _take_back(chosen, experiments)
     runs = TrackingRun.objects.filter(clip=OuterRef("pk"))
-    brought_in = Exists(runs.done().filter(made_by__has_key="bundle", trial=None))
-    trial_of = {way.dataset: way.trial for way in chosen}
+    brought_in = Exists(runs.done().filter(made_by__has_key="bundle", experiment=None))
+    trial_of = {way.dataset: way.experiment for way in chosen}
     clips = Clip.objects.done().filter(video__picture_rate=FRAME_RATE)
     missing = (
-        clips.annotate(recipe=recipes_by("video__dataset", chosen))
-        .exclude(Exists(runs.filter(recipe=OuterRef("recipe"))))
-        .exclude(brought_in & Q(video__dataset__in=[w.dataset for w in chosen if not w.trial]))
-        .values_list("pk", "recipe", "video__dataset")
+        clips.annotate(config_key=config_keys_by("video__dataset", chosen))
+        .exclude(Exists(runs.filter(config_key=OuterRef("config_key"))))
+        .exclude(brought_in & Q(video__dataset__in=[w.dataset for w in chosen if not w.experiment]))
+        .values_list("pk", "config_key", "video__dataset")
     )
     new = [
-        TrackingRun(clip_id=clip, recipe=recipe, trial_id=trial_of[dataset])
-        for clip, recipe, dataset in missing
+        TrackingRun(clip_id=clip, config_key=config_key, trial_id=trial_of[dataset])
+        for clip, config_key, dataset in missing
     ]
-    for way in trials:
+    for way in experiments:
         untried = clips.filter(video__dataset=way.dataset).exclude(
-            Exists(runs.filter(recipe=way.recipe))
+            Exists(runs.filter(config_key=way.config_key))
         )
         new += [
-            TrackingRun(clip_id=clip, recipe=way.recipe, trial_id=way.trial)
+            TrackingRun(clip_id=clip, config_key=way.config_key, trial_id=way.experiment)
             for clip in untried.values_list("pk", flat=True)
         ]
     TrackingRun.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
 
 
-def _take_back(chosen: list[Way], trials: list[Way]) -> None:
-    """Delete the runs that wait for a recipe nobody wants any more."""
+def _take_back(chosen: list[Way], experiments: list[Way]) -> None:
+    """Delete the runs that wait for a config_key nobody wants any more."""
     waiting = TrackingRun.objects.filter(stage=Stage.WAITING)
-    waiting.annotate(current=recipes_by("clip__video__dataset", chosen)).exclude(
-        recipe=F("current")
-    ).exclude(trial__in=[way.trial for way in trials]).delete()
-    for way in trials:
-        waiting.filter(trial=way.trial).exclude(recipe=way.recipe).delete()
+    waiting.annotate(current=config_keys_by("clip__video__dataset", chosen)).exclude(
+        config_key=F("current")
+    ).exclude(trial__in=[way.experiment for way in experiments]).delete()
+    for way in experiments:
+        waiting.filter(experiment=way.experiment).exclude(config_key=way.config_key).delete()
 
 
 def track_clip(
-    run_id: int, *, detector: Detector | BroughtAlong | None = None
+    run_id: int, *, detector: Detector | PrecomputedDetections | None = None
 ) -> TrackingRun | None:
     """Run one tracking run; None if somebody else has it or it is done.
 
@@ -168,8 +168,8 @@ def track_clip(
         return None
     with run.working(DetectorError, MediaError, TrackingError):
         clip = run.clip
-        wanted = run.trial or clip.video.dataset
-        if _without_hash(recipe_of(wanted)) != _without_hash(run.recipe):
+        wanted = run.experiment or clip.video.dataset
+        if _without_hash(config_key_of(wanted)) != _without_hash(run.config_key):
             raise TrackingError(
                 f"The settings of {wanted} were changed after this run was ordered; a new one "
                 "is ordered with them by itself."
@@ -208,19 +208,19 @@ def parameters_of(settings: Settings) -> TrackerParameters:
     tracker's own bar, which was tuned on a detector that sees much that is nobody.
     """
     defaults, threshold = TrackerParameters(), settings.threshold
-    changed = settings.tracker if isinstance(settings, Trial) else {}
+    changed = settings.tracker if isinstance(settings, Experiment) else {}
     chosen = {
         "high_score": threshold,
         "low_score": min(defaults.low_score, threshold),
-        "confirming_score": min(CONFIRMING * threshold, (threshold + 1) / 2),
+        "min_mean_score": min(CONFIRMING * threshold, (threshold + 1) / 2),
     }
     return replace(defaults, **(chosen | changed))
 
 
-def frames_to_look_at(frame_count: int, stride: int) -> list[int]:
+def sampled_frame_indices(frame_count: int, stride: int) -> list[int]:
     """Every n-th frame of a clip, each whole second (a keyframe), and the last frame.
 
-    >>> frames_to_look_at(62, 20)
+    >>> sampled_frame_indices(62, 20)
     [0, 20, 30, 40, 60, 61]
     """
     looks = {
@@ -231,9 +231,9 @@ def frames_to_look_at(frame_count: int, stride: int) -> list[int]:
     return sorted(looks)
 
 
-def _without_hash(recipe: str) -> str:
+def _without_hash(config_key: str) -> str:
     # The machine that plans may lack the weights that the machine that detects has.
-    return HASH.sub("", recipe)
+    return HASH.sub("", config_key)
 
 
 def _picture_of(clip: Clip) -> dict[str, int]:
@@ -243,7 +243,7 @@ def _picture_of(clip: Clip) -> dict[str, int]:
 
 
 def _detections(
-    run: TrackingRun, detector: Detector | BroughtAlong, cuts: Cuts, *, stride: int
+    run: TrackingRun, detector: Detector | PrecomputedDetections, cuts: Cuts, *, stride: int
 ) -> Generator[Detections | None, None, None]:
     """What `detector` sees in each frame of the run's clip; None for frames not looked at.
 
@@ -251,8 +251,8 @@ def _detections(
     Raises ClaimLostError soon after the run was cancelled or taken over.
     """
     clip = run.clip
-    looks = set(frames_to_look_at(clip.frame_count, stride))
-    if isinstance(detector, BroughtAlong):
+    looks = set(sampled_frame_indices(clip.frame_count, stride))
+    if isinstance(detector, PrecomputedDetections):
         brought = detector.of_clip(
             clip.name,
             video=clip.video.name,
@@ -302,7 +302,7 @@ def _keep_tracks(
 ) -> str:
     clip = run.clip
     content = dump(
-        TrackFile(
+        TracksFile(
             clip.name,
             frame_count=clip.frame_count,
             tracks=tracks,
@@ -315,4 +315,4 @@ def _keep_tracks(
     with work_folder() as folder:
         path = folder / "tracks.json.gz"
         path.write_bytes(content)
-        return keep(path, f"{clip.video.dataset}/tracks/{run.pk}/{clip.name}.tracks.json.gz")
+        return store(path, f"{clip.video.dataset}/tracks/{run.pk}/{clip.name}.tracks.json.gz")

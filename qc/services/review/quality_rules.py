@@ -9,9 +9,9 @@ from django.db import transaction
 from avaproject.base.work import Stage, StagedQuerySet
 from datasets.models import Dataset
 from qc.core.quality.rules import Rule
-from qc.models import AgreementReport, Consensus, HouseRules
+from qc.models import AgreementReport, Consensus, QualityRules
 from qc.services.agree import newest_reports
-from qc.services.inspect import house_rules, switched_off
+from qc.services.inspect import quality_rules, switched_off
 
 
 class RulesRow(NamedTuple):
@@ -36,18 +36,18 @@ def rules_of(dataset: Dataset, found: Mapping[str, int]) -> list[RulesRow]:
     """All rules of the house; `found` counts findings by rule."""
     off = switched_off(dataset)
     return [
-        RulesRow(rule, rule.name not in off, found.get(rule.name, 0)) for rule in house_rules()
+        RulesRow(rule, rule.name not in off, found.get(rule.name, 0)) for rule in quality_rules()
     ]
 
 
-def decides_by(dataset: Dataset) -> str:
-    """How votes decide in a dataset, one of HouseRules.Decides."""
-    row = HouseRules.objects.filter(dataset=dataset).first()
-    return row.decides if row else str(HouseRules.Decides.MAJORITY)
+def vote_rule_of(dataset: Dataset) -> str:
+    """How votes decide in a dataset, one of QualityRules.VoteRule."""
+    row = QualityRules.objects.filter(dataset=dataset).first()
+    return row.vote_rule if row else str(QualityRules.VoteRule.MAJORITY)
 
 
 @transaction.atomic
-def change_rules(dataset: Dataset, *, switched_off: Collection[str], decides: str) -> int:
+def change_rules(dataset: Dataset, *, switched_off: Collection[str], vote_rule: str) -> int:
     """Keep what a dataset does otherwise, and order anew what follows from it.
 
     Findings and consensuses of the newest answers are computed again; decisions of reviewers
@@ -58,21 +58,19 @@ def change_rules(dataset: Dataset, *, switched_off: Collection[str], decides: st
     for rows in (under_way, Consensus.objects.of(dataset)):
         locked = rows.order_by("clip_id", "pk").select_for_update(of=("self",))
         list(locked.values_list("pk"))
-    row, _ = HouseRules.objects.select_for_update().get_or_create(dataset=dataset)
-    before = (set(row.switched_off), row.decides)
-    row.switched_off, row.decides = sorted(switched_off), decides
+    row, _ = QualityRules.objects.select_for_update().get_or_create(dataset=dataset)
+    before = (set(row.switched_off), row.vote_rule)
+    row.switched_off, row.vote_rule = sorted(switched_off), vote_rule
     row.save()
     reports = consensuses = 0
     if before[0] != set(row.switched_off):
         newest = AgreementReport.objects.filter(pk__in=newest_reports(dataset))
         reports = _again(newest)
-    if before[1] != row.decides or row.decides == HouseRules.Decides.DAWID_SKENE:
-        # With weighed votes also where nothing changed: the rates may be newer.
+    if before[1] != row.vote_rule or row.vote_rule == QualityRules.VoteRule.DAWID_SKENE:
+        # With weighted votes also where nothing changed: the rates may be newer.
         consensuses = _again(Consensus.objects.of(dataset).newest())
     return max(reports, consensuses)
 
 
 def _again(rows: StagedQuerySet) -> int:
-    return rows.filter(stage=Stage.DONE).update(
-        stage=Stage.WAITING, attempts=0, handed_out_at=None, progress=0.0
-    )
+    return rows.filter(stage=Stage.DONE).start_over()

@@ -20,7 +20,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from numpy.typing import NDArray
 
-from avaproject.base.storage import keep, work_folder
+from avaproject.base.storage import store, work_folder
 from avaproject.base.work import Stage
 from datasets.core import manifest as manifests
 from datasets.core.archive import ArchiveError, extract, list_files
@@ -236,7 +236,7 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
                 (clip, "poster", poster, f"{dataset}/posters/{clip.name}.jpg"),
             ]
         for row, field, path, stored in files:
-            setattr(row, field, keep(path, stored))
+            setattr(row, field, store(path, stored))
     try:
         with transaction.atomic():
             _take_rate(dataset, bundle.manifest)

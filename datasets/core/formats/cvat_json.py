@@ -1,0 +1,221 @@
+"""CVAT annotations as JSON: written for pre-annotations, read from what a job holds.
+
+Frames are frames of the CVAT task, 0-based. Labels and attributes are numbers there: those of
+the project the task was made in, so that a name changed in CVAT changes no answer.
+A track's first attributes (`person_id`) hold for all of it, those of a shape until the next.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from math import isfinite
+from typing import Any, NamedTuple
+
+from datasets.core.action_groups import UNSET
+from datasets.core.formats.cvat_labels import FALSE, PERSON, PERSON_ID
+from datasets.core.formats.cvat_xml import (
+    OTHER_SHAPES,
+    Box,
+    Document,
+    Shape,
+    XmlTrack,
+    not_a_rectangle,
+    upright,
+)
+
+NOTHING_SAID = ("", UNSET, FALSE)  # values of an attribute that nobody touched
+
+
+class CvatJsonError(ValueError):
+    """The annotations are not those of a task of ours."""
+
+
+class LabelIds(NamedTuple):
+    """CVAT's numbers for the label "person" of one project, and for its attributes by name."""
+
+    label: int
+    attributes: dict[str, int]
+
+
+def labelled_data(tracks: Iterable[XmlTrack], ids: LabelIds) -> dict[str, Any]:
+    """What `PUT annotations` takes. Only CVAT keyframes are sent; `source` is "auto".
+
+    >>> said = {"person_id": "7", "posture": "sit"}
+    >>> shape = Shape(0, (1.0, 2.0, 3.0, 4.0), False, True, said)
+    >>> ids = LabelIds(1, {"person_id": 5, "posture": 6})
+    >>> track = labelled_data([XmlTrack((shape,))], ids)["tracks"][0]
+    >>> track["attributes"], track["shapes"][0]["attributes"]
+    ([{'spec_id': 5, 'value': '7'}], [{'spec_id': 6, 'value': 'sit'}])
+    """
+    return {
+        "version": 0,
+        "tags": [],
+        "shapes": [],
+        "tracks": [_track_data(track, ids) for track in tracks if track.shapes],
+    }
+
+
+def document_from(
+    data: Mapping[str, Any], ids: LabelIds, *, task_name: str, frame_count: int
+) -> Document:
+    """The document that the annotations of a job are.
+
+    A single shape is a track of one frame. An attribute that is not in `ids` was added in CVAT
+    by hand and is left out. Raises CvatJsonError with a message for anything else unknown.
+
+    >>> document_from({}, LabelIds(1, {}), task_name="a", frame_count=75).tracks
+    ()
+    """
+    names = {number: name for name, number in ids.attributes.items()}
+    reader = _Reader(ids.label, names, frame_count)
+    try:
+        tracks = [reader.track(one, at) for at, one in enumerate(data.get("tracks") or [])]
+        single = [reader.single(one, at) for at, one in enumerate(data.get("shapes") or [])]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, CvatJsonError):
+            raise
+        raise CvatJsonError(f"these are no annotations of CVAT: {error!r}") from error
+    return Document(task_name, frame_count, 0, 0, (), tuple(tracks + single))
+
+
+def fingerprint(document: Document) -> str:
+    """The same for annotations that say the same, whatever numbers CVAT gave their tracks.
+
+    Attributes nobody touched do not count, so that a question added later changes nothing.
+
+    >>> fingerprint(Document("a", 75, 0, 0)) == fingerprint(Document("b", 75, 0, 0))
+    True
+    """
+    said = sorted(
+        [
+            track.label,
+            [
+                [
+                    shape.frame,
+                    [round(side, 2) for side in shape.box],
+                    shape.outside,
+                    _said(shape),
+                ]
+                for shape in track.shapes
+            ],
+        ]
+        for track in document.tracks
+    )
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _said(shape: Shape) -> list[tuple[str, str]]:
+    return sorted(
+        (name, value) for name, value in shape.attributes.items() if value not in NOTHING_SAID
+    )
+
+
+def _track_data(track: XmlTrack, ids: LabelIds) -> dict[str, Any]:
+    first = track.shapes[0]
+    person = first.attributes.get(PERSON_ID, "")
+    return {
+        "frame": first.frame,
+        "label_id": ids.label,
+        "group": 0,
+        "source": "manual" if track.is_drawn else "auto",
+        "attributes": [{"spec_id": ids.attributes[PERSON_ID], "value": person}],
+        "shapes": [_shape_data(shape, ids) for shape in track.shapes if shape.keyframe],
+    }
+
+
+def _shape_data(shape: Shape, ids: LabelIds) -> dict[str, Any]:
+    return {
+        "type": "rectangle",
+        "frame": shape.frame,
+        "points": [round(side, 2) for side in shape.box],
+        "outside": shape.outside,
+        "occluded": False,
+        "z_order": 0,
+        "rotation": 0.0,
+        "attributes": [
+            {"spec_id": ids.attributes[name], "value": value}
+            for name, value in shape.attributes.items()
+            if name != PERSON_ID and name in ids.attributes
+        ],
+    }
+
+
+class _Reader(NamedTuple):
+    label: int
+    names: dict[int, str]
+    frame_count: int
+
+    def track(self, data: Mapping[str, Any], number: int) -> XmlTrack:
+        place = f"track {number}"
+        held = self._attributes(data)
+        shapes: dict[int, Shape] = {}
+        before: Mapping[str, Any] = {}
+        for one in sorted(data["shapes"], key=lambda shape: int(shape["frame"])):
+            for turned in _turned_between(before, one):
+                shapes[int(turned["frame"])] = self._shape(turned, held, place, keyframe=False)
+            held = held | self._attributes(one)
+            shapes[int(one["frame"])] = self._shape(one, held, place)
+            before = one
+        inside = (shape for frame, shape in shapes.items() if frame < self.frame_count)
+        return XmlTrack(tuple(inside), self._label(data), str(data.get("source") or ""))
+
+    def single(self, data: Mapping[str, Any], number: int) -> XmlTrack:
+        """As CVAT's own export: there in its frame, gone in the next."""
+        shape = self._shape(data, self._attributes(data), f"shape {number}")
+        gone = shape._replace(frame=shape.frame + 1, outside=True)
+        inside = tuple(one for one in (shape, gone) if one.frame < self.frame_count)
+        return XmlTrack(inside, self._label(data), str(data.get("source") or ""))
+
+    def _label(self, data: Mapping[str, Any]) -> str:
+        number = int(data["label_id"])
+        return PERSON if number == self.label else f"label number {number}"
+
+    def _attributes(self, data: Mapping[str, Any]) -> dict[str, str]:
+        return dict(self._known(data.get("attributes") or []))
+
+    def _known(self, values: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+        for one in values:
+            name = self.names.get(int(one["spec_id"]))
+            if name is not None:
+                yield name, str(one["value"])
+
+    def _shape(
+        self,
+        data: Mapping[str, Any],
+        attributes: dict[str, str],
+        place: str,
+        *,
+        keyframe: bool = True,
+    ) -> Shape:
+        kind = str(data.get("type", "rectangle"))
+        if kind in OTHER_SHAPES or kind != "rectangle":
+            raise CvatJsonError(f"{place} is {not_a_rectangle(kind)}")
+        frame = int(data["frame"])
+        box = _box(data, f"{place} at frame {frame}")
+        return Shape(frame, box, bool(data.get("outside")), keyframe, dict(attributes))
+
+
+def _turned_between(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The boxes between two CVAT keyframes, if one is turned: CVAT turns it on the way."""
+    start, end = float(before.get("rotation") or 0), float(after.get("rotation") or 0)
+    if not before or before.get("outside") or not (start or end):
+        return
+    turn = (end - start + 180) % 360 - 180  # the shorter way round
+    first, last = int(before["frame"]), int(after["frame"])
+    for frame in range(first + 1, last):
+        share = (frame - first) / (last - first)
+        pairs = zip(before["points"], after["points"], strict=True)
+        points = [float(a) + share * (float(b) - float(a)) for a, b in pairs]
+        yield {
+            **before, "frame": frame, "points": points, "rotation": (start + share * turn) % 360
+        }  # fmt: skip
+
+
+def _box(data: Mapping[str, Any], place: str) -> Box:
+    x1, y1, x2, y2 = (float(side) for side in data["points"])
+    degrees = float(data.get("rotation") or 0.0)
+    if not all(map(isfinite, (x1, y1, x2, y2, degrees))):
+        raise CvatJsonError(f"{place} has a box without finite numbers")
+    return upright(x1, y1, x2, y2, degrees) if degrees else (x1, y1, x2, y2)
