@@ -27,7 +27,7 @@ def studio(build: Callable[[Path], None]) -> Iterator[tuple[Page, str]]:
         call_command("migrate", verbosity=0)
         build(folder)
         from tests.browser import chromium_page
-        from tests.running import answer, free_port, wait_until
+        from tests.server_process import answer, free_port, wait_until
 
         port = free_port()
         server = subprocess.Popen(

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from annotation.core.cvat_tracks import sample_at_keyframes
+from annotation.core.cvat_tracks import interpolate_at_keyframes
 from datasets.core.action_groups import ActionGroupSpec
-from datasets.core.clipping import FRAME_RATE
 from datasets.core.formats.cvat_labels import (
     PERSON_ID,
     answers_from,
@@ -22,6 +21,7 @@ from datasets.core.formats.cvat_labels import (
     attributes_of,
 )
 from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump, load
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from demo.annotators import ANNOTATORS, SimulatedAnnotator, annotate_package, true_actions
 from demo.consensus_accuracy import REVIEWED, TrueUnit, accuracies
 from demo.world.motion import ACTION_NAMES
@@ -117,7 +117,7 @@ def answered(
         annotation_fps=FPS, seed=seed,
     )  # fmt: skip
     for track in load(filled).tracks:
-        for one in sample_at_keyframes(track, range(SECONDS), annotation_fps=FPS):
+        for one in interpolate_at_keyframes(track, range(SECONDS), annotation_fps=FPS):
             if person_id := one.attributes.get(PERSON_ID):
                 yield (one.second, int(person_id)), answers_from(one.attributes, GROUPS)
 

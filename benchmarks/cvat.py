@@ -33,7 +33,7 @@ AS_MEASURED = {"call_seconds": 0.05, "making_seconds": 1.0}  # a CVAT with two i
 def double(**options: float) -> Iterator[str]:
     """The address of a double that runs in another process."""
     script = (
-        "import sys, json\nfrom tests.cvat_double import CvatDouble\n"
+        "import sys, json\nfrom tests.cvat_double.server import CvatDouble\n"
         f"with CvatDouble(**{options!r}) as cvat:\n"
         "    cvat.add_user('ann')\n    print(cvat.url, flush=True)\n    sys.stdin.read()\n"
     )
@@ -57,7 +57,7 @@ def timed(work: Callable[[], object]) -> float:
 def side_by_side(url: str, name: str, at_a_time: int) -> float:
     from django.conf import settings
 
-    from tests.cvat_world import send_all
+    from tests.cvat_double.steps import send_all
 
     settings.CVAT_SIDE_BY_SIDE = at_a_time
     dataset = world(url, name, clips=FEW, persons=2)
@@ -67,11 +67,11 @@ def side_by_side(url: str, name: str, at_a_time: int) -> float:
 def world(url: str, name: str, *, clips: int, persons: int) -> object:
     """A dataset whose project is set up in the double."""
     from annotation.models import CvatServer
-    from annotation.services.connect import save_server
-    from annotation.services.projects import connect_dataset
-    from tests.cvat_world import set_up
+    from annotation.services.cvat.connection import save_server
+    from annotation.services.cvat.projects import connect_dataset
+    from tests.cvat_double.steps import set_up
     from tests.make import make_annotator, make_dataset, make_task
-    from tests.material import make_ready_video
+    from tests.stored_files import make_ready_video
 
     server = CvatServer.objects.filter(url=url).first() or save_server(
         CvatServer(name=name, url=url, organisation="avalab"), token=TOKEN
@@ -91,8 +91,8 @@ def there_and_back(url: str) -> None:
     import psutil
 
     from annotation.models import Annotation, CvatJob, StoredBox
-    from annotation.services.reach import client_for
-    from tests.cvat_world import project_of, read_all, reconciled, send_all
+    from annotation.services.cvat.deferral import client_for
+    from tests.cvat_double.steps import project_of, read_all, reconciled, send_all
 
     memory = psutil.Process().memory_info
     dataset = world(url, "all", clips=CLIPS, persons=PERSONS)
@@ -108,7 +108,7 @@ def there_and_back(url: str) -> None:
     print(f"  pulled    {seconds:6.1f} s, {CLIPS / seconds:5.1f} clips/s")
     seconds = timed(read_all)
     boxes = StoredBox.objects.filter(task__clip__video__dataset=dataset)
-    read = Annotation.objects.filter(pull__task__clip__video__dataset=dataset).count()
+    read = Annotation.objects.filter(version__task__clip__video__dataset=dataset).count()
     rows = read + boxes.count()
     print(f"  read      {seconds:6.1f} s, {rows / seconds:5.0f} rows/s of {rows}")
     rows_per_second(boxes)
@@ -127,7 +127,7 @@ def rows_per_second(boxes: Any) -> None:
     rows = [
         StoredBox(**values)
         for values in boxes.values(
-            "pull_id", "task_id", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr",
+            "version_id", "task_id", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr",
             "outside", "attributes", "annotator",
         )
     ]  # fmt: skip
@@ -145,7 +145,7 @@ def plain_sql(boxes: list[Any]) -> None:
     from django.db import connection
 
     columns = (
-        "pull_id", "task_id", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside",
+        "version_id", "task_id", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside",
         "attributes", "annotator",
     )  # fmt: skip
     rows = [
@@ -156,9 +156,9 @@ def plain_sql(boxes: list[Any]) -> None:
     one = "(" + ", ".join(["%s"] * len(columns)) + ")"
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TEMPORARY TABLE plain (pull_id int, task_id int, job int, track int, "
+            "CREATE TEMPORARY TABLE plain (version_id int, task_id int, job int, track int, "
             "frame int, xtl float, ytl float, xbr float, ybr float, outside boolean, "
-            "attributes text, annotator text, UNIQUE (pull_id, track, frame))"
+            "attributes text, annotator text, UNIQUE (version_id, track, frame))"
         )
         cursor.execute("CREATE INDEX plain_task ON plain (task_id)")
         for start in range(0, len(rows), 500):
@@ -175,7 +175,7 @@ def plain_sql(boxes: list[Any]) -> None:
 def webhook() -> None:
     """Deliveries at a steady 100 a second to `up`, as it runs on one machine."""
     from annotation.core.webhook import signature
-    from tests.running import answer, free_port, running_up, wait_until
+    from tests.server_process import answer, free_port, running_up, wait_until
 
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -207,7 +207,7 @@ def webhook() -> None:
 def enter_server(data: Path) -> list[str]:
     script = (
         "from annotation.models import CvatServer\n"
-        "from annotation.services.connect import save_server\n"
+        "from annotation.services.cvat.connection import save_server\n"
         "s = save_server(CvatServer(name='lab', url='http://127.0.0.1:9'), token='t')\n"
         "print(s.uuid, s.secret)"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks._studio import studio
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 
 PERSONS, SECONDS = 30, 10
 SIZE = (1280, 720)
@@ -23,26 +23,26 @@ def build(folder: Path) -> None:
     from django.core.files.storage import default_storage
 
     from qc.models import Consensus
-    from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
-    from tests.films import make_film
+    from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
     from tests.make import (
         make_annotator,
         make_clips,
         make_dataset,
-        make_pull,
         make_run,
         make_task,
         make_user,
+        make_version,
         make_video,
     )
-    from tracking.core.trackfile import Track, TrackFile, dump
+    from tests.video_files import make_video_file
+    from tracking.core.tracks_file import Track, TracksFile, dump
 
     dataset = make_dataset("crowd", admin=make_user("boss"))
     width, height = SIZE
     video = make_video(dataset, "square", frame_count=450, width=width, height=height)
     (clip,) = make_clips(video)
     options = {"crf": "23", "preset": "ultrafast", "g": "30", "bf": "0"}
-    film = make_film(folder / "clip.mp4", frames=450, size=SIZE, options=options)
+    film = make_video_file(folder / "clip.mp4", frames=450, size=SIZE, options=options)
     clip.file.name = default_storage.save("crowd/clip.mp4", ContentFile(film.read_bytes()))
     clip.save()
     run = make_run(clip, persons=PERSONS)
@@ -53,13 +53,13 @@ def build(folder: Path) -> None:
         top = 80.0 + 400 * (number % 3) / 3 + 10 * np.cos(frames / 30)
         boxes = np.stack([left, top, left + 60, top + 180], axis=1)
         tracks.append(Track(number + 1, frames, boxes, np.full(450, 0.9)))
-    content = dump(TrackFile(clip.name, width, height, 450, tracks))
+    content = dump(TracksFile(clip.name, width, height, 450, tracks))
     run.tracks.name = default_storage.save("crowd/tracks.gz", ContentFile(content))
     run.save()
     for name in ("kim", "lee", "mia"):
-        make_pull(make_task(run, make_annotator(dataset, name)))
+        make_version(make_task(run, make_annotator(dataset, name)))
     plan_consensuses()
-    settle_clip(Consensus.objects.get().pk)
+    build_clip_consensus(Consensus.objects.get().pk)
 
 
 # Frames that the video handed on, those it dropped, and paintings of the player.

@@ -1,6 +1,6 @@
-"""Every check and test of the project, one after another: `./ava check`, `./ava test`.
+"""All checks and tests of the project, one after another: `./ava check`, `./ava test`.
 
-With arguments only pytest runs, with them.
+With arguments only pytest runs, with these arguments.
 """
 
 import os
@@ -13,8 +13,8 @@ BIN = Path(sys.executable).parent  # not resolved: the folder of the virtual env
 APPS = ["avaproject", "datasets", "tracking", "annotation", "qc", "workers", "demo"]
 CORES = ["tests/core", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/core"))]
 PYTEST = [sys.executable, "-m", "pytest"]
-# A file stays on one processor: its tests share films, a server or a Redis.
-SIDE_BY_SIDE = ["-n", "logical", "--dist", "loadfile", "--no-loadscope-reorder"]
+# A file stays in one process: its tests share videos, a server or a Redis.
+PARALLEL = ["-n", "logical", "--dist", "loadfile", "--no-loadscope-reorder"]
 WITHOUT_DJANGO = [
     "-c", "/dev/null", "--rootdir=.", "-p", "no:django", "-p", "no:cacheprovider",
     "--strict-markers", "-W", "error", "--doctest-modules",
@@ -22,7 +22,7 @@ WITHOUT_DJANGO = [
 
 
 def checks() -> list[list[str]]:
-    """The architecture rules, each by its tool, then the tests of the core without Django."""
+    """Linters and architecture rules, then the core tests without Django."""
     templates = sorted(str(path) for path in ROOT.glob("templates/**/*.html"))
     return [
         [f"{BIN}/ruff", "format", "--check", "."],
@@ -31,13 +31,13 @@ def checks() -> list[list[str]]:
         [f"{BIN}/djade", "--check", "--target-version", "5.2", *templates],
         [f"{BIN}/lint-imports"],
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
-        [*PYTEST, "-q", *SIDE_BY_SIDE, *WITHOUT_DJANGO, *CORES],
+        [*PYTEST, "-q", *PARALLEL, *WITHOUT_DJANGO, *CORES],
     ]
 
 
-def the_rest() -> list[str]:
-    """All tests but those of the core, which have run."""
-    return [*SIDE_BY_SIDE, "--durations=20", *(f"--ignore={core}" for core in CORES)]
+def remaining_tests() -> list[str]:
+    """Options for all tests except the core tests, which have run already."""
+    return [*PARALLEL, "--durations=20", *(f"--ignore={core}" for core in CORES)]
 
 
 def main(arguments: list[str]) -> None:
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
         print("$", *words[:6], "..." if len(words) > 6 else "", flush=True)  # noqa: T201
         if subprocess.call(command):
             sys.exit(f"Failed: {' '.join(words)}")
-    os.execv(sys.executable, [*PYTEST, *(arguments or the_rest())])  # noqa: S606
+    os.execv(sys.executable, [*PYTEST, *(arguments or remaining_tests())])  # noqa: S606
 
 
 if __name__ == "__main__":

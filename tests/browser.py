@@ -1,4 +1,4 @@
-"""Debian's Chromium for tests; what it complains about fails the test in the end."""
+"""Debian's Chromium for tests; console errors fail the test at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,21 +20,21 @@ OPTIONS = [
 
 @contextmanager
 def chromium_page(*, expected: str = "") -> Iterator[Page]:
-    """A page of 1440 by 900 pixels; a complaint that does not hold `expected` is an error."""
+    """A page of 1440 by 900 pixels; a console error without `expected` in it fails the test."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(SECONDS * 1000)
         expect.set_options(timeout=SECONDS * 1000)
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: _note(said, complaints))
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: _record(message, errors))
         yield page
         browser.close()
-    assert not [said for said in complaints if not expected or expected not in said]
+    assert not [text for text in errors if not expected or expected not in text]
 
 
-def _note(said: ConsoleMessage, complaints: list[str]) -> None:
-    """Keep errors; that the server refused something (400) is for the page to tell."""
-    if said.type == "error" and "status of 400" not in said.text:
-        complaints.append(said.text)
+def _record(message: ConsoleMessage, errors: list[str]) -> None:
+    """Keep errors; a request refused with 400 is shown by the page itself."""
+    if message.type == "error" and "status of 400" not in message.text:
+        errors.append(message.text)

@@ -1,3 +1,5 @@
+"""Markers and fixtures for all tests."""
+
 import os
 from pathlib import Path
 
@@ -12,23 +14,23 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # torch reads it when it is imported
 MARKERS = (
     "slow: takes more than ten seconds",
     "browser: drives a real Chromium",
-    "shared: uses material that lies beside the repository",
+    "shared: uses files beside the repository",
     "services: needs PostgreSQL and Redis, named by AVA_DATABASE_URL and AVA_REDIS_URL",
-    "database: uses the database; tests/conftest.py marks them",
+    "database: uses the database; set by tests/conftest.py",
 )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Here and not in pyproject.toml, which the tests of the core run without."""
+    """Register markers here, because the core tests run without pyproject.toml."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what uses the database; side by side, begin with what takes longest.
+    """Mark tests that use the database; in parallel runs, start with the slowest tests.
 
-    pytest-django lets no other test reach the database, so `-m database` are all whose answer
-    could be another one on PostgreSQL.
+    pytest-django blocks the database in all other tests, so `-m database` selects all tests
+    whose result could differ on PostgreSQL.
     """
     for item in items:
         fixtures = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
@@ -42,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def own_files(request, tmp_path):
-    """Every test has its own data folder and storage; the core has neither, nor settings."""
+    """Every test has its own data folder and storage; core tests have no settings at all."""
     if "core" in request.path.parts:
         return None
     settings = request.getfixturevalue("settings")
@@ -55,7 +57,7 @@ def own_files(request, tmp_path):
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Material beside the repository: real videos, weights, recordings."""
+    """Folder of files beside the repository: real videos, weights, recordings."""
     if not SHARED.is_dir():
         pytest.skip("no ../shared beside this checkout")
     return SHARED
@@ -65,7 +67,7 @@ def shared() -> Path:
 def django_db_modify_db_settings(
     tmp_path_factory, django_db_modify_db_settings_parallel_suffix
 ) -> None:
-    """A database file, as in use: in memory, two threads at one table lock each other out."""
+    """Use a database file: in memory, two threads on one table would block each other."""
     if connection.vendor == "sqlite":
         name = tmp_path_factory.mktemp("database") / "test.sqlite3"
         connection.settings_dict["TEST"]["NAME"] = str(name)

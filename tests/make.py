@@ -1,4 +1,4 @@
-"""Builders with good defaults: rows for tests, one call each, already in the stage `done`."""
+"""Builders of database rows with good defaults, in the stage `done`."""
 
 from itertools import count
 from typing import Any
@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from avaproject.base.work import Stage
-from datasets.core.clipping import clip_bounds
+from datasets.core.media.clips_and_keyframes import clip_bounds
 from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Video, VideoName
 from tracking.models import Person, Proposal, TrackingRun
 
@@ -81,11 +81,14 @@ def make_clips(video: Video, *, stage: str = Stage.DONE) -> list[Clip]:
 
 
 def make_run(
-    clip: Clip, *, persons: int = 2, recipe: str = "test/1", **fields: Any
+    clip: Clip, *, persons: int = 2, config_key: str = "test/1", **fields: Any
 ) -> TrackingRun:
     """A finished run whose persons stand side by side, a proposal at every keyframe."""
     run = TrackingRun.objects.create(
-        clip=clip, recipe=recipe, track_count=persons, **({"stage": Stage.DONE} | fields)
+        clip=clip,
+        config_key=config_key,
+        track_count=persons,
+        **({"stage": Stage.DONE} | fields),
     )
     for number in range(1, persons + 1):
         Person.objects.create(run=run, track_id=number, person_id=number)

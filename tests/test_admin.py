@@ -1,3 +1,5 @@
+"""The admin: every model has a list, rows of background work are read-only."""
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -13,17 +15,17 @@ from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
 pytestmark = pytest.mark.django_db
 
-ROOMS = ("datasets", "tracking", "annotation", "qc")
-MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
+APPS = ("datasets", "tracking", "annotation", "qc")
+MODELS = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
 @pytest.fixture
@@ -36,31 +38,31 @@ def operator(client):
 
 
 @pytest.fixture
-def pull():
+def version():
     dataset = make_dataset("shop")
     run = make_run(make_clips(make_video(dataset))[0])
-    return make_pull(make_task(run, make_annotator(dataset)))
+    return make_version(make_task(run, make_annotator(dataset)))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_model_has_its_list(operator, pull, model):
+def test_every_model_has_its_list(operator, version, model):
     assert model in admin.site._registry
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     assert operator.get(url, {"q": "a"}).status_code == 200
 
 
-def test_a_row_of_background_work_is_shown_and_not_edited(operator, pull):
-    url = reverse("admin:annotation_pull_change", args=[pull.pk])
+def test_a_row_of_background_work_is_shown_and_not_edited(operator, version):
+    url = reverse("admin:annotation_answerversion_change", args=[version.pk])
     page = operator.get(url).content.decode()
     assert 'name="sha256"' not in page
-    assert reverse("admin:annotation_pull_changelist") in page
-    assert operator.get(reverse("admin:annotation_pull_add")).status_code == 403
+    assert reverse("admin:annotation_answerversion_changelist") in page
+    assert operator.get(reverse("admin:annotation_answerversion_add")).status_code == 403
 
 
-def test_what_is_secret_or_too_long_is_not_on_the_page_of_a_row(operator, pull):
-    server = CvatServer.objects.create(name="here", url="http://cvat", sealed_token="sealed")
+def test_what_is_secret_or_too_long_is_not_on_the_page_of_a_row(operator, version):
+    server = CvatServer.objects.create(name="here", url="http://cvat", encrypted_token="sealed")
     summary = AgreementSummary.objects.create(
-        dataset=pull.task.clip.video.dataset, figures={"alpha": "unreadable"}
+        dataset=version.task.clip.video.dataset, figures={"alpha": "unreadable"}
     )
     for row, hidden in ((server, "sealed"), (summary, "unreadable")):
         url = reverse(
@@ -71,10 +73,10 @@ def test_what_is_secret_or_too_long_is_not_on_the_page_of_a_row(operator, pull):
         assert hidden not in page.content.decode()
 
 
-def test_the_list_of_stored_boxes_leaves_out_what_nobody_ticked(operator, pull):
+def test_the_list_of_stored_boxes_leaves_out_what_nobody_ticked(operator, version):
     StoredBox.objects.create(
-        pull=pull, task=pull.task, annotator="kim", track=0, frame=0, xtl=1, ytl=1, xbr=2,
-        ybr=2, outside=False,
+        version=version, task=version.task, annotator="kim", track=0, frame=0, xtl=1, ytl=1,
+        xbr=2, ybr=2, outside=False,
         attributes={"posture": "sit", "doing: wave": "true", "doing: carry": "false"},
     )  # fmt: skip
     page = operator.get(reverse("admin:annotation_storedbox_changelist")).content.decode()
@@ -82,19 +84,19 @@ def test_the_list_of_stored_boxes_leaves_out_what_nobody_ticked(operator, pull):
     assert "carry" not in page
 
 
-def test_times_are_iso(operator, pull):
-    page = operator.get(reverse("admin:annotation_pull_change", args=[pull.pk]))
-    assert pull.created_at.strftime("%Y-%m-%d %H:%M") in page.content.decode()
+def test_times_are_iso(operator, version):
+    page = operator.get(reverse("admin:annotation_answerversion_change", args=[version.pk]))
+    assert version.created_at.strftime("%Y-%m-%d %H:%M") in page.content.decode()
 
 
-def test_a_file_is_named_without_a_link_past_the_pages(operator, pull):
-    pull.raw = "shop/answers/one.json.gz"
-    pull.save()
+def test_a_file_is_named_without_a_link_past_the_pages(operator, version):
+    version.raw = "shop/answers/one.json.gz"
+    version.save()
     page = operator.get(
-        reverse("admin:annotation_pull_change", args=[pull.pk])
+        reverse("admin:annotation_answerversion_change", args=[version.pk])
     ).content.decode()
     assert "shop/answers/one.json.gz" in page
-    assert pull.raw.url not in page
+    assert version.raw.url not in page
 
 
 def test_failed_rows_are_tried_again_from_the_list(operator):
@@ -132,9 +134,9 @@ def test_the_admin_leads_to_the_page_that_deletes(operator):
 
 
 def test_the_page_that_asks_counts_what_goes_with_few_queries(
-    operator, pull, django_assert_max_num_queries
+    operator, version, django_assert_max_num_queries
 ):
-    consensus = Consensus.objects.create(clip=pull.task.clip, versions="1")
+    consensus = Consensus.objects.create(clip=version.task.clip, versions="1")
     for second in range(30):
         box = consensus.boxes.create(
             second=second, person_id=1, x1=1, y1=1, x2=2, y2=2, drawn_by=[], status="agreed"
@@ -149,9 +151,9 @@ def test_the_page_that_asks_counts_what_goes_with_few_queries(
     assert not Consensus.objects.exists()
 
 
-def test_answers_are_the_record_and_go_with_their_video_alone(operator, pull):
-    video = pull.task.clip.video
-    for row in (pull, pull.task):
+def test_answers_are_the_record_and_go_with_their_video_alone(operator, version):
+    video = version.task.clip.video
+    for row in (version, version.task):
         url = f"admin:annotation_{row._meta.model_name}"
         page = operator.get(reverse(f"{url}_change", args=[row.pk])).content.decode()
         assert "Answers are the record of what was said" in page
@@ -162,12 +164,12 @@ def test_answers_are_the_record_and_go_with_their_video_alone(operator, pull):
         row.refresh_from_db()
 
 
-def test_nothing_is_deleted_along_with_another_row(operator, pull):
+def test_nothing_is_deleted_along_with_another_row(operator, version):
     """An account or a server takes nothing with it that has files."""
-    annotator = pull.task.annotator
+    annotator = version.task.annotator
     url = reverse("admin:annotation_annotator_delete", args=[annotator.pk])
     operator.post(url, {"post": "yes"})
-    pull.refresh_from_db()
+    version.refresh_from_db()
 
 
 def test_a_dataset_with_videos_keeps_what_they_were_made_with(operator):

@@ -1,4 +1,4 @@
-"""Rules that hold for every template and every static file."""
+"""Rules for all templates and static files, and pages of the project itself."""
 
 import re
 from pathlib import Path

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annotation.core.cvat_tracks import sample_at_keyframes
+from annotation.core.cvat_tracks import interpolate_at_keyframes
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats.cvat_labels import answers_from, attributes_from, attributes_of
 from datasets.core.formats.cvat_xml import CvatXmlError, Document, Shape, XmlTrack, dump, load
@@ -80,7 +80,7 @@ def fill(annotator=FAULTLESS, *, xml=None, truth=truth, seed=0) -> Document:
 def answers_of(track, seconds=range(SECONDS)):
     return {
         one.second: answers_from(one.attributes, GROUPS)
-        for one in sample_at_keyframes(track, seconds, annotation_fps=FPS)
+        for one in interpolate_at_keyframes(track, seconds, annotation_fps=FPS)
     }
 
 
@@ -110,8 +110,8 @@ def test_boxes_between_move_as_cvat_shows_them():
     before = load(package()).tracks[0]
     after = fill().tracks[0]
     for one, other in zip(
-        sample_at_keyframes(before, range(SECONDS), annotation_fps=FPS),
-        sample_at_keyframes(after, range(SECONDS), annotation_fps=FPS),
+        interpolate_at_keyframes(before, range(SECONDS), annotation_fps=FPS),
+        interpolate_at_keyframes(after, range(SECONDS), annotation_fps=FPS),
         strict=True,
     ):
         assert other.box == pytest.approx(one.box, abs=0.011)
@@ -119,7 +119,7 @@ def test_boxes_between_move_as_cvat_shows_them():
 
 def test_a_bad_box_is_drawn_anew_and_a_good_one_is_left():
     drawn = fill(xml=package(shift=0.03)).tracks[0]
-    for one in sample_at_keyframes(drawn, range(SECONDS), annotation_fps=FPS):
+    for one in interpolate_at_keyframes(drawn, range(SECONDS), annotation_fps=FPS):
         assert one.box == pytest.approx(pixels(truth(one.second)[0].box), abs=0.02)
 
 
@@ -149,7 +149,7 @@ def test_a_second_box_is_switched_off_while_the_person_has_a_better_one():
     alone = document.tracks[1]  # of person 2; nobody follows person 1
     left = fill(xml=dump(replace(document, tracks=(alone, third)))).tracks
     assert [
-        one.second for one in sample_at_keyframes(left[1], range(9), annotation_fps=FPS)
+        one.second for one in interpolate_at_keyframes(left[1], range(9), annotation_fps=FPS)
     ] == [7]
 
 

@@ -10,8 +10,8 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 
 from avaproject.base.work import Stage
-from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE, export_window
-from datasets.core.zipping import new_zip
+from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE, export_window
+from datasets.core.zip_writer import new_zip
 from datasets.models import Clip
 from datasets.services.create import create_dataset
 from demo.consensus_accuracy import REVIEWED

@@ -7,7 +7,7 @@ from django.db import connection
 
 from annotation.models import CvatServer
 from avaproject.base.bootstrap import create_admin, create_tables
-from datasets.core.walls import Walls
+from datasets.core.media.sandbox import Walls
 from tests.make import make_dataset, make_user
 from workers import doctor
 from workers.doctor import Status

@@ -13,19 +13,19 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from annotation.core.cvat_xml import dump, load
 from annotation.cvat.client import forget_clients
 from annotation.models import AnnotationTask, CvatJob
-from annotation.services.projects import connect_dataset
+from annotation.services.cvat.projects import connect_dataset
 from avaproject.base.work import Stage
+from datasets.core.formats.cvat_xml import dump, load
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset, Upload
-from datasets.services.bundle import lacks_of
+from datasets.services.import_clips import lacks_of
 from datasets.services.upload import receive_zip
 from qc.models import Release
 from qc.services.review.verdicts import approve
-from tests.cvat_double import CvatDouble
-from tests.cvat_world import make_server, send_all, set_up
+from tests.cvat_double.server import CvatDouble
+from tests.cvat_double.steps import make_server, send_all, set_up
 from tests.make import (
     make_annotator,
     make_clips,
@@ -34,13 +34,13 @@ from tests.make import (
     make_user,
     make_video,
 )
-from tests.material import make_bundled_video
-from tests.prototype import picture, write_prototype
-from tracking.core.trackfile import load as load_tracks
-from tracking.models import BundleImport, Linking, Person, Proposal, TrackingRun
-from tracking.services.bundle import make_bundle, order_bundle
+from tests.prototype_files import picture, write_prototype
+from tests.stored_files import make_bundled_video
+from tracking.core.tracks_file import load as load_tracks
+from tracking.models import BundleImport, IdentityRun, Person, Proposal, TrackingRun
+from tracking.services.experiments import start_experiment
+from tracking.services.export_bundle import make_bundle, request_bundle
 from tracking.services.track import plan_runs
-from tracking.services.trials import begin_trial
 from workers.imports import bring_in
 from workers.loop import Loop
 
@@ -134,7 +134,7 @@ def test_an_upload_is_taken_over_once_however_often_it_is_handed_out(bare, tmp_p
     for _ in range(2):
         work()
     assert BundleImport.objects.count() == 1
-    assert TrackingRun.objects.count() == Clip.objects.count() == Linking.objects.count() == 2
+    assert TrackingRun.objects.count() == Clip.objects.count() == IdentityRun.objects.count() == 2
 
 
 def test_the_pictures_are_shown_as_a_film_of_as_many_a_second(bare):
@@ -156,7 +156,7 @@ def test_the_pictures_are_shown_as_a_film_of_as_many_a_second(bare):
 def test_clips_without_film_are_not_tracked_by_anything(bare):
     shop = make_dataset("shop")
     bring_in(shop, bare)
-    begin_trial(shop, detector="rfdetr-nano", weights="", threshold=0.3, frame_stride=1)
+    start_experiment(shop, detector="rfdetr-nano", weights="", threshold=0.3, frame_stride=1)
     assert plan_runs() == 0
 
 
@@ -173,7 +173,7 @@ def test_the_command_says_what_such_a_dataset_cannot_do(bare, tmp_path, capsys):
 def test_a_bundle_of_bare_files_is_made_and_brought_in_again(bare, tmp_path):
     shop = make_dataset("shop")
     bring_in(shop, bare)
-    bundle = make_bundle(order_bundle(shop).pk)
+    bundle = make_bundle(request_bundle(shop).pk)
     assert bundle.stage == Stage.DONE, bundle.error
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
     before = list(Proposal.objects.order_by("pk").values_list("second", "person_id", "x1"))
@@ -189,10 +189,10 @@ def test_a_bundle_of_bare_files_is_made_and_brought_in_again(bare, tmp_path):
 def test_a_bundle_of_ours_may_leave_out_the_films(tmp_path, capsys):
     shop = make_dataset("shop")
     make_bundled_video(shop, name="aisle")
-    bundle = make_bundle(order_bundle(shop, with_clips=False).pk)
+    bundle = make_bundle(request_bundle(shop, with_clips=False).pk)
     assert bundle.stage == Stage.DONE, bundle.error
     assert "clips.zip" not in bundle.files
-    assert order_bundle(shop).pk != bundle.pk
+    assert request_bundle(shop).pk != bundle.pk
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
     call_command("import_bundle", copy, dataset="other")
     assert (
@@ -218,7 +218,7 @@ def test_what_is_damaged_leaves_no_dataset_behind(bare, tmp_path):
 @pytest.mark.parametrize("name", ["tracking_jsons.zip", "frames.zip"])
 def test_a_bundle_with_one_bad_file_leaves_nothing_behind(tmp_path, name):
     make_bundled_video(make_dataset("shop"))
-    bundle = make_bundle(order_bundle(Dataset.objects.get()).pk)
+    bundle = make_bundle(request_bundle(Dataset.objects.get()).pk)
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -231,7 +231,7 @@ def test_a_bundle_with_one_bad_file_leaves_nothing_behind(tmp_path, name):
 
 def test_a_bundle_larger_than_the_disk_is_refused_at_once(bare, tmp_path, monkeypatch):
     make_bundled_video(make_dataset("shop"))
-    made = make_bundle(order_bundle(Dataset.objects.get()).pk)
+    made = make_bundle(request_bundle(Dataset.objects.get()).pk)
     folder = shutil.copytree(default_storage.path(made.folder), tmp_path / "bundle")
     call_command("import_bundle", folder, dataset="before")
     full = shutil.disk_usage("/")._replace(free=1000)
@@ -342,4 +342,4 @@ def test_tracks_are_stored_with_where_they_came_from(bare):
     with run.tracks.open() as file:
         made_by = load_tracks(file.read()).made_by
     assert made_by["detector"]["clip"] == "street_1_clip_000"
-    assert made_by["bundle"]["recipe"] == "files of the prototype"
+    assert made_by["bundle"]["config_key"] == "files of the prototype"

@@ -133,7 +133,7 @@ def test_the_rows_of_a_killed_process_are_claimed_at_once(dataset):
     [video] = waiting(dataset, "a")
     Video.objects.claim(video.pk)
     host = Video.objects.get().worker.split("/")[0]
-    Video.objects.update(worker=f"{host}/999999999/1", handed_out_at=timezone.now())
+    Video.objects.update(worker=f"{host}/999999999/1", enqueued_at=timezone.now())
     assert [outcome.row for outcome in run(VIDEOS)] == [video.name]
 
 

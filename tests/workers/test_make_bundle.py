@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.material import film
+from tests.stored_files import video_bytes
 from tracking.core.legacy import load_dense
 from tracking.models import Bundle, Proposal
 
@@ -27,7 +27,7 @@ def detections(tmp_path):
 def videos(tmp_path):
     path = tmp_path / "aisle.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("aisle.mp4", film(150, width=320, height=240))
+        archive.writestr("aisle.mp4", video_bytes(150, width=320, height=240))
     return path
 
 

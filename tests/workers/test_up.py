@@ -9,7 +9,7 @@ import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.running import answer, free_port, running_up, wait_until
+from tests.server_process import answer, free_port, running_up, wait_until
 from workers.management.commands.up import programs
 
 pytestmark = pytest.mark.slow

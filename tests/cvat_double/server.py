@@ -1,17 +1,16 @@
-"""A CVAT server for tests: real HTTP on this machine, behaving as a recorded CVAT 2.54.1 does.
+"""Test double of a CVAT server: real HTTP on this machine, behaves as recorded CVAT 2.54.1.
 
     with CvatDouble() as cvat:
         cvat.add_user("ann")
         client = CvatClient(Address(cvat.url, "avalab", token=cvat.token))
 
-Tests work in it as people do (`annotate`, `set_job`), look at what became of it (`state`), and
-make it fail (`fail`, `stop`, `token`). Its faithfulness is tested in test_faithful.py.
+Tests act as its users (`annotate`, `set_job`), inspect its `state`, and make it fail (`fail`,
+`stop`, `token`). That it behaves as the recordings is tested in tests/annotation.
 """
 
 import base64
 import hashlib
 import hmac
-import http.client
 import json
 import re
 import threading
@@ -20,21 +19,10 @@ import urllib.parse
 import uuid
 from typing import Any, Self
 
-from tests.cvat_rules import (
-    AnnotationsIn,
-    GuideIn,
-    InvitationIn,
-    IssueIn,
-    LabelIn,
-    PicturesIn,
-    ProjectIn,
-    TaskIn,
-    WebhookIn,
-    check,
-    check_labels,
-)
-from tests.cvat_state import HTML_500, RefusedError, Row, State, public
-from tests.cvat_wire import NO_REQUEST, Call, Fault, Handler, Server, route
+from tests.cvat_double import schemas
+from tests.cvat_double.http_server import NO_REQUEST, Call, Fault, Handler, Server, post, route
+from tests.cvat_double.schemas import check, check_labels
+from tests.cvat_double.state import HTML_500, RefusedError, Row, State, public
 
 
 class CvatDouble:
@@ -51,7 +39,7 @@ class CvatDouble:
         self.port = 0
         self._server: Server | None = None
 
-    # The life of the server
+    # Start and stop
 
     def __enter__(self) -> Self:
         self.start()
@@ -82,7 +70,7 @@ class CvatDouble:
     def fail(self, method: str, path: str, *, times: int = 1, **fault: Any) -> None:
         self.faults.append(Fault(method, re.compile(path), times, **fault))
 
-    # What people do in it
+    # Actions of its users
 
     def add_user(self, name: str, **more: Any) -> int:
         with self.state.lock:
@@ -134,28 +122,26 @@ class CvatDouble:
         if secret:
             digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
             headers = {"X-Signature-256": f"sha256={digest}"} | headers
-        status, answer = _post(hook["target_url"], body, headers)
+        status, answer = post(hook["target_url"], body, headers)
         self.last_status[number] = status
         return status, answer
 
-    # The addresses
+    def _throttled(self) -> RefusedError:
+        headers = {"Retry-After": str(self.throttled_for)}
+        return RefusedError(429, {"detail": "Request was throttled."}, **headers)
+
+    # Routes
 
     @route("GET", "server/about")
     def about(self, call: Call) -> Any:
         if not call.user and self.throttled_for:
-            raise RefusedError(
-                429, {"detail": "Request was throttled."},
-                **{"Retry-After": str(self.throttled_for)},
-            )  # fmt: skip
+            raise self._throttled()
         return 200, {"name": "Computer Vision Annotation Tool", "version": self.state.version}
 
     @route("POST", "auth/login")
     def login(self, call: Call) -> Any:
         if self.throttled_for:
-            raise RefusedError(
-                429, {"detail": "Request was throttled."},
-                **{"Retry-After": str(self.throttled_for)},
-            )  # fmt: skip
+            raise self._throttled()
         if (call.body["username"], call.body["password"]) != ("admin", self.password):
             message = "Unable to log in with provided credentials."
             raise RefusedError(400, {"non_field_errors": [message]})
@@ -176,7 +162,7 @@ class CvatDouble:
 
     @route("POST", "invitations")
     def invite(self, call: Call) -> Any:
-        body = check(InvitationIn, call.body)
+        body = check(schemas.InvitationIn, call.body)
         return 201, self.state.invite(body["email"], body["role"])
 
     @route("GET", "projects")
@@ -185,7 +171,7 @@ class CvatDouble:
 
     @route("POST", "projects")
     def new_project(self, call: Call) -> Any:
-        body = check(ProjectIn, call.body)
+        body = check(schemas.ProjectIn, call.body)
         check_labels(body["labels"])
         return 201, self.state.add_project(body)
 
@@ -215,13 +201,13 @@ class CvatDouble:
     @route("PATCH", r"labels/(\d+)")
     def change_label(self, call: Call, number: int) -> Any:
         call.found("Label", self.state.labels, number)
-        body = check(LabelIn, call.body, partial=True)
+        body = check(schemas.LabelIn, call.body, partial=True)
         check_labels([body])
         return 200, self.state.change_label(number, body)
 
     @route("POST", "guides")
     def new_guide(self, call: Call) -> Any:
-        body = check(GuideIn, call.body)
+        body = check(schemas.GuideIn, call.body)
         project = call.found("Project", self.state.projects, body["project_id"])
         if project["guide_id"]:
             raise RefusedError(500, HTML_500)
@@ -233,7 +219,7 @@ class CvatDouble:
     @route("PATCH", r"guides/(\d+)")
     def change_guide(self, call: Call, number: int) -> Any:
         guide = call.found("AnnotationGuide", self.state.guides, number)
-        guide |= check(GuideIn, call.body, partial=True)
+        guide |= check(schemas.GuideIn, call.body, partial=True)
         return 200, guide
 
     @route("GET", "webhooks")
@@ -242,7 +228,7 @@ class CvatDouble:
 
     @route("POST", "webhooks")
     def new_webhook(self, call: Call) -> Any:
-        body = check(WebhookIn, call.body)
+        body = check(schemas.WebhookIn, call.body)
         if body["project_id"] not in self.state.projects:
             raise RefusedError(400, ["Project matching query does not exist."])
         number, now = self.state.number("webhook"), self.state.now()
@@ -258,7 +244,7 @@ class CvatDouble:
     @route("PATCH", r"webhooks/(\d+)")
     def change_webhook(self, call: Call, number: int) -> Any:
         hook = call.found("Webhook", self.state.webhooks, number)
-        changes = check(WebhookIn, call.body, partial=True)
+        changes = check(schemas.WebhookIn, call.body, partial=True)
         if written_once := {"type", "project_id"} & set(changes):
             raise RefusedError(400, {one: ["It cannot be changed."] for one in written_once})
         if "events" in changes:
@@ -287,7 +273,7 @@ class CvatDouble:
 
     @route("POST", "tasks")
     def new_task(self, call: Call) -> Any:
-        return 201, self.state.add_task(check(TaskIn, call.body))
+        return 201, self.state.add_task(check(schemas.TaskIn, call.body))
 
     @route("GET", r"tasks/(\d+)")
     def task(self, call: Call, number: int) -> Any:
@@ -310,12 +296,12 @@ class CvatDouble:
         if "Upload-Length" in call.headers:
             return self._begin_file(call, number)
         if "Upload-Multiple" in call.headers:
-            check(PicturesIn, call.fields())
+            check(schemas.PicturesIn, call.fields())
             for name, content in call.files():  # a part that comes twice is in it twice
                 files = self.state.uploads.setdefault(number, {})
                 files[name] = files.get(name, b"") + content
             return 200, None
-        body = check(PicturesIn, call.body)
+        body = check(schemas.PicturesIn, call.body)
         return 202, {"rq_id": self.state.start_making(number, body, time.monotonic())}
 
     def _begin_file(self, call: Call, task: int) -> Any:
@@ -367,7 +353,7 @@ class CvatDouble:
     @route("PUT", r"tasks/(\d+)/annotations")
     def put_annotations(self, call: Call, number: int) -> Any:
         call.found("Task", self.state.tasks, number)
-        return 200, self.state.save(number, check(AnnotationsIn, call.body))
+        return 200, self.state.save(number, check(schemas.AnnotationsIn, call.body))
 
     @route("GET", "jobs")
     def jobs(self, call: Call) -> Any:
@@ -393,7 +379,7 @@ class CvatDouble:
 
     @route("POST", "issues")
     def new_issue(self, call: Call) -> Any:
-        body = check(IssueIn, call.body)
+        body = check(schemas.IssueIn, call.body)
         number, now = self.state.number("issue"), self.state.now()
         call.found("Job", self.state.jobs, body["job"])
         self.state.issues[number] = {
@@ -406,22 +392,3 @@ class CvatDouble:
             "_job_id": body["job"], "_message": body["message"],
         }  # fmt: skip
         return 201, public(self.state.issues[number])
-
-
-def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-    """One attempt, 10 s, never again: what CVAT records as the status is returned."""
-    parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=10)
-    try:
-        connection.request(
-            "POST", parts.path, body=body,
-            headers={"Content-Type": "application/json", "User-Agent": "CVAT/2.54.1"} | headers,
-        )  # fmt: skip
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    except TimeoutError:
-        return 504, ""
-    except OSError:
-        return 502, ""
-    finally:
-        connection.close()

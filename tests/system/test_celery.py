@@ -1,4 +1,4 @@
-"""A tiny video through both queues: real Redis, real PostgreSQL, real worker processes."""
+"""A small video through both queues: real Redis, PostgreSQL and Celery workers."""
 
 import os
 import signal
@@ -18,13 +18,13 @@ from datasets.models import Clip, Video
 from datasets.services.create import create_dataset
 from datasets.services.upload import receive_zip
 from tests.make import make_clips, make_dataset, make_video
-from tests.material import content_of
-from tests.running import boxes_brought_along, tiny_zip
-from tracking.core import trackfile
-from tracking.models import Linking, TrackingRun
+from tests.server_process import tiny_zip, write_detections
+from tests.stored_files import content_of
+from tracking.core import tracks_file
+from tracking.models import IdentityRun, TrackingRun
 from workers.pipeline import STEPS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 HAS_SERVICES = bool(os.environ.get("AVA_REDIS_URL")) and connection.vendor == "postgresql"
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
 SECONDS = 120
@@ -93,10 +93,10 @@ def wait_for(claim, *, what: str) -> None:
 
 
 def test_a_video_goes_through_both_queues(environment, workers, tmp_path):
-    weights = boxes_brought_along(tmp_path / "boxes")
+    weights = write_detections(tmp_path / "boxes")
     dataset = create_dataset("tiny", detector="imported", weights=str(weights))
     receive_zip(dataset, tiny_zip(tmp_path), original_name="videos.zip")
-    wait_for(lambda: Linking.objects.done().exists(), what="the road to proposals")
+    wait_for(lambda: IdentityRun.objects.done().exists(), what="the road to proposals")
     [run] = TrackingRun.objects.all()
     assert run.persons.count() == 1
     assert run.proposals.count() == len(run.clip.keyframes())
@@ -140,7 +140,7 @@ def test_two_gpu_workers_share_a_dataset_and_one_goes_on_when_the_other_is_kille
         dataset = make_dataset("tiny", detector="imported", weights=str(boxes))
         names = [f"film{number}" for number in range(clips)]
         for name in names:
-            boxes_brought_along(boxes, name=name)
+            write_detections(boxes, name=name)
         for name in names:
             make_clips(make_video(dataset, name, frame_count=300))
         wait_for(
@@ -149,13 +149,13 @@ def test_two_gpu_workers_share_a_dataset_and_one_goes_on_when_the_other_is_kille
         first.kill()
         first.wait()
         # A message taken without its row goes out again after 15 minutes: here at once.
-        runs.filter(stage=Stage.WAITING).update(handed_out_at=None)
+        runs.filter(stage=Stage.WAITING).update(enqueued_at=None)
         wait_for(lambda: runs.done().count() == clips, what="the other worker")
         assert runs.count() == clips, "every clip has one run"
         assert set(runs.values_list("attempts", flat=True)) <= {1, 2}
         assert set(runs.values_list("track_count", flat=True)) == {1}
         for run in runs.all():
-            assert len(trackfile.load(content_of(run.tracks)).tracks) == 1
+            assert len(tracks_file.load(content_of(run.tracks)).tracks) == 1
     finally:
         for process in (first, second, beat):
             process.kill()

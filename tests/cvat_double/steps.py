@@ -1,29 +1,29 @@
-"""A dataset that is connected to the double, and the steps of the road as one call each."""
+"""A dataset connected to the CVAT double, and one function for each step of its pipeline."""
 
 import json
 
 from annotation.core.webhook import signature
 from annotation.models import (
     AnnotationTask,
+    AnswerVersion,
     CvatJob,
     CvatProject,
     CvatServer,
-    Delivery,
-    JobMove,
-    Pull,
+    JobStateChange,
     Reconciliation,
+    WebhookDelivery,
 )
 from annotation.services.answers import read_answers
-from annotation.services.connect import save_server
-from annotation.services.deliveries import look_into, receive
-from annotation.services.moves import move_job
-from annotation.services.projects import connect_dataset, set_up_project
-from annotation.services.publish import order_sending, send_tasks
-from annotation.services.reconcile import order_reconciliation, reconcile
+from annotation.services.cvat.connection import save_server
+from annotation.services.cvat.deliveries import process_delivery, receive
+from annotation.services.cvat.projects import connect_dataset, set_up_project
+from annotation.services.cvat.reconciliation import reconcile, request_reconciliation
+from annotation.services.cvat.state_changes import apply_state_change
+from annotation.services.cvat.task_sending import request_sending, send_tasks
 from datasets.models import Dataset
-from tests.cvat_double import CvatDouble
+from tests.cvat_double.server import CvatDouble
 from tests.make import make_annotator, make_dataset, make_task
-from tests.material import make_ready_video
+from tests.stored_files import make_ready_video
 
 TASK = "aisle-c0000--ann"  # the only one of a small world
 FINISHED = {"posture": "walk", "doing: wave": "true"}
@@ -75,7 +75,7 @@ def sent_world(cvat: CvatDouble, **fields: object) -> Dataset:
 
 def send_all(dataset: Dataset) -> None:
     """Order the sending, then carry out what may be taken now."""
-    order_sending(dataset)
+    request_sending(dataset)
     send_waiting()
 
 
@@ -93,36 +93,36 @@ def job_named(name: str) -> CvatJob:
 
 
 def reconciled(dataset: Dataset, *, is_full: bool = True) -> Reconciliation:
-    order = order_reconciliation(project_of(dataset))
+    order = request_reconciliation(project_of(dataset))
     Reconciliation.objects.filter(pk=order.pk).update(is_full=is_full)
     done = reconcile(order.pk)
     assert done is not None
     return done
 
 
-def told(server: CvatServer, body: bytes) -> Delivery | None:
+def post_delivery(server: CvatServer, body: bytes) -> WebhookDelivery | None:
     """A delivery as the webhook address takes it."""
     return receive(server, body, signature(body, server.secret))
 
 
-def look_into_all() -> None:
-    for pk in Delivery.objects.claimable().order_by("pk").values_list("pk", flat=True):
-        look_into(pk)
+def process_deliveries() -> None:
+    for pk in WebhookDelivery.objects.claimable().order_by("pk").values_list("pk", flat=True):
+        process_delivery(pk)
 
 
-def read_all() -> list[Pull]:
+def read_all() -> list[AnswerVersion]:
     return [
         read
-        for pk in Pull.objects.claimable().order_by("pk").values_list("pk", flat=True)
+        for pk in AnswerVersion.objects.claimable().order_by("pk").values_list("pk", flat=True)
         if (read := read_answers(pk))
     ]
 
 
-def move_all() -> list[JobMove]:
+def apply_state_changes() -> list[JobStateChange]:
     return [
         moved
-        for pk in JobMove.objects.claimable().order_by("pk").values_list("pk", flat=True)
-        if (moved := move_job(pk))
+        for pk in JobStateChange.objects.claimable().order_by("pk").values_list("pk", flat=True)
+        if (moved := apply_state_change(pk))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Clips that are ready to be bundled and annotated: pictures, films, tracks in the storage."""
+"""Builders of rows whose files are in the storage: videos, clips, frames, tracks."""
 
 import io
 import zipfile
@@ -14,9 +14,9 @@ from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset, Video
 from tests.make import make_clips, make_run, make_video
-from tests.prototype import picture
-from tracking.core.trackfile import Track, TrackFile, dump
-from tracking.models import Linking, TrackingRun
+from tests.prototype_files import picture
+from tracking.core.tracks_file import Track, TracksFile, dump
+from tracking.models import IdentityRun, TrackingRun
 
 
 def put(name: str, content: bytes) -> str:
@@ -29,7 +29,7 @@ def content_of(file: FieldFile) -> bytes:
 
 
 def frames_zip(clip: Clip) -> bytes:
-    """As many pictures as the clip has annotation frames."""
+    """One image for each annotation frame of the clip."""
     buffer = io.BytesIO()
     step = 30 // clip.video.dataset.annotation_fps
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -38,7 +38,7 @@ def frames_zip(clip: Clip) -> bytes:
     return buffer.getvalue()
 
 
-def tracks_file(clip: Clip, *, persons: int) -> TrackFile:
+def tracks_file(clip: Clip, *, persons: int) -> TracksFile:
     """The tracks of `make_run`'s persons, each standing still over the whole clip."""
     frames = np.arange(clip.frame_count)
     tracks = [
@@ -51,28 +51,30 @@ def tracks_file(clip: Clip, *, persons: int) -> TrackFile:
         for number in range(1, persons + 1)
     ]
     video = clip.video
-    return TrackFile(clip.name, video.width or 0, video.height or 0, clip.frame_count, tracks)
+    return TracksFile(clip.name, video.width or 0, video.height or 0, clip.frame_count, tracks)
 
 
-def make_ready_run(clip: Clip, *, persons: int = 2, recipe: str = "test/1") -> TrackingRun:
-    """A run with its tracks file; the clip gets its pictures and the video its linking."""
+def make_ready_run(clip: Clip, *, persons: int = 2, config_key: str = "test/1") -> TrackingRun:
+    """A run with its tracks file; the clip gets its frames and the video its identity run."""
     dataset = clip.video.dataset.name
     if not clip.frames:
         clip.frames.name = put(f"{dataset}/frames/{clip}.zip", frames_zip(clip))
         clip.save()
     content = dump(tracks_file(clip, persons=persons))
-    run = make_run(clip, persons=persons, recipe=recipe)
+    run = make_run(clip, persons=persons, config_key=config_key)
     run.tracks.name = put(f"{dataset}/tracks/{run.pk}/{clip}.tracks.json.gz", content)
     run.save()
-    Linking.objects.get_or_create(
-        video=clip.video, recipe=recipe, defaults={"stage": Stage.DONE, "person_count": persons}
+    IdentityRun.objects.get_or_create(
+        video=clip.video,
+        config_key=config_key,
+        defaults={"stage": Stage.DONE, "person_count": persons},
     )
     return run
 
 
 @cache
-def film(frame_count: int, *, width: int = 64, height: int = 36) -> bytes:
-    """A small grey film as standard videos are: 30 frames and one key picture a second."""
+def video_bytes(frame_count: int, *, width: int = 64, height: int = 36) -> bytes:
+    """A small grey standard video: 30 frames and one keyframe per second."""
     buffer = io.BytesIO()
     options = {"g": "30", "bf": "0", "sc_threshold": "0", "preset": "ultrafast", "threads": "1"}
     with av.open(buffer, "w", format="mp4") as container:
@@ -86,17 +88,17 @@ def film(frame_count: int, *, width: int = 64, height: int = 36) -> bytes:
 
 
 def make_bundled_video(dataset: Dataset, *, persons: int = 2, **fields: object) -> Video:
-    """A ready video of 19 s, 640x360 by its row, whose films really are in the storage."""
+    """A ready video of 19 s, 640x360 by its row, whose video files are in the storage."""
     video = make_ready_video(dataset, persons=persons, **({"frame_count": 570} | fields))
     video.file.name = put(
         f"{dataset.name}/videos/{video.name}.mp4",
-        film(video.frame_count, width=640, height=360),
+        video_bytes(video.frame_count, width=640, height=360),
     )
     video.save()
     for clip in video.clips.all():
         clip.file.name = put(
             f"{dataset.name}/clips/{clip.name}.mp4",
-            film(clip.frame_count, width=640, height=360),
+            video_bytes(clip.frame_count, width=640, height=360),
         )
         clip.save()
     return video

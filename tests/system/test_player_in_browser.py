@@ -1,4 +1,4 @@
-"""The player and the queue of open questions, in a real browser."""
+"""The player and the adjudication page in a real browser."""
 
 import os
 from collections.abc import Iterator
@@ -9,24 +9,24 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from playwright.sync_api import Page, expect
 
-from annotation.models import Pull
+from annotation.models import AnswerVersion
 from datasets.models import Clip
 from qc.models import Adjudication, Consensus
-from qc.services.settle import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from tests.browser import CHROMIUM, chromium_page
-from tests.films import make_film
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
-from tests.running import wait_until
-from tracking.core.trackfile import Track, TrackFile, dump
+from tests.server_process import wait_until
+from tests.video_files import make_video_file
+from tracking.core.tracks_file import Track, TracksFile, dump
 from tracking.models import TrackingRun
 
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
@@ -43,8 +43,8 @@ pytestmark = [
     ),
 ]
 
-# What the canvas shows: the number stamped into the picture (tests.stamp), and how far left,
-# in pixels of the video, the box of the one person is drawn (its colour is #f79009).
+# What the canvas shows: the frame number (demo.world.frame_number), and the left side of the
+# box of the one person in pixels of the video (its colour is #f79009).
 READ = """() => {
     const canvas = document.querySelector("#player canvas");
     const { width, height } = canvas;
@@ -93,15 +93,15 @@ def clip(monkeypatch, tmp_path) -> Clip:
         "bf": "0",
         "movflags": "faststart",
     }
-    film = make_film(tmp_path / "clip.mp4", frames=FRAMES, size=SIZE, options=options)
+    film = make_video_file(tmp_path / "clip.mp4", frames=FRAMES, size=SIZE, options=options)
     clip.file.name = default_storage.save("shop/clip.mp4", ContentFile(film.read_bytes()))
     clip.save()
     run = make_run(clip, persons=1)
     put_track(run, [left_at(frame) for frame in range(FRAMES)])
     for name, answers in (("kim", WALK), ("lee", SIT)):
-        make_pull(make_task(run, make_annotator(dataset, name)), answers)
+        make_version(make_task(run, make_annotator(dataset, name)), answers)
     plan_consensuses()
-    settle_clip(Consensus.objects.get().pk)
+    build_clip_consensus(Consensus.objects.get().pk)
     return clip
 
 
@@ -110,7 +110,7 @@ def put_track(run: TrackingRun, lefts: list[float]) -> None:
     frames, left = np.arange(FRAMES), np.array(lefts)
     boxes = np.stack([left, frames * 0 + 90.0, left + 40, frames * 0 + 150.0], axis=1)
     tracks = [Track(1, frames, boxes, np.full(FRAMES, 0.9))]
-    content = dump(TrackFile(run.clip.name, *SIZE, FRAMES, tracks))
+    content = dump(TracksFile(run.clip.name, *SIZE, FRAMES, tracks))
     run.tracks.name = default_storage.save("shop/tracks.gz", ContentFile(content))
     run.save()
 
@@ -181,10 +181,10 @@ def test_the_box_matches_the_stamp_while_the_clip_plays(at_clip, speed):
 
 
 def test_a_second_run_is_shown_beside_on_the_very_same_picture(page, clip, live_server):
-    other = make_run(clip, persons=1, recipe="other")
+    other = make_run(clip, persons=1, config_key="other")
     put_track(other, [left_at(frame + 11) for frame in range(FRAMES)])
     page.goto(f"{live_server.url}/datasets/shop/clips/{clip.name}/?beside={other.pk}")
-    page.wait_for_selector("#player[data-ready][data-beside-boxes='1']")
+    page.wait_for_selector("#player[data-ready][data-compared-boxes='1']")
     second = READ.replace("document.querySelector(", "[...document.querySelectorAll(").replace(
         '"#player canvas")', '"#player canvas")][1]'
     )
@@ -198,9 +198,9 @@ def test_a_second_run_is_shown_beside_on_the_very_same_picture(page, clip, live_
 
 
 def test_the_person_asked_for_is_set_off_from_the_others(page, clip, live_server):
-    pull = Pull.objects.get(task__annotator__name="kim")
+    version = AnswerVersion.objects.get(task__annotator__name="kim")
     widths = []
-    for person in ("", f"{pull.pk}.0"):
+    for person in ("", f"{version.pk}.0"):
         page.goto(
             f"{live_server.url}/datasets/shop/clips/{clip.name}/?frame=150&person={person}"
         )
@@ -288,23 +288,23 @@ def test_shift_decides_all_that_is_alike(at_questions, clip):
     expect(page.get_by_text("That was the last one")).to_be_visible()
     left(page, 0)
     page.wait_for_load_state("networkidle")
-    assert Adjudication.objects.standing().count() == len(seconds)
+    assert Adjudication.objects.in_force().count() == len(seconds)
     page.keyboard.press("u")
     left(page, len(seconds))
     assert question(page) == f"{clip.name}.1.posture.{seconds[0]}"
     page.wait_for_load_state("networkidle")
-    assert Adjudication.objects.standing().count() == 0
+    assert Adjudication.objects.in_force().count() == 0
 
 
 def test_a_box_is_dragged_and_kept(at_questions, clip):
     page = at_questions
     page.keyboard.press("e")
-    expect(page.locator(".boxing")).to_be_visible()
+    expect(page.locator(".box-editing")).to_be_visible()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The box is kept.")).to_be_visible()
+    expect(page.get_by_text("Box saved.")).to_be_visible()
     assert Adjudication.objects.get().box == (103, 100, 153, 192)
     box = clip.consensuses.get().boxes.get(second=clip.keyframes()[0])
     assert (box.x1, box.is_box_decided) == (103, True)
@@ -314,5 +314,5 @@ def test_a_decision_that_the_server_refuses_comes_back(at_questions, clip):
     page, first = at_questions, question(at_questions)
     Consensus.objects.all().delete()
     page.keyboard.press("1")
-    expect(page.locator("[data-show=told]")).to_contain_text("no consensus yet")
+    expect(page.locator("[data-show=status]")).to_contain_text("no consensus yet")
     assert question(page) == first

@@ -1,4 +1,4 @@
-"""The product as its users run it: `manage.py up` in a process and a folder of its own."""
+"""The product as users run it: `manage.py up` in its own process and data folder."""
 
 import http.client
 import os
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.films import make_film
+from tests.video_files import make_video_file
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 120
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_up(data: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """`up` on `port`, on SQLite in `data`; killed in the end if it runs still."""
+    """`up` on `port`, with SQLite in `data`; killed at the end."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AVA_")} | settings
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)],
@@ -71,15 +71,15 @@ def wait_until(claim: Callable[[], object], *, seconds: float = SECONDS) -> None
 
 
 def tiny_zip(folder: Path) -> Path:
-    """A zip with one film of ten seconds, `lobby.mp4`."""
-    film = make_film(folder / "lobby.mp4", frames=300)
+    """A zip with one video of ten seconds, `lobby.mp4`."""
+    video = make_video_file(folder / "lobby.mp4", frames=300)
     path = folder / "videos.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.write(film, film.name)
+        archive.write(video, video.name)
     return path
 
 
-def boxes_brought_along(folder: Path, *, name: str = "lobby") -> Path:
+def write_detections(folder: Path, *, name: str = "lobby") -> Path:
     """A person that walks through every frame of the video `name`, as MOT detections."""
     (folder / name).mkdir(parents=True)
     rows = [f"{n + 1},-1,{20 + n / 10:.1f},20,30,60,0.9" for n in range(300)]

@@ -20,7 +20,7 @@ from rest_framework.serializers import (
     URLField,
 )
 
-from tests.cvat_state import EVENTS, HTML_500, RefusedError, Row
+from tests.cvat_double.state import EVENTS, HTML_500, RefusedError, Row
 
 INPUT_TYPES = ("checkbox", "radio", "number", "text", "select")
 VALUES_TOGETHER = 4096  # characters in the column, joined by line ends: more fails inside

@@ -1,4 +1,4 @@
-"""Bare files as an earlier prototype wrote them: pictures at one a second, boxes in pixels."""
+"""Files in the format of the earlier prototype: images at 1 fps, boxes in pixels."""
 
 import json
 import pickle
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.core.media import encode_jpeg
+from datasets.core.media.standard_video import encode_jpeg
 
 WIDTH, HEIGHT = 640, 360
 
@@ -42,7 +42,7 @@ def write_prototype(
 ) -> Path:
     """Write `frames.zip`, `dense_proposals.pkl` and, if asked, `tracking_jsons.zip`.
 
-    `clips` holds how many pictures each clip has, numbered from `first`.
+    `clips` holds the number of images of each clip, numbered from `first`.
     """
     clips = clips or {"street_1_clip_000": 15, "street_1_clip_001": 15}
     if dense is None:

@@ -1,4 +1,4 @@
-"""Killed at any moment and started again, the road leads to the very same release."""
+"""A pipeline killed at random moments and restarted makes exactly the same release."""
 
 import hashlib
 import json
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from datasets.core.zipping import new_zip
-from demo.world.videos import small_videos
+from datasets.core.zip_writer import new_zip
 from demo.world.renderer import render, truth_at
+from demo.world.videos import small_videos
 from tracking.detectors.imported import FORMAT
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KILLS = 10
 GO_AHEAD = """
 from workers.pipeline import STEPS

@@ -1,4 +1,4 @@
-"""The road in a real browser, against the product as its users run it."""
+"""From log-in to a clip with boxes in a real browser, against a running `up`."""
 
 import os
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import CHROMIUM, chromium_page
-from tests.running import (
+from tests.server_process import (
     answer,
-    boxes_brought_along,
     free_port,
     password_of,
     running_up,
     tiny_zip,
     wait_until,
+    write_detections,
 )
 
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
@@ -37,7 +37,7 @@ def page() -> Iterator[Page]:
 
 def test_from_log_in_to_a_clip_with_its_boxes(page, tmp_path):
     data = tmp_path / "data"
-    boxes_brought_along(data / "weights" / "boxes")
+    write_detections(data / "weights" / "boxes")
     port = free_port()
     with running_up(data, port) as process:
         password = password_of(process)

@@ -1,4 +1,4 @@
-"""The whole road of ingest on a real S3 server, which also goes away in the middle of it."""
+"""Ingest on a real S3 server, including its outage in the middle."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.films import make_film
+from tests.video_files import make_video_file
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WEED = shutil.which(
     "weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 )
@@ -218,8 +218,8 @@ def bucket(tmp_path):
 @pytest.fixture
 def videos(tmp_path):
     films = [
-        make_film(tmp_path / "aisle.mkv", frames=500),
-        make_film(tmp_path / "gate.webm", frames=150, codec="libvpx"),
+        make_video_file(tmp_path / "aisle.mkv", frames=500),
+        make_video_file(tmp_path / "gate.webm", frames=150, codec="libvpx"),
     ]
     ballast = os.urandom((16 << 20) + 999)  # two parts
     with zipfile.ZipFile(tmp_path / "videos.zip", "w") as archive:
@@ -280,7 +280,7 @@ def test_ingest_on_a_bucket_that_goes_away_in_every_stage(bucket, videos, tmp_pa
         )  # fmt: skip
         assert {stage for stage, _ in sentences} <= {"waiting", "done"}
         assert "The bucket ava does not take or give the file" in sentences[-1][1]
-        assert "It is tried again by itself" in sentences[-1][1]
+        assert "It will be retried automatically" in sentences[-1][1]
         ask("[rest(), work({0}), ingest_watched_and_clean()]", stage)
     on_disk = "[start(), receive_zip(Dataset.objects.get(), Path({0}), original_name='v.zip'),"
     on_disk += "work('unpack', 'standardise', 'cut'), sums()][-1]"

@@ -1,4 +1,4 @@
-"""Tiny films whose every picture shows its own number (`demo.world.frame_number`), of any kind."""
+"""Small video files of any kind; every frame shows its number (`demo.world.frame_number`)."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -8,23 +8,23 @@ from typing import Any
 import av
 import numpy as np
 
-from datasets.core.media import Limits, read_frames, standardise
+from datasets.core.media.standard_video import Limits, read_frames, standardise
 from demo.world.frame_number import draw_frame_number, read_frame_number
 
 SIZE = (160, 96)
 LIMITS = Limits()
 
 
-def stamped_picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """A grey slope that moves with `number`, and the number as a stamp."""
+def numbered_frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """A grey gradient that moves with `number`, with the number as a barcode."""
     width, height = size
     row = (np.arange(width) + 2 * number) % 160 + 40
-    picture = np.repeat(np.tile(row, (height, 1))[..., None], 3, axis=2).astype(np.uint8)
-    draw_frame_number(picture, number)
-    return picture
+    image = np.repeat(np.tile(row, (height, 1))[..., None], 3, axis=2).astype(np.uint8)
+    draw_frame_number(image, number)
+    return image
 
 
-def make_film(
+def make_video_file(
     path: Path,
     *,
     frames: int = 90,
@@ -37,10 +37,10 @@ def make_film(
     first_number: int = 0,
     **context: Any,
 ) -> Path:
-    """A film of `frames` stamped pictures at `path`; its ending chooses the container.
+    """A video of `frames` numbered frames at `path`; the suffix chooses the container.
 
     Args:
-        ticks: The time of each picture in thousandths of a second, in place of a steady rate.
+        ticks: Time of each frame in milliseconds, instead of a constant rate.
         context: Attributes of the encoder, such as `color_range`.
     """
     if options is None:
@@ -57,8 +57,8 @@ def make_film(
         if ticks is not None:
             base = stream.codec_context.time_base = Fraction(1, 1000)
         for place, tick in enumerate(times):
-            picture = stamped_picture(first_number + place, size)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pix_fmt)
+            image = numbered_frame(first_number + place, size)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
             frame.pts, frame.time_base = tick, base
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
@@ -71,5 +71,5 @@ def standard_of(source, **options):
     return target, standardise(source, target, **options)
 
 
-def numbers_in(path, **stretch):
+def frame_numbers_in(path, **stretch):
     return [(index, read_frame_number(rgb)) for index, rgb in read_frames(path, **stretch)]

@@ -1,4 +1,4 @@
-"""A NUL character, which PostgreSQL keeps in no text, is refused with a sentence everywhere."""
+"""NUL characters, which PostgreSQL cannot store, are refused with a message everywhere."""
 
 import pytest
 from django.urls import reverse
@@ -8,10 +8,10 @@ from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
@@ -24,7 +24,7 @@ SENTENCE = "holds a NUL character"
 def task():
     run = make_run(make_clips(make_video(make_dataset("shop"), "aisle"))[0])
     task = make_task(run, make_annotator(run.clip.video.dataset, "kim"))
-    make_pull(task)
+    make_version(task)
     return task
 
 
@@ -35,7 +35,7 @@ def boss(client):
 
 
 def test_a_comment_with_a_nul_character_is_refused(boss, task):
-    address = reverse("qc:comment", args=["shop", task.pk])
+    address = reverse("qc:task-comment", args=["shop", task.pk])
     answer = boss.post(address, {"text": "He \0 waves."})
     assert (answer.status_code, SENTENCE in answer.content.decode()) == (400, True)
     assert not Comment.objects.exists()
@@ -44,7 +44,7 @@ def test_a_comment_with_a_nul_character_is_refused(boss, task):
 
 def test_a_script_is_told_in_json(boss, task):
     answer = boss.post(
-        reverse("qc:decide", args=["shop"]), {"reason": "\0"},
+        reverse("qc:adjudicate", args=["shop"]), {"reason": "\0"},
         headers={"Accept": "application/json"},
     )  # fmt: skip
     assert (answer.status_code, SENTENCE in answer.json()["error"]) == (400, True)
@@ -57,7 +57,7 @@ def test_a_script_is_told_in_json(boss, task):
         ("qc:clips", {"state": "\0"}),
         ("qc:tasks", {"annotator": "\0"}),
         ("datasets:videos", {"q": "\0"}),
-        ("qc:questions", {"at": "\0", "\0": "1"}),
+        ("qc:adjudication", {"at": "\0", "\0": "1"}),
     ],
 )
 def test_a_search_with_a_nul_character_is_refused(boss, task, page, asked):

@@ -1,6 +1,7 @@
-"""HTTP around the double: routes, accounts, pages of lists, and faults made to order."""
+"""HTTP server of the CVAT double: routing, authentication, pagination and injected faults."""
 
 import contextlib
+import http.client
 import json
 import re
 import socket
@@ -12,7 +13,7 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.cvat_state import HTML_500, RefusedError, Row, public
+from tests.cvat_double.state import HTML_500, RefusedError, Row, public
 
 NO_REQUEST = "There is no request with specified id"
 NO_ROUTE = "404 page not found\n"  # of the proxy that stands before CVAT, while that restarts
@@ -260,3 +261,22 @@ def _check_account(double: Any, call: Call) -> None:
 
 def _argument(text: str) -> Any:
     return int(text) if text.isdigit() else text
+
+
+def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    """One attempt of 10 s without retry; returns the status as CVAT records it."""
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=10)
+    try:
+        connection.request(
+            "POST", parts.path, body=body,
+            headers={"Content-Type": "application/json", "User-Agent": "CVAT/2.54.1"} | headers,
+        )  # fmt: skip
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except TimeoutError:
+        return 504, ""
+    except OSError:
+        return 502, ""
+    finally:
+        connection.close()
