@@ -10,8 +10,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
-from datasets.core.clipping import LONGEST_CLIP_SECONDS, SHORTEST_CLIP_SECONDS
-from datasets.core.manifest import FILES, is_bundle
+from datasets.core.media.clips_and_keyframes import LONGEST_CLIP_SECONDS, SHORTEST_CLIP_SECONDS
+from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
 from datasets.models import Dataset
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from avaproject.base.work import StagedModel, StagedQuerySet
-from datasets.core.clipping import (
+from datasets.core.media.clips_and_keyframes import (
     CLIP_SECONDS,
     FRAME_RATE,
     LONGEST_CLIP_SECONDS,

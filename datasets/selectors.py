@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from avaproject.base.work import Stage
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset, Transfer, Upload, Video
 
 POSTERS_ON_A_CARD = 4

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from avaproject.base.storage import DownloadCache, store, work_folder
 from avaproject.base.work import Stage
-from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, Stretch, clip_bounds
-from datasets.core.media import MediaError, cut, encode_jpeg, read_frames
+from datasets.core.media.clips_and_keyframes import FRAME_RATE, SHORTEST_CLIP_FRAMES, Stretch, clip_bounds
+from datasets.core.media.standard_video import MediaError, cut, encode_jpeg, read_frames
 from datasets.core.naming import clip_name, frame_name
-from datasets.core.zipping import new_zip
+from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Video
 
 __all__ = ["MediaError", "annotation_count", "cut_clip", "plan_clips", "poster_of"]

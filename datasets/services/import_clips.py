@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from avaproject.base.storage import store, work_folder
 from avaproject.base.work import Stage
-from datasets.core import manifest as manifests
-from datasets.core.archive import ArchiveError, extract, list_files
-from datasets.core.bundle import (
+from datasets.core.formats import bundle_manifest as manifests
+from datasets.core.zip_reader import ArchiveError, extract, list_files
+from datasets.core.formats.bundle_files import (
     BundleError,
     checked_file,
     content_of,
@@ -33,13 +33,13 @@ from datasets.core.bundle import (
     read_manifest,
     unpacked_size,
 )
-from datasets.core.clipping import FRAME_RATE
-from datasets.core.confined import examine, show_pictures
-from datasets.core.manifest import ClipEntry, Manifest, VideoEntry
-from datasets.core.media import MediaError
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.media.sandboxed_decoder import examine, show_pictures
+from datasets.core.formats.bundle_manifest import ClipEntry, Manifest, VideoEntry
+from datasets.core.media.standard_video import MediaError
 from datasets.core.naming import clip_name, frame_name
-from datasets.core.slides import jpeg_size
-from datasets.core.zipping import new_zip
+from datasets.core.media.stills import jpeg_size
+from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Dataset, Video
 from datasets.services.clip import annotation_count, poster_of
 from datasets.services.name import add_video, give_name

@@ -3,9 +3,9 @@
 from django.conf import settings
 
 from avaproject.base.storage import local_path, store, work_folder
-from datasets.core.clipping import FRAME_RATE, SHORTEST_CLIP_FRAMES, clip_bounds
-from datasets.core.confined import Caps, standardise
-from datasets.core.media import Limits, MediaError, Standardised
+from datasets.core.media.clips_and_keyframes import FRAME_RATE, SHORTEST_CLIP_FRAMES, clip_bounds
+from datasets.core.media.sandboxed_decoder import Caps, standardise
+from datasets.core.media.standard_video import Limits, MediaError, Standardised
 from datasets.models import Video
 
 __all__ = ["MediaError", "decoder_caps", "standardise_video"]

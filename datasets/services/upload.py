@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from avaproject.base.storage import link, local_path, remove, store, work_folder
 from avaproject.base.work import Stage
-from datasets.core.archive import (
+from datasets.core.zip_reader import (
     ArchiveError,
     ArchiveLimits,
     ArchiveMember,
@@ -18,7 +18,7 @@ from datasets.core.archive import (
     list_videos,
 )
 from datasets.core.hashing import sha256_of
-from datasets.core.manifest import FILES, is_bundle
+from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.models import Dataset, Upload, Video
 from datasets.services.name import add_video, give_name
 

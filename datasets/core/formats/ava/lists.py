@@ -1,0 +1,131 @@
+"""The lists beside the rows of an AVA dataset: actions, label map, frames."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from datasets.core.formats.ava.rows import AvaFormatError, matches_of, plain_text, text_of
+
+MAX_ACTION_ID = 80  # SlowFast asserts it, whatever NUM_CLASSES says
+FRAME_ROW = re.compile(r"(\S+) (\d+) (\d+) (\S+) \"\"", re.ASCII)
+FRAME_HEADER = "original_vido_id video_id frame_id path labels"  # sic
+LABEL_MAP_ROW = re.compile(r"([1-9]\d?): (.+)", re.ASCII)
+_ITEM = re.compile(r'item \{\n  name: "(?P<name>[^"\n]+)"\n  id: (?P<id>\d+)\n\}\n')
+_LABEL = re.compile(
+    r'label \{\n  name: "(?P<name>[^"\n]+)"\n  label_id: (?P<id>\d+)\n'
+    r"  label_type: (?P<type>\w+)\n\}\n"
+)
+_ACTION_NAME = re.compile(r"[\x20-\x7e]*[\x21\x23-\x7e][\x20-\x7e]*", re.ASCII)
+
+
+class Action(NamedTuple):
+    action_id: int  # from 1
+    name: str
+    label_type: str  # PERSON_MOVEMENT, OBJECT_MANIPULATION or PERSON_INTERACTION
+
+
+def dump_actions(actions: Iterable[Action], *, for_evaluator: bool = False) -> bytes:
+    """The action list in the form that all five known readers scan line by line.
+
+    With `for_evaluator` in the shape of AVA's `..._for_activitynet` list, without types.
+
+    Raises:
+        AvaFormatError: for a name or an id that a reader would not understand.
+    """
+    return "".join(_action(action, for_evaluator) for action in actions).encode("ascii")
+
+
+def _action(action: Action, for_evaluator: bool) -> str:
+    if not _ACTION_NAME.fullmatch(action.name) or '"' in action.name:
+        raise AvaFormatError(
+            f"the action {action.name!r} needs a name in plain ASCII without quotes"
+        )
+    if not 1 <= action.action_id <= MAX_ACTION_ID:
+        raise AvaFormatError(f"the id of {action.name!r} is {action.action_id}, not 1 to 80")
+    if for_evaluator:
+        return f'item {{\n  name: "{action.name}"\n  id: {action.action_id}\n}}\n'
+    return (
+        f'label {{\n  name: "{action.name}"\n  label_id: {action.action_id}\n'
+        f"  label_type: {action.label_type}\n}}\n"
+    )
+
+
+def load_actions(content: bytes) -> list[Action]:
+    """The actions of either list; `label_type` is empty for the evaluator's.
+
+    The readers scan line by line and skip what they do not know, so only the very form that
+    they expect will do; raises AvaFormatError at the first action of another one.
+    """
+    text = plain_text(content)
+    form = _LABEL if text.startswith("label {") else _ITEM
+    actions: list[Action] = []
+    place = 0
+    while place < len(text):
+        match = form.match(text, place)
+        if match is None:
+            row, line = text.count("\n", 0, place) + 1, text[place:].partition("\n")[0]
+            raise AvaFormatError(
+                f"what begins at row {row} is not an action as readers scan it: {line[:80]!r}"
+            )
+        actions.append(
+            Action(int(match["id"]), match["name"], match.groupdict().get("type", ""))
+        )
+        place = match.end()
+    return actions
+
+
+def dump_label_map(actions: Iterable[Action]) -> bytes:
+    """`label_map.txt`, `1: stand` per row."""
+    return text_of(f"{action.action_id}: {action.name}" for action in actions)
+
+
+def load_label_map(content: bytes) -> list[tuple[int, str]]:
+    """Id and name of each row of `label_map.txt`; raises AvaFormatError at a bad one."""
+    rows = matches_of(content, LABEL_MAP_ROW, "`id: name`")
+    return [(int(match[1]), match[2]) for match in rows]
+
+
+def dump_frames(video_id: str, *, number: int, frame_count: int) -> bytes:
+    """The rows of one video in a frame list; the list begins with `FRAME_HEADER`.
+
+    >>> dump_frames("a-c0000", number=0, frame_count=1)
+    b'a-c0000 0 0 a-c0000/img_00001.jpg ""\\n'
+    """
+    return text_of(
+        f'{video_id} {number} {frame} {video_id}/{frame_file(frame)} ""'
+        for frame in range(frame_count)
+    )
+
+
+def load_frames(content: bytes) -> dict[str, int]:
+    """The videos of a frame list in their order, and how many frames each has.
+
+    Raises:
+        AvaFormatError: at the first row that is not the next frame of its video, or of the next
+            video: the readers count rows.
+    """
+    header = f"{FRAME_HEADER}\n".encode()
+    if not content.startswith(header):
+        raise AvaFormatError(f"row 1 is not {FRAME_HEADER!r}")
+    counts: dict[str, int] = {}
+    last = ""
+    rows = matches_of(content[len(header) :], FRAME_ROW, "a frame", first=2)
+    for row, match in enumerate(rows, start=2):
+        video, number, frame, path = match.groups()
+        if video != last and video in counts:
+            raise AvaFormatError(f"row {row} is apart from the other frames of {video}")
+        last, wanted = video, counts.get(video, 0)
+        counts[video] = wanted + 1
+        place = (int(number), int(frame), path)
+        if place != (len(counts) - 1, wanted, f"{video}/{frame_file(wanted)}"):
+            raise AvaFormatError(f"row {row} is not frame {wanted} of video {len(counts) - 1}")
+    return counts
+
+
+def frame_file(frame: int) -> str:
+    """Name of the picture of frame `frame`, counted from 0, in `rawframes/<video_id>/`.
+
+    >>> frame_file(60)
+    'img_00061.jpg'
+    """
+    return f"img_{frame + 1:05d}.jpg"

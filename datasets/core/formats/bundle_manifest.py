@@ -1,0 +1,190 @@
+"""`manifest.json` of a bundle: the videos, clips and persons in its files, and their hashes.
+
+Frames are counted from 0 at 30 a second; a clip's `start_frame` is one of its video. Names are
+those of the dataset that the bundle was made of.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+
+FILE = "manifest.json"
+FILES = (
+    FILE, "clips.zip", "frames.zip", "tracking_jsons.zip", "dense_proposals.pkl",
+    "dense_proposals_mmaction2.pkl",
+)  # fmt: skip
+FORMAT = "ava-studio-bundle/1"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+RECIPE = re.compile(r"[ -~]{1,120}")
+SHOWN = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")  # what a database takes as text
+LARGEST_NUMBER = 2**31 - 1
+LARGEST_FILE = 2**63 - 1  # bytes
+
+
+class ManifestError(ValueError):
+    """The bytes are no manifest of a bundle."""
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    name: str
+    index: int  # place in its video, from 0
+    start_frame: int
+    frame_count: int
+    persons: dict[int, int] = field(default_factory=dict)  # person id of each track id
+    detections: int | None = None  # that the detector made, in tracks or not
+
+
+@dataclass(frozen=True)
+class VideoEntry:
+    name: str
+    original_name: str
+    sha256: str  # of the raw file
+    width: int
+    height: int
+    frame_count: int
+    clips: tuple[ClipEntry, ...] = ()
+    picture_rate: int = FRAME_RATE  # pictures a second; fewer where there never was a film
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    size: int  # bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    dataset: str
+    config_key: str
+    annotation_fps: int
+    videos: tuple[VideoEntry, ...] = ()
+    files: dict[str, FileEntry] = field(default_factory=dict)
+
+
+def is_bundle(names: Collection[str]) -> bool:
+    """Whether files of these names are a bundle, ours or the bare files of a prototype.
+
+    >>> is_bundle({"frames.zip", "dense_proposals.pkl"}), is_bundle({"frames.zip", "a.mp4"})
+    (True, False)
+    """
+    return "frames.zip" in names and (FILE in names or "dense_proposals.pkl" in names)
+
+
+def dump(manifest: Manifest) -> bytes:
+    """The JSON of `manifest`; the same manifest gives the same bytes.
+
+    >>> b'"format": "ava-studio-bundle/1"' in dump(Manifest("shop", "test", 5))
+    True
+    """
+    content = {"format": FORMAT} | asdict(manifest)
+    return f"{json.dumps(content, indent=1, sort_keys=True)}\n".encode()
+
+
+def load(content: bytes) -> Manifest:
+    """The manifest in `content`. Raises ManifestError if it is none, or not a consistent one.
+
+    >>> load(dump(Manifest("shop", "test", 5))).annotation_fps
+    5
+    """
+    try:
+        raw = json.loads(content)
+        if raw["format"] != FORMAT:
+            raise ManifestError(f"it is of format {raw['format']!r}, not {FORMAT!r}")
+        return Manifest(
+            _text(raw["dataset"], NAME),
+            _text(raw["config_key"], RECIPE),
+            _rate(raw["annotation_fps"]),
+            _each_once([_video(one) for one in raw["videos"]]),
+            {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError,
+            RecursionError) as error:  # fmt: skip
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError(f"not the manifest of a bundle: {error!r}") from error
+
+
+def _each_once(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
+    for what, said in (
+        ("videos are called", [video.name for video in videos]),
+        ("videos are of the same file", [video.sha256 for video in videos]),
+        ("clips are called", [clip.name for video in videos for clip in video.clips]),
+    ):
+        if twice := [one for one, count in Counter(said).items() if count > 1]:
+            raise ManifestError(f"two {what} {twice[0]}")
+    return tuple(videos)
+
+
+def _video(raw: dict[str, Any]) -> VideoEntry:
+    video = VideoEntry(
+        _text(raw["name"], NAME),
+        _text(raw["original_name"], SHOWN),
+        _text(raw["sha256"], SHA256),
+        _count(raw["width"], least=1),
+        _count(raw["height"], least=1),
+        _count(raw["frame_count"], least=1),
+        tuple(_clip(one) for one in raw["clips"]),
+        _rate(raw.get("picture_rate", FRAME_RATE)),
+    )
+    end = 0
+    for place, clip in enumerate(video.clips):
+        if clip.index != place:
+            raise ManifestError(f"the clips of {video.name} are not numbered from 0 in order")
+        if clip.start_frame < end:
+            raise ManifestError(f"{clip.name} begins before the clip before it ends")
+        end = clip.start_frame + clip.frame_count
+        if end > video.frame_count:
+            raise ManifestError(f"{clip.name} ends after its video {video.name}")
+    if not video.clips:
+        raise ManifestError(f"the video {video.name} has no clips")
+    return video
+
+
+def _clip(raw: dict[str, Any]) -> ClipEntry:
+    persons = {
+        _count(int(track), least=1): _count(person, least=1)
+        for track, person in raw["persons"].items()
+    }
+    if len(set(persons.values())) < len(persons):
+        raise ManifestError(f"two tracks of {raw['name']} are the same person")
+    return ClipEntry(
+        _text(raw["name"], NAME),
+        _count(raw["index"]),
+        _count(raw["start_frame"]),
+        _count(raw["frame_count"], least=1),
+        persons,
+        None if raw.get("detections") is None else _count(raw["detections"]),
+    )
+
+
+def _file(raw: dict[str, Any]) -> FileEntry:
+    return FileEntry(_count(raw["size"], most=LARGEST_FILE), _text(raw["sha256"], SHA256))
+
+
+def _text(value: object, pattern: re.Pattern[str]) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ManifestError(f"{value!r} is no such name")
+    return value
+
+
+def _count(value: object, *, least: int = 0, most: int = LARGEST_NUMBER) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ManifestError(f"{value!r} is not a whole number from {least} on")
+    if value > most:
+        raise ManifestError(f"{value} is too large a number")
+    return value
+
+
+def _rate(value: object) -> int:
+    rate = _count(value, least=1)
+    if FRAME_RATE % rate:
+        raise ManifestError(f"{rate} pictures a second do not divide {FRAME_RATE}")
+    return rate

@@ -1,0 +1,102 @@
+from fractions import Fraction
+from random import Random
+
+import av
+import pytest
+
+from datasets.core.media.clips_and_keyframes import Stretch, clip_bounds
+from datasets.core.media.corrupt_frames import Damage, as_stretches
+from datasets.core.media.standard_video import Limits, MediaError, read_frames, standardise
+from tests.video_files import make_video_file
+from demo.world.frame_number import read_frame_number
+
+OPTIONS = {"crf": "10", "preset": "ultrafast", "g": "30", "keyint_min": "30"}
+
+
+def standard_of(source):
+    target = source.with_name("standard.mp4")
+    return target, standardise(source, target, longest_side=1280, limits=Limits())
+
+
+def spoiled(path, first, last, *, by=bytes, frames=600):
+    """A film whose packets `first` to `last` are overwritten, but for their first bytes."""
+    source = make_video_file(path, frames=frames, options=OPTIONS | {"bf": "0"})
+    with av.open(str(source)) as film:
+        places = [(packet.pos, packet.size) for packet in film.demux(video=0) if packet.size]
+    content = bytearray(source.read_bytes())
+    for pos, size in places[first : last + 1]:
+        content[pos + 12 : pos + size] = by(size - 12)
+    source.write_bytes(content)
+    return source
+
+
+def test_an_unreadable_stretch_is_found_and_no_clip_holds_it(tmp_path):
+    target, made = standard_of(spoiled(tmp_path / "film.mp4", 100, 130))
+    (stretch,) = made.unreadable
+    assert stretch == Stretch(100, 150)  # up to the next key picture but one
+    assert made.frame_count == 600
+    assert made.warnings == ["The pictures at 3.3-5.0 s are unreadable; no clip holds them."]
+    numbers = [read_frame_number(rgb) for _, rgb in read_frames(target)]
+    assert numbers == [*range(100), *[99] * 50, *range(150, 600)]
+    for start, count in clip_bounds(made.frame_count, made.unreadable):
+        assert start + count <= stretch.start or start >= stretch.stop + 60
+
+
+def test_a_film_of_which_most_is_unreadable_is_refused_with_its_seconds(tmp_path):
+    with pytest.raises(MediaError, match=r"more than half .* at 3\.3-15\.0 s"):
+        standard_of(spoiled(tmp_path / "film.mp4", 100, 425))
+    assert not (tmp_path / "standard.mp4").exists()
+
+
+def test_a_hole_of_more_than_ten_seconds_is_bridged_where_packets_are_lost(tmp_path):
+    _, made = standard_of(spoiled(tmp_path / "film.mp4", 30, 400, frames=900))
+    assert made.frame_count == 900
+    assert made.unreadable == [Stretch(30, 420)]
+
+
+def test_a_film_whose_first_pictures_are_unreadable_begins_with_a_readable_one(tmp_path):
+    noise = Random(1).randbytes
+    target, made = standard_of(spoiled(tmp_path / "film.mp4", 0, 20, by=noise))
+    numbers = [read_frame_number(rgb) for _, rgb in read_frames(target)]
+    good = numbers[made.unreadable[-1].stop if made.unreadable else 0 :]
+    assert good == list(range(600 - len(good), 600))
+    assert len(good) >= 570
+
+
+def test_a_lost_stretch_of_a_transport_stream_is_found(tmp_path):
+    source = make_video_file(tmp_path / "film.ts", frames=600, options=OPTIONS)
+    content = source.read_bytes()
+    packets = len(content) // 188
+    begin, end = packets // 3 * 188, packets * 2 // 5 * 188
+    source.write_bytes(content[:begin] + content[end:])
+    target, made = standard_of(source)
+    assert made.unreadable
+    for index, rgb in read_frames(target):
+        if not any(start <= index < stop for start, stop in made.unreadable):
+            assert read_frame_number(rgb) == index
+
+
+def test_a_sound_film_has_no_damage(tmp_path):
+    _, made = standard_of(make_video_file(tmp_path / "film.ts", frames=60, options=OPTIONS))
+    assert (made.unreadable, made.warnings, made.probe["damaged"]) == ([], [], 0)
+
+
+def test_a_long_hole_is_a_loss_even_if_nothing_tells_of_it(tmp_path):
+    ticks = [*range(0, 5000, 40), *range(9000, 14000, 40)]
+    options = OPTIONS | {"g": "125", "keyint_min": "125"}
+    _, made = standard_of(make_video_file(tmp_path / "film.mkv", ticks=ticks, options=options))
+    (stretch,) = made.unreadable
+    assert 148 <= stretch.start <= 151
+    assert stretch.stop == 270
+    assert "no clip holds them" in made.warnings[0]
+
+
+def test_few_places_are_named_and_the_rest_counted():
+    damage = Damage()
+    damage.stretches = [(Fraction(10 * n), Fraction(10 * n + 2)) for n in range(8)]
+    assert damage.seconds().endswith("40.0-42.0 s and 3 more places")
+
+
+def test_stretches_stay_inside_the_video():
+    assert as_stretches([(Fraction(9), Fraction(12))], frame_count=270) == []
+    assert as_stretches([(Fraction(8), Fraction(12))], frame_count=270) == [Stretch(240, 270)]
