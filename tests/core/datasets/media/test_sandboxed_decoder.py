@@ -4,16 +4,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shutil import copyfile
+from typing import NamedTuple
 
 import psutil
 import pytest
 
-from datasets.core.media import sandboxed_decoder
-from datasets.core.media import standard_video
+from datasets.core.media import sandboxed_decoder, standard_video
 from datasets.core.media.sandboxed_decoder import Caps, examine, standardise
 from datasets.core.media.standard_video import Limits, MediaError
-from tests.video_files import make_video_file
+from datasets.core.media.standardising import Standardised
 from demo.world.frame_number import read_frame_number
+from tests.video_files import make_video_file
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -27,6 +29,13 @@ def film(tmp_path_factory):
 @pytest.fixture
 def target(tmp_path):
     return tmp_path / "standard.mp4"
+
+
+class Conversion(NamedTuple):
+    target: Path
+    made: Standardised
+    shares: list[float]
+    environment: dict[str, str]
 
 
 def standardised(film, target, caps=None, **options):
@@ -46,9 +55,23 @@ def decoder():
     return child
 
 
-def test_the_result_is_the_same_as_in_this_process(film, target, tmp_path):
-    shares = []
-    made = standardised(film, target, progress=shares.append)
+@pytest.fixture(scope="module")
+def converted(film, tmp_path_factory):
+    """One conversion for all tests that only look at its result."""
+    target, shares, environments = tmp_path_factory.mktemp("made") / "standard.mp4", [], []
+
+    def progress(share):
+        shares.append(share)
+        environments.append(decoder().environ() if not environments else {})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AVA_SECRET_KEY", "secret")
+        made = standardised(film, target, progress=progress)
+    return Conversion(target, made, shares, environments[0])
+
+
+def test_the_result_is_the_same_as_in_this_process(film, converted, tmp_path):
+    target, made, shares, _ = converted
     here = tmp_path / "here.mp4"
     assert made == standard_video.standardise(film, here, longest_side=1280, limits=Limits())
     assert target.read_bytes() == here.read_bytes()
@@ -56,8 +79,8 @@ def test_the_result_is_the_same_as_in_this_process(film, target, tmp_path):
     assert shares == sorted(shares)
 
 
-def test_a_film_made_elsewhere_is_read_to_its_end_and_shows_one_picture(film, target):
-    standardised(film, target)
+def test_a_film_made_elsewhere_is_read_to_its_end_and_shows_one_picture(converted, target):
+    copyfile(converted.target, target)
     picture = examine(target, frame_count=300, picture=217, caps=Caps())
     assert read_frame_number(picture) == 217
     assert [path.name for path in target.parent.iterdir()] == [target.name]
@@ -72,10 +95,9 @@ def test_a_film_made_elsewhere_is_read_to_its_end_and_shows_one_picture(film, ta
     ],
 )
 def test_a_film_made_elsewhere_that_is_not_what_is_said_of_it_is_refused(
-    film, target, content, sentence
+    converted, target, content, sentence
 ):
-    standardised(film, target)
-    target.write_bytes(content(target.read_bytes()))
+    target.write_bytes(content(converted.target.read_bytes()))
     with pytest.raises(MediaError, match=rf"standard\.mp4.*{sentence}"):
         examine(target, frame_count=301, picture=0, caps=Caps())
 
@@ -125,11 +147,8 @@ def test_an_error_that_nobody_foresaw_is_a_sentence_and_its_trace_is_logged(
     assert "Traceback" in caplog.text
 
 
-def test_the_decoder_knows_nothing_of_our_environment(film, target, monkeypatch):
-    monkeypatch.setenv("AVA_SECRET_KEY", "secret")
-    seen = []
-    standardised(film, target, progress=lambda _: seen.append(decoder().environ()))
-    assert "AVA_SECRET_KEY" not in seen[0]
+def test_the_decoder_knows_nothing_of_our_environment(converted):
+    assert "AVA_SECRET_KEY" not in converted.environment
 
 
 def test_who_stops_the_work_stops_the_decoder(film, target):
