@@ -1,11 +1,11 @@
-# AVA Studio: one image for the pages, beat and both kinds of worker.
+# AVA Studio: one image for the web server, beat and both kinds of worker.
 #   docker build --build-arg TORCH=cpu -t ava-studio:cpu .     (TORCH=cuda for NVIDIA GPUs)
 FROM python:3.11-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# OpenCV's libraries; see the launcher, which asks for the same.
+# The system libraries of OpenCV, as in the launcher.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 libxcb1 \
     && rm -rf /var/lib/apt/lists/*
@@ -14,7 +14,7 @@ WORKDIR /app
 COPY requirements.txt pyproject.toml ./
 RUN pip install --no-deps --require-hashes -r requirements.txt
 
-# torch is not in the lock: its build is chosen here, its version in pyproject.toml.
+# torch is not in the lock: its build is chosen here, its version is in pyproject.toml.
 ARG TORCH=cpu
 RUN pins=$(python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['torch'])") \
     && case "$TORCH" in \
@@ -30,6 +30,7 @@ COPY tracking tracking
 COPY annotation annotation
 COPY qc qc
 COPY workers workers
+COPY demo demo
 COPY templates templates
 COPY static static
 COPY docs docs

@@ -22,9 +22,9 @@ from django.db.migrations.executor import MigrationExecutor
 from annotation.models import CvatServer
 from avaproject.base.work import Stage
 from avaproject.celery import app
-from datasets.core.confined import standing_walls
+from datasets.core.media.sandboxed_decoder import active_restrictions
 from datasets.models import Dataset
-from tracking.detectors.door import weights_path
+from tracking.detectors.registry import weights_path
 from workers.pipeline import QUEUES
 
 LOW_DISK_BYTES = 10 << 30  # a minute of 720p with its frames takes about 0.1 GB
@@ -156,7 +156,7 @@ def check_storage() -> CheckResult:
 def check_decoder() -> CheckResult:
     """The process that decodes untrusted videos has no access to other files or the network."""
     subject = "video decoder"
-    walls = standing_walls()
+    walls = active_restrictions()
     missing = [
         what
         for what, stands in (("other files", walls.files), ("the network", walls.network))

@@ -1,4 +1,8 @@
-"""The documents of docs/ as pages: what README.md lists under More, in its order."""
+"""Help pages: the user's guide in `docs/guide/`, and the documents of README.md for developers.
+
+Markdown is rendered by markdown-it-py. Pages of the guide are ordered by the number at the start of
+their file names, which is not part of their address; images lie in an `images/` folder beside them.
+"""
 
 import re
 from dataclasses import dataclass
@@ -11,70 +15,86 @@ from django.utils.text import slugify
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-ENTRY = re.compile(r"^- \[docs/(?P<slug>[a-z]+)\.md\]\([^)]+\): (?P<what>.+)$", re.MULTILINE)
-DECISION = re.compile(r"^\d{4}-[a-z0-9-]+$")
-LOCAL = re.compile(r"^(?:decisions/|\.\./)?([a-z0-9-]+)\.md(#.*)?$")
+README_ENTRY = re.compile(r"^- \[docs/([a-z]+)\.md\]\([^)]+\): (.+)$", re.MULTILINE)
+NUMBER = re.compile(r"^\d\d-")
+IMAGE = re.compile(r"^(?:\.\./)?(?:guide/)?images/([a-z0-9-]+\.(?:png|jpg|svg))$")
+PAGE = re.compile(r"^(?:\.\./|guide/|decisions/)*(?:\d\d-)?([a-z0-9-]+)\.md(#.*)?$")
 
 
 @dataclass(frozen=True)
 class HelpPage:
-    """One document; `what` is README's sentence about it."""
+    """One document; `summary` is shown in the index."""
 
-    slug: str
-    what: str
+    path: Path
+    summary: str = ""
+
+    @property
+    def slug(self) -> str:
+        return NUMBER.sub("", self.path.stem)
 
     @property
     def title(self) -> str:
-        return _source(self.slug).split("\n", 1)[0].removeprefix("# ")
+        return self.path.read_text().partition("\n")[0].removeprefix("# ")
 
     def html(self) -> SafeString:
-        return _html(self.slug)
+        return _html(self.path)
 
 
-def help_pages() -> list[HelpPage]:
-    """The documents that README.md lists; empty where the documents are not installed."""
-    readme = Path(settings.BASE_DIR) / "README.md"
-    if not readme.exists():
-        return []
-    return [HelpPage(one["slug"], one["what"]) for one in ENTRY.finditer(readme.read_text())]
+def guide_pages() -> list[HelpPage]:
+    """The pages of the user's guide in order, each with its first paragraph as summary."""
+    paths = sorted((_docs() / "guide").glob("*.md"))
+    return [HelpPage(path, path.read_text().split("\n\n")[1].strip()) for path in paths]
 
 
-def decision_page(slug: str) -> HelpPage | None:
-    """The decision of that name; None if there is none. Other documents link to it."""
-    is_there = DECISION.match(slug) and _path(slug).exists()
-    return HelpPage(slug, "") if is_there else None
+def developer_pages() -> list[HelpPage]:
+    """The documents listed in README.md; empty if the documents are not installed."""
+    readme = _docs().parent / "README.md"
+    text = readme.read_text() if readme.exists() else ""
+    return [HelpPage(_docs() / f"{name}.md", what) for name, what in README_ENTRY.findall(text)]
 
 
-def _path(slug: str) -> Path:
-    folder = "docs/decisions" if DECISION.match(slug) else "docs"
-    return Path(settings.BASE_DIR) / folder / f"{slug}.md"
+def decision_pages() -> list[HelpPage]:
+    """The decision records, to which other documents link."""
+    return [HelpPage(path) for path in sorted((_docs() / "decisions").glob("*.md"))]
 
 
-def _source(slug: str) -> str:
-    return _path(slug).read_text()
+def image_path(name: str) -> Path | None:
+    """The image file `name` of the documents; None if there is none."""
+    if IMAGE.match(f"images/{name}"):
+        for folder in (_docs() / "guide" / "images", _docs() / "images"):
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def _docs() -> Path:
+    return Path(settings.BASE_DIR) / "docs"
 
 
 @cache
-def _html(slug: str) -> SafeString:
+def _html(path: Path) -> SafeString:
     """The document without its title. Raw HTML in it is shown as text."""
-    text = _source(slug).split("\n", 1)[1]
+    text = path.read_text().partition("\n")[2]
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(text)
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
-        _fit(token)
+        _adapt(token)
         if token.type == "heading_open" and after:
             token.attrSet("id", slugify(after.content))
     return mark_safe(parser.renderer.render(tokens, parser.options, {}))  # noqa: S308  # ours
 
 
-def _fit(token: Token) -> None:
-    """Links lead to the pages of help; alignment is a class, for no page has inline styles."""
+def _adapt(token: Token) -> None:
+    """Point links and images to help pages; set alignment by class, as CSP forbids styles."""
     if token.attrs.pop("style", "") == "text-align:right":
         token.attrSet("class", "num")
     for child in token.children or ():
-        if child.type == "link_open":
+        if child.type == "image" and (image := IMAGE.match(str(child.attrGet("src")))):
+            child.attrSet("src", f"../images/{image[1]}")
+            child.attrSet("loading", "lazy")
+        elif child.type == "link_open":
             target = str(child.attrGet("href"))
-            if found := LOCAL.match(target):
-                child.attrSet("href", f"../{found[1]}/{found[2] or ''}")
+            if page := PAGE.match(target):
+                child.attrSet("href", f"../{page[1]}/{page[2] or ''}")
             elif "://" not in target and not target.startswith("#"):
                 child.attrs.pop("href")

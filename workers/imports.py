@@ -8,13 +8,13 @@ from typing import NamedTuple
 from celery import shared_task
 
 from avaproject.base.storage import local_path, work_folder
-from datasets.core.bundle import BundleError
+from datasets.core.formats.bundle_files import BundleError
 from datasets.models import Clip, Dataset
-from datasets.services.bundle import bring_in_clips, check_room, lacks_of, unpack_bundle
+from datasets.services.import_clips import bring_in_clips, check_room, lacks_of, unpack_bundle
 from datasets.services.upload import forget_bundle
-from tracking.core.prototype import adopt, is_prototype
+from tracking.core.prototype_bundle import adopt, is_prototype_bundle
 from tracking.models import BundleImport, TrackingRun
-from tracking.services.takeover import open_tracks, plan_imports
+from tracking.services.import_tracks import open_tracks, plan_imports
 
 CONVERTED = 0.4  # share of the work
 
@@ -58,7 +58,7 @@ def bring_in(
         if path.is_file():
             folder = stack.enter_context(work_folder())
             unpack_bundle(path, folder)
-        if folder.is_dir() and is_prototype({each.name for each in folder.iterdir()}):
+        if folder.is_dir() and is_prototype_bundle({each.name for each in folder.iterdir()}):
             check_room(folder)
             bare, folder, begun = folder, stack.enter_context(work_folder()), CONVERTED
             notes = adopt(

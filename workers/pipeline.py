@@ -26,11 +26,11 @@ from annotation.models import (
     Reconciliation,
     WebhookDelivery,
 )
-from annotation.services.connect import ensure_environment_server
-from annotation.services.moves import Verdict, request_state_changes
-from annotation.services.projects import plan_projects
-from annotation.services.reconcile import plan_reconciliations
-from avaproject.base.storage import forget_old_work
+from annotation.services.cvat.connection import ensure_environment_server
+from annotation.services.cvat.projects import plan_projects
+from annotation.services.cvat.reconciliation import plan_reconciliations
+from annotation.services.cvat.state_changes import Verdict, request_state_changes
+from avaproject.base.storage import remove_stale_work_folders
 from avaproject.base.work import StagedQuerySet
 from datasets.models import Clip, Upload, Video
 from datasets.services.clip import plan_clips
@@ -48,13 +48,13 @@ from qc.models import (
     Score,
     ThirdOpinion,
 )
-from qc.selectors.review.review_queue import verdicts_for_cvat
+from qc.selectors.review.review_queue import unsent_verdicts
 from qc.services.agree import plan_reports, plan_summaries
 from qc.services.consensus.build_consensus import plan_consensuses
 from qc.services.measure import plan_scores
 from qc.services.release.release_storage import remove_withdrawn
-from tracking.models import Bundle, BundleImport, Linking, TrackingRun
-from tracking.services.link import plan_linkings
+from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun
+from tracking.services.identities import plan_identity_runs
 from tracking.services.track import plan_runs
 from workers.third_opinion import assign_third_opinion
 
@@ -76,7 +76,7 @@ def ingest_watched_and_clean() -> None:
 
 def plan_state_changes() -> int:
     """Turn the verdicts of reviewers into state changes of CVAT jobs."""
-    given = verdicts_for_cvat()
+    given = unsent_verdicts()
     return request_state_changes(
         Verdict(one.pk, one.version_id, one.verdict, one.reason) for one in given
     )
@@ -102,7 +102,12 @@ STEPS = (
     Step("standardise", no_plan, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
-    Step("assign identities", plan_linkings, Linking, tracking.tasks.link_video),
+    Step(
+        "assign identities",
+        plan_identity_runs,
+        IdentityRun,
+        tracking.tasks.assign_video_identities,
+    ),
     Step("import", workers.imports.plan, BundleImport, workers.imports.import_bundle),
     Step("bundle", no_plan, Bundle, tracking.tasks.make_bundle),
     Step("write packages", no_plan, AnnotationTask, annotation.tasks.write_package),
@@ -120,13 +125,13 @@ STEPS = (
         JobStateChange,
         annotation.tasks.apply_state_change,
     ),
-    Step("process deliveries", no_plan, WebhookDelivery, annotation.tasks.look_into),
+    Step("process deliveries", no_plan, WebhookDelivery, annotation.tasks.process_delivery),
     Step("reconcile", plan_reconciliations, Reconciliation, annotation.tasks.reconcile),
     Step("read answers", no_plan, AnswerVersion, annotation.tasks.read_answers),
     Step("agreement", plan_reports, AgreementReport, qc.tasks.report_agreement),
     Step("agreement summary", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
     Step("score gold clips", plan_scores, Score, qc.tasks.measure_answers),
-    Step("consensus", plan_consensuses, Consensus, qc.tasks.settle_clip),
+    Step("consensus", plan_consensuses, Consensus, qc.tasks.build_clip_consensus),
     Step("export clips", no_plan, ClipExport, qc.tasks.export_clip),
     Step(
         "assign third opinions",
@@ -146,8 +151,8 @@ def advance(send: Send = Task.delay, *, limit: int = 100) -> int:
     enqueued = 0
     for step in STEPS:
         step.plan()
-        step.rows.give_up()
-        for pk in step.rows.hand_out(limit):
+        step.rows.fail_exhausted()
+        for pk in step.rows.enqueue(limit):
             send(step.task, pk)
             enqueued += 1
     return enqueued
@@ -158,6 +163,6 @@ def sweep() -> int:
 
     Returns how many rows can be claimed again.
     """
-    forget_old_work()
+    remove_stale_work_folders()
     forget_old_transfers()
-    return sum(step.rows.take_back_from_the_dead() for step in STEPS)
+    return sum(step.rows.expire_dead_workers() for step in STEPS)

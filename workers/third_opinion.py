@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from annotation.services.plan import PlanError, give_clip
+from annotation.services.plan import PlanError, assign_clip
 from qc.models import ThirdOpinion
 
 
@@ -13,5 +13,5 @@ def assign_third_opinion(opinion_id: int) -> None:
     if opinion is None:
         return
     with opinion.working(PlanError):
-        give_clip(opinion.clip, opinion.annotator)
+        assign_clip(opinion.clip, opinion.annotator)
         opinion.finish()

@@ -3,12 +3,12 @@
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.messages.views import SuccessMessageMixin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_GET
 
-from workers.help import HelpPage, decision_page, help_pages
+from workers.help import decision_pages, developer_pages, guide_pages, image_path
 from workers.selectors import queues, steps
 
 
@@ -32,23 +32,31 @@ class Password(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-ar
     success_message = "Password changed."
 
 
-def _shown(pages: list[HelpPage], slug: str) -> HelpPage:
-    for page in pages:
-        if page.slug == slug:
-            return page
-    if decision := decision_page(slug):
-        return decision
-    raise Http404
-
-
 @login_required
 @require_GET
 def help_index(request: HttpRequest) -> HttpResponse:
-    return render(request, "workers/help.html", {"pages": help_pages()})
+    context = {"guide": guide_pages(), "documents": developer_pages()}
+    return render(request, "workers/help.html", context)
 
 
 @login_required
 @require_GET
 def help_page(request: HttpRequest, slug: str) -> HttpResponse:
-    page = _shown(help_pages(), slug)
-    return render(request, "workers/help_page.html", {"page": page, "text": page.html()})
+    """One document; a page of the guide links to the next one."""
+    guide = guide_pages()
+    pages = {page.slug: page for page in (*decision_pages(), *developer_pages(), *guide)}
+    if slug not in pages:
+        raise Http404
+    slugs = [page.slug for page in guide]
+    after = guide[slugs.index(slug) + 1 :][:1] if slug in slugs else []
+    context = {"page": pages[slug], "text": pages[slug].html(), "after": after}
+    return render(request, "workers/help_page.html", context)
+
+
+@login_required
+@require_GET
+def help_image(request: HttpRequest, name: str) -> FileResponse:
+    path = image_path(name)
+    if path is None:
+        raise Http404
+    return FileResponse(path.open("rb"))

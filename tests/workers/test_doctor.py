@@ -7,7 +7,7 @@ from django.db import connection
 
 from annotation.models import CvatServer
 from avaproject.base.bootstrap import create_admin, create_tables
-from datasets.core.media.sandbox import Walls
+from datasets.core.media.sandbox import Restrictions
 from tests.make import make_dataset, make_user
 from workers import doctor
 from workers.doctor import Status
@@ -47,7 +47,9 @@ def test_a_storage_that_cannot_be_written_is_an_error(settings, own_files):
 
 
 def test_a_decoder_without_a_sandbox_is_a_warning(monkeypatch):
-    monkeypatch.setattr(doctor, "standing_walls", lambda: Walls(files=False, network=True))
+    monkeypatch.setattr(
+        doctor, "standing_walls", lambda: Restrictions(files=False, network=True)
+    )
     result = doctor.check_decoder()
     assert result.status is Status.WARNING
     assert "can access other files." in result.message

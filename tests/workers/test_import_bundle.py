@@ -134,7 +134,9 @@ def test_an_upload_is_taken_over_once_however_often_it_is_handed_out(bare, tmp_p
     for _ in range(2):
         work()
     assert BundleImport.objects.count() == 1
-    assert TrackingRun.objects.count() == Clip.objects.count() == IdentityRun.objects.count() == 2
+    assert (
+        TrackingRun.objects.count() == Clip.objects.count() == IdentityRun.objects.count() == 2
+    )
 
 
 def test_the_pictures_are_shown_as_a_film_of_as_many_a_second(bare):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 from rich.progress import BarColumn, Progress, TextColumn
 
-from datasets.core.bundle import BundleError
+from datasets.core.formats.bundle_files import BundleError
 from datasets.models import Dataset
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
 from datasets.services.delete import delete, remove_leftovers

@@ -7,14 +7,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
-from avaproject.base.arguments import weights
+from avaproject.base.arguments import weights_argument
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage
 from datasets.core.naming import safe_name
 from datasets.models import Clip, Dataset
-from tracking.models import Bundle, Linking, TrackingRun
-from tracking.services.bundle import UntrackedError, order_bundle
-from tracking.services.track import chosen_settings, recipe_of
+from tracking.models import Bundle, IdentityRun, TrackingRun
+from tracking.services.export_bundle import NotTrackedError, request_bundle
+from tracking.services.track import active_settings, config_key_of
 from workers.pipeline import STEPS, sweep
 from workers.progress import run_until_done
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
         parser.add_argument(
             "--weights",
-            type=weights,
+            type=weights_argument,
             help="file of one's own, in place of the vendor's: a path, or a name in "
             "AVA_WEIGHTS_DIR",
         )
@@ -61,8 +61,8 @@ class Command(BaseCommand):
         retry(dataset)
         failures = self._work()
         try:
-            bundle = order_bundle(dataset, with_clips=not options["no_clips"])
-        except UntrackedError as error:
+            bundle = request_bundle(dataset, with_clips=not options["no_clips"])
+        except NotTrackedError as error:
             failed = f"{failures} pieces failed, as said above; run it again when it is mended"
             raise CommandError(failed if failures else str(error)) from error
         failures += self._work()
@@ -95,11 +95,11 @@ class Command(BaseCommand):
 
 def retry(dataset: Dataset) -> None:
     """Send what has failed of the first phase back: what it named may be mended by now."""
-    recipe = recipe_of(chosen_settings(dataset))
+    config_key = config_key_of(active_settings(dataset))
     for rows in (
         dataset.videos.all(),
         Clip.objects.of(dataset),
-        TrackingRun.objects.of(dataset).filter(recipe=recipe),
-        Linking.objects.filter(video__dataset=dataset, recipe=recipe),
+        TrackingRun.objects.of(dataset).filter(config_key=config_key),
+        IdentityRun.objects.filter(video__dataset=dataset, config_key=config_key),
     ):
         rows.retry()
