@@ -1,7 +1,7 @@
-"""Help pages: the user's guide in `docs/guide/`, and the documents of README.md for developers.
+"""Help pages: the user's guide in `docs/guide/`, and the documents listed in README.md.
 
-Markdown is rendered by markdown-it-py. Pages of the guide are ordered by the number at the start of
-their file names, which is not part of their address; images lie in an `images/` folder beside them.
+Markdown is rendered by markdown-it-py. Pages of the guide are ordered by the number at the
+start of their file names, which is not part of the address; images are in `images/` folders.
 """
 
 import re

@@ -11,7 +11,7 @@ from avaproject.base.storage import local_path, work_folder
 from datasets.core.formats.bundle_files import BundleError
 from datasets.models import Clip, Dataset
 from datasets.services.import_clips import bring_in_clips, check_room, lacks_of, unpack_bundle
-from datasets.services.upload import forget_bundle
+from datasets.services.upload import delete_bundle_zip
 from tracking.core.prototype_bundle import adopt, is_prototype_bundle
 from tracking.models import BundleImport, TrackingRun
 from tracking.services.import_tracks import open_tracks, plan_imports
@@ -25,7 +25,7 @@ def plan() -> None:
     """Order the taking over of new bundles, and remove the zips of those that were."""
     plan_imports()
     for done in BundleImport.objects.done().exclude(upload__file="").select_related("upload"):
-        forget_bundle(done.upload)
+        delete_bundle_zip(done.upload)
 
 
 class Brought(NamedTuple):

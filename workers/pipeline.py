@@ -33,11 +33,11 @@ from annotation.services.cvat.state_changes import Verdict, request_state_change
 from avaproject.base.storage import remove_stale_work_folders
 from avaproject.base.work import StagedQuerySet
 from datasets.models import Clip, Upload, Video
-from datasets.services.clip import plan_clips
-from datasets.services.delete import remove_leftovers
-from datasets.services.transfer import forget_old_transfers
-from datasets.services.upload import forget_unpacked
-from datasets.services.watch import take_watched
+from datasets.services.cut_clips import plan_clips
+from datasets.services.delete import delete_pending_files
+from datasets.services.resumable_upload import delete_stale_transfers
+from datasets.services.upload import delete_unpacked_zips
+from datasets.services.watched_folder import ingest_watched
 from qc.models import (
     AgreementReport,
     AgreementSummary,
@@ -68,9 +68,9 @@ def no_plan() -> None:
 
 def ingest_watched_and_clean() -> None:
     """Import zips from the watched folder, and delete files that are no longer needed."""
-    take_watched()
-    forget_unpacked()
-    remove_leftovers()
+    ingest_watched()
+    delete_unpacked_zips()
+    delete_pending_files()
     remove_withdrawn()
 
 
@@ -164,5 +164,5 @@ def sweep() -> int:
     Returns how many rows can be claimed again.
     """
     remove_stale_work_folders()
-    forget_old_transfers()
+    delete_stale_transfers()
     return sum(step.rows.expire_dead_workers() for step in STEPS)

@@ -11,7 +11,8 @@ from django.utils.translation import ngettext
 from rich.console import Console
 from rich.progress import Progress
 
-from avaproject.base.arguments import weights
+from avaproject.base.arguments import weights_argument
+from avaproject.base.bootstrap import create_tables
 from avaproject.base.work import Stage
 from datasets.models import Dataset, Upload
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         new.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
         new.add_argument(
             "--weights",
-            type=weights,
+            type=weights_argument,
             help="file of one's own, in place of the vendor's: a path, or a name in "
             "AVA_WEIGHTS_DIR",
         )
@@ -46,7 +47,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["zip"].is_file():
             raise CommandError(f"there is no file {options['zip']}")
-        call_command("migrate", verbosity=0, interactive=False)  # it may be the first command
+        create_tables()  # it may be the first command
         dataset = self._dataset(options)
         before = set(dataset.videos.values_list("pk", flat=True))
         upload = self._unpack(self._receive(dataset, options["zip"]))

@@ -1,3 +1,5 @@
+"""`make_bundle`: detection and tracking of a zip of videos, exported as a bundle."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 from shutil import copyfile
@@ -18,31 +20,30 @@ from tracking.services.track import active_settings, config_key_of
 from workers.pipeline import STEPS, sweep
 from workers.progress import run_until_done
 
-FIRST_PHASE = STEPS[: [step.name for step in STEPS].index("bundle") + 1]
+STEPS_TO_BUNDLE = STEPS[: [step.name for step in STEPS].index("bundle") + 1]
 
 
 class Command(BaseCommand):
-    help = "Find and track the people in a zip of videos, and write the result as a bundle."
+    help = "Detect and track the people in a zip of videos, and export the result as a bundle."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("zip", type=Path, help="zip of videos")
         parser.add_argument(
-            "--out", required=True, type=Path, metavar="DIR", help="where the files are put"
+            "--out", required=True, type=Path, metavar="DIR", help="folder for the files"
         )
         parser.add_argument("--dataset", metavar="NAME", help="default: the name of the zip")
-        parser.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
+        parser.add_argument("--detector", help="person detector (default: rfdetr-medium)")
         parser.add_argument(
             "--weights",
             type=weights_argument,
-            help="file of one's own, in place of the vendor's: a path, or a name in "
-            "AVA_WEIGHTS_DIR",
+            help="your own weights file: a path, or a name in AVA_WEIGHTS_DIR",
         )
-        parser.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
-        parser.add_argument("--frame-stride", type=int, help="look at every n-th frame")
-        parser.add_argument("--annotation-fps", type=int, help="annotation frames a second")
+        parser.add_argument("--threshold", type=float, help="minimum score of a person, 0 to 1")
+        parser.add_argument("--frame-stride", type=int, help="detect every n-th frame")
+        parser.add_argument("--annotation-fps", type=int, help="annotation frames per second")
         parser.add_argument(
             "--no-clips", action="store_true",
-            help="leave out clips.zip: small, but no release can show frames at 30 a second",
+            help="leave out clips.zip: smaller, but releases cannot have frames at 30 fps",
         )  # fmt: skip
 
     def handle(self, **options: Any) -> None:
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             "import_videos",
             str(options["zip"]),
             dataset=name,
-            verbosity=0,  # what follows is done here
+            verbosity=0,  # the work is done below
             stdout=self.stdout,
             stderr=self.stderr,
             **{key: options[key] for key in given if options[key] is not None},
@@ -63,7 +64,7 @@ class Command(BaseCommand):
         try:
             bundle = request_bundle(dataset, with_clips=not options["no_clips"])
         except NotTrackedError as error:
-            failed = f"{failures} pieces failed, as said above; run it again when it is mended"
+            failed = f"{failures} rows failed, see above; correct the cause and run it again"
             raise CommandError(failed if failures else str(error)) from error
         failures += self._work()
         bundle.refresh_from_db()
@@ -74,27 +75,27 @@ class Command(BaseCommand):
             self.stderr.write(f"Not in the bundle: {one['name']}, {one['reason']}.")
         if failures:
             raise CommandError(
-                f"{failures} pieces failed, as said above; the bundle lacks them"
+                f"{failures} rows failed, see above; they are missing in the bundle"
             )
 
     def _work(self) -> int:
-        """Do all work up to bundles that waits; return how much of it failed."""
+        """Do all waiting work up to bundles; return the number of failed rows."""
         sweep()
         console = Console(stderr=True, soft_wrap=True, highlight=False)
-        return len(run_until_done(console, FIRST_PHASE).failures)
+        return len(run_until_done(console, STEPS_TO_BUNDLE).failures)
 
     def _copy(self, bundle: Bundle, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         for name, facts in sorted(bundle.files.items()):
-            beside = out / f".{name}.part"
+            part = out / f".{name}.part"
             with local_path(f"{bundle.folder}/{name}") as path:
-                copyfile(path, beside)
-            beside.replace(out / name)
+                copyfile(path, part)
+            part.replace(out / name)
             self.stdout.write(f"{facts['size']:>14,} bytes  {out / name}")
 
 
 def retry(dataset: Dataset) -> None:
-    """Send what has failed of the first phase back: what it named may be mended by now."""
+    """Retry failed rows up to tracking, because their cause may have been corrected."""
     config_key = config_key_of(active_settings(dataset))
     for rows in (
         dataset.videos.all(),
