@@ -1,89 +1,123 @@
-// Mending a box on the player: its corners and sides are dragged, or moved by arrow keys.
-// The box is in pixels of the video, whole pixels when a key moves it.
+// Box editor: drag the corners and sides of a box on the player, or move it with the arrow keys.
 
-const REACH = 12; // CSS pixels round a corner or a side that take hold of it
+import { clipBox, heldSides, moveSides } from "./geometry.js";
 
-export class Boxing {
+import { paintBox } from "./paint.js";
+
+/** @import { Box, Placement, Point } from "./geometry.js" */
+/** @import { Overlay, Player } from "./player.js" */
+
+const REACH = 12; // CSS pixels around a corner or side that take hold of it
+const HANDLE = 9; // CSS pixels
+
+/** @type {Record<string, Point>} */
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+export class BoxEditor {
+  /** @param {Player} player */
   constructor(player) {
     this.player = player;
-    this.box = null;
-    this.held = null; // which sides are held: [x1, y1, x2, y2] as 0 or 1
+    /** @type {Box | null} */
+    this.box = null; // null: nothing is edited
+    /** @type {Box | null} */
+    this.held = null; // the sides that follow the pointer, as 0 or 1
+    /** @type {Point} */
+    this.last = [0, 0]; // of the pointer
     player.canvas.addEventListener("pointermove", (event) => this.drag(event));
     for (const name of ["pointerup", "pointercancel"]) {
-      player.canvas.addEventListener(name, () => { this.held = null; });
+      player.canvas.addEventListener(name, () => {
+        this.held = null;
+      });
     }
   }
 
-  begin(box) {
-    const { width, height } = this.player.scene;
-    this.box = box.map((side, place) => Math.max(0, Math.min(side, place % 2 ? height : width)));
+  /** @param {Box} box */
+  start(box) {
+    this.box = clipBox(box, this.player.scene.size);
     this.player.overlay = this;
-    this.player.canvas.classList.add("boxing-now");
     this.player.paint();
   }
 
-  end() {
+  stop() {
     this.box = null;
     this.held = null;
     if (this.player.overlay === this) this.player.overlay = null;
     this.player.paint();
   }
 
-  paint(paper, view) {
-    const [x1, y1, x2, y2] = this.box.map((side, place) => (place % 2 ? view.top : view.left) + side * view.scale);
-    paper.lineWidth = 2.5 * view.ratio;
-    paper.strokeStyle = "#ffffff";
-    paper.strokeRect(x1, y1, x2 - x1, y2 - y1);
-    const size = 9 * view.ratio;
-    for (const x of [x1, (x1 + x2) / 2, x2]) {
-      for (const y of [y1, (y1 + y2) / 2, y2]) {
-        if (x === (x1 + x2) / 2 && y === (y1 + y2) / 2) continue;
-        paper.fillStyle = "#ffffff";
-        paper.fillRect(x - size / 2, y - size / 2, size, size);
-        paper.fillStyle = "#4f46e5";
-        paper.fillRect(x - size / 2 + view.ratio, y - size / 2 + view.ratio, size - 2 * view.ratio, size - 2 * view.ratio);
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Placement} placement
+   */
+  paint(context, { left, top, scale, ratio }) {
+    if (!this.box) return;
+    const [x1, x2] = [left + this.box[0] * scale, left + this.box[2] * scale];
+    const [y1, y2] = [top + this.box[1] * scale, top + this.box[3] * scale];
+    const [middleX, middleY] = [(x1 + x2) / 2, (y1 + y2) / 2];
+    context.lineWidth = 2.5 * ratio;
+    context.strokeStyle = "#ffffff";
+    context.strokeRect(x1, y1, x2 - x1, y2 - y1);
+    const size = HANDLE * ratio;
+    for (const x of [x1, middleX, x2]) {
+      for (const y of [y1, middleY, y2]) {
+        if (x === middleX && y === middleY) continue;
+        const [handleX, handleY] = [x - size / 2, y - size / 2];
+        context.fillStyle = "#ffffff";
+        context.fillRect(handleX, handleY, size, size);
+        context.fillStyle = "#4f46e5";
+        context.fillRect(handleX + ratio, handleY + ratio, size - 2 * ratio, size - 2 * ratio);
       }
     }
   }
 
-  // Whether a press takes hold of the box; the player asks before it takes the press itself.
-  takes(event) {
-    const [x, y] = this.player.pointAt(event);
-    const view = this.player.view();
-    const reach = (REACH * view.ratio) / view.scale;
-    const [x1, y1, x2, y2] = this.box;
-    const isNear = x > x1 - reach && x < x2 + reach && y > y1 - reach && y < y2 + reach;
-    if (!isNear) return false;
-    const near = [x - x1, y - y1, x2 - x, y2 - y].map((distance) => (Math.abs(distance) <= reach ? 1 : 0));
-    this.held = near.some(Boolean) ? near : [1, 1, 1, 1];
-    this.last = [x, y];
+  /**
+   * Take hold of the box, if the press is on it.
+   * @param {PointerEvent} event
+   */
+  grab(event) {
+    if (!this.box) return false;
+    const point = this.player.pointAt(event);
+    const { ratio, scale } = this.player.placement();
+    this.held = heldSides(this.box, point, (REACH * ratio) / scale);
+    if (!this.held) return false;
+    this.last = point;
     this.player.canvas.setPointerCapture(event.pointerId);
     event.preventDefault();
     return true;
   }
 
+  /** @param {PointerEvent} event */
   drag(event) {
-    if (!this.held || !this.box) return;
+    if (!this.held) return;
     const point = this.player.pointAt(event);
-    const by = [point[0] - this.last[0], point[1] - this.last[1]];
+    const [dx, dy] = [point[0] - this.last[0], point[1] - this.last[1]];
     this.last = point;
-    this.move(this.held.map((part, place) => part * by[place % 2]));
+    const [left, top, right, bottom] = this.held;
+    this.move([left * dx, top * dy, right * dx, bottom * dy]);
   }
 
-  // Add `by` to the four sides, within the picture and never inside out.
+  /** @param {Box} by pixels of the video, for each side */
   move(by) {
-    const { width, height } = this.player.scene;
-    const [x1, y1, x2, y2] = this.box.map((side, place) => side + by[place]);
-    const isWhole = by[0] === by[2] && by[1] === by[3];
-    if (isWhole && (x1 < 0 || y1 < 0 || x2 > width || y2 > height)) return;
-    if (x2 - x1 < 4 || y2 - y1 < 4) return;
-    this.box = [Math.max(0, x1), Math.max(0, y1), Math.min(width, x2), Math.min(height, y2)];
+    if (!this.box) return;
+    this.box = moveSides(this.box, by, this.player.scene.size) ?? this.box;
     this.player.paint();
   }
 
-  arrow(event) {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (event.shiftKey) this.move([0, 0, ...way]);
-    else this.move([...way, ...way]);
+  /**
+   * An arrow key moves the box by a pixel of the video; with Shift its lower right corner.
+   * @param {KeyboardEvent} event
+   */
+  onArrow(event) {
+    const [dx, dy] = ARROWS[event.key];
+    this.move(event.shiftKey ? [0, 0, dx, dy] : [dx, dy, dx, dy]);
   }
 }
+
+/**
+ * An overlay that shows a box that can be chosen.
+ * @param {Box} box
+ * @returns {Overlay}
+ */
+export const boxPreview = (box) => ({
+  paint: (context, placement) => paintBox(context, placement, box, { colour: "#ffffff", width: 3 }),
+});

@@ -1,36 +1,49 @@
-// A second screen beside a player: the very same pictures, with the boxes of another tracking run.
-import { colourOf, paintBox } from "./paint.js";
-import { followedPath } from "./paths.js";
+// Comparison screen: the same pictures as the player's, with the boxes of another tracking run.
 
-export class Beside {
-  constructor(screen, persons, scene) {
-    this.canvas = screen.querySelector("canvas");
-    this.paper = this.canvas.getContext("2d", { alpha: false });
-    this.persons = persons;
-    this.paths = new Map(persons.map(({ number, parts }) => [number, followedPath(parts, scene)]));
-    this.room = { width: this.canvas.clientWidth, height: this.canvas.clientHeight }; // CSS pixels
+import { colourOf, contextOf, INTERPOLATED_DASH, paintBox, paintPicture } from "./paint.js";
+
+/** @import { Size } from "./geometry.js" */
+/** @import { Player } from "./player.js" */
+/** @import { Scene } from "./scene.js" */
+
+export class Comparison {
+  /**
+   * @param {Element} screen holds a canvas
+   * @param {Scene} scene of the other run
+   */
+  constructor(screen, scene) {
+    this.scene = scene;
+    this.context = contextOf(screen);
+    this.canvas = this.context.canvas;
+    /** @type {Size} */
+    this.viewport = { width: this.canvas.clientWidth, height: this.canvas.clientHeight }; // CSS pixels
     new ResizeObserver(([entry]) => {
-      this.room = entry.contentRect;
+      this.viewport = entry.contentRect;
     }).observe(this.canvas);
-    this.boxesShown = 0;
+    this.boxCount = 0; // boxes on the screen
   }
 
-  // Paint `image`, which `player` shows at its frame.
+  /**
+   * Paint the picture that `player` shows.
+   * @param {CanvasImageSource} image
+   * @param {Player} player
+   */
   paint(image, player) {
-    const view = player.view(this);
-    const { videoWidth, videoHeight } = player.video;
-    this.paper.fillStyle = "#000";
-    this.paper.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    this.paper.drawImage(image, view.left, view.top, videoWidth * view.scale, videoHeight * view.scale);
-    this.boxesShown = 0;
-    if (!player.shown.boxes) return;
-    for (const person of this.persons) {
-      const found = player.hidden.has(person.number) ? null : this.paths.get(person.number).at(player.frame);
+    const placement = player.placement(this);
+    paintPicture(this.context, placement, image, player.videoSize());
+    this.boxCount = 0;
+    if (!player.display.boxes) return;
+    for (const { number, label } of this.scene.persons) {
+      if (player.hiddenPersons.has(number)) continue;
+      const found = this.scene.boxOf(number, player.frame);
       if (!found) continue;
-      const width = person.number === player.selected ? 3.5 : 2;
-      const text = player.shown.labels ? person.label : "";
-      paintBox(this.paper, view, found.box, { colour: colourOf(person.number), text, dash: found.isGuess ? [6, 4] : [], width });
-      this.boxesShown += 1;
+      paintBox(this.context, placement, found.box, {
+        colour: colourOf(number),
+        text: player.display.labels ? label : "",
+        dash: found.isInterpolated ? INTERPOLATED_DASH : [],
+        width: number === player.selected ? 3.5 : 2,
+      });
+      this.boxCount += 1;
     }
   }
 }

@@ -1,65 +1,65 @@
-// The buttons under a player; see templates/qc/_player.html.
+// Buttons and fields under a player, see templates/qc/_player.html.
 
+import { part } from "../js/elements.js";
+
+/** @import { Player } from "./player.js" */
+
+/**
+ * @param {HTMLElement} root
+ * @param {Player} player
+ */
 export const wireControls = (root, player) => {
-  const find = (name) => root.querySelector(`[data-set=${name}]`);
-  const show = (name) => root.querySelector(`[data-show=${name}]`);
-  const acts = {
+  /** @param {string} name */
+  const find = (name) => /** @type {HTMLInputElement} */ (part(root, "set", name));
+  const zoom = /** @type {HTMLSelectElement} */ (part(root, "set", "zoom"));
+  const [speed, loop] = [find("speed"), find("loop")];
+  const actions = {
     play: () => player.toggle(),
-    back: () => player.step(-1),
-    forward: () => player.step(1),
-    keyback: () => player.stepKeyframe(-1),
-    keyforward: () => player.stepKeyframe(1),
+    "previous-frame": () => player.step(-1),
+    "next-frame": () => player.step(1),
+    "previous-keyframe": () => player.stepKeyframe(-1),
+    "next-keyframe": () => player.stepKeyframe(1),
   };
-  for (const [name, act] of Object.entries(acts)) {
-    root.querySelector(`[data-act=${name}]`).addEventListener("click", act);
+  for (const [name, action] of Object.entries(actions)) {
+    part(root, "act", name).addEventListener("click", action);
   }
-  for (const name of ["boxes", "labels"]) {
-    find(name)?.addEventListener("change", (event) => {
-      player.shown[name] = event.target.checked;
+  for (const name of /** @type {const} */ (["boxes", "labels"])) {
+    const box = find(name);
+    box.addEventListener("change", () => {
+      player.display[name] = box.checked;
       player.paint();
     });
   }
-  find("speed").addEventListener("change", (event) => player.setSpeed(Number(event.target.value)));
-  find("loop").addEventListener("change", (event) => {
-    if (event.target.checked) player.loopAround(player.frame);
-    else player.loop = null;
+  speed.addEventListener("change", () => player.setSpeed(Number(speed.value)));
+  loop.addEventListener("change", () => {
+    player.setLoop(loop.checked ? player.scene.loopAround(player.frame) : null);
   });
-  find("zoom").addEventListener("change", (event) => player.setZoom(Number(event.target.value)));
+  zoom.addEventListener("change", () => player.setZoom(Number(zoom.value)));
 
-  const tellState = () => {
-    root.querySelector("[data-icon=play]").hidden = !player.video.paused;
-    root.querySelector("[data-icon=pause]").hidden = player.video.paused;
-    find("speed").value = String(player.speed);
-    find("loop").checked = Boolean(player.loop);
+  const showState = () => {
+    part(root, "icon", "play").hidden = !player.video.paused;
+    part(root, "icon", "pause").hidden = player.video.paused;
+    speed.value = String(player.speed);
+    loop.checked = Boolean(player.loop);
   };
-  const tellFrame = () => {
-    show("time").textContent = `${(player.frame / player.scene.frame_rate).toFixed(2)} s`;
-    show("frame").textContent = `frame ${player.frame}`;
-  };
-  player.addEventListener("state", tellState);
-  player.addEventListener("tell", tellFrame);
-  player.addEventListener("paint", () => { // no style hangs on these: they cost next to nothing
-    root.dataset.frame = player.frame;
-    root.dataset.boxes = player.boxesShown;
-    root.dataset.painted = player.painted;
+  const [time, frame] = [part(root, "show", "time"), part(root, "show", "frame")];
+  player.addEventListener("state", showState);
+  player.addEventListener("notify", () => {
+    time.textContent = `${(player.frame / player.scene.frameRate).toFixed(2)} s`;
+    frame.textContent = `frame ${player.frame}`;
+  });
+  player.addEventListener("paint", () => {
+    // No style depends on these: they cost next to nothing.
+    root.dataset.frame = `${player.frame}`;
+    root.dataset.boxes = `${player.boxCount}`;
+    root.dataset.painted = `${player.paintCount}`;
   });
   player.addEventListener("zoom", () => {
-    const near = [...find("zoom").options].reduce((best, option) =>
-      Math.abs(option.value - player.zoom) < Math.abs(best.value - player.zoom) ? option : best);
-    find("zoom").value = near.value;
+    /** @param {HTMLOptionElement} option */
+    const distance = (option) => Math.abs(Number(option.value) - player.zoom);
+    zoom.value = [...zoom.options].reduce((a, b) => (distance(b) < distance(a) ? b : a)).value;
   });
-  root.querySelector(".controls").hidden = false;
-  tellState();
-};
-
-// Scenes are fetched once, whoever asks.
-const scenes = new Map();
-export const sceneAt = (url) => {
-  if (!scenes.has(url)) {
-    const fetched = fetch(url, { credentials: "same-origin" }).then((answer) =>
-      answer.ok ? answer.json() : Promise.reject(new Error(`${url}: ${answer.status}`)));
-    fetched.catch(() => scenes.delete(url));
-    scenes.set(url, fetched);
-  }
-  return scenes.get(url);
+  const controls = /** @type {HTMLElement} */ (root.querySelector(".controls"));
+  controls.hidden = false;
+  showState();
 };

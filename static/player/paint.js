@@ -1,14 +1,32 @@
-// How boxes and their chips are drawn, and the colours of persons.
+// Drawing of boxes with their name tags on a canvas, and the colours of persons.
 
-export const DASHES = [[9, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [1, 5]];
-const COLOURS = 12;
+/** @import { Box, Placement } from "./geometry.js" */
 
+export const DASHES = [
+  [9, 4],
+  [2, 3],
+  [10, 3, 2, 3],
+  [5, 5],
+  [14, 4],
+  [1, 5],
+];
+export const INTERPOLATED_DASH = [6, 4];
+const COLOURS = 12; // classes p0 to p11 in app.css
+
+/** @param {number} number of a person */
 export const colourClass = (number) => `p${number % COLOURS}`;
+
+/** @type {string[] | null} */
 let palette = null;
+
+/**
+ * The colour of a person, as CSS writes it.
+ * @param {number} number of the person
+ */
 export const colourOf = (number) => {
-  palette ??= Array.from({ length: COLOURS }, (_, place) => {
+  palette ??= Array.from({ length: COLOURS }, (_, index) => {
     const probe = document.createElement("i");
-    probe.className = `p${place}`;
+    probe.className = colourClass(index);
     document.body.append(probe);
     const colour = getComputedStyle(probe).getPropertyValue("--c").trim();
     probe.remove();
@@ -17,48 +35,89 @@ export const colourOf = (number) => {
   return palette[number % COLOURS];
 };
 
-// A group of actions, as the pages call it.
-export const wordsOf = (group) => {
-  const words = group.replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-};
+/**
+ * @typedef {object} BoxStyle
+ * @property {string} colour
+ * @property {string} [text] of the name tag; none without
+ * @property {number[]} [dash] CSS pixels
+ * @property {number} [width] of the line, CSS pixels
+ * @property {boolean} [isTagBelow] the name tag is under the box, not above it
+ * @property {boolean} [isFaint]
+ */
 
-// "walk", "walk, wave", "none" or "" for no answer.
-export const textOf = (answer) => {
-  if (Array.isArray(answer)) return answer.join(", ") || "none";
-  return answer === null || answer === undefined || answer === "unset" ? "" : String(answer);
-};
+/** @type {Map<string, number>} */
+const textWidths = new Map(); // canvas pixels, by size and text
 
-const widths = new Map(); // of texts, by size
-
-// One box with its chip; `view` is where the picture lies on the canvas (Player.view).
-export const paintBox = (paper, view, box, { colour, text, dash = [], width = 2, isBelow = false, isFaint = false }) => {
-  const { canvas } = paper;
-  const { ratio, scale } = view;
-  const x = view.left + box[0] * scale;
-  const y = view.top + box[1] * scale;
-  const wide = (box[2] - box[0]) * scale;
+/**
+ * Draw one box with its name tag.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Placement} placement
+ * @param {Box} box
+ * @param {BoxStyle} style
+ */
+export const paintBox = (context, placement, box, style) => {
+  const { colour, text, dash = [], width = 2, isTagBelow = false, isFaint = false } = style;
+  const { ratio, scale } = placement;
+  const x = placement.left + box[0] * scale;
+  const y = placement.top + box[1] * scale;
   const tall = (box[3] - box[1]) * scale;
-  paper.globalAlpha = isFaint ? 0.55 : 1;
-  paper.setLineDash(dash.map((part) => part * ratio));
-  paper.lineWidth = width * ratio;
-  paper.strokeStyle = colour;
-  paper.strokeRect(x, y, wide, tall);
-  paper.setLineDash([]);
+  context.globalAlpha = isFaint ? 0.55 : 1;
+  context.setLineDash(dash.map((part) => part * ratio));
+  context.lineWidth = width * ratio;
+  context.strokeStyle = colour;
+  context.strokeRect(x, y, (box[2] - box[0]) * scale, tall);
+  context.setLineDash([]);
   if (text) {
     const size = 12 * ratio;
-    paper.font = `600 ${size}px Inter, sans-serif`;
-    const key = `${size} ${text}`;
-    if (!widths.has(key)) widths.set(key, paper.measureText(text).width);
-    const chip = { wide: widths.get(key) + 10 * ratio, tall: size + 6 * ratio };
-    const chipX = Math.max(0, Math.min(x - ratio, canvas.width - chip.wide));
-    const above = y - chip.tall > 0 ? y - chip.tall : y;
-    const chipY = isBelow ? Math.min(y + tall, canvas.height - chip.tall) : above;
-    paper.fillStyle = colour;
-    paper.fillRect(chipX, chipY, chip.wide, chip.tall);
-    paper.fillStyle = "#0b0d10";
-    paper.textBaseline = "middle";
-    paper.fillText(text, chipX + 5 * ratio, chipY + chip.tall / 2 + ratio * 0.5);
+    context.font = `600 ${size}px Inter, sans-serif`;
+    const tag = { width: textWidth(context, size, text) + 10 * ratio, height: size + 6 * ratio };
+    const tagX = Math.max(0, Math.min(x - ratio, context.canvas.width - tag.width));
+    const above = y - tag.height > 0 ? y - tag.height : y;
+    const tagY = isTagBelow ? Math.min(y + tall, context.canvas.height - tag.height) : above;
+    context.fillStyle = colour;
+    context.fillRect(tagX, tagY, tag.width, tag.height);
+    context.fillStyle = "#0b0d10";
+    context.textBaseline = "middle";
+    context.fillText(text, tagX + 5 * ratio, tagY + tag.height / 2 + ratio * 0.5);
   }
-  paper.globalAlpha = 1;
+  context.globalAlpha = 1;
+};
+
+/**
+ * @param {CanvasRenderingContext2D} context with its font set
+ * @param {number} size of the font, canvas pixels
+ * @param {string} text
+ */
+const textWidth = (context, size, text) => {
+  const key = `${size} ${text}`;
+  const known = textWidths.get(key);
+  if (known !== undefined) return known;
+  const { width } = context.measureText(text);
+  textWidths.set(key, width);
+  return width;
+};
+
+/**
+ * Draw a picture on a black canvas.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Placement} placement
+ * @param {CanvasImageSource} image
+ * @param {{ width: number, height: number }} size pixels of the video
+ */
+export const paintPicture = (context, placement, image, size) => {
+  const { left, top, scale } = placement;
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  context.drawImage(image, left, top, size.width * scale, size.height * scale);
+};
+
+/**
+ * The 2D context of the canvas inside `screen`, without transparency: the video below it is then
+ * not composed.
+ * @param {Element} screen
+ */
+export const contextOf = (screen) => {
+  const context = screen.querySelector("canvas")?.getContext("2d", { alpha: false });
+  if (!context) throw new Error("This browser has no 2D canvas.");
+  return context;
 };

@@ -1,54 +1,94 @@
-// Where somebody is at every frame of a clip, worked out once: playing only looks it up.
+// Box paths: the box of one person at every frame of a clip, computed once. No DOM.
 
-const SEEN = 1;
-const GUESSED = 2; // between two boxes that are known, or just beyond one
+/** @import { Box } from "./geometry.js" */
 
-export class Path {
+/** @typedef {{ box: Box, isInterpolated: boolean }} BoxAtFrame */
+
+/**
+ * Consecutive frames of one track.
+ * @typedef {object} TrackPart
+ * @property {number} start frame
+ * @property {Box[]} boxes one per frame
+ * @property {(number | null)[]} scores null where the tracker interpolated
+ */
+
+const KNOWN = 1;
+const INTERPOLATED = 2;
+
+export class BoxPath {
+  /** @param {number} frameCount */
   constructor(frameCount) {
     this.sides = new Float64Array(4 * frameCount); // x1, y1, x2, y2 of each frame
-    this.kinds = new Uint8Array(frameCount);
+    this.kinds = new Uint8Array(frameCount); // 0 where there is no box
   }
 
-  put(frame, box, isGuess) {
+  /**
+   * @param {number} frame frames outside the clip are ignored
+   * @param {Box} box
+   * @param {boolean} isInterpolated
+   */
+  set(frame, box, isInterpolated) {
     if (frame < 0 || frame >= this.kinds.length) return;
     this.sides.set(box, 4 * frame);
-    this.kinds[frame] = isGuess ? GUESSED : SEEN;
+    this.kinds[frame] = isInterpolated ? INTERPOLATED : KNOWN;
   }
 
+  /**
+   * @param {number} frame
+   * @returns {BoxAtFrame | null} null where there is no box, or no such frame
+   */
   at(frame) {
     const kind = this.kinds[frame];
-    if (!kind) return null; // nowhere, or no frame of the clip
-    const place = 4 * frame;
-    const { sides } = this;
-    return {
-      box: [sides[place], sides[place + 1], sides[place + 2], sides[place + 3]],
-      isGuess: kind === GUESSED,
-    };
+    if (!kind) return null;
+    const [x1, y1, x2, y2] = this.sides.subarray(4 * frame, 4 * frame + 4);
+    return { box: [x1, y1, x2, y2], isInterpolated: kind === INTERPOLATED };
   }
 }
 
-// What the tracker followed; frames without a score are its own guesses.
-export const followedPath = (parts, { frame_count }) => {
-  const path = new Path(frame_count);
+/**
+ * The path of a track.
+ * @param {TrackPart[]} parts
+ * @param {number} frameCount
+ */
+export const trackPath = (parts, frameCount) => {
+  const path = new BoxPath(frameCount);
   for (const { start, boxes, scores } of parts) {
-    boxes.forEach((box, place) => path.put(start + place, box, scores[place] === null));
+    for (const [index, box] of boxes.entries())
+      path.set(start + index, box, scores[index] === null);
   }
   return path;
 };
 
-// Boxes known at keyframes, `boxAt(second)` or null: guessed between two of them, and for half
-// a second beyond one.
-export const keyframedPath = (boxAt, { frame_count, frame_rate }) => {
-  const path = new Path(frame_count);
-  for (let second = 0; second * frame_rate < frame_count; second += 1) {
+/**
+ * The path of boxes known at keyframes alone: linear between two of them, constant for half a
+ * second beyond one.
+ * @param {(second: number) => Box | null} boxAt
+ * @param {number} frameCount
+ * @param {number} frameRate frames per second
+ */
+export const keyframePath = (boxAt, frameCount, frameRate) => {
+  const path = new BoxPath(frameCount);
+  for (let second = 0; second * frameRate < frameCount; second += 1) {
     const [first, next] = [boxAt(second), boxAt(second + 1)];
-    if (first) path.put(second * frame_rate, first, false);
-    for (let place = 1; place < frame_rate; place += 1) {
-      const share = place / frame_rate;
+    if (first) path.set(second * frameRate, first, false);
+    for (let offset = 1; offset < frameRate; offset += 1) {
+      const share = offset / frameRate;
       const nearest = share < 0.5 ? first : next;
-      const box = first && next ? first.map((side, n) => side + (next[n] - side) * share) : nearest;
-      if (box) path.put(second * frame_rate + place, box, true);
+      const box = first && next ? between(first, next, share) : nearest;
+      if (box) path.set(second * frameRate + offset, box, true);
     }
   }
   return path;
+};
+
+/**
+ * @param {Box} first
+ * @param {Box} next
+ * @param {number} share of the way from `first` to `next`
+ * @returns {Box}
+ */
+const between = (first, next, share) => {
+  /** @param {number} side */
+  const at = (side) => first[side] + (next[side] - first[side]) * share;
+  return [at(0), at(1), at(2), at(3)];
 };

@@ -1,53 +1,59 @@
-// Lanes under the player: a lane a person, unfolded into a lane for each group and annotator,
-// with the stretches of equal answers. Keyframe k speaks for the frames within half a second.
-import { colourClass, textOf, wordsOf } from "./paint.js";
+// Timeline under the player: a lane for each person, which unfolds into a lane for each action
+// group and annotator, with segments of equal answers.
 
-const SVG = "http://www.w3.org/2000/svg";
-const make = (name, css, text) => {
-  const part = document.createElement(name);
-  if (css) part.className = css;
-  if (text !== undefined) part.textContent = text;
-  return part;
-};
-const drawing = (count, tall, label) => {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 ${count} ${tall}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", label);
-  return svg;
-};
-const bar = (svg, css, x, width, tall, y = 0) => {
-  const rect = document.createElementNS(SVG, "rect");
-  rect.setAttribute("class", css);
-  for (const [name, value] of Object.entries({ x, y, width, height: tall })) rect.setAttribute(name, value);
-  svg.append(rect);
-};
+import { element } from "../js/elements.js";
+import {
+  answerSegments,
+  answerText,
+  disputedSeconds,
+  findDisagreements,
+  groupLabel,
+  nextDisagreement,
+} from "./answers.js";
+import { clamp } from "./geometry.js";
+import { addBar, drawing, segmentStrip } from "./lanes.js";
+import { colourClass } from "./paint.js";
+
+/** @import { Disagreements } from "./answers.js" */
+/** @import { Player } from "./player.js" */
+/** @import { Label, Scene } from "./scene.js" */
 
 export class Timeline {
+  /**
+   * @param {HTMLElement} lanes
+   * @param {Player} player
+   */
   constructor(lanes, player) {
     this.lanes = lanes;
     this.player = player;
-    this.rows = new Map(); // number of a person -> its lanes
-    this.ruler = { left: 0, width: 0 };
-    this.scrub = lanes.querySelector("input[type=range]");
-    this.playhead = lanes.querySelector(".playhead");
-    this.scrub.addEventListener("input", () => player.show(Number(this.scrub.value)));
+    /** @type {Map<number, HTMLElement>} */
+    this.rows = new Map(); // the lanes of each person, by number
+    /** @type {Disagreements} */
+    this.disagreements = new Map();
+    this.ruler = { left: 0, width: 0 }; // CSS pixels, from the left of the lanes
+    this.slider = /** @type {HTMLInputElement} */ (lanes.querySelector("input[type=range]"));
+    this.playhead = /** @type {HTMLElement} */ (lanes.querySelector(".playhead"));
+    this.slider.addEventListener("input", () => player.pauseAt(Number(this.slider.value)));
     player.addEventListener("frame", () => this.movePlayhead());
-    player.addEventListener("tell", () => this.moveScrub());
+    player.addEventListener("notify", () => this.moveSlider());
     new ResizeObserver(() => this.measure()).observe(lanes);
     lanes.hidden = false;
   }
 
-  // Draw the lanes of the player's scene, or those of `only` one person.
+  /**
+   * Draw the lanes of the player's scene.
+   * @param {object} options
+   * @param {number | null} [options.only] person whose lanes alone are drawn, unfolded
+   * @param {string | null} [options.group] action group that alone is unfolded
+   */
   draw({ only = null, group = null } = {}) {
     const { scene } = this.player;
     for (const row of this.lanes.querySelectorAll(".person-lanes, .ticks")) row.remove();
     this.rows.clear();
-    this.disputes = this.findDisputes();
-    this.scrub.max = scene.frame_count - 1;
+    this.disagreements = findDisagreements(scene);
+    this.slider.max = `${scene.frameCount - 1}`;
     this.playhead.before(this.keyframeLane());
-    for (const number of this.player.numbers) {
+    for (const number of scene.personNumbers) {
       if (only !== null && number !== only) continue;
       const row = this.personLane(number);
       this.rows.set(number, row);
@@ -57,132 +63,133 @@ export class Timeline {
     this.measure();
   }
 
-  // Keyframes at which somebody answered otherwise: { person: { group: [seconds] } }.
-  findDisputes() {
-    const found = {};
-    for (const second of this.player.seconds) {
-      for (const [number, person] of Object.entries(this.player.scene.answers[second])) {
-        if (person.status === "disputed") ((found[number] ??= {})["~person"] ??= []).push(second);
-        for (const [group, label] of Object.entries(person.labels)) {
-          const said = new Set(Object.values(label.votes).map(textOf).filter(Boolean));
-          if (said.size > 1 || label.rule === "open") ((found[number] ??= {})[group] ??= []).push(second);
-        }
-      }
-    }
-    return found;
-  }
-
-  // The next disagreement, of the chosen person or of anybody: { number, second } or null.
-  nextDispute(by) {
-    const { player } = this;
-    const at = player.frame / player.scene.frame_rate;
-    const all = Object.entries(this.disputes).flatMap(([number, groups]) =>
-      [...new Set(Object.values(groups).flat())].map((second) => ({ number: Number(number), second })));
-    const here = (one) => one.second === at && one.number;
-    const place = (one) => one.second + one.number / 1e8;
-    const now = at + (all.some(here) ? (player.selected ?? 0) / 1e8 : by > 0 ? -1e-9 : 1);
-    all.sort((a, b) => place(a) - place(b));
-    return (by > 0 ? all.find((one) => place(one) > now) : all.findLast((one) => place(one) < now)) || null;
+  /**
+   * Select the next disagreement and show it.
+   * @param {number} by 1: the next, -1: the previous
+   */
+  showDisagreement(by) {
+    const { frame, scene, selected } = this.player;
+    const at = { second: frame / scene.frameRate, number: selected };
+    const found = nextDisagreement(this.disagreements, at, by);
+    if (!found) return;
+    this.select(found.number);
+    if (!this.isUnfolded(found.number)) this.toggle(found.number);
+    this.player.pauseAt(found.second * scene.frameRate);
   }
 
   keyframeLane() {
     const { scene } = this.player;
-    const lane = make("div", "lane ticks");
-    lane.append(make("span", "mut small", "Keyframes"));
-    const cuts = scene.cuts.map((frame) => `; another scene begins at frame ${frame}`).join("");
-    const svg = drawing(scene.frame_count, 9, `${scene.keyframes.length} keyframes${cuts}`);
-    for (let frame = 0; frame < scene.frame_count; frame += scene.frame_rate) {
-      bar(svg, scene.keyframes.includes(frame / scene.frame_rate) ? "key" : "no", frame, 2, 9);
+    const lane = element("div", "lane ticks");
+    lane.append(element("span", "mut small", "Keyframes"));
+    const cuts = scene.cuts.map((frame) => `scene cut at frame ${frame}`);
+    const label = [`${scene.keyframes.length} keyframes`, ...cuts].join("; ");
+    const svg = drawing(scene.frameCount, 9, label);
+    for (let frame = 0; frame < scene.frameCount; frame += scene.frameRate) {
+      const isKeyframe = scene.keyframes.includes(frame / scene.frameRate);
+      addBar(svg, isKeyframe ? "key" : "no", frame, 2);
     }
-    for (const frame of scene.cuts) bar(svg, "cut", frame - 1, 3, 9);
-    if (cuts) lane.title = cuts.slice(2);
+    for (const frame of scene.cuts) addBar(svg, "cut", frame - 1, 3);
+    if (cuts.length) lane.title = cuts.join("; ");
     lane.append(svg);
     return lane;
   }
 
+  /** @param {number} number of the person */
   personLane(number) {
-    const { player } = this;
-    const name = player.nameOfPerson(number);
-    const row = make("div", `person-lanes ${colourClass(number)}`);
-    row.dataset.person = number;
-    const lane = make("div", "lane");
-    const label = make("span", "who-label");
-    const button = make("button", "who");
+    const { scene } = this.player;
+    const name = scene.personName(number);
+    const row = element("div", `person-lanes ${colourClass(number)}`);
+    row.dataset.person = `${number}`;
+    const label = element("span", "who-label");
+    const button = element("button", "who");
     button.type = "button";
     button.title = `Show or hide ${name}`;
     button.setAttribute("aria-pressed", "true");
-    button.append(make("span", "swatch"), name);
-    button.addEventListener("click", () => this.hide(number));
+    button.append(element("span", "swatch"), name);
+    button.addEventListener("click", () => this.toggleHidden(number));
     label.append(button);
-    if (Object.keys(player.scene.answers).length) {
-      const fold = make("button", "fold");
+    if (scene.answeredSeconds.length) {
+      const fold = element("button", "fold");
       fold.type = "button";
       fold.setAttribute("aria-expanded", "false");
       fold.setAttribute("aria-label", `Answers about ${name}`);
       fold.addEventListener("click", () => this.toggle(number));
       label.append(fold);
     }
-    lane.append(label, this.presence(number, name));
+    const lane = element("div", "lane");
+    lane.append(label, this.presence(number));
     row.append(lane);
     return row;
   }
 
-  // What another tracking run has of each person, under the lane of the same number.
-  drawBeside(persons) {
-    const { frame_count } = this.player.scene;
-    for (const person of persons) {
-      const lane = make("div", "lane other");
-      const isShared = this.rows.has(person.number);
-      const svg = drawing(frame_count, 7, `${person.label} in the run beside`);
-      for (const part of person.parts) bar(svg, "seg", part.start, part.boxes.length, 7);
+  /**
+   * Draw the tracks of another tracking run, each under the lane of the same person.
+   * @param {Scene} other
+   */
+  drawComparison(other) {
+    for (const { number, label, parts } of other.persons) {
+      const row = this.rows.get(number);
+      const lane = element("div", "lane other");
+      const svg = drawing(other.frameCount, 7, `${label} in the compared run`);
+      for (const part of parts) addBar(svg, "seg", part.start, part.boxes.length);
       svg.addEventListener("click", (event) => this.seek(event));
-      lane.append(make("span", "small mut", isShared ? "beside" : `${person.label} beside`), svg);
-      if (isShared) {
-        this.rows.get(person.number).append(lane);
-        continue;
+      lane.append(element("span", "small mut", row ? "compared" : `${label}, compared`), svg);
+      if (row) row.append(lane);
+      else {
+        const newRow = element("div", `person-lanes ${colourClass(number)}`);
+        newRow.append(lane);
+        this.playhead.before(newRow);
       }
-      const row = make("div", `person-lanes ${colourClass(person.number)}`);
-      row.append(lane);
-      this.playhead.before(row);
     }
     this.measure();
   }
 
-  presence(number, name) {
-    const { player } = this;
-    const { scene } = player;
-    const disputed = [...new Set(Object.values(this.disputes[number] || {}).flat())];
-    const svg = drawing(scene.frame_count, 12, `${name}, ${disputed.length} keyframes with disagreement`);
-    const parts = player.tracked.get(number)?.parts.map((part) => [part.start, part.boxes.length]);
-    const seen = parts || player.seconds.filter((second) => player.believed(second, number))
-      .map((second) => this.span(second));
-    for (const [start, length] of seen) bar(svg, "seg", start, length, 12);
-    for (const second of disputed) bar(svg, "dispute", second * scene.frame_rate - 2, 5, 12);
+  /**
+   * Where a person is in the clip, and where the answers about the person disagree.
+   * @param {number} number of the person
+   */
+  presence(number) {
+    const { scene } = this.player;
+    const disputed = disputedSeconds(this.disagreements, number);
+    const label = `${scene.personName(number)}, ${disputed.length} keyframes with disagreement`;
+    const svg = drawing(scene.frameCount, 12, label);
+    const person = scene.tracked.get(number);
+    if (person) {
+      for (const part of person.parts) addBar(svg, "seg", part.start, part.boxes.length);
+    } else {
+      for (const second of scene.answeredSeconds) {
+        if (!scene.consensusBox(second, number)) continue;
+        const { start, stop } = scene.framesOfSecond(second);
+        addBar(svg, "seg", start, stop - start);
+      }
+    }
+    for (const second of disputed) addBar(svg, "dispute", second * scene.frameRate - 2, 5);
     svg.addEventListener("click", (event) => this.seek(event));
     return svg;
   }
 
-  span(second) {
-    const rate = this.player.scene.frame_rate;
-    const start = Math.max(0, second * rate - rate / 2);
-    return [start, Math.min(second * rate + rate / 2, this.player.scene.frame_count) - start];
-  }
-
+  /**
+   * Show the frame that was clicked on in a lane.
+   * @param {MouseEvent} event
+   */
   seek(event) {
-    const area = event.currentTarget.getBoundingClientRect();
-    this.player.show(Math.floor(((event.clientX - area.left) / area.width) * this.player.scene.frame_count));
+    const lane = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
+    const share = (event.clientX - lane.left) / lane.width;
+    this.player.pauseAt(Math.floor(share * this.player.scene.frameCount));
   }
 
-  hide(number) {
-    const { hidden } = this.player;
-    const isOff = !hidden.delete(number);
-    if (isOff) hidden.add(number);
+  /** @param {number} number of the person */
+  toggleHidden(number) {
+    const { hiddenPersons } = this.player;
+    const isHidden = !hiddenPersons.delete(number);
+    if (isHidden) hiddenPersons.add(number);
     const row = this.rows.get(number);
-    row.classList.toggle("off", isOff);
-    row.querySelector(".who").setAttribute("aria-pressed", String(!isOff));
+    row?.classList.toggle("off", isHidden);
+    row?.querySelector(".who")?.setAttribute("aria-pressed", String(!isHidden));
     this.player.paint();
   }
 
+  /** @param {number} number of the person */
   select(number) {
     this.player.selected = number;
     for (const [other, row] of this.rows) row.classList.toggle("chosen", other === number);
@@ -190,100 +197,118 @@ export class Timeline {
     this.player.paint();
   }
 
+  /** @param {number} by 1: the next person, -1: the previous one */
   selectNext(by) {
     const numbers = [...this.rows.keys()];
     if (!numbers.length) return;
-    const place = numbers.indexOf(this.player.selected);
-    this.select(numbers[Math.max(0, Math.min(numbers.length - 1, place < 0 ? 0 : place + by))]);
+    const index = this.player.selected === null ? -1 : numbers.indexOf(this.player.selected);
+    this.select(numbers[index < 0 ? 0 : clamp(index + by, 0, numbers.length - 1)]);
   }
 
+  /** @param {number} number of the person */
+  isUnfolded(number) {
+    return Boolean(this.rows.get(number)?.querySelector(".group-lanes"));
+  }
+
+  /**
+   * Unfold the answers about a person, or fold them.
+   * @param {number} number of the person
+   */
   toggle(number) {
     const row = this.rows.get(number);
-    if (!row?.querySelector(".fold")) return;
-    if (row.querySelector(".group-lanes")) {
+    const fold = row?.querySelector(".fold");
+    if (!row || !fold) return;
+    if (this.isUnfolded(number)) {
       for (const part of row.querySelectorAll(".group-lanes")) part.remove();
-      row.querySelector(".fold").setAttribute("aria-expanded", "false");
+      fold.setAttribute("aria-expanded", "false");
     } else this.unfold(number);
   }
 
-  // A block for each group (or the one asked for), a lane for each annotator and the consensus.
+  /**
+   * @param {number} number of the person
+   * @param {string | null} only action group; null: all
+   */
   unfold(number, only = null) {
-    const { player } = this;
+    const { scene } = this.player;
     const row = this.rows.get(number);
-    row.querySelector(".fold")?.setAttribute("aria-expanded", "true");
-    for (const group of player.scene.groups) {
+    row?.querySelector(".fold")?.setAttribute("aria-expanded", "true");
+    for (const group of scene.groups) {
       if (only !== null && group !== only) continue;
-      const label = (second) => player.at(second, number)?.labels[group];
-      if (!player.seconds.some(label)) continue;
-      const block = make("div", "group-lanes");
-      block.append(make("h3", "", wordsOf(group)));
-      const open = new Set(this.disputes[number]?.[group] || []);
-      // By what is shown: letters that stand for names must not follow the names' order.
-      const shown = [...player.annotators].sort((a, b) => (player.nameOf(a) < player.nameOf(b) ? -1 : 1));
-      for (const name of shown) {
-        const said = (second) => label(second) && name in label(second).votes ? textOf(label(second).votes[name]) || "–" : "";
-        block.append(this.answerLane(player.nameOf(name), said, open));
-      }
-      const settled = (second) => {
-        const one = label(second);
-        if (!one?.rule) return "";
-        return one.rule === "open" ? "?" : textOf(one.actions);
-      };
-      if (player.seconds.some(settled)) block.append(this.answerLane("Consensus", settled, new Set(), "settled"));
-      row.append(block);
+      /** @param {number} second */
+      const label = (second) => scene.personAt(second, number)?.labels[group];
+      if (scene.answeredSeconds.some(label)) row?.append(this.groupLanes(number, group, label));
     }
   }
 
-  answerLane(name, said, open, css = "") {
-    const { scene, seconds } = this.player;
-    const lane = make("div", `lane answers ${css}`);
-    const track = make("div", "strip");
-    const percent = (frames) => `${(100 * frames) / scene.frame_count}%`;
-    let run = null;
-    for (const second of seconds) {
-      const text = said(second);
-      const isOpen = open.has(second);
-      const [start, length] = this.span(second);
-      if (run && run.text === text && run.isOpen === isOpen && run.stop === start) run.stop = start + length;
-      else {
-        if (run) this.stretch(track, run, percent);
-        run = { text, isOpen, start, stop: start + length };
-      }
+  /**
+   * A lane for the answers of each annotator in one action group, and one for the consensus.
+   * @param {number} number of the person
+   * @param {string} group
+   * @param {(second: number) => Label | undefined} label
+   */
+  groupLanes(number, group, label) {
+    const { scene, annotatorLabel } = this.player;
+    const block = element("div", "group-lanes");
+    block.append(element("h3", "", groupLabel(group)));
+    const disputed = new Set(this.disagreements.get(number)?.get(group));
+    // Sorted by what is shown: letters that stand for names must not follow the names' order.
+    const sorted = [...scene.annotators].sort((a, b) =>
+      annotatorLabel(a) < annotatorLabel(b) ? -1 : 1,
+    );
+    for (const annotator of sorted) {
+      /** @param {number} second */
+      const answer = (second) => {
+        const votes = label(second)?.votes ?? {};
+        return annotator in votes ? answerText(votes[annotator]) || "–" : "";
+      };
+      block.append(this.answerLane(annotatorLabel(annotator), answer, disputed));
     }
-    if (run) this.stretch(track, run, percent);
-    track.addEventListener("click", (event) => this.seek(event));
-    lane.append(make("span", "small mut", name), track);
+    /** @param {number} second */
+    const consensus = (second) => {
+      const { rule = "", actions = [] } = label(second) ?? {};
+      return rule === "open" ? "?" : rule && answerText(actions);
+    };
+    if (scene.answeredSeconds.some(consensus)) {
+      const lane = this.answerLane("Consensus", consensus, new Set());
+      lane.classList.add("consensus");
+      block.append(lane);
+    }
+    return block;
+  }
+
+  /**
+   * @param {string} name
+   * @param {(second: number) => string} textAt
+   * @param {Set<number>} disputed seconds
+   */
+  answerLane(name, textAt, disputed) {
+    const { scene } = this.player;
+    const lane = element("div", "lane answers");
+    const strip = segmentStrip(scene, answerSegments(scene, textAt, disputed));
+    strip.addEventListener("click", (event) => this.seek(event));
+    lane.append(element("span", "small mut", name), strip);
     return lane;
   }
 
-  stretch(track, run, percent) {
-    if (!run.text) return;
-    const rate = this.player.scene.frame_rate;
-    const part = make("span", `stretch${run.isOpen ? " differs" : ""}${run.text === "?" ? " differs" : ""}`, run.text);
-    part.title = `${run.text}, ${(run.start / rate).toFixed(1)} to ${(run.stop / rate).toFixed(1)} s`;
-    part.style.left = percent(run.start);
-    part.style.width = percent(run.stop - run.start);
-    track.append(part);
-  }
-
-  // Where the lanes lie: read when they change, never while playing.
+  /** Where the lanes lie: read when they change, never while playing. */
   measure() {
-    const ruler = this.lanes.querySelector(".ticks svg");
+    const ruler = this.lanes.querySelector(".ticks svg")?.getBoundingClientRect();
     if (!ruler) return;
-    const area = ruler.getBoundingClientRect();
-    this.ruler = { left: area.left - this.lanes.getBoundingClientRect().left, width: area.width };
+    const left = ruler.left - this.lanes.getBoundingClientRect().left;
+    this.ruler = { left, width: ruler.width };
     this.movePlayhead();
-    this.moveScrub();
+    this.moveSlider();
   }
 
-  moveScrub() {
-    const { player, scrub } = this;
-    if (document.activeElement !== scrub || !player.video.paused) scrub.value = player.frame;
+  moveSlider() {
+    const { player, slider } = this;
+    if (document.activeElement === slider && player.video.paused) return;
+    slider.value = `${player.frame}`;
   }
 
   movePlayhead() {
-    const { player } = this;
-    const share = (player.frame + 0.5) / player.scene.frame_count;
-    this.playhead.style.transform = `translateX(${this.ruler.left + this.ruler.width * share}px)`;
+    const { frame, scene } = this.player;
+    const x = this.ruler.left + (this.ruler.width * (frame + 0.5)) / scene.frameCount;
+    this.playhead.style.transform = `translateX(${x}px)`;
   }
 }

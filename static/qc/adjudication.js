@@ -1,358 +1,400 @@
-// The queue of open questions. The next questions are fetched, and their clips wound to the
-// loop, before they are needed: a decision shows the next one at once and is sent meanwhile.
-import { Boxing } from "../player/box_editor.js";
-import { sceneAt, wireControls } from "../player/controls.js";
-import { bindKeys, playerKeys } from "../player/keys.js";
-import { paintBox } from "../player/paint.js";
+// Page of open questions (adjudication). The next questions are fetched, and their clips loaded,
+// before they are needed: a decision shows the next question at once and is sent meanwhile.
+
+import { part } from "../js/elements.js";
+import { BoxEditor, boxPreview } from "../player/box_editor.js";
+import { wireControls } from "../player/controls.js";
+import { roundBox } from "../player/geometry.js";
+import { playerKeys } from "../player/key_table.js";
+import { bindKeys } from "../player/keys.js";
 import { Player } from "../player/player.js";
+import { fetchScene } from "../player/scene.js";
 import { Timeline } from "../player/timeline.js";
+import {
+  AdjudicationItem,
+  BOX,
+  boxOfOption,
+  fetchItems,
+  textOfOption,
+} from "./adjudication_item.js";
+import { AdjudicationQueue } from "./adjudication_queue.js";
+import { createSequence, postForm } from "./requests.js";
+import { VideoCache } from "./video_cache.js";
 
-const LOW = 6; // fetch more when so few questions are left
-const root = document.getElementById("adjudication");
-const place = root.querySelector("[data-place=question]");
-const show = (name) => root.querySelector(`[data-show=${name}]`);
-const token = root.querySelector("[name=csrfmiddlewaretoken]").value;
+/** @import { Decision } from "./adjudication_queue.js" */
+/** @import { Overlay } from "../player/player.js" */
 
-const player = new Player(root.querySelector(".screen"));
-const timeline = new Timeline(root.querySelector(".lanes"), player);
-const boxing = new Boxing(player);
-const buffer = []; // questions to come, as elements
-const past = []; // decided here: { element, sent: Promise of { made } }
-const wound = new Map(); // clip -> video element that is loaded, and not on the screen
-let current = place.firstElementChild;
-const done = new Set(); // keys decided here, which may have been fetched before that
-let lastKey = current.dataset.key; // of the questions fetched
-let isAllHere = false; // the server has no more
+const PREFETCHED = 4; // clips that stay loaded
+
+/** @param {string} selector */
+const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+const root = find("#adjudication");
+/** @param {string} name */
+const show = (name) => part(root, "show", name);
+const place = part(root, "place", "question");
+const editBar = find(".box-editing");
+const namesBox = /** @type {HTMLInputElement} */ (part(root, "set", "names"));
+const undoButton = /** @type {HTMLButtonElement} */ (part(root, "act", "undo"));
+const token = /** @type {HTMLInputElement} */ (find("[name=csrfmiddlewaretoken]")).value;
+const { next = "", undo: undoUrl = "", kind = "" } = root.dataset;
+
+const player = new Player(find(".screen"));
+const timeline = new Timeline(find(".lanes"), player);
+const boxEditor = new BoxEditor(player);
+const videos = new VideoCache();
+const inSequence = createSequence();
+const first = new AdjudicationItem(/** @type {HTMLElement} */ (place.firstElementChild));
+/** @type {AdjudicationQueue<AdjudicationItem>} */
+const queue = new AdjudicationQueue(first.key, Number(root.dataset.count));
+/** @type {WeakMap<Decision<AdjudicationItem>, Promise<{ made: number[], count: number }>>} */
+const answers = new WeakMap(); // of the server, by decision
+const startedAt = performance.now();
+let shownClip = first.clip;
+/** @type {AdjudicationItem | null} */
+let current = first;
+/** @type {Promise<boolean> | null} */
 let fetching = null;
-let generation = 0;
-let began = performance.now();
-let decided = 0;
-let left = Number(root.dataset.count);
 
-const tell = (text, isBad = false) => {
-  show("told").textContent = text;
-  show("told").classList.toggle("bad", isBad);
+/** @param {string} text */
+const showStatus = (text, isError = false) => {
+  show("status").textContent = text;
+  show("status").classList.toggle("bad", isError);
 };
 
-const tellPace = () => {
-  show("left").textContent = left.toLocaleString("en");
-  show("done").textContent = decided;
-  const each = (performance.now() - began) / 1000 / Math.max(decided, 1);
-  show("pace").textContent = decided ? `${each.toFixed(1)} s each` : "";
-  root.querySelector("[data-act=undo]").disabled = !past.length;
+const showCounts = () => {
+  const seconds = (performance.now() - startedAt) / 1000 / Math.max(queue.decidedCount, 1);
+  show("left").textContent = queue.openCount.toLocaleString("en");
+  show("done").textContent = `${queue.decidedCount}`;
+  show("pace").textContent = queue.decidedCount ? `${seconds.toFixed(1)} s each` : "";
+  undoButton.disabled = !queue.history.length;
 };
 
-const keyOf = (element) => element.dataset.key;
-const secondsOf = (element) => (element.dataset.alike ? element.dataset.alike.split(",") : []);
+// Fetch ahead
 
-// Fetching ahead
-
-const wind = (element) => {
-  const { clip, video, start } = element.dataset;
-  sceneAt(element.dataset.scene).catch(() => {});
-  if (wound.has(clip) || clip === player.clip) return;
-  const next = document.createElement("video");
-  Object.assign(next, { muted: true, playsInline: true, preload: "auto", src: video });
-  next.width = element.dataset.width;
-  next.height = element.dataset.height;
-  next.addEventListener("loadedmetadata", () => { next.currentTime = (Number(start) + 0.5) / 30; }, { once: true });
-  next.load();
-  wound.set(clip, next);
+/** @param {AdjudicationItem} item */
+const prefetch = (item) => {
+  fetchScene(item.sceneUrl).catch(() => {}); // reported when it is shown
+  if (item.clip !== shownClip) videos.prefetch(item);
 };
 
-// Resolves to whether the server answered; there may be no more.
-const fetchMore = () => {
-  if (isAllHere || fetching || buffer.length >= LOW) return fetching;
-  const mine = generation;
-  const url = `${root.dataset.next}?${new URLSearchParams({ kind: root.dataset.kind, after: lastKey })}`;
-  fetching = fetch(url, { credentials: "same-origin" })
-    .then((answer) => (answer.ok ? answer.text() : Promise.reject(new Error(answer.status))))
-    .then((text) => {
-      if (mine !== generation) return false;
-      const holder = document.createElement("template");
-      holder.innerHTML = text;
-      const found = [...holder.content.children];
-      isAllHere = !found.length;
-      if (found.length) lastKey = keyOf(found.at(-1));
-      for (const element of found) {
-        if (done.has(keyOf(element))) continue;
-        buffer.push(element);
-        wind(element);
-      }
-      return true;
-    })
-    .catch(() => {
-      if (mine === generation) tell("The next questions could not be fetched. Is the server reachable?", true);
-      return false;
-    })
-    .finally(() => { if (mine === generation) fetching = null; });
+/** @returns {Promise<boolean>} whether the server answered; there may be no more questions */
+const fetchNext = async () => {
+  const { generation } = queue;
+  const items = await fetchItems(next, { kind, after: queue.lastKey }).catch(() => null);
+  if (generation !== queue.generation) return false;
+  fetching = null;
+  if (items) queue.add(items).forEach(prefetch);
+  else showStatus("The next questions could not be loaded. Check the connection.", true);
+  return items !== null;
+};
+
+const fetchIfLow = () => {
+  if (queue.isLow) fetching ??= fetchNext();
   return fetching;
 };
 
-// Showing a question
+// Show a question
 
-const present = (element) => {
-  leaveBox();
-  current = element;
-  place.replaceChildren(element || document.getElementById("at-end").content.cloneNode(true));
-  root.querySelector(".after").hidden = false;
-  if (!element) {
+/** @param {string} id of a template */
+const showTemplate = (id) => {
+  const template = /** @type {HTMLTemplateElement} */ (document.getElementById(id));
+  place.replaceChildren(template.content.cloneNode(true));
+};
+
+/** @param {AdjudicationItem | null} item null: there are no more */
+const present = (item) => {
+  stopBoxEdit();
+  current = item;
+  find(".after").hidden = false;
+  if (!item) {
+    showTemplate("no-question-left");
     player.video.pause();
     return;
   }
+  place.replaceChildren(item.element);
   showNames();
-  for (const part of element.querySelectorAll(".alike")) part.hidden = false;
-  const { clip } = element.dataset;
-  if (player.clip !== clip) {
-    wind(element);
-    const before = player.clip;
-    const old = player.video;
-    player.clip = clip;
-    player.use(wound.get(clip));
-    wound.delete(clip);
-    if (before) keepWound(before, old);
+  for (const choice of item.element.querySelectorAll(".alike")) choice.removeAttribute("hidden");
+  if (shownClip !== item.clip) {
+    const [clip, video] = [shownClip, player.video];
+    shownClip = item.clip;
+    player.use(videos.take(item));
+    // The last clip stays loaded for an undo.
+    const wanted = queue.upcoming.slice(0, PREFETCHED).map((one) => one.clip);
+    videos.put(clip, video, [...wanted, item.clip]);
   }
-  frameIt(element);
+  presentScene(item);
 };
 
-// The last clip stays at hand for an undo; others are let go.
-const keepWound = (clip, video) => {
-  const wanted = new Set([...buffer.slice(0, 4).map((one) => one.dataset.clip), clip]);
-  for (const [name, one] of wound) if (!wanted.has(name)) { one.removeAttribute("src"); one.load(); wound.delete(name); }
-  wound.set(clip, video);
-};
-
-const frameIt = async (element) => {
-  const number = Number(element.dataset.person);
-  const second = Number(element.dataset.second);
-  player.loop = { start: Number(element.dataset.start), stop: Number(element.dataset.stop) };
-  player.dispatchEvent(new Event("state"));
-  player.selected = number;
-  player.isAlone = true;
-  const scene = await sceneAt(element.dataset.scene).catch(() => null);
-  if (current !== element) return;
-  if (!scene) { tell("The boxes of this clip could not be loaded.", true); return; }
+/** @param {AdjudicationItem} item */
+const presentScene = async (item) => {
+  player.setLoop(item.loop);
+  player.selected = item.person;
+  player.solo = true;
+  const scene = await fetchScene(item.sceneUrl).catch(() => null);
+  if (current !== item) return;
+  if (!scene) {
+    showStatus("The boxes of this clip could not be loaded.", true);
+    return;
+  }
   if (player.scene !== scene) player.setScene(scene);
-  const isOnBox = element.dataset.group === "~box" || element.dataset.group === "~person";
-  player.shown.annotators = new Set(isOnBox ? player.annotators : []);
-  timeline.draw({ only: number, group: element.dataset.group.startsWith("~") ? null : element.dataset.group });
-  const box = player.at(second, number)?.box;
-  if (box) player.zoomTo(box, 0.4);
-  player.go(isOnBox ? second * scene.frame_rate : player.loop.start);
-  if (isOnBox && element.dataset.group === "~box") player.video.pause();
-  else player.video.play().catch(() => {});
-  root.dataset.shown = keyOf(element);
+  player.display.annotators = new Set(item.actionGroup === null ? scene.annotators : []);
+  drawTimeline(item);
+  const box = scene.personAt(item.second, item.person)?.box;
+  if (box) player.zoomToBox(box, 0.4);
+  player.seek(item.actionGroup === null ? item.second * scene.frameRate : item.loop.start);
+  if (item.isAboutBox) player.video.pause();
+  else player.video.play().catch(() => {}); // browsers may refuse to play unasked
+  root.dataset.shown = item.key;
 };
+
+/** @param {AdjudicationItem} item */
+const drawTimeline = (item) => timeline.draw({ only: item.person, group: item.actionGroup });
 
 const showNames = () => {
-  const isNamed = root.querySelector("[data-set=names]").checked;
-  for (const name of place.querySelectorAll(".by")) name.hidden = !isNamed;
-  player.nameOf = isNamed ? (name) => name : letterOf;
-};
-const letterOf = (name) => {
-  for (const by of place.querySelectorAll(".by")) {
-    if (by.textContent === name) return by.previousElementSibling.textContent;
-  }
-  return "–";
+  if (!current) return;
+  current.showNames(namesBox.checked);
+  const letters = current.annotatorLetters();
+  player.annotatorLabel = namesBox.checked ? (name) => name : (name) => letters.get(name) ?? "–";
 };
 
 const advance = async () => {
-  const mine = generation;
-  while (!buffer.length && !isAllHere) {
+  const { generation } = queue;
+  while (!queue.upcoming.length && !queue.isComplete) {
     current = null;
-    place.replaceChildren(document.getElementById("at-wait").content.cloneNode(true));
-    const isAnswered = await fetchMore();
-    if (mine !== generation || !isAnswered) return;
+    showTemplate("question-loading");
+    const isAnswered = await fetchIfLow();
+    if (generation !== queue.generation || !isAnswered) return;
   }
-  present(buffer.shift() || null);
-  fetchMore();
+  present(queue.next());
+  fetchIfLow();
 };
 
-// Deciding
+// Decide
 
-const post = (url, form) =>
-  fetch(url, { method: "POST", body: form, credentials: "same-origin", headers: { Accept: "application/json", "X-CSRFToken": token } })
-    .then(async (answer) => {
-      const content = await answer.json().catch(() => ({ error: `The server answered with ${answer.status}.` }));
-      return answer.ok ? content : Promise.reject(new Error(content.error));
-    });
-
-let chain = Promise.resolve(); // one after another, in the order in which they were made
-const inTurn = (act) => {
-  const result = chain.then(act);
-  chain = result.catch(() => {});
-  return result;
-};
-
-const decide = (form, { alike = false, text }) => {
-  const element = current;
-  if (!element) return;
-  const url = element.querySelector("form").action;
-  const isAlike = alike || element.querySelector("[data-set=alike]")?.checked;
-  const also = isAlike ? secondsOf(element) : [];
-  for (const second of also) form.append("second", second);
-  const stem = keyOf(element).slice(0, keyOf(element).lastIndexOf("."));
-  const record = { element, keys: [keyOf(element), ...also.map((second) => `${stem}.${second}`)] };
-  record.count = record.keys.length;
-  for (const key of record.keys) done.add(key);
-  buffer.splice(0, buffer.length, ...buffer.filter((one) => !done.has(keyOf(one))));
-  record.sent = inTurn(() => post(url, form));
-  past.push(record);
-  decided += record.count;
-  left = Math.max(0, left - record.count);
-  const many = also.length ? ` at ${record.count} keyframes` : "";
-  tell(`${element.querySelector(".ask").textContent}: ${text}${many}.`);
-  tellPace();
+/**
+ * @param {AdjudicationItem} item
+ * @param {FormData} form
+ * @param {string} text of the decision
+ * @param {boolean} withAlike decide the keyframes with the same answers, too
+ */
+const decide = (item, form, text, withAlike = false) => {
+  const alike = withAlike || item.isAlikeChecked ? item.alike : [];
+  for (const second of alike) form.append("second", `${second}`);
+  const decision = queue.decide(item, alike);
+  const answer = inSequence(() => postForm(item.form.action, form, token));
+  answers.set(decision, answer);
+  const extent = alike.length ? ` at ${decision.keys.length} keyframes` : "";
+  showStatus(`${item.title}: ${text}${extent}.`);
+  showCounts();
   advance();
-  record.sent.then((content) => {
-    record.made = content.made;
-    left = content.count;
-    tellPace();
-  }).catch((error) => {
-    past.splice(past.indexOf(record), 1);
-    goBack(record);
-    tell(`Not kept: ${error.message}`, true);
+  answer.then(showServerCount).catch((error) => {
+    if (!queue.history.includes(decision)) return; // undone meanwhile
+    reopen(decision);
+    showStatus(`Not saved: ${error.message}`, true);
   });
 };
 
-const goBack = (record) => {
-  decided -= record.count;
-  for (const key of record.keys) done.delete(key);
-  generation += 1;
-  buffer.length = 0;
-  isAllHere = false;
+/** @param {{ count: number }} answer of the server */
+const showServerCount = ({ count }) => {
+  queue.openCount = count;
+  showCounts();
+};
+
+/** @param {Decision<AdjudicationItem>} decision */
+const reopen = (decision) => {
+  queue.reopen(decision);
   fetching = null;
-  lastKey = keyOf(record.element);
-  present(record.element);
-  tellPace();
-  fetchMore();
+  present(decision.item);
+  showCounts();
+  fetchIfLow();
 };
 
 const undo = () => {
-  const record = past.pop();
-  if (!record) return;
-  tell("Undone.");
-  goBack(record);
-  inTurn(async () => {
-    const { made } = await record.sent;
+  const decision = queue.history.at(-1);
+  if (!decision) return;
+  showStatus("Undone.");
+  reopen(decision);
+  inSequence(async () => {
+    const { made } = (await answers.get(decision)) ?? { made: [] };
     const form = new FormData();
-    form.append("kind", root.dataset.kind);
-    for (const key of made) form.append("made", key);
-    return post(root.dataset.undo, form);
-  }).then((content) => {
-    left = content.count;
-    tellPace();
-  }).catch((error) => tell(error.message, true));
+    form.append("kind", kind);
+    for (const key of made) form.append("made", `${key}`);
+    return postForm(undoUrl, form, token);
+  })
+    .then(showServerCount)
+    .catch((error) => showStatus(error.message, true));
 };
 
 const skip = () => {
   if (!current) return;
-  tell("Skipped.");
+  showStatus("Skipped.");
   advance();
 };
 
-const formOf = (button) => {
-  const form = new FormData(current.querySelector("form"));
-  if (button) {
-    form.delete("answer");
-    form.append("chosen", button.value);
-  }
-  return form;
+/**
+ * @param {AdjudicationItem} item
+ * @param {HTMLButtonElement} option
+ */
+const choose = (item, option, withAlike = false) => {
+  const form = item.formData();
+  form.append("chosen", option.value);
+  decide(item, form, textOfOption(option), withAlike);
 };
 
-const press = (event) => {
-  const digit = event.code.at(-1); // of "Digit1" and "Numpad1"
-  const button = current?.querySelector(`[data-digit="${digit}"]`);
-  if (!button) return false;
-  if (boxing.box && current.dataset.group === "~box") { boxing.begin(JSON.parse(button.value)); return true; }
-  decide(formOf(button), { alike: event.shiftKey, text: button.querySelector(".what").textContent });
+/** @param {KeyboardEvent} event of a digit */
+const onDigit = (event) => {
+  const option = current?.option(event.code.slice(-1)); // of "Digit1" and "Numpad1"
+  if (!current || !option) return false;
+  if (boxEditor.box && current.isAboutBox) boxEditor.start(boxOfOption(option));
+  else choose(current, option, event.shiftKey);
   return true;
 };
 
-// Boxes
+// Edit the box
 
-const enterBox = () => {
-  if (!current) return;
-  const second = Number(current.dataset.second);
-  const box = player.at(second, Number(current.dataset.person))?.box;
-  if (!box) return;
-  player.show(second * player.scene.frame_rate);
-  boxing.begin(box);
-  root.querySelector(".boxing").hidden = false;
+const startBoxEdit = () => {
+  const box = current && player.scene.personAt(current.second, current.person)?.box;
+  if (!current || !box) return;
+  player.pauseAt(current.second * player.scene.frameRate);
+  boxEditor.start(box);
+  editBar.hidden = false;
+  // Enter saves the box; it must not press the button that started this again.
+  if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 };
 
-const leaveBox = () => {
-  if (!boxing.box) return;
-  boxing.end();
-  root.querySelector(".boxing").hidden = true;
+const stopBoxEdit = () => {
+  if (!boxEditor.box) return;
+  boxEditor.stop();
+  editBar.hidden = true;
 };
 
-const keepBox = () => {
-  const box = boxing.box.map((side) => Math.round(side * 10) / 10);
-  const form = formOf(null);
-  form.delete("answer");
-  form.set("group", "~box");
+const saveBox = () => {
+  const item = current;
+  const { scene } = player;
+  const before = item && scene.personAt(item.second, item.person)?.box;
+  if (!item || !before || !boxEditor.box) return;
+  const box = roundBox(boxEditor.box);
+  const form = item.formData();
+  form.set("group", BOX);
   form.append("chosen", JSON.stringify(box));
-  const there = player.at(Number(current.dataset.second), Number(current.dataset.person));
-  leaveBox();
-  if (current.dataset.group === "~box") {
-    decide(form, { text: "the box you drew" });
+  stopBoxEdit();
+  if (item.isAboutBox) {
+    decide(item, form, "the box you drew");
     return;
   }
-  const element = current;
-  const before = there.box;
-  there.box = box;
-  player.setScene(player.scene);
-  inTurn(() => post(element.querySelector("form").action, form))
-    .then(() => tell("The box is kept. The question is still open."))
-    .catch((error) => { there.box = before; player.setScene(player.scene); tell(`The box was not kept: ${error.message}`, true); });
+  scene.setConsensusBox(item.second, item.person, box);
+  player.paint();
+  inSequence(() => postForm(item.form.action, form, token))
+    .then(() => showStatus("Box saved. The question is still open."))
+    .catch((error) => {
+      scene.setConsensusBox(item.second, item.person, before);
+      player.paint();
+      showStatus(`Box not saved: ${error.message}`, true);
+    });
 };
 
-// Wiring
+/** @param {KeyboardEvent} event */
+const onArrow = (event) => (boxEditor.box ? boxEditor.onArrow(event) : false);
+
+// Forms, buttons and keys
 
 place.addEventListener("submit", (event) => {
   event.preventDefault();
-  const button = event.submitter?.name === "chosen" ? event.submitter : null;
-  const ticked = [...event.target.querySelectorAll("[name=answer]:checked")].map((one) => one.value);
-  if (!button && !event.target.querySelector("[name=answer]")) return;
-  decide(formOf(button), { text: button ? button.querySelector(".what").textContent : ticked.join(", ") || "none" });
+  if (!current) return;
+  const option = event.submitter;
+  if (option instanceof HTMLButtonElement && option.name === "chosen") {
+    choose(current, option);
+    return;
+  }
+  if (!current.form.querySelector("[name=answer]")) return;
+  const form = new FormData(current.form);
+  decide(current, form, form.getAll("answer").join(", ") || "none");
 });
 place.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && event.target.id === "reason") event.target.blur();
+  const field = /** @type {HTMLElement} */ (event.target);
+  if (event.key === "Enter" && field.id === "reason") field.blur();
 });
+/** @type {Overlay | null} */
+let preview = null; // of a box that the pointer is over
 place.addEventListener("pointerover", (event) => {
-  const button = event.target.closest(".option");
-  if (current?.dataset.group === "~box" && button && !boxing.box) previewBox(JSON.parse(button.value));
-});
-place.addEventListener("pointerout", () => { if (player.overlay?.isPreview) { player.overlay = null; player.paint(); } });
-const previewBox = (box) => {
-  player.overlay = { isPreview: true, paint: (paper, view) => paintBox(paper, view, box, { colour: "#ffffff", width: 3 }) };
+  const option = /** @type {Element} */ (event.target).closest(".option");
+  if (!current?.isAboutBox || !option || boxEditor.box) return;
+  preview = boxPreview(boxOfOption(option));
+  player.overlay = preview;
   player.paint();
+});
+place.addEventListener("pointerout", () => {
+  if (!preview || player.overlay !== preview) return;
+  player.overlay = null;
+  player.paint();
+});
+const actions = {
+  skip,
+  undo,
+  "edit-box": startBoxEdit,
+  "save-box": saveBox,
+  "cancel-box": stopBoxEdit,
 };
-const acts = { skip, undo, box: enterBox, keepbox: keepBox, leavebox: leaveBox };
-for (const [name, act] of Object.entries(acts)) root.querySelector(`[data-act=${name}]`).addEventListener("click", act);
-root.querySelector("[data-set=names]").addEventListener("change", () => { showNames(); if (current) timeline.draw({ only: player.selected, group: current.dataset.group.startsWith("~") ? null : current.dataset.group }); player.paint(); });
+for (const [name, action] of Object.entries(actions)) {
+  part(root, "act", name).addEventListener("click", action);
+}
+namesBox.addEventListener("change", () => {
+  if (!current) return;
+  showNames();
+  drawTimeline(current);
+  player.paint();
+});
 
-const boxArrow = (event) => (boxing.box ? boxing.arrow(event) : undefined);
-const moves = playerKeys(player).map((one) =>
-  one.keys.some((key) => key.startsWith("Arrow")) ? { ...one, act: (event) => (boxing.box ? boxArrow(event) : one.act(event)) } : one);
 wireControls(root, player);
 bindKeys([
-  { keys: [..."1234567890"], shown: "1 2 3 …", says: "decide, with Shift for those alike too", act: press },
-  { keys: ["u"], shown: "U", says: "undo", act: undo },
-  { keys: ["s"], shown: "S", says: "skip", act: skip },
-  { keys: ["e"], shown: "E", says: "mend the box: drag, or arrows", act: enterBox },
-  { keys: ["Enter"], shown: "Enter", says: "keep the box", act: () => (boxing.box ? keepBox() : false) },
-  { keys: ["Escape"], shown: "Esc", says: "leave the box, or the field", act: () => (boxing.box ? leaveBox() : document.activeElement.blur()) },
-  { keys: ["a"], shown: "A", says: "everybody, or the person in question alone", act: () => { player.isAlone = !player.isAlone; player.paint(); } },
-  { keys: ["n"], shown: "N", says: "names of the annotators", act: () => root.querySelector("[data-set=names]").click() },
-  { keys: ["ArrowUp", "ArrowDown"], shown: "", says: "", act: (event) => (boxing.box ? boxArrow(event) : false) },
-  ...moves,
+  {
+    keys: [..."1234567890"],
+    label: "1 2 3 …",
+    description: "decide; with Shift, also the keyframes with the same answers",
+    action: onDigit,
+  },
+  { keys: ["u"], label: "U", description: "undo", action: undo },
+  { keys: ["s"], label: "S", description: "skip", action: skip },
+  {
+    keys: ["e"],
+    label: "E",
+    description: "edit the box: drag it, or use the arrow keys",
+    action: startBoxEdit,
+  },
+  {
+    keys: ["Enter"],
+    label: "Enter",
+    description: "save the box",
+    action: () => (boxEditor.box ? saveBox() : false),
+  },
+  {
+    keys: ["Escape"],
+    label: "Esc",
+    description: "cancel the box, or leave the field",
+    action: () => {
+      if (boxEditor.box) stopBoxEdit();
+      else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    },
+  },
+  {
+    keys: ["a"],
+    label: "A",
+    description: "show everybody, or only the person in question",
+    action: () => {
+      player.solo = !player.solo;
+      player.paint();
+    },
+  },
+  { keys: ["n"], label: "N", description: "annotator names", action: () => namesBox.click() },
+  { keys: ["ArrowUp", "ArrowDown"], label: "", description: "", action: onArrow },
+  ...playerKeys(player).map((binding) => ({
+    ...binding,
+    /** @param {KeyboardEvent} event */
+    action: (event) =>
+      boxEditor.box && event.key.startsWith("Arrow") ? onArrow(event) : binding.action(event),
+  })),
 ]);
 
-player.clip = current.dataset.clip;
-root.querySelector(".after").hidden = false;
-present(current);
-tellPace();
-began = performance.now();
-fetchMore();
+present(first);
+showCounts();
+fetchIfLow();

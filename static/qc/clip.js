@@ -1,103 +1,159 @@
-// The page of one clip: player, timeline, layers, and the consensus at the keyframe shown.
-import { Beside } from "../player/comparison.js";
-import { sceneAt, wireControls } from "../player/controls.js";
-import { bindKeys, playerKeys } from "../player/keys.js";
+// Page of one clip: player, timeline, boxes of annotators, and the consensus at the keyframe shown.
+
+import { element, part } from "../js/elements.js";
+import { Comparison } from "../player/comparison.js";
+import { wireControls } from "../player/controls.js";
+import { playerKeys } from "../player/key_table.js";
+import { bindKeys } from "../player/keys.js";
 import { Player } from "../player/player.js";
+import { fetchScene } from "../player/scene.js";
 import { Timeline } from "../player/timeline.js";
 
-const root = document.getElementById("player");
-
-const showBeliefs = (player) => {
-  const beliefs = [...document.querySelectorAll("[data-second]")];
-  const at = document.getElementById("belief-at");
-  const none = document.getElementById("belief-none");
-  const rows = [...document.querySelectorAll(".who-row")];
-  player.addEventListener("tell", () => {
-    const second = player.nearestKeyframe();
-    let isAny = false;
-    for (const belief of beliefs) {
-      belief.hidden = Number(belief.dataset.second) !== second;
-      isAny ||= !belief.hidden;
+/**
+ * Show the consensus of the keyframe on the screen, and mark the persons that are in the frame.
+ * @param {Player} player
+ */
+const followConsensus = (player) => {
+  const keyframes = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-second]")]);
+  const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".who-row")]);
+  const heading = document.getElementById("consensus-at");
+  const none = document.getElementById("consensus-none");
+  player.addEventListener("notify", () => {
+    const second = player.scene.keyframeOf(player.frame);
+    for (const one of keyframes) one.hidden = Number(one.dataset.second) !== second;
+    if (none) none.hidden = keyframes.some((one) => !one.hidden);
+    if (heading && keyframes.length) {
+      heading.textContent = second === null ? "not a keyframe" : `keyframe at second ${second}`;
     }
-    if (beliefs.length) {
-      none.hidden = isAny;
-      at.textContent = second === null ? "no keyframe here" : `keyframe at second ${second}`;
+    for (const row of rows) {
+      row.classList.toggle("here", Boolean(player.boxOf(Number(row.dataset.person))));
     }
-    for (const row of rows) row.classList.toggle("here", Boolean(player.boxOf(Number(row.dataset.person))));
   });
 };
 
-// A box to tick for each annotator; keys 1 to 9 do the same.
-const addLayers = (player) => {
-  const place = root.querySelector("[data-layers]");
-  player.annotators.forEach((name, number) => {
-    const label = document.createElement("label");
-    label.className = "choice";
-    const tick = document.createElement("input");
-    tick.type = "checkbox";
-    tick.dataset.layer = String(number + 1);
-    tick.addEventListener("change", () => {
-      if (tick.checked) player.shown.annotators.add(name);
-      else player.shown.annotators.delete(name);
+/**
+ * Add a checkbox for the boxes of each annotator; keys 1 to 9 tick it, too.
+ * @param {Element} place
+ * @param {Player} player
+ */
+const addAnnotatorLayers = (place, player) => {
+  const { annotators } = player.scene;
+  for (const [index, annotator] of annotators.entries()) {
+    const label = element("label", "choice");
+    const box = element("input");
+    box.type = "checkbox";
+    box.dataset.layer = `${index + 1}`;
+    box.addEventListener("change", () => {
+      if (box.checked) player.display.annotators.add(annotator);
+      else player.display.annotators.delete(annotator);
       player.paint();
     });
-    label.append(tick, name);
+    label.append(box, annotator);
     place.append(label);
-  });
-  place.hidden = !player.annotators.length;
+  }
+  place.toggleAttribute("hidden", !annotators.length);
 };
 
-// Another tracking run of the clip on a screen of its own.
-const showBeside = async (player, timeline) => {
-  const screen = root.querySelector("[data-beside]");
-  if (!screen) return;
-  const { persons } = await sceneAt(screen.dataset.beside);
-  player.beside = new Beside(screen, persons, player.scene);
-  player.addEventListener("paint", () => { root.dataset.besideBoxes = player.beside.boxesShown; });
-  timeline.drawBeside(persons);
+/**
+ * Show another tracking run of the clip on a second screen.
+ * @param {HTMLElement} root
+ * @param {Player} player
+ * @param {Timeline} timeline
+ */
+const addComparison = async (root, player, timeline) => {
+  const screen = root.querySelector("[data-compared-scene]");
+  if (!(screen instanceof HTMLElement)) return;
+  const scene = await fetchScene(screen.dataset.comparedScene ?? "");
+  const comparison = new Comparison(screen, scene);
+  player.comparison = comparison;
+  player.addEventListener("paint", () => {
+    root.dataset.comparedBoxes = `${comparison.boxCount}`;
+  });
+  timeline.drawComparison(scene);
   player.paint();
 };
 
-const start = () => {
-  const player = new Player(root.querySelector(".screen"));
-  const timeline = new Timeline(root.querySelector(".lanes"), player);
-  wireControls(root, player);
-  showBeliefs(player);
-  const dispute = (by) => {
-    const found = timeline.nextDispute(by);
-    if (!found) return;
-    timeline.select(found.number);
-    if (!timeline.rows.get(found.number).querySelector(".group-lanes")) timeline.toggle(found.number);
-    player.show(found.second * player.scene.frame_rate);
-  };
-  const tick = (name) => root.querySelector(`[data-set=${name}]`).click();
-  bindKeys([
-    ...playerKeys(player),
-    { keys: ["ArrowUp"], shown: "↑", says: "person before", act: () => timeline.selectNext(-1) },
-    { keys: ["ArrowDown"], shown: "↓", says: "next person", act: () => timeline.selectNext(1) },
-    { keys: ["t"], shown: "T", says: "unfold the answers about the chosen person", act: () => timeline.toggle(player.selected) },
-    { keys: ["h"], shown: "H", says: "hide or show the chosen person", act: () => player.selected === null || timeline.hide(player.selected) },
-    { keys: ["d"], shown: "D", says: "next disagreement, with Shift the one before", act: (event) => dispute(event.shiftKey ? -1 : 1) },
-    { keys: ["b"], shown: "B", says: "boxes", act: () => tick("boxes") },
-    { keys: ["n"], shown: "N", says: "labels", act: () => tick("labels") },
-    { keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], shown: "1 – 9", says: "what each annotator drew", act: (event) => root.querySelector(`[data-layer="${event.code.slice(5)}"]`)?.click() },
-  ]);
-  root.querySelector(".keys").hidden = false;
-
-  const asked = new URLSearchParams(location.search);
-  const first = asked.has("frame") ? Number(asked.get("frame")) : Number(asked.get("second") || 0) * 30;
-  const begin = () => player.go(Number.isFinite(first) ? first : 0);
-  sceneAt(root.dataset.scene).then((scene) => {
-    player.setScene(scene);
-    timeline.draw();
-    addLayers(player);
-    showBeside(player, timeline);
-    if (root.dataset.selected) timeline.select(Number(root.dataset.selected));
-    begin();
-    root.dataset.ready = "true";
-  }).catch(() => {
-    root.querySelector("[data-show=frame]").textContent += " · boxes could not be loaded";
-  });
+/** The frame that the address names, by `frame` or `second`. */
+const frameOfAddress = () => {
+  const query = new URLSearchParams(location.search);
+  const frame = Number(query.get("frame") ?? Number(query.get("second")) * 30);
+  return Number.isFinite(frame) ? frame : 0;
 };
 
-if (root?.querySelector("video")) start();
+/** @param {HTMLElement} root */
+const start = async (root) => {
+  const player = new Player(/** @type {Element} */ (root.querySelector(".screen")));
+  const lanes = /** @type {HTMLElement} */ (root.querySelector(".lanes"));
+  const timeline = new Timeline(lanes, player);
+  wireControls(root, player);
+  followConsensus(player);
+  /** @param {string} name */
+  const tick = (name) => part(root, "set", name).click();
+  /** @param {string} digit */
+  const tickLayer = (digit) => {
+    const box = root.querySelector(`[data-layer="${digit}"]`);
+    if (box instanceof HTMLElement) box.click();
+  };
+  /** @param {(number: number) => void} action */
+  const onSelected = (action) => {
+    if (player.selected !== null) action(player.selected);
+  };
+  bindKeys([
+    ...playerKeys(player),
+    {
+      keys: ["ArrowUp"],
+      label: "↑",
+      description: "previous person",
+      action: () => timeline.selectNext(-1),
+    },
+    {
+      keys: ["ArrowDown"],
+      label: "↓",
+      description: "next person",
+      action: () => timeline.selectNext(1),
+    },
+    {
+      keys: ["t"],
+      label: "T",
+      description: "show or hide the answers about the selected person",
+      action: () => onSelected((number) => timeline.toggle(number)),
+    },
+    {
+      keys: ["h"],
+      label: "H",
+      description: "show or hide the selected person",
+      action: () => onSelected((number) => timeline.toggleHidden(number)),
+    },
+    {
+      keys: ["d"],
+      label: "D",
+      description: "next disagreement; with Shift the previous one",
+      action: (event) => timeline.showDisagreement(event.shiftKey ? -1 : 1),
+    },
+    { keys: ["b"], label: "B", description: "boxes", action: () => tick("boxes") },
+    { keys: ["n"], label: "N", description: "labels", action: () => tick("labels") },
+    {
+      keys: [..."123456789"],
+      label: "1 – 9",
+      description: "boxes of each annotator",
+      action: (event) => tickLayer(event.code.slice(-1)), // of "Digit1" and "Numpad1"
+    },
+  ]);
+  root.querySelector(".keys")?.removeAttribute("hidden");
+
+  try {
+    player.setScene(await fetchScene(root.dataset.scene ?? ""));
+  } catch {
+    part(root, "show", "frame").textContent += " · boxes could not be loaded";
+    return;
+  }
+  timeline.draw();
+  addAnnotatorLayers(/** @type {Element} */ (root.querySelector("[data-layers]")), player);
+  addComparison(root, player, timeline);
+  if (root.dataset.selected) timeline.select(Number(root.dataset.selected));
+  player.seek(frameOfAddress());
+  root.dataset.ready = "true";
+};
+
+const root = document.getElementById("player");
+if (root?.querySelector("video")) start(root);

@@ -1,38 +1,51 @@
-/* Tables marked data-sortable sort by the titles of their columns, with mouse or keyboard. */
-(() => {
-  const number = (cell) => {
-    const value = Number(cell.dataset.order);
-    return cell.dataset.order === "" || Number.isNaN(value) ? null : value;
-  };
+// Tables with data-sortable sort by the column whose title is clicked on; cells carry their value in
+// data-order, "inf" where it is undefined.
 
-  const compare = (a, b) => {
-    const [x, y] = [number(a), number(b)];
-    if (x !== null && y !== null) return x === y ? 0 : x - y; // two Infinities: not defined
-    return a.dataset.order.localeCompare(b.dataset.order, undefined, { numeric: true });
-  };
+/**
+ * @param {HTMLTableRowElement} row
+ * @param {number} column
+ */
+const orderOf = (row, column) => row.cells[column].dataset.order ?? "";
 
-  const sort = (table, column, header) => {
-    const down = header.getAttribute("aria-sort") === "ascending";
-    table.querySelectorAll("th").forEach((one) => one.removeAttribute("aria-sort"));
-    header.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const rows = [...table.tBodies[0].rows];
-    const undefined_ = (row) => row.cells[column].dataset.order === "inf";
-    rows.sort((a, b) => {
-      if (undefined_(a) !== undefined_(b)) return undefined_(a) ? 1 : -1; // last either way
-      const order = compare(a.cells[column], b.cells[column]);
-      return down ? -order : order;
-    });
-    table.tBodies[0].append(...rows);
-  };
-
-  for (const table of document.querySelectorAll("table[data-sortable]")) {
-    table.querySelectorAll("th").forEach((header, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "sort";
-      button.append(...header.childNodes);
-      header.append(button);
-      button.addEventListener("click", () => sort(table, column, header));
-    });
+/**
+ * Order numbers by value, other texts by alphabet.
+ * @param {string} a
+ * @param {string} b
+ */
+const compare = (a, b) => {
+  const [x, y] = [Number(a), Number(b)];
+  if (a === "" || b === "" || Number.isNaN(x) || Number.isNaN(y)) {
+    return a.localeCompare(b, undefined, { numeric: true });
   }
-})();
+  return x === y ? 0 : x - y; // Infinity - Infinity is not a number
+};
+
+/**
+ * @param {HTMLTableElement} table
+ * @param {number} column
+ * @param {Element} header
+ */
+const sort = (table, column, header) => {
+  const isDescending = header.getAttribute("aria-sort") === "ascending";
+  for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", isDescending ? "descending" : "ascending");
+  const body = table.tBodies[0];
+  const rows = [...body.rows].sort((one, other) => {
+    const [a, b] = [orderOf(one, column), orderOf(other, column)];
+    if ((a === "inf") !== (b === "inf")) return a === "inf" ? 1 : -1; // last in both directions
+    return isDescending ? -compare(a, b) : compare(a, b);
+  });
+  body.append(...rows);
+};
+
+for (const table of document.querySelectorAll("table[data-sortable]")) {
+  if (!(table instanceof HTMLTableElement)) continue;
+  for (const [column, header] of [...table.querySelectorAll("th")].entries()) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sort";
+    button.append(...header.childNodes);
+    header.append(button);
+    button.addEventListener("click", () => sort(table, column, header));
+  }
+}

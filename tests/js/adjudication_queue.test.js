@@ -1,0 +1,69 @@
+// The queue of open questions and its requests: static/qc/adjudication_queue.js, requests.js.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AdjudicationQueue, keysWith } from "../../static/qc/adjudication_queue.js";
+import { createSequence } from "../../static/qc/requests.js";
+
+/** @type {(second: number, alike?: number[]) => { key: string, alike: number[] }} */
+const question = (second, alike = []) => ({ key: `aisle-c0000.1.posture.${second}`, alike });
+/** @param {{ key: string }[]} items */
+const seconds = (items) => items.map(({ key }) => Number(key.split(".").at(-1)));
+
+test("a decision takes the keyframes decided with it out of the queue", () => {
+  const queue = new AdjudicationQueue(question(2).key, 5);
+  queue.add([question(3), question(4), question(5)]);
+  const decision = queue.decide(question(2), [3, 4]);
+  assert.deepEqual(decision.keys, keysWith("aisle-c0000.1.posture.2", [3, 4]));
+  assert.deepEqual(seconds(queue.upcoming), [5]);
+  assert.deepEqual([queue.decidedCount, queue.openCount], [3, 2]);
+});
+
+test("a question decided while it was fetched is not shown again", () => {
+  const queue = new AdjudicationQueue(question(2).key, 5);
+  queue.decide(question(2), [3]);
+  assert.deepEqual(seconds(queue.add([question(3), question(4)])), [4]);
+  assert.equal(queue.lastKey, question(4).key);
+});
+
+test("questions are fetched while few are left, until the server has no more", () => {
+  const queue = new AdjudicationQueue(question(2).key, 9);
+  assert.equal(queue.isLow, true);
+  queue.add([3, 4, 5, 6, 7, 8].map((second) => question(second)));
+  assert.equal(queue.isLow, false);
+  queue.next();
+  assert.equal(queue.isLow, true);
+  queue.add([]);
+  assert.equal(queue.isLow, false);
+});
+
+test("a reopened decision is undone and what follows it is fetched anew", () => {
+  const queue = new AdjudicationQueue(question(2).key, 5);
+  queue.add([question(3), question(4)]);
+  const decision = queue.decide(question(2), [3]);
+  const { generation } = queue;
+  queue.reopen(decision);
+  assert.equal(queue.decidedCount, 0);
+  assert.equal(queue.lastKey, question(2).key);
+  assert.equal(queue.next(), null);
+  assert.notEqual(queue.generation, generation);
+  assert.deepEqual(seconds(queue.add([question(3)])), [3]);
+});
+
+test("requests run one after another, also after one that failed", async () => {
+  const run = createSequence();
+  /** @type {string[]} */
+  const log = [];
+  /** @type {(name: string, wait: number, isError?: boolean) => Promise<void>} */
+  const request = (name, wait, isError = false) =>
+    run(async () => {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      log.push(name);
+      if (isError) throw new Error(name);
+    });
+  const first = request("first", 20, true);
+  const second = request("second", 0);
+  await assert.rejects(first, { message: "first" });
+  await second;
+  assert.deepEqual(log, ["first", "second"]);
+});

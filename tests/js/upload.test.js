@@ -1,0 +1,43 @@
+// Uploads: static/datasets/progress.js and zip_files.js.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { formatDuration, formatSize, progressText } from "../../static/datasets/progress.js";
+import { zipFiles } from "../../static/datasets/zip_files.js";
+
+test("sizes and durations have a unit that fits", () => {
+  assert.equal(formatSize(40_000_000), "40.0 MB");
+  assert.equal(formatSize(2_500_000_000), "2.50 GB");
+  assert.deepEqual([0.2, 89, 600, 7200].map(formatDuration), ["1 s", "89 s", "10 min", "2.0 h"]);
+});
+
+test("the speed is that since the upload continued", () => {
+  const [sent, total, since] = [30e6, 40e6, 10e6];
+  const text = progressText({ sent, total, since, seconds: 10 });
+  assert.equal(text, "30.0 MB of 40.0 MB · 2.0 MB/s · 5 s left");
+  assert.equal(progressText({ sent: since, total, since, seconds: 0 }), "10.0 MB of 40.0 MB");
+});
+
+test("the same files give the same zip, and Python reads it", async () => {
+  const files = [new File(["two"], "tracks.pkl"), new File(["one"], "frames.zip")];
+  /** @type {number[]} */
+  const shares = [];
+  const zip = await zipFiles(files, "bundle.zip", (share) => shares.push(share));
+  const again = await zipFiles(files.toReversed(), "bundle.zip", () => {});
+  const bytes = Buffer.from(await zip.arrayBuffer());
+  assert.deepEqual(Buffer.from(await again.arrayBuffer()), bytes);
+  assert.equal(shares.at(-1), 1);
+  const path = join(mkdtempSync(join(tmpdir(), "ava-")), "bundle.zip");
+  writeFileSync(path, bytes);
+  const read =
+    "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); " +
+    "print(z.testzip(), *[(n, z.read(n)) for n in z.namelist()])";
+  assert.equal(
+    execFileSync("python3", ["-c", read, path], { encoding: "utf8" }).trim(),
+    "None ('frames.zip', b'one') ('tracks.pkl', b'two')",
+  );
+});
