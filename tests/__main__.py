@@ -4,6 +4,7 @@ With arguments only pytest runs, with these arguments.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,23 @@ def checks() -> list[list[str]]:
         [f"{BIN}/djade", "--check", "--target-version", "5.2", *templates],
         [f"{BIN}/lint-imports"],
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+        *javascript_checks(),
         [*PYTEST, "-q", *PARALLEL, *WITHOUT_DJANGO, *CORES],
     ]
+
+
+def javascript_checks() -> list[list[str]]:
+    """Linter, types and tests of `static/`: where Node is installed, and always in CI."""
+    npm = shutil.which("npm")
+    if npm is None:
+        if os.environ.get("CI"):
+            sys.exit("The checks of static/ need Node 20 or newer with npm.")
+        print("Skipped: the checks of static/ need Node 20 or newer with npm.")  # noqa: T201
+        return []
+    lock, installed = ROOT / "package-lock.json", ROOT / "node_modules" / ".package-lock.json"
+    is_new = installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
+    install = [] if is_new else [[npm, "ci", "--no-audit", "--no-fund"]]
+    return [*install, [npm, "run", "--silent", "check"]]
 
 
 def remaining_tests() -> list[str]:
