@@ -113,7 +113,7 @@ const present = (item) => {
   }
   place.replaceChildren(item.element);
   showNames();
-  for (const choice of item.element.querySelectorAll(".alike")) choice.removeAttribute("hidden");
+  item.element.querySelector(".same-votes")?.removeAttribute("hidden");
   if (shownClip !== item.clip) {
     const [clip, video] = [shownClip, player.video];
     shownClip = item.clip;
@@ -175,15 +175,15 @@ const advance = async () => {
  * @param {AdjudicationItem} item
  * @param {FormData} form
  * @param {string} text of the decision
- * @param {boolean} withAlike decide the keyframes with the same answers, too
+ * @param {boolean} withSameVotes decide the keyframes with the same answers, too
  */
-const decide = (item, form, text, withAlike = false) => {
-  const alike = withAlike || item.isAlikeChecked ? item.alike : [];
-  for (const second of alike) form.append("second", `${second}`);
-  const decision = queue.decide(item, alike);
+const decide = (item, form, text, withSameVotes = false) => {
+  const seconds = withSameVotes || item.isSameVotesChecked ? item.sameVotes : [];
+  for (const second of seconds) form.append("second", `${second}`);
+  const decision = queue.decide(item, seconds);
   const answer = inSequence(() => postForm(item.form.action, form, token));
   answers.set(decision, answer);
-  const extent = alike.length ? ` at ${decision.keys.length} keyframes` : "";
+  const extent = seconds.length ? ` at ${decision.keys.length} keyframes` : "";
   showStatus(`${item.title}: ${text}${extent}.`);
   showCounts();
   advance();
@@ -235,10 +235,10 @@ const skip = () => {
  * @param {AdjudicationItem} item
  * @param {HTMLButtonElement} option
  */
-const choose = (item, option, withAlike = false) => {
+const choose = (item, option, withSameVotes = false) => {
   const form = item.formData();
   form.append("chosen", option.value);
-  decide(item, form, textOfOption(option), withAlike);
+  decide(item, form, textOfOption(option), withSameVotes);
 };
 
 /** @param {KeyboardEvent} event of a digit */

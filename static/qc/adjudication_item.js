@@ -17,7 +17,7 @@ export class AdjudicationItem {
     this.person = Number(dataset.person);
     this.group = dataset.group ?? "";
     this.loop = { start: Number(dataset.start), stop: Number(dataset.stop) }; // frames
-    this.alike = (dataset.alike ?? "").split(",").filter(Boolean).map(Number); // seconds
+    this.sameVotes = (dataset.sameVotes ?? "").split(",").filter(Boolean).map(Number); // seconds of keyframes with the same answers
     this.videoUrl = dataset.video ?? "";
     this.sceneUrl = dataset.scene ?? "";
     this.size = { width: Number(dataset.width), height: Number(dataset.height) };
@@ -37,8 +37,8 @@ export class AdjudicationItem {
     return this.element.querySelector(".ask")?.textContent ?? "";
   }
 
-  get isAlikeChecked() {
-    const box = this.element.querySelector("[data-set=alike]");
+  get isSameVotesChecked() {
+    const box = this.element.querySelector("[data-set=same-votes]");
     return box instanceof HTMLInputElement && box.checked;
   }
 

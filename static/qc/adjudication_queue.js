@@ -3,7 +3,7 @@
 
 const LOW = 6; // fetch more when fewer questions are left
 
-/** @typedef {{ key: string, alike: number[] }} Question alike: seconds with the same answers */
+/** @typedef {{ key: string, sameVotes: number[] }} Question sameVotes: seconds of keyframes with the same answers */
 
 /**
  * @template {Question} Item

@@ -5,8 +5,11 @@ import { test } from "node:test";
 import { AdjudicationQueue, keysWith } from "../../static/qc/adjudication_queue.js";
 import { createSequence } from "../../static/qc/requests.js";
 
-/** @type {(second: number, alike?: number[]) => { key: string, alike: number[] }} */
-const question = (second, alike = []) => ({ key: `aisle-c0000.1.posture.${second}`, alike });
+/** @type {(second: number, sameVotes?: number[]) => { key: string, sameVotes: number[] }} */
+const question = (second, sameVotes = []) => ({
+  key: `aisle-c0000.1.posture.${second}`,
+  sameVotes,
+});
 /** @param {{ key: string }[]} items */
 const seconds = (items) => items.map(({ key }) => Number(key.split(".").at(-1)));
 
