@@ -20,7 +20,7 @@ WATCH = """() => {
         const channel = new MessageChannel();  // right after the painting
         channel.port1.onmessage = () => globalThis.waits.push(performance.now() - pressed);
         channel.port2.postMessage(0);
-    })).observe(document.getElementById("settle"), { attributeFilter: ["data-shown"] });
+    })).observe(document.getElementById("adjudication"), { attributeFilter: ["data-shown"] });
 }"""
 
 
@@ -29,22 +29,22 @@ def build(folder: Path) -> None:
     from django.core.files.storage import default_storage
 
     from qc.models import Consensus
-    from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
-    from tests.films import make_film
+    from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
     from tests.make import (
         make_annotator,
         make_clips,
         make_dataset,
-        make_pull,
         make_run,
         make_task,
         make_user,
+        make_version,
         make_video,
     )
+    from tests.video_files import make_video_file
 
     dataset = make_dataset("street", admin=make_user("boss"))
     options = {"crf": "23", "preset": "ultrafast", "g": "30", "bf": "0"}
-    film = make_film(folder / "clip.mp4", frames=450, size=(640, 360), options=options)
+    film = make_video_file(folder / "clip.mp4", frames=450, size=(640, 360), options=options)
     people = [make_annotator(dataset, name) for name in ("kim", "lee", "mia")]
     for clip in make_clips(make_video(dataset, "aisle", frame_count=1350)):
         name = f"street/{clip}.mp4"
@@ -52,13 +52,13 @@ def build(folder: Path) -> None:
         clip.save()
         run = make_run(clip, persons=8)
         for person, posture in zip(people, ("walk", "sit", "stand"), strict=True):
-            pull = make_pull(make_task(run, person))
+            version = make_version(make_task(run, person))
             # On every third keyframe all three differ, so that the questions are not alike.
             said = {"posture": posture, "doing": []}
-            pull.annotations.filter(second__in=range(0, 15, 3)).update(answers=said)
+            version.annotations.filter(second__in=range(0, 15, 3)).update(answers=said)
     plan_consensuses()
     for consensus in Consensus.objects.all():
-        settle_clip(consensus.pk)
+        build_clip_consensus(consensus.pk)
 
 
 def main() -> None:

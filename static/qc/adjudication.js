@@ -31,7 +31,7 @@ const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(se
 const root = find("#adjudication");
 /** @param {string} name */
 const show = (name) => part(root, "show", name);
-const place = part(root, "place", "question");
+const place = part(root, "part", "item");
 const editBar = find(".box-editing");
 const namesBox = /** @type {HTMLInputElement} */ (part(root, "set", "names"));
 const undoButton = /** @type {HTMLButtonElement} */ (part(root, "act", "undo"));

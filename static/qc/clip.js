@@ -148,7 +148,7 @@ const start = async (root) => {
     return;
   }
   timeline.draw();
-  addAnnotatorLayers(/** @type {Element} */ (root.querySelector("[data-layers]")), player);
+  addAnnotatorLayers(part(root, "part", "layers"), player);
   addComparison(root, player, timeline);
   if (root.dataset.selected) timeline.select(Number(root.dataset.selected));
   player.seek(frameOfAddress());
