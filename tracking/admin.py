@@ -2,15 +2,15 @@
 
 from django.contrib import admin
 
-from datasets.admin import MadeByWorkers
-from tracking.models import Bundle, BundleImport, Linking, Person, Proposal, TrackingRun, Trial
+from datasets.admin import BackgroundWorkAdmin
+from tracking.models import Bundle, BundleImport, IdentityRun, Person, Proposal, TrackingRun, Experiment
 
 
 @admin.register(TrackingRun)
-class TrackingRunAdmin(MadeByWorkers):
+class TrackingRunAdmin(BackgroundWorkAdmin):
     list_display = [
         "clip",
-        "recipe",
+        "config_key",
         "stage",
         "progress",
         "track_count",
@@ -18,20 +18,20 @@ class TrackingRunAdmin(MadeByWorkers):
         "error",
     ]
     list_filter = ["stage", "clip__video__dataset"]
-    search_fields = ["clip__name", "recipe"]
+    search_fields = ["clip__name", "config_key"]
     list_select_related = ["clip"]
 
 
-@admin.register(Linking)
-class LinkingAdmin(MadeByWorkers):
-    list_display = ["video", "recipe", "stage", "person_count", "error"]
+@admin.register(IdentityRun)
+class IdentityRunAdmin(BackgroundWorkAdmin):
+    list_display = ["video", "config_key", "stage", "person_count", "error"]
     list_filter = ["stage", "video__dataset"]
-    search_fields = ["video__name", "recipe"]
+    search_fields = ["video__name", "config_key"]
     list_select_related = ["video"]
 
 
 @admin.register(Person)
-class PersonAdmin(MadeByWorkers):
+class PersonAdmin(BackgroundWorkAdmin):
     actions: list[str] = []
     list_display = ["run", "track_id", "person_id"]
     list_filter = ["run__clip__video__dataset"]
@@ -40,7 +40,7 @@ class PersonAdmin(MadeByWorkers):
 
 
 @admin.register(Proposal)
-class ProposalAdmin(MadeByWorkers):
+class ProposalAdmin(BackgroundWorkAdmin):
     actions: list[str] = []
     list_display = ["run", "second", "person_id", "x1", "y1", "x2", "y2", "score"]
     list_filter = ["run__clip__video__dataset"]
@@ -49,32 +49,32 @@ class ProposalAdmin(MadeByWorkers):
 
 
 @admin.register(Bundle)
-class BundleAdmin(MadeByWorkers):
-    list_display = ["pk", "dataset", "recipe", "stage", "progress", "created_at", "error"]
+class BundleAdmin(BackgroundWorkAdmin):
+    list_display = ["pk", "dataset", "config_key", "stage", "progress", "created_at", "error"]
     list_filter = ["stage", "dataset"]
-    search_fields = ["dataset__name", "recipe"]
+    search_fields = ["dataset__name", "config_key"]
     list_select_related = ["dataset"]
 
 
 @admin.register(BundleImport)
-class BundleImportAdmin(MadeByWorkers):
+class BundleImportAdmin(BackgroundWorkAdmin):
     list_display = ["upload", "stage", "progress", "clip_count", "track_count", "error"]
     list_filter = ["stage", "upload__dataset"]
     search_fields = ["upload__original_name", "upload__dataset__name"]
     list_select_related = ["upload"]
 
 
-@admin.register(Trial)
-class TrialAdmin(MadeByWorkers):
+@admin.register(Experiment)
+class ExperimentAdmin(BackgroundWorkAdmin):
     actions: list[str] = []
     list_display = [
         "dataset",
         "detector",
         "threshold",
         "frame_stride",
-        "is_chosen",
+        "is_active",
         "created_at",
     ]
-    list_filter = ["dataset", "is_chosen"]
+    list_filter = ["dataset", "is_active"]
     search_fields = ["dataset__name", "detector", "weights"]
     list_select_related = ["dataset"]

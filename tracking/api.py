@@ -19,16 +19,16 @@ from avaproject.base.ranges import serve_stored
 from datasets.models import Dataset
 from datasets.selectors import visible_datasets
 from tracking.models import Bundle
-from tracking.services.bundle import UntrackedError, order_bundle
+from tracking.services.export_bundle import NotTrackedError, request_bundle
 
 
 class DatasetSerializer(serializers.ModelSerializer):
-    can_run = serializers.BooleanField(help_text="whether one may order bundles")
+    can_manage = serializers.BooleanField(help_text="whether one may order bundles")
     bundles = serializers.SerializerMethodField()
 
     class Meta:
         model = Dataset
-        fields = ["name", "description", "annotation_fps", "can_run", "bundles"]
+        fields = ["name", "description", "annotation_fps", "can_manage", "bundles"]
 
     def get_bundles(self, dataset: Dataset) -> str:
         request = self.context["request"]
@@ -44,7 +44,7 @@ class BundleSerializer(serializers.ModelSerializer):
     class Meta:
         model = Bundle
         fields = [
-            "pk", "url", "recipe", "with_clips", "stage", "progress", "error", "created_at",
+            "pk", "url", "config_key", "with_clips", "stage", "progress", "error", "created_at",
             "finished_at", "left_out", "files",
         ]  # fmt: skip
 
@@ -89,13 +89,13 @@ class Bundles(generics.ListAPIView):
 
     def post(self, request: Request, name: str) -> Response:
         """201 with the bundle, or 200 with the newest one if nothing has changed since."""
-        dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+        dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
         order = OrderSerializer(data=request.data)
         order.is_valid(raise_exception=True)
         newest = dataset.bundles.order_by("-pk").values_list("pk", flat=True).first() or 0
         try:
-            bundle = order_bundle(dataset, with_clips=order.validated_data["with_clips"])
-        except UntrackedError as error:
+            bundle = request_bundle(dataset, with_clips=order.validated_data["with_clips"])
+        except NotTrackedError as error:
             return Response({"detail": str(error)}, status=409)
         answer = BundleSerializer(bundle, context={"request": request})
         return Response(answer.data, status=201 if bundle.pk > newest else 200)

@@ -5,12 +5,12 @@ from typing import Any
 from django import forms
 
 from datasets.forms import name_of_weights
-from tracking.detectors.door import MODULES
-from tracking.services.trials import NUMBERS
+from tracking.detectors.registry import MODULES
+from tracking.services.experiments import NUMBERS
 
 
-class TrialForm(forms.Form):
-    """A trial: detector, threshold, stride, and the numbers of the tracker that matter most."""
+class ExperimentForm(forms.Form):
+    """A experiment: detector, threshold, stride, and the numbers of the tracker that matter most."""
 
     detector = forms.ChoiceField(choices=[(name, name) for name in MODULES])
     weights = forms.CharField(
@@ -39,7 +39,7 @@ class TrialForm(forms.Form):
         return weights if weights == self.initial.get("weights") else name_of_weights(weights)
 
     def way(self) -> dict[str, Any]:
-        """The arguments of `begin_trial`."""
+        """The arguments of `start_experiment`."""
         cleaned = self.cleaned_data
         tracker = {name: cleaned[name] for name in NUMBERS if cleaned.get(name) is not None}
         names = ("detector", "weights", "threshold", "frame_stride")

@@ -12,10 +12,10 @@ from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Clip, Dataset, Upload, Video
 
 
-class Trial(models.Model):
+class Experiment(models.Model):
     """Another way to track a dataset, tried beside its own settings until one is chosen."""
 
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="trials")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="experiments")
     detector = models.CharField(max_length=40)
     weights = models.CharField(max_length=500, blank=True)
     threshold = models.FloatField(validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
@@ -25,7 +25,7 @@ class Trial(models.Model):
     tracker = models.JSONField(
         default=dict, blank=True, help_text="parameters unlike the tracker's defaults"
     )
-    is_chosen = models.BooleanField(
+    is_active = models.BooleanField(
         default=False, help_text="new clips and new tasks are made with it"
     )
     created_at = models.DateTimeField(auto_now_add=True)
@@ -34,18 +34,18 @@ class Trial(models.Model):
         ordering = ["dataset", "pk"]
         constraints = [
             models.UniqueConstraint(
-                "dataset", condition=Q(is_chosen=True), name="one_chosen_trial_per_dataset"
+                "dataset", condition=Q(is_active=True), name="one_active_experiment_per_dataset"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.dataset} trial {self.pk}"
+        return f"{self.dataset} experiment {self.pk}"
 
 
 class TrackingRunQuerySet(StagedQuerySet):
     def in_use(self) -> Self:
-        """Runs that count, those of a chosen trial first, then the newest; no other trials."""
-        counts = self.filter(Q(trial=None) | Q(trial__is_chosen=True))
+        """Runs that count, those of a chosen experiment first, then the newest; no other experiments."""
+        counts = self.filter(Q(experiment=None) | Q(trial__is_chosen=True))
         return counts.order_by(F("trial__is_chosen").desc(nulls_last=True), "-pk")
 
     def cancel(self) -> int:
@@ -65,12 +65,12 @@ class TrackingRunQuerySet(StagedQuerySet):
 
 
 class TrackingRun(StagedModel):
-    """Detection and tracking of one clip with one recipe."""
+    """Detection and tracking of one clip with one config_key."""
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="tracking_runs")
-    recipe = models.CharField(max_length=120, help_text="detector, threshold, stride, tracker")
-    trial = models.ForeignKey(
-        Trial, models.CASCADE, null=True, blank=True, related_name="runs",
+    config_key = models.CharField(max_length=120, help_text="detector, threshold, stride, tracker")
+    experiment = models.ForeignKey(
+        Experiment, models.CASCADE, null=True, blank=True, related_name="runs",
         help_text="none: the dataset's own settings",
     )  # fmt: skip
     tracks = models.FileField(
@@ -86,19 +86,19 @@ class TrackingRun(StagedModel):
 
     class Meta:
         ordering = ["clip", "pk"]
-        constraints = [models.UniqueConstraint("clip", "recipe", name="one_run_per_recipe")]
+        constraints = [models.UniqueConstraint("clip", "config_key", name="one_run_per_config")]
 
     def __str__(self) -> str:
-        return f"{self.clip} {self.recipe}"
+        return f"{self.clip} {self.config_key}"
 
 
-class Linking(StagedModel):
+class IdentityRun(StagedModel):
     """The persons of one video, named once over all its clips; writes the Proposals."""
 
-    video = models.ForeignKey(Video, models.CASCADE, related_name="linkings")
-    recipe = models.CharField(max_length=120, help_text="of the tracking runs it links")
-    trial = models.ForeignKey(
-        Trial, models.CASCADE, null=True, blank=True, related_name="linkings"
+    video = models.ForeignKey(Video, models.CASCADE, related_name="identity_runs")
+    config_key = models.CharField(max_length=120, help_text="of the tracking runs it links")
+    experiment = models.ForeignKey(
+        Experiment, models.CASCADE, null=True, blank=True, related_name="identity_runs"
     )
     person_count = models.PositiveIntegerField(null=True, editable=False)
 
@@ -107,11 +107,11 @@ class Linking(StagedModel):
     class Meta:
         ordering = ["video", "pk"]
         constraints = [
-            models.UniqueConstraint("video", "recipe", name="one_linking_per_recipe")
+            models.UniqueConstraint("video", "config_key", name="one_identity_run_per_config")
         ]
 
     def __str__(self) -> str:
-        return f"{self.video} {self.recipe}"
+        return f"{self.video} {self.config_key}"
 
 
 class Person(models.Model):
@@ -164,7 +164,7 @@ class Bundle(StagedModel):
     """The first phase of a dataset in files, to be carried elsewhere."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="bundles")
-    recipe = models.CharField(max_length=120)
+    config_key = models.CharField(max_length=120)
     folder = models.CharField(max_length=500, blank=True, help_text="in the storage")
     files = models.JSONField(default=dict, blank=True, help_text="{name: {size, sha256}}")
     left_out = models.JSONField(

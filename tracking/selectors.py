@@ -9,22 +9,22 @@ from django.db.models import Count, Q, Sum
 
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
-from tracking.core.trackfile import Track, TrackFile, TrackFileError, load
-from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
+from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load
+from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun, Experiment
 
 RUNS_SHOWN = 20
 
 
 @dataclass
-class WayRow:
+class ConfigRow:
     """One way of tracking a dataset, and how far it is."""
 
     title: str
-    trial: Trial | None
-    is_chosen: bool
-    recipe: str
+    experiment: Experiment | None
+    is_active: bool
+    config_key: str
     clips: int
     done: int
     failed: int
@@ -66,18 +66,18 @@ class TrackRow(NamedTuple):
     filled: int  # frames without a detection
 
 
-def tracks_of(run: TrackingRun) -> TrackFile:
-    """The tracks of a run. Raises TrackFileError with the way out if they cannot be read."""
+def tracks_of(run: TrackingRun) -> TracksFile:
+    """The tracks of a run. Raises TracksFileError with the way out if they cannot be read."""
     try:
         with local_path(run.tracks.name or "") as path:
             return load(path.read_bytes())
     except FileNotFoundError as error:
-        raise TrackFileError(
+        raise TracksFileError(
             f"The tracks of {run.clip} are gone from the storage ({run.tracks.name}): bring "
             "the file back, or delete the run so that the clip is tracked again."
         ) from error
-    except (OSError, TrackFileError) as error:
-        raise TrackFileError(
+    except (OSError, TracksFileError) as error:
+        raise TracksFileError(
             f"The tracks of {run.clip} cannot be read ({run.tracks.name}: {error})."
         ) from error
 
@@ -99,13 +99,13 @@ def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:
     return sorted(rows, key=lambda row: row.number)
 
 
-def way_row(
-    dataset: Dataset, trial: Trial | None, recipe: str, *, is_chosen: bool, title: str
-) -> WayRow:
-    """How far `dataset` is tracked with `recipe`, in three queries."""
+def config_row(
+    dataset: Dataset, experiment: Experiment | None, config_key: str, *, is_active: bool, title: str
+) -> ConfigRow:
+    """How far `dataset` is tracked with `config_key`, in three queries."""
     runs = (
         TrackingRun.objects.of(dataset)
-        .filter(recipe=recipe)
+        .filter(config_key=config_key)
         .aggregate(
             done=Count("pk", filter=Q(stage=Stage.DONE)),
             failed=Count("pk", filter=Q(stage=Stage.FAILED)),
@@ -113,36 +113,36 @@ def way_row(
             tracks=Sum("track_count"),
         )
     )
-    linked = Linking.objects.done().filter(video__dataset=dataset, recipe=recipe)
+    linked = IdentityRun.objects.done().filter(video__dataset=dataset, config_key=config_key)
     clips = Clip.objects.of(dataset).filter(video__picture_rate=FRAME_RATE)
-    return WayRow(
-        title, trial, is_chosen, recipe, clips.count(),
+    return ConfigRow(
+        title, experiment, is_active, config_key, clips.count(),
         runs["done"], runs["failed"], runs["open"], runs["tracks"] or 0,
         linked.aggregate(count=Sum("person_count"))["count"],
     )  # fmt: skip
 
 
-def other_rows(dataset: Dataset, recipe: str) -> list[WayRow]:
-    """The ways of tracks that came in bundles, or were made by settings unlike `recipe`."""
-    runs = TrackingRun.objects.of(dataset).done().filter(trial=None).exclude(recipe=recipe)
+def other_rows(dataset: Dataset, config_key: str) -> list[ConfigRow]:
+    """The ways of tracks that came in bundles, or were made by settings unlike `config_key`."""
+    runs = TrackingRun.objects.of(dataset).done().filter(experiment=None).exclude(config_key=config_key)
     brought = Q(made_by__has_key="bundle")
-    found = runs.values("recipe").annotate(
+    found = runs.values("config_key").annotate(
         count=Count("pk"), brought=Count("pk", filter=brought), tracks=Sum("track_count")
     )
     persons = dict(
-        Linking.objects.done()
-        .filter(video__dataset=dataset, trial=None)
-        .values_list("recipe")
+        IdentityRun.objects.done()
+        .filter(video__dataset=dataset, experiment=None)
+        .values_list("config_key")
         .annotate(Sum("person_count"))
         .order_by()
     )
     return [
-        WayRow(
-            "Brought in" if row["brought"] else "Earlier settings", None, False, row["recipe"],
-            row["count"], row["count"], 0, 0, row["tracks"] or 0, persons.get(row["recipe"]),
+        ConfigRow(
+            "Brought in" if row["brought"] else "Earlier settings", None, False, row["config_key"],
+            row["count"], row["count"], 0, 0, row["tracks"] or 0, persons.get(row["config_key"]),
             is_choice=False,
         )
-        for row in found.order_by("recipe")
+        for row in found.order_by("config_key")
     ]  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 from celery import shared_task
 
-from tracking.services import bundle, link, track
+from tracking.services import track
+from tracking.services import export_bundle
+from tracking.services import identities
 
 
 @shared_task
@@ -11,10 +13,10 @@ def track_clip(run_id: int) -> None:
 
 
 @shared_task
-def link_video(linking_id: int) -> None:
-    link.link_video(linking_id)
+def assign_video_identities(linking_id: int) -> None:
+    identities.assign_video_identities(linking_id)
 
 
 @shared_task
 def make_bundle(bundle_id: int) -> None:
-    bundle.make_bundle(bundle_id)
+    export_bundle.make_bundle(bundle_id)

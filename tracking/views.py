@@ -10,15 +10,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from avaproject.base.ranges import serve_file, serve_stored
-from avaproject.base.views import key_of, page_of, posted, retried
+from avaproject.base.views import parse_key, paginate, selected_rows, retry_failed
 from avaproject.base.work import Stage, StagedQuerySet
 from datasets.models import Dataset
 from datasets.selectors import visible_datasets
-from tracking.core.trackfile import TrackFileError
-from tracking.forms import TrialForm
-from tracking.models import Bundle, BundleImport, Linking, TrackingRun, Trial
+from tracking.core.tracks_file import TracksFileError
+from tracking.forms import ExperimentForm
+from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun, Experiment
 from tracking.selectors import (
-    WayRow,
+    ConfigRow,
     bundles_of,
     clip_count,
     clips_without_film,
@@ -28,12 +28,12 @@ from tracking.selectors import (
     other_rows,
     track_rows,
     tracks_of,
-    way_row,
+    config_row,
 )
-from tracking.services import trials
-from tracking.services.bundle import UntrackedError, order_bundle
-from tracking.services.sheets import SheetError, sheet_of
-from tracking.services.track import recipe_of
+from tracking.services import experiments
+from tracking.services.export_bundle import NotTrackedError, request_bundle
+from tracking.services.contact_sheets import ContactSheetError, contact_sheet
+from tracking.services.track import config_key_of
 
 TRACKS_ON_A_PAGE = 20
 
@@ -41,17 +41,17 @@ TRACKS_ON_A_PAGE = 20
 @login_required
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """The ways a dataset is tracked, what is at work, and its bundles; POST begins a trial."""
-    wanted = {"can_run": True} if request.method == "POST" else {}
+    """The ways a dataset is tracked, what is at work, and its bundles; POST begins a experiment."""
+    wanted = {"can_manage": True} if request.method == "POST" else {}
     dataset = get_object_or_404(visible_datasets(request.user), name=name, **wanted)
-    form = TrialForm(request.POST or None, initial=_settings_of(dataset))
+    form = ExperimentForm(request.POST or None, initial=_settings_of(dataset))
     if request.method == "POST" and form.is_valid():
         try:
-            trials.begin_trial(dataset, **form.way())
-        except trials.TrialError as error:
+            experiments.start_experiment(dataset, **form.way())
+        except experiments.ExperimentError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "The trial is ordered; nothing else changes by it.")
+            messages.success(request, "The experiment is ordered; nothing else changes by it.")
             return redirect("tracking:page", name=name)
     work, without_film = open_runs(dataset), clips_without_film(dataset)
     bundles = bundles_of(dataset)
@@ -74,18 +74,18 @@ def _settings_of(dataset: Dataset) -> dict[str, Any]:
     return {name: getattr(dataset, name) for name in names}
 
 
-def _ways(dataset: Dataset) -> list[WayRow]:
-    found = list(Trial.objects.filter(dataset=dataset))
-    is_own = not any(trial.is_chosen for trial in found)
-    recipe = recipe_of(dataset)
-    own = way_row(dataset, None, recipe, is_chosen=is_own, title="The dataset's settings")
-    others = other_rows(dataset, recipe)
+def _ways(dataset: Dataset) -> list[ConfigRow]:
+    found = list(Experiment.objects.filter(dataset=dataset))
+    is_own = not any(experiment.is_active for experiment in found)
+    config_key = config_key_of(dataset)
+    own = config_row(dataset, None, config_key, is_active=is_own, title="The dataset's settings")
+    others = other_rows(dataset, config_key)
     tried = [
-        way_row(
-            dataset, trial, recipe_of(trial), is_chosen=trial.is_chosen,
-            title=f"Trial {trial.pk}",
+        config_row(
+            dataset, experiment, config_key_of(experiment), is_active=experiment.is_active,
+            title=f"Experiment {experiment.pk}",
         )
-        for trial in found
+        for experiment in found
     ]  # fmt: skip
     is_unused = bool(others) and not (own.done or own.open or own.failed) and is_own
     return [*[own] * (not is_unused), *others, *tried]
@@ -94,9 +94,9 @@ def _ways(dataset: Dataset) -> list[WayRow]:
 @login_required
 @require_POST
 def choose(request: HttpRequest, name: str) -> HttpResponse:
-    """Track new clips in the way of the trial posted as `trial`; empty: the dataset's own."""
-    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
-    trials.choose(dataset, _posted_trial(request, dataset))
+    """Track new clips in the way of the experiment posted as `experiment`; empty: the dataset's own."""
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    experiments.choose(dataset, _posted_trial(request, dataset))
     messages.success(request, "Chosen. Tasks that exist keep the boxes they began with.")
     return redirect("tracking:page", name=name)
 
@@ -104,32 +104,32 @@ def choose(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def end(request: HttpRequest, name: str) -> HttpResponse:
-    """Take the trial posted as `trial` away with all it made."""
-    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
-    trial = _posted_trial(request, dataset)
-    if trial is None:
-        raise Http404("There is no such trial.")
+    """Take the experiment posted as `experiment` away with all it made."""
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    experiment = _posted_trial(request, dataset)
+    if experiment is None:
+        raise Http404("There is no such experiment.")
     try:
-        trials.end_trial(trial)
-        messages.success(request, "The trial and its tracks are gone.")
-    except trials.TrialError as error:
+        experiments.delete_experiment(experiment)
+        messages.success(request, "The experiment and its tracks are gone.")
+    except experiments.ExperimentError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
 
 
-def _posted_trial(request: HttpRequest, dataset: Dataset) -> Trial | None:
-    key = request.POST.get("trial", "")
+def _posted_trial(request: HttpRequest, dataset: Dataset) -> Experiment | None:
+    key = request.POST.get("experiment", "")
     if not key:
         return None
-    return get_object_or_404(Trial, dataset=dataset, pk=key_of(key))
+    return get_object_or_404(Experiment, dataset=dataset, pk=parse_key(key))
 
 
 @login_required
 @require_POST
 def cancel(request: HttpRequest, name: str) -> HttpResponse:
     """End the run posted as `pk`, or all that wait or are at work."""
-    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
-    count = posted(request, TrackingRun.objects.of(dataset)).cancel()
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    count = selected_rows(request, TrackingRun.objects.of(dataset)).cancel()
     messages.info(request, f"{count} cancelled. Try again on the overview goes on with them.")
     return redirect("tracking:page", name=name)
 
@@ -138,11 +138,11 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def bundle_order(request: HttpRequest, name: str) -> HttpResponse:
     """Order a bundle of what is tracked so far, without films if `clips` is posted as `no`."""
-    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     try:
-        bundle = order_bundle(dataset, with_clips=request.POST.get("clips") != "no")
+        bundle = request_bundle(dataset, with_clips=request.POST.get("clips") != "no")
         messages.success(request, f"Bundle {bundle.pk} holds what is tracked so far.")
-    except UntrackedError as error:
+    except NotTrackedError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
 
@@ -182,9 +182,9 @@ def run(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     rows, problem = [], ""
     try:
         rows = track_rows(found, tracks_of(found).tracks)
-    except TrackFileError as error:
+    except TracksFileError as error:
         problem = str(error)
-    page = page_of(request, rows, size=TRACKS_ON_A_PAGE)
+    page = paginate(request, rows, size=TRACKS_ON_A_PAGE)
     context = {"dataset": dataset, "run": found, "page": page, "problem": problem}
     return render(request, "tracking/run.html", context)
 
@@ -195,8 +195,8 @@ def sheet(request: HttpRequest, name: str, pk: int, track: int) -> HttpResponseB
     """The contact sheet of one track."""
     found = get_object_or_404(_finished_runs(request, name), pk=pk)
     try:
-        path = sheet_of(found, track)
-    except (SheetError, TrackFileError) as error:
+        path = contact_sheet(found, track)
+    except (ContactSheetError, TracksFileError) as error:
         raise Http404(str(error)) from error
     return serve_file(request, path, content_type="image/jpeg")
 
@@ -212,11 +212,11 @@ def _finished_runs(request: HttpRequest, dataset: str) -> QuerySet[TrackingRun]:
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Send failed work of this room back: the row posted as `pk`, or all of its kind."""
-    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     rows: dict[str, StagedQuerySet[Any]] = {
         "run": TrackingRun.objects.of(dataset),
-        "linking": Linking.objects.filter(video__dataset=dataset),
+        "linking": IdentityRun.objects.filter(video__dataset=dataset),
         "bundle": Bundle.objects.filter(dataset=dataset),
         "import": BundleImport.objects.filter(upload__dataset=dataset),
     }
-    return retried(request, rows.get(kind), dataset=name)
+    return retry_failed(request, rows.get(kind), dataset=name)

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.make import make_clips, make_dataset, make_video
-from tests.tracking.watching import FRAMES, HEIGHT, WIDTH, write_standard_mp4
+from tests.tracking.fake_detectors import FRAMES, HEIGHT, WIDTH, write_standard_mp4
 
 
 @pytest.fixture

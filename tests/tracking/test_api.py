@@ -6,9 +6,9 @@ from rest_framework.authtoken.models import Token
 
 from datasets.models import Member
 from tests.make import make_dataset, make_user
-from tests.material import make_bundled_video
+from tests.stored_files import make_bundled_video
 from tracking.models import Bundle
-from tracking.services.bundle import make_bundle
+from tracking.services.export_bundle import make_bundle
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def order(client, user, **said):
 
 def test_a_program_orders_a_bundle_watches_it_and_fetches_its_files(client, admin, dataset):
     (found,) = client.get(address("datasets"), **shown(admin)).json()["results"]
-    assert (found["name"], found["can_run"]) == ("shop", True)
+    assert (found["name"], found["can_manage"]) == ("shop", True)
     assert client.get(found["bundles"], **shown(admin)).json()["count"] == 0
     answer = order(client, admin)
     assert answer.status_code == 201
@@ -83,7 +83,7 @@ def test_a_reviewer_sees_and_fetches_but_orders_nothing(client, admin, dataset):
     reviewer = make_user("reviewer")
     Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
     (found,) = client.get(address("datasets"), **shown(reviewer)).json()["results"]
-    assert found["can_run"] is False
+    assert found["can_manage"] is False
     assert client.get(address("bundles", "shop"), **shown(reviewer)).status_code == 200
     assert order(client, reviewer).status_code == 404
 

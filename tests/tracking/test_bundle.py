@@ -12,19 +12,19 @@ from django.db.models import F
 from django.utils import timezone
 
 from avaproject.base.work import ClaimLostError, Stage
-from datasets.core.ava import load_proposals
-from datasets.core.bundle import BundleError, read_manifest
+from datasets.core.formats.ava import load_proposals
+from datasets.core.formats.bundle_files import BundleError, read_manifest
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset
-from datasets.services.bundle import bring_in_clips
+from datasets.services.import_clips import bring_in_clips
 from tests.make import make_clips, make_dataset, make_run, make_video
-from tests.material import content_of, make_bundled_video, make_ready_run, put
-from tracking.core import trackfile
-from tracking.core.legacy import load_dense
-from tracking.models import Bundle, Linking, Person, Proposal, TrackingRun
-from tracking.services.bundle import UntrackedError, make_bundle, order_bundle
-from tracking.services.link import plan_linkings
-from tracking.services.takeover import open_tracks
+from tests.stored_files import content_of, make_bundled_video, make_ready_run, put
+from tracking.core import tracks_file
+from tracking.core.legacy import load_track_proposals
+from tracking.models import Bundle, IdentityRun, Person, Proposal, TrackingRun
+from tracking.services.export_bundle import NotTrackedError, make_bundle, request_bundle
+from tracking.services.identities import plan_identity_runs
+from tracking.services.import_tracks import open_tracks
 from tracking.services.track import plan_runs
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def video(dataset):
 @pytest.fixture
 def folder(dataset, video):
     """The files of a finished bundle."""
-    bundle = make_bundle(order_bundle(dataset).pk)
+    bundle = make_bundle(request_bundle(dataset).pk)
     assert bundle.stage == Stage.DONE, bundle.error
     return Path(default_storage.path(bundle.folder))
 
@@ -108,7 +108,7 @@ def test_a_bundle_has_its_files_with_their_hashes(folder):
 
 def test_the_manifest_names_videos_clips_and_persons(folder, video):
     manifest = read_manifest(folder)
-    assert (manifest.dataset, manifest.recipe, manifest.annotation_fps) == ("shop", "test/1", 5)
+    assert (manifest.dataset, manifest.config_key, manifest.annotation_fps) == ("shop", "test/1", 5)
     (entry,) = manifest.videos
     assert (entry.name, entry.sha256, entry.frame_count) == ("aisle", video.sha256, 570)
     assert [(one.name, one.start_frame, one.frame_count) for one in entry.clips] == [
@@ -120,7 +120,7 @@ def test_the_manifest_names_videos_clips_and_persons(folder, video):
 
 
 def test_proposals_in_the_prototypes_form_are_pixels_at_keyframes(folder):
-    dense = load_dense((folder / "dense_proposals.pkl").read_bytes())
+    dense = load_track_proposals((folder / "dense_proposals.pkl").read_bytes())
     assert list(dense) == ["aisle-c0000", "aisle-c0001"]
     frames = dense["aisle-c0000"]
     assert list(frames) == [frame_name("aisle-c0000", 5 * second) for second in range(2, 15)]
@@ -131,7 +131,7 @@ def test_proposals_in_the_prototypes_form_are_pixels_at_keyframes(folder):
 
 
 def test_every_picture_named_in_the_proposals_is_in_the_frames(folder):
-    dense = load_dense((folder / "dense_proposals.pkl").read_bytes())
+    dense = load_track_proposals((folder / "dense_proposals.pkl").read_bytes())
     with zipfile.ZipFile(folder / "frames.zip") as archive:
         names = set(archive.namelist())
         assert len(names) == 75 + 20
@@ -151,7 +151,7 @@ def test_proposals_for_mmaction2_are_normalised_with_ava_timestamps(folder):
 
 def test_the_best_proposal_comes_first_for_mmaction2(dataset, video):
     Proposal.objects.filter(person_id=2).update(score=0.95)
-    bundle = make_bundle(order_bundle(dataset).pk)
+    bundle = make_bundle(request_bundle(dataset).pk)
     with default_storage.open(f"{bundle.folder}/dense_proposals_mmaction2.pkl") as file:
         found = load_proposals(file.read())
     assert found["aisle-c0000,0902"][:, 4].tolist() == [0.95, 0.9]
@@ -184,35 +184,35 @@ def test_films_of_clips_and_videos_are_there_as_they_are(folder, video):
 def test_a_bundle_made_twice_is_the_same_to_the_byte(dataset, folder):
     first = Bundle.objects.get()
     assert make_bundle(first.pk) is None
-    again = make_bundle(Bundle.objects.create(dataset=dataset, recipe="test/1").pk)
+    again = make_bundle(Bundle.objects.create(dataset=dataset, config_key="test/1").pk)
     assert again.files == first.files
 
 
 def test_ordering_twice_orders_once_until_something_is_new(dataset, video):
-    bundle = order_bundle(dataset)
-    assert order_bundle(dataset) == bundle
+    bundle = request_bundle(dataset)
+    assert request_bundle(dataset) == bundle
     make_bundle(bundle.pk)
-    assert order_bundle(dataset) == bundle
+    assert request_bundle(dataset) == bundle
     make_bundled_video(dataset)
-    Linking.objects.update(finished_at=timezone.now())
-    assert order_bundle(dataset) != bundle
+    IdentityRun.objects.update(finished_at=timezone.now())
+    assert request_bundle(dataset) != bundle
 
 
 def test_a_bundle_that_failed_is_tried_again(dataset, video):
-    bundle = order_bundle(dataset)
+    bundle = request_bundle(dataset)
     Bundle.objects.update(stage=Stage.FAILED, error="no room")
-    assert order_bundle(dataset).stage == Stage.WAITING
-    assert order_bundle(dataset) == bundle
+    assert request_bundle(dataset).stage == Stage.WAITING
+    assert request_bundle(dataset) == bundle
 
 
 def test_nothing_tracked_is_nothing_to_bundle(dataset):
     make_run(make_clips(make_video(dataset))[0])
-    with pytest.raises(UntrackedError, match="no video of shop is tracked to its end"):
-        order_bundle(dataset)
+    with pytest.raises(NotTrackedError, match="no video of shop is tracked to its end"):
+        request_bundle(dataset)
 
 
 def test_a_recipe_nobody_used_fails_with_a_sentence(dataset, video):
-    bundle = Bundle.objects.create(dataset=dataset, recipe="other")
+    bundle = Bundle.objects.create(dataset=dataset, config_key="other")
     make_bundle(bundle.pk)
     bundle.refresh_from_db()
     assert (bundle.stage, bundle.error) == (
@@ -224,8 +224,8 @@ def test_a_recipe_nobody_used_fails_with_a_sentence(dataset, video):
 def test_only_videos_tracked_to_their_end_are_in_it(dataset, video):
     clip = make_clips(make_video(dataset, "half"))[0]
     make_ready_run(clip)
-    Linking.objects.filter(video=clip.video).delete()
-    bundle = make_bundle(order_bundle(dataset).pk)
+    IdentityRun.objects.filter(video=clip.video).delete()
+    bundle = make_bundle(request_bundle(dataset).pk)
     folder = Path(default_storage.path(bundle.folder))
     assert [entry.name for entry in read_manifest(folder).videos] == ["aisle"]
 
@@ -233,7 +233,7 @@ def test_only_videos_tracked_to_their_end_are_in_it(dataset, video):
 def test_videos_that_are_not_in_it_are_named_with_the_reason(dataset, video):
     make_video(dataset, "behind")
     make_video(dataset, "broken", stage=Stage.FAILED)
-    assert make_bundle(order_bundle(dataset).pk).left_out == [
+    assert make_bundle(request_bundle(dataset).pk).left_out == [
         {"name": "behind", "reason": "not tracked to its end"},
         {"name": "broken", "reason": "it could not be standardised"},
     ]
@@ -245,19 +245,19 @@ def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
     runs = bring_in_tracks(other, elsewhere)
     assert [run.clip.name for run in runs] == ["aisle-c0000", "aisle-c0001"]
     assert {run.stage for run in runs} == {Stage.DONE}
-    assert Linking.objects.get().person_count == 2
+    assert IdentityRun.objects.get().person_count == 2
     assert Person.objects.count() == 4
     assert Proposal.objects.filter(run=runs[0]).count() == 2 * 13
     one = Proposal.objects.get(run=runs[0], second=2, person_id=2)
     assert (one.x1, one.y1, one.x2, one.y2, one.score) == (200.0, 100.0, 250.0, 250.0, 0.9)
-    file = trackfile.load(content_of(runs[0].tracks))
+    file = tracks_file.load(content_of(runs[0].tracks))
     assert (file.clip, len(file.tracks)) == ("aisle-c0000", 2)
-    assert runs[0].made_by["bundle"]["recipe"] == "test/1"
+    assert runs[0].made_by["bundle"]["config_key"] == "test/1"
 
 
 def test_what_the_detector_saw_is_counted_as_it_was_there(dataset, video, tmp_path):
     TrackingRun.objects.update(detection_count=1234)
-    bundle = make_bundle(order_bundle(dataset).pk)
+    bundle = make_bundle(request_bundle(dataset).pk)
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
     other = make_dataset("server")
     bring_in_clips(other, copy)
@@ -268,7 +268,7 @@ def test_a_bundle_of_what_was_brought_in_is_the_same_bundle(elsewhere):
     other = make_dataset("shop")
     bring_in_clips(other, elsewhere)
     bring_in_tracks(other, elsewhere)
-    again = make_bundle(order_bundle(other).pk)
+    again = make_bundle(request_bundle(other).pk)
     before = read_manifest(elsewhere).files
     for name in ("frames.zip", "clips.zip", "dense_proposals.pkl"):
         assert again.files[name]["sha256"] == before[name].sha256
@@ -289,14 +289,14 @@ def test_what_came_in_is_not_tracked_again(elsewhere):
     plan_runs()  # a pipeline that runs meanwhile
     bring_in_tracks(other, elsewhere)
     assert plan_runs() == 0
-    assert plan_linkings() == 0
+    assert plan_identity_runs() == 0
     assert not TrackingRun.objects.filter(stage=Stage.WAITING).exists()
 
 
 def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
     other = make_dataset("server")
     clips = bring_in_clips(other, elsewhere)
-    waiting, done = (TrackingRun.objects.create(clip=clip, recipe="test/1") for clip in clips)
+    waiting, done = (TrackingRun.objects.create(clip=clip, config_key="test/1") for clip in clips)
     begun = TrackingRun.objects.claim(waiting.pk)
     done.tracks = put("server/tracks/old.json.gz", b"")
     done.stage = Stage.DONE
@@ -311,7 +311,7 @@ def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
 def test_who_was_named_here_keeps_the_number(elsewhere):
     other = make_dataset("server")
     for clip in bring_in_clips(other, elsewhere):
-        run = make_ready_run(clip, recipe="here/1")
+        run = make_ready_run(clip, config_key="here/1")
         run.persons.update(person_id=F("person_id") + 10)
     for run in bring_in_tracks(other, elsewhere):
         assert dict(run.persons.values_list("track_id", "person_id")) == {1: 11, 2: 12}
@@ -321,8 +321,8 @@ def test_who_was_named_here_keeps_the_number(elsewhere):
 def test_a_run_whose_persons_are_named_stays(elsewhere):
     other = make_dataset("server")
     clip = bring_in_clips(other, elsewhere)[0]
-    run = make_run(clip, recipe="test/1")
-    Linking.objects.all().delete()
+    run = make_run(clip, config_key="test/1")
+    IdentityRun.objects.all().delete()
     with pytest.raises(BundleError, match="was tracked here with test/1: link its persons"):
         bring_in_tracks(other, elsewhere)
     assert list(TrackingRun.objects.all()) == [run]

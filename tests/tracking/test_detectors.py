@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tracking.core.boxes import pairwise_iou
-from tracking.detectors import runtimes
-from tracking.detectors.door import DetectorError, open_detector, weights_path
+from tracking.detectors import onnx_runtimes
+from tracking.detectors.registry import DetectorError, open_detector, weights_path
 from tracking.detectors.onnx import load as load_onnx
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
@@ -141,7 +141,7 @@ def test_a_yolox_person_is_one_whose_best_class_is_person(tmp_path):
 
 
 def test_about_says_which_weights_were_used_and_on_what(tmp_path, monkeypatch):
-    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx_runtimes, "find_spec", lambda name: None)
     path = yolox(tmp_path / "yolox.onnx", cells_of())
     about = open_detector("onnx", weights=str(path), threshold=0.3).about
     assert about["weights"] == "yolox.onnx"
@@ -161,7 +161,7 @@ def test_where_openvino_is_installed_it_computes_and_finds_the_same(tmp_path, mo
 
 def test_openvino_finds_the_same_people_in_a_street(shared, monkeypatch):
     pytest.importorskip("openvino", reason="the package openvino is not installed")
-    from datasets.core.media import read_frames
+    from datasets.core.media.standard_video import read_frames
 
     film = shared / "data/videos/street_1.mp4"
     pictures = [rgb for _, rgb in islice(read_frames(film), 0, 90, 30)]
@@ -172,7 +172,7 @@ def test_openvino_finds_the_same_people_in_a_street(shared, monkeypatch):
 def assert_same_people(path, pictures, monkeypatch, *, threshold):
     """Both runtimes see the same; returns how many people."""
     theirs = load_onnx("onnx", path, threshold).detect(pictures)
-    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx_runtimes, "find_spec", lambda name: None)
     ours = load_onnx("onnx", path, threshold).detect(pictures)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
@@ -225,7 +225,7 @@ def test_a_damaged_model_is_refused_with_its_name(tmp_path):
 
 
 def test_real_yolox_weights_find_the_people_in_a_street(shared):
-    from datasets.core.media import read_frames
+    from datasets.core.media.standard_video import read_frames
 
     ((_, rgb),) = read_frames(shared / "data/videos/street_2.mp4", count=1)
     weights = str(shared / "data/weights/yolox_nano_384x640.onnx")

@@ -3,10 +3,10 @@ from itertools import islice
 import pytest
 from django.core.management import CommandError, call_command
 
-from datasets.core.media import read_frames
+from datasets.core.media.standard_video import read_frames
 from tests.tracking.test_rfdetr import pytestmark as quiet
 from tracking.core.boxes import pairwise_iou
-from tracking.detectors.door import open_detector
+from tracking.detectors.registry import open_detector
 
 pytestmark = [
     *quiet,

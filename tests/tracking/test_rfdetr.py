@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tracking.detectors.door import DetectorError, open_detector
+from tracking.detectors.registry import DetectorError, open_detector
 
 pytestmark = [
     pytest.mark.slow,
@@ -190,7 +190,7 @@ def test_a_device_that_is_not_there_is_said(checkpoint, settings):
 
 
 def test_a_trained_checkpoint_finds_the_people_of_its_street(shared):
-    from datasets.core.media import read_frames
+    from datasets.core.media.standard_video import read_frames
 
     weights = str(shared / "data/weights/tiny_person.pth")
     ((_, rgb),) = read_frames(shared / "data/videos/street_2.mp4", count=1)

@@ -8,15 +8,15 @@ from django.test.utils import CaptureQueriesContext
 
 from avaproject.base.work import Stage
 from tests.make import make_clips, make_dataset, make_run, make_video
-from tests.tracking.watching import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
-from tracking.core.trackfile import load
-from tracking.detectors import door
+from tests.tracking.fake_detectors import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
+from tracking.core.tracks_file import load
+from tracking.detectors import registry
 from tracking.models import TrackingRun
 from tracking.services.track import (
-    frames_to_look_at,
+    sampled_frame_indices,
     parameters_of,
     plan_runs,
-    recipe_of,
+    config_key_of,
     track_clip,
 )
 
@@ -126,7 +126,7 @@ def test_with_a_stride_only_some_frames_are_looked_at_and_the_gaps_are_filled(cl
     dataset.save()
     watcher = Watcher()
     run = track_clip(the_run(clip).pk, detector=watcher)
-    assert len(watcher.seen) == len(frames_to_look_at(FRAMES, 7)) == 24
+    assert len(watcher.seen) == len(sampled_frame_indices(FRAMES, 7)) == 24
     first = load(stored(run)).tracks[0]
     assert first.frames.tolist() == list(range(FRAMES))
     assert first.boxes[59] == pytest.approx([39.5, 20, 59.5, 70], abs=2)
@@ -160,13 +160,13 @@ def test_the_threshold_is_the_bar_of_the_tracker():
     low = parameters_of(make_dataset(threshold=0.05))
     assert (low.high_score, low.low_score) == (0.05, 0.05)
     high = parameters_of(make_dataset(threshold=0.9))
-    assert high.high_score < high.confirming_score < 1
+    assert high.high_score < high.min_mean_score < 1
     assert asdict(parameters_of(make_dataset()))["high_score"] == 0.45
 
 
 @pytest.mark.parametrize("stride", [1, 2, 7, 30])
 def test_keyframes_and_both_ends_are_always_looked_at(stride):
-    looks = frames_to_look_at(450, stride)
+    looks = sampled_frame_indices(450, stride)
     assert set(range(0, 450, 30)) <= set(looks)
     assert (looks[0], looks[-1]) == (0, 449)
     assert np.diff(looks).max() <= stride
@@ -175,39 +175,39 @@ def test_keyframes_and_both_ends_are_always_looked_at(stride):
 def test_the_recipe_names_what_the_result_depends_on(settings, tmp_path):
     settings.WEIGHTS_DIR = tmp_path
     dataset = make_dataset(detector="onnx", weights="own.onnx", threshold=0.3, frame_stride=5)
-    assert recipe_of(dataset) == "onnx own.onnx t0.3 s5 sort-4"
+    assert config_key_of(dataset) == "onnx own.onnx t0.3 s5 sort-4"
     (tmp_path / "own.onnx").write_bytes(b"weights")
-    assert recipe_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-4"
-    assert recipe_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-4"
-    assert len(recipe_of(make_dataset(weights="/" + "w" * 400))) <= 120
+    assert config_key_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-4"
+    assert config_key_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-4"
+    assert len(config_key_of(make_dataset(weights="/" + "w" * 400))) <= 120
 
 
 def test_other_detections_in_the_folder_order_new_runs(tmp_path):
     folder = tmp_path / "seen"
     dataset = make_dataset(detector="imported", weights=str(folder))
     (clip,) = make_clips(make_video(dataset, frame_count=450))
-    assert recipe_of(dataset) == "imported seen t0.45 s1 sort-4"
+    assert config_key_of(dataset) == "imported seen t0.45 s1 sort-4"
     folder.mkdir()
     (folder / "aisle.txt").write_text("1,-1,0,0,9,9,0.9")
-    first = recipe_of(dataset)
-    make_run(clip, recipe=first)
+    first = config_key_of(dataset)
+    make_run(clip, config_key=first)
     assert plan_runs() == 0
     (folder / "gate.txt").write_text("1,-1,0,0,9,9,0.9")
     assert plan_runs() == 1
-    assert clip.tracking_runs.exclude(recipe=first).get().recipe == recipe_of(dataset)
+    assert clip.tracking_runs.exclude(config_key=first).get().config_key == config_key_of(dataset)
 
 
 def test_of_a_folder_of_detections_only_what_changed_is_read_again(tmp_path, monkeypatch):
-    read, sha256_of = [], door.sha256_of
-    monkeypatch.setattr(door, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    read, sha256_of = [], registry.sha256_of
+    monkeypatch.setattr(registry, "sha256_of", lambda path: read.append(path) or sha256_of(path))
     files = [tmp_path / f"{number}.txt" for number in range(100)]
     for file in files:
         file.write_text("1,-1,0,0,9,9,0.9")
     dataset = make_dataset(detector="imported", weights=str(tmp_path))
-    assert recipe_of(dataset) == recipe_of(dataset)
+    assert config_key_of(dataset) == config_key_of(dataset)
     assert sorted(read) == sorted(files)
     files[7].write_text("")
-    recipe_of(dataset)
+    config_key_of(dataset)
     assert read[100:] == [files[7]]
 
 
@@ -218,26 +218,26 @@ def test_every_cut_clip_gets_one_waiting_run():
     assert plan_runs() == len(clips) == 3
     assert plan_runs() == 0
     assert {run.clip for run in TrackingRun.objects.all()} == set(clips)
-    assert {run.recipe for run in TrackingRun.objects.all()} == {recipe_of(video.dataset)}
+    assert {run.config_key for run in TrackingRun.objects.all()} == {config_key_of(video.dataset)}
 
 
 def test_clips_tracked_in_a_bundle_need_no_run():
     first, *rest = make_clips(make_video(make_dataset()))
-    make_run(first, recipe="elsewhere", made_by={"bundle": "b"})
+    make_run(first, config_key="elsewhere", made_by={"bundle": "b"})
     assert plan_runs() == len(rest)
-    assert list(first.tracking_runs.values_list("recipe", flat=True)) == ["elsewhere"]
+    assert list(first.tracking_runs.values_list("config_key", flat=True)) == ["elsewhere"]
 
 
 def test_a_changed_setting_orders_new_runs_and_takes_waiting_ones_back():
     dataset = make_dataset()
     done, *waiting = make_clips(make_video(dataset))
-    make_run(done, recipe=recipe_of(dataset))
+    make_run(done, config_key=config_key_of(dataset))
     assert plan_runs() == len(waiting)
     dataset.threshold = 0.6
     dataset.save()
     assert plan_runs() == 3
     assert done.tracking_runs.count() == 2
-    assert [clip.tracking_runs.get().recipe for clip in waiting] == [recipe_of(dataset)] * 2
+    assert [clip.tracking_runs.get().config_key for clip in waiting] == [config_key_of(dataset)] * 2
 
 
 def test_planning_asks_the_database_as_often_for_many_clips_as_for_few():

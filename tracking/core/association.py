@@ -1,4 +1,4 @@
-"""Which detection continues which track: the best assignment above a bar."""
+"""Data association by the Hungarian method: which detection continues which track."""
 
 from typing import NamedTuple
 
@@ -8,69 +8,63 @@ from scipy.optimize import linear_sum_assignment
 
 Indices = NDArray[np.int64]
 
-LARGEST_CONTEST = 4_000_000  # rows x columns; more would take minutes, and gigabytes
-
-
-class Association(NamedTuple):
-    rows: Indices  # paired rows, ascending
-    columns: Indices  # their columns
-    free_rows: Indices
-    free_columns: Indices
+MAX_ASSIGNMENT_SIZE = 4_000_000  # rows x columns; more would take minutes, and gigabytes
 
 
 class Pairs(NamedTuple):
-    rows: Indices
-    columns: Indices
+    rows: Indices  # ascending
+    columns: Indices  # of each row
 
 
-def associate(gain: NDArray[np.float64], *, least: float) -> Association:
+def hungarian(gain: NDArray[np.float64], *, min_gain: float) -> Pairs:
     """Pair rows with columns one to one so that the summed gain is largest.
 
     Args:
-        gain: Shape `(N, M)`, not negative; 0 for what does not fit at all. Either may be 0.
-        least: Pairs of a smaller gain stay apart, and do not weigh on the others; above 0.
+        gain: Shape `(N, M)`, not negative; 0 for an impossible pair. Either may be 0.
+        min_gain: Pairs of a smaller gain are left out before the matching; above 0.
 
-    >>> pairs = associate(np.array([[0.9, 0.0], [0.8, 0.1]]), least=0.3)
-    >>> pairs.rows, pairs.columns, pairs.free_rows
-    (array([0]), array([0]), array([1]))
+    >>> pairs = hungarian(np.array([[0.9, 0.0], [0.8, 0.1]]), min_gain=0.3)
+    >>> pairs.rows, pairs.columns
+    (array([0]), array([0]))
     """
-    rows, columns = (gain >= least).nonzero()
-    rows, columns = best_pairs(rows, columns, gain[rows, columns])
-    return Association(
-        rows, columns, _others(rows, gain.shape[0]), _others(columns, gain.shape[1])
-    )
+    rows, columns = (gain >= min_gain).nonzero()
+    return best_matching(rows, columns, gain[rows, columns])
 
 
-def best_pairs(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> Pairs:
-    """Those of the possible pairs that fit together one to one and gain most, by row.
+def best_matching(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> Pairs:
+    """Those of the possible pairs that are one to one and gain most in sum, by row.
 
-    >>> best_pairs(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0.5, 0.4, 0.3])).columns
+    >>> pairs = np.array([0, 0, 1]), np.array([0, 1, 1])
+    >>> best_matching(*pairs, np.array([0.5, 0.4, 0.3])).columns
     array([0, 1])
     """
-    rivals = has_rivals(rows, columns)
-    if not rivals.any():
+    contested = is_contested(rows, columns)
+    if not contested.any():
         return Pairs(rows, columns)
-    # What has no rival is paired already; only the others compete.
-    (these, at_row), (those, at_column) = _ranked(rows[rivals]), _ranked(columns[rivals])
-    if len(these) * len(those) > LARGEST_CONTEST:
-        return _best_first(rows, columns, gains)
-    contest = np.zeros((len(these), len(those)))
-    contest[at_row, at_column] = gains[rivals]
-    found, other = linear_sum_assignment(contest, maximize=True)
-    good = contest[found, other] > 0
-    all_rows = np.concatenate([rows[~rivals], these[found[good]]])
-    all_columns = np.concatenate([columns[~rivals], those[other[good]]])
+    # Pairs without an alternative are kept as they are; only the others are assigned.
+    (these, at_row), (those, at_column) = (
+        _compact(rows[contested]),
+        _compact(columns[contested]),
+    )
+    if len(these) * len(those) > MAX_ASSIGNMENT_SIZE:
+        return _greedy(rows, columns, gains)
+    matrix = np.zeros((len(these), len(those)))
+    matrix[at_row, at_column] = gains[contested]
+    found, other = linear_sum_assignment(matrix, maximize=True)
+    good = matrix[found, other] > 0
+    all_rows = np.concatenate([rows[~contested], these[found[good]]])
+    all_columns = np.concatenate([columns[~contested], those[other[good]]])
     order = all_rows.argsort()
     return Pairs(all_rows[order], all_columns[order])
 
 
-def pairs_in_turns(
-    rows: Indices, columns: Indices, gains: NDArray[np.float64], turns: Indices
+def cascade_match(
+    rows: Indices, columns: Indices, gains: NDArray[np.float64], stages: Indices
 ) -> Pairs:
-    """The best of the possible pairs of turn 0, then of turn 1 among what is left, and so on.
+    """The best pairs of stage 0, then of stage 1 among what is left, and so on.
 
     >>> both, gains = np.array([0, 1]), np.array([0.5, 0.9])
-    >>> pairs_in_turns(both, np.array([0, 0]), gains, np.array([0, 1])).rows
+    >>> cascade_match(both, np.array([0, 0]), gains, np.array([0, 1])).rows
     array([0])
     """
     if not len(rows):
@@ -78,23 +72,23 @@ def pairs_in_turns(
     is_free_row = np.ones(rows.max() + 1, dtype=bool)
     is_free_column = np.ones(columns.max() + 1, dtype=bool)
     found = []
-    for turn in range(turns.max() + 1):
-        now = (turns == turn) & is_free_row[rows] & is_free_column[columns]
-        found.append(best_pairs(rows[now], columns[now], gains[now]))
+    for stage in range(stages.max() + 1):
+        now = (stages == stage) & is_free_row[rows] & is_free_column[columns]
+        found.append(best_matching(rows[now], columns[now], gains[now]))
         is_free_row[found[-1].rows] = False
         is_free_column[found[-1].columns] = False
     return Pairs(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def has_rivals(rows: Indices, columns: Indices) -> NDArray[np.bool_]:
-    """For each possible pair whether its row or its column might be paired otherwise."""
+def is_contested(rows: Indices, columns: Indices) -> NDArray[np.bool_]:
+    """For each possible pair whether its row or its column has another possible pair."""
     often = (np.bincount(rows) > 1)[rows]
     often |= (np.bincount(columns) > 1)[columns]
     return often
 
 
-def _best_first(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> Pairs:
-    """Pairs taken by their gain, without looking for the best sum: when there are too many."""
+def _greedy(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> Pairs:
+    """Pairs in the order of their gain, not the best sum: for too many possible pairs."""
     free_rows, free_columns, kept = set(rows.tolist()), set(columns.tolist()), []
     for place in np.argsort(-gains, kind="stable").tolist():
         row, column = int(rows[place]), int(columns[place])
@@ -106,13 +100,7 @@ def _best_first(rows: Indices, columns: Indices, gains: NDArray[np.float64]) -> 
     return Pairs(rows[kept], columns[kept])
 
 
-def _ranked(numbers: Indices) -> tuple[Indices, Indices]:
-    """The different ones of `numbers`, ascending, and the place of each among them."""
+def _compact(numbers: Indices) -> tuple[Indices, Indices]:
+    """The distinct `numbers`, ascending, and the position of each number among them."""
     is_there = np.bincount(numbers) > 0
     return is_there.nonzero()[0], (np.cumsum(is_there) - 1)[numbers]
-
-
-def _others(taken: Indices, count: int) -> Indices:
-    free = np.ones(count, dtype=bool)
-    free[taken] = False
-    return free.nonzero()[0]

@@ -12,18 +12,18 @@ Boxes = NDArray[np.float64]
 Scores = NDArray[np.float64]
 
 SIGNS = np.array([[1.0], [1], [-1], [-1]])
-SMALLEST = np.finfo(np.float64).tiny  # a union of nothing with nothing
+EPSILON = np.finfo(np.float64).tiny  # for the union of two boxes without area
 
 
 class Detections(NamedTuple):
-    """People seen in one picture."""
+    """People detected in one frame."""
 
     boxes: Boxes  # shape (N, 4)
     scores: Scores  # shape (N,), 0 to 1
 
 
 def no_detections() -> Detections:
-    """A picture that was looked at and shows nobody.
+    """The result of a frame without people.
 
     >>> no_detections().boxes.shape
     (0, 4)
@@ -32,7 +32,7 @@ def no_detections() -> Detections:
 
 
 def area(boxes: Boxes) -> NDArray[np.float64]:
-    """Areas in square pixels, shape `(N,)`; boxes turned inside out have area 0.
+    """Areas in square pixels, shape `(N,)`; inverted boxes have area 0.
 
     >>> area(np.array([[0.0, 0, 2, 3], [5, 5, 4, 4]]))
     array([6., 0.])
@@ -54,35 +54,38 @@ def pairwise_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     >>> pairwise_iou(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 3, 2], [5, 5, 6, 6]]))
     array([[0.33333333, 0.        ]])
     """
-    return iou_of_sides(sides(a), sides(b))
+    return iou_of_signed_corners(signed_corners(a), signed_corners(b))
 
 
-def sides(boxes: Boxes) -> NDArray[np.float64]:
-    """Boxes as columns `(x1, y1, -x2, -y2)`, shape `(4, N)`: what `iou_of_sides` takes.
+def signed_corners(boxes: Boxes) -> NDArray[np.float64]:
+    """Boxes as columns `(x1, y1, -x2, -y2)`, shape `(4, N)`, for `iou_of_signed_corners`.
 
-    >>> sides(np.array([[0.0, 1, 2, 3]])).T
+    >>> signed_corners(np.array([[0.0, 1, 2, 3]])).T
     array([[ 0.,  1., -2., -3.]])
     """
     return np.ascontiguousarray(boxes.T) * SIGNS
 
 
-def iou_of_sides(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`pairwise_iou` of boxes that are `sides` already.
+def iou_of_signed_corners(
+    a: NDArray[np.float64], b: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`pairwise_iou` of boxes in the form of `signed_corners`.
 
-    >>> iou_of_sides(sides(np.array([[0.0, 0, 2, 2]])), sides(np.array([[0.0, 0, 1, 2]])))
+    >>> box, half = np.array([[0.0, 0, 2, 2]]), np.array([[0.0, 0, 1, 2]])
+    >>> iou_of_signed_corners(signed_corners(box), signed_corners(half))
     array([[0.5]])
     """
-    # This is where a crowd's time goes. With x2 and y2 negative one maximum does for all sides,
-    # and everything is side by side in memory and done in place.
-    overlap = _area_of_sides(np.maximum(a[:, :, None], b[:, None, :]))
-    union = np.add.outer(_area_of_sides(a.copy()), _area_of_sides(b.copy()))
+    # In a crowd most time is spent here. With x2 and y2 negative one maximum serves all
+    # corners, and everything is contiguous in memory and done in place.
+    overlap = _area_of_signed_corners(np.maximum(a[:, :, None], b[:, None, :]))
+    union = np.add.outer(_area_of_signed_corners(a.copy()), _area_of_signed_corners(b.copy()))
     union -= overlap
-    np.maximum(union, SMALLEST, out=union)
+    np.maximum(union, EPSILON, out=union)
     overlap /= union
     return overlap
 
 
-def _area_of_sides(spent: NDArray[np.float64]) -> NDArray[np.float64]:
+def _area_of_signed_corners(spent: NDArray[np.float64]) -> NDArray[np.float64]:
     lengths = spent[:2]
     lengths += spent[2:]
     np.minimum(lengths, 0.0, out=lengths)
@@ -90,23 +93,23 @@ def _area_of_sides(spent: NDArray[np.float64]) -> NDArray[np.float64]:
     return lengths[0]
 
 
-def sides_of_centres(
-    centres: NDArray[np.float64], *, grown: float = 1.0
+def signed_corners_of_centres(
+    centres: NDArray[np.float64], *, expansion: float = 1.0
 ) -> NDArray[np.float64]:
-    """The `sides` of boxes given as centre forms in columns, shape `(4, N)`, `grown` so much.
+    """`signed_corners` of centre forms in columns, shape `(4, N)`, scaled by `expansion`.
 
-    >>> sides_of_centres(np.array([[1.0], [3], [2], [6]])).T
+    >>> signed_corners_of_centres(np.array([[1.0], [3], [2], [6]])).T
     array([[ 0.,  0., -2., -6.]])
     """
     middle, half = centres[:2], np.maximum(centres[2:], 0.0)
-    half *= 0.5 * grown
+    half *= 0.5 * expansion
     return np.concatenate([middle - half, -middle - half])
 
 
-def to_centres(boxes: Boxes) -> NDArray[np.float64]:
+def xyxy_to_cxcywh(boxes: Boxes) -> NDArray[np.float64]:
     """The centre form of `boxes`, shape `(..., 4)`.
 
-    >>> to_centres(np.array([[0.0, 0, 2, 6]]))
+    >>> xyxy_to_cxcywh(np.array([[0.0, 0, 2, 6]]))
     array([[1., 3., 2., 6.]])
     """
     low, high = boxes[..., :2], boxes[..., 2:]
@@ -116,10 +119,10 @@ def to_centres(boxes: Boxes) -> NDArray[np.float64]:
     return centres
 
 
-def to_corners(centres: NDArray[np.float64]) -> Boxes:
+def cxcywh_to_xyxy(centres: NDArray[np.float64]) -> Boxes:
     """The boxes of centre forms, shape `(..., 4)`; negative sides become 0.
 
-    >>> to_corners(np.array([[1.0, 3, 2, 6]]))
+    >>> cxcywh_to_xyxy(np.array([[1.0, 3, 2, 6]]))
     array([[0., 0., 2., 6.]])
     """
     half = np.maximum(centres[..., 2:], 0.0) / 2
@@ -129,20 +132,20 @@ def to_corners(centres: NDArray[np.float64]) -> Boxes:
     return boxes
 
 
-def clipped(boxes: Boxes, *, width: int, height: int) -> Boxes:
-    """The parts of `boxes` inside a picture; outside ones end up without area.
+def clip_boxes(boxes: Boxes, *, width: int, height: int) -> Boxes:
+    """The parts of `boxes` inside an image; outside ones end up without area.
 
-    >>> clipped(np.array([[-5.0, 2, 5, 50]]), width=20, height=10)
+    >>> clip_boxes(np.array([[-5.0, 2, 5, 50]]), width=20, height=10)
     array([[ 0.,  2.,  5., 10.]])
     """
     return np.clip(boxes, 0.0, np.array([width, height, width, height], dtype=np.float64))
 
 
-def without_overlaps(found: Detections, *, iou: float) -> Detections:
-    """The detections that no better one overlaps by more than `iou`, best first.
+def nms(found: Detections, *, iou: float) -> Detections:
+    """Non-maximum suppression: who overlaps no better detection by more than `iou`, best first.
 
     >>> both = np.array([[0.0, 0, 9, 9], [0, 0, 10, 10]])
-    >>> without_overlaps(Detections(both, np.array([0.4, 0.8])), iou=0.5).scores
+    >>> nms(Detections(both, np.array([0.4, 0.8])), iou=0.5).scores
     array([0.8])
     """
     order = np.argsort(-found.scores, kind="stable")

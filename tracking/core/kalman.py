@@ -1,12 +1,12 @@
-"""Where people are and how fast they move: Kalman filters for all tracks at once, as arrays.
+"""Constant-velocity Kalman filters of all tracks at once, as arrays.
 
-A box is followed in its centre form `(cx, cy, width, height)`, pixels. Each of the four numbers
-has a position and a velocity and moves on its own: constant velocity, disturbed by white noise
-acceleration. So a filter is four filters of two states, and every formula is written out for
-two states over whole arrays; no matrix is ever inverted. Times are seconds, noise is in box
-heights, so neither the frame rate nor the picture size changes the behaviour.
+A box is filtered in its centre form `(cx, cy, width, height)`, pixels. Each of the four numbers
+has a position and a velocity and is independent of the others: constant velocity, disturbed by
+white noise acceleration. So a track is four filters of two states, and every formula is written
+out for two states over whole arrays; no matrix is inverted. Times are seconds, noise is in box
+heights, so neither the frame rate nor the image size changes the behaviour.
 
-Two predictions of t seconds are the same as one of 2t: frames not looked at cost nothing.
+Two predictions of t seconds equal one of 2t: frames without detection cost nothing.
 
 Boxes are columns here: a centre form of `T` boxes has shape `(4, T)`.
 """
@@ -18,117 +18,122 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-# Normal beliefs about T boxes, shape (5, 4, T): place, velocity (pixels / s), variance of the
-# place, covariance of both, variance of the velocity.
-Beliefs = NDArray[np.float64]
+# Mean and covariance of the state of T boxes, shape (5, 4, T): position, velocity (pixels / s),
+# variance of the position, covariance of both, variance of the velocity.
+KalmanState = NDArray[np.float64]
 
-PLACE, VELOCITY, PLACE_VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
-MEANS, GROWING, GROWTH, SHARED = slice(0, 2), slice(0, 4, 3), slice(1, 5, 3), slice(2, 4)
+POSITION, VELOCITY, POSITION_VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
+MEAN = slice(0, 2)
+POSITION_COVARIANCES = slice(2, 4)  # of the position with position and velocity
+INTEGRALS, RATES = slice(0, 4, 3), slice(1, 5, 3)  # the rows that grow, and how fast each does
 
 
 @dataclass(frozen=True)
-class Motion:
-    """How people move and how well detectors see them; all in box heights and seconds."""
+class MotionModel:
+    """Measurement and process noise of people, in box heights and seconds."""
 
-    place_noise: float = 0.051  # standard deviation of a detected centre, heights
+    position_noise: float = 0.051  # standard deviation of a detected centre, heights
     size_noise: float = 0.34  # the same of a detected width or height
-    start_speed: float = 0.9  # standard deviation of a new track's velocity, heights / s
-    place_acceleration: float = 0.61  # noise density of the centre, heights / s^1.5
+    initial_speed: float = 0.9  # standard deviation of a new track's velocity, heights / s
+    position_acceleration: float = 0.61  # noise density of the centre, heights / s^1.5
     size_acceleration: float = 0.35  # the same of width and height
 
     def measurement_variance(self, heights: Array) -> Array:
         """Variance of detected `(cx, cy, width, height)`, pixels squared, shape `(4, T)`."""
-        return _spread(heights, self.place_noise, self.size_noise)
+        return _variances(heights, self.position_noise, self.size_noise)
 
-    def start_variance(self, heights: Array) -> Array:
+    def initial_velocity_variance(self, heights: Array) -> Array:
         """Variance of a new track's velocities, shape `(4, T)`."""
-        return _spread(heights, self.start_speed, self.start_speed)
+        return _variances(heights, self.initial_speed, self.initial_speed)
 
     def acceleration(self, heights: Array) -> Array:
         """Spectral density of the acceleration noise, pixels^2 / s^3, shape `(4, T)`."""
-        return _spread(heights, self.place_acceleration, self.size_acceleration)
+        return _variances(heights, self.position_acceleration, self.size_acceleration)
 
 
-def _spread(heights: Array, place: float, size: float) -> Array:
+def _variances(heights: Array, position: float, size: float) -> Array:
     at_least = np.maximum(heights, 1.0)
-    return _squares(place, size) * (at_least * at_least)
+    return _squares(position, size) * (at_least * at_least)
 
 
 @lru_cache(maxsize=64)
-def _squares(place: float, size: float) -> Array:
-    return np.square(np.array([[place], [place], [size], [size]]))
+def _squares(position: float, size: float) -> Array:
+    return np.square(np.array([[position], [position], [size], [size]]))
 
 
 @lru_cache(maxsize=64)
-def _noise_gained(seconds: float) -> Array:
-    """What an acceleration noise of density 1 adds to the variances in `seconds`."""
-    return np.array([seconds**3 / 3, seconds**2 / 2, seconds]).reshape(3, 1, 1)
+def _process_noise(seconds: float) -> Array:
+    """What an acceleration noise of density 1 adds to the three variances in `seconds`."""
+    from filterpy.common import Q_continuous_white_noise  # it imports scipy.stats: 0.4 s
+
+    q = Q_continuous_white_noise(dim=2, dt=seconds)
+    return np.array([q[0, 0], q[0, 1], q[1, 1]]).reshape(3, 1, 1)
 
 
-def begin(measured: Array, motion: Motion) -> Beliefs:
-    """Beliefs after one detection of each box, shape `(4, T)`: at rest, as far as we know.
+def initialise(measured: Array, motion: MotionModel) -> KalmanState:
+    """State after one detection of each box, shape `(4, T)`; the expected velocity is 0.
 
-    >>> begin(np.array([[5.0], [5], [4], [10]]), Motion())[VELOCITY].T
+    >>> initialise(np.array([[5.0], [5], [4], [10]]), MotionModel())[VELOCITY].T
     array([[0., 0., 0., 0.]])
     """
-    beliefs = np.zeros((5, *measured.shape))
-    beliefs[PLACE] = measured
-    beliefs[PLACE_VARIANCE] = motion.measurement_variance(measured[3])
-    beliefs[VELOCITY_VARIANCE] = motion.start_variance(measured[3])
-    return beliefs
+    state = np.zeros((5, *measured.shape))
+    state[POSITION] = measured
+    state[POSITION_VARIANCE] = motion.measurement_variance(measured[3])
+    state[VELOCITY_VARIANCE] = motion.initial_velocity_variance(measured[3])
+    return state
 
 
-def predict(beliefs: Beliefs, seconds: float, acceleration: Array) -> Beliefs:
-    """Beliefs `seconds` later; `acceleration` is the noise density, shape `(4, T)`.
+def predict(state: KalmanState, seconds: float, acceleration: Array) -> KalmanState:
+    """State `seconds` later; `acceleration` is the noise density, shape `(4, T)`.
 
-    >>> walker = begin(np.array([[5.0], [5], [4], [10]]), Motion())
+    >>> walker = initialise(np.array([[5.0], [5], [4], [10]]), MotionModel())
     >>> walker[VELOCITY] = 1.0
-    >>> predict(walker, 2.0, np.zeros((4, 1)))[PLACE].T
+    >>> predict(walker, 2.0, np.zeros((4, 1)))[POSITION].T
     array([[ 7.,  7.,  6., 12.]])
     """
-    later = beliefs.copy()
-    later[PLACE_VARIANCE] += seconds * later[COVARIANCE]
-    later[GROWING] += seconds * later[GROWTH]
-    later[PLACE_VARIANCE] += seconds * later[COVARIANCE]  # the later one
-    later[PLACE_VARIANCE:] += _noise_gained(seconds) * acceleration
+    later = state.copy()
+    later[POSITION_VARIANCE] += seconds * later[COVARIANCE]
+    later[INTEGRALS] += seconds * later[RATES]
+    later[POSITION_VARIANCE] += seconds * later[COVARIANCE]  # the later one
+    later[POSITION_VARIANCE:] += _process_noise(seconds) * acceleration
     return later
 
 
-def update(beliefs: Beliefs, measured: Array, variance: Array) -> Beliefs:
-    """Beliefs after seeing the boxes `measured`, with measurement `variance`, both `(4, T)`.
+def update(state: KalmanState, measured: Array, variance: Array) -> KalmanState:
+    """State after the detections `measured`, with measurement `variance`, both `(4, T)`.
 
-    A box that was not seen has an infinite variance, and any number for `measured`.
+    A track without a detection has an infinite variance, and any number for `measured`.
 
-    >>> once = begin(np.array([[5.0], [5], [4], [10]]), Motion())
+    >>> once = initialise(np.array([[5.0], [5], [4], [10]]), MotionModel())
     >>> again = np.array([[7.0], [5], [4], [10]])
-    >>> update(once, again, once[PLACE_VARIANCE])[PLACE].T
+    >>> update(once, again, once[POSITION_VARIANCE])[POSITION].T
     array([[ 6.,  5.,  4., 10.]])
     """
-    gains = beliefs[SHARED] / (beliefs[PLACE_VARIANCE] + variance)  # of place and velocity
-    after = beliefs.copy()
-    after[MEANS] += gains * (measured - beliefs[PLACE])
-    after[SHARED] -= gains * beliefs[PLACE_VARIANCE]
-    after[VELOCITY_VARIANCE] -= gains[1] * beliefs[COVARIANCE]
+    gain = state[POSITION_COVARIANCES] / (state[POSITION_VARIANCE] + variance)
+    after = state.copy()
+    after[MEAN] += gain * (measured - state[POSITION])
+    after[POSITION_COVARIANCES] -= gain * state[POSITION_VARIANCE]
+    after[VELOCITY_VARIANCE] -= gain[1] * state[COVARIANCE]
     return after
 
 
-def gains_in_hindsight(filtered: Beliefs, predicted: Beliefs, seconds: float) -> Array:
-    """The gains of Rauch, Tung and Striebel: what a later surprise says about earlier times.
+def smoother_gain(filtered: KalmanState, predicted: KalmanState, seconds: float) -> Array:
+    """The gain of the Rauch-Tung-Striebel smoother, from each time to the one before.
 
     Args:
-        filtered: Beliefs after the update at some times, shape `(L, 5, 4, T)`.
-        predicted: Each carried on to the later time, before its update.
+        filtered: States after the update at some times, shape `(L, 5, 4, T)`.
+        predicted: Each predicted for the later time, before its update.
         seconds: Between the two times.
 
     Returns:
-        What is to be added to place and velocity (second axis) for what the later place and
-        velocity (third axis) turned out to be more than predicted, shape `(L, 2, 2, 4, T)`.
+        What is added to position and velocity (second axis) for each unit by which the later
+        position and velocity (third axis) exceed the prediction, shape `(L, 2, 2, 4, T)`.
     """
-    shared = filtered[:, COVARIANCE:]
-    cross = filtered[:, SHARED] + seconds * shared
+    velocity = filtered[:, COVARIANCE:]
+    cross = filtered[:, POSITION_COVARIANCES] + seconds * velocity
     a, b, c = (
-        predicted[:, None, row] for row in (PLACE_VARIANCE, COVARIANCE, VELOCITY_VARIANCE)
+        predicted[:, None, row] for row in (POSITION_VARIANCE, COVARIANCE, VELOCITY_VARIANCE)
     )
-    gains = np.stack([cross * c - shared * b, shared * a - cross * b], axis=2)
-    gains /= (a * c - b * b)[:, :, None]
-    return gains
+    gain = np.stack([cross * c - velocity * b, velocity * a - cross * b], axis=2)
+    gain /= (a * c - b * b)[:, :, None]
+    return gain

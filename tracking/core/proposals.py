@@ -1,7 +1,7 @@
-"""What of the tracks is shown to annotators: boxes inside the picture, and those at keyframes.
+"""Proposals: the boxes of tracks at keyframes, clipped to the image.
 
-Boxes are pixels of the standard video. One that is thinner than `LEAST_SIDE` of the picture
-would lose its area when the AVA files round it, so it counts as out of the picture.
+Boxes are pixels of the standard video. One that is thinner than `MIN_SIDE` of the image would
+lose its area when the AVA files round it, so it counts as outside.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tracking.core.boxes import clipped
-from tracking.core.trackfile import Track
+from tracking.core.boxes import clip_boxes
+from tracking.core.tracks_file import Track
 
-LEAST_SIDE = 0.002  # of the picture's width or height
+MIN_SIDE = 0.002  # of the image's width or height
 
 
 class ProposedBox(NamedTuple):
@@ -25,20 +25,21 @@ class ProposedBox(NamedTuple):
     y1: float
     x2: float
     y2: float
-    score: float  # 0 to 1; between two detections in proportion
+    score: float  # 0 to 1; interpolated between two detections
 
 
-def inside(tracks: Iterable[Track], *, width: int, height: int) -> list[Track]:
-    """The parts of `tracks` inside a picture; tracks that are never inside are left out.
+def clip_to_image(tracks: Iterable[Track], *, width: int, height: int) -> list[Track]:
+    """The parts of `tracks` inside an image; tracks that are never inside are left out.
 
-    >>> box = np.array([[-5.0, 0, 5, 10], [-20, 0, -10, 10]])
-    >>> inside([Track(1, np.array([0, 1]), box, np.ones(2))], width=20, height=20)[0].boxes
+    >>> boxes = np.array([[-5.0, 0, 5, 10], [-20, 0, -10, 10]])
+    >>> track = Track(1, np.array([0, 1]), boxes, np.ones(2))
+    >>> clip_to_image([track], width=20, height=20)[0].boxes
     array([[ 0.,  0.,  5., 10.]])
     """
-    least = LEAST_SIDE * np.array([width, height])
+    least = MIN_SIDE * np.array([width, height])
     result = []
     for track in tracks:
-        boxes = clipped(track.boxes, width=width, height=height)
+        boxes = clip_boxes(track.boxes, width=width, height=height)
         shown = (boxes[:, 2:] - boxes[:, :2] > least).all(axis=1)
         if shown.any():
             result.append(
@@ -52,7 +53,7 @@ def inside(tracks: Iterable[Track], *, width: int, height: int) -> list[Track]:
     return result
 
 
-def boxes_at(
+def sample_at_keyframes(
     tracks: Iterable[Track], seconds: Sequence[int], *, fps: int, width: int, height: int
 ) -> list[ProposedBox]:
     """The boxes of `tracks` at the keyframes `seconds`, by second and track id.
@@ -61,14 +62,14 @@ def boxes_at(
 
     >>> box = np.tile([[0.0, 0, 10, 20]], (31, 1))
     >>> track = Track(7, np.arange(31), box, np.full(31, 0.9))
-    >>> boxes_at([track], [1, 2], fps=30, width=64, height=36)
+    >>> sample_at_keyframes([track], [1, 2], fps=30, width=64, height=36)
     [ProposedBox(second=1, track_id=7, x1=0.0, y1=0.0, x2=10.0, y2=20.0, score=0.9)]
     """
     wanted = np.array(seconds, dtype=np.int64) * fps
     result = []
-    for track in inside(tracks, width=width, height=height):
+    for track in clip_to_image(tracks, width=width, height=height):
         _, rows, columns = np.intersect1d(track.frames, wanted, return_indices=True)
-        scores = _scores_everywhere(track)[rows]
+        scores = _interpolated_scores(track)[rows]
         for row, column, score in zip(rows, columns, scores, strict=True):
             x1, y1, x2, y2 = np.round(track.boxes[row], 2).tolist()
             result.append(
@@ -79,7 +80,7 @@ def boxes_at(
     return sorted(result)
 
 
-def _scores_everywhere(track: Track) -> np.ndarray:
+def _interpolated_scores(track: Track) -> np.ndarray:
     seen = ~np.isnan(track.scores)
     if not seen.any():
         return np.zeros(len(track.frames))

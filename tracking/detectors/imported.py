@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tracking.core.boxes import Detections
-from tracking.detectors.door import DetectorError, folder_hash
+from tracking.detectors.registry import DetectorError, folder_hash
 
 FORMAT = "ava-studio-detections/1"
 PLACES = ("{}.json", "{}.txt", "{}/det.txt", "{}/det/det.txt")

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from django.conf import settings
 
-from tracking.core.boxes import Boxes, Detections, clipped, to_corners, without_overlaps
-from tracking.detectors.door import DetectorError, Picture, file_hash
-from tracking.detectors.runtimes import ModelError, Runtime, Shape, Tensor, open_model
+from tracking.core.boxes import Boxes, Detections, clip_boxes, cxcywh_to_xyxy, nms
+from tracking.detectors.registry import DetectorError, Picture, file_hash
+from tracking.detectors.onnx_runtimes import ModelError, Runtime, Shape, Tensor, open_model
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
@@ -76,8 +76,8 @@ class _Rfdetr:
         queries = queries[classes == person]
         scores = every[queries, person]
         queries, scores = queries[scores > threshold], scores[scores > threshold]
-        boxes = to_corners(centres[queries].astype(np.float64)) * [width, height, width, height]
-        return Detections(clipped(boxes, width=width, height=height), scores)
+        boxes = cxcywh_to_xyxy(centres[queries].astype(np.float64)) * [width, height, width, height]
+        return Detections(clip_boxes(boxes, width=width, height=height), scores)
 
 
 class _Yolox:
@@ -119,9 +119,9 @@ class _Yolox:
         good = (scores > threshold) & (raw[:, 5:].argmax(axis=1) == 0)
         places = (raw[good, :2] + self._cells[good]) * self._strides[good]
         sides = np.exp(raw[good, 2:4]) * self._strides[good]
-        boxes: Boxes = to_corners(np.concatenate([places, sides], axis=1))
-        boxes = clipped(boxes / self._scale(width, height), width=width, height=height)
-        return without_overlaps(Detections(boxes, scores[good]), iou=YOLOX_OVERLAP)
+        boxes: Boxes = cxcywh_to_xyxy(np.concatenate([places, sides], axis=1))
+        boxes = clip_boxes(boxes / self._scale(width, height), width=width, height=height)
+        return nms(Detections(boxes, scores[good]), iou=YOLOX_OVERLAP)
 
     def _scale(self, width: int, height: int) -> float:
         return min(self._height / height, self._width / width)

@@ -19,7 +19,7 @@ import numpy as np
 from django.conf import settings
 
 from tracking.core.boxes import Detections, no_detections
-from tracking.detectors.door import DetectorError, Picture, file_hash
+from tracking.detectors.registry import DetectorError, Picture, file_hash
 
 MODELS = {
     "rfdetr-nano": ("RFDETRNano", "rf-detr-nano.pth"),

@@ -14,8 +14,8 @@ from django.db.models import Case, CharField, Exists, F, OuterRef, Q, Value, Whe
 
 from avaproject.base.storage import store, local_path, work_folder
 from avaproject.base.work import ClaimLostError, Stage
-from datasets.core.clipping import FRAME_RATE
-from datasets.core.media import MediaError, read_frames
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.media.standard_video import MediaError, read_frames
 from datasets.models import Clip, Dataset
 from tracking.core.boxes import Detections
 from tracking.core.prefetch import ahead, batches, behind

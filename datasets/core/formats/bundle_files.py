@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO
 
 from datasets.core.formats import bundle_manifest as manifests
-from datasets.core.hashing import sha256_of
 from datasets.core.formats.bundle_manifest import Manifest, ManifestError
+from datasets.core.hashing import sha256_of
 
-LARGEST_MANIFEST = 256 << 20  # bytes; thousands of clips in a crowd take a tenth of it
-DAMAGE = (
+MAX_MANIFEST_BYTES = 256 << 20  # bytes; thousands of clips in a crowd take a tenth of it
+ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError,
     struct.error,
 )  # fmt: skip
@@ -32,8 +32,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle in `folder`. Raises BundleError if there is none."""
     path = folder / manifests.FILE
     try:
-        if path.stat().st_size > LARGEST_MANIFEST:
-            raise BundleError(f"{path} has more than {LARGEST_MANIFEST >> 20} MB")
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise BundleError(f"{path} has more than {MAX_MANIFEST_BYTES >> 20} MB")
         return manifests.load(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise BundleError(f"{folder} is no bundle: it has no {manifests.FILE}") from error
@@ -41,7 +41,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{path}: {error}") from error
 
 
-def checked_file(manifest: Manifest, folder: Path, name: str) -> Path:
+def verified_file(manifest: Manifest, folder: Path, name: str) -> Path:
     """The file `name` of a bundle. Raises BundleError if it is not what the manifest says."""
     path, said = folder / name, manifest.files.get(name)
     if said is None or not path.is_file():
@@ -52,18 +52,18 @@ def checked_file(manifest: Manifest, folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """The zip at `path`, to read. Raises BundleError if it is none."""
     try:
         archive = zipfile.ZipFile(path)
-    except (*DAMAGE, ValueError) as error:
+    except (*ZIP_ERRORS, ValueError) as error:
         raise BundleError(f"{path.name} is damaged ({error}): copy it again") from error
     with archive:
         yield archive
 
 
 @contextmanager
-def member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+def open_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[IO[bytes]]:
     """One file of a zip, to be read inside. Raises BundleError if it is missing or damaged."""
     shown = name if isinstance(name, str) else name.filename
     of = Path(archive.filename or "the zip").name
@@ -72,7 +72,7 @@ def member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[IO
             yield file
     except KeyError as error:
         raise BundleError(f"{of} has no {shown}") from error
-    except DAMAGE as error:
+    except ZIP_ERRORS as error:
         raise BundleError(f"{shown} in {of} is damaged ({error})") from error
     except OSError as error:
         if error.errno is not None:  # the disk's; bz2 reports damage as one without a number
@@ -80,9 +80,9 @@ def member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[IO
         raise BundleError(f"{shown} in {of} is damaged ({error})") from error
 
 
-def content_of(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *, most: int) -> bytes:
+def read_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *, most: int) -> bytes:
     """One file of a zip. Raises BundleError if it is missing, damaged or over `most` bytes."""
-    with member(archive, name) as file:
+    with open_member(archive, name) as file:
         content = file.read(most + 1)
         if len(content) > most:
             raise BundleError(f"{file.name} has more than {most >> 20} MB")
@@ -97,6 +97,6 @@ def unpacked_size(folder: Path) -> int:
     size = 0
     for path in sorted(folder.glob("*.zip")):
         if path.name in manifests.FILES:
-            with opened(path) as archive:
+            with open_zip(path) as archive:
                 size += sum(info.file_size for info in archive.infolist())
     return size

@@ -14,18 +14,19 @@ from typing import Any
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 
 FILE = "manifest.json"
-FILES = (
-    FILE, "clips.zip", "frames.zip", "tracking_jsons.zip", "dense_proposals.pkl",
-    "dense_proposals_mmaction2.pkl",
-)  # fmt: skip
+CLIPS, FRAMES, TRACKS = "clips.zip", "frames.zip", "tracking_jsons.zip"
+DENSE, MMACTION2 = "dense_proposals.pkl", "dense_proposals_mmaction2.pkl"
+FILES = (FILE, CLIPS, FRAMES, TRACKS, DENSE, MMACTION2)
+TRACK_FILES = (FILE, TRACKS, DENSE)  # that the import of tracks reads
+PROTOTYPE_KEY = "files of the prototype"  # the config key of a prototype's tracks
 FORMAT = "ava-studio-bundle/1"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-RECIPE = re.compile(r"[ -~]{1,120}")
-SHOWN = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")  # what a database takes as text
-LARGEST_NUMBER = 2**31 - 1
-LARGEST_FILE = 2**63 - 1  # bytes
+CONFIG_KEY = re.compile(r"[ -~]{1,120}")
+PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")  # what a database takes as text
+MAX_NUMBER = 2**31 - 1
+MAX_FILE_BYTES = 2**63 - 1  # bytes
 
 
 class ManifestError(ValueError):
@@ -40,6 +41,7 @@ class ClipEntry:
     frame_count: int
     persons: dict[int, int] = field(default_factory=dict)  # person id of each track id
     detections: int | None = None  # that the detector made, in tracks or not
+    first_number: int = 0  # of a prototype's first frame, as its proposals count
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Manifest:
     videos: tuple[VideoEntry, ...] = ()
     files: dict[str, FileEntry] = field(default_factory=dict)
 
+    @property
+    def is_prototype(self) -> bool:
+        """Whether it was made of a prototype's bare files, whose tracks have another form."""
+        return self.config_key == PROTOTYPE_KEY
+
 
 def is_bundle(names: Collection[str]) -> bool:
     """Whether files of these names are a bundle, ours or the bare files of a prototype.
@@ -75,7 +82,7 @@ def is_bundle(names: Collection[str]) -> bool:
     >>> is_bundle({"frames.zip", "dense_proposals.pkl"}), is_bundle({"frames.zip", "a.mp4"})
     (True, False)
     """
-    return "frames.zip" in names and (FILE in names or "dense_proposals.pkl" in names)
+    return FRAMES in names and (FILE in names or DENSE in names)
 
 
 def dump(manifest: Manifest) -> bytes:
@@ -100,9 +107,9 @@ def load(content: bytes) -> Manifest:
             raise ManifestError(f"it is of format {raw['format']!r}, not {FORMAT!r}")
         return Manifest(
             _text(raw["dataset"], NAME),
-            _text(raw["config_key"], RECIPE),
+            _text(raw["config_key"], CONFIG_KEY),
             _rate(raw["annotation_fps"]),
-            _each_once([_video(one) for one in raw["videos"]]),
+            _without_duplicates([_video(one) for one in raw["videos"]]),
             {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError,
@@ -112,7 +119,7 @@ def load(content: bytes) -> Manifest:
         raise ManifestError(f"not the manifest of a bundle: {error!r}") from error
 
 
-def _each_once(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
+def _without_duplicates(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
     for what, said in (
         ("videos are called", [video.name for video in videos]),
         ("videos are of the same file", [video.sha256 for video in videos]),
@@ -126,7 +133,7 @@ def _each_once(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
 def _video(raw: dict[str, Any]) -> VideoEntry:
     video = VideoEntry(
         _text(raw["name"], NAME),
-        _text(raw["original_name"], SHOWN),
+        _text(raw["original_name"], PRINTABLE),
         _text(raw["sha256"], SHA256),
         _count(raw["width"], least=1),
         _count(raw["height"], least=1),
@@ -162,11 +169,12 @@ def _clip(raw: dict[str, Any]) -> ClipEntry:
         _count(raw["frame_count"], least=1),
         persons,
         None if raw.get("detections") is None else _count(raw["detections"]),
+        _count(raw.get("first_number", 0)),
     )
 
 
 def _file(raw: dict[str, Any]) -> FileEntry:
-    return FileEntry(_count(raw["size"], most=LARGEST_FILE), _text(raw["sha256"], SHA256))
+    return FileEntry(_count(raw["size"], most=MAX_FILE_BYTES), _text(raw["sha256"], SHA256))
 
 
 def _text(value: object, pattern: re.Pattern[str]) -> str:
@@ -175,7 +183,7 @@ def _text(value: object, pattern: re.Pattern[str]) -> str:
     return value
 
 
-def _count(value: object, *, least: int = 0, most: int = LARGEST_NUMBER) -> int:
+def _count(value: object, *, least: int = 0, most: int = MAX_NUMBER) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ManifestError(f"{value!r} is not a whole number from {least} on")
     if value > most:

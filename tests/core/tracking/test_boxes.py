@@ -7,12 +7,12 @@ from hypothesis.extra.numpy import arrays
 from tracking.core.boxes import (
     Detections,
     area,
-    clipped,
+    clip_boxes,
+    cxcywh_to_xyxy,
+    nms,
     no_detections,
     pairwise_iou,
-    to_centres,
-    to_corners,
-    without_overlaps,
+    xyxy_to_cxcywh,
 )
 
 corners = arrays(
@@ -39,9 +39,9 @@ def test_no_boxes_are_normal_input():
     none = no_detections().boxes
     assert pairwise_iou(none, np.ones((3, 4))).shape == (0, 3)
     assert area(none).shape == (0,)
-    assert to_corners(to_centres(none)).shape == (0, 4)
-    assert clipped(none, width=5, height=5).shape == (0, 4)
-    assert len(without_overlaps(no_detections(), iou=0.5).boxes) == 0
+    assert cxcywh_to_xyxy(xyxy_to_cxcywh(none)).shape == (0, 4)
+    assert clip_boxes(none, width=5, height=5).shape == (0, 4)
+    assert len(nms(no_detections(), iou=0.5).boxes) == 0
 
 
 @given(corners, corners, sides)
@@ -56,31 +56,31 @@ def test_iou_is_symmetric_and_between_0_and_1(a, b, side):
 @given(corners, sides)
 def test_centre_form_reads_back(low, side):
     boxes = boxes_of(low, side)
-    assert to_corners(to_centres(boxes)) == pytest.approx(boxes)
+    assert cxcywh_to_xyxy(xyxy_to_cxcywh(boxes)) == pytest.approx(boxes)
 
 
 def test_negative_sides_become_boxes_without_area():
-    assert area(to_corners(np.array([[5.0, 5, -3, 4]]))).tolist() == [0.0]
+    assert area(cxcywh_to_xyxy(np.array([[5.0, 5, -3, 4]]))).tolist() == [0.0]
 
 
-def test_a_box_outside_the_picture_loses_its_area():
-    outside = clipped(np.array([[-9.0, 0, -1, 5], [30, 0, 40, 5]]), width=20, height=10)
+def test_a_box_outside_the_image_loses_its_area():
+    outside = clip_boxes(np.array([[-9.0, 0, -1, 5], [30, 0, 40, 5]]), width=20, height=10)
     assert area(outside).tolist() == [0.0, 0.0]
 
 
 def test_clipping_leaves_its_argument_alone():
     boxes = np.array([[-5.0, 0, 5, 5]])
-    clipped(boxes, width=20, height=10)
+    clip_boxes(boxes, width=20, height=10)
     assert boxes.tolist() == [[-5.0, 0, 5, 5]]
 
 
 def test_of_overlapping_detections_the_best_stays():
     boxes = np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]])
-    kept = without_overlaps(Detections(boxes, np.array([0.5, 0.9, 0.3])), iou=0.45)
+    kept = nms(Detections(boxes, np.array([0.5, 0.9, 0.3])), iou=0.45)
     assert kept.scores.tolist() == [0.9, 0.3]
 
 
 def test_a_detection_suppressed_itself_suppresses_nobody():
     row = np.array([[0.0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]])
-    kept = without_overlaps(Detections(row, np.array([0.9, 0.8, 0.7])), iou=0.4)
+    kept = nms(Detections(row, np.array([0.9, 0.8, 0.7])), iou=0.4)
     assert kept.scores.tolist() == [0.9, 0.7]

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from tracking.core.boxes import Detections, no_detections, pairwise_iou
-from tracking.core.sort import TrackerParameters, follow
+from tracking.core.sort import TrackerParameters, track
+from tracking.core.tracks_file import Track
 
 FPS = 30
+PARAMETERS = TrackerParameters(high_score=0.44, low_score=0.1, min_mean_score=0.735)
+
+
+def run(frames, *, fps=FPS, parameters=PARAMETERS, cuts=()) -> list[Track]:
+    return track(frames, fps=fps, parameters=parameters, cuts=cuts)
 
 
 def scene(
@@ -31,8 +37,8 @@ def scene(
     return frames
 
 
-def test_everybody_is_followed_from_the_first_frame_to_the_last():
-    tracks = follow(scene(60, (0, 0, 2, 60), (10, 300, -1, 50)), fps=FPS)
+def test_everybody_is_tracked_from_the_first_frame_to_the_last():
+    tracks = run(scene(60, (0, 0, 2, 60), (10, 300, -1, 50)), fps=FPS)
     assert [(t.track_id, t.frames[0], t.frames[-1]) for t in tracks] == [
         (1, 0, 59),
         (2, 10, 59),
@@ -40,14 +46,14 @@ def test_everybody_is_followed_from_the_first_frame_to_the_last():
 
 
 def test_people_who_pass_each_other_keep_their_names():
-    tracks = follow(scene(100, (0, 0, 4, 100), (0, 400, -4, 100)), fps=FPS)
+    tracks = run(scene(100, (0, 0, 4, 100), (0, 400, -4, 100)), fps=FPS)
     assert len(tracks) == 2
     assert tracks[0].boxes[-1, 0] == pytest.approx(396, abs=4)
     assert tracks[1].boxes[-1, 0] == pytest.approx(4, abs=4)
 
 
 def test_somebody_hidden_for_half_a_second_is_the_same_person_and_is_filled_in():
-    (track,) = follow(scene(90, (0, 0, 2, 90), hidden=range(40, 55)), fps=FPS)
+    (track,) = run(scene(90, (0, 0, 2, 90), hidden=range(40, 55)), fps=FPS)
     assert track.frames.tolist() == list(range(90))
     assert np.isnan(track.scores[40:55]).all()
     assert track.boxes[40:55, 0] == pytest.approx(2.0 * np.arange(40, 55), abs=3)
@@ -55,26 +61,25 @@ def test_somebody_hidden_for_half_a_second_is_the_same_person_and_is_filled_in()
 
 def test_somebody_who_comes_back_after_three_seconds_is_another():
     seen = scene(200, (0, 0, 0, 50), (150, 0, 0, 50))
-    assert len(follow(seen, fps=FPS)) == 2
+    assert len(run(seen, fps=FPS)) == 2
 
 
 def test_low_scores_go_on_with_a_track_but_begin_none():
     fading = scene(60, (0, 0, 1, 60))
     faint = scene(60, (0, 0, 1, 60), score=0.2)
-    (track,) = follow(fading[:30] + faint[30:], fps=FPS)
+    (track,) = run(fading[:30] + faint[30:], fps=FPS)
     assert track.frames[-1] == 59
-    assert follow(faint, fps=FPS) == []
+    assert run(faint, fps=FPS) == []
 
 
 def test_the_weakest_scores_count_for_nothing():
-    parameters = TrackerParameters()
-    nothing = scene(60, (0, 0, 1, 60), score=parameters.low_score / 2)
-    assert follow(scene(30, (0, 0, 1, 30)) + nothing[30:], fps=FPS)[0].frames[-1] == 29
+    nothing = scene(60, (0, 0, 1, 60), score=PARAMETERS.low_score / 2)
+    assert run(scene(30, (0, 0, 1, 30)) + nothing[30:], fps=FPS)[0].frames[-1] == 29
 
 
 def test_a_flicker_is_nobody():
     seen = scene(60, (0, 0, 1, 60), (20, 300, 0, 3))
-    assert len(follow(seen, fps=FPS)) == 1
+    assert len(run(seen, fps=FPS)) == 1
 
 
 def test_a_second_box_over_a_followed_person_is_not_a_second_person():
@@ -83,14 +88,14 @@ def test_a_second_box_over_a_followed_person_is_not_a_second_person():
         Detections(np.concatenate([one.boxes, one.boxes + 2]), np.array([0.9, 0.6]))
         for one in seen
     ]
-    assert len(follow(seen[:10] + doubled[10:], fps=FPS)) == 1
+    assert len(run(seen[:10] + doubled[10:], fps=FPS)) == 1
 
 
 @pytest.mark.parametrize("stride", [2, 3, 5, 10])
 def test_frames_not_looked_at_are_filled_in(stride):
     every = scene(91, (0, 0, 2, 91), (0, 400, -1, 91))
     some = [one if frame % stride == 0 else None for frame, one in enumerate(every)]
-    truth, ours = follow(every, fps=FPS), follow(some, fps=FPS)
+    truth, ours = run(every, fps=FPS), run(some, fps=FPS)
     last = 90 // stride * stride
     assert [track.frames.tolist() for track in ours] == [list(range(last + 1))] * 2
     for mine, true in zip(ours, truth, strict=True):
@@ -100,13 +105,13 @@ def test_frames_not_looked_at_are_filled_in(stride):
 def test_one_look_a_second_still_follows_somebody_slow():
     every = scene(151, (0, 0, 0.3, 151))
     some = [one if frame % 30 == 0 else None for frame, one in enumerate(every)]
-    (track,) = follow(some, fps=FPS)
+    (track,) = run(some, fps=FPS)
     assert track.frames.tolist() == list(range(151))
 
 
 def test_half_the_frame_rate_finds_the_same_people():
     every = scene(120, (0, 0, 2, 120), (20, 400, -2, 80))
-    full, half = follow(every, fps=FPS), follow(every[::2], fps=FPS / 2)
+    full, half = run(every, fps=FPS), run(every[::2], fps=FPS / 2)
     assert len(full) == len(half) == 2
     assert half[1].frames[0] * 2 == full[1].frames[0]
 
@@ -115,22 +120,22 @@ def test_a_look_that_sees_nobody_differs_from_no_look():
     person = scene(100, (0, 0, 0, 100))
     empty = [*person[:30], *[no_detections()] * 50, *person[80:]]
     unseen = [*person[:30], *[None] * 50, *person[80:]]
-    assert len(follow(empty, fps=FPS)) == 2
-    assert len(follow(unseen, fps=FPS)) == 1
+    assert len(run(empty, fps=FPS)) == 2
+    assert len(run(unseen, fps=FPS)) == 1
 
 
 @pytest.mark.parametrize(
     "frames", [[], [None, None], [no_detections()] * 5], ids=["no frames", "no looks", "nobody"]
 )
 def test_nothing_gives_nobody(frames):
-    assert follow(frames, fps=FPS) == []
+    assert run(frames, fps=FPS) == []
 
 
 def test_the_clip_before_does_not_matter():
     seen = scene(60, (0, 0, 2, 60), (5, 300, 0, 50))
-    first = follow(seen, fps=FPS)
-    follow(scene(60, (0, 100, 3, 60)), fps=FPS)
-    again = follow(seen, fps=FPS)
+    first = run(seen, fps=FPS)
+    run(scene(60, (0, 100, 3, 60)), fps=FPS)
+    again = run(seen, fps=FPS)
     for a, b in zip(first, again, strict=True):
         assert a.track_id == b.track_id
         assert np.array_equal(a.boxes, b.boxes)
@@ -138,7 +143,7 @@ def test_the_clip_before_does_not_matter():
 
 def test_nobody_goes_on_over_a_cut():
     seen = scene(100, (0, 0, 2, 100), (20, 300, 1, 60))
-    before, other, after, still_other = follow(seen, fps=FPS, cuts=iter([50]))
+    before, other, after, still_other = run(seen, fps=FPS, cuts=iter([50]))
     assert [(one.frames[0], one.frames[-1]) for one in (before, after)] == [(0, 49), (50, 99)]
     assert [(one.frames[0], one.frames[-1]) for one in (other, still_other)] == [
         (20, 49),
@@ -148,13 +153,13 @@ def test_nobody_goes_on_over_a_cut():
 
 def test_a_gap_is_not_filled_over_a_cut():
     seen = scene(90, (0, 0, 0, 90), hidden=range(40, 55))
-    before, after = follow(seen, fps=FPS, cuts=[47])
+    before, after = run(seen, fps=FPS, cuts=[47])
     assert (before.frames[-1], after.frames[0]) == (39, 55)
 
 
 def test_detections_may_come_while_a_detector_is_at_work():
     seen = scene(100, (0, 0, 4, 100), (0, 400, -4, 100))
-    at_once, one_by_one = follow(seen, fps=FPS), follow(iter(seen), fps=FPS)
+    at_once, one_by_one = run(seen, fps=FPS), run(iter(seen), fps=FPS)
     assert [track.boxes.tolist() for track in one_by_one] == [
         track.boxes.tolist() for track in at_once
     ]
@@ -163,16 +168,16 @@ def test_detections_may_come_while_a_detector_is_at_work():
 def test_the_order_of_detections_in_a_frame_does_not_matter():
     seen = scene(60, (0, 0, 2, 60), (0, 300, -2, 60), (0, 150, 0, 60))
     turned = [Detections(one.boxes[::-1], one.scores[::-1]) for one in seen]
-    ours = sorted(track.boxes.tolist() for track in follow(seen, fps=FPS))
-    theirs = sorted(track.boxes.tolist() for track in follow(turned, fps=FPS))
+    ours = sorted(track.boxes.tolist() for track in run(seen, fps=FPS))
+    theirs = sorted(track.boxes.tolist() for track in run(turned, fps=FPS))
     assert ours == theirs
 
 
 def test_the_bar_for_a_new_person_is_a_parameter():
     seen = scene(60, (0, 0, 2, 60), score=0.4)
-    parameters = replace(TrackerParameters(), high_score=0.3, confirming_score=0.3)
-    assert follow(seen, fps=FPS) == []
-    assert len(follow(seen, fps=FPS, parameters=parameters)) == 1
+    parameters = replace(PARAMETERS, high_score=0.3, min_mean_score=0.3)
+    assert run(seen, fps=FPS) == []
+    assert len(run(seen, fps=FPS, parameters=parameters)) == 1
 
 
 def shaken(frames: list[Detections], *, at: int, by: float) -> list[Detections]:
@@ -186,7 +191,7 @@ CROWD = [(0, 90.0 * n, 0.5, 90) for n in range(6)]
 
 def test_a_jerk_of_the_camera_changes_nobodys_name():
     seen = shaken(scene(90, *CROWD), at=45, by=28)
-    tracks = follow(seen, fps=FPS)
+    tracks = run(seen, fps=FPS)
     assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, 89)] * 6
     assert all(track.boxes[-1, 0] - track.boxes[0, 0] > 65 for track in tracks)
 
@@ -197,20 +202,20 @@ def test_somebody_hidden_while_the_camera_moves_is_found_again():
         Detections(np.concatenate([a.boxes, b.boxes]), np.concatenate([a.scores, b.scores]))
         for a, b in zip(crowd, hidden, strict=True)
     ]
-    tracks = follow(shaken(both, at=45, by=28), fps=FPS)
+    tracks = run(shaken(both, at=45, by=28), fps=FPS)
     assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, 89)] * 7
 
 
 def test_people_who_all_walk_on_at_their_own_pace_are_no_camera():
     walkers = [(0, 120.0 * n, 0.4 * n, 90) for n in range(6)]
-    tracks = follow(scene(90, *walkers), fps=FPS)
+    tracks = run(scene(90, *walkers), fps=FPS)
     assert len(tracks) == 6
-    for track, (_, left, speed, _) in zip(tracks, walkers, strict=True):
-        assert track.boxes[:, 0] == pytest.approx(left + speed * np.arange(90), abs=1.5)
+    for one, (_, left, speed, _) in zip(tracks, walkers, strict=True):
+        assert one.boxes[:, 0] == pytest.approx(left + speed * np.arange(90), abs=1.5)
 
 
 def test_the_box_of_somebody_who_bends_down_bends_with_them():
     heights = np.interp(np.arange(90), [30, 42, 60, 72], [100, 60, 60, 100])
     boxes = [np.array([[100, 150 - height, 140, 150]]) for height in heights]
-    (track,) = follow([Detections(box, np.array([0.9])) for box in boxes], fps=FPS)
+    (track,) = run([Detections(box, np.array([0.9])) for box in boxes], fps=FPS)
     assert np.diag(pairwise_iou(track.boxes, np.concatenate(boxes))).min() > 0.83

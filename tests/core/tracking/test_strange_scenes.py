@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.core.tracking.test_sort import scene
-from tracking.core.association import best_pairs
+from tests.core.tracking.test_sort import PARAMETERS, run, scene
+from tracking.core.association import best_matching
 from tracking.core.boxes import Detections, no_detections
-from tracking.core.sort import TrackerParameters, follow, followed, stitched
+from tracking.core.sort import track_causal
+from tracking.core.tracklet_merging import merge_tracklets
 
 FPS = 30
 PERSON = np.array([20, 50])  # pixels
@@ -47,7 +48,7 @@ NO_BOXES = np.array(
     ],
 )
 def test_one_walker_stays_one_track(frames):
-    (track,) = follow(frames, fps=FPS)
+    (track,) = run(frames, fps=FPS)
     assert track.frames.tolist() == list(range(60))
     assert np.isfinite(track.boxes).all()
 
@@ -56,13 +57,13 @@ def test_one_walker_stays_one_track(frames):
 def test_four_seconds_are_four_seconds_at_any_rate(fps):
     count = round(4 * fps) + 1
     people = (0, 0, 40 / fps, count), (0, 300, -20 / fps, count)
-    tracks = follow(scene(count, *people), fps=fps)
+    tracks = run(scene(count, *people), fps=fps)
     assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, count - 1)] * 2
 
 
 def test_equal_scores_make_nobody_less():
     people = [(0, 45.0 * number, 0.3, 90) for number in range(6)]
-    assert len(follow(scene(90, *people, score=1.0), fps=FPS)) == 6
+    assert len(run(scene(90, *people, score=1.0), fps=FPS)) == 6
 
 
 def test_somebody_who_stands_still_for_a_clip_keeps_the_name_through_a_gap():
@@ -72,7 +73,7 @@ def test_somebody_who_stands_still_for_a_clip_keeps_the_name_through_a_gap():
         Detections(box + random.normal(0, 1.5, (1, 4)), np.array([0.9])) for _ in range(450)
     ]
     frames[200:220] = [no_detections()] * 20
-    (track,) = follow(frames, fps=FPS)
+    (track,) = run(frames, fps=FPS)
     assert track.frames.tolist() == list(range(450))
     assert np.abs(track.boxes - box).max() < 3
 
@@ -84,7 +85,7 @@ def test_two_who_cross_keep_their_names_though_only_the_nearer_is_seen_meanwhile
         Detections(one.boxes[:1], one.scores[:1]) if is_near else one
         for one, is_near in zip(frames, near, strict=True)
     ]
-    first, second = follow(seen, fps=FPS)
+    first, second = run(seen, fps=FPS)
     assert first.boxes[-1, 0] == pytest.approx(476, abs=5)
     assert second.boxes[-1, 0] == pytest.approx(0, abs=5)
 
@@ -96,7 +97,7 @@ def test_a_swaying_camera_changes_nobodys_name():
         Detections(one.boxes + np.tile(off, 2), one.scores)
         for one, off in zip(crowd, sway, strict=True)
     ]
-    tracks = follow(seen, fps=FPS)
+    tracks = run(seen, fps=FPS)
     assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, 239)] * 6
 
 
@@ -105,7 +106,7 @@ def test_five_hundred_people_are_five_hundred_tracks():
     places = np.stack(np.divmod(np.arange(500), 25), 1) * 60 + random.uniform(0, 20, (500, 2))
     sides = np.concatenate([places, places + PERSON], axis=1)
     frames = [Detections(sides + number, np.full(500, 0.8)) for number in range(20)]
-    assert len(follow(frames, fps=FPS)) == 500
+    assert len(run(frames, fps=FPS)) == 500
 
 
 def noise(frame_count: int, per_frame: int) -> list[Detections]:
@@ -119,19 +120,18 @@ def noise(frame_count: int, per_frame: int) -> list[Detections]:
 
 
 def test_flickers_everywhere_are_joined_in_order():
-    parameters = TrackerParameters()
-    parts = followed(noise(30, 60), fps=FPS, parameters=parameters)
+    parts = track_causal(noise(30, 60), fps=FPS, parameters=PARAMETERS)
     assert len(parts) > 1500
-    whole = stitched(parts, fps=FPS, joining=parameters.joining)
+    whole = merge_tracklets(parts, fps=FPS, merging=PARAMETERS.merging)
     assert sum(len(track.frames) for track in whole) == sum(len(part.frames) for part in parts)
     for track in whole:
         assert all(a < b for a, b in pairwise(track.frames.tolist()))
 
 
-def test_too_many_rivals_are_paired_best_first(monkeypatch):
-    monkeypatch.setattr("tracking.core.association.LARGEST_CONTEST", 3)
+def test_too_many_possible_pairs_are_matched_greedily(monkeypatch):
+    monkeypatch.setattr("tracking.core.association.MAX_ASSIGNMENT_SIZE", 3)
     rows, columns = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 2])
-    found = best_pairs(rows, columns, np.array([0.9, 0.8, 0.8, 0.1, 0.3]))
+    found = best_matching(rows, columns, np.array([0.9, 0.8, 0.8, 0.1, 0.3]))
     assert found.rows.tolist() == [0, 1, 2]
     assert found.columns.tolist() == [0, 1, 2]
 
@@ -140,4 +140,4 @@ def test_too_many_rivals_are_paired_best_first(monkeypatch):
 def test_somebody_seen_in_one_frame_only_is_nobody(frame):
     frames = [no_detections()] * 30
     frames[frame] = WALK[0]
-    assert follow(frames, fps=FPS) == []
+    assert run(frames, fps=FPS) == []

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from avaproject.base.arguments import weights as weights_argument
-from tracking.detectors.door import DetectorError, weights_path
+from avaproject.base.arguments import weights_argument as weights_argument
+from tracking.detectors.registry import DetectorError, weights_path
 from tracking.detectors.rfdetr import MODELS, export
 
 
@@ -20,10 +20,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
 
-    def handle(self, *, detector: str, weights: str, out: Path, **options: Any) -> None:
-        if detector == "rfdetr-file" and not weights:
+    def handle(self, *, detector: str, weights_argument: str, out: Path, **options: Any) -> None:
+        if detector == "rfdetr-file" and not weights_argument:
             raise CommandError("rfdetr-file needs --weights FILE.")
-        path = weights_path(weights)
+        path = weights_path(weights_argument)
         if path is not None and not path.is_file():
             raise CommandError(f"There is no file {path}.")
         try:

@@ -6,6 +6,11 @@ number of at least 902; second 0 of an exported video is 900. Text is ASCII with
 after every row and no header; the same rows give the same bytes.
 """
 
+from datasets.core.formats.ava.array_pickle import (
+    dump_for_old_numpy,
+    is_for_old_numpy,
+    load_arrays,
+)
 from datasets.core.formats.ava.lists import (
     FRAME_HEADER,
     MAX_ACTION_ID,
@@ -19,10 +24,11 @@ from datasets.core.formats.ava.lists import (
     load_label_map,
 )
 from datasets.core.formats.ava.proposals import (
+    TrackedBox,
     dump_proposals,
-    is_for_old_numpy,
-    load_arrays,
+    dump_track_proposals,
     load_proposals,
+    load_track_proposals,
 )
 from datasets.core.formats.ava.rows import (
     DECIMALS,
@@ -66,9 +72,11 @@ __all__ = [
     "LabelRow",
     "NegativeRow",
     "PredictedRow",
+    "TrackedBox",
     "UnlabelledRow",
     "dump_actions",
     "dump_evaluation",
+    "dump_for_old_numpy",
     "dump_frames",
     "dump_keyframes",
     "dump_label_map",
@@ -77,6 +85,7 @@ __all__ = [
     "dump_predicted",
     "dump_proposals",
     "dump_timestamps",
+    "dump_track_proposals",
     "dump_unlabelled",
     "format_box",
     "format_score",
@@ -94,6 +103,7 @@ __all__ = [
     "load_predicted",
     "load_proposals",
     "load_timestamps",
+    "load_track_proposals",
     "load_unlabelled",
     "parse_box",
 ]

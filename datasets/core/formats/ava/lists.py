@@ -4,7 +4,12 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from datasets.core.formats.ava.rows import AvaFormatError, matches_of, plain_text, text_of
+from datasets.core.formats.ava.rows import (
+    AvaFormatError,
+    decode_ascii,
+    encode_lines,
+    match_rows,
+)
 
 MAX_ACTION_ID = 80  # SlowFast asserts it, whatever NUM_CLASSES says
 FRAME_ROW = re.compile(r"(\S+) (\d+) (\d+) (\S+) \"\"", re.ASCII)
@@ -56,7 +61,7 @@ def load_actions(content: bytes) -> list[Action]:
     The readers scan line by line and skip what they do not know, so only the very form that
     they expect will do; raises AvaFormatError at the first action of another one.
     """
-    text = plain_text(content)
+    text = decode_ascii(content)
     form = _LABEL if text.startswith("label {") else _ITEM
     actions: list[Action] = []
     place = 0
@@ -76,12 +81,12 @@ def load_actions(content: bytes) -> list[Action]:
 
 def dump_label_map(actions: Iterable[Action]) -> bytes:
     """`label_map.txt`, `1: stand` per row."""
-    return text_of(f"{action.action_id}: {action.name}" for action in actions)
+    return encode_lines(f"{action.action_id}: {action.name}" for action in actions)
 
 
 def load_label_map(content: bytes) -> list[tuple[int, str]]:
     """Id and name of each row of `label_map.txt`; raises AvaFormatError at a bad one."""
-    rows = matches_of(content, LABEL_MAP_ROW, "`id: name`")
+    rows = match_rows(content, LABEL_MAP_ROW, "`id: name`")
     return [(int(match[1]), match[2]) for match in rows]
 
 
@@ -91,7 +96,7 @@ def dump_frames(video_id: str, *, number: int, frame_count: int) -> bytes:
     >>> dump_frames("a-c0000", number=0, frame_count=1)
     b'a-c0000 0 0 a-c0000/img_00001.jpg ""\\n'
     """
-    return text_of(
+    return encode_lines(
         f'{video_id} {number} {frame} {video_id}/{frame_file(frame)} ""'
         for frame in range(frame_count)
     )
@@ -109,7 +114,7 @@ def load_frames(content: bytes) -> dict[str, int]:
         raise AvaFormatError(f"row 1 is not {FRAME_HEADER!r}")
     counts: dict[str, int] = {}
     last = ""
-    rows = matches_of(content[len(header) :], FRAME_ROW, "a frame", first=2)
+    rows = match_rows(content[len(header) :], FRAME_ROW, "a frame", first=2)
     for row, match in enumerate(rows, start=2):
         video, number, frame, path = match.groups()
         if video != last and video in counts:

@@ -1,14 +1,39 @@
-"""`dense_proposals.pkl`, the boxes that MMAction2 classifies, written and read."""
+"""`dense_proposals.pkl` in its two forms, written and read.
 
-import io
+MMAction2's: `{"video_id,0902": array of x1, y1, x2, y2, score}`, boxes from 0 to 1.
+With tracks: `{video_id: {frame: [[x1, y1, x2, y2, score, track_id], ...]}}`, boxes in pixels,
+`frame` the file name of an annotation frame, `track_id` the person, unique in the source video.
+"""
+
+import math
 import pickle
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.core.formats.ava.array_pickle import (
+    SHOWN,
+    dump_for_old_numpy,
+    load_arrays,
+    shown,
+)
 from datasets.core.formats.ava.rows import KEYFRAME_ROW, AvaFormatError
+
+PROTOCOL = 3  # known to every Python 3
+MAX_COORDINATE = 1e15
+
+TrackProposals = dict[str, dict[str, list[list[float]]]]
+
+
+class TrackedBox(NamedTuple):
+    """The box of one person in one annotation frame, pixels."""
+
+    frame: str
+    person_id: int
+    box: tuple[float, float, float, float]
+    score: float
 
 
 def dump_proposals(proposals: Mapping[str, NDArray[np.float64]]) -> bytes:
@@ -31,56 +56,79 @@ def dump_proposals(proposals: Mapping[str, NDArray[np.float64]]) -> bytes:
     return dump_for_old_numpy(copies)
 
 
-def dump_for_old_numpy(content: Any) -> bytes:
-    """A pickle of arrays that numpy from 1.13 to 2 can read, protocol 3."""
-    # Protocol 3 names a global once, in plain text between newlines; the rest refers back.
-    return pickle.dumps(content, protocol=3).replace(
-        b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1
-    )
-
-
 def load_proposals(content: bytes) -> dict[str, NDArray[np.float64]]:
-    """The boxes of a proposals file; nothing but numpy arrays is ever built from it.
-
-    Raises:
-        AvaFormatError: if it is not such a file.
-    """
+    """The boxes of MMAction2's file. Raises AvaFormatError if it is not such a file."""
     return {key: _checked(key, boxes) for key, boxes in load_arrays(content).items()}
 
 
-def load_arrays(content: bytes) -> dict[Any, Any]:
-    """The mapping that a pickle holds; nothing but plain values and arrays is ever built.
+def dump_track_proposals(
+    clips: Mapping[str, Iterable[tuple[str, Iterable[TrackedBox]]]],
+) -> bytes:
+    """`dense_proposals.pkl` with tracks: clips, each with its frames in order and their boxes.
 
-    Raises:
-        AvaFormatError: if it is not such a pickle.
+    >>> box = TrackedBox("a_frame_0010.jpg", 3, (1.0, 2.0, 3.0, 4.0), 0.5)
+    >>> load_track_proposals(dump_track_proposals({"a": [("a_frame_0010.jpg", [box])]}))
+    {'a': {'a_frame_0010.jpg': [[1.0, 2.0, 3.0, 4.0, 0.5, 3]]}}
     """
-    try:
-        loaded = _ArrayUnpickler(io.BytesIO(content)).load()
-    except (pickle.UnpicklingError, EOFError, ImportError, IndexError, KeyError, MemoryError,
-            AttributeError, OverflowError, TypeError, ValueError) as error:  # fmt: skip
-        raise AvaFormatError(f"not a pickle of arrays: {error}") from error
-    if not isinstance(loaded, dict):
-        raise AvaFormatError(f"not a pickle of arrays: it holds a {type(loaded).__name__}")
-    return loaded
+    content: TrackProposals = {
+        clip: {
+            frame: [[*box.box, box.score, box.person_id] for box in boxes]
+            for frame, boxes in frames
+        }
+        for clip, frames in clips.items()
+    }
+    return pickle.dumps(content, protocol=PROTOCOL)
 
 
-def is_for_old_numpy(content: bytes) -> bool:
-    """Whether numpy from 1.13 on can read a pickle, as `dump_for_old_numpy` writes it."""
-    return content[:1] == b"\x80" and content[1:2] <= b"\x03" and b"numpy._core" not in content
+def load_track_proposals(content: bytes) -> TrackProposals:
+    """The proposals with tracks in `content`, every row six finite numbers or five without id.
+
+    Rows and numbers may be numpy's. Raises AvaFormatError if it is not such a file.
+    """
+    left = len(content)  # every box takes more than a byte, unless it is one box many times
+    result: TrackProposals = {}
+    for clip, frames in load_arrays(content).items():
+        if isinstance(frames, np.ndarray):
+            raise AvaFormatError(
+                "these are MMAction2's arrays, which have no track ids; import the other file: "
+                "{video_id: {frame: [[x1, y1, x2, y2, score, track_id], ...]}}"
+            )
+        if not isinstance(clip, str) or not isinstance(frames, dict):
+            raise AvaFormatError(f"{shown(clip)} is not a clip with its frames")
+        result[clip] = {}
+        for frame, boxes in frames.items():
+            rows = _rows(clip, frame, boxes)
+            left -= len(rows)
+            if left < 0:
+                raise AvaFormatError("it holds more boxes than it has bytes")
+            result[clip][frame] = rows
+    return result
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the three globals of which an array is made, and no others."""
+def _rows(clip: str, frame: object, boxes: object) -> list[list[float]]:
+    boxes = boxes.tolist() if isinstance(boxes, np.ndarray) else boxes
+    if not isinstance(frame, str) or not isinstance(boxes, list | tuple):
+        raise AvaFormatError(f"{shown(clip)}: {shown(frame)} is not a frame with its boxes")
+    return [_row(clip, frame, row) for row in boxes]
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
-            return getattr(np, name)
-        if name == "_reconstruct" and module in (
-            "numpy.core.multiarray",
-            "numpy._core.multiarray",
-        ):
-            return np.zeros(0).__reduce__()[0]
-        raise pickle.UnpicklingError(f"it wants to load {module}.{name}")
+
+def _row(clip: str, frame: str, row: object) -> list[float]:
+    values = row.tolist() if isinstance(row, np.ndarray) else row
+    where = f"{clip[:SHOWN]}, {frame[:SHOWN]}"
+    if not isinstance(values, list | tuple) or len(values) not in (5, 6):
+        raise AvaFormatError(f"{where}: a box is x1, y1, x2, y2, score, track_id")
+    numbers = []
+    for value in values:
+        if isinstance(value, np.ndarray) and not value.ndim:
+            value = value.item()
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise AvaFormatError(f"{where}: {shown(value)} is not a number")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise AvaFormatError(f"{where}: a box has a value that is {value}")
+        if abs(value) > MAX_COORDINATE:
+            raise AvaFormatError(f"{where}: a box has a value beyond {MAX_COORDINATE:g}")
+        numbers.append(value)
+    return numbers
 
 
 def _checked(key: object, boxes: object) -> NDArray[np.float64]:

@@ -121,11 +121,11 @@ def keyframe_key(video_id: str, timestamp: int) -> str:
     return f"{video_id},{timestamp:04d}"
 
 
-def text_of(lines: Iterable[str]) -> bytes:
+def encode_lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
-def plain_text(content: bytes) -> str:
+def decode_ascii(content: bytes) -> str:
     """The text of a file. Raises AvaFormatError unless it is ASCII and ends in a newline."""
     try:
         text = content.decode("ascii")
@@ -136,19 +136,19 @@ def plain_text(content: bytes) -> str:
     return text
 
 
-def lines_of(content: bytes) -> Iterator[tuple[int, str]]:
+def numbered_lines(content: bytes) -> Iterator[tuple[int, str]]:
     """Numbered lines, from 1. Raises AvaFormatError unless the text is plain."""
     if content:
-        plain_text(content)
+        decode_ascii(content)
         for number, line in enumerate(BytesIO(content), start=1):
             yield number, line[:-1].decode("ascii")
 
 
-def matches_of(
+def match_rows(
     content: bytes, pattern: re.Pattern[str], what: str, *, first: int = 1
 ) -> Iterator[re.Match[str]]:
     """The rows, all of which have to fit; `first` is the number of the first one."""
-    for number, line in lines_of(content):
+    for number, line in numbered_lines(content):
         match = pattern.fullmatch(line)
         if match is None:
             row = number + first - 1
@@ -162,7 +162,7 @@ def dump_labels(rows: Iterable[LabelRow]) -> bytes:
     >>> dump_labels([LabelRow("a-c0000", 902, "0.1000,0.1000,0.2000,0.2000", 3, 1)])
     b'a-c0000,0902,0.1000,0.1000,0.2000,0.2000,3,1\\n'
     """
-    return text_of(
+    return encode_lines(
         f"{keyframe_key(row.video_id, row.timestamp)},{row.box},{row.action_id},{row.person_id}"
         for row in rows
     )
@@ -173,14 +173,14 @@ def load_labels(content: bytes) -> list[LabelRow]:
     return [
         LabelRow(intern(video), int(at), intern(box), int(action), int(person))
         for video, at, box, action, person in (
-            match.groups() for match in matches_of(content, LABEL_ROW, "a label row")
+            match.groups() for match in match_rows(content, LABEL_ROW, "a label row")
         )
     ]
 
 
 def dump_predicted(rows: Iterable[PredictedRow]) -> bytes:
     """The tracker's boxes, `video_id,timestamp,x1,y1,x2,y2,,score`."""
-    return text_of(
+    return encode_lines(
         f"{keyframe_key(row.video_id, row.timestamp)},{row.box},,{format_score(row.score)}"
         for row in rows
     )
@@ -191,7 +191,7 @@ def load_predicted(content: bytes) -> list[PredictedRow]:
     return [
         PredictedRow(intern(video), int(at), intern(box), float(score))
         for video, at, box, score in (
-            match.groups() for match in matches_of(content, PREDICTED_ROW, "a predicted box")
+            match.groups() for match in match_rows(content, PREDICTED_ROW, "a predicted box")
         )
     ]
 
@@ -202,7 +202,7 @@ def dump_negatives(rows: Iterable[NegativeRow]) -> bytes:
     >>> dump_negatives([NegativeRow("a-c0000", 902, "0.1000,0.1000,0.2000,0.2000", None, 0.9)])
     b'a-c0000,0902,0.1000,0.1000,0.2000,0.2000,,0.9000\\n'
     """
-    return text_of(
+    return encode_lines(
         f"{keyframe_key(row.video_id, row.timestamp)},{row.box},{row.action_id or ''},"
         f"{format_score(row.score)}"
         for row in rows
@@ -216,14 +216,14 @@ def load_negatives(content: bytes) -> list[NegativeRow]:
             intern(video), int(at), intern(box), int(action) if action else None, float(score)
         )
         for video, at, box, action, score in (
-            match.groups() for match in matches_of(content, NEGATIVE_ROW, "a box to train on")
+            match.groups() for match in match_rows(content, NEGATIVE_ROW, "a box to train on")
         )
     ]
 
 
 def dump_unlabelled(rows: Iterable[UnlabelledRow]) -> bytes:
     """Persons without actions, `video_id,timestamp,x1,y1,x2,y2,,person_id`."""
-    return text_of(
+    return encode_lines(
         f"{keyframe_key(row.video_id, row.timestamp)},{row.box},,{row.person_id}"
         for row in rows
     )
@@ -234,19 +234,19 @@ def load_unlabelled(content: bytes) -> list[UnlabelledRow]:
     return [
         UnlabelledRow(video, int(at), box, int(person))
         for video, at, box, person in (
-            match.groups() for match in matches_of(content, UNLABELLED_ROW, "an unlabelled box")
+            match.groups() for match in match_rows(content, UNLABELLED_ROW, "an unlabelled box")
         )
     ]
 
 
 def dump_keyframes(keyframes: Iterable[Keyframe]) -> bytes:
     """Excluded timestamps, `video_id,timestamp`; no bytes at all if there are none."""
-    return text_of(keyframe_key(*keyframe) for keyframe in keyframes)
+    return encode_lines(keyframe_key(*keyframe) for keyframe in keyframes)
 
 
 def load_keyframes(content: bytes) -> list[Keyframe]:
     """The rows of a file of excluded timestamps."""
-    rows = matches_of(content, KEYFRAME_ROW, "`video_id,timestamp`")
+    rows = match_rows(content, KEYFRAME_ROW, "`video_id,timestamp`")
     return [Keyframe(match[1], int(match[2])) for match in rows]
 
 
@@ -261,7 +261,7 @@ def dump_evaluation(rows: Iterable[LabelRow | Keyframe]) -> bytes:
 def load_evaluation(content: bytes) -> list[LabelRow | Keyframe]:
     """The rows that `dump_evaluation` wrote."""
     rows: list[LabelRow | Keyframe] = []
-    for number, line in lines_of(content):
+    for number, line in numbered_lines(content):
         if match := LABEL_ROW.fullmatch(line):
             video, at, box, action, person = match.groups()
             rows.append(LabelRow(intern(video), int(at), intern(box), int(action), int(person)))
@@ -274,9 +274,9 @@ def load_evaluation(content: bytes) -> list[LabelRow | Keyframe]:
 
 def dump_timestamps(timestamps: Iterable[int]) -> bytes:
     """`ava_included_timestamps.txt`, one timestamp of four digits per row."""
-    return text_of(f"{timestamp:04d}" for timestamp in timestamps)
+    return encode_lines(f"{timestamp:04d}" for timestamp in timestamps)
 
 
 def load_timestamps(content: bytes) -> list[int]:
     """The rows of `ava_included_timestamps.txt`."""
-    return [int(match[0]) for match in matches_of(content, TIMESTAMP_ROW, "a timestamp")]
+    return [int(match[0]) for match in match_rows(content, TIMESTAMP_ROW, "a timestamp")]

@@ -3,15 +3,15 @@ from django.core.files.storage import default_storage
 
 from annotation.selectors.tasks import ready_clips
 from avaproject.base.work import ClaimLostError, Stage
-from qc.selectors.clips import shown_run
+from qc.selectors.clips import default_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
-from tests.tracking.test_link import somebody, tracked
-from tests.tracking.watching import Watcher
-from tracking.models import Linking, Person, TrackingRun, Trial
+from tests.tracking.test_identities import somebody, tracked
+from tests.tracking.fake_detectors import Watcher
+from tracking.models import IdentityRun, Person, TrackingRun, Experiment
 from tracking.services import track
-from tracking.services.link import link_video, plan_linkings
-from tracking.services.track import parameters_of, plan_runs, recipe_of, track_clip
-from tracking.services.trials import TrialError, begin_trial, choose, end_trial
+from tracking.services.identities import assign_video_identities, plan_identity_runs
+from tracking.services.track import parameters_of, plan_runs, config_key_of, track_clip
+from tracking.services.experiments import ExperimentError, start_experiment, choose, delete_experiment
 
 pytestmark = pytest.mark.django_db
 
@@ -29,9 +29,9 @@ def all_tracked(video, lefts, **fields):
         somebody(number, range(450), left=left) for number, left in enumerate(lefts, start=1)
     ]
     runs = [tracked(clip, tracks, **fields) for clip in video.clips.order_by("index")]
-    plan_linkings()
-    for linking in Linking.objects.filter(stage=Stage.WAITING):
-        link_video(linking.pk)
+    plan_identity_runs()
+    for linking in IdentityRun.objects.filter(stage=Stage.WAITING):
+        assign_video_identities(linking.pk)
     return runs
 
 
@@ -42,36 +42,36 @@ def persons(run):
 def test_a_trial_tracks_every_clip_beside_the_runs_that_are_there(video):
     first, second = make_clips(video)
     plan_runs()
-    trial = begin_trial(video.dataset, **WAY)
+    experiment = start_experiment(video.dataset, **WAY)
     assert plan_runs() == 2
     assert plan_runs() == 0
-    runs = TrackingRun.objects.filter(trial=trial)
+    runs = TrackingRun.objects.filter(experiment=experiment)
     assert [run.clip for run in runs] == [first, second]
-    assert {run.recipe for run in runs} == {"rfdetr-nano t0.3 s5 sort-4"}
-    assert TrackingRun.objects.filter(trial=None).count() == 2
+    assert {run.config_key for run in runs} == {"rfdetr-nano t0.3 s5 sort-4"}
+    assert TrackingRun.objects.filter(experiment=None).count() == 2
 
 
 def test_a_run_of_a_trial_is_made_in_the_way_of_the_trial(clip):
-    begin_trial(clip.video.dataset, **(WAY | {"tracker": {"memory": 2.0}}))
+    start_experiment(clip.video.dataset, **(WAY | {"tracker": {"memory": 2.0}}))
     plan_runs()
     run = track_clip(TrackingRun.objects.get(trial__isnull=False).pk, detector=Watcher())
     assert (run.stage, run.error) == (Stage.DONE, "")
     assert run.made_by["frame_stride"] == 5
     assert run.made_by["tracker"]["high_score"] == 0.3
     assert run.made_by["tracker"]["memory"] == 2.0
-    assert run.recipe.endswith("sort-4 memory=2")
+    assert run.config_key.endswith("sort-4 memory=2")
 
 
 def test_only_a_chosen_trial_is_annotated_and_shown(video):
     (first, *_) = make_clips(video)
     (old, _) = all_tracked(video, [0])
-    trial = begin_trial(video.dataset, **WAY)
-    (new, _) = all_tracked(video, [0, 200], recipe=recipe_of(trial), trial=trial)
+    experiment = start_experiment(video.dataset, **WAY)
+    (new, _) = all_tracked(video, [0, 200], config_key=config_key_of(experiment), experiment=experiment)
     assert ready_clips(video.dataset)[0][1] == old.pk
-    assert shown_run(first) == old
-    choose(video.dataset, trial)
+    assert default_run(first) == old
+    choose(video.dataset, experiment)
     assert ready_clips(video.dataset)[0][1] == new.pk
-    assert shown_run(first) == new
+    assert default_run(first) == new
     choose(video.dataset, None)
     assert ready_clips(video.dataset)[0][1] == old.pk
 
@@ -81,18 +81,18 @@ def test_an_annotated_clip_keeps_its_run_and_its_persons(video):
     (old, _) = all_tracked(video, [0])
     make_task(old, make_annotator(video.dataset))
     before = persons(old)
-    trial = begin_trial(video.dataset, **WAY)
-    all_tracked(video, [200], recipe=recipe_of(trial), trial=trial)
-    choose(video.dataset, trial)
-    assert shown_run(first) == old
+    experiment = start_experiment(video.dataset, **WAY)
+    all_tracked(video, [200], config_key=config_key_of(experiment), experiment=experiment)
+    choose(video.dataset, experiment)
+    assert default_run(first) == old
     assert persons(old) == before
 
 
 def test_who_was_named_keeps_the_number_in_a_later_tracking_and_others_get_new_ones(video):
     make_clips(video)
     old, _ = all_tracked(video, [0, 300])
-    trial = begin_trial(video.dataset, **WAY)
-    new, _ = all_tracked(video, [300, 150], recipe=recipe_of(trial), trial=trial)
+    experiment = start_experiment(video.dataset, **WAY)
+    new, _ = all_tracked(video, [300, 150], config_key=config_key_of(experiment), experiment=experiment)
     by_track = dict(Person.objects.filter(run=old).values_list("track_id", "person_id"))
     later = dict(Person.objects.filter(run=new).values_list("track_id", "person_id"))
     assert later[1] == by_track[2]
@@ -101,33 +101,33 @@ def test_who_was_named_keeps_the_number_in_a_later_tracking_and_others_get_new_o
 
 def test_new_clips_are_tracked_in_the_chosen_way_only(video):
     make_clips(video)
-    trial = begin_trial(video.dataset, **WAY)
-    choose(video.dataset, trial)
+    experiment = start_experiment(video.dataset, **WAY)
+    choose(video.dataset, experiment)
     plan_runs()
-    assert {run.trial for run in TrackingRun.objects.all()} == {trial}
+    assert {run.experiment for run in TrackingRun.objects.all()} == {experiment}
 
 
 def test_a_trial_ends_with_its_runs_and_files(clip):
-    trial = begin_trial(clip.video.dataset, **WAY)
+    experiment = start_experiment(clip.video.dataset, **WAY)
     plan_runs()
-    run = track_clip(TrackingRun.objects.get(trial=trial).pk, detector=Watcher())
+    run = track_clip(TrackingRun.objects.get(experiment=experiment).pk, detector=Watcher())
     assert default_storage.exists(run.tracks.name)
-    end_trial(trial)
+    delete_experiment(experiment)
     assert not default_storage.exists(run.tracks.name)
-    assert set(TrackingRun.objects.values_list("trial", flat=True)) == {None}
+    assert set(TrackingRun.objects.values_list("experiment", flat=True)) == {None}
 
 
 def test_a_trial_in_use_does_not_end(video):
     make_clips(video)
-    trial = begin_trial(video.dataset, **WAY)
-    run, _ = all_tracked(video, [0], recipe=recipe_of(trial), trial=trial)
-    choose(video.dataset, trial)
-    with pytest.raises(TrialError, match="chosen one"):
-        end_trial(Trial.objects.get())
+    experiment = start_experiment(video.dataset, **WAY)
+    run, _ = all_tracked(video, [0], config_key=config_key_of(experiment), experiment=experiment)
+    choose(video.dataset, experiment)
+    with pytest.raises(ExperimentError, match="chosen one"):
+        delete_experiment(Experiment.objects.get())
     choose(video.dataset, None)
     make_task(run, make_annotator(video.dataset))
-    with pytest.raises(TrialError, match="have tasks"):
-        end_trial(Trial.objects.get())
+    with pytest.raises(ExperimentError, match="have tasks"):
+        delete_experiment(Experiment.objects.get())
 
 
 @pytest.mark.parametrize(
@@ -142,18 +142,18 @@ def test_a_trial_in_use_does_not_end(video):
     ],
 )
 def test_a_trial_that_makes_no_sense_is_refused(change, sentence):
-    with pytest.raises(TrialError, match=sentence):
-        begin_trial(make_dataset(), **(WAY | change))
-    assert not Trial.objects.exists()
+    with pytest.raises(ExperimentError, match=sentence):
+        start_experiment(make_dataset(), **(WAY | change))
+    assert not Experiment.objects.exists()
 
 
 def test_the_same_way_twice_is_refused(video):
-    begin_trial(video.dataset, **WAY)
-    with pytest.raises(TrialError, match="like this already"):
-        begin_trial(video.dataset, **WAY)
+    start_experiment(video.dataset, **WAY)
+    with pytest.raises(ExperimentError, match="like this already"):
+        start_experiment(video.dataset, **WAY)
     own = {name: getattr(video.dataset, name) for name in WAY}
-    with pytest.raises(TrialError, match="like this already"):
-        begin_trial(video.dataset, **own)
+    with pytest.raises(ExperimentError, match="like this already"):
+        start_experiment(video.dataset, **own)
 
 
 def test_a_cancelled_run_stops_its_worker_and_is_not_planned_again(clip, monkeypatch):
@@ -178,6 +178,6 @@ def test_a_cancelled_run_stops_its_worker_and_is_not_planned_again(clip, monkeyp
 
 
 def test_the_trackers_beliefs_of_a_trial():
-    trial = Trial(detector="onnx", threshold=0.3, tracker={"shortest": 1.0, "memory": 3.0})
-    beliefs = parameters_of(trial)
+    experiment = Experiment(detector="onnx", threshold=0.3, tracker={"shortest": 1.0, "memory": 3.0})
+    beliefs = parameters_of(experiment)
     assert (beliefs.high_score, beliefs.shortest, beliefs.memory) == (0.3, 1.0, 3.0)

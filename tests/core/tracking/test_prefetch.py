@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from tracking.core.feeding import ahead, batches, behind
+from tracking.core.prefetch import batches, prefetch, run_consumer
 
 
 def counted(made: list[int], count: int = 1000):
@@ -13,8 +13,8 @@ def counted(made: list[int], count: int = 1000):
 
 
 def test_everything_comes_once_and_in_order():
-    assert list(ahead(range(10))) == list(range(10))
-    assert list(ahead([])) == []
+    assert list(prefetch(range(10))) == list(range(10))
+    assert list(prefetch([])) == []
 
 
 def test_batches_are_full_but_for_the_last():
@@ -22,7 +22,7 @@ def test_batches_are_full_but_for_the_last():
     assert list(batches([], size=4)) == []
 
 
-def test_the_next_ones_are_made_while_the_caller_works():
+def test_the_next_items_are_produced_while_the_caller_works():
     ready = threading.Event()
 
     def items():
@@ -30,15 +30,15 @@ def test_the_next_ones_are_made_while_the_caller_works():
         ready.set()
         yield from range(4)
 
-    made = ahead(items())
+    made = prefetch(items())
     next(made)
     assert ready.wait(timeout=10)
     made.close()
 
 
-def test_no_more_is_made_than_may_wait():
+def test_no_more_is_produced_than_the_buffer_holds():
     made: list[int] = []
-    numbers = ahead(counted(made), most=2)
+    numbers = prefetch(counted(made), buffer_size=2)
     next(numbers)
     time.sleep(0.1)
     assert made == [0, 1, 2]
@@ -50,7 +50,7 @@ def test_an_error_comes_after_what_was_made_before_it():
         yield from range(4)
         raise ValueError("the fifth is broken")
 
-    numbers = ahead(items())
+    numbers = prefetch(items())
     assert [next(numbers) for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="the fifth"):
         next(numbers)
@@ -58,16 +58,16 @@ def test_an_error_comes_after_what_was_made_before_it():
 
 def test_closing_early_ends_the_thread():
     before = threading.active_count()
-    numbers = ahead(counted([]))
+    numbers = prefetch(counted([]))
     next(numbers)
     numbers.close()
     assert threading.active_count() == before
 
 
-def test_what_is_made_is_worked_on_meanwhile():
+def test_the_consumer_works_while_items_are_produced():
     reached = threading.Event()
 
-    def work(items):
+    def consume(items):
         for item in items:
             if item == 1:
                 reached.set()
@@ -77,22 +77,22 @@ def test_what_is_made_is_worked_on_meanwhile():
         yield from range(2)
         assert reached.wait(timeout=10)
 
-    assert behind(work, items()) == "done"
+    assert run_consumer(consume, items()) == "done"
 
 
-def test_an_error_of_the_maker_ends_the_work():
+def test_an_error_of_the_producer_ends_the_consumer():
     def items():
         yield 1
         raise ValueError("the second is broken")
 
     taken: list[int] = []
     with pytest.raises(ValueError, match="the second"):
-        behind(taken.extend, items())
+        run_consumer(taken.extend, items())
     assert taken == [1]
 
 
-def test_an_error_of_the_work_is_raised_when_all_is_made():
+def test_an_error_of_the_consumer_is_raised_at_the_end():
     made: list[int] = []
     with pytest.raises(TypeError):
-        behind(lambda items: sum(items) + "", counted(made, 5))
+        run_consumer(lambda items: sum(items) + "", counted(made, 5))
     assert made == list(range(5))

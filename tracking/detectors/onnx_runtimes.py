@@ -26,7 +26,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     RuntimeException,
 )
 
-from tracking.detectors.door import DetectorError
+from tracking.detectors.registry import DetectorError
 
 Tensor = NDArray[np.float32]
 Shape = list[int | None]  # None for a side of any length

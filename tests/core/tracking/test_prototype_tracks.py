@@ -1,36 +1,51 @@
+import gzip
 import json
 import pickle
+import shutil
 import time
 import zipfile
 
 import numpy as np
 import pytest
 
-from datasets.core import manifest as manifests
-from datasets.core.bundle import BundleError
-from tests.prototype import boxes_of, picture, write_prototype
-from tracking.core.prototype import adopt, is_prototype
+from datasets.core.formats.bundle_files import BundleError, read_manifest
+from datasets.core.formats.prototype_frames import convert_prototype, is_prototype_bundle
+from tests.prototype_files import boxes_of, picture, write_prototype
+from tracking.core.prototype_tracks import PrototypeTracks
+from tracking.core.tracks_file import dump
 
 CLIP = "street_1_clip_000"
+OURS = "street-1-clip-000-c0000"
 
 
-def adopted(folder, tmp_path, **options):
-    """The notes, the manifest and the track files that come of the files in `folder`."""
+def converted(folder, tmp_path, **options):
+    """The notes, the manifest and the tracks files that come of the files in `folder`."""
     target = tmp_path / "bundle"
+    shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    notes = adopt(folder, target, **options)
-    with zipfile.ZipFile(target / "tracking_jsons.zip") as archive:
-        tracks = {name: json.loads(archive.read(name)) for name in archive.namelist()}
-    return notes, manifests.load((target / "manifest.json").read_bytes()), tracks
+    notes = convert_prototype(folder, target, **options)
+    manifest, source = read_manifest(target), PrototypeTracks(target)
+    files = {
+        clip.name: source.tracks_of(video, clip)
+        for video in manifest.videos
+        for clip in video.clips
+    }
+    tracks = {name: json.loads(gzip.decompress(dump(file))) for name, file in files.items()}
+    return notes, manifest, tracks
 
 
-def test_bare_files_are_told_from_a_bundle_of_ours():
-    assert is_prototype({"frames.zip", "dense_proposals.pkl"})
-    assert not is_prototype({"frames.zip", "dense_proposals.pkl", "manifest.json"})
+def ids(tracks):
+    """The track ids of the clip."""
+    return [track["track_id"] for track in tracks[OURS]["tracks"]]
 
 
-def test_every_clip_is_a_video_of_its_own_with_its_pictures_and_tracks(tmp_path):
-    notes, manifest, tracks = adopted(write_prototype(tmp_path / "bare"), tmp_path)
+def test_bare_files_are_distinguished_from_a_bundle():
+    assert is_prototype_bundle({"frames.zip", "dense_proposals.pkl"})
+    assert not is_prototype_bundle({"frames.zip", "dense_proposals.pkl", "manifest.json"})
+
+
+def test_every_clip_becomes_a_video_with_its_frames_and_tracks(tmp_path):
+    notes, manifest, tracks = converted(write_prototype(tmp_path / "bare"), tmp_path)
     assert notes == []
     assert manifest.annotation_fps == 1
     assert [video.name for video in manifest.videos] == [
@@ -40,66 +55,66 @@ def test_every_clip_is_a_video_of_its_own_with_its_pictures_and_tracks(tmp_path)
     video = manifest.videos[0]
     assert (video.original_name, video.width, video.height) == (CLIP, 640, 360)
     assert (video.frame_count, video.picture_rate) == (450, 1)
-    assert video.clips[0].persons == {1: 1, 2: 2}
-    track = tracks["street-1-clip-000-c0000.tracks.json"]["tracks"][0]
+    assert ids(tracks) == [1, 2]
+    track = tracks[OURS]["tracks"][0]
     assert track["frames"] == list(range(421))
     assert track["boxes"][60] == [104.0, 50.0, 144.0, 200.0]
     assert track["scores"][60] == 0.8
-    assert track["scores"][61] is None  # between two pictures nobody looked
+    assert track["scores"][61] is None  # between two frames nothing was detected
 
 
-def test_the_pictures_come_over_as_they_are(tmp_path):
-    adopted(write_prototype(tmp_path / "bare"), tmp_path)
+def test_the_frames_are_copied_unchanged(tmp_path):
+    converted(write_prototype(tmp_path / "bare"), tmp_path)
     with zipfile.ZipFile(tmp_path / "bundle" / "frames.zip") as archive:
         name = "street-1-clip-000-c0000/street-1-clip-000-c0000_frame_0003.jpg"
         assert archive.read(name) == picture(30)
 
 
-def test_pictures_may_be_numbered_from_one(tmp_path):
+def test_frames_may_be_numbered_from_one(tmp_path):
     folder = write_prototype(tmp_path / "bare", clips={CLIP: 15}, first=1)
-    _, manifest, tracks = adopted(folder, tmp_path)
+    _, manifest, tracks = converted(folder, tmp_path)
     assert manifest.videos[0].frame_count == 450
-    assert tracks["street-1-clip-000-c0000.tracks.json"]["tracks"][0]["frames"][0] == 0
+    assert tracks[OURS]["tracks"][0]["frames"][0] == 0
 
 
 def test_a_track_that_was_lost_for_over_a_second_stays_in_two_parts(tmp_path):
     dense = {CLIP: boxes_of(CLIP, persons=1)}
     dense[CLIP][f"{CLIP}_frame_0005.jpg"] = []
     folder = write_prototype(tmp_path / "bare", dense, clips={CLIP: 15})
-    (file,) = adopted(folder, tmp_path)[2].values()
+    (file,) = converted(folder, tmp_path)[2].values()
     frames = file["tracks"][0]["frames"]
     assert frames == [*range(121), *range(180, 421)]
 
 
-def test_pictures_at_five_a_second_are_known_by_the_boxes_at_one(tmp_path):
+def test_frames_at_five_a_second_are_recognised_by_boxes_at_one(tmp_path):
     dense = {CLIP: dict(list(boxes_of(CLIP, seconds=75).items())[::5])}
     folder = write_prototype(tmp_path / "bare", dense, clips={CLIP: 75})
-    _, manifest, tracks = adopted(folder, tmp_path)
+    _, manifest, tracks = converted(folder, tmp_path)
     assert (manifest.annotation_fps, manifest.videos[0].frame_count) == (5, 450)
-    assert len(tracks["street-1-clip-000-c0000.tracks.json"]["tracks"][0]["frames"]) == 421
+    assert len(tracks[OURS]["tracks"][0]["frames"]) == 421
 
 
-def test_boxes_at_every_second_second_do_not_make_a_film_faster(tmp_path):
+def test_boxes_at_every_second_second_do_not_make_a_video_faster(tmp_path):
     dense = {CLIP: dict(list(boxes_of(CLIP).items())[::2])}
     folder = write_prototype(tmp_path / "bare", dense, clips={CLIP: 15})
-    assert adopted(folder, tmp_path)[1].annotation_fps == 1
+    assert converted(folder, tmp_path)[1].annotation_fps == 1
 
 
-def test_somebody_who_knows_may_say_the_rate(tmp_path):
+def test_the_rate_may_be_given(tmp_path):
     folder = write_prototype(tmp_path / "bare", clips={CLIP: 30})
-    assert adopted(folder, tmp_path, rate=2)[1].videos[0].frame_count == 450
-    with pytest.raises(BundleError, match="7 pictures a second do not divide 30"):
-        adopt(folder, tmp_path, rate=7)
+    assert converted(folder, tmp_path, rate=2)[1].videos[0].frame_count == 450
+    with pytest.raises(BundleError, match="7 frames a second do not divide 30"):
+        convert_prototype(folder, tmp_path, rate=7)
 
 
 def test_track_ids_may_be_in_the_tracks_alone(tmp_path):
     folder = write_prototype(tmp_path / "bare", clips={CLIP: 15})
     dense = {CLIP: {f: [row[:5] for row in rows] for f, rows in boxes_of(CLIP).items()}}
     (folder / "dense_proposals.pkl").write_bytes(pickle.dumps(dense))
-    assert adopted(folder, tmp_path)[1].videos[0].clips[0].persons == {1: 1, 2: 2}
+    assert ids(converted(folder, tmp_path)[2]) == [1, 2]
     (folder / "tracking_jsons.zip").unlink()
-    with pytest.raises(BundleError, match=r"bring tracking_jsons\.zip"):
-        adopt(folder, tmp_path)
+    with pytest.raises(BundleError, match=r"import tracking_jsons\.zip"):
+        converted(folder, tmp_path)
 
 
 def test_track_ids_of_a_crowd_are_found_in_seconds(tmp_path):
@@ -111,8 +126,8 @@ def test_track_ids_of_a_crowd_are_found_in_seconds(tmp_path):
     dense = {CLIP: {f: [row[:5] for row in rows] for f, rows in crowd.items()}}
     (folder / "dense_proposals.pkl").write_bytes(pickle.dumps(dense))
     began = time.process_time()
-    _, manifest, _ = adopted(folder, tmp_path)
-    assert manifest.videos[0].clips[0].persons == {n: n for n in range(1, 201)}
+    _, _, tracks = converted(folder, tmp_path)
+    assert ids(tracks) == list(range(1, 201))
     assert time.process_time() - began < 6  # asking numpy for each pair took 12 s
 
 
@@ -120,19 +135,19 @@ def test_track_ids_from_zero_are_moved_to_one(tmp_path):
     frames = boxes_of(CLIP)
     dense = {CLIP: {f: [[*row[:5], row[5] - 1] for row in rows] for f, rows in frames.items()}}
     folder = write_prototype(tmp_path / "bare", dense, clips={CLIP: 15})
-    assert adopted(folder, tmp_path)[1].videos[0].clips[0].persons == {1: 1, 2: 2}
+    assert ids(converted(folder, tmp_path)[2]) == [1, 2]
 
 
-def test_what_is_not_taken_is_said(tmp_path):
+def test_what_is_skipped_is_reported(tmp_path):
     clips = {CLIP: 15, "short": 3}
     dense = {clip: boxes_of(clip, seconds=count) for clip, count in clips.items()}
     dense["elsewhere"] = boxes_of("elsewhere")
-    notes, manifest, _ = adopted(
+    notes, manifest, _ = converted(
         write_prototype(tmp_path / "bare", dense, clips=clips), tmp_path
     )
     assert notes == [
         "elsewhere: dense_proposals.pkl names it, frames.zip lacks it",
-        "short: 3 pictures at 1 a second are less than 4 s",
+        "short: 3 frames at 1 a second are less than 4 s",
     ]
     assert len(manifest.videos) == 1
 
@@ -153,24 +168,24 @@ def changed(**changes):
         pytest.param(changed(x1=float("nan")), "a value that is nan", id="nan"),
         pytest.param(changed(x2=0), "without area", id="inverted"),
         pytest.param(changed(x1=0.1, y1=0.1, x2=0.3, y2=0.4), "without area", id="normalised"),
-        pytest.param(changed(x1=3000, x2=3100), "not in the picture of 640x360", id="outside"),
+        pytest.param(changed(x1=3000, x2=3100), "not in the image of 640x360", id="outside"),
         pytest.param(changed(score=1.5), "not from 0 to 1", id="score"),
         pytest.param(changed(track_id=2), "2 is there twice", id="twice"),
-        pytest.param(changed(track_id=1.5), "no number of a track", id="half a track"),
-        pytest.param(changed(track_id=-7), "no number of a track", id="negative track"),
-        pytest.param({CLIP: {f"{CLIP}_frame_0015.jpg": []}}, "lacks", id="no such picture"),
-        pytest.param({CLIP: {"other_frame_0001.jpg": []}}, "no picture of", id="other clip"),
-        pytest.param({CLIP: {"../../etc/passwd": []}}, "no picture of", id="path"),
+        pytest.param(changed(track_id=1.5), "not a track id", id="half a track"),
+        pytest.param(changed(track_id=-7), "not a track id", id="negative track"),
+        pytest.param({CLIP: {f"{CLIP}_frame_0015.jpg": []}}, "lacks", id="no such frame"),
+        pytest.param({CLIP: {"other_frame_0001.jpg": []}}, "not a frame of", id="other clip"),
+        pytest.param({CLIP: {"../../etc/passwd": []}}, "not a frame of", id="path"),
         pytest.param({"elsewhere": {}}, None, id="nobody at all"),
     ],
 )
 def test_values_that_cannot_be_right_are_refused_by_name(tmp_path, dense, sentence):
     folder = write_prototype(tmp_path / "bare", dense, clips={CLIP: 15}, with_tracks=False)
     if sentence is None:
-        assert adopted(folder, tmp_path)[1].videos[0].clips[0].persons == {}
+        assert ids(converted(folder, tmp_path)[2]) == []
         return
     with pytest.raises(BundleError, match=sentence):
-        adopted(folder, tmp_path)
+        converted(folder, tmp_path)
 
 
 def test_tracks_of_another_run_do_not_belong_to_the_pickle(tmp_path):
@@ -179,7 +194,7 @@ def test_tracks_of_another_run_do_not_belong_to_the_pickle(tmp_path):
     dense[CLIP][f"{CLIP}_frame_0003.jpg"][0][:4] = [300, 100, 400, 300]
     (folder / "dense_proposals.pkl").write_bytes(pickle.dumps(dense))
     with pytest.raises(BundleError, match="do not belong together"):
-        adopted(folder, tmp_path)
+        converted(folder, tmp_path)
 
 
 def frames_of(members):
@@ -199,9 +214,9 @@ ALL = {f"{CLIP}_frame_{second:04d}.jpg": picture(second) for second in range(15)
     [
         pytest.param(lambda f: (f / "frames.zip").unlink(), r"lacks frames\.zip", id="none"),
         pytest.param(lambda f: (f / "frames.zip").write_bytes(b"x"), "damaged", id="no zip"),
-        pytest.param(frames_of({"a.txt": b""}), "no pictures named", id="no pictures"),
+        pytest.param(frames_of({"a.txt": b""}), "no frames named", id="no frames"),
         pytest.param(
-            frames_of({n: c for n, c in ALL.items() if "0007" not in n}), "lacks picture 7",
+            frames_of({n: c for n, c in ALL.items() if "0007" not in n}), "lacks frame 7",
             id="a hole",
         ),
         pytest.param(
@@ -227,11 +242,11 @@ def test_damaged_files_are_refused_by_name(tmp_path, spoil, sentence):
     folder = write_prototype(tmp_path / "bare", clips={CLIP: 15})
     spoil(folder)
     with pytest.raises(BundleError, match=sentence):
-        adopted(folder, tmp_path)
+        converted(folder, tmp_path)
 
 
 def test_the_numbers_of_numpy_are_numbers(tmp_path):
     frames = {f: [np.array(row) for row in rows] for f, rows in boxes_of(CLIP).items()}
     folder = write_prototype(tmp_path / "bare", {CLIP: frames}, clips={CLIP: 15},
                              with_tracks=False)  # fmt: skip
-    assert adopted(folder, tmp_path)[1].videos[0].clips[0].persons == {1: 1, 2: 2}
+    assert ids(converted(folder, tmp_path)[2]) == [1, 2]

@@ -45,7 +45,7 @@ class Detector(Protocol):
 
 
 @runtime_checkable
-class BroughtAlong(Protocol):
+class PrecomputedDetections(Protocol):
     """Detections that were made elsewhere and come in files."""
 
     about: dict[str, str]
@@ -57,7 +57,7 @@ class BroughtAlong(Protocol):
         ...
 
 
-def open_detector(name: str, *, weights: str, threshold: float) -> Detector | BroughtAlong:
+def open_detector(name: str, *, weights: str, threshold: float) -> Detector | PrecomputedDetections:
     """The detector `name`, one of `MODULES`, ready to work; the same object when asked again.
 
     Args:
@@ -140,6 +140,6 @@ def _hash_of_version(path: Path, size: int, changed: int) -> str:
 @lru_cache(maxsize=DETECTORS_KEPT)
 def _kept(
     name: str, path: Path | None, changed: int, threshold: float, device: str, batch: int
-) -> Detector | BroughtAlong:
+) -> Detector | PrecomputedDetections:
     # `changed`, `device` and `batch` tell versions apart; the loader reads the last two itself.
     return import_module(MODULES[name]).load(name, path, threshold)

@@ -16,23 +16,23 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from avaproject.base.storage import keep, work_folder
+from avaproject.base.storage import store, work_folder
 from avaproject.base.work import Stage
-from datasets.core.bundle import (
+from datasets.core.formats.bundle_files import (
     BundleError,
-    checked_file,
-    content_of,
-    opened,
+    verified_file,
+    read_member,
+    open_zip,
     read_manifest,
 )
-from datasets.core.clipping import FRAME_RATE
-from datasets.core.manifest import ClipEntry, Manifest, VideoEntry
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.formats.bundle_manifest import ClipEntry, Manifest, VideoEntry
 from datasets.models import Clip, Dataset, Upload, Video
-from tracking.core import trackfile
-from tracking.core.trackfile import Track, TrackFile, TrackFileError
-from tracking.models import BundleImport, Linking, Person, Proposal, TrackingRun
-from tracking.services.bundle import TRACKS
-from tracking.services.link import numbered_as_before, proposals_of
+from tracking.core import tracks_file
+from tracking.core.tracks_file import Track, TracksFile, TracksFileError
+from tracking.models import BundleImport, IdentityRun, Person, Proposal, TrackingRun
+from tracking.services.export_bundle import TRACKS
+from tracking.services.identities import keep_earlier_ids, proposals_of
 
 BYTES_A_FRAME = 200_000  # of a clip's JSON at most; a person in a frame takes 75
 LARGEST_ORIGIN = 20_000  # characters of what made the tracks
@@ -56,7 +56,7 @@ class BundledTracks:
         replaced. Raises BundleError if the clips in `dataset` are others than the bundle's.
         """
         clips = _clips_of(dataset, entry)
-        if (known := _known_runs(clips, self.manifest.recipe)) is not None:
+        if (known := _known_runs(clips, self.manifest.config_key)) is not None:
             return known
         files = [
             _renamed(self._tracks_of(one, entry), clip, self.manifest)
@@ -64,12 +64,12 @@ class BundledTracks:
         ]
         return _store(self.manifest, entry, clips, files)
 
-    def _tracks_of(self, one: ClipEntry, entry: VideoEntry) -> TrackFile:
+    def _tracks_of(self, one: ClipEntry, entry: VideoEntry) -> TracksFile:
         name = f"{one.name}.tracks.json"
         most = LARGEST_ORIGIN + one.frame_count * BYTES_A_FRAME
         try:
-            file = trackfile.parse(content_of(self._archive, name, most=most))
-        except TrackFileError as error:
+            file = tracks_file.parse(read_member(self._archive, name, most=most))
+        except TracksFileError as error:
             raise BundleError(f"{name} in {TRACKS} cannot be read: {error}") from error
         _check_file(file, name, one, entry)
         return file
@@ -82,7 +82,7 @@ def open_tracks(folder: Path) -> Iterator[BundledTracks]:
     Raises BundleError if a file is not what the manifest says, or a value cannot be right.
     """
     manifest = read_manifest(folder)
-    with opened(checked_file(manifest, folder, TRACKS)) as archive:
+    with open_zip(verified_file(manifest, folder, TRACKS)) as archive:
         yield BundledTracks(manifest, archive)
 
 
@@ -113,7 +113,7 @@ def _clips_of(dataset: Dataset, entry: VideoEntry) -> list[Clip]:
     return clips
 
 
-def _check_file(file: TrackFile, name: str, one: ClipEntry, entry: VideoEntry) -> None:
+def _check_file(file: TracksFile, name: str, one: ClipEntry, entry: VideoEntry) -> None:
     size = (file.width, file.height, file.frame_count, file.fps)
     if size != (entry.width, entry.height, one.frame_count, FRAME_RATE):
         raise BundleError(f"{name} is of another picture or length than the manifest says")
@@ -142,7 +142,7 @@ def _is_origin(made_by: object) -> bool:
     )
 
 
-def _check_track(track: Track, name: str, file: TrackFile) -> None:
+def _check_track(track: Track, name: str, file: TracksFile) -> None:
     frames, boxes, scores = track.frames, track.boxes, track.scores
     is_whole = 0 < len(frames) == len(boxes) == len(scores)
     if not is_whole or (np.diff(frames) <= 0).any() or not np.isfinite(boxes).all():
@@ -158,44 +158,44 @@ def _check_track(track: Track, name: str, file: TrackFile) -> None:
         raise BundleError(f"{name}: track {track.track_id} has a score not from 0 to 1")
 
 
-def _known_runs(clips: list[Clip], recipe: str) -> list[TrackingRun] | None:
-    """The runs that came before; None if this video was never linked with `recipe`."""
-    if not Linking.objects.done().filter(video=clips[0].video, recipe=recipe).exists():
+def _known_runs(clips: list[Clip], config_key: str) -> list[TrackingRun] | None:
+    """The runs that came before; None if this video was never linked with `config_key`."""
+    if not IdentityRun.objects.done().filter(video=clips[0].video, config_key=config_key).exists():
         return None
-    runs = TrackingRun.objects.filter(clip__in=clips, recipe=recipe)
+    runs = TrackingRun.objects.filter(clip__in=clips, config_key=config_key)
     return list(runs.order_by("clip__index"))
 
 
-def _renamed(file: TrackFile, clip: Clip, manifest: Manifest) -> TrackFile:
+def _renamed(file: TracksFile, clip: Clip, manifest: Manifest) -> TracksFile:
     """The same tracks as those of `clip`, with where they come from."""
-    origin = {"dataset": manifest.dataset, "recipe": manifest.recipe, "clip": file.clip}
+    origin = {"dataset": manifest.dataset, "config_key": manifest.config_key, "clip": file.clip}
     return replace(file, clip=clip.name, made_by=file.made_by | {"bundle": origin})
 
 
 def _store(
-    manifest: Manifest, entry: VideoEntry, clips: list[Clip], files: list[TrackFile]
+    manifest: Manifest, entry: VideoEntry, clips: list[Clip], files: list[TracksFile]
 ) -> list[TrackingRun]:
-    recipe, video = manifest.recipe, clips[0].video
-    contents = [trackfile.dump(file) for file in files]
+    config_key, video = manifest.config_key, clips[0].video
+    contents = [tracks_file.dump(file) for file in files]
     try:
-        named = numbered_as_before(video, files, [one.persons for one in entry.clips])
-    except TrackFileError as error:
+        named = keep_earlier_ids(video, files, [one.persons for one in entry.clips])
+    except TracksFileError as error:
         raise BundleError(str(error)) from error
     with transaction.atomic():
         # A worker that is about to end a linking of this video waits, or was first.
         Video.objects.select_for_update().get(pk=video.pk)
-        list(Linking.objects.select_for_update().filter(video=video))
-        if (known := _known_runs(clips, recipe)) is not None:
+        list(IdentityRun.objects.select_for_update().filter(video=video))
+        if (known := _known_runs(clips, config_key)) is not None:
             return known
-        replaced = _take_back(clips, recipe)
+        replaced = _take_back(clips, config_key)
         runs = [
             _bring_in_clip(run, file, content, names)
             for run, file, content, names in zip(
-                _new_runs(recipe, entry, clips, files), files, contents, named, strict=True
+                _new_runs(config_key, entry, clips, files), files, contents, named, strict=True
             )
         ]
-        Linking.objects.create(
-            video=video, recipe=recipe, stage=Stage.DONE, progress=1.0,
+        IdentityRun.objects.create(
+            video=video, config_key=config_key, stage=Stage.DONE, progress=1.0,
             finished_at=timezone.now(),
             person_count=len({person for names in named for person in names.values()}),
         )  # fmt: skip
@@ -204,45 +204,45 @@ def _store(
     return runs
 
 
-def _take_back(clips: list[Clip], recipe: str) -> list[str]:
+def _take_back(clips: list[Clip], config_key: str) -> list[str]:
     """Delete the runs of `clips` that the bundle's replace; return the names of their files.
 
-    Those are the runs that wait, and all with `recipe`: a pipeline may have begun them since
+    Those are the runs that wait, and all with `config_key`: a pipeline may have begun them since
     the clips came in. A worker that has one in hand notices.
     """
     video = clips[0].video
-    mine = Q(stage=Stage.WAITING, trial=None) | Q(recipe=recipe)
+    mine = Q(stage=Stage.WAITING, experiment=None) | Q(config_key=config_key)
     runs = TrackingRun.objects.filter(mine, clip__in=clips)
     if runs.filter(persons__isnull=False).exists():
         raise BundleError(
-            f"the video {video} was tracked here with {recipe}: link its persons first"
+            f"the video {video} was tracked here with {config_key}: link its persons first"
         )
     names = [run.tracks.name for run in runs if run.tracks.name]
     runs.delete()
-    Linking.objects.filter(mine, video=video).delete()
+    IdentityRun.objects.filter(mine, video=video).delete()
     return names
 
 
 def _new_runs(
-    recipe: str, entry: VideoEntry, clips: list[Clip], files: list[TrackFile]
+    config_key: str, entry: VideoEntry, clips: list[Clip], files: list[TracksFile]
 ) -> Iterator[TrackingRun]:
     for one, clip, file in zip(entry.clips, clips, files, strict=True):
         yield TrackingRun.objects.create(
-            clip=clip, recipe=recipe, made_by=file.made_by, stage=Stage.DONE, progress=1.0,
+            clip=clip, config_key=config_key, made_by=file.made_by, stage=Stage.DONE, progress=1.0,
             finished_at=timezone.now(), track_count=len(file.tracks),
             detection_count=_detection_count(one, file),
         )  # fmt: skip
 
 
 def _bring_in_clip(
-    run: TrackingRun, file: TrackFile, content: bytes, names: Mapping[int, int]
+    run: TrackingRun, file: TracksFile, content: bytes, names: Mapping[int, int]
 ) -> TrackingRun:
     """Give a new run its tracks file, persons and proposals."""
     with work_folder() as folder:
         path = folder / "tracks.json.gz"
         path.write_bytes(content)
         name = f"{run.clip.video.dataset}/tracks/{run.pk}/{run.clip.name}.tracks.json.gz"
-        run.tracks = keep(path, name)
+        run.tracks = store(path, name)
     run.save(update_fields=["tracks"])
     Person.objects.bulk_create(
         Person(run=run, track_id=track, person_id=person)
@@ -252,7 +252,7 @@ def _bring_in_clip(
     return run
 
 
-def _detection_count(one: ClipEntry, file: TrackFile) -> int:
+def _detection_count(one: ClipEntry, file: TracksFile) -> int:
     """As the manifest says; else those that are in the tracks."""
     if one.detections is not None:
         return one.detections

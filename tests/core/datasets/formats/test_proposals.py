@@ -1,41 +1,30 @@
-import json
 import pickle
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from datasets.core.ava import dump_proposals
-from tracking.core.legacy import (
-    LegacyBox,
-    LegacyFormatError,
-    dump_boxes,
-    dump_dense,
-    load_dense,
+from datasets.core.formats.ava import (
+    AvaFormatError,
+    TrackedBox,
+    dump_proposals,
+    dump_track_proposals,
+    load_arrays,
+    load_track_proposals,
 )
 
-BOX = LegacyBox("a_frame_0010.jpg", 7, (1.0, 2.5, 30.0, 40.0), 0.75)
+BOX = TrackedBox("a_frame_0010.jpg", 7, (1.0, 2.5, 30.0, 40.0), 0.75)
 
 
 def test_proposals_are_read_back_as_plain_lists():
-    content = dump_dense({"a": [("a_frame_0010.jpg", [BOX]), ("a_frame_0015.jpg", [])]})
-    assert load_dense(content) == pickle.loads(content)
-    assert load_dense(content)["a"] == {
+    content = dump_track_proposals(
+        {"a": [("a_frame_0010.jpg", [BOX]), ("a_frame_0015.jpg", [])]}
+    )
+    assert load_track_proposals(content) == pickle.loads(content)
+    assert load_track_proposals(content)["a"] == {
         "a_frame_0010.jpg": [[1.0, 2.5, 30.0, 40.0, 0.75, 7]],
         "a_frame_0015.jpg": [],
     }
-
-
-def test_tracks_name_picture_person_and_box():
-    assert json.loads(dump_boxes("a", [BOX])) == [
-        {
-            "video_id": "a",
-            "frame": "a_frame_0010.jpg",
-            "track_id": 7,
-            "bbox": [1.0, 2.5, 30.0, 40.0],
-        }
-    ]
-    assert json.loads(dump_boxes("a", [])) == []
 
 
 # A tuple of twice a tuple of twice a tuple ...: a few hundred bytes stand for 2^60 numbers.
@@ -69,34 +58,34 @@ def test_numbers_of_numpy_are_read_as_plain_ones(protocol):
             "tuples": (tuple(row),),
         }
     }
-    found = load_dense(pickle.dumps(content, protocol=protocol))["a"]
+    found = load_track_proposals(pickle.dumps(content, protocol=protocol))["a"]
     assert found.pop("by columns") == [row, row]
     assert all(rows == [row] for rows in found.values())
 
 
-def test_the_arrays_of_mmaction2_are_refused_since_they_name_no_tracks():
+def test_the_arrays_of_mmaction2_are_refused_since_they_have_no_track_ids():
     content = dump_proposals({"a-c0000,0902": np.array([[0.1, 0.1, 0.2, 0.2, 0.9]])})
-    with pytest.raises(LegacyFormatError, match="name no tracks"):
-        load_dense(content)
+    with pytest.raises(AvaFormatError, match="have no track ids"):
+        load_track_proposals(content)
 
 
 def test_one_box_many_times_is_no_way_to_fill_the_memory():
     frame = [[1.0, 2.0, 3.0, 4.0, 0.5, 7]] * 1000
     content = pickle.dumps({"a": dict.fromkeys(map(str, range(1000)), frame)})
-    with pytest.raises(LegacyFormatError, match="more boxes than it has bytes"):
-        load_dense(content)
+    with pytest.raises(AvaFormatError, match="more boxes than it has bytes"):
+        load_track_proposals(content)
 
 
 def test_one_buffer_many_times_is_no_way_either():
     content = pickle.dumps({"a": {"b": [ManyTimes() for _ in range(100)]}})
     assert len(content) < 10_000
-    with pytest.raises(LegacyFormatError, match="more numbers than it has bytes"):
-        load_dense(content)
+    with pytest.raises(AvaFormatError, match="more numbers than it has bytes"):
+        load_track_proposals(content)
 
 
 def test_a_memo_with_holes_takes_no_memory():
     tracemalloc.start()
-    assert load_dense(b"\x80\x03}r\xff\xff\xff\x7f.") == {}
+    assert load_track_proposals(b"\x80\x03}r\xff\xff\xff\x7f.") == {}
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
 
@@ -104,8 +93,8 @@ def test_a_memo_with_holes_takes_no_memory():
 def test_nothing_of_this_process_can_be_changed():
     for name in (b"numpy._core.multiarray\n_reconstruct", b"_codecs\nencode"):
         content = b"\x80\x03c" + name + b"\nN}X\x07\0\0\0__doc__X\3\0\0\0bads\x86b."
-        with pytest.raises(LegacyFormatError, match="changes what is no array"):
-            load_dense(content)
+        with pytest.raises(AvaFormatError, match="changes what is not an array"):
+            load_track_proposals(content)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +112,8 @@ def test_nothing_of_this_process_can_be_changed():
     ],
 )
 def test_a_row_that_is_no_box_is_refused(row):
-    with pytest.raises(LegacyFormatError):
-        load_dense(pickle.dumps({"a": {"a_frame_0001.jpg": [row]}}))
+    with pytest.raises(AvaFormatError):
+        load_track_proposals(pickle.dumps({"a": {"a_frame_0001.jpg": [row]}}))
 
 
 @pytest.mark.parametrize(
@@ -154,6 +143,18 @@ def test_a_row_that_is_no_box_is_refused(row):
     ],
 )
 def test_a_hostile_pickle_is_refused_and_calls_nothing(content, capsys):
-    with pytest.raises(LegacyFormatError):
-        load_dense(content)
+    with pytest.raises(AvaFormatError):
+        load_track_proposals(content)
     assert "called" not in capsys.readouterr().out
+
+
+def test_dicts_may_have_numbers_as_keys():
+    content = {"a": {3: [np.zeros((2, 5), np.float32)]}}
+    (found,) = load_arrays(pickle.dumps(content))["a"][3]
+    assert (found.dtype, found.shape) == (np.float32, (2, 5))
+
+
+def test_an_array_without_columns_takes_no_memory():
+    content = pickle.dumps({"a": {"b": np.empty((10**9, 0))}})
+    with pytest.raises(AvaFormatError, match="more numbers than it has bytes"):
+        load_track_proposals(content)

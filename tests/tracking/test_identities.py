@@ -6,10 +6,10 @@ from django.core.files.storage import default_storage
 from avaproject.base.work import Stage
 from datasets.models import Clip
 from tests.make import make_clips, make_dataset, make_run, make_video
-from tracking.core.trackfile import Track, TrackFile, dump
-from tracking.models import Linking, Person, Proposal
-from tracking.services.link import link_video, plan_linkings
-from tracking.services.track import recipe_of
+from tracking.core.tracks_file import Track, TracksFile, dump
+from tracking.models import IdentityRun, Person, Proposal
+from tracking.services.identities import assign_video_identities, plan_identity_runs
+from tracking.services.track import config_key_of
 
 pytestmark = pytest.mark.django_db
 
@@ -20,10 +20,10 @@ def somebody(number, frames, *, left=10.0, top=20.0):
 
 
 def tracked(clip, tracks, **fields):
-    """A done run of the dataset's recipe with a tracks file."""
+    """A done run of the dataset's config_key with a tracks file."""
     video = clip.video
-    run = make_run(clip, persons=0, **({"recipe": recipe_of(video.dataset)} | fields))
-    file = TrackFile(clip.name, video.width, video.height, clip.frame_count, tracks)
+    run = make_run(clip, persons=0, **({"config_key": config_key_of(video.dataset)} | fields))
+    file = TracksFile(clip.name, video.width, video.height, clip.frame_count, tracks)
     name = f"{video.dataset}/tracks/{run.pk}/{clip.name}.tracks.json.gz"
     run.tracks = default_storage.save(name, ContentFile(dump(file)))
     run.save()
@@ -60,8 +60,8 @@ def rows():
 
 def test_persons_are_named_once_over_the_video(video):
     all_tracked(video)
-    assert plan_linkings() == 1
-    linking = link_video(Linking.objects.get().pk)
+    assert plan_identity_runs() == 1
+    linking = assign_video_identities(IdentityRun.objects.get().pk)
     assert (linking.stage, linking.error, linking.person_count) == (Stage.DONE, "", 2)
     persons, _ = rows()
     assert sorted(persons) == [(0, 3, 1), (1, 1, 2), (1, 3, 1), (2, 3, 1)]
@@ -69,8 +69,8 @@ def test_persons_are_named_once_over_the_video(video):
 
 def test_every_keyframe_of_a_track_gets_a_proposal_and_no_other_second(video):
     all_tracked(video)
-    plan_linkings()
-    link_video(Linking.objects.get().pk)
+    plan_identity_runs()
+    assign_video_identities(IdentityRun.objects.get().pk)
     for clip in video.clips.all():
         proposals = Proposal.objects.filter(run__clip=clip)
         stays = proposals.filter(person_id=1).values_list("second", flat=True)
@@ -85,29 +85,29 @@ def test_boxes_are_cut_at_the_picture_and_dropped_outside(video):
     for clip in video.clips.all():
         frames = range(clip.frame_count)
         tracked(clip, [somebody(1, frames, left=620), somebody(2, frames, left=640)])
-    plan_linkings()
-    link_video(Linking.objects.get().pk)
+    plan_identity_runs()
+    assign_video_identities(IdentityRun.objects.get().pk)
     assert {(p.person_id, p.x1, p.x2) for p in Proposal.objects.all()} == {(1, 620.0, 640.0)}
     assert Person.objects.filter(person_id=2).exists()
 
 
 def test_linking_again_writes_the_same_rows(video):
     all_tracked(video)
-    plan_linkings()
-    linking = link_video(Linking.objects.get().pk)
+    plan_identity_runs()
+    linking = assign_video_identities(IdentityRun.objects.get().pk)
     once = rows()
-    assert link_video(linking.pk) is None
-    Linking.objects.update(stage=Stage.WAITING)
-    link_video(linking.pk)
+    assert assign_video_identities(linking.pk) is None
+    IdentityRun.objects.update(stage=Stage.WAITING)
+    assign_video_identities(linking.pk)
     assert rows() == once
 
 
 def test_somebody_elses_linking_is_left_alone(video):
     all_tracked(video)
-    plan_linkings()
-    linking = Linking.objects.get()
-    Linking.objects.claim(linking.pk)
-    assert link_video(linking.pk) is None
+    plan_identity_runs()
+    linking = IdentityRun.objects.get()
+    IdentityRun.objects.claim(linking.pk)
+    assert assign_video_identities(linking.pk) is None
     assert Person.objects.count() == 0
 
 
@@ -115,19 +115,19 @@ def test_a_video_is_linked_when_all_its_clips_are_tracked(video):
     first, *rest = video.clips.all()
     tracked(first, [])
     waiting = [tracked(clip, [], stage=Stage.RUNNING) for clip in rest]
-    assert plan_linkings() == 0
+    assert plan_identity_runs() == 0
     for run in waiting:
         run.stage = Stage.DONE
         run.save()
-    assert plan_linkings() == 1
-    assert plan_linkings() == 0
+    assert plan_identity_runs() == 1
+    assert plan_identity_runs() == 0
 
 
 @pytest.mark.parametrize("stage", [Stage.WAITING, Stage.RUNNING])
 def test_a_video_with_a_clip_still_to_be_cut_waits(video, stage):
     all_tracked(video)
     Clip.objects.filter(index=1).update(stage=stage)
-    assert plan_linkings() == 0
+    assert plan_identity_runs() == 0
 
 
 def test_runs_of_another_recipe_do_not_count(video):
@@ -135,26 +135,26 @@ def test_runs_of_another_recipe_do_not_count(video):
     dataset = video.dataset
     dataset.threshold = 0.6
     dataset.save()
-    assert plan_linkings() == 0
+    assert plan_identity_runs() == 0
 
 
 def test_videos_without_clips_need_no_linking():
     make_video(make_dataset(), frame_count=60)
-    assert plan_linkings() == 0
+    assert plan_identity_runs() == 0
 
 
 def test_a_video_where_nobody_was_seen_is_linked_to_nobody(video):
     for clip in video.clips.all():
         tracked(clip, [])
-    plan_linkings()
-    assert link_video(Linking.objects.get().pk).person_count == 0
+    plan_identity_runs()
+    assert assign_video_identities(IdentityRun.objects.get().pk).person_count == 0
 
 
 def test_a_lost_tracks_file_fails_with_its_name_and_leaves_no_rows(video):
     runs = all_tracked(video)
     default_storage.delete(runs[1].tracks.name)
-    plan_linkings()
-    linking = link_video(Linking.objects.get().pk)
+    plan_identity_runs()
+    linking = assign_video_identities(IdentityRun.objects.get().pk)
     assert linking.stage == Stage.FAILED
     assert "walk-c0001" in linking.error
     assert Person.objects.count() == 0
@@ -171,8 +171,8 @@ def test_a_damaged_tracks_file_fails_with_a_sentence(video, own_files, spoil):
     runs = all_tracked(video)
     path = own_files / "media" / runs[2].tracks.name
     path.write_bytes(spoil(path.read_bytes()))
-    plan_linkings()
-    linking = link_video(Linking.objects.get().pk)
+    plan_identity_runs()
+    linking = assign_video_identities(IdentityRun.objects.get().pk)
     assert linking.stage == Stage.FAILED
     assert "walk-c0002" in linking.error
     assert "not a track file" in linking.error
@@ -180,8 +180,8 @@ def test_a_damaged_tracks_file_fails_with_a_sentence(video, own_files, spoil):
 
 def test_a_clip_whose_run_is_gone_fails_with_its_name(video):
     runs = all_tracked(video)
-    plan_linkings()
+    plan_identity_runs()
     runs[0].delete()
-    linking = link_video(Linking.objects.get().pk)
+    linking = assign_video_identities(IdentityRun.objects.get().pk)
     assert linking.stage == Stage.FAILED
     assert "walk-c0000" in linking.error

@@ -2,8 +2,8 @@ import pytest
 
 from avaproject.base.work import Stage
 from tests.make import make_clips, make_dataset, make_run, make_user, make_video
-from tracking.models import Bundle, TrackingRun, Trial
-from tracking.services.track import plan_runs, recipe_of
+from tracking.models import Bundle, TrackingRun, Experiment
+from tracking.services.track import plan_runs, config_key_of
 
 pytestmark = pytest.mark.django_db
 
@@ -28,22 +28,22 @@ def test_the_page_shows_the_ways_and_the_frames_done(client, dataset):
     plan_runs()
     TrackingRun.objects.filter(clip__index=0).update(stage=Stage.RUNNING, progress=0.5)
     page = client.get("/datasets/shop/tracking/").content.decode()
-    assert recipe_of(dataset) in page
+    assert config_key_of(dataset) in page
     assert "225 of 450 frames" in page
     assert "No bundle yet" in page
 
 
 def test_a_trial_begins_is_chosen_and_ends(client, dataset):
     assert client.post("/datasets/shop/tracking/", POSTED | {"memory": "2"}).status_code == 302
-    trial = Trial.objects.get()
-    assert trial.tracker == {"memory": 2.0}
-    assert "Trial" in client.get("/datasets/shop/tracking/").content.decode()
-    client.post("/datasets/shop/tracking/choose/", {"trial": trial.pk})
-    assert Trial.objects.get().is_chosen
-    client.post("/datasets/shop/tracking/choose/", {"trial": ""})
-    assert not Trial.objects.get().is_chosen
-    client.post("/datasets/shop/tracking/end/", {"trial": trial.pk})
-    assert not Trial.objects.exists()
+    experiment = Experiment.objects.get()
+    assert experiment.tracker == {"memory": 2.0}
+    assert "Experiment" in client.get("/datasets/shop/tracking/").content.decode()
+    client.post("/datasets/shop/tracking/choose/", {"experiment": experiment.pk})
+    assert Experiment.objects.get().is_active
+    client.post("/datasets/shop/tracking/choose/", {"experiment": ""})
+    assert not Experiment.objects.get().is_active
+    client.post("/datasets/shop/tracking/end/", {"experiment": experiment.pk})
+    assert not Experiment.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_trial_begins_is_chosen_and_ends(client, dataset):
 def test_a_bad_trial_is_said_so(client, dataset, change, sentence):
     answer = client.post("/datasets/shop/tracking/", POSTED | change)
     assert sentence in answer.content.decode()
-    assert not Trial.objects.exists()
+    assert not Experiment.objects.exists()
 
 
 def test_the_dataset_s_own_settings_are_shown_and_its_weights_may_stay(client, dataset):
@@ -67,7 +67,7 @@ def test_the_dataset_s_own_settings_are_shown_and_its_weights_may_stay(client, d
     assert 'value="/elsewhere/own.pth"' in page
     assert 'value="3"' in page
     client.post("/datasets/shop/tracking/", POSTED | own)
-    assert Trial.objects.get().weights == "/elsewhere/own.pth"
+    assert Experiment.objects.get().weights == "/elsewhere/own.pth"
 
 
 def test_runs_are_cancelled_one_by_one_or_all(client, dataset):
@@ -86,16 +86,16 @@ def test_a_number_that_is_none_means_no_run(client, dataset, path, pk):
     before = list(TrackingRun.objects.values_list("stage"))
     assert client.post(f"/datasets/shop/{path}", {"pk": pk}).status_code == 404
     assert list(TrackingRun.objects.values_list("stage")) == before
-    assert client.post("/datasets/shop/tracking/choose/", {"trial": pk}).status_code == 404
+    assert client.post("/datasets/shop/tracking/choose/", {"experiment": pk}).status_code == 404
 
 
 def test_a_bundle_is_refused_with_its_reason_and_listed_with_what_it_lacks(client, dataset):
-    page = client.post("/datasets/shop/bundles/order/", follow=True).content.decode()
+    page = client.post("/datasets/shop/bundles/order/", track=True).content.decode()
     assert "tracked to its end yet" in page
     left_out = [{"name": "walk", "reason": "not tracked to its end"}]
     files = {"manifest.json": {"size": 3, "sha256": "0"}}
     bundle = Bundle.objects.create(
-        dataset=dataset, recipe="r", stage=Stage.DONE, left_out=left_out, files=files
+        dataset=dataset, config_key="r", stage=Stage.DONE, left_out=left_out, files=files
     )
     page = client.get("/datasets/shop/tracking/").content.decode()
     assert f"/datasets/shop/bundles/{bundle.pk}/manifest.json" in page

@@ -4,7 +4,7 @@ import av
 import numpy as np
 
 from tracking.core.boxes import Detections
-from tracking.detectors.door import DetectorError
+from tracking.detectors.registry import DetectorError
 
 FRAMES = 130
 WIDTH, HEIGHT = 160, 90

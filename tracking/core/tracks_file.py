@@ -1,4 +1,4 @@
-"""`<clip>.tracks.json.gz`: the full-rate tracks of one clip, written and read.
+"""Tracks file `<clip>.tracks.json.gz`: the tracks of one clip at 30 frames a second.
 
 Frames are 0-based clip frames at 30 a second; boxes are `(x1, y1, x2, y2)` float pixels of the
 standard video, x2 and y2 exclusive. The same tracks give the same bytes.
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 FORMAT = "ava-studio-tracks/1"
 
 
-class TrackFileError(ValueError):
-    """The bytes are not a track file of ours."""
+class TracksFileError(ValueError):
+    """The bytes are not a tracks file."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """One person followed through a clip.
+    """The boxes of one person in a clip.
 
     Attributes:
         track_id: From 1, unique in its clip.
-        frames: Shape `(n,)`, int, ascending; not necessarily without gaps; n >= 1.
+        frames: Shape `(n,)`, int, ascending, gaps allowed; n >= 1.
         boxes: Shape `(n, 4)`, float pixels.
         scores: Shape `(n,)`, 0 to 1; nan where the tracker filled a gap.
     """
@@ -44,7 +44,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class TrackFile:
+class TracksFile:
     """All tracks of one clip, and what made them."""
 
     clip: str
@@ -54,10 +54,10 @@ class TrackFile:
     tracks: list[Track]
     fps: int = 30
     made_by: dict[str, Any] = field(default_factory=dict)
-    cuts: list[int] = field(default_factory=list)  # frames with which another scene begins
+    cuts: list[int] = field(default_factory=list)  # first frame of each later scene
 
 
-def dump(file: TrackFile) -> bytes:
+def dump(file: TracksFile) -> bytes:
     """The gzipped JSON of `file`; boxes with two decimals, scores with four."""
     content = {
         "format": FORMAT,
@@ -82,47 +82,47 @@ def dump(file: TrackFile) -> bytes:
     return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
 
-def load(content: bytes) -> TrackFile:
-    """The tracks in `content`. Raises TrackFileError if it is not a track file.
+def load(content: bytes) -> TracksFile:
+    """The tracks in `content`. Raises TracksFileError if it is not a tracks file.
 
     >>> track = Track(1, np.array([0]), np.array([[0.0, 0, 5, 5]]), np.array([0.5]))
-    >>> load(dump(TrackFile("a-c0000", 64, 36, 450, [track]))).tracks[0].boxes.tolist()
+    >>> load(dump(TracksFile("a-c0000", 64, 36, 450, [track]))).tracks[0].boxes.tolist()
     [[0.0, 0.0, 5.0, 5.0]]
     """
     try:
         text = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise TrackFileError(f"not a track file: {error}") from error
+        raise TracksFileError(f"not a tracks file: {error}") from error
     return parse(text)
 
 
-def parse(text: bytes) -> TrackFile:
-    """The tracks in the JSON of a track file. Raises TrackFileError if it is none."""
+def parse(text: bytes) -> TracksFile:
+    """The tracks in the JSON of a tracks file. Raises TracksFileError if it is none."""
     try:
         raw = json.loads(text)
         if raw["format"] != FORMAT:
-            raise TrackFileError(f"a track file of format {raw['format']!r}, not {FORMAT!r}")
+            raise TracksFileError(f"a tracks file of format {raw['format']!r}, not {FORMAT!r}")
         cuts = raw.get("cuts", [])
         if not all(isinstance(cut, int) for cut in cuts):
-            raise ValueError("its cuts are no frames")
-        return TrackFile(
+            raise ValueError("its cuts are not frames")
+        return TracksFile(
             raw["clip"], int(raw["width"]), int(raw["height"]), int(raw["frame_count"]),
             [_track(one) for one in raw["tracks"]], int(raw["fps"]), raw["made_by"],
             sorted(cuts),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError,
             RecursionError) as error:  # fmt: skip
-        if isinstance(error, TrackFileError):
+        if isinstance(error, TracksFileError):
             raise
-        raise TrackFileError(f"not a track file: {error}") from error
+        raise TracksFileError(f"not a tracks file: {error}") from error
 
 
 def _track(raw: dict[str, Any]) -> Track:
     frames = np.array(raw["frames"])
     scores = np.array([np.nan if s is None else s for s in raw["scores"]], dtype=np.float64)
     if frames.size and frames.dtype.kind not in "iu":
-        raise ValueError(f"track {raw['track_id']} has frames that are no whole numbers")
+        raise ValueError(f"track {raw['track_id']} has frames that are not integers")
     if frames.ndim != 1 or scores.ndim != 1:
-        raise ValueError(f"track {raw['track_id']} has lists in its lists")
+        raise ValueError(f"track {raw['track_id']} has nested lists")
     boxes = np.array(raw["boxes"], dtype=np.float64).reshape(-1, 4)
     return Track(int(raw["track_id"]), frames.astype(np.int64), boxes, scores)

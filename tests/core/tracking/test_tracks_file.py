@@ -4,10 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from tracking.core.trackfile import FORMAT, Track, TrackFile, TrackFileError, dump, load
+from tracking.core.tracks_file import FORMAT, Track, TracksFile, TracksFileError, dump, load
 
 
-def a_file(**changes) -> TrackFile:
+def a_file(**changes) -> TracksFile:
     track = Track(
         1,
         np.array([0, 2]),
@@ -23,7 +23,7 @@ def a_file(**changes) -> TrackFile:
         "made_by": {"tracker": "x"},
         "cuts": [200],
     }
-    return TrackFile(**(fields | changes))
+    return TracksFile(**(fields | changes))
 
 
 def test_what_is_written_reads_back():
@@ -70,5 +70,5 @@ def test_the_mean_score_is_of_detected_frames_alone():
     ],
 )
 def test_other_bytes_are_refused_with_a_sentence(content):
-    with pytest.raises(TrackFileError, match="track file"):
+    with pytest.raises(TracksFileError, match="tracks file"):
         load(content)

@@ -8,71 +8,71 @@ from django.db import transaction
 from django.db.models import Case, Exists, Max, OuterRef, Q, QuerySet, Value
 
 from avaproject.base.work import Stage
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Video
-from tracking.core.comparing import same_persons
-from tracking.core.linking import link
-from tracking.core.proposals import boxes_at
-from tracking.core.trackfile import TrackFile, TrackFileError
-from tracking.models import Linking, Person, Proposal, TrackingRun
+from tracking.core.identities import match_identities
+from tracking.core.tracklet_merging import link
+from tracking.core.proposals import sample_at_keyframes
+from tracking.core.tracks_file import TracksFile, TracksFileError
+from tracking.models import IdentityRun, Person, Proposal, TrackingRun
 from tracking.selectors import tracks_of
-from tracking.services.track import chosen_ways, recipes_by, trial_ways
+from tracking.services.track import active_configs, config_keys_by, experiment_configs
 
 ROWS_AT_ONCE = 1000
 
 
-class LinkingError(RuntimeError):
+class IdentityError(RuntimeError):
     """The video cannot be linked yet; the message says what is missing."""
 
 
-def plan_linkings() -> int:
+def plan_identity_runs() -> int:
     """Order the linking of each video whose clips are all tracked; return how many.
 
-    All clips must be done, each with a done run of its dataset's way, or of a trial.
+    All clips must be done, each with a done run of its dataset's way, or of a experiment.
     """
-    chosen = chosen_ways()
-    trial_of = {way.dataset: way.trial for way in chosen}
-    ready = _ready(recipes_by("dataset", chosen))
+    chosen = active_configs()
+    trial_of = {way.dataset: way.experiment for way in chosen}
+    ready = _ready(config_keys_by("dataset", chosen))
     new = [
-        Linking(video_id=video, recipe=recipe, trial_id=trial_of[dataset])
-        for video, recipe, dataset in ready.values_list("pk", "recipe", "dataset")
+        IdentityRun(video_id=video, config_key=config_key, trial_id=trial_of[dataset])
+        for video, config_key, dataset in ready.values_list("pk", "config_key", "dataset")
     ]
-    for way in trial_ways():
-        ready = _ready(Value(way.recipe)).filter(dataset=way.dataset)
+    for way in experiment_configs():
+        ready = _ready(Value(way.config_key)).filter(dataset=way.dataset)
         new += [
-            Linking(video_id=video, recipe=way.recipe, trial_id=way.trial)
+            IdentityRun(video_id=video, config_key=way.config_key, trial_id=way.experiment)
             for video in ready.values_list("pk", flat=True)
         ]
-    Linking.objects.bulk_create(new, ignore_conflicts=True)
+    IdentityRun.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
 
 
-def _ready(recipe: Case | Value) -> QuerySet[Any]:
-    """Videos tracked to their end with `recipe`, and not linked with it."""
+def _ready(config_key: Case | Value) -> QuerySet[Any]:
+    """Videos tracked to their end with `config_key`, and not linked with it."""
     tracked = TrackingRun.objects.done().filter(clip=OuterRef("pk"))
     clips = Clip.objects.filter(video=OuterRef("pk"))
-    is_tracked = Exists(tracked.filter(recipe=OuterRef(OuterRef("recipe"))))
+    is_tracked = Exists(tracked.filter(config_key=OuterRef(OuterRef("config_key"))))
     untracked = clips.exclude(Q(stage=Stage.DONE) & is_tracked)
-    linkings = Linking.objects.filter(video=OuterRef("pk"), recipe=OuterRef("recipe"))
+    identity_runs = IdentityRun.objects.filter(video=OuterRef("pk"), config_key=OuterRef("config_key"))
     return (
         Video.objects.done()
-        .annotate(recipe=recipe)
+        .annotate(config_key=config_key)
         .filter(Exists(clips))
         .exclude(Exists(untracked))
-        .exclude(Exists(linkings))
+        .exclude(Exists(identity_runs))
     )
 
 
-def link_video(linking_id: int) -> Linking | None:
+def assign_video_identities(linking_id: int) -> IdentityRun | None:
     """Name the persons of one video and write its proposals; None if it is not ours to do.
 
     Names once given stay, for clips may be annotated with them: done again it changes nothing,
     and who was named by an earlier tracking of the video keeps that number in a later one.
     """
-    linking = Linking.objects.claim(linking_id)
+    linking = IdentityRun.objects.claim(linking_id)
     if linking is None:
         return None
-    with linking.working(LinkingError, TrackFileError):
+    with linking.working(IdentityError, TracksFileError):
         runs = _runs_of(linking)
         files = [tracks_of(run) for run in runs]
         named = _named(linking, runs, files)
@@ -97,7 +97,7 @@ def link_video(linking_id: int) -> Linking | None:
 
 
 def _named(
-    linking: Linking, runs: list[TrackingRun], files: list[TrackFile]
+    linking: IdentityRun, runs: list[TrackingRun], files: list[TracksFile]
 ) -> list[dict[int, int]]:
     """The person of each track, clip by clip."""
     tracks = [file.tracks for file in files]
@@ -106,11 +106,11 @@ def _named(
     given = [_names_of(run) for run in runs]
     cuts = [file.cuts for file in files]
     named = link(tracks, steps, fps=FRAME_RATE, given=given, cuts=cuts)
-    return named if any(given) else numbered_as_before(linking.video, files, named)
+    return named if any(given) else keep_earlier_ids(linking.video, files, named)
 
 
-def numbered_as_before(
-    video: Video, files: Sequence[TrackFile], named: Sequence[Mapping[int, int]]
+def keep_earlier_ids(
+    video: Video, files: Sequence[TracksFile], named: Sequence[Mapping[int, int]]
 ) -> list[dict[int, int]]:
     """The persons `named` with the numbers that an earlier tracking of `video` gave them.
 
@@ -125,7 +125,7 @@ def numbered_as_before(
         return [dict(names) for names in named]
     tracks = [file.tracks for file in files]
     others = [(tracks_of(run).tracks, _names_of(run)) for run in earlier]
-    same = same_persons(list(zip(tracks, named, strict=True)), others)
+    same = match_identities(list(zip(tracks, named, strict=True)), others)
     persons = Person.objects.filter(run__clip__video=video)
     highest = persons.aggregate(last=Max("person_id"))["last"]
     new = sorted({person for names in named for person in names.values()} - same.keys())
@@ -139,38 +139,38 @@ def _names_of(run: TrackingRun) -> dict[int, int]:
 
 def _earlier_runs(video: Video) -> list[TrackingRun] | None:
     """The runs of all clips that named the persons of `video` first; None if there are none."""
-    done = Linking.objects.done().filter(video=video).order_by("finished_at", "pk")
+    done = IdentityRun.objects.done().filter(video=video).order_by("finished_at", "pk")
     if (first := done.first()) is None:
         return None
-    runs = TrackingRun.objects.done().filter(clip__video=video, recipe=first.recipe)
+    runs = TrackingRun.objects.done().filter(clip__video=video, config_key=first.config_key)
     found = list(runs.select_related("clip").order_by("clip__index"))
     return found if len(found) == video.clips.count() else None
 
 
-def _runs_of(linking: Linking) -> list[TrackingRun]:
+def _runs_of(linking: IdentityRun) -> list[TrackingRun]:
     """The done run of every clip of the video, in the order of the clips."""
     clips = list(linking.video.clips.order_by("index"))
     runs = {
         run.clip_id: run
         for run in TrackingRun.objects.done()
-        .filter(clip__video=linking.video, recipe=linking.recipe)
+        .filter(clip__video=linking.video, config_key=linking.config_key)
         .select_related("clip__video")
     }
     missing = [clip.name for clip in clips if clip.pk not in runs]
     if missing:
-        raise LinkingError(
-            f"Not tracked with {linking.recipe}: {', '.join(missing)}. Try again when they are."
+        raise IdentityError(
+            f"Not tracked with {linking.config_key}: {', '.join(missing)}. Try again when they are."
         )
     return [runs[clip.pk] for clip in clips]
 
 
-def proposals_of(run: TrackingRun, file: TrackFile, names: Mapping[int, int]) -> list[Proposal]:
+def proposals_of(run: TrackingRun, file: TracksFile, names: Mapping[int, int]) -> list[Proposal]:
     """What to propose of `run` at the keyframes of its clip, not saved yet.
 
     Args:
         names: The person that each track shows.
     """
-    boxes = boxes_at(
+    boxes = sample_at_keyframes(
         file.tracks, run.clip.keyframes(), fps=file.fps, width=file.width, height=file.height
     )
     return [

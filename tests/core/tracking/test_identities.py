@@ -1,7 +1,7 @@
 import numpy as np
 
-from tracking.core.comparing import same_persons
-from tracking.core.trackfile import Track
+from tracking.core.identities import match_identities
+from tracking.core.tracks_file import Track
 
 
 def standing(number: int, left: float, frames: range = range(0, 60)) -> Track:
@@ -12,23 +12,23 @@ def standing(number: int, left: float, frames: range = range(0, 60)) -> Track:
 def test_persons_of_two_trackings_are_matched_by_the_boxes_they_share():
     ours = ([standing(1, 300), standing(2, 0)], {1: 1, 2: 2})
     theirs = ([standing(5, 2), standing(6, 301)], {5: 7, 6: 8})
-    assert same_persons([ours], [theirs]) == {1: 8, 2: 7}
+    assert match_identities([ours], [theirs]) == {1: 8, 2: 7}
 
 
-def test_a_person_that_one_tracking_broke_in_two_is_the_longer_half():
+def test_a_person_that_one_tracking_splits_in_two_is_the_longer_half():
     ours = ([standing(1, 0)], {1: 1})
     halves = [standing(1, 0, range(0, 45)), standing(2, 0, range(45, 60))]
-    assert same_persons([ours], [(halves, {1: 3, 2: 4})]) == {1: 3}
+    assert match_identities([ours], [(halves, {1: 3, 2: 4})]) == {1: 3}
 
 
 def test_boxes_are_summed_over_the_clips_of_a_video():
     ours = [([standing(1, 0, range(0, 16))], {1: 1}), ([standing(9, 0)], {9: 1})]
     theirs = [([standing(1, 0, range(0, 16))], {1: 4}), ([standing(1, 0)], {1: 5})]
-    assert same_persons(ours, theirs) == {1: 5}
+    assert match_identities(ours, theirs) == {1: 5}
 
 
-def test_who_is_seen_by_one_alone_or_has_no_name_has_no_match():
+def test_a_person_in_one_tracking_alone_or_without_id_has_no_match():
     ours = ([standing(1, 0), standing(2, 500)], {1: 1, 2: 2})
-    assert same_persons([ours], [([standing(1, 0)], {})]) == {}
-    assert same_persons([ours], [([standing(1, 0)], {1: 6})]) == {1: 6}
-    assert same_persons([], []) == {}
+    assert match_identities([ours], [([standing(1, 0)], {})]) == {}
+    assert match_identities([ours], [([standing(1, 0)], {1: 6})]) == {1: 6}
+    assert match_identities([], []) == {}
