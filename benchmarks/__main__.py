@@ -1,4 +1,4 @@
-"""Runs the measurements in this folder: all of them, or those named. `./ava bench [name]`."""
+"""Runs the benchmarks of this folder, all or by name: `./ava bench [name]`."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ def main(names: list[str]) -> None:
     found = sorted(path.stem for path in HERE.glob("[!_]*.py"))
     unknown = set(names) - set(found)
     if unknown or not found:
-        sys.exit(f"No measurement {', '.join(sorted(unknown))}. There are: {', '.join(found)}")
+        sys.exit(f"No benchmark {', '.join(sorted(unknown))}. There are: {', '.join(found)}")
     failed = [
         name
         for name in names or found

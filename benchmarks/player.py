@@ -1,7 +1,7 @@
-"""Does the player keep up with 30 persons? Against a bare video element, and without boxes.
+"""Speed of the player with 30 persons, compared with a plain video element and without boxes.
 
-Dropped frames are those of the browser's decoder, and depend on what else the machine does.
-What the page itself costs is the processor time of its main thread for a painted frame.
+Dropped frames are those of the browser's decoder, and depend on the load of the machine. The cost
+of the page itself is the CPU time of its main thread per painted frame.
 
 The clip is 1280x720, 15 s at 30 frames a second; every person has a moving box, a consensus
 with labels, and what three annotators drew.
@@ -10,7 +10,7 @@ with labels, and what three annotators drew.
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks._studio import studio
+from benchmarks._installation import installation
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 
 PERSONS, SECONDS = 30, 10
@@ -42,8 +42,8 @@ def build(folder: Path) -> None:
     video = make_video(dataset, "square", frame_count=450, width=width, height=height)
     (clip,) = make_clips(video)
     options = {"crf": "23", "preset": "ultrafast", "g": "30", "bf": "0"}
-    film = make_video_file(folder / "clip.mp4", frames=450, size=SIZE, options=options)
-    clip.file.name = default_storage.save("crowd/clip.mp4", ContentFile(film.read_bytes()))
+    file = make_video_file(folder / "clip.mp4", frames=450, size=SIZE, options=options)
+    clip.file.name = default_storage.save("crowd/clip.mp4", ContentFile(file.read_bytes()))
     clip.save()
     run = make_run(clip, persons=PERSONS)
     frames = np.arange(450)
@@ -62,7 +62,7 @@ def build(folder: Path) -> None:
     build_clip_consensus(Consensus.objects.get().pk)
 
 
-# Frames that the video handed on, those it dropped, and paintings of the player.
+# Frames that the video showed and dropped, and frames that the player painted.
 COUNTS = """() => {
     const { totalVideoFrames, droppedVideoFrames } =
         document.querySelector("video").getVideoPlaybackQuality();
@@ -75,13 +75,13 @@ class Played(NamedTuple):
     frames: int
     dropped: int
     painted: int
-    busy: float  # seconds of the processor that the page's main thread took
+    busy: float  # CPU seconds of the page's main thread
 
 
 def main() -> None:
-    with studio(build) as (page, base):
+    with installation(build) as (page, base):
         clip = f"{base}/datasets/crowd/clips/square-c0000"
-        # Ticks of the thread and not of the clock: a busy machine does not change them.
+        # Ticks of the thread, which do not depend on the load of the machine.
         counter = page.context.new_cdp_session(page)
         counter.send("Performance.enable", {"timeDomain": "threadTicks"})
 

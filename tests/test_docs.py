@@ -1,4 +1,4 @@
-"""The documents promise what is there, and all of it."""
+"""The documents describe what exists, and all of it."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ COMMANDS = sorted(
     for path in ROOT.glob("*/management/commands/*.py")
     if not path.stem.startswith("_") and ".venv" not in path.parts
 )
-FOLDERS = "avaproject|datasets|tracking|annotation|qc|workers|benchmarks|static|tests"
+FOLDERS = "avaproject|datasets|tracking|annotation|qc|workers|demo|benchmarks|static|tests"
 OF_LIBRARIES = ("migrate", "createsuperuser", "collectstatic", "drf_create_token")
 SETTINGS = sorted(
     set(re.findall(r'"(AVA_[A-Z0-9_]+)"', (ROOT / "avaproject/settings.py").read_text()))
@@ -45,7 +45,7 @@ def test_every_setting_is_documented(setting):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_page_names_a_command_or_setting_that_is_not_there(page):
+def test_no_page_names_an_unknown_command_or_setting(page):
     for code in code_in(page.read_text()):
         for command in re.findall(r"(?:\./ava manage|manage\.py) ([a-z_]+)", code):
             assert command in {*COMMANDS, *OF_LIBRARIES}, code
@@ -61,7 +61,7 @@ def test_every_link_leads_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_file_and_module_that_a_page_names_is_there(page):
+def test_every_file_and_module_named_in_a_page_exists(page):
     for code in code_in(page.read_text()):
         for path in re.findall(rf"\b(?:{FOLDERS})/[\w/]+\.(?:py|js|yaml|txt|md)\b", code):
             assert (ROOT / path).is_file(), code
@@ -75,12 +75,12 @@ def test_the_example_of_some_tests_selects_some():
     assert re.search(rf"^def test_\w*{found[2]}", (ROOT / found[1]).read_text(), re.MULTILINE)
 
 
-def test_the_launcher_and_the_readme_speak_of_the_same_commands():
+def test_the_launcher_has_the_commands_of_the_readme():
     launcher = (ROOT / "ava").read_text()
     for word in re.findall(r"\./ava ([a-z]+)", (ROOT / "README.md").read_text()):
         assert f"./ava {word}" in launcher
 
 
-@pytest.mark.parametrize("room", ["datasets", "tracking", "annotation", "qc", "workers"])
-def test_every_room_is_introduced(room):
-    assert f"| `{room}/` |" in (DOCS / "development.md").read_text()
+@pytest.mark.parametrize("app", ["datasets", "tracking", "annotation", "qc", "workers", "demo"])
+def test_every_app_is_introduced(app):
+    assert f"| `{app}/` |" in (DOCS / "development.md").read_text()

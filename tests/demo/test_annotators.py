@@ -1,4 +1,4 @@
-"""The simulated annotators: what they answer, how often they err, what they give back."""
+"""Simulated annotators: answers, error rates and exported XML."""
 
 from dataclasses import replace
 
@@ -84,7 +84,7 @@ def answers_of(track, seconds=range(SECONDS)):
     }
 
 
-def test_without_errors_every_answer_is_the_truth_at_every_second():
+def test_without_errors_every_answer_is_correct():
     walker, sitter, _ = fill().tracks
     for second, answers in answers_of(walker).items():
         actions = truth(second)[0].actions
@@ -117,24 +117,24 @@ def test_boxes_between_move_as_cvat_shows_them():
         assert other.box == pytest.approx(one.box, abs=0.011)
 
 
-def test_a_bad_box_is_drawn_anew_and_a_good_one_is_left():
+def test_an_inaccurate_box_is_redrawn():
     drawn = fill(xml=package(shift=0.03)).tracks[0]
     for one in interpolate_at_keyframes(drawn, range(SECONDS), annotation_fps=FPS):
         assert one.box == pytest.approx(pixels(truth(one.second)[0].box), abs=0.02)
 
 
-def test_who_removes_false_boxes_removes_just_those():
+def test_only_false_tracks_are_removed():
     remover = replace(FAULTLESS, removes_false=True)
     assert len(fill(remover).tracks) == 2
     assert len(fill(remover, xml=package(third=None)).tracks) == 2
 
 
-def test_nobody_keeps_a_second_box_on_one_person():
+def test_a_duplicate_track_is_removed():
     tracks = fill(xml=package(third=SECOND_BOX)).tracks
     assert [track.shapes[0].attributes["person_id"] for track in tracks] == ["11", "12"]
 
 
-def test_a_second_box_is_switched_off_while_the_person_has_a_better_one():
+def test_a_duplicate_box_is_outside_while_the_better_one_exists():
     def passing(second):
         return truth(7)[0].box if second == 7 else SECOND_BOX
 
@@ -153,11 +153,11 @@ def test_a_second_box_is_switched_off_while_the_person_has_a_better_one():
     ] == [7]
 
 
-def test_a_false_box_that_stays_is_taken_for_somebody_who_stands():
+def test_a_false_track_that_stays_is_a_standing_person():
     assert {one["movement"] for one in answers_of(fill().tracks[2]).values()} == {"stand"}
 
 
-def test_who_draws_missed_people_draws_them_while_they_are_there():
+def test_missed_people_are_drawn_while_visible():
     drawn = fill(replace(FAULTLESS, draws_missed=True)).tracks[-1]
     assert drawn.shapes[0].attributes["person_id"] == ""
     assert sorted(answers_of(drawn)) == list(range(6, SECONDS))
@@ -165,7 +165,7 @@ def test_who_draws_missed_people_draws_them_while_they_are_there():
     assert drawn.shapes[-1].outside or drawn.shapes[-1].frame == FPS * SECONDS - 1
 
 
-def test_nobody_is_drawn_when_nobody_was_missed():
+def test_nothing_is_drawn_when_nobody_was_missed():
     def first_two(second):
         return truth(second)[:2]
 
@@ -173,7 +173,7 @@ def test_nobody_is_drawn_when_nobody_was_missed():
     assert len(fill(annotator, truth=first_two).tracks) == 3
 
 
-def test_answers_left_unset_are_whole_questions_and_none_when_careful():
+def test_unset_answers_cover_whole_tracks_until_a_rejection():
     annotator = replace(FAULTLESS, unset_share=0.4)
     unset = [
         {one["movement"] for one in answers_of(track).values()} == {"unset"}
@@ -187,7 +187,7 @@ def test_answers_left_unset_are_whole_questions_and_none_when_careful():
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2])
-def test_answers_are_wrong_about_as_often_as_stated(rate):
+def test_the_error_rate_is_as_configured(rate):
     annotator = replace(FAULTLESS, label_error=rate)
     wrong = []
     for seed in range(60):
@@ -215,19 +215,19 @@ def test_the_same_annotator_gives_the_same_bytes_and_another_one_does_not():
     assert len({out(one), out(other), out(one, seed=1)}) == 3
 
 
-def test_a_clip_without_tracks_is_given_back_without_tracks():
+def test_a_clip_without_tracks_stays_without_tracks():
     empty = dump(Document("a-c0000--b", FPS * SECONDS, WIDTH, HEIGHT, attributes_of(GROUPS)))
     assert fill(xml=empty, truth=lambda _: []).tracks == ()
     assert fill(ANNOTATORS[2], xml=empty, truth=None).tracks == ()
 
 
-def test_without_truth_the_speed_of_a_box_says_stand_or_walk():
+def test_without_ground_truth_the_speed_decides():
     walker, sitter, _ = fill(truth=None).tracks
     assert answers_of(sitter)[3] == {"movement": "stand", "objects": [], "people": []}
     assert {one["movement"] for one in answers_of(walker).values()} <= {"stand", "walk"}
 
 
-def test_without_truth_the_shortest_track_is_removed_by_who_removes():
+def test_without_ground_truth_the_shortest_track_is_removed():
     attributes = attributes_from({}, 14, GROUPS)
     short = XmlTrack(
         (
@@ -256,14 +256,14 @@ def test_a_file_that_is_no_package_is_refused():
         fill(xml=b"<html></html>")
 
 
-def test_the_three_annotators_walk_every_branch():
+def test_the_three_annotators_use_every_option():
     assert [one.name for one in ANNOTATORS] == ["simulated-1", "simulated-2", "simulated-3"]
     assert any(one.draws_missed for one in ANNOTATORS)
     assert any(one.removes_false for one in ANNOTATORS)
     assert any(one.unset_share for one in ANNOTATORS)
 
 
-def test_the_reviewer_answers_from_the_truth():
+def test_the_reviewer_answers_from_ground_truth():
     walker, sitter = truth(0)[:2]
     assert true_actions([walker, sitter], sitter.box, GROUPS[0]) == ["sit"]
     assert true_actions([walker, sitter], sitter.box, GROUPS[2]) == [ACTION_NAMES["talk"]]

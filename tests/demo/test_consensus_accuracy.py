@@ -1,4 +1,4 @@
-"""How right a consensus is, counted on units whose truth is given."""
+"""Accuracy of consensus methods on units with known truth."""
 
 import pytest
 
@@ -30,10 +30,10 @@ RATES = [
 
 
 def counted(*units, rates=None):
-    return {one.way: one[1:] for one in accuracies(units, rates or {})}
+    return {one.method: one[1:] for one in accuracies(units, rates or {})}
 
 
-def test_a_majority_is_right_wrong_or_open():
+def test_a_majority_is_correct_wrong_or_open():
     found = counted(
         TrueUnit(POSTURE, {"ann": "walk", "bob": "walk"}, ["walk"], ["walk"]),
         TrueUnit(POSTURE, {"ann": "walk", "bob": "walk"}, ["sit"], ["sit"]),
@@ -44,7 +44,7 @@ def test_a_majority_is_right_wrong_or_open():
     assert found[DAWID_SKENE] == (0, 0, 0)
 
 
-def test_sets_are_right_as_a_whole_and_unset_is_no_vote():
+def test_sets_are_compared_as_a_whole_and_unset_is_no_vote():
     found = counted(
         TrueUnit(DOING, {"ann": ["wave"], "bob": ["wave"]}, ["wave", "carry"], ["wave"]),
         TrueUnit(DOING, {"ann": [], "bob": []}, [], []),
@@ -53,12 +53,12 @@ def test_sets_are_right_as_a_whole_and_unset_is_no_vote():
     assert found[MAJORITY] == (2, 1, 0)
 
 
-def test_what_nobody_could_tell_is_unknown():
+def test_unknown_counts_as_an_answer():
     unit = TrueUnit(POSTURE, {"ann": "unknown", "bob": "unknown"}, ["unknown"], [])
     assert counted(unit)[MAJORITY] == counted(unit)[REVIEWED] == (1, 1, 0)
 
 
-def test_error_rates_are_asked_where_three_voted():
+def test_dawid_skene_needs_three_votes():
     votes = {"ann": "sit", "bob": "walk", "eve": "walk"}
     found = counted(
         TrueUnit(POSTURE, votes, ["sit"]),
@@ -70,10 +70,10 @@ def test_error_rates_are_asked_where_three_voted():
     assert found[MAJORITY] == (2, 0, 1)
 
 
-def test_shares_of_nothing_are_none():
+def test_accuracy_without_units_is_none():
     one = accuracies([], {})[0]
-    assert one.share is None
+    assert one.accuracy is None
     assert one.accuracy_decided is None
     half = accuracies([TrueUnit(POSTURE, {"ann": "walk", "bob": "sit"}, ["walk"])], {})[0]
-    assert half.share == pytest.approx(0)
+    assert half.accuracy == pytest.approx(0)
     assert half.accuracy_decided is None

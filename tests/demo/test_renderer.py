@@ -21,12 +21,12 @@ from demo.world.renderer import (
 )
 from demo.world.videos import PARK, PLAZA
 
-EVERYWHERE = [*DEMO_VIDEOS, *small_videos()]
-by_name = pytest.mark.parametrize("spec", EVERYWHERE, ids=lambda spec: spec.name)
+ALL_VIDEOS = [*DEMO_VIDEOS, *small_videos()]
+by_name = pytest.mark.parametrize("spec", ALL_VIDEOS, ids=lambda spec: spec.name)
 
 
 @pytest.mark.parametrize("size", [(320, 192), (853, 480), (1280, 720)], ids=str)
-def test_a_stamp_is_read_after_scaling_and_jpeg(size):
+def test_a_frame_number_survives_scaling_and_jpeg(size):
     image = np.full((540, 960, 3), 120, np.uint8)
     draw_frame_number(image, 654_321)
     small = cv2.resize(image, size)
@@ -34,23 +34,23 @@ def test_a_stamp_is_read_after_scaling_and_jpeg(size):
     assert read_frame_number(coded) == 654_321
 
 
-def test_a_stamp_too_large_is_refused():
+def test_a_number_too_large_is_refused():
     with pytest.raises(ValueError, match="1048576"):
         draw_frame_number(np.zeros((96, 160, 3), np.uint8), 1 << 20)
 
 
-def test_a_picture_without_a_stamp_reads_as_none():
+def test_an_image_without_a_number_reads_as_none():
     assert read_frame_number(np.full((96, 160), 128, np.uint8)) is None
 
 
-def test_the_world_has_three_videos_of_different_size_rate_codec_and_container():
+def test_the_three_videos_differ_in_size_rate_codec_and_container():
     assert len(DEMO_VIDEOS) == 3
     for what in ("width", "fps", "codec", "extension", "style"):
         assert len({getattr(spec, what) for spec in DEMO_VIDEOS}) == 3
     assert all(30 <= spec.seconds <= 40 for spec in DEMO_VIDEOS)
 
 
-def test_everybody_in_the_world_together_does_every_action():
+def test_all_actions_are_done():
     done = {
         action
         for spec in DEMO_VIDEOS
@@ -63,7 +63,7 @@ def test_everybody_in_the_world_together_does_every_action():
 
 
 @by_name
-def test_truth_lies_inside_the_picture_and_names_nobody_twice(spec):
+def test_boxes_are_inside_the_image_and_persons_are_unique(spec):
     for frame in range(0, 30 * spec.seconds, 45):
         people = truth_at(spec, frame)
         ids = [one.person_id for one in people]
@@ -76,7 +76,7 @@ def test_truth_lies_inside_the_picture_and_names_nobody_twice(spec):
 
 
 @pytest.mark.parametrize("spec", DEMO_VIDEOS, ids=lambda spec: spec.name)
-def test_somebody_leaves_and_comes_back_and_somebody_is_hidden(spec):
+def test_a_person_leaves_and_returns_and_one_is_occluded(spec):
     sightings: dict[int, list[int]] = {}
     hidden = 0
     for frame in range(0, 30 * spec.seconds, 15):
@@ -100,7 +100,7 @@ def test_people_are_large_enough_for_a_small_detector(spec):
     assert 0.25 <= np.median(heights) <= 0.6
 
 
-def test_truth_is_the_outline_of_what_is_drawn():
+def test_ground_truth_matches_the_drawn_outline():
     """The pixels that differ from the empty scene lie in the box, and reach its sides."""
     from dataclasses import replace
 
@@ -119,7 +119,7 @@ def test_truth_is_the_outline_of_what_is_drawn():
     assert x2 >= columns[rows < y2 - 6].max() - 2  # its shadow leans to the right
 
 
-def test_the_same_spec_gives_the_same_truth_and_the_same_file(tmp_path):
+def test_the_same_spec_gives_the_same_file(tmp_path):
     spec = small_videos()[1]
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -128,13 +128,13 @@ def test_the_same_spec_gives_the_same_truth_and_the_same_file(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_video_that_is_there_is_not_rendered_again(tmp_path):
+def test_an_existing_video_is_not_rendered_again(tmp_path):
     spec = small_videos()[0]
     (tmp_path / spec.file_name).write_bytes(b"kept")
     assert render(spec, tmp_path).read_bytes() == b"kept"
 
 
-def test_the_file_shows_each_frame_when_the_spec_says(tmp_path):
+def test_each_frame_is_shown_at_its_time(tmp_path):
     spec = small_videos()[1]
     with av.open(render(spec, tmp_path)) as container:
         stream = container.streams.video[0]
@@ -145,13 +145,13 @@ def test_the_file_shows_each_frame_when_the_spec_says(tmp_path):
     assert numbers == list(range(spec.frame_count))
 
 
-def test_a_frame_of_the_standard_video_shows_the_last_source_frame_before_it():
+def test_a_standard_frame_shows_the_last_source_frame_before_it():
     # 25 fps: frames 0, 1, 2, ... are shown at 0, 1.2, 2.4, 3.6, 4.8, 6 thirtieths
     assert [source_frame_at(PLAZA, frame) for frame in range(8)] == [0, 1, 2, 2, 3, 4, 5, 6]
     assert source_frame_at(PLAZA, 10**6) == PLAZA.frame_count - 1
 
 
-def test_a_container_of_milliseconds_rounds_the_times():
+def test_containers_with_milliseconds_round_times():
     assert PARK.shown_at(1) == Fraction(33, 1000)
     assert PLAZA.shown_at(1) == Fraction(1, 25)
 
@@ -161,11 +161,11 @@ def test_a_frame_before_the_first_is_refused():
         source_frame_at(PLAZA, -1)
 
 
-def test_who_waits_outside_is_not_in_the_truth():
+def test_a_person_outside_the_image_is_not_in_the_ground_truth():
     assert 4 not in {one.person_id for one in truth_at(PLAZA, 0)}
 
 
-def test_truth_is_a_plain_value():
+def test_ground_truth_is_a_plain_value():
     one = truth_at(PLAZA, 0)[0]
     assert isinstance(one, TruthBox)
     assert one.actions[0] in ("stand", "walk", "run/jog", "sit")

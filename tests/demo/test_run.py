@@ -1,4 +1,4 @@
-"""The whole road, from a zip of rendered videos to a release, held against the exact truth."""
+"""The whole pipeline on rendered videos, compared with their ground truth."""
 
 from collections import Counter
 from functools import partial
@@ -38,9 +38,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def world_zip(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    target = folder / "world.zip"
+def videos_zip(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    target = folder / "videos.zip"
     with new_zip(target) as archive:
         for spec in small_videos():
             archive.add_file(spec.file_name, render(spec, folder))
@@ -48,7 +48,7 @@ def world_zip(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def journey(own_files) -> DemoRun:
+def demo_run(own_files) -> DemoRun:
     return DemoRun(
         dataset=create_dataset(
             "small",
@@ -59,7 +59,7 @@ def journey(own_files) -> DemoRun:
         ),
         folder=own_files / "answers",
         work=partial(call_command, "run_pipeline", once=True, plain=True),
-        say=lambda sentence: None,
+        log=lambda title: None,
         truth_at=truth_of_videos(small_videos()),
     )
 
@@ -80,19 +80,19 @@ def second_of(clip: Clip, stamp: int) -> int:
     return stamp - FIRST_TIMESTAMP - window.pad_seconds
 
 
-def test_the_road_leads_to_a_release_that_is_right(journey, world_zip):
-    release = journey.walk(world_zip)
+def test_the_pipeline_makes_an_accurate_release(demo_run, videos_zip):
+    release = demo_run.run(videos_zip)
 
     assert release.stage == Stage.DONE, release.error
     assert all(check["passed"] for check in release.checks)
-    every_keyframe_shows_the_right_picture(release)
-    the_boxes_are_those_of_the_true_persons(release)
-    the_consensus_is_right_more_often_than_one_annotator(release)
-    the_labels_are_those_of_the_consensus(release)
-    walking_again_redoes_nothing(journey, world_zip, release)
+    check_frames(release)
+    check_boxes(release)
+    check_consensus(release)
+    check_labels(release)
+    check_second_run(demo_run, videos_zip, release)
 
 
-def every_keyframe_shows_the_right_picture(release):
+def check_frames(release):
     specs = {spec.file_name: spec for spec in small_videos()}
     clips = {one.clip.name: one.clip for one in select_clips(release.dataset).approved}
     rows = released_rows(release)
@@ -100,7 +100,7 @@ def every_keyframe_shows_the_right_picture(release):
     for clip_name, stamp in rows:
         clip = clips[clip_name]
         number = FRAME_RATE * (stamp - FIRST_TIMESTAMP) + 1
-        picture = cv2.imread(
+        image = cv2.imread(
             str(
                 Path(default_storage.path(release.folder))
                 / f"rawframes/{clip_name}/img_{number:05d}.jpg"
@@ -108,27 +108,27 @@ def every_keyframe_shows_the_right_picture(release):
         )
         standard = clip.start_frame + FRAME_RATE * second_of(clip, stamp)
         expected = source_frame_at(specs[clip.video.original_name], standard)
-        assert read_frame_number(picture) == expected, f"{clip_name} at {stamp}"
+        assert read_frame_number(image) == expected, f"{clip_name} at {stamp}"
 
 
-def the_boxes_are_those_of_the_true_persons(release):
+def check_boxes(release):
     found = compare_release(release, truth_of_videos(small_videos()))
     assert found.recall >= 0.95
     assert found.precision >= 0.95
     assert found.mean_iou >= 0.8
     assert found.identity_purity >= 0.8  # a post may cost somebody the number
-    assert found.doubled == 0
+    assert found.duplicates == 0
     assert found.label_f1 >= 0.9
 
 
-def the_consensus_is_right_more_often_than_one_annotator(release):
+def check_consensus(release):
     truth = truth_of_videos(small_videos())
-    found = {one.way: one for one in consensus_accuracy(release.dataset, truth)}
+    found = {one.method: one for one in consensus_accuracy(release.dataset, truth)}
     assert found[REVIEWED].units > 100
     assert found[REVIEWED].accuracy_decided > 0.94  # the demo's annotators err in 4 to 8 %
 
 
-def the_labels_are_those_of_the_consensus(release):
+def check_labels(release):
     """Nobody is lost, nobody doubled, and who was not adjudicated has the majority's labels."""
     ids = dict(release.dataset.actions.values_list("name", "action_id"))
     names = {number: name for name, number in ids.items()}
@@ -143,7 +143,7 @@ def the_labels_are_those_of_the_consensus(release):
             or any(label.rule == "open" for label in box.labels.all())
         }
         decided = set(Adjudication.objects.filter(clip=clip).values_list("second", "person_id"))
-        believed = consensus.boxes.filter(status=ConsensusBox.Status.AGREED).exclude(
+        agreed = consensus.boxes.filter(status=ConsensusBox.Status.AGREED).exclude(
             second__in=excluded
         )
         released = {
@@ -156,17 +156,17 @@ def the_labels_are_those_of_the_consensus(release):
             (box.second, box.person_id): sorted(
                 action for label in box.labels.all() for action in label.actions
             )
-            for box in believed.prefetch_related("labels")
+            for box in agreed.prefetch_related("labels")
         }
         assert {place: sorted(actions) for place, actions in released.items()} == {
             place: actions for place, actions in expected.items() if actions
         }
         assert not {second for second, _ in released} & excluded
-        compared += the_votes_of(consensus, clip, released, decided)
+        compared += check_votes(consensus, clip, released, decided)
     assert compared >= 20
 
 
-def the_votes_of(consensus, clip, released, decided) -> int:
+def check_votes(consensus, clip, released, decided) -> int:
     """Count the votes once more, from the answers as they were read; return how many counts."""
     versions = [int(key) for key in consensus.versions.split(",")]
     votes: dict[tuple[int, int], Counter[str]] = {}
@@ -187,9 +187,9 @@ def the_votes_of(consensus, clip, released, decided) -> int:
     return compared
 
 
-def walking_again_redoes_nothing(journey, world_zip, release):
+def check_second_run(demo_run, videos_zip, release):
     runs = list(TrackingRun.objects.values_list("pk", "finished_at"))
-    again = journey.walk(world_zip)
+    again = demo_run.run(videos_zip)
     assert again == release
     assert again.finished_at == release.finished_at
     assert list(TrackingRun.objects.values_list("pk", "finished_at")) == runs

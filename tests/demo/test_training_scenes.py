@@ -1,4 +1,4 @@
-"""Random scenes for training, and the shape of what the detector learns from."""
+"""Random training scenes and their samples."""
 
 import numpy as np
 
@@ -11,11 +11,11 @@ def test_the_same_seed_gives_the_same_scene_and_another_one_does_not():
     assert random_spec(7) != random_spec(FIRST_HELD_OUT + 7)
 
 
-def test_another_story_keeps_the_place_and_changes_the_people():
-    stage = small_videos()[0]
-    other = with_random_people(stage, 3)
-    assert (other.style, other.props, other.seed) == (stage.style, stage.props, stage.seed)
-    assert truth_of_source(other, 60) != truth_of_source(stage, 60)
+def test_random_people_keep_the_place():
+    video = small_videos()[0]
+    other = with_random_people(video, 3)
+    assert (other.style, other.props, other.seed) == (video.style, video.props, video.seed)
+    assert truth_of_source(other, 60) != truth_of_source(video, 60)
 
 
 def test_samples_are_square_with_boxes_inside():

@@ -16,7 +16,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 
 
-def test_every_part_is_there():
+def test_every_service_is_defined():
     parts = {
         "db",
         "redis",
@@ -51,7 +51,7 @@ def test_the_gpu_worker_alone_reserves_a_gpu():
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_parts_share_one_database_broker_and_volume(name):
+def test_our_services_share_one_database_broker_and_volume(name):
     environment = SERVICES[name]["environment"]
     assert "@db:5432/ava" in environment["AVA_DATABASE_URL"]
     assert environment["AVA_REDIS_URL"] == "redis://redis:6379/0"
@@ -66,12 +66,12 @@ def test_only_settings_that_exist_are_set(name):
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
-def test_what_runs_on_is_watched_and_restarted(name):
+def test_services_have_health_checks_and_restart(name):
     assert SERVICES[name]["restart"] == "unless-stopped"
     assert SERVICES[name]["healthcheck"]["test"]
 
 
-def test_nothing_starts_before_the_tables_are_there():
+def test_nothing_starts_before_the_migration():
     for name in OURS:
         waits_for = SERVICES[name]["depends_on"]
         if name == "migrate":
@@ -80,7 +80,7 @@ def test_nothing_starts_before_the_tables_are_there():
             assert waits_for["migrate"]["condition"] == "service_completed_successfully"
 
 
-def test_volumes_and_services_that_are_named_exist():
+def test_named_volumes_and_services_exist():
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in COMPOSE["volumes"]
@@ -92,19 +92,19 @@ def test_secrets_have_no_default():
         assert re.search(rf"\$\{{{variable}:\?", (ROOT / "docker-compose.yml").read_text())
 
 
-def test_the_image_holds_every_room_and_runs_as_nobody_special():
+def test_the_image_has_every_app_and_runs_without_root():
     copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE))
-    rooms = {app for app in settings.INSTALLED_APPS if (ROOT / app).is_dir()}
-    assert rooms | {"avaproject", "templates", "static", "docs"} == copied
+    apps = {app for app in settings.INSTALLED_APPS if (ROOT / app).is_dir()}
+    assert apps | {"avaproject", "templates", "static", "docs"} == copied
     assert re.search(r"^USER ava$", DOCKERFILE, re.MULTILINE)
 
 
-def test_the_image_gets_the_libraries_that_the_launcher_gets():
+def test_image_and_launcher_install_the_same_libraries():
     [wanted] = re.findall(r"^APT = .*install -y ([^\"]+)\"", (ROOT / "ava").read_text(), re.M)
     assert f"--no-install-recommends {wanted} " in DOCKERFILE
 
 
-def test_beat_hands_work_out_to_both_queues_and_lets_old_calls_lapse():
+def test_beat_advances_both_queues_and_messages_expire():
     calls = [
         entry["options"]
         for entry in settings.CELERY_BEAT_SCHEDULE.values()
@@ -114,7 +114,7 @@ def test_beat_hands_work_out_to_both_queues_and_lets_old_calls_lapse():
     assert all(call["expires"] <= 10 for call in calls)
 
 
-def test_redis_may_lose_or_double_everything():
+def test_redis_may_lose_or_repeat_messages():
     options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     assert options["visibility_timeout"] > settings.CELERY_TASK_TIME_LIMIT
     assert settings.CELERY_TASK_ACKS_LATE

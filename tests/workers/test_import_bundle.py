@@ -1,4 +1,4 @@
-"""Bundles brought in by page and command, and the road of a dataset that has no films."""
+"""Import of bundles by page and command, and the pipeline of a dataset without video files."""
 
 import io
 import json
@@ -48,8 +48,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def bare(tmp_path):
-    return write_prototype(tmp_path / "bare")
+def prototype(tmp_path):
+    return write_prototype(tmp_path / "prototype")
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def uploaded(*paths):
     return {"file": [SimpleUploadedFile(path.name, path.read_bytes()) for path in paths]}
 
 
-def test_a_prototypes_files_are_uploaded_side_by_side(client, admin, bare):
+def test_the_files_of_a_prototype_are_uploaded_together(client, admin, prototype):
     shop = make_dataset("shop", admin=admin)
-    page = client.post(reverse("datasets:upload", args=["shop"]), uploaded(*bare.iterdir()))
+    page = client.post(reverse("datasets:upload", args=["shop"]), uploaded(*prototype.iterdir()))
     assert page.status_code == 302
     work()
     (order,) = BundleImport.objects.all()
@@ -93,15 +93,15 @@ def test_a_prototypes_files_are_uploaded_side_by_side(client, admin, bare):
     assert "cannot be tracked in another way" in page
 
 
-def test_pages_take_one_zip_of_a_bundle_as_well(client, admin, bare, tmp_path):
+def test_a_bundle_can_be_uploaded_as_one_zip(client, admin, prototype, tmp_path):
     make_dataset("shop", admin=admin)
-    path = zipped(bare, tmp_path / "all.zip", inside="my files/")
+    path = zipped(prototype, tmp_path / "all.zip", inside="my files/")
     client.post(reverse("datasets:upload", args=["shop"]), uploaded(path))
     work()
     assert BundleImport.objects.get().stage == Stage.DONE
 
 
-def test_several_files_that_are_no_bundle_are_refused_with_a_way_out(client, admin, tmp_path):
+def test_several_files_that_are_no_bundle_are_refused(client, admin, tmp_path):
     make_dataset("shop", admin=admin)
     (tmp_path / "a.zip").write_bytes(b"PK")
     (tmp_path / "b.zip").write_bytes(b"PK")
@@ -111,10 +111,10 @@ def test_several_files_that_are_no_bundle_are_refused_with_a_way_out(client, adm
     assert "must be those of one bundle" in page.content.decode()
 
 
-def test_a_bundle_that_cannot_be_taken_says_why_and_can_be_tried_again(client, admin, bare):
+def test_a_bundle_that_cannot_be_imported_says_why_and_can_be_retried(client, admin, prototype):
     make_dataset("shop", admin=admin)
-    (bare / "dense_proposals.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    client.post(reverse("datasets:upload", args=["shop"]), uploaded(*bare.iterdir()))
+    (prototype / "dense_proposals.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    client.post(reverse("datasets:upload", args=["shop"]), uploaded(*prototype.iterdir()))
     Loop().run(once=True)
     order = BundleImport.objects.get()
     assert order.stage == Stage.FAILED
@@ -128,9 +128,9 @@ def test_a_bundle_that_cannot_be_taken_says_why_and_can_be_tried_again(client, a
     assert Upload.objects.get().file
 
 
-def test_an_upload_is_taken_over_once_however_often_it_is_handed_out(bare, tmp_path):
+def test_an_upload_is_imported_once_however_often_it_is_enqueued(prototype, tmp_path):
     shop = make_dataset("shop")
-    receive_zip(shop, zipped(bare, tmp_path / "all.zip"), original_name="all.zip")
+    receive_zip(shop, zipped(prototype, tmp_path / "all.zip"), original_name="all.zip")
     for _ in range(2):
         work()
     assert BundleImport.objects.count() == 1
@@ -139,12 +139,12 @@ def test_an_upload_is_taken_over_once_however_often_it_is_handed_out(bare, tmp_p
     )
 
 
-def test_the_pictures_are_shown_as_a_film_of_as_many_a_second(bare):
+def test_the_frames_become_a_video_of_the_same_rate(prototype):
     shop = make_dataset("shop")
-    bring_in(shop, bare)
+    bring_in(shop, prototype)
     clip = Clip.objects.first()
-    with av.open(default_storage.path(clip.file.name)) as film:
-        assert film.streams.video[0].frames == 15
+    with av.open(default_storage.path(clip.file.name)) as video:
+        assert video.streams.video[0].frames == 15
     with zipfile.ZipFile(default_storage.path(clip.frames.name)) as frames:
         assert frames.read(frame_name(clip.name, 3)) == picture(30)
     assert clip.keyframes() == list(range(2, 14))
@@ -155,15 +155,15 @@ def test_the_pictures_are_shown_as_a_film_of_as_many_a_second(bare):
     assert (one.x1, one.y1, one.x2, one.y2, one.score) == (210.0, 50.0, 250.0, 200.0, 0.8)
 
 
-def test_clips_without_film_are_not_tracked_by_anything(bare):
+def test_clips_without_video_are_not_tracked(prototype):
     shop = make_dataset("shop")
-    bring_in(shop, bare)
+    bring_in(shop, prototype)
     start_experiment(shop, detector="rfdetr-nano", weights="", threshold=0.3, frame_stride=1)
     assert plan_runs() == 0
 
 
-def test_the_command_says_what_such_a_dataset_cannot_do(bare, tmp_path, capsys):
-    for source in (bare, zipped(bare, tmp_path / "all.zip")):
+def test_the_command_says_what_a_dataset_without_video_lacks(prototype, tmp_path, capsys):
+    for source in (prototype, zipped(prototype, tmp_path / "all.zip")):
         call_command("import_bundle", source, dataset="shop", vocabulary="street")
         said = capsys.readouterr()
         assert "2 clips with 4 tracks are in dataset shop" in said.out
@@ -172,9 +172,9 @@ def test_the_command_says_what_such_a_dataset_cannot_do(bare, tmp_path, capsys):
     assert Person.objects.count() == 4
 
 
-def test_a_bundle_of_bare_files_is_made_and_brought_in_again(bare, tmp_path):
+def test_a_bundle_of_prototype_files_is_exported_and_imported_again(prototype, tmp_path):
     shop = make_dataset("shop")
-    bring_in(shop, bare)
+    bring_in(shop, prototype)
     bundle = make_bundle(request_bundle(shop).pk)
     assert bundle.stage == Stage.DONE, bundle.error
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
@@ -188,7 +188,7 @@ def test_a_bundle_of_bare_files_is_made_and_brought_in_again(bare, tmp_path):
     )
 
 
-def test_a_bundle_of_ours_may_leave_out_the_films(tmp_path, capsys):
+def test_a_bundle_may_leave_out_the_clips(tmp_path, capsys):
     shop = make_dataset("shop")
     make_bundled_video(shop, name="aisle")
     bundle = make_bundle(request_bundle(shop, with_clips=False).pk)
@@ -208,17 +208,17 @@ def test_a_bundle_of_ours_may_leave_out_the_films(tmp_path, capsys):
     assert TrackingRun.objects.of(other).done().count() == 2
 
 
-def test_what_is_damaged_leaves_no_dataset_behind(bare, tmp_path):
-    (bare / "frames.zip").write_bytes(b"nothing")
+def test_a_damaged_bundle_leaves_no_dataset(prototype, tmp_path):
+    (prototype / "frames.zip").write_bytes(b"nothing")
     with pytest.raises(CommandError, match=r"frames\.zip is damaged"):
-        call_command("import_bundle", bare, dataset="shop")
+        call_command("import_bundle", prototype, dataset="shop")
     with pytest.raises(CommandError, match="not a whole zip"):
-        call_command("import_bundle", bare / "frames.zip", dataset="shop")
+        call_command("import_bundle", prototype / "frames.zip", dataset="shop")
     assert not Dataset.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["tracking_jsons.zip", "frames.zip"])
-def test_a_bundle_with_one_bad_file_leaves_nothing_behind(tmp_path, name):
+def test_a_bundle_with_one_bad_file_leaves_nothing(tmp_path, name):
     make_bundled_video(make_dataset("shop"))
     bundle = make_bundle(request_bundle(Dataset.objects.get()).pk)
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
@@ -231,14 +231,14 @@ def test_a_bundle_with_one_bad_file_leaves_nothing_behind(tmp_path, name):
     assert not default_storage.exists("other")
 
 
-def test_a_bundle_larger_than_the_disk_is_refused_at_once(bare, tmp_path, monkeypatch):
+def test_a_bundle_larger_than_the_disk_is_refused_at_once(prototype, tmp_path, monkeypatch):
     make_bundled_video(make_dataset("shop"))
     made = make_bundle(request_bundle(Dataset.objects.get()).pk)
     folder = shutil.copytree(default_storage.path(made.folder), tmp_path / "bundle")
     call_command("import_bundle", folder, dataset="before")
     full = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    for path in (folder, bare):
+    for path in (folder, prototype):
         with pytest.raises(CommandError, match=r"only 0\.0 GB are free"):
             call_command("import_bundle", path, dataset="other")
     call_command("import_bundle", folder, dataset="before")  # it is there already
@@ -246,27 +246,27 @@ def test_a_bundle_larger_than_the_disk_is_refused_at_once(bare, tmp_path, monkey
 
 
 @pytest.mark.parametrize("rate", [0, -1])
-def test_a_rate_that_makes_no_sense_is_refused(bare, rate):
+def test_an_invalid_rate_is_refused(prototype, rate):
     with pytest.raises(CommandError, match="do not divide 30"):
-        call_command("import_bundle", bare, dataset="shop", rate=rate)
+        call_command("import_bundle", prototype, dataset="shop", rate=rate)
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [("../frames.zip", "leads out of its folder"), ("/frames.zip", "leads out of its folder")],
 )
-def test_a_zip_whose_files_lead_elsewhere_is_refused(bare, tmp_path, name, sentence):
+def test_a_zip_with_paths_outside_its_folder_is_refused(prototype, tmp_path, name, sentence):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        archive.write(bare / "dense_proposals.pkl", "dense_proposals.pkl")
+        archive.write(prototype / "dense_proposals.pkl", "dense_proposals.pkl")
         info = zipfile.ZipInfo()
         info.filename = name
-        archive.writestr(info, (bare / "frames.zip").read_bytes())
+        archive.writestr(info, (prototype / "frames.zip").read_bytes())
     with pytest.raises(CommandError, match=sentence):
         call_command("import_bundle", tmp_path / "all.zip", dataset="shop")
 
 
 def answers_to(task):
-    """The package of `task` as an annotator sends it back: everybody walks."""
+    """The package of `task` as an annotator exports it: everybody walks."""
     with task.package.open() as file, zipfile.ZipFile(file) as package:
         document = load(package.read("annotations.xml"))
         with zipfile.ZipFile(io.BytesIO(package.read("frames.zip"))) as frames:
@@ -281,10 +281,10 @@ def answers_to(task):
     return dump(replace(document, tracks=tracks))
 
 
-def test_bare_files_are_sent_to_cvat_as_they_are(bare):
+def test_prototype_frames_are_sent_to_cvat(prototype):
     dataset = make_dataset("shop")
     annotator = make_annotator(dataset, "ann")
-    for run in bring_in(dataset, bare).runs:
+    for run in bring_in(dataset, prototype).runs:
         make_task(run, annotator)
     with CvatDouble() as cvat:
         cvat.add_user("ann")
@@ -301,9 +301,9 @@ def test_bare_files_are_sent_to_cvat_as_they_are(bare):
     forget_clients()
 
 
-def test_bare_files_go_the_whole_road_to_a_release_of_annotations(bare, tmp_path, capsys):
+def test_prototype_files_go_through_the_pipeline_to_a_release(prototype, tmp_path, capsys):
     shop = make_dataset("shop")
-    bring_in(shop, bare)
+    bring_in(shop, prototype)
     call_command("export_packages", dataset="shop", annotators="kim,lee", overlap=1.0,
                  out=tmp_path / "out")  # fmt: skip
     (tmp_path / "in").mkdir()
@@ -330,16 +330,16 @@ def test_bare_files_go_the_whole_road_to_a_release_of_annotations(bare, tmp_path
     assert "`rawframes/<video_id>" not in readme
 
 
-def test_clips_with_film_are_released_with_it_and_the_others_named(bare):
+def test_clips_with_and_without_video_share_a_dataset(prototype):
     shop = make_dataset("shop", annotation_fps=1)
     for clip in make_clips(make_video(shop, "aisle")):
-        assert clip.video.has_film
-    bring_in(shop, bare)
-    assert {clip.video.has_film for clip in Clip.objects.of(shop)} == {True, False}
+        assert clip.video.has_all_frames
+    bring_in(shop, prototype)
+    assert {clip.video.has_all_frames for clip in Clip.objects.of(shop)} == {True, False}
 
 
-def test_tracks_are_stored_with_where_they_came_from(bare):
-    bring_in(make_dataset("shop"), bare)
+def test_tracks_are_stored_with_their_origin(prototype):
+    bring_in(make_dataset("shop"), prototype)
     run = TrackingRun.objects.first()
     with run.tracks.open() as file:
         made_by = load_tracks(file.read()).made_by

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.stored_files import video_bytes
-from tracking.core.legacy import load_dense
+from tracking.core.legacy import load_track_proposals
 from tracking.models import Bundle, Proposal
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def test_a_zip_becomes_a_bundle_and_the_bundle_a_dataset(videos, detections, tmp
     for _ in range(2):  # the second time there is nothing to do but to copy
         call_command("make_bundle", videos, **options)
     assert Bundle.objects.count() == 1
-    dense = load_dense((out / "dense_proposals.pkl").read_bytes())
+    dense = load_track_proposals((out / "dense_proposals.pkl").read_bytes())
     (box,) = dense["aisle-c0000"]["aisle-c0000_frame_0010.jpg"]
     assert box[:4] == pytest.approx([100, 60, 150, 200], abs=3)
     call_command("import_bundle", out, dataset="server")
@@ -67,7 +67,9 @@ def test_what_was_mended_is_tried_again(videos, detections, tmp_path):
         call_command("make_bundle", videos, **options)
     (tmp_path / "away.json").rename(file)
     call_command("make_bundle", videos, **options)
-    assert load_dense((tmp_path / "out/dense_proposals.pkl").read_bytes())["aisle-c0000"]
+    assert load_track_proposals((tmp_path / "out/dense_proposals.pkl").read_bytes())[
+        "aisle-c0000"
+    ]
 
 
 def test_a_zip_in_which_nothing_can_be_tracked_makes_no_bundle(tmp_path):

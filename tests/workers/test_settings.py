@@ -21,7 +21,7 @@ def ask(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_example_lists_exactly_what_is_read():
+def test_the_example_lists_all_settings():
     text = (ROOT / ".env.example").read_text()
     assert set(re.findall(r"^#?(AVA_[A-Z0-9_]+)=", text, re.MULTILINE)) == READ
 
@@ -31,7 +31,7 @@ def test_the_example_changes_nothing():
     assert not [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_settings_are_read_in_one_place():
+def test_the_environment_is_read_in_one_place():
     rooms = ("datasets", "tracking", "annotation", "qc", "workers")
     for room in rooms:
         for path in (ROOT / room).rglob("*.py"):
@@ -51,13 +51,13 @@ def test_with_an_empty_environment_there_is_sqlite_and_no_broker(tmp_path):
     ("name", "value"),
     [("AVA_DEVICE", "gpu"), ("AVA_LEASE_SECONDS", "two minutes"), ("AVA_MAX_ZIP_BYTES", "1GB")],
 )
-def test_a_wrong_value_stops_the_start_with_its_name(tmp_path, name, value):
+def test_an_invalid_value_stops_the_start_with_its_name(tmp_path, name, value):
     done = ask("", AVA_DATA_DIR=str(tmp_path), **{name: value})
     assert done.returncode == 1
     assert name in done.stderr
 
 
-def test_the_secret_is_made_once_and_is_its_owners_alone(tmp_path):
+def test_the_secret_is_created_once_and_readable_by_its_owner_only(tmp_path):
     first = ask("print(s.SECRET_KEY)", AVA_DATA_DIR=str(tmp_path)).stdout
     assert len(first) > 40
     assert ask("print(s.SECRET_KEY)", AVA_DATA_DIR=str(tmp_path)).stdout == first

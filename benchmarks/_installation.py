@@ -1,4 +1,4 @@
-"""A studio of its own for measurements in the browser: folder, server, somebody logged in."""
+"""A temporary installation for benchmarks in the browser: data folder, server, logged-in page."""
 
 import os
 import subprocess
@@ -16,15 +16,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def studio(build: Callable[[Path], None]) -> Iterator[tuple[Page, str]]:
-    """A page logged in to a server with what `build` wrote, and the server's address."""
+def installation(build: Callable[[Path], None]) -> Iterator[tuple[Page, str]]:
+    """A page logged in to a server with the data of `build`, and the server's address."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ |= {"AVA_DATA_DIR": name, "AVA_LOG_LEVEL": "ERROR"}
         os.environ["DJANGO_SETTINGS_MODULE"] = "avaproject.settings"
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         django.setup()
-        call_command("migrate", verbosity=0)
+        call_command("bootstrap", verbosity=0)
         build(folder)
         from tests.browser import chromium_page
         from tests.server_process import answer, free_port, wait_until
