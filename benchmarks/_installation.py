@@ -1,4 +1,4 @@
-"""A temporary installation for benchmarks in the browser: data folder, server, logged-in page."""
+"""A temporary installation for benchmarks in the browser: data, server, logged-in page."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
 """Speed of the player with 30 persons, compared with a plain video element and without boxes.
 
-Dropped frames are those of the browser's decoder, and depend on the load of the machine. The cost
-of the page itself is the CPU time of its main thread per painted frame.
+Dropped frames are those of the browser's decoder, and depend on the load of the machine. The
+cost of the page itself is the CPU time of its main thread per painted frame.
 
 The clip is 1280x720, 15 s at 30 frames a second; every person has a moving box, a consensus
 with labels, and what three annotators drew.
