@@ -1,4 +1,4 @@
-"""The operators' view of annotators, tasks and answers."""
+"""Admin of annotators, tasks, answer versions, and CVAT rows."""
 
 from typing import Any
 
@@ -17,16 +17,16 @@ from annotation.models import (
     CvatProject,
     CvatServer,
     JobStateChange,
-    Plan,
+    PlanSettings,
     Reconciliation,
     StoredBox,
     WebhookDelivery,
 )
-from datasets.admin import DeletedByCount, DeletedOnItsPage, MadeByWorkers
+from datasets.admin import BackgroundWorkAdmin, CountedDeletionAdmin, OwnPageDeletionAdmin
 
 
 @admin.register(Annotator)
-class AnnotatorAdmin(DeletedByCount):
+class AnnotatorAdmin(CountedDeletionAdmin):
     list_display = ["name", "dataset", "is_active", "capacity", "is_simulated"]
     list_filter = ["dataset", "is_active", "is_simulated"]
     search_fields = ["name", "dataset__name"]
@@ -34,19 +34,16 @@ class AnnotatorAdmin(DeletedByCount):
     autocomplete_fields = ["dataset"]
 
 
-@admin.register(Plan)
-class PlanAdmin(DeletedByCount):
+@admin.register(PlanSettings)
+class PlanSettingsAdmin(CountedDeletionAdmin):
     list_display = ["dataset", "overlap", "per_clip", "blind", "gold", "seed", "pace"]
     search_fields = ["dataset__name"]
     list_select_related = ["dataset"]
     autocomplete_fields = ["dataset"]
 
 
-class Kept(DeletedOnItsPage, MadeByWorkers):
-    """Tasks and versions are the record that reports and consensuses rest on: they stay.
-
-    Without one the answers left would be an older set, whose report is not the newest.
-    """
+class RecordAdmin(OwnPageDeletionAdmin, BackgroundWorkAdmin):
+    """Tasks and versions can't be deleted here: reports and consensuses refer to them."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), "to_delete"]
@@ -54,7 +51,7 @@ class Kept(DeletedOnItsPage, MadeByWorkers):
     @admin.display(description="To delete it")
     def to_delete(self, row: Any) -> SafeString:
         return format_html(
-            "{} {}", "Answers are the record of what was said: they go with their video alone.",
+            "{} {}", "Answers are kept as a record. They are deleted only with their video.",
             super().to_delete(row),
         )  # fmt: skip
 
@@ -64,7 +61,7 @@ class Kept(DeletedOnItsPage, MadeByWorkers):
 
 
 @admin.register(AnnotationTask)
-class AnnotationTaskAdmin(Kept):
+class AnnotationTaskAdmin(RecordAdmin):
     list_display = ["clip", "annotator", "purpose", "is_blind", "stage", "created_at", "error"]
     list_filter = ["stage", "purpose", "is_blind", "clip__video__dataset", "annotator"]
     search_fields = ["clip__name", "annotator__name"]
@@ -72,7 +69,7 @@ class AnnotationTaskAdmin(Kept):
 
 
 @admin.register(AnswerVersion)
-class AnswerVersionAdmin(Kept):
+class AnswerVersionAdmin(RecordAdmin):
     list_display = [
         "task",
         "number",
@@ -87,8 +84,8 @@ class AnswerVersionAdmin(Kept):
     list_select_related = ["task__clip", "task__annotator"]
 
 
-class PartOfAVersion(MadeByWorkers):
-    """Rows that one version of answers consists of: they go with it alone."""
+class VersionRowAdmin(BackgroundWorkAdmin):
+    """Rows of one answer version, deleted only with it."""
 
     actions: list[str] = []
 
@@ -97,7 +94,7 @@ class PartOfAVersion(MadeByWorkers):
 
 
 @admin.register(Annotation)
-class AnnotationAdmin(PartOfAVersion):
+class AnnotationAdmin(VersionRowAdmin):
     list_display = ["version", "second", "track", "person_id", "answers"]
     list_filter = ["version__task__clip__video__dataset"]
     search_fields = ["version__task__clip__name", "version__task__annotator__name"]
@@ -105,7 +102,7 @@ class AnnotationAdmin(PartOfAVersion):
 
 
 @admin.register(StoredBox)
-class StoredBoxAdmin(PartOfAVersion):
+class StoredBoxAdmin(VersionRowAdmin):
     list_display = [
         "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "answers",
         "annotator",
@@ -116,26 +113,26 @@ class StoredBoxAdmin(PartOfAVersion):
 
     @admin.display(description="attributes")
     def answers(self, box: StoredBox) -> str:
-        """All but the boxes that nobody ticked."""
-        said = ((name, str(value)) for name, value in box.attributes.items())
+        """All attributes but unchecked checkboxes."""
+        attributes = ((name, str(value)) for name, value in box.attributes.items())
         return ", ".join(
             name if value.lower() == "true" else f"{name}: {value}"
-            for name, value in said
+            for name, value in attributes
             if value.lower() != "false"
         )
 
 
 @admin.register(CvatServer)
-class CvatServerAdmin(MadeByWorkers):
-    """Servers are entered on their own page, which keeps the secrets sealed."""
+class CvatServerAdmin(BackgroundWorkAdmin):
+    """Servers are added on their own page, which encrypts the secrets."""
 
     list_display = ["name", "url", "organisation", "version", "stage", "error"]
     search_fields = ["name", "url"]
-    unshown = ("encrypted_token", "encrypted_password", "encrypted_secret")
+    hidden_fields = ("encrypted_token", "encrypted_password", "encrypted_secret")
 
 
 @admin.register(CvatProject)
-class CvatProjectAdmin(MadeByWorkers):
+class CvatProjectAdmin(BackgroundWorkAdmin):
     list_display = ["dataset", "server", "project_id", "stage", "is_paused", "error"]
     list_filter = ["server", "stage"]
     search_fields = ["dataset__name", "server__name"]
@@ -143,7 +140,7 @@ class CvatProjectAdmin(MadeByWorkers):
 
 
 @admin.register(CvatJob)
-class CvatJobAdmin(MadeByWorkers):
+class CvatJobAdmin(BackgroundWorkAdmin):
     list_display = ["task", "job_id", "assignee", "cvat_stage", "cvat_state", "stage", "error"]
     list_filter = ["stage", "cvat_state", "is_deleted", "project__dataset"]
     search_fields = ["task__clip__name", "task__annotator__name"]
@@ -151,7 +148,7 @@ class CvatJobAdmin(MadeByWorkers):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(MadeByWorkers):
+class WebhookDeliveryAdmin(BackgroundWorkAdmin):
     list_display = ["received_at", "server", "event", "job_id", "copies", "stage", "outcome"]
     list_filter = ["server", "event", "stage"]
     search_fields = ["event", "outcome"]
@@ -159,7 +156,7 @@ class WebhookDeliveryAdmin(MadeByWorkers):
 
 
 @admin.register(Reconciliation)
-class ReconciliationAdmin(MadeByWorkers):
+class ReconciliationAdmin(BackgroundWorkAdmin):
     list_display = ["project", "created_at", "is_full", "stage", "summary", "error"]
     list_filter = ["project__dataset", "stage", "is_full"]
     search_fields = ["project__dataset__name"]
@@ -167,7 +164,7 @@ class ReconciliationAdmin(MadeByWorkers):
 
 
 @admin.register(JobStateChange)
-class JobStateChangeAdmin(MadeByWorkers):
+class JobStateChangeAdmin(BackgroundWorkAdmin):
     list_display = ["job", "verdict", "stage", "applied_at", "error"]
     list_filter = ["verdict", "stage"]
     search_fields = ["job__task__clip__name", "reason"]

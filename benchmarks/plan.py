@@ -13,9 +13,9 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import TypeVar
 
-from annotation.core.assignment import assign, loads, meetings
-from annotation.core.draft import Standing, Wishes, draft
-from annotation.core.outlook import outlook
+from annotation.core.assignment import assign_clips, loads, shared_clip_counts
+from annotation.core.assignment_plan import DatasetState, PlanRequest, plan_assignments
+from annotation.core.plan_forecast import plan_forecast
 
 CLIPS, ANNOTATORS, OVERLAP = 1000, 20, 0.3
 PEOPLE = [f"annotator-{number:02d}" for number in range(ANNOTATORS)]
@@ -29,7 +29,7 @@ def main() -> None:
     print(f"{CLIPS} clips, {ANNOTATORS} annotators, {OVERLAP:.0%} done by several")
     for per_clip in (2, 4):
         ours, seconds = timed(
-            lambda per_clip=per_clip: assign(
+            lambda per_clip=per_clip: assign_clips(
                 weights, PEOPLE, overlap=OVERLAP, per_clip=per_clip
             )
         )
@@ -43,8 +43,13 @@ def main() -> None:
             )
         assert evenness(weights, ours)[0] < evenness(weights, peer)[0] / 5
     persons = {clip: range(number, number + 8) for number, clip in enumerate(weights)}
-    standing, wishes = Standing(weights, persons), Wishes(tuple(PEOPLE), OVERLAP, per_clip=2)
-    seen, seconds = timed(lambda: outlook(standing, draft(standing, wishes), wishes))
+    state, request = (
+        DatasetState(weights, persons),
+        PlanRequest(tuple(PEOPLE), OVERLAP, per_clip=2),
+    )
+    seen, seconds = timed(
+        lambda: plan_forecast(state, plan_assignments(state, request), request)
+    )
     print(f"  the whole page's figures in {seconds:.2f} s: {seen.task_count} tasks")
 
 
@@ -59,7 +64,7 @@ def drawn(weights: dict[str, int], per_clip: int) -> Teams:
 def evenness(weights: dict[str, int], teams: Teams) -> tuple[float, int, int]:
     """How far the work is apart, in heaviest clips; least and most meetings of a pair."""
     work = loads(teams, weights)
-    met = meetings(teams.values())
+    met = shared_clip_counts(teams.values())
     counts = [met[pair] for pair in combinations(PEOPLE, 2)]
     spread = max(work.values()) - min(work.get(name, 0.0) for name in PEOPLE)
     return spread / max(weights.values()), min(counts), max(counts)

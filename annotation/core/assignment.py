@@ -1,7 +1,7 @@
-"""Who annotates which clip: a share of the clips is done by several, the rest by one each.
+"""Assignment of clips to annotators: a share of the clips gets several, the rest one each.
 
-The draw depends on names and seed alone, never on the order of the input: the same call gives
-the same answer on every machine. What is given out stays, so a later call extends the plan.
+Random choices depend on names and seed alone, never on the order of the input, so the same call
+gives the same result on every machine. Existing assignments stay: a later call adds to them.
 """
 
 import math
@@ -13,85 +13,87 @@ from itertools import combinations
 from typing import NamedTuple
 
 Team = tuple[str, ...]
-Given = Mapping[str, Team]
+Teams = Mapping[str, Team]
 
 
 class AssignmentError(ValueError):
-    """The work cannot be shared out like this."""
+    """The clips cannot be assigned as requested."""
 
 
-class Copy(NamedTuple):
+class Assignment(NamedTuple):
     """One clip for one annotator."""
 
     clip: str
     annotator: str
 
 
-def assign(
+def assign_clips(
     weights: Mapping[str, float],
     annotators: Sequence[str],
     *,
     overlap: float,
     per_clip: int | None = None,
     seed: int = 0,
-    given: Given | None = None,
-    owed: Mapping[str, int] | None = None,
-    barred: Mapping[str, Iterable[str]] | None = None,
+    assigned: Teams | None = None,
+    quota: Mapping[str, int] | None = None,
+    excluded: Mapping[str, Iterable[str]] | None = None,
     load: Mapping[str, float] | None = None,
-    room: Mapping[str, float] | None = None,
+    capacity_left: Mapping[str, float] | None = None,
 ) -> dict[str, Team]:
     """The annotators of every clip, sorted by name; clips sorted by name.
 
-    Shared clips go to the pairs that have met least, so that everyone meets everyone; single
-    ones, the heaviest first, to whoever has least to do. If the share is not reached by new
-    clips, clips that one annotator has already get more.
+    A shared clip goes to the pair with the fewest shared clips, so that every pair gets some; a
+    single one, the heaviest first, to whoever has the least work. If new clips do not suffice
+    for the overlap, clips that one annotator has already get more.
 
     Args:
         weights: Work in each clip, at least 0.
         annotators: Names, each once.
         overlap: Share of the clips that `per_clip` annotators do, 0 to 1; rounded to whole
             clips, and one clip at least if it is not 0.
-        per_clip: At least 2; all of them if None.
-        seed: Another seed draws other clips and other pairs.
-        given: What is shared out already; it stays, and counts for share and meetings.
-        owed: How many annotators a given clip should have, where some have left.
-        barred: Who must not get a clip, though not given it.
-        load: What each has still to do; the weight of what is given if None.
-        room: The most that each can take on; without a bound for names that are not in it.
+        per_clip: At least 2; all annotators if None.
+        seed: Another seed chooses other clips and other pairs.
+        assigned: Existing assignments; they stay, and count for overlap and pairs.
+        quota: How many annotators an assigned clip should have, where some have left.
+        excluded: Who must not get a clip, though it is not assigned to them.
+        load: Open work of each annotator; the weight of `assigned` if None.
+        capacity_left: The most that each can take on; no limit for names that are not in it.
 
     Returns:
-        A team for each clip; an empty one if nobody has room for it.
+        A team for each clip; an empty one if nobody has capacity for it.
 
-    Raises AssignmentError with a message if the wishes are impossible.
+    Raises AssignmentError with a message if the request cannot be met.
 
-    >>> assign({"a": 1, "b": 1}, ["ann", "bob"], overlap=0)
+    >>> assign_clips({"a": 1, "b": 1}, ["ann", "bob"], overlap=0)
     {'a': ('ann',), 'b': ('bob',)}
-    >>> assign({"a": 1}, ["ann", "bob"], overlap=1.0)
+    >>> assign_clips({"a": 1}, ["ann", "bob"], overlap=1.0)
     {'a': ('ann', 'bob')}
     """
     several = _check(annotators, overlap, per_clip)
-    before = {clip: names for clip, names in (given or {}).items() if clip in weights}
-    balance = _Balance(annotators, weights, before, load=load, room=room, seed=seed)
-    sizes = _sizes(weights, before, owed or {}, overlap, several, seed)
+    before = {clip: names for clip, names in (assigned or {}).items() if clip in weights}
+    balancer = _Balancer(
+        annotators, weights, before, load=load, capacity_left=capacity_left, seed=seed
+    )
+    sizes = _sizes(weights, before, quota or {}, overlap, several, seed)
     result = dict.fromkeys(weights, ()) | before
     for clip in sorted(
         sizes, key=lambda one: (sizes[one] < 2, -weights[one], _draw(seed, one))
     ):
-        barred_here = set((barred or {}).get(clip, ()))
-        result[clip] = balance.fill(clip, result[clip], sizes[clip], barred_here)
+        excluded_here = set((excluded or {}).get(clip, ()))
+        result[clip] = balancer.fill(clip, result[clip], sizes[clip], excluded_here)
     return dict(sorted(result.items()))
 
 
-def meetings(teams: Iterable[Team]) -> Counter[tuple[str, str]]:
+def shared_clip_counts(teams: Iterable[Team]) -> Counter[tuple[str, str]]:
     """How many clips each pair of annotators has in common, by sorted names.
 
-    >>> meetings([("ann", "bob"), ("bob", "ann", "cem")])[("ann", "bob")]
+    >>> shared_clip_counts([("ann", "bob"), ("bob", "ann", "cem")])[("ann", "bob")]
     2
     """
     return Counter(pair for team in teams for pair in combinations(sorted(team), 2))
 
 
-def loads(teams: Given, weights: Mapping[str, float]) -> dict[str, float]:
+def loads(teams: Teams, weights: Mapping[str, float]) -> dict[str, float]:
     """The weight of the clips that each annotator has.
 
     >>> loads({"a": ("ann", "bob"), "b": ("ann",)}, {"a": 1.5, "b": 2})
@@ -104,41 +106,41 @@ def loads(teams: Given, weights: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def blind_copies(
-    new: Iterable[Copy],
-    teams: Given,
+def blind_assignments(
+    new: Iterable[Assignment],
+    teams: Teams,
     *,
     share: float,
     seed: int = 0,
-    blind_before: Iterable[Copy] = (),
-) -> set[Copy]:
-    """Which new copies are given without pre-annotation: `share` of each one's clips.
+    blind_before: Iterable[Assignment] = (),
+) -> set[Assignment]:
+    """Which new assignments go without pre-annotation: `share` of each annotator's clips.
 
     A clip that others have with pre-annotation comes first, since there the two can be
     compared; the number of each annotator is rounded, and counts what was blind before.
 
     Args:
-        new: Copies about to be given out.
-        teams: Everybody who has each clip, the new ones included.
+        new: The new assignments.
+        teams: The annotators of each clip, the new ones included.
         share: 0 to 1.
-        blind_before: Copies given out blind earlier.
+        blind_before: Existing blind assignments.
 
-    >>> blind_copies([Copy("a", "ann"), Copy("b", "ann")], {"a": ("ann",), "b": ("ann", "bob")},
-    ...              share=0.5)
-    {Copy(clip='b', annotator='ann')}
+    >>> new = [Assignment("a", "ann"), Assignment("b", "ann")]
+    >>> blind_assignments(new, {"a": ("ann",), "b": ("ann", "bob")}, share=0.5)
+    {Assignment(clip='b', annotator='ann')}
     """
     check_share("blind share", share)
     blind = set(blind_before)
-    in_clip = Counter(copy.clip for copy in blind)
-    of_whom = Counter(copy.annotator for copy in blind)
-    clips_of = Counter(name for team in teams.values() for name in team)
-    copies: dict[str, list[str]] = {}
+    in_clip = Counter(one.clip for one in blind)
+    of_annotator = Counter(one.annotator for one in blind)
+    clip_count = Counter(name for team in teams.values() for name in team)
+    new_clips: dict[str, list[str]] = {}
     for clip, name in sorted(new):
-        copies.setdefault(name, []).append(clip)
-    chosen: set[Copy] = set()
-    for name in sorted(copies, key=lambda one: _draw(seed, "blind", one)):
-        left = copies[name]
-        missing = math.floor(share * clips_of[name] + 0.5) - of_whom[name]
+        new_clips.setdefault(name, []).append(clip)
+    chosen: set[Assignment] = set()
+    for name in sorted(new_clips, key=lambda one: _draw(seed, "blind", one)):
+        left = new_clips[name]
+        missing = math.floor(share * clip_count[name] + 0.5) - of_annotator[name]
         for _ in range(min(missing, len(left))):
             clip = min(
                 left,
@@ -149,23 +151,23 @@ def blind_copies(
             )  # fmt: skip
             left.remove(clip)
             in_clip[clip] += 1
-            chosen.add(Copy(clip, name))
+            chosen.add(Assignment(clip, name))
     return chosen
 
 
-def gold_copies(
-    known: Mapping[str, Iterable[str]], wanted: Mapping[str, int], *, seed: int = 0
-) -> list[Copy]:
-    """The gold clips that each annotator is to get; those used least come first.
+def gold_assignments(
+    gold: Mapping[str, Iterable[str]], wanted: Mapping[str, int], *, seed: int = 0
+) -> list[Assignment]:
+    """The gold clips that each annotator gets; clips with the fewest annotators come first.
 
     Args:
-        known: Clips with known answers, each with those who have had it.
+        gold: The gold clips, each with the annotators who have had it.
         wanted: How many more each annotator should get; fewer if there are no more.
 
-    >>> gold_copies({"a": ["ann"], "b": []}, {"ann": 2})
-    [Copy(clip='b', annotator='ann')]
+    >>> gold_assignments({"a": ["ann"], "b": []}, {"ann": 2})
+    [Assignment(clip='b', annotator='ann')]
     """
-    had = {clip: set(names) for clip, names in known.items()}
+    had = {clip: set(names) for clip, names in gold.items()}
     chosen = []
     for name in sorted(wanted, key=lambda one: _draw(seed, "gold", one)):
         for _ in range(wanted[name]):
@@ -176,103 +178,103 @@ def gold_copies(
                 free, key=lambda one: (len(had[one]), _draw(seed, "gold", one, name), one)
             )
             had[clip].add(name)
-            chosen.append(Copy(clip, name))
+            chosen.append(Assignment(clip, name))
     return sorted(chosen)
 
 
-def in_any_order(copies: Iterable[Copy], *, seed: int = 0) -> list[Copy]:
-    """Copies in an order that tells nothing, so that gold and blind ones are mixed in.
+def shuffled(assignments: Iterable[Assignment], *, seed: int = 0) -> list[Assignment]:
+    """In random order, so that gold and blind assignments cannot be told by their place.
 
-    >>> sorted(in_any_order([Copy("a", "ann"), Copy("b", "ann")])) == [
-    ...     Copy("a", "ann"), Copy("b", "ann")]
+    >>> assignments = [Assignment("a", "ann"), Assignment("b", "ann")]
+    >>> sorted(shuffled(assignments)) == assignments
     True
     """
-    return sorted(copies, key=lambda copy: _draw(seed, "order", *copy))
+    return sorted(assignments, key=lambda one: _draw(seed, "order", *one))
 
 
 @dataclass
-class _Person:
+class _Workload:
     load: float
-    room: float
+    capacity_left: float
 
 
-class _Balance:
-    """Who has how much to do, and who has met whom how often, while clips are given out."""
+class _Balancer:
+    """Keeps each annotator's load and each pair's shared clips while clips are assigned."""
 
     def __init__(
         self,
         annotators: Sequence[str],
         weights: Mapping[str, float],
-        given: Given,
+        assigned: Teams,
         *,
         load: Mapping[str, float] | None,
-        room: Mapping[str, float] | None,
+        capacity_left: Mapping[str, float] | None,
         seed: int,
     ) -> None:
         if load is None:
-            load = loads(given, weights)
-        self.people = {
-            name: _Person(load.get(name, 0.0), (room or {}).get(name, math.inf))
+            load = loads(assigned, weights)
+        self.workloads = {
+            name: _Workload(load.get(name, 0.0), (capacity_left or {}).get(name, math.inf))
             for name in sorted(annotators)
         }
         self.weights = weights
-        self.met = meetings(given.values())
+        self.shared = shared_clip_counts(assigned.values())
         self.seed = seed
 
-    def fill(self, clip: str, team: Team, size: int, barred: set[str]) -> Team:
-        """`team` and as many more as make `size` of them; `team` if too few have room."""
+    def fill(self, clip: str, team: Team, size: int, excluded: set[str]) -> Team:
+        """`team` with as many more as make `size`; `team` alone if too few have capacity."""
         weight = self.weights[clip]
         free = {
             name: _draw(self.seed, clip, name)
-            for name, person in self.people.items()
-            if name not in team and name not in barred and person.room >= weight
+            for name, workload in self.workloads.items()
+            if name not in team and name not in excluded and workload.capacity_left >= weight
         }
         if len(team) + len(free) < size:
             return team
         more: list[str] = []
         if not team and size > 1:
-            best = min(combinations(free, 2), key=lambda two: self._pair(two, free))
+            best = min(combinations(free, 2), key=lambda two: self._pair_rank(two, free))
             more = [*best]
         while len(team) + len(more) < size:
             here = (*team, *more)
             left = [name for name in free if name not in more]
-            more.append(min(left, key=lambda name: self._joining(name, here, free)))
-        self._take(weight, team, more)
+            more.append(min(left, key=lambda name: self._member_rank(name, here, free)))
+        self._add(weight, team, more)
         return tuple(sorted((*team, *more)))
 
-    def _pair(
+    def _pair_rank(
         self, two: tuple[str, str], free: Mapping[str, bytes]
     ) -> tuple[int, float, bytes, bytes]:
         first, second = two
-        load = self.people[first].load + self.people[second].load
-        return self.met[two], load, free[first], free[second]
+        load = self.workloads[first].load + self.workloads[second].load
+        return self.shared[two], load, free[first], free[second]
 
-    def _joining(
+    def _member_rank(
         self, name: str, team: Team, free: Mapping[str, bytes]
     ) -> tuple[int, int, float, bytes]:
-        met = [self.met[min(name, one), max(name, one)] for one in team]
-        return max(met, default=0), sum(met), self.people[name].load, free[name]
+        shared = [self.shared[min(name, one), max(name, one)] for one in team]
+        return max(shared, default=0), sum(shared), self.workloads[name].load, free[name]
 
-    def _take(self, weight: float, team: Team, more: Iterable[str]) -> None:
+    def _add(self, weight: float, team: Team, more: Iterable[str]) -> None:
         for name in more:
-            self.people[name].load += weight
-            self.people[name].room -= weight
+            self.workloads[name].load += weight
+            self.workloads[name].capacity_left -= weight
         old = set(combinations(sorted(team), 2))
         for pair in combinations(sorted((*team, *more)), 2):
-            self.met[pair] += pair not in old
+            self.shared[pair] += pair not in old
 
 
 def _check(annotators: Sequence[str], overlap: float, per_clip: int | None) -> int:
     if not annotators:
-        raise AssignmentError("nobody is named who could annotate")
+        raise AssignmentError("name at least one annotator")
     if len(set(annotators)) < len(annotators):
         raise AssignmentError(f"an annotator is named twice: {', '.join(annotators)}")
     check_share("overlap", overlap)
     several = len(annotators) if per_clip is None else per_clip
     if overlap and not 2 <= several <= len(annotators):
         raise AssignmentError(
-            f"a clip cannot be done by {several} of {len(annotators)} annotators: an overlap "
-            "needs two or more; name more annotators, or set the overlap to 0"
+            f"{several} of {len(annotators)} annotators cannot share a clip: an overlap needs "
+            "two or more. Name more annotators, or set the overlap to 0"
         )
     return several
 
@@ -285,21 +287,21 @@ def check_share(name: str, share: float) -> None:
 
 def _sizes(
     weights: Mapping[str, float],
-    given: Given,
-    owed: Mapping[str, int],
+    assigned: Teams,
+    quota: Mapping[str, int],
     overlap: float,
     several: int,
     seed: int,
 ) -> dict[str, int]:
     """How many annotators each clip should have, of those clips that have fewer."""
-    has = {clip: max(len(names), owed.get(clip, 0)) for clip, names in given.items()}
+    has = {clip: max(len(names), quota.get(clip, 0)) for clip, names in assigned.items()}
     wanted = max(math.floor(overlap * len(weights) + 0.5), 1 if overlap else 0)
     wanted -= sum(1 for size in has.values() if size > 1)
     drawn = sorted(weights, key=lambda clip: (clip in has, _draw(seed, clip)))
     open_to_share = [clip for clip in drawn if has.get(clip, 0) < 2]
     shared = dict.fromkeys(open_to_share[: max(wanted, 0)], several)
     sizes = dict.fromkeys(weights, 1) | has | shared
-    return {clip: size for clip, size in sizes.items() if size > len(given.get(clip, ()))}
+    return {clip: size for clip, size in sizes.items() if size > len(assigned.get(clip, ()))}
 
 
 def _draw(seed: int, *names: str) -> bytes:

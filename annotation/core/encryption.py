@@ -1,7 +1,7 @@
-"""Secrets as they lie in the database: encrypted and signed (Fernet), or not at all.
+"""Encryption of the secrets stored in the database (Fernet: encrypted and authenticated).
 
-The first key seals, every key opens: to change keys, put the new one in front, save the secrets
-anew, then take the old one away.
+The first key encrypts, every key decrypts: to rotate keys, prepend the new one, save the secrets
+again, then remove the old one.
 """
 
 import base64
@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class DecryptionError(ValueError):
-    """None of the keys opens the secret."""
+    """None of the keys decrypts the secret."""
 
 
 def encrypt(secret: str, keys: Sequence[str]) -> str:
@@ -21,15 +21,15 @@ def encrypt(secret: str, keys: Sequence[str]) -> str:
     >>> encrypt("", ["k"]), decrypt(encrypt("token", ["new", "old"]), ["new"])
     ('', 'token')
     """
-    return _box(keys).encrypt(secret.encode()).decode() if secret else ""
+    return _fernet(keys).encrypt(secret.encode()).decode() if secret else ""
 
 
-def decrypt(sealed: str, keys: Sequence[str]) -> str:
+def decrypt(encrypted: str, keys: Sequence[str]) -> str:
     """What `encrypt` was given. Raises DecryptionError if no key fits."""
-    if not sealed:
+    if not encrypted:
         return ""
     try:
-        return _box(keys).decrypt(sealed.encode()).decode()
+        return _fernet(keys).decrypt(encrypted.encode()).decode()
     except InvalidToken as error:
         raise DecryptionError(
             "it was encrypted with another key: set AVA_SECRETS_KEY as it was, or enter the "
@@ -37,8 +37,8 @@ def decrypt(sealed: str, keys: Sequence[str]) -> str:
         ) from error
 
 
-def _box(keys: Sequence[str]) -> MultiFernet:
-    """Keys are random texts of any length, stretched to the 32 bytes that Fernet takes."""
+def _fernet(keys: Sequence[str]) -> MultiFernet:
+    """Keys are random texts of any length, hashed to the 32 bytes that Fernet takes."""
     return MultiFernet(
         [Fernet(base64.urlsafe_b64encode(sha256(key.encode()).digest())) for key in keys]
     )

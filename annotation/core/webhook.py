@@ -1,9 +1,9 @@
-"""What CVAT tells us unasked: the signature of a delivery, and what its body is about.
+"""CVAT webhooks: verify the signature of a delivery and parse the event in its body.
 
-CVAT signs the raw body with HMAC-SHA256 and the webhook's secret. It sends no number of the
-delivery and no header that names the event. Saving annotations fires events too, of which only
-those are worth a look in which a job's state or stage changed. The newest CVATs no longer say
-what changed: there every change of a job may be worth one.
+CVAT signs the raw body with HMAC-SHA256 and the webhook's secret. It sends no delivery id and no
+header that names the event. Saving annotations triggers events too; only those that change a
+job's state or stage matter. The newest CVAT versions do not name the changed fields: there any
+change of a job may matter.
 """
 
 import hmac
@@ -12,18 +12,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 SIGNATURE_HEADER = "X-Signature-256"
-EVENTS = ("update:job", "delete:job")  # what we ask CVAT to tell
-WORTH_A_LOOK = {"state", "stage"}
+EVENTS = ("update:job", "delete:job")  # that we subscribe to
+RELEVANT_FIELDS = {"state", "stage"}
 PING = "ping"
 
 
-class Event(NamedTuple):
-    """A delivery read: `noise` says why nothing needs to be done, and is empty if something."""
+class WebhookEvent(NamedTuple):
+    """A parsed delivery; `ignore_reason` is empty if it must be processed."""
 
     name: str
     project_id: int | None
     job_id: int | None
-    noise: str
+    ignore_reason: str
 
 
 def signature(body: bytes, secret: str) -> str:
@@ -35,12 +35,12 @@ def signature(body: bytes, secret: str) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, sha256).hexdigest()
 
 
-def is_genuine(body: bytes, header: str | None, secret: str) -> bool:
+def verify_signature(body: bytes, header: str | None, secret: str) -> bool:
     """Whether CVAT signed `body` with `secret`, compared in constant time.
 
-    No header is forged, and so is whatever comes to a server without a secret.
+    False without a header, and for a server without a secret.
 
-    >>> is_genuine(b"{}", signature(b"{}", "a"), "a"), is_genuine(b"{}", None, "a")
+    >>> verify_signature(b"{}", signature(b"{}", "a"), "a"), verify_signature(b"{}", None, "a")
     (True, False)
     """
     expected = signature(body, secret).encode()
@@ -48,11 +48,11 @@ def is_genuine(body: bytes, header: str | None, secret: str) -> bool:
     return bool(secret) and hmac.compare_digest(expected, given)
 
 
-def read_event(body: bytes) -> Event:
-    """What `body` is about; never raises: what cannot be read is noise.
+def parse_event(body: bytes) -> WebhookEvent:
+    """The event in `body`; never raises: a body that cannot be parsed is ignored.
 
-    >>> read_event(b'{"event": "ping"}').noise
-    'a ping: the webhook works'
+    >>> parse_event(b'{"event": "ping"}').ignore_reason
+    'ping: the webhook works'
     """
     try:
         content = json.loads(body)
@@ -63,14 +63,16 @@ def read_event(body: bytes) -> Event:
         before = content.get("before_update")
         changed = None if before is None else set(map(str, before))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return Event("", None, None, "it is no event of CVAT")
-    return Event(name, _number(project), _number(job), _noise(name, changed, _number(job)))
+        return WebhookEvent("", None, None, "not a CVAT event")
+    return WebhookEvent(
+        name, _number(project), _number(job), _ignore_reason(name, changed, _number(job))
+    )
 
 
-def standing(body: bytes | str) -> tuple[str, str]:
-    """Stage and state of the job in a delivery that does not say what changed; "" if it does.
+def state(body: bytes | str) -> tuple[str, str]:
+    """Stage and state of the job in a delivery without the changed fields; "" if it has them.
 
-    >>> standing('{"job": {"stage": "annotation", "state": "completed"}}')
+    >>> job_state_in('{"job": {"stage": "annotation", "state": "completed"}}')
     ('annotation', 'completed')
     """
     content = json.loads(body)
@@ -84,13 +86,13 @@ def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and 0 < value < 1 << 62 else None
 
 
-def _noise(name: str, changed: set[str] | None, job: int | None) -> str:
+def _ignore_reason(name: str, changed: set[str] | None, job: int | None) -> str:
     if name == PING:
-        return "a ping: the webhook works"
+        return "ping: the webhook works"
     if name not in EVENTS:
-        return f"{name[:40]} says nothing about answers"
+        return f"{name[:40]}: not about answers"
     if job is None:
-        return "it names no job"
-    if name == "update:job" and changed is not None and not changed & WORTH_A_LOOK:
-        return f"only {', '.join(sorted(changed)) or 'nothing'} changed"
+        return "names no job"
+    if name == "update:job" and changed is not None and not changed & RELEVANT_FIELDS:
+        return f"only {', '.join(sorted(changed)) or 'no field'} changed"
     return ""

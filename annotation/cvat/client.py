@@ -1,6 +1,6 @@
-"""The door to CVAT: what we ask of it, in our words.
+"""CVAT client: the REST calls that AVA Studio uses.
 
-Times are CVAT's own clock. Lists are read to their end. Any call may raise a CvatError.
+Times are CVAT's own clock. Lists are read to the last page. Any call may raise a CvatError.
 """
 
 import threading
@@ -16,17 +16,19 @@ from annotation.cvat.errors import (
     CvatRefusedError,
     CvatUnavailableError,
 )
-from annotation.cvat.transport import Address, Wire, quoted
+from annotation.cvat.transport import Address, Transport, quoted
 
 PAGE = 100
-SECONDS_TO_MAKE_A_TASK = 900.0
-FIRST_LOOK = 0.2  # seconds until a task being made is looked at again; doubled each time
-LAST_LOOK = 3.0
-MOST_USERS = 2000
+TASK_CREATION_TIMEOUT = 900.0
+FIRST_POLL_INTERVAL = (
+    0.2  # seconds until a task being created is polled again; doubled each time
+)
+MAX_POLL_INTERVAL = 3.0
+MAX_USERS = 2000
 
 
 class Member(NamedTuple):
-    """Somebody in the organisation; not active until an invitation is accepted."""
+    """A member of the organisation; inactive until an invitation is accepted."""
 
     user_id: int
     name: str
@@ -35,7 +37,7 @@ class Member(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One job as CVAT has it at `updated_date`."""
+    """The state of one job in CVAT at `updated_date`."""
 
     job_id: int
     task_id: int
@@ -43,7 +45,7 @@ class Job(NamedTuple):
     stage: str
     state: str
     updated_date: datetime
-    kind: str  # "annotation", or another that is not ours
+    kind: str  # "annotation", or another type that is not used here
 
     @property
     def is_finished(self) -> bool:
@@ -53,36 +55,36 @@ class Job(NamedTuple):
 def job_from(data: dict[str, Any]) -> Job:
     return Job(
         data["id"], data["task_id"], (data.get("assignee") or {}).get("username", ""),
-        data["stage"], data["state"], moment(data["updated_date"]),
+        data["stage"], data["state"], parse_date(data["updated_date"]),
         data.get("type", "annotation"),
     )  # fmt: skip
 
 
-def moment(text: str) -> datetime:
+def parse_date(text: str) -> datetime:
     """A date of CVAT; always with a time zone."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 class CvatClient:
-    """One server, seen by one account."""
+    """One server, with one account."""
 
     def __init__(self, address: Address) -> None:
-        self._wire = Wire(address)
+        self._transport = Transport(address)
 
     def close(self) -> None:
-        self._wire.close()
+        self._transport.close()
 
-    # Who and what
+    # Server and members
 
     def version(self) -> str:
-        return self._said("/api/server/about", "version")
+        return self._value("/api/server/about", "version")
 
     def whoami(self) -> str:
-        return self._said("/api/users/self", "username")
+        return self._value("/api/users/self", "username")
 
     def members(self) -> list[Member]:
-        """Everybody in the organisation; without one, every user we may see. By name."""
-        if self._wire.address.organisation:
+        """All members of the organisation; without one, all visible users. By name."""
+        if self._transport.address.organisation:
             rows = self._list("/api/memberships")
             found = [
                 Member(
@@ -96,8 +98,10 @@ class CvatClient:
         return sorted(found, key=lambda one: one.name)
 
     def invite(self, email: str, *, role: str = "worker") -> Member:
-        """Invite somebody into the organisation; who has an account is in at once."""
-        data = self._wire.call("POST", "/api/invitations", body={"role": role, "email": email})
+        """Invite somebody to the organisation; people with an account join at once."""
+        data = self._transport.call(
+            "POST", "/api/invitations", body={"role": role, "email": email}
+        )
         user = data.get("user") or {}
         return Member(user.get("id", 0), user.get("username", email), role, True)
 
@@ -108,32 +112,32 @@ class CvatClient:
         return sorted(self._list("/api/projects", name=name), key=lambda one: one["id"])
 
     def project(self, project_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = self._wire.call("GET", f"/api/projects/{project_id}")
+        found: dict[str, Any] = self._transport.call("GET", f"/api/projects/{project_id}")
         return found
 
     def create_project(self, name: str, labels: Sequence[dict[str, Any]]) -> int:
         body = {"name": name, "labels": list(labels)}
-        return int(self._wire.call("POST", "/api/projects", body=body)["id"])
+        return int(self._transport.call("POST", "/api/projects", body=body)["id"])
 
     def delete_project(self, project_id: int) -> None:
-        self._wire.call("DELETE", f"/api/projects/{project_id}")
+        self._transport.call("DELETE", f"/api/projects/{project_id}")
 
     def labels(self, project_id: int) -> list[dict[str, Any]]:
         return list(self._list("/api/labels", project_id=project_id))
 
     def change_label(self, label: dict[str, Any], attributes: list[dict[str, Any]]) -> None:
-        """Add or change `attributes`; its colour must be sent, or CVAT makes up another."""
+        """Add or change `attributes`; the colour must be sent, or CVAT chooses another."""
         body = {"name": label["name"], "color": label["color"], "attributes": attributes}
-        self._wire.call("PATCH", f"/api/labels/{label['id']}", body=body)
+        self._transport.call("PATCH", f"/api/labels/{label['id']}", body=body)
 
     def set_guide(self, project_id: int, markdown: str) -> None:
-        """A project has one guide; to make a second is an error inside CVAT."""
+        """Create or replace the guide; a second guide for a project is a CVAT error."""
         guide = self.project(project_id).get("guide_id")
         if guide:
-            self._wire.call("PATCH", f"/api/guides/{guide}", body={"markdown": markdown})
+            self._transport.call("PATCH", f"/api/guides/{guide}", body={"markdown": markdown})
         else:
             body = {"project_id": project_id, "markdown": markdown}
-            self._wire.call("POST", "/api/guides", body=body)
+            self._transport.call("POST", "/api/guides", body=body)
 
     # Webhooks
 
@@ -149,7 +153,7 @@ class CvatClient:
         events: Sequence[str],
         known: int | None = None,
     ) -> int:
-        """Make the project's webhook to `url`, or put ours that is there in order."""
+        """Create the project's webhook to `url`, or update the existing one."""
         body = {
             "target_url": url, "type": "project", "project_id": project_id, "secret": secret,
             "content_type": "application/json", "events": list(events), "is_active": True,
@@ -163,13 +167,13 @@ class CvatClient:
         if there:
             number = int(there[0]["id"])
             del body["type"], body["project_id"]
-            self._wire.call("PATCH", f"/api/webhooks/{number}", body=body)
+            self._transport.call("PATCH", f"/api/webhooks/{number}", body=body)
             return number
-        return int(self._wire.call("POST", "/api/webhooks", body=body)["id"])
+        return int(self._transport.call("POST", "/api/webhooks", body=body)["id"])
 
     def ping(self, webhook_id: int) -> tuple[int, str]:
-        """Let CVAT deliver a ping; the status it got, and the beginning of the answer."""
-        found = self._wire.call("POST", f"/api/webhooks/{webhook_id}/ping")
+        """Make CVAT deliver a ping; the status it got, and the start of the response."""
+        found = self._transport.call("POST", f"/api/webhooks/{webhook_id}/ping")
         return int(found.get("status_code") or 0), str(found.get("response") or "")[:200]
 
     # Tasks
@@ -181,70 +185,70 @@ class CvatClient:
         return sorted(mine, key=lambda one: one["id"])
 
     def task(self, task_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = self._wire.call("GET", f"/api/tasks/{task_id}")
+        found: dict[str, Any] = self._transport.call("GET", f"/api/tasks/{task_id}")
         return found
 
     def create_task(self, project_id: int, name: str, *, frame_count: int) -> int:
-        """An empty task that will have one job over all its frames."""
+        """Create an empty task that will have one job with all its frames."""
         body = {
             "name": name,
             "project_id": project_id,
             "segment_size": frame_count,
             "overlap": 0,
         }
-        return int(self._wire.call("POST", "/api/tasks", body=body)["id"])
+        return int(self._transport.call("POST", "/api/tasks", body=body)["id"])
 
     def delete_task(self, task_id: int) -> None:
-        """Delete a task; one that is gone already is fine."""
+        """Delete a task; no error if it was deleted already."""
         try:
-            self._wire.call("DELETE", f"/api/tasks/{task_id}")
+            self._transport.call("DELETE", f"/api/tasks/{task_id}")
         except CvatGoneError:
             return
 
-    def upload_pictures(self, task_id: int, pictures: Sequence[Path], *, quality: int) -> None:
-        """Give an empty task its pictures; in the order of their names they become frames."""
-        self._wire.upload(
-            f"/api/tasks/{task_id}/data/", pictures,
+    def upload_frames(self, task_id: int, images: Sequence[Path], *, quality: int) -> None:
+        """Upload images to an empty task; sorted by name they become its frames."""
+        self._transport.upload(
+            f"/api/tasks/{task_id}/data/", images,
             image_quality=quality, use_cache=True, sorting_method="natural",
         )  # fmt: skip
 
-    def making(self, task_id: int) -> tuple[str, str]:
-        """How far the making of a task is, and CVAT's words: "" if CVAT knows of none.
+    def creation_status(self, task_id: int) -> tuple[str, str]:
+        """Status and message of a task's creation: "" if CVAT has no such request.
 
-        The request's name can be told from the task, so it is found again after a crash.
+        The request's id follows from the task's, so it is found again after a crash.
         """
         number = quoted(f"action=create&target=task&target_id={task_id}")
         try:
-            found = self._wire.call("GET", f"/api/requests/{number}")
+            found = self._transport.call("GET", f"/api/requests/{number}")
         except CvatGoneError:
             return "", ""
         return str(found["status"]), str(found.get("message") or "").strip()
 
-    def wait_until_made(
+    def wait_until_created(
         self, task_id: int, *, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        """Wait until the task has its frames. Raises CvatRefusedError if CVAT gives up."""
-        end = time.monotonic() + SECONDS_TO_MAKE_A_TASK
-        pause = FIRST_LOOK
+        """Wait until the task has its frames. Raises CvatRefusedError if creation fails."""
+        end = time.monotonic() + TASK_CREATION_TIMEOUT
+        pause = FIRST_POLL_INTERVAL
         while True:
-            status, words = self.making(task_id)
+            status, message = self.creation_status(task_id)
             if status == "finished":
                 return
             if status in ("failed", ""):
                 raise CvatRefusedError(
-                    f"CVAT could not make the task: {words[-200:] or 'it lost the request'}"
+                    f"CVAT could not create the task: {message[-200:] or 'no such request'}"
                 )
             if time.monotonic() > end:
                 raise CvatUnavailableError(
-                    f"CVAT has been making a task for {SECONDS_TO_MAKE_A_TASK / 60:.0f} "
+                    f"CVAT has been creating a task for {TASK_CREATION_TIMEOUT / 60:.0f} "
                     "minutes: are its import workers running?"
                 )
             sleep(pause)
-            pause = min(2 * pause, LAST_LOOK)
+            pause = min(2 * pause, MAX_POLL_INTERVAL)
 
     def put_annotations(self, task_id: int, data: dict[str, Any]) -> None:
-        """Replace whatever the task holds."""
-        self._wire.call("PUT", f"/api/tasks/{task_id}/annotations", body=data)
+        """Replace all annotations of the task."""
+        self._transport.call("PUT", f"/api/tasks/{task_id}/annotations", body=data)
 
     # Jobs
 
@@ -264,25 +268,25 @@ class CvatClient:
             yield from jobs
             if not found.get("next") or not jobs:
                 return
-            # Pages would shift under a job that changes meanwhile; its date does not, unless
-            # a whole page has one date, as after a change of the label.
+            # A job that changes meanwhile would shift the pages, so the next query starts at
+            # the last date, unless a whole page has one date, as after a change of the label.
             last = jobs[-1].updated_date
             page = page + 1 if last == since else 1
             since = last
 
     def job_count(self, project_id: int) -> int:
         query = {"project_id": project_id, "page_size": 1}
-        return int(self._wire.call("GET", "/api/jobs", query=query)["count"])
+        return int(self._transport.call("GET", "/api/jobs", query=query)["count"])
 
     def job(self, job_id: int) -> Job:
-        return job_from(self._wire.call("GET", f"/api/jobs/{job_id}"))
+        return job_from(self._transport.call("GET", f"/api/jobs/{job_id}"))
 
     def change_job(self, job_id: int, **changes: Any) -> Job:
-        """Set assignee (a user's number), stage or state; send the state with every stage."""
-        return job_from(self._wire.call("PATCH", f"/api/jobs/{job_id}", body=changes))
+        """Set assignee (a user's id), stage or state; send the state with every stage."""
+        return job_from(self._transport.call("PATCH", f"/api/jobs/{job_id}", body=changes))
 
     def annotations(self, job_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = self._wire.call("GET", f"/api/jobs/{job_id}/annotations")
+        found: dict[str, Any] = self._transport.call("GET", f"/api/jobs/{job_id}/annotations")
         return found
 
     def issues(self, job_id: int) -> list[dict[str, Any]]:
@@ -300,19 +304,19 @@ class CvatClient:
         body = {"job": job_id, "frame": frame, "position": list(box), "message": message}
         if user_id is not None:
             body["assignee"] = user_id
-        return int(self._wire.call("POST", "/api/issues", body=body)["id"])
+        return int(self._transport.call("POST", "/api/issues", body=body)["id"])
 
-    def _said(self, path: str, name: str) -> str:
-        found = self._wire.call("GET", path)
+    def _value(self, path: str, name: str) -> str:
+        found = self._transport.call("GET", path)
         if not isinstance(found, dict) or name not in found:
-            raise self._wire.faults.no_cvat("without what was asked")
+            raise self._transport.errors.not_cvat("without the expected value")
         return str(found[name])
 
     def _users(self) -> list[dict[str, Any]]:
         rows = []
         for row in self._list("/api/users"):
             rows.append(row)
-            if len(rows) == MOST_USERS:
+            if len(rows) == MAX_USERS:
                 break
         return rows
 
@@ -327,11 +331,11 @@ class CvatClient:
 
     def _page(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = self._wire.call("GET", path, query=query)
+            found: dict[str, Any] = self._transport.call("GET", path, query=query)
         except CvatGoneError:
             if query["page"] == 1:
                 raise
-            return {"results": []}  # rows went away meanwhile, and with them the last page
+            return {"results": []}  # rows were deleted meanwhile, and with them the last page
         return found
 
 
@@ -347,20 +351,20 @@ _lock = threading.Lock()
 _clients: dict[Address, CvatClient] = {}
 
 
-def client_of(address: Address) -> CvatClient:
-    """The one client of this process for `address`: signing in is slow and throttled."""
+def cached_client(address: Address) -> CvatClient:
+    """This process's client for `address`: signing in is slow and throttled."""
     with _lock:
         return _clients.setdefault(address, CvatClient(address))
 
 
-def forget_clients() -> None:
-    """Hang up on all servers, as after a change of credentials."""
+def close_clients() -> None:
+    """Close all connections, as after a change of credentials."""
     with _lock:
         for one in _clients.values():
             one.close()
         _clients.clear()
 
 
-def is_lasting(error: CvatUnavailableError, tries: int, *, patience: int = 6) -> bool:
-    """Whether a fault inside CVAT went on so long that waiting is no use."""
-    return isinstance(error, CvatBrokenError) and tries >= patience
+def is_permanent(error: CvatUnavailableError, attempts: int, *, max_attempts: int = 6) -> bool:
+    """Whether an internal error of CVAT was repeated so often that waiting is useless."""
+    return isinstance(error, CvatBrokenError) and attempts >= max_attempts

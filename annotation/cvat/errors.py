@@ -1,6 +1,6 @@
-"""What can go wrong with a CVAT server, by what can be done about it.
+"""Errors of a CVAT server, by what can be done about them.
 
-Every message is a message for the page: what happened, and what to do.
+Every message is shown on a page: what happened, and what to do.
 """
 
 
@@ -9,7 +9,7 @@ class CvatError(RuntimeError):
 
 
 class CvatUnavailableError(CvatError):
-    """It will pass: CVAT is down, restarting, slow or wants to be left alone for a while.
+    """Temporary: CVAT is down, restarting, slow or throttling.
 
     Attributes:
         retry_after: Seconds that CVAT asked us to wait; None if it did not say.
@@ -21,14 +21,14 @@ class CvatUnavailableError(CvatError):
 
 
 class CvatBrokenError(CvatUnavailableError):
-    """CVAT failed inside (500): it may pass, but not if it goes on like this."""
+    """CVAT failed internally (500): possibly temporary, not if it is repeated."""
 
 
 class CvatDeniedError(CvatError):
-    """CVAT does not know us, or does not let us: somebody must see to our account there.
+    """CVAT rejects our account or its permissions: somebody must correct the account.
 
     Attributes:
-        is_unknown: It does not know us (any more).
+        is_unknown: The credentials are invalid or expired.
     """
 
     def __init__(self, message: str, *, is_unknown: bool = False) -> None:
@@ -37,14 +37,14 @@ class CvatDeniedError(CvatError):
 
 
 class CvatGoneError(CvatError):
-    """What was asked for is not there, or not any more."""
+    """The requested object does not exist, or was deleted."""
 
 
 class CvatRefusedError(CvatError):
-    """CVAT does not take what it was given.
+    """CVAT rejects the request as invalid.
 
     Attributes:
-        status: Of HTTP.
+        status: HTTP status.
     """
 
     def __init__(self, message: str, *, status: int = 0) -> None:

@@ -1,8 +1,8 @@
-"""The wire to one CVAT server: sign in, call, upload; every fault becomes a CvatError.
+"""HTTP transport to one CVAT server: sign in, call, upload; every error becomes a CvatError.
 
-The only module that knows cvat_sdk. It takes the SDK's sessions, credentials and uploads, and
-calls addresses that servers of all versions share; what comes back is read as plain JSON, for
-the SDK's own classes refuse values that a newer server adds.
+The only module that imports cvat_sdk. It uses the SDK's sessions, credentials and uploads, and
+calls endpoints that all server versions share; responses are read as plain JSON, because the
+SDK's own classes reject values that a newer server adds.
 """
 
 import json
@@ -26,8 +26,8 @@ from cvat_sdk.core.exceptions import CvatSdkException
 from cvat_sdk.core.helpers import make_request_headers
 from cvat_sdk.core.uploading import DataUploader
 
+from annotation.cvat.error_mapping import ErrorMapper, is_json
 from annotation.cvat.errors import CvatDeniedError
-from annotation.cvat.faults import Faults, is_json
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
@@ -37,7 +37,7 @@ ACCEPT = "application/vnd.cvat+json, application/json"
 
 
 class Address(NamedTuple):
-    """Where a CVAT server is and who we are there: a token, or a user and a password."""
+    """URL and credentials of a CVAT server: a token, or a user and a password."""
 
     url: str
     organisation: str = ""  # "": all workspaces of the account
@@ -53,9 +53,9 @@ class Address(NamedTuple):
 
 
 class _Rest(RESTClientObject):
-    """The SDK's, with an end to waiting: it has none of its own, and sleeps when throttled.
+    """The SDK's REST client with timeouts, and without its sleeps when throttled.
 
-    No redirect is followed: CVAT makes none, and a POST would become a GET on the way.
+    No redirect is followed: CVAT sends none, and a POST would become a GET.
     """
 
     def __init__(self, configuration: Any) -> None:
@@ -70,21 +70,21 @@ class _Rest(RESTClientObject):
         return super().request(*args, _request_timeout=timeout, **kwargs)
 
 
-class Wire:
+class Transport:
     """A signed-in session; may be used by several threads at once."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.faults = Faults(address.url, address.organisation, request_size=REQUEST_SIZE)
+        self.errors = ErrorMapper(address.url, address.organisation, request_size=REQUEST_SIZE)
         self._lock = threading.Lock()
         self._client: Client | None = None
 
     def call(self, method: str, path: str, *, query: Any = None, body: Any = None) -> Any:
-        """The JSON that CVAT answers, or None if it answers nothing."""
+        """The JSON of the response, or None if it is empty."""
         return self._read(self._request(method, path, query=query, body=body))
 
     def upload(self, path: str, files: Sequence[Path], **fields: Any) -> Any:
-        """Send `files`, in as many requests as needed; the JSON of the last answer."""
+        """Send `files`, in as many requests as needed; the JSON of the last response."""
         client = self._signed_in()
         try:
             response = DataUploader(client, max_request_size=REQUEST_SIZE).upload_files(
@@ -95,7 +95,7 @@ class Wire:
             CvatSdkException,
             urllib3.exceptions.HTTPError,
         ) as error:
-            raise self.faults.told(error) from error
+            raise self.errors.map_error(error) from error
         return self._read(response)
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class Wire:
         except CvatDeniedError as error:
             if self.address.token or not error.is_unknown:
                 raise
-        self.close()  # the session ran out: sign in once more
+        self.close()  # the session expired: sign in again
         return self._send(method, path, query=query, body=body)
 
     def _send(self, method: str, path: str, *, query: Any, body: Any) -> Any:
@@ -129,7 +129,7 @@ class Wire:
                 query_params=parameters or None, headers=headers, body=body,
             )  # fmt: skip
         except (exceptions.ApiException, urllib3.exceptions.HTTPError) as error:
-            raise self.faults.told(error) from error
+            raise self.errors.map_error(error) from error
 
     def _signed_in(self) -> Client:
         with self._lock:
@@ -138,12 +138,13 @@ class Wire:
             return self._client
 
     def _sign_in(self) -> Client:
-        # The SDK asks for the server's version first, unknown and throttled; it only warns.
+        # The SDK would first request the server's version, unauthenticated and throttled.
         try:
             client = Client(self.address.url, check_server_version=False)
         except CvatSdkException as error:
             raise CvatDeniedError(
-                f"{self.address.url} is no address of a CVAT: write it with http:// or https://"
+                f"{self.address.url} is not an address of CVAT: write it with http:// or "
+                "https://"
             ) from error
         client.api_client.rest_client = _Rest(client.api_client.configuration)
         client.logger.setLevel(logging.CRITICAL)  # what matters becomes a message on a row
@@ -157,16 +158,16 @@ class Wire:
             CvatSdkException,
         ) as error:
             client.api_client.rest_client.pool_manager.clear()
-            if getattr(error, "status", None) == 400 and is_json(error):  # so CVAT says it
+            if getattr(error, "status", None) == 400 and is_json(error):  # CVAT's code for it
                 raise CvatDeniedError(
-                    f"CVAT at {self.address.url} does not let {self.address.user} in: correct "
-                    "user and password, or better make an access token there"
+                    f"CVAT at {self.address.url} rejects the user name or password of "
+                    f"{self.address.user}: correct them, or create an access token there"
                 ) from error
-            raise self.faults.told(error) from error
+            raise self.errors.map_error(error) from error
         except (exceptions.OpenApiException, TypeError, AssertionError) as error:
-            # What the SDK raises if the answer is no log-in of CVAT's.
+            # What the SDK raises if the response is not CVAT's.
             client.api_client.rest_client.pool_manager.clear()
-            raise self.faults.no_cvat("200") from error
+            raise self.errors.not_cvat("200") from error
         return client
 
     def _read(self, response: Any) -> Any:
@@ -175,11 +176,11 @@ class Wire:
         try:
             return json.loads(response.data)
         except ValueError as error:
-            raise self.faults.no_cvat(str(response.status)) from error
+            raise self.errors.not_cvat(str(response.status)) from error
 
 
 def quoted(text: str) -> str:
-    """`text` as one part of a path."""
+    """`text` as one segment of a URL path."""
     return urllib.parse.quote(text, safe="")
 
 

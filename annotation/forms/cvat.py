@@ -1,4 +1,4 @@
-"""What people type about CVAT servers, checked."""
+"""Forms for CVAT servers, projects and members."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ ADDRESS = forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"})
 
 
 class AddressField(forms.CharField):
-    """The address of a server, without the page that was open when it was copied."""
+    """The address of a server; path and query of a copied page address are dropped."""
 
     widget = ADDRESS
 
@@ -27,12 +27,13 @@ class AddressField(forms.CharField):
 
 
 class ServerForm(forms.ModelForm):
-    """A server and our account there; credentials left empty stay as they are."""
+    """A server and our account there; empty credentials keep the stored ones."""
 
     url = AddressField(label="Address", max_length=200, help_text="https://cvat.example.org")
     callback_url = AddressField(
-        label="Our address", required=False, max_length=200,
-        help_text="As CVAT reaches these pages, for its webhooks. Empty: AVA_PUBLIC_URL.",
+        label="Callback address", required=False, max_length=200,
+        help_text="The address of AVA Studio as CVAT reaches it, for webhooks. Empty: "
+        "AVA_PUBLIC_URL.",
     )  # fmt: skip
     token = forms.CharField(
         label="Access token", required=False, widget=forms.PasswordInput(),
@@ -49,28 +50,28 @@ class ServerForm(forms.ModelForm):
         model = CvatServer
         fields = ["name", "url", "organisation", "callback_url"]
         help_texts = {
-            "name": "What it is called here.",
-            "organisation": "Its short name in CVAT. Empty: none; then nobody can be invited.",
+            "name": "The name shown in AVA Studio.",
+            "organisation": "Its short name in CVAT. Required to invite members.",
         }
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if name == "new":
-            raise forms.ValidationError("That is what the page for new ones is called.")
+            raise forms.ValidationError("This name is reserved. Choose another.")
         return name
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         has_one = bool(values.get("token")) or bool(values.get("password"))
         if values.get("password") and not (values.get("user") or values.get("token")):
-            self.add_error("user", "Whose password is it?")
+            self.add_error("user", "Enter the user name for this password.")
         if not has_one and not (
             self.instance.encrypted_token or self.instance.encrypted_password
         ):
             self.add_error("token", "Enter a token, or a user and a password.")
         if not has_one and self.instance.pk and values.get("url") != self.instance.url:
             self.add_error(
-                "token", "Enter it once more: what is kept is not sent to another address."
+                "token", "Enter it again: stored credentials are not sent to a new address."
             )
         return values
 
@@ -79,15 +80,14 @@ class ServerForm(forms.ModelForm):
 
 
 class ConnectForm(forms.ModelForm):
-    """Which server a dataset goes to, and what its annotators are told."""
+    """The server of a dataset and the guidelines for its annotators."""
 
     class Meta:
         model = CvatProject
         fields = ["server", "guidelines"]
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 6})}
         help_texts = {
-            "guidelines": "Markdown. The rules and the questions are written before it by "
-            "themselves."
+            "guidelines": "Markdown. Shown after the general rules and the list of questions."
         }
 
 
@@ -97,8 +97,8 @@ class InviteForm(forms.Form):
     )
 
 
-class PeopleForm(forms.Form):
-    """Members of the organisation who become annotators."""
+class MembersForm(forms.Form):
+    """Members of the organisation to add as annotators."""
 
     names = forms.MultipleChoiceField(required=True)
 

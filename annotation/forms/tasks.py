@@ -1,4 +1,4 @@
-"""What people type about tasks and answers, checked."""
+"""Forms for assigning tasks and importing answers."""
 
 import re
 from typing import Any
@@ -7,9 +7,8 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.forms.models import model_to_dict
 
-from annotation.core.draft import Wishes
-from annotation.core.forecast import PACE
-from annotation.models import Plan, check_user_name
+from annotation.core.assignment_plan import PACE, PlanRequest
+from annotation.models import PlanSettings, check_user_name
 from datasets.forms import FilesField, FilesInput
 from datasets.models import Dataset
 
@@ -19,50 +18,49 @@ SHARES = ("overlap", "blind", "gold")
 
 
 class PlanForm(forms.Form):
-    """Who annotates, how much of it is done by several, and what is mixed in."""
+    """A plan request: annotators, overlap, blind and gold shares, pace and seed."""
 
     annotators = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text="User names in CVAT, separated by commas, spaces or lines. Hours may follow: "
-        "kim: 20 is given work for 20 hours at most. Who is not named gets nothing new.",
+        help_text="User names in CVAT, separated by commas, spaces or lines. Add a limit in "
+        "hours with a colon, for example kim: 20. People not listed get no new tasks.",
     )
     overlap = forms.IntegerField(
-        label="Overlap, percent of the clips",
+        label="Overlap (% of clips)",
         initial=30,
         min_value=0,
         max_value=100,
-        help_text="This share goes to several annotators, so that agreement can be measured. "
-        "100: every clip.",
+        help_text="This share of the clips gets several annotators, to measure agreement.",
     )
     per_clip = forms.IntegerField(
-        label="Annotators of a shared clip",
+        label="Annotators per shared clip",
         required=False,
         min_value=2,
-        help_text="2, 3 or more. Empty: all of them.",
+        help_text="2 or more. Empty: all annotators.",
     )
     seed = forms.IntegerField(
         initial=0, min_value=0, max_value=2**31 - 1,
-        help_text="The same number shares the clips out the same way.",
+        help_text="The same seed gives the same plan.",
     )  # fmt: skip
     blind = forms.IntegerField(
-        label="Blind share, percent",
+        label="Blind share (%)",
         initial=0, min_value=0, max_value=100, required=False,
-        help_text="Clips given without boxes: they show how far the boxes lead people.",
+        help_text="Clips without pre-drawn boxes, to measure anchoring bias.",
     )  # fmt: skip
     gold = forms.IntegerField(
-        label="Gold clips, percent",
+        label="Gold clips (%)",
         initial=0, min_value=0, max_value=100, required=False,
-        help_text="Clips with known answers, mixed in on top of everybody's own.",
+        help_text="Clips with known answers, added to each annotator's own clips.",
     )  # fmt: skip
     pace = forms.FloatField(
-        label="Pace, seconds",
+        label="Pace (seconds)",
         initial=PACE, min_value=0.1, max_value=3600, required=False,
-        help_text="Work on one person in one second of footage. Time a pilot to know it.",
+        help_text="Time needed for one person in one second of video. Measure it in a pilot.",
     )  # fmt: skip
 
     @classmethod
     def of(cls, dataset: Dataset) -> dict[str, Any]:
-        """What the form begins with: the wishes of last time."""
+        """The initial values: the request of the last plan."""
         people = dataset.annotators.filter(is_active=True)
         named = {
             "annotators": "\n".join(
@@ -72,14 +70,14 @@ class PlanForm(forms.Form):
                 for person in people
             )
         }
-        plan = Plan.objects.filter(dataset=dataset).first()
+        plan = PlanSettings.objects.filter(dataset=dataset).first()
         if plan is None:
             return named
         shares = {name: round(100 * getattr(plan, name)) for name in SHARES}
         return named | shares | model_to_dict(plan, ["per_clip", "seed", "pace"])
 
     def clean_annotators(self) -> dict[str, float | None]:
-        """Hours by name; None for who has no limit."""
+        """Hours by name; None for no limit."""
         text = re.sub(r"\s*:\s*", ":", self.cleaned_data["annotators"])
         found: dict[str, float | None] = {}
         for one in re.split(r"[\s,;]+", text.strip(" \t\r\n,;")):
@@ -90,7 +88,7 @@ class PlanForm(forms.Form):
             raise forms.ValidationError("Name at least one annotator.")
         if len(found) > MAX_ANNOTATORS:
             raise forms.ValidationError(
-                f"{len(found)} annotators are too many for one plan: {MAX_ANNOTATORS} at most."
+                f"{len(found)} annotators are too many. A plan can have {MAX_ANNOTATORS}."
             )
         return found
 
@@ -102,11 +100,11 @@ class PlanForm(forms.Form):
             self.add_error("per_clip", f"There are only {len(names)} {noun}.")
         return cleaned
 
-    def wishes(self) -> Wishes:
-        """What was typed, as planning takes it; only of a valid form."""
+    def plan_request(self) -> PlanRequest:
+        """The plan request of a valid form."""
         values = self.cleaned_data
         hours = values["annotators"]
-        return Wishes(
+        return PlanRequest(
             annotators=tuple(hours),
             overlap=values["overlap"] / 100,
             per_clip=values["per_clip"],
@@ -119,13 +117,13 @@ class PlanForm(forms.Form):
 
 
 class GoldTasksForm(forms.Form):
-    """Clips for the one who knows best, whose answers will be taken for known."""
+    """Clips for an expert whose answers become gold answers."""
 
     annotator = forms.CharField(
         label="Expert",
         max_length=150,
         validators=[check_user_name],
-        help_text="User name in CVAT of whoever knows the right answers.",
+        help_text="User name in CVAT of the annotator who gives the correct answers.",
     )
     count = forms.IntegerField(label="Clips", initial=5, min_value=1, max_value=500)
 
@@ -143,13 +141,13 @@ def _hours(name: str, text: str) -> float | None:
         return None
     if not re.fullmatch(r"\d{1,5}(\.\d+)?h?", text):
         raise forms.ValidationError(
-            f"{name}: {text} is no number of hours. Write {name}: 20, or the name alone."
+            f"{name}: {text} is not a number of hours. Enter {name}: 20, or only the name."
         )
     return float(text.rstrip("h"))
 
 
 class AnswersForm(forms.Form):
-    """Answer files; for one task any name will do, for many each is <clip>--<annotator>."""
+    """Answer files: any name for one task, <clip>--<annotator> for several."""
 
     answers = FilesField(
         label="Answer files",
@@ -163,7 +161,7 @@ class AnswersForm(forms.Form):
         for file in files:
             if not (file.name or "").lower().endswith((".xml", ".zip")):
                 raise forms.ValidationError(
-                    f"{file.name} is no answer file: export from CVAT as "
-                    '"CVAT for video 1.1" and send the zip or the XML in it.'
+                    f"{file.name} is not an answer file: export the job from CVAT as "
+                    '"CVAT for video 1.1" and choose that zip or the XML in it.'
                 )
         return files

@@ -1,4 +1,4 @@
-"""Who says what they do, and what CVAT knows of it."""
+"""Models of annotators, tasks, answer versions, and their counterparts in CVAT."""
 
 from annotation.models.cvat import (
     CvatJob,
@@ -14,7 +14,7 @@ from annotation.models.work import (
     AnnotationTask,
     Annotator,
     AnswerVersion,
-    Plan,
+    PlanSettings,
     StoredBox,
     check_user_name,
 )
@@ -28,7 +28,7 @@ __all__ = [
     "CvatProject",
     "CvatServer",
     "JobStateChange",
-    "Plan",
+    "PlanSettings",
     "Reconciliation",
     "StoredBox",
     "WebhookDelivery",

@@ -1,4 +1,4 @@
-"""What we know of CVAT: servers, and the project, jobs and events of each dataset there."""
+"""Models of CVAT: servers, projects, jobs, deliveries, reconciliations, state changes."""
 
 import re
 import secrets
@@ -20,24 +20,24 @@ from datasets.models import Dataset
 
 
 def check_address(url: str) -> None:
-    """Refuse what is no address of a server; names without a dot, as in Docker, are fine."""
+    """Raise ValidationError for an invalid server address; host names need no dot (Docker)."""
     try:
         parts = urlsplit(url)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        is_one = False
-    if not is_one or re.search(r"[\s<>\"]", url):
-        raise ValidationError("Write it as https://cvat.example.org or http://10.0.0.5:8080.")
+        is_valid = False
+    if not is_valid or re.search(r"[\s<>\"]", url):
+        raise ValidationError("Enter it as https://cvat.example.org or http://10.0.0.5:8080.")
     if parts.username or parts.password:
         raise ValidationError(
-            "Leave user and password out of the address: they have own fields."
+            "Enter the user and the password in their own fields, not in the address."
         )
 
 
 class CvatServer(StagedModel):
-    """A CVAT and our account there; its stage is the test of the connection."""
+    """A CVAT server and an account there; its stage is that of the connection test."""
 
-    name = models.SlugField(unique=True, help_text="what it is called here")
+    name = models.SlugField(unique=True, help_text="shown in AVA Studio")
     url = models.CharField(
         "address",
         max_length=200,
@@ -49,15 +49,15 @@ class CvatServer(StagedModel):
     encrypted_token = models.TextField(blank=True, editable=False)
     encrypted_password = models.TextField(blank=True, editable=False)
     callback_url = models.CharField(
-        "our address",
+        "callback address",
         max_length=200,
         blank=True,
         validators=[check_address],
-        help_text="as CVAT reaches us, for its webhooks",
+        help_text="of AVA Studio as CVAT reaches it, for webhooks",
     )
     is_from_environment = models.BooleanField(default=False, editable=False)
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    encrypted_secret = models.TextField(blank=True, editable=False, help_text="of the webhooks")
+    encrypted_secret = models.TextField(blank=True, editable=False, help_text="webhook secret")
     version = models.CharField(max_length=40, blank=True, editable=False)
     account = models.CharField(max_length=150, blank=True, editable=False)
     checks = models.JSONField(
@@ -76,7 +76,7 @@ class CvatServer(StagedModel):
 
     @property
     def token(self) -> str:
-        """Raises DecryptionError if it was sealed with another key, as the others do."""
+        """Raises DecryptionError if it was encrypted with another key; so do the others."""
         return decrypt(self.encrypted_token, settings.SECRETS_KEYS)
 
     @property
@@ -88,7 +88,7 @@ class CvatServer(StagedModel):
         return decrypt(self.encrypted_secret, settings.SECRETS_KEYS)
 
     def set_credentials(self, *, token: str = "", user: str = "", password: str = "") -> None:
-        """Take over a token, or a user and a password."""
+        """Set a token, or a user and a password."""
         self.encrypted_token = encrypt(token, settings.SECRETS_KEYS)
         self.user = "" if token else user
         self.encrypted_password = "" if token else encrypt(password, settings.SECRETS_KEYS)
@@ -98,7 +98,7 @@ class CvatServer(StagedModel):
 
 
 class CvatProject(StagedModel):
-    """A dataset in a CVAT; its stage is the setting up there: labels, guide, webhook."""
+    """A dataset's project in CVAT; its stage is that of the setup: label, guide, webhook."""
 
     dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="cvat_project")
     server = models.ForeignKey(CvatServer, models.PROTECT, related_name="projects")
@@ -110,12 +110,12 @@ class CvatProject(StagedModel):
     attribute_ids = models.JSONField(default=dict, editable=False, help_text="{name: id}")
     webhook_id = models.PositiveBigIntegerField(null=True, editable=False)
     setup_fingerprint = models.CharField(
-        max_length=64, blank=True, editable=False, help_text="fingerprint of what was tried"
+        max_length=64, blank=True, editable=False, help_text="of the last setup, tried or done"
     )
     warnings = models.JSONField(default=list, editable=False, help_text="messages for the page")
     is_paused = models.BooleanField(default=False, help_text="nothing more is sent to CVAT")
     cursor = models.DateTimeField(
-        null=True, editable=False, help_text="CVAT's clock: all changes before it are known"
+        null=True, editable=False, help_text="CVAT's clock: all earlier changes are known"
     )
 
     objects = StagedQuerySet.as_manager()
@@ -138,23 +138,23 @@ class CvatProject(StagedModel):
 
 class CvatJobQuerySet(StagedQuerySet):
     def claimable(self) -> Self:
-        """Tasks may be sent when their project is set up and nobody holds or took them back."""
+        """Rows of assigned tasks whose project is set up and not paused."""
         ready = CvatProject.objects.filter(stage=Stage.DONE, is_paused=False)
-        given = AnnotationTask.objects.filter(unassigned_at=None)
+        assigned = AnnotationTask.objects.filter(unassigned_at=None)
         # No join: PostgreSQL would let two workers win an UPDATE through one.
-        return super().claimable().filter(project__in=ready, task__in=given)
+        return super().claimable().filter(project__in=ready, task__in=assigned)
 
     def sent(self) -> Self:
-        """Those that have a job in CVAT."""
+        """Rows that have a job in CVAT."""
         return self.filter(stage=Stage.DONE, is_deleted=False)
 
     def wanted(self) -> Self:
-        """Without those that were taken back before they were sent."""
+        """Without rows whose task was unassigned before it was sent."""
         return self.exclude(~Q(stage=Stage.DONE) & Q(task__unassigned_at__isnull=False))
 
 
 class CvatJob(StagedModel):
-    """One task as a task with one job in CVAT; its stage is the sending."""
+    """The CVAT task and job of one annotation task; its stage is that of sending."""
 
     task = models.OneToOneField(AnnotationTask, models.CASCADE, related_name="cvat_job")
     project = models.ForeignKey(CvatProject, models.CASCADE, related_name="jobs")
@@ -165,14 +165,16 @@ class CvatJob(StagedModel):
     cvat_state = models.CharField(max_length=20, blank=True, editable=False)
     changed_at = models.DateTimeField(null=True, editable=False, help_text="CVAT's clock")
     fetched_at = models.DateTimeField(
-        null=True, editable=False, help_text="`changed_at` of what was pulled last"
+        null=True, editable=False, help_text="`changed_at` of the answers fetched last"
     )
     is_deleted = models.BooleanField(default=False, editable=False, help_text="deleted in CVAT")
     is_unassigned = models.BooleanField(
-        default=False, editable=False, help_text="nobody has it in CVAT, for the task is ours"
+        default=False,
+        editable=False,
+        help_text="without assignee in CVAT, like our task",
     )
     edited_at = models.DateTimeField(
-        null=True, editable=False, help_text="when an edit after approval was noticed"
+        null=True, editable=False, help_text="when an edit after approval was found"
     )
     message = models.TextField(blank=True, editable=False, help_text="a message for the page")
 
@@ -188,22 +190,22 @@ class CvatJob(StagedModel):
         return str(self.task)
 
     def is_behind(self, changed_at: datetime) -> bool:
-        """Whether what we have is not what CVAT has had since `changed_at`."""
+        """Whether the answers fetched last are not those that CVAT has since `changed_at`."""
         return self.fetched_at != changed_at
 
 
 class WebhookDelivery(StagedModel):
-    """One thing a CVAT told us; its stage is the looking into it. Noise is done at once."""
+    """One webhook delivery of CVAT; its stage is that of processing."""
 
     server = models.ForeignKey(CvatServer, models.CASCADE, related_name="deliveries")
     received_at = models.DateTimeField(auto_now_add=True)
     sha256 = models.CharField(max_length=64)
-    copies = models.PositiveIntegerField(default=1, help_text="how often it came")
+    copies = models.PositiveIntegerField(default=1, help_text="how often it was received")
     body = models.TextField()
     event = models.CharField(max_length=60, blank=True)
-    project_id = models.PositiveBigIntegerField(null=True, help_text="CVAT's number")
-    job_id = models.PositiveBigIntegerField(null=True, help_text="CVAT's number")
-    outcome = models.CharField(max_length=200, blank=True, help_text="what became of it")
+    project_id = models.PositiveBigIntegerField(null=True, help_text="id in CVAT")
+    job_id = models.PositiveBigIntegerField(null=True, help_text="id in CVAT")
+    outcome = models.CharField(max_length=200, blank=True, help_text="result of processing")
 
     objects = StagedQuerySet.as_manager()
 
@@ -220,7 +222,7 @@ class WebhookDelivery(StagedModel):
 
 
 class Reconciliation(StagedModel):
-    """One comparison of what CVAT has with what we have; every five minutes, or asked for."""
+    """One comparison of CVAT's jobs with our rows; every five minutes, or on request."""
 
     project = models.ForeignKey(CvatProject, models.CASCADE, related_name="reconciliations")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -249,15 +251,15 @@ class Reconciliation(StagedModel):
 
 
 class JobStateChange(StagedModel):
-    """A verdict that goes to CVAT: a job reopened with its issues, or moved to acceptance."""
+    """A verdict to apply in CVAT: reopen the job with issues, or move it to acceptance."""
 
     class Verdict(models.TextChoices):
         APPROVED = "approved"
         REJECTED = "rejected"
 
     job = models.ForeignKey(CvatJob, models.CASCADE, related_name="state_changes")
-    version = models.ForeignKey(AnswerVersion, models.CASCADE, help_text="the version judged")
-    review = models.PositiveBigIntegerField(unique=True, help_text="number of the verdict")
+    version = models.ForeignKey(AnswerVersion, models.CASCADE, help_text="the version reviewed")
+    review = models.PositiveBigIntegerField(unique=True, help_text="key of the review")
     verdict = models.CharField(max_length=10, choices=Verdict)
     reason = models.TextField(blank=True)
     applied_at = models.DateTimeField(null=True, editable=False, help_text="CVAT's clock")

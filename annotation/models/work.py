@@ -1,4 +1,4 @@
-"""Who says what they do: annotators, their tasks, and each version of their answers."""
+"""Models of annotation: annotators, tasks, answer versions, and the rows read from them."""
 
 from typing import Self
 
@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
-from annotation.core.forecast import PACE
+from annotation.core.assignment_plan import PACE
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Clip, Dataset
 from tracking.models import TrackingRun
@@ -19,21 +19,23 @@ check_user_name = RegexValidator(
 )
 
 
-class Plan(models.Model):
-    """How the clips of a dataset are shared out; the next clips are shared out alike."""
+class PlanSettings(models.Model):
+    """The last plan request of a dataset; the form for the next plan starts with it."""
 
-    dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="plan")
-    overlap = models.FloatField(default=0.3, help_text="share of the clips that several do")
+    dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="plan_settings")
+    overlap = models.FloatField(
+        default=0.3, help_text="share of the clips with several annotators"
+    )
     per_clip = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="annotators of those clips; empty: all"
     )
-    blind = models.FloatField(default=0.0, help_text="share given without pre-annotation")
-    gold = models.FloatField(default=0.0, help_text="gold clips, as a share of each one's own")
+    blind = models.FloatField(default=0.0, help_text="share without pre-annotation")
+    gold = models.FloatField(default=0.0, help_text="gold clips, as a share of one's own clips")
     seed = models.PositiveIntegerField(default=0)
     pace = models.FloatField(
         default=PACE,
         validators=[MinValueValidator(0.1), MaxValueValidator(3600)],
-        help_text="seconds of work for each person and second of footage",
+        help_text="seconds of work for each person and second of video",
     )
 
     class Meta:
@@ -46,11 +48,11 @@ class Plan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"plan of {self.dataset}"
+        return f"plan settings of {self.dataset}"
 
 
 class Annotator(models.Model):
-    """Somebody who annotates clips of a dataset."""
+    """A person who annotates clips of a dataset."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
     name = models.CharField(
@@ -60,9 +62,11 @@ class Annotator(models.Model):
         help_text="the user name in CVAT",
     )
     is_simulated = models.BooleanField(default=False)
-    is_active = models.BooleanField(default=True, help_text="gets a part of new clips")
+    is_active = models.BooleanField(default=True, help_text="gets new tasks")
     capacity = models.FloatField(
-        null=True, blank=True, help_text="hours of work at most in this dataset; empty: any"
+        null=True,
+        blank=True,
+        help_text="maximum hours in this dataset; empty: no limit",
     )
 
     class Meta:
@@ -86,17 +90,17 @@ class AnnotationTaskQuerySet(StagedQuerySet):
         return self.filter(clip__video__dataset__in=Dataset.objects.visible_to(user))
 
     def counting(self) -> Self:
-        """Tasks whose answers are opinions on the clip: what is believed of it rests on them.
+        """Tasks whose answers count in agreement and consensus.
 
-        A gold check measures its annotator only, and work taken back counts only if its
-        answers come all the same.
+        A gold check only measures its annotator, and an unassigned task counts only if it was
+        answered.
         """
         answered = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
         tasks = self.exclude(purpose=AnnotationTask.Purpose.CHECK)
         return tasks.filter(Q(unassigned_at=None) | Exists(answered))
 
     def with_latest_version(self) -> Self:
-        """Each task with `latest_version_id`: its newest version of answers read, or None."""
+        """Tasks with `latest_version_id`: the newest answer version read, or None."""
         newest = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by(
             "-number"
         )
@@ -104,12 +108,12 @@ class AnnotationTaskQuerySet(StagedQuerySet):
 
 
 class AnnotationTask(StagedModel):
-    """One clip given to one annotator; its stage is the writing of the package."""
+    """One clip assigned to one annotator; its stage is that of writing the package."""
 
     class Purpose(models.TextChoices):
         WORK = "work"
-        KEY = "key"  # its answers are known to be right: the clip is gold
-        CHECK = "check"  # a gold clip, mixed in to see how its annotator does
+        GOLD = "gold"  # its answers are taken as correct: the clip is a gold clip
+        CHECK = "check"  # a gold clip that measures its annotator
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="tasks")
     annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="tasks")
@@ -117,9 +121,11 @@ class AnnotationTask(StagedModel):
         TrackingRun, models.PROTECT, related_name="tasks", help_text="the pre-annotation"
     )
     purpose = models.CharField(max_length=5, choices=Purpose, default=Purpose.WORK)
-    is_blind = models.BooleanField(default=False, help_text="given without pre-annotation")
+    is_blind = models.BooleanField(default=False, help_text="without pre-annotation")
     unassigned_at = models.DateTimeField(
-        null=True, blank=True, help_text="taken back unanswered; somebody else does the clip"
+        null=True,
+        blank=True,
+        help_text="unassigned unanswered; the next plan replaces it",
     )
     package = models.FileField(max_length=500, blank=True, help_text="zip: XML, frames, labels")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -133,7 +139,7 @@ class AnnotationTask(StagedModel):
                 "clip", "annotator", name="one_task_per_clip_and_annotator"
             ),
             models.UniqueConstraint(
-                "clip", condition=Q(purpose="key"), name="one_key_per_clip"
+                "clip", condition=Q(purpose="gold"), name="one_gold_task_per_clip"
             ),
         ]
 
@@ -142,13 +148,13 @@ class AnnotationTask(StagedModel):
 
 
 class AnswerVersion(StagedModel):
-    """One version of a task's answers; its stage is the reading of the raw file."""
+    """One version of a task's answers; its stage is that of reading the raw file."""
 
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(help_text="from 1")
-    raw = models.FileField(max_length=500, help_text="gzipped, as it came: CVAT XML or JSON")
-    sha256 = models.CharField(max_length=64, help_text="of the XML, or of what the JSON says")
-    job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
+    raw = models.FileField(max_length=500, help_text="gzipped CVAT XML or JSON, unchanged")
+    sha256 = models.CharField(max_length=64, help_text="of the XML, or of the JSON's answers")
+    job = models.PositiveBigIntegerField(null=True, help_text="job id in CVAT; null: by hand")
     created_at = models.DateTimeField(auto_now_add=True)
     person_count = models.PositiveIntegerField(null=True, editable=False)
     unfinished = models.PositiveIntegerField(
@@ -173,7 +179,7 @@ class AnswerVersion(StagedModel):
 
 
 class Annotation(models.Model):
-    """What one version says of one person at one keyframe."""
+    """The answers of one version for one person at one AVA keyframe."""
 
     version = models.ForeignKey(AnswerVersion, models.CASCADE, related_name="annotations")
     second = models.PositiveIntegerField(help_text="keyframe, whole clip seconds")
@@ -205,25 +211,25 @@ class Annotation(models.Model):
 
 
 class StoredBox(models.Model):
-    """One box that a version holds, as CVAT stores it: its CVAT keyframes, never changed.
+    """One box of a version at a CVAT keyframe, as CVAT stores it; never changed.
 
-    Annotations are read from these at the AVA keyframes. Task, job and annotator are those of
-    the version, once more, so that the table says by itself who said what where.
+    Annotations are interpolated from these at the AVA keyframes. Task, job and annotator repeat
+    those of the version, so that the table is complete by itself.
     """
 
     version = models.ForeignKey(
         AnswerVersion, models.CASCADE, related_name="boxes", db_index=False
     )
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="boxes")
-    job = models.PositiveBigIntegerField(null=True, help_text="CVAT's number; null by hand")
+    job = models.PositiveBigIntegerField(null=True, help_text="job id in CVAT; null: by hand")
     track = models.PositiveIntegerField(help_text="track in the answers, 0-based")
     frame = models.PositiveIntegerField(help_text="of the CVAT task, 0-based")
     xtl = models.FloatField(help_text="pixels of the standard video")
     ytl = models.FloatField()
     xbr = models.FloatField(help_text="exclusive")
     ybr = models.FloatField(help_text="exclusive")
-    outside = models.BooleanField(help_text="out of the picture from this frame on")
-    attributes = models.JSONField(help_text="{name: value}, as they hold from this frame on")
+    outside = models.BooleanField(help_text="outside the frame from here on")
+    attributes = models.JSONField(help_text="{name: value}, valid from this frame on")
     annotator = models.CharField(max_length=150, help_text="the user name in CVAT")
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Reads for the pages about CVAT: how far a dataset is there, and what is wrong with it."""
+"""Queries for the CVAT pages: progress of a dataset's jobs, problems, deliveries, servers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,15 +19,15 @@ from annotation.models import (
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Dataset
 
-BEHIND = Q(fetched_at=None) | ~Q(fetched_at=F("changed_at"))
+OUT_OF_DATE = Q(fetched_at=None) | ~Q(fetched_at=F("changed_at"))
 
 
-class Trouble(NamedTuple):
-    """Something that people should know: what happened and what to do, in one message."""
+class Problem(NamedTuple):
+    """Something that needs attention; the message says what happened and what to do."""
 
-    what: str
+    title: str
     message: str
-    action: str = ""  # name of the button that helps
+    action: str = ""  # of `annotation:cvat_retry`, if that helps
 
 
 class JobState(NamedTuple):
@@ -37,26 +37,26 @@ class JobState(NamedTuple):
 
 @dataclass
 class CvatPage:
-    """A dataset in CVAT, at a glance."""
+    """A dataset's progress in CVAT."""
 
     project: CvatProject
     tasks: int  # of the dataset
-    unsent: int  # nobody ordered to send them
+    unsent: int  # sending was not requested
     waiting: int
     running: int
     failed: int
     sent: int
-    finished: int  # CVAT has
-    have: int  # of those, we have
-    gone: int
-    lag: float | None  # seconds since the oldest change that we have not got
-    last_look: Reconciliation | None
-    troubles: list[Trouble]
+    finished: int  # in CVAT
+    fetched: int  # of those, up to date here
+    deleted: int
+    lag: float | None  # seconds since the oldest change that was not fetched
+    last_reconciliation: Reconciliation | None
+    problems: list[Problem]
 
     @property
     def percent(self) -> float:
-        ordered = self.tasks - self.unsent
-        return 100 * self.sent / ordered if ordered else 0.0
+        requested = self.tasks - self.unsent
+        return 100 * self.sent / requested if requested else 0.0
 
     @property
     def is_sending(self) -> bool:
@@ -68,7 +68,7 @@ class CvatPage:
 
 
 def cvat_page(dataset: Dataset) -> CvatPage | None:
-    """What there is to say of `dataset` in CVAT; None if it is not connected."""
+    """The progress of `dataset` in CVAT; None if it is not connected."""
     project = CvatProject.objects.select_related("server", "dataset").filter(dataset=dataset)
     found = project.first()
     if found is None:
@@ -76,36 +76,37 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
     jobs = CvatJob.objects.filter(project=found).wanted()
     counts = jobs.counts()
     finished = jobs.sent().filter(cvat_state="completed")
-    oldest = finished.filter(BEHIND).order_by("changed_at").values_list("changed_at").first()
-    looks = found.reconciliations.all()
+    oldest = (
+        finished.filter(OUT_OF_DATE).order_by("changed_at").values_list("changed_at").first()
+    )
     tasks = AnnotationTask.objects.of(dataset).filter(annotator__is_simulated=False)
-    given = tasks.filter(Q(unassigned_at=None) | Q(cvat_job__stage=Stage.DONE))
+    assigned = tasks.filter(Q(unassigned_at=None) | Q(cvat_job__stage=Stage.DONE))
     return CvatPage(
         project=found,
-        tasks=given.count(),
-        unsent=given.filter(cvat_job=None).count(),
+        tasks=assigned.count(),
+        unsent=assigned.filter(cvat_job=None).count(),
         waiting=counts[Stage.WAITING],
         running=counts[Stage.RUNNING],
         failed=counts[Stage.FAILED],
         sent=jobs.sent().count(),
         finished=finished.count(),
-        have=finished.exclude(BEHIND).count(),
-        gone=jobs.filter(is_deleted=True).count(),
+        fetched=finished.exclude(OUT_OF_DATE).count(),
+        deleted=jobs.filter(is_deleted=True).count(),
         lag=_seconds_since(oldest[0] if oldest else None),
-        last_look=looks.filter(stage=Stage.DONE).first(),
-        troubles=_troubles(found, jobs),
+        last_reconciliation=found.reconciliations.filter(stage=Stage.DONE).first(),
+        problems=_problems(found, jobs),
     )
 
 
 def job_rows(dataset: Dataset) -> QuerySet[CvatJob]:
-    """The tasks of `dataset` that were to be sent, by clip and annotator."""
+    """The tasks of `dataset` whose sending was requested, by clip and annotator."""
     rows = CvatJob.objects.filter(project__dataset=dataset)
     rows = rows.select_related("task__clip", "task__annotator", "project__server")
     return rows.order_by("task__clip__name", "task__annotator__name")
 
 
 def job_lines(jobs: list[CvatJob]) -> list[dict[str, Any]]:
-    """Lines of the table: the row, its state in words, its address in CVAT."""
+    """Table lines: the row, its state in words, its address in CVAT."""
     return [
         {
             "job": job,
@@ -118,13 +119,13 @@ def job_lines(jobs: list[CvatJob]) -> list[dict[str, Any]]:
 
 
 def job_state(job: CvatJob) -> JobState:
-    """Where a task is on its way to CVAT and back."""
+    """The state of a task in CVAT, as the page shows it."""
     if job.task.unassigned_at and (job.is_unassigned or job.stage != Stage.DONE):
-        return JobState("Taken back", "grey")
+        return JobState("Unassigned", "grey")
     unsent = {
         Stage.WAITING: JobState("Waiting to be sent", "grey"),
-        Stage.RUNNING: JobState("Being sent", "info"),
-        Stage.FAILED: JobState("Not sent", "bad"),
+        Stage.RUNNING: JobState("Sending", "info"),
+        Stage.FAILED: JobState("Sending failed", "bad"),
     }
     if job.stage in unsent:
         return unsent[Stage(job.stage)]
@@ -135,19 +136,21 @@ def job_state(job: CvatJob) -> JobState:
     if job.cvat_stage == "acceptance":
         return JobState("Accepted", "ok")
     if job.cvat_state == "completed":
-        is_here = job.fetched_at == job.changed_at
+        is_fetched = job.fetched_at == job.changed_at
         return (
-            JobState("Finished", "ok") if is_here else JobState("Finished, on its way", "info")
+            JobState("Finished", "ok")
+            if is_fetched
+            else JobState("Finished, not fetched yet", "info")
         )
     states = {
         "in progress": JobState("In progress", "info"),
-        "rejected": JobState("Sent back", "violet"),
+        "rejected": JobState("Rejected", "violet"),
     }
     return states.get(job.cvat_state, JobState("New", "grey"))
 
 
 def deliveries_of(project: CvatProject) -> StagedQuerySet:
-    """What CVAT told of the dataset's project, newest first; pings are of no project."""
+    """Webhook deliveries about the dataset's project, newest first; pings name no project."""
     mine = Q(project_id=project.project_id) | Q(project_id=None)
     return WebhookDelivery.objects.filter(mine, server=project.server).order_by("-pk")
 
@@ -167,37 +170,40 @@ def _seconds_since(moment: datetime | None) -> float | None:
     return None if moment is None else max((timezone.now() - moment).total_seconds(), 0.0)
 
 
-def _troubles(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Trouble]:
+def _problems(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Problem]:
     server = project.server
     found = []
     if server.stage == Stage.FAILED:
-        found.append(Trouble(f"The connection to {server} failed", server.error))
+        found.append(Problem(f"The connection to {server} failed", server.error))
     if project.error:
-        is_deleted = "make it anew" in project.error
-        found.append(Trouble("The project is not as it should be", project.error,
-                             "anew" if is_deleted else "setup"))  # fmt: skip
-    found += [Trouble("To know", message) for message in project.warnings]
+        is_deleted = "Recreate the project" in project.error
+        found.append(Problem("Project setup failed", project.error,
+                             "project" if is_deleted else "setup"))  # fmt: skip
+    found += [Problem("Note", message) for message in project.warnings]
     rows: list[tuple[str, QuerySet[Any]]] = [
-        ("Sending waits", jobs.filter(stage=Stage.WAITING)),
-        ("The last look at CVAT did not succeed", _last_look(project)),
-        ("A verdict did not reach CVAT", JobStateChange.objects.filter(job__project=project)),
-        ("A delivery could not be looked into", deliveries_of(project)),
+        ("Sending is deferred", jobs.filter(stage=Stage.WAITING)),
+        ("The last sync with CVAT failed", _last_reconciliation(project)),
+        (
+            "A review result did not reach CVAT",
+            JobStateChange.objects.filter(job__project=project),
+        ),
+        ("A webhook delivery could not be processed", deliveries_of(project)),
     ]
-    for what, candidates in rows:
+    for title, candidates in rows:
         row: StagedModel | None = candidates.exclude(error="").first()
         if row is not None:
-            found.append(Trouble(what, row.error))
+            found.append(Problem(title, row.error))
     if server.invalid_signature_count:
         found.append(
-            Trouble(
-                f"{server.invalid_signature_count} deliveries had a wrong signature and were refused",
-                "If you changed the secret of the webhook in CVAT, save the server here again: "
-                "that puts it right. Otherwise somebody is trying.",
+            Problem(
+                f"{server.invalid_signature_count} deliveries had an invalid signature",
+                "If you changed the webhook's secret in CVAT, save the server here again to "
+                "restore it. Otherwise somebody else is sending requests to this address.",
             )
         )
     return found
 
 
-def _last_look(project: CvatProject) -> QuerySet[Reconciliation]:
+def _last_reconciliation(project: CvatProject) -> QuerySet[Reconciliation]:
     newest = Reconciliation.objects.filter(project=project).order_by("-pk").values("pk")[:1]
     return Reconciliation.objects.filter(pk__in=list(newest.values_list("pk", flat=True)))

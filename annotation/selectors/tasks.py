@@ -1,12 +1,12 @@
-"""Reads of this room that more than one caller needs."""
+"""Queries on annotation tasks: action groups, clips ready to assign, gold clips, annotators."""
 
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
-from annotation.core.labels import ActionGroupSpec
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from avaproject.base.work import Stage
+from datasets.core.action_groups import ActionGroupSpec
 from datasets.models import Clip, Dataset
 from tracking.models import IdentityRun, TrackingRun
 
@@ -26,17 +26,17 @@ def group_specs(dataset: Dataset) -> tuple[ActionGroupSpec, ...]:
 
 
 def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:
-    """Clips that can be annotated, by name, each with the key of the run to start from.
+    """Clips that can be annotated, by name, each with the key of its tracking run.
 
-    It is the run in use whose persons are named over the whole video: the chosen way's, else
-    the newest; a trial that nobody chose does not count. A clip without a keyframe asks nothing
-    and is left out; one in which nobody was found is not: somebody may be there.
+    That is the run in use whose persons are identified over the whole video: of the active
+    tracking configuration, else the newest; other experiments don't count. A clip without a
+    keyframe is left out; one without detections is not: somebody may be there.
     """
-    linked = IdentityRun.objects.done().filter(
-        video=OuterRef("clip__video"), recipe=OuterRef("recipe")
+    identified = IdentityRun.objects.done().filter(
+        video=OuterRef("clip__video"), config_key=OuterRef("config_key")
     )
     runs = TrackingRun.objects.in_use().filter(
-        Exists(linked), clip=OuterRef("pk"), stage=Stage.DONE
+        Exists(identified), clip=OuterRef("pk"), stage=Stage.DONE
     )
     clips = (
         Clip.objects.of(dataset)
@@ -51,11 +51,11 @@ def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:
 
 @dataclass
 class GoldClip:
-    """A clip whose right answers are known, or soon will be."""
+    """A clip with gold answers, or assigned to an expert for them."""
 
     task: AnnotationTask
     is_answered: bool
-    checks: int  # given to others to see how they do
+    checks: int  # gold checks assigned to others
     checked: int  # of those, answered
 
 
@@ -63,8 +63,8 @@ def gold_clips(dataset: Dataset) -> list[GoldClip]:
     """The gold clips of `dataset`, by name."""
     tasks = AnnotationTask.objects.of(dataset)
     read = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
-    keys = (
-        tasks.filter(purpose=AnnotationTask.Purpose.KEY)
+    gold = (
+        tasks.filter(purpose=AnnotationTask.Purpose.GOLD)
         .annotate(is_answered=Exists(read))
         .select_related("clip", "annotator")
         .order_by("clip__name")
@@ -72,20 +72,20 @@ def gold_clips(dataset: Dataset) -> list[GoldClip]:
     checks = tasks.filter(purpose=AnnotationTask.Purpose.CHECK).order_by()
     answered = Count("pk", filter=Q(versions__stage=Stage.DONE), distinct=True)
     counts = {
-        clip: (given, done)
-        for clip, given, done in checks.values("clip")
-        .annotate(given=Count("pk", distinct=True), done=answered)
-        .values_list("clip", "given", "done")
+        clip: (assigned, done)
+        for clip, assigned, done in checks.values("clip")
+        .annotate(assigned=Count("pk", distinct=True), done=answered)
+        .values_list("clip", "assigned", "done")
     }
-    return [GoldClip(key, key.is_answered, *counts.get(key.clip_id, (0, 0))) for key in keys]
+    return [GoldClip(one, one.is_answered, *counts.get(one.clip_id, (0, 0))) for one in gold]
 
 
-def people_with_work(dataset: Dataset) -> QuerySet[Annotator]:
-    """The annotators of `dataset`, each with `task_count`, `open_count` and `gone_count`."""
-    here = Q(tasks__unassigned_at=None)
+def annotators_with_work(dataset: Dataset) -> QuerySet[Annotator]:
+    """The annotators of `dataset` with `task_count`, `open_count` and `unassigned_count`."""
+    assigned = Q(tasks__unassigned_at=None)
     answered = Q(tasks__versions__isnull=False)
     return dataset.annotators.annotate(
-        task_count=Count("tasks", filter=here | answered, distinct=True),
-        open_count=Count("tasks", filter=here & ~answered, distinct=True),
-        gone_count=Count("tasks", filter=~here & ~answered, distinct=True),
+        task_count=Count("tasks", filter=assigned | answered, distinct=True),
+        open_count=Count("tasks", filter=assigned & ~answered, distinct=True),
+        unassigned_count=Count("tasks", filter=~assigned & ~answered, distinct=True),
     )

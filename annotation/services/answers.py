@@ -1,8 +1,9 @@
-"""Stage 7: answers come back, as CVAT exports by hand or pulled from a server (version.py).
+"""Answer versions: import CVAT exports, store each as a version, and read it into rows.
 
-Each that differs from the newest version of its task is kept as it came, a version that stays,
-and read afterwards: into StoredBoxes as it says, and from these into Annotations at every AVA
-keyframe. Nothing is overwritten: agreement and releases name the version used.
+Answers that differ from the newest version of their task are stored unchanged as a new version.
+Each version is read into StoredBoxes (CVAT keyframes) and Annotations (AVA keyframes). Nothing is
+overwritten: agreement and releases name the versions they use. Jobs of a CVAT server are fetched
+by `cvat/jobs.py`.
 """
 
 import gzip
@@ -18,37 +19,36 @@ from typing import NamedTuple
 import numpy as np
 from django.db import IntegrityError, transaction
 
-from annotation.core.cvat_json import CvatJsonError, LabelIds, document_from
-from annotation.core.cvat_xml import CvatXmlError, Document, XmlTrack, load
-from annotation.core.labels import (
-    PERSON,
-    PERSON_ID,
-    ActionGroupSpec,
-    LabelsError,
-    answers_from,
-    attributes_of,
-    unset_groups,
-)
-from annotation.core.tracks import sample_at_keyframes, task_frame_count
+from annotation.core.cvat_tracks import interpolate_at_keyframes, task_frame_count
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path, store, work_folder
-from datasets.core.archive import DAMAGE
+from datasets.core.action_groups import ActionGroupSpec, unset_groups
+from datasets.core.formats.cvat_json import CvatJsonError, LabelIds, document_from
+from datasets.core.formats.cvat_labels import (
+    PERSON,
+    PERSON_ID,
+    LabelsError,
+    answers_from,
+    attributes_of,
+)
+from datasets.core.formats.cvat_xml import CvatXmlError, Document, XmlTrack, load
+from datasets.core.zip_reader import ZIP_ERRORS
 from datasets.models import Dataset
-from tracking.core.boxes import area, clipped
+from tracking.core.boxes import area, clip_boxes
 
-LARGEST = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 MB
-TRIES = 5
-ROWS_AT_ONCE = 2000
+MAX_SIZE = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 MB
+MAX_ATTEMPTS = 5
+BATCH_SIZE = 2000
 XML_NAME = "annotations.xml"
 FILE_NAMES = (
-    "a file of answers is called <clip>--<annotator>.xml or .zip, or is CVAT's export of a "
-    "task of that name"
+    "an answer file is named <clip>--<annotator>.xml or .zip, or is CVAT's export of a task of "
+    "that name"
 )
 
 
 class AnswersError(ValueError):
-    """The answers are not those to the task."""
+    """The answers do not fit the task."""
 
 
 class Refusal(NamedTuple):
@@ -58,20 +58,20 @@ class Refusal(NamedTuple):
 
 @dataclass
 class Imported:
-    """What became of the files in a folder."""
+    """The outcome of importing the files in a folder."""
 
     received: int = 0
-    unchanged: int = 0  # the newest version already, or a package that nobody has answered
+    unchanged: int = 0  # equal to the newest version, or still the package
     refused: list[Refusal] = field(default_factory=list)
 
 
 def receive_answers(task: AnnotationTask, content: bytes) -> AnswerVersion | None:
-    """Keep the XML of a task as its next version; None if it is the newest version already.
+    """Store the XML of a task as its next version; None if it equals the newest version.
 
-    Raises AnswersError if it is too large to be one.
+    Raises AnswersError if it is too large.
     """
-    if len(content) > LARGEST:
-        raise AnswersError(f"it has more than {LARGEST >> 20} MB, too much for one clip")
+    if len(content) > MAX_SIZE:
+        raise AnswersError(f"it has more than {MAX_SIZE >> 20} MB, too much for one clip")
     return store_version(task, content, sha256(content).hexdigest(), suffix="xml")
 
 
@@ -84,30 +84,30 @@ def store_version(
     job: int | None = None,
     even_if_same: bool = False,
 ) -> AnswerVersion | None:
-    """Keep `content` as the next version of `task`; None if the newest has this `digest`.
+    """Store `content` as the next version of `task`; None if the newest has this `digest`.
 
     Args:
-        digest: The same for content that says the same.
+        digest: Equal for content with equal answers.
         suffix: "xml" or "json".
-        job: CVAT's number, if it came from a job there.
-        even_if_same: Make a version all the same, as after a rejection.
+        job: CVAT's job id, if it was fetched from there.
+        even_if_same: Store a version anyway, as after a rejection.
     """
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         newest = task.versions.order_by("-number").first()
         if newest is not None and newest.sha256 == digest and not even_if_same:
             return None
         try:
             return _next_version(task, content, digest, suffix, job)
-        except IntegrityError:  # somebody else brought the same version at the same moment
-            if attempt == TRIES:
+        except IntegrityError:  # a version with this number was stored at the same moment
+            if attempt == MAX_ATTEMPTS:
                 raise
     return None
 
 
 def import_answers(dataset: Dataset, folder: Path) -> Imported:
-    """Receive every file of answers in `folder`; what cannot be is named with a reason.
+    """Import every answer file in `folder`; refused files are listed with a reason.
 
-    Subfolders and hidden files are left alone.
+    Subfolders and hidden files are ignored.
     """
     tasks = {
         str(task): task
@@ -130,12 +130,12 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
 
 
 def read_answers(version_id: int) -> AnswerVersion | None:
-    """Read one version into its rows; None if somebody else has it or it is done."""
+    """Read one version into its rows; None if another worker has it or it is done."""
     version = AnswerVersion.objects.claim(version_id)
     if version is None:
         return None
     with version.working(CvatXmlError, CvatJsonError, LabelsError, AnswersError):
-        document = document_of_version(version)
+        document = version_document(version)
         groups = group_specs(version.task.clip.video.dataset)
         _check_task(document, version.task)
         _check_labels(document, groups)
@@ -144,8 +144,8 @@ def read_answers(version_id: int) -> AnswerVersion | None:
         with transaction.atomic():
             version.boxes.all().delete()
             version.annotations.all().delete()
-            StoredBox.objects.bulk_create(boxes, batch_size=ROWS_AT_ONCE)
-            Annotation.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)
+            StoredBox.objects.bulk_create(boxes, batch_size=BATCH_SIZE)
+            Annotation.objects.bulk_create(rows, batch_size=BATCH_SIZE)
             version.finish(
                 person_count=len({row.person_id or f"track {row.track}" for row in rows}),
                 unfinished=sum(len(unset_groups(row.answers, groups)) for row in rows),
@@ -153,8 +153,8 @@ def read_answers(version_id: int) -> AnswerVersion | None:
     return version
 
 
-def document_of_version(version: AnswerVersion) -> Document:
-    """What one version says, read from what came.
+def version_document(version: AnswerVersion) -> Document:
+    """The annotations of one version, parsed from the stored file.
 
     Raises CvatXmlError or CvatJsonError.
     """
@@ -173,7 +173,7 @@ def document_of_version(version: AnswerVersion) -> Document:
 def _next_version(
     task: AnnotationTask, content: bytes, digest: str, suffix: str, job: int | None
 ) -> AnswerVersion:
-    # Named by its content: who loses the race for a version must not touch the winner's file.
+    # The name has the content's hash: the loser of a race must not touch the winner's file.
     number, mark = AnswerVersion.next_number(task), sha256(content).hexdigest()[:8]
     name = f"{task.clip.video.dataset.name}/answers/{task}--v{number}-{mark}.{suffix}.gz"
     with work_folder() as folder:
@@ -187,8 +187,8 @@ def _next_version(
 
 
 def _task_name(path: Path, tasks: Collection[str]) -> str:
-    """The name of the task that a file answers: its own, or as CVAT wrote it into the file."""
-    # Some file systems take the accents of letters apart.
+    """The task that a file belongs to: by the file's name, or by the name CVAT wrote inside."""
+    # Some file systems decompose accented letters.
     name = unicodedata.normalize("NFC", path.stem)
     if name in tasks:
         return name
@@ -205,17 +205,17 @@ def _check_name(path: Path, names: Mapping[Path, str], tasks: Collection[str]) -
     if names[path] not in tasks:
         raise AnswersError(f"no task of this dataset is called {names[path]}; {FILE_NAMES}")
     if list(names.values()).count(names[path]) > 1:
-        raise AnswersError("there are two files for this task; leave the one that counts")
+        raise AnswersError("there are two files for this task; remove one of them")
 
 
 def _xml_of(path: Path) -> bytes | None:
-    """The XML in `path`, itself or in a zip, at most a byte more than the largest allowed.
+    """The XML in `path` or in its zip, at most one byte more than MAX_SIZE.
 
-    None if it is still the package: nobody has put an export in its place.
+    None for an annotation package that was not replaced by an export.
     """
     if path.suffix == ".xml":
         with path.open("rb") as file:
-            return file.read(LARGEST + 1)
+            return file.read(MAX_SIZE + 1)
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -227,13 +227,13 @@ def _xml_of(path: Path) -> bytes | None:
                     '"CVAT for video 1.1"'
                 )
             with archive.open(XML_NAME) as file:
-                return file.read(LARGEST + 1)
-    except (*DAMAGE, OSError) as error:  # damaged bzip2 is an OSError
+                return file.read(MAX_SIZE + 1)
+    except (*ZIP_ERRORS, OSError) as error:  # damaged bzip2 is an OSError
         raise AnswersError(f"the zip cannot be opened: {error}") from error
 
 
 def _check_task(document: Document, task: AnnotationTask) -> None:
-    """The file is of a task with this clip's pictures, as far as it says."""
+    """Raise AnswersError if the file belongs to another task or to other frames."""
     clip, video = task.clip, task.clip.video
     named = document.task_name
     if named != str(task) and named in map(str, AnnotationTask.objects.of(video.dataset)):
@@ -241,26 +241,26 @@ def _check_task(document: Document, task: AnnotationTask) -> None:
     frames = task_frame_count(clip.frame_count, annotation_fps=video.dataset.annotation_fps)
     if document.frame_count not in (0, frames):
         raise AnswersError(
-            f"its task has {document.frame_count} pictures, but {clip} has {frames}: export "
-            "the whole task that was made of this clip's frames.zip"
+            f"its task has {document.frame_count} frames, but {clip} has {frames}: export the "
+            "whole task that was created from this clip's frames.zip"
         )
     last = max((shape.frame for one in document.tracks for shape in one.shapes), default=0)
     if last > frames:  # a track may end with the clip, one frame after its last
-        raise AnswersError(f"it has a box at frame {last}, but {clip} has {frames} pictures")
+        raise AnswersError(f"it has a box at frame {last}, but {clip} has {frames} frames")
     size = (document.width, document.height)
     if size not in ((0, 0), (video.width, video.height)):
         raise AnswersError(
-            f"its pictures have {size[0]}x{size[1]} pixels, but those of {clip} have "
+            f"its frames have {size[0]}x{size[1]} pixels, but those of {clip} have "
             f"{video.width}x{video.height}"
         )
 
 
 def _check_labels(document: Document, groups: tuple[ActionGroupSpec, ...]) -> None:
-    """Labels and attributes are those of the dataset."""
+    """Raise AnswersError if labels or attributes are not those of the dataset."""
     strange = sorted({track.label for track in document.tracks} - {PERSON})
     if strange:
         raise AnswersError(
-            f"it has tracks of {', '.join(strange)}; this dataset knows only {PERSON}"
+            f"it has tracks of {', '.join(strange)}; this dataset has only the label {PERSON}"
         )
     wanted = {attribute.name for attribute in attributes_of(groups)}
     declared = {attribute.name for attribute in document.attributes}
@@ -270,18 +270,18 @@ def _check_labels(document: Document, groups: tuple[ActionGroupSpec, ...]) -> No
     extra, missing = sorted((declared | used) - wanted), sorted(wanted - declared)
     if extra:
         raise AnswersError(
-            f"it answers what was not asked: {', '.join(extra)}; make the task with the "
+            f"it has unknown attributes: {', '.join(extra)}; create the task with the "
             "package's labels.json"
         )
     if declared and missing:
         raise AnswersError(
-            f"its task does not ask for {', '.join(missing)}; make it with the package's "
+            f"its task lacks the attributes {', '.join(missing)}; create it with the package's "
             "labels.json"
         )
 
 
 def _stored_boxes(version: AnswerVersion, document: Document) -> Iterator[StoredBox]:
-    """The CVAT keyframes; an export by hand has the boxes between them too."""
+    """The CVAT keyframes; a manual export has the boxes between them too."""
     task, name = version.task, version.task.annotator.name
     for number, track in enumerate(document.tracks):
         for at, shape in enumerate(track.shapes):
@@ -303,8 +303,8 @@ def _annotations(
     for number, track in enumerate(document.tracks):
         person_id = _person_id(track, number, known)
         fps = video.dataset.annotation_fps
-        for found in sample_at_keyframes(track, clip.keyframes(), annotation_fps=fps):
-            box = clipped(
+        for found in interpolate_at_keyframes(track, clip.keyframes(), annotation_fps=fps):
+            box = clip_boxes(
                 np.array([found.box]), width=video.width or 0, height=video.height or 0
             )
             if not area(box)[0]:
@@ -325,7 +325,7 @@ def _annotations(
 def _person_id(track: XmlTrack, number: int, known: set[int]) -> int | None:
     """The person of the pre-annotation that a track shows; None if the annotator drew it.
 
-    A number of their own that annotators give to whom they drew says nothing.
+    A number that an annotator gives to a drawn person is ignored.
     """
     given = {shape.attributes.get(PERSON_ID, "").strip() for shape in track.shapes} - {""}
     if not given:
@@ -334,12 +334,12 @@ def _person_id(track: XmlTrack, number: int, known: set[int]) -> int | None:
         if track.is_drawn:
             return None
         raise AnswersError(
-            f"track {number} has the {PERSON_ID} {', '.join(sorted(given))}, which is nobody "
-            "in this clip: give it its number back, or empty it if it is somebody else, and "
+            f"track {number} has the {PERSON_ID} {', '.join(sorted(given))}, but no person in "
+            f"this clip has it: restore the {PERSON_ID}, or clear it for a new person, and "
             "finish the job again"
         )
     if len(given) > 1:
         raise AnswersError(
-            f"track {number} has several: {PERSON_ID} {', '.join(sorted(given))}"
+            f"track {number} has several values of {PERSON_ID}: {', '.join(sorted(given))}"
         )
     return int(given.pop())

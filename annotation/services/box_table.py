@@ -1,4 +1,4 @@
-"""The stored boxes of a dataset as a CSV: a line for each CVAT keyframe of its answers."""
+"""CSV table of stored boxes: a line for each CVAT keyframe of the answers."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ COLUMNS = (
     "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "attributes",
     "annotator",
 )  # fmt: skip
-LINES_AT_ONCE = 2000
+CHUNK_SIZE = 2000
 
 
 def box_table(dataset: Dataset) -> Iterator[str]:
@@ -24,7 +24,7 @@ def box_table(dataset: Dataset) -> Iterator[str]:
 
 
 def task_box_table(task: AnnotationTask, *, number: int | None = None) -> Iterator[str]:
-    """One version of a task, the newest unless given; the head alone if there is none."""
+    """One version of a task, the newest unless given; only the header if there is none."""
     versions = task.versions.done().order_by("-number")
     if number is not None:
         versions = versions.filter(number=number)
@@ -38,7 +38,7 @@ def _lines(versions: list[int]) -> Iterator[str]:
         boxes = StoredBox.objects.filter(version=version).select_related(
             "task__clip", "task__annotator"
         )
-        for box in boxes.order_by("track", "frame").iterator(LINES_AT_ONCE):
+        for box in boxes.order_by("track", "frame").iterator(CHUNK_SIZE):
             sides = [f"{side:.2f}" for side in (box.xtl, box.ytl, box.xbr, box.ybr)]
             yield _csv(
                 (

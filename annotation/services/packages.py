@@ -1,7 +1,6 @@
-"""Stage 6 by hand: the package that each annotator gets for a clip.
+"""Annotation packages: a zip per task, to create the task in any CVAT by hand.
 
-A package is a zip with all that a person needs to make the task in any CVAT: pictures, labels,
-the tracks found so far, and the steps in plain words.
+It holds the frames, the labels, the pre-annotation, and a README with the steps.
 """
 
 import json
@@ -9,54 +8,45 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from annotation.core.cvat_xml import Document, dump
-from annotation.core.labels import LabelsError, attributes_of, label_constructor
-from annotation.core.tracks import pre_annotated, task_frame_count
+from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path, store, work_folder
-from datasets.core.zipping import NewZip, new_zip
+from datasets.core.formats.cvat_labels import LabelsError, attributes_of, label_data
+from datasets.core.formats.cvat_xml import Document, dump
+from datasets.core.zip_writer import ZipWriter, new_zip
 from datasets.models import Dataset
 from tracking.core.tracks_file import TracksFile, TracksFileError, load
 from tracking.models import TrackingRun
-
-__all__ = [
-    "PackageError",
-    "check_pictures",
-    "copy_packages",
-    "document_of",
-    "group_specs",
-    "write_package",
-]
 
 README = """\
 {name}
 {underline}
 
-One clip of the dataset "{dataset}", {frame_count} pictures, for the annotator {annotator}.
+One clip of the dataset "{dataset}", {frame_count} frames, for the annotator {annotator}.
 
-Make the task in CVAT
+Create the task in CVAT
  1. Tasks, "+", "Create a new task". Name: {name}
- 2. Labels: choose "Raw", replace the text by that of labels.json, press "Done".
- 3. Select files: frames.zip. Leave everything else as it is. Press "Submit & open".
+ 2. Labels: choose "Raw", replace the text with the content of labels.json, press "Done".
+ 3. Select files: frames.zip. Change nothing else. Press "Submit & open".
  4. Actions, "Upload annotations", "CVAT 1.1": annotations.xml.
  5. Open the job.
 
 Annotate
 {boxes}
- - Answer the questions of every person. "unset" means that nobody looked yet, "unknown" that
-   you looked and cannot tell. An answer holds until the frame where you change it.
- - These frames count: {frames}.
-   The pictures between them are there to see the movement.
- - A person without a box: draw a rectangle in the mode "Track"; leave person_id empty.
- - A box without a person: delete the whole track.
- - A person leaves the picture: press O (outside) in the first frame without him or her.
- - Leave person_id as it is.
+ - Answer all questions for every person. "unset" means not answered yet, "unknown" means that
+   you can't tell. An answer holds until the frame where you change it.
+ - Only these frames count: {frames}.
+   The frames between them show the movement.
+ - Person without a box: draw a rectangle in "Track" mode; leave person_id empty.
+ - Box without a person: delete the whole track.
+ - Person leaves the frame: press O (outside) on the first frame without them.
+ - Don't change the person_id of existing boxes.
 
-Give it back
+Return the answers
  1. Save. Menu, "Export job dataset", format "CVAT for video 1.1", without images.
- 2. Call the zip {name}.zip and send it back.
-    It is read in with: ./ava manage import_answers FOLDER --dataset {dataset}
+ 2. Rename the zip to {name}.zip and send it to the dataset's manager.
+    It is imported with: ./ava manage import_answers FOLDER --dataset {dataset}
 """
 
 BOXES = """\
@@ -66,18 +56,18 @@ NO_BOXES = """\
 
 
 class PackageError(ValueError):
-    """The package cannot be made."""
+    """The package cannot be written."""
 
 
 def write_package(task_id: int) -> AnnotationTask | None:
-    """Write the zip of one task; None if somebody else has it or it is done."""
+    """Write the zip of one task; None if another worker has it or it is done."""
     task = AnnotationTask.objects.claim(task_id)
     if task is None:
         return None
     with task.working(PackageError, LabelsError, TracksFileError, zipfile.BadZipFile):
-        document = document_of(task)
+        document = task_document(task)
         with work_folder() as folder, local_path(str(task.clip.frames)) as frames:
-            check_pictures(frames, document.task_name, document.frame_count)
+            check_frame_count(frames, document.task_name, document.frame_count)
             path = folder / "package.zip"
             with new_zip(path) as package:
                 _fill(package, task, document, frames)
@@ -87,9 +77,9 @@ def write_package(task_id: int) -> AnnotationTask | None:
 
 
 def copy_packages(dataset: Dataset, out: Path) -> int:
-    """Copy the written packages into the folder `out`; return how many were not there yet.
+    """Copy the written packages into the folder `out`; return how many were new.
 
-    A file that is there already stays: somebody may have put the answers in its place.
+    An existing file stays: the annotator may have replaced the package by the answers.
     """
     out.mkdir(parents=True, exist_ok=True)
     copied = 0
@@ -105,8 +95,8 @@ def copy_packages(dataset: Dataset, out: Path) -> int:
     return copied
 
 
-def document_of(task: AnnotationTask) -> Document:
-    """The pre-annotation of `task`. Raises PackageError if there are no tracks."""
+def task_document(task: AnnotationTask) -> Document:
+    """The pre-annotation of `task`. Raises PackageError if its run has no tracks file."""
     clip, fps = task.clip, task.clip.video.dataset.annotation_fps
     groups = group_specs(clip.video.dataset)
     file = _tracks(task.run)
@@ -118,7 +108,7 @@ def document_of(task: AnnotationTask) -> Document:
         attributes=attributes_of(groups),
         tracks=()
         if task.is_blind
-        else pre_annotated(
+        else pre_annotation_tracks(
             file,
             dict(task.run.persons.values_list("track_id", "person_id")),
             seconds=clip.keyframes(),
@@ -138,18 +128,18 @@ def _tracks(run: TrackingRun) -> TracksFile:
     return file
 
 
-def check_pictures(frames: Path, name: str, wanted: int) -> None:
-    """Raise PackageError if the zip `frames` does not hold the `wanted` pictures of `name`."""
+def check_frame_count(frames: Path, name: str, wanted: int) -> None:
+    """Raise PackageError if the zip `frames` does not have the `wanted` frames of `name`."""
     with zipfile.ZipFile(frames) as archive:
         count = len(archive.namelist())
     if count != wanted:
         raise PackageError(
-            f"{name} wants {wanted} pictures, but the clip has "
-            f"{count}: the annotation rate was changed after the clip was cut; cut it again"
+            f"{name} needs {wanted} frames, but the clip has {count}: the annotation frame "
+            "rate was changed after the clip was cut. Cut it again"
         )
 
 
-def _fill(package: NewZip, task: AnnotationTask, document: Document, frames: Path) -> None:
+def _fill(package: ZipWriter, task: AnnotationTask, document: Document, frames: Path) -> None:
     name, dataset = document.task_name, task.clip.video.dataset
     seconds = task.clip.keyframes()
     readme = README.format(
@@ -161,7 +151,7 @@ def _fill(package: NewZip, task: AnnotationTask, document: Document, frames: Pat
         frame_count=document.frame_count,
         frames=", ".join(str(second * dataset.annotation_fps) for second in seconds),
     )
-    labels = json.dumps(label_constructor(document.attributes), indent=2)
+    labels = json.dumps([label_data(document.attributes)], indent=2)
     package.add("README.txt", readme.encode())
     package.add("annotations.xml", dump(document))
     package.add("labels.json", f"{labels}\n".encode())

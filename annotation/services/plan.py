@@ -1,7 +1,7 @@
-"""Who annotates what: the plan is drawn up, looked at, and only then given out.
+"""Assignment of clips: preview an assignment plan, assign it, unassign and reassign tasks.
 
-What was given out is never changed: a later plan adds tasks for new clips, for annotators who
-came, and for clips of annotators who left. `annotation.core.draft` says how it is drawn.
+Existing tasks never change: a later plan adds tasks for new clips, for new annotators, and for
+clips of annotators who left. The algorithm is in `annotation.core.assignment_plan`.
 """
 
 from collections import Counter, defaultdict
@@ -14,82 +14,73 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
-from annotation.core.assignment import AssignmentError, Copy, in_any_order
-from annotation.core.draft import Draft, Purpose, Standing, Task, Wishes, draft
-from annotation.core.forecast import PACE
-from annotation.models import AnnotationTask, Annotator, AnswerVersion, Plan
+from annotation.core.assignment import Assignment, AssignmentError, shuffled
+from annotation.core.assignment_plan import (
+    PACE,
+    AssignmentPlan,
+    DatasetState,
+    PlannedTask,
+    PlanRequest,
+    plan_assignments,
+)
+from annotation.models import AnnotationTask, Annotator, AnswerVersion, PlanSettings
 from annotation.selectors.tasks import ready_clips
 from annotation.services.cvat.reconciliation import reconcile_soon
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
 from tracking.models import Person, TrackingRun
 
-__all__ = [
-    "PlanChangedError",
-    "PlanError",
-    "Wishes",
-    "assign_gold_tasks",
-    "draw_up",
-    "give_back",
-    "give_clip",
-    "give_out",
-    "mark_gold",
-    "plan_tasks",
-    "standing_of",
-    "take_back",
-    "unmark_gold",
-]
-
-KEY, WORK, CHECK = (
-    AnnotationTask.Purpose.KEY, AnnotationTask.Purpose.WORK, AnnotationTask.Purpose.CHECK,
+GOLD, WORK, CHECK = (
+    AnnotationTask.Purpose.GOLD, AnnotationTask.Purpose.WORK, AnnotationTask.Purpose.CHECK,
 )  # fmt: skip
 
 
 class PlanError(ValueError):
-    """The work cannot be given out like this."""
+    """The tasks cannot be assigned as requested."""
 
 
 class PlanChangedError(PlanError):
-    """What would be given out now is not what was looked at."""
+    """The plan would now be another than the one that was previewed."""
 
 
-def draw_up(dataset: Dataset, wishes: Wishes) -> tuple[Standing, Draft]:
-    """Where `dataset` stands, and what would be given out; nothing is written.
+def preview(dataset: Dataset, request: PlanRequest) -> tuple[DatasetState, AssignmentPlan]:
+    """The state of `dataset` and the plan that `assign` would carry out; nothing is written.
 
-    Raises PlanError with a message if the wishes cannot be met.
+    Raises PlanError with a message if the request cannot be met.
     """
-    standing = standing_of(dataset)
+    state = dataset_state(dataset)
     try:
-        return standing, draft(standing, wishes)
+        return state, plan_assignments(state, request)
     except AssignmentError as error:
         raise PlanError(str(error)) from error
 
 
-def give_out(
-    dataset: Dataset, wishes: Wishes, *, digest: str = "", simulated: bool = False
+def assign(
+    dataset: Dataset, request: PlanRequest, *, digest: str = "", simulated: bool = False
 ) -> int:
-    """Give out what `draw_up` shows, and remember the wishes; return how many tasks are new.
+    """Create the tasks that `preview` shows and store the request; return how many are new.
 
-    A second call adds nothing. Raises PlanChangedError if `digest` is not that of the draft,
-    PlanError if the wishes cannot be met.
+    A second call adds nothing. Raises PlanChangedError if `digest` is not that of the plan,
+    PlanError if the request cannot be met.
     """
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)  # one planner at a time
-        _, found = draw_up(dataset, wishes)
+        _, found = preview(dataset, request)
         if digest and digest != found.digest:
             raise PlanChangedError(
-                "clips, answers or annotators have changed since this plan was shown; look at "
-                "the new one below, then give it out"
+                "clips, answers or annotators have changed since this plan was shown; check "
+                "the new plan below, then assign it"
             )
-        people = _annotators(dataset, wishes, simulated=simulated)
-        _remember(dataset, wishes)
+        annotators = _annotators(dataset, request, simulated=simulated)
+        _store_request(dataset, request)
         clips = {task.clip for task in found.tasks}
         runs = _runs(dataset, clips)
         keys = dict(Clip.objects.of(dataset).filter(name__in=clips).values_list("name", "pk"))
         AnnotationTask.objects.bulk_create(
             AnnotationTask(
                 clip_id=keys[task.clip], run_id=runs[task.clip],
-                annotator=people[task.annotator], purpose=task.purpose, is_blind=task.is_blind,
+                annotator=annotators[task.annotator], purpose=task.purpose,
+                is_blind=task.is_blind,
             )
             for task in found.tasks
         )  # fmt: skip
@@ -109,7 +100,7 @@ def plan_tasks(
     pace: float | None = None,
     simulated: bool = False,
 ) -> int:
-    """`give_out` for callers that look at nothing first: commands and the demonstration.
+    """`assign` without a preview, for commands and the demo.
 
     Capacity in hours and pace are those of the last plan unless given.
     """
@@ -117,59 +108,62 @@ def plan_tasks(
         named = dataset.annotators.filter(name__in=annotators).values_list("name", "capacity")
         capacity = {name: most for name, most in named if most is not None}
     if pace is None:
-        pace = Plan.objects.filter(dataset=dataset).values_list("pace", flat=True).first()
-    wishes = Wishes(
+        pace = (
+            PlanSettings.objects.filter(dataset=dataset).values_list("pace", flat=True).first()
+        )
+    request = PlanRequest(
         tuple(annotators), overlap, per_clip=per_clip, seed=seed, blind=blind, gold=gold,
         capacity=capacity, pace=pace or PACE,
     )  # fmt: skip
-    return give_out(dataset, wishes, simulated=simulated)
+    return assign(dataset, request, simulated=simulated)
 
 
-def take_back(annotator: Annotator) -> int:
-    """Take back all that `annotator` has not answered; return how many tasks.
+def unassign(annotator: Annotator) -> int:
+    """Unassign all unanswered tasks of `annotator`; return how many.
 
-    The tasks stay on record, and should answers come after all, they count. In CVAT the jobs
-    become nobody's. The next plan gives the clips to others.
+    The tasks stay in the database, and answers that arrive later count. In CVAT the jobs lose
+    their assignee. The next plan assigns the clips to others.
     """
     with transaction.atomic():
         Annotator.objects.filter(pk=annotator.pk).update(is_active=False)
         unanswered = annotator.tasks.filter(unassigned_at=None).exclude(
             Exists(AnswerVersion.objects.filter(task=OuterRef("pk")))
         )
-        unanswered.filter(purpose=KEY).update(purpose=WORK)
+        unanswered.filter(purpose=GOLD).update(purpose=WORK)
         reconcile_soon(annotator.dataset)
         return unanswered.update(unassigned_at=timezone.now())
 
 
-def give_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
-    """Give one clip to one more annotator, who starts from what the others started from.
+def assign_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
+    """Assign one clip to one more annotator, with the tracking run of the other tasks.
 
-    A task that is there already stays. Raises PlanError if nobody has the clip, or if the
-    annotator has it as a task that does not count.
+    An existing task stays. Raises PlanError if the clip has no task yet, or if the annotator's
+    task of it does not count.
     """
     first = AnnotationTask.objects.filter(clip=clip).order_by("pk").first()
     if first is None:
-        raise PlanError(f"nobody has {clip} yet: give it out first")
+        raise PlanError(f"{clip} is not assigned to anybody yet: assign it first")
     task, _ = AnnotationTask.objects.get_or_create(
         clip=clip, annotator=annotator, defaults={"run_id": first.run_id}
     )
     if task.purpose == CHECK or task.unassigned_at is not None:
         raise PlanError(
-            f"{annotator} has {clip} as a gold check, or had it taken back: ask somebody else"
+            f"{annotator} has {clip} as a gold check or was unassigned from it: choose another "
+            "annotator"
         )
     return task
 
 
-def give_back(annotator: Annotator) -> int:
-    """Undo `take_back` where nobody else got the clip meanwhile; return how many tasks."""
+def reassign(annotator: Annotator) -> int:
+    """Undo `unassign` where nobody else got the clip meanwhile; return how many tasks."""
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=annotator.dataset_id)
-        lost = Counter(_lost(_rows(annotator.dataset)))
+        open_places = Counter(_unassigned(_rows(annotator.dataset)))
         restored = []
-        gone = annotator.tasks.exclude(unassigned_at=None).select_related("clip").order_by("pk")
-        for task in gone:
-            if task.purpose == CHECK or lost[task.clip.name] > 0:
-                lost[task.clip.name] -= task.purpose != CHECK
+        tasks = annotator.tasks.exclude(unassigned_at=None).select_related("clip")
+        for task in tasks.order_by("pk"):
+            if task.purpose == CHECK or open_places[task.clip.name] > 0:
+                open_places[task.clip.name] -= task.purpose != CHECK
                 restored.append(task.pk)
         Annotator.objects.filter(pk=annotator.pk).update(is_active=True)
         reconcile_soon(annotator.dataset)
@@ -177,55 +171,55 @@ def give_back(annotator: Annotator) -> int:
 
 
 def mark_gold(task: AnnotationTask) -> None:
-    """Take the answers of `task` for known: its clip is gold from now on.
+    """Take the answers of `task` as gold answers: its clip is a gold clip from now on.
 
-    Raises PlanError if there are none, or somebody else's answers are known already.
+    Raises PlanError if there are none, or the clip has gold answers of somebody else.
     """
     if not task.versions.filter(stage=Stage.DONE).exists():
-        raise PlanError(f"{task} has no answers yet: they must be read in first")
+        raise PlanError(f"{task} has no answers yet: import them first")
     if task.purpose == CHECK:
         raise PlanError(f"{task} is a gold check itself: choose the task whose answers count")
-    other = AnnotationTask.objects.filter(clip=task.clip, purpose=KEY).exclude(pk=task.pk)
-    if known := other.first():
-        raise PlanError(f"{task.clip} has known answers already, those of {known.annotator}")
-    AnnotationTask.objects.filter(pk=task.pk).update(purpose=KEY)
+    other = AnnotationTask.objects.filter(clip=task.clip, purpose=GOLD).exclude(pk=task.pk)
+    if gold := other.first():
+        raise PlanError(f"{task.clip} already has gold answers, those of {gold.annotator}")
+    AnnotationTask.objects.filter(pk=task.pk).update(purpose=GOLD)
 
 
 def unmark_gold(task: AnnotationTask) -> None:
-    """Let the answers of `task` be like any others; checks on them are measured no more."""
-    AnnotationTask.objects.filter(pk=task.pk, purpose=KEY).update(purpose=WORK)
+    """Make `task` an ordinary one again; checks against its answers are no longer scored."""
+    AnnotationTask.objects.filter(pk=task.pk, purpose=GOLD).update(purpose=WORK)
 
 
 def assign_gold_tasks(dataset: Dataset, *, annotator: str, count: int, seed: int = 0) -> int:
-    """Give `annotator`, who knows best, `count` new clips whose answers will be known ones.
+    """Assign `count` new clips to the expert `annotator`, whose answers will be gold answers.
 
-    Nobody else gets these clips but as gold checks. Returns how many there were to give; fewer
-    if fewer clips are ready and not given out.
+    Others get these clips only as gold checks. Returns how many were assigned; fewer than
+    `count` if fewer clips are ready and unassigned.
     """
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
         taken = set(AnnotationTask.objects.of(dataset).values_list("clip", flat=True))
         free = {
-            clip.name: AnnotationTask(clip=clip, run_id=run, purpose=KEY)
+            clip.name: AnnotationTask(clip=clip, run_id=run, purpose=GOLD)
             for clip, run in ready_clips(dataset)
             if clip.pk not in taken
         }
-        drawn = in_any_order((Copy(clip, "") for clip in free), seed=seed)[:count]
-        wishes = Wishes((annotator,), 0)
-        person = _annotators(dataset, wishes, simulated=False, is_active=False)[annotator]
-        for copy in drawn:
-            free[copy.clip].annotator = person
-        AnnotationTask.objects.bulk_create(free[copy.clip] for copy in drawn)
-    return len(drawn)
+        chosen = shuffled((Assignment(clip, "") for clip in free), seed=seed)[:count]
+        request = PlanRequest((annotator,), 0)
+        expert = _annotators(dataset, request, simulated=False, is_active=False)[annotator]
+        for one in chosen:
+            free[one.clip].annotator = expert
+        AnnotationTask.objects.bulk_create(free[one.clip] for one in chosen)
+    return len(chosen)
 
 
-def standing_of(dataset: Dataset) -> Standing:
-    """Everything that planning has to know of `dataset`."""
+def dataset_state(dataset: Dataset) -> DatasetState:
+    """Everything that planning needs to know of `dataset`."""
     rows = _rows(dataset)
     runs = _runs(dataset)
     tasks = tuple(
-        Task(
-            row["clip__name"], row["annotator__name"], _purpose(row["purpose"]),
+        PlannedTask(
+            row["clip__name"], row["annotator__name"], row["purpose"],
             row["is_blind"], row["is_answered"], row["unassigned_at"] is not None,
         )
         for row in rows
@@ -235,22 +229,24 @@ def standing_of(dataset: Dataset) -> Standing:
         .annotate(count=Count("proposals"))
         .values_list("pk", "count")
     )
-    people: dict[int, set[tuple[int, int]]] = defaultdict(set)
-    named = Person.objects.filter(run__in=runs.values())
-    for run, video, person in named.values_list("run", "run__clip__video", "person_id"):
-        people[run].add((video, person))
-    return Standing(
-        # One second to look at a clip in which nobody may be.
+    persons: dict[int, set[tuple[int, int]]] = defaultdict(set)
+    rows_of_runs = Person.objects.filter(run__in=runs.values())
+    for run, video, person in rows_of_runs.values_list("run", "run__clip__video", "person_id"):
+        persons[run].add((video, person))
+    return DatasetState(
+        # One person-second for the clip itself: somebody must watch it even if it is empty.
         weights={clip: 1.0 + boxes.get(run, 0) for clip, run in runs.items()},
-        persons={clip: frozenset(people[run]) for clip, run in runs.items()},
+        persons={clip: frozenset(persons[run]) for clip, run in runs.items()},
         tasks=tasks,
-        lost=_lost(rows),
-        gold=frozenset(task.clip for task in tasks if task.purpose == KEY and task.is_answered),
+        unassigned=_unassigned(rows),
+        gold=frozenset(
+            task.clip for task in tasks if task.purpose == GOLD and task.is_answered
+        ),
     )
 
 
 def _rows(dataset: Dataset) -> list[Any]:
-    """The tasks, in the order in which they were given out."""
+    """The tasks, in the order in which they were assigned."""
     answered = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
     return list(
         AnnotationTask.objects.of(dataset)
@@ -263,70 +259,66 @@ def _rows(dataset: Dataset) -> list[Any]:
     )  # fmt: skip
 
 
-def _purpose(name: str) -> Purpose:
-    return "key" if name == KEY else "check" if name == CHECK else "work"
-
-
 def _runs(dataset: Dataset, clips: Collection[str] | None = None) -> dict[str, int]:
-    """The run that each clip is annotated from: what was given out stays with its run."""
+    """The tracking run that each clip is annotated from; an assigned clip keeps its run."""
     runs = {clip.name: run for clip, run in ready_clips(dataset)}
-    given = AnnotationTask.objects.of(dataset).order_by("pk")
-    runs |= dict(given.values_list("clip__name", "run_id"))
+    tasks = AnnotationTask.objects.of(dataset).order_by("pk")
+    runs |= dict(tasks.values_list("clip__name", "run_id"))
     return runs if clips is None else {clip: runs[clip] for clip in clips}
 
 
-def _lost(rows: list[Any]) -> dict[str, int]:
-    """How many tasks of each clip were taken back and not given to somebody else since."""
-    gone: Counter[str] = Counter()
+def _unassigned(rows: list[Any]) -> dict[str, int]:
+    """How many tasks of each clip were unassigned and not replaced since."""
+    counts: Counter[str] = Counter()
     since: dict[str, datetime] = {}
     for row in rows:
         if row["purpose"] != CHECK and row["unassigned_at"] and not row["is_answered"]:
             clip = row["clip__name"]
-            gone[clip] += 1
+            counts[clip] += 1
             since[clip] = min(since.get(clip, row["unassigned_at"]), row["unassigned_at"])
     for row in rows:
         clip = row["clip__name"]
         if clip in since and row["purpose"] != CHECK and row["created_at"] > since[clip]:
-            gone[clip] -= 1
-    return {clip: count for clip, count in gone.items() if count > 0}
+            counts[clip] -= 1
+    return {clip: count for clip, count in counts.items() if count > 0}
 
 
 def _annotators(
-    dataset: Dataset, wishes: Wishes, *, simulated: bool, is_active: bool = True
+    dataset: Dataset, request: PlanRequest, *, simulated: bool, is_active: bool = True
 ) -> dict[str, Annotator]:
-    people = [
+    rows = [
         Annotator(dataset=dataset, name=name, is_simulated=simulated, is_active=is_active)
-        for name in wishes.annotators
+        for name in request.annotators
     ]
-    for person in people:
+    for row in rows:
         try:
-            person.clean_fields()
+            row.clean_fields()
         except ValidationError as error:
             raise PlanError(
-                f'"{person.name}" cannot be an annotator: a name has letters, digits and the '
-                "signs @ . + - _ only, and 150 of them at most"
+                f'"{row.name}" is not a valid user name: use letters, digits and @ . + - _ '
+                "only, at most 150 characters"
             ) from error
-    Annotator.objects.bulk_create(people, ignore_conflicts=True)
-    found = Annotator.objects.filter(dataset=dataset, name__in=wishes.annotators)
-    return {person.name: person for person in found}
+    Annotator.objects.bulk_create(rows, ignore_conflicts=True)
+    found = Annotator.objects.filter(dataset=dataset, name__in=request.annotators)
+    return {row.name: row for row in found}
 
 
-def _remember(dataset: Dataset, wishes: Wishes) -> None:
-    """Keep the wishes for next time: the form begins with them, and reports quote them."""
-    Plan.objects.update_or_create(
+def _store_request(dataset: Dataset, request: PlanRequest) -> None:
+    """Store the request: the form starts with it next time, and reports quote it."""
+    PlanSettings.objects.update_or_create(
         dataset=dataset,
         defaults={
-            "overlap": wishes.overlap,
-            "per_clip": wishes.per_clip,
-            "blind": wishes.blind,
-            "gold": wishes.gold,
-            "seed": wishes.seed,
-            "pace": wishes.pace,
+            "overlap": request.overlap,
+            "per_clip": request.per_clip,
+            "blind": request.blind,
+            "gold": request.gold,
+            "seed": request.seed,
+            "pace": request.pace,
         },
     )
-    people = list(Annotator.objects.filter(dataset=dataset))
-    for person in people:
-        person.is_active = person.name in wishes.annotators
-        if person.is_active:
-            person.capacity = wishes.capacity.get(person.name)
-    Annotator.objects.bulk_update(people, ["is_active", "capacity"])
+    annotators = list(Annotator.objects.filter(dataset=dataset))
+    for one in annotators:
+        one.is_active = one.name in request.annotators
+        if one.is_active:
+            one.capacity = request.capacity.get(one.name)
+    Annotator.objects.bulk_update(annotators, ["is_active", "capacity"])

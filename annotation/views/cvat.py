@@ -1,4 +1,4 @@
-"""A dataset in CVAT: connect it, send its tasks, see what comes back and what is wrong."""
+"""CVAT pages of a dataset: connect it, send tasks, sync jobs, deliveries, members."""
 
 from typing import Any
 
@@ -11,12 +11,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotation.core.encryption import DecryptionError
 from annotation.cvat.errors import CvatError
-from annotation.forms.cvat import ConnectForm, InviteForm, PeopleForm
+from annotation.forms.cvat import ConnectForm, InviteForm, MembersForm
 from annotation.models import AnnotationTask, CvatJob, CvatProject, CvatServer
 from annotation.selectors.cvat import cvat_page, deliveries_of, job_lines, job_rows
 from annotation.services.box_table import box_table, task_box_table
 from annotation.services.cvat.deliveries import replay as replay_deliveries
-from annotation.services.cvat.members import InviteError, add_annotators, invite, people
+from annotation.services.cvat.members import (
+    InviteError,
+    add_annotators,
+    invite,
+    organisation_members,
+)
 from annotation.services.cvat.projects import (
     ProjectError,
     connect_dataset,
@@ -26,7 +31,7 @@ from annotation.services.cvat.projects import (
 )
 from annotation.services.cvat.reconciliation import request_reconciliation
 from annotation.services.cvat.task_sending import pause_sending, request_sending
-from avaproject.base.views import key_of, page_of, posted
+from avaproject.base.views import paginate, parse_key, selected_rows
 from datasets.models import Dataset
 from datasets.selectors import visible_datasets
 
@@ -37,7 +42,7 @@ def _dataset(request: HttpRequest, name: str) -> Dataset:
 
 def _project(request: HttpRequest, name: str) -> CvatProject:
     """The project of a dataset that the user may change."""
-    datasets = Dataset.objects.run_by(request.user)
+    datasets = Dataset.objects.managed_by(request.user)
     return get_object_or_404(
         CvatProject.objects.select_related("dataset", "server"),
         dataset__in=datasets, dataset__name=name,
@@ -52,7 +57,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
     context: dict[str, Any] = {"dataset": dataset, "page": page}
     context["servers"] = CvatServer.objects.count()
     if page is not None:
-        rows = page_of(request, job_rows(dataset))
+        rows = paginate(request, job_rows(dataset))
         context |= {"jobs": rows, "lines": job_lines(list(rows))}
     fragment = "HX-Request" in request.headers
     return render(
@@ -63,7 +68,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def connect(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
     project = CvatProject.objects.filter(dataset=dataset).first()
     form = ConnectForm(request.POST or None, instance=project)
     if request.method == "POST" and form.is_valid():
@@ -84,55 +89,55 @@ def send(request: HttpRequest, name: str) -> HttpResponse:
     project = _project(request, name)
     count = request_sending(project.dataset)
     messages.success(
-        request, f"{count} more tasks go to CVAT." if count else "Sending goes on."
+        request, f"{count} tasks will be sent to CVAT." if count else "Sending resumed."
     )
     return redirect("annotation:cvat", name=name)
 
 
 @login_required
 @require_POST
-def hold(request: HttpRequest, name: str) -> HttpResponse:
+def pause(request: HttpRequest, name: str) -> HttpResponse:
     pause_sending(_project(request, name))
-    messages.success(request, "Nothing more is sent; what is on its way is finished.")
+    messages.success(request, "Sending paused. Tasks being sent now are finished.")
     return redirect("annotation:cvat", name=name)
 
 
 @login_required
 @require_POST
-def look(request: HttpRequest, name: str) -> HttpResponse:
+def sync(request: HttpRequest, name: str) -> HttpResponse:
     request_reconciliation(_project(request, name))
-    messages.success(request, "CVAT is asked for everything it has.")
+    messages.success(request, "All jobs will be synced with CVAT now.")
     return redirect("annotation:cvat", name=name)
 
 
 @login_required
 @require_POST
-def mend(request: HttpRequest, name: str, action: str) -> HttpResponse:
-    """Try failed tasks, deleted ones, or the project again."""
+def retry(request: HttpRequest, name: str, what: str) -> HttpResponse:
+    """Send failed or deleted tasks again, recreate the project, or repeat its setup."""
     project = _project(request, name)
-    jobs = posted(request, CvatJob.objects.filter(project=project))
-    if action == "failed":
+    jobs = selected_rows(request, CvatJob.objects.filter(project=project))
+    if what == "failed":
         count = jobs.retry()
-    elif action == "gone":
+    elif what == "deleted":
         count = resend_tasks(jobs.filter(is_deleted=True))
-    elif action == "anew":
+    elif what == "project":
         count = recreate_project(project)
     else:
         count = retry_setup(project)
-    messages.success(request, f"{count} will be tried again.")
+    messages.success(request, f"{count} will be retried.")
     return redirect("annotation:cvat", name=name)
 
 
 @login_required
 @require_GET
-def table_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
+def boxes_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """The boxes of the newest answers; of one task with `?task=`, an earlier `&version=`."""
     dataset = _dataset(request, name)
     lines, title = box_table(dataset), dataset.name
     key, version = request.GET.get("task", ""), request.GET.get("version", "")
     if key:
-        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=key_of(key))
-        number = key_of(version)
+        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=parse_key(key))
+        number = parse_key(version)
         lines = task_box_table(task, number=number)
         title = str(task) if number is None else f"{task}-v{number}"
     name = content_disposition_header(True, f"{title}-annotations.csv") or "attachment"
@@ -146,32 +151,32 @@ def table_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
 def deliveries(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset(request, name)
     project = get_object_or_404(CvatProject.objects.select_related("server"), dataset=dataset)
-    rows = page_of(request, deliveries_of(project))
+    rows = paginate(request, deliveries_of(project))
     context = {"dataset": dataset, "project": project, "page": rows}
-    return render(request, "annotation/deliveries.html", context)
+    return render(request, "annotation/webhook_deliveries.html", context)
 
 
 @login_required
 @require_POST
 def replay(request: HttpRequest, name: str) -> HttpResponse:
-    """Look into deliveries once more: the one posted as `pk`, or all of this dataset."""
-    rows = posted(request, deliveries_of(_project(request, name)))
+    """Process deliveries again: the one posted as `pk`, or all of this dataset."""
+    rows = selected_rows(request, deliveries_of(_project(request, name)))
     count = replay_deliveries(rows.order_by())
-    messages.success(request, f"{count} will be looked into once more.")
+    messages.success(request, f"{count} will be processed again.")
     return redirect("annotation:cvat_deliveries", name=name)
 
 
 @login_required
 @require_GET
 def members(request: HttpRequest, name: str) -> HttpResponse:
-    """The organisation's members; asked of CVAT only by htmx, for that may take a while."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    """The organisation's members; htmx loads them, since CVAT may take a while."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
     project = _project(request, name)
     context = {"dataset": dataset, "project": project, "form": InviteForm()}
     if "HX-Request" not in request.headers and "now" not in request.GET:
         return render(request, "annotation/members.html", context)
     try:
-        context["people"] = people(project.server, dataset)
+        context["members"] = organisation_members(project.server, dataset)
     except (CvatError, DecryptionError) as error:
         context["error"] = str(error)
     fragment = "HX-Request" in request.headers
@@ -181,34 +186,34 @@ def members(request: HttpRequest, name: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def add_people(request: HttpRequest, name: str) -> HttpResponse:
+def add_members(request: HttpRequest, name: str) -> HttpResponse:
     project = _project(request, name)
     try:
-        there = [one.member.name for one in people(project.server, project.dataset)
-                 if not one.hindrance]  # fmt: skip
+        found = organisation_members(project.server, project.dataset)
     except (CvatError, DecryptionError) as error:
         messages.error(request, str(error))
         return redirect("annotation:cvat_members", name=name)
-    form = PeopleForm(request.POST, names=there)
+    allowed = [one.member.name for one in found if not one.problem]
+    form = MembersForm(request.POST, names=allowed)
     if form.is_valid():
         count = add_annotators(project.dataset, form.cleaned_data["names"])
-        messages.success(request, f"{count} new annotators. Give them clips with Make tasks.")
+        messages.success(request, f"{count} annotators added. Assign them clips next.")
     else:
-        messages.error(request, "Tick somebody first.")
+        messages.error(request, "Select at least one member.")
     return redirect("annotation:cvat_members", name=name)
 
 
 @login_required
 @require_POST
-def invite_person(request: HttpRequest, name: str) -> HttpResponse:
+def invite_member(request: HttpRequest, name: str) -> HttpResponse:
     project = _project(request, name)
     form = InviteForm(request.POST)
     try:
         if form.is_valid():
             member = invite(project.server, form.cleaned_data["email"])
-            messages.success(request, f"{member.name} is invited.")
+            messages.success(request, f"{member.name} was invited.")
         else:
-            messages.error(request, "That is no e-mail address.")
+            messages.error(request, "Enter a valid e-mail address.")
     except (CvatError, InviteError, DecryptionError) as error:
         messages.error(request, str(error))
     return redirect("annotation:cvat_members", name=name)

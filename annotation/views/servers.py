@@ -1,4 +1,4 @@
-"""CVAT servers, for operators: enter them, test them, see what to mend."""
+"""CVAT server pages, for operators: add, edit, test and remove servers."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -19,7 +19,7 @@ from avaproject.base.work import Stage
 
 
 def _permit(request: HttpRequest) -> None:
-    """Servers hold credentials: to others than operators there are none."""
+    """404 for everybody but operators, since servers hold credentials."""
     if not request.user.is_staff:
         raise Http404
 
@@ -82,7 +82,7 @@ def server_delete(request: HttpRequest, name: str) -> HttpResponse:
     try:
         found.delete()
     except ProtectedError:
-        messages.error(request, f"{name} has datasets, and their answers come from there.")
+        messages.error(request, f"{name} can't be removed: datasets are connected to it.")
         return redirect("annotation:server", name=name)
-    messages.success(request, f"{name} is forgotten here; CVAT keeps what it has.")
+    messages.success(request, f"{name} was removed here. Nothing changed in CVAT.")
     return redirect("annotation:servers")

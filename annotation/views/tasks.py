@@ -1,4 +1,4 @@
-"""Giving out tasks, taking packages away, bringing answers in."""
+"""Pages for assigning tasks, downloading packages, and importing answers."""
 
 import shutil
 from collections.abc import Iterable
@@ -12,25 +12,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotation.core.outlook import Outlook, outlook
+from annotation.core.plan_forecast import PlanForecast, plan_forecast
 from annotation.forms.tasks import AnswersForm, GoldTasksForm, PlanForm
-from annotation.models import AnnotationTask, AnswerVersion
-from annotation.selectors.tasks import gold_clips, people_with_work, ready_clips
+from annotation.models import AnnotationTask, Annotator, AnswerVersion
+from annotation.selectors.tasks import annotators_with_work, gold_clips, ready_clips
 from annotation.services.answers import Imported, import_answers
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
+    assign,
     assign_gold_tasks,
-    draw_up,
-    give_back,
-    give_out,
     mark_gold,
-    take_back,
+    preview,
+    reassign,
+    unassign,
     unmark_gold,
 )
 from avaproject.base.ranges import serve_stored
 from avaproject.base.storage import work_folder
-from avaproject.base.views import key_of, retried
+from avaproject.base.views import parse_key, retry_failed
 from avaproject.base.work import StagedQuerySet
 from datasets.models import Dataset
 from datasets.selectors import visible_datasets
@@ -41,7 +41,7 @@ REFUSALS_SHOWN = 5
 @login_required
 @require_http_methods(["GET", "POST"])
 def plan(request: HttpRequest, name: str) -> HttpResponse:
-    """The plan: asked for with GET it is shown, posted it is given out as it was shown."""
+    """The assignment plan: GET previews it, POST assigns it exactly as previewed."""
     dataset = _own_dataset(request, name)
     typed = request.POST or request.GET
     form = PlanForm(typed if "annotators" in typed else None, initial=PlanForm.of(dataset))
@@ -49,74 +49,75 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
     if is_valid and request.method == "POST":
         try:
             digest = request.POST.get("digest", "")
-            messages.success(request, _planned(give_out(dataset, form.wishes(), digest=digest)))
+            messages.success(
+                request, _assigned(assign(dataset, form.plan_request(), digest=digest))
+            )
             return redirect("qc:tasks", name=name)
         except PlanChangedError as error:
-            messages.warning(request, f"Nothing was given out: {error}.")
+            messages.warning(request, f"No tasks were assigned: {error}.")
         except PlanError as error:
             form.add_error(None, str(error))
-    context = {"dataset": dataset, "form": form, "keys_form": GoldTasksForm()}
-    context |= _standing(dataset)
+    context = {"dataset": dataset, "form": form, "gold_form": GoldTasksForm()}
+    context |= _clips_and_annotators(dataset)
     if is_valid:
-        context["outlook"] = _outlook(dataset, form)
+        context["forecast"] = _forecast(dataset, form)
     return render(request, "annotation/plan.html", context)
 
 
-def _outlook(dataset: Dataset, form: PlanForm) -> Outlook | None:
-    """What the form's wishes lead to; None, and the form says why, if to nothing."""
-    wishes = form.wishes()
+def _forecast(dataset: Dataset, form: PlanForm) -> PlanForecast | None:
+    """The forecast of the plan; None with an error on the form if there is no plan."""
+    plan_request = form.plan_request()
     try:
-        standing, found = draw_up(dataset, wishes)
+        state, previewed = preview(dataset, plan_request)
     except PlanError as error:
         if not form.non_field_errors():
             form.add_error(None, f"{error}.")
         return None
-    return outlook(standing, found, wishes)
+    return plan_forecast(state, previewed, plan_request)
 
 
-def _standing(dataset: Dataset) -> dict[str, Any]:
-    """What the page says beside the form: clips, gold, and who still has work."""
+def _clips_and_annotators(dataset: Dataset) -> dict[str, Any]:
+    """What the page shows beside the form: clip counts, gold clips, annotators with work."""
     ready = ready_clips(dataset)
-    tasks = AnnotationTask.objects.of(dataset)
-    given = set(tasks.values_list("clip", flat=True))
+    assigned = set(AnnotationTask.objects.of(dataset).values_list("clip", flat=True))
     return {
         "ready": len(ready),
-        "not_given": sum(clip.pk not in given for clip, _ in ready),
-        "keys": gold_clips(dataset),
-        "people": people_with_work(dataset),
+        "unassigned": sum(clip.pk not in assigned for clip, _ in ready),
+        "gold_clips": gold_clips(dataset),
+        "annotators": annotators_with_work(dataset),
     }
 
 
 @login_required
 @require_POST
-def plan_take_back(request: HttpRequest, name: str) -> HttpResponse:
-    """Take back what an annotator who leaves has not answered."""
-    dataset = _own_dataset(request, name)
-    person = get_object_or_404(dataset.annotators, pk=_number(request, "annotator"))
-    count = take_back(person)
-    noun = "task is" if count == 1 else "tasks are"
+def plan_unassign(request: HttpRequest, name: str) -> HttpResponse:
+    """Unassign the unanswered tasks of an annotator."""
+    annotator = _annotator(request, name)
+    count = unassign(annotator)
     messages.success(
-        request, f"{count} {noun} taken back from {person}. The next plan gives them to others."
+        request,
+        f"{count} task{'' if count == 1 else 's'} unassigned from {annotator}. "
+        "The next plan assigns them to others.",
     )
     return redirect("annotation:plan", name=name)
 
 
 @login_required
 @require_POST
-def plan_give_back(request: HttpRequest, name: str) -> HttpResponse:
-    """Undo the taking back, as far as nobody else has the clips."""
-    dataset = _own_dataset(request, name)
-    person = get_object_or_404(dataset.annotators, pk=_number(request, "annotator"))
-    count = give_back(person)
-    noun = "task is" if count == 1 else "tasks are"
-    messages.success(request, f"{count} {noun} with {person} again.")
+def plan_reassign(request: HttpRequest, name: str) -> HttpResponse:
+    """Assign the tasks to their annotator again, where nobody else has the clips."""
+    annotator = _annotator(request, name)
+    count = reassign(annotator)
+    messages.success(
+        request, f"{count} task{'' if count == 1 else 's'} assigned to {annotator} again."
+    )
     return redirect("annotation:plan", name=name)
 
 
 @login_required
 @require_POST
-def plan_keys(request: HttpRequest, name: str) -> HttpResponse:
-    """Give an expert clips whose answers will be known ones."""
+def plan_gold_tasks(request: HttpRequest, name: str) -> HttpResponse:
+    """Assign clips to an expert, whose answers will be gold answers."""
     dataset = _own_dataset(request, name)
     form = GoldTasksForm(request.POST)
     if form.is_valid():
@@ -126,10 +127,8 @@ def plan_keys(request: HttpRequest, name: str) -> HttpResponse:
         except PlanError as error:
             messages.error(request, f"{error}.")
         else:
-            noun = "clip is" if count == 1 else "clips are"
-            messages.success(
-                request, f"{count} {noun} given to {values['annotator']}, to become gold."
-            )
+            noun = "gold clip" if count == 1 else "gold clips"
+            messages.success(request, f"{count} {noun} assigned to {values['annotator']}.")
     for field, errors in form.errors.items():
         messages.error(request, f"{form[field].label}: {errors[0]}")
     return redirect("annotation:plan", name=name)
@@ -138,7 +137,7 @@ def plan_keys(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
-    """Take the answers of a task, named `<clip>--<annotator>`, for known; or no longer."""
+    """Mark or unmark the answers of a task, named `<clip>--<annotator>`, as gold answers."""
     dataset = _own_dataset(request, name)
     named = request.POST.get("task", "").strip()
     clip, _, annotator = named.partition("--")
@@ -153,31 +152,33 @@ def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
             raise PlanError(f'there is no task called "{named}"')
         if "remove" in request.POST:
             unmark_gold(task)
-            messages.success(request, f"{task.clip} is gold no longer.")
+            messages.success(request, f"{task.clip} is no longer a gold clip.")
         else:
             mark_gold(task)
-            messages.success(request, f"{task.clip} is gold: the answers of {task.annotator}.")
+            messages.success(
+                request,
+                f"{task.clip} is a gold clip, with the answers of {task.annotator}.",
+            )
     except PlanError as error:
         messages.error(request, f"{error}.")
     return redirect("annotation:plan", name=name)
 
 
 def _own_dataset(request: HttpRequest, name: str) -> Dataset:
-    """A dataset whose work the user may give out; 404 for anybody else."""
+    """A dataset whose tasks the user may assign; 404 for anybody else."""
     return get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
 
 
-def _number(request: HttpRequest, field: str) -> int:
-    return key_of(request.POST.get(field, "")) or 0
+def _annotator(request: HttpRequest, name: str) -> Annotator:
+    key = parse_key(request.POST.get("annotator", "")) or 0
+    return get_object_or_404(_own_dataset(request, name).annotators, pk=key)
 
 
-def _planned(count: int) -> str:
+def _assigned(count: int) -> str:
     if count:
-        noun = "task is given out; its package is" if count == 1 else (
-            "tasks are given out; their packages are"
-        )  # fmt: skip
-        return f"{count} {noun} being written."
-    return "Every clip that is ready had been given out already."
+        plural = "" if count == 1 else "s"
+        return f"{count} task{plural} assigned. Packages are being written."
+    return "All clips that are ready are already assigned."
 
 
 @login_required
@@ -196,7 +197,7 @@ def package(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
 @login_required
 @require_POST
 def answers(request: HttpRequest, name: str) -> HttpResponse:
-    """Bring answers in: of the task posted as `task`, or of those the files are named for."""
+    """Import answers: of the task posted as `task`, or of the tasks named by the files."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     form = AnswersForm(request.POST, request.FILES)
     if not form.is_valid():
@@ -206,17 +207,17 @@ def answers(request: HttpRequest, name: str) -> HttpResponse:
     pk = request.POST.get("task", "")
     stem = ""
     if pk:
-        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=key_of(pk))
+        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=parse_key(pk))
         stem = str(task)
     with work_folder() as folder:
-        _lay_out(form.cleaned_data["answers"], folder, stem=stem)
+        _save_files(form.cleaned_data["answers"], folder, stem=stem)
         imported = import_answers(dataset, folder)
-    _tell(request, imported)
+    _add_messages(request, imported)
     return redirect("qc:tasks", name=name)
 
 
-def _lay_out(files: Iterable[UploadedFile], folder: Path, *, stem: str) -> None:
-    """Write `files` into `folder`, under their own names or all for the task `stem`."""
+def _save_files(files: Iterable[UploadedFile], folder: Path, *, stem: str) -> None:
+    """Write `files` into `folder`, under their own names or under that of the task `stem`."""
     for file in files:
         name = PurePosixPath(file.name or "answers.xml").name
         if stem:
@@ -225,12 +226,12 @@ def _lay_out(files: Iterable[UploadedFile], folder: Path, *, stem: str) -> None:
             shutil.copyfileobj(file, target)
 
 
-def _tell(request: HttpRequest, imported: Imported) -> None:
+def _add_messages(request: HttpRequest, imported: Imported) -> None:
     if imported.received:
-        noun = "file has" if imported.received == 1 else "files have"
-        messages.success(request, f"{imported.received} answer {noun} arrived.")
+        noun = "file" if imported.received == 1 else "files"
+        messages.success(request, f"{imported.received} answer {noun} imported.")
     if imported.unchanged:
-        messages.info(request, f"Here already, unchanged: {imported.unchanged}.")
+        messages.info(request, f"Unchanged since the last import: {imported.unchanged}.")
     for file, reason in imported.refused[:REFUSALS_SHOWN]:
         messages.error(request, f"{file}: {reason}")
     if len(imported.refused) > REFUSALS_SHOWN:
@@ -241,10 +242,10 @@ def _tell(request: HttpRequest, imported: Imported) -> None:
 @login_required
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
-    """Send failed work of this room back: the row posted as `pk`, or all of its kind."""
-    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    """Retry failed work of this app: the row posted as `pk`, or all rows of its kind."""
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     rows: dict[str, StagedQuerySet[Any]] = {
         "task": AnnotationTask.objects.of(dataset),
         "version": AnswerVersion.objects.filter(task__clip__video__dataset=dataset),
     }
-    return retried(request, rows.get(kind), dataset=name)
+    return retry_failed(request, rows.get(kind), dataset=name)

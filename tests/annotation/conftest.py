@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from annotation.cvat import client
-from tests.cvat_double import CvatDouble
+from tests.cvat_double.server import CvatDouble
 
 
 @pytest.fixture
@@ -13,4 +13,4 @@ def cvat() -> Iterator[CvatDouble]:
         for name in ("ann", "bob", "cem"):
             double.add_user(name)
         yield double
-    client.forget_clients()
+    client.close_clients()

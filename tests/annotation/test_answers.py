@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from annotation.core.cvat_xml import Shape, XmlTrack, dump, load
+from datasets.core.formats.cvat_xml import Shape, XmlTrack, dump, load
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.services.answers import (
     AnswersError,
@@ -22,7 +22,7 @@ from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import PlanError, plan_tasks
 from avaproject.base.work import Stage
 from tests.make import make_annotator, make_dataset, make_task
-from tests.material import content_of, make_ready_video
+from tests.stored_files import content_of, make_ready_video
 
 pytestmark = pytest.mark.django_db
 

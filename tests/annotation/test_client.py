@@ -9,9 +9,9 @@ from annotation.cvat.errors import (
     CvatUnavailableError,
 )
 from annotation.cvat.transport import Address
-from tests.cvat_double import CvatDouble
-from tests.cvat_state import HTML_500
-from tests.cvat_wire import NO_ROUTE
+from tests.cvat_double.server import CvatDouble
+from tests.cvat_double.state import HTML_500
+from tests.cvat_double.http_server import NO_ROUTE
 
 LABEL = {
     "name": "person",
@@ -39,17 +39,17 @@ def project(client):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     paths = [tmp_path / f"a_{number:06d}.jpg" for number in range(12)]
     for path in paths:
         path.write_bytes(b"jpeg " + path.name.encode())
     return paths
 
 
-def make_task(client, project, pictures, name="a--ann"):
-    task = client.create_task(project, name, frame_count=len(pictures))
-    client.upload_pictures(task, pictures, quality=90)
-    client.wait_until_made(task)
+def make_task(client, project, images, name="a--ann"):
+    task = client.create_task(project, name, frame_count=len(images))
+    client.upload_frames(task, images, quality=90)
+    client.wait_until_created(task)
     return task
 
 
@@ -89,20 +89,20 @@ def test_a_wrong_password_is_said(cvat):
         client.whoami()
 
 
-def test_a_task_gets_its_pictures_in_order_and_one_job(client, cvat, project, pictures):
-    task = make_task(client, project, pictures)
+def test_a_task_gets_its_pictures_in_order_and_one_job(client, cvat, project, images):
+    task = make_task(client, project, images)
     assert client.task(task)["size"] == 12
-    assert cvat.state.frames[task] == [path.name for path in pictures]
+    assert cvat.state.frames[task] == [path.name for path in images]
     (job,) = client.jobs_of_task(task)
     assert (job.stage, job.state, job.assignee, job.kind) == (
         "annotation", "new", "", "annotation"
     )  # fmt: skip
 
 
-def test_many_pictures_go_in_several_requests(client, cvat, project, pictures, monkeypatch):
+def test_many_pictures_go_in_several_requests(client, cvat, project, images, monkeypatch):
     monkeypatch.setattr("annotation.cvat.transport.REQUEST_SIZE", 60)
-    task = make_task(client, project, pictures)
-    assert cvat.state.frames[task] == [path.name for path in pictures]
+    task = make_task(client, project, images)
+    assert cvat.state.frames[task] == [path.name for path in images]
     assert cvat.calls.count(("POST", f"/api/tasks/{task}/data/")) == 2 + 4
 
 
@@ -118,49 +118,49 @@ def uploaded(cvat):
 
 
 def test_a_file_larger_than_a_request_goes_in_chunks(
-    client, cvat, project, pictures, in_chunks
+    client, cvat, project, images, in_chunks
 ):
-    task = make_task(client, project, pictures)
-    assert cvat.state.frames[task] == [path.name for path in pictures]
-    assert uploaded(cvat) == {path.name: path.read_bytes() for path in pictures}
+    task = make_task(client, project, images)
+    assert cvat.state.frames[task] == [path.name for path in images]
+    assert uploaded(cvat) == {path.name: path.read_bytes() for path in images}
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])
 def test_a_chunk_that_broke_off_is_sent_from_where_cvat_has_it(
-    client, cvat, project, pictures, in_chunks, drop
+    client, cvat, project, images, in_chunks, drop
 ):
     cvat.fail("PATCH", "/data/", drop=drop, skip=1)
-    task = make_task(client, project, pictures[:2])
-    assert cvat.state.frames[task] == [path.name for path in pictures[:2]]
-    assert uploaded(cvat) == {path.name: path.read_bytes() for path in pictures[:2]}
+    task = make_task(client, project, images[:2])
+    assert cvat.state.frames[task] == [path.name for path in images[:2]]
+    assert uploaded(cvat) == {path.name: path.read_bytes() for path in images[:2]}
 
 
 def test_chunks_that_break_off_again_and_again_are_passing(
-    client, cvat, project, pictures, in_chunks
+    client, cvat, project, images, in_chunks
 ):
     task = client.create_task(project, "a", frame_count=12)
     cvat.fail("PATCH", "/data/", drop="before", times=9)
     with pytest.raises(CvatUnavailableError):
-        client.upload_pictures(task, pictures, quality=90)
+        client.upload_frames(task, images, quality=90)
 
 
 def test_a_task_that_cvat_cannot_make_is_said_in_its_words(client, project, tmp_path):
     (tmp_path / "a.txt").write_text("hi")
     task = client.create_task(project, "a", frame_count=1)
-    client.upload_pictures(task, [tmp_path / "a.txt"], quality=90)
+    client.upload_frames(task, [tmp_path / "a.txt"], quality=90)
     with pytest.raises(CvatRefusedError, match="No media data found"):
-        client.wait_until_made(task)
+        client.wait_until_created(task)
 
 
-def test_tasks_are_found_by_their_exact_name(client, project, pictures):
-    task = make_task(client, project, pictures, "a--ann")
-    make_task(client, project, pictures, "a--ann2")
+def test_tasks_are_found_by_their_exact_name(client, project, images):
+    task = make_task(client, project, images, "a--ann")
+    make_task(client, project, images, "a--ann2")
     assert [one["id"] for one in client.tasks_named(project, "a--ann")] == [task]
     assert client.tasks_named(project, "a") == []
 
 
-def test_a_task_may_be_deleted_twice(client, project, pictures):
-    task = make_task(client, project, pictures)
+def test_a_task_may_be_deleted_twice(client, project, images):
+    task = make_task(client, project, images)
     client.delete_task(task)
     client.delete_task(task)
 
@@ -262,11 +262,11 @@ def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(client, cvat, 
         client.whoami()
 
 
-def test_a_connection_that_breaks_off_in_an_upload_is_passing(client, cvat, project, pictures):
+def test_a_connection_that_breaks_off_in_an_upload_is_passing(client, cvat, project, images):
     task = client.create_task(project, "a", frame_count=12)
     cvat.fail("POST", "/data", drop="before", skip=1)
     with pytest.raises(CvatUnavailableError):
-        client.upload_pictures(task, pictures, quality=90)
+        client.upload_frames(task, images, quality=90)
 
 
 def test_an_unknown_organisation_is_said(cvat):
@@ -292,8 +292,8 @@ def test_what_stands_before_a_restarting_cvat_says_nothing_of_it(
         client.job(7)
 
 
-def test_a_proxy_that_takes_no_large_request_is_told_apart(client, cvat, project, pictures):
+def test_a_proxy_that_takes_no_large_request_is_told_apart(client, cvat, project, images):
     task = client.create_task(project, "a", frame_count=12)
     cvat.fail("POST", "/data", status=413, body="<html>too large</html>", skip=1)
     with pytest.raises(CvatRefusedError, match="no request of 16 MB: raise its limit"):
-        client.upload_pictures(task, pictures, quality=90)
+        client.upload_frames(task, images, quality=90)

@@ -5,8 +5,8 @@ import pytest
 from django.db import connection, connections
 
 from annotation.core.encryption import DecryptionError
-from annotation.core.smokescreen import compose_override, seen_from_docker
-from annotation.cvat.transport import Wire
+from annotation.core.docker_network import compose_override, url_from_docker
+from annotation.cvat.transport import Transport
 from annotation.models import CvatServer, WebhookDelivery
 from annotation.services.cvat.connection import (
     check_connection,
@@ -16,7 +16,7 @@ from annotation.services.cvat.connection import (
 )
 from annotation.services.cvat.deliveries import InvalidSignatureError, receive
 from avaproject.base.work import Stage
-from tests.cvat_world import make_server
+from tests.cvat_double.steps import make_server
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def pinged(monkeypatch, cvat):
             return 403, str(error)
         return 200, json.dumps({"ok": True, "server": str(server.uuid)})
 
-    real = Wire.call
+    real = Transport.call
 
     # The double would ask from a thread of its own, which a test's transaction does not show.
     def in_this_thread(self, method, path, *, query=None, body=None):
@@ -53,8 +53,8 @@ def pinged(monkeypatch, cvat):
             return {"status_code": status, "response": answer}
         return real(self, method, path, query=query, body=body)
 
-    monkeypatch.setattr("tests.cvat_double._post", post)
-    monkeypatch.setattr(Wire, "call", in_this_thread)
+    monkeypatch.setattr("tests.cvat_double.server._post", post)
+    monkeypatch.setattr(Transport, "call", in_this_thread)
 
 
 def test_credentials_do_not_lie_open_in_the_database(cvat):
@@ -121,7 +121,7 @@ def test_a_webhook_that_does_not_reach_us_comes_with_the_override(cvat, settings
 
 
 def test_something_else_at_our_address_is_found_out(cvat, settings, monkeypatch):
-    monkeypatch.setattr("tests.cvat_double._post", lambda *args: (200, "hello"))
+    monkeypatch.setattr("tests.cvat_double.server._post", lambda *args: (200, "hello"))
     settings.PUBLIC_URL = "http://ava.example.org"
     found = check_of(tried(make_server(cvat)), "webhooks")
     assert "something else answers there" in found["message"]
@@ -231,7 +231,7 @@ def test_the_override_allows_private_addresses_by_their_number():
 
 
 def test_this_very_machine_is_another_name_inside_docker():
-    assert seen_from_docker("http://localhost") == "http://host.docker.internal"
+    assert url_from_docker("http://localhost") == "http://host.docker.internal"
     assert "host-gateway" in compose_override("http://host.docker.internal:8000", [])
 
 

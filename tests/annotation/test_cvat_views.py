@@ -14,7 +14,7 @@ from annotation.services.cvat.connection import check_connection
 from annotation.services.cvat.members import InviteError, invite
 from avaproject.base.work import Stage
 from datasets.models import Member
-from tests.cvat_world import (
+from tests.cvat_double.steps import (
     FINISHED,
     job_named,
     make_server,
@@ -26,7 +26,7 @@ from tests.cvat_world import (
     sent_world,
     set_up,
     task_named,
-    told,
+    post_delivery,
 )
 from tests.make import make_dataset, make_user
 
@@ -216,11 +216,11 @@ def test_forged_deliveries_are_counted_on_the_page(client, world):
 
 def test_deliveries_are_listed_and_replayed(client, world, cvat):
     server = CvatServer.objects.get()
-    told(server, b'{"event": "ping", "note": "<script>"}')
+    post_delivery(server, b'{"event": "ping", "note": "<script>"}')
     body = (
         b'{"event":"update:job","job":{"id":1,"project_id":1},"before_update":{"state":"new"}}'
     )
-    told(server, body)
+    post_delivery(server, body)
     WebhookDelivery.objects.update(stage=Stage.DONE)
     page = text(client.get(url("cvat_deliveries")))
     assert "a ping: the webhook works" in page
@@ -235,7 +235,7 @@ def test_the_deliveries_of_other_datasets_are_not_shown(client, world):
     body = (
         b'{"event":"update:job","job":{"id":9,"project_id":7},"before_update":{"state":"new"}}'
     )
-    told(server, body)
+    post_delivery(server, body)
     assert "Nothing was told yet" in text(client.get(url("cvat_deliveries")))
 
 

@@ -23,19 +23,19 @@ from annotation.services.cvat.deliveries import (
     replay,
 )
 from avaproject.base.work import Stage
-from tests.cvat_world import (
+from tests.cvat_double.steps import (
     FINISHED,
     TASK,
     job_named,
-    look_into_all,
+    process_deliveries,
     project_of,
     read_all,
     reconciled,
     sent_world,
     state_event,
-    told,
+    post_delivery,
 )
-from tests.material import content_of
+from tests.stored_files import content_of
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +72,7 @@ def test_a_delivery_is_kept_and_answered(client, cvat, server):
 def test_a_finished_job_that_was_told_of_is_pulled_and_read(client, cvat, server):
     cvat.finish(TASK, FINISHED)
     post(client, server, state_event(cvat))
-    look_into_all()
+    process_deliveries()
     (version,) = read_all()
     assert WebhookDelivery.objects.get().outcome == "version 1 was pulled"
     assert (version.number, version.stage, version.person_count, version.unfinished) == (
@@ -100,7 +100,7 @@ def test_ten_times_the_same_delivery_is_one(client, cvat, server):
     cvat.finish(TASK)
     for _ in range(10):
         assert post(client, server, state_event(cvat)).status_code == 200
-        look_into_all()
+        process_deliveries()
     assert WebhookDelivery.objects.get().copies == 10
     assert AnswerVersion.objects.count() == 1
 
@@ -109,9 +109,9 @@ def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
     started = state_event(cvat, before="new")
     cvat.finish(TASK)
     finished = state_event(cvat)
-    told(server, finished)
-    told(server, started)
-    look_into_all()
+    post_delivery(server, finished)
+    post_delivery(server, started)
+    process_deliveries()
     assert AnswerVersion.objects.count() == 1
     assert job_named(TASK).cvat_state == "completed"
     outcomes = set(WebhookDelivery.objects.values_list("outcome", flat=True))
@@ -122,8 +122,8 @@ def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
     cvat.finish(TASK)
     late = state_event(cvat)
     cvat.set_job(TASK, state="in progress")
-    told(server, late)
-    look_into_all()
+    post_delivery(server, late)
+    process_deliveries()
     assert WebhookDelivery.objects.get().outcome == "the job is in progress"
     assert not AnswerVersion.objects.exists()
 
@@ -173,20 +173,20 @@ def test_it_says_not_now_when_the_key_is_lost(client, cvat, server, settings):
 
 def test_noise_is_done_at_once_and_says_why(cvat, server):
     content = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
-    delivery = told(server, json.dumps(content).encode())
+    delivery = post_delivery(server, json.dumps(content).encode())
     assert (delivery.stage, delivery.outcome) == (Stage.DONE, "only updated_date changed")
 
 
 def test_a_delivery_about_a_job_of_others_is_let_be(cvat, server):
-    told(server, state_event(cvat, id=99))
-    look_into_all()
+    post_delivery(server, state_event(cvat, id=99))
+    process_deliveries()
     assert WebhookDelivery.objects.get().outcome == "it is about a job that is not ours"
 
 
 def test_what_was_done_weeks_ago_is_forgotten_and_what_waits_is_kept(cvat, server):
     saved = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
     for body in (b'{"event": "ping"}', json.dumps(saved).encode(), state_event(cvat)):
-        told(server, body)
+        post_delivery(server, body)
     WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=13))
     assert delete_old_deliveries() == 0
     WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=15))
@@ -196,30 +196,30 @@ def test_what_was_done_weeks_ago_is_forgotten_and_what_waits_is_kept(cvat, serve
 
 def test_deliveries_can_be_replayed(cvat, server):
     cvat.finish(TASK)
-    told(server, state_event(cvat))
-    look_into_all()
+    post_delivery(server, state_event(cvat))
+    process_deliveries()
     AnswerVersion.objects.all().delete()
     CvatJob.objects.update(fetched_at=None)
     assert replay(WebhookDelivery.objects.all()) == 1
-    look_into_all()
+    process_deliveries()
     assert AnswerVersion.objects.count() == 1
 
 
 def test_with_cvat_down_a_delivery_waits(cvat, server):
     cvat.finish(TASK)
-    told(server, state_event(cvat))
+    post_delivery(server, state_event(cvat))
     cvat.stop()
-    look_into_all()
+    process_deliveries()
     delivery = WebhookDelivery.objects.get()
     assert (delivery.stage, "cannot be reached" in delivery.error) == (Stage.WAITING, True)
     cvat.start()
     WebhookDelivery.objects.update(not_before=None)
-    look_into_all()
+    process_deliveries()
     assert AnswerVersion.objects.count() == 1
 
 
 def test_a_delivery_in_other_hands_is_left_alone(cvat, server):
-    delivery = told(server, state_event(cvat))
+    delivery = post_delivery(server, state_event(cvat))
     WebhookDelivery.objects.claim(delivery.pk)
     assert process_delivery(delivery.pk) is None
 
@@ -232,19 +232,19 @@ def untold(cvat, **job):
 
 def test_a_cvat_that_does_not_say_what_changed_is_believed_all_the_same(cvat, server):
     cvat.finish(TASK, FINISHED)
-    told(server, untold(cvat))
-    look_into_all()
+    post_delivery(server, untold(cvat))
+    process_deliveries()
     assert WebhookDelivery.objects.get().outcome == "version 1 was pulled"
 
 
 def test_saved_work_of_such_a_cvat_asks_for_nothing(cvat, server):
     cvat.set_job(TASK, state="in progress")
-    told(server, untold(cvat))
-    look_into_all()
+    post_delivery(server, untold(cvat))
+    process_deliveries()
     before = len(cvat.calls)
     for second in range(3):
-        told(server, untold(cvat, updated_date=f"2026-11-22T09:39:{second:02d}Z"))
-    look_into_all()
+        post_delivery(server, untold(cvat, updated_date=f"2026-11-22T09:39:{second:02d}Z"))
+    process_deliveries()
     outcomes = list(WebhookDelivery.objects.order_by("pk").values_list("outcome", flat=True))
     assert outcomes[0] == "the job is in progress"
     assert outcomes[-1] == "work went on: the job is where it was"
@@ -253,11 +253,11 @@ def test_saved_work_of_such_a_cvat_asks_for_nothing(cvat, server):
 
 def test_an_edit_after_approval_is_seen_at_once_with_such_a_cvat(cvat, server):
     cvat.finish(TASK, FINISHED)
-    told(server, untold(cvat))
-    look_into_all()
+    post_delivery(server, untold(cvat))
+    process_deliveries()
     cvat.annotate(TASK, {"posture": "sit"})
-    told(server, untold(cvat))
-    look_into_all()
+    post_delivery(server, untold(cvat))
+    process_deliveries()
     assert AnswerVersion.objects.count() == 2
 
 

@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from annotation.core.webhook import is_genuine, read_event
-from tests.cvat_double import CvatDouble
-from tests.cvat_wire import ROUTES
+from annotation.core.webhook import verify_signature, parse_event
+from tests.cvat_double.server import CvatDouble
+from tests.cvat_double.http_server import ROUTES
 
 pytestmark = pytest.mark.shared
 
@@ -255,14 +255,14 @@ def test_filters_and_pages_are_refused_as_recorded(double, recordings):
     ],
 )
 def test_strangers_are_refused_as_recorded(double, recordings, headers, status):
-    told = [
+    post_delivery = [
         response["body"]
         for request, response in exchanges(recordings, "09-errors.json")
         if response["status"] == status and request["path"] in ("/api/jobs", "/api/tasks")
     ]
     got, ours = ask(double, "GET", "/api/jobs", **headers)
     assert got == status
-    assert ours in told
+    assert ours in post_delivery
 
 
 def test_changing_the_stage_alone_resets_the_state(double, recordings):
@@ -306,16 +306,16 @@ def test_every_recorded_delivery_is_genuine_and_only_with_its_secret(recordings)
     found = [one for one in deliveries(recordings) if one[0]]  # a 302 was followed, empty
     assert len(found) > 50
     for body, signature, _ in found:
-        assert is_genuine(body, signature, "hook-secret")
-        assert not is_genuine(body, signature, "another")
-        assert not is_genuine(body + b" ", signature, "hook-secret")
+        assert verify_signature(body, signature, "hook-secret")
+        assert not verify_signature(body, signature, "another")
+        assert not verify_signature(body + b" ", signature, "hook-secret")
 
 
 def test_of_the_recorded_deliveries_only_changes_of_state_and_stage_are_worth_a_look(
     recordings,
 ):
     for body, _, _ in deliveries(recordings):
-        event = read_event(body)
+        event = parse_event(body)
         content = json.loads(body) if body else {}
         changed = set(content.get("before_update") or {})
         is_worth = content.get("event") == "delete:job" or (
@@ -326,10 +326,10 @@ def test_of_the_recorded_deliveries_only_changes_of_state_and_stage_are_worth_a_
 
 def test_the_double_tells_in_the_recorded_shape(double, recordings, monkeypatch):
     populate(double, recordings)
-    told: list[tuple[bytes, dict]] = []
+    post_delivery: list[tuple[bytes, dict]] = []
     monkeypatch.setattr(
-        "tests.cvat_double._post",
-        lambda url, body, headers: told.append((body, headers)) or (200, "{}"),
+        "tests.cvat_double.server._post",
+        lambda url, body, headers: post_delivery.append((body, headers)) or (200, "{}"),
     )
     hook = {
         "target_url": "http://127.0.0.1:1/ok", "type": "project", "events": ["update:job"],
@@ -339,7 +339,7 @@ def test_the_double_tells_in_the_recorded_shape(double, recordings, monkeypatch)
     ask(double, "POST", "/api/webhooks", body=hook)
     ask(double, "PATCH", "/api/jobs/1", body={"state": "completed"})
     double.deliver()
-    (body, headers) = told[0]
+    (body, headers) = post_delivery[0]
     theirs = next(
         content
         for raw, _, _ in deliveries(recordings)
@@ -348,7 +348,7 @@ def test_the_double_tells_in_the_recorded_shape(double, recordings, monkeypatch)
     )  # fmt: skip
     assert differences(json.loads(body), theirs) == []
     assert set(json.loads(body)["before_update"]) == {"state", "updated_date"}
-    assert is_genuine(body, headers["X-Signature-256"], "hook-secret")
+    assert verify_signature(body, headers["X-Signature-256"], "hook-secret")
 
 
 def test_every_address_of_the_double_was_recorded(recordings):

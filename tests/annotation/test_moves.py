@@ -7,10 +7,10 @@ from annotation.models import AnswerVersion, CvatJob, JobStateChange
 from avaproject.base.work import Stage
 from qc.models import Review
 from qc.services.review.verdicts import approve, reject
-from tests.cvat_world import (
+from tests.cvat_double.steps import (
     FINISHED,
     job_named,
-    move_all,
+    apply_state_changes,
     project_of,
     read_all,
     reconciled,
@@ -45,7 +45,7 @@ def judged(verdict, reviewer, reason=""):
     else:
         reject(tasks, reviewer=reviewer, reason=reason)
     plan_state_changes()
-    return move_all()
+    return apply_state_changes()
 
 
 def issues(cvat):
@@ -126,7 +126,7 @@ def test_a_verdict_is_carried_out_once(cvat, dataset, reviewer):
     judged("reject", reviewer, "Again.")
     calls = len(cvat.calls)
     assert plan_state_changes() == 0
-    assert move_all() == []
+    assert apply_state_changes() == []
     assert len(cvat.calls) == calls
 
 
@@ -136,7 +136,7 @@ def test_a_verdict_on_a_version_that_is_no_longer_the_newest_moves_nothing(
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
     cvat.annotate(TASK, {"posture": "sit"})
     plan_state_changes()
-    (move,) = move_all()
+    (move,) = apply_state_changes()
     assert (move.stage, move.applied_at) == (Stage.DONE, None)
     assert cvat.job_of(TASK)["stage"] == "annotation"
     assert AnswerVersion.objects.count() == 2
@@ -146,7 +146,7 @@ def test_of_two_verdicts_only_the_last_moves(cvat, dataset, reviewer):
     reject([task_named(TASK)], reviewer=reviewer, reason="No.")
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
     plan_state_changes()
-    move_all()
+    apply_state_changes()
     assert cvat.job_of(TASK)["stage"] == "acceptance"
     assert issues(cvat) == []
 
@@ -158,7 +158,7 @@ def test_a_break_at_any_call_leaves_each_issue_once(cvat, dataset, reviewer, num
     judged("reject", reviewer, "Second 3: sits. Second 5: stands.")
     for _ in range(2):
         JobStateChange.objects.update(not_before=None)
-        move_all()
+        apply_state_changes()
     assert [frame for frame, *_ in issues(cvat)] == [15, 25]
     assert cvat.job_of(TASK)["state"] == "rejected"
     assert JobStateChange.objects.get().stage == Stage.DONE
@@ -193,7 +193,7 @@ def test_with_cvat_down_a_verdict_waits(cvat, dataset, reviewer):
     assert "cannot be reached" in JobStateChange.objects.get().error
     cvat.start()
     JobStateChange.objects.update(not_before=None)
-    move_all()
+    apply_state_changes()
     assert cvat.job_of(TASK)["state"] == "rejected"
 
 

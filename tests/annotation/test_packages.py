@@ -5,14 +5,14 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotation.core.cvat_xml import load
+from datasets.core.formats.cvat_xml import load
 from annotation.models import AnnotationTask
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import assign_gold_tasks, plan_tasks
 from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
 from tests.make import make_annotator, make_dataset, make_task, make_version
-from tests.material import content_of, make_ready_video
+from tests.stored_files import content_of, make_ready_video
 
 pytestmark = pytest.mark.django_db
 

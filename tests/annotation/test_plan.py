@@ -1,19 +1,19 @@
 import pytest
 from django.utils import timezone
 
-from annotation.core.draft import Wishes
-from annotation.models import AnnotationTask, Annotator, Plan
+from annotation.core.assignment_plan import PlanRequest
+from annotation.models import AnnotationTask, Annotator, PlanSettings
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
     assign_gold_tasks,
-    draw_up,
-    give_back,
-    give_out,
+    preview,
+    reassign,
+    assign,
     mark_gold,
     plan_tasks,
-    standing_of,
-    take_back,
+    dataset_state,
+    unassign,
     unmark_gold,
 )
 from avaproject.base.work import Stage
@@ -26,7 +26,7 @@ from tests.make import (
     make_version,
     make_video,
 )
-from tests.material import make_ready_run, make_ready_video
+from tests.stored_files import make_ready_run, make_ready_video
 from tracking.models import IdentityRun
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ def dataset():
 def ready(dataset, *, clips=3, persons=2, **fields):
     """A video of `clips` clips whose persons are named; no files."""
     video = make_video(dataset, frame_count=450 * clips, **fields)
-    IdentityRun.objects.create(video=video, recipe="test/1", stage=Stage.DONE, person_count=persons)
+    IdentityRun.objects.create(video=video, config_key="test/1", stage=Stage.DONE, person_count=persons)
     return [make_run(clip, persons=persons) for clip in make_clips(video)]
 
 
@@ -93,9 +93,9 @@ def test_a_clip_in_which_nobody_was_found_is_looked_at_all_the_same(dataset):
 
 def test_a_task_starts_from_the_newest_run_whose_persons_have_names(dataset):
     clip = make_ready_video(dataset, frame_count=450).clips.get()
-    newer = make_ready_run(clip, recipe="test/2")
-    make_run(clip, recipe="not linked")
-    IdentityRun.objects.create(video=clip.video, recipe="not linked")
+    newer = make_ready_run(clip, config_key="test/2")
+    make_run(clip, config_key="not linked")
+    IdentityRun.objects.create(video=clip.video, config_key="not linked")
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     assert AnnotationTask.objects.get().run == newer
 
@@ -132,11 +132,11 @@ def test_wishes_that_cannot_be_met_get_a_sentence_and_change_nothing(
 
 def test_what_is_drawn_up_writes_nothing_and_is_what_is_given_out(dataset):
     ready(dataset, clips=6)
-    wishes = Wishes(tuple(PEOPLE), 0.5, per_clip=2, blind=0.3)
-    _, found = draw_up(dataset, wishes)
+    request = PlanRequest(tuple(PEOPLE), 0.5, per_clip=2, blind=0.3)
+    _, found = preview(dataset, request)
     assert not AnnotationTask.objects.exists()
     assert not Annotator.objects.exists()
-    assert give_out(dataset, wishes, digest=found.digest) == len(found.tasks) == 9
+    assert assign(dataset, request, digest=found.digest) == len(found.tasks) == 9
     given = AnnotationTask.objects.of(dataset).order_by("pk")
     assert [(one.clip.name, one.annotator.name, one.is_blind) for one in given] == [
         (task.clip, task.annotator, task.is_blind) for task in found.tasks
@@ -145,19 +145,19 @@ def test_what_is_drawn_up_writes_nothing_and_is_what_is_given_out(dataset):
 
 def test_what_changed_since_it_was_looked_at_is_not_given_out(dataset):
     ready(dataset)
-    wishes = Wishes(tuple(PEOPLE), 0.5)
-    _, found = draw_up(dataset, wishes)
+    request = PlanRequest(tuple(PEOPLE), 0.5)
+    _, found = preview(dataset, request)
     ready(dataset)
     with pytest.raises(PlanChangedError, match="look at"):
-        give_out(dataset, wishes, digest=found.digest)
+        assign(dataset, request, digest=found.digest)
     assert not AnnotationTask.objects.exists()
 
 
 def test_the_wishes_are_remembered(dataset):
     ready(dataset)
-    give_out(dataset, Wishes(("ann", "bob"), 0.5, per_clip=2, pace=8, capacity={"ann": 20}))
-    give_out(dataset, Wishes(("bob", "cem"), 1.0, blind=0.2, gold=0.1))
-    plan = Plan.objects.get(dataset=dataset)
+    assign(dataset, PlanRequest(("ann", "bob"), 0.5, per_clip=2, pace=8, capacity={"ann": 20}))
+    assign(dataset, PlanRequest(("bob", "cem"), 1.0, blind=0.2, gold=0.1))
+    plan = PlanSettings.objects.get(dataset=dataset)
     assert (plan.overlap, plan.per_clip, plan.blind, plan.gold, plan.pace) == (
         1.0, None, 0.2, 0.1, 10.0,
     )  # fmt: skip
@@ -168,12 +168,12 @@ def test_the_wishes_are_remembered(dataset):
 def test_a_command_keeps_capacity_and_pace_of_the_last_plan(dataset):
     ready(dataset)
     hours = 14 * 2 * 10 / 3600  # room for one clip of two persons and 13 keyframes
-    give_out(dataset, Wishes(("ann", "bob"), 0, pace=10, capacity={"ann": hours}))
+    assign(dataset, PlanRequest(("ann", "bob"), 0, pace=10, capacity={"ann": hours}))
     ready(dataset, clips=4)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
     assert AnnotationTask.objects.filter(annotator__name="ann").count() == 1
     assert AnnotationTask.objects.count() == 7
-    assert Plan.objects.get().pace == 10
+    assert PlanSettings.objects.get().pace == 10
 
 
 def test_a_clip_that_nobody_has_hours_for_is_given_out_later(dataset):
@@ -186,10 +186,10 @@ def test_the_work_is_balanced_by_person_seconds(dataset):
     for persons in (1, 1, 1, 1, 6, 4):
         ready(dataset, clips=1, persons=persons)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
-    standing = standing_of(dataset)
+    state = dataset_state(dataset)
     load = {"ann": 0.0, "bob": 0.0}
-    for task in standing.tasks:
-        load[task.annotator] += standing.weights[task.clip]
+    for task in state.tasks:
+        load[task.annotator] += state.weights[task.clip]
     assert abs(load["ann"] - load["bob"]) <= 14
     assert AnnotationTask.objects.filter(annotator__name="ann").count() in (2, 4)
 
@@ -213,7 +213,7 @@ def test_the_clips_of_who_leaves_go_to_others_and_nothing_is_lost(dataset):
     answered = bob.tasks.first()
     make_version(answered)
     open_clips = {task.clip.name for task in bob.tasks.all()} - {answered.clip.name}
-    assert take_back(bob) == 3
+    assert unassign(bob) == 3
     assert not Annotator.objects.get(name="bob").is_active
     assert plan_tasks(dataset, annotators=["ann", "cem", "dan"], overlap=1.0, per_clip=2) == 3
     counting = AnnotationTask.objects.of(dataset).counting()
@@ -229,11 +229,11 @@ def test_who_comes_back_gets_what_nobody_else_got(dataset):
     ready(dataset, clips=4)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     ann = Annotator.objects.get()
-    take_back(ann)
+    unassign(ann)
     hours = 2 * 31 * 10 / 3600  # room for two clips of 30 boxes
     assert plan_tasks(dataset, annotators=["bob"], overlap=0, capacity={"bob": hours}) == 2
-    assert give_back(ann) == 2
-    assert give_back(ann) == 0
+    assert reassign(ann) == 2
+    assert reassign(ann) == 0
     clips = AnnotationTask.objects.of(dataset).counting().values_list("clip__name", flat=True)
     assert len(clips) == len(set(clips)) == 4
     assert Annotator.objects.get(name="ann").is_active
@@ -242,7 +242,7 @@ def test_who_comes_back_gets_what_nobody_else_got(dataset):
 def test_a_clip_of_one_who_leaves_is_given_to_another(dataset):
     ready(dataset, clips=2)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
-    take_back(Annotator.objects.get())
+    unassign(Annotator.objects.get())
     assert plan_tasks(dataset, annotators=["bob"], overlap=0) == 2
     assert plan_tasks(dataset, annotators=["bob"], overlap=0) == 0
 
@@ -251,13 +251,13 @@ def test_taking_back_twice_takes_nothing_more(dataset):
     ready(dataset)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     ann = Annotator.objects.get()
-    assert (take_back(ann), take_back(ann)) == (3, 0)
+    assert (unassign(ann), unassign(ann)) == (3, 0)
 
 
 def test_a_clip_whose_expert_leaves_is_no_longer_to_become_gold(dataset):
     ready(dataset, clips=1)
     assign_gold_tasks(dataset, annotator="expert", count=1)
-    take_back(Annotator.objects.get())
+    unassign(Annotator.objects.get())
     assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
     answer(annotator__name="ann")
     mark_gold(AnnotationTask.objects.get(annotator__name="ann"))
@@ -275,11 +275,11 @@ def test_gold_clips_are_mixed_in_for_each_annotator(dataset):
     ready(dataset, clips=2)
     assert assign_gold_tasks(dataset, annotator="expert", count=2) == 2
     ready(dataset, clips=12, name="later")
-    wishes = {"annotators": ["ann", "bob"], "overlap": 0.5, "gold": 0.1}
-    assert plan_tasks(dataset, **wishes | {"gold": 0}) == 18
+    request = {"annotators": ["ann", "bob"], "overlap": 0.5, "gold": 0.1}
+    assert plan_tasks(dataset, **request | {"gold": 0}) == 18
     answer(annotator__name="expert")
     ready(dataset, clips=4, name="latest")
-    plan_tasks(dataset, **wishes)
+    plan_tasks(dataset, **request)
     checks = AnnotationTask.objects.filter(purpose="check")
     assert sorted(checks.values_list("annotator__name", flat=True)) == ["ann", "bob"]
     assert {task.clip.video.name for task in checks}.isdisjoint({"later", "latest"})
@@ -291,9 +291,9 @@ def test_planning_again_gives_no_gold_twice(dataset):
     assign_gold_tasks(dataset, annotator="expert", count=1)
     answer()
     ready(dataset, clips=4)
-    wishes = {"annotators": ["ann", "bob"], "overlap": 0, "gold": 0.5}
-    assert plan_tasks(dataset, **wishes) == 6
-    assert plan_tasks(dataset, **wishes) == 0
+    request = {"annotators": ["ann", "bob"], "overlap": 0, "gold": 0.5}
+    assert plan_tasks(dataset, **request) == 6
+    assert plan_tasks(dataset, **request) == 0
 
 
 def test_unanswered_keys_are_no_gold_yet(dataset):
@@ -309,7 +309,7 @@ def test_keys_are_of_clips_that_nobody_has_and_no_more_than_there_are(dataset):
     ready(dataset, clips=2, name="new")
     assert assign_gold_tasks(dataset, annotator="expert", count=5) == 2
     assert assign_gold_tasks(dataset, annotator="expert", count=5) == 0
-    keys = AnnotationTask.objects.filter(purpose="key")
+    keys = AnnotationTask.objects.filter(purpose="gold")
     assert {key.clip.video.name for key in keys} == {"new"}
     assert not Annotator.objects.get(name="expert").is_active
     with pytest.raises(PlanError, match="cannot be an annotator"):
@@ -355,8 +355,8 @@ def test_blind_tasks_are_the_wished_share_of_each_one(dataset):
 def test_a_clip_given_out_stays_with_its_run(dataset):
     (run,) = ready(dataset, clips=1)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
-    make_run(run.clip, recipe="test/2")
-    IdentityRun.objects.create(video=run.clip.video, recipe="test/2", stage=Stage.DONE)
+    make_run(run.clip, config_key="test/2")
+    IdentityRun.objects.create(video=run.clip.video, config_key="test/2", stage=Stage.DONE)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=1.0)
     assert {task.run for task in AnnotationTask.objects.all()} == {run}
 
@@ -365,6 +365,6 @@ def test_what_was_replaced_is_not_lost_any_more(dataset):
     (run,) = ready(dataset, clips=1)
     make_task(run, make_annotator(dataset, "ann"))
     AnnotationTask.objects.update(unassigned_at=timezone.now())
-    assert standing_of(dataset).lost == {run.clip.name: 1}
+    assert dataset_state(dataset).lost == {run.clip.name: 1}
     make_task(run, make_annotator(dataset, "bob"))
-    assert standing_of(dataset).lost == {}
+    assert dataset_state(dataset).lost == {}

@@ -1,11 +1,11 @@
 import pytest
 
-from annotation.cvat.client import forget_clients
+from annotation.cvat.client import close_clients
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.services.cvat.projects import plan_projects, recreate_project, resend_tasks
 from avaproject.base.work import Stage
 from datasets.models import Action
-from tests.cvat_world import (
+from tests.cvat_double.steps import (
     job_named,
     make_world,
     project_of,
@@ -150,7 +150,7 @@ def test_a_new_version_of_the_server_changes_nothing(cvat):
     dataset = sent_world(cvat)
     for job in cvat.state.jobs.values():
         job |= {"type": "annotation", "a_new_field": {"deep": True}}
-    forget_clients()
+    close_clients()
     assert reconciled(dataset).stage == Stage.DONE
 
 

@@ -13,7 +13,7 @@ from annotation.services.answers import receive_answers
 from annotation.services.cvat import task_sending
 from annotation.services.cvat.connection import save_server
 from annotation.services.cvat.projects import resend_tasks
-from annotation.services.cvat.task_sending import request_sending
+from annotation.services.cvat.task_sending import request_sending, send_tasks
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
 from tests.cvat_double.steps import (
@@ -83,7 +83,7 @@ def test_sending_again_sends_nothing(cvat):
     calls = len(cvat.calls)
     assert request_sending(dataset) == 0
     send_waiting()
-    assert task_sending(CvatJob.objects.get().pk) == 0
+    assert send_tasks(CvatJob.objects.get().pk) == 0
     assert len(cvat.calls) == calls
 
 
@@ -93,7 +93,7 @@ def test_a_row_in_other_hands_is_left_alone(cvat):
     request_sending(dataset)
     row = CvatJob.objects.get()
     CvatJob.objects.claim(row.pk)
-    assert task_sending(row.pk) == 0
+    assert send_tasks(row.pk) == 0
     assert cvat.state.tasks == {}
 
 
@@ -275,7 +275,7 @@ def test_a_fault_inside_cvat_that_goes_on_becomes_a_failure(cvat):
 
 
 def test_sending_can_be_held_and_goes_on(cvat, settings):
-    settings.CVAT_SIDE_BY_SIDE = 1
+    settings.CVAT_CONCURRENCY = 1
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
     request_sending(dataset)
@@ -286,31 +286,31 @@ def test_sending_can_be_held_and_goes_on(cvat, settings):
     assert len(whole_and_single(cvat)) == 3
 
 
-def test_holding_takes_effect_between_two_tasks(cvat, settings, monkeypatch):
-    settings.CVAT_SIDE_BY_SIDE = 1
+def test_pausing_takes_effect_between_two_tasks(cvat, settings, monkeypatch):
+    settings.CVAT_CONCURRENCY = 1
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
     request_sending(dataset)
-    real = task_sending.send
+    real = task_sending.upload_task
 
-    def sends_and_is_held(*args):
+    def uploads_and_stops(*args):
         sent = real(*args)
-        held.append(sent)
+        uploaded.append(sent)
         return sent
 
-    held = []
-    monkeypatch.setattr(task_sending, "send", sends_and_is_held)
+    uploaded = []
+    monkeypatch.setattr(task_sending, "upload_task", uploads_and_stops)
     monkeypatch.setattr(
-        task_sending._Sender, "_settle", _settle_and_hold(task_sending._Sender._settle)
+        task_sending._Sender, "_finish", _finish_and_pause(task_sending._Sender._finish)
     )
-    task_sending(CvatJob.objects.first().pk)
-    assert len(held) == 1
+    send_tasks(CvatJob.objects.first().pk)
+    assert len(uploaded) == 1
     assert CvatJob.objects.counts() | {"done": 1, "waiting": 2} == CvatJob.objects.counts()
 
 
-def _settle_and_hold(settle):
-    def both(self, sending):
-        settle(self, sending)
+def _finish_and_pause(finish):
+    def both(self, upload):
+        finish(self, upload)
         CvatProject.objects.update(is_paused=True)
 
     return both
@@ -326,7 +326,7 @@ def test_an_interrupt_gives_the_rows_back(cvat, monkeypatch):
 
     monkeypatch.setattr(task_sending, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        task_sending(CvatJob.objects.first().pk)
+        send_tasks(CvatJob.objects.first().pk)
     assert CvatJob.objects.counts()["waiting"] == 3
     monkeypatch.undo()
     send_waiting()

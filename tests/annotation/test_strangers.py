@@ -80,7 +80,7 @@ def certificate(tmp_path_factory):
     return path
 
 
-def told(url, account):
+def post_delivery(url, account):
     """What is said of the server at `url`."""
     client = CvatClient(Address(url, "org", **account))
     try:
@@ -109,25 +109,25 @@ def told(url, account):
     ],
 )
 def test_an_answer_that_is_not_cvats_is_told(stranger, account, status, body, message):
-    assert message in told(f"http://127.0.0.1:{stranger(status, body)}", account)
+    assert message in post_delivery(f"http://127.0.0.1:{stranger(status, body)}", account)
 
 
 @pytest.mark.parametrize("account", SIGNED_IN, ids=["token", "password"])
 def test_a_redirect_is_told_and_not_followed(stranger, account):
     port = stranger(301, Location="https://cvat.example.org/")
-    said = told(f"http://127.0.0.1:{port}", account)
+    said = post_delivery(f"http://127.0.0.1:{port}", account)
     assert "sends us on to https://cvat.example.org/" in said
 
 
 @pytest.mark.parametrize("account", SIGNED_IN, ids=["token", "password"])
 def test_the_wrong_scheme_is_told(stranger, certificate, account):
-    assert "http:// instead of https://" in told(f"https://127.0.0.1:{stranger()}", account)
+    assert "http:// instead of https://" in post_delivery(f"https://127.0.0.1:{stranger()}", account)
     port = stranger(certificate=certificate)
-    assert "http:// or https://?" in told(f"http://127.0.0.1:{port}", account)
+    assert "http:// or https://?" in post_delivery(f"http://127.0.0.1:{port}", account)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told(stranger, certificate):
-    said = told(f"https://127.0.0.1:{stranger(certificate=certificate)}", SIGNED_IN[0])
+    said = post_delivery(f"https://127.0.0.1:{stranger(certificate=certificate)}", SIGNED_IN[0])
     assert "certificate that is not trusted here: set SSL_CERT_FILE" in said
 
 
@@ -148,4 +148,4 @@ def test_the_certificate_is_trusted_once_its_file_is_named(stranger, certificate
     ],
 )
 def test_an_address_where_nobody_is_is_told(url, message):
-    assert message in told(url, SIGNED_IN[0])
+    assert message in post_delivery(url, SIGNED_IN[0])

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from annotation.cvat.client import CvatClient, moment
+from annotation.cvat.client import CvatClient, parse_date
 from annotation.models import (
     AnswerVersion,
     CvatJob,
@@ -30,13 +30,13 @@ from tests.cvat_double.steps import (
     FINISHED,
     TASK,
     job_named,
-    look_into_all,
+    process_deliveries,
     read_all,
     reconciled,
     sent_world,
     state_event,
     task_named,
-    told,
+    post_delivery,
 )
 from tests.stored_files import content_of
 
@@ -171,7 +171,7 @@ def test_an_edit_between_date_and_annotations_is_seen_the_next_time(cvat, datase
 
 
 def cvat_date(cvat):
-    return moment(cvat.job_of(TASK)["updated_date"])
+    return parse_date(cvat.job_of(TASK)["updated_date"])
 
 
 def test_every_break_in_a_look_is_made_good_by_the_next(cvat, dataset):
@@ -312,9 +312,9 @@ def test_the_command_says_what_is_wrong(cvat, dataset):
 
 def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
     cvat.finish(TASK)
-    told(server, state_event(cvat))
+    post_delivery(server, state_event(cvat))
     for _ in range(2):
-        look_into_all()
+        process_deliveries()
         reconciled(dataset)
         read_all()
     assert AnswerVersion.objects.count() == 1
@@ -337,16 +337,16 @@ def test_a_cvat_that_restarts_or_moved_has_deleted_nothing(
     cvat, dataset, server, status, body, message
 ):
     cvat.finish(TASK)
-    told(server, state_event(cvat))
+    post_delivery(server, state_event(cvat))
     for path in ("/api/jobs$", "/api/jobs/1$"):
         cvat.fail("GET", path, status=status, body=body, times=2)
     order = reconciled(dataset)
-    look_into_all()
+    process_deliveries()
     assert not job_named(TASK).is_deleted
     assert (order.stage, message in order.error) == (Stage.WAITING, True)
     assert message in WebhookDelivery.objects.get().error
     for rows in (Reconciliation.objects, WebhookDelivery.objects):
         rows.retry_now()
     cvat.faults.clear()
-    look_into_all()
+    process_deliveries()
     assert task_named(TASK).versions.count() == 1

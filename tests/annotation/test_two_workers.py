@@ -10,7 +10,7 @@ from annotation.models import AnswerVersion, CvatJob, Reconciliation
 from annotation.services.cvat.reconciliation import reconcile, request_reconciliation
 from annotation.services.cvat.task_sending import request_sending, send_tasks
 from avaproject.base.work import Stage
-from tests.cvat_world import make_world, project_of, sent_world, set_up
+from tests.cvat_double.steps import make_world, project_of, sent_world, set_up
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -37,7 +37,7 @@ def dataset(admin):
 def clips(dataset):
     """The clips of a video whose persons are named."""
     video = make_video(dataset, "aisle")
-    IdentityRun.objects.create(video=video, recipe="test/1", stage="done", person_count=2)
+    IdentityRun.objects.create(video=video, config_key="test/1", stage="done", person_count=2)
     clips = make_clips(video)
     for clip in clips:
         make_run(clip)
@@ -134,12 +134,12 @@ def test_hours_may_follow_a_name(text, hours):
 def test_who_leaves_gives_the_work_back(client, admin, task):
     client.force_login(admin)
     assert "Take 1 task back" in client.get(plan_url()).content.decode()
-    take_back = reverse("annotation:take-back", args=["shop"])
-    page = client.post(take_back, {"annotator": task.annotator_id}, follow=True)
+    unassign = reverse("annotation:take-back", args=["shop"])
+    page = client.post(unassign, {"annotator": task.annotator_id}, follow=True)
     assert "1 task is taken back from kim" in page.content.decode()
-    assert client.post(take_back, {"annotator": "x"}).status_code == 404
-    give_back = reverse("annotation:give-back", args=["shop"])
-    page = client.post(give_back, {"annotator": task.annotator_id}, follow=True)
+    assert client.post(unassign, {"annotator": "x"}).status_code == 404
+    reassign = reverse("annotation:give-back", args=["shop"])
+    page = client.post(reassign, {"annotator": task.annotator_id}, follow=True)
     assert "1 task is with kim again" in page.content.decode()
 
 

@@ -14,7 +14,7 @@ from datasets.models import Dataset
 
 
 class Command(BaseCommand):
-    help = "Give the clips of a dataset to annotators, and write a package for each task."
+    help = "Assign the clips of a dataset to annotators and export a package for each task."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dataset", required=True, metavar="NAME")
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             "--overlap",
             type=float,
             default=0.3,
-            help="share of the clips that several annotate, 0 to 1 (default: %(default)s)",
+            help="share of the clips that several annotators do, 0 to 1 (default: %(default)s)",
         )
         parser.add_argument(
             "--per-clip", type=int, metavar="N", help="annotators of those clips (default: all)"
@@ -35,18 +35,20 @@ class Command(BaseCommand):
             type=float,
             default=0.0,
             metavar="SHARE",
-            help="share of each one's clips without pre-annotation (default: %(default)s)",
+            help="share of one's clips without pre-annotation (default: %(default)s)",
         )
         parser.add_argument(
             "--gold",
             type=float,
             default=0.0,
             metavar="SHARE",
-            help="gold clips mixed in, as a share of each one's own (default: %(default)s)",
+            help="gold clips added, as a share of one's clips (default: %(default)s)",
         )
-        parser.add_argument("--seed", type=int, default=0, help="another one, another draw")
         parser.add_argument(
-            "--out", required=True, type=Path, metavar="DIR", help="where the zips are put"
+            "--seed", type=int, default=0, help="random seed (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--out", required=True, type=Path, metavar="DIR", help="output folder for the zips"
         )
 
     def handle(self, **options: Any) -> None:
@@ -68,7 +70,7 @@ class Command(BaseCommand):
         tasks = AnnotationTask.objects.of(dataset)
         if not tasks.exists():
             raise CommandError(
-                f"no clip of {dataset} is ready to be annotated: "
+                f"no clip of {dataset} is ready for annotation: run "
                 "./ava manage run_pipeline --once"
             )
         waiting = list(tasks.claimable().values_list("pk", flat=True))
@@ -77,7 +79,7 @@ class Command(BaseCommand):
         copied = copy_packages(dataset, options["out"])
         self.stdout.write(
             f"{new} new tasks, {len(waiting)} packages written, {copied} copied to "
-            f"{options['out']}; {tasks.done().count()} are ready in all."
+            f"{options['out']}; {tasks.done().count()} packages in total."
         )
         self._refuse_failures(tasks.filter(stage=Stage.FAILED))
 

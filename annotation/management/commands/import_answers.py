@@ -13,7 +13,7 @@ from datasets.models import Dataset
 
 
 class Command(BaseCommand):
-    help = "Read the answers of annotators: files <clip>--<annotator>.zip or .xml from CVAT."
+    help = "Import answer files exported from CVAT: <clip>--<annotator>.zip or .xml."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, metavar="DIR")
@@ -38,11 +38,11 @@ class Command(BaseCommand):
             )
         ]
         self.stdout.write(
-            f"{imported.received} files received, {imported.unchanged} known already, "
+            f"{imported.received} files imported, {imported.unchanged} unchanged, "
             f"{versions.filter(pk__in=waiting).done().count()} versions read, "
             f"{len(refused)} refused."
         )
         for message in refused:
             self.stderr.write(message)
         if refused:
-            raise CommandError(f"{len(refused)} files were refused; the others are read")
+            raise CommandError(f"{len(refused)} files were refused; the others were imported")

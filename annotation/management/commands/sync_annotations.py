@@ -10,7 +10,9 @@ from avaproject.base.work import Stage
 
 
 class Command(BaseCommand):
-    help = "AnswerVersion every job of a dataset that is finished in CVAT and new here, and read it."
+    help = (
+        "Fetch and read the finished CVAT jobs of a dataset that changed since the last fetch."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dataset", required=True, metavar="NAME")
@@ -19,13 +21,13 @@ class Command(BaseCommand):
         project = CvatProject.objects.filter(dataset__name=dataset).first()
         if project is None:
             raise CommandError(
-                f"{dataset} is no dataset that is connected to a CVAT server: connect it on "
-                "its CVAT page"
+                f"there is no dataset {dataset} connected to a CVAT server: connect it on its "
+                "CVAT page"
             )
         order = request_reconciliation(project)
         done = reconcile(order.pk) or Reconciliation.objects.get(pk=order.pk)
         if done.stage == Stage.RUNNING:
-            raise CommandError("another worker is comparing with CVAT right now; try again")
+            raise CommandError("another worker is syncing with CVAT now; try again later")
         if done.error:
             raise CommandError(done.error)
         read, refused = self._read(dataset)
@@ -36,7 +38,7 @@ class Command(BaseCommand):
         for message in refused:
             self.stderr.write(message)
         if refused:
-            raise CommandError(f"{len(refused)} versions were refused; the others are read")
+            raise CommandError(f"{len(refused)} versions were refused; the others were read")
 
     def _read(self, dataset: str) -> tuple[int, list[str]]:
         versions = AnswerVersion.objects.filter(task__clip__video__dataset__name=dataset)

@@ -1,4 +1,4 @@
-"""Connecting a CVAT server: its row, its credentials, and the test of all that must work."""
+"""CVAT server connection: save a server and its credentials, and test the connection."""
 
 import re
 import socket
@@ -10,25 +10,25 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
+from annotation.core.docker_network import compose_override, is_local, url_from_docker
 from annotation.core.encryption import DecryptionError
-from annotation.core.labels import PERSON
-from annotation.core.smokescreen import compose_override, is_local, seen_from_docker
 from annotation.core.webhook import EVENTS
-from annotation.cvat.client import CvatClient, forget_clients
+from annotation.cvat.client import CvatClient, close_clients
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatRefusedError
 from annotation.models import CvatProject, CvatServer
 from annotation.services.cvat.deferral import client_for, retry_now
+from datasets.core.formats.cvat_labels import PERSON
 
 ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
-PROBE = "AVA Studio: test of the connection, may be deleted"
-OLDEST = (2, 54)  # the version this was measured with
-NO_WEBHOOK = "Answers come all the same: we ask CVAT every five minutes."
+TEST_PROJECT = "AVA Studio connection test, can be deleted"
+MIN_VERSION = (2, 54)  # the oldest version this was tested with
+NO_WEBHOOK = "Finished jobs are still found by polling every five minutes."
 
 
 def save_server(
     server: CvatServer, *, token: str = "", user: str = "", password: str = ""
 ) -> CvatServer:
-    """Keep `server`, with new credentials if some are given, and order a test of it."""
+    """Save `server`, with new credentials if given, and request a connection test."""
     if token or password:
         server.set_credentials(token=token, user=user, password=password)
     if not server.encrypted_secret:
@@ -39,23 +39,23 @@ def save_server(
 
 
 def request_connection_test(server: CvatServer) -> None:
-    """Have the connection tested; what waited for the server is tried again."""
+    """Request a connection test; work deferred for the server is retried now."""
     CvatServer.objects.filter(pk=server.pk).start_over()
-    forget_clients()
+    close_clients()
     retry_now(server)
 
 
 def ensure_environment_server() -> None:
-    """Make the row of the server that the environment names, or follow its changes."""
+    """Create or update the server that the environment variables configure."""
     if not settings.CVAT_URL:
         return
     server = CvatServer.objects.filter(is_from_environment=True).first()
     if server is None:
         server = CvatServer(name=_free_name(), is_from_environment=True)
-    elif _is_as_given(server):
+    elif _is_up_to_date(server):
         return
     server.url, server.organisation = settings.CVAT_URL, settings.CVAT_ORGANISATION
-    with suppress(IntegrityError), transaction.atomic():  # another process made it just now
+    with suppress(IntegrityError), transaction.atomic():  # another process created it meanwhile
         save_server(
             server,
             token=settings.CVAT_TOKEN,
@@ -65,13 +65,13 @@ def ensure_environment_server() -> None:
 
 
 def webhook_url(server: CvatServer) -> str:
-    """Where CVAT is to send what `server` has to tell; "" if nobody said how it reaches us."""
+    """The address to which CVAT sends webhooks; "" if no callback address is configured."""
     base = (server.callback_url or settings.PUBLIC_URL).rstrip("/")
     return base + reverse("annotation:webhook", args=[server.uuid]) if base else ""
 
 
 def check_connection(server_id: int) -> CvatServer | None:
-    """Test the connection of one server; None if somebody else does."""
+    """Test the connection of one server; None if another worker does."""
     server = CvatServer.objects.claim(server_id)
     if server is None:
         return None
@@ -79,7 +79,7 @@ def check_connection(server_id: int) -> CvatServer | None:
         client = client_for(server)
         version, account = client.version(), client.whoami()
         checks = [
-            _check("account", f"CVAT {version} knows us as {account}."),
+            _check("account", f"Signed in to CVAT {version} as {account}."),
             *_too_old(version),
             _members(client, server),
             *_webhooks(client, server),
@@ -93,10 +93,10 @@ def _free_name() -> str:
     return f"{ENVIRONMENT}-{CvatServer.objects.count() + 1}" if taken else ENVIRONMENT
 
 
-def _is_as_given(server: CvatServer) -> bool:
-    given = (settings.CVAT_URL, settings.CVAT_ORGANISATION, settings.CVAT_TOKEN)
+def _is_up_to_date(server: CvatServer) -> bool:
+    configured = (settings.CVAT_URL, settings.CVAT_ORGANISATION, settings.CVAT_TOKEN)
     try:
-        is_same = (server.url, server.organisation, server.token) == given
+        is_same = (server.url, server.organisation, server.token) == configured
         return is_same and (bool(server.token) or server.password == settings.CVAT_PASSWORD)
     except DecryptionError:
         return False
@@ -105,21 +105,22 @@ def _is_as_given(server: CvatServer) -> bool:
 def _check(
     subject: str, message: str, fix: str = "", *, snippet: str = "", is_ok: bool = True
 ) -> Any:
-    """What was found; `snippet` is text to put into a file as it is."""
-    found = {"subject": subject, "is_ok": is_ok, "message": message}
-    return found | {"fix": fix, "snippet": snippet}
+    """One result of the test; `snippet` is text to copy into a file."""
+    return {
+        "subject": subject, "is_ok": is_ok, "message": message, "fix": fix, "snippet": snippet
+    }  # fmt: skip
 
 
 def _too_old(version: str) -> list[Any]:
     parts = re.match(r"(\d+)\.(\d+)", version)
-    if parts is None or (int(parts[1]), int(parts[2])) >= OLDEST:
+    if parts is None or (int(parts[1]), int(parts[2])) >= MIN_VERSION:
         return []
-    oldest = ".".join(map(str, OLDEST))
+    oldest = ".".join(map(str, MIN_VERSION))
     return [
         _check(
             "version",
-            f"CVAT {version} is older than {oldest}, with which this was tried: tasks or "
-            "answers may not travel.",
+            f"CVAT {version} is older than {oldest}, the oldest version tested: sending tasks "
+            "or fetching answers may fail.",
             f"Upgrade CVAT to {oldest} or newer.",
             is_ok=False,
         )
@@ -130,9 +131,9 @@ def _members(client: CvatClient, server: CvatServer) -> Any:
     if not server.organisation:
         return _check(
             "organisation",
-            "No organisation is named: nobody can be invited, and tasks land in the account's "
-            "own workspace.",
-            "Make an organisation in CVAT and enter its short name here.",
+            "No organisation is set: members can't be invited, and tasks are created in the "
+            "account's personal workspace.",
+            "Create an organisation in CVAT and enter its short name here.",
             is_ok=False,
         )
     count = len(client.members())
@@ -140,26 +141,26 @@ def _members(client: CvatClient, server: CvatServer) -> Any:
 
 
 def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:
-    """Make a webhook, let CVAT ping it, and take it away again."""
+    """Create a webhook, let CVAT ping it, and delete it again."""
     url = webhook_url(server)
     if not url:
         return [
             _check(
                 "webhooks",
-                f"It is not known how CVAT reaches us. {NO_WEBHOOK}",
-                "Set AVA_PUBLIC_URL, or our address here.",
+                f"No callback address is configured. {NO_WEBHOOK}",
+                "Set AVA_PUBLIC_URL, or the callback address of this server.",
                 is_ok=False,
             )
         ]
     try:
-        return [_reached(server, url, *_pinged(client, server, url))]
+        return [_ping_check(server, url, *_ping(client, server, url))]
     except (CvatRefusedError, CvatDeniedError) as error:
         message, fix = refused_webhook(url, error)
         return [_check("webhooks", f"{message} {NO_WEBHOOK}", fix, is_ok=False)]
 
 
-def _pinged(client: CvatClient, server: CvatServer, url: str) -> tuple[int, str]:
-    """What became of a ping over a webhook to `url`: that of a project, or one for the time."""
+def _ping(client: CvatClient, server: CvatServer, url: str) -> tuple[int, str]:
+    """Ping a webhook to `url`, of a connected project or of a temporary one."""
     project = CvatProject.objects.filter(server=server).exclude(project_id=None).first()
     if project is not None and project.webhook_id and project.project_id:
         webhook = client.save_webhook(
@@ -167,64 +168,65 @@ def _pinged(client: CvatClient, server: CvatServer, url: str) -> tuple[int, str]
             known=project.webhook_id,
         )  # fmt: skip
         return client.ping(webhook)
-    probe = client.create_project(PROBE, [{"name": PERSON, "type": "rectangle"}])
+    temporary = client.create_project(TEST_PROJECT, [{"name": PERSON, "type": "rectangle"}])
     try:
-        webhook = client.save_webhook(probe, url=url, secret=server.secret, events=EVENTS)
+        webhook = client.save_webhook(temporary, url=url, secret=server.secret, events=EVENTS)
         return client.ping(webhook)
     finally:
-        client.delete_project(probe)
+        client.delete_project(temporary)
 
 
 def refused_webhook(url: str, error: CvatError) -> tuple[str, str]:
-    """Why CVAT does not take a webhook to `url`, and the way out if it is the address."""
+    """Why CVAT rejects a webhook to `url`, and how to fix it if the address is the cause."""
     if "target_url" not in str(error):
         return f"{error}.", ""
     host = urlsplit(url).hostname
     return (
-        f"CVAT takes no webhook to {url}: the name of its host must be localhost, a number, or "
-        "have a dot in it.",
-        f"Give us another address than {host}: a number, or in Docker a network alias such as "
-        "ava.local.",
+        f"CVAT rejects a webhook to {url}: the host must be localhost, an IP address, or have "
+        "a dot in its name.",
+        f"Use another callback address than {host}: an IP address, or in Docker a network "
+        "alias such as ava.local.",
     )
 
 
-def _reached(server: CvatServer, url: str, status: int, answer: str) -> Any:
+def _ping_check(server: CvatServer, url: str, status: int, answer: str) -> Any:
     if status == 200 and str(server.uuid) in answer:
-        return _check("webhooks", f"CVAT reaches us at {url} and is told apart from others.")
+        return _check("webhooks", f"CVAT reaches AVA Studio at {url}.")
     host = urlsplit(url).hostname or ""
     reasons = {
-        200: "something else answers there",
-        400: f"we do not answer to the name {host}: add it to AVA_ALLOWED_HOSTS",
-        403: "our own secret was not accepted: save the server again, to renew it",
-        404: "something else answers there, or the path is cut off by a proxy",
-        503: "we could not store the ping: is our database full?",
-        504: "it had no answer within ten seconds",
+        200: "another server responds there",
+        400: f"the host name {host} is not allowed: add it to AVA_ALLOWED_HOSTS",
+        403: "the webhook secret was not accepted: save the server again to renew it",
+        404: "another server responds there, or a proxy changes the path",
+        503: "the ping could not be stored: is the database full?",
+        504: "no response within ten seconds",
     }
-    reason = reasons.get(status, f"CVAT says {status or 'nothing'}")
-    message = f"CVAT does not reach us at {url}: {reason}. {NO_WEBHOOK}"
+    reason = reasons.get(
+        status, f"CVAT reports {f'status {status}' if status else 'no status'}"
+    )
+    message = f"CVAT can't reach AVA Studio at {url}: {reason}. {NO_WEBHOOK}"
     if status in (0, 403, 407, 500, 502, 504):
-        fix, snippet = _way_in(url)
+        fix, snippet = _docker_fix(url)
         return _check("webhooks", message, fix, snippet=snippet, is_ok=False)
     return _check("webhooks", message, is_ok=False)
 
 
-def _way_in(url: str) -> tuple[str, str]:
-    """What to do so that a CVAT in Docker reaches `url`, and an override, ready to snippet."""
-    seen = seen_from_docker(url)
-    base = f"{urlsplit(seen).scheme}://{urlsplit(seen).netloc}"
+def _docker_fix(url: str) -> tuple[str, str]:
+    """How a CVAT in Docker can reach `url`: the steps, and a Compose override to copy."""
+    container_url = url_from_docker(url)
+    parts = urlsplit(container_url)
     first = (
-        f"Inside CVAT's containers {urlsplit(url).hostname} is the container itself: set our "
-        f"address to {base}, add {urlsplit(seen).hostname} to AVA_ALLOWED_HOSTS and let the "
-        "pages listen to all networks (./ava up --host 0.0.0.0). Then, "
+        f"Inside CVAT's containers {urlsplit(url).hostname} is the container itself: set the "
+        f"callback address to {parts.scheme}://{parts.netloc}, add {parts.hostname} to "
+        "AVA_ALLOWED_HOSTS and listen on all interfaces (./ava up --host 0.0.0.0). Then "
         if is_local(url)
         else "If both are on a private network, "
     )
-    override = compose_override(seen, _addresses(urlsplit(seen).hostname or ""))
     fix = (
-        f"{first}beside CVAT's docker-compose.yml, write docker-compose.override.yml with the "
-        "following, and run docker compose up -d:"
+        f"{first}create docker-compose.override.yml beside CVAT's docker-compose.yml with this "
+        "content, and run docker compose up -d:"
     )
-    return fix, override
+    return fix, compose_override(container_url, _addresses(parts.hostname or ""))
 
 
 def _addresses(host: str) -> list[str]:

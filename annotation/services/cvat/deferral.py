@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from annotation.core.encryption import DecryptionError
-from annotation.cvat.client import CvatClient, client_of, is_lasting
+from annotation.cvat.client import CvatClient, cached_client, is_permanent
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatUnavailableError
 from annotation.cvat.transport import Address
 from annotation.models import (
@@ -30,7 +30,7 @@ DEFERRABLE = (CvatUnavailableError, CvatDeniedError, DecryptionError, StorageErr
 
 def client_for(server: CvatServer) -> CvatClient:
     """The client of `server`. Raises DecryptionError if its credentials cannot be opened."""
-    return client_of(
+    return cached_client(
         Address(
             server.url, server.organisation, token=server.token, user=server.user,
             password=server.password,
@@ -51,7 +51,7 @@ def retrying(row: StagedModel, *expected: type[Exception]) -> Iterator[None]:
 def defer(row: StagedModel, error: Exception) -> None:
     """Defer a claimed row until the fault may have passed; raise an error that will not."""
     if isinstance(error, CvatUnavailableError):
-        if is_lasting(error, row.deferrals):
+        if is_permanent(error, row.deferrals):
             raise CvatError(f"{error} It was tried {row.deferrals + 1} times.") from error
         pause = min(FIRST_PAUSE * 2.0**row.deferrals, LONGEST_PAUSE)
         seconds = max(pause, error.retry_after or 0.0)

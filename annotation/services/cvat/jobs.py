@@ -1,7 +1,7 @@
-"""Stage 7 with a CVAT server: what a job holds becomes a version, if it is finished and new.
+"""CVAT jobs: poll their state, and fetch a finished job's annotations as an answer version.
 
-What CVAT has counts, not what it told us: a job is asked for its date of change first and its
-annotations then, so that a change in between is noticed the next time.
+A job's date of change is read before its annotations, so a change in between is found by the
+next poll.
 """
 
 import json
@@ -13,19 +13,19 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from annotation.core.cvat_json import CvatJsonError, document_from, fingerprint
-from annotation.core.tracks import task_frame_count
+from annotation.core.cvat_tracks import task_frame_count
 from annotation.cvat.client import CvatClient, Job
 from annotation.cvat.errors import CvatGoneError
 from annotation.models import AnswerVersion, CvatJob, JobStateChange
 from annotation.services.answers import store_version
+from datasets.core.formats.cvat_json import CvatJsonError, document_from, fingerprint
 
 Found = tuple[CvatJob, Job]
-EDITED = "It was edited after it had been approved; the new version waits for a review."
+EDITED = "Edited after approval. The new version needs a review."
 
 
 def poll_job(client: CvatClient, row: CvatJob) -> AnswerVersion | None:
-    """Ask CVAT for one job, and version it if there is something new. None if there is not."""
+    """Ask CVAT for one job and version it if there is something new. None if there is not."""
     if row.job_id is None:
         return None
     try:
@@ -42,25 +42,25 @@ def poll_job(client: CvatClient, row: CvatJob) -> AnswerVersion | None:
 def fetch_finished_jobs(
     client: CvatClient, found: Iterable[Found]
 ) -> Iterator[tuple[CvatJob, AnswerVersion | None]]:
-    """AnswerVersion those of `found` that are finished and not as we have them, side by side."""
+    """Fetch in parallel the annotations of finished jobs that changed since the last fetch."""
     wanted = [
         (row, job) for row, job in found if job.is_finished and row.is_behind(job.updated_date)
     ]
-    size = settings.CVAT_SIDE_BY_SIDE
+    size = settings.CVAT_CONCURRENCY
     with ThreadPoolExecutor(size) as pool:
         for start in range(0, len(wanted), size):  # no more in memory than that
             part = wanted[start : start + size]
-            held = pool.map(lambda one: _held(client, one[1]), part)
-            for (row, job), annotations in zip(part, held, strict=True):
+            fetched = pool.map(lambda one: _annotations(client, one[1]), part)
+            for (row, job), annotations in zip(part, fetched, strict=True):
                 if annotations is None:
                     mark_job_deleted(row)
                 else:
-                    yield row, _keep(row, job, annotations)
+                    yield row, _store(row, job, annotations)
 
 
 def sync_job_state(row: CvatJob, job: Job) -> None:
-    """Keep how a job stands in CVAT."""
-    now = {
+    """Store the state that a job has in CVAT."""
+    state = {
         "assignee": job.assignee,
         "cvat_stage": job.stage,
         "cvat_state": job.state,
@@ -68,14 +68,14 @@ def sync_job_state(row: CvatJob, job: Job) -> None:
         "is_deleted": False,
         "message": _owner_message(row, job),
     }
-    if any(getattr(row, name) != value for name, value in now.items()):
-        CvatJob.objects.filter(pk=row.pk).update(**now)
+    if any(getattr(row, name) != value for name, value in state.items()):
+        CvatJob.objects.filter(pk=row.pk).update(**state)
 
 
 def mark_job_deleted(row: CvatJob) -> None:
     CvatJob.objects.filter(pk=row.pk).update(
         is_deleted=True,
-        message="It was deleted in CVAT. What was pulled is kept; it can be sent again with it.",
+        message="Deleted in CVAT. Answers fetched before are kept and can be sent again.",
     )
 
 
@@ -85,22 +85,25 @@ def _owner_message(row: CvatJob, job: Job) -> str:
         return EDITED if row.edited_at else ""
     if row.task.unassigned_at:
         now = (
-            f"in CVAT it is {job.assignee}'s" if job.assignee else "what was done stays in CVAT"
+            f"CVAT has assigned it to {job.assignee}."
+            if job.assignee
+            else "Its annotations stay in CVAT."
         )
-        return f"It was taken back from {name}; {now}."
+        return f"Unassigned from {name}. {now}"
     return (
-        f"In CVAT the job is {job.assignee or 'nobody'}'s, not {name}'s: assign it back there."
+        f"In CVAT the job is assigned to {job.assignee or 'nobody'}, not to {name}: assign it "
+        f"to {name} there."
     )
 
 
-def _held(client: CvatClient, job: Job) -> dict[str, Any] | None:
+def _annotations(client: CvatClient, job: Job) -> dict[str, Any] | None:
     try:
         return client.annotations(job.job_id)
     except CvatGoneError:
         return None
 
 
-def _keep(row: CvatJob, job: Job, annotations: dict[str, Any]) -> AnswerVersion | None:
+def _store(row: CvatJob, job: Job, annotations: dict[str, Any]) -> AnswerVersion | None:
     newest = row.task.versions.order_by("-number").first()
     verdict = row.state_changes.order_by("-review").first()
     is_rework = (
@@ -125,7 +128,7 @@ def _keep(row: CvatJob, job: Job, annotations: dict[str, Any]) -> AnswerVersion 
 
 
 def _envelope(row: CvatJob, job: Job, annotations: dict[str, Any]) -> bytes:
-    """The annotations as they came, with the numbers that are needed to read them."""
+    """The annotations as CVAT returned them, with the label ids needed to read them."""
     ids = row.project.label_ids
     content = {
         "server": row.project.server.url,
@@ -141,7 +144,7 @@ def _envelope(row: CvatJob, job: Job, annotations: dict[str, Any]) -> bytes:
 
 
 def _digest(row: CvatJob, annotations: dict[str, Any]) -> str:
-    """Of what is said; of the bytes, if it cannot be read: then reading says why."""
+    """SHA-256 of the answers; of the JSON if it cannot be read, so that reading reports why."""
     clip = row.task.clip
     count = task_frame_count(clip.frame_count, annotation_fps=clip.video.dataset.annotation_fps)
     try:

@@ -1,4 +1,4 @@
-"""The people of an organisation in CVAT, as annotators of a dataset."""
+"""Members of the CVAT organisation: list and invite them, add them as annotators."""
 
 from typing import NamedTuple
 
@@ -13,41 +13,41 @@ from datasets.models import Dataset
 
 
 class InviteError(ValueError):
-    """The invitation did not work."""
+    """CVAT did not accept the invitation."""
 
 
-class Person(NamedTuple):
-    """A member as the page shows him or her; `hindrance` says why not to be chosen."""
+class OrganisationMember(NamedTuple):
+    """A member of the organisation; `problem` says why they cannot be an annotator."""
 
     member: Member
     is_annotator: bool
-    hindrance: str
+    problem: str
 
 
-def people(server: CvatServer, dataset: Dataset) -> list[Person]:
-    """Everybody in the server's organisation, by name. Raises CvatError."""
+def organisation_members(server: CvatServer, dataset: Dataset) -> list[OrganisationMember]:
+    """All members of the server's organisation, by name. Raises CvatError."""
     known = set(dataset.annotators.values_list("name", flat=True))
     return [
-        Person(member, member.name in known, _hindrance(member))
+        OrganisationMember(member, member.name in known, _problem(member))
         for member in client_for(server).members()
     ]
 
 
 def add_annotators(dataset: Dataset, names: list[str]) -> int:
-    """Make `names` annotators of `dataset`; return how many are new."""
+    """Add `names` as annotators of `dataset`; return how many are new."""
     before = dataset.annotators.count()
-    people = [Annotator(dataset=dataset, name=name) for name in names]
-    Annotator.objects.bulk_create(people, ignore_conflicts=True)
+    rows = [Annotator(dataset=dataset, name=name) for name in names]
+    Annotator.objects.bulk_create(rows, ignore_conflicts=True)
     return dataset.annotators.count() - before
 
 
 def invite(server: CvatServer, email: str) -> Member:
-    """Invite somebody into the organisation. Raises InviteError with the way out."""
+    """Invite somebody to the organisation. Raises InviteError with the way to fix it."""
     validate_email(email)
     if not server.organisation:
         raise InviteError(
-            "Without an organisation nobody can be invited: enter its short name on the page "
-            "of the server."
+            "Members can only be invited to an organisation: enter its short name on the "
+            "server's page."
         )
     try:
         return client_for(server).invite(email)
@@ -56,14 +56,14 @@ def invite(server: CvatServer, email: str) -> Member:
     except CvatBrokenError as error:
         if "Email backend" in str(error):
             raise InviteError(
-                f"CVAT cannot send mail, so {email} hears nothing, and it has made an empty "
-                "account for the address. Set up mail in CVAT; or delete that account there, "
-                "let them register, and invite them then: they are in at once."
+                f"CVAT has no e-mail backend, so {email} gets no invitation, and CVAT has "
+                "created an empty account for the address. Configure e-mail in CVAT. Or delete "
+                "that account, let them register, then invite them: they join at once."
             ) from error
         raise
 
 
-def _hindrance(member: Member) -> str:
+def _problem(member: Member) -> str:
     if not member.is_active:
         return "has not accepted the invitation yet"
     try:

@@ -9,9 +9,8 @@ from typing import Any
 
 from django.db import transaction
 
-from annotation.core.guide import guide
-from annotation.core.label_change import label_change, label_data, label_ids
-from annotation.core.labels import PERSON, Attribute, LabelsError, attributes_of
+from annotation.core.annotation_guide import guide
+from annotation.core.label_diff import label_diff, label_ids
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError, CvatRefusedError
@@ -20,6 +19,13 @@ from annotation.selectors.tasks import group_specs
 from annotation.services.cvat.connection import NO_WEBHOOK, refused_webhook, webhook_url
 from annotation.services.cvat.deferral import client_for, retrying
 from avaproject.base.work import Stage, StagedQuerySet
+from datasets.core.formats.cvat_labels import (
+    PERSON,
+    Attribute,
+    LabelsError,
+    attributes_of,
+    label_data,
+)
 from datasets.models import Dataset
 
 NO_CALLBACK_URL = (
@@ -168,15 +174,15 @@ def _update_label(
         known = label_ids(label, wanted)
     else:
         known = project.label_ids
-    change = label_change(wanted, known, label)
-    if change.refused:
-        raise ProjectError("; ".join(change.refused))
-    if change.attributes:
-        client.change_label(label, change.attributes)
+    diff = label_diff(wanted, known, label)
+    if diff.refused:
+        raise ProjectError("; ".join(diff.refused))
+    if diff.attributes:
+        client.change_label(label, diff.attributes)
         label = _label(client, project, number)
     project.label_id = label["id"]
     project.attribute_ids = label_ids(label, wanted).attributes | known.attributes
-    return change.warnings
+    return diff.warnings
 
 
 def _label(client: CvatClient, project: CvatProject, number: int) -> dict[str, Any]:

@@ -113,8 +113,8 @@ class _ProjectReconciler:
         self._move_cursor(job.updated_date for job in listed.values())
         self.reassigned_count = sync_unassigned_jobs(self.client, self.project)
         self.row.finish(
-            is_full=is_full, job_count=self.job_count, version_count=self.version_count, deleted_count=self.deleted_count,
-            summary=self._summary(),
+            is_full=is_full, job_count=self.job_count, version_count=self.version_count,
+            deleted_count=self.deleted_count, summary=self._summary(),
         )  # fmt: skip
 
     def _cursor(self) -> datetime:

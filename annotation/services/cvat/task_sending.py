@@ -1,9 +1,9 @@
-"""Stage 6 with a CVAT server: tasks go out side by side, each once.
+"""Send tasks to CVAT: create each once, several in parallel.
 
-A row is one task. Whoever is given one row also takes the next that wait for the same project,
-as many at a time as `AVA_CVAT_SIDE_BY_SIDE` says: CVAT makes tasks in workers of its own, so
-one is uploaded while another is made. Rows are read and written in the first thread alone; the
-others only talk to CVAT.
+A row is one task. A worker that gets one row also takes the next waiting rows of its project, up
+to `AVA_CVAT_CONCURRENCY` at a time: CVAT creates tasks in workers of its own, so one task uploads
+while CVAT creates another. Only the first thread reads and writes rows; the others only call
+CVAT.
 """
 
 import threading
@@ -14,128 +14,128 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from annotation.core.cvat_json import CvatJsonError, labelled_data
-from annotation.core.cvat_xml import CvatXmlError
-from annotation.core.labels import LabelsError
-from annotation.core.tracks import task_frame_count
+from annotation.core.cvat_tracks import task_frame_count
 from annotation.cvat.client import CvatClient, Job, Member
 from annotation.cvat.errors import CvatError, CvatUnavailableError
-from annotation.cvat.sending import Parcel, StoppedError, send
+from annotation.cvat.task_upload import TaskPayload, UploadStoppedError, upload_task
 from annotation.models import AnnotationTask, CvatJob, CvatProject
-from annotation.services.answers import document_of_version
+from annotation.services.answers import version_document
 from annotation.services.cvat.deferral import DEFERRABLE, client_for, defer
-from annotation.services.packages import PackageError, check_pictures, document_of
+from annotation.services.packages import PackageError, check_frame_count, task_document
 from avaproject.base.storage import local_path, work_folder
 from avaproject.base.work import ClaimLostError, Stage
+from datasets.core.formats.cvat_json import CvatJsonError, labelled_data
+from datasets.core.formats.cvat_labels import LabelsError
+from datasets.core.formats.cvat_xml import CvatXmlError
 from datasets.models import Dataset
 from tracking.core.tracks_file import TracksFileError
 
-SECONDS_AT_A_TIME = 60.0  # then others get their turn
-SECONDS_BETWEEN_HEARTBEATS = 5.0
+MAX_SECONDS = 60.0  # then the queue's other work gets its turn
+HEARTBEAT_SECONDS = 5.0
 
 
-class Sending(NamedTuple):
-    """A row in hand, and the thread's promise of its job."""
+class _ActiveUpload(NamedTuple):
+    """A claimed row and the future of its job."""
 
     row: CvatJob
     job: "Future[Job]"
 
 
 def request_sending(dataset: Dataset) -> int:
-    """Have every task of `dataset` sent that was not yet; return how many."""
+    """Request sending of all tasks of `dataset` not sent yet; return how many."""
     project = CvatProject.objects.get(dataset=dataset)
     CvatProject.objects.filter(pk=project.pk).update(is_paused=False)
     tasks = AnnotationTask.objects.of(dataset).filter(
         unassigned_at=None, cvat_job=None, annotator__is_simulated=False
     )
     new = [CvatJob(task=task, project=project) for task in tasks.order_by("pk")]
-    CvatJob.objects.bulk_create(new, ignore_conflicts=True)  # somebody else may order as well
+    CvatJob.objects.bulk_create(new, ignore_conflicts=True)  # another request may run too
     return len(new)
 
 
 def pause_sending(project: CvatProject) -> None:
-    """Take up no more tasks; those on their way are finished."""
+    """Start no more tasks; those being sent are finished."""
     CvatProject.objects.filter(pk=project.pk).update(is_paused=True)
 
 
 def send_tasks(job_pk: int) -> int:
-    """Send the task of one row, and others that wait side by side; return how many tried."""
+    """Send the task of one row, and other waiting ones in parallel; return how many."""
     first = CvatJob.objects.claimable().filter(pk=job_pk).select_related("project").first()
     return _Sender(first.project, first.pk).run() if first else 0
 
 
 class _Sender:
-    """Keeps up to `AVA_CVAT_SIDE_BY_SIDE` tasks of one project on their way."""
+    """Sends up to `AVA_CVAT_CONCURRENCY` tasks of one project at a time."""
 
     def __init__(self, project: CvatProject, first: int) -> None:
         self.project = project
-        self.end = time.monotonic() + SECONDS_AT_A_TIME
-        self.waiting = self._waiting(first)
-        self.running: list[Sending] = []
+        self.end = time.monotonic() + MAX_SECONDS
+        self.waiting = self._waiting_keys(first)
+        self.running: list[_ActiveUpload] = []
         self.stop = threading.Event()
-        self.tried = 0
-        self.beaten = time.monotonic()
-        self.trouble: Exception | None = None  # not of one task alone
+        self.attempted = 0
+        self.heartbeat_at = time.monotonic()
+        self.shared_error: Exception | None = None  # one that other tasks would hit too
         self.unexpected: Exception | None = None
         self.members: dict[str, Member] | None = None
 
     def run(self) -> int:
         try:
-            with ThreadPoolExecutor(settings.CVAT_SIDE_BY_SIDE) as pool:
+            with ThreadPoolExecutor(settings.CVAT_CONCURRENCY) as pool:
                 try:
-                    self._keep_going(pool)
+                    self._loop(pool)
                 finally:  # interrupted: the threads stop at their next call
                     self.stop.set()
         finally:
-            for sending in self.running:
-                CvatJob.objects.release_claim(sending.row.pk)
+            for upload in self.running:
+                CvatJob.objects.release_claim(upload.row.pk)
         if self.unexpected:
             raise self.unexpected
-        return self.tried
+        return self.attempted
 
-    def _keep_going(self, pool: ThreadPoolExecutor) -> None:
+    def _loop(self, pool: ThreadPoolExecutor) -> None:
         while True:
-            while len(self.running) < settings.CVAT_SIDE_BY_SIDE and self._start_one(pool):
+            while len(self.running) < settings.CVAT_CONCURRENCY and self._start_next(pool):
                 pass
             if not self.running:
                 return
-            promises = {sending.job for sending in self.running}
-            done, _ = wait(promises, SECONDS_BETWEEN_HEARTBEATS, FIRST_COMPLETED)
-            self._beat()
-            for sending in [one for one in self.running if one.job in done]:
-                self.running.remove(sending)
-                self._settle(sending)
+            futures = {upload.job for upload in self.running}
+            done, _ = wait(futures, HEARTBEAT_SECONDS, FIRST_COMPLETED)
+            self._renew_leases()
+            for upload in [one for one in self.running if one.job in done]:
+                self.running.remove(upload)
+                self._finish(upload)
 
-    def _waiting(self, first: int) -> Iterator[int]:
-        """The first row, then the others one by one as long as there is time."""
+    def _waiting_keys(self, first: int) -> Iterator[int]:
+        """Key of the first row, then of other waiting rows, while there is time."""
         yield first
-        while time.monotonic() < self.end and self.trouble is None:
-            mine = [sending.row.pk for sending in self.running]
+        while time.monotonic() < self.end and self.shared_error is None:
+            mine = [upload.row.pk for upload in self.running]
             rows = CvatJob.objects.claimable().filter(project=self.project)
             key = rows.exclude(pk__in=mine).order_by("pk").values_list("pk", flat=True).first()
             if key is None:
                 return
             yield key
 
-    def _start_one(self, pool: ThreadPoolExecutor) -> bool:
+    def _start_next(self, pool: ThreadPoolExecutor) -> bool:
         key = next(self.waiting, None)
         if key is None:
             return False
         row = CvatJob.objects.claim(key)
         if row is None:
             return True
-        self.tried += 1
+        self.attempted += 1
         try:
-            client, parcel = self._packed(row)
-        except Exception as error:  # noqa: BLE001  kept on the row, and raised again at the end
-            self._record(row, error)
+            client, payload = self._payload(row)
+        except Exception as error:  # noqa: BLE001  stored on the row, and raised again at the end
+            self._record_error(row, error)
         else:
             frames = str(row.task.clip.frames)
-            job = pool.submit(self._send, client, parcel, frames)
-            self.running.append(Sending(row, job))
+            job = pool.submit(self._send, client, payload, frames)
+            self.running.append(_ActiveUpload(row, job))
         return True
 
-    def _packed(self, row: CvatJob) -> tuple[CvatClient, Parcel]:
+    def _payload(self, row: CvatJob) -> tuple[CvatClient, TaskPayload]:
         client = client_for(self.project.server)
         task = row.task
         name = task.annotator.name
@@ -143,47 +143,51 @@ class _Sender:
             self.members = {one.name: one for one in client.members()}
         member = self.members.get(name)
         if member is None or not member.is_active:
-            what = "is not" if member is None else "has been invited, but is not yet"
+            what = "is not" if member is None else "was invited, but is not yet"
             raise CvatError(
                 f"{name} {what} a member of {self.project.server.organisation or 'CVAT'}: "
-                "invite them there, or give the clip to somebody else, then try again"
+                "invite them, or assign the clip to another annotator, then retry"
             )
         if self.project.project_id is None:
             raise CvatUnavailableError("the project is not set up yet")
         answered = task.versions.exclude(stage=Stage.FAILED).order_by("-number").first()
-        document = document_of_version(answered) if answered else document_of(task)
+        document = version_document(answered) if answered else task_document(task)
         fps = task.clip.video.dataset.annotation_fps
         count = task_frame_count(task.clip.frame_count, annotation_fps=fps)
         data = labelled_data(document.tracks, self.project.label_ids)
-        return client, Parcel(str(task), self.project.project_id, member.user_id, count, data)
+        return client, TaskPayload(
+            str(task), self.project.project_id, member.user_id, count, data
+        )
 
-    def _send(self, client: CvatClient, parcel: Parcel, frames: str) -> Job:
+    def _send(self, client: CvatClient, payload: TaskPayload, frames: str) -> Job:
         with work_folder() as folder, local_path(frames) as path:
-            check_pictures(path, parcel.name, parcel.frame_count)
-            return send(client, parcel, path, folder, self._check)
+            check_frame_count(path, payload.name, payload.frame_count)
+            return upload_task(client, payload, path, folder, self._check_stop)
 
-    def _check(self) -> None:
+    def _check_stop(self) -> None:
         if self.stop.is_set():
-            raise StoppedError
+            raise UploadStoppedError
 
-    def _beat(self) -> None:
-        if time.monotonic() - self.beaten > settings.LEASE.total_seconds() / 4:
-            self.beaten = time.monotonic()
-            for sending in self.running:
-                sending.row.renew_lease()
+    def _renew_leases(self) -> None:
+        if time.monotonic() - self.heartbeat_at > settings.LEASE.total_seconds() / 4:
+            self.heartbeat_at = time.monotonic()
+            for upload in self.running:
+                upload.row.renew_lease()
 
-    def _settle(self, sending: Sending) -> None:
-        error = sending.job.exception()
+    def _finish(self, upload: _ActiveUpload) -> None:
+        error = upload.job.exception()
         if error is not None:
-            self._record(sending.row, error)
+            self._record_error(upload.row, error)
             return
-        job = sending.job.result()
-        name = sending.row.task.annotator.name
+        job = upload.job.result()
+        name = upload.row.task.annotator.name
         message = (
-            "" if job.assignee == name else f"In CVAT the job is {job.assignee or 'nobody'}'s."
+            ""
+            if job.assignee == name
+            else f"In CVAT the job is assigned to {job.assignee or 'nobody'}."
         )
         try:
-            sending.row.finish(
+            upload.row.finish(
                 cvat_task_id=job.task_id, job_id=job.job_id, assignee=job.assignee,
                 cvat_stage=job.stage, cvat_state=job.state, changed_at=job.updated_date,
                 is_deleted=False, message=message,
@@ -191,11 +195,11 @@ class _Sender:
         except ClaimLostError:
             return  # another worker has the row, and finds the task by its name
 
-    def _record(self, row: CvatJob, error: BaseException) -> None:
-        """Keep what went wrong on the row; what would hit others too ends the taking."""
+    def _record_error(self, row: CvatJob, error: BaseException) -> None:
+        """Store an error on its row; one that others would hit too stops starting tasks."""
         try:
             if isinstance(error, DEFERRABLE):
-                self.trouble = error
+                self.shared_error = error
                 defer(row, error)
             elif isinstance(error, EXPECTED):
                 row.fail(str(error))

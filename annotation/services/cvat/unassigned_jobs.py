@@ -1,8 +1,8 @@
-"""What was taken back here is taken back in CVAT: nobody is left working for nothing.
+"""Unassigned and reassigned tasks: change the assignees of their jobs in CVAT accordingly.
 
-A job that was sent loses its annotator, and what he or she did so far stays in it. If the task
-is given back, so is the job. Whoever was assigned in CVAT by hand is left alone. A task whose
-sending was broken off is deleted in CVAT.
+A job of an unassigned task loses its assignee; its annotations stay. If the task is reassigned,
+so is the job. An assignee set by hand in CVAT is kept. A task whose sending was interrupted is
+deleted in CVAT.
 """
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -15,47 +15,47 @@ from avaproject.base.work import Stage
 
 
 def sync_unassigned_jobs(client: CvatClient, project: CvatProject) -> int:
-    """Bring the jobs of `project` in line with what was taken and given back; how many."""
+    """Update the assignees of jobs whose tasks were unassigned or reassigned; how many."""
     rows = CvatJob.objects.filter(project=project, is_deleted=False).select_related(
         "project", "task__clip", "task__annotator"
     )
     answered = Exists(AnswerVersion.objects.filter(task=OuterRef("task")))
-    withdrawn = rows.exclude(task__unassigned_at=None).filter(is_unassigned=False)
-    count = sum(_take(client, row) for row in withdrawn.sent().exclude(answered))
-    count += sum(_delete(client, row) for row in _begun(withdrawn))
-    returned = rows.filter(task__unassigned_at=None, is_unassigned=True)
-    if returned.exists():
+    unassigned = rows.exclude(task__unassigned_at=None).filter(is_unassigned=False)
+    count = sum(_unassign(client, row) for row in unassigned.sent().exclude(answered))
+    count += sum(_delete_task(client, row) for row in _partly_sent(unassigned))
+    reassigned = rows.filter(task__unassigned_at=None, is_unassigned=True)
+    if reassigned.exists():
         users = {one.name: one.user_id for one in client.members() if one.is_active}
-        count += sum(_give(client, row, users) for row in returned)
+        count += sum(_reassign(client, row, users) for row in reassigned)
     return count
 
 
-def _begun(rows: QuerySet[CvatJob]) -> QuerySet[CvatJob]:
-    """Those that nobody sends now, but somebody tried to."""
+def _partly_sent(rows: QuerySet[CvatJob]) -> QuerySet[CvatJob]:
+    """Rows that nobody sends now, but whose sending was started."""
     idle = rows.filter(stage__in=[Stage.WAITING, Stage.FAILED], job_id=None)
     return idle.exclude(started_at=None)
 
 
-def _take(client: CvatClient, row: CvatJob) -> bool:
+def _unassign(client: CvatClient, row: CvatJob) -> bool:
     if not row.assignee:
-        _settle(row, is_unassigned=True)
+        _store(row, is_unassigned=True)
         return True
     if row.assignee != row.task.annotator.name:
         return False
     job = _changed(client, row, assignee=None)
     if job is not None:
-        _settle(row, is_unassigned=True, job=job)
+        _store(row, is_unassigned=True, job=job)
     return job is not None
 
 
-def _give(client: CvatClient, row: CvatJob, users: dict[str, int]) -> bool:
+def _reassign(client: CvatClient, row: CvatJob, users: dict[str, int]) -> bool:
     user_id = users.get(row.task.annotator.name)
-    if row.job_id is None or row.assignee:  # it is sent now, or somebody has it by hand
-        _settle(row, is_unassigned=False)
+    if row.job_id is None or row.assignee:  # it is being sent, or was assigned by hand
+        _store(row, is_unassigned=False)
         return True
     job = _changed(client, row, assignee=user_id) if user_id else None
     if job is not None:
-        _settle(row, is_unassigned=False, job=job)
+        _store(row, is_unassigned=False, job=job)
     return job is not None
 
 
@@ -67,15 +67,15 @@ def _changed(client: CvatClient, row: CvatJob, *, assignee: int | None) -> Job |
         return None
 
 
-def _delete(client: CvatClient, row: CvatJob) -> bool:
+def _delete_task(client: CvatClient, row: CvatJob) -> bool:
     for task in client.tasks_named(row.project.project_id or 0, str(row.task)):
         if all(job.state == "new" for job in client.jobs_of_task(task["id"])):
             client.delete_task(task["id"])
-    _settle(row, is_unassigned=True)
+    _store(row, is_unassigned=True)
     return True
 
 
-def _settle(row: CvatJob, *, is_unassigned: bool, job: Job | None = None) -> None:
+def _store(row: CvatJob, *, is_unassigned: bool, job: Job | None = None) -> None:
     row.is_unassigned = is_unassigned
     CvatJob.objects.filter(pk=row.pk).update(is_unassigned=is_unassigned)
     if job is not None:

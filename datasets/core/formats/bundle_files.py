@@ -1,7 +1,7 @@
-"""The files of a bundle from elsewhere, held against its manifest and read with limits.
+"""Reading the files of a bundle: checked against its manifest, with size limits.
 
-A zip from outside may be damaged, encrypted, or grow without end: whatever is wrong with it
-becomes a BundleError that names the file.
+A zip may be damaged, encrypted or a zip bomb: every fault becomes a BundleError that names the
+file.
 """
 
 import lzma
@@ -25,7 +25,7 @@ ZIP_ERRORS = (
 
 
 class BundleError(ValueError):
-    """The files are no bundle, or none that can be taken; the message says why."""
+    """The files are no valid bundle; the message says why."""
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -42,18 +42,18 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verified_file(manifest: Manifest, folder: Path, name: str) -> Path:
-    """The file `name` of a bundle. Raises BundleError if it is not what the manifest says."""
-    path, said = folder / name, manifest.files.get(name)
-    if said is None or not path.is_file():
-        raise BundleError(f"{folder} is no whole bundle: {name} is missing")
-    if path.stat().st_size != said.size or sha256_of(path) != said.sha256:
-        raise BundleError(f"{path} is not the file that the manifest names: copy it again")
+    """The file `name` of a bundle. Raises BundleError if it differs from the manifest."""
+    path, entry = folder / name, manifest.files.get(name)
+    if entry is None or not path.is_file():
+        raise BundleError(f"the bundle {folder} is incomplete: {name} is missing")
+    if path.stat().st_size != entry.size or sha256_of(path) != entry.sha256:
+        raise BundleError(f"{path} does not match the manifest: copy it again")
     return path
 
 
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The zip at `path`, to read. Raises BundleError if it is none."""
+    """Open the zip at `path` for reading. Raises BundleError."""
     try:
         archive = zipfile.ZipFile(path)
     except (*ZIP_ERRORS, ValueError) as error:
@@ -64,7 +64,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def open_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterator[IO[bytes]]:
-    """One file of a zip, to be read inside. Raises BundleError if it is missing or damaged."""
+    """Open one file of a zip. Raises BundleError if it is missing or damaged."""
     shown = name if isinstance(name, str) else name.filename
     of = Path(archive.filename or "the zip").name
     try:
@@ -75,24 +75,26 @@ def open_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterat
     except ZIP_ERRORS as error:
         raise BundleError(f"{shown} in {of} is damaged ({error})") from error
     except OSError as error:
-        if error.errno is not None:  # the disk's; bz2 reports damage as one without a number
+        if error.errno is not None:  # of the disk; bz2 reports damage without a number
             raise
         raise BundleError(f"{shown} in {of} is damaged ({error})") from error
 
 
-def read_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *, most: int) -> bytes:
-    """One file of a zip. Raises BundleError if it is missing, damaged or over `most` bytes."""
+def read_member(
+    archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *, max_bytes: int
+) -> bytes:
+    """Read one file of a zip. Raises BundleError if missing, damaged or over `max_bytes`."""
     with open_member(archive, name) as file:
-        content = file.read(most + 1)
-        if len(content) > most:
-            raise BundleError(f"{file.name} has more than {most >> 20} MB")
+        content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise BundleError(f"{file.name} has more than {max_bytes >> 20} MB")
     return content
 
 
 def unpacked_size(folder: Path) -> int:
-    """Bytes of all that is in the zips of the bundle in `folder`, as they themselves say.
+    """Declared uncompressed bytes of the zips of the bundle in `folder`.
 
-    No more than that is ever read of them. Raises BundleError if one is damaged.
+    No more than that is ever read. Raises BundleError if a zip is damaged.
     """
     size = 0
     for path in sorted(folder.glob("*.zip")):

@@ -1,7 +1,7 @@
-"""`manifest.json` of a bundle: the videos, clips and persons in its files, and their hashes.
+"""`manifest.json` of a bundle, reader and writer: videos, clips, persons and file hashes.
 
-Frames are counted from 0 at 30 a second; a clip's `start_frame` is one of its video. Names are
-those of the dataset that the bundle was made of.
+Frame indices are 0-based at 30 per second; `start_frame` of a clip is an index in its video.
+Names are those of the exported dataset.
 """
 
 import json
@@ -19,28 +19,28 @@ DENSE, MMACTION2 = "dense_proposals.pkl", "dense_proposals_mmaction2.pkl"
 FILES = (FILE, CLIPS, FRAMES, TRACKS, DENSE, MMACTION2)
 TRACK_FILES = (FILE, TRACKS, DENSE)  # that the import of tracks reads
 PROTOTYPE_KEY = "files of the prototype"  # the config key of a prototype's tracks
-FORMAT = "ava-studio-bundle/1"
+FORMAT = "ava-studio-bundle/2"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 CONFIG_KEY = re.compile(r"[ -~]{1,120}")
-PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")  # what a database takes as text
+PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")  # storable as database text
 MAX_NUMBER = 2**31 - 1
 MAX_FILE_BYTES = 2**63 - 1  # bytes
 
 
 class ManifestError(ValueError):
-    """The bytes are no manifest of a bundle."""
+    """The bytes are no valid manifest of a bundle."""
 
 
 @dataclass(frozen=True)
 class ClipEntry:
     name: str
-    index: int  # place in its video, from 0
+    index: int  # in its video, from 0
     start_frame: int
     frame_count: int
     persons: dict[int, int] = field(default_factory=dict)  # person id of each track id
-    detections: int | None = None  # that the detector made, in tracks or not
+    detections: int | None = None  # of the detector, in tracks or not
     first_number: int = 0  # of a prototype's first frame, as its proposals count
 
 
@@ -53,7 +53,7 @@ class VideoEntry:
     height: int
     frame_count: int
     clips: tuple[ClipEntry, ...] = ()
-    picture_rate: int = FRAME_RATE  # pictures a second; fewer where there never was a film
+    frame_rate: int = FRAME_RATE  # lower for still images without a video
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Manifest:
 
 
 def is_bundle(names: Collection[str]) -> bool:
-    """Whether files of these names are a bundle, ours or the bare files of a prototype.
+    """Whether files of these names are a bundle of AVA Studio or of a prototype.
 
     >>> is_bundle({"frames.zip", "dense_proposals.pkl"}), is_bundle({"frames.zip", "a.mp4"})
     (True, False)
@@ -88,7 +88,7 @@ def is_bundle(names: Collection[str]) -> bool:
 def dump(manifest: Manifest) -> bytes:
     """The JSON of `manifest`; the same manifest gives the same bytes.
 
-    >>> b'"format": "ava-studio-bundle/1"' in dump(Manifest("shop", "test", 5))
+    >>> b'"format": "ava-studio-bundle/2"' in dump(Manifest("shop", "test", 5))
     True
     """
     content = {"format": FORMAT} | asdict(manifest)
@@ -96,7 +96,7 @@ def dump(manifest: Manifest) -> bytes:
 
 
 def load(content: bytes) -> Manifest:
-    """The manifest in `content`. Raises ManifestError if it is none, or not a consistent one.
+    """Parse a manifest. Raises ManifestError if it is invalid or inconsistent.
 
     >>> load(dump(Manifest("shop", "test", 5))).annotation_fps
     5
@@ -120,13 +120,13 @@ def load(content: bytes) -> Manifest:
 
 
 def _without_duplicates(videos: list[VideoEntry]) -> tuple[VideoEntry, ...]:
-    for what, said in (
+    for what, values in (
         ("videos are called", [video.name for video in videos]),
         ("videos are of the same file", [video.sha256 for video in videos]),
         ("clips are called", [clip.name for video in videos for clip in video.clips]),
     ):
-        if twice := [one for one, count in Counter(said).items() if count > 1]:
-            raise ManifestError(f"two {what} {twice[0]}")
+        if repeated := [value for value, count in Counter(values).items() if count > 1]:
+            raise ManifestError(f"two {what} {repeated[0]}")
     return tuple(videos)
 
 
@@ -135,15 +135,15 @@ def _video(raw: dict[str, Any]) -> VideoEntry:
         _text(raw["name"], NAME),
         _text(raw["original_name"], PRINTABLE),
         _text(raw["sha256"], SHA256),
-        _count(raw["width"], least=1),
-        _count(raw["height"], least=1),
-        _count(raw["frame_count"], least=1),
+        _count(raw["width"], minimum=1),
+        _count(raw["height"], minimum=1),
+        _count(raw["frame_count"], minimum=1),
         tuple(_clip(one) for one in raw["clips"]),
-        _rate(raw.get("picture_rate", FRAME_RATE)),
+        _rate(raw.get("frame_rate", FRAME_RATE)),
     )
     end = 0
-    for place, clip in enumerate(video.clips):
-        if clip.index != place:
+    for index, clip in enumerate(video.clips):
+        if clip.index != index:
             raise ManifestError(f"the clips of {video.name} are not numbered from 0 in order")
         if clip.start_frame < end:
             raise ManifestError(f"{clip.name} begins before the clip before it ends")
@@ -157,7 +157,7 @@ def _video(raw: dict[str, Any]) -> VideoEntry:
 
 def _clip(raw: dict[str, Any]) -> ClipEntry:
     persons = {
-        _count(int(track), least=1): _count(person, least=1)
+        _count(int(track), minimum=1): _count(person, minimum=1)
         for track, person in raw["persons"].items()
     }
     if len(set(persons.values())) < len(persons):
@@ -166,7 +166,7 @@ def _clip(raw: dict[str, Any]) -> ClipEntry:
         _text(raw["name"], NAME),
         _count(raw["index"]),
         _count(raw["start_frame"]),
-        _count(raw["frame_count"], least=1),
+        _count(raw["frame_count"], minimum=1),
         persons,
         None if raw.get("detections") is None else _count(raw["detections"]),
         _count(raw.get("first_number", 0)),
@@ -174,25 +174,25 @@ def _clip(raw: dict[str, Any]) -> ClipEntry:
 
 
 def _file(raw: dict[str, Any]) -> FileEntry:
-    return FileEntry(_count(raw["size"], most=MAX_FILE_BYTES), _text(raw["sha256"], SHA256))
+    return FileEntry(_count(raw["size"], maximum=MAX_FILE_BYTES), _text(raw["sha256"], SHA256))
 
 
 def _text(value: object, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ManifestError(f"{value!r} is no such name")
+        raise ManifestError(f"{value!r} is not a valid name")
     return value
 
 
-def _count(value: object, *, least: int = 0, most: int = MAX_NUMBER) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ManifestError(f"{value!r} is not a whole number from {least} on")
-    if value > most:
-        raise ManifestError(f"{value} is too large a number")
+def _count(value: object, *, minimum: int = 0, maximum: int = MAX_NUMBER) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ManifestError(f"{value!r} is not a whole number from {minimum} on")
+    if value > maximum:
+        raise ManifestError(f"{value} is too large")
     return value
 
 
 def _rate(value: object) -> int:
-    rate = _count(value, least=1)
+    rate = _count(value, minimum=1)
     if FRAME_RATE % rate:
-        raise ManifestError(f"{rate} pictures a second do not divide {FRAME_RATE}")
+        raise ManifestError(f"{rate} frames per second do not divide {FRAME_RATE}")
     return rate

@@ -98,34 +98,31 @@ def convert_prototype(
         notes = [f"{name}: {DENSE} names it, {FRAMES} lacks it" for name in unknown]
         for number, clip in enumerate(clips):
             progress(number / len(clips))
-            count = len(clip.members) * FRAME_RATE // rate
-            if count < MIN_CLIP_FRAMES:
+            if _is_too_short(clip, rate):
                 notes.append(
                     f"{clip.clip}: {len(clip.members)} frames at {rate} a second are less than "
                     f"{MIN_CLIP_FRAMES // FRAME_RATE} s"
                 )
                 continue
-            if count > MAX_CLIP_SECONDS * FRAME_RATE:
-                raise BundleError(
-                    f"{clip.clip} has {len(clip.members)} frames at {rate} a second: a clip has "
-                    f"at most {MAX_CLIP_SECONDS} s"
-                )
             name = safe_name(f"{clip.clip}.mp4", taken={video.name for video in videos})
             videos.append(_add_video(archive, clip, frames, name=name, rate=rate))
     if not videos:
         raise BundleError(f"no clip of {FRAMES} can be imported: {'; '.join(notes[:3])}")
-    for name in (DENSE, TRACKS):
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, target / name)
-    files = {
-        path.name: FileEntry(path.stat().st_size, sha256_of(path))
-        for path in sorted(target.iterdir())
-    }
-    manifest = Manifest("prototype", PROTOTYPE_KEY, rate, tuple(videos), files)
-    (target / manifests.FILE).write_bytes(manifests.dump(manifest))
+    _write_manifest(folder, target, rate, videos)
     if len(notes) > NOTES_SHOWN:
         notes[NOTES_SHOWN:] = [f"and {len(notes) - NOTES_SHOWN} more clips that were skipped"]
     return notes
+
+
+def _is_too_short(clip: _Frames, rate: int) -> bool:
+    """Raises BundleError if the clip is too long."""
+    count = len(clip.members) * FRAME_RATE // rate
+    if count > MAX_CLIP_SECONDS * FRAME_RATE:
+        raise BundleError(
+            f"{clip.clip} has {len(clip.members)} frames at {rate} a second: a clip has at most "
+            f"{MAX_CLIP_SECONDS} s"
+        )
+    return count < MIN_CLIP_FRAMES
 
 
 def read_dense(folder: Path) -> TrackProposals:
@@ -153,6 +150,18 @@ def _add_video(
     count = len(clip.members) * FRAME_RATE // rate
     entry = ClipEntry(ours, 0, 0, count, first_number=clip.first_number)
     return VideoEntry(name, clip.clip, digest.hexdigest(), width, height, count, (entry,), rate)
+
+
+def _write_manifest(folder: Path, target: Path, rate: int, videos: list[VideoEntry]) -> None:
+    for name in (DENSE, TRACKS):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, target / name)
+    files = {
+        path.name: FileEntry(path.stat().st_size, sha256_of(path))
+        for path in sorted(target.iterdir())
+    }
+    manifest = Manifest("prototype", PROTOTYPE_KEY, rate, tuple(videos), files)
+    (target / manifests.FILE).write_bytes(manifests.dump(manifest))
 
 
 def _clips(archive: zipfile.ZipFile) -> list[_Frames]:

@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotation.core.assignment import (
+    Assignment,
     AssignmentError,
-    Copy,
-    assign,
-    blind_copies,
-    gold_copies,
-    in_any_order,
+    assign_clips,
+    blind_assignments,
+    gold_assignments,
     loads,
-    meetings,
+    shared_clip_counts,
+    shuffled,
 )
 
 PEOPLE = ["ann", "bob", "cem"]
@@ -30,7 +30,7 @@ def shared(plan):
     st.integers(0, 5),
 )
 def test_every_clip_is_given_to_one_or_to_per_clip_people(weights, overlap, seed):
-    plan = assign(weights, PEOPLE, overlap=overlap, per_clip=2, seed=seed)
+    plan = assign_clips(weights, PEOPLE, overlap=overlap, per_clip=2, seed=seed)
     assert list(plan) == sorted(weights)
     assert all(
         len(names) in (1, 2) and len(set(names)) == len(names) for names in plan.values()
@@ -38,42 +38,44 @@ def test_every_clip_is_given_to_one_or_to_per_clip_people(weights, overlap, seed
 
 
 def test_the_share_of_clips_done_by_several_is_the_overlap():
-    plan = assign(CLIPS, PEOPLE, overlap=0.3)
+    plan = assign_clips(CLIPS, PEOPLE, overlap=0.3)
     assert len(shared(plan)) == 12
     assert all(plan[clip] == ("ann", "bob", "cem") for clip in shared(plan))
 
 
 def test_all_clips_are_done_by_several_if_the_overlap_is_whole():
-    plan = assign(CLIPS, PEOPLE, overlap=1.0, per_clip=2)
+    plan = assign_clips(CLIPS, PEOPLE, overlap=1.0, per_clip=2)
     assert {len(names) for names in plan.values()} == {2}
 
 
 def test_a_small_overlap_is_one_clip_at_least():
-    assert len(shared(assign(CLIPS, PEOPLE, overlap=0.001))) == 1
+    assert len(shared(assign_clips(CLIPS, PEOPLE, overlap=0.001))) == 1
 
 
 @pytest.mark.parametrize(
     ("overlap", "per_clip"), [(0.0, None), (0.3, None), (0.5, 2), (1.0, 2)]
 )
 def test_the_work_is_balanced_by_weight(overlap, per_clip):
-    load = loads(assign(CLIPS, PEOPLE, overlap=overlap, per_clip=per_clip), CLIPS)
+    load = loads(assign_clips(CLIPS, PEOPLE, overlap=overlap, per_clip=per_clip), CLIPS)
     assert max(load.values()) - min(load.values()) <= max(CLIPS.values())
 
 
 def test_the_order_of_the_input_does_not_matter():
     backwards = dict(reversed(CLIPS.items()))
-    assert assign(CLIPS, PEOPLE, overlap=0.3) == assign(backwards, PEOPLE, overlap=0.3)
+    assert assign_clips(CLIPS, PEOPLE, overlap=0.3) == assign_clips(
+        backwards, PEOPLE, overlap=0.3
+    )
 
 
 def test_another_seed_draws_other_clips():
-    first, second = (assign(CLIPS, PEOPLE, overlap=0.3, seed=seed) for seed in (1, 2))
+    first, second = (assign_clips(CLIPS, PEOPLE, overlap=0.3, seed=seed) for seed in (1, 2))
     assert shared(first) != shared(second)
 
 
 def test_what_is_given_out_stays_and_counts_for_share_and_balance():
     few = dict(list(CLIPS.items())[:20])
-    before = assign(few, PEOPLE, overlap=0.3, per_clip=2)
-    after = assign(CLIPS, PEOPLE, overlap=0.3, per_clip=2, given=before)
+    before = assign_clips(few, PEOPLE, overlap=0.3, per_clip=2)
+    after = assign_clips(CLIPS, PEOPLE, overlap=0.3, per_clip=2, assigned=before)
     assert {clip: after[clip] for clip in few} == before
     assert len(shared(after)) == 12
     load = loads(after, CLIPS)
@@ -81,12 +83,12 @@ def test_what_is_given_out_stays_and_counts_for_share_and_balance():
 
 
 def test_everything_given_out_leaves_nothing_to_do():
-    plan = assign(CLIPS, PEOPLE, overlap=0.3)
-    assert assign(CLIPS, PEOPLE, overlap=0.3, given=plan) == plan
+    plan = assign_clips(CLIPS, PEOPLE, overlap=0.3)
+    assert assign_clips(CLIPS, PEOPLE, overlap=0.3, assigned=plan) == plan
 
 
 def test_no_clips_are_no_work():
-    assert assign({}, PEOPLE, overlap=0.3) == {}
+    assert assign_clips({}, PEOPLE, overlap=0.3) == {}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_no_clips_are_no_work():
 )
 def test_impossible_wishes_are_refused_with_a_sentence(people, options, sentence):
     with pytest.raises(AssignmentError, match=sentence):
-        assign(CLIPS, people, **options)
+        assign_clips(CLIPS, people, **options)
 
 
 def people(count):
@@ -111,14 +113,14 @@ def people(count):
 
 
 def pair_counts(plan, names):
-    met = meetings(plan.values())
+    met = shared_clip_counts(plan.values())
     return [met[pair] for pair in combinations(sorted(names), 2)]
 
 
 clips = st.dictionaries(
     st.text("abcdef", min_size=1, max_size=4), st.integers(0, 300), min_size=1, max_size=40
 )
-wishes = st.fixed_dictionaries(
+request = st.fixed_dictionaries(
     {
         "overlap": st.floats(0, 1),
         "per_clip": st.none() | st.integers(2, 4),
@@ -128,9 +130,9 @@ wishes = st.fixed_dictionaries(
 
 
 @settings(deadline=None)
-@given(clips, st.integers(4, 9), wishes)
+@given(clips, st.integers(4, 9), request)
 def test_every_clip_is_done_by_one_or_by_as_many_as_wished(weights, count, wish):
-    plan = assign(weights, people(count), **wish)
+    plan = assign_clips(weights, people(count), **wish)
     several = wish["per_clip"] or count
     assert list(plan) == sorted(weights)
     assert {len(team) for team in plan.values()} <= {1, several}
@@ -139,19 +141,19 @@ def test_every_clip_is_done_by_one_or_by_as_many_as_wished(weights, count, wish)
 
 
 @settings(deadline=None)
-@given(clips, st.integers(4, 9), wishes, st.randoms(use_true_random=False))
+@given(clips, st.integers(4, 9), request, st.randoms(use_true_random=False))
 def test_the_same_wishes_give_the_same_plan_in_any_order(weights, count, wish, random):
     names, items = people(count), list(weights.items())
-    first = assign(weights, names, **wish)
+    first = assign_clips(weights, names, **wish)
     random.shuffle(names)
     random.shuffle(items)
-    assert assign(dict(items), names, **wish) == first
+    assert assign_clips(dict(items), names, **wish) == first
 
 
 @settings(deadline=None)
 @given(clips, st.integers(2, 8), st.floats(0, 1), st.integers(0, 99))
 def test_no_pair_meets_twice_before_every_pair_has_met(weights, count, overlap, seed):
-    plan = assign(weights, people(count), overlap=overlap, per_clip=2, seed=seed)
+    plan = assign_clips(weights, people(count), overlap=overlap, per_clip=2, seed=seed)
     met = pair_counts(plan, people(count))
     assert max(met) - min(met) <= 1
 
@@ -159,7 +161,7 @@ def test_no_pair_meets_twice_before_every_pair_has_met(weights, count, overlap, 
 @settings(deadline=None)
 @given(clips, st.integers(4, 8), st.integers(0, 99))
 def test_larger_teams_meet_almost_as_evenly(weights, count, seed):
-    plan = assign(weights, people(count), overlap=1.0, per_clip=3, seed=seed)
+    plan = assign_clips(weights, people(count), overlap=1.0, per_clip=3, seed=seed)
     met = pair_counts(plan, people(count))
     assert max(met) - min(met) <= 3
 
@@ -167,7 +169,7 @@ def test_larger_teams_meet_almost_as_evenly(weights, count, seed):
 @settings(deadline=None)
 @given(clips, st.integers(1, 8), st.integers(0, 99))
 def test_without_overlap_nobody_has_more_than_one_heavy_clip_too_many(weights, count, seed):
-    plan = assign(weights, people(count), overlap=0.0, seed=seed)
+    plan = assign_clips(weights, people(count), overlap=0.0, seed=seed)
     load = dict.fromkeys(people(count), 0) | loads(plan, weights)
     assert max(load.values()) - min(load.values()) <= max(weights.values())
 
@@ -176,86 +178,88 @@ def test_without_overlap_nobody_has_more_than_one_heavy_clip_too_many(weights, c
 @given(clips, st.integers(2, 6), st.integers(2, 4), st.integers(0, 99))
 def test_k_of_n_for_every_clip_is_balanced_by_weight_too(weights, count, per_clip, seed):
     per_clip = min(per_clip, count)
-    plan = assign(weights, people(count), overlap=1.0, per_clip=per_clip, seed=seed)
+    plan = assign_clips(weights, people(count), overlap=1.0, per_clip=per_clip, seed=seed)
     load = dict.fromkeys(people(count), 0) | loads(plan, weights)
     assert max(load.values()) - min(load.values()) <= 2 * max(weights.values())
 
 
 @settings(deadline=None)
-@given(clips, clips, st.integers(4, 7), wishes, st.integers(0, 3), st.integers(0, 3))
+@given(clips, clips, st.integers(4, 7), request, st.integers(0, 3), st.integers(0, 3))
 def test_new_clips_and_other_people_never_touch_what_is_given_out(
     weights, later, count, wish, joining, leaving
 ):
-    before = assign(weights, people(count), **wish)
+    before = assign_clips(weights, people(count), **wish)
     names = people(count + joining)[leaving:]
     wish = wish | {"per_clip": min(wish["per_clip"] or 9, len(names))}
     if len(names) < 2:
         wish["overlap"] = 0
-    after = assign(later | weights, names, **wish, given=before)
+    after = assign_clips(later | weights, names, **wish, assigned=before)
     assert all(set(before[clip]) <= set(after[clip]) for clip in weights)
     fresh = {name for clip, team in after.items() for name in {*team} - {*before.get(clip, ())}}
     assert fresh <= set(names)
 
 
 @settings(deadline=None)
-@given(clips, st.integers(2, 5), wishes, st.integers(0, 900))
+@given(clips, st.integers(2, 5), request, st.integers(0, 900))
 def test_nobody_gets_more_than_there_is_room_for(weights, count, wish, most):
     wish = wish | {"per_clip": 2}
-    room = {name: most for name in people(count)[1:]}
-    plan = assign(weights, people(count), **wish, room=room)
-    assert all(loads(plan, weights).get(name, 0) <= most for name in room)
+    capacity_left = {name: most for name in people(count)[1:]}
+    plan = assign_clips(weights, people(count), **wish, capacity_left=capacity_left)
+    assert all(loads(plan, weights).get(name, 0) <= most for name in capacity_left)
     assert all(len(team) in (0, 1, 2) for team in plan.values())
 
 
 def test_a_clip_nobody_has_room_for_waits():
-    assert assign({"a": 5}, ["ann"], overlap=0, room={"ann": 4}) == {"a": ()}
-    half = assign({"a": 5}, ["ann", "bob"], overlap=1, room={"ann": 4})
+    assert assign_clips({"a": 5}, ["ann"], overlap=0, capacity_left={"ann": 4}) == {"a": ()}
+    half = assign_clips({"a": 5}, ["ann", "bob"], overlap=1, capacity_left={"ann": 4})
     assert half == {"a": ()}
 
 
 def test_a_newcomer_meets_everybody_first():
-    before = assign(CLIPS, PEOPLE, overlap=1.0, per_clip=2)
+    before = assign_clips(CLIPS, PEOPLE, overlap=1.0, per_clip=2)
     more = {f"new-{number}": 3.0 for number in range(3)}
-    after = assign(CLIPS | more, [*PEOPLE, "dan"], overlap=1.0, per_clip=2, given=before)
+    after = assign_clips(
+        CLIPS | more, [*PEOPLE, "dan"], overlap=1.0, per_clip=2, assigned=before
+    )
     assert {after[clip] for clip in more} == {("ann", "dan"), ("bob", "dan"), ("cem", "dan")}
 
 
 def test_who_has_most_to_do_still_gets_least_of_the_new():
     before = {clip: ("ann",) for clip in CLIPS}
     more = {f"new-{number}": 1.0 for number in range(4)}
-    idle = assign(CLIPS | more, ["ann", "bob"], overlap=0, given=before, load={})
-    busy = assign(CLIPS | more, ["ann", "bob"], overlap=0, given=before)
+    idle = assign_clips(CLIPS | more, ["ann", "bob"], overlap=0, assigned=before, load={})
+    busy = assign_clips(CLIPS | more, ["ann", "bob"], overlap=0, assigned=before)
     assert loads({clip: idle[clip] for clip in more}, more) == {"ann": 2, "bob": 2}
     assert all(busy[clip] == ("bob",) for clip in more)
 
 
 def test_who_left_is_replaced_by_another():
-    given = {"a": ("ann",), "b": ()}
-    plan = assign(
-        {"a": 1, "b": 1}, PEOPLE, overlap=0, given=given, owed={"a": 2, "b": 1},
-        barred={"a": ["bob"]},
+    assigned = {"a": ("ann",), "b": ()}
+    plan = assign_clips(
+        {"a": 1, "b": 1}, PEOPLE, overlap=0, assigned=assigned, quota={"a": 2, "b": 1},
+        excluded={"a": ["bob"]},
     )  # fmt: skip
     assert plan["a"] == ("ann", "cem")
     assert len(plan["b"]) == 1
 
 
 def test_a_larger_overlap_gives_more_people_to_clips_given_out_before():
-    before = assign(CLIPS, PEOPLE, overlap=0.0)
-    after = assign(CLIPS, [*PEOPLE, "dan"], overlap=0.5, per_clip=2, given=before)
+    before = assign_clips(CLIPS, PEOPLE, overlap=0.0)
+    after = assign_clips(CLIPS, [*PEOPLE, "dan"], overlap=0.5, per_clip=2, assigned=before)
     assert len(shared(after)) == 20
     assert all(set(before[clip]) < set(after[clip]) for clip in shared(after))
     assert min(pair_counts(after, [*PEOPLE, "dan"])) >= 1
 
 
 def copies(plan):
-    return [Copy(clip, name) for clip, team in plan.items() for name in team]
+    return [Assignment(clip, name) for clip, team in plan.items() for name in team]
 
 
 @settings(deadline=None)
 @given(clips, st.floats(0, 1), st.floats(0, 1), st.integers(0, 99))
 def test_each_one_does_the_wished_share_blind(weights, overlap, share, seed):
-    plan = assign(weights, people(4), overlap=overlap, per_clip=2, seed=seed)
-    blind = blind_copies(copies(plan), plan, share=share, seed=seed)
+    plan = assign_clips(weights, people(4), overlap=overlap, per_clip=2, seed=seed)
+    blind = blind_assignments(copies(plan), plan, share=share, seed=seed)
     assert blind <= set(copies(plan))
     for name in people(4):
         has = sum(name in team for team in plan.values())
@@ -263,8 +267,8 @@ def test_each_one_does_the_wished_share_blind(weights, overlap, share, seed):
 
 
 def test_blind_copies_are_of_clips_that_somebody_has_with_pre_annotation():
-    plan = assign(CLIPS, PEOPLE, overlap=0.5)
-    blind = blind_copies(copies(plan), plan, share=0.2, seed=1)
+    plan = assign_clips(CLIPS, PEOPLE, overlap=0.5)
+    blind = blind_assignments(copies(plan), plan, share=0.2, seed=1)
     assert len(blind) >= 15
     in_clip = [copy.clip for copy in blind]
     assert all(in_clip.count(clip) < len(plan[clip]) for clip in in_clip)
@@ -272,10 +276,12 @@ def test_blind_copies_are_of_clips_that_somebody_has_with_pre_annotation():
 
 def test_what_was_blind_before_counts_for_the_share():
     plan = {"a": ("ann",), "b": ("ann",)}
-    before = [Copy("a", "ann")]
-    new = [Copy("b", "ann")]
-    assert blind_copies(new, plan, share=0.5, blind_before=before) == set()
-    assert blind_copies(new, plan, share=1.0, blind_before=before) == {Copy("b", "ann")}
+    before = [Assignment("a", "ann")]
+    new = [Assignment("b", "ann")]
+    assert blind_assignments(new, plan, share=0.5, blind_before=before) == set()
+    assert blind_assignments(new, plan, share=1.0, blind_before=before) == {
+        Assignment("b", "ann")
+    }
 
 
 @given(
@@ -284,7 +290,7 @@ def test_what_was_blind_before_counts_for_the_share():
     st.integers(0, 9),
 )
 def test_nobody_gets_a_gold_clip_twice_or_fewer_than_can_be(known, wanted, seed):
-    chosen = gold_copies(known, wanted, seed=seed)
+    chosen = gold_assignments(known, wanted, seed=seed)
     assert len(set(chosen)) == len(chosen)
     assert all(copy.annotator not in known[copy.clip] for copy in chosen)
     for name, count in wanted.items():
@@ -294,18 +300,18 @@ def test_nobody_gets_a_gold_clip_twice_or_fewer_than_can_be(known, wanted, seed)
 
 def test_gold_clips_are_used_evenly():
     known = {f"gold-{number}": [] for number in range(6)}
-    chosen = gold_copies(known, dict.fromkeys(PEOPLE, 2))
+    chosen = gold_assignments(known, dict.fromkeys(PEOPLE, 2))
     assert sorted(copy.clip for copy in chosen) == sorted(known)
 
 
 def test_the_order_of_the_work_tells_nothing_and_is_always_the_same():
-    plan = copies(assign(CLIPS, PEOPLE, overlap=0.5))
-    order = in_any_order(plan, seed=3)
-    assert order == in_any_order(reversed(plan), seed=3)
+    plan = copies(assign_clips(CLIPS, PEOPLE, overlap=0.5))
+    order = shuffled(plan, seed=3)
+    assert order == shuffled(reversed(plan), seed=3)
     assert sorted(order) == sorted(plan) != order
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_blind_share_outside_0_to_1_is_refused(share):
     with pytest.raises(AssignmentError, match="blind share"):
-        blind_copies([], {}, share=share)
+        blind_assignments([], {}, share=share)

@@ -1,6 +1,6 @@
 import pytest
 
-from annotation.core.encryption import DecryptionError, encrypt, decrypt
+from annotation.core.encryption import DecryptionError, decrypt, encrypt
 
 
 def test_a_sealed_secret_does_not_show_and_is_sealed_anew_each_time():

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from annotation.core.webhook import is_genuine, read_event, signature
+from annotation.core.webhook import parse_event, signature, verify_signature
 
 
 def body(event: str = "update:job", *, before: dict | None = None, **more: object) -> bytes:
@@ -28,35 +28,35 @@ def test_the_signature_is_that_of_rfc_4231_test_case_2():
     ],
 )
 def test_a_forged_signature_is_not_genuine(header):
-    assert not is_genuine(b"{}", header, "hook")
-    assert is_genuine(b"{}", signature(b"{}", "hook"), "hook")
-    assert not is_genuine(b"{}", signature(b"{}", ""), "")
+    assert not verify_signature(b"{}", header, "hook")
+    assert verify_signature(b"{}", signature(b"{}", "hook"), "hook")
+    assert not verify_signature(b"{}", signature(b"{}", ""), "")
 
 
 @pytest.mark.parametrize("changed", ["state", "stage"])
 def test_a_job_whose_state_or_stage_changed_is_worth_a_look(changed):
-    event = read_event(body(before={changed: "new", "updated_date": "2026"}))
+    event = parse_event(body(before={changed: "new", "updated_date": "2026"}))
     assert event == ("update:job", 2, 5, "")
 
 
-def test_a_deleted_job_is_worth_a_look():
-    assert read_event(body("delete:job")).noise == ""
+def test_a_deleted_job_is_processed():
+    assert parse_event(body("delete:job")).ignore_reason == ""
 
 
 @pytest.mark.parametrize(
-    ("content", "noise"),
+    ("content", "ignore_reason"),
     [
         pytest.param(body(before={"updated_date": "2026"}), "only updated_date", id="saved"),
-        pytest.param(body(), "only nothing", id="nothing changed"),
-        pytest.param(body("update:task"), "update:task says nothing", id="task"),
+        pytest.param(body(), "only no field", id="nothing changed"),
+        pytest.param(body("update:task"), "update:task: not about answers", id="task"),
         pytest.param(body("ping"), "the webhook works", id="ping"),
         pytest.param(body(before={"state": "new"}, job={}), "names no job", id="no job"),
         pytest.param(body(before={"state": "new"}, job={"id": "5"}), "names no job", id="text"),
-        pytest.param(b"", "no event of CVAT", id="empty"),
-        pytest.param(b"\xff", "no event of CVAT", id="bytes"),
-        pytest.param(b"[]", "no event of CVAT", id="list"),
-        pytest.param(b'{"event": "update:job", "job": 5}', "no event of CVAT", id="number"),
+        pytest.param(b"", "not a CVAT event", id="empty"),
+        pytest.param(b"\xff", "not a CVAT event", id="bytes"),
+        pytest.param(b"[]", "not a CVAT event", id="list"),
+        pytest.param(b'{"event": "update:job", "job": 5}', "not a CVAT event", id="number"),
     ],
 )
-def test_noise_says_why_nothing_needs_to_be_done(content, noise):
-    assert noise in read_event(content).noise
+def test_an_ignored_event_has_a_reason(content, ignore_reason):
+    assert ignore_reason in parse_event(content).ignore_reason

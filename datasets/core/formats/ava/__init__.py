@@ -1,9 +1,9 @@
-"""The files of an AVA dataset, written and read: rows, action lists, proposals.
+"""The AVA format (research.google.com/ava): reader and writer of all files of a dataset.
 
-A box is text here: `format_box` turns pixels into `x1,y1,x2,y2` in shares of the picture, and
-every file carries that very text, because consumers join rows by it. A timestamp is a whole
-number of at least 902; second 0 of an exported video is 900. Text is ASCII with one newline
-after every row and no header; the same rows give the same bytes.
+Boxes are text: `format_box` converts pixels to `x1,y1,x2,y2` normalised by the frame size, and
+all files contain exactly that text, because consumers join rows by it. A timestamp is an
+integer of at least 902; second 0 of an exported video is 900. Text is ASCII with a newline after
+every row and no header; the same rows give the same bytes.
 """
 
 from datasets.core.formats.ava.array_pickle import (

@@ -1,4 +1,4 @@
-"""The lists beside the rows of an AVA dataset: actions, label map, frames."""
+"""AVA action list (pbtxt), label map and frame list."""
 
 import re
 from collections.abc import Iterable
@@ -30,12 +30,12 @@ class Action(NamedTuple):
 
 
 def dump_actions(actions: Iterable[Action], *, for_evaluator: bool = False) -> bytes:
-    """The action list in the form that all five known readers scan line by line.
+    """The action list in the layout that all five known readers scan line by line.
 
-    With `for_evaluator` in the shape of AVA's `..._for_activitynet` list, without types.
+    With `for_evaluator` in the layout of AVA's `..._for_activitynet` list, without types.
 
     Raises:
-        AvaFormatError: for a name or an id that a reader would not understand.
+        AvaFormatError: for a name or an id that a reader would not parse.
     """
     return "".join(_action(action, for_evaluator) for action in actions).encode("ascii")
 
@@ -56,10 +56,10 @@ def _action(action: Action, for_evaluator: bool) -> str:
 
 
 def load_actions(content: bytes) -> list[Action]:
-    """The actions of either list; `label_type` is empty for the evaluator's.
+    """Parse either list; `label_type` is empty for the evaluator's.
 
-    The readers scan line by line and skip what they do not know, so only the very form that
-    they expect will do; raises AvaFormatError at the first action of another one.
+    Readers scan line by line and skip what they do not know, so only the exact layout is
+    accepted; raises AvaFormatError at the first deviating action.
     """
     text = decode_ascii(content)
     form = _LABEL if text.startswith("label {") else _ITEM
@@ -70,7 +70,7 @@ def load_actions(content: bytes) -> list[Action]:
         if match is None:
             row, line = text.count("\n", 0, place) + 1, text[place:].partition("\n")[0]
             raise AvaFormatError(
-                f"what begins at row {row} is not an action as readers scan it: {line[:80]!r}"
+                f"row {row} does not start an action in the layout of AVA: {line[:80]!r}"
             )
         actions.append(
             Action(int(match["id"]), match["name"], match.groupdict().get("type", ""))
@@ -106,8 +106,8 @@ def load_frames(content: bytes) -> dict[str, int]:
     """The videos of a frame list in their order, and how many frames each has.
 
     Raises:
-        AvaFormatError: at the first row that is not the next frame of its video, or of the next
-            video: the readers count rows.
+        AvaFormatError: at the first row that is not the next frame of its video, or the first
+            of the next one: readers count rows.
     """
     header = f"{FRAME_HEADER}\n".encode()
     if not content.startswith(header):
@@ -118,7 +118,7 @@ def load_frames(content: bytes) -> dict[str, int]:
     for row, match in enumerate(rows, start=2):
         video, number, frame, path = match.groups()
         if video != last and video in counts:
-            raise AvaFormatError(f"row {row} is apart from the other frames of {video}")
+            raise AvaFormatError(f"row {row} is separate from the other frames of {video}")
         last, wanted = video, counts.get(video, 0)
         counts[video] = wanted + 1
         place = (int(number), int(frame), path)
@@ -128,7 +128,7 @@ def load_frames(content: bytes) -> dict[str, int]:
 
 
 def frame_file(frame: int) -> str:
-    """Name of the picture of frame `frame`, counted from 0, in `rawframes/<video_id>/`.
+    """File name of frame `frame` (0-based) in `rawframes/<video_id>/`.
 
     >>> frame_file(60)
     'img_00061.jpg'

@@ -1,6 +1,6 @@
-"""Rows of an AVA dataset: labels, predicted boxes, persons without an action, keyframes.
+"""AVA CSV rows: labels, predicted boxes, unlabelled persons, keyframes.
 
-Rows that are read share the text of their video and box with each other: most come many times.
+Parsed rows share (intern) the text of video and box, because most occur many times.
 """
 
 import math
@@ -55,12 +55,12 @@ class PredictedRow(NamedTuple):
 
 
 class NegativeRow(NamedTuple):
-    """A box of the tracker with what the person in it does: a row of `..._include_negative`."""
+    """A tracker box with the action of its person: a row of `..._include_negative`."""
 
     video_id: str
     timestamp: int
     box: str
-    action_id: int | None  # None where nobody is known to do anything
+    action_id: int | None  # None without a known action
     score: float
 
 
@@ -74,10 +74,10 @@ class UnlabelledRow(NamedTuple):
 
 
 def format_box(box: Iterable[float], *, width: int, height: int) -> str:
-    """A box in pixels as `x1,y1,x2,y2`, shares of the picture, cut off at its edges.
+    """A box in pixels as `x1,y1,x2,y2`, normalised and clipped to the frame.
 
-    What the cut or the rounding would leave without area becomes one step of the last decimal
-    wide, so that `x1 < x2` and `y1 < y2` always hold.
+    A box that clipping or rounding leaves without area becomes one step of the last decimal
+    wide, so `x1 < x2` and `y1 < y2` always hold.
 
     >>> format_box([100, 90, 150, 400], width=640, height=360)
     '0.1562,0.2500,0.2344,1.0000'
@@ -113,7 +113,7 @@ def format_score(score: float) -> str:
 
 
 def keyframe_key(video_id: str, timestamp: int) -> str:
-    """Video and timestamp as consumers join them.
+    """`video_id,timestamp`, the key by which consumers join rows.
 
     >>> keyframe_key("shop-c0000", 902)
     'shop-c0000,0902'
@@ -251,7 +251,7 @@ def load_keyframes(content: bytes) -> list[Keyframe]:
 
 
 def dump_evaluation(rows: Iterable[LabelRow | Keyframe]) -> bytes:
-    """Ground truth for the ActivityNet evaluator: a Keyframe says that nobody acts there."""
+    """Ground truth for the ActivityNet evaluator; a Keyframe is one without actions."""
     return b"".join(
         dump_labels([row]) if isinstance(row, LabelRow) else dump_keyframes([row])
         for row in rows

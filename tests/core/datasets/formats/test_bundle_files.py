@@ -6,11 +6,11 @@ import pytest
 
 from datasets.core.formats.bundle_files import (
     BundleError,
-    checked_file,
-    content_of,
-    opened,
+    open_zip,
     read_manifest,
+    read_member,
     unpacked_size,
+    verified_file,
 )
 from datasets.core.formats.bundle_manifest import FileEntry, Manifest
 
@@ -24,12 +24,12 @@ def write(path, *, method=zipfile.ZIP_DEFLATED, name="a.txt"):
 
 
 def test_a_file_of_a_zip_is_read_whole(tmp_path):
-    with opened(write(tmp_path / "a.zip")) as archive:
-        assert content_of(archive, "a.txt", most=len(TEXT)) == TEXT
+    with open_zip(write(tmp_path / "a.zip")) as archive:
+        assert read_member(archive, "a.txt", most=len(TEXT)) == TEXT
         with pytest.raises(BundleError, match=r"a\.txt has more than 0 MB"):
-            content_of(archive, "a.txt", most=len(TEXT) - 1)
+            read_member(archive, "a.txt", most=len(TEXT) - 1)
         with pytest.raises(BundleError, match=r"a\.zip has no b\.txt"):
-            content_of(archive, "b.txt", most=1)
+            read_member(archive, "b.txt", most=1)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_damage_is_said_with_the_name_of_the_file(tmp_path, method):
     for place in range(35 + size // 4, 35 + size // 2):
         content[place] ^= 0xFF
     path.write_bytes(content)
-    with opened(path) as archive, pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"):
-        content_of(archive, "a.txt", most=1 << 20)
+    with open_zip(path) as archive, pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"):
+        read_member(archive, "a.txt", most=1 << 20)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_what_cannot_be_unpacked_is_said(tmp_path, place, value):
     directory = content.index(b"PK\x01\x02")
     content[place] = content[directory + place + 2] = value
     path.write_bytes(content)
-    with opened(path) as archive, pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"):
-        content_of(archive, "a.txt", most=1 << 20)
+    with open_zip(path) as archive, pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"):
+        read_member(archive, "a.txt", most=1 << 20)
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_a_file_is_held_against_the_manifest(tmp_path):
     said = Manifest(
         "shop", "x", 5, files={"frames.zip": FileEntry(path.stat().st_size, digest)}
     )
-    assert checked_file(said, tmp_path, "frames.zip") == path
+    assert verified_file(said, tmp_path, "frames.zip") == path
     with pytest.raises(BundleError, match=r"clips\.zip is missing"):
-        checked_file(said, tmp_path, "clips.zip")
+        verified_file(said, tmp_path, "clips.zip")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(BundleError, match="copy it again"):
-        checked_file(said, tmp_path, "frames.zip")
+        verified_file(said, tmp_path, "frames.zip")
 
 
 def test_a_manifest_that_would_fill_the_memory_is_not_read(tmp_path):

@@ -27,7 +27,7 @@ def test_the_same_manifest_gives_the_same_bytes():
 
 def test_the_format_is_the_one_written_down():
     raw = json.loads(dump(MANIFEST))
-    assert raw["format"] == "ava-studio-bundle/1"
+    assert raw["format"] == "ava-studio-bundle/2"
     assert raw["videos"][0]["clips"][0]["persons"] == {"1": 3, "2": 1}
     assert raw["files"]["frames.zip"] == {"size": 3, "sha256": "b" * 64}
 

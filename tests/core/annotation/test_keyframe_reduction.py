@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.core.thinning import LEAST_IOU, CvatKeyframe, thinned
+from annotation.core.keyframe_reduction import MIN_IOU, CvatKeyframe, reduce_keyframes
 from tracking.core.boxes import pairwise_iou
 
 KEYFRAMES = range(60, 420, 30)
@@ -25,7 +25,7 @@ def path(seed, count=450):
 
 def thin(frames, boxes, **changes):
     options = {"keyframes": KEYFRAMES, "step": STEP, "task_frames": TASK_FRAMES} | changes
-    return thinned(np.asarray(frames), np.asarray(boxes, float), **options)
+    return reduce_keyframes(np.asarray(frames), np.asarray(boxes, float), **options)
 
 
 def shown(kept, frame):
@@ -47,7 +47,7 @@ def test_every_keyframe_is_shown_truly(seed, step):
     kept = thin(np.arange(450), boxes, step=step, task_frames=450 // step)
     for frame in KEYFRAMES:
         box = shown(kept, frame // step)
-        assert pairwise_iou(box[None], boxes[frame][None])[0, 0] >= LEAST_IOU
+        assert pairwise_iou(box[None], boxes[frame][None])[0, 0] >= MIN_IOU
 
 
 @settings(deadline=None, max_examples=20)
@@ -59,7 +59,7 @@ def test_no_fewer_would_do(seed):
     def is_true(chosen):
         chain = [CvatKeyframe(f // STEP, boxes[f], False) for f in (0, *chosen, 180)]
         truth = [(shown(chain, f // STEP), boxes[f]) for f in keyframes]
-        return all(pairwise_iou(a[None], b[None])[0, 0] >= LEAST_IOU for a, b in truth)
+        return all(pairwise_iou(a[None], b[None])[0, 0] >= MIN_IOU for a, b in truth)
 
     fewest = next(n for n in range(6) if any(map(is_true, combinations(keyframes, n))))
     assert len(kept) == fewest + 2

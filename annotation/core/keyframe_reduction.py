@@ -1,8 +1,8 @@
-"""Which boxes of a track become CVAT keyframes: as few as show the track truly.
+"""Keyframe reduction: the fewest CVAT keyframes whose interpolation still fits a track.
 
-An annotator's answer holds from one CVAT keyframe to the next, so every superfluous one is work
-for people, and a slow import besides. Frames that come in are 0-based clip frames at 30 a
-second, those that go out are frames of the CVAT task. Boxes are float pixels, x2, y2 exclusive.
+An annotator's answer holds from one CVAT keyframe to the next, so every superfluous one costs
+work, and slows down CVAT's import. Input frames are 0-based clip frames at 30 per second,
+output frames are frames of the CVAT task. Boxes are float pixels, x2 and y2 exclusive.
 """
 
 from collections.abc import Collection
@@ -13,44 +13,45 @@ from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes, pairwise_iou
 
-LEAST_IOU = 0.95
+MIN_IOU = 0.95
 
 Frames = NDArray[np.int64]
 
 
 class CvatKeyframe(NamedTuple):
-    """A box to be stored in CVAT."""
+    """A box to store in CVAT."""
 
     frame: int  # of the CVAT task
     box: NDArray[np.float64]
     outside: bool
 
 
-def thinned(
+def reduce_keyframes(
     frames: Frames,
     boxes: Boxes,
     *,
     keyframes: Collection[int],
     step: int,
     task_frames: int,
-    least_iou: float = LEAST_IOU,
+    min_iou: float = MIN_IOU,
 ) -> list[CvatKeyframe]:
-    """The fewest CVAT keyframes whose linear interpolation shows the track at its keyframes.
+    """The fewest CVAT keyframes that interpolate to the track at every AVA keyframe.
 
-    Every stretch without a gap keeps its first and last box, and as many keyframes between them
-    as keep the interpolated box at IoU `least_iou` or more of the track at every AVA keyframe.
-    After a stretch comes an outside box. A stretch that holds no AVA keyframe is left out:
-    nobody is asked about it.
+    Every segment without a gap keeps its first and last box, and enough keyframes between them
+    that the interpolated box has IoU `min_iou` or more with the track at every AVA keyframe. An
+    outside box follows each segment. A segment without an AVA keyframe is left out: it is not
+    annotated.
 
     Args:
         frames: Clip frames, ascending, shape `(n,)`.
         boxes: Shape `(n, 4)`.
         keyframes: Clip frames of the AVA keyframes.
-        step: Clip frames per frame of the task; others are not looked at.
-        task_frames: How many frames the task has.
+        step: Clip frames per frame of the task; frames between them are ignored.
+        task_frames: Number of frames of the task.
 
     >>> steady = np.tile([[0.0, 0.0, 10.0, 10.0]], (60, 1))
-    >>> kept = thinned(np.arange(60), steady, keyframes=[0, 30], step=6, task_frames=75)
+    >>> frames = np.arange(60)
+    >>> kept = reduce_keyframes(frames, steady, keyframes=[0, 30], step=6, task_frames=75)
     >>> [(one.frame, one.outside) for one in kept]
     [(0, False), (9, False), (10, True)]
     """
@@ -64,7 +65,7 @@ def thinned(
         if not inner:
             continue
         nodes = sorted({int(part[0]), *inner, int(part[-1])})
-        kept = _fewest(task_frame[nodes], box[nodes], least_iou)
+        kept = _fewest(task_frame[nodes], box[nodes], min_iou)
         found += [CvatKeyframe(int(task_frame[nodes[i]]), box[nodes[i]], False) for i in kept]
         end = int(task_frame[part[-1]]) + 1
         if end < task_frames:
@@ -72,14 +73,14 @@ def thinned(
     return found
 
 
-def _fewest(frames: Frames, boxes: Boxes, least_iou: float) -> list[int]:
-    """Indices of the shortest chain from first to last whose every link is true enough."""
+def _fewest(frames: Frames, boxes: Boxes, min_iou: float) -> list[int]:
+    """Indices of the shortest chain from first to last box whose every link fits."""
     count = len(frames)
     links = [0] + [count] * (count - 1)  # of the shortest chain that ends here
     came_from = [0] * count
     for j in range(1, count):
         for i in range(j):
-            if links[i] + 1 < links[j] and _is_true(frames, boxes, i, j, least_iou):
+            if links[i] + 1 < links[j] and _fits(frames, boxes, i, j, min_iou):
                 links[j], came_from[j] = links[i] + 1, i
     chain = [count - 1]
     while chain[-1]:
@@ -87,9 +88,9 @@ def _fewest(frames: Frames, boxes: Boxes, least_iou: float) -> list[int]:
     return chain[::-1]
 
 
-def _is_true(frames: Frames, boxes: Boxes, i: int, j: int, least_iou: float) -> bool:
+def _fits(frames: Frames, boxes: Boxes, i: int, j: int, min_iou: float) -> bool:
     between = slice(i + 1, j)
     share = (frames[between] - frames[i])[:, None] / (frames[j] - frames[i])
     interpolated = boxes[i] + share * (boxes[j] - boxes[i])
     iou = pairwise_iou(interpolated, boxes[between]).diagonal()
-    return bool((iou >= least_iou).all())
+    return bool((iou >= min_iou).all())

@@ -2,8 +2,9 @@ import copy
 
 import pytest
 
-from annotation.core.label_change import label_change, label_data, label_ids
-from annotation.core.labels import ActionGroupSpec, attributes_of
+from annotation.core.label_diff import label_diff, label_ids
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_labels import attributes_of, label_data
 
 GROUPS = (
     ActionGroupSpec("posture", "one", True, ("stand", "sit")),
@@ -24,7 +25,7 @@ IDS = label_ids(in_cvat(), ATTRIBUTES)
 
 
 def change(*groups: ActionGroupSpec, label: dict | None = None):
-    return label_change(attributes_of(groups), IDS, label or in_cvat())
+    return label_diff(attributes_of(groups), IDS, label or in_cvat())
 
 
 def test_the_same_vocabulary_changes_nothing():

@@ -1,6 +1,6 @@
 import pytest
 
-from annotation.core.remarks import remarks_in
+from annotation.core.review_issues import parse_issues
 
 SECONDS = [2, 3, 4, 5, 10]
 
@@ -18,11 +18,11 @@ SECONDS = [2, 3, 4, 5, 10]
     ],
 )
 def test_each_second_named_gets_a_remark(reason, seconds):
-    assert [one.second for one in remarks_in(reason, SECONDS)] == seconds
+    assert [one.second for one in parse_issues(reason, SECONDS)] == seconds
 
 
 def test_each_sentence_goes_to_its_own_second_and_the_rest_to_the_first_keyframe():
-    found = remarks_in(
+    found = parse_issues(
         "Second 3: she sits.\nMind the edges. Person 8, second 5: wave!", SECONDS
     )
     assert found == [
@@ -33,4 +33,4 @@ def test_each_sentence_goes_to_its_own_second_and_the_rest_to_the_first_keyframe
 
 
 def test_a_clip_without_keyframes_gets_no_remark():
-    assert remarks_in("anything", []) == []
+    assert parse_issues("anything", []) == []

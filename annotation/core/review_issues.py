@@ -1,8 +1,8 @@
-"""A reviewer's reason, taken apart: what is said of which keyframe goes to that picture.
+"""Review issues: parse a rejection's reason into CVAT issues on single keyframes.
 
-    "Second 3: she sits. Seconds 5 and 7, person 2: too large. Mind the edges."
+    "Second 3: she sits. Seconds 5 and 7, person 2: too large. Check the edges."
 
-gives a remark on second 3, one on 5 and one on 7, and the rest belongs to the whole clip.
+gives an issue on second 3, one on 5 and one on 7; the rest concerns the whole clip.
 """
 
 import re
@@ -15,36 +15,36 @@ SHORT = re.compile(r"\b(\d+)\s?s\b")
 PERSON = re.compile(r"\bperson\s*(\d+)", re.IGNORECASE)
 
 
-class Remark(NamedTuple):
-    """What is said of one keyframe; `person_id` if one is named."""
+class ReviewIssue(NamedTuple):
+    """A comment on one keyframe; `person_id` if it names a person."""
 
     second: int
     person_id: int | None
     text: str
 
 
-def remarks_in(reason: str, seconds: Collection[int]) -> list[Remark]:
-    """The remarks of `reason` on keyframes among `seconds`, ascending; never none of a clip.
+def parse_issues(reason: str, seconds: Collection[int]) -> list[ReviewIssue]:
+    """The issues in `reason` on keyframes among `seconds`, ascending.
 
-    A reason that names none of them becomes one remark on the first keyframe, so that it is
-    seen as soon as the job is opened. Without keyframes there is nothing to remark on.
+    A reason that names no keyframe becomes one issue on the first, so that it is seen as soon
+    as the job is opened. Empty without keyframes.
 
-    >>> remarks_in("Second 3, person 2: she sits. Redo it.", [2, 3])
-    [Remark(second=2, person_id=None, text='Redo it.'), \
-Remark(second=3, person_id=2, text='Second 3, person 2: she sits.')]
+    >>> parse_issues("Second 3, person 2: she sits. Redo it.", [2, 3])
+    [ReviewIssue(second=2, person_id=None, text='Redo it.'), \
+ReviewIssue(second=3, person_id=2, text='Second 3, person 2: she sits.')]
     """
     if not seconds:
         return []
-    found: list[Remark] = []
+    found: list[ReviewIssue] = []
     rest: list[str] = []
     for sentence in filter(None, (part.strip() for part in SENTENCE.split(reason))):
         named = sorted(_seconds(sentence) & set(seconds))
         person = PERSON.search(sentence)
         who = int(person[1]) if person else None
-        found += [Remark(second, who, sentence) for second in named]
+        found += [ReviewIssue(second, who, sentence) for second in named]
         rest += [] if named else [sentence]
     if rest:
-        found.append(Remark(min(seconds), None, " ".join(rest)))
+        found.append(ReviewIssue(min(seconds), None, " ".join(rest)))
     return sorted(found, key=lambda one: (one.second, one.person_id or 0, one.text))
 
 

@@ -1,7 +1,7 @@
-"""What an answer of the wire means: every fault as the CvatError that says what can be done.
+"""Maps HTTP and network errors to CvatErrors that say what can be done.
 
-CVAT says what it refuses in JSON. Whatever else comes back is not its own word but that of the
-proxy before it, which while CVAT restarts says "not found", or shows the pages instead.
+CVAT explains a rejection in JSON. Anything else comes from the proxy in front of it, which
+answers "not found", or with its pages, while CVAT restarts.
 """
 
 import json
@@ -18,21 +18,21 @@ from annotation.cvat.errors import (
     CvatUnavailableError,
 )
 
-FIND_IT = "is it running, and is this its address?"
+CHECK_ADDRESS = "is it running, and is this its address?"
 NO_ORGANISATION = "organization does not exist"  # CVAT's 404, to any call
 NO_REQUEST = "There is no request"  # CVAT's 404 that is no JSON, to a request it has forgotten
-LONGEST_REASON = 300  # characters of CVAT's own words that are shown
+MAX_REASON_LENGTH = 300  # characters of CVAT's own message that are shown
 
 
-class Faults(NamedTuple):
-    """The faults of one server."""
+class ErrorMapper(NamedTuple):
+    """Maps the errors of one server."""
 
     url: str
     organisation: str
-    request_size: int  # bytes; for the message about a proxy that takes less
+    request_size: int  # bytes; for the message about a proxy with a lower limit
 
-    def told(self, error: Any) -> CvatError:
-        """`error`, of the SDK or of urllib3, by what can be done."""
+    def map_error(self, error: Any) -> CvatError:
+        """The CvatError for `error`, an exception of the SDK or of urllib3."""
         status = getattr(error, "status", None) or 0
         if not status:
             return self._unreachable(error)
@@ -41,79 +41,79 @@ class Faults(NamedTuple):
         if status < 400:
             where = (error.headers or {}).get("Location", "elsewhere")
             return CvatDeniedError(
-                f"{self.url} sends us on to {where[:LONGEST_REASON]}: enter the address that "
-                "CVAT's pages are opened at"
+                f"{self.url} redirects to {where[:MAX_REASON_LENGTH]}: enter the address of "
+                "CVAT's own pages"
             )
         if status == 413:
             return CvatRefusedError(
-                f"the proxy before CVAT at {self.url} takes no request of "
+                f"the proxy in front of CVAT at {self.url} rejects requests of "
                 f"{self.request_size >> 20} MB: raise its limit",
                 status=status,
             )
-        if not is_json(error) and not _is_word_of_cvat(error):
-            return self.no_cvat(str(status))
+        if not is_json(error) and not _is_from_cvat(error):
+            return self.not_cvat(str(status))
         return self._refusal(error)
 
-    def no_cvat(self, said: str) -> CvatUnavailableError:
-        """For an answer that CVAT does not give."""
+    def not_cvat(self, said: str) -> CvatUnavailableError:
+        """For a response that does not come from CVAT."""
         return CvatUnavailableError(
-            f"{self.url} answers, but not as CVAT does ({said}): is CVAT starting, and is this "
+            f"{self.url} responds, but not like CVAT ({said}): is CVAT starting, and is this "
             "its address?"
         )
 
     def _passing(self, error: Any) -> CvatUnavailableError:
         status = error.status
         if status in (429, 502, 503, 504):
-            what = "asks for patience" if status == 429 else "is starting or overloaded"
+            what = "is throttling requests" if status == 429 else "is starting or overloaded"
             return CvatUnavailableError(
                 f"CVAT at {self.url} {what} ({status}).", retry_after=_retry_after(error)
             )
-        return CvatBrokenError(f"CVAT at {self.url} failed inside: {_reason(error)}")
+        return CvatBrokenError(f"CVAT at {self.url} failed internally: {_reason(error)}")
 
     def _refusal(self, error: Any) -> CvatError:
         status, reason = error.status, _reason(error)
         if status == 401:
             return CvatDeniedError(
-                f"CVAT at {self.url} does not know us any more ({reason}): the token expired "
-                "or was withdrawn; enter a new one on the server's page",
+                f"CVAT at {self.url} rejects the credentials ({reason}): the token expired or "
+                "was revoked. Enter a new one on the server's page",
                 is_unknown=True,
             )
         if NO_ORGANISATION in reason:
             return CvatDeniedError(
-                f"CVAT has no organisation {self.organisation}, by its short name: correct it "
+                f"CVAT has no organisation with the short name {self.organisation}: correct it "
                 "on the server's page"
             )
         if status == 403:
             return CvatDeniedError(
-                f"CVAT does not let us ({reason}): our account needs the role maintainer in "
+                f"CVAT denies permission ({reason}): the account needs the role maintainer in "
                 f"the organisation {self.organisation or '(none given)'}"
             )
         if status in (404, 410):
-            return CvatGoneError(f"CVAT has no such thing: {reason}")
-        return CvatRefusedError(f"CVAT does not take it: {reason}", status=status)
+            return CvatGoneError(f"not found in CVAT: {reason}")
+        return CvatRefusedError(f"CVAT rejects it: {reason}", status=status)
 
     def _unreachable(self, error: Any) -> CvatUnavailableError:
-        cause = getattr(error, "reason", error)  # the pool wraps what went wrong
-        what, fix = "cannot be reached, or broke off in the middle", FIND_IT
+        cause = getattr(error, "reason", error)  # the pool wraps the cause
+        what, fix = "cannot be reached, or closed the connection", CHECK_ADDRESS
         if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-            what = "does not answer in time"
+            what = "does not respond in time"
         elif isinstance(cause, urllib3.exceptions.NameResolutionError):
-            what, fix = "has a name that nobody knows here", "is the address right?"
+            what, fix = "has a host name that cannot be resolved", "is the address right?"
         elif "CERTIFICATE_VERIFY_FAILED" in str(cause):
-            what = "shows a certificate that is not trusted here"
+            what = "has a certificate that is not trusted here"
             fix = (
-                "set SSL_CERT_FILE, for all our processes, to a PEM file with its authority, "
-                "or use the name that the certificate is for"
+                "set SSL_CERT_FILE, for all processes, to a PEM file with its certificate "
+                "authority, or use the host name of the certificate"
             )
         elif isinstance(cause, urllib3.exceptions.SSLError):
-            what, fix = "speaks no TLS", "is its address http:// instead of https://?"
+            what, fix = "does not use TLS", "is its address http:// instead of https://?"
         elif isinstance(cause, urllib3.exceptions.ProtocolError):
-            fix = f"{FIND_IT[:-1]}, http:// or https://?"
+            fix = f"{CHECK_ADDRESS[:-1]}, http:// or https://?"
         return CvatUnavailableError(f"CVAT at {self.url} {what}: {fix}")
 
 
 def is_json(error: Any) -> bool:
-    """Whether the body of a refusal is JSON."""
+    """Whether the body of an error response is JSON."""
     try:
         json.loads(error.body or b"")
     except ValueError:
@@ -121,8 +121,8 @@ def is_json(error: Any) -> bool:
     return True
 
 
-def _is_word_of_cvat(error: Any) -> bool:
-    """Whether CVAT itself said this without JSON."""
+def _is_from_cvat(error: Any) -> bool:
+    """Whether a response without JSON comes from CVAT itself."""
     return error.status == 409 or NO_REQUEST in _text(error)
 
 
@@ -137,7 +137,7 @@ def _retry_after(error: Any) -> float | None:
 
 
 def _reason(error: Any) -> str:
-    """What CVAT says, without its HTML."""
+    """CVAT's own message, without HTML."""
     text = _text(error)
     if "<html" in text.lower():
         return f"error {error.status}"
@@ -149,4 +149,4 @@ def _reason(error: Any) -> str:
         said = said.get("detail") or said
     if isinstance(said, list):
         said = "; ".join(map(str, said))
-    return str(said)[:LONGEST_REASON] or f"error {error.status}"
+    return str(said)[:MAX_REASON_LENGTH] or f"error {error.status}"

@@ -1,9 +1,9 @@
-"""Tracks on their way to CVAT, and from there to a box and attributes at every AVA keyframe.
+"""CVAT tracks: pre-annotation made from tracks, and interpolation at every AVA keyframe.
 
-There: the track of a person, thinned, every answer at its default. Back, as CVAT shows it:
-between two stored boxes the sides move linearly and the attributes stay those of the earlier;
-after the last box the track stays where it is; from an outside box on, the person is not there
-until the next box.
+A person's track is sent with reduced keyframes and every answer at its default. Interpolation
+is that of CVAT: between two stored boxes the sides move linearly and the attributes are those
+of the earlier; after the last box the track stays where it is; from an outside box on, the
+person is absent until the next box.
 """
 
 from bisect import bisect_right
@@ -13,16 +13,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.core.cvat_xml import Box, Shape, XmlTrack
-from annotation.core.labels import ActionGroupSpec, attributes_from
-from annotation.core.thinning import thinned
-from datasets.core.clipping import FRAME_RATE
-from tracking.core.boxes import area, clipped
+from annotation.core.keyframe_reduction import reduce_keyframes
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_labels import attributes_from
+from datasets.core.formats.cvat_xml import Box, Shape, XmlTrack
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from tracking.core.boxes import area, clip_boxes
 from tracking.core.tracks_file import Track, TracksFile
 
 
-class KeyframeBox(NamedTuple):
-    """What a track says at one AVA keyframe."""
+class AnnotatedBox(NamedTuple):
+    """Box and attributes of a track at one AVA keyframe."""
 
     second: int  # whole clip second
     box: Box
@@ -30,7 +31,7 @@ class KeyframeBox(NamedTuple):
 
 
 def task_frame_count(frame_count: int, *, annotation_fps: int) -> int:
-    """How many frames the CVAT task of a clip of `frame_count` frames has.
+    """Number of frames of the CVAT task of a clip with `frame_count` frames.
 
     >>> task_frame_count(450, annotation_fps=5), task_frame_count(121, annotation_fps=5)
     (75, 21)
@@ -38,7 +39,7 @@ def task_frame_count(frame_count: int, *, annotation_fps: int) -> int:
     return len(range(0, frame_count, FRAME_RATE // annotation_fps))
 
 
-def pre_annotated(
+def pre_annotation_tracks(
     file: TracksFile,
     person_ids: Mapping[int, int],
     *,
@@ -46,12 +47,12 @@ def pre_annotated(
     annotation_fps: int,
     groups: Sequence[ActionGroupSpec],
 ) -> tuple[XmlTrack, ...]:
-    """The tracks of `file` as an annotator gets them, by person id; boxes inside the picture.
+    """The pre-annotation made from `file`, by person id; boxes clip_boxes to the frame.
 
     Args:
         file: The full-rate tracks of the clip.
         person_ids: Person of each track id; a track that is not in it is left out.
-        seconds: AVA keyframes; a track that is seen at none of them is left out.
+        seconds: AVA keyframes; a track that is visible at none of them is left out.
         annotation_fps: Frames of the task per second.
         groups: The questions.
     """
@@ -67,17 +68,17 @@ def pre_annotated(
     return tuple(found)
 
 
-def sample_at_keyframes(
+def interpolate_at_keyframes(
     track: XmlTrack, seconds: Iterable[int], *, annotation_fps: int
-) -> list[KeyframeBox]:
-    """The box of `track` at each of `seconds` at which it is in the picture.
+) -> list[AnnotatedBox]:
+    """The box of `track` at each of `seconds` at which it is inside the frame.
 
     Clip second `k` is task frame `k * annotation_fps`.
 
     >>> still = Shape(0, (0.0, 0.0, 10.0, 10.0), False, True, {"posture": "sit"})
     >>> moved = still._replace(frame=10, box=(20.0, 0.0, 30.0, 10.0))
     >>> sample_at_keyframes(XmlTrack((still, moved)), [1], annotation_fps=5)
-    [KeyframeBox(second=1, box=(10.0, 0.0, 20.0, 10.0), attributes={'posture': 'sit'})]
+    [AnnotatedBox(second=1, box=(10.0, 0.0, 20.0, 10.0), attributes={'posture': 'sit'})]
     """
     frames = [shape.frame for shape in track.shapes]
     found = []
@@ -88,7 +89,9 @@ def sample_at_keyframes(
             continue
         before = track.shapes[after - 1]
         following = track.shapes[after] if after < len(frames) else before
-        found.append(KeyframeBox(second, _between(before, following, frame), before.attributes))
+        found.append(
+            AnnotatedBox(second, _between(before, following, frame), before.attributes)
+        )
     return found
 
 
@@ -99,9 +102,9 @@ def _shapes(
     annotation_fps: int,
     attributes: dict[str, str],
 ) -> tuple[Shape, ...]:
-    boxes = np.round(clipped(track.boxes, width=file.width, height=file.height), 2)
+    boxes = np.round(clip_boxes(track.boxes, width=file.width, height=file.height), 2)
     seen = area(boxes) > 0
-    kept = thinned(
+    kept = reduce_keyframes(
         track.frames[seen],
         boxes[seen],
         keyframes=[second * FRAME_RATE for second in seconds],

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump, load
-from annotation.core.labels import ActionGroupSpec
-from annotation.core.tracks import sample_at_keyframes, pre_annotated
+from annotation.core.cvat_tracks import interpolate_at_keyframes, pre_annotation_tracks
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump, load
 from tracking.core.tracks_file import Track, TracksFile
 
 GROUPS = (ActionGroupSpec("posture", "one", True, ("stand", "walk")),)
@@ -24,22 +24,24 @@ def walk(track_id=1, frames=range(450), *, speed=0.5):
 def annotated(*tracks, person_ids=None):
     file = TracksFile("a-c0000", 640, 360, 450, list(tracks))
     ids = person_ids or {track.track_id: track.track_id for track in tracks}
-    return pre_annotated(file, ids, seconds=SECONDS, annotation_fps=5, groups=GROUPS)
+    return pre_annotation_tracks(file, ids, seconds=SECONDS, annotation_fps=5, groups=GROUPS)
 
 
 def seconds_of(track, seconds=range(15)):
-    return [found.second for found in sample_at_keyframes(track, seconds, annotation_fps=5)]
+    return [
+        found.second for found in interpolate_at_keyframes(track, seconds, annotation_fps=5)
+    ]
 
 
 def test_boxes_move_linearly_between_cvat_keyframes():
     track = XmlTrack((shape(0, 0.0), shape(20, 40.0)))
-    found = sample_at_keyframes(track, [0, 1, 3, 4], annotation_fps=5)
+    found = interpolate_at_keyframes(track, [0, 1, 3, 4], annotation_fps=5)
     assert [box.box[0] for box in found] == [0.0, 10.0, 30.0, 40.0]
 
 
 def test_attributes_hold_until_the_next_cvat_keyframe():
     track = XmlTrack((shape(0), shape(11, posture="walk")))
-    found = sample_at_keyframes(track, [0, 2, 3], annotation_fps=5)
+    found = interpolate_at_keyframes(track, [0, 2, 3], annotation_fps=5)
     assert [box.attributes["posture"] for box in found] == ["stand", "stand", "walk"]
 
 
@@ -53,17 +55,17 @@ def test_a_person_who_left_is_not_there_until_the_next_box():
 
 
 def test_an_empty_track_is_seen_nowhere():
-    assert sample_at_keyframes(XmlTrack(()), SECONDS, annotation_fps=5) == []
+    assert interpolate_at_keyframes(XmlTrack(()), SECONDS, annotation_fps=5) == []
 
 
 @pytest.mark.parametrize("annotation_fps", [1, 5, 30])
 def test_what_an_annotator_gets_is_the_track_at_every_keyframe(annotation_fps):
     track = walk()
     file = TracksFile("a-c0000", 640, 360, 450, [track])
-    (xml,) = pre_annotated(
+    (xml,) = pre_annotation_tracks(
         file, {1: 7}, seconds=SECONDS, annotation_fps=annotation_fps, groups=GROUPS
     )
-    found = sample_at_keyframes(xml, SECONDS, annotation_fps=annotation_fps)
+    found = interpolate_at_keyframes(xml, SECONDS, annotation_fps=annotation_fps)
     assert [box.second for box in found] == list(SECONDS)
     for box in found:
         assert box.box == pytest.approx(tuple(track.boxes[30 * box.second]))

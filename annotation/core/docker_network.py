@@ -1,7 +1,7 @@
-"""How CVAT in Docker is allowed to reach us: it keeps its webhooks away from private networks.
+"""Docker Compose override that lets CVAT's containers send webhooks to a private address.
 
-CVAT's containers send webhooks through Smokescreen, which refuses private addresses unless
-`SMOKESCREEN_OPTS` allows them. The server itself sends pings, a worker of its own the rest.
+They send webhooks through Smokescreen, a proxy that blocks private addresses unless
+`SMOKESCREEN_OPTS` allows them. CVAT's server sends pings, a worker sends the other deliveries.
 """
 
 import ipaddress
@@ -9,51 +9,51 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 SERVICES = ("cvat_server", "cvat_worker_webhooks")
-HOST_OF_DOCKER = "host.docker.internal"
-BRIDGES = ("172.16.0.0/12", "192.168.0.0/16")  # where Docker puts its own networks
-LOCAL = ("localhost", "127.0.0.1", "::1")
+DOCKER_HOST = "host.docker.internal"
+BRIDGE_NETWORKS = ("172.16.0.0/12", "192.168.0.0/16")  # Docker's default address pools
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def is_local(url: str) -> bool:
-    """Whether `url` means "this very machine", which a container takes for itself.
+    """Whether `url` is on localhost, which inside a container is the container itself.
 
     >>> is_local("http://localhost:8000"), is_local("http://ava.example.org")
     (True, False)
     """
-    return urlsplit(url).hostname in LOCAL
+    return urlsplit(url).hostname in LOCAL_HOSTS
 
 
-def seen_from_docker(url: str) -> str:
+def url_from_docker(url: str) -> str:
     """`url` as a container on the same machine reaches it.
 
-    >>> seen_from_docker("http://127.0.0.1:8000")
+    >>> url_from_docker("http://127.0.0.1:8000")
     'http://host.docker.internal:8000'
     """
     if not is_local(url):
         return url
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{HOST_OF_DOCKER}{port}"
+    return f"{parts.scheme}://{DOCKER_HOST}{port}"
 
 
 def compose_override(url: str, addresses: Sequence[str]) -> str:
     """A `docker-compose.override.yml` for CVAT that lets it reach `url`.
 
     Args:
-        url: Our address as CVAT is to use it.
-        addresses: What its host's name means here; only private ones need to be allowed.
+        url: The callback address that CVAT uses.
+        addresses: The IP addresses of its host; only private ones need to be allowed.
     """
     host = urlsplit(url).hostname or ""
     private = [one for one in addresses if _is_private(one)]
-    if host == HOST_OF_DOCKER or not private:
-        options = " ".join(f"--allow-range={one}" for one in BRIDGES)
+    if host == DOCKER_HOST or not private:
+        options = " ".join(f"--allow-range={one}" for one in BRIDGE_NETWORKS)
     else:
         options = " ".join(f"--allow-address={one}" for one in private)
     lines = ["services:"]
     for service in SERVICES:
         lines += [f"  {service}:", "    environment:", f'      SMOKESCREEN_OPTS: "{options}"']
-        if host == HOST_OF_DOCKER:
-            lines += ["    extra_hosts:", f'      - "{HOST_OF_DOCKER}:host-gateway"']
+        if host == DOCKER_HOST:
+            lines += ["    extra_hosts:", f'      - "{DOCKER_HOST}:host-gateway"']
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,145 @@
+"""Upload of one task with one job to CVAT; repeated after a crash it leaves only one task.
+
+A task is identified by its exact name. What an earlier attempt left is completed or deleted;
+what an annotator has started is never changed. Uses no database, so that many can run in
+parallel.
+"""
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from annotation.cvat.client import CvatClient, Job
+from annotation.cvat.errors import CvatGoneError, CvatRefusedError, CvatUnavailableError
+
+IMAGE_QUALITY = 90  # JPEG quality of what CVAT shows; its default of 70 blurs small people
+
+
+@dataclass(frozen=True)
+class TaskPayload:
+    """Everything needed to upload one task."""
+
+    name: str
+    project_id: int
+    user_id: int  # the annotator's id in CVAT
+    frame_count: int
+    annotations: dict[str, Any]  # as `PUT annotations` takes them
+
+
+class UploadStoppedError(RuntimeError):
+    """The upload was stopped between two calls; the next attempt continues it."""
+
+
+Check = Callable[[], object]
+
+
+def upload_task(
+    client: CvatClient, payload: TaskPayload, frames: Path, folder: Path, check: Check
+) -> Job:
+    """Create the task of `payload` in CVAT, or complete it; return its job, assigned.
+
+    Args:
+        frames: Zip of the frames.
+        folder: Empty, to unpack them.
+        check: Called between two calls; may raise UploadStoppedError.
+    """
+    try:
+        task_id = _existing_task(client, payload, check)
+        if task_id is None:
+            task_id = _new_task(client, payload, frames, folder, check)
+        check()
+        return _assigned_job(client, payload, task_id, check)
+    except CvatGoneError as error:
+        raise CvatUnavailableError(
+            f"{payload.name} was deleted in CVAT while it was being sent."
+        ) from error
+
+
+def _existing_task(client: CvatClient, payload: TaskPayload, check: Check) -> int | None:
+    """The task that has its frames already; empty ones are waited for or deleted."""
+    complete = []
+    for task in client.tasks_named(payload.project_id, payload.name):
+        check()
+        size = task.get("size") or _size_when_created(client, task["id"])
+        if not size:
+            client.delete_task(task["id"])
+        elif size != payload.frame_count:
+            raise CvatRefusedError(
+                f"CVAT has a task {payload.name} with {size} frames, but the clip has "
+                f"{payload.frame_count}: delete or rename it there, then retry"
+            )
+        else:
+            complete.append(int(task["id"]))
+    _delete_duplicates(client, payload, complete[1:])
+    return complete[0] if complete else None
+
+
+def _size_when_created(client: CvatClient, task_id: int) -> int:
+    """Frame count of a task that CVAT may still be creating; 0 if the creation failed."""
+    status, _ = client.creation_status(task_id)
+    if status not in ("queued", "started", "finished"):
+        return 0
+    try:
+        client.wait_until_created(task_id)
+    except CvatRefusedError:
+        return 0
+    return int(client.task(task_id).get("size") or 0)
+
+
+def _delete_duplicates(client: CvatClient, payload: TaskPayload, duplicates: list[int]) -> None:
+    for task_id in duplicates:
+        if not all(_is_untouched(job) for job in client.jobs_of_task(task_id)):
+            raise CvatRefusedError(
+                f"CVAT has several tasks {payload.name}, and more than one was started: delete "
+                "all but one there, then retry"
+            )
+        client.delete_task(task_id)
+
+
+def _new_task(
+    client: CvatClient, payload: TaskPayload, frames: Path, folder: Path, check: Check
+) -> int:
+    images = _unpacked(frames, folder)
+    task_id = client.create_task(
+        payload.project_id, payload.name, frame_count=payload.frame_count
+    )
+    check()
+    same = client.tasks_named(payload.project_id, payload.name)
+    if any(one["id"] < task_id for one in same):
+        client.delete_task(task_id)
+        raise CvatUnavailableError(f"{payload.name} is being sent by another worker.")
+    try:
+        client.upload_frames(task_id, images, quality=IMAGE_QUALITY)
+        check()
+        client.wait_until_created(task_id)
+    except CvatRefusedError:
+        client.delete_task(task_id)
+        raise
+    return task_id
+
+
+def _unpacked(frames: Path, folder: Path) -> list[Path]:
+    with zipfile.ZipFile(frames) as archive:
+        names = sorted(archive.namelist())
+        return [Path(archive.extract(name, folder)) for name in names]
+
+
+def _assigned_job(client: CvatClient, payload: TaskPayload, task_id: int, check: Check) -> Job:
+    """Set the job's boxes, then its assignee; an assigned job counts as started."""
+    jobs = [job for job in client.jobs_of_task(task_id) if job.kind == "annotation"]
+    if len(jobs) != 1:
+        raise CvatRefusedError(
+            f"the task {payload.name} has {len(jobs)} jobs in CVAT, not one: delete it there, "
+            "then retry"
+        )
+    if not _is_untouched(jobs[0]):
+        return jobs[0]
+    client.put_annotations(task_id, payload.annotations)
+    check()
+    return client.change_job(jobs[0].job_id, assignee=payload.user_id)
+
+
+def _is_untouched(job: Job) -> bool:
+    return (job.assignee, job.stage, job.state) == ("", "annotation", "new")
