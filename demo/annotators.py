@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from annotation.core.cvat_tracks import sample_at_keyframes
+from annotation.core.cvat_tracks import interpolate_at_keyframes
 from datasets.core.action_groups import UNKNOWN, UNSET, ActionGroupSpec
 from datasets.core.formats.cvat_labels import PERSON_ID, attributes_from
 from datasets.core.formats.cvat_xml import Box, Document, Shape, XmlTrack, dump, load
@@ -163,7 +163,7 @@ class _ClipAnnotation:
         size = (self._document.width, self._document.height) * 2
         return {
             one.second: _box(side / whole for side, whole in zip(one.box, size, strict=True))
-            for one in sample_at_keyframes(track, self._seconds, annotation_fps=self._fps)
+            for one in interpolate_at_keyframes(track, self._seconds, annotation_fps=self._fps)
         }
 
     def _seen(

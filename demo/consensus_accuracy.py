@@ -5,7 +5,12 @@ from typing import Any, NamedTuple
 
 from datasets.core.action_groups import UNKNOWN, ActionGroupSpec
 from qc.core.consensus.clip_consensus import Vote, as_vote, chosen_actions, majority_vote
-from qc.core.consensus.skill_weighting import FEWEST, SURE, believed
+from qc.core.consensus.skill_weighting import (
+    MIN_ANNOTATORS,
+    MIN_PROBABILITY,
+    FittedRates,
+    posterior_label,
+)
 
 
 class TrueUnit(NamedTuple):
@@ -45,21 +50,21 @@ class MethodAccuracy(NamedTuple):
 
 
 MAJORITY = "majority"
-MAJORITY_OF_3 = f"majority, {FEWEST} votes or more"
-DAWID_SKENE = f"Dawid-Skene, {FEWEST} votes or more"
-DAWID_SKENE_CONFIDENT = f"Dawid-Skene at {SURE:.0%} or more, {FEWEST} votes or more"
+MAJORITY_OF_3 = f"majority, {MIN_ANNOTATORS} votes or more"
+DAWID_SKENE = f"Dawid-Skene, {MIN_ANNOTATORS} votes or more"
+DAWID_SKENE_CONFIDENT = f"Dawid-Skene at {MIN_PROBABILITY:.0%} or more, {MIN_ANNOTATORS} votes or more"
 REVIEWED = "consensus with the decisions of reviewers"
 METHODS = (MAJORITY, MAJORITY_OF_3, DAWID_SKENE, DAWID_SKENE_CONFIDENT, REVIEWED)
 
 
 def accuracies(
-    units: Iterable[TrueUnit], rates: Mapping[str, Sequence[Mapping[str, Any]]]
+    units: Iterable[TrueUnit], rates: Mapping[str, Sequence[FittedRates]]
 ) -> list[MethodAccuracy]:
     """The accuracy of every method on the units it applies to.
 
     Args:
         units: Those without a vote are ignored.
-        rates: Of each group, the `estimates` of `qc.core.consensus.skill_weighting.estimated`.
+        rates: Of each group, the fitted error rates.
     """
     counts = {
         method: [0, 0, 0]
@@ -75,13 +80,13 @@ def accuracies(
         _count(counts[MAJORITY], voted, true)
         consensus = None if unit.consensus is None else _as_vote(unit.consensus, unit.group)
         _count(counts[REVIEWED], consensus, true)
-        belief = believed(rates.get(unit.group.name, ()), cast)
-        if belief is not None:
+        likeliest = posterior_label(rates.get(unit.group.name, ()), cast)
+        if likeliest is not None:
             _count(counts[MAJORITY_OF_3], voted, true)
-            _count(counts[DAWID_SKENE], belief.answer, true)
+            _count(counts[DAWID_SKENE], likeliest.answer, true)
             _count(
                 counts[DAWID_SKENE_CONFIDENT],
-                belief.answer if belief.probability >= SURE else None,
+                likeliest.answer if likeliest.probability >= MIN_PROBABILITY else None,
                 true,
             )
     return [MethodAccuracy(method, *found) for method, found in counts.items()]

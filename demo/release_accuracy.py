@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE, export_window
+from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE, export_window
 from datasets.models import Clip
 from demo.world.renderer import GroundTruth, TruthBox
 from qc.core.matching import match_boxes

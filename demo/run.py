@@ -21,15 +21,15 @@ from annotation.services.plan import plan_tasks
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage
 from datasets.core.action_groups import ActionGroupSpec
-from datasets.core.clipping import FRAME_RATE
-from datasets.core.zipping import new_zip
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Dataset
 from datasets.services.upload import receive_zip
 from demo.annotators import ANNOTATORS, SAME_PERSON, annotate_package, true_actions
 from demo.world.renderer import GroundTruth, TruthBox
 from qc.core.matching import match_boxes
 from qc.models import Consensus, ConsensusBox, ConsensusLabel, Release, Review
-from qc.selectors.clip_and_task_states import judged
+from qc.selectors.clip_and_task_states import with_verdict
 from qc.services.consensus.adjudicate import adjudicate
 from qc.services.release.make_release import request_release
 from qc.services.review.verdicts import approve, reject
@@ -86,7 +86,7 @@ class DemoRun:
     def annotate(self) -> None:
         """Annotate every open package, and import the answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for task in judged(self._tasks().filter(stage=Stage.DONE)):
+        for task in with_verdict(self._tasks().filter(stage=Stage.DONE)):
             is_rejected = task.verdict == Review.Verdict.REJECTED  # type: ignore[attr-defined]
             if task.latest_version_id is None or is_rejected:  # type: ignore[attr-defined]
                 export = self._export_of(task, complete=is_rejected)
@@ -121,7 +121,7 @@ class DemoRun:
 
     def approve_all(self) -> None:
         """Approve every newest version."""
-        pending = judged(self._tasks()).filter(verdict="")  # type: ignore[misc]  # annotated
+        pending = with_verdict(self._tasks()).filter(verdict="")  # type: ignore[misc]  # annotated
         approve(pending, reviewer=reviewer(), despite_findings=True)
 
     def release(self) -> Release:

@@ -10,7 +10,7 @@ from rich.table import Table
 from annotation.models import Annotation, AnnotationTask, AnswerVersion
 from annotation.selectors.tasks import group_specs
 from avaproject.base.work import StagedModel
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Action, Clip, Dataset, Upload, Video
 from demo.annotators import SAME_PERSON, true_actions
 from demo.consensus_accuracy import MethodAccuracy, TrueUnit, accuracies
@@ -27,8 +27,8 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.selectors.agreement import newest_summary
-from qc.services.agree import dataset_agreement
+from qc.selectors.agreement.dataset import newest_summary
+from qc.services.agreement.reports import dataset_agreement
 from qc.services.answer_versions import group_specs_of
 from tracking.models import Bundle, IdentityRun, Person, Proposal, TrackingRun
 
@@ -75,7 +75,8 @@ def consensus_accuracy(dataset: Dataset, truth_at: GroundTruth) -> list[MethodAc
     """`accuracies` of the newest consensuses, over the boxes on a true person."""
     groups = {group.name: group for group in group_specs(dataset)}
     questions = {one.name: one for one in group_specs_of([dataset])[dataset.pk]}
-    rates = newest_summary(dataset).figures.get("error_rates", {})
+    figures = newest_summary(dataset).figures
+    rates = figures.error_rates if figures else {}
     newest = Consensus.objects.of(dataset).newest()
     boxes = ConsensusBox.objects.filter(consensus__in=newest).select_related(
         "consensus__clip__video"
@@ -96,7 +97,7 @@ def consensus_accuracy(dataset: Dataset, truth_at: GroundTruth) -> list[MethodAc
             )
             for label in box.labels.all()
         ]
-    return accuracies(units, {name: one["estimates"] for name, one in rates.items()})
+    return accuracies(units, {name: one.fits for name, one in rates.items()})
 
 
 def release_accuracy(release: Release, truth_at: GroundTruth) -> ReleaseAccuracy:
@@ -185,9 +186,9 @@ def _bundled(dataset: Dataset) -> str:
 
 def _agreed(dataset: Dataset) -> str:
     alphas = [
-        f"{group['name']} alpha {group['alpha']['value']:.2f}"
-        for group in dataset_agreement(dataset)["groups"]
-        if group["alpha"]["value"] is not None
+        f"{group.name} alpha {group.alpha.value:.2f}"
+        for group in dataset_agreement(dataset).groups
+        if group.alpha.value is not None
     ]
     return ", ".join(alphas) or "no clip with two annotators"
 

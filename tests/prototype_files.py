@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 640, 360
 
 
 @cache
-def picture(number: int, *, width: int = WIDTH, height: int = HEIGHT) -> bytes:
+def grey_jpeg(number: int, *, width: int = WIDTH, height: int = HEIGHT) -> bytes:
     """A grey JPEG, another one for each number up to 255."""
     return encode_jpeg(np.full((height, width, 3), number % 256, np.uint8))
 
@@ -51,7 +51,7 @@ def write_prototype(
     with zipfile.ZipFile(folder / "frames.zip", "w") as archive:
         for clip, count in clips.items():
             for second in range(count):
-                content = picture(10 * second, width=WIDTH, height=HEIGHT)
+                content = grey_jpeg(10 * second, width=WIDTH, height=HEIGHT)
                 archive.writestr(f"{clip}/{clip}_frame_{first + second:04d}.jpg", content)
     (folder / "dense_proposals.pkl").write_bytes(pickle.dumps(dense))
     if with_tracks:

@@ -14,7 +14,7 @@ from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset, Video
 from tests.make import make_clips, make_run, make_video
-from tests.prototype_files import picture
+from tests.prototype_files import grey_jpeg
 from tracking.core.tracks_file import Track, TracksFile, dump
 from tracking.models import IdentityRun, TrackingRun
 
@@ -34,7 +34,7 @@ def frames_zip(clip: Clip) -> bytes:
     step = 30 // clip.video.dataset.annotation_fps
     with zipfile.ZipFile(buffer, "w") as archive:
         for index in range(len(range(0, clip.frame_count, step))):
-            archive.writestr(frame_name(clip.name, index), picture(index))
+            archive.writestr(frame_name(clip.name, index), grey_jpeg(index))
     return buffer.getvalue()
 
 
@@ -81,8 +81,8 @@ def video_bytes(frame_count: int, *, width: int = 64, height: int = 36) -> bytes
         stream = container.add_stream("libx264", rate=30, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(frame_count):
-            picture = np.full((height, width, 3), number % 256, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((height, width, 3), number % 256, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return buffer.getvalue()
 

@@ -138,7 +138,7 @@ class _Point(NamedTuple):
             self.up - length * math.cos(swing) * math.cos(out),
         )
 
-    def beside(self, forward: float, side: float, up: float) -> "_Point":
+    def offset(self, forward: float, side: float, up: float) -> "_Point":
         return _Point(self.forward + forward, self.side + side, self.up + up)
 
 
@@ -186,14 +186,14 @@ def _add_legs(body: _Body, appearance: Appearance, pose: Pose, hips: _Point) -> 
     )
     knees = []
     for side, thigh, bend in legs:
-        hip = hips.beside(0, side * 0.043 * wide, 0)
+        hip = hips.offset(0, side * 0.043 * wide, 0)
         knee = hip.along(THIGH, thigh)
         ankle = knee.along(SHIN, thigh - bend)
         tilt = max(-0.6, min(0.9, (thigh - bend) * 0.6))
-        toe = ankle.beside(0.085 * math.cos(tilt), side * 0.012, 0.085 * math.sin(tilt) - 0.012)
+        toe = ankle.offset(0.085 * math.cos(tilt), side * 0.012, 0.085 * math.sin(tilt) - 0.012)
         leg = appearance.skin if appearance.skirt else appearance.bottom
         body.add(
-            [(ankle.beside(-0.015, 0, -0.012), 0.022), (toe, 0.02)],
+            [(ankle.offset(-0.015, 0, -0.012), 0.022), (toe, 0.02)],
             appearance.shoes,
             nearer=-0.054,
         )
@@ -201,18 +201,18 @@ def _add_legs(body: _Body, appearance: Appearance, pose: Pose, hips: _Point) -> 
         body.add([(hip, 0.054 * wide), (knee, 0.038 * wide)], leg, nearer=-0.05)
         knees.append(knee)
     if appearance.skirt:
-        hem = [(k.beside(0, 0, 0.01), 0.062 * wide) for k in knees]
-        body.add([(hips.beside(0, 0, 0.05), 0.07 * wide), *hem], appearance.bottom, nearer=0.05)
+        hem = [(k.offset(0, 0, 0.01), 0.062 * wide) for k in knees]
+        body.add([(hips.offset(0, 0, 0.05), 0.07 * wide), *hem], appearance.bottom, nearer=0.05)
 
 
 def _add_trunk(body: _Body, appearance: Appearance, hips: _Point, chest: _Point) -> None:
     wide = appearance.build
     shoulder = 0.082 * wide
-    waist = hips.beside(0, 0, 0.045)
+    waist = hips.offset(0, 0, 0.045)
     body.add(
         [
-            (hips.beside(0, 0.035 * wide, 0.01), 0.056 * wide),
-            (hips.beside(0, -0.035 * wide, 0.01), 0.056 * wide),
+            (hips.offset(0, 0.035 * wide, 0.01), 0.056 * wide),
+            (hips.offset(0, -0.035 * wide, 0.01), 0.056 * wide),
             (waist, 0.06 * wide),
         ],
         appearance.bottom,
@@ -220,10 +220,10 @@ def _add_trunk(body: _Body, appearance: Appearance, hips: _Point, chest: _Point)
     )
     body.add(
         [
-            (chest.beside(0, shoulder, -0.012), 0.047 * wide),
-            (chest.beside(0, -shoulder, -0.012), 0.047 * wide),
-            (waist.beside(0, 0.026 * wide, 0.0), 0.057 * wide),
-            (waist.beside(0, -0.026 * wide, 0.0), 0.057 * wide),
+            (chest.offset(0, shoulder, -0.012), 0.047 * wide),
+            (chest.offset(0, -shoulder, -0.012), 0.047 * wide),
+            (waist.offset(0, 0.026 * wide, 0.0), 0.057 * wide),
+            (waist.offset(0, -0.026 * wide, 0.0), 0.057 * wide),
         ],
         appearance.top,
         nearer=0.012,
@@ -232,32 +232,32 @@ def _add_trunk(body: _Body, appearance: Appearance, hips: _Point, chest: _Point)
         for share in (0.2, 0.45, 0.7):
             middle = _between(waist, chest, share)
             reach = (0.034 + 0.04 * share) * wide
-            ends = [(middle.beside(forward, side * reach, 0), 0.012)
+            ends = [(middle.offset(forward, side * reach, 0), 0.012)
                     for forward in (-0.036, 0.036) for side in (1, -1)]  # fmt: skip
             body.add(ends, appearance.accent, nearer=0.016)
 
 
 def _add_head(body: _Body, appearance: Appearance, pose: Pose, chest: _Point) -> None:
-    neck = chest.beside(0, 0, 0.03)
-    head = chest.beside(0.012 + 0.06 * math.sin(pose.nod), 0, HEAD - SHOULDERS)
+    neck = chest.offset(0, 0, 0.03)
+    head = chest.offset(0.012 + 0.06 * math.sin(pose.nod), 0, HEAD - SHOULDERS)
     body.add([(chest, 0.03), (neck, 0.03), (head, 0.03)], appearance.skin, nearer=0.013)
-    face = [(head.beside(0.0, 0, 0.014), 0.052), (head.beside(0.008, 0, -0.022), 0.042)]
+    face = [(head.offset(0.0, 0, 0.014), 0.052), (head.offset(0.008, 0, -0.022), 0.042)]
     body.add(face, appearance.skin, nearer=0.02)
     body.add(
-        [(head.beside(0.05, 0, -0.012), 0.011)], _shaded(appearance.skin, 0.95), nearer=-0.02
+        [(head.offset(0.05, 0, -0.012), 0.011)], _shaded(appearance.skin, 0.95), nearer=-0.02
     )
-    crown = [(head.beside(-0.012, 0, 0.03), 0.054), (head.beside(-0.03, 0, 0.0), 0.042)]
+    crown = [(head.offset(-0.012, 0, 0.03), 0.054), (head.offset(-0.03, 0, 0.0), 0.042)]
     if appearance.long_hair:
-        crown.append((head.beside(-0.042, 0, -0.085), 0.035))
+        crown.append((head.offset(-0.042, 0, -0.085), 0.035))
     body.add(crown, appearance.hair, nearer=0.018)
-    fringe = [(head.beside(-0.005, side * 0.03, 0.044), 0.032) for side in (1, -1)]
+    fringe = [(head.offset(-0.005, side * 0.03, 0.044), 0.032) for side in (1, -1)]
     body.add(fringe, appearance.accent if appearance.hat else appearance.hair, nearer=0.03)
     if appearance.hat:
-        brim = [(head.beside(0.0, 0.05, 0.036), 0.012), (head.beside(0.0, -0.05, 0.036), 0.012),
-                (head.beside(0.075, 0, 0.034), 0.012)]  # fmt: skip
+        brim = [(head.offset(0.0, 0.05, 0.036), 0.012), (head.offset(0.0, -0.05, 0.036), 0.012),
+                (head.offset(0.075, 0, 0.034), 0.012)]  # fmt: skip
         body.add(brim, appearance.accent, nearer=0.031)
     for side in (1, -1):
-        eye = head.beside(0.042, side * 0.019, 0.004)
+        eye = head.offset(0.042, side * 0.019, 0.004)
         body.add([(eye, 0.0065)], (42, 34, 34), nearer=-0.012)
 
 
@@ -275,7 +275,7 @@ def _add_arm(
             pose.right_elbow_out,
         )
     )
-    shoulder = chest.beside(0, side * 0.096 * wide, -0.018)
+    shoulder = chest.offset(0, side * 0.096 * wide, -0.018)
     elbow = shoulder.along(UPPER_ARM, swing, side * out)
     hand = elbow.along(FOREARM, swing + bend, side * (out + bend_out))
     near = 0.02
@@ -291,19 +291,19 @@ def _add_load(body: _Body, appearance: Appearance, hands: list[_Point]) -> None:
     if appearance.load == "bag":
         hand = hands[1]
         shape = ((-0.075, -0.06), (0.075, -0.06), (0.08, -0.19), (-0.08, -0.19))
-        corners = [(hand.beside(forward, 0.0, up), 0.012) for forward, up in shape]
+        corners = [(hand.offset(forward, 0.0, up), 0.012) for forward, up in shape]
         body.add(
-            [(hand, 0.008), (hand.beside(0, 0, -0.06), 0.012)], (70, 50, 36), is_body=False
+            [(hand, 0.008), (hand.offset(0, 0, -0.06), 0.012)], (70, 50, 36), is_body=False
         )
         body.add(corners, appearance.accent, nearer=0.03, is_body=False)
         return
     middle = _between(hands[0], hands[1], 0.5)
     corners = [
-        (middle.beside(f, side, up), 0.01)
+        (middle.offset(f, side, up), 0.01)
         for f in (0.0, 0.11) for side in (-0.085, 0.085) for up in (-0.05, 0.1)
     ]  # fmt: skip
     body.add(corners, (186, 142, 92), nearer=0.01, is_body=False)
-    tape = [(middle.beside(0.118, 0, -0.05), 0.012), (middle.beside(0.118, 0, 0.1), 0.012)]
+    tape = [(middle.offset(0.118, 0, -0.05), 0.012), (middle.offset(0.118, 0, 0.1), 0.012)]
     body.add(tape, (222, 190, 146), nearer=0.03, is_body=False)
 
 

@@ -174,7 +174,7 @@ def test_a_task_of_that_name_with_other_pictures_is_said(cvat):
 def test_pictures_that_cvat_does_not_take_leave_no_empty_task(cvat, monkeypatch):
     dataset = make_world(cvat)
     set_up(dataset)
-    monkeypatch.setattr("tests.cvat_double.state.is_picture", lambda name, content: False)
+    monkeypatch.setattr("tests.cvat_double.state.is_image", lambda name, content: False)
     send_all(dataset)
     row = CvatJob.objects.get()
     assert (row.stage, cvat.state.tasks) == (Stage.FAILED, {})

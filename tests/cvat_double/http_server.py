@@ -228,7 +228,7 @@ def _answer(double: Any, method: str, call: Call) -> tuple[int, Any, dict[str, s
     fitting = [(one, match, name) for one, match, name in with_path if match]
     double.state.lock.acquire()
     try:
-        double.state.settle(time.monotonic())
+        double.state.finish_requests(time.monotonic())
         if not fitting:
             return 404, {"detail": "Not found."}, {}
         for one, match, name in fitting:

@@ -1,4 +1,4 @@
-"""What CVAT takes and what it refuses, by its own serializers' rules: lengths, kinds, choices.
+"""Validation of requests by the rules of CVAT's serializers: lengths, types, choices.
 
 The limits are those of the server's models (2.54 and newer), the words of refusals those of
 Django REST framework, which both CVAT and this are built on.
@@ -55,7 +55,7 @@ class TaskIn(Serializer):
     subset = CharField(max_length=64, allow_blank=True, required=False)
 
 
-class PicturesIn(Serializer):
+class ImagesIn(Serializer):
     image_quality = IntegerField(min_value=0, max_value=100)
     use_cache = BooleanField(default=False)
     sorting_method = ChoiceField(

@@ -79,7 +79,7 @@ class CvatDouble:
     def job_of(self, name: str) -> Row:
         """The one job of the task named `name`."""
         with self.state.lock:
-            self.state.settle(time.monotonic())
+            self.state.finish_requests(time.monotonic())
             (task,) = [one["id"] for one in self.state.tasks.values() if one["name"] == name]
             (job,) = [one for one in self.state.jobs.values() if one["task_id"] == task]
             return job
@@ -296,12 +296,12 @@ class CvatDouble:
         if "Upload-Length" in call.headers:
             return self._begin_file(call, number)
         if "Upload-Multiple" in call.headers:
-            check(schemas.PicturesIn, call.fields())
+            check(schemas.ImagesIn, call.fields())
             for name, content in call.files():  # a part that comes twice is in it twice
                 files = self.state.uploads.setdefault(number, {})
                 files[name] = files.get(name, b"") + content
             return 200, None
-        body = check(schemas.PicturesIn, call.body)
+        body = check(schemas.ImagesIn, call.body)
         return 202, {"rq_id": self.state.start_making(number, body, time.monotonic())}
 
     def _begin_file(self, call: Call, task: int) -> Any:

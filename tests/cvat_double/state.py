@@ -1,4 +1,4 @@
-"""What a CVAT server remembers, and what it tells: the inside of the double.
+"""State of the CVAT double: its rows, and the webhook events of their changes.
 
 Shapes of the rows are those of CVAT 2.54.1 as recorded (tests/annotation/test_faithful.py).
 """
@@ -177,7 +177,7 @@ class State:
         }  # fmt: skip
         self.tasks[number] = row
         self.annotations[number] = {"version": 0, "tags": [], "shapes": [], "tracks": []}
-        self.tell("create:task", "task", row)
+        self.deliver_event("create:task", "task", row)
         return row
 
     def _job_summary(self, task: int) -> Row:
@@ -195,8 +195,8 @@ class State:
     def delete_task(self, number: int) -> None:
         for job in [one for one in self.jobs.values() if one["task_id"] == number]:
             del self.jobs[job["id"]]
-            self.tell("delete:job", "job", job)
-        self.tell("delete:task", "task", self.tasks.pop(number))
+            self.deliver_event("delete:job", "job", job)
+        self.deliver_event("delete:task", "task", self.tasks.pop(number))
         self.annotations.pop(number, None)
         self.requests.pop(request_name(number), None)
 
@@ -204,7 +204,7 @@ class State:
         """Queue the making of the task; its import worker takes it when it is free."""
         name = request_name(number)
         files = self.uploads.pop(number, {}).items()
-        pictures = [(name, content) for name, content in files if is_picture(name, content)]
+        images = [(name, content) for name, content in files if is_image(name, content)]
         worker = self.busy_until.index(min(self.busy_until))
         done = max(now, self.busy_until[worker]) + self.making_seconds
         self.busy_until[worker] = done
@@ -218,18 +218,18 @@ class State:
             "progress": 0.0, "created_date": self.now(), "started_date": None,
             "finished_date": None, "expiry_date": None,
             "owner": {"id": 1, "username": "admin"}, "result_url": None, "result_id": None,
-            "_at": done, "_pictures": sorted(one[0] for one in pictures),
+            "_at": done, "_images": sorted(one[0] for one in images),
             "_quality": body.get("image_quality"),
         }  # fmt: skip
         return name
 
-    def settle(self, now: float) -> None:
+    def finish_requests(self, now: float) -> None:
         """Finish what the import workers have finished by `now`."""
         for request in self.requests.values():
             if request["status"] != "queued" or request["_at"] > now:
                 continue
             request["finished_date"] = self.now()
-            if request["_pictures"]:
+            if request["_images"]:
                 request["status"] = "finished"
                 self._make(request)
             else:
@@ -240,7 +240,7 @@ class State:
         task = self.tasks.get(number)
         if task is None:
             return
-        names = request["_pictures"]
+        names = request["_images"]
         self.frames[number] = names
         task |= {
             "mode": "annotation", "data_chunk_size": 36, "size": len(names), "data": number,
@@ -267,7 +267,7 @@ class State:
             "organization": 1, "target_storage": None, "source_storage": None,
             "assignee_updated_date": None, "parent_job_id": None, "consensus_replicas": 0,
         }  # fmt: skip
-        self.tell("create:job", "job", self.jobs[number])
+        self.deliver_event("create:job", "job", self.jobs[number])
 
     # Jobs and annotations
 
@@ -298,7 +298,7 @@ class State:
         changes["updated_date"] = self.now()
         before = {key: job[key] for key, value in changes.items() if job[key] != value}
         job |= changes
-        self.tell("update:job", "job", job, before=before, by=by)
+        self.deliver_event("update:job", "job", job, before=before, by=by)
 
     def save(self, task: int, data: Row, *, by: str = "admin") -> Row:
         """Replace the annotations of a task; fires the noise that saving fires."""
@@ -328,12 +328,12 @@ class State:
                 self._update(job, {}, by=by)
         row, now = self.tasks[task], self.now()
         before, row["updated_date"] = {"updated_date": row["updated_date"]}, now
-        self.tell("update:task", "task", row, before=before, by=by)
+        self.deliver_event("update:task", "task", row, before=before, by=by)
         return kept
 
     # Webhooks
 
-    def tell(
+    def deliver_event(
         self, event: str, kind: str, row: Row, *, before: Row | None = None, by: str = "admin"
     ) -> None:
         sender = next((one for one in self.users.values() if one["username"] == by), None)
@@ -363,7 +363,7 @@ def request_name(task: int) -> str:
     return f"action=create&target=task&target_id={task}"
 
 
-def is_picture(name: str, content: bytes) -> bool:
+def is_image(name: str, content: bytes) -> bool:
     return name.lower().endswith((".jpg", ".jpeg", ".png")) and bool(content)
 
 

@@ -6,20 +6,20 @@ from django.core.files.storage import default_storage
 
 from avaproject.base.storage import store, work_folder
 from avaproject.base.work import Stage
-from datasets.core import manifest as manifests
-from datasets.core.bundle import BundleError
+from datasets.core.formats import bundle_manifest as manifests
+from datasets.core.formats.bundle_files import BundleError
+from datasets.core.formats.bundle_manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.hashing import sha256_of
-from datasets.core.manifest import ClipEntry, FileEntry, Manifest, VideoEntry
-from datasets.core.media import Limits, standardise
+from datasets.core.media.standard_video import Limits, standardise
 from datasets.models import Clip, Video
 from datasets.services import import_clips as service
-from datasets.services.clip import cut_clip, plan_clips
-from datasets.services.delete import delete, remove_leftovers
+from datasets.services.cut_clips import cut_clip, plan_clips
+from datasets.services.delete import delete, delete_pending_files
 from datasets.services.import_clips import bring_in_clips
-from datasets.services.name import give_name
+from datasets.services.video_names import reserve_name
 from tests.make import make_dataset, make_video
-from tests.prototype_files import picture
-from tests.video_files import make_film
+from tests.prototype_files import grey_jpeg
+from tests.video_files import make_video_file
 
 pytestmark = pytest.mark.django_db
 KINDS = ("videos", "clips", "frames", "posters")
@@ -38,7 +38,7 @@ def stored(dataset):
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     folder = tmp_path_factory.mktemp("film")
-    raw = make_film(folder / "raw.mkv", frames=580)
+    raw = make_video_file(folder / "raw.mkv", frames=580)
     standardise(raw, folder / "film.mp4", longest_side=160, limits=Limits())
     return folder / "film.mp4"
 
@@ -131,7 +131,7 @@ def test_a_bundle_brought_in_again_after_deletion_gives_new_names(bundle):
     bring_in_clips(shop, bundle)
     delete(shop.videos.get())
     clips = bring_in_clips(shop, bundle)
-    remove_leftovers()
+    delete_pending_files()
     assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
     assert all(default_storage.exists(clip.file.name) for clip in clips)
 
@@ -140,7 +140,7 @@ def test_a_name_is_given_before_the_files_are_written(bundle, monkeypatch):
     shop, store, others = make_dataset("shop"), service.keep, []
 
     def late(path, name):
-        others.append(give_name(shop, "aisle.mp4", "b" * 64))  # another bundle's video
+        others.append(reserve_name(shop, "aisle.mp4", "b" * 64))  # another bundle's video
         return store(path, name)
 
     monkeypatch.setattr(service, "keep", late)
@@ -300,7 +300,7 @@ def spoiled(origin, bundle, change):
     ("change", "message"),
     [
         pytest.param(lambda old: b"text", "no JPEG", id="no picture"),
-        pytest.param(lambda old: picture(1), "640x360", id="another size"),
+        pytest.param(lambda old: grey_jpeg(1), "640x360", id="another size"),
         pytest.param(lambda old: old + b"\0" * (65 << 20), "more than 64 MB", id="a bomb"),
     ],
 )

@@ -34,7 +34,7 @@ from tests.make import (
     make_user,
     make_video,
 )
-from tests.prototype_files import picture, write_prototype
+from tests.prototype_files import grey_jpeg, write_prototype
 from tests.stored_files import make_bundled_video
 from tracking.core.tracks_file import load as load_tracks
 from tracking.models import BundleImport, IdentityRun, Person, Proposal, TrackingRun
@@ -146,7 +146,7 @@ def test_the_frames_become_a_video_of_the_same_rate(prototype):
     with av.open(default_storage.path(clip.file.name)) as video:
         assert video.streams.video[0].frames == 15
     with zipfile.ZipFile(default_storage.path(clip.frames.name)) as frames:
-        assert frames.read(frame_name(clip.name, 3)) == picture(30)
+        assert frames.read(frame_name(clip.name, 3)) == grey_jpeg(30)
     assert clip.keyframes() == list(range(2, 14))
     assert clip.video.warnings[1].startswith(
         "It came without film: all there is are its pictures, 1 a second"
@@ -182,7 +182,7 @@ def test_a_bundle_of_prototype_files_is_exported_and_imported_again(prototype, t
     shop.delete()
     shutil.rmtree(default_storage.path("shop"))
     brought = bring_in(make_dataset("other"), copy)
-    assert {clip.video.picture_rate for clip in brought.clips} == {1}
+    assert {clip.video.frame_rate for clip in brought.clips} == {1}
     assert before == list(
         Proposal.objects.order_by("pk").values_list("second", "person_id", "x1")
     )
@@ -204,7 +204,7 @@ def test_a_bundle_may_leave_out_the_clips(tmp_path, capsys):
     one = Clip.objects.of(other := Dataset.objects.get(name="other")).first()
     (lack,) = lacks_of([one])
     assert lack.startswith("1 clip came without film: all there is are its pictures, 5 a")
-    assert {clip.video.picture_rate for clip in Clip.objects.of(other)} == {5}
+    assert {clip.video.frame_rate for clip in Clip.objects.of(other)} == {5}
     assert TrackingRun.objects.of(other).done().count() == 2
 
 

@@ -32,9 +32,9 @@ def test_the_example_changes_nothing():
 
 
 def test_the_environment_is_read_in_one_place():
-    rooms = ("datasets", "tracking", "annotation", "qc", "workers")
-    for room in rooms:
-        for path in (ROOT / room).rglob("*.py"):
+    apps = ("datasets", "tracking", "annotation", "qc", "workers")
+    for app in apps:
+        for path in (ROOT / app).rglob("*.py"):
             used = re.findall(r"os\.(?:environ|getenv).*AVA_", path.read_text())
             assert not used, path
 

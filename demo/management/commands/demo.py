@@ -13,7 +13,7 @@ from rich.progress import track
 from avaproject.base.bootstrap import ADMIN, bootstrap
 from avaproject.base.work import Stage
 from datasets.core.naming import safe_name
-from datasets.core.zipping import new_zip
+from datasets.core.zip_writer import new_zip
 from datasets.services.create import create_dataset
 from demo.run import DemoRun
 from demo.summary import consensus_accuracy_table, release_accuracy_table, stages_table

@@ -10,7 +10,7 @@ import pytest
 
 from datasets.core.formats.bundle_files import BundleError, read_manifest
 from datasets.core.formats.prototype_frames import convert_prototype, is_prototype_bundle
-from tests.prototype_files import boxes_of, picture, write_prototype
+from tests.prototype_files import boxes_of, grey_jpeg, write_prototype
 from tracking.core.prototype_tracks import PrototypeTracks
 from tracking.core.tracks_file import dump
 
@@ -54,7 +54,7 @@ def test_every_clip_becomes_a_video_with_its_frames_and_tracks(tmp_path):
     ]
     video = manifest.videos[0]
     assert (video.original_name, video.width, video.height) == (CLIP, 640, 360)
-    assert (video.frame_count, video.picture_rate) == (450, 1)
+    assert (video.frame_count, video.frame_rate) == (450, 1)
     assert ids(tracks) == [1, 2]
     track = tracks[OURS]["tracks"][0]
     assert track["frames"] == list(range(421))
@@ -67,7 +67,7 @@ def test_the_frames_are_copied_unchanged(tmp_path):
     converted(write_prototype(tmp_path / "bare"), tmp_path)
     with zipfile.ZipFile(tmp_path / "bundle" / "frames.zip") as archive:
         name = "street-1-clip-000-c0000/street-1-clip-000-c0000_frame_0003.jpg"
-        assert archive.read(name) == picture(30)
+        assert archive.read(name) == grey_jpeg(30)
 
 
 def test_frames_may_be_numbered_from_one(tmp_path):
@@ -206,7 +206,7 @@ def frames_of(members):
     return write
 
 
-ALL = {f"{CLIP}_frame_{second:04d}.jpg": picture(second) for second in range(15)}
+ALL = {f"{CLIP}_frame_{second:04d}.jpg": grey_jpeg(second) for second in range(15)}
 
 
 @pytest.mark.parametrize(
@@ -223,10 +223,10 @@ ALL = {f"{CLIP}_frame_{second:04d}.jpg": picture(second) for second in range(15)
             frames_of(ALL | {f"x/{CLIP}_frame_0001.jpg": b""}), "twice", id="a name twice"
         ),
         pytest.param(
-            frames_of(ALL | {f"{CLIP}_frame_0003.jpg": b"text"}), "no JPEG", id="no JPEG"
+            frames_of(ALL | {f"{CLIP}_frame_0003.jpg": b"text"}), "not a JPEG", id="not a JPEG"
         ),
         pytest.param(
-            frames_of(ALL | {f"{CLIP}_frame_0003.jpg": picture(1, width=64, height=36)}),
+            frames_of(ALL | {f"{CLIP}_frame_0003.jpg": grey_jpeg(1, width=64, height=36)}),
             "64x36", id="another size",
         ),
         pytest.param(
