@@ -52,7 +52,7 @@ def build(folder: Path) -> None:
         run = make_run(clip, persons=8)
         for annotator, posture in zip(annotators, ("walk", "sit", "stand"), strict=True):
             version = make_version(make_task(run, annotator))
-            # Answers differ at every third keyframe, so that consecutive items have different votes.
+            # Different answers at every third keyframe: consecutive items have different votes.
             answers = {"posture": posture, "doing": []}
             version.annotations.filter(second__in=range(0, 15, 3)).update(answers=answers)
     plan_consensuses()
@@ -79,9 +79,9 @@ def main() -> None:
         print(f"{decided} decided, {left} left, in {took:.1f} s without pauses")
         print(
             f"from key to next item painted: median {statistics.median(waits):.0f} ms, "
-            f"95th percentile {waits[int(0.95 * len(waits))]:.0f} ms, maximum {waits[-1]:.0f} ms"
+            f"95 % under {waits[int(0.95 * len(waits))]:.0f} ms, maximum {waits[-1]:.0f} ms"
         )
-        print(f"leaves {(600 - took) / DECISIONS:.1f} s per item for {DECISIONS} items in ten minutes")
+        print(f"ten minutes leave {(600 - took) / DECISIONS:.1f} s to look at each item")
 
 
 if __name__ == "__main__":

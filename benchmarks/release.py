@@ -1,8 +1,8 @@
-"""Releases: rows and annotations a second, pictures against bare decoding, a second release
+"""Speed of releases: rows, annotations, frame export against plain decoding, second release
 against `cp -r` of the same files. `./ava bench release`.
 
-Every figure stands beside its peer or floor of the same run. The clips are rendered noise that
-moves, in the size of a standard video; the database is not part of it.
+Every result is printed with its baseline of the same run. The clips are moving noise in the
+size of a standard video; the database is not measured.
 """
 
 import os
@@ -22,47 +22,47 @@ import av
 import cv2
 import numpy as np
 
-from datasets.core import ava
-from datasets.core.clipping import export_window
-from datasets.core.media import read_frames
+from datasets.core.formats import ava
+from datasets.core.media.clips_and_keyframes import export_window
+from datasets.core.media.standard_video import read_frames
 from qc.core.release.checks.run_checks import check_release
 from qc.core.release.docs.training_configs import ConfigValues, write_configs
 from qc.core.release.formats import FORMATS, FormatContext
-from qc.core.release.images import export_picture
+from qc.core.release.images import encode_frame
 from qc.core.release.packing import MANIFEST, FileSum, sum_of, write_manifest
 from qc.core.release.provenance import ProvenanceWriter
-from qc.core.release.records import ANNOTATED, Origin, PersonAt, ProposedBox, ReleaseClip
-from qc.core.release.stats import Tally
+from qc.core.release.records import ANNOTATED, Origin, ProposedBox, ReleaseClip, ReleasedPerson
+from qc.core.release.stats import ReleaseStats
 from qc.core.release.writer import AnnotationWriter, Measuring
 
 SIZE = (1280, 720)
 CLIPS, PERSONS, KEYFRAMES = 1000, 8, 15
-FILMED_CLIPS = 12
+MEDIA_CLIPS = 12
 FRAMES = 570
 RUNS = 5
 ACTIONS = [ava.Action(i, f"action {i}", "PERSON_MOVEMENT") for i in range(1, 21)]
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds on the clock and of CPU, of this process and those it started."""
+    """Wall-clock and CPU seconds, of this process and its child processes."""
     wall, before = time.perf_counter(), os.times()
     work()
     spent = [now - then for now, then in zip(os.times(), before, strict=True)]
     return time.perf_counter() - wall, sum(spent[:4])
 
 
-def say(what: str, figure: str, *, wanted: str) -> None:
-    print(f"{what:<58} {figure:>26}   wanted: {wanted}")
+def report(what: str, result: str, *, target: str) -> None:
+    print(f"{what:<58} {result:>26}   target: {target}")
 
 
 def clips(count: int) -> Iterator[ReleaseClip]:
-    """Made up clips with persons and proposals, the same ones every time."""
+    """Generated clips with persons and proposals, the same in every run."""
     random = np.random.default_rng(0)
     window = export_window(450, 450, video_frame_count=2000)
     for number in range(count):
         persons, proposals = [], {}
         for at in range(902, 902 + KEYFRAMES):
-            lanes = (SIZE[0] - 160) / PERSONS  # no two persons have one box
+            lanes = (SIZE[0] - 160) / PERSONS  # all boxes are different
             lefts = (np.arange(PERSONS) + random.random(PERSONS) * 0.9) * lanes
             boxes = [[x, 200, x + 120, 600] for x in lefts]
             texts = [ava.format_box(b, width=SIZE[0], height=SIZE[1]) for b in boxes]
@@ -71,7 +71,7 @@ def clips(count: int) -> Iterator[ReleaseClip]:
                 Origin(f"group {i}", (i,), "majority", ((1, "x"), (2, "x"))) for i in ids
             )
             persons += [
-                PersonAt(at, person, text, ids, (1, 2), origins)
+                ReleasedPerson(at, person, text, ids, (1, 2), origins)
                 for person, text in enumerate(texts, start=1)
             ]
             proposals[at] = [ProposedBox(text, 0.9) for text in texts]
@@ -92,10 +92,10 @@ def measure_rows() -> None:
         ("written", lambda: ava.dump_labels(rows)),
         ("read", lambda: ava.load_labels(content)),
     ):
-        say(
+        report(
             f"label rows {what}",
-            f"{len(rows) / timed(work)[0]:,.0f} a second",
-            wanted="200,000",
+            f"{len(rows) / timed(work)[0]:,.0f} per second",
+            target="200,000",
         )
 
 
@@ -103,10 +103,10 @@ def measure_annotations(folder: Path) -> None:
     made = list(clips(CLIPS))
 
     def write() -> None:
-        tally, provenance = Tally(), ProvenanceWriter(folder)
+        stats, provenance = ReleaseStats(), ProvenanceWriter(folder)
         with AnnotationWriter(folder, splits=["train", "val"]) as writer:
             for clip in made:
-                for each in (writer, tally, provenance):
+                for each in (writer, stats, provenance):
                     each.add(clip)
             writer.finish(ACTIONS)
             for split in writer.ceilings.values():
@@ -114,7 +114,7 @@ def measure_annotations(folder: Path) -> None:
         provenance.finish()
 
     what = f"annotations of {CLIPS} clips x {PERSONS} persons x {KEYFRAMES}"
-    say(what, f"{timed(write)[0]:.1f} s", wanted="under 60 s")
+    report(what, f"{timed(write)[0]:.1f} s", target="under 60 s")
     for name, form in FORMATS.items():
         place = folder / name
         place.mkdir()
@@ -125,37 +125,37 @@ def measure_annotations(folder: Path) -> None:
                 writer.add(clip)
             writer.finish()
 
-        say(f"... as {form.title}", f"{timed(export)[0]:.1f} s", wanted="-")
+        report(f"... as {form.title}", f"{timed(export)[0]:.1f} s", target="-")
 
 
 def render(path: Path) -> Path:
-    """A film of moving noise: no easier to encode than a street."""
+    """A video of moving noise, as hard to encode as a street."""
     random = np.random.default_rng(0)
     wide = random.integers(0, 255, (SIZE[1] // 8, SIZE[0] // 4, 3), dtype=np.uint8)
     wide = cv2.resize(wide, (SIZE[0] * 2, SIZE[1]), interpolation=cv2.INTER_CUBIC)
-    with av.open(str(path), "w") as film:
+    with av.open(str(path), "w") as video:
         options = {"preset": "veryfast", "crf": "20", "sc_threshold": "0", "flags": "+cgop"}
-        stream = film.add_stream("libx264", rate=30, options=options)
+        stream = video.add_stream("libx264", rate=30, options=options)
         stream.width, stream.height = SIZE
         stream.pix_fmt, stream.gop_size = "yuv420p", 30
         for n in range(FRAMES):
-            picture = np.ascontiguousarray(wide[:, 2 * n : 2 * n + SIZE[0]])
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        film.mux(stream.encode(None))
+            image = np.ascontiguousarray(wide[:, 2 * n : 2 * n + SIZE[0]])
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        video.mux(stream.encode(None))
     return path
 
 
-def measure_pictures(film: Path, kept: Path) -> None:
-    kept.mkdir()
+def measure_frames(video: Path, exported: Path) -> None:
+    exported.mkdir()
 
     def ours() -> None:
-        for index, rgb in read_frames(film):
-            (kept / ava.frame_file(index)).write_bytes(export_picture(rgb, longest_side=None))
+        for index, rgb in read_frames(video):
+            (exported / ava.frame_file(index)).write_bytes(encode_frame(rgb, longest_side=None))
 
     def floor() -> None:
-        bare = kept.with_name("bare")
+        bare = exported.with_name("bare")
         bare.mkdir()
-        with av.open(str(film)) as container:
+        with av.open(str(video)) as container:
             container.streams.video[0].thread_type = "AUTO"
             for n, frame in enumerate(container.decode(video=0)):
                 bgr = frame.to_ndarray(format="bgr24")
@@ -163,16 +163,16 @@ def measure_pictures(film: Path, kept: Path) -> None:
                 (bare / f"{n}.jpg").write_bytes(content.tobytes())
 
     floor_cpu, our_cpu = timed(floor)[1], timed(ours)[1]
-    what = f"{FRAMES} pictures, against bare decoding and imencode"
-    say(what, f"{our_cpu / floor_cpu:.2f} x its {floor_cpu:.1f} s CPU", wanted="at most 1.1")
+    what = f"{FRAMES} frames, against plain decoding and imencode"
+    report(what, f"{our_cpu / floor_cpu:.2f} x its {floor_cpu:.1f} s CPU", target="at most 1.1")
 
 
-def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
-    """A release of clips whose pictures are there: links, sums, and the whole self-check."""
-    sums = {path.name: sum_of(path) for path in kept.iterdir()}
-    film_sum = sum_of(film)
+def measure_second_release(folder: Path, video: Path, exported: Path) -> None:
+    """A release of clips with exported frames: links, checksums, and all checks."""
+    sums = {path.name: sum_of(path) for path in exported.iterdir()}
+    video_sum = sum_of(video)
     release = folder / "release"
-    some = list(clips(FILMED_CLIPS))
+    some = list(clips(MEDIA_CLIPS))
 
     def again() -> None:
         known: dict[str, FileSum] = {}
@@ -183,10 +183,10 @@ def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
             (release / "rawframes" / clip.name).mkdir(parents=True)
             for name, its in sums.items():
                 path = f"rawframes/{clip.name}/{name}"
-                os.link(kept / name, release / path)
+                os.link(exported / name, release / path)
                 known[path] = its
-            os.link(film, release / "clips" / f"{clip.name}.mp4")
-            known[f"clips/{clip.name}.mp4"] = film_sum
+            os.link(video, release / "clips" / f"{clip.name}.mp4")
+            known[f"clips/{clip.name}.mp4"] = video_sum
         write_manifest(release, content, known=known)
         checks = check_release(release, compared=[c.name for c in some], known=known)
         failed = [check for check in checks if not check["passed"]]
@@ -194,7 +194,7 @@ def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
 
     command = ["cp", "-r", str(release), str(folder / "copy")]
     ours, copies = [], []
-    for _ in range(RUNS):  # one after the other, so that both meet the same machine
+    for _ in range(RUNS):  # alternating, so that both run under the same load
         for made in (release, folder / "copy"):
             shutil.rmtree(made, ignore_errors=True)
         ours.append(timed(again))
@@ -203,13 +203,13 @@ def measure_second_release(folder: Path, film: Path, kept: Path) -> None:
     copy_wall, copy_cpu = (median(each[place] for each in copies) for place in (0, 1))
     size = sum(p.stat().st_size for p in release.rglob("*.*") if p.is_file()) / 1e9
     what = f"a second release of {len(some)} clips, checked, against cp -r ({size:.1f} GB)"
-    say(what, f"{wall / copy_wall:.2f} x its {copy_wall:.2f} s", wanted="at most 1.3")
-    say("... of CPU", f"{cpu / copy_cpu:.2f} x its {copy_cpu:.2f} s", wanted="-")
+    report(what, f"{wall / copy_wall:.2f} x its {copy_wall:.2f} s", target="at most 1.3")
+    report("... of CPU", f"{cpu / copy_cpu:.2f} x its {copy_cpu:.2f} s", target="-")
     assert (release / MANIFEST).is_file()
 
 
 def write_all_but_media(release: Path, some: Iterable[ReleaseClip]) -> dict[str, object]:
-    """Write rows, configurations and papers; give what the manifest says."""
+    """Write rows, configurations and documents; return the content of the manifest."""
     bare = []
     provenance = ProvenanceWriter(release)
     with AnnotationWriter(release, splits=["train", "val"]) as writer:
@@ -225,15 +225,15 @@ def write_all_but_media(release: Path, some: Iterable[ReleaseClip]) -> dict[str,
     (release / "CITATION.cff").write_text("cff-version: 1.2.0\n")
     (release / "settings.json").write_text('{"dataset": {}, "release": {}}\n')
     ceilings = {split: its.mean() for split, its in writer.ceilings.items()}
-    return said(bare, measuring, ceilings)
+    return manifest(bare, measuring, ceilings)
 
 
 def measure_memory(folder: Path) -> None:
-    """Of making and checking a release of annotations alone, in a process of its own."""
+    """Peak memory of creating and checking a release of annotations, in its own process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        most = process.submit(make_and_check, folder).result()
-    what = f"memory to make and check {CLIPS} x {PERSONS} x {KEYFRAMES}"
-    say(what, f"{most:.0f} MB", wanted="under 500 MB")
+        peak = process.submit(make_and_check, folder).result()
+    what = f"memory to create and check {CLIPS} x {PERSONS} x {KEYFRAMES}"
+    report(what, f"{peak:.0f} MB", target="under 500 MB")
 
 
 def make_and_check(folder: Path) -> float:
@@ -246,10 +246,10 @@ def make_and_check(folder: Path) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def said(
+def manifest(
     some: list[ReleaseClip], measuring: Measuring, ceilings: dict[str, float | None]
 ) -> dict[str, object]:
-    """What the manifest of these clips says."""
+    """The content of the manifest for these clips."""
     return {
         "score_threshold": measuring.threshold,
         "proposal_ceiling": ceilings,
@@ -275,9 +275,9 @@ def main() -> None:
         measure_rows()
         (base / "annotations-only").mkdir()
         measure_annotations(base / "annotations-only")
-        film = render(base / "film.mp4")
-        measure_pictures(film, base / "kept")
-        measure_second_release(base, film, base / "kept")
+        video = render(base / "video.mp4")
+        measure_frames(video, base / "exported")
+        measure_second_release(base, video, base / "exported")
         measure_memory(base / "large")
     finally:
         shutil.rmtree(base)

@@ -1,6 +1,6 @@
-"""The operators' view of agreement, consensus, reviews and releases.
+"""Admin pages of agreement, consensus, reviews and releases.
 
-Decisions of people are records: they are shown and never edited or deleted here.
+Decisions of people are records: the admin shows them, but cannot edit or delete them.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from datasets.admin import MadeByWorkers
+from datasets.admin import BackgroundWorkAdmin
 from qc.models import (
     Adjudication,
     AgreementReport,
@@ -19,7 +19,7 @@ from qc.models import (
     Consensus,
     ConsensusBox,
     ConsensusLabel,
-    HouseRules,
+    QualityRules,
     Release,
     ReleaseSync,
     Review,
@@ -28,8 +28,8 @@ from qc.models import (
 )
 
 
-class SaidByPeople(MadeByWorkers):
-    """Decisions, verdicts and comments; a decision is taken back on its page."""
+class HumanRecordAdmin(BackgroundWorkAdmin):
+    """Decisions, verdicts and comments; decisions are undone on the page Decisions."""
 
     actions: list[str] = []
 
@@ -38,30 +38,30 @@ class SaidByPeople(MadeByWorkers):
 
 
 @admin.register(AgreementReport)
-class AgreementReportAdmin(MadeByWorkers):
+class AgreementReportAdmin(BackgroundWorkAdmin):
     list_display = ["clip", "versions", "stage", "finished_at", "error"]
     list_filter = ["stage", "clip__video__dataset"]
     search_fields = ["clip__name"]
     list_select_related = ["clip"]
-    unshown = ("figures",)
+    hidden_fields = ("figures",)
 
 
 @admin.register(AgreementSummary)
-class AgreementSummaryAdmin(MadeByWorkers):
-    unshown = ("figures",)
+class AgreementSummaryAdmin(BackgroundWorkAdmin):
+    hidden_fields = ("figures",)
     list_display = ["dataset", "period", "stage", "finished_at", "error"]
     list_filter = ["stage", "dataset"]
     list_select_related = ["dataset"]
 
 
-@admin.register(HouseRules)
-class HouseRulesAdmin(ModelAdmin):
-    list_display = ["dataset", "decides", "switched_off"]
+@admin.register(QualityRules)
+class QualityRulesAdmin(ModelAdmin):
+    list_display = ["dataset", "vote_rule", "switched_off"]
     list_select_related = ["dataset"]
 
 
 @admin.register(Consensus)
-class ConsensusAdmin(MadeByWorkers):
+class ConsensusAdmin(BackgroundWorkAdmin):
     list_display = ["clip", "versions", "stage", "open_count", "finished_at", "error"]
     list_filter = ["stage", "clip__video__dataset"]
     search_fields = ["clip__name"]
@@ -69,7 +69,7 @@ class ConsensusAdmin(MadeByWorkers):
 
 
 @admin.register(ConsensusBox)
-class ConsensusBoxAdmin(MadeByWorkers):
+class ConsensusBoxAdmin(BackgroundWorkAdmin):
     actions: list[str] = []
     list_display = ["consensus", "second", "person_id", "status", "drawn_by"]
     list_filter = ["status", "consensus__clip__video__dataset"]
@@ -78,20 +78,20 @@ class ConsensusBoxAdmin(MadeByWorkers):
 
 
 @admin.register(ConsensusLabel)
-class ConsensusLabelAdmin(MadeByWorkers):
+class ConsensusLabelAdmin(BackgroundWorkAdmin):
     actions: list[str] = []
-    list_display = ["box", "group", "actions_believed", "rule"]
+    list_display = ["box", "group", "action_names", "rule"]
     list_filter = ["rule", "group", "box__consensus__clip__video__dataset"]
     search_fields = ["box__consensus__clip__name", "group"]
     list_select_related = ["box__consensus__clip"]
 
     @admin.display(description="actions")
-    def actions_believed(self, label: ConsensusLabel) -> str:
+    def action_names(self, label: ConsensusLabel) -> str:
         return ", ".join(label.actions) or "none"
 
 
 @admin.register(Adjudication)
-class AdjudicationAdmin(SaidByPeople):
+class AdjudicationAdmin(HumanRecordAdmin):
     list_display = [
         "clip",
         "second",
@@ -107,26 +107,26 @@ class AdjudicationAdmin(SaidByPeople):
 
 
 @admin.register(Review)
-class ReviewAdmin(SaidByPeople):
-    list_display = ["task", "pull", "verdict", "reviewer", "reviewed_at", "reason"]
+class ReviewAdmin(HumanRecordAdmin):
+    list_display = ["task", "version", "verdict", "reviewer", "reviewed_at", "reason"]
     list_filter = ["verdict", "task__clip__video__dataset", "reviewer"]
     search_fields = ["task__clip__name", "task__annotator__name", "reason"]
     list_select_related = [
-        "task__clip", "task__annotator", "pull__task__clip", "pull__task__annotator",
+        "task__clip", "task__annotator", "version__task__clip", "version__task__annotator",
         "reviewer",
     ]  # fmt: skip
 
 
 @admin.register(ClipExport)
-class ClipExportAdmin(MadeByWorkers):
-    list_display = ["clip", "recipe", "longest_side", "stage", "finished_at", "error"]
+class ClipExportAdmin(BackgroundWorkAdmin):
+    list_display = ["clip", "content_key", "longest_side", "stage", "finished_at", "error"]
     list_filter = ["stage", "clip__video__dataset"]
     search_fields = ["clip__name"]
     list_select_related = ["clip"]
 
 
 @admin.register(Comment)
-class CommentAdmin(SaidByPeople):
+class CommentAdmin(HumanRecordAdmin):
     list_display = ["task", "author", "written_at", "text"]
     list_filter = ["task__clip__video__dataset", "author"]
     search_fields = ["task__clip__name", "task__annotator__name", "text"]
@@ -134,7 +134,7 @@ class CommentAdmin(SaidByPeople):
 
 
 @admin.register(ThirdOpinion)
-class ThirdOpinionAdmin(MadeByWorkers):
+class ThirdOpinionAdmin(BackgroundWorkAdmin):
     list_display = ["clip", "annotator", "asked_by", "asked_at", "stage", "error"]
     list_filter = ["stage", "clip__video__dataset"]
     search_fields = ["clip__name", "annotator__name"]
@@ -142,7 +142,7 @@ class ThirdOpinionAdmin(MadeByWorkers):
 
 
 @admin.register(Release)
-class ReleaseAdmin(MadeByWorkers):
+class ReleaseAdmin(BackgroundWorkAdmin):
     list_display = [
         "number",
         "dataset",
@@ -158,16 +158,16 @@ class ReleaseAdmin(MadeByWorkers):
 
 
 @admin.register(ReleaseSync)
-class ReleaseSyncAdmin(MadeByWorkers):
-    list_display = ["release", "prefix", "stage", "progress", "ordered_by", "error"]
+class ReleaseSyncAdmin(BackgroundWorkAdmin):
+    list_display = ["release", "prefix", "stage", "progress", "requested_by", "error"]
     list_filter = ["stage", "release__dataset"]
     search_fields = ["prefix", "release__dataset__name"]
-    list_select_related = ["release__dataset", "ordered_by"]
+    list_select_related = ["release__dataset", "requested_by"]
 
 
 @admin.register(Score)
-class ScoreAdmin(MadeByWorkers):
-    list_display = ["pull", "key", "stage", "finished_at", "error"]
-    list_filter = ["stage", "pull__task__clip__video__dataset"]
-    search_fields = ["pull__task__clip__name", "pull__task__annotator__name"]
-    list_select_related = ["pull__task__clip", "pull__task__annotator", "key__task__clip"]
+class ScoreAdmin(BackgroundWorkAdmin):
+    list_display = ["version", "key", "stage", "finished_at", "error"]
+    list_filter = ["stage", "version__task__clip__video__dataset"]
+    search_fields = ["version__task__clip__name", "version__task__annotator__name"]
+    list_select_related = ["version__task__clip", "version__task__annotator", "key__task__clip"]

@@ -1,29 +1,29 @@
-"""What reviewers type, checked."""
+"""Forms of review, adjudication, quality rules and releases."""
 
 from typing import Any
 
 from django import forms
 
 from annotation.models import AnnotationTask
-from avaproject.base.views import key_of
+from avaproject.base.views import parse_key
 from datasets.models import ActionGroup, Dataset
 from qc.core.release.formats import FORMATS
 from qc.core.release.options import LICENCES, OptionsError, ReleaseOptions, read_split_list
-from qc.models import HouseRules, Review
-from qc.selectors.consensus.adjudication_queue import BOX as BOX_QUESTION
-from qc.selectors.consensus.adjudication_queue import PERSON as PERSON_QUESTION
-from qc.services.inspect import house_rules, switched_off
-from qc.services.review.quality_rules import decides_by
+from qc.models import QualityRules, Review
+from qc.selectors.consensus.adjudication_queue import BOX as BOX_ITEM
+from qc.selectors.consensus.adjudication_queue import PERSON as PERSON_ITEM
+from qc.services.agreement.quality_checks import quality_rules, switched_off
+from qc.services.review.quality_rules import vote_rule_of
 
-FARTHEST = 1_000_000  # pixels, of a side of a box that somebody may have meant
+MAX_COORDINATE = 1_000_000  # pixels
 PERSON, NOT_A_PERSON = "person", "not-a-person"
 
 
 class VerdictForm(forms.Form):
-    """Approve or reject the tasks ticked, in the versions `seen`; a rejection says why."""
+    """Approve or reject the selected tasks in the versions `seen`; rejections need a reason."""
 
     tasks = forms.ModelMultipleChoiceField(
-        AnnotationTask.objects.none(), error_messages={"required": "Tick at least one task."}
+        AnnotationTask.objects.none(), error_messages={"required": "Select at least one task."}
     )
     verdict = forms.ChoiceField(choices=Review.Verdict)
     reason = forms.CharField(required=False, max_length=2000)
@@ -37,32 +37,34 @@ class VerdictForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         rejects = cleaned.get("verdict") == Review.Verdict.REJECTED
         if rejects and not cleaned.get("reason", "").strip():
-            self.add_error("reason", "Say what is wrong, so that the annotator can mend it.")
-        seen = {key_of(key) for key in self.data.getlist("seen")}  # type: ignore[attr-defined]
+            self.add_error(
+                "reason", "Give a reason, so that the annotator knows what to correct."
+            )
+        seen = {parse_key(key) for key in self.data.getlist("seen")}  # type: ignore[attr-defined]
         return cleaned | {"seen": seen or None}
 
 
 class ThresholdForm(forms.Form):
-    """How well a task must agree to be approved unseen."""
+    """The agreement that a submission needs to be approved in bulk."""
 
     alpha = forms.FloatField(
-        label="Lowest alpha of a group, at least", initial=0.8, min_value=0, max_value=1,
+        label="Minimum alpha of all groups", initial=0.8, min_value=0, max_value=1,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="0.8: rely on it; 0.667: tentative conclusions only.",
+        help_text="From 0.8 reliable; from 0.667 tentative.",
     )  # fmt: skip
     f1 = forms.FloatField(
-        label="Boxes matched, F1, at least", initial=0.9, min_value=0, max_value=1,
+        label="Minimum box F1", initial=0.9, min_value=0, max_value=1,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="With the annotator whose boxes match least.",
+        help_text="With each other annotator.",
     )  # fmt: skip
 
 
-class OpinionForm(forms.Form):
-    """Which clips a third opinion is asked on, and of whom."""
+class ThirdOpinionForm(forms.Form):
+    """The clips that need a third opinion, and the annotators to choose from."""
 
-    clips = forms.MultipleChoiceField(error_messages={"required": "Tick at least one clip."})
+    clips = forms.MultipleChoiceField(error_messages={"required": "Select at least one clip."})
     annotators = forms.MultipleChoiceField(
-        error_messages={"required": "Tick at least one annotator."}
+        error_messages={"required": "Select at least one annotator."}
     )
 
     def __init__(self, data: Any, *, clips: list[str], annotators: list[str]) -> None:
@@ -72,7 +74,7 @@ class OpinionForm(forms.Form):
 
 
 class PeriodForm(forms.Form):
-    """First and last day of a period; none of both is everything."""
+    """First and last day of a period; both empty for all answers."""
 
     since = forms.DateField(required=False, label="From")
     until = forms.DateField(required=False, label="To")
@@ -81,13 +83,13 @@ class PeriodForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         since, until = cleaned.get("since"), cleaned.get("until")
         if (since is None) != (until is None):
-            raise forms.ValidationError("A period needs its first and its last day.")
+            raise forms.ValidationError("Choose both the first and the last day.")
         if since and until and since > until:
-            raise forms.ValidationError(f"The period ends on {until}, before it begins.")
+            raise forms.ValidationError("The last day is before the first day.")
         return cleaned
 
     def period(self) -> str:
-        """As a summary is called; empty for everything."""
+        """The period as in AgreementSummary; empty for all answers."""
         days = self.days()
         return f"{days['since']}/{days['until']}" if days else ""
 
@@ -97,38 +99,38 @@ class PeriodForm(forms.Form):
             return {}
         return {"since": since.isoformat(), "until": until.isoformat()}
 
-    def words(self) -> str:
-        """For a heading; empty for everything."""
+    def heading(self) -> str:
+        """The period for a heading; empty for all answers."""
         days = self.days() if self.is_valid() else {}
         return f"{days['since']} to {days['until']}" if days else ""
 
 
-class HouseRulesForm(forms.Form):
-    """Which rules a dataset asks, and how its votes decide."""
+class QualityRulesForm(forms.Form):
+    """The quality rules that are checked in a dataset, and its vote rule."""
 
     on = forms.MultipleChoiceField(
-        choices=lambda: [(rule.name, rule.name) for rule in house_rules()], required=False
+        choices=lambda: [(rule.name, rule.name) for rule in quality_rules()], required=False
     )
-    decides = forms.ChoiceField(choices=HouseRules.Decides)
+    vote_rule = forms.ChoiceField(choices=QualityRules.VoteRule)
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "HouseRulesForm":
+    def of(cls, dataset: Dataset) -> "QualityRulesForm":
         off = switched_off(dataset)
-        on = [rule.name for rule in house_rules() if rule.name not in off]
-        return cls(initial={"on": on, "decides": decides_by(dataset)})
+        on = [rule.name for rule in quality_rules() if rule.name not in off]
+        return cls(initial={"on": on, "vote_rule": vote_rule_of(dataset)})
 
     def choices(self) -> dict[str, Any]:
-        """What the form says, for `change_rules`."""
+        """The arguments of `change_rules`."""
         on = set(self.cleaned_data["on"])
-        off = [rule.name for rule in house_rules() if rule.name not in on]
-        return {"switched_off": off, "decides": self.cleaned_data["decides"]}
+        off = [rule.name for rule in quality_rules() if rule.name not in on]
+        return {"switched_off": off, "vote_rule": self.cleaned_data["vote_rule"]}
 
 
 class AdjudicationForm(forms.Form):
-    """A reviewer's answer to one question, at one keyframe or at several alike.
+    """A reviewer's decision on one item, at one keyframe or at several with the same votes.
 
-    The answer is either ticked (`answer`, once for each action) or one of the buttons
-    (`chosen`, the same as JSON); for the question where, four pixels as JSON.
+    The decision is either selected (`answer`, once for each action) or one of the buttons
+    (`chosen`, the same as JSON); for a box, its four sides as JSON.
     """
 
     clip = forms.SlugField()
@@ -143,13 +145,13 @@ class AdjudicationForm(forms.Form):
         super().__init__(data)
         self.dataset = dataset
         self.one = True
-        seconds = [(one, one) for one in data.getlist("second") if key_of(one) is not None]
+        seconds = [(one, one) for one in data.getlist("second") if parse_key(one) is not None]
         self.fields["second"].choices = seconds  # type: ignore[attr-defined]
         self.choices = self._choices(data.get("group", ""))
         self.fields["answer"].choices = [(name, name) for name in self.choices]  # type: ignore[attr-defined]
 
     def _choices(self, name: str) -> list[str]:
-        if name in ("", PERSON_QUESTION):
+        if name in ("", PERSON_ITEM):
             return [PERSON, NOT_A_PERSON]
         group = self.dataset.groups.filter(name=name).first()
         if group is None:
@@ -159,14 +161,14 @@ class AdjudicationForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("group") == BOX_QUESTION:
+        if cleaned.get("group") == BOX_ITEM:
             if not _is_box(cleaned.get("chosen")):
-                self.add_error("chosen", "Choose a box, or draw one.")
+                self.add_error("chosen", "Choose or draw a box.")
             return cleaned
         if (chosen := cleaned.get("chosen")) is not None:
             known = isinstance(chosen, list) and all(name in self.choices for name in chosen)
             if not known:
-                self.add_error("chosen", f"{chosen} is no answer to this.")
+                self.add_error("chosen", f"{chosen} is not one of the options.")
             cleaned["answer"] = chosen
         if self.one and "answer" in cleaned and len(cleaned["answer"]) != 1:
             self.add_error("answer", "Choose one answer.")
@@ -175,8 +177,8 @@ class AdjudicationForm(forms.Form):
     def decision(self) -> dict[str, Any]:
         """The arguments of `adjudicate_all`, but for the clip and the user."""
         values, group = self.cleaned_data, self.cleaned_data["group"]
-        is_on_group = group not in ("", PERSON_QUESTION, BOX_QUESTION)
-        is_on_box = group == BOX_QUESTION
+        is_on_group = group not in ("", PERSON_ITEM, BOX_ITEM)
+        is_on_box = group == BOX_ITEM
         return {
             "seconds": values["second"],
             "person_id": values["person_id"],
@@ -188,20 +190,20 @@ class AdjudicationForm(forms.Form):
         }
 
 
-PICTURES = [
-    ("full", "Pictures as large as the films"),
-    ("640", "Smaller pictures, longest side 640"),
-    ("320", "Small pictures, longest side 320"),
-    ("none", "No pictures, only films"),
-    ("annotations", "Annotations alone, neither pictures nor films"),
+FRAME_CHOICES = [
+    ("full", "Frames in the size of the videos"),
+    ("640", "Frames, longest side 640 px"),
+    ("320", "Frames, longest side 320 px"),
+    ("none", "Clips only, no frames"),
+    ("annotations", "Annotations only"),
 ]
 
 
 class ReleaseForm(forms.Form):
-    """What may be chosen for a release; an empty form is what every consumer reads."""
+    """The options of a release; an empty form gives the default release."""
 
-    pictures = forms.ChoiceField(
-        choices=PICTURES, initial="full", required=False, widget=forms.RadioSelect
+    frames = forms.ChoiceField(
+        choices=FRAME_CHOICES, initial="full", required=False, widget=forms.RadioSelect
     )
     formats = forms.MultipleChoiceField(
         choices=[(name, format.title) for name, format in FORMATS.items()],
@@ -210,21 +212,22 @@ class ReleaseForm(forms.Form):
     )
     official_names = forms.BooleanField(required=False)
     licence = forms.ChoiceField(
-        choices=[("", "Nothing is said")] + [(name, name) for name in LICENCES], required=False
+        choices=[("", "Not stated")] + [(name, name) for name in LICENCES], required=False
     )
     authors = forms.CharField(
         required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One a line, for the citation",
+        help_text="One per line, for the citation",
     )  # fmt: skip
     seed = forms.IntegerField(
         required=False, min_value=0, max_value=1_000_000, initial=0,
-        help_text="Another one shares out new videos differently",
+        help_text="Another seed assigns new videos to other splits.",
     )  # fmt: skip
     split_list = forms.CharField(
         required=False,
         max_length=200_000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Lines of video,train or val or test; videos not named are shared out",
+        help_text="One line per video, such as street-1,train. Splits: train, val, test. Other videos are "
+        "assigned automatically.",
     )
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
@@ -239,14 +242,14 @@ class ReleaseForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
     def options(self) -> ReleaseOptions:
-        """What was chosen; only of a valid form."""
+        """The chosen options; the form must be valid."""
         values = self.cleaned_data
-        pictures = values["pictures"] or "full"
+        frames = values["frames"] or "full"
         return ReleaseOptions(
             formats=tuple(sorted(values["formats"])),
-            with_pictures=pictures not in ("none", "annotations"),
-            with_films=pictures != "annotations",
-            longest_side=int(pictures) if pictures.isdecimal() else None,
+            with_frames=frames not in ("none", "annotations"),
+            with_clips=frames != "annotations",
+            longest_side=int(frames) if frames.isdecimal() else None,
             official_names=values["official_names"],
             seed=values["seed"] or 0,
             split_of=values["split_list"],
@@ -261,5 +264,5 @@ def _is_box(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 4
-        and all(isinstance(side, int | float) and abs(side) < FARTHEST for side in value)
+        and all(isinstance(side, int | float) and abs(side) < MAX_COORDINATE for side in value)
     )

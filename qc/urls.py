@@ -1,76 +1,63 @@
 from django.urls import path
 
-from qc.views import agreement, review
-from qc.views import adjudication
-from qc.views import pages as views
+from qc.views import (
+    adjudication,
+    agreement,
+    clips,
+    overview,
+    quality_rules,
+    release,
+    review,
+    tasks,
+    third_opinions,
+)
 
 app_name = "qc"
 
+DATASET = "datasets/<slug:name>/"
+AGREEMENT = f"{DATASET}agreement/"
+ADJUDICATION = f"{DATASET}adjudication/"
+RELEASE = f"{DATASET}releases/<int:number>/"
+
 urlpatterns = [
-    path("datasets/<slug:name>/", views.overview, name="overview"),
-    path("datasets/<slug:name>/clips/", views.clips, name="clips"),
-    path("datasets/<slug:name>/clips/<slug:clip>/", views.clip, name="clip"),
-    path("datasets/<slug:name>/clips/<slug:clip>/scene.json", views.clip_scene, name="scene"),
-    path("datasets/<slug:name>/tasks/", views.tasks, name="tasks"),
-    path("datasets/<slug:name>/agreement/", agreement.agreement, name="agreement"),
-    path("datasets/<slug:name>/agreement/period/", agreement.period, name="period"),
+    path(DATASET, overview.overview, name="overview"),
+    path(f"{DATASET}retry-quality/<slug:kind>/", overview.retry, name="retry"),
+    path(f"{DATASET}clips/", clips.clips, name="clips"),
+    path(f"{DATASET}clips/<slug:clip>/", clips.clip, name="clip"),
+    path(f"{DATASET}clips/<slug:clip>/scene.json", clips.clip_scene, name="scene"),
+    path(f"{DATASET}tasks/", tasks.tasks, name="tasks"),
+    path(f"{DATASET}tasks/<int:pk>/", tasks.task, name="task"),
+    path(f"{DATASET}tasks/<int:pk>/comment/", tasks.task_comment, name="task-comment"),
+    path(AGREEMENT, agreement.agreement, name="agreement"),
+    path(f"{AGREEMENT}period/", agreement.period, name="agreement-period"),
+    path(f"{AGREEMENT}groups/<slug:group>/", agreement.group, name="agreement-group"),
+    path(f"{AGREEMENT}pairs/<str:a>/<str:b>/", agreement.pair, name="agreement-pair"),
     path(
-        "datasets/<slug:name>/agreement/groups/<slug:group>/",
-        agreement.group,
-        name="agreement-group",
-    ),
-    path(
-        "datasets/<slug:name>/agreement/pairs/<str:a>/<str:b>/",
-        agreement.pair,
-        name="agreement-pair",
-    ),
-    path(
-        "datasets/<slug:name>/agreement/annotators/<str:annotator>/",
+        f"{AGREEMENT}annotators/<str:annotator>/",
         agreement.annotator,
         name="agreement-annotator",
     ),
+    path(f"{AGREEMENT}clips/<slug:clip>/", agreement.clip, name="agreement-clip"),
+    path(f"{DATASET}proposals/", agreement.proposals, name="proposals"),
+    path(f"{DATASET}gold/", agreement.gold, name="gold"),
+    path(f"{DATASET}quality-rules/", quality_rules.quality_rules, name="quality-rules"),
+    path(f"{DATASET}quality-rules/save/", quality_rules.save, name="quality-rules-save"),
+    path(f"{DATASET}review/", review.queue, name="review"),
+    path(f"{DATASET}review/verdict/", review.verdict, name="verdict"),
+    path(f"{DATASET}review/by-threshold/", review.by_threshold, name="approve-by-threshold"),
+    path(ADJUDICATION, adjudication.queue, name="adjudication"),
+    path(f"{ADJUDICATION}next/", adjudication.next_items, name="adjudication-next"),
+    path(f"{ADJUDICATION}decide/", adjudication.decide, name="adjudicate"),
+    path(f"{ADJUDICATION}undo/", adjudication.undo, name="undo-decisions"),
+    path(f"{ADJUDICATION}decisions/", adjudication.decisions, name="decisions"),
     path(
-        "datasets/<slug:name>/agreement/clips/<slug:clip>/",
-        agreement.clip,
-        name="agreement-clip",
+        f"{ADJUDICATION}third-opinions/", third_opinions.third_opinions, name="third-opinions"
     ),
-    path("datasets/<slug:name>/rules/", agreement.rules, name="rules"),
-    path("datasets/<slug:name>/rules/change/", agreement.rules_change, name="rules-change"),
-    path("datasets/<slug:name>/proposals/", views.proposals, name="proposals"),
-    path("datasets/<slug:name>/gold/", agreement.gold, name="gold"),
-    path("datasets/<slug:name>/review/", review.queue, name="review"),
-    path("datasets/<slug:name>/review/verdict/", review.verdict, name="verdict"),
-    path("datasets/<slug:name>/review/threshold/", review.threshold, name="threshold"),
-    path("datasets/<slug:name>/tasks/<int:pk>/", review.task, name="task"),
-    path("datasets/<slug:name>/tasks/<int:pk>/comment/", review.remark, name="comment"),
-    path("datasets/<slug:name>/questions/opinions/", review.opinions, name="opinions"),
-    path("datasets/<slug:name>/questions/", adjudication.queue, name="questions"),
-    path("datasets/<slug:name>/questions/next/", adjudication.following, name="following"),
-    path("datasets/<slug:name>/questions/decide/", adjudication.decide, name="decide"),
-    path("datasets/<slug:name>/questions/undo/", adjudication.undo, name="undo"),
-    path("datasets/<slug:name>/questions/decisions/", adjudication.decisions, name="decisions"),
-    path("datasets/<slug:name>/releases/", views.releases, name="releases"),
-    path("datasets/<slug:name>/releases/new/", views.release_new, name="release-new"),
-    path("datasets/<slug:name>/releases/order/", views.release_order, name="release-order"),
-    path(
-        "datasets/<slug:name>/releases/<int:number>/download/",
-        views.release_download,
-        name="release-download",
-    ),
-    path(
-        "datasets/<slug:name>/releases/<int:number>/card/",
-        views.release_card,
-        name="release-card",
-    ),
-    path(
-        "datasets/<slug:name>/releases/<int:number>/sync/",
-        views.release_sync,
-        name="release-sync",
-    ),
-    path(
-        "datasets/<slug:name>/releases/<int:number>/withdraw/",
-        views.release_withdraw,
-        name="release-withdraw",
-    ),
-    path("datasets/<slug:name>/retry-quality/<slug:kind>/", views.retry, name="retry"),
+    path(f"{DATASET}releases/", release.releases, name="releases"),
+    path(f"{DATASET}releases/new/", release.release_new, name="release-new"),
+    path(f"{DATASET}releases/create/", release.release_create, name="release-create"),
+    path(f"{RELEASE}download/", release.release_download, name="release-download"),
+    path(f"{RELEASE}card/", release.release_card, name="release-card"),
+    path(f"{RELEASE}sync/", release.release_sync, name="release-sync"),
+    path(f"{RELEASE}delete-files/", release.delete_files, name="release-delete-files"),
 ]

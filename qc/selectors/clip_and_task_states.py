@@ -1,7 +1,7 @@
-"""Where each task and each clip stands, worked out by the database so that lists filter.
+"""The state of each clip and each task, computed in the database so that lists can be filtered.
 
-A clip goes through cutting, detecting, tracked (ready to be given out), annotating, review,
-open (questions wait for a reviewer) and approved; or it has failed somewhere.
+A clip is cutting, detecting, tracked (ready to assign), annotating, review, open (items wait
+for adjudication) or approved; or a step of it has failed.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from annotation.models import AnnotationTask, Pull
+from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
 from qc.models import Consensus, Review
@@ -31,7 +31,7 @@ CLIP_STATES = {
         State("tracked", "Ready", "violet"),
         State("annotating", "Annotating", "info"),
         State("review", "In review", "warn"),
-        State("open", "Open questions", "warn"),
+        State("open", "Adjudication", "warn"),
         State("approved", "Approved", "ok"),
         State("failed", "Failed", "bad"),
     )
@@ -40,39 +40,41 @@ TASK_STATES = {
     state.key: state
     for state in (
         State("writing", "Writing package", "grey"),
-        State("given", "With annotator", "info"),
+        State("given", "Assigned", "info"),
         State("reading", "Reading answers", "info"),
         State("review", "In review", "warn"),
         State("approved", "Approved", "ok"),
-        State("rejected", "Sent back", "violet"),
+        State("rejected", "Rejected", "violet"),
         State("checked", "Gold check done", "ok"),
-        State("withdrawn", "Taken back", "grey"),
+        State("withdrawn", "Unassigned", "grey"),
         State("failed", "Failed", "bad"),
     )
 }
 
 
-def judged(tasks: QuerySet[AnnotationTask]) -> QuerySet[Any]:
-    """Tasks with `latest_pull_id` and `verdict`: the newest review of it, or ""."""
-    newest = Pull.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by("-version")
-    reviews = Review.objects.filter(task=OuterRef("pk"), pull=OuterRef("latest_pull_id"))
+def with_verdict(tasks: QuerySet[AnnotationTask]) -> QuerySet[Any]:
+    """Tasks with `latest_version_id` and `verdict`: the newest review of it, or ""."""
+    newest = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE).order_by(
+        "-number"
+    )
+    reviews = Review.objects.filter(task=OuterRef("pk"), version=OuterRef("latest_version_id"))
     return tasks.annotate(
-        latest_pull_id=Subquery(newest.values("pk")[:1]),
+        latest_version_id=Subquery(newest.values("pk")[:1]),
         verdict=Coalesce(Subquery(reviews.order_by("-pk").values("verdict")[:1]), Value("")),
     )
 
 
 def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
     """The tasks of `dataset`, each with `state`, a key of TASK_STATES."""
-    pulls = Pull.objects.filter(task=OuterRef("pk")).order_by("-version")
-    tasks = judged(AnnotationTask.objects.of(dataset)).annotate(
-        newest_stage=Subquery(pulls.values("stage")[:1])
+    versions = AnswerVersion.objects.filter(task=OuterRef("pk")).order_by("-number")
+    tasks = with_verdict(AnnotationTask.objects.of(dataset)).annotate(
+        newest_stage=Subquery(versions.values("stage")[:1])
     )
     tasks = tasks.select_related("clip", "annotator").order_by("clip__name", "annotator__name")
     return tasks.annotate(
         state=Case(
             When(Q(stage=Stage.FAILED) | Q(newest_stage=Stage.FAILED), then=Value("failed")),
-            When(~Q(withdrawn_at=None) & Q(newest_stage=None), then=Value("withdrawn")),
+            When(~Q(unassigned_at=None) & Q(newest_stage=None), then=Value("withdrawn")),
             When(~Q(stage=Stage.DONE), then=Value("writing")),
             When(newest_stage=None, then=Value("given")),
             When(~Q(newest_stage=Stage.DONE), then=Value("reading")),
@@ -85,9 +87,9 @@ def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
 
 
 def pending_tasks(dataset: Dataset) -> QuerySet[Any]:
-    """Tasks whose newest answers wait for a verdict."""
-    tasks = judged(AnnotationTask.objects.of(dataset).counting())
-    return tasks.filter(latest_pull_id__isnull=False, verdict="")
+    """Tasks whose newest answers wait for review."""
+    tasks = with_verdict(AnnotationTask.objects.of(dataset).counting())
+    return tasks.filter(latest_version_id__isnull=False, verdict="")
 
 
 def newest_consensuses(dataset: Dataset) -> QuerySet[Consensus]:
@@ -107,8 +109,8 @@ def clips_with_state(
         clips = clips.filter(video__dataset__in=Dataset.objects.visible_to(user))
     runs = TrackingRun.objects.in_use().filter(clip=OuterRef("pk"))
     counting = AnnotationTask.objects.filter(clip=OuterRef("pk")).counting()
-    tasks = judged(counting)
-    pulls = Pull.objects.filter(task__clip=OuterRef("pk"))
+    tasks = with_verdict(counting)
+    versions = AnswerVersion.objects.filter(task__clip=OuterRef("pk"))
     consensus = Consensus.objects.filter(clip=OuterRef("pk"), stage=Stage.DONE)
     return clips.annotate(
         run_stage=Subquery(runs.values("stage")[:1]),
@@ -117,11 +119,11 @@ def clips_with_state(
         has_failed_work=Exists(
             AnnotationTask.objects.filter(clip=OuterRef("pk"), stage=Stage.FAILED)
         )
-        | Exists(pulls.filter(stage=Stage.FAILED)),
-        has_unanswered=Exists(tasks.filter(latest_pull_id__isnull=True)),
+        | Exists(versions.filter(stage=Stage.FAILED)),
+        has_unanswered=Exists(tasks.filter(latest_version_id__isnull=True)),
         has_rejected=Exists(tasks.filter(verdict=Review.Verdict.REJECTED)),
         has_unapproved=Exists(tasks.exclude(verdict=Review.Verdict.APPROVED)),
-        open_questions=Coalesce(
+        open_items=Coalesce(
             Subquery(consensus.order_by("-pk").values("open_count")[:1]), Value(0)
         ),
     ).annotate(
@@ -135,7 +137,7 @@ def clips_with_state(
             When(has_tasks=False, then=Value("tracked")),
             When(Q(has_unanswered=True) | Q(has_rejected=True), then=Value("annotating")),
             When(has_unapproved=True, then=Value("review")),
-            When(open_questions__gt=0, then=Value("open")),
+            When(open_items__gt=0, then=Value("open")),
             default=Value("approved"),
         )
     )

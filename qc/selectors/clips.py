@@ -1,4 +1,4 @@
-"""The list of clips, and one clip with everything that its page shows."""
+"""The list of clips, and all that the page of one clip shows."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,33 +8,42 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count
 
 from annotation.models import AnnotationTask
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.models import AgreementReport, Consensus, ConsensusBox
-from qc.selectors.clip_and_task_states import CLIP_STATES, State, clips_with_state, judged
-from qc.selectors.review.task_list import TaskRow, task_rows, tasks_with_state
-from tracking.core.trackfile import Track, TrackFileError
+from qc.selectors.clip_and_task_states import (
+    CLIP_STATES,
+    State,
+    clips_with_state,
+    tasks_with_state,
+    with_verdict,
+)
+from qc.selectors.review.task_list import TaskRow, task_rows
+from tracking.core.tracks_file import Track, TracksFileError
 from tracking.models import Person, TrackingRun
 from tracking.selectors import tracks_of
 
 
-class Stretch(NamedTuple):
-    """Frames of a clip without a break."""
+class FrameSegment(NamedTuple):
+    """Consecutive frames of a clip."""
 
     start: int
     length: int
 
 
 class Tick(NamedTuple):
+    """A mark of the timeline."""
+
     frame: int
     css: str
 
 
 @dataclass
 class PersonInClip:
-    """A person of the tracking run, with his or her boxes.
+    """A person of a tracking run, with their boxes.
 
-    `person_id` is None until the persons of the video are named; the track has its number then.
+    `person_id` is None until the persons of the video are identified; until then the track id
+    is shown.
     """
 
     track: Track
@@ -49,8 +58,8 @@ class PersonInClip:
         return f"T{self.number}" if self.person_id is None else f"P{self.number}"
 
     @property
-    def stretches(self) -> list[Stretch]:
-        return stretches(self.track.frames)
+    def segments(self) -> list[FrameSegment]:
+        return segments(self.track.frames)
 
     @property
     def from_second(self) -> float:
@@ -61,14 +70,14 @@ class PersonInClip:
         return float(self.track.frames[-1] + 1) / FRAME_RATE
 
 
-def stretches(frames: Any) -> list[Stretch]:
-    """Ascending frame numbers as stretches without a break.
+def segments(frames: Any) -> list[FrameSegment]:
+    """Ascending frame numbers as segments of consecutive frames.
 
-    >>> stretches(np.array([3, 4, 5, 9]))
-    [Stretch(start=3, length=3), Stretch(start=9, length=1)]
+    >>> segments(np.array([3, 4, 5, 9]))
+    [FrameSegment(start=3, length=3), FrameSegment(start=9, length=1)]
     """
     parts = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
-    return [Stretch(int(part[0]), len(part)) for part in parts if len(part)]
+    return [FrameSegment(int(part[0]), len(part)) for part in parts if len(part)]
 
 
 @dataclass
@@ -95,7 +104,7 @@ def clip_rows(clips: list[Clip]) -> list[ClipRow]:
         runs[run.clip_id] = run
     tasks: dict[int, list[Any]] = {}
     counting = AnnotationTask.objects.filter(clip__in=clips).counting()
-    for task in judged(counting).select_related("annotator"):
+    for task in with_verdict(counting).select_related("annotator"):
         tasks.setdefault(task.clip_id, []).append(task)
     return [_clip_row(clip, runs.get(clip.pk), tasks.get(clip.pk, [])) for clip in clips]
 
@@ -106,14 +115,14 @@ def _clip_row(clip: Any, run: TrackingRun | None, tasks: list[Any]) -> ClipRow:
         state=CLIP_STATES[clip.state],
         run=run,
         tasks=len(tasks),
-        answered=sum(task.latest_pull_id is not None for task in tasks),
+        answered=sum(task.latest_version_id is not None for task in tasks),
         approved=sum(task.verdict == "approved" for task in tasks),
         annotators=[task.annotator.name for task in tasks],
     )
 
 
 @dataclass
-class Belief:
+class KeyframeConsensus:
     """The consensus at one keyframe."""
 
     second: int
@@ -129,23 +138,23 @@ class ClipPage:
     run: TrackingRun | None
     persons: list[PersonInClip]
     keyframes: list[int]
-    beliefs: list[Belief]
+    consensus: list[KeyframeConsensus]
     tasks: list[TaskRow]
     previous: str
     next: str
-    is_compared: bool  # its annotators, with each other
+    has_agreement: bool
     runs: list["RunChoice"]
-    beside: "RunChoice | None"
+    compared: "RunChoice | None"  # a second run, shown next to the first
     problem: str = ""
 
     @property
     def choice(self) -> "RunChoice | None":
-        """The run that is shown, as the lists name it."""
+        """The run that is shown, as the selection lists name it."""
         return next((one for one in self.runs if one.run == self.run), None)
 
     @property
     def ticks(self) -> list[Tick]:
-        """A mark at every whole second, set off where it is a keyframe."""
+        """A mark at every whole second; keyframes are highlighted."""
         return [
             Tick(frame, "key" if frame // FRAME_RATE in self.keyframes else "no")
             for frame in range(0, self.clip.frame_count, FRAME_RATE)
@@ -153,7 +162,7 @@ class ClipPage:
 
 
 class RunChoice(NamedTuple):
-    """A finished run of a clip, and what it is called."""
+    """A finished tracking run of a clip, with a title."""
 
     run: TrackingRun
     title: str
@@ -163,23 +172,23 @@ class RunChoice(NamedTuple):
         return str(self.run.pk)
 
     def __str__(self) -> str:
-        return f"{self.title}: {self.run.recipe}"
+        return f"{self.title}: {self.run.config_key}"
 
 
 def run_choices(clip: Clip) -> list[RunChoice]:
-    """All runs of `clip` that can be looked at, oldest first."""
+    """All runs of `clip` that the player can show, oldest first."""
     runs = TrackingRun.objects.done().filter(clip=clip).exclude(tracks="").order_by("pk")
-    return [RunChoice(run, title_of(run)) for run in runs.select_related("trial")]
+    return [RunChoice(run, run_title(run)) for run in runs.select_related("experiment")]
 
 
-def title_of(run: TrackingRun) -> str:
-    """What pages call the way in which `run` was made."""
-    if run.trial:
-        return f"Trial {run.trial.pk}"
-    return "Brought in" if "bundle" in run.made_by else "The dataset's settings"
+def run_title(run: TrackingRun) -> str:
+    """The title of the configuration that `run` was made with."""
+    if run.experiment:
+        return f"Experiment {run.experiment.pk}"
+    return "Imported bundle" if "bundle" in run.made_by else "Dataset configuration"
 
 
-def _asked(choices: list[RunChoice], key: str) -> RunChoice | None:
+def _choice(choices: list[RunChoice], key: str) -> RunChoice | None:
     return next((one for one in choices if str(one.run.pk) == key), None)
 
 
@@ -189,22 +198,22 @@ def clip_page(
     name: str,
     *,
     run_key: str = "",
-    beside_key: str = "",
+    compare_key: str = "",
 ) -> ClipPage | None:
     """The page of the clip `name`; None if there is no such clip that `user` may see.
 
     Args:
-        run_key: Of the run to show, if not that which is annotated.
-        beside_key: Of a second run.
+        run_key: Primary key of the run to show; empty for the annotated run.
+        compare_key: Primary key of a second run to compare with.
     """
     clips = clips_with_state(dataset, user).select_related("video__dataset")
     clip: Any = clips.filter(name=name).first()
     if clip is None:
         return None
     choices = run_choices(clip)
-    asked = _asked(choices, run_key)
-    run = asked.run if asked else shown_run(clip)
-    shown = shown_of(run)
+    asked = _choice(choices, run_key)
+    run = asked.run if asked else default_run(clip)
+    shown = run_tracks(run)
     before = clips.filter(name__lt=name).order_by("-name").values_list("name", flat=True)
     after = clips.filter(name__gt=name).order_by("name").values_list("name", flat=True)
     return ClipPage(
@@ -213,19 +222,19 @@ def clip_page(
         run=run,
         persons=shown.persons,
         keyframes=clip.keyframes(),
-        beliefs=beliefs_of(clip),
+        consensus=consensus_by_keyframe(clip),
         tasks=task_rows(list(tasks_with_state(dataset).filter(clip=clip))),
         previous=before.first() or "",
         next=after.first() or "",
-        is_compared=AgreementReport.objects.done().filter(clip=clip).exists(),
+        has_agreement=AgreementReport.objects.done().filter(clip=clip).exists(),
         runs=choices,
-        beside=_asked(choices, beside_key),
+        compared=_choice(choices, compare_key),
         problem=shown.problem,
     )
 
 
-def shown_run(clip: Clip) -> TrackingRun | None:
-    """The run that was annotated; else of those in use the first with names, or the first."""
+def default_run(clip: Clip) -> TrackingRun | None:
+    """The annotated run; else the first run in use with identified persons, or the first."""
     task = AnnotationTask.objects.filter(clip=clip).select_related("run").first()
     if task is not None:
         return task.run
@@ -233,28 +242,28 @@ def shown_run(clip: Clip) -> TrackingRun | None:
     return runs.annotate(named=Count("persons")).filter(named__gt=0).first() or runs.first()
 
 
-class Shown(NamedTuple):
-    """What a run says of its clip."""
+class RunTracks(NamedTuple):
+    """The tracks and scene cuts of a run."""
 
     persons: list[PersonInClip]  # by number
-    cuts: list[int]  # frames with which another scene begins
+    cuts: list[int]  # first frames of new scenes
     problem: str  # a sentence if its tracks cannot be read
 
 
-def shown_of(run: TrackingRun | None) -> Shown:
-    """The persons and cuts of `run`; nothing if there is none, or none that is done."""
+def run_tracks(run: TrackingRun | None) -> RunTracks:
+    """The persons and cuts of `run`; empty without a finished run."""
     if run is None or not run.tracks:
-        return Shown([], [], "")
+        return RunTracks([], [], "")
     try:
         file = tracks_of(run)
-    except TrackFileError as error:
-        return Shown([], [], f"{error} Track it again.")
+    except TracksFileError as error:
+        return RunTracks([], [], f"{error} Run the tracking again.")
     names = dict(Person.objects.filter(run=run).values_list("track_id", "person_id"))
     persons = [PersonInClip(track, names.get(track.track_id)) for track in file.tracks]
-    return Shown(sorted(persons, key=lambda person: person.number), file.cuts, "")
+    return RunTracks(sorted(persons, key=lambda person: person.number), file.cuts, "")
 
 
-def beliefs_of(clip: Clip) -> list[Belief]:
+def consensus_by_keyframe(clip: Clip) -> list[KeyframeConsensus]:
     """The newest consensus, keyframe by keyframe; empty if there is none."""
     consensus = Consensus.objects.filter(clip=clip, stage="done").order_by("-pk").first()
     if consensus is None:
@@ -262,4 +271,4 @@ def beliefs_of(clip: Clip) -> list[Belief]:
     found: dict[int, list[ConsensusBox]] = {}
     for box in consensus.boxes.prefetch_related("labels"):
         found.setdefault(box.second, []).append(box)
-    return [Belief(second, boxes) for second, boxes in sorted(found.items())]
+    return [KeyframeConsensus(second, boxes) for second, boxes in sorted(found.items())]

@@ -1,4 +1,4 @@
-"""The overview of one dataset: the stages of its road, what runs, what failed and happened."""
+"""The overview of a dataset: pipeline stages, running and failed work, recent activity."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
-from annotation.models import AnnotationTask, CvatJob, Pull
+from annotation.models import AnnotationTask, AnswerVersion, CvatJob
 from avaproject.base.work import Stage, StagedQuerySet
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset, Upload, Video
 from qc.models import (
     AgreementReport,
@@ -22,21 +22,21 @@ from qc.models import (
     Score,
     ThirdOpinion,
 )
-from qc.selectors.gold import flagged_count
-from qc.selectors.consensus.adjudication_queue import question_count
-from qc.selectors.clip_and_task_states import judged, pending_tasks
-from tracking.models import Bundle, BundleImport, Linking, TrackingRun
+from qc.selectors.agreement.gold import flagged_count
+from qc.selectors.clip_and_task_states import pending_tasks, with_verdict
+from qc.selectors.consensus.adjudication_queue import open_item_count
+from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun
 
 ROWS_SHOWN = 8
 EVENTS_READ = 40
 EVENTS_SHOWN = 7
 
 
-class Kind(NamedTuple):
-    """One sort of background work of a dataset; {} in a phrase is the name of a row."""
+class WorkKind(NamedTuple):
+    """One kind of background work of a dataset; {} in a phrase is the name of a row."""
 
     key: str
-    room: str  # whose retry page takes it
+    app: str  # the one with the retry page
     doing: str
     done: str
     many_done: str  # after a number
@@ -46,57 +46,59 @@ class Kind(NamedTuple):
 
     @property
     def retry_page(self) -> str:
-        return f"{self.room}:retry"
+        return f"{self.app}:retry"
 
 
-def kinds(dataset: Dataset) -> list[Kind]:
-    """All background work of `dataset`, in the order of the road."""
+def work_kinds(dataset: Dataset) -> list[WorkKind]:
+    """All background work of `dataset`, in pipeline order."""
     of_clips = {"clip__video__dataset": dataset}
     return [
-        Kind("upload", "datasets", "Unpacking {}", "{} unpacked", "uploads unpacked",
-             "file-archive", Upload.objects.filter(dataset=dataset), "original_name"),
-        Kind("import", "tracking", "Taking over {}", "{} taken over", "bundles taken over",
-             "package", BundleImport.objects.filter(upload__dataset=dataset),
-             "upload__original_name"),
-        Kind("video", "datasets", "Standardising {}", "{} standardised", "videos standardised",
-             "film", Video.objects.filter(dataset=dataset), "name"),
-        Kind("clip", "datasets", "Cutting {}", "{} cut", "clips cut",
-             "scissors", Clip.objects.of(dataset), "name"),
-        Kind("run", "tracking", "Tracking {}", "{} tracked", "clips tracked",
-             "scan-search", TrackingRun.objects.of(dataset), "clip__name"),
-        Kind("linking", "tracking", "Naming the persons of {}", "Persons of {} named",
-             "videos with persons named", "users",
-             Linking.objects.filter(video__dataset=dataset), "video__name"),
-        Kind("bundle", "tracking", "Making bundle {}", "Bundle {} made", "bundles made",
-             "package", Bundle.objects.filter(dataset=dataset), "pk"),
-        Kind("task", "annotation", "Writing the package of {}", "Package of {} written",
-             "packages written", "package-check", AnnotationTask.objects.of(dataset),
-             "clip__name"),
-        Kind("pull", "annotation", "Reading answers for {}", "Answers for {} read",
-             "answer files read", "file-check",
-             Pull.objects.filter(task__clip__video__dataset=dataset), "task__clip__name"),
-        Kind("report", "qc", "Comparing the annotators of {}", "Annotators of {} compared",
-             "clips compared", "git-compare", AgreementReport.objects.filter(**of_clips),
-             "clip__name"),
-        Kind("summary", "qc", "Putting the agreement together {}", "Agreement put together {}",
-             "times the agreement was put together", "git-compare",
-             AgreementSummary.objects.filter(dataset=dataset), "period"),
-        Kind("score", "qc", "Measuring {}", "{} measured", "answers measured", "user-check",
-             Score.objects.filter(pull__task__clip__video__dataset=dataset),
-             "pull__task__clip__name"),
-        Kind("consensus", "qc", "Settling {}", "{} settled", "clips settled",
-             "scale", Consensus.objects.filter(**of_clips), "clip__name"),
-        Kind("opinion", "qc", "Asking a third about {}", "A third asked about {}",
-             "third opinions asked for", "users", ThirdOpinion.objects.filter(**of_clips),
-             "clip__name"),
-        Kind("release", "qc", "Making release {}", "Release {} made", "releases made",
-             "database", Release.objects.filter(dataset=dataset), "number"),
+        WorkKind("upload", "datasets", "Unpacking {}", "{} unpacked", "uploads unpacked",
+            "file-archive", Upload.objects.filter(dataset=dataset), "original_name"),
+        WorkKind("import", "tracking", "Importing {}", "{} imported", "bundles imported",
+            "package", BundleImport.objects.filter(upload__dataset=dataset),
+            "upload__original_name"),
+        WorkKind("video", "datasets", "Standardising {}", "{} standardised",
+            "videos standardised", "film", Video.objects.filter(dataset=dataset), "name"),
+        WorkKind("clip", "datasets", "Cutting {}", "{} cut", "clips cut", "scissors",
+            Clip.objects.of(dataset), "name"),
+        WorkKind("run", "tracking", "Tracking {}", "{} tracked", "clips tracked",
+            "scan-search", TrackingRun.objects.of(dataset), "clip__name"),
+        WorkKind("linking", "tracking", "Identifying people in {}", "People in {} identified",
+            "videos with people identified", "users",
+            IdentityRun.objects.filter(video__dataset=dataset), "video__name"),
+        WorkKind("bundle", "tracking", "Creating bundle {}", "Bundle {} created",
+            "bundles created", "package", Bundle.objects.filter(dataset=dataset), "pk"),
+        WorkKind("task", "annotation", "Creating the CVAT package of {}",
+            "CVAT package of {} created", "CVAT packages created", "package-check",
+            AnnotationTask.objects.of(dataset), "clip__name"),
+        WorkKind("version", "annotation", "Importing answers for {}",
+            "Answers for {} imported", "answer files imported", "file-check",
+            AnswerVersion.objects.filter(task__clip__video__dataset=dataset),
+            "task__clip__name"),
+        WorkKind("report", "qc", "Comparing annotators of {}", "Annotators of {} compared",
+            "clips compared", "git-compare", AgreementReport.objects.filter(**of_clips),
+            "clip__name"),
+        WorkKind("summary", "qc", "Updating agreement {}", "Agreement updated {}",
+            "agreement updates", "git-compare",
+            AgreementSummary.objects.filter(dataset=dataset), "period"),
+        WorkKind("score", "qc", "Scoring {}", "{} scored", "answers scored", "user-check",
+            Score.objects.filter(version__task__clip__video__dataset=dataset),
+            "version__task__clip__name"),
+        WorkKind("consensus", "qc", "Building consensus of {}", "Consensus of {} built",
+            "consensuses built", "scale", Consensus.objects.filter(**of_clips), "clip__name"),
+        WorkKind("opinion", "qc", "Requesting a third opinion on {}",
+            "Third opinion on {} requested", "third opinions requested", "users",
+            ThirdOpinion.objects.filter(**of_clips), "clip__name"),
+        WorkKind("release", "qc", "Creating release {}", "Release {} created",
+            "releases created", "database", Release.objects.filter(dataset=dataset),
+            "number"),
     ]  # fmt: skip
 
 
 @dataclass
 class StageCard:
-    """One stage of the road as the strip shows it."""
+    """One stage of the pipeline."""
 
     title: str
     icon: str
@@ -112,10 +114,10 @@ class StageCard:
 
 
 @dataclass
-class Work:
-    """A row of background work that runs or has failed."""
+class WorkItem:
+    """A row of background work that is running or failed."""
 
-    kind: Kind
+    kind: WorkKind
     pk: int
     name: str
     since: datetime | None
@@ -128,16 +130,16 @@ class Work:
 
 
 @dataclass
-class FailedKind:
-    """All failures of one kind; the first few are shown."""
+class FailedWork:
+    """All failures of one kind, of which the first few are shown."""
 
-    kind: Kind
+    kind: WorkKind
     count: int
-    shown: list[Work]
+    shown: list[WorkItem]
 
 
-class Event(NamedTuple):
-    """Something that happened, or several of the same kind in a row."""
+class Activity(NamedTuple):
+    """An entry of the activity list: one event, or several of the same kind in a row."""
 
     moment: datetime
     icon: str
@@ -145,8 +147,8 @@ class Event(NamedTuple):
     sentence: str
 
 
-class Facts(NamedTuple):
-    """What the line under the title tells."""
+class DatasetSummary(NamedTuple):
+    """Totals in the line under the title."""
 
     videos: int
     seconds: float
@@ -155,56 +157,58 @@ class Facts(NamedTuple):
 
 @dataclass
 class Overview:
+    """All that the overview page shows."""
+
     stages: list[StageCard]
-    running: list[Work]
+    running: list[WorkItem]
     waiting: int
-    failures: list[FailedKind]
-    events: list[Event]
-    facts: Facts
+    failures: list[FailedWork]
+    activity: list[Activity]
+    summary: DatasetSummary
 
 
 def overview(dataset: Dataset) -> Overview:
-    """All that the overview shows; about forty small queries, whatever the dataset's size."""
-    all_kinds = kinds(dataset)
+    """The overview of `dataset`; about forty small queries, whatever its size."""
+    all_kinds = work_kinds(dataset)
     counts = {kind.key: kind.rows.counts() for kind in all_kinds}
     return Overview(
         stages=stage_cards(dataset, counts),
         running=[work for kind in all_kinds if counts[kind.key][Stage.RUNNING]
                  for work in _work(kind, Stage.RUNNING)],
         waiting=sum(count[Stage.WAITING] for count in counts.values()),
-        failures=[FailedKind(kind, counts[kind.key][Stage.FAILED], _work(kind, Stage.FAILED))
+        failures=[FailedWork(kind, counts[kind.key][Stage.FAILED], _work(kind, Stage.FAILED))
                   for kind in all_kinds if counts[kind.key][Stage.FAILED]],
-        events=events(dataset, all_kinds),
-        facts=facts(dataset),
+        activity=recent_activity(dataset, all_kinds),
+        summary=_summary(dataset),
     )  # fmt: skip
 
 
-def _work(kind: Kind, stage: Stage) -> list[Work]:
+def _work(kind: WorkKind, stage: Stage) -> list[WorkItem]:
     rows = kind.rows.filter(stage=stage).order_by("pk")
     values = rows.values_list("pk", kind.name, "started_at", "progress", "error")
     return [
-        Work(kind, pk, str(name), since, 100 * progress, error)
+        WorkItem(kind, pk, str(name), since, 100 * progress, error)
         for pk, name, since, progress, error in values[:ROWS_SHOWN]
     ]
 
 
-def facts(dataset: Dataset) -> Facts:
+def _summary(dataset: Dataset) -> DatasetSummary:
     videos = dataset.videos.aggregate(count=Count("pk"), frames=Sum("frame_count"))
     seconds = (videos["frames"] or 0) / FRAME_RATE
-    return Facts(videos["count"], seconds, dataset.actions.count())
+    return DatasetSummary(videos["count"], seconds, dataset.actions.count())
 
 
 Counts = dict[str, dict[str, int]]
 
 
 def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
-    """The seven stages of the road, from the upload to the release."""
+    """The seven stages of the pipeline, from upload to release."""
     return [
         _upload_card(dataset, counts["upload"]),
-        _plain_card(
+        _stage_card(
             "Standardise", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"
         ),
-        _plain_card(
+        _stage_card(
             "Clips",
             "clapperboard",
             "qc:clips",
@@ -212,7 +216,7 @@ def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
             f"{dataset.clip_seconds} s each",
         ),
         _tracking_card(dataset, counts),
-        *_people_cards(dataset),
+        *_annotation_cards(dataset),
         _release_card(dataset, counts["release"]),
     ]
 
@@ -222,11 +226,11 @@ def _total(counts: dict[str, int]) -> int:
 
 
 def _state_of(counts: dict[str, int], otherwise: str) -> str:
-    """What is left to do, in words; `otherwise` when nothing is."""
+    """The counts of work that is not done; `otherwise` if all is done."""
     parts = [
         f"{counts[Stage.FAILED]} failed" if counts[Stage.FAILED] else "",
         f"{counts[Stage.RUNNING]} running" if counts[Stage.RUNNING] else "",
-        f"{counts[Stage.WAITING]} queued" if counts[Stage.WAITING] else "",
+        f"{counts[Stage.WAITING]} waiting" if counts[Stage.WAITING] else "",
     ]
     return " · ".join(part for part in parts if part) or otherwise
 
@@ -237,7 +241,7 @@ def _tone(counts: dict[str, int]) -> str:
     return "ok" if counts[Stage.DONE] == _total(counts) else "info"
 
 
-def _plain_card(
+def _stage_card(
     title: str, icon: str, page: str, counts: dict[str, int], otherwise: str
 ) -> StageCard:
     total = _total(counts)
@@ -247,7 +251,7 @@ def _plain_card(
 
 def _upload_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
     total = dataset.uploads.aggregate(size=Sum("size"))["size"]
-    return _plain_card(
+    return _stage_card(
         "Uploads", "upload", "datasets:videos", counts, filesizeformat(total or 0)
     )
 
@@ -255,7 +259,7 @@ def _upload_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
 def _tracking_card(dataset: Dataset, counts: Counts) -> StageCard:
     clips = Clip.objects.of(dataset)
     tracked = clips.filter(tracking_runs__stage=Stage.DONE).distinct().count()
-    persons = Linking.objects.filter(video__dataset=dataset).done()
+    persons = IdentityRun.objects.filter(video__dataset=dataset).done()
     found = persons.aggregate(count=Sum("person_count"))["count"]
     sentence = f"{found} persons" if found is not None else "nothing yet"
     return StageCard(
@@ -264,24 +268,24 @@ def _tracking_card(dataset: Dataset, counts: Counts) -> StageCard:
     )  # fmt: skip
 
 
-def _people_cards(dataset: Dataset) -> Iterator[StageCard]:
-    """Annotate and review: the stages that wait for people."""
-    tasks = judged(AnnotationTask.objects.of(dataset).counting()).aggregate(
+def _annotation_cards(dataset: Dataset) -> Iterator[StageCard]:
+    """The stages of annotation and review, done by people."""
+    tasks = with_verdict(AnnotationTask.objects.of(dataset).counting()).aggregate(
         total=Count("pk"),
-        answered=Count("pk", filter=Q(latest_pull_id__isnull=False)),
+        answered=Count("pk", filter=Q(latest_version_id__isnull=False)),
         approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED)),
         rejected=Count("pk", filter=Q(verdict=Review.Verdict.REJECTED)),
     )
     total, answered = tasks["total"], tasks["answered"]
     left = total - answered
     yield StageCard(
-        "Annotate", "tags", "qc:tasks", answered, total, "ok" if not left else "violet",
-        (f"{left} with annotators" if left else "all answered") if total else "no tasks yet",
+        "Annotation", "tags", "qc:tasks", answered, total, "ok" if not left else "violet",
+        (f"{left} assigned" if left else "all answered") if total else "no tasks yet",
     )  # fmt: skip
     pending = answered - tasks["approved"] - tasks["rejected"]
     parts = [
-        f"{pending} waiting for you" if pending else "",
-        f"{tasks['rejected']} sent back" if tasks["rejected"] else "",
+        f"{pending} to review" if pending else "",
+        f"{tasks['rejected']} rejected" if tasks["rejected"] else "",
     ]
     sentence = " · ".join(part for part in parts if part)
     yield StageCard(
@@ -293,15 +297,15 @@ def _people_cards(dataset: Dataset) -> Iterator[StageCard]:
 
 def _release_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
     newest = Release.objects.filter(dataset=dataset).done().aggregate(number=Max("number"))
-    sentence = f"newest: release {newest['number']}" if newest["number"] else "none yet"
+    sentence = f"latest: release {newest['number']}" if newest["number"] else "none yet"
     return StageCard(
         "Release", "database", "qc:releases", counts[Stage.DONE], _total(counts),
         "bad" if counts[Stage.FAILED] else "brand", _state_of(counts, sentence),
     )  # fmt: skip
 
 
-class _Happened(NamedTuple):
-    """One row that came to an end."""
+class _Finished(NamedTuple):
+    """One event: a row that finished, or a verdict."""
 
     moment: datetime
     icon: str
@@ -310,64 +314,64 @@ class _Happened(NamedTuple):
     many: str  # after a number, when it happened several times in a row
 
 
-def events(dataset: Dataset, all_kinds: Iterable[Kind]) -> list[Event]:
-    """What happened last, newest first; the same thing several times in a row is one event."""
-    found = [one for kind in all_kinds for one in _finished(kind)] + _reviewed(dataset)
+def recent_activity(dataset: Dataset, all_kinds: Iterable[WorkKind]) -> list[Activity]:
+    """Recent events, newest first; equal events in a row are merged into one entry."""
+    found = [one for kind in all_kinds for one in _finished_work(kind)] + _reviewed(dataset)
     found.sort(key=lambda one: one.moment, reverse=True)
     rows = [list(group) for _, group in groupby(found, key=lambda one: one.many)]
-    return [_told(row) for row in rows[:EVENTS_SHOWN]]
+    return [_merged(row) for row in rows[:EVENTS_SHOWN]]
 
 
-def _finished(kind: Kind) -> list[_Happened]:
+def _finished_work(kind: WorkKind) -> list[_Finished]:
     rows = kind.rows.exclude(finished_at=None).filter(stage__in=(Stage.DONE, Stage.FAILED))
     values = rows.order_by("-finished_at").values_list("finished_at", "stage", kind.name)
     tone = "ok" if kind.key == "release" else "info"
     return [
-        _Happened(moment, "circle-alert", "bad", f"{kind.doing.format(name)} failed",
+        _Finished(moment, "circle-alert", "bad", f"{kind.doing.format(name)} failed",
                   f"failures: {kind.doing.format('…')}")
         if stage == Stage.FAILED
-        else _Happened(moment, kind.icon, tone, kind.done.format(name), kind.many_done)
+        else _Finished(moment, kind.icon, tone, kind.done.format(name), kind.many_done)
         for moment, stage, name in values[:EVENTS_READ]
     ]  # fmt: skip
 
 
-def _reviewed(dataset: Dataset) -> list[_Happened]:
+def _reviewed(dataset: Dataset) -> list[_Finished]:
     reviews = Review.objects.filter(task__clip__video__dataset=dataset).order_by("-pk")
     values = reviews.values_list(
         "reviewed_at", "verdict", "task__clip__name", "task__annotator__name"
     )
     return [
-        _Happened(
-            moment, "user-check", "ok", f"{clip} of {annotator} approved", "tasks approved"
+        _Finished(
+            moment, "user-check", "ok", f"{clip} by {annotator} approved", "tasks approved"
         )
         if verdict == Review.Verdict.APPROVED
-        else _Happened(
+        else _Finished(
             moment,
             "rotate-ccw",
             "violet",
-            f"{clip} sent back to {annotator}",
-            "tasks sent back",
+            f"{clip} by {annotator} rejected",
+            "tasks rejected",
         )
         for moment, verdict, clip, annotator in values[:EVENTS_READ]
     ]
 
 
-def _told(row: list[_Happened]) -> Event:
+def _merged(row: list[_Finished]) -> Activity:
     first = row[0]
     count = f"{len(row)}+" if len(row) >= EVENTS_READ else str(len(row))
     sentence = first.sentence if len(row) == 1 else f"{count} {first.many}"
-    return Event(first.moment, first.icon, first.tone, sentence)
+    return Activity(first.moment, first.icon, first.tone, sentence)
 
 
-def navigation(dataset: Dataset) -> dict[str, int]:
-    """The counts beside the links of the sidebar."""
+def sidebar_counts(dataset: Dataset) -> dict[str, int]:
+    """The counts next to the links of the sidebar."""
     return {
         "videos": dataset.videos.count(),
         "clips": Clip.objects.of(dataset).count(),
         "tasks": AnnotationTask.objects.of(dataset).count(),
         "cvat": CvatJob.objects.sent().filter(project__dataset=dataset).count(),
         "pending": pending_tasks(dataset).count(),
-        "questions": question_count(dataset),
+        "adjudication": open_item_count(dataset),
         "flagged": flagged_count(dataset),
         "releases": Release.objects.filter(dataset=dataset).count(),
     }

@@ -1,6 +1,5 @@
-"""What the player draws over one clip: tracks, what each annotator drew and said, consensus."""
+"""The scene of the player as JSON: tracks, boxes and answers of annotators, consensus."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,26 +7,33 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from annotation.models import Annotation, AnnotationTask
-from avaproject.base.views import key_of
-from datasets.core.clipping import FRAME_RATE
+from avaproject.base.views import parse_key
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip
+from qc.core.agreement.figures import ClipFinding
 from qc.core.matching import match_boxes
 from qc.models import ConsensusBox
-from qc.selectors.clips import Belief, PersonInClip, beliefs_of, shown_of, shown_run
+from qc.selectors.clips import (
+    KeyframeConsensus,
+    PersonInClip,
+    consensus_by_keyframe,
+    default_run,
+    run_tracks,
+)
 from tracking.models import TrackingRun
 
-FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that no consensus has named yet
+FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that are in no consensus yet
 
 
-def scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
+def player_scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
     """The boxes and labels of `clip`, one decimal of a pixel; the tracks are those of `run`.
 
-    `scores` has None where the tracker filled a gap between detections. `keyframes` holds, by
-    second and person, the consensus with the votes; before there is one, the answers alone,
-    whose `status` and `rule` are empty.
+    `scores` has None where the tracker interpolated between detections. `answers` holds, by
+    second and person, the consensus with the votes; before there is a consensus, the
+    annotators' answers alone, whose `status` and `rule` are empty.
     """
-    shown = shown_of(run or shown_run(clip))
-    beliefs = beliefs_of(clip)
+    shown = run_tracks(run or default_run(clip))
+    consensus = consensus_by_keyframe(clip)
     return {
         "frame_rate": FRAME_RATE,
         "frame_count": clip.frame_count,
@@ -36,45 +42,49 @@ def scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
         "keyframes": clip.keyframes(),
         "cuts": shown.cuts,
         "groups": list(clip.video.dataset.groups.values_list("name", flat=True)),
-        "persons": [_drawn(person) for person in shown.persons],
-        "answers": _believed(beliefs) if beliefs else _answered(clip),
+        "persons": [_person_json(person) for person in shown.persons],
+        "answers": _with_consensus(consensus) if consensus else _answers_only(clip),
     }
 
 
-def look_at(dataset: str, clip: str, *, frame: int, person: str = "") -> str:
-    """The address of the player at a frame, with a person selected.
+def player_url(dataset: str, clip: str, *, frame: int, person: str = "") -> str:
+    """The URL of the player at a frame, with a person selected.
 
     Args:
-        person: A number, or `<pull>.<track>` for whom some answers have on a track; empty for
-            nobody.
+        person: A person id, or `<version>.<track>` for a track of an answer version; empty for
+            none.
     """
     asked = {"frame": frame} | ({"person": person} if person else {})
     return f"{reverse('qc:clip', args=[dataset, clip])}?{urlencode(asked)}"
 
 
-def person_of(finding: Mapping[str, Any]) -> str:
-    """The person of a finding of a report, for `look_at`."""
-    return "" if finding["track"] is None else f"{finding['pull']}.{finding['track']}"
+def finding_person(finding: ClipFinding) -> str:
+    """The person of a finding, in the form that `player_url` takes."""
+    return "" if finding.track is None else f"{finding.version}.{finding.track}"
 
 
-def number_of(person: str, clip: Clip, beliefs: list[Belief], *, second: int) -> int | None:
-    """The number in the player of the person that an address names; None for nobody.
+def selected_person(
+    person: str, clip: Clip, consensus: list[KeyframeConsensus], *, second: int
+) -> int | None:
+    """The number in the player of the person that a URL selects; None for none.
 
-    Whom an annotator drew has no number in the answers: it is that of the consensus.
+    Persons that annotators drew get their number from the consensus.
     """
     if "." not in person:
-        return key_of(person)
-    pull, track = map(key_of, person.split(".", 1))
-    if pull is None or track is None:
+        return parse_key(person)
+    version, track = map(parse_key, person.split(".", 1))
+    if version is None or track is None:
         return None
     found = Annotation.objects.filter(
-        pull__task__clip=clip, pull=pull, track=track, second=second
+        version__task__clip=clip, version=version, track=track, second=second
     )
-    row = found.select_related("pull__task__annotator").first()
+    row = found.select_related("version__task__annotator").first()
     if row is None:
         return None
-    name, box = row.pull.task.annotator.name, [row.x1, row.y1, row.x2, row.y2]
-    there = [one for belief in beliefs if belief.second == second for one in belief.boxes]
+    name, box = row.version.task.annotator.name, [row.x1, row.y1, row.x2, row.y2]
+    there = [
+        one for keyframe in consensus if keyframe.second == second for one in keyframe.boxes
+    ]
     drawn = [round(side, 2) for side in box]
     same = [one.person_id for one in there if one.drawn.get(name) == drawn]
     if same or row.person_id:
@@ -83,7 +93,7 @@ def number_of(person: str, clip: Clip, beliefs: list[Belief], *, second: int) ->
     return there[nearest[0][1]].person_id if nearest else None
 
 
-def _drawn(person: PersonInClip) -> dict[str, Any]:
+def _person_json(person: PersonInClip) -> dict[str, Any]:
     boxes = np.round(person.track.boxes, 1).tolist()
     scores = [None if np.isnan(s) else round(float(s), 2) for s in person.track.scores]
     parts, done = [], 0
@@ -97,15 +107,15 @@ def _drawn(person: PersonInClip) -> dict[str, Any]:
 Seconds = dict[int, dict[int, dict[str, Any]]]
 
 
-def _believed(beliefs: list[Belief]) -> Seconds:
+def _with_consensus(consensus: list[KeyframeConsensus]) -> Seconds:
     """The consensus by second and person."""
     return {
-        belief.second: {box.person_id: _settled(box) for box in belief.boxes}
-        for belief in beliefs
+        keyframe.second: {box.person_id: _box_json(box) for box in keyframe.boxes}
+        for keyframe in consensus
     }
 
 
-def _settled(box: ConsensusBox) -> dict[str, Any]:
+def _box_json(box: ConsensusBox) -> dict[str, Any]:
     return {
         "box": _rounded(box.x1, box.y1, box.x2, box.y2),
         "status": box.status,
@@ -117,15 +127,17 @@ def _settled(box: ConsensusBox) -> dict[str, Any]:
     }
 
 
-def _answered(clip: Clip) -> Seconds:
-    """What those say who have answered already, the person named by the pre-annotation."""
-    tasks: Any = AnnotationTask.objects.counting().filter(clip=clip).with_latest_pull()
-    newest = [task.latest_pull_id for task in tasks if task.latest_pull_id is not None]
-    rows = Annotation.objects.filter(pull__in=newest).order_by("pull", "second", "track")
+def _answers_only(clip: Clip) -> Seconds:
+    """The answers imported so far; persons have the ids of the pre-annotation."""
+    tasks: Any = AnnotationTask.objects.counting().filter(clip=clip).with_latest_version()
+    newest = [task.latest_version_id for task in tasks if task.latest_version_id is not None]
+    rows = Annotation.objects.filter(version__in=newest).order_by("version", "second", "track")
     found: Seconds = {}
-    for row in rows.select_related("pull__task__annotator"):
-        number = row.person_id or FIRST_UNMATCHED + 1000 * newest.index(row.pull_id) + row.track
-        name, box = row.pull.task.annotator.name, _rounded(row.x1, row.y1, row.x2, row.y2)
+    for row in rows.select_related("version__task__annotator"):
+        number = (
+            row.person_id or FIRST_UNMATCHED + 1000 * newest.index(row.version_id) + row.track
+        )
+        name, box = row.version.task.annotator.name, _rounded(row.x1, row.y1, row.x2, row.y2)
         alone = {"box": box, "status": "", "drawn": {}, "labels": {}}
         person = found.setdefault(row.second, {}).setdefault(number, alone)
         person["drawn"].setdefault(name, box)

@@ -1,4 +1,4 @@
-"""What a dataset waits for people to do, in the order of the road."""
+"""The to-do list of a dataset: work that only people can do, in pipeline order."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,8 +9,8 @@ from datasets.models import Dataset
 from qc.selectors.clip_and_task_states import clips_with_state, tasks_with_state
 
 
-class Chore(NamedTuple):
-    """Something only people can do, and the page to do it on."""
+class ToDo(NamedTuple):
+    """One kind of work for people, and the page to do it on."""
 
     number: int
     one: str  # the sentence about one, without the number
@@ -25,34 +25,34 @@ class Chore(NamedTuple):
         return self.one if self.number == 1 else self.many
 
 
-def chores(dataset: Dataset, counts: Mapping[str, int], *, can_run: bool) -> list[Chore]:
-    """What waits for people; empty when nothing does.
+def to_do_list(dataset: Dataset, counts: Mapping[str, int], *, can_manage: bool) -> list[ToDo]:
+    """Work that waits for people; empty if there is none.
 
     Args:
-        counts: Those of `qc.selectors.overview.navigation`.
-        can_run: Whether to name what only admins of the dataset may do.
+        counts: Of `qc.selectors.overview.sidebar_counts`.
+        can_manage: Whether to include work that only admins of the dataset may do.
     """
     clips = _by_state(clips_with_state(dataset))
     tasks = _by_state(tasks_with_state(dataset))
     approved = 0 if counts["releases"] else clips.get("approved", 0)
     found = [
-        Chore(clips.get("tracked", 0) if can_run else 0, "clip can be given to annotators",
-              "clips can be given to annotators", "users", "annotation:plan", "", "Make tasks"),
-        Chore(tasks.get("given", 0), "task is with its annotator",
-              "tasks are with their annotators", "tags", "qc:tasks", "?state=given", "See"),
-        Chore(tasks.get("rejected", 0), "task was sent back to its annotator",
-              "tasks were sent back to their annotators", "rotate-ccw", "qc:tasks",
-              "?state=rejected", "See"),
-        Chore(counts["pending"], "task has answers that wait for a verdict",
-              "tasks have answers that wait for a verdict", "check-check", "qc:review", "",
+        ToDo(clips.get("tracked", 0) if can_manage else 0, "clip to assign to annotators",
+              "clips to assign to annotators", "users", "annotation:plan", "", "Assign"),
+        ToDo(tasks.get("given", 0), "task being annotated",
+              "tasks being annotated", "tags", "qc:tasks", "?state=given", "View"),
+        ToDo(tasks.get("rejected", 0), "rejected task to be annotated again",
+              "rejected tasks to be annotated again", "rotate-ccw", "qc:tasks",
+              "?state=rejected", "View"),
+        ToDo(counts["pending"], "submission to review",
+              "submissions to review", "check-check", "qc:review", "",
               "Review"),
-        Chore(counts["questions"], "question is open", "questions are open", "scale",
-              "qc:questions", "", "Decide"),
-        Chore(approved if can_run else 0, "clip is approved and in no release yet",
-              "clips are approved and in no release yet", "package", "qc:release-new", "",
-              "Make a release"),
+        ToDo(counts["adjudication"], "disagreement to decide", "disagreements to decide", "scale",
+              "qc:adjudication", "", "Decide"),
+        ToDo(approved if can_manage else 0, "approved clip, not released yet",
+              "approved clips, not released yet", "package", "qc:release-new", "",
+              "Create release"),
     ]  # fmt: skip
-    return [chore for chore in found if chore.number]
+    return [item for item in found if item.number]
 
 
 def _by_state(rows: QuerySet[Any]) -> dict[str, int]:

@@ -1,15 +1,15 @@
-"""The sidebar of a dataset, which counts over all rooms."""
+"""The sidebar of a dataset, with counts from all apps."""
 
 from typing import Any
 
 from django import template
 
 from datasets.models import Dataset
-from qc.selectors.overview import navigation
+from qc.selectors.overview import sidebar_counts
 
 register = template.Library()
 
-# group, (URL name, icon, label, count); a page of several lights the first that matches
+# group, (URL name, icon, label, count)
 LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "",
@@ -26,23 +26,23 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Quality",
         (
             ("qc:review", "check-check", "Review queue", "pending"),
-            ("qc:questions", "scale", "Open questions", "questions"),
+            ("qc:adjudication", "scale", "Adjudication", "adjudication"),
             ("qc:agreement", "git-compare", "Agreement", ""),
-            ("qc:gold", "user-check", "Gold checks", "flagged"),
+            ("qc:gold", "user-check", "Gold clips", "flagged"),
         ),
     ),
     ("Output", (("qc:releases", "package", "Releases", "releases"),)),
 )
-BELONGS_TO = {
+PARENT_PAGE = {
     "qc:clip": "qc:clips",
-    "qc:decisions": "qc:questions",
+    "qc:decisions": "qc:adjudication",
     "qc:proposals": "tracking:page",
     "tracking:run": "tracking:page",
-    "qc:opinions": "qc:questions",
+    "qc:third-opinions": "qc:adjudication",
     "qc:task": "qc:tasks",
-    "qc:threshold": "qc:review",
+    "qc:approve-by-threshold": "qc:review",
     "qc:release-new": "qc:releases",
-    "qc:release-order": "qc:releases",
+    "qc:release-create": "qc:releases",
     "datasets:upload": "datasets:videos",
     "datasets:delete": "datasets:videos",
     "datasets:delete-video": "datasets:videos",
@@ -54,16 +54,16 @@ BELONGS_TO = {
     "qc:agreement-pair": "qc:agreement",
     "qc:agreement-annotator": "qc:agreement",
     "qc:agreement-clip": "qc:agreement",
-    "qc:rules": "qc:agreement",
+    "qc:quality-rules": "qc:agreement",
 }
 
 
-@register.inclusion_tag("qc/_nav.html", takes_context=True)
+@register.inclusion_tag("qc/_sidebar.html", takes_context=True)
 def dataset_nav(context: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """Links to the pages of `dataset`, with counts, the current one marked."""
+    """Links to the pages of `dataset` with counts; the current page is marked."""
     match = context["request"].resolver_match
-    current = BELONGS_TO.get(match.view_name, match.view_name) if match else ""
-    counts = context["counts"] if "counts" in context else navigation(dataset)
+    current = PARENT_PAGE.get(match.view_name, match.view_name) if match else ""
+    counts = context["counts"] if "counts" in context else sidebar_counts(dataset)
     groups = [
         {
             "title": title,
@@ -73,7 +73,7 @@ def dataset_nav(context: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
                     "icon": icon,
                     "label": label,
                     "count": counts.get(count),
-                    "counted": count,
+                    "count_name": count,
                     "current": page == current,
                 }
                 for page, icon, label, count in links

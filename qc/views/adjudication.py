@@ -1,7 +1,7 @@
-"""The queue of open questions, and the decisions made in it.
+"""Adjudication: the queue of items that need a reviewer's decision, and the decisions made.
 
-Answers come back as JSON to the page's script, which has shown the next question by then, and
-as a redirect to a browser without it.
+The page's script gets JSON, because it already shows the next item; a browser without
+JavaScript gets a redirect.
 """
 
 from typing import Any, cast
@@ -15,56 +15,60 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
-from avaproject.base.views import key_of, page_of
+from avaproject.base.views import paginate, parse_key
 from datasets.models import Dataset
 from datasets.selectors import visible_clips, visible_datasets
 from qc.forms import AdjudicationForm
 from qc.models import Adjudication
-from qc.selectors.consensus.decisions import decision_rows, upheld
 from qc.selectors.consensus.adjudication_queue import (
     KINDS,
-    Question,
-    question_count,
-    question_keys,
-    questions,
-    read_key,
+    AdjudicationItem,
+    adjudication_items,
+    item_keys,
+    open_item_count,
+    parse_item_key,
 )
-from qc.services.consensus.adjudicate import AdjudicationError, adjudicate_all, withdraw
+from qc.selectors.consensus.decisions import decision_rows, reviewer_agreement
+from qc.services.consensus.adjudicate import (
+    AdjudicationError,
+    adjudicate_all,
+    withdraw_decisions,
+)
 
-AHEAD = 8  # questions sent at once
+ITEMS_AHEAD = 8  # items sent at once
 
 
 @login_required
 @require_GET
 def queue(request: HttpRequest, name: str) -> HttpResponse:
-    """One question: that named by `at`, or the first after `after`."""
+    """One item: the one named by `at`, or the first after `after`."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     kind = _kind(request)
-    asked = read_key(request.GET.get("at", ""))
-    found = questions(dataset, [asked]) if asked else _next(request, dataset, limit=1)
-    counts = {one: question_count(dataset, one) for one in KINDS}
+    asked = parse_item_key(request.GET.get("at", ""))
+    found = adjudication_items(dataset, [asked]) if asked else _next(request, dataset, limit=1)
+    counts = {one: open_item_count(dataset, one) for one in KINDS}
     context: dict[str, Any] = {
         "dataset": dataset,
         "kind": kind,
-        "question": found[0] if found else None,
+        "item": found[0] if found else None,
         "count": counts[kind],
         "is_end": bool(not found and request.GET.get("after") and counts[kind]),
         "kinds": [
             ("open", "Labels and persons", counts["open"]),
-            ("boxes", "Boxes far apart", counts["boxes"]),
+            ("boxes", "Box disagreements", counts["boxes"]),
         ],
     }
-    return render(request, "qc/questions.html", context)
+    return render(request, "qc/adjudication/adjudication.html", context)
 
 
 @login_required
 @require_GET
-def following(request: HttpRequest, name: str) -> HttpResponse:
-    """The next few questions after `after`, as fragments."""
+def next_items(request: HttpRequest, name: str) -> HttpResponse:
+    """The next items after `after`, as HTML fragments."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     context = {"dataset": dataset, "kind": _kind(request)}
-    context["questions"] = _next(request, dataset, limit=AHEAD)
-    return render(request, "qc/_questions.html", context)
+    context["items"] = _next(request, dataset, limit=ITEMS_AHEAD)
+    return render(request, "qc/adjudication/_items.html", context)
 
 
 def _kind(request: HttpRequest) -> str:
@@ -72,37 +76,37 @@ def _kind(request: HttpRequest) -> str:
     return kind if kind in KINDS else KINDS[0]
 
 
-def _next(request: HttpRequest, dataset: Dataset, *, limit: int) -> list[Question]:
-    after = read_key(request.GET.get("after", ""))
-    keys = question_keys(dataset, kind=_kind(request), after=after, limit=limit)
-    return questions(dataset, keys)
+def _next(request: HttpRequest, dataset: Dataset, *, limit: int) -> list[AdjudicationItem]:
+    after = parse_item_key(request.GET.get("after", ""))
+    keys = item_keys(dataset, kind=_kind(request), after=after, limit=limit)
+    return adjudication_items(dataset, keys)
 
 
 def _answer(
     request: HttpRequest, name: str, *, made: list[int], sentence: str = "", error: str = ""
 ) -> HttpResponse:
-    """To a script JSON; to a browser the next question, with a message."""
+    """JSON to a script; to a browser the next item, with a message."""
     if request.accepts("text/html"):
         if error:
             messages.error(request, error)
         elif sentence:
             messages.success(request, sentence)
         where = {"kind": _kind(request)}
-        if (key := request.POST.get("key", "")) and read_key(key):
+        if (key := request.POST.get("key", "")) and parse_item_key(key):
             where["at" if error else "after"] = key
         if request.POST.get("back") == "decisions":
             return redirect("qc:decisions", name=name)
-        return redirect(f"{reverse('qc:questions', args=[name])}?{urlencode(where)}")
+        return redirect(f"{reverse('qc:adjudication', args=[name])}?{urlencode(where)}")
     if error:
         return JsonResponse({"error": error}, status=400)
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
-    return JsonResponse({"made": made, "count": question_count(dataset, _kind(request))})
+    return JsonResponse({"made": made, "count": open_item_count(dataset, _kind(request))})
 
 
 @login_required
 @require_POST
 def decide(request: HttpRequest, name: str) -> HttpResponse:
-    """Keep a reviewer's answer to one question."""
+    """Save a reviewer's decision on one item."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     form = AdjudicationForm(request.POST, dataset=dataset)
     if not form.is_valid():
@@ -122,25 +126,30 @@ def decide(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def undo(request: HttpRequest, name: str) -> HttpResponse:
-    """Take back the decisions posted as `made`."""
+    """Withdraw the decisions posted as `made`."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
-    made = map(key_of, request.POST.getlist("made"))
+    made = map(parse_key, request.POST.getlist("made"))
     keys = [key for key in made if key is not None]
     try:
-        undone = withdraw(dataset, keys, user=cast(User, request.user))
+        undone = withdraw_decisions(dataset, keys, user=cast(User, request.user))
     except AdjudicationError as error:
         return _answer(request, name, made=[], error=f"Not undone: {error}.")
     noun = "decision" if len(undone) == 1 else "decisions"
-    return _answer(request, name, made=keys, sentence=f"{len(undone)} {noun} taken back.")
+    return _answer(request, name, made=keys, sentence=f"{len(undone)} {noun} undone.")
 
 
 @login_required
 @require_GET
 def decisions(request: HttpRequest, name: str) -> HttpResponse:
-    """Every decision, newest first, and how often each annotator was right by them."""
+    """All decisions, newest first, and how often each annotator had answered the same."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     found = Adjudication.objects.of(dataset).order_by("-pk")
-    page = page_of(request, found.select_related("clip", "decided_by", "withdrawn_by"))
-    rows = decision_rows(list(page), user=cast(User, request.user), is_admin=dataset.can_run)  # type: ignore[attr-defined]  # annotated
-    context = {"dataset": dataset, "page": page, "rows": rows, "upheld": upheld(dataset)}
-    return render(request, "qc/decisions.html", context)
+    page = paginate(request, found.select_related("clip", "decided_by", "withdrawn_by"))
+    rows = decision_rows(list(page), user=cast(User, request.user), is_admin=dataset.can_manage)  # type: ignore[attr-defined]  # annotated
+    context = {
+        "dataset": dataset,
+        "page": page,
+        "rows": rows,
+        "reviewer_agreement": reviewer_agreement(dataset),
+    }
+    return render(request, "qc/adjudication/decisions.html", context)

@@ -1,11 +1,10 @@
 """Pages of agreement: a dataset, a group, a pair, an annotator, a clip; each table as CSV."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,18 +13,18 @@ from django.views.decorators.http import require_GET, require_POST
 
 from datasets.models import Dataset
 from datasets.selectors import visible_clips, visible_datasets
-from qc.forms import HouseRulesForm, PeriodForm
-from qc.selectors.agreement import Newest, agreement_page, newest_summary
-from qc.selectors.agreement_details import (
+from qc.forms import PeriodForm
+from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary
+from qc.selectors.agreement.details import (
     annotator_page,
     clip_agreement,
     group_page,
     pair_page,
 )
-from qc.selectors.gold import gold_page
-from qc.selectors.tables import Table
-from qc.services.agree import order_period
-from qc.services.review.quality_rules import RulesRow, change_rules, rules_of
+from qc.selectors.agreement.gold import gold_page
+from qc.selectors.agreement.proposals import proposal_page
+from qc.selectors.agreement.tables import Table
+from qc.services.agreement.reports import order_period
 
 
 def _dataset_or_404(request: HttpRequest, name: str) -> Dataset:
@@ -46,7 +45,7 @@ def _answer(
     if wanted := request.GET.get("csv"):
         return _csv(_tables(page), wanted, dataset)
     context = {"dataset": dataset, "page": page, "query": request.GET.urlencode()} | more
-    return render(request, f"qc/{template}.html", context)
+    return render(request, f"qc/agreement/{template}.html", context)
 
 
 def _part(
@@ -60,7 +59,7 @@ def _part(
     """The page of a part of the newest figures; 404 with the sentence `missing` without it."""
     dataset = _dataset_or_404(request, name)
     _, newest = _newest(request, dataset)
-    page = page_of(dataset, newest.figures, *part) if newest.summary else None
+    page = page_of(dataset, newest.figures, *part) if newest.figures else None
     if page is None:
         raise Http404(missing)
     return _answer(request, template, dataset, page)
@@ -93,11 +92,11 @@ def agreement(request: HttpRequest, name: str) -> HttpResponse:
     """The dataset: which groups, actions, pairs, annotators and clips can be relied on."""
     dataset = _dataset_or_404(request, name)
     form, newest = _newest(request, dataset)
-    context = {"form": form, "newest": newest, "period": form.words()}
-    page = agreement_page(dataset, newest.figures) if newest.summary else None
+    context = {"form": form, "newest": newest, "period": form.heading()}
+    page = agreement_page(dataset, newest.figures) if newest.figures else None
     if page is None:
-        return render(request, "qc/agreement.html", context | {"dataset": dataset})
-    return _answer(request, "agreement", dataset, page, **context)
+        return render(request, "qc/agreement/dataset.html", context | {"dataset": dataset})
+    return _answer(request, "dataset", dataset, page, **context)
 
 
 @login_required
@@ -119,23 +118,21 @@ def period(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def group(request: HttpRequest, name: str, group: str) -> HttpResponse:
     missing = f"{name} has no figures of the group {group}."
-    return _part(request, name, "agreement_group", group_page, group, missing=missing)
+    return _part(request, name, "group", group_page, group, missing=missing)
 
 
 @login_required
 @require_GET
 def pair(request: HttpRequest, name: str, a: str, b: str) -> HttpResponse:
     missing = f"{a} and {b} have no clip of {name} in common."
-    return _part(request, name, "agreement_pair", pair_page, a, b, missing=missing)
+    return _part(request, name, "pair", pair_page, a, b, missing=missing)
 
 
 @login_required
 @require_GET
 def annotator(request: HttpRequest, name: str, annotator: str) -> HttpResponse:
     missing = f"{annotator} has answered nothing of {name} yet."
-    return _part(
-        request, name, "agreement_annotator", annotator_page, annotator, missing=missing
-    )
+    return _part(request, name, "annotator", annotator_page, annotator, missing=missing)
 
 
 @login_required
@@ -146,7 +143,7 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     page = clip_agreement(dataset, found)
     if page is None:
         raise Http404(f"{clip} has not been compared yet.")
-    return _answer(request, "agreement_clip", dataset, page)
+    return _answer(request, "clip", dataset, page)
 
 
 @login_required
@@ -154,31 +151,15 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
 def gold(request: HttpRequest, name: str) -> HttpResponse:
     """Who does well on gold clips, and whether the boxes that are given lead people."""
     dataset = _dataset_or_404(request, name)
-    labels = newest_summary(dataset).figures.get("anchoring", [])
+    figures = newest_summary(dataset).figures
+    labels = figures.anchoring if figures else []
     return _answer(request, "gold", dataset, gold_page(dataset, labels))
 
 
 @login_required
 @require_GET
-def rules(request: HttpRequest, name: str) -> HttpResponse:
-    """The rules of a dataset, and how votes decide."""
+def proposals(request: HttpRequest, name: str) -> HttpResponse:
+    """The ways of tracking against the boxes that annotators have corrected."""
     dataset = _dataset_or_404(request, name)
-    _, newest = _newest(request, dataset)
-    found = newest.figures.get("findings", {}).get("rules", {})
-    rows: list[RulesRow] = rules_of(dataset, found)
-    form = HouseRulesForm.of(dataset)
-    context = {"dataset": dataset, "rows": rows, "form": form}
-    return render(request, "qc/rules.html", context)
-
-
-@login_required
-@require_POST
-def rules_change(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(Dataset.objects.run_by(cast(User, request.user)), name=name)
-    form = HouseRulesForm(request.POST)
-    if form.is_valid():
-        count = change_rules(dataset, **form.choices())
-        messages.success(request, f"Kept. {count} clips are looked at again.")
-    for sentences in form.errors.values():
-        messages.error(request, str(sentences[0]))
-    return redirect("qc:rules", name=name)
+    context = {"dataset": dataset, "page": proposal_page(dataset)}
+    return render(request, "qc/agreement/proposals.html", context)

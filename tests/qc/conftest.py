@@ -4,16 +4,16 @@ import pytest
 
 from datasets.models import Member
 from qc.models import AgreementReport, Consensus
-from qc.services.agree import plan_reports, report_agreement
-from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
+from qc.services.agreement.reports import plan_reports, report_agreement
+from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
@@ -51,11 +51,11 @@ def tasks(dataset, clip):
 def disputed(tasks):
     """The two tasks with answers that disagree everywhere."""
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
-        make_pull(task, {"posture": posture, "doing": []})
+        make_version(task, {"posture": posture, "doing": []})
     plan_reports()
     plan_consensuses()
     for report in AgreementReport.objects.all():
         report_agreement(report.pk)
     for consensus in Consensus.objects.all():
-        settle_clip(consensus.pk)
+        build_clip_consensus(consensus.pk)
     return tasks

@@ -6,14 +6,14 @@ from django.test.utils import CaptureQueriesContext
 
 from avaproject.base.work import Stage
 from qc.models import AgreementReport
-from qc.services.agree import dataset_agreement, plan_reports, report_agreement
+from qc.services.agreement.reports import dataset_agreement, plan_reports, report_agreement
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
+    make_version,
     make_video,
 )
 
@@ -41,7 +41,7 @@ def annotators(dataset):
 
 def answered(run, annotators, *answers):
     return [
-        make_pull(make_task(run, who), said) if said else make_task(run, who)
+        make_version(make_task(run, who), said) if said else make_task(run, who)
         for who, said in zip(annotators, answers, strict=False)
     ]
 
@@ -77,15 +77,15 @@ def test_a_clip_is_ready_when_all_its_tasks_have_answers(runs, annotators):
     assert (report.clip, report.versions) == (runs[0].clip, f"{first.pk},{second.pk}")
 
 
-def test_planning_twice_orders_nothing_twice(runs, annotators):
+def test_planning_twice_creates_nothing_twice(runs, annotators):
     answered(runs[0], annotators, WALK, SIT)
     assert (plan_reports(), plan_reports()) == (1, 0)
 
 
 def test_a_new_version_is_compared_anew_and_the_old_report_stays(runs, annotators):
-    pull, _ = answered(runs[0], annotators, WALK, SIT)
+    version, _ = answered(runs[0], annotators, WALK, SIT)
     old = reported()
-    make_pull(pull.task, SIT)
+    make_version(version.task, SIT)
     new = reported()
     assert group(old.figures, "posture")["percent"]["value"] == 0.0
     assert group(new.figures, "posture")["percent"]["value"] == 1.0
@@ -93,8 +93,8 @@ def test_a_new_version_is_compared_anew_and_the_old_report_stays(runs, annotator
 
 
 def test_answers_that_are_not_read_yet_do_not_count(runs, annotators):
-    pull, _ = answered(runs[0], annotators, WALK, SIT)
-    newer = make_pull(pull.task, SIT)
+    version, _ = answered(runs[0], annotators, WALK, SIT)
+    newer = make_version(version.task, SIT)
     type(newer).objects.filter(pk=newer.pk).update(stage=Stage.WAITING)
     plan_reports()
     assert str(newer.pk) not in AgreementReport.objects.get().versions.split(",")
@@ -160,19 +160,19 @@ def test_a_removed_person_lowers_f1_and_is_no_missing_label(runs, annotators):
 
 
 def test_a_clip_without_a_single_box_is_reported(runs, annotators):
-    for pull in answered(runs[0], annotators, WALK, WALK):
-        pull.annotations.all().delete()
+    for version in answered(runs[0], annotators, WALK, WALK):
+        version.annotations.all().delete()
     report = reported()
     assert report.stage == Stage.DONE
     assert report.figures["boxes"]["f1"]["value"] is None
 
 
 def test_findings_of_the_rules_are_in_the_report(runs, annotators):
-    pull, _ = answered(runs[0], annotators, UNSET, WALK)
+    version, _ = answered(runs[0], annotators, UNSET, WALK)
     findings = reported().figures["findings"]
     blocking = [one for one in findings if one["severity"] == "blocks"]
     assert {one["rule"] for one in blocking} == {"required-group-unset"}
-    assert {one["pull"] for one in findings} == {pull.pk}
+    assert {one["version"] for one in findings} == {version.pk}
     assert blocking[0]["seconds"] == runs[0].clip.keyframes()
 
 
@@ -193,9 +193,9 @@ def test_a_row_in_other_hands_is_left_alone(runs, annotators):
 
 
 def test_answers_that_were_deleted_fail_the_report_with_a_way_out(runs, annotators):
-    pull, _ = answered(runs[0], annotators, WALK, SIT)
+    version, _ = answered(runs[0], annotators, WALK, SIT)
     plan_reports()
-    pull.delete()
+    version.delete()
     report = report_agreement(AgreementReport.objects.get().pk)
     assert report.stage == Stage.FAILED
     assert "1 were deleted; import them again" in report.error
@@ -220,9 +220,9 @@ def test_a_dataset_pools_the_units_of_its_clips(dataset, runs, annotators):
 
 
 def test_a_dataset_counts_the_newest_report_of_a_clip(dataset, runs, annotators):
-    pull, _ = answered(runs[0], annotators, WALK, SIT)
+    version, _ = answered(runs[0], annotators, WALK, SIT)
     reported()
-    make_pull(pull.task, SIT)
+    make_version(version.task, SIT)
     reported()
     assert group(dataset_agreement(dataset), "posture")["percent"]["value"] == 1.0
 

@@ -7,16 +7,21 @@ from django.urls import reverse
 
 from datasets.models import ActionGroup
 from qc.models import AgreementReport, AgreementSummary
-from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
+from qc.services.agreement.reports import (
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
 from tests.browser import CHROMIUM, chromium_page
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
@@ -54,8 +59,8 @@ def dataset(monkeypatch):
     for clip in make_clips(make_video(dataset, "aisle")):
         run = make_run(clip)
         for place, who in enumerate(people):
-            pull = make_pull(make_task(run, who))
-            for one in pull.annotations.all():
+            version = make_version(make_task(run, who))
+            for one in version.annotations.all():
                 slip = place * one.second % 5 == 3
                 said = ["wave"] if (one.second + slip) % 3 else ["wave", "carry"]
                 posture = POSTURES[(one.second + one.person_id + slip) % 3]

@@ -5,18 +5,23 @@ import pytest
 from django.urls import reverse
 
 from datasets.models import Member
-from qc.models import AgreementReport, AgreementSummary, Consensus, HouseRules, Review
+from qc.models import AgreementReport, AgreementSummary, Consensus, QualityRules, Review
+from qc.services.agreement.reports import (
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
 from qc.services.consensus.adjudicate import adjudicate
-from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
-from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
+from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
@@ -56,7 +61,7 @@ def tasks(dataset):
         run = make_run(clip)
         for who, said in zip(annotators, (WALK, UNSET, SIT), strict=True):
             tasks.append(make_task(run, who))
-            make_pull(tasks[-1], said)
+            make_version(tasks[-1], said)
     reckon()
     return tasks
 
@@ -138,7 +143,7 @@ def test_the_worst_come_first(client, tasks):
 def test_while_figures_are_on_their_way_the_page_waits_and_asks_again(client, dataset):
     run = make_run(make_clips(make_video(dataset))[0])
     for name in NAMES:
-        make_pull(make_task(run, make_annotator(dataset, name)))
+        make_version(make_task(run, make_annotator(dataset, name)))
     plan_reports()
     page = client.get(url("agreement")).content.decode()
     assert "Being put together" in page
@@ -177,7 +182,7 @@ def test_findings_open_the_player_at_their_frames(client, tasks):
 
 def test_a_period_is_ordered_and_then_shown(client, dataset, tasks):
     days = {"since": "2000-01-01", "until": "2099-12-31"}
-    answer = client.post(reverse("qc:period", args=["shop"]), days, follow=True)
+    answer = client.post(reverse("qc:agreement-period", args=["shop"]), days, follow=True)
     assert "Being put together" in answer.content.decode()
     reckon()
     page = client.get(url("agreement"), days).content.decode()
@@ -187,16 +192,18 @@ def test_a_period_is_ordered_and_then_shown(client, dataset, tasks):
 
 def test_a_period_that_is_none_is_refused_with_a_sentence(client, tasks):
     days = {"since": "2026-02-01", "until": "2026-01-01"}
-    answer = client.post(reverse("qc:period", args=["shop"]), days, follow=True)
+    answer = client.post(reverse("qc:agreement-period", args=["shop"]), days, follow=True)
     assert "before it begins" in answer.content.decode()
     assert AgreementSummary.objects.count() == 1
 
 
 def test_the_card_counts_first_approvals(client, admin, tasks):
     for task, verdict in zip(tasks[2::3], ("approved", "approved", "rejected"), strict=True):
-        Review.objects.create(task=task, pull=task.pulls.get(), verdict=verdict, reviewer=admin)
+        Review.objects.create(
+            task=task, version=task.versions.get(), verdict=verdict, reviewer=admin
+        )
     Review.objects.create(
-        task=tasks[8], pull=make_pull(tasks[8]), verdict="approved", reviewer=admin
+        task=tasks[8], version=make_version(tasks[8]), verdict="approved", reviewer=admin
     )
     page = client.get(url("agreement-annotator")).content.decode()
     assert "67 %" in page
@@ -207,7 +214,7 @@ def test_the_card_tells_how_often_reviewers_decided_as_the_annotator_had_answere
 ):
     plan_consensuses()
     for pk in Consensus.objects.claimable().values_list("pk", flat=True):
-        settle_clip(pk)
+        build_clip_consensus(pk)
     person = tasks[0].run.persons.earliest("person_id").person_id
     for second, action in ((2, "sit"), (3, "walk")):
         adjudicate(
@@ -223,8 +230,8 @@ def test_an_admin_switches_a_rule_off_and_the_findings_go(client, dataset, tasks
     before = AgreementReport.objects.first().figures["findings"]
     assert any(one["rule"] == "required-group-unset" for one in before)
     answer = client.post(
-        reverse("qc:rules-change", args=["shop"]),
-        {"on": ["too-many-actions", "too-fast"], "decides": "majority"}, follow=True,
+        reverse("qc:quality-rules-save", args=["shop"]),
+        {"on": ["too-many-actions", "too-fast"], "vote_rule": "majority"}, follow=True,
     )  # fmt: skip
     assert "3 clips are looked at again" in answer.content.decode()
     reckon()
@@ -237,22 +244,26 @@ def test_only_admins_change_the_rules(client, dataset, tasks):
     Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
     client.force_login(reviewer)
     assert client.get(url("rules")).status_code == 200
-    answer = client.post(reverse("qc:rules-change", args=["shop"]), {"decides": "majority"})
+    answer = client.post(
+        reverse("qc:quality-rules-save", args=["shop"]), {"vote_rule": "majority"}
+    )
     assert answer.status_code == 404
-    assert not HouseRules.objects.exists()
+    assert not QualityRules.objects.exists()
 
 
 def test_a_rule_nobody_knows_is_refused(client, dataset, tasks):
-    client.post(reverse("qc:rules-change", args=["shop"]), {"on": ["x"], "decides": "majority"})
-    assert not HouseRules.objects.exists()
+    client.post(
+        reverse("qc:quality-rules-save", args=["shop"]), {"on": ["x"], "vote_rule": "majority"}
+    )
+    assert not QualityRules.objects.exists()
 
 
 def test_another_way_to_decide_settles_the_clips_again(client, dataset, tasks):
     plan_consensuses()
     for consensus in Consensus.objects.all():
-        settle_clip(consensus.pk)
+        build_clip_consensus(consensus.pk)
     client.post(
-        reverse("qc:rules-change", args=["shop"]),
-        {"on": ["too-many-actions"], "decides": "dawid-skene"},
+        reverse("qc:quality-rules-save", args=["shop"]),
+        {"on": ["too-many-actions"], "vote_rule": "dawid-skene"},
     )
     assert set(Consensus.objects.values_list("stage", flat=True)) == {"waiting"}

@@ -3,16 +3,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from annotation.models import AnnotationTask, Annotator, Pull
-from qc.models import HouseRules
-from qc.services.inspect import findings_of, pace_of, work_in
+from annotation.models import AnnotationTask, Annotator, AnswerVersion
+from qc.models import QualityRules
+from qc.services.agreement.quality_checks import findings_of, pace_of, work_in
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
+    make_version,
     make_video,
 )
 
@@ -36,40 +36,40 @@ def runs(dataset):
 def worked(runs, who, *minutes, answers=None):
     """Tasks of an annotator given out together, the answers coming after so many minutes."""
     moment = timezone.now() - timedelta(days=10)
-    pulls = []
+    versions = []
     for run, _ in zip(runs, minutes, strict=False):
         task = make_task(run, who)
         AnnotationTask.objects.filter(pk=task.pk).update(finished_at=moment)
-        pulls.append(make_pull(task, answers))
-    for pull, took in zip(pulls, minutes, strict=True):
+        versions.append(make_version(task, answers))
+    for version, took in zip(versions, minutes, strict=True):
         moment += took * MINUTE
-        Pull.objects.filter(pk=pull.pk).update(created_at=moment)
-        pull.refresh_from_db()
-    return pulls
+        AnswerVersion.objects.filter(pk=version.pk).update(created_at=moment)
+        version.refresh_from_db()
+    return versions
 
 
-def rules_broken(pull):
-    return [finding.rule for finding in findings_of([pull])[pull.pk]]
+def rules_broken(version):
+    return [finding.rule for finding in findings_of([version])[version.pk]]
 
 
 def test_a_task_done_in_under_a_tenth_of_the_usual_time_is_found(dataset, runs):
-    pulls = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 2.5, 35, 30)
-    assert [("too-fast" in rules_broken(pull)) for pull in pulls] == [False] * 3 + [True] + [
-        False
-    ] * 2
-    sentence = next(one.sentence for one in findings_of([pulls[3]])[pulls[3].pk])
-    assert sentence == "Done in 2 min, where 30 min is the middle of all tasks."
+    versions = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 2.5, 35, 30)
+    assert [("too-fast" in rules_broken(version)) for version in versions] == [False] * 3 + [
+        True
+    ] + [False] * 2
+    sentence = next(one.sentence for one in findings_of([versions[3]])[versions[3].pk])
+    assert sentence == "Finished in 2 min; the median of all tasks is 30 min."
 
 
 def test_few_tasks_have_no_usual_time(dataset, runs):
-    pulls = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 2.5)
+    versions = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 2.5)
     assert pace_of(dataset).usual is None
-    assert "too-fast" not in rules_broken(pulls[3])
+    assert "too-fast" not in rules_broken(versions[3])
 
 
 def test_answers_that_are_corrected_are_not_held_against_the_first_time(dataset, runs):
-    pulls = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 30, 35)
-    again = make_pull(pulls[0].task)
+    versions = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 30, 35)
+    again = make_version(versions[0].task)
     assert "too-fast" not in rules_broken(again)
     assert work_in([again])[again.pk]["seconds"] is None
 
@@ -82,22 +82,22 @@ def test_simulated_annotators_take_no_time(dataset, runs):
 
 
 def test_the_work_in_a_version(dataset, runs):
-    [pull] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
+    [version] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
     keyframes = len(runs[0].clip.keyframes())
-    assert work_in([pull])[pull.pk] == {
-        "at": pull.created_at.isoformat(timespec="seconds"),
+    assert work_in([version])[version.pk] == {
+        "at": version.created_at.isoformat(timespec="seconds"),
         "seconds": 1800.0, "boxes": 2 * keyframes, "tracks": 2, "untouched": 2,
     }  # fmt: skip
 
 
 def test_a_dataset_may_switch_rules_off(dataset, runs):
-    [pull] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
-    assert "required-group-unset" in rules_broken(pull)
-    HouseRules.objects.create(dataset=dataset, switched_off=["required-group-unset"])
-    assert rules_broken(pull) == ["untouched-track"] * 2
+    [version] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
+    assert "required-group-unset" in rules_broken(version)
+    QualityRules.objects.create(dataset=dataset, switched_off=["required-group-unset"])
+    assert rules_broken(version) == ["unedited-track"] * 2
 
 
 def test_the_rules_of_one_dataset_are_not_those_of_another(dataset, runs):
-    HouseRules.objects.create(dataset=make_dataset(), switched_off=["required-group-unset"])
-    [pull] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
-    assert "required-group-unset" in rules_broken(pull)
+    QualityRules.objects.create(dataset=make_dataset(), switched_off=["required-group-unset"])
+    [version] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
+    assert "required-group-unset" in rules_broken(version)

@@ -3,17 +3,22 @@ from django.urls import reverse
 
 from annotation.models import AnnotationTask
 from qc.models import AgreementReport, AgreementSummary, Score
-from qc.selectors.gold import flagged_count, gold_page, gold_rows
-from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
-from qc.services.measure import measure, plan_scores
+from qc.selectors.agreement.gold import flagged_count, gold_page, gold_rows
+from qc.services.agreement.gold_scores import measure, plan_scores
+from qc.services.agreement.reports import (
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
@@ -35,8 +40,8 @@ def run(dataset):
 
 @pytest.fixture
 def key(dataset, run):
-    task = make_task(run, make_annotator(dataset, "expert"), purpose="key")
-    make_pull(task, WALK)
+    task = make_task(run, make_annotator(dataset, "expert"), purpose="gold")
+    make_version(task, WALK)
     return task
 
 
@@ -46,7 +51,7 @@ def annotator(name, dataset):
 
 def check(dataset, run, name, answers, **fields):
     task = make_task(run, annotator(name, dataset), **({"purpose": "check"} | fields))
-    make_pull(task, answers)
+    make_version(task, answers)
     return task
 
 
@@ -83,8 +88,8 @@ def test_who_is_under_the_bar_comes_first_with_the_evidence(dataset, run, key):
 def test_who_answers_worse_than_before_is_flagged(dataset):
     for clip in make_clips(make_video(dataset, frame_count=1800)):
         run = make_run(clip, persons=6)
-        make_pull(
-            make_task(run, annotator("expert", dataset), purpose="key", is_blind=False), WALK
+        make_version(
+            make_task(run, annotator("expert", dataset), purpose="gold", is_blind=False), WALK
         )
         done_well = clip.index < 3
         check(dataset, run, "ann", WALK if done_well else SIT)
@@ -107,10 +112,10 @@ def test_ordinary_work_on_a_gold_clip_is_measured_too(dataset, run, key):
 def test_the_newest_answers_count_on_both_sides(dataset, run, key):
     task = check(dataset, run, "ann", SIT)
     measure_all()
-    make_pull(task, WALK)
+    make_version(task, WALK)
     measure_all()
     assert gold_rows(dataset)[0].standing == "above"
-    make_pull(key, SIT)
+    make_version(key, SIT)
     measure_all()
     assert gold_rows(dataset)[0].standing == "under"
     assert Score.objects.count() == 3
@@ -134,7 +139,7 @@ def test_another_datasets_checks_are_not_shown(dataset, run, key):
 
 
 def test_a_dataset_without_gold_is_not_measured(dataset, run):
-    make_pull(make_task(run, make_annotator(dataset, "ann")), WALK)
+    make_version(make_task(run, make_annotator(dataset, "ann")), WALK)
     assert plan_scores() == 0
     assert gold_page(dataset, []).rows == []
 
@@ -143,11 +148,11 @@ def test_blind_work_and_other_on_a_clip_are_measured_against_the_machine(dataset
     ann = check(dataset, run, "ann", WALK, purpose="work")
     assert plan_scores() == 0
     bob = check(dataset, run, "bob", WALK, purpose="work", is_blind=True)
-    bob.pulls.get().annotations.filter(person_id=1).delete()
+    bob.versions.get().annotations.filter(person_id=1).delete()
     assert plan_scores() == 2
     measure_all()
-    figures = {row.pull.task_id: row.figures for row in Score.objects.all()}
-    assert figures[ann.pk]["kept"] == figures[ann.pk]["as_given"] == 6 * 13
+    figures = {row.version.task_id: row.figures for row in Score.objects.all()}
+    assert figures[ann.pk]["kept"] == figures[ann.pk]["unchanged"] == 6 * 13
     assert figures[bob.pk]["kept"] == 5 * 13
     meter = gold_page(dataset, []).meter
     assert meter.clips == 1
@@ -161,7 +166,7 @@ def test_labels_of_blind_work_are_held_against_those_of_people_who_saw_boxes(
     half = {"posture": "walk", "doing": ["wave"]}
     for name, is_blind in (("ann", False), ("bob", True), ("eve", False)):
         task = check(dataset, run, name, WALK, purpose="work", is_blind=is_blind)
-        answers = task.pulls.get().annotations
+        answers = task.versions.get().annotations
         answers.filter(person_id__in=[1, 2, 3] if is_blind else [3, 4]).update(answers=SIT)
         answers.filter(person_id=5).update(answers=half)
     plan_reports()

@@ -2,18 +2,18 @@ import pytest
 from django.urls import reverse
 
 from qc.models import Consensus
-from qc.selectors.proposals import proposal_page, run_merit
-from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
+from qc.selectors.agreement.proposals import proposal_page, run_metrics
+from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from tests.make import (
     make_annotator,
     make_clips,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
-from tracking.models import Proposal, Trial
+from tracking.models import Experiment, Proposal
 
 pytestmark = pytest.mark.django_db
 
@@ -26,62 +26,64 @@ def runs(dataset):
         clip = make_clips(make_video(dataset, f"aisle{number}", frame_count=450))[0]
         run = make_run(clip)
         made.append(run)
-        make_pull(make_task(run, make_annotator(dataset)))
+        make_version(make_task(run, make_annotator(dataset)))
     plan_consensuses()
     for consensus in Consensus.objects.all():
-        settle_clip(consensus.pk)
+        build_clip_consensus(consensus.pk)
     return made
 
 
 @pytest.fixture
-def trial(dataset, runs):
+def experiment(dataset, runs):
     """Another way that finds one of the two, and a ghost besides."""
-    trial = Trial.objects.create(
+    experiment = Experiment.objects.create(
         dataset=dataset, detector="onnx", weights="w.onnx", threshold=0.5
     )
     for run in runs:
-        other = make_run(run.clip, recipe="onnx", trial=trial)
+        other = make_run(run.clip, config_key="onnx", experiment=experiment)
         Proposal.objects.filter(run=other, person_id=2).update(x1=500, x2=550)
-    return trial
+    return experiment
 
 
 def test_what_was_confirmed_was_found(runs):
-    merit = run_merit(runs[0])
+    merit = run_metrics(runs[0])
     assert (merit.keyframes, merit.persons, merit.recall, merit.precision) == (12, 24, 1, 1)
 
 
 def test_before_anybody_answered_there_is_nothing_to_say(dataset, clip):
-    assert run_merit(make_run(clip)) is None
+    assert run_metrics(make_run(clip)) is None
     page = proposal_page(dataset)
     assert (page.clips, page.ways, page.verdict) == (0, [], "")
 
 
-def test_ways_are_measured_on_the_same_clips(dataset, runs, trial):
-    trial.runs.get(clip=runs[2].clip).delete()
+def test_ways_are_measured_on_the_same_clips(dataset, runs, experiment):
+    experiment.runs.get(clip=runs[2].clip).delete()
     page = proposal_page(dataset)
     assert (page.clips, page.corrected) == (2, 3)
     own, other = page.ways
-    assert (own.is_chosen, own.merit.persons, own.merit.recall) == (True, 48, 1.0)
+    assert (own.is_active, own.merit.persons, own.merit.recall) == (True, 48, 1.0)
     assert (other.merit.found, other.merit.to_draw, other.merit.to_remove) == (24, 24, 24)
     assert other.against.high < 0
     assert page.verdict.startswith("Stay with The dataset's settings")
 
 
-def test_the_better_way_is_recommended(dataset, runs, trial):
-    trial.is_chosen = True
-    trial.save()
+def test_the_better_way_is_recommended(dataset, runs, experiment):
+    experiment.is_active = True
+    experiment.save()
     page = proposal_page(dataset)
-    assert page.ways[0].title == f"Trial {trial.pk}"
+    assert page.ways[0].title == f"Experiment {experiment.pk}"
     assert page.verdict.startswith("Choose The dataset's settings: its F1 is 50.0 points above")
 
 
 def test_a_keyframe_with_a_disputed_person_is_left_out(runs):
     consensus = Consensus.objects.get(clip=runs[0].clip)
     consensus.boxes.filter(second=5, person_id=1).update(status="disputed")
-    assert run_merit(runs[0]).keyframes == 11
+    assert run_metrics(runs[0]).keyframes == 11
 
 
-def test_the_page_shows_every_way_and_a_stranger_nothing(client, admin, dataset, runs, trial):
+def test_the_page_shows_every_way_and_a_stranger_nothing(
+    client, admin, dataset, runs, experiment
+):
     address = reverse("qc:proposals", args=["shop"])
     client.force_login(admin)
     page = client.get(address).content.decode()

@@ -15,28 +15,38 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.selectors.agreement import agreement_page, newest_summary
+from qc.selectors.agreement.dataset import agreement_page, newest_summary
+from qc.selectors.agreement.tables import Column, Figure, Table
+from qc.selectors.clip_and_task_states import (
+    CLIP_STATES,
+    clips_with_state,
+    tabs,
+    tasks_with_state,
+)
 from qc.selectors.clips import clip_page, clip_rows
-from qc.selectors.overview import kinds, navigation, overview
-from qc.selectors.release.release_list import is_moving, release_rows
+from qc.selectors.overview import overview, sidebar_counts, work_kinds
+from qc.selectors.player_scene import player_scene
+from qc.selectors.release.release_list import is_in_progress, release_rows
 from qc.selectors.review.review_queue import pending, pending_rows
-from qc.selectors.player_scene import scene
-from qc.selectors.clip_and_task_states import CLIP_STATES, clips_with_state, tabs, tasks_with_state
-from qc.selectors.tables import Column, Figure, Table
 from qc.selectors.review.task_list import task_rows
-from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
-from qc.services.consensus.build_consensus import plan_consensuses, settle_clip
+from qc.services.agreement.reports import (
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
+from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
-from tracking.core.trackfile import Track, TrackFile, dump
+from tracking.core.tracks_file import Track, TracksFile, dump
 from tracking.models import TrackingRun
 
 pytestmark = pytest.mark.django_db
@@ -48,8 +58,8 @@ def state_of(clip):
 
 def judge(task, verdict):
     reviewer = make_user()
-    pull = task.pulls.order_by("-version").first()
-    Review.objects.create(task=task, pull=pull, verdict=verdict, reviewer=reviewer)
+    version = task.versions.order_by("-number").first()
+    Review.objects.create(task=task, version=version, verdict=verdict, reviewer=reviewer)
 
 
 def settle():
@@ -61,7 +71,7 @@ def settle():
     for summary in AgreementSummary.objects.filter(stage="waiting"):
         summarise(summary.pk)
     for consensus in Consensus.objects.filter(stage="waiting"):
-        settle_clip(consensus.pk)
+        build_clip_consensus(consensus.pk)
 
 
 def test_a_clip_goes_its_road(dataset, clip):
@@ -73,34 +83,34 @@ def test_a_clip_goes_its_road(dataset, clip):
     assert state_of(clip) == "tracked"
     task = make_task(run, make_annotator(dataset))
     assert state_of(clip) == "annotating"
-    make_pull(task)
+    make_version(task)
     assert state_of(clip) == "review"
     judge(task, "approved")
     assert state_of(clip) == "approved"
-    make_pull(task)
+    make_version(task)
     assert state_of(clip) == "review"
 
 
-def test_a_clip_with_open_questions_is_not_done(clip, tasks):
+def test_a_clip_with_open_items_is_not_done(clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
-        make_pull(task, {"posture": posture, "doing": []})
+        make_version(task, {"posture": posture, "doing": []})
         judge(task, "approved")
     settle()
     assert state_of(clip) == "open"
 
 
-def test_a_clip_sent_back_is_with_its_annotator(clip, tasks):
+def test_a_clip_with_a_rejected_task_is_being_annotated(clip, tasks):
     for task in tasks:
-        make_pull(task)
+        make_version(task)
     judge(tasks[0], "approved")
     judge(tasks[1], "rejected")
     assert state_of(clip) == "annotating"
 
 
 def test_a_clip_fails_with_its_work(clip):
-    TrackingRun.objects.create(clip=clip, recipe="new", stage="failed")
+    TrackingRun.objects.create(clip=clip, config_key="new", stage="failed")
     assert state_of(clip) == "failed"
-    make_run(clip, recipe="newer")
+    make_run(clip, config_key="newer")
     assert state_of(clip) == "tracked"
 
 
@@ -121,29 +131,29 @@ def test_a_task_goes_its_road(dataset, clip):
     assert state() == "writing"
     type(task).objects.update(stage="done")
     assert state() == "given"
-    pull = make_pull(task)
+    version = make_version(task)
     assert state() == "review"
-    type(pull).objects.update(stage="running")
+    type(version).objects.update(stage="running")
     assert state() == "reading"
-    type(pull).objects.update(stage="failed", error="no XML")
+    type(version).objects.update(stage="failed", error="no XML")
     assert state() == "failed"
     assert task_rows(list(tasks_with_state(dataset)))[0].error == "no XML"
 
 
 def test_the_newest_verdict_on_the_newest_answers_counts(dataset, tasks):
     task = tasks[0]
-    make_pull(task)
+    make_version(task)
     judge(task, "approved")
     judge(task, "rejected")
     assert tasks_with_state(dataset).get(pk=task.pk).state == "rejected"
-    make_pull(task)
+    make_version(task)
     assert [row.pk for row in pending(dataset)] == [task.pk]
 
 
 def test_lists_take_the_same_queries_however_long(dataset, clip, django_assert_num_queries):
     for number in range(5):
         for one in make_clips(make_video(dataset)):
-            make_pull(
+            make_version(
                 make_task(make_run(one), make_annotator(dataset, f"a{number}-{one.index}"))
             )
     with django_assert_num_queries(3):
@@ -155,7 +165,7 @@ def test_lists_take_the_same_queries_however_long(dataset, clip, django_assert_n
 
 
 def test_the_overview_counts_every_stage(dataset, clip, tasks):
-    make_pull(tasks[0])
+    make_version(tasks[0])
     make_video(dataset, stage="waiting", frame_count=None)
     Release.objects.create(dataset=dataset, number=1, stage="done")
     found = overview(dataset)
@@ -193,7 +203,7 @@ def test_another_datasets_work_is_not_shown(dataset):
     make_video(make_dataset("other"), stage="failed", error="x")
     found = overview(dataset)
     assert not found.failures
-    assert all(kind.rows.count() == 0 for kind in kinds(dataset))
+    assert all(kind.rows.count() == 0 for kind in work_kinds(dataset))
 
 
 def test_the_same_thing_several_times_in_a_row_is_one_event(dataset):
@@ -210,22 +220,22 @@ def test_the_same_thing_several_times_in_a_row_is_one_event(dataset):
     ]  # fmt: skip
 
 
-def test_the_sidebar_counts_what_waits_for_people(dataset, clip, tasks):
+def test_the_sidebar_has_counts_of_open_work(dataset, clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
-        make_pull(task, {"posture": posture, "doing": []})
+        make_version(task, {"posture": posture, "doing": []})
     settle()
-    counts = navigation(dataset)
+    counts = sidebar_counts(dataset)
     assert (counts["clips"], counts["tasks"], counts["pending"]) == (3, 2, 2)
-    assert counts["questions"] == len(clip.keyframes()) * 2
+    assert counts["adjudication"] == len(clip.keyframes()) * 2
 
 
-def test_the_page_of_a_clip_knows_its_persons_and_its_neighbours(dataset, clip):
+def test_the_page_of_a_clip_has_persons_and_neighbouring_clips(dataset, clip):
     run = make_run(clip)
     frames = np.array([0, 1, 2, 60, 61])
     boxes = np.tile([10.0, 20.0, 30.04, 40.0], (5, 1))
     scores = np.array([0.9, np.nan, 0.9, 0.9, 0.9])
     track = Track(2, frames, boxes, scores)
-    tracks = TrackFile(clip.name, 640, 360, 450, [track], cuts=[60])
+    tracks = TracksFile(clip.name, 640, 360, 450, [track], cuts=[60])
     run.tracks = default_storage.save("t.gz", ContentFile(dump(tracks)))
     run.save()
     page = clip_page(dataset, make_user(is_superuser=True), clip.name)
@@ -233,17 +243,17 @@ def test_the_page_of_a_clip_knows_its_persons_and_its_neighbours(dataset, clip):
     assert (person.label, person.from_second, person.to_second) == ("P2", 0.0, 62 / 30)
     assert [tuple(part) for part in person.stretches] == [(0, 3), (60, 2)]
     assert (page.previous, page.next, page.problem) == ("", "aisle-c0001", "")
-    assert scene(clip)["cuts"] == [60]
-    drawn = scene(clip)["persons"][0]
+    assert player_scene(clip)["cuts"] == [60]
+    drawn = player_scene(clip)["persons"][0]
     assert drawn["parts"][0]["boxes"][0] == [10.0, 20.0, 30.0, 40.0]
     assert drawn["parts"][0]["scores"] == [0.9, None, 0.9]
     assert drawn["parts"][1]["start"] == 60
 
 
-def test_tracks_without_names_of_persons_are_told_apart(dataset, clip):
+def test_unidentified_tracks_are_labelled_by_track(dataset, clip):
     run = make_run(clip, persons=0)
     track = Track(7, np.array([3]), np.array([[0.0, 0, 5, 5]]), np.array([0.5]))
-    content = dump(TrackFile(clip.name, 640, 360, 450, [track]))
+    content = dump(TracksFile(clip.name, 640, 360, 450, [track]))
     run.tracks = default_storage.save("t.gz", ContentFile(content))
     run.save()
     page = clip_page(dataset, make_user(is_superuser=True), clip.name)
@@ -262,22 +272,22 @@ def test_a_stranger_finds_no_clip(dataset, clip):
 
 def test_the_consensus_is_shown_keyframe_by_keyframe(dataset, clip, tasks):
     for task in tasks:
-        make_pull(task)
+        make_version(task)
     settle()
     page = clip_page(dataset, make_user(is_superuser=True), clip.name)
     assert [belief.second for belief in page.beliefs] == clip.keyframes()
-    label = scene(clip)["answers"][2][1]["labels"]["posture"]
+    label = player_scene(clip)["answers"][2][1]["labels"]["posture"]
     assert label == {
         "actions": ["walk"], "rule": "unanimous", "votes": {"kim": "walk", "lee": "walk"},
     }  # fmt: skip
 
 
-def test_before_there_is_a_consensus_the_player_has_the_answers_alone(dataset, clip, tasks):
-    pull = make_pull(tasks[0], {"posture": "sit", "doing": ["wave"]})
-    pull.annotations.create(
+def test_without_a_consensus_the_player_shows_the_answers(dataset, clip, tasks):
+    version = make_version(tasks[0], {"posture": "sit", "doing": ["wave"]})
+    version.annotations.create(
         second=3, track=7, x1=1, y1=2, x2=30.04, y2=40, answers={"posture": "stand"}
     )
-    answers = scene(clip)["answers"]
+    answers = player_scene(clip)["answers"]
     assert answers[2][1]["drawn"] == {"kim": [100, 100, 150, 250]}
     assert answers[2][1]["labels"]["doing"]["votes"] == {"kim": ["wave"]}
     (drawn,) = [person for person in answers[3] if person > 2]
@@ -286,7 +296,7 @@ def test_before_there_is_a_consensus_the_player_has_the_answers_alone(dataset, c
 
 def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):
     for task in tasks:
-        make_pull(task, {"posture": "walk", "doing": []})
+        make_version(task, {"posture": "walk", "doing": []})
     settle()
     page = agreement_page(dataset, newest_summary(dataset).figures)
     posture = {cells[0].value: cells for cells in page.groups.rows}["posture"]
@@ -299,9 +309,9 @@ def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):
     assert page.verdicts["mut"] == ["Posture", "Doing"]
 
 
-def test_clips_agreed_on_least_come_first(dataset, clip, tasks):
+def test_clips_with_the_lowest_agreement_come_first(dataset, clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
-        make_pull(task, {"posture": posture, "doing": []})
+        make_version(task, {"posture": posture, "doing": []})
     settle()
     page = agreement_page(dataset, newest_summary(dataset).figures)
     ((link, lowest, group, _, _),) = page.lowest.rows
@@ -309,20 +319,20 @@ def test_clips_agreed_on_least_come_first(dataset, clip, tasks):
 
 
 def test_a_pending_task_shows_its_own_findings(dataset, clip, tasks):
-    make_pull(tasks[0], {"posture": "unset", "doing": []}, unfinished=24)
-    make_pull(tasks[1])
+    make_version(tasks[0], {"posture": "unset", "doing": []}, unfinished=24)
+    make_version(tasks[1])
     settle()
     rows = {row.task.annotator.name: row for row in pending_rows(list(pending(dataset)))}
     assert "is not answered" in rows["kim"].findings[0].sentence
     assert all(line.tone != "bad" for line in rows["lee"].findings)
 
 
-def test_a_finding_means_the_person_that_the_player_shows(client, admin, dataset, clip, tasks):
+def test_a_finding_selects_its_person_in_the_player(client, admin, dataset, clip, tasks):
     client.force_login(admin)
     drawn = {"x1": 400.0, "y1": 100.0, "x2": 404.0, "y2": 250.0}  # far too small
     unset = {"posture": "unset", "doing": []}
-    pulls = [make_pull(task, unset) for task in tasks]
-    pulls[1].annotations.create(second=2, track=9, answers=unset, **drawn)
+    versions = [make_version(task, unset) for task in tasks]
+    versions[1].annotations.create(second=2, track=9, answers=unset, **drawn)
     settle()
     shown = set()
     for row in pending_rows(list(pending(dataset))):
@@ -335,7 +345,7 @@ def test_a_finding_means_the_person_that_the_player_shows(client, admin, dataset
     Consensus.objects.all().delete()
     page = client.get(reverse("qc:clip", args=["shop", clip.name]) + "?frame=60&person=9")
     assert 'data-selected="9"' in page.content.decode()
-    for nobody in ("", "x", "1.x", f"{pulls[0].pk}.77", f"{pulls[1].pk}.9"):
+    for nobody in ("", "x", "1.x", f"{versions[0].pk}.77", f"{versions[1].pk}.9"):
         page = client.get(
             reverse("qc:clip", args=["shop", clip.name]), {"frame": 60, "person": nobody}
         )
@@ -365,4 +375,4 @@ def test_a_failed_release_has_no_download(dataset):
     assert (newest.counts, newest.left_out) == ([("videos", 2)], [("b", "why")])
     assert newest.parts == [("annotations", 10), ("films", 20)]
     assert len(failed.failed) == 1
-    assert not is_moving([newest, failed])
+    assert not is_in_progress([newest, failed])

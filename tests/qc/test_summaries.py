@@ -3,10 +3,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from annotation.models import Pull
+from annotation.models import AnswerVersion
 from avaproject.base.work import Stage
 from qc.models import AgreementReport, AgreementSummary
-from qc.services.agree import (
+from qc.services.agreement.reports import (
     PeriodError,
     days_of,
     order_period,
@@ -19,9 +19,9 @@ from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
+    make_version,
     make_video,
 )
 
@@ -46,7 +46,7 @@ def tasks(dataset):
         run = make_run(clip)
         for who, said in zip(annotators, (WALK, WALK, SIT), strict=True):
             tasks.append(make_task(run, who))
-            make_pull(tasks[-1], said)
+            make_version(tasks[-1], said)
     return tasks
 
 
@@ -69,7 +69,7 @@ def group(figures, name):
 
 
 def came(clip, moment):
-    Pull.objects.filter(task__clip=clip).update(created_at=moment)
+    AnswerVersion.objects.filter(task__clip=clip).update(created_at=moment)
 
 
 def test_a_summary_waits_until_all_reports_that_were_ordered_are_there(tasks):
@@ -117,7 +117,7 @@ def test_error_rates_tell_who_stands_alone(tasks):
 
 def test_a_newer_summary_takes_the_place_of_the_old_one(dataset, tasks):
     old = summarised()
-    make_pull(tasks[2], WALK)
+    make_version(tasks[2], WALK)
     new = summarised()
     assert new.pk != old.pk
     assert list(AgreementSummary.objects.all()) == [new]

@@ -4,15 +4,20 @@ import pytest
 from django.urls import reverse
 
 from qc.models import AgreementReport, AgreementSummary
-from qc.services.agree import plan_reports, plan_summaries, report_agreement, summarise
+from qc.services.agreement.reports import (
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
 from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
@@ -29,7 +34,7 @@ def test_names_with_every_sign_that_cvat_allows_have_their_pages(client):
     for clip in make_clips(make_video(dataset, "aisle")):
         run = make_run(clip)
         for person, posture in zip(people, ("walk", "sit"), strict=True):
-            make_pull(make_task(run, person), {"posture": posture, "doing": []})
+            make_version(make_task(run, person), {"posture": posture, "doing": []})
     plan_reports()
     for pk in AgreementReport.objects.claimable().values_list("pk", flat=True):
         report_agreement(pk)

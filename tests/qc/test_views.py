@@ -15,17 +15,17 @@ from tests.make import (
     make_annotator,
     make_clips,
     make_dataset,
-    make_pull,
     make_run,
     make_task,
     make_user,
+    make_version,
     make_video,
 )
 
 pytestmark = pytest.mark.django_db
 
 PAGES = (
-    "overview", "clips", "tasks", "agreement", "review", "questions", "decisions", "releases",
+    "overview", "clips", "tasks", "agreement", "review", "adjudication", "decisions", "releases",
     "release-new",
 )  # fmt: skip
 HTMX = {"HX-Request": "true"}
@@ -35,7 +35,7 @@ def url(page, *arguments):
     return reverse(f"qc:{page}", args=["shop", *arguments])
 
 
-def text_of(response):
+def answer_text(response):
     return response.content.decode()
 
 
@@ -44,7 +44,7 @@ def test_every_page_shows_an_empty_dataset_and_what_to_do_next(client, admin, da
     client.force_login(admin)
     response = client.get(url(page))
     assert response.status_code == 200
-    assert 'class="empty"' in text_of(response)
+    assert 'class="empty"' in answer_text(response)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -68,38 +68,38 @@ def test_pages_are_for_those_logged_in_and_only_read(client, admin, dataset, pag
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_says_that_its_dataset_is_simulated(client, admin, dataset, page):
+def test_every_page_shows_that_the_dataset_is_simulated(client, admin, dataset, page):
     type(dataset).objects.update(is_simulated=True)
     client.force_login(admin)
-    assert "Simulated" in text_of(client.get(url(page)))
+    assert "Simulated" in answer_text(client.get(url(page)))
 
 
 @pytest.mark.parametrize("page", ["overview", "clips", "releases"])
 def test_a_live_page_and_its_refresh_share_one_fragment(client, admin, dataset, page):
     Release.objects.create(dataset=dataset, number=1)
     client.force_login(admin)
-    fragment = text_of(client.get(url(page), headers=HTMX))
+    fragment = answer_text(client.get(url(page), headers=HTMX))
     assert "<!doctype" not in fragment
-    assert 'hx-trigger="every 4s"' in text_of(client.get(url(page)))
+    assert 'hx-trigger="every 4s"' in answer_text(client.get(url(page)))
 
 
-def test_the_overview_says_what_waits_for_people(client, admin, reviewer, dataset, disputed):
+def test_the_overview_has_a_to_do_list(client, admin, reviewer, dataset, disputed):
     make_run(dataset.videos.get().clips.last())
     for user, is_admin in ((admin, True), (reviewer, False)):
         client.force_login(user)
-        page = " ".join(text_of(client.get(url("overview"))).split())
-        assert "<b>2</b> tasks have answers that wait for a verdict" in page
-        assert ("<b>1</b> clip can be given to annotators" in page) == is_admin
+        page = " ".join(answer_text(client.get(url("overview"))).split())
+        assert "<b>2</b> submissions to review" in page
+        assert ("<b>1</b> clip to assign to annotators" in page) == is_admin
     client.post(url("verdict"), {"tasks": [disputed[0].pk], "verdict": "approved"})
-    page = text_of(client.get(url("overview")))
-    assert "<b>1</b> task has answers that wait for a verdict" in page
+    page = answer_text(client.get(url("overview")))
+    assert "<b>1</b> submission to review" in page
 
 
 def test_a_refresh_of_the_overview_brings_the_counts_around_it(client, admin, dataset):
     client.force_login(admin)
-    assert "hx-swap-oob" not in text_of(client.get(url("overview")))
+    assert "hx-swap-oob" not in answer_text(client.get(url("overview")))
     make_video(dataset, "gate")
-    fragment = text_of(client.get(url("overview"), headers=HTMX))
+    fragment = answer_text(client.get(url("overview"), headers=HTMX))
     assert '<span class="n" id="count-videos" hx-swap-oob="true">1</span>' in fragment
     assert '<p id="facts" hx-swap-oob="true">' in fragment
 
@@ -107,43 +107,43 @@ def test_a_refresh_of_the_overview_brings_the_counts_around_it(client, admin, da
 def test_a_failure_is_shown_with_its_sentence_and_a_button(client, admin, reviewer, dataset):
     video = make_video(dataset, "gate", stage="failed", error="gate.mp4 has no video stream.")
     client.force_login(admin)
-    page = text_of(client.get(url("overview")))
+    page = answer_text(client.get(url("overview")))
     assert "gate.mp4 has no video stream." in page
     assert f"retry-video-{video.pk}" in page
     client.force_login(reviewer)
-    page = text_of(client.get(url("overview")))
+    page = answer_text(client.get(url("overview")))
     assert "gate.mp4 has no video stream." in page
     assert f"retry-video-{video.pk}" not in page
 
 
 def test_clips_are_filtered_by_state_and_by_name(client, admin, clip, disputed):
     client.force_login(admin)
-    page = text_of(client.get(url("clips"), {"state": "detecting"}))
+    page = answer_text(client.get(url("clips"), {"state": "detecting"}))
     assert "aisle-c0001" in page
     assert "aisle-c0000" not in page
-    page = text_of(client.get(url("clips"), {"q": "c0002"}))
+    page = answer_text(client.get(url("clips"), {"q": "c0002"}))
     assert "aisle-c0002" in page
     assert "aisle-c0001" not in page
-    assert "No clip fits" in text_of(client.get(url("clips"), {"q": "nothing"}))
+    assert "No clip fits" in answer_text(client.get(url("clips"), {"q": "nothing"}))
 
 
 def test_clips_come_page_by_page(client, admin, dataset):
     for number in range(10):
         make_clips(make_video(dataset, f"v{number}"))
     client.force_login(admin)
-    assert "1–25 of 30" in text_of(client.get(url("clips")))  # noqa: RUF001
-    assert "26–30 of 30" in text_of(client.get(url("clips"), {"page": 2}))  # noqa: RUF001
-    assert "26–30 of 30" in text_of(client.get(url("clips"), {"page": 99}))  # noqa: RUF001
+    assert "1–25 of 30" in answer_text(client.get(url("clips")))  # noqa: RUF001
+    assert "26–30 of 30" in answer_text(client.get(url("clips"), {"page": 2}))  # noqa: RUF001
+    assert "26–30 of 30" in answer_text(client.get(url("clips"), {"page": 99}))  # noqa: RUF001
 
 
 def test_the_page_of_a_clip_has_its_player_and_its_consensus(client, admin, clip, disputed):
     clip.file = "shop/clips/a.mp4"
     clip.save()
     client.force_login(admin)
-    page = text_of(client.get(url("clip", clip.name)))
+    page = answer_text(client.get(url("clip", clip.name)))
     assert url("scene", clip.name) in page
     assert reverse("datasets:clip-file", args=["shop", clip.name]) in page
-    assert "open question" in page
+    assert "needs a decision" in page
 
 
 def test_the_player_gets_its_boxes_and_a_stranger_none(client, admin, clip, disputed):
@@ -162,15 +162,15 @@ def test_keys_that_can_be_no_rows_are_answered_with_sentences(client, admin, cli
     for key in ("²", "9" * 30, "x"):
         assert client.get(url("scene", clip.name), {"run": key}).status_code == 200
         assert (
-            client.get(url("questions"), {"at": f"{clip.name}.{key}.doing.2"}).status_code
+            client.get(url("adjudication"), {"at": f"{clip.name}.{key}.doing.2"}).status_code
             == 200
         )
-        undone = client.post(url("undo"), {"made": key, "kind": "open"}, follow=True)
-        assert "0 decisions taken back" in text_of(undone)
+        undone = client.post(url("undo-decisions"), {"made": key, "kind": "open"}, follow=True)
+        assert "0 decisions undone" in answer_text(undone)
     box = {"clip": clip.name, "second": 2, "person_id": 1, "group": "~box"}
     for side in ("1" * 400, "1e999"):
         data = box | {"chosen": f"[0, 0, 10, {side}]"}
-        assert "Choose a box" in text_of(client.post(url("decide"), data, follow=True))
+        assert "Choose a box" in answer_text(client.post(url("adjudicate"), data, follow=True))
 
 
 def test_a_clip_of_another_dataset_is_not_found_under_this_one(client, admin, dataset):
@@ -181,7 +181,7 @@ def test_a_clip_of_another_dataset_is_not_found_under_this_one(client, admin, da
 
 def test_tasks_are_filtered_by_annotator(client, admin, disputed):
     client.force_login(admin)
-    page = text_of(client.get(url("tasks"), {"annotator": "kim"}))
+    page = answer_text(client.get(url("tasks"), {"annotator": "kim"}))
     assert "1–1 of 1 tasks" in page  # noqa: RUF001
 
 
@@ -193,10 +193,10 @@ def test_a_reviewer_approves_what_was_ticked(client, reviewer, disputed):
     assert (review.task, review.reviewer, review.verdict) == (disputed[0], reviewer, "approved")
 
 
-def test_a_rejection_says_why(client, reviewer, disputed):
+def test_a_rejection_needs_a_reason(client, reviewer, disputed):
     client.force_login(reviewer)
     data = {"tasks": [task.pk for task in disputed], "verdict": "rejected"}
-    assert "Say what is wrong" in text_of(client.post(url("verdict"), data, follow=True))
+    assert "Say what is wrong" in answer_text(client.post(url("verdict"), data, follow=True))
     assert not Review.objects.exists()
     client.post(url("verdict"), data | {"reason": "Look at second 8."})
     assert {review.reason for review in Review.objects.all()} == {"Look at second 8."}
@@ -204,25 +204,25 @@ def test_a_rejection_says_why(client, reviewer, disputed):
 
 def test_what_a_rule_blocks_is_approved_only_in_spite_of_it(client, reviewer, dataset, clip):
     task = make_task(make_run(clip), make_annotator(dataset))
-    make_pull(task, {"posture": "unset", "doing": []}, unfinished=24)
+    make_version(task, {"posture": "unset", "doing": []}, unfinished=24)
     client.force_login(reviewer)
     data = {"tasks": [task.pk], "verdict": "approved"}
-    assert "cannot be approved" in text_of(client.post(url("verdict"), data, follow=True))
+    assert "cannot be approved" in answer_text(client.post(url("verdict"), data, follow=True))
     assert not Review.objects.exists()
     client.post(url("verdict"), data | {"despite_findings": "on"})
     assert Review.objects.count() == 1
 
 
-def test_nothing_ticked_is_told(client, reviewer, disputed):
+def test_a_verdict_without_selected_tasks_shows_an_error(client, reviewer, disputed):
     client.force_login(reviewer)
     page = client.post(url("verdict"), {"verdict": "approved"}, follow=True)
-    assert "Tick at least one task." in text_of(page)
+    assert "Tick at least one task." in answer_text(page)
 
 
-def test_another_datasets_task_cannot_be_judged(client, reviewer, disputed):
+def test_a_task_of_another_dataset_cannot_be_reviewed(client, reviewer, disputed):
     other = make_dataset("other")
     strange = make_task(make_run(make_clips(make_video(other))[0]), make_annotator(other))
-    make_pull(strange)
+    make_version(strange)
     client.force_login(reviewer)
     client.post(url("verdict"), {"tasks": [strange.pk], "verdict": "approved"})
     assert not Review.objects.exists()
@@ -230,16 +230,16 @@ def test_another_datasets_task_cannot_be_judged(client, reviewer, disputed):
 
 def test_a_stranger_judges_and_decides_nothing(client, clip, disputed):
     client.force_login(make_user())
-    for page in ("verdict", "decide", "undo", "release-order"):
+    for page in ("verdict", "decide", "undo", "release-create"):
         assert client.post(url(page)).status_code == 404
         assert client.get(url(page)).status_code == 405
 
 
-def test_an_admin_orders_a_release_and_a_reviewer_does_not(client, admin, reviewer, dataset):
+def test_admins_create_releases_and_reviewers_can_not(client, admin, reviewer, dataset):
     client.force_login(reviewer)
-    assert client.post(url("release-order")).status_code == 404
+    assert client.post(url("release-create")).status_code == 404
     client.force_login(admin)
-    assert client.post(url("release-order"))["Location"] == url("releases")
+    assert client.post(url("release-create"))["Location"] == url("releases")
     release = Release.objects.get()
     assert (release.number, release.created_by, release.stage) == (1, admin, "waiting")
 
@@ -312,9 +312,9 @@ def test_a_broken_download_goes_on_where_it_was(client, admin, stored_release):
 
 def test_the_page_of_releases_shows_sizes_and_the_card(client, reviewer, stored_release):
     client.force_login(reviewer)
-    page = text_of(client.get(url("releases")))
+    page = answer_text(client.get(url("releases")))
     assert url("release-download", 1) + "?part=pictures" in page
-    assert url("release-withdraw", 1) not in page
+    assert url("release-delete-files", 1) not in page
     card = client.get(url("release-card", 1))
     assert b"".join(card.streaming_content) == b"<h1>card</h1>"
     assert "attachment" in card["Content-Disposition"]
@@ -324,16 +324,16 @@ def test_only_an_admin_who_types_the_number_deletes_a_release(
     client, admin, reviewer, stored_release
 ):
     client.force_login(reviewer)
-    assert client.post(url("release-withdraw", 1), {"confirm": "1"}).status_code == 404
+    assert client.post(url("release-delete-files", 1), {"confirm": "1"}).status_code == 404
     client.force_login(admin)
-    client.post(url("release-withdraw", 1), {"confirm": "yes"})
+    client.post(url("release-delete-files", 1), {"confirm": "yes"})
     assert client.get(url("release-download", 1)).status_code == 200
-    client.post(url("release-withdraw", 1), {"confirm": "1"})
+    client.post(url("release-delete-files", 1), {"confirm": "1"})
     assert client.get(url("release-download", 1)).status_code == 404
     assert not Path(default_storage.path("shop/releases/1")).exists()
-    assert "Its files were deleted" in text_of(client.get(url("releases")))
-    again = client.post(url("release-withdraw", 1), {"confirm": "1"}, follow=True)
-    assert "The files of release 1 were deleted already." in again.content.decode()
+    assert "Its files were deleted" in answer_text(client.get(url("releases")))
+    again = client.post(url("release-delete-files", 1), {"confirm": "1"}, follow=True)
+    assert "The files of release 1 were already deleted." in again.content.decode()
 
 
 def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, disputed):
@@ -342,11 +342,11 @@ def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, disputed):
     approved = {"tasks": [task.pk for task in disputed], "verdict": "approved"}
     client.post(url("verdict"), approved)
     client.force_login(admin)
-    page = text_of(client.get(url("release-new")))
+    page = answer_text(client.get(url("release-new")))
     assert "COCO-video" in page
     client.post(
-        url("release-order"),
-        {"pictures": "640", "formats": ["mot", "coco"], "licence": "CC0-1.0",
+        url("release-create"),
+        {"frames": "640", "formats": ["mot", "coco"], "licence": "CC0-1.0",
          "authors": "Ada\n\nBob ", "seed": "3"},
     )  # fmt: skip
     options = ReleaseOptions.read(Release.objects.get().options)
@@ -358,20 +358,20 @@ def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, disputed):
 
 def test_a_split_list_that_cannot_be_meant_is_shown_again(client, admin, dataset):
     client.force_login(admin)
-    response = client.post(url("release-order"), {"split_list": "nowhere,val"})
+    response = client.post(url("release-create"), {"split_list": "nowhere,val"})
     assert response.status_code == 422
-    assert "names nowhere, which is no video" in text_of(response)
-    assert "nowhere,val" in text_of(response)
+    assert "names nowhere, which is no video" in answer_text(response)
+    assert "nowhere,val" in answer_text(response)
     assert not Release.objects.exists()
 
 
-def test_a_failed_release_says_why_and_has_no_download(client, admin, dataset):
+def test_a_failed_release_shows_the_reason_and_no_download(client, admin, dataset):
     Release.objects.create(
         dataset=dataset, number=1, stage="failed", error="A picture is missing.",
         checks=[{"name": "pictures", "passed": False, "sentence": "img_00361.jpg"}],
     )  # fmt: skip
     client.force_login(admin)
-    page = text_of(client.get(url("releases")))
+    page = answer_text(client.get(url("releases")))
     assert "A picture is missing." in page
     assert "img_00361.jpg" in page
     assert url("release-download", 1) not in page
@@ -395,5 +395,5 @@ def test_a_failed_release_is_sent_back(client, admin, dataset):
 def test_forms_are_refused_without_their_token(client, admin, dataset):
     client.handler.enforce_csrf_checks = True
     client.force_login(admin)
-    assert client.post(url("release-order")).status_code == 403
+    assert client.post(url("release-create")).status_code == 403
     assert not Release.objects.exists()

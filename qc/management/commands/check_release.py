@@ -9,20 +9,20 @@ from qc.core.release.checks.run_checks import checks_of
 
 
 class Command(BaseCommand):
-    help = "Check a release folder, such as an unpacked zip, as when it was made."
+    help = "Run the checks of a release on its folder, for example on an unpacked zip."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("folder", type=Path, metavar="DIR", help="holds manifest.json")
+        parser.add_argument(
+            "folder", type=Path, metavar="DIR", help="folder with manifest.json"
+        )
 
     def handle(self, *args: Any, folder: Path, **options: Any) -> None:
         if not folder.is_dir():
-            way_out = "; unpack the zip first" if folder.is_file() else ""
-            raise CommandError(f"{folder} is no folder{way_out}.")
+            fix = "; unpack the zip first" if folder.is_file() else ""
+            raise CommandError(f"{folder} is not a folder{fix}.")
         if not (folder / "manifest.json").is_file():
-            raise CommandError(
-                f"{folder} is no release: it has no manifest.json. Name the folder that has."
-            )
+            raise CommandError(f"{folder} is not a release: it has no manifest.json.")
         checks = []
         progress = track(
             checks_of(folder), "checking", console=Console(stderr=True), transient=True

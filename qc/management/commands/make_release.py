@@ -14,38 +14,41 @@ from qc.core.release.formats import FORMATS
 from qc.core.release.options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.core.release.packing import PARTS
 from qc.models import Release
-from qc.services.release.make_release import make_release, order_release
+from qc.services.release.make_release import make_release, request_release
 from qc.services.release.release_storage import opener, zip_of
 
-SECONDS_BETWEEN_LOOKS = 1.0
+POLL_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    help = "Make the next release of a dataset out of everything that is approved."
+    help = "Create a release of the approved clips of a dataset."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dataset", required=True, metavar="NAME")
         parser.add_argument(
-            "--out", type=Path, metavar="DIR", help="copy the folder and a zip of it there too"
+            "--out",
+            type=Path,
+            metavar="DIR",
+            help="also copy the release there, as a folder and a zip",
         )
         parser.add_argument(
-            "--pictures", type=_pictures, default="full",
+            "--frames", type=_frames, default="full",
             metavar="full|none|annotations|PIXELS",
-            help="30 a second, as large as the films; none; annotations alone, no films; or "
-            "with this longest side",
+            help="30 frames per second: full size, none, this longest side in pixels, or "
+            "annotations only, without frames and clips",
         )  # fmt: skip
         parser.add_argument(
             "--format", action="append", default=[], choices=FORMATS, dest="formats",
-            help="a further format; may be given several times",
+            help="an additional format; can be repeated",
         )  # fmt: skip
         parser.add_argument(
-            "--official-names", action="store_true", help="also name files as AVA v2.2 does"
+            "--official-names",
+            action="store_true",
+            help="also write files with the names of AVA v2.2",
         )
         parser.add_argument("--licence", default="", choices=["", *LICENCES])
         parser.add_argument("--author", action="append", default=[], dest="authors")
-        parser.add_argument(
-            "--seed", type=int, default=0, help="of the splits of videos that have none yet"
-        )
+        parser.add_argument("--seed", type=int, default=0, help="for the splits of new videos")
         parser.add_argument(
             "--split-list", type=Path, metavar="FILE", help="lines of `video,train|val|test`"
         )
@@ -56,7 +59,7 @@ class Command(BaseCommand):
         except Dataset.DoesNotExist as error:
             names = ", ".join(Dataset.objects.values_list("name", flat=True)) or "none yet"
             raise CommandError(f"no dataset {dataset!r}; there are: {names}") from error
-        release = order_release(found, options=_options(found, options))
+        release = request_release(found, options=_options(found, options))
         release = self.make(release)
         for check in release.checks:
             mark = "passed" if check["passed"] else "FAILED"
@@ -68,29 +71,29 @@ class Command(BaseCommand):
             f"{release}: {counts['clips']} clips, {counts['keyframes']} keyframes, "
             f"{counts['boxes']} boxes, {counts['labels']} labels"
         )
-        for line in _copies(release, out) if out else [_shown(release)]:
+        for line in _copies(release, out) if out else [_location(release)]:
             self.stdout.write(line)
 
     def make(self, release: Release) -> Release:
-        """Make it here, or wait for the worker that was quicker."""
+        """Create the release here, or wait for the worker that is creating it."""
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True
         ) as bar:
             task = bar.add_task(f"{release}", total=1.0)
 
-            def tell(share: float, what: str) -> None:
+            def on_progress(share: float, what: str) -> None:
                 bar.update(task, completed=share, description=f"{release}: {what}")
 
-            while (made := make_release(release.pk, tell=tell)) is None:
+            while (made := make_release(release.pk, on_progress=on_progress)) is None:
                 release.refresh_from_db()
                 if release.stage in (Stage.DONE, Stage.FAILED):
                     return release
-                tell(release.progress, "another worker makes it")
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                on_progress(release.progress, "created by another worker")
+                time.sleep(POLL_SECONDS)
             return made
 
 
-def _pictures(said: str) -> str:
+def _frames(said: str) -> str:
     if said in ("full", "none", "annotations") or said.isdecimal():
         return said
     raise argparse.ArgumentTypeError(
@@ -99,15 +102,15 @@ def _pictures(said: str) -> str:
 
 
 def _options(dataset: Dataset, said: dict[str, Any]) -> ReleaseOptions:
-    """The choices of the command line. Raises CommandError if one cannot be meant."""
+    """The options of the command line. Raises CommandError if one is invalid."""
     try:
         listed = said["split_list"].read_text(encoding="utf-8") if said["split_list"] else ""
         known = set(dataset.videos.values_list("name", flat=True))
         return ReleaseOptions(
             formats=tuple(sorted(set(said["formats"]))),
-            with_pictures=said["pictures"] not in ("none", "annotations"),
-            with_films=said["pictures"] != "annotations",
-            longest_side=int(said["pictures"]) if said["pictures"].isdecimal() else None,
+            with_frames=said["frames"] not in ("none", "annotations"),
+            with_clips=said["frames"] != "annotations",
+            longest_side=int(said["frames"]) if said["frames"].isdecimal() else None,
             official_names=said["official_names"],
             seed=said["seed"],
             split_of=read_split_list(listed, known=known),
@@ -118,8 +121,8 @@ def _options(dataset: Dataset, said: dict[str, Any]) -> ReleaseOptions:
         raise CommandError(str(error)) from error
 
 
-def _shown(release: Release) -> str:
-    """Where a release lies in the storage."""
+def _location(release: Release) -> str:
+    """Where the release is in the storage."""
     name = release.folder or release.archive.name or ""
     try:
         return default_storage.path(name)
@@ -128,7 +131,7 @@ def _shown(release: Release) -> str:
 
 
 def _copies(release: Release, out: Path) -> list[str]:
-    """Copy a release into `out`, folder and zip; where they are now."""
+    """Copy a release to `out` as a folder and a zip; return their paths."""
     out.mkdir(parents=True, exist_ok=True)
     name = f"{release.dataset}-release-{release.number}"
     zipped = out / f"{name}.zip"

@@ -7,13 +7,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from avaproject.base.work import Stage
 from qc.core.release.packing import PARTS
 from qc.models import Release, ReleaseSync
-from qc.services.release.bucket_sync import SyncError, order_sync, sync_release
+from qc.services.release.bucket_sync import SyncError, request_sync, sync_release
 
-SECONDS_BETWEEN_LOOKS = 1.0
+POLL_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    help = "Put a release under a prefix of a bucket; run again, it sends what is missing."
+    help = "Copy a release to a prefix of a bucket; a second run sends only what is missing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dataset", required=True, metavar="NAME")
@@ -21,12 +21,12 @@ class Command(BaseCommand):
         parser.add_argument("--prefix", default="", help="default: DATASET/release-NUMBER")
         parser.add_argument(
             "--part", action="append", dest="parts", choices=PARTS,
-            help="beside the annotations; may be given several times; without it, all of them",
+            help="besides the annotations; can be repeated; default: all parts",
         )  # fmt: skip
-        parser.add_argument("--annotations-only", action="store_true", help="none of the parts")
+        parser.add_argument("--annotations-only", action="store_true", help="no parts")
 
     def handle(self, *args: Any, dataset: str, number: int, **options: Any) -> None:
-        releases = Release.objects.there().filter(dataset__name=dataset)
+        releases = Release.objects.available().filter(dataset__name=dataset)
         release = releases.select_related("dataset").filter(number=number).first()
         if release is None:
             there = ", ".join(str(each.number) for each in releases) or "none"
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         prefix = options["prefix"] or release.prefix
         parts = [] if options["annotations_only"] else options["parts"] or list(PARTS)
         try:
-            order = self._sync(order_sync(release, prefix=prefix, parts=parts))
+            order = self._sync(request_sync(release, prefix=prefix, parts=parts))
         except SyncError as error:
             raise CommandError(str(error)) from error
         if order.stage == Stage.FAILED:
@@ -60,5 +60,5 @@ class Command(BaseCommand):
                 if order.stage in (Stage.DONE, Stage.FAILED):
                     return order
                 tell(order.progress)
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                time.sleep(POLL_SECONDS)
             return done

@@ -1,9 +1,8 @@
-"""Open questions in the order in which a reviewer decides them, and all that each one shows.
+"""The adjudication queue: items that need a reviewer's decision, and all that each item shows.
 
-The order keeps what looks alike together: clip by clip, person by person, group by group, then
-keyframe by keyframe. A question is named by a text that stays the same: `<clip>.<person>.
-<group>.<second>`, where `~person` and `~box` stand for the group if it is asked whether there
-is a person, or where.
+Items are ordered by clip, person, group and keyframe, so that similar items follow each other.
+An item has a stable key, `<clip>.<person>.<group>.<second>`, where `~person` as the group
+asks whether there is a person, and `~box` which box fits.
 """
 
 import json
@@ -15,25 +14,24 @@ from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet, Sum
 
-from annotation.core.labels import UNKNOWN
 from annotation.models import AnnotationTask
-from avaproject.base.views import key_of
+from avaproject.base.views import parse_key
 from avaproject.base.work import Stage
-from datasets.core.clipping import FRAME_RATE
+from datasets.core.action_groups import UNKNOWN
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import ActionGroup, Dataset
 from qc.models import Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
-from qc.selectors.display_names import group_words
+from qc.selectors.display_names import group_title
 
 PERSON, BOX = "~person", "~box"
 KINDS = ("open", "boxes")
-LEAST_IOU = 0.75  # boxes that lie apart further are shown to a reviewer
+MIN_BOX_IOU = 0.75  # boxes that overlap less are shown to a reviewer
 CLIPS_AT_A_TIME = 20
-DIGITS = 9
 
 
-class Key(NamedTuple):
-    """Names one question; ascending keys are the order of the queue."""
+class ItemKey(NamedTuple):
+    """The key of an item; the queue is in ascending order of keys."""
 
     clip: str
     person_id: int
@@ -44,44 +42,44 @@ class Key(NamedTuple):
         return f"{self.clip}.{self.person_id}.{self.group}.{self.second}"
 
 
-def read_key(text: str) -> Key | None:
-    """The key that `text` names; None if it names none.
+def parse_item_key(text: str) -> ItemKey | None:
+    """The key in `text`; None if there is none.
 
-    >>> read_key("aisle-c0000.3.~person.5")
-    Key(clip='aisle-c0000', person_id=3, group='~person', second=5)
-    >>> read_key("aisle-c0000.3") is None
+    >>> parse_item_key("aisle-c0000.3.~person.5")
+    ItemKey(clip='aisle-c0000', person_id=3, group='~person', second=5)
+    >>> parse_item_key("aisle-c0000.3") is None
     True
     """
     parts = text.split(".")
     if len(parts) != 4:
         return None
-    person, second = key_of(parts[1]), key_of(parts[3])
+    person, second = parse_key(parts[1]), parse_key(parts[3])
     if person is None or second is None:
         return None
-    return Key(parts[0], person, parts[2], second)
+    return ItemKey(parts[0], person, parts[2], second)
 
 
-def asking(dataset: Dataset, kind: str = "open") -> QuerySet[Consensus]:
-    """The consensuses that ask something, but for clips that wait for a third opinion."""
-    awaited = (
+def consensuses_to_adjudicate(dataset: Dataset, kind: str = "open") -> QuerySet[Consensus]:
+    """Consensuses with items; clips that wait for a third opinion are left out."""
+    unanswered = (
         AnnotationTask.objects.counting()
-        .with_latest_pull()
+        .with_latest_version()
         .filter(  # type: ignore[misc]  # annotated
-            clip=OuterRef("clip"), latest_pull_id=None
+            clip=OuterRef("clip"), latest_version_id=None
         )
     )
-    found = newest_consensuses(dataset).filter(~Exists(awaited))
+    found = newest_consensuses(dataset).filter(~Exists(unanswered))
     if kind == "boxes":
-        return found.filter(Exists(_far_apart().filter(consensus=OuterRef("pk"))))
+        return found.filter(Exists(_disputed_boxes().filter(consensus=OuterRef("pk"))))
     return found.filter(open_count__gt=0)
 
 
-def question_keys(
-    dataset: Dataset, *, kind: str = "open", after: Key | None = None, limit: int = 10
-) -> list[Key]:
-    """The next questions of the queue, at most `limit`; no more clips are read than needed."""
-    found: list[Key] = []
-    consensuses = asking(dataset, kind).order_by("clip__name")
+def item_keys(
+    dataset: Dataset, *, kind: str = "open", after: ItemKey | None = None, limit: int = 10
+) -> list[ItemKey]:
+    """The next items of the queue, at most `limit`; reads no more clips than needed."""
+    found: list[ItemKey] = []
+    consensuses = consensuses_to_adjudicate(dataset, kind).order_by("clip__name")
     if after is not None:
         consensuses = consensuses.filter(clip__name__gte=after.clip)
     rows = list(consensuses.values_list("pk", flat=True))
@@ -94,25 +92,31 @@ def question_keys(
     return found[:limit]
 
 
-def question_count(dataset: Dataset, kind: str = "open") -> int:
-    """How many questions wait."""
+def open_item_count(dataset: Dataset, kind: str = "open") -> int:
+    """The number of items in the queue."""
     if kind == "boxes":
-        return _far_apart().filter(consensus__in=asking(dataset, kind)).count()
-    count: int | None = asking(dataset).aggregate(sum=Sum("open_count"))["sum"]
+        return (
+            _disputed_boxes()
+            .filter(consensus__in=consensuses_to_adjudicate(dataset, kind))
+            .count()
+        )
+    count: int | None = consensuses_to_adjudicate(dataset).aggregate(sum=Sum("open_count"))[
+        "sum"
+    ]
     return count or 0
 
 
-def _far_apart() -> QuerySet[ConsensusBox]:
+def _disputed_boxes() -> QuerySet[ConsensusBox]:
     return ConsensusBox.objects.filter(
-        status=ConsensusBox.Status.AGREED, least_iou__lt=LEAST_IOU, is_box_decided=False
+        status=ConsensusBox.Status.AGREED, least_iou__lt=MIN_BOX_IOU, is_box_decided=False
     )
 
 
-def _keys_of(consensuses: list[int], kind: str) -> Iterable[Key]:
+def _keys_of(consensuses: list[int], kind: str) -> Iterable[ItemKey]:
     if kind == "boxes":
-        apart = _far_apart().filter(consensus__in=consensuses)
-        rows = apart.values_list("consensus__clip__name", "person_id", "second")
-        return (Key(clip, person, BOX, second) for clip, person, second in rows)
+        disputed = _disputed_boxes().filter(consensus__in=consensuses)
+        rows = disputed.values_list("consensus__clip__name", "person_id", "second")
+        return (ItemKey(clip, person, BOX, second) for clip, person, second in rows)
     boxes = ConsensusBox.objects.filter(
         consensus__in=consensuses, status=ConsensusBox.Status.DISPUTED
     ).values_list("consensus__clip__name", "person_id", "second")
@@ -120,13 +124,13 @@ def _keys_of(consensuses: list[int], kind: str) -> Iterable[Key]:
         box__consensus__in=consensuses, rule=ConsensusLabel.Rule.OPEN
     ).values_list("box__consensus__clip__name", "box__person_id", "group", "box__second")
     return [
-        *(Key(clip, person, PERSON, second) for clip, person, second in boxes),
-        *(Key(*row) for row in labels),
+        *(ItemKey(clip, person, PERSON, second) for clip, person, second in boxes),
+        *(ItemKey(*row) for row in labels),
     ]
 
 
-class Side(NamedTuple):
-    """What one annotator says; the letter stands for the name, which is not to sway."""
+class AnnotatorAnswer(NamedTuple):
+    """One annotator's answer; pages show the letter, so that names do not bias the reviewer."""
 
     letter: str
     annotator: str
@@ -134,26 +138,26 @@ class Side(NamedTuple):
 
 
 @dataclass
-class Option:
-    """One possible answer. `digit` is the key that gives it, empty if there is none left."""
+class DecisionOption:
+    """One possible decision. `digit` is its keyboard key, empty if there is none left."""
 
     text: str
     value: str  # JSON, as the form posts it
-    sides: list[Side]
+    answers: list[AnnotatorAnswer]
     digit: str = ""
 
 
 @dataclass
-class Question:
-    """One thing that a reviewer must say."""
+class AdjudicationItem:
+    """One thing that needs a reviewer's decision."""
 
-    key: Key
+    key: ItemKey
     box: ConsensusBox
-    group: ActionGroup | None  # None: whether there is a person, or where
-    sides: list[Side]
-    said: list[Option]  # the answers given, most votes first
-    others: list[Option]  # answers that nobody gave
-    alike: list[int]  # the keyframes right after it with the very same votes, still open
+    group: ActionGroup | None  # None: whether there is a person, or which box fits
+    answers: list[AnnotatorAnswer]
+    given: list[DecisionOption]  # answers of annotators, most votes first
+    others: list[DecisionOption]  # answers that no annotator gave
+    same_votes: list[int]  # the keyframes that follow with the same votes, still open
 
     @property
     def clip(self) -> Any:
@@ -168,22 +172,22 @@ class Question:
         return self.key.group == BOX
 
     @property
-    def ask(self) -> str:
+    def title(self) -> str:
         if self.group is not None:
-            return group_words(self.group.name)
+            return group_title(self.group.name)
         return "Which box fits?" if self.is_on_box else "Is this a person?"
 
     @property
     def loop(self) -> tuple[int, int]:
-        """The frames to look at, the last exclusive: 3 s round the keyframe."""
+        """The frames to play, the last exclusive: 3 s around the keyframe."""
         middle, half = self.key.second * FRAME_RATE, 3 * FRAME_RATE // 2
         return max(0, middle - half), min(self.clip.frame_count, middle + half)
 
 
-def questions(dataset: Dataset, keys: list[Key]) -> list[Question]:
-    """The questions named by `keys` that are there; a fixed number of queries.
+def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[AdjudicationItem]:
+    """The items of `keys` that exist; a fixed number of queries.
 
-    One that was decided meanwhile is there still, so that a decision can be looked at again.
+    Items that are decided already are included, so that a decision can be reviewed.
     """
     clips = {key.clip for key in keys}
     consensuses = newest_consensuses(dataset).filter(clip__name__in=clips)
@@ -205,18 +209,18 @@ def questions(dataset: Dataset, keys: list[Key]) -> list[Question]:
             continue
         letters = _letters(key.clip, names.get(key.clip, []))
         if key.group in (PERSON, BOX):
-            make = _person_question if key.group == PERSON else _box_question
+            make = _person_item if key.group == PERSON else _box_item
             found.append(make(key, box, letters))
         elif key.group in groups:
-            alike = _alike(key, boxes)
-            found.append(_label_question(key, box, groups[key.group], letters, alike))
+            same_votes = _same_votes(key, boxes)
+            found.append(_label_item(key, box, groups[key.group], letters, same_votes))
     return found
 
 
 def _annotators(clips: set[str], dataset: Dataset) -> dict[str, list[str]]:
-    """Names of those who answered, by clip."""
+    """Names of the annotators who answered, by clip."""
     tasks = AnnotationTask.objects.of(dataset).counting()
-    tasks = tasks.filter(clip__name__in=clips, pulls__stage=Stage.DONE)
+    tasks = tasks.filter(clip__name__in=clips, versions__stage=Stage.DONE)
     found: dict[str, list[str]] = {}
     for clip, name in tasks.distinct().values_list("clip__name", "annotator__name"):
         found.setdefault(clip, []).append(name)
@@ -224,7 +228,7 @@ def _annotators(clips: set[str], dataset: Dataset) -> dict[str, list[str]]:
 
 
 def _letters(clip: str, names: Iterable[str]) -> dict[str, str]:
-    """A letter for each annotator of a clip; which one says nothing about who it is.
+    """A letter for each annotator of a clip, in an order that does not reveal the names.
 
     >>> sorted(_letters("a", ["kim", "lee"]).values())
     ['A', 'B']
@@ -240,7 +244,7 @@ def _label_of(box: ConsensusBox, group: str) -> ConsensusLabel | None:
     return next((label for label in box.labels.all() if label.group == group), None)
 
 
-def _alike(key: Key, boxes: dict[tuple[str, int, int], ConsensusBox]) -> list[int]:
+def _same_votes(key: ItemKey, boxes: dict[tuple[str, int, int], ConsensusBox]) -> list[int]:
     first = _label_of(boxes[key.clip, key.person_id, key.second], key.group)
     found: list[int] = []
     second = key.second + 1
@@ -254,49 +258,54 @@ def _alike(key: Key, boxes: dict[tuple[str, int, int], ConsensusBox]) -> list[in
     return found
 
 
-def _person_question(key: Key, box: ConsensusBox, letters: dict[str, str]) -> Question:
-    sides = [
-        Side(letter, name, "drawn" if name in box.drawn_by else "not drawn")
+def _person_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> AdjudicationItem:
+    answers = [
+        AnnotatorAnswer(letter, name, "drawn" if name in box.drawn_by else "not drawn")
         for name, letter in sorted(letters.items(), key=lambda one: one[1])
     ]
-    said = [
-        Option("A person", '["person"]', [one for one in sides if one.answer == "drawn"], "1"),
-        Option(
-            "Not a person", '["not-a-person"]',
-            [one for one in sides if one.answer != "drawn"], "2",
-        ),
-    ]  # fmt: skip
-    return Question(key, box, None, sides, said, [], [])
+    drawn = [one for one in answers if one.answer == "drawn"]
+    not_drawn = [one for one in answers if one.answer != "drawn"]
+    given = [
+        DecisionOption("Person", '["person"]', drawn, "1"),
+        DecisionOption("Not a person", '["not-a-person"]', not_drawn, "2"),
+    ]
+    return AdjudicationItem(key, box, None, answers, given, [], [])
 
 
-def _box_question(key: Key, box: ConsensusBox, letters: dict[str, str]) -> Question:
-    sides = sorted(
-        Side(letters.get(name, "?"), name, json.dumps(sidelines))
-        for name, sidelines in box.drawn.items()
+def _box_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> AdjudicationItem:
+    answers = sorted(
+        AnnotatorAnswer(letters.get(name, "?"), name, json.dumps(box_sides))
+        for name, box_sides in box.drawn.items()
     )
     middle = json.dumps([box.x1, box.y1, box.x2, box.y2])
-    word = "The mean of both" if len(sides) == 2 else "The median of all"
-    said = [Option(word, middle, [])]
-    said += [Option(f"That of {side.letter}", side.answer, [side]) for side in sides]
-    return Question(key, box, None, sides, _numbered(said), [], [])
+    word = "Mean of both boxes" if len(answers) == 2 else "Median of all boxes"
+    given = [DecisionOption(word, middle, [])]
+    given += [DecisionOption(f"Box of {one.letter}", one.answer, [one]) for one in answers]
+    return AdjudicationItem(key, box, None, answers, _numbered(given), [], [])
 
 
-def _label_question(
-    key: Key, box: ConsensusBox, group: ActionGroup, letters: dict[str, str], alike: list[int]
-) -> Question:
+def _label_item(
+    key: ItemKey,
+    box: ConsensusBox,
+    group: ActionGroup,
+    letters: dict[str, str],
+    same_votes: list[int],
+) -> AdjudicationItem:
     label = _label_of(box, group.name)
     votes = label.votes if label is not None else {}
     order = [action.name for action in group.actions.all()]
-    by_answer: dict[tuple[str, ...] | None, list[Side]] = {}
-    sides = []
+    by_answer: dict[tuple[str, ...] | None, list[AnnotatorAnswer]] = {}
+    answers = []
     for name, letter in sorted(letters.items(), key=lambda one: one[1]):
         answer = _answer(votes.get(name), order) if name in votes else None
-        side = Side(letter, name, text_of(votes[name]) if name in votes else "not drawn")
-        sides.append(side)
+        one = AnnotatorAnswer(
+            letter, name, answer_text(votes[name]) if name in votes else "not drawn"
+        )
+        answers.append(one)
         if answer is not None:
-            by_answer.setdefault(answer, []).append(side)
+            by_answer.setdefault(answer, []).append(one)
     ranked = sorted(by_answer.items(), key=lambda one: (-len(one[1]), one[1][0].letter))
-    said = [_option(answer, who) for answer, who in ranked if answer is not None]
+    given = [_option(answer, who) for answer, who in ranked if answer is not None]
     others = []
     if group.choice == ActionGroup.Choice.ONE:
         others = [_option((name,), []) for name in order if (name,) not in by_answer]
@@ -304,39 +313,37 @@ def _label_question(
             others.append(_option((UNKNOWN,), []))
     elif () not in by_answer:
         others = [_option((), [])]
-    numbered = _numbered([*said, *others])
-    return Question(
-        key, box, group, sides, numbered[: len(said)], numbered[len(said) :], alike
+    numbered = _numbered([*given, *others])
+    return AdjudicationItem(
+        key, box, group, answers, numbered[: len(given)], numbered[len(given) :], same_votes
     )  # fmt: skip
 
 
-def _numbered(options: list[Option]) -> list[Option]:
-    """Give the first nine their digits; what is unknown or none is the digit 0."""
-    place = 0
+def _numbered(options: list[DecisionOption]) -> list[DecisionOption]:
+    """Give each option its own digit key: `none`, else `unknown`, gets 0, others 1 to 9."""
+    values = [option.value for option in options]
+    zero = "[]" if "[]" in values else f'["{UNKNOWN}"]'
+    digits = iter("123456789")
     for option in options:
-        if option.value in (f'["{UNKNOWN}"]', "[]"):
-            option.digit = "0"
-        elif place < DIGITS:
-            place += 1
-            option.digit = str(place)
+        option.digit = "0" if option.value == zero else next(digits, "")
     return options
 
 
-def _option(answer: tuple[str, ...], sides: list[Side]) -> Option:
-    return Option(text_of(list(answer)), json.dumps(list(answer)), sides)
+def _option(answer: tuple[str, ...], answers: list[AnnotatorAnswer]) -> DecisionOption:
+    return DecisionOption(answer_text(list(answer)), json.dumps(list(answer)), answers)
 
 
 def _answer(vote: Any, order: list[str]) -> tuple[str, ...] | None:
-    """A vote as actions in the group's order; None if nothing was answered."""
+    """A vote as actions in the group's order; None if it is no answer."""
     if isinstance(vote, list):
         return tuple(name for name in order if name in vote)
     return (vote,) if vote in (UNKNOWN, *order) else None
 
 
-def text_of(answer: Any) -> str:
-    """An answer in words.
+def answer_text(answer: Any) -> str:
+    """An answer as text.
 
-    >>> text_of(["walk", "wave"]), text_of([]), text_of(None), text_of("unset")
+    >>> answer_text(["walk", "wave"]), answer_text([]), answer_text(None), answer_text("unset")
     ('walk, wave', 'none', 'no answer', 'no answer')
     """
     if isinstance(answer, list):

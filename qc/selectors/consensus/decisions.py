@@ -1,4 +1,4 @@
-"""What reviewers decided, and how the annotators came off by it."""
+"""Decisions of adjudication, and how often each annotator had answered the same."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -7,35 +7,35 @@ from django.contrib.auth.models import User
 
 from datasets.models import Dataset
 from qc.models import Adjudication, ConsensusLabel
-from qc.selectors.consensus.adjudication_queue import BOX, PERSON, Key, text_of
 from qc.selectors.clip_and_task_states import newest_consensuses
-from qc.selectors.display_names import group_words
+from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
+from qc.selectors.display_names import group_title
 
 
 @dataclass
 class DecisionRow:
-    """One decision in words."""
+    """One decision, ready for display."""
 
     decision: Adjudication
     about: str
     answer: str
-    may_undo: bool
+    can_undo: bool
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ItemKey:
         one = self.decision
         group = one.group or (BOX if one.box else PERSON)
-        return Key(one.clip.name, one.person_id, group, one.second)
+        return ItemKey(one.clip.name, one.person_id, group, one.second)
 
 
 def decision_rows(
     decisions: list[Adjudication], *, user: User, is_admin: bool
 ) -> list[DecisionRow]:
-    """Lines for `decisions`, as `user` sees them."""
+    """Rows for `decisions`, as `user` sees them."""
     return [
         DecisionRow(
             one,
-            group_words(one.group) if one.group else "Where" if one.box else "A person?",
+            group_title(one.group) if one.group else "Box" if one.box else "Is it a person?",
             _answer(one),
             one.withdrawn_at is None and (is_admin or one.decided_by_id == user.pk),
         )
@@ -45,27 +45,27 @@ def decision_rows(
 
 def _answer(one: Adjudication) -> str:
     if one.group:
-        return text_of(one.actions)
+        return answer_text(one.actions)
     if one.box:
         x1, y1, x2, y2 = (round(side) for side in one.box)
         return f"{x2 - x1} by {y2 - y1} pixels at {x1}, {y1}"
     return "a person" if one.is_person else "not a person"
 
 
-class Upheld(NamedTuple):
-    """How often reviewers decided as one annotator had answered."""
+class ReviewerAgreement(NamedTuple):
+    """How often reviewers decided what one annotator had answered."""
 
     annotator: str
-    upheld: int
-    decided: int  # questions decided on which he or she had answered
+    same: int
+    decided: int  # labels decided that the annotator had answered
 
     @property
     def percent(self) -> float:
-        return 100 * self.upheld / self.decided
+        return 100 * self.same / self.decided
 
 
-def upheld(dataset: Dataset) -> list[Upheld]:
-    """Of each annotator with answers that were decided on; by name."""
+def reviewer_agreement(dataset: Dataset) -> list[ReviewerAgreement]:
+    """For each annotator with answers that were adjudicated, by name."""
     labels = ConsensusLabel.objects.filter(
         box__consensus__in=newest_consensuses(dataset), rule=ConsensusLabel.Rule.ADJUDICATED
     )
@@ -77,11 +77,11 @@ def upheld(dataset: Dataset) -> list[Upheld]:
                 count = counts.setdefault(annotator, [0, 0])
                 count[0] += said == set(actions)
                 count[1] += 1
-    return [Upheld(name, *count) for name, count in sorted(counts.items())]
+    return [ReviewerAgreement(name, *count) for name, count in sorted(counts.items())]
 
 
 def _as_set(vote: Any) -> set[str] | None:
-    """What a vote believes in; None if it is none. `unknown` believes in nothing."""
+    """The actions of a vote; None if it is no vote. `unknown` has none."""
     if isinstance(vote, list):
         return set(vote)
     if vote in (None, "unset"):

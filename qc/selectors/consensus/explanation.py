@@ -1,30 +1,30 @@
-"""Why the consensus of a clip says what it says: who said what, and which rule decided."""
+"""Explanation of a consensus: each annotator's answer, the rule, the reviewer's decision."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from datasets.models import Clip
 from qc.models import Adjudication, ConsensusBox, ConsensusLabel
-from qc.selectors.clips import Belief
-from qc.selectors.consensus.adjudication_queue import BOX, PERSON, Key, text_of
+from qc.selectors.clips import KeyframeConsensus
+from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
 
-Standing = dict[tuple[int, int, str], Adjudication]  # second, person, group or BOX or ""
+Decisions = dict[tuple[int, int, str], Adjudication]  # second, person, group or BOX or ""
 
 
-class Said(NamedTuple):
+class GivenAnswer(NamedTuple):
     annotator: str
     answer: str
 
 
 @dataclass
-class ExplainedLabel:
-    """The answer to one group. `said` is empty where the rule tells it all."""
+class LabelExplanation:
+    """The consensus on one group; `given` is empty if all annotators answered the same."""
 
     group: str
     answer: str
     rule: str
-    key: Key
-    said: list[Said]
+    key: ItemKey
+    given: list[GivenAnswer]
     decision: Adjudication | None
 
     @property
@@ -33,25 +33,25 @@ class ExplainedLabel:
 
 
 @dataclass
-class ExplainedBox:
-    """A person at a keyframe: who drew it, what is believed, what was decided."""
+class BoxExplanation:
+    """A person at a keyframe: who drew it, the consensus, the decisions."""
 
     box: ConsensusBox
-    key: Key
-    labels: list[ExplainedLabel]
+    key: ItemKey
+    labels: list[LabelExplanation]
     decision: Adjudication | None  # on whether there is a person
     box_decision: Adjudication | None
 
     @property
     def drawn(self) -> str:
-        """Whose boxes the box was made of.
+        """Whose boxes the consensus box was computed from.
 
-        >>> ExplainedBox(ConsensusBox(drawn_by=["a", "b"]), None, [], None, None).drawn
+        >>> BoxExplanation(ConsensusBox(drawn_by=["a", "b"]), None, [], None, None).drawn
         'mean of a and b'
         """
         names = self.box.drawn_by
         if not names:
-            return "drawn by nobody"
+            return "drawn by no annotator"
         if len(names) == 1:
             return f"drawn by {names[0]}"
         word = "mean" if len(names) == 2 else "median"
@@ -59,48 +59,54 @@ class ExplainedBox:
 
 
 @dataclass
-class Explained:
+class KeyframeExplanation:
     """One keyframe."""
 
     second: int
-    boxes: list[ExplainedBox]
+    boxes: list[BoxExplanation]
 
 
-def explained(clip: Clip, beliefs: list[Belief]) -> list[Explained]:
-    """The beliefs of `clip` with their reasons; one query more."""
-    if not beliefs:
+def explain_consensus(
+    clip: Clip, consensus: list[KeyframeConsensus]
+) -> list[KeyframeExplanation]:
+    """The consensus of `clip` with explanations; one additional query."""
+    if not consensus:
         return []
-    standing: Standing = {}
-    decisions = Adjudication.objects.standing().filter(clip=clip).select_related("decided_by")
+    by_item: Decisions = {}
+    decisions = Adjudication.objects.in_force().filter(clip=clip).select_related("decided_by")
     for one in decisions.order_by("pk"):
         about = BOX if one.box else one.group
-        standing[one.second, one.person_id, about] = one
+        by_item[one.second, one.person_id, about] = one
     return [
-        Explained(belief.second, [_box(clip, box, standing) for box in belief.boxes])
-        for belief in beliefs
+        KeyframeExplanation(
+            keyframe.second, [_box(clip, box, by_item) for box in keyframe.boxes]
+        )
+        for keyframe in consensus
     ]
 
 
-def _box(clip: Clip, box: ConsensusBox, standing: Standing) -> ExplainedBox:
+def _box(clip: Clip, box: ConsensusBox, decisions: Decisions) -> BoxExplanation:
     place = (box.second, box.person_id)
-    return ExplainedBox(
+    return BoxExplanation(
         box,
-        Key(clip.name, box.person_id, PERSON, box.second),
-        [_label(clip, box, label, standing) for label in box.labels.all()],
-        standing.get((*place, "")),
-        standing.get((*place, BOX)),
+        ItemKey(clip.name, box.person_id, PERSON, box.second),
+        [_label(clip, box, label, decisions) for label in box.labels.all()],
+        decisions.get((*place, "")),
+        decisions.get((*place, BOX)),
     )
 
 
 def _label(
-    clip: Clip, box: ConsensusBox, label: ConsensusLabel, standing: Standing
-) -> ExplainedLabel:
+    clip: Clip, box: ConsensusBox, label: ConsensusLabel, decisions: Decisions
+) -> LabelExplanation:
     is_plain = label.rule in (ConsensusLabel.Rule.UNANIMOUS, ConsensusLabel.Rule.SINGLE)
-    return ExplainedLabel(
+    return LabelExplanation(
         label.group,
-        text_of(label.actions),
+        answer_text(label.actions),
         label.rule,
-        Key(clip.name, box.person_id, label.group, box.second),
-        [] if is_plain else [Said(who, text_of(one)) for who, one in label.votes.items()],
-        standing.get((box.second, box.person_id, label.group)),
+        ItemKey(clip.name, box.person_id, label.group, box.second),
+        []
+        if is_plain
+        else [GivenAnswer(who, answer_text(one)) for who, one in label.votes.items()],
+        decisions.get((box.second, box.person_id, label.group)),
     )

@@ -1,7 +1,7 @@
-"""Which clips of a dataset may leave the house, and why the others may not.
+"""The clips of a dataset that can be released, and why the others can not.
 
-A clip may leave when the newest answers of all its tasks are approved and there is a consensus
-of exactly these versions.
+A clip can be released if the newest answers of all its tasks are approved and there is a
+consensus of exactly these versions.
 """
 
 from collections import defaultdict
@@ -13,6 +13,8 @@ from qc.models import Consensus, Review
 
 
 class ApprovedClip(NamedTuple):
+    """A clip that can be released, with its consensus and tracking run."""
+
     clip: Clip
     versions: str  # as in Consensus
     consensus_id: int
@@ -23,27 +25,29 @@ class ApprovedClip(NamedTuple):
 class _Task(NamedTuple):
     pk: int
     run_id: int
-    pull_id: int | None  # the newest answers read
+    version_id: int | None  # the newest answers read
 
 
 class Selection(NamedTuple):
+    """The clips of a release, and those left out."""
+
     approved: list[ApprovedClip]  # sorted by name
     left_out: dict[str, str]  # clip -> why
 
 
 def select_clips(dataset: Dataset) -> Selection:
-    """The clips of `dataset` that may be released now, and why the others may not."""
+    """The clips of `dataset` that can be released now, and why the others can not."""
     tasks_of: dict[int, list[_Task]] = defaultdict(list)
-    tasks = AnnotationTask.objects.of(dataset).counting().with_latest_pull().order_by("pk")
-    fields = ("clip_id", "pk", "run_id", "latest_pull_id")
+    tasks = AnnotationTask.objects.of(dataset).counting().with_latest_version().order_by("pk")
+    fields = ("clip_id", "pk", "run_id", "latest_version_id")
     for clip_id, *task in tasks.values_list(*fields):  # type: ignore[misc]  # annotated
         tasks_of[clip_id].append(_Task(*task))
     reviews = Review.objects.filter(task__clip__video__dataset=dataset).order_by("pk")
     verdicts = {
-        (task, pull): verdict
-        for task, pull, verdict in reviews.values_list("task_id", "pull_id", "verdict")
+        (task, version): verdict
+        for task, version, verdict in reviews.values_list("task_id", "version_id", "verdict")
     }
-    settled = {
+    consensus_of = {
         (clip, versions): pk
         for clip, versions, pk in Consensus.objects.of(dataset)
         .done()
@@ -53,29 +57,29 @@ def select_clips(dataset: Dataset) -> Selection:
     clips = Clip.objects.of(dataset).select_related("video__dataset")
     for clip in sorted(clips, key=lambda each: each.name):
         its_tasks = tasks_of[clip.pk]
-        pulls = [task.pull_id for task in its_tasks if task.pull_id is not None]
-        versions = ",".join(map(str, sorted(pulls)))
-        consensus = settled.get((clip.pk, versions))
-        reason = _reason_against(its_tasks, verdicts, is_settled=consensus is not None)
+        keys = [task.version_id for task in its_tasks if task.version_id is not None]
+        versions = ",".join(map(str, sorted(keys)))
+        consensus = consensus_of.get((clip.pk, versions))
+        reason = _reason_against(its_tasks, verdicts, has_consensus=consensus is not None)
         if reason or consensus is None:
             selection.left_out[clip.name] = reason
             continue
         run = max(task.run_id for task in its_tasks)
-        selection.approved.append(ApprovedClip(clip, versions, consensus, run, len(pulls)))
+        selection.approved.append(ApprovedClip(clip, versions, consensus, run, len(keys)))
     return selection
 
 
 def _reason_against(
-    tasks: list[_Task], verdicts: dict[tuple[int, int], str], *, is_settled: bool
+    tasks: list[_Task], verdicts: dict[tuple[int, int], str], *, has_consensus: bool
 ) -> str:
-    """Why a clip may not be released; empty if it may."""
+    """Why a clip can not be released; empty if it can."""
     if not tasks:
-        return "nobody was asked to annotate it"
+        return "not assigned to an annotator"
     approved = sum(
-        task.pull_id is not None
-        and verdicts.get((task.pk, task.pull_id)) == Review.Verdict.APPROVED
+        task.version_id is not None
+        and verdicts.get((task.pk, task.version_id)) == Review.Verdict.APPROVED
         for task in tasks
     )
     if approved < len(tasks):
-        return f"{approved} of {len(tasks)} answers are approved"
-    return "" if is_settled else "its consensus is not computed yet"
+        return f"{approved} of {len(tasks)} tasks are approved"
+    return "" if has_consensus else "consensus not built yet"

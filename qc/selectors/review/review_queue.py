@@ -1,4 +1,4 @@
-"""What waits for a verdict, what speaks for and against it, and a task's history."""
+"""The review queue: submissions to review with findings and agreement; history of a task."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -7,27 +7,29 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from annotation.models import Annotation, AnnotationTask, JobMove, Pull
-from datasets.core.clipping import FRAME_RATE
+from annotation.models import Annotation, AnnotationTask, AnswerVersion, JobStateChange
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
+from qc.core.agreement.figures import ClipFinding, Figure, LowestAlpha, PairBoxFigures
 from qc.models import AgreementReport, Comment, Review, ThirdOpinion
-from qc.selectors.agreement import TONE_OF_SEVERITY, lowest_alpha
-from qc.selectors.player_scene import look_at, person_of
+from qc.selectors.agreement.dataset import TONE_OF_SEVERITY
 from qc.selectors.clip_and_task_states import pending_tasks
-from qc.selectors.tables import Figure, figure_of
+from qc.selectors.player_scene import finding_person, player_url
 
 SECONDS_SHOWN = 5
 
 
 class FindingLine(NamedTuple):
+    """A finding of a quality rule, ready for display."""
+
     tone: str
     icon: str
     sentence: str
-    url: str  # of the player where to look first; empty: everywhere
+    url: str  # of the player at the first place; empty if it concerns the whole task
 
 
-class Changed(NamedTuple):
-    """How a version differs from the one that was judged, in persons at keyframes."""
+class VersionChanges(NamedTuple):
+    """Differences between two answer versions, counted in persons at keyframes."""
 
     answers: int
     boxes: int
@@ -37,28 +39,30 @@ class Changed(NamedTuple):
     @property
     def sentence(self) -> str:
         parts = (
-            (self.answers, "answered otherwise"),
-            (self.boxes, "drawn otherwise"),
-            (self.added, "added"),
-            (self.removed, "removed"),
+            (self.answers, "answer changed", "answers changed"),
+            (self.boxes, "box changed", "boxes changed"),
+            (self.added, "person added", "persons added"),
+            (self.removed, "person removed", "persons removed"),
         )
-        said = ", ".join(f"{count} {word}" for count, word in parts if count)
-        return said or "nothing that counts"
+        words = [
+            f"{count} {one if count == 1 else many}" for count, one, many in parts if count
+        ]
+        return ", ".join(words) or "no changes"
 
 
 @dataclass
 class PendingTask:
-    """A task with answers that nobody has judged, and what speaks for and against it."""
+    """A submission to review, with its findings and agreement."""
 
     task: Any
-    pull: Pull
-    group: str  # the one agreed on least
+    version: AnswerVersion
+    group: str  # the one with the lowest agreement
     figure: Figure | None
-    no_figure: str  # why there is none
-    boxes: Figure | None  # F1 with the one whose boxes match least
+    no_figure: str  # the reason if there is no figure
+    boxes: Figure | None  # lowest F1 with another annotator's boxes
     findings: list[FindingLine] = field(default_factory=list)
-    judged: Review | None = None  # the last verdict, on an earlier version
-    changed: Changed | None = None  # since then
+    last_review: Review | None = None  # of an earlier version
+    changes: VersionChanges | None = None  # since that version
     rejections: int = 0
     comments: int = 0
 
@@ -68,68 +72,79 @@ class PendingTask:
 
     @property
     def is_edited_since_approval(self) -> bool:
-        return self.judged is not None and self.judged.verdict == Review.Verdict.APPROVED
+        return (
+            self.last_review is not None and self.last_review.verdict == Review.Verdict.APPROVED
+        )
 
     @property
-    def is_back(self) -> bool:
-        return self.judged is not None and self.judged.verdict == Review.Verdict.REJECTED
+    def is_resubmitted(self) -> bool:
+        return (
+            self.last_review is not None and self.last_review.verdict == Review.Verdict.REJECTED
+        )
 
 
-def verdicts_for_cvat() -> QuerySet[Review]:
-    """Verdicts on versions pulled from a CVAT server, not handed over yet; in order."""
-    handed_over = JobMove.objects.filter(review=OuterRef("pk"))
-    pulled = Review.objects.filter(pull__raw__endswith=".json.gz", task__cvat_job__isnull=False)
+def unsent_verdicts() -> QuerySet[Review]:
+    """Verdicts on versions from a CVAT server that were not sent to it yet, in order."""
+    handed_over = JobStateChange.objects.filter(review=OuterRef("pk"))
+    pulled = Review.objects.filter(
+        version__raw__endswith=".json.gz", task__cvat_job__isnull=False
+    )
     return pulled.filter(~Exists(handed_over)).order_by("pk")
 
 
 def pending(dataset: Dataset) -> Any:
-    """Tasks that wait for a verdict, oldest answers first."""
+    """Tasks that wait for review, oldest answers first."""
     tasks = pending_tasks(dataset).select_related("clip__video__dataset", "annotator")
-    return tasks.order_by("latest_pull_id")
+    return tasks.order_by("latest_version_id")
 
 
 def pending_rows(tasks: list[Any]) -> list[PendingTask]:
-    """`tasks`, of `judged`, with their answers and the newest report; a few queries in all."""
-    pulls = Pull.objects.in_bulk([task.latest_pull_id for task in tasks])
+    """Rows for `tasks` of `pending_tasks`, with the newest report; a few queries in all."""
+    versions = AnswerVersion.objects.in_bulk([task.latest_version_id for task in tasks])
     reports = AgreementReport.objects.done().filter(clip__in={task.clip_id for task in tasks})
     newest = {
         clip: report
         for clip, *report in reports.order_by("pk").values_list(
-            "clip", "versions", "figures__groups", "figures__boxes__pairs", "figures__findings"
+            "clip", "versions", "figures__lowest", "figures__box_pairs", "figures__findings"
         )
     }
-    rows = [_pending_row(task, pulls[task.latest_pull_id], newest) for task in tasks]
+    rows = [_pending_row(task, versions[task.latest_version_id], newest) for task in tasks]
     _add_history(rows)
     return rows
 
 
-def _pending_row(task: Any, pull: Pull, reports: dict[int, Any]) -> PendingTask:
+def _pending_row(task: Any, version: AnswerVersion, reports: dict[int, Any]) -> PendingTask:
     if task.clip_id not in reports:
-        return PendingTask(task, pull, "", None, "not compared yet", None)
-    versions, groups, pairs, findings = reports[task.clip_id]
-    if str(pull.pk) not in versions.split(","):
-        return PendingTask(task, pull, "", None, "this version is not compared yet", None)
-    group, lowest = lowest_alpha(groups)
-    reason = next((one["alpha"]["reason"] for one in groups), "no groups")
+        return PendingTask(task, version, "", None, "not compared yet", None)
+    versions, lowest, pairs, findings = reports[task.clip_id]
+    if str(version.pk) not in versions.split(","):
+        return PendingTask(task, version, "", None, "this version is not compared yet", None)
+    lowest = LowestAlpha.from_json(lowest)
+    alpha = lowest.alpha if lowest.group else None
     name = task.annotator.name
-    matched = [figure_of(pair, "f1") for pair in pairs or [] if name in (pair["a"], pair["b"])]
+    matched = [one.boxes.f1 for one in map(PairBoxFigures.from_json, pairs)
+               if name in (one.a, one.b)]  # fmt: skip
     defined = [one for one in matched if one.value is not None]
     boxes = min(defined, key=lambda one: one.value or 0.0, default=None)
-    lines = sorted(_line(task.clip, one) for one in findings if one["pull"] == pull.pk)
-    return PendingTask(task, pull, group, lowest, f"not defined: {reason}", boxes, lines)
+    own = [one for one in map(ClipFinding.from_json, findings) if one.version == version.pk]
+    lines = sorted(_line(task.clip, one) for one in own)
+    reason = f"undefined: {lowest.alpha.reason}"
+    return PendingTask(task, version, lowest.group, alpha, reason, boxes, lines)
 
 
-def _line(clip: Clip, finding: dict[str, Any]) -> FindingLine:
-    """The sentence of a finding, and where to look."""
-    tone, icon = TONE_OF_SEVERITY[finding["severity"]]
-    seconds = finding["seconds"]
+def _line(clip: Clip, finding: ClipFinding) -> FindingLine:
+    """A finding with the URL of the player where it is."""
+    tone, icon = TONE_OF_SEVERITY[finding.severity]
+    seconds = finding.seconds
     if not seconds:
-        return FindingLine(tone, icon, str(finding["sentence"]), "")
+        return FindingLine(tone, icon, finding.sentence, "")
     shown = ", ".join(map(str, seconds[:SECONDS_SHOWN]))
     more = " and more" if len(seconds) > SECONDS_SHOWN else ""
-    sentence = f"{finding['sentence']} (second {shown}{more})"
+    sentence = f"{finding.sentence} (second {shown}{more})"
     frame = seconds[0] * FRAME_RATE
-    url = look_at(clip.video.dataset.name, clip.name, frame=frame, person=person_of(finding))
+    url = player_url(
+        clip.video.dataset.name, clip.name, frame=frame, person=finding_person(finding)
+    )
     return FindingLine(tone, icon, sentence, url)
 
 
@@ -137,42 +152,44 @@ def _add_history(rows: list[PendingTask]) -> None:
     tasks = [row.task.pk for row in rows]
     last: dict[int, Review] = {}
     rejections: dict[int, int] = {}
-    for review in Review.objects.filter(task__in=tasks).select_related("pull").order_by("pk"):
+    for review in (
+        Review.objects.filter(task__in=tasks).select_related("version").order_by("pk")
+    ):
         last[review.task_id] = review
         rejected = review.verdict == Review.Verdict.REJECTED
         rejections[review.task_id] = rejections.get(review.task_id, 0) + rejected
     said = Comment.objects.filter(task__in=tasks).order_by().values_list("task")
     comments = dict(said.annotate(count=Count("pk")))
     edited = [
-        (last[row.task.pk].pull_id, row.pull.pk)
+        (last[row.task.pk].version_id, row.version.pk)
         for row in rows
-        if row.task.pk in last and last[row.task.pk].pull_id != row.pull.pk
+        if row.task.pk in last and last[row.task.pk].version_id != row.version.pk
     ]
-    changes = changes_between(edited)
+    changes = version_changes(edited)
     for row in rows:
         row.comments = comments.get(row.task.pk, 0)
         row.rejections = rejections.get(row.task.pk, 0)
-        judged = last.get(row.task.pk)
-        if judged is not None and judged.pull_id != row.pull.pk:
-            row.judged, row.changed = judged, changes[row.pull.pk]
+        review = last.get(row.task.pk)
+        if review is not None and review.version_id != row.version.pk:
+            row.last_review, row.changes = review, changes[row.version.pk]
 
 
-def changes_between(pairs: Collection[tuple[int, int]]) -> dict[int, Changed]:
-    """How versions differ: of pairs (earlier, later) of pulls, by the later; one query.
+def version_changes(pairs: Collection[tuple[int, int]]) -> dict[int, VersionChanges]:
+    """How versions differ: of pairs (earlier, later) of versions, by the later; one query.
 
     A person at a keyframe is the same if it is on the same track of the file.
     """
     said: dict[int, dict[tuple[int, int], tuple[Any, tuple[float, ...]]]] = {}
-    rows = Annotation.objects.filter(pull__in={one for pair in pairs for one in pair})
-    for pull, second, track, answers, *box in rows.values_list(
-        "pull_id", "second", "track", "answers", "x1", "y1", "x2", "y2"
+    rows = Annotation.objects.filter(version__in={one for pair in pairs for one in pair})
+    for version, second, track, answers, *box in rows.values_list(
+        "version_id", "second", "track", "answers", "x1", "y1", "x2", "y2"
     ):
-        said.setdefault(pull, {})[second, track] = (answers, tuple(box))
+        said.setdefault(version, {})[second, track] = (answers, tuple(box))
     found = {}
     for earlier, later in pairs:
         before, after = said.get(earlier, {}), said.get(later, {})
         both = before.keys() & after.keys()
-        found[later] = Changed(
+        found[later] = VersionChanges(
             answers=sum(before[one][0] != after[one][0] for one in both),
             boxes=sum(before[one][1] != after[one][1] for one in both),
             added=len(after.keys() - before.keys()),
@@ -181,12 +198,13 @@ def changes_between(pairs: Collection[tuple[int, int]]) -> dict[int, Changed]:
     return found
 
 
-def above_threshold(tasks: list[Any], *, alpha: float, f1: float) -> list[PendingTask]:
-    """Those of `tasks`, of `pending`, good enough to approve unseen, by clip and annotator.
+def good_enough_to_approve(tasks: list[Any], *, alpha: float, f1: float) -> list[PendingTask]:
+    """The rows of `tasks` that may be approved in bulk, by clip and annotator.
 
-    Good enough: alpha is defined for a group of the clip, and none is below `alpha`; the boxes
-    match those of each other annotator with at least `f1`; no required answer is left unset,
-    and no rule blocks it. What was judged before, or was commented on, is left to be seen.
+    Alpha must be defined for a group of the clip and at least `alpha` for all of them; the
+    boxes must match those of each other annotator with an F1 of at least `f1`; no required
+    answer is unset and no rule blocks approval. Tasks reviewed before or with comments are left
+    out.
     """
     return sorted(
         (row for row in pending_rows(tasks) if _is_good_enough(row, alpha, f1)),
@@ -200,12 +218,12 @@ def _is_good_enough(row: PendingTask, alpha: float, f1: float) -> bool:
         one is not None and one.value is not None and one.value >= least
         for one, least in figures
     )
-    is_unseen = row.judged is None and not row.comments
-    return is_agreed and is_unseen and not row.pull.unfinished and not row.is_blocked
+    is_first_review = row.last_review is None and not row.comments
+    return is_agreed and is_first_review and not row.version.unfinished and not row.is_blocked
 
 
-class Act(NamedTuple):
-    """Something that happened to a task."""
+class TaskEvent(NamedTuple):
+    """An event in the history of a task."""
 
     moment: datetime
     icon: str
@@ -215,26 +233,30 @@ class Act(NamedTuple):
     text: str
 
 
-def history(task: AnnotationTask) -> list[Act]:
-    """All that happened to `task`, newest first."""
+def task_history(task: AnnotationTask) -> list[TaskEvent]:
+    """The events of `task`, newest first."""
     name = task.annotator.name
-    acts = [Act(task.created_at, "users", "info", "", f"Given out to {name}", "")]
+    events = [TaskEvent(task.created_at, "users", "info", "", f"Assigned to {name}", "")]
     asked = ThirdOpinion.objects.filter(clip=task.clip_id, annotator=task.annotator_id)
     for one in asked.select_related("asked_by"):
         who = str(one.asked_by)
-        acts.append(Act(one.asked_at, "users", "info", who, "Asked for a third opinion", ""))
-    for pull in task.pulls.all():
-        sentence = f"Answers, version {pull.version}"
-        acts.append(Act(pull.created_at, "file-check", "info", name, sentence, pull.error))
-    for review in task.reviews.select_related("reviewer", "pull"):
+        events.append(
+            TaskEvent(one.asked_at, "users", "info", who, "Third opinion requested", "")
+        )
+    for version in task.versions.all():
+        sentence = f"Answers, version {version.number}"
+        events.append(
+            TaskEvent(version.created_at, "file-check", "info", name, sentence, version.error)
+        )
+    for review in task.reviews.select_related("reviewer", "version"):
         is_approval = review.verdict == Review.Verdict.APPROVED
         icon, tone = ("check", "ok") if is_approval else ("rotate-ccw", "violet")
-        word = "Approved" if is_approval else "Sent back"
-        sentence = f"{word}, version {review.pull.version}"
+        word = "Approved" if is_approval else "Rejected"
+        sentence = f"{word}, version {review.version.number}"
         who = str(review.reviewer)
-        acts.append(Act(review.reviewed_at, icon, tone, who, sentence, review.reason))
-    acts += [
-        Act(said.written_at, "info", "grey", str(said.author), "Comment", said.text)
+        events.append(TaskEvent(review.reviewed_at, icon, tone, who, sentence, review.reason))
+    events += [
+        TaskEvent(said.written_at, "info", "grey", str(said.author), "Comment", said.text)
         for said in task.comments.select_related("author")
     ]
-    return sorted(acts, reverse=True)
+    return sorted(events, reverse=True)

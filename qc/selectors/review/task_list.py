@@ -1,37 +1,35 @@
-"""The list of tasks: who has which clip, and how far it is."""
+"""The list of tasks, with the state and answers of each."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.models import Annotator, Pull
+from annotation.models import Annotator, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.models import Review
-from qc.selectors.clip_and_task_states import TASK_STATES, State, tasks_with_state
-
-__all__ = ["TaskRow", "annotators_of", "task_rows", "tasks_with_state"]
+from qc.selectors.clip_and_task_states import TASK_STATES, State
 
 
 @dataclass
 class TaskRow:
-    """One line of the list of tasks."""
+    """One row of the list of tasks."""
 
     task: Any
     state: State
-    pull: Pull | None  # the newest version that was read
+    version: AnswerVersion | None  # the newest imported version
     error: str
     reason: str  # of the newest rejection
 
 
 def task_rows(tasks: list[Any]) -> list[TaskRow]:
-    """Lines for `tasks`, which come from `tasks_with_state`; two queries."""
-    pulls = Pull.objects.filter(task__in=tasks).order_by("version")
-    read: dict[int, Pull] = {}
+    """Rows for `tasks` of `tasks_with_state`; two queries."""
+    versions = AnswerVersion.objects.filter(task__in=tasks).order_by("number")
+    read: dict[int, AnswerVersion] = {}
     errors: dict[int, str] = {}
-    for pull in pulls:
-        errors[pull.task_id] = pull.error
-        if pull.stage == Stage.DONE:
-            read[pull.task_id] = pull
+    for version in versions:
+        errors[version.task_id] = version.error
+        if version.stage == Stage.DONE:
+            read[version.task_id] = version
     reviews = Review.objects.filter(task__in=tasks).order_by("pk")
     reasons = dict(reviews.values_list("task_id", "reason"))
     return [

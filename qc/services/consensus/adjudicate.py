@@ -1,7 +1,7 @@
-"""What a reviewer says of a question that annotators left open; it can be taken back.
+"""Adjudication: a reviewer decides an item of a consensus, or undoes a decision.
 
-A decision is a row that stays: it outlives the consensus, and one that was undone is kept as
-withdrawn. The consensus is computed again at once, at the places decided on alone.
+Decisions are rows that outlive the consensus; an undone decision is kept as withdrawn. The
+consensus is rebuilt at once, only at the places decided on.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,16 +10,20 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.core.labels import UNKNOWN
+from datasets.core.action_groups import UNKNOWN
 from datasets.models import ActionGroup, Clip, Dataset
 from qc.models import Adjudication, Consensus
-from qc.services.consensus.build_consensus import newest_consensus, settle_again, settling
+from qc.services.consensus.build_consensus import (
+    consensus_lock,
+    newest_consensus,
+    rebuild_boxes,
+)
 
-SMALLEST_SIDE = 2.0  # pixels
+MIN_SIDE = 2.0  # pixels
 
 
 class AdjudicationError(ValueError):
-    """A decision on something that is not there, or that no one could have meant."""
+    """A decision on something that does not exist, or with an invalid value."""
 
 
 def adjudicate(
@@ -34,21 +38,22 @@ def adjudicate(
     user: User,
     reason: str = "",
 ) -> Adjudication:
-    """Keep a reviewer's decision on one question, and compute the clip's consensus again.
+    """Save a reviewer's decision on one item and rebuild the consensus there.
 
     Args:
         clip: The clip.
         second: Keyframe.
         person_id: As in the clip's consensus.
-        group: The group decided; empty for the question whether there is such a person.
+        group: The action group; empty if the decision is on a box or on whether it is a person.
         actions: Names of the group's actions, or `unknown` alone; none for none.
-        is_person: The answer to the question whether.
-        box: Where the person is, pixels of the standard video; without a group.
-        user: Who decided.
-        reason: Why.
+        is_person: Whether it is a person.
+        box: The person's box in pixels of the standard video; only without a group.
+        user: The reviewer.
+        reason: Optional.
 
     Raises:
-        AdjudicationError: if there is no such person, group or action, or the box is no box.
+        AdjudicationError: if the person, group or action does not exist, or the box is too
+        small.
     """
     [made] = adjudicate_all(
         clip, seconds=[second], person_id=person_id, group=group, actions=actions,
@@ -69,13 +74,17 @@ def adjudicate_all(
     user: User,
     reason: str = "",
 ) -> list[Adjudication]:
-    """The same decision at several keyframes; all or none is kept. See `adjudicate`."""
+    """Save the same decision at several keyframes, all or none. See `adjudicate`."""
     if group:
         if box is not None:
             raise AdjudicationError("a decision is on a box or on a group, not on both")
         _check_actions(clip, group, actions)
-    sides = dict(zip(("x1", "y1", "x2", "y2"), _inside(clip, box), strict=True)) if box else {}
-    with settling(clip):
+    sides = (
+        dict(zip(("x1", "y1", "x2", "y2"), _clipped_to_frame(clip, box), strict=True))
+        if box
+        else {}
+    )
+    with consensus_lock(clip):
         newest = _consensus_with(clip, seconds, person_id)
         made = [
             Adjudication.objects.create(
@@ -85,52 +94,53 @@ def adjudicate_all(
             )
             for second in sorted(set(seconds))
         ]  # fmt: skip
-        settle_again(newest, {(second, person_id) for second in seconds})
+        rebuild_boxes(newest, {(second, person_id) for second in seconds})
     return made
 
 
-def withdraw(dataset: Dataset, keys: Collection[int], *, user: User) -> list[Adjudication]:
-    """Take decisions back; one that is withdrawn already stays as it is.
+def withdraw_decisions(
+    dataset: Dataset, keys: Collection[int], *, user: User
+) -> list[Adjudication]:
+    """Withdraw decisions; those already withdrawn stay unchanged.
 
     Args:
-        dataset: Where they were made.
-        keys: Of the decisions.
-        user: Who takes them back: who made them, or an admin of the dataset.
+        dataset: The dataset of the decisions.
+        keys: Primary keys of the decisions.
+        user: The reviewer who made them, or an admin of the dataset.
 
     Returns:
-        The decisions that were standing until now.
+        The decisions that were in force until now.
 
     Raises:
-        AdjudicationError: if one is not there, or not the user's to take back.
+        AdjudicationError: if a decision does not exist, or the user may not withdraw it.
     """
     found = list(Adjudication.objects.of(dataset).filter(pk__in=keys).select_related("clip"))
     if len(found) < len(set(keys)):
         raise AdjudicationError(f"{dataset} has no such decision")
     others = [one for one in found if one.decided_by_id != user.pk]
-    if others and not Dataset.objects.run_by(user).filter(pk=dataset.pk).exists():
+    if others and not Dataset.objects.managed_by(user).filter(pk=dataset.pk).exists():
         raise AdjudicationError(
-            f"that was decided by {others[0].decided_by}: only {others[0].decided_by} or an "
-            "admin of the dataset can undo it"
+            f"only {others[0].decided_by} or an admin of the dataset can undo this decision"
         )
-    taken_back = [one for one in found if one.withdrawn_at is None]
+    withdrawn = [one for one in found if one.withdrawn_at is None]
     now = timezone.now()
     with transaction.atomic():
-        Adjudication.objects.standing().filter(pk__in=[one.pk for one in taken_back]).update(
+        Adjudication.objects.in_force().filter(pk__in=[one.pk for one in withdrawn]).update(
             withdrawn_at=now, withdrawn_by=user
         )
-        for clip in sorted({one.clip for one in taken_back}, key=lambda clip: clip.pk):
-            mine = {(one.second, one.person_id) for one in taken_back if one.clip == clip}
-            with settling(clip):
+        for clip in sorted({one.clip for one in withdrawn}, key=lambda clip: clip.pk):
+            mine = {(one.second, one.person_id) for one in withdrawn if one.clip == clip}
+            with consensus_lock(clip):
                 if newest := newest_consensus(clip):
-                    settle_again(newest, mine)
-    return taken_back
+                    rebuild_boxes(newest, mine)
+    return withdrawn
 
 
 def _consensus_with(clip: Clip, seconds: Collection[int], person_id: int) -> Consensus:
-    """The newest consensus, which has the person at each of the seconds."""
+    """The newest consensus. Raises AdjudicationError if the person is not at all seconds."""
     newest = newest_consensus(clip)
     if newest is None:
-        raise AdjudicationError(f"{clip} has no consensus yet: its answers are not all here")
+        raise AdjudicationError(f"{clip} has no consensus yet, because answers are missing")
     there = newest.boxes.filter(person_id=person_id).values_list("second", flat=True)
     for second in sorted(set(seconds) - set(there)):
         raise AdjudicationError(f"{clip} has no person {person_id} at second {second}")
@@ -141,29 +151,31 @@ def _check_actions(clip: Clip, name: str, actions: Sequence[str]) -> None:
     dataset = clip.video.dataset
     group = ActionGroup.objects.filter(dataset=dataset, name=name).first()
     if group is None:
-        raise AdjudicationError(f"{dataset} has no group of actions called {name}")
+        raise AdjudicationError(f"{dataset} has no action group {name}")
     known = {action.name for action in group.actions.all()}
     if wrong := [action for action in actions if action not in known | {UNKNOWN}]:
         raise AdjudicationError(f"{wrong[0]} is not an action of {name}")
     if UNKNOWN in actions and len(actions) > 1:
-        raise AdjudicationError(f"{name} is unknown or known, not both")
+        raise AdjudicationError(f"{UNKNOWN} cannot be combined with an action of {name}")
     if group.choice == ActionGroup.Choice.ONE and len(actions) > 1:
-        raise AdjudicationError(f"only one action of {name} can be true")
+        raise AdjudicationError(f"only one action of {name} can be chosen")
     if len(actions) > group.max_per_person:
-        raise AdjudicationError(f"{name} has {group.max_per_person} actions a person at most")
+        raise AdjudicationError(
+            f"at most {group.max_per_person} actions of {name} can be chosen"
+        )
     if group.required and group.choice == ActionGroup.Choice.ONE and not actions:
-        raise AdjudicationError(f"{name} needs an answer: an action of it, or {UNKNOWN}")
+        raise AdjudicationError(f"{name} needs an action or {UNKNOWN}")
 
 
-def _inside(clip: Clip, box: Sequence[float]) -> tuple[float, float, float, float]:
-    """The box cut to the picture. Raises AdjudicationError if nothing to speak of is left."""
+def _clipped_to_frame(clip: Clip, box: Sequence[float]) -> tuple[float, float, float, float]:
+    """The box clipped to the frame. Raises AdjudicationError if it is too small then."""
     x1, y1, x2, y2 = box
     width, height = float(clip.video.width or 0), float(clip.video.height or 0)
     x1, x2 = max(0.0, min(x1, width)), max(0.0, min(x2, width))
     y1, y2 = max(0.0, min(y1, height)), max(0.0, min(y2, height))
-    if x2 - x1 < SMALLEST_SIDE or y2 - y1 < SMALLEST_SIDE:
+    if x2 - x1 < MIN_SIDE or y2 - y1 < MIN_SIDE:
         raise AdjudicationError(
-            f"a box of {max(x2 - x1, 0):.0f} by {max(y2 - y1, 0):.0f} pixels shows nobody: "
+            f"a box of {max(x2 - x1, 0):.0f} by {max(y2 - y1, 0):.0f} pixels is too small: "
             "draw it around the person"
         )
     return x1, y1, x2, y2

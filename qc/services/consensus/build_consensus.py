@@ -1,7 +1,7 @@
-"""Stage 9: what is believed of a clip, out of what its annotators said and reviewers decided.
+"""Consensus of a clip, built from its annotators' answers and the reviewers' decisions.
 
-A consensus is computed from versions that never change and from adjudications; it can be thrown
-away and made again. The rules stand in `qc.core.consensus.clip_consensus`.
+A consensus is computed from answer versions, which never change, and from adjudications; it can
+be deleted and built again. The rules are in `qc.core.consensus.clip_consensus`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -11,52 +11,57 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.db import transaction
 
+from datasets.core.action_groups import ActionGroupSpec
 from datasets.models import Clip
 from qc.core.consensus.clip_consensus import (
-    Decision,
-    Place,
-    Question,
-    SettledBox,
-    open_questions,
-    settle,
+    BoxConsensus,
+    PersonKey,
+    ReviewerDecision,
+    build_consensus,
+    count_open,
 )
-from qc.core.consensus.identity import KnownBox, PersonAt, first_drawn_id, gather_persons
-from qc.core.consensus.skill_weighting import weighed
+from qc.core.consensus.identity import (
+    IdentifiedBox,
+    MatchedPerson,
+    first_drawn_id,
+    identify_persons,
+)
+from qc.core.consensus.skill_weighting import FittedRates, skill_weighted_votes
 from qc.models import (
     Adjudication,
     AgreementSummary,
     Consensus,
     ConsensusBox,
     ConsensusLabel,
-    HouseRules,
+    QualityRules,
 )
-from qc.services.review.quality_rules import decides_by
 from qc.services.answer_versions import (
-    AnswersGoneError,
+    AnswersDeletedError,
     ClipAnswers,
+    group_specs_of,
     plan,
-    questions_of,
     read_clip_answers,
 )
+from qc.services.review.quality_rules import vote_rule_of
 from tracking.models import Proposal
 
 
 def plan_consensuses() -> int:
-    """Order a consensus of every clip's newest answers, where all its tasks have some."""
+    """Create the missing consensus rows, one for each clip whose tasks all have answers."""
     return plan(Consensus)
 
 
-def settle_clip(consensus_id: int) -> Consensus | None:
-    """Compute one consensus; None if somebody else has it or it is done."""
+def build_clip_consensus(consensus_id: int) -> Consensus | None:
+    """Build one consensus; None if another worker has it or it is done."""
     consensus: Consensus | None = Consensus.objects.claim(consensus_id)
     if consensus is None:
         return None
-    with consensus.working(AnswersGoneError):
-        known = _known(consensus)
-        with settling(consensus.clip):
-            consensus.rates = rates_for(consensus.clip)
-            _settle(consensus, known)
-            consensus.finish(rates=consensus.rates)
+    with consensus.working(AnswersDeletedError):
+        inputs = _read_inputs(consensus)
+        with consensus_lock(consensus.clip):
+            consensus.error_rates = error_rates_for(consensus.clip)
+            _rebuild(consensus, inputs)
+            consensus.finish(error_rates=consensus.error_rates)
     return consensus
 
 
@@ -65,21 +70,21 @@ def newest_consensus(clip: Clip) -> Consensus | None:
     return Consensus.objects.done().filter(clip=clip).order_by("-pk").first()
 
 
-def rates_for(clip: Clip) -> dict[str, Any]:
-    """The newest error rates by group, if the clip's dataset weighs votes by them."""
+def error_rates_for(clip: Clip) -> dict[str, Any]:
+    """The newest error rates by group, if the dataset of `clip` weights votes by them."""
     dataset = clip.video.dataset
-    if decides_by(dataset) != HouseRules.Decides.DAWID_SKENE:
+    if vote_rule_of(dataset) != QualityRules.VoteRule.DAWID_SKENE:
         return {}
     summaries = AgreementSummary.objects.filter(dataset=dataset, period="").done()
     rates = summaries.order_by("-pk").values_list("figures__error_rates", flat=True).first()
-    return {group: one["estimates"] for group, one in (rates or {}).items()}
+    return {group: one.get("fits", []) for group, one in (rates or {}).items()}
 
 
 @contextmanager
-def settling(clip: Clip) -> Iterator[None]:
-    """Nobody finishes a consensus of `clip`, decides on one or changes the rules meanwhile.
+def consensus_lock(clip: Clip) -> Iterator[None]:
+    """Lock the consensus rows of `clip` against other builds, decisions and changes of rules.
 
-    So a decision is either known to a consensus that becomes the newest, or made on it.
+    A decision is thus either used by the consensus that becomes the newest, or made on it.
     """
     with transaction.atomic():
         rows = Consensus.objects.select_for_update().filter(clip=clip).order_by("pk")
@@ -87,56 +92,57 @@ def settling(clip: Clip) -> Iterator[None]:
         yield
 
 
-def settle_again(consensus: Consensus, places: Collection[Place]) -> None:
-    """Compute the boxes at `places` anew, as the decisions on them want it now.
-
-    To be called while `settling` the clip.
-    """
-    _settle(consensus, _known(consensus), only=places)
+def rebuild_boxes(consensus: Consensus, places: Collection[PersonKey]) -> None:
+    """Rebuild the boxes at `places` with the current decisions, inside `consensus_lock`."""
+    _rebuild(consensus, _read_inputs(consensus), only=places)
 
 
-class _Known(NamedTuple):
-    """What a consensus is computed from, but for the decisions."""
+class _Inputs(NamedTuple):
+    """The inputs of a consensus besides the decisions."""
 
     answers: ClipAnswers
-    questions: list[Question]
-    persons: list[PersonAt]
-    proposals: dict[Place, Sequence[float]]
+    groups: list[ActionGroupSpec]
+    persons: list[MatchedPerson]
+    proposals: dict[PersonKey, Sequence[float]]
 
 
-def _known(consensus: Consensus) -> _Known:
+def _read_inputs(consensus: Consensus) -> _Inputs:
     answers = read_clip_answers(consensus)
     clip = answers.clip
-    persons = gather_persons(
+    persons = identify_persons(
         answers.drawn,
         first_id=first_drawn_id(clip.index),
         before=_drawn_before(consensus, clip),
     )
-    questions = questions_of([clip.video.dataset])[clip.video.dataset_id]
-    return _Known(answers, questions, persons, _proposals(answers))
+    groups = group_specs_of([clip.video.dataset])[clip.video.dataset_id]
+    return _Inputs(answers, groups, persons, _proposals(answers))
 
 
-def _settle(
-    consensus: Consensus, known: _Known, *, only: Collection[Place] | None = None
+def _rebuild(
+    consensus: Consensus, inputs: _Inputs, *, only: Collection[PersonKey] | None = None
 ) -> None:
-    """Replace the boxes and labels of a consensus, or those that were decided on."""
-    answers = known.answers
-    boxes = settle(
-        known.persons,
+    """Replace the boxes and labels of a consensus, or only those at the places in `only`."""
+    answers = inputs.answers
+    boxes = build_consensus(
+        inputs.persons,
         answers.drawn,
         answers.answers,
         annotators=answers.annotators,
-        questions=known.questions,
-        proposals=known.proposals,
+        groups=inputs.groups,
+        proposals=inputs.proposals,
         decisions=_decisions(answers.clip),
     )
-    boxes = weighed(boxes, known.questions, consensus.rates)
+    rates = {
+        group: [FittedRates.from_json(one) for one in fits]
+        for group, fits in consensus.error_rates.items()
+    }
+    boxes = skill_weighted_votes(boxes, inputs.groups, rates)
     _write(consensus, boxes, only=only)
-    Consensus.objects.filter(pk=consensus.pk).update(open_count=open_questions(boxes))
+    Consensus.objects.filter(pk=consensus.pk).update(open_count=count_open(boxes))
 
 
-def _drawn_before(consensus: Consensus, clip: Clip) -> list[KnownBox]:
-    """The drawn persons of the consensus before, which decisions may name by their ids."""
+def _drawn_before(consensus: Consensus, clip: Clip) -> list[IdentifiedBox]:
+    """Persons drawn by annotators in the previous consensus; decisions refer to their ids."""
     earlier = Consensus.objects.done().filter(clip=clip, pk__lt=consensus.pk)
     newest = earlier.order_by("-pk").first()
     if newest is None:
@@ -144,26 +150,26 @@ def _drawn_before(consensus: Consensus, clip: Clip) -> list[KnownBox]:
     boxes = newest.boxes.filter(person_id__gte=first_drawn_id(clip.index))
     rows = boxes.order_by("second", "person_id")
     return [
-        KnownBox(second, person, np.array(box))
+        IdentifiedBox(second, person, np.array(box))
         for second, person, *box in rows.values_list(
             "second", "person_id", "x1", "y1", "x2", "y2"
         )
     ]
 
 
-def _proposals(answers: ClipAnswers) -> dict[Place, Sequence[float]]:
-    runs = {pull.task.run_id for pull in answers.pulls}
+def _proposals(answers: ClipAnswers) -> dict[PersonKey, Sequence[float]]:
+    runs = {version.task.run_id for version in answers.versions}
     rows = Proposal.objects.filter(run__in=runs).order_by("run", "second", "person_id")
     values = rows.values_list("second", "person_id", "x1", "y1", "x2", "y2")
     return {(second, person): box for second, person, *box in values}
 
 
-def _decisions(clip: Clip) -> dict[Place, Decision]:
-    """The newest decision on every question, but for those withdrawn."""
-    decisions: dict[Place, Decision] = {}
-    for one in Adjudication.objects.standing().filter(clip=clip).order_by("pk"):
+def _decisions(clip: Clip) -> dict[PersonKey, ReviewerDecision]:
+    """The newest decision in force on each item."""
+    decisions: dict[PersonKey, ReviewerDecision] = {}
+    for one in Adjudication.objects.in_force().filter(clip=clip).order_by("pk"):
         place = (one.second, one.person_id)
-        there = decisions.get(place, Decision(None, {}))
+        there = decisions.get(place, ReviewerDecision(None, {}))
         if one.group:
             decisions[place] = there._replace(actions={**there.actions, one.group: one.actions})
         elif one.box is not None:
@@ -174,7 +180,7 @@ def _decisions(clip: Clip) -> dict[Place, Decision]:
 
 
 def _write(
-    consensus: Consensus, boxes: Sequence[SettledBox], *, only: Collection[Place] | None
+    consensus: Consensus, boxes: Sequence[BoxConsensus], *, only: Collection[PersonKey] | None
 ) -> None:
     replaced = ConsensusBox.objects.filter(consensus=consensus)
     if only is not None:
@@ -194,7 +200,7 @@ def _write(
             y2=float(box.box[3]),
             drawn_by=box.drawn_by,
             drawn={name: [round(side, 2) for side in one] for name, one in box.drawn.items()},
-            least_iou=box.least_iou,
+            min_iou=box.min_iou,
             is_box_decided=box.is_box_decided,
             status=box.status,
         )

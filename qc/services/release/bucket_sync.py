@@ -1,8 +1,8 @@
-"""A release in a bucket: its files under a prefix, each sent once.
+"""Copies of releases in an S3 bucket.
 
-What the bucket already holds in the same bytes stays, so a sync that was cut off goes on where
-it was, and one that is done again sends nothing. `manifest.json` goes last: where it is, the
-release is whole. Nothing is ever deleted there.
+Files that are already there with the same bytes are not sent, so an interrupted copy continues
+and a repeated one sends nothing. `manifest.json` is sent last: where it is, the release is
+complete. Nothing is ever deleted there.
 """
 
 import base64
@@ -22,48 +22,47 @@ from django.contrib.auth.models import User
 from django.core.files.storage import InvalidStorageError, default_storage, storages
 
 from avaproject.base.storage import local_path
-from avaproject.base.work import Stage
 from qc.core.release.packing import MANIFEST, PARTS, ignore, load_index, part_of
 from qc.models import Release, ReleaseSync
-from qc.services.release.release_storage import StoreError, opener
+from qc.services.release.release_storage import ReleaseFilesError, opener
 
 PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
-SIDE_BY_SIDE = 8
+PARALLEL_UPLOADS = 8
 CHUNK = 1 << 20
 Progress = Callable[[float], None]
 Opener = Callable[[str], BinaryIO]
 
 
 class SyncError(RuntimeError):
-    """A release cannot go to the bucket; the text says why and what to do."""
+    """A release cannot be copied to the bucket; the message says why and what to do."""
 
 
 class Bucket(NamedTuple):
-    """Where releases are synced to."""
+    """The bucket for releases."""
 
     client: Any  # of boto3
     name: str
-    location: str  # what every key begins with; empty or with a slash at its end
+    location: str  # prefix of every key; empty or ending with a slash
 
 
-class There(NamedTuple):
-    """An object of the bucket, as a listing has it."""
+class BucketObject(NamedTuple):
+    """An object of the bucket as listed."""
 
     size: int
     etag: str
 
 
-class Sending(NamedTuple):
-    """A file on its way."""
+class FileUpload(NamedTuple):
+    """A file to send."""
 
     path: str  # in the release
     key: str
-    sha256: str  # as the manifest says; empty for the manifest itself
+    sha256: str  # from the manifest; empty for the manifest itself
     opened: Opener
 
 
 def bucket() -> Bucket | None:
-    """The bucket that is configured for releases, if there is one."""
+    """The bucket configured for releases, if any."""
     try:
         storage = cast(Any, storages["releases"])
     except InvalidStorageError:
@@ -74,18 +73,18 @@ def bucket() -> Bucket | None:
 
 
 def bucket_address() -> str:
-    """What the address of everything synced begins with; empty if no bucket is configured."""
+    """The address of the bucket; empty if none is configured."""
     target = bucket()
     return "" if target is None else f"s3://{target.name}/{target.location}"
 
 
-def order_sync(
+def request_sync(
     release: Release, *, prefix: str, parts: Collection[str], user: User | None = None
 ) -> ReleaseSync:
-    """The work order to put `release` under `prefix`; the one there is, sent on its way again.
+    """Request a copy of `release` at `prefix`; an existing one is started again.
 
     Raises:
-        SyncError: if it cannot go there.
+        SyncError: if it cannot be copied there.
     """
     prefix = prefix.strip().strip("/")
     if bucket() is None:
@@ -94,28 +93,25 @@ def order_sync(
         )
     if not PREFIX.fullmatch(prefix):
         raise SyncError(
-            f"{prefix!r} cannot be a prefix: use letters, digits, `.`, `_`, `-`, `/` between."
+            f"{prefix!r} is not a valid prefix: use letters, digits, `.`, `_` and `-`, "
+            "separated by `/`."
         )
-    if not Release.objects.there().filter(pk=release.pk).exists():
-        raise SyncError(f"{release} has no files that could be sent.")
-    _refuse_another(release, prefix)
+    if not Release.objects.available().filter(pk=release.pk).exists():
+        raise SyncError(f"{release} has no files to send.")
+    _require_free_prefix(release, prefix)
     chosen = [part for part in PARTS if part in parts]
-    fresh = {"parts": chosen, "ordered_by": user}
+    fresh = {"parts": chosen, "requested_by": user}
     order, is_new = ReleaseSync.objects.get_or_create(
         prefix=prefix, defaults=fresh | {"release": release}
     )
     if not is_new:
-        rows = ReleaseSync.objects.filter(pk=order.pk).exclude(stage=Stage.RUNNING)
-        rows.update(
-            **fresh, stage=Stage.WAITING, attempts=0, lease_until=None, handed_out_at=None,
-            error="", progress=0.0,
-        )  # fmt: skip
+        ReleaseSync.objects.filter(pk=order.pk).start_over(**fresh)
         order.refresh_from_db()
     return order
 
 
-def _refuse_another(release: Release, prefix: str) -> None:
-    """Raises SyncError if the prefix is, holds or lies in that of another release."""
+def _require_free_prefix(release: Release, prefix: str) -> None:
+    """Raises SyncError if the prefix overlaps with that of another release."""
     others = ReleaseSync.objects.exclude(release=release).select_related("release__dataset")
     for other in others:
         its, mine = f"{other.prefix}/", f"{prefix}/"
@@ -126,16 +122,16 @@ def _refuse_another(release: Release, prefix: str) -> None:
 
 
 def sync_release(sync_id: int, *, progress: Progress = ignore) -> ReleaseSync | None:
-    """Send what is missing of a release; None if somebody else does, or it is done."""
+    """Send the missing files of a release; None if another worker has it or it is done."""
     order = ReleaseSync.objects.claim(sync_id)
     if order is None:
         return None
 
-    def tell(share: float) -> None:
+    def on_progress(share: float) -> None:
         order.report(share)
         progress(share)
 
-    expected = (SyncError, StoreError, BotoCoreError, ClientError, OSError, BadZipFile)
+    expected = (SyncError, ReleaseFilesError, BotoCoreError, ClientError, OSError, BadZipFile)
     with order.working(*expected):
         target = bucket()
         if target is None:
@@ -143,16 +139,18 @@ def sync_release(sync_id: int, *, progress: Progress = ignore) -> ReleaseSync | 
         with _files_of(order.release) as (files, opened):
             wanted = {"annotations", *order.parts}
             chosen = {path: size for path, size in files.items() if part_of(path) in wanted}
-            counts = _send(target, f"{target.location}{order.prefix}/", chosen, opened, tell)
+            counts = _send(
+                target, f"{target.location}{order.prefix}/", chosen, opened, on_progress
+            )
         order.finish(counts=counts)
     return order
 
 
 @contextmanager
 def _files_of(release: Release) -> Iterator[tuple[dict[str, int], Opener]]:
-    """Path -> bytes of all files of a release, and how they are opened."""
+    """The sizes of all files of a release by path, and a function that opens them."""
     if release.withdrawn_at or not (release.folder or release.archive):
-        raise StoreError(f"the files of {release} are not in the storage any more")
+        raise ReleaseFilesError(f"the files of {release} are no longer in the storage")
     if not release.folder:
         with local_path(release.archive.name or "") as path, ZipFile(path) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
@@ -165,23 +163,23 @@ def _files_of(release: Release) -> Iterator[tuple[dict[str, int], Opener]]:
 
 
 def _send(
-    target: Bucket, start: str, files: dict[str, int], opened: Opener, tell: Progress
+    target: Bucket, start: str, files: dict[str, int], opened: Opener, on_progress: Progress
 ) -> dict[str, int]:
-    """Send the files that are not there in the same bytes; count what was sent."""
+    """Send the files that are missing or different; count what was sent."""
     with opened(MANIFEST) as file:
         manifest = json.load(file)
     there = _listed(target, start)
-    _refuse_foreign(target, start, there, manifest)
+    _require_same_release(target, start, there, manifest)
     counts = {"files": len(files), "bytes": sum(files.values()), "sent": 0, "sent_bytes": 0}
     done = 0
 
     def send(path: str) -> bool:
-        file = Sending(path, f"{start}{path}", manifest["files"].get(path, ""), opened)
+        file = FileUpload(path, f"{start}{path}", manifest["files"].get(path, ""), opened)
         return _send_one(target, file, there.get(path))
 
-    # A manifest is a promise that all else is there.
+    # The manifest states that all other files are there, so it is sent last.
     first = sorted(files.keys() - {MANIFEST}, key=lambda path: (-files[path], path))
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
         try:
             for paths in (first, [MANIFEST]):
                 sending = {pool.submit(send, path): path for path in paths}
@@ -190,28 +188,28 @@ def _send(
                     counts["sent"] += future.result()
                     counts["sent_bytes"] += size * future.result()
                     done += size
-                    tell(done / max(counts["bytes"], 1))
+                    on_progress(done / max(counts["bytes"], 1))
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return counts
 
 
-def _listed(target: Bucket, start: str) -> dict[str, There]:
-    """What lies under a prefix, by the rest of its key."""
-    found: dict[str, There] = {}
+def _listed(target: Bucket, start: str) -> dict[str, BucketObject]:
+    """The objects under a prefix, by the rest of their keys."""
+    found: dict[str, BucketObject] = {}
     pages = target.client.get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=target.name, Prefix=start):
         for each in page.get("Contents", []):
             path = each["Key"].removeprefix(start)
-            found[path] = There(each["Size"], each["ETag"].strip('"'))
+            found[path] = BucketObject(each["Size"], each["ETag"].strip('"'))
     return found
 
 
-def _refuse_foreign(
-    target: Bucket, start: str, there: dict[str, There], manifest: dict[str, Any]
+def _require_same_release(
+    target: Bucket, start: str, there: dict[str, BucketObject], manifest: dict[str, Any]
 ) -> None:
-    """Raises SyncError if something else than this release lies under the prefix."""
+    """Raises SyncError if the prefix holds another release."""
     if MANIFEST not in there:
         return
     answer = target.client.get_object(Bucket=target.name, Key=f"{start}{MANIFEST}")
@@ -226,17 +224,17 @@ def _refuse_foreign(
         )
 
 
-def _send_one(target: Bucket, sending: Sending, there: There | None) -> bool:
-    """Send a file unless the bucket has these bytes; whether it was sent."""
+def _send_one(target: Bucket, sending: FileUpload, there: BucketObject | None) -> bool:
+    """Send a file unless the bucket has it; return whether it was sent."""
     with sending.opened(sending.path) as file:
-        digest = hashlib.md5(usedforsecurity=False)  # what S3 compares
+        digest = hashlib.md5(usedforsecurity=False)  # the checksum that S3 uses
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-        is_as_long = there is not None and there.size == file.tell()
+        is_as_long = there is not None and there.size == file.on_progress()
         if (
             there
             and is_as_long
-            and (there.etag == digest.hexdigest() or _says_so(target, sending))
+            and (there.etag == digest.hexdigest() or _has_our_checksum(target, sending))
         ):
             return False
         file.seek(0)
@@ -251,10 +249,10 @@ def _send_one(target: Bucket, sending: Sending, there: There | None) -> bool:
     return True
 
 
-def _says_so(target: Bucket, sending: Sending) -> bool:
-    """Whether an object was sent from here with our bytes.
+def _has_our_checksum(target: Bucket, sending: FileUpload) -> bool:
+    """Whether the metadata of an object has our checksum.
 
-    Buckets that encrypt with keys of their own have other tags than the MD5.
+    In buckets with their own encryption keys, the ETag is not the MD5.
     """
     head = target.client.head_object(Bucket=target.name, Key=sending.key)
     said = head.get("Metadata", {}).get("sha256", "")

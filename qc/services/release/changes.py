@@ -10,45 +10,47 @@ from qc.core.release.reader import ReleaseReader, ReleaseReadError
 from qc.models import Release
 
 
-class ChangesError(RuntimeError):
-    """Two releases cannot be compared; the text says which one is not there."""
+class ReleaseDiffError(RuntimeError):
+    """Two releases cannot be compared; the message says which one has no files."""
 
 
-def changes_between(before: Release, after: Release) -> dict[str, Any]:
-    """As `diff_releases` says it, with the agreement of the groups.
+def release_changes(before: Release, after: Release) -> dict[str, Any]:
+    """The result of `diff_releases` with the changes in agreement.
 
     Raises:
-        ChangesError: if the files of one are not on local disk.
+        ReleaseDiffError: if the files of a release are not on the local disk.
     """
     try:
         found = diff_releases(_reader(before), _reader(after))
     except ReleaseReadError as error:
-        raise ChangesError(str(error)) from error
+        raise ReleaseDiffError(str(error)) from error
     sentences = _agreement(before.counts, after.counts)
     return found | {"sentences": [*found["sentences"], *sentences]}
 
 
-def changes_since_the_last(release: Release, folder: Path, counts: dict[str, Any]) -> Any:
-    """What a new release, still in `folder`, changes; empty if there is none to compare."""
-    earlier = Release.objects.there().filter(dataset=release.dataset, number__lt=release.number)
+def changes_since_previous(release: Release, folder: Path, counts: dict[str, Any]) -> Any:
+    """The changes of a new release in `folder`; empty without a previous release."""
+    earlier = Release.objects.available().filter(
+        dataset=release.dataset, number__lt=release.number
+    )
     before = earlier.exclude(folder="").order_by("-number").first()
     if before is None:
         return {}
     try:
         found = diff_releases(_reader(before), ReleaseReader(folder))
-    except (ChangesError, ReleaseReadError):
-        return {}  # somebody deleted its files beside us: that is no fault of the new one
+    except (ReleaseDiffError, ReleaseReadError):
+        return {}  # its files were deleted meanwhile: not a fault of the new release
     sentences = _agreement(before.counts, counts)
     return {"since": before.number, "sentences": [*found["sentences"], *sentences]}
 
 
 def _agreement(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     if "agreement" not in before or "agreement" not in after:
-        return []  # made before agreement was kept with a release
+        return []  # created before releases stored agreement
     return diff_agreement(before["agreement"], after["agreement"])
 
 
 def _reader(release: Release) -> ReleaseReader:
     if release.withdrawn_at or not release.folder:
-        raise ChangesError(f"the files of {release} are not here as a folder")
+        raise ReleaseDiffError(f"the files of {release} are not stored as a local folder")
     return ReleaseReader(Path(default_storage.path(release.folder)))

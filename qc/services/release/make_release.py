@@ -1,8 +1,7 @@
-"""Stage 11: what is approved becomes a numbered AVA dataset, checked from end to end.
+"""Create a release: a numbered, checked AVA dataset of the approved clips.
 
-A release grows in `<dataset>/releases/<number>.<attempt>.part` and gets its name when the check
-has passed. Nothing in it depends on the day, the time zone, the database, or on how often the
-work was interrupted.
+A release is written to `<dataset>/releases/<number>.<attempt>.part` and renamed when its checks
+have passed. Its bytes do not depend on the date, the time zone, the database or interruptions.
 """
 
 import pickle
@@ -18,11 +17,11 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
 
-from annotation.core.labels import GroupSpec
 from avaproject.base.storage import local_path, work_folder
 from avaproject.base.work import Stage
-from datasets.core import ava
-from datasets.core.media import MediaError
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats import ava
+from datasets.core.media.standard_video import MediaError
 from datasets.models import Action, ActionGroup, Dataset, Video
 from qc.core.release.checks.run_checks import Check, check_release
 from qc.core.release.formats import FORMATS, FormatContext, FormatWriter
@@ -31,41 +30,46 @@ from qc.core.release.packing import FileSum, part_sizes, write_manifest
 from qc.core.release.provenance import ProvenanceWriter
 from qc.core.release.records import ANNOTATED, ReleaseClip
 from qc.core.release.splits import SPLITS, split_videos
-from qc.core.release.stats import Tally
+from qc.core.release.stats import ReleaseStats
 from qc.core.release.writer import AnnotationWriter, add_official_names
 from qc.models import Release
 from qc.selectors.release.approved_clips import Selection, select_clips
-from qc.services.release.export_media import (
-    ExportError,
-    bring_clip,
-    bring_film,
-    export_all,
-    order_export,
-    video_sum,
-)
-from qc.services.release.changes import changes_since_the_last
-from qc.services.release.content import (
+from qc.services.release.changes import changes_since_previous
+from qc.services.release.clip_content import (
     ContentReader,
     UnknownActionError,
 )
-from qc.services.release.release_storage import keep_release, part_folder
-from qc.services.release.release_docs import Draft, Written, counts_of, manifest, write_texts
+from qc.services.release.export_media import (
+    ExportError,
+    add_clip_media,
+    add_clip_video,
+    export_all,
+    request_clip_export,
+    video_sum,
+)
+from qc.services.release.release_docs import (
+    ReleasePlan,
+    WrittenAnnotations,
+    counts_of,
+    manifest,
+    write_texts,
+)
+from qc.services.release.release_storage import part_folder, store_release
 
-WITHOUT_FILM = "it came without film: only a release of annotations alone can hold it"
+WITHOUT_VIDEO = "imported without a video: only in releases of annotations"
 
-Tell = Callable[[float, str], None]
+ProgressListener = Callable[[float, str], None]
 Progress = Callable[[float], None]
 
 
 class ReleaseError(RuntimeError):
-    """There is nothing to release, or what was made is not what it should be."""
+    """There is nothing to release, or the release did not pass its checks."""
 
 
-def order_release(
+def request_release(
     dataset: Dataset, *, user: User | None = None, options: ReleaseOptions | None = None
 ) -> Release:
-    """The next release of `dataset`, waiting to be made; one that waits with the same options
-    already is that one."""
+    """Request the next release of `dataset`, or return a waiting one with the same options."""
     chosen = (options or ReleaseOptions()).as_json()
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
@@ -79,11 +83,13 @@ def order_release(
         )
 
 
-def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> Release | None:
-    """Make one release; None if somebody else has it or it is done.
+def make_release(
+    release_id: int, *, on_progress: ProgressListener = lambda share, what: None
+) -> Release | None:
+    """Create one release; None if another worker has it or it is done.
 
     Args:
-        tell: Told the share done and what is being done, as often as something moves.
+        on_progress: Called with the share done and the current step.
     """
     release = Release.objects.claim(release_id)
     if release is None:
@@ -92,10 +98,10 @@ def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> R
     def part(low: float, high: float, what: str) -> Progress:
         def progress(share: float) -> None:
             release.report(share)
-            tell(share, what)
+            on_progress(share, what)
 
         progress(low)
-        return _part(progress, low, high)
+        return _subrange(progress, low, high)
 
     expected = (
         ReleaseError, MediaError, ExportError, OptionsError, ava.AvaFormatError,
@@ -108,33 +114,33 @@ def make_release(release_id: int, *, tell: Tell = lambda share, what: None) -> R
         (spool / "clips").open("w+b") as content,
     ):
         part(0.0, 0.02, "reading answers")
-        draft = _draft(release, content)
-        written = _write_annotations(folder, release, draft, content)
-        known, compared = _bring_media(folder, draft, part(0.05, 0.8, "making pictures"))
-        write_texts(release, folder, draft, written)
+        plan = _plan(release, content)
+        written = _write_annotations(folder, release, plan, content)
+        known, compared = _bring_media(folder, plan, part(0.05, 0.8, "extracting frames"))
+        write_texts(release, folder, plan, written)
         sums = write_manifest(
             folder,
-            manifest(release, draft, written),
+            manifest(release, plan, written),
             known=known,
-            progress=part(0.8, 0.85, "adding up sums"),
+            progress=part(0.8, 0.85, "computing checksums"),
         )
         checks = check_release(
             folder, compared=compared, known=known, progress=part(0.85, 1.0, "checking")
         )
-        _accept(release, checks)
-        counts = counts_of(release, draft, written, part_sizes(sums))
-        counts["diff"] = changes_since_the_last(release, folder, counts)
-        kept = keep_release(release, folder, sums)
+        _require_passed(release, checks)
+        counts = counts_of(release, plan, written, part_sizes(sums))
+        counts["diff"] = changes_since_previous(release, folder, counts)
+        kept = store_release(release, folder, sums)
         counts |= {"archives": kept.archives, "manifest": sums["manifest.json"].sha256}
         release.finish(counts=counts, checks=checks, archive=kept.archive, folder=kept.folder)
     return release
 
 
-def _draft(release: Release, content: BinaryIO) -> Draft:
-    """Decide what the release holds, and put what its clips hold into `content`.
+def _plan(release: Release, content: BinaryIO) -> ReleasePlan:
+    """Decide what the release holds, and write the content of its clips to `content`.
 
-    The answers are read this once, so what changes meanwhile is for the next release. Raises
-    ReleaseError if there is nothing to release.
+    Answers are read only once, so later changes go into the next release. Raises ReleaseError
+    if there is nothing to release.
     """
     dataset, options = release.dataset, ReleaseOptions.read(release.options)
     selection = select_clips(dataset)
@@ -142,25 +148,25 @@ def _draft(release: Release, content: BinaryIO) -> Draft:
     labels: dict[str, Counter[int]] = defaultdict(Counter)
     approved = []
     chosen = [
-        each for each in selection.approved if each.clip.video.file or not options.with_films
+        each for each in selection.approved if each.clip.video.file or not options.with_clips
     ]
     if selection.approved and not chosen:
         raise ReleaseError(
-            f"No approved clip of {dataset} has its film, for they came in a bundle without: "
-            "make a release of annotations alone (make_release --pictures annotations)."
+            f"No approved clip of {dataset} has a video, because they were imported without: "
+            "create a release of annotations only (make_release --frames annotations)."
         )
     left_out |= {
-        each.clip.name: WITHOUT_FILM for each in selection.approved if each not in chosen
+        each.clip.name: WITHOUT_VIDEO for each in selection.approved if each not in chosen
     }
     for each, clip in zip(chosen, ContentReader(dataset).read(chosen), strict=True):
         if ANNOTATED not in clip.keyframes.values():
-            left_out[clip.name] = "every keyframe has a question open"
+            left_out[clip.name] = "every keyframe has undecided items"
             continue
         approved.append(each)
         pickle.dump(clip, content)
         labels[clip.source_video].update(a for each in clip.persons for a in each.action_ids)
     if not approved:
-        raise ReleaseError(_nothing(dataset, selection, left_out))
+        raise ReleaseError(_nothing_to_release(dataset, selection, left_out))
     kept = _kept_splits(dataset, options)
     splits = split_videos(labels, seed=options.seed, kept=kept)
     actions = [
@@ -169,31 +175,33 @@ def _draft(release: Release, content: BinaryIO) -> Draft:
         .select_related("group")
         .order_by("action_id")
     ]
-    return Draft(options, approved, left_out, splits, actions)
+    return ReleasePlan(options, approved, left_out, splits, actions)
 
 
-def _nothing(dataset: Dataset, selection: Selection, left_out: dict[str, str]) -> str:
+def _nothing_to_release(
+    dataset: Dataset, selection: Selection, left_out: dict[str, str]
+) -> str:
     first = "; ".join(f"{clip}: {reason}" for clip, reason in list(left_out.items())[:3])
     if selection.approved:
-        return f"{dataset} has no keyframe without an open question ({first}): decide them."
+        return f"All keyframes of {dataset} have undecided items ({first}). Decide them first."
     why = f" ({first})" if first else ""
-    return f"{dataset} has no approved clip{why}: approve all answers of a clip first."
+    return f"{dataset} has no approved clip{why}. Approve all tasks of a clip first."
 
 
 def _kept_splits(dataset: Dataset, options: ReleaseOptions) -> dict[str, str]:
-    """The splits that are settled: those of earlier releases, and those somebody listed."""
+    """The fixed splits: those of earlier releases and of the split list."""
     earlier = earlier_splits(dataset)
     for video, split in options.split_of.items():
         if earlier.get(video, split) != split:
             raise ReleaseError(
-                f"The split list puts {video} into {split}, but it was {earlier[video]} in an "
-                "earlier release, and a video never changes sides: take it out of the list."
+                f"The split list has {video} in {split}, but it was in {earlier[video]} in an "
+                "earlier release, and a video keeps its split: remove it from the list."
             )
     return earlier | dict(options.split_of)
 
 
 def earlier_splits(dataset: Dataset) -> dict[str, str]:
-    """The split of every video that was in a release before; a later release wins."""
+    """The split of every video of earlier releases; a later release wins."""
     split_of: dict[str, str] = {}
     for earlier in Release.objects.filter(dataset=dataset).done().order_by("number"):
         split_of |= earlier.counts.get("split_of", {})
@@ -201,28 +209,28 @@ def earlier_splits(dataset: Dataset) -> dict[str, str]:
 
 
 def _write_annotations(
-    folder: Path, release: Release, draft: Draft, content: BinaryIO
-) -> Written:
-    """Write all rows in all formats, and remember of each clip what the manifest wants."""
-    split_of = draft.splits.split_of
+    folder: Path, release: Release, plan: ReleasePlan, content: BinaryIO
+) -> WrittenAnnotations:
+    """Write all rows in all formats; keep what the manifest needs of each clip."""
+    split_of = plan.splits.split_of
     used = [split for split in SPLITS if split != "test" or split in split_of.values()]
-    clips, tally, provenance = [], Tally(), ProvenanceWriter(folder)
-    formats = _formats(folder, release, draft, used)
+    clips, tally, provenance = [], ReleaseStats(), ProvenanceWriter(folder)
+    formats = _formats(folder, release, plan, used)
     with AnnotationWriter(folder, splits=used) as writer:
         content.seek(0)
-        for _ in draft.approved:
+        for _ in plan.approved:
             clip: ReleaseClip = pickle.load(content)  # noqa: S301  written above
             placed = replace(clip, split=split_of[clip.source_video])
             for each in (writer, tally, provenance, *formats):
                 each.add(placed)  # type: ignore[attr-defined]
             clips.append(replace(placed, persons=[], proposals={}, versions=()))
-        measuring = writer.finish(draft.actions)
-    for ending in (provenance, *formats):
-        ending.finish()
-    if draft.options.official_names:
+        measuring = writer.finish(plan.actions)
+    for other in (provenance, *formats):
+        other.finish()
+    if plan.options.official_names:
         add_official_names(folder)
     ceilings = {split: _rounded(its.mean()) for split, its in writer.ceilings.items()}
-    return Written(writer.counts, measuring, ceilings, tally, clips)
+    return WrittenAnnotations(writer.counts, measuring, ceilings, tally, clips)
 
 
 def _rounded(value: float | None) -> float | None:
@@ -230,10 +238,10 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _formats(
-    folder: Path, release: Release, draft: Draft, splits: list[str]
+    folder: Path, release: Release, plan: ReleasePlan, splits: list[str]
 ) -> list[FormatWriter]:
     groups = [
-        GroupSpec(
+        ActionGroupSpec(
             group.name,
             group.choice,
             group.required,
@@ -244,60 +252,62 @@ def _formats(
         .order_by("position")
     ]
     writers = []
-    for name in sorted(draft.options.formats):
+    for name in sorted(plan.options.formats):
         place = folder / "formats" / name
         place.mkdir(parents=True)
-        context = FormatContext(place, str(release), draft.actions, groups, splits)
+        context = FormatContext(place, str(release), plan.actions, groups, splits)
         writers.append(FORMATS[name].writer(context))
     return writers
 
 
 def _bring_media(
-    folder: Path, draft: Draft, progress: Progress
+    folder: Path, plan: ReleasePlan, progress: Progress
 ) -> tuple[dict[str, FileSum], set[str]]:
-    """Put pictures and films of all clips in place.
+    """Add the frames and clip files of all clips.
 
     Returns:
-        The sums that are known, and the clips whose pictures were held against their films.
+        The known checksums, and the clips whose frames were compared with the clip file.
     """
     known: dict[str, FileSum] = {}
     compared: set[str] = set()
-    if not draft.options.with_films:
+    if not plan.options.with_clips:
         return known, compared
     exports = []
-    for video, group in groupby(draft.approved, key=lambda each: each.clip.video):
-        _expect_film(video)
-        if not draft.options.with_pictures:
+    for video, group in groupby(plan.approved, key=lambda each: each.clip.video):
+        _require_video(video)
+        if not plan.options.with_frames:
             with local_path(video.file.name or "") as path:
                 for each in group:
-                    bring_film(each.clip, folder, video=path)
+                    add_clip_video(each.clip, folder, video=path)
             continue
-        its, side = video_sum(video), draft.options.longest_side
-        exports += [order_export(each.clip, video_sum=its, longest_side=side) for each in group]
-    export_all([export.pk for export in exports], progress=_part(progress, 0.0, 0.9))
+        its, side = video_sum(video), plan.options.longest_side
+        exports += [
+            request_clip_export(each.clip, video_sum=its, longest_side=side) for each in group
+        ]
+    export_all([export.pk for export in exports], progress=_subrange(progress, 0.0, 0.9))
     for done, export in enumerate(exports):
-        brought = bring_clip(export, folder)
-        known |= brought.sums
-        compared |= {export.clip.name} if brought.is_compared else set()
+        media = add_clip_media(export, folder)
+        known |= media.sums
+        compared |= {export.clip.name} if media.is_compared else set()
         progress(0.9 + 0.1 * done / len(exports))
     return known, compared
 
 
-def _expect_film(video: Video) -> None:
-    """Raises ReleaseError if the storage has lost the standard video."""
+def _require_video(video: Video) -> None:
+    """Raises ReleaseError if the standard video is not in the storage."""
     if not default_storage.exists(video.file.name or ""):
         raise ReleaseError(
-            f"the standard video of {video} is not in the storage any more: make it again."
+            f"the standard video of {video} is no longer in the storage: recreate it."
         )
 
 
-def _accept(release: Release, checks: list[Check]) -> None:
-    """Keep the results of the self-check on the row, whatever they are; stop at a bad one."""
+def _require_passed(release: Release, checks: list[Check]) -> None:
+    """Store the results of the checks; raise ReleaseError if one failed."""
     Release.objects.filter(pk=release.pk, attempts=release.attempts).update(checks=checks)
     if failed := [check["sentence"] for check in checks if not check["passed"]]:
-        raise ReleaseError(f"The release did not pass its check. {' '.join(failed)}")
+        raise ReleaseError(f"The release did not pass its checks. {' '.join(failed)}")
 
 
-def _part(progress: Progress, low: float, high: float) -> Progress:
-    """A listener whose 0 to 1 is `low` to `high` of another's."""
+def _subrange(progress: Progress, low: float, high: float) -> Progress:
+    """A listener that maps 0..1 to `low`..`high` of another listener."""
     return lambda share: progress(low + (high - low) * share)

@@ -1,4 +1,4 @@
-"""What a release says of itself: card, manifest, settings, citation, configurations."""
+"""Documents of a release: dataset card, manifest, settings, citation, training configs."""
 
 import json
 import platform
@@ -16,27 +16,27 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from annotation.models import Annotator
-from avaproject.base.storage import opened
-from datasets.core import ava
-from datasets.core.clipping import FRAME_RATE
-from datasets.core.media import encode_jpeg, read_frames
+from avaproject.base.storage import open_stored
+from datasets.core.formats import ava
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.media.standard_video import encode_jpeg, read_frames
+from datasets.core.media.stills import decode_jpeg
 from datasets.core.naming import frame_name
-from datasets.core.slides import read_jpeg
 from datasets.models import ActionGroup, Dataset
 from qc.core.release.docs.card import CardFacts, card, card_page
 from qc.core.release.docs.citation import citation
 from qc.core.release.docs.markup import Picture
 from qc.core.release.docs.training_configs import ConfigValues, write_configs
 from qc.core.release.formats.content import frame_of, pixels
-from qc.core.release.images import QUALITY, picture_size
+from qc.core.release.images import QUALITY, frame_size
 from qc.core.release.options import ReleaseOptions
 from qc.core.release.records import ReleaseClip
 from qc.core.release.splits import Splits
-from qc.core.release.stats import Sample, Tally
+from qc.core.release.stats import ReleaseStats, Sample
 from qc.core.release.writer import Measuring, SplitCounts
 from qc.models import Release
 from qc.selectors.release.approved_clips import ApprovedClip
-from qc.services.agree import dataset_agreement
+from qc.services.agreement.reports import dataset_agreement
 from qc.services.release.export_media import window_of
 from tracking.models import TrackingRun
 
@@ -45,18 +45,18 @@ COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 
 LIBRARIES = ("av", "numpy", "opencv-python", "pyarrow", "scipy")
 
 
-class Written(NamedTuple):
-    """What the annotation files hold."""
+class WrittenAnnotations(NamedTuple):
+    """What the annotation files of a release hold."""
 
     counts: dict[str, SplitCounts]
     measuring: Measuring
     ceilings: dict[str, float | None]
-    tally: Tally
+    tally: ReleaseStats
     clips: list[ReleaseClip]  # without persons and proposals
 
 
-class Draft(NamedTuple):
-    """What the release will hold, decided before the first file is written."""
+class ReleasePlan(NamedTuple):
+    """What a release will hold, decided before the first file is written."""
 
     options: ReleaseOptions
     approved: list[ApprovedClip]
@@ -66,115 +66,117 @@ class Draft(NamedTuple):
 
     @property
     def warnings(self) -> list[str]:
-        """What whoever uses the release should know first, in sentences."""
+        """Warnings for users of the release."""
         without = sum(not each.clip.video.file for each in self.approved)
-        alone = "Annotations alone: neither pictures nor films are in this release."
+        annotations_only = "Annotations only: this release has no frames and no clips."
         if without:
-            alone += (
-                f" Of its clips, {without} of {len(self.approved)} came without film: there "
-                "never were frames at 30 a second of such a clip here, and its timestamps and "
-                "frame lists count from its beginning as it was brought in."
+            annotations_only += (
+                f" {without} of {len(self.approved)} clips were imported without a video: they "
+                "have no frames at 30 per second, and their timestamps and frame lists count "
+                "from the beginning of the imported clip."
             )
-        return [*[alone] * (not self.options.with_films), *self.splits.warnings]
+        return [*[annotations_only] * (not self.options.with_clips), *self.splits.warnings]
 
     @property
     def clips(self) -> list[int]:
         return [each.clip.pk for each in self.approved]
 
 
-def write_texts(release: Release, folder: Path, draft: Draft, written: Written) -> None:
+def write_texts(
+    release: Release, folder: Path, plan: ReleasePlan, written: WrittenAnnotations
+) -> None:
     """Write card, configurations, settings and citation into a release folder."""
     title = f"{release.dataset} release {release.number}"
-    options = draft.options
+    options = plan.options
     write_configs(
         folder / "configs",
         ConfigValues(
             title,
-            max_action_id=max(action.action_id for action in draft.actions),
+            max_action_id=max(action.action_id for action in plan.actions),
             measuring=written.measuring,
             has_test="test" in written.counts,
         ),
     )
-    facts = _facts(title, release, folder, draft, written)
+    facts = _facts(title, release, folder, plan, written)
     named = citation(
         str(release.dataset),
         version=release.number,
         authors=options.authors,
         licence=options.licence,
     )
-    said = json.dumps(_settings(release, draft), indent=1, sort_keys=True)
+    settings_json = json.dumps(_settings(release, plan), indent=1, sort_keys=True)
     for name, text in (
         ("README.md", card(facts)),
         ("card.html", card_page(facts)),
         ("CITATION.cff", named),
-        ("settings.json", f"{said}\n"),
+        ("settings.json", f"{settings_json}\n"),
     ):
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _facts(
-    title: str, release: Release, folder: Path, draft: Draft, written: Written
+    title: str, release: Release, folder: Path, plan: ReleasePlan, written: WrittenAnnotations
 ) -> CardFacts:
     dataset = release.dataset
     return CardFacts(
         title=title,
         description=dataset.description,
-        is_simulated=is_simulated(dataset, draft),
-        actions=draft.actions,
+        is_simulated=is_simulated(dataset, plan),
+        actions=plan.actions,
         counts=written.counts,
-        split_of=draft.splits.split_of,
+        split_of=plan.splits.split_of,
         threshold=written.measuring.threshold,
         annotation_fps=dataset.annotation_fps,
         clip_seconds=dataset.clip_seconds,
-        detectors=_detectors(draft),
-        annotators=Counter(each.annotators for each in draft.approved),
+        detectors=_detectors(plan),
+        annotators=Counter(each.annotators for each in plan.approved),
         tally=written.tally,
         ceilings=written.ceilings,
-        agreement=dataset_agreement(dataset, clips=draft.clips),
-        warnings=draft.warnings,
-        left_out=draft.left_out,
-        licence=draft.options.licence,
-        authors=draft.options.authors,
-        formats=draft.options.formats,
-        has_films=draft.options.with_films,
+        agreement=dataset_agreement(dataset, clips=plan.clips),
+        warnings=plan.warnings,
+        left_out=plan.left_out,
+        licence=plan.options.licence,
+        authors=plan.options.authors,
+        formats=plan.options.formats,
+        has_films=plan.options.with_clips,
         pictures=[
-            Picture(_drawn(folder, draft, sample), f"{sample.video_id} at {sample.timestamp}")
+            Picture(_drawn(folder, plan, sample), f"{sample.video_id} at {sample.timestamp}")
             for sample in written.tally.samples.values()
         ],
     )
 
 
-def is_simulated(dataset: Dataset, draft: Draft) -> bool:
+def is_simulated(dataset: Dataset, plan: ReleasePlan) -> bool:
     """Whether programs gave any of the answers."""
-    simulated = Annotator.objects.filter(tasks__clip__in=draft.clips, is_simulated=True)
+    simulated = Annotator.objects.filter(tasks__clip__in=plan.clips, is_simulated=True)
     return dataset.is_simulated or simulated.exists()
 
 
-def _detectors(draft: Draft) -> list[str]:
-    """A line for each recipe, with the model and the sum of its weights where known."""
+def _detectors(plan: ReleasePlan) -> list[str]:
+    """A line for each tracking configuration, with model and checksum of the weights."""
     lines = set()
-    runs = TrackingRun.objects.filter(pk__in=[each.run_id for each in draft.approved])
-    for recipe, made_by in runs.order_by().values_list("recipe", "made_by"):
+    runs = TrackingRun.objects.filter(pk__in=[each.run_id for each in plan.approved])
+    for config_key, made_by in runs.order_by().values_list("config_key", "made_by"):
         about = made_by.get("detector", {})
         weights = about.get("sha256", "")
         name = about.get("name", "")
         more = [name] * bool(name) + [f"weights {weights[:12]}"] * bool(weights)
-        lines.add(f"{recipe} ({', '.join(more)})" if more else recipe)
+        lines.add(f"{config_key} ({', '.join(more)})" if more else config_key)
     return sorted(lines)
 
 
-def _drawn(folder: Path, draft: Draft, sample: Sample) -> bytes:
+def _drawn(folder: Path, plan: ReleasePlan, sample: Sample) -> bytes:
     """A small JPEG of a keyframe with its boxes."""
-    if _has_large_pictures(draft.options):
+    if _has_large_frames(plan.options):
         name = ava.frame_file(frame_of(sample.timestamp))
         path = folder / "rawframes" / sample.video_id / name
-        rgb = read_jpeg(path.read_bytes())[..., ::-1]
-    elif draft.options.with_films:
-        film = folder / "clips" / f"{sample.video_id}.mp4"
-        ((_, rgb),) = read_frames(film, start=frame_of(sample.timestamp), count=1)
+        rgb = decode_jpeg(path.read_bytes())[..., ::-1]
+    elif plan.options.with_clips:
+        clip = folder / "clips" / f"{sample.video_id}.mp4"
+        ((_, rgb),) = read_frames(clip, start=frame_of(sample.timestamp), count=1)
     else:
-        rgb = _annotation_frame(draft, sample)
-    size = picture_size(rgb.shape[1], rgb.shape[0], longest_side=SAMPLE_SIDE)
+        rgb = _annotation_frame(plan, sample)
+    size = frame_size(rgb.shape[1], rgb.shape[0], longest_side=SAMPLE_SIDE)
     small = np.ascontiguousarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
     for number, box in enumerate(sample.boxes):
         x1, y1, x2, y2 = map(round, pixels(box, width=size[0], height=size[1]))
@@ -182,22 +184,22 @@ def _drawn(folder: Path, draft: Draft, sample: Sample) -> bytes:
     return encode_jpeg(small.astype(np.uint8), quality=80)
 
 
-def _has_large_pictures(options: ReleaseOptions) -> bool:
-    """Whether the pictures will do for the card: they cost less than decoding a film."""
-    return options.with_pictures and (options.longest_side or SAMPLE_SIDE) >= SAMPLE_SIDE
+def _has_large_frames(options: ReleaseOptions) -> bool:
+    """Whether the frames are large enough for the card; that is faster than decoding a clip."""
+    return options.with_frames and (options.longest_side or SAMPLE_SIDE) >= SAMPLE_SIDE
 
 
-def _annotation_frame(draft: Draft, sample: Sample) -> NDArray[np.uint8]:
-    """The picture of a keyframe as annotators saw it."""
-    clip = next(one.clip for one in draft.approved if one.clip.name == sample.video_id)
+def _annotation_frame(plan: ReleasePlan, sample: Sample) -> NDArray[np.uint8]:
+    """The image of a keyframe as shown to annotators."""
+    clip = next(one.clip for one in plan.approved if one.clip.name == sample.video_id)
     second = frame_of(sample.timestamp) // FRAME_RATE - window_of(clip).pad_seconds
     name = frame_name(clip.name, second * clip.video.dataset.annotation_fps)
-    with opened(clip.frames.name or "") as file, zipfile.ZipFile(file) as frames:
-        return read_jpeg(frames.read(name))[..., ::-1]
+    with open_stored(clip.frames.name or "") as file, zipfile.ZipFile(file) as frames:
+        return decode_jpeg(frames.read(name))[..., ::-1]
 
 
-def _settings(release: Release, draft: Draft) -> dict[str, Any]:
-    """The settings of the dataset and of this release, as they were."""
+def _settings(release: Release, plan: ReleasePlan) -> dict[str, Any]:
+    """The settings of the dataset and of this release."""
     dataset = release.dataset
     groups = ActionGroup.objects.filter(dataset=dataset).order_by("position")
     fields = (
@@ -212,7 +214,7 @@ def _settings(release: Release, draft: Draft) -> dict[str, Any]:
              "label_type": group.label_type, "max_per_person": group.max_per_person}
             for group in groups
         ],
-        "release": draft.options.as_json(),
+        "release": plan.options.as_json(),
         "software": {name: version(name) for name in LIBRARIES}
         | {"python": platform.python_version(), "ava-studio": _own_version()},
     }  # fmt: skip
@@ -223,22 +225,24 @@ def _own_version() -> str:
     return str(project["project"]["version"])
 
 
-def manifest(release: Release, draft: Draft, written: Written) -> dict[str, Any]:
-    """What `manifest.json` says besides the sums."""
-    options = draft.options
+def manifest(
+    release: Release, plan: ReleasePlan, written: WrittenAnnotations
+) -> dict[str, Any]:
+    """The content of `manifest.json` besides the checksums."""
+    options = plan.options
     return {
         "dataset": release.dataset.name,
         "release": release.number,
-        "simulated": is_simulated(release.dataset, draft),
+        "simulated": is_simulated(release.dataset, plan),
         "licence": options.licence or None,
         "official_names": options.official_names,
         "formats": list(options.formats),
         "pictures": {
-            "included": options.with_pictures,
+            "included": options.with_frames,
             "longest_side": options.longest_side,
             "quality": QUALITY,
         }
-        | ({} if options.with_films else {"films": False}),
+        | ({} if options.with_clips else {"films": False}),
         "score_threshold": written.measuring.threshold,
         "proposal_ceiling": written.ceilings,
         "videos": [
@@ -256,7 +260,7 @@ def manifest(release: Release, draft: Draft, written: Written) -> dict[str, Any]
         ],
         "actions": [
             {"id": action.action_id, "name": action.name, "type": action.label_type}
-            for action in draft.actions
+            for action in plan.actions
         ],
         "keyframes": [
             {"video_id": clip.name, "timestamp": at, "status": status}
@@ -267,9 +271,9 @@ def manifest(release: Release, draft: Draft, written: Written) -> dict[str, Any]
 
 
 def counts_of(
-    release: Release, draft: Draft, written: Written, sizes: Mapping[str, int]
+    release: Release, plan: ReleasePlan, written: WrittenAnnotations, sizes: Mapping[str, int]
 ) -> dict[str, Any]:
-    """What pages show of a release, and the splits that the next one keeps."""
+    """The counts that pages show, and the splits that the next release keeps."""
     splits = {
         split: {
             "videos": len(each.videos),
@@ -290,16 +294,16 @@ def counts_of(
         "splits": splits,
         "actions": {
             action.name: {s: c.labels[action.action_id] for s, c in written.counts.items()}
-            for action in draft.actions
+            for action in plan.actions
         },
-        "split_of": draft.splits.split_of,
-        "warnings": list(draft.warnings),
-        "left_out": draft.left_out,
+        "split_of": plan.splits.split_of,
+        "warnings": list(plan.warnings),
+        "left_out": plan.left_out,
         "threshold": written.measuring.threshold,
         "ceilings": written.ceilings,
         "parts": dict(sizes),
         "agreement": {
-            group["name"]: group["alpha"]["value"]
-            for group in dataset_agreement(release.dataset, clips=draft.clips)["groups"]
+            group.name: group.alpha.value
+            for group in dataset_agreement(release.dataset, clips=plan.clips).groups
         },
     }

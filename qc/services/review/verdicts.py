@@ -1,19 +1,20 @@
-"""Stage 10: verdicts on each version of a task, and which clips may leave the house."""
+"""Review: approve, reject and comment on answer versions."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
 
-from annotation.models import AnnotationTask, Pull
+from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Dataset
+from qc.core.agreement.figures import ClipFinding
 from qc.models import AgreementReport, Comment, Review
-from qc.services.inspect import findings_of
+from qc.services.agreement.quality_checks import findings_of
 
 
 class ReviewError(ValueError):
-    """A verdict that cannot be given."""
+    """A verdict that is not allowed."""
 
 
 def approve(
@@ -23,23 +24,23 @@ def approve(
     seen: Collection[int] | None = None,
     despite_findings: bool = False,
 ) -> list[Review]:
-    """Approve the newest version of each task; what is approved already stays as it is.
+    """Approve the newest version of each task; approved tasks stay unchanged.
 
     Args:
         tasks: All or none are approved.
-        reviewer: Who says so.
-        seen: Keys of the versions that the reviewer looked at; None if the newest are meant.
-        despite_findings: Approve even what a blocking rule has found something in.
+        reviewer: The reviewer.
+        seen: Keys of the versions that the reviewer saw; None for the newest.
+        despite_findings: Approve in spite of blocking findings.
 
     Raises:
         ReviewError: if a task has no answers or newer ones than `seen`, a rule blocks it, or it
-            is the reviewer's own work and he or she is no admin of the dataset.
+            is the reviewer's own work and the reviewer is no admin of the dataset.
     """
     answered = _with_answers(tasks, seen)
     _refuse_own(answered, reviewer)
     if not despite_findings:
         _refuse_blocked(answered)
-    return _judge(answered, Review.Verdict.APPROVED, reviewer, "")
+    return _add_reviews(answered, Review.Verdict.APPROVED, reviewer, "")
 
 
 def reject(
@@ -49,65 +50,67 @@ def reject(
     reason: str,
     seen: Collection[int] | None = None,
 ) -> list[Review]:
-    """Reject the newest version of each task, which goes back to its annotator.
+    """Reject the newest version of each task, which is returned to its annotator.
 
     Raises:
-        ReviewError: if a task has no answers or newer ones than `seen`, or no reason is given.
+        ReviewError: if a task has no answers or newer ones than `seen`, or there is no reason.
     """
     if not reason.strip():
-        raise ReviewError("Say why: the annotator reads the reason and goes by it.")
-    return _judge(_with_answers(tasks, seen), Review.Verdict.REJECTED, reviewer, reason.strip())
+        raise ReviewError("Give a reason for the annotator.")
+    return _add_reviews(
+        _with_answers(tasks, seen), Review.Verdict.REJECTED, reviewer, reason.strip()
+    )
 
 
 def comment(task: AnnotationTask, *, author: User, text: str) -> Comment:
-    """Keep what `author` says about a task; it changes nothing.
+    """Add a comment to a task; it has no effect on the task's state.
 
     Raises:
-        ReviewError: if nothing is said.
+        ReviewError: if the comment is empty.
     """
     if not text.strip():
-        raise ReviewError("Write the comment first.")
+        raise ReviewError("The comment is empty.")
     return Comment.objects.create(task=task, author=author, text=text.strip())
 
 
 def _with_answers(tasks: Iterable[AnnotationTask], seen: Collection[int] | None) -> list[Any]:
-    """The tasks with `latest_pull_id`, all of which have answers."""
+    """The tasks with `latest_version_id`, all of which have answers."""
     asked = AnnotationTask.objects.filter(pk__in=[task.pk for task in tasks])
-    asked = asked.with_latest_pull().select_related("clip", "annotator").order_by("pk")
+    asked = asked.with_latest_version().select_related("clip", "annotator").order_by("pk")
     found: list[Any] = list(asked)
-    without = [str(task) for task in found if task.latest_pull_id is None]
+    without = [str(task) for task in found if task.latest_version_id is None]
     if without:
         more = f" and {len(without) - 3} more" if len(without) > 3 else ""
-        raise ReviewError(
-            f"There are no answers to {', '.join(without[:3])}{more}: import them first."
-        )
+        raise ReviewError(f"No answers are imported for {', '.join(without[:3])}{more}.")
     for task in found:
-        if seen is not None and task.latest_pull_id not in seen:
+        if seen is not None and task.latest_version_id not in seen:
             raise ReviewError(
-                f"{task} was answered again since you looked: look at the newest version first."
+                f"{task} has newer answers than you saw: check the newest version first."
             )
     return found
 
 
-def _judge(tasks: Sequence[Any], verdict: str, reviewer: User, reason: str) -> list[Review]:
-    said = {
-        pull: (newest, why)
-        for pull, newest, why in Review.objects.filter(
-            pull__in=[task.latest_pull_id for task in tasks]
+def _add_reviews(
+    tasks: Sequence[Any], verdict: str, reviewer: User, reason: str
+) -> list[Review]:
+    latest = {
+        version: (newest, why)
+        for version, newest, why in Review.objects.filter(
+            version__in=[task.latest_version_id for task in tasks]
         )
         .order_by("pk")
-        .values_list("pull_id", "verdict", "reason")
+        .values_list("version_id", "verdict", "reason")
     }
     return Review.objects.bulk_create(
         Review(
             task=task,
-            pull_id=task.latest_pull_id,
+            version_id=task.latest_version_id,
             verdict=verdict,
             reason=reason,
             reviewer=reviewer,
         )
         for task in tasks
-        if said.get(task.latest_pull_id) != (verdict, reason)
+        if latest.get(task.latest_version_id) != (verdict, reason)
     )
 
 
@@ -115,11 +118,11 @@ def _refuse_own(tasks: Sequence[Any], reviewer: User) -> None:
     own = [task for task in tasks if task.annotator.name == reviewer.username]
     if not own:
         return
-    run = Dataset.objects.run_by(reviewer).values("pk")
+    run = Dataset.objects.managed_by(reviewer).values("pk")
     left = AnnotationTask.objects.filter(pk__in=[task.pk for task in own])
     if left.exclude(clip__video__dataset__in=run).exists():
         raise ReviewError(
-            f"{own[0]} is your own work: another reviewer, or an admin of the dataset, must "
+            f"{own[0]} is your own work. Another reviewer or an admin of the dataset must "
             "approve it."
         )
 
@@ -132,12 +135,12 @@ def _refuse_blocked(tasks: Sequence[Any]) -> None:
     sentences = blocked[first.pk]
     raise ReviewError(
         f"{len(blocked)} of {len(tasks)} tasks cannot be approved. {first}: {sentences[0]} "
-        f"({len(sentences)} such findings.) Reject them, or approve in spite of the findings."
+        f"({len(sentences)} blocking findings.) Reject it, or ignore the findings."
     )
 
 
 def _blocking(tasks: Sequence[Any]) -> dict[int, list[str]]:
-    newest = {task.latest_pull_id: task.pk for task in tasks}
+    newest = {task.latest_version_id: task.pk for task in tasks}
     clips = {task.clip_id for task in tasks}
     blocked: dict[int, list[str]] = {}
     seen: set[int] = set()
@@ -151,12 +154,12 @@ def _blocking(tasks: Sequence[Any]) -> dict[int, list[str]]:
         if stage != Stage.DONE:
             continue
         unread -= news
-        for finding in findings:
-            if finding["pull"] in news and finding["severity"] == "blocks":
-                blocked.setdefault(newest[finding["pull"]], []).append(finding["sentence"])
-    rest = Pull.objects.filter(pk__in=unread)
-    for pull, found in findings_of(rest).items():
+        for finding in map(ClipFinding.from_json, findings):
+            if finding.version in news and finding.severity == "blocks":
+                blocked.setdefault(newest[finding.version], []).append(finding.sentence)
+    rest = AnswerVersion.objects.filter(pk__in=unread)
+    for version, found in findings_of(rest).items():
         sentences = [one.sentence for one in found if one.severity == "blocks"]
         if sentences:
-            blocked[newest[pull]] = sentences
+            blocked[newest[version]] = sentences
     return blocked

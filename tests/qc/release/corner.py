@@ -8,6 +8,7 @@ import numpy as np
 from django.core.files.storage import default_storage
 
 from avaproject.base.work import Stage
+from demo.world.frame_number import draw_frame_number
 from qc.core.release.packing import PARTS
 from qc.models import (
     Consensus,
@@ -17,8 +18,7 @@ from qc.models import (
 from qc.services.release.make_release import make_release, request_release
 from qc.services.release.release_storage import opener, zip_of
 from tests import make
-from tests.core.qc.release.tiny_release import make_film
-from demo.world.frame_number import draw_frame_number
+from tests.core.qc.release.tiny_release import make_video_file
 
 SIZE = (192, 96)
 
@@ -29,7 +29,7 @@ def stamped_film(path, frame_count):
         picture = np.full((SIZE[1], SIZE[0], 3), 90, dtype=np.uint8)
         draw_frame_number(picture, number)
         pictures.append(picture)
-    return make_film(path, pictures)
+    return make_video_file(path, pictures)
 
 
 def believe(clip, *, annotators=("ann", "ben"), actions=("walk", "wave"), verdict="approved"):
@@ -43,7 +43,9 @@ def believe(clip, *, annotators=("ann", "ben"), actions=("walk", "wave"), verdic
         task = make.make_task(run, annotator or make.make_annotator(clip.video.dataset, name))
         versions.append(make.make_version(task))
         if verdict:
-            Review.objects.create(task=task, version=versions[-1], verdict=verdict, reviewer=reviewer)
+            Review.objects.create(
+                task=task, version=versions[-1], verdict=verdict, reviewer=reviewer
+            )
     consensus = Consensus.objects.create(
         clip=clip, versions=",".join(str(version.pk) for version in versions), open_count=0,
         stage=Stage.DONE,

@@ -31,7 +31,7 @@ def test_the_command_makes_a_release_and_copies_it(dataset, tmp_path):
     assert zipfile.is_zipfile(tmp_path / "out" / "corner-release-1.zip")
 
 
-def test_the_command_takes_choices(dataset, tmp_path):
+def test_the_command_has_options(dataset, tmp_path):
     (tmp_path / "splits.csv").write_text("# mine\nshop,val\nyard,train\n")
     call_command(
         "make_release", "--dataset", "corner", "--pictures", "none", "--format", "mot",
@@ -72,7 +72,7 @@ def test_a_split_list_that_cannot_be_meant_is_refused(dataset, tmp_path, listed,
     assert not Release.objects.exists()
 
 
-def test_the_command_says_what_is_wrong(dataset):
+def test_the_command_reports_errors(dataset):
     with pytest.raises(CommandError, match="no dataset 'shop'; there are: corner"):
         call_command("make_release", "--dataset", "shop")
     Review.objects.update(verdict="rejected")

@@ -14,7 +14,7 @@ from qc.models import (
 )
 from qc.services.release import make_release as service
 from qc.services.release import release_docs
-from qc.services.release.make_release import make_release, order_release
+from qc.services.release.make_release import make_release, request_release
 from tests import make
 from tests.qc.release.corner import add_person, consensus_of, files_of, made
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def test_a_clip_that_is_not_approved_stays_out(dataset):
     task = consensus_of("shop-c0001").clip.tasks.first()
     Review.objects.create(
-        task=task, pull=task.pulls.get(), verdict="rejected", reviewer=make.make_user()
+        task=task, version=task.versions.get(), verdict="rejected", reviewer=make.make_user()
     )
     release = made(dataset)
     assert release.counts["left_out"] == {"shop-c0001": "1 of 2 answers are approved"}
@@ -32,7 +32,7 @@ def test_a_clip_that_is_not_approved_stays_out(dataset):
 
 
 def test_an_approval_of_an_older_version_does_not_count(dataset):
-    make.make_pull(consensus_of("shop-c0001").clip.tasks.first())
+    make.make_version(consensus_of("shop-c0001").clip.tasks.first())
     release = made(dataset)
     assert release.counts["left_out"] == {"shop-c0001": "1 of 2 answers are approved"}
 
@@ -46,7 +46,7 @@ def test_approved_answers_without_their_consensus_stay_out(dataset):
 
 def test_nothing_approved_is_a_sentence(dataset):
     Review.objects.update(verdict="rejected")
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert release.stage == Stage.FAILED
     assert (
         "corner has no approved clip (shop-c0000: 0 of 2 answers are approved" in release.error
@@ -56,21 +56,21 @@ def test_nothing_approved_is_a_sentence(dataset):
     assert make_release(release.pk).stage == Stage.DONE
 
 
-def test_nothing_settled_is_a_sentence(dataset):
+def test_a_release_without_consensus_fails_with_a_message(dataset):
     ConsensusBox.objects.update(status="disputed")
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert "corner has no keyframe without an open question" in release.error
 
 
 def test_a_lost_standard_video_is_a_sentence(dataset):
     default_storage.delete("corner/videos/yard.mp4")
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert release.error.startswith("the standard video of yard is not in the storage")
 
 
 def test_a_broken_standard_video_is_a_sentence(dataset):
     Path(default_storage.path("corner/videos/yard.mp4")).write_bytes(b"not a film")
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert release.stage == Stage.FAILED
     assert "yard.mp4 cannot be read" in release.error
 
@@ -78,13 +78,13 @@ def test_a_broken_standard_video_is_a_sentence(dataset):
 def test_an_action_outside_the_vocabulary_is_a_sentence(dataset):
     box = ConsensusBox.objects.filter(consensus__clip__name="yard-c0000").first()
     box.labels.filter(group="posture").update(actions=["fly"])
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert "yard-c0000 is believed to show posture: fly" in release.error
 
 
 def test_a_release_that_fails_its_check_cannot_be_downloaded(dataset, monkeypatch):
     monkeypatch.setattr(release_docs, "write_configs", lambda folder, values: None)
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert release.stage == Stage.FAILED
     assert "configs/slowfast_ava.yaml cannot be read" in release.error
     assert (release.archive.name, release.folder) == ("", "")
@@ -95,7 +95,7 @@ def test_a_release_that_fails_its_check_cannot_be_downloaded(dataset, monkeypatc
 
 
 def test_answers_that_change_meanwhile_are_for_the_next_release(dataset, monkeypatch):
-    before = make_release(order_release(dataset).pk)
+    before = make_release(request_release(dataset).pk)
     real = service.split_videos
 
     def changes(labels, **options):
@@ -103,16 +103,16 @@ def test_answers_that_change_meanwhile_are_for_the_next_release(dataset, monkeyp
         return real(labels, **options)
 
     monkeypatch.setattr(service, "split_videos", changes)
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert release.stage == Stage.DONE, release.error
     assert release.counts["persons"] == before.counts["persons"]
     monkeypatch.undo()
-    later = make_release(order_release(dataset).pk)
+    later = make_release(request_release(dataset).pk)
     assert later.counts["persons"] != before.counts["persons"]
 
 
-def test_clips_without_film_are_left_out_and_named(dataset):
-    dataset.videos.filter(name="yard").update(file="", picture_rate=5)
+def test_clips_without_video_are_left_out_and_named(dataset):
+    dataset.videos.filter(name="yard").update(file="", frame_rate=5)
     release = made(dataset)
     assert release.stage == Stage.DONE, release.error
     assert release.counts["left_out"] == {
@@ -121,7 +121,7 @@ def test_clips_without_film_are_left_out_and_named(dataset):
     assert release.counts["clips"] == 2
 
 
-def test_nothing_but_clips_without_film_is_refused_with_the_way_out(dataset):
+def test_only_clips_without_video_is_refused_with_the_option_to_use(dataset):
     dataset.videos.update(file="")
-    release = make_release(order_release(dataset).pk)
+    release = make_release(request_release(dataset).pk)
     assert "make a release of annotations alone" in release.error

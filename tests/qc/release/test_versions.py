@@ -17,8 +17,12 @@ from qc.models import (
     Review,
 )
 from qc.services.release import release_storage
-from qc.services.release.make_release import make_release, order_release
-from qc.services.release.release_storage import StoreError, remove_withdrawn, withdraw_release
+from qc.services.release.make_release import make_release, request_release
+from qc.services.release.release_storage import (
+    ReleaseFilesError,
+    remove_withdrawn,
+    withdraw_release,
+)
 from tests import make
 from tests.qc.release.corner import (
     SIZE,
@@ -49,11 +53,11 @@ def test_making_a_release_twice_does_nothing_the_second_time(dataset):
     assert make_release(release.pk) is None
 
 
-def test_a_second_order_while_one_waits_is_the_same(dataset):
-    first = order_release(dataset)
-    assert order_release(dataset) == first
+def test_a_second_request_while_one_waits_is_the_same(dataset):
+    first = request_release(dataset)
+    assert request_release(dataset) == first
     make_release(first.pk)
-    assert order_release(dataset).number == 2
+    assert request_release(dataset).number == 2
 
 
 def test_a_video_keeps_its_split_in_later_releases(dataset):
@@ -84,8 +88,8 @@ def test_a_withdrawn_release_leaves_its_number_and_splits(dataset):
 
 
 def test_a_release_that_is_not_finished_has_no_files_to_delete(dataset):
-    with pytest.raises(StoreError, match="corner release 1 has no files"):
-        withdraw_release(order_release(dataset), user=make.make_user())
+    with pytest.raises(ReleaseFilesError, match="corner release 1 has no files"):
+        withdraw_release(request_release(dataset), user=make.make_user())
 
 
 @pytest.mark.parametrize("way", ["by the next worker", "by deleting them again"])
@@ -128,7 +132,7 @@ def test_files_that_cannot_be_removed_now_stop_nobody(dataset, monkeypatch, capl
 def test_the_page_says_that_the_files_were_deleted_already(dataset, client):
     release, user = made(dataset), make.make_user("boss", is_superuser=True)
     client.force_login(user)
-    address = reverse("qc:release-withdraw", args=["corner", release.number])
+    address = reverse("qc:release-delete-files", args=["corner", release.number])
     for sentence in (
         "The files of release 1 are deleted; its number stays.",
         "The files of release 1 were deleted already.",
@@ -167,11 +171,11 @@ def test_the_time_zone_changes_nothing(dataset, settings, monkeypatch, zone):
 def test_another_dataset_is_not_touched(dataset):
     other = make.make_dataset("other")
     made(dataset)
-    release = make_release(order_release(other).pk)
+    release = make_release(request_release(other).pk)
     assert (release.number, release.stage) == (1, Stage.FAILED)
 
 
-def test_a_release_says_what_changed_since_the_one_before(dataset):
+def test_a_release_lists_changes_since_the_previous_one(dataset):
     made(dataset)
     assert made(dataset).counts["diff"] == {
         "since": 1, "sentences": ["Nothing changed in the labels."],

@@ -1,0 +1,31 @@
+"""Tables of agreement, consensus, quality, review and releases."""
+
+from qc.models.agreement import AgreementReport, AgreementSummary
+from qc.models.consensus import (
+    Adjudication,
+    Consensus,
+    ConsensusBox,
+    ConsensusLabel,
+    ThirdOpinion,
+)
+from qc.models.quality import QualityRules, Score
+from qc.models.release import ClipExport, Release, ReleaseSync, checksum_name
+from qc.models.review import Comment, Review
+
+__all__ = [
+    "Adjudication",
+    "AgreementReport",
+    "AgreementSummary",
+    "ClipExport",
+    "Comment",
+    "Consensus",
+    "ConsensusBox",
+    "ConsensusLabel",
+    "QualityRules",
+    "Release",
+    "ReleaseSync",
+    "Review",
+    "Score",
+    "ThirdOpinion",
+    "checksum_name",
+]

@@ -1,0 +1,283 @@
+"""Agreement of a dataset: figures by group, action, pair, annotator and clip, as tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, Min, Q
+from django.urls import reverse
+
+from avaproject.base.work import Stage
+from datasets.models import Dataset
+from qc.core.agreement.coefficients import ALPHA, COEFFICIENTS, KAPPA, CoefficientSpec
+from qc.core.agreement.figures import (
+    BoxFigures,
+    Figure,
+    FindingCounts,
+    GroupFigures,
+    LabelFigures,
+    SummaryFigures,
+)
+from qc.models import AgreementReport, AgreementSummary, Review
+from qc.selectors.agreement.charts import Bars, Grid, bars, heat_map
+from qc.selectors.agreement.tables import Column, Table, tone_of
+from qc.selectors.display_names import group_title
+
+ACTIONS_SHOWN = 16
+CLIPS_SHOWN = 12
+TONE_OF_SEVERITY = {"blocks": ("bad", "circle-alert"), "warns": ("warn", "triangle-alert")}
+BOXES = (
+    ("Boxes matched, F1", "f1"),
+    ("Mean IoU of matched boxes", "mean_iou"),
+    ("Pairs with IoU ≥ 0.5", "share_50"),
+    ("Pairs with IoU ≥ 0.75", "share_75"),
+)
+EDITED = Column("Alpha, edited units only", "figure", "units edited after the pre-annotation")
+COVERAGE = (
+    Column("Rated by 2+", "count", "units with two answers or more"),
+    Column("Units", "count", "persons at keyframes"),
+    Column("Answered", "share", "of the answers asked for persons that were drawn"),
+)
+FLICKER = Column("Flicker", "share", "keyframes at which a label changes")
+# Fleiss' kappa is of some units only, so it has no column: the page of a group shows it.
+IN_TABLES = tuple(one for one in COEFFICIENTS if one.computed_from != "complete")
+OF_RATINGS = tuple(one for one in COEFFICIENTS if one.computed_from == "ratings")
+
+
+@dataclass
+class Newest:
+    """The newest figures of a dataset or period, and whether newer ones are being computed."""
+
+    summary: AgreementSummary | None
+    is_coming: bool
+
+    @cached_property
+    def figures(self) -> SummaryFigures | None:
+        return SummaryFigures.from_json(self.summary.figures) if self.summary else None
+
+
+def newest_summary(dataset: Dataset, period: str = "") -> Newest:
+    rows = AgreementSummary.objects.filter(dataset=dataset, period=period)
+    pending = Q(stage__in=(Stage.WAITING, Stage.RUNNING))
+    reports = AgreementReport.objects.of(dataset).filter(pending)
+    return Newest(
+        rows.done().order_by("-pk").first(),
+        rows.filter(pending).exists() or (not period and reports.exists()),
+    )
+
+
+@dataclass
+class AgreementPage:
+    """All that the page of a dataset shows."""
+
+    clips: int
+    compared: int
+    boxes: list[tuple[str, Figure]]
+    groups: Table
+    actions: Table
+    chart: Bars
+    actions_left_out: int
+    pairs: Table
+    map: Grid
+    people: Table
+    lowest: Table
+    findings: Table
+    blocking: int
+    warning: int
+    verdicts: dict[str, list[str]] = field(default_factory=dict)
+
+
+def agreement_page(dataset: Dataset, figures: SummaryFigures) -> AgreementPage:
+    """A summary, ready to be shown."""
+    of_all = figures.dataset
+    actions = actions_table(dataset, of_all.groups)
+    defined = [
+        (cells[0].value, cells[2].value.value)
+        for cells in actions.rows
+        if cells[2].value.value is not None
+    ]
+    return AgreementPage(
+        clips=of_all.clips,
+        compared=of_all.clips_compared,
+        boxes=box_cards(of_all.boxes),
+        groups=groups_table(dataset, of_all.groups),
+        actions=actions,
+        chart=bars(defined[:ACTIONS_SHOWN]),
+        actions_left_out=len(actions.rows) - len(defined[:ACTIONS_SHOWN]),
+        pairs=pairs_table(dataset, figures),
+        map=heat_map({(one.a, one.b): one.alpha for one in figures.pairs}),
+        people=annotators_table(dataset, figures),
+        lowest=clips_table(dataset, figures),
+        findings=findings_table(of_all.findings),
+        blocking=of_all.findings.blocks,
+        warning=of_all.findings.warns,
+        verdicts=_reliability(of_all.groups),
+    )
+
+
+def _reliability(groups: Sequence[GroupFigures]) -> dict[str, list[str]]:
+    """Names of the groups by how far their alpha can be relied on."""
+    found: dict[str, list[str]] = {"ok": [], "warn": [], "bad": [], "mut": []}
+    for group in groups:
+        found[tone_of(group.alpha.value)].append(group_title(group.name))
+    return found
+
+
+def box_cards(boxes: BoxFigures) -> list[tuple[str, Figure]]:
+    return [(title, getattr(boxes, name)) for title, name in BOXES]
+
+
+def coefficient_column(spec: CoefficientSpec) -> Column:
+    return Column(spec.column, "figure" if spec.is_chance_corrected else "rate", spec.help)
+
+
+def label_columns(specs: Sequence[CoefficientSpec] = OF_RATINGS) -> list[Column]:
+    """The columns of `label_cells`: alpha, that of edited units, the other coefficients."""
+    return [
+        coefficient_column(ALPHA),
+        EDITED,
+        *(coefficient_column(one) for one in specs if one is not ALPHA),
+    ]
+
+
+def label_cells(
+    figures: GroupFigures | Any, specs: Sequence[CoefficientSpec] = OF_RATINGS
+) -> list[Figure]:
+    return [
+        figures.alpha,
+        figures.edited.alpha,
+        *(figures.coefficients[one.name] for one in specs if one is not ALPHA),
+    ]
+
+
+def coverage_cells(figures: LabelFigures) -> list[Any]:
+    """The cells of COVERAGE: what the figures beside them rest on."""
+    return [figures.rated_by_two, figures.units, figures.answered]
+
+
+def group_link(dataset: Dataset, group: str) -> tuple[str, str]:
+    return group, reverse("qc:agreement-group", args=[dataset.name, group])
+
+
+def annotator_link(dataset: Dataset, name: str) -> tuple[str, str]:
+    return name, reverse("qc:agreement-annotator", args=[dataset.name, name])
+
+
+def groups_table(
+    dataset: Dataset,
+    groups: Sequence[GroupFigures],
+    *,
+    title: str = "",
+    of_pair: bool = False,
+) -> Table:
+    """Every figure of every group, the worst alpha first; flicker is of one, not of a pair."""
+    columns = (
+        Column("Group", "group"), *label_columns(IN_TABLES),
+        Column("Segment IoU", "rate", "mean temporal IoU of the segments of an action"),
+        *([] if of_pair else [FLICKER]), *COVERAGE,
+        Column("Edited units", "count", "of those rated by two or more"),
+    )  # fmt: skip
+    table = Table("groups", title or "Labels by group", columns)
+    for group in groups:
+        flicker = group.flicker.value if group.flicker else None
+        table.add(
+            group_link(dataset, group.name), *label_cells(group, IN_TABLES),
+            group.segment_iou, *([] if of_pair else [flicker]), *coverage_cells(group),
+            group.edited.rated_by_two,
+        )  # fmt: skip
+    return table.worst_first(1)
+
+
+def actions_table(dataset: Dataset, groups: Sequence[GroupFigures], *, only: str = "") -> Table:
+    """Every figure of every action, the worst kappa first."""
+    columns = (
+        Column("Action"), Column("Group", "group"),
+        Column(KAPPA.column, "figure", "Cohen's kappa, chosen or not, mean over pairs"),
+        *map(coefficient_column, OF_RATINGS),
+        Column("Chosen", "count", "pairs of answers in which either chose it"),
+        Column("Share", "share", "of the answers that chose it"),
+    )  # fmt: skip
+    table = Table("actions", "Labels by action", columns)
+    for group in groups:
+        if only in ("", group.name):
+            for name, one in group.actions.items():
+                table.add(
+                    name, group_link(dataset, group.name), one.coefficients[KAPPA.name],
+                    *(one.coefficients[spec.name] for spec in OF_RATINGS),
+                    one.chosen, one.share,
+                )  # fmt: skip
+    return table.worst_first(2)
+
+
+def pairs_table(dataset: Dataset, figures: SummaryFigures, *, group: str = "") -> Table:
+    """Every pair of annotators, the worst alpha first; of one group, or the mean over all."""
+    columns = (
+        Column("Pair", "link"), *label_columns(),
+        Column("Boxes, F1", "rate"), Column("Boxes, IoU", "rate"), *COVERAGE,
+    )  # fmt: skip
+    table = Table("pairs", "Pairs of annotators", columns)
+    for pair in figures.pairs:
+        shown = [its for its in pair.groups if its.name == group] if group else [pair]
+        url = reverse("qc:agreement-pair", args=[dataset.name, pair.a, pair.b])
+        for one in shown:
+            table.add(
+                (f"{pair.a}, {pair.b}", url), *label_cells(one),
+                pair.boxes.f1, pair.boxes.mean_iou, *coverage_cells(one),
+            )  # fmt: skip
+    return table.worst_first(1)
+
+
+def annotators_table(dataset: Dataset, figures: SummaryFigures) -> Table:
+    """Every annotator against all others, the worst alpha first."""
+    columns = (
+        Column("Annotator", "link"), *label_columns(), Column("Boxes, F1", "rate"), FLICKER,
+        Column("Unedited tracks", "share"), Column("Tasks", "count"),
+        Column("Approved at first", "share", "of the tasks reviewed so far"), *COVERAGE,
+    )  # fmt: skip
+    table = Table("annotators", "Annotators", columns)
+    approved = first_pass(dataset)
+    for one in figures.annotators:
+        table.add(
+            annotator_link(dataset, one.name), *label_cells(one), one.boxes.f1,
+            one.flicker.value, one.unedited.value, len(one.clips),
+            approved.get(one.name), *coverage_cells(one),
+        )  # fmt: skip
+    return table.worst_first(1)
+
+
+def first_pass(dataset: Dataset) -> dict[str, float]:
+    """Of each annotator, the share of the judged tasks whose first verdict was approval."""
+    first = (
+        Review.objects.filter(task__clip__video__dataset=dataset)
+        .order_by().values("task").annotate(first=Min("pk")).values("first")
+    )  # fmt: skip
+    rows = (
+        Review.objects.filter(pk__in=first)
+        .order_by().values("task__annotator__name")
+        .annotate(
+            judged=Count("pk"),
+            approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED, version__version=1)),
+        )
+    )  # fmt: skip
+    return {row["task__annotator__name"]: row["approved"] / row["judged"] for row in rows}
+
+
+def clips_table(dataset: Dataset, figures: SummaryFigures) -> Table:
+    """Every clip, the lowest alpha of its groups first."""
+    columns = (
+        Column("Clip", "link"), Column("Lowest alpha", "figure"), Column("Group", "group"),
+        Column("Boxes, F1", "rate"), Column("Findings", "count"),
+    )  # fmt: skip
+    table = Table("clips", "Clips", columns, limit=CLIPS_SHOWN)
+    for one in figures.clips:
+        url = reverse("qc:agreement-clip", args=[dataset.name, one.clip])
+        table.add((one.clip, url), one.lowest.alpha, one.lowest.group, one.f1, one.findings)
+    return table.worst_first(1)
+
+
+def findings_table(findings: FindingCounts) -> Table:
+    table = Table("findings", "Findings by rule", (Column("Rule"), Column("Found", "count")))
+    for rule, count in findings.rules.items():
+        table.add(rule.replace("-", " "), count)
+    return table

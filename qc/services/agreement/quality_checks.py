@@ -1,0 +1,148 @@
+"""Quality rules applied to versions of answers, and how much work is in each version."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from annotation.models import Annotation, AnswerVersion
+from avaproject.base.work import Stage
+from datasets.models import Dataset
+from qc.core.agreement.figures import AnnotatorWork
+from qc.core.quality.annotation_time import SubmittedTask, median_seconds, seconds_spent
+from qc.core.quality.rules import (
+    AnnotatedBox,
+    CheckedAnswers,
+    Finding,
+    QualityRule,
+    check_answers,
+    read_rules,
+    unedited_tracks,
+)
+from qc.models import QualityRules
+from qc.services.answer_versions import group_specs_of
+from tracking.models import Proposal
+
+RULES = Path(__file__).resolve().parents[2] / "rules.yaml"
+
+
+@dataclass(frozen=True)
+class AnnotationTimes:
+    """How long the first answers of a dataset's tasks took, at most, in seconds."""
+
+    by_task: Mapping[int, float]
+    median: float | None  # None of too few
+
+
+@cache
+def quality_rules() -> tuple[QualityRule, ...]:
+    """The rules of `qc/rules.yaml`."""
+    return read_rules(RULES.read_text())
+
+
+def findings_of(versions: Iterable[AnswerVersion]) -> dict[int, list[Finding]]:
+    """What the rules find in each version, by its key; without those switched off."""
+    found = {}
+    off: dict[int, Collection[str]] = {}
+    for version, checked in checked_versions(versions):
+        dataset = version.task.clip.video.dataset_id
+        if dataset not in off:
+            off[dataset] = switched_off(dataset)
+        found[version.pk] = check_answers(checked, quality_rules(), switched_off=off[dataset])
+    return found
+
+
+def work_of(versions: Iterable[AnswerVersion]) -> dict[int, AnnotatorWork]:
+    """What each version took, and what is in it, by its key."""
+    return {
+        version.pk: AnnotatorWork(
+            at=version.created_at.isoformat(timespec="seconds"),
+            seconds=None if checked.seconds_spent is None else round(checked.seconds_spent, 1),
+            boxes=len(checked.boxes),
+            tracks=len({box.track for box in checked.boxes}),
+            unedited=len(unedited_tracks(checked)),
+        )
+        for version, checked in checked_versions(versions)
+    }
+
+
+def switched_off(dataset: Dataset | int) -> frozenset[str]:
+    """Names of the rules that are not checked in a dataset."""
+    names = QualityRules.objects.filter(dataset=dataset).values_list("switched_off", flat=True)
+    return frozenset(names.first() or ())
+
+
+def checked_versions(
+    versions: Iterable[AnswerVersion],
+) -> list[tuple[AnswerVersion, CheckedAnswers]]:
+    """Each version with its boxes and what they are checked against; a fixed number of queries."""
+    keys = [version.pk for version in versions]
+    versions = list(
+        AnswerVersion.objects.filter(pk__in=keys).select_related("task__clip__video__dataset")
+    )
+    datasets = {version.task.clip.video.dataset for version in versions}
+    boxes = annotated_boxes(keys)
+    proposals = _proposals({version.task.run_id for version in versions})
+    groups = group_specs_of(datasets)
+    times = {dataset.pk: annotation_times(dataset) for dataset in datasets}
+    found = []
+    for version in versions:
+        video = version.task.clip.video
+        its_times = times[video.dataset_id]
+        is_first = version.number == 1
+        checked = CheckedAnswers(
+            boxes=boxes[version.pk],
+            groups=groups[video.dataset_id],
+            width=video.width or 0,
+            height=video.height or 0,
+            proposals=proposals[version.task.run_id],
+            seconds_spent=its_times.by_task.get(version.task_id) if is_first else None,
+            median_seconds=its_times.median,
+        )
+        found.append((version, checked))
+    return found
+
+
+def annotation_times(dataset: Dataset) -> AnnotationTimes:
+    """The time that each task's first answers took; simulated annotators take none."""
+    first = AnswerVersion.objects.filter(
+        task__clip__video__dataset=dataset, number=1, stage=Stage.DONE,
+        task__annotator__is_simulated=False,
+    )  # fmt: skip
+    submitted: dict[int, list[SubmittedTask]] = defaultdict(list)
+    for task, who, made, written, submitted_at in first.values_list(
+        "task_id", "task__annotator_id", "task__created_at", "task__finished_at", "created_at"
+    ):
+        assigned_at = min(written or made, submitted_at)  # a package may be written again
+        submitted[who].append(
+            SubmittedTask(task, assigned_at.timestamp(), submitted_at.timestamp())
+        )
+    spent: dict[int, float] = {}
+    for tasks in submitted.values():
+        spent |= seconds_spent(tasks)
+    return AnnotationTimes(spent, median_seconds(spent))
+
+
+def annotated_boxes(versions: Collection[int]) -> dict[int, list[AnnotatedBox]]:
+    """The boxes of each version, by its key."""
+    boxes: dict[int, list[AnnotatedBox]] = defaultdict(list)
+    rows = Annotation.objects.filter(version__in=versions).values_list(
+        "version_id", "second", "track", "person_id", "x1", "y1", "x2", "y2", "answers"
+    )
+    for version, second, track, person, x1, y1, x2, y2, answers in rows:
+        boxes[version].append(AnnotatedBox(second, track, person, (x1, y1, x2, y2), answers))
+    return boxes
+
+
+def _proposals(
+    runs: Collection[int],
+) -> dict[int, dict[tuple[int, int], tuple[float, float, float, float]]]:
+    boxes: dict[int, dict[tuple[int, int], tuple[float, float, float, float]]]
+    boxes = defaultdict(dict)
+    rows = Proposal.objects.filter(run__in=runs).values_list(
+        "run_id", "second", "person_id", "x1", "y1", "x2", "y2"
+    )
+    for run, second, person, *box in rows:
+        boxes[run][second, person] = (box[0], box[1], box[2], box[3])
+    return boxes

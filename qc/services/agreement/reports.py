@@ -1,0 +1,233 @@
+"""Agreement reports of clips, and summaries that pool them for a dataset or a period.
+
+A report keeps its label units, so that the figures of a dataset are those of all its units, not
+a mean over clips. A summary is made from the newest report of each clip once the reports that
+were ordered are there.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db import transaction
+
+from annotation.models import AnswerVersion
+from avaproject.base.work import Stage
+from datasets.models import Dataset
+from qc.core.agreement.comparison import compare_clip
+from qc.core.agreement.figures import (
+    ClipFigures,
+    ClipFinding,
+    DatasetFigures,
+    SummaryFigures,
+)
+from qc.core.agreement.pooling import Pool
+from qc.core.consensus.identity import first_drawn_id
+from qc.models import AgreementReport, AgreementSummary
+from qc.services.agreement.quality_checks import findings_of, switched_off, work_of
+from qc.services.answer_versions import (
+    AnswersDeletedError,
+    ClipAnswers,
+    group_specs_of,
+    plan,
+    read_clip_answers,
+)
+
+
+class PeriodError(ValueError):
+    """A text that is not a period."""
+
+
+def plan_reports() -> int:
+    """Order a report of every clip's newest answers, where all its tasks have some."""
+    return plan(AgreementReport)
+
+
+def report_agreement(report_id: int) -> AgreementReport | None:
+    """Compute one report; None if somebody else has it or it is done."""
+    report: AgreementReport | None = AgreementReport.objects.claim(report_id)
+    if report is None:
+        return None
+    with report.working(AnswersDeletedError):
+        answers = read_clip_answers(report)
+        dataset = answers.clip.video.dataset
+        figures = compare_clip(
+            answers.drawn,
+            answers.answers,
+            answers.annotators,
+            group_specs_of([dataset])[dataset.pk],
+            first_id=first_drawn_id(answers.clip.index),
+        )
+        versions = {version.task.annotator.name: version for version in answers.versions}
+        work = work_of(answers.versions)
+        figures = replace(
+            figures,
+            work={name: work[version.pk] for name, version in versions.items()},
+            blind=[name for name, version in versions.items() if version.task.is_blind],
+        )
+        last = max(version.created_at for version in answers.versions)
+        while not _finish_by_rules(report, answers, figures, answered_at=last):
+            pass  # the rules were changed in between
+    return report
+
+
+def _finish_by_rules(
+    report: AgreementReport,
+    answers: ClipAnswers,
+    figures: ClipFigures,
+    *,
+    answered_at: datetime,
+) -> bool:
+    """Add the findings and finish; False if the dataset changed its rules meanwhile.
+
+    `qc.services.review.quality_rules.change_rules` waits for the row, and then finds it
+    finished.
+    """
+    dataset = answers.clip.video.dataset
+    off = switched_off(dataset)
+    found = replace(figures, findings=_findings(answers.versions)).to_json()
+    with transaction.atomic():
+        list(AgreementReport.objects.select_for_update().filter(pk=report.pk).values("pk"))
+        if switched_off(dataset) != off:
+            return False
+        report.finish(figures=found, answered_at=answered_at)
+    return True
+
+
+def dataset_agreement(
+    dataset: Dataset, *, clips: Collection[int] | None = None
+) -> DatasetFigures:
+    """The figures of all units of a dataset, from the newest report of each of its clips.
+
+    With `clips`, keys of some clips, they are of these only.
+    """
+    return _pooled(dataset, newest_reports(dataset), clips=clips).figures()
+
+
+def newest_reports(dataset: Dataset, *, period: str = "") -> list[int]:
+    """Keys of the newest report of each clip, ascending; with a period, answered in it."""
+    rows = AgreementReport.objects.of(dataset).newest()
+    if period:
+        since, until = days_of(period)
+        start = datetime.combine(since, time(), tzinfo=UTC)
+        end = datetime.combine(until, time(), tzinfo=UTC) + timedelta(days=1)
+        rows = rows.filter(answered_at__gte=start, answered_at__lt=end)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def days_of(period: str) -> tuple[date, date]:
+    """First and last day of `2026-01-01/2026-01-31`. Raises PeriodError for anything else."""
+    try:
+        since, until = map(date.fromisoformat, period.split("/"))
+    except ValueError:
+        raise PeriodError(f"{period!r} is not a period; write 2026-01-01/2026-01-31") from None
+    if since > until:
+        raise PeriodError(f"the period ends on {until}, before it starts on {since}")
+    return since, until
+
+
+def plan_summaries() -> int:
+    """Order a summary of every dataset whose reports have changed since the last one.
+
+    It waits while reports are still ordered.
+    """
+    pending = AgreementReport.objects.filter(stage__in=(Stage.WAITING, Stage.RUNNING))
+    busy = pending.values("clip__video__dataset")
+    reported = AgreementReport.objects.done().values("clip__video__dataset")
+    missing = []
+    for dataset in Dataset.objects.filter(pk__in=reported).exclude(pk__in=busy):
+        made = AgreementSummary.objects.filter(dataset=dataset)
+        there = set(made.values_list("period", "reports"))
+        periods = {""} | {period for period, _ in there}
+        for period in sorted(periods):
+            digest = _digest(dataset, period)
+            if (period, digest) not in there:
+                missing.append(AgreementSummary(dataset=dataset, period=period, reports=digest))
+    AgreementSummary.objects.bulk_create(missing, ignore_conflicts=True)
+    return len(missing)
+
+
+def order_period(dataset: Dataset, period: str) -> AgreementSummary:
+    """Order the figures of a period, or find those ordered. Raises PeriodError for none."""
+    days_of(period)
+    digest = _digest(dataset, period)
+    summary, _ = AgreementSummary.objects.get_or_create(
+        dataset=dataset, period=period, reports=digest
+    )
+    return summary
+
+
+def summarise(summary_id: int) -> AgreementSummary | None:
+    """Compute one summary, and drop those it replaces; None if somebody has it or it is done."""
+    summary: AgreementSummary | None = AgreementSummary.objects.claim(summary_id)
+    if summary is None:
+        return None
+    with summary.working():
+        keys = newest_reports(summary.dataset, period=summary.period)
+        pool = _pooled(summary.dataset, keys, order=summary)
+        dataset = pool.figures()
+        summary.report(0.6)
+        pairs = list(pool.pairs())
+        summary.report(0.75)
+        figures = SummaryFigures(
+            dataset=dataset,
+            pairs=pairs,
+            annotators=list(pool.by_annotator()),
+            error_rates=pool.error_rates(),
+            anchoring=pool.anchoring(),
+            clips=pool.listed,
+            reports=keys,
+        )
+        # Newer reports may have come since the order was written: the figures say which.
+        summary.finish(figures=figures.to_json())
+    same = AgreementSummary.objects.filter(dataset=summary.dataset, period=summary.period)
+    same.done().filter(pk__lt=summary.pk).delete()
+    return summary
+
+
+def _pooled(
+    dataset: Dataset,
+    keys: Collection[int],
+    *,
+    clips: Collection[int] | None = None,
+    order: AgreementSummary | None = None,
+) -> Pool:
+    pool = Pool(group_specs_of([dataset])[dataset.pk])
+    rows = AgreementReport.objects.filter(pk__in=keys).order_by("pk")
+    if clips is not None:
+        rows = rows.filter(clip__in=clips)
+    values = rows.values_list("clip__video_id", "clip__name", "figures")
+    for done, (video, clip, figures) in enumerate(values.iterator(chunk_size=20)):
+        # The pool reads no figures of groups, which are most of a report.
+        pool.add(video, clip, ClipFigures.from_json(figures | {"groups": []}))
+        if order is not None:
+            order.report(0.5 * done / len(keys))
+    return pool
+
+
+def _digest(dataset: Dataset, period: str) -> str:
+    """Changes with the reports to pool: others, or the same ones computed again."""
+    keys = newest_reports(dataset, period=period)
+    made = AgreementReport.objects.filter(pk__in=keys).order_by("pk")
+    rows = [f"{pk} {at}" for pk, at in made.values_list("pk", "finished_at")]
+    return hashlib.sha256(",".join(rows).encode()).hexdigest()
+
+
+def _findings(versions: Sequence[AnswerVersion]) -> list[ClipFinding]:
+    findings = findings_of(versions)
+    return [
+        ClipFinding(
+            version.task.annotator.name,
+            version.task_id,
+            version.pk,
+            finding.rule,
+            finding.severity,
+            finding.sentence,
+            list(finding.seconds),
+            finding.track,
+            finding.person_id,
+        )
+        for version in versions
+        for finding in findings[version.pk]
+    ]

@@ -1,0 +1,9 @@
+"""`group_title` and `person_label` as filters: {% load display_names %}."""
+
+from django import template
+
+from qc.selectors.display_names import group_title, person_label
+
+register = template.Library()
+register.filter(group_title)
+register.filter(person_label)

@@ -1,0 +1,63 @@
+"""The list of clips, and the page of one clip with its player."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from avaproject.base.views import paginate, parse_key
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.selectors import visible_clips, visible_datasets
+from qc.selectors.agreement.proposals import run_metrics
+from qc.selectors.clip_and_task_states import CLIP_STATES, clips_with_state, tabs
+from qc.selectors.clips import clip_page, clip_rows
+from qc.selectors.consensus.explanation import explain_consensus
+from qc.selectors.player_scene import player_scene, selected_person
+from tracking.models import TrackingRun
+
+
+@login_required
+@require_GET
+def clips(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    found = clips_with_state(dataset).select_related("video").order_by("name")
+    if query := request.GET.get("q", "").strip():
+        found = found.filter(name__icontains=query)
+    chosen = request.GET.get("state", "")
+    shown = tabs(found, CLIP_STATES, chosen)
+    page = paginate(request, found.filter(state=chosen) if chosen else found)
+    context = {"dataset": dataset, "page": page, "rows": clip_rows(list(page)), "query": query}
+    context |= {"tabs": shown, "is_filtered": bool(chosen or query)}
+    fragment = "HX-Request" in request.headers
+    return render(request, "qc/_clips.html" if fragment else "qc/clips.html", context)
+
+
+@login_required
+@require_GET
+def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    asked = {f"{name}_key": request.GET.get(name, "") for name in ("run", "compare")}
+    page = clip_page(dataset, request.user, clip, **asked)
+    if page is None:
+        raise Http404(f"{name} has no clip {clip}.")
+    context = {"dataset": dataset, "page": page}
+    context["keyframes"] = explain_consensus(page.clip, page.consensus)
+    context["selected"] = selected_person(
+        request.GET.get("person", ""), page.clip, page.consensus,
+        second=(parse_key(request.GET.get("frame", "")) or 0) // FRAME_RATE,
+    )  # fmt: skip
+    context["metrics"] = run_metrics(page.run) if page.run else None
+    context["compared_metrics"] = run_metrics(page.compared.run) if page.compared else None
+    return render(request, "qc/clip.html", context)
+
+
+@login_required
+@require_GET
+def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
+    """Boxes and labels for the player, as JSON; `run` selects another tracking run."""
+    clips = visible_clips(request.user, name).select_related("video__dataset")
+    found = get_object_or_404(clips, name=clip)
+    key = parse_key(request.GET.get("run", ""))
+    runs = TrackingRun.objects.done().filter(clip=found)
+    run = None if key is None else get_object_or_404(runs, pk=key)
+    return JsonResponse(player_scene(found, run))

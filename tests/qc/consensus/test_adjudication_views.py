@@ -1,0 +1,125 @@
+import pytest
+from django.urls import reverse
+
+from qc.models import Adjudication, Consensus
+
+pytestmark = pytest.mark.django_db
+
+JSON = {"Accept": "application/json"}
+
+
+def url(page, *arguments):
+    return reverse(f"qc:{page}", args=["shop", *arguments])
+
+
+def answer_text(response):
+    return response.content.decode()
+
+
+def test_a_decision_closes_its_item(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    before = Consensus.objects.get().open_count
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
+    assert (
+        client.post(url("adjudicate"), data)["Location"] == url("adjudication") + "?kind=open"
+    )
+    decision = Adjudication.objects.get()
+    assert (decision.actions, decision.decided_by) == (["sit"], reviewer)
+    assert Consensus.objects.get().open_count == before - 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"answer": ["sit", "walk"]}, id="two answers of one"),
+        pytest.param({"answer": []}, id="no answer"),
+        pytest.param({"answer": ["fly"]}, id="no action"),
+        pytest.param({"group": "mood", "answer": ["sit"]}, id="no group"),
+        pytest.param({"second": "x"}, id="no second"),
+        pytest.param({"chosen": '["fly"]'}, id="no action by button"),
+        pytest.param({"chosen": "{}"}, id="no list by button"),
+        pytest.param({"chosen": "[[1]]"}, id="no names by button"),
+        pytest.param({"group": "~box", "chosen": "[1, 2]"}, id="no box"),
+        pytest.param({"group": "~box", "chosen": "[1, 2, NaN, 9]"}, id="no finite box"),
+        pytest.param({"group": "~box", "chosen": "[9, 9, 9, 9]"}, id="an empty box"),
+        pytest.param({"person_id": "77"}, id="nobody there"),
+    ],
+)
+def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, disputed, change):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
+    page = client.post(url("adjudicate"), data | change, follow=True)
+    assert 'class="msg error"' in answer_text(page)
+    assert not Adjudication.objects.exists()
+
+
+def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    before = Consensus.objects.get().open_count
+    data = {"clip": clip.name, "second": [2, 3], "person_id": 1, "group": "posture"}
+    made = client.post(url("adjudicate"), data | {"chosen": '["sit"]'}, headers=JSON).json()
+    assert made["count"] == before - 2
+    assert [one.pk for one in Adjudication.objects.all()] == made["made"]
+    undone = client.post(url("undo-decisions"), {"made": made["made"]}, headers=JSON).json()
+    assert undone["count"] == before
+    refused = client.post(url("adjudicate"), data | {"chosen": '["fly"]'}, headers=JSON)
+    assert (refused.status_code, "no answer" in refused.json()["error"]) == (400, True)
+
+
+def test_the_next_items_are_html_fragments(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    page = answer_text(client.get(url("adjudication")))
+    assert f'data-key="{clip.name}.1.posture.' in page
+    assert "<!doctype" in page
+    first = f"{clip.name}.1.posture.{clip.keyframes()[0]}"
+    following = answer_text(client.get(url("adjudication-next"), {"after": first}))
+    assert "<!doctype" not in following
+    assert following.count("<article") == 8
+    assert f'data-key="{first}"' not in following
+    last = f"{clip.name}.9.posture.99"
+    assert answer_text(client.get(url("adjudication-next"), {"after": last})).strip() == ""
+    assert "End of the queue" in answer_text(client.get(url("adjudication"), {"after": last}))
+
+
+def test_names_of_annotators_are_not_shown_at_first(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    page = answer_text(client.get(url("adjudication")))
+    assert page.count("kim") == page.count('<span class="by" hidden>kim</span>') > 0
+
+
+def test_a_box_is_decided_on(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "~box"}
+    client.post(url("adjudicate"), data | {"chosen": "[90, 100, 160.5, 250]"})
+    assert Adjudication.objects.get().box == (90, 100, 160.5, 250)
+
+
+def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    page = answer_text(client.get(url("clip", clip.name)))
+    assert '<span class="mut">kim</span> walk' in page
+    assert "mean of kim and lee" in page
+    assert f"{url('adjudication')}?at={clip.name}.1.posture.2" in page
+    data = {"clip": clip.name, "second": 2, "person_id": 1}
+    why = {"group": "posture", "answer": "sit", "reason": "He has a chair."}
+    client.post(url("adjudicate"), data | why)
+    client.post(url("adjudicate"), data | {"group": "~box", "chosen": "[90, 100, 160, 250]"})
+    page = answer_text(client.get(url("clip", clip.name)))
+    assert "Decided by reviewer" in page
+    assert "He has a chair." in page
+    assert "box chosen by reviewer" in page
+    asked = client.get(url("adjudication"), {"at": f"{clip.name}.1.posture.2"})
+    assert 'data-key="aisle-c0000.1.posture.2"' in answer_text(asked)
+
+
+def test_decisions_are_listed_and_undone(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture"}
+    client.post(url("adjudicate"), data | {"answer": "sit", "reason": "He has a chair."})
+    assert "He has a chair." in answer_text(client.get(url("decisions")))
+    made = Adjudication.objects.get()
+    answer = client.post(
+        url("undo-decisions"), {"made": made.pk, "back": "decisions"}, follow=True
+    )
+    assert "1 decision undone." in answer_text(answer)
+    assert "undone by reviewer" in answer_text(answer)

@@ -1,0 +1,155 @@
+import pytest
+from django.urls import reverse
+
+from qc.models import AgreementReport, Comment, Consensus, Review, ThirdOpinion
+from qc.services.agreement.reports import plan_reports, report_agreement
+from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
+from qc.services.review.verdicts import approve, reject
+from tests.make import (
+    make_annotator,
+    make_clips,
+    make_dataset,
+    make_run,
+    make_task,
+    make_user,
+    make_version,
+    make_video,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tasks(dataset):
+    """Two tasks of one clip whose answers differ at one keyframe."""
+    run = make_run(make_clips(make_video(dataset, "aisle"))[0])
+    tasks = [make_task(run, make_annotator(dataset, name)) for name in ("kim", "lee")]
+    for task in tasks:
+        version = make_version(task)
+        sits = {"posture": "sit", "doing": ["wave"]}
+        version.annotations.filter(second__gte=6).update(answers=sits)
+    version.annotations.filter(second=2).update(answers=sits)
+    plan_reports()
+    plan_consensuses()
+    report_agreement(AgreementReport.objects.get().pk)
+    build_clip_consensus(Consensus.objects.get().pk)
+    return tasks
+
+
+def url(page, *arguments):
+    return reverse(f"qc:{page}", args=["shop", *arguments])
+
+
+def answer_text(response):
+    return response.content.decode()
+
+
+def test_the_threshold_list_is_shown_before_approval(client, reviewer, tasks):
+    client.force_login(reviewer)
+    page = answer_text(client.get(url("approve-by-threshold"), {"alpha": 0.5, "f1": 0.9}))
+    assert "2 of 2 submissions match" in page
+    assert page.count('name="tasks"') == 2
+    assert not Review.objects.exists()
+    page = answer_text(client.get(url("approve-by-threshold"), {"alpha": 1, "f1": 0.9}))
+    assert "No matches" in page
+    assert "less than or equal to 1" in answer_text(
+        client.get(url("approve-by-threshold"), {"alpha": 2})
+    )
+
+
+def test_the_threshold_list_has_pages(client, reviewer, tasks, monkeypatch):
+    monkeypatch.setattr("qc.views.review.LOOKED_THROUGH", 1)
+    client.force_login(reviewer)
+    for number, task in enumerate(tasks, start=1):
+        asked = {"alpha": 0.5, "f1": 0.9, "page": number}
+        page = answer_text(client.get(url("approve-by-threshold"), asked))
+        assert f'name="tasks" value="{task.pk}"' in page
+        assert (page.count('name="tasks"'), "1 of 1 submissions match" in page) == (1, True)
+        assert "of 2 submissions, oldest first" in page
+    page = answer_text(client.get(url("approve-by-threshold"), {"alpha": 1, "f1": 0.9}))
+    assert "No matches on this page" in page
+    assert "alpha=1&amp;f1=0.9&amp;page=2" in page
+
+
+def test_a_task_is_reviewed_on_its_page_with_history(client, reviewer, tasks):
+    client.force_login(reviewer)
+    page = url("task", tasks[0].pk)
+    data = {"tasks": tasks[0].pk, "back": tasks[0].pk, "verdict": "rejected", "reason": "No."}
+    assert client.post(url("verdict"), data)["Location"] == page
+    client.post(url("task-comment", tasks[0].pk), {"text": "He waves."})
+    make_version(tasks[0])
+    shown = answer_text(client.get(page))
+    for sentence in (
+        "Sent back, version 1",
+        "He waves.",
+        "Answers, version 2",
+        "Back after",
+    ):
+        assert sentence in shown
+    assert "Back again" in answer_text(client.get(url("review")))
+
+
+def test_what_is_approved_is_not_offered_for_approval(client, reviewer, tasks):
+    client.force_login(reviewer)
+    offer, page = 'value="approved"', url("task", tasks[0].pk)
+    assert offer in answer_text(client.get(page))
+    approve(tasks[:1], reviewer=reviewer)
+    shown = answer_text(client.get(page))
+    assert (offer in shown, "Version 1 is approved." in shown) == (False, True)
+    assert 'value="rejected"' in shown
+    reject(tasks[:1], reviewer=reviewer, reason="Look again.")
+    assert offer in answer_text(client.get(page))
+
+
+def test_a_version_that_was_not_seen_is_not_reviewed(client, reviewer, tasks):
+    client.force_login(reviewer)
+    shown = answer_text(client.get(url("task", tasks[0].pk)))
+    seen = tasks[0].versions.get().pk
+    assert f'name="seen" value="{seen}"' in shown
+    assert answer_text(client.get(url("review"))).count('name="seen"') == 2
+    make_version(tasks[0])
+    for verdict in ({"verdict": "approved"}, {"verdict": "rejected", "reason": "No."}):
+        data = {"tasks": tasks[0].pk, "seen": seen, "despite_findings": "on"} | verdict
+        answer = client.post(url("verdict"), data, follow=True)
+        assert "was answered again since you looked" in answer_text(answer)
+    assert not Review.objects.exists()
+
+
+def test_an_empty_comment_is_refused(client, reviewer, tasks):
+    client.force_login(reviewer)
+    answer = client.post(url("task-comment", tasks[0].pk), {"text": " "}, follow=True)
+    assert "Write the comment first." in answer_text(answer)
+    assert not Comment.objects.exists()
+
+
+def test_a_task_without_answers_has_no_verdict_form(client, reviewer, dataset, tasks):
+    task = make_task(tasks[0].run, make_annotator(dataset, "mia"))
+    client.force_login(reviewer)
+    assert "nothing to judge" in answer_text(client.get(url("task", task.pk)))
+
+
+def test_admins_request_third_opinions_and_reviewers_can_not(
+    client, admin, reviewer, dataset, tasks
+):
+    make_annotator(dataset, "mia")
+    client.force_login(reviewer)
+    assert client.get(url("third-opinions")).status_code == 404
+    client.force_login(admin)
+    assert "aisle-c0000" in answer_text(client.get(url("third-opinions")))
+    data = {"clips": ["aisle-c0000"], "annotators": ["kim"]}
+    assert "choose somebody else" in answer_text(client.post(url("third-opinions"), data))
+    assert "Tick at least one clip" in answer_text(client.post(url("third-opinions"), {}))
+    data["annotators"].append("mia")
+    assert client.post(url("third-opinions"), data)["Location"] == url("adjudication")
+    assert ThirdOpinion.objects.get().annotator.name == "mia"
+
+
+def test_a_stranger_finds_no_task_and_comments_on_none(client, tasks):
+    client.force_login(make_user())
+    pk = tasks[0].pk
+    for page in (url("task", pk), url("approve-by-threshold"), url("third-opinions")):
+        assert client.get(page).status_code == 404
+    assert client.post(url("task-comment", pk), {"text": "x"}).status_code == 404
+    other = make_dataset("other", admin=make_user("other-boss"))
+    client.force_login(other.members.get().user)
+    assert client.get(reverse("qc:task", args=["other", pk])).status_code == 404

@@ -1,0 +1,77 @@
+"""How pages call persons and groups, and that files call them as before."""
+
+import csv
+from io import StringIO
+
+import pytest
+from django.urls import reverse
+
+from annotation.models import Annotation
+from datasets.models import ActionGroup
+from qc.models import AgreementReport, AgreementSummary, Consensus, ConsensusBox
+from qc.services.agreement.reports import (
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
+from qc.services.consensus.adjudicate import adjudicate
+from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
+from tests.make import make_version
+
+pytestmark = pytest.mark.django_db
+
+DRAWN = {"x1": 400.0, "y1": 100.0, "x2": 450.0, "y2": 250.0}
+
+
+@pytest.fixture
+def pages(client, reviewer, dataset, tasks):
+    """The text of a page of a dataset with a person drawn, and a group named with a line."""
+    ActionGroup.objects.filter(name="doing").update(name="object_manipulation")
+    for task, said in zip(tasks, (["wave"], ["carry"]), strict=True):
+        version = make_version(task, {"posture": "walk", "object_manipulation": said})
+        answers = {"posture": "sit", "object_manipulation": said}
+        Annotation.objects.create(version=version, second=2, track=9, answers=answers, **DRAWN)
+    plan_reports()
+    report_agreement(AgreementReport.objects.get().pk)
+    plan_summaries()
+    summarise(AgreementSummary.objects.get().pk)
+    plan_consensuses()
+    build_clip_consensus(Consensus.objects.get().pk)
+    client.force_login(reviewer)
+
+    def page(name, *arguments, **asked):
+        found = client.get(reverse(f"qc:{name}", args=["shop", *arguments]), asked)
+        assert found.status_code == 200
+        return found.content.decode()
+
+    return page
+
+
+def test_a_person_that_annotators_drew_is_a_new_person(pages, clip, reviewer):
+    assert ConsensusBox.objects.filter(person_id=10_000).exists()
+    adjudicate(
+        clip, second=2, person_id=10_000, group="object_manipulation", actions=["wave"],
+        user=reviewer,
+    )  # fmt: skip
+    asked = pages("adjudication", at=f"{clip.name}.10000.object_manipulation.2")
+    for page in (asked, pages("decisions"), pages("clip", clip.name)):
+        assert "new person 1" in page
+        assert "P10000" not in page
+
+
+def test_a_group_is_called_alike_on_all_pages(pages, clip, tasks):
+    asked = pages("adjudication", at=f"{clip.name}.1.object_manipulation.2")
+    for page in (
+        asked, pages("agreement"), pages("agreement-group", "object_manipulation"),
+        pages("agreement-clip", clip.name), pages("agreement-pair", "kim", "lee"),
+        pages("agreement-annotator", "kim"), pages("review"), pages("task", tasks[0].pk),
+        pages("clip", clip.name),
+    ):  # fmt: skip
+        assert "Object manipulation" in page
+        assert ">object_manipulation<" not in page
+
+
+def test_the_file_calls_a_group_by_its_name(pages):
+    rows = csv.DictReader(StringIO(pages("agreement", csv="groups")))
+    assert "object_manipulation" in {row["Group"] for row in rows}
