@@ -1,4 +1,4 @@
-"""What holds for every address: the admin's looser policy, and no text that cannot be kept."""
+"""Middleware: the content security policy of the admin, and rejection of NUL characters."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,14 +9,14 @@ from django.shortcuts import render
 from django.urls import reverse
 
 NUL = "\0"
-NUL_SENTENCE = (
-    "What you sent holds a NUL character, which no text can keep. It came in with something "
-    "pasted: go back, type that part anew, and send it again."
+NUL_MESSAGE = (
+    "Your input contains a NUL character, which can't be stored. It probably came from pasted "
+    "text: go back, retype that part, and submit again."
 )
 
 
-class AdminContentSecurityPolicy:
-    """Loosens the policy under /admin/ alone; stands below CSPMiddleware in the settings."""
+class AdminSecurityPolicy:
+    """Relaxes the policy under /admin/; must follow CSPMiddleware in the settings."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -28,10 +28,10 @@ class AdminContentSecurityPolicy:
         return response
 
 
-class NoNulCharacter:
-    """Refuses text with a NUL character, in an address or a form: PostgreSQL cannot hold it.
+class RejectNulCharacters:
+    """Rejects NUL characters in URLs and forms, because PostgreSQL can't store them.
 
-    Stands below CsrfViewMiddleware, which reads forms before; other content is its view's.
+    Must follow CsrfViewMiddleware, which reads forms first; other bodies are up to the view.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -44,16 +44,16 @@ class NoNulCharacter:
         self, request: HttpRequest, view: Any, arguments: Any, named: Any
     ) -> HttpResponse | None:
         if NUL in request.path_info:
-            raise Http404("No address holds a NUL character.")
-        if not any(NUL in text for text in _sent(request, view)):
+            raise Http404("No URL contains a NUL character.")
+        if not any(NUL in text for text in _submitted_texts(request, view)):
             return None
         if request.accepts("text/html"):
-            return render(request, "400.html", {"sentence": NUL_SENTENCE}, status=400)
-        return JsonResponse({"error": NUL_SENTENCE}, status=400)
+            return render(request, "400.html", {"sentence": NUL_MESSAGE}, status=400)
+        return JsonResponse({"error": NUL_MESSAGE}, status=400)
 
 
-def _sent(request: HttpRequest, view: Any) -> Iterator[str]:
-    """All names and values of the address and of a form."""
+def _submitted_texts(request: HttpRequest, view: Any) -> Iterator[str]:
+    """All names and values of the query string and the form."""
     forms = [request.GET]
     if request.method == "POST" and not getattr(view, "csrf_exempt", False):
         forms.append(request.POST)

@@ -1,7 +1,7 @@
 """Settings for every deployment; what differs between them is `AVA_*` in the environment.
 
 With no environment at all the project runs on one machine: SQLite, local files, no broker.
-Every variable stands with its meaning in `.env.example`, and is read here and nowhere else.
+Every variable is explained in `.env.example`, and read only here.
 """
 
 import os
@@ -20,8 +20,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 environ.Env.read_env(BASE_DIR / ".env")
 
-# NumPy reads it when it is imported. Our matrices are small and our processes many: threads of
-# BLAS would only wait for each other.
+# NumPy reads it when it is imported. With small matrices and many processes, BLAS threads only
+# wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 DATA_DIR = Path(env.str("AVA_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
@@ -29,7 +29,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
 def local_secret(path: Path) -> str:
-    """The secret of this installation: random, made once, readable by its owner alone."""
+    """The random secret of this installation, created once, readable by its owner only."""
     if not path.exists():
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "w") as file:
@@ -37,7 +37,7 @@ def local_secret(path: Path) -> str:
         try:
             os.link(name, path)
         except FileExistsError:
-            pass  # another process was first; its secret stands
+            pass  # another process was first; its secret is used
         finally:
             Path(name).unlink()
     return path.read_text()
@@ -80,11 +80,11 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "avaproject.middleware.AdminContentSecurityPolicy",
+    "avaproject.middleware.AdminSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "avaproject.middleware.NoNulCharacter",
+    "avaproject.middleware.RejectNulCharacters",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -138,7 +138,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-# The operators' admin is built on Alpine, which evaluates strings; our own pages never do.
+# The admin is built on Alpine.js, which evaluates strings; all other pages never do.
 ADMIN_CONTENT_SECURITY_POLICY = {
     "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
     "style-src": [SELF, UNSAFE_INLINE],
@@ -192,7 +192,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# To open SQLite costs a few milliseconds, and to close it last a checkpoint besides.
+# Opening SQLite costs a few milliseconds, and closing the last connection a checkpoint.
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -200,12 +200,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MEDIA_ROOT = DATA_DIR / "media"
 MEDIA_URL = "/media/"
 STATIC_URL = "/static/"
-# Static files are served from their source folders unless they were collected.
+# Without collectstatic, static files are served from their source folders.
 STATIC_ROOT = env.str("AVA_STATIC_DIR", default="") or None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 RELEASE_COPIES = (
-    "release-copies"  # a folder of the bucket, unless releases have one of their own
+    "release-copies"  # a folder of the bucket, unless releases have their own bucket
 )
 S3_STORAGE = "storages.backends.s3.S3Storage"
 S3_BUCKET = env.str("AVA_S3_BUCKET", default="")
@@ -221,20 +221,20 @@ if S3_BUCKET:
         "secret_key": env.str("AVA_S3_SECRET_KEY", default="") or None,
         "region_name": env.str("AVA_S3_REGION", default="") or None,
         "file_overwrite": True,
-        "signature_version": "s3v4",  # else addresses are signed in a way long retired
-        "max_memory_size": 16 << 20,  # of a file that is read; larger ones go to disk
+        "signature_version": "s3v4",  # the default is the retired version 2
+        "max_memory_size": 16 << 20,  # when reading; larger files go to disk
         "querystring_expire": 3600 * 8,
     }
     STORAGES["default"] = {"BACKEND": S3_STORAGE, "OPTIONS": s3}
     STORAGES["releases"] = {
         "BACKEND": S3_STORAGE, "OPTIONS": s3 | {"location": RELEASE_COPIES},
     }  # fmt: skip
-    # Players, downloads and uploads are sent on to a signed address there.
+    # Players, downloads and uploads are redirected to presigned URLs there.
     s3_origin = env.str("AVA_S3_ENDPOINT", default="") or "https://*.amazonaws.com"
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"] += [s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"] = [SELF, s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [SELF, s3_origin]
-# Where releases are synced to: a bucket of their own, or a folder of the one above.
+# Target of release syncs: a separate bucket, or a folder of the one above.
 if RELEASES_BUCKET := env.str("AVA_RELEASES_S3_BUCKET", default=""):
     STORAGES["releases"] = {
         "BACKEND": S3_STORAGE,
@@ -256,14 +256,14 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHand
 FILE_UPLOAD_TEMP_DIR = env.str("AVA_TEMP_DIR", default="") or None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
 
-# Limits on what is brought in; bytes, counts, pixels, seconds
+# Limits of uploads; bytes, counts, pixels, seconds
 MAX_ZIP_BYTES = env.int("AVA_MAX_ZIP_BYTES", default=200 << 30)
 MAX_ZIP_MEMBERS = env.int("AVA_MAX_ZIP_MEMBERS", default=2000)
 MAX_VIDEO_BYTES = env.int("AVA_MAX_VIDEO_BYTES", default=20 << 30)
 MAX_VIDEO_PIXELS = env.int("AVA_MAX_VIDEO_PIXELS", default=8192 * 4352)
 MAX_VIDEO_SECONDS = env.int("AVA_MAX_VIDEO_SECONDS", default=4 * 3600)
-# On the process that decodes one video: bytes, seconds of computing, seconds by the clock. The
-# last must end before CELERY_TASK_TIME_LIMIT does.
+# Limits of the process that decodes one video: bytes, CPU seconds, wall clock seconds. The last
+# must be below CELERY_TASK_TIME_LIMIT.
 DECODE_MEMORY = env.int("AVA_DECODE_MEMORY", default=4 << 30)
 DECODE_CPU_SECONDS = env.int("AVA_DECODE_CPU_SECONDS", default=12 * 3600)
 DECODE_SECONDS = env.int("AVA_DECODE_SECONDS", default=4 * 3600 + 1800)
@@ -273,9 +273,10 @@ WEIGHTS_DIR = Path(env.str("AVA_WEIGHTS_DIR", default=str(DATA_DIR / "weights"))
 DEVICE = env.str("AVA_DEVICE", default="auto")
 if DEVICE not in ("auto", "cpu", "cuda", "mps"):
     raise ImproperlyConfigured(f"AVA_DEVICE must be auto, cpu, cuda or mps, not {DEVICE!r}")
+DETECTORS = "tracking.detectors.registry.DETECTORS"  # for apps below tracking
 DETECTOR_BATCH = env.int("AVA_DETECTOR_BATCH", default=4)
 
-# CVAT. Servers are rows; one may be given here. Passwords in rows are sealed with these keys.
+# CVAT. Servers are rows; one may be set here. Stored passwords are encrypted with these keys.
 SECRETS_KEYS = env.list("AVA_SECRETS_KEY", default=[]) or [SECRET_KEY]
 PUBLIC_URL = env.str("AVA_PUBLIC_URL", default="").rstrip("/")
 CVAT_URL = env.str("AVA_CVAT_URL", default="").rstrip("/")
@@ -283,10 +284,10 @@ CVAT_ORGANISATION = env.str("AVA_CVAT_ORGANISATION", default="")
 CVAT_TOKEN = env.str("AVA_CVAT_TOKEN", default="")
 CVAT_USER = env.str("AVA_CVAT_USER", default="")
 CVAT_PASSWORD = env.str("AVA_CVAT_PASSWORD", default="")
-CVAT_SIDE_BY_SIDE = env.int("AVA_CVAT_SIDE_BY_SIDE", default=8)
-if CVAT_SIDE_BY_SIDE < 1:
+CVAT_CONCURRENCY = env.int("AVA_CVAT_CONCURRENCY", default=8)
+if CVAT_CONCURRENCY < 1:
     raise ImproperlyConfigured(
-        f"AVA_CVAT_SIDE_BY_SIDE must be 1 or more, not {CVAT_SIDE_BY_SIDE}"
+        f"AVA_CVAT_CONCURRENCY must be 1 or more, not {CVAT_CONCURRENCY}"
     )
 
 # Work. The database is the work order; the broker only wakes workers (docs/pipeline.md).
@@ -306,7 +307,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 5 * 3600
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# To both queues: the one goes on when all workers of the other are at long work.
+# On both queues: one continues while all workers of the other are busy.
 CELERY_BEAT_SCHEDULE = {
     f"advance from {queue}": {
         "task": "workers.tasks.advance",
@@ -323,6 +324,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("AVA_LOG_LEVEL", default="INFO")},
-    # What became of a task stands in its row; the loop and the pages tell it in better words.
+    # The result of a task is in its row; the loop and the pages show it.
     "loggers": {"celery.app.trace": {"level": "WARNING"}},
 }

@@ -1,4 +1,4 @@
-"""The operators' view of datasets; what background work writes is only shown."""
+"""Admin pages of datasets; fields written by background work are read-only."""
 
 from collections import Counter
 from typing import Any
@@ -21,10 +21,11 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from datasets.models import (
     Action,
     ActionGroup,
+    BundleImport,
     Clip,
     Dataset,
-    Leftover,
     Member,
+    PendingDeletion,
     Transfer,
     Upload,
     Video,
@@ -35,8 +36,8 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-class DeletedByCount(ModelAdmin):
-    """What would go with a row is counted on the page that asks, not listed by the thousand."""
+class CountedDeletionAdmin(ModelAdmin):
+    """The confirmation page counts dependent rows instead of listing thousands of them."""
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -60,26 +61,26 @@ class DeletedByCount(ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(DeletedByCount, BaseUserAdmin):
+class UserAdmin(CountedDeletionAdmin, BaseUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class GroupAdmin(DeletedByCount, BaseGroupAdmin):
+class GroupAdmin(CountedDeletionAdmin, BaseGroupAdmin):
     pass
 
 
-class MadeByWorkers(DeletedByCount):
-    """Rows that background work makes and changes: looked at, deleted, tried again.
+class BackgroundWorkAdmin(CountedDeletionAdmin):
+    """Rows written by background work: they can be viewed, deleted and retried.
 
-    Rows with files in the storage go with their video or dataset alone, whose page frees them.
+    Rows with stored files can only be deleted with their video or dataset.
     """
 
-    actions = ["try_again"]
+    actions = ["retry_failed"]
     list_per_page = 50
-    unshown: tuple[str, ...] = ()  # fields too long for a page, or secret
+    hidden_fields: tuple[str, ...] = ()  # too long for a page, or secret
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -95,38 +96,38 @@ class MadeByWorkers(DeletedByCount):
         return [*names, "in_storage"] if self._files() else names
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*self._files(), *self.unshown]
+        return [*self._files(), *self.hidden_fields]
 
     def _files(self) -> list[str]:
         return [one.name for one in self.model._meta.fields if isinstance(one, FileField)]
 
     @admin.display(description="In storage")
     def in_storage(self, row: Any) -> str:
-        """The files of a row by name; no links, for the pages alone serve files."""
+        """The stored files by name; no links, because only the pages serve files."""
         files = (getattr(row, one.name) for one in row._meta.fields)
         return ", ".join(str(file) for file in files if isinstance(file, FieldFile) and file)
 
-    @admin.action(description="Try failed rows again")
-    def try_again(self, request: HttpRequest, queryset: Any) -> None:
+    @admin.action(description="Retry failed rows")
+    def retry_failed(self, request: HttpRequest, queryset: Any) -> None:
         count = queryset.retry()
-        self.message_user(request, f"{count} rows will be tried again.")
+        self.message_user(request, f"{count} rows will be retried.")
 
 
-class DeletedOnItsPage(ModelAdmin):
-    """Rows on which so much hangs that a page of ours asks, and counts it, before they go."""
+class OwnPageDeletionAdmin(ModelAdmin):
+    """Rows with many dependents: deleted on a page that lists what else is deleted."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def deletion_page(self, row: Any) -> str:
-        """Address of the page that asks."""
+        """URL of the confirmation page."""
         raise NotImplementedError
 
-    @admin.display(description="To delete it")
+    @admin.display(description="Delete")
     def to_delete(self, row: Any) -> SafeString:
         return format_html(
-            'Go to <a class="text-primary-600 underline" href="{}">the page that tells what '
-            "hangs on it</a>; its files are removed too.",
+            'Open <a class="text-primary-600 underline" href="{}">the page that shows what else '
+            "will be deleted</a>. Its files are removed too.",
             self.deletion_page(row),
         )
 
@@ -144,8 +145,8 @@ class ActionGroupInline(TabularInline):
 
 
 @admin.register(Dataset)
-class DatasetAdmin(DeletedOnItsPage):
-    """A dataset keeps what its videos and files were made with."""
+class DatasetAdmin(OwnPageDeletionAdmin):
+    """Settings that its videos and files depend on can't be changed later."""
 
     list_display = [
         "name",
@@ -159,12 +160,12 @@ class DatasetAdmin(DeletedOnItsPage):
     search_fields = ["name", "description"]
     inlines = [MemberInline, ActionGroupInline]
     readonly_fields = ["created_at", "to_delete"]
-    once_there_are_videos = ["longest_side", "clip_seconds", "annotation_fps"]
+    fixed_with_videos = ["longest_side", "clip_seconds", "annotation_fps"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
             return ["created_at"]
-        fixed = ["name", *(self.once_there_are_videos if obj.videos.exists() else ())]
+        fixed = ["name", *(self.fixed_with_videos if obj.videos.exists() else ())]
         return [*fixed, *self.readonly_fields]
 
     def deletion_page(self, row: Dataset) -> str:
@@ -181,7 +182,7 @@ class MemberAdmin(ModelAdmin):
 
 
 @admin.register(ActionGroup)
-class ActionGroupAdmin(DeletedByCount):
+class ActionGroupAdmin(CountedDeletionAdmin):
     list_display = ["name", "dataset", "position", "choice", "required", "label_type"]
     list_filter = ["dataset", "choice", "label_type"]
     search_fields = ["name", "dataset__name"]
@@ -191,7 +192,7 @@ class ActionGroupAdmin(DeletedByCount):
 
 @admin.register(Action)
 class ActionAdmin(ModelAdmin):
-    """Ids are given once: an action keeps its id and its group."""
+    """An action keeps its id and its group forever."""
 
     list_display = ["action_id", "name", "group", "dataset"]
     list_filter = ["dataset"]
@@ -204,16 +205,24 @@ class ActionAdmin(ModelAdmin):
 
 
 @admin.register(Upload)
-class UploadAdmin(MadeByWorkers):
+class UploadAdmin(BackgroundWorkAdmin):
     list_display = ["original_name", "dataset", "stage", "size", "created_at", "error"]
     list_filter = ["stage", "dataset"]
     search_fields = ["original_name", "sha256"]
     list_select_related = ["dataset"]
 
 
+@admin.register(BundleImport)
+class BundleImportAdmin(BackgroundWorkAdmin):
+    list_display = ["upload", "stage", "progress", "clip_count", "error"]
+    list_filter = ["stage", "upload__dataset"]
+    search_fields = ["upload__original_name", "upload__dataset__name"]
+    list_select_related = ["upload"]
+
+
 @admin.register(Transfer)
 class TransferAdmin(ModelAdmin):
-    """A transfer is discarded on the upload page of its sender, or by itself after a week."""
+    """Discarded by its user on the upload page, or automatically after a week."""
 
     list_display = ["original_name", "dataset", "user", "size", "touched_at"]
     list_filter = ["dataset"]
@@ -238,7 +247,7 @@ class TransferAdmin(ModelAdmin):
 
 
 @admin.register(Video)
-class VideoAdmin(DeletedOnItsPage, MadeByWorkers):
+class VideoAdmin(OwnPageDeletionAdmin, BackgroundWorkAdmin):
     list_display = [
         "name",
         "dataset",
@@ -261,8 +270,8 @@ class VideoAdmin(DeletedOnItsPage, MadeByWorkers):
 
 
 @admin.register(Clip)
-class ClipAdmin(DeletedOnItsPage, MadeByWorkers):
-    """A clip goes with its video alone: its name is never used again."""
+class ClipAdmin(OwnPageDeletionAdmin, BackgroundWorkAdmin):
+    """A clip can only be deleted with its video: its name is never reused."""
 
     list_display = ["name", "video", "index", "frame_count", "stage", "error"]
     list_filter = ["stage", "video__dataset"]
@@ -278,7 +287,7 @@ class ClipAdmin(DeletedOnItsPage, MadeByWorkers):
 
 @admin.register(VideoName)
 class VideoNameAdmin(ModelAdmin):
-    """A name stays given: it goes with its dataset alone."""
+    """A name stays reserved until its dataset is deleted."""
 
     list_display = ["name", "dataset"]
     list_filter = ["dataset"]
@@ -295,8 +304,8 @@ class VideoNameAdmin(ModelAdmin):
         return False
 
 
-@admin.register(Leftover)
-class LeftoverAdmin(ModelAdmin):
+@admin.register(PendingDeletion)
+class PendingDeletionAdmin(ModelAdmin):
     list_display = ["name"]
     search_fields = ["name"]
 

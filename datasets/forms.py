@@ -1,4 +1,4 @@
-"""What people type about datasets and uploads, checked."""
+"""Forms for new datasets, uploads and deletion."""
 
 import zipfile
 from pathlib import PurePosixPath
@@ -9,9 +9,10 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
+from django.utils.module_loading import import_string
 
-from datasets.core.media.clips_and_keyframes import LONGEST_CLIP_SECONDS, SHORTEST_CLIP_SECONDS
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
+from datasets.core.media.clips_and_keyframes import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
 from datasets.models import Dataset
 
@@ -19,60 +20,54 @@ OWN = "own"
 VOCABULARIES = [
     ("ava-v2.2", "AVA v2.2: 80 actions in 3 groups"),
     ("street", "Street: 8 groups for people in public places"),
-    (OWN, "My own, pasted below"),
+    (OWN, "Custom vocabulary (paste below)"),
 ]
-DETECTORS = [
-    ("rfdetr-nano", "RF-DETR nano: fastest"),
-    ("rfdetr-small", "RF-DETR small"),
-    ("rfdetr-medium", "RF-DETR medium: recommended"),
-    ("rfdetr-large", "RF-DETR large: most accurate"),
-    ("rfdetr-file", "RF-DETR checkpoint of one's own"),
-    ("onnx", "ONNX file: RF-DETR export or YOLOX"),
-    ("imported", "Boxes brought along: MOT text or JSON"),
-]
-NEED_WEIGHTS = ("rfdetr-file", "onnx", "imported")
 SETTINGS = ("description", *Dataset.SETTINGS)
 
 
-def name_of_weights(text: str) -> str:
-    """A name inside the weights folder: a page must not open any file of the server.
+def clean_weights_name(text: str) -> str:
+    """A file name inside the weights folder: a page must not open other files of the server.
 
-    Raises ValidationError if it is a path that leads elsewhere.
+    Raises ValidationError for a path outside it.
     """
     weights = text.strip()
     path = PurePosixPath(weights.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in weights:
         raise forms.ValidationError(
-            "Give the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
+            "Enter the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
         )
     return weights
 
 
+def _detector_choices() -> list[tuple[str, str]]:
+    return [(name, one.label) for name, one in import_string(settings.DETECTORS).items()]
+
+
 class DatasetForm(forms.ModelForm):
-    """A new dataset: its name, its vocabulary and how its videos are worked on."""
+    """A new dataset: name, vocabulary and pipeline settings."""
 
     vocabulary = forms.ChoiceField(choices=VOCABULARIES, initial="ava-v2.2")
     vocabulary_text = forms.CharField(
-        label="Vocabulary of one's own",
+        label="Custom vocabulary",
         required=False,
         widget=forms.Textarea(attrs={"class": "code", "spellcheck": "false"}),
         help_text="YAML with groups and actions, or an AVA action list (pbtxt). "
         "Action ids run from 1 without gaps, at most 80.",
     )
-    detector = forms.ChoiceField(choices=DETECTORS, initial="rfdetr-medium")
+    detector = forms.ChoiceField(choices=_detector_choices, initial="rfdetr-medium")
     videos_of = forms.ModelChoiceField(
-        label="Start with the videos of",
+        label="Copy videos from",
         queryset=Dataset.objects.none(),
         to_field_name="name",
         required=False,
         empty_label="No other dataset",
-        help_text="Cut again with the settings here. That dataset stays as it is.",
+        help_text="They are cut again with these settings. That dataset does not change.",
     )
 
-    def __init__(self, *args: Any, run_by: User | AnonymousUser, **options: Any) -> None:
+    def __init__(self, *args: Any, managed_by: User | AnonymousUser, **options: Any) -> None:
         super().__init__(*args, **options)
         videos_of = cast(forms.ModelChoiceField, self.fields["videos_of"])
-        videos_of.queryset = Dataset.objects.run_by(run_by)
+        videos_of.queryset = Dataset.objects.managed_by(managed_by)
 
     class Meta:
         model = Dataset
@@ -80,41 +75,42 @@ class DatasetForm(forms.ModelForm):
         widgets = {"description": forms.Textarea(attrs={"rows": 2})}
         labels = {
             "longest_side": "Longest side, pixels",
-            "clip_seconds": "Length of a clip, seconds",
+            "clip_seconds": "Clip length, seconds",
             "annotation_fps": "Annotation frames",
-            "frame_stride": "Look at every n-th frame",
-            "keep_truncated": "Keep videos that were cut off",
+            "frame_stride": "Detect every n-th frame",
+            "keep_truncated": "Accept truncated videos",
         }
         error_messages = {
             "name": {"invalid": "Letters, digits and hyphens only, for example corner-shop."},
         }
         help_texts = {
-            "name": "Small letters, digits and hyphens. It becomes part of the address.",
+            "name": "Lowercase letters, digits and hyphens. Can't be changed later.",
             "threshold": "0 to 1. Lower finds more people and more false boxes.",
-            "weights": "Name of a file in the server's weights folder. Empty: the vendor's.",
-            "longest_side": "Larger videos are made smaller, small ones are left alone.",
-            "clip_seconds": f"{SHORTEST_CLIP_SECONDS} to {LONGEST_CLIP_SECONDS}. "
+            "weights": "Name of a file in the server's weights folder. Empty: default weights.",
+            "longest_side": "Larger videos are scaled down, small ones are not enlarged.",
+            "clip_seconds": f"{MIN_CLIP_SECONDS} to {MAX_CLIP_SECONDS}. "
             "One clip is one task for an annotator.",
-            "annotation_fps": "Frames that annotators see; keyframes are always among them.",
-            "frame_stride": "1 looks at every frame; the tracker fills the gaps.",
-            "keep_truncated": "Their good part is used, with a warning; otherwise they fail.",
+            "annotation_fps": "Frames that annotators see; they always include the keyframes.",
+            "frame_stride": "1 = every frame. The tracker interpolates the rest.",
+            "keep_truncated": "Uses the readable part and warns you.",
         }
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].lower()
         if Dataset.objects.filter(name=name).exists():
             raise forms.ValidationError(
-                f"There is a dataset {name} already; take another name."
+                f"A dataset named {name} already exists; choose another name."
             )
         return name
 
     def clean_weights(self) -> str:
-        return name_of_weights(self.cleaned_data["weights"])
+        return clean_weights_name(self.cleaned_data["weights"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("detector") in NEED_WEIGHTS and cleaned.get("weights") == "":
-            self.add_error("weights", "This detector needs the name of a file.")
+        detector = import_string(settings.DETECTORS).get(cleaned.get("detector"))
+        if detector and detector.needs_weights and cleaned.get("weights") == "":
+            self.add_error("weights", "This detector needs a weights file.")
         if cleaned.get("vocabulary") == OWN:
             self._check_vocabulary(cleaned.get("vocabulary_text", ""))
         return cleaned
@@ -126,7 +122,7 @@ class DatasetForm(forms.ModelForm):
         try:
             (parse_pbtxt if self.is_pbtxt else parse_yaml)(text)
         except VocabularyError as error:
-            self.add_error("vocabulary_text", f"This is not a vocabulary: {error}")
+            self.add_error("vocabulary_text", f"Invalid vocabulary: {error}")
 
     @property
     def is_pbtxt(self) -> bool:
@@ -154,7 +150,7 @@ class FilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    """One zip, of videos or of a bundle, or the files of a bundle side by side."""
+    """A zip of videos or of a bundle, or the files of a bundle."""
 
     file = FilesField(
         label="Zip of videos, or the files of a bundle",
@@ -168,9 +164,8 @@ class UploadForm(forms.Form):
             return [self._zip(files[0])]
         if not is_bundle(names) or not set(names) <= set(FILES):
             raise forms.ValidationError(
-                "Several files at once must be those of one bundle: frames.zip with "
-                "manifest.json or dense_proposals.pkl, and what lies beside them. Pack videos "
-                "into one zip."
+                "Several files must be the files of one bundle: frames.zip with manifest.json or "
+                "dense_proposals.pkl, and the others of the bundle. Pack videos into one zip."
             )
         return files
 
@@ -178,28 +173,28 @@ class UploadForm(forms.Form):
         if (file.size or 0) > settings.MAX_ZIP_BYTES:
             raise forms.ValidationError(
                 f"{file.name} is {filesizeformat(file.size or 0)}; at most "
-                f"{filesizeformat(settings.MAX_ZIP_BYTES)} are taken. Send it in parts."
+                f"{filesizeformat(settings.MAX_ZIP_BYTES)} are allowed. Split it into several zips."
             )
         if not zipfile.is_zipfile(file):
             raise forms.ValidationError(
-                f"{file.name} is not a zip, or it was cut off. Pack the videos into a zip."
+                f"{file.name} is not a zip, or it is truncated. Pack the videos into a zip."
             )
         file.seek(0)
         return file
 
 
 class DeleteForm(forms.Form):
-    """The name of what is to be deleted, typed once more."""
+    """Confirms a deletion by typing the name."""
 
-    name = forms.CharField(label="Type its name to delete it")
+    name = forms.CharField(label="Type the name to confirm")
 
-    def __init__(self, *args: Any, wanted: str, **options: Any) -> None:
+    def __init__(self, *args: Any, expected: str, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.wanted = wanted
+        self.expected = expected
         self.fields["name"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        if name != self.wanted:
-            raise forms.ValidationError(f"That is not {self.wanted}; nothing was deleted.")
+        if name != self.expected:
+            raise forms.ValidationError(f"This is not {self.expected}; nothing was deleted.")
         return name

@@ -1,4 +1,4 @@
-"""What was given: datasets, who may see them, their vocabulary, and their videos and clips."""
+"""Datasets, members, vocabularies, uploads, videos and clips."""
 
 from typing import Self
 from uuid import uuid4
@@ -14,8 +14,8 @@ from avaproject.base.work import StagedModel, StagedQuerySet
 from datasets.core.media.clips_and_keyframes import (
     CLIP_SECONDS,
     FRAME_RATE,
-    LONGEST_CLIP_SECONDS,
-    SHORTEST_CLIP_SECONDS,
+    MAX_CLIP_SECONDS,
+    MIN_CLIP_SECONDS,
     keyframe_seconds,
 )
 
@@ -26,42 +26,42 @@ class DatasetQuerySet(models.QuerySet):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         if user.is_superuser:
             return self
-        # Somebody without an account has no key, and must not match datasets without members.
+        # An anonymous user has no key, and must not match datasets without members.
         return self.filter(members__user_id=user.pk or 0).distinct()
 
-    def run_by(self, user: User | AnonymousUser) -> Self:
-        """Datasets that `user` may change: those they are an admin of."""
+    def managed_by(self, user: User | AnonymousUser) -> Self:
+        """Datasets that `user` may change: as admin of the dataset, or superuser."""
         if user.is_superuser:
             return self
         return self.filter(members__user_id=user.pk, members__role=Member.Role.ADMIN)
 
 
 class Dataset(models.Model):
-    """One dataset in the making: its settings, and all that hangs on them."""
+    """A dataset with the settings of its pipeline."""
 
-    name = models.SlugField(unique=True, help_text="small letters, digits and hyphens")
+    name = models.SlugField(unique=True, help_text="lowercase letters, digits and hyphens")
     description = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     longest_side = models.PositiveIntegerField(
         default=1280,
         validators=[MinValueValidator(64), MaxValueValidator(4096)],
-        help_text="pixels; larger videos are made smaller, small ones are left alone",
+        help_text="pixels; larger videos are scaled down, small ones are never enlarged",
     )
     clip_seconds = models.PositiveSmallIntegerField(
         default=CLIP_SECONDS,
         validators=[
-            MinValueValidator(SHORTEST_CLIP_SECONDS),
-            MaxValueValidator(LONGEST_CLIP_SECONDS),
+            MinValueValidator(MIN_CLIP_SECONDS),
+            MaxValueValidator(MAX_CLIP_SECONDS),
         ],
-        help_text="seconds of every clip but the last of a video",
+        help_text="seconds; only the last clip of a video may be shorter",
     )
     annotation_fps = models.PositiveSmallIntegerField(default=5, choices=ANNOTATION_RATES)
     keep_truncated = models.BooleanField(
-        default=True, help_text="keep the good part of a video that was cut off"
+        default=True, help_text="use the readable part of truncated videos"
     )
     detector = models.CharField(max_length=40, default="rfdetr-medium")
     weights = models.CharField(
-        max_length=500, blank=True, help_text="file of one's own, in place of the vendor's"
+        max_length=500, blank=True, help_text="your own weights file; empty: the default"
     )
     threshold = models.FloatField(
         default=0.45, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)]
@@ -69,13 +69,13 @@ class Dataset(models.Model):
     frame_stride = models.PositiveSmallIntegerField(
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(30)],
-        help_text="look for people in every n-th frame; the tracker fills the gaps",
+        help_text="detect in every n-th frame; the tracker interpolates the rest",
     )
     is_simulated = models.BooleanField(
-        default=False, help_text="the answers come from simulated annotators"
+        default=False, help_text="answers come from simulated annotators"
     )
 
-    # How its videos are worked on.
+    # Settings of the pipeline.
     SETTINGS = (
         "detector", "weights", "threshold", "longest_side", "clip_seconds", "annotation_fps",
         "frame_stride", "keep_truncated",
@@ -90,19 +90,21 @@ class Dataset(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Raises ValidationError if files that lie under this name are not of this dataset."""
+        """Raises ValidationError if the storage has other files under this name."""
         if self.name == settings.RELEASE_COPIES:
-            raise ValidationError(f"Synced releases lie under {self.name}; take another name.")
-        going = Leftover.objects.filter(name__startswith=f"{self.name}/")
-        if self._state.adding and going.exists():
+            raise ValidationError(
+                f"{self.name} is the folder of synced releases; choose another name."
+            )
+        pending = PendingDeletion.objects.filter(name__startswith=f"{self.name}/")
+        if self._state.adding and pending.exists():
             raise ValidationError(
                 f"The files of a deleted dataset {self.name} are still being removed; "
-                "take another name, or try again in a minute."
+                "choose another name, or try again in a minute."
             )
 
 
 class Member(models.Model):
-    """A user's part in a dataset."""
+    """A user's role in a dataset."""
 
     class Role(models.TextChoices):
         ADMIN = "admin"
@@ -122,7 +124,7 @@ class Member(models.Model):
 
 
 class ActionGroup(models.Model):
-    """A question asked about every person at every keyframe."""
+    """A question about every person at every keyframe."""
 
     class Choice(models.TextChoices):
         ONE = "one"
@@ -152,7 +154,7 @@ class ActionGroup(models.Model):
 
 
 class Action(models.Model):
-    """One answer of a group. Its AVA id is given once and never reused."""
+    """An answer of a group. Its AVA action id is never reused."""
 
     group = models.ForeignKey(ActionGroup, models.CASCADE, related_name="actions")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="actions")
@@ -176,21 +178,21 @@ class Action(models.Model):
 
 
 class Upload(StagedModel):
-    """One zip of videos; its stage is the unpacking into Videos."""
+    """A zip of videos or a bundle; its stage is unpacking."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="uploads")
     original_name = models.CharField(max_length=255)
-    file = models.FileField(max_length=500, blank=True, help_text="gone when unpacked")
+    file = models.FileField(max_length=500, blank=True, help_text="removed when unpacked")
     sha256 = models.CharField(
-        max_length=64, help_text="begins with ? until the worker has read the file"
+        max_length=64, help_text="starts with ? until a worker has hashed the file"
     )
     size = models.BigIntegerField(help_text="bytes")
     created_at = models.DateTimeField(auto_now_add=True)
-    refused = models.JSONField(
-        default=list, blank=True, help_text="[{name, reason}] of members not taken"
+    skipped_files = models.JSONField(
+        default=list, blank=True, help_text="[{name, reason}] of files not used"
     )
     is_bundle = models.BooleanField(
-        default=False, help_text="what another machine made; it is taken over, not unpacked"
+        default=False, help_text="a bundle: imported as it is, not unpacked into videos"
     )
 
     objects = StagedQuerySet.as_manager()
@@ -198,15 +200,40 @@ class Upload(StagedModel):
     class Meta:
         ordering = ["dataset", "pk"]
         constraints = [
-            models.UniqueConstraint("dataset", "sha256", name="zip_comes_once_to_a_dataset")
+            models.UniqueConstraint("dataset", "sha256", name="zip_unique_in_dataset")
         ]
 
     def __str__(self) -> str:
         return self.original_name
 
 
+class BundleImport(StagedModel):
+    """The import of the videos and clips of an uploaded bundle; its tracks come after it."""
+
+    upload = models.OneToOneField(Upload, models.CASCADE, related_name="bundle_import")
+    clip_count = models.PositiveIntegerField(null=True, editable=False)
+    notes = models.JSONField(
+        default=list, blank=True, help_text="sentences: what was skipped, what is lacking"
+    )
+    folder = models.CharField(
+        max_length=500, blank=True, help_text="in the storage: the files with tracks"
+    )
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["upload"]
+
+    def __str__(self) -> str:
+        return str(self.upload)
+
+    def other_files(self) -> list[str]:
+        """What `datasets.services.delete` frees, beside the files of fields."""
+        return [f"{self.folder}/"] if self.folder else []
+
+
 class Transfer(models.Model):
-    """A zip on its way in, piece by piece; what has arrived lies in a file of this machine."""
+    """An unfinished upload; the bytes so far are in a local file, or in the bucket."""
 
     key = models.UUIDField(unique=True, default=uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="transfers")
@@ -214,22 +241,25 @@ class Transfer(models.Model):
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
         null=True,
-        help_text="nobody: the account is gone, and the transfer is dropped in a week",
+        help_text="empty: account deleted; the upload is deleted after a week",
     )
     original_name = models.CharField(max_length=255)
-    size = models.BigIntegerField(help_text="bytes of the whole")
+    size = models.BigIntegerField(help_text="bytes of the complete file")
     fingerprint = models.CharField(
-        max_length=200, blank=True, help_text="how the sender knows the file again"
+        max_length=200, blank=True, help_text="identifies the file to the client"
     )
     remote_id = models.CharField(
-        max_length=500, blank=True, editable=False, help_text="of a multipart upload to S3"
+        max_length=500,
+        blank=True,
+        editable=False,
+        help_text="UploadId of an S3 multipart upload",
     )
-    part_sums = models.JSONField(
-        default=dict, editable=False, help_text="{part: its SHA-256 in Base64}"
+    part_checksums = models.JSONField(
+        default=dict, editable=False, help_text="{part number: SHA-256 in Base64}"
     )
     touched_at = models.DateTimeField(auto_now=True)
     upload = models.OneToOneField(
-        Upload, models.CASCADE, null=True, editable=False, help_text="when all has arrived"
+        Upload, models.CASCADE, null=True, editable=False, help_text="set when complete"
     )
 
     class Meta:
@@ -240,30 +270,32 @@ class Transfer(models.Model):
 
 
 class Video(StagedModel):
-    """One raw video; its stage is the making of the standard video."""
+    """A raw video; its stage is the conversion to a standard video."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="videos")
     upload = models.ForeignKey(Upload, models.SET_NULL, null=True, related_name="videos")
-    name = models.SlugField(max_length=60, help_text="safe name; AVA ids are made of it")
+    name = models.SlugField(max_length=60, help_text="part of the AVA video ids")
     original_name = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField(help_text="bytes of the raw file")
     raw = models.FileField(max_length=500)
-    probe = models.JSONField(default=dict, blank=True, help_text="what the raw file is")
+    probe = models.JSONField(default=dict, blank=True, help_text="properties of the raw file")
     changes = models.JSONField(
-        default=list, blank=True, help_text="sentences: what was changed"
+        default=list, blank=True, help_text="sentences: what was converted"
     )
-    warnings = models.JSONField(default=list, blank=True, help_text="sentences for the admin")
+    warnings = models.JSONField(
+        default=list, blank=True, help_text="sentences: problems of the raw file"
+    )
     unreadable = models.JSONField(
-        default=list, blank=True, help_text="[[start, stop]] of frames that no clip may hold"
+        default=list, blank=True, help_text="[[start, stop]] of frames that no clip may contain"
     )
     file = models.FileField(max_length=500, blank=True)
     width = models.PositiveIntegerField(null=True, editable=False)
     height = models.PositiveIntegerField(null=True, editable=False)
     frame_count = models.PositiveIntegerField(null=True, editable=False, help_text="at 30 fps")
-    picture_rate = models.PositiveSmallIntegerField(
+    frame_rate = models.PositiveSmallIntegerField(
         default=FRAME_RATE, editable=False,
-        help_text="pictures a second; fewer than 30 where pictures came without a film",
+        help_text="30; lower if only still images were imported",
     )  # fmt: skip
 
     objects = StagedQuerySet.as_manager()
@@ -272,7 +304,7 @@ class Video(StagedModel):
         ordering = ["dataset", "name"]
         constraints = [
             models.UniqueConstraint("dataset", "name", name="video_name_unique_in_dataset"),
-            models.UniqueConstraint("dataset", "sha256", name="video_comes_once_to_a_dataset"),
+            models.UniqueConstraint("dataset", "sha256", name="video_unique_in_dataset"),
         ]
 
     def __str__(self) -> str:
@@ -283,28 +315,28 @@ class Video(StagedModel):
         return None if self.frame_count is None else self.frame_count / FRAME_RATE
 
     @property
-    def has_film(self) -> bool:
-        """Whether its clips have all their frames; otherwise only the annotation frames."""
-        return self.picture_rate == FRAME_RATE
+    def has_all_frames(self) -> bool:
+        """Whether its clips have every frame; otherwise only annotation frames."""
+        return self.frame_rate == FRAME_RATE
 
 
 class VideoName(models.Model):
-    """A name that a video of the dataset has or had. No other video is ever called so."""
+    """A name that a video of the dataset has or had; never reused."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="video_names")
     name = models.SlugField(max_length=60)
-    kept_for = models.CharField(
+    reserved_for = models.CharField(
         max_length=64,
         blank=True,
-        help_text="SHA-256 of the film on its way in; empty when its video is there",
+        help_text="SHA-256 of the video file to be added; empty when its video exists",
     )
 
     class Meta:
-        verbose_name = "name given"
-        verbose_name_plural = "names given"
+        verbose_name = "video name"
+        verbose_name_plural = "video names"
         ordering = ["dataset", "name"]
         constraints = [
-            models.UniqueConstraint("dataset", "name", name="video_name_is_given_once")
+            models.UniqueConstraint("dataset", "name", name="video_name_is_reserved_once")
         ]
 
     def __str__(self) -> str:
@@ -320,12 +352,12 @@ class ClipQuerySet(StagedQuerySet):
 
 
 class Clip(StagedModel):
-    """A stretch of a standard video; its stage is the cutting of its file and frames."""
+    """A clip of a standard video; its stage is the cutting of its file and frames."""
 
     video = models.ForeignKey(Video, models.CASCADE, related_name="clips")
     name = models.SlugField(max_length=80, help_text="the AVA video_id")
-    index = models.PositiveIntegerField(help_text="0-based place in the video")
-    start_frame = models.PositiveIntegerField(help_text="frame of the standard video")
+    index = models.PositiveIntegerField(help_text="0-based, in the video")
+    start_frame = models.PositiveIntegerField(help_text="first frame, in the standard video")
     frame_count = models.PositiveIntegerField()
     file = models.FileField(max_length=500, blank=True)
     frames = models.FileField(max_length=500, blank=True, help_text="zip of annotation frames")
@@ -358,10 +390,10 @@ class Clip(StagedModel):
         )
 
 
-class Leftover(models.Model):
-    """A stored file whose row was deleted; removed as soon as somebody comes to it.
+class PendingDeletion(models.Model):
+    """A stored file whose row was deleted; a worker will remove it.
 
-    A name that ends in a slash is a folder and all that lies in it.
+    A name that ends in a slash is a folder with its content.
     """
 
     name = models.CharField(max_length=500)

@@ -1,4 +1,4 @@
-"""Reads for the pages of this room: a page's rows in a fixed number of queries."""
+"""Reads for the pages of datasets, uploads and videos, in a fixed number of queries."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -12,15 +12,15 @@ from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset, Transfer, Upload, Video
 
-POSTERS_ON_A_CARD = 4
-VIDEOS_OF_A_PACE = 20
-SHARE_A_PACE_NEEDS = 0.02
+POSTERS_PER_CARD = 4
+VIDEOS_FOR_SPEED = 20
+MIN_SHARE_FOR_SPEED = 0.02
 
 
 def visible_datasets(user: User | AnonymousUser) -> QuerySet[Dataset]:
-    """The datasets `user` may see, each with `can_run`: whether `user` may change it."""
-    own = Dataset.objects.run_by(user).filter(pk=OuterRef("pk"))
-    return Dataset.objects.visible_to(user).annotate(can_run=Exists(own))
+    """The datasets `user` may see, each with `can_manage`."""
+    own = Dataset.objects.managed_by(user).filter(pk=OuterRef("pk"))
+    return Dataset.objects.visible_to(user).annotate(can_manage=Exists(own))
 
 
 def visible_clips(user: User | AnonymousUser, dataset: str) -> QuerySet[Clip]:
@@ -29,7 +29,7 @@ def visible_clips(user: User | AnonymousUser, dataset: str) -> QuerySet[Clip]:
 
 
 def dataset_cards(user: User | AnonymousUser) -> list[dict[str, Any]]:
-    """One card a dataset: what it holds, how far its videos are, pictures of it."""
+    """One card per dataset: counts, progress of its videos, posters."""
     datasets = list(visible_datasets(user))
     videos = _by_dataset(
         Video.objects.filter(dataset__in=datasets).values("dataset").annotate(
@@ -70,7 +70,7 @@ def _posters(datasets: list[Dataset]) -> dict[int, list[str]]:
         Clip.objects.filter(video__dataset__in=datasets)
         .exclude(poster="")
         .annotate(place=place)
-        .filter(place__lte=POSTERS_ON_A_CARD)
+        .filter(place__lte=POSTERS_PER_CARD)
         .order_by("pk")
         .values_list("video__dataset", "name")
     )
@@ -81,64 +81,63 @@ def _posters(datasets: list[Dataset]) -> dict[int, list[str]]:
 
 
 def videos_of(dataset: Dataset) -> QuerySet[Video]:
-    """Its videos with `clip_count` and `clips_done`, in the order of their names."""
+    """The videos of `dataset` by name, with `clip_count` and `clips_done`."""
     done = Count("clips", filter=Q(clips__stage=Stage.DONE))
     return dataset.videos.annotate(clip_count=Count("clips"), clips_done=done).order_by("name")
 
 
 def settings_of(dataset: Dataset | None) -> dict[str, Any]:
-    """What a new dataset begins with that takes over the videos of `dataset`."""
+    """Initial settings of a new dataset that re-cuts the videos of `dataset`."""
     if dataset is None:
         return {}
     values = {name: getattr(dataset, name) for name in dataset.SETTINGS}
     return values | {"videos_of": dataset.name}
 
 
-class State(NamedTuple):
-    """What is going on with a video: `share` of 0 to 1, and None where nothing moves."""
+class VideoState(NamedTuple):
+    """The state of a video; `share` done is 0 to 1, or None if nothing is running."""
 
     sentence: str
     share: float | None = None
     seconds_left: float | None = None
 
 
-def states_of(videos: Iterable[Video]) -> list[State]:
-    """The state of each of `videos`, which come from `videos_of`, in a few queries.
+def states_of(videos: Iterable[Video]) -> list[VideoState]:
+    """The state of each of `videos` (from `videos_of`), in a few queries.
 
-    How long a waiting one will take is judged by the pace of those done last.
+    The time left of a waiting video is estimated from the speed of the latest ones.
     """
-    pace = _seconds_a_byte()
-    ahead = _work_ahead()
-    return [_state(video, pace, ahead) for video in videos]
+    speed, queue = _seconds_per_byte(), _queue()
+    return [_state(video, speed, queue) for video in videos]
 
 
-def _state(video: Any, pace: float | None, ahead: "_Ahead") -> State:
+def _state(video: Any, speed: float | None, queue: "_Queue") -> VideoState:
     if video.stage == Stage.RUNNING:
-        return State("Being made alike", video.progress, _left(video))
+        return VideoState("Converting", video.progress, _left(video))
     if video.stage == Stage.WAITING:
-        count, size = ahead.before(video.pk)
-        left = pace and (size / ahead.workers + video.size) * pace
-        return State(
-            f"Waits, {count} before it" if count else "Next in turn", None, left or None
+        count, size = queue.before(video.pk)
+        left = speed and (size / queue.workers + video.size) * speed
+        return VideoState(
+            f"Waiting, {count} ahead" if count else "Next in line", None, left or None
         )
     if video.stage == Stage.DONE and video.clips_done < video.clip_count:
         sentence = f"{video.clips_done} of {video.clip_count} clips cut"
-        return State(sentence, video.clips_done / video.clip_count)
-    return State("")
+        return VideoState(sentence, video.clips_done / video.clip_count)
+    return VideoState("")
 
 
 def _left(video: Video) -> float | None:
-    """Seconds until a running video is done, by its own pace."""
-    if not video.started_at or video.progress < SHARE_A_PACE_NEEDS:
+    """Seconds until a running video is done, by its own speed."""
+    if not video.started_at or video.progress < MIN_SHARE_FOR_SPEED:
         return None
-    gone = (timezone.now() - video.started_at).total_seconds()
-    return gone * (1 - video.progress) / video.progress
+    elapsed = (timezone.now() - video.started_at).total_seconds()
+    return elapsed * (1 - video.progress) / video.progress
 
 
-def _seconds_a_byte() -> float | None:
-    """Seconds of work for a byte of raw film, of the videos done last."""
+def _seconds_per_byte() -> float | None:
+    """Processing seconds per byte of raw video, of the latest videos."""
     done = Video.objects.done().filter(started_at__isnull=False, size__gt=0)
-    last = list(done.order_by("-finished_at")[:VIDEOS_OF_A_PACE])
+    last = list(done.order_by("-finished_at")[:VIDEOS_FOR_SPEED])
     seconds = sum(_seconds_of_work(video) for video in last)
     return seconds / sum(video.size for video in last) if last else None
 
@@ -149,8 +148,8 @@ def _seconds_of_work(video: Video) -> float:
     return (video.finished_at - video.started_at).total_seconds()
 
 
-class _Ahead(NamedTuple):
-    """Videos of all datasets that go before others: (key, bytes left) in their order."""
+class _Queue(NamedTuple):
+    """Videos of all datasets in processing order: (key, bytes left)."""
 
     rows: list[tuple[int, float]]
     workers: int
@@ -160,25 +159,25 @@ class _Ahead(NamedTuple):
         return len(sizes), sum(sizes)
 
 
-def _work_ahead() -> _Ahead:
+def _queue() -> _Queue:
     rows = Video.objects.filter(stage__in=(Stage.WAITING, Stage.RUNNING)).order_by("pk")
     found = list(rows.values_list("pk", "size", "progress", "stage"))
     running = sum(stage == Stage.RUNNING for *_, stage in found)
-    return _Ahead([(pk, size * (1 - share)) for pk, size, share, _ in found], max(running, 1))
+    return _Queue([(pk, size * (1 - share)) for pk, size, share, _ in found], max(running, 1))
 
 
 def uploads_of(dataset: Dataset) -> QuerySet[Upload]:
-    """Its uploads with `video_count`, newest first."""
+    """The uploads of `dataset` with `video_count`, newest first."""
     return dataset.uploads.annotate(video_count=Count("videos")).order_by("-pk")
 
 
 def transfers_of(dataset: Dataset, user: User | AnonymousUser) -> QuerySet[Transfer]:
-    """The zips that `user` has begun to send and not finished, the latest first."""
+    """The unfinished uploads of `user`, the latest first."""
     return dataset.transfers.filter(user_id=user.pk or 0, upload=None)
 
 
 def probe_facts(video: Video) -> list[tuple[str, str]]:
-    """What the raw file is, as labelled text, whatever the probe knew."""
+    """Properties of the raw file as (label, text)."""
     facts = {"file": f"{video.original_name}"}
     facts |= {name.replace("_", " "): _text(value) for name, value in video.probe.items()}
     return [(name, value) for name, value in facts.items() if value]
@@ -190,5 +189,5 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
-        return ", ".join(_text(one) for one in value)
+        return ", ".join(_text(each) for each in value)
     return "" if value is None else str(value)

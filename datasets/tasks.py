@@ -1,8 +1,8 @@
-"""Thin Celery tasks of this room."""
+"""Celery tasks of this app; one service call each."""
 
 from celery import shared_task
 
-from datasets.services import clip, standardise, upload
+from datasets.services import cut_clips, import_clips, standardise, upload
 
 
 @shared_task
@@ -17,4 +17,9 @@ def standardise_video(video_id: int) -> None:
 
 @shared_task
 def cut_clip(clip_id: int) -> None:
-    clip.cut_clip(clip_id)
+    cut_clips.cut_clip(clip_id)
+
+
+@shared_task
+def import_bundle_clips(import_id: int) -> None:
+    import_clips.import_uploaded_clips(import_id)

@@ -1,9 +1,17 @@
-"""The operators' view of tracking; all of it is written by background work."""
+"""Admin of tracking; all rows are written by background work."""
 
 from django.contrib import admin
 
 from datasets.admin import BackgroundWorkAdmin
-from tracking.models import Bundle, BundleImport, IdentityRun, Person, Proposal, TrackingRun, Experiment
+from tracking.models import (
+    Bundle,
+    Experiment,
+    IdentityRun,
+    Person,
+    Proposal,
+    TrackImport,
+    TrackingRun,
+)
 
 
 @admin.register(TrackingRun)
@@ -56,12 +64,12 @@ class BundleAdmin(BackgroundWorkAdmin):
     list_select_related = ["dataset"]
 
 
-@admin.register(BundleImport)
-class BundleImportAdmin(BackgroundWorkAdmin):
-    list_display = ["upload", "stage", "progress", "clip_count", "track_count", "error"]
-    list_filter = ["stage", "upload__dataset"]
-    search_fields = ["upload__original_name", "upload__dataset__name"]
-    list_select_related = ["upload"]
+@admin.register(TrackImport)
+class TrackImportAdmin(BackgroundWorkAdmin):
+    list_display = ["bundle_import", "stage", "progress", "track_count", "error"]
+    list_filter = ["stage", "bundle_import__upload__dataset"]
+    search_fields = ["bundle_import__upload__original_name"]
+    list_select_related = ["bundle_import__upload"]
 
 
 @admin.register(Experiment)

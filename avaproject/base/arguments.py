@@ -1,16 +1,16 @@
-"""What commands take as arguments."""
+"""Argument types of management commands."""
 
 from pathlib import Path
 
 
-def weights(text: str) -> str:
-    """The weights of a detector as a dataset keeps them.
+def weights_argument(text: str) -> str:
+    """The weights file of a detector as a dataset stores it.
 
-    A path that leads somewhere from the current folder becomes a whole one; anything else is
-    left as it is: a whole path, or a name in AVA_WEIGHTS_DIR.
+    An existing relative path becomes absolute; anything else is unchanged: an absolute path, or
+    a name in AVA_WEIGHTS_DIR.
     """
     path = Path(text).expanduser()
     try:
         return str(path.resolve()) if text and path.exists() else text
-    except OSError:  # too long to be a path
+    except OSError:  # too long for a path
         return text

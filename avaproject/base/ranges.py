@@ -1,7 +1,7 @@
-"""Stored files for players and downloads: whole, or the byte range that was asked for.
+"""HTTP range requests (RFC 9110) for stored files and generated downloads.
 
-Django answers every request with the whole file; browsers need ranges to seek in a video and to
-go on with a broken download. Files in S3 are left to S3, which does ranges itself.
+Django always sends the whole file; browsers need ranges to seek in a video and to resume a
+download. Files in S3 are redirected to S3, which supports ranges itself.
 """
 
 import re
@@ -22,15 +22,15 @@ from django.http import (
 )
 from django.utils.http import content_disposition_header, http_date, parse_etags
 
-ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+SINGLE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
-class Span(NamedTuple):
+class ByteRange(NamedTuple):
     start: int
     stop: int  # exclusive
 
 
-class _Part:
+class _FilePart:
     """A file that ends after `length` more bytes."""
 
     def __init__(self, file: BinaryIO, length: int) -> None:
@@ -49,13 +49,13 @@ class _Part:
 def serve_stored(
     request: HttpRequest, name: str, *, content_type: str, download_as: str = ""
 ) -> HttpResponseBase:
-    """Storage file `name`, or the part of it that the Range header names; 404 without one.
+    """Send the stored file `name`, or the requested range; 404 if it does not exist.
 
     Args:
-        download_as: Name under which a browser saves the file; empty to show it in the page.
+        download_as: File name for saving; empty to show the file inline.
     """
     if not name:
-        raise Http404("This file is not made yet.")
+        raise Http404("This file does not exist yet.")
     try:
         path = Path(default_storage.path(name))
     except NotImplementedError:
@@ -76,22 +76,24 @@ def _signed_url(name: str, content_type: str, download_as: str) -> str:
 def serve_file(
     request: HttpRequest, path: Path, *, content_type: str, download_as: str = ""
 ) -> HttpResponseBase:
-    """The local file `path`: 200 whole, 206 a part, 304 unchanged or 416 beyond its end."""
+    """Send a local file: 200 complete, 206 a range, 304 unchanged, 416 beyond its end."""
     stat = path.stat()
     etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-    answer = _answer(request, stat.st_size, etag=etag, modified=http_date(stat.st_mtime))
-    if isinstance(answer, HttpResponse):
-        return answer
-    headers, span, status = answer
+    response = _range_response(
+        request, stat.st_size, etag=etag, modified=http_date(stat.st_mtime)
+    )
+    if isinstance(response, HttpResponse):
+        return response
+    headers, span, status = response
     file = path.open("rb")
     file.seek(span.start)
     return FileResponse(
-        _Part(file, span.stop - span.start), status=status, content_type=content_type,
+        _FilePart(file, span.stop - span.start), status=status, content_type=content_type,
         as_attachment=bool(download_as), filename=download_as, headers=headers,
     )  # fmt: skip
 
 
-def serve_pieces(
+def serve_stream(
     request: HttpRequest,
     read: Callable[[int, int], Iterator[bytes]],
     *,
@@ -100,74 +102,74 @@ def serve_pieces(
     content_type: str,
     download_as: str,
 ) -> HttpResponseBase:
-    """Content that is made while it is sent, with ranges as for a file.
+    """Send content that is generated while streaming, with ranges.
 
     Args:
-        read: Gives the bytes from a start to a stop, in pieces.
-        size: Of all of it, in bytes.
-        etag: Other content has another one.
+        read: Yields the bytes from a start to a stop.
+        size: Total bytes.
+        etag: Changes with the content.
     """
-    answer = _answer(request, size, etag=f'"{etag}"', modified="")
-    if isinstance(answer, HttpResponse):
-        return answer
-    headers, span, status = answer
+    response = _range_response(request, size, etag=f'"{etag}"', modified="")
+    if isinstance(response, HttpResponse):
+        return response
+    headers, span, status = response
     headers["Content-Disposition"] = content_disposition_header(True, download_as) or ""
     return StreamingHttpResponse(
         read(span.start, span.stop), status=status, content_type=content_type, headers=headers
     )
 
 
-class _Headers(NamedTuple):
+class _RangeHeaders(NamedTuple):
     headers: dict[str, str]
-    span: Span
+    span: ByteRange
     status: int
 
 
-def _answer(
+def _range_response(
     request: HttpRequest, size: int, *, etag: str, modified: str
-) -> HttpResponse | _Headers:
-    """What to send of `size` bytes, or the whole answer where that is nothing."""
+) -> HttpResponse | _RangeHeaders:
+    """Headers and range of a response of `size` bytes, or a complete empty response."""
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "Cache-Control": "private, no-cache"}
     if modified:
         headers["Last-Modified"] = modified
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    if etag in known or "*" in known:
+    client_etags = parse_etags(request.headers.get("If-None-Match", ""))
+    if etag in client_etags or "*" in client_etags:
         return HttpResponseNotModified(headers=headers)
     same = request.headers.get("If-Range", etag) in (etag, modified or etag)
-    asked = request.headers.get("Range", "") if same else ""
+    requested = request.headers.get("Range", "") if same else ""
     try:
-        span = wanted_span(asked, size)
+        span = parse_range(requested, size)
     except ValueError:
         headers["Content-Range"] = f"bytes */{size}"
         return HttpResponse(status=416, headers=headers)
     if span is not None:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-    whole = span or Span(0, size)
+    whole = span or ByteRange(0, size)
     headers["Content-Length"] = str(whole.stop - whole.start)
-    return _Headers(headers, whole, 206 if span else 200)
+    return _RangeHeaders(headers, whole, 206 if span else 200)
 
 
-def wanted_span(asked: str, size: int) -> Span | None:
-    """The bytes that a Range header names; None for the whole file.
+def parse_range(requested: str, size: int) -> ByteRange | None:
+    """The byte range of a Range header; None for the whole file.
 
-    What cannot be understood, and several ranges at once, mean the whole file (RFC 9110, 14.2).
+    Invalid headers and multiple ranges mean the whole file (RFC 9110, 14.2).
     Raises ValueError if the range lies outside the file.
 
-    >>> wanted_span("bytes=0-99", 1000), wanted_span("bytes=-50", 1000)
+    >>> parse_range("bytes=0-99", 1000), parse_range("bytes=-50", 1000)
     (Span(start=0, stop=100), Span(start=950, stop=1000))
-    >>> wanted_span("bytes=5-2", 1000) is None
+    >>> parse_range("bytes=5-2", 1000) is None
     True
     """
-    match = ONE_RANGE.fullmatch(asked.strip())
+    match = SINGLE_RANGE.fullmatch(requested.strip())
     if match is None or not (match[1] or match[2]):
         return None
     if not match[1]:
-        span = Span(max(0, size - int(match[2])), size)
+        span = ByteRange(max(0, size - int(match[2])), size)
     else:
         last = int(match[2]) if match[2] else size - 1
         if match[2] and last < int(match[1]):
             return None
-        span = Span(int(match[1]), min(last + 1, size))
+        span = ByteRange(int(match[1]), min(last + 1, size))
     if span.start >= span.stop:
-        raise ValueError(f"no byte of {asked!r} in a file of {size} bytes")
+        raise ValueError(f"no byte of {requested!r} in a file of {size} bytes")
     return span

@@ -1,7 +1,7 @@
-"""Files in the storage, local disk or S3: kept whole or not at all, and read as local paths.
+"""File storage on a local disk or S3: atomic writes, and reading through local paths.
 
-Work happens in a folder of its own beside the storage; what is finished is put in its place by
-one rename (or one upload), and only then does a row name it.
+Files are made in a work folder next to the storage and stored by one rename (or one upload);
+only then does a row refer to them.
 """
 
 import atexit
@@ -24,34 +24,34 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from s3transfer.exceptions import RetriesExceededError
 
 CHUNK = 1 << 20
-FETCHED_AT_ONCE = 1 << 16  # of a file of which little is wanted
-TROUBLE = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError)
-NOT_THERE = ("404", "NoSuchKey")
+RANGE_BYTES = 1 << 16  # per request when only part of a file is read
+S3_ERRORS = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError)
+NOT_FOUND_CODES = ("404", "NoSuchKey")
 
 
 class StorageError(OSError):
-    """The bucket does not do what it is asked; the message says what to do."""
+    """The bucket is unavailable or refuses a request; the message says what to do."""
 
 
 @contextmanager
 def map_storage_errors() -> Iterator[None]:
-    """What a bucket raises becomes the system's errors, so that a page can show them."""
+    """Convert S3 errors to FileNotFoundError and StorageError, with a message for users."""
     try:
         yield
-    except TROUBLE as error:
+    except S3_ERRORS as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-        if code in NOT_THERE:
-            gone = f"The file is not in the bucket any more ({error})."
-            raise FileNotFoundError(gone) from error
+        if code in NOT_FOUND_CODES:
+            message = f"The file is no longer in the bucket ({error})."
+            raise FileNotFoundError(message) from error
         raise StorageError(
-            f"The bucket {settings.S3_BUCKET} does not take or give the file ({error}): is it "
-            "running, and are its keys right?"
+            f"The bucket {settings.S3_BUCKET} is unavailable or refused the request ({error}). "
+            "Is it running, and are its keys correct?"
         ) from error
 
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """An empty folder on the storage's own disk, gone afterwards."""
+    """An empty temporary folder on the disk of the storage."""
     base = settings.DATA_DIR / "tmp"
     base.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=base, prefix=f"{os.getpid()}-") as name:
@@ -59,17 +59,17 @@ def work_folder() -> Iterator[Path]:
 
 
 def remove_stale_work_folders() -> int:
-    """Remove work folders that killed processes left behind a day ago; return how many."""
+    """Remove work folders left by killed processes a day ago or earlier; return how many."""
     yesterday = time.time() - timedelta(days=1).total_seconds()
     base = settings.DATA_DIR / "tmp"
-    left = [path for path in base.glob("*-*") if path.stat().st_mtime < yesterday]
-    for path in left:
+    stale = [path for path in base.glob("*-*") if path.stat().st_mtime < yesterday]
+    for path in stale:
         shutil.rmtree(path, ignore_errors=True)
-    return len(left)
+    return len(stale)
 
 
 def store(path: Path, name: str) -> str:
-    """Move the local file `path` into the storage as `name`, replacing what is there."""
+    """Move the local file `path` into the storage as `name`, replacing an existing file."""
     if isinstance(default_storage, FileSystemStorage):
         target = Path(default_storage.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,11 +87,11 @@ def store(path: Path, name: str) -> str:
     return name
 
 
-def link(path: Path, name: str, *, stays: bool) -> str:
-    """Make the local file `path` the storage's file `name` as well, if it can be uncopied.
+def link(path: Path, name: str, *, is_permanent: bool) -> str:
+    """Add the local file `path` to the storage as `name`, without copying if possible.
 
-    On one disk the name is a second one of the same file. On another disk it leads to `path` if
-    that `stays` as long as the storage needs it; otherwise it is a copy.
+    On the same disk it is a hard link. On another disk it is a symbolic link if `path` stays as
+    long as the storage needs it (`is_permanent`), else a copy. In a bucket it is an upload.
     """
     if not isinstance(default_storage, FileSystemStorage):
         with map_storage_errors(), path.open("rb") as file:
@@ -99,22 +99,22 @@ def link(path: Path, name: str, *, stays: bool) -> str:
         return name
     target = Path(default_storage.path(name))
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(target)
-    beside.unlink(missing_ok=True)
+    partial = _partial_path(target)
+    partial.unlink(missing_ok=True)
     try:
-        beside.hardlink_to(path)
+        partial.hardlink_to(path)
     except OSError:  # another disk, or one without hard links
-        if not stays:
+        if not is_permanent:
             _copy(path, target)
             return name
-        beside.symlink_to(path.resolve())
-    beside.replace(target)
-    beside.unlink(missing_ok=True)  # replacing one name of a file by another does nothing
+        partial.symlink_to(path.resolve())
+    partial.replace(target)
+    partial.unlink(missing_ok=True)  # renaming between hard links of one file does nothing
     return name
 
 
 def link_stored(name: str, new: str) -> str:
-    """Make the storage's file `name` its file `new` as well; a bucket copies by itself."""
+    """Add the stored file `name` to the storage as `new` too; a bucket copies it itself."""
     storage: Any = default_storage
     if hasattr(storage, "bucket"):
         source = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
@@ -122,29 +122,29 @@ def link_stored(name: str, new: str) -> str:
             storage.bucket.Object(storage._normalize_name(new)).copy(source)
         return new
     with local_path(name) as path:
-        return link(path, new, stays=False)
+        return link(path, new, is_permanent=False)
 
 
-def _beside(target: Path) -> Path:
+def _partial_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.{os.getpid()}.part")
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy to another disk, whole or not at all."""
-    beside = _beside(target)
+    """Copy to another disk atomically."""
+    partial = _partial_path(target)
     try:
-        with path.open("rb") as source, beside.open("wb") as copy:
+        with path.open("rb") as source, partial.open("wb") as copy:
             shutil.copyfileobj(source, copy, CHUNK)
             copy.flush()
             os.fsync(copy.fileno())
-        beside.replace(target)
+        partial.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def local_path(name: str) -> Iterator[Path]:
-    """A local path with the content of storage file `name`; read only, valid inside only."""
+    """A local path with the content of the stored file `name`; read-only, valid inside."""
     try:
         path = Path(default_storage.path(name))
     except NotImplementedError:
@@ -158,19 +158,16 @@ def local_path(name: str) -> Iterator[Path]:
 
 
 class DownloadCache:
-    """The file that was fetched last, kept for whoever wants it next; never more than one.
-
-    It goes with the process; what a killed one leaves goes with the old work folders.
-    """
+    """Keeps the file downloaded last, until another one is requested or the process exits."""
 
     def __init__(self) -> None:
-        self._kept = ExitStack()
+        self._stack = ExitStack()
         self._path = Path()
         self._version: tuple[str, datetime] | None = None
-        atexit.register(self.forget)
+        atexit.register(self.clear)
 
     def path_of(self, name: str) -> Path:
-        """A local path with the content of storage file `name`; valid until the next call."""
+        """A local path with the content of the stored file `name`; valid until the next call."""
         try:
             return Path(default_storage.path(name))
         except NotImplementedError:
@@ -178,35 +175,35 @@ class DownloadCache:
         with map_storage_errors():
             version = name, default_storage.get_modified_time(name)
         if version != self._version or not self._path.is_file():
-            self.forget()
-            self._path = self._kept.enter_context(local_path(name))
+            self.clear()
+            self._path = self._stack.enter_context(local_path(name))
             self._version = version
         return self._path
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Remove the file, if there is one."""
         self._version = None
-        self._kept.close()
+        self._stack.close()
 
 
 @contextmanager
 def open_stored(name: str) -> Iterator[BinaryIO]:
-    """The storage's file `name`, to read a little of it: a bucket gives only what is read."""
+    """Open the stored file `name` to read part of it; from a bucket only that is fetched."""
     storage: Any = default_storage
     if hasattr(storage, "bucket"):
-        part = _Part(storage.bucket.Object(storage._normalize_name(name)))
-        with map_storage_errors(), io.BufferedReader(part, FETCHED_AT_ONCE) as file:
+        remote = _S3Object(storage.bucket.Object(storage._normalize_name(name)))
+        with map_storage_errors(), io.BufferedReader(remote, RANGE_BYTES) as file:
             yield file
     else:
         with local_path(name) as path, path.open("rb") as file:
             yield file
 
 
-class _Part(io.RawIOBase):
-    """An object of a bucket, fetched piece by piece."""
+class _S3Object(io.RawIOBase):
+    """An S3 object as a seekable file, read by range requests."""
 
-    def __init__(self, found: Any) -> None:
-        self._found, self._place = found, 0
+    def __init__(self, source: Any) -> None:
+        self._source, self._position = source, 0
 
     def readable(self) -> bool:
         return True
@@ -215,26 +212,26 @@ class _Part(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size()}
-        self._place = max(bases[whence] + offset, 0)
-        return self._place
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size()}
+        self._position = max(bases[whence] + offset, 0)
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
-        stop = min(self._place + len(buffer), self._size())
-        if stop <= self._place:
+        stop = min(self._position + len(buffer), self._size())
+        if stop <= self._position:
             return 0
-        answer = self._found.get(Range=f"bytes={self._place}-{stop - 1}")
-        content = answer["Body"].read()
+        response = self._source.get(Range=f"bytes={self._position}-{stop - 1}")
+        content = response["Body"].read()
         buffer[: len(content)] = content
-        self._place += len(content)
+        self._position += len(content)
         return len(content)
 
     def _size(self) -> int:
-        return int(self._found.content_length)  # asked for once
+        return int(self._source.content_length)  # fetched once
 
 
 def remove(name: str) -> None:
-    """Remove the file `name` from the storage, or all that lies in the folder `name/`."""
+    """Remove the file `name` from the storage, or the folder `name/` with its content."""
     with map_storage_errors():
         if not name.endswith("/"):
             default_storage.delete(name)
@@ -252,9 +249,9 @@ def remove(name: str) -> None:
 
 
 def _download(name: str, target: BinaryIO) -> None:
-    """Write the storage's file `name` into `target`, chunk by chunk."""
+    """Write the stored file `name` to `target` in chunks."""
     storage: Any = default_storage
-    if hasattr(storage, "bucket"):  # opened, it would go to memory or disk as a whole first
+    if hasattr(storage, "bucket"):  # open() would load all of it to memory or disk first
         key = storage._normalize_name(name)
         storage.bucket.Object(key).download_fileobj(target, Config=storage.transfer_config)
     else:

@@ -1,4 +1,4 @@
-"""What the pages of all rooms share: which rows a button means, keys, a page of a list."""
+"""Shared view functions: retry buttons, primary keys from requests, pagination."""
 
 from typing import Any
 
@@ -7,44 +7,44 @@ from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-LONGEST_KEY = 18  # digits, of a number that a database still holds
+MAX_KEY_DIGITS = 18  # digits; larger numbers do not fit a database key
 
 
-def retried(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
-    """Send failed rows back to waiting, or only the one posted as `pk`; then to the dataset.
+def retry_failed(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
+    """Retry failed rows, or only the one posted as `pk`; redirect to the dataset.
 
     Args:
-        rows: A StagedQuerySet; None if the page asked for work that does not exist.
+        rows: A StagedQuerySet; None for an unknown kind of work.
     """
     if rows is None:
         raise Http404("There is no such work.")
-    count = posted(request, rows).retry()
+    count = selected_rows(request, rows).retry()
     if count:
-        messages.success(request, f"{count} will be tried again.")
+        messages.success(request, f"{count} will be retried.")
     else:
-        messages.info(request, "There is nothing left to try again.")
+        messages.info(request, "Nothing to retry.")
     return redirect("qc:overview", name=dataset)
 
 
-def posted(request: HttpRequest, rows: Any) -> Any:
-    """All of `rows`, or only the one posted as `pk`. Raises Http404 if that can be no key."""
+def selected_rows(request: HttpRequest, rows: Any) -> Any:
+    """All of `rows`, or only the one posted as `pk`. Raises Http404 for an invalid key."""
     text = request.POST.get("pk", "")
     if not text:
         return rows
-    if (key := key_of(text)) is None:
+    if (key := parse_key(text)) is None:
         raise Http404(f"There is no {text}.")
     return rows.filter(pk=key)
 
 
-def key_of(text: str) -> int | None:
-    """The key of a row that an address or a form names; None if it can be none.
+def parse_key(text: str) -> int | None:
+    """The primary key in a URL or form; None if it is invalid.
 
-    >>> key_of("12"), key_of("²"), key_of("9" * 30), key_of("")
+    >>> parse_key("12"), parse_key("²"), parse_key("9" * 30), parse_key("")
     (12, None, None, None)
     """
-    return int(text) if text.isdecimal() and len(text) <= LONGEST_KEY else None
+    return int(text) if text.isdecimal() and len(text) <= MAX_KEY_DIGITS else None
 
 
-def page_of(request: HttpRequest, rows: Any, *, size: int = 25) -> Page[Any]:
-    """The page of `rows` that the address asks for, or the nearest one."""
+def paginate(request: HttpRequest, rows: Any, *, size: int = 25) -> Page[Any]:
+    """The page of `rows` that the request asks for, or the nearest one."""
     return Paginator(rows, size).get_page(request.GET.get("page"))

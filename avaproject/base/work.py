@@ -121,7 +121,7 @@ class StagedQuerySet(models.QuerySet):
         return self.get(pk=pk) if won else None
 
     def enqueue(self, limit: int) -> list[int]:
-        """Mark up to `limit` claimable rows without a recent message as enqueued; their keys."""
+        """Keys of up to `limit` claimable rows without a recent message, marked as enqueued."""
         now = timezone.now()
         unsent = Q(enqueued_at=None) | Q(enqueued_at__lt=now - RESEND_AFTER)
         # A worker has consumed that message, claimed the row with it, and died.

@@ -1,7 +1,7 @@
 """Names of videos, clips and frames: ASCII `[a-z0-9-]`, safe as file names and as AVA ids.
 
-AVA's readers split names at commas, spaces, dots and (some) underscores, so none of them occurs
-in a video's or a clip's name. What a video was called before is kept beside it in the database.
+AVA's readers split names at commas, spaces, dots and (some) underscores, so names of videos and
+clips contain none of them. The original file name is stored in the database.
 """
 
 import re
@@ -10,13 +10,13 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 
 MAX_LENGTH = 40
-NAMELESS = "video"
+DEFAULT_NAME = "video"
 
 
 def safe_name(original: str, *, taken: Collection[str]) -> str:
-    """A name for the video that came as `original`: at most 40 characters, none of `taken`.
+    """A name for the video file `original`: at most 40 characters, none of `taken`.
 
-    Accents are dropped, other signs become hyphens, and a number at the end makes it unique.
+    Accents are removed, other characters become hyphens, a trailing number makes it unique.
     The same arguments give the same name.
 
     >>> safe_name("Vidéo n°1 - копия (最終版).mp4", taken=())
@@ -26,7 +26,7 @@ def safe_name(original: str, *, taken: Collection[str]) -> str:
     """
     stem = PurePosixPath(original.replace("\\", "/")).stem
     ascii_only = unicodedata.normalize("NFKD", stem.replace("°", " ")).encode("ascii", "ignore")
-    plain = _hyphenated(ascii_only.decode()) or NAMELESS
+    plain = _hyphenated(ascii_only.decode()) or DEFAULT_NAME
     name, number = plain[:MAX_LENGTH].strip("-"), 1
     while name in taken:
         number += 1
@@ -36,7 +36,7 @@ def safe_name(original: str, *, taken: Collection[str]) -> str:
 
 
 def clip_name(video: str, index: int) -> str:
-    """Name of the clip at 0-based place `index` of `video`; it is the AVA `video_id`.
+    """Name of clip `index` (0-based) of `video`; it is the AVA `video_id`.
 
     >>> clip_name("aisle", 7)
     'aisle-c0007'

@@ -1,7 +1,7 @@
-"""Vocabularies: groups of actions with their AVA ids, read from YAML or from an AVA pbtxt.
+"""Vocabularies: action groups with AVA action ids, parsed from YAML or an AVA pbtxt.
 
-Ids run from 1 to K without gaps, K <= 80 (SlowFast knows no more), and are written in the file,
-so that sorting or adding lines never renumbers an action.
+Ids run from 1 to K without gaps, K <= 80 (the limit of SlowFast). They are stored in the file,
+so sorting or adding lines never renumbers an action.
 """
 
 import re
@@ -18,7 +18,7 @@ GROUP_KEYS = {"name", "choice", "required", "label_type", "max_per_person", "act
 
 
 class VocabularyError(ValueError):
-    """The text is not a vocabulary; the message says where and why."""
+    """The text is not a valid vocabulary; the message says where and why."""
 
 
 class VocabularyAction(NamedTuple):
@@ -27,7 +27,7 @@ class VocabularyAction(NamedTuple):
 
 
 class VocabularyGroup(NamedTuple):
-    """One question about a person, and its answers in the order of their ids."""
+    """A group of actions, in the order of their ids: one question about a person."""
 
     name: str
     choice: str
@@ -73,7 +73,7 @@ def parse_pbtxt(text: str) -> Vocabulary:
         if not (name and number and kind):
             raise VocabularyError(
                 f"an entry lacks its name, id or label_type: {' '.join(block.split())!r}; "
-                "take the list of AVA that has label types"
+                "use the AVA list with label types"
             )
         action = VocabularyAction(int(number[1]), name[1])
         found.setdefault(kind[1], []).append(action)
@@ -150,7 +150,7 @@ def _check_group(group: VocabularyGroup) -> None:
 def _check_action(action: VocabularyAction) -> None:
     name = action.name
     if name.lower() in RESERVED:
-        raise VocabularyError(f"action {name!r}: this word means that nothing was answered")
+        raise VocabularyError(f"action {name!r}: this name is reserved for missing answers")
     printable = name.isascii() and name.isprintable() and '"' not in name
     if not printable or name != name.strip() or not 1 <= len(name) <= MAX_LENGTH:
         raise VocabularyError(
@@ -161,4 +161,4 @@ def _check_action(action: VocabularyAction) -> None:
 def _check_all_differ(names: list[str], what: str) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise VocabularyError(f"{what} {name!r} is there twice")
+            raise VocabularyError(f"{what} {name!r} occurs twice")

@@ -1,7 +1,7 @@
-"""Zips of our own, written so that the same content gives the same bytes.
+"""Reproducible zip writer: the same content gives the same bytes.
 
-Every entry has the same date and rights. Pictures and videos are stored as they are, for they
-get no smaller; text is compressed. Files are copied chunk by chunk.
+Every entry has the same date and mode. Images and videos are stored, text is compressed. Files
+are copied chunk by chunk.
 """
 
 import shutil
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NO_DATE = (1980, 1, 1, 0, 0, 0)
-RIGHTS = 0o644 << 16
+FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+FILE_MODE = 0o644 << 16
 CHUNK = 1 << 20
 INCOMPRESSIBLE = (".jpg", ".mp4", ".zip", ".gz")
 
 
-class NewZip:
-    """A zip in the making; entries stand in it in the order in which they are added."""
+class ZipWriter:
+    """A zip being written; entries keep the order in which they are added."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -35,15 +35,15 @@ class NewZip:
 
 
 @contextmanager
-def new_zip(path: Path) -> Iterator[NewZip]:
-    """Write a zip at `path`; it is whole when the block ends."""
+def new_zip(path: Path) -> Iterator[ZipWriter]:
+    """Write a zip at `path`; it is complete when the block ends."""
     with zipfile.ZipFile(path, "w") as archive:
-        yield NewZip(archive)
+        yield ZipWriter(archive)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, NO_DATE)
-    entry.external_attr = RIGHTS
+    entry = zipfile.ZipInfo(name, FIXED_DATE)
+    entry.external_attr = FILE_MODE
     entry.create_system = 3
     stored = name.endswith(INCOMPRESSIBLE)
     entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED

@@ -1,4 +1,4 @@
-"""A new dataset: its settings, its admin, and the groups of actions of a vocabulary."""
+"""Creation of datasets: settings, first admin, and the action groups of a vocabulary."""
 
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ def create_dataset(
     admin: User | None = None,
     **settings: Any,
 ) -> Dataset:
-    """The dataset called `name`: made with `settings`, or as it is if there is one already.
+    """Create the dataset `name` with `settings`, or return the existing one unchanged.
 
     `vocabulary` is the name of a shipped one, or a YAML or AVA pbtxt file. Raises
-    VocabularyError, and Django's ValidationError if a setting is wrong.
+    VocabularyError, and Django's ValidationError if a setting is invalid.
     """
     if existing := Dataset.objects.filter(name=name).first():
         return existing
@@ -41,7 +41,7 @@ def create_dataset(
 
 
 def shipped_vocabularies() -> list[str]:
-    """Names of the vocabularies that come with the program."""
+    """Names of the vocabularies that come with AVA Studio."""
     return sorted(path.name.removesuffix(".yaml") for path in VOCABULARIES.glob("*.yaml"))
 
 

@@ -1,8 +1,7 @@
-"""Deleting a video, a dataset or another row with all that hangs on it, and its files.
+"""Deletion of a video, a dataset or another row with its dependents and files.
 
-What hangs on a row is asked of the models, so that this room need not know the others. Names of
-files to remove are written in the transaction that deletes the rows: whoever is killed after it
-leaves a list that the next worker works off.
+Dependents are found through the models, so this app need not know the others. The names of the
+files are recorded in the transaction that deletes the rows; workers remove the files later.
 """
 
 import logging
@@ -15,35 +14,35 @@ from django.db.models import Q
 
 from avaproject.base.storage import StorageError, remove
 from avaproject.base.work import Stage, StagedModel
-from datasets.models import Dataset, Leftover, Upload, Video
-from datasets.services import transfer
+from datasets.models import Dataset, PendingDeletion, Upload, Video
+from datasets.services import resumable_upload
 
 logger = logging.getLogger(__name__)
-HOLD_ON = (models.CASCADE, models.PROTECT)
-REMOVED_AT_ONCE = 500
-CHANGED = "?changed-"
+CASCADING = (models.CASCADE, models.PROTECT)
+DELETE_BATCH = 500
+RELEASED_HASH = "?changed-"
 
 
 class InUseError(ValueError):
-    """A worker has something in hand that would be deleted; the message names it."""
+    """A worker is busy with a row that would be deleted; the message names it."""
 
 
-class Hanging(NamedTuple):
-    """How many rows of one kind hang on what would be deleted."""
+class DependentCount(NamedTuple):
+    """How many dependent rows of one model would be deleted."""
 
     name: str
     rows: int
 
 
-def hanging_on(thing: models.Model) -> list[Hanging]:
-    """What would go with `thing`, without itself, and without kinds of which there is none."""
+def dependents(thing: models.Model) -> list[DependentCount]:
+    """How many rows of each other model would be deleted with `thing`."""
     found = []
     for model, rows in _by_model(thing).items():
         count = rows.count()
         if model is not type(thing) and count:
             meta = model._meta
             name = meta.verbose_name_plural if count > 1 else meta.verbose_name
-            found.append(Hanging(str(name), count))
+            found.append(DependentCount(str(name), count))
     return found[::-1]
 
 
@@ -54,64 +53,66 @@ def check_idle(thing: models.Model) -> None:
 
 
 def delete(thing: models.Model) -> None:
-    """Delete `thing` and all that hangs on it; the next worker removes the files.
+    """Delete `thing` and its dependents; the next worker removes the files.
 
     Raises InUseError if a worker is busy with a part of it.
     """
     if isinstance(thing, Dataset):
         check_idle(thing)
-        for begun in thing.transfers.filter(upload=None):
-            transfer.drop(begun)
+        for unfinished in thing.transfers.filter(upload=None):
+            resumable_upload.discard(unfinished)
     with transaction.atomic():
         check_idle(thing)
         found = _by_model(thing)
         names = {name for model, rows in found.items() for name in _file_names(model, rows)}
         if isinstance(thing, Dataset):
             names.add(f"{thing.name}/")
-        Leftover.objects.bulk_create([Leftover(name=name) for name in sorted(names)])
+        PendingDeletion.objects.bulk_create(
+            [PendingDeletion(name=name) for name in sorted(names)]
+        )
         if isinstance(thing, Video) and thing.upload_id:
-            # Its zip may come again and bring the video back.
+            # Its zip may be uploaded again to restore the video.
             zips = Upload.objects.filter(pk=thing.upload_id)
-            zips.update(sha256=f"{CHANGED}{thing.upload_id}")
+            zips.update(sha256=f"{RELEASED_HASH}{thing.upload_id}")
         for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
             rows.delete()
 
 
-def remove_leftovers() -> int:
-    """Remove stored files whose rows are gone; return how many. A file named anew stays.
+def delete_pending_files() -> int:
+    """Remove stored files whose rows were deleted; return how many.
 
-    What the storage does not remove now is left for the next time.
+    A file that a row refers to again stays. Files that can't be removed now are retried.
     """
-    oldest = Leftover.objects.order_by("pk")[:REMOVED_AT_ONCE]
-    leftovers = dict(oldest.values_list("pk", "name"))
-    if not leftovers:
+    oldest = PendingDeletion.objects.order_by("pk")[:DELETE_BATCH]
+    pending = dict(oldest.values_list("pk", "name"))
+    if not pending:
         return 0
-    named = _named_of(set(leftovers.values()))
+    referenced = _still_referenced(set(pending.values()))
     count = 0
-    for pk, name in leftovers.items():
+    for pk, name in pending.items():
         try:
-            if name not in named:
+            if name not in referenced:
                 remove(name)
         except OSError as error:
-            logger.warning("%s is left to be removed: %s", name, error)
+            logger.warning("%s could not be removed yet: %s", name, error)
             if isinstance(error, StorageError):
-                break  # each of the others would wait as long in vain
+                break  # the others would only wait for the same timeout
             continue
-        count += Leftover.objects.filter(pk=pk).delete()[0]
+        count += PendingDeletion.objects.filter(pk=pk).delete()[0]
     return count
 
 
 def _with_dependents(rows: Any) -> Iterator[Any]:
-    """Every set of rows that hangs on `rows`, those that others hang on later."""
+    """Every set of dependent rows of `rows`, dependents first."""
     for relation in rows.model._meta.related_objects:
-        if relation.on_delete in HOLD_ON:
+        if relation.on_delete in CASCADING:
             manager = relation.related_model._base_manager
             yield from _with_dependents(manager.filter(**{f"{relation.field.name}__in": rows}))
     yield rows
 
 
 def _by_model(thing: models.Model) -> dict[type[models.Model], Any]:
-    """All rows that would go, a row once."""
+    """All rows that would be deleted, each once."""
     conditions: dict[type[models.Model], Q] = {}
     for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
         conditions.setdefault(rows.model, Q())
@@ -142,8 +143,8 @@ def _file_fields(model: type[models.Model]) -> list[str]:
     return [f.name for f in model._meta.get_fields() if isinstance(f, models.FileField)]
 
 
-def _named_of(names: set[str]) -> set[str]:
-    """Those of `names` that a row still names."""
+def _still_referenced(names: set[str]) -> set[str]:
+    """Those of `names` that a row still refers to."""
     return {
         name
         for model in apps.get_models()

@@ -1,16 +1,18 @@
-"""Videos and clips that another machine has made, brought in from the folder of a bundle.
+"""Pipeline step "import clips": the videos and clips of a bundle that another machine has made.
 
 `clips.zip` holds `<clip>.mp4` and the standard videos as `videos/<video>.mp4`, `frames.zip` the
-annotation frames as `<clip>/<frame name>`; sizes and SHA-256 of both must be what the manifest
-says. A video is known again by the SHA-256 of its raw file. A bundle may come without
-`clips.zip`: then the annotation frames are all that is known of its clips.
+annotation frames as `<clip>/<frame name>`; sizes and SHA-256 of both must be those of the
+manifest. A video is recognised by the SHA-256 of its raw file. A bundle may lack `clips.zip`: then the
+annotation frames are all that is known of its clips. A prototype's bare files are converted.
+
+The files with tracks are stored for the next step, `tracking.services.import_tracks`.
 """
 
 import shutil
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,67 +22,202 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from numpy.typing import NDArray
 
-from avaproject.base.storage import store, work_folder
+from avaproject.base.storage import local_path, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats import bundle_manifest as manifests
-from datasets.core.zip_reader import ArchiveError, extract, list_files
 from datasets.core.formats.bundle_files import (
     BundleError,
-    checked_file,
-    content_of,
-    member,
-    opened,
+    open_member,
+    open_zip,
     read_manifest,
+    read_member,
     unpacked_size,
+    verified_file,
 )
+from datasets.core.formats.bundle_manifest import CLIPS, FRAMES, ClipEntry, Manifest, VideoEntry
+from datasets.core.formats.prototype_frames import convert_prototype, is_prototype_bundle
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.media.sandboxed_decoder import examine, show_pictures
-from datasets.core.formats.bundle_manifest import ClipEntry, Manifest, VideoEntry
+from datasets.core.media.sandboxed_decoder import check_video, make_still_video
 from datasets.core.media.standard_video import MediaError
-from datasets.core.naming import clip_name, frame_name
 from datasets.core.media.stills import jpeg_size
+from datasets.core.naming import clip_name, frame_name
+from datasets.core.zip_reader import ArchiveError, extract, list_files
 from datasets.core.zip_writer import new_zip
-from datasets.models import Clip, Dataset, Video
-from datasets.services.clip import annotation_count, poster_of
-from datasets.services.name import add_video, give_name
-from datasets.services.standardise import decoder_caps
-from datasets.services.upload import archive_limits, check_space
+from datasets.models import BundleImport, Clip, Dataset, Upload, Video
+from datasets.services.cut_clips import annotation_frame_count, encode_poster
+from datasets.services.standardise import decoder_limits
+from datasets.services.upload import archive_limits, check_space, delete_bundle_zip
+from datasets.services.video_names import add_video, reserve_name
 
 CHUNK = 1 << 20
-LARGEST_PICTURE = 64 << 20  # bytes of one annotation frame
+MAX_FRAME_BYTES = 64 << 20  # of one annotation frame
+CONVERTED = 0.4  # share of the work
 NO_STANDARD_VIDEO = "The bundle has no standard video: no release can show its frames."
-NO_FILM = (
-    "{what} came without film: all there is are its pictures, {rate} a second. It can be "
+NO_VIDEO = (
+    "{what} came without video: there are only its frames, {rate} a second. It can be "
     "annotated, reviewed and released as annotations alone; no release can hold frames at 30 a "
-    "second or films of it, and it cannot be tracked again."
+    "second or clips of it, and it cannot be tracked again."
 )
-CLIPS_WITHOUT_FILM = (
-    "{count} clips came without film: all there is are their pictures, {rate} a second. They "
-    "can be annotated, reviewed and released as annotations alone; no release can hold frames "
-    "at 30 a second or films of them, and they cannot be tracked again."
+CLIPS_WITHOUT_VIDEO = (
+    "{count} clips came without video: there are only their frames, {rate} a second. They can "
+    "be annotated, reviewed and released as annotations alone; no release can hold frames at "
+    "30 a second or clips of them, and they cannot be tracked again."
 )
 
+Progress = Callable[[float], None]
 
-class _Bundle(NamedTuple):
+
+class OpenBundle(NamedTuple):
+    """A bundle whose files lie in `folder`; `notes` say what of it was skipped."""
+
+    folder: Path
+    notes: list[str]
+    start: float  # share of the work that is done
+
+
+class _Zips(NamedTuple):
     manifest: Manifest
     frames: zipfile.ZipFile
     clips: zipfile.ZipFile | None
 
 
 class _Entry(NamedTuple):
-    """A clip in a bundle, and of what it is one."""
+    """A clip in a bundle, and its video."""
 
     video: VideoEntry
     clip: ClipEntry
-    picture_rate: int
+    frame_rate: int
 
 
-def unpack_bundle(path: Path, folder: Path) -> None:
-    """Put the files of the bundle in the zip at `path` into `folder`. Raises BundleError."""
+def plan_bundle_imports() -> int:
+    """Create the import of every bundle that was uploaded; return how many.
+
+    The zips of bundles whose clips are imported are deleted.
+    """
+    new = Upload.objects.done().filter(is_bundle=True, bundle_import=None)
+    rows = [BundleImport(upload_id=pk) for pk in new.values_list("pk", flat=True)]
+    BundleImport.objects.bulk_create(rows, ignore_conflicts=True)
+    for done in BundleImport.objects.done().exclude(upload__file="").select_related("upload"):
+        delete_bundle_zip(done.upload)
+    return len(rows)
+
+
+def import_uploaded_clips(import_id: int) -> BundleImport | None:
+    """Import the videos and clips of an uploaded bundle, and store its files with tracks.
+
+    None if it is done or in other hands.
+    """
+    row: BundleImport | None = BundleImport.objects.claim(import_id)
+    if row is None:
+        return None
+    upload = row.upload
+    with row.working(BundleError, OSError):
+        with (
+            local_path(upload.file.name or "") as path,
+            open_bundle(path, progress=row.report) as bundle,
+        ):
+            clips = import_clips(upload.dataset, bundle, upload=upload, progress=row.report)
+            folder = f"{upload.dataset}/imports/{row.pk}"
+            for name in manifests.TRACK_FILES:
+                if (bundle.folder / name).is_file():
+                    store(bundle.folder / name, f"{folder}/{name}")
+        notes = [*bundle.notes, *limitations_of(clips)]
+        row.finish(clip_count=len(clips), notes=notes, folder=folder)
+    return row
+
+
+@contextmanager
+def open_bundle(
+    path: Path, *, rate: int | None = None, progress: Progress = lambda share: None
+) -> Iterator[OpenBundle]:
+    """The files of the bundle at `path`: a folder or a zip, ours or a prototype's bare files.
+
+    Args:
+        rate: Frames a second in a prototype's files, if they do not imply it.
+        progress: Called with the share done.
+
+    Raises BundleError if it is damaged, or larger than the disk.
+    """
+    with ExitStack() as stack:
+        folder = path
+        if path.is_file():
+            folder = stack.enter_context(work_folder())
+            _unpack(path, folder)
+        if not folder.is_dir() or not is_prototype_bundle(
+            {one.name for one in folder.iterdir()}
+        ):
+            yield OpenBundle(folder, [], 0.0)
+            return
+        _check_disk(folder)
+        target = stack.enter_context(work_folder())
+        notes = convert_prototype(
+            folder, target, rate=rate, progress=lambda share: progress(share * CONVERTED)
+        )
+        yield OpenBundle(target, notes, CONVERTED)
+
+
+def import_clips(
+    dataset: Dataset,
+    bundle: OpenBundle,
+    *,
+    upload: Upload | None = None,
+    progress: Progress = lambda share: None,
+) -> list[Clip]:
+    """Add the videos and clips of `bundle` as done; return all of its clips.
+
+    What exists already is left alone, so it may be called again at any time. A dataset without
+    videos takes the bundle's number of annotation frames a second.
+
+    Raises:
+        BundleError: The bundle is damaged or does not fit. Files that differ from the manifest
+            are found before anything is stored; a video with a fault leaves nothing.
+    """
+    manifest = read_manifest(bundle.folder)
+    _check_rate(dataset, manifest)
+    hashes = [video.sha256 for video in manifest.videos]
+    _check_known(dataset, hashes)
+    known = set(dataset.videos.filter(sha256__in=hashes).values_list("sha256", flat=True))
+    if len(known) < len(hashes):
+        _check_disk(bundle.folder)
+    # Those of the next step, too: a damaged copy is found before anything is stored.
+    optional = [name for name in (CLIPS, manifests.TRACKS) if name in manifest.files]
+    paths = {name: verified_file(manifest, bundle.folder, name) for name in (FRAMES, *optional)}
+    with ExitStack() as stack:
+        frames = stack.enter_context(open_zip(paths[FRAMES]))
+        clips = stack.enter_context(open_zip(paths[CLIPS])) if CLIPS in paths else None
+        zips = _Zips(manifest, frames, clips)
+        for number, video in enumerate(manifest.videos):
+            progress(bundle.start + (1 - bundle.start) * number / len(manifest.videos))
+            if video.sha256 not in known:
+                try:
+                    _import_video(dataset, video, zips, upload)
+                except MediaError as error:
+                    raise BundleError(f"{video.name} is not whole: {error}") from error
+    imported = Clip.objects.of(dataset).filter(video__sha256__in=hashes)
+    return list(imported.select_related("video"))
+
+
+def limitations_of(clips: Iterable[Clip]) -> list[str]:
+    """What can never be done with some of `clips`, since they came without video."""
+    videos = [clip.video for clip in clips]
+    without = Counter(video.frame_rate for video in videos if not video.has_all_frames)
+    found = [
+        CLIPS_WITHOUT_VIDEO.format(count=count, rate=rate)
+        if count > 1
+        else NO_VIDEO.format(what="1 clip", rate=rate)
+        for rate, count in sorted(without.items())
+    ]
+    if any(video.has_all_frames and not video.file for video in videos):
+        found.append(NO_STANDARD_VIDEO)
+    return found
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Extract the bundle in the zip at `path` into `folder`. Raises BundleError."""
     try:
         members = list_files(path, manifests.FILES, archive_limits())
         if not manifests.is_bundle(members):
-            raise BundleError(f"{path.name} is no zip of a bundle: it has {sorted(members)}")
+            raise BundleError(f"{path.name} is not a zip of a bundle: it has {sorted(members)}")
         check_space(sum(one.size for one in members.values()))
         for name, one in members.items():
             extract(path, one, folder / name)
@@ -88,85 +225,26 @@ def unpack_bundle(path: Path, folder: Path) -> None:
         raise BundleError(str(error)) from error
 
 
-def check_room(folder: Path) -> None:
-    """Raises BundleError if the disk has no room for what is in the bundle in `folder`."""
+def _check_disk(folder: Path) -> None:
+    """Raises BundleError if the content of the bundle in `folder` does not fit on the disk."""
     try:
         check_space(unpacked_size(folder))
     except ArchiveError as error:
         raise BundleError(str(error)) from error
 
 
-def bring_in_clips(
-    dataset: Dataset,
-    folder: Path,
-    *,
-    each: Callable[[VideoEntry], object] = lambda video: None,
-    progress: Callable[[float], None] = lambda share: None,
-) -> list[Clip]:
-    """Take the videos and clips of the bundle in `folder` as done; return all of its clips.
-
-    What is here already is left alone, so it may be called again at any time. A dataset without
-    a video takes over the bundle's number of annotation frames a second.
-
-    Args:
-        each: Told each video as soon as its clips are here.
-        progress: Told the share done.
-
-    Raises:
-        BundleError: The bundle is damaged or does not fit. Files that are not those of the
-            manifest are found before anything is stored; a video with a fault leaves nothing.
-    """
-    manifest = read_manifest(folder)
-    _check_rate(dataset, manifest)
-    hashes = [video.sha256 for video in manifest.videos]
-    _check_known(dataset, hashes)
-    known = set(dataset.videos.filter(sha256__in=hashes).values_list("sha256", flat=True))
-    if len(known) < len(hashes):
-        check_room(folder)
-    names = ["frames.zip", *["clips.zip"] * ("clips.zip" in manifest.files)]
-    paths = [checked_file(manifest, folder, name) for name in names]
-    with ExitStack() as stack:
-        frames, *clips = [stack.enter_context(opened(path)) for path in paths]
-        bundle = _Bundle(manifest, frames, clips[0] if clips else None)
-        for number, video in enumerate(manifest.videos):
-            progress(number / len(manifest.videos))
-            if video.sha256 not in known:
-                try:
-                    _bring_in(dataset, video, bundle)
-                except MediaError as error:
-                    raise BundleError(f"{video.name} is not whole: {error}") from error
-            each(video)
-    brought = Clip.objects.of(dataset).filter(video__sha256__in=hashes)
-    return list(brought.select_related("video"))
-
-
-def lacks_of(clips: Iterable[Clip]) -> list[str]:
-    """What can never be done with some of `clips`, since they came without film."""
-    videos = [clip.video for clip in clips]
-    without = Counter(video.picture_rate for video in videos if not video.has_film)
-    found = [
-        CLIPS_WITHOUT_FILM.format(count=count, rate=rate)
-        if count > 1
-        else NO_FILM.format(what="1 clip", rate=rate)
-        for rate, count in sorted(without.items())
-    ]
-    if any(video.has_film and not video.file for video in videos):
-        found.append(NO_STANDARD_VIDEO)
-    return found
-
-
 def _check_rate(dataset: Dataset, manifest: Manifest) -> None:
     if manifest.annotation_fps != dataset.annotation_fps and dataset.videos.exists():
         raise BundleError(
             f"the bundle has {manifest.annotation_fps} annotation frames a second, and dataset "
-            f"{dataset} has {dataset.annotation_fps}: bring it into a dataset with the same"
+            f"{dataset} has {dataset.annotation_fps}: import it into a dataset with the same"
         )
 
 
 def _take_rate(dataset: Dataset, manifest: Manifest) -> None:
     """Give a dataset without a video the bundle's rate, in the transaction of its first one."""
     dataset.refresh_from_db(from_queryset=Dataset.objects.select_for_update())
-    _check_rate(dataset, manifest)  # another bundle may have brought its first meanwhile
+    _check_rate(dataset, manifest)  # another bundle may have added the first video meanwhile
     if dataset.annotation_fps != manifest.annotation_fps:
         dataset.annotation_fps = manifest.annotation_fps
         dataset.save(update_fields=["annotation_fps"])
@@ -180,18 +258,21 @@ def _check_known(dataset: Dataset, hashes: list[str]) -> None:
     )
     if video := unfinished.first():
         raise BundleError(
-            f"the video {video} is in {dataset} already, and still being made: wait until its "
-            "clips are done, or bring the bundle into a dataset of its own"
+            f"the video {video} is in {dataset} already, and not finished: wait until its "
+            "clips are done, or import the bundle into another dataset"
         )
 
 
-def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
+def _import_video(
+    dataset: Dataset, entry: VideoEntry, bundle: _Zips, upload: Upload | None
+) -> None:
     """Make and check all files of one video, then store them, then write its rows at once."""
-    name = give_name(dataset, f"{entry.name}.mp4", entry.sha256)
-    warnings = [f"Brought in by a bundle: the raw file {entry.original_name} is not here."]
-    rate = entry.picture_rate if bundle.clips else bundle.manifest.annotation_fps
+    name = reserve_name(dataset, f"{entry.name}.mp4", entry.sha256)
+    warnings = [f"Imported from a bundle: the raw file {entry.original_name} is not here."]
+    rate = entry.frame_rate if bundle.clips else bundle.manifest.annotation_fps
     video = Video(
         dataset=dataset,
+        upload=upload,
         name=name,
         original_name=entry.original_name[:255],
         sha256=entry.sha256,
@@ -199,7 +280,7 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
         width=entry.width,
         height=entry.height,
         frame_count=entry.frame_count,
-        picture_rate=rate,
+        frame_rate=rate,
         warnings=warnings,
         stage=Stage.DONE,
         progress=1.0,
@@ -209,11 +290,15 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
         inside = f"videos/{entry.name}.mp4"
         if bundle.clips and inside in bundle.clips.namelist():
             path = _extracted(bundle.clips, inside, folder)
-            examine(path, frame_count=entry.frame_count, picture=0, caps=decoder_caps())
+            check_video(
+                path, frame_count=entry.frame_count, frame=0, resources=decoder_limits()
+            )
             files.append((video, "file", path, f"{dataset}/videos/{name}.mp4"))
         else:
             warnings.append(
-                NO_FILM.format(what="It", rate=rate) if rate < FRAME_RATE else NO_STANDARD_VIDEO
+                NO_VIDEO.format(what="It", rate=rate)
+                if rate < FRAME_RATE
+                else NO_STANDARD_VIDEO
             )
         clips = []
         for one in entry.clips:
@@ -229,9 +314,9 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
             clips.append(clip)
             place = folder / clip.name
             place.mkdir()
-            film, frames, poster = _make_files(clip, _Entry(entry, one, rate), bundle, place)
+            file, frames, poster = _make_files(clip, _Entry(entry, one, rate), bundle, place)
             files += [
-                (clip, "file", film, f"{dataset}/clips/{clip.name}.mp4"),
+                (clip, "file", file, f"{dataset}/clips/{clip.name}.mp4"),
                 (clip, "frames", frames, f"{dataset}/frames/{clip.name}.zip"),
                 (clip, "poster", poster, f"{dataset}/posters/{clip.name}.jpg"),
             ]
@@ -244,42 +329,42 @@ def _bring_in(dataset: Dataset, entry: VideoEntry, bundle: _Bundle) -> None:
             Clip.objects.bulk_create(clips)
     except IntegrityError as error:
         raise BundleError(
-            f"the video {entry.name} came to {dataset} in another way meanwhile: try again"
+            f"the video {entry.name} was added to {dataset} meanwhile: try again"
         ) from error
 
 
 def _make_files(
-    clip: Clip, entry: _Entry, bundle: _Bundle, folder: Path
+    clip: Clip, entry: _Entry, bundle: _Zips, folder: Path
 ) -> tuple[Path, Path, Path]:
-    """The film, the annotation frames and the poster of a clip, made in `folder`."""
+    """The video file, the annotation frames and the poster of a clip, made in `folder`."""
     rate = bundle.manifest.annotation_fps
-    count = annotation_count(clip.frame_count, rate)
-    pictures, poster = folder / "frames.zip", folder / "poster.jpg"
-    with new_zip(pictures) as frames:
+    count = annotation_frame_count(clip.frame_count, rate)
+    frames, poster = folder / FRAMES, folder / "poster.jpg"
+    with new_zip(frames) as archive:
         for index in range(count):
-            frames.add(frame_name(clip.name, index), _picture(bundle, entry, index))
-    if entry.picture_rate == FRAME_RATE and bundle.clips:
-        film = _extracted(bundle.clips, f"{entry.clip.name}.mp4", folder)
-        rgb = _middle_of(film, entry, FRAME_RATE // rate * (count // 2))
+            archive.add(frame_name(clip.name, index), _frame(bundle, entry, index))
+    if entry.frame_rate == FRAME_RATE and bundle.clips:
+        file = _extracted(bundle.clips, f"{entry.clip.name}.mp4", folder)
+        rgb = _middle_of(file, entry, FRAME_RATE // rate * (count // 2))
     else:
-        film = folder / "slides.mp4"
-        rgb = show_pictures(pictures, film, rate=rate, caps=decoder_caps())
-    poster.write_bytes(poster_of(rgb))
-    return film, pictures, poster
+        file = folder / "stills.mp4"
+        rgb = make_still_video(frames, file, rate=rate, resources=decoder_limits())
+    poster.write_bytes(encode_poster(rgb))
+    return file, frames, poster
 
 
-def _middle_of(film: Path, entry: _Entry, frame: int) -> NDArray[np.uint8]:
-    """One frame of a clip's film, which must be as long and as large as the manifest says."""
-    count, caps = entry.clip.frame_count, decoder_caps()
-    rgb = examine(film, frame_count=count, picture=frame, caps=caps)
-    _check_size(film.name, (rgb.shape[1], rgb.shape[0]), entry.video)
+def _middle_of(file: Path, entry: _Entry, frame: int) -> NDArray[np.uint8]:
+    """One frame of a clip, which must be as long and as large as the manifest says."""
+    count, resources = entry.clip.frame_count, decoder_limits()
+    rgb = check_video(file, frame_count=count, frame=frame, resources=resources)
+    _check_size(file.name, (rgb.shape[1], rgb.shape[0]), entry.video)
     return rgb
 
 
-def _picture(bundle: _Bundle, entry: _Entry, index: int) -> bytes:
+def _frame(bundle: _Zips, entry: _Entry, index: int) -> bytes:
     """An annotation frame, which must be as large as the manifest says."""
     name = f"{entry.clip.name}/{frame_name(entry.clip.name, index)}"
-    content = content_of(bundle.frames, name, most=LARGEST_PICTURE)
+    content = read_member(bundle.frames, name, most=MAX_FRAME_BYTES)
     try:
         size = jpeg_size(content)
     except MediaError as error:
@@ -298,7 +383,7 @@ def _check_size(name: str, size: tuple[int, int], video: VideoEntry) -> None:
 
 def _extracted(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
     path = folder / Path(name).name
-    with member(archive, name) as source, path.open("wb") as target:
+    with open_member(archive, name) as source, path.open("wb") as target:
         # zipfile reads no more of a member than its directory says.
         if archive.getinfo(name).file_size > settings.MAX_VIDEO_BYTES:
             raise BundleError(

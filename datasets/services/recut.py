@@ -1,7 +1,7 @@
-"""The videos of one dataset cut again in another, with the other's settings.
+"""Re-cutting: the videos of one dataset are added to another one with other settings.
 
-Clips keep their names and their annotations for ever; so other settings mean other clips, and
-those need a dataset of their own. The raw videos are lent on a local disk, copied in a bucket.
+Clips keep their names and annotations forever, so clips with other settings need another
+dataset. Raw videos are hard links on a local disk, and copies in a bucket.
 """
 
 from typing import NamedTuple
@@ -10,33 +10,33 @@ from django.db import IntegrityError
 
 from avaproject.base.storage import link_stored
 from datasets.models import Dataset, Video
-from datasets.services.name import add_video, give_name
+from datasets.services.video_names import add_video, reserve_name
 
 
-class BroughtOver(NamedTuple):
+class CopiedVideos(NamedTuple):
     """How many videos are new in the dataset, and the names of those without a raw file."""
 
     new: int
     without_raw: list[str]
 
 
-def bring_over(source: Dataset, target: Dataset) -> BroughtOver:
-    """Make the videos of `source` new videos of `target`; nothing of `source` is touched.
+def copy_videos(source: Dataset, target: Dataset) -> CopiedVideos:
+    """Add the videos of `source` to `target`; `source` does not change.
 
-    Videos that `target` has already stay as they are, so it may be called again at any time.
+    Videos that `target` has already are skipped, so it may be called again at any time.
     """
     known = set(target.videos.values_list("sha256", flat=True))
     new, without_raw = 0, []
     for video in source.videos.exclude(sha256__in=known).order_by("pk"):
         if video.raw:
-            new += _brought(video, target)
+            new += _copy_video(video, target)
         else:
             without_raw.append(video.name)
-    return BroughtOver(new, without_raw)
+    return CopiedVideos(new, without_raw)
 
 
-def _brought(video: Video, target: Dataset) -> bool:
-    name = give_name(target, video.name, video.sha256)
+def _copy_video(video: Video, target: Dataset) -> bool:
+    name = reserve_name(target, video.name, video.sha256)
     raw = link_stored(str(video.raw.name), f"{target.name}/raw/{video.sha256[:16]}-{name}")
     try:
         add_video(
@@ -50,5 +50,5 @@ def _brought(video: Video, target: Dataset) -> bool:
             )
         )
     except IntegrityError:
-        return False  # somebody else brings it over in this very moment
+        return False  # another process has just added it
     return True

@@ -1,4 +1,4 @@
-"""Stage 1: a zip is received, and unpacked into videos."""
+"""Pipeline stage 1: receive a zip, and unpack it into videos."""
 
 import shutil
 from collections.abc import Callable
@@ -9,6 +9,8 @@ from django.db import IntegrityError, transaction
 
 from avaproject.base.storage import link, local_path, remove, store, work_folder
 from avaproject.base.work import Stage
+from datasets.core.formats.bundle_manifest import FILES, is_bundle
+from datasets.core.hashing import sha256_of
 from datasets.core.zip_reader import (
     ArchiveError,
     ArchiveLimits,
@@ -17,36 +19,35 @@ from datasets.core.zip_reader import (
     list_files,
     list_videos,
 )
-from datasets.core.hashing import sha256_of
-from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.models import Dataset, Upload, Video
-from datasets.services.name import add_video, give_name
+from datasets.services.video_names import add_video, reserve_name
 
 __all__ = [
     "ArchiveError",
     "archive_limits",
     "check_size",
     "check_space",
-    "forget_bundle",
-    "forget_unpacked",
-    "receive_unread",
+    "delete_bundle_zip",
+    "delete_unpacked_zips",
+    "receive_unhashed",
     "receive_zip",
     "unpack_upload",
 ]
 
-UNREAD = "?"
-READING = 0.2  # share of the work that is finding the SHA-256
+UNHASHED = "?"
+HASHING_SHARE = 0.2  # share of the progress bar for computing the SHA-256
 
 
 def receive_zip(
     dataset: Dataset, path: Path, *, original_name: str, move: bool = False
 ) -> Upload:
-    """Take the zip at `path` into the storage, to be unpacked.
+    """Store the zip at `path`, to be unpacked.
 
-    The row of a zip that is here already is given back; if it had failed, it is tried again.
+    A zip that the dataset has already gives its existing row; if that had failed, it is
+    retried.
 
     Args:
-        move: Whether `path` is ours to use up; otherwise it stays, and must until it is
+        move: Whether to move `path` into the storage; otherwise it stays, and must until it is
             unpacked.
 
     Raises ArchiveError if the zip is larger than `AVA_MAX_ZIP_BYTES`.
@@ -64,7 +65,7 @@ def receive_zip(
     if move:
         store(path, name)
     else:
-        link(path, name, stays=True)
+        link(path, name, is_permanent=True)
     upload, _ = Upload.objects.get_or_create(
         dataset=dataset,
         sha256=sha256,
@@ -76,18 +77,18 @@ def receive_zip(
     return upload
 
 
-def receive_unread(dataset: Dataset, path: Path, *, original_name: str, key: str) -> Upload:
-    """Take the zip at `path`, which may then go; whether it is known is seen later.
+def receive_unhashed(dataset: Dataset, path: Path, *, original_name: str, key: str) -> Upload:
+    """Store the zip at `path` without computing its SHA-256; `path` may be removed afterwards.
 
-    For zips so large that nobody should wait for their SHA-256; `key` is one of a kind. Whoever
-    is killed meanwhile has lost nothing: a zip that comes twice is known.
+    For large zips: the worker hashes the file and detects duplicates later. `key` is unique. A
+    process that is killed meanwhile loses nothing: a zip received twice is detected.
     """
     size = path.stat().st_size
     check_size(original_name, size)
-    file = link(path, f"{dataset.name}/uploads/{key}.zip", stays=False)
+    file = link(path, f"{dataset.name}/uploads/{key}.zip", is_permanent=False)
     upload, _ = Upload.objects.get_or_create(
         dataset=dataset,
-        sha256=f"{UNREAD}{key}",
+        sha256=f"{UNHASHED}{key}",
         defaults={"original_name": original_name[:255], "size": size, "file": file},
     )
     return upload
@@ -105,11 +106,11 @@ def check_size(original_name: str, size: int) -> None:
 def unpack_upload(
     upload_id: int, *, progress: Callable[[float], None] | None = None
 ) -> Upload | None:
-    """Make a Video of each new video in a zip; None if the upload is done or in other hands.
+    """Create a Video for each new video in a zip; None if it is done or claimed.
 
-    A member that cannot be taken is kept as a sentence in `Upload.refused` and stops no other.
-    The zip itself is removed when all is unpacked; a bundle stays as it is, to be taken over.
-    `progress` is told the share done.
+    Files that cannot be used are listed with a reason in `Upload.skipped_files` and stop no other.
+    The zip is removed when all is unpacked; that of a bundle stays, to be imported.
+    `progress` is called with the share done.
     """
     upload: Upload | None = Upload.objects.claim(upload_id)
     if upload is None:
@@ -122,81 +123,86 @@ def unpack_upload(
 
     with upload.working(ArchiveError, OSError):
         with local_path(str(upload.file.name)) as path:
-            begun = READING if upload.sha256.startswith(UNREAD) else 0.0
-            twin = _identified(upload, path, lambda share: report(share * begun))
-            is_brought = is_bundle(list_files(path, FILES, archive_limits()))
-            refused: list[dict[str, str]] = []
-            if twin:
-                refused = [{"name": upload.original_name, "reason": f"the same zip as {twin}"}]
-            elif not is_brought:
-                refused = _unpacked(
-                    upload, path, lambda share: report(begun + share * (1 - begun))
+            hashing_share = HASHING_SHARE if upload.sha256.startswith(UNHASHED) else 0.0
+            duplicate_of = _find_duplicate(
+                upload, path, lambda share: report(share * hashing_share)
+            )
+            has_bundle = is_bundle(list_files(path, FILES, archive_limits()))
+            skipped: list[dict[str, str]] = []
+            if duplicate_of:
+                reason = f"the same zip as {duplicate_of}"
+                skipped = [{"name": upload.original_name, "reason": reason}]
+            elif not has_bundle:
+                skipped = _unpack_videos(
+                    upload,
+                    path,
+                    lambda share: report(hashing_share + share * (1 - hashing_share)),
                 )
-        upload.finish(refused=refused, is_bundle=is_brought and not twin)
-        forget_unpacked()
+        upload.finish(skipped_files=skipped, is_bundle=has_bundle and not duplicate_of)
+        delete_unpacked_zips()
     return upload
 
 
-def forget_unpacked() -> int:
+def delete_unpacked_zips() -> int:
     """Remove zips whose videos are all unpacked; return how many."""
     unpacked = Upload.objects.done().filter(is_bundle=False).exclude(file="")
     count = 0
     for upload in unpacked:
         try:
-            count += _forget(upload)
+            count += _delete_zip(upload)
         except OSError:
-            break  # the storage is away; the next worker comes to it again
+            break  # the storage is unavailable; the next worker continues
     return count
 
 
-def forget_bundle(upload: Upload) -> None:
-    """Remove the zip of a bundle that was taken over."""
+def delete_bundle_zip(upload: Upload) -> None:
+    """Remove the zip of an imported bundle."""
     if upload.file:
-        _forget(upload)
+        _delete_zip(upload)
 
 
-def _forget(upload: Upload) -> int:
+def _delete_zip(upload: Upload) -> int:
     remove(upload.file.name or "")
     return Upload.objects.filter(pk=upload.pk).update(file="")
 
 
-def _identified(upload: Upload, path: Path, progress: Callable[[float], None]) -> str:
-    """Give the row of an unread zip its SHA-256; or the name of the zip that has it already."""
-    if not upload.sha256.startswith(UNREAD):
+def _find_duplicate(upload: Upload, path: Path, progress: Callable[[float], None]) -> str:
+    """Store the SHA-256 of an unhashed zip; or return the name of an identical zip."""
+    if not upload.sha256.startswith(UNHASHED):
         return ""
     sha256 = sha256_of(path, progress=progress)
     same = Upload.objects.filter(dataset=upload.dataset, sha256=sha256)
-    twin = same.exclude(stage=Stage.FAILED).first()
-    if twin:
-        return twin.original_name
-    for failed in same:  # this one takes its place
-        Upload.objects.filter(pk=failed.pk).update(sha256=f"{UNREAD}{failed.pk}")
+    duplicate = same.exclude(stage=Stage.FAILED).first()
+    if duplicate:
+        return duplicate.original_name
+    for failed in same:  # this upload replaces it
+        Upload.objects.filter(pk=failed.pk).update(sha256=f"{UNHASHED}{failed.pk}")
     try:
         with transaction.atomic():
             Upload.objects.filter(pk=upload.pk).update(sha256=sha256)
     except IntegrityError:
-        return "one that came in this very moment"
+        return "one that was uploaded at the same time"
     return ""
 
 
-def _unpacked(
+def _unpack_videos(
     upload: Upload, path: Path, progress: Callable[[float], None]
 ) -> list[dict[str, str]]:
-    """Take all videos of the zip; what was not taken, with the reasons."""
+    """Extract all videos of the zip; return the skipped files with reasons."""
     listing = list_videos(path, archive_limits())
     check_space(listing.size)
-    refused = [refusal._asdict() for refusal in listing.refused]
+    skipped = [file._asdict() for file in listing.skipped]
     done = 0
     for member in listing.videos:
-        if reason := _take(upload, path, member):
-            refused.append({"name": member.name, "reason": reason})
+        if reason := _extract_video(upload, path, member):
+            skipped.append({"name": member.name, "reason": reason})
         done += member.size
         progress(done / max(listing.size, 1))
-    return refused
+    return skipped
 
 
 def archive_limits() -> ArchiveLimits:
-    """What a zip from outside may hold here."""
+    """The limits for zips, from the settings."""
     return ArchiveLimits(
         members=settings.MAX_ZIP_MEMBERS,
         total_bytes=settings.MAX_ZIP_BYTES,
@@ -205,17 +211,17 @@ def archive_limits() -> ArchiveLimits:
 
 
 def check_space(size: int) -> None:
-    """Raises ArchiveError if the disk has no room for `size` bytes of unpacked files."""
+    """Raises ArchiveError if the disk has less than `size` bytes free."""
     free = shutil.disk_usage(settings.DATA_DIR).free
     if size > free:
         raise ArchiveError(
             f"its files need {size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
-            f"at {settings.DATA_DIR}; make room, then try again"
+            f"at {settings.DATA_DIR}; free some space, then try again"
         )
 
 
-def _take(upload: Upload, path: Path, member: ArchiveMember) -> str:
-    """Make a video of one member; the reason why not, or an empty text."""
+def _extract_video(upload: Upload, path: Path, member: ArchiveMember) -> str:
+    """Create a video from one file of the zip; the reason if it is skipped, else empty."""
     with work_folder() as folder:
         target = folder / "member"
         try:
@@ -223,17 +229,17 @@ def _take(upload: Upload, path: Path, member: ArchiveMember) -> str:
         except ArchiveError as error:
             return str(error)
         video = _add_video(upload, member, target, sha256)
-    is_ours = video.upload_id == upload.pk and video.original_name == member.name[:255]
-    return "" if is_ours else f"the same film as {video.original_name}, which is here already"
+    is_new = video.upload_id == upload.pk and video.original_name == member.name[:255]
+    return "" if is_new else f"the same video as {video.original_name}, already in the dataset"
 
 
 def _add_video(upload: Upload, member: ArchiveMember, file: Path, sha256: str) -> Video:
-    """The row of these bytes, made if it is not there yet."""
+    """The row for these bytes, created if it does not exist yet."""
     dataset = upload.dataset
-    films = dataset.videos.filter(sha256=sha256)
-    if known := films.first():
+    same = dataset.videos.filter(sha256=sha256)
+    if known := same.first():
         return known
-    name = give_name(dataset, member.name, sha256)
+    name = reserve_name(dataset, member.name, sha256)
     video = Video(
         dataset=dataset,
         upload=upload,
@@ -246,5 +252,5 @@ def _add_video(upload: Upload, member: ArchiveMember, file: Path, sha256: str) -
     try:
         add_video(video)
     except IntegrityError:
-        return films.get()  # another zip of this dataset brought it just now
+        return same.get()  # another zip of this dataset has just added it
     return video

@@ -15,7 +15,7 @@ from datasets.models import Clip, Video
 from datasets.services import import_clips as service
 from datasets.services.cut_clips import cut_clip, plan_clips
 from datasets.services.delete import delete, delete_pending_files
-from datasets.services.import_clips import bring_in_clips
+from datasets.services.import_clips import import_clips
 from datasets.services.video_names import reserve_name
 from tests.make import make_dataset, make_video
 from tests.prototype_files import grey_jpeg
@@ -98,7 +98,7 @@ def bundle(origin, tmp_path):
 
 def test_what_is_brought_in_is_what_was_made_elsewhere(origin, bundle):
     shop = make_dataset("shop")
-    clips = bring_in_clips(shop, bundle)
+    clips = import_clips(shop, bundle)
     assert [(clip.name, clip.stage) for clip in clips] == [
         ("aisle-c0000", Stage.DONE),
         ("aisle-c0001", Stage.DONE),
@@ -112,15 +112,15 @@ def test_what_is_brought_in_is_what_was_made_elsewhere(origin, bundle):
 
 def test_bringing_in_twice_changes_nothing(bundle):
     shop = make_dataset("shop")
-    first = bring_in_clips(shop, bundle)
-    assert bring_in_clips(shop, bundle) == first
+    first = import_clips(shop, bundle)
+    assert import_clips(shop, bundle) == first
     assert shop.videos.count() == 1
 
 
 def test_a_name_that_is_taken_gives_a_new_one_everywhere(bundle):
     shop = make_dataset("shop")
     make_video(shop, "aisle")
-    clips = bring_in_clips(shop, bundle)
+    clips = import_clips(shop, bundle)
     assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
     with default_storage.open(clips[1].frames.name) as file, zipfile.ZipFile(file) as frames:
         assert frames.namelist()[0] == "aisle-2-c0001_frame_0000.jpg"
@@ -128,9 +128,9 @@ def test_a_name_that_is_taken_gives_a_new_one_everywhere(bundle):
 
 def test_a_bundle_brought_in_again_after_deletion_gives_new_names(bundle):
     shop = make_dataset("shop")
-    bring_in_clips(shop, bundle)
+    import_clips(shop, bundle)
     delete(shop.videos.get())
-    clips = bring_in_clips(shop, bundle)
+    clips = import_clips(shop, bundle)
     delete_pending_files()
     assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
     assert all(default_storage.exists(clip.file.name) for clip in clips)
@@ -144,13 +144,13 @@ def test_a_name_is_given_before_the_files_are_written(bundle, monkeypatch):
         return store(path, name)
 
     monkeypatch.setattr(service, "keep", late)
-    assert bring_in_clips(shop, bundle)[0].name == "aisle-c0000"
+    assert import_clips(shop, bundle)[0].name == "aisle-c0000"
     assert set(others) == {"aisle-2"}
 
 
 def test_a_video_that_is_finished_here_is_left_alone(origin, bundle):
     before = stored(origin)
-    assert bring_in_clips(origin, bundle) == list(Clip.objects.of(origin))
+    assert import_clips(origin, bundle) == list(Clip.objects.of(origin))
     assert stored(origin) == before
 
 
@@ -158,7 +158,7 @@ def test_a_video_that_is_still_being_made_here_is_refused(bundle):
     shop = make_dataset("shop")
     make_video(shop, "aisle", sha256="a" * 64, stage=Stage.WAITING)
     with pytest.raises(BundleError, match="wait until"):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
 
 
 def test_without_the_standard_video_there_is_a_warning(origin, bundle):
@@ -169,7 +169,7 @@ def test_without_the_standard_video_there_is_a_warning(origin, bundle):
             clips.writestr(name, content)
     write_manifest(bundle, origin.videos.get())
     shop = make_dataset("shop")
-    bring_in_clips(shop, bundle)
+    import_clips(shop, bundle)
     video = shop.videos.get()
     assert not video.file
     assert "no release" in video.warnings[1]
@@ -185,7 +185,7 @@ def test_a_film_that_is_not_as_long_as_the_manifest_says_is_refused(origin, bund
     write_manifest(bundle, origin.videos.get())
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=r"aisle\.mp4 has 130 frames and not 580"):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -200,7 +200,7 @@ def test_a_damaged_file_is_refused_and_nothing_is_stored(bundle, name):
     damaged(bundle, name)
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match="copy it again"):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
     assert not Video.objects.filter(dataset=shop).exists()
     assert not default_storage.exists("shop")
 
@@ -220,19 +220,19 @@ def test_a_damaged_file_is_refused_and_nothing_is_stored(bundle, name):
 def test_what_is_no_whole_bundle_is_refused(bundle, spoil, message):
     spoil(bundle)
     with pytest.raises(BundleError, match=message):
-        bring_in_clips(make_dataset("shop"), bundle)
+        import_clips(make_dataset("shop"), bundle)
 
 
 def test_another_rate_of_annotation_frames_is_refused(bundle):
     shop = make_dataset("shop", annotation_fps=10)
     make_video(shop)
     with pytest.raises(BundleError, match="annotation frames a second"):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
 
 
 def test_a_dataset_without_videos_takes_the_rate_of_the_bundle(bundle):
     shop = make_dataset("shop", annotation_fps=10)
-    bring_in_clips(shop, bundle)
+    import_clips(shop, bundle)
     shop.refresh_from_db()
     assert shop.annotation_fps == 5
 
@@ -248,7 +248,7 @@ def test_a_rate_that_another_bundle_gave_meanwhile_stays(bundle, monkeypatch):
 
     monkeypatch.setattr(service, "keep", late)
     with pytest.raises(BundleError, match="dataset shop has 15"):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
     shop.refresh_from_db()
     assert (shop.annotation_fps, shop.videos.count()) == (15, 1)
 
@@ -262,7 +262,7 @@ def test_a_zip_that_hides_how_long_its_film_is_is_refused(origin, bundle):
     write_manifest(bundle, origin.videos.get())
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=r"aisle\.mp4"):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -274,7 +274,7 @@ def test_a_bundle_that_lacks_a_frame_is_refused_and_no_row_is_left(origin, bundl
     with pytest.raises(
         BundleError, match=r"frames\.zip has no aisle-c0000/aisle-c0000_frame_0000\.jpg"
     ):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -282,7 +282,7 @@ def test_a_film_that_grows_without_end_is_refused(bundle, settings):
     settings.MAX_VIDEO_BYTES = 1000
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=r"more than .*AVA_MAX_VIDEO_BYTES"):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -299,7 +299,7 @@ def spoiled(origin, bundle, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param(lambda old: b"text", "no JPEG", id="no picture"),
+        pytest.param(lambda old: b"text", "not a JPEG", id="no image"),
         pytest.param(lambda old: grey_jpeg(1), "640x360", id="another size"),
         pytest.param(lambda old: old + b"\0" * (65 << 20), "more than 64 MB", id="a bomb"),
     ],
@@ -308,7 +308,7 @@ def test_pictures_are_what_the_manifest_says(origin, bundle, change, message):
     spoiled(origin, bundle, change)
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=message):
-        bring_in_clips(shop, bundle)
+        import_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -321,4 +321,4 @@ def test_a_film_of_another_clip_is_refused(origin, bundle):
             clips.writestr(name, content)
     write_manifest(bundle, origin.videos.get())
     with pytest.raises(BundleError, match="has 130 frames and not 450"):
-        bring_in_clips(make_dataset("shop"), bundle)
+        import_clips(make_dataset("shop"), bundle)

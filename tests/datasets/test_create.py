@@ -99,5 +99,5 @@ def test_a_name_that_cannot_be_part_of_a_path_is_refused():
 
 def test_the_name_of_the_folder_of_synced_releases_is_refused():
     """Deleting such a dataset would remove every release in the bucket."""
-    with pytest.raises(ValidationError, match="take another name"):
+    with pytest.raises(ValidationError, match="choose another name"):
         create_dataset("release-copies")

@@ -7,12 +7,12 @@ from django.urls import reverse
 from annotation.models import Annotation, AnnotationTask, AnswerVersion
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
-from datasets.models import Clip, Dataset, Leftover, Upload, Video
+from datasets.models import Clip, Dataset, PendingDeletion, Upload, Video
 from datasets.services import delete as service
 from datasets.services.create import create_dataset
-from datasets.services.delete import InUseError, delete, hanging_on, remove_leftovers
+from datasets.services.delete import InUseError, delete, delete_pending_files, dependents
 from qc.models import ClipExport
-from tests.datasets.test_transfer import Sender
+from tests.datasets.test_resumable_upload import Sender
 from tests.make import (
     make_annotator,
     make_dataset,
@@ -56,7 +56,7 @@ def stored(folder="shop"):
 
 
 def test_what_hangs_on_a_video_is_counted(video):
-    counts = dict(hanging_on(video))
+    counts = dict(dependents(video))
     assert counts["clips"] == video.clips.count() == 2
     assert counts["versions"] == 2
     assert counts["annotations"] == Annotation.objects.count()
@@ -71,16 +71,16 @@ def test_a_video_goes_with_all_that_hangs_on_it_and_its_files(video, dataset):
         assert not model.objects.exists()
     assert Clip.objects.count() == TrackingRun.objects.count() == other.clips.count()
     assert not Proposal.objects.filter(run__clip__video=video.pk).exists()
-    assert remove_leftovers() > 0
+    assert delete_pending_files() > 0
     assert not [name for name in stored() if "aisle" in name]
     assert any("other" in name for name in stored())
-    assert not Leftover.objects.exists()
+    assert not PendingDeletion.objects.exists()
 
 
 def test_a_dataset_goes_with_everything(video, dataset):
     make_bundled_video(make_dataset("street"), name="corner")
     delete(dataset)
-    remove_leftovers()
+    delete_pending_files()
     assert [one.name for one in Dataset.objects.all()] == ["street"]
     assert not default_storage.exists("shop")
     assert stored("street")
@@ -91,10 +91,10 @@ def test_what_no_file_field_names_goes_too(video, dataset):
     put("shop/exportframes/aisle-c0000-abc/1.jpg", b"picture")
     ClipExport.objects.create(clip=video.clips.first(), recipe="abc", stage=Stage.DONE)
     delete(video)
-    remove_leftovers()
+    delete_pending_files()
     assert stored() == ["shop/releases/1/README.md"]
     delete(dataset)
-    remove_leftovers()
+    delete_pending_files()
     assert not default_storage.exists("shop")
 
 
@@ -110,7 +110,7 @@ def test_the_name_of_a_deleted_dataset_is_free_when_its_files_are_gone(video, da
     delete(dataset)
     with pytest.raises(ValidationError, match="still being removed"):
         create_dataset("shop")
-    remove_leftovers()
+    delete_pending_files()
     assert create_dataset("shop").pk
 
 
@@ -119,18 +119,18 @@ def test_what_the_storage_does_not_remove_is_tried_again(video, monkeypatch):
         raise StorageError("the bucket is away")
 
     delete(video)
-    count = Leftover.objects.count()
+    count = PendingDeletion.objects.count()
     with monkeypatch.context() as patch:
         patch.setattr(service, "remove", away)
-        assert remove_leftovers() == 0
-    assert Leftover.objects.count() == count
-    assert remove_leftovers() == count
+        assert delete_pending_files() == 0
+    assert PendingDeletion.objects.count() == count
+    assert delete_pending_files() == count
 
 
 def test_whoever_is_killed_after_the_rows_are_gone_leaves_no_file(video):
     delete(video)  # and no more
-    assert Leftover.objects.count() > 0
-    remove_leftovers()
+    assert PendingDeletion.objects.count() > 0
+    delete_pending_files()
     assert not [name for name in stored() if "aisle" in name]
 
 
@@ -138,7 +138,7 @@ def test_a_file_that_a_new_row_names_stays(video, dataset):
     name = video.raw.name
     delete(video)
     make_video(dataset, "aisle", raw=name)
-    remove_leftovers()
+    delete_pending_files()
     assert default_storage.exists(name)
 
 
@@ -148,7 +148,7 @@ def test_what_a_worker_has_in_hand_is_not_deleted(video):
     with pytest.raises(InUseError, match="busy with the clip aisle-c0000"):
         delete(video)
     assert Video.objects.filter(pk=video.pk).exists()
-    assert not Leftover.objects.exists()
+    assert not PendingDeletion.objects.exists()
 
 
 def test_the_zip_of_a_deleted_video_may_come_again(video):

@@ -12,12 +12,12 @@ import pytest
 from django.core.files.storage import default_storage
 
 from avaproject.base.work import Stage
-from datasets.services.clip import cut_clip, plan_clips
+from datasets.services.cut_clips import cut_clip, plan_clips
+from datasets.services.resumable_upload import NoSpaceError, append, received_bytes
 from datasets.services.standardise import standardise_video
-from datasets.services.transfer import NoSpaceError, append, received
 from datasets.services.upload import receive_zip, unpack_upload
 from tests.make import make_dataset
-from tests.video_files import make_film
+from tests.video_files import make_video_file
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +48,7 @@ def disk(settings, tmp_path):
 @pytest.fixture
 def videos(tmp_path):
     """A zip with a film of half a megabyte, whose pictures get larger when coded anew."""
-    film = make_film(tmp_path / "film.webm", frames=300, size=(640, 360), codec="libvpx")
+    film = make_video_file(tmp_path / "film.webm", frames=300, size=(640, 360), codec="libvpx")
     with zipfile.ZipFile(tmp_path / "videos.zip", "w") as archive:
         archive.write(film, "film.webm")
     return tmp_path / "videos.zip"
@@ -101,4 +101,4 @@ def test_a_piece_that_the_disk_has_no_room_for_is_forgotten_whole(disk):
     sha256 = b64encode(hashlib.sha256(piece.getvalue()).digest()).decode()
     with pytest.raises(NoSpaceError, match="disk is full"):
         append(transfer, lambda count: piece.read(3000), offset=1000, sha256=sha256)
-    assert received(transfer) == 1000
+    assert received_bytes(transfer) == 1000

@@ -43,7 +43,7 @@ def test_a_zip_becomes_the_videos_of_a_new_dataset(videos):
 
 def test_each_refused_member_gets_its_sentence(videos):
     said = imported(videos, "--dataset", "shop")
-    assert "not taken: notes.txt: not a video, neither" in said
+    assert "skipped: notes.txt: not a video, by" in said
 
 
 def test_the_second_time_nothing_is_new(videos):
@@ -54,7 +54,7 @@ def test_the_second_time_nothing_is_new(videos):
 def test_settings_of_a_dataset_that_is_there_stay(videos):
     imported(videos, "--dataset", "shop")
     said = imported(videos, "--dataset", "shop", "--threshold", "0.9")
-    assert "settings stay" in said
+    assert "settings do not change" in said
     assert Dataset.objects.get().threshold == 0.45
 
 
@@ -104,7 +104,7 @@ def test_it_may_be_the_first_command_of_an_installation(videos, tmp_path):
 
 def test_a_bad_zip_is_refused_with_its_name(tmp_path):
     (tmp_path / "text.zip").write_text("no zip")
-    with pytest.raises(CommandError, match=r"text\.zip: not a whole zip"):
+    with pytest.raises(CommandError, match=r"text\.zip: not a complete zip"):
         imported(tmp_path / "text.zip", "--dataset", "shop")
 
 

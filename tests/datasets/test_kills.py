@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.video_files import make_film
+from tests.video_files import make_video_file
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 50
@@ -79,9 +79,9 @@ def videos(tmp_path_factory) -> Path:
     """Two films to code anew and one to copy, in a zip."""
     folder = tmp_path_factory.mktemp("videos")
     films = [
-        make_film(folder / "aisle.mkv", frames=500, rate=25),
-        make_film(folder / "gate.webm", frames=200, codec="libvpx"),
-        make_film(
+        make_video_file(folder / "aisle.mkv", frames=500, rate=25),
+        make_video_file(folder / "gate.webm", frames=200, codec="libvpx"),
+        make_video_file(
             folder / "till.mp4",
             frames=480,
             options={"g": "30", "keyint_min": "30", "sc_threshold": "0", "preset": "ultrafast"},

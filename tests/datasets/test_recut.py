@@ -9,9 +9,9 @@ from django.urls import reverse
 from annotation.models import Annotation
 from avaproject.base.work import Stage
 from datasets.models import Dataset
-from datasets.services.clip import cut_clip, plan_clips
-from datasets.services.delete import delete, remove_leftovers
-from datasets.services.recut import bring_over
+from datasets.services.cut_clips import cut_clip, plan_clips
+from datasets.services.delete import delete, delete_pending_files
+from datasets.services.recut import copy_videos
 from datasets.services.standardise import standardise_video
 from tests.make import (
     make_annotator,
@@ -23,7 +23,7 @@ from tests.make import (
     make_video,
 )
 from tests.stored_files import put
-from tests.video_files import make_film
+from tests.video_files import make_video_file
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def admin():
 def source(admin, tmp_path):
     """A dataset with a video that is cut."""
     dataset = make_dataset("shop", admin=admin)
-    content = make_film(tmp_path / "film.mkv", frames=150).read_bytes()
+    content = make_video_file(tmp_path / "film.mkv", frames=150).read_bytes()
     video = make_video(
         dataset, "aisle", raw=put("shop/raw/aisle", content), stage=Stage.WAITING
     )
@@ -60,7 +60,7 @@ def contents(folder):
 def test_videos_are_cut_again_with_other_settings_and_the_old_clips_stay(source):
     target = make_dataset("small", longest_side=80)
     before = contents("shop")
-    assert bring_over(source, target) == (1, [])
+    assert copy_videos(source, target) == (1, [])
     video = target.videos.get()
     assert (video.name, video.stage) == ("aisle", Stage.WAITING)
     assert standardise_video(video.pk).width == 80
@@ -74,36 +74,36 @@ def test_the_length_of_a_clip_is_a_setting_of_the_new_dataset(source, admin):
     make_version(make_task(make_run(clip), make_annotator(source)))
     answers = list(Annotation.objects.values())
     target = make_dataset("short", clip_seconds=4)
-    bring_over(source, target)
+    copy_videos(source, target)
     video = standardise_video(target.videos.get().pk)
     plan_clips()
     assert [cut.frame_count for cut in video.clips.all()] == [120]
-    assert "The last 1.0 s are left over" in video.changes[-1]
+    assert "The last 1.0 s are not used" in video.changes[-1]
     assert source.videos.get().clips.get() == clip
     assert list(Annotation.objects.values()) == answers
 
 
 def test_the_raw_file_of_one_outlives_the_other(source):
     target = make_dataset("small")
-    bring_over(source, target)
+    copy_videos(source, target)
     delete(source)
-    remove_leftovers()
+    delete_pending_files()
     assert standardise_video(target.videos.get().pk).stage == Stage.DONE
 
 
 def test_bringing_over_twice_brings_nothing_new(source):
     target = make_dataset("small")
-    bring_over(source, target)
-    assert bring_over(source, target).new == 0
+    copy_videos(source, target)
+    assert copy_videos(source, target).new == 0
     assert target.videos.count() == 1
 
 
 def test_a_video_brought_over_again_after_deletion_has_a_new_name(source):
     target = make_dataset("small")
-    bring_over(source, target)
+    copy_videos(source, target)
     delete(target.videos.get())
-    bring_over(source, target)
-    remove_leftovers()
+    copy_videos(source, target)
+    delete_pending_files()
     video = target.videos.get()
     assert video.name == "aisle-2"
     assert default_storage.exists(video.raw.name)
@@ -114,13 +114,13 @@ def test_a_video_without_its_raw_file_is_left_out_and_named(source, capsys):
     make_dataset("small")
     call_command("recut", dataset="shop", into="small")
     output = capsys.readouterr().out
-    assert "left out: bundled" in output
+    assert "skipped: bundled" in output
     assert "1 new video in dataset small" in output
 
 
 @pytest.mark.parametrize(("dataset", "into"), [("shop", "shop"), ("shop", "none")])
 def test_wrong_datasets_are_refused_with_a_sentence(source, dataset, into):
-    with pytest.raises(CommandError, match="make"):
+    with pytest.raises(CommandError, match="create"):
         call_command("recut", dataset=dataset, into=into)
 
 

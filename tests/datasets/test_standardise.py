@@ -3,12 +3,12 @@ from django.core.files.storage import default_storage
 
 from avaproject.base.storage import local_path, store
 from avaproject.base.work import Stage
-from datasets.core.media import read_frames
+from datasets.core.media.standard_video import read_frames
 from datasets.models import Video
 from datasets.services.standardise import standardise_video
 from demo.world.frame_number import read_frame_number
 from tests.make import make_dataset
-from tests.video_files import make_film
+from tests.video_files import make_video_file
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def raw_video(tmp_path):
     def make(dataset=None, **film):
-        path = make_film(tmp_path / "film.mkv", **film)
+        path = make_video_file(tmp_path / "film.mkv", **film)
         name = store(path, "shop/raw/0000-aisle")
         return Video.objects.create(
             dataset=dataset or make_dataset("shop"), name="aisle", original_name="Aisle 3.mkv",
@@ -31,7 +31,7 @@ def test_a_raw_video_becomes_a_standard_video(raw_video):
     assert (video.stage, video.file.name) == (Stage.DONE, "shop/videos/aisle.mp4")
     assert (video.width, video.height, video.frame_count) == (160, 96, 150)
     assert video.probe["frame_rate"] == "25"
-    assert "Brought from 25 to 30 frames a second." in video.changes
+    assert "Resampled from 25 to 30 frames per second." in video.changes
     assert video.warnings == []
     with local_path(video.file.name) as path:
         assert read_frame_number(next(rgb for _, rgb in read_frames(path))) == 0
@@ -70,7 +70,7 @@ def test_a_video_too_short_for_a_clip_says_so(raw_video):
 
 def test_a_tail_that_is_left_over_is_told(raw_video):
     video = standardise_video(raw_video(frames=510).pk)
-    assert "The last 2.0 s are left over: too short for a clip." in video.changes
+    assert "The last 2.0 s are not used: too short for a clip." in video.changes
 
 
 def test_standardising_twice_changes_nothing(raw_video):

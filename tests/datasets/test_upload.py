@@ -5,10 +5,10 @@ import pytest
 from django.core.files.storage import default_storage
 
 from avaproject.base.work import Stage
-from datasets.core.archive import ArchiveError
+from datasets.core.zip_reader import ArchiveError
 from datasets.models import Upload, Video
-from datasets.services import name as names
 from datasets.services import upload as service
+from datasets.services import video_names as names
 from datasets.services.upload import receive_zip, unpack_upload
 from tests.make import make_dataset, make_video
 
@@ -81,7 +81,7 @@ def test_a_zip_over_the_limit_is_refused(dataset, zip_of, settings):
 
 def test_each_video_becomes_a_row_with_its_file(dataset, zip_of):
     upload = unpacked(dataset, zip_of(("a/Walk One.MP4", b"first"), ("b/run.mov", b"second")))
-    assert (upload.stage, upload.refused) == (Stage.DONE, [])
+    assert (upload.stage, upload.skipped_files) == (Stage.DONE, [])
     walk = dataset.videos.get(name="walk-one")
     assert (walk.original_name, walk.size, walk.stage) == ("Walk One.MP4", 5, Stage.WAITING)
     assert walk.upload == upload
@@ -99,8 +99,8 @@ def test_videos_of_one_name_get_names_of_their_own(dataset, zip_of):
 def test_the_same_film_is_taken_once_and_that_is_told(dataset, zip_of):
     upload = unpacked(dataset, zip_of(("walk.mp4", b"1"), ("copy.mp4", b"1")))
     assert dataset.videos.count() == 1
-    assert upload.refused == [
-        {"name": "copy.mp4", "reason": "the same film as walk.mp4, which is here already"}
+    assert upload.skipped_files == [
+        {"name": "copy.mp4", "reason": "the same video as walk.mp4, already in the dataset"}
     ]
 
 
@@ -108,7 +108,7 @@ def test_a_film_that_another_zip_brought_is_known_again(dataset, zip_of):
     unpacked(dataset, zip_of(("walk.mp4", b"1")))
     upload = unpacked(dataset, zip_of(("walk.mp4", b"1"), ("new.mp4", b"2"), name="b.zip"))
     assert sorted(dataset.videos.values_list("name", flat=True)) == ["new", "walk"]
-    assert [refusal["name"] for refusal in upload.refused] == ["walk.mp4"]
+    assert [file["name"] for file in upload.skipped_files] == ["walk.mp4"]
 
 
 def test_a_bad_member_stops_no_other(dataset, zip_of):
@@ -117,15 +117,15 @@ def test_a_bad_member_stops_no_other(dataset, zip_of):
     path.write_bytes(content.replace(b"x" * 999, b"x" * 998 + b"!"))
     upload = unpacked(dataset, path)
     assert upload.stage == Stage.DONE
-    assert [refusal["name"] for refusal in upload.refused] == ["notes.txt", "bad.mp4"]
-    assert "damaged" in upload.refused[1]["reason"]
+    assert [file["name"] for file in upload.skipped_files] == ["notes.txt", "bad.mp4"]
+    assert "damaged" in upload.skipped_files[1]["reason"]
     assert dataset.videos.get().name == "good"
 
 
 def test_a_zip_made_to_harm_fails_with_a_sentence_and_leaves_no_video(dataset, zip_of):
     upload = unpacked(dataset, zip_of(("good.mp4", b"x"), ("../evil.mp4", b"y")))
     assert upload.stage == Stage.FAILED
-    assert "'../evil.mp4' leads out of its folder" in upload.error
+    assert "'../evil.mp4' points outside its folder" in upload.error
     assert not Video.objects.exists()
 
 
@@ -133,7 +133,7 @@ def test_a_zip_larger_than_the_disk_fails_with_a_sentence(dataset, zip_of, monke
     full = shutil._ntuple_diskusage(10, 10, 3)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
     upload = unpacked(dataset, zip_of(("walk.mp4", b"film")))
-    assert "make room" in upload.error
+    assert "free some space" in upload.error
 
 
 def test_unpacking_twice_changes_nothing(dataset, zip_of):
@@ -165,7 +165,7 @@ def test_a_worker_killed_half_way_is_taken_over_without_a_trace(dataset, zip_of,
         unpack_upload(upload.pk)
     assert dataset.videos.count() == 2
     Upload.objects.update(lease_until="2000-01-01T00:00Z")
-    assert unpack_upload(upload.pk).refused == []
+    assert unpack_upload(upload.pk).skipped_files == []
     assert dataset.videos.count() == 4
     assert len(default_storage.listdir("shop/raw")[1]) == 4
 

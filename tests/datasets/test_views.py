@@ -116,14 +116,14 @@ def test_a_simulated_dataset_says_so(client, admin):
 
 
 def test_an_admin_may_run_a_dataset_and_a_reviewer_may_not(dataset, admin, reviewer):
-    assert visible_datasets(admin).get().can_run
-    assert not visible_datasets(reviewer).get().can_run
+    assert visible_datasets(admin).get().can_manage
+    assert not visible_datasets(reviewer).get().can_manage
 
 
 def test_who_has_no_account_sees_nothing_not_even_what_has_no_members():
     make_dataset("shop")
     assert not Dataset.objects.visible_to(AnonymousUser()).exists()
-    assert not Dataset.objects.run_by(AnonymousUser()).exists()
+    assert not Dataset.objects.managed_by(AnonymousUser()).exists()
 
 
 def test_who_makes_a_dataset_is_its_admin(client):
@@ -131,7 +131,7 @@ def test_who_makes_a_dataset_is_its_admin(client):
     client.force_login(user)
     response = client.post(reverse("datasets:new"), NEW)
     assert response["Location"] == reverse("datasets:upload", args=["shop"])
-    made = Dataset.objects.run_by(user).get()
+    made = Dataset.objects.managed_by(user).get()
     assert (made.detector, made.threshold, made.groups.count()) == ("rfdetr-nano", 0.4, 8)
 
 
@@ -330,7 +330,7 @@ def test_the_videos_tell_how_far_they_are_and_how_long_it_will_take(client, admi
     assert "<html" not in page
     assert "25%" in page
     assert re.search(r"about 6 min \d+ s left", page)  # 2 min were a quarter
-    assert "Waits, 1 before it" in page
+    assert "Waiting, 1 ahead" in page
     assert "about 1 min 45 s left" in page  # three quarters of one like "done", and one
 
 

@@ -1,7 +1,7 @@
-"""Where a video is cut, and which of its seconds are keyframes: arithmetic on frame numbers.
+"""Clip boundaries, keyframes and AVA timestamps: arithmetic on frame numbers.
 
-Frames are 0-based and 30 a second. AVA counts its timestamps from 900 and wants two seconds of
-footage before a keyframe and one and a half after it (ava-format: the widest stock window).
+Frames are 0-based, 30 per second. AVA counts timestamps from 900. A keyframe needs 2 s of video
+before it and 1.5 s after it, the widest window of the stock AVA model configurations.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 FRAME_RATE = 30
 CLIP_SECONDS = 15
-SHORTEST_CLIP_SECONDS, LONGEST_CLIP_SECONDS = 4, 120
-SHORTEST_CLIP_FRAMES = SHORTEST_CLIP_SECONDS * FRAME_RATE
+MIN_CLIP_SECONDS, MAX_CLIP_SECONDS = 4, 120
+MIN_CLIP_FRAMES = MIN_CLIP_SECONDS * FRAME_RATE
 CONTEXT_BEFORE = 2 * FRAME_RATE
 CONTEXT_AFTER = 3 * FRAME_RATE // 2
 FIRST_TIMESTAMP = 900
@@ -21,7 +21,7 @@ class ClipBounds(NamedTuple):
     frame_count: int
 
 
-class Stretch(NamedTuple):
+class FrameRange(NamedTuple):
     """Frames `start` to `stop`, exclusive."""
 
     start: int
@@ -29,7 +29,7 @@ class Stretch(NamedTuple):
 
 
 class ExportWindow(NamedTuple):
-    """The frames of a source video that one exported video shows."""
+    """The frames of a source video in one exported video."""
 
     start_frame: int
     frame_count: int
@@ -37,12 +37,12 @@ class ExportWindow(NamedTuple):
 
 
 def clip_bounds(
-    frame_count: int, unreadable: Iterable[Stretch] = (), *, clip_seconds: int = CLIP_SECONDS
+    frame_count: int, unreadable: Iterable[FrameRange] = (), *, clip_seconds: int = CLIP_SECONDS
 ) -> list[ClipBounds]:
-    """Cut `frame_count` frames into touching clips; a tail under 4 s is left over.
+    """Cut `frame_count` frames into adjacent clips; a tail under 4 s is left out.
 
-    No clip holds a frame of the `unreadable` stretches, nor two seconds on either side, so that
-    keyframes have all their footage. Only the last clip of the video may be shorter than
+    No clip contains a frame of the `unreadable` ranges, nor 2 s on either side, so that every
+    keyframe has its full window. Only the last clip of the video may be shorter than
     `clip_seconds`, which are 4 to 120.
 
     >>> clip_bounds(1020)
@@ -50,37 +50,37 @@ def clip_bounds(
 ClipBounds(start_frame=900, frame_count=120)]
     >>> clip_bounds(1019)[-1]
     ClipBounds(start_frame=450, frame_count=450)
-    >>> clip_bounds(1000, [Stretch(290, 301)])
+    >>> clip_bounds(1000, [FrameRange(290, 301)])
     [ClipBounds(start_frame=390, frame_count=450), ClipBounds(start_frame=840, frame_count=160)]
     >>> clip_bounds(270, clip_seconds=5)
     [ClipBounds(start_frame=0, frame_count=150), ClipBounds(start_frame=150, frame_count=120)]
     """
     if frame_count < 0:
         raise ValueError(f"a video cannot have {frame_count} frames")
-    if not SHORTEST_CLIP_SECONDS <= clip_seconds <= LONGEST_CLIP_SECONDS:
+    if not MIN_CLIP_SECONDS <= clip_seconds <= MAX_CLIP_SECONDS:
         raise ValueError(f"a clip cannot have {clip_seconds} s")
-    whole = clip_seconds * FRAME_RATE
+    full = clip_seconds * FRAME_RATE
     return [
-        ClipBounds(start, min(whole, stop - start))
-        for begin, stop in readable_stretches(frame_count, unreadable)
-        for start in range(begin, stop, whole)
-        if stop - start >= (SHORTEST_CLIP_FRAMES if stop == frame_count else whole)
+        ClipBounds(start, min(full, stop - start))
+        for begin, stop in readable_ranges(frame_count, unreadable)
+        for start in range(begin, stop, full)
+        if stop - start >= (MIN_CLIP_FRAMES if stop == frame_count else full)
     ]
 
 
-def readable_stretches(frame_count: int, unreadable: Iterable[Stretch]) -> list[Stretch]:
-    """Where clips may lie: from one whole second to another, or to the end of the video.
+def readable_ranges(frame_count: int, unreadable: Iterable[FrameRange]) -> list[FrameRange]:
+    """Ranges that clips may use, from a whole second to a whole second or the video's end.
 
-    >>> readable_stretches(1000, [Stretch(290, 301)])
-    [Stretch(start=0, stop=210), Stretch(start=390, stop=1000)]
+    >>> readable_ranges(1000, [FrameRange(290, 301)])
+    [FrameRange(start=0, stop=210), FrameRange(start=390, stop=1000)]
     """
     found, begin = [], 0
-    for start, stop in sorted(one for one in unreadable if one.start < frame_count):
+    for start, stop in sorted(each for each in unreadable if each.start < frame_count):
         end = (start - CONTEXT_BEFORE) // FRAME_RATE * FRAME_RATE
-        found.append(Stretch(begin, end))
+        found.append(FrameRange(begin, end))
         begin = max(begin, -(-(stop + CONTEXT_BEFORE) // FRAME_RATE) * FRAME_RATE)
     return [
-        piece for piece in [*found, Stretch(begin, frame_count)] if piece.start < piece.stop
+        piece for piece in [*found, FrameRange(begin, frame_count)] if piece.start < piece.stop
     ]
 
 
@@ -89,7 +89,7 @@ def keyframe_seconds(
 ) -> list[int]:
     """Whole seconds of a clip that are keyframes, from 0.
 
-    Second `k` is one if clip frame `30 * k` exists and the source video has 2 s of footage
+    Second `k` is one if clip frame `30 * k` exists and the source video has 2 s of video
     before it and 1.5 s after it.
 
     >>> keyframe_seconds(0, 450, video_frame_count=450)
@@ -109,7 +109,7 @@ def keyframe_seconds(
 def export_window(
     start_frame: int, frame_count: int, *, video_frame_count: int
 ) -> ExportWindow:
-    """The clip with up to two seconds of padding, in whole seconds before it.
+    """The clip with up to 2 s of padding on each side, in whole seconds before it.
 
     >>> export_window(450, 450, video_frame_count=1020)
     ExportWindow(start_frame=390, frame_count=570, pad_seconds=2)
@@ -123,7 +123,7 @@ def export_window(
 
 
 def timestamp(second: int, *, pad_seconds: int) -> int:
-    """AVA timestamp of clip second `second`: export videos begin at 900.
+    """AVA timestamp of clip second `second`; exported videos start at 900.
 
     >>> timestamp(0, pad_seconds=2)
     902

@@ -1,9 +1,8 @@
-"""From the times of a film's own clock to 30 pictures a second, in exact fractions.
+"""Resampling from variable to constant frame rate (30 fps), in exact fractions.
 
-Slot `k` (0-based) of the result shows the last picture whose rounded time `round(30 * t)` is at
-most `k`, `t` counted from the first picture: the rule of ffmpeg's `fps` filter, `round=near`.
-Pictures of any kind go through untouched; a picture that fills several slots is the same object
-each time.
+Output frame `k` (0-based) is the last source frame whose rounded time `round(30 * t)` is at
+most `k`, with `t` counted from the first frame: the rule of ffmpeg's `fps` filter, `round=near`.
+Frames of any type pass through; a repeated frame is the same object each time.
 """
 
 import math
@@ -14,38 +13,38 @@ from typing import Generic, NamedTuple, TypeVar
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 
-Picture = TypeVar("Picture")
+Frame = TypeVar("Frame")
 
-# So many pictures in a row from before make a restarted clock; fewer are damage.
-RESTART_PICTURES = 8
-# The last picture stands as long as it says, but not longer than so many usual steps.
-MOST_LAST_STEPS = 4
-LONGEST_GAP = 10  # seconds
-LONGEST_LOSS = 900  # seconds; the longest gap where packets are known to be lost
+# This many consecutive earlier timestamps are a restart; fewer are corruption.
+RESTART_FRAMES = 8
+# The last frame lasts as long as it says, but at most this many frame intervals.
+MAX_LAST_FRAME_STEPS = 4
+MAX_GAP_SECONDS = 10
+MAX_LOSS_SECONDS = 900  # the longest gap where packets are known to be lost
 
-Explains = Callable[[Fraction, Fraction], bool]
+IsKnownLoss = Callable[[Fraction, Fraction], bool]
 
 
 class TimingError(ValueError):
-    """The film's clock makes no sense; the message reads on after the film's name."""
+    """The timestamps are invalid; the message continues after the video's name."""
 
 
-class Timed(NamedTuple, Generic[Picture]):
-    """A picture, its time and how long it stands, in seconds."""
+class TimedFrame(NamedTuple, Generic[Frame]):
+    """A frame, its start time and duration in seconds."""
 
     time: Fraction
     duration: Fraction
-    picture: Picture
+    frame: Frame
 
 
 @dataclass
-class Clock:
-    """Joins the stamps of one film into one rising count.
+class TimestampJoiner:
+    """Makes the timestamps of one video ascending: joins restarts, drops misplaced frames.
 
     Attributes:
-        step: Ticks from one picture to the next, where the film does not say.
-        restarts: How often the film's clock began anew and was joined.
-        dropped: Pictures without a place in time, left out.
+        step: Frame interval in ticks, where a frame has no timestamp.
+        restarts: How often timestamps restarted and were joined.
+        dropped: Frames left out because their timestamps fit nowhere.
     """
 
     step: int
@@ -53,17 +52,17 @@ class Clock:
     dropped: int = 0
 
     def joined(
-        self, stamped: Iterable[tuple[int | None, Picture]]
-    ) -> Iterator[tuple[int, Picture]]:
-        """The pictures with stamps that rise, the first at 0.
+        self, stamped: Iterable[tuple[int | None, Frame]]
+    ) -> Iterator[tuple[int, Frame]]:
+        """The frames with ascending timestamps, the first at 0.
 
-        >>> list(Clock(step=2).joined([(6, "a"), (8, "b"), (None, "c"), (11, "d")]))
+        >>> list(TimestampJoiner(step=2).joined([(6, "a"), (8, "b"), (None, "c"), (11, "d")]))
         [(0, 'a'), (2, 'b'), (4, 'c'), (5, 'd')]
         """
         offset: int | None = None
         last = -self.step
-        late: list[tuple[int, Picture]] = []  # from before `last`; stamps rise within
-        for stamp, picture in stamped:
+        late: list[tuple[int, Frame]] = []  # earlier than `last`, ascending
+        for stamp, frame in stamped:
             if offset is None:
                 offset = -(stamp or 0)
             tick = last + self.step if stamp is None else stamp + offset
@@ -71,71 +70,75 @@ class Clock:
                 self.dropped += len(late)
                 late = []
                 last = tick
-                yield tick, picture
+                yield tick, frame
                 continue
             if late and tick <= late[-1][0]:
                 self.dropped += len(late)
                 late = []
-            late.append((tick, picture))
-            if len(late) == RESTART_PICTURES:
+            late.append((tick, frame))
+            if len(late) == RESTART_FRAMES:
                 self.restarts += 1
                 shift = last + self.step - late[0][0]
                 offset += shift
                 last = late[-1][0] + shift
-                yield from ((tick + shift, picture) for tick, picture in late)
+                yield from ((tick + shift, frame) for tick, frame in late)
                 late = []
         self.dropped += len(late)
 
 
-def slot_of(time: Fraction) -> int:
-    """The slot a picture shown from `time` begins at.
+def output_frame_index(time: Fraction) -> int:
+    """Index of the first output frame of a source frame shown from `time`.
 
-    >>> slot_of(Fraction(1, 25)), slot_of(Fraction(1, 60))
+    >>> output_frame_index(Fraction(1, 25)), output_frame_index(Fraction(1, 60))
     (1, 1)
     """
     return math.floor(time * FRAME_RATE + Fraction(1, 2))
 
 
-def slots(
-    timed: Iterable[Timed[Picture]],
+def resample_to_cfr(
+    timed: Iterable[TimedFrame[Frame]],
     *,
-    most_seconds: float,
-    explains: Explains = lambda begin, end: False,
-) -> Iterator[Picture]:
-    """The picture of each slot, from slot 0 on; times must rise from 0.
+    max_seconds: float,
+    is_known_loss: IsKnownLoss = lambda begin, end: False,
+) -> Iterator[Frame]:
+    """The source frame of each output frame; source times must ascend from 0.
 
-    Raises TimingError at a gap of more than 10 s, and beyond `most_seconds`. A gap that
-    `explains` says was lost to damage may have 15 minutes.
+    Raises TimingError at a gap of more than 10 s, and beyond `max_seconds`. A gap that
+    `is_known_loss` confirms may be 15 minutes long.
 
     >>> step = Fraction(1, 20)
-    >>> "".join(slots([Timed(n * step, step, "abc"[n]) for n in range(3)], most_seconds=9))
+    >>> timed = [TimedFrame(n * step, step, "abc"[n]) for n in range(3)]
+    >>> "".join(resample_to_cfr(timed, max_seconds=9))
     'aabcc'
     """
     filled = 0
-    before: Timed[Picture] | None = None
+    before: TimedFrame[Frame] | None = None
     for now in timed:
-        begin = slot_of(now.time)
-        _check_times(before, now, most_seconds, explains)
+        begin = output_frame_index(now.time)
+        _check_times(before, now, max_seconds, is_known_loss)
         if before is not None:
             for _ in range(filled, begin):
-                yield before.picture
+                yield before.frame
             filled = max(filled, begin)
         before = now
     if before is not None:
-        end = slot_of(before.time + before.duration)
+        end = output_frame_index(before.time + before.duration)
         for _ in range(filled, max(end, filled + (filled == 0))):
-            yield before.picture
+            yield before.frame
 
 
 def _check_times(
-    before: Timed[Picture] | None, now: Timed[Picture], most_seconds: float, explains: Explains
+    before: TimedFrame[Frame] | None,
+    now: TimedFrame[Frame],
+    max_seconds: float,
+    is_known_loss: IsKnownLoss,
 ) -> None:
-    if before is not None and now.time - before.time > LONGEST_GAP:
+    if before is not None and now.time - before.time > MAX_GAP_SECONDS:
         gap = float(now.time - before.time)
-        most = LONGEST_LOSS if explains(before.time, now.time) else LONGEST_GAP
+        most = MAX_LOSS_SECONDS if is_known_loss(before.time, now.time) else MAX_GAP_SECONDS
         if gap > most:
             raise TimingError(
-                f"has a gap of {gap:.0f} s between two pictures; {most} s is the most"
+                f"has a gap of {gap:.0f} s between two frames; at most {most} s are allowed"
             )
-    if now.time > most_seconds:
-        raise TimingError(f"is longer than the {most_seconds:.0f} s allowed")
+    if now.time > max_seconds:
+        raise TimingError(f"is longer than the {max_seconds:.0f} s allowed")

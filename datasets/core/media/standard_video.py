@@ -1,10 +1,10 @@
-"""Standard videos: made from anything, cut into clips, and read back frame by frame.
+"""Standard videos: cutting clips from them, and reading them frame by frame.
 
-A standard video is H.264 yuv420p MP4 at exactly 30 frames a second from pts 0, upright, with
-square pixels and even sides, limited range, no sound, a key picture every 30 frames, closed
-groups, and its index in front. So a cut at a whole second copies packets, and frame `n` is the
-same picture whether it is read from the video or from a clip. Frames are 0-based; pictures
-are RGB arrays of uint8, shape `(height, width, 3)`, or BGR where that is asked for.
+A standard video is H.264 yuv420p MP4 at exactly 30 frames per second from pts 0, upright, with
+square pixels and even sides, limited range, no sound, a keyframe every 30 frames, closed GOPs
+and faststart. A cut at a whole second therefore copies packets, and frame `n` of the video is
+identical to the frame read from a clip. Frame indices are 0-based; frames are uint8 arrays of
+shape `(height, width, 3)` in RGB order, or BGR on request.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,8 +19,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.media.video_reader import Limits, MediaError, Probe, probe
 from datasets.core.media.standardising import GROUP_FRAMES, Standardised, standardise
+from datasets.core.media.video_reader import Limits, MediaError, Probe, probe
 
 __all__ = [
     "Limits",
@@ -34,29 +34,29 @@ __all__ = [
     "standardise",
 ]
 
-Picture = NDArray[np.uint8]
-Order = Literal["rgb", "bgr"]  # of a picture's last axis
+FrameArray = NDArray[np.uint8]
+ChannelOrder = Literal["rgb", "bgr"]  # of the last axis of a frame
 
 
 def cut(source: Path, target: Path, *, start_frame: int, frame_count: int) -> None:
-    """Copy frames of the standard video `source` into a video of their own, without re-coding.
+    """Copy a range of frames of a standard video into a new file, without re-encoding.
 
-    The stretch begins at a whole second, and ends at one or at the end of the video; otherwise
-    ValueError. Raises MediaError if `source` is not as long as that.
+    The range starts at a whole second, and ends at one or at the end of the video; otherwise
+    ValueError. Raises MediaError if `source` is too short.
     """
     end = start_frame + frame_count
     with _open_standard(source) as (container, stream):
-        whole = start_frame % GROUP_FRAMES == 0 and (
+        is_aligned = start_frame % GROUP_FRAMES == 0 and (
             end % GROUP_FRAMES == 0 or end == stream.frames
         )
-        if not whole or frame_count <= 0:
+        if not is_aligned or frame_count <= 0:
             raise ValueError(f"cannot cut frames {start_frame} to {end}: not whole seconds")
         if end > stream.frames:
             raise MediaError(f"{source.name} has only {stream.frames} frames, not {end}")
         try:
             count = _copy(container, stream, target, range(start_frame, end))
             if count != frame_count:
-                raise MediaError(f"{source.name} gave {count} of {frame_count} frames")
+                raise MediaError(f"{source.name} has only {count} of {frame_count} frames")
         except BaseException:
             target.unlink(missing_ok=True)
             raise
@@ -69,16 +69,18 @@ def read_frames(
     count: int | None = None,
     step: int = 1,
     only: Collection[int] | None = None,
-    order: Order = "rgb",
+    order: ChannelOrder = "rgb",
     threads: int = 0,
-) -> Iterator[tuple[int, Picture]]:
-    """Frames `start`, `start + step`, ... of a standard video or clip, with their numbers.
+) -> Iterator[tuple[int, FrameArray]]:
+    """Frames `start`, `start + step`, ... of a standard video or clip, with their indices.
 
-    Those not in `only`, if it is given, are passed over and not made into pictures. Only frames
-    below `start + count` (or the end of the video) are read: `count` is the length of the
-    stretch, not the number of pictures. Seconds without a wanted frame are not decoded.
-    Raises MediaError if a frame cannot be read; a number never comes with another's picture.
-    So many `threads` decode, 0 for one a processor; fewer take longer, but less in all.
+    Args:
+        count: Length of the range that is read, not the number of frames returned.
+        only: Indices to return; all others are skipped. Seconds without a wanted frame are not
+            decoded.
+        threads: Of the decoder, 0 for one per core; fewer are slower but use less CPU time.
+
+    Raises MediaError if a wanted frame cannot be read.
     """
     if start < 0 or step < 1 or (count is not None and count < 0):
         raise ValueError(f"cannot read {count} frames from {start} in steps of {step}")
@@ -89,29 +91,29 @@ def read_frames(
         reformatter: Any = VideoReformatter()
         expected = (index for index in wanted if only is None or index in only)
         for frame in _decode(container, stream, wanted):
-            index = _number(frame.pts, stream)
+            index = _frame_index(frame.pts, stream)
             if index in wanted and (only is None or index in only):
                 if frame.is_corrupt or index != next(expected):
                     raise MediaError(f"frame {index} of {path.name} is damaged; make it again")
-                picture = reformatter.reformat(frame, format=f"{order}24", threads=1)
-                yield index, picture.to_ndarray()
+                converted = reformatter.reformat(frame, format=f"{order}24", threads=1)
+                yield index, converted.to_ndarray()
         if (missing := next(expected, None)) is not None:
             raise MediaError(f"frame {missing} of {path.name} cannot be read; make it again")
 
 
-def encode_jpeg(picture: Picture, *, quality: int = 90, order: Order = "rgb") -> bytes:
-    """`picture` as a JPEG file; the encoder is spared a copy of one in the order `bgr`."""
+def encode_jpeg(frame: FrameArray, *, quality: int = 90, order: ChannelOrder = "rgb") -> bytes:
+    """`frame` as a JPEG file; the order `bgr` saves a conversion."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    bgr = picture if order == "bgr" else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    bgr = frame if order == "bgr" else cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     done, content = cv2.imencode(".jpg", bgr, settings)
     if not done:
-        raise ValueError(f"a picture of shape {picture.shape} cannot be a JPEG")
+        raise ValueError(f"a frame of shape {frame.shape} cannot be encoded as JPEG")
     return content.tobytes()
 
 
 @contextmanager
 def _open_standard(path: Path) -> Iterator[tuple[Any, Any]]:
-    """A file that `standardise` or `cut` has made."""
+    """A file made by `standardise` or `cut`."""
     try:
         container = av.open(str(path), format="mp4")
     except (av.FFmpegError, ValueError) as error:
@@ -124,12 +126,12 @@ def _open_standard(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, stream
 
 
-def _number(pts: int, stream: Any) -> int:
+def _frame_index(pts: int, stream: Any) -> int:
     return round(pts * stream.time_base * FRAME_RATE)
 
 
 def _packets(container: Any, stream: Any, start: int) -> Iterator[Any]:
-    """Packets from the second that frame `start` is in, with the empty one at the end."""
+    """Packets from the second of frame `start` on, with the flush packet at the end."""
     if start >= GROUP_FRAMES:
         second = start // GROUP_FRAMES
         container.seek(int(second / stream.time_base), stream=stream)
@@ -137,7 +139,7 @@ def _packets(container: Any, stream: Any, start: int) -> Iterator[Any]:
 
 
 def _decode(container: Any, stream: Any, wanted: range) -> Iterator[Any]:
-    """Decoded frames of the seconds that hold a wanted frame; the others are skipped."""
+    """Decoded frames of the seconds with a wanted frame; the others are skipped."""
     if not wanted:
         return
     needed = range(0)
@@ -145,23 +147,23 @@ def _decode(container: Any, stream: Any, wanted: range) -> Iterator[Any]:
         for packet in _packets(container, stream, wanted[0]):
             if packet.dts is None:
                 break
-            index = _number(packet.pts, stream)
+            index = _frame_index(packet.pts, stream)
             if packet.is_keyframe:
                 if index > wanted[-1]:
                     break
-                needed = wanted_in_second(wanted, index)
-            # A key picture needs no other; all else needs its whole second.
+                needed = wanted_frames_in_second(wanted, index)
+            # A keyframe decodes alone; all others need their whole second.
             if needed and (packet.is_keyframe or needed[-1] % GROUP_FRAMES):
                 yield from packet.decode()
         yield from stream.decode(None)
     except av.FFmpegError:
-        return  # read_frames sees that frames are missing
+        return  # read_frames notices the missing frames
 
 
-def wanted_in_second(wanted: range, first: int) -> range:
+def wanted_frames_in_second(wanted: range, first: int) -> range:
     """Those of `wanted` among the 30 frames from `first`.
 
-    >>> list(wanted_in_second(range(4, 100, 20), 30))
+    >>> list(wanted_frames_in_second(range(4, 100, 20), 30))
     [44]
     """
     skipped = max(0, -(-(first - wanted.start) // wanted.step))
@@ -178,7 +180,7 @@ def _copy(container: Any, stream: Any, target: Path, frames: range) -> int:
         for packet in _packets(container, stream, frames.start):
             if packet.dts is None:
                 break
-            index = _number(packet.pts, stream)
+            index = _frame_index(packet.pts, stream)
             if packet.is_keyframe and index >= frames.stop:
                 break
             if index in frames:

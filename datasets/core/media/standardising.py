@@ -1,6 +1,6 @@
-"""How a video from outside becomes a standard video: one pass, one encode.
+"""Conversion of any video to a standard video, in one pass and one encode.
 
-What a standard video is stands in `datasets.core.media.standard_video`.
+`datasets.core.media.standard_video` defines the standard.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +12,18 @@ from typing import Any
 import av
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from datasets.core.media.clips_and_keyframes import FRAME_RATE, Stretch
-from datasets.core.media.stream_copy import copy_if_standard, looks_standard
-from datasets.core.media.corrupt_frames import as_stretches
-from datasets.core.media.resampling import TimingError, slots
-from datasets.core.media.video_reader import Film, Limits, MediaError, Probe, is_full_range, open_film
+from datasets.core.media.clips_and_keyframes import FRAME_RATE, FrameRange
+from datasets.core.media.corrupt_frames import as_frame_ranges
+from datasets.core.media.resampling import TimingError, resample_to_cfr
+from datasets.core.media.stream_copy import copy_if_standard, may_be_standard
+from datasets.core.media.video_reader import (
+    Limits,
+    MediaError,
+    Probe,
+    VideoReader,
+    is_full_range,
+    open_video,
+)
 
 GROUP_FRAMES = FRAME_RATE
 ENCODER = {
@@ -28,29 +35,29 @@ ENCODER = {
     "forced-idr": "1",
     "flags": "+cgop",
 }
-# Fixed, because x264 writes other bytes with another number of threads.
+# Fixed, because the bytes x264 writes depend on the number of threads.
 ENCODER_THREADS = 2
-KEY_PICTURE = 1
+I_FRAME = 1
 LIMITED_RANGE = 1
 # AVCOL_SPC_*: BT.709, FCC, BT.470BG, SMPTE 170M, SMPTE 240M, BT.2020
 MATRICES = (1, 4, 5, 6, 7, 9)
 BT709, SMPTE170M = 1, 6
-HD_LINES = 720
-SMALLEST_SIDE = 16
-SHORTEST_SECONDS = 0.5
-MOST_UNREADABLE = 0.5
-LEAST_DECODED = 0.98
+HD_HEIGHT = 720
+MIN_SIDE = 16
+MIN_SECONDS = 0.5
+MAX_UNREADABLE_SHARE = 0.5
+MIN_DECODED_SHARE = 0.98
 
 
 @dataclass(frozen=True)
 class Standardised:
-    """What `standardise` has made.
+    """The result of `standardise`.
 
     Attributes:
-        probe: What the source was (`Probe.as_dict`), and how many pictures were decoded.
-        changes: Sentences about what was changed on purpose.
-        warnings: Sentences about what is wrong with the source.
-        unreadable: Stretches of frames that do not show what was filmed; no clip may hold them.
+        probe: Properties of the source (`Probe.as_dict`), and how many frames were decoded.
+        changes: What was converted, as sentences.
+        warnings: Problems of the source, as sentences.
+        unreadable: Frames that cannot be read; no clip may contain them.
     """
 
     width: int
@@ -59,7 +66,7 @@ class Standardised:
     probe: dict[str, Any]
     changes: list[str]
     warnings: list[str]
-    unreadable: list[Stretch]
+    unreadable: list[FrameRange]
 
 
 def standardise(
@@ -74,35 +81,38 @@ def standardise(
 ) -> Standardised:
     """Make the standard video `target` from `source` in one pass. Raises MediaError.
 
-    The packets of a film that conforms are copied; all else is coded anew.
+    A video that meets the standard is copied; all others are re-encoded.
 
     Args:
-        longest_side: Pixels; larger pictures are made smaller, small ones are never enlarged.
-        keep_truncated: Whether the good part of a film that was cut off is taken.
-        progress: Is told the share done, 0 to 1, once for each second of film; 0 as long as
-            the film does not say how long it is.
-        name: What messages call the film, if not by the name of `source`.
+        longest_side: Pixels; larger frames are scaled down, small ones are never enlarged.
+        keep_truncated: Whether the readable part of a truncated video is used.
+        progress: Called with the share done, 0 to 1, once per second of video; 0 if the
+            duration is unknown.
+        name: Name of the video in messages; default the name of `source`.
     """
     try:
-        with open_film(source, limits, name=name) as film:
-            size = standard_size(film.probe, longest_side)
-            if min(size) < SMALLEST_SIDE:
-                raise MediaError(f"{film.name} would have only {size[0]}x{size[1]} pixels")
-            if copied := _copied(film, source, target, size, limits, progress):
-                return _taken_over(film, size, copied, keep_truncated=keep_truncated)
-            pictures = slots(
-                film.pictures(), most_seconds=limits.max_seconds, explains=film.damage.explains
+        with open_video(source, limits, name=name) as video:
+            size = standard_size(video.probe, longest_side)
+            if min(size) < MIN_SIDE:
+                raise MediaError(f"{video.name} would have only {size[0]}x{size[1]} pixels")
+            if copied := _copy_if_standard(video, source, target, size, limits, progress):
+                return _as_copied(video, size, copied, keep_truncated=keep_truncated)
+            frames = resample_to_cfr(
+                video.frames(),
+                max_seconds=limits.max_seconds,
+                is_known_loss=video.corruption.is_known_loss,
             )
-            upright = _standard_pictures(pictures, film, size, limits)
-            frame_count = _encode(upright, target, film, size, progress)
-            unreadable = as_stretches(film.damage.stretches, frame_count=frame_count)
-            _check_readable(film, frame_count)
+            upright = _standard_frames(frames, video, size, limits)
+            frame_count = _encode(upright, target, video, size, progress)
+            unreadable = as_frame_ranges(video.corruption.spans, frame_count=frame_count)
+            _check_readable(video, frame_count)
             return Standardised(
                 *size,
                 frame_count,
-                film.probe.as_dict() | {"pictures": film.decoded, "damaged": film.damage.count},
-                _changes(film.probe, size),
-                _warnings(film, frame_count, unreadable, keep_truncated=keep_truncated),
+                video.probe.as_dict()
+                | {"decoded_frames": video.decoded, "corrupt_frames": video.corruption.count},
+                _changes(video.probe, size),
+                _warnings(video, frame_count, unreadable, keep_truncated=keep_truncated),
                 unreadable,
             )
     except TimingError as error:
@@ -113,32 +123,32 @@ def standardise(
         raise
 
 
-def _copied(
-    film: Film,
+def _copy_if_standard(
+    video: VideoReader,
     source: Path,
     target: Path,
     size: tuple[int, int],
     limits: Limits,
     progress: Callable[[float], None] | None,
 ) -> int:
-    """How many frames could be copied; 0 if they must be coded anew."""
-    if not looks_standard(film.probe, size):
+    """How many frames were copied; 0 if the video must be re-encoded."""
+    if not may_be_standard(video.probe, size):
         return 0
-    expected = (film.probe.seconds or 0) * FRAME_RATE
+    expected = (video.probe.seconds or 0) * FRAME_RATE
     return copy_if_standard(source, target, limits=limits, expected=expected, progress=progress)
 
 
-def _taken_over(
-    film: Film, size: tuple[int, int], frame_count: int, *, keep_truncated: bool
+def _as_copied(
+    video: VideoReader, size: tuple[int, int], frame_count: int, *, keep_truncated: bool
 ) -> Standardised:
-    _check_readable(film, frame_count)
-    _, *changes = _changes(film.probe, size)
+    _check_readable(video, frame_count)
+    _, *changes = _changes(video.probe, size)
     return Standardised(
         *size,
         frame_count,
-        film.probe.as_dict() | {"pictures": frame_count, "damaged": 0},
-        ["Taken over as it was coded: it is a standard video already.", *changes],
-        _warnings(film, frame_count, [], keep_truncated=keep_truncated),
+        video.probe.as_dict() | {"decoded_frames": frame_count, "corrupt_frames": 0},
+        ["Copied without re-encoding: it is a standard video already.", *changes],
+        _warnings(video, frame_count, [], keep_truncated=keep_truncated),
         [],
     )
 
@@ -146,74 +156,76 @@ def _taken_over(
 def standard_size(source: Probe, longest_side: int) -> tuple[int, int]:
     """Width and height of the standard video: square pixels, upright, even, never enlarged."""
     width, height = source.width * Fraction(source.sample_aspect), Fraction(source.height)
-    if source.turn.startswith("transpose"):
+    if source.rotation.startswith("transpose"):
         width, height = height, width
     scale = min(Fraction(1), longest_side / max(width, height))
     return int(width * scale / 2) * 2, int(height * scale / 2) * 2
 
 
-def _standard_pictures(
-    pictures: Iterable[Any], film: Film, size: tuple[int, int], limits: Limits
+def _standard_frames(
+    frames: Iterable[Any], video: VideoReader, size: tuple[int, int], limits: Limits
 ) -> Iterator[Any]:
-    """Each picture in its standard form, stamped with its slot; a held picture is made once."""
+    """Each frame in its standard form with its timestamp; a repeated one is converted once."""
     reformatter = VideoReformatter()
     before: Any = None
     standard: Any = None
-    for slot, picture in enumerate(pictures):
-        if picture is not before:
-            if picture.width * picture.height > limits.max_pixels:
-                raise MediaError(f"{film.name} grows to {picture.width}x{picture.height}")
-            before = picture
+    for index, frame in enumerate(frames):
+        if frame is not before:
+            if frame.width * frame.height > limits.max_pixels:
+                raise MediaError(
+                    f"{video.name} changes its frame size to {frame.width}x{frame.height}"
+                )
+            before = frame
             standard = reformatter.reformat(
-                picture,
+                frame,
                 width=size[0],
                 height=size[1],
                 format="yuv420p",
                 interpolation=Interpolation.BICUBIC,
                 threads=1,
-                **_colours(picture),
+                **_colour_arguments(frame),
             )
-        standard.pts = slot
+        standard.pts = index
         standard.time_base = Fraction(1, FRAME_RATE)
-        standard.pict_type = KEY_PICTURE if slot % GROUP_FRAMES == 0 else 0
+        standard.pict_type = I_FRAME if index % GROUP_FRAMES == 0 else 0
         yield standard
 
 
-def _colours(picture: Any) -> dict[str, Any]:
-    if picture.format.is_rgb:
-        return {"dst_colorspace": _rgb_matrix(picture), "dst_color_range": ColorRange.MPEG}
-    if is_full_range(picture):
+def _colour_arguments(frame: Any) -> dict[str, Any]:
+    if frame.format.is_rgb:
+        return {"dst_colorspace": _rgb_matrix(frame), "dst_color_range": ColorRange.MPEG}
+    if is_full_range(frame):
         return {"src_color_range": ColorRange.JPEG, "dst_color_range": ColorRange.MPEG}
     return {}
 
 
-def _rgb_matrix(picture: Any) -> Colorspace:
-    return Colorspace.ITU709 if picture.height >= HD_LINES else Colorspace.ITU601
+def _rgb_matrix(frame: Any) -> Colorspace:
+    return Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
 
 
-def _tags(film: Film) -> tuple[int, int, int]:
-    """Matrix, primaries and transfer to write into the file."""
-    first = film.first
-    if film.probe.is_hdr:
-        return (BT709 if first.height >= HD_LINES else SMPTE170M), BT709, BT709
+def _tags(video: VideoReader) -> tuple[int, int, int]:
+    """Colour matrix, primaries and transfer to write into the file."""
+    first = video.first
+    if video.probe.is_hdr:
+        return (BT709 if first.height >= HD_HEIGHT else SMPTE170M), BT709, BT709
     return _matrix(first), first.color_primaries, first.color_trc
 
 
 def _matrix(first: Any) -> int:
-    """The matrix to write into the file: the source's own, else what players assume."""
+    """The colour matrix of the source, else what players assume."""
     if first.colorspace in MATRICES:
         return int(first.colorspace)
-    return BT709 if first.height >= HD_LINES else SMPTE170M
+    return BT709 if first.height >= HD_HEIGHT else SMPTE170M
 
 
 def _encode(
-    pictures: Iterable[Any],
+    frames: Iterable[Any],
     target: Path,
-    film: Film,
+    video: VideoReader,
     size: tuple[int, int],
     progress: Callable[[float], None] | None,
 ) -> int:
-    expected = (film.probe.seconds or 0) * FRAME_RATE
+    expected = (video.probe.seconds or 0) * FRAME_RATE
     count = 0
     with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as out:
         stream = out.add_stream("libx264", rate=FRAME_RATE, options=ENCODER)
@@ -222,57 +234,60 @@ def _encode(
         context: Any = stream.codec_context
         context.thread_count = ENCODER_THREADS
         context.color_range = LIMITED_RANGE
-        context.colorspace, context.color_primaries, context.color_trc = _tags(film)
-        for count, picture in enumerate(pictures, start=1):
-            out.mux(stream.encode(picture))
+        context.colorspace, context.color_primaries, context.color_trc = _tags(video)
+        for count, frame in enumerate(frames, start=1):
+            out.mux(stream.encode(frame))
             if progress and count % FRAME_RATE == 0:
                 progress(min(count / expected, 1.0) if expected else 0.0)
         if count:
             out.mux(stream.encode(None))
         else:
-            stream.codec_context.open()  # without it the file cannot be closed
+            stream.codec_context.open()  # else the file cannot be closed
     return count
 
 
-def _check_readable(film: Film, frame_count: int) -> None:
-    """Raises MediaError about a film that is unreadable for the most part, or too short."""
-    damage, seconds = film.damage, frame_count / FRAME_RATE
-    if damage.share > MOST_UNREADABLE or damage.count > MOST_UNREADABLE * film.decoded:
-        where = f" at {damage.seconds()}" if damage.stretches else ""
+def _check_readable(video: VideoReader, frame_count: int) -> None:
+    """Raises MediaError if a video is mostly unreadable, or too short."""
+    corruption, seconds = video.corruption, frame_count / FRAME_RATE
+    if (
+        corruption.share > MAX_UNREADABLE_SHARE
+        or corruption.count > MAX_UNREADABLE_SHARE * video.decoded
+    ):
+        where = f" at {corruption.describe()}" if corruption.spans else ""
         raise MediaError(
-            f"{film.name} is damaged: more than half of it is unreadable{where}; "
-            "copy it again from where it came"
+            f"{video.name} is damaged: more than half of it is unreadable{where}; "
+            "copy it again from its source"
         )
-    if seconds < SHORTEST_SECONDS:
+    if seconds < MIN_SECONDS:
         raise MediaError(
-            f"{film.name} is only {seconds:.2f} s long; it needs {SHORTEST_SECONDS} s at least"
+            f"{video.name} is only {seconds:.2f} s long; it needs {MIN_SECONDS} s at least"
         )
 
 
 def _warnings(
-    film: Film, frame_count: int, unreadable: list[Stretch], *, keep_truncated: bool
+    video: VideoReader, frame_count: int, unreadable: list[FrameRange], *, keep_truncated: bool
 ) -> list[str]:
-    """Sentences about a film that was read to its end.
+    """Sentences about a video that was read to its end.
 
-    Raises MediaError if it was cut off and such films are not wanted.
+    Raises MediaError if it is truncated and the dataset does not accept such videos.
     """
-    seconds, declared = frame_count / FRAME_RATE, film.probe.seconds or 0
+    seconds, declared = frame_count / FRAME_RATE, video.probe.seconds or 0
     warnings = []
-    if seconds < declared * LEAST_DECODED - SHORTEST_SECONDS or film.stopped:
+    if seconds < declared * MIN_DECODED_SHARE - MIN_SECONDS or video.stop_reason:
         whole = f" of {declared:.1f}" if declared > seconds else ""
-        sentence = f"{film.name} was cut off: only {seconds:.1f}{whole} s can be read"
+        sentence = f"{video.name} is truncated: only {seconds:.1f}{whole} s can be read"
         if not keep_truncated:
-            raise MediaError(f"{sentence}; the dataset does not keep such videos")
+            raise MediaError(f"{sentence}; the dataset does not accept truncated videos")
         warnings.append(f"{sentence}.")
     if unreadable:
-        where = film.damage.seconds()
-        warnings.append(f"The pictures at {where} are unreadable; no clip holds them.")
-    elif (count := film.damage.count) and not warnings:
-        pieces = "A damaged piece" if count == 1 else f"{count} damaged pieces"
-        warnings.append(f"{pieces} could be passed over; look at it.")
-    if times := film.clock.restarts:
+        where = video.corruption.describe()
+        warnings.append(f"The frames at {where} are unreadable; no clip contains them.")
+    elif (count := video.corruption.count) and not warnings:
+        places = "1 corrupt place" if count == 1 else f"{count} corrupt places"
+        warnings.append(f"{places} skipped: please check the video.")
+    if times := video.timestamps.restarts:
         often = "once" if times == 1 else f"{times} times"
-        warnings.append(f"The clock began anew {often}; the parts are joined.")
+        warnings.append(f"Its timestamps restarted {often}; the parts were joined.")
     return warnings
 
 
@@ -280,16 +295,16 @@ def _changes(source: Probe, size: tuple[int, int]) -> list[str]:
     rate = source.frame_rate
     shown = f"{float(Fraction(rate)):.6g}" if rate else "an unknown number of"
     facts = {
-        f"Coded anew as H.264 with a key picture every second; it was {source.codec}.": True,
-        f"Brought from {shown} to {FRAME_RATE} frames a second.": rate != str(FRAME_RATE),
+        f"Re-encoded from {source.codec.upper()} to H.264, one keyframe per second.": True,
+        f"Resampled from {shown} to {FRAME_RATE} frames per second.": rate != str(FRAME_RATE),
         f"Resized from {source.width}x{source.height} to {size[0]}x{size[1]} pixels.": (
             sorted(size) != sorted((source.width, source.height))
         ),
-        f"Pixels of shape {source.sample_aspect} made square.": source.sample_aspect != "1",
-        "Turned upright.": bool(source.turn),
-        "Interlaced fields joined into whole pictures.": source.is_interlaced,
-        "Colours brought from full to limited range.": source.is_full_range,
-        "High dynamic range brought to that of ordinary screens.": source.is_hdr,
-        "Sound left out.": source.has_sound,
+        f"Pixels of aspect {source.sample_aspect} made square.": source.sample_aspect != "1",
+        "Rotated upright.": bool(source.rotation),
+        "Deinterlaced.": source.is_interlaced,
+        "Colours converted from full to limited range.": source.is_full_range,
+        "HDR converted to SDR.": source.is_hdr,
+        "Sound removed.": source.has_sound,
     }
     return [sentence for sentence, is_true in facts.items() if is_true]

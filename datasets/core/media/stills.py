@@ -1,7 +1,6 @@
-"""Films of pictures alone: what players show of a clip that came without its film.
+"""Videos made from still images, for clips that were imported without their video.
 
-Such a film has as many pictures a second as came, one by one as they are; nothing is invented
-between them.
+Such a video has exactly the imported images, at their own rate, without interpolation.
 """
 
 from collections.abc import Iterable
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from datasets.core.media.video_reader import MediaError
 
-MOST_PIXELS = 8192 * 4352
+MAX_PIXELS = 8192 * 4352
 CODEC_OPTIONS = {"preset": "veryfast", "crf": "18", "bf": "0", "threads": "1"}
-AS_IT_IS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+DECODE_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+START_OF_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+MARKERS_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 
 
 def jpeg_size(content: bytes) -> tuple[int, int]:
@@ -28,58 +27,60 @@ def jpeg_size(content: bytes) -> tuple[int, int]:
     >>> jpeg_size(encode_jpeg(np.zeros((36, 64, 3), np.uint8)))
     (64, 36)
     """
-    place = 2 if content[:2] == b"\xff\xd8" else len(content)
-    while place + 9 <= len(content) and content[place] == 0xFF:
-        marker = content[place + 1]
-        if marker in START_OF_FRAME:
-            height = int.from_bytes(content[place + 5 : place + 7])
-            width = int.from_bytes(content[place + 7 : place + 9])
-            if 0 < width * height <= MOST_PIXELS:
+    position = 2 if content[:2] == b"\xff\xd8" else len(content)
+    while position + 9 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker in START_OF_FRAME_MARKERS:
+            height = int.from_bytes(content[position + 5 : position + 7])
+            width = int.from_bytes(content[position + 7 : position + 9])
+            if 0 < width * height <= MAX_PIXELS:
                 return width, height
-            raise MediaError(f"a picture of {width}x{height} pixels")
+            raise MediaError(f"an image of {width}x{height} pixels")
         if marker == 0xFF:  # padding
-            place += 1
-        elif marker in WITHOUT_LENGTH:
-            place += 2
+            position += 1
+        elif marker in MARKERS_WITHOUT_LENGTH:
+            position += 2
         else:
-            place += 2 + int.from_bytes(content[place + 2 : place + 4])
-    raise MediaError("no JPEG picture")
+            position += 2 + int.from_bytes(content[position + 2 : position + 4])
+    raise MediaError("not a JPEG image")
 
 
-def write_slides(pictures: Iterable[bytes], target: Path, *, rate: int) -> None:
-    """Write the JPEGs `pictures`, all of one size, as a film of `rate` pictures a second.
+def write_still_video(frames: Iterable[bytes], target: Path, *, rate: int) -> None:
+    """Encode the JPEGs `frames`, all of one size, as a video of `rate` frames per second.
 
-    Sides of an odd length get one more row or column, as H.264 wants it; the places in the
-    picture stay. Raises MediaError, and leaves no file, if one of them cannot be read.
+    Odd sides are padded by one row or column, as H.264 requires; coordinates stay valid.
+    Raises MediaError, and leaves no file, if an image cannot be read.
     """
     options = CODEC_OPTIONS | {"g": str(rate)}
     try:
-        with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as film:
-            stream = film.add_stream("libx264", rate=rate, options=options)
+        with av.open(
+            str(target), "w", format="mp4", options={"movflags": "faststart"}
+        ) as video:
+            stream = video.add_stream("libx264", rate=rate, options=options)
             stream.pix_fmt = "yuv420p"
-            for number, content in enumerate(pictures):
-                bgr = _evened(read_jpeg(content))
+            for number, content in enumerate(frames):
+                bgr = _pad_to_even(decode_jpeg(content))
                 if number == 0:
                     stream.height, stream.width = bgr.shape[:2]
                 elif (stream.height, stream.width) != bgr.shape[:2]:
-                    raise MediaError(f"picture {number} has another size than the first")
-                film.mux(stream.encode(av.VideoFrame.from_ndarray(bgr, format="bgr24")))
-            film.mux(stream.encode())
+                    raise MediaError(f"image {number} differs in size from the first")
+                video.mux(stream.encode(av.VideoFrame.from_ndarray(bgr, format="bgr24")))
+            video.mux(stream.encode())
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def read_jpeg(content: bytes) -> NDArray[np.uint8]:
-    """The picture in a JPEG, in the order BGR. Raises MediaError if it cannot be read."""
+def decode_jpeg(content: bytes) -> NDArray[np.uint8]:
+    """Decode a JPEG to BGR. Raises MediaError if it cannot be read."""
     jpeg_size(content)
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), AS_IT_IS)
-    if picture is None:
-        raise MediaError("a JPEG picture that cannot be read")
-    return np.asarray(picture, dtype=np.uint8)
+    frame = cv2.imdecode(np.frombuffer(content, np.uint8), DECODE_FLAGS)
+    if frame is None:
+        raise MediaError("a JPEG image that cannot be read")
+    return np.asarray(frame, dtype=np.uint8)
 
 
-def _evened(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _pad_to_even(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = bgr.shape[:2]
     if height % 2 == width % 2 == 0:
         return bgr

@@ -1,4 +1,4 @@
-"""`import_videos`: a zip of videos becomes the videos of a dataset."""
+"""Command `import_videos`: unpack a zip of videos into a dataset."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -20,29 +20,32 @@ from datasets.services.upload import ArchiveError, receive_zip, unpack_upload
 
 
 class Command(BaseCommand):
-    help = "Unpack a zip of videos into a dataset, which is made if there is none of that name."
+    help = "Unpack a zip of videos into a dataset; creates the dataset if it does not exist."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("zip", type=Path, help="zip of videos")
-        parser.add_argument("--dataset", required=True, help="its name: a-z, 0-9 and hyphens")
+        parser.add_argument(
+            "--dataset", required=True, help="name of the dataset: a-z, 0-9 and hyphens"
+        )
         new = parser.add_argument_group("settings of a new dataset")
         known = ", ".join(shipped_vocabularies())
         new.add_argument(
             "--vocabulary", default="ava-v2.2", help=f"{known}, or a YAML or pbtxt file"
         )
-        new.add_argument("--detector", help="what finds the people (default rfdetr-medium)")
+        new.add_argument("--detector", help="person detector (default rfdetr-medium)")
         new.add_argument(
             "--weights",
             type=weights_argument,
-            help="file of one's own, in place of the vendor's: a path, or a name in "
-            "AVA_WEIGHTS_DIR",
+            help="your own weights file: a path, or a name in AVA_WEIGHTS_DIR",
         )
-        new.add_argument("--threshold", type=float, help="least score of a person, 0 to 1")
-        new.add_argument("--frame-stride", type=int, help="look at every n-th frame")
-        new.add_argument("--clip-seconds", type=int, help="of a clip (default 15)")
-        new.add_argument("--annotation-fps", type=int, help="annotation frames a second")
-        new.add_argument("--longest-side", type=int, help="pixels; larger videos are shrunk")
-        parser.add_argument("--run", action="store_true", help="then do all work that waits")
+        new.add_argument("--threshold", type=float, help="minimum score of a detection, 0 to 1")
+        new.add_argument("--frame-stride", type=int, help="detect in every n-th frame")
+        new.add_argument("--clip-seconds", type=int, help="clip length (default 15)")
+        new.add_argument("--annotation-fps", type=int, help="annotation frames per second")
+        new.add_argument(
+            "--longest-side", type=int, help="pixels; larger videos are scaled down"
+        )
+        parser.add_argument("--run", action="store_true", help="then run all waiting work")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["zip"].is_file():
@@ -51,8 +54,8 @@ class Command(BaseCommand):
         dataset = self._dataset(options)
         before = set(dataset.videos.values_list("pk", flat=True))
         upload = self._unpack(self._receive(dataset, options["zip"]))
-        for refusal in upload.refused:
-            self.stdout.write(f"  not taken: {refusal['name']}: {refusal['reason']}")
+        for file in upload.skipped_files:
+            self.stdout.write(f"  skipped: {file['name']}: {file['reason']}")
         new = dataset.videos.exclude(pk__in=before).count()
         self.stdout.write(
             ngettext("{} new video", "{} new videos", new).format(new)
@@ -61,24 +64,24 @@ class Command(BaseCommand):
         if options["run"]:
             call_command("run_pipeline", once=True, stdout=self.stdout, stderr=self.stderr)
         elif options["verbosity"]:
-            self.stdout.write("Go on with: ./ava manage run_pipeline --once")
+            self.stdout.write("Next: ./ava manage run_pipeline --once")
 
     def _dataset(self, options: dict[str, Any]) -> Dataset:
         given = {name: options.get(name) for name in Dataset.SETTINGS}
         chosen = {name: value for name, value in given.items() if value is not None}
         name = options["dataset"]
         if Dataset.objects.filter(name=name).exists() and chosen:
-            self.stdout.write(f"Dataset {name} is there already; its settings stay.")
+            self.stdout.write(f"Dataset {name} exists already; its settings do not change.")
         try:
             return create_dataset(name, vocabulary=options["vocabulary"], **chosen)
         except VocabularyError as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:
             wrong = "; ".join(f"{key}: {' '.join(v)}" for key, v in error.message_dict.items())
-            raise CommandError(f"dataset {name!r} cannot be made. {wrong}") from error
+            raise CommandError(f"dataset {name!r} cannot be created. {wrong}") from error
 
     def _receive(self, dataset: Dataset, path: Path) -> Upload:
-        self.stdout.write(f"Taking in {path.name} ({path.stat().st_size / 1e6:,.1f} MB) ...")
+        self.stdout.write(f"Uploading {path.name} ({path.stat().st_size / 1e6:,.1f} MB) ...")
         try:
             return receive_zip(dataset, path, original_name=path.name)
         except ArchiveError as error:
@@ -92,5 +95,5 @@ class Command(BaseCommand):
         if upload.error:
             raise CommandError(f"{upload.original_name}: {upload.error}")
         if upload.stage != Stage.DONE:
-            self.stdout.write("Another worker is unpacking this zip just now.")
+            self.stdout.write("Another worker is unpacking this zip.")
         return upload

@@ -86,7 +86,7 @@ def test_a_pbtxt_gives_a_group_for_each_label_type():
 
 
 def test_a_pbtxt_without_label_types_is_refused_with_the_way_out():
-    with pytest.raises(VocabularyError, match="list of AVA that has label types"):
+    with pytest.raises(VocabularyError, match="AVA list with label types"):
         parse_pbtxt('item {\n  name: "stand"\n  id: 1\n}\n')
 
 
@@ -96,7 +96,7 @@ def test_a_pbtxt_without_label_types_is_refused_with_the_way_out():
         pytest.param({"actions": "{1: stand, 3: sit}"}, "without gaps", id="gap"),
         pytest.param({"actions": "{2: stand, 3: sit}"}, "without gaps", id="not from 1"),
         pytest.param({"actions": "{1: stand, 2: stand}"}, "twice", id="name twice"),
-        pytest.param({"actions": "{1: unset}"}, "nothing was answered", id="reserved"),
+        pytest.param({"actions": "{1: unset}"}, "reserved for missing answers", id="reserved"),
         pytest.param({"actions": "{1: 'say \"hi\"'}"}, "double quotes", id="quote"),
         pytest.param({"actions": "{1: gehört}"}, "ASCII", id="not ASCII"),
         pytest.param({"actions": "{1: yes}"}, "a number and a text", id="YAML's yes"),

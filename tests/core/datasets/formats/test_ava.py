@@ -41,12 +41,10 @@ def read_labelmap(text):
         pytest.param([64, 36, 320, 180], "0.1000,0.1000,0.5000,0.5000", id="inside"),
         pytest.param([-5, -9, 700, 400], "0.0000,0.0000,1.0000,1.0000", id="cut at the edges"),
         pytest.param([10, 10, 10.001, 40], "0.0156,0.0278,0.0157,0.1111", id="thin"),
-        pytest.param(
-            [700, 10, 800, 40], "0.9999,0.0278,1.0000,0.1111", id="beside the picture"
-        ),
+        pytest.param([700, 10, 800, 40], "0.9999,0.0278,1.0000,0.1111", id="beside the image"),
     ],
 )
-def test_a_box_is_four_shares_of_the_picture(box, text):
+def test_a_box_is_normalised_by_the_frame_size(box, text):
     assert ava.format_box(box, width=640, height=360) == text
 
 
@@ -56,7 +54,7 @@ def test_a_box_is_four_shares_of_the_picture(box, text):
     st.integers(2, 4096),
     st.integers(2, 4096),
 )
-def test_every_box_has_an_area_inside_the_picture_and_reads_back(box, width, height):
+def test_every_box_has_an_area_inside_the_frame_and_is_read_back(box, width, height):
     text = ava.format_box(box, width=width, height=height)
     x1, y1, x2, y2 = ava.parse_box(text)
     assert 0 <= x1 < x2 <= 1
@@ -130,7 +128,7 @@ def test_no_excluded_timestamps_are_no_bytes():
     assert ava.load_keyframes(ava.dump_keyframes(rows)) == rows
 
 
-def test_the_evaluator_learns_where_nobody_acts():
+def test_the_evaluation_file_includes_keyframes_without_actions():
     rows = [LABELS[0], ava.Keyframe("shop-c0000", 905)]
     content = ava.dump_evaluation(rows)
     assert content.endswith(b"\nshop-c0000,0905\n")
@@ -214,7 +212,7 @@ def test_a_frame_list_that_readers_would_count_wrongly_is_refused(old, new, sent
 @pytest.mark.parametrize("for_evaluator", [False, True])
 def test_an_action_list_in_another_form_is_refused(old, new, for_evaluator):
     content = ava.dump_actions(ACTIONS, for_evaluator=for_evaluator)
-    with pytest.raises(ava.AvaFormatError, match=r"begins at row \d is not an action"):
+    with pytest.raises(ava.AvaFormatError, match=r"row \d does not start an action"):
         ava.load_actions(content.replace(old, new, 1))
 
 

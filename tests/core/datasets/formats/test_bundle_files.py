@@ -23,13 +23,13 @@ def write(path, *, method=zipfile.ZIP_DEFLATED, name="a.txt"):
     return path
 
 
-def test_a_file_of_a_zip_is_read_whole(tmp_path):
+def test_a_file_of_a_zip_is_read_completely(tmp_path):
     with open_zip(write(tmp_path / "a.zip")) as archive:
-        assert read_member(archive, "a.txt", most=len(TEXT)) == TEXT
+        assert read_member(archive, "a.txt", max_bytes=len(TEXT)) == TEXT
         with pytest.raises(BundleError, match=r"a\.txt has more than 0 MB"):
-            read_member(archive, "a.txt", most=len(TEXT) - 1)
+            read_member(archive, "a.txt", max_bytes=len(TEXT) - 1)
         with pytest.raises(BundleError, match=r"a\.zip has no b\.txt"):
-            read_member(archive, "b.txt", most=1)
+            read_member(archive, "b.txt", max_bytes=1)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_file_of_a_zip_is_read_whole(tmp_path):
         pytest.param(zipfile.ZIP_LZMA, id="lzma"),
     ],
 )
-def test_damage_is_said_with_the_name_of_the_file(tmp_path, method):
+def test_damage_is_reported_with_the_name_of_the_file(tmp_path, method):
     path = write(tmp_path / "a.zip", method=method)
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
@@ -49,8 +49,11 @@ def test_damage_is_said_with_the_name_of_the_file(tmp_path, method):
     for place in range(35 + size // 4, 35 + size // 2):
         content[place] ^= 0xFF
     path.write_bytes(content)
-    with open_zip(path) as archive, pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"):
-        read_member(archive, "a.txt", most=1 << 20)
+    with (
+        open_zip(path) as archive,
+        pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"),
+    ):
+        read_member(archive, "a.txt", max_bytes=1 << 20)
 
 
 @pytest.mark.parametrize(
@@ -60,20 +63,23 @@ def test_damage_is_said_with_the_name_of_the_file(tmp_path, method):
         pytest.param(8, 99, id="a method nobody knows"),
     ],
 )
-def test_what_cannot_be_unpacked_is_said(tmp_path, place, value):
+def test_a_file_that_cannot_be_extracted_is_reported(tmp_path, place, value):
     path = write(tmp_path / "a.zip")
     content = bytearray(path.read_bytes())
     directory = content.index(b"PK\x01\x02")
     content[place] = content[directory + place + 2] = value
     path.write_bytes(content)
-    with open_zip(path) as archive, pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"):
-        read_member(archive, "a.txt", most=1 << 20)
+    with (
+        open_zip(path) as archive,
+        pytest.raises(BundleError, match=r"a\.txt in a\.zip is dam"),
+    ):
+        read_member(archive, "a.txt", max_bytes=1 << 20)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"PK", bz2.compress(TEXT), b"PK\x05\x06" + b"\xff" * 18]
 )
-def test_what_is_no_zip_is_said(tmp_path, content):
+def test_a_file_that_is_no_zip_is_reported(tmp_path, content):
     (tmp_path / "frames.zip").write_bytes(content)
     with pytest.raises(BundleError, match=r"frames\.zip is damaged"):
         unpacked_size(tmp_path)
@@ -87,7 +93,7 @@ def test_only_the_zips_of_a_bundle_are_counted(tmp_path):
     assert unpacked_size(tmp_path / "nowhere") == 0
 
 
-def test_a_file_is_held_against_the_manifest(tmp_path):
+def test_a_file_is_checked_against_the_manifest(tmp_path):
     path = write(tmp_path / "frames.zip")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     said = Manifest(

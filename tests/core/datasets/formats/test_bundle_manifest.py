@@ -25,7 +25,7 @@ def test_the_same_manifest_gives_the_same_bytes():
     assert dump(MANIFEST) == dump(load(dump(MANIFEST)))
 
 
-def test_the_format_is_the_one_written_down():
+def test_the_format_is_the_documented_one():
     raw = json.loads(dump(MANIFEST))
     assert raw["format"] == "ava-studio-bundle/2"
     assert raw["videos"][0]["clips"][0]["persons"] == {"1": 3, "2": 1}
@@ -37,7 +37,7 @@ def test_the_format_is_the_one_written_down():
     [
         pytest.param(["format"], "other/1", "of format 'other/1'", id="format"),
         pytest.param(["annotation_fps"], 7, "do not divide 30", id="rate"),
-        pytest.param(["config_key"], "x" * 121, "no such name", id="config_key too long"),
+        pytest.param(["config_key"], "x" * 121, "not a valid name", id="config_key too long"),
         pytest.param(["videos", 0, "name"], "../up", "'../up'", id="path as a name"),
         pytest.param(["videos", 0, "sha256"], "abc", "'abc'", id="hash"),
         pytest.param(["videos", 0, "width"], -1, "whole number", id="size"),
@@ -50,8 +50,8 @@ def test_the_format_is_the_one_written_down():
             ["videos", 0, "clips", 0, "persons"], {"1": 2**31}, "too large", id="large id"
         ),
         pytest.param(["videos", 0, "clips"], [], "has no clips", id="no clips"),
-        pytest.param(["videos", 0, "original_name"], "a\0b", "no such name", id="zero"),
-        pytest.param(["videos", 0, "original_name"], "\ud800", "no such", id="half a sign"),
+        pytest.param(["videos", 0, "original_name"], "a\0b", "not a valid name", id="zero"),
+        pytest.param(["videos", 0, "original_name"], "\ud800", "not a valid", id="half a sign"),
         pytest.param(["files", "frames.zip", "size"], 1e400, "whole number", id="endless"),
         pytest.param(["files", "frames.zip", "size"], -1, "whole number", id="less than none"),
         pytest.param(["videos"], None, "not the manifest", id="no videos"),
@@ -60,7 +60,7 @@ def test_the_format_is_the_one_written_down():
         ),
     ],
 )
-def test_a_manifest_that_cannot_be_true_is_refused(place, value, sentence):
+def test_an_inconsistent_manifest_is_refused(place, value, sentence):
     raw = json.loads(dump(MANIFEST))
     *way, last = place
     target = raw
@@ -79,7 +79,7 @@ def test_a_manifest_that_cannot_be_true_is_refused(place, value, sentence):
         pytest.param({"name": "other", "sha256": "c" * 64}, "clips are called", id="clip"),
     ],
 )
-def test_nothing_is_in_a_bundle_twice(changes, sentence):
+def test_duplicates_in_a_manifest_are_refused(changes, sentence):
     raw = json.loads(dump(MANIFEST))
     raw["videos"].append(raw["videos"][0] | changes)
     with pytest.raises(ManifestError, match=sentence):

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from datasets.core.media.clips_and_keyframes import (
     CLIP_SECONDS,
-    LONGEST_CLIP_SECONDS,
-    SHORTEST_CLIP_FRAMES,
-    SHORTEST_CLIP_SECONDS,
-    Stretch,
+    MAX_CLIP_SECONDS,
+    MIN_CLIP_FRAMES,
+    MIN_CLIP_SECONDS,
+    FrameRange,
     clip_bounds,
     export_window,
     keyframe_seconds,
@@ -17,25 +17,25 @@ from datasets.core.media.clips_and_keyframes import (
 )
 
 LENGTHS = st.integers(min_value=0, max_value=20_000)
-SECONDS = st.integers(SHORTEST_CLIP_SECONDS, LONGEST_CLIP_SECONDS)
+SECONDS = st.integers(MIN_CLIP_SECONDS, MAX_CLIP_SECONDS)
 
 
 @given(LENGTHS, SECONDS)
-def test_clips_touch_and_leave_over_less_than_four_seconds(frame_count, seconds):
+def test_clips_are_adjacent_and_leave_less_than_four_seconds(frame_count, seconds):
     bounds = clip_bounds(frame_count, clip_seconds=seconds)
     whole = seconds * 30
     starts = [clip.start_frame for clip in bounds]
     covered = sum(clip.frame_count for clip in bounds)
     assert starts == [index * whole for index in range(len(bounds))]
-    assert 0 <= frame_count - covered < SHORTEST_CLIP_FRAMES
-    assert all(SHORTEST_CLIP_FRAMES <= clip.frame_count <= whole for clip in bounds)
+    assert 0 <= frame_count - covered < MIN_CLIP_FRAMES
+    assert all(MIN_CLIP_FRAMES <= clip.frame_count <= whole for clip in bounds)
     assert all(clip.frame_count == whole for clip in bounds[:-1])
 
 
 @given(LENGTHS, st.lists(st.tuples(LENGTHS, st.integers(1, 2000)), max_size=5), SECONDS)
-def test_no_clip_comes_near_an_unreadable_stretch(frame_count, places, seconds):
+def test_no_clip_comes_near_an_unreadable_range(frame_count, places, seconds):
     inside = [(start, length) for start, length in places if start < frame_count]
-    unreadable = [Stretch(start, start + length) for start, length in inside]
+    unreadable = [FrameRange(start, start + length) for start, length in inside]
     clips = clip_bounds(frame_count, unreadable, clip_seconds=seconds)
     whole = seconds * 30
     for start, count in clips:
@@ -51,13 +51,13 @@ def test_a_video_under_four_seconds_has_no_clip():
     assert clip_bounds(119) == []
 
 
-def test_a_clip_has_15_seconds_unless_otherwise_said():
+def test_a_clip_has_15_seconds_by_default():
     assert clip_bounds(9000) == clip_bounds(9000, clip_seconds=CLIP_SECONDS)
     assert clip_bounds(9000)[0].frame_count == 450
 
 
-@pytest.mark.parametrize("seconds", [SHORTEST_CLIP_SECONDS - 1, LONGEST_CLIP_SECONDS + 1])
-def test_a_clip_of_no_sensible_length_is_an_error(seconds):
+@pytest.mark.parametrize("seconds", [MIN_CLIP_SECONDS - 1, MAX_CLIP_SECONDS + 1])
+def test_a_clip_length_out_of_range_is_an_error(seconds):
     with pytest.raises(ValueError, match=f"cannot have {seconds} s"):
         clip_bounds(9000, clip_seconds=seconds)
 
@@ -68,7 +68,7 @@ def test_a_negative_length_is_an_error():
 
 
 @given(LENGTHS)
-def test_keyframes_have_their_footage_in_the_video(frame_count):
+def test_keyframes_have_their_window_in_the_video(frame_count):
     for clip in clip_bounds(frame_count):
         for second in keyframe_seconds(*clip, video_frame_count=frame_count):
             frame = clip.start_frame + 30 * second
@@ -78,7 +78,7 @@ def test_keyframes_have_their_footage_in_the_video(frame_count):
 
 
 @given(LENGTHS)
-def test_keyframes_have_their_footage_in_the_exported_window(frame_count):
+def test_keyframes_have_their_window_in_the_exported_window(frame_count):
     """The rule of the consumers: timestamps from 902, and 30 * s + 45 frames there."""
     for clip in clip_bounds(frame_count):
         window = export_window(*clip, video_frame_count=frame_count)

@@ -4,11 +4,11 @@ from random import Random
 import av
 import pytest
 
-from datasets.core.media.clips_and_keyframes import Stretch, clip_bounds
-from datasets.core.media.corrupt_frames import Damage, as_stretches
+from datasets.core.media.clips_and_keyframes import FrameRange, clip_bounds
+from datasets.core.media.corrupt_frames import CorruptionLog, as_frame_ranges
 from datasets.core.media.standard_video import Limits, MediaError, read_frames, standardise
-from tests.video_files import make_video_file
 from demo.world.frame_number import read_frame_number
+from tests.video_files import make_video_file
 
 OPTIONS = {"crf": "10", "preset": "ultrafast", "g": "30", "keyint_min": "30"}
 
@@ -18,11 +18,11 @@ def standard_of(source):
     return target, standardise(source, target, longest_side=1280, limits=Limits())
 
 
-def spoiled(path, first, last, *, by=bytes, frames=600):
-    """A film whose packets `first` to `last` are overwritten, but for their first bytes."""
+def corrupted(path, first, last, *, by=bytes, frames=600):
+    """A video whose packets `first` to `last` are overwritten, except their first bytes."""
     source = make_video_file(path, frames=frames, options=OPTIONS | {"bf": "0"})
-    with av.open(str(source)) as film:
-        places = [(packet.pos, packet.size) for packet in film.demux(video=0) if packet.size]
+    with av.open(str(source)) as video:
+        places = [(packet.pos, packet.size) for packet in video.demux(video=0) if packet.size]
     content = bytearray(source.read_bytes())
     for pos, size in places[first : last + 1]:
         content[pos + 12 : pos + size] = by(size - 12)
@@ -30,41 +30,41 @@ def spoiled(path, first, last, *, by=bytes, frames=600):
     return source
 
 
-def test_an_unreadable_stretch_is_found_and_no_clip_holds_it(tmp_path):
-    target, made = standard_of(spoiled(tmp_path / "film.mp4", 100, 130))
-    (stretch,) = made.unreadable
-    assert stretch == Stretch(100, 150)  # up to the next key picture but one
+def test_an_unreadable_range_is_found_and_no_clip_contains_it(tmp_path):
+    target, made = standard_of(corrupted(tmp_path / "video.mp4", 100, 130))
+    (lost,) = made.unreadable
+    assert lost == FrameRange(100, 150)  # the loss hides one keyframe
     assert made.frame_count == 600
-    assert made.warnings == ["The pictures at 3.3-5.0 s are unreadable; no clip holds them."]
+    assert made.warnings == ["The frames at 3.3-5.0 s are unreadable; no clip contains them."]
     numbers = [read_frame_number(rgb) for _, rgb in read_frames(target)]
     assert numbers == [*range(100), *[99] * 50, *range(150, 600)]
     for start, count in clip_bounds(made.frame_count, made.unreadable):
-        assert start + count <= stretch.start or start >= stretch.stop + 60
+        assert start + count <= lost.start or start >= lost.stop + 60
 
 
-def test_a_film_of_which_most_is_unreadable_is_refused_with_its_seconds(tmp_path):
+def test_a_mostly_unreadable_video_is_refused_with_the_times(tmp_path):
     with pytest.raises(MediaError, match=r"more than half .* at 3\.3-15\.0 s"):
-        standard_of(spoiled(tmp_path / "film.mp4", 100, 425))
+        standard_of(corrupted(tmp_path / "video.mp4", 100, 425))
     assert not (tmp_path / "standard.mp4").exists()
 
 
-def test_a_hole_of_more_than_ten_seconds_is_bridged_where_packets_are_lost(tmp_path):
-    _, made = standard_of(spoiled(tmp_path / "film.mp4", 30, 400, frames=900))
+def test_a_gap_over_ten_seconds_is_accepted_where_packets_are_lost(tmp_path):
+    _, made = standard_of(corrupted(tmp_path / "video.mp4", 30, 400, frames=900))
     assert made.frame_count == 900
-    assert made.unreadable == [Stretch(30, 420)]
+    assert made.unreadable == [FrameRange(30, 420)]
 
 
-def test_a_film_whose_first_pictures_are_unreadable_begins_with_a_readable_one(tmp_path):
+def test_a_video_whose_first_frames_are_unreadable_starts_with_a_readable_one(tmp_path):
     noise = Random(1).randbytes
-    target, made = standard_of(spoiled(tmp_path / "film.mp4", 0, 20, by=noise))
+    target, made = standard_of(corrupted(tmp_path / "video.mp4", 0, 20, by=noise))
     numbers = [read_frame_number(rgb) for _, rgb in read_frames(target)]
     good = numbers[made.unreadable[-1].stop if made.unreadable else 0 :]
     assert good == list(range(600 - len(good), 600))
     assert len(good) >= 570
 
 
-def test_a_lost_stretch_of_a_transport_stream_is_found(tmp_path):
-    source = make_video_file(tmp_path / "film.ts", frames=600, options=OPTIONS)
+def test_a_lost_part_of_a_transport_stream_is_found(tmp_path):
+    source = make_video_file(tmp_path / "video.ts", frames=600, options=OPTIONS)
     content = source.read_bytes()
     packets = len(content) // 188
     begin, end = packets // 3 * 188, packets * 2 // 5 * 188
@@ -76,27 +76,29 @@ def test_a_lost_stretch_of_a_transport_stream_is_found(tmp_path):
             assert read_frame_number(rgb) == index
 
 
-def test_a_sound_film_has_no_damage(tmp_path):
-    _, made = standard_of(make_video_file(tmp_path / "film.ts", frames=60, options=OPTIONS))
-    assert (made.unreadable, made.warnings, made.probe["damaged"]) == ([], [], 0)
+def test_an_intact_video_has_no_corruption(tmp_path):
+    _, made = standard_of(make_video_file(tmp_path / "video.ts", frames=60, options=OPTIONS))
+    assert (made.unreadable, made.warnings, made.probe["corrupt_frames"]) == ([], [], 0)
 
 
-def test_a_long_hole_is_a_loss_even_if_nothing_tells_of_it(tmp_path):
+def test_a_long_gap_is_a_loss_even_without_a_decoder_error(tmp_path):
     ticks = [*range(0, 5000, 40), *range(9000, 14000, 40)]
     options = OPTIONS | {"g": "125", "keyint_min": "125"}
-    _, made = standard_of(make_video_file(tmp_path / "film.mkv", ticks=ticks, options=options))
-    (stretch,) = made.unreadable
-    assert 148 <= stretch.start <= 151
-    assert stretch.stop == 270
-    assert "no clip holds them" in made.warnings[0]
+    _, made = standard_of(make_video_file(tmp_path / "video.mkv", ticks=ticks, options=options))
+    (lost,) = made.unreadable
+    assert 148 <= lost.start <= 151
+    assert lost.stop == 270
+    assert "no clip contains them" in made.warnings[0]
 
 
-def test_few_places_are_named_and_the_rest_counted():
-    damage = Damage()
-    damage.stretches = [(Fraction(10 * n), Fraction(10 * n + 2)) for n in range(8)]
-    assert damage.seconds().endswith("40.0-42.0 s and 3 more places")
+def test_few_times_are_listed_and_the_rest_counted():
+    log = CorruptionLog()
+    log.spans = [(Fraction(10 * n), Fraction(10 * n + 2)) for n in range(8)]
+    assert log.describe().endswith("40.0-42.0 s and 3 more places")
 
 
-def test_stretches_stay_inside_the_video():
-    assert as_stretches([(Fraction(9), Fraction(12))], frame_count=270) == []
-    assert as_stretches([(Fraction(8), Fraction(12))], frame_count=270) == [Stretch(240, 270)]
+def test_ranges_stay_inside_the_video():
+    assert as_frame_ranges([(Fraction(9), Fraction(12))], frame_count=270) == []
+    assert as_frame_ranges([(Fraction(8), Fraction(12))], frame_count=270) == [
+        FrameRange(240, 270)
+    ]

@@ -1,4 +1,4 @@
-"""Films that are cut off, damaged, too large or none at all: kept in part, or refused."""
+"""Truncated, corrupt or oversized videos, and files that are none: partly used or refused."""
 
 from types import SimpleNamespace
 
@@ -11,19 +11,25 @@ from datasets.core.media.standard_video import (
     encode_jpeg,
     probe,
 )
-from datasets.core.media.video_reader import Film
-from tests.video_files import LIMITS, make_video_file, frame_numbers_in, numbered_frame, standard_of
+from datasets.core.media.video_reader import VideoReader
+from tests.video_files import (
+    LIMITS,
+    frame_numbers_in,
+    make_video_file,
+    numbered_frame,
+    standard_of,
+)
 
 
-def cut_off(path, share):
+def truncated(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     return path
 
 
-def faststart(path, **film):
-    """A film with its index in front, so that it opens when its end is missing."""
-    plain = make_video_file(path.with_name("plain.mp4"), **film)
+def faststart(path, **video):
+    """A video with its index in front, so that it opens without its end."""
+    plain = make_video_file(path.with_name("plain.mp4"), **video)
     with (
         av.open(str(plain)) as source,
         av.open(str(path), "w", options={"movflags": "+faststart"}) as out,
@@ -36,42 +42,44 @@ def faststart(path, **film):
     return path
 
 
-def test_the_good_part_of_a_film_that_was_cut_off_is_kept_with_a_warning(tmp_path):
-    source = cut_off(faststart(tmp_path / "film.mp4", frames=300), 0.6)
+def test_the_readable_part_of_a_truncated_video_is_used_with_a_warning(tmp_path):
+    source = truncated(faststart(tmp_path / "video.mp4", frames=300), 0.6)
     target, made = standard_of(source)
-    assert "was cut off: only" in made.warnings[0]
+    assert "is truncated: only" in made.warnings[0]
     assert "of 10.0 s" in made.warnings[0]
     numbers = [number for _, number in frame_numbers_in(target)]
     assert 100 < made.frame_count < 250
     assert numbers == list(range(made.frame_count))
 
 
-def test_a_film_that_starts_late_is_not_taken_for_one_that_was_cut_off(tmp_path):
-    source = make_video_file(tmp_path / "film.mkv", frames=60, ticks=range(9000, 11000, 33))
+def test_a_video_that_starts_late_is_not_taken_for_one_that_was_truncated(tmp_path):
+    source = make_video_file(tmp_path / "video.mkv", frames=60, ticks=range(9000, 11000, 33))
     target, made = standard_of(source, keep_truncated=False)
     assert made.warnings == []
     assert [number for _, number in frame_numbers_in(target)][:3] == [0, 1, 2]
 
 
-def test_an_avi_that_was_cut_off_says_how_long_it_once_was(tmp_path):
-    source = cut_off(make_video_file(tmp_path / "film.avi", frames=300, codec="mpeg4"), 0.5)
+def test_a_truncated_avi_has_its_declared_length(tmp_path):
+    source = truncated(make_video_file(tmp_path / "video.avi", frames=300, codec="mpeg4"), 0.5)
     target, made = standard_of(source)
-    assert made.warnings[0].startswith("film.avi was cut off: only")
+    assert made.warnings[0].startswith("video.avi is truncated: only")
     assert made.warnings[0].endswith("of 10.0 s can be read.")
     assert [number for _, number in frame_numbers_in(target)] == list(range(made.frame_count))
 
 
-def test_a_film_that_was_cut_off_is_refused_where_that_is_wanted(tmp_path):
-    source = cut_off(faststart(tmp_path / "film.mp4", frames=300), 0.6)
-    with pytest.raises(MediaError, match=r"film\.mp4 was cut off"):
+def test_a_truncated_video_is_refused_if_the_dataset_wants_that(tmp_path):
+    source = truncated(faststart(tmp_path / "video.mp4", frames=300), 0.6)
+    with pytest.raises(MediaError, match=r"video\.mp4 is truncated"):
         standard_of(source, keep_truncated=False)
     assert not (tmp_path / "standard.mp4").exists()
 
 
-def test_a_film_that_is_mostly_unreadable_is_refused(tmp_path):
-    source = make_video_file(tmp_path / "film.mp4", frames=120, options={"g": "1", "crf": "10"})
-    with av.open(str(source)) as film:
-        places = [(p.pos, p.size) for p in film.demux(video=0) if p.size]
+def test_a_video_that_is_mostly_unreadable_is_refused(tmp_path):
+    source = make_video_file(
+        tmp_path / "video.mp4", frames=120, options={"g": "1", "crf": "10"}
+    )
+    with av.open(str(source)) as video:
+        places = [(p.pos, p.size) for p in video.demux(video=0) if p.size]
     content = bytearray(source.read_bytes())
     for pos, size in places[30:]:
         content[pos + 4 : pos + size] = bytes(size - 4)
@@ -81,27 +89,27 @@ def test_a_film_that_is_mostly_unreadable_is_refused(tmp_path):
     assert not (tmp_path / "standard.mp4").exists()
 
 
-def test_a_film_shorter_than_half_a_second_is_refused(tmp_path):
+def test_a_video_shorter_than_half_a_second_is_refused(tmp_path):
     with pytest.raises(MediaError, match=r"only 0\.47 s"):
-        standard_of(make_video_file(tmp_path / "film.mkv", frames=14))
+        standard_of(make_video_file(tmp_path / "video.mkv", frames=14))
 
 
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(max_pixels=160 * 95), "pictures of 160x96"),
+        (Limits(max_pixels=160 * 95), "frames of 160x96"),
         (Limits(max_seconds=1), "2 s long"),
     ],
 )
-def test_a_film_over_the_limits_is_refused(tmp_path, limits, message):
-    source = make_video_file(tmp_path / "film.mkv", frames=60)
+def test_a_video_over_the_limits_is_refused(tmp_path, limits, message):
+    source = make_video_file(tmp_path / "video.mkv", frames=60)
     with pytest.raises(MediaError, match=message):
         standard_of(source, limits=limits)
     with pytest.raises(MediaError, match=message):
         probe(source, limits)
 
 
-def test_a_picture_that_grows_later_is_not_decoded(tmp_path):
+def test_a_frame_size_that_grows_later_is_refused(tmp_path):
     small = make_video_file(tmp_path / "small.ts", frames=30)
     large = make_video_file(tmp_path / "large.ts", frames=60, size=(640, 384))
     both = tmp_path / "both.ts"
@@ -111,7 +119,7 @@ def test_a_picture_that_grows_later_is_not_decoded(tmp_path):
     assert not (tmp_path / "standard.mp4").exists()
 
 
-def test_a_stream_that_damage_makes_come_up_later_is_passed_over():
+def test_a_stream_that_appears_after_opening_is_ignored():
     """PyAV raises IndexError at a packet of a stream that it did not see when it opened."""
     packets = iter(["one", IndexError("list index out of range"), "two"])
 
@@ -121,12 +129,12 @@ def test_a_stream_that_damage_makes_come_up_later_is_passed_over():
                 raise packet
             yield packet
 
-    film = Film.__new__(Film)
-    film._container, film._stream = SimpleNamespace(demux=demux), None
-    assert list(film._packets()) == ["one", "two"]
+    video = VideoReader.__new__(VideoReader)
+    video._container, video._stream = SimpleNamespace(demux=demux), None
+    assert list(video._packets()) == ["one", "two"]
 
 
-def test_two_films_behind_each_other_are_joined(tmp_path):
+def test_two_concatenated_videos_are_joined(tmp_path):
     first = make_video_file(tmp_path / "first.ts", frames=60)
     second = make_video_file(tmp_path / "second.ts", frames=60, first_number=60)
     both = tmp_path / "both.ts"
@@ -146,15 +154,15 @@ def test_two_films_behind_each_other_are_joined(tmp_path):
     ],
 )
 def test_what_is_no_video_is_refused_with_its_name(tmp_path, content, message):
-    path = tmp_path / "film.mp4"
+    path = tmp_path / "video.mp4"
     path.write_bytes(content)
     with pytest.raises(MediaError, match=rf"aisle\.mp4.*{message}"):
         standard_of(path, name="aisle.mp4")
     assert not (tmp_path / "standard.mp4").exists()
 
 
-def test_a_picture_is_no_video(tmp_path):
-    path = tmp_path / "film.mp4"
+def test_an_image_is_no_video(tmp_path):
+    path = tmp_path / "video.mp4"
     path.write_bytes(encode_jpeg(numbered_frame(1)))
     with pytest.raises(MediaError, match="not a video"):
         probe(path, LIMITS)

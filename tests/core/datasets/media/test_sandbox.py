@@ -1,4 +1,4 @@
-"""What a decoder of untrusted films can reach: its film, and nothing else."""
+"""A decoder of untrusted videos can reach its video, and nothing else."""
 
 import json
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from datasets.core.media.sandboxed_decoder import standing_walls
-from datasets.core.media.video_reader import Limits, MediaError
+from datasets.core.media.sandbox import Restrictions, enter_sandbox
+from datasets.core.media.sandboxed_decoder import active_restrictions
 from datasets.core.media.standardising import standardise
-from datasets.core.media.sandbox import Walls, wall_off
+from datasets.core.media.video_reader import Limits, MediaError
 from tests.video_files import make_video_file
 
 ROOT = Path(__file__).resolve().parents[4]
 TRY = """
 import json, socket, sys
 from pathlib import Path
-from datasets.core.media.sandbox import wall_off
+from datasets.core.media.sandbox import enter_sandbox
 
 def attempt(name, work):
     try:
@@ -30,24 +30,24 @@ def attempt(name, work):
         pass
 
 folder, port, done = Path(sys.argv[1]), int(sys.argv[2]), []
-walls = wall_off(readable=[folder / "film"], writable=[folder / "out"])
-attempt("read film", (folder / "film").read_bytes)
+restrictions = enter_sandbox(readable=[folder / "video"], writable=[folder / "out"])
+attempt("read video", (folder / "video").read_bytes)
 attempt("make", lambda: (folder / "out" / "a").write_bytes(b"1"))
 attempt("rename", lambda: (folder / "out" / "a").rename(folder / "out" / "b"))
-attempt("change film", lambda: (folder / "film").write_bytes(b""))
+attempt("change video", lambda: (folder / "video").write_bytes(b""))
 attempt("read other", (folder / "other").read_bytes)
 attempt("list", lambda: list(folder.iterdir()))
 attempt("make elsewhere", lambda: (folder / "new").write_bytes(b""))
 attempt("tcp", lambda: socket.create_connection(("127.0.0.1", port), 5))
 datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 attempt("udp", lambda: datagram.sendto(b"x", ("127.0.0.1", port)))
-print(json.dumps([walls, done]))
+print(json.dumps([restrictions, done]))
 """
 
 
 @pytest.fixture
 def listener():
-    """A port of this machine, and who has come to it."""
+    """A local port, and the connections made to it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         came = []
 
@@ -63,10 +63,10 @@ def listener():
         server.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the walls are those of Linux")
-def test_behind_the_walls_there_is_the_film_and_a_folder_to_write_in(tmp_path, listener):
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is a Linux feature")
+def test_the_sandbox_allows_the_video_and_one_writable_folder(tmp_path, listener):
     port, came = listener
-    for name in ("film", "other"):
+    for name in ("video", "other"):
         (tmp_path / name).write_bytes(b"0")
     (tmp_path / "out").mkdir()
     answer = subprocess.run(
@@ -75,29 +75,29 @@ def test_behind_the_walls_there_is_the_film_and_a_folder_to_write_in(tmp_path, l
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
     (files, network), done = json.loads(answer.stdout)
-    expected = {"read film", "make", "rename"}
+    expected = {"read video", "make", "rename"}
     if not files:
-        expected |= {"change film", "read other", "list", "make elsewhere"}
+        expected |= {"change video", "read other", "list", "make elsewhere"}
     if not network:
         expected |= {"tcp", "udp"}
     assert set(done) - {"udp"} == expected - {"udp"}
     assert bool(came) == (not network)
 
 
-def test_a_decoder_stands_behind_the_walls_that_this_machine_has(tmp_path):
-    walls = standing_walls()
+def test_the_decoder_has_all_restrictions_that_the_system_supports(tmp_path):
+    restrictions = active_restrictions()
     here = subprocess.run(
-        [sys.executable, "-c", "from datasets.core.media.sandbox import *; print(list(wall_off("
-         "readable=[], writable=[])))"],
+        [sys.executable, "-c", "from datasets.core.media.sandbox import enter_sandbox\n"
+         "print(list(enter_sandbox(readable=[], writable=[])))"],
         cwd=ROOT, capture_output=True, text=True, check=True,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert str(list(walls)) == here.stdout.strip()
+    assert str(list(restrictions)) == here.stdout.strip()
 
 
-def test_elsewhere_than_on_linux_it_says_that_no_wall_stands(monkeypatch):
+def test_without_linux_no_restriction_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert wall_off(readable=[], writable=[]) == Walls(files=False, network=False)
+    assert enter_sandbox(readable=[], writable=[]) == Restrictions(files=False, network=False)
 
 
 SCRIPTS = {
@@ -125,13 +125,13 @@ SCRIPTS = {
 def test_a_script_with_the_name_of_a_video_opens_no_file_and_no_connection(
     tmp_path, listener, name
 ):
-    """Without any wall: nothing that points elsewhere is even understood."""
+    """Without a sandbox: a reference to another file or a URL is never followed."""
     port, came = listener
     canary = make_video_file(tmp_path / "pattern001.mp4", frames=30)
     url = f"http://127.0.0.1:{port}/a.ts"
     script = tmp_path / name
     script.write_text(SCRIPTS[name].format(url=url, file=canary, port=port))
-    with pytest.raises(MediaError, match="is not a video of a known format"):
+    with pytest.raises(MediaError, match="is not a video in a known format"):
         standardise(script, tmp_path / "out.mp4", longest_side=160, limits=Limits())
     assert not came
     assert not (tmp_path / "out.mp4").exists()

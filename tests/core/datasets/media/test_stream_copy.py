@@ -5,11 +5,11 @@ import av
 import pytest
 
 from datasets.core.media.standard_video import Limits, cut, read_frames, standardise
-from tests.video_files import make_video_file
 from demo.world.frame_number import read_frame_number
+from tests.video_files import make_video_file
 
 CLOSED = {"crf": "10", "preset": "veryfast", "g": "30", "keyint_min": "30", "sc_threshold": "0"}
-TAKEN_OVER = "Taken over as it was coded: it is a standard video already."
+COPIED = "Copied without re-encoding: it is a standard video already."
 
 
 def standard_of(source, **options):
@@ -19,28 +19,28 @@ def standard_of(source, **options):
 
 
 def coded(path):
-    with av.open(str(path)) as film:
-        return [bytes(packet) for packet in film.demux(video=0) if packet.size]
+    with av.open(str(path)) as video:
+        return [bytes(packet) for packet in video.demux(video=0) if packet.size]
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
-def test_a_film_that_conforms_is_copied_packet_by_packet(tmp_path, ending):
-    source = make_video_file(tmp_path / f"film.{ending}", frames=500, options=CLOSED)
+def test_a_video_that_meets_the_standard_is_copied_packet_by_packet(tmp_path, ending):
+    source = make_video_file(tmp_path / f"video.{ending}", frames=500, options=CLOSED)
     target, made = standard_of(source)
-    assert made.changes[0] == TAKEN_OVER
+    assert made.changes[0] == COPIED
     assert coded(target) == coded(source)
     assert made.frame_count == 500
     assert [read_frame_number(rgb) for _, rgb in read_frames(target)] == list(range(500))
-    with av.open(str(target)) as film:
-        packets = [p for p in film.demux(video=0) if p.dts is not None]
+    with av.open(str(target)) as video:
+        packets = [p for p in video.demux(video=0) if p.dts is not None]
         times = sorted(packet.pts * packet.time_base for packet in packets)
         assert times == [Fraction(number, 30) for number in range(500)]
     content = target.read_bytes()
     assert content.find(b"moov") < content.find(b"mdat")
 
 
-def test_clips_of_a_copied_film_hold_exactly_their_frames(tmp_path):
-    source = make_video_file(tmp_path / "film.mp4", frames=500, options=CLOSED)
+def test_clips_of_a_copied_video_have_exactly_their_frames(tmp_path):
+    source = make_video_file(tmp_path / "video.mp4", frames=500, options=CLOSED)
     target, _ = standard_of(source)
     cut(target, tmp_path / "clip.mp4", start_frame=30, frame_count=450)
     numbers = [read_frame_number(rgb) for _, rgb in read_frames(tmp_path / "clip.mp4")]
@@ -48,26 +48,24 @@ def test_clips_of_a_copied_film_hold_exactly_their_frames(tmp_path):
 
 
 def test_a_standard_video_is_its_own_standard_video(tmp_path):
-    source = make_video_file(tmp_path / "film.webm", frames=75, codec="libvpx-vp9")
+    source = make_video_file(tmp_path / "video.webm", frames=75, codec="libvpx-vp9")
     once, made = standard_of(source)
-    assert made.changes[0] != TAKEN_OVER
+    assert made.changes[0] != COPIED
     again = tmp_path / "again.mp4"
     assert standardise(once, again, longest_side=1280, limits=Limits()).frame_count == 75
     assert coded(again) == coded(once)
 
 
 @pytest.mark.parametrize(
-    ("film", "options"),
+    ("video", "options"),
     [
         pytest.param({"rate": 25}, {}, id="another rate"),
+        pytest.param({"options": CLOSED | {"g": "60", "keyint_min": "60"}}, {}, id="long GOPs"),
         pytest.param(
-            {"options": CLOSED | {"g": "60", "keyint_min": "60"}}, {}, id="long groups"
+            {"options": CLOSED | {"g": "15", "keyint_min": "15"}}, {}, id="short GOPs"
         ),
         pytest.param(
-            {"options": CLOSED | {"g": "15", "keyint_min": "15"}}, {}, id="short groups"
-        ),
-        pytest.param(
-            {"options": CLOSED | {"x264-params": "open-gop=1", "bf": "3"}}, {}, id="open groups"
+            {"options": CLOSED | {"x264-params": "open-gop=1", "bf": "3"}}, {}, id="open GOPs"
         ),
         pytest.param({"options": CLOSED, "color_range": 2}, {}, id="full range"),
         pytest.param({"options": CLOSED, "pix_fmt": "yuv444p"}, {}, id="other colours"),
@@ -78,39 +76,39 @@ def test_a_standard_video_is_its_own_standard_video(tmp_path):
         pytest.param(
             {"options": CLOSED, "ticks": [n * 100 // 3 for n in range(40)] + [1400, 1433]},
             {},
-            id="a hole",
+            id="a gap",
         ),
     ],
 )
-def test_any_other_film_is_coded_anew(tmp_path, film, options):
+def test_any_other_video_is_re_encoded(tmp_path, video, options):
     _, made = standard_of(
-        make_video_file(tmp_path / "film.mkv", **({"frames": 90} | film)), **options
+        make_video_file(tmp_path / "video.mkv", **({"frames": 90} | video)), **options
     )
-    assert made.changes[0].startswith("Coded anew")
+    assert made.changes[0].startswith("Re-encoded")
 
 
-def test_a_damaged_film_is_not_copied(tmp_path):
-    source = make_video_file(tmp_path / "film.mp4", frames=300, options=CLOSED)
-    with av.open(str(source)) as film:
-        places = [(packet.pos, packet.size) for packet in film.demux(video=0) if packet.size]
+def test_a_corrupt_video_is_not_copied(tmp_path):
+    source = make_video_file(tmp_path / "video.mp4", frames=300, options=CLOSED)
+    with av.open(str(source)) as video:
+        places = [(packet.pos, packet.size) for packet in video.demux(video=0) if packet.size]
     content = bytearray(source.read_bytes())
     for pos, size in places[250:255]:
         content[pos + 12 : pos + size] = Random(pos).randbytes(size - 12)
     source.write_bytes(content)
     _, made = standard_of(source)
-    assert made.changes[0].startswith("Coded anew")
+    assert made.changes[0].startswith("Re-encoded")
     assert made.unreadable
 
 
-def test_a_conforming_film_over_the_limits_of_time_is_refused(tmp_path):
-    source = make_video_file(tmp_path / "film.mkv", frames=90, options=CLOSED)
+def test_a_standard_video_over_the_time_limit_is_refused(tmp_path):
+    source = make_video_file(tmp_path / "video.mkv", frames=90, options=CLOSED)
     with pytest.raises(ValueError, match="3 s long"):
         standard_of(source, limits=Limits(max_seconds=2))
 
 
-def test_the_film_of_the_corpus_that_conforms_is_copied(shared, tmp_path):
+def test_the_standard_video_of_the_corpus_is_copied(shared, tmp_path):
     source = shared / "data" / "video-corpus" / "good" / "conforming_30fps_gop30.mp4"
     target = tmp_path / "standard.mp4"
     made = standardise(source, target, longest_side=1280, limits=Limits())
-    assert made.changes == [TAKEN_OVER]
+    assert made.changes == [COPIED]
     assert [read_frame_number(rgb) for _, rgb in read_frames(target)] == list(range(90))

@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from datasets.models import Transfer, Upload
-from datasets.services import direct
-from datasets.services import transfer as service
-from tests.datasets.test_transfer import Sender
+from datasets.services import resumable_upload as service
+from datasets.services import s3_multipart
+from tests.datasets.test_resumable_upload import Sender
 from tests.make import make_dataset, make_user
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +81,7 @@ class Bucket:
 @pytest.fixture
 def bucket(monkeypatch):
     bucket = Bucket()
-    monkeypatch.setattr(direct, "default_storage", bucket)
+    monkeypatch.setattr(s3_multipart, "default_storage", bucket)
     return bucket
 
 
@@ -175,7 +175,7 @@ def test_a_process_killed_after_the_parts_were_put_together_loses_nothing(
 def test_an_upload_that_the_bucket_has_forgotten_begins_anew(begun, bucket, client):
     bucket.open.clear()
     answer = client.get(begun.address)
-    assert (answer.status_code, b"it is sent anew" in answer.content) == (422, True)
+    assert (answer.status_code, b"to restart the upload" in answer.content) == (422, True)
     assert not Transfer.objects.get().remote_id
 
 
@@ -186,13 +186,13 @@ def test_a_bucket_that_is_away_is_told_and_may_come_back(begun, bucket, client, 
     with monkeypatch.context() as patch:
         patch.setattr(bucket, "head_object", away)
         answer = client.get(begun.address)
-        assert (answer.status_code, b"is it running" in answer.content) == (503, True)
+        assert (answer.status_code, b"Is it running" in answer.content) == (503, True)
     assert client.get(begun.address).status_code == 200
 
 
 def test_a_transfer_that_is_dropped_leaves_no_parts(begun, bucket):
     bucket.put(1, PART)
-    service.drop(Transfer.objects.get())
+    service.discard(Transfer.objects.get())
     assert bucket.open == {}
     assert not Transfer.objects.exists()
 
@@ -201,20 +201,20 @@ def test_a_transfer_that_is_dropped_when_put_together_leaves_no_zip(begun, bucke
     for number, size in ((1, PART), (2, PART), (3, 5)):
         bucket.put(number, size)
     transfer = Transfer.objects.get()
-    direct._put_together(transfer, direct._parts(transfer))
+    s3_multipart._complete(transfer, s3_multipart._list_parts(transfer))
     assert bucket.whole
-    service.drop(transfer)
+    service.discard(transfer)
     assert bucket.whole == {}
 
 
 def test_parts_the_bucket_has_forgotten_are_no_error(begun, bucket):
     bucket.open.clear()
-    service.drop(Transfer.objects.get())
+    service.discard(Transfer.objects.get())
     assert not Transfer.objects.exists()
 
 
 def test_a_zip_of_200_gb_has_no_more_parts_than_s3_allows():
-    assert direct.part_count(Transfer(size=200 << 30)) <= 10_000
+    assert s3_multipart.part_count(Transfer(size=200 << 30)) <= 10_000
 
 
 def test_only_the_sender_reaches_the_parts(begun, client):

@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from avaproject.base.work import Stage
 from datasets.models import Upload
 from datasets.services.upload import unpack_upload
-from datasets.services.watch import take_watched
+from datasets.services.watched_folder import ingest_watched
 from tests.make import make_dataset
 
 pytestmark = pytest.mark.django_db
@@ -37,37 +37,37 @@ def lay(path, content=b"film", *, age=60):
 
 def test_a_zip_that_lies_still_is_taken_and_unpacked(watched, dataset):
     path = lay(watched / "shop" / "monday.zip")
-    assert take_watched() == 1
+    assert ingest_watched() == 1
     assert not path.exists()
     upload = unpack_upload(Upload.objects.get().pk)
     assert (upload.stage, upload.original_name) == (Stage.DONE, "monday.zip")
     assert dataset.videos.get().name == "walk"
     assert default_storage.listdir("shop/uploads")[1] == []
-    assert take_watched() == 0
+    assert ingest_watched() == 0
 
 
 def test_a_zip_that_is_being_written_is_left_alone(watched, dataset):
     path = lay(watched / "shop" / "monday.zip", age=3)
-    assert take_watched() == 0
+    assert ingest_watched() == 0
     assert path.exists()
 
 
 def test_a_folder_without_a_dataset_waits_for_it(watched):
     lay(watched / "shop" / "monday.zip")
-    assert take_watched() == 0
+    assert ingest_watched() == 0
     make_dataset("shop")
-    assert take_watched() == 1
+    assert ingest_watched() == 1
 
 
 def test_what_is_not_taken_gets_its_reason_beside_it(watched, dataset, settings):
     settings.MAX_ZIP_BYTES = 10
     path = lay(watched / "shop" / "monday.zip")
-    assert take_watched() == take_watched() == 0
+    assert ingest_watched() == ingest_watched() == 0
     note = path.with_name("monday.zip.not-taken.txt")
     assert "at most" in note.read_text()
     settings.MAX_ZIP_BYTES = 10**9
     note.unlink()
-    assert take_watched() == 1
+    assert ingest_watched() == 1
 
 
 def test_a_zip_laid_twice_makes_nothing_new(watched, dataset):
@@ -75,7 +75,7 @@ def test_a_zip_laid_twice_makes_nothing_new(watched, dataset):
         lay(watched / "shop" / name)
     shutil.copyfile(watched / "shop" / "a.zip", watched / "shop" / "b.zip")
     os.utime(watched / "shop" / "b.zip", (1, 1))
-    assert take_watched() == 2
+    assert ingest_watched() == 2
     for upload in Upload.objects.order_by("pk"):
         unpack_upload(upload.pk)
     assert dataset.videos.count() == 1
@@ -84,17 +84,17 @@ def test_a_zip_laid_twice_makes_nothing_new(watched, dataset):
 def test_a_name_that_leads_nowhere_stops_no_other_zip(watched, dataset):
     (watched / "shop" / "a.zip").symlink_to(watched / "gone.zip")
     lay(watched / "shop" / "b.zip")
-    assert take_watched() == 1
+    assert ingest_watched() == 1
 
 
 def test_a_folder_in_which_nothing_can_be_noted_stops_no_work(watched, dataset, settings):
     settings.MAX_ZIP_BYTES = 10
     path = lay(watched / "shop" / "monday.zip")
     path.with_name("monday.zip.not-taken.txt").symlink_to(watched / "none" / "there")
-    assert take_watched() == 0
+    assert ingest_watched() == 0
     assert path.exists()
 
 
 def test_without_the_setting_nothing_is_watched(settings):
     settings.WATCH_DIR = ""
-    assert take_watched() == 0
+    assert ingest_watched() == 0

@@ -1,4 +1,4 @@
-"""Stage 3: a standard video is cut into clips, each with its annotation frames."""
+"""Pipeline stage 3: cut standard videos into clips, and extract their annotation frames."""
 
 from pathlib import Path
 
@@ -8,23 +8,28 @@ from numpy.typing import NDArray
 
 from avaproject.base.storage import DownloadCache, store, work_folder
 from avaproject.base.work import Stage
-from datasets.core.media.clips_and_keyframes import FRAME_RATE, SHORTEST_CLIP_FRAMES, Stretch, clip_bounds
+from datasets.core.media.clips_and_keyframes import (
+    FRAME_RATE,
+    MIN_CLIP_FRAMES,
+    FrameRange,
+    clip_bounds,
+)
 from datasets.core.media.standard_video import MediaError, cut, encode_jpeg, read_frames
 from datasets.core.naming import clip_name, frame_name
 from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Video
 
-__all__ = ["MediaError", "annotation_count", "cut_clip", "plan_clips", "poster_of"]
+__all__ = ["MediaError", "annotation_frame_count", "cut_clip", "encode_poster", "plan_clips"]
 
 POSTER_WIDTH = 480
 POSTER_QUALITY = 85
 
-_videos = DownloadCache()  # clips of one video come one after another
+_videos = DownloadCache()  # the clips of one video are cut one after another
 
 
 def plan_clips() -> int:
-    """Write the clips of standard videos that have none; return how many."""
-    videos = Video.objects.done().filter(clips=None, frame_count__gte=SHORTEST_CLIP_FRAMES)
+    """Create the clips of standard videos that have none; return how many."""
+    videos = Video.objects.done().filter(clips=None, frame_count__gte=MIN_CLIP_FRAMES)
     clips = [
         Clip(
             video_id=pk,
@@ -39,7 +44,7 @@ def plan_clips() -> int:
         for index, bounds in enumerate(
             clip_bounds(
                 frame_count or 0,
-                [Stretch(*one) for one in unreadable],
+                [FrameRange(*each) for each in unreadable],
                 clip_seconds=seconds,
             )
         )
@@ -49,12 +54,12 @@ def plan_clips() -> int:
 
 
 def cut_clip(clip_id: int) -> Clip | None:
-    """Make file, frames and poster of a clip; None if it is done or in other hands."""
+    """Make file, frames and poster of a clip; None if it is done or claimed."""
     clip: Clip | None = Clip.objects.claim(clip_id)
     if clip is None:
         return None
     video = clip.video
-    place = video.dataset.name
+    folder_name = video.dataset.name
     with clip.working(MediaError, OSError):
         standard = _videos.path_of(str(video.file.name))
         with work_folder() as folder:
@@ -65,22 +70,22 @@ def cut_clip(clip_id: int) -> Clip | None:
                 frame_count=clip.frame_count,
             )
             _write_frames(clip, standard, folder)
-            file = store(folder / "clip.mp4", f"{place}/clips/{clip.name}.mp4")
-            frames = store(folder / "frames.zip", f"{place}/frames/{clip.name}.zip")
-            poster = store(folder / "poster.jpg", f"{place}/posters/{clip.name}.jpg")
+            file = store(folder / "clip.mp4", f"{folder_name}/clips/{clip.name}.mp4")
+            frames = store(folder / "frames.zip", f"{folder_name}/frames/{clip.name}.zip")
+            poster = store(folder / "poster.jpg", f"{folder_name}/posters/{clip.name}.jpg")
         clip.finish(file=file, frames=frames, poster=poster)
     if not Clip.objects.filter(video=video, stage=Stage.WAITING).exists():
-        _videos.forget()
+        _videos.clear()
     return clip
 
 
-def annotation_count(frame_count: int, annotation_fps: int) -> int:
-    """How many annotation frames a clip of `frame_count` frames has."""
+def annotation_frame_count(frame_count: int, annotation_fps: int) -> int:
+    """Number of annotation frames of a clip with `frame_count` frames."""
     return -(-frame_count * annotation_fps // FRAME_RATE)
 
 
-def poster_of(rgb: NDArray[np.uint8]) -> bytes:
-    """A small JPEG of the picture `rgb`, never enlarged."""
+def encode_poster(rgb: NDArray[np.uint8]) -> bytes:
+    """Encode the frame `rgb` as a small JPEG, never enlarged."""
     height, width = rgb.shape[:2]
     if width > POSTER_WIDTH:
         size = (POSTER_WIDTH, max(1, round(height * POSTER_WIDTH / width)))
@@ -89,16 +94,16 @@ def poster_of(rgb: NDArray[np.uint8]) -> bytes:
 
 
 def _write_frames(clip: Clip, standard: Path, folder: Path) -> None:
-    """Write `frames.zip`, and `poster.jpg` of the picture in the middle, into `folder`."""
+    """Write `frames.zip`, and `poster.jpg` from the frame in the middle, into `folder`."""
     rate = clip.video.dataset.annotation_fps
-    step, count = FRAME_RATE // rate, annotation_count(clip.frame_count, rate)
-    pictures = read_frames(
+    step, count = FRAME_RATE // rate, annotation_frame_count(clip.frame_count, rate)
+    decoded = read_frames(
         standard, start=clip.start_frame, count=clip.frame_count, step=step, order="bgr"
     )
     with new_zip(folder / "frames.zip") as frames:
-        for index, (_, bgr) in enumerate(pictures):
+        for index, (_, bgr) in enumerate(decoded):
             frames.add(frame_name(clip.name, index), encode_jpeg(bgr, order="bgr"))
             if index == count // 2:
                 rgb = np.ascontiguousarray(bgr[..., ::-1])
-                (folder / "poster.jpg").write_bytes(poster_of(rgb))
+                (folder / "poster.jpg").write_bytes(encode_poster(rgb))
             clip.report(index / count)

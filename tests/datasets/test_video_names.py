@@ -9,11 +9,11 @@ from django.db import IntegrityError
 from avaproject.base.work import Stage
 from datasets.core.hashing import sha256_of
 from datasets.models import Video, VideoName
-from datasets.services import name as service
 from datasets.services import upload
-from datasets.services.delete import delete, remove_leftovers
-from datasets.services.name import add_video, give_name
+from datasets.services import video_names as service
+from datasets.services.delete import delete, delete_pending_files
 from datasets.services.upload import receive_zip, unpack_upload
+from datasets.services.video_names import add_video, reserve_name
 from tests.make import make_dataset, make_video
 
 pytestmark = pytest.mark.django_db
@@ -48,20 +48,20 @@ def test_the_name_of_a_deleted_video_is_not_given_again(dataset, zipped, content
     delete(brought(dataset, zipped(b"first")))
     video = brought(dataset, zipped(content))
     assert video.name == "aisle-2"
-    assert remove_leftovers() == 1
+    assert delete_pending_files() == 1
     assert default_storage.exists(video.raw.name)
 
 
 def test_each_dataset_has_names_of_its_own(dataset):
-    assert give_name(dataset, "aisle.mp4", A) == "aisle"
-    assert give_name(make_dataset("street"), "aisle.mp4", A) == "aisle"
+    assert reserve_name(dataset, "aisle.mp4", A) == "aisle"
+    assert reserve_name(make_dataset("street"), "aisle.mp4", A) == "aisle"
 
 
 def test_a_name_is_kept_for_its_film_until_that_is_here(dataset):
-    assert [give_name(dataset, "aisle.mp4", A) for _ in range(2)] == ["aisle", "aisle"]
-    assert give_name(dataset, "aisle.mp4", B) == "aisle-2"
+    assert [reserve_name(dataset, "aisle.mp4", A) for _ in range(2)] == ["aisle", "aisle"]
+    assert reserve_name(dataset, "aisle.mp4", B) == "aisle-2"
     add_video(Video(dataset=dataset, name="aisle", sha256=A, size=1))
-    assert give_name(dataset, "aisle.mp4", A) == "aisle-3"
+    assert reserve_name(dataset, "aisle.mp4", A) == "aisle-3"
 
 
 def test_whoever_is_killed_before_the_row_finds_the_same_name(dataset, zipped, monkeypatch):
@@ -85,11 +85,11 @@ def test_of_two_who_want_a_name_at_once_one_gets_the_next(dataset, monkeypatch):
     def late(original, *, taken):
         free = safe_name(original, taken=taken)
         if not others:
-            others.append(VideoName.objects.create(dataset=dataset, name=free, kept_for=B))
+            others.append(VideoName.objects.create(dataset=dataset, name=free, reserved_for=B))
         return free
 
     monkeypatch.setattr(service, "safe_name", late)
-    assert give_name(dataset, "aisle.mp4", A) == "aisle-2"
+    assert reserve_name(dataset, "aisle.mp4", A) == "aisle-2"
 
 
 def test_a_film_that_another_zip_brought_meanwhile_is_that_video(dataset, zipped, monkeypatch):
@@ -104,7 +104,7 @@ def test_a_film_that_another_zip_brought_meanwhile_is_that_video(dataset, zipped
     monkeypatch.setattr(upload, "keep", late)
     done = unpack_upload(receive_zip(dataset, path, original_name=path.name).pk)
     assert list(dataset.videos.all()) == others
-    assert "which is here already" in done.refused[0]["reason"]
+    assert "already in the dataset" in done.skipped_files[0]["reason"]
 
 
 def test_a_film_comes_once(dataset):
@@ -117,4 +117,4 @@ def test_names_that_were_there_before_are_given_too(dataset):
     make_video(dataset, "aisle")
     VideoName.objects.all().delete()
     import_module("datasets.migrations.0006_video_names").note_names(apps, None)
-    assert give_name(dataset, "aisle.mp4", A) == "aisle-2"
+    assert reserve_name(dataset, "aisle.mp4", A) == "aisle-2"

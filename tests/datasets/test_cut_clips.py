@@ -8,13 +8,13 @@ from django.core.files.storage import Storage, default_storage
 
 from avaproject.base.storage import local_path, store, work_folder
 from avaproject.base.work import Stage
-from datasets.core.media import Limits, read_frames, standardise
+from datasets.core.media.standard_video import Limits, read_frames, standardise
 from datasets.models import Clip
-from datasets.services import clip as service
-from datasets.services.clip import cut_clip, plan_clips, poster_of
+from datasets.services import cut_clips as service
+from datasets.services.cut_clips import cut_clip, encode_poster, plan_clips
 from demo.world.frame_number import read_frame_number
 from tests.make import make_dataset, make_video
-from tests.video_files import make_film
+from tests.video_files import make_video_file
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def film(tmp_path_factory):
     """A standard video of 19 s 10 frames: a clip of 15 s and one of 130 frames."""
     folder = tmp_path_factory.mktemp("film")
-    raw = make_film(folder / "raw.mkv", frames=580)
+    raw = make_video_file(folder / "raw.mkv", frames=580)
     standardise(raw, folder / "film.mp4", longest_side=160, limits=Limits())
     return folder / "film.mp4"
 
@@ -37,7 +37,7 @@ def video(film):
     return make_video(dataset, "aisle", file=name, frame_count=580, width=160, height=96)
 
 
-def numbers_in(zip_name):
+def frame_numbers_in(zip_name):
     with default_storage.open(zip_name) as file, zipfile.ZipFile(file) as frames:
         assert {entry.compress_type for entry in frames.infolist()} == {zipfile.ZIP_STORED}
         return {
@@ -68,7 +68,7 @@ def test_a_clip_is_as_long_as_the_dataset_says(video, seconds, last):
     with local_path(end.file.name) as path:
         numbers = [read_frame_number(rgb) for _, rgb in read_frames(path)]
     assert numbers == list(range(580 - last, 580))
-    assert list(numbers_in(end.frames.name).values()) == list(range(580 - last, 580, 6))
+    assert list(frame_numbers_in(end.frames.name).values()) == list(range(580 - last, 580, 6))
 
 
 def test_only_videos_that_are_done_and_long_enough_are_planned():
@@ -101,7 +101,7 @@ def test_a_clip_gets_its_file_frames_and_poster(video):
 def test_annotation_frame_i_is_clip_frame_6_i_at_5_a_second(video):
     plan_clips()
     clip = cut_clip(video.clips.get(index=1).pk)
-    numbers = numbers_in(clip.frames.name)
+    numbers = frame_numbers_in(clip.frames.name)
     assert list(numbers) == [f"aisle-c0001_frame_{index:04d}.jpg" for index in range(22)]
     assert list(numbers.values()) == [450 + 6 * index for index in range(22)]
 
@@ -112,7 +112,7 @@ def test_keyframes_are_among_the_annotation_frames_at_any_rate(video, rate, coun
     video.dataset.save()
     plan_clips()
     clip = cut_clip(video.clips.get(index=1).pk)
-    numbers = list(numbers_in(clip.frames.name).values())
+    numbers = list(frame_numbers_in(clip.frames.name).values())
     assert len(numbers) == count
     assert [numbers[rate * second] for second in range(5)] == [450, 480, 510, 540, 570]
 
@@ -177,7 +177,7 @@ def test_a_worker_killed_in_between_leaves_nothing_that_is_half_made(video, monk
 
 def test_a_poster_is_small_and_never_enlarged():
     def size(width, height):
-        content = poster_of(np.zeros((height, width, 3), dtype=np.uint8))
+        content = encode_poster(np.zeros((height, width, 3), dtype=np.uint8))
         return cv2.imdecode(np.frombuffer(content, np.uint8), 1).shape[:2]
 
     assert size(1280, 720) == (270, 480)

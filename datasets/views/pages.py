@@ -1,4 +1,4 @@
-"""Pages of datasets, uploads and videos, and the files that players and browsers ask for."""
+"""Pages of datasets, uploads and videos; clip files, posters and keyframes."""
 
 import zipfile
 from pathlib import Path
@@ -15,11 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from avaproject.base.ranges import serve_stored
 from avaproject.base.storage import open_stored, work_folder
-from avaproject.base.views import page_of, retried
+from avaproject.base.views import paginate, retry_failed
 from avaproject.base.work import StagedQuerySet
 from datasets.core.naming import frame_name
 from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
-from datasets.models import Clip, Dataset, Upload, Video
+from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from datasets.selectors import (
     dataset_cards,
     probe_facts,
@@ -32,8 +32,8 @@ from datasets.selectors import (
     visible_datasets,
 )
 from datasets.services.create import create_dataset
-from datasets.services.delete import InUseError, delete, hanging_on
-from datasets.services.recut import bring_over
+from datasets.services.delete import InUseError, delete, dependents
+from datasets.services.recut import copy_videos
 from datasets.services.upload import ArchiveError, receive_zip
 
 VIDEOS_ON_A_PAGE = 20
@@ -54,20 +54,25 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def dataset_new(request: HttpRequest) -> HttpResponse:
-    like = Dataset.objects.run_by(request.user).filter(name=request.GET.get("videos_of", ""))
+    like = Dataset.objects.managed_by(request.user).filter(
+        name=request.GET.get("videos_of", "")
+    )
     form = DatasetForm(
         request.POST or None,
-        run_by=request.user,
+        managed_by=request.user,
         initial=settings_of(like.first()),
     )
     if request.method == "POST" and form.is_valid():
         dataset = _create(form, cast(User, request.user))
         if source := form.cleaned_data["videos_of"]:
-            count = bring_over(source, dataset).new
-            messages.success(request, f"{count} videos of {source.name} are cut again here.")
+            count = copy_videos(source, dataset).new
+            messages.success(
+                request,
+                f"{count} videos of {source.name} were added. Cutting starts now.",
+            )
             return redirect("datasets:videos", name=dataset.name)
         messages.success(
-            request, f"Dataset {dataset.name} is made. Now upload a zip of videos."
+            request, f"Dataset {dataset.name} created. Now upload a zip of videos."
         )
         return redirect("datasets:upload", name=dataset.name)
     return render(request, "datasets/new.html", {"form": form})
@@ -86,22 +91,22 @@ def _create(form: DatasetForm, user: User) -> Dataset:
 @login_required
 @require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest, name: str) -> HttpResponse:
-    """The upload page; its script sends the zip in pieces instead (`datasets.api`)."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    """The upload page; with JavaScript it sends chunks to `datasets.views.tus` instead."""
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            taken = _receive(dataset, form.cleaned_data["file"])
+            received = _receive(dataset, form.cleaned_data["file"])
         except (ArchiveError, OSError) as error:
             form.add_error("file", str(error))
         else:
             messages.success(
-                request, f"{taken.original_name} has arrived and is unpacked next."
+                request, f"{received.original_name} uploaded. Unpacking starts now."
             )
             return redirect("qc:overview", name=name)
     uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
-    begun = transfers_of(dataset, request.user)
-    context = {"dataset": dataset, "form": form, "uploads": uploads, "transfers": begun}
+    unfinished = transfers_of(dataset, request.user)
+    context = {"dataset": dataset, "form": form, "uploads": uploads, "transfers": unfinished}
     return render(
         request, "datasets/upload.html", context, status=422 if form.is_bound else 200
     )
@@ -127,7 +132,7 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
     videos = videos_of(dataset)
     if request.GET.get("q"):
         videos = videos.filter(name__icontains=request.GET["q"])
-    page = page_of(request, videos, size=VIDEOS_ON_A_PAGE)
+    page = paginate(request, videos, size=VIDEOS_ON_A_PAGE)
     rows = [
         {"video": video, "facts": probe_facts(video), "state": state}
         for video, state in zip(page, states_of(page), strict=True)
@@ -142,7 +147,7 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def video_delete(request: HttpRequest, name: str, video: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
     found = get_object_or_404(dataset.videos, name=video)
     return _deleted(request, dataset, found, then=reverse("datasets:videos", args=[name]))
 
@@ -150,28 +155,28 @@ def video_delete(request: HttpRequest, name: str, video: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def dataset_delete(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
     return _deleted(request, dataset, dataset, then=reverse("datasets:list"))
 
 
 def _deleted(
     request: HttpRequest, dataset: Dataset, thing: Dataset | Video, *, then: str
 ) -> HttpResponse:
-    """Ask, telling what hangs on `thing`; delete it when its name was typed."""
-    form = DeleteForm(request.POST or None, wanted=thing.name)
+    """Confirmation page with the dependents of `thing`; deletes it when its name is typed."""
+    form = DeleteForm(request.POST or None, expected=thing.name)
     if request.method == "POST" and form.is_valid():
         try:
             delete(thing)
         except (InUseError, OSError) as error:
             form.add_error("name", str(error))
         else:
-            messages.success(request, f"{thing.name} and all that hung on it are deleted.")
+            messages.success(request, f"{thing.name} was deleted.")
             return redirect(then)
     context = {
         "dataset": dataset,
         "thing": thing,
         "kind": thing._meta.verbose_name,
-        "hanging": hanging_on(thing),
+        "dependents": dependents(thing),
         "form": form,
         "back": reverse("datasets:videos", args=[dataset.name]),
     }
@@ -196,7 +201,7 @@ def clip_poster(request: HttpRequest, name: str, clip: str) -> HttpResponseBase:
 @login_required
 @require_GET
 def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpResponse:
-    """The picture of one clip second, as annotators see it."""
+    """The annotation frame of one clip second."""
     clips = visible_clips(request.user, name).select_related("video__dataset")
     found = get_object_or_404(clips, name=clip)
     index = second * found.video.dataset.annotation_fps
@@ -204,7 +209,7 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
         with open_stored(found.frames.name or "") as file, zipfile.ZipFile(file) as frames:
             content = frames.read(frame_name(found.name, index))
     except (OSError, KeyError) as error:
-        raise Http404(f"{clip} has no picture of second {second}.") from error
+        raise Http404(f"{clip} has no frame of second {second}.") from error
     headers = {"Cache-Control": "private, max-age=3600"}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)
 
@@ -212,11 +217,12 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
 @login_required
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
-    """Send failed work of this room back: the row posted as `pk`, or all of its kind."""
-    dataset = get_object_or_404(Dataset.objects.run_by(request.user), name=name)
+    """Retry failed work of this app: the row posted as `pk`, or all rows of its kind."""
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     rows: dict[str, StagedQuerySet[Any]] = {
         "upload": Upload.objects.filter(dataset=dataset),
         "video": Video.objects.filter(dataset=dataset),
         "clip": Clip.objects.of(dataset),
+        "import": BundleImport.objects.filter(upload__dataset=dataset),
     }
-    return retried(request, rows.get(kind), dataset=name)
+    return retry_failed(request, rows.get(kind), dataset=name)

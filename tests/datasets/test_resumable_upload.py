@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.models import Transfer, Upload
-from datasets.services import transfer as service
-from datasets.services.upload import receive_unread, unpack_upload
+from datasets.services import resumable_upload as service
+from datasets.services.upload import receive_unhashed, unpack_upload
 from tests.make import make_dataset, make_user
 
 pytestmark = pytest.mark.django_db
@@ -124,7 +124,7 @@ def test_a_process_killed_after_the_upload_was_made_makes_no_second_one(sender):
     sending = sender(a_zip())
     transfer = Transfer.objects.get()
     service.append(transfer, io.BytesIO(sending.content).read, offset=0)
-    receive_unread(
+    receive_unhashed(
         transfer.dataset, service._path(transfer), original_name="a", key=transfer.key.hex
     )
     assert sending.offset == len(sending.content)
@@ -168,9 +168,9 @@ def test_what_came_of_a_broken_connection_is_kept(sender):
         except StopIteration:
             raise OSError("gone") from None
 
-    with pytest.raises(service.TransferError, match="did not come to its end"):
+    with pytest.raises(service.TransferError, match="is incomplete"):
         service.append(transfer, read, offset=0)
-    assert service.received(transfer) == 3
+    assert service.received_bytes(transfer) == 3
 
 
 def test_a_full_disk_is_a_sentence_and_the_piece_is_forgotten(sender, monkeypatch):
@@ -188,7 +188,7 @@ def test_a_full_disk_is_a_sentence_and_the_piece_is_forgotten(sender, monkeypatc
 
 def test_two_pieces_at_once_are_not_mixed(sender):
     sending = sender(a_zip())
-    with service._opened(Transfer.objects.get()):
+    with service._locked_file(Transfer.objects.get()):
         assert sending.send(0, 20).status_code == 423
 
 
@@ -208,7 +208,7 @@ def test_a_zip_larger_than_the_disk_is_refused_before_it_is_sent(sender, monkeyp
     usage = service.shutil._ntuple_diskusage(10, 10, 3)
     monkeypatch.setattr(service.shutil, "disk_usage", lambda path: usage)
     begun = sender(a_zip()).begun
-    assert (begun.status_code, b"make room" in begun.content) == (507, True)
+    assert (begun.status_code, b"free some space" in begun.content) == (507, True)
 
 
 def test_the_same_zip_again_makes_nothing_new(sender, dataset):
@@ -240,9 +240,9 @@ def test_only_the_sender_reaches_it(sender, client, dataset):
 
 def test_transfers_of_last_week_are_forgotten(sender):
     sender(a_zip()).send(0, 20)
-    assert service.forget_old_transfers() == 0
+    assert service.delete_stale_transfers() == 0
     Transfer.objects.update(touched_at=timezone.now() - timedelta(days=8))
-    assert service.forget_old_transfers() == 1
+    assert service.delete_stale_transfers() == 1
     assert not Transfer.objects.exists()
 
 
@@ -250,7 +250,7 @@ def test_the_page_shows_what_was_begun(sender, client):
     sender(a_zip(), name="half.zip")
     page = client.get(reverse("datasets:upload", args=["shop"])).content.decode()
     assert "half.zip" in page
-    assert "Begun and not finished" in page
+    assert "Unfinished uploads" in page
 
 
 def test_the_abilities_are_told(sender, client, dataset):

@@ -1,7 +1,7 @@
-"""Zips that arrive piece by piece, and go on where they were after any interruption.
+"""Resumable uploads: zips are received chunk by chunk, and continue after an interruption.
 
-The bytes that are here already are the length of the file, so nothing has to be remembered. A
-piece may come with its SHA-256; if it does not fit, the piece is forgotten.
+The length of the partial file is the state. A chunk may come with its SHA-256; if it does not
+match, the chunk is discarded.
 """
 
 import base64
@@ -22,60 +22,60 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from datasets.models import Dataset, Transfer, Upload
-from datasets.services import direct
-from datasets.services.upload import ArchiveError, check_size, receive_unread
+from datasets.services import s3_multipart
+from datasets.services.upload import ArchiveError, check_size, receive_unhashed
 
 CHUNK = 1 << 20
-KEPT = timedelta(days=7)
+MAX_AGE = timedelta(days=7)
 
 
 class TransferError(ValueError):
-    """The piece or the transfer cannot be taken; the message says why."""
+    """The chunk or the upload is rejected; the message says why."""
 
 
 class WrongOffsetError(TransferError):
-    """The piece does not begin where the last one ended."""
+    """The chunk does not start where the last one ended."""
 
 
 class WrongChecksumError(TransferError):
-    """The piece is not what was sent."""
+    """The chunk was corrupted in transit."""
 
 
 class BusyError(TransferError):
-    """Another piece of the same file is being received."""
+    """Another chunk of the same file is being received."""
 
 
 class NoSpaceError(TransferError):
     """The disk is full."""
 
 
-def begin(
+def start(
     dataset: Dataset, user: User, *, original_name: str, size: int, fingerprint: str = ""
 ) -> Transfer:
-    """A transfer of `size` bytes: the one that `user` has begun with this file, or a new one.
+    """Start an upload of `size` bytes, or resume the one that `user` started with this file.
 
-    Raises ArchiveError if the zip is too large, NoSpaceError if the disk has no room for it.
+    Raises ArchiveError if the zip is too large, NoSpaceError if the disk is too full.
     """
     if size <= 0:
         raise ArchiveError(f"{original_name} is empty: 0 bytes")
     check_size(original_name, size)
     same = {"user": user, "size": size, "fingerprint": fingerprint}
-    begun = dataset.transfers.filter(upload=None, **same).first() if fingerprint else None
-    if begun:
-        return begun
+    unfinished = dataset.transfers.filter(upload=None, **same).first() if fingerprint else None
+    if unfinished:
+        return unfinished
     free = shutil.disk_usage(settings.DATA_DIR).free
-    if free < size and not direct.is_possible():
+    if free < size and not s3_multipart.is_available():
         raise NoSpaceError(
             f"{original_name} has {size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
-            "on the server; make room, then try again"
+            "on the server; free some space, then try again"
         )
     return Transfer.objects.create(
         dataset=dataset, original_name=original_name[:255] or "upload.zip", **same
     )
 
 
-def received(transfer: Transfer) -> int:
-    """Bytes that are here."""
+def received_bytes(transfer: Transfer) -> int:
+    """Number of bytes received."""
     if transfer.upload:
         return transfer.size
     path = _path(transfer)
@@ -85,22 +85,24 @@ def received(transfer: Transfer) -> int:
 def append(
     transfer: Transfer, read: Callable[[int], bytes], *, offset: int, sha256: str = ""
 ) -> int:
-    """Add the piece that `read` gives to what is here; return how much is here then.
+    """Append the chunk from `read`; return the number of bytes received in all.
 
-    Whatever has come when a connection breaks is kept, unless the piece has a checksum.
+    If the connection breaks, the bytes so far are kept, unless the chunk has a checksum.
 
     Args:
-        offset: Where the piece begins.
-        sha256: Of the piece, in Base64; not checked if empty.
+        offset: Where the chunk starts.
+        sha256: Of the chunk, in Base64; not checked if empty.
     """
     if transfer.upload:
-        raise WrongOffsetError("all of it is here")
-    with _opened(transfer) as file:
-        here = file.seek(0, os.SEEK_END)
-        if offset != here:
-            raise WrongOffsetError(f"the piece begins at {offset}; {here} bytes are here")
+        raise WrongOffsetError("the file is complete already")
+    with _locked_file(transfer) as file:
+        length = file.seek(0, os.SEEK_END)
+        if offset != length:
+            raise WrongOffsetError(
+                f"the chunk starts at {offset}; {length} bytes were received"
+            )
         try:
-            here = _write(file, read, most=transfer.size, sha256=sha256)
+            length = _write(file, read, most=transfer.size, sha256=sha256)
         except (OSError, TransferError) as error:
             if sha256 or isinstance(error, TransferError):
                 file.truncate(offset)
@@ -108,68 +110,68 @@ def append(
                 raise
             if error.errno == errno.ENOSPC:
                 raise NoSpaceError(
-                    "the server's disk is full; make room, then go on"
+                    "the server's disk is full; free some space, then continue"
                 ) from error
-            raise TransferError(f"the piece did not come to its end ({error})") from error
+            raise TransferError(f"the chunk is incomplete ({error})") from error
     transfer.save(update_fields=["touched_at"])
-    return here
+    return length
 
 
 def _write(file: BinaryIO, read: Callable[[int], bytes], *, most: int, sha256: str) -> int:
     digest = hashlib.sha256()
     for chunk in iter(lambda: read(CHUNK), b""):
         if file.tell() + len(chunk) > most:
-            raise TransferError("more bytes came than were announced")
+            raise TransferError("more bytes were sent than announced")
         digest.update(chunk)
         left = memoryview(chunk)
         while left:
             left = left[file.write(left) :]
     if sha256 and base64.b64encode(digest.digest()).decode() != sha256:
-        raise WrongChecksumError("the piece changed on its way; send it again")
+        raise WrongChecksumError("the chunk was corrupted in transit; send it again")
     os.fsync(file.fileno())
     return file.tell()
 
 
 def finish(transfer: Transfer) -> Upload:
-    """Hand the whole file on to be unpacked; it may be called again, also after a kill.
+    """Turn the complete file into an Upload; may be called again, also after a kill.
 
-    Raises ArchiveError if it is no zip, BusyError if somebody else hands it on.
+    Raises ArchiveError if it is no zip, BusyError if another process does the same.
     """
     path = _path(transfer)
-    with _opened(transfer):
+    with _locked_file(transfer):
         transfer.refresh_from_db(fields=["upload"])
         if transfer.upload is None:
             if not zipfile.is_zipfile(path):
-                drop(transfer)
+                discard(transfer)
                 raise ArchiveError(
                     f"{transfer.original_name} is not a zip. Pack the videos into one."
                 )
-            transfer.upload = receive_unread(
+            transfer.upload = receive_unhashed(
                 transfer.dataset,
                 path,
                 original_name=transfer.original_name,
                 key=transfer.key.hex,
             )
-            transfer.save()  # kept for a sender who does not hear our answer
+            transfer.save()  # kept for a client that misses the response
         path.unlink(missing_ok=True)
     return transfer.upload
 
 
-def drop(transfer: Transfer) -> None:
-    """Forget a transfer and what has come of it."""
-    direct.drop(transfer)
+def discard(transfer: Transfer) -> None:
+    """Delete an unfinished upload and its data."""
+    s3_multipart.abort(transfer)
     _path(transfer).unlink(missing_ok=True)
     transfer.delete()
 
 
-def forget_old_transfers() -> int:
-    """Drop those that nothing came of for a week; return how many."""
+def delete_stale_transfers() -> int:
+    """Delete uploads without activity for a week; return how many."""
     count = 0
-    for transfer in Transfer.objects.filter(touched_at__lt=timezone.now() - KEPT):
+    for transfer in Transfer.objects.filter(touched_at__lt=timezone.now() - MAX_AGE):
         try:
-            drop(transfer)
+            discard(transfer)
         except OSError:
-            break  # the storage is away; the next worker comes to it again
+            break  # the storage is unavailable; the next worker continues
         count += 1
     return count
 
@@ -179,13 +181,15 @@ def _path(transfer: Transfer) -> Path:
 
 
 @contextmanager
-def _opened(transfer: Transfer) -> Iterator[BinaryIO]:
-    """The file of a transfer, ours alone; unbuffered, so that a full disk shows at once."""
+def _locked_file(transfer: Transfer) -> Iterator[BinaryIO]:
+    """The file of an upload, locked; unbuffered, so that a full disk shows at once."""
     path = _path(transfer)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BusyError("another piece of this file is on its way; wait for it") from error
+            raise BusyError(
+                "another chunk of this file is being received; wait for it"
+            ) from error
         yield file
