@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from tracking.core.boxes import Boxes, pairwise_iou
 
-LEAST_IOU = 0.5
+MIN_IOU = 0.5
 CLOSE_IOU = 0.75
 
 
@@ -47,7 +47,7 @@ class BoxCounts(NamedTuple):
         )
 
 
-def match_boxes(a: ArrayLike, b: ArrayLike, *, threshold: float = LEAST_IOU) -> Match:
+def match_boxes(a: ArrayLike, b: ArrayLike, *, threshold: float = MIN_IOU) -> Match:
     """The one-to-one pairs of largest summed IoU, without those of IoU below `threshold`.
 
     Pairs below it are dropped after the assignment, so that they weigh on the others. With a

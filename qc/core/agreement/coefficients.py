@@ -1,327 +1,164 @@
-"""How far raters agree, beyond what chance would give: coefficients from labels alone.
+"""The registry of agreement coefficients: each with its formula, its label and its help text.
 
-Ratings are a sequence of raters, each a sequence with one rating per unit. A rating that is
-None, nan or the answer `unset` is missing: it is no value, and never counts as agreement.
-What the numbers do not define has no value but a reason in words: one category only, fewer than
-two raters, no unit that two rated, nothing at all.
+A coefficient is one entry of `COEFFICIENTS` and its test: pages, tables, CSV files, the card of
+a release and the help read the registry. Formulas take sums with a row for each resample and
+give nan where the coefficient is undefined, so that the same code makes the value and its
+interval.
 
 Sources: Cohen 1960 (kappa) and 1968 (weighted); Fleiss 1971; Krippendorff, Content Analysis,
-3rd ed. 2013, chapter 12 (alpha); Gwet 2008 and 2014 (AC1, missing ratings); Passonneau 2006
-(MASI).
+3rd ed. 2013, chapter 12 (alpha); Gwet 2008 and 2014 (AC1, missing ratings).
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from math import isinf
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from annotation.core.labels import UNSET
-from qc.core.agreement.tables import (
+from qc.core.agreement.figures import (
     FEW_RATERS,
     NO_PAIR,
+    NOT_BOTH,
     NOTHING,
-    Codes,
+    ONE_CATEGORY,
     Coefficient,
-    Floats,
-    Weights,
-    ac1_of,
-    alpha_of,
-    coincidences,
-    confusion,
-    fleiss_of,
-    kappa_of,
-    set_distances,
-    unit_agreement,
 )
+from qc.core.agreement.tables import CategorySums, Floats, PairSums, RatingSums, ratio
 
-Metric = Literal["nominal", "ordinal", "interval", "jaccard", "masi"]
-Name = TypeVar("Name", bound=Hashable)
-
-MISSING = -1
+Weights = Literal["linear", "quadratic"]
 
 
-def cohen_kappa(
-    a: Sequence[Any],
-    b: Sequence[Any],
-    *,
-    categories: Sequence[Hashable] | None = None,
-    weights: Weights | None = None,
-) -> Coefficient:
-    """Cohen's kappa of two raters: `1 - observed / expected disagreement`.
+@dataclass(frozen=True)
+class CoefficientSpec:
+    """One coefficient.
 
-    Disagreement is 1 for two different categories; with `weights` it is the distance of their
-    places in `categories` ("linear"), or its square ("quadratic").
-
-    Args:
-        a: One rater's ratings.
-        b: The other's, of the same units in the same order.
-        categories: All there are, in order; without them, those in use, sorted.
-        weights: None if categories have no order.
-
-    Raises:
-        ValueError: for unequal lengths, or a rating that is not one of `categories`.
-
-    >>> cohen_kappa(["walk", "walk", "sit", "sit"], ["walk", "sit", "sit", None])
-    Coefficient(value=0.4, reason='', units=3)
-    >>> cohen_kappa(["walk", "walk"], ["walk", "walk"]).reason
-    'only one category was used'
+    Attributes:
+        name: Its key in figures and JSON.
+        label: Its name in full.
+        column: The title of its column.
+        help: One sentence for whoever reads the column.
+        computed_from: `ratings` of any number of raters, some missing (RatingSums); `pairs` of
+            raters, of which the mean is shown (PairSums); or `complete` units that as many
+            raters rated (CategorySums).
+        formula: Of these sums; nan where it is undefined.
+        undefined: Why it is undefined although units were rated by two or more.
+        is_chance_corrected: Whether 0 is what chance gives; else it is a rate.
     """
-    values, codes = _encoded([a, b], categories, ordered=weights is not None)
-    return kappa_of(confusion(codes[0], codes[1], size=len(values)), weights=weights)
+
+    name: str
+    label: str
+    column: str
+    help: str
+    computed_from: Literal["ratings", "pairs", "complete"]
+    formula: Callable[[Any], Floats]
+    undefined: str = ONE_CATEGORY
+    is_chance_corrected: bool = True
+
+    def of(self, sums: Any, *, units: int, unrated: str) -> Coefficient:
+        """The coefficient of sums of one row; `unrated` says why there are no units."""
+        value = float(np.ravel(self.formula(sums))[0]) if units else np.nan
+        return self.defined(value, units=units, unrated=unrated)
+
+    def defined(self, value: float, *, units: int, unrated: str) -> Coefficient:
+        """The coefficient of a value that may be nan."""
+        if units == 0:
+            return Coefficient(None, unrated, 0)
+        if np.isnan(value):
+            return Coefficient(None, self.undefined, units)
+        return Coefficient(value, "", units)
 
 
-def fleiss_kappa(counts: ArrayLike) -> Coefficient:
-    """Fleiss' kappa of as many raters for every unit, not always the same ones.
+def percent_agreement_rows(sums: RatingSums) -> Floats:
+    """The share of the pairs of ratings of a unit that are the same, averaged over units."""
+    return ratio(sums.agreement, sums.pairable)
 
-    With `P` the mean share of pairs of raters that agree on a unit and `p_j` the share of all
-    ratings in category j, kappa is `(P - sum p_j^2) / (1 - sum p_j^2)`.
 
-    Args:
-        counts: How many raters put a unit into a category, shape `(units, categories)`.
+def krippendorff_alpha_rows(sums: RatingSums) -> Floats:
+    """`1 - observed / expected disagreement` of all pairs of ratings."""
+    expected = ((sums.values @ sums.distances) * sums.values).sum(axis=-1)
+    return 1 - ratio(sums.apart * (sums.values.sum(axis=-1) - 1), expected)
 
-    Raises:
-        ValueError: for rows of unequal sum, or counts that are not whole or negative.
 
-    >>> fleiss_kappa([[3, 0], [0, 3], [2, 1]]).value
-    0.55
+def gwet_ac1_rows(sums: RatingSums) -> Floats:
+    """`(A - E) / (1 - E)` of the raw agreement A and chance `E = sum p_k (1 - p_k) / (q - 1)`.
+
+    The formula would give 1 where only one of several categories was used; nothing can be told
+    from that, so it is undefined.
     """
-    table = np.asarray(counts, dtype=np.float64)
-    if table.size == 0:
-        return Coefficient(None, NOTHING, 0)
-    if table.ndim != 2 or not (np.isfinite(table) & (table >= 0) & (table % 1 == 0)).all():
-        raise ValueError("counts must be whole numbers from 0 of shape (units, categories)")
-    raters = table.sum(axis=1)
-    if (raters != raters[0]).any():
-        raise ValueError(
-            f"{raters.min():.0f} to {raters.max():.0f} ratings a unit: "
-            "Fleiss' kappa needs as many for every unit"
-        )
-    return fleiss_of(
-        agreeing=float((table * (table - 1)).sum()),
-        ratings=table.sum(axis=0),
-        raters=int(raters[0]),
-    )
+    shares = ratio(sums.shares, sums.rated[..., None])
+    chance = (shares * (1 - shares)).sum(axis=-1) / max(sums.categories - 1, 1)
+    several = ((sums.shares > 0).sum(axis=-1) >= 2) & (sums.categories >= 2)
+    return np.where(several, 1 - ratio(1 - percent_agreement_rows(sums), 1 - chance), np.nan)
 
 
-def krippendorff_alpha(
-    ratings: Sequence[Sequence[Any]], *, metric: Metric = "nominal"
-) -> Coefficient:
-    """Krippendorff's alpha: `1 - observed / expected disagreement` of all pairs of ratings.
+def cohen_kappa_rows(sums: PairSums) -> Floats:
+    """`1 - observed / expected disagreement` of two raters."""
+    return 1 - ratio(sums.units * sums.apart, sums.expected)
 
-    Args:
-        ratings: Shape `(raters, units)`; any may be missing.
-        metric: How far two values are apart: "nominal", "ordinal", "interval" (numbers), or
-            "jaccard", "masi" (sets of actions, of which the empty one is a value).
 
-    Raises:
-        ValueError: for rows of unequal length, an unknown metric, or values it cannot compare.
+def fleiss_kappa_rows(sums: CategorySums) -> Floats:
+    """`(P - sum p_j^2) / (1 - sum p_j^2)` of the raw agreement P and the shares p of categories."""
+    total = sums.ratings.sum(axis=-1)
+    observed = 1 - ratio(sums.agreement * sums.raters, total)
+    return 1 - ratio(observed * total**2, total**2 - (sums.ratings**2).sum(axis=-1))
 
-    >>> krippendorff_alpha([[1, 2, 3, None], [1, 2, 2, 4]]).units
-    3
-    >>> round(krippendorff_alpha([[1, 2, 3, 3], [1, 2, 2, 3]], metric="interval").value, 3)
-    0.821
+
+ALPHA = CoefficientSpec(
+    "alpha", "Krippendorff's alpha", "Alpha",
+    "Krippendorff's alpha: agreement of any number of annotators beyond chance",
+    "ratings", krippendorff_alpha_rows,
+)  # fmt: skip
+KAPPA = CoefficientSpec(
+    "kappa", "Cohen's kappa, mean over pairs", "Kappa",
+    "Cohen's kappa: agreement of two annotators beyond chance, mean over pairs",
+    "pairs", cohen_kappa_rows,
+)  # fmt: skip
+AC1 = CoefficientSpec(
+    "ac1", "Gwet's AC1", "AC1",
+    "Gwet's AC1: agreement beyond chance, steady where nearly all answers are the same",
+    "ratings", gwet_ac1_rows,
+)  # fmt: skip
+FLEISS = CoefficientSpec(
+    "fleiss", "Fleiss' kappa", "Fleiss' kappa",
+    "Fleiss' kappa: of the units with the most frequent number of answers, three or more",
+    "complete", fleiss_kappa_rows,
+)  # fmt: skip
+PERCENT = CoefficientSpec(
+    "percent", "Raw agreement", "Raw agreement",
+    "share of pairs of answers that are the same, not corrected for chance",
+    "ratings", percent_agreement_rows, is_chance_corrected=False,
+)  # fmt: skip
+
+COEFFICIENTS = (ALPHA, KAPPA, AC1, FLEISS, PERCENT)  # in the order of pages and files
+OF_RATINGS = tuple(one for one in COEFFICIENTS if one.computed_from == "ratings")
+
+
+def kappa_of_table(table: Floats, *, weights: Weights | None = None) -> Coefficient:
+    """Cohen's kappa from a confusion matrix.
+
+    >>> round(kappa_of_table(np.array([[45.0, 15], [25, 15]])).value, 4)
+    0.1304
     """
-    if metric not in ("nominal", "ordinal", "interval", "jaccard", "masi"):
-        raise ValueError(f"there is no metric {metric!r}")
-    rows = [list(row) for row in ratings]
-    if metric in ("jaccard", "masi"):
-        rows = [[_as_set(rating) for rating in row] for row in rows]
-    if metric in ("ordinal", "interval"):
-        rows = [[_as_number(rating) for rating in row] for row in rows]
-    values, codes = _encoded(rows, None, ordered=False)
-    pairable, reason = _pairable(codes)
-    if reason:
-        return Coefficient(None, reason, 0)
-    together = coincidences(codes[:, pairable], size=len(values))
-    return alpha_of(together, _distances(values, metric, together), int(pairable.sum()))
+    apart = _disagreement(len(table), weights)
+    expected = table.sum(axis=1) @ apart @ table.sum(axis=0)
+    sums = PairSums(table.sum(), (table * apart).sum(), np.asarray(expected))
+    unrated = NOT_BOTH if table.size else NOTHING
+    return KAPPA.of(sums, units=int(table.sum()), unrated=unrated)
 
 
-def gwet_ac1(
-    ratings: Sequence[Sequence[Any]], *, categories: Sequence[Hashable] | None = None
-) -> Coefficient:
-    """Gwet's AC1, which stays steady where nearly all ratings are the same.
-
-    With `A` the raw agreement, `p_k` the mean share of a unit's ratings in category k, and q
-    categories, chance agreement is `E = sum p_k (1 - p_k) / (q - 1)`, AC1 `(A - E) / (1 - E)`.
-
-    Args:
-        ratings: Shape `(raters, units)`; any may be missing.
-        categories: All there are, whether in use or not; without them, those in use.
-
-    Raises:
-        ValueError: for rows of unequal length, or a rating that is not one of `categories`.
-
-    >>> round(gwet_ac1([["no", "no", "no", "yes"], ["no", "no", "no", "no"]]).value, 9)
-    0.68
-    """
-    values, codes = _encoded(ratings, categories, ordered=False)
-    pairable, reason = _pairable(codes)
-    if reason:
-        return Coefficient(None, reason, 0)
-    rated = (codes != MISSING).sum(axis=0)
-    shares = np.zeros(len(values))
-    for row in codes:
-        seen = row != MISSING
-        shares += np.bincount(row[seen], 1 / rated[seen], minlength=len(values))
-    agreement = float(unit_agreement(codes[:, pairable]).mean())
-    return ac1_of(agreement, shares / (rated > 0).sum(), int(pairable.sum()))
+def fleiss_of_counts(*, agreement: float, ratings: Floats, raters: int) -> Coefficient:
+    """Fleiss' kappa from the raw agreement summed over units, and ratings of each category."""
+    if raters < 2:
+        return Coefficient(None, FEW_RATERS, 0)
+    sums = CategorySums(np.array([agreement]), ratings[None], raters)
+    return FLEISS.of(sums, units=int(ratings.sum()) // raters, unrated=NO_PAIR)
 
 
-def percent_agreement(ratings: Sequence[Sequence[Any]]) -> Coefficient:
-    """Raw agreement: the share of pairs of ratings that are the same, averaged over units.
-
-    >>> percent_agreement([["walk", "sit"], ["walk", "walk"], ["walk", None]])
-    Coefficient(value=0.5, reason='', units=2)
-    """
-    _, codes = _encoded(ratings, None, ordered=False)
-    pairable, reason = _pairable(codes)
-    if reason:
-        return Coefficient(None, reason, 0)
-    agreement = float(unit_agreement(codes[:, pairable]).mean())
-    return Coefficient(agreement, "", int(pairable.sum()))
-
-
-def per_action_kappa(
-    a: Mapping[Any, Iterable[Hashable] | None],
-    b: Mapping[Any, Iterable[Hashable] | None],
-    *,
-    actions: Iterable[Name],
-) -> dict[Name, Coefficient]:
-    """Cohen's kappa of each action alone: chosen or not, over the units that both rated.
-
-    >>> per_action_kappa({1: {"wave"}, 2: set()}, {1: {"wave"}, 2: set()}, actions=["wave"])
-    {'wave': Coefficient(value=1.0, reason='', units=2)}
-    """
-    both = [unit for unit in a if unit in b]
-    pairs = [(_as_set(a[unit]), _as_set(b[unit])) for unit in both]
-    rated = [(one, other) for one, other in pairs if one is not None and other is not None]
-    return {
-        action: cohen_kappa(
-            [action in one for one, _ in rated],
-            [action in other for _, other in rated],
-            categories=[False, True],
-        )
-        for action in actions
-    }
-
-
-def jaccard_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:
-    """One minus the share of the elements of both sets that they have in common.
-
-    >>> jaccard_distance({"wave", "carry"}, {"wave"}), jaccard_distance(set(), set())
-    (0.5, 0.0)
-    """
-    return float(set_distances([_set_of(a), _set_of(b)], "jaccard")[0, 1])
-
-
-def masi_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:
-    """One minus the Jaccard index, weighted by how the sets lie: MASI of Passonneau 2006.
-
-    The weight is 1 for equal sets, 2/3 if one holds the other, 1/3 if they overlap, else 0.
-
-    >>> round(masi_distance({"wave", "carry"}, {"wave"}), 4), masi_distance(set(), set())
-    (0.6667, 0.0)
-    """
-    return float(set_distances([_set_of(a), _set_of(b)], "masi")[0, 1])
-
-
-def interval_iou(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Intersection over union of two stretches of time `[start, end)`; 0 if both are empty.
-
-    >>> interval_iou((0.0, 2.0), (1.0, 3.0))
-    0.3333333333333333
-    """
-    for start, end in (a, b):
-        if not start <= end:
-            raise ValueError(f"a stretch of time from {start} to {end}")
-    overlap = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    union = (a[1] - a[0]) + (b[1] - b[0]) - overlap
-    return overlap / union if union > 0 else 0.0
-
-
-def _distances(values: Sequence[Any], metric: Metric, together: Floats) -> Floats:
-    if metric == "jaccard" or metric == "masi":
-        return set_distances(values, metric)
-    if metric == "interval":
-        numbers = np.array(values, dtype=np.float64)
-        return (numbers[:, None] - numbers[None, :]) ** 2
-    if metric == "ordinal":  # the ratings between two ranks, half of those at the ends
-        totals = together.sum(axis=1)
-        middles = np.cumsum(totals) - totals / 2
-        return (middles[:, None] - middles[None, :]) ** 2
-    return 1 - np.eye(len(values))
-
-
-def _pairable(codes: Codes) -> tuple[NDArray[np.bool_], str]:
-    """Which units two or more rated, and why there is none, if so."""
-    rated = codes != MISSING
-    pairable = rated.sum(axis=0) >= 2
-    if pairable.any():
-        return pairable, ""
-    if not rated.any():
-        return pairable, NOTHING
-    return pairable, FEW_RATERS if rated.any(axis=1).sum() < 2 else NO_PAIR
-
-
-def _encoded(
-    rows: Sequence[Sequence[Any]], categories: Sequence[Hashable] | None, *, ordered: bool
-) -> tuple[list[Any], Codes]:
-    """The values in use (or `categories`), and each rating as its place among them."""
-    cells = [[_hashable(rating) for rating in row] for row in rows]
-    for row in cells[1:]:
-        if len(row) != len(cells[0]):
-            raise ValueError(f"{len(cells[0])} ratings against {len(row)}")
-    used = dict.fromkeys(rating for row in cells for rating in row if rating is not None)
-    if categories is None:
-        values = _in_order(list(used), ordered=ordered)
-    else:
-        values = [one for one in map(_hashable, dict.fromkeys(categories)) if one is not None]
-    places = {value: place for place, value in enumerate(values)}
-    if unknown := [value for value in used if value not in places]:
-        raise ValueError(f"{unknown[0]!r} is not one of the categories")
-    codes = [[MISSING if one is None else places[one] for one in row] for row in cells]
-    width = len(cells[0]) if cells else 0
-    return values, np.array(codes, dtype=np.int64).reshape(len(cells), width)
-
-
-def _in_order(values: list[Any], *, ordered: bool) -> list[Any]:
-    try:
-        return sorted(values)
-    except TypeError:
-        if ordered:
-            raise ValueError("weights need an order: pass the categories in theirs") from None
-        return values
-
-
-def _hashable(rating: Any) -> Any:
-    """The rating as a value; None if it is missing."""
-    if isinstance(rating, AbstractSet | list | np.ndarray):
-        return frozenset(rating)
-    if rating is None or rating != rating or (isinstance(rating, str) and rating == UNSET):
-        return None
-    return rating
-
-
-def _as_set(rating: Any) -> frozenset[Any] | None:
-    return None if _hashable(rating) is None else _set_of(rating)
-
-
-def _set_of(actions: Any) -> frozenset[Any]:
-    if isinstance(actions, str) or not isinstance(actions, Iterable):
-        raise ValueError(f"{actions!r} is not a set")
-    return frozenset(actions)
-
-
-def _as_number(rating: Any) -> float | None:
-    if _hashable(rating) is None:
-        return None
-    try:
-        number = float(rating)
-    except (TypeError, ValueError):
-        raise ValueError(f"{rating!r} is not a number, which the metric compares") from None
-    if isinf(number):
-        raise ValueError(f"{rating!r} is infinitely far from every number")
-    return number
+def _disagreement(size: int, weights: Weights | None) -> Floats:
+    if weights not in (None, "linear", "quadratic"):
+        raise ValueError(f"weights must be None, 'linear' or 'quadratic', not {weights!r}")
+    places = np.arange(size, dtype=np.float64)
+    apart = np.abs(places[:, None] - places[None, :])
+    if weights is None:
+        return (apart > 0).astype(np.float64)
+    return apart if weights == "linear" else apart**2

@@ -1,113 +1,130 @@
-"""One clip: what its annotators said, compared in every way that adds up over clips."""
+"""Agreement on one clip: its annotators' answers compared, in figures that add up over clips."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.core.labels import Answers, counts_as_vote
-from qc.core.agreement.boxes import box_counts, box_figures
-from qc.core.agreement.segments import NO_PAIR_OF_KEYFRAMES, NO_STRETCH, flips, overlaps
-from qc.core.agreement.tables import Codes, share_of, unit_agreement
+from datasets.core.action_groups import ActionGroupSpec, Answers, counts_as_vote
+from qc.core.agreement.boxes import box_counts, box_figures, pair_box_figures
+from qc.core.agreement.figures import (
+    DIGITS,
+    ClipFigures,
+    ClipUnits,
+    Figure,
+    GroupFigures,
+    GroupOverTime,
+    GroupUnits,
+    LowestAlpha,
+)
+from qc.core.agreement.segments import (
+    NO_CONSECUTIVE,
+    NO_SEGMENT,
+    label_flicker,
+    segment_overlaps,
+)
+from qc.core.agreement.tables import Codes, unit_agreement
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
-    Asked,
     Block,
     Units,
     Value,
+    against_others,
+    edited_units,
     group_figures,
-    touched_units,
-    with_peers,
 )
-from qc.core.consensus.clip_consensus import Question
-from qc.core.consensus.identity import Drawn, PersonAt, gather_persons
+from qc.core.consensus.identity import DrawnBoxes, MatchedPerson, identify_persons
 
 SEED = 20
 CLIP_RESAMPLES = 200
-DIGITS = 6
 
 
 def compare_clip(
-    drawn: Drawn,
+    drawn: DrawnBoxes,
     answers: Sequence[Answers],
     annotators: Sequence[str],
-    questions: Sequence[Question],
+    groups: Sequence[ActionGroupSpec],
     *,
     first_id: int,
-) -> dict[str, Any]:
+) -> ClipFigures:
     """Box agreement, the figures of every group, and the label units they come from.
-
-    `peers` tells of each annotator how many of the comparisons with another one's answer came
-    out the same, over the units of all groups that somebody changed. `over_time` has of each
-    group the flips of each annotator, `[changed, consecutive]`, and the segments of each pair,
-    `[a, b, IoU, stretches]`. `box_units` are the rows that box agreement of a dataset is put
-    together from: two annotators, a person, and the fields of `BoxCounts`.
 
     Args:
         drawn: Every box.
         answers: Of each box.
         annotators: Names, in the order of their numbers in `drawn`.
-        questions: The groups of the dataset.
+        groups: Of the dataset.
         first_id: Of the persons that annotators drew, see `identity`.
     """
-    persons = gather_persons(drawn, first_id=first_id)
-    units = unit_table(persons, drawn, answers, questions, annotators=len(annotators))
-    numbers = np.array(units["persons"], dtype=np.int64)
-    seconds = np.array(units["seconds"], dtype=np.int64)
-    peers = {name: np.zeros(2, dtype=np.int64) for name in annotators}
-    groups, over_time = [], {}
-    for question in questions:
-        table = units["groups"][question.name]
-        codes = np.array(table["codes"], dtype=np.int64).reshape(len(annotators), -1)
-        values = [as_value(one) for one in table["values"]]
-        block = Block(tuple(annotators), codes, numbers)
-        group = Units([block], values, asked_of(question))
-        figures = group_figures(group, seed=SEED, resamples=CLIP_RESAMPLES)
-        changed = dict(zip(annotators, flips(codes, numbers, seconds), strict=True))
-        stretches = overlaps(codes, numbers, seconds, group.member)
-        over_time[question.name] = {
-            "flips": {name: list(one) for name, one in changed.items()},
-            "segments": [
-                [annotators[i], annotators[j], round(one.iou, DIGITS), one.stretches]
-                for (i, j), one in stretches.items()
-            ],
-        }
-        figures |= {
-            "required": question.required,
-            "flips": share_of(
-                sum(one.changed for one in changed.values()),
-                sum(one.consecutive for one in changed.values()),
-                NO_PAIR_OF_KEYFRAMES,
+    persons = identify_persons(drawn, first_id=first_id)
+    units = unit_table(persons, drawn, answers, groups, annotators=len(annotators))
+    others = {name: np.zeros(2, dtype=np.int64) for name in annotators}
+    figures, over_time = [], {}
+    for group in groups:
+        block = Block(
+            tuple(annotators),
+            np.array(units.groups[group.name].codes, dtype=np.int64).reshape(
+                len(annotators), -1
             ),
-            "segments": share_of(
-                sum(one.iou for one in stretches.values()),
-                sum(one.stretches for one in stretches.values()),
-                NO_STRETCH,
-            ),
-        }
-        groups.append(figures)
-        for name, counts in _alike(block, values).items():
-            peers[name] += counts
+            np.array(units.persons, dtype=np.int64),
+        )
+        values = [as_value(one) for one in units.groups[group.name].values]
+        its, in_time = _compare_group(Units([block], values, group), units.seconds)
+        figures.append(its)
+        over_time[group.name] = in_time
+        for name, counts in _same_answers(block, values).items():
+            others[name] += counts
     boxes = box_counts(drawn, annotators, _person_of_each(persons, len(answers)))
-    return {
-        "annotators": list(annotators),
-        "boxes": box_figures(boxes, seed=SEED, resamples=CLIP_RESAMPLES),
-        "box_units": [
+    return ClipFigures(
+        annotators=list(annotators),
+        boxes=box_figures(boxes.values(), seed=SEED, resamples=CLIP_RESAMPLES),
+        box_pairs=pair_box_figures(boxes, seed=SEED, resamples=CLIP_RESAMPLES),
+        box_units=[
             [a, b, person, *one]
             for (a, b), by_person in boxes.items()
             for person, one in by_person.items()
         ],
-        "groups": groups,
-        "over_time": over_time,
-        "peers": {name: counts.tolist() for name, counts in peers.items()},
-        "units": units,
-    }
+        groups=figures,
+        lowest=LowestAlpha.of(figures),
+        over_time=over_time,
+        others={name: counts.tolist() for name, counts in others.items()},
+        units=units,
+    )
 
 
-def _person_of_each(persons: Sequence[PersonAt], boxes: int) -> NDArray[np.int64]:
-    """The person that each box is held for, shape `(boxes,)`."""
+def _compare_group(units: Units, seconds: Sequence[int]) -> tuple[GroupFigures, GroupOverTime]:
+    """The figures of one group of a clip."""
+    [(annotators, codes, persons)] = units.blocks
+    at = np.array(seconds, dtype=np.int64)
+    flicker = label_flicker(codes, persons, at)
+    segments = segment_overlaps(codes, persons, at, units.member)
+    figures = replace(
+        group_figures(units, seed=SEED, resamples=CLIP_RESAMPLES),
+        flicker=Figure.share(
+            sum(one.changed for one in flicker),
+            sum(one.consecutive for one in flicker),
+            NO_CONSECUTIVE,
+        ),
+        segment_iou=Figure.share(
+            sum(one.iou for one in segments.values()),
+            sum(one.segments for one in segments.values()),
+            NO_SEGMENT,
+        ),
+    )
+    return figures, GroupOverTime(
+        {name: list(one) for name, one in zip(annotators, flicker, strict=True)},
+        [
+            [annotators[i], annotators[j], round(one.iou, DIGITS), one.segments]
+            for (i, j), one in segments.items()
+        ],
+    )
+
+
+def _person_of_each(persons: Sequence[MatchedPerson], boxes: int) -> NDArray[np.int64]:
+    """The person that each box is taken for, shape `(boxes,)`."""
     numbers = np.zeros(boxes, dtype=np.int64)
     for person in persons:
         numbers[list(person.rows)] = person.person_id
@@ -115,31 +132,24 @@ def _person_of_each(persons: Sequence[PersonAt], boxes: int) -> NDArray[np.int64
 
 
 def unit_table(
-    persons: Sequence[PersonAt],
-    drawn: Drawn,
+    persons: Sequence[MatchedPerson],
+    drawn: DrawnBoxes,
     answers: Sequence[Answers],
-    questions: Sequence[Question],
+    groups: Sequence[ActionGroupSpec],
     *,
     annotators: int,
-) -> dict[str, Any]:
-    """Who said what of whom: for each group a code for every annotator and unit."""
+) -> ClipUnits:
+    """For each group a code for every annotator and unit."""
     rows = [
         (int(drawn.annotators[row]), unit, answers[row])
         for unit, person in enumerate(persons)
         for row in person.rows
     ]
-    return {
-        "persons": [person.person_id for person in persons],
-        "seconds": [person.second for person in persons],
-        "groups": {
-            one.name: _codes(rows, one.name, shape=(annotators, len(persons)))
-            for one in questions
-        },
-    }
-
-
-def asked_of(question: Question) -> Asked:
-    return Asked(question.name, question.choice, question.actions)
+    return ClipUnits(
+        [person.person_id for person in persons],
+        [person.second for person in persons],
+        {one.name: _codes(rows, one.name, shape=(annotators, len(persons))) for one in groups},
+    )
 
 
 def as_value(answer: Any) -> Value:
@@ -153,30 +163,28 @@ def as_value(answer: Any) -> Value:
 
 def _codes(
     rows: Sequence[tuple[int, int, Answers]], group: str, *, shape: tuple[int, int]
-) -> dict[str, Any]:
-    said: dict[tuple[int, int], Value | None] = {}
+) -> GroupUnits:
+    given: dict[tuple[int, int], Value | None] = {}
     for who, unit, answers in rows:
         answer = answers.get(group)
-        said[who, unit] = as_value(answer) if counts_as_vote(answer) else None
-    given = {value for value in said.values() if value is not None}
-    values = sorted(given, key=_order)
+        given[who, unit] = as_value(answer) if counts_as_vote(answer) else None
+    values = sorted({one for one in given.values() if one is not None}, key=_order)
     places = {value: place for place, value in enumerate(values)}
     codes: Codes = np.full(shape, ABSENT, dtype=np.int64)
-    for place, value in said.items():
+    for place, value in given.items():
         codes[place] = UNANSWERED if value is None else places[value]
-    return {
-        "values": [one if isinstance(one, str) else sorted(one) for one in values],
-        "codes": codes.tolist(),
-    }
+    return GroupUnits(
+        [one if isinstance(one, str) else sorted(one) for one in values], codes.tolist()
+    )
 
 
-def _alike(block: Block, values: Sequence[Value]) -> Mapping[str, tuple[int, int]]:
-    """Of each annotator: comparisons with another's answer that came out the same, and all."""
-    touched = touched_units(block, values)
+def _same_answers(block: Block, values: Sequence[Value]) -> Mapping[str, tuple[int, int]]:
+    """Of each annotator: comparisons with another's answer that were the same, and all."""
+    edited = edited_units(block, values)
     found = {}
     for name in block.annotators:
         same = compared = 0
-        for pair in with_peers([touched], name):
+        for pair in against_others([edited], name):
             same += int(unit_agreement(pair.codes).sum())
             compared += int((pair.codes >= 0).all(axis=0).sum())
         found[name] = (same, compared)

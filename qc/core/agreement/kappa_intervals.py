@@ -1,4 +1,4 @@
-"""Intervals of kappa: persons drawn again, and Cohen's and Fleiss' reckoned from their sums.
+"""Bootstrap intervals of Cohen's and Fleiss' kappa, from sums over persons that are resampled.
 
 Cohen's kappa of two annotators needs of the units that both answered how many there are, how
 many have the same answer, and how often each of the two gave each value; that of an action
@@ -13,16 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from qc.core.agreement.resampling import bounds, draws, mean_of_defined, rated_persons, ratio
-from qc.core.agreement.tables import Codes, Floats, unit_agreement
+from qc.core.agreement.coefficients import FLEISS, KAPPA
+from qc.core.agreement.figures import Interval
+from qc.core.agreement.resampling import bounds, draws, mean_of_defined
+from qc.core.agreement.tables import (
+    CategorySums,
+    Codes,
+    Floats,
+    PairSums,
+    rated_persons,
+    unit_agreement,
+)
 
 DENSE_CELLS = 1_000_000  # above, sums are kept sparse: most persons have few of many values
 
 Pair = tuple[str, str]
-Interval = list[float] | None
 
 
-class Answered(Protocol):
+class AnsweredUnits(Protocol):
     """Units that the same annotators were asked about, as `units.Block`."""
 
     @property
@@ -42,17 +50,17 @@ class KappaIntervals(NamedTuple):
         actions: Of the mean over pairs for each action, in the order of the columns.
     """
 
-    mean: Interval
-    pairs: dict[Pair, Interval]
-    actions: list[Interval]
+    mean: Interval | None
+    pairs: dict[Pair, Interval | None]
+    actions: list[Interval | None]
 
 
 def kappa_intervals(
-    blocks: Sequence[Answered], member: NDArray[np.bool_], *, seed: int, resamples: int
+    blocks: Sequence[AnsweredUnits], member: NDArray[np.bool_], *, seed: int, resamples: int
 ) -> KappaIntervals:
     """Intervals of Cohen's kappa, of each pair of annotators and of the means over pairs.
 
-    Resamples in which a kappa is not defined are left out of its interval, and out of the mean.
+    Resamples in which a kappa is undefined are left out of its interval, and out of the mean.
 
     Args:
         blocks: The units.
@@ -80,8 +88,8 @@ def kappa_intervals(
 
 
 def fleiss_interval(
-    blocks: Sequence[Answered], raters: int, *, size: int, seed: int, resamples: int
-) -> Interval:
+    blocks: Sequence[AnsweredUnits], raters: int, *, size: int, seed: int, resamples: int
+) -> Interval | None:
     """The interval of Fleiss' kappa of the units that `raters` annotators answered.
 
     Args:
@@ -107,11 +115,10 @@ def fleiss_interval(
         np.add.at(sums, (place[unit], 1 + codes[who, unit]), 1)
     drawn = []
     for times in draws(len(numbers), seed=seed, resamples=resamples):
-        agreeing, ratings = np.split(times @ sums, [1], axis=1)
-        total = ratings.sum(axis=1)
-        observed = 1 - ratio(agreeing[:, 0] * raters, total)
-        drawn.append(1 - ratio(observed * total**2, total**2 - (ratings**2).sum(axis=1)))
-    return bounds(np.concatenate(drawn)[:, None])[0]
+        agreement, ratings = np.split(times @ sums, [1], axis=1)
+        drawn.append(FLEISS.formula(CategorySums(agreement[:, 0], ratings, raters)))
+    interval: Interval | None = bounds(np.concatenate(drawn)[:, None])[0]
+    return interval
 
 
 def _weighted(times: Floats, matrix: Any) -> Floats:
@@ -135,7 +142,7 @@ class _PairSums:
         self.rows = [np.empty(0, np.int64)]
         self.columns = [np.empty(0, np.int64)]
 
-    def add(self, block: Answered) -> None:
+    def add(self, block: AnsweredUnits) -> None:
         size, (_, actions) = self.size, self.member.shape
         for i, first in enumerate(block.annotators):
             for j in range(i + 1, len(block.annotators)):
@@ -167,13 +174,13 @@ class _PairSums:
 
 
 def _kappas(table: Floats, member: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Kappa of each resample and pair, and of each action; nan where it is not defined."""
+    """Kappa of each resample and pair, and of each action; nan where it is undefined."""
     size, _ = member.shape
     units, same = table[..., 0], table[..., 1]
     a, b = table[..., 2 : 2 + size], table[..., 2 + size : 2 + 2 * size]
-    pairs = 1 - ratio(units * (units - same), units**2 - (a * b).sum(axis=-1))
+    pairs = KAPPA.formula(PairSums(units, units - same, units**2 - (a * b).sum(axis=-1)))
     holds = member.astype(np.float64)
     first, second, both = a @ holds, b @ holds, table[..., 2 + 2 * size :]
     units = units[..., None]
     expected = first * (units - second) + (units - first) * second
-    return pairs, 1 - ratio(units * (first + second - 2 * both), expected)
+    return pairs, KAPPA.formula(PairSums(units, first + second - 2 * both, expected))

@@ -1,6 +1,6 @@
 """Agreement on each action alone, chosen or not: the figures of `units`, action by action.
 
-All actions of a group are reckoned at once, from how many of a unit's m raters chose each.
+All actions of a group are computed at once, from how many of a unit's m raters chose each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,25 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from qc.core.agreement.resampling import (
-    Parts,
-    bounds,
-    draws,
-    in_parts,
-    rated_persons,
-    ratio,
-)
-from qc.core.agreement.tables import (
+from qc.core.agreement.coefficients import KAPPA, OF_RATINGS, kappa_of_table
+from qc.core.agreement.figures import (
+    DIGITS,
     NO_PAIR,
     NOTHING,
-    ONE_CATEGORY,
-    Codes,
-    Coefficient,
-    Floats,
-    as_figure,
-    kappa_of,
-    mean_of,
+    ActionFigures,
+    Figure,
+    Interval,
 )
+from qc.core.agreement.resampling import bounds, draws, in_parts
+from qc.core.agreement.tables import Codes, Floats, Parts, RatingSums, rated_persons
 
 Pair = tuple[str, str]
 
@@ -65,90 +57,79 @@ class ActionSums:
             **{name: one + getattr(more, name) for name, one in vars(self).items()}
         )
 
+    def binary(self) -> RatingSums:
+        """The same as sums of two values, chosen and not, of each action apart."""
+        whole, total = self.rated[:, None], self.ratings[:, None]
+        return RatingSums(
+            rated=whole,
+            pairable=self.pairable[:, None],
+            agreement=self.agreement,
+            apart=self.apart,
+            shares=np.stack([self.share, whole - self.share], axis=-1),
+            values=np.stack([self.chosen, total - self.chosen], axis=-1),
+            distances=1 - np.eye(2),
+            categories=2,
+        )
+
 
 def action_figures(
     parts: Parts,
     tables: Mapping[Pair, Floats],
     member: NDArray[np.bool_],
     actions: Sequence[str],
+    kappa_intervals: Sequence[Interval | None],
     *,
     seed: int,
     resamples: int,
-) -> dict[str, dict[str, Any]]:
-    """Every figure of each action, ready for JSON.
-
-    The figure itself is Cohen's kappa, the mean over pairs of annotators; beside it stand how
-    many pairs of answers were `chosen` on either side or both, raw agreement, alpha and AC1.
+) -> dict[str, ActionFigures]:
+    """Every figure of each action; kappa is the mean over pairs of annotators.
 
     Args:
         parts: Codes `(raters, units)` and the person of each unit.
         tables: Confusion matrices of pairs of annotators.
         member: Which value (row) holds which action (column), shape `(V, K)`.
         actions: Names, in the order of the columns.
+        kappa_intervals: Of each action.
         seed: Of the resampling.
         resamples: How many; 0 for no intervals.
     """
     sums = _person_sums(parts, member)
-    whole = sums.weighted(np.ones((1, len(sums.rated))))
+    total = sums.weighted(np.ones((1, len(sums.rated))))
     low_high = _intervals(sums, seed=seed, resamples=resamples)
-    values = _rows(whole)
+    values = {spec.name: spec.formula(total.binary())[0] for spec in OF_RATINGS}
+    units, rated = int(total.pairable[0]), float(total.rated[0])
     figures = {}
     for place, action in enumerate(actions):
         sides = np.stack([member[:, place], ~member[:, place]]).astype(np.float64)
         binary = [sides @ table @ sides.T for _, table in sorted(tables.items())]
-        figure = mean_of(kappa_of(table) for table in binary)
-        figure["chosen"] = int(sum(table.sum() - table[1, 1] for table in binary))
-        for name, rows in values.items():
-            figure[name] = as_figure(_coefficient(whole, float(rows[0, place]), name, place))
-            figure[f"{name}_interval"] = low_high[name][place] if low_high else None
-            if figure[name]["value"] is None:
-                figure[f"{name}_interval"] = None
-        figure["share"] = _share(whole, place)
-        figures[action] = figure
+        kappa = Figure.mean(map(kappa_of_table, binary), kappa_intervals[place])
+        coefficients = {KAPPA.name: kappa}
+        for spec in OF_RATINGS:
+            value = spec.defined(
+                float(values[spec.name][place]),
+                units=units,
+                unrated=NO_PAIR if rated else NOTHING,
+            )
+            interval = low_high[spec.name][place] if low_high else None
+            coefficients[spec.name] = Figure.of(value, interval)
+        figures[action] = ActionFigures(
+            coefficients,
+            chosen=int(sum(table.sum() - table[1, 1] for table in binary)),
+            share=round(float(total.share[0, place]) / rated, DIGITS) if rated else None,
+        )
     return figures
-
-
-def _share(whole: ActionSums, place: int) -> float | None:
-    """The share of the answers that chose the action."""
-    rated = float(whole.rated[0])
-    return round(float(whole.share[0, place]) / rated, 6) if rated else None
-
-
-def _coefficient(whole: ActionSums, value: float, name: str, place: int) -> Coefficient:
-    units = int(whole.pairable[0])
-    if units == 0:
-        return Coefficient(None, NO_PAIR if whole.rated[0] else NOTHING, 0)
-    return (
-        Coefficient(None, ONE_CATEGORY, units)
-        if np.isnan(value)
-        else Coefficient(value, "", units)
-    )
-
-
-def _rows(sums: ActionSums) -> dict[str, Floats]:
-    """Each figure of each row and action; nan where it is not defined."""
-    percent = ratio(sums.agreement, sums.pairable[:, None])
-    total = sums.ratings[:, None]
-    expected = 2 * sums.chosen * (total - sums.chosen)
-    share = ratio(sums.share, sums.rated[:, None])
-    chance = 2 * share * (1 - share)
-    used = (share > 0) & (share < 1)
-    return {
-        "percent": percent,
-        "alpha": 1 - ratio(sums.apart * (total - 1), expected),
-        "ac1": np.where(used, 1 - (1 - percent) / (1 - chance), np.nan),
-    }
 
 
 def _intervals(
     sums: ActionSums, *, seed: int, resamples: int
-) -> dict[str, list[list[float] | None]] | None:
+) -> dict[str, list[Interval | None]] | None:
     if resamples < 1 or (sums.pairable > 0).sum() < 2:
         return None
-    found: dict[str, list[Floats]] = {"percent": [], "alpha": [], "ac1": []}
+    found: dict[str, list[Floats]] = {spec.name: [] for spec in OF_RATINGS}
     for times in draws(len(sums.rated), seed=seed, resamples=resamples):
-        for name, rows in _rows(sums.weighted(times)).items():
-            found[name].append(rows)
+        binary = sums.weighted(times).binary()
+        for spec in OF_RATINGS:
+            found[spec.name].append(spec.formula(binary))
     return {name: bounds(np.concatenate(rows)) for name, rows in found.items()}
 
 

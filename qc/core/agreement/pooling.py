@@ -1,44 +1,62 @@
-"""Clips put together: the figures of a dataset are those of all its units, no mean of means."""
+"""Clips pooled: the figures of a dataset are those of all its units, not a mean over clips."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qc.core.agreement.boxes import ByPerson, Pair, box_figures, figures_of
-from qc.core.agreement.comparison import SEED, as_value, asked_of
-from qc.core.agreement.resampling import Source, mean_intervals
-from qc.core.agreement.segments import NO_PAIR_OF_KEYFRAMES, NO_STRETCH, Flips
-from qc.core.agreement.tables import Codes, Coefficient, as_figure, mean_of, share_of
+from datasets.core.action_groups import ActionGroupSpec
+from qc.core.agreement.boxes import ByPerson, Pair, box_figures
+from qc.core.agreement.coefficients import FLEISS, OF_RATINGS
+from qc.core.agreement.comparison import SEED, as_value
+from qc.core.agreement.figures import (
+    DIGITS,
+    AnnotatorFigures,
+    BoxFigures,
+    ClipComparison,
+    ClipFigures,
+    ClipSummary,
+    ClipUnits,
+    DatasetFigures,
+    Figure,
+    FindingCounts,
+    GroupAnchoring,
+    GroupFigures,
+    GroupOverTime,
+    LabelFigures,
+    PairFigures,
+)
+from qc.core.agreement.resampling import PersonSums, mean_intervals
+from qc.core.agreement.segments import NO_CONSECUTIVE, NO_SEGMENT, Flicker
+from qc.core.agreement.tables import Codes
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
     Block,
     Units,
     Value,
+    against_others,
     brief_figures,
     group_figures,
     of_pair,
-    with_peers,
 )
-from qc.core.consensus.clip_consensus import Question
-from qc.core.consensus.skill_weighting import estimated
+from qc.core.consensus.skill_weighting import GroupErrorRates, fit
 from qc.core.matching import BoxCounts
 
 RESAMPLES = 1000
 FEWER_RESAMPLES = 200  # of a pair, and of an annotator against the others
 NO_TRACK = "there is no track"
-LED = ("seen", "mixed", "blind")  # by how many of two annotators did not see boxes
+BLIND_KINDS = ("seen", "mixed", "blind")  # by how many of two annotators did not see boxes
 
 
 class Pool:
-    """Reports of clips, as `compare_clip` makes them, put together."""
+    """Reports of clips, pooled."""
 
-    def __init__(self, questions: Sequence[Question]) -> None:
-        self.questions = questions
+    def __init__(self, groups: Sequence[ActionGroupSpec]) -> None:
+        self.groups = groups
         self.clips = 0
         self.compared = 0
         self.annotators: set[str] = set()
@@ -46,68 +64,68 @@ class Pool:
         self.severities: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
         self.persons: dict[tuple[int, int], int] = {}
-        self.values: dict[str, dict[Value, int]] = {one.name: {} for one in questions}
+        self.values: dict[str, dict[Value, int]] = {one.name: {} for one in groups}
         self.codes: dict[str, dict[tuple[str, ...], list[np.ndarray]]]
-        self.codes = {one.name: defaultdict(list) for one in questions}
+        self.codes = {one.name: defaultdict(list) for one in groups}
         self.numbers: dict[str, dict[tuple[str, ...], list[np.ndarray]]]
-        self.numbers = {one.name: defaultdict(list) for one in questions}
-        self.led: dict[tuple[str, str], list[tuple[Codes, NDArray[np.int64]]]]
-        self.led = defaultdict(list)  # by group and LED, of clips done both ways
-        self.flips: dict[tuple[str, str], Flips] = {}  # by group and annotator
-        self.segments: dict[tuple[str, Pair], np.ndarray] = {}  # IoU and stretches
-        self.points: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        self.listed: list[dict[str, Any]] = []
-        self.work: dict[str, Counter[str]] = defaultdict(Counter)
+        self.numbers = {one.name: defaultdict(list) for one in groups}
+        self.blind_pairs: dict[tuple[str, str], list[tuple[Codes, NDArray[np.int64]]]]
+        self.blind_pairs = defaultdict(list)  # by group and BLIND_KINDS, of mixed clips
+        self.flicker: dict[tuple[str, str], Flicker] = {}  # by group and annotator
+        self.segments: dict[tuple[str, Pair], np.ndarray] = {}  # IoU and segments
+        self.points: dict[str, list[ClipComparison]] = defaultdict(list)
+        self.listed: list[ClipSummary] = []
+        self.tracks: dict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, video: int, clip: str, figures: Mapping[str, Any]) -> None:
+    def add(self, video: int, clip: str, figures: ClipFigures) -> None:
         """Add one clip.
 
         Args:
             video: Whose persons have the clip's numbers.
             clip: Its name.
-            figures: Of its report.
+            figures: Of its report; its groups are not read.
         """
-        annotators = tuple(figures["annotators"])
+        annotators = tuple(figures.annotators)
         self.clips += 1
         self.compared += len(annotators) > 1
         self.annotators.update(annotators)
-        for a, b, person, *counts in figures["box_units"]:
+        for a, b, person, *counts in figures.box_units:
             by_person, number = self.boxes[a, b], self._number(video, person)
             by_person[number] = by_person.get(number, BoxCounts()).plus(BoxCounts(*counts))
-        for finding in figures["findings"]:
-            self.severities[finding["severity"]] += 1
-            self.rules[finding["rule"]] += 1
-        self._add_units(video, annotators, figures["units"], blind=figures.get("blind", ()))
-        self._add_time(figures.get("over_time", {}))
+        for finding in figures.findings:
+            self.severities[finding.severity] += 1
+            self.rules[finding.rule] += 1
+        self._add_units(video, annotators, figures.units, blind=figures.blind)
+        self._add_time(figures.over_time)
         self._add_work(clip, figures)
-        self.listed.append(_in_short(clip, figures))
+        self.listed.append(
+            ClipSummary(clip, figures.lowest, figures.boxes.f1, len(figures.findings))
+        )
 
     def _add_units(
         self,
         video: int,
         annotators: tuple[str, ...],
-        units: Mapping[str, Any],
+        units: ClipUnits,
         *,
         blind: Collection[str],
     ) -> None:
-        numbers = np.array(
-            [self._number(video, one) for one in units["persons"]], dtype=np.int64
-        )
+        numbers = np.array([self._number(video, one) for one in units.persons], dtype=np.int64)
         for name, values in self.values.items():
-            table = units["groups"].get(name)
+            table = units.groups.get(name)
             if table is None:  # the group is younger than the report
                 continue
-            places = [values.setdefault(as_value(one), len(values)) for one in table["values"]]
+            places = [values.setdefault(as_value(one), len(values)) for one in table.values]
             # Codes below 0 keep their meaning: they are places from the end.
             meaning = np.array([*places, UNANSWERED, ABSENT], dtype=np.int32)
-            codes = np.array(table["codes"], dtype=np.int64).reshape(len(annotators), -1)
+            codes = np.array(table.codes, dtype=np.int64).reshape(len(annotators), -1)
             self.codes[name][annotators].append(meaning[codes])
             self.numbers[name][annotators].append(numbers)
             if 0 < len(blind) < len(annotators):
                 recoded = meaning[codes].astype(np.int64)
-                self._add_led(name, annotators, blind, recoded, numbers)
+                self._add_blind_pairs(name, annotators, blind, recoded, numbers)
 
-    def _add_led(
+    def _add_blind_pairs(
         self,
         group: str,
         annotators: tuple[str, ...],
@@ -118,100 +136,103 @@ class Pool:
         """Every two annotators of a clip that some did blind and others did not."""
         blind_first = sorted(range(len(annotators)), key=lambda i: annotators[i] not in blind)
         for i, j in combinations(blind_first, 2):
-            kind = LED[(annotators[i] in blind) + (annotators[j] in blind)]
-            self.led[group, kind].append((codes[[i, j]], numbers))
+            kind = BLIND_KINDS[(annotators[i] in blind) + (annotators[j] in blind)]
+            self.blind_pairs[group, kind].append((codes[[i, j]], numbers))
 
     def _number(self, video: int, person: int) -> int:
         return self.persons.setdefault((video, person), len(self.persons))
 
-    def _add_time(self, over_time: Mapping[str, Any]) -> None:
+    def _add_time(self, over_time: Mapping[str, GroupOverTime]) -> None:
         for name, group in over_time.items():
-            for who, (changed, consecutive) in group["flips"].items():
-                before = self.flips.get((name, who), Flips(0, 0))
-                self.flips[name, who] = Flips(
+            for who, (changed, consecutive) in group.flicker.items():
+                before = self.flicker.get((name, who), Flicker(0, 0))
+                self.flicker[name, who] = Flicker(
                     before.changed + changed, before.consecutive + consecutive
                 )
-            for a, b, *found in group["segments"]:
+            for a, b, *found in group.segments:
                 key = (name, (a, b))
                 self.segments[key] = self.segments.get(key, np.zeros(2)) + np.array(found)
 
-    def _add_work(self, clip: str, figures: Mapping[str, Any]) -> None:
-        for who, work in figures.get("work", {}).items():
-            same, compared = figures["peers"][who]
+    def _add_work(self, clip: str, figures: ClipFigures) -> None:
+        for who, work in figures.work.items():
+            same, compared = figures.others[who]
             self.points[who].append(
-                {"clip": clip, "at": work["at"], "same": same, "compared": compared,
-                 "seconds": work["seconds"], "boxes": work["boxes"]}
-            )  # fmt: skip
-            for key in ("tracks", "untouched", "boxes"):
-                self.work[who][key] += work[key]
+                ClipComparison(clip, work.at, same, compared, work.seconds, work.boxes)
+            )
+            self.tracks[who].update(all=work.tracks, unedited=work.unedited)
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> DatasetFigures:
         """Of everything together."""
-        return {
-            "clips": self.clips,
-            "clips_compared": self.compared,
-            "annotators": sorted(self.annotators),
-            "boxes": box_figures(self.boxes, seed=SEED, resamples=RESAMPLES),
-            "groups": [self._group(question) for question in self.questions],
-            "findings": {
-                "blocks": self.severities["blocks"],
-                "warns": self.severities["warns"],
-                "rules": dict(sorted(self.rules.items())),
-            },
-        }
+        return DatasetFigures(
+            clips=self.clips,
+            clips_compared=self.compared,
+            annotators=sorted(self.annotators),
+            boxes=box_figures(self.boxes.values(), seed=SEED, resamples=RESAMPLES),
+            groups=[self._group(group) for group in self.groups],
+            findings=FindingCounts(
+                self.severities["blocks"],
+                self.severities["warns"],
+                dict(sorted(self.rules.items())),
+            ),
+        )
 
-    def pairs(self) -> Iterator[dict[str, Any]]:
+    def pairs(self) -> Iterator[PairFigures]:
         """Of each two annotators that had a clip in common, by name."""
-        blocks = {one.name: self.blocks(one) for one in self.questions}
-        for pair in combinations(sorted(self.annotators), 2):
-            groups, units = [], []
-            for question in self.questions:
-                if both := of_pair(blocks[question.name], *pair):
-                    units.append(self._units(question, both))
-                    groups.append(_brief(units[-1]) | self._overlap(question, [pair]))
-            if groups:
-                yield {
-                    "a": pair[0],
-                    "b": pair[1],
-                    "boxes": self._boxes(pair),
-                    "groups": groups,
-                    **_over_groups(units, groups),
-                }
+        blocks = {one.name: self.blocks(one) for one in self.groups}
+        for a, b in combinations(sorted(self.annotators), 2):
+            figures, units = [], []
+            for group in self.groups:
+                if both := of_pair(blocks[group.name], a, b):
+                    units.append(self._units(group, both))
+                    its = self._segment_iou(group, [(a, b)])
+                    figures.append(replace(_brief(units[-1]), segment_iou=its))
+            if figures:
+                yield PairFigures(
+                    a=a,
+                    b=b,
+                    boxes=self._boxes((a, b)),
+                    groups=figures,
+                    edited=_means([one.edited_sums for one in units],
+                                  [one.edited for one in figures]),
+                    **vars(_means([one.sums for one in units], figures)),
+                )  # fmt: skip
 
-    def people(self) -> Iterator[dict[str, Any]]:
+    def by_annotator(self) -> Iterator[AnnotatorFigures]:
         """Of each annotator against all others, by name."""
-        blocks = {one.name: self.blocks(one) for one in self.questions}
+        blocks = {one.name: self.blocks(one) for one in self.groups}
         for who in sorted(self.annotators):
             units = [
-                self._units(one, with_peers(blocks[one.name], who)) for one in self.questions
+                self._units(one, against_others(blocks[one.name], who)) for one in self.groups
             ]
-            groups = [
-                self._of_person(who, question, its)
-                for question, its in zip(self.questions, units, strict=True)
+            figures = [
+                self._of_annotator(who, group, its)
+                for group, its in zip(self.groups, units, strict=True)
             ]
-            work = self.work[who]
-            yield {
-                "name": who,
-                "boxes": self._boxes(*(pair for pair in self.boxes if who in pair)),
-                "groups": groups,
-                **_over_groups(units, groups),
-                "flips": share_of(*self._flips(who=who), NO_PAIR_OF_KEYFRAMES),
-                "untouched": share_of(work["untouched"], work["tracks"], NO_TRACK),
-                "points": sorted(self.points[who], key=lambda one: (one["at"], one["clip"])),
-            }
+            flicker, tracks = self._flicker(who=who), self.tracks[who]
+            yield AnnotatorFigures(
+                name=who,
+                boxes=self._boxes(*(pair for pair in self.boxes if who in pair)),
+                groups=figures,
+                flicker=Figure.share(*flicker, NO_CONSECUTIVE),
+                unedited=Figure.share(tracks["unedited"], tracks["all"], NO_TRACK),
+                clips=sorted(self.points[who], key=lambda one: (one.at, one.clip)),
+                edited=_means([one.edited_sums for one in units],
+                              [one.edited for one in figures]),
+                **vars(_means([one.sums for one in units], figures)),
+            )  # fmt: skip
 
-    def anchoring(self) -> list[dict[str, Any]]:
-        """Of each group, how far answers agree on clips that some did blind and others not.
+    def anchoring(self) -> list[GroupAnchoring]:
+        """Of each group, agreement on clips that some annotated blind and others did not.
 
-        `mixed` holds blind answers against those with the machine's boxes, `seen` the latter
-        against each other, `blind` the former: people who are led agree among themselves, and
-        less with those who are not.
+        `mixed` holds blind answers against those with boxes, `seen` the latter against each
+        other, `blind` the former: with anchoring bias people agree among themselves, and less
+        with those who worked blind.
         """
         found = []
-        for question in self.questions:
+        for group in self.groups:
             kinds = {}
-            for kind in LED:
-                parts = self.led[question.name, kind]
+            for kind in BLIND_KINDS:
+                parts = self.blind_pairs[group.name, kind]
                 blocks = [
                     Block(
                         ("one", "other"),
@@ -219,125 +240,97 @@ class Pool:
                         np.concatenate([numbers for _, numbers in parts]),
                     )
                 ] if parts else []  # fmt: skip
-                kinds[kind] = _brief(self._units(question, blocks))
-            found.append({"name": question.name} | kinds)
+                kinds[kind] = _brief(self._units(group, blocks))
+            found.append(GroupAnchoring(group.name, **kinds))
         return found
 
-    def estimates(self) -> dict[str, dict[str, Any]]:
-        """What each annotator's votes are worth, by group, see `estimates`."""
+    def error_rates(self) -> dict[str, GroupErrorRates]:
+        """Dawid-Skene error rates of the annotators, by group."""
         return {
-            one.name: estimated(
+            one.name: fit(
                 [(block.annotators, block.codes) for block in self.blocks(one)],
-                list(self.values[one.name]), one,
+                list(self.values[one.name]),
+                one,
             )
-            for one in self.questions
-        }  # fmt: skip
+            for one in self.groups
+        }
 
-    def blocks(self, question: Question) -> list[Block]:
+    def blocks(self, group: ActionGroupSpec) -> list[Block]:
         """All units of a group."""
-        numbers = self.numbers[question.name]
+        numbers = self.numbers[group.name]
         return [
             Block(
                 annotators,
                 np.concatenate(codes, axis=1).astype(np.int64),
                 np.concatenate(numbers[annotators]),
             )
-            for annotators, codes in sorted(self.codes[question.name].items())
+            for annotators, codes in sorted(self.codes[group.name].items())
         ]
 
-    def _group(self, question: Question) -> dict[str, Any]:
-        units = self._units(question, self.blocks(question))
-        figures = group_figures(units, seed=SEED, resamples=RESAMPLES)
-        pairs = [pair for group, pair in self.segments if group == question.name]
-        flips = self._flips(group=question.name)
-        return figures | {
-            "required": question.required,
-            "flips": share_of(flips.changed, flips.consecutive, NO_PAIR_OF_KEYFRAMES),
-        } | self._overlap(question, pairs)  # fmt: skip
+    def _group(self, group: ActionGroupSpec) -> GroupFigures:
+        units = self._units(group, self.blocks(group))
+        pairs = [pair for name, pair in self.segments if name == group.name]
+        return replace(
+            group_figures(units, seed=SEED, resamples=RESAMPLES),
+            flicker=Figure.share(*self._flicker(group=group.name), NO_CONSECUTIVE),
+            segment_iou=self._segment_iou(group, pairs),
+        )
 
-    def _units(self, question: Question, blocks: Sequence[Block]) -> Units:
-        return Units(blocks, list(self.values[question.name]), asked_of(question))
+    def _units(self, group: ActionGroupSpec, blocks: Sequence[Block]) -> Units:
+        return Units(blocks, list(self.values[group.name]), group)
 
-    def _of_person(self, who: str, question: Question, units: Units) -> dict[str, Any]:
+    def _of_annotator(self, who: str, group: ActionGroupSpec, units: Units) -> GroupFigures:
         figures = group_figures(units, seed=SEED, resamples=FEWER_RESAMPLES)
-        for key in ("confusion", "fleiss", "fleiss_interval", "kappa_pairs"):
-            del figures[key]
-        pairs = [pair for group, pair in self.segments
-                 if group == question.name and who in pair]  # fmt: skip
-        flips = self._flips(group=question.name, who=who)
-        figures["flips"] = share_of(flips.changed, flips.consecutive, NO_PAIR_OF_KEYFRAMES)
-        return figures | self._overlap(question, pairs)
+        pairs = [pair for name, pair in self.segments if name == group.name and who in pair]
+        return replace(
+            figures,
+            coefficients={
+                name: one for name, one in figures.coefficients.items() if name != FLEISS.name
+            },
+            kappa_pairs=[],
+            confusion=None,
+            flicker=Figure.share(*self._flicker(group=group.name, who=who), NO_CONSECUTIVE),
+            segment_iou=self._segment_iou(group, pairs),
+        )
 
-    def _boxes(self, *pairs: Pair) -> dict[str, Any]:
+    def _boxes(self, *pairs: Pair) -> BoxFigures:
         counts = [self.boxes.get(pair, {}) for pair in pairs]
-        return figures_of(counts, seed=SEED, resamples=FEWER_RESAMPLES)
+        return box_figures(counts, seed=SEED, resamples=FEWER_RESAMPLES)
 
-    def _overlap(self, question: Question, pairs: Sequence[Pair]) -> dict[str, Any]:
+    def _segment_iou(self, group: ActionGroupSpec, pairs: Sequence[Pair]) -> Figure:
         total = np.zeros(2)
         for pair in pairs:
-            total = total + self.segments.get((question.name, pair), np.zeros(2))
-        return {"segments": share_of(float(total[0]), int(total[1]), NO_STRETCH)}
+            total = total + self.segments.get((group.name, pair), np.zeros(2))
+        return Figure.share(float(total[0]), int(total[1]), NO_SEGMENT)
 
-    def _flips(self, *, group: str = "", who: str = "") -> Flips:
+    def _flicker(self, *, group: str = "", who: str = "") -> Flicker:
         """Of one group, of one annotator, or of both."""
-        mine = [
-            flips
-            for (its_group, annotator), flips in self.flips.items()
+        found = [
+            flicker
+            for (its_group, annotator), flicker in self.flicker.items()
             if group in ("", its_group) and who in ("", annotator)
         ]
-        return Flips(sum(one.changed for one in mine), sum(one.consecutive for one in mine))
+        return Flicker(sum(one.changed for one in found), sum(one.consecutive for one in found))
 
 
-def _in_short(clip: str, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """A clip by the group agreed on least; if alpha is defined for none, the first says why."""
-    groups = sorted(
-        figures["groups"],
-        key=lambda one: (one["alpha"]["value"] is None, one["alpha"]["value"] or 0.0),
-    )
-    nothing: dict[str, Any] = {
-        "name": "",
-        "alpha": as_figure(Coefficient(None, "there is no group", 0)),
-    }
-    lowest: Mapping[str, Any] = groups[0] if groups else nothing
-    return {
-        "clip": clip,
-        "group": lowest["name"] if lowest["alpha"]["value"] is not None else "",
-        "alpha": lowest["alpha"],
-        "alpha_interval": lowest.get("alpha_interval"),
-        "f1": figures["boxes"]["f1"],
-        "f1_interval": figures["boxes"]["f1_interval"],
-        "findings": len(figures["findings"]),
-    }
-
-
-def _brief(units: Units) -> dict[str, Any]:
+def _brief(units: Units) -> GroupFigures:
     return brief_figures(units, seed=SEED, resamples=FEWER_RESAMPLES)
 
 
-def _over_groups(units: Sequence[Units], groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The means over the groups with their intervals, and what they rest on."""
-    asked = sum(one["asked"] for one in groups)
-    answered = sum(one["asked"] * (one["answered"] or 0) for one in groups)
-    touched = [one["touched"] for one in groups]
-    return _means([one.source for one in units], groups, ("alpha", "ac1", "percent")) | {
-        "touched": _means([one.touched_source for one in units], touched, ("alpha",)),
-        "units": sum(one["units"] for one in groups),
-        "rated_by_two": sum(one["rated_by_two"] for one in groups),
-        "answered": round(answered / asked, 6) if asked else None,
-    }
-
-
-def _means(
-    sources: Sequence[Source], groups: Sequence[Mapping[str, Any]], names: Sequence[str]
-) -> dict[str, Any]:
-    """The mean over the groups in which a figure is defined, with its interval."""
-    drawn = mean_intervals(sources, seed=SEED, resamples=FEWER_RESAMPLES)._asdict()
-    means: dict[str, Any] = {}
-    for name in names:
-        means[name] = mean_of(
-            Coefficient(one[name]["value"], one[name]["reason"], one[name]["units"])
-            for one in groups
-        )
-        is_defined = means[name]["value"] is not None
-        means[f"{name}_interval"] = drawn[name] if is_defined else None
-    return means
+def _means(sources: Sequence[PersonSums], groups: Sequence[LabelFigures]) -> LabelFigures:
+    """The means over the groups in which a coefficient is defined, with their intervals."""
+    drawn = mean_intervals(sources, seed=SEED, resamples=FEWER_RESAMPLES)
+    asked = sum(one.asked for one in groups)
+    answered = sum(one.asked * (one.answered or 0) for one in groups)
+    return LabelFigures(
+        units=sum(one.units for one in groups),
+        rated_by_two=sum(one.rated_by_two for one in groups),
+        asked=asked,
+        answered=round(answered / asked, DIGITS) if asked else None,
+        coefficients={
+            spec.name: Figure.mean(
+                (one.coefficients[spec.name] for one in groups), drawn[spec.name]
+            )
+            for spec in OF_RATINGS
+        },
+    )

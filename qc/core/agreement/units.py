@@ -3,44 +3,56 @@
 Units come in blocks of clips that the same annotators had, so that a whole dataset is a few
 arrays. A code is a place in `values`; ABSENT stands for an annotator who did not draw the
 person, UNANSWERED for one who did and left the group unset. Figures of a clip, a pair, an
-annotator and a dataset come from the same sums, and intervals from resampling persons: the
-keyframes of one person are not independent, and resampling them gave intervals four times too
-narrow.
+annotator and a dataset come from the same sums.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.core.labels import UNKNOWN
-from qc.core.agreement.kappa_intervals import KappaIntervals, fleiss_interval, kappa_intervals
-from qc.core.agreement.per_action import action_figures
-from qc.core.agreement.resampling import Parts, Source, Sums, alpha_rows, intervals, source_of
-from qc.core.agreement.tables import (
+from datasets.core.action_groups import UNKNOWN, ActionGroupSpec
+from qc.core.agreement.coefficients import (
+    FLEISS,
+    KAPPA,
+    OF_RATINGS,
+    fleiss_of_counts,
+    kappa_of_table,
+)
+from qc.core.agreement.figures import (
+    DIGITS,
     NO_PAIR,
     NOTHING,
-    ONE_CATEGORY,
-    Codes,
     Coefficient,
+    Confusion,
+    Disagreement,
+    Figure,
+    GroupFigures,
+    LabelFigures,
+    PairKappa,
+)
+from qc.core.agreement.kappa_intervals import KappaIntervals, fleiss_interval, kappa_intervals
+from qc.core.agreement.per_action import action_figures
+from qc.core.agreement.resampling import PersonSums, intervals
+from qc.core.agreement.tables import (
+    Codes,
     Floats,
-    ac1_of,
-    as_figure,
+    Parts,
     confusion,
-    fleiss_of,
-    kappa_of,
-    mean_of,
+    rated_persons,
+    rating_sums,
     set_distances,
     unit_agreement,
 )
 
 ABSENT = -1
 UNANSWERED = -2
-DIFFERENCES_KEPT = 30
-PEERS = "the others"
+DISAGREEMENTS_KEPT = 30
+OTHERS = "the others"
+NO_THREE = "no unit was rated by three or more"
 
 Value = str | frozenset[str]
 Pair = tuple[str, str]
@@ -54,14 +66,6 @@ class Block(NamedTuple):
     persons: NDArray[np.int64]  # (units,), numbers of the persons over all blocks
 
 
-class Asked(NamedTuple):
-    """A group of actions, as far as agreement on it is measured."""
-
-    name: str
-    choice: str  # "one" or "many"
-    actions: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Units:
     """The units of one group.
@@ -69,12 +73,12 @@ class Units:
     Attributes:
         blocks: All of them.
         values: What the codes mean: actions, `unknown`, or sets of actions.
-        asked: The group.
+        group: The group.
     """
 
     blocks: Sequence[Block]
     values: Sequence[Value]
-    asked: Asked
+    group: ActionGroupSpec
 
     @property
     def parts(self) -> Parts:
@@ -83,29 +87,35 @@ class Units:
     @cached_property
     def member(self) -> NDArray[np.bool_]:
         """Which value (row) holds which action (column)."""
-        return members(self.values, self.asked)
+        actions = self.group.actions
+        rows = [
+            [action == one if isinstance(one, str) else action in one for action in actions]
+            for one in self.values
+        ]
+        return np.array(rows, dtype=bool).reshape(len(self.values), len(actions))
 
     @cached_property
-    def source(self) -> Source:
-        """What alpha, AC1 and raw agreement come from."""
-        if self.asked.choice == "many":
+    def sums(self) -> PersonSums:
+        """What the coefficients of ratings come from."""
+        distances, categories = 1 - np.eye(len(self.values)), len(self.values)
+        if self.group.choice == "many":
             sets = [one for one in self.values if isinstance(one, frozenset)]
-            return source_of(
-                self.parts, set_distances(sets, "masi"), categories=len(self.values)
-            )
-        categories = len({UNKNOWN, *self.asked.actions, *self.values})
-        return source_of(self.parts, 1 - np.eye(len(self.values)), categories=categories)
+            distances = set_distances(sets, "masi")
+        else:
+            categories = len({UNKNOWN, *self.group.actions, *self.values})
+        sums = rating_sums(self.parts, distances, categories=categories)
+        return PersonSums(sums, rated_persons(self.parts))
 
     @cached_property
-    def touched(self) -> "Units":
+    def edited(self) -> "Units":
         """Those that at least one annotator changed from the pre-annotation."""
-        blocks = [touched_units(block, self.values) for block in self.blocks]
-        return Units(blocks, self.values, self.asked)
+        blocks = [edited_units(block, self.values) for block in self.blocks]
+        return Units(blocks, self.values, self.group)
 
     @property
-    def touched_source(self) -> Source:
-        """That of the touched units: the same if whatever was answered was changed."""
-        return self.touched.source if frozenset() in self.values else self.source
+    def edited_sums(self) -> PersonSums:
+        """That of the edited units: the same if whatever was answered was edited."""
+        return self.edited.sums if frozenset() in self.values else self.sums
 
 
 class Resampling(NamedTuple):
@@ -117,21 +127,23 @@ class Resampling(NamedTuple):
 
 @dataclass
 class Counts:
-    """What there is to compare, and what pairs of annotators said."""
+    """What there is to compare, and the answers of pairs of annotators."""
 
     units: int = 0
     asked: int = 0  # annotators who drew the person, summed over units
     answered: int = 0
     tables: dict[Pair, Floats] = field(default_factory=dict)
 
+    @property
+    def share(self) -> float | None:
+        return round(self.answered / self.asked, DIGITS) if self.asked else None
 
-def group_figures(units: Units, *, seed: int, resamples: int) -> dict[str, Any]:
-    """Every figure of one group, ready for JSON.
+
+def group_figures(units: Units, *, seed: int, resamples: int) -> GroupFigures:
+    """Every figure of one group.
 
     For a choice of one the categories are the actions and `unknown`; for many, each set that
-    was chosen. `touched` holds the figures of the units that at least one annotator changed
-    from the pre-annotation, which leaves every group unanswered or empty. `differences` counts
-    what was said against what, the commonest first; `confusion` all of it for a choice of one.
+    was chosen. The pre-annotation leaves every group unanswered or empty.
 
     Args:
         units: Of the group.
@@ -142,39 +154,54 @@ def group_figures(units: Units, *, seed: int, resamples: int) -> dict[str, Any]:
     counts = _counts(units)
     drawn = kappa_intervals(units.blocks, units.member, **how._asdict())
     actions = action_figures(
-        units.parts, counts.tables, units.member, units.asked.actions, **how._asdict()
+        units.parts,
+        counts.tables,
+        units.member,
+        units.group.actions,
+        drawn.actions,
+        **how._asdict(),
     )
-    for figure, interval in zip(actions.values(), drawn.actions, strict=True):
-        figure["interval"] = interval if figure["value"] is not None else None
-    return _brief(units, counts, drawn, how) | {
-        **_fleiss(units.blocks, len(units.values), how),
-        "actions": actions,
-        "confusion": _confusion(counts, units),
-        "differences": _differences(counts, units.values),
-    }
+    return _figures(
+        units, counts, drawn, how,
+        more={FLEISS.name: _fleiss(units.blocks, len(units.values), how)},
+        actions=actions,
+        confusion=_confusion(counts, units),
+        disagreements=_disagreements(counts, units.values),
+    )  # fmt: skip
 
 
-def brief_figures(units: Units, *, seed: int, resamples: int) -> dict[str, Any]:
+def brief_figures(units: Units, *, seed: int, resamples: int) -> GroupFigures:
     """The figures of `group_figures` without its actions, matrices and Fleiss' kappa."""
     how = Resampling(seed, resamples)
     drawn = kappa_intervals(units.blocks, units.member[:, :0], **how._asdict())
-    return _brief(units, _counts(units), drawn, how)
+    return _figures(units, _counts(units), drawn, how, more={})
 
 
-def _brief(
-    units: Units, counts: Counts, drawn: KappaIntervals, how: Resampling
-) -> dict[str, Any]:
-    pairs, mean = _kappas(counts.tables, drawn)
-    common = _common(units, counts, how)
-    return {
-        "name": units.asked.name,
-        "choice": units.asked.choice,
-        **common,
-        "kappa": mean,
-        "kappa_interval": drawn.mean if mean["value"] is not None else None,
-        "kappa_pairs": pairs,
-        "touched": _touched(units, common, how),
-    }
+def _figures(
+    units: Units,
+    counts: Counts,
+    drawn: KappaIntervals,
+    how: Resampling,
+    *,
+    more: dict[str, Figure],
+    **parts: Any,
+) -> GroupFigures:
+    kappas = {pair: kappa_of_table(table) for pair, table in sorted(counts.tables.items())}
+    label = _label_figures(units.sums, counts, how)
+    mean = Figure.mean(kappas.values(), drawn.mean)
+    values = vars(label) | {"coefficients": label.coefficients | {KAPPA.name: mean} | more}
+    return GroupFigures(
+        name=units.group.name,
+        choice=units.group.choice,
+        required=units.group.required,
+        kappa_pairs=[
+            PairKappa(a, b, Figure.of(kappa, drawn.pairs[a, b]))
+            for (a, b), kappa in kappas.items()
+        ],
+        edited=_edited(units, label, how),
+        **values,
+        **parts,
+    )
 
 
 def of_pair(blocks: Sequence[Block], a: str, b: str) -> list[Block]:
@@ -186,78 +213,58 @@ def of_pair(blocks: Sequence[Block], a: str, b: str) -> list[Block]:
     ]  # fmt: skip
 
 
-def with_peers(blocks: Sequence[Block], who: str) -> list[Block]:
+def against_others(blocks: Sequence[Block], who: str) -> list[Block]:
     """An annotator's units, once against the answers of each other annotator who had them.
 
     >>> block = Block(("ann", "bob", "eve"), np.array([[0], [1], [0]]), np.array([4]))
-    >>> [one.codes.tolist() for one in with_peers([block], "ann")]
+    >>> [one.codes.tolist() for one in against_others([block], "ann")]
     [[[0], [1]], [[0], [0]]]
     """
     found = []
     for block in blocks:
         if who not in block.annotators:
             continue
-        mine = block.annotators.index(who)
+        first = block.annotators.index(who)
         for other in range(len(block.annotators)):
-            if other != mine:
-                codes = block.codes[[mine, other]]
-                found.append(Block((who, PEERS), codes, block.persons))
+            if other != first:
+                codes = block.codes[[first, other]]
+                found.append(Block((who, OTHERS), codes, block.persons))
     return found
 
 
-def touched_units(block: Block, values: Sequence[Value]) -> Block:
+def edited_units(block: Block, values: Sequence[Value]) -> Block:
     """The units that somebody answered with more than nothing."""
     is_default = np.array([one == frozenset() for one in values] + [True, True])
-    changed = ~is_default[block.codes].all(axis=0)  # -1 and -2 are the last two places
-    return Block(block.annotators, block.codes[:, changed], block.persons[changed])
+    edited = ~is_default[block.codes].all(axis=0)  # -1 and -2 are the last two places
+    return Block(block.annotators, block.codes[:, edited], block.persons[edited])
 
 
-def members(values: Sequence[Value], asked: Asked) -> NDArray[np.bool_]:
-    """Which value (row) holds which action (column)."""
-    rows = [
-        [action == one if isinstance(one, str) else action in one for action in asked.actions]
-        for one in values
-    ]
-    return np.array(rows, dtype=bool).reshape(len(values), len(asked.actions))
-
-
-def _common(units: Units, counts: Counts, how: Resampling) -> dict[str, Any]:
-    """What is shown of all units and of the touched ones alike."""
-    sums = units.source.sums
-    low_high = intervals(units.source, **how._asdict())._asdict()
-    figures: dict[str, Any] = {
-        "units": counts.units,
-        "rated_by_two": int(sums.pairable.sum()),
-        "persons": int((sums.pairable > 0).sum()),
-        "asked": counts.asked,
-        "answered": round(counts.answered / counts.asked, 6) if counts.asked else None,
-    }
-    for name, coefficient in _coefficients(units.source, counts).items():
-        figures[name] = as_figure(coefficient)
-        is_defined = coefficient.value is not None
-        figures[f"{name}_interval"] = low_high[name] if is_defined else None
-    return figures
-
-
-def _coefficients(source: Source, counts: Counts) -> dict[str, Coefficient]:
-    whole: Sums = source.sums.together()
-    pairable = int(whole.pairable[0])
-    if not pairable:
-        none = Coefficient(None, NO_PAIR if counts.answered else NOTHING, 0)
-        return {"percent": none, "alpha": none, "ac1": none}
-    agreement = float(whole.agreement[0]) / pairable
-    shares = whole.shares[0] / whole.rated[0]
-    shares = np.pad(shares, (0, max(source.categories - len(shares), 0)))
-    found = float(alpha_rows(whole, source.distances)[0])
-    is_defined = not np.isnan(found)
-    alpha = Coefficient(
-        found if is_defined else None, "" if is_defined else ONE_CATEGORY, pairable
+def _label_figures(source: PersonSums, counts: Counts, how: Resampling) -> LabelFigures:
+    """The coefficients of ratings of all units, or of the edited ones."""
+    total, drawn = source.sums.total(), intervals(source, **how._asdict())
+    pairable = int(total.pairable[0])
+    unrated = NO_PAIR if counts.answered else NOTHING
+    return LabelFigures(
+        units=counts.units,
+        rated_by_two=pairable,
+        persons=int((source.sums.pairable > 0).sum()),
+        asked=counts.asked,
+        answered=counts.share,
+        coefficients={
+            spec.name: Figure.of(
+                spec.of(total, units=pairable, unrated=unrated), drawn[spec.name]
+            )
+            for spec in OF_RATINGS
+        },
     )
-    return {
-        "percent": Coefficient(agreement, "", pairable),
-        "alpha": alpha,
-        "ac1": ac1_of(agreement, shares, pairable),
-    }
+
+
+def _edited(units: Units, label: LabelFigures, how: Resampling) -> LabelFigures:
+    """The same of the edited units."""
+    counts = _coverage(units.edited.blocks)
+    if units.edited_sums is units.sums:  # only coverage differs
+        return replace(label, units=counts.units, asked=counts.asked, answered=counts.share)
+    return _label_figures(units.edited.sums, counts, how)
 
 
 def _counts(units: Units) -> Counts:
@@ -272,7 +279,7 @@ def _counts(units: Units) -> Counts:
 
 
 def _coverage(blocks: Sequence[Block]) -> Counts:
-    """How much there is to compare, without what was said."""
+    """How much there is to compare, without the answers."""
     return Counts(
         units=sum(block.codes.shape[1] for block in blocks),
         asked=sum(int((block.codes != ABSENT).sum()) for block in blocks),
@@ -280,70 +287,43 @@ def _coverage(blocks: Sequence[Block]) -> Counts:
     )
 
 
-def _fleiss(blocks: Sequence[Block], size: int, how: Resampling) -> dict[str, Any]:
-    """Fleiss' kappa of the units with the commonest number of answers, three or more."""
+def _fleiss(blocks: Sequence[Block], size: int, how: Resampling) -> Figure:
+    """Fleiss' kappa of the units with the most frequent number of answers, three or more."""
     rated = [(block.codes >= 0).sum(axis=0) for block in blocks]
     counts = np.bincount(np.concatenate(rated), minlength=4) if rated else np.zeros(4)
     if not counts[3:].any():
-        nothing = Coefficient(None, "no unit was rated by three or more", 0)
-        return {"fleiss": as_figure(nothing), "fleiss_interval": None}
+        return Figure.of(Coefficient(None, NO_THREE, 0))
     raters = 3 + int(counts[3:].argmax())
-    agreeing, ratings = 0.0, np.zeros(size)
+    agreement, ratings = 0.0, np.zeros(size)
     for block, number in zip(blocks, rated, strict=True):
         codes = block.codes[:, number == raters]
-        agreeing += float(unit_agreement(codes).sum()) * raters * (raters - 1)
+        agreement += float(unit_agreement(codes).sum())
         ratings += np.bincount(codes[codes >= 0], minlength=size)
-    found = fleiss_of(agreeing=agreeing, ratings=ratings, raters=raters)
-    interval = fleiss_interval(blocks, raters, size=size, **how._asdict())
-    return {
-        "fleiss": as_figure(found),
-        "fleiss_interval": interval if found.value is not None else None,
-    }
+    found = fleiss_of_counts(agreement=agreement, ratings=ratings, raters=raters)
+    return Figure.of(found, fleiss_interval(blocks, raters, size=size, **how._asdict()))
 
 
-def _kappas(
-    tables: Mapping[Pair, Floats], drawn: KappaIntervals
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Cohen's kappa of each pair of annotators, and their mean."""
-    kappas = {pair: kappa_of(table) for pair, table in sorted(tables.items())}
-    pairs = [
-        {"a": a, "b": b} | as_figure(kappa)
-        | {"interval": drawn.pairs[a, b] if kappa.value is not None else None}
-        for (a, b), kappa in kappas.items()
-    ]  # fmt: skip
-    return pairs, mean_of(kappas.values())
-
-
-def _touched(units: Units, common: dict[str, Any], how: Resampling) -> dict[str, Any]:
-    """The common figures of the touched units."""
-    counts = _coverage(units.touched.blocks)
-    if units.touched_source is units.source:  # only coverage differs
-        share = round(counts.answered / counts.asked, 6) if counts.asked else None
-        return common | {"units": counts.units, "asked": counts.asked, "answered": share}
-    return _common(units.touched, counts, how)
-
-
-def _confusion(counts: Counts, units: Units) -> dict[str, Any] | None:
+def _confusion(counts: Counts, units: Units) -> Confusion | None:
     """How often each value met each other, either way round; None for a choice of many."""
-    values, asked = units.values, units.asked
-    if asked.choice == "many":
+    values, group = units.values, units.group
+    if group.choice == "many":
         return None
-    order = {name: place for place, name in enumerate((*asked.actions, UNKNOWN))}
+    order = {name: place for place, name in enumerate((*group.actions, UNKNOWN))}
     places = sorted(range(len(values)), key=lambda one: order.get(str(values[one]), -1))
     table = _both_ways(counts, len(values))[np.ix_(places, places)]
-    return {"values": [values[one] for one in places], "table": table.astype(int).tolist()}
+    return Confusion([str(values[one]) for one in places], table.astype(int).tolist())
 
 
-def _differences(counts: Counts, values: Sequence[Value]) -> list[dict[str, Any]]:
-    """Which two different values met how often, the commonest first."""
+def _disagreements(counts: Counts, values: Sequence[Value]) -> list[Disagreement]:
+    """Which two different values met how often, the most frequent first."""
     table = np.triu(_both_ways(counts, len(values)), k=1)
     found = sorted(
         (-int(table[i, j]), str(_plain(values[i])), str(_plain(values[j])), i, j)
         for i, j in zip(*np.nonzero(table), strict=True)
     )
     return [
-        {"a": _plain(values[i]), "b": _plain(values[j]), "count": -count}
-        for count, _, _, i, j in found[:DIFFERENCES_KEPT]
+        Disagreement(_plain(values[i]), _plain(values[j]), -count)
+        for count, _, _, i, j in found[:DISAGREEMENTS_KEPT]
     ]
 
 

@@ -1,6 +1,6 @@
-"""Answers and error rates of annotators, estimated together (Dawid & Skene 1979).
+"""Dawid-Skene (1979): answers and error rates of annotators, estimated together by EM.
 
-Expectation and maximisation, begun with each item's shares of votes. Every annotator has a
+Expectation maximisation starts from each item's shares of votes. Every annotator has a
 confusion matrix: how often they say class j of what truly is class i. With the rates of many
 items one can tell what the few votes on a single item are worth.
 """
@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.core.labels import counts_as_vote
-from qc.core.agreement.tables import Codes, Floats
+from datasets.core.action_groups import counts_as_vote
 
-MOST_ROUNDS = 500
-STILL = 1e-7  # change of a probability below which the estimate stands still
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+MAX_ITER = 500
+TOLERANCE = 1e-7  # change of a probability below which the fit has converged
 FLOOR = 1e-300  # stands in for an error rate of 0 under the logarithm
-DOUBT = 0.5  # with it, new items are not judged with too much certainty
+SMOOTHING = 0.5  # without it, new items get probabilities that are too certain
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class DawidSkene:
             is of class i, at `[i, j]`, shape `(K, K)`; rows sum to 1, or to 0 where nothing is
             known of them.
         prior: The share of each class among the items, shape `(K,)`.
-        rounds: Of expectation and maximisation.
+        n_iter: Of expectation and maximisation.
     """
 
     classes: tuple[Any, ...]
@@ -41,7 +43,7 @@ class DawidSkene:
     posterior: Mapping[Any, Floats]
     confusion: Mapping[Any, Floats]
     prior: Floats
-    rounds: int
+    n_iter: int
 
 
 class ErrorRates(NamedTuple):
@@ -85,48 +87,52 @@ def dawid_skene(
     Raises:
         ValueError: for a class that is not one of `classes`.
 
-    >>> said = [(1, "ann", "a"), (1, "bob", "a"), (1, "eve", "b"),
+    >>> votes_cast = [(1, "ann", "a"), (1, "bob", "a"), (1, "eve", "b"),
     ...         (2, "ann", "b"), (2, "bob", "b"), (2, "eve", "b")]
-    >>> dawid_skene(said).labels
+    >>> dawid_skene(votes_cast).labels
     {1: 'a', 2: 'b'}
     """
-    said = [triple for triple in labels if counts_as_vote(triple[2])]
-    items = {item: row for row, item in enumerate(dict.fromkeys(one[0] for one in said))}
-    people = {who: row for row, who in enumerate(dict.fromkeys(one[1] for one in said))}
-    names = _classes([one[2] for one in said], classes)
+    votes_cast = [triple for triple in labels if counts_as_vote(triple[2])]
+    items = {item: row for row, item in enumerate(dict.fromkeys(one[0] for one in votes_cast))}
+    annotators = {
+        who: row for row, who in enumerate(dict.fromkeys(one[1] for one in votes_cast))
+    }
+    names = _classes([one[2] for one in votes_cast], classes)
     places = {name: place for place, name in enumerate(names)}
-    item = np.array([items[one[0]] for one in said], dtype=np.int64)
-    who = np.array([people[one[1]] for one in said], dtype=np.int64)
-    label = np.array([places[one[2]] for one in said], dtype=np.int64)
-    votes = _Votes(item, who, label, np.ones(len(items)), (len(items), len(people), len(names)))
-    posterior, confusion, prior, rounds = _estimate(votes)
+    item = np.array([items[one[0]] for one in votes_cast], dtype=np.int64)
+    who = np.array([annotators[one[1]] for one in votes_cast], dtype=np.int64)
+    label = np.array([places[one[2]] for one in votes_cast], dtype=np.int64)
+    votes = _Votes(
+        item, who, label, np.ones(len(items)), (len(items), len(annotators), len(names))
+    )
+    posterior, confusion, prior, n_iter = _fit(votes)
     best = posterior.argmax(axis=1) if items else np.empty(0, dtype=np.int64)
     return DawidSkene(
         classes=names,
         labels={one: names[best[row]] for one, row in items.items()},
         posterior={one: posterior[row] for one, row in items.items()},
-        confusion={one: confusion[row] for one, row in people.items()},
+        confusion={one: confusion[row] for one, row in annotators.items()},
         prior=prior,
-        rounds=rounds,
+        n_iter=n_iter,
     )
 
 
-def error_rates(
-    blocks: Sequence[tuple[Sequence[str], Codes]], *, size: int, doubt: float = DOUBT
+def fit_error_rates(
+    blocks: Sequence[tuple[Sequence[str], Codes]], *, size: int, smoothing: float = SMOOTHING
 ) -> ErrorRates:
     """Error rates from all items of a dataset.
 
     Args:
         blocks: Annotators, and their classes as codes `(annotators, items)`; below 0 missing.
         size: How many classes there are, at least 1.
-        doubt: Counts added to each cell of a confusion matrix; 0 is the estimate of 1979.
+        smoothing: Counts added to each cell of a confusion matrix; 0 is the estimate of 1979.
 
     >>> codes = np.array([[0, 0, 1, 1] * 9, [0, 0, 1, 1] * 9, [0, 1, 1, 0] * 9])
-    >>> rates = error_rates([(("ann", "bob", "eve"), codes)], size=2)
+    >>> rates = fit_error_rates([(("ann", "bob", "eve"), codes)], size=2)
     >>> rates.confusion["eve"].round(1).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
     """
-    people = sorted({who for annotators, _ in blocks for who in annotators})
+    names = sorted({who for annotators, _ in blocks for who in annotators})
     items, whos, labels, weights = [np.empty(0, np.int64)], [], [], [np.empty(0)]
     count = 0
     for annotators, codes in blocks:
@@ -136,7 +142,7 @@ def error_rates(
         patterns, times = patterns[:, answered], times[answered]
         row, column = np.nonzero(patterns >= 0)
         items.append(column + count)
-        whos.append(np.array([people.index(who) for who in annotators])[row])
+        whos.append(np.array([names.index(who) for who in annotators])[row])
         labels.append(patterns[row, column])
         weights.append(times.astype(np.float64))
         count += len(times)
@@ -145,14 +151,14 @@ def error_rates(
         np.concatenate([np.empty(0, np.int64), *whos]),
         np.concatenate([np.empty(0, np.int64), *labels]),
         np.concatenate(weights),
-        (count, len(people), size),
+        (count, len(names), size),
     )
-    _, confusion, prior, _ = _estimate(votes, doubt=doubt)
-    return ErrorRates(prior, dict(zip(people, confusion, strict=True)))
+    _, confusion, prior, _ = _fit(votes, smoothing=smoothing)
+    return ErrorRates(prior, dict(zip(names, confusion, strict=True)))
 
 
 class _Votes(NamedTuple):
-    """Who said what of which item, one element a vote; `weight` of each item."""
+    """Annotator, item and class of each vote, and the weight of each item."""
 
     item: NDArray[np.int64]
     who: NDArray[np.int64]
@@ -174,40 +180,40 @@ def _classes(used: Sequence[Any], classes: Sequence[Any] | None) -> tuple[Any, .
     return names
 
 
-def _estimate(votes: _Votes, *, doubt: float = 0.0) -> tuple[Floats, Floats, Floats, int]:
-    """Posterior (items, K), confusion (annotators, K, K), prior (K,), rounds."""
-    items, people, size = votes.shape
+def _fit(votes: _Votes, *, smoothing: float = 0.0) -> tuple[Floats, Floats, Floats, int]:
+    """Posterior (items, K), confusion (annotators, K, K), prior (K,), n_iter."""
+    items, annotators, size = votes.shape
     flat = np.bincount(votes.item * size + votes.label, minlength=items * size).reshape(
         items, size
     )
     posterior = flat / np.maximum(flat.sum(axis=1, keepdims=True), 1)
-    confusion, prior = np.zeros((people, size, size)), np.zeros(size)
-    for rounds in range(1, MOST_ROUNDS + 1):
-        confusion, prior = _error_rates(posterior, votes, doubt)
-        previous, posterior = posterior, _posterior(confusion, prior, votes)
-        if np.abs(posterior - previous).max(initial=0.0) < STILL:
-            return posterior, confusion, prior, rounds
-    return posterior, confusion, prior, MOST_ROUNDS
+    confusion, prior = np.zeros((annotators, size, size)), np.zeros(size)
+    for n_iter in range(1, MAX_ITER + 1):
+        confusion, prior = _maximise(posterior, votes, smoothing)
+        previous, posterior = posterior, _expect(confusion, prior, votes)
+        if np.abs(posterior - previous).max(initial=0.0) < TOLERANCE:
+            return posterior, confusion, prior, n_iter
+    return posterior, confusion, prior, MAX_ITER
 
 
-def _error_rates(posterior: Floats, votes: _Votes, doubt: float) -> tuple[Floats, Floats]:
+def _maximise(posterior: Floats, votes: _Votes, smoothing: float) -> tuple[Floats, Floats]:
     """The maximisation step: equations 2.3 and 2.4 of the paper."""
-    _, people, size = votes.shape
+    _, annotators, size = votes.shape
     weighted = posterior * votes.weight[:, None]
     place = votes.who * size + votes.label
     sums = np.stack(
         [
-            np.bincount(place, weighted[votes.item, true], minlength=people * size)
+            np.bincount(place, weighted[votes.item, true], minlength=annotators * size)
             for true in range(size)
         ]
-    ).reshape(size, people, size) if size else np.zeros((0, people, 0))  # fmt: skip
-    confusion = sums.transpose(1, 0, 2) + doubt
+    ).reshape(size, annotators, size) if size else np.zeros((0, annotators, 0))  # fmt: skip
+    confusion = sums.transpose(1, 0, 2) + smoothing
     totals = confusion.sum(axis=2, keepdims=True)
     rates = np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0)
     return rates, weighted.sum(axis=0) / max(votes.weight.sum(), 1)
 
 
-def _posterior(confusion: Floats, prior: Floats, votes: _Votes) -> Floats:
+def _expect(confusion: Floats, prior: Floats, votes: _Votes) -> Floats:
     """The expectation step: equation 2.5 of the paper, in logarithms."""
     logs = np.log(np.maximum(confusion, FLOOR))
     scores = np.tile(np.log(np.maximum(prior, FLOOR)), (votes.shape[0], 1))

@@ -1,8 +1,8 @@
-"""Who is who in a clip that several annotators answered: their boxes, gathered into persons.
+"""Identity across annotators: the boxes of a clip, matched into persons.
 
 Boxes of different annotators at one keyframe show the same person if they match (IoU). The
-person is called as the pre-annotation called it; persons that annotators drew are followed over
-the keyframes by the tracks they were drawn with. Tracks alone join nothing between annotators.
+person has the id of the pre-annotation; persons that annotators drew are joined over the
+keyframes by the tracks they were drawn with. Tracks alone join nothing between annotators.
 """
 
 from collections import Counter, defaultdict
@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qc.core.consensus.majority import fuse_boxes
-from qc.core.matching import LEAST_IOU, best_pairs
+from qc.core.matching import MIN_IOU, best_pairs
 from tracking.core.boxes import Boxes, pairwise_iou
 
 DRAWN_IDS_PER_CLIP = 10_000
-LEAST_IOU_OF_ONE_ID = 0.2  # boxes with the same id that match less are of two persons
+MIN_IOU_SAME_ID = 0.2  # boxes with the same id that match less are of two persons
 
 Rows = list[int]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnBoxes:
     """All boxes that the annotators of a clip drew or left, one row each.
 
     Attributes:
@@ -45,7 +45,7 @@ class Drawn:
         return set(self.annotators[rows].tolist())
 
 
-class PersonAt(NamedTuple):
+class MatchedPerson(NamedTuple):
     """A person at a keyframe, and the rows that show it, at most one of each annotator."""
 
     second: int
@@ -53,7 +53,7 @@ class PersonAt(NamedTuple):
     rows: tuple[int, ...]
 
 
-class KnownBox(NamedTuple):
+class IdentifiedBox(NamedTuple):
     """A drawn person of an earlier consensus, whose id goes on."""
 
     second: int
@@ -70,9 +70,9 @@ def first_drawn_id(clip_index: int) -> int:
     return DRAWN_IDS_PER_CLIP * (clip_index + 1)
 
 
-def gather_persons(
-    drawn: Drawn, *, first_id: int, before: Sequence[KnownBox] = ()
-) -> list[PersonAt]:
+def identify_persons(
+    drawn: DrawnBoxes, *, first_id: int, before: Sequence[IdentifiedBox] = ()
+) -> list[MatchedPerson]:
     """The persons at every keyframe, ascending by second and id.
 
     Args:
@@ -80,24 +80,26 @@ def gather_persons(
         first_id: For persons that annotators drew, see `first_drawn_id`.
         before: Drawn persons that had ids already; who matches them keeps theirs.
 
-    >>> rows = Drawn(np.array([2, 2]), np.array([0, 1]), np.array([0, 5]), np.array([7, 0]),
+    >>> rows = DrawnBoxes(np.array([2, 2]), np.array([0, 1]), np.array([0, 5]), np.array([7, 0]),
     ...              np.array([[0.0, 0, 10, 20], [0, 1, 10, 20]]))
-    >>> gather_persons(rows, first_id=10_000)
-    [PersonAt(second=2, person_id=7, rows=(0, 1))]
+    >>> identify_persons(rows, first_id=10_000)
+    [MatchedPerson(second=2, person_id=7, rows=(0, 1))]
     """
-    named, rest = _named(drawn, _matched(drawn))
-    rest = _named_by_track(drawn, named, rest)
+    identified, rest = _identified(drawn, _matched(drawn))
+    rest = _identified_by_track(drawn, identified, rest)
     persons = [
-        PersonAt(second, person, tuple(sorted(rows)))
-        for (second, person), rows in named.items()
+        MatchedPerson(second, person, tuple(sorted(rows)))
+        for (second, person), rows in identified.items()
     ]
-    followed = _followed(drawn, rest)
-    for person, keyframes in _numbered(drawn, followed, first_id, before):
-        persons += [PersonAt(at, person, tuple(sorted(rows))) for at, rows in keyframes.items()]
+    joined = _joined_by_track(drawn, rest)
+    for person, keyframes in _with_ids(drawn, joined, first_id, before):
+        persons += [
+            MatchedPerson(at, person, tuple(sorted(rows))) for at, rows in keyframes.items()
+        ]
     return sorted(persons)
 
 
-def _matched(drawn: Drawn) -> list[Rows]:
+def _matched(drawn: DrawnBoxes) -> list[Rows]:
     """Groups of rows that match at a keyframe, the largest groups first."""
     groups: list[Rows] = []
     order = np.argsort(drawn.seconds, kind="stable")
@@ -107,22 +109,24 @@ def _matched(drawn: Drawn) -> list[Rows]:
     return sorted(groups, key=lambda rows: (-len(rows), rows))
 
 
-def _links(drawn: Drawn, rows: NDArray[np.int64]) -> Iterable[tuple[bool, float, int, int]]:
+def _links(
+    drawn: DrawnBoxes, rows: NDArray[np.int64]
+) -> Iterable[tuple[bool, float, int, int]]:
     """Matched pairs of rows of one keyframe: best first if sorted."""
     of = [rows[drawn.annotators[rows] == who] for who in np.unique(drawn.annotators[rows])]
     for i, first in enumerate(of):
         for second in of[i + 1 :]:
             iou = pairwise_iou(drawn.boxes[first], drawn.boxes[second])
             ids = drawn.person_ids[first][:, None], drawn.person_ids[second][None, :]
-            # Where people overlap, the pre-annotation's name tells them apart.
-            same = (ids[0] == ids[1]) & (ids[0] > 0) & (iou >= LEAST_IOU)
+            # Where persons overlap, the pre-annotation's id tells them apart.
+            same = (ids[0] == ids[1]) & (ids[0] > 0) & (iou >= MIN_IOU)
             for a, b in zip(*best_pairs(iou + same), strict=True):
-                if iou[a, b] >= LEAST_IOU:
+                if iou[a, b] >= MIN_IOU:
                     yield not same[a, b], -float(iou[a, b]), int(first[a]), int(second[b])
 
 
 def _joined(
-    drawn: Drawn, rows: NDArray[np.int64], links: list[tuple[bool, float, int, int]]
+    drawn: DrawnBoxes, rows: NDArray[np.int64], links: list[tuple[bool, float, int, int]]
 ) -> list[Rows]:
     """The rows of one keyframe in groups of linked rows, none with an annotator twice."""
     group_of: dict[int, Rows] = {int(row): [int(row)] for row in rows}
@@ -135,41 +139,45 @@ def _joined(
     return [sorted(rows) for rows in {id(rows): rows for rows in group_of.values()}.values()]
 
 
-def _fits(drawn: Drawn, there: Rows, rows: Rows) -> bool:
+def _may_be_one(drawn: DrawnBoxes, there: Rows, rows: Rows) -> bool:
     """Whether both may be one person that was only drawn differently."""
     if drawn.who(there) & drawn.who(rows):
         return False
     fused = fuse_boxes(drawn.boxes[there])[None], fuse_boxes(drawn.boxes[rows])[None]
-    return bool(pairwise_iou(*fused)[0, 0] >= LEAST_IOU_OF_ONE_ID)
+    return bool(pairwise_iou(*fused)[0, 0] >= MIN_IOU_SAME_ID)
 
 
-def _put(drawn: Drawn, places: dict[tuple[int, int], Rows], name: int, rows: Rows) -> bool:
+def _add_rows(
+    drawn: DrawnBoxes, places: dict[tuple[int, int], Rows], name: int, rows: Rows
+) -> bool:
     """Add rows to the person `name` of their keyframe; False if somebody else is there."""
     place = (int(drawn.seconds[rows[0]]), name)
-    if place in places and not _fits(drawn, places[place], rows):
+    if place in places and not _may_be_one(drawn, places[place], rows):
         return False
     places[place] = places.get(place, []) + rows
     return True
 
 
-def _named(drawn: Drawn, groups: list[Rows]) -> tuple[dict[tuple[int, int], Rows], list[Rows]]:
+def _identified(
+    drawn: DrawnBoxes, groups: list[Rows]
+) -> tuple[dict[tuple[int, int], Rows], list[Rows]]:
     """Groups by keyframe and pre-annotated id, and those left without a name."""
-    named: dict[tuple[int, int], Rows] = {}
+    identified: dict[tuple[int, int], Rows] = {}
     rest = []
     for rows in groups:
         ids = Counter(sorted(one for one in drawn.person_ids[rows].tolist() if one > 0))
-        if not ids or not _put(drawn, named, ids.most_common(1)[0][0], rows):
+        if not ids or not _add_rows(drawn, identified, ids.most_common(1)[0][0], rows):
             rest.append(rows)
-    return named, rest
+    return identified, rest
 
 
-def _named_by_track(
-    drawn: Drawn, named: dict[tuple[int, int], Rows], rest: list[Rows]
+def _identified_by_track(
+    drawn: DrawnBoxes, identified: dict[tuple[int, int], Rows], rest: list[Rows]
 ) -> list[Rows]:
-    """Name groups whose track shows the same named person at most of its keyframes."""
+    """Name groups whose track shows the same identified person at most of its keyframes."""
     lengths = Counter(zip(drawn.annotators.tolist(), drawn.tracks.tolist(), strict=True))
     names: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
-    for (_, person), rows in sorted(named.items()):
+    for (_, person), rows in sorted(identified.items()):
         for row in rows:
             names[_track(drawn, row)][person] += 1
     left = []
@@ -180,71 +188,74 @@ def _named_by_track(
             for person, count in names[_track(drawn, row)].items()
             if 2 * count > lengths[_track(drawn, row)]
         ]
-        if not any(_put(drawn, named, person, rows) for person in sorted(set(likely))):
+        if not any(
+            _add_rows(drawn, identified, person, rows) for person in sorted(set(likely))
+        ):
             left.append(rows)
     return left
 
 
-def _followed(drawn: Drawn, groups: list[Rows]) -> list[dict[int, Rows]]:
+def _joined_by_track(drawn: DrawnBoxes, groups: list[Rows]) -> list[dict[int, Rows]]:
     """Groups joined over the keyframes by shared tracks: `{second: rows}` of each person."""
-    people: list[dict[int, Rows]] = []
+    persons: list[dict[int, Rows]] = []
     while groups:
         rest: list[Rows] = []
         for chain in _chains(drawn, groups):
             places: dict[tuple[int, int], Rows] = {}
-            rest += [rows for rows in chain if not _put(drawn, places, 0, rows)]
-            people.append({second: rows for (second, _), rows in sorted(places.items())})
+            rest += [rows for rows in chain if not _add_rows(drawn, places, 0, rows)]
+            persons.append({second: rows for (second, _), rows in sorted(places.items())})
         groups = rest
-    return people
+    return persons
 
 
-def _chains(drawn: Drawn, groups: list[Rows]) -> list[list[Rows]]:
+def _chains(drawn: DrawnBoxes, groups: list[Rows]) -> list[list[Rows]]:
     """Groups that hang together by tracks, in the order given."""
-    leader: dict[tuple[int, int], tuple[int, int]] = {}
+    parent: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def lead(track: tuple[int, int]) -> tuple[int, int]:
-        while leader.setdefault(track, track) != track:
-            track = leader[track]
+    def root(track: tuple[int, int]) -> tuple[int, int]:
+        while parent.setdefault(track, track) != track:
+            track = parent[track]
         return track
 
     for rows in groups:
         for row in rows[1:]:
-            leader[lead(_track(drawn, row))] = lead(_track(drawn, rows[0]))
+            parent[root(_track(drawn, row))] = root(_track(drawn, rows[0]))
     chains: dict[tuple[int, int], list[Rows]] = defaultdict(list)
     for rows in groups:
-        chains[lead(_track(drawn, rows[0]))].append(rows)
+        chains[root(_track(drawn, rows[0]))].append(rows)
     return list(chains.values())
 
 
-def _numbered(
-    drawn: Drawn,
-    people: list[dict[int, Rows]],
+def _with_ids(
+    drawn: DrawnBoxes,
+    persons: list[dict[int, Rows]],
     first_id: int,
-    before: Sequence[KnownBox],
+    before: Sequence[IdentifiedBox],
 ) -> list[tuple[int, dict[int, Rows]]]:
     """Ids for drawn persons: the one they had, else the next free one by appearance."""
-    boxes = [{at: fuse_boxes(drawn.boxes[rows]) for at, rows in one.items()} for one in people]
+    boxes = [{at: fuse_boxes(drawn.boxes[rows]) for at, rows in one.items()} for one in persons]
     order = sorted(
-        range(len(people)), key=lambda i: (min(boxes[i]), boxes[i][min(boxes[i])].tolist())
+        range(len(persons)), key=lambda i: (min(boxes[i]), boxes[i][min(boxes[i])].tolist())
     )
-    ids = _continued([boxes[i] for i in order], before)
+    ids = _continued_ids([boxes[i] for i in order], before)
     taken = {known.person_id for known in before}
     free = iter(n for n in range(first_id, first_id + DRAWN_IDS_PER_CLIP) if n not in taken)
     return [
-        (ids[place] if place in ids else next(free), people[i]) for place, i in enumerate(order)
+        (ids[place] if place in ids else next(free), persons[i])
+        for place, i in enumerate(order)
     ]
 
 
-def _continued(
-    people: list[dict[int, NDArray[np.float64]]], before: Sequence[KnownBox]
+def _continued_ids(
+    persons: list[dict[int, NDArray[np.float64]]], before: Sequence[IdentifiedBox]
 ) -> dict[int, int]:
     """Which person goes on under which earlier id: those that match at most keyframes."""
     matches: Counter[tuple[int, int]] = Counter()
     for known in before:
-        for place, boxes in enumerate(people):
+        for place, boxes in enumerate(persons):
             if known.second in boxes:
                 iou = pairwise_iou(boxes[known.second][None], known.box[None])[0, 0]
-                matches[place, known.person_id] += bool(iou >= LEAST_IOU)
+                matches[place, known.person_id] += bool(iou >= MIN_IOU)
     ids: dict[int, int] = {}
     for (place, person), count in sorted(matches.items(), key=lambda one: (-one[1], one[0])):
         if count and place not in ids and person not in ids.values():
@@ -252,5 +263,5 @@ def _continued(
     return ids
 
 
-def _track(drawn: Drawn, row: int) -> tuple[int, int]:
+def _track(drawn: DrawnBoxes, row: int) -> tuple[int, int]:
     return int(drawn.annotators[row]), int(drawn.tracks[row])

@@ -1,6 +1,4 @@
-"""What to believe when several annotators answered: votes and boxes.
-
-Dawid and Skene's estimate stands in `dawid_skene` and is offered here as well.
+"""Majority votes on answers, and the median of boxes.
 
 A vote that is None, nan or the answer `unset` does not count. Nothing is picked silently: a tie
 or too few votes decide nothing and give None.
@@ -13,20 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from annotation.core.labels import counts_as_vote
-from qc.core.consensus.dawid_skene import DawidSkene, dawid_skene
+from datasets.core.action_groups import counts_as_vote
 from qc.core.matching import as_boxes
 
 Floats = NDArray[np.float64]
-__all__ = [
-    "DawidSkene",
-    "counts_as_vote",
-    "dawid_skene",
-    "fuse_boxes",
-    "majority",
-    "majority_set",
-]
-
 Answer = TypeVar("Answer", bound=Hashable)
 
 

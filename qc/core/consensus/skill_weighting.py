@@ -1,147 +1,173 @@
-"""Dawid and Skene's estimate on the groups of a dataset: error rates, and what they decide.
+"""Skill-weighted votes: Dawid-Skene error rates, fitted and applied to each action group.
 
-A choice of one is one question with the group's actions and `unknown` as classes. For a choice
-of many each action is a question of its own, chosen or not. The rates come from all clips of a
-dataset; a consensus keeps those it was decided with, and can be made again from them.
+A choice of one is fitted with the group's actions and `unknown` as classes. For a choice of
+many each action is fitted apart, chosen or not. The error rates come from all clips of a
+dataset; a consensus keeps those it was built with, and can be built again from them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from annotation.core.labels import UNKNOWN
-from qc.core.agreement.tables import Codes
-from qc.core.agreement.units import Value
+from datasets.core.action_groups import UNKNOWN, ActionGroupSpec
 from qc.core.consensus.clip_consensus import (
-    Question,
-    SettledBox,
-    SettledLabel,
-    actions_of,
-    cast_vote,
-    winner_of,
+    BoxConsensus,
+    LabelConsensus,
+    as_vote,
+    chosen_actions,
+    majority_vote,
 )
-from qc.core.consensus.dawid_skene import ErrorRates, error_rates
+from qc.core.consensus.dawid_skene import ErrorRates, fit_error_rates
+from qc.core.json_record import JsonRecord
 
-FEWEST = 3  # annotators: of two, nobody can tell who is wrong
-SURE = 0.9  # least probability that decides
+MIN_ANNOTATORS = 3  # of two, nobody can tell who is wrong
+MIN_PROBABILITY = 0.9  # that decides
 DIGITS = 6
-
 NO, YES = "no", "yes"
 
+Value = str | frozenset[str]
+Blocks = Sequence[
+    tuple[Sequence[str], NDArray[np.int64]]
+]  # annotators, codes (annotators, units)
 
-class Belief(NamedTuple):
-    """The likeliest answer to a group, and how likely it is."""
 
-    answer: str | frozenset[str]
+class PosteriorLabel(NamedTuple):
+    """The likeliest answer to a group, and its probability."""
+
+    answer: Value
     probability: float  # for a choice of many, that of its least certain action
 
 
-def estimated(
-    blocks: Sequence[tuple[Sequence[str], Codes]], values: Sequence[Value], question: Question
-) -> dict[str, Any]:
-    """The rates of one group as JSON, and what they say beside the majority.
+@dataclass(frozen=True)
+class FittedRates(JsonRecord):
+    """Fitted error rates of a group, or of one action of a choice of many.
 
-    `estimates` has one entry for a choice of one (its `action` is ""), one for each action of
-    many. `beside` counts the units that three or more answered: `units`, those `alike`,
-    `different`, left open by the majority and `decided` by the estimate, and open for both.
-
-    Args:
-        blocks: Annotators, and what they said as codes `(annotators, units)`.
-        values: What the codes mean.
-        question: The group.
+    Attributes:
+        action: "" for a choice of one.
+        classes: In the order of `prior` and of the rows and columns of `confusion`.
+        prior: The share of each class.
+        confusion: Of each annotator: row the truth, column the answer.
+        answers: How many each annotator gave.
     """
-    estimates = [
-        _estimate(blocks, values, action, classes)
-        for action, classes in _questions(question)
-    ]  # fmt: skip
-    return {
-        "estimates": estimates,
-        "beside": _beside(blocks, values, question, estimates),
-    }
-
-
-def believed(
-    estimates: Sequence[Mapping[str, Any]], votes: Mapping[str, Value]
-) -> Belief | None:
-    """What the votes on one unit amount to; None with fewer than three known annotators.
-
-    Args:
-        estimates: Of the group, as `estimated` makes them.
-        votes: By annotator.
-    """
-    return _believed(_ready(estimates), votes)
-
-
-class _Ready(NamedTuple):
-    """One of the `estimates`, ready to be asked many times."""
 
     action: str
-    classes: Sequence[str]
-    places: Mapping[str, int]
-    rates: ErrorRates
-    likeliest: dict[tuple[tuple[str, int], ...], tuple[int, float]]  # of votes seen before
+    classes: list[str]
+    prior: list[float]
+    confusion: dict[str, list[list[float]]]
+    answers: dict[str, int]
 
+    @cached_property
+    def rates(self) -> ErrorRates:
+        confusion = {who: np.array(rows) for who, rows in self.confusion.items()}
+        return ErrorRates(np.array(self.prior), confusion)
 
-def _ready(estimates: Sequence[Mapping[str, Any]]) -> list[_Ready]:
-    return [
-        _Ready(
-            one["action"],
-            one["classes"],
-            {name: place for place, name in enumerate(one["classes"])},
-            ErrorRates(
-                np.array(one["prior"]),
-                {who: np.array(rows) for who, rows in one["confusion"].items()},
-            ),
-            {},
-        )
-        for one in estimates
-    ]
+    @cached_property
+    def _known(self) -> dict[tuple[tuple[str, int], ...], tuple[str, float]]:
+        """The likeliest class of votes that were asked for already."""
+        return {}
 
-
-def _believed(estimates: Sequence[_Ready], votes: Mapping[str, Value]) -> Belief | None:
-    found = []
-    for one in estimates:
-        cast = {who: _class(vote, one.action) for who, vote in votes.items()}
-        known = {who: one.places[name] for who, name in cast.items()
-                 if who in one.rates.confusion and name in one.places}  # fmt: skip
-        if len(known) < FEWEST:
+    def likeliest(self, votes: Mapping[str, Value]) -> tuple[str, float] | None:
+        """The likeliest class and its probability; None with too few known annotators."""
+        labels = {who: _class(vote, self.action) for who, vote in votes.items()}
+        cast = tuple(
+            (who, self.classes.index(label)) for who, label in labels.items()
+            if who in self.confusion and label in self.classes
+        )  # fmt: skip
+        if len(cast) < MIN_ANNOTATORS:
             return None
-        votes_cast = tuple(known.items())
-        if votes_cast not in one.likeliest:
-            posterior = one.rates.posterior(known)
+        if cast not in self._known:
+            posterior = self.rates.posterior(dict(cast))
             best = int(posterior.argmax())
-            one.likeliest[votes_cast] = best, float(posterior[best])
-        best, probability = one.likeliest[votes_cast]
-        found.append((one.action, one.classes[best], probability))
-    if not found:
-        return None
-    least = round(min(probability for _, _, probability in found), DIGITS)
-    if found[0][0] == "":
-        return Belief(found[0][1], least)
-    return Belief(frozenset(action for action, name, _ in found if name == YES), least)
+            self._known[cast] = self.classes[best], float(posterior[best])
+        return self._known[cast]
 
 
-def weighed(
-    boxes: Sequence[SettledBox],
-    questions: Sequence[Question],
-    rates: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> list[SettledBox]:
-    """A consensus in which votes are weighed by error rates.
+@dataclass(frozen=True)
+class MajorityComparison(JsonRecord):
+    """Units that three or more answered: Dawid-Skene against the majority.
 
-    What all annotators said alike, a reviewer decided, or fewer than three answered stays as it
-    is. Everything else is decided by the likeliest answer if it is sure enough, or is open.
+    Attributes:
+        units: All of them.
+        same: Both decide on the same answer.
+        different: They decide on different ones.
+        decided: Open for the majority, decided by the error rates.
+        open: Open for both.
+    """
+
+    units: int = 0
+    same: int = 0
+    different: int = 0
+    decided: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True)
+class GroupErrorRates(JsonRecord):
+    """The fitted rates of one group (one entry, or one for each action), and what they change."""
+
+    fits: list[FittedRates] = field(default_factory=list)
+    vs_majority: MajorityComparison = field(default_factory=MajorityComparison)
+
+
+def fit(blocks: Blocks, values: Sequence[Value], group: ActionGroupSpec) -> GroupErrorRates:
+    """Fit the error rates of one group.
 
     Args:
-        boxes: Settled by the majority.
-        questions: The groups of the dataset.
-        rates: Of each group, the `estimates` of `estimated`; nothing for no rates.
+        blocks: Annotators, and their answers as codes `(annotators, units)`.
+        values: What the codes mean.
+        group: The group.
     """
-    known = {one.name: one for one in questions if rates.get(one.name)}
+    if group.choice == "one":
+        fits = [_fit(blocks, values, "", (*group.actions, UNKNOWN))]
+    else:
+        fits = [_fit(blocks, values, action, (NO, YES)) for action in group.actions]
+    return GroupErrorRates(fits, _vs_majority(blocks, values, group, fits))
+
+
+def posterior_label(
+    fits: Sequence[FittedRates], votes: Mapping[str, Value]
+) -> PosteriorLabel | None:
+    """The likeliest answer of one unit; None with fewer than three known annotators.
+
+    Args:
+        fits: Of the group.
+        votes: By annotator.
+    """
+    found = [(one.action, one.likeliest(votes)) for one in fits]
+    likeliest = [(action, *one) for action, one in found if one is not None]
+    if not found or len(likeliest) < len(found):
+        return None
+    least = round(min(probability for _, _, probability in likeliest), DIGITS)
+    if likeliest[0][0] == "":
+        return PosteriorLabel(likeliest[0][1], least)
+    chosen = frozenset(action for action, label, _ in likeliest if label == YES)
+    return PosteriorLabel(chosen, least)
+
+
+def skill_weighted_votes(
+    boxes: Sequence[BoxConsensus],
+    groups: Sequence[ActionGroupSpec],
+    rates: Mapping[str, Sequence[FittedRates]],
+) -> list[BoxConsensus]:
+    """A consensus in which votes are weighted by error rates.
+
+    Unanimous labels, a reviewer's decisions and labels with fewer than three votes stay. All
+    others are decided by the likeliest answer if it is probable enough, or left open.
+
+    Args:
+        boxes: The consensus by majority.
+        groups: Of the dataset.
+        rates: Of each group; nothing for no rates.
+    """
+    known = {one.name: one for one in groups if rates.get(one.name)}
     return [
         box._replace(
             labels=[
-                _weighed(label, known[label.group], rates[label.group])
+                _weighted(label, known[label.group], rates[label.group])
                 if label.group in known
                 else label
                 for label in box.labels
@@ -151,26 +177,20 @@ def weighed(
     ]
 
 
-def _weighed(
-    label: SettledLabel, question: Question, estimates: Sequence[Mapping[str, Any]]
-) -> SettledLabel:
+def _weighted(
+    label: LabelConsensus, group: ActionGroupSpec, fits: Sequence[FittedRates]
+) -> LabelConsensus:
     if label.rule in ("unanimous", "adjudicated", "single"):
         return label
-    cast = {who: cast_vote(answer, question) for who, answer in label.votes.items()}
+    cast = {who: as_vote(answer, group) for who, answer in label.votes.items()}
     votes = {who: vote for who, vote in cast.items() if vote is not None}
-    belief = believed(estimates, votes)
-    if belief is None:
+    likeliest = posterior_label(fits, votes)
+    if likeliest is None:
         return label
-    chosen = actions_of(belief.answer, question)
-    if belief.probability < SURE or len(chosen) > question.max_per_person:
+    chosen = chosen_actions(likeliest.answer, group)
+    if likeliest.probability < MIN_PROBABILITY or len(chosen) > group.max_per_person:
         return label._replace(actions=[], rule="open")
-    return label._replace(actions=chosen, rule="weighed")
-
-
-def _questions(question: Question) -> list[tuple[str, tuple[str, ...]]]:
-    if question.choice == "one":
-        return [("", (*question.actions, UNKNOWN))]
-    return [(action, (NO, YES)) for action in question.actions]
+    return label._replace(actions=chosen, rule="weighted")
 
 
 def _class(vote: Value, action: str) -> str:
@@ -179,41 +199,35 @@ def _class(vote: Value, action: str) -> str:
     return YES if action in vote else NO
 
 
-def _estimate(
-    blocks: Sequence[tuple[Sequence[str], Codes]],
-    values: Sequence[Value],
-    action: str,
-    classes: Sequence[str],
-) -> dict[str, Any]:
+def _fit(
+    blocks: Blocks, values: Sequence[Value], action: str, classes: Sequence[str]
+) -> FittedRates:
     places = {name: place for place, name in enumerate(classes)}
     # A value the group no longer has is a missing one, as ABSENT and UNANSWERED at the end are.
     meaning = [places.get(_class(value, action), -1) for value in values]
     lookup = np.array([*meaning, -1, -1], dtype=np.int64)
     recoded = [(annotators, lookup[codes]) for annotators, codes in blocks]
-    rates = error_rates(recoded, size=len(classes))
-    return {
-        "action": action,
-        "classes": list(classes),
-        "prior": rates.prior.round(DIGITS).tolist(),
-        "confusion": {
-            who: rows.round(DIGITS).tolist() for who, rows in rates.confusion.items()
-        },
-        "answers": {
+    rates = fit_error_rates(recoded, size=len(classes))
+    return FittedRates(
+        action,
+        list(classes),
+        rates.prior.round(DIGITS).tolist(),
+        {who: rows.round(DIGITS).tolist() for who, rows in rates.confusion.items()},
+        {
             who: int(sum((codes[list(names).index(who)] >= 0).sum()
                          for names, codes in recoded if who in names))
             for who in rates.confusion
         },
-    }  # fmt: skip
+    )  # fmt: skip
 
 
-def _beside(
-    blocks: Sequence[tuple[Sequence[str], Codes]],
+def _vs_majority(
+    blocks: Blocks,
     values: Sequence[Value],
-    question: Question,
-    estimates: Sequence[Mapping[str, Any]],
-) -> dict[str, int]:
-    ready = _ready(estimates)
-    counts = dict.fromkeys(("units", "alike", "different", "decided", "open"), 0)
+    group: ActionGroupSpec,
+    fits: Sequence[FittedRates],
+) -> MajorityComparison:
+    counts = dict.fromkeys(("units", "same", "different", "decided", "open"), 0)
     for annotators, codes in blocks:
         patterns, times = np.unique(np.maximum(codes, -1), axis=1, return_counts=True)
         for pattern, count in zip(patterns.T.tolist(), times.tolist(), strict=True):
@@ -221,18 +235,19 @@ def _beside(
                 who: values[code] for who, code in zip(annotators, pattern, strict=True)
                 if code >= 0
             }  # fmt: skip
-            belief = _believed(ready, votes) if len(votes) >= FEWEST else None
-            if belief is None:
+            likeliest = posterior_label(fits, votes) if len(votes) >= MIN_ANNOTATORS else None
+            if likeliest is None:
                 continue
             counts["units"] += count
-            counts[_outcome(belief, votes, question)] += count
-    return counts
+            counts[_outcome(likeliest, votes, group)] += count
+    return MajorityComparison(**counts)
 
 
-def _outcome(belief: Belief, votes: Mapping[str, Value], question: Question) -> str:
-    cast = [vote for vote in (cast_vote(one, question) for one in votes.values())
-            if vote is not None]  # fmt: skip
-    voted = winner_of(cast, question)
+def _outcome(
+    likeliest: PosteriorLabel, votes: Mapping[str, Value], group: ActionGroupSpec
+) -> str:
+    cast = [vote for one in votes.values() if (vote := as_vote(one, group)) is not None]
+    voted = majority_vote(cast, group)
     if voted is None:
-        return "decided" if belief.probability >= SURE else "open"
-    return "alike" if voted == belief.answer else "different"
+        return "decided" if likeliest.probability >= MIN_PROBABILITY else "open"
+    return "same" if voted == likeliest.answer else "different"

@@ -1,8 +1,8 @@
-"""Do the boxes that are given lead the people who get them? Blind work against the other.
+"""Anchoring bias: whether annotators keep the boxes that they are shown, against blind work.
 
-Both kinds of work are measured against the machine's boxes, on the same clips. People who saw
-them should not keep many more of them, nor add many fewer persons, than people who did not: if
-they do, the boxes decide and not the people. Intervals come from drawing clips again.
+Both kinds of work are measured against the tracker's boxes, on the same clips. Annotators who
+saw them should not keep many more of them, nor add many fewer persons, than those who did not.
+Intervals come from resampling clips.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qc.core.agreement.tables import Coefficient
+from qc.core.agreement.figures import Coefficient
 from qc.core.matching import as_boxes, match_boxes
 from tracking.core.boxes import pairwise_iou
 
-AS_GIVEN = 0.95  # IoU at which a box is the machine's own; how far pre-annotation is thinned
+UNCHANGED_IOU = 0.95  # from here on a box is the tracker's own
 SEED = 20
-LEAST_CLIPS = 5  # with fewer, drawing them again says nothing
+MIN_CLIPS = 5  # with fewer there is no interval
 RESAMPLES = 1000
 INTERVAL = (2.5, 97.5)
 NO_BOTH = "no clip has both blind answers and others"
@@ -26,77 +26,77 @@ NO_BOXES = "there are no boxes to compare"
 Boxes = Mapping[int, Collection[Sequence[float]]]  # second -> boxes
 
 
-class Kept(NamedTuple):
-    """One version against the machine's boxes, counted in boxes over all keyframes."""
+class KeptBoxes(NamedTuple):
+    """One version against the tracker's boxes, counted in boxes over all keyframes."""
 
     proposed: int
     drawn: int
     kept: int  # pairs of IoU 0.5 or more
-    as_given: int  # of those, IoU of AS_GIVEN or more
+    unchanged: int  # of those, IoU of UNCHANGED_IOU or more
     iou: float  # summed over the kept
 
 
-class Work(NamedTuple):
+class VersionBoxes(NamedTuple):
     """One annotator's version of one clip."""
 
     clip: int
     is_blind: bool
-    kept: Kept
+    kept: KeptBoxes
 
 
-class Lead(NamedTuple):
+class BiasFigure(NamedTuple):
     """One figure of both kinds of work."""
 
     blind: Coefficient
     seen: Coefficient
     difference: float | None  # seen less blind
-    interval: tuple[float, float] | None  # 95 %, of the difference; None below LEAST_CLIPS
+    interval: tuple[float, float] | None  # 95 %, of the difference; None below MIN_CLIPS
 
     @property
     def is_certain(self) -> bool:
-        """Whether the two differ for more than chance."""
+        """Whether 0 is outside the interval."""
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
 
-class Meter(NamedTuple):
-    """The anchoring of a dataset.
+class AnchoringBias(NamedTuple):
+    """The anchoring bias of a dataset, from clips with both kinds of work.
 
-    `kept` is the share of the machine's boxes that people have too, `added` the share of their
-    own that the machine has not, `iou` how closely the kept ones follow it, `as_given` the
+    `kept` is the share of the tracker's boxes that annotators have too, `added` the share of
+    their own that the tracker has not, `iou` how closely the kept ones follow it, `unchanged` the
     share of those that are its very boxes.
     """
 
     clips: int
-    kept: Lead
-    added: Lead
-    iou: Lead
-    as_given: Lead
+    kept: BiasFigure
+    added: BiasFigure
+    iou: BiasFigure
+    unchanged: BiasFigure
 
 
-def kept_boxes(proposed: Boxes, drawn: Boxes) -> Kept:
+def count_kept(proposed: Boxes, drawn: Boxes) -> KeptBoxes:
     """How much of `proposed` is in `drawn`.
 
-    >>> kept_boxes({2: [(0, 0, 10, 10)]}, {2: [(0, 0, 10, 10), (50, 0, 60, 10)]})
-    Kept(proposed=1, drawn=2, kept=1, as_given=1, iou=1.0)
+    >>> count_kept({2: [(0, 0, 10, 10)]}, {2: [(0, 0, 10, 10), (50, 0, 60, 10)]})
+    KeptBoxes(proposed=1, drawn=2, kept=1, unchanged=1, iou=1.0)
     """
     overlaps: list[float] = []
     for second in sorted({*proposed} & {*drawn}):
-        machine, people = as_boxes(list(proposed[second])), as_boxes(list(drawn[second]))
-        iou = pairwise_iou(machine, people)
-        overlaps += [float(iou[pair]) for pair in match_boxes(machine, people).pairs]
-    return Kept(
+        tracker, annotators = as_boxes(list(proposed[second])), as_boxes(list(drawn[second]))
+        iou = pairwise_iou(tracker, annotators)
+        overlaps += [float(iou[pair]) for pair in match_boxes(tracker, annotators).pairs]
+    return KeptBoxes(
         proposed=sum(map(len, proposed.values())),
         drawn=sum(map(len, drawn.values())),
         kept=len(overlaps),
-        as_given=sum(one >= AS_GIVEN for one in overlaps),
+        unchanged=sum(one >= UNCHANGED_IOU for one in overlaps),
         iou=round(sum(overlaps), 6),
     )
 
 
-def anchoring(work: Sequence[Work], *, seed: int = SEED) -> Meter:
+def anchoring_bias(work: Sequence[VersionBoxes], *, seed: int = SEED) -> AnchoringBias:
     """Blind work against the other, on the clips that have both.
 
-    >>> anchoring([]).kept.blind.reason
+    >>> anchoring_bias([]).kept.blind.reason
     'no clip has both blind answers and others'
     """
     both = {one.clip for one in work if one.is_blind} & {
@@ -105,37 +105,37 @@ def anchoring(work: Sequence[Work], *, seed: int = SEED) -> Meter:
     clips = sorted(both)
     if not clips:
         nothing = Coefficient(None, NO_BOTH, 0)
-        none = Lead(nothing, nothing, None, None)
-        return Meter(0, none, none, none, none)
+        none = BiasFigure(nothing, nothing, None, None)
+        return AnchoringBias(0, none, none, none, none)
     place = {clip: row for row, clip in enumerate(clips)}
-    sums = np.zeros((2, len(clips), len(Kept._fields)))
+    sums = np.zeros((2, len(clips), len(KeptBoxes._fields)))
     for one in work:
         if one.clip in place:
             sums[int(one.is_blind), place[one.clip]] += one.kept
     even = np.full(len(clips), 1 / len(clips))
     random = np.random.default_rng(seed)
     times = random.multinomial(
-        len(clips), even, size=RESAMPLES if len(clips) >= LEAST_CLIPS else 0
+        len(clips), even, size=RESAMPLES if len(clips) >= MIN_CLIPS else 0
     )
     proposed, drawn, kept, close, iou = np.moveaxis(sums, 2, 0)
-    return Meter(
+    return AnchoringBias(
         len(clips),
-        kept=_lead(kept, proposed, times),
-        added=_lead(drawn - kept, drawn, times),
-        iou=_lead(iou, kept, times),
-        as_given=_lead(close, kept, times),
+        kept=_bias(kept, proposed, times),
+        added=_bias(drawn - kept, drawn, times),
+        iou=_bias(iou, kept, times),
+        unchanged=_bias(close, kept, times),
     )
 
 
-def _lead(
+def _bias(
     parts: NDArray[np.float64], wholes: NDArray[np.float64], times: NDArray[np.int64]
-) -> Lead:
+) -> BiasFigure:
     """One ratio of both kinds; rows are seen and blind, columns clips."""
     seen, blind = (
         _share(part, whole) for part, whole in zip(parts.sum(1), wholes.sum(1), strict=True)
     )
     if seen.value is None or blind.value is None:
-        return Lead(blind, seen, None, None)
+        return BiasFigure(blind, seen, None, None)
     over = times @ wholes.T
     good = (over > 0).all(axis=1)  # a draw may hold no box at all
     interval = None
@@ -143,7 +143,7 @@ def _lead(
         drawn = (times @ parts.T)[good] / over[good]
         low, high = np.percentile(drawn[:, 0] - drawn[:, 1], INTERVAL)
         interval = (float(low), float(high))
-    return Lead(blind, seen, seen.value - blind.value, interval)
+    return BiasFigure(blind, seen, seen.value - blind.value, interval)
 
 
 def _share(part: float, whole: float) -> Coefficient:

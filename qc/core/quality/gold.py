@@ -1,102 +1,138 @@
-"""How well an annotator does on clips whose right answers are known.
+"""Gold scores: how well an annotator does on clips whose right answers are known.
 
-Boxes match the known ones one to one (IoU 0.5); labels are asked for matched persons only, for
-a person not drawn is missing and no wrong label. Sums are kept person by person, since the
-keyframes of one person resemble each other: intervals come from drawing persons again.
+Boxes match the known ones one to one (IoU 0.5); labels count for matched persons only, for a
+person not drawn is missing and no wrong label. Sums are kept person by person, since the
+keyframes of one person are alike: intervals come from resampling persons.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from annotation.core.labels import UNKNOWN, Answers
-from qc.core.agreement.tables import Coefficient, Floats
-from qc.core.consensus.clip_consensus import Question
-from qc.core.consensus.majority import counts_as_vote
+from datasets.core.action_groups import UNKNOWN, ActionGroupSpec, Answers, counts_as_vote
+from qc.core.agreement.figures import Coefficient
+from qc.core.agreement.tables import Floats
+from qc.core.json_record import JsonRecord
 from qc.core.matching import match_boxes
+from qc.core.quality.rules import AnnotatedBox
 
-BAR = 0.8  # share of right answers that is asked of an annotator
-LEAST_PERSONS = 5  # with fewer, drawing them again says nothing, and nobody is judged
+THRESHOLD = 0.8  # share of right answers that is expected of an annotator
+MIN_PERSONS = 5  # with fewer there is no interval, and no verdict
 SEED = 20
 RESAMPLES = 1000
 INTERVAL = (2.5, 97.5)
 MISTAKES_KEPT = 200
-NOTHING_ASKED = "no answer was known of a person that was drawn"
+NOTHING_EXPECTED = "no answer was known of a person that was drawn"
 NOBODY = "nobody is in the known answers"
-NOT_USED = "it was neither right nor said"
+NOT_USED = "it was neither right nor answered"
 
-Standing = Literal["above", "under", "unsure", "few"]
-
-
-class Shown(NamedTuple):
-    """A person at a keyframe, as one version of the answers has it."""
-
-    second: int
-    person: str  # the same over the keyframes of a version
-    box: tuple[float, float, float, float]
-    answers: Answers
+Verdict = Literal["above", "below", "uncertain", "too few"]
 
 
-class Mistake(NamedTuple):
-    """A wrong answer: what is known, and what was said."""
+@dataclass(frozen=True)
+class GoldMistake(JsonRecord):
+    """A wrong answer: what is known, and what was answered."""
 
     second: int
     person: str  # of the known answers
     group: str
     known: list[str]
-    said: list[str]
+    answered: list[str]
+
+
+@dataclass
+class GoldPerson(JsonRecord):
+    """One known person: keyframes, those at which a box shows it, known answers, right ones.
+
+    Attributes:
+        actions: Of each action how often it is right, missed, wrong.
+    """
+
+    known: int = 0
+    found: int = 0
+    expected: int = 0
+    right: int = 0
+    actions: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A share with its interval and what that means against the bar.
+class VersionScore(JsonRecord):
+    """One version of a task's answers against the known ones.
 
     Attributes:
-        share: From 0 to 1; value None with its reason if nothing was asked.
-        interval: 95 %, from drawing persons again; None below LEAST_PERSONS.
+        persons: The known ones.
+        added: Boxes that show nobody known.
+        unanswered: Known answers left unset.
+        mistakes: The first of them.
+    """
+
+    VERSION: ClassVar[int | None] = 1
+
+    persons: list[GoldPerson]
+    added: int
+    unanswered: int
+    mistakes: list[GoldMistake]
+
+    @property
+    def right(self) -> int:
+        return sum(one.right for one in self.persons)
+
+    @property
+    def expected(self) -> int:
+        return sum(one.expected for one in self.persons)
+
+
+@dataclass(frozen=True)
+class GoldRate:
+    """A share with its interval and its verdict against the threshold.
+
+    Attributes:
+        share: From 0 to 1; value None with its reason if nothing was expected.
+        interval: 95 %; None below MIN_PERSONS.
         persons: What it rests on.
-        bar: What is asked for.
+        threshold: The share that is expected.
     """
 
     share: Coefficient
     interval: tuple[float, float] | None
     persons: int
-    bar: float = BAR
+    threshold: float = THRESHOLD
 
     @property
-    def standing(self) -> Standing:
-        """`under` or `above` the bar with certainty, `unsure`, or too `few` persons to say."""
+    def verdict(self) -> Verdict:
+        """Certainly `below`, or `above`; `uncertain`, or of `too few` persons."""
         if self.share.value is None or self.interval is None:
-            return "few"
-        if self.interval[1] < self.bar:
-            return "under"
-        return "above" if self.share.value >= self.bar else "unsure"
+            return "too few"
+        if self.interval[1] < self.threshold:
+            return "below"
+        return "above" if self.share.value >= self.threshold else "uncertain"
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What all checks of one annotator say.
+class GoldScore:
+    """All scores of one annotator together.
 
     Attributes:
         answers: Share of right answers.
         found: Share of the known persons, keyframe by keyframe, that were drawn.
         added: Boxes drawn that show nobody known.
-        actions: F1 of each action, `2 hit / (2 hit + missed + wrong)`, by name.
+        actions: F1 of each action, `2 right / (2 right + missed + wrong)`, by name.
         unanswered: Required answers left unset.
+        counts: Right, missed and wrong of each action.
     """
 
-    answers: Rate
-    found: Rate
+    answers: GoldRate
+    found: GoldRate
     added: int
-    actions: Mapping[str, Rate]
+    actions: Mapping[str, GoldRate]
     unanswered: int
     counts: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
-class Drift(NamedTuple):
-    """Right answers in the later half of an annotator's checks, less those in the earlier."""
+class GoldDrift(NamedTuple):
+    """Right answers in the later half of an annotator's clips, less those in the earlier."""
 
     early: float
     late: float
@@ -107,24 +143,26 @@ class Drift(NamedTuple):
         return self.interval[1] < 0
 
 
-def score(
-    known: Sequence[Shown], given: Sequence[Shown], questions: Sequence[Question]
-) -> dict[str, Any]:
-    """One version measured against the known answers, ready for JSON and for `marks`.
+def score_version(
+    known: Sequence[AnnotatedBox],
+    given: Sequence[AnnotatedBox],
+    groups: Sequence[ActionGroupSpec],
+) -> VersionScore:
+    """One version measured against the known answers.
 
     A group counts where something is known of it: not `unknown` or unset, and, of a group of
-    many, something known or said. An answer left unset is not right.
+    many, something known or answered. An answer left unset is not right.
 
     Args:
         known: The known answers, in any order.
         given: The version to measure.
-        questions: The groups.
+        groups: Of the dataset.
 
-    >>> score([], [], [])
-    {'people': [], 'added': 0, 'unanswered': 0, 'mistakes': []}
+    >>> score_version([], [], []).added
+    0
     """
-    people: dict[str, dict[str, Any]] = {}
-    mistakes: list[Mistake] = []
+    persons: dict[str, GoldPerson] = {}
+    mistakes: list[GoldMistake] = []
     added = unanswered = 0
     for second in sorted({one.second for one in (*known, *given)}):
         here, there = _at(second, known), _at(second, given)
@@ -132,67 +170,67 @@ def score(
         added += len(there) - len(found.pairs)
         partner = dict(found.pairs)
         for place, one in enumerate(here):
-            sums = people.setdefault(one.person, _nothing())
-            sums["known"] += 1
+            sums = persons.setdefault(one.person, GoldPerson())
+            sums.known += 1
             if place not in partner:
                 continue
-            sums["found"] += 1
-            said = there[partner[place]].answers
-            for question in questions:
-                wrong = _compare(sums, one.answers, said, question)
+            sums.found += 1
+            answers = there[partner[place]].answers
+            for group in groups:
+                wrong = _compare(sums, one.answers, answers, group)
                 if wrong is not None:
-                    mistakes.append(Mistake(second, one.person, question.name, *wrong))
-                    unanswered += not counts_as_vote(said.get(question.name))
-    return {
-        "people": [people[name] for name in sorted(people)],
-        "added": added,
-        "unanswered": unanswered,
-        "mistakes": [list(one) for one in mistakes[:MISTAKES_KEPT]],
-    }
+                    mistakes.append(GoldMistake(second, one.person, group.name, *wrong))
+                    unanswered += not counts_as_vote(answers.get(group.name))
+    return VersionScore(
+        [persons[name] for name in sorted(persons)], added, unanswered, mistakes[:MISTAKES_KEPT]
+    )
 
 
-def marks(scores: Iterable[Mapping[str, Any]], *, bar: float = BAR, seed: int = SEED) -> Marks:
+def gold_score(
+    scores: Iterable[VersionScore], *, threshold: float = THRESHOLD, seed: int = SEED
+) -> GoldScore:
     """All scores of one annotator together.
 
-    >>> marks([]).answers.share.reason
+    >>> gold_score([]).answers.share.reason
     'no answer was known of a person that was drawn'
     """
     given = list(scores)
-    people = [person for one in given for person in one["people"]]
-    names = sorted({name for person in people for name in person["actions"]})
+    persons = [person for one in given for person in one.persons]
+    names = sorted({name for person in persons for name in person.actions})
     triples = np.array(
-        [[person["actions"].get(name, (0, 0, 0)) for name in names] for person in people],
+        [[person.actions.get(name, (0, 0, 0)) for name in names] for person in persons],
         dtype=np.float64,
-    ).reshape(len(people), len(names), 3)
-    hit = 2 * triples[:, :, 0]
-    sums = {
-        name: np.array([person[name] for person in people], dtype=np.float64)[:, None]
-        for name in ("right", "asked", "found", "known")
-    }
-    times = _draws(len(people), seed)
-    (answers,) = _rates(sums["right"], sums["asked"], times, NOTHING_ASKED, bar)
-    (found,) = _rates(sums["found"], sums["known"], times, NOBODY, bar)
-    actions = _rates(hit, hit + triples[:, :, 1] + triples[:, :, 2], times, NOT_USED, bar)
-    return Marks(
-        answers=answers,
-        found=found,
-        added=sum(one["added"] for one in given),
+    ).reshape(len(persons), len(names), 3)
+    twice = 2 * triples[:, :, 0]
+    right, expected, found, known = (
+        np.array([getattr(person, name) for person in persons], dtype=np.float64)[:, None]
+        for name in ("right", "expected", "found", "known")
+    )
+    times = _draws(len(persons), seed)
+    (of_answers,) = _rates(right, expected, times, NOTHING_EXPECTED, threshold)
+    (of_persons,) = _rates(found, known, times, NOBODY, threshold)
+    whole = twice + triples[:, :, 1] + triples[:, :, 2]
+    actions = _rates(twice, whole, times, NOT_USED, threshold)
+    return GoldScore(
+        answers=of_answers,
+        found=of_persons,
+        added=sum(one.added for one in given),
         actions=dict(zip(names, actions, strict=True)),
-        unanswered=sum(one["unanswered"] for one in given),
+        unanswered=sum(one.unanswered for one in given),
         counts={
-            name: (int(right), int(missed), int(wrong))
-            for name, (right, missed, wrong) in zip(names, triples.sum(axis=0), strict=True)
+            name: (int(its_right), int(missed), int(wrong))
+            for name, (its_right, missed, wrong) in zip(names, triples.sum(axis=0), strict=True)
         },
     )
 
 
-def drift(scores: Sequence[Mapping[str, Any]], *, seed: int = SEED) -> Drift | None:
-    """Whether an annotator becomes worse; None if half of the checks are too few persons.
+def gold_drift(scores: Sequence[VersionScore], *, seed: int = SEED) -> GoldDrift | None:
+    """Whether an annotator becomes worse; None if half of the clips have too few persons.
 
     Args:
         scores: In the order in which the answers came.
 
-    >>> drift([]) is None
+    >>> gold_drift([]) is None
     True
     """
     middle = len(scores) // 2
@@ -200,43 +238,39 @@ def drift(scores: Sequence[Mapping[str, Any]], *, seed: int = SEED) -> Drift | N
     drawn: list[Floats] = []
     for half in (scores[:middle], scores[middle:]):
         sums = np.array(
-            [(one["right"], one["asked"]) for score in half for one in score["people"]],
+            [(one.right, one.expected) for score in half for one in score.persons],
             dtype=np.float64,
         ).reshape(-1, 2)
         sums = sums[sums[:, 1] > 0]
         persons = len(sums)
-        if persons < LEAST_PERSONS:
+        if persons < MIN_PERSONS:
             return None
         shares.append(float(sums[:, 0].sum() / sums[:, 1].sum()))
         times = _draws(persons, seed + len(drawn))
         drawn.append((times @ sums[:, 0]) / (times @ sums[:, 1]))
     low, high = np.percentile(drawn[1] - drawn[0], INTERVAL)
-    return Drift(shares[0], shares[1], (float(low), float(high)))
+    return GoldDrift(shares[0], shares[1], (float(low), float(high)))
 
 
-def _at(second: int, version: Sequence[Shown]) -> list[Shown]:
+def _at(second: int, version: Sequence[AnnotatedBox]) -> list[AnnotatedBox]:
     here = (one for one in version if one.second == second)
     return sorted(here, key=lambda one: (one.person, one.box))
 
 
-def _nothing() -> dict[str, Any]:
-    return {"known": 0, "found": 0, "asked": 0, "right": 0, "actions": {}}
-
-
 def _compare(
-    sums: dict[str, Any], known: Answers, said: Answers, question: Question
+    sums: GoldPerson, known: Answers, given: Answers, group: ActionGroupSpec
 ) -> tuple[list[str], list[str]] | None:
-    """Add one answer to `sums`; what was known and said if it is wrong."""
-    truth, answer = known.get(question.name), said.get(question.name)
+    """Add one answer to `sums`; what was known and answered if it is wrong."""
+    truth = known.get(group.name)
     if not counts_as_vote(truth) or truth == UNKNOWN:
         return None
-    right, got = _actions(truth), _actions(answer)
-    if not right and not got:  # both say none, which is easily said
+    right, got = _actions(truth), _actions(given.get(group.name))
+    if not right and not got:  # both answer none, which is easy
         return None
-    sums["asked"] += 1
-    sums["right"] += right == got
-    for name in sorted((right | got) & set(question.actions)):
-        row = sums["actions"].setdefault(name, [0, 0, 0])
+    sums.expected += 1
+    sums.right += right == got
+    for name in sorted((right | got) & set(group.actions)):
+        row = sums.actions.setdefault(name, [0, 0, 0])
         row[0 if name in right and name in got else 1 if name in right else 2] += 1
     return None if right == got else (sorted(right), sorted(got))
 
@@ -256,7 +290,9 @@ def _draws(persons: int, seed: int) -> Floats:
     return random.multinomial(persons, even, size=RESAMPLES).astype(np.float64)
 
 
-def _rates(parts: Floats, wholes: Floats, times: Floats, reason: str, bar: float) -> list[Rate]:
+def _rates(
+    parts: Floats, wholes: Floats, times: Floats, reason: str, threshold: float
+) -> list[GoldRate]:
     """The sum of each column of `parts` over that of `wholes`; rows are persons."""
     over = times @ wholes
     drawn = np.full(over.shape, np.nan)  # a resample may hold nobody with this action
@@ -269,8 +305,8 @@ def _rates(parts: Floats, wholes: Floats, times: Floats, reason: str, bar: float
         interval = None
         if whole:
             share = Coefficient(float(part / whole), "", int(whole))
-        if several >= LEAST_PERSONS:
+        if several >= MIN_PERSONS:
             low, high = np.percentile(column[~np.isnan(column)], INTERVAL)
             interval = (float(low), float(high))
-        rates.append(Rate(share, interval, int(several), bar))
+        rates.append(GoldRate(share, interval, int(several), threshold))
     return rates

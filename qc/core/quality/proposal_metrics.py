@@ -1,7 +1,7 @@
-"""How good the boxes of a tracking run are, held against boxes that people have corrected.
+"""Proposal metrics of a tracking run (recall, precision, F1, mean IoU) on corrected boxes.
 
 Boxes are rows `(x1, y1, x2, y2)` of pixels, x2 and y2 exclusive. A proposal shows a person from
-IoU 0.5 on, and needs no mending from IoU 0.9 on.
+IoU 0.5 on, and needs no edit from IoU 0.9 on.
 """
 
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qc.core.matching import LEAST_IOU, best_pairs
+from qc.core.matching import MIN_IOU, best_pairs
 from tracking.core.boxes import Boxes, pairwise_iou
 
-UNTOUCHED_IOU = 0.9
-SIZE_BARS = (0.15, 0.4)  # of small and middle heights, as shares of the picture's
+ACCURATE_IOU = 0.9
+SIZE_LIMITS = (0.15, 0.4)  # of small and middle heights, as shares of the frame's
 RESAMPLES = 1000
 INTERVAL = (2.5, 97.5)
 
 
-class Found(NamedTuple):
+class SizeRecall(NamedTuple):
     """How many persons there are, and how many of them were found."""
 
     persons: int
@@ -30,25 +30,25 @@ class Found(NamedTuple):
         return self.found / self.persons if self.persons else None
 
 
-class Merit(NamedTuple):
+class ProposalMetrics(NamedTuple):
     """Counts over keyframes; those of several are added up."""
 
     keyframes: int = 0
     proposed: int = 0
     persons: int = 0
     found: int = 0  # persons with a proposal of IoU 0.5 or more
-    untouched: int = 0  # of IoU 0.9 or more
+    accurate: int = 0  # of IoU 0.9 or more
     iou: float = 0.0  # summed over those found
     persons_by_size: tuple[int, ...] = (0, 0, 0)  # small, middle, large
     found_by_size: tuple[int, ...] = (0, 0, 0)
 
-    def plus(self, more: "Merit") -> "Merit":
-        return Merit(
+    def plus(self, more: "ProposalMetrics") -> "ProposalMetrics":
+        return ProposalMetrics(
             self.keyframes + more.keyframes,
             self.proposed + more.proposed,
             self.persons + more.persons,
             self.found + more.found,
-            self.untouched + more.untouched,
+            self.accurate + more.accurate,
             self.iou + more.iou,
             _added(self.persons_by_size, more.persons_by_size),
             _added(self.found_by_size, more.found_by_size),
@@ -83,14 +83,14 @@ class Merit(NamedTuple):
         return self.proposed - self.found
 
     @property
-    def to_mend(self) -> int:
-        return self.found - self.untouched
+    def to_edit(self) -> int:
+        return self.found - self.accurate
 
     @property
-    def by_size(self) -> list["Found"]:
+    def by_size(self) -> list["SizeRecall"]:
         """Of small, middle and large persons."""
         return [
-            Found(persons, found)
+            SizeRecall(persons, found)
             for persons, found in zip(self.persons_by_size, self.found_by_size, strict=True)
         ]
 
@@ -99,46 +99,46 @@ def _added(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(one + other for one, other in zip(a, b, strict=True))
 
 
-def merit_at(proposed: Boxes, persons: Boxes, *, height: int) -> Merit:
-    """The merit of the proposals of one keyframe.
+def keyframe_metrics(proposed: Boxes, persons: Boxes, *, height: int) -> ProposalMetrics:
+    """The metrics of the proposals of one keyframe.
 
     Args:
         proposed: Shape `(n, 4)`; n may be 0.
         persons: The corrected boxes, shape `(m, 4)`; m may be 0.
-        height: Of the picture in pixels.
+        height: Of the frame in pixels.
 
     >>> box = np.array([[0.0, 0, 10, 50]])
-    >>> merit_at(box, np.array([[0.0, 0, 10, 50], [50, 0, 60, 9]]), height=100).by_size
-    [Found(persons=1, found=0), Found(persons=0, found=0), Found(persons=1, found=1)]
+    >>> keyframe_metrics(box, np.array([[0.0, 0, 10, 50], [50, 0, 60, 9]]), height=100).by_size[0]
+    SizeRecall(persons=1, found=0)
     """
     iou = pairwise_iou(proposed, persons)
     rows, columns = best_pairs(iou)
     ious = iou[rows, columns]
     is_found = np.zeros(len(persons), dtype=bool)
-    is_found[columns[ious >= LEAST_IOU]] = True
-    size = np.digitize((persons[:, 3] - persons[:, 1]) / max(height, 1), SIZE_BARS)
-    return Merit(
+    is_found[columns[ious >= MIN_IOU]] = True
+    size = np.digitize((persons[:, 3] - persons[:, 1]) / max(height, 1), SIZE_LIMITS)
+    return ProposalMetrics(
         1,
         len(proposed),
         len(persons),
         int(is_found.sum()),
-        int((ious >= UNTOUCHED_IOU).sum()),
-        float(ious[ious >= LEAST_IOU].sum()),
+        int((ious >= ACCURATE_IOU).sum()),
+        float(ious[ious >= MIN_IOU].sum()),
         tuple(np.bincount(size, minlength=3).tolist()),
         tuple(np.bincount(size[is_found], minlength=3).tolist()),
     )
 
 
-def total(merits: Sequence[Merit]) -> Merit:
-    """The sum of `merits`; nothing of none."""
-    result = Merit()
-    for merit in merits:
-        result = result.plus(merit)
+def sum_metrics(metrics: Sequence[ProposalMetrics]) -> ProposalMetrics:
+    """The sum of `metrics`; nothing of none."""
+    result = ProposalMetrics()
+    for one in metrics:
+        result = result.plus(one)
     return result
 
 
-class Difference(NamedTuple):
-    """By how much the F1 of one way is above another's, and its 95 % interval over clips."""
+class F1Difference(NamedTuple):
+    """The F1 of one configuration less another's, and its 95 % interval over clips."""
 
     value: float
     low: float
@@ -150,26 +150,26 @@ class Difference(NamedTuple):
 
 
 def f1_difference(
-    one: Sequence[Merit], other: Sequence[Merit], *, seed: int = 0
-) -> Difference | None:
+    one: Sequence[ProposalMetrics], other: Sequence[ProposalMetrics], *, seed: int = 0
+) -> F1Difference | None:
     """F1 of `one` less F1 of `other`, clip by clip the same clips; None under two clips.
 
-    The interval is that of clips drawn again with replacement, for boxes in one clip are alike.
+    The interval comes from resampling clips, for boxes in one clip are alike.
     """
     if len(one) < 2:
         return None
     counts = np.array(
-        [[(m.found, m.proposed + m.persons) for m in way] for way in (one, other)]
+        [[(m.found, m.proposed + m.persons) for m in config] for config in (one, other)]
     )
     random = np.random.default_rng(seed)
     drawn = random.multinomial(len(one), [1 / len(one)] * len(one), size=RESAMPLES)
     values = _f1(np.einsum("rc,wcs->rws", drawn, counts))
     low, high = np.nanpercentile(values, INTERVAL)
     whole = _f1(counts.sum(axis=1)[None])[0]
-    return Difference(float(whole), float(low), float(high))
+    return F1Difference(float(whole), float(low), float(high))
 
 
 def _f1(sums: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Differences of F1 for sums of shape `(n, 2 ways, found and boxes)`."""
+    """Differences of F1 for sums of shape `(n, 2 configs, found and boxes)`."""
     f1 = 2 * sums[..., 0] / np.maximum(sums[..., 1], 1)
     return np.asarray(f1[:, 0] - f1[:, 1], dtype=np.float64)

@@ -1,7 +1,7 @@
-"""What is wrong, or looks wrong, in one version of a task's answers.
+"""Quality rules: checks of one version of a task's answers.
 
 The list of rules is data (`qc/rules.yaml`): a name, whether a finding blocks approval or only
-warns, a sentence, and numbers. Here stands how each is found. Boxes are pixels, x2 and y2
+warns, a sentence, and numbers. This module finds where they are broken. Boxes are pixels, x2 and y2
 exclusive.
 """
 
@@ -14,21 +14,20 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import yaml
 
-from annotation.core.labels import UNSET, Answers
-from qc.core.consensus.clip_consensus import Question
+from datasets.core.action_groups import UNSET, ActionGroupSpec, Answers
 from tracking.core.boxes import pairwise_iou
 
 Severity = Literal["blocks", "warns"]
 
-SLACK = 2.0  # pixels by which a box may differ from the pre-annotation and count as untouched
+SLACK = 2.0  # pixels by which a box may differ from the pre-annotation and count as unedited
 
 
-class RulesError(ValueError):
-    """The list of rules is not one."""
+class QualityRulesError(ValueError):
+    """The list of rules cannot be used."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class QualityRule:
     """One entry of the list."""
 
     name: str
@@ -37,8 +36,8 @@ class Rule:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-class Said(NamedTuple):
-    """What an annotator said of one person at one keyframe."""
+class AnnotatedBox(NamedTuple):
+    """One person at one keyframe, as one version of the answers has it."""
 
     second: int
     track: int
@@ -46,22 +45,31 @@ class Said(NamedTuple):
     box: tuple[float, float, float, float]
     answers: Answers
 
+    @property
+    def person(self) -> str:
+        """The same over the keyframes of a version.
+
+        >>> AnnotatedBox(2, 0, 7, (0, 0, 20, 40), {}).person
+        'P7'
+        """
+        return f"P{self.person_id}" if self.person_id else f"drawn {self.track}"
+
 
 @dataclass(frozen=True)
-class Task:
+class CheckedAnswers:
     """One version of a task's answers, and what it is judged by.
 
     Attributes:
-        said: Everything, in any order.
-        questions: The groups of the dataset.
-        width: Of the picture, pixels.
+        boxes: In any order.
+        groups: The groups of the dataset.
+        width: Of the frame, pixels.
         proposals: The pre-annotation's boxes by (second, person id).
-        seconds_spent: On the task; None if nobody knows.
-        median_seconds: Of all tasks like it; None if nobody knows.
+        seconds_spent: On the task; None if unknown.
+        median_seconds: Of the dataset's tasks; None if unknown.
     """
 
-    said: Sequence[Said]
-    questions: Sequence[Question]
+    boxes: Sequence[AnnotatedBox]
+    groups: Sequence[ActionGroupSpec]
     width: int
     height: int
     proposals: Mapping[tuple[int, int], Sequence[float]] = field(default_factory=dict)
@@ -80,16 +88,16 @@ class Finding(NamedTuple):
     sentence: str
 
 
-class _Hit(NamedTuple):
+class _Violation(NamedTuple):
     """Where a rule is broken, and what its sentence is filled in with."""
 
     seconds: tuple[int, ...]
-    of: Said | None
+    box: AnnotatedBox | None
     words: dict[str, Any]
 
 
-def read_rules(text: str) -> tuple[Rule, ...]:
-    """The list of rules in YAML. Raises RulesError for a rule nobody knows how to find.
+def read_rules(text: str) -> tuple[QualityRule, ...]:
+    """The list of rules in YAML. Raises QualityRulesError for an unknown rule.
 
     >>> [rule] = read_rules("[{name: too-fast, severity: warns, sentence: Quick, limit: 0.1}]")
     >>> rule.numbers
@@ -98,7 +106,7 @@ def read_rules(text: str) -> tuple[Rule, ...]:
     try:
         entries = yaml.safe_load(text) or []
         rules = tuple(
-            Rule(
+            QualityRule(
                 entry.pop("name"),
                 entry.pop("severity"),
                 entry.pop("sentence"),
@@ -107,180 +115,188 @@ def read_rules(text: str) -> tuple[Rule, ...]:
             for entry in entries
         )
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RulesError(f"the list of rules cannot be read: {error}") from error
+        raise QualityRulesError(f"the list of rules cannot be read: {error}") from error
     for rule in rules:
-        if rule.name not in _FINDERS:
-            raise RulesError(f"there is no rule {rule.name!r}: {', '.join(sorted(_FINDERS))}")
+        if rule.name not in _DETECTORS:
+            known = ", ".join(sorted(_DETECTORS))
+            raise QualityRulesError(f"there is no rule {rule.name!r}: {known}")
         if rule.severity not in ("blocks", "warns"):
-            raise RulesError(
+            raise QualityRulesError(
                 f"{rule.name}: the severity {rule.severity!r} is not blocks or warns"
             )
     return rules
 
 
-def check(
-    task: Task, rules: Sequence[Rule], *, switched_off: Collection[str] = ()
+def check_answers(
+    checked: CheckedAnswers, rules: Sequence[QualityRule], *, switched_off: Collection[str] = ()
 ) -> list[Finding]:
     """Everything the rules find, in their order, then by second and track.
 
-    >>> posture = Question("posture", "one", True, ("walk",), 1)
-    >>> task = Task([Said(2, 0, 7, (0, 0, 20, 40), {"posture": "unset"})], [posture], 64, 48)
-    >>> check(task, [Rule("required-group-unset", "blocks", "No {group}.")])[0].sentence
+    >>> posture = ActionGroupSpec("posture", "one", True, ("walk",), 1)
+    >>> box = AnnotatedBox(2, 0, 7, (0, 0, 20, 40), {"posture": "unset"})
+    >>> rule = QualityRule("required-group-unset", "blocks", "No {group}.")
+    >>> check_answers(CheckedAnswers([box], [posture], 64, 48), [rule])[0].sentence
     'No posture.'
     """
     findings = []
     for rule in rules:
         if rule.name in switched_off:
             continue
-        hits = sorted(_FINDERS[rule.name](task, rule), key=_place)
-        findings += [_finding(rule, hit) for hit in hits]
+        violations = sorted(_DETECTORS[rule.name](checked, rule), key=_order)
+        findings += [_finding(rule, violation) for violation in violations]
     return findings
 
 
-def untouched_tracks(task: Task, *, slack: float = SLACK) -> list[list[Said]]:
+def unedited_tracks(
+    checked: CheckedAnswers, *, slack: float = SLACK
+) -> list[list[AnnotatedBox]]:
     """The tracks that are as the tracker made them: no box moved by more than `slack` pixels,
     nothing answered.
     """
     return [
         track
-        for track in _by_track(task).values()
-        if all(_as_proposed(said, task, slack) for said in track)
+        for track in _by_track(checked).values()
+        if all(_is_unedited(box, checked, slack) for box in track)
     ]
 
 
-def _place(hit: _Hit) -> tuple[Any, ...]:
-    return hit.seconds, hit.of.track if hit.of else -1, sorted(hit.words.items(), key=str)
+def _order(violation: _Violation) -> tuple[Any, ...]:
+    track = violation.box.track if violation.box else -1
+    return violation.seconds, track, sorted(violation.words.items(), key=str)
 
 
-def _finding(rule: Rule, hit: _Hit) -> Finding:
+def _finding(rule: QualityRule, violation: _Violation) -> Finding:
     try:
-        sentence = rule.sentence.format(**hit.words)
+        sentence = rule.sentence.format(**violation.words)
     except (KeyError, IndexError) as error:
-        raise RulesError(f"the sentence of {rule.name} asks for {error}") from error
-    track, person = (hit.of.track, hit.of.person_id) if hit.of else (None, None)
-    return Finding(rule.name, rule.severity, hit.seconds, track, person, sentence)
+        raise QualityRulesError(f"the sentence of {rule.name} asks for {error}") from error
+    box = violation.box
+    track, person = (box.track, box.person_id) if box else (None, None)
+    return Finding(rule.name, rule.severity, violation.seconds, track, person, sentence)
 
 
-def _chosen(said: Said, question: Question) -> list[str]:
+def _answered(box: AnnotatedBox, group: ActionGroupSpec) -> list[str]:
     """The answers that are more than nothing."""
-    answer = said.answers.get(question.name)
+    answer = box.answers.get(group.name)
     if isinstance(answer, str):
         return [] if answer == UNSET else [answer]
     return list(answer or [])
 
 
-def _unset(task: Task, rule: Rule) -> Iterator[_Hit]:
-    required = [one for one in task.questions if one.required and one.choice == "one"]
-    for track in _by_track(task).values():
-        for question in required:
-            unset = [said for said in track if not _chosen(said, question)]
+def _unset(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    required = [one for one in checked.groups if one.required and one.choice == "one"]
+    for track in _by_track(checked).values():
+        for group in required:
+            unset = [box for box in track if not _answered(box, group)]
             if unset:
-                seconds = tuple(said.second for said in unset)
-                yield _Hit(seconds, unset[0], {"group": question.name})
+                seconds = tuple(box.second for box in unset)
+                yield _Violation(seconds, unset[0], {"group": group.name})
 
 
-def _two_of_one(task: Task, rule: Rule) -> Iterator[_Hit]:
-    for said in task.said:
-        for question in task.questions:
-            count = len(_chosen(said, question))
-            if question.choice == "one" and count > 1:
-                yield _Hit((said.second,), said, {"group": question.name, "count": count})
+def _exclusive(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    for box in checked.boxes:
+        for group in checked.groups:
+            count = len(_answered(box, group))
+            if group.choice == "one" and count > 1:
+                yield _Violation((box.second,), box, {"group": group.name, "count": count})
 
 
-def _too_many(task: Task, rule: Rule) -> Iterator[_Hit]:
-    for said in task.said:
-        for question in task.questions:
-            count, limit = len(_chosen(said, question)), question.max_per_person
-            if question.choice == "many" and count > limit:
-                words = {"group": question.name, "count": count, "limit": limit}
-                yield _Hit((said.second,), said, words)
+def _too_many(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    for box in checked.boxes:
+        for group in checked.groups:
+            count, limit = len(_answered(box, group)), group.max_per_person
+            if group.choice == "many" and count > limit:
+                words = {"group": group.name, "count": count, "limit": limit}
+                yield _Violation((box.second,), box, words)
 
 
-def _outside(task: Task, rule: Rule) -> Iterator[_Hit]:
+def _outside(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     slack = rule.numbers.get("slack", 0.0)
-    for said in task.said:
-        x1, y1, x2, y2 = said.box
-        if min(x1, y1) < -slack or x2 > task.width + slack or y2 > task.height + slack:
-            yield _Hit((said.second,), said, {"width": task.width, "height": task.height})
+    for box in checked.boxes:
+        x1, y1, x2, y2 = box.box
+        if min(x1, y1) < -slack or x2 > checked.width + slack or y2 > checked.height + slack:
+            yield _Violation(
+                (box.second,), box, {"width": checked.width, "height": checked.height}
+            )
 
 
-def _small(task: Task, rule: Rule) -> Iterator[_Hit]:
+def _small(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     limit = rule.numbers.get("limit", 8.0)
-    for said in task.said:
-        width, height = said.box[2] - said.box[0], said.box[3] - said.box[1]
+    for box in checked.boxes:
+        width, height = box.box[2] - box.box[0], box.box[3] - box.box[1]
         if min(width, height) < limit:
             words = {"width": f"{width:.1f}", "height": f"{height:.1f}", "limit": f"{limit:g}"}
-            yield _Hit((said.second,), said, words)
+            yield _Violation((box.second,), box, words)
 
 
-def _twice(task: Task, rule: Rule) -> Iterator[_Hit]:
-    boxes: dict[tuple[int, int], list[Said]] = defaultdict(list)
-    for said in task.said:
-        if said.person_id is not None:
-            boxes[said.second, said.person_id].append(said)
+def _duplicate_person(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    boxes: dict[tuple[int, int], list[AnnotatedBox]] = defaultdict(list)
+    for box in checked.boxes:
+        if box.person_id is not None:
+            boxes[box.second, box.person_id].append(box)
     for (second, person), several in boxes.items():
         if len(several) > 1:
             words = {"person": person, "count": len(several)}
-            yield _Hit((second,), min(several, key=lambda said: said.track), words)
+            yield _Violation((second,), min(several, key=lambda box: box.track), words)
 
 
-def _one_place(task: Task, rule: Rule) -> Iterator[_Hit]:
+def _same_place(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     limit = rule.numbers.get("limit", 0.95)
-    for second, several in _by_second(task).items():
-        boxes = np.array([said.box for said in several], dtype=np.float64)
+    for second, several in _by_second(checked).items():
+        boxes = np.array([box.box for box in several], dtype=np.float64)
         iou = pairwise_iou(boxes, boxes)
         for first, other in zip(*np.nonzero(np.triu(iou > limit, k=1)), strict=True):
-            yield _Hit((second,), several[first], {"iou": f"{iou[first, other]:.2f}"})
+            yield _Violation((second,), several[first], {"iou": f"{iou[first, other]:.2f}"})
 
 
-def _flicker(task: Task, rule: Rule) -> Iterator[_Hit]:
+def _flicker(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     limit = rule.numbers.get("limit", 3.0)
-    for track in _by_track(task).values():
-        for question in task.questions:
-            answered = [said for said in track if said.answers.get(question.name) != UNSET]
+    for track in _by_track(checked).values():
+        for group in checked.groups:
+            answered = [box for box in track if box.answers.get(group.name) != UNSET]
             for three in zip(answered, answered[1:], answered[2:], strict=False):
-                first, middle, last = (sorted(_chosen(said, question)) for said in three)
+                first, middle, last = (sorted(_answered(box, group)) for box in three)
                 if first == last != middle and three[2].second - three[0].second <= limit:
-                    words = {"group": question.name, "limit": f"{limit:g}"}
-                    words |= {"first": _words(first), "second": _words(middle)}
-                    yield _Hit(tuple(said.second for said in three), three[1], words)
+                    words = {"group": group.name, "limit": f"{limit:g}"}
+                    words |= {"first": _joined(first), "second": _joined(middle)}
+                    yield _Violation(tuple(box.second for box in three), three[1], words)
 
 
-def _untouched(task: Task, rule: Rule) -> Iterator[_Hit]:
-    for track in untouched_tracks(task, slack=rule.numbers.get("slack", SLACK)):
-        yield _Hit(tuple(said.second for said in track), track[0], {})
+def _unedited_track(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    for track in unedited_tracks(checked, slack=rule.numbers.get("slack", SLACK)):
+        yield _Violation(tuple(box.second for box in track), track[0], {})
 
 
-def _as_proposed(said: Said, task: Task, slack: float) -> bool:
-    if any(_chosen(said, question) for question in task.questions):
+def _is_unedited(box: AnnotatedBox, checked: CheckedAnswers, slack: float) -> bool:
+    if any(_answered(box, group) for group in checked.groups):
         return False
-    proposed = task.proposals.get((said.second, said.person_id or 0))
+    proposed = checked.proposals.get((box.second, box.person_id or 0))
     if proposed is None:
         return False
-    return max(abs(a - b) for a, b in zip(said.box, proposed, strict=True)) <= slack
+    return max(abs(a - b) for a, b in zip(box.box, proposed, strict=True)) <= slack
 
 
-def _too_fast(task: Task, rule: Rule) -> Iterator[_Hit]:
-    spent, median = task.seconds_spent, task.median_seconds
+def _too_fast(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    spent, median = checked.seconds_spent, checked.median_seconds
     if spent is None or median is None:
         return
     if spent < rule.numbers.get("limit", 0.1) * median:
-        yield _Hit((), None, {"spent": _minutes(spent), "median": _minutes(median)})
+        yield _Violation((), None, {"spent": _minutes(spent), "median": _minutes(median)})
 
 
-def _by_second(task: Task) -> dict[int, list[Said]]:
-    ordered = sorted(task.said, key=lambda said: (said.second, said.track))
-    groups = itertools.groupby(ordered, key=lambda said: said.second)
+def _by_second(checked: CheckedAnswers) -> dict[int, list[AnnotatedBox]]:
+    ordered = sorted(checked.boxes, key=lambda box: (box.second, box.track))
+    groups = itertools.groupby(ordered, key=lambda box: box.second)
     return {second: list(several) for second, several in groups}
 
 
-def _by_track(task: Task) -> dict[int, list[Said]]:
-    ordered = sorted(task.said, key=lambda said: (said.track, said.second))
-    groups = itertools.groupby(ordered, key=lambda said: said.track)
+def _by_track(checked: CheckedAnswers) -> dict[int, list[AnnotatedBox]]:
+    ordered = sorted(checked.boxes, key=lambda box: (box.track, box.second))
+    groups = itertools.groupby(ordered, key=lambda box: box.track)
     return {track: list(several) for track, several in groups}
 
 
-def _words(answers: Sequence[str]) -> str:
+def _joined(answers: Sequence[str]) -> str:
     return ", ".join(answers) or "none"
 
 
@@ -288,15 +304,15 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-_FINDERS: dict[str, Callable[[Task, Rule], Iterator[_Hit]]] = {
+_DETECTORS: dict[str, Callable[[CheckedAnswers, QualityRule], Iterator[_Violation]]] = {
     "required-group-unset": _unset,
-    "two-of-an-exclusive-group": _two_of_one,
+    "two-of-an-exclusive-group": _exclusive,
     "too-many-actions": _too_many,
-    "box-outside-the-picture": _outside,
+    "box-outside-the-frame": _outside,
     "box-too-small": _small,
-    "one-person-twice": _twice,
-    "two-persons-in-one-place": _one_place,
+    "one-person-twice": _duplicate_person,
+    "two-persons-in-one-place": _same_place,
     "label-flicker": _flicker,
-    "untouched-track": _untouched,
+    "unedited-track": _unedited_track,
     "too-fast": _too_fast,
 }

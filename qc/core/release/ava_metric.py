@@ -37,11 +37,11 @@ def acts(boxes: list[Floats], actions: list[int]) -> Acts:
     return Acts(stacked, np.array(actions, dtype=np.int64))
 
 
-class AvaMetric:
+class FrameMap:
     """Adds up keyframes, then gives the average precisions.
 
     >>> box = np.array([0.1, 0.1, 0.5, 0.9])
-    >>> metric = AvaMetric()
+    >>> metric = FrameMap()
     >>> found, scores = acts([box, box], [3, 5]), np.array([0.8, 0.9])
     >>> metric.add(acts([box], [3]), found=found, scores=scores)
     >>> metric.merit()

@@ -3,26 +3,28 @@
 import cv2
 import numpy as np
 
-from datasets.core.media import Picture, encode_jpeg
+from datasets.core.media.standard_video import FrameArray, encode_jpeg
 
 QUALITY = 90
 
 
-def picture_size(width: int, height: int, *, longest_side: int | None) -> tuple[int, int]:
+def frame_size(width: int, height: int, *, longest_side: int | None) -> tuple[int, int]:
     """Width and height of pictures of at most `longest_side` pixels, never enlarged.
 
-    >>> picture_size(1280, 720, longest_side=640), picture_size(640, 360, longest_side=None)
+    >>> frame_size(1280, 720, longest_side=640), frame_size(640, 360, longest_side=None)
     ((640, 360), (640, 360))
     """
     scale = min(1.0, (longest_side or max(width, height)) / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def export_picture(rgb: Picture, *, longest_side: int | None) -> bytes:
+def encode_frame(rgb: FrameArray, *, longest_side: int | None) -> bytes:
     """A frame of the standard video as the JPEG that a release holds of it."""
     height, width = rgb.shape[:2]
-    size = picture_size(width, height, longest_side=longest_side)
+    size = frame_size(width, height, longest_side=longest_side)
     if size != (width, height):
-        smaller: Picture = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        smaller: FrameArray = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(
+            np.uint8
+        )
         return encode_jpeg(smaller, quality=QUALITY)
     return encode_jpeg(rgb, quality=QUALITY)

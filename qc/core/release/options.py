@@ -28,8 +28,8 @@ class ReleaseOptions:
 
     Attributes:
         formats: Names of further formats, sorted.
-        with_pictures: Whether `rawframes/` is in it.
-        with_films: Whether `clips/` is in it; without films there are no pictures either.
+        with_frames: Whether `rawframes/` is in it.
+        with_clips: Whether `clips/` is in it; without films there are no pictures either.
         longest_side: Of the pictures in pixels; None leaves them as large as the films.
         official_names: Whether annotation files also get the names of AVA v2.2.
         seed: Of the splits of videos that have none yet.
@@ -39,8 +39,8 @@ class ReleaseOptions:
     """
 
     formats: tuple[str, ...] = ()
-    with_pictures: bool = True
-    with_films: bool = True
+    with_frames: bool = True
+    with_clips: bool = True
     longest_side: int | None = None
     official_names: bool = False
     seed: int = 0
@@ -53,7 +53,7 @@ class ReleaseOptions:
             raise OptionsError(
                 f"there is no format {unknown[0]}; there are {', '.join(FORMATS)}"
             )
-        if self.with_pictures and not self.with_films:
+        if self.with_frames and not self.with_clips:
             raise OptionsError("a release with pictures has its films, too")
         if self.licence and self.licence not in LICENCES:
             raise OptionsError(
@@ -80,8 +80,8 @@ class ReleaseOptions:
             "authors": list(self.authors),
             "split_of": dict(sorted(self.split_of.items())),
         }
-        if self.with_films:  # releases made before there was a choice stay the same bytes
-            del said["with_films"]
+        if self.with_clips:  # releases made before there was a choice stay the same bytes
+            del said["with_clips"]
         return said
 
 

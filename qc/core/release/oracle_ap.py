@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.core import ava
-from qc.core.release.ava_metric import SAME_PERSON_IOU, AvaMetric, acts
-from qc.core.release.records import PersonAt, ProposedBox
+from datasets.core.formats import ava
+from qc.core.release.ava_metric import SAME_PERSON_IOU, FrameMap, acts
+from qc.core.release.records import ProposedBox, ReleasedPerson
 from tracking.core.boxes import pairwise_iou
 
 
 def overlaps(
-    proposed: Sequence[ProposedBox], persons: Sequence[PersonAt]
+    proposed: Sequence[ProposedBox], persons: Sequence[ReleasedPerson]
 ) -> NDArray[np.float64]:
     """IoU of every proposal with every person, shape `(proposals, persons)`."""
     return pairwise_iou(_corners([p.box for p in proposed]), _corners([p.box for p in persons]))
@@ -23,7 +23,7 @@ def _corners(boxes: list[str]) -> NDArray[np.float64]:
     return np.array([box.split(",") for box in boxes], dtype=np.float64).reshape(-1, 4)
 
 
-class ScoreCurve:
+class PrecisionRecallCurve:
     """How well proposals of each score find the persons, and the threshold that does best."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class ScoreCurve:
         self._persons: Counter[str] = Counter()
 
     def add(
-        self, proposed: Sequence[ProposedBox], persons: Sequence[PersonAt], *, split: str
+        self, proposed: Sequence[ProposedBox], persons: Sequence[ReleasedPerson], *, split: str
     ) -> None:
         """Judge the proposals of one keyframe, best score first, against its persons."""
         self._persons[split] += len(persons)
@@ -76,13 +76,13 @@ def _hits(iou: NDArray[np.float64]) -> list[bool]:
     return hits
 
 
-class Ceiling:
+class OracleAP:
     """The mAP of a model that names every action rightly, but only in the proposals' boxes."""
 
     def __init__(self) -> None:
-        self._metric = AvaMetric()
+        self._metric = FrameMap()
 
-    def add(self, proposed: Sequence[ProposedBox], persons: Sequence[PersonAt]) -> None:
+    def add(self, proposed: Sequence[ProposedBox], persons: Sequence[ReleasedPerson]) -> None:
         """Give each proposal the actions of the person it overlaps most, from IoU 0.5 on."""
         truth = [(_box(person.box), a) for person in persons for a in person.action_ids]
         found, scores = [], []

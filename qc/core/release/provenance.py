@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from qc.core.release.records import Origin, PersonAt, ReleaseClip
+from qc.core.release.records import Origin, ReleaseClip, ReleasedPerson
 
 ROWS_PER_GROUP = 20_000
 SCHEMA = pa.schema(
@@ -70,7 +70,7 @@ class ProvenanceWriter:
 
 
 def _row(
-    person: PersonAt, action: int, origin: Origin | None, clip: ReleaseClip
+    person: ReleasedPerson, action: int, origin: Origin | None, clip: ReleaseClip
 ) -> dict[str, Any]:
     row = {
         "video_id": clip.name, "timestamp": person.timestamp, "person_id": person.person_id,

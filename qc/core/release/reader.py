@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from datasets.core import ava
+from datasets.core.formats import ava
 from qc.core.release.packing import FORMAT, MANIFEST, FileSum
 from qc.core.release.writer import DATASET_HEADER, NEGATIVES
 

@@ -1,6 +1,6 @@
 """What a release holds of each clip: its keyframes, persons and proposals, and their origin.
 
-Timestamps and boxes are those of `datasets.core.ava`. Annotators and reviewers are numbers from
+Timestamps and boxes are those of `datasets.core.formats.ava`. Annotators and reviewers are numbers from
 1, in the order in which the dataset came to know them.
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from datasets.core.clipping import ExportWindow
+from datasets.core.media.clips_and_keyframes import ExportWindow
 
 ANNOTATED = "annotated"
 EXCLUDED = "excluded"
@@ -26,7 +26,7 @@ class Origin(NamedTuple):
     reason: str = ""
 
 
-class AnswerVersion(NamedTuple):
+class ReleaseAnswer(NamedTuple):
     """The answers of one annotator that a clip's consensus was computed from."""
 
     annotator: int
@@ -34,7 +34,7 @@ class AnswerVersion(NamedTuple):
     sha256: str  # of the file as it came
 
 
-class PersonAt(NamedTuple):
+class ReleasedPerson(NamedTuple):
     """A person at an annotated keyframe."""
 
     timestamp: int
@@ -69,13 +69,13 @@ class ReleaseClip:
     height: int
     window: ExportWindow
     keyframes: dict[int, str]
-    persons: list[PersonAt]
+    persons: list[ReleasedPerson]
     proposals: dict[int, list[ProposedBox]]
-    versions: tuple[AnswerVersion, ...] = ()
+    versions: tuple[ReleaseAnswer, ...] = ()
 
     @cached_property
-    def _persons_at(self) -> dict[int, list[PersonAt]]:
-        found: dict[int, list[PersonAt]] = {}
+    def _persons_at(self) -> dict[int, list[ReleasedPerson]]:
+        found: dict[int, list[ReleasedPerson]] = {}
         for person in self.persons:
             found.setdefault(person.timestamp, []).append(person)
         return found
@@ -85,6 +85,6 @@ class ReleaseClip:
         """Timestamps of the annotated keyframes, ascending."""
         return [at for at, status in self.keyframes.items() if status == ANNOTATED]
 
-    def at(self, timestamp: int) -> list[PersonAt]:
+    def at(self, timestamp: int) -> list[ReleasedPerson]:
         """The persons at one keyframe, by id; empty if nobody is there."""
         return self._persons_at.get(timestamp, [])

@@ -29,7 +29,7 @@ class Heights(NamedTuple):
 
 
 @dataclass
-class VideoTally:
+class VideoStats:
     clips: int = 0
     keyframes: int = 0
     boxes: int = 0
@@ -37,10 +37,10 @@ class VideoTally:
 
 
 @dataclass
-class Tally:
+class ReleaseStats:
     """What the card says beyond the counts of the splits."""
 
-    videos: dict[str, VideoTally] = field(default_factory=dict)
+    videos: dict[str, VideoStats] = field(default_factory=dict)
     together: Counter[tuple[int, int]] = field(default_factory=Counter)
     samples: dict[str, Sample] = field(default_factory=dict)  # by source video
     unlabelled: int = 0
@@ -52,7 +52,7 @@ class Tally:
 
     def add(self, clip: ReleaseClip) -> None:
         """Count one clip."""
-        video = self.videos.setdefault(clip.source_video, VideoTally())
+        video = self.videos.setdefault(clip.source_video, VideoStats())
         video.clips += 1
         video.keyframes += len(clip.annotated)
         video.boxes += len(clip.persons)

@@ -1,6 +1,6 @@
 """The annotation files of a release, written while its clips come by, one at a time.
 
-Timestamps, boxes and rows are those of `datasets.core.ava`. Clips must come sorted by name, the
+Timestamps, boxes and rows are those of `datasets.core.formats.ava`. Clips must come sorted by name, the
 persons of a clip by timestamp and id: then every file is sorted, and the same clips give the
 same bytes.
 """
@@ -16,9 +16,15 @@ from typing import BinaryIO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.core import ava
-from qc.core.release.oracle_ap import Ceiling, ScoreCurve, overlaps
-from qc.core.release.records import ANNOTATED, EXCLUDED, PersonAt, ProposedBox, ReleaseClip
+from datasets.core.formats import ava
+from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
+from qc.core.release.records import (
+    ANNOTATED,
+    EXCLUDED,
+    ProposedBox,
+    ReleaseClip,
+    ReleasedPerson,
+)
 
 DATASET_HEADER = "video_id,timestamp,x1,y1,x2,y2,action_id,person_id,split"
 POSITIVE_IOU = 0.9  # from here on a proposal trains as what the person in it does
@@ -96,8 +102,8 @@ class AnnotationWriter:
         self._proposals: dict[str, dict[str, NDArray[np.float64]]] = {s: {} for s in splits}
         self._listed: list[_Listed] = []
         self._timestamps: set[int] = set()
-        self._curve = ScoreCurve()
-        self.ceilings = {split: Ceiling() for split in self.splits}
+        self._curve = PrecisionRecallCurve()
+        self.ceilings = {split: OracleAP() for split in self.splits}
 
     def __enter__(self) -> Self:
         (self.folder / "annotations").mkdir(parents=True, exist_ok=True)
@@ -233,7 +239,7 @@ def label_rows(clip: ReleaseClip) -> list[ava.LabelRow]:
 
 
 def negative_rows(
-    rows: Sequence[ava.PredictedRow], persons: Sequence[PersonAt]
+    rows: Sequence[ava.PredictedRow], persons: Sequence[ReleasedPerson]
 ) -> list[ava.NegativeRow]:
     """The tracker's boxes at one keyframe, each with the actions of the person in it.
 

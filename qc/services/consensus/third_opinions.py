@@ -40,8 +40,8 @@ def request_third_opinions(
         free = [one for one in load if (clip.pk, one.pk) not in given]
         if not free:
             raise ThirdOpinionError(
-                f"All selected annotators have {clip} already: select another annotator, or add "
-                "one under Tasks first."
+                f"All selected annotators have {clip} already: select another annotator, "
+                "or add one under Tasks first."
             )
         chosen = min(free, key=lambda one: (load[one], one.name))
         load[chosen] += 1

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.core import ava
+from datasets.core.formats import ava
 from qc.core.release.checks.expectations import unless
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
@@ -28,7 +28,7 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-def check_papers(release: ReleaseReader) -> str:
+def check_documents(release: ReleaseReader) -> str:
     """Card, citation and settings are there and can be read."""
 
     def faults() -> Faults:

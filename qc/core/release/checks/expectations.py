@@ -5,12 +5,12 @@ from collections.abc import Iterable
 EXAMPLES = 3
 
 
-class FoundError(ValueError):
+class CheckFailedError(ValueError):
     """What a check found wrong, as a sentence."""
 
 
 def unless(faults: Iterable[str], holds: str) -> str:
-    """`holds` if there is no fault; else raises FoundError with the first few of them."""
+    """`holds` if there is no fault; else raises CheckFailedError with the first few of them."""
     first: list[str] = []
     count = 0
     for fault in faults:
@@ -20,4 +20,4 @@ def unless(faults: Iterable[str], holds: str) -> str:
     if not count:
         return holds
     more = f"; and {count - EXAMPLES} more" if count > EXAMPLES else ""
-    raise FoundError(f"{'; '.join(first)}{more}.")
+    raise CheckFailedError(f"{'; '.join(first)}{more}.")

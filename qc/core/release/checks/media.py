@@ -15,11 +15,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from datasets.core import ava
-from datasets.core.media import MediaError, Picture, read_frames
+from datasets.core.formats import ava
+from datasets.core.media.standard_video import FrameArray, MediaError, read_frames
 from qc.core.release.checks.expectations import EXAMPLES, unless
 from qc.core.release.checks.rows import FPS
-from qc.core.release.images import picture_size
+from qc.core.release.images import frame_size
 from qc.core.release.packing import MANIFEST, crc_of, release_entries, sha256_of
 from qc.core.release.reader import ReleasedVideo, ReleaseReader
 
@@ -98,7 +98,7 @@ def _wrong_pictures(
     release: ReleaseReader, video: ReleasedVideo, frames: range
 ) -> Iterator[str]:
     side = release.pictures().longest_side
-    size = picture_size(video.width, video.height, longest_side=side)
+    size = frame_size(video.width, video.height, longest_side=side)
     frames = range(frames.start, min(frames.stop, video.n_frames))
     film = f"clips/{video.video_id}.mp4"
     # Decoding begins at a key picture: one before the first frame would cost a second of film.
@@ -126,7 +126,7 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def _thumbnail(rgb: Picture, size: tuple[int, int]) -> _Grey:
+def _thumbnail(rgb: FrameArray, size: tuple[int, int]) -> _Grey:
     """The means of blocks of 8x8 grey pixels: what a JPEG of it keeps best."""
     if rgb.shape[1::-1] != size:
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets.core import ava
+from datasets.core.formats import ava
 from qc.core.release.checks.expectations import unless
-from qc.core.release.oracle_ap import Ceiling, ScoreCurve, overlaps
+from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
 from qc.core.release.reader import ReleaseReader
-from qc.core.release.records import PersonAt, ProposedBox
+from qc.core.release.records import ProposedBox, ReleasedPerson
 from qc.core.release.writer import NEGATIVES, POSITIVE_IOU
 
 Key = tuple[str, int]  # video_id, timestamp
@@ -75,14 +75,14 @@ def check_negatives(release: ReleaseReader) -> str:
     return unless(faults(), "The boxes with negatives are the predicted boxes of train.")
 
 
-def check_ceilings(release: ReleaseReader) -> str:
+def check_oracle_ap(release: ReleaseReader) -> str:
     """The threshold of scores and the best that proposals allow, reckoned from the files."""
-    curve, said = ScoreCurve(), release.manifest()
+    curve, said = PrecisionRecallCurve(), release.manifest()
     best: dict[str, float | None] = {}
     for split in release.splits:
         persons, proposed = _persons(release, split), _proposed(release, split)
         labelled = {label.video_id for label in release.labels(split)}
-        ceiling = Ceiling()
+        ceiling = OracleAP()
         for key in _keyframes(release, split):
             if split != "train" or key[0] in labelled:
                 curve.add(proposed[key], persons[key], split=split)
@@ -119,7 +119,7 @@ def _keyframes(release: ReleaseReader, split: str) -> list[Key]:
     )
 
 
-def _persons(release: ReleaseReader, split: str) -> defaultdict[Key, list[PersonAt]]:
+def _persons(release: ReleaseReader, split: str) -> defaultdict[Key, list[ReleasedPerson]]:
     """Everybody at each keyframe of a split, by id, with and without actions."""
     ids: dict[tuple[str, int, int, str], list[int]] = defaultdict(list)
     for label in release.labels(split):
@@ -128,9 +128,9 @@ def _persons(release: ReleaseReader, split: str) -> defaultdict[Key, list[Person
     for row in release.unlabelled():
         if row.video_id in videos and videos[row.video_id].split == split:
             ids[*row[:2], row.person_id, row.box] = []
-    found: defaultdict[Key, list[PersonAt]] = defaultdict(list)
+    found: defaultdict[Key, list[ReleasedPerson]] = defaultdict(list)
     for (video, at, person, box), its in sorted(ids.items()):
-        found[video, at].append(PersonAt(at, person, box, tuple(its)))
+        found[video, at].append(ReleasedPerson(at, person, box, tuple(its)))
     return found
 
 

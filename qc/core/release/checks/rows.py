@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datasets.core import ava
-from qc.core.release.ava_metric import AvaMetric, acts
-from qc.core.release.checks.expectations import FoundError, unless
+from datasets.core.formats import ava
+from qc.core.release.ava_metric import FrameMap, acts
+from qc.core.release.checks.expectations import CheckFailedError, unless
 from qc.core.release.reader import ReleaseReader
 from qc.core.release.writer import NEGATIVES
 
@@ -113,7 +113,7 @@ def _order(row: ava.LabelRow | ava.Keyframe) -> tuple[Any, ...]:
 def check_included(release: ReleaseReader) -> str:
     wanted = sorted({at for _, at in release.keyframes("annotated")})
     if release.included() != wanted:
-        raise FoundError(
+        raise CheckFailedError(
             "annotations/ava_included_timestamps.txt has other timestamps than the annotated "
             "keyframes."
         )
@@ -236,11 +236,11 @@ def check_empty_keyframes(release: ReleaseReader) -> str:
 def check_together(release: ReleaseReader) -> str:
     rows = [(row, split) for split in release.splits for row in release.labels(split)]
     if release.together() != sorted(rows, key=lambda each: _order(each[0])):
-        raise FoundError("AVA_dataset.csv has other rows than the files of the splits.")
+        raise CheckFailedError("AVA_dataset.csv has other rows than the files of the splits.")
     return f"AVA_dataset.csv holds all {len(rows)} labels of all splits."
 
 
-def check_merit(release: ReleaseReader) -> str:
+def check_evaluation(release: ReleaseReader) -> str:
     """The truth, handed in as detections, gets the best mark for every action."""
     shown: set[int] = set()
 
@@ -258,8 +258,8 @@ def check_merit(release: ReleaseReader) -> str:
     )
 
 
-def _merit_of_truth(labels: list[ava.LabelRow]) -> AvaMetric:
-    metric = AvaMetric()
+def _merit_of_truth(labels: list[ava.LabelRow]) -> FrameMap:
+    metric = FrameMap()
     at: dict[tuple[str, int], list[ava.LabelRow]] = defaultdict(list)
     for label in labels:
         at[label.video_id, label.timestamp].append(label)

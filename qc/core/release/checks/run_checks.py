@@ -14,7 +14,7 @@ from qc.core.release.checks import media as media
 from qc.core.release.checks import proposals as proposals
 from qc.core.release.checks import rows as rows
 from qc.core.release.checks import training_configs as configs
-from qc.core.release.checks.expectations import FoundError
+from qc.core.release.checks.expectations import CheckFailedError
 from qc.core.release.packing import FileSum, ignore
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
@@ -62,7 +62,7 @@ def checks_of(
     for name, check in _CHECKS:
         try:
             sentence, passed = check(release), True
-        except (FoundError, ReleaseReadError) as error:
+        except (CheckFailedError, ReleaseReadError) as error:
             sentence, passed = str(error), False
         yield Check(name=name, passed=passed, sentence=sentence)
 
@@ -81,16 +81,16 @@ _CHECKS: tuple[tuple[str, Callable[[ReleaseReader], str]], ...] = (
     ("what pictures show", media.check_pictures_show),
     ("proposals", proposals.check_proposals),
     ("negatives", proposals.check_negatives),
-    ("ceiling", proposals.check_ceilings),
+    ("ceiling", proposals.check_oracle_ap),
     ("splits", rows.check_splits),
     ("excluded timestamps", rows.check_excluded),
     ("empty keyframes", rows.check_empty_keyframes),
-    ("measure", rows.check_merit),
+    ("measure", rows.check_evaluation),
     ("frame lists", lists.check_frame_lists),
     ("configurations", configs.check_configurations),
     ("all splits together", rows.check_together),
     ("provenance", papers.check_provenance),
-    ("papers", papers.check_papers),
+    ("papers", papers.check_documents),
     ("further formats", papers.check_formats),
     ("official names", lists.check_official_names),
     ("sums", media.check_sums),

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from datasets.core.ava import Action
+from datasets.core.formats.ava import Action
+from qc.core.agreement.coefficients import OF_RATINGS
+from qc.core.agreement.figures import DatasetFigures, Figure
 from qc.core.release.docs.markup import (
     Block,
     Heading,
@@ -18,7 +19,7 @@ from qc.core.release.docs.markup import (
 )
 from qc.core.release.formats import FORMATS
 from qc.core.release.options import LICENCES
-from qc.core.release.stats import Tally, VideoTally
+from qc.core.release.stats import ReleaseStats, VideoStats
 from qc.core.release.writer import DATASET_HEADER, SplitCounts
 
 SIMULATED = (
@@ -39,7 +40,7 @@ class CardFacts:
         ceilings: Split -> mAP of perfect labels on the proposals' boxes.
         detectors: One line per recipe of detector and tracker that made the proposals.
         annotators: Number of annotators -> clips that so many annotated.
-        agreement: Figures of these clips, as reports of agreement have them.
+        agreement: Of these clips; None if no clip was compared.
         warnings: Sentences about the splits, and about what is lacking.
         left_out: Clip -> why it is not in the release.
         has_films: Whether films are in it; pictures never are without them.
@@ -57,9 +58,9 @@ class CardFacts:
     clip_seconds: int
     detectors: Sequence[str]
     annotators: Mapping[int, int]
-    tally: Tally = field(default_factory=Tally)
+    tally: ReleaseStats = field(default_factory=ReleaseStats)
     ceilings: Mapping[str, float | None] = field(default_factory=dict)
-    agreement: Mapping[str, Any] = field(default_factory=dict)
+    agreement: DatasetFigures | None = None
     warnings: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
@@ -161,7 +162,7 @@ def _boxes(facts: CardFacts) -> list[Block]:
 
 
 def _splits(facts: CardFacts) -> list[Block]:
-    none = VideoTally()
+    none = VideoStats()
     rows = [
         (name, split, its.clips, its.keyframes, its.boxes, its.labels)
         for name, split in sorted(facts.split_of.items())
@@ -231,7 +232,7 @@ def _how_made(facts: CardFacts) -> list[Block]:
 
 def _agreement(facts: CardFacts) -> list[Block]:
     figures = facts.agreement
-    if not figures or not figures["clips_compared"]:
+    if figures is None or not figures.clips_compared:
         return [
             Heading("Agreement"),
             Text(
@@ -240,36 +241,29 @@ def _agreement(facts: CardFacts) -> list[Block]:
             ),
         ]
     rows = [
-        (group["name"], group["rated_by_two"],
-         *(_figure(group[key]) for key in ("percent", "alpha", "ac1")), _interval(group))
-        for group in figures["groups"]
+        (group.name, group.rated_by_two,
+         *(_figure(group.coefficients[spec.name]) for spec in OF_RATINGS))
+        for group in figures.groups
     ]  # fmt: skip
-    boxes = figures["boxes"]
     return [
         Heading("Agreement"),
         Text(
             "Before anything was decided between them, on the "
-            f"{figures['clips_compared']} of {figures['clips']} clips that two or more "
-            f"annotated. Boxes: F1 {_figure(boxes['f1'])}, mean IoU "
-            f"{_figure(boxes['mean_iou'])}. Answers, over persons at keyframes that two or "
-            "more answered:"
+            f"{figures.clips_compared} of {figures.clips} clips that two or more "
+            f"annotated. Boxes: F1 {_figure(figures.boxes.f1)}, mean IoU "
+            f"{_figure(figures.boxes.mean_iou)}. Answers, over persons at keyframes that two or "
+            "more answered, with 95 % intervals:"
         ),
-        Table(
-            ("group", "answers", "raw", "Krippendorff's alpha", "Gwet's AC1", "95 % of AC1"),
-            rows,
-        ),
+        Table(("group", "answers", *(spec.label for spec in OF_RATINGS)), rows),
     ]
 
 
-def _figure(figure: Mapping[str, Any]) -> str:
-    if figure["value"] is None:
-        return f"not defined: {figure['reason']}"
-    return f"{figure['value']:.2f}"
-
-
-def _interval(group: Mapping[str, Any]) -> str:
-    interval = group.get("ac1_interval")
-    return f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "not defined"
+def _figure(figure: Figure) -> str:
+    if figure.value is None:
+        return f"undefined: {figure.reason}"
+    interval = figure.interval
+    low_high = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+    return f"{figure.value:.2f}{low_high}"
 
 
 def _use(facts: CardFacts) -> list[Block]:

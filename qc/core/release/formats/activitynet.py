@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE
+from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE
 from qc.core.release.formats.content import FormatContext
 from qc.core.release.records import ReleaseClip
 

@@ -6,7 +6,7 @@ A person is an annotation of category 1 with `bbox` in pixels `[left, top, width
 
 import json
 
-from datasets.core import ava
+from datasets.core.formats import ava
 from qc.core.release.formats.content import FormatContext, frame_of, pixels
 from qc.core.release.records import ReleaseClip
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from annotation.core.labels import GroupSpec
-from datasets.core import ava
-from datasets.core.clipping import FIRST_TIMESTAMP, FRAME_RATE
-from qc.core.release.records import PersonAt, ReleaseClip
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats import ava
+from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE
+from qc.core.release.records import ReleaseClip, ReleasedPerson
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FormatContext:
     folder: Path
     title: str
     actions: Sequence[ava.Action]
-    groups: Sequence[GroupSpec]
+    groups: Sequence[ActionGroupSpec]
     splits: Sequence[str]
 
     @property
@@ -58,9 +58,9 @@ def pixels(box: str, *, width: int, height: int) -> tuple[float, float, float, f
     )  # fmt: skip
 
 
-def runs(persons: Iterable[PersonAt]) -> Iterator[list[PersonAt]]:
+def runs(persons: Iterable[ReleasedPerson]) -> Iterator[list[ReleasedPerson]]:
     """Cut one person's keyframes, ascending, where a second is missing."""
-    run: list[PersonAt] = []
+    run: list[ReleasedPerson] = []
     for person in persons:
         if run and person.timestamp != run[-1].timestamp + 1:
             yield run
@@ -70,9 +70,9 @@ def runs(persons: Iterable[PersonAt]) -> Iterator[list[PersonAt]]:
         yield run
 
 
-def by_person(clip: ReleaseClip) -> dict[int, list[PersonAt]]:
+def by_person(clip: ReleaseClip) -> dict[int, list[ReleasedPerson]]:
     """The keyframes of each person of a clip, by id; ascending."""
-    found: dict[int, list[PersonAt]] = {}
+    found: dict[int, list[ReleasedPerson]] = {}
     for person in clip.persons:
         found.setdefault(person.person_id, []).append(person)
     return dict(sorted(found.items()))

@@ -6,10 +6,11 @@ not seen at the next one, the track is outside from the frame after.
 
 from typing import Any
 
-from annotation.core.cvat_xml import Document, Shape, XmlTrack, dump
-from annotation.core.labels import GroupSpec, attributes_from, attributes_of
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_labels import attributes_from, attributes_of
+from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump
 from qc.core.release.formats.content import FormatContext, by_person, frame_of, pixels, runs
-from qc.core.release.records import PersonAt, ReleaseClip
+from qc.core.release.records import ReleaseClip, ReleasedPerson
 
 
 class CvatWriter:
@@ -34,7 +35,7 @@ class CvatWriter:
     def finish(self) -> None:
         """Nothing is left to write."""
 
-    def _shapes(self, persons: list[PersonAt], clip: ReleaseClip) -> list[Shape]:
+    def _shapes(self, persons: list[ReleasedPerson], clip: ReleaseClip) -> list[Shape]:
         shapes = []
         for run in runs(persons):
             for person in run:
@@ -48,7 +49,7 @@ class CvatWriter:
                 shapes.append(shapes[-1]._replace(frame=after, outside=True))
         return shapes
 
-    def _answers(self, person: PersonAt) -> dict[str, Any]:
+    def _answers(self, person: ReleasedPerson) -> dict[str, Any]:
         names = {origin.group: origin.action_ids for origin in person.origins}
         return {
             group.name: _answer(group, [self._context.names[i] for i in names[group.name]])
@@ -57,7 +58,7 @@ class CvatWriter:
         }
 
 
-def _answer(group: GroupSpec, chosen: list[str]) -> str | list[str]:
+def _answer(group: ActionGroupSpec, chosen: list[str]) -> str | list[str]:
     if group.choice == "many":
         return chosen
     return chosen[0] if chosen else "unknown"

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from qc.core.release.formats.content import FormatContext, frame_of
-from qc.core.release.records import PersonAt, ReleaseClip
+from qc.core.release.records import ReleaseClip, ReleasedPerson
 
 CATEGORY = "eta.core.data.CategoricalAttribute"
 
@@ -47,7 +47,7 @@ class FiftyOneWriter:
         text = json.dumps(manifest, indent=1)
         (self._context.folder / "manifest.json").write_text(f"{text}\n", encoding="ascii")
 
-    def _detection(self, person: PersonAt, number: int) -> dict[str, Any]:
+    def _detection(self, person: ReleasedPerson, number: int) -> dict[str, Any]:
         x1, y1, x2, y2 = map(float, person.box.split(","))
         names = {f"action_{i}": self._context.names[i] for i in person.action_ids}
         return {

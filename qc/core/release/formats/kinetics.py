@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from datasets.core import ava
+from datasets.core.formats import ava
 from qc.core.release.formats.content import FormatContext
 from qc.core.release.records import ReleaseClip
 from qc.core.release.writer import evaluation_rows, label_rows

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets.core import ava
+from datasets.core.formats import ava
 from qc.core.release.formats.content import FormatContext, frame_of
 from qc.core.release.provenance import RowGroups, as_json
-from qc.core.release.records import PersonAt, ReleaseClip
+from qc.core.release.records import ReleaseClip, ReleasedPerson
 
 SCHEMA = pa.schema(
     [
@@ -42,7 +42,7 @@ class ParquetWriter:
         for file in self._files.values():
             file.close()
 
-    def _row(self, person: PersonAt, clip: ReleaseClip) -> dict[str, Any]:
+    def _row(self, person: ReleasedPerson, clip: ReleaseClip) -> dict[str, Any]:
         picture = f"rawframes/{clip.name}/{ava.frame_file(frame_of(person.timestamp))}"
         corners = map(float, person.box.split(","))
         return {
@@ -58,7 +58,7 @@ class ParquetWriter:
         }  # fmt: skip
 
 
-def agreement_of(person: PersonAt) -> float | None:
+def agreement_of(person: ReleasedPerson) -> float | None:
     """The share of pairs of annotators who agree, over the groups of one person."""
     pairs = [
         as_json(a) == as_json(b)

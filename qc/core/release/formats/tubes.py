@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.core.ava.proposals import dump_for_old_numpy
+from datasets.core.formats.ava.proposals import dump_for_old_numpy
 from qc.core.release.formats.content import FormatContext, by_person, frame_of, pixels, runs
-from qc.core.release.records import PersonAt, ReleaseClip
+from qc.core.release.records import ReleaseClip, ReleasedPerson
 
 
 class TubesWriter:
@@ -53,7 +53,7 @@ class TubesWriter:
         (self._context.folder / "tubes.pkl").write_bytes(dump_for_old_numpy(content))
 
 
-def _tube(run: list[PersonAt], clip: ReleaseClip) -> NDArray[np.float32]:
+def _tube(run: list[ReleasedPerson], clip: ReleaseClip) -> NDArray[np.float32]:
     keyframes = np.array([frame_of(person.timestamp) + 1 for person in run])
     boxes = np.array([pixels(p.box, width=clip.width, height=clip.height) for p in run])
     frames = np.arange(keyframes[0], keyframes[-1] + 1)
