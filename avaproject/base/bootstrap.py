@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
 ADMIN = "admin"
+MIGRATION_OF_0_1 = ("datasets", "0002_clip_seconds")
 
 
 def bootstrap(log: Callable[[str], object]) -> None:
@@ -20,15 +21,24 @@ def bootstrap(log: Callable[[str], object]) -> None:
 
 
 def create_tables() -> None:
-    """Migrate the database. Raises CommandError if another version has made it."""
+    """Migrate the database. Raises CommandError as `check_migration_history` does."""
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def check_migration_history() -> None:
+    """Raises CommandError if another version of AVA Studio has created the database."""
     loader = MigrationLoader(connection)
     unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
+    if MIGRATION_OF_0_1 in unknown:
+        raise CommandError(
+            "This data folder was made by AVA Studio 0.1; 0.2 starts with an empty one: move it "
+            "away or set AVA_DATA_DIR."
+        )
     if any(app in loader.migrated_apps for app, _ in unknown):
         raise CommandError(
             "The database belongs to another version of AVA Studio and cannot be migrated to "
             "this one. Choose an empty folder with AVA_DATA_DIR, or install that version."
         )
-    call_command("migrate", verbosity=0, interactive=False)
 
 
 def create_admin() -> str | None:

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.timezone import localtime
 from rich.console import Console
 
+from avaproject.base.bootstrap import check_migration_history
 from workers.loop import Loop, ShutdownSignal
 from workers.pipeline import QUEUES, STEPS, sweep
 from workers.progress import Display, raise_if_stopped, raw_stream, steps_table
@@ -31,6 +32,7 @@ class Command(BaseCommand):
     def handle(self, *, once: bool, queue: Any, plain: bool, **options: Any) -> None:
         console = Console(file=raw_stream(self.stdout), soft_wrap=True, highlight=False)
         is_live = self.stdout.isatty() and not plain
+        check_migration_history()
         sweep()
         with (
             Display(console, STEPS, is_live=is_live) as display,

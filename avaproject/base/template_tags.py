@@ -1,6 +1,6 @@
-"""The small parts that pages are made of: icons, badges, bars, times, people.
+"""Template tags and filters of all apps (`{% load ui %}`): icons, badges, bars, times, avatars.
 
-Everything drawn to measure is SVG, since the pages allow no inline styles.
+Variable sizes are drawn as SVG, because the content security policy forbids inline styles.
 """
 
 import zlib
@@ -25,13 +25,13 @@ STAGE_TONES = {
     Stage.FAILED: "bad",
 }
 PALETTE_SIZE = 12
-NOTHING = "\u2013"
+DASH = "\u2013"
 STEPS = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600), (86400 * 30, "d", 86400))
 
 
 @register.simple_tag
 def icon(name: str, css: str = "i") -> SafeString:
-    """One icon of the sprite; decoration, so hidden from screen readers."""
+    """An icon of the sprite, hidden from screen readers."""
     return format_html(
         '<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>',
         css, static("icons/lucide.svg"), name,
@@ -45,7 +45,7 @@ def badge(text: str, tone: str = "grey") -> SafeString:
 
 @register.simple_tag
 def stage_badge(stage: str) -> SafeString:
-    """The stage of a row of background work."""
+    """The stage of a background job."""
     return badge(Stage(stage).label, STAGE_TONES[Stage(stage)])
 
 
@@ -62,7 +62,7 @@ def bar(percent: float, tone: str = "info", label: str = "") -> SafeString:
 
 @register.simple_tag
 def avatar(name: str) -> SafeString:
-    """Initials on a colour that is always the same for a name."""
+    """Initials on a colour that depends on the name only."""
     words = [word for word in name.replace("-", " ").replace("_", " ").split() if word]
     letters = "".join(word[0] for word in words[:2]) if len(words) > 1 else name[:2]
     number = "".join(c for c in name if c.isdigit())[-1:]
@@ -73,9 +73,9 @@ def avatar(name: str) -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime | None) -> SafeString | str:
-    """Date and time; shown in UTC until the page's script puts in the reader's own zone."""
+    """Date and time in UTC; the page script converts it to the local time zone."""
     if moment is None:
-        return NOTHING
+        return DASH
     utc = moment.astimezone(UTC)
     return format_html(
         '<time datetime="{}" data-local class="nowrap">{} UTC</time>',
@@ -85,18 +85,18 @@ def when(moment: datetime | None) -> SafeString | str:
 
 @register.simple_tag
 def ago(moment: datetime | None) -> SafeString | str:
-    """How long ago, with the exact time as its title."""
+    """Time elapsed, with the exact time as title."""
     if moment is None:
-        return NOTHING
+        return DASH
     utc = moment.astimezone(UTC)
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
         utc.isoformat(timespec="seconds"), utc.strftime("%Y-%m-%d %H:%M:%S"),
-        _since((timezone.now() - moment).total_seconds()),
+        _elapsed((timezone.now() - moment).total_seconds()),
     )  # fmt: skip
 
 
-def _since(seconds: float) -> str:
+def _elapsed(seconds: float) -> str:
     if seconds < 5:
         return "just now"
     for limit, unit, size in STEPS:
@@ -107,13 +107,13 @@ def _since(seconds: float) -> str:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """Seconds in words.
+    """Seconds as text.
 
     >>> duration(6180), duration(64), duration(9.5)
     ('1 h 43 min', '1 min 4 s', '9.5 s')
     """
     if seconds is None:
-        return NOTHING
+        return DASH
     if seconds < 60:
         return f"{round(seconds, 1):g} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -123,8 +123,8 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def size(count: int | None) -> str:
-    """Bytes in words."""
-    return NOTHING if count is None else filesizeformat(count)
+    """Bytes as text."""
+    return DASH if count is None else filesizeformat(count)
 
 
 @register.filter
@@ -135,11 +135,11 @@ def percent(share: float) -> int:
 
 @register.filter
 def colour(person_id: int) -> str:
-    """The colour class of a person, the same wherever it is shown."""
+    """The colour class of a person."""
     return f"p{person_id % PALETTE_SIZE}"
 
 
 @register.inclusion_tag("_field.html")
 def field(bound: BoundField) -> dict[str, object]:
-    """A form field with its label, hint and errors tied together for screen readers."""
+    """A form field with label, help text and errors, linked for screen readers."""
     return {"field": bound, "label": bound.label_tag(label_suffix="")}
