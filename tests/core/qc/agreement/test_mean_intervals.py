@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from qc.core.agreement.coefficients import gwet_ac1, krippendorff_alpha, percent_agreement
+from datasets.core.action_groups import ActionGroupSpec
 from qc.core.agreement.resampling import draws, intervals, mean_intervals
-from qc.core.agreement.units import Asked, Block, Units
+from qc.core.agreement.units import Block, Units
+from tests.core.qc.agreement import oracles
 
 RESAMPLES = 60
 VALUES = ["stand", "walk", "sit"]
-POSTURE = Asked("posture", "one", ("stand", "walk", "sit"))
+POSTURE = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"))
 CATEGORIES = [*VALUES, "unknown"]
 
 
@@ -36,7 +37,7 @@ def drawn_again(groups, figure):
                 often = times[np.searchsorted(persons, block.persons)]
                 codes = np.repeat(block.codes, often, axis=1)
                 said = [[VALUES[code] if code >= 0 else None for code in row] for row in codes]
-                values.append(figure(said).value)
+                values.append(figure(said))
             defined = [value for value in values if value is not None]
             if defined:
                 found.append(np.mean(defined))
@@ -45,45 +46,48 @@ def drawn_again(groups, figure):
 
 def test_a_resample_draws_the_same_persons_in_all_groups():
     groups = [group(np.arange(12), seed=1), group(np.arange(6, 18) * 2, seed=2)]
-    found = mean_intervals([one.source for one in groups], seed=5, resamples=RESAMPLES)
-    assert found.percent == drawn_again(groups, percent_agreement)
-    assert found.alpha == drawn_again(groups, krippendorff_alpha)
-    assert found.ac1 == drawn_again(groups, lambda said: gwet_ac1(said, categories=CATEGORIES))
+    found = mean_intervals([one.sums for one in groups], seed=5, resamples=RESAMPLES)
+    assert found["percent"] == drawn_again(groups, oracles.percent)
+    assert found["alpha"] == drawn_again(groups, oracles.alpha)
+    assert found["ac1"] == drawn_again(groups, lambda said: oracles.ac1(said, CATEGORIES))
 
 
 def test_the_mean_over_a_group_and_itself_has_its_interval():
-    source = group(np.arange(9), seed=3).source
+    source = group(np.arange(9), seed=3).sums
     its_own = intervals(source, seed=5, resamples=RESAMPLES)
     assert mean_intervals([source, source], seed=5, resamples=RESAMPLES) == its_own
-    assert its_own.alpha[0] < its_own.alpha[1]
+    assert its_own["alpha"][0] < its_own["alpha"][1]
 
 
 def test_groups_of_different_persons_are_surer_together_than_each_alone():
-    groups = [group(np.arange(10) + 10 * n, seed=n, keyframes=8).source for n in range(6)]
-    low, high = mean_intervals(groups, seed=5, resamples=500).percent
+    groups = [group(np.arange(10) + 10 * n, seed=n, keyframes=8).sums for n in range(6)]
+    low, high = mean_intervals(groups, seed=5, resamples=500)["percent"]
     for one in groups:
-        its_own = intervals(one, seed=5, resamples=500).percent
+        its_own = intervals(one, seed=5, resamples=500)["percent"]
         assert high - low < its_own[1] - its_own[0]
 
 
 def test_a_group_that_is_defined_nowhere_changes_nothing():
-    known = group(np.arange(9), seed=3).source
-    silent = Units([], VALUES, POSTURE).source
+    known = group(np.arange(9), seed=3).sums
+    silent = Units([], VALUES, POSTURE).sums
     alike = Units(
         [Block(("ann", "bob"), np.zeros((2, 9), int), np.arange(9))], VALUES, POSTURE
-    ).source
+    ).sums
     its_own = intervals(known, seed=5, resamples=RESAMPLES)
     assert mean_intervals([known, silent], seed=5, resamples=RESAMPLES) == its_own
-    assert mean_intervals([alike, known], seed=5, resamples=RESAMPLES).alpha == its_own.alpha
+    assert (
+        mean_intervals([alike, known], seed=5, resamples=RESAMPLES)["alpha"] == its_own["alpha"]
+    )
 
 
 @pytest.mark.parametrize(
     "sources",
     [
         pytest.param([], id="no group"),
-        pytest.param([Units([], VALUES, POSTURE).source], id="nothing rated"),
-        pytest.param([group(np.arange(1), seed=1).source] * 2, id="the same person"),
+        pytest.param([Units([], VALUES, POSTURE).sums], id="nothing rated"),
+        pytest.param([group(np.arange(1), seed=1).sums] * 2, id="the same person"),
     ],
 )
 def test_fewer_than_two_persons_have_no_interval(sources):
-    assert mean_intervals(sources, seed=5, resamples=RESAMPLES) == (None, None, None)
+    found = mean_intervals(sources, seed=5, resamples=RESAMPLES)
+    assert found == dict.fromkeys(("alpha", "ac1", "percent"))

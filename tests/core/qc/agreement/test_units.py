@@ -5,35 +5,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.agreement.coefficients import (
-    cohen_kappa,
-    fleiss_kappa,
-    gwet_ac1,
-    krippendorff_alpha,
-    percent_agreement,
-)
-from qc.core.agreement.tables import mean_of
+from datasets.core.action_groups import ActionGroupSpec
+from qc.core.agreement import cohen_kappa
+from qc.core.agreement.figures import Confusion, Disagreement, Figure, GroupFigures
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
-    Asked,
     Block,
     Units,
+    against_others,
     brief_figures,
     group_figures,
     of_pair,
-    with_peers,
 )
+from tests.core.qc.agreement import oracles
 
-POSTURE = Asked("posture", "one", ("stand", "walk", "sit"))
-DOING = Asked("doing", "many", ("wave", "carry"))
+POSTURE = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"))
+DOING = ActionGroupSpec("doing", "many", False, ("wave", "carry"))
 
 
-def figures(codes, values, asked, *, persons=None, names=("ann", "bob", "eve"), resamples=50):
+def figures(codes, values, group, *, persons=None, names=("ann", "bob", "eve"), resamples=50):
     table = np.array(codes, dtype=np.int64).reshape(len(codes), -1)
     people = np.arange(table.shape[1]) if persons is None else np.array(persons)
     block = Block(names[: len(codes)], table, people)
-    return group_figures(Units([block], values, asked), seed=1, resamples=resamples)
+    return group_figures(Units([block], values, group), seed=1, resamples=resamples)
 
 
 def random_codes(seed=3, raters=3, units=60, values=3):
@@ -49,15 +44,15 @@ def test_figures_are_the_coefficients_of_the_same_ratings():
     codes, values = random_codes(), ["stand", "walk", "sit"]
     found, ratings = figures(codes, values, POSTURE), as_ratings(codes, values)
     categories = ["stand", "walk", "sit", "unknown"]
-    assert found["alpha"]["value"] == pytest.approx(krippendorff_alpha(ratings).value, abs=1e-6)
-    ac1 = gwet_ac1(ratings, categories=categories)
-    assert found["ac1"]["value"] == pytest.approx(ac1.value, abs=1e-6)
-    assert found["ac1"]["units"] == ac1.units == found["rated_by_two"]
-    kappas = [cohen_kappa(ratings[i], ratings[j]).value for i, j in [(0, 1), (0, 2), (1, 2)]]
-    assert found["kappa"]["value"] == pytest.approx(np.mean(kappas), abs=1e-6)
+    assert found.coefficients["alpha"].value == pytest.approx(oracles.alpha(ratings), abs=1e-6)
+    ac1 = oracles.ac1(ratings, categories)
+    assert found.coefficients["ac1"].value == pytest.approx(ac1, abs=1e-6)
+    assert found.coefficients["ac1"].units == found.rated_by_two
+    kappas = [oracles.kappa(ratings[i], ratings[j]) for i, j in [(0, 1), (0, 2), (1, 2)]]
+    assert found.coefficients["kappa"].value == pytest.approx(np.mean(kappas), abs=1e-6)
     full = [column for column in codes.T if (column >= 0).all()]
     counts = [[list(column).count(k) for k in range(3)] for column in full]
-    assert found["fleiss"]["value"] == pytest.approx(fleiss_kappa(counts).value, abs=1e-6)
+    assert found.coefficients["fleiss"].value == pytest.approx(oracles.fleiss(counts), abs=1e-6)
 
 
 def test_sets_are_compared_by_masi():
@@ -65,28 +60,30 @@ def test_sets_are_compared_by_masi():
         frozenset(), frozenset({"wave"}), frozenset({"carry"}), frozenset({"wave", "carry"}),
     ]  # fmt: skip
     found, ratings = figures(codes, values, DOING), as_ratings(codes, values)
-    alpha = krippendorff_alpha(ratings, metric="masi")
-    assert found["alpha"]["value"] == pytest.approx(alpha.value, abs=1e-6)
+    alpha = oracles.alpha(ratings, oracles.masi)
+    assert found.coefficients["alpha"].value == pytest.approx(alpha, abs=1e-6)
     wave = [[None if one is None else "wave" in one for one in row] for row in ratings]
-    kappas = [cohen_kappa(wave[i], wave[j]).value for i, j in [(0, 1), (0, 2), (1, 2)]]
-    assert found["actions"]["wave"]["value"] == pytest.approx(np.mean(kappas), abs=1e-6)
+    kappas = [oracles.kappa(wave[i], wave[j]) for i, j in [(0, 1), (0, 2), (1, 2)]]
+    assert found.actions["wave"].coefficients["kappa"].value == pytest.approx(
+        np.mean(kappas), abs=1e-6
+    )
 
 
 def test_coverage_counts_who_drew_and_who_answered():
     codes = [[0, 0, ABSENT, UNANSWERED], [0, UNANSWERED, 1, UNANSWERED]]
     found = figures(codes, ["stand", "walk"], POSTURE)
-    assert (found["units"], found["rated_by_two"]) == (4, 1)
-    assert found["answered"] == pytest.approx(4 / 7, abs=1e-6)
-    assert found["percent"] == {"value": 1.0, "reason": "", "units": 1}
+    assert (found.units, found.rated_by_two) == (4, 1)
+    assert found.answered == pytest.approx(4 / 7, abs=1e-6)
+    assert found.coefficients["percent"] == Figure(1.0, "", 1)
 
 
-def test_touched_units_leave_out_what_everybody_left_empty():
+def test_edited_units_leave_out_what_everybody_left_empty():
     codes = [[0, 0, 1, 0], [0, 0, 1, 1]]
     found = figures(codes, [frozenset(), frozenset({"wave"})], DOING)
-    assert found["units"] == 4
-    assert found["percent"]["value"] == 0.75
-    assert found["touched"]["units"] == 2
-    assert found["touched"]["percent"]["value"] == 0.5
+    assert found.units == 4
+    assert found.coefficients["percent"].value == 0.75
+    assert found.edited.units == 2
+    assert found.edited.coefficients["percent"].value == 0.5
 
 
 @pytest.mark.parametrize(
@@ -103,10 +100,10 @@ def test_touched_units_leave_out_what_everybody_left_empty():
 )
 def test_what_is_not_defined_has_a_reason(codes, values, reason):
     found = figures(codes, values, POSTURE)
-    assert found["alpha"]["value"] is None
-    assert found["alpha"]["reason"] == reason
-    assert found["fleiss"]["value"] is None
-    assert found["ac1_interval"] is None or reason == "only one category was used"
+    assert found.coefficients["alpha"].value is None
+    assert found.coefficients["alpha"].reason == reason
+    assert found.coefficients["fleiss"].value is None
+    assert found.coefficients["ac1"].interval is None or reason == "only one category was used"
 
 
 def test_the_interval_holds_the_value_and_is_the_same_every_time():
@@ -114,8 +111,8 @@ def test_the_interval_holds_the_value_and_is_the_same_every_time():
     persons = np.arange(120) // 10
     found = figures(codes, ["stand", "walk", "sit"], POSTURE, persons=persons, resamples=200)
     again = figures(codes, ["stand", "walk", "sit"], POSTURE, persons=persons, resamples=200)
-    low, high = found["ac1_interval"]
-    assert low < found["ac1"]["value"] < high
+    low, high = found.coefficients["ac1"].interval
+    assert low < found.coefficients["ac1"].value < high
     assert found == again
 
 
@@ -126,7 +123,13 @@ def test_resampling_persons_gives_wider_intervals_than_resampling_keyframes():
     codes = np.stack([truth, np.where(wrong, 1 - truth, truth)])
     by_person = figures(codes, ["stand", "walk"], POSTURE, persons=np.repeat(np.arange(20), 12))
     by_row = figures(codes, ["stand", "walk"], POSTURE)
-    width = [high - low for low, high in (by_person["ac1_interval"], by_row["ac1_interval"])]
+    width = [
+        high - low
+        for low, high in (
+            by_person.coefficients["ac1"].interval,
+            by_row.coefficients["ac1"].interval,
+        )
+    ]
     assert width[0] > 2 * width[1]
 
 
@@ -142,16 +145,18 @@ def test_blocks_of_different_annotators_add_up():
     everyone[:3, :30], everyone[[0, 3], 30:] = one, other
     whole = Block(("ann", "bob", "eve", "joe"), everyone, np.arange(50))
     together = group_figures(Units([whole], values, POSTURE), seed=1, resamples=0)
-    for key in ("alpha", "ac1", "percent", "fleiss", "units", "rated_by_two", "answered"):
-        assert found[key] == together[key]
+    for key in ("alpha", "ac1", "percent", "fleiss"):
+        assert found.coefficients[key] == together.coefficients[key]
+    for key in ("units", "rated_by_two", "answered"):
+        assert getattr(found, key) == getattr(together, key)
 
 
 def test_a_mean_says_how_many_it_leaves_out():
     kappas = [cohen_kappa("ab", "ab"), cohen_kappa("aa", "aa")]
-    assert mean_of(kappas)["value"] == 1.0
-    assert mean_of(kappas)["left_out"] == 1
-    assert mean_of(kappas[1:])["value"] is None
-    assert mean_of([])["reason"]
+    assert Figure.mean(kappas).value == 1.0
+    assert Figure.mean(kappas).left_out == 1
+    assert Figure.mean(kappas[1:]).value is None
+    assert Figure.mean([]).reason
 
 
 tables = st.tuples(st.integers(2, 4), st.integers(1, 14)).flatmap(
@@ -162,11 +167,11 @@ tables = st.tuples(st.integers(2, 4), st.integers(1, 14)).flatmap(
 )  # fmt: skip
 SETS = [frozenset(), frozenset({"wave"}), frozenset({"wave", "carry"})]
 NAMES = ("ann", "bob", "eve", "joe")
-KEYS = ("units", "rated_by_two", "answered", "percent", "alpha", "ac1", "kappa", "touched")
+KEYS = ("units", "rated_by_two", "answered", "coefficients", "edited")
 
 
-def of_table(codes, values=("stand", "walk", "sit"), asked=POSTURE, **more):
-    return figures(codes, list(values), asked, names=NAMES, **more)
+def of_table(codes, values=("stand", "walk", "sit"), group=POSTURE, **more):
+    return figures(codes, list(values), group, names=NAMES, **more)
 
 
 @settings(deadline=None)
@@ -178,23 +183,23 @@ def test_the_order_of_units_and_annotators_changes_no_figure(codes, random):
     other = of_table([[row[one] for one in places] for row in codes], resamples=0)
     turned = of_table(codes[::-1], resamples=0)
     for key in KEYS:
-        assert found[key] == other[key] == turned[key]
-    assert found["actions"] == other["actions"] == turned["actions"]
+        assert getattr(found, key) == getattr(other, key) == getattr(turned, key)
+    assert found.actions == other.actions == turned.actions
 
 
 @settings(deadline=None)
 @given(tables)
 def test_every_figure_is_at_most_one_and_holds_a_value_or_a_reason(codes):
     for found in (of_table(codes), of_table(codes, SETS, DOING)):
-        shown = [found, found["touched"], *found["actions"].values()]
-        for one in shown:
-            for name in ("percent", "alpha", "ac1"):
-                value, reason = one[name]["value"], one[name]["reason"]
-                assert (value is None) == bool(reason)
-                assert value is None or value <= 1
-                interval = one[f"{name}_interval"]
-                assert interval is None or (value is not None and interval[0] <= interval[1])
-    json.dumps(found, allow_nan=False)
+        shown = [found, found.edited, *found.actions.values()]
+        for figure in [figure for one in shown for figure in one.coefficients.values()]:
+            assert (figure.value is None) == bool(figure.reason)
+            assert figure.value is None or figure.value <= 1
+            if figure.interval is not None:
+                assert figure.value is not None
+                assert figure.interval[0] <= figure.interval[1]
+        text = json.dumps(found.to_json(), allow_nan=False)
+        assert GroupFigures.from_json(json.loads(text)) == found
 
 
 @settings(deadline=None)
@@ -202,45 +207,51 @@ def test_every_figure_is_at_most_one_and_holds_a_value_or_a_reason(codes):
 def test_units_that_nobody_answered_change_coverage_and_nothing_else(codes):
     more = [[*row, UNANSWERED] for row in codes]
     found, other = of_table(codes), of_table(more)
-    assert other["units"] == found["units"] + 1
-    for name in ("rated_by_two", "percent", "alpha", "ac1", "ac1_interval", "kappa", "actions"):
-        assert found[name] == other[name]
+    assert other.units == found.units + 1
+    for name in ("rated_by_two", "coefficients", "actions"):
+        assert getattr(found, name) == getattr(other, name)
 
 
 def test_an_actions_figures_are_those_of_chosen_or_not():
     codes, values = random_codes(values=4), [
         frozenset(), frozenset({"wave"}), frozenset({"carry"}), frozenset({"wave", "carry"}),
     ]  # fmt: skip
-    wave = figures(codes, values, DOING)["actions"]["wave"]
+    wave = figures(codes, values, DOING).actions["wave"]
     ratings = [
         [None if one is None else "wave" in one for one in row]
         for row in as_ratings(codes, values)
     ]
-    assert wave["alpha"]["value"] == pytest.approx(krippendorff_alpha(ratings).value, abs=1e-6)
-    assert wave["ac1"]["value"] == pytest.approx(gwet_ac1(ratings).value, abs=1e-6)
-    assert wave["percent"]["value"] == pytest.approx(percent_agreement(ratings).value, abs=1e-6)
+    assert wave.coefficients["alpha"].value == pytest.approx(oracles.alpha(ratings), abs=1e-6)
+    assert wave.coefficients["ac1"].value == pytest.approx(oracles.ac1(ratings), abs=1e-6)
+    assert wave.coefficients["percent"].value == pytest.approx(
+        oracles.percent(ratings), abs=1e-6
+    )
     for name in ("alpha", "ac1", "percent"):
-        low, high = wave[f"{name}_interval"]
-        assert low < wave[name]["value"] < high
-    assert figures(codes, values, DOING)["actions"]["wave"] == wave
+        low, high = wave.coefficients[name].interval
+        assert low < wave.coefficients[name].value < high
+    assert figures(codes, values, DOING).actions["wave"] == wave
 
 
 def test_an_action_nobody_chose_is_not_defined_but_its_raw_agreement_is():
-    sit = figures([[0, 1], [0, 1]], ["stand", "walk"], POSTURE)["actions"]["sit"]
-    assert sit["alpha"]["reason"] == sit["ac1"]["reason"] == "only one category was used"
-    assert sit["percent"]["value"] == 1.0
-    assert sit["ac1_interval"] is None
+    sit = figures([[0, 1], [0, 1]], ["stand", "walk"], POSTURE).actions["sit"]
+    assert (
+        sit.coefficients["alpha"].reason
+        == sit.coefficients["ac1"].reason
+        == "only one category was used"
+    )
+    assert sit.coefficients["percent"].value == 1.0
+    assert sit.coefficients["ac1"].interval is None
 
 
 def test_the_confusion_matrix_counts_each_pair_of_answers_both_ways():
     found = figures(
         [[1, 0, 1, 2], [0, 0, 1, UNANSWERED]], ["walk", "stand", "unknown"], POSTURE
     )
-    assert found["confusion"] == {
-        "values": ["stand", "walk", "unknown"], "table": [[2, 1, 0], [1, 2, 0], [0, 0, 0]]
-    }  # fmt: skip
-    assert found["differences"] == [{"a": "walk", "b": "stand", "count": 1}]
-    assert figures([[0], [0]], SETS, DOING)["confusion"] is None
+    assert found.confusion == Confusion(
+        ["stand", "walk", "unknown"], [[2, 1, 0], [1, 2, 0], [0, 0, 0]]
+    )
+    assert found.disagreements == [Disagreement("walk", "stand", 1)]
+    assert figures([[0], [0]], SETS, DOING).confusion is None
 
 
 def test_a_pair_has_the_figures_of_its_own_answers():
@@ -250,15 +261,15 @@ def test_a_pair_has_the_figures_of_its_own_answers():
     values = ["stand", "walk", "sit"]
     found = brief_figures(Units(pair, values, POSTURE), seed=1, resamples=0)
     ratings = as_ratings(codes[[0, 2]], values)
-    assert found["alpha"]["value"] == pytest.approx(krippendorff_alpha(ratings).value, abs=1e-6)
-    assert found["kappa"]["value"] == pytest.approx(cohen_kappa(*ratings).value, abs=1e-6)
+    assert found.coefficients["alpha"].value == pytest.approx(oracles.alpha(ratings), abs=1e-6)
+    assert found.coefficients["kappa"].value == pytest.approx(oracles.kappa(*ratings), abs=1e-6)
     assert of_pair([block], "ann", "joe") == []
 
 
-def test_an_annotator_is_compared_with_each_peer_at_each_unit():
+def test_an_annotator_is_compared_with_each_other_one_at_each_unit():
     codes = np.array([[0, 1, 2], [0, 1, 0], [1, 1, ABSENT]])
     block = Block(("ann", "bob", "eve"), codes, np.arange(3))
-    units = Units(with_peers([block], "ann"), ["stand", "walk", "sit"], POSTURE)
+    units = Units(against_others([block], "ann"), ["stand", "walk", "sit"], POSTURE)
     found = brief_figures(units, seed=1, resamples=0)
-    assert found["rated_by_two"] == 5
-    assert found["percent"]["value"] == pytest.approx(3 / 5)
+    assert found.rated_by_two == 5
+    assert found.coefficients["percent"].value == pytest.approx(3 / 5)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from qc.core.consensus.dawid_skene import error_rates
-from qc.core.consensus.majority import dawid_skene, majority
+from qc.core.consensus import dawid_skene, majority
+from qc.core.consensus.dawid_skene import fit_error_rates
 
 GOOD, FAIR, POOR = 0.95, 0.85, 0.5
 CLASSES = 4
@@ -30,7 +30,7 @@ def decided(rates, codes):
 
 def test_the_rates_are_those_the_annotators_were_made_with():
     _, codes = annotated(GOOD, FAIR, POOR, items=5000)
-    rates = error_rates([(names(codes), codes)], size=CLASSES)
+    rates = fit_error_rates([(names(codes), codes)], size=CLASSES)
     accuracy = [np.diag(rates.confusion[name]).mean() for name in names(codes)]
     assert accuracy == pytest.approx([GOOD, FAIR, POOR], abs=0.03)
     assert rates.prior == pytest.approx(np.full(CLASSES, 1 / CLASSES), abs=0.03)
@@ -39,7 +39,7 @@ def test_the_rates_are_those_the_annotators_were_made_with():
 @pytest.mark.parametrize("accuracies", [(GOOD, FAIR, POOR), (GOOD, FAIR, POOR, POOR, POOR)])
 def test_rates_decide_better_than_a_majority_with_poor_annotators(accuracies):
     truth, codes = annotated(*accuracies)
-    rates = error_rates([(names(codes), codes)], size=CLASSES)
+    rates = fit_error_rates([(names(codes), codes)], size=CLASSES)
     half = len(codes) // 2 + 1
     voted = [majority(column.tolist(), min_votes=half) for column in codes.T]
     by_vote = np.mean([vote == true for vote, true in zip(voted, truth, strict=True)])
@@ -48,7 +48,7 @@ def test_rates_decide_better_than_a_majority_with_poor_annotators(accuracies):
 
 def test_the_rates_of_patterns_are_those_of_single_items():
     _, codes = annotated(GOOD, FAIR, POOR)
-    rates = error_rates([(names(codes), codes)], size=CLASSES, doubt=0)
+    rates = fit_error_rates([(names(codes), codes)], size=CLASSES, smoothing=0)
     triples = [
         (item, name, int(codes[row, item]))
         for row, name in enumerate(names(codes))
@@ -64,25 +64,25 @@ def test_blocks_of_different_teams_add_up_and_their_order_does_not_matter():
     _, codes = annotated(GOOD, FAIR, POOR)
     who = names(codes)
     parts = [(who, codes[:, :900]), (who[1:], codes[1:, 900:]), (who, codes[:, :0])]
-    one = error_rates(parts, size=CLASSES)
-    other = error_rates(parts[::-1], size=CLASSES)
+    one = fit_error_rates(parts, size=CLASSES)
+    other = fit_error_rates(parts[::-1], size=CLASSES)
     whole = codes.copy()
     whole[0, 900:] = -1
-    for rates in (other, error_rates([(who, whole)], size=CLASSES)):
+    for rates in (other, fit_error_rates([(who, whole)], size=CLASSES)):
         for name in who:
             assert rates.confusion[name] == pytest.approx(one.confusion[name], abs=1e-4)
 
 
 def test_nothing_answered_tells_nothing():
-    rates = error_rates([(("ann", "bob"), np.full((2, 5), -2))], size=2)
+    rates = fit_error_rates([(("ann", "bob"), np.full((2, 5), -2))], size=2)
     assert rates.posterior({}).tolist() == [0.5, 0.5]
     assert rates.confusion["ann"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
-    assert error_rates([], size=3).confusion == {}
+    assert fit_error_rates([], size=3).confusion == {}
 
 
 def test_a_vote_of_somebody_unknown_changes_nothing():
     _, codes = annotated(GOOD, FAIR, POOR)
-    rates = error_rates([(names(codes), codes)], size=CLASSES)
+    rates = fit_error_rates([(names(codes), codes)], size=CLASSES)
     assert (
         rates.posterior({"ann0": 1, "new": 2}).tolist() == rates.posterior({"ann0": 1}).tolist()
     )

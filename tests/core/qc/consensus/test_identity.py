@@ -1,6 +1,12 @@
 import numpy as np
 
-from qc.core.consensus.identity import Drawn, KnownBox, PersonAt, first_drawn_id, gather_persons
+from qc.core.consensus.identity import (
+    DrawnBoxes,
+    IdentifiedBox,
+    MatchedPerson,
+    first_drawn_id,
+    identify_persons,
+)
 
 ANN, BOB, EVE = 0, 1, 2
 LEFT = (100.0, 100, 150, 250)
@@ -13,7 +19,7 @@ def moved(box, by):
 
 def drawn(*rows):
     """Rows of (second, annotator, track, person id or 0, box)."""
-    return Drawn(
+    return DrawnBoxes(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.int64),
         np.array([row[2] for row in rows], dtype=np.int64),
@@ -23,7 +29,7 @@ def drawn(*rows):
 
 
 def gathered(*rows, before=()):
-    return gather_persons(drawn(*rows), first_id=10_000, before=before)
+    return identify_persons(drawn(*rows), first_id=10_000, before=before)
 
 
 def test_nobody_is_nobody():
@@ -36,7 +42,7 @@ def test_matched_boxes_are_one_person_called_as_the_pre_annotation_called_it():
         (2, BOB, 4, 7, moved(LEFT, 3)),
         (2, EVE, 9, 0, moved(LEFT, 5)),
     ]
-    assert gathered(*rows) == [PersonAt(2, 7, (0, 1, 2))]
+    assert gathered(*rows) == [MatchedPerson(2, 7, (0, 1, 2))]
 
 
 def test_people_who_overlap_are_told_apart_by_their_ids():
@@ -45,7 +51,7 @@ def test_people_who_overlap_are_told_apart_by_their_ids():
         (2, ANN, 0, 7, LEFT), (2, ANN, 1, 8, near),
         (2, BOB, 0, 7, near), (2, BOB, 1, 8, LEFT),
     ]  # fmt: skip
-    assert gathered(*rows) == [PersonAt(2, 7, (0, 2)), PersonAt(2, 8, (1, 3))]
+    assert gathered(*rows) == [MatchedPerson(2, 7, (0, 2)), MatchedPerson(2, 8, (1, 3))]
 
 
 def test_a_person_drawn_by_two_is_one_over_the_keyframes():
@@ -53,9 +59,9 @@ def test_a_person_drawn_by_two_is_one_over_the_keyframes():
         (at, who, 5 + who, 0, moved(LEFT, at + who)) for at in (2, 3, 4) for who in (ANN, BOB)
     ]
     assert gathered(*rows) == [
-        PersonAt(2, 10_000, (0, 1)),
-        PersonAt(3, 10_000, (2, 3)),
-        PersonAt(4, 10_000, (4, 5)),
+        MatchedPerson(2, 10_000, (0, 1)),
+        MatchedPerson(3, 10_000, (2, 3)),
+        MatchedPerson(4, 10_000, (4, 5)),
     ]
 
 
@@ -88,28 +94,28 @@ def test_who_deleted_a_person_and_drew_it_anew_drew_the_same_person():
 
 def test_one_id_in_two_boxes_that_overlap_a_little_is_one_person():
     rows = [(2, ANN, 0, 7, LEFT), (2, BOB, 0, 7, moved(LEFT, (20, 0, 20, 0)))]  # IoU 0.43
-    assert gathered(*rows) == [PersonAt(2, 7, (0, 1))]
+    assert gathered(*rows) == [MatchedPerson(2, 7, (0, 1))]
 
 
 def test_one_id_in_two_places_is_two_persons():
     rows = [(2, ANN, 0, 7, LEFT), (2, BOB, 0, 7, LEFT), (2, EVE, 0, 7, RIGHT)]
-    assert gathered(*rows) == [PersonAt(2, 7, (0, 1)), PersonAt(2, 10_000, (2,))]
+    assert gathered(*rows) == [MatchedPerson(2, 7, (0, 1)), MatchedPerson(2, 10_000, (2,))]
 
 
 def test_an_annotator_has_one_box_of_a_person():
     rows = [(2, ANN, 0, 7, LEFT), (2, ANN, 1, 7, moved(LEFT, 1)), (2, BOB, 0, 7, LEFT)]
-    assert gathered(*rows) == [PersonAt(2, 7, (0, 2)), PersonAt(2, 10_000, (1,))]
+    assert gathered(*rows) == [MatchedPerson(2, 7, (0, 2)), MatchedPerson(2, 10_000, (1,))]
 
 
 def test_a_drawn_person_keeps_the_id_it_had():
-    before = [KnownBox(3, 10_004, np.array(moved(RIGHT, 2)))]
+    before = [IdentifiedBox(3, 10_004, np.array(moved(RIGHT, 2)))]
     rows = [(2, ANN, 0, 0, LEFT), (3, ANN, 1, 0, RIGHT)]
     ids = [person.person_id for person in gathered(*rows, before=before)]
     assert ids == [10_000, 10_004]
 
 
 def test_an_id_that_meant_somebody_else_is_not_given_again():
-    before = [KnownBox(2, 10_000, np.array(RIGHT))]
+    before = [IdentifiedBox(2, 10_000, np.array(RIGHT))]
     assert [p.person_id for p in gathered((2, ANN, 0, 0, LEFT), before=before)] == [10_001]
 
 

@@ -3,23 +3,29 @@ from pathlib import Path
 
 import pytest
 
-from qc.core.consensus.clip_consensus import Question
-from qc.core.quality.rules import RulesError, Said, Task, check, read_rules
+from datasets.core.action_groups import ActionGroupSpec
+from qc.core.quality.rules import (
+    AnnotatedBox,
+    CheckedAnswers,
+    QualityRulesError,
+    check_answers,
+    read_rules,
+)
 
 RULES = read_rules((Path(__file__).parents[4] / "qc" / "rules.yaml").read_text())
-POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
-DOING = Question("doing", "many", False, ("wave", "carry", "phone"), 2)
+POSTURE = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"), 1)
+DOING = ActionGroupSpec("doing", "many", False, ("wave", "carry", "phone"), 2)
 BOX = (100.0, 100.0, 150.0, 250.0)
 
 
 def said(second=2, *, track=0, person=7, box=BOX, posture="walk", doing=()):
     answers = {"posture": posture, "doing": list(doing)}
-    return Said(second, track, person, box, answers)
+    return AnnotatedBox(second, track, person, box, answers)
 
 
 def found(*rows, switched_off=(), **about):
-    task = Task(list(rows), [POSTURE, DOING], 640, 360, **about)
-    return check(task, RULES, switched_off=switched_off)
+    task = CheckedAnswers(list(rows), [POSTURE, DOING], 640, 360, **about)
+    return check_answers(task, RULES, switched_off=switched_off)
 
 
 def names(*rows, **about):
@@ -42,7 +48,7 @@ def test_an_unset_required_group_blocks_and_names_its_keyframes():
 
 
 def test_a_group_that_is_not_there_is_unset():
-    assert names(Said(2, 0, 7, BOX, {})) == ["required-group-unset"]
+    assert names(AnnotatedBox(2, 0, 7, BOX, {})) == ["required-group-unset"]
 
 
 def test_unknown_is_an_answer():
@@ -54,8 +60,8 @@ def test_unknown_is_an_answer():
     [
         (said(posture=["walk", "sit"]), "two-of-an-exclusive-group"),
         (said(doing=["wave", "carry", "phone"]), "too-many-actions"),
-        (said(box=(-5.0, 100, 150, 250)), "box-outside-the-picture"),
-        (said(box=(600.0, 100, 660, 250)), "box-outside-the-picture"),
+        (said(box=(-5.0, 100, 150, 250)), "box-outside-the-frame"),
+        (said(box=(600.0, 100, 660, 250)), "box-outside-the-frame"),
         (said(box=(100.0, 100, 107.9, 250)), "box-too-small"),
         (said(box=(100.0, 100, 150, 107)), "box-too-small"),
     ],
@@ -85,7 +91,7 @@ def test_flicker_is_there_and_back_within_three_seconds():
     rows = [said(2), said(3, posture="sit"), said(4)]
     [finding] = found(*rows)
     assert finding.seconds == (2, 3, 4)
-    assert finding.sentence == "posture goes from walk to sit and back within 3 seconds."
+    assert finding.sentence == "posture changes from walk to sit and back within 3 seconds."
     assert names(said(2), said(3, posture="sit"), said(4, posture="sit"), said(5)) == []
     assert names(said(2), said(4, posture="sit"), said(6)) == []
     assert names(said(2), said(3, track=1, posture="sit", person=8), said(4)) == []
@@ -93,23 +99,23 @@ def test_flicker_is_there_and_back_within_three_seconds():
 
 def test_flicker_in_a_group_of_many():
     [finding] = found(said(2, doing=["wave"]), said(3), said(4, doing=["wave"]))
-    assert finding.sentence == "doing goes from wave to none and back within 3 seconds."
+    assert finding.sentence == "doing changes from wave to none and back within 3 seconds."
 
 
 def test_a_track_nobody_touched():
     rows = [said(second, posture="unset") for second in (2, 3)]
     proposals = {(2, 7): BOX, (3, 7): (101.5, 100, 150, 250)}
-    assert "untouched-track" in names(*rows, proposals=proposals)
-    assert "untouched-track" not in names(*rows, said(4), proposals=proposals)
+    assert "unedited-track" in names(*rows, proposals=proposals)
+    assert "unedited-track" not in names(*rows, said(4), proposals=proposals)
     moved = said(3, posture="unset", box=(110.0, 100, 160, 250))
-    assert "untouched-track" not in names(rows[0], moved, proposals=proposals)
+    assert "unedited-track" not in names(rows[0], moved, proposals=proposals)
     drawn = said(2, person=None, posture="unset")
-    assert "untouched-track" not in names(drawn, proposals=proposals)
+    assert "unedited-track" not in names(drawn, proposals=proposals)
 
 
 def test_too_fast_is_less_than_a_tenth_of_the_median():
     [finding] = found(said(), seconds_spent=50, median_seconds=600)
-    assert finding.sentence == "Done in 50 s, where 10 min is the middle of all tasks."
+    assert finding.sentence == "Finished in 50 s; the median of all tasks is 10 min."
     assert found(said(), seconds_spent=60, median_seconds=600) == []
     assert found(said(), seconds_spent=1) == []
 
@@ -140,12 +146,12 @@ def test_the_same_answers_in_another_order_give_the_same_findings():
     ],
 )
 def test_a_list_of_rules_that_is_none_is_refused(text, sentence):
-    with pytest.raises(RulesError, match=sentence):
+    with pytest.raises(QualityRulesError, match=sentence):
         read_rules(text)
 
 
 def test_a_sentence_that_asks_for_too_much_is_refused():
     rule = dataclasses.replace(RULES[0], sentence="{colour}")
-    task = Task([said(posture="unset")], [POSTURE], 640, 360)
-    with pytest.raises(RulesError, match="required-group-unset asks for 'colour'"):
-        check(task, [rule])
+    task = CheckedAnswers([said(posture="unset")], [POSTURE], 640, 360)
+    with pytest.raises(QualityRulesError, match="required-group-unset asks for 'colour'"):
+        check_answers(task, [rule])

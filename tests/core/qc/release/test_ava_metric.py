@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.release.ava_metric import AvaMetric, acts, average_precision
-from qc.core.release.oracle_ap import Ceiling
-from qc.core.release.records import PersonAt, ProposedBox
+from qc.core.release.ava_metric import FrameMap, acts, average_precision
+from qc.core.release.oracle_ap import OracleAP
+from qc.core.release.records import ProposedBox, ReleasedPerson
 
 LEFT, RIGHT = np.array([0.1, 0.2, 0.3, 0.9]), np.array([0.6, 0.2, 0.8, 0.9])
 HALF_OF_LEFT = np.array([0.1, 0.2, 0.2, 0.9])  # IoU 0.5 with LEFT
@@ -13,7 +13,7 @@ LESS_OF_LEFT = np.array([0.1, 0.2, 0.19, 0.9])
 
 
 def judged(truth, found, scores):
-    metric = AvaMetric()
+    metric = FrameMap()
     metric.add(acts(*truth), found=acts(*found), scores=np.array(scores, dtype=float))
     return metric.merit()
 
@@ -36,7 +36,7 @@ def test_actions_that_the_truth_does_not_show_are_not_in_the_mean():
 
 
 def test_a_better_score_wins_over_all_keyframes():
-    metric = AvaMetric()
+    metric = FrameMap()
     nobody = acts([], [])
     metric.add(acts([LEFT], [1]), found=acts([LEFT], [1]), scores=np.array([0.4]))
     metric.add(nobody, found=acts([RIGHT], [1]), scores=np.array([0.6]))
@@ -66,11 +66,11 @@ def test_the_truth_against_itself_is_perfect(persons):
 
 
 def test_the_ceiling_misses_whom_no_proposal_finds():
-    ceiling = Ceiling()
+    ceiling = OracleAP()
     persons = [
-        PersonAt(902, 1, "0.1000,0.2000,0.3000,0.9000", (1, 3)),
-        PersonAt(902, 2, "0.6000,0.2000,0.8000,0.9000", (1,)),
+        ReleasedPerson(902, 1, "0.1000,0.2000,0.3000,0.9000", (1, 3)),
+        ReleasedPerson(902, 2, "0.6000,0.2000,0.8000,0.9000", (1,)),
     ]
     ceiling.add([ProposedBox("0.1000,0.2000,0.3100,0.9000", 0.6)], persons)
     assert ceiling.mean() == pytest.approx((0.5 + 1.0) / 2)
-    assert Ceiling().mean() is None
+    assert OracleAP().mean() is None

@@ -2,17 +2,17 @@ from html.parser import HTMLParser
 
 import yaml
 
-from datasets.core import ava
+from datasets.core.formats import ava
 from qc.core.release.docs.card import CardFacts, card, card_page
 from qc.core.release.docs.citation import citation
 from qc.core.release.docs.markup import Picture, Table, Text, html, markdown
-from qc.core.release.stats import Tally
+from qc.core.release.stats import ReleaseStats
 from qc.core.release.writer import SplitCounts
 from tests.core.qc.release.test_formats import ACTIONS, CLIPS
 
 
 def facts(**changes):
-    tally, counts = Tally(), {"train": SplitCounts(), "val": SplitCounts()}
+    tally, counts = ReleaseStats(), {"train": SplitCounts(), "val": SplitCounts()}
     for clip in CLIPS:
         tally.add(clip)
         counts[clip.split].add(clip)

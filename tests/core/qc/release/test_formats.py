@@ -10,20 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 from pycocotools.coco import COCO
 
-from annotation.core import cvat_xml
-from annotation.core.labels import GroupSpec, answers_from
-from datasets.core import ava
-from datasets.core.clipping import export_window
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats import ava, cvat_xml
+from datasets.core.formats.cvat_labels import answers_from
+from datasets.core.media.clips_and_keyframes import export_window
 from qc.core.release.formats import FORMATS, FormatContext
 from qc.core.release.formats.parquet import agreement_of
 from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
-    AnswerVersion,
     Origin,
-    PersonAt,
     ProposedBox,
+    ReleaseAnswer,
     ReleaseClip,
+    ReleasedPerson,
 )
 
 WIDTH, HEIGHT, FRAMES = 640, 360, 300
@@ -33,8 +33,8 @@ ACTIONS = [
     ava.Action(3, "wave", "OBJECT_MANIPULATION"),
 ]
 GROUPS = [
-    GroupSpec("posture", "one", True, ("stand", "walk")),
-    GroupSpec("doing", "many", False, ("wave",)),
+    ActionGroupSpec("posture", "one", True, ("stand", "walk")),
+    ActionGroupSpec("doing", "many", False, ("wave",)),
 ]
 LEFT, RIGHT = "0.1000,0.2000,0.3000,0.9000", "0.6000,0.2000,0.8000,0.9000"
 
@@ -47,7 +47,7 @@ def person(at, person_id, *ids, box=LEFT):
         ),
         Origin("posture", tuple(i for i in ids if i < 3), "adjudicated", votes, 1),
     )
-    return PersonAt(at, person_id, box, ids, (1, 2), origins)
+    return ReleasedPerson(at, person_id, box, ids, (1, 2), origins)
 
 
 def a_clip(name, split, persons, *, excluded=()):
@@ -55,7 +55,7 @@ def a_clip(name, split, persons, *, excluded=()):
     return ReleaseClip(
         name, split, name.partition("-")[0], WIDTH, HEIGHT,
         export_window(0, FRAMES, video_frame_count=FRAMES), keyframes, persons,
-        {902: [ProposedBox(LEFT, 0.9)]}, (AnswerVersion(1, 1, "ab"),),
+        {902: [ProposedBox(LEFT, 0.9)]}, (ReleaseAnswer(1, 1, "ab"),),
     )  # fmt: skip
 
 

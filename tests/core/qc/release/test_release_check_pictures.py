@@ -10,7 +10,7 @@ import pytest
 from qc.core.release.checks.run_checks import check_release
 from qc.core.release.packing import write_manifest
 from tests.core.qc.release.breaking import edit, failures, with_sums
-from tests.core.qc.release.tiny_release import SIZE, make_film, scene
+from tests.core.qc.release.tiny_release import SIZE, make_video_file, scene
 
 
 def test_a_missing_picture_of_a_keyframe_is_named(broken):
@@ -85,7 +85,7 @@ def test_links_are_named_for_they_do_not_travel(broken):
 
 
 def test_a_film_that_ends_too_early_is_named(broken):
-    make_film(broken / "clips/shop-c0000.mp4", list(map(scene, range(60))))
+    make_video_file(broken / "clips/shop-c0000.mp4", list(map(scene, range(60))))
     failed = failures(broken)
     assert "clips/shop-c0000.mp4 ends before frame 149" in failed["what pictures show"]
     assert "clips/shop-c0000.mp4 has 60 frames at 30 a second" in failed["films"]
@@ -93,7 +93,7 @@ def test_a_film_that_ends_too_early_is_named(broken):
 
 def test_a_film_of_another_length_is_named(broken):
     pictures = [np.zeros((SIZE[1], SIZE[0], 3), np.uint8)] * 30
-    make_film(broken / "clips/shop-c0000.mp4", pictures)
+    make_video_file(broken / "clips/shop-c0000.mp4", pictures)
     assert "clips/shop-c0000.mp4 has 30 frames at 30" in failures(broken)["films"]
     (broken / "clips/shop-c0000.mp4").unlink()
     assert "clips/shop-c0000.mp4 cannot be read" in failures(broken)["films"]

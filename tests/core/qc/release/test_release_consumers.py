@@ -11,9 +11,9 @@ from qc.core.release.docs.training_configs import (
     mmaction2_data,
     mmaction2_slowfast,
 )
-from qc.core.release.oracle_ap import ScoreCurve
+from qc.core.release.oracle_ap import PrecisionRecallCurve
 from qc.core.release.packing import release_paths
-from qc.core.release.records import PersonAt, ProposedBox
+from qc.core.release.records import ProposedBox, ReleasedPerson
 from qc.core.release.writer import Measuring
 from tests.core.qc.release.tiny_release import LEFT, RIGHT, write_release
 
@@ -112,8 +112,8 @@ def test_a_clip_without_labels_trains_nothing(whole):
 
 
 def test_the_threshold_has_the_best_f1():
-    curve = ScoreCurve()
-    truth = [PersonAt(902, 1, LEFT, ()), PersonAt(902, 2, RIGHT, ())]
+    curve = PrecisionRecallCurve()
+    truth = [ReleasedPerson(902, 1, LEFT, ()), ReleasedPerson(902, 2, RIGHT, ())]
     wrong = "0.4000,0.0000,0.5000,0.1000"
     curve.add(
         [ProposedBox(LEFT, 0.9), ProposedBox(LEFT, 0.8), ProposedBox(RIGHT, 0.6),
@@ -123,7 +123,7 @@ def test_the_threshold_has_the_best_f1():
     curve.add([ProposedBox(wrong, 0.99)], [], split="val")
     # F1 from 0.9 on: 2/3, 2/4, 4/5, 4/6, 4/7
     assert curve.best_threshold() == 0.6
-    assert ScoreCurve().best_threshold() == 0.0
+    assert PrecisionRecallCurve().best_threshold() == 0.0
 
 
 def test_the_same_release_gives_the_same_bytes(whole, tmp_path):

@@ -5,22 +5,22 @@ import shutil
 import av
 import numpy as np
 
-from annotation.core.labels import GroupSpec
-from datasets.core import ava
-from datasets.core.clipping import export_window
-from datasets.core.media import read_frames
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats import ava
+from datasets.core.media.clips_and_keyframes import export_window
+from datasets.core.media.standard_video import read_frames
 from qc.core.release.docs.training_configs import ConfigValues, write_configs
 from qc.core.release.formats import FORMATS, FormatContext
-from qc.core.release.images import export_picture
+from qc.core.release.images import encode_frame
 from qc.core.release.packing import write_manifest
 from qc.core.release.provenance import ProvenanceWriter
 from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
     Origin,
-    PersonAt,
     ProposedBox,
     ReleaseClip,
+    ReleasedPerson,
 )
 from qc.core.release.writer import AnnotationWriter
 
@@ -38,15 +38,15 @@ ACTIONS = [
 
 
 GROUPS = [
-    GroupSpec("posture", "one", True, ("stand", "walk")),
-    GroupSpec("doing", "many", False, ("wave",)),
+    ActionGroupSpec("posture", "one", True, ("stand", "walk")),
+    ActionGroupSpec("doing", "many", False, ("wave",)),
 ]
 
 
 LEFT, RIGHT = "0.1000,0.2000,0.3000,0.9000", "0.6000,0.2000,0.8000,0.9000"
 
 
-def make_film(path, pictures, *, gop=30):
+def make_video_file(path, pictures, *, gop=30):
     """A small film of RGB pictures in the form of a standard video."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as film:
@@ -69,7 +69,7 @@ def a_person(at, person_id, box, action_ids):
         Origin("posture", tuple(i for i in action_ids if i < 3), "unanimous", ((1, "x"),)),
         Origin("doing", tuple(i for i in action_ids if i == 3), "unanimous", ((1, "x"),)),
     )
-    return PersonAt(at, person_id, box, action_ids, (1, 2), origins)
+    return ReleasedPerson(at, person_id, box, action_ids, (1, 2), origins)
 
 
 def a_clip(name, split, *, source, persons, proposals, excluded=()):
@@ -117,12 +117,12 @@ def write_release(folder, clips=CLIPS, *, formats=()):
         measuring = writer.finish(ACTIONS)
     for each in writers:
         each.finish()
-    film = make_film(folder / "film.mp4", list(map(scene, range(FRAMES))))
+    film = make_video_file(folder / "film.mp4", list(map(scene, range(FRAMES))))
     for clip in clips:
         rawframes = folder / "rawframes" / clip.name
         rawframes.mkdir(parents=True)
         for frame, rgb in read_frames(film):
-            picture = export_picture(rgb, longest_side=None)
+            picture = encode_frame(rgb, longest_side=None)
             (rawframes / ava.frame_file(frame)).write_bytes(picture)
         (folder / "clips").mkdir(exist_ok=True)
         shutil.copyfile(film, folder / "clips" / f"{clip.name}.mp4")

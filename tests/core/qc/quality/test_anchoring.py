@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.quality.anchoring import Kept, Work, anchoring, kept_boxes
+from qc.core.quality.anchoring import KeptBoxes, VersionBoxes, anchoring_bias, count_kept
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 NEAR = (0.0, 0.0, 10.0, 8.0)
@@ -10,20 +10,20 @@ FAR = (50.0, 0.0, 60.0, 10.0)
 
 
 def test_boxes_are_kept_moved_dropped_and_added():
-    found = kept_boxes({2: [BOX], 3: [BOX], 4: [FAR]}, {2: [BOX, FAR], 3: [NEAR], 5: [BOX]})
-    assert found == Kept(proposed=3, drawn=4, kept=2, as_given=1, iou=pytest.approx(1.8))
+    found = count_kept({2: [BOX], 3: [BOX], 4: [FAR]}, {2: [BOX, FAR], 3: [NEAR], 5: [BOX]})
+    assert found == KeptBoxes(proposed=3, drawn=4, kept=2, unchanged=1, iou=pytest.approx(1.8))
 
 
 def test_nothing_proposed_and_nothing_drawn_is_nothing():
-    assert kept_boxes({}, {}) == Kept(0, 0, 0, 0, 0.0)
+    assert count_kept({}, {}) == KeptBoxes(0, 0, 0, 0, 0.0)
 
 
 def work(clip, *, blind, kept=80, added=20):
-    return Work(clip, blind, Kept(100, kept + added, kept, kept // 2, 0.8 * kept))
+    return VersionBoxes(clip, blind, KeptBoxes(100, kept + added, kept, kept // 2, 0.8 * kept))
 
 
 def test_blind_work_is_compared_on_clips_that_have_both():
-    found = anchoring(
+    found = anchoring_bias(
         [work(1, blind=True), work(1, blind=False, kept=95), work(2, blind=False, kept=0)]
     )
     assert found.clips == 1
@@ -40,7 +40,7 @@ def test_boxes_that_lead_people_are_seen():
         for clip in range(10)
         for blind, kept, added in ((True, 75, 20), (False, 97, 5))
     ]
-    found = anchoring(led)
+    found = anchoring_bias(led)
     assert found.kept.is_certain
     assert found.kept.difference > 0
     assert found.added.is_certain
@@ -54,26 +54,26 @@ def test_people_who_do_the_same_either_way_are_not_led():
         for clip in range(10)
         for blind in (True, False)
     ]
-    assert not anchoring(same).kept.is_certain
+    assert not anchoring_bias(same).kept.is_certain
 
 
 def test_nothing_to_compare_says_why():
-    assert anchoring([work(1, blind=True)]).iou.seen.reason == (
+    assert anchoring_bias([work(1, blind=True)]).iou.seen.reason == (
         "no clip has both blind answers and others"
     )
-    empty = [Work(1, blind, Kept(0, 0, 0, 0, 0.0)) for blind in (True, False)]
-    assert anchoring(empty).kept.blind.reason == "there are no boxes to compare"
+    empty = [VersionBoxes(1, blind, KeptBoxes(0, 0, 0, 0, 0.0)) for blind in (True, False)]
+    assert anchoring_bias(empty).kept.blind.reason == "there are no boxes to compare"
 
 
 def test_a_figure_is_defined_although_some_clips_have_no_boxes():
-    nothing = Kept(0, 0, 0, 0, 0.0)
+    nothing = KeptBoxes(0, 0, 0, 0, 0.0)
     some = [work(clip, blind=blind) for clip in (1, 2, 6, 7) for blind in (True, False)]
-    none = [Work(clip, blind, nothing) for clip in (3, 4, 5) for blind in (True, False)]
-    assert anchoring([*some, *none]).kept.interval == (0.0, 0.0)
+    none = [VersionBoxes(clip, blind, nothing) for clip in (3, 4, 5) for blind in (True, False)]
+    assert anchoring_bias([*some, *none]).kept.interval == (0.0, 0.0)
 
 
 kept = st.builds(
-    lambda proposed, kept, more, close: Kept(
+    lambda proposed, kept, more, close: KeptBoxes(
         proposed + kept, kept + more, kept, min(close, kept), 0.9 * kept
     ),
     *[st.integers(0, 20)] * 4,
@@ -81,9 +81,9 @@ kept = st.builds(
 
 
 @settings(deadline=None)
-@given(st.lists(st.builds(Work, st.integers(1, 5), st.booleans(), kept), max_size=20))
+@given(st.lists(st.builds(VersionBoxes, st.integers(1, 5), st.booleans(), kept), max_size=20))
 def test_every_figure_is_a_share_or_says_why_not(given_work):
-    for lead in anchoring(given_work)[1:]:
+    for lead in anchoring_bias(given_work)[1:]:
         for share in (lead.blind, lead.seen):
             assert bool(share.reason) != (share.value is not None)
             assert share.value is None or 0 <= share.value <= 1

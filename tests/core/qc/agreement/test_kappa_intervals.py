@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from qc.core.agreement import cohen_kappa, fleiss_kappa
 from qc.core.agreement import kappa_intervals as module
-from qc.core.agreement.coefficients import cohen_kappa, fleiss_kappa
 from qc.core.agreement.kappa_intervals import fleiss_interval, kappa_intervals
 from qc.core.agreement.resampling import draws
 from qc.core.agreement.units import Block

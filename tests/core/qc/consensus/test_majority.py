@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.consensus.majority import dawid_skene, fuse_boxes, majority, majority_set
+from qc.core.consensus import dawid_skene, fuse_boxes, majority, majority_set
 
 # Dawid & Skene 1979, table 1: 45 patients; the first anaesthetist saw each form three times.
 PATIENTS = """

@@ -1,24 +1,26 @@
 import numpy as np
 import pytest
 
+from datasets.core.action_groups import ActionGroupSpec
 from qc.core.consensus.clip_consensus import (
-    Decision,
-    Question,
-    open_questions,
-    settle,
-    settle_label,
+    ReviewerDecision,
+    build_consensus,
+    count_open,
+    label_consensus,
 )
-from qc.core.consensus.identity import Drawn, gather_persons
+from qc.core.consensus.identity import DrawnBoxes, identify_persons
 
-POSTURE = Question("posture", "one", True, ("stand", "walk", "sit"), 1)
-MOOD = Question("mood", "one", False, ("glad", "sad"), 1)
-DOING = Question("doing", "many", False, ("wave", "carry", "phone"), 2)
+POSTURE = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"), 1)
+MOOD = ActionGroupSpec("mood", "one", False, ("glad", "sad"), 1)
+DOING = ActionGroupSpec("doing", "many", False, ("wave", "carry", "phone"), 2)
 BOX = (100.0, 100, 150, 250)
 
 
 def label(question, *answers, annotators=None, decided=None):
     said = {f"ann{i}": {question.name: answer} for i, answer in enumerate(answers)}
-    return settle_label(question, said, annotators=annotators or len(answers), decided=decided)
+    return label_consensus(
+        question, said, annotators=annotators or len(answers), decided=decided
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,16 +93,16 @@ def test_a_decision_beats_the_votes():
 
 def settled(who, *, person=7, annotators=3, proposals=None, decisions=None):
     count = len(who)
-    rows = Drawn(
+    rows = DrawnBoxes(
         np.full(count, 2), np.array(who, dtype=np.int64), np.zeros(count, dtype=np.int64),
         np.full(count, person), np.tile(np.array(BOX), (count, 1)).reshape(-1, 4),
     )  # fmt: skip
-    return settle(
-        gather_persons(rows, first_id=10_000),
+    return build_consensus(
+        identify_persons(rows, first_id=10_000),
         rows,
         [{"posture": "walk", "doing": []} for _ in who],
         annotators=["ann", "bob", "eve", "joe"][:annotators],
-        questions=[POSTURE, DOING],
+        groups=[POSTURE, DOING],
         proposals=proposals or {},
         decisions=decisions or {},
     )
@@ -124,7 +126,7 @@ def test_who_is_a_person(who, annotators, person, status):
     assert box.status == status
     assert box.drawn_by == [["ann", "bob", "eve", "joe"][one] for one in who]
     assert bool(box.labels) == (status == "agreed")
-    assert open_questions([box]) >= (status == "disputed")
+    assert count_open([box]) >= (status == "disputed")
 
 
 def test_a_proposal_that_nobody_kept_is_dropped_and_not_lost():
@@ -137,16 +139,18 @@ def test_a_proposal_that_nobody_kept_is_dropped_and_not_lost():
 
 
 def test_a_reviewer_says_who_is_a_person():
-    no = {(2, 7): Decision(is_person=False, actions={})}
+    no = {(2, 7): ReviewerDecision(is_person=False, actions={})}
     assert settled([0, 1, 2], decisions=no)[0].status == "dropped"
-    yes = {(2, 10_000): Decision(is_person=True, actions={})}
+    yes = {(2, 10_000): ReviewerDecision(is_person=True, actions={})}
     [box] = settled([1], person=0, decisions=yes)
     assert (box.status, [one.rule for one in box.labels]) == ("agreed", ["open", "open"])
-    both = {(2, 10_000): Decision(is_person=True, actions={"posture": ["sit"], "doing": []})}
+    both = {
+        (2, 10_000): ReviewerDecision(is_person=True, actions={"posture": ["sit"], "doing": []})
+    }
     [box] = settled([1], person=0, decisions=both)
-    assert open_questions([box]) == 0
+    assert count_open([box]) == 0
 
 
 def test_open_questions_are_disputed_persons_and_open_labels():
-    assert open_questions(settled([1], person=0)) == 1
-    assert open_questions(settled([0, 1, 2])) == 0
+    assert count_open(settled([1], person=0)) == 1
+    assert count_open(settled([0, 1, 2])) == 0

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from qc.core.agreement.boxes import FIGURES, added, box_counts, box_figures, figures_of
+from qc.core.agreement.boxes import box_counts, box_figures, pair_box_figures
 from qc.core.agreement.resampling import draws
-from qc.core.consensus.identity import Drawn
+from qc.core.consensus.identity import DrawnBoxes
 from qc.core.matching import BoxCounts
 
+FIGURES = ("f1", "mean_iou", "share_50", "share_75")
 BOX = np.array([0.0, 0, 10, 20])
 
 
@@ -15,7 +16,7 @@ def drawn(*rows):
     """Rows of (second, annotator, box)."""
     seconds, who, boxes = zip(*rows, strict=True)
     zeros = np.zeros(len(rows), dtype=np.int64)
-    return Drawn(np.array(seconds), np.array(who), zeros, zeros, np.array(boxes))
+    return DrawnBoxes(np.array(seconds), np.array(who), zeros, zeros, np.array(boxes))
 
 
 def test_boxes_are_counted_by_person_and_pairs_for_that_of_their_first_box():
@@ -33,15 +34,13 @@ def test_boxes_are_counted_by_person_and_pairs_for_that_of_their_first_box():
 
 def test_the_figures_of_a_pair_add_up_over_its_persons():
     by_person = {1: BoxCounts(2, 2, 2, 2, 1, 1.5), 2: BoxCounts(1, 2, 1, 0, 0, 0.0)}
-    found = box_figures({("ann", "bob"): by_person}, seed=1, resamples=10)
-    assert found["f1"]["value"] == pytest.approx(4 / 7, abs=1e-6)
-    assert found["mean_iou"]["value"] == 0.75
-    assert found["share_50"]["value"] == pytest.approx(2 / 3, abs=1e-6)
-    assert found["share_75"]["value"] == pytest.approx(1 / 3, abs=1e-6)
-    (pair,) = found["pairs"]
-    assert {name: pair[name] for name in BoxCounts._fields} == (
-        added(by_person.values())._asdict()
-    )
+    (pair,) = pair_box_figures({("ann", "bob"): by_person}, seed=1, resamples=10)
+    found = pair.boxes
+    assert found.f1.value == pytest.approx(4 / 7, abs=1e-6)
+    assert found.mean_iou.value == 0.75
+    assert found.share_50.value == pytest.approx(2 / 3, abs=1e-6)
+    assert found.share_75.value == pytest.approx(1 / 3, abs=1e-6)
+    assert (pair.a, pair.b) == ("ann", "bob")
 
 
 def test_the_intervals_are_those_of_persons_drawn_again():
@@ -55,7 +54,7 @@ def test_the_intervals_are_those_of_persons_drawn_again():
         },
         {person: BoxCounts(5, 4, 4, int(random.integers(0, 5)), 1, 2) for person in range(6)},
     ]
-    found = figures_of(counts, seed=3, resamples=40)
+    found = box_figures(counts, seed=3, resamples=40)
     values = []
     for chunk in draws(12, seed=3, resamples=40):
         for times in chunk.astype(int):
@@ -63,10 +62,10 @@ def test_the_intervals_are_those_of_persons_drawn_again():
                 {(person, n): pair[person] for person in pair for n in range(times[person])}
                 for pair in counts
             ]
-            values.append([figures_of(again)[name]["value"] for name in FIGURES])
+            values.append([getattr(box_figures(again), name).value for name in FIGURES])
     for name, column in zip(FIGURES, np.array(values).T, strict=True):
         expected = np.percentile(column, (2.5, 97.5))
-        assert found[f"{name}_interval"] == pytest.approx(expected, abs=1e-5)
+        assert getattr(found, name).interval == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +77,12 @@ def test_the_intervals_are_those_of_persons_drawn_again():
     ],
 )
 def test_too_few_persons_have_no_interval(counts):
-    found = figures_of(counts, seed=1, resamples=10)
-    assert [found[f"{name}_interval"] for name in FIGURES] == [None] * 4
+    found = box_figures(counts, seed=1, resamples=10)
+    assert [getattr(found, name).interval for name in FIGURES] == [None] * 4
 
 
 def test_what_is_not_defined_has_no_interval():
-    found = figures_of([{1: BoxCounts(2, 0), 2: BoxCounts(0, 2)}], seed=1, resamples=10)
-    assert found["f1"]["value"] == 0.0
-    assert found["mean_iou"]["reason"] == "no boxes of two annotators match"
-    assert found["mean_iou_interval"] is None
+    found = box_figures([{1: BoxCounts(2, 0), 2: BoxCounts(0, 2)}], seed=1, resamples=10)
+    assert found.f1.value == 0.0
+    assert found.mean_iou.reason == "no boxes of two annotators match"
+    assert found.mean_iou.interval is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.agreement.coefficients import (
+from qc.core.agreement import (
     Coefficient,
     cohen_kappa,
     fleiss_kappa,
@@ -102,7 +102,8 @@ def test_fleiss_kappa_of_wikipedia():
 
 
 @pytest.mark.parametrize(
-    ("metric", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)]
+    ("metric", "alpha"),
+    [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849), ("ratio", 0.797)],
 )
 def test_krippendorffs_alpha_of_his_own_table(metric, alpha):
     coefficient = krippendorff_alpha(FOUR_RATERS, metric=metric)
@@ -171,11 +172,11 @@ def test_kappa_of_each_action():
         ((1, 1), (1, 1), 0.0),
     ],
 )
-def test_overlap_of_stretches_of_time(a, b, iou):
+def test_overlap_of_segments_of_time(a, b, iou):
     assert interval_iou(a, b) == interval_iou(b, a) == pytest.approx(iou)
 
 
-def test_a_stretch_that_ends_before_it_starts_is_refused():
+def test_a_segment_that_ends_before_it_starts_is_refused():
     with pytest.raises(ValueError, match="from 3 to 1"):
         interval_iou((3, 1), (0, 1))
 
@@ -257,7 +258,8 @@ def test_lists_tuples_and_arrays_are_the_same_ratings():
         (lambda: fleiss_kappa([[3, 0], [1, 1]]), "2 to 3 ratings a unit"),
         (lambda: fleiss_kappa([[1.5, 0.5]]), "whole numbers"),
         (lambda: fleiss_kappa([[-1, 3]]), "whole numbers"),
-        (lambda: krippendorff_alpha([[1], [1]], metric="ratio"), "no metric 'ratio'"),
+        (lambda: krippendorff_alpha([[1], [1]], metric="cubic"), "no metric 'cubic'"),
+        (lambda: krippendorff_alpha([[-1], [1]], metric="ratio"), "-1 is below 0"),
         (lambda: krippendorff_alpha([["a"], ["b"]], metric="interval"), "'a' is not a number"),
         (lambda: krippendorff_alpha([["ab"], ["b"]], metric="masi"), "'ab' is not a set"),
         (lambda: krippendorff_alpha([[1, 2], [1]]), "2 ratings against 1"),
@@ -363,7 +365,7 @@ def test_alpha_is_that_of_the_package_krippendorff(ratings):
     cells = np.array(
         [[np.nan if x is None else x for x in row] for row in ratings], dtype=float
     )
-    for metric in ("nominal", "ordinal", "interval"):
+    for metric in ("nominal", "ordinal", "interval", "ratio"):
         mine = krippendorff_alpha(ratings, metric=metric)
         if mine.value is not None:
             theirs = krippendorff.alpha(cells, level_of_measurement=metric)
