@@ -3,7 +3,7 @@
     ./ava bench feeding
 
 A clip of 720p goes through `track_clip` as in the product, from the file to the stored tracks.
-It is a synthetic film of 1080p (`_film.py`: texture, a pan, sensor noise) that `standardise`
+It is a synthetic film of 1080p (`_video.py`: texture, a pan, sensor noise) that `standardise`
 has made a standard video of, about 0.9 Mbit/s; one with more detail takes longer to decode.
 Every measurement is a process of its own. The detector alone is timed just before and just
 after each round of the whole stage, and the median of the rounds' ratios counts.
@@ -38,7 +38,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from benchmarks._film import make_film
+from benchmarks._video import make_video_file
 
 GPU_SECONDS = 0.010  # a frame
 BATCH = 8
@@ -55,13 +55,13 @@ class GpuStandIn:
     batch_size = BATCH
 
     def __init__(self) -> None:
-        from tracking.core.boxes import Detections, to_corners
+        from tracking.core.boxes import Detections, cxcywh_to_xyxy
 
         self.about = {"name": "stand-in"}
         random = np.random.default_rng(0)
         people = random.uniform([50, 100, 50, 150], [1000, 400, 90, 260], (10, 4))
         walked = people + np.arange(FRAMES)[:, None, None] * [0.5, 0, 0, 0]
-        boxes = to_corners(walked + random.normal(0, 2, walked.shape))
+        boxes = cxcywh_to_xyxy(walked + random.normal(0, 2, walked.shape))
         self._seen = [Detections(one, np.full(10, 0.9)) for one in boxes]
         self._frame = 0
 
@@ -127,8 +127,8 @@ def _decoding(film: Path) -> float:
 
 def on_this_cpu(film: Path, weights: Path, frames: int) -> tuple[float, float]:
     """Frames a second of the whole stage, and of the detector alone."""
-    from datasets.core.media import read_frames
-    from tracking.detectors.door import open_detector
+    from datasets.core.media.standard_video import read_frames
+    from tracking.detectors.registry import open_detector
 
     with _studio(film, frames) as track:
         detector = open_detector("onnx", weights=str(weights), threshold=0.3)
@@ -174,7 +174,7 @@ class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
 
         django.setup()
         call_command("migrate", verbosity=0)
-        from avaproject.base.storage import keep
+        from avaproject.base.storage import store
         from avaproject.base.work import Stage
         from datasets.models import Clip
         from tests.make import make_dataset, make_video
@@ -183,7 +183,7 @@ class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
         video = make_video(make_dataset(), width=1280, height=720, frame_count=self._frames)
         self._clip = Clip.objects.create(
             video=video, name="clip", index=0, start_frame=0, frame_count=self._frames,
-            stage=Stage.DONE, file=keep(Path(copy), "clip.mp4"),
+            stage=Stage.DONE, file=store(Path(copy), "clip.mp4"),
         )  # fmt: skip
         return self
 
@@ -209,9 +209,9 @@ class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
 
 def make_standard(folder: Path) -> Path:
     """A standard video of 15 s, 1280x720."""
-    from datasets.core.media import Limits, standardise
+    from datasets.core.media.standard_video import Limits, standardise
 
-    make_film(folder / "film.mp4", 15)
+    make_video_file(folder / "film.mp4", 15)
     standardise(folder / "film.mp4", folder / "15.mp4", longest_side=1280, limits=Limits())
     return folder / "15.mp4"
 

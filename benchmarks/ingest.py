@@ -1,9 +1,9 @@
-"""What ingest costs, in seconds of computing, beside ffmpeg's command line at the same work.
+"""CPU seconds of standardising and cutting, compared with the ffmpeg command line.
 
     ./ava bench ingest
     python -m benchmarks.ingest --seconds 20
 
-Every line is one process, its children included; time by the clock is not shown, for it says
+Every line is one process with its children. Wall clock time is not shown, because it means
 little on a shared machine.
 """
 
@@ -29,44 +29,45 @@ X264 = [
     *("-pix_fmt", "yuv420p", "-an"),
 ]
 SCALE = ["-vf", "scale=1280:720:flags=bicubic"]
-MOST_MEGABYTES = 250
-MOST_IDLE = 0.15
-TIMES = 3  # what takes little time is measured so often
+MAX_MEGABYTES = 250
+MAX_IDLE_SHARE = 0.15
+REPEATS = 3  # of short measurements
 
-OURS = """
+PIPELINE = """
 from pathlib import Path
-from datasets.core.clipping import clip_bounds
-from datasets.core.confined import Caps, standardise
-from datasets.core.media import Limits, cut
+from datasets.core.media.clips_and_keyframes import clip_bounds
+from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise
+from datasets.core.media.standard_video import Limits, cut
 source, out = Path(sys.argv[1]), Path(sys.argv[2])
-made = standardise(source, out / "full.mp4", longest_side=1280, limits=Limits(), caps=Caps())
+options = {"longest_side": 1280, "limits": Limits(), "resources": ResourceLimits()}
+made = standardise(source, out / "full.mp4", **options)
 for n, (start, count) in enumerate(clip_bounds(made.frame_count)):
     cut(out / "full.mp4", out / f"{n}.mp4", start_frame=start, frame_count=count)
 """
 CUT = """
 from pathlib import Path
-from datasets.core.clipping import clip_bounds
-from datasets.core.media import cut
+from datasets.core.media.clips_and_keyframes import clip_bounds
+from datasets.core.media.standard_video import cut
 source, out = Path(sys.argv[1]), Path(sys.argv[2])
 import av
-with av.open(str(source)) as film:
-    frames = film.streams.video[0].frames
+with av.open(str(source)) as container:
+    frames = container.streams.video[0].frames
 for n, (start, count) in enumerate(clip_bounds(frames)):
     cut(source, out / f"{n}.mp4", start_frame=start, frame_count=count)
 """
-IMPORTS = "import datasets.core.media"
+IMPORTS = "import datasets.core.media.standard_video"
 FRAMES = """
 from pathlib import Path
-from datasets.core.media import encode_jpeg, read_frames
+from datasets.core.media.standard_video import encode_jpeg, read_frames
 for index, bgr in read_frames(Path(sys.argv[1]), order="bgr"):
     (Path(sys.argv[2]) / f"{index}.jpg").write_bytes(encode_jpeg(bgr, order="bgr"))
 """
 BARE_FRAMES = """
 import av, cv2
 from pathlib import Path
-with av.open(sys.argv[1]) as film:
-    film.streams.video[0].thread_type = "AUTO"
-    for index, frame in enumerate(film.decode(video=0)):
+with av.open(sys.argv[1]) as container:
+    container.streams.video[0].thread_type = "AUTO"
+    for index, frame in enumerate(container.decode(video=0)):
         done, jpeg = cv2.imencode(
             ".jpg", frame.to_ndarray(format="bgr24"), [cv2.IMWRITE_JPEG_QUALITY, 90]
         )
@@ -80,8 +81,8 @@ class Cost(NamedTuple):
 
 
 def cost_of(*command: str | Path) -> Cost:
-    """What a command costs, the processes it starts included."""
-    # A process begins with the memory of the one that starts it: this one keeps small.
+    """The cost of a command with its child processes."""
+    # A child starts with the memory of its parent, so this process stays small.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([str(word) for word in command], env=environment)
     _, status, usage = os.wait4(process.pid, 0)
@@ -95,14 +96,14 @@ def python(program: str, *arguments: Path) -> Cost:
     return cost_of(sys.executable, "-c", "import sys\n" + program, *arguments)
 
 
-def idle_share(film: Path, folder: Path) -> float:
-    """How much of this machine idles while a worker for every two cores has a video in hand."""
+def idle_share(video: Path, folder: Path) -> float:
+    """Idle share of the CPU while one worker per two cores converts a video."""
     processes = []
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for number in range(max((os.cpu_count() or 1) // 2, 1)):  # as `up` does
-        place = folder / f"worker{number}"
-        place.mkdir()
-        command = [sys.executable, "-c", "import sys\n" + OURS, str(film), str(place)]
+        target = folder / f"worker{number}"
+        target.mkdir()
+        command = [sys.executable, "-c", "import sys\n" + PIPELINE, str(video), str(target)]
         processes.append(subprocess.Popen(command, env=environment))
     before = psutil.cpu_times()
     processes[0].wait()
@@ -114,10 +115,10 @@ def idle_share(film: Path, folder: Path) -> float:
 
 
 def shortened(source: Path, target: Path, seconds: int) -> Path:
-    """The first `seconds` of a film, its packets copied."""
-    with av.open(str(source)) as film, av.open(str(target), "w") as out:
-        copy = out.add_stream_from_template(film.streams.video[0])
-        for packet in film.demux(video=0):
+    """The first `seconds` of a video, by stream copy."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        copy = out.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(video=0):
             if packet.size and packet.pts * packet.time_base < seconds:
                 packet.stream = copy
                 out.mux(packet)
@@ -135,7 +136,7 @@ def one_pass(source: Path, out: Path, frames: int) -> Cost:
 
 
 def two_passes(source: Path, out: Path, seconds: int) -> Cost:
-    """The usual recipe: the whole film first, then each clip of it coded again."""
+    """The usual way: convert the whole video first, then re-encode each clip."""
     costs = [ffmpeg("-i", source, *SCALE, *X264, out / "whole.mp4")]
     costs += [
         ffmpeg("-ss", str(start), "-t", "15", "-i", out / "whole.mp4", *X264, out / "c.mp4")
@@ -149,64 +150,66 @@ def show(what: str, cost: Cost, note: str = "") -> None:
 
 
 def measure(folder: Path, seconds: int) -> bool:
-    """Print all lines; whether every limit was kept that could be measured."""
-    film, out = folder / "film.mp4", folder / "out"
+    """Print all lines; return whether every measured limit was met."""
+    video, out = folder / "video.mp4", folder / "out"
     out.mkdir()
-    cost_of(sys.executable, "-m", "benchmarks._film", film, str(seconds))
-    kept = []
+    cost_of(sys.executable, "-m", "benchmarks._video", video, str(seconds))
+    within_limits = []
 
-    def limit(what: str, ratio: float, most: float) -> str:
-        kept.append(ratio <= most)
-        return f"{ratio:.2f} x {what}, at most {most}" + ("" if kept[-1] else "  EXCEEDED")
+    def limit(what: str, ratio: float, maximum: float) -> str:
+        within_limits.append(ratio <= maximum)
+        return f"{ratio:.2f} x {what}, at most {maximum}" + (
+            "" if within_limits[-1] else "  EXCEEDED"
+        )
 
     start = python(IMPORTS)
-    show("an interpreter with our modules, in each line of ours", start)
-    ours = python(OURS, film, out)
-    memory = f"at most {MOST_MEGABYTES} MB"
-    kept.append(ours.megabytes <= MOST_MEGABYTES)
-    show(f"standardise and cut {seconds} s of 1080p30", ours, memory)
+    show("interpreter and imports, part of each pipeline line", start)
+    pipeline = python(PIPELINE, video, out)
+    memory = f"at most {MAX_MEGABYTES} MB"
+    within_limits.append(pipeline.megabytes <= MAX_MEGABYTES)
+    show(f"standardise and cut {seconds} s of 1080p30", pipeline, memory)
     third = max(seconds // 3, 1)
-    short = python(OURS, shortened(film, folder / "short.mp4", third), out)
-    growth = ours.megabytes / short.megabytes
-    show(f"the same with {third} s", short, f"memory grows {growth:.2f} times from here")
+    short = python(PIPELINE, shortened(video, folder / "short.mp4", third), out)
+    growth = pipeline.megabytes / short.megabytes
+    show(f"the same with {third} s", short, f"memory grows {growth:.2f} times from this")
     if shutil.which("ffmpeg"):
-        command_line = one_pass(film, out, seconds * RATE)
-        note = limit("ffmpeg", ours.seconds / command_line.seconds, 1.05)
-        show("ffmpeg, one pass to clips", command_line, f"ours: {note}")
-        twice = two_passes(film, out, seconds)
-        note = limit("two passes", ours.seconds / twice.seconds, 0.6)
-        show("ffmpeg, whole film and then each clip", twice, f"ours: {note}")
+        command_line = one_pass(video, out, seconds * RATE)
+        note = limit("ffmpeg", pipeline.seconds / command_line.seconds, 1.05)
+        show("ffmpeg, one pass to clips", command_line, f"pipeline: {note}")
+        twice = two_passes(video, out, seconds)
+        note = limit("two passes", pipeline.seconds / twice.seconds, 0.6)
+        show("ffmpeg, whole video and then each clip", twice, f"pipeline: {note}")
     else:
         print("ffmpeg is not installed: NOT COMPARED (apt-get install ffmpeg, then run again)")
-    python(OURS, film, out)
+    python(PIPELINE, video, out)
     standard = shutil.copyfile(out / "full.mp4", folder / "standard.mp4")
-    again = python(OURS, standard, out)
+    again = python(PIPELINE, standard, out)
     show(
-        "a film that conforms: checked, copied, cut",
+        "a standard video: checked, copied, cut",
         again,
-        f"{ours.seconds / again.seconds:.1f} times cheaper",
+        f"{pipeline.seconds / again.seconds:.1f} times cheaper",
     )
     only = python(CUT, standard, out)
-    show("cutting alone", only, f"{only.seconds - start.seconds:.2f} s without the start")
+    show("cutting only", only, f"{only.seconds - start.seconds:.2f} s without the start")
     ratios = []
-    for _ in range(TIMES):
+    for _ in range(REPEATS):
         bare = python(BARE_FRAMES, out / "0.mp4", out)
         frames = python(FRAMES, out / "0.mp4", out)
         ratios.append(frames.seconds / bare.seconds)
-    note = limit(f"decode and imencode (median of {TIMES})", statistics.median(ratios), 1.1)
+    note = limit(f"decode and imencode (median of {REPEATS})", statistics.median(ratios), 1.1)
     show("all JPEG frames of a clip", frames, note)
-    idle = idle_share(film, folder)
-    kept.append(idle <= MOST_IDLE)
+    idle = idle_share(video, folder)
+    within_limits.append(idle <= MAX_IDLE_SHARE)
     print(
         f"{os.cpu_count()} cores, as many workers as `up` starts: {idle:.0%} of them idle, "
-        f"at most {MOST_IDLE:.0%}" + ("" if kept[-1] else "  EXCEEDED")
+        f"at most {MAX_IDLE_SHARE:.0%}" + ("" if within_limits[-1] else "  EXCEEDED")
     )
-    return all(kept)
+    return all(within_limits)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=60, help="length of the film")
+    parser.add_argument("--seconds", type=int, default=60, help="length of the video")
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
         if not measure(Path(folder), seconds):

@@ -73,7 +73,7 @@ def remote(monkeypatch):
     return storage
 
 
-def test_a_work_folder_is_gone_afterwards_whatever_happened():
+def test_a_work_folder_is_always_removed():
     def fail(folder):
         (folder / "half").write_text("made")
         raise KeyError
@@ -83,16 +83,16 @@ def test_a_work_folder_is_gone_afterwards_whatever_happened():
     assert not folder.exists()
 
 
-def test_what_is_kept_is_in_the_storage_and_nowhere_else():
+def test_a_stored_file_is_moved_into_the_storage():
     with work_folder() as folder:
-        (folder / "clip").write_bytes(b"film")
+        (folder / "clip").write_bytes(b"video")
         assert store(folder / "clip", "shop/clips/a.mp4") == "shop/clips/a.mp4"
         assert not (folder / "clip").exists()
     with default_storage.open("shop/clips/a.mp4") as file:
-        assert file.read() == b"film"
+        assert file.read() == b"video"
 
 
-def test_keeping_again_replaces_what_is_there():
+def test_storing_again_replaces_the_file():
     for content in (b"old", b"new"):
         with work_folder() as folder:
             (folder / "clip").write_bytes(content)
@@ -102,7 +102,7 @@ def test_keeping_again_replaces_what_is_there():
     assert default_storage.listdir("shop") == ([], ["a.mp4"])
 
 
-def test_the_first_file_of_a_process_replaces_what_is_there_too(monkeypatch, settings):
+def test_the_first_file_of_a_process_replaces_an_existing_one_too(monkeypatch, settings):
     """The storage is opened when it is first used; that must not change how a file is kept."""
     place = settings.MEDIA_ROOT / "shop"
     place.mkdir(parents=True)
@@ -116,7 +116,7 @@ def test_the_first_file_of_a_process_replaces_what_is_there_too(monkeypatch, set
 
 
 def test_a_file_from_another_disk_is_copied_beside_its_place_first(monkeypatch, tmp_path):
-    (tmp_path / "clip").write_bytes(b"film")
+    (tmp_path / "clip").write_bytes(b"video")
     replace, calls = type(tmp_path).replace, []
 
     def other_disk(self, target):
@@ -132,7 +132,7 @@ def test_a_file_from_another_disk_is_copied_beside_its_place_first(monkeypatch, 
 
 
 @pytest.mark.parametrize("way", [store, partial(link, stays=False)], ids=["keep", "lend"])
-def test_a_copy_from_another_disk_that_breaks_off_leaves_nothing(monkeypatch, tmp_path, way):
+def test_a_failed_copy_from_another_disk_leaves_nothing(monkeypatch, tmp_path, way):
     def refuse(self, target):
         raise OSError(18, "Invalid cross-device link")
 
@@ -140,7 +140,7 @@ def test_a_copy_from_another_disk_that_breaks_off_leaves_nothing(monkeypatch, tm
         target.write(b"fi")
         raise OSError(28, "No space left on device")
 
-    (tmp_path / "clip").write_bytes(b"film")
+    (tmp_path / "clip").write_bytes(b"video")
     for name in ("replace", "hardlink_to"):
         monkeypatch.setattr(Path, name, refuse)
     monkeypatch.setattr("shutil.copyfileobj", full)
@@ -152,19 +152,19 @@ def test_a_copy_from_another_disk_that_breaks_off_leaves_nothing(monkeypatch, tm
 
 def test_a_local_file_is_read_in_its_place():
     with work_folder() as folder:
-        (folder / "clip").write_bytes(b"film")
+        (folder / "clip").write_bytes(b"video")
         store(folder / "clip", "shop/a.mp4")
     with local_path("shop/a.mp4") as path:
-        assert path.read_bytes() == b"film"
+        assert path.read_bytes() == b"video"
         assert str(path) == default_storage.path("shop/a.mp4")
 
 
 def test_a_remote_file_is_read_from_a_copy_that_is_gone_afterwards(remote):
     with work_folder() as folder:
-        (folder / "clip").write_bytes(b"film")
+        (folder / "clip").write_bytes(b"video")
         store(folder / "clip", "shop/a.mp4")
     with local_path("shop/a.mp4") as path:
-        assert path.read_bytes() == b"film"
+        assert path.read_bytes() == b"video"
         assert path.name == "a.mp4"
     assert not path.exists()
 
@@ -173,8 +173,8 @@ def kept_in_work_folders(settings):
     return [path.name for path in (settings.DATA_DIR / "tmp").glob("*/*")]
 
 
-def test_what_was_fetched_last_is_kept_for_the_next_one_who_wants_it(remote, settings):
-    remote.kept = {"shop/a.mp4": b"film", "shop/b.mp4": b"other"}
+def test_the_latest_download_is_cached(remote, settings):
+    remote.kept = {"shop/a.mp4": b"video", "shop/b.mp4": b"other"}
     fetched = DownloadCache()
     for name in ("shop/a.mp4", "shop/a.mp4", "shop/b.mp4"):
         assert fetched.path_of(name).read_bytes() == remote.kept[name]
@@ -184,24 +184,24 @@ def test_what_was_fetched_last_is_kept_for_the_next_one_who_wants_it(remote, set
     assert kept_in_work_folders(settings) == []
 
 
-def test_what_changed_or_went_meanwhile_is_fetched_anew(remote):
-    remote.kept = {"shop/a.mp4": b"film"}
+def test_a_changed_or_removed_file_is_downloaded_again(remote):
+    remote.kept = {"shop/a.mp4": b"video"}
     fetched = DownloadCache()
     fetched.path_of("shop/a.mp4").unlink()
-    assert fetched.path_of("shop/a.mp4").read_bytes() == b"film"
+    assert fetched.path_of("shop/a.mp4").read_bytes() == b"video"
     remote.kept["shop/a.mp4"] = b"new"
     remote.changed_at += timedelta(seconds=1)
     assert fetched.path_of("shop/a.mp4").read_bytes() == b"new"
     fetched.forget()
 
 
-def test_what_breaks_off_is_not_kept(remote, settings):
+def test_a_failed_download_is_not_cached(remote, settings):
     fetched = DownloadCache()
     with pytest.raises(KeyError):
         fetched.path_of("shop/a.mp4")
     assert kept_in_work_folders(settings) == []
-    remote.kept = {"shop/a.mp4": b"film"}
-    assert fetched.path_of("shop/a.mp4").read_bytes() == b"film"
+    remote.kept = {"shop/a.mp4": b"video"}
+    assert fetched.path_of("shop/a.mp4").read_bytes() == b"video"
     fetched.forget()
 
 
@@ -213,12 +213,12 @@ def test_what_breaks_off_is_not_kept(remote, settings):
         (EndpointConnectionError(endpoint_url="http://bucket"), StorageError),
     ],
 )
-def test_what_a_bucket_raises_is_an_error_of_the_system(error, kind):
+def test_errors_of_a_bucket_become_os_errors(error, kind):
     with pytest.raises(kind, match="bucket"), map_storage_errors():
         raise error
 
 
-def test_a_folder_is_removed_with_all_in_it_and_nothing_else():
+def test_a_folder_is_removed_with_its_content_only():
     for name in ("shop/a/1", "shop/a/deep/2", "shop/ab"):
         default_storage.save(name, ContentFile(b"x"))
     for _ in range(2):
@@ -226,7 +226,7 @@ def test_a_folder_is_removed_with_all_in_it_and_nothing_else():
     assert default_storage.listdir("shop") == ([], ["ab"])
 
 
-def test_only_work_of_yesterday_is_forgotten():
+def test_only_work_folders_of_yesterday_are_removed():
     with work_folder() as now, work_folder() as old:
         (old / "half").write_text("made")
         yesterday = time.time() - 2 * 86400
@@ -237,7 +237,7 @@ def test_only_work_of_yesterday_is_forgotten():
         old.mkdir()
 
 
-def test_what_is_lent_is_not_copied(tmp_path):
+def test_a_linked_file_is_not_copied(tmp_path):
     path = tmp_path / "large.zip"
     path.write_bytes(b"content")
     for _ in range(2):
@@ -249,7 +249,7 @@ def test_what_is_lent_is_not_copied(tmp_path):
 
 
 @pytest.mark.parametrize("stays", [True, False])
-def test_what_is_lent_from_another_disk_is_led_to_or_copied(tmp_path, monkeypatch, stays):
+def test_a_linked_file_from_another_disk_is_a_symlink_or_a_copy(tmp_path, monkeypatch, stays):
     def other_disk(self, target):
         raise OSError(18, "Invalid cross-device link")
 

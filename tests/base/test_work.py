@@ -40,7 +40,7 @@ def test_a_row_is_claimed_once(video):
     assert Video.objects.claim(video.pk) is None
 
 
-def test_a_claim_begins_afresh(video):
+def test_a_claim_resets_the_row(video):
     claimed = Video.objects.claim(video.pk)
     assert (claimed.stage, claimed.attempts, claimed.progress) == (Stage.RUNNING, 1, 0.0)
     assert claimed.worker == this_worker()
@@ -68,7 +68,7 @@ def test_a_late_workers_error_does_not_hide_that_the_claim_is_lost(video):
     assert (successor.stage, successor.error) == (Stage.RUNNING, "")
 
 
-def test_what_is_finished_has_its_results(video):
+def test_a_finished_row_has_its_results(video):
     claimed = Video.objects.claim(video.pk)
     with claimed.working():
         claimed.finish(width=640)
@@ -134,7 +134,7 @@ def test_the_third_storage_fault_fails_the_row(video, settings):
     assert run_without_storage(video).attempts == 1
 
 
-def test_a_worker_that_is_stopped_by_hand_leaves_its_row_to_the_next(video):
+def test_a_worker_interrupted_by_hand_leaves_its_row_running(video):
     claimed = Video.objects.claim(video.pk)
     with pytest.raises(KeyboardInterrupt), claimed.working(ValueError):
         raise KeyboardInterrupt
@@ -142,19 +142,19 @@ def test_a_worker_that_is_stopped_by_hand_leaves_its_row_to_the_next(video):
     assert video.stage == Stage.RUNNING
 
 
-def test_retry_sends_a_failed_row_back(video):
+def test_retry_resets_a_failed_row(video):
     Video.objects.claim(video.pk).fail("disk full")
     assert Video.objects.retry() == 1
     again = Video.objects.claim(video.pk)
     assert (again.attempts, again.error) == (1, "")
 
 
-def test_retry_leaves_all_other_rows_alone(video):
+def test_retry_does_not_change_other_rows(video):
     Video.objects.claim(video.pk)
     assert Video.objects.retry() == 0
 
 
-def test_a_row_that_keeps_killing_its_worker_is_given_up(video):
+def test_a_row_whose_workers_die_three_times_fails(video):
     for _ in range(MAX_ATTEMPTS):
         Video.objects.claim(video.pk, lease=-MINUTE)
     assert Video.objects.claim(video.pk) is None
@@ -163,18 +163,18 @@ def test_a_row_that_keeps_killing_its_worker_is_given_up(video):
     assert (video.stage, "died 3 times" in video.error) == (Stage.FAILED, True)
 
 
-def test_a_row_is_handed_out_once_within_a_while(video):
+def test_a_row_is_enqueued_once_within_the_resend_time(video):
     assert Video.objects.enqueue(limit=10) == [video.pk]
     assert Video.objects.enqueue(limit=10) == []
 
 
-def test_no_more_rows_are_handed_out_than_asked_for(video):
+def test_no_more_rows_are_enqueued_than_the_limit(video):
     other = Video.objects.create(dataset=video.dataset, name="door", sha256="1" * 64, size=1)
     assert Video.objects.enqueue(limit=1) == [video.pk]
     assert Video.objects.enqueue(limit=1) == [other.pk]
 
 
-def test_the_rows_of_a_dead_worker_are_taken_back_at_once(video):
+def test_the_rows_of_a_dead_worker_expire_at_once(video):
     Video.objects.claim(video.pk)
     Video.objects.update(worker=worker_that_is_gone())
     assert Video.objects.expire_dead_workers() == 1
@@ -183,7 +183,7 @@ def test_the_rows_of_a_dead_worker_are_taken_back_at_once(video):
 
 
 @pytest.mark.parametrize("worker", ["another-host/1/1", "", "nonsense"])
-def test_nobody_is_declared_dead_who_cannot_be_seen(video, worker):
+def test_a_worker_of_another_host_is_not_declared_dead(video, worker):
     Video.objects.claim(video.pk)
     Video.objects.update(worker=worker)
     assert Video.objects.expire_dead_workers() == 0
@@ -194,7 +194,7 @@ def test_a_living_worker_keeps_its_rows(video):
     assert Video.objects.expire_dead_workers() == 0
 
 
-def test_a_new_process_with_an_old_number_is_not_the_old_worker():
+def test_a_reused_process_id_is_another_worker():
     host, pid, started = this_worker().split("/")
     assert not has_exited(this_worker())
     assert int(pid) == os.getpid()
@@ -213,7 +213,7 @@ def test_a_heartbeat_renews_the_lease_while_the_work_goes_on(video, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_heartbeat_outlives_a_database_that_does_not_answer_once(video, settings, request):
+def test_a_heartbeat_survives_a_database_error(video, settings, request):
     beats = []
 
     def fails_once(execute, sql, *args):
@@ -236,9 +236,7 @@ def test_a_heartbeat_outlives_a_database_that_does_not_answer_once(video, settin
         claimed.finish()
 
 
-def test_progress_is_shown_but_not_written_more_than_once_a_second(
-    video, django_assert_num_queries
-):
+def test_progress_is_written_at_most_once_a_second(video, django_assert_num_queries):
     claimed = Video.objects.claim(video.pk)
     with django_assert_num_queries(1):
         for share in range(100):
@@ -253,7 +251,7 @@ def test_progress_stays_between_0_and_1(video):
     assert video.progress == 1.0
 
 
-def test_a_late_worker_reports_nothing(video):
+def test_a_late_worker_reports_no_progress(video):
     late = Video.objects.claim(video.pk, lease=-MINUTE)
     Video.objects.claim(video.pk)
     late.report(0.9)

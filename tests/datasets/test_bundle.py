@@ -15,13 +15,19 @@ from datasets.models import Clip, Video
 from datasets.services import import_clips as service
 from datasets.services.cut_clips import cut_clip, plan_clips
 from datasets.services.delete import delete, delete_pending_files
-from datasets.services.import_clips import import_clips
+from datasets.services.import_clips import OpenBundle, import_clips
 from datasets.services.video_names import reserve_name
 from tests.make import make_dataset, make_video
 from tests.prototype_files import grey_jpeg
 from tests.video_files import make_video_file
 
 pytestmark = pytest.mark.django_db
+
+
+def added_clips(dataset, folder, **options):
+    return import_clips(dataset, OpenBundle(folder, [], 0.0), **options)
+
+
 KINDS = ("videos", "clips", "frames", "posters")
 
 
@@ -36,20 +42,20 @@ def stored(dataset):
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("film")
+def standard_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("video")
     raw = make_video_file(folder / "raw.mkv", frames=580)
-    standardise(raw, folder / "film.mp4", longest_side=160, limits=Limits())
-    return folder / "film.mp4"
+    standardise(raw, folder / "video.mp4", longest_side=160, limits=Limits())
+    return folder / "video.mp4"
 
 
 @pytest.fixture
-def origin(film):
+def origin(standard_file):
     """A dataset whose one video of two clips is done."""
     dataset = make_dataset("origin")
     with work_folder() as folder:
-        (folder / "film.mp4").write_bytes(film.read_bytes())
-        name = store(folder / "film.mp4", "origin/videos/aisle.mp4")
+        (folder / "video.mp4").write_bytes(standard_file.read_bytes())
+        name = store(folder / "video.mp4", "origin/videos/aisle.mp4")
     make_video(
         dataset, "aisle", file=name, frame_count=580, width=160, height=96, sha256="a" * 64
     )
@@ -96,9 +102,9 @@ def bundle(origin, tmp_path):
     return folder
 
 
-def test_what_is_brought_in_is_what_was_made_elsewhere(origin, bundle):
+def test_an_imported_bundle_equals_the_exported_dataset(origin, bundle):
     shop = make_dataset("shop")
-    clips = import_clips(shop, bundle)
+    clips = added_clips(shop, bundle)
     assert [(clip.name, clip.stage) for clip in clips] == [
         ("aisle-c0000", Stage.DONE),
         ("aisle-c0001", Stage.DONE),
@@ -110,33 +116,33 @@ def test_what_is_brought_in_is_what_was_made_elsewhere(origin, bundle):
     assert plan_clips() == 0
 
 
-def test_bringing_in_twice_changes_nothing(bundle):
+def test_importing_twice_changes_nothing(bundle):
     shop = make_dataset("shop")
-    first = import_clips(shop, bundle)
-    assert import_clips(shop, bundle) == first
+    first = added_clips(shop, bundle)
+    assert added_clips(shop, bundle) == first
     assert shop.videos.count() == 1
 
 
-def test_a_name_that_is_taken_gives_a_new_one_everywhere(bundle):
+def test_a_used_name_is_replaced_everywhere(bundle):
     shop = make_dataset("shop")
     make_video(shop, "aisle")
-    clips = import_clips(shop, bundle)
+    clips = added_clips(shop, bundle)
     assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
     with default_storage.open(clips[1].frames.name) as file, zipfile.ZipFile(file) as frames:
         assert frames.namelist()[0] == "aisle-2-c0001_frame_0000.jpg"
 
 
-def test_a_bundle_brought_in_again_after_deletion_gives_new_names(bundle):
+def test_a_bundle_imported_again_after_deletion_gets_new_names(bundle):
     shop = make_dataset("shop")
-    import_clips(shop, bundle)
+    added_clips(shop, bundle)
     delete(shop.videos.get())
-    clips = import_clips(shop, bundle)
+    clips = added_clips(shop, bundle)
     delete_pending_files()
     assert [clip.name for clip in clips] == ["aisle-2-c0000", "aisle-2-c0001"]
     assert all(default_storage.exists(clip.file.name) for clip in clips)
 
 
-def test_a_name_is_given_before_the_files_are_written(bundle, monkeypatch):
+def test_a_name_is_reserved_before_the_files_are_written(bundle, monkeypatch):
     shop, store, others = make_dataset("shop"), service.keep, []
 
     def late(path, name):
@@ -144,21 +150,21 @@ def test_a_name_is_given_before_the_files_are_written(bundle, monkeypatch):
         return store(path, name)
 
     monkeypatch.setattr(service, "keep", late)
-    assert import_clips(shop, bundle)[0].name == "aisle-c0000"
+    assert added_clips(shop, bundle)[0].name == "aisle-c0000"
     assert set(others) == {"aisle-2"}
 
 
-def test_a_video_that_is_finished_here_is_left_alone(origin, bundle):
+def test_a_finished_video_does_not_change(origin, bundle):
     before = stored(origin)
-    assert import_clips(origin, bundle) == list(Clip.objects.of(origin))
+    assert added_clips(origin, bundle) == list(Clip.objects.of(origin))
     assert stored(origin) == before
 
 
-def test_a_video_that_is_still_being_made_here_is_refused(bundle):
+def test_a_video_that_is_being_processed_is_refused(bundle):
     shop = make_dataset("shop")
     make_video(shop, "aisle", sha256="a" * 64, stage=Stage.WAITING)
     with pytest.raises(BundleError, match="wait until"):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
 
 
 def test_without_the_standard_video_there_is_a_warning(origin, bundle):
@@ -169,13 +175,13 @@ def test_without_the_standard_video_there_is_a_warning(origin, bundle):
             clips.writestr(name, content)
     write_manifest(bundle, origin.videos.get())
     shop = make_dataset("shop")
-    import_clips(shop, bundle)
+    added_clips(shop, bundle)
     video = shop.videos.get()
     assert not video.file
     assert "no release" in video.warnings[1]
 
 
-def test_a_film_that_is_not_as_long_as_the_manifest_says_is_refused(origin, bundle):
+def test_a_video_whose_length_differs_from_the_manifest_is_refused(origin, bundle):
     short = stored(origin)["clips/aisle-c0001.mp4"]
     with zipfile.ZipFile(bundle / "clips.zip") as old:
         names = old.namelist()
@@ -185,7 +191,7 @@ def test_a_film_that_is_not_as_long_as_the_manifest_says_is_refused(origin, bund
     write_manifest(bundle, origin.videos.get())
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=r"aisle\.mp4 has 130 frames and not 580"):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -200,7 +206,7 @@ def test_a_damaged_file_is_refused_and_nothing_is_stored(bundle, name):
     damaged(bundle, name)
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match="copy it again"):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
     assert not Video.objects.filter(dataset=shop).exists()
     assert not default_storage.exists("shop")
 
@@ -217,22 +223,22 @@ def test_a_damaged_file_is_refused_and_nothing_is_stored(bundle, name):
         ),
     ],
 )
-def test_what_is_no_whole_bundle_is_refused(bundle, spoil, message):
+def test_an_incomplete_bundle_is_refused(bundle, spoil, message):
     spoil(bundle)
     with pytest.raises(BundleError, match=message):
-        import_clips(make_dataset("shop"), bundle)
+        added_clips(make_dataset("shop"), bundle)
 
 
 def test_another_rate_of_annotation_frames_is_refused(bundle):
     shop = make_dataset("shop", annotation_fps=10)
     make_video(shop)
     with pytest.raises(BundleError, match="annotation frames a second"):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
 
 
-def test_a_dataset_without_videos_takes_the_rate_of_the_bundle(bundle):
+def test_a_dataset_without_videos_adopts_the_rate_of_the_bundle(bundle):
     shop = make_dataset("shop", annotation_fps=10)
-    import_clips(shop, bundle)
+    added_clips(shop, bundle)
     shop.refresh_from_db()
     assert shop.annotation_fps == 5
 
@@ -248,12 +254,12 @@ def test_a_rate_that_another_bundle_gave_meanwhile_stays(bundle, monkeypatch):
 
     monkeypatch.setattr(service, "keep", late)
     with pytest.raises(BundleError, match="dataset shop has 15"):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
     shop.refresh_from_db()
     assert (shop.annotation_fps, shop.videos.count()) == (15, 1)
 
 
-def test_a_zip_that_hides_how_long_its_film_is_is_refused(origin, bundle):
+def test_a_zip_with_a_wrong_declared_size_is_refused(origin, bundle):
     path = bundle / "clips.zip"
     content = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
@@ -262,7 +268,7 @@ def test_a_zip_that_hides_how_long_its_film_is_is_refused(origin, bundle):
     write_manifest(bundle, origin.videos.get())
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=r"aisle\.mp4"):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -274,15 +280,15 @@ def test_a_bundle_that_lacks_a_frame_is_refused_and_no_row_is_left(origin, bundl
     with pytest.raises(
         BundleError, match=r"frames\.zip has no aisle-c0000/aisle-c0000_frame_0000\.jpg"
     ):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
-def test_a_film_that_grows_without_end_is_refused(bundle, settings):
+def test_a_zip_bomb_in_a_bundle_is_refused(bundle, settings):
     settings.MAX_VIDEO_BYTES = 1000
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=r"more than .*AVA_MAX_VIDEO_BYTES"):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
@@ -304,15 +310,15 @@ def spoiled(origin, bundle, change):
         pytest.param(lambda old: old + b"\0" * (65 << 20), "more than 64 MB", id="a bomb"),
     ],
 )
-def test_pictures_are_what_the_manifest_says(origin, bundle, change, message):
+def test_frames_must_match_the_manifest(origin, bundle, change, message):
     spoiled(origin, bundle, change)
     shop = make_dataset("shop")
     with pytest.raises(BundleError, match=message):
-        import_clips(shop, bundle)
+        added_clips(shop, bundle)
     assert not shop.videos.exists()
 
 
-def test_a_film_of_another_clip_is_refused(origin, bundle):
+def test_the_video_of_another_clip_is_refused(origin, bundle):
     with zipfile.ZipFile(bundle / "clips.zip") as old:
         contents = {name: old.read(name) for name in old.namelist()}
     contents["aisle-c0000.mp4"] = contents["aisle-c0001.mp4"]
@@ -321,4 +327,4 @@ def test_a_film_of_another_clip_is_refused(origin, bundle):
             clips.writestr(name, content)
     write_manifest(bundle, origin.videos.get())
     with pytest.raises(BundleError, match="has 130 frames and not 450"):
-        import_clips(make_dataset("shop"), bundle)
+        added_clips(make_dataset("shop"), bundle)

@@ -26,13 +26,13 @@ def test_a_new_dataset_has_the_eighty_actions_of_ava():
     ]
 
 
-def test_every_shipped_vocabulary_can_be_taken():
+def test_every_shipped_vocabulary_is_valid():
     assert shipped_vocabularies() == ["ava-v2.2", "street"]
     for number, name in enumerate(shipped_vocabularies()):
         assert create_dataset(f"shop-{number}", vocabulary=name).groups.count() in (3, 8)
 
 
-def test_settings_and_admin_are_those_given():
+def test_settings_and_admin_are_stored():
     user = make_user()
     dataset = create_dataset("shop", admin=user, annotation_fps=10, detector="onnx")
     assert (dataset.annotation_fps, dataset.detector) == (10, "onnx")
@@ -40,7 +40,7 @@ def test_settings_and_admin_are_those_given():
     assert dataset.members.get().user == user
 
 
-def test_the_second_time_the_dataset_stays_as_it_is():
+def test_an_existing_dataset_does_not_change():
     first = create_dataset("shop", annotation_fps=10)
     again = create_dataset("shop", vocabulary="street", admin=make_user(), annotation_fps=1)
     assert (again, again.annotation_fps) == (first, 10)
@@ -48,7 +48,7 @@ def test_the_second_time_the_dataset_stays_as_it_is():
     assert Member.objects.count() == 0
 
 
-def test_a_vocabulary_of_ones_own(tmp_path):
+def test_a_custom_vocabulary(tmp_path):
     (tmp_path / "own.yaml").write_text(OWN)
     dataset = create_dataset("shop", vocabulary=tmp_path / "own.yaml")
     assert list(dataset.groups.values_list("name", "max_per_person")) == [
@@ -76,7 +76,7 @@ def test_an_unknown_vocabulary_is_refused_with_the_known_ones():
     assert not Dataset.objects.exists()
 
 
-def test_a_wrong_vocabulary_is_refused_by_its_name(tmp_path):
+def test_an_invalid_vocabulary_is_refused_with_its_name(tmp_path):
     (tmp_path / "own.yaml").write_text(OWN.replace("3: carry", "4: carry"))
     with pytest.raises(VocabularyError, match=r"own\.yaml: .*without gaps"):
         create_dataset("shop", vocabulary=tmp_path / "own.yaml")
@@ -86,7 +86,7 @@ def test_a_wrong_vocabulary_is_refused_by_its_name(tmp_path):
 @pytest.mark.parametrize(
     "wrong", [{"annotation_fps": 7}, {"threshold": 1.5}, {"longest_side": 10}]
 )
-def test_a_wrong_setting_is_refused(wrong):
+def test_an_invalid_setting_is_refused(wrong):
     with pytest.raises(ValidationError):
         create_dataset("shop", **wrong)
     assert not Dataset.objects.exists()

@@ -20,20 +20,20 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
+def standard_file(tmp_path_factory):
     """A standard video of 19 s 10 frames: a clip of 15 s and one of 130 frames."""
-    folder = tmp_path_factory.mktemp("film")
+    folder = tmp_path_factory.mktemp("video")
     raw = make_video_file(folder / "raw.mkv", frames=580)
-    standardise(raw, folder / "film.mp4", longest_side=160, limits=Limits())
-    return folder / "film.mp4"
+    standardise(raw, folder / "video.mp4", longest_side=160, limits=Limits())
+    return folder / "video.mp4"
 
 
 @pytest.fixture
-def video(film):
+def video(standard_file):
     dataset = make_dataset("shop")
     with work_folder() as folder:
-        (folder / "film.mp4").write_bytes(film.read_bytes())
-        name = store(folder / "film.mp4", "shop/videos/aisle.mp4")
+        (folder / "video.mp4").write_bytes(standard_file.read_bytes())
+        name = store(folder / "video.mp4", "shop/videos/aisle.mp4")
     return make_video(dataset, "aisle", file=name, frame_count=580, width=160, height=96)
 
 
@@ -56,7 +56,7 @@ def test_clips_are_planned_once(video):
 
 
 @pytest.mark.parametrize(("seconds", "last"), [(7, 160), (120, 580)])
-def test_a_clip_is_as_long_as_the_dataset_says(video, seconds, last):
+def test_the_clip_length_is_a_setting_of_the_dataset(video, seconds, last):
     video.dataset.clip_seconds = seconds
     video.dataset.save()
     plan_clips()
@@ -98,7 +98,7 @@ def test_a_clip_gets_its_file_frames_and_poster(video):
     assert default_storage.exists("shop/posters/aisle-c0001.jpg")
 
 
-def test_annotation_frame_i_is_clip_frame_6_i_at_5_a_second(video):
+def test_annotation_frame_i_is_clip_frame_6_i_at_5_per_second(video):
     plan_clips()
     clip = cut_clip(video.clips.get(index=1).pk)
     numbers = frame_numbers_in(clip.frames.name)
@@ -143,7 +143,7 @@ def test_cutting_twice_changes_nothing(video):
     assert Clip.objects.get(pk=pk).attempts == 1
 
 
-def test_a_clip_in_other_hands_is_left_alone(video):
+def test_a_clip_claimed_by_another_worker_is_skipped(video):
     plan_clips()
     pk = video.clips.get(index=1).pk
     Clip.objects.claim(pk)
@@ -151,7 +151,7 @@ def test_a_clip_in_other_hands_is_left_alone(video):
     assert not default_storage.exists("shop/clips")
 
 
-def test_a_video_that_is_shorter_than_planned_fails_with_a_sentence(video):
+def test_a_video_shorter_than_planned_fails_with_a_message(video):
     clip = Clip.objects.create(
         video=video, name="aisle-c0000", index=0, start_frame=450, frame_count=450
     )
@@ -160,7 +160,7 @@ def test_a_video_that_is_shorter_than_planned_fails_with_a_sentence(video):
     assert not default_storage.exists("shop/clips")
 
 
-def test_a_worker_killed_in_between_leaves_nothing_that_is_half_made(video, monkeypatch):
+def test_a_killed_worker_leaves_no_partial_clip(video, monkeypatch):
     def dies(rgb, **options):
         raise KeyboardInterrupt
 
@@ -204,7 +204,7 @@ class Away(Storage):
         return default_storage.get_modified_time(name)
 
 
-def test_a_video_in_a_bucket_is_fetched_once_for_all_its_clips(video, monkeypatch, settings):
+def test_a_video_in_a_bucket_is_downloaded_once_for_all_its_clips(video, monkeypatch, settings):
     away = Away()
     monkeypatch.setattr("avaproject.base.storage.default_storage", away)
     plan_clips()

@@ -55,7 +55,7 @@ def stored(folder="shop"):
     return [*inner, *(f"{folder}/{file}" for file in files)]
 
 
-def test_what_hangs_on_a_video_is_counted(video):
+def test_dependents_of_a_video_are_counted(video):
     counts = dict(dependents(video))
     assert counts["clips"] == video.clips.count() == 2
     assert counts["versions"] == 2
@@ -63,7 +63,7 @@ def test_what_hangs_on_a_video_is_counted(video):
     assert "video" not in counts
 
 
-def test_a_video_goes_with_all_that_hangs_on_it_and_its_files(video, dataset):
+def test_a_video_is_deleted_with_its_dependents_and_files(video, dataset):
     other = make_bundled_video(dataset, name="other")
     delete(video)
     assert list(Video.objects.all()) == [other]
@@ -77,7 +77,7 @@ def test_a_video_goes_with_all_that_hangs_on_it_and_its_files(video, dataset):
     assert not PendingDeletion.objects.exists()
 
 
-def test_a_dataset_goes_with_everything(video, dataset):
+def test_a_dataset_is_deleted_completely(video, dataset):
     make_bundled_video(make_dataset("street"), name="corner")
     delete(dataset)
     delete_pending_files()
@@ -86,7 +86,7 @@ def test_a_dataset_goes_with_everything(video, dataset):
     assert stored("street")
 
 
-def test_what_no_file_field_names_goes_too(video, dataset):
+def test_files_without_a_file_field_are_deleted_too(video, dataset):
     put("shop/releases/1/README.md", b"card")
     put("shop/exportframes/aisle-c0000-abc/1.jpg", b"picture")
     ClipExport.objects.create(clip=video.clips.first(), recipe="abc", stage=Stage.DONE)
@@ -98,7 +98,7 @@ def test_what_no_file_field_names_goes_too(video, dataset):
     assert not default_storage.exists("shop")
 
 
-def test_a_transfer_under_way_goes_with_its_dataset(client, admin, dataset):
+def test_an_unfinished_upload_is_deleted_with_its_dataset(client, admin, dataset):
     client.force_login(admin)
     sending = Sender(client, dataset, b"0" * 99)
     sending.send(0, 20)
@@ -106,7 +106,7 @@ def test_a_transfer_under_way_goes_with_its_dataset(client, admin, dataset):
     assert not list((settings.DATA_DIR / "incoming").iterdir())
 
 
-def test_the_name_of_a_deleted_dataset_is_free_when_its_files_are_gone(video, dataset):
+def test_the_name_of_a_deleted_dataset_is_free_after_its_files_are_removed(video, dataset):
     delete(dataset)
     with pytest.raises(ValidationError, match="still being removed"):
         create_dataset("shop")
@@ -114,7 +114,7 @@ def test_the_name_of_a_deleted_dataset_is_free_when_its_files_are_gone(video, da
     assert create_dataset("shop").pk
 
 
-def test_what_the_storage_does_not_remove_is_tried_again(video, monkeypatch):
+def test_a_file_that_cannot_be_removed_is_retried(video, monkeypatch):
     def away(name):
         raise StorageError("the bucket is away")
 
@@ -127,14 +127,14 @@ def test_what_the_storage_does_not_remove_is_tried_again(video, monkeypatch):
     assert delete_pending_files() == count
 
 
-def test_whoever_is_killed_after_the_rows_are_gone_leaves_no_file(video):
+def test_a_process_killed_after_deleting_rows_leaves_no_file(video):
     delete(video)  # and no more
     assert PendingDeletion.objects.count() > 0
     delete_pending_files()
     assert not [name for name in stored() if "aisle" in name]
 
 
-def test_a_file_that_a_new_row_names_stays(video, dataset):
+def test_a_file_that_a_new_row_refers_to_stays(video, dataset):
     name = video.raw.name
     delete(video)
     make_video(dataset, "aisle", raw=name)
@@ -142,7 +142,7 @@ def test_a_file_that_a_new_row_names_stays(video, dataset):
     assert default_storage.exists(name)
 
 
-def test_what_a_worker_has_in_hand_is_not_deleted(video):
+def test_a_row_that_a_worker_is_busy_with_is_not_deleted(video):
     clip = video.clips.first()
     Clip.objects.filter(pk=clip.pk).update(stage=Stage.RUNNING)
     with pytest.raises(InUseError, match="busy with the clip aisle-c0000"):
@@ -151,12 +151,12 @@ def test_what_a_worker_has_in_hand_is_not_deleted(video):
     assert not PendingDeletion.objects.exists()
 
 
-def test_the_zip_of_a_deleted_video_may_come_again(video):
+def test_the_zip_of_a_deleted_video_can_be_uploaded_again(video):
     delete(video)
     assert Upload.objects.get().sha256 != "a" * 64
 
 
-def test_the_page_asks_and_tells_what_goes(client, admin, video):
+def test_the_page_asks_and_shows_the_dependents(client, admin, video):
     client.force_login(admin)
     address = reverse("datasets:delete-video", args=["shop", "aisle"])
     page = client.get(address).content.decode()
@@ -175,7 +175,7 @@ def test_the_page_of_a_busy_dataset_says_so(client, admin, video):
     assert (answer.status_code, b"A worker is busy" in answer.content) == (422, True)
 
 
-def test_a_reviewer_and_a_stranger_delete_nothing(client, dataset, video):
+def test_reviewers_and_other_users_cannot_delete(client, dataset, video):
     reviewer = make_user()
     dataset.members.create(user=reviewer, role="reviewer")
     for user in (reviewer, make_user()):

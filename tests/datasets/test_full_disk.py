@@ -47,10 +47,12 @@ def disk(settings, tmp_path):
 
 @pytest.fixture
 def videos(tmp_path):
-    """A zip with a film of half a megabyte, whose pictures get larger when coded anew."""
-    film = make_video_file(tmp_path / "film.webm", frames=300, size=(640, 360), codec="libvpx")
+    """A zip with a video of half a megabyte, whose frames get larger when re-encoded."""
+    source = make_video_file(
+        tmp_path / "video.webm", frames=300, size=(640, 360), codec="libvpx"
+    )
     with zipfile.ZipFile(tmp_path / "videos.zip", "w") as archive:
-        archive.write(film, "film.webm")
+        archive.write(source, "video.webm")
     return tmp_path / "videos.zip"
 
 
@@ -58,9 +60,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_each_stage_says_so_leaves_nothing_and_goes_on_when_there_is_room(
-    disk, videos, settings
-):
+def test_each_stage_reports_a_full_disk_and_continues_later(disk, videos, settings):
     size = videos.stat().st_size // 1024
     disk(size // 2)
     dataset = make_dataset("shop")
@@ -90,10 +90,10 @@ def test_each_stage_says_so_leaves_nothing_and_goes_on_when_there_is_room(
     disk(50_000)
     type(clip).objects.retry()
     assert cut_clip(clip.pk).stage == Stage.DONE
-    assert default_storage.exists("shop/clips/film-c0000.mp4")
+    assert default_storage.exists("shop/clips/video-c0000.mp4")
 
 
-def test_a_piece_that_the_disk_has_no_room_for_is_forgotten_whole(disk):
+def test_a_chunk_that_does_not_fit_on_the_disk_is_discarded(disk):
     disk(200)
     transfer = make_dataset("shop").transfers.create(size=10**6)
     assert append(transfer, BytesIO(b"a" * 1000).read, offset=0) == 1000

@@ -41,17 +41,17 @@ def test_a_zip_becomes_the_videos_of_a_new_dataset(videos):
     assert "2 new videos in dataset shop, 2 in all." in said
 
 
-def test_each_refused_member_gets_its_sentence(videos):
+def test_each_skipped_file_is_listed_with_a_reason(videos):
     said = imported(videos, "--dataset", "shop")
     assert "skipped: notes.txt: not a video, by" in said
 
 
-def test_the_second_time_nothing_is_new(videos):
+def test_importing_again_adds_nothing(videos):
     imported(videos, "--dataset", "shop")
     assert "0 new videos in dataset shop, 2 in all." in imported(videos, "--dataset", "shop")
 
 
-def test_settings_of_a_dataset_that_is_there_stay(videos):
+def test_settings_of_an_existing_dataset_do_not_change(videos):
     imported(videos, "--dataset", "shop")
     said = imported(videos, "--dataset", "shop", "--threshold", "0.9")
     assert "settings do not change" in said
@@ -61,18 +61,18 @@ def test_settings_of_a_dataset_that_is_there_stay(videos):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--dataset", "Shop 1"], "dataset 'Shop 1' cannot be made"),
+        (["--dataset", "Shop 1"], "dataset 'Shop 1' cannot be created"),
         (["--dataset", "shop", "--vocabulary", "none"], "there is no vocabulary 'none'"),
         (["--dataset", "shop", "--annotation-fps", "7"], "annotation_fps"),
         (["--dataset", "shop", "--clip-seconds", "3"], "clip_seconds"),
     ],
 )
-def test_wrong_arguments_are_refused_with_a_sentence(videos, arguments, message):
+def test_invalid_arguments_are_refused(videos, arguments, message):
     with pytest.raises(CommandError, match=message):
         imported(videos, *arguments)
 
 
-def test_weights_may_be_a_path_from_here_or_a_name(videos, tmp_path, monkeypatch):
+def test_weights_may_be_a_relative_path_or_a_name(videos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "own.onnx").write_bytes(b"model")
@@ -85,7 +85,7 @@ def test_weights_may_be_a_path_from_here_or_a_name(videos, tmp_path, monkeypatch
         assert Dataset.objects.get(name=name).weights == kept
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(CommandError, match="there is no file"):
         imported(tmp_path / "none.zip", "--dataset", "shop")
     assert not Dataset.objects.exists()
@@ -102,13 +102,13 @@ def test_it_may_be_the_first_command_of_an_installation(videos, tmp_path):
     assert "2 new videos in dataset shop, 2 in all." in done.stdout, done.stderr
 
 
-def test_a_bad_zip_is_refused_with_its_name(tmp_path):
+def test_an_invalid_zip_is_refused_with_its_name(tmp_path):
     (tmp_path / "text.zip").write_text("no zip")
     with pytest.raises(CommandError, match=r"text\.zip: not a complete zip"):
         imported(tmp_path / "text.zip", "--dataset", "shop")
 
 
-def test_a_storage_that_goes_away_meanwhile_is_told(videos, monkeypatch):
+def test_a_storage_fault_is_reported(videos, monkeypatch):
     place, asked = default_storage.path, []
 
     def path(name):

@@ -76,9 +76,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory) -> Path:
-    """Two films to code anew and one to copy, in a zip."""
+    """Two videos to re-encode and one to copy, in a zip."""
     folder = tmp_path_factory.mktemp("videos")
-    films = [
+    sources = [
         make_video_file(folder / "aisle.mkv", frames=500, rate=25),
         make_video_file(folder / "gate.webm", frames=200, codec="libvpx"),
         make_video_file(
@@ -88,8 +88,8 @@ def videos(tmp_path_factory) -> Path:
         ),
     ]
     with zipfile.ZipFile(folder / "videos.zip", "w") as archive:
-        for film in films:
-            archive.write(film, film.name)
+        for source in sources:
+            archive.write(source, source.name)
     return folder / "videos.zip"
 
 

@@ -37,7 +37,7 @@ def admin():
 def source(admin, tmp_path):
     """A dataset with a video that is cut."""
     dataset = make_dataset("shop", admin=admin)
-    content = make_video_file(tmp_path / "film.mkv", frames=150).read_bytes()
+    content = make_video_file(tmp_path / "video.mkv", frames=150).read_bytes()
     video = make_video(
         dataset, "aisle", raw=put("shop/raw/aisle", content), stage=Stage.WAITING
     )
@@ -83,7 +83,7 @@ def test_the_length_of_a_clip_is_a_setting_of_the_new_dataset(source, admin):
     assert list(Annotation.objects.values()) == answers
 
 
-def test_the_raw_file_of_one_outlives_the_other(source):
+def test_a_raw_file_stays_after_the_other_dataset_is_deleted(source):
     target = make_dataset("small")
     copy_videos(source, target)
     delete(source)
@@ -91,14 +91,14 @@ def test_the_raw_file_of_one_outlives_the_other(source):
     assert standardise_video(target.videos.get().pk).stage == Stage.DONE
 
 
-def test_bringing_over_twice_brings_nothing_new(source):
+def test_copying_twice_adds_nothing(source):
     target = make_dataset("small")
     copy_videos(source, target)
     assert copy_videos(source, target).new == 0
     assert target.videos.count() == 1
 
 
-def test_a_video_brought_over_again_after_deletion_has_a_new_name(source):
+def test_a_video_copied_again_after_deletion_has_a_new_name(source):
     target = make_dataset("small")
     copy_videos(source, target)
     delete(target.videos.get())
@@ -109,7 +109,7 @@ def test_a_video_brought_over_again_after_deletion_has_a_new_name(source):
     assert default_storage.exists(video.raw.name)
 
 
-def test_a_video_without_its_raw_file_is_left_out_and_named(source, capsys):
+def test_a_video_without_a_raw_file_is_skipped_and_named(source, capsys):
     make_video(source, "bundled", raw="")
     make_dataset("small")
     call_command("recut", dataset="shop", into="small")
@@ -119,7 +119,7 @@ def test_a_video_without_its_raw_file_is_left_out_and_named(source, capsys):
 
 
 @pytest.mark.parametrize(("dataset", "into"), [("shop", "shop"), ("shop", "none")])
-def test_wrong_datasets_are_refused_with_a_sentence(source, dataset, into):
+def test_invalid_datasets_are_refused(source, dataset, into):
     with pytest.raises(CommandError, match="create"):
         call_command("recut", dataset=dataset, into=into)
 
@@ -132,7 +132,7 @@ def form(**changes):
     return values | changes
 
 
-def test_the_page_makes_the_new_dataset_with_the_videos(client, admin, source):
+def test_the_page_creates_the_new_dataset_with_the_videos(client, admin, source):
     client.force_login(admin)
     url = reverse("datasets:new")
     page = client.get(url, {"videos_of": "shop"}).content.decode()
@@ -142,7 +142,7 @@ def test_the_page_makes_the_new_dataset_with_the_videos(client, admin, source):
     assert Dataset.objects.get(name="small").videos.get().name == "aisle"
 
 
-def test_nobody_takes_the_videos_of_a_dataset_that_is_not_theirs(client, source):
+def test_videos_of_another_users_dataset_cannot_be_copied(client, source):
     client.force_login(make_user())
     assert client.post(reverse("datasets:new"), form(videos_of="shop")).status_code == 200
     assert not Dataset.objects.filter(name="small").exists()

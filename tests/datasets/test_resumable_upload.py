@@ -20,7 +20,7 @@ from tests.make import make_dataset, make_user
 pytestmark = pytest.mark.django_db
 
 
-def a_zip(content=b"film"):
+def a_zip(content=b"video"):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("walk.mp4", content)
@@ -80,7 +80,7 @@ def sender(client, admin, dataset):
     return make
 
 
-def test_a_zip_that_came_in_pieces_is_unpacked(sender, dataset):
+def test_a_zip_uploaded_in_chunks_is_unpacked(sender, dataset):
     content = a_zip()
     sending = sender(content)
     assert sending.begun.status_code == 201
@@ -94,7 +94,7 @@ def test_a_zip_that_came_in_pieces_is_unpacked(sender, dataset):
     assert dataset.videos.get().name == "walk"
 
 
-def test_the_same_file_goes_on_where_it_was(sender):
+def test_the_same_file_resumes_where_it_stopped(sender):
     content = a_zip()
     sender(content).send(0, 60)
     again = sender(content)
@@ -103,7 +103,7 @@ def test_the_same_file_goes_on_where_it_was(sender):
     assert Transfer.objects.count() == 1
 
 
-def test_a_sender_who_did_not_hear_the_last_answer_hears_it_now(sender):
+def test_a_client_that_missed_the_last_response_gets_it_again(sender):
     sending = sender(a_zip())
     sending.send(0, None)
     assert sending.offset == len(sending.content)
@@ -120,7 +120,7 @@ def test_a_process_killed_after_the_last_byte_loses_nothing(sender):
     assert not service._path(transfer).exists()
 
 
-def test_a_process_killed_after_the_upload_was_made_makes_no_second_one(sender):
+def test_a_process_killed_after_creating_the_upload_creates_no_second_one(sender):
     sending = sender(a_zip())
     transfer = Transfer.objects.get()
     service.append(transfer, io.BytesIO(sending.content).read, offset=0)
@@ -131,7 +131,7 @@ def test_a_process_killed_after_the_upload_was_made_makes_no_second_one(sender):
     assert Transfer.objects.get().upload == Upload.objects.get()
 
 
-def test_one_zip_is_handed_on_once(sender):
+def test_one_zip_becomes_one_upload(sender):
     sending = sender(a_zip())
     transfer = Transfer.objects.get()
     service.append(transfer, io.BytesIO(sending.content).read, offset=0)
@@ -149,7 +149,7 @@ def test_one_zip_is_handed_on_once(sender):
         pytest.param({}, b"x" * 5000, 413, id="too much"),
     ],
 )
-def test_a_wrong_piece_is_refused_and_forgotten(sender, headers, piece, status):
+def test_an_invalid_chunk_is_refused_and_discarded(sender, headers, piece, status):
     sending = sender(a_zip())
     sending.send(0, 20)
     answer = sending.send(20, 40, piece=piece, **headers)
@@ -157,7 +157,7 @@ def test_a_wrong_piece_is_refused_and_forgotten(sender, headers, piece, status):
     assert sending.offset == 20
 
 
-def test_what_came_of_a_broken_connection_is_kept(sender):
+def test_bytes_received_before_a_broken_connection_are_kept(sender):
     sender(a_zip())
     transfer = Transfer.objects.get()
     pieces = iter([b"PK", b"\x03"])
@@ -173,7 +173,7 @@ def test_what_came_of_a_broken_connection_is_kept(sender):
     assert service.received_bytes(transfer) == 3
 
 
-def test_a_full_disk_is_a_sentence_and_the_piece_is_forgotten(sender, monkeypatch):
+def test_a_full_disk_is_reported_and_the_chunk_discarded(sender, monkeypatch):
     sending = sender(a_zip())
     sending.send(0, 20)
 
@@ -186,16 +186,16 @@ def test_a_full_disk_is_a_sentence_and_the_piece_is_forgotten(sender, monkeypatc
     assert sending.offset == 20
 
 
-def test_two_pieces_at_once_are_not_mixed(sender):
+def test_concurrent_chunks_are_not_mixed(sender):
     sending = sender(a_zip())
     with service._locked_file(Transfer.objects.get()):
         assert sending.send(0, 20).status_code == 423
 
 
-def test_what_is_no_zip_is_refused_with_its_name(sender):
-    answer = sender(b"no zip at all", name="film.zip").send(0, None)
+def test_a_file_that_is_no_zip_is_refused_with_its_name(sender):
+    answer = sender(b"no zip at all", name="video.zip").send(0, None)
     assert answer.status_code == 422
-    assert b"film.zip is not a zip" in answer.content
+    assert b"video.zip is not a zip" in answer.content
     assert not Transfer.objects.exists()
 
 
@@ -211,7 +211,7 @@ def test_a_zip_larger_than_the_disk_is_refused_before_it_is_sent(sender, monkeyp
     assert (begun.status_code, b"free some space" in begun.content) == (507, True)
 
 
-def test_the_same_zip_again_makes_nothing_new(sender, dataset):
+def test_uploading_the_same_zip_again_adds_nothing(sender, dataset):
     content = a_zip()
     for name in ("a.zip", "b.zip"):
         sender(content, name=name).send(0, None)
@@ -221,7 +221,7 @@ def test_the_same_zip_again_makes_nothing_new(sender, dataset):
     assert default_storage.listdir("shop/uploads")[1] == []
 
 
-def test_a_transfer_can_be_discarded(sender, client):
+def test_an_unfinished_upload_can_be_discarded(sender, client):
     sending = sender(a_zip())
     sending.send(0, 20)
     assert client.delete(sending.address).status_code == 204
@@ -229,7 +229,7 @@ def test_a_transfer_can_be_discarded(sender, client):
     assert not any(service._path(Transfer(key=uuid4())).parent.iterdir())
 
 
-def test_only_the_sender_reaches_it(sender, client, dataset):
+def test_only_the_uploader_can_access_it(sender, client, dataset):
     sending = sender(a_zip())
     client.force_login(make_user())
     assert client.head(sending.address).status_code == 404
@@ -238,7 +238,7 @@ def test_only_the_sender_reaches_it(sender, client, dataset):
     assert Sender(client, dataset, a_zip()).begun.status_code == 404
 
 
-def test_transfers_of_last_week_are_forgotten(sender):
+def test_uploads_without_activity_for_a_week_are_deleted(sender):
     sender(a_zip()).send(0, 20)
     assert service.delete_stale_transfers() == 0
     Transfer.objects.update(touched_at=timezone.now() - timedelta(days=8))
@@ -246,14 +246,14 @@ def test_transfers_of_last_week_are_forgotten(sender):
     assert not Transfer.objects.exists()
 
 
-def test_the_page_shows_what_was_begun(sender, client):
+def test_the_page_shows_unfinished_uploads(sender, client):
     sender(a_zip(), name="half.zip")
     page = client.get(reverse("datasets:upload", args=["shop"])).content.decode()
     assert "half.zip" in page
     assert "Unfinished uploads" in page
 
 
-def test_the_abilities_are_told(sender, client, dataset):
+def test_the_tus_capabilities_are_announced(sender, client, dataset):
     answer = client.options(reverse("datasets:transfers", args=["shop"]))
     assert answer["Tus-Version"] == "1.0.0"
     assert "creation" in answer["Tus-Extension"]

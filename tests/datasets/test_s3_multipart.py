@@ -97,13 +97,13 @@ def post(client, begun, **content):
     return client.post(begun.address, content)
 
 
-def test_the_sender_is_told_to_put_parts_into_the_bucket(begun):
+def test_the_client_is_told_to_put_parts_into_the_bucket(begun):
     assert begun.begun.status_code == 201
     assert begun.begun["Upload-Part-Size"] == str(PART)
     assert begun.address.endswith("/parts/")
 
 
-def test_each_part_gets_a_signed_address_and_its_checksum(begun, client):
+def test_each_part_gets_a_presigned_url_with_its_checksum(begun, client):
     part = post(client, begun, part=2, sha256="abc=").json()
     assert part["url"].startswith("https://bucket/upload_part/2")
     assert part["headers"] == {"x-amz-checksum-sha256": "abc="}
@@ -111,7 +111,7 @@ def test_each_part_gets_a_signed_address_and_its_checksum(begun, client):
     assert post(client, begun, part="x").status_code == 400
 
 
-def test_parts_that_are_there_need_not_be_sent_again(begun, bucket, client):
+def test_received_parts_need_not_be_sent_again(begun, bucket, client):
     bucket.put(2, PART)
     assert client.get(begun.address).json() == {"done": [2], "is_finished": False}
 
@@ -128,7 +128,7 @@ def test_all_parts_together_make_an_upload(begun, bucket, client):
     assert (upload.size, upload.sha256[0]) == (SIZE, "?")
 
 
-def test_a_sender_who_did_not_hear_the_end_hears_it_now(begun, bucket, client):
+def test_a_client_that_missed_the_last_response_gets_it_again(begun, bucket, client):
     for number, size in ((1, PART), (2, PART), (3, 5)):
         bucket.put(number, size)
     post(client, begun)
@@ -137,7 +137,7 @@ def test_a_sender_who_did_not_hear_the_end_hears_it_now(begun, bucket, client):
     assert Upload.objects.count() == 1
 
 
-def test_a_bucket_that_keeps_no_sums_gets_them_from_us(begun, bucket, client):
+def test_a_bucket_without_stored_checksums_gets_them_again(begun, bucket, client):
     bucket.is_strict = True
     for number, size in ((1, PART), (2, PART), (3, 5)):
         post(client, begun, part=number, sha256=f"{number}aa=")
@@ -145,7 +145,7 @@ def test_a_bucket_that_keeps_no_sums_gets_them_from_us(begun, bucket, client):
     assert post(client, begun).status_code == 200
 
 
-def test_what_the_bucket_does_not_put_together_is_sent_anew(begun, bucket, client):
+def test_an_upload_that_the_bucket_rejects_restarts(begun, bucket, client):
     bucket.is_strict = True
     for number, size in ((1, PART), (2, PART), (3, 5)):
         bucket.put(number, size)
@@ -155,9 +155,7 @@ def test_what_the_bucket_does_not_put_together_is_sent_anew(begun, bucket, clien
     assert not Transfer.objects.get().remote_id
 
 
-def test_a_process_killed_after_the_parts_were_put_together_loses_nothing(
-    begun, bucket, client, monkeypatch
-):
+def test_a_process_killed_after_completion_loses_nothing(begun, bucket, client, monkeypatch):
     def dies(**fields):
         raise KeyboardInterrupt
 
@@ -172,14 +170,14 @@ def test_a_process_killed_after_the_parts_were_put_together_loses_nothing(
     assert Upload.objects.count() == 1
 
 
-def test_an_upload_that_the_bucket_has_forgotten_begins_anew(begun, bucket, client):
+def test_an_upload_that_the_bucket_does_not_know_restarts(begun, bucket, client):
     bucket.open.clear()
     answer = client.get(begun.address)
     assert (answer.status_code, b"to restart the upload" in answer.content) == (422, True)
     assert not Transfer.objects.get().remote_id
 
 
-def test_a_bucket_that_is_away_is_told_and_may_come_back(begun, bucket, client, monkeypatch):
+def test_an_unavailable_bucket_is_reported_and_may_recover(begun, bucket, client, monkeypatch):
     def away(**place):
         raise EndpointConnectionError(endpoint_url="http://bucket")
 
@@ -190,14 +188,14 @@ def test_a_bucket_that_is_away_is_told_and_may_come_back(begun, bucket, client, 
     assert client.get(begun.address).status_code == 200
 
 
-def test_a_transfer_that_is_dropped_leaves_no_parts(begun, bucket):
+def test_a_discarded_upload_leaves_no_parts(begun, bucket):
     bucket.put(1, PART)
     service.discard(Transfer.objects.get())
     assert bucket.open == {}
     assert not Transfer.objects.exists()
 
 
-def test_a_transfer_that_is_dropped_when_put_together_leaves_no_zip(begun, bucket):
+def test_a_completed_upload_that_is_discarded_leaves_no_zip(begun, bucket):
     for number, size in ((1, PART), (2, PART), (3, 5)):
         bucket.put(number, size)
     transfer = Transfer.objects.get()
@@ -207,7 +205,7 @@ def test_a_transfer_that_is_dropped_when_put_together_leaves_no_zip(begun, bucke
     assert bucket.whole == {}
 
 
-def test_parts_the_bucket_has_forgotten_are_no_error(begun, bucket):
+def test_aborting_an_unknown_upload_is_no_error(begun, bucket):
     bucket.open.clear()
     service.discard(Transfer.objects.get())
     assert not Transfer.objects.exists()
@@ -217,7 +215,7 @@ def test_a_zip_of_200_gb_has_no_more_parts_than_s3_allows():
     assert s3_multipart.part_count(Transfer(size=200 << 30)) <= 10_000
 
 
-def test_only_the_sender_reaches_the_parts(begun, client):
+def test_only_the_uploader_can_access_the_parts(begun, client):
     client.force_login(make_user())
     assert client.get(begun.address).status_code == 404
     assert post(client, begun, part=1).status_code == 404

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def raw_video(tmp_path):
-    def make(dataset=None, **film):
-        path = make_video_file(tmp_path / "film.mkv", **film)
+    def make(dataset=None, **options):
+        path = make_video_file(tmp_path / "video.mkv", **options)
         name = store(path, "shop/raw/0000-aisle")
         return Video.objects.create(
             dataset=dataset or make_dataset("shop"), name="aisle", original_name="Aisle 3.mkv",
@@ -37,19 +37,19 @@ def test_a_raw_video_becomes_a_standard_video(raw_video):
         assert read_frame_number(next(rgb for _, rgb in read_frames(path))) == 0
 
 
-def test_the_settings_of_the_dataset_hold(raw_video):
+def test_the_settings_of_the_dataset_apply(raw_video):
     dataset = make_dataset("shop", longest_side=80)
     video = standardise_video(raw_video(dataset, frames=150).pk)
     assert (video.width, video.height) == (80, 48)
 
 
-def test_the_limits_of_the_installation_hold(raw_video, settings):
+def test_the_limits_of_the_installation_apply(raw_video, settings):
     settings.MAX_VIDEO_SECONDS = 2
     video = standardise_video(raw_video(frames=150).pk)
     assert (video.stage, "at most 2 s" in video.error) == (Stage.FAILED, True)
 
 
-def test_a_bad_video_fails_with_its_own_name_and_leaves_no_file(raw_video):
+def test_an_invalid_video_fails_with_its_name_and_leaves_no_file(raw_video):
     pk = raw_video(frames=5).pk
     video = standardise_video(pk)
     assert video.stage == Stage.FAILED
@@ -57,7 +57,7 @@ def test_a_bad_video_fails_with_its_own_name_and_leaves_no_file(raw_video):
     assert not default_storage.exists("shop/videos/aisle.mp4")
 
 
-def test_a_raw_file_that_is_gone_fails_with_a_sentence(raw_video):
+def test_a_missing_raw_file_fails_with_a_message(raw_video):
     pk = raw_video(frames=30).pk
     default_storage.delete("shop/raw/0000-aisle")
     assert "No such file" in standardise_video(pk).error
@@ -65,10 +65,10 @@ def test_a_raw_file_that_is_gone_fails_with_a_sentence(raw_video):
 
 def test_a_video_too_short_for_a_clip_says_so(raw_video):
     video = standardise_video(raw_video(frames=60).pk)
-    assert video.warnings == ["It has 2.0 s and makes no clip: a clip needs 4 s."]
+    assert video.warnings == ["It is 2.0 s long: too short for a clip (4 s)."]
 
 
-def test_a_tail_that_is_left_over_is_told(raw_video):
+def test_an_unused_tail_is_reported(raw_video):
     video = standardise_video(raw_video(frames=510).pk)
     assert "The last 2.0 s are not used: too short for a clip." in video.changes
 
@@ -81,7 +81,7 @@ def test_standardising_twice_changes_nothing(raw_video):
     assert video.attempts == 1
 
 
-def test_a_video_in_other_hands_is_left_alone(raw_video):
+def test_a_video_claimed_by_another_worker_is_skipped(raw_video):
     pk = raw_video(frames=30).pk
     Video.objects.claim(pk)
     assert standardise_video(pk) is None

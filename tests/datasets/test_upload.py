@@ -41,7 +41,7 @@ def unpacked(dataset, path):
 
 
 def test_a_zip_is_copied_into_the_storage(dataset, zip_of):
-    path = zip_of(("walk.mp4", b"film"))
+    path = zip_of(("walk.mp4", b"video"))
     upload = received(dataset, path)
     assert (upload.stage, upload.size) == (Stage.WAITING, path.stat().st_size)
     with default_storage.open(upload.file.name) as file:
@@ -49,15 +49,15 @@ def test_a_zip_is_copied_into_the_storage(dataset, zip_of):
     assert default_storage.listdir("shop/uploads")[1] == [f"{upload.sha256[:16]}.zip"]
 
 
-def test_a_zip_that_is_ours_is_moved(dataset, zip_of):
-    path = zip_of(("walk.mp4", b"film"))
+def test_a_temporary_zip_is_moved(dataset, zip_of):
+    path = zip_of(("walk.mp4", b"video"))
     received(dataset, path, move=True)
     assert not path.exists()
 
 
-def test_the_same_zip_comes_once_to_a_dataset(dataset, zip_of):
-    path = zip_of(("walk.mp4", b"film"))
-    again = zip_of(("walk.mp4", b"film"), name="again.zip")
+def test_a_dataset_gets_the_same_zip_once(dataset, zip_of):
+    path = zip_of(("walk.mp4", b"video"))
+    again = zip_of(("walk.mp4", b"video"), name="again.zip")
     shutil.copyfile(path, again)
     first = received(dataset, path)
     assert received(dataset, again, move=True) == first
@@ -65,7 +65,7 @@ def test_the_same_zip_comes_once_to_a_dataset(dataset, zip_of):
     assert received(make_dataset("other"), path) != first
 
 
-def test_a_zip_that_failed_is_tried_again_when_it_comes_again(dataset, zip_of):
+def test_a_failed_zip_is_retried_when_uploaded_again(dataset, zip_of):
     path = zip_of(("notes.txt", b"x"))
     upload = unpacked(dataset, path)
     assert upload.stage == Stage.FAILED
@@ -75,7 +75,7 @@ def test_a_zip_that_failed_is_tried_again_when_it_comes_again(dataset, zip_of):
 def test_a_zip_over_the_limit_is_refused(dataset, zip_of, settings):
     settings.MAX_ZIP_BYTES = 10
     with pytest.raises(ArchiveError, match="AVA_MAX_ZIP_BYTES"):
-        received(dataset, zip_of(("walk.mp4", b"film")))
+        received(dataset, zip_of(("walk.mp4", b"video")))
     assert not Upload.objects.exists()
 
 
@@ -90,13 +90,13 @@ def test_each_video_becomes_a_row_with_its_file(dataset, zip_of):
         assert file.read() == b"first"
 
 
-def test_videos_of_one_name_get_names_of_their_own(dataset, zip_of):
+def test_videos_with_the_same_file_name_get_different_names(dataset, zip_of):
     unpacked(dataset, zip_of(("a/walk.mp4", b"1"), ("b/walk.mp4", b"2"), ("c/walk.avi", b"3")))
     names = list(dataset.videos.values_list("name", flat=True))
     assert names == ["walk", "walk-2", "walk-3"]
 
 
-def test_the_same_film_is_taken_once_and_that_is_told(dataset, zip_of):
+def test_a_duplicate_video_is_skipped_with_a_reason(dataset, zip_of):
     upload = unpacked(dataset, zip_of(("walk.mp4", b"1"), ("copy.mp4", b"1")))
     assert dataset.videos.count() == 1
     assert upload.skipped_files == [
@@ -104,14 +104,14 @@ def test_the_same_film_is_taken_once_and_that_is_told(dataset, zip_of):
     ]
 
 
-def test_a_film_that_another_zip_brought_is_known_again(dataset, zip_of):
+def test_a_video_of_another_zip_is_a_duplicate_too(dataset, zip_of):
     unpacked(dataset, zip_of(("walk.mp4", b"1")))
     upload = unpacked(dataset, zip_of(("walk.mp4", b"1"), ("new.mp4", b"2"), name="b.zip"))
     assert sorted(dataset.videos.values_list("name", flat=True)) == ["new", "walk"]
     assert [file["name"] for file in upload.skipped_files] == ["walk.mp4"]
 
 
-def test_a_bad_member_stops_no_other(dataset, zip_of):
+def test_a_damaged_file_does_not_stop_the_others(dataset, zip_of):
     path = zip_of(("bad.mp4", b"x" * 999), ("notes.txt", b"y"), ("good.mp4", b"z"))
     content = path.read_bytes()
     path.write_bytes(content.replace(b"x" * 999, b"x" * 998 + b"!"))
@@ -122,17 +122,17 @@ def test_a_bad_member_stops_no_other(dataset, zip_of):
     assert dataset.videos.get().name == "good"
 
 
-def test_a_zip_made_to_harm_fails_with_a_sentence_and_leaves_no_video(dataset, zip_of):
+def test_a_malicious_zip_fails_and_leaves_no_video(dataset, zip_of):
     upload = unpacked(dataset, zip_of(("good.mp4", b"x"), ("../evil.mp4", b"y")))
     assert upload.stage == Stage.FAILED
     assert "'../evil.mp4' points outside its folder" in upload.error
     assert not Video.objects.exists()
 
 
-def test_a_zip_larger_than_the_disk_fails_with_a_sentence(dataset, zip_of, monkeypatch):
+def test_a_zip_larger_than_the_disk_fails_with_a_message(dataset, zip_of, monkeypatch):
     full = shutil._ntuple_diskusage(10, 10, 3)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    upload = unpacked(dataset, zip_of(("walk.mp4", b"film")))
+    upload = unpacked(dataset, zip_of(("walk.mp4", b"video")))
     assert "free some space" in upload.error
 
 
@@ -142,14 +142,14 @@ def test_unpacking_twice_changes_nothing(dataset, zip_of):
     assert dataset.videos.count() == 1
 
 
-def test_an_upload_in_other_hands_is_left_alone(dataset, zip_of):
+def test_an_upload_claimed_by_another_worker_is_skipped(dataset, zip_of):
     upload = received(dataset, zip_of(("walk.mp4", b"1")))
     Upload.objects.claim(upload.pk)
     assert unpack_upload(upload.pk) is None
     assert not Video.objects.exists()
 
 
-def test_a_worker_killed_half_way_is_taken_over_without_a_trace(dataset, zip_of, monkeypatch):
+def test_unpacking_continues_after_a_killed_worker(dataset, zip_of, monkeypatch):
     path = zip_of(*[(f"{n}.mp4", str(n).encode()) for n in range(4)])
     upload = received(dataset, path)
     extract, calls = service.extract, []
@@ -170,7 +170,7 @@ def test_a_worker_killed_half_way_is_taken_over_without_a_trace(dataset, zip_of,
     assert len(default_storage.listdir("shop/raw")[1]) == 4
 
 
-def test_a_name_taken_meanwhile_is_avoided(dataset, zip_of, monkeypatch):
+def test_a_name_reserved_meanwhile_is_avoided(dataset, zip_of, monkeypatch):
     safe_name, calls = names.safe_name, []
 
     def late(original, *, taken):
@@ -186,7 +186,7 @@ def test_a_name_taken_meanwhile_is_avoided(dataset, zip_of, monkeypatch):
     assert default_storage.exists(video.raw.name)
 
 
-def test_progress_is_told(dataset, zip_of):
+def test_progress_is_reported(dataset, zip_of):
     shares = []
     upload = received(dataset, zip_of(("a.mp4", b"1" * 30), ("b.mp4", b"2" * 10)))
     unpack_upload(upload.pk, progress=shares.append)

@@ -34,11 +34,11 @@ PRODUCTION = Path(__file__).resolve().parents[2] / "docs" / "production.md"
 
 
 def large_zip(folder):
-    """40 MB with a film in it: three pieces."""
-    path, film = folder / "large.zip", make_video_file(folder / "lobby.mp4", frames=300)
+    """40 MB with a video in it: three pieces."""
+    path, source = folder / "large.zip", make_video_file(folder / "lobby.mp4", frames=300)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("noise.mp4", Random(1).randbytes(40_000_000))
-        archive.write(film, film.name)
+        archive.write(source, source.name)
     return path
 
 
@@ -126,7 +126,7 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
         assert pieces == [0, 16 * 2**20]
 
 
-def test_the_files_of_a_bundle_are_chosen_side_by_side_and_taken_over(tmp_path):
+def test_the_files_of_a_bundle_can_be_chosen_together(tmp_path):
     port, files = free_port(), write_prototype(tmp_path / "bare")
     with running_up(tmp_path / "data", port) as process, chromium_page() as page:
         password = password_of(process)
@@ -139,4 +139,4 @@ def test_the_files_of_a_bundle_are_chosen_side_by_side_and_taken_over(tmp_path):
         expect(page.get_by_text("bundle.zip has arrived")).to_be_visible()
         page.goto(f"http://127.0.0.1:{port}/datasets/tiny/tracking/")
         expect(page.get_by_text("2 clips, 4 tracks")).to_be_visible()
-        expect(page.get_by_text("2 clips came without film:")).to_be_visible()
+        expect(page.get_by_text("2 clips came without source:")).to_be_visible()

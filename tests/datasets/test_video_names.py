@@ -26,9 +26,9 @@ def dataset():
 
 
 def brought(dataset, path):
-    """The video of the one film in the zip at `path`."""
+    """The video of the one video in the zip at `path`."""
     upload = unpack_upload(receive_zip(dataset, path, original_name=path.name).pk)
-    assert (upload.stage, upload.refused) == (Stage.DONE, [])
+    assert (upload.stage, upload.skipped_files) == (Stage.DONE, [])
     return dataset.videos.get()
 
 
@@ -43,8 +43,8 @@ def zipped(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("content", [b"another", b"first"], ids=["another film", "the same"])
-def test_the_name_of_a_deleted_video_is_not_given_again(dataset, zipped, content):
+@pytest.mark.parametrize("content", [b"another", b"first"], ids=["another video", "the same"])
+def test_the_name_of_a_deleted_video_is_not_reused(dataset, zipped, content):
     delete(brought(dataset, zipped(b"first")))
     video = brought(dataset, zipped(content))
     assert video.name == "aisle-2"
@@ -52,19 +52,21 @@ def test_the_name_of_a_deleted_video_is_not_given_again(dataset, zipped, content
     assert default_storage.exists(video.raw.name)
 
 
-def test_each_dataset_has_names_of_its_own(dataset):
+def test_names_are_unique_per_dataset(dataset):
     assert reserve_name(dataset, "aisle.mp4", A) == "aisle"
     assert reserve_name(make_dataset("street"), "aisle.mp4", A) == "aisle"
 
 
-def test_a_name_is_kept_for_its_film_until_that_is_here(dataset):
+def test_a_name_stays_reserved_until_its_video_is_added(dataset):
     assert [reserve_name(dataset, "aisle.mp4", A) for _ in range(2)] == ["aisle", "aisle"]
     assert reserve_name(dataset, "aisle.mp4", B) == "aisle-2"
     add_video(Video(dataset=dataset, name="aisle", sha256=A, size=1))
     assert reserve_name(dataset, "aisle.mp4", A) == "aisle-3"
 
 
-def test_whoever_is_killed_before_the_row_finds_the_same_name(dataset, zipped, monkeypatch):
+def test_a_process_killed_before_adding_the_row_gets_the_same_name(
+    dataset, zipped, monkeypatch
+):
     path = zipped(b"first")
 
     def killed(video):
@@ -79,7 +81,7 @@ def test_whoever_is_killed_before_the_row_finds_the_same_name(dataset, zipped, m
     assert len(default_storage.listdir("shop/raw")[1]) == 1
 
 
-def test_of_two_who_want_a_name_at_once_one_gets_the_next(dataset, monkeypatch):
+def test_concurrent_reservations_get_different_names(dataset, monkeypatch):
     safe_name, others = service.safe_name, []
 
     def late(original, *, taken):
@@ -92,7 +94,7 @@ def test_of_two_who_want_a_name_at_once_one_gets_the_next(dataset, monkeypatch):
     assert reserve_name(dataset, "aisle.mp4", A) == "aisle-2"
 
 
-def test_a_film_that_another_zip_brought_meanwhile_is_that_video(dataset, zipped, monkeypatch):
+def test_a_video_added_meanwhile_by_another_zip_is_a_duplicate(dataset, zipped, monkeypatch):
     path = zipped(b"first")
     keep, others = upload.keep, []
 
@@ -107,13 +109,13 @@ def test_a_film_that_another_zip_brought_meanwhile_is_that_video(dataset, zipped
     assert "already in the dataset" in done.skipped_files[0]["reason"]
 
 
-def test_a_film_comes_once(dataset):
+def test_a_video_is_added_once(dataset):
     make_video(dataset, "aisle", sha256=A)
     with pytest.raises(IntegrityError):
         add_video(Video(dataset=dataset, name="gate", sha256=A, size=1))
 
 
-def test_names_that_were_there_before_are_given_too(dataset):
+def test_existing_names_are_reserved_too(dataset):
     make_video(dataset, "aisle")
     VideoName.objects.all().delete()
     import_module("datasets.migrations.0006_video_names").note_names(apps, None)

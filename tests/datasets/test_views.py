@@ -78,19 +78,19 @@ def page_names(clip):
     ]
 
 
-def test_who_is_not_logged_in_is_sent_to_the_log_in(client, clip):
+def test_anonymous_users_are_redirected_to_login(client, clip):
     for page in [reverse("datasets:list"), reverse("datasets:new"), *page_names(clip)]:
         assert client.get(page)["Location"] == f"/login/?next={page}"
 
 
-def test_a_stranger_finds_nothing(client, clip):
+def test_other_users_see_nothing(client, clip):
     client.force_login(make_user())
     for page in [*page_names(clip), reverse("datasets:upload", args=["shop"])]:
         assert client.get(page).status_code == 404
     assert "shop" not in client.get(reverse("datasets:list")).content.decode()
 
 
-def test_the_list_shows_what_each_dataset_holds(client, admin, clip):
+def test_the_list_shows_the_content_of_each_dataset(client, admin, clip):
     client.force_login(admin)
     page = client.get(reverse("datasets:list")).content.decode()
     assert reverse("qc:overview", args=["shop"]) in page
@@ -115,18 +115,18 @@ def test_a_simulated_dataset_says_so(client, admin):
         assert "Simulated" in client.get(url).content.decode()
 
 
-def test_an_admin_may_run_a_dataset_and_a_reviewer_may_not(dataset, admin, reviewer):
+def test_an_admin_can_manage_a_dataset_and_a_reviewer_cannot(dataset, admin, reviewer):
     assert visible_datasets(admin).get().can_manage
     assert not visible_datasets(reviewer).get().can_manage
 
 
-def test_who_has_no_account_sees_nothing_not_even_what_has_no_members():
+def test_anonymous_users_do_not_see_datasets_without_members():
     make_dataset("shop")
     assert not Dataset.objects.visible_to(AnonymousUser()).exists()
     assert not Dataset.objects.managed_by(AnonymousUser()).exists()
 
 
-def test_who_makes_a_dataset_is_its_admin(client):
+def test_the_creator_of_a_dataset_is_its_admin(client):
     user = make_user()
     client.force_login(user)
     response = client.post(reverse("datasets:new"), NEW)
@@ -136,7 +136,7 @@ def test_who_makes_a_dataset_is_its_admin(client):
 
 
 @pytest.mark.parametrize("text", [OWN_YAML, OWN_PBTXT], ids=["YAML", "pbtxt"])
-def test_a_pasted_vocabulary_is_taken(client, text):
+def test_a_pasted_vocabulary_is_used(client, text):
     client.force_login(make_user())
     client.post(reverse("datasets:new"), NEW | {"vocabulary": "own", "vocabulary_text": text})
     assert Dataset.objects.get().actions.exists()
@@ -158,14 +158,14 @@ def test_a_pasted_vocabulary_is_taken(client, text):
         pytest.param({"threshold": "2"}, "less than or equal to 1", id="threshold"),
     ],
 )
-def test_a_wrong_dataset_is_refused_with_a_sentence(client, change, sentence):
+def test_invalid_settings_are_refused_with_a_message(client, change, sentence):
     client.force_login(make_user())
     page = client.post(reverse("datasets:new"), NEW | change)
     assert sentence in page.content.decode()
     assert not Dataset.objects.exists()
 
 
-def test_a_name_that_is_taken_does_not_lead_into_that_dataset(client, dataset):
+def test_an_existing_name_is_refused(client, dataset):
     client.force_login(make_user())
     page = client.post(reverse("datasets:new"), NEW)
     assert "already" in page.content.decode()
@@ -181,7 +181,7 @@ def test_an_uploaded_zip_waits_to_be_unpacked(client, admin, dataset):
     assert default_storage.exists(upload.file.name)
 
 
-def test_what_is_no_zip_is_refused_with_a_sentence(client, admin, dataset):
+def test_a_file_that_is_no_zip_is_refused(client, admin, dataset):
     client.force_login(admin)
     wrong = ContentFile(b"hello", name="notes.txt")
     page = client.post(reverse("datasets:upload", args=["shop"]), {"file": wrong})
@@ -208,7 +208,7 @@ def test_the_files_of_a_bundle_over_the_limit_are_refused(client, admin, dataset
     assert (page.status_code, "at most" in page.content.decode()) == (422, True)
 
 
-def test_a_storage_that_does_not_take_a_zip_is_a_sentence(client, admin, dataset, monkeypatch):
+def test_a_storage_error_is_shown_on_the_upload_page(client, admin, dataset, monkeypatch):
     def away(name):
         raise StorageError("The bucket is away.")
 
@@ -218,14 +218,14 @@ def test_a_storage_that_does_not_take_a_zip_is_a_sentence(client, admin, dataset
     assert (page.status_code, "The bucket is away." in page.content.decode()) == (422, True)
 
 
-def test_a_reviewer_uploads_nothing(client, reviewer):
+def test_a_reviewer_cannot_upload(client, reviewer):
     client.force_login(reviewer)
     response = client.post(reverse("datasets:upload", args=["shop"]), {"file": a_zip()})
     assert response.status_code == 404
     assert not Upload.objects.exists()
 
 
-def test_the_videos_tell_what_was_changed_and_what_is_odd(client, admin, dataset):
+def test_the_video_list_shows_changes_and_warnings(client, admin, dataset):
     make_video(
         dataset, "aisle", changes=["HEVC became H.264."], warnings=["6 frames are damaged."],
         probe={"codec": "hevc", "seconds": 35.02},
@@ -237,7 +237,7 @@ def test_the_videos_tell_what_was_changed_and_what_is_odd(client, admin, dataset
         assert text in page
 
 
-def test_a_clip_can_be_sought_in(client, admin, clip):
+def test_clip_files_support_ranges(client, admin, clip):
     clip.file = default_storage.save("shop/clips/a.mp4", ContentFile(b"0123456789"))
     clip.save()
     client.force_login(admin)
@@ -247,7 +247,7 @@ def test_a_clip_can_be_sought_in(client, admin, clip):
     assert b"".join(response.streaming_content) == b"234"
 
 
-def test_a_keyframe_is_the_picture_that_annotators_see(client, admin, clip):
+def test_a_keyframe_is_the_frame_that_annotators_see(client, admin, clip):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as frames:
         frames.writestr(frame_name(clip.name, 10), b"picture of second 2")
@@ -267,7 +267,7 @@ def test_a_clip_without_files_has_no_keyframe(client, admin, clip):
     )
 
 
-def test_failed_work_is_sent_back_one_row_or_all(client, admin, dataset):
+def test_one_failed_row_or_all_can_be_retried(client, admin, dataset):
     first, second = (make_video(dataset, stage="failed", error="broken") for _ in range(2))
     client.force_login(admin)
     url = reverse("datasets:retry", args=["shop", "video"])
@@ -278,7 +278,7 @@ def test_failed_work_is_sent_back_one_row_or_all(client, admin, dataset):
     assert {video.stage for video in dataset.videos.all()} == {"waiting"}
 
 
-def test_only_an_admin_sends_failed_work_back(client, reviewer, dataset):
+def test_only_an_admin_can_retry(client, reviewer, dataset):
     video = make_video(dataset, stage="failed")
     client.force_login(reviewer)
     url = reverse("datasets:retry", args=["shop", "video"])
@@ -287,7 +287,7 @@ def test_only_an_admin_sends_failed_work_back(client, reviewer, dataset):
     assert video.stage == "failed"
 
 
-def test_another_datasets_row_is_not_tried_again(client, admin, dataset):
+def test_a_row_of_another_dataset_is_not_retried(client, admin, dataset):
     strange = make_video(make_dataset(), stage="failed")
     client.force_login(admin)
     client.post(reverse("datasets:retry", args=["shop", "video"]), {"pk": strange.pk})
@@ -295,19 +295,19 @@ def test_another_datasets_row_is_not_tried_again(client, admin, dataset):
     assert strange.stage == "failed"
 
 
-def test_retry_wants_a_post_and_a_kind_there_is(client, admin, dataset):
+def test_retry_needs_a_post_and_a_known_kind(client, admin, dataset):
     client.force_login(admin)
     assert client.get(reverse("datasets:retry", args=["shop", "video"])).status_code == 405
     assert client.post(reverse("datasets:retry", args=["shop", "nothing"])).status_code == 404
 
 
-def test_a_number_that_is_none_tries_nothing(client, admin, dataset):
+def test_an_invalid_key_retries_nothing(client, admin, dataset):
     client.force_login(admin)
     answer = client.post(reverse("datasets:retry", args=["shop", "video"]), {"pk": "²"})
     assert answer.status_code == 404
 
 
-def test_the_videos_list_the_newest_uploads_alone(client, admin, dataset):
+def test_the_video_list_shows_only_the_newest_uploads(client, admin, dataset):
     for number in range(25):
         dataset.uploads.create(original_name=f"{number}.zip", sha256=number, size=1)
     client.force_login(admin)
@@ -316,7 +316,7 @@ def test_the_videos_list_the_newest_uploads_alone(client, admin, dataset):
     assert "24.zip" in page
 
 
-def test_the_videos_tell_how_far_they_are_and_how_long_it_will_take(client, admin, dataset):
+def test_the_video_list_shows_progress_and_time_left(client, admin, dataset):
     now = timezone.now()
     make_video(dataset, "done", started_at=now - timedelta(seconds=60), finished_at=now)
     make_video(

@@ -27,7 +27,7 @@ def dataset():
     return make_dataset("shop")
 
 
-def lay(path, content=b"film", *, age=60):
+def lay(path, content=b"video", *, age=60):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("walk.mp4", content)
     then = time.time() - age
@@ -35,7 +35,7 @@ def lay(path, content=b"film", *, age=60):
     return path
 
 
-def test_a_zip_that_lies_still_is_taken_and_unpacked(watched, dataset):
+def test_a_complete_zip_is_uploaded_and_unpacked(watched, dataset):
     path = lay(watched / "shop" / "monday.zip")
     assert ingest_watched() == 1
     assert not path.exists()
@@ -46,20 +46,20 @@ def test_a_zip_that_lies_still_is_taken_and_unpacked(watched, dataset):
     assert ingest_watched() == 0
 
 
-def test_a_zip_that_is_being_written_is_left_alone(watched, dataset):
+def test_a_zip_that_is_being_written_is_ignored(watched, dataset):
     path = lay(watched / "shop" / "monday.zip", age=3)
     assert ingest_watched() == 0
     assert path.exists()
 
 
-def test_a_folder_without_a_dataset_waits_for_it(watched):
+def test_a_folder_without_a_dataset_is_ignored_until_it_exists(watched):
     lay(watched / "shop" / "monday.zip")
     assert ingest_watched() == 0
     make_dataset("shop")
     assert ingest_watched() == 1
 
 
-def test_what_is_not_taken_gets_its_reason_beside_it(watched, dataset, settings):
+def test_a_skipped_zip_gets_a_file_with_the_reason(watched, dataset, settings):
     settings.MAX_ZIP_BYTES = 10
     path = lay(watched / "shop" / "monday.zip")
     assert ingest_watched() == ingest_watched() == 0
@@ -70,7 +70,7 @@ def test_what_is_not_taken_gets_its_reason_beside_it(watched, dataset, settings)
     assert ingest_watched() == 1
 
 
-def test_a_zip_laid_twice_makes_nothing_new(watched, dataset):
+def test_a_zip_copied_twice_adds_nothing(watched, dataset):
     for name in ("a.zip", "b.zip"):
         lay(watched / "shop" / name)
     shutil.copyfile(watched / "shop" / "a.zip", watched / "shop" / "b.zip")
@@ -81,13 +81,13 @@ def test_a_zip_laid_twice_makes_nothing_new(watched, dataset):
     assert dataset.videos.count() == 1
 
 
-def test_a_name_that_leads_nowhere_stops_no_other_zip(watched, dataset):
+def test_a_broken_link_does_not_stop_other_zips(watched, dataset):
     (watched / "shop" / "a.zip").symlink_to(watched / "gone.zip")
     lay(watched / "shop" / "b.zip")
     assert ingest_watched() == 1
 
 
-def test_a_folder_in_which_nothing_can_be_noted_stops_no_work(watched, dataset, settings):
+def test_a_read_only_folder_stops_no_work(watched, dataset, settings):
     settings.MAX_ZIP_BYTES = 10
     path = lay(watched / "shop" / "monday.zip")
     path.with_name("monday.zip.not-taken.txt").symlink_to(watched / "none" / "there")

@@ -1,4 +1,4 @@
-"""A synthetic film for the measurements: texture, a pan, moving spots, sensor noise."""
+"""A synthetic video for benchmarks: texture, a pan, moving spots, sensor noise."""
 
 import sys
 from fractions import Fraction
@@ -12,12 +12,12 @@ SIZE = (1920, 1080)
 RATE = 30
 
 
-def make_film(path: Path, seconds: int) -> None:
-    """1080p at 30 a second, of about 5 Mbit/s."""
+def make_video_file(path: Path, seconds: int) -> None:
+    """1080p at 30 fps and about 5 Mbit/s."""
     width, height = SIZE
     random = np.random.default_rng(3)
     ground = np.zeros((height, width + 400, 3), np.float32)
-    for octave in range(7):  # 1/f: each finer grain is half as strong
+    for octave in range(7):  # 1/f noise: each finer octave has half the amplitude
         grain = random.normal(0, 40 / 2**octave, (2 ** (octave + 2), 2 ** (octave + 3), 3))
         ground += cv2.resize(
             grain.astype(np.float32), (width + 400, height), interpolation=cv2.INTER_CUBIC
@@ -31,11 +31,11 @@ def make_film(path: Path, seconds: int) -> None:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(seconds * RATE):
             shift = int(200 + 190 * np.sin(number / 90))
-            picture = np.ascontiguousarray(ground[:, shift : shift + width])
+            image = np.ascontiguousarray(ground[:, shift : shift + width])
             for spot in range(6):
                 x = int(width * (0.5 + 0.45 * np.sin(number / (40 + 9 * spot) + spot)))
-                cv2.circle(picture, (x, 120 + 160 * spot), 60, (40 * spot, 90, 200), -1)
-            noisy = np.clip(picture + noises[number * 5 % 8], 0, 255).astype(np.uint8)
+                cv2.circle(image, (x, 120 + 160 * spot), 60, (40 * spot, 90, 200), -1)
+            noisy = np.clip(image + noises[number * 5 % 8], 0, 255).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(noisy, format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             out.mux(stream.encode(frame))
@@ -43,4 +43,4 @@ def make_film(path: Path, seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    make_film(Path(sys.argv[1]), int(sys.argv[2]))
+    make_video_file(Path(sys.argv[1]), int(sys.argv[2]))
