@@ -77,7 +77,7 @@ def interpolate_at_keyframes(
 
     >>> still = Shape(0, (0.0, 0.0, 10.0, 10.0), False, True, {"posture": "sit"})
     >>> moved = still._replace(frame=10, box=(20.0, 0.0, 30.0, 10.0))
-    >>> sample_at_keyframes(XmlTrack((still, moved)), [1], annotation_fps=5)
+    >>> interpolate_at_keyframes(XmlTrack((still, moved)), [1], annotation_fps=5)
     [AnnotatedBox(second=1, box=(10.0, 0.0, 20.0, 10.0), attributes={'posture': 'sit'})]
     """
     frames = [shape.frame for shape in track.shapes]

@@ -1,7 +1,7 @@
 """Encryption of the secrets stored in the database (Fernet: encrypted and authenticated).
 
-The first key encrypts, every key decrypts: to rotate keys, prepend the new one, save the secrets
-again, then remove the old one.
+The first key encrypts, every key decrypts: to rotate keys, prepend the new one, save the
+secrets again, then remove the old one.
 """
 
 import base64

@@ -1,6 +1,4 @@
-"""Plan forecast: hours of work, clips shared by each pair, and the expected interval of kappa."""
-
-"""Plan forecast: hours of work, clips shared by each pair, and the expected interval of kappa."""
+"""Plan forecast: hours of work, shared clips per pair, and the expected interval of kappa."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,7 @@
 """CVAT webhooks: verify the signature of a delivery and parse the event in its body.
 
-CVAT signs the raw body with HMAC-SHA256 and the webhook's secret. It sends no delivery id and no
-header that names the event. Saving annotations triggers events too; only those that change a
+CVAT signs the raw body with HMAC-SHA256 and the webhook's secret. It sends no delivery id and
+no header that names the event. Saving annotations triggers events too; only those that change a
 job's state or stage matter. The newest CVAT versions do not name the changed fields: there any
 change of a job may matter.
 """
@@ -69,7 +69,7 @@ def parse_event(body: bytes) -> WebhookEvent:
     )
 
 
-def state(body: bytes | str) -> tuple[str, str]:
+def job_state_in(body: bytes | str) -> tuple[str, str]:
     """Stage and state of the job in a delivery without the changed fields; "" if it has them.
 
     >>> job_state_in('{"job": {"stage": "annotation", "state": "completed"}}')

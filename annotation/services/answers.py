@@ -1,9 +1,9 @@
 """Answer versions: import CVAT exports, store each as a version, and read it into rows.
 
 Answers that differ from the newest version of their task are stored unchanged as a new version.
-Each version is read into StoredBoxes (CVAT keyframes) and Annotations (AVA keyframes). Nothing is
-overwritten: agreement and releases name the versions they use. Jobs of a CVAT server are fetched
-by `cvat/jobs.py`.
+Each version is read into StoredBoxes (CVAT keyframes) and Annotations (AVA keyframes). Nothing
+is overwritten: agreement and releases name the versions they use. Jobs of a CVAT server are
+fetched by `cvat/jobs.py`.
 """
 
 import gzip

@@ -166,7 +166,7 @@ def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
 
 def _own_dataset(request: HttpRequest, name: str) -> Dataset:
     """A dataset whose tasks the user may assign; 404 for anybody else."""
-    return get_object_or_404(visible_datasets(request.user), name=name, can_run=True)
+    return get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
 
 
 def _annotator(request: HttpRequest, name: str) -> Annotator:

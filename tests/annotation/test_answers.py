@@ -10,7 +10,6 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from datasets.core.formats.cvat_xml import Shape, XmlTrack, dump, load
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.services.answers import (
     AnswersError,
@@ -21,6 +20,7 @@ from annotation.services.answers import (
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import PlanError, plan_tasks
 from avaproject.base.work import Stage
+from datasets.core.formats.cvat_xml import Shape, XmlTrack, dump, load
 from tests.make import make_annotator, make_dataset, make_task
 from tests.stored_files import content_of, make_ready_video
 
@@ -76,7 +76,7 @@ def read(task, document):
     return version
 
 
-def test_answers_are_kept_as_they_came(task, document):
+def test_answers_are_stored_unchanged(task, document):
     version = receive_answers(task, dump(document))
     assert (version.number, version.stage) == (1, Stage.WAITING)
     mark = sha256(dump(document)).hexdigest()[:8]
@@ -91,7 +91,7 @@ def test_the_same_bytes_again_are_no_new_version(task, document):
     assert receive_answers(task, dump(document)).number == 3
 
 
-def test_whoever_loses_the_race_for_a_version_takes_the_next(task, document, monkeypatch):
+def test_the_loser_of_a_race_for_a_version_takes_the_next_number(task, document, monkeypatch):
     receive_answers(task, dump(document))
     versions = iter([1, 2])
     monkeypatch.setattr(AnswerVersion, "next_number", lambda task: next(versions))
@@ -137,12 +137,12 @@ def test_a_person_the_annotator_drew_has_no_id(task, document):
     assert version.person_count == 4
 
 
-def test_a_track_that_was_deleted_is_gone(task, document):
+def test_a_deleted_track_has_no_annotations(task, document):
     version = read(task, replace(document, tracks=document.tracks[1:]))
     assert set(version.annotations.values_list("person_id", flat=True)) == {2}
 
 
-def test_boxes_are_clipped_to_the_picture_and_dropped_outside_it(task, document):
+def test_boxes_are_clipped_to_the_frame_and_dropped_outside_it(task, document):
     outside = replace(document, tracks=(drawn(620.0), drawn(700.0)))
     version = read(task, outside)
     assert {(row.track, row.x1, row.x2) for row in version.annotations.all()} == {
@@ -150,7 +150,7 @@ def test_boxes_are_clipped_to_the_picture_and_dropped_outside_it(task, document)
     }
 
 
-def test_reading_twice_is_reading_once(task, document):
+def test_reading_twice_gives_the_same_rows(task, document):
     version = read(task, document)
     assert read_answers(version.pk) is None
     before = list(version.annotations.values_list("second", "track"))
@@ -159,7 +159,7 @@ def test_reading_twice_is_reading_once(task, document):
     assert list(version.annotations.values_list("second", "track")) == before
 
 
-def test_reading_one_version_leaves_the_others_alone(task, document):
+def test_reading_one_version_changes_no_other(task, document):
     first = read(task, document)
     second = read(task, answered(document, posture="sit"))
     assert first.annotations.count() == second.annotations.count()
@@ -168,22 +168,26 @@ def test_reading_one_version_leaves_the_others_alone(task, document):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"frame_count": 120}, "its task has 120 pictures", id="length"),
+        pytest.param({"frame_count": 120}, "its task has 120 frames", id="length"),
         pytest.param({"width": 1280, "height": 720}, "1280x720 pixels", id="size"),
-        pytest.param({"tracks": (drawn(person_id="9"),)}, "nobody in this clip", id="stranger"),
         pytest.param(
-            {"tracks": (drawn(person_id="P1"),)}, "nobody in this clip", id="no number"
+            {"tracks": (drawn(person_id="9"),)}, "no person in this clip has it", id="stranger"
+        ),
+        pytest.param(
+            {"tracks": (drawn(person_id="P1"),)},
+            "no person in this clip has it",
+            id="no number",
         ),
         pytest.param(
             {"tracks": (drawn(posture="fly"),)}, '"fly" is not an answer', id="answer"
         ),
-        pytest.param({"tracks": (drawn(mood="good"),)}, "not asked: mood", id="attribute"),
+        pytest.param(
+            {"tracks": (drawn(mood="good"),)}, "unknown attributes: mood", id="attribute"
+        ),
         pytest.param({"tracks": (replace(drawn(), label="car"),)}, "tracks of car", id="label"),
     ],
 )
-def test_answers_to_something_else_are_refused_with_a_sentence(
-    task, document, change, message
-):
+def test_answers_that_do_not_fit_are_refused_with_a_message(task, document, change, message):
     version = read(task, replace(document, **change))
     assert version.stage == Stage.FAILED
     assert message in version.error
@@ -192,7 +196,7 @@ def test_answers_to_something_else_are_refused_with_a_sentence(
 
 def test_a_task_without_the_questions_is_refused(task, document):
     version = read(task, replace(document, attributes=document.attributes[:2]))
-    assert "does not ask for doing: carry, doing: wave" in version.error
+    assert "lacks the attributes doing: carry, doing: wave" in version.error
 
 
 def test_the_answers_to_another_task_are_recognised(task, document, dataset):
@@ -201,22 +205,22 @@ def test_the_answers_to_another_task_are_recognised(task, document, dataset):
     assert "these are the answers to aisle-c0000--ann" in version.error
 
 
-def test_what_is_no_xml_fails_with_a_sentence(task):
+def test_a_file_that_is_not_xml_fails_with_a_message(task):
     version = receive_answers(task, b"no file")
     read_answers(version.pk)
     version.refresh_from_db()
     assert "not XML" in version.error
 
 
-def test_a_file_without_meta_is_read_all_the_same(task, document):
+def test_a_file_without_meta_is_read_too(task, document):
     text = dump(document).decode()
     bare = text[: text.index("  <meta>")] + text[text.index("  <track") :]
     version = receive_answers(task, bare.encode())
     assert read_answers(version.pk).stage == Stage.DONE
 
 
-def test_what_is_too_large_is_not_even_kept(task, monkeypatch):
-    monkeypatch.setattr("annotation.services.answers.LARGEST", 10)
+def test_a_file_that_is_too_large_is_not_stored(task, monkeypatch):
+    monkeypatch.setattr("annotation.services.answers.MAX_SIZE", 10)
     with pytest.raises(AnswersError, match="too much"):
         receive_answers(task, b"x" * 11)
 
@@ -227,7 +231,7 @@ def zipped(path, **members):
             archive.writestr(name.replace("_", "."), content)
 
 
-def test_files_and_zips_are_received_by_their_names(task, document, dataset, tmp_path):
+def test_files_and_zips_are_imported_by_their_names(task, document, dataset, tmp_path):
     bob = make_task(task.run, make_annotator(dataset, "bob"))
     zipped(tmp_path / "aisle-c0000--ann.zip", annotations_xml=dump(document))
     (tmp_path / "aisle-c0000--bob.xml").write_bytes(dump(document))
@@ -240,13 +244,13 @@ def test_files_and_zips_are_received_by_their_names(task, document, dataset, tmp
     assert (again.received, again.unchanged) == (0, 2)
 
 
-def test_a_package_that_nobody_answered_is_nothing_new(task, dataset, tmp_path):
+def test_an_unanswered_package_counts_as_unchanged(task, dataset, tmp_path):
     (tmp_path / "aisle-c0000--ann.zip").write_bytes(content_of(task.package))
     imported = import_answers(dataset, tmp_path)
     assert (imported.received, imported.unchanged, imported.refused) == (0, 1, [])
 
 
-def test_files_that_are_no_answers_are_named_with_a_reason(task, dataset, tmp_path):
+def test_files_that_are_not_answers_are_listed_with_a_reason(task, dataset, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "aisle-c0009--ann.xml").write_text("")
     (tmp_path / "aisle-c0000--ann.zip").write_bytes(b"no zip")
@@ -266,14 +270,14 @@ def test_two_files_for_one_task_are_refused(task, document, dataset, tmp_path):
     assert len(import_answers(dataset, tmp_path).refused) == 2
 
 
-def test_the_command_receives_reads_and_counts(task, document, tmp_path, capsys):
+def test_the_command_imports_reads_and_counts(task, document, tmp_path, capsys):
     (tmp_path / "aisle-c0000--ann.xml").write_bytes(dump(document))
     call_command("import_answers", tmp_path, dataset="shop")
-    assert "1 files received, 0 known already, 1 versions read" in capsys.readouterr().out
+    assert "1 files imported, 0 unchanged, 1 versions read" in capsys.readouterr().out
     assert AnswerVersion.objects.get().stage == Stage.DONE
 
 
-def test_the_command_names_what_it_refused(task, document, tmp_path, capsys):
+def test_the_command_names_refused_files(task, document, tmp_path, capsys):
     (tmp_path / "aisle-c0000--ann.xml").write_bytes(dump(replace(document, frame_count=2)))
     (tmp_path / "readme.md").write_bytes(b"")
     with pytest.raises(CommandError, match="2 files were refused"):
@@ -281,7 +285,7 @@ def test_the_command_names_what_it_refused(task, document, tmp_path, capsys):
     assert "readme.md: it is neither" in capsys.readouterr().err
 
 
-def test_the_command_wants_a_dataset_and_a_folder(dataset, tmp_path):
+def test_the_command_needs_a_dataset_and_a_folder(dataset, tmp_path):
     with pytest.raises(CommandError, match="no dataset called nowhere"):
         call_command("import_answers", tmp_path, dataset="nowhere")
     with pytest.raises(CommandError, match="no folder"):
@@ -304,7 +308,7 @@ def test_the_stored_boxes_are_the_cvat_keyframes_of_the_file(task, document):
 
 
 @pytest.mark.parametrize("name", ["kim.lee+1@lab.org", "ann--v1", "Zoë_ünal", "a.xml"])
-def test_any_user_name_of_cvat_is_one_here(dataset, name, tmp_path):
+def test_any_cvat_user_name_is_valid(dataset, name, tmp_path):
     clip = make_ready_video(dataset, name="aisle", frame_count=450).clips.get()
     plan_tasks(dataset, annotators=[name], overlap=0.0)
     write_package(AnnotationTask.objects.get().pk)
@@ -321,13 +325,13 @@ def test_any_user_name_of_cvat_is_one_here(dataset, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["..", "@", "a b", "a/b", "a\\b", "a:b", "x" * 151, ""])
-def test_what_cannot_be_a_user_name_of_cvat_is_refused(dataset, name):
+def test_an_invalid_cvat_user_name_is_refused(dataset, name):
     make_ready_video(dataset, name="aisle")
-    with pytest.raises(PlanError, match="cannot be an annotator"):
+    with pytest.raises(PlanError, match="is not a valid user name"):
         plan_tasks(dataset, annotators=[name], overlap=0.0)
 
 
-def test_a_number_that_somebody_gave_to_whom_they_drew_says_nothing(task, document):
+def test_the_number_of_a_drawn_person_is_ignored(task, document):
     track = replace(drawn(person_id="99"), source="manual")
     xml = dump(replace(answered(document, posture="walk"), tracks=(track,)))
     version = receive_answers(task, xml.replace(b'source="auto"', b'source="manual"'))
@@ -335,13 +339,13 @@ def test_a_number_that_somebody_gave_to_whom_they_drew_says_nothing(task, docume
     assert set(version.annotations.values_list("person_id", flat=True)) == {None}
 
 
-def test_a_number_changed_to_nobodys_is_refused_with_what_to_do(task, document):
+def test_a_person_id_of_no_person_is_refused_with_a_fix(task, document):
     version = read(task, answered(document, person_id="99"))
     assert version.stage == Stage.FAILED
-    assert "give it its number back" in version.error
+    assert "restore the person_id" in version.error
 
 
-def test_two_tracks_of_one_person_are_both_kept(task, document):
+def test_two_tracks_of_one_person_are_both_stored(task, document):
     twice = replace(document, tracks=(*answered(document).tracks, document.tracks[0]))
     version = read(task, answered(twice, posture="walk"))
     second = version.annotations.order_by("second").first().second
@@ -349,7 +353,7 @@ def test_two_tracks_of_one_person_are_both_kept(task, document):
     assert sorted(persons).count(1) == 2
 
 
-def test_an_export_under_the_name_that_cvat_gave_it_is_known_by_its_task(
+def test_an_export_with_cvats_file_name_is_matched_by_the_task_inside(
     task, document, dataset, tmp_path
 ):
     name = "task_17_annotations_2026_11_26_cvat for video 1.1"
@@ -365,7 +369,7 @@ def test_an_export_under_the_name_that_cvat_gave_it_is_known_by_its_task(
     assert "no task of this dataset is called other" in refused["other.xml"]
 
 
-def test_of_two_exports_of_one_task_none_is_taken(task, document, dataset, tmp_path):
+def test_two_exports_of_one_task_are_both_refused(task, document, dataset, tmp_path):
     for name in ("task_17", str(task)):
         (tmp_path / f"{name}.xml").write_bytes(dump(document))
     imported = import_answers(dataset, tmp_path)
@@ -373,7 +377,7 @@ def test_of_two_exports_of_one_task_none_is_taken(task, document, dataset, tmp_p
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_zip_damaged_inside_is_refused_with_a_sentence(task, document, tmp_path, method):
+def test_a_damaged_zip_is_refused_with_a_message(task, document, tmp_path, method):
     path = tmp_path / f"{task}.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("annotations.xml", dump(document))

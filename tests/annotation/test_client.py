@@ -9,9 +9,9 @@ from annotation.cvat.errors import (
     CvatUnavailableError,
 )
 from annotation.cvat.transport import Address
+from tests.cvat_double.http_server import NO_ROUTE
 from tests.cvat_double.server import CvatDouble
 from tests.cvat_double.state import HTML_500
-from tests.cvat_double.http_server import NO_ROUTE
 
 LABEL = {
     "name": "person",
@@ -53,7 +53,7 @@ def make_task(client, project, images, name="a--ann"):
     return task
 
 
-def test_who_we_are_and_who_is_there(client, cvat):
+def test_the_account_and_the_members_are_read(client, cvat):
     assert client.version() == "2.54.1"
     assert client.whoami() == "admin"
     assert [one.name for one in client.members()] == ["admin", "ann", "bob", "cem"]
@@ -66,7 +66,7 @@ def test_a_user_and_a_password_open_a_session_that_is_kept(cvat):
     client.close()
 
 
-def test_a_session_that_ran_out_is_opened_again(cvat):
+def test_an_expired_session_is_opened_again(cvat):
     client = CvatClient(Address(cvat.url, "avalab", user="admin", password=cvat.password))
     client.whoami()
     cvat.fail("GET", "users/self", status=401)
@@ -74,7 +74,7 @@ def test_a_session_that_ran_out_is_opened_again(cvat):
     client.close()
 
 
-def test_what_we_may_not_is_no_reason_to_sign_in_again(cvat):
+def test_a_denied_call_does_not_sign_in_again(cvat):
     client = CvatClient(Address(cvat.url, "avalab", user="admin", password=cvat.password))
     cvat.fail("GET", "users/self", status=403)
     with pytest.raises(CvatDeniedError, match="role maintainer"):
@@ -83,13 +83,13 @@ def test_what_we_may_not_is_no_reason_to_sign_in_again(cvat):
     client.close()
 
 
-def test_a_wrong_password_is_said(cvat):
+def test_a_wrong_password_is_reported(cvat):
     client = CvatClient(Address(cvat.url, "avalab", user="admin", password="wrong"))
     with pytest.raises(CvatDeniedError, match="does not let admin in"):
         client.whoami()
 
 
-def test_a_task_gets_its_pictures_in_order_and_one_job(client, cvat, project, images):
+def test_a_task_gets_its_frames_in_order_and_one_job(client, cvat, project, images):
     task = make_task(client, project, images)
     assert client.task(task)["size"] == 12
     assert cvat.state.frames[task] == [path.name for path in images]
@@ -99,7 +99,9 @@ def test_a_task_gets_its_pictures_in_order_and_one_job(client, cvat, project, im
     )  # fmt: skip
 
 
-def test_many_pictures_go_in_several_requests(client, cvat, project, images, monkeypatch):
+def test_many_images_are_uploaded_in_several_requests(
+    client, cvat, project, images, monkeypatch
+):
     monkeypatch.setattr("annotation.cvat.transport.REQUEST_SIZE", 60)
     task = make_task(client, project, images)
     assert cvat.state.frames[task] == [path.name for path in images]
@@ -117,7 +119,7 @@ def uploaded(cvat):
     return {one["name"]: one["have"] for one in cvat.state.chunks.values()}
 
 
-def test_a_file_larger_than_a_request_goes_in_chunks(
+def test_a_file_larger_than_a_request_is_uploaded_in_chunks(
     client, cvat, project, images, in_chunks
 ):
     task = make_task(client, project, images)
@@ -126,7 +128,7 @@ def test_a_file_larger_than_a_request_goes_in_chunks(
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])
-def test_a_chunk_that_broke_off_is_sent_from_where_cvat_has_it(
+def test_an_interrupted_chunk_resumes_at_cvats_offset(
     client, cvat, project, images, in_chunks, drop
 ):
     cvat.fail("PATCH", "/data/", drop=drop, skip=1)
@@ -135,7 +137,7 @@ def test_a_chunk_that_broke_off_is_sent_from_where_cvat_has_it(
     assert uploaded(cvat) == {path.name: path.read_bytes() for path in images[:2]}
 
 
-def test_chunks_that_break_off_again_and_again_are_passing(
+def test_chunks_interrupted_repeatedly_are_a_temporary_error(
     client, cvat, project, images, in_chunks
 ):
     task = client.create_task(project, "a", frame_count=12)
@@ -144,7 +146,7 @@ def test_chunks_that_break_off_again_and_again_are_passing(
         client.upload_frames(task, images, quality=90)
 
 
-def test_a_task_that_cvat_cannot_make_is_said_in_its_words(client, project, tmp_path):
+def test_a_failed_task_creation_has_cvats_message(client, project, tmp_path):
     (tmp_path / "a.txt").write_text("hi")
     task = client.create_task(project, "a", frame_count=1)
     client.upload_frames(task, [tmp_path / "a.txt"], quality=90)
@@ -232,7 +234,7 @@ def test_a_guide_is_written_once_and_then_changed(client, cvat, project):
         (503, CvatUnavailableError, "starting or overloaded"),
     ],
 )
-def test_every_fault_is_told_by_what_can_be_done(client, cvat, status, error, message):
+def test_every_error_has_the_type_of_its_fix(client, cvat, status, error, message):
     cvat.fail("GET", "users/self", status=status, headers={"Retry-After": "7"})
     with pytest.raises(error, match=message) as caught:
         client.whoami()
@@ -241,7 +243,7 @@ def test_every_fault_is_told_by_what_can_be_done(client, cvat, status, error, me
         assert caught.value.retry_after == 7
 
 
-def test_a_server_that_is_down_is_said_at_once(client, cvat):
+def test_a_server_that_is_down_is_reported_at_once(client, cvat):
     client.whoami()
     cvat.stop()
     with pytest.raises(CvatUnavailableError, match="cannot be reached"):
@@ -255,21 +257,23 @@ def test_a_server_that_comes_back_is_used_again(client, cvat):
     assert client.whoami() == "admin"
 
 
-def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(client, cvat, monkeypatch):
+def test_a_server_that_does_not_respond_times_out(client, cvat, monkeypatch):
     monkeypatch.setattr("annotation.cvat.transport.ANSWER_SECONDS", 0.2)
     cvat.fail("GET", "users/self", seconds=1.0)
     with pytest.raises(CvatUnavailableError, match="does not answer"):
         client.whoami()
 
 
-def test_a_connection_that_breaks_off_in_an_upload_is_passing(client, cvat, project, images):
+def test_a_connection_closed_during_an_upload_is_a_temporary_error(
+    client, cvat, project, images
+):
     task = client.create_task(project, "a", frame_count=12)
     cvat.fail("POST", "/data", drop="before", skip=1)
     with pytest.raises(CvatUnavailableError):
         client.upload_frames(task, images, quality=90)
 
 
-def test_an_unknown_organisation_is_said(cvat):
+def test_an_unknown_organisation_is_reported(cvat):
     with CvatDouble() as other:
         client = CvatClient(Address(other.url, "nosuch", token=other.token))
         with pytest.raises(CvatDeniedError, match="has no organisation nosuch"):
@@ -281,7 +285,7 @@ def test_an_unknown_organisation_is_said(cvat):
     ("status", "body"),
     [(404, NO_ROUTE), (200, HTML_500), (405, HTML_500), (404, HTML_500), (403, HTML_500)],
 )
-def test_what_stands_before_a_restarting_cvat_says_nothing_of_it(
+def test_the_proxy_of_a_restarting_cvat_is_not_mistaken_for_it(
     client, cvat, project, status, body
 ):
     """Traefik has no way to CVAT then, or leads to the pages: no job was deleted."""
@@ -292,7 +296,7 @@ def test_what_stands_before_a_restarting_cvat_says_nothing_of_it(
         client.job(7)
 
 
-def test_a_proxy_that_takes_no_large_request_is_told_apart(client, cvat, project, images):
+def test_a_proxy_with_a_request_limit_is_reported(client, cvat, project, images):
     task = client.create_task(project, "a", frame_count=12)
     cvat.fail("POST", "/data", status=413, body="<html>too large</html>", skip=1)
     with pytest.raises(CvatRefusedError, match="no request of 16 MB: raise its limit"):

@@ -19,6 +19,7 @@ from tests.cvat_double.steps import (
     job_named,
     make_server,
     make_world,
+    post_delivery,
     project_of,
     read_all,
     reconciled,
@@ -26,7 +27,6 @@ from tests.cvat_double.steps import (
     sent_world,
     set_up,
     task_named,
-    post_delivery,
 )
 from tests.make import make_dataset, make_user
 
@@ -101,7 +101,7 @@ def test_every_page_opens_for_its_admin_and_not_for_strangers(client, world, pag
 
 
 @pytest.mark.parametrize("page", POSTS)
-def test_only_admins_change_things_and_only_by_post(client, world, page):
+def test_only_admins_change_anything_and_only_by_post(client, world, page):
     assert client.get(url(page)).status_code == 405
     reviewer = make_user()
     Member.objects.create(dataset=world, user=reviewer, role="reviewer")
@@ -119,7 +119,7 @@ def test_a_dataset_that_is_not_in_cvat_says_what_to_do(client, admin, cvat):
     assert "Connect to CVAT" in text(client.get(url("cvat")))
 
 
-def test_connecting_makes_a_project_row_to_be_set_up(client, admin, cvat):
+def test_connecting_creates_a_project_row_to_set_up(client, admin, cvat):
     make_dataset("shop", admin=admin)
     server = make_server(cvat)
     client.force_login(admin)
@@ -154,7 +154,7 @@ def test_sending_from_the_page(client, admin, cvat):
     assert (page.sent, page.percent) == (2, 100.0)
 
 
-def test_the_page_shows_what_cvat_has_and_we_have_and_the_lag(client, world, cvat):
+def test_the_page_shows_finished_and_fetched_jobs_and_the_lag(client, world, cvat):
     cvat.finish(TASK, FINISHED)
     CvatJob.objects.update(cvat_state="completed")
     page = cvat_page(world)
@@ -166,13 +166,13 @@ def test_the_page_shows_what_cvat_has_and_we_have_and_the_lag(client, world, cva
     assert "1 new version" in text(client.get(url("cvat"), headers={"HX-Request": "true"}))
 
 
-def test_looking_is_ordered_from_the_page(client, world):
+def test_a_sync_is_requested_from_the_page(client, world):
     client.post(url("cvat_look"))
     client.post(url("cvat_look"))
     assert Reconciliation.objects.get().is_full
 
 
-def test_a_failed_task_is_shown_with_its_sentence_and_tried_again(client, world, cvat):
+def test_a_failed_task_is_shown_with_its_message_and_retried(client, world, cvat):
     CvatJob.objects.update(stage=Stage.FAILED, error="ann is not a member")
     page = text(client.get(url("cvat")))
     assert "ann is not a member" in page
@@ -181,7 +181,7 @@ def test_a_failed_task_is_shown_with_its_sentence_and_tried_again(client, world,
     assert CvatJob.objects.get().stage == Stage.WAITING
 
 
-def test_a_deleted_task_is_shown_and_sent_again(client, world, cvat):
+def test_a_deleted_task_is_shown_and_resent(client, world, cvat):
     cvat.state.delete_task(job_named(TASK).cvat_task_id)
     reconciled(world)
     assert "Deleted in CVAT" in text(client.get(url("cvat")))
@@ -190,7 +190,7 @@ def test_a_deleted_task_is_shown_and_sent_again(client, world, cvat):
     assert job_state(job_named(TASK)).label == "New"
 
 
-def test_a_deleted_project_is_made_anew_from_the_page(client, world, cvat):
+def test_a_deleted_project_is_recreated_from_the_page(client, world, cvat):
     for number in list(cvat.state.tasks):
         cvat.state.delete_task(number)
     del cvat.state.projects[1]
@@ -201,7 +201,7 @@ def test_a_deleted_project_is_made_anew_from_the_page(client, world, cvat):
     assert set_up(world).project_id == 2
 
 
-def test_with_cvat_down_the_page_says_so_in_one_sentence(client, world, cvat):
+def test_with_cvat_down_the_page_shows_one_message(client, world, cvat):
     cvat.stop()
     reconciled(world)
     page = text(client.get(url("cvat")))
@@ -209,7 +209,7 @@ def test_with_cvat_down_the_page_says_so_in_one_sentence(client, world, cvat):
     assert "will be retried automatically" in page
 
 
-def test_forged_deliveries_are_counted_on_the_page(client, world):
+def test_invalid_signatures_are_counted_on_the_page(client, world):
     CvatServer.objects.update(invalid_signature_count=3)
     assert "3 deliveries had a wrong signature" in text(client.get(url("cvat")))
 
@@ -239,7 +239,7 @@ def test_the_deliveries_of_other_datasets_are_not_shown(client, world):
     assert "Nothing was told yet" in text(client.get(url("cvat_deliveries")))
 
 
-def test_members_are_asked_for_by_htmx_and_made_annotators(client, world):
+def test_members_are_loaded_by_htmx_and_added_as_annotators(client, world):
     asked = {"HX-Request": "true"}
     assert "Asking CVAT" in text(client.get(url("cvat_members")))
     page = text(client.get(url("cvat_members"), headers=asked))
@@ -254,7 +254,7 @@ def test_only_members_become_annotators(client, world, names):
     assert Annotator.objects.count() == 1
 
 
-def test_members_who_cannot_be_chosen_say_why(client, world, cvat):
+def test_members_who_cannot_be_added_have_a_reason(client, world, cvat):
     cvat.add_user("dan@example.org")
     cvat.add_user("d/n")
     number = cvat.add_user("eve", is_member=False)
@@ -265,7 +265,7 @@ def test_members_who_cannot_be_chosen_say_why(client, world, cvat):
     assert 'value="dan@example.org"' in page
 
 
-def test_members_with_cvat_down_is_a_sentence(client, world, cvat):
+def test_members_with_cvat_down_is_a_message(client, world, cvat):
     cvat.stop()
     assert "cannot be reached" in text(client.get(url("cvat_members"), {"now": "1"}))
     assert client.post(url("cvat_add"), {"names": ["bob"]}).status_code == 302
@@ -281,7 +281,7 @@ def test_inviting_somebody_with_an_account(client, world, cvat):
     ("email", "message"),
     [("new@example.com", "CVAT cannot send mail"), ("ann@example.com", "was not invited")],
 )
-def test_an_invitation_that_fails_says_what_to_do(world, email, message):
+def test_a_failed_invitation_says_what_to_do(world, email, message):
     with pytest.raises(InviteError, match=message):
         invite(CvatServer.objects.get(), email)
 
@@ -312,7 +312,7 @@ def test_servers_are_for_operators_alone(client, admin, cvat):
     assert client.post(reverse("annotation:server_test", args=["lab"])).status_code == 404
 
 
-def test_a_server_is_entered_tested_and_shown_without_its_token(operator, cvat):
+def test_a_server_is_added_tested_and_shown_without_its_token(operator, cvat):
     assert "No CVAT server yet" in text(operator.get(reverse("annotation:servers")))
     values = {"name": "lab", "url": cvat.url, "organisation": "avalab", "token": cvat.token}
     page = operator.post(reverse("annotation:server_new"), values, follow=True)
@@ -334,13 +334,13 @@ def test_a_server_is_entered_tested_and_shown_without_its_token(operator, cvat):
         ({"name": "new"}, "what the page for new ones is called"),
     ],
 )
-def test_what_is_missing_is_said_at_its_field(operator, cvat, change, message):
+def test_a_missing_value_is_reported_at_its_field(operator, cvat, change, message):
     values = {"name": "lab", "url": cvat.url, "token": "t"} | change
     assert message in text(operator.post(reverse("annotation:server_new"), values))
     assert not CvatServer.objects.exists()
 
 
-def test_a_server_is_changed_without_entering_its_token_again(operator, cvat):
+def test_a_server_is_edited_without_entering_its_token_again(operator, cvat):
     make_server(cvat)
     values = {"name": "lab", "url": cvat.url, "organisation": ""}
     operator.post(reverse("annotation:server_edit", args=["lab"]), values)
@@ -348,7 +348,7 @@ def test_a_server_is_changed_without_entering_its_token_again(operator, cvat):
     assert (server.organisation, server.token) == ("", cvat.token)
 
 
-def test_a_token_is_not_sent_to_another_address_by_who_does_not_know_it(operator, cvat):
+def test_a_stored_token_is_not_sent_to_a_new_address(operator, cvat):
     make_server(cvat)
     values = {"name": "lab", "url": "https://elsewhere.example.org"}
     address = reverse("annotation:server_edit", args=["lab"])
@@ -359,7 +359,7 @@ def test_a_token_is_not_sent_to_another_address_by_who_does_not_know_it(operator
     assert (server.url, server.token) == (values["url"], "new")
 
 
-def test_a_server_in_use_is_not_forgotten(operator, cvat):
+def test_a_server_in_use_is_not_removed(operator, cvat):
     make_world(cvat)
     page = operator.post(reverse("annotation:server_delete", args=["lab"]), follow=True)
     assert "has datasets" in text(page)
@@ -393,7 +393,7 @@ def test_an_address_is_kept_without_the_page_it_was_copied_from(operator, typed,
         ("", "required"),
     ],
 )
-def test_what_is_no_address_is_refused(operator, typed, message):
+def test_an_invalid_address_is_refused(operator, typed, message):
     page = operator.post(
         reverse("annotation:server_new"), {"name": "lab", "url": typed, "token": "t"}
     )

@@ -27,13 +27,13 @@ from tests.cvat_double.steps import (
     FINISHED,
     TASK,
     job_named,
+    post_delivery,
     process_deliveries,
     project_of,
     read_all,
     reconciled,
     sent_world,
     state_event,
-    post_delivery,
 )
 from tests.stored_files import content_of
 
@@ -61,7 +61,7 @@ def post(client, server, body, **headers):
     )
 
 
-def test_a_delivery_is_kept_and_answered(client, cvat, server):
+def test_a_delivery_is_stored_and_answered(client, cvat, server):
     response = post(client, server, state_event(cvat))
     assert response.status_code == 200
     assert response.json() == {"ok": True, "server": str(server.uuid)}
@@ -69,7 +69,7 @@ def test_a_delivery_is_kept_and_answered(client, cvat, server):
     assert (delivery.event, delivery.stage, delivery.job_id) == ("update:job", "waiting", 1)
 
 
-def test_a_finished_job_that_was_told_of_is_pulled_and_read(client, cvat, server):
+def test_the_finished_job_of_a_delivery_is_fetched_and_read(client, cvat, server):
     cvat.finish(TASK, FINISHED)
     post(client, server, state_event(cvat))
     process_deliveries()
@@ -88,7 +88,7 @@ def test_a_finished_job_that_was_told_of_is_pulled_and_read(client, cvat, server
     assert version.annotations.count() == 2 * len(seconds)
 
 
-def test_the_raw_json_is_kept_compressed_as_it_came(cvat, dataset):
+def test_the_raw_json_is_stored_compressed_and_unchanged(cvat, dataset):
     cvat.finish(TASK, FINISHED)
     reconciled(dataset)
     raw = json.loads(gzip.decompress(content_of(AnswerVersion.objects.get().raw)))
@@ -105,7 +105,7 @@ def test_ten_times_the_same_delivery_is_one(client, cvat, server):
     assert AnswerVersion.objects.count() == 1
 
 
-def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
+def test_deliveries_out_of_order_give_cvats_current_state(cvat, server):
     started = state_event(cvat, before="new")
     cvat.finish(TASK)
     finished = state_event(cvat)
@@ -118,7 +118,7 @@ def test_deliveries_out_of_order_lead_to_what_cvat_has_now(cvat, server):
     assert outcomes == {"a later delivery is about the same job", "version 1 was pulled"}
 
 
-def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
+def test_a_late_delivery_of_a_reopened_job_fetches_nothing(cvat, server):
     cvat.finish(TASK)
     late = state_event(cvat)
     cvat.set_job(TASK, state="in progress")
@@ -132,20 +132,22 @@ def test_a_late_delivery_of_a_job_reopened_since_pulls_nothing(cvat, server):
     "headers",
     [{"X-Signature-256": "sha256=00"}, {"X-Other": "1"}, {"X-Signature-256": ""}],
 )
-def test_a_forged_delivery_is_refused_counted_and_not_kept(client, cvat, server, headers):
+def test_a_delivery_with_an_invalid_signature_is_refused_and_counted(
+    client, cvat, server, headers
+):
     assert post(client, server, state_event(cvat), **headers).status_code == 403
     assert not WebhookDelivery.objects.exists()
     server.refresh_from_db()
     assert server.invalid_signature_count == 1
 
 
-def test_a_body_changed_on_its_way_is_forged(cvat, server):
+def test_a_changed_body_has_an_invalid_signature(cvat, server):
     body = state_event(cvat)
     with pytest.raises(InvalidSignatureError):
         receive(server, body + b" ", signature(body, server.secret))
 
 
-def test_only_posts_to_known_servers_are_taken(client, server):
+def test_only_posts_to_known_servers_are_accepted(client, server):
     assert client.get(address(server)).status_code == 405
     unknown = "/api/cvat/webhooks/00000000-0000-4000-8000-000000000000/"
     assert client.post(unknown, data=b"{}", content_type="text/plain").status_code == 404
@@ -156,7 +158,7 @@ def test_what_is_too_large_is_refused(client, server):
 
 
 @pytest.mark.parametrize("error", [DatabaseError, InterfaceError])
-def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch, error):
+def test_the_webhook_answers_503_when_it_cannot_store(client, cvat, server, monkeypatch, error):
     def full(*args, **kwargs):
         raise error("disk full, or restarting")
 
@@ -164,26 +166,26 @@ def test_it_says_not_now_when_it_cannot_store(client, cvat, server, monkeypatch,
     assert post(client, server, state_event(cvat)).status_code == 503
 
 
-def test_it_says_not_now_when_the_key_is_lost(client, cvat, server, settings):
+def test_the_webhook_answers_503_when_the_key_is_lost(client, cvat, server, settings):
     body = state_event(cvat)
     signed = {"X-Signature-256": signature(body, server.secret)}
     settings.SECRETS_KEYS = ["another"]
     assert post(client, server, body, **signed).status_code == 503
 
 
-def test_noise_is_done_at_once_and_says_why(cvat, server):
+def test_an_irrelevant_delivery_is_done_at_once_with_a_reason(cvat, server):
     content = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
     delivery = post_delivery(server, json.dumps(content).encode())
     assert (delivery.stage, delivery.outcome) == (Stage.DONE, "only updated_date changed")
 
 
-def test_a_delivery_about_a_job_of_others_is_let_be(cvat, server):
+def test_a_delivery_about_another_projects_job_is_ignored(cvat, server):
     post_delivery(server, state_event(cvat, id=99))
     process_deliveries()
     assert WebhookDelivery.objects.get().outcome == "it is about a job that is not ours"
 
 
-def test_what_was_done_weeks_ago_is_forgotten_and_what_waits_is_kept(cvat, server):
+def test_old_deliveries_are_deleted_unless_they_wait(cvat, server):
     saved = json.loads(state_event(cvat)) | {"before_update": {"updated_date": "2026"}}
     for body in (b'{"event": "ping"}', json.dumps(saved).encode(), state_event(cvat)):
         post_delivery(server, body)
@@ -218,7 +220,7 @@ def test_with_cvat_down_a_delivery_waits(cvat, server):
     assert AnswerVersion.objects.count() == 1
 
 
-def test_a_delivery_in_other_hands_is_left_alone(cvat, server):
+def test_a_claimed_delivery_is_not_processed_twice(cvat, server):
     delivery = post_delivery(server, state_event(cvat))
     WebhookDelivery.objects.claim(delivery.pk)
     assert process_delivery(delivery.pk) is None
@@ -230,14 +232,14 @@ def untold(cvat, **job):
     return json.dumps(content).encode()
 
 
-def test_a_cvat_that_does_not_say_what_changed_is_believed_all_the_same(cvat, server):
+def test_a_delivery_without_changed_fields_is_processed(cvat, server):
     cvat.finish(TASK, FINISHED)
     post_delivery(server, untold(cvat))
     process_deliveries()
     assert WebhookDelivery.objects.get().outcome == "version 1 was pulled"
 
 
-def test_saved_work_of_such_a_cvat_asks_for_nothing(cvat, server):
+def test_a_save_without_changed_fields_is_ignored(cvat, server):
     cvat.set_job(TASK, state="in progress")
     post_delivery(server, untold(cvat))
     process_deliveries()
@@ -251,7 +253,7 @@ def test_saved_work_of_such_a_cvat_asks_for_nothing(cvat, server):
     assert len(cvat.calls) == before
 
 
-def test_an_edit_after_approval_is_seen_at_once_with_such_a_cvat(cvat, server):
+def test_an_edit_after_approval_without_changed_fields_is_found(cvat, server):
     cvat.finish(TASK, FINISHED)
     post_delivery(server, untold(cvat))
     process_deliveries()
@@ -261,7 +263,7 @@ def test_an_edit_after_approval_is_seen_at_once_with_such_a_cvat(cvat, server):
     assert AnswerVersion.objects.count() == 2
 
 
-def test_the_double_of_such_a_cvat_does_not_say_what_changed(cvat, dataset):
+def test_the_double_can_omit_the_changed_fields(cvat, dataset):
     cvat.state.says_what_changed = False
     cvat.state.webhooks[1] = {
         "id": 1, "project_id": 1, "events": ["update:job"], "is_active": True
@@ -279,7 +281,7 @@ def test_the_double_of_such_a_cvat_does_not_say_what_changed(cvat, dataset):
         b'{"event": "update:job", "job": {"id": 1}, "before_update": [1, "2"]}',
     ],
 )
-def test_what_is_signed_and_no_event_is_kept_as_noise(client, server, body):
+def test_a_signed_body_that_is_no_event_is_stored_and_ignored(client, server, body):
     assert post(client, server, body).status_code == 200
     assert WebhookDelivery.objects.get().outcome != ""
 

@@ -5,11 +5,11 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 
-from datasets.core.formats.cvat_xml import load
 from annotation.models import AnnotationTask
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import assign_gold_tasks, plan_tasks
 from avaproject.base.work import Stage
+from datasets.core.formats.cvat_xml import load
 from datasets.core.naming import frame_name
 from tests.make import make_annotator, make_dataset, make_task, make_version
 from tests.stored_files import content_of, make_ready_video
@@ -32,7 +32,7 @@ def new_task(dataset, **fields):
     return make_task(run, make_annotator(dataset, "ann"), stage=Stage.WAITING, **fields)
 
 
-def test_a_package_holds_what_a_person_needs(dataset):
+def test_a_package_has_everything_to_create_the_task(dataset):
     task = new_task(dataset)
     package = written(task)
     assert package.namelist() == ["README.txt", "annotations.xml", "labels.json", "frames.zip"]
@@ -47,7 +47,7 @@ def test_a_package_holds_what_a_person_needs(dataset):
     ]  # fmt: skip
 
 
-def test_the_tracks_found_so_far_are_in_the_package(dataset):
+def test_the_pre_annotation_is_in_the_package(dataset):
     document = load(written(new_task(dataset)).read("annotations.xml"))
     assert (document.task_name, document.frame_count) == ("aisle-c0000--ann", 75)
     assert (document.width, document.height) == (640, 360)
@@ -77,17 +77,17 @@ def test_a_package_is_written_once_and_always_with_the_same_bytes(dataset):
     assert content_of(write_package(task.pk).package) == first
 
 
-def test_a_clip_cut_at_another_rate_is_refused_with_a_sentence(dataset):
+def test_a_clip_cut_at_another_rate_is_refused_with_a_message(dataset):
     task = new_task(dataset)
     dataset.annotation_fps = 10
     dataset.save()
     write_package(task.pk)
     task.refresh_from_db()
     assert task.stage == Stage.FAILED
-    assert "wants 150 pictures, but the clip has 75" in task.error
+    assert "needs 150 frames, but the clip has 75" in task.error
 
 
-def test_a_run_without_tracks_is_refused_with_a_sentence(dataset):
+def test_a_run_without_tracks_is_refused_with_a_message(dataset):
     task = new_task(dataset)
     task.run.tracks = ""
     task.run.save()
@@ -122,7 +122,7 @@ def test_the_command_plans_writes_and_copies(dataset, tmp_path, capsys):
     assert len(list(tmp_path.glob("*--ann.zip"))) + len(list(tmp_path.glob("*--bob.zip"))) == 5
 
 
-def test_the_command_gives_blind_and_gold_ones_too(dataset, tmp_path, capsys):
+def test_the_command_assigns_blind_and_gold_tasks_too(dataset, tmp_path, capsys):
     make_ready_video(dataset, name="known", frame_count=450)
     assign_gold_tasks(dataset, annotator="expert", count=1)
     make_version(AnnotationTask.objects.get())

@@ -6,13 +6,13 @@ from annotation.models import AnnotationTask, Annotator, PlanSettings
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
-    assign_gold_tasks,
-    preview,
-    reassign,
     assign,
+    assign_gold_tasks,
+    dataset_state,
     mark_gold,
     plan_tasks,
-    dataset_state,
+    preview,
+    reassign,
     unassign,
     unmark_gold,
 )
@@ -42,7 +42,9 @@ def dataset():
 def ready(dataset, *, clips=3, persons=2, **fields):
     """A video of `clips` clips whose persons are named; no files."""
     video = make_video(dataset, frame_count=450 * clips, **fields)
-    IdentityRun.objects.create(video=video, config_key="test/1", stage=Stage.DONE, person_count=persons)
+    IdentityRun.objects.create(
+        video=video, config_key="test/1", stage=Stage.DONE, person_count=persons
+    )
     return [make_run(clip, persons=persons) for clip in make_clips(video)]
 
 
@@ -56,7 +58,7 @@ def answer(**fields):
         make_version(task)
 
 
-def test_every_ready_clip_is_given_to_its_annotators(dataset):
+def test_every_ready_clip_is_assigned(dataset):
     make_ready_video(dataset)
     assert plan_tasks(dataset, annotators=PEOPLE, overlap=1.0, per_clip=2) == 6
     tasks = AnnotationTask.objects.of(dataset)
@@ -72,7 +74,7 @@ def test_planning_again_adds_nothing(dataset):
     assert plan_tasks(dataset, annotators=["dan"], overlap=0.0, seed=3) == 0
 
 
-def test_new_clips_are_added_and_the_old_ones_left_alone(dataset):
+def test_new_clips_are_added_and_old_tasks_kept(dataset):
     make_ready_video(dataset)
     plan_tasks(dataset, annotators=PEOPLE, overlap=1.0)
     before = set(AnnotationTask.objects.values_list("pk", "annotator__name"))
@@ -81,17 +83,17 @@ def test_new_clips_are_added_and_the_old_ones_left_alone(dataset):
     assert before < set(AnnotationTask.objects.values_list("pk", "annotator__name"))
 
 
-def test_a_clip_whose_persons_have_no_names_yet_waits(dataset):
+def test_a_clip_whose_persons_are_not_identified_waits(dataset):
     make_run(make_clips(make_video(dataset))[0])
     assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
 
 
-def test_a_clip_in_which_nobody_was_found_is_looked_at_all_the_same(dataset):
+def test_a_clip_without_detections_is_assigned_too(dataset):
     make_ready_video(dataset, persons=0, frame_count=450)
     assert plan_tasks(dataset, annotators=["ann"], overlap=0) == 1
 
 
-def test_a_task_starts_from_the_newest_run_whose_persons_have_names(dataset):
+def test_a_task_uses_the_newest_run_whose_persons_are_identified(dataset):
     clip = make_ready_video(dataset, frame_count=450).clips.get()
     newer = make_ready_run(clip, config_key="test/2")
     make_run(clip, config_key="not linked")
@@ -106,7 +108,7 @@ def test_simulated_annotators_are_marked(dataset):
     assert not Annotator.objects.filter(is_simulated=False).exists()
 
 
-def test_another_datasets_clips_are_not_touched(dataset):
+def test_another_datasets_clips_are_not_assigned(dataset):
     make_ready_video(make_dataset("other"))
     assert plan_tasks(dataset, annotators=PEOPLE, overlap=0.3) == 0
 
@@ -114,13 +116,13 @@ def test_another_datasets_clips_are_not_touched(dataset):
 @pytest.mark.parametrize(
     ("annotators", "overlap", "message"),
     [
-        (["Ann Lee"], 0, '"Ann Lee" cannot be an annotator'),
-        (["../up"], 0, "cannot be an annotator"),
+        (["Ann Lee"], 0, '"Ann Lee" is not a valid user name'),
+        (["../up"], 0, "is not a valid user name"),
         (["ann"], 0.5, "needs two or more"),
-        ([], 0, "nobody"),
+        ([], 0, "at least one"),
     ],
 )
-def test_wishes_that_cannot_be_met_get_a_sentence_and_change_nothing(
+def test_a_request_that_cannot_be_met_gives_a_message_and_changes_nothing(
     dataset, annotators, overlap, message
 ):
     make_ready_video(dataset)
@@ -130,7 +132,7 @@ def test_wishes_that_cannot_be_met_get_a_sentence_and_change_nothing(
     assert not AnnotationTask.objects.exists()
 
 
-def test_what_is_drawn_up_writes_nothing_and_is_what_is_given_out(dataset):
+def test_a_preview_writes_nothing_and_is_what_is_assigned(dataset):
     ready(dataset, clips=6)
     request = PlanRequest(tuple(PEOPLE), 0.5, per_clip=2, blind=0.3)
     _, found = preview(dataset, request)
@@ -143,17 +145,17 @@ def test_what_is_drawn_up_writes_nothing_and_is_what_is_given_out(dataset):
     ]
 
 
-def test_what_changed_since_it_was_looked_at_is_not_given_out(dataset):
+def test_a_plan_that_changed_since_the_preview_is_not_assigned(dataset):
     ready(dataset)
     request = PlanRequest(tuple(PEOPLE), 0.5)
     _, found = preview(dataset, request)
     ready(dataset)
-    with pytest.raises(PlanChangedError, match="look at"):
+    with pytest.raises(PlanChangedError, match="check the new plan"):
         assign(dataset, request, digest=found.digest)
     assert not AnnotationTask.objects.exists()
 
 
-def test_the_wishes_are_remembered(dataset):
+def test_the_request_is_stored(dataset):
     ready(dataset)
     assign(dataset, PlanRequest(("ann", "bob"), 0.5, per_clip=2, pace=8, capacity={"ann": 20}))
     assign(dataset, PlanRequest(("bob", "cem"), 1.0, blind=0.2, gold=0.1))
@@ -176,7 +178,7 @@ def test_a_command_keeps_capacity_and_pace_of_the_last_plan(dataset):
     assert PlanSettings.objects.get().pace == 10
 
 
-def test_a_clip_that_nobody_has_hours_for_is_given_out_later(dataset):
+def test_a_clip_for_which_nobody_has_hours_is_assigned_later(dataset):
     ready(dataset)
     assert plan_tasks(dataset, annotators=["ann"], overlap=0, capacity={"ann": 0}) == 0
     assert plan_tasks(dataset, annotators=["ann"], overlap=0, capacity={}) == 3
@@ -194,7 +196,7 @@ def test_the_work_is_balanced_by_person_seconds(dataset):
     assert AnnotationTask.objects.filter(annotator__name="ann").count() in (2, 4)
 
 
-def test_a_newcomer_changes_nothing_that_is_sent(dataset):
+def test_a_new_annotator_changes_no_existing_task(dataset):
     ready(dataset, clips=6)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=0.5, per_clip=2)
     before = work_of(dataset)
@@ -206,7 +208,7 @@ def test_a_newcomer_changes_nothing_that_is_sent(dataset):
     assert {name for clip, name in after if clip in together} == {"ann", "bob", "cem"}
 
 
-def test_the_clips_of_who_leaves_go_to_others_and_nothing_is_lost(dataset):
+def test_unassigned_clips_go_to_others_and_no_answers_are_lost(dataset):
     ready(dataset, clips=6)
     plan_tasks(dataset, annotators=PEOPLE, overlap=1.0, per_clip=2)
     bob = Annotator.objects.get(name="bob")
@@ -225,12 +227,12 @@ def test_the_clips_of_who_leaves_go_to_others_and_nothing_is_lost(dataset):
     assert plan_tasks(dataset, annotators=["ann", "cem", "dan"], overlap=1.0, per_clip=2) == 0
 
 
-def test_who_comes_back_gets_what_nobody_else_got(dataset):
+def test_reassigning_restores_tasks_that_nobody_else_got(dataset):
     ready(dataset, clips=4)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     ann = Annotator.objects.get()
     unassign(ann)
-    hours = 2 * 31 * 10 / 3600  # room for two clips of 30 boxes
+    hours = 2 * 31 * 10 / 3600  # capacity for two clips of 30 boxes
     assert plan_tasks(dataset, annotators=["bob"], overlap=0, capacity={"bob": hours}) == 2
     assert reassign(ann) == 2
     assert reassign(ann) == 0
@@ -239,7 +241,7 @@ def test_who_comes_back_gets_what_nobody_else_got(dataset):
     assert Annotator.objects.get(name="ann").is_active
 
 
-def test_a_clip_of_one_who_leaves_is_given_to_another(dataset):
+def test_an_unassigned_clip_is_assigned_to_another(dataset):
     ready(dataset, clips=2)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     unassign(Annotator.objects.get())
@@ -247,14 +249,14 @@ def test_a_clip_of_one_who_leaves_is_given_to_another(dataset):
     assert plan_tasks(dataset, annotators=["bob"], overlap=0) == 0
 
 
-def test_taking_back_twice_takes_nothing_more(dataset):
+def test_unassigning_twice_changes_nothing_more(dataset):
     ready(dataset)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     ann = Annotator.objects.get()
     assert (unassign(ann), unassign(ann)) == (3, 0)
 
 
-def test_a_clip_whose_expert_leaves_is_no_longer_to_become_gold(dataset):
+def test_a_clip_unassigned_from_its_expert_is_no_gold_clip(dataset):
     ready(dataset, clips=1)
     assign_gold_tasks(dataset, annotator="expert", count=1)
     unassign(Annotator.objects.get())
@@ -263,7 +265,7 @@ def test_a_clip_whose_expert_leaves_is_no_longer_to_become_gold(dataset):
     mark_gold(AnnotationTask.objects.get(annotator__name="ann"))
 
 
-def test_answers_that_come_after_all_count(dataset):
+def test_answers_to_an_unassigned_task_count(dataset):
     (run, *_) = ready(dataset)
     task = make_task(run, make_annotator(dataset, "ann"), unassigned_at=timezone.now())
     assert not AnnotationTask.objects.counting().exists()
@@ -271,7 +273,7 @@ def test_answers_that_come_after_all_count(dataset):
     assert AnnotationTask.objects.counting().get() == task
 
 
-def test_gold_clips_are_mixed_in_for_each_annotator(dataset):
+def test_gold_clips_are_added_for_each_annotator(dataset):
     ready(dataset, clips=2)
     assert assign_gold_tasks(dataset, annotator="expert", count=2) == 2
     ready(dataset, clips=12, name="later")
@@ -286,7 +288,7 @@ def test_gold_clips_are_mixed_in_for_each_annotator(dataset):
     assert not checks.filter(pk__in=AnnotationTask.objects.counting()).exists()
 
 
-def test_planning_again_gives_no_gold_twice(dataset):
+def test_planning_again_assigns_no_gold_clip_twice(dataset):
     ready(dataset, clips=1)
     assign_gold_tasks(dataset, annotator="expert", count=1)
     answer()
@@ -296,27 +298,27 @@ def test_planning_again_gives_no_gold_twice(dataset):
     assert plan_tasks(dataset, **request) == 0
 
 
-def test_unanswered_keys_are_no_gold_yet(dataset):
+def test_unanswered_gold_tasks_are_no_checks_yet(dataset):
     ready(dataset, clips=3)
     assign_gold_tasks(dataset, annotator="expert", count=1)
     assert plan_tasks(dataset, annotators=["ann"], overlap=0, gold=1.0) == 2
     assert not AnnotationTask.objects.filter(purpose="check").exists()
 
 
-def test_keys_are_of_clips_that_nobody_has_and_no_more_than_there_are(dataset):
+def test_gold_tasks_use_unassigned_clips_only(dataset):
     ready(dataset, clips=3)
     plan_tasks(dataset, annotators=["ann"], overlap=0)
     ready(dataset, clips=2, name="new")
     assert assign_gold_tasks(dataset, annotator="expert", count=5) == 2
     assert assign_gold_tasks(dataset, annotator="expert", count=5) == 0
-    keys = AnnotationTask.objects.filter(purpose="gold")
-    assert {key.clip.video.name for key in keys} == {"new"}
+    gold = AnnotationTask.objects.filter(purpose="gold")
+    assert {key.clip.video.name for key in gold} == {"new"}
     assert not Annotator.objects.get(name="expert").is_active
-    with pytest.raises(PlanError, match="cannot be an annotator"):
+    with pytest.raises(PlanError, match="is not a valid user name"):
         assign_gold_tasks(dataset, annotator="no one", count=1)
 
 
-def test_answers_of_any_task_can_be_taken_for_known_and_let_go_again(dataset):
+def test_answers_of_any_task_can_be_marked_and_unmarked_as_gold(dataset):
     (run, *_) = ready(dataset)
     task = make_task(run, make_annotator(dataset, "ann"))
     with pytest.raises(PlanError, match="no answers yet"):
@@ -326,17 +328,17 @@ def test_answers_of_any_task_can_be_taken_for_known_and_let_go_again(dataset):
     mark_gold(task)
     other = make_task(run, make_annotator(dataset, "bob"))
     make_version(other)
-    with pytest.raises(PlanError, match="known answers already, those of ann"):
+    with pytest.raises(PlanError, match="already has gold answers, those of ann"):
         mark_gold(other)
     unmark_gold(task)
     mark_gold(other)
     assert set(AnnotationTask.objects.values_list("annotator__name", "purpose")) == {
         ("ann", "work"),
-        ("bob", "key"),
+        ("bob", "gold"),
     }
 
 
-def test_a_check_is_no_key(dataset):
+def test_a_gold_check_cannot_be_gold(dataset):
     (run, *_) = ready(dataset)
     check = make_task(run, make_annotator(dataset, "ann"), purpose="check")
     make_version(check)
@@ -344,7 +346,7 @@ def test_a_check_is_no_key(dataset):
         mark_gold(check)
 
 
-def test_blind_tasks_are_the_wished_share_of_each_one(dataset):
+def test_blind_tasks_are_the_requested_share_of_each_annotator(dataset):
     ready(dataset, clips=10)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=1.0, blind=0.2)
     blind = AnnotationTask.objects.filter(is_blind=True)
@@ -352,7 +354,7 @@ def test_blind_tasks_are_the_wished_share_of_each_one(dataset):
     assert len(set(blind.values_list("clip", flat=True))) == 4
 
 
-def test_a_clip_given_out_stays_with_its_run(dataset):
+def test_an_assigned_clip_keeps_its_run(dataset):
     (run,) = ready(dataset, clips=1)
     plan_tasks(dataset, annotators=["ann", "bob"], overlap=0)
     make_run(run.clip, config_key="test/2")
@@ -361,10 +363,10 @@ def test_a_clip_given_out_stays_with_its_run(dataset):
     assert {task.run for task in AnnotationTask.objects.all()} == {run}
 
 
-def test_what_was_replaced_is_not_lost_any_more(dataset):
+def test_a_replaced_task_is_not_counted_as_unassigned(dataset):
     (run,) = ready(dataset, clips=1)
     make_task(run, make_annotator(dataset, "ann"))
     AnnotationTask.objects.update(unassigned_at=timezone.now())
-    assert dataset_state(dataset).lost == {run.clip.name: 1}
+    assert dataset_state(dataset).unassigned == {run.clip.name: 1}
     make_task(run, make_annotator(dataset, "bob"))
-    assert dataset_state(dataset).lost == {}
+    assert dataset_state(dataset).unassigned == {}

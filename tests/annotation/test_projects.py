@@ -46,7 +46,7 @@ def test_a_project_gets_labels_guide_and_numbers(cvat, settings):
     assert project.warnings == []
 
 
-def test_without_an_address_of_ours_there_is_no_webhook_and_that_is_said(cvat):
+def test_without_a_callback_address_there_is_no_webhook_but_a_warning(cvat):
     project = set_up(make_world(cvat))
     assert cvat.state.webhooks == {}
     assert "every five minutes" in project.warnings[0]
@@ -60,7 +60,7 @@ def test_setting_up_twice_makes_one_project(cvat):
     assert len(cvat.state.projects) == 1
 
 
-def test_a_project_of_somebody_else_with_this_name_is_not_taken(cvat):
+def test_another_project_of_this_name_is_not_used(cvat):
     dataset = make_world(cvat)
     cvat.state.add_project({"name": "shop", "labels": [{"name": "car"}]})
     project = set_up(dataset)
@@ -87,7 +87,7 @@ def test_a_new_action_is_sent_to_cvat(cvat):
     assert cvat.state.labels[1]["color"] == "#3b82f6"
 
 
-def test_what_is_as_it_was_is_not_set_up_again(cvat):
+def test_an_unchanged_dataset_is_not_set_up_again(cvat):
     sent_world(cvat)
     assert plan_projects() == 0
 
@@ -106,14 +106,14 @@ def test_a_renamed_action_is_refused_with_the_reason_and_tried_once(cvat):
     assert set_up(dataset).stage == Stage.DONE
 
 
-def test_a_label_renamed_in_cvat_is_noted_and_harmless(cvat):
+def test_a_label_renamed_in_cvat_gives_a_warning_only(cvat):
     dataset = sent_world(cvat)
     cvat.state.labels[1]["name"] = "human"
     CvatProject.objects.update(stage=Stage.WAITING)
     assert "human" in set_up(dataset).warnings[0]
 
 
-def test_a_deleted_project_is_said_and_made_anew_with_the_answers_we_have(cvat):
+def test_a_deleted_project_is_reported_and_recreated_with_the_stored_answers(cvat):
     dataset = sent_world(cvat)
     cvat.finish(TASK, {"posture": "sit"})
     reconciled(dataset)
@@ -154,7 +154,7 @@ def test_a_new_version_of_the_server_changes_nothing(cvat):
     assert reconciled(dataset).stage == Stage.DONE
 
 
-def test_a_webhook_that_cvat_does_not_take_is_noted_and_stops_nothing(cvat, settings):
+def test_a_webhook_that_cvat_rejects_gives_a_warning_only(cvat, settings):
     settings.PUBLIC_URL = "http://web:8000"
     project = set_up(make_world(cvat))
     assert (project.stage, project.webhook_id) == ("done", None)

@@ -1,7 +1,7 @@
 """Webhook deliveries of CVAT: store each one, and process it later by polling its job.
 
-A delivery only names a job, whose current state is then read from CVAT. So deliveries may arrive
-several times, late, in any order, or never (`reconciliation.py` finds those changes).
+A delivery only names a job, whose current state is then read from CVAT. So deliveries may
+arrive several times, late, in any order, or never (`reconciliation.py` finds those changes).
 """
 
 from datetime import timedelta

@@ -155,7 +155,7 @@ class _ProjectReconciler:
     def _summary(self) -> str:
         parts = [f"{self.version_count} new version{'' if self.version_count == 1 else 's'}"]
         if self.deleted_count:
-            parts.append(f"{self.gone} deleted in CVAT")
+            parts.append(f"{self.deleted_count} deleted in CVAT")
         if self.reassigned_count:
             parts.append(f"{self.reassigned_count} unassigned or reassigned in CVAT")
         return f"{self.job_count} jobs checked: {', '.join(parts)}."

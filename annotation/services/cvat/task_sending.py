@@ -1,9 +1,9 @@
 """Send tasks to CVAT: create each once, several in parallel.
 
-A row is one task. A worker that gets one row also takes the next waiting rows of its project, up
-to `AVA_CVAT_CONCURRENCY` at a time: CVAT creates tasks in workers of its own, so one task uploads
-while CVAT creates another. Only the first thread reads and writes rows; the others only call
-CVAT.
+A row is one task. A worker that gets one row also takes the next waiting rows of its project,
+up to `AVA_CVAT_CONCURRENCY` at a time: CVAT creates tasks in workers of its own, so one task
+uploads while CVAT creates another. Only the first thread reads and writes rows; the others only
+call CVAT.
 """
 
 import threading

@@ -29,7 +29,7 @@ def shared(plan):
     st.floats(0, 1),
     st.integers(0, 5),
 )
-def test_every_clip_is_given_to_one_or_to_per_clip_people(weights, overlap, seed):
+def test_every_clip_gets_one_or_per_clip_annotators(weights, overlap, seed):
     plan = assign_clips(weights, PEOPLE, overlap=overlap, per_clip=2, seed=seed)
     assert list(plan) == sorted(weights)
     assert all(
@@ -37,13 +37,13 @@ def test_every_clip_is_given_to_one_or_to_per_clip_people(weights, overlap, seed
     )
 
 
-def test_the_share_of_clips_done_by_several_is_the_overlap():
+def test_the_share_of_shared_clips_is_the_overlap():
     plan = assign_clips(CLIPS, PEOPLE, overlap=0.3)
     assert len(shared(plan)) == 12
     assert all(plan[clip] == ("ann", "bob", "cem") for clip in shared(plan))
 
 
-def test_all_clips_are_done_by_several_if_the_overlap_is_whole():
+def test_all_clips_are_shared_if_the_overlap_is_1():
     plan = assign_clips(CLIPS, PEOPLE, overlap=1.0, per_clip=2)
     assert {len(names) for names in plan.values()} == {2}
 
@@ -67,12 +67,12 @@ def test_the_order_of_the_input_does_not_matter():
     )
 
 
-def test_another_seed_draws_other_clips():
+def test_another_seed_chooses_other_clips():
     first, second = (assign_clips(CLIPS, PEOPLE, overlap=0.3, seed=seed) for seed in (1, 2))
     assert shared(first) != shared(second)
 
 
-def test_what_is_given_out_stays_and_counts_for_share_and_balance():
+def test_assignments_stay_and_count_for_overlap_and_balance():
     few = dict(list(CLIPS.items())[:20])
     before = assign_clips(few, PEOPLE, overlap=0.3, per_clip=2)
     after = assign_clips(CLIPS, PEOPLE, overlap=0.3, per_clip=2, assigned=before)
@@ -82,7 +82,7 @@ def test_what_is_given_out_stays_and_counts_for_share_and_balance():
     assert max(load.values()) - min(load.values()) <= max(CLIPS.values())
 
 
-def test_everything_given_out_leaves_nothing_to_do():
+def test_a_complete_assignment_is_not_extended():
     plan = assign_clips(CLIPS, PEOPLE, overlap=0.3)
     assert assign_clips(CLIPS, PEOPLE, overlap=0.3, assigned=plan) == plan
 
@@ -92,9 +92,9 @@ def test_no_clips_are_no_work():
 
 
 @pytest.mark.parametrize(
-    ("people", "options", "sentence"),
+    ("people", "options", "message"),
     [
-        pytest.param([], {"overlap": 0}, "nobody", id="nobody"),
+        pytest.param([], {"overlap": 0}, "at least one", id="nobody"),
         pytest.param(["a", "a"], {"overlap": 0}, "twice", id="twice"),
         pytest.param(PEOPLE, {"overlap": 1.5}, "0 to 1", id="a share above 1"),
         pytest.param(PEOPLE, {"overlap": float("nan")}, "0 to 1", id="no share"),
@@ -103,8 +103,8 @@ def test_no_clips_are_no_work():
         pytest.param(["ann"], {"overlap": 0.5}, "1 of 1", id="alone"),
     ],
 )
-def test_impossible_wishes_are_refused_with_a_sentence(people, options, sentence):
-    with pytest.raises(AssignmentError, match=sentence):
+def test_an_impossible_request_is_refused_with_a_message(people, options, message):
+    with pytest.raises(AssignmentError, match=message):
         assign_clips(CLIPS, people, **options)
 
 
@@ -120,7 +120,7 @@ def pair_counts(plan, names):
 clips = st.dictionaries(
     st.text("abcdef", min_size=1, max_size=4), st.integers(0, 300), min_size=1, max_size=40
 )
-request = st.fixed_dictionaries(
+requests = st.fixed_dictionaries(
     {
         "overlap": st.floats(0, 1),
         "per_clip": st.none() | st.integers(2, 4),
@@ -130,29 +130,29 @@ request = st.fixed_dictionaries(
 
 
 @settings(deadline=None)
-@given(clips, st.integers(4, 9), request)
-def test_every_clip_is_done_by_one_or_by_as_many_as_wished(weights, count, wish):
-    plan = assign_clips(weights, people(count), **wish)
-    several = wish["per_clip"] or count
+@given(clips, st.integers(4, 9), requests)
+def test_every_clip_gets_one_or_as_many_annotators_as_requested(weights, count, request):
+    plan = assign_clips(weights, people(count), **request)
+    several = request["per_clip"] or count
     assert list(plan) == sorted(weights)
     assert {len(team) for team in plan.values()} <= {1, several}
     assert all(len(set(team)) == len(team) for team in plan.values())
-    assert abs(len(shared(plan)) - wish["overlap"] * len(weights)) <= 1
+    assert abs(len(shared(plan)) - request["overlap"] * len(weights)) <= 1
 
 
 @settings(deadline=None)
-@given(clips, st.integers(4, 9), request, st.randoms(use_true_random=False))
-def test_the_same_wishes_give_the_same_plan_in_any_order(weights, count, wish, random):
+@given(clips, st.integers(4, 9), requests, st.randoms(use_true_random=False))
+def test_the_same_request_gives_the_same_plan_in_any_order(weights, count, request, random):
     names, items = people(count), list(weights.items())
-    first = assign_clips(weights, names, **wish)
+    first = assign_clips(weights, names, **request)
     random.shuffle(names)
     random.shuffle(items)
-    assert assign_clips(dict(items), names, **wish) == first
+    assert assign_clips(dict(items), names, **request) == first
 
 
 @settings(deadline=None)
 @given(clips, st.integers(2, 8), st.floats(0, 1), st.integers(0, 99))
-def test_no_pair_meets_twice_before_every_pair_has_met(weights, count, overlap, seed):
+def test_no_pair_shares_two_clips_before_every_pair_shares_one(weights, count, overlap, seed):
     plan = assign_clips(weights, people(count), overlap=overlap, per_clip=2, seed=seed)
     met = pair_counts(plan, people(count))
     assert max(met) - min(met) <= 1
@@ -160,7 +160,7 @@ def test_no_pair_meets_twice_before_every_pair_has_met(weights, count, overlap, 
 
 @settings(deadline=None)
 @given(clips, st.integers(4, 8), st.integers(0, 99))
-def test_larger_teams_meet_almost_as_evenly(weights, count, seed):
+def test_larger_teams_share_clips_almost_as_evenly(weights, count, seed):
     plan = assign_clips(weights, people(count), overlap=1.0, per_clip=3, seed=seed)
     met = pair_counts(plan, people(count))
     assert max(met) - min(met) <= 3
@@ -184,38 +184,38 @@ def test_k_of_n_for_every_clip_is_balanced_by_weight_too(weights, count, per_cli
 
 
 @settings(deadline=None)
-@given(clips, clips, st.integers(4, 7), request, st.integers(0, 3), st.integers(0, 3))
-def test_new_clips_and_other_people_never_touch_what_is_given_out(
-    weights, later, count, wish, joining, leaving
+@given(clips, clips, st.integers(4, 7), requests, st.integers(0, 3), st.integers(0, 3))
+def test_new_clips_and_annotators_never_change_assignments(
+    weights, later, count, request, joining, leaving
 ):
-    before = assign_clips(weights, people(count), **wish)
+    before = assign_clips(weights, people(count), **request)
     names = people(count + joining)[leaving:]
-    wish = wish | {"per_clip": min(wish["per_clip"] or 9, len(names))}
+    request = request | {"per_clip": min(request["per_clip"] or 9, len(names))}
     if len(names) < 2:
-        wish["overlap"] = 0
-    after = assign_clips(later | weights, names, **wish, assigned=before)
+        request["overlap"] = 0
+    after = assign_clips(later | weights, names, **request, assigned=before)
     assert all(set(before[clip]) <= set(after[clip]) for clip in weights)
     fresh = {name for clip, team in after.items() for name in {*team} - {*before.get(clip, ())}}
     assert fresh <= set(names)
 
 
 @settings(deadline=None)
-@given(clips, st.integers(2, 5), request, st.integers(0, 900))
-def test_nobody_gets_more_than_there_is_room_for(weights, count, wish, most):
-    wish = wish | {"per_clip": 2}
+@given(clips, st.integers(2, 5), requests, st.integers(0, 900))
+def test_nobody_gets_more_than_their_capacity(weights, count, request, most):
+    request = request | {"per_clip": 2}
     capacity_left = {name: most for name in people(count)[1:]}
-    plan = assign_clips(weights, people(count), **wish, capacity_left=capacity_left)
+    plan = assign_clips(weights, people(count), **request, capacity_left=capacity_left)
     assert all(loads(plan, weights).get(name, 0) <= most for name in capacity_left)
     assert all(len(team) in (0, 1, 2) for team in plan.values())
 
 
-def test_a_clip_nobody_has_room_for_waits():
+def test_a_clip_for_which_nobody_has_capacity_waits():
     assert assign_clips({"a": 5}, ["ann"], overlap=0, capacity_left={"ann": 4}) == {"a": ()}
     half = assign_clips({"a": 5}, ["ann", "bob"], overlap=1, capacity_left={"ann": 4})
     assert half == {"a": ()}
 
 
-def test_a_newcomer_meets_everybody_first():
+def test_a_new_annotator_is_paired_with_everybody_first():
     before = assign_clips(CLIPS, PEOPLE, overlap=1.0, per_clip=2)
     more = {f"new-{number}": 3.0 for number in range(3)}
     after = assign_clips(
@@ -224,7 +224,7 @@ def test_a_newcomer_meets_everybody_first():
     assert {after[clip] for clip in more} == {("ann", "dan"), ("bob", "dan"), ("cem", "dan")}
 
 
-def test_who_has_most_to_do_still_gets_least_of_the_new():
+def test_the_annotator_with_most_open_work_gets_least_new_work():
     before = {clip: ("ann",) for clip in CLIPS}
     more = {f"new-{number}": 1.0 for number in range(4)}
     idle = assign_clips(CLIPS | more, ["ann", "bob"], overlap=0, assigned=before, load={})
@@ -233,7 +233,7 @@ def test_who_has_most_to_do_still_gets_least_of_the_new():
     assert all(busy[clip] == ("bob",) for clip in more)
 
 
-def test_who_left_is_replaced_by_another():
+def test_an_annotator_who_left_is_replaced():
     assigned = {"a": ("ann",), "b": ()}
     plan = assign_clips(
         {"a": 1, "b": 1}, PEOPLE, overlap=0, assigned=assigned, quota={"a": 2, "b": 1},
@@ -243,7 +243,7 @@ def test_who_left_is_replaced_by_another():
     assert len(plan["b"]) == 1
 
 
-def test_a_larger_overlap_gives_more_people_to_clips_given_out_before():
+def test_a_larger_overlap_adds_annotators_to_assigned_clips():
     before = assign_clips(CLIPS, PEOPLE, overlap=0.0)
     after = assign_clips(CLIPS, [*PEOPLE, "dan"], overlap=0.5, per_clip=2, assigned=before)
     assert len(shared(after)) == 20
@@ -251,26 +251,26 @@ def test_a_larger_overlap_gives_more_people_to_clips_given_out_before():
     assert min(pair_counts(after, [*PEOPLE, "dan"])) >= 1
 
 
-def copies(plan):
+def assignments_of(plan):
     return [Assignment(clip, name) for clip, team in plan.items() for name in team]
 
 
 @settings(deadline=None)
 @given(clips, st.floats(0, 1), st.floats(0, 1), st.integers(0, 99))
-def test_each_one_does_the_wished_share_blind(weights, overlap, share, seed):
+def test_each_annotator_does_the_requested_share_blind(weights, overlap, share, seed):
     plan = assign_clips(weights, people(4), overlap=overlap, per_clip=2, seed=seed)
-    blind = blind_assignments(copies(plan), plan, share=share, seed=seed)
-    assert blind <= set(copies(plan))
+    blind = blind_assignments(assignments_of(plan), plan, share=share, seed=seed)
+    assert blind <= set(assignments_of(plan))
     for name in people(4):
         has = sum(name in team for team in plan.values())
-        assert abs(sum(copy.annotator == name for copy in blind) - share * has) <= 0.5
+        assert abs(sum(one.annotator == name for one in blind) - share * has) <= 0.5
 
 
-def test_blind_copies_are_of_clips_that_somebody_has_with_pre_annotation():
+def test_blind_clips_are_ones_that_somebody_has_with_pre_annotation():
     plan = assign_clips(CLIPS, PEOPLE, overlap=0.5)
-    blind = blind_assignments(copies(plan), plan, share=0.2, seed=1)
+    blind = blind_assignments(assignments_of(plan), plan, share=0.2, seed=1)
     assert len(blind) >= 15
-    in_clip = [copy.clip for copy in blind]
+    in_clip = [one.clip for one in blind]
     assert all(in_clip.count(clip) < len(plan[clip]) for clip in in_clip)
 
 
@@ -289,23 +289,23 @@ def test_what_was_blind_before_counts_for_the_share():
     st.dictionaries(st.sampled_from(PEOPLE), st.integers(0, 6)),
     st.integers(0, 9),
 )
-def test_nobody_gets_a_gold_clip_twice_or_fewer_than_can_be(known, wanted, seed):
-    chosen = gold_assignments(known, wanted, seed=seed)
+def test_nobody_gets_a_gold_clip_twice_or_fewer_than_possible(gold, wanted, seed):
+    chosen = gold_assignments(gold, wanted, seed=seed)
     assert len(set(chosen)) == len(chosen)
-    assert all(copy.annotator not in known[copy.clip] for copy in chosen)
+    assert all(one.annotator not in gold[one.clip] for one in chosen)
     for name, count in wanted.items():
-        free = sum(name not in had for had in known.values())
-        assert sum(copy.annotator == name for copy in chosen) == min(count, free)
+        free = sum(name not in had for had in gold.values())
+        assert sum(one.annotator == name for one in chosen) == min(count, free)
 
 
 def test_gold_clips_are_used_evenly():
-    known = {f"gold-{number}": [] for number in range(6)}
-    chosen = gold_assignments(known, dict.fromkeys(PEOPLE, 2))
-    assert sorted(copy.clip for copy in chosen) == sorted(known)
+    gold = {f"gold-{number}": [] for number in range(6)}
+    chosen = gold_assignments(gold, dict.fromkeys(PEOPLE, 2))
+    assert sorted(one.clip for one in chosen) == sorted(gold)
 
 
-def test_the_order_of_the_work_tells_nothing_and_is_always_the_same():
-    plan = copies(assign_clips(CLIPS, PEOPLE, overlap=0.5))
+def test_the_shuffled_order_is_always_the_same():
+    plan = assignments_of(assign_clips(CLIPS, PEOPLE, overlap=0.5))
     order = shuffled(plan, seed=3)
     assert order == shuffled(reversed(plan), seed=3)
     assert sorted(order) == sorted(plan) != order

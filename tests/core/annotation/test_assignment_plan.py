@@ -23,16 +23,16 @@ CLIPS = {f"clip-{n:02d}": 10.0 + n % 7 for n in range(20)}
 PERSONS = {clip: {(1, number % 9), (1, number % 4)} for number, clip in enumerate(CLIPS)}
 
 
-def given_out(state, found, *, answered=()):
-    """Where things stand when `found` was given out and some of it answered."""
+def after_assigning(state, plan, *, answered=()):
+    """The state after `plan` was assigned and some of its tasks answered."""
     tasks = tuple(
         task._replace(is_answered=task.is_answered or task.annotator in answered)
-        for task in (*state.tasks, *found.tasks)
+        for task in (*state.tasks, *plan.tasks)
     )
     return DatasetState(state.weights, state.persons, tasks, gold=state.gold)
 
 
-request = st.builds(
+requests = st.builds(
     PlanRequest,
     annotators=st.lists(st.sampled_from(NAMES), min_size=2, unique=True).map(tuple),
     overlap=st.floats(0, 1),
@@ -41,7 +41,7 @@ request = st.builds(
     blind=st.sampled_from([0.0, 0.2, 1.0]),
     gold=st.sampled_from([0.0, 0.1, 0.5]),
 )
-standings = st.builds(
+states = st.builds(
     DatasetState,
     weights=st.dictionaries(st.sampled_from(sorted(CLIPS)), st.integers(1, 90)),
     persons=st.just(PERSONS),
@@ -53,59 +53,62 @@ standings = st.builds(
 
 
 @settings(deadline=None)
-@given(standings, request)
-def test_planning_twice_adds_nothing(state, wish):
-    found = plan_assignments(state, wish)
-    again = plan_assignments(given_out(state, found), wish)
+@given(states, requests)
+def test_planning_twice_adds_nothing(state, request):
+    plan = plan_assignments(state, request)
+    again = plan_assignments(after_assigning(state, plan), request)
     assert again.tasks == ()
 
 
 @settings(deadline=None)
-@given(standings, request, request, st.sets(st.sampled_from(NAMES)))
-def test_nobody_ever_gets_a_clip_twice_whatever_is_wished_later(state, one, two, answered):
-    stands = given_out(state, plan_assignments(state, one), answered=answered)
+@given(states, requests, requests, st.sets(st.sampled_from(NAMES)))
+def test_nobody_ever_gets_a_clip_twice_whatever_is_requested_later(state, one, two, answered):
+    after = after_assigning(state, plan_assignments(state, one), answered=answered)
     more = plan_assignments(
-        DatasetState(stands.weights | CLIPS, PERSONS, stands.tasks, gold=stands.gold), two
+        DatasetState(after.weights | CLIPS, PERSONS, after.tasks, gold=after.gold), two
     )
-    copies = [task[:2] for task in (*stands.tasks, *more.tasks)]
-    assert len(set(copies)) == len(copies)
+    pairs = [task[:2] for task in (*after.tasks, *more.tasks)]
+    assert len(set(pairs)) == len(pairs)
     assert {task.annotator for task in more.tasks} <= set(two.annotators)
 
 
 @settings(deadline=None)
-@given(standings, request, st.integers(0, 400))
-def test_gold_and_blind_ones_fit_into_the_hours_but_for_a_clip_or_two(state, wish, most):
+@given(states, requests, st.integers(0, 400))
+def test_gold_and_blind_tasks_fit_into_the_hours_but_for_a_clip_or_two(state, request, most):
     limited = PlanRequest(
-        wish.annotators, wish.overlap, per_clip=wish.per_clip, seed=wish.seed,
-        blind=wish.blind, gold=wish.gold, capacity={wish.annotators[0]: most * 10 / 3600},
+        request.annotators, request.overlap, per_clip=request.per_clip, seed=request.seed,
+        blind=request.blind, gold=request.gold,
+        capacity={request.annotators[0]: most * 10 / 3600},
     )  # fmt: skip
-    found = plan_assignments(state, limited)
-    effort = effort_of(state, found.tasks).get(wish.annotators[0], 0)
+    plan = plan_assignments(state, limited)
+    effort = effort_of(state, plan.tasks).get(request.annotators[0], 0)
     slack = 2 * max(state.weights.values(), default=0) + 2
     assert effort <= most + slack
 
 
 @settings(deadline=None)
-@given(standings, request)
-def test_the_outlook_counts_what_is_given_out(state, wish):
-    found = plan_assignments(state, wish)
-    seen = plan_forecast(state, found, wish)
-    assert sum(share.clips + share.gold for share in seen.shares) == len(found.tasks)
-    assert sum(len(line.names) for line in seen.clips) == len(found.tasks)
-    assert sum(share.hours for share in seen.shares) == pytest.approx(seen.hours)
-    assert len(seen.pairs) == len(list(combinations(wish.annotators, 2)))
-    assert seen.digest == plan_assignments(state, wish).digest
+@given(states, requests)
+def test_the_forecast_counts_the_planned_tasks(state, request):
+    plan = plan_assignments(state, request)
+    forecast = plan_forecast(state, plan, request)
+    assert sum(share.clips + share.gold for share in forecast.shares) == len(plan.tasks)
+    assert sum(len(line.new) for line in forecast.clips) == len(plan.tasks)
+    assert sum(share.hours for share in forecast.shares) == pytest.approx(forecast.hours)
+    assert len(forecast.pairs) == len(list(combinations(request.annotators, 2)))
+    assert forecast.digest == plan_assignments(state, request).digest
 
 
 def test_gold_checks_look_like_any_other_task():
     gold = frozenset({"gold-0", "gold-1"})
-    keys = tuple(PlannedTask(clip, "expert", "gold", is_answered=True) for clip in sorted(gold))
-    state = DatasetState(CLIPS | dict.fromkeys(gold, 12.0), PERSONS, keys, gold=gold)
-    found = plan_assignments(state, PlanRequest(("ann", "bob"), 0.0, gold=0.2, seed=1))
-    places = [place for place, task in enumerate(found.tasks) if task.purpose == "check"]
+    experts = tuple(
+        PlannedTask(clip, "expert", "gold", is_answered=True) for clip in sorted(gold)
+    )
+    state = DatasetState(CLIPS | dict.fromkeys(gold, 12.0), PERSONS, experts, gold=gold)
+    plan = plan_assignments(state, PlanRequest(("ann", "bob"), 0.0, gold=0.2, seed=1))
+    places = [place for place, task in enumerate(plan.tasks) if task.purpose == "check"]
     assert len(places) == 4
     assert places != list(range(18, 22))
-    assert all(task.clip not in gold for task in found.tasks if task.purpose == "work")
+    assert all(task.clip not in gold for task in plan.tasks if task.purpose == "work")
 
 
 def test_a_gold_clip_that_others_did_too_stays_in_the_plan():
@@ -118,41 +121,47 @@ def test_a_gold_clip_that_others_did_too_stays_in_the_plan():
     assert len(plan_assignments(state, PlanRequest(("ann", "bob"), 0.5)).tasks) == 1
 
 
-def test_work_taken_back_is_nobodys_load():
+def test_unassigned_tasks_are_nobodys_load():
     tasks = (PlannedTask("a", "ann", is_unassigned=True), PlannedTask("b", "ann"))
     state = DatasetState({"a": 5, "b": 7}, {}, tasks, unassigned={"a": 1})
     assert effort_of(state, tasks) == {"ann": 7}
-    found = plan_assignments(state, PlanRequest(("ann", "bob"), 0))
-    assert found.tasks == (PlannedTask("a", "bob"),)
-    assert teams_of(found.tasks) == {"a": ("bob",)}
+    plan = plan_assignments(state, PlanRequest(("ann", "bob"), 0))
+    assert plan.tasks == (PlannedTask("a", "bob"),)
+    assert teams_of(plan.tasks) == {"a": ("bob",)}
 
 
-def test_a_clip_taken_back_that_nobody_else_can_do_waits():
+def test_an_unassigned_clip_that_nobody_else_can_do_waits():
     state = DatasetState(
         {"a": 5}, {}, (PlannedTask("a", "ann", is_unassigned=True),), unassigned={"a": 1}
     )
-    found = plan_assignments(state, PlanRequest(("ann",), 0))
-    assert (found.tasks, found.waiting) == ((), ("a",))
+    plan = plan_assignments(state, PlanRequest(("ann",), 0))
+    assert (plan.tasks, plan.waiting) == ((), ("a",))
 
 
 def test_blind_work_takes_longer():
-    state, wish = DatasetState({"a": 36}, {}), PlanRequest(("ann",), 0, blind=1.0)
-    assert plan_forecast(state, plan_assignments(state, wish), wish).hours == pytest.approx(0.2)
+    state, request = DatasetState({"a": 36}, {}), PlanRequest(("ann",), 0, blind=1.0)
+    assert plan_forecast(
+        state, plan_assignments(state, request), request
+    ).hours == pytest.approx(0.2)
 
 
-def test_the_outlook_names_pairs_that_never_meet_and_clips_that_wait():
+def test_the_forecast_names_unpaired_annotators_and_waiting_clips():
     state = DatasetState(CLIPS, PERSONS)
-    wish = PlanRequest(NAMES, 0.05, per_clip=2, capacity=dict.fromkeys(NAMES, 0.05), gold=0.1)
-    seen = plan_forecast(state, plan_assignments(state, wish), wish)
-    assert len(seen.unpaired) == 9
-    assert seen.waiting
-    assert seen.is_gold_missing
-    assert [name for name, _ in seen.matrix] == sorted(NAMES)
+    request = PlanRequest(
+        NAMES, 0.05, per_clip=2, capacity=dict.fromkeys(NAMES, 0.05), gold=0.1
+    )
+    forecast = plan_forecast(state, plan_assignments(state, request), request)
+    assert len(forecast.unpaired) == 9
+    assert forecast.waiting
+    assert forecast.is_gold_missing
+    assert [name for name, _ in forecast.matrix] == sorted(NAMES)
 
 
-def test_blind_copies_with_nothing_to_compare_are_counted():
-    state, wish = DatasetState(CLIPS, PERSONS), PlanRequest(("ann", "bob"), 0, blind=0.5)
-    assert plan_forecast(state, plan_assignments(state, wish), wish).incomparable_blind == 10
+def test_blind_tasks_with_nothing_to_compare_are_counted():
+    state, request = DatasetState(CLIPS, PERSONS), PlanRequest(("ann", "bob"), 0, blind=0.5)
+    assert (
+        plan_forecast(state, plan_assignments(state, request), request).incomparable_blind == 10
+    )
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
@@ -161,8 +170,8 @@ def test_a_share_of_gold_outside_0_to_1_is_refused(share):
         plan_assignments(DatasetState({}, {}), PlanRequest(("ann",), 0, gold=share))
 
 
-class Seasons(RuleBasedStateMachine):
-    """Clips come, people come, answer and leave; plans are made in between."""
+class PlanLifecycle(RuleBasedStateMachine):
+    """Clips and annotators are added, answer and leave; plans are assigned in between."""
 
     @initialize(count=st.integers(1, 6))
     def begin(self, count):
@@ -176,57 +185,57 @@ class Seasons(RuleBasedStateMachine):
         self.weights |= {f"clip-{first + n}": 5.0 + n for n in range(count)}
 
     @rule(name=st.sampled_from(NAMES))
-    def somebody_comes(self, name):
-        gone = {task.annotator for task in self.tasks if task.is_gone}
-        if name not in self.people and name not in gone:
+    def annotator_joins(self, name):
+        former = {task.annotator for task in self.tasks if task.is_void}
+        if name not in self.people and name not in former:
             self.people.append(name)
 
     @rule(data=st.data())
-    def somebody_leaves(self, data):
+    def annotator_leaves(self, data):
         if len(self.people) > 2:
             name = data.draw(st.sampled_from(self.people))
             self.people.remove(name)
             self.change(lambda task: task.annotator == name, is_unassigned=True)
 
     @rule(data=st.data())
-    def somebody_answers(self, data):
+    def annotator_answers(self, data):
         name = data.draw(st.sampled_from(self.people))
         self.change(lambda task: task.annotator == name, is_answered=True)
 
-    @rule(wish=request)
-    def plan(self, wish):
-        state = DatasetState(self.weights, {}, self.tasks, unassigned=self.lost())
-        wish = replace(wish, annotators=tuple(self.people), gold=0.0)
-        found = plan_assignments(state, wish)
-        waits = set(found.waiting)
-        self.tasks += found.tasks
+    @rule(request=requests)
+    def plan(self, request):
+        state = DatasetState(self.weights, {}, self.tasks, unassigned=self.unassigned())
+        request = replace(request, annotators=tuple(self.people), gold=0.0)
+        plan = plan_assignments(state, request)
+        waiting = set(plan.waiting)
+        self.tasks += plan.tasks
         counting = teams_of(task for task in self.tasks if task.counts)
-        assert set(self.weights) == set(counting) | waits
-        for clip, count in self.lost().items():
+        assert set(self.weights) == set(counting) | waiting
+        for clip, count in self.unassigned().items():
             had = {task.annotator for task in self.tasks if task.clip == clip}
             assert len({*self.people} - had) < count
-        again = DatasetState(self.weights, {}, self.tasks, unassigned=self.lost())
-        assert plan_assignments(again, wish).tasks == ()
+        again = DatasetState(self.weights, {}, self.tasks, unassigned=self.unassigned())
+        assert plan_assignments(again, request).tasks == ()
 
     @invariant()
     def nobody_has_a_clip_twice(self):
-        copies = [task[:2] for task in self.tasks]
-        assert len(set(copies)) == len(copies)
+        pairs = [task[:2] for task in self.tasks]
+        assert len(set(pairs)) == len(pairs)
 
-    def change(self, is_meant, **fields):
+    def change(self, matches, **fields):
         self.tasks = tuple(
-            task._replace(**fields) if is_meant(task) and not task.is_answered else task
+            task._replace(**fields) if matches(task) and not task.is_answered else task
             for task in self.tasks
         )
 
-    def lost(self):
-        """Tasks taken back that nobody got since; here a clip may only grow by replacements."""
-        lost = Counter(task.clip for task in self.tasks if task.is_gone)
+    def unassigned(self):
+        """Unassigned tasks not replaced since; here a clip may only grow by replacements."""
+        unassigned = Counter(task.clip for task in self.tasks if task.is_void)
         for place, task in enumerate(self.tasks):
-            later = any(one.clip == task.clip and one.is_gone for one in self.tasks[:place])
-            lost[task.clip] -= later and not task.is_gone
-        return {clip: count for clip, count in lost.items() if count > 0}
+            later = any(one.clip == task.clip and one.is_void for one in self.tasks[:place])
+            unassigned[task.clip] -= later and not task.is_void
+        return {clip: count for clip, count in unassigned.items() if count > 0}
 
 
-TestSeasons = Seasons.TestCase
-TestSeasons.settings = settings(deadline=None, max_examples=40, stateful_step_count=15)
+TestPlanLifecycle = PlanLifecycle.TestCase
+TestPlanLifecycle.settings = settings(deadline=None, max_examples=40, stateful_step_count=15)

@@ -45,11 +45,11 @@ def test_attributes_hold_until_the_next_cvat_keyframe():
     assert [box.attributes["posture"] for box in found] == ["stand", "stand", "walk"]
 
 
-def test_a_track_goes_on_to_the_last_frame_unless_it_is_ended():
+def test_a_track_continues_to_the_last_frame_unless_it_is_ended():
     assert seconds_of(XmlTrack((shape(10),))) == list(range(2, 15))
 
 
-def test_a_person_who_left_is_not_there_until_the_next_box():
+def test_a_person_outside_is_absent_until_the_next_box():
     track = XmlTrack((shape(5), shape(15, outside=True), shape(25), shape(26, outside=True)))
     assert seconds_of(track) == [1, 2, 5]
 
@@ -59,7 +59,7 @@ def test_an_empty_track_is_seen_nowhere():
 
 
 @pytest.mark.parametrize("annotation_fps", [1, 5, 30])
-def test_what_an_annotator_gets_is_the_track_at_every_keyframe(annotation_fps):
+def test_the_pre_annotation_is_the_track_at_every_keyframe(annotation_fps):
     track = walk()
     file = TracksFile("a-c0000", 640, 360, 450, [track])
     (xml,) = pre_annotation_tracks(
@@ -72,7 +72,7 @@ def test_what_an_annotator_gets_is_the_track_at_every_keyframe(annotation_fps):
         assert box.attributes == {"person_id": "7", "posture": "unset"}
 
 
-def test_a_steady_track_is_shown_with_its_two_ends_alone():
+def test_a_steady_track_needs_only_its_two_ends():
     (xml,) = annotated(walk(frames=range(60, 301)))
     assert [(one.frame, one.outside) for one in xml.shapes] == [
         (10, False),
@@ -81,16 +81,16 @@ def test_a_steady_track_is_shown_with_its_two_ends_alone():
     ]
 
 
-def test_persons_come_in_the_order_of_their_ids_and_nameless_tracks_not_at_all():
+def test_tracks_are_sorted_by_person_id_and_unidentified_ones_left_out():
     found = annotated(walk(1), walk(2), walk(3), person_ids={1: 9, 2: 4})
     assert [track.shapes[0].attributes["person_id"] for track in found] == ["4", "9"]
 
 
-def test_a_track_that_meets_no_keyframe_is_left_out():
+def test_a_track_without_a_keyframe_is_left_out():
     assert annotated(walk(frames=range(61, 89))) == ()
 
 
-def test_boxes_are_inside_the_picture_and_end_when_they_leave_it():
+def test_boxes_are_clipped_and_end_when_they_leave_the_frame():
     (xml,) = annotated(walk(speed=2.0))  # leaves at x = 640, frame 320
     ended = [one for one in xml.shapes if one.outside]
     assert [one.frame for one in ended] == [54]

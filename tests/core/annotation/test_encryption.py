@@ -3,21 +3,21 @@ import pytest
 from annotation.core.encryption import DecryptionError, decrypt, encrypt
 
 
-def test_a_sealed_secret_does_not_show_and_is_sealed_anew_each_time():
-    sealed = encrypt("a-token", ["key"])
-    assert "a-token" not in sealed
-    assert encrypt("a-token", ["key"]) != sealed
-    assert decrypt(sealed, ["key"]) == "a-token"
+def test_an_encrypted_secret_is_unreadable_and_differs_each_time():
+    encrypted = encrypt("a-token", ["key"])
+    assert "a-token" not in encrypted
+    assert encrypt("a-token", ["key"]) != encrypted
+    assert decrypt(encrypted, ["key"]) == "a-token"
 
 
-def test_an_old_key_still_opens():
+def test_an_old_key_still_decrypts():
     assert decrypt(encrypt("é", ["old"]), ["new", "old"]) == "é"
 
 
 @pytest.mark.parametrize(
-    "sealed",
-    [pytest.param(encrypt("a", ["other"]), id="another key"), "not sealed", "gAAAA"],
+    "encrypted",
+    [pytest.param(encrypt("a", ["other"]), id="another key"), "not encrypted", "gAAAA"],
 )
-def test_what_no_key_opens_is_said(sealed):
+def test_a_secret_that_no_key_decrypts_is_an_error(encrypted):
     with pytest.raises(DecryptionError, match="AVA_SECRETS_KEY"):
-        decrypt(sealed, ["key"])
+        decrypt(encrypted, ["key"])

@@ -42,7 +42,7 @@ def shown(kept, frame):
 
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, 6, 30]))
-def test_every_keyframe_is_shown_truly(seed, step):
+def test_every_ava_keyframe_fits(seed, step):
     boxes = path(seed)
     kept = thin(np.arange(450), boxes, step=step, task_frames=450 // step)
     for frame in KEYFRAMES:
@@ -52,7 +52,7 @@ def test_every_keyframe_is_shown_truly(seed, step):
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000))
-def test_no_fewer_would_do(seed):
+def test_the_number_of_keyframes_is_minimal(seed):
     boxes, keyframes = path(seed)[:181], range(30, 180, 30)
     kept = thin(np.arange(181), boxes, keyframes=keyframes, task_frames=31)
 
@@ -90,11 +90,11 @@ def test_a_track_seen_in_one_frame_of_the_task_is_one_box():
 
 
 @pytest.mark.parametrize("frames", [[], range(0, 30), range(61, 66)])
-def test_a_stretch_without_a_keyframe_is_left_out(frames):
+def test_a_segment_without_an_ava_keyframe_is_left_out(frames):
     assert thin(list(frames) or np.empty(0, int), np.tile([1, 1, 9, 9], (len(frames), 1))) == []
 
 
-def test_boxes_that_came_in_are_not_changed():
+def test_the_input_is_not_changed():
     boxes = path(1)
     before = boxes.copy()
     thin(np.arange(450), boxes)

@@ -47,23 +47,25 @@ def test_a_new_action_of_a_question_is_added_to_its_values():
 
 
 @pytest.mark.parametrize(
-    ("groups", "sentence"),
+    ("groups", "message"),
     [
-        pytest.param((GROUPS[0],), '"doing: wave" is asked in CVAT', id="action of many gone"),
+        pytest.param(
+            (GROUPS[0],), '"doing: wave" is in CVAT but no longer', id="action of many removed"
+        ),
         pytest.param(
             (ActionGroupSpec("posture", "one", True, ("stand",)), GROUPS[1]),
             '"sit"',
-            id="action gone",
+            id="action removed",
         ),
         pytest.param(
             (ActionGroupSpec("stance", "one", True, ("stand", "sit")), GROUPS[1]),
-            '"posture" is asked in CVAT',
+            '"posture" is in CVAT but no longer',
             id="renamed",
         ),
     ],
 )
-def test_what_would_lose_answers_is_refused(groups, sentence):
-    assert any(sentence in one for one in change(*groups).refused)
+def test_what_would_lose_answers_is_refused(groups, message):
+    assert any(message in one for one in change(*groups).refused)
 
 
 def test_an_attribute_of_another_kind_is_refused():
@@ -78,7 +80,7 @@ def test_an_attribute_deleted_in_cvat_is_refused():
     assert "was deleted in CVAT" in change(*GROUPS, label=label).refused[0]
 
 
-def test_names_changed_in_cvat_are_noted():
+def test_names_changed_in_cvat_give_warnings():
     label = in_cvat() | {"name": "human"}
     label["attributes"][1]["name"] = "stance"
     found = change(*GROUPS, label=label)

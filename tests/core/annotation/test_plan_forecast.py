@@ -8,14 +8,14 @@ TEAMS = {"a": ("ann", "bob"), "b": ("ann", "bob", "cem"), "c": ("dan",)}
 PERSONS = {"a": {1, 2}, "b": {2, 3}, "c": {4}}
 
 
-def test_every_pair_is_listed_with_the_persons_both_look_at():
+def test_every_pair_is_listed_with_the_persons_both_annotate():
     found = {
         pair[:2]: pair[2:4] for pair in pair_overlaps(TEAMS, PERSONS, ["ann", "bob", "dan"])
     }
     assert found == {("ann", "bob"): (2, 3), ("ann", "dan"): (0, 0), ("bob", "dan"): (0, 0)}
 
 
-def test_a_pair_that_never_meets_has_no_margin():
+def test_a_pair_without_shared_clips_has_no_margin():
     never = pair_overlaps({}, {}, ["ann", "bob"])
     assert [pair.margin for pair in never] == [None]
     assert pair_overlaps(TEAMS, PERSONS, []) == []

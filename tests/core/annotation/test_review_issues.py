@@ -17,7 +17,7 @@ SECONDS = [2, 3, 4, 5, 10]
         pytest.param("Person 3 sits in second 4", [4], id="a person's number is no second"),
     ],
 )
-def test_each_second_named_gets_a_remark(reason, seconds):
+def test_each_second_named_gets_an_issue(reason, seconds):
     assert [one.second for one in parse_issues(reason, SECONDS)] == seconds
 
 
@@ -32,5 +32,5 @@ def test_each_sentence_goes_to_its_own_second_and_the_rest_to_the_first_keyframe
     ]
 
 
-def test_a_clip_without_keyframes_gets_no_remark():
+def test_a_clip_without_keyframes_gets_no_issue():
     assert parse_issues("anything", []) == []

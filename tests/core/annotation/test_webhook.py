@@ -27,14 +27,14 @@ def test_the_signature_is_that_of_rfc_4231_test_case_2():
         pytest.param("sha256=\udcff\u00e9", id="not ASCII"),
     ],
 )
-def test_a_forged_signature_is_not_genuine(header):
+def test_an_invalid_signature_is_rejected(header):
     assert not verify_signature(b"{}", header, "hook")
     assert verify_signature(b"{}", signature(b"{}", "hook"), "hook")
     assert not verify_signature(b"{}", signature(b"{}", ""), "")
 
 
 @pytest.mark.parametrize("changed", ["state", "stage"])
-def test_a_job_whose_state_or_stage_changed_is_worth_a_look(changed):
+def test_a_job_whose_state_or_stage_changed_is_processed(changed):
     event = parse_event(body(before={changed: "new", "updated_date": "2026"}))
     assert event == ("update:job", 2, 5, "")
 

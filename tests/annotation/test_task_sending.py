@@ -5,8 +5,6 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump
-from datasets.core.formats.cvat_labels import attributes_from
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.selectors.tasks import group_specs
 from annotation.services.answers import receive_answers
@@ -16,6 +14,8 @@ from annotation.services.cvat.projects import resend_tasks
 from annotation.services.cvat.task_sending import request_sending, send_tasks
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
+from datasets.core.formats.cvat_labels import attributes_from
+from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump
 from tests.cvat_double.steps import (
     job_named,
     make_world,
@@ -57,13 +57,13 @@ def test_every_task_becomes_a_task_with_one_job_assigned_on_the_job(cvat):
         assert (job["start_frame"], job["stop_frame"]) == (0, 74)
 
 
-def test_the_pictures_are_the_clips_annotation_frames_in_order(cvat):
+def test_the_frames_are_the_clips_annotation_frames_in_order(cvat):
     sent_world(cvat)
     names = cvat.state.frames[job_named(TASK).cvat_task_id]
     assert (len(names), names) == (75, sorted(names))
 
 
-def test_the_pre_annotation_is_thinned_and_says_where_it_came_from(cvat):
+def test_the_pre_annotation_has_reduced_keyframes_and_its_source(cvat):
     sent_world(cvat)
     tracks = cvat.state.annotations[job_named(TASK).cvat_task_id]["tracks"]
     numbers = {one["name"]: one["id"] for one in cvat.state.labels[1]["attributes"]}
@@ -87,7 +87,7 @@ def test_sending_again_sends_nothing(cvat):
     assert len(cvat.calls) == calls
 
 
-def test_a_row_in_other_hands_is_left_alone(cvat):
+def test_a_claimed_row_is_not_sent_twice(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
     request_sending(dataset)
@@ -106,7 +106,7 @@ def calls_of_one_sending(cvat):
 
 @pytest.mark.parametrize("drop", ["before", "after"])
 @pytest.mark.parametrize("number", range(20))
-def test_a_break_at_any_call_and_then_again_leaves_one_whole_task(cvat, number, drop):
+def test_an_error_at_any_call_and_a_retry_leave_one_complete_task(cvat, number, drop):
     dataset = make_world(cvat)
     set_up(dataset)
     cvat.fail("GET|POST|PUT|PATCH|DELETE", "/api/", drop=drop, skip=number)
@@ -122,12 +122,12 @@ def test_a_break_at_any_call_and_then_again_leaves_one_whole_task(cvat, number, 
     assert len(cvat.state.annotations[row.cvat_task_id]["tracks"]) == 2
 
 
-def test_the_breaks_above_hit_every_call_of_a_sending(cvat):
+def test_the_errors_above_hit_every_call_of_an_upload(cvat):
     calls = calls_of_one_sending(cvat)
     assert len(calls) < 20 + 9, calls  # those of setting up come before
 
 
-def test_a_worker_that_is_killed_in_the_middle_leaves_its_row_to_another(cvat):
+def test_the_row_of_a_killed_worker_goes_to_another(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
     request_sending(dataset)
@@ -152,7 +152,7 @@ def test_two_workers_with_one_task_leave_one(cvat):
     assert job_named(TASK).cvat_task_id == first
 
 
-def test_a_job_that_somebody_works_in_is_taken_over_untouched(cvat):
+def test_a_started_job_is_used_unchanged(cvat):
     sent_world(cvat)
     cvat.annotate(TASK, {"posture": "sit"})
     before = json.dumps(cvat.state.annotations)
@@ -162,7 +162,7 @@ def test_a_job_that_somebody_works_in_is_taken_over_untouched(cvat):
     assert json.dumps(cvat.state.annotations) == before
 
 
-def test_a_task_of_that_name_with_other_pictures_is_said(cvat):
+def test_a_task_of_that_name_with_other_frames_is_reported(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
     task = cvat.state.add_task({"name": TASK, "project_id": 1})
@@ -171,7 +171,7 @@ def test_a_task_of_that_name_with_other_pictures_is_said(cvat):
     assert "with 30 pictures, but the clip has 75" in CvatJob.objects.get().error
 
 
-def test_pictures_that_cvat_does_not_take_leave_no_empty_task(cvat, monkeypatch):
+def test_images_that_cvat_rejects_leave_no_empty_task(cvat, monkeypatch):
     dataset = make_world(cvat)
     set_up(dataset)
     monkeypatch.setattr("tests.cvat_double.state.is_image", lambda name, content: False)
@@ -182,7 +182,7 @@ def test_pictures_that_cvat_does_not_take_leave_no_empty_task(cvat, monkeypatch)
 
 
 @pytest.mark.parametrize("is_active", [None, False])
-def test_an_annotator_who_is_no_member_is_named(cvat, is_active):
+def test_an_annotator_who_is_not_a_member_is_reported(cvat, is_active):
     if is_active is False:
         number = cvat.add_user("dan", is_member=False)
         cvat.state.add_member(number, role="worker", is_active=False)
@@ -202,7 +202,7 @@ def test_a_failure_of_one_task_does_not_stop_the_others(cvat):
     assert CvatJob.objects.counts() | {"failed": 2, "done": 2} == CvatJob.objects.counts()
 
 
-def test_cvat_down_puts_the_tasks_off_and_says_so(cvat):
+def test_cvat_down_defers_the_tasks_with_a_message(cvat):
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
     cvat.stop()
@@ -217,7 +217,7 @@ def test_cvat_down_puts_the_tasks_off_and_says_so(cvat):
     assert len(whole_and_single(cvat)) == 3
 
 
-def test_a_storage_that_is_away_puts_the_tasks_off_and_says_so(cvat, monkeypatch):
+def test_unavailable_storage_defers_the_tasks_with_a_message(cvat, monkeypatch):
     def away(name):
         raise StorageError("The bucket is away.")
 
@@ -235,7 +235,7 @@ def test_a_storage_that_is_away_puts_the_tasks_off_and_says_so(cvat, monkeypatch
     assert len(whole_and_single(cvat)) == 3
 
 
-def test_throttling_is_obeyed(cvat):
+def test_retry_after_is_respected(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
     cvat.fail("POST", "/api/tasks$", status=429, headers={"Retry-After": "90"})
@@ -248,7 +248,7 @@ def test_throttling_is_obeyed(cvat):
     assert whole_and_single(cvat) == [TASK]
 
 
-def test_a_token_that_expired_stops_nothing_for_good(cvat):
+def test_an_expired_token_defers_the_tasks(cvat):
     dataset = make_world(cvat, clips=2)
     set_up(dataset)
     server = project_of(dataset).server
@@ -261,7 +261,7 @@ def test_a_token_that_expired_stops_nothing_for_good(cvat):
     assert len(whole_and_single(cvat)) == 2
 
 
-def test_a_fault_inside_cvat_that_goes_on_becomes_a_failure(cvat):
+def test_a_repeated_internal_error_of_cvat_is_a_failure(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
     cvat.fail("POST", "/api/tasks$", status=500, times=50)
@@ -274,7 +274,7 @@ def test_a_fault_inside_cvat_that_goes_on_becomes_a_failure(cvat):
     assert "tried 7 times" in row.error
 
 
-def test_sending_can_be_held_and_goes_on(cvat, settings):
+def test_sending_can_be_paused_and_resumed(cvat, settings):
     settings.CVAT_CONCURRENCY = 1
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
@@ -316,7 +316,7 @@ def _finish_and_pause(finish):
     return both
 
 
-def test_an_interrupt_gives_the_rows_back(cvat, monkeypatch):
+def test_an_interrupt_releases_the_rows(cvat, monkeypatch):
     dataset = make_world(cvat, clips=3)
     set_up(dataset)
     request_sending(dataset)
@@ -333,7 +333,7 @@ def test_an_interrupt_gives_the_rows_back(cvat, monkeypatch):
     assert len(whole_and_single(cvat)) == 3
 
 
-def test_answers_brought_by_hand_go_along_as_the_pre_annotation(cvat):
+def test_imported_answers_are_sent_as_the_pre_annotation(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
     task = AnnotationTask.objects.get()

@@ -9,8 +9,8 @@ from qc.models import Review
 from qc.services.review.verdicts import approve, reject
 from tests.cvat_double.steps import (
     FINISHED,
-    job_named,
     apply_state_changes,
+    job_named,
     project_of,
     read_all,
     reconciled,
@@ -97,7 +97,7 @@ def test_an_accepted_job_moves_to_acceptance(cvat, dataset, reviewer):
     assert job_named(TASK).edited_at is None
 
 
-def test_an_edit_in_the_moment_of_acceptance_is_flagged(cvat, dataset, reviewer, monkeypatch):
+def test_an_edit_at_the_moment_of_acceptance_is_flagged(cvat, dataset, reviewer, monkeypatch):
     real = CvatClient.change_job
 
     def edited_first(self, job_id, **changes):
@@ -122,7 +122,7 @@ def test_a_job_edited_after_approval_is_flagged_and_waits_for_a_review(cvat, dat
     assert job_named(TASK).edited_at is None
 
 
-def test_a_verdict_is_carried_out_once(cvat, dataset, reviewer):
+def test_a_verdict_is_applied_once(cvat, dataset, reviewer):
     judged("reject", reviewer, "Again.")
     calls = len(cvat.calls)
     assert plan_state_changes() == 0
@@ -130,9 +130,7 @@ def test_a_verdict_is_carried_out_once(cvat, dataset, reviewer):
     assert len(cvat.calls) == calls
 
 
-def test_a_verdict_on_a_version_that_is_no_longer_the_newest_moves_nothing(
-    cvat, dataset, reviewer
-):
+def test_a_verdict_on_an_older_version_changes_nothing(cvat, dataset, reviewer):
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
     cvat.annotate(TASK, {"posture": "sit"})
     plan_state_changes()
@@ -142,7 +140,7 @@ def test_a_verdict_on_a_version_that_is_no_longer_the_newest_moves_nothing(
     assert AnswerVersion.objects.count() == 2
 
 
-def test_of_two_verdicts_only_the_last_moves(cvat, dataset, reviewer):
+def test_of_two_verdicts_only_the_last_is_applied(cvat, dataset, reviewer):
     reject([task_named(TASK)], reviewer=reviewer, reason="No.")
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
     plan_state_changes()
@@ -153,7 +151,7 @@ def test_of_two_verdicts_only_the_last_moves(cvat, dataset, reviewer):
 
 @pytest.mark.parametrize("drop", ["before", "after"])
 @pytest.mark.parametrize("number", range(7))
-def test_a_break_at_any_call_leaves_each_issue_once(cvat, dataset, reviewer, number, drop):
+def test_an_error_at_any_call_leaves_each_issue_once(cvat, dataset, reviewer, number, drop):
     cvat.fail("", "/api/", drop=drop, skip=number)
     judged("reject", reviewer, "Second 3: sits. Second 5: stands.")
     for _ in range(2):
@@ -164,7 +162,7 @@ def test_a_break_at_any_call_leaves_each_issue_once(cvat, dataset, reviewer, num
     assert JobStateChange.objects.get().stage == Stage.DONE
 
 
-def test_a_job_given_to_somebody_else_goes_back_to_its_annotator(cvat, dataset, reviewer):
+def test_a_rejected_job_is_assigned_to_its_annotator_again(cvat, dataset, reviewer):
     cvat.set_job(TASK, assignee=3)
     judged("reject", reviewer, "Again.")
     assert cvat.job_of(TASK)["assignee"]["username"] == "ann"
@@ -181,7 +179,7 @@ def test_an_annotator_who_left_does_not_stop_a_rejection(cvat, dataset, reviewer
     assert cvat.state.issues[1]["assignee"] is None
 
 
-def test_a_deleted_job_is_noted_and_the_verdict_done(cvat, dataset, reviewer):
+def test_a_deleted_job_is_marked_and_the_verdict_done(cvat, dataset, reviewer):
     cvat.state.delete_task(job_named(TASK).cvat_task_id)
     (move,) = judged("reject", reviewer, "Again.")
     assert (move.stage, job_named(TASK).is_deleted) == (Stage.DONE, True)
@@ -197,7 +195,7 @@ def test_with_cvat_down_a_verdict_waits(cvat, dataset, reviewer):
     assert cvat.job_of(TASK)["state"] == "rejected"
 
 
-def test_answers_brought_by_hand_move_nothing(cvat, dataset, reviewer):
+def test_imported_answers_change_no_job(cvat, dataset, reviewer):
     make_version(task_named(TASK))
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
     assert plan_state_changes() == 0

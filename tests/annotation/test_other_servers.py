@@ -108,25 +108,27 @@ def post_delivery(url, account):
         pytest.param(403, b'{"detail": "no"}', "role maintainer", id="not allowed"),
     ],
 )
-def test_an_answer_that_is_not_cvats_is_told(stranger, account, status, body, message):
+def test_a_response_that_is_not_cvats_is_reported(stranger, account, status, body, message):
     assert message in post_delivery(f"http://127.0.0.1:{stranger(status, body)}", account)
 
 
 @pytest.mark.parametrize("account", SIGNED_IN, ids=["token", "password"])
-def test_a_redirect_is_told_and_not_followed(stranger, account):
+def test_a_redirect_is_reported_and_not_followed(stranger, account):
     port = stranger(301, Location="https://cvat.example.org/")
     said = post_delivery(f"http://127.0.0.1:{port}", account)
     assert "sends us on to https://cvat.example.org/" in said
 
 
 @pytest.mark.parametrize("account", SIGNED_IN, ids=["token", "password"])
-def test_the_wrong_scheme_is_told(stranger, certificate, account):
-    assert "http:// instead of https://" in post_delivery(f"https://127.0.0.1:{stranger()}", account)
+def test_a_wrong_scheme_is_reported(stranger, certificate, account):
+    assert "http:// instead of https://" in post_delivery(
+        f"https://127.0.0.1:{stranger()}", account
+    )
     port = stranger(certificate=certificate)
     assert "http:// or https://?" in post_delivery(f"http://127.0.0.1:{port}", account)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_told(stranger, certificate):
+def test_an_untrusted_certificate_is_reported(stranger, certificate):
     said = post_delivery(f"https://127.0.0.1:{stranger(certificate=certificate)}", SIGNED_IN[0])
     assert "certificate that is not trusted here: set SSL_CERT_FILE" in said
 
@@ -147,5 +149,5 @@ def test_the_certificate_is_trusted_once_its_file_is_named(stranger, certificate
         ("ftp://127.0.0.1", "write it with http:// or https://"),
     ],
 )
-def test_an_address_where_nobody_is_is_told(url, message):
+def test_an_unreachable_address_is_reported(url, message):
     assert message in post_delivery(url, SIGNED_IN[0])

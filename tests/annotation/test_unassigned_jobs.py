@@ -38,7 +38,7 @@ def assignee(cvat, name=TASK):
     return (cvat.job_of(name)["assignee"] or {}).get("username")
 
 
-def test_a_task_taken_back_is_nobodys_in_cvat(cvat, dataset):
+def test_an_unassigned_task_has_no_assignee_in_cvat(cvat, dataset):
     leave(dataset)
     done = look()
     assert "1 unassigned or reassigned in CVAT" in done.summary
@@ -49,7 +49,7 @@ def test_a_task_taken_back_is_nobodys_in_cvat(cvat, dataset):
     assert "unassigned" not in reconciled(dataset).summary
 
 
-def test_what_was_done_so_far_stays_in_the_job(cvat, dataset):
+def test_annotations_stay_in_an_unassigned_job(cvat, dataset):
     cvat.annotate(TASK, {"posture": "walk"})
     cvat.set_job(TASK, state="in progress")
     leave(dataset)
@@ -59,7 +59,7 @@ def test_what_was_done_so_far_stays_in_the_job(cvat, dataset):
     assert "walk" in [said["value"] for said in shapes[0]["attributes"]]
 
 
-def test_work_finished_before_it_was_taken_back_is_pulled_and_left_alone(cvat, dataset):
+def test_a_job_finished_before_unassigning_is_fetched_and_kept(cvat, dataset):
     cvat.finish(TASK)
     leave(dataset)
     look()
@@ -67,7 +67,7 @@ def test_work_finished_before_it_was_taken_back_is_pulled_and_left_alone(cvat, d
     assert assignee(cvat) == "ann"
 
 
-def test_what_is_given_back_is_assigned_again(cvat, dataset):
+def test_a_reassigned_task_is_assigned_in_cvat(cvat, dataset):
     leave(dataset)
     look()
     reassign(dataset.annotators.get(name="ann"))
@@ -76,7 +76,7 @@ def test_what_is_given_back_is_assigned_again(cvat, dataset):
     assert (job_named(TASK).is_unassigned, job_named(TASK).message) == (False, "")
 
 
-def test_whoever_was_assigned_by_hand_is_left_alone(cvat, dataset):
+def test_an_assignee_set_by_hand_is_kept(cvat, dataset):
     bob = next(pk for pk, one in cvat.state.users.items() if one["username"] == "bob")
     cvat.set_job(TASK, assignee=bob)
     leave(dataset)
@@ -85,7 +85,7 @@ def test_whoever_was_assigned_by_hand_is_left_alone(cvat, dataset):
     assert job_named(TASK).message == "It was taken back from ann; in CVAT it is bob's."
 
 
-def test_a_job_that_was_nobodys_already_is_taken_back_without_a_word(cvat, dataset):
+def test_a_job_without_assignee_needs_no_change(cvat, dataset):
     cvat.set_job(TASK, assignee=None)
     leave(dataset)
     before = cvat.calls.count(("PATCH", "/api/jobs/1"))
@@ -94,7 +94,7 @@ def test_a_job_that_was_nobodys_already_is_taken_back_without_a_word(cvat, datas
     assert cvat.calls.count(("PATCH", "/api/jobs/1")) == before
 
 
-def test_who_got_it_by_hand_meanwhile_keeps_it(cvat, dataset):
+def test_an_assignee_set_by_hand_meanwhile_is_kept(cvat, dataset):
     leave(dataset)
     look()
     bob = next(pk for pk, one in cvat.state.users.items() if one["username"] == "bob")
@@ -104,7 +104,7 @@ def test_who_got_it_by_hand_meanwhile_keeps_it(cvat, dataset):
     assert (assignee(cvat), job_named(TASK).is_unassigned) == ("bob", False)
 
 
-def test_somebody_who_is_no_member_any_more_is_not_assigned_again(cvat, dataset):
+def test_a_former_member_is_not_assigned_again(cvat, dataset):
     leave(dataset)
     look()
     reassign(dataset.annotators.get(name="ann"))
@@ -118,14 +118,14 @@ def test_somebody_who_is_no_member_any_more_is_not_assigned_again(cvat, dataset)
     assert "assign it back" in job_named(TASK).message
 
 
-def test_a_task_deleted_in_cvat_meanwhile_is_noted(cvat, dataset):
+def test_a_task_deleted_in_cvat_meanwhile_is_marked(cvat, dataset):
     leave(dataset)
     cvat.fail("PATCH", "/api/jobs/", status=404)
     look()
     assert job_named(TASK).is_deleted
 
 
-def test_a_task_taken_back_before_it_was_sent_is_not_sent(cvat):
+def test_a_task_unassigned_before_sending_is_not_sent(cvat):
     dataset = make_world(cvat, annotators=("ann", "bob"))
     set_up(dataset)
     request_sending(dataset)
@@ -136,7 +136,7 @@ def test_a_task_taken_back_before_it_was_sent_is_not_sent(cvat):
     assert (page.tasks, page.unsent, page.waiting, page.percent) == (1, 0, 0, 100.0)
 
 
-def test_a_task_half_sent_and_taken_back_is_deleted_and_goes_whole_if_given_back(cvat):
+def test_a_partly_sent_unassigned_task_is_deleted_and_sent_when_reassigned(cvat):
     dataset = make_world(cvat)
     set_up(dataset)
     request_sending(dataset)
@@ -153,7 +153,7 @@ def test_a_task_half_sent_and_taken_back_is_deleted_and_goes_whole_if_given_back
     assert assignee(cvat) == "ann"
 
 
-def test_a_server_that_is_down_is_told_later(cvat, dataset):
+def test_unassigning_waits_for_a_server_that_is_down(cvat, dataset):
     leave(dataset)
     cvat.fail("PATCH", "/api/jobs/", status=502)
     look()

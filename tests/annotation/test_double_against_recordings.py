@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from annotation.core.webhook import verify_signature, parse_event
-from tests.cvat_double.server import CvatDouble
+from annotation.core.webhook import parse_event, verify_signature
 from tests.cvat_double.http_server import ROUTES
+from tests.cvat_double.server import CvatDouble
 
 pytestmark = pytest.mark.shared
 

@@ -4,8 +4,8 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from annotation.core.encryption import DecryptionError
 from annotation.core.docker_network import compose_override, url_from_docker
+from annotation.core.encryption import DecryptionError
 from annotation.cvat.transport import Transport
 from annotation.models import CvatServer, WebhookDelivery
 from annotation.services.cvat.connection import (
@@ -57,7 +57,7 @@ def pinged(monkeypatch, cvat):
     monkeypatch.setattr(Transport, "call", in_this_thread)
 
 
-def test_credentials_do_not_lie_open_in_the_database(cvat):
+def test_credentials_are_encrypted_in_the_database(cvat):
     server = make_server(cvat)
     stored = str(CvatServer.objects.values().get())
     assert cvat.token not in stored
@@ -65,7 +65,7 @@ def test_credentials_do_not_lie_open_in_the_database(cvat):
     assert CvatServer.objects.get().token == cvat.token
 
 
-def test_another_key_does_not_open_them_and_that_is_said(cvat, settings):
+def test_credentials_of_another_key_are_an_error(cvat, settings):
     server = make_server(cvat)
     settings.SECRETS_KEYS = ["another"]
     assert "AVA_SECRETS_KEY" in tried(server).error
@@ -82,26 +82,26 @@ def test_saving_without_credentials_keeps_them(cvat):
     assert (server.token, server.secret) == (cvat.token, secret)
 
 
-def test_the_test_says_who_we_are_and_which_version(cvat):
+def test_the_test_reports_account_and_version(cvat):
     server = tried(make_server(cvat))
     assert (server.stage, server.version, server.account) == (Stage.DONE, "2.54.1", "admin")
     assert check_of(server, "account")["message"] == "CVAT 2.54.1 knows us as admin."
     assert "4 members" in check_of(server, "organisation")["message"]
 
 
-def test_a_user_and_a_password_do_as_well(cvat):
+def test_a_user_and_a_password_work_too(cvat):
     server = CvatServer(name="lab", url=cvat.url, organisation="avalab")
     save_server(server, user="admin", password=cvat.password)
     assert tried(server).account == "admin"
 
 
-def test_without_an_address_of_ours_the_test_says_what_is_missed(cvat):
+def test_without_a_callback_address_the_test_warns(cvat):
     found = check_of(tried(make_server(cvat)), "webhooks")
     assert not found["is_ok"]
     assert "AVA_PUBLIC_URL" in found["fix"]
 
 
-def test_a_webhook_that_reaches_us_is_found_out_by_a_ping(cvat, settings, pinged):
+def test_a_working_webhook_is_verified_by_a_ping(cvat, settings, pinged):
     settings.PUBLIC_URL = "http://ava.example.org"
     server = tried(make_server(cvat))
     found = check_of(server, "webhooks")
@@ -110,7 +110,7 @@ def test_a_webhook_that_reaches_us_is_found_out_by_a_ping(cvat, settings, pinged
     assert cvat.state.projects == cvat.state.webhooks == {}
 
 
-def test_a_webhook_that_does_not_reach_us_comes_with_the_override(cvat, settings):
+def test_an_unreachable_callback_address_comes_with_the_override(cvat, settings):
     settings.PUBLIC_URL = "http://127.0.0.1:1"
     found = check_of(tried(make_server(cvat)), "webhooks")
     assert not found["is_ok"]
@@ -120,7 +120,7 @@ def test_a_webhook_that_does_not_reach_us_comes_with_the_override(cvat, settings
     assert cvat.state.projects == {}
 
 
-def test_something_else_at_our_address_is_found_out(cvat, settings, monkeypatch):
+def test_another_server_at_the_callback_address_is_reported(cvat, settings, monkeypatch):
     monkeypatch.setattr("tests.cvat_double.server._post", lambda *args: (200, "hello"))
     settings.PUBLIC_URL = "http://ava.example.org"
     found = check_of(tried(make_server(cvat)), "webhooks")
@@ -134,26 +134,26 @@ def test_something_else_at_our_address_is_found_out(cvat, settings, monkeypatch)
         ({"url": "http://127.0.0.1:1"}, "cannot be reached"),
     ],
 )
-def test_what_is_wrong_with_a_server_is_one_sentence(cvat, change, message):
+def test_an_error_of_a_server_is_one_message(cvat, change, message):
     server = make_server(cvat)
     CvatServer.objects.update(**change)
     done = tried(server)
     assert (done.stage, message in done.error) == (Stage.FAILED, True)
 
 
-def test_an_old_version_is_told_with_what_to_do(cvat):
+def test_an_old_version_is_reported_with_a_fix(cvat):
     cvat.state.version = "2.9.2"
     found = check_of(tried(make_server(cvat)), "version")
     assert (found["is_ok"], found["fix"]) == (False, "Upgrade CVAT to 2.54 or newer.")
 
 
 @pytest.mark.parametrize("version", ["2.54.1", "2.80.0", "3.0.0-alpha", "nightly"])
-def test_a_version_new_enough_is_not_talked_about(cvat, version):
+def test_a_supported_version_is_not_reported(cvat, version):
     cvat.state.version = version
     assert "version" not in [one["subject"] for one in tried(make_server(cvat)).checks]
 
 
-def test_an_account_that_may_make_no_project_is_told_so(cvat, settings):
+def test_an_account_that_may_not_create_projects_is_reported(cvat, settings):
     settings.PUBLIC_URL = "http://ava.example.org"
     cvat.fail("POST", "/api/projects", status=403)
     server = tried(make_server(cvat))
@@ -161,7 +161,7 @@ def test_an_account_that_may_make_no_project_is_told_so(cvat, settings):
     assert "the role maintainer" in check_of(server, "webhooks")["message"]
 
 
-def test_an_address_of_ours_that_cvat_does_not_take_is_told_with_a_way_out(cvat, settings):
+def test_a_callback_address_that_cvat_rejects_is_reported_with_a_fix(cvat, settings):
     settings.PUBLIC_URL = "http://web:8000"
     found = check_of(tried(make_server(cvat)), "webhooks")
     assert "must be localhost, a number, or have a dot in it" in found["message"]
@@ -169,13 +169,13 @@ def test_an_address_of_ours_that_cvat_does_not_take_is_told_with_a_way_out(cvat,
     assert cvat.state.projects == {}
 
 
-def test_a_wrong_token_is_said(cvat):
+def test_a_wrong_token_is_reported(cvat):
     server = make_server(cvat)
     save_server(server, token="expired")
     assert "enter a new one" in tried(server).error
 
 
-def test_a_test_in_other_hands_is_left_alone(cvat):
+def test_a_claimed_connection_test_is_not_repeated(cvat):
     server = make_server(cvat)
     CvatServer.objects.claim(server.pk)
     assert tried(server) is None
@@ -199,7 +199,7 @@ def test_the_server_of_the_environment_is_a_row_that_follows_it(cvat, settings):
     assert (server.token, server.stage) == ("renewed", Stage.WAITING)
 
 
-def test_two_processes_that_start_at_once_make_one_server_of_the_environment(cvat, settings):
+def test_two_processes_create_one_server_of_the_environment(cvat, settings):
     settings.CVAT_URL, settings.CVAT_TOKEN = cvat.url, cvat.token
 
     def other_is_first(execute, sql, *args):
@@ -212,7 +212,7 @@ def test_two_processes_that_start_at_once_make_one_server_of_the_environment(cva
     assert CvatServer.objects.get().is_from_environment
 
 
-def test_an_address_of_the_server_beats_that_of_the_installation(cvat, settings):
+def test_the_servers_callback_address_overrides_the_setting(cvat, settings):
     settings.PUBLIC_URL = "https://ava.example.org"
     server = make_server(cvat, callback_url="http://10.0.0.5:8000/")
     assert webhook_url(server).startswith("http://10.0.0.5:8000/api/cvat/webhooks/")
@@ -230,7 +230,7 @@ def test_the_override_allows_private_addresses_by_their_number():
     )
 
 
-def test_this_very_machine_is_another_name_inside_docker():
+def test_localhost_has_another_name_inside_docker():
     assert url_from_docker("http://localhost") == "http://host.docker.internal"
     assert "host-gateway" in compose_override("http://host.docker.internal:8000", [])
 

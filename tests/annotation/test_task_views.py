@@ -59,13 +59,13 @@ def answers_url():
     return reverse("annotation:answers", args=["shop"])
 
 
-def test_clips_are_given_out(client, admin, clips):
+def test_clips_are_assigned(client, admin, clips):
     client.force_login(admin)
-    assert "3 clips tracked and ready" in client.get(plan_url()).content.decode()
+    assert "3 clips ready" in client.get(plan_url()).content.decode()
     shown = client.get(plan_url(), SHARES)
     assert not AnnotationTask.objects.exists()
-    assert "Give 6 tasks out" in shown.content.decode()
-    digest = shown.context["outlook"].digest
+    assert "Assign 6 tasks" in shown.content.decode()
+    digest = shown.context["forecast"].digest
     response = client.post(plan_url(), SHARES | {"digest": digest})
     assert response["Location"] == reverse("qc:tasks", args=["shop"])
     assert AnnotationTask.objects.count() == 6
@@ -82,30 +82,30 @@ def test_clips_are_given_out(client, admin, clips):
         pytest.param(
             {"annotators": " ".join(f"a{n}" for n in range(101))}, "too many", id="a crowd"
         ),
-        pytest.param({"annotators": "kim: many, lee"}, "no number of hours", id="hours"),
+        pytest.param({"annotators": "kim: many, lee"}, "not a number of hours", id="hours"),
         pytest.param({"blind": "101"}, "less than or equal to 100", id="blind"),
         pytest.param({"pace": "0"}, "greater than or equal to 0.1", id="pace"),
         pytest.param({"seed": "99999999999"}, "less than or equal to", id="seed"),
     ],
 )
-def test_a_wrong_plan_is_refused_with_a_sentence(client, admin, clips, change, message):
+def test_an_invalid_plan_is_refused_with_a_message(client, admin, clips, change, message):
     client.force_login(admin)
     for ask in (client.get, client.post):
         assert message in ask(plan_url(), SHARES | change).content.decode()
     assert not AnnotationTask.objects.exists()
 
 
-def test_a_plan_that_changed_is_shown_again_and_not_given_out(client, admin, dataset, clips):
+def test_a_plan_that_changed_is_previewed_again_and_not_assigned(client, admin, dataset, clips):
     client.force_login(admin)
-    digest = client.get(plan_url(), SHARES).context["outlook"].digest
+    digest = client.get(plan_url(), SHARES).context["forecast"].digest
     make_task(clips[0].tracking_runs.get(), make_annotator(dataset, "kim"))
     page = client.post(plan_url(), SHARES | {"digest": digest})
-    assert "Nothing was given out" in page.content.decode()
-    assert page.context["outlook"].digest != digest
+    assert "No tasks were assigned" in page.content.decode()
+    assert page.context["forecast"].digest != digest
     assert AnnotationTask.objects.count() == 1
 
 
-def test_the_form_begins_with_the_plan_of_last_time(client, admin, clips):
+def test_the_form_starts_with_the_last_request(client, admin, clips):
     client.force_login(admin)
     client.post(plan_url(), SHARES | {"annotators": "kim: 20, lee", "blind": "10", "pace": "8"})
     form = client.get(plan_url()).context["form"]
@@ -131,37 +131,38 @@ def test_hours_may_follow_a_name(text, hours):
     assert form.cleaned_data["annotators"] == hours
 
 
-def test_who_leaves_gives_the_work_back(client, admin, task):
+def test_open_tasks_can_be_unassigned_and_reassigned(client, admin, task):
     client.force_login(admin)
-    assert "Take 1 task back" in client.get(plan_url()).content.decode()
-    unassign = reverse("annotation:take-back", args=["shop"])
+    assert "Unassign 1 task" in client.get(plan_url()).content.decode()
+    unassign = reverse("annotation:unassign", args=["shop"])
     page = client.post(unassign, {"annotator": task.annotator_id}, follow=True)
-    assert "1 task is taken back from kim" in page.content.decode()
+    assert "1 task unassigned from kim" in page.content.decode()
     assert client.post(unassign, {"annotator": "x"}).status_code == 404
-    reassign = reverse("annotation:give-back", args=["shop"])
+    reassign = reverse("annotation:reassign", args=["shop"])
     page = client.post(reassign, {"annotator": task.annotator_id}, follow=True)
-    assert "1 task is with kim again" in page.content.decode()
+    assert "1 task assigned to kim again" in page.content.decode()
 
 
-def test_gold_is_made_of_answers_and_of_clips_for_an_expert(client, admin, task):
+def test_gold_clips_come_from_answers_or_from_an_expert(client, admin, task):
     client.force_login(admin)
-    gold, keys = (reverse(f"annotation:{name}", args=["shop"]) for name in ("gold", "keys"))
+    gold = reverse("annotation:gold", args=["shop"])
+    gold_tasks = reverse("annotation:gold_tasks", args=["shop"])
     page = client.post(gold, {"task": str(task)}, follow=True)
     assert "no answers yet" in page.content.decode()
     make_version(task)
     page = client.post(gold, {"task": f" {task} "}, follow=True)
-    assert "is gold: the answers of kim" in page.content.decode()
-    page = client.post(keys, {"annotator": "boss", "count": "1"}, follow=True)
-    assert "1 clip is given to boss" in page.content.decode()
-    assert "waits for the answers of boss" in page.content.decode()
+    assert "is a gold clip, with the answers of kim" in page.content.decode()
+    page = client.post(gold_tasks, {"annotator": "boss", "count": "1"}, follow=True)
+    assert "1 gold clip assigned to boss" in page.content.decode()
+    assert "waiting for the answers of boss" in page.content.decode()
     page = client.post(gold, {"task": str(task), "remove": "1"}, follow=True)
-    assert "is gold no longer" in page.content.decode()
+    assert "is no longer a gold clip" in page.content.decode()
     assert "no task called" in client.post(gold, {"task": "x"}, follow=True).content.decode()
-    assert "Expert" in client.post(keys, {"count": "1"}, follow=True).content.decode()
+    assert "Expert" in client.post(gold_tasks, {"count": "1"}, follow=True).content.decode()
 
 
-@pytest.mark.parametrize("name", ["take-back", "give-back", "gold", "keys"])
-def test_only_an_admin_changes_who_does_what(client, dataset, task, name):
+@pytest.mark.parametrize("name", ["unassign", "reassign", "gold", "gold_tasks"])
+def test_only_an_admin_changes_assignments(client, dataset, task, name):
     url = reverse(f"annotation:{name}", args=["shop"])
     reviewer = make_user()
     Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
@@ -175,7 +176,7 @@ def test_the_page_says_when_nothing_is_ready(client, admin, dataset):
     assert "No clip is ready yet" in client.get(plan_url()).content.decode()
 
 
-def test_a_reviewer_gives_nothing_out(client, dataset, clips):
+def test_a_reviewer_assigns_nothing(client, dataset, clips):
     reviewer = make_user()
     Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
     client.force_login(reviewer)
@@ -183,7 +184,7 @@ def test_a_reviewer_gives_nothing_out(client, dataset, clips):
     assert not AnnotationTask.objects.exists()
 
 
-def test_a_package_can_be_taken_away(client, admin, task):
+def test_a_package_can_be_downloaded(client, admin, task):
     client.force_login(admin)
     response = client.get(reverse("annotation:package", args=["shop", task.pk]))
     assert f"{task}.zip" in response["Content-Disposition"]
@@ -201,7 +202,7 @@ def test_what_is_no_answer_file_is_refused(client, admin, task):
     client.force_login(admin)
     wrong = ContentFile(b"x", name="notes.txt")
     page = client.post(answers_url(), {"answers": [wrong]}, follow=True)
-    assert "notes.txt is no answer file" in page.content.decode()
+    assert "notes.txt is not an answer file" in page.content.decode()
 
 
 def test_an_upload_of_nothing_says_what_to_do(client, admin, task):
@@ -223,10 +224,10 @@ def test_one_tasks_answers_may_have_any_name(client, admin, task):
     file = ContentFile(b"<annotations/>", name="job 17.xml")
     page = client.post(answers_url(), {"answers": [file], "task": task.pk}, follow=True)
     text = page.content.decode()
-    assert f"{task}.xml" in text or "1 answer file has arrived" in text
+    assert f"{task}.xml" in text or "1 answer file imported" in text
 
 
-def test_a_failed_package_is_sent_back(client, admin, task):
+def test_a_failed_package_is_retried(client, admin, task):
     AnnotationTask.objects.update(stage="failed", error="no frames")
     client.force_login(admin)
     client.post(reverse("annotation:retry", args=["shop", "task"]), {"pk": task.pk})
@@ -234,7 +235,7 @@ def test_a_failed_package_is_sent_back(client, admin, task):
     assert task.stage == "waiting"
 
 
-def test_changes_want_a_post(client, admin, task):
+def test_changes_need_a_post(client, admin, task):
     client.force_login(admin)
     for url in (answers_url(), reverse("annotation:retry", args=["shop", "task"])):
         assert client.get(url).status_code == 405

@@ -24,19 +24,19 @@ from annotation.services.box_table import box_table, task_box_table
 from annotation.services.cvat.reconciliation import plan_reconciliations, reconcile
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
-from tests.cvat_double.state import HTML_500
 from tests.cvat_double.http_server import NO_ROUTE
+from tests.cvat_double.state import HTML_500
 from tests.cvat_double.steps import (
     FINISHED,
     TASK,
     job_named,
+    post_delivery,
     process_deliveries,
     read_all,
     reconciled,
     sent_world,
     state_event,
     task_named,
-    post_delivery,
 )
 from tests.stored_files import content_of
 
@@ -53,13 +53,13 @@ def server(dataset):
     return CvatServer.objects.get()
 
 
-def test_what_no_webhook_told_is_found(cvat, dataset):
+def test_a_change_without_a_delivery_is_found(cvat, dataset):
     cvat.finish(TASK)
     assert reconciled(dataset).version_count == 1
     assert reconciled(dataset).version_count == 0
 
 
-def test_only_finished_jobs_are_pulled(cvat, dataset):
+def test_only_finished_jobs_are_fetched(cvat, dataset):
     cvat.annotate(TASK, FINISHED)
     cvat.set_job(TASK, state="in progress")
     assert reconciled(dataset).version_count == 0
@@ -93,7 +93,7 @@ def test_a_changed_label_gives_no_version(cvat, dataset):
     assert reconciled(dataset).version_count == 0
 
 
-def test_a_label_renamed_in_cvat_is_read_all_the_same(cvat, dataset):
+def test_answers_of_a_renamed_label_are_read(cvat, dataset):
     with cvat.state.lock:
         cvat.state.change_label(1, {"color": "#3b82f6", "name": "human"})
         cvat.state.labels[1]["attributes"][1]["name"] = "stance"
@@ -103,7 +103,7 @@ def test_a_label_renamed_in_cvat_is_read_all_the_same(cvat, dataset):
     assert {one.answers["posture"] for one in version.annotations.all()} == {"sit"}
 
 
-def test_a_value_renamed_in_cvat_is_refused_with_a_sentence_and_kept(cvat, dataset):
+def test_a_value_renamed_in_cvat_is_refused_and_stored(cvat, dataset):
     cvat.finish(TASK, {"posture": "seated"})
     reconciled(dataset)
     (version,) = read_all()
@@ -121,7 +121,7 @@ def test_a_clock_that_differs_from_ours_hides_nothing(cvat, hours):
     assert reconciled(dataset, is_full=False).version_count == 1
 
 
-def test_a_clock_that_was_put_back_hides_nothing_from_the_full_look(cvat, dataset):
+def test_a_clock_set_back_hides_nothing_from_a_full_reconciliation(cvat, dataset):
     reconciled(dataset)
     cvat.state.clock_offset = timedelta(hours=-3)
     cvat.finish(TASK)
@@ -129,7 +129,7 @@ def test_a_clock_that_was_put_back_hides_nothing_from_the_full_look(cvat, datase
     assert reconciled(dataset).version_count == 1
 
 
-def test_a_change_that_came_late_is_still_seen(cvat, dataset):
+def test_a_change_that_appears_late_is_found(cvat, dataset):
     """Its date lies a little before another's that was seen already."""
     reconciled(dataset)
     cvat.state.clock_offset = timedelta(seconds=-60)
@@ -137,7 +137,7 @@ def test_a_change_that_came_late_is_still_seen(cvat, dataset):
     assert reconciled(dataset, is_full=False).version_count == 1
 
 
-def test_a_task_deleted_by_hand_is_noticed_even_by_the_quick_look(cvat, dataset):
+def test_a_deleted_task_is_found_by_every_reconciliation(cvat, dataset):
     cvat.finish(TASK)
     reconciled(dataset)
     cvat.state.delete_task(job_named(TASK).cvat_task_id)
@@ -147,13 +147,13 @@ def test_a_task_deleted_by_hand_is_noticed_even_by_the_quick_look(cvat, dataset)
     assert AnswerVersion.objects.count() == 1
 
 
-def test_a_job_given_to_somebody_else_in_cvat_is_said(cvat, dataset):
+def test_a_job_assigned_to_somebody_else_in_cvat_is_reported(cvat, dataset):
     cvat.set_job(TASK, assignee=3)
     reconciled(dataset)
     assert "the job is bob's, not ann's" in job_named(TASK).message
 
 
-def test_an_edit_between_date_and_annotations_is_seen_the_next_time(cvat, dataset, monkeypatch):
+def test_an_edit_between_date_and_annotations_is_found_next_time(cvat, dataset, monkeypatch):
     cvat.finish(TASK, {"posture": "walk"})
     real = CvatClient.annotations
 
@@ -174,7 +174,7 @@ def cvat_date(cvat):
     return parse_date(cvat.job_of(TASK)["updated_date"])
 
 
-def test_every_break_in_a_look_is_made_good_by_the_next(cvat, dataset):
+def test_an_error_at_any_call_is_repaired_by_the_next_reconciliation(cvat, dataset):
     cvat.finish(TASK)
     for skip in range(4):
         AnswerVersion.objects.all().delete()
@@ -188,7 +188,7 @@ def test_every_break_in_a_look_is_made_good_by_the_next(cvat, dataset):
         cvat.faults.clear()
 
 
-def test_a_look_is_ordered_every_five_minutes_and_a_full_one_every_hour(cvat, dataset):
+def test_reconciliations_run_every_five_minutes_and_a_full_one_every_hour(cvat, dataset):
     assert plan_reconciliations() == 1
     assert plan_reconciliations() == 0
     first = Reconciliation.objects.get()
@@ -199,7 +199,7 @@ def test_a_look_is_ordered_every_five_minutes_and_a_full_one_every_hour(cvat, da
     assert not Reconciliation.objects.first().is_full
 
 
-def test_with_cvat_down_one_look_waits_and_no_more_are_ordered(cvat, dataset):
+def test_with_cvat_down_one_reconciliation_waits_and_no_more_are_created(cvat, dataset):
     plan_reconciliations()
     cvat.stop()
     reconcile(Reconciliation.objects.get().pk)
@@ -208,7 +208,7 @@ def test_with_cvat_down_one_look_waits_and_no_more_are_ordered(cvat, dataset):
     assert "cannot be reached" in Reconciliation.objects.get().error
 
 
-def test_a_storage_that_is_away_puts_a_look_off_and_no_answer_is_lost(
+def test_unavailable_storage_defers_a_reconciliation_and_loses_no_answers(
     cvat, dataset, monkeypatch
 ):
     def away(name):
@@ -225,7 +225,7 @@ def test_a_storage_that_is_away_puts_a_look_off_and_no_answer_is_lost(
     assert reconciled(dataset).version_count == 1
 
 
-def test_the_first_answers_bring_new_persons_without_a_number(cvat, dataset):
+def test_drawn_persons_have_no_person_id(cvat, dataset):
     task = job_named(TASK).cvat_task_id
     box = {"type": "rectangle", "frame": 0, "points": [300, 100, 350, 250], "attributes": []}
     drawn = {"label_id": 1, "frame": 0, "attributes": [], "shapes": [box]}
@@ -290,11 +290,11 @@ def test_reading_a_version_again_doubles_no_box(cvat, dataset):
     assert version.boxes.count() == before
 
 
-def test_the_table_of_a_dataset_without_answers_is_its_head(cvat, dataset):
+def test_the_table_of_a_dataset_without_answers_is_its_header(cvat, dataset):
     assert len(list(box_table(dataset))) == 1
 
 
-def test_the_command_pulls_and_reads(cvat, dataset, capsys):
+def test_the_command_fetches_and_reads(cvat, dataset, capsys):
     cvat.finish(TASK, FINISHED)
     call_command("sync_annotations", dataset="shop")
     assert "1 new version. 1 versions read, 0 refused" in capsys.readouterr().out
@@ -333,7 +333,7 @@ def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
         ),
     ],
 )
-def test_a_cvat_that_restarts_or_moved_has_deleted_nothing(
+def test_a_restarting_or_moved_cvat_marks_nothing_as_deleted(
     cvat, dataset, server, status, body, message
 ):
     cvat.finish(TASK)
