@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from avaproject.base.work import Stage
+from qc.core.agreement.figures import ClipFigures, Figure, FindingCounts
 from qc.models import AgreementReport
 from qc.services.agreement.reports import dataset_agreement, plan_reports, report_agreement
 from tests.make import (
@@ -54,19 +55,20 @@ def reported():
 
 
 def group(figures, name):
-    return next(one for one in figures["groups"] if one["name"] == name)
+    return next(one for one in figures.groups if one.name == name)
+
+
+def figures_of(report):
+    return ClipFigures.from_json(report.figures)
 
 
 def without_intervals(figures):
+    """A group's figures without its intervals, as JSON."""
     if isinstance(figures, list):
         return [without_intervals(one) for one in figures]
     if not isinstance(figures, dict):
         return figures
-    return {
-        key: without_intervals(one)
-        for key, one in figures.items()
-        if not key.endswith("_interval")
-    }
+    return {key: without_intervals(one) for key, one in figures.items() if key != "interval"}
 
 
 def test_a_clip_is_ready_when_all_its_tasks_have_answers(runs, annotators):
@@ -87,8 +89,8 @@ def test_a_new_version_is_compared_anew_and_the_old_report_stays(runs, annotator
     old = reported()
     make_version(version.task, SIT)
     new = reported()
-    assert group(old.figures, "posture")["percent"]["value"] == 0.0
-    assert group(new.figures, "posture")["percent"]["value"] == 1.0
+    assert group(figures_of(old), "posture").coefficients["percent"].value == 0.0
+    assert group(figures_of(new), "posture").coefficients["percent"].value == 1.0
     assert AgreementReport.objects.count() == 2
 
 
@@ -115,48 +117,48 @@ def test_planning_takes_the_same_queries_for_any_number_of_clips(runs, annotator
 
 def test_the_figures_of_a_clip(runs, annotators):
     answered(runs[0], annotators, WALK, WALK, SIT)
-    figures = reported().figures
+    figures = figures_of(reported())
     keyframes = len(runs[0].clip.keyframes())
-    assert figures["annotators"] == ["ann", "bob", "eve"]
-    assert figures["boxes"]["f1"]["value"] == 1.0
-    assert figures["boxes"]["mean_iou"]["value"] == 1.0
-    assert [(pair["a"], pair["b"]) for pair in figures["boxes"]["pairs"]] == [
+    assert figures.annotators == ["ann", "bob", "eve"]
+    assert figures.boxes.f1.value == 1.0
+    assert figures.boxes.mean_iou.value == 1.0
+    assert [(pair.a, pair.b) for pair in figures.box_pairs] == [
         ("ann", "bob"), ("ann", "eve"), ("bob", "eve"),
     ]  # fmt: skip
     posture = group(figures, "posture")
-    assert posture["units"] == posture["rated_by_two"] == 2 * keyframes
-    assert posture["answered"] == 1.0
-    assert posture["percent"]["value"] == pytest.approx(1 / 3, abs=1e-6)
-    assert posture["kappa"]["left_out"] == 1  # ann and bob used one category only
-    assert posture["ac1_interval"] is not None
-    assert set(posture["actions"]) == {"stand", "walk", "sit"}
+    assert posture.units == posture.rated_by_two == 2 * keyframes
+    assert posture.answered == 1.0
+    assert posture.coefficients["percent"].value == pytest.approx(1 / 3, abs=1e-6)
+    assert posture.coefficients["kappa"].left_out == 1  # ann and bob used one category only
+    assert posture.coefficients["ac1"].interval is not None
+    assert set(posture.actions) == {"stand", "walk", "sit"}
     doing = group(figures, "doing")
-    assert doing["touched"]["units"] == doing["units"]
-    json.dumps(figures, allow_nan=False)
+    assert doing.edited.units == doing.units
+    json.dumps(figures.to_json(), allow_nan=False)
 
 
 def test_unset_never_agrees(runs, annotators):
     answered(runs[0], annotators, UNSET, UNSET)
-    posture = group(reported().figures, "posture")
-    assert posture["percent"] == {"value": None, "reason": "nothing was rated", "units": 0}
-    assert posture["answered"] == 0.0
+    posture = group(figures_of(reported()), "posture")
+    assert posture.coefficients["percent"] == Figure(None, "nothing was rated", 0)
+    assert posture.answered == 0.0
 
 
 def test_one_annotator_alone_has_reasons_and_no_numbers(runs, annotators):
     answered(runs[0], annotators, WALK)
-    figures = reported().figures
-    assert figures["boxes"]["f1"]["reason"] == "nobody drew a box"
-    assert group(figures, "posture")["alpha"]["value"] is None
+    figures = figures_of(reported())
+    assert figures.boxes.f1.reason == "nobody drew a box"
+    assert group(figures, "posture").coefficients["alpha"].value is None
 
 
 def test_a_removed_person_lowers_f1_and_is_no_missing_label(runs, annotators):
     _, second = answered(runs[0], annotators, WALK, WALK)
     second.annotations.filter(person_id=2).delete()
-    figures = reported().figures
-    assert figures["boxes"]["f1"]["value"] == pytest.approx(2 / 3, abs=1e-6)
+    figures = figures_of(reported())
+    assert figures.boxes.f1.value == pytest.approx(2 / 3, abs=1e-6)
     posture = group(figures, "posture")
-    assert posture["answered"] == 1.0
-    assert posture["rated_by_two"] == posture["units"] // 2
+    assert posture.answered == 1.0
+    assert posture.rated_by_two == posture.units // 2
 
 
 def test_a_clip_without_a_single_box_is_reported(runs, annotators):
@@ -164,16 +166,16 @@ def test_a_clip_without_a_single_box_is_reported(runs, annotators):
         version.annotations.all().delete()
     report = reported()
     assert report.stage == Stage.DONE
-    assert report.figures["boxes"]["f1"]["value"] is None
+    assert figures_of(report).boxes.f1.value is None
 
 
 def test_findings_of_the_rules_are_in_the_report(runs, annotators):
     version, _ = answered(runs[0], annotators, UNSET, WALK)
-    findings = reported().figures["findings"]
-    blocking = [one for one in findings if one["severity"] == "blocks"]
-    assert {one["rule"] for one in blocking} == {"required-group-unset"}
-    assert {one["version"] for one in findings} == {version.pk}
-    assert blocking[0]["seconds"] == runs[0].clip.keyframes()
+    findings = figures_of(reported()).findings
+    blocking = [one for one in findings if one.severity == "blocks"]
+    assert {one.rule for one in blocking} == {"required-group-unset"}
+    assert {one.version for one in findings} == {version.pk}
+    assert blocking[0].seconds == runs[0].clip.keyframes()
 
 
 def test_reporting_twice_changes_nothing(runs, annotators):
@@ -184,7 +186,7 @@ def test_reporting_twice_changes_nothing(runs, annotators):
     assert report_agreement(report.pk).figures == report.figures
 
 
-def test_a_row_in_other_hands_is_left_alone(runs, annotators):
+def test_a_claimed_row_is_not_sent_twice(runs, annotators):
     answered(runs[0], annotators, WALK, SIT)
     plan_reports()
     report = AgreementReport.objects.get()
@@ -207,16 +209,16 @@ def test_a_dataset_pools_the_units_of_its_clips(dataset, runs, annotators):
     answered(runs[2], annotators[2:], SIT)
     reported()
     found = dataset_agreement(dataset)
-    assert (found["clips"], found["clips_compared"]) == (3, 2)
-    assert found["annotators"] == ["ann", "bob", "eve"]
-    reports = [report.figures for report in AgreementReport.objects.all()]
+    assert (found.clips, found.clips_compared) == (3, 2)
+    assert found.annotators == ["ann", "bob", "eve"]
+    reports = [figures_of(report) for report in AgreementReport.objects.all()]
     posture = group(found, "posture")
-    assert posture["units"] == sum(group(one, "posture")["units"] for one in reports)
-    alike, apart = (group(one, "posture")["units"] for one in reports[:2])
-    assert posture["percent"]["value"] == pytest.approx(alike / (alike + apart), abs=1e-6)
-    assert found["boxes"]["f1"]["value"] == 1.0
-    assert found["findings"] == {"blocks": 0, "warns": 0, "rules": {}}
-    json.dumps(found, allow_nan=False)
+    assert posture.units == sum(group(one, "posture").units for one in reports)
+    alike, apart = (group(one, "posture").units for one in reports[:2])
+    assert posture.coefficients["percent"].value == pytest.approx(alike / (alike + apart), abs=1e-6)
+    assert found.boxes.f1.value == 1.0
+    assert found.findings == FindingCounts()
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_a_dataset_counts_the_newest_report_of_a_clip(dataset, runs, annotators):
@@ -224,20 +226,20 @@ def test_a_dataset_counts_the_newest_report_of_a_clip(dataset, runs, annotators)
     reported()
     make_version(version.task, SIT)
     reported()
-    assert group(dataset_agreement(dataset), "posture")["percent"]["value"] == 1.0
+    assert group(dataset_agreement(dataset), "posture").coefficients["percent"].value == 1.0
 
 
 def test_a_dataset_of_one_clip_has_the_figures_of_the_clip(dataset, runs, annotators):
     answered(runs[0], annotators, WALK, WALK, SIT)
-    clip, whole = reported().figures, dataset_agreement(dataset)
+    clip, whole = figures_of(reported()), dataset_agreement(dataset)
     for name in ("posture", "doing"):
         one, other = group(clip, name), group(whole, name)
-        assert without_intervals(one) == without_intervals(other)
-    assert clip["boxes"] == whole["boxes"]
+        assert without_intervals(one.to_json()) == without_intervals(other.to_json())
+    assert clip.boxes == whole.boxes
 
 
 def test_a_dataset_without_reports_has_no_numbers(dataset):
     found = dataset_agreement(dataset)
-    assert found["clips"] == 0
-    assert found["boxes"]["f1"]["value"] is None
-    assert group(found, "posture")["alpha"]["value"] is None
+    assert found.clips == 0
+    assert found.boxes.f1.value is None
+    assert group(found, "posture").coefficients["alpha"].value is None

@@ -130,7 +130,7 @@ def test_undefined_figures_say_why_on_the_page_and_in_the_file(client, tasks):
         row["Pair"]: row for row in rows_of(client.get(url("agreement"), {"csv": "pairs"}))
     }
     assert pairs["ann, bob"]["Alpha"] == ""
-    assert pairs["ann, bob"]["Alpha, not defined because"]
+    assert pairs["ann, bob"]["Alpha, undefined because"]
 
 
 def test_the_worst_come_first(client, tasks):
@@ -150,13 +150,13 @@ def test_while_figures_are_on_their_way_the_page_waits_and_asks_again(client, da
     assert "every 3s" in page
 
 
-def test_a_pair_has_no_flips_and_its_figures_stand_under_their_titles(client, tasks):
+def test_a_pair_has_no_flicker_and_its_figures_stand_under_their_titles(client, tasks):
     file = client.get(url("agreement-pair"), {"csv": "groups"}).content.decode()
     titles, *rows = csv.reader(StringIO(file))
-    assert "Flips" not in titles
+    assert "Flicker" not in titles
     for row in rows:
         said = dict(zip(titles, row, strict=True))
-        assert (said["Answered"], said["Rated by two"]) == ("1.000000", said["Units"])
+        assert (said["Answered"], said["Rated by 2+"]) == ("1.000000", said["Units"])
 
 
 @pytest.mark.parametrize("table", ["pairs", "annotators"])
@@ -165,7 +165,7 @@ def test_means_over_groups_have_intervals_where_they_are_defined(client, tasks, 
     rows = list(csv.DictReader(StringIO(file)))
     defined = [row for row in rows if row["Alpha"]]
     assert defined
-    for name in ("Alpha", "AC1", "Same answer"):
+    for name in ("Alpha", "AC1", "Raw agreement"):
         for row in defined:
             low, high = float(row[f"{name}, low"]), float(row[f"{name}, high"])
             assert low - 1e-5 <= float(row[name]) <= high + 1e-5  # six digits are kept
@@ -236,7 +236,7 @@ def test_an_admin_switches_a_rule_off_and_the_findings_go(client, dataset, tasks
     assert "3 clips are looked at again" in answer.content.decode()
     reckon()
     assert all(not report.figures["findings"] for report in AgreementReport.objects.all())
-    assert AgreementSummary.objects.get().figures["findings"]["blocks"] == 0
+    assert AgreementSummary.objects.get().figures["dataset"]["findings"].get("blocks", 0) == 0
 
 
 def test_only_admins_change_the_rules(client, dataset, tasks):

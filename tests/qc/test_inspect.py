@@ -4,8 +4,9 @@ import pytest
 from django.utils import timezone
 
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
+from qc.core.agreement.figures import AnnotatorWork
 from qc.models import QualityRules
-from qc.services.agreement.quality_checks import findings_of, pace_of, work_in
+from qc.services.agreement.quality_checks import annotation_times, findings_of, work_of
 from tests.make import (
     make_annotator,
     make_clips,
@@ -63,7 +64,7 @@ def test_a_task_done_in_under_a_tenth_of_the_usual_time_is_found(dataset, runs):
 
 def test_few_tasks_have_no_usual_time(dataset, runs):
     versions = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 2.5)
-    assert pace_of(dataset).usual is None
+    assert annotation_times(dataset).median is None
     assert "too-fast" not in rules_broken(versions[3])
 
 
@@ -71,23 +72,23 @@ def test_answers_that_are_corrected_are_not_held_against_the_first_time(dataset,
     versions = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 30, 35)
     again = make_version(versions[0].task)
     assert "too-fast" not in rules_broken(again)
-    assert work_in([again])[again.pk]["seconds"] is None
+    assert work_of([again])[again.pk].seconds is None
 
 
 def test_simulated_annotators_take_no_time(dataset, runs):
     who = make_annotator(dataset, "robot")
     Annotator.objects.filter(pk=who.pk).update(is_simulated=True)
     worked(runs, who, 30, 40, 30, 2.5, 35)
-    assert pace_of(dataset).by_task == {}
+    assert annotation_times(dataset).by_task == {}
 
 
 def test_the_work_in_a_version(dataset, runs):
     [version] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
     keyframes = len(runs[0].clip.keyframes())
-    assert work_in([version])[version.pk] == {
-        "at": version.created_at.isoformat(timespec="seconds"),
-        "seconds": 1800.0, "boxes": 2 * keyframes, "tracks": 2, "untouched": 2,
-    }  # fmt: skip
+    assert work_of([version])[version.pk] == AnnotatorWork(
+        at=version.created_at.isoformat(timespec="seconds"),
+        seconds=1800.0, boxes=2 * keyframes, tracks=2, unedited=2,
+    )  # fmt: skip
 
 
 def test_a_dataset_may_switch_rules_off(dataset, runs):

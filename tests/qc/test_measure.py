@@ -2,9 +2,11 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import AnnotationTask
+from qc.core.agreement.figures import SummaryFigures
+from qc.core.quality.gold import VersionScore
 from qc.models import AgreementReport, AgreementSummary, Score
 from qc.selectors.agreement.gold import flagged_count, gold_page, gold_rows
-from qc.services.agreement.gold_scores import measure, plan_scores
+from qc.services.agreement.gold_scores import measure_answers, plan_scores
 from qc.services.agreement.reports import (
     plan_reports,
     plan_summaries,
@@ -58,7 +60,7 @@ def check(dataset, run, name, answers, **fields):
 def measure_all():
     plan_scores()
     for row in Score.objects.claimable():
-        measure(row.pk)
+        measure_answers(row.pk)
 
 
 def test_an_answer_to_a_gold_clip_is_measured_as_it_comes_in(dataset, run, key):
@@ -66,10 +68,10 @@ def test_an_answer_to_a_gold_clip_is_measured_as_it_comes_in(dataset, run, key):
     check(dataset, run, "ann", SIT)
     assert plan_scores() == 1
     assert plan_scores() == 0
-    row = measure(Score.objects.get().pk)
+    row = measure_answers(Score.objects.get().pk)
     assert row.stage == "done"
-    assert sum(person["asked"] for person in row.figures["people"]) == 6 * 13
-    assert measure(row.pk) is None
+    assert VersionScore.from_json(row.figures).expected == 6 * 13
+    assert measure_answers(row.pk) is None
 
 
 def test_who_is_under_the_bar_comes_first_with_the_evidence(dataset, run, key):
@@ -77,8 +79,8 @@ def test_who_is_under_the_bar_comes_first_with_the_evidence(dataset, run, key):
     check(dataset, run, "bob", SIT)
     measure_all()
     first, second = gold_rows(dataset)
-    assert (first.annotator, first.standing, first.is_flagged) == ("bob", "under", True)
-    assert (second.annotator, second.standing, second.is_flagged) == ("ann", "above", False)
+    assert (first.annotator, first.verdict, first.is_flagged) == ("bob", "below", True)
+    assert (second.annotator, second.verdict, second.is_flagged) == ("ann", "above", False)
     assert [line.name for line in first.weak] == ["sit", "walk"]
     assert first.mistake_count == 78
     assert first.mistakes[0][3:6] == ("posture", "walk", "sit")
@@ -114,10 +116,10 @@ def test_the_newest_answers_count_on_both_sides(dataset, run, key):
     measure_all()
     make_version(task, WALK)
     measure_all()
-    assert gold_rows(dataset)[0].standing == "above"
+    assert gold_rows(dataset)[0].verdict == "above"
     make_version(key, SIT)
     measure_all()
-    assert gold_rows(dataset)[0].standing == "under"
+    assert gold_rows(dataset)[0].verdict == "below"
     assert Score.objects.count() == 3
 
 
@@ -154,9 +156,9 @@ def test_blind_work_and_other_on_a_clip_are_measured_against_the_machine(dataset
     figures = {row.version.task_id: row.figures for row in Score.objects.all()}
     assert figures[ann.pk]["kept"] == figures[ann.pk]["unchanged"] == 6 * 13
     assert figures[bob.pk]["kept"] == 5 * 13
-    meter = gold_page(dataset, []).meter
-    assert meter.clips == 1
-    assert meter.kept.difference == pytest.approx(1 / 6)
+    bias = gold_page(dataset, []).bias
+    assert bias.clips == 1
+    assert bias.kept.difference == pytest.approx(1 / 6)
 
 
 def test_labels_of_blind_work_are_held_against_those_of_people_who_saw_boxes(
@@ -172,14 +174,15 @@ def test_labels_of_blind_work_are_held_against_those_of_people_who_saw_boxes(
     plan_reports()
     report_agreement(AgreementReport.objects.get().pk)
     plan_summaries()
-    found = summarise(AgreementSummary.objects.get().pk).figures["anchoring"]
-    posture = next(one for one in found if one["name"] == "posture")
-    assert posture["seen"]["kappa"]["value"] == 1.0
+    summary = summarise(AgreementSummary.objects.get().pk)
+    found = SummaryFigures.from_json(summary.figures).anchoring
+    posture = next(one for one in found if one.name == "posture")
+    assert posture.seen.coefficients["kappa"].value == 1.0
     # bob sits 1 2 3, they 3 4: same on 3 5 6 of 6, by chance (3 * 2 + 3 * 4) / 36
-    assert posture["mixed"]["kappa"]["value"] == pytest.approx((1 / 2 - 1 / 2) / (1 - 1 / 2))
-    assert posture["mixed"]["kappa"]["units"] == 2 * 6 * 13
-    assert posture["mixed"]["kappa_interval"] is not None
-    assert posture["blind"]["kappa"]["reason"] == "no unit was rated by two or more"
+    assert posture.mixed.coefficients["kappa"].value == pytest.approx((1 / 2 - 1 / 2) / (1 - 1 / 2))
+    assert posture.mixed.coefficients["kappa"].units == 2 * 6 * 13
+    assert posture.mixed.coefficients["kappa"].interval is not None
+    assert posture.blind.coefficients["kappa"].reason == "no unit was rated by two or more"
     client.force_login(dataset.members.get().user)
     url = reverse("qc:gold", args=["shop"])
     assert "Anchoring of labels" in client.get(url).content.decode()
@@ -194,8 +197,9 @@ def test_clips_that_all_did_alike_say_nothing_of_anchoring(dataset, run):
     plan_reports()
     report_agreement(AgreementReport.objects.get().pk)
     plan_summaries()
-    found = summarise(AgreementSummary.objects.get().pk).figures["anchoring"]
-    assert {one["mixed"]["units"] for one in found} == {0}
+    summary = summarise(AgreementSummary.objects.get().pk)
+    found = SummaryFigures.from_json(summary.figures).anchoring
+    assert {one.mixed.units for one in found} == {0}
     assert gold_page(dataset, found).labels.rows == []
 
 

@@ -46,23 +46,23 @@ def experiment(dataset, runs):
 
 
 def test_what_was_confirmed_was_found(runs):
-    merit = run_metrics(runs[0])
-    assert (merit.keyframes, merit.persons, merit.recall, merit.precision) == (12, 24, 1, 1)
+    metrics = run_metrics(runs[0])
+    assert (metrics.keyframes, metrics.persons, metrics.recall, metrics.precision) == (12, 24, 1, 1)
 
 
 def test_before_anybody_answered_there_is_nothing_to_say(dataset, clip):
     assert run_metrics(make_run(clip)) is None
     page = proposal_page(dataset)
-    assert (page.clips, page.ways, page.verdict) == (0, [], "")
+    assert (page.clips, page.rows, page.verdict) == (0, [], "")
 
 
 def test_ways_are_measured_on_the_same_clips(dataset, runs, experiment):
     experiment.runs.get(clip=runs[2].clip).delete()
     page = proposal_page(dataset)
     assert (page.clips, page.corrected) == (2, 3)
-    own, other = page.ways
-    assert (own.is_active, own.merit.persons, own.merit.recall) == (True, 48, 1.0)
-    assert (other.merit.found, other.merit.to_draw, other.merit.to_remove) == (24, 24, 24)
+    own, other = page.rows
+    assert (own.is_active, own.metrics.persons, own.metrics.recall) == (True, 48, 1.0)
+    assert (other.metrics.found, other.metrics.to_draw, other.metrics.to_remove) == (24, 24, 24)
     assert other.against.high < 0
     assert page.verdict.startswith("Stay with The dataset's settings")
 
@@ -71,7 +71,7 @@ def test_the_better_way_is_recommended(dataset, runs, experiment):
     experiment.is_active = True
     experiment.save()
     page = proposal_page(dataset)
-    assert page.ways[0].title == f"Experiment {experiment.pk}"
+    assert page.rows[0].title == f"Experiment {experiment.pk}"
     assert page.verdict.startswith("Choose The dataset's settings: its F1 is 50.0 points above")
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from annotation.models import AnswerVersion
 from avaproject.base.work import Stage
+from qc.core.agreement.figures import SummaryFigures
 from qc.models import AgreementReport, AgreementSummary
 from qc.services.agreement.reports import (
     PeriodError,
@@ -65,7 +66,11 @@ def summarised():
 
 
 def group(figures, name):
-    return next(one for one in figures["groups"] if one["name"] == name)
+    return next(one for one in figures.groups if one.name == name)
+
+
+def figures_of(summary):
+    return SummaryFigures.from_json(summary.figures)
 
 
 def came(clip, moment):
@@ -80,39 +85,39 @@ def test_a_summary_waits_until_all_reports_that_were_ordered_are_there(tasks):
 
 
 def test_a_summary_has_every_pair_and_every_annotator(dataset, tasks):
-    figures = summarised().figures
-    assert [(one["a"], one["b"]) for one in figures["pairs"]] == [
+    figures = figures_of(summarised())
+    assert [(one.a, one.b) for one in figures.pairs] == [
         ("ann", "bob"), ("ann", "eve"), ("bob", "eve"),
     ]  # fmt: skip
-    alike, apart = figures["pairs"][:2]
-    assert group(alike, "posture")["percent"]["value"] == 1.0
-    assert group(alike, "posture")["alpha"]["reason"] == "only one category was used"
-    assert group(apart, "posture")["percent"]["value"] == 0.0
-    assert apart["alpha"]["value"] < 0
-    assert [one["name"] for one in figures["people"]] == list(NAMES)
-    ann, _, eve = figures["people"]
-    assert group(ann, "posture")["percent"]["value"] == 0.5
-    assert group(eve, "posture")["percent"]["value"] == 0.0
-    assert group(ann, "posture")["ac1_interval"] is not None
-    assert ann["flips"]["value"] == 0.0
-    assert [one["clip"] for one in ann["points"]] == [
+    alike, apart = figures.pairs[:2]
+    assert group(alike, "posture").coefficients["percent"].value == 1.0
+    assert group(alike, "posture").coefficients["alpha"].reason == "only one category was used"
+    assert group(apart, "posture").coefficients["percent"].value == 0.0
+    assert apart.coefficients["alpha"].value < 0
+    assert [one.name for one in figures.annotators] == list(NAMES)
+    ann, _, eve = figures.annotators
+    assert group(ann, "posture").coefficients["percent"].value == 0.5
+    assert group(eve, "posture").coefficients["percent"].value == 0.0
+    assert group(ann, "posture").coefficients["ac1"].interval is not None
+    assert ann.flicker.value == 0.0
+    assert [one.clip for one in ann.clips] == [
         "aisle-c0000",
         "aisle-c0001",
         "aisle-c0002",
     ]
-    assert ann["points"][0]["compared"] > 0
-    assert figures["reports"] == list(AgreementReport.objects.values_list("pk", flat=True))
-    json.dumps(figures, allow_nan=False)
+    assert ann.clips[0].compared > 0
+    assert figures.reports == list(AgreementReport.objects.values_list("pk", flat=True))
+    json.dumps(figures.to_json(), allow_nan=False)
 
 
 def test_error_rates_tell_who_stands_alone(tasks):
-    rates = summarised().figures["error_rates"]["posture"]
-    [estimate] = rates["estimates"]
-    assert estimate["classes"] == ["stand", "walk", "sit", "unknown"]
-    walk = estimate["classes"].index("walk")
-    assert estimate["confusion"]["ann"][walk][walk] > 0.9
-    assert estimate["confusion"]["eve"][walk][walk] < 0.1
-    assert rates["beside"]["units"] == rates["beside"]["alike"] > 0
+    rates = figures_of(summarised()).error_rates["posture"]
+    [fit] = rates.fits
+    assert fit.classes == ["stand", "walk", "sit", "unknown"]
+    walk = fit.classes.index("walk")
+    assert fit.confusion["ann"][walk][walk] > 0.9
+    assert fit.confusion["eve"][walk][walk] < 0.1
+    assert rates.vs_majority.units == rates.vs_majority.same > 0
 
 
 def test_a_newer_summary_takes_the_place_of_the_old_one(dataset, tasks):
@@ -121,8 +126,8 @@ def test_a_newer_summary_takes_the_place_of_the_old_one(dataset, tasks):
     new = summarised()
     assert new.pk != old.pk
     assert list(AgreementSummary.objects.all()) == [new]
-    changed = group(new.figures, "posture")["percent"]["value"]
-    assert changed > group(old.figures, "posture")["percent"]["value"]
+    changed = group(figures_of(new).dataset, "posture").coefficients["percent"].value
+    assert changed > group(figures_of(old).dataset, "posture").coefficients["percent"].value
 
 
 def test_nothing_new_orders_nothing(tasks):
@@ -155,24 +160,25 @@ def test_a_period_has_the_clips_whose_last_answers_came_in_it(dataset, tasks):
     reported()
     summary = order_period(dataset, "2026-01-01/2026-01-15")
     assert order_period(dataset, "2026-01-01/2026-01-15") == summary
-    figures = summarise(summary.pk).figures
-    assert figures["clips"] == 2
-    assert summarised().figures["clips"] == 3
+    figures = figures_of(summarise(summary.pk))
+    assert figures.dataset.clips == 2
+    assert figures_of(summarised()).dataset.clips == 3
     assert AgreementSummary.objects.count() == 2
 
 
 def test_an_empty_period_has_reasons_and_no_numbers(dataset, tasks):
     reported()
-    figures = summarise(order_period(dataset, "2001-01-01/2001-12-31").pk).figures
-    assert figures["clips"] == 0
-    assert group(figures, "posture")["alpha"]["value"] is None
-    assert (figures["pairs"], figures["people"]) == ([], [])
+    summary = order_period(dataset, "2001-01-01/2001-12-31")
+    figures = figures_of(summarise(summary.pk))
+    assert figures.dataset.clips == 0
+    assert group(figures.dataset, "posture").coefficients["alpha"].value is None
+    assert (figures.pairs, figures.annotators) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("period", "sentence"),
-    [("2026-01-01", "is no period"), ("a/b", "is no period"),
-     ("2026-02-01/2026-01-01", "before it begins")],
+    [("2026-01-01", "is not a period"), ("a/b", "is not a period"),
+     ("2026-02-01/2026-01-01", "before it starts")],
 )  # fmt: skip
 def test_what_is_no_period_is_refused(dataset, period, sentence):
     with pytest.raises(PeriodError, match=sentence):
