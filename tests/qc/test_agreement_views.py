@@ -37,7 +37,7 @@ PAGES = {
     "agreement-pair": ("ann", "eve"),
     "agreement-annotator": ("eve",),
     "agreement-clip": ("aisle-c0000",),
-    "rules": (),
+    "quality-rules": (),
 }
 
 
@@ -90,7 +90,7 @@ def test_every_page_is_shown_and_every_table_in_it_is_a_file(client, tasks, page
     shown = response.content.decode()
     assert "nan" not in shown.lower().replace("finance", "")
     names = {part.split('"')[0] for part in shown.split("csv=")[1:]}
-    assert names or page == "rules"
+    assert names or page == "quality-rules"
     for name in names:
         table = client.get(url(page), {"csv": name})
         assert table["Content-Type"].startswith("text/csv")
@@ -146,7 +146,7 @@ def test_while_figures_are_on_their_way_the_page_waits_and_asks_again(client, da
         make_version(make_task(run, make_annotator(dataset, name)))
     plan_reports()
     page = client.get(url("agreement")).content.decode()
-    assert "Being put together" in page
+    assert "Computing agreement" in page
     assert "every 3s" in page
 
 
@@ -183,7 +183,7 @@ def test_findings_open_the_player_at_their_frames(client, tasks):
 def test_a_period_is_ordered_and_then_shown(client, dataset, tasks):
     days = {"since": "2000-01-01", "until": "2099-12-31"}
     answer = client.post(reverse("qc:agreement-period", args=["shop"]), days, follow=True)
-    assert "Being put together" in answer.content.decode()
+    assert "Computing agreement" in answer.content.decode()
     reckon()
     page = client.get(url("agreement"), days).content.decode()
     assert "2000-01-01 to 2099-12-31" in page
@@ -193,7 +193,7 @@ def test_a_period_is_ordered_and_then_shown(client, dataset, tasks):
 def test_a_period_that_is_none_is_refused_with_a_sentence(client, tasks):
     days = {"since": "2026-02-01", "until": "2026-01-01"}
     answer = client.post(reverse("qc:agreement-period", args=["shop"]), days, follow=True)
-    assert "before it begins" in answer.content.decode()
+    assert "The last day is before the first day." in answer.content.decode()
     assert AgreementSummary.objects.count() == 1
 
 
@@ -223,7 +223,7 @@ def test_the_card_tells_how_often_reviewers_decided_as_the_annotator_had_answere
         )  # fmt: skip
     page = client.get(url("agreement-annotator")).content.decode()
     assert "50 %" in page
-    assert "of 2 labels that a reviewer decided" in page
+    assert "of 2 adjudicated labels" in page
 
 
 def test_an_admin_switches_a_rule_off_and_the_findings_go(client, dataset, tasks):
@@ -233,7 +233,7 @@ def test_an_admin_switches_a_rule_off_and_the_findings_go(client, dataset, tasks
         reverse("qc:quality-rules-save", args=["shop"]),
         {"on": ["too-many-actions", "too-fast"], "vote_rule": "majority"}, follow=True,
     )  # fmt: skip
-    assert "3 clips are looked at again" in answer.content.decode()
+    assert "3 clips are checked again" in answer.content.decode()
     reckon()
     assert all(not report.figures["findings"] for report in AgreementReport.objects.all())
     assert AgreementSummary.objects.get().figures["dataset"]["findings"].get("blocks", 0) == 0
@@ -243,7 +243,7 @@ def test_only_admins_change_the_rules(client, dataset, tasks):
     reviewer = make_user()
     Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
     client.force_login(reviewer)
-    assert client.get(url("rules")).status_code == 200
+    assert client.get(url("quality-rules")).status_code == 200
     answer = client.post(
         reverse("qc:quality-rules-save", args=["shop"]), {"vote_rule": "majority"}
     )

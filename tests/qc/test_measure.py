@@ -206,16 +206,16 @@ def test_clips_that_all_did_alike_say_nothing_of_anchoring(dataset, run):
 def test_the_page_shows_the_evidence_and_leads_to_the_frame(client, dataset, run, key):
     client.force_login(dataset.members.get().user)
     url = reverse("qc:gold", args=["shop"])
-    assert "No gold clip answered yet" in client.get(url).content.decode()
+    assert "No answers to gold clips yet" in client.get(url).content.decode()
     check(dataset, run, "bob", SIT)
     check(dataset, run, "dan", WALK, is_blind=True)
     measure_all()
     page = client.get(url).content.decode()
-    assert "is under the bar of 80 %" in page
+    assert "is below the threshold of 80 %" in page
     overview = client.get(reverse("qc:overview", args=["shop"])).content.decode()
-    assert "1 annotator does not answer gold clips well enough" in overview
+    assert "1 annotator is below the threshold on gold clips" in overview
     assert f"{reverse('qc:clip', args=['shop', run.clip.name])}?frame=60&amp;person=1" in page
-    assert "Too little to say" in page
+    assert "Too few answers" in page
 
 
 def test_a_stranger_sees_no_gold(client, dataset):

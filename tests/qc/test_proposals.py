@@ -64,7 +64,7 @@ def test_ways_are_measured_on_the_same_clips(dataset, runs, experiment):
     assert (own.is_active, own.metrics.persons, own.metrics.recall) == (True, 48, 1.0)
     assert (other.metrics.found, other.metrics.to_draw, other.metrics.to_remove) == (24, 24, 24)
     assert other.against.high < 0
-    assert page.verdict.startswith("Stay with The dataset's settings")
+    assert page.verdict.startswith("Stay with Dataset configuration")
 
 
 def test_the_better_way_is_recommended(dataset, runs, experiment):
@@ -72,7 +72,7 @@ def test_the_better_way_is_recommended(dataset, runs, experiment):
     experiment.save()
     page = proposal_page(dataset)
     assert page.rows[0].title == f"Experiment {experiment.pk}"
-    assert page.verdict.startswith("Choose The dataset's settings: its F1 is 50.0 points above")
+    assert page.verdict.startswith("Choose Dataset configuration: its F1 is 50.0 points above")
 
 
 def test_a_keyframe_with_a_disputed_person_is_left_out(runs):

@@ -257,7 +257,7 @@ def first_pass(dataset: Dataset) -> dict[str, float]:
         .order_by().values("task__annotator__name")
         .annotate(
             judged=Count("pk"),
-            approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED, version__version=1)),
+            approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED, version__number=1)),
         )
     )  # fmt: skip
     return {row["task__annotator__name"]: row["approved"] / row["judged"] for row in rows}
