@@ -85,7 +85,7 @@ def test_a_denied_call_does_not_sign_in_again(cvat):
 
 def test_a_wrong_password_is_reported(cvat):
     client = CvatClient(Address(cvat.url, "avalab", user="admin", password="wrong"))
-    with pytest.raises(CvatDeniedError, match="does not let admin in"):
+    with pytest.raises(CvatDeniedError, match="rejects the user name or password of admin"):
         client.whoami()
 
 
@@ -224,12 +224,12 @@ def test_a_guide_is_written_once_and_then_changed(client, cvat, project):
 @pytest.mark.parametrize(
     ("status", "error", "message"),
     [
-        (401, CvatDeniedError, "enter a new one"),
+        (401, CvatDeniedError, "Enter a new one"),
         (403, CvatDeniedError, "role maintainer"),
-        (404, CvatGoneError, "no such thing"),
-        (409, CvatRefusedError, "does not take it"),
-        (429, CvatUnavailableError, "patience"),
-        (500, CvatBrokenError, "failed inside"),
+        (404, CvatGoneError, "not found in CVAT"),
+        (409, CvatRefusedError, "CVAT rejects it"),
+        (429, CvatUnavailableError, "throttling"),
+        (500, CvatBrokenError, "failed internally"),
         (502, CvatUnavailableError, "starting or overloaded"),
         (503, CvatUnavailableError, "starting or overloaded"),
     ],
@@ -260,7 +260,7 @@ def test_a_server_that_comes_back_is_used_again(client, cvat):
 def test_a_server_that_does_not_respond_times_out(client, cvat, monkeypatch):
     monkeypatch.setattr("annotation.cvat.transport.ANSWER_SECONDS", 0.2)
     cvat.fail("GET", "users/self", seconds=1.0)
-    with pytest.raises(CvatUnavailableError, match="does not answer"):
+    with pytest.raises(CvatUnavailableError, match="does not respond"):
         client.whoami()
 
 
@@ -276,7 +276,7 @@ def test_a_connection_closed_during_an_upload_is_a_temporary_error(
 def test_an_unknown_organisation_is_reported(cvat):
     with CvatDouble() as other:
         client = CvatClient(Address(other.url, "nosuch", token=other.token))
-        with pytest.raises(CvatDeniedError, match="has no organisation nosuch"):
+        with pytest.raises(CvatDeniedError, match="no organisation with the short name nosuch"):
             client.members()
         client.close()
 
@@ -299,5 +299,5 @@ def test_the_proxy_of_a_restarting_cvat_is_not_mistaken_for_it(
 def test_a_proxy_with_a_request_limit_is_reported(client, cvat, project, images):
     task = client.create_task(project, "a", frame_count=12)
     cvat.fail("POST", "/data", status=413, body="<html>too large</html>", skip=1)
-    with pytest.raises(CvatRefusedError, match="no request of 16 MB: raise its limit"):
+    with pytest.raises(CvatRefusedError, match="rejects requests of 16 MB: raise its limit"):
         client.upload_frames(task, images, quality=90)

@@ -53,7 +53,7 @@ def pinged(monkeypatch, cvat):
             return {"status_code": status, "response": answer}
         return real(self, method, path, query=query, body=body)
 
-    monkeypatch.setattr("tests.cvat_double.server._post", post)
+    monkeypatch.setattr("tests.cvat_double.server.post", post)
     monkeypatch.setattr(Transport, "call", in_this_thread)
 
 
@@ -85,7 +85,7 @@ def test_saving_without_credentials_keeps_them(cvat):
 def test_the_test_reports_account_and_version(cvat):
     server = tried(make_server(cvat))
     assert (server.stage, server.version, server.account) == (Stage.DONE, "2.54.1", "admin")
-    assert check_of(server, "account")["message"] == "CVAT 2.54.1 knows us as admin."
+    assert check_of(server, "account")["message"] == "Signed in to CVAT 2.54.1 as admin."
     assert "4 members" in check_of(server, "organisation")["message"]
 
 
@@ -106,7 +106,7 @@ def test_a_working_webhook_is_verified_by_a_ping(cvat, settings, pinged):
     server = tried(make_server(cvat))
     found = check_of(server, "webhooks")
     assert found["is_ok"], found
-    assert WebhookDelivery.objects.get().outcome == "a ping: the webhook works"
+    assert WebhookDelivery.objects.get().outcome == "ping: the webhook works"
     assert cvat.state.projects == cvat.state.webhooks == {}
 
 
@@ -114,23 +114,23 @@ def test_an_unreachable_callback_address_comes_with_the_override(cvat, settings)
     settings.PUBLIC_URL = "http://127.0.0.1:1"
     found = check_of(tried(make_server(cvat)), "webhooks")
     assert not found["is_ok"]
-    assert "CVAT says 502" in found["message"]
+    assert "CVAT reports status 502" in found["message"]
     assert "SMOKESCREEN_OPTS" in found["snippet"]
     assert "http://host.docker.internal:1" in found["fix"]
     assert cvat.state.projects == {}
 
 
 def test_another_server_at_the_callback_address_is_reported(cvat, settings, monkeypatch):
-    monkeypatch.setattr("tests.cvat_double.server._post", lambda *args: (200, "hello"))
+    monkeypatch.setattr("tests.cvat_double.server.post", lambda *args: (200, "hello"))
     settings.PUBLIC_URL = "http://ava.example.org"
     found = check_of(tried(make_server(cvat)), "webhooks")
-    assert "something else answers there" in found["message"]
+    assert "another server responds there" in found["message"]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"organisation": "nosuch"}, "has no organisation nosuch"),
+        ({"organisation": "nosuch"}, "no organisation with the short name nosuch"),
         ({"url": "http://127.0.0.1:1"}, "cannot be reached"),
     ],
 )
@@ -164,7 +164,7 @@ def test_an_account_that_may_not_create_projects_is_reported(cvat, settings):
 def test_a_callback_address_that_cvat_rejects_is_reported_with_a_fix(cvat, settings):
     settings.PUBLIC_URL = "http://web:8000"
     found = check_of(tried(make_server(cvat)), "webhooks")
-    assert "must be localhost, a number, or have a dot in it" in found["message"]
+    assert "must be localhost, an IP address, or have a dot in its name" in found["message"]
     assert "alias such as ava.local" in found["fix"]
     assert cvat.state.projects == {}
 
@@ -172,7 +172,7 @@ def test_a_callback_address_that_cvat_rejects_is_reported_with_a_fix(cvat, setti
 def test_a_wrong_token_is_reported(cvat):
     server = make_server(cvat)
     save_server(server, token="expired")
-    assert "enter a new one" in tried(server).error
+    assert "Enter a new one" in tried(server).error
 
 
 def test_a_claimed_connection_test_is_not_repeated(cvat):

@@ -32,8 +32,8 @@ from tests.make import make_dataset, make_user
 
 pytestmark = pytest.mark.django_db
 TASK = "aisle-c0000--ann"
-PAGES = ["cvat", "cvat_table", "cvat_connect", "cvat_deliveries", "cvat_members"]
-POSTS = ["cvat_send", "cvat_hold", "cvat_look", "cvat_replay", "cvat_add", "cvat_invite"]
+PAGES = ["cvat", "cvat_boxes", "cvat_connect", "cvat_deliveries", "cvat_members"]
+POSTS = ["cvat_send", "cvat_pause", "cvat_sync", "cvat_replay", "cvat_add", "cvat_invite"]
 
 
 @pytest.fixture
@@ -54,21 +54,21 @@ def test_the_boxes_of_one_task_and_version_are_a_table(cvat, world, client):
         read_all()
     task = task_named(TASK)
 
-    def said(**query):
-        answer = client.get(url("cvat_table"), {"task": task.pk, **query})
+    def table(**query):
+        answer = client.get(url("cvat_boxes"), {"task": task.pk, **query})
         return b"".join(answer.streaming_content).decode()
 
-    assert "sit" in said()
-    assert "walk" not in said()
-    assert "walk" in said(version=1)
-    assert said(version=9).count("\n") == 1
+    assert "sit" in table()
+    assert "walk" not in table()
+    assert "walk" in table(version=1)
+    assert table(version=9).count("\n") == 1
     for query in ({"task": "0"}, {"task": "x"}, {"task": "²"}):
-        assert client.get(url("cvat_table"), query).status_code == 404
-    odd = client.get(url("cvat_table"), {"task": task.pk, "version": '1"\n²'})
+        assert client.get(url("cvat_boxes"), query).status_code == 404
+    odd = client.get(url("cvat_boxes"), {"task": task.pk, "version": '1"\n²'})
     assert odd["Content-Disposition"] == f'attachment; filename="{TASK}-annotations.csv"'
     task.annotator.name = "Zoë"
     task.annotator.save()
-    named = client.get(url("cvat_table"), {"task": task.pk})["Content-Disposition"]
+    named = client.get(url("cvat_boxes"), {"task": task.pk})["Content-Disposition"]
     assert named == "attachment; filename*=utf-8''aisle-c0000--Zo%C3%AB-annotations.csv"
     assert f"?task={task.pk}" in client.get(url("cvat")).content.decode()
 
@@ -107,7 +107,7 @@ def test_only_admins_change_anything_and_only_by_post(client, world, page):
     Member.objects.create(dataset=world, user=reviewer, role="reviewer")
     client.force_login(reviewer)
     assert client.post(url(page)).status_code == 404
-    assert client.post(url("cvat_mend", "failed")).status_code == 404
+    assert client.post(url("cvat_retry", "failed")).status_code == 404
     text(client.get(url("cvat")))
 
 
@@ -134,7 +134,7 @@ def test_connecting_creates_a_project_row_to_set_up(client, admin, cvat):
 def test_a_dataset_cannot_move_to_another_server(client, world, cvat):
     other = CvatServer.objects.create(name="other", url="http://other.example.org")
     page = text(client.post(url("cvat_connect"), {"server": other.pk, "guidelines": ""}))
-    assert "it cannot move" in page
+    assert "cannot be moved" in page
     assert project_of(world).server.name == "lab"
 
 
@@ -146,8 +146,8 @@ def test_sending_from_the_page(client, admin, cvat):
     client.post(url("cvat_send"))
     page = cvat_page(dataset)
     assert (page.waiting, page.unsent, page.is_sending) == (2, 0, True)
-    client.post(url("cvat_hold"))
-    assert "Go on sending" in text(client.get(url("cvat")))
+    client.post(url("cvat_pause"))
+    assert "Resume sending" in text(client.get(url("cvat")))
     client.post(url("cvat_send"))
     send_waiting()
     page = cvat_page(dataset)
@@ -158,17 +158,17 @@ def test_the_page_shows_finished_and_fetched_jobs_and_the_lag(client, world, cva
     cvat.finish(TASK, FINISHED)
     CvatJob.objects.update(cvat_state="completed")
     page = cvat_page(world)
-    assert (page.finished, page.have) == (1, 0)
+    assert (page.finished, page.fetched) == (1, 0)
     assert page.lag is not None
     reconciled(world)
     page = cvat_page(world)
-    assert (page.finished, page.have, page.lag) == (1, 1, None)
+    assert (page.finished, page.fetched, page.lag) == (1, 1, None)
     assert "1 new version" in text(client.get(url("cvat"), headers={"HX-Request": "true"}))
 
 
 def test_a_sync_is_requested_from_the_page(client, world):
-    client.post(url("cvat_look"))
-    client.post(url("cvat_look"))
+    client.post(url("cvat_sync"))
+    client.post(url("cvat_sync"))
     assert Reconciliation.objects.get().is_full
 
 
@@ -176,8 +176,8 @@ def test_a_failed_task_is_shown_with_its_message_and_retried(client, world, cvat
     CvatJob.objects.update(stage=Stage.FAILED, error="ann is not a member")
     page = text(client.get(url("cvat")))
     assert "ann is not a member" in page
-    assert "Not sent" in page
-    client.post(url("cvat_mend", "failed"), {"pk": CvatJob.objects.get().pk})
+    assert "Sending failed" in page
+    client.post(url("cvat_retry", "failed"), {"pk": CvatJob.objects.get().pk})
     assert CvatJob.objects.get().stage == Stage.WAITING
 
 
@@ -185,7 +185,7 @@ def test_a_deleted_task_is_shown_and_resent(client, world, cvat):
     cvat.state.delete_task(job_named(TASK).cvat_task_id)
     reconciled(world)
     assert "Deleted in CVAT" in text(client.get(url("cvat")))
-    client.post(url("cvat_mend", "gone"))
+    client.post(url("cvat_retry", "deleted"))
     send_waiting()
     assert job_state(job_named(TASK)).label == "New"
 
@@ -196,8 +196,8 @@ def test_a_deleted_project_is_recreated_from_the_page(client, world, cvat):
     del cvat.state.projects[1]
     CvatProject.objects.update(stage=Stage.WAITING)
     set_up(world)
-    assert "Make it anew" in text(client.get(url("cvat")))
-    client.post(url("cvat_mend", "anew"))
+    assert "Recreate project" in text(client.get(url("cvat")))
+    client.post(url("cvat_retry", "project"))
     assert set_up(world).project_id == 2
 
 
@@ -211,7 +211,7 @@ def test_with_cvat_down_the_page_shows_one_message(client, world, cvat):
 
 def test_invalid_signatures_are_counted_on_the_page(client, world):
     CvatServer.objects.update(invalid_signature_count=3)
-    assert "3 deliveries had a wrong signature" in text(client.get(url("cvat")))
+    assert "3 deliveries had an invalid signature" in text(client.get(url("cvat")))
 
 
 def test_deliveries_are_listed_and_replayed(client, world, cvat):
@@ -223,7 +223,7 @@ def test_deliveries_are_listed_and_replayed(client, world, cvat):
     post_delivery(server, body)
     WebhookDelivery.objects.update(stage=Stage.DONE)
     page = text(client.get(url("cvat_deliveries")))
-    assert "a ping: the webhook works" in page
+    assert "ping: the webhook works" in page
     assert "<script>" not in page.split("<main")[1]
     client.post(url("cvat_replay"), {"pk": WebhookDelivery.objects.get(event="update:job").pk})
     assert WebhookDelivery.objects.get(event="update:job").stage == Stage.WAITING
@@ -236,12 +236,12 @@ def test_the_deliveries_of_other_datasets_are_not_shown(client, world):
         b'{"event":"update:job","job":{"id":9,"project_id":7},"before_update":{"state":"new"}}'
     )
     post_delivery(server, body)
-    assert "Nothing was told yet" in text(client.get(url("cvat_deliveries")))
+    assert "No deliveries yet" in text(client.get(url("cvat_deliveries")))
 
 
 def test_members_are_loaded_by_htmx_and_added_as_annotators(client, world):
     asked = {"HX-Request": "true"}
-    assert "Asking CVAT" in text(client.get(url("cvat_members")))
+    assert "Loading members from CVAT" in text(client.get(url("cvat_members")))
     page = text(client.get(url("cvat_members"), headers=asked))
     assert [name in page for name in ("ann", "bob", "cem")] == [True] * 3
     client.post(url("cvat_add"), {"names": ["bob", "cem"]})
@@ -279,7 +279,7 @@ def test_inviting_somebody_with_an_account(client, world, cvat):
 
 @pytest.mark.parametrize(
     ("email", "message"),
-    [("new@example.com", "CVAT cannot send mail"), ("ann@example.com", "was not invited")],
+    [("new@example.com", "CVAT has no e-mail backend"), ("ann@example.com", "was not invited")],
 )
 def test_a_failed_invitation_says_what_to_do(world, email, message):
     with pytest.raises(InviteError, match=message):
@@ -299,8 +299,8 @@ def test_every_state_of_a_job_has_a_name(world, cvat):
         CvatJob.objects.update(**changes)
         labels.append(job_state(job_named(TASK)).label)
     assert labels == [
-        "Finished", "Finished, on its way", "In progress", "Sent back", "Accepted",
-        "Edited after approval", "Being sent",
+        "Finished", "Finished, not fetched yet", "In progress", "Rejected", "Accepted",
+        "Edited after approval", "Sending",
     ]  # fmt: skip
 
 
@@ -319,7 +319,7 @@ def test_a_server_is_added_tested_and_shown_without_its_token(operator, cvat):
     assert "Testing the connection" in text(page)
     check_connection(CvatServer.objects.get().pk)
     page = text(operator.get(reverse("annotation:server", args=["lab"])))
-    assert "CVAT 2.54.1 knows us as admin" in page
+    assert "Signed in to CVAT 2.54.1 as admin" in page
     form = text(operator.get(reverse("annotation:server_edit", args=["lab"])))
     assert cvat.token not in page + form
     assert "lab" in text(operator.get(reverse("annotation:servers")))
@@ -329,9 +329,9 @@ def test_a_server_is_added_tested_and_shown_without_its_token(operator, cvat):
     ("change", "message"),
     [
         ({"token": ""}, "Enter a token"),
-        ({"token": "", "password": "x"}, "Whose password"),
-        ({"url": "ftp://x"}, "Write it as https://"),
-        ({"name": "new"}, "what the page for new ones is called"),
+        ({"token": "", "password": "x"}, "Enter the user name for this password"),
+        ({"url": "ftp://x"}, "Enter it as https://"),
+        ({"name": "new"}, "This name is reserved"),
     ],
 )
 def test_a_missing_value_is_reported_at_its_field(operator, cvat, change, message):
@@ -352,7 +352,7 @@ def test_a_stored_token_is_not_sent_to_a_new_address(operator, cvat):
     make_server(cvat)
     values = {"name": "lab", "url": "https://elsewhere.example.org"}
     address = reverse("annotation:server_edit", args=["lab"])
-    assert "not sent to another address" in text(operator.post(address, values))
+    assert "not sent to a new address" in text(operator.post(address, values))
     assert CvatServer.objects.get().url == cvat.url
     operator.post(address, values | {"token": "new"})
     server = CvatServer.objects.get()
@@ -362,7 +362,7 @@ def test_a_stored_token_is_not_sent_to_a_new_address(operator, cvat):
 def test_a_server_in_use_is_not_removed(operator, cvat):
     make_world(cvat)
     page = operator.post(reverse("annotation:server_delete", args=["lab"]), follow=True)
-    assert "has datasets" in text(page)
+    assert "datasets are connected to it" in text(page)
     CvatProject.objects.all().delete()
     operator.post(reverse("annotation:server_delete", args=["lab"]))
     assert not CvatServer.objects.exists()
@@ -385,11 +385,11 @@ def test_an_address_is_kept_without_the_page_it_was_copied_from(operator, typed,
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("ftp://cvat", "Write it as https://"),
-        ("https://", "Write it as https://"),
-        ("http://a b", "Write it as https://"),
-        ("http://x:99999", "Write it as https://"),
-        ("https://kim:secret@cvat.example.org", "they have own fields"),
+        ("ftp://cvat", "Enter it as https://"),
+        ("https://", "Enter it as https://"),
+        ("http://a b", "Enter it as https://"),
+        ("http://x:99999", "Enter it as https://"),
+        ("https://kim:secret@cvat.example.org", "in their own fields"),
         ("", "required"),
     ],
 )

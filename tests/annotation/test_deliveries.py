@@ -74,7 +74,7 @@ def test_the_finished_job_of_a_delivery_is_fetched_and_read(client, cvat, server
     post(client, server, state_event(cvat))
     process_deliveries()
     (version,) = read_all()
-    assert WebhookDelivery.objects.get().outcome == "version 1 was pulled"
+    assert WebhookDelivery.objects.get().outcome == "version 1 fetched"
     assert (version.number, version.stage, version.person_count, version.unfinished) == (
         1,
         "done",
@@ -115,7 +115,7 @@ def test_deliveries_out_of_order_give_cvats_current_state(cvat, server):
     assert AnswerVersion.objects.count() == 1
     assert job_named(TASK).cvat_state == "completed"
     outcomes = set(WebhookDelivery.objects.values_list("outcome", flat=True))
-    assert outcomes == {"a later delivery is about the same job", "version 1 was pulled"}
+    assert outcomes == {"ignored: a later delivery is about the same job", "version 1 fetched"}
 
 
 def test_a_late_delivery_of_a_reopened_job_fetches_nothing(cvat, server):
@@ -182,7 +182,7 @@ def test_an_irrelevant_delivery_is_done_at_once_with_a_reason(cvat, server):
 def test_a_delivery_about_another_projects_job_is_ignored(cvat, server):
     post_delivery(server, state_event(cvat, id=99))
     process_deliveries()
-    assert WebhookDelivery.objects.get().outcome == "it is about a job that is not ours"
+    assert WebhookDelivery.objects.get().outcome == "ignored: not a job of this project"
 
 
 def test_old_deliveries_are_deleted_unless_they_wait(cvat, server):
@@ -236,7 +236,7 @@ def test_a_delivery_without_changed_fields_is_processed(cvat, server):
     cvat.finish(TASK, FINISHED)
     post_delivery(server, untold(cvat))
     process_deliveries()
-    assert WebhookDelivery.objects.get().outcome == "version 1 was pulled"
+    assert WebhookDelivery.objects.get().outcome == "version 1 fetched"
 
 
 def test_a_save_without_changed_fields_is_ignored(cvat, server):
@@ -249,7 +249,7 @@ def test_a_save_without_changed_fields_is_ignored(cvat, server):
     process_deliveries()
     outcomes = list(WebhookDelivery.objects.order_by("pk").values_list("outcome", flat=True))
     assert outcomes[0] == "the job is in progress"
-    assert outcomes[-1] == "work went on: the job is where it was"
+    assert outcomes[-1] == "ignored: the job's state is unchanged"
     assert len(cvat.calls) == before
 
 

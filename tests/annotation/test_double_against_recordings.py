@@ -311,7 +311,7 @@ def test_every_recorded_delivery_is_genuine_and_only_with_its_secret(recordings)
         assert not verify_signature(body + b" ", signature, "hook-secret")
 
 
-def test_of_the_recorded_deliveries_only_changes_of_state_and_stage_are_worth_a_look(
+def test_of_the_recorded_deliveries_only_changes_of_state_and_stage_are_processed(
     recordings,
 ):
     for body, _, _ in deliveries(recordings):
@@ -321,14 +321,14 @@ def test_of_the_recorded_deliveries_only_changes_of_state_and_stage_are_worth_a_
         is_worth = content.get("event") == "delete:job" or (
             content.get("event") == "update:job" and bool(changed & {"state", "stage"})
         )
-        assert (event.noise == "") == is_worth, body[:200]
+        assert (event.ignore_reason == "") == is_worth, body[:200]
 
 
-def test_the_double_tells_in_the_recorded_shape(double, recordings, monkeypatch):
+def test_the_doubles_deliveries_have_the_recorded_shape(double, recordings, monkeypatch):
     populate(double, recordings)
     post_delivery: list[tuple[bytes, dict]] = []
     monkeypatch.setattr(
-        "tests.cvat_double.server._post",
+        "tests.cvat_double.server.post",
         lambda url, body, headers: post_delivery.append((body, headers)) or (200, "{}"),
     )
     hook = {

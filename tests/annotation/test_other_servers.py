@@ -1,4 +1,4 @@
-"""What stands at an address where a CVAT should be: each is told in a message of its own."""
+"""Other servers at the address of a CVAT: each gives its own error message."""
 
 import datetime
 import ipaddress
@@ -95,15 +95,15 @@ def post_delivery(url, account):
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
-        pytest.param(200, PAGE, "answers, but not as CVAT does", id="a page"),
-        pytest.param(200, b"{}", "answers, but not as CVAT does", id="other JSON"),
-        pytest.param(200, b"[]", "answers, but not as CVAT does", id="a list"),
-        pytest.param(200, b"", "answers, but not as CVAT does", id="nothing"),
-        pytest.param(400, PAGE, "answers, but not as CVAT does (400)", id="400"),
-        pytest.param(403, PAGE, "answers, but not as CVAT does (403)", id="403"),
-        pytest.param(404, b"404 page not found", "not as CVAT does (404)", id="no route"),
-        pytest.param(405, PAGE, "answers, but not as CVAT does (405)", id="405"),
-        pytest.param(500, PAGE, "failed inside: error 500", id="500"),
+        pytest.param(200, PAGE, "responds, but not like CVAT", id="a page"),
+        pytest.param(200, b"{}", "responds, but not like CVAT", id="other JSON"),
+        pytest.param(200, b"[]", "responds, but not like CVAT", id="a list"),
+        pytest.param(200, b"", "responds, but not like CVAT", id="nothing"),
+        pytest.param(400, PAGE, "responds, but not like CVAT (400)", id="400"),
+        pytest.param(403, PAGE, "responds, but not like CVAT (403)", id="403"),
+        pytest.param(404, b"404 page not found", "not like CVAT (404)", id="no route"),
+        pytest.param(405, PAGE, "responds, but not like CVAT (405)", id="405"),
+        pytest.param(500, PAGE, "failed internally: error 500", id="500"),
         pytest.param(502, PAGE, "is starting or overloaded (502)", id="502"),
         pytest.param(403, b'{"detail": "no"}', "role maintainer", id="not allowed"),
     ],
@@ -116,7 +116,7 @@ def test_a_response_that_is_not_cvats_is_reported(stranger, account, status, bod
 def test_a_redirect_is_reported_and_not_followed(stranger, account):
     port = stranger(301, Location="https://cvat.example.org/")
     said = post_delivery(f"http://127.0.0.1:{port}", account)
-    assert "sends us on to https://cvat.example.org/" in said
+    assert "redirects to https://cvat.example.org/" in said
 
 
 @pytest.mark.parametrize("account", SIGNED_IN, ids=["token", "password"])
@@ -144,7 +144,7 @@ def test_the_certificate_is_trusted_once_its_file_is_named(stranger, certificate
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://no-such-host.invalid", "has a name that nobody knows here"),
+        ("http://no-such-host.invalid", "has a host name that cannot be resolved"),
         ("http://127.0.0.1:1", "is it running, and is this its address?"),
         ("ftp://127.0.0.1", "write it with http:// or https://"),
     ],

@@ -121,9 +121,9 @@ def test_a_deleted_project_is_reported_and_recreated_with_the_stored_answers(cva
     for number in list(cvat.state.tasks):
         cvat.state.delete_task(number)
     del cvat.state.projects[1]
-    assert "make it anew" in reconciled(dataset).error
+    assert "Recreate the project" in reconciled(dataset).error
     CvatProject.objects.update(stage=Stage.WAITING)
-    assert "make it anew" in set_up(dataset).error
+    assert "Recreate the project" in set_up(dataset).error
     project = project_of(dataset)
     recreate_project(project)
     set_up(dataset)

@@ -150,7 +150,7 @@ def test_a_deleted_task_is_found_by_every_reconciliation(cvat, dataset):
 def test_a_job_assigned_to_somebody_else_in_cvat_is_reported(cvat, dataset):
     cvat.set_job(TASK, assignee=3)
     reconciled(dataset)
-    assert "the job is bob's, not ann's" in job_named(TASK).message
+    assert "the job is assigned to bob, not to ann" in job_named(TASK).message
 
 
 def test_an_edit_between_date_and_annotations_is_found_next_time(cvat, dataset, monkeypatch):
@@ -303,7 +303,7 @@ def test_the_command_fetches_and_reads(cvat, dataset, capsys):
 
 
 def test_the_command_says_what_is_wrong(cvat, dataset):
-    with pytest.raises(CommandError, match="no dataset that is connected"):
+    with pytest.raises(CommandError, match="no dataset nosuch connected"):
         call_command("sync_annotations", dataset="nosuch")
     cvat.stop()
     with pytest.raises(CommandError, match="cannot be reached"):
@@ -329,7 +329,7 @@ def test_every_row_may_be_worked_on_twice(cvat, dataset, server):
         (
             404,
             '{"detail": "avalab organization does not exist."}',
-            "has no organisation avalab",
+            "no organisation with the short name avalab",
         ),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_job_edited_after_approval_is_flagged_and_waits_for_a_review(cvat, dat
     assert reconciled(dataset).version_count == 1
     row = job_named(TASK)
     assert row.edited_at is not None
-    assert "edited after it had been approved" in row.message
+    assert "Edited after approval" in row.message
     read_all()
     judged("approve", reviewer)
     assert job_named(TASK).edited_at is None

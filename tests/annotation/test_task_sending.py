@@ -168,7 +168,7 @@ def test_a_task_of_that_name_with_other_frames_is_reported(cvat):
     task = cvat.state.add_task({"name": TASK, "project_id": 1})
     task["size"] = 30
     send_all(dataset)
-    assert "with 30 pictures, but the clip has 75" in CvatJob.objects.get().error
+    assert "with 30 frames, but the clip has 75" in CvatJob.objects.get().error
 
 
 def test_images_that_cvat_rejects_leave_no_empty_task(cvat, monkeypatch):
@@ -192,7 +192,7 @@ def test_an_annotator_who_is_not_a_member_is_reported(cvat, is_active):
     row = CvatJob.objects.get()
     assert row.stage == Stage.FAILED
     assert "dan" in row.error
-    assert "invite them there" in row.error
+    assert "invite them, or" in row.error
 
 
 def test_a_failure_of_one_task_does_not_stop_the_others(cvat):
@@ -242,7 +242,7 @@ def test_retry_after_is_respected(cvat):
     send_all(dataset)
     row = CvatJob.objects.get()
     assert row.not_before > timezone.now() + timedelta(seconds=80)
-    assert "patience" in row.error
+    assert "throttling" in row.error
     hurried()
     send_waiting()
     assert whole_and_single(cvat) == [TASK]
@@ -254,7 +254,7 @@ def test_an_expired_token_defers_the_tasks(cvat):
     server = project_of(dataset).server
     good, cvat.token = cvat.token, "another"
     send_all(dataset)
-    assert "enter a new one" in CvatJob.objects.first().error
+    assert "Enter a new one" in CvatJob.objects.first().error
     cvat.token = good
     save_server(server, token=good)  # as the page does; what waited goes on at once
     send_waiting()

@@ -1,4 +1,4 @@
-"""Somebody leaves: in CVAT too nobody is left with work that was taken back."""
+"""Unassigned and reassigned tasks, and the assignees of their jobs in CVAT."""
 
 import pytest
 
@@ -44,8 +44,8 @@ def test_an_unassigned_task_has_no_assignee_in_cvat(cvat, dataset):
     assert "1 unassigned or reassigned in CVAT" in done.summary
     assert (assignee(cvat), assignee(cvat, "aisle-c0000--bob")) == (None, "bob")
     row = job_named(TASK)
-    assert job_state(row).label == "Taken back"
-    assert "what was done stays in CVAT" in row.message
+    assert job_state(row).label == "Unassigned"
+    assert "annotations stay in CVAT" in row.message
     assert "unassigned" not in reconciled(dataset).summary
 
 
@@ -82,7 +82,7 @@ def test_an_assignee_set_by_hand_is_kept(cvat, dataset):
     leave(dataset)
     look()
     assert assignee(cvat) == "bob"
-    assert job_named(TASK).message == "It was taken back from ann; in CVAT it is bob's."
+    assert job_named(TASK).message == "Unassigned from ann. CVAT has assigned it to bob."
 
 
 def test_a_job_without_assignee_needs_no_change(cvat, dataset):
@@ -90,7 +90,7 @@ def test_a_job_without_assignee_needs_no_change(cvat, dataset):
     leave(dataset)
     before = cvat.calls.count(("PATCH", "/api/jobs/1"))
     look()
-    assert job_state(job_named(TASK)).label == "Taken back"
+    assert job_state(job_named(TASK)).label == "Unassigned"
     assert cvat.calls.count(("PATCH", "/api/jobs/1")) == before
 
 
@@ -115,7 +115,7 @@ def test_a_former_member_is_not_assigned_again(cvat, dataset):
     }
     look()
     assert assignee(cvat) is None
-    assert "assign it back" in job_named(TASK).message
+    assert "assign it to ann" in job_named(TASK).message
 
 
 def test_a_task_deleted_in_cvat_meanwhile_is_marked(cvat, dataset):
