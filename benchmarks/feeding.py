@@ -209,10 +209,11 @@ class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
 
 def make_standard(folder: Path) -> Path:
     """A standard video of 15 s, 1280x720."""
-    from datasets.core.media.standard_video import Limits, standardise
+    from datasets.core.media.standardising import standardise
+    from datasets.core.media.video_reader import VideoLimits
 
     make_video_file(folder / "film.mp4", 15)
-    standardise(folder / "film.mp4", folder / "15.mp4", longest_side=1280, limits=Limits())
+    standardise(folder / "film.mp4", folder / "15.mp4", longest_side=1280, limits=VideoLimits())
     return folder / "15.mp4"
 
 

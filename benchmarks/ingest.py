@@ -36,11 +36,12 @@ REPEATS = 3  # of short measurements
 PIPELINE = """
 from pathlib import Path
 from datasets.core.media.clips_and_keyframes import clip_bounds
-from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise
-from datasets.core.media.standard_video import Limits, cut
+from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise_sandboxed
+from datasets.core.media.standard_video import cut
+from datasets.core.media.video_reader import VideoLimits
 source, out = Path(sys.argv[1]), Path(sys.argv[2])
-options = {"longest_side": 1280, "limits": Limits(), "resources": ResourceLimits()}
-made = standardise(source, out / "full.mp4", **options)
+options = {"longest_side": 1280, "limits": VideoLimits(), "resources": ResourceLimits()}
+made = standardise_sandboxed(source, out / "full.mp4", **options)
 for n, (start, count) in enumerate(clip_bounds(made.frame_count)):
     cut(out / "full.mp4", out / f"{n}.mp4", start_frame=start, frame_count=count)
 """

@@ -126,8 +126,8 @@ class OwnPageDeletionAdmin(ModelAdmin):
     @admin.display(description="Delete")
     def to_delete(self, row: Any) -> SafeString:
         return format_html(
-            'Open <a class="text-primary-600 underline" href="{}">the page that shows what else '
-            "will be deleted</a>. Its files are removed too.",
+            'Open <a class="text-primary-600 underline" href="{}">the page that shows what '
+            "else will be deleted</a>. Its files are removed too.",
             self.deletion_page(row),
         )
 

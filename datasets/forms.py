@@ -164,8 +164,8 @@ class UploadForm(forms.Form):
             return [self._zip(files[0])]
         if not is_bundle(names) or not set(names) <= set(FILES):
             raise forms.ValidationError(
-                "Several files must be the files of one bundle: frames.zip with manifest.json or "
-                "dense_proposals.pkl, and the others of the bundle. Pack videos into one zip."
+                "Several files must be those of one bundle: frames.zip with manifest.json or "
+                "dense_proposals.pkl, and the other files of the bundle. Pack videos into one zip."
             )
         return files
 
@@ -173,7 +173,7 @@ class UploadForm(forms.Form):
         if (file.size or 0) > settings.MAX_ZIP_BYTES:
             raise forms.ValidationError(
                 f"{file.name} is {filesizeformat(file.size or 0)}; at most "
-                f"{filesizeformat(settings.MAX_ZIP_BYTES)} are allowed. Split it into several zips."
+                f"{filesizeformat(settings.MAX_ZIP_BYTES)} are allowed. Split it into parts."
             )
         if not zipfile.is_zipfile(file):
             raise forms.ValidationError(

@@ -8,11 +8,13 @@ from typing import Any
 import av
 import numpy as np
 
-from datasets.core.media.standard_video import Limits, read_frames, standardise
+from datasets.core.media.standard_video import read_frames
+from datasets.core.media.standardising import standardise
+from datasets.core.media.video_reader import VideoLimits
 from demo.world.frame_number import draw_frame_number, read_frame_number
 
 SIZE = (160, 96)
-LIMITS = Limits()
+LIMITS = VideoLimits()
 
 
 def numbered_frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:

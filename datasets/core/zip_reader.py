@@ -54,7 +54,7 @@ class ArchiveError(ValueError):
 
 
 class ArchiveLimits(NamedTuple):
-    """Limits of a zip; sizes in bytes, uncompressed."""
+    """VideoLimits of a zip; sizes in bytes, uncompressed."""
 
     members: int = 2000
     total_bytes: int = 200 << 30
@@ -103,7 +103,7 @@ def list_videos(path: Path, limits: ArchiveLimits | None = None) -> Listing:
         _check_overlaps(members, archive.start_dir)
     if not listing.videos:
         raise ArchiveError(
-            "the zip has no video in it; known are " + " ".join(VIDEO_EXTENSIONS)
+            "the zip contains no video; supported: " + " ".join(VIDEO_EXTENSIONS)
         )
     if listing.size > limits.total_bytes:
         raise ArchiveError(

@@ -14,7 +14,8 @@ from datasets.core.media.clips_and_keyframes import (
     FrameRange,
     clip_bounds,
 )
-from datasets.core.media.standard_video import MediaError, cut, encode_jpeg, read_frames
+from datasets.core.media.standard_video import cut, encode_jpeg, read_frames
+from datasets.core.media.video_reader import MediaError
 from datasets.core.naming import clip_name, frame_name
 from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Video

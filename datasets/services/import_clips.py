@@ -2,8 +2,8 @@
 
 `clips.zip` holds `<clip>.mp4` and the standard videos as `videos/<video>.mp4`, `frames.zip` the
 annotation frames as `<clip>/<frame name>`; sizes and SHA-256 of both must be those of the
-manifest. A video is recognised by the SHA-256 of its raw file. A bundle may lack `clips.zip`: then the
-annotation frames are all that is known of its clips. A prototype's bare files are converted.
+manifest. A video is recognised by the SHA-256 of its raw file. A bundle may lack `clips.zip`:
+then its clips have annotation frames only. A prototype's bare files are converted.
 
 The files with tracks are stored for the next step, `tracking.services.import_tracks`.
 """
@@ -38,8 +38,8 @@ from datasets.core.formats.bundle_manifest import CLIPS, FRAMES, ClipEntry, Mani
 from datasets.core.formats.prototype_frames import convert_prototype, is_prototype_bundle
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.sandboxed_decoder import check_video, make_still_video
-from datasets.core.media.standard_video import MediaError
 from datasets.core.media.stills import jpeg_size
+from datasets.core.media.video_reader import MediaError
 from datasets.core.naming import clip_name, frame_name
 from datasets.core.zip_reader import ArchiveError, extract, list_files
 from datasets.core.zip_writer import new_zip
@@ -364,7 +364,7 @@ def _middle_of(file: Path, entry: _Entry, frame: int) -> NDArray[np.uint8]:
 def _frame(bundle: _Zips, entry: _Entry, index: int) -> bytes:
     """An annotation frame, which must be as large as the manifest says."""
     name = f"{entry.clip.name}/{frame_name(entry.clip.name, index)}"
-    content = read_member(bundle.frames, name, most=MAX_FRAME_BYTES)
+    content = read_member(bundle.frames, name, max_bytes=MAX_FRAME_BYTES)
     try:
         size = jpeg_size(content)
     except MediaError as error:

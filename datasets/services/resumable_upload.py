@@ -102,7 +102,7 @@ def append(
                 f"the chunk starts at {offset}; {length} bytes were received"
             )
         try:
-            length = _write(file, read, most=transfer.size, sha256=sha256)
+            length = _write(file, read, max_bytes=transfer.size, sha256=sha256)
         except (OSError, TransferError) as error:
             if sha256 or isinstance(error, TransferError):
                 file.truncate(offset)
@@ -117,10 +117,10 @@ def append(
     return length
 
 
-def _write(file: BinaryIO, read: Callable[[int], bytes], *, most: int, sha256: str) -> int:
+def _write(file: BinaryIO, read: Callable[[int], bytes], *, max_bytes: int, sha256: str) -> int:
     digest = hashlib.sha256()
     for chunk in iter(lambda: read(CHUNK), b""):
-        if file.tell() + len(chunk) > most:
+        if file.tell() + len(chunk) > max_bytes:
             raise TransferError("more bytes were sent than announced")
         digest.update(chunk)
         left = memoryview(chunk)

@@ -4,8 +4,9 @@ from django.conf import settings
 
 from avaproject.base.storage import local_path, store, work_folder
 from datasets.core.media.clips_and_keyframes import FRAME_RATE, MIN_CLIP_FRAMES, clip_bounds
-from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise
-from datasets.core.media.standard_video import Limits, MediaError, Standardised
+from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise_sandboxed
+from datasets.core.media.standardising import Standardised
+from datasets.core.media.video_reader import MediaError, VideoLimits
 from datasets.models import Video
 
 __all__ = ["MediaError", "decoder_limits", "standardise_video"]
@@ -19,11 +20,11 @@ def standardise_video(video_id: int) -> Video | None:
     dataset = video.dataset
     with video.working(MediaError, OSError), local_path(str(video.raw.name)) as raw:
         with work_folder() as folder:
-            made = standardise(
+            made = standardise_sandboxed(
                 raw,
                 folder / "standard.mp4",
                 longest_side=dataset.longest_side,
-                limits=Limits(settings.MAX_VIDEO_PIXELS, settings.MAX_VIDEO_SECONDS),
+                limits=VideoLimits(settings.MAX_VIDEO_PIXELS, settings.MAX_VIDEO_SECONDS),
                 keep_truncated=dataset.keep_truncated,
                 progress=video.report,
                 resources=decoder_limits(),
@@ -44,7 +45,7 @@ def standardise_video(video_id: int) -> Video | None:
 
 
 def decoder_limits() -> ResourceLimits:
-    """Limits of the process that decodes one video, from the settings."""
+    """VideoLimits of the process that decodes one video, from the settings."""
     return ResourceLimits(
         settings.DECODE_MEMORY, settings.DECODE_CPU_SECONDS, settings.DECODE_SECONDS
     )

@@ -108,7 +108,7 @@ def unpack_upload(
 ) -> Upload | None:
     """Create a Video for each new video in a zip; None if it is done or claimed.
 
-    Files that cannot be used are listed with a reason in `Upload.skipped_files` and stop no other.
+    Files that cannot be used are listed with a reason in `Upload.skipped_files`.
     The zip is removed when all is unpacked; that of a bundle stays, to be imported.
     `progress` is called with the share done.
     """

@@ -131,8 +131,10 @@ def test_a_file_from_another_disk_is_copied_beside_its_place_first(monkeypatch, 
     assert not (tmp_path / "clip").exists()
 
 
-@pytest.mark.parametrize("way", [store, partial(link, stays=False)], ids=["keep", "lend"])
-def test_a_failed_copy_from_another_disk_leaves_nothing(monkeypatch, tmp_path, way):
+@pytest.mark.parametrize(
+    "put", [store, partial(link, is_permanent=False)], ids=["store", "link"]
+)
+def test_a_failed_copy_from_another_disk_leaves_nothing(monkeypatch, tmp_path, put):
     def refuse(self, target):
         raise OSError(18, "Invalid cross-device link")
 
@@ -145,7 +147,7 @@ def test_a_failed_copy_from_another_disk_leaves_nothing(monkeypatch, tmp_path, w
         monkeypatch.setattr(Path, name, refuse)
     monkeypatch.setattr("shutil.copyfileobj", full)
     with pytest.raises(OSError, match="No space"):
-        way(tmp_path / "clip", "shop/a.mp4")
+        put(tmp_path / "clip", "shop/a.mp4")
     assert default_storage.listdir("shop") == ([], [])
     assert (tmp_path / "clip").exists()
 
@@ -180,7 +182,7 @@ def test_the_latest_download_is_cached(remote, settings):
         assert fetched.path_of(name).read_bytes() == remote.kept[name]
     assert remote.opened == ["shop/a.mp4", "shop/b.mp4"]
     assert kept_in_work_folders(settings) == ["b.mp4"]
-    fetched.forget()
+    fetched.clear()
     assert kept_in_work_folders(settings) == []
 
 
@@ -192,7 +194,7 @@ def test_a_changed_or_removed_file_is_downloaded_again(remote):
     remote.kept["shop/a.mp4"] = b"new"
     remote.changed_at += timedelta(seconds=1)
     assert fetched.path_of("shop/a.mp4").read_bytes() == b"new"
-    fetched.forget()
+    fetched.clear()
 
 
 def test_a_failed_download_is_not_cached(remote, settings):
@@ -202,7 +204,7 @@ def test_a_failed_download_is_not_cached(remote, settings):
     assert kept_in_work_folders(settings) == []
     remote.kept = {"shop/a.mp4": b"video"}
     assert fetched.path_of("shop/a.mp4").read_bytes() == b"video"
-    fetched.forget()
+    fetched.clear()
 
 
 @pytest.mark.parametrize(
@@ -241,22 +243,24 @@ def test_a_linked_file_is_not_copied(tmp_path):
     path = tmp_path / "large.zip"
     path.write_bytes(b"content")
     for _ in range(2):
-        link(path, "shop/large.zip", stays=True)
+        link(path, "shop/large.zip", is_permanent=True)
         assert Path(default_storage.path("shop/large.zip")).samefile(path)
     default_storage.delete("shop/large.zip")
     assert path.read_bytes() == b"content"
     assert not any(Path(default_storage.path("shop")).iterdir())
 
 
-@pytest.mark.parametrize("stays", [True, False])
-def test_a_linked_file_from_another_disk_is_a_symlink_or_a_copy(tmp_path, monkeypatch, stays):
+@pytest.mark.parametrize("is_permanent", [True, False])
+def test_a_linked_file_from_another_disk_is_a_symlink_or_a_copy(
+    tmp_path, monkeypatch, is_permanent
+):
     def other_disk(self, target):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(Path, "hardlink_to", other_disk)
     path = tmp_path / "large.zip"
     path.write_bytes(b"content")
-    link(path, "shop/large.zip", stays=stays)
+    link(path, "shop/large.zip", is_permanent=is_permanent)
     target = Path(default_storage.path("shop/large.zip"))
-    assert target.is_symlink() == stays
+    assert target.is_symlink() == is_permanent
     assert target.read_bytes() == b"content"

@@ -10,7 +10,8 @@ from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.bundle_files import BundleError
 from datasets.core.formats.bundle_manifest import ClipEntry, FileEntry, Manifest, VideoEntry
 from datasets.core.hashing import sha256_of
-from datasets.core.media.standard_video import Limits, standardise
+from datasets.core.media.standardising import standardise
+from datasets.core.media.video_reader import VideoLimits
 from datasets.models import Clip, Video
 from datasets.services import import_clips as service
 from datasets.services.cut_clips import cut_clip, plan_clips
@@ -45,7 +46,7 @@ def stored(dataset):
 def standard_file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("video")
     raw = make_video_file(folder / "raw.mkv", frames=580)
-    standardise(raw, folder / "video.mp4", longest_side=160, limits=Limits())
+    standardise(raw, folder / "video.mp4", longest_side=160, limits=VideoLimits())
     return folder / "video.mp4"
 
 
@@ -143,13 +144,13 @@ def test_a_bundle_imported_again_after_deletion_gets_new_names(bundle):
 
 
 def test_a_name_is_reserved_before_the_files_are_written(bundle, monkeypatch):
-    shop, store, others = make_dataset("shop"), service.keep, []
+    shop, store, others = make_dataset("shop"), service.store, []
 
     def late(path, name):
         others.append(reserve_name(shop, "aisle.mp4", "b" * 64))  # another bundle's video
         return store(path, name)
 
-    monkeypatch.setattr(service, "keep", late)
+    monkeypatch.setattr(service, "store", late)
     assert added_clips(shop, bundle)[0].name == "aisle-c0000"
     assert set(others) == {"aisle-2"}
 
@@ -244,7 +245,7 @@ def test_a_dataset_without_videos_adopts_the_rate_of_the_bundle(bundle):
 
 
 def test_a_rate_that_another_bundle_gave_meanwhile_stays(bundle, monkeypatch):
-    shop, store = make_dataset("shop", annotation_fps=10), service.keep
+    shop, store = make_dataset("shop", annotation_fps=10), service.store
 
     def late(path, name):
         if not shop.videos.exists():
@@ -252,7 +253,7 @@ def test_a_rate_that_another_bundle_gave_meanwhile_stays(bundle, monkeypatch):
             type(shop).objects.update(annotation_fps=15)
         return store(path, name)
 
-    monkeypatch.setattr(service, "keep", late)
+    monkeypatch.setattr(service, "store", late)
     with pytest.raises(BundleError, match="dataset shop has 15"):
         added_clips(shop, bundle)
     shop.refresh_from_db()

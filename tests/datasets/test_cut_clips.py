@@ -8,7 +8,9 @@ from django.core.files.storage import Storage, default_storage
 
 from avaproject.base.storage import local_path, store, work_folder
 from avaproject.base.work import Stage
-from datasets.core.media.standard_video import Limits, read_frames, standardise
+from datasets.core.media.standard_video import read_frames
+from datasets.core.media.standardising import standardise
+from datasets.core.media.video_reader import VideoLimits
 from datasets.models import Clip
 from datasets.services import cut_clips as service
 from datasets.services.cut_clips import cut_clip, encode_poster, plan_clips
@@ -24,7 +26,7 @@ def standard_file(tmp_path_factory):
     """A standard video of 19 s 10 frames: a clip of 15 s and one of 130 frames."""
     folder = tmp_path_factory.mktemp("video")
     raw = make_video_file(folder / "raw.mkv", frames=580)
-    standardise(raw, folder / "video.mp4", longest_side=160, limits=Limits())
+    standardise(raw, folder / "video.mp4", longest_side=160, limits=VideoLimits())
     return folder / "video.mp4"
 
 

@@ -58,7 +58,7 @@ def stored(folder="shop"):
 def test_dependents_of_a_video_are_counted(video):
     counts = dict(dependents(video))
     assert counts["clips"] == video.clips.count() == 2
-    assert counts["versions"] == 2
+    assert counts["answer versions"] == 2
     assert counts["annotations"] == Annotation.objects.count()
     assert "video" not in counts
 
@@ -89,7 +89,7 @@ def test_a_dataset_is_deleted_completely(video, dataset):
 def test_files_without_a_file_field_are_deleted_too(video, dataset):
     put("shop/releases/1/README.md", b"card")
     put("shop/exportframes/aisle-c0000-abc/1.jpg", b"picture")
-    ClipExport.objects.create(clip=video.clips.first(), recipe="abc", stage=Stage.DONE)
+    ClipExport.objects.create(clip=video.clips.first(), content_key="abc", stage=Stage.DONE)
     delete(video)
     delete_pending_files()
     assert stored() == ["shop/releases/1/README.md"]

@@ -216,7 +216,7 @@ def test_uploading_the_same_zip_again_adds_nothing(sender, dataset):
     for name in ("a.zip", "b.zip"):
         sender(content, name=name).send(0, None)
     _, second = (unpack_upload(upload.pk) for upload in Upload.objects.order_by("pk"))
-    assert second.refused == [{"name": "b.zip", "reason": "the same zip as a.zip"}]
+    assert second.skipped_files == [{"name": "b.zip", "reason": "the same zip as a.zip"}]
     assert dataset.videos.count() == 1
     assert default_storage.listdir("shop/uploads")[1] == []
 

@@ -1,8 +1,6 @@
 import zipfile
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import IntegrityError
 
@@ -96,14 +94,14 @@ def test_concurrent_reservations_get_different_names(dataset, monkeypatch):
 
 def test_a_video_added_meanwhile_by_another_zip_is_a_duplicate(dataset, zipped, monkeypatch):
     path = zipped(b"first")
-    keep, others = upload.keep, []
+    original, others = upload.store, []
 
     def late(file, name):
         if "/raw/" in name:
             others.append(make_video(dataset, "gate", sha256=sha256_of(file)))
-        return keep(file, name)
+        return original(file, name)
 
-    monkeypatch.setattr(upload, "keep", late)
+    monkeypatch.setattr(upload, "store", late)
     done = unpack_upload(receive_zip(dataset, path, original_name=path.name).pk)
     assert list(dataset.videos.all()) == others
     assert "already in the dataset" in done.skipped_files[0]["reason"]
@@ -113,10 +111,3 @@ def test_a_video_is_added_once(dataset):
     make_video(dataset, "aisle", sha256=A)
     with pytest.raises(IntegrityError):
         add_video(Video(dataset=dataset, name="gate", sha256=A, size=1))
-
-
-def test_existing_names_are_reserved_too(dataset):
-    make_video(dataset, "aisle")
-    VideoName.objects.all().delete()
-    import_module("datasets.migrations.0006_video_names").note_names(apps, None)
-    assert reserve_name(dataset, "aisle.mp4", A) == "aisle-2"

@@ -149,12 +149,12 @@ def test_a_pasted_vocabulary_is_used(client, text):
         pytest.param({"vocabulary": "own"}, "Paste the vocabulary", id="nothing pasted"),
         pytest.param(
             {"vocabulary": "own", "vocabulary_text": "x: 1"},
-            "is not a vocabulary",
+            "Invalid vocabulary",
             id="no YAML",
         ),
         pytest.param({"weights": "/etc/passwd"}, "not a path", id="a path"),
         pytest.param({"weights": "../secret"}, "not a path", id="out of the folder"),
-        pytest.param({"detector": "onnx"}, "needs the name of a file", id="no weights"),
+        pytest.param({"detector": "onnx"}, "needs a weights file", id="no weights"),
         pytest.param({"threshold": "2"}, "less than or equal to 1", id="threshold"),
     ],
 )

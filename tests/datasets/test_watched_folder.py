@@ -63,7 +63,7 @@ def test_a_skipped_zip_gets_a_file_with_the_reason(watched, dataset, settings):
     settings.MAX_ZIP_BYTES = 10
     path = lay(watched / "shop" / "monday.zip")
     assert ingest_watched() == ingest_watched() == 0
-    note = path.with_name("monday.zip.not-taken.txt")
+    note = path.with_name("monday.zip.skipped.txt")
     assert "at most" in note.read_text()
     settings.MAX_ZIP_BYTES = 10**9
     note.unlink()
@@ -90,7 +90,7 @@ def test_a_broken_link_does_not_stop_other_zips(watched, dataset):
 def test_a_read_only_folder_stops_no_work(watched, dataset, settings):
     settings.MAX_ZIP_BYTES = 10
     path = lay(watched / "shop" / "monday.zip")
-    path.with_name("monday.zip.not-taken.txt").symlink_to(watched / "none" / "there")
+    path.with_name("monday.zip.skipped.txt").symlink_to(watched / "none" / "there")
     assert ingest_watched() == 0
     assert path.exists()
 

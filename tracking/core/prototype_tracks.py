@@ -39,7 +39,7 @@ class PrototypeTracks:
 
         Raises BundleError if a value cannot be right.
         """
-        name, step = video.original_name, FRAME_RATE // video.picture_rate
+        name, step = video.original_name, FRAME_RATE // video.frame_rate
         found: dict[int, dict[int, TrackedBox]] = {}
         for frame, rows in self._dense.get(name, {}).items():
             place = _place(video, clip, frame)
@@ -52,7 +52,7 @@ class PrototypeTracks:
         detector = {
             "name": "files of the prototype",
             "clip": name,
-            "frames_per_second": video.picture_rate,
+            "frames_per_second": video.frame_rate,
         }
         return TracksFile(
             clip.name, video.width, video.height, clip.frame_count, tracks,
@@ -74,8 +74,8 @@ class PrototypeTracks:
             ours = of.get(other.person_id)
             if ours and _iou([ours.box], [other.box])[0, 0] < SAME_IOU:
                 raise BundleError(
-                    f"{clip}, {frame}: track {other.person_id} is elsewhere in {TRACKS} than in "
-                    f"{DENSE}; the files do not belong together"
+                    f"{clip}, {frame}: track {other.person_id} is elsewhere in {TRACKS} than "
+                    f"in {DENSE}; the files do not belong together"
                 )
         return boxes
 
@@ -90,7 +90,7 @@ def _stated_tracks(folder: Path) -> StatedTracks:
             name = PurePosixPath(info.filename).name
             if not name.endswith(".json") or name.endswith(".tracks.json"):
                 continue
-            content = read_member(archive, info, most=MAX_JSON_BYTES)
+            content = read_member(archive, info, max_bytes=MAX_JSON_BYTES)
             try:
                 for clip, box in load_boxes(content):
                     found.setdefault(clip, {}).setdefault(box.frame, []).append(box)
@@ -104,7 +104,7 @@ def _place(video: VideoEntry, clip: ClipEntry, frame: str) -> int:
     if match is None or match["clip"] != video.original_name:
         raise BundleError(f"{DENSE}: {frame!r} is not a frame of {video.original_name}")
     place = int(match["number"]) - clip.first_number
-    if not 0 <= place < clip.frame_count * video.picture_rate // FRAME_RATE:
+    if not 0 <= place < clip.frame_count * video.frame_rate // FRAME_RATE:
         raise BundleError(f"{DENSE} names {frame}, which {FRAMES} lacks")
     return place
 

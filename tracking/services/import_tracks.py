@@ -1,13 +1,15 @@
-"""Bundles taken over: the tracks that another machine has made, with their persons.
+"""Pipeline step "import tracks": the tracks of a bundle, for videos and clips imported before.
 
-What comes from elsewhere is measured against the manifest, and never unpickled.
+Every value is checked against the manifest; the pickle of a prototype is read by a restricted
+unpickler.
 """
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,63 +18,108 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from avaproject.base.storage import store, work_folder
+from avaproject.base.storage import local_path, remove, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats.bundle_files import (
     BundleError,
-    verified_file,
-    read_member,
     open_zip,
     read_manifest,
+    read_member,
+    verified_file,
+)
+from datasets.core.formats.bundle_manifest import (
+    TRACK_FILES,
+    TRACKS,
+    ClipEntry,
+    Manifest,
+    VideoEntry,
 )
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.formats.bundle_manifest import ClipEntry, Manifest, VideoEntry
-from datasets.models import Clip, Dataset, Upload, Video
+from datasets.models import BundleImport, Clip, Dataset, Video
 from tracking.core import tracks_file
+from tracking.core.prototype_tracks import PrototypeTracks
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError
-from tracking.models import BundleImport, IdentityRun, Person, Proposal, TrackingRun
-from tracking.services.export_bundle import TRACKS
+from tracking.models import IdentityRun, Person, Proposal, TrackImport, TrackingRun
 from tracking.services.identities import keep_earlier_ids, proposals_of
 
-BYTES_A_FRAME = 200_000  # of a clip's JSON at most; a person in a frame takes 75
-LARGEST_ORIGIN = 20_000  # characters of what made the tracks
+BYTES_PER_FRAME = 200_000  # of a clip's JSON at most; a person in a frame takes 75
+MAX_ORIGIN = 20_000  # characters of what made the tracks
 ROWS_AT_ONCE = 500
+
+Reader = Callable[[VideoEntry, ClipEntry], TracksFile]
 
 
 class BundledTracks:
-    """The tracks in a bundle, every value of them checked before the first is taken."""
+    """The tracks in a bundle, every value of them checked before the first is imported."""
 
-    def __init__(self, manifest: Manifest, archive: zipfile.ZipFile) -> None:
+    def __init__(self, manifest: Manifest, read: Reader) -> None:
         self.manifest = manifest
-        self._archive = archive
+        self._read = read
         for video in manifest.videos:
             for one in video.clips:
-                self._tracks_of(one, video)
+                read(video, one)
 
-    def bring_in(self, dataset: Dataset, entry: VideoEntry) -> list[TrackingRun]:
-        """Take over the tracks of one video; its clips must have come in before.
+    def import_all(
+        self, dataset: Dataset, *, progress: Callable[[float], None] = lambda share: None
+    ) -> list[TrackingRun]:
+        """Import the tracks of all videos, one by one; return the runs of all clips.
 
-        What was brought in before is left alone; what nobody has named persons of yet is
-        replaced. Raises BundleError if the clips in `dataset` are others than the bundle's.
+        It may be called again at any time.
+        """
+        runs: list[TrackingRun] = []
+        for number, video in enumerate(self.manifest.videos):
+            progress(number / len(self.manifest.videos))
+            runs += self.import_video(dataset, video)
+        return runs
+
+    def import_video(self, dataset: Dataset, entry: VideoEntry) -> list[TrackingRun]:
+        """Import the tracks of one video, whose clips were imported before.
+
+        Tracks imported before are left alone; runs without persons are replaced. Raises
+        BundleError if the clips in `dataset` differ from the bundle's.
         """
         clips = _clips_of(dataset, entry)
         if (known := _known_runs(clips, self.manifest.config_key)) is not None:
             return known
-        files = [
-            _renamed(self._tracks_of(one, entry), clip, self.manifest)
-            for one, clip in zip(entry.clips, clips, strict=True)
+        found = [self._read(entry, one) for one in entry.clips]
+        persons = [
+            {track.track_id: track.track_id for track in file.tracks}
+            if self.manifest.is_prototype
+            else one.persons
+            for one, file in zip(entry.clips, found, strict=True)
         ]
-        return _store(self.manifest, entry, clips, files)
+        files = [
+            _renamed(file, clip, self.manifest) for file, clip in zip(found, clips, strict=True)
+        ]
+        return _store(self.manifest, entry, clips, files, persons)
 
-    def _tracks_of(self, one: ClipEntry, entry: VideoEntry) -> TracksFile:
-        name = f"{one.name}.tracks.json"
-        most = LARGEST_ORIGIN + one.frame_count * BYTES_A_FRAME
-        try:
-            file = tracks_file.parse(read_member(self._archive, name, most=most))
-        except TracksFileError as error:
-            raise BundleError(f"{name} in {TRACKS} cannot be read: {error}") from error
-        _check_file(file, name, one, entry)
-        return file
+
+def plan_track_imports() -> int:
+    """Create the import of the tracks of every bundle whose clips are here; return how many."""
+    new = BundleImport.objects.done().filter(track_import=None)
+    rows = [TrackImport(bundle_import_id=pk) for pk in new.values_list("pk", flat=True)]
+    TrackImport.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+def import_uploaded_tracks(import_id: int) -> TrackImport | None:
+    """Import the tracks of an uploaded bundle; None if it is done or in other hands."""
+    row: TrackImport | None = TrackImport.objects.claim(import_id)
+    if row is None:
+        return None
+    stored = [f"{row.bundle_import.folder}/{name}" for name in TRACK_FILES]
+    with row.working(BundleError, OSError):
+        with ExitStack() as stack:
+            folder = stack.enter_context(work_folder())
+            for name in filter(default_storage.exists, stored):
+                path = stack.enter_context(local_path(name))
+                (folder / Path(name).name).symlink_to(path.absolute())
+            tracks = stack.enter_context(open_tracks(folder))
+            runs = tracks.import_all(row.bundle_import.upload.dataset, progress=row.report)
+        row.finish(track_count=sum(run.track_count or 0 for run in runs))
+        for name in stored:
+            remove(name)
+    return row
 
 
 @contextmanager
@@ -82,25 +129,29 @@ def open_tracks(folder: Path) -> Iterator[BundledTracks]:
     Raises BundleError if a file is not what the manifest says, or a value cannot be right.
     """
     manifest = read_manifest(folder)
+    if manifest.is_prototype:
+        yield BundledTracks(manifest, PrototypeTracks(folder).tracks_of)
+        return
     with open_zip(verified_file(manifest, folder, TRACKS)) as archive:
-        yield BundledTracks(manifest, archive)
+        yield BundledTracks(manifest, partial(_read_tracks, archive))
 
 
-def plan_imports() -> int:
-    """Order the taking over of every bundle that was uploaded; return how many."""
-    new = Upload.objects.done().filter(is_bundle=True, bundle_import=None)
-    rows = [BundleImport(upload_id=pk) for pk in new.values_list("pk", flat=True)]
-    BundleImport.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)
+def _read_tracks(archive: zipfile.ZipFile, entry: VideoEntry, one: ClipEntry) -> TracksFile:
+    name = f"{one.name}.tracks.json"
+    max_bytes = MAX_ORIGIN + one.frame_count * BYTES_PER_FRAME
+    try:
+        file = tracks_file.parse(read_member(archive, name, max_bytes=max_bytes))
+    except TracksFileError as error:
+        raise BundleError(f"{name} in {TRACKS} cannot be read: {error}") from error
+    _check_file(file, name, one, entry)
+    return file
 
 
 def _clips_of(dataset: Dataset, entry: VideoEntry) -> list[Clip]:
     """The clips of this dataset that are those of `entry`, in their order."""
     video = dataset.videos.filter(sha256=entry.sha256).first()
     if video is None:
-        raise BundleError(
-            f"the video {entry.name} is not in {dataset}: bring in its clips first"
-        )
+        raise BundleError(f"the video {entry.name} is not in {dataset}: import its clips first")
     clips = list(video.clips.done().select_related("video__dataset").order_by("index"))
     cuts = [(clip.index, clip.start_frame, clip.frame_count) for clip in clips]
     if cuts != [(one.index, one.start_frame, one.frame_count) for one in entry.clips]:
@@ -116,7 +167,7 @@ def _clips_of(dataset: Dataset, entry: VideoEntry) -> list[Clip]:
 def _check_file(file: TracksFile, name: str, one: ClipEntry, entry: VideoEntry) -> None:
     size = (file.width, file.height, file.frame_count, file.fps)
     if size != (entry.width, entry.height, one.frame_count, FRAME_RATE):
-        raise BundleError(f"{name} is of another picture or length than the manifest says")
+        raise BundleError(f"{name} has another size or length than the manifest says")
     if file.clip != one.name or not _is_origin(file.made_by):
         raise BundleError(f"{name} is not that of {one.name}")
     if sorted(track.track_id for track in file.tracks) != sorted(one.persons):
@@ -134,7 +185,7 @@ def _is_origin(made_by: object) -> bool:
         text.encode()
     except (ValueError, RecursionError):
         return False
-    if len(text) > LARGEST_ORIGIN or "\\u0000" in text or not isinstance(made_by, dict):
+    if len(text) > MAX_ORIGIN or "\\u0000" in text or not isinstance(made_by, dict):
         return False
     detector = made_by.get("detector", {})
     return isinstance(detector, dict) and all(
@@ -153,14 +204,18 @@ def _check_track(track: Track, name: str, file: TracksFile) -> None:
         raise BundleError(f"{name}: track {track.track_id} has a box without area")
     reach = np.array([file.width, file.height, file.width, file.height])
     if (np.abs(boxes) > 2 * reach).any():
-        raise BundleError(f"{name}: track {track.track_id} leaves the picture")
+        raise BundleError(f"{name}: track {track.track_id} leaves the image")
     if ((scores < 0) | (scores > 1)).any():
         raise BundleError(f"{name}: track {track.track_id} has a score not from 0 to 1")
 
 
 def _known_runs(clips: list[Clip], config_key: str) -> list[TrackingRun] | None:
-    """The runs that came before; None if this video was never linked with `config_key`."""
-    if not IdentityRun.objects.done().filter(video=clips[0].video, config_key=config_key).exists():
+    """The runs imported before; None if the video has no identities with `config_key`."""
+    if (
+        not IdentityRun.objects.done()
+        .filter(video=clips[0].video, config_key=config_key)
+        .exists()
+    ):
         return None
     runs = TrackingRun.objects.filter(clip__in=clips, config_key=config_key)
     return list(runs.order_by("clip__index"))
@@ -173,49 +228,58 @@ def _renamed(file: TracksFile, clip: Clip, manifest: Manifest) -> TracksFile:
 
 
 def _store(
-    manifest: Manifest, entry: VideoEntry, clips: list[Clip], files: list[TracksFile]
+    manifest: Manifest,
+    entry: VideoEntry,
+    clips: list[Clip],
+    files: list[TracksFile],
+    persons: list[dict[int, int]],
 ) -> list[TrackingRun]:
     config_key, video = manifest.config_key, clips[0].video
     contents = [tracks_file.dump(file) for file in files]
     try:
-        named = keep_earlier_ids(video, files, [one.persons for one in entry.clips])
+        identities = keep_earlier_ids(video, files, persons)
     except TracksFileError as error:
         raise BundleError(str(error)) from error
     with transaction.atomic():
-        # A worker that is about to end a linking of this video waits, or was first.
+        # A worker that is about to finish an identity run of the video waits, or was first.
         Video.objects.select_for_update().get(pk=video.pk)
         list(IdentityRun.objects.select_for_update().filter(video=video))
         if (known := _known_runs(clips, config_key)) is not None:
             return known
-        replaced = _take_back(clips, config_key)
+        replaced = _delete_replaced(clips, config_key)
         runs = [
-            _bring_in_clip(run, file, content, names)
-            for run, file, content, names in zip(
-                _new_runs(config_key, entry, clips, files), files, contents, named, strict=True
+            _import_clip(run, file, content, ids)
+            for run, file, content, ids in zip(
+                _new_runs(config_key, entry, clips, files),
+                files,
+                contents,
+                identities,
+                strict=True,
             )
         ]
         IdentityRun.objects.create(
             video=video, config_key=config_key, stage=Stage.DONE, progress=1.0,
             finished_at=timezone.now(),
-            person_count=len({person for names in named for person in names.values()}),
+            person_count=len({person for ids in identities for person in ids.values()}),
         )  # fmt: skip
     for name in replaced:
         default_storage.delete(name)
     return runs
 
 
-def _take_back(clips: list[Clip], config_key: str) -> list[str]:
+def _delete_replaced(clips: list[Clip], config_key: str) -> list[str]:
     """Delete the runs of `clips` that the bundle's replace; return the names of their files.
 
-    Those are the runs that wait, and all with `config_key`: a pipeline may have begun them since
-    the clips came in. A worker that has one in hand notices.
+    Those are the waiting runs, and all with `config_key`: the pipeline may have started them
+    since the clips were imported. A worker that is running one stops within seconds.
     """
     video = clips[0].video
     mine = Q(stage=Stage.WAITING, experiment=None) | Q(config_key=config_key)
     runs = TrackingRun.objects.filter(mine, clip__in=clips)
     if runs.filter(persons__isnull=False).exists():
         raise BundleError(
-            f"the video {video} was tracked here with {config_key}: link its persons first"
+            f"the video {video} was tracked here with {config_key}: wait until its persons are "
+            "identified"
         )
     names = [run.tracks.name for run in runs if run.tracks.name]
     runs.delete()
@@ -228,14 +292,14 @@ def _new_runs(
 ) -> Iterator[TrackingRun]:
     for one, clip, file in zip(entry.clips, clips, files, strict=True):
         yield TrackingRun.objects.create(
-            clip=clip, config_key=config_key, made_by=file.made_by, stage=Stage.DONE, progress=1.0,
-            finished_at=timezone.now(), track_count=len(file.tracks),
+            clip=clip, config_key=config_key, made_by=file.made_by, stage=Stage.DONE,
+            progress=1.0, finished_at=timezone.now(), track_count=len(file.tracks),
             detection_count=_detection_count(one, file),
         )  # fmt: skip
 
 
-def _bring_in_clip(
-    run: TrackingRun, file: TracksFile, content: bytes, names: Mapping[int, int]
+def _import_clip(
+    run: TrackingRun, file: TracksFile, content: bytes, ids: Mapping[int, int]
 ) -> TrackingRun:
     """Give a new run its tracks file, persons and proposals."""
     with work_folder() as folder:
@@ -246,9 +310,9 @@ def _bring_in_clip(
     run.save(update_fields=["tracks"])
     Person.objects.bulk_create(
         Person(run=run, track_id=track, person_id=person)
-        for track, person in sorted(names.items())
+        for track, person in sorted(ids.items())
     )
-    Proposal.objects.bulk_create(proposals_of(run, file, names), batch_size=ROWS_AT_ONCE)
+    Proposal.objects.bulk_create(proposals_of(run, file, ids), batch_size=ROWS_AT_ONCE)
     return run
 
 

@@ -142,7 +142,7 @@ def _add_video(
     ours = clip_name(name, 0)
     digest, size = hashlib.sha256(clip.clip.encode()), None
     for index, info in enumerate(clip.members):
-        content = read_member(archive, info, most=MAX_FRAME_BYTES)
+        content = read_member(archive, info, max_bytes=MAX_FRAME_BYTES)
         size = _same_size(info.filename, content, size)
         digest.update(len(content).to_bytes(8) + content)
         frames.add(f"{ours}/{frame_name(ours, index)}", content)

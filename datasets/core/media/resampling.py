@@ -1,7 +1,7 @@
 """Resampling from variable to constant frame rate (30 fps), in exact fractions.
 
 Output frame `k` (0-based) is the last source frame whose rounded time `round(30 * t)` is at
-most `k`, with `t` counted from the first frame: the rule of ffmpeg's `fps` filter, `round=near`.
+most `k`, with `t` from the first frame: the rule of ffmpeg's `fps` filter, `round=near`.
 Frames of any type pass through; a repeated frame is the same object each time.
 """
 

@@ -31,10 +31,9 @@ import numpy as np
 from datasets.core.media.clips_and_keyframes import FrameRange
 from datasets.core.media.sandbox import Restrictions, enter_sandbox
 from datasets.core.media.standard_video import FrameArray, read_frames
-from datasets.core.media.standardising import Standardised
-from datasets.core.media.standardising import standardise as standardise_here
+from datasets.core.media.standardising import Standardised, standardise
 from datasets.core.media.stills import decode_jpeg, write_still_video
-from datasets.core.media.video_reader import Limits, MediaError
+from datasets.core.media.video_reader import MediaError, VideoLimits
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +51,7 @@ ENVIRONMENT = {
 
 
 class ResourceLimits(NamedTuple):
-    """Limits of the child process: bytes of address space, seconds."""
+    """VideoLimits of the child process: bytes of address space, seconds."""
 
     memory: int = 4 << 30
     cpu_seconds: int = 12 * 3600
@@ -60,12 +59,12 @@ class ResourceLimits(NamedTuple):
     silence: float = MAX_SILENCE_SECONDS
 
 
-def standardise(
+def standardise_sandboxed(
     source: Path,
     target: Path,
     *,
     longest_side: int,
-    limits: Limits,
+    limits: VideoLimits,
     resources: ResourceLimits,
     keep_truncated: bool = True,
     progress: Callable[[float], None] | None = None,
@@ -258,10 +257,8 @@ def _execute(
 ) -> dict[str, Any]:
     """The result of the request; empty if it asks for nothing."""
     if "limits" in request:
-        limits = Limits(**request.pop("limits"))
-        return asdict(
-            standardise_here(source, target, limits=limits, progress=progress, **request)
-        )
+        limits = VideoLimits(**request.pop("limits"))
+        return asdict(standardise(source, target, limits=limits, progress=progress, **request))
     if "frame" in request:
         return {"frame_count": _check_frames(source, target, request["frame"])}
     if "rate" in request:

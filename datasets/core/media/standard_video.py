@@ -19,21 +19,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.media.standardising import GROUP_FRAMES, Standardised, standardise
-from datasets.core.media.video_reader import Limits, MediaError, Probe, probe
+from datasets.core.media.video_reader import MediaError
 
-__all__ = [
-    "Limits",
-    "MediaError",
-    "Probe",
-    "Standardised",
-    "cut",
-    "encode_jpeg",
-    "probe",
-    "read_frames",
-    "standardise",
-]
-
+GOP_FRAMES = FRAME_RATE
 FrameArray = NDArray[np.uint8]
 ChannelOrder = Literal["rgb", "bgr"]  # of the last axis of a frame
 
@@ -46,8 +34,8 @@ def cut(source: Path, target: Path, *, start_frame: int, frame_count: int) -> No
     """
     end = start_frame + frame_count
     with _open_standard(source) as (container, stream):
-        is_aligned = start_frame % GROUP_FRAMES == 0 and (
-            end % GROUP_FRAMES == 0 or end == stream.frames
+        is_aligned = start_frame % GOP_FRAMES == 0 and (
+            end % GOP_FRAMES == 0 or end == stream.frames
         )
         if not is_aligned or frame_count <= 0:
             raise ValueError(f"cannot cut frames {start_frame} to {end}: not whole seconds")
@@ -132,8 +120,8 @@ def _frame_index(pts: int, stream: Any) -> int:
 
 def _packets(container: Any, stream: Any, start: int) -> Iterator[Any]:
     """Packets from the second of frame `start` on, with the flush packet at the end."""
-    if start >= GROUP_FRAMES:
-        second = start // GROUP_FRAMES
+    if start >= GOP_FRAMES:
+        second = start // GOP_FRAMES
         container.seek(int(second / stream.time_base), stream=stream)
     return container.demux(stream)
 
@@ -153,7 +141,7 @@ def _decode(container: Any, stream: Any, wanted: range) -> Iterator[Any]:
                     break
                 needed = wanted_frames_in_second(wanted, index)
             # A keyframe decodes alone; all others need their whole second.
-            if needed and (packet.is_keyframe or needed[-1] % GROUP_FRAMES):
+            if needed and (packet.is_keyframe or needed[-1] % GOP_FRAMES):
                 yield from packet.decode()
         yield from stream.decode(None)
     except av.FFmpegError:
@@ -168,7 +156,7 @@ def wanted_frames_in_second(wanted: range, first: int) -> range:
     """
     skipped = max(0, -(-(first - wanted.start) // wanted.step))
     begin = wanted.start + skipped * wanted.step
-    return range(begin, min(first + GROUP_FRAMES, wanted.stop), wanted.step)
+    return range(begin, min(first + GOP_FRAMES, wanted.stop), wanted.step)
 
 
 def _copy(container: Any, stream: Any, target: Path, frames: range) -> int:

@@ -15,22 +15,22 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from datasets.core.media.clips_and_keyframes import FRAME_RATE, FrameRange
 from datasets.core.media.corrupt_frames import as_frame_ranges
 from datasets.core.media.resampling import TimingError, resample_to_cfr
+from datasets.core.media.standard_video import GOP_FRAMES
 from datasets.core.media.stream_copy import copy_if_standard, may_be_standard
 from datasets.core.media.video_reader import (
-    Limits,
     MediaError,
     Probe,
+    VideoLimits,
     VideoReader,
     is_full_range,
     open_video,
 )
 
-GROUP_FRAMES = FRAME_RATE
 ENCODER = {
     "preset": "veryfast",
     "crf": "20",
-    "g": str(GROUP_FRAMES),
-    "keyint_min": str(GROUP_FRAMES),
+    "g": str(GOP_FRAMES),
+    "keyint_min": str(GOP_FRAMES),
     "sc_threshold": "0",
     "forced-idr": "1",
     "flags": "+cgop",
@@ -74,7 +74,7 @@ def standardise(
     target: Path,
     *,
     longest_side: int,
-    limits: Limits,
+    limits: VideoLimits,
     keep_truncated: bool = True,
     progress: Callable[[float], None] | None = None,
     name: str = "",
@@ -128,7 +128,7 @@ def _copy_if_standard(
     source: Path,
     target: Path,
     size: tuple[int, int],
-    limits: Limits,
+    limits: VideoLimits,
     progress: Callable[[float], None] | None,
 ) -> int:
     """How many frames were copied; 0 if the video must be re-encoded."""
@@ -163,7 +163,7 @@ def standard_size(source: Probe, longest_side: int) -> tuple[int, int]:
 
 
 def _standard_frames(
-    frames: Iterable[Any], video: VideoReader, size: tuple[int, int], limits: Limits
+    frames: Iterable[Any], video: VideoReader, size: tuple[int, int], limits: VideoLimits
 ) -> Iterator[Any]:
     """Each frame in its standard form with its timestamp; a repeated one is converted once."""
     reformatter = VideoReformatter()
@@ -187,7 +187,7 @@ def _standard_frames(
             )
         standard.pts = index
         standard.time_base = Fraction(1, FRAME_RATE)
-        standard.pict_type = I_FRAME if index % GROUP_FRAMES == 0 else 0
+        standard.pict_type = I_FRAME if index % GOP_FRAMES == 0 else 0
         yield standard
 
 

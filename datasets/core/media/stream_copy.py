@@ -14,9 +14,9 @@ from typing import Any
 import av
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.media.video_reader import Limits, MediaError, Probe, open_stream
+from datasets.core.media.standard_video import GOP_FRAMES
+from datasets.core.media.video_reader import MediaError, Probe, VideoLimits, open_stream
 
-GROUP_FRAMES = FRAME_RATE
 CONTAINERS = ("mov", "matroska")  # with parameter sets in the header only
 MAX_TIMESTAMP_ERROR = Fraction(1, 50)  # of a frame; Matroska counts in thousandths of a second
 IDR, *PARAMETER_SETS = 5, 7, 8
@@ -41,7 +41,7 @@ def copy_if_standard(
     source: Path,
     target: Path,
     *,
-    limits: Limits,
+    limits: VideoLimits,
     expected: float = 0,
     progress: Callable[[float], None] | None = None,
 ) -> int:
@@ -77,27 +77,27 @@ def _verified_packets(container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
     size_bytes = _nal_length_bytes(stream)
     first: int | None = None
     gop: set[int] = set()
-    place = decoded = 0
+    position = decoded = 0
     for packet in container.demux(stream):
         if not packet.size:  # the flush packet at the end
             decoded += _decoded_count(packet)
             break
         first = packet.pts if first is None else first
         number = _frame_index(packet, first)
-        begin = place // GROUP_FRAMES * GROUP_FRAMES
-        if place == begin:
-            _check_gop(gop, begin - GROUP_FRAMES, GROUP_FRAMES)
+        begin = position // GOP_FRAMES * GOP_FRAMES
+        if position == begin:
+            _check_gop(gop, begin - GOP_FRAMES, GOP_FRAMES)
             gop = set()
         gop.add(number)
-        _check_nal_units(packet, is_first=place == begin, size_bytes=size_bytes)
-        if place == begin and number != begin:
+        _check_nal_units(packet, is_first=position == begin, size_bytes=size_bytes)
+        if position == begin and number != begin:
             raise _NotStandardError("a GOP does not begin with its keyframe")
         decoded += _decoded_count(packet)
-        place += 1
+        position += 1
         yield number, packet
-    begin = (place - 1) // GROUP_FRAMES * GROUP_FRAMES
-    _check_gop(gop, begin, place - begin)
-    if decoded != place:
+    begin = (position - 1) // GOP_FRAMES * GOP_FRAMES
+    _check_gop(gop, begin, position - begin)
+    if decoded != position:
         raise _NotStandardError("some packets have no frame")
 
 
@@ -131,11 +131,11 @@ def _check_nal_units(packet: Any, *, is_first: bool, size_bytes: int) -> None:
 
 
 def _nal_unit_types(content: bytes, size_bytes: int) -> Iterator[int]:
-    place = 0
-    while place + size_bytes < len(content):
-        size = int.from_bytes(content[place : place + size_bytes], "big")
-        yield content[place + size_bytes] & 0x1F
-        place += size_bytes + size
+    position = 0
+    while position + size_bytes < len(content):
+        size = int.from_bytes(content[position : position + size_bytes], "big")
+        yield content[position + size_bytes] & 0x1F
+        position += size_bytes + size
 
 
 def _decoded_count(packet: Any) -> int:
@@ -148,28 +148,28 @@ def _decoded_count(packet: Any) -> int:
 
 def _restamped(numbered: Iterator[tuple[int, Any]]) -> Iterator[Any]:
     """The packets with new timestamps; those of the first second set the decoding delay."""
-    held: list[tuple[int, Any]] = []
+    pending: list[tuple[int, Any]] = []
     delay: int | None = None
-    for place, (number, packet) in enumerate(numbered):
-        held.append((number, packet))
-        if delay is None and len(held) == GROUP_FRAMES:
-            delay = _delay(held)
+    for position, (number, packet) in enumerate(numbered):
+        pending.append((number, packet))
+        if delay is None and len(pending) == GOP_FRAMES:
+            delay = _delay(pending)
         if delay is not None:
-            for one, (frame, other) in enumerate(held, start=place + 1 - len(held)):
-                yield _with_timestamps(other, frame, one - delay)
-            held = []
-    delay = _delay(held) if delay is None else delay
-    for place, (frame, other) in enumerate(held):
-        yield _with_timestamps(other, frame, place - delay)
+            for each, (frame, other) in enumerate(pending, start=position + 1 - len(pending)):
+                yield _with_timestamps(other, frame, each - delay)
+            pending = []
+    delay = _delay(pending) if delay is None else delay
+    for position, (frame, other) in enumerate(pending):
+        yield _with_timestamps(other, frame, position - delay)
 
 
 def _delay(numbered: list[tuple[int, Any]]) -> int:
-    return max((place - number for place, (number, _) in enumerate(numbered)), default=0)
+    return max((position - number for position, (number, _) in enumerate(numbered)), default=0)
 
 
-def _with_timestamps(packet: Any, frame: int, place: int) -> Any:
-    if place > frame:
+def _with_timestamps(packet: Any, frame: int, position: int) -> Any:
+    if position > frame:
         raise _NotStandardError("its frame order changes")
     packet.time_base = Fraction(1, FRAME_RATE)
-    packet.pts, packet.dts, packet.duration = frame, place, 1
+    packet.pts, packet.dts, packet.duration = frame, position, 1
     return packet

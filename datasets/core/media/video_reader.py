@@ -37,7 +37,7 @@ class MediaError(ValueError):
 
 
 @dataclass(frozen=True)
-class Limits:
+class VideoLimits:
     max_pixels: int = 8192 * 4352
     max_seconds: float = 4 * 3600
 
@@ -169,7 +169,7 @@ class VideoReader:
 
 
 @contextmanager
-def open_video(path: Path, limits: Limits, *, name: str = "") -> Iterator[VideoReader]:
+def open_video(path: Path, limits: VideoLimits, *, name: str = "") -> Iterator[VideoReader]:
     """The video in the file at `path`, called `name` in messages. Raises MediaError."""
     name = name or path.name
     with open_stream(path, limits, name=name) as (container, stream):
@@ -177,7 +177,9 @@ def open_video(path: Path, limits: Limits, *, name: str = "") -> Iterator[VideoR
 
 
 @contextmanager
-def open_stream(path: Path, limits: Limits, *, name: str = "") -> Iterator[tuple[Any, Any]]:
+def open_stream(
+    path: Path, limits: VideoLimits, *, name: str = ""
+) -> Iterator[tuple[Any, Any]]:
     """Container and video stream of a file, before any packet is read. Raises MediaError."""
     name = name or path.name
     if not path.stat().st_size:
@@ -208,7 +210,7 @@ def open_stream(path: Path, limits: Limits, *, name: str = "") -> Iterator[tuple
         yield container, stream
 
 
-def probe(path: Path, limits: Limits) -> Probe:
+def probe(path: Path, limits: VideoLimits) -> Probe:
     """Properties of the video at `path`. Raises MediaError if it is none or exceeds limits."""
     with open_video(path, limits) as video:
         return video.probe
@@ -358,7 +360,7 @@ def _main_video_stream(container: Any, name: str) -> Any:
     return max(streams, key=lambda stream: stream.width * stream.height)
 
 
-def _check_limits(container: Any, stream: Any, limits: Limits, name: str) -> None:
+def _check_limits(container: Any, stream: Any, limits: VideoLimits, name: str) -> None:
     if stream.codec_context is None or not stream.width or not stream.height:
         raise MediaError(f"{name} does not state its frame size; it is damaged")
     if stream.width * stream.height > limits.max_pixels:

@@ -25,7 +25,8 @@ from avaproject.base.work import Stage
 from datasets.core.formats.ava import frame_file
 from datasets.core.hashing import sha256_of
 from datasets.core.media.clips_and_keyframes import FRAME_RATE, ExportWindow, export_window
-from datasets.core.media.standard_video import MediaError, cut, read_frames
+from datasets.core.media.standard_video import cut, read_frames
+from datasets.core.media.video_reader import MediaError
 from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Video
 from qc.core.release.images import QUALITY, encode_frame

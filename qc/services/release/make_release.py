@@ -21,7 +21,7 @@ from avaproject.base.storage import local_path, work_folder
 from avaproject.base.work import Stage
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats import ava
-from datasets.core.media.standard_video import MediaError
+from datasets.core.media.video_reader import MediaError
 from datasets.models import Action, ActionGroup, Dataset, Video
 from qc.core.release.checks.run_checks import Check, check_release
 from qc.core.release.formats import FORMATS, FormatContext, FormatWriter

@@ -2,8 +2,8 @@
 
 Boxes are text: `format_box` converts pixels to `x1,y1,x2,y2` normalised by the frame size, and
 all files contain exactly that text, because consumers join rows by it. A timestamp is an
-integer of at least 902; second 0 of an exported video is 900. Text is ASCII with a newline after
-every row and no header; the same rows give the same bytes.
+integer of at least 902; second 0 of an exported video is 900. Text is ASCII with a newline
+after every row and no header; the same rows give the same bytes.
 """
 
 from datasets.core.formats.ava.array_pickle import (

@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from datasets.core.formats import ava
-from datasets.core.media.standard_video import FrameArray, MediaError, read_frames
+from datasets.core.media.standard_video import FrameArray, read_frames
+from datasets.core.media.video_reader import MediaError
 from qc.core.release.checks.expectations import EXAMPLES, unless
 from qc.core.release.checks.rows import FPS
 from qc.core.release.images import frame_size

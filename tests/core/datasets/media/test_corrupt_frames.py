@@ -6,7 +6,9 @@ import pytest
 
 from datasets.core.media.clips_and_keyframes import FrameRange, clip_bounds
 from datasets.core.media.corrupt_frames import CorruptionLog, as_frame_ranges
-from datasets.core.media.standard_video import Limits, MediaError, read_frames, standardise
+from datasets.core.media.standard_video import read_frames
+from datasets.core.media.standardising import standardise
+from datasets.core.media.video_reader import MediaError, VideoLimits
 from demo.world.frame_number import read_frame_number
 from tests.video_files import make_video_file
 
@@ -15,7 +17,7 @@ OPTIONS = {"crf": "10", "preset": "ultrafast", "g": "30", "keyint_min": "30"}
 
 def standard_of(source):
     target = source.with_name("standard.mp4")
-    return target, standardise(source, target, longest_side=1280, limits=Limits())
+    return target, standardise(source, target, longest_side=1280, limits=VideoLimits())
 
 
 def corrupted(path, first, last, *, by=bytes, frames=600):

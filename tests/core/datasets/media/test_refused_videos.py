@@ -5,13 +5,8 @@ from types import SimpleNamespace
 import av
 import pytest
 
-from datasets.core.media.standard_video import (
-    Limits,
-    MediaError,
-    encode_jpeg,
-    probe,
-)
-from datasets.core.media.video_reader import VideoReader
+from datasets.core.media.standard_video import encode_jpeg
+from datasets.core.media.video_reader import MediaError, VideoLimits, VideoReader, probe
 from tests.video_files import (
     LIMITS,
     frame_numbers_in,
@@ -97,8 +92,8 @@ def test_a_video_shorter_than_half_a_second_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(max_pixels=160 * 95), "frames of 160x96"),
-        (Limits(max_seconds=1), "2 s long"),
+        (VideoLimits(max_pixels=160 * 95), "frames of 160x96"),
+        (VideoLimits(max_seconds=1), "2 s long"),
     ],
 )
 def test_a_video_over_the_limits_is_refused(tmp_path, limits, message):
@@ -115,7 +110,7 @@ def test_a_frame_size_that_grows_later_is_refused(tmp_path):
     both = tmp_path / "both.ts"
     both.write_bytes(small.read_bytes() + large.read_bytes())
     with pytest.raises(MediaError, match=r"both\.ts"):
-        standard_of(both, limits=Limits(max_pixels=200 * 200))
+        standard_of(both, limits=VideoLimits(max_pixels=200 * 200))
     assert not (tmp_path / "standard.mp4").exists()
 
 

@@ -13,7 +13,7 @@ import pytest
 from datasets.core.media.sandbox import Restrictions, enter_sandbox
 from datasets.core.media.sandboxed_decoder import active_restrictions
 from datasets.core.media.standardising import standardise
-from datasets.core.media.video_reader import Limits, MediaError
+from datasets.core.media.video_reader import MediaError, VideoLimits
 from tests.video_files import make_video_file
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -132,6 +132,6 @@ def test_a_script_with_the_name_of_a_video_opens_no_file_and_no_connection(
     script = tmp_path / name
     script.write_text(SCRIPTS[name].format(url=url, file=canary, port=port))
     with pytest.raises(MediaError, match="is not a video in a known format"):
-        standardise(script, tmp_path / "out.mp4", longest_side=160, limits=Limits())
+        standardise(script, tmp_path / "out.mp4", longest_side=160, limits=VideoLimits())
     assert not came
     assert not (tmp_path / "out.mp4").exists()

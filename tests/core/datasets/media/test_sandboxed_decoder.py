@@ -10,10 +10,14 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from datasets.core.media import sandboxed_decoder, standard_video
-from datasets.core.media.sandboxed_decoder import ResourceLimits, check_video, standardise
-from datasets.core.media.standard_video import Limits, MediaError
+from datasets.core.media import sandboxed_decoder, standardising
+from datasets.core.media.sandboxed_decoder import (
+    ResourceLimits,
+    check_video,
+    standardise_sandboxed,
+)
 from datasets.core.media.standardising import Standardised
+from datasets.core.media.video_reader import MediaError, VideoLimits
 from demo.world.frame_number import read_frame_number
 from tests.video_files import make_video_file
 
@@ -42,11 +46,11 @@ class Conversion(NamedTuple):
 
 
 def standardised(video, target, resources=None, **options):
-    return standardise(
+    return standardise_sandboxed(
         video,
         target,
         longest_side=1280,
-        limits=Limits(),
+        limits=VideoLimits(),
         resources=resources or ResourceLimits(),
         **options,
     )
@@ -81,7 +85,9 @@ def converted(video, tmp_path_factory):
 def test_the_result_is_the_same_as_in_this_process(video, converted, tmp_path):
     target, made, shares, _ = converted
     here = tmp_path / "here.mp4"
-    assert made == standard_video.standardise(video, here, longest_side=1280, limits=Limits())
+    assert made == standardising.standardise(
+        video, here, longest_side=1280, limits=VideoLimits()
+    )
     assert target.read_bytes() == here.read_bytes()
     assert len(set(shares)) == 10
     assert shares == sorted(shares)
@@ -173,12 +179,12 @@ def test_an_interrupt_stops_the_decoder(video, target):
 def test_the_decoder_dies_with_its_worker(video, target):
     program = (
         "import sys; from pathlib import Path\n"
-        "from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise\n"
-        "from datasets.core.media.standard_video import Limits\n"
+        "from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise_sandboxed\n"
+        "from datasets.core.media.video_reader import VideoLimits\n"
         "import psutil\n"
         "def tell(share): print(psutil.Process().children()[0].pid, flush=True)\n"
-        "standardise(Path(sys.argv[1]), Path(sys.argv[2]), longest_side=1280,\n"
-        "            limits=Limits(), resources=ResourceLimits(), progress=tell)"
+        "standardise_sandboxed(Path(sys.argv[1]), Path(sys.argv[2]), longest_side=1280,\n"
+        "            limits=VideoLimits(), resources=ResourceLimits(), progress=tell)"
     )
     worker = subprocess.Popen(
         [sys.executable, "-c", program, video, target], cwd=ROOT, stdout=subprocess.PIPE

@@ -5,12 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.core.media.standard_video import (
-    MediaError,
-    cut,
-    encode_jpeg,
-    read_frames,
-)
+from datasets.core.media.standard_video import cut, encode_jpeg, read_frames
+from datasets.core.media.video_reader import MediaError
 from tests.video_files import frame_numbers_in, make_video_file, numbered_frame, standard_of
 
 

@@ -4,7 +4,9 @@ from random import Random
 import av
 import pytest
 
-from datasets.core.media.standard_video import Limits, cut, read_frames, standardise
+from datasets.core.media.standard_video import cut, read_frames
+from datasets.core.media.standardising import standardise
+from datasets.core.media.video_reader import VideoLimits
 from demo.world.frame_number import read_frame_number
 from tests.video_files import make_video_file
 
@@ -14,7 +16,7 @@ COPIED = "Copied without re-encoding: it is a standard video already."
 
 def standard_of(source, **options):
     target = source.with_name("standard.mp4")
-    options = {"longest_side": 1280, "limits": Limits()} | options
+    options = {"longest_side": 1280, "limits": VideoLimits()} | options
     return target, standardise(source, target, **options)
 
 
@@ -52,7 +54,7 @@ def test_a_standard_video_is_its_own_standard_video(tmp_path):
     once, made = standard_of(source)
     assert made.changes[0] != COPIED
     again = tmp_path / "again.mp4"
-    assert standardise(once, again, longest_side=1280, limits=Limits()).frame_count == 75
+    assert standardise(once, again, longest_side=1280, limits=VideoLimits()).frame_count == 75
     assert coded(again) == coded(once)
 
 
@@ -103,12 +105,12 @@ def test_a_corrupt_video_is_not_copied(tmp_path):
 def test_a_standard_video_over_the_time_limit_is_refused(tmp_path):
     source = make_video_file(tmp_path / "video.mkv", frames=90, options=CLOSED)
     with pytest.raises(ValueError, match="3 s long"):
-        standard_of(source, limits=Limits(max_seconds=2))
+        standard_of(source, limits=VideoLimits(max_seconds=2))
 
 
 def test_the_standard_video_of_the_corpus_is_copied(shared, tmp_path):
     source = shared / "data" / "video-corpus" / "good" / "conforming_30fps_gop30.mp4"
     target = tmp_path / "standard.mp4"
-    made = standardise(source, target, longest_side=1280, limits=Limits())
+    made = standardise(source, target, longest_side=1280, limits=VideoLimits())
     assert made.changes == [COPIED]
     assert [read_frame_number(rgb) for _, rgb in read_frames(target)] == list(range(90))

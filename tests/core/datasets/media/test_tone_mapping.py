@@ -4,8 +4,10 @@ import av
 import numpy as np
 import pytest
 
-from datasets.core.media.standard_video import Limits, read_frames, standardise
+from datasets.core.media.standard_video import read_frames
+from datasets.core.media.standardising import standardise
 from datasets.core.media.tone_mapping import HLG, PQ, to_bt709
+from datasets.core.media.video_reader import VideoLimits
 from demo.world.frame_number import draw_frame_number, read_frame_number
 
 GREYS = np.linspace(0, 1, 21)
@@ -50,7 +52,7 @@ def test_an_hdr_video_has_the_computed_colours(tmp_path, transfer, colour):
             frame.colorspace, frame.color_range = 9, 1
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    made = standardise(source, target, longest_side=1280, limits=Limits())
+    made = standardise(source, target, longest_side=1280, limits=VideoLimits())
     assert "HDR converted to SDR." in made.changes
     assert made.warnings == []
     rgb = next(rgb for _, rgb in read_frames(target))
@@ -74,6 +76,8 @@ def test_the_frames_of_an_hdr_video_are_at_their_times(tmp_path):
             frame.pts, frame.time_base = number, Fraction(1, 25)
             out.mux(stream.encode(frame.reformat(format="yuv420p10le")))
         out.mux(stream.encode(None))
-    assert standardise(source, target, longest_side=1280, limits=Limits()).frame_count == 60
+    assert (
+        standardise(source, target, longest_side=1280, limits=VideoLimits()).frame_count == 60
+    )
     numbers = [read_frame_number(rgb) for _, rgb in read_frames(target)]
     assert all(abs(number / 25 - index / 30) <= 1 / 30 for index, number in enumerate(numbers))

@@ -5,7 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from datasets.core.media.standard_video import Limits, MediaError, read_frames, standardise
+from datasets.core.media.standard_video import read_frames
+from datasets.core.media.standardising import standardise
+from datasets.core.media.video_reader import MediaError, VideoLimits
 from demo.world.frame_number import read_frame_number
 
 HALF_A_FRAME = Fraction(1, 60)
@@ -27,7 +29,7 @@ def results(shared, tmp_path_factory):
 def result_of(path, target):
     """What was made of the video, with the number of each frame; or the error message."""
     try:
-        made = standardise(path, target, longest_side=1280, limits=Limits())
+        made = standardise(path, target, longest_side=1280, limits=VideoLimits())
     except MediaError as error:
         return str(error)
     return made, [read_frame_number(rgb) for _, rgb in read_frames(target)]
