@@ -226,8 +226,8 @@ class ReleaseForm(forms.Form):
         required=False,
         max_length=200_000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="One line per video, such as street-1,train. Splits: train, val, test. Other videos are "
-        "assigned automatically.",
+        help_text="One line per video, such as street-1,train. Splits: train, val, test. "
+        "Other videos are assigned automatically.",
     )
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:

@@ -50,7 +50,7 @@ def test_a_wrong_password_is_told_and_the_fifth_locks(client, settings):
     make_user("kim")
     wrong = {"username": "kim", "password": "x"}
     pages = [client.post(reverse("login"), wrong) for _ in range(5)]
-    assert "do not go together" in pages[0].content.decode()
+    assert "Wrong username or password" in pages[0].content.decode()
     assert pages[-1].status_code == 429
     assert "Too many wrong log-ins" in pages[-1].content.decode()
 

@@ -97,7 +97,7 @@ def _person_json(person: PersonInClip) -> dict[str, Any]:
     boxes = np.round(person.track.boxes, 1).tolist()
     scores = [None if np.isnan(s) else round(float(s), 2) for s in person.track.scores]
     parts, done = [], 0
-    for start, length in person.stretches:
+    for start, length in person.segments:
         stop = done + length
         parts.append({"start": start, "boxes": boxes[done:stop], "scores": scores[done:stop]})
         done = stop

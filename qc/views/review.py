@@ -64,7 +64,7 @@ def verdict(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _apply_verdict(form: VerdictForm, user: User) -> list[str]:
-    """Apply the verdict and return messages, none if the form is invalid. Raises ReviewError."""
+    """Apply the verdict; the messages to show, none if the form is invalid."""
     if not form.is_valid():
         return []
     values = form.cleaned_data

@@ -215,7 +215,9 @@ def test_a_dataset_pools_the_units_of_its_clips(dataset, runs, annotators):
     posture = group(found, "posture")
     assert posture.units == sum(group(one, "posture").units for one in reports)
     alike, apart = (group(one, "posture").units for one in reports[:2])
-    assert posture.coefficients["percent"].value == pytest.approx(alike / (alike + apart), abs=1e-6)
+    assert posture.coefficients["percent"].value == pytest.approx(
+        alike / (alike + apart), abs=1e-6
+    )
     assert found.boxes.f1.value == 1.0
     assert found.findings == FindingCounts()
     json.dumps(found.to_json(), allow_nan=False)

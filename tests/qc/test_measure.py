@@ -179,7 +179,9 @@ def test_labels_of_blind_work_are_held_against_those_of_people_who_saw_boxes(
     posture = next(one for one in found if one.name == "posture")
     assert posture.seen.coefficients["kappa"].value == 1.0
     # bob sits 1 2 3, they 3 4: same on 3 5 6 of 6, by chance (3 * 2 + 3 * 4) / 36
-    assert posture.mixed.coefficients["kappa"].value == pytest.approx((1 / 2 - 1 / 2) / (1 - 1 / 2))
+    assert posture.mixed.coefficients["kappa"].value == pytest.approx(
+        (1 / 2 - 1 / 2) / (1 - 1 / 2)
+    )
     assert posture.mixed.coefficients["kappa"].units == 2 * 6 * 13
     assert posture.mixed.coefficients["kappa"].interval is not None
     assert posture.blind.coefficients["kappa"].reason == "no unit was rated by two or more"

@@ -47,7 +47,12 @@ def experiment(dataset, runs):
 
 def test_what_was_confirmed_was_found(runs):
     metrics = run_metrics(runs[0])
-    assert (metrics.keyframes, metrics.persons, metrics.recall, metrics.precision) == (12, 24, 1, 1)
+    assert (metrics.keyframes, metrics.persons, metrics.recall, metrics.precision) == (
+        12,
+        24,
+        1,
+        1,
+    )
 
 
 def test_before_anybody_answered_there_is_nothing_to_say(dataset, clip):

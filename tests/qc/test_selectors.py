@@ -16,7 +16,7 @@ from qc.models import (
     Review,
 )
 from qc.selectors.agreement.dataset import agreement_page, newest_summary
-from qc.selectors.agreement.tables import Column, Figure, Table
+from qc.selectors.agreement.tables import Column, Figure, Table, tone_of
 from qc.selectors.clip_and_task_states import (
     CLIP_STATES,
     clips_with_state,
@@ -62,7 +62,7 @@ def judge(task, verdict):
     Review.objects.create(task=task, version=version, verdict=verdict, reviewer=reviewer)
 
 
-def settle():
+def build_consensuses():
     plan_reports()
     plan_consensuses()
     for report in AgreementReport.objects.filter(stage="waiting"):
@@ -74,7 +74,7 @@ def settle():
         build_clip_consensus(consensus.pk)
 
 
-def test_a_clip_goes_its_road(dataset, clip):
+def test_a_clip_passes_its_states(dataset, clip):
     type(clip).objects.update(stage="waiting")
     assert state_of(clip) == "cutting"
     type(clip).objects.update(stage="done")
@@ -95,7 +95,7 @@ def test_a_clip_with_open_items_is_not_done(clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
         make_version(task, {"posture": posture, "doing": []})
         judge(task, "approved")
-    settle()
+    build_consensuses()
     assert state_of(clip) == "open"
 
 
@@ -122,7 +122,7 @@ def test_tabs_count_every_state_and_show_those_that_occur(dataset, clip):
     ]  # fmt: skip
 
 
-def test_a_task_goes_its_road(dataset, clip):
+def test_a_task_passes_its_states(dataset, clip):
     task = make_task(make_run(clip), make_annotator(dataset), stage="waiting")
 
     def state():
@@ -171,10 +171,10 @@ def test_the_overview_counts_every_stage(dataset, clip, tasks):
     found = overview(dataset)
     assert [(card.title, card.value, card.of) for card in found.stages] == [
         ("Uploads", 0, 0), ("Standardise", 1, 2), ("Clips", 3, 3), ("Detect & track", 1, 3),
-        ("Annotate", 1, 2), ("Review", 0, 1), ("Release", 1, 1),
+        ("Annotation", 1, 2), ("Review", 0, 1), ("Release", 1, 1),
     ]  # fmt: skip
     assert found.waiting == 1
-    assert found.facts.seconds == 35
+    assert found.summary.seconds == 35
     assert [card.percent for card in found.stages][:2] == [0, 50]
 
 
@@ -215,7 +215,7 @@ def test_the_same_thing_several_times_in_a_row_is_one_event(dataset):
     for name in ("a", "b", "c"):
         make_video(dataset, name, finished_at=now - timedelta(minutes=1))
     make_video(dataset, "d", stage="failed", error="x", finished_at=now)
-    assert [event.sentence for event in overview(dataset).events] == [
+    assert [event.sentence for event in overview(dataset).activity] == [
         "Standardising d failed", "3 videos standardised", "videos.zip unpacked",
     ]  # fmt: skip
 
@@ -223,7 +223,7 @@ def test_the_same_thing_several_times_in_a_row_is_one_event(dataset):
 def test_the_sidebar_has_counts_of_open_work(dataset, clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
         make_version(task, {"posture": posture, "doing": []})
-    settle()
+    build_consensuses()
     counts = sidebar_counts(dataset)
     assert (counts["clips"], counts["tasks"], counts["pending"]) == (3, 2, 2)
     assert counts["adjudication"] == len(clip.keyframes()) * 2
@@ -241,7 +241,7 @@ def test_the_page_of_a_clip_has_persons_and_neighbouring_clips(dataset, clip):
     page = clip_page(dataset, make_user(is_superuser=True), clip.name)
     (person,) = page.persons
     assert (person.label, person.from_second, person.to_second) == ("P2", 0.0, 62 / 30)
-    assert [tuple(part) for part in person.stretches] == [(0, 3), (60, 2)]
+    assert [tuple(part) for part in person.segments] == [(0, 3), (60, 2)]
     assert (page.previous, page.next, page.problem) == ("", "aisle-c0001", "")
     assert player_scene(clip)["cuts"] == [60]
     drawn = player_scene(clip)["persons"][0]
@@ -273,9 +273,9 @@ def test_a_stranger_finds_no_clip(dataset, clip):
 def test_the_consensus_is_shown_keyframe_by_keyframe(dataset, clip, tasks):
     for task in tasks:
         make_version(task)
-    settle()
+    build_consensuses()
     page = clip_page(dataset, make_user(is_superuser=True), clip.name)
-    assert [belief.second for belief in page.beliefs] == clip.keyframes()
+    assert [keyframe.second for keyframe in page.consensus] == clip.keyframes()
     label = player_scene(clip)["answers"][2][1]["labels"]["posture"]
     assert label == {
         "actions": ["walk"], "rule": "unanimous", "votes": {"kim": "walk", "lee": "walk"},
@@ -297,7 +297,7 @@ def test_without_a_consensus_the_player_shows_the_answers(dataset, clip, tasks):
 def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):
     for task in tasks:
         make_version(task, {"posture": "walk", "doing": []})
-    settle()
+    build_consensuses()
     page = agreement_page(dataset, newest_summary(dataset).figures)
     posture = {cells[0].value: cells for cells in page.groups.rows}["posture"]
     alpha, percent = posture[1].value, posture[5].value
@@ -312,16 +312,20 @@ def test_agreement_shows_a_figure_or_why_there_is_none(dataset, clip, tasks):
 def test_clips_with_the_lowest_agreement_come_first(dataset, clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
         make_version(task, {"posture": posture, "doing": []})
-    settle()
+    build_consensuses()
     page = agreement_page(dataset, newest_summary(dataset).figures)
     ((link, lowest, group, _, _),) = page.lowest.rows
-    assert (link.value, group.value, lowest.value.tone) == (clip.name, "posture", "bad")
+    assert (link.value, group.value, tone_of(lowest.value.value)) == (
+        clip.name,
+        "posture",
+        "bad",
+    )
 
 
 def test_a_pending_task_shows_its_own_findings(dataset, clip, tasks):
     make_version(tasks[0], {"posture": "unset", "doing": []}, unfinished=24)
     make_version(tasks[1])
-    settle()
+    build_consensuses()
     rows = {row.task.annotator.name: row for row in pending_rows(list(pending(dataset)))}
     assert "is not answered" in rows["kim"].findings[0].sentence
     assert all(line.tone != "bad" for line in rows["lee"].findings)
@@ -333,7 +337,7 @@ def test_a_finding_selects_its_person_in_the_player(client, admin, dataset, clip
     unset = {"posture": "unset", "doing": []}
     versions = [make_version(task, unset) for task in tasks]
     versions[1].annotations.create(second=2, track=9, answers=unset, **drawn)
-    settle()
+    build_consensuses()
     shown = set()
     for row in pending_rows(list(pending(dataset))):
         for line in row.findings:

@@ -101,7 +101,7 @@ def test_a_refresh_of_the_overview_brings_the_counts_around_it(client, admin, da
     make_video(dataset, "gate")
     fragment = answer_text(client.get(url("overview"), headers=HTMX))
     assert '<span class="n" id="count-videos" hx-swap-oob="true">1</span>' in fragment
-    assert '<p id="facts" hx-swap-oob="true">' in fragment
+    assert '<p id="dataset-summary" hx-swap-oob="true">' in fragment
 
 
 def test_a_failure_is_shown_with_its_sentence_and_a_button(client, admin, reviewer, dataset):
@@ -124,7 +124,7 @@ def test_clips_are_filtered_by_state_and_by_name(client, admin, clip, disputed):
     page = answer_text(client.get(url("clips"), {"q": "c0002"}))
     assert "aisle-c0002" in page
     assert "aisle-c0001" not in page
-    assert "No clip fits" in answer_text(client.get(url("clips"), {"q": "nothing"}))
+    assert "No matching clips" in answer_text(client.get(url("clips"), {"q": "nothing"}))
 
 
 def test_clips_come_page_by_page(client, admin, dataset):
@@ -170,7 +170,9 @@ def test_keys_that_can_be_no_rows_are_answered_with_sentences(client, admin, cli
     box = {"clip": clip.name, "second": 2, "person_id": 1, "group": "~box"}
     for side in ("1" * 400, "1e999"):
         data = box | {"chosen": f"[0, 0, 10, {side}]"}
-        assert "Choose a box" in answer_text(client.post(url("adjudicate"), data, follow=True))
+        assert "Choose or draw a box" in answer_text(
+            client.post(url("adjudicate"), data, follow=True)
+        )
 
 
 def test_a_clip_of_another_dataset_is_not_found_under_this_one(client, admin, dataset):
@@ -196,7 +198,7 @@ def test_a_reviewer_approves_what_was_ticked(client, reviewer, disputed):
 def test_a_rejection_needs_a_reason(client, reviewer, disputed):
     client.force_login(reviewer)
     data = {"tasks": [task.pk for task in disputed], "verdict": "rejected"}
-    assert "Say what is wrong" in answer_text(client.post(url("verdict"), data, follow=True))
+    assert "Give a reason" in answer_text(client.post(url("verdict"), data, follow=True))
     assert not Review.objects.exists()
     client.post(url("verdict"), data | {"reason": "Look at second 8."})
     assert {review.reason for review in Review.objects.all()} == {"Look at second 8."}
@@ -216,7 +218,7 @@ def test_what_a_rule_blocks_is_approved_only_in_spite_of_it(client, reviewer, da
 def test_a_verdict_without_selected_tasks_shows_an_error(client, reviewer, disputed):
     client.force_login(reviewer)
     page = client.post(url("verdict"), {"verdict": "approved"}, follow=True)
-    assert "Tick at least one task." in answer_text(page)
+    assert "Select at least one task." in answer_text(page)
 
 
 def test_a_task_of_another_dataset_cannot_be_reviewed(client, reviewer, disputed):
@@ -230,7 +232,7 @@ def test_a_task_of_another_dataset_cannot_be_reviewed(client, reviewer, disputed
 
 def test_a_stranger_judges_and_decides_nothing(client, clip, disputed):
     client.force_login(make_user())
-    for page in ("verdict", "decide", "undo", "release-create"):
+    for page in ("verdict", "adjudicate", "undo-decisions", "release-create"):
         assert client.post(url(page)).status_code == 404
         assert client.get(url(page)).status_code == 405
 
@@ -331,7 +333,7 @@ def test_only_an_admin_who_types_the_number_deletes_a_release(
     client.post(url("release-delete-files", 1), {"confirm": "1"})
     assert client.get(url("release-download", 1)).status_code == 404
     assert not Path(default_storage.path("shop/releases/1")).exists()
-    assert "Its files were deleted" in answer_text(client.get(url("releases")))
+    assert "Files deleted" in answer_text(client.get(url("releases")))
     again = client.post(url("release-delete-files", 1), {"confirm": "1"}, follow=True)
     assert "The files of release 1 were already deleted." in again.content.decode()
 

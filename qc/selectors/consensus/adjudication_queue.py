@@ -108,7 +108,7 @@ def open_item_count(dataset: Dataset, kind: str = "open") -> int:
 
 def _disputed_boxes() -> QuerySet[ConsensusBox]:
     return ConsensusBox.objects.filter(
-        status=ConsensusBox.Status.AGREED, least_iou__lt=MIN_BOX_IOU, is_box_decided=False
+        status=ConsensusBox.Status.AGREED, min_iou__lt=MIN_BOX_IOU, is_box_decided=False
     )
 
 

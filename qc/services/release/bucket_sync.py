@@ -230,7 +230,7 @@ def _send_one(target: Bucket, sending: FileUpload, there: BucketObject | None) -
         digest = hashlib.md5(usedforsecurity=False)  # the checksum that S3 uses
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-        is_as_long = there is not None and there.size == file.on_progress()
+        is_as_long = there is not None and there.size == file.tell()
         if (
             there
             and is_as_long

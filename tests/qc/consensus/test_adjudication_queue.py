@@ -29,7 +29,7 @@ from tests.make import (
 pytestmark = pytest.mark.django_db
 
 
-def settle():
+def build_consensuses():
     plan_reports()
     plan_consensuses()
     for report in AgreementReport.objects.filter(stage="waiting"):
@@ -43,32 +43,32 @@ def test_an_item_shows_the_answer_of_each_annotator(
 ):
     make_version(tasks[0], {"posture": "walk", "doing": []})
     make_version(tasks[1], {"posture": "unknown", "doing": []})
-    settle()
+    build_consensuses()
     keys = item_keys(dataset, limit=99)
     seconds = clip.keyframes()
     assert keys == [ItemKey(clip.name, who, "posture", at) for who in (1, 2) for at in seconds]
     with django_assert_num_queries(5):
-        asked = adjudication_items(dataset, keys)
-    assert {(side.annotator, side.answer) for side in asked[0].sides} == {
+        item, *_ = adjudication_items(dataset, keys)
+    assert {(answer.annotator, answer.answer) for answer in item.answers} == {
         ("kim", "walk"),
         ("lee", "unknown"),
     }
-    assert {option.text: option.digit for option in asked[0].said} == {
+    assert {option.text: option.digit for option in item.given} == {
         "walk": "1",
         "unknown": "0",
     }
-    assert [(option.text, option.digit) for option in asked[0].others] == [
+    assert [(option.text, option.digit) for option in item.others] == [
         ("stand", "2"),
         ("sit", "3"),
     ]
-    assert asked[0].alike == seconds[1:]
-    assert asked[0].loop == (max(0, 30 * seconds[0] - 45), 30 * seconds[0] + 45)
+    assert item.same_votes == seconds[1:]
+    assert item.loop == (max(0, 30 * seconds[0] - 45), 30 * seconds[0] + 45)
 
 
 def test_the_queue_continues_after_a_key(dataset, clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
         make_version(task, {"posture": posture, "doing": []})
-    settle()
+    build_consensuses()
     keys = item_keys(dataset, limit=99)
     assert item_keys(dataset, limit=3) == keys[:3]
     assert item_keys(dataset, after=keys[4], limit=3) == keys[5:8]
@@ -82,9 +82,9 @@ def test_same_votes_end_where_the_votes_change(dataset, clip, tasks):
     version.annotations.filter(person_id=1, second=5).update(
         answers={"posture": "stand", "doing": []}
     )
-    settle()
+    build_consensuses()
     first, *_ = adjudication_items(dataset, item_keys(dataset, limit=1))
-    assert first.alike == [second for second in clip.keyframes()[1:] if second < 5]
+    assert first.same_votes == [second for second in clip.keyframes()[1:] if second < 5]
 
 
 def test_what_most_say_is_the_first_answer(dataset, clip):
@@ -93,25 +93,25 @@ def test_what_most_say_is_the_first_answer(dataset, clip):
     for number, doing in enumerate(said):
         task = make_task(run, make_annotator(dataset, f"a{number}"))
         make_version(task, {"posture": "walk", "doing": doing})
-    settle()
+    build_consensuses()
     ConsensusLabel.objects.filter(group="doing").update(rule="open")
     Consensus.objects.update(open_count=99)
-    asked, *_ = adjudication_items(dataset, item_keys(dataset, limit=1))
-    assert [(option.text, len(option.sides), option.digit) for option in asked.said][:2] == [
+    item, *_ = adjudication_items(dataset, item_keys(dataset, limit=1))
+    assert [(option.text, len(option.answers), option.digit) for option in item.given][:2] == [
         ("wave", 3, "1"),
         ("carry", 2, "2"),
     ]
-    assert sorted(option.text for option in asked.said[2:]) == ["none", "wave, carry"]
+    assert sorted(option.text for option in item.given[2:]) == ["none", "wave, carry"]
 
 
 def test_clips_with_missing_answers_have_no_items(dataset, clip, tasks):
     for task, posture in zip(tasks, ("walk", "sit"), strict=True):
         make_version(task, {"posture": posture, "doing": []})
-    settle()
+    build_consensuses()
     third = make_task(tasks[0].run, make_annotator(dataset, "mia"))
     assert item_keys(dataset) == []
     make_version(third, {"posture": "walk", "doing": []})
-    settle()
+    build_consensuses()
     assert open_item_count(dataset) == 0
 
 
@@ -119,12 +119,12 @@ def test_box_disagreements_are_listed_until_a_box_is_chosen(dataset, clip, tasks
     make_version(tasks[0])
     version = make_version(tasks[1])
     version.annotations.filter(second=4, person_id=2).update(x2=280)
-    settle()
+    build_consensuses()
     (key,) = item_keys(dataset, kind="boxes")
     assert key == ItemKey(clip.name, 2, "~box", 4)
-    (asked,) = adjudication_items(dataset, [key])
-    assert (asked.said[0].text, asked.said[0].digit) == ("The mean of both", "1")
-    assert {option.value for option in asked.said[1:]} == {
+    (item,) = adjudication_items(dataset, [key])
+    assert (item.given[0].text, item.given[0].digit) == ("Mean of both boxes", "1")
+    assert {option.value for option in item.given[1:]} == {
         "[200.0, 100.0, 250.0, 250.0]",
         "[200.0, 100.0, 280.0, 250.0]",
     }
@@ -140,13 +140,13 @@ def test_a_person_that_only_some_annotators_drew_is_an_item(dataset, clip, tasks
     )  # fmt: skip
     for task in tasks:
         make_version(task)
-    (question,) = adjudication_items(dataset, item_keys(dataset))
-    assert (question.group, question.ask) == (None, "Is this a person?")
-    assert {(side.annotator, side.answer) for side in question.sides} == {
+    (item,) = adjudication_items(dataset, item_keys(dataset))
+    assert (item.group, item.title) == (None, "Is this a person?")
+    assert {(answer.annotator, answer.answer) for answer in item.answers} == {
         ("kim", "drawn"),
         ("lee", "not drawn"),
     }
-    assert [option.text for option in question.said] == ["A person", "Not a person"]
+    assert [option.text for option in item.given] == ["Person", "Not a person"]
 
 
 def test_only_the_newest_consensus_has_items(dataset, clip):
@@ -165,7 +165,7 @@ def test_only_the_newest_consensus_has_items(dataset, clip):
 def test_annotators_are_compared_with_the_decisions(dataset, clip, tasks):
     make_version(tasks[0], {"posture": "walk", "doing": []})
     make_version(tasks[1], {"posture": "sit", "doing": []})
-    settle()
+    build_consensuses()
     user = make_user()
     about = {"person_id": 1, "group": "posture", "user": user}
     adjudicate_all(clip, seconds=[2, 3, 4], actions=["walk"], **about)

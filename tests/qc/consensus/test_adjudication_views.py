@@ -45,7 +45,9 @@ def test_a_decision_closes_its_item(client, reviewer, clip, disputed):
         pytest.param({"person_id": "77"}, id="nobody there"),
     ],
 )
-def test_a_wrong_decision_is_refused_with_a_sentence(client, reviewer, clip, disputed, change):
+def test_an_invalid_decision_is_refused_with_a_message(
+    client, reviewer, clip, disputed, change
+):
     client.force_login(reviewer)
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
     page = client.post(url("adjudicate"), data | change, follow=True)
@@ -63,7 +65,10 @@ def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, disp
     undone = client.post(url("undo-decisions"), {"made": made["made"]}, headers=JSON).json()
     assert undone["count"] == before
     refused = client.post(url("adjudicate"), data | {"chosen": '["fly"]'}, headers=JSON)
-    assert (refused.status_code, "no answer" in refused.json()["error"]) == (400, True)
+    assert (refused.status_code, "not one of the options" in refused.json()["error"]) == (
+        400,
+        True,
+    )
 
 
 def test_the_next_items_are_html_fragments(client, reviewer, clip, disputed):

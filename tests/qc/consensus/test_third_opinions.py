@@ -44,11 +44,11 @@ def clips(dataset, people):
         run = make_run(clip)
         for name, said in (("ann", WALK), ("bob", second)):
             make_version(make_task(run, people[name]), said)
-    settle()
+    build_consensuses()
     return clips
 
 
-def settle():
+def build_consensuses():
     plan_consensuses()
     for consensus in Consensus.objects.filter(stage="waiting"):
         build_clip_consensus(consensus.pk)
@@ -104,7 +104,7 @@ def test_a_third_opinion_becomes_a_task_and_then_a_majority(dataset, clips, peop
     open_elsewhere = open_item_count(dataset)
     assert open_elsewhere == 2 * len(clips[1].keyframes())  # those of this clip wait for it
     make_version(task, SIT)
-    settle()
+    build_consensuses()
     newest = Consensus.objects.filter(clip=clips[0]).last()
     assert newest.open_count == 0
     assert newest.boxes.first().labels.get(group="posture").actions == ["sit"]
@@ -120,18 +120,18 @@ def test_a_request_of_another_worker_is_left_alone(dataset, clips):
 
 def test_a_clip_without_tasks_gets_no_third_opinion(dataset, people):
     clip = make_clips(make_video(dataset))[0]
-    with pytest.raises(PlanError, match="give it out first"):
+    with pytest.raises(PlanError, match="assign it first"):
         assign_clip(clip, people["ann"])
 
 
 def test_disputes_are_shown_and_asked_about_page_by_page(dataset, clips, client, monkeypatch):
-    monkeypatch.setattr("qc.views.review.DISPUTES_SHOWN", 1)
+    monkeypatch.setattr("qc.views.third_opinions.CLIPS_SHOWN", 1)
     client.force_login(make_user(is_superuser=True))
     address = reverse("qc:third-opinions", args=["shop"])
     first, second = (client.get(f"{address}?page={one}").content.decode() for one in (1, 2))
     assert [clip.name in first for clip in clips[:2]] == [False, True]
     assert [clip.name in second for clip in clips[:2]] == [True, False]
-    assert "2 clips in dispute" in first
+    assert "2 clips with disagreements" in first
     asked = {"clips": clips[0].name, "annotators": "eve"}
     client.post(f"{address}?page=2", asked)
     assert ThirdOpinion.objects.get().clip == clips[0]

@@ -1,4 +1,4 @@
-"""The dataset of the tests of releases, its beliefs, and what comes out of it."""
+"""The dataset `corner` of the release tests, its consensus and its release files."""
 
 import zipfile
 from io import BytesIO
@@ -23,13 +23,13 @@ from tests.core.qc.release.tiny_release import make_video_file
 SIZE = (192, 96)
 
 
-def stamped_film(path, frame_count):
-    pictures = []
+def numbered_video(path, frame_count):
+    frames = []
     for number in range(frame_count):
-        picture = np.full((SIZE[1], SIZE[0], 3), 90, dtype=np.uint8)
-        draw_frame_number(picture, number)
-        pictures.append(picture)
-    return make_video_file(path, pictures)
+        frame = np.full((SIZE[1], SIZE[0], 3), 90, dtype=np.uint8)
+        draw_frame_number(frame, number)
+        frames.append(frame)
+    return make_video_file(path, frames)
 
 
 def believe(clip, *, annotators=("ann", "ben"), actions=("walk", "wave"), verdict="approved"):

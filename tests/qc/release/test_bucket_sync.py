@@ -88,7 +88,7 @@ def bucket(s3, settings):
         }
     }  # fmt: skip
     for key in keys(client):
-        client.delete_object(Bucket="releases", ItemKey=key)
+        client.delete_object(Bucket="releases", Key=key)
     return client
 
 
@@ -105,8 +105,8 @@ def paths_of(release):
     )
 
 
-def of_films(dataset):
-    """A release without pictures, which is quickly made."""
+def released_clips(dataset):
+    """A release without frames, which is created quickly."""
     release = make_release(
         request_release(dataset, options=ReleaseOptions(with_frames=False)).pk
     )
@@ -128,26 +128,26 @@ def test_a_release_is_synced_whole_and_the_second_time_sends_nothing(dataset, bu
     assert first.counts["sent_bytes"] == first.counts["bytes"] > 0
     assert keys(bucket, "shared/corner/") == [f"shared/corner/{path}" for path in paths]
     for path in ("manifest.json", "rawframes/yard-c0000/img_00061.jpg", "card.html"):
-        answer = bucket.get_object(Bucket="releases", ItemKey=f"shared/corner/{path}")
+        answer = bucket.get_object(Bucket="releases", Key=f"shared/corner/{path}")
         assert answer["Body"].read() == (folder_of(release) / path).read_bytes()
     again = synced(release)
     assert (again.pk, again.counts["sent"], again.counts["sent_bytes"]) == (first.pk, 0, 0)
 
 
 def test_what_is_missing_or_other_than_it_was_is_sent_again(dataset, bucket):
-    release = of_films(dataset)
+    release = released_clips(dataset)
     synced(release)
-    bucket.delete_object(Bucket="releases", ItemKey="shared/corner/README.md")
+    bucket.delete_object(Bucket="releases", Key="shared/corner/README.md")
     path = "annotations/ava_train.csv"
     size = (folder_of(release) / path).stat().st_size
-    bucket.put_object(Bucket="releases", ItemKey=f"shared/corner/{path}", Body=b"x" * size)
+    bucket.put_object(Bucket="releases", Key=f"shared/corner/{path}", Body=b"x" * size)
     assert synced(release).counts["sent"] == 2
-    answer = bucket.get_object(Bucket="releases", ItemKey=f"shared/corner/{path}")
+    answer = bucket.get_object(Bucket="releases", Key=f"shared/corner/{path}")
     assert answer["Body"].read() == (folder_of(release) / path).read_bytes()
 
 
 def test_parts_are_chosen_and_can_be_added_later(dataset, bucket):
-    release = of_films(dataset)
+    release = released_clips(dataset)
     few = synced(release, parts=())
     assert not [k for k in keys(bucket) if "/rawframes/" in k or "/clips/" in k]
     more = synced(release, parts=("films",))
@@ -158,7 +158,7 @@ def test_parts_are_chosen_and_can_be_added_later(dataset, bucket):
 def test_a_sync_that_is_cut_off_goes_on_and_the_manifest_comes_last(
     dataset, bucket, monkeypatch
 ):
-    release = of_films(dataset)
+    release = released_clips(dataset)
     order = request_sync(release, prefix="cut", parts=["films"])
     real, sent = bucket_sync._send_one, []
 
@@ -168,7 +168,7 @@ def test_a_sync_that_is_cut_off_goes_on_and_the_manifest_comes_last(
         sent.append(sending.path)
         return real(target, sending, there)
 
-    monkeypatch.setattr(bucket_sync, "SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(bucket_sync, "PARALLEL_UPLOADS", 1)
     monkeypatch.setattr(bucket_sync, "_send_one", dies_after_ten)
     with pytest.raises(KeyboardInterrupt):
         sync_release(order.pk)
@@ -182,7 +182,7 @@ def test_a_sync_that_is_cut_off_goes_on_and_the_manifest_comes_last(
 
 
 def test_a_prefix_belongs_to_one_release(dataset, bucket):
-    first, second = of_films(dataset), of_films(dataset)
+    first, second = released_clips(dataset), released_clips(dataset)
     synced(first, "a/b")
     for prefix in ("a/b", "a", "a/b/c"):
         with pytest.raises(SyncError, match="a/b belongs to corner release 1"):
@@ -191,14 +191,14 @@ def test_a_prefix_belongs_to_one_release(dataset, bucket):
     order = sync_release(request_sync(second, prefix="a/b", parts=[]).pk)
     assert order.stage == Stage.FAILED
     assert "s3://releases/a/b/ already holds corner release 1" in order.error
-    held = bucket.get_object(Bucket="releases", ItemKey="a/b/manifest.json")["Body"].read()
+    held = bucket.get_object(Bucket="releases", Key="a/b/manifest.json")["Body"].read()
     assert json.loads(held)["release"] == 1
 
 
 def test_a_bucket_that_does_not_answer_fails_with_a_sentence_and_is_tried_again(
     dataset, bucket, settings
 ):
-    release = of_films(dataset)
+    release = released_clips(dataset)
     storages = settings.STORAGES
     options = storages["releases"]["OPTIONS"]
     wrong = storages["releases"] | {"OPTIONS": options | {"secret_key": "another"}}
@@ -211,7 +211,7 @@ def test_a_bucket_that_does_not_answer_fails_with_a_sentence_and_is_tried_again(
 
 
 def test_the_command_copies_and_prints_how_much_was_sent(dataset, bucket):
-    of_films(dataset)
+    released_clips(dataset)
     out = StringIO()
     for _ in range(2):
         call_command("sync_release", "1", "--dataset", "corner", "--part", "films", stdout=out)
@@ -233,7 +233,7 @@ def test_without_a_bucket_or_with_an_invalid_prefix_nothing_is_requested(dataset
         }
     }
     for prefix in ("", "../other", "a//b", "ä", "a b"):
-        with pytest.raises(SyncError, match="cannot be a prefix"):
+        with pytest.raises(SyncError, match="is not a valid prefix"):
             request_sync(release, prefix=prefix, parts=[])
     release.withdrawn_at, release.withdrawn_by = release.created_at, make.make_user()
     release.save()
@@ -242,7 +242,7 @@ def test_without_a_bucket_or_with_an_invalid_prefix_nothing_is_requested(dataset
 
 
 def test_the_page_requests_a_copy_and_shows_its_state(dataset, bucket, client):
-    release, admin = of_films(dataset), make.make_user(is_superuser=True)
+    release, admin = released_clips(dataset), make.make_user(is_superuser=True)
     client.force_login(admin)
     url = "/datasets/corner/releases/"
     assert 'value="corner/release-1"' in client.get(url).content.decode()
@@ -255,7 +255,7 @@ def test_the_page_requests_a_copy_and_shows_its_state(dataset, bucket, client):
     assert "s3://releases/corner/release-1/" in page
     assert 'hx-trigger="every 4s"' not in page
     answer = client.post(f"{url}1/sync/", {"prefix": "../x"}, follow=True)
-    assert "cannot be a prefix" in answer.content.decode()
+    assert "is not a valid prefix" in answer.content.decode()
     client.force_login(make.make_user())
     assert client.post(f"{url}1/sync/", {"prefix": "mine"}).status_code == 404
     assert ReleaseSync.objects.count() == 1
@@ -263,6 +263,6 @@ def test_the_page_requests_a_copy_and_shows_its_state(dataset, bucket, client):
 
 
 def test_the_page_names_the_setting_of_the_bucket(dataset, client):
-    of_films(dataset)
+    released_clips(dataset)
     client.force_login(make.make_user(is_superuser=True))
     assert "AVA_RELEASES_S3_BUCKET" in client.get("/datasets/corner/releases/").content.decode()

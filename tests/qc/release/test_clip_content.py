@@ -137,7 +137,7 @@ def test_the_card_has_the_agreement(dataset):
         report_agreement(report.pk)
     text = files_of(made(dataset))["README.md"].decode()
     assert "on the 3 of 3 clips that two or more annotated. Boxes: F1 1.00" in text
-    undefined = "not defined: only one category was used"
+    undefined = "undefined: only one category was used"
     assert f"| posture | 9 | 1.00 | {undefined} | {undefined} |" in text
 
 

@@ -34,7 +34,7 @@ def test_the_command_makes_a_release_and_copies_it(dataset, tmp_path):
 def test_the_command_has_options(dataset, tmp_path):
     (tmp_path / "splits.csv").write_text("# mine\nshop,val\nyard,train\n")
     call_command(
-        "make_release", "--dataset", "corner", "--pictures", "none", "--format", "mot",
+        "make_release", "--dataset", "corner", "--frames", "none", "--format", "mot",
         "--split-list", str(tmp_path / "splits.csv"), "--licence", "CC-BY-4.0",
         "--author", "Ada Lovelace", "--official-names", stdout=StringIO(),
     )  # fmt: skip
@@ -48,7 +48,7 @@ def test_the_command_has_options(dataset, tmp_path):
     assert b"Ada Lovelace" in files["CITATION.cff"]
     assert json.loads(files["settings.json"])["release"]["authors"] == ["Ada Lovelace"]
     (tmp_path / "splits.csv").write_text("shop,train\n")
-    with pytest.raises(CommandError, match="shop into train, but it was val in an earlier"):
+    with pytest.raises(CommandError, match="shop in train, but it was in val in an earlier"):
         call_command(
             "make_release", "--dataset", "corner", "--split-list",
             str(tmp_path / "splits.csv"), stdout=StringIO(),
@@ -92,10 +92,10 @@ def test_the_command_checks_a_release_folder(dataset, tmp_path):
     with pytest.raises(CommandError, match="corner-release-1 failed 2 of 26 checks"):
         call_command("check_release", str(folder), stdout=out)
     assert "FAILED  papers: README.md cannot be read" in out.getvalue()
-    with pytest.raises(CommandError, match="is no folder; unpack the zip first"):
+    with pytest.raises(CommandError, match="is not a folder; unpack the zip first"):
         call_command("check_release", f"{folder}.zip")
     (folder / "manifest.json").unlink()
     with pytest.raises(
-        CommandError, match=r"corner-release-1 is no release: .* manifest\.json"
+        CommandError, match=r"corner-release-1 is not a release: .* manifest\.json"
     ):
         call_command("check_release", str(folder), stdout=out)

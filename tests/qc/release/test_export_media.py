@@ -1,4 +1,4 @@
-"""The pictures and films of a release, made once and kept."""
+"""The frames and clip files of releases, exported once and shared."""
 
 import hashlib
 import json
@@ -39,12 +39,12 @@ def test_every_exported_frame_is_the_frame_of_its_time(dataset):
     for name, start in (("shop-c0000", 0), ("shop-c0001", 90), ("yard-c0000", 0)):
         for frame in (0, 1, 60, videos[name]["n_frames"] - 1):
             jpeg = files[f"rawframes/{name}/img_{frame + 1:05d}.jpg"]
-            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-            assert read_frame_number(picture) == start + frame
+            image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert read_frame_number(image) == start + frame
 
 
 def test_the_clip_file_has_the_same_frames(dataset, tmp_path):
-    path = tmp_path / "film.mp4"
+    path = tmp_path / "clip.mp4"
     path.write_bytes(files_of(made(dataset))["clips/shop-c0001.mp4"])
     assert [read_frame_number(rgb) for _, rgb in read_frames(path)] == list(range(90, 285))
 
@@ -147,7 +147,7 @@ def test_frames_that_differ_from_the_clip_file_are_not_stored(dataset, monkeypat
 
     monkeypatch.setattr(export_media, "cut", cuts_elsewhere)
     release = make_release(request_release(dataset).pk)
-    assert "picture 1 of shop-c0000 is not that of its film" in release.error
+    assert "frame 1 of shop-c0000 differs from its clip file" in release.error
     assert not ClipExport.objects.done().exists()
 
 
@@ -167,7 +167,7 @@ class Remote(InMemoryStorage):
         return str(name) if not str(name).startswith("/") else ""
 
 
-def test_a_storage_without_paths_stores_a_zip(dataset, monkeypatch, films):
+def test_a_storage_without_paths_stores_a_zip(dataset, monkeypatch, videos):
     local = default_storage._wrapped
     remote = Remote()
     for name in ("shop", "yard"):

@@ -27,30 +27,26 @@ def test_a_clip_that_is_not_approved_stays_out(dataset):
         task=task, version=task.versions.get(), verdict="rejected", reviewer=make.make_user()
     )
     release = made(dataset)
-    assert release.counts["left_out"] == {"shop-c0001": "1 of 2 answers are approved"}
+    assert release.counts["left_out"] == {"shop-c0001": "1 of 2 tasks are approved"}
     assert not [name for name in files_of(release) if "shop-c0001" in name]
 
 
 def test_an_approval_of_an_older_version_does_not_count(dataset):
     make.make_version(consensus_of("shop-c0001").clip.tasks.first())
     release = made(dataset)
-    assert release.counts["left_out"] == {"shop-c0001": "1 of 2 answers are approved"}
+    assert release.counts["left_out"] == {"shop-c0001": "1 of 2 tasks are approved"}
 
 
 def test_approved_answers_without_their_consensus_stay_out(dataset):
     Consensus.objects.filter(clip__name="shop-c0001").update(versions="1,2,3")
-    assert made(dataset).counts["left_out"] == {
-        "shop-c0001": "its consensus is not computed yet"
-    }
+    assert made(dataset).counts["left_out"] == {"shop-c0001": "consensus not built yet"}
 
 
 def test_nothing_approved_is_a_sentence(dataset):
     Review.objects.update(verdict="rejected")
     release = make_release(request_release(dataset).pk)
     assert release.stage == Stage.FAILED
-    assert (
-        "corner has no approved clip (shop-c0000: 0 of 2 answers are approved" in release.error
-    )
+    assert "corner has no approved clip (shop-c0000: 0 of 2 tasks are approved" in release.error
     Review.objects.update(verdict="approved")
     Release.objects.retry()
     assert make_release(release.pk).stage == Stage.DONE
@@ -59,17 +55,17 @@ def test_nothing_approved_is_a_sentence(dataset):
 def test_a_release_without_consensus_fails_with_a_message(dataset):
     ConsensusBox.objects.update(status="disputed")
     release = make_release(request_release(dataset).pk)
-    assert "corner has no keyframe without an open question" in release.error
+    assert "All keyframes of corner have undecided items" in release.error
 
 
 def test_a_lost_standard_video_is_a_sentence(dataset):
     default_storage.delete("corner/videos/yard.mp4")
     release = make_release(request_release(dataset).pk)
-    assert release.error.startswith("the standard video of yard is not in the storage")
+    assert release.error.startswith("the standard video of yard is no longer in the storage")
 
 
 def test_a_broken_standard_video_is_a_sentence(dataset):
-    Path(default_storage.path("corner/videos/yard.mp4")).write_bytes(b"not a film")
+    Path(default_storage.path("corner/videos/yard.mp4")).write_bytes(b"not a video")
     release = make_release(request_release(dataset).pk)
     assert release.stage == Stage.FAILED
     assert "yard.mp4 cannot be read" in release.error
@@ -79,7 +75,7 @@ def test_an_action_outside_the_vocabulary_is_a_sentence(dataset):
     box = ConsensusBox.objects.filter(consensus__clip__name="yard-c0000").first()
     box.labels.filter(group="posture").update(actions=["fly"])
     release = make_release(request_release(dataset).pk)
-    assert "yard-c0000 is believed to show posture: fly" in release.error
+    assert "The consensus of yard-c0000 has posture: fly" in release.error
 
 
 def test_a_release_that_fails_its_check_cannot_be_downloaded(dataset, monkeypatch):
@@ -116,7 +112,7 @@ def test_clips_without_video_are_left_out_and_named(dataset):
     release = made(dataset)
     assert release.stage == Stage.DONE, release.error
     assert release.counts["left_out"] == {
-        "yard-c0000": "it came without film: only a release of annotations alone can hold it"
+        "yard-c0000": "imported without a video: only in releases of annotations"
     }
     assert release.counts["clips"] == 2
 
@@ -124,4 +120,4 @@ def test_clips_without_video_are_left_out_and_named(dataset):
 def test_only_clips_without_video_is_refused_with_the_option_to_use(dataset):
     dataset.videos.update(file="")
     release = make_release(request_release(dataset).pk)
-    assert "make a release of annotations alone" in release.error
+    assert "create a release of annotations only" in release.error

@@ -123,7 +123,7 @@ def test_files_that_cannot_be_removed_now_stop_nobody(dataset, monkeypatch, capl
         with pytest.raises(PermissionError):
             withdraw_release(withdrawn, user=make.make_user())
         assert remove_withdrawn() == 0
-    assert "The files of corner release 1 are left to be removed" in caplog.text
+    assert "The files of corner release 1 could not be deleted yet" in caplog.text
     assert remove_withdrawn() == 1
     assert default_storage.listdir("corner/releases") == (["2"], ["2.index"])
     assert files_of(kept)
@@ -134,8 +134,8 @@ def test_the_page_says_that_the_files_were_deleted_already(dataset, client):
     client.force_login(user)
     address = reverse("qc:release-delete-files", args=["corner", release.number])
     for sentence in (
-        "The files of release 1 are deleted; its number stays.",
-        "The files of release 1 were deleted already.",
+        "The files of release 1 are deleted.",
+        "The files of release 1 were already deleted.",
     ):
         answer = client.post(address, {"confirm": "1"}, follow=True)
         assert sentence in answer.content.decode()

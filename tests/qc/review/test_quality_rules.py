@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from avaproject.base.work import Stage
+from qc.core.consensus.skill_weighting import FittedRates
 from qc.models import AgreementReport, AgreementSummary, Consensus
 from qc.services.agreement import reports
 from qc.services.agreement.reports import plan_reports, report_agreement
@@ -17,7 +18,8 @@ from tests.make import make_version
 pytestmark = pytest.mark.django_db
 
 RULE = "required-group-unset"
-RATES = {"posture": {"estimates": [{"annotators": 2}], "beside": {}}}
+FIT = FittedRates("", ["walk"], [1.0], {"ann": [[1.0]]}, {"ann": 2}).to_json()
+RATES = {"posture": {"fits": [FIT]}}
 
 
 @pytest.fixture
@@ -65,12 +67,12 @@ def test_a_consensus_goes_by_the_rules_as_they_are_when_it_is_done(
         build_consensus, "skill_weighted_votes", lambda boxes, questions, rates: boxes
     )
     changing(
-        monkeypatch, build_consensus, "_known",
+        monkeypatch, build_consensus, "_read_inputs",
         lambda: change_rules(dataset, switched_off=[], vote_rule="dawid-skene"),
     )  # fmt: skip
     consensus = build_clip_consensus(Consensus.objects.get().pk)
     assert consensus.stage == Stage.DONE
-    assert consensus.error_rates == {"posture": RATES["posture"]["estimates"]}
+    assert consensus.error_rates == {"posture": RATES["posture"]["fits"]}
 
 
 @pytest.mark.django_db(transaction=True)

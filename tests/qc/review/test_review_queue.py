@@ -188,7 +188,7 @@ def test_tasks_edited_after_approval_are_pending_again_with_the_changes(tasks, r
     newer.annotations.filter(second=6, person_id=2).delete()
     row = row_of(tasks[0])
     assert (row.is_edited_since_approval, row.is_resubmitted) == (True, False)
-    assert tuple(row.changed) == (2, 1, 0, 1)
+    assert tuple(row.changes) == (2, 1, 0, 1)
     assert row.changes.sentence == "2 answers changed, 1 box changed, 1 person removed"
 
 
@@ -235,9 +235,9 @@ def test_the_history_of_a_task_has_every_event(tasks, reviewer):
     make_version(tasks[0])
     approve(tasks[:1], reviewer=reviewer)
     assert [(act.sentence, act.text) for act in reversed(task_history(tasks[0]))] == [
-        ("Given out to ann", ""),
+        ("Assigned to ann", ""),
         ("Answers, version 1", ""),
-        ("Sent back, version 1", "Person 2 sits."),
+        ("Rejected, version 1", "Person 2 sits."),
         ("Comment", "He will know."),
         ("Answers, version 2", ""),
         ("Approved, version 2", ""),

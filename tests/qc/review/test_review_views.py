@@ -58,7 +58,7 @@ def test_the_threshold_list_is_shown_before_approval(client, reviewer, tasks):
 
 
 def test_the_threshold_list_has_pages(client, reviewer, tasks, monkeypatch):
-    monkeypatch.setattr("qc.views.review.LOOKED_THROUGH", 1)
+    monkeypatch.setattr("qc.views.review.TASKS_COMPARED", 1)
     client.force_login(reviewer)
     for number, task in enumerate(tasks, start=1):
         asked = {"alpha": 0.5, "f1": 0.9, "page": number}
@@ -80,13 +80,13 @@ def test_a_task_is_reviewed_on_its_page_with_history(client, reviewer, tasks):
     make_version(tasks[0])
     shown = answer_text(client.get(page))
     for sentence in (
-        "Sent back, version 1",
+        "Rejected, version 1",
         "He waves.",
         "Answers, version 2",
-        "Back after",
+        "Resubmitted after",
     ):
         assert sentence in shown
-    assert "Back again" in answer_text(client.get(url("review")))
+    assert "Resubmitted" in answer_text(client.get(url("review")))
 
 
 def test_what_is_approved_is_not_offered_for_approval(client, reviewer, tasks):
@@ -111,21 +111,21 @@ def test_a_version_that_was_not_seen_is_not_reviewed(client, reviewer, tasks):
     for verdict in ({"verdict": "approved"}, {"verdict": "rejected", "reason": "No."}):
         data = {"tasks": tasks[0].pk, "seen": seen, "despite_findings": "on"} | verdict
         answer = client.post(url("verdict"), data, follow=True)
-        assert "was answered again since you looked" in answer_text(answer)
+        assert "has newer answers than you saw" in answer_text(answer)
     assert not Review.objects.exists()
 
 
 def test_an_empty_comment_is_refused(client, reviewer, tasks):
     client.force_login(reviewer)
     answer = client.post(url("task-comment", tasks[0].pk), {"text": " "}, follow=True)
-    assert "Write the comment first." in answer_text(answer)
+    assert "The comment is empty." in answer_text(answer)
     assert not Comment.objects.exists()
 
 
 def test_a_task_without_answers_has_no_verdict_form(client, reviewer, dataset, tasks):
     task = make_task(tasks[0].run, make_annotator(dataset, "mia"))
     client.force_login(reviewer)
-    assert "nothing to judge" in answer_text(client.get(url("task", task.pk)))
+    assert "No answers imported yet." in answer_text(client.get(url("task", task.pk)))
 
 
 def test_admins_request_third_opinions_and_reviewers_can_not(
@@ -137,8 +137,8 @@ def test_admins_request_third_opinions_and_reviewers_can_not(
     client.force_login(admin)
     assert "aisle-c0000" in answer_text(client.get(url("third-opinions")))
     data = {"clips": ["aisle-c0000"], "annotators": ["kim"]}
-    assert "choose somebody else" in answer_text(client.post(url("third-opinions"), data))
-    assert "Tick at least one clip" in answer_text(client.post(url("third-opinions"), {}))
+    assert "select another annotator" in answer_text(client.post(url("third-opinions"), data))
+    assert "Select at least one clip" in answer_text(client.post(url("third-opinions"), {}))
     data["annotators"].append("mia")
     assert client.post(url("third-opinions"), data)["Location"] == url("adjudication")
     assert ThirdOpinion.objects.get().annotator.name == "mia"
