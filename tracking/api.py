@@ -1,7 +1,7 @@
-"""Bundles for programs: list datasets, order a bundle, watch it grow, fetch its files.
+"""REST API of bundles: list datasets, create a bundle, read its progress, fetch its files.
 
-Whoever asks shows a token (`Authorization: Token ...`) or the session of a browser, and sees
-and may do what the pages allow: docs/api.md.
+Requests carry a token (`Authorization: Token ...`) or a browser session; permissions are those
+of the pages: docs/api.md.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from tracking.services.export_bundle import NotTrackedError, request_bundle
 
 
 class DatasetSerializer(serializers.ModelSerializer):
-    can_manage = serializers.BooleanField(help_text="whether one may order bundles")
+    can_manage = serializers.BooleanField(help_text="whether one may create bundles")
     bundles = serializers.SerializerMethodField()
 
     class Meta:
@@ -66,12 +66,12 @@ class BundleSerializer(serializers.ModelSerializer):
         return reverse(name, args=args, request=self.context["request"])
 
 
-class OrderSerializer(serializers.Serializer):
+class BundleRequestSerializer(serializers.Serializer):
     with_clips = serializers.BooleanField(default=True)
 
 
 class Datasets(generics.ListAPIView):
-    """GET: the datasets that the asker may see."""
+    """GET: the datasets visible to the user."""
 
     serializer_class = DatasetSerializer
 
@@ -80,7 +80,7 @@ class Datasets(generics.ListAPIView):
 
 
 class Bundles(generics.ListAPIView):
-    """GET: the bundles of a dataset, newest first. POST: order one of what is tracked."""
+    """GET: the bundles of a dataset, newest first. POST: create one of what is tracked."""
 
     serializer_class = BundleSerializer
 
@@ -90,11 +90,11 @@ class Bundles(generics.ListAPIView):
     def post(self, request: Request, name: str) -> Response:
         """201 with the bundle, or 200 with the newest one if nothing has changed since."""
         dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
-        order = OrderSerializer(data=request.data)
-        order.is_valid(raise_exception=True)
+        wanted = BundleRequestSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
         newest = dataset.bundles.order_by("-pk").values_list("pk", flat=True).first() or 0
         try:
-            bundle = request_bundle(dataset, with_clips=order.validated_data["with_clips"])
+            bundle = request_bundle(dataset, with_clips=wanted.validated_data["with_clips"])
         except NotTrackedError as error:
             return Response({"detail": str(error)}, status=409)
         answer = BundleSerializer(bundle, context={"request": request})
@@ -124,6 +124,6 @@ class BundleFile(APIView):
 
 
 def _bundles(request: Request, dataset: str) -> Any:
-    """The bundles of a dataset that the asker may see. Raises Http404 if it is none such."""
+    """The bundles of a dataset visible to the user. Raises Http404 for other datasets."""
     found = get_object_or_404(Dataset.objects.visible_to(request.user), name=dataset)
     return Bundle.objects.filter(dataset=found).select_related("dataset").order_by("-pk")

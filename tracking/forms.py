@@ -1,46 +1,48 @@
-"""What people type to have a dataset tracked in another way."""
+"""Form of an experiment: another tracking configuration of a dataset."""
 
 from typing import Any
 
 from django import forms
 
-from datasets.forms import name_of_weights
-from tracking.detectors.registry import MODULES
-from tracking.services.experiments import NUMBERS
+from datasets.forms import clean_weights_name
+from tracking.detectors.registry import DETECTORS
+from tracking.services.experiments import CHANGEABLE
 
 
 class ExperimentForm(forms.Form):
-    """A experiment: detector, threshold, stride, and the numbers of the tracker that matter most."""
+    """Detector, threshold, stride, and the tracker parameters that matter most."""
 
-    detector = forms.ChoiceField(choices=[(name, name) for name in MODULES])
+    detector = forms.ChoiceField(choices=[(name, one.label) for name, one in DETECTORS.items()])
     weights = forms.CharField(
         required=False,
         max_length=500,
-        help_text="Name of a file in the server's weights folder. Empty: the vendor's.",
+        help_text="File in the server's weights folder. Empty: the vendor's weights.",
     )
     threshold = forms.FloatField(
         min_value=0, max_value=1, help_text="0 to 1. Lower finds more people and false boxes."
     )
     frame_stride = forms.IntegerField(
-        label="Look at every n-th frame", min_value=1, max_value=30, initial=1
-    )
-    memory = forms.FloatField(
-        label="Memory, seconds", required=False, min_value=0, max_value=60,
-        help_text="How long somebody unseen is waited for. Empty: as tuned.",
+        label="Detect every n-th frame", min_value=1, max_value=30, initial=1,
+        help_text="1 = every frame. The tracker interpolates the rest.",
     )  # fmt: skip
-    shortest = forms.FloatField(
-        label="Shortest track, seconds", required=False, min_value=0, max_value=60,
-        help_text="Shorter ones are nobody. Empty: as tuned.",
+    max_age_seconds = forms.FloatField(
+        label="Maximum age, seconds", required=False, min_value=0, max_value=60,
+        help_text="How long a track survives without a detection. Empty: default.",
+    )  # fmt: skip
+    min_track_seconds = forms.FloatField(
+        label="Minimum track length, seconds", required=False, min_value=0, max_value=60,
+        help_text="Shorter tracks are dropped. Empty: default.",
     )  # fmt: skip
 
     def clean_weights(self) -> str:
-        """The dataset's own may stay, wherever an operator put them."""
+        """The dataset's own weights are allowed, wherever they are."""
         weights: str = self.cleaned_data["weights"]
-        return weights if weights == self.initial.get("weights") else name_of_weights(weights)
+        is_own = weights == self.initial.get("weights")
+        return weights if is_own else clean_weights_name(weights)
 
-    def way(self) -> dict[str, Any]:
-        """The arguments of `start_experiment`."""
+    def arguments(self) -> dict[str, Any]:
+        """Those of `start_experiment`."""
         cleaned = self.cleaned_data
-        tracker = {name: cleaned[name] for name in NUMBERS if cleaned.get(name) is not None}
+        tracker = {name: cleaned[name] for name in CHANGEABLE if cleaned.get(name) is not None}
         names = ("detector", "weights", "threshold", "frame_stride")
         return {name: cleaned[name] for name in names} | {"tracker": tracker}

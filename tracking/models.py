@@ -1,4 +1,4 @@
-"""Who is where: tracking runs, the proposals that come of them, and bundles to carry away."""
+"""Experiments, tracking runs, identities, proposals, and bundles exported and imported."""
 
 from typing import Self
 
@@ -9,11 +9,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
-from datasets.models import Clip, Dataset, Upload, Video
+from datasets.models import BundleImport, Clip, Dataset, Video
 
 
 class Experiment(models.Model):
-    """Another way to track a dataset, tried beside its own settings until one is chosen."""
+    """Another tracking configuration of a dataset, compared with its own settings."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="experiments")
     detector = models.CharField(max_length=40)
@@ -23,11 +23,9 @@ class Experiment(models.Model):
         default=1, validators=[MinValueValidator(1), MaxValueValidator(30)]
     )
     tracker = models.JSONField(
-        default=dict, blank=True, help_text="parameters unlike the tracker's defaults"
+        default=dict, blank=True, help_text="tracker parameters that differ from the defaults"
     )
-    is_active = models.BooleanField(
-        default=False, help_text="new clips and new tasks are made with it"
-    )
+    is_active = models.BooleanField(default=False, help_text="new clips and new tasks use it")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -44,17 +42,17 @@ class Experiment(models.Model):
 
 class TrackingRunQuerySet(StagedQuerySet):
     def in_use(self) -> Self:
-        """Runs that count, those of a chosen experiment first, then the newest; no other experiments."""
-        counts = self.filter(Q(experiment=None) | Q(trial__is_chosen=True))
-        return counts.order_by(F("trial__is_chosen").desc(nulls_last=True), "-pk")
+        """Runs that count: of the active experiment first, then the newest; no others."""
+        counts = self.filter(Q(experiment=None) | Q(experiment__is_active=True))
+        return counts.order_by(F("experiment__is_active").desc(nulls_last=True), "-pk")
 
     def cancel(self) -> int:
-        """End runs that wait or are at work; return how many. A worker notices at once."""
+        """End waiting and running ones; return how many. A worker stops within seconds."""
         return self.filter(stage__in=(Stage.WAITING, Stage.RUNNING)).update(
             stage=Stage.FAILED,
             lease_until=None,
             finished_at=timezone.now(),
-            error="Cancelled. Try again to go on with it.",
+            error="Cancelled. Try again to continue.",
         )
 
     def of(self, dataset: Dataset) -> Self:
@@ -65,13 +63,15 @@ class TrackingRunQuerySet(StagedQuerySet):
 
 
 class TrackingRun(StagedModel):
-    """Detection and tracking of one clip with one config_key."""
+    """Detection and tracking of one clip with one configuration."""
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="tracking_runs")
-    config_key = models.CharField(max_length=120, help_text="detector, threshold, stride, tracker")
+    config_key = models.CharField(
+        max_length=120, help_text="detector, threshold, stride, tracker"
+    )
     experiment = models.ForeignKey(
         Experiment, models.CASCADE, null=True, blank=True, related_name="runs",
-        help_text="none: the dataset's own settings",
+        help_text="empty: the dataset's own settings",
     )  # fmt: skip
     tracks = models.FileField(
         max_length=500, blank=True, help_text="gzipped <clip>.tracks.json"
@@ -93,10 +93,10 @@ class TrackingRun(StagedModel):
 
 
 class IdentityRun(StagedModel):
-    """The persons of one video, named once over all its clips; writes the Proposals."""
+    """One id for each person over all clips of a video; writes the Proposals."""
 
     video = models.ForeignKey(Video, models.CASCADE, related_name="identity_runs")
-    config_key = models.CharField(max_length=120, help_text="of the tracking runs it links")
+    config_key = models.CharField(max_length=120, help_text="of its tracking runs")
     experiment = models.ForeignKey(
         Experiment, models.CASCADE, null=True, blank=True, related_name="identity_runs"
     )
@@ -115,7 +115,7 @@ class IdentityRun(StagedModel):
 
 
 class Person(models.Model):
-    """A track of a run, and the person in the video that it shows."""
+    """A track of a run, and the person of the video that it shows."""
 
     run = models.ForeignKey(TrackingRun, models.CASCADE, related_name="persons")
     track_id = models.PositiveIntegerField(help_text="from 1, unique in its run")
@@ -134,7 +134,7 @@ class Person(models.Model):
 
 
 class Proposal(models.Model):
-    """The box of one person at one keyframe, as the tracker saw it; never corrected."""
+    """The box of one person at one keyframe, as the tracker found it; never corrected."""
 
     run = models.ForeignKey(TrackingRun, models.CASCADE, related_name="proposals")
     second = models.PositiveIntegerField(help_text="keyframe, whole clip seconds")
@@ -161,7 +161,7 @@ class Proposal(models.Model):
 
 
 class Bundle(StagedModel):
-    """The first phase of a dataset in files, to be carried elsewhere."""
+    """An export of the clips and tracks of a dataset, for another server or program."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="bundles")
     config_key = models.CharField(max_length=120)
@@ -171,7 +171,7 @@ class Bundle(StagedModel):
         default=list, blank=True, help_text="[{name, reason}] of videos that are not in it"
     )
     with_clips = models.BooleanField(
-        default=True, help_text="without them no release of it can show frames or films"
+        default=True, help_text="without them no release of it can contain frames or clips"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -188,20 +188,18 @@ class Bundle(StagedModel):
         return [f"{self.folder}/"] if self.folder else []
 
 
-class BundleImport(StagedModel):
-    """The taking over of a bundle that was uploaded."""
+class TrackImport(StagedModel):
+    """The import of the tracks of a bundle, after that of its videos and clips."""
 
-    upload = models.OneToOneField(Upload, models.CASCADE, related_name="bundle_import")
-    clip_count = models.PositiveIntegerField(null=True, editable=False)
-    track_count = models.PositiveIntegerField(null=True, editable=False)
-    notes = models.JSONField(
-        default=list, blank=True, help_text="sentences: what was not taken, what is lacking"
+    bundle_import = models.OneToOneField(
+        BundleImport, models.CASCADE, related_name="track_import"
     )
+    track_count = models.PositiveIntegerField(null=True, editable=False)
 
     objects = StagedQuerySet.as_manager()
 
     class Meta:
-        ordering = ["upload"]
+        ordering = ["bundle_import"]
 
     def __str__(self) -> str:
-        return str(self.upload)
+        return str(self.bundle_import)

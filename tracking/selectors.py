@@ -1,4 +1,4 @@
-"""Reads for the page of tracking: the ways a dataset is tracked, and what is at work."""
+"""Reads for the page Tracking: configurations, runs, imports and bundles of a dataset."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from django.db.models import Count, Q, Sum
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.models import Clip, Dataset
+from datasets.models import BundleImport, Clip, Dataset
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load
-from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun, Experiment
+from tracking.models import Bundle, Experiment, IdentityRun, TrackImport, TrackingRun
 
 RUNS_SHOWN = 20
 
 
 @dataclass
 class ConfigRow:
-    """One way of tracking a dataset, and how far it is."""
+    """One tracking configuration of a dataset, and its progress."""
 
     title: str
     experiment: Experiment | None
@@ -31,7 +31,7 @@ class ConfigRow:
     open: int
     tracks: int
     persons: int | None
-    is_choice: bool = True  # whether clips can be tracked in this way from now on
+    is_choice: bool = True  # whether it can be put in use
 
     @property
     def percent(self) -> float:
@@ -39,8 +39,8 @@ class ConfigRow:
 
 
 @dataclass
-class WorkRow:
-    """A run that waits or is at work."""
+class RunRow:
+    """A run that is waiting or running."""
 
     run: TrackingRun
 
@@ -54,7 +54,7 @@ class WorkRow:
 
 
 class TrackRow(NamedTuple):
-    """A track as lists show it; `number` is the person's where persons are named."""
+    """A track in a list; `number` is the person's id, once persons are identified."""
 
     track_id: int
     number: int
@@ -73,8 +73,8 @@ def tracks_of(run: TrackingRun) -> TracksFile:
             return load(path.read_bytes())
     except FileNotFoundError as error:
         raise TracksFileError(
-            f"The tracks of {run.clip} are gone from the storage ({run.tracks.name}): bring "
-            "the file back, or delete the run so that the clip is tracked again."
+            f"The tracks of {run.clip} are missing in the storage ({run.tracks.name}): "
+            "restore the file, or delete the run so that the clip is tracked again."
         ) from error
     except (OSError, TracksFileError) as error:
         raise TracksFileError(
@@ -84,13 +84,13 @@ def tracks_of(run: TrackingRun) -> TracksFile:
 
 def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:
     """The tracks of `run` by number."""
-    names = dict(run.persons.values_list("track_id", "person_id"))
+    ids = dict(run.persons.values_list("track_id", "person_id"))
     rows = []
     for track in tracks:
-        number = names.get(track.track_id, track.track_id)
+        number = ids.get(track.track_id, track.track_id)
         rows.append(
             TrackRow(
-                track.track_id, number, f"{'P' if track.track_id in names else 'T'}{number}",
+                track.track_id, number, f"{'P' if track.track_id in ids else 'T'}{number}",
                 int(track.frames[0]), float(track.frames[0]) / FRAME_RATE,
                 float(track.frames[-1] + 1) / FRAME_RATE, track.mean_score,
                 int(np.isnan(track.scores).sum()),
@@ -100,9 +100,14 @@ def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:
 
 
 def config_row(
-    dataset: Dataset, experiment: Experiment | None, config_key: str, *, is_active: bool, title: str
+    dataset: Dataset,
+    experiment: Experiment | None,
+    config_key: str,
+    *,
+    is_active: bool,
+    title: str,
 ) -> ConfigRow:
-    """How far `dataset` is tracked with `config_key`, in three queries."""
+    """The progress of `dataset` with `config_key`, in three queries."""
     runs = (
         TrackingRun.objects.of(dataset)
         .filter(config_key=config_key)
@@ -113,21 +118,28 @@ def config_row(
             tracks=Sum("track_count"),
         )
     )
-    linked = IdentityRun.objects.done().filter(video__dataset=dataset, config_key=config_key)
-    clips = Clip.objects.of(dataset).filter(video__picture_rate=FRAME_RATE)
+    identified = IdentityRun.objects.done().filter(
+        video__dataset=dataset, config_key=config_key
+    )
+    clips = Clip.objects.of(dataset).filter(video__frame_rate=FRAME_RATE)
     return ConfigRow(
         title, experiment, is_active, config_key, clips.count(),
         runs["done"], runs["failed"], runs["open"], runs["tracks"] or 0,
-        linked.aggregate(count=Sum("person_count"))["count"],
+        identified.aggregate(count=Sum("person_count"))["count"],
     )  # fmt: skip
 
 
 def other_rows(dataset: Dataset, config_key: str) -> list[ConfigRow]:
-    """The ways of tracks that came in bundles, or were made by settings unlike `config_key`."""
-    runs = TrackingRun.objects.of(dataset).done().filter(experiment=None).exclude(config_key=config_key)
-    brought = Q(made_by__has_key="bundle")
+    """The configurations of imported tracks, and earlier settings of the dataset."""
+    runs = (
+        TrackingRun.objects.of(dataset)
+        .done()
+        .filter(experiment=None)
+        .exclude(config_key=config_key)
+    )
+    is_imported = Q(made_by__has_key="bundle")
     found = runs.values("config_key").annotate(
-        count=Count("pk"), brought=Count("pk", filter=brought), tracks=Sum("track_count")
+        count=Count("pk"), imported=Count("pk", filter=is_imported), tracks=Sum("track_count")
     )
     persons = dict(
         IdentityRun.objects.done()
@@ -138,22 +150,47 @@ def other_rows(dataset: Dataset, config_key: str) -> list[ConfigRow]:
     )
     return [
         ConfigRow(
-            "Brought in" if row["brought"] else "Earlier settings", None, False, row["config_key"],
-            row["count"], row["count"], 0, 0, row["tracks"] or 0, persons.get(row["config_key"]),
-            is_choice=False,
+            "Imported" if row["imported"] else "Earlier settings", None, False,
+            row["config_key"], row["count"], row["count"], 0, 0, row["tracks"] or 0,
+            persons.get(row["config_key"]), is_choice=False,
         )
         for row in found.order_by("config_key")
     ]  # fmt: skip
 
 
-def imports_of(dataset: Dataset) -> list[BundleImport]:
+@dataclass
+class ImportRow:
+    """The import of one bundle: first its videos and clips, then its tracks."""
+
+    clips: BundleImport
+    tracks: TrackImport | None
+
+    @property
+    def step(self) -> BundleImport | TrackImport:
+        """The step it has come to."""
+        return self.tracks or self.clips
+
+    @property
+    def is_open(self) -> bool:
+        is_between = self.tracks is None and self.clips.stage == Stage.DONE
+        return is_between or self.step.stage in (Stage.WAITING, Stage.RUNNING)
+
+    @property
+    def retry(self) -> str:
+        """The page that sends a failed step back."""
+        return "tracking:retry" if self.tracks else "datasets:retry"
+
+
+def imports_of(dataset: Dataset) -> list[ImportRow]:
     """The bundles that were uploaded to `dataset`, newest first."""
     found = BundleImport.objects.filter(upload__dataset=dataset).select_related("upload")
-    return list(found.order_by("-pk"))
+    tracks = TrackImport.objects.filter(bundle_import__in=found)
+    of = {one.bundle_import_id: one for one in tracks}
+    return [ImportRow(one, of.get(one.pk)) for one in found.order_by("-pk")]
 
 
-def is_arriving(dataset: Dataset) -> bool:
-    """Whether an upload may turn out to be a bundle, or is one that waits its turn."""
+def is_importing(dataset: Dataset) -> bool:
+    """Whether an upload may be a bundle, or is one that waits for its import."""
     waiting = Q(stage__in=(Stage.WAITING, Stage.RUNNING))
     return dataset.uploads.filter(
         waiting | Q(is_bundle=True, stage=Stage.DONE, bundle_import=None)
@@ -164,16 +201,16 @@ def clip_count(dataset: Dataset) -> int:
     return Clip.objects.of(dataset).count()
 
 
-def clips_without_film(dataset: Dataset) -> int:
+def clips_without_video(dataset: Dataset) -> int:
     """How many clips can never be tracked here."""
-    return Clip.objects.of(dataset).exclude(video__picture_rate=FRAME_RATE).count()
+    return Clip.objects.of(dataset).exclude(video__frame_rate=FRAME_RATE).count()
 
 
-def open_runs(dataset: Dataset) -> list[WorkRow]:
-    """Runs at work and the next that wait, in that order."""
+def open_runs(dataset: Dataset) -> list[RunRow]:
+    """Running runs and the next that wait, in that order."""
     runs = TrackingRun.objects.of(dataset).filter(stage__in=(Stage.RUNNING, Stage.WAITING))
     return [
-        WorkRow(run) for run in runs.select_related("clip").order_by("stage", "pk")[:RUNS_SHOWN]
+        RunRow(run) for run in runs.select_related("clip").order_by("stage", "pk")[:RUNS_SHOWN]
     ]
 
 

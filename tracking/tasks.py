@@ -1,10 +1,13 @@
-"""Thin Celery tasks of this room; `track_clip` goes to the queue `gpu`."""
+"""Thin Celery tasks of tracking; `track_clip` runs on the queue `gpu`."""
 
 from celery import shared_task
 
-from tracking.services import track
-from tracking.services import export_bundle
-from tracking.services import identities
+from tracking.services import export_bundle, identities, import_tracks, track
+
+
+@shared_task
+def import_bundle_tracks(import_id: int) -> None:
+    import_tracks.import_uploaded_tracks(import_id)
 
 
 @shared_task
@@ -13,8 +16,8 @@ def track_clip(run_id: int) -> None:
 
 
 @shared_task
-def assign_video_identities(linking_id: int) -> None:
-    identities.assign_video_identities(linking_id)
+def assign_video_identities(identity_run_id: int) -> None:
+    identities.assign_video_identities(identity_run_id)
 
 
 @shared_task

@@ -18,10 +18,10 @@ urlpatterns = [
         name="api-bundle-file",
     ),
     path("datasets/<slug:name>/tracking/", views.page, name="page"),
-    path("datasets/<slug:name>/tracking/choose/", views.choose, name="choose"),
-    path("datasets/<slug:name>/tracking/end/", views.end, name="end"),
+    path("datasets/<slug:name>/tracking/activate/", views.activate, name="activate"),
+    path("datasets/<slug:name>/tracking/delete/", views.delete, name="delete"),
     path("datasets/<slug:name>/tracking/cancel/", views.cancel, name="cancel"),
-    path("datasets/<slug:name>/bundles/order/", views.bundle_order, name="bundle-order"),
+    path("datasets/<slug:name>/bundles/create/", views.bundle_request, name="bundle-create"),
     path(
         "datasets/<slug:name>/bundles/<int:pk>/<str:file>",
         views.bundle_file,

@@ -1,4 +1,4 @@
-"""Tracking over the web: other ways to track, cancel, try again, bundles to take away."""
+"""Pages of tracking: configurations, contact sheets, cancel, retry, bundles."""
 
 from typing import Any
 
@@ -10,30 +10,30 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from avaproject.base.ranges import serve_file, serve_stored
-from avaproject.base.views import parse_key, paginate, selected_rows, retry_failed
+from avaproject.base.views import paginate, parse_key, retry_failed, selected_rows
 from avaproject.base.work import Stage, StagedQuerySet
 from datasets.models import Dataset
 from datasets.selectors import visible_datasets
 from tracking.core.tracks_file import TracksFileError
 from tracking.forms import ExperimentForm
-from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun, Experiment
+from tracking.models import Bundle, Experiment, IdentityRun, TrackImport, TrackingRun
 from tracking.selectors import (
     ConfigRow,
     bundles_of,
     clip_count,
-    clips_without_film,
+    clips_without_video,
+    config_row,
     imports_of,
-    is_arriving,
+    is_importing,
     open_runs,
     other_rows,
     track_rows,
     tracks_of,
-    config_row,
 )
 from tracking.services import experiments
-from tracking.services.export_bundle import NotTrackedError, request_bundle
 from tracking.services.contact_sheets import ContactSheetError, contact_sheet
-from tracking.services.track import config_key_of
+from tracking.services.export_bundle import NotTrackedError, request_bundle
+from tracking.services.tracking_configs import config_key_of
 
 TRACKS_ON_A_PAGE = 20
 
@@ -41,29 +41,27 @@ TRACKS_ON_A_PAGE = 20
 @login_required
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """The ways a dataset is tracked, what is at work, and its bundles; POST begins a experiment."""
+    """The configurations, runs, imports and bundles of a dataset; POST starts an experiment."""
     wanted = {"can_manage": True} if request.method == "POST" else {}
     dataset = get_object_or_404(visible_datasets(request.user), name=name, **wanted)
     form = ExperimentForm(request.POST or None, initial=_settings_of(dataset))
     if request.method == "POST" and form.is_valid():
         try:
-            experiments.start_experiment(dataset, **form.way())
+            experiments.start_experiment(dataset, **form.arguments())
         except experiments.ExperimentError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "The experiment is ordered; nothing else changes by it.")
+            messages.success(request, "The comparison has started. Nothing else changes.")
             return redirect("tracking:page", name=name)
-    work, without_film = open_runs(dataset), clips_without_film(dataset)
-    bundles = bundles_of(dataset)
-    imports = imports_of(dataset)
-    moving = (Stage.WAITING, Stage.RUNNING)
-    is_moving = bool(work) or is_arriving(dataset)
-    is_moving = is_moving or any(one.stage in moving for one in [*bundles, *imports])
+    runs, without_video = open_runs(dataset), clips_without_video(dataset)
+    bundles, imports = bundles_of(dataset), imports_of(dataset)
+    is_changing = bool(runs) or is_importing(dataset) or any(one.is_open for one in imports)
+    is_changing |= any(one.stage in (Stage.WAITING, Stage.RUNNING) for one in bundles)
     context = {
-        "dataset": dataset, "ways": _ways(dataset), "work": work, "bundles": bundles,
-        "form": form, "is_moving": is_moving, "imports": imports,
-        "without_film": without_film,
-        "can_try": not without_film or without_film < clip_count(dataset),
+        "dataset": dataset, "configs": _configs(dataset), "runs": runs, "bundles": bundles,
+        "form": form, "is_changing": is_changing, "imports": imports,
+        "without_video": without_video,
+        "can_track": not without_video or without_video < clip_count(dataset),
     }  # fmt: skip
     is_refresh = request.headers.get("HX-Request") and request.method == "GET"
     return render(request, f"tracking/{'_page' if is_refresh else 'page'}.html", context)
@@ -74,13 +72,13 @@ def _settings_of(dataset: Dataset) -> dict[str, Any]:
     return {name: getattr(dataset, name) for name in names}
 
 
-def _ways(dataset: Dataset) -> list[ConfigRow]:
+def _configs(dataset: Dataset) -> list[ConfigRow]:
     found = list(Experiment.objects.filter(dataset=dataset))
     is_own = not any(experiment.is_active for experiment in found)
-    config_key = config_key_of(dataset)
-    own = config_row(dataset, None, config_key, is_active=is_own, title="The dataset's settings")
-    others = other_rows(dataset, config_key)
-    tried = [
+    key = config_key_of(dataset)
+    own = config_row(dataset, None, key, is_active=is_own, title="Dataset settings")
+    others = other_rows(dataset, key)
+    rows = [
         config_row(
             dataset, experiment, config_key_of(experiment), is_active=experiment.is_active,
             title=f"Experiment {experiment.pk}",
@@ -88,36 +86,36 @@ def _ways(dataset: Dataset) -> list[ConfigRow]:
         for experiment in found
     ]  # fmt: skip
     is_unused = bool(others) and not (own.done or own.open or own.failed) and is_own
-    return [*[own] * (not is_unused), *others, *tried]
+    return [*[own] * (not is_unused), *others, *rows]
 
 
 @login_required
 @require_POST
-def choose(request: HttpRequest, name: str) -> HttpResponse:
-    """Track new clips in the way of the experiment posted as `experiment`; empty: the dataset's own."""
+def activate(request: HttpRequest, name: str) -> HttpResponse:
+    """Put the experiment posted as `experiment` in use; empty: the dataset's own settings."""
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
-    experiments.choose(dataset, _posted_trial(request, dataset))
-    messages.success(request, "Chosen. Tasks that exist keep the boxes they began with.")
+    experiments.activate(dataset, _posted_experiment(request, dataset))
+    messages.success(request, "This configuration is in use. Existing tasks keep their boxes.")
     return redirect("tracking:page", name=name)
 
 
 @login_required
 @require_POST
-def end(request: HttpRequest, name: str) -> HttpResponse:
-    """Take the experiment posted as `experiment` away with all it made."""
+def delete(request: HttpRequest, name: str) -> HttpResponse:
+    """Delete the experiment posted as `experiment` with its tracks."""
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
-    experiment = _posted_trial(request, dataset)
+    experiment = _posted_experiment(request, dataset)
     if experiment is None:
         raise Http404("There is no such experiment.")
     try:
         experiments.delete_experiment(experiment)
-        messages.success(request, "The experiment and its tracks are gone.")
+        messages.success(request, "The experiment and its tracks are deleted.")
     except experiments.ExperimentError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
 
 
-def _posted_trial(request: HttpRequest, dataset: Dataset) -> Experiment | None:
+def _posted_experiment(request: HttpRequest, dataset: Dataset) -> Experiment | None:
     key = request.POST.get("experiment", "")
     if not key:
         return None
@@ -127,21 +125,21 @@ def _posted_trial(request: HttpRequest, dataset: Dataset) -> Experiment | None:
 @login_required
 @require_POST
 def cancel(request: HttpRequest, name: str) -> HttpResponse:
-    """End the run posted as `pk`, or all that wait or are at work."""
+    """Cancel the run posted as `pk`, or all that are waiting or running."""
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     count = selected_rows(request, TrackingRun.objects.of(dataset)).cancel()
-    messages.info(request, f"{count} cancelled. Try again on the overview goes on with them.")
+    messages.info(request, f"{count} cancelled. Retry on the overview continues them.")
     return redirect("tracking:page", name=name)
 
 
 @login_required
 @require_POST
-def bundle_order(request: HttpRequest, name: str) -> HttpResponse:
-    """Order a bundle of what is tracked so far, without films if `clips` is posted as `no`."""
+def bundle_request(request: HttpRequest, name: str) -> HttpResponse:
+    """Create a bundle of what is tracked so far, without clips if `clips` is posted as `no`."""
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     try:
         bundle = request_bundle(dataset, with_clips=request.POST.get("clips") != "no")
-        messages.success(request, f"Bundle {bundle.pk} holds what is tracked so far.")
+        messages.success(request, f"Bundle {bundle.pk} contains what is tracked so far.")
     except NotTrackedError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
@@ -164,7 +162,7 @@ def bundle_file(request: HttpRequest, name: str, pk: int, file: str) -> HttpResp
 @login_required
 @require_GET
 def tracks(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    """The track file of one finished run."""
+    """The tracks file of one finished run."""
     runs = TrackingRun.objects.visible_to(request.user).done().select_related("clip")
     run = get_object_or_404(runs, clip__video__dataset__name=name, pk=pk)
     return serve_stored(
@@ -179,13 +177,13 @@ def run(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """Every track of one finished run, with its contact sheet."""
     dataset = get_object_or_404(visible_datasets(request.user), name=name)
     found = get_object_or_404(_finished_runs(request, name), pk=pk)
-    rows, problem = [], ""
+    rows, error = [], ""
     try:
         rows = track_rows(found, tracks_of(found).tracks)
-    except TracksFileError as error:
-        problem = str(error)
+    except TracksFileError as unreadable:
+        error = str(unreadable)
     page = paginate(request, rows, size=TRACKS_ON_A_PAGE)
-    context = {"dataset": dataset, "run": found, "page": page, "problem": problem}
+    context = {"dataset": dataset, "run": found, "page": page, "error": error}
     return render(request, "tracking/run.html", context)
 
 
@@ -211,12 +209,12 @@ def _finished_runs(request: HttpRequest, dataset: str) -> QuerySet[TrackingRun]:
 @login_required
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
-    """Send failed work of this room back: the row posted as `pk`, or all of its kind."""
+    """Retry failed work of tracking: the row posted as `pk`, or all of its kind."""
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     rows: dict[str, StagedQuerySet[Any]] = {
         "run": TrackingRun.objects.of(dataset),
-        "linking": IdentityRun.objects.filter(video__dataset=dataset),
+        "identities": IdentityRun.objects.filter(video__dataset=dataset),
         "bundle": Bundle.objects.filter(dataset=dataset),
-        "import": BundleImport.objects.filter(upload__dataset=dataset),
+        "import": TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
     }
     return retry_failed(request, rows.get(kind), dataset=name)

@@ -15,7 +15,6 @@ import annotation.tasks
 import datasets.tasks
 import qc.tasks
 import tracking.tasks
-import workers.imports
 from annotation.models import (
     AnnotationTask,
     AnswerVersion,
@@ -32,9 +31,10 @@ from annotation.services.cvat.reconciliation import plan_reconciliations
 from annotation.services.cvat.state_changes import Verdict, request_state_changes
 from avaproject.base.storage import remove_stale_work_folders
 from avaproject.base.work import StagedQuerySet
-from datasets.models import Clip, Upload, Video
+from datasets.models import BundleImport, Clip, Upload, Video
 from datasets.services.cut_clips import plan_clips
 from datasets.services.delete import delete_pending_files
+from datasets.services.import_clips import plan_bundle_imports
 from datasets.services.resumable_upload import delete_stale_transfers
 from datasets.services.upload import delete_unpacked_zips
 from datasets.services.watched_folder import ingest_watched
@@ -49,12 +49,13 @@ from qc.models import (
     ThirdOpinion,
 )
 from qc.selectors.review.review_queue import unsent_verdicts
-from qc.services.agree import plan_reports, plan_summaries
+from qc.services.agreement.gold_scores import plan_scores
+from qc.services.agreement.reports import plan_reports, plan_summaries
 from qc.services.consensus.build_consensus import plan_consensuses
-from qc.services.measure import plan_scores
 from qc.services.release.release_storage import remove_withdrawn
-from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun
+from tracking.models import Bundle, IdentityRun, TrackImport, TrackingRun
 from tracking.services.identities import plan_identity_runs
+from tracking.services.import_tracks import plan_track_imports
 from tracking.services.track import plan_runs
 from workers.third_opinion import assign_third_opinion
 
@@ -101,6 +102,10 @@ STEPS = (
     Step("unpack", ingest_watched_and_clean, Upload, datasets.tasks.unpack_upload),
     Step("standardise", no_plan, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
+    Step(
+        "import clips", plan_bundle_imports, BundleImport, datasets.tasks.import_bundle_clips
+    ),
+    Step("import tracks", plan_track_imports, TrackImport, tracking.tasks.import_bundle_tracks),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
     Step(
         "assign identities",
@@ -108,7 +113,6 @@ STEPS = (
         IdentityRun,
         tracking.tasks.assign_video_identities,
     ),
-    Step("import", workers.imports.plan, BundleImport, workers.imports.import_bundle),
     Step("bundle", no_plan, Bundle, tracking.tasks.make_bundle),
     Step("write packages", no_plan, AnnotationTask, annotation.tasks.write_package),
     Step(

@@ -72,7 +72,7 @@ def test_nothing_tracked_is_a_conflict_with_a_sentence(client, admin):
     make_dataset("shop", admin=admin)
     answer = order(client, admin)
     assert answer.status_code == 409
-    assert "tracked to its end" in answer.json()["detail"]
+    assert "completely tracked" in answer.json()["detail"]
 
 
 def test_what_is_asked_for_must_make_sense(client, admin, dataset):

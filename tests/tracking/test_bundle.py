@@ -12,15 +12,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from avaproject.base.work import ClaimLostError, Stage
-from datasets.core.formats.ava import load_proposals
+from datasets.core.formats.ava import load_proposals, load_track_proposals
 from datasets.core.formats.bundle_files import BundleError, read_manifest
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset
-from datasets.services.import_clips import bring_in_clips
+from datasets.services.import_clips import OpenBundle, import_clips
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.stored_files import content_of, make_bundled_video, make_ready_run, put
 from tracking.core import tracks_file
-from tracking.core.legacy import load_track_proposals
 from tracking.models import Bundle, IdentityRun, Person, Proposal, TrackingRun
 from tracking.services.export_bundle import NotTrackedError, make_bundle, request_bundle
 from tracking.services.identities import plan_identity_runs
@@ -66,10 +65,15 @@ def elsewhere(folder, tmp_path):
     return copy
 
 
-def bring_in_tracks(dataset, folder):
+def added_clips(dataset, folder):
+    """The clips that come of the bundle in `folder`."""
+    return import_clips(dataset, OpenBundle(folder, [], 0.0))
+
+
+def import_tracks(dataset, folder):
     """The runs that come of the bundle in `folder`, whose clips are in `dataset`."""
     with open_tracks(folder) as tracks:
-        return [run for one in tracks.manifest.videos for run in tracks.bring_in(dataset, one)]
+        return tracks.import_all(dataset)
 
 
 def edit(folder, change, *, name="manifest.json"):
@@ -108,7 +112,11 @@ def test_a_bundle_has_its_files_with_their_hashes(folder):
 
 def test_the_manifest_names_videos_clips_and_persons(folder, video):
     manifest = read_manifest(folder)
-    assert (manifest.dataset, manifest.config_key, manifest.annotation_fps) == ("shop", "test/1", 5)
+    assert (manifest.dataset, manifest.config_key, manifest.annotation_fps) == (
+        "shop",
+        "test/1",
+        5,
+    )
     (entry,) = manifest.videos
     assert (entry.name, entry.sha256, entry.frame_count) == ("aisle", video.sha256, 570)
     assert [(one.name, one.start_frame, one.frame_count) for one in entry.clips] == [
@@ -207,7 +215,7 @@ def test_a_bundle_that_failed_is_tried_again(dataset, video):
 
 def test_nothing_tracked_is_nothing_to_bundle(dataset):
     make_run(make_clips(make_video(dataset))[0])
-    with pytest.raises(NotTrackedError, match="no video of shop is tracked to its end"):
+    with pytest.raises(NotTrackedError, match="no video of shop is completely tracked"):
         request_bundle(dataset)
 
 
@@ -234,15 +242,15 @@ def test_videos_that_are_not_in_it_are_named_with_the_reason(dataset, video):
     make_video(dataset, "behind")
     make_video(dataset, "broken", stage=Stage.FAILED)
     assert make_bundle(request_bundle(dataset).pk).left_out == [
-        {"name": "behind", "reason": "not tracked to its end"},
+        {"name": "behind", "reason": "not completely tracked"},
         {"name": "broken", "reason": "it could not be standardised"},
     ]
 
 
 def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
     other = make_dataset("server")
-    bring_in_clips(other, elsewhere)
-    runs = bring_in_tracks(other, elsewhere)
+    added_clips(other, elsewhere)
+    runs = import_tracks(other, elsewhere)
     assert [run.clip.name for run in runs] == ["aisle-c0000", "aisle-c0001"]
     assert {run.stage for run in runs} == {Stage.DONE}
     assert IdentityRun.objects.get().person_count == 2
@@ -260,34 +268,34 @@ def test_what_the_detector_saw_is_counted_as_it_was_there(dataset, video, tmp_pa
     bundle = make_bundle(request_bundle(dataset).pk)
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
     other = make_dataset("server")
-    bring_in_clips(other, copy)
-    assert {run.detection_count for run in bring_in_tracks(other, copy)} == {1234}
+    added_clips(other, copy)
+    assert {run.detection_count for run in import_tracks(other, copy)} == {1234}
 
 
-def test_a_bundle_of_what_was_brought_in_is_the_same_bundle(elsewhere):
+def test_a_bundle_of_an_imported_dataset_is_the_same_bundle(elsewhere):
     other = make_dataset("shop")
-    bring_in_clips(other, elsewhere)
-    bring_in_tracks(other, elsewhere)
+    added_clips(other, elsewhere)
+    import_tracks(other, elsewhere)
     again = make_bundle(request_bundle(other).pk)
     before = read_manifest(elsewhere).files
     for name in ("frames.zip", "clips.zip", "dense_proposals.pkl"):
         assert again.files[name]["sha256"] == before[name].sha256
 
 
-def test_bringing_in_twice_changes_nothing(elsewhere):
+def test_importing_twice_changes_nothing(elsewhere):
     other = make_dataset("server")
     for _ in range(2):
-        bring_in_clips(other, elsewhere)
-        runs = bring_in_tracks(other, elsewhere)
+        added_clips(other, elsewhere)
+        runs = import_tracks(other, elsewhere)
     assert len(runs) == TrackingRun.objects.count() == Clip.objects.count() == 2
     assert Person.objects.count() == 4
 
 
 def test_what_came_in_is_not_tracked_again(elsewhere):
     other = make_dataset("server")
-    bring_in_clips(other, elsewhere)
+    added_clips(other, elsewhere)
     plan_runs()  # a pipeline that runs meanwhile
-    bring_in_tracks(other, elsewhere)
+    import_tracks(other, elsewhere)
     assert plan_runs() == 0
     assert plan_identity_runs() == 0
     assert not TrackingRun.objects.filter(stage=Stage.WAITING).exists()
@@ -295,13 +303,15 @@ def test_what_came_in_is_not_tracked_again(elsewhere):
 
 def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
     other = make_dataset("server")
-    clips = bring_in_clips(other, elsewhere)
-    waiting, done = (TrackingRun.objects.create(clip=clip, config_key="test/1") for clip in clips)
+    clips = added_clips(other, elsewhere)
+    waiting, done = (
+        TrackingRun.objects.create(clip=clip, config_key="test/1") for clip in clips
+    )
     begun = TrackingRun.objects.claim(waiting.pk)
     done.tracks = put("server/tracks/old.json.gz", b"")
     done.stage = Stage.DONE
     done.save()
-    runs = bring_in_tracks(other, elsewhere)
+    runs = import_tracks(other, elsewhere)
     assert list(TrackingRun.objects.all()) == runs
     assert not default_storage.exists("server/tracks/old.json.gz")
     with pytest.raises(ClaimLostError):
@@ -310,33 +320,35 @@ def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
 
 def test_who_was_named_here_keeps_the_number(elsewhere):
     other = make_dataset("server")
-    for clip in bring_in_clips(other, elsewhere):
+    for clip in added_clips(other, elsewhere):
         run = make_ready_run(clip, config_key="here/1")
         run.persons.update(person_id=F("person_id") + 10)
-    for run in bring_in_tracks(other, elsewhere):
+    for run in import_tracks(other, elsewhere):
         assert dict(run.persons.values_list("track_id", "person_id")) == {1: 11, 2: 12}
         assert set(run.proposals.values_list("person_id", flat=True)) == {11, 12}
 
 
 def test_a_run_whose_persons_are_named_stays(elsewhere):
     other = make_dataset("server")
-    clip = bring_in_clips(other, elsewhere)[0]
+    clip = added_clips(other, elsewhere)[0]
     run = make_run(clip, config_key="test/1")
     IdentityRun.objects.all().delete()
-    with pytest.raises(BundleError, match="was tracked here with test/1: link its persons"):
-        bring_in_tracks(other, elsewhere)
+    with pytest.raises(
+        BundleError, match="was tracked here with test/1: wait until its persons"
+    ):
+        import_tracks(other, elsewhere)
     assert list(TrackingRun.objects.all()) == [run]
 
 
 def test_clips_come_before_tracks(elsewhere):
-    with pytest.raises(BundleError, match="aisle is not in server: bring in its clips"):
-        bring_in_tracks(make_dataset("server"), elsewhere)
+    with pytest.raises(BundleError, match="aisle is not in server: import its clips"):
+        import_tracks(make_dataset("server"), elsewhere)
 
 
 def test_a_damaged_file_is_noticed(elsewhere):
     (elsewhere / "tracking_jsons.zip").write_bytes(b"PK")
     with pytest.raises(BundleError, match="copy it again"):
-        bring_in_tracks(make_dataset("server"), elsewhere)
+        import_tracks(make_dataset("server"), elsewhere)
 
 
 def test_a_folder_that_is_no_bundle_is_named(tmp_path):
@@ -365,7 +377,7 @@ def hostile(**changes):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        pytest.param(hostile(width=64), "another picture or length", id="size"),
+        pytest.param(hostile(width=64), "another size or length", id="size"),
         pytest.param(hostile(tracks=[]), "other tracks", id="tracks"),
         pytest.param(hostile(frames=[0, 1]), "is not whole", id="lengths"),
         pytest.param(hostile(frames=[5] * 120), "is not whole", id="order"),
@@ -382,9 +394,11 @@ def hostile(**changes):
         pytest.param(hostile(clip="aisle-c0000"), "not that of aisle-c0001", id="clip"),
         pytest.param(hostile(made_by=[1]), "not that of aisle-c0001", id="made by"),
         pytest.param(hostile(format="ava-studio-tracks/9"), "tracks/9", id="version"),
-        pytest.param(hostile(frames=[[0, 1]] * 120), "lists in its lists", id="nested"),
-        pytest.param(hostile(frames=[n + 0.5 for n in range(120)]), "no whole", id="halves"),
-        pytest.param(hostile(scores=[[0.5]] * 120), "lists in its lists", id="nested scores"),
+        pytest.param(hostile(frames=[[0, 1]] * 120), "nested lists", id="nested"),
+        pytest.param(
+            hostile(frames=[n + 0.5 for n in range(120)]), "not integers", id="halves"
+        ),
+        pytest.param(hostile(scores=[[0.5]] * 120), "nested lists", id="nested scores"),
         pytest.param(hostile(made_by={"a": float("nan")}), "not that of", id="made by nan"),
         pytest.param(hostile(made_by={"a": "\0"}), "not that of", id="made by zero"),
         pytest.param(hostile(made_by={"a": "\ud800"}), "not that of", id="made by half a sign"),
@@ -408,7 +422,7 @@ def test_tracks_that_do_not_fit_are_refused_with_a_sentence(elsewhere, change, s
         pass
 
 
-def test_the_command_brings_a_bundle_into_a_new_dataset(elsewhere, capsys):
+def test_the_command_imports_a_bundle_into_a_new_dataset(elsewhere, capsys):
     for _ in range(2):
         call_command("import_bundle", elsewhere, dataset="server", vocabulary="street")
         assert "2 clips with 4 tracks are in dataset server" in capsys.readouterr().out
@@ -421,7 +435,7 @@ def test_the_command_says_what_is_wrong(elsewhere, tmp_path):
     assert not Dataset.objects.exists()
     with pytest.raises(CommandError, match=r"There is no .*nowhere"):
         call_command("import_bundle", tmp_path / "nowhere", dataset="server")
-    with pytest.raises(CommandError, match="cannot be made"):
+    with pytest.raises(CommandError, match="cannot be created"):
         call_command("import_bundle", elsewhere, dataset="Not A Name")
     with pytest.raises(CommandError, match="no vocabulary"):
         call_command("import_bundle", elsewhere, dataset="server", vocabulary="none")

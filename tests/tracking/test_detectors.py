@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tracking.core.boxes import pairwise_iou
 from tracking.detectors import onnx_runtimes
-from tracking.detectors.registry import DetectorError, open_detector, weights_path
 from tracking.detectors.onnx import load as load_onnx
+from tracking.detectors.registry import DetectorError, open_detector, weights_path
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
 

@@ -5,17 +5,23 @@ from annotation.selectors.tasks import ready_clips
 from avaproject.base.work import ClaimLostError, Stage
 from qc.selectors.clips import default_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
-from tests.tracking.test_identities import somebody, tracked
 from tests.tracking.fake_detectors import Watcher
-from tracking.models import IdentityRun, Person, TrackingRun, Experiment
+from tests.tracking.test_identities import somebody, tracked
+from tracking.models import Experiment, IdentityRun, Person, TrackingRun
 from tracking.services import track
+from tracking.services.experiments import (
+    ExperimentError,
+    activate,
+    delete_experiment,
+    start_experiment,
+)
 from tracking.services.identities import assign_video_identities, plan_identity_runs
-from tracking.services.track import parameters_of, plan_runs, config_key_of, track_clip
-from tracking.services.experiments import ExperimentError, start_experiment, choose, delete_experiment
+from tracking.services.track import plan_runs, track_clip
+from tracking.services.tracking_configs import config_key_of, tracker_parameters
 
 pytestmark = pytest.mark.django_db
 
-WAY = {"detector": "rfdetr-nano", "weights": "", "threshold": 0.3, "frame_stride": 5}
+CONFIG = {"detector": "rfdetr-nano", "weights": "", "threshold": 0.3, "frame_stride": 5}
 
 
 @pytest.fixture
@@ -30,8 +36,8 @@ def all_tracked(video, lefts, **fields):
     ]
     runs = [tracked(clip, tracks, **fields) for clip in video.clips.order_by("index")]
     plan_identity_runs()
-    for linking in IdentityRun.objects.filter(stage=Stage.WAITING):
-        assign_video_identities(linking.pk)
+    for identity_run in IdentityRun.objects.filter(stage=Stage.WAITING):
+        assign_video_identities(identity_run.pk)
     return runs
 
 
@@ -39,10 +45,10 @@ def persons(run):
     return list(run.persons.values_list("person_id", flat=True))
 
 
-def test_a_trial_tracks_every_clip_beside_the_runs_that_are_there(video):
+def test_an_experiment_tracks_every_clip_beside_the_runs_that_are_there(video):
     first, second = make_clips(video)
     plan_runs()
-    experiment = start_experiment(video.dataset, **WAY)
+    experiment = start_experiment(video.dataset, **CONFIG)
     assert plan_runs() == 2
     assert plan_runs() == 0
     runs = TrackingRun.objects.filter(experiment=experiment)
@@ -51,28 +57,30 @@ def test_a_trial_tracks_every_clip_beside_the_runs_that_are_there(video):
     assert TrackingRun.objects.filter(experiment=None).count() == 2
 
 
-def test_a_run_of_a_trial_is_made_in_the_way_of_the_trial(clip):
-    start_experiment(clip.video.dataset, **(WAY | {"tracker": {"memory": 2.0}}))
+def test_a_run_of_a_experiment_is_made_with_the_settings_of_the_experiment(clip):
+    start_experiment(clip.video.dataset, **(CONFIG | {"tracker": {"max_age_seconds": 2.0}}))
     plan_runs()
-    run = track_clip(TrackingRun.objects.get(trial__isnull=False).pk, detector=Watcher())
+    run = track_clip(TrackingRun.objects.get(experiment__isnull=False).pk, detector=Watcher())
     assert (run.stage, run.error) == (Stage.DONE, "")
     assert run.made_by["frame_stride"] == 5
     assert run.made_by["tracker"]["high_score"] == 0.3
-    assert run.made_by["tracker"]["memory"] == 2.0
-    assert run.config_key.endswith("sort-4 memory=2")
+    assert run.made_by["tracker"]["max_age_seconds"] == 2.0
+    assert run.config_key.endswith("sort-4 max_age_seconds=2")
 
 
-def test_only_a_chosen_trial_is_annotated_and_shown(video):
+def test_only_a_chosen_experiment_is_annotated_and_shown(video):
     (first, *_) = make_clips(video)
     (old, _) = all_tracked(video, [0])
-    experiment = start_experiment(video.dataset, **WAY)
-    (new, _) = all_tracked(video, [0, 200], config_key=config_key_of(experiment), experiment=experiment)
+    experiment = start_experiment(video.dataset, **CONFIG)
+    (new, _) = all_tracked(
+        video, [0, 200], config_key=config_key_of(experiment), experiment=experiment
+    )
     assert ready_clips(video.dataset)[0][1] == old.pk
     assert default_run(first) == old
-    choose(video.dataset, experiment)
+    activate(video.dataset, experiment)
     assert ready_clips(video.dataset)[0][1] == new.pk
     assert default_run(first) == new
-    choose(video.dataset, None)
+    activate(video.dataset, None)
     assert ready_clips(video.dataset)[0][1] == old.pk
 
 
@@ -81,9 +89,9 @@ def test_an_annotated_clip_keeps_its_run_and_its_persons(video):
     (old, _) = all_tracked(video, [0])
     make_task(old, make_annotator(video.dataset))
     before = persons(old)
-    experiment = start_experiment(video.dataset, **WAY)
+    experiment = start_experiment(video.dataset, **CONFIG)
     all_tracked(video, [200], config_key=config_key_of(experiment), experiment=experiment)
-    choose(video.dataset, experiment)
+    activate(video.dataset, experiment)
     assert default_run(first) == old
     assert persons(old) == before
 
@@ -91,8 +99,10 @@ def test_an_annotated_clip_keeps_its_run_and_its_persons(video):
 def test_who_was_named_keeps_the_number_in_a_later_tracking_and_others_get_new_ones(video):
     make_clips(video)
     old, _ = all_tracked(video, [0, 300])
-    experiment = start_experiment(video.dataset, **WAY)
-    new, _ = all_tracked(video, [300, 150], config_key=config_key_of(experiment), experiment=experiment)
+    experiment = start_experiment(video.dataset, **CONFIG)
+    new, _ = all_tracked(
+        video, [300, 150], config_key=config_key_of(experiment), experiment=experiment
+    )
     by_track = dict(Person.objects.filter(run=old).values_list("track_id", "person_id"))
     later = dict(Person.objects.filter(run=new).values_list("track_id", "person_id"))
     assert later[1] == by_track[2]
@@ -101,14 +111,14 @@ def test_who_was_named_keeps_the_number_in_a_later_tracking_and_others_get_new_o
 
 def test_new_clips_are_tracked_in_the_chosen_way_only(video):
     make_clips(video)
-    experiment = start_experiment(video.dataset, **WAY)
-    choose(video.dataset, experiment)
+    experiment = start_experiment(video.dataset, **CONFIG)
+    activate(video.dataset, experiment)
     plan_runs()
     assert {run.experiment for run in TrackingRun.objects.all()} == {experiment}
 
 
-def test_a_trial_ends_with_its_runs_and_files(clip):
-    experiment = start_experiment(clip.video.dataset, **WAY)
+def test_an_experiment_ends_with_its_runs_and_files(clip):
+    experiment = start_experiment(clip.video.dataset, **CONFIG)
     plan_runs()
     run = track_clip(TrackingRun.objects.get(experiment=experiment).pk, detector=Watcher())
     assert default_storage.exists(run.tracks.name)
@@ -117,14 +127,16 @@ def test_a_trial_ends_with_its_runs_and_files(clip):
     assert set(TrackingRun.objects.values_list("experiment", flat=True)) == {None}
 
 
-def test_a_trial_in_use_does_not_end(video):
+def test_an_experiment_in_use_cannot_be_deleted(video):
     make_clips(video)
-    experiment = start_experiment(video.dataset, **WAY)
-    run, _ = all_tracked(video, [0], config_key=config_key_of(experiment), experiment=experiment)
-    choose(video.dataset, experiment)
-    with pytest.raises(ExperimentError, match="chosen one"):
+    experiment = start_experiment(video.dataset, **CONFIG)
+    run, _ = all_tracked(
+        video, [0], config_key=config_key_of(experiment), experiment=experiment
+    )
+    activate(video.dataset, experiment)
+    with pytest.raises(ExperimentError, match="in use"):
         delete_experiment(Experiment.objects.get())
-    choose(video.dataset, None)
+    activate(video.dataset, None)
     make_task(run, make_annotator(video.dataset))
     with pytest.raises(ExperimentError, match="have tasks"):
         delete_experiment(Experiment.objects.get())
@@ -138,21 +150,21 @@ def test_a_trial_in_use_does_not_end(video):
         ({"threshold": 1.5}, "less than or equal to 1"),
         ({"frame_stride": 0}, "greater than or equal to 1"),
         ({"tracker": {"speed": 1.0}}, "no parameter 'speed'"),
-        ({"tracker": {"memory": -1.0}}, "memory is -1"),
+        ({"tracker": {"max_age_seconds": -1.0}}, "max_age_seconds is -1"),
     ],
 )
-def test_a_trial_that_makes_no_sense_is_refused(change, sentence):
+def test_an_experiment_that_makes_no_sense_is_refused(change, sentence):
     with pytest.raises(ExperimentError, match=sentence):
-        start_experiment(make_dataset(), **(WAY | change))
+        start_experiment(make_dataset(), **(CONFIG | change))
     assert not Experiment.objects.exists()
 
 
 def test_the_same_way_twice_is_refused(video):
-    start_experiment(video.dataset, **WAY)
-    with pytest.raises(ExperimentError, match="like this already"):
-        start_experiment(video.dataset, **WAY)
-    own = {name: getattr(video.dataset, name) for name in WAY}
-    with pytest.raises(ExperimentError, match="like this already"):
+    start_experiment(video.dataset, **CONFIG)
+    with pytest.raises(ExperimentError, match="already"):
+        start_experiment(video.dataset, **CONFIG)
+    own = {name: getattr(video.dataset, name) for name in CONFIG}
+    with pytest.raises(ExperimentError, match="already"):
         start_experiment(video.dataset, **own)
 
 
@@ -177,7 +189,15 @@ def test_a_cancelled_run_stops_its_worker_and_is_not_planned_again(clip, monkeyp
     assert track_clip(run.pk, detector=Watcher()).stage == Stage.DONE
 
 
-def test_the_trackers_beliefs_of_a_trial():
-    experiment = Experiment(detector="onnx", threshold=0.3, tracker={"shortest": 1.0, "memory": 3.0})
-    beliefs = parameters_of(experiment)
-    assert (beliefs.high_score, beliefs.shortest, beliefs.memory) == (0.3, 1.0, 3.0)
+def test_the_trackers_parameters_of_a_experiment():
+    experiment = Experiment(
+        detector="onnx",
+        threshold=0.3,
+        tracker={"min_track_seconds": 1.0, "max_age_seconds": 3.0},
+    )
+    parameters = tracker_parameters(experiment)
+    assert (
+        parameters.high_score,
+        parameters.min_track_seconds,
+        parameters.max_age_seconds,
+    ) == (0.3, 1.0, 3.0)

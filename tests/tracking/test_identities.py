@@ -9,7 +9,7 @@ from tests.make import make_clips, make_dataset, make_run, make_video
 from tracking.core.tracks_file import Track, TracksFile, dump
 from tracking.models import IdentityRun, Person, Proposal
 from tracking.services.identities import assign_video_identities, plan_identity_runs
-from tracking.services.track import config_key_of
+from tracking.services.tracking_configs import config_key_of
 
 pytestmark = pytest.mark.django_db
 
@@ -61,8 +61,12 @@ def rows():
 def test_persons_are_named_once_over_the_video(video):
     all_tracked(video)
     assert plan_identity_runs() == 1
-    linking = assign_video_identities(IdentityRun.objects.get().pk)
-    assert (linking.stage, linking.error, linking.person_count) == (Stage.DONE, "", 2)
+    identity_run = assign_video_identities(IdentityRun.objects.get().pk)
+    assert (identity_run.stage, identity_run.error, identity_run.person_count) == (
+        Stage.DONE,
+        "",
+        2,
+    )
     persons, _ = rows()
     assert sorted(persons) == [(0, 3, 1), (1, 1, 2), (1, 3, 1), (2, 3, 1)]
 
@@ -91,27 +95,27 @@ def test_boxes_are_cut_at_the_picture_and_dropped_outside(video):
     assert Person.objects.filter(person_id=2).exists()
 
 
-def test_linking_again_writes_the_same_rows(video):
+def test_identifying_again_writes_the_same_rows(video):
     all_tracked(video)
     plan_identity_runs()
-    linking = assign_video_identities(IdentityRun.objects.get().pk)
+    identity_run = assign_video_identities(IdentityRun.objects.get().pk)
     once = rows()
-    assert assign_video_identities(linking.pk) is None
+    assert assign_video_identities(identity_run.pk) is None
     IdentityRun.objects.update(stage=Stage.WAITING)
-    assign_video_identities(linking.pk)
+    assign_video_identities(identity_run.pk)
     assert rows() == once
 
 
-def test_somebody_elses_linking_is_left_alone(video):
+def test_the_identity_run_of_another_worker_is_left_alone(video):
     all_tracked(video)
     plan_identity_runs()
-    linking = IdentityRun.objects.get()
-    IdentityRun.objects.claim(linking.pk)
-    assert assign_video_identities(linking.pk) is None
+    identity_run = IdentityRun.objects.get()
+    IdentityRun.objects.claim(identity_run.pk)
+    assert assign_video_identities(identity_run.pk) is None
     assert Person.objects.count() == 0
 
 
-def test_a_video_is_linked_when_all_its_clips_are_tracked(video):
+def test_a_video_is_identified_when_all_its_clips_are_tracked(video):
     first, *rest = video.clips.all()
     tracked(first, [])
     waiting = [tracked(clip, [], stage=Stage.RUNNING) for clip in rest]
@@ -138,12 +142,12 @@ def test_runs_of_another_recipe_do_not_count(video):
     assert plan_identity_runs() == 0
 
 
-def test_videos_without_clips_need_no_linking():
+def test_videos_without_clips_need_no_identities():
     make_video(make_dataset(), frame_count=60)
     assert plan_identity_runs() == 0
 
 
-def test_a_video_where_nobody_was_seen_is_linked_to_nobody(video):
+def test_a_video_without_people_has_no_persons(video):
     for clip in video.clips.all():
         tracked(clip, [])
     plan_identity_runs()
@@ -154,9 +158,9 @@ def test_a_lost_tracks_file_fails_with_its_name_and_leaves_no_rows(video):
     runs = all_tracked(video)
     default_storage.delete(runs[1].tracks.name)
     plan_identity_runs()
-    linking = assign_video_identities(IdentityRun.objects.get().pk)
-    assert linking.stage == Stage.FAILED
-    assert "walk-c0001" in linking.error
+    identity_run = assign_video_identities(IdentityRun.objects.get().pk)
+    assert identity_run.stage == Stage.FAILED
+    assert "walk-c0001" in identity_run.error
     assert Person.objects.count() == 0
 
 
@@ -172,16 +176,16 @@ def test_a_damaged_tracks_file_fails_with_a_sentence(video, own_files, spoil):
     path = own_files / "media" / runs[2].tracks.name
     path.write_bytes(spoil(path.read_bytes()))
     plan_identity_runs()
-    linking = assign_video_identities(IdentityRun.objects.get().pk)
-    assert linking.stage == Stage.FAILED
-    assert "walk-c0002" in linking.error
-    assert "not a track file" in linking.error
+    identity_run = assign_video_identities(IdentityRun.objects.get().pk)
+    assert identity_run.stage == Stage.FAILED
+    assert "walk-c0002" in identity_run.error
+    assert "not a tracks file" in identity_run.error
 
 
 def test_a_clip_whose_run_is_gone_fails_with_its_name(video):
     runs = all_tracked(video)
     plan_identity_runs()
     runs[0].delete()
-    linking = assign_video_identities(IdentityRun.objects.get().pk)
-    assert linking.stage == Stage.FAILED
-    assert "walk-c0000" in linking.error
+    identity_run = assign_video_identities(IdentityRun.objects.get().pk)
+    assert identity_run.stage == Stage.FAILED
+    assert "walk-c0000" in identity_run.error

@@ -13,12 +13,11 @@ from tracking.core.tracks_file import load
 from tracking.detectors import registry
 from tracking.models import TrackingRun
 from tracking.services.track import (
-    sampled_frame_indices,
-    parameters_of,
     plan_runs,
-    config_key_of,
+    sampled_frame_indices,
     track_clip,
 )
+from tracking.services.tracking_configs import config_key_of, tracker_parameters
 
 pytestmark = pytest.mark.django_db
 
@@ -132,7 +131,7 @@ def test_with_a_stride_only_some_frames_are_looked_at_and_the_gaps_are_filled(cl
     assert first.boxes[59] == pytest.approx([39.5, 20, 59.5, 70], abs=2)
 
 
-def test_detections_brought_along_need_no_pictures(clip, own_files):
+def test_precomputed_detections_need_no_frames(clip, own_files):
     folder = own_files / "detections"
     folder.mkdir()
     rows = [f"{n + 1},-1,{10 + n},20,20,50,0.9" for n in range(100)]
@@ -157,11 +156,11 @@ def test_settings_changed_after_the_order_do_not_slip_into_the_run(clip):
 
 
 def test_the_threshold_is_the_bar_of_the_tracker():
-    low = parameters_of(make_dataset(threshold=0.05))
+    low = tracker_parameters(make_dataset(threshold=0.05))
     assert (low.high_score, low.low_score) == (0.05, 0.05)
-    high = parameters_of(make_dataset(threshold=0.9))
+    high = tracker_parameters(make_dataset(threshold=0.9))
     assert high.high_score < high.min_mean_score < 1
-    assert asdict(parameters_of(make_dataset()))["high_score"] == 0.45
+    assert asdict(tracker_parameters(make_dataset()))["high_score"] == 0.45
 
 
 @pytest.mark.parametrize("stride", [1, 2, 7, 30])
@@ -194,12 +193,16 @@ def test_other_detections_in_the_folder_order_new_runs(tmp_path):
     assert plan_runs() == 0
     (folder / "gate.txt").write_text("1,-1,0,0,9,9,0.9")
     assert plan_runs() == 1
-    assert clip.tracking_runs.exclude(config_key=first).get().config_key == config_key_of(dataset)
+    assert clip.tracking_runs.exclude(config_key=first).get().config_key == config_key_of(
+        dataset
+    )
 
 
 def test_of_a_folder_of_detections_only_what_changed_is_read_again(tmp_path, monkeypatch):
     read, sha256_of = [], registry.sha256_of
-    monkeypatch.setattr(registry, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    monkeypatch.setattr(
+        registry, "sha256_of", lambda path: read.append(path) or sha256_of(path)
+    )
     files = [tmp_path / f"{number}.txt" for number in range(100)]
     for file in files:
         file.write_text("1,-1,0,0,9,9,0.9")
@@ -218,7 +221,9 @@ def test_every_cut_clip_gets_one_waiting_run():
     assert plan_runs() == len(clips) == 3
     assert plan_runs() == 0
     assert {run.clip for run in TrackingRun.objects.all()} == set(clips)
-    assert {run.config_key for run in TrackingRun.objects.all()} == {config_key_of(video.dataset)}
+    assert {run.config_key for run in TrackingRun.objects.all()} == {
+        config_key_of(video.dataset)
+    }
 
 
 def test_clips_tracked_in_a_bundle_need_no_run():
@@ -237,7 +242,9 @@ def test_a_changed_setting_orders_new_runs_and_takes_waiting_ones_back():
     dataset.save()
     assert plan_runs() == 3
     assert done.tracking_runs.count() == 2
-    assert [clip.tracking_runs.get().config_key for clip in waiting] == [config_key_of(dataset)] * 2
+    assert [clip.tracking_runs.get().config_key for clip in waiting] == [
+        config_key_of(dataset)
+    ] * 2
 
 
 def test_planning_asks_the_database_as_often_for_many_clips_as_for_few():

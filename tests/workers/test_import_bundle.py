@@ -13,14 +13,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from annotation.cvat.client import forget_clients
+from annotation.cvat.client import close_clients
 from annotation.models import AnnotationTask, CvatJob
 from annotation.services.cvat.projects import connect_dataset
 from avaproject.base.work import Stage
 from datasets.core.formats.cvat_xml import dump, load
 from datasets.core.naming import frame_name
-from datasets.models import Clip, Dataset, Upload
-from datasets.services.import_clips import lacks_of
+from datasets.models import BundleImport, Clip, Dataset, Upload
+from datasets.services.import_clips import import_clips, limitations_of, open_bundle
 from datasets.services.upload import receive_zip
 from qc.models import Release
 from qc.services.review.verdicts import approve
@@ -37,11 +37,11 @@ from tests.make import (
 from tests.prototype_files import grey_jpeg, write_prototype
 from tests.stored_files import make_bundled_video
 from tracking.core.tracks_file import load as load_tracks
-from tracking.models import BundleImport, IdentityRun, Person, Proposal, TrackingRun
+from tracking.models import IdentityRun, Person, Proposal, TrackImport, TrackingRun
 from tracking.services.experiments import start_experiment
 from tracking.services.export_bundle import make_bundle, request_bundle
+from tracking.services.import_tracks import open_tracks
 from tracking.services.track import plan_runs
-from workers.imports import bring_in
 from workers.loop import Loop
 
 pytestmark = pytest.mark.django_db
@@ -72,17 +72,28 @@ def work():
     assert not loop.failures, loop.failures
 
 
+def import_both(dataset, path):
+    """Run both steps of the import; return the clips and the runs."""
+    with open_bundle(path) as bundle:
+        clips = import_clips(dataset, bundle)
+        with open_tracks(bundle.folder) as tracks:
+            return clips, tracks.import_all(dataset)
+
+
 def uploaded(*paths):
     return {"file": [SimpleUploadedFile(path.name, path.read_bytes()) for path in paths]}
 
 
 def test_the_files_of_a_prototype_are_uploaded_together(client, admin, prototype):
     shop = make_dataset("shop", admin=admin)
-    page = client.post(reverse("datasets:upload", args=["shop"]), uploaded(*prototype.iterdir()))
+    page = client.post(
+        reverse("datasets:upload", args=["shop"]), uploaded(*prototype.iterdir())
+    )
     assert page.status_code == 302
     work()
     (order,) = BundleImport.objects.all()
-    assert (order.stage, order.clip_count, order.track_count) == (Stage.DONE, 2, 4)
+    assert (order.stage, order.clip_count) == (Stage.DONE, 2)
+    assert (order.track_import.stage, order.track_import.track_count) == (Stage.DONE, 4)
     assert "no release can hold frames at 30 a second" in order.notes[-1]
     shop.refresh_from_db()
     assert shop.annotation_fps == 1
@@ -90,7 +101,7 @@ def test_the_files_of_a_prototype_are_uploaded_together(client, admin, prototype
     assert not Upload.objects.get().file
     page = client.get(reverse("tracking:page", args=["shop"])).content.decode()
     assert "2 clips, 4 tracks" in page
-    assert "cannot be tracked in another way" in page
+    assert "cannot be tracked again" in page
 
 
 def test_a_bundle_can_be_uploaded_as_one_zip(client, admin, prototype, tmp_path):
@@ -99,6 +110,7 @@ def test_a_bundle_can_be_uploaded_as_one_zip(client, admin, prototype, tmp_path)
     client.post(reverse("datasets:upload", args=["shop"]), uploaded(path))
     work()
     assert BundleImport.objects.get().stage == Stage.DONE
+    assert TrackImport.objects.get().stage == Stage.DONE
 
 
 def test_several_files_that_are_no_bundle_are_refused(client, admin, tmp_path):
@@ -123,7 +135,7 @@ def test_a_bundle_that_cannot_be_imported_says_why_and_can_be_retried(client, ad
         "it wants to load os.system"
         in client.get(reverse("tracking:page", args=["shop"])).content.decode()
     )
-    client.post(reverse("tracking:retry", args=["shop", "import"]), {"pk": order.pk})
+    client.post(reverse("datasets:retry", args=["shop", "import"]), {"pk": order.pk})
     assert BundleImport.objects.get().stage == Stage.WAITING
     assert Upload.objects.get().file
 
@@ -133,7 +145,7 @@ def test_an_upload_is_imported_once_however_often_it_is_enqueued(prototype, tmp_
     receive_zip(shop, zipped(prototype, tmp_path / "all.zip"), original_name="all.zip")
     for _ in range(2):
         work()
-    assert BundleImport.objects.count() == 1
+    assert BundleImport.objects.count() == TrackImport.objects.count() == 1
     assert (
         TrackingRun.objects.count() == Clip.objects.count() == IdentityRun.objects.count() == 2
     )
@@ -141,7 +153,7 @@ def test_an_upload_is_imported_once_however_often_it_is_enqueued(prototype, tmp_
 
 def test_the_frames_become_a_video_of_the_same_rate(prototype):
     shop = make_dataset("shop")
-    bring_in(shop, prototype)
+    import_both(shop, prototype)
     clip = Clip.objects.first()
     with av.open(default_storage.path(clip.file.name)) as video:
         assert video.streams.video[0].frames == 15
@@ -149,7 +161,7 @@ def test_the_frames_become_a_video_of_the_same_rate(prototype):
         assert frames.read(frame_name(clip.name, 3)) == grey_jpeg(30)
     assert clip.keyframes() == list(range(2, 14))
     assert clip.video.warnings[1].startswith(
-        "It came without film: all there is are its pictures, 1 a second"
+        "It came without video: there are only its frames, 1 a second"
     )
     one = Proposal.objects.get(run__clip=clip, second=5, person_id=2)
     assert (one.x1, one.y1, one.x2, one.y2, one.score) == (210.0, 50.0, 250.0, 200.0, 0.8)
@@ -157,7 +169,7 @@ def test_the_frames_become_a_video_of_the_same_rate(prototype):
 
 def test_clips_without_video_are_not_tracked(prototype):
     shop = make_dataset("shop")
-    bring_in(shop, prototype)
+    import_both(shop, prototype)
     start_experiment(shop, detector="rfdetr-nano", weights="", threshold=0.3, frame_stride=1)
     assert plan_runs() == 0
 
@@ -174,15 +186,15 @@ def test_the_command_says_what_a_dataset_without_video_lacks(prototype, tmp_path
 
 def test_a_bundle_of_prototype_files_is_exported_and_imported_again(prototype, tmp_path):
     shop = make_dataset("shop")
-    bring_in(shop, prototype)
+    import_both(shop, prototype)
     bundle = make_bundle(request_bundle(shop).pk)
     assert bundle.stage == Stage.DONE, bundle.error
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
     before = list(Proposal.objects.order_by("pk").values_list("second", "person_id", "x1"))
     shop.delete()
     shutil.rmtree(default_storage.path("shop"))
-    brought = bring_in(make_dataset("other"), copy)
-    assert {clip.video.frame_rate for clip in brought.clips} == {1}
+    clips, _ = import_both(make_dataset("other"), copy)
+    assert {clip.video.frame_rate for clip in clips} == {1}
     assert before == list(
         Proposal.objects.order_by("pk").values_list("second", "person_id", "x1")
     )
@@ -198,12 +210,12 @@ def test_a_bundle_may_leave_out_the_clips(tmp_path, capsys):
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "copy")
     call_command("import_bundle", copy, dataset="other")
     assert (
-        "2 clips came without film: all there is are their pictures, 5 a second"
+        "2 clips came without video: there are only their frames, 5 a second"
         in capsys.readouterr().err
     )
     one = Clip.objects.of(other := Dataset.objects.get(name="other")).first()
-    (lack,) = lacks_of([one])
-    assert lack.startswith("1 clip came without film: all there is are its pictures, 5 a")
+    (lack,) = limitations_of([one])
+    assert lack.startswith("1 clip came without video: there are only its frames, 5 a")
     assert {clip.video.frame_rate for clip in Clip.objects.of(other)} == {5}
     assert TrackingRun.objects.of(other).done().count() == 2
 
@@ -212,7 +224,7 @@ def test_a_damaged_bundle_leaves_no_dataset(prototype, tmp_path):
     (prototype / "frames.zip").write_bytes(b"nothing")
     with pytest.raises(CommandError, match=r"frames\.zip is damaged"):
         call_command("import_bundle", prototype, dataset="shop")
-    with pytest.raises(CommandError, match="not a whole zip"):
+    with pytest.raises(CommandError, match="not a complete zip"):
         call_command("import_bundle", prototype / "frames.zip", dataset="shop")
     assert not Dataset.objects.exists()
 
@@ -253,7 +265,10 @@ def test_an_invalid_rate_is_refused(prototype, rate):
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("../frames.zip", "leads out of its folder"), ("/frames.zip", "leads out of its folder")],
+    [
+        ("../frames.zip", "points outside its folder"),
+        ("/frames.zip", "points outside its folder"),
+    ],
 )
 def test_a_zip_with_paths_outside_its_folder_is_refused(prototype, tmp_path, name, sentence):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
@@ -284,7 +299,7 @@ def answers_to(task):
 def test_prototype_frames_are_sent_to_cvat(prototype):
     dataset = make_dataset("shop")
     annotator = make_annotator(dataset, "ann")
-    for run in bring_in(dataset, prototype).runs:
+    for run in import_both(dataset, prototype)[1]:
         make_task(run, annotator)
     with CvatDouble() as cvat:
         cvat.add_user("ann")
@@ -298,12 +313,12 @@ def test_prototype_frames_are_sent_to_cvat(prototype):
             frames = [shape["frame"] for track in tracks for shape in track["shapes"]]
             assert len(tracks) == 2
             assert (min(frames), max(frames)) == (0, 14)
-    forget_clients()
+    close_clients()
 
 
 def test_prototype_files_go_through_the_pipeline_to_a_release(prototype, tmp_path, capsys):
     shop = make_dataset("shop")
-    bring_in(shop, prototype)
+    import_both(shop, prototype)
     call_command("export_packages", dataset="shop", annotators="kim,lee", overlap=1.0,
                  out=tmp_path / "out")  # fmt: skip
     (tmp_path / "in").mkdir()
@@ -313,15 +328,15 @@ def test_prototype_files_go_through_the_pipeline_to_a_release(prototype, tmp_pat
     call_command("import_answers", tmp_path / "in", dataset="shop")
     work()
     approve(tasks, reviewer=make_user("reviewer"))
-    with pytest.raises(CommandError, match="a release of annotations alone"):
+    with pytest.raises(CommandError, match="a release of annotations only"):
         call_command("make_release", dataset="shop")
-    call_command("make_release", dataset="shop", pictures="annotations", out=tmp_path / "made")
+    call_command("make_release", dataset="shop", frames="annotations", out=tmp_path / "made")
     release = Release.objects.get(stage=Stage.DONE)
-    assert "came without film" in release.counts["warnings"][0]
+    assert "came without video" in release.counts["warnings"][0]
     made = tmp_path / "made" / "shop-release-2"
     assert not {"rawframes", "clips"} & {path.name for path in made.iterdir()}
     manifest = json.loads((made / "manifest.json").read_bytes())
-    assert manifest["pictures"]["films"] is False
+    assert manifest["frames"]["clips"] is False
     rows = (made / "AVA_dataset.csv").read_text().splitlines()[1:]
     assert len(rows) == 2 * 12 * 2  # clips, keyframes, persons
     assert rows[0].startswith("street-1-clip-000-c0000,0902,")
@@ -334,12 +349,12 @@ def test_clips_with_and_without_video_share_a_dataset(prototype):
     shop = make_dataset("shop", annotation_fps=1)
     for clip in make_clips(make_video(shop, "aisle")):
         assert clip.video.has_all_frames
-    bring_in(shop, prototype)
+    import_both(shop, prototype)
     assert {clip.video.has_all_frames for clip in Clip.objects.of(shop)} == {True, False}
 
 
 def test_tracks_are_stored_with_their_origin(prototype):
-    bring_in(make_dataset("shop"), prototype)
+    import_both(make_dataset("shop"), prototype)
     run = TrackingRun.objects.first()
     with run.tracks.open() as file:
         made_by = load_tracks(file.read()).made_by

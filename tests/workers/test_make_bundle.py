@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.stored_files import video_bytes
-from tracking.core.legacy import load_track_proposals
+from datasets.core.formats.ava import load_track_proposals
 from tracking.models import Bundle, Proposal
 
 pytestmark = pytest.mark.django_db

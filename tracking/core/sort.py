@@ -16,7 +16,7 @@ frame rate changes the result.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,18 +72,18 @@ class TrackerParameters:
     merging: TrackletMerging = field(default_factory=TrackletMerging)
 
     @classmethod
-    def for_threshold(cls, threshold: float, **changes: float) -> Self:
+    def for_threshold(cls, threshold: float, **changes: Any) -> Self:
         """The parameters of a dataset with the detection `threshold`, and `changes` to them.
 
         >>> TrackerParameters.for_threshold(0.45).min_mean_score
         0.6
         """
-        scores = {
+        scores: dict[str, Any] = {
             "high_score": threshold,
             "low_score": min(LOW_SCORE, threshold),
             "min_mean_score": min(CONFIRMING_RATIO * threshold, (threshold + 1) / 2),
         }
-        return cls(**(scores | changes))
+        return replace(cls(**scores), **changes)
 
 
 def track(

@@ -40,7 +40,7 @@ class TrackEnds(NamedTuple):
     velocities: Array  # (T, 2), pixels a second, of the centre
 
     def take(self, which: NDArray[np.int64]) -> "TrackEnds":
-        return TrackEnds(*(each[which] for each in self))
+        return TrackEnds(self.frames[which], self.positions[which], self.velocities[which])
 
 
 def merge_tracklets(

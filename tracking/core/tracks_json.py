@@ -34,7 +34,7 @@ def dump_boxes(clip: str, boxes: Iterable[TrackedBox]) -> bytes:
 
 
 def load_boxes(content: bytes) -> Iterator[tuple[str, TrackedBox]]:
-    """The clip and the box of every row, the score 0. Raises ValueError if it is not such JSON."""
+    """The clip and the box of every row, the score 0. Raises ValueError if it is other JSON."""
     try:
         for row in json.loads(content):
             x1, y1, x2, y2 = map(float, row["bbox"])

@@ -14,8 +14,8 @@ import numpy as np
 from django.conf import settings
 
 from tracking.core.boxes import Boxes, Detections, clip_boxes, cxcywh_to_xyxy, nms
-from tracking.detectors.registry import DetectorError, Picture, file_hash
 from tracking.detectors.onnx_runtimes import ModelError, Runtime, Shape, Tensor, open_model
+from tracking.detectors.registry import DetectorError, Frame, file_hash
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
@@ -32,7 +32,7 @@ class _Kind(Protocol):
 
     shape: tuple[int, int, int]  # of a picture that is prepared
 
-    def prepare(self, picture: Picture, room: Tensor) -> None: ...
+    def prepare(self, picture: Frame, room: Tensor) -> None: ...
 
     def people(
         self,
@@ -49,7 +49,7 @@ class _Rfdetr:
     def __init__(self, height: int, width: int) -> None:
         self.shape = (3, height, width)
 
-    def prepare(self, picture: Picture, room: Tensor) -> None:
+    def prepare(self, picture: Frame, room: Tensor) -> None:
         small = cv2.resize(
             picture.astype(np.float32), self.shape[:0:-1], interpolation=cv2.INTER_LINEAR
         )
@@ -76,7 +76,12 @@ class _Rfdetr:
         queries = queries[classes == person]
         scores = every[queries, person]
         queries, scores = queries[scores > threshold], scores[scores > threshold]
-        boxes = cxcywh_to_xyxy(centres[queries].astype(np.float64)) * [width, height, width, height]
+        boxes = cxcywh_to_xyxy(centres[queries].astype(np.float64)) * [
+            width,
+            height,
+            width,
+            height,
+        ]
         return Detections(clip_boxes(boxes, width=width, height=height), scores)
 
 
@@ -96,7 +101,7 @@ class _Yolox:
     def cell_count(self) -> int:
         return len(self._cells)
 
-    def prepare(self, picture: Picture, room: Tensor) -> None:
+    def prepare(self, picture: Frame, room: Tensor) -> None:
         scale = self._scale(picture.shape[1], picture.shape[0])
         # A picture that is nothing but a line is still one pixel high.
         size = tuple(max(int(side * scale), 1) for side in (picture.shape[1], picture.shape[0]))
@@ -138,14 +143,14 @@ class OnnxDetector:
         self.batch_size = self._fixed or settings.DETECTOR_BATCH
         self.about = about
 
-    def detect(self, frames: Sequence[Picture]) -> list[Detections]:
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """The people in each of `frames`. Raises DetectorError if the model gives up."""
         found: list[Detections] = []
         for start in range(0, len(frames), self.batch_size):
             found += self._detect_batch(frames[start : start + self.batch_size])
         return found
 
-    def _detect_batch(self, frames: Sequence[Picture]) -> list[Detections]:
+    def _detect_batch(self, frames: Sequence[Frame]) -> list[Detections]:
         batch = np.zeros((self._fixed or len(frames), *self._kind.shape), dtype=np.float32)
         for frame, room in zip(frames, batch, strict=False):  # a fixed batch may have more room
             self._kind.prepare(frame, room)

@@ -1,7 +1,9 @@
-"""The door to detectors: pictures in, people out, whichever model stands behind it.
+"""Registry of detectors: frames in, people out, whichever model is behind it.
 
-A detector is opened once per process and kept, for it takes seconds to load and much memory.
-Nothing heavy is imported before the first one is opened.
+A new detector is one module with a function `load(name, path, threshold)` and one entry in
+`DETECTORS`; forms, commands and experiments read the entries. A detector is opened once per
+process and kept, since it takes seconds to load and much memory. Its module is imported when
+it is first opened.
 """
 
 import hashlib
@@ -9,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from django.conf import settings
@@ -18,35 +20,53 @@ from numpy.typing import NDArray
 from datasets.core.hashing import sha256_of
 from tracking.core.boxes import Detections
 
-Picture = NDArray[np.uint8]  # RGB, shape (height, width, 3)
+Frame = NDArray[np.uint8]  # RGB, shape (height, width, 3)
 
-RFDETR_NAMES = ("rfdetr-nano", "rfdetr-small", "rfdetr-medium", "rfdetr-large")
-# Each module has a function `load(name, path, threshold)`; only the chosen one is imported.
-MODULES = dict.fromkeys((*RFDETR_NAMES, "rfdetr-file"), "tracking.detectors.rfdetr") | {
-    "onnx": "tracking.detectors.onnx",
-    "imported": "tracking.detectors.imported",
+OPENED_AT_ONCE = 2
+
+
+class DetectorEntry(NamedTuple):
+    """A detector that datasets can choose."""
+
+    label: str
+    module: str
+    needs_weights: bool = False  # a file or folder; otherwise the vendor's are the default
+
+
+RFDETR = "tracking.detectors.rfdetr"
+DETECTORS = {
+    "rfdetr-nano": DetectorEntry("RF-DETR nano: fastest", RFDETR),
+    "rfdetr-small": DetectorEntry("RF-DETR small", RFDETR),
+    "rfdetr-medium": DetectorEntry("RF-DETR medium: recommended", RFDETR),
+    "rfdetr-large": DetectorEntry("RF-DETR large: most accurate", RFDETR),
+    "rfdetr-file": DetectorEntry("Your own RF-DETR checkpoint", RFDETR, needs_weights=True),
+    "onnx": DetectorEntry(
+        "ONNX file: RF-DETR export or YOLOX", "tracking.detectors.onnx", needs_weights=True
+    ),
+    "imported": DetectorEntry(
+        "Import boxes (MOT text or JSON)", "tracking.detectors.imported", needs_weights=True
+    ),
 }
-DETECTORS_KEPT = 2
 
 
 class DetectorError(RuntimeError):
-    """The detector cannot be opened, or gave up; the message says what to do."""
+    """The detector cannot be opened, or failed; the message says what to do."""
 
 
 class Detector(Protocol):
-    """Something that finds people in pictures."""
+    """Finds people in frames."""
 
     batch_size: int
     about: dict[str, str]  # name, versions, weights, sha256, device
 
-    def detect(self, frames: Sequence[Picture]) -> list[Detections]:
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """The people in each of `frames`, any number of them; boxes in pixels."""
         ...
 
 
 @runtime_checkable
 class PrecomputedDetections(Protocol):
-    """Detections that were made elsewhere and come in files."""
+    """Detections made by another program, read from files."""
 
     about: dict[str, str]
 
@@ -57,33 +77,35 @@ class PrecomputedDetections(Protocol):
         ...
 
 
-def open_detector(name: str, *, weights: str, threshold: float) -> Detector | PrecomputedDetections:
-    """The detector `name`, one of `MODULES`, ready to work; the same object when asked again.
+def open_detector(
+    name: str, *, weights: str, threshold: float
+) -> Detector | PrecomputedDetections:
+    """The detector `name`, one of `DETECTORS`, loaded; the same object when called again.
 
     Args:
-        name: One of `MODULES`.
+        name: One of `DETECTORS`.
         weights: A file, for `imported` a folder: a path, or a name in AVA_WEIGHTS_DIR. Empty
             for the vendor's weights of RF-DETR.
-        threshold: People of lower scores are not reported.
+        threshold: Detections of lower scores are dropped.
 
     Raises:
         DetectorError: The name is unknown, or the weights are missing or unfit.
     """
-    if name not in MODULES:
-        raise DetectorError(f"There is no detector {name!r}; choose one of {list(MODULES)}.")
+    if name not in DETECTORS:
+        raise DetectorError(f"There is no detector {name!r}; choose one of {list(DETECTORS)}.")
     path = weights_path(weights)
-    if path is None and name not in RFDETR_NAMES:
+    if path is None and DETECTORS[name].needs_weights:
         raise DetectorError(
             f"The detector {name} needs a file: name it in the dataset's weights, by its path "
             f"or by its name in {settings.WEIGHTS_DIR} (setting AVA_WEIGHTS_DIR)."
         )
-    changed = _changed_at(path)
+    changed = _modified_at(path)
     if path is not None and not changed:
         raise DetectorError(
             f"The weights {path} are missing: put the file there, or change the dataset's "
             f"weights or the setting AVA_WEIGHTS_DIR (now {settings.WEIGHTS_DIR})."
         )
-    return _kept(name, path, changed, threshold, settings.DEVICE, settings.DETECTOR_BATCH)
+    return _opened(name, path, changed, threshold, settings.DEVICE, settings.DETECTOR_BATCH)
 
 
 def weights_path(weights: str) -> Path | None:
@@ -93,13 +115,21 @@ def weights_path(weights: str) -> Path | None:
     return Path(settings.WEIGHTS_DIR) / Path(weights).expanduser()
 
 
-def _changed_at(path: Path | None) -> int:
+def _modified_at(path: Path | None) -> int:
     """When the file, or the last in a folder, was written, in ns; 0 if it cannot be read."""
     try:
         inside = path.rglob("*") if path and path.is_dir() else ()
         return max((one.stat().st_mtime_ns for one in (path, *inside) if one), default=0)
     except (OSError, ValueError):
         return 0
+
+
+def weights_hash(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file or folder; empty if it cannot be read."""
+    try:
+        return folder_hash(path) if path.is_dir() else file_hash(path)
+    except (OSError, ValueError):
+        return ""
 
 
 def file_hash(path: Path) -> str:
@@ -114,7 +144,7 @@ def folder_hash(folder: Path) -> str:
     Only what has changed is read again. Raises NotADirectoryError.
     """
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder")
+        raise NotADirectoryError(f"{folder} is not a folder")
     files = sorted(file for file in folder.rglob("*") if file.suffix in (".json", ".txt"))
     stats = [file.stat() for file in files]
     return _hash_of_folder(
@@ -137,9 +167,9 @@ def _hash_of_version(path: Path, size: int, changed: int) -> str:
     return sha256_of(path)
 
 
-@lru_cache(maxsize=DETECTORS_KEPT)
-def _kept(
+@lru_cache(maxsize=OPENED_AT_ONCE)
+def _opened(
     name: str, path: Path | None, changed: int, threshold: float, device: str, batch: int
 ) -> Detector | PrecomputedDetections:
-    # `changed`, `device` and `batch` tell versions apart; the loader reads the last two itself.
-    return import_module(MODULES[name]).load(name, path, threshold)
+    # `changed`, `device` and `batch` only make the key; the loader reads the last two itself.
+    return import_module(DETECTORS[name].module).load(name, path, threshold)

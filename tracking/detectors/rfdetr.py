@@ -19,7 +19,7 @@ import numpy as np
 from django.conf import settings
 
 from tracking.core.boxes import Detections, no_detections
-from tracking.detectors.registry import DetectorError, Picture, file_hash
+from tracking.detectors.registry import DetectorError, Frame, file_hash
 
 MODELS = {
     "rfdetr-nano": ("RFDETRNano", "rf-detr-nano.pth"),
@@ -47,7 +47,7 @@ class RfdetrDetector:
         self._on_cuda = about["device"].startswith("cuda")
         self._is_prepared = False
 
-    def detect(self, frames: Sequence[Picture]) -> list[Detections]:
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """The people in each of `frames`; a batch the memory cannot hold is halved for good."""
         import torch
 
@@ -80,7 +80,7 @@ class RfdetrDetector:
             self.model.inference(compile=False)
         self._is_prepared = True
 
-    def _detect_batch(self, frames: Sequence[Picture]) -> list[Detections]:
+    def _detect_batch(self, frames: Sequence[Frame]) -> list[Detections]:
         pictures = [np.ascontiguousarray(frame) for frame in frames]
         if self._on_cuda:
             pictures += pictures[-1:] * (self.batch_size - len(pictures))

@@ -1,4 +1,4 @@
-"""Contact sheets of the tracks of a run: made when somebody looks, kept here for a while.
+"""Contact sheets of the tracks of a run: made on request, cached for a day.
 
 They lie among the work folders and are removed with them (`avaproject.base.storage`).
 """
@@ -11,10 +11,10 @@ from django.conf import settings
 
 from avaproject.base.storage import open_stored
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.naming import frame_name
 from datasets.core.media.stills import decode_jpeg
 from datasets.core.media.video_reader import MediaError
-from tracking.core.contact_sheets import crop_person, sampled_frames, sheet
+from datasets.core.naming import frame_name
+from tracking.core.contact_sheets import crop_person, draw_sheet, sampled_frames
 from tracking.core.tracks_file import Track
 from tracking.models import TrackingRun
 from tracking.selectors import tracks_of
@@ -27,33 +27,33 @@ class ContactSheetError(RuntimeError):
 def contact_sheet(run: TrackingRun, track_id: int) -> Path:
     """A JPEG of one track of `run`.
 
-    Raises ContactSheetError if there is none to be made, TracksFileError if the tracks cannot be read.
+    Raises ContactSheetError if it cannot be made, TracksFileError if the tracks cannot be read.
     """
-    kept = Path(settings.DATA_DIR) / "tmp" / f"sheets-{run.pk}" / f"{track_id}.jpg"
-    if not kept.is_file():
+    cached = Path(settings.DATA_DIR) / "tmp" / f"sheets-{run.pk}" / f"{track_id}.jpg"
+    if not cached.is_file():
         tracks = {track.track_id: track for track in tracks_of(run).tracks}
         if track_id not in tracks:
             raise ContactSheetError(f"{run} has no track {track_id}.")
-        content = _made(run, tracks[track_id])
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        beside = kept.with_name(f".{kept.name}.{os.getpid()}.part")
+        content = _draw(run, tracks[track_id])
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        beside = cached.with_name(f".{cached.name}.{os.getpid()}.part")
         beside.write_bytes(content)
-        beside.replace(kept)
-    return kept
+        beside.replace(cached)
+    return cached
 
 
-def _made(run: TrackingRun, track: Track) -> bytes:
+def _draw(run: TrackingRun, track: Track) -> bytes:
     clip = run.clip
     step = FRAME_RATE // clip.video.dataset.annotation_fps
-    looks = sampled_frames(track, step=step)
-    if not looks:
-        raise ContactSheetError(f"Track {track.track_id} of {clip} lies between two pictures.")
+    sampled = sampled_frames(track, step=step)
+    if not sampled:
+        raise ContactSheetError(f"Track {track.track_id} of {clip} has no annotation frame.")
     parts = []
     try:
-        with open_stored(clip.frames.name or "") as file, zipfile.ZipFile(file) as pictures:
-            for look in looks:
-                content = pictures.read(frame_name(clip.name, look.frame // step))
-                parts.append(crop_person(decode_jpeg(content), track.boxes[look.place]))
+        with open_stored(clip.frames.name or "") as file, zipfile.ZipFile(file) as frames:
+            for one in sampled:
+                content = frames.read(frame_name(clip.name, one.frame // step))
+                parts.append(crop_person(decode_jpeg(content), track.boxes[one.row]))
     except (OSError, KeyError, zipfile.BadZipFile, MediaError) as error:
-        raise ContactSheetError(f"The pictures of {clip} cannot be read ({error}).") from error
-    return sheet(parts, [f"{look.frame / FRAME_RATE:.1f} s" for look in looks])
+        raise ContactSheetError(f"The frames of {clip} cannot be read ({error}).") from error
+    return draw_sheet(parts, [f"{one.frame / FRAME_RATE:.1f} s" for one in sampled])

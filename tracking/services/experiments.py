@@ -1,4 +1,4 @@
-"""Tracking again beside what is there: begin a experiment, choose between ways, end one."""
+"""Experiments: other tracking configurations of a dataset, compared with the one in use."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -10,18 +10,18 @@ from django.db.models import ProtectedError
 
 from datasets.models import Dataset
 from tracking.core.sort import TrackerParameters
-from tracking.detectors.registry import MODULES, RFDETR_NAMES
-from tracking.models import TrackingRun, Experiment
-from tracking.services.track import config_key_of
+from tracking.detectors.registry import DETECTORS
+from tracking.models import Experiment, TrackingRun
+from tracking.services.tracking_configs import config_key_of
 
-# What of the tracker a experiment may change: everything that is one number.
-NUMBERS = tuple(
+# The tracker parameters that an experiment may change: those that are one number.
+CHANGEABLE = tuple(
     field.name for field in fields(TrackerParameters) if field.type in (int, float, "float")
 )
 
 
 class ExperimentError(ValueError):
-    """The experiment cannot be begun, chosen or ended; the message says why."""
+    """The experiment cannot be started or deleted; the message says why."""
 
 
 def start_experiment(
@@ -33,33 +33,33 @@ def start_experiment(
     frame_stride: int,
     tracker: Mapping[str, float] | None = None,
 ) -> Experiment:
-    """Order every clip of `dataset` to be tracked in this way, too; the pipeline does it.
+    """Have the pipeline track every clip of `dataset` with this configuration as well.
 
     Args:
-        tracker: Parameters unlike the tracker's defaults, of those in `NUMBERS`.
+        tracker: Parameters of the tracker, of those in `CHANGEABLE`; the defaults otherwise.
 
     Raises:
-        ExperimentError: The values make no sense, or the clips are tracked like this already.
+        ExperimentError: A value is invalid, or the clips are tracked like this already.
     """
     experiment = Experiment(
         dataset=dataset, detector=detector, weights=weights, threshold=threshold,
         frame_stride=frame_stride, tracker=dict(tracker or {}),
     )  # fmt: skip
     _check(experiment)
-    config_key = config_key_of(experiment)
+    key = config_key_of(experiment)
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
-        tried = [config_key_of(other) for other in Experiment.objects.filter(dataset=dataset)]
-        if config_key in [config_key_of(dataset), *tried]:
-            raise ExperimentError(f"The clips of {dataset} are tracked like this already: {config_key}.")
+        others = [config_key_of(other) for other in Experiment.objects.filter(dataset=dataset)]
+        if key in [config_key_of(dataset), *others]:
+            raise ExperimentError(f"The clips of {dataset} are tracked with {key} already.")
         experiment.save()
     return experiment
 
 
-def choose(dataset: Dataset, experiment: Experiment | None) -> None:
+def activate(dataset: Dataset, experiment: Experiment | None) -> None:
     """Track new clips of `dataset` like `experiment`, or by its own settings if None.
 
-    Clips given out from now on start from it where it is done. Tasks that exist keep theirs.
+    New tasks start from it where it is done. Existing tasks keep their boxes.
     """
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
@@ -69,29 +69,33 @@ def choose(dataset: Dataset, experiment: Experiment | None) -> None:
 
 
 def delete_experiment(experiment: Experiment) -> None:
-    """Cancel what waits of `experiment` and delete what it made. Raises ExperimentError if it is used."""
+    """Cancel and delete its runs and tracks. Raises ExperimentError if it is used."""
     if experiment.is_active:
-        raise ExperimentError("This experiment is the chosen one: choose another before you end it.")
-    files = [run.tracks.name for run in TrackingRun.objects.filter(experiment=experiment) if run.tracks]
+        raise ExperimentError("This configuration is in use: choose another first.")
+    runs = TrackingRun.objects.filter(experiment=experiment)
+    files = [run.tracks.name for run in runs if run.tracks]
     try:
         experiment.delete()
     except ProtectedError as error:
         raise ExperimentError(
-            "Annotators have tasks that start from this experiment, so it stays."
+            "Annotators have tasks that start from this configuration, so it cannot be deleted."
         ) from error
     for name in files:
         default_storage.delete(name or "")
 
 
 def _check(experiment: Experiment) -> None:
-    if experiment.detector not in MODULES:
-        raise ExperimentError(f"There is no detector {experiment.detector!r}; choose of {list(MODULES)}.")
-    if experiment.detector not in RFDETR_NAMES and not experiment.weights:
+    entry = DETECTORS.get(experiment.detector)
+    if entry is None:
+        raise ExperimentError(
+            f"There is no detector {experiment.detector!r}; choose one of {list(DETECTORS)}."
+        )
+    if entry.needs_weights and not experiment.weights:
         raise ExperimentError(f"The detector {experiment.detector} needs the name of a file.")
-    unknown = sorted(set(experiment.tracker) - set(NUMBERS))
+    unknown = sorted(set(experiment.tracker) - set(CHANGEABLE))
     if unknown:
         raise ExperimentError(
-            f"The tracker has no parameter {unknown[0]!r}; it has {list(NUMBERS)}."
+            f"The tracker has no parameter {unknown[0]!r}; it has {list(CHANGEABLE)}."
         )
     for name, value in experiment.tracker.items():
         if not 0 <= value <= 60:

@@ -1,7 +1,7 @@
-"""Stage 5, in files: what was found so far, to be carried to another machine.
+"""Pipeline step "bundle": the clips and tracks of a dataset in files, for another machine.
 
-`manifest.json` and the tracks are the source; the proposals are there for other programs. How
-they come back in is `tracking.services.import_tracks`.
+`manifest.json` and the tracks are what an import reads (`datasets.services.import_clips`, then
+`tracking.services.import_tracks`); the proposals are for other programs.
 """
 
 import gzip
@@ -17,31 +17,47 @@ import numpy as np
 from django.db.models import Max
 from numpy.typing import NDArray
 
-from avaproject.base.storage import store, local_path, work_folder
+from avaproject.base.storage import local_path, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats import bundle_manifest as manifests
-from datasets.core.formats.ava import dump_proposals, format_box, format_score, keyframe_key, parse_box
-from datasets.core.media.clips_and_keyframes import export_window, timestamp
+from datasets.core.formats.ava import (
+    TrackedBox,
+    dump_proposals,
+    dump_track_proposals,
+    format_box,
+    format_score,
+    keyframe_key,
+    parse_box,
+)
+from datasets.core.formats.bundle_manifest import (
+    CLIPS,
+    DENSE,
+    FRAMES,
+    MMACTION2,
+    TRACKS,
+    ClipEntry,
+    FileEntry,
+    Manifest,
+    VideoEntry,
+)
 from datasets.core.hashing import sha256_of
-from datasets.core.formats.bundle_manifest import ClipEntry, FileEntry, Manifest, VideoEntry
+from datasets.core.media.clips_and_keyframes import export_window, timestamp
 from datasets.core.naming import frame_name
 from datasets.core.zip_writer import ZipWriter, new_zip
 from datasets.models import Dataset, Video
-from tracking.core.legacy import TrackedBox, dump_boxes, dump_track_proposals
 from tracking.core.tracks_file import TracksFileError
+from tracking.core.tracks_json import dump_boxes
 from tracking.models import Bundle, IdentityRun, TrackingRun
-from tracking.services.track import active_settings, config_key_of
-
-TRACKS = "tracking_jsons.zip"
+from tracking.services.tracking_configs import active_settings, config_key_of
 
 
 class NotTrackedError(ValueError):
-    """No video is tracked to its end, so there is nothing to bundle; the message says more."""
+    """No video is completely tracked, so a bundle would be empty; the message says more."""
 
 
 @dataclass
 class _Contents:
-    """What is collected while the clips go by."""
+    """What is collected while the clips are written."""
 
     dense: dict[str, list[tuple[str, list[TrackedBox]]]] = field(default_factory=dict)
     normalised: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -49,7 +65,7 @@ class _Contents:
 
 
 class _Zips(NamedTuple):
-    """The zips that are written while the clips go by."""
+    """The zips that are written clip by clip."""
 
     frames: ZipWriter
     tracks: ZipWriter
@@ -57,35 +73,36 @@ class _Zips(NamedTuple):
 
 
 def request_bundle(dataset: Dataset, *, with_clips: bool = True) -> Bundle:
-    """Order the files of the videos tracked so far; if nothing is new, the last one stands.
+    """Request a bundle of the videos tracked so far; the last one if nothing has changed.
 
     Args:
-        with_clips: Whether the films are among them. A dataset that is brought in without them
-            has only its annotation frames.
+        with_clips: Whether it contains the videos. A dataset imported without them has only its
+            annotation frames.
 
-    Raises NotTrackedError if no video is tracked to its end yet.
+    Raises NotTrackedError if no video is completely tracked yet.
     """
-    identity_runs = IdentityRun.objects.done().filter(video__dataset=dataset)
-    newest = identity_runs.order_by("-pk").first()
+    done = IdentityRun.objects.done().filter(video__dataset=dataset)
+    newest = done.order_by("-pk").first()
     if newest is None:
         raise NotTrackedError(
-            f"no video of {dataset} is tracked to its end yet: wait, or run manage.py "
+            f"no video of {dataset} is completely tracked yet: wait, or run manage.py "
             "run_pipeline --once"
         )
-    current = config_key_of(active_settings(dataset))
-    config_key = current if identity_runs.filter(config_key=current).exists() else newest.config_key
-    like = dataset.bundles.filter(config_key=config_key, with_clips=with_clips)
-    bundle = like.order_by("-pk").first()
-    since = identity_runs.filter(config_key=config_key).aggregate(last=Max("finished_at"))["last"]
+    key = config_key_of(active_settings(dataset))
+    key = key if done.filter(config_key=key).exists() else newest.config_key
+    bundle = (
+        dataset.bundles.filter(config_key=key, with_clips=with_clips).order_by("-pk").first()
+    )
+    since = done.filter(config_key=key).aggregate(last=Max("finished_at"))["last"]
     if bundle and (since is None or bundle.created_at > since):
         if dataset.bundles.filter(pk=bundle.pk).retry():
             bundle.refresh_from_db()
         return bundle
-    return Bundle.objects.create(dataset=dataset, config_key=config_key, with_clips=with_clips)
+    return Bundle.objects.create(dataset=dataset, config_key=key, with_clips=with_clips)
 
 
 def make_bundle(bundle_id: int) -> Bundle | None:
-    """Write the files of one bundle; None if somebody else has it or it is done."""
+    """Write the files of one bundle; None if it is done or in other hands."""
     bundle = Bundle.objects.claim(bundle_id)
     if bundle is None:
         return None
@@ -106,24 +123,26 @@ def make_bundle(bundle_id: int) -> Bundle | None:
 def _write(bundle: Bundle, folder: Path) -> None:
     contents = _Contents()
     with ExitStack() as stack:
-        names = ["frames.zip", TRACKS, *["clips.zip"] * bundle.with_clips]
+        names = [FRAMES, TRACKS, *[CLIPS] * bundle.with_clips]
         opened = [stack.enter_context(new_zip(folder / name)) for name in names]
         zips = _Zips(opened[0], opened[1], opened[2] if bundle.with_clips else None)
-        linked = _linked_videos(bundle)
-        for video, of_video in groupby(_runs_of(bundle, linked), lambda run: run.clip.video):
+        identified = _identified_videos(bundle)
+        for video, of_video in groupby(
+            _runs_of(bundle, identified), lambda run: run.clip.video
+        ):
             entries = tuple(_add_clip(zips, contents, run) for run in of_video)
             if zips.clips and video.file:
                 with local_path(str(video.file)) as path:
                     zips.clips.add_file(f"videos/{video.name}.mp4", path)
             contents.videos.append(_video_entry(video, entries))
-            bundle.report(len(contents.videos) / len(linked))
-    bundle.left_out = _left_out(bundle, linked)
+            bundle.report(len(contents.videos) / len(identified))
+    bundle.left_out = _left_out(bundle, identified)
     if not contents.videos:
         raise NotTrackedError(
             f"no video of {bundle.dataset} is tracked with {bundle.config_key} yet"
         )
-    (folder / "dense_proposals.pkl").write_bytes(dump_track_proposals(contents.dense))
-    (folder / "dense_proposals_mmaction2.pkl").write_bytes(dump_proposals(contents.normalised))
+    (folder / DENSE).write_bytes(dump_track_proposals(contents.dense))
+    (folder / MMACTION2).write_bytes(dump_proposals(contents.normalised))
     files = {
         path.name: FileEntry(path.stat().st_size, sha256_of(path))
         for path in sorted(folder.iterdir())
@@ -138,20 +157,20 @@ def _write(bundle: Bundle, folder: Path) -> None:
     (folder / manifests.FILE).write_bytes(manifests.dump(manifest))
 
 
-def _linked_videos(bundle: Bundle) -> list[int]:
-    """Videos that are tracked to their end."""
-    identity_runs = IdentityRun.objects.done().filter(
+def _identified_videos(bundle: Bundle) -> list[int]:
+    """Videos that are completely tracked."""
+    done = IdentityRun.objects.done().filter(
         video__dataset=bundle.dataset, config_key=bundle.config_key
     )
-    return list(identity_runs.values_list("video", flat=True))
+    return list(done.values_list("video", flat=True))
 
 
-def _left_out(bundle: Bundle, linked: list[int]) -> list[dict[str, str]]:
+def _left_out(bundle: Bundle, identified: list[int]) -> list[dict[str, str]]:
     """The videos that are not in the bundle, by name, and why."""
-    missing = Video.objects.filter(dataset=bundle.dataset).exclude(pk__in=linked)
+    missing = Video.objects.filter(dataset=bundle.dataset).exclude(pk__in=identified)
     reasons = {
         Stage.FAILED.value: "it could not be standardised",
-        Stage.DONE.value: "not tracked to its end",
+        Stage.DONE.value: "not completely tracked",
     }
     return [
         {"name": video.name, "reason": reasons.get(video.stage, "not standardised yet")}
@@ -176,9 +195,9 @@ def _add_clip(zips: _Zips, contents: _Contents, run: TrackingRun) -> ClipEntry:
     if zips.clips and clip.video.has_all_frames:
         with local_path(str(clip.file)) as path:
             zips.clips.add_file(f"{clip.name}.mp4", path)
-    with local_path(str(clip.frames)) as path, zipfile.ZipFile(path) as pictures:
-        for name in sorted(pictures.namelist()):
-            zips.frames.add(f"{clip.name}/{name}", pictures.read(name))
+    with local_path(str(clip.frames)) as path, zipfile.ZipFile(path) as frames:
+        for name in sorted(frames.namelist()):
+            zips.frames.add(f"{clip.name}/{name}", frames.read(name))
     with local_path(str(run.tracks)) as path:
         content = gzip.decompress(path.read_bytes())
     boxes = _boxes(run)
@@ -198,7 +217,7 @@ def _add_clip(zips: _Zips, contents: _Contents, run: TrackingRun) -> ClipEntry:
 
 
 def _boxes(run: TrackingRun) -> list[tuple[str, list[TrackedBox]]]:
-    """Every keyframe's picture with the persons in it; nobody is an empty list."""
+    """Every keyframe with the persons in it; without persons an empty list."""
     fps = run.clip.video.dataset.annotation_fps
     found: dict[str, list[TrackedBox]] = {
         frame_name(run.clip.name, second * fps): [] for second in run.clip.keyframes()
@@ -236,5 +255,5 @@ def _video_entry(video: Video, clips: tuple[ClipEntry, ...]) -> VideoEntry:
         video.height or 0,
         video.frame_count or 0,
         clips,
-        video.picture_rate,
+        video.frame_rate,
     )

@@ -69,11 +69,7 @@ class Manifest:
     annotation_fps: int
     videos: tuple[VideoEntry, ...] = ()
     files: dict[str, FileEntry] = field(default_factory=dict)
-
-    @property
-    def is_prototype(self) -> bool:
-        """Whether it was made of a prototype's bare files, whose tracks have another form."""
-        return self.config_key == PROTOTYPE_KEY
+    is_prototype: bool = False  # its tracks are in a prototype's files
 
 
 def is_bundle(names: Collection[str]) -> bool:
@@ -111,6 +107,7 @@ def load(content: bytes) -> Manifest:
             _rate(raw["annotation_fps"]),
             _without_duplicates([_video(one) for one in raw["videos"]]),
             {_text(name, FILE_NAME): _file(one) for name, one in raw["files"].items()},
+            raw.get("is_prototype") is True,
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError,
             RecursionError) as error:  # fmt: skip

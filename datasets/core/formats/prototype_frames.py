@@ -160,7 +160,9 @@ def _write_manifest(folder: Path, target: Path, rate: int, videos: list[VideoEnt
         path.name: FileEntry(path.stat().st_size, sha256_of(path))
         for path in sorted(target.iterdir())
     }
-    manifest = Manifest("prototype", PROTOTYPE_KEY, rate, tuple(videos), files)
+    manifest = Manifest(
+        "prototype", PROTOTYPE_KEY, rate, tuple(videos), files, is_prototype=True
+    )
     (target / manifests.FILE).write_bytes(manifests.dump(manifest))
 
 

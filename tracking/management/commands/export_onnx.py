@@ -20,7 +20,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
 
-    def handle(self, *, detector: str, weights_argument: str, out: Path, **options: Any) -> None:
+    def handle(
+        self, *, detector: str, weights_argument: str, out: Path, **options: Any
+    ) -> None:
         if detector == "rfdetr-file" and not weights_argument:
             raise CommandError("rfdetr-file needs --weights FILE.")
         path = weights_path(weights_argument)

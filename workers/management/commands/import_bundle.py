@@ -11,10 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from avaproject.base.bootstrap import create_tables
 from datasets.core.formats.bundle_files import BundleError
-from datasets.models import Dataset
+from datasets.models import Clip, Dataset
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
 from datasets.services.delete import delete, delete_pending_files
-from workers.imports import bring_in
+from datasets.services.import_clips import import_clips, limitations_of, open_bundle
+from tracking.services.import_tracks import open_tracks
 
 
 class Command(BaseCommand):
@@ -45,28 +46,40 @@ class Command(BaseCommand):
         is_new = not Dataset.objects.filter(name=options["dataset"]).exists()
         dataset = self._dataset(options["dataset"], options["vocabulary"])
         try:
-            with Progress(TextColumn("{task.description}"), BarColumn(), transient=True) as bar:
-                task = bar.add_task("Importing", total=1.0)
-                brought = bring_in(
-                    dataset, options["path"], rate=options["rate"],
-                    progress=lambda share: bar.update(task, completed=share),
-                )  # fmt: skip
+            clips, track_count, notes = self._import(dataset, options["path"], options["rate"])
         except (BundleError, OSError) as error:
             if is_new and not dataset.videos.exists():
                 delete(dataset)
                 delete_pending_files()
             raise CommandError(str(error)) from error
-        persons = sum(run.track_count or 0 for run in brought.runs)
-        for note in brought.notes:
+        for note in notes:
             self.stderr.write(f"Note: {note}")
-        count = len(brought.clips)
-        tracks = ngettext("{} track", "{} tracks", persons).format(persons)
-        sentence = ngettext("{} clip with {} is", "{} clips with {} are", count)
+        tracks = ngettext("{} track", "{} tracks", track_count).format(track_count)
+        sentence = ngettext("{} clip with {} is", "{} clips with {} are", len(clips))
         self.stdout.write(
-            f"{sentence.format(count, tracks)} in dataset {dataset}. "
+            f"{sentence.format(len(clips), tracks)} in dataset {dataset}. "
             f"Continue with: ./ava manage export_packages --dataset {dataset} "
             "--annotators NAME,NAME --out DIR"
         )
+
+    def _import(
+        self, dataset: Dataset, path: Path, rate: int | None
+    ) -> tuple[list[Clip], int, list[str]]:
+        """Run both steps of the pipeline here; all tracks are checked before the first."""
+        with Progress(TextColumn("{task.description}"), BarColumn(), transient=True) as bar:
+            task = bar.add_task("Importing", total=1.0)
+
+            def show(share: float) -> None:
+                bar.update(task, completed=share)
+
+            with (
+                open_bundle(path, rate=rate, progress=show) as bundle,
+                open_tracks(bundle.folder) as tracks,
+            ):
+                clips = import_clips(dataset, bundle, progress=show)
+                runs = tracks.import_all(dataset)
+        notes = [*bundle.notes, *limitations_of(clips)]
+        return clips, sum(run.track_count or 0 for run in runs), notes
 
     def _dataset(self, name: str, vocabulary: str) -> Dataset:
         try:

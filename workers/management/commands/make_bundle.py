@@ -16,7 +16,7 @@ from datasets.core.naming import safe_name
 from datasets.models import Clip, Dataset
 from tracking.models import Bundle, IdentityRun, TrackingRun
 from tracking.services.export_bundle import NotTrackedError, request_bundle
-from tracking.services.track import active_settings, config_key_of
+from tracking.services.tracking_configs import active_settings, config_key_of
 from workers.pipeline import STEPS, sweep
 from workers.progress import run_until_done
 

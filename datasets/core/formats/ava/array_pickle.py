@@ -147,7 +147,8 @@ class _ArrayUnpickler(pickle._Unpickler):
         elif isinstance(target, np.ndarray) and not target.size:
             _, shape, dtype, is_fortran, raw = state
             array = self._array(raw, dtype, shape, "F" if is_fortran else "C")
-            target.__setstate__((1, array.shape, array.dtype, bool(is_fortran), bytes(raw)))
+            state = (1, array.shape, array.dtype, bool(is_fortran), bytes(raw))
+            target.__setstate__(state)  # type: ignore[arg-type]
         else:
             raise pickle.UnpicklingError("it changes what is not an array")
 
