@@ -1,4 +1,4 @@
-"""CVAT: sending side by side, 200 clips there and back, rows a second, the webhook's answer.
+"""CVAT: sending in parallel, 200 clips sent and fetched, rows per second, webhook latency.
 
     ./ava bench cvat
 
@@ -59,7 +59,7 @@ def side_by_side(url: str, name: str, at_a_time: int) -> float:
 
     from tests.cvat_double.steps import send_all
 
-    settings.CVAT_SIDE_BY_SIDE = at_a_time
+    settings.CVAT_CONCURRENCY = at_a_time
     dataset = world(url, name, clips=FEW, persons=2)
     return timed(lambda: send_all(dataset))
 
@@ -87,7 +87,7 @@ def world(url: str, name: str, *, clips: int, persons: int) -> object:
 
 
 def there_and_back(url: str) -> None:
-    """200 clips with 8 persons: sent, finished, pulled, read."""
+    """200 clips with 8 persons: sent, finished, fetched, read."""
     import psutil
 
     from annotation.models import Annotation, CvatJob, StoredBox
@@ -105,7 +105,7 @@ def there_and_back(url: str) -> None:
     for job in CvatJob.objects.filter(project__dataset=dataset):
         client.change_job(job.job_id, state="completed")
     seconds = timed(lambda: reconciled(dataset))
-    print(f"  pulled    {seconds:6.1f} s, {CLIPS / seconds:5.1f} clips/s")
+    print(f"  fetched   {seconds:6.1f} s, {CLIPS / seconds:5.1f} clips/s")
     seconds = timed(read_all)
     boxes = StoredBox.objects.filter(task__clip__video__dataset=dataset)
     read = Annotation.objects.filter(version__task__clip__video__dataset=dataset).count()
@@ -120,7 +120,7 @@ def there_and_back(url: str) -> None:
 
 
 def rows_per_second(boxes: Any) -> None:
-    """The stored boxes written once more, as reading writes them and as plain SQL does."""
+    """The stored boxes written again, by `bulk_create` and by plain SQL."""
     from annotation.models import StoredBox
     from annotation.services.answers import ROWS_AT_ONCE
 
@@ -141,7 +141,7 @@ def rows_per_second(boxes: Any) -> None:
 
 
 def plain_sql(boxes: list[Any]) -> None:
-    """The same rows into a table of the same columns and keys, and nothing else."""
+    """The same rows into a table with the same columns and keys."""
     from django.db import connection
 
     columns = (
@@ -223,7 +223,7 @@ def enter_server(data: Path) -> list[str]:
 def ask(
     port: int, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
 ) -> tuple[int, float]:
-    """The status of the answer, and the seconds until it was there."""
+    """The status of the response and the seconds until it arrived."""
     began = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     given = {"Content-Type": "application/json"} | (headers or {})
@@ -235,7 +235,7 @@ def ask(
 
 
 def steady(deliver: Callable[[int], tuple[int, float]], count: int) -> list[tuple[int, float]]:
-    """Deliver at a steady rate, whether or not the one before was answered."""
+    """Deliver at a steady rate, whether or not the previous one was answered."""
     found: list[tuple[int, float]] = []
     lock = threading.Lock()
 
@@ -264,7 +264,7 @@ def main() -> None:
 
 
 def bridge() -> None:
-    """Sending, pulling and reading, on a test database."""
+    """Sending, fetching and reading, on a test database."""
     from django.conf import settings
     from django.db import connection
     from django.test.utils import setup_databases, teardown_databases
@@ -280,13 +280,13 @@ def bridge() -> None:
             with double(**AS_MEASURED) as url:
                 alone = side_by_side(url, "alone", 1)
                 together = side_by_side(url, "together", 8)
-            print(f"  one after the other {alone:.1f} s, side by side {together:.1f} s")
+            print(f"  one at a time {alone:.1f} s, in parallel {together:.1f} s")
             print(f"  {alone / together:.1f} times as fast")
             assert alone / together >= 1.7
             print(f"{CLIPS} clips with {PERSONS} persons on {connection.vendor}, no delays")
             with double() as url:
                 there_and_back(url)
-            client.forget_clients()
+            client.close_clients()
     finally:
         teardown_databases(databases, verbosity=0)
 

@@ -1,7 +1,7 @@
-"""CVAT annotations as JSON: written for pre-annotations, read from what a job holds.
+"""CVAT annotations as JSON (LabeledData): writer for pre-annotations, reader for jobs.
 
-Frames are frames of the CVAT task, 0-based. Labels and attributes are numbers there: those of
-the project the task was made in, so that a name changed in CVAT changes no answer.
+Frames are frames of the CVAT task, 0-based. Labels and attributes are ids of the project, so
+that a renaming in CVAT changes no answer.
 A track's first attributes (`person_id`) hold for all of it, those of a shape until the next.
 """
 
@@ -23,15 +23,15 @@ from datasets.core.formats.cvat_xml import (
     upright,
 )
 
-NOTHING_SAID = ("", UNSET, FALSE)  # values of an attribute that nobody touched
+UNANSWERED = ("", UNSET, FALSE)  # values of an attribute that nobody changed
 
 
 class CvatJsonError(ValueError):
-    """The annotations are not those of a task of ours."""
+    """The annotations are not those of a task sent by AVA Studio."""
 
 
 class LabelIds(NamedTuple):
-    """CVAT's numbers for the label "person" of one project, and for its attributes by name."""
+    """CVAT's ids of the label "person" of one project, and of its attributes by name."""
 
     label: int
     attributes: dict[str, int]
@@ -79,14 +79,14 @@ def document_from(
 
 
 def fingerprint(document: Document) -> str:
-    """The same for annotations that say the same, whatever numbers CVAT gave their tracks.
+    """Equal for annotations with equal answers, whatever ids CVAT gave their tracks.
 
-    Attributes nobody touched do not count, so that a question added later changes nothing.
+    Unchanged attributes do not count, so that a question added later changes nothing.
 
     >>> fingerprint(Document("a", 75, 0, 0)) == fingerprint(Document("b", 75, 0, 0))
     True
     """
-    said = sorted(
+    content = sorted(
         [
             track.label,
             [
@@ -94,19 +94,19 @@ def fingerprint(document: Document) -> str:
                     shape.frame,
                     [round(side, 2) for side in shape.box],
                     shape.outside,
-                    _said(shape),
+                    _answered(shape),
                 ]
                 for shape in track.shapes
             ],
         ]
         for track in document.tracks
     )
-    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _said(shape: Shape) -> list[tuple[str, str]]:
+def _answered(shape: Shape) -> list[tuple[str, str]]:
     return sorted(
-        (name, value) for name, value in shape.attributes.items() if value not in NOTHING_SAID
+        (name, value) for name, value in shape.attributes.items() if value not in UNANSWERED
     )
 
 
@@ -160,7 +160,7 @@ class _Reader(NamedTuple):
         return XmlTrack(tuple(inside), self._label(data), str(data.get("source") or ""))
 
     def single(self, data: Mapping[str, Any], number: int) -> XmlTrack:
-        """As CVAT's own export: there in its frame, gone in the next."""
+        """As in CVAT's own export: present in its frame, outside in the next."""
         shape = self._shape(data, self._attributes(data), f"shape {number}")
         gone = shape._replace(frame=shape.frame + 1, outside=True)
         inside = tuple(one for one in (shape, gone) if one.frame < self.frame_count)
@@ -198,7 +198,7 @@ class _Reader(NamedTuple):
 def _turned_between(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """The boxes between two CVAT keyframes, if one is turned: CVAT turns it on the way."""
+    """The boxes between two CVAT keyframes, if one is rotated: CVAT interpolates the angle."""
     start, end = float(before.get("rotation") or 0), float(after.get("rotation") or 0)
     if not before or before.get("outside") or not (start or end):
         return

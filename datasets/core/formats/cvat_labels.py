@@ -50,7 +50,8 @@ def attributes_of(groups: Sequence[ActionGroupSpec]) -> tuple[Attribute, ...]:
 
     Raises LabelsError for what CVAT would refuse: names over 64 characters or given twice.
 
-    >>> [a.name for a in attributes_of([ActionGroupSpec("doing", "many", False, ("wave", "carry"))])]
+    >>> doing = ActionGroupSpec("doing", "many", False, ("wave", "carry"))
+    >>> [attribute.name for attribute in attributes_of([doing])]
     ['person_id', 'doing: wave', 'doing: carry']
     >>> attributes_of([ActionGroupSpec("posture", "one", True, ("sit",))])[1].values
     ('unset', 'unknown', 'sit')
@@ -89,7 +90,8 @@ def attributes_from(
 ) -> dict[str, str]:
     """The attributes that say `answers`; a group without an answer gets its default.
 
-    >>> attributes_from({"posture": "sit"}, 7, [ActionGroupSpec("posture", "one", True, ("sit",))])
+    >>> groups = [ActionGroupSpec("posture", "one", True, ("sit",))]
+    >>> attributes_from({"posture": "sit"}, 7, groups)
     {'person_id': '7', 'posture': 'sit'}
     """
     attributes = {PERSON_ID: "" if person_id is None else str(person_id)}

@@ -1,12 +1,12 @@
-"""CVAT XML 1.1: written for pre-annotations, read from what people export.
+"""CVAT XML 1.1: writer for pre-annotations, reader for exports.
 
-It is written as "CVAT for video"; "CVAT for images" is read too. There a person is whoever has
-the same `person_id`, and every box without one is somebody else, seen in that frame alone.
+It is written as "CVAT for video"; "CVAT for images" is read too. There boxes with the same
+`person_id` are one person, and every box without one is another person in that frame only.
 
 Frames are frames of the CVAT task, 0-based: the file's own numbers (`start_frame + i * step` of
 the source) are turned into them by what its `<meta>` says. Boxes are `(x1, y1, x2, y2)` float
 pixels, x2 and y2 exclusive, two decimals in the file. A shape holds until the next one of its
-track; `outside` says that the person is not in the picture from there on.
+track; `outside` says that the person is not in the frame from there on.
 The file may be hostile: it is parsed without entities and DTDs, and refused with a message.
 """
 
@@ -25,7 +25,7 @@ from defusedxml.ElementTree import iterparse
 from datasets.core.formats.cvat_labels import COLOUR, PERSON, PERSON_ID, Attribute, InputType
 
 VERSION = "1.1"
-DEEPEST = 32  # elements inside each other; CVAT needs 8
+MAX_DEPTH = 32  # nested elements; CVAT needs 8
 FORMAT_HINT = 'export it from CVAT as "CVAT for video 1.1"'
 INPUT_TYPES: tuple[InputType, ...] = get_args(InputType)
 OTHER_SHAPES = ("polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
@@ -34,7 +34,7 @@ Box = tuple[float, float, float, float]
 
 
 class CvatXmlError(ValueError):
-    """The file is not the "CVAT for video 1.1" or "CVAT for images 1.1" that was asked for."""
+    """The file is not in the format "CVAT for video 1.1" or "CVAT for images 1.1"."""
 
 
 class Shape(NamedTuple):
@@ -173,12 +173,12 @@ def _shape_lines(shape: Shape) -> Iterator[str]:
     yield "    </box>"
 
 
-class Seen(NamedTuple):
-    """Whose boxes in pictures make one track."""
+class ImageTrackKey(NamedTuple):
+    """What the boxes of one track in "CVAT for images" have in common."""
 
     label: str
     who: str
-    nth: int  # box of that person in one picture
+    nth: int  # box of that person in one image
 
 
 @dataclass
@@ -193,8 +193,8 @@ class _Reader:
     step: int = 1
     attributes: tuple[Attribute, ...] = ()
     tracks: list[XmlTrack] = field(default_factory=list)
-    seen: dict[Seen, list[Shape]] = field(default_factory=dict)
-    sources: dict[Seen, str] = field(default_factory=dict)
+    images: dict[ImageTrackKey, list[Shape]] = field(default_factory=dict)
+    sources: dict[ImageTrackKey, str] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
 
     def take(self, event: str, element: Element) -> None:
@@ -208,15 +208,15 @@ class _Reader:
             element.clear()
 
     def document(self) -> Document:
-        seen = [self._of_pictures(who, shapes) for who, shapes in self.seen.items()]
-        tracks = (*self.tracks, *seen)
+        found = [self._image_track(key, shapes) for key, shapes in self.images.items()]
+        tracks = (*self.tracks, *found)
         return Document(self.name, self.size, self.width, self.height, self.attributes, tracks)
 
     def _check_place(self, tag: str) -> None:
         if not self.open and tag != "annotations":
-            raise CvatXmlError(f"it is not a file of CVAT: it begins with <{tag}>")
-        if len(self.open) >= DEEPEST:
-            raise CvatXmlError(f"its elements lie more than {DEEPEST} deep in each other")
+            raise CvatXmlError(f"it is not a CVAT file: it begins with <{tag}>")
+        if len(self.open) >= MAX_DEPTH:
+            raise CvatXmlError(f"its elements are nested more than {MAX_DEPTH} levels deep")
 
     def _read(self, element: Element) -> None:
         if element.tag == "version" and (element.text or "").strip() != VERSION:
@@ -261,7 +261,7 @@ class _Reader:
         return XmlTrack(tuple(inside), element.get("label", ""), element.get("source", ""))
 
     def _read_image(self, image: Element) -> None:
-        place = f"picture {image.get('id')}"
+        place = f"image {image.get('id')}"
         here: Counter[str] = Counter()
         for child in image:
             if child.tag in OTHER_SHAPES:
@@ -270,14 +270,14 @@ class _Reader:
                 said = {one.get("name", ""): one.text or "" for one in child.iter("attribute")}
                 child.set("frame", image.get("id", ""))
                 shape = self._shape(child, said, place)
-                who = said.get(PERSON_ID, "").strip() or f"box {len(self.seen)}"
-                here[who] += 1  # two boxes of one person in a picture are two tracks
-                key = Seen(child.get("label", ""), who, here[who])
-                self.seen.setdefault(key, []).append(shape)
+                who = said.get(PERSON_ID, "").strip() or f"box {len(self.images)}"
+                here[who] += 1  # two boxes of one person in an image are two tracks
+                key = ImageTrackKey(child.get("label", ""), who, here[who])
+                self.images.setdefault(key, []).append(shape)
                 self.sources.setdefault(key, child.get("source", ""))
 
-    def _of_pictures(self, who: Seen, shapes: list[Shape]) -> XmlTrack:
-        """A track of what is seen picture by picture: outside where there is no box."""
+    def _image_track(self, key: ImageTrackKey, shapes: list[Shape]) -> XmlTrack:
+        """A track of boxes drawn image by image: outside where there is no box."""
         by_frame = {shape.frame: shape for shape in shapes}
         ends = {
             shape.frame + 1: shape._replace(frame=shape.frame + 1, outside=True)
@@ -285,7 +285,7 @@ class _Reader:
         }
         both = ends | by_frame
         inside = [both[frame] for frame in sorted(both) if self._is_inside(both[frame])]
-        return XmlTrack(tuple(inside), who.label, self.sources[who])
+        return XmlTrack(tuple(inside), key.label, self.sources[key])
 
     def _shape(self, box: Element, attributes: dict[str, str], place: str) -> Shape:
         source_frame = _whole(box.get("frame"), f"frame of {place}")
@@ -312,7 +312,7 @@ class _Reader:
 
 
 def _text(element: Element, path: str) -> str | None:
-    """Text of the first `path` at any depth: CVAT moved the size of the picture once."""
+    """Text of the first `path` at any depth: CVAT versions differ in where the size is."""
     return element.findtext(f".//{path}")
 
 
@@ -353,7 +353,7 @@ def _box(attributes: Mapping[str, str], place: str) -> Box:
 
 
 def not_a_rectangle(kind: str) -> str:
-    """What is wrong with a shape of another kind, and what to do."""
+    """The error message for a shape that is not a rectangle."""
     return (
         f"a {kind}, but people are drawn as rectangles: reopen the job in CVAT, delete it, "
         "draw a rectangle and finish the job again"
@@ -361,7 +361,7 @@ def not_a_rectangle(kind: str) -> str:
 
 
 def upright(x1: float, y1: float, x2: float, y2: float, degrees: float) -> Box:
-    """The smallest upright box around a box turned about its centre.
+    """The smallest upright box around a box rotated about its centre.
 
     >>> [round(side) for side in upright(0, 0, 10, 4, 90)]
     [3, -3, 7, 7]

@@ -181,7 +181,7 @@ def test_a_box_that_turns_between_two_cvat_keyframes_is_turned_on_the_way():
     assert track.shapes[4].box == pytest.approx((10, -10, 30, 30))
 
 
-def test_a_box_that_left_the_picture_is_not_turned_on():
+def test_a_box_outside_the_frame_is_not_rotated():
     data = {"label_id": 4, "shapes": [stored(0, outside=True), stored(5, rotation=9.0)]}
     assert [one.frame for one in read({"tracks": [data]}).tracks[0].shapes] == [0, 5]
 

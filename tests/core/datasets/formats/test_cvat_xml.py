@@ -118,7 +118,7 @@ def test_a_turned_box_becomes_the_upright_box_around_it():
     assert read.shapes[0].box == pytest.approx((10, 0, 30, 40))
 
 
-def test_the_size_of_the_picture_is_found_beside_the_task_too():
+def test_the_size_of_the_frame_is_found_beside_the_task_too():
     size = "<original_size><width>640</width><height>360</height></original_size>"
     read = load(xml("", meta=f"<meta><job><size>75</size></job>{size}</meta>"))
     assert (read.frame_count, read.width, read.height) == (75, 640, 360)
@@ -132,7 +132,7 @@ def test_tracks_keep_their_label_so_that_strangers_can_be_named():
     assert load(xml(track(box(0), label="car"))).tracks[0].label == "car"
 
 
-def picture(number: int, *boxes: str) -> str:
+def image(number: int, *boxes: str) -> str:
     return f'<image id="{number}" name="a.jpg" width="64" height="36">{"".join(boxes)}</image>'
 
 
@@ -144,12 +144,12 @@ def person_box(person_id: str, posture: str) -> str:
 
 def test_an_export_for_images_gives_a_track_to_each_person_id():
     meta = META.format(size=75, start=0, step="")
-    pictures = [
-        picture(0, person_box("7", "sit"), person_box("8", "walk")),
-        picture(1, person_box("7", "walk")),
-        picture(5, person_box("7", "stand")),
+    images = [
+        image(0, person_box("7", "sit"), person_box("8", "walk")),
+        image(1, person_box("7", "walk")),
+        image(5, person_box("7", "stand")),
     ]
-    seven, eight = load(xml("".join(pictures), meta=meta)).tracks
+    seven, eight = load(xml("".join(images), meta=meta)).tracks
     assert [(one.frame, one.outside, one.attributes["posture"]) for one in seven.shapes] == [
         (0, False, "sit"),
         (1, False, "walk"),
@@ -162,7 +162,7 @@ def test_an_export_for_images_gives_a_track_to_each_person_id():
 
 def test_boxes_without_a_person_in_an_export_for_images_are_people_of_one_frame():
     meta = META.format(size=2, start=0, step="")
-    drawn = picture(1, person_box("", "sit"), person_box(" ", "walk"))
+    drawn = image(1, person_box("", "sit"), person_box(" ", "walk"))
     tracks = load(xml(drawn, meta=meta)).tracks
     assert [[one.frame for one in track.shapes] for track in tracks] == [[1], [1]]
 
@@ -174,12 +174,12 @@ def test_boxes_without_a_person_in_an_export_for_images_are_people_of_one_frame(
         pytest.param(b"PK\x03\x04", "not XML", id="a zip"),
         pytest.param(b'<?xml version="1.0" encoding="klingon"?><a/>', "not XML", id="encoding"),
         pytest.param(xml(track(box(0)))[:-20], "not XML", id="cut off"),
-        pytest.param(b"<html/>", "not a file of CVAT", id="another format"),
+        pytest.param(b"<html/>", "not a CVAT file", id="another format"),
         pytest.param(
-            xml('<image id="3"><mask/></image>'), "picture 3 has a mask", id="mask in a picture"
+            xml('<image id="3"><mask/></image>'), "image 3 has a mask", id="mask in a image"
         ),
         pytest.param(
-            xml(f'<image id="x">{box(0)}</image>'), "not a whole number", id="picture number"
+            xml(f'<image id="x">{box(0)}</image>'), "not a whole number", id="image number"
         ),
         pytest.param(xml("", meta="<meta><project/></meta>"), "whole project", id="project"),
         pytest.param(b"<annotations><version>2.0</version></annotations>", "2.0", id="version"),
@@ -206,7 +206,7 @@ def test_boxes_without_a_person_in_an_export_for_images_are_people_of_one_frame(
         pytest.param(b"<annotations>" + b"<a>" * 100, "deep", id="depth"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(content, sentence):
+def test_an_unusable_file_is_refused_with_a_message(content, sentence):
     with pytest.raises(CvatXmlError, match=sentence):
         load(content)
 
@@ -236,9 +236,9 @@ def test_the_file_that_a_real_cvat_took_is_read(shared):
     assert read.shapes[0].attributes["person_id"] == "P0"
 
 
-def test_two_boxes_of_one_person_in_one_picture_are_two_tracks():
-    pictures = [picture(n, *[person_box("7", "sit")] * count) for n, count in ((0, 2), (1, 1))]
-    found = load(xml("".join(pictures))).tracks
+def test_two_boxes_of_one_person_in_one_image_are_two_tracks():
+    images = [image(n, *[person_box("7", "sit")] * count) for n, count in ((0, 2), (1, 1))]
+    found = load(xml("".join(images))).tracks
     assert [[one.frame for one in track.shapes if not one.outside] for track in found] == [
         [0, 1], [0]
     ]  # fmt: skip
