@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from annotation.core.labels import UNKNOWN
+from datasets.core.action_groups import UNKNOWN, ActionGroupSpec
 from qc.core.agreement.comparison import compare_clip
 from qc.core.agreement.pooling import RESAMPLES, Pool
-from qc.core.consensus.clip_consensus import Question, winner_of
-from qc.core.consensus.identity import Drawn, first_drawn_id
-from qc.core.consensus.skill_weighting import SURE, believed
+from qc.core.consensus.clip_consensus import majority_vote
+from qc.core.consensus.identity import DrawnBoxes, first_drawn_id
+from qc.core.consensus.skill_weighting import MIN_PROBABILITY, posterior_label
 
 CLIPS = int(os.environ.get("AVA_BENCH_CLIPS", "1000"))
 PERSONS, KEYFRAMES = 8, 15
@@ -38,10 +38,10 @@ ACCURACY = {
 }  # fmt: skip
 
 QUESTIONS = [
-    Question(f"one-{n}", "one", True, tuple(f"action-{n}-{k}" for k in range(7)), 1)
+    ActionGroupSpec(f"one-{n}", "one", True, tuple(f"action-{n}-{k}" for k in range(7)), 1)
     for n in range(5)
 ] + [
-    Question(f"many-{n}", "many", False, tuple(f"action-{n}-{k}" for k in range(9)), 3)
+    ActionGroupSpec(f"many-{n}", "many", False, tuple(f"action-{n}-{k}" for k in range(9)), 3)
     for n in range(5, 8)
 ]
 
@@ -71,7 +71,7 @@ def main() -> None:
     print(f"  in all                {whole:6.1f} s   at most {MOST_SECONDS}")
     print(f"  times the floor       {whole / floor:6.0f}     {floor:.2f} s a count")
     print(f"  memory, all processes {peak / 1e6:6.0f} MB  at most {MOST_BYTES / 1e6:.0f}")
-    print(f"  one new pull          {max(seconds):6.2f} s   its clip's figures; at most 2")
+    print(f"  one new version          {max(seconds):6.2f} s   its clip's figures; at most 2")
     consensus(rates)
     if CLIPS == 1000 and (whole > MOST_SECONDS or peak > MOST_BYTES):
         sys.exit("slower or larger than promised")
@@ -90,7 +90,7 @@ def reported(clip: int) -> tuple[str, float]:
 
 def answered(
     clip: int,
-) -> tuple[Drawn, list[dict[str, Any]], list[str], dict[tuple[int, int, str], Any]]:
+) -> tuple[DrawnBoxes, list[dict[str, Any]], list[str], dict[tuple[int, int, str], Any]]:
     """Boxes and answers of a clip's annotators, their names, and the truth."""
     random = np.random.default_rng([7, clip])
     team = sorted(random.choice(list(ACCURACY), 3, replace=False).tolist())
@@ -115,11 +115,11 @@ def answered(
     places = np.array(rows, dtype=np.int64)
     left = 150.0 * places[:, 2] + random.normal(0, 3, len(rows))
     boxes = np.stack([left, np.full(len(rows), 50.0), left + 60, np.full(len(rows), 250.0)], 1)
-    drawn = Drawn(places[:, 0] + 2, places[:, 1], places[:, 2], places[:, 3], boxes)
+    drawn = DrawnBoxes(places[:, 0] + 2, places[:, 1], places[:, 2], places[:, 3], boxes)
     return drawn, answers, team, truth
 
 
-def _over_time(question: Question, random: np.random.Generator) -> Iterator[Any]:
+def _over_time(question: ActionGroupSpec, random: np.random.Generator) -> Iterator[Any]:
     """A true answer that changes every few keyframes."""
     value: Any = None
     for _ in range(KEYFRAMES):
@@ -131,7 +131,7 @@ def _over_time(question: Question, random: np.random.Generator) -> Iterator[Any]
         yield value
 
 
-def _said(value: Any, question: Question, accuracy: float, random: np.random.Generator) -> Any:
+def _said(value: Any, question: ActionGroupSpec, accuracy: float, random: np.random.Generator) -> Any:
     if random.random() < accuracy:
         return value
     if question.choice == "one":
@@ -149,7 +149,7 @@ def count_once(labels: int) -> float:
 
 
 def consensus(rates: dict[str, Any]) -> None:
-    """Accuracy against the truth, of majority and of weighed votes, on some of the clips."""
+    """Accuracy against the truth, of majority and of skill-weighted votes, on some of the clips."""
     counts = dict.fromkeys(("units", "majority", "open", "likeliest", "sure", "sure right"), 0)
     for clip in range(min(CLIPS, 40)):
         drawn, answers, team, truth = answered(clip)
@@ -168,14 +168,14 @@ def consensus(rates: dict[str, Any]) -> None:
         f"  majority                    right {share['majority']:.4f}  open {share['open']:.4f}"
     )
     print(f"  Dawid-Skene, the likeliest  right {share['likeliest']:.4f}  open 0.0000")
-    print(f"  Dawid-Skene, from {SURE} on    right {share['sure right']:.4f}  "
+    print(f"  Dawid-Skene, from {MIN_PROBABILITY} on    right {share['sure right']:.4f}  "
           f"open {1 - share['sure']:.4f}  right where decided {where_decided:.4f}")  # fmt: skip
 
 
 def _count(
     counts: dict[str, int],
     rates: dict[str, Any],
-    question: Question,
+    question: ActionGroupSpec,
     answers: dict[str, dict[str, Any]],
     truth: Any,
 ) -> None:
@@ -184,15 +184,15 @@ def _count(
         for who, one in answers.items()
     }
     true = truth if question.choice == "one" else frozenset(truth)
-    voted = winner_of(list(votes.values()), question)
-    belief = believed(rates[question.name]["estimates"], votes)
+    voted = majority_vote(list(votes.values()), question)
+    belief = posterior_label(rates[question.name]["estimates"], votes)
     assert belief is not None
     counts["units"] += 1
     counts["majority"] += voted == true
     counts["open"] += voted is None
     counts["likeliest"] += belief.answer == true
-    counts["sure"] += belief.probability >= SURE
-    counts["sure right"] += belief.probability >= SURE and belief.answer == true
+    counts["sure"] += belief.probability >= MIN_PROBABILITY
+    counts["sure right"] += belief.probability >= MIN_PROBABILITY and belief.answer == true
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from demo.world.renderer import DEMO_VIDEOS, TruthBox, truth_at
 from demo.world.video_spec import VideoSpec
 from qc.core.agreement.units import ABSENT
 from qc.core.consensus.clip_consensus import as_vote
-from qc.core.consensus.skill_weighting import estimated
+from qc.core.consensus.skill_weighting import fit
 
 SECONDS, FPS, ROUNDS = 15, 5, 4
 POORER = (
@@ -131,7 +131,7 @@ def rates(
     values = list(dict.fromkeys(vote for row in cast for vote in row if vote is not None))
     places = {vote: place for place, vote in enumerate(values)}
     codes = np.array([[places.get(vote, ABSENT) for vote in row] for row in cast])
-    found: list[dict[str, Any]] = estimated([(names, codes)], values, question)["estimates"]
+    found: list[dict[str, Any]] = fit([(names, codes)], values, question)["estimates"]
     return found
 
 

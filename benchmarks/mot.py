@@ -1,34 +1,47 @@
-"""Our tracker and its peers on MOTChallenge sequences: quality by TrackEval, in one run.
+"""Our tracker and baselines on MOTChallenge sequences: metrics by TrackEval, in one run.
 
     python benchmarks/mot.py --data DIR --out DIR [--gt]
 
 reads `DIR/<SEQ>/{det.txt,seqinfo.ini}` (and `gt.txt` with `--gt`), runs every tracker with one
-set of parameters, and writes `OUT/<tracker>/<SEQ>.txt`; ours also to `OUT/<SEQ>.txt`. Sequences
-called SIM-* have simulated detections and are summed up apart.
+set of parameters, ours with those of a new dataset, and writes `OUT/<tracker>/<SEQ>.txt`; ours
+also to `OUT/<SEQ>.txt`. Sequences called SIM-* have simulated detections and are reported apart.
 
 How each was tuned is said below the tables.
 """
 
 import argparse
+import os
 import re
 import sys
 import tempfile
 from pathlib import Path
 
+import django
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 try:
-    from benchmarks._judge import Film, judge, read_sequence, sequences_in, write_result
-    from benchmarks._peers import PEERS, TUNING, interpolated
+    from benchmarks._baselines import BASELINES, TUNING, interpolated
+    from benchmarks._trackeval import (
+        MotSequence,
+        evaluate,
+        read_sequence,
+        sequences_in,
+        write_result,
+    )
 except ModuleNotFoundError as error:
     needed = "trackeval==1.3.0 trackers==2.6.1 tabulate pycocotools"
     sys.exit(f"{error.name} is not installed here: pip install --no-deps {needed}")
-from tracking.core.sort import follow
-from tracking.core.trackfile import Track
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
+django.setup()
+from datasets.models import Dataset
+from tracking.core.sort import track
+from tracking.core.tracks_file import Track
+from tracking.services.tracking_configs import tracker_parameters
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "mot"
 OURS = "ours"
-LONGEST_GAP = 30  # frames that peers interpolate over: all that their memory bridges
+MAX_GAP_FRAMES = 30  # that baselines interpolate: all that their maximum age bridges
 
 
 def main() -> None:
@@ -37,12 +50,12 @@ def main() -> None:
     if not folders:
         sys.exit(f"{options.data} has no sequences: expected <SEQ>/seqinfo.ini and det.txt")
     for folder in folders:
-        film = read_sequence(folder)
-        print(f"{film.name}: {len(film.detections)} frames", file=sys.stderr)
-        for tracker, tracks in _all_trackers(film):
-            write_result(options.out / _file_name(tracker) / f"{film.name}.txt", tracks)
+        sequence = read_sequence(folder)
+        print(f"{sequence.name}: {len(sequence.detections)} frames", file=sys.stderr)
+        for tracker, tracks in _all_trackers(sequence):
+            write_result(options.out / _file_name(tracker) / f"{sequence.name}.txt", tracks)
             if tracker == OURS:
-                write_result(options.out / f"{film.name}.txt", tracks)
+                write_result(options.out / f"{sequence.name}.txt", tracks)
     print(f"Results are in {options.out}.")
     if options.gt:
         _print_tables(options.data, options.out, folders)
@@ -52,7 +65,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of sequences")
     parser.add_argument("--out", type=Path, help="where the results are written")
-    parser.add_argument("--gt", action="store_true", help="judge them by gt.txt")
+    parser.add_argument("--gt", action="store_true", help="evaluate them with gt.txt")
     options = parser.parse_args()
     if options.data is None:  # ./ava bench
         options.data, options.gt = SHARED, True
@@ -62,12 +75,13 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _all_trackers(film: Film) -> list[tuple[str, list[Track]]]:
-    results = [(OURS, follow(film.detections, fps=film.fps))]
-    for name, peer in PEERS.items():
-        tracks = peer(film.detections, film.fps)
+def _all_trackers(sequence: MotSequence) -> list[tuple[str, list[Track]]]:
+    parameters = tracker_parameters(Dataset())  # what a new dataset is tracked with
+    results = [(OURS, track(sequence.detections, fps=sequence.fps, parameters=parameters))]
+    for name, baseline in BASELINES.items():
+        tracks = baseline(sequence.detections, sequence.fps)
         results.append((name, tracks))
-        results.append((f"{name} + interp.", interpolated(tracks, longest=LONGEST_GAP)))
+        results.append((f"{name} + interp.", interpolated(tracks, max_gap=MAX_GAP_FRAMES)))
     return results
 
 
@@ -78,10 +92,10 @@ def _file_name(tracker: str) -> str:
 def _print_tables(data: Path, out: Path, folders: list[Path]) -> None:
     names = [folder.name for folder in folders if (folder / "gt.txt").exists()]
     if without := sorted({folder.name for folder in folders} - set(names)):
-        print(f"Not judged, for they have no gt.txt: {', '.join(without)}")
+        print(f"Not evaluated, without gt.txt: {', '.join(without)}")
     simulated = [name for name in names if name.startswith("SIM-")]
     real = [name for name in names if name not in simulated]
-    for title, of_kind in (("real detections", real), ("simulated", simulated)):
+    for title, of_kind in (("real detections", real), ("simulated detections", simulated)):
         if of_kind:
             _print_table(title, data, out, of_kind)
     print(f"\n{TUNING}")
@@ -90,9 +104,12 @@ def _print_tables(data: Path, out: Path, folders: list[Path]) -> None:
 def _print_table(title: str, data: Path, out: Path, names: list[str]) -> None:
     print(f"\n{title}: {len(names)} sequences, combined")
     print(f"{'':46}{'HOTA':>7}{'IDF1':>7}{'MOTA':>7}{'switches':>10}{'keyframe recall':>17}")
-    trackers = [OURS, *(name for peer in PEERS for name in (peer, f"{peer} + interp."))]
+    trackers = [
+        OURS,
+        *(name for baseline in BASELINES for name in (baseline, f"{baseline} + interp.")),
+    ]
     for tracker in trackers:
-        one = judge(data, out / _file_name(tracker), names)
+        one = evaluate(data, out / _file_name(tracker), names)
         print(
             f"{tracker:46}{one.hota:7.1f}{one.idf1:7.1f}{one.mota:7.1f}{one.switches:10}"
             f"{one.keyframe_recall:17.1f}"

@@ -33,7 +33,7 @@ from qc.core.release.packing import MANIFEST, FileSum, sum_of, write_manifest
 from qc.core.release.provenance import ProvenanceWriter
 from qc.core.release.records import ANNOTATED, Origin, ProposedBox, ReleaseClip, ReleasedPerson
 from qc.core.release.stats import ReleaseStats
-from qc.core.release.writer import AnnotationWriter, Measuring
+from qc.core.release.writer import AnnotationWriter, EvaluationSettings
 
 SIZE = (1280, 720)
 CLIPS, PERSONS, KEYFRAMES = 1000, 8, 15
@@ -109,7 +109,7 @@ def measure_annotations(folder: Path) -> None:
                 for each in (writer, stats, provenance):
                     each.add(clip)
             writer.finish(ACTIONS)
-            for split in writer.ceilings.values():
+            for split in writer.oracle_aps.values():
                 split.mean()
         provenance.finish()
 
@@ -217,15 +217,15 @@ def write_all_but_media(release: Path, some: Iterable[ReleaseClip]) -> dict[str,
             writer.add(clip)
             provenance.add(clip)
             bare.append(replace(clip, persons=[], proposals={}))
-        measuring = writer.finish(ACTIONS)
+        evaluation = writer.finish(ACTIONS)
     provenance.finish()
-    write_configs(release / "configs", ConfigValues("bench", len(ACTIONS), measuring))
+    write_configs(release / "configs", ConfigValues("bench", len(ACTIONS), evaluation))
     for name in ("README.md", "card.html"):
         (release / name).write_text("a card\n")
     (release / "CITATION.cff").write_text("cff-version: 1.2.0\n")
     (release / "settings.json").write_text('{"dataset": {}, "release": {}}\n')
-    ceilings = {split: its.mean() for split, its in writer.ceilings.items()}
-    return manifest(bare, measuring, ceilings)
+    oracle_aps = {split: its.mean() for split, its in writer.oracle_aps.items()}
+    return manifest(bare, evaluation, oracle_aps)
 
 
 def measure_memory(folder: Path) -> None:
@@ -240,19 +240,19 @@ def make_and_check(folder: Path) -> float:
     """Peak memory of this process in MB."""
     folder.mkdir()
     content = write_all_but_media(folder, clips(CLIPS))
-    write_manifest(folder, content | {"pictures": {"included": False, "films": False}})
+    write_manifest(folder, content | {"frames": {"included": False, "clips": False}})
     failed = [check for check in check_release(folder) if not check["passed"]]
     assert not failed, failed
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def manifest(
-    some: list[ReleaseClip], measuring: Measuring, ceilings: dict[str, float | None]
+    some: list[ReleaseClip], evaluation: EvaluationSettings, oracle_aps: dict[str, float | None]
 ) -> dict[str, object]:
     """The content of the manifest for these clips."""
     return {
-        "score_threshold": measuring.threshold,
-        "proposal_ceiling": ceilings,
+        "score_threshold": evaluation.threshold,
+        "oracle_ap": oracle_aps,
         "videos": [
             {"video_id": c.name, "split": c.split, "source_video": c.source_video,
              "source_start_sec": 13.0, "n_frames": FRAMES, "width": SIZE[0], "height": SIZE[1]}

@@ -332,7 +332,7 @@ def test_prototype_files_go_through_the_pipeline_to_a_release(prototype, tmp_pat
         call_command("make_release", dataset="shop")
     call_command("make_release", dataset="shop", frames="annotations", out=tmp_path / "made")
     release = Release.objects.get(stage=Stage.DONE)
-    assert "came without video" in release.counts["warnings"][0]
+    assert "imported without a video" in release.counts["warnings"][0]
     made = tmp_path / "made" / "shop-release-2"
     assert not {"rawframes", "clips"} & {path.name for path in made.iterdir()}
     manifest = json.loads((made / "manifest.json").read_bytes())

@@ -1,4 +1,4 @@
-"""MOTChallenge text files in, TrackEval's figures out."""
+"""MOTChallenge text files in, TrackEval's metrics out."""
 
 import configparser
 import contextlib
@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 import trackeval
 
-from tracking.core.association import associate
+from tracking.core.association import hungarian
 from tracking.core.boxes import Detections, pairwise_iou
-from tracking.core.trackfile import Track
+from tracking.core.tracks_file import Track
 
-LEAST_IOU = 0.5  # of a keyframe box with the truth
+MIN_IOU = 0.5  # of a keyframe box with the truth
 QUIET = {"PRINT_CONFIG": False}
 
 
-class Film(NamedTuple):
-    """A sequence, and what a detector saw in it."""
+class MotSequence(NamedTuple):
+    """A sequence and its detections."""
 
     name: str
     fps: float
@@ -44,11 +44,11 @@ def sequences_in(data: Path) -> list[Path]:
     return sorted(path.parent for path in data.glob("*/seqinfo.ini"))
 
 
-def read_sequence(folder: Path) -> Film:
-    """`det.txt` and `seqinfo.ini` in `folder`; without `det.txt` nobody was seen.
+def read_sequence(folder: Path) -> MotSequence:
+    """`det.txt` and `seqinfo.ini` in `folder`; without `det.txt` there are no detections.
 
-    Frames without a row are pictures that show nobody. Rows that are no boxes are left out, for
-    some of the peers fall over them; rows without a score are sure.
+    Frames without a row have no detections. Rows that are not boxes are dropped, since some
+    baselines fail on them; rows without a score have the score 1.
     """
     length, fps = _length(folder)
     rows = _rows(folder / "det.txt") if (folder / "det.txt").exists() else np.empty((0, 7))
@@ -56,7 +56,9 @@ def read_sequence(folder: Path) -> Film:
     good = np.isfinite(rows).all(axis=1) & (rows[:, 4:6] > 0).all(axis=1)
     boxes, scores, numbers = _corners(rows[good]), scores[good], rows[good, 0]
     frames = [numbers == frame for frame in range(1, length + 1)]
-    return Film(folder.name, fps, [Detections(boxes[here], scores[here]) for here in frames])
+    return MotSequence(
+        folder.name, fps, [Detections(boxes[here], scores[here]) for here in frames]
+    )
 
 
 def write_result(path: Path, tracks: Sequence[Track]) -> None:
@@ -75,8 +77,8 @@ def write_result(path: Path, tracks: Sequence[Track]) -> None:
     path.write_text("".join(lines))
 
 
-def judge(data: Path, results: Path, names: Sequence[str]) -> Figures:
-    """How well the files `<name>.txt` in `results` match the truth in `data`, combined."""
+def evaluate(data: Path, results: Path, names: Sequence[str]) -> Figures:
+    """The metrics of the files `<name>.txt` in `results` against `data`, combined."""
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
         found = _evaluated(data, results, names, Path(work))
     hits = [_keyframe_hits(data / name, results / f"{name}.txt") for name in names]
@@ -136,7 +138,7 @@ def _keyframe_hits(folder: Path, result: Path) -> tuple[int, int]:
         counts = (here[:, 6] == 1) & (here[:, 7] == 1)  # others are there to be ignored
         iou = pairwise_iou(_corners(here), _corners(ours[ours[:, 0] == frame]))
         count += int(counts.sum())
-        seen += int(counts[associate(iou, least=LEAST_IOU).rows].sum())
+        seen += int(counts[hungarian(iou, min_gain=MIN_IOU).rows].sum())
     return seen, count
 
 

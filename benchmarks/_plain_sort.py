@@ -1,4 +1,4 @@
-"""Plain online SORT on filterpy, one filter object a track: the peer of the measurements here.
+"""Plain online SORT on filterpy, one filter object a track: the baseline.
 
 After Bewley et al., "Simple Online and Realtime Tracking" (2016): seven states (centre, area,
 side ratio, and the speeds of the first three), IoU, the Hungarian method; noises as published.
@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 Row = NDArray[np.float64]
 
 
-class _Person:
+class _Track:
     def __init__(self, number: int, box: Row) -> None:
         self.number = number
         self.unseen = 0
@@ -64,11 +64,11 @@ def _measured(box: Row) -> Row:
 
 
 class PlainSort:
-    """`max_age` and `min_hits` count frames; people of one clip only."""
+    """`max_age` and `min_hits` count frames; tracks of one clip only."""
 
-    def __init__(self, *, max_age: int = 1, min_hits: int = 3, least_iou: float = 0.3) -> None:
-        self._max_age, self._min_hits, self._least_iou = max_age, min_hits, least_iou
-        self._people: list[_Person] = []
+    def __init__(self, *, max_age: int = 1, min_hits: int = 3, min_iou: float = 0.3) -> None:
+        self._max_age, self._min_hits, self._min_iou = max_age, min_hits, min_iou
+        self._tracks: list[_Track] = []
         self._frame = 0
         self._count = 0
 
@@ -78,30 +78,30 @@ class PlainSort:
         expected = self._expected()
         pairs = self._pairs(boxes, expected)
         for row, column in pairs:
-            self._people[column].update(boxes[row])
+            self._tracks[column].update(boxes[row])
         for row in range(len(boxes)):
             if row not in pairs[:, 0]:
                 self._count += 1
-                self._people.append(_Person(self._count, boxes[row]))
+                self._tracks.append(_Track(self._count, boxes[row]))
         shown = []
         is_early = self._frame <= self._min_hits
-        for one in self._people:
+        for one in self._tracks:
             box = one.state()[0]
             if one.unseen < 1 and (one.streak >= self._min_hits or is_early):
                 shown.append((one.number, box))
-        self._people = [one for one in self._people if one.unseen <= self._max_age]
+        self._tracks = [one for one in self._tracks if one.unseen <= self._max_age]
         return shown
 
     def _expected(self) -> Row:
-        """Where everybody should be now; who is nowhere is forgotten."""
-        expected = np.zeros((len(self._people), 4))
+        """Where everybody should be now; tracks without a finite box are dropped."""
+        expected = np.zeros((len(self._tracks), 4))
         lost = []
-        for place, one in enumerate(self._people):
+        for place, one in enumerate(self._tracks):
             expected[place] = one.predict()[0]
             if np.any(np.isnan(expected[place])):
                 lost.append(place)
         for place in reversed(lost):
-            self._people.pop(place)
+            self._tracks.pop(place)
         return np.ma.compress_rows(np.ma.masked_invalid(expected)).reshape(-1, 4)
 
     def _pairs(self, boxes: Row, expected: Row) -> NDArray[np.int64]:
@@ -109,12 +109,12 @@ class PlainSort:
         if not len(boxes) or not len(expected):
             return np.empty((0, 2), dtype=np.int64)
         iou = _iou(boxes, expected)
-        good = (iou >= self._least_iou).astype(np.int32)
+        good = (iou >= self._min_iou).astype(np.int32)
         if good.sum(1).max() == 1 and good.sum(0).max() == 1:
             found = np.stack(np.where(good), axis=1)
         else:
             found = np.stack(linear_sum_assignment(-iou), axis=1)
-        pairs = [pair for pair in found if iou[pair[0], pair[1]] >= self._least_iou]
+        pairs = [pair for pair in found if iou[pair[0], pair[1]] >= self._min_iou]
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 

@@ -1,6 +1,6 @@
-"""The trackers that ours is measured against, on the same detections.
+"""The baselines: other trackers on the same detections.
 
-Every one also runs with linear interpolation of gaps up to a second, as ours fills them.
+Every one also runs with linear interpolation of gaps up to a second, as ours does.
 """
 
 import warnings
@@ -11,28 +11,28 @@ import supervision as sv
 import trackers
 from numpy.typing import NDArray
 
-from benchmarks._sort import PlainSort
+from benchmarks._plain_sort import PlainSort
 from tracking.core.boxes import Detections
-from tracking.core.trackfile import Track
+from tracking.core.tracks_file import Track
 
 TUNING = """\
 How they were tuned: each has one set of parameters for all sequences.
-  ours           searched on the public sequences (MOT15: TUD, Venice-2, KITTI; SportsMOT with
-                 simulated detections) and on jittered, thinned and slower copies of them: there
-                 its figures flatter it, elsewhere they do not
+  ours           what a new dataset uses: the scores follow its detection threshold; all else
+                 was tuned on these sequences (MOT15: TUD, Venice-2, KITTI; SportsMOT with
+                 simulated detections) and on jittered, thinned and slower copies of them
   sort.py style  the published parameters, and two of a few ages and scores that did best on
-                 the real public sequences, where they flatter the peer
-  trackers       the defaults of the package, told the frame rate; BoT-SORT without pictures
-  + interp.      gaps of up to 30 frames filled on straight lines; no peer does so by itself"""
+                 the real public sequences, where they flatter the baseline
+  trackers       the defaults of the package, with the frame rate; BoT-SORT without images
+  + interp.      gaps of up to 30 frames filled on straight lines; no baseline does so itself"""
 
-Peer = Callable[[Sequence[Detections], float], list[Track]]
-Seen = dict[int, list[tuple[int, NDArray[np.float64]]]]
+Baseline = Callable[[Sequence[Detections], float], list[Track]]
+Found = dict[int, list[tuple[int, NDArray[np.float64]]]]
 
 
-def plain_sort(*, max_age: int = 1, score: float = 0.0) -> Peer:
+def plain_sort(*, max_age: int = 1, score: float = 0.0) -> Baseline:
     def run(frames: Sequence[Detections], fps: float) -> list[Track]:
         sort = PlainSort(max_age=max_age)
-        seen: Seen = {}
+        seen: Found = {}
         for index, found in enumerate(frames):
             for number, box in sort.update(found.boxes[found.scores >= score]):
                 seen.setdefault(number, []).append((index, box))
@@ -41,14 +41,14 @@ def plain_sort(*, max_age: int = 1, score: float = 0.0) -> Peer:
     return run
 
 
-def of_package(kind: str, **options: object) -> Peer:
+def of_package(kind: str, **options: object) -> Baseline:
     """A tracker of the package `trackers`, its buffers set for the frame rate."""
 
     def run(frames: Sequence[Detections], fps: float) -> list[Track]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tracker = getattr(trackers, kind)(frame_rate=fps, **options)
-            seen: Seen = {}
+            seen: Found = {}
             for index, found in enumerate(frames):
                 given = sv.Detections(
                     found.boxes.astype(np.float32),
@@ -67,7 +67,7 @@ def of_package(kind: str, **options: object) -> Peer:
     return run
 
 
-PEERS: dict[str, Peer] = {
+BASELINES: dict[str, Baseline] = {
     "sort.py style": plain_sort(),
     "sort.py style, age 30, score .4": plain_sort(max_age=30, score=0.4),
     "sort.py style, age 30, score .6": plain_sort(max_age=30, score=0.6),
@@ -79,13 +79,13 @@ PEERS: dict[str, Peer] = {
 }
 
 
-def interpolated(tracks: Sequence[Track], *, longest: int) -> list[Track]:
-    """The same tracks with gaps of up to `longest` frames filled on straight lines."""
+def interpolated(tracks: Sequence[Track], *, max_gap: int) -> list[Track]:
+    """The same tracks with gaps of up to `max_gap` frames filled on straight lines."""
     result = []
     for track in tracks:
         gaps = np.diff(track.frames)
         parts = [
-            np.arange(start, start + (gap if gap <= longest else 1))
+            np.arange(start, start + (gap if gap <= max_gap else 1))
             for start, gap in zip(track.frames[:-1], gaps, strict=True)
         ]
         frames = np.concatenate([*parts, track.frames[-1:]])
@@ -94,7 +94,7 @@ def interpolated(tracks: Sequence[Track], *, longest: int) -> list[Track]:
     return result
 
 
-def _tracks(seen: Seen) -> list[Track]:
+def _tracks(seen: Found) -> list[Track]:
     return [
         Track(
             number,
