@@ -183,7 +183,7 @@ def gold_assignments(
 
 
 def shuffled(assignments: Iterable[Assignment], *, seed: int = 0) -> list[Assignment]:
-    """In random order, so that gold and blind assignments cannot be recognised by their position.
+    """In random order, so that gold and blind assignments cannot be recognised by position.
 
     >>> assignments = [Assignment("a", "ann"), Assignment("b", "ann")]
     >>> sorted(shuffled(assignments)) == assignments
