@@ -165,7 +165,7 @@ class UploadForm(forms.Form):
         if not is_bundle(names) or not set(names) <= set(FILES):
             raise forms.ValidationError(
                 "Several files must be those of one bundle: frames.zip with manifest.json or "
-                "dense_proposals.pkl, and the other files of the bundle. Pack videos into one zip."
+                "dense_proposals.pkl, and the rest of the bundle. Pack videos into one zip."
             )
         return files
 

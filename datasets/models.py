@@ -212,12 +212,8 @@ class BundleImport(StagedModel):
 
     upload = models.OneToOneField(Upload, models.CASCADE, related_name="bundle_import")
     clip_count = models.PositiveIntegerField(null=True, editable=False)
-    notes = models.JSONField(
-        default=list, blank=True, help_text="sentences: what was skipped, what is lacking"
-    )
-    folder = models.CharField(
-        max_length=500, blank=True, help_text="in the storage: the files with tracks"
-    )
+    notes = models.JSONField(default=list, blank=True, help_text="what was skipped or lacks")
+    folder = models.CharField(max_length=500, blank=True, help_text="stored files with tracks")
 
     objects = StagedQuerySet.as_manager()
 
@@ -228,7 +224,7 @@ class BundleImport(StagedModel):
         return str(self.upload)
 
     def other_files(self) -> list[str]:
-        """What `datasets.services.delete` frees, beside the files of fields."""
+        """Files to delete with the row, besides those of file fields."""
         return [f"{self.folder}/"] if self.folder else []
 
 

@@ -31,8 +31,8 @@ def check_migration_history() -> None:
     unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
     if MIGRATION_OF_0_1 in unknown:
         raise CommandError(
-            "This data folder was made by AVA Studio 0.1; 0.2 starts with an empty one: move it "
-            "away or set AVA_DATA_DIR."
+            "This data folder was made by AVA Studio 0.1; 0.2 starts with an empty one: move "
+            "it away or set AVA_DATA_DIR."
         )
     if any(app in loader.migrated_apps for app, _ in unknown):
         raise CommandError(

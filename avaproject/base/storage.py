@@ -167,7 +167,7 @@ class DownloadCache:
         atexit.register(self.clear)
 
     def path_of(self, name: str) -> Path:
-        """A local path with the content of the stored file `name`; valid until the next call."""
+        """A local path with the content of stored file `name`; valid until the next call."""
         try:
             return Path(default_storage.path(name))
         except NotImplementedError:

@@ -31,7 +31,7 @@ TASK = "aisle-c0000--ann"
 
 
 def hurried():
-    """Let time pass: what was put off may be tried again."""
+    """Let time pass: deferred rows may be tried again."""
     CvatJob.objects.update(not_before=None)
     CvatProject.objects.update(not_before=None)
 

@@ -60,7 +60,7 @@ def make_dataset(page: Page) -> None:
     page.get_by_label("Name").fill("tiny")
     page.get_by_label("Detector").select_option("imported")
     page.get_by_label("Weights").fill("boxes")
-    page.get_by_role("button", name="Make the dataset").click()
+    page.get_by_role("button", name="Create dataset").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Add videos")
 
 

@@ -119,8 +119,8 @@ def _is_too_short(clip: _Frames, rate: int) -> bool:
     count = len(clip.members) * FRAME_RATE // rate
     if count > MAX_CLIP_SECONDS * FRAME_RATE:
         raise BundleError(
-            f"{clip.clip} has {len(clip.members)} frames at {rate} a second: a clip has at most "
-            f"{MAX_CLIP_SECONDS} s"
+            f"{clip.clip} has {len(clip.members)} frames at {rate} per second: "
+            f"a clip has at most {MAX_CLIP_SECONDS} s"
         )
     return count < MIN_CLIP_FRAMES
 

@@ -153,11 +153,10 @@ def test_a_video_that_crashes_the_decoder_is_refused(video, target):
 
 
 def test_an_unexpected_error_is_a_message_and_its_traceback_is_logged(video, target, caplog):
+    request = {"source": str(video), "target": str(target), "name": "video.mkv"}
+    request |= {"limits": {}, "no_such_option": 1}
     with pytest.raises(MediaError, match=r"video\.mkv crashed the decoder \(TypeError"):
-        request = {"source": str(video), "target": str(target), "name": "video.mkv"}
-        sandboxed_decoder._result(
-            request | {"limits": {}, "no_such_option": 1}, ResourceLimits()
-        )
+        sandboxed_decoder._result(request, ResourceLimits())
     assert "Traceback" in caplog.text
 
 
@@ -179,12 +178,12 @@ def test_an_interrupt_stops_the_decoder(video, target):
 def test_the_decoder_dies_with_its_worker(video, target):
     program = (
         "import sys; from pathlib import Path\n"
-        "from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise_sandboxed\n"
+        "from datasets.core.media.sandboxed_decoder import *\n"
         "from datasets.core.media.video_reader import VideoLimits\n"
         "import psutil\n"
-        "def tell(share): print(psutil.Process().children()[0].pid, flush=True)\n"
+        "def show(share): print(psutil.Process().children()[0].pid, flush=True)\n"
         "standardise_sandboxed(Path(sys.argv[1]), Path(sys.argv[2]), longest_side=1280,\n"
-        "            limits=VideoLimits(), resources=ResourceLimits(), progress=tell)"
+        "            limits=VideoLimits(), resources=ResourceLimits(), progress=show)"
     )
     worker = subprocess.Popen(
         [sys.executable, "-c", program, video, target], cwd=ROOT, stdout=subprocess.PIPE
