@@ -28,7 +28,7 @@ from qc.selectors.overview import overview, sidebar_counts, work_kinds
 from qc.selectors.player_scene import player_scene
 from qc.selectors.release.release_list import is_in_progress, release_rows
 from qc.selectors.review.review_queue import pending, pending_rows
-from qc.selectors.review.task_list import task_rows
+from qc.selectors.task_list import task_rows
 from qc.services.agreement.reports import (
     plan_reports,
     plan_summaries,
@@ -372,11 +372,11 @@ def test_a_failed_release_has_no_download(dataset):
     Release.objects.create(
         dataset=dataset, number=2, stage="done", archive="r.zip",
         counts={"videos": 2, "splits": {"train": {"videos": 2}}, "left_out": {"b": "why"},
-                "parts": {"films": 20, "annotations": 10}},
+                "parts": {"clips": 20, "annotations": 10}},
     )  # fmt: skip
     newest, failed = release_rows(dataset)
     assert (newest.is_downloadable, failed.is_downloadable) == (True, False)
     assert (newest.counts, newest.left_out) == ([("videos", 2)], [("b", "why")])
-    assert newest.parts == [("annotations", 10), ("films", 20)]
+    assert newest.parts == [("annotations", 10), ("clips", 20)]
     assert len(failed.failed) == 1
     assert not is_in_progress([newest, failed])

@@ -370,7 +370,7 @@ def test_a_split_list_that_cannot_be_meant_is_shown_again(client, admin, dataset
 def test_a_failed_release_shows_the_reason_and_no_download(client, admin, dataset):
     Release.objects.create(
         dataset=dataset, number=1, stage="failed", error="A picture is missing.",
-        checks=[{"name": "pictures", "passed": False, "sentence": "img_00361.jpg"}],
+        checks=[{"name": "frames", "passed": False, "sentence": "img_00361.jpg"}],
     )  # fmt: skip
     client.force_login(admin)
     page = answer_text(client.get(url("releases")))

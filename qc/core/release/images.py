@@ -1,4 +1,4 @@
-"""The pictures of a release: how large they are, and how they are encoded."""
+"""The frames of a release: how large they are, and how they are encoded."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ QUALITY = 90
 
 
 def frame_size(width: int, height: int, *, longest_side: int | None) -> tuple[int, int]:
-    """Width and height of pictures of at most `longest_side` pixels, never enlarged.
+    """Width and height of frames of at most `longest_side` pixels, never enlarged.
 
     >>> frame_size(1280, 720, longest_side=640), frame_size(640, 360, longest_side=None)
     ((640, 360), (640, 360))

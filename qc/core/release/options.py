@@ -15,7 +15,7 @@ LICENCES = {  # SPDX identifier -> what it means in a few words
     "CC-BY-NC-4.0": "name the authors, not for money",
     "CC-BY-NC-SA-4.0": "name the authors, not for money, share alike",
 }
-SMALLEST_SIDE = 64
+MIN_SIDE = 64
 
 
 class OptionsError(ValueError):
@@ -29,8 +29,8 @@ class ReleaseOptions:
     Attributes:
         formats: Names of further formats, sorted.
         with_frames: Whether `rawframes/` is in it.
-        with_clips: Whether `clips/` is in it; without films there are no pictures either.
-        longest_side: Of the pictures in pixels; None leaves them as large as the films.
+        with_clips: Whether `clips/` is in it; without clips there are no frames either.
+        longest_side: Of the frames in pixels; None leaves them as large as the clips.
         official_names: Whether annotation files also get the names of AVA v2.2.
         seed: Of the splits of videos that have none yet.
         split_of: Source video -> split, as somebody listed them.
@@ -54,14 +54,14 @@ class ReleaseOptions:
                 f"there is no format {unknown[0]}; there are {', '.join(FORMATS)}"
             )
         if self.with_frames and not self.with_clips:
-            raise OptionsError("a release with pictures has its films, too")
+            raise OptionsError("a release with frames has its clips, too")
         if self.licence and self.licence not in LICENCES:
             raise OptionsError(
                 f"{self.licence} is not a licence known here; there are {', '.join(LICENCES)}"
             )
-        if self.longest_side is not None and self.longest_side < SMALLEST_SIDE:
+        if self.longest_side is not None and self.longest_side < MIN_SIDE:
             raise OptionsError(
-                f"pictures of {self.longest_side} pixels are too small: {SMALLEST_SIDE} or more"
+                f"frames of {self.longest_side} pixels are too small: {MIN_SIDE} or more"
             )
 
     @classmethod

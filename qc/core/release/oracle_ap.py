@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.formats import ava
-from qc.core.release.ava_metric import SAME_PERSON_IOU, FrameMap, acts
+from qc.core.release.frame_map import SAME_PERSON_IOU, FrameMap, action_boxes
 from qc.core.release.records import ProposedBox, ReleasedPerson
 from tracking.core.boxes import pairwise_iou
 
@@ -96,14 +96,14 @@ class OracleAP:
                     found.append((_box(proposal.box), action))
                     scores.append(float(ava.format_score(proposal.score)))
         self._metric.add(
-            acts([box for box, _ in truth], [action for _, action in truth]),
-            found=acts([box for box, _ in found], [action for _, action in found]),
+            action_boxes([box for box, _ in truth], [action for _, action in truth]),
+            found=action_boxes([box for box, _ in found], [action for _, action in found]),
             scores=np.array(scores),
         )
 
     def mean(self) -> float | None:
         """The mAP; None if nobody does anything."""
-        return self._metric.merit().mean
+        return self._metric.result().mean
 
 
 def _box(text: str) -> NDArray[np.float64]:

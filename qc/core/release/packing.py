@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 MANIFEST = "manifest.json"
 FORMAT = "ava-studio-release/1"
-FRAME = {  # what every manifest says
+FORMAT_FACTS = {  # what every manifest says
     "format": FORMAT,
     "fps": 30,
     "timestamp_start": 900,
@@ -25,8 +25,8 @@ FRAME = {  # what every manifest says
 CHUNK = 1 << 20
 SMALL_CHUNK = 1 << 17  # stays in the cache of a core
 PARTS = {  # what may be left out of a download, and the folder it is in
-    "pictures": "rawframes/",
-    "films": "clips/",
+    "frames": "rawframes/",
+    "clips": "clips/",
     "formats": "formats/",
 }
 
@@ -40,7 +40,7 @@ class FileSum(NamedTuple):
     written_at: int = 0  # when the file was, in ns; 0 if nobody knows
 
     def is_of(self, its: os.stat_result) -> bool:
-        """Whether nobody has written to the file since its sums were reckoned."""
+        """Whether nobody has written to the file since its sums were computed."""
         return (its.st_size, its.st_mtime_ns) == (self.size, self.written_at)
 
 
@@ -116,7 +116,9 @@ def write_manifest(
         sums[path] = (known or {}).get(path) or sum_of(folder / path)
         progress(done / len(paths))
     files = {path: its.sha256 for path, its in sums.items()}
-    text = json.dumps(FRAME | dict(content) | {"files": files}, indent=1, ensure_ascii=True)
+    text = json.dumps(
+        FORMAT_FACTS | dict(content) | {"files": files}, indent=1, ensure_ascii=True
+    )
     (folder / MANIFEST).write_text(f"{text}\n", encoding="ascii", newline="\n")
     return dict(sorted((sums | {MANIFEST: sum_of(folder / MANIFEST)}).items()))
 
@@ -125,7 +127,7 @@ def part_of(path: str) -> str:
     """Which part of a download a file belongs to; `annotations` is all that is always there.
 
     >>> part_of("rawframes/a-c0000/img_00001.jpg"), part_of("README.md")
-    ('pictures', 'annotations')
+    ('frames', 'annotations')
     """
     for part, start in PARTS.items():
         if path.startswith(start):

@@ -38,20 +38,20 @@ class ReleasedVideo(NamedTuple):
     height: int
 
 
-class Pictures(NamedTuple):
+class FrameSettings(NamedTuple):
     """What the manifest says of `rawframes/`."""
 
     included: bool
-    longest_side: int | None  # pixels; None for the size of the film
-    films: bool  # whether `clips/` is in it
+    longest_side: int | None  # pixels; None for the size of the clip
+    clip_files: bool  # whether `clips/` is in it
 
 
 class ReleaseReader:
     """The content of a release folder.
 
     Attributes:
-        compared: Clips whose pictures were held against their films when they were made.
-        known: Sums of files that were reckoned when these were made.
+        compared: Clips whose frames were compared with their clips when they were made.
+        known: Sums of files that were computed when these were made.
     """
 
     def __init__(
@@ -103,12 +103,12 @@ class ReleaseReader:
     def videos(self) -> dict[str, ReleasedVideo]:
         return self._once("videos", self._read_videos)
 
-    def pictures(self) -> Pictures:
-        said = self.manifest().get("pictures", {})
-        return Pictures(
+    def images(self) -> FrameSettings:
+        said = self.manifest().get("frames", {})
+        return FrameSettings(
             bool(said.get("included", True)),
             said.get("longest_side"),
-            bool(said.get("films", True)),
+            bool(said.get("clips", True)),
         )
 
     def statuses(self) -> dict[tuple[str, int], list[str]]:
@@ -185,7 +185,7 @@ class ReleaseReader:
     def label_map(self) -> list[tuple[int, str]]:
         return self._load("annotations/label_map.txt", ava.load_label_map)
 
-    def said_actions(self) -> list[tuple[Any, ...]]:
+    def evaluator_actions(self) -> list[tuple[Any, ...]]:
         """Id, name and type of every action, as the manifest has them."""
         return self._listed("actions", "id", "name", "type")
 

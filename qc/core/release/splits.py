@@ -1,6 +1,6 @@
 """Which source videos train and which measure: splits by video, never by clip.
 
-Clips of one video share people, places and (in their padding) pictures; a split between them
+Clips of one video share people, places and (in their padding) frames; a split between them
 would measure memory. The best of many seeded shuffles is taken, so the same videos, counts and
 seed always give the same splits, in whatever order they come.
 """
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 SPLITS = ("train", "val", "test")
 SHARES = (0.7, 0.15, 0.15)
-SHARES_OF_FEW = (0.8, 0.2, 0.0)
-FEWEST_FOR_TEST = 10
+SHARES_WITHOUT_TEST = (0.8, 0.2, 0.0)
+MIN_VIDEOS_FOR_TEST = 10
 SHUFFLES = 300
 
 
@@ -70,7 +70,7 @@ def split_videos(
 
 def shares_for(video_count: int) -> tuple[float, float, float]:
     """The shares of train, val and test wanted for so many source videos."""
-    return SHARES if video_count >= FEWEST_FOR_TEST else SHARES_OF_FEW
+    return SHARES if video_count >= MIN_VIDEOS_FOR_TEST else SHARES_WITHOUT_TEST
 
 
 def _quotas(video_count: int, fixed: Mapping[str, str]) -> list[str]:

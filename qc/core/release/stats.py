@@ -1,4 +1,4 @@
-"""Figures of a release for its card, counted while the clips come by."""
+"""Figures of a release for its card, counted clip by clip."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 
 from qc.core.release.records import ReleaseClip
 
-SAMPLE_PICTURES = 6
+SAMPLE_FRAMES = 6
 
 
 class Sample(NamedTuple):
@@ -69,7 +69,7 @@ class ReleaseStats:
         self._show(clip)
 
     def _show(self, clip: ReleaseClip) -> None:
-        if clip.source_video in self.samples or len(self.samples) == SAMPLE_PICTURES:
+        if clip.source_video in self.samples or len(self.samples) == SAMPLE_FRAMES:
             return
         at = max(clip.annotated, key=lambda each: len(clip.at(each)), default=0)
         if boxes := tuple(person.box for person in clip.at(at)):

@@ -1,4 +1,4 @@
-"""The annotation files of a release, written while its clips come by, one at a time.
+"""The annotation files of a release, written clip by clip.
 
 Timestamps, boxes and rows are those of `datasets.core.formats.ava`. Clips must come sorted by name, the
 persons of a clip by timestamp and id: then every file is sorted, and the same clips give the
@@ -65,7 +65,7 @@ class SplitCounts:
         self.labels.update(a for person in clip.persons for a in person.action_ids)
 
 
-class _Listed(NamedTuple):
+class _ListedClip(NamedTuple):
     """What the frame lists need to know of a clip that has gone by."""
 
     name: str
@@ -75,7 +75,7 @@ class _Listed(NamedTuple):
     best_score: float  # of its proposals; -1 if there is none
 
 
-class Measuring(NamedTuple):
+class EvaluationSettings(NamedTuple):
     """With what a model can be measured."""
 
     threshold: float  # operating threshold of the proposals' scores
@@ -100,10 +100,10 @@ class AnnotationWriter:
         self._files = ExitStack()
         self._open: dict[str, BinaryIO] = {}
         self._proposals: dict[str, dict[str, NDArray[np.float64]]] = {s: {} for s in splits}
-        self._listed: list[_Listed] = []
+        self._listed: list[_ListedClip] = []
         self._timestamps: set[int] = set()
         self._curve = PrecisionRecallCurve()
-        self.ceilings = {split: OracleAP() for split in self.splits}
+        self.oracle_aps = {split: OracleAP() for split in self.splits}
 
     def __enter__(self) -> Self:
         (self.folder / "annotations").mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ class AnnotationWriter:
         self._timestamps.update(annotated)
         best = self._add_proposals(clip, annotated, is_labelled=bool(rows))
         self._listed.append(
-            _Listed(clip.name, clip.split, clip.window.frame_count, bool(rows), best)
+            _ListedClip(clip.name, clip.split, clip.window.frame_count, bool(rows), best)
         )
         self.counts[clip.split].add(clip)
 
@@ -167,7 +167,7 @@ class AnnotationWriter:
         for at in annotated:
             proposed, persons = clip.proposals.get(at, []), clip.at(at)
             self._curve.add(proposed, persons, split=clip.split)
-            self.ceilings[clip.split].add(proposed, persons)
+            self.oracle_aps[clip.split].add(proposed, persons)
             if not proposed:
                 continue
             rows = [ava.PredictedRow(clip.name, at, box, score) for box, score, _ in proposed]
@@ -182,7 +182,7 @@ class AnnotationWriter:
             best = max(best, *scores)
         return best
 
-    def finish(self, actions: Sequence[ava.Action]) -> Measuring:
+    def finish(self, actions: Sequence[ava.Action]) -> EvaluationSettings:
         """Write the files that need all clips; returns with what val can be measured."""
         annotations = self.folder / "annotations"
         for split in self.splits:
@@ -209,13 +209,13 @@ class AnnotationWriter:
             survivors = [clip for clip in its if clip.best_score >= threshold]
             self._write_frame_list(split, survivors)
         val = [clip for clip in self._listed if clip.split == "val"]
-        return Measuring(
+        return EvaluationSettings(
             threshold,
             has_labels=any(clip.has_labels for clip in val),
             has_boxes=any(clip.best_score >= threshold for clip in val),
         )
 
-    def _write_frame_list(self, name: str, clips: Sequence[_Listed]) -> None:
+    def _write_frame_list(self, name: str, clips: Sequence[_ListedClip]) -> None:
         path = f"frame_lists/{name}.csv"
         self._write(path, f"{ava.FRAME_HEADER}\n".encode())
         for number, clip in enumerate(clips):

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 DOS_DATE = 0x0021  # 1980-01-01
 UTF8_NAMES = 0x0800
 MADE_BY = (3 << 8) | 45  # Unix, version 4.5
-RIGHTS = (0o100644 << 16) & 0xFFFFFFFF
+FILE_MODE = (0o100644 << 16) & 0xFFFFFFFF
 LIMIT = 0xFFFFFFFF
 COUNT_LIMIT = 0xFFFF
 CHUNK = 1 << 18
@@ -149,7 +149,7 @@ def _central(file: StoredFile, start: int) -> bytes:
     return (
         struct.pack(
             "<IHHHHHHIIIHHHHHII", 0x02014B50, MADE_BY, 45 if extra else 20, UTF8_NAMES, 0, 0,
-            DOS_DATE, file.crc, size, size, len(name), len(extra), 0, 0, 0, RIGHTS,
+            DOS_DATE, file.crc, size, size, len(name), len(extra), 0, 0, 0, FILE_MODE,
             min(start, LIMIT),
         )
         + name + extra

@@ -30,7 +30,7 @@ class ReleaseRow:
     counts: list[tuple[str, int]]
     splits: list[tuple[str, list[int]]]
     parts: list[tuple[str, int]]  # (part, bytes), annotations first
-    ceilings: list[tuple[str, float]]  # (split, mAP)
+    oracle_aps: list[tuple[str, float]]  # (split, mAP)
     diff: dict[str, Any]
     choices: list[str]
     warnings: list[str]
@@ -87,8 +87,8 @@ def _row(release: Release, bucket: str) -> ReleaseRow:
             for split, numbers in counts.get("splits", {}).items()
         ],
         parts=sorted(counts.get("parts", {}).items()),
-        ceilings=[
-            (split, value) for split, value in counts.get("ceilings", {}).items() if value
+        oracle_aps=[
+            (split, value) for split, value in counts.get("oracle_aps", {}).items() if value
         ],
         diff=counts.get("diff", {}),
         choices=_choices(ReleaseOptions.read(release.options)),
@@ -111,7 +111,7 @@ def _copy(sync: ReleaseSync, bucket: str) -> BucketCopy:
 
 def _choices(options: ReleaseOptions) -> list[str]:
     """The options that are not the default, as text."""
-    said = [
+    texts = [
         ("annotations only", not options.with_clips),
         ("no frames", options.with_clips and not options.with_frames),
         (f"frames of {options.longest_side} pixels", options.longest_side is not None),
@@ -121,7 +121,7 @@ def _choices(options: ReleaseOptions) -> list[str]:
         ("split list", bool(options.split_of)),
         (options.licence, bool(options.licence)),
     ]
-    return [words for words, is_so in said if is_so]
+    return [text for text, is_used in texts if is_used]
 
 
 @dataclass(frozen=True)

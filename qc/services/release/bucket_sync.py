@@ -101,13 +101,13 @@ def request_sync(
     _require_free_prefix(release, prefix)
     chosen = [part for part in PARTS if part in parts]
     fresh = {"parts": chosen, "requested_by": user}
-    order, is_new = ReleaseSync.objects.get_or_create(
+    sync, is_new = ReleaseSync.objects.get_or_create(
         prefix=prefix, defaults=fresh | {"release": release}
     )
     if not is_new:
-        ReleaseSync.objects.filter(pk=order.pk).start_over(**fresh)
-        order.refresh_from_db()
-    return order
+        ReleaseSync.objects.filter(pk=sync.pk).start_over(**fresh)
+        sync.refresh_from_db()
+    return sync
 
 
 def _require_free_prefix(release: Release, prefix: str) -> None:
@@ -123,27 +123,27 @@ def _require_free_prefix(release: Release, prefix: str) -> None:
 
 def sync_release(sync_id: int, *, progress: Progress = ignore) -> ReleaseSync | None:
     """Send the missing files of a release; None if another worker has it or it is done."""
-    order = ReleaseSync.objects.claim(sync_id)
-    if order is None:
+    sync = ReleaseSync.objects.claim(sync_id)
+    if sync is None:
         return None
 
     def on_progress(share: float) -> None:
-        order.report(share)
+        sync.report(share)
         progress(share)
 
     expected = (SyncError, ReleaseFilesError, BotoCoreError, ClientError, OSError, BadZipFile)
-    with order.working(*expected):
+    with sync.working(*expected):
         target = bucket()
         if target is None:
             raise SyncError("No bucket is configured any more: set AVA_RELEASES_S3_BUCKET.")
-        with _files_of(order.release) as (files, opened):
-            wanted = {"annotations", *order.parts}
+        with _files_of(sync.release) as (files, opened):
+            wanted = {"annotations", *sync.parts}
             chosen = {path: size for path, size in files.items() if part_of(path) in wanted}
             counts = _send(
                 target, f"{target.location}{order.prefix}/", chosen, opened, on_progress
             )
-        order.finish(counts=counts)
-    return order
+        sync.finish(counts=counts)
+    return sync
 
 
 @contextmanager
@@ -255,5 +255,5 @@ def _has_our_checksum(target: Bucket, sending: FileUpload) -> bool:
     In buckets with their own encryption keys, the ETag is not the MD5.
     """
     head = target.client.head_object(Bucket=target.name, Key=sending.key)
-    said = head.get("Metadata", {}).get("sha256", "")
-    return bool(said) and said == sending.sha256
+    checksum = head.get("Metadata", {}).get("sha256", "")
+    return bool(checksum) and checksum == sending.sha256

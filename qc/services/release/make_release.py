@@ -214,23 +214,23 @@ def _write_annotations(
     """Write all rows in all formats; keep what the manifest needs of each clip."""
     split_of = plan.splits.split_of
     used = [split for split in SPLITS if split != "test" or split in split_of.values()]
-    clips, tally, provenance = [], ReleaseStats(), ProvenanceWriter(folder)
+    clips, stats, provenance = [], ReleaseStats(), ProvenanceWriter(folder)
     formats = _formats(folder, release, plan, used)
     with AnnotationWriter(folder, splits=used) as writer:
         content.seek(0)
         for _ in plan.approved:
             clip: ReleaseClip = pickle.load(content)  # noqa: S301  written above
             placed = replace(clip, split=split_of[clip.source_video])
-            for each in (writer, tally, provenance, *formats):
+            for each in (writer, stats, provenance, *formats):
                 each.add(placed)  # type: ignore[attr-defined]
             clips.append(replace(placed, persons=[], proposals={}, versions=()))
-        measuring = writer.finish(plan.actions)
+        evaluation = writer.finish(plan.actions)
     for other in (provenance, *formats):
         other.finish()
     if plan.options.official_names:
         add_official_names(folder)
-    ceilings = {split: _rounded(its.mean()) for split, its in writer.ceilings.items()}
-    return WrittenAnnotations(writer.counts, measuring, ceilings, tally, clips)
+    oracle_aps = {split: _rounded(its.mean()) for split, its in writer.oracle_aps.items()}
+    return WrittenAnnotations(writer.counts, evaluation, oracle_aps, stats, clips)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -25,7 +25,7 @@ from datasets.core.naming import frame_name
 from datasets.models import ActionGroup, Dataset
 from qc.core.release.docs.card import CardFacts, card, card_page
 from qc.core.release.docs.citation import citation
-from qc.core.release.docs.markup import Picture
+from qc.core.release.docs.markup import Image
 from qc.core.release.docs.training_configs import ConfigValues, write_configs
 from qc.core.release.formats.content import frame_of, pixels
 from qc.core.release.images import QUALITY, frame_size
@@ -33,7 +33,7 @@ from qc.core.release.options import ReleaseOptions
 from qc.core.release.records import ReleaseClip
 from qc.core.release.splits import Splits
 from qc.core.release.stats import ReleaseStats, Sample
-from qc.core.release.writer import Measuring, SplitCounts
+from qc.core.release.writer import EvaluationSettings, SplitCounts
 from qc.models import Release
 from qc.selectors.release.approved_clips import ApprovedClip
 from qc.services.agreement.reports import dataset_agreement
@@ -49,9 +49,9 @@ class WrittenAnnotations(NamedTuple):
     """What the annotation files of a release hold."""
 
     counts: dict[str, SplitCounts]
-    measuring: Measuring
-    ceilings: dict[str, float | None]
-    tally: ReleaseStats
+    evaluation: EvaluationSettings
+    oracle_aps: dict[str, float | None]
+    stats: ReleaseStats
     clips: list[ReleaseClip]  # without persons and proposals
 
 
@@ -93,7 +93,7 @@ def write_texts(
         ConfigValues(
             title,
             max_action_id=max(action.action_id for action in plan.actions),
-            measuring=written.measuring,
+            evaluation=written.evaluation,
             has_test="test" in written.counts,
         ),
     )
@@ -125,23 +125,23 @@ def _facts(
         actions=plan.actions,
         counts=written.counts,
         split_of=plan.splits.split_of,
-        threshold=written.measuring.threshold,
+        threshold=written.evaluation.threshold,
         annotation_fps=dataset.annotation_fps,
         clip_seconds=dataset.clip_seconds,
         detectors=_detectors(plan),
         annotators=Counter(each.annotators for each in plan.approved),
-        tally=written.tally,
-        ceilings=written.ceilings,
+        stats=written.stats,
+        oracle_aps=written.oracle_aps,
         agreement=dataset_agreement(dataset, clips=plan.clips),
         warnings=plan.warnings,
         left_out=plan.left_out,
         licence=plan.options.licence,
         authors=plan.options.authors,
         formats=plan.options.formats,
-        has_films=plan.options.with_clips,
-        pictures=[
-            Picture(_drawn(folder, plan, sample), f"{sample.video_id} at {sample.timestamp}")
-            for sample in written.tally.samples.values()
+        has_clips=plan.options.with_clips,
+        images=[
+            Image(_drawn(folder, plan, sample), f"{sample.video_id} at {sample.timestamp}")
+            for sample in written.stats.samples.values()
         ],
     )
 
@@ -237,14 +237,14 @@ def manifest(
         "licence": options.licence or None,
         "official_names": options.official_names,
         "formats": list(options.formats),
-        "pictures": {
+        "frames": {
             "included": options.with_frames,
             "longest_side": options.longest_side,
             "quality": QUALITY,
         }
-        | ({} if options.with_clips else {"films": False}),
-        "score_threshold": written.measuring.threshold,
-        "proposal_ceiling": written.ceilings,
+        | ({} if options.with_clips else {"clips": False}),
+        "score_threshold": written.evaluation.threshold,
+        "oracle_ap": written.oracle_aps,
         "videos": [
             {
                 "video_id": clip.name,
@@ -299,8 +299,8 @@ def counts_of(
         "split_of": plan.splits.split_of,
         "warnings": list(plan.warnings),
         "left_out": plan.left_out,
-        "threshold": written.measuring.threshold,
-        "ceilings": written.ceilings,
+        "threshold": written.evaluation.threshold,
+        "oracle_aps": written.oracle_aps,
         "parts": dict(sizes),
         "agreement": {
             group.name: group.alpha.value

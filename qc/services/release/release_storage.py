@@ -101,8 +101,8 @@ def _store_archives(
         path = folder.with_name(f"{folder.name}-{what}.zip")
         files = {name: its for name, its in sums.items() if what in ("all", part_of(name))}
         write_zip(folder, files, path)
-        said = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        archives[what] = {"name": store(path, f"{base}{suffix}.zip")} | said
+        details = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        archives[what] = {"name": store(path, f"{base}{suffix}.zip")} | details
     return StoredRelease(archives["all"]["name"], "", archives)
 
 

@@ -114,7 +114,7 @@ def released_clips(dataset):
     return release
 
 
-def synced(release, prefix="shared/corner", parts=("pictures", "films", "formats")):
+def synced(release, prefix="shared/corner", parts=("frames", "clips", "formats")):
     order = sync_release(request_sync(release, prefix=prefix, parts=parts).pk)
     assert order.error == ""
     return order
@@ -150,7 +150,7 @@ def test_parts_are_chosen_and_can_be_added_later(dataset, bucket):
     release = released_clips(dataset)
     few = synced(release, parts=())
     assert not [k for k in keys(bucket) if "/rawframes/" in k or "/clips/" in k]
-    more = synced(release, parts=("films",))
+    more = synced(release, parts=("clips",))
     assert more.counts["sent"] == 3
     assert more.counts["files"] == few.counts["files"] + 3
 
@@ -159,7 +159,7 @@ def test_a_sync_that_is_cut_off_goes_on_and_the_manifest_comes_last(
     dataset, bucket, monkeypatch
 ):
     release = released_clips(dataset)
-    order = request_sync(release, prefix="cut", parts=["films"])
+    order = request_sync(release, prefix="cut", parts=["clips"])
     real, sent = bucket_sync._send_one, []
 
     def dies_after_ten(target, sending, there):
@@ -214,7 +214,7 @@ def test_the_command_copies_and_prints_how_much_was_sent(dataset, bucket):
     released_clips(dataset)
     out = StringIO()
     for _ in range(2):
-        call_command("sync_release", "1", "--dataset", "corner", "--part", "films", stdout=out)
+        call_command("sync_release", "1", "--dataset", "corner", "--part", "clips", stdout=out)
     first, second = out.getvalue().splitlines()
     assert first.startswith("corner release 1 in corner/release-1: ")
     assert second.endswith("sent 0 files, 0.0 MB")
@@ -246,9 +246,9 @@ def test_the_page_requests_a_copy_and_shows_its_state(dataset, bucket, client):
     client.force_login(admin)
     url = "/datasets/corner/releases/"
     assert 'value="corner/release-1"' in client.get(url).content.decode()
-    client.post(f"{url}1/sync/", {"prefix": "corner/release-1", "part": "films"})
+    client.post(f"{url}1/sync/", {"prefix": "corner/release-1", "part": "clips"})
     (order,) = ReleaseSync.objects.all()
-    assert (order.parts, order.requested_by) == (["films"], admin)
+    assert (order.parts, order.requested_by) == (["clips"], admin)
     assert 'hx-trigger="every 4s"' in client.get(url).content.decode()
     sync_release(order.pk)
     page = client.get(url).content.decode()

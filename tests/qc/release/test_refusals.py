@@ -85,7 +85,7 @@ def test_a_release_that_fails_its_check_cannot_be_downloaded(dataset, monkeypatc
     assert "configs/slowfast_ava.yaml cannot be read" in release.error
     assert (release.archive.name, release.folder) == ("", "")
     assert [c["name"] for c in release.checks if not c["passed"]] == [
-        "frame lists", "configurations",
+        "frame lists", "training configurations",
     ]  # fmt: skip
     assert list(default_storage.listdir("corner/releases")) == [[], []]
 

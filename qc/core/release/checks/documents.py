@@ -1,4 +1,4 @@
-"""Checks of what goes with a release: its papers, where rows came from, the other formats.
+"""Checks of what goes with a release: its documents, where rows came from, the other formats.
 
 Nothing here knows how the files were written.
 """
@@ -6,6 +6,7 @@ Nothing here knows how the files were written.
 import configparser
 import csv
 import json
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets.core.formats import ava
-from qc.core.release.checks.expectations import unless
+from qc.core.release.checks.expectations import expect
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
 PROVENANCE = "provenance.parquet"
@@ -24,7 +25,7 @@ ROWS_AT_ONCE = 10_000
 Faults = Iterator[str]
 _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, configparser.Error,
-    ElementTree.ParseError,
+    ElementTree.ParseError, struct.error,
 )  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def check_documents(release: ReleaseReader) -> str:
         if not isinstance(settings, dict) or not {"dataset", "release"} <= settings.keys():
             yield "settings.json does not hold the settings"
 
-    return unless(faults(), "Card, citation and settings are there.")
+    return expect(faults(), "Card, citation and settings are there.")
 
 
 def check_provenance(release: ReleaseReader) -> str:
@@ -69,7 +70,7 @@ def check_provenance(release: ReleaseReader) -> str:
             elif not row[-1]:
                 yield f"{PROVENANCE} row {number} does not say who decided"
 
-    return unless(faults(), f"All {len(labels)} labels say where they came from.")
+    return expect(faults(), f"All {len(labels)} labels say where they came from.")
 
 
 def _parquet(path: Path, names: list[str]) -> pa.Table:
@@ -94,7 +95,7 @@ def check_formats(release: ReleaseReader) -> str:
             except _UNREADABLE as error:
                 yield f"formats/{name} cannot be read: {error}"
 
-    return unless(faults(), f"{len(wanted)} further formats say the same.")
+    return expect(faults(), f"{len(wanted)} further formats say the same.")
 
 
 def _persons(release: ReleaseReader) -> Counter[str]:

@@ -9,7 +9,7 @@ class CheckFailedError(ValueError):
     """What a check found wrong, as a sentence."""
 
 
-def unless(faults: Iterable[str], holds: str) -> str:
+def expect(faults: Iterable[str], holds: str) -> str:
     """`holds` if there is no fault; else raises CheckFailedError with the first few of them."""
     first: list[str] = []
     count = 0

@@ -5,9 +5,9 @@ Nothing here knows how the files were written.
 
 from collections.abc import Iterator
 
-from qc.core.release.checks.expectations import unless
+from qc.core.release.checks.expectations import expect
 from qc.core.release.checks.training_configs import slowfast_threshold
-from qc.core.release.packing import FRAME
+from qc.core.release.packing import FORMAT_FACTS
 from qc.core.release.reader import ReleaseReader
 from qc.core.release.records import ANNOTATED, EXCLUDED
 from qc.core.release.splits import SPLITS
@@ -21,7 +21,7 @@ def check_manifest(release: ReleaseReader) -> str:
     videos = release.videos().values()
 
     def faults() -> Iterator[str]:
-        for name, value in FRAME.items():
+        for name, value in FORMAT_FACTS.items():
             if said.get(name) != value:
                 yield f"manifest.json says {name} {said.get(name)!r}, consumers know {value!r}"
         for video in videos:
@@ -31,7 +31,7 @@ def check_manifest(release: ReleaseReader) -> str:
             if statuses not in ([ANNOTATED], [EXCLUDED]):
                 yield f"manifest.json has the keyframe {at} of {video_id} as {statuses}"
 
-    return unless(faults(), f"The manifest names {len(videos)} clips as the format wants it.")
+    return expect(faults(), f"The manifest names {len(videos)} clips as the format wants it.")
 
 
 def check_actions(release: ReleaseReader) -> str:
@@ -53,13 +53,13 @@ def check_actions(release: ReleaseReader) -> str:
                 [action[:2] for action in release.evaluated_actions()],
             ),
             ("label_map.txt", named, release.label_map()),
-            ("manifest.json", list(map(tuple, actions)), release.said_actions()),
+            ("manifest.json", list(map(tuple, actions)), release.evaluator_actions()),
         ):
             if found != wanted:
                 yield f"{name} has other actions than ava_action_list.pbtxt"
         yield from _strange_actions(release, ids)
 
-    return unless(faults(), f"All labels are among the {len(ids)} actions of the list.")
+    return expect(faults(), f"All labels are among the {len(ids)} actions of the list.")
 
 
 def _strange_actions(release: ReleaseReader, ids: list[int]) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _strange_actions(release: ReleaseReader, ids: list[int]) -> Iterator[str]:
 def check_frame_lists(release: ReleaseReader) -> str:
     def faults() -> Iterator[str]:
         for split in release.splits:
-            survivors = _survivors(release, split)
+            survivors = _listed_clips(release, split)
             yield from _list_faults(release, split, survivors, "SlowFast would stop")
             if split != "train":
                 known = {row.video_id for row in release.labels(split)}
@@ -81,7 +81,7 @@ def check_frame_lists(release: ReleaseReader) -> str:
                     release, f"{split}_all", known, "pytorchvideo would stop"
                 )
 
-    return unless(faults(), "The frame lists hold every frame of the clips with boxes.")
+    return expect(faults(), "The frame lists hold every frame of the clips with boxes.")
 
 
 def _list_faults(
@@ -97,7 +97,7 @@ def _list_faults(
             yield f"frame_lists/{name}.csv: {video} has {listed[video]} frames, not {count}"
 
 
-def _survivors(release: ReleaseReader, split: str) -> set[str]:
+def _listed_clips(release: ReleaseReader, split: str) -> set[str]:
     """The clips that SlowFast finds boxes of, with the threshold of the configuration."""
     if split == "train":
         return {label.video_id for label in release.labels(split)}
@@ -110,7 +110,7 @@ def check_official_names(release: ReleaseReader) -> str:
     folder = release.folder / "annotations"
     if not release.manifest().get("official_names"):
         there = [name for name in OFFICIAL_NAMES.values() if (folder / name).exists()]
-        return unless(
+        return expect(
             (
                 f"annotations/{name} is there, but no names of AVA's own were wanted"
                 for name in there
@@ -125,4 +125,4 @@ def check_official_names(release: ReleaseReader) -> str:
             elif (folder / official).read_bytes() != (folder / name).read_bytes():
                 yield f"annotations/{official} is not {name}"
 
-    return unless(faults(), "Files under AVA's own names are the same files.")
+    return expect(faults(), "Files under AVA's own names are the same files.")

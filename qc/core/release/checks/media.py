@@ -1,4 +1,4 @@
-"""Checks of the pictures and films of a release, and of the sums of all its files."""
+"""Checks of the frames and clips of a release, and of the sums of all its files."""
 
 import os
 from collections.abc import Iterator
@@ -18,48 +18,51 @@ from numpy.typing import NDArray
 from datasets.core.formats import ava
 from datasets.core.media.standard_video import FrameArray, read_frames
 from datasets.core.media.video_reader import MediaError
-from qc.core.release.checks.expectations import EXAMPLES, unless
+from qc.core.release.checks.expectations import EXAMPLES, expect
 from qc.core.release.checks.rows import FPS
 from qc.core.release.images import frame_size
 from qc.core.release.packing import MANIFEST, crc_of, release_entries, sha256_of
 from qc.core.release.reader import ReleasedVideo, ReleaseReader
 
-REDUCED = 8  # compared at an eighth; when made, they were held against the film bit for bit
+REDUCED = 8  # compared at an eighth; when made, they were compared with the clip bit for bit
 BATCH = 50  # files that one thread reads in a row
 SAMPLED_CLIPS = 5
-MOST_DIFFERENCE = 2.0  # grey levels on average; JPEG alone makes less than 0.5 at that size
+MAX_DIFFERENCE = 2.0  # grey levels on average; JPEG alone makes less than 0.5 at that size
 NEARER = 0.05  # grey levels by which another frame may look more alike, for noise
 _FIRST_KEYFRAME = range(60, 61)
-_HEAD: Any = [{"skip_frame": "all"}]  # opening a film decodes none of it: a tenth of the time
+_HEAD: Any = [{"skip_frame": "all"}]  # opening a clip decodes none of it: a tenth of the time
 
 _Grey = NDArray[np.int16]
 
 
-def check_pictures(release: ReleaseReader) -> str:
-    """Every frame of every clip has its picture, and nothing else lies there."""
-    if not release.pictures().included:
-        return unless(
-            _strangers(release.folder / "rawframes", set(), "rawframes"), _without(release)
+def check_frames(release: ReleaseReader) -> str:
+    """Every frame of every clip has its frame, and nothing else lies there."""
+    if not release.images().included:
+        return expect(
+            _unexpected_files(release.folder / "rawframes", set(), "rawframes"),
+            _without(release),
         )
 
     def faults() -> Iterator[str]:
-        yield from _strangers(release.folder / "rawframes", set(release.videos()), "rawframes")
+        yield from _unexpected_files(
+            release.folder / "rawframes", set(release.videos()), "rawframes"
+        )
         for video in release.videos().values():
             wanted = {ava.frame_file(frame) for frame in range(video.n_frames)}
             where = f"rawframes/{video.video_id}"
-            yield from _strangers(release.folder / where, wanted, where)
+            yield from _unexpected_files(release.folder / where, wanted, where)
 
     count = sum(video.n_frames for video in release.videos().values())
-    return unless(faults(), f"All {count} pictures are there, and none that does not belong.")
+    return expect(faults(), f"All {count} frames are there, and none that does not belong.")
 
 
 def _without(release: ReleaseReader) -> str:
-    if release.pictures().films:
-        return "This release has no pictures, only films."
-    return "This release has annotations alone, neither pictures nor films."
+    if release.images().clip_files:
+        return "This release has no frames, only clips."
+    return "This release has annotations alone, neither frames nor clips."
 
 
-def _strangers(folder: Path, wanted: set[str], where: str) -> Iterator[str]:
+def _unexpected_files(folder: Path, wanted: set[str], where: str) -> Iterator[str]:
     """What is missing in a folder, and what should not be there."""
     found: set[str] = set()
     if folder.is_dir():
@@ -70,13 +73,13 @@ def _strangers(folder: Path, wanted: set[str], where: str) -> Iterator[str]:
         yield f"{where}/{name} {state}"
 
 
-def check_pictures_show(release: ReleaseReader) -> str:
-    """Every picture is what the film shows at that time.
+def check_frame_content(release: ReleaseReader) -> str:
+    """Every frame is what the clip shows at that time.
 
-    Clips that were compared when their pictures were made are only sampled: that their files
+    Clips that were compared when their frames were made are only sampled: that their files
     are still the same bytes is what the sums say.
     """
-    if not release.pictures().included:
+    if not release.images().included:
         return _without(release)
     videos = list(release.videos().values())
     known = [video.video_id for video in videos if video.video_id in release.compared]
@@ -87,27 +90,27 @@ def check_pictures_show(release: ReleaseReader) -> str:
         if video.video_id not in release.compared or video.video_id in sample
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda each: list(_wrong_pictures(release, *each)), stretches)
+        found = pool.map(lambda each: list(_wrong_frames(release, *each)), stretches)
         faults = [fault for of_clip in found for fault in of_clip]
     count = sum(video.n_frames for video in videos)
     now = sum(len(frames) for _, frames in stretches)
-    when_made = f" ({count - now} of them made from these very films)" if now < count else ""
-    return unless(faults, f"All {count} pictures are those of the films{when_made}.")
+    when_made = f" ({count - now} of them made from these very clips)" if now < count else ""
+    return expect(faults, f"All {count} frames are those of the clips{when_made}.")
 
 
-def _wrong_pictures(
-    release: ReleaseReader, video: ReleasedVideo, frames: range
-) -> Iterator[str]:
-    side = release.pictures().longest_side
+def _wrong_frames(release: ReleaseReader, video: ReleasedVideo, frames: range) -> Iterator[str]:
+    side = release.images().longest_side
     size = frame_size(video.width, video.height, longest_side=side)
     frames = range(frames.start, min(frames.stop, video.n_frames))
-    film = f"clips/{video.video_id}.mp4"
-    # Decoding begins at a key picture: one before the first frame would cost a second of film.
+    video_file = f"clips/{video.video_id}.mp4"
+    # Decoding begins at a key frame: one before the first frame would cost a second of clip.
     start, at = frames.start - bool(frames.start % FPS), -1
     before: _Grey | None = None
     here: _Grey | None = None
     try:
-        shown = read_frames(release.folder / film, start=start, count=frames.stop + 1 - start)
+        shown = read_frames(
+            release.folder / video_file, start=start, count=frames.stop + 1 - start
+        )
         for number, rgb in chain(shown, [(-1, None)]):
             after = None if rgb is None else _thumbnail(rgb, size)
             if here is not None and at in frames:
@@ -118,9 +121,9 @@ def _wrong_pictures(
             if rgb is not None:
                 before, here, at = here, after, number
     except MediaError as error:
-        yield f"{film}: {error}"
+        yield f"{video_file}: {error}"
     if at < frames.stop - 1:
-        yield f"{film} ends before frame {frames.stop - 1}"
+        yield f"{video_file} ends before frame {frames.stop - 1}"
 
 
 def _content(path: Path) -> bytes:
@@ -144,24 +147,24 @@ def _difference(
     size: tuple[int, int],
     neighbours: tuple[_Grey | None, _Grey | None],
 ) -> str:
-    """What is wrong with a picture that should show `wanted`; empty if nothing is."""
+    """What is wrong with a frame that should show `wanted`; empty if nothing is."""
     if not (content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")):
         return "is missing or broken"
     coded = np.frombuffer(content, dtype=np.uint8)
-    picture = cv2.imdecode(coded, cv2.IMREAD_REDUCED_GRAYSCALE_8)
-    if picture is None or picture.shape != wanted.shape or _coded_size(content) != size:
-        return f"is no picture of {size[0]}x{size[1]}"
-    its = picture.astype(np.int16)
-    apart = _apart(its, wanted)
-    if apart > MOST_DIFFERENCE:
-        return f"shows something else than the film ({apart:.0f} grey levels)"
+    image = cv2.imdecode(coded, cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    if image is None or image.shape != wanted.shape or _coded_size(content) != size:
+        return f"is no frame of {size[0]}x{size[1]}"
+    its = image.astype(np.int16)
+    apart = _grey_difference(its, wanted)
+    if apart > MAX_DIFFERENCE:
+        return f"shows something else than the clip ({apart:.0f} grey levels)"
     for neighbour, which in zip(neighbours, ("before", "after"), strict=True):
-        if neighbour is not None and _apart(its, neighbour) < apart - NEARER:
+        if neighbour is not None and _grey_difference(its, neighbour) < apart - NEARER:
             return f"shows the frame {which}"
     return ""
 
 
-def _apart(a: _Grey, b: _Grey) -> float:
+def _grey_difference(a: _Grey, b: _Grey) -> float:
     return float(np.abs(a - b).mean())
 
 
@@ -177,26 +180,28 @@ def _coded_size(content: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def check_films(release: ReleaseReader) -> str:
-    """Every clip has a film whose packets are its frames, 30 a second and none left out.
+def check_clips(release: ReleaseReader) -> str:
+    """Every clip has a clip whose packets are its frames, 30 a second and none left out.
 
-    Of clips that were compared when their pictures were made only the head is read again.
+    Of clips that were compared when their frames were made only the head is read again.
     """
-    if not release.pictures().films:
-        return unless(_strangers(release.folder / "clips", set(), "clips"), _without(release))
+    if not release.images().clip_files:
+        return expect(
+            _unexpected_files(release.folder / "clips", set(), "clips"), _without(release)
+        )
 
     def faults() -> Iterator[str]:
-        films = {f"{video_id}.mp4" for video_id in release.videos()}
-        yield from _strangers(release.folder / "clips", films, "clips")
+        clip_files = {f"{video_id}.mp4" for video_id in release.videos()}
+        yield from _unexpected_files(release.folder / "clips", clip_files, "clips")
         for video in release.videos().values():
             name = f"clips/{video.video_id}.mp4"
             try:
-                with av.open(str(release.folder / name), stream_options=_HEAD) as film:
-                    stream = film.streams.video[0]
+                with av.open(str(release.folder / name), stream_options=_HEAD) as video_file:
+                    stream = video_file.streams.video[0]
                     codec = stream.codec_context.name
                     found = (stream.frames, stream.average_rate, stream.width, stream.height)
                     is_known = video.video_id in release.compared
-                    clock = None if is_known else _clock(film, stream)
+                    clock = None if is_known else _frame_times(video_file, stream)
             except (OSError, av.FFmpegError, IndexError) as error:
                 yield f"{name} cannot be read: {error}"
                 continue
@@ -211,15 +216,15 @@ def check_films(release: ReleaseReader) -> str:
             elif clock not in (None, list(range(video.n_frames))):
                 yield f"{name} does not show frame n at n/{FPS} s, or is cut off"
 
-    return unless(faults(), "Every clip has its film, frame for frame.")
+    return expect(faults(), "Every clip has its clip, frame for frame.")
 
 
-def _clock(film: InputContainer, stream: VideoStream) -> list[Fraction]:
+def _frame_times(video_file: InputContainer, stream: VideoStream) -> list[Fraction]:
     """The times of all packets in frames, ascending; those without content are left out."""
     base = (stream.time_base or Fraction(1, FPS)) * FPS
     return sorted(
         packet.pts * base
-        for packet in film.demux(stream)
+        for packet in video_file.demux(stream)
         if packet.pts is not None and packet.size and not packet.is_corrupt
     )
 
@@ -252,8 +257,8 @@ def check_sums(release: ReleaseReader) -> str:
             if now[path] != sums[path]:
                 yield f"{path} is not the file of the manifest"
 
-    since = f" ({len(untouched)} unchanged since they were reckoned)" if untouched else ""
-    return unless(faults(), f"All {len(sums)} files have the sha256 of the manifest{since}.")
+    since = f" ({len(untouched)} unchanged since they were computed)" if untouched else ""
+    return expect(faults(), f"All {len(sums)} files have the sha256 of the manifest{since}.")
 
 
 def _sha256_now(release: ReleaseReader, path: str) -> str:

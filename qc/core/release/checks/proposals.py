@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from datasets.core.formats import ava
-from qc.core.release.checks.expectations import unless
+from qc.core.release.checks.expectations import expect
 from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
 from qc.core.release.reader import ReleaseReader
 from qc.core.release.records import ProposedBox, ReleasedPerson
 from qc.core.release.writer import NEGATIVES, POSITIVE_IOU
 
 Key = tuple[str, int]  # video_id, timestamp
-TOLERANCE = 1e-6  # of a ceiling, which the manifest rounds
+TOLERANCE = 1e-6  # of a oracle mAP, which the manifest rounds
 
 
 def check_proposals(release: ReleaseReader) -> str:
@@ -30,7 +30,7 @@ def check_proposals(release: ReleaseReader) -> str:
             yield from _different_boxes(release, split)
 
     count = sum(len(release.proposals(split)) for split in release.splits)
-    return unless(
+    return expect(
         faults(), f"{count} keyframes have proposals, the same in the pkl and the csv."
     )
 
@@ -72,28 +72,28 @@ def check_negatives(release: ReleaseReader) -> str:
         for video, at, text in sorted(listed.keys() - known):
             yield f"{NEGATIVES} has the box {text} of {video} at {at}, which is no proposal"
 
-    return unless(faults(), "The boxes with negatives are the predicted boxes of train.")
+    return expect(faults(), "The boxes with negatives are the predicted boxes of train.")
 
 
 def check_oracle_ap(release: ReleaseReader) -> str:
-    """The threshold of scores and the best that proposals allow, reckoned from the files."""
+    """The threshold of scores and the best that proposals allow, computed from the files."""
     curve, said = PrecisionRecallCurve(), release.manifest()
     best: dict[str, float | None] = {}
     for split in release.splits:
         persons, proposed = _persons(release, split), _proposed(release, split)
         labelled = {label.video_id for label in release.labels(split)}
-        ceiling = OracleAP()
+        oracle_ap = OracleAP()
         for key in _keyframes(release, split):
             if split != "train" or key[0] in labelled:
                 curve.add(proposed[key], persons[key], split=split)
-                ceiling.add(proposed[key], persons[key])
-        best[split] = ceiling.mean()
+                oracle_ap.add(proposed[key], persons[key])
+        best[split] = oracle_ap.mean()
 
     def faults() -> Iterator[str]:
         threshold, claimed = curve.best_threshold(), said.get("score_threshold")
         if claimed != threshold:
             yield f"the best threshold of scores is {threshold}, the manifest says {claimed}"
-        claims = said.get("proposal_ceiling") or {}
+        claims = said.get("oracle_ap") or {}
         for split, value in best.items():
             if not _is_same(value, claims.get(split)):
                 yield (
@@ -103,7 +103,7 @@ def check_oracle_ap(release: ReleaseReader) -> str:
 
     shown = [f"{value:.3f} on {split}" for split, value in best.items() if value is not None]
     words = " and ".join(shown) or "nothing, for nobody acts"
-    return unless(faults(), f"Perfect labels on the proposals would reach a mAP of {words}.")
+    return expect(faults(), f"Perfect labels on the proposals would reach a mAP of {words}.")
 
 
 def _is_same(value: float | None, claim: object) -> bool:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datasets.core.formats import ava
-from qc.core.release.ava_metric import FrameMap, acts
-from qc.core.release.checks.expectations import CheckFailedError, unless
+from qc.core.release.checks.expectations import CheckFailedError, expect
+from qc.core.release.frame_map import FrameMap, action_boxes
 from qc.core.release.reader import ReleaseReader
 from qc.core.release.writer import NEGATIVES
 
@@ -23,7 +23,7 @@ WINDOW_AFTER = 45
 ROUNDING = 1e-9  # of a sum of some hundred thousand steps
 
 
-class _Place(NamedTuple):
+class _BoxRow(NamedTuple):
     """A box of some file, and where it stands there."""
 
     file: str
@@ -37,16 +37,16 @@ class _Place(NamedTuple):
         return f"{self.file} row {self.row} ({self.video_id} at {self.timestamp})"
 
 
-def _boxes(release: ReleaseReader) -> Iterator[_Place]:
+def _boxes(release: ReleaseReader) -> Iterator[_BoxRow]:
     """Every box of every file of rows."""
     for split in release.splits:
         for row, label in enumerate(release.labels(split), start=1):
-            yield _Place(f"ava_{split}.csv", row, *label[:3], split)
+            yield _BoxRow(f"ava_{split}.csv", row, *label[:3], split)
         for row, predicted in enumerate(release.predicted(split), start=1):
             file = f"ava_{split}_predicted_boxes.csv"
-            yield _Place(file, row, *predicted[:3], split)
+            yield _BoxRow(file, row, *predicted[:3], split)
     for row, unlabelled in enumerate(release.unlabelled(), start=1):
-        yield _Place("unlabelled_boxes.csv", row, *unlabelled[:3])
+        yield _BoxRow("unlabelled_boxes.csv", row, *unlabelled[:3])
 
 
 def check_rows(release: ReleaseReader) -> str:
@@ -67,7 +67,7 @@ def check_coordinates(release: ReleaseReader) -> str:
             if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
                 yield f"{place} has the box {place.box}"
 
-    return unless(faults(), "All boxes lie between 0 and 1 and have an area.")
+    return expect(faults(), "All boxes lie between 0 and 1 and have an area.")
 
 
 def check_order(release: ReleaseReader) -> str:
@@ -79,7 +79,7 @@ def check_order(release: ReleaseReader) -> str:
                 if not before < after:
                     yield f"annotations/{file} row {row} is not in its place"
 
-    return unless(faults(), "The rows of every file are in their order, none is there twice.")
+    return expect(faults(), "The rows of every file are in their order, none is there twice.")
 
 
 def _ordered(release: ReleaseReader) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
@@ -126,7 +126,7 @@ def check_persons(release: ReleaseReader) -> str:
         acting: set[tuple[str, int, int]] = set()
         box_of: dict[tuple[str, int, int], str] = {}
         person_of: dict[tuple[str, int, str], int] = {}
-        for file, row, video, at, box, person, action in _everybody(release):
+        for file, row, video, at, box, person, action in _all_persons(release):
             where = f"{file} row {row} ({video} at {at})"
             if box_of.setdefault((video, at, person), box) != box:
                 yield f"{where} gives person {person} a second box"
@@ -139,10 +139,10 @@ def check_persons(release: ReleaseReader) -> str:
             rows.add((video, at, person, action))
             acting.add((video, at, person))
 
-    return unless(faults(), "Every person has one id and one box at a keyframe.")
+    return expect(faults(), "Every person has one id and one box at a keyframe.")
 
 
-def _everybody(
+def _all_persons(
     release: ReleaseReader,
 ) -> Iterator[tuple[str, int, str, int, str, int, int | None]]:
     """File, row, video, timestamp, box, person and action of all true persons."""
@@ -168,7 +168,7 @@ def check_keyframes(release: ReleaseReader) -> str:
             elif place.split not in ("", release.videos()[place.video_id].split):
                 yield f"{place} is in the wrong split"
 
-    return unless(
+    return expect(
         faults(), f"All rows are at the {len(annotated)} annotated keyframes of their split."
     )
 
@@ -177,7 +177,7 @@ def check_splits(release: ReleaseReader) -> str:
     splits_of: dict[str, set[str]] = defaultdict(set)
     for video in release.videos().values():
         splits_of[video.source_video].add(video.split)
-    return unless(
+    return expect(
         (
             f"the source video {source} is in {' and '.join(sorted(splits))}"
             for source, splits in sorted(splits_of.items())
@@ -198,7 +198,7 @@ def check_excluded(release: ReleaseReader) -> str:
             if key in excluded:
                 yield f"{file} has {key[0]},{key[1]}, an excluded timestamp"
 
-    return unless(faults(), f"The {len(excluded)} excluded timestamps appear in no other file.")
+    return expect(faults(), f"The {len(excluded)} excluded timestamps appear in no other file.")
 
 
 def _mentions(release: ReleaseReader) -> Iterator[tuple[str, tuple[str, int]]]:
@@ -230,7 +230,7 @@ def check_empty_keyframes(release: ReleaseReader) -> str:
             for video, at in sorted(wanted ^ set(empty)):
                 yield f"ava_{split}_activitynet.csv is wrong about {video},{at} being empty"
 
-    return unless(faults(), "The evaluator's files hold all annotated keyframes, empty too.")
+    return expect(faults(), "The evaluator's files hold all annotated keyframes, empty too.")
 
 
 def check_together(release: ReleaseReader) -> str:
@@ -246,24 +246,26 @@ def check_evaluation(release: ReleaseReader) -> str:
 
     def faults() -> Iterator[str]:
         for split in release.splits:
-            merit = _merit_of_truth(release.labels(split)).merit()
-            shown.update(merit.per_action)
-            for action, value in merit.per_action.items():
+            result = _truth_against_itself(release.labels(split)).result()
+            shown.update(result.per_action)
+            for action, value in result.per_action.items():
                 if value < 1.0 - ROUNDING:
                     yield f"action {action} of {split} gets only {value:.4f} against itself"
 
     wrong = list(faults())
-    return unless(
+    return expect(
         wrong, f"The labels as detections get a mAP of 1 over all {len(shown)} actions shown."
     )
 
 
-def _merit_of_truth(labels: list[ava.LabelRow]) -> FrameMap:
+def _truth_against_itself(labels: list[ava.LabelRow]) -> FrameMap:
     metric = FrameMap()
     at: dict[tuple[str, int], list[ava.LabelRow]] = defaultdict(list)
     for label in labels:
         at[label.video_id, label.timestamp].append(label)
     for rows in at.values():
-        truth = acts([ava.parse_box(row.box) for row in rows], [row.action_id for row in rows])
+        truth = action_boxes(
+            [ava.parse_box(row.box) for row in rows], [row.action_id for row in rows]
+        )
         metric.add(truth, found=truth, scores=np.ones(len(rows)))
     return metric

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 
-from qc.core.release.checks import documents as papers
+from qc.core.release.checks import documents as documents
 from qc.core.release.checks import manifest as lists
 from qc.core.release.checks import media as media
 from qc.core.release.checks import proposals as proposals
@@ -36,8 +36,8 @@ def check_release(
 
     Args:
         folder: Holds `manifest.json`, `annotations/`, `rawframes/` and the rest.
-        compared: Clips whose pictures were held against their films when they were made.
-        known: Sums reckoned when files were made: they are read again, but only for their CRC.
+        compared: Clips whose frames were compared with their clips when they were made.
+        known: Sums computed when files were made: they are read again, but only for their CRC.
         progress: Told the share done.
 
     Returns:
@@ -76,22 +76,22 @@ _CHECKS: tuple[tuple[str, Callable[[ReleaseReader], str]], ...] = (
     ("persons", rows.check_persons),
     ("keyframes", rows.check_keyframes),
     ("included timestamps", rows.check_included),
-    ("pictures", media.check_pictures),
-    ("films", media.check_films),
-    ("what pictures show", media.check_pictures_show),
+    ("frames", media.check_frames),
+    ("clips", media.check_clips),
+    ("frame content", media.check_frame_content),
     ("proposals", proposals.check_proposals),
     ("negatives", proposals.check_negatives),
-    ("ceiling", proposals.check_oracle_ap),
+    ("oracle mAP", proposals.check_oracle_ap),
     ("splits", rows.check_splits),
     ("excluded timestamps", rows.check_excluded),
     ("empty keyframes", rows.check_empty_keyframes),
-    ("measure", rows.check_evaluation),
+    ("evaluation", rows.check_evaluation),
     ("frame lists", lists.check_frame_lists),
-    ("configurations", configs.check_configurations),
+    ("training configurations", configs.check_configurations),
     ("all splits together", rows.check_together),
-    ("provenance", papers.check_provenance),
-    ("papers", papers.check_documents),
-    ("further formats", papers.check_formats),
+    ("provenance", documents.check_provenance),
+    ("documents", documents.check_documents),
+    ("further formats", documents.check_formats),
     ("official names", lists.check_official_names),
-    ("sums", media.check_sums),
+    ("checksums", media.check_sums),
 )

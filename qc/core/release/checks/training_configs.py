@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from qc.core.release.checks.expectations import unless
+from qc.core.release.checks.expectations import expect
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
 SLOWFAST = "configs/slowfast_ava.yaml"
@@ -26,7 +26,7 @@ def check_configurations(release: ReleaseReader) -> str:
             for fault in _mmaction2_faults(release, _mmaction2(release, name), top):
                 yield f"{name} {fault}"
 
-    return unless(faults(), f"The configurations are for {top} actions and name files here.")
+    return expect(faults(), f"The configurations are for {top} actions and name files here.")
 
 
 def slowfast_threshold(release: ReleaseReader) -> float:

@@ -9,8 +9,8 @@ from qc.core.agreement.figures import DatasetFigures, Figure
 from qc.core.release.docs.markup import (
     Block,
     Heading,
+    Image,
     Items,
-    Picture,
     Table,
     Text,
     Warn,
@@ -43,8 +43,8 @@ class CardFacts:
         agreement: Of these clips; None if no clip was compared.
         warnings: Sentences about the splits, and about what is lacking.
         left_out: Clip -> why it is not in the release.
-        has_films: Whether films are in it; pictures never are without them.
-        pictures: Keyframes with their boxes drawn, for the page.
+        has_films: Whether clips are in it; frames never are without them.
+        frames: Keyframes with their boxes drawn, for the page.
     """
 
     title: str
@@ -58,16 +58,16 @@ class CardFacts:
     clip_seconds: int
     detectors: Sequence[str]
     annotators: Mapping[int, int]
-    tally: ReleaseStats = field(default_factory=ReleaseStats)
-    ceilings: Mapping[str, float | None] = field(default_factory=dict)
+    stats: ReleaseStats = field(default_factory=ReleaseStats)
+    oracle_aps: Mapping[str, float | None] = field(default_factory=dict)
     agreement: DatasetFigures | None = None
     warnings: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     authors: Sequence[str] = ()
     formats: Sequence[str] = ()
-    has_films: bool = True
-    pictures: Sequence[Picture] = ()
+    has_clips: bool = True
+    images: Sequence[Image] = ()
 
 
 def card(facts: CardFacts) -> str:
@@ -76,7 +76,7 @@ def card(facts: CardFacts) -> str:
 
 
 def card_page(facts: CardFacts) -> str:
-    """The same as a page of HTML, with pictures."""
+    """The same as a page of HTML, with frames."""
     return html(facts.title, _blocks(facts))
 
 
@@ -89,7 +89,7 @@ def _blocks(facts: CardFacts) -> list[Block]:
             "action localisation, ready for MMAction2, SlowFast, pytorchvideo and the "
             "ActivityNet evaluator."
         ),
-        *facts.pictures,
+        *facts.images,
         *_contents(facts),
         *_actions(facts),
         *_boxes(facts),
@@ -126,14 +126,14 @@ def _actions(facts: CardFacts) -> list[Block]:
         Text("Labels of each action: one per person and keyframe."),
         Table(("action", "kind", *splits), rows),
     ]
-    groups = sorted({group for group, _ in facts.tally.groups})
+    groups = sorted({group for group, _ in facts.stats.groups})
     rows_of_groups = [
-        (group, *(facts.tally.groups[group, split] for split in splits)) for group in groups
+        (group, *(facts.stats.groups[group, split] for split in splits)) for group in groups
     ]
     if rows_of_groups:
         blocks += [Text("The same by group:"), Table(("group", *splits), rows_of_groups)]
     names = {action.action_id: action.name for action in facts.actions}
-    pairs = sorted(facts.tally.together.items(), key=lambda each: (-each[1], each[0]))
+    pairs = sorted(facts.stats.together.items(), key=lambda each: (-each[1], each[0]))
     if pairs:
         rows_of_pairs = [
             (f"{names[a]} and {names[b]}", count) for (a, b), count in pairs[:PAIRS_SHOWN]
@@ -150,13 +150,13 @@ def _boxes(facts: CardFacts) -> list[Block]:
     rows = [
         (split, *(f"{value:.0f}" for value in heights))
         for split in facts.counts
-        if (heights := facts.tally.heights(split))
+        if (heights := facts.stats.heights(split))
     ]
     if not rows:
         return []
     return [
         Heading("Sizes of boxes"),
-        Text("Heights in pixels of the films: a tenth are smaller than the first figure."),
+        Text("Heights in pixels of the clips: a tenth are smaller than the first figure."),
         Table(("", "10 %", "middle", "90 %"), rows),
     ]
 
@@ -166,7 +166,7 @@ def _splits(facts: CardFacts) -> list[Block]:
     rows = [
         (name, split, its.clips, its.keyframes, its.boxes, its.labels)
         for name, split in sorted(facts.split_of.items())
-        for its in [facts.tally.videos.get(name, none)]
+        for its in [facts.stats.videos.get(name, none)]
     ]
     return [
         Heading("Splits"),
@@ -187,7 +187,7 @@ def _gaps(facts: CardFacts) -> list[Block]:
         "excluded timestamps."
         if excluded
         else "No keyframe is excluded: every question was answered.",
-        f"{_many(facts.tally.unlabelled, 'box', 'boxes')} of persons without an action, in "
+        f"{_many(facts.stats.unlabelled, 'box', 'boxes')} of persons without an action, in "
         "`annotations/unlabelled_boxes.csv`.",
     ]
     if unused:
@@ -208,15 +208,15 @@ def _how_made(facts: CardFacts) -> list[Block]:
     detectors = "; ".join(facts.detectors) or "none"
     who = "Simulated annotators" if facts.is_simulated else "Annotators"
     rules = ", ".join(
-        f"{count} {rule}" for rule, count in sorted(facts.tally.rules.items()) if count
+        f"{count} {rule}" for rule, count in sorted(facts.stats.rules.items()) if count
     )
     steps = [
-        "Every video was made a standard one (H.264, 30 pictures a second, upright) and cut "
+        "Every video was made a standard one (H.264, 30 frames a second, upright) and cut "
         f"into clips of {facts.clip_seconds} s.",
         f"People were detected and followed: {detectors}. These boxes, before any correction, "
         "are the proposals.",
         f"{who} corrected the boxes and answered for every person at every keyframe, on "
-        f"pictures at {facts.annotation_fps} a second ({', '.join(shared)}).",
+        f"frames at {facts.annotation_fps} a second ({', '.join(shared)}).",
         "Where several had the same clip, boxes were matched one to one and fused, and answers "
         "decided by majority. Ties and missing answers were decided by a reviewer; keyframes "
         "with a question still open are excluded timestamps."
@@ -267,8 +267,8 @@ def _figure(figure: Figure) -> str:
 
 
 def _use(facts: CardFacts) -> list[Block]:
-    ceilings = ", ".join(
-        f"{split} {value:.3f}" for split, value in facts.ceilings.items() if value is not None
+    oracle_aps = ", ".join(
+        f"{split} {value:.3f}" for split, value in facts.oracle_aps.items() if value is not None
     )
     lines = [
         "MMAction2 1.x: `python tools/train.py configs/mmaction2_slowfast_r50.py`; for "
@@ -281,10 +281,10 @@ def _use(facts: CardFacts) -> list[Block]:
         "against the corrected boxes is best. Stock settings of 0.8 or 0.9 are for another "
         "detector.",
     ]
-    if ceilings:
+    if oracle_aps:
         lines.append(
             "What a model can reach at most on these proposals, every action named rightly "
-            f"(mAP at IoU 0.5): {ceilings}."
+            f"(mAP at IoU 0.5): {oracle_aps}."
         )
     return [Heading("Use"), Items(lines)]
 
@@ -307,7 +307,7 @@ def _files(facts: CardFacts) -> list[Block]:
         f"`formats/{name}/`: {FORMATS[name].title}. {FORMATS[name].what}"
         for name in sorted(facts.formats)
     ]
-    files = [line for line in _FILES if facts.has_films or not line.startswith(_MEDIA)]
+    files = [line for line in _FILES if facts.has_clips or not line.startswith(_MEDIA)]
     return [Heading("Files"), Items([*files, *formats])]
 
 
@@ -319,7 +319,7 @@ _FILES = (
     f"`{DATASET_HEADER}`.",
     "`annotations/ava_<split>.csv`: the same labels split by split, in AVA's columns "
     "`video_id,timestamp,x1,y1,x2,y2,action_id,person_id` and without a header. Corners are "
-    "shares of the picture. A person id is unique in its source video.",
+    "shares of the frame. A person id is unique in its source video.",
     "`annotations/ava_<split>_excluded_timestamps.csv`: keyframes not to train or measure on.",
     "`annotations/ava_<split>_activitynet.csv`: for the evaluator; a row of two columns is a "
     "keyframe at which nobody acts.",
@@ -329,12 +329,12 @@ _FILES = (
     "with actions where they meet a person's box; for SlowFast.",
     "`annotations/unlabelled_boxes.csv`: persons without an action, "
     "`video_id,timestamp,x1,y1,x2,y2,,person_id`.",
-    "`frame_lists/<split>.csv`: the pictures, as SlowFast wants them; `<split>_all.csv` lists "
+    "`frame_lists/<split>.csv`: the frames, as SlowFast wants them; `<split>_all.csv` lists "
     "also the clips that its score threshold drops.",
-    "`rawframes/<video_id>/img_00001.jpg` ...: 30 pictures a second. Every video begins at "
-    "900 s: the keyframe of timestamp `t` is picture `30 * (t - 900) + 1`. Where the source "
+    "`rawframes/<video_id>/img_00001.jpg` ...: 30 frames a second. Every video begins at "
+    "900 s: the keyframe of timestamp `t` is frame `30 * (t - 900) + 1`. Where the source "
     "has them, two seconds before and after the clip are there too, for context.",
-    "`clips/<video_id>.mp4`: the very same pictures as a film.",
+    "`clips/<video_id>.mp4`: the very same frames as a clip.",
     "`provenance.parquet`: where every label row comes from. `settings.json`: the dataset's "
     "settings and the choices of this release.",
     "`manifest.json`: source, split and size of every video, all keyframes, and the SHA-256 "

@@ -36,14 +36,14 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """Only the page of HTML shows it."""
 
     jpeg: bytes
     caption: str
 
 
-Block = Heading | Text | Warn | Items | Table | Picture
+Block = Heading | Text | Warn | Items | Table | Image
 
 
 def markdown(title: str, blocks: Iterable[Block]) -> str:
@@ -73,12 +73,12 @@ def _markdown(block: Block) -> str:
             align = ["---", *["---:"] * (len(block.head) - 1)]
             rows = [block.head, align, *block.rows]
             return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
-        case Picture():
+        case Image():
             return ""
 
 
 def html(title: str, blocks: Iterable[Block]) -> str:
-    """The document as one file of HTML, pictures inside."""
+    """The document as one file of HTML, frames inside."""
     body = "\n".join(_html(block) for block in blocks)
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
@@ -102,7 +102,7 @@ def _html(block: Block) -> str:
             return f"<{tag}>{items}</{tag}>"
         case Table():
             return _html_table(block)
-        case Picture():
+        case Image():
             content = base64.b64encode(block.jpeg).decode()
             caption = escape(block.caption)
             return (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from qc.core.release.writer import Measuring
+from qc.core.release.writer import EvaluationSettings
 
 _BASE = (
     "mmaction::detection/slowfast/"
@@ -23,7 +23,7 @@ class ConfigValues:
 
     title: str  # one line, such as "shop release 2"
     max_action_id: int
-    measuring: Measuring
+    evaluation: EvaluationSettings
     has_test: bool = False
 
     @property
@@ -61,7 +61,7 @@ def mmaction2_slowfast(values: ConfigValues) -> str:
 
 def slowfast(values: ConfigValues) -> str:
     """A SlowFast configuration: SlowFast R50 8x8 on 32 frames, every second one."""
-    its = values.measuring
+    its = values.evaluation
     measured = "val" if its.has_labels and its.has_boxes else "train"
     return _SLOWFAST.substitute(
         title=values.title,
@@ -77,9 +77,9 @@ def _mmaction2_body(values: ConfigValues) -> str:
     body = _MMACTION2_BODY.substitute(
         num_classes=values.num_classes,
         topk=values.topk,
-        threshold=f"{values.measuring.threshold:.4f}",
+        threshold=f"{values.evaluation.threshold:.4f}",
     )
-    if not values.measuring.has_labels:
+    if not values.evaluation.has_labels:
         return body + _MMACTION2_NOT_MEASURED
     return body + _MMACTION2_MEASURED.substitute(test="test" if values.has_test else "val")
 

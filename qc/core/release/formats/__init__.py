@@ -1,7 +1,7 @@
 """Other formats of the same consensus, each a folder under `formats/` of a release.
 
 A writer gets every clip once, sorted by name, and then finishes; the same clips give the same
-bytes. Nothing is copied: what needs pictures or films points at those of the release.
+bytes. Nothing is copied: what needs frames or clips points at those of the release.
 """
 
 from collections.abc import Callable

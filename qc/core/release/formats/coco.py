@@ -46,7 +46,7 @@ class CocoWriter:
 
     def finish(self) -> None:
         head = {
-            "info": {"description": f"{self._context.title}. Pictures: rawframes/"},
+            "info": {"description": f"{self._context.title}. Frames: rawframes/"},
             "licenses": [],
             "categories": [{"id": 1, "name": "person", "supercategory": "person"}],
             "actions": [

@@ -1,6 +1,6 @@
 """CVAT for video 1.1: `<video_id>.xml`, the consensus as tracks over `clips/<video_id>.mp4`.
 
-Make a CVAT task of the film and import the file. Shapes stand at keyframes; where a person is
+Make a CVAT task of the clip and import the file. Shapes stand at keyframes; where a person is
 not seen at the next one, the track is outside from the frame after.
 """
 

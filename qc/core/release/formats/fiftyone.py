@@ -1,4 +1,4 @@
-"""FiftyOne: a folder of the type `FiftyOneVideoLabelsDataset`, over the release's own films.
+"""FiftyOne: a folder of the type `FiftyOneVideoLabelsDataset`, over the release's own clips.
 
     fiftyone.Dataset.from_dir(dataset_dir="formats/fiftyone",
                               dataset_type=fiftyone.types.FiftyOneVideoLabelsDataset)

@@ -18,7 +18,7 @@ from qc.core.release.records import ReleaseClip, ReleasedPerson
 SCHEMA = pa.schema(
     [
         ("video_id", pa.string()), ("source_video", pa.string()), ("timestamp", pa.int32()),
-        ("picture", pa.string()), ("width", pa.int32()), ("height", pa.int32()),
+        ("frame", pa.string()), ("width", pa.int32()), ("height", pa.int32()),
         ("person_id", pa.int32()), ("x1", pa.float64()), ("y1", pa.float64()),
         ("x2", pa.float64()), ("y2", pa.float64()), ("action_ids", pa.list_(pa.int32())),
         ("actions", pa.list_(pa.string())), ("drawn_by", pa.list_(pa.int32())),
@@ -43,11 +43,11 @@ class ParquetWriter:
             file.close()
 
     def _row(self, person: ReleasedPerson, clip: ReleaseClip) -> dict[str, Any]:
-        picture = f"rawframes/{clip.name}/{ava.frame_file(frame_of(person.timestamp))}"
+        image = f"rawframes/{clip.name}/{ava.frame_file(frame_of(person.timestamp))}"
         corners = map(float, person.box.split(","))
         return {
             "video_id": clip.name, "source_video": clip.source_video,
-            "timestamp": person.timestamp, "picture": picture, "width": clip.width,
+            "timestamp": person.timestamp, "frame": image, "width": clip.width,
             "height": clip.height, "person_id": person.person_id,
             **dict(zip(("x1", "y1", "x2", "y2"), corners, strict=True)),
             "action_ids": list(person.action_ids),

@@ -5,24 +5,24 @@ import yaml
 from datasets.core.formats import ava
 from qc.core.release.docs.card import CardFacts, card, card_page
 from qc.core.release.docs.citation import citation
-from qc.core.release.docs.markup import Picture, Table, Text, html, markdown
+from qc.core.release.docs.markup import Image, Table, Text, html, markdown
 from qc.core.release.stats import ReleaseStats
 from qc.core.release.writer import SplitCounts
 from tests.core.qc.release.test_formats import ACTIONS, CLIPS
 
 
 def facts(**changes):
-    tally, counts = ReleaseStats(), {"train": SplitCounts(), "val": SplitCounts()}
+    stats, counts = ReleaseStats(), {"train": SplitCounts(), "val": SplitCounts()}
     for clip in CLIPS:
-        tally.add(clip)
+        stats.add(clip)
         counts[clip.split].add(clip)
     given = {
         "title": "corner release 1", "description": "People <at> a corner.",
         "is_simulated": False, "actions": ACTIONS, "counts": counts,
         "split_of": {"shop": "train", "yard": "val"}, "threshold": 0.42, "annotation_fps": 5,
         "clip_seconds": 15,
-        "detectors": ["rfdetr"], "annotators": {2: 3}, "tally": tally,
-        "ceilings": {"train": 0.75, "val": None}, "licence": "CC-BY-4.0",
+        "detectors": ["rfdetr"], "annotators": {2: 3}, "stats": stats,
+        "oracle_aps": {"train": 0.75, "val": None}, "licence": "CC-BY-4.0",
         "authors": ["Ada Lovelace"], "formats": ["coco"],
     }  # fmt: skip
     return CardFacts(**(given | changes))
@@ -61,7 +61,7 @@ class Tags(HTMLParser):
 
 
 def test_the_page_is_whole_html_that_needs_nothing_else():
-    page = card_page(facts(pictures=[Picture(b"jpeg", "shop at 902")], is_simulated=True))
+    page = card_page(facts(images=[Image(b"jpeg", "shop at 902")], is_simulated=True))
     tags = Tags()
     tags.feed(page)
     assert tags.open == []

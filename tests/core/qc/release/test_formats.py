@@ -123,7 +123,7 @@ def test_pandas_reads_the_parquet_with_votes_and_agreement(written):
     rows = pd.read_parquet(folder / "train.parquet")
     assert list(rows["timestamp"]) == [902, 902, 903, 905]
     assert list(rows["actions"][0]) == ["walk", "wave"]
-    assert rows["picture"][0] == "rawframes/shop-c0000/img_00061.jpg"
+    assert rows["frame"][0] == "rawframes/shop-c0000/img_00061.jpg"
     assert json.loads(rows["votes"][0])["posture"] == {"1": "walk", "2": "stand"}
     assert rows["agreement"][0] == 0.5
     assert pq.read_table(folder / "val.parquet").num_rows == 1

@@ -35,7 +35,7 @@ def test_a_whole_release_passes_every_check(whole):
         pytest.param(
             "ava_train.csv", b"0.3000,0.9000,1,1", b"1.3000,0.9000,1,1",
             "coordinates", "row 1 (shop-c0000 at 902) has the box 0.1000,0.2000,1.3000,0.9000",
-            id="outside the picture",
+            id="outside the frame",
         ),
         pytest.param(
             "ava_train.csv", b"0.1000,0.2000,0.3000", b"64,20,300",
@@ -100,7 +100,7 @@ def test_a_whole_release_passes_every_check(whole):
         pytest.param(
             "ava_train.csv", b"shop-c0000,0902,0.1000,0.2000,0.3000,0.9000,3,1",
             b"shop-c0000,0902,0.1000,0.2000,0.3000,0.9000,1,1",
-            "measure", "action 1 of train gets only 0.5000 against itself", id="said twice",
+            "evaluation", "action 1 of train gets only 0.5000 against itself", id="said twice",
         ),
         pytest.param(
             "../frame_lists/val_all.csv",
@@ -118,11 +118,11 @@ def test_a_whole_release_passes_every_check(whole):
         ),
         pytest.param(
             "../configs/slowfast_ava.yaml", b"NUM_CLASSES: 3", b"NUM_CLASSES: 80",
-            "configurations", "has NUM_CLASSES: 80, not 3", id="number of classes",
+            "training configurations", "has NUM_CLASSES: 80, not 3", id="number of classes",
         ),
         pytest.param(
             "../README.md", b"card", b"CARD",
-            "sums", "README.md is not the file of the manifest", id="changed file",
+            "checksums", "README.md is not the file of the manifest", id="changed file",
         ),
     ],
 )  # fmt: skip
@@ -206,7 +206,7 @@ def test_many_faults_are_counted_and_the_first_three_named(broken):
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "ava-studio-release/1"}'])
 def test_a_bad_manifest_fails_the_checks_and_nothing_else(broken, content):
     (broken / "manifest.json").write_text(content)
-    assert "manifest.json" in failures(broken)["pictures"]
+    assert "manifest.json" in failures(broken)["frames"]
 
 
 def test_an_empty_folder_fails_with_sentences(tmp_path):
@@ -244,7 +244,7 @@ def test_rows_out_of_order_are_named(broken):
         ),
         pytest.param(
             "annotations/ava_action_list.pbtxt", b"\n  name", b"\n    name",
-            "actions", "begins at row 1 is not an action", id="indent",
+            "actions", "row 1 does not start an action", id="indent",
         ),
         pytest.param(
             "annotations/ava_action_list.pbtxt", b"PERSON_MOVEMENT", b"MOVING",
@@ -267,40 +267,40 @@ def test_rows_out_of_order_are_named(broken):
         ),
         pytest.param(
             "manifest.json", b'"score_threshold": 0.4', b'"score_threshold": 0.5',
-            "ceiling", "the best threshold of scores is 0.4, the manifest says 0.5",
+            "oracle mAP", "the best threshold of scores is 0.4, the manifest says 0.5",
             id="threshold",
         ),
         pytest.param(
             "manifest.json", b'"val": 1.0', b'"val": 0.9',
-            "ceiling", "allow a mAP of 1.0, the manifest says 0.9", id="ceiling",
+            "oracle mAP", "allow a mAP of 1.0, the manifest says 0.9", id="oracle mAP",
         ),
         pytest.param(
             "manifest.json", b'"n_frames": 150', b'"n_frames": "150"',
-            "films", "gives shop-c0000 ('150', 64, 36)", id="length as text",
+            "clips", "gives shop-c0000 ('150', 64, 36)", id="length as text",
         ),
         pytest.param(
             "configs/mmaction2_ava.py", b"'/ava_train.csv'", b"'/train.csv'",
-            "configurations", "/../annotations/train.csv' in train_dataloader",
+            "training configurations", "/../annotations/train.csv' in train_dataloader",
             id="a file that is not there",
         ),
         pytest.param(
             "configs/mmaction2_slowfast_r50.py", b"timestamp_start=900", b"timestamp_start=0",
-            "configurations", "has timestamp_start=0 in train_dataloader", id="another clock",
+            "training configurations", "has timestamp_start=0 in train_dataloader", id="another clock",
         ),
         pytest.param(
             "configs/mmaction2_ava.py", b"num_classes = 4", b"num_classes = __import__('os')",
-            "configurations", "cannot be understood: line", id="code",
+            "training configurations", "cannot be understood: line", id="code",
         ),
         pytest.param(
             "configs/slowfast_ava.yaml", b"FULL_TEST_ON_VAL: True", b"FULL_TEST_ON_VAL: False",
-            "configurations", "only every fourth second", id="a quarter measured",
+            "training configurations", "only every fourth second", id="a quarter measured",
         ),
         pytest.param(
             "configs/slowfast_ava.yaml", b"GROUNDTRUTH_FILE: ava_val", b"GROUNDTRUTH_FILE: x",
-            "configurations", "has GROUNDTRUTH_FILE: x.csv", id="another truth",
+            "training configurations", "has GROUNDTRUTH_FILE: x.csv", id="another truth",
         ),
         pytest.param(
-            "settings.json", b"{", b"", "papers", "settings.json cannot be read", id="settings",
+            "settings.json", b"{", b"", "documents", "settings.json cannot be read", id="settings",
         ),
         pytest.param(
             "provenance.parquet", b"PAR1", b"", "provenance", "cannot be read", id="provenance",

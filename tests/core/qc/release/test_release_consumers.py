@@ -14,7 +14,7 @@ from qc.core.release.docs.training_configs import (
 from qc.core.release.oracle_ap import PrecisionRecallCurve
 from qc.core.release.packing import release_paths
 from qc.core.release.records import ProposedBox, ReleasedPerson
-from qc.core.release.writer import Measuring
+from qc.core.release.writer import EvaluationSettings
 from tests.core.qc.release.tiny_release import LEFT, RIGHT, write_release
 
 
@@ -70,7 +70,9 @@ def test_mmaction2_finds_proposals_by_the_keys_of_its_rows(whole):
 
 @pytest.mark.parametrize("text", [mmaction2_data, mmaction2_slowfast])
 def test_the_configuration_of_mmaction2_knows_the_classes_in_four_places(text, whole):
-    source = text(ConfigValues("t", 3, Measuring(0.4, has_labels=True, has_boxes=True)))
+    source = text(
+        ConfigValues("t", 3, EvaluationSettings(0.4, has_labels=True, has_boxes=True))
+    )
     settings = {}
     exec(source.replace("{{ fileDirname }}", str(whole / "configs")), settings)  # noqa: S102
     places = [
@@ -90,7 +92,10 @@ def test_the_configuration_of_mmaction2_knows_the_classes_in_four_places(text, w
 
 @pytest.mark.parametrize(("top", "topk"), [(1, (1,)), (4, (1,)), (5, (3, 5)), (80, (3, 5))])
 def test_topk_is_below_the_number_of_classes(top, topk):
-    assert ConfigValues("t", top, Measuring(0.5, has_labels=True, has_boxes=True)).topk == topk
+    assert (
+        ConfigValues("t", top, EvaluationSettings(0.5, has_labels=True, has_boxes=True)).topk
+        == topk
+    )
 
 
 def test_the_official_names_are_rows_of_ava(whole):

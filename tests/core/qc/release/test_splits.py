@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.release.splits import FEWEST_FOR_TEST, split_videos
+from qc.core.release.splits import MIN_VIDEOS_FOR_TEST, split_videos
 
 MANY = {f"video-{n:02d}": {1: 100, 2: 20 + n, 3: 5 if n % 4 == 0 else 0} for n in range(20)}
 
@@ -92,4 +92,4 @@ def test_every_video_is_in_one_split_and_none_that_is_needed_is_empty(videos):
     assert splits.split_of.keys() == videos.keys()
     if len(videos) >= 2:
         assert {"train", "val"} <= set(splits.split_of.values())
-    assert ("test" in splits.split_of.values()) == (len(videos) >= FEWEST_FOR_TEST)
+    assert ("test" in splits.split_of.values()) == (len(videos) >= MIN_VIDEOS_FOR_TEST)

@@ -46,20 +46,20 @@ GROUPS = [
 LEFT, RIGHT = "0.1000,0.2000,0.3000,0.9000", "0.6000,0.2000,0.8000,0.9000"
 
 
-def make_video_file(path, pictures, *, gop=30):
-    """A small film of RGB pictures in the form of a standard video."""
+def make_video_file(path, images, *, gop=30):
+    """A small clip of RGB frames in the form of a standard video."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream(
+    with av.open(str(path), "w") as video_file:
+        stream = video_file.add_stream(
             "libx264", rate=30, options={"preset": "ultrafast", "crf": "20"}
         )
-        stream.width, stream.height = pictures[0].shape[1], pictures[0].shape[0]
+        stream.width, stream.height = images[0].shape[1], images[0].shape[0]
         stream.pix_fmt, stream.gop_size = "yuv420p", gop
         stream.codec_context.thread_count = 1
         stream.codec_context.options |= {"sc_threshold": "0", "flags": "+cgop"}
-        for picture in pictures:
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        film.mux(stream.encode(None))
+        for image in images:
+            video_file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        video_file.mux(stream.encode(None))
     return path
 
 
@@ -102,7 +102,7 @@ CLIPS = [
 
 
 def write_release(folder, clips=CLIPS, *, formats=()):
-    """A whole release folder of these clips, which all show the same film."""
+    """A whole release folder of these clips, which all show the same clip."""
     folder.mkdir(parents=True, exist_ok=True)
     writers = [ProvenanceWriter(folder)]
     for name in formats:
@@ -114,20 +114,20 @@ def write_release(folder, clips=CLIPS, *, formats=()):
         for clip in clips:
             for each in (writer, *writers):
                 each.add(clip)
-        measuring = writer.finish(ACTIONS)
+        evaluation = writer.finish(ACTIONS)
     for each in writers:
         each.finish()
-    film = make_video_file(folder / "film.mp4", list(map(scene, range(FRAMES))))
+    video_file = make_video_file(folder / "clip.mp4", list(map(scene, range(FRAMES))))
     for clip in clips:
         rawframes = folder / "rawframes" / clip.name
         rawframes.mkdir(parents=True)
-        for frame, rgb in read_frames(film):
-            picture = encode_frame(rgb, longest_side=None)
-            (rawframes / ava.frame_file(frame)).write_bytes(picture)
+        for frame, rgb in read_frames(video_file):
+            image = encode_frame(rgb, longest_side=None)
+            (rawframes / ava.frame_file(frame)).write_bytes(image)
         (folder / "clips").mkdir(exist_ok=True)
-        shutil.copyfile(film, folder / "clips" / f"{clip.name}.mp4")
-    film.unlink()
-    write_configs(folder / "configs", ConfigValues("test release 1", 3, measuring))
+        shutil.copyfile(video_file, folder / "clips" / f"{clip.name}.mp4")
+    video_file.unlink()
+    write_configs(folder / "configs", ConfigValues("test release 1", 3, evaluation))
     (folder / "README.md").write_text("a card\n")
     (folder / "card.html").write_text("<p>a card</p>\n")
     (folder / "CITATION.cff").write_text("cff-version: 1.2.0\n")
@@ -135,8 +135,8 @@ def write_release(folder, clips=CLIPS, *, formats=()):
     write_manifest(
         folder,
         {
-            "score_threshold": measuring.threshold,
-            "proposal_ceiling": {s: its.mean() for s, its in writer.ceilings.items()},
+            "score_threshold": evaluation.threshold,
+            "oracle_ap": {s: its.mean() for s, its in writer.oracle_aps.items()},
             "formats": sorted(formats),
             "videos": [
                 {"video_id": c.name, "split": c.split, "source_video": c.source_video,
@@ -158,8 +158,8 @@ def write_release(folder, clips=CLIPS, *, formats=()):
 
 
 def scene(frame):
-    """A picture in which something moves from frame to frame."""
-    picture = np.full((SIZE[1], SIZE[0], 3), 60, dtype=np.uint8)
+    """A frame in which something moves from frame to frame."""
+    image = np.full((SIZE[1], SIZE[0], 3), 60, dtype=np.uint8)
     left = frame % (SIZE[0] - 16)
-    picture[8:24, left : left + 16] = 220
-    return picture
+    image[8:24, left : left + 16] = 220
+    return image

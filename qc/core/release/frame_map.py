@@ -1,6 +1,6 @@
 """AVA's figure of merit: average precision per action at an IoU of 0.5.
 
-As the ActivityNet evaluator of 2021 reckons it (Pascal VOC with all points): at a keyframe each
+As the ActivityNet evaluator of 2021 computes it (Pascal VOC with all points): at a keyframe each
 detection, best score first, goes to the true box of its action that it overlaps most; it is
 right if that IoU is at least 0.5 and nobody came before it. Boxes are rows `(x1, y1, x2, y2)`.
 """
@@ -17,24 +17,24 @@ SAME_PERSON_IOU = 0.5
 Floats = NDArray[np.float64]
 
 
-class Acts(NamedTuple):
+class ActionBoxes(NamedTuple):
     """Who does what at one keyframe: a row per person and action."""
 
     boxes: Floats  # shape (N, 4)
     actions: NDArray[np.int64]  # shape (N,)
 
 
-class Merit(NamedTuple):
+class FrameMapResult(NamedTuple):
     """Average precisions, 0 to 1."""
 
     per_action: dict[int, float]  # of the actions that the truth shows
     mean: float | None  # over them; None if the truth shows none
 
 
-def acts(boxes: list[Floats], actions: list[int]) -> Acts:
+def action_boxes(boxes: list[Floats], actions: list[int]) -> ActionBoxes:
     """Rows from lists, which may be empty."""
     stacked = np.stack(boxes) if boxes else np.empty((0, 4))
-    return Acts(stacked, np.array(actions, dtype=np.int64))
+    return ActionBoxes(stacked, np.array(actions, dtype=np.int64))
 
 
 class FrameMap:
@@ -54,7 +54,7 @@ class FrameMap:
         self._actions: list[NDArray[np.int64]] = []
         self._hits: list[NDArray[np.bool_]] = []
 
-    def add(self, truth: Acts, *, found: Acts, scores: Floats) -> None:
+    def add(self, truth: ActionBoxes, *, found: ActionBoxes, scores: Floats) -> None:
         """Judge the detections of one keyframe.
 
         Args:
@@ -64,22 +64,22 @@ class FrameMap:
         order = np.argsort(-scores, kind="stable")
         self._scores.append(scores[order])
         self._actions.append(found.actions[order])
-        self._hits.append(_hits(truth, Acts(found.boxes[order], found.actions[order])))
+        self._hits.append(_hits(truth, ActionBoxes(found.boxes[order], found.actions[order])))
 
-    def merit(self) -> Merit:
+    def result(self) -> FrameMapResult:
         """The average precision of every action that the truth shows, and their mean."""
         if not self._truths:
-            return Merit({}, None)
+            return FrameMapResult({}, None)
         scores, actions = np.concatenate(self._scores), np.concatenate(self._actions)
         hits = np.concatenate(self._hits)
         per_action = {}
         for action, count in sorted(self._truths.items()):
             its = actions == action
             per_action[action] = average_precision(hits[its], scores[its], truths=count)
-        return Merit(per_action, float(np.mean(list(per_action.values()))))
+        return FrameMapResult(per_action, float(np.mean(list(per_action.values()))))
 
 
-def _hits(truth: Acts, found: Acts) -> NDArray[np.bool_]:
+def _hits(truth: ActionBoxes, found: ActionBoxes) -> NDArray[np.bool_]:
     """Which detections, best first, are the first to find a true row of their action."""
     hits = np.zeros(len(found.actions), dtype=bool)
     if not len(truth.actions) or not len(found.actions):

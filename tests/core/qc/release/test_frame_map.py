@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.release.ava_metric import FrameMap, acts, average_precision
+from qc.core.release.frame_map import FrameMap, action_boxes, average_precision
 from qc.core.release.oracle_ap import OracleAP
 from qc.core.release.records import ProposedBox, ReleasedPerson
 
@@ -14,8 +14,10 @@ LESS_OF_LEFT = np.array([0.1, 0.2, 0.19, 0.9])
 
 def judged(truth, found, scores):
     metric = FrameMap()
-    metric.add(acts(*truth), found=acts(*found), scores=np.array(scores, dtype=float))
-    return metric.merit()
+    metric.add(
+        action_boxes(*truth), found=action_boxes(*found), scores=np.array(scores, dtype=float)
+    )
+    return metric.result()
 
 
 def test_a_detection_counts_once_and_only_from_an_iou_of_one_half_on():
@@ -26,21 +28,23 @@ def test_a_detection_counts_once_and_only_from_an_iou_of_one_half_on():
 
 
 def test_another_action_finds_nobody():
-    merit = judged(([LEFT], [1]), ([LEFT], [2]), [0.9])
-    assert merit.per_action == {1: 0.0}
+    result = judged(([LEFT], [1]), ([LEFT], [2]), [0.9])
+    assert result.per_action == {1: 0.0}
 
 
 def test_actions_that_the_truth_does_not_show_are_not_in_the_mean():
-    merit = judged(([LEFT], [1]), ([LEFT, RIGHT], [1, 2]), [0.9, 0.9])
-    assert merit.mean == 1.0
+    result = judged(([LEFT], [1]), ([LEFT, RIGHT], [1, 2]), [0.9, 0.9])
+    assert result.mean == 1.0
 
 
 def test_a_better_score_wins_over_all_keyframes():
     metric = FrameMap()
-    nobody = acts([], [])
-    metric.add(acts([LEFT], [1]), found=acts([LEFT], [1]), scores=np.array([0.4]))
-    metric.add(nobody, found=acts([RIGHT], [1]), scores=np.array([0.6]))
-    assert metric.merit().mean == 0.5
+    nobody = action_boxes([], [])
+    metric.add(
+        action_boxes([LEFT], [1]), found=action_boxes([LEFT], [1]), scores=np.array([0.4])
+    )
+    metric.add(nobody, found=action_boxes([RIGHT], [1]), scores=np.array([0.6]))
+    assert metric.result().mean == 0.5
 
 
 def test_nothing_to_find_has_no_mean():
@@ -61,16 +65,16 @@ def test_the_envelope_takes_the_best_precision_to_the_right():
 def test_the_truth_against_itself_is_perfect(persons):
     boxes = [np.array([0.1 * left, 0.1, 0.1 * left + 0.09, 0.9]) for left, _ in persons]
     actions = [action for _, action in persons]
-    merit = judged((boxes, actions), (boxes, actions), [1.0] * len(boxes))
-    assert set(merit.per_action.values()) == {1.0}
+    result = judged((boxes, actions), (boxes, actions), [1.0] * len(boxes))
+    assert set(result.per_action.values()) == {1.0}
 
 
 def test_the_ceiling_misses_whom_no_proposal_finds():
-    ceiling = OracleAP()
+    oracle_ap = OracleAP()
     persons = [
         ReleasedPerson(902, 1, "0.1000,0.2000,0.3000,0.9000", (1, 3)),
         ReleasedPerson(902, 2, "0.6000,0.2000,0.8000,0.9000", (1,)),
     ]
-    ceiling.add([ProposedBox("0.1000,0.2000,0.3100,0.9000", 0.6)], persons)
-    assert ceiling.mean() == pytest.approx((0.5 + 1.0) / 2)
+    oracle_ap.add([ProposedBox("0.1000,0.2000,0.3100,0.9000", 0.6)], persons)
+    assert oracle_ap.mean() == pytest.approx((0.5 + 1.0) / 2)
     assert OracleAP().mean() is None
