@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from annotation.core.plan_forecast import hours, kappa_margin, pair_overlaps, shared_persons
-from qc.core.agreement.coefficients import cohen_kappa
+from qc.core.agreement import cohen_kappa
 
 TEAMS = {"a": ("ann", "bob"), "b": ("ann", "bob", "cem"), "c": ("dan",)}
 PERSONS = {"a": {1, 2}, "b": {2, 3}, "c": {4}}
