@@ -29,7 +29,7 @@ from demo.world.renderer import DEMO_VIDEOS, TruthBox, truth_at
 from demo.world.video_spec import VideoSpec
 from qc.core.agreement.units import ABSENT
 from qc.core.consensus.clip_consensus import as_vote
-from qc.core.consensus.skill_weighting import fit
+from qc.core.consensus.skill_weighting import FittedRates, fit
 
 SECONDS, FPS, ROUNDS = 15, 5, 4
 POORER = (
@@ -58,12 +58,13 @@ def main() -> None:
             for unit in units
         ]
         errors = ", ".join(f"{one.label_error:.0%}" for one in people)
-        print(f"{name}, who err in {errors} of the stretches:")
+        print(f"{name}, who err in {errors} of the segments:")
         for one in accuracies(
             some, {each.name: rates(some, each, names) for each in CAPPED_GROUPS}
         ):
             if one.units and one.method != REVIEWED:  # there is no reviewer here
-                print(f"  {one.method:42} accuracy {one.accuracy:.4f}  open {one.open / one.units:.4f}"
+                print(f"  {one.method:42} accuracy {one.accuracy:.4f}  "
+                      f"open {one.open / one.units:.4f}"
                       f"  of {one.units:,} units")  # fmt: skip
 
 
@@ -84,10 +85,10 @@ def asked(spec: VideoSpec) -> Iterator[TrueUnit]:
                 at = next((one for one in people[second] if one.person_id == person_id), None)
                 if at is None:
                     continue
-                for group, question in zip(GROUPS, CAPPED_GROUPS, strict=True):
+                for group, group_spec in zip(GROUPS, CAPPED_GROUPS, strict=True):
                     true = true_actions([at], at.box, group)
                     yield TrueUnit(
-                        question, {who: one[group.name] for who, one in votes.items()}, true
+                        group_spec, {who: one[group.name] for who, one in votes.items()}, true
                     )
 
 
@@ -123,16 +124,15 @@ def answered(
 
 
 def rates(
-    units: list[TrueUnit], question: ActionGroupSpec, names: list[str]
-) -> list[dict[str, Any]]:
+    units: list[TrueUnit], group_spec: ActionGroupSpec, names: list[str]
+) -> list[FittedRates]:
     """Dawid and Skene's estimate from all units of a group."""
-    of = [unit for unit in units if unit.group == question]
-    cast = [[as_vote(unit.votes.get(who), question) for unit in of] for who in names]
+    of = [unit for unit in units if unit.group == group_spec]
+    cast = [[as_vote(unit.votes.get(who), group_spec) for unit in of] for who in names]
     values = list(dict.fromkeys(vote for row in cast for vote in row if vote is not None))
     places = {vote: place for place, vote in enumerate(values)}
     codes = np.array([[places.get(vote, ABSENT) for vote in row] for row in cast])
-    found: list[dict[str, Any]] = fit([(names, codes)], values, question)["estimates"]
-    return found
+    return fit([(names, codes)], values, group_spec).fits
 
 
 if __name__ == "__main__":

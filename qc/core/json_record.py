@@ -12,8 +12,8 @@ Decoder = Callable[[Any], Any]
 class JsonRecord:
     """A base of frozen dataclasses of JSON values, records, and lists or dicts of these.
 
-    Values that are their default are left out, but for lists and dicts. A class with a `VERSION` writes it, and refuses
-    to read another one.
+    Values that are their default are left out, but for lists and dicts. A class with a
+    `VERSION` writes it, and refuses to read another one.
     """
 
     VERSION: ClassVar[int | None] = None

@@ -1,7 +1,7 @@
 """Box agreement of annotators (F1, mean IoU, shares of close boxes), from counts that add up.
 
-A box counts for the person it is taken for, a pair of boxes for the person of its first. Persons
-are resampled for the intervals, as for labels: the boxes of one track are alike.
+A box counts for the person it is taken for, a pair of boxes for the person of its first.
+Persons are resampled for the intervals, as for labels: the boxes of one track are alike.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def _by_person(
     ious: Floats,
     persons: int,
 ) -> Floats:
-    """The fields of BoxCounts of each person, from the persons of boxes and overlapping pairs."""
+    """The fields of BoxCounts of each person, from those of boxes and overlapping pairs."""
     matched, close = ious >= MIN_IOU, ious >= CLOSE_IOU
     weights = (np.ones(len(pairs)), matched, close, ious * matched)
     columns = [np.bincount(first, minlength=persons), np.bincount(second, minlength=persons)]

@@ -97,7 +97,7 @@ def cohen_kappa_rows(sums: PairSums) -> Floats:
 
 
 def fleiss_kappa_rows(sums: CategorySums) -> Floats:
-    """`(P - sum p_j^2) / (1 - sum p_j^2)` of the raw agreement P and the shares p of categories."""
+    """`(P - sum p_j^2) / (1 - sum p_j^2)` of raw agreement P and the shares of categories."""
     total = sums.ratings.sum(axis=-1)
     observed = 1 - ratio(sums.agreement * sums.raters, total)
     return 1 - ratio(observed * total**2, total**2 - (sums.ratings**2).sum(axis=-1))

@@ -1,4 +1,4 @@
-"""Agreement on one clip: its annotators' answers compared, in figures that add up over clips."""
+"""Agreement on one clip: its annotators compared, in figures that add up over clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The figures of agreement as they are stored and shown: of a clip, a pair, an annotator, a dataset.
+"""Figures of agreement as they are stored: of a clip, a pair, an annotator, a dataset.
 
 A figure is a coefficient with its 95 % interval. What the ratings do not define has no value
 but a reason in words: one category only, fewer than two raters, no unit that two rated.
@@ -107,7 +107,7 @@ class Figure(Coefficient):
 
 @dataclass(frozen=True)
 class BoxFigures(JsonRecord):
-    """How far boxes agree: F1, mean IoU of matched boxes, shares of pairs of IoU 0.5 and 0.75."""
+    """Box agreement: F1, mean IoU of matched boxes, shares of pairs of IoU 0.5 and 0.75."""
 
     f1: Figure
     mean_iou: Figure
@@ -175,7 +175,7 @@ class PairKappa(JsonRecord):
 
 @dataclass(frozen=True)
 class Confusion(JsonRecord):
-    """How often each value met each other in the answers of two annotators, either way round."""
+    """How often each value met each other in answers of two annotators, either way round."""
 
     values: list[str]
     table: list[list[int]]
@@ -252,7 +252,7 @@ class ClipUnits(JsonRecord):
 
 @dataclass(frozen=True)
 class GroupOverTime(JsonRecord):
-    """Of one group: `[changed, consecutive]` of each annotator, `[a, b, IoU, segments]` of pairs."""
+    """`[changed, consecutive]` of each annotator, `[a, b, IoU, segments]` of each pair."""
 
     flicker: dict[str, list[int]]
     segments: list[list[Any]]

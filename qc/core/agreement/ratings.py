@@ -103,8 +103,8 @@ def krippendorff_alpha(
 
     Args:
         ratings: Shape `(raters, units)`; any may be missing.
-        metric: How far two values are apart: "nominal"; "ordinal", "interval" (numbers), "ratio"
-            (numbers from 0); "jaccard", "masi" (sets, of which the empty one is a value).
+        metric: How far two values are apart: "nominal"; "ordinal", "interval" (numbers),
+            "ratio" (numbers from 0); "jaccard", "masi" (sets, also empty).
 
     Raises:
         ValueError: for rows of unequal length, an unknown metric, or values it cannot compare.

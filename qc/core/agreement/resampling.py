@@ -1,4 +1,4 @@
-"""Bootstrap intervals: persons are drawn with replacement, and figures computed from their sums.
+"""Bootstrap intervals: persons are drawn with replacement, figures computed from their sums.
 
 The keyframes of one person are alike; drawing them apart gave intervals four times too narrow.
 Sums over the units of a person, added up over the persons drawn, give one resample of a figure.

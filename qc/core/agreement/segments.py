@@ -1,8 +1,8 @@
 """Labels over time: flicker (flip rate), and temporal IoU of the segments of an action.
 
 Units are `(person, second)` as in `qc.core.agreement.units`; a code below 0 is no answer. A
-segment is a run of keyframes of one person, second after second, at which one action was chosen;
-it lasts a second for each keyframe.
+segment is a run of keyframes of one person, second after second, at which one action was
+chosen; it lasts a second for each keyframe.
 """
 
 from collections.abc import Sequence

@@ -51,7 +51,7 @@ class RatingSums:
 
 
 class PairSums(NamedTuple):
-    """Of two raters: units, their summed disagreement, and what it would be by chance times units."""
+    """Of two raters: units, summed disagreement, and that by chance times units."""
 
     units: Floats
     apart: Floats

@@ -80,8 +80,9 @@ def identify_persons(
         first_id: For persons that annotators drew, see `first_drawn_id`.
         before: Drawn persons that had ids already; who matches them keeps theirs.
 
-    >>> rows = DrawnBoxes(np.array([2, 2]), np.array([0, 1]), np.array([0, 5]), np.array([7, 0]),
-    ...              np.array([[0.0, 0, 10, 20], [0, 1, 10, 20]]))
+    >>> rows = DrawnBoxes(
+    ...     np.array([2, 2]), np.array([0, 1]), np.array([0, 5]), np.array([7, 0]),
+    ...     np.array([[0.0, 0, 10, 20], [0, 1, 10, 20]]))
     >>> identify_persons(rows, first_id=10_000)
     [MatchedPerson(second=2, person_id=7, rows=(0, 1))]
     """

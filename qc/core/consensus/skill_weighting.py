@@ -107,7 +107,7 @@ class MajorityComparison(JsonRecord):
 
 @dataclass(frozen=True)
 class GroupErrorRates(JsonRecord):
-    """The fitted rates of one group (one entry, or one for each action), and what they change."""
+    """The fitted rates of one group (one, or one for each action), and what they change."""
 
     fits: list[FittedRates] = field(default_factory=list)
     vs_majority: MajorityComparison = field(default_factory=MajorityComparison)

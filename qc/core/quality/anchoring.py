@@ -62,8 +62,8 @@ class AnchoringBias(NamedTuple):
     """The anchoring bias of a dataset, from clips with both kinds of work.
 
     `kept` is the share of the tracker's boxes that annotators have too, `added` the share of
-    their own that the tracker has not, `iou` how closely the kept ones follow it, `unchanged` the
-    share of those that are its very boxes.
+    their own that the tracker has not, `iou` the mean IoU of the kept ones with it, `unchanged`
+    the share of those that are its very boxes.
     """
 
     clips: int

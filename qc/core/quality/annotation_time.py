@@ -23,7 +23,8 @@ class SubmittedTask(NamedTuple):
 def seconds_spent(submitted: Iterable[SubmittedTask]) -> dict[Any, float]:
     """The most that each task of one annotator can have taken, in seconds.
 
-    >>> seconds_spent([SubmittedTask("a", 0, 600), SubmittedTask("b", 0, 900), SubmittedTask("c", 0, 930)])
+    >>> moments = [("a", 0, 600), ("b", 0, 900), ("c", 0, 930)]
+    >>> seconds_spent(SubmittedTask(*one) for one in moments)
     {'a': 600.0, 'b': 165.0, 'c': 165.0}
     """
     spent: dict[Any, float] = {}

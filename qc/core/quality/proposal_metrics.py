@@ -108,7 +108,8 @@ def keyframe_metrics(proposed: Boxes, persons: Boxes, *, height: int) -> Proposa
         height: Of the frame in pixels.
 
     >>> box = np.array([[0.0, 0, 10, 50]])
-    >>> keyframe_metrics(box, np.array([[0.0, 0, 10, 50], [50, 0, 60, 9]]), height=100).by_size[0]
+    >>> persons = np.array([[0.0, 0, 10, 50], [50, 0, 60, 9]])
+    >>> keyframe_metrics(box, persons, height=100).by_size[0]
     SizeRecall(persons=1, found=0)
     """
     iou = pairwise_iou(proposed, persons)

@@ -1,8 +1,8 @@
 """Quality rules: checks of one version of a task's answers.
 
 The list of rules is data (`qc/rules.yaml`): a name, whether a finding blocks approval or only
-warns, a sentence, and numbers. This module finds where they are broken. Boxes are pixels, x2 and y2
-exclusive.
+warns, a sentence, and numbers. This module finds where they are broken. Boxes are pixels,
+x2 and y2 exclusive.
 """
 
 import itertools

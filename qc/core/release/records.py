@@ -1,7 +1,7 @@
 """What a release holds of each clip: its keyframes, persons and proposals, and their origin.
 
-Timestamps and boxes are those of `datasets.core.formats.ava`. Annotators and reviewers are numbers from
-1, in the order in which the dataset came to know them.
+Timestamps and boxes are those of `datasets.core.formats.ava`. Annotators and reviewers are
+numbers from 1, in the order in which the dataset came to know them.
 """
 
 from dataclasses import dataclass

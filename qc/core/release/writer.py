@@ -1,8 +1,8 @@
 """The annotation files of a release, written clip by clip.
 
-Timestamps, boxes and rows are those of `datasets.core.formats.ava`. Clips must come sorted by name, the
-persons of a clip by timestamp and id: then every file is sorted, and the same clips give the
-same bytes.
+Timestamps, boxes and rows are those of `datasets.core.formats.ava`. Clips must come sorted by
+name, the persons of a clip by timestamp and id: then every file is sorted, and the
+same clips give the same bytes.
 """
 
 from collections import Counter

@@ -197,8 +197,8 @@ def _verdict(rows: Iterable[ConfigMetrics], active: ConfigMetrics | None) -> str
         return f"Stay with {active.title}: no other configuration finds persons better."
     if not difference.is_certain:
         return (
-            f"{best.title} has a slightly higher F1 than {active.title}, but the difference may be "
-            "chance: annotate more clips before you choose."
+            f"{best.title} has a slightly higher F1 than {active.title}, but the difference "
+            "may be chance: annotate more clips before you choose."
         )
     return (
         f"Choose {best.title}: its F1 is {100 * difference.value:.1f} points above that of "

@@ -1,4 +1,4 @@
-"""Scores of answer versions: against the known answers of gold clips, or the tracker's boxes."""
+"""Scores of answer versions: against known answers of gold clips, or the tracker's boxes."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -76,7 +76,7 @@ def switched_off(dataset: Dataset | int) -> frozenset[str]:
 def checked_versions(
     versions: Iterable[AnswerVersion],
 ) -> list[tuple[AnswerVersion, CheckedAnswers]]:
-    """Each version with its boxes and what they are checked against; a fixed number of queries."""
+    """Each version with what it is checked by; a fixed number of queries."""
     keys = [version.pk for version in versions]
     versions = list(
         AnswerVersion.objects.filter(pk__in=keys).select_related("task__clip__video__dataset")

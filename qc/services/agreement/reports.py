@@ -159,7 +159,7 @@ def order_period(dataset: Dataset, period: str) -> AgreementSummary:
 
 
 def summarise(summary_id: int) -> AgreementSummary | None:
-    """Compute one summary, and drop those it replaces; None if somebody has it or it is done."""
+    """Compute one summary and drop those it replaces; None if it is claimed or done."""
     summary: AgreementSummary | None = AgreementSummary.objects.claim(summary_id)
     if summary is None:
         return None

@@ -24,7 +24,7 @@ def test_the_command_makes_a_release_and_copies_it(dataset, tmp_path):
     call_command(
         "make_release", "--dataset", "corner", "--out", str(tmp_path / "out"), stdout=out
     )
-    assert "passed  sums" in out.getvalue()
+    assert "passed  checksums" in out.getvalue()
     assert str(tmp_path / "out" / "corner-release-1.zip") in out.getvalue()
     assert (tmp_path / "out" / "corner-release-1" / "README.md").is_file()
     assert all(c["passed"] for c in check_release(tmp_path / "out" / "corner-release-1"))
@@ -91,7 +91,7 @@ def test_the_command_checks_a_release_folder(dataset, tmp_path):
     (folder / "README.md").unlink()
     with pytest.raises(CommandError, match="corner-release-1 failed 2 of 26 checks"):
         call_command("check_release", str(folder), stdout=out)
-    assert "FAILED  papers: README.md cannot be read" in out.getvalue()
+    assert "FAILED  documents: README.md cannot be read" in out.getvalue()
     with pytest.raises(CommandError, match="is not a folder; unpack the zip first"):
         call_command("check_release", f"{folder}.zip")
     (folder / "manifest.json").unlink()

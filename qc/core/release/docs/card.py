@@ -251,8 +251,8 @@ def _agreement(facts: CardFacts) -> list[Block]:
             "Before anything was decided between them, on the "
             f"{figures.clips_compared} of {figures.clips} clips that two or more "
             f"annotated. Boxes: F1 {_figure(figures.boxes.f1)}, mean IoU "
-            f"{_figure(figures.boxes.mean_iou)}. Answers, over persons at keyframes that two or "
-            "more answered, with 95 % intervals:"
+            f"{_figure(figures.boxes.mean_iou)}. Answers, over persons at keyframes that two "
+            "or more answered, with 95 % intervals:"
         ),
         Table(("group", "answers", *(spec.label for spec in OF_RATINGS)), rows),
     ]

@@ -28,11 +28,13 @@ class Format(NamedTuple):
 
 FORMATS: dict[str, Format] = {
     "coco": Format("COCO-video", "JSON with videos, images and persons.", CocoWriter),
-    "cvat": Format("CVAT XML", "What is believed, to be opened in CVAT again.", CvatWriter),
+    "cvat": Format("CVAT XML", "The consensus, to open in CVAT.", CvatWriter),
     "parquet": Format("Parquet", "A row per person and keyframe, with votes.", ParquetWriter),
     "fiftyone": Format("FiftyOne", "A folder that FiftyOne imports.", FiftyOneWriter),
     "mot": Format("MOT", "Boxes and identities as text, with seqinfo.ini.", MotWriter),
-    "tubes": Format("UCF101-24", "Action tubes in a pickle, as MultiSports too.", TubesWriter),
-    "kinetics": Format("AVA-Kinetics", "Rows with empty keyframes among them.", KineticsWriter),
-    "activitynet": Format("ActivityNet", "Segments of actions in time.", ActivityNetWriter),
+    "tubes": Format(
+        "UCF101-24", "Action tubes in a pickle, also used by MultiSports.", TubesWriter
+    ),
+    "kinetics": Format("AVA-Kinetics", "Rows that include empty keyframes.", KineticsWriter),
+    "activitynet": Format("ActivityNet", "Temporal segments of actions.", ActivityNetWriter),
 }

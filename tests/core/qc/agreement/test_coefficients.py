@@ -19,9 +19,10 @@ from tests.core.qc.agreement import oracles
 
 AGREEMENT_PAGE = Path(__file__).parents[4] / "docs" / "agreement.md"
 
+rating = st.sampled_from(["walk", "sit", "stand", None])
 ratings = st.tuples(st.integers(2, 4), st.integers(1, 12)).flatmap(
     lambda size: st.lists(
-        st.lists(st.sampled_from(["walk", "sit", "stand", None]), min_size=size[1], max_size=size[1]),
+        st.lists(rating, min_size=size[1], max_size=size[1]),
         min_size=size[0], max_size=size[0],
     )
 )  # fmt: skip

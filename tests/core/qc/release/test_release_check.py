@@ -285,7 +285,8 @@ def test_rows_out_of_order_are_named(broken):
         ),
         pytest.param(
             "configs/mmaction2_slowfast_r50.py", b"timestamp_start=900", b"timestamp_start=0",
-            "training configurations", "has timestamp_start=0 in train_dataloader", id="another clock",
+            "training configurations", "has timestamp_start=0 in train_dataloader",
+            id="another clock",
         ),
         pytest.param(
             "configs/mmaction2_ava.py", b"num_classes = 4", b"num_classes = __import__('os')",
@@ -300,7 +301,8 @@ def test_rows_out_of_order_are_named(broken):
             "training configurations", "has GROUNDTRUTH_FILE: x.csv", id="another truth",
         ),
         pytest.param(
-            "settings.json", b"{", b"", "documents", "settings.json cannot be read", id="settings",
+            "settings.json", b"{", b"", "documents", "settings.json cannot be read",
+            id="settings",
         ),
         pytest.param(
             "provenance.parquet", b"PAR1", b"", "provenance", "cannot be read", id="provenance",
