@@ -74,7 +74,7 @@ BASELINES: dict[str, Baseline] = {
     "trackers SORT": of_package("SORTTracker"),
     "trackers ByteTrack": of_package("ByteTrackTracker"),
     "trackers OC-SORT": of_package("OCSORTTracker"),
-    "trackers BoT-SORT, no pictures": of_package("BoTSORTTracker", enable_cmc=False),
+    "trackers BoT-SORT, no images": of_package("BoTSORTTracker", enable_cmc=False),
     "trackers C-BIoU": of_package("CBIoUTracker"),
 }
 

@@ -3,19 +3,19 @@
     ./ava bench feeding
 
 A clip of 720p goes through `track_clip` as in the product, from the file to the stored tracks.
-It is a synthetic film of 1080p (`_video.py`: texture, a pan, sensor noise) that `standardise`
+It is a synthetic video of 1080p (`_video.py`: texture, a pan, sensor noise) that `standardise`
 has made a standard video of, about 0.9 Mbit/s; one with more detail takes longer to decode.
 Every measurement is a process of its own. The detector alone is timed just before and just
 after each round of the whole stage, and the median of the rounds' ratios counts.
 
 GPU: a detector that sleeps for `GPU_SECONDS` a frame, as long as RF-DETR takes on a graphics
-card, and sees ten people who walk. RF-DETR is given whole pictures, as the package wants them,
+card, and sees ten people who walk. RF-DETR is given whole images, as the package wants them,
 and makes them smaller on the card; so what is counted is all that is done on the CPU beside it:
 decoding, RGB, batches, tracking, storing. Next to it stands the floor: PyAV alone, decoding the
-same file in one thread to RGB pictures that nobody takes.
+same file in one thread to RGB images that nobody takes.
 
 ONNX: an RF-DETR nano on this machine's CPU, with random weights, which are no faster or slower.
-The same detector looks at the same pictures once more, decoded already, in the same process.
+The same detector looks at the same images once more, decoded already, in the same process.
 With `--weights` any other model of the detector `onnx`: the faster it is, the more feeding
 weighs, for both need the same processors.
 
@@ -79,25 +79,25 @@ class Beside(NamedTuple):
     floor: float  # the same for decoding to RGB, with PyAV alone
 
 
-def on_a_gpu(film: Path) -> Beside:
+def on_a_gpu(video: Path) -> Beside:
     """The medians of some rounds."""
-    pictures = [np.zeros((720, 1280, 3), dtype=np.uint8)] * BATCH
+    images = [np.zeros((720, 1280, 3), dtype=np.uint8)] * BATCH
     costs, floors = [], []
 
     def alone() -> float:
         detector = GpuStandIn()
         began = time.perf_counter()
         for start in range(0, FRAMES, BATCH):
-            detector.detect(pictures[: FRAMES - start])
+            detector.detect(images[: FRAMES - start])
         return time.perf_counter() - began
 
     def whole() -> float:
         took = track(GpuStandIn())
         costs.append(1000 * took.computed / FRAMES)
-        floors.append(1000 * _decoding(film) / FRAMES)
+        floors.append(1000 * _decoding(video) / FRAMES)
         return took.seconds
 
-    with _studio(film, FRAMES) as track:
+    with _studio(video, FRAMES) as track:
         track(GpuStandIn())
         share = statistics.median(whole / alone for whole, alone in _in_turns(whole, alone))
     return Beside(share, statistics.median(costs), statistics.median(floors))
@@ -115,29 +115,29 @@ def _in_turns(
     return rounds
 
 
-def _decoding(film: Path) -> float:
-    """CPU seconds that PyAV takes for the pictures of `film` in one thread."""
+def _decoding(video: Path) -> float:
+    """CPU seconds that PyAV takes for the images of `video` in one thread."""
     began = time.thread_time()
-    with av.open(str(film)) as source:
+    with av.open(str(video)) as source:
         source.streams.video[0].codec_context.thread_count = 1
         for frame in source.decode(video=0):
             frame.to_ndarray(format="rgb24")
     return time.thread_time() - began
 
 
-def on_this_cpu(film: Path, weights: Path, frames: int) -> tuple[float, float]:
+def on_this_cpu(video: Path, weights: Path, frames: int) -> tuple[float, float]:
     """Frames a second of the whole stage, and of the detector alone."""
     from datasets.core.media.standard_video import read_frames
     from tracking.detectors.registry import open_detector
 
-    with _studio(film, frames) as track:
+    with _studio(video, frames) as track:
         detector = open_detector("onnx", weights=str(weights), threshold=0.3)
-        pictures = [rgb for _, rgb in read_frames(film, count=frames)]
-        detector.detect(pictures[: detector.batch_size])
+        images = [rgb for _, rgb in read_frames(video, count=frames)]
+        detector.detect(images[: detector.batch_size])
 
         def alone() -> float:
             began = time.perf_counter()
-            detector.detect(pictures)
+            detector.detect(images)
             return time.perf_counter() - began
 
         rounds = _in_turns(lambda: track(detector).seconds, alone)
@@ -145,9 +145,9 @@ def on_this_cpu(film: Path, weights: Path, frames: int) -> tuple[float, float]:
     return frames / whole, frames / alone_took
 
 
-def highest_memory(film: Path, frames: int) -> float:
+def highest_memory(video: Path, frames: int) -> float:
     """MB at most of a process that tracks a clip of so many frames."""
-    with _studio(film, frames) as track:
+    with _studio(video, frames) as track:
         track(GpuStandIn())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -162,8 +162,8 @@ class Took(NamedTuple):
 class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
     """A folder and database of its own with one clip; calling it tracks the clip."""
 
-    def __init__(self, film: Path, frames: int) -> None:
-        self._film, self._frames = film, frames
+    def __init__(self, video: Path, frames: int) -> None:
+        self._video, self._frames = video, frames
 
     def __enter__(self) -> "_studio":
         self._folder = tempfile.TemporaryDirectory()
@@ -179,7 +179,7 @@ class _studio:  # noqa: N801 - read as a word: with _studio(...) as track
         from datasets.models import Clip
         from tests.make import make_dataset, make_video
 
-        copy = shutil.copy(self._film, Path(self._folder.name) / "copy.mp4")
+        copy = shutil.copy(self._video, Path(self._folder.name) / "copy.mp4")
         video = make_video(make_dataset(), width=1280, height=720, frame_count=self._frames)
         self._clip = Clip.objects.create(
             video=video, name="clip", index=0, start_frame=0, frame_count=self._frames,
@@ -212,18 +212,20 @@ def make_standard(folder: Path) -> Path:
     from datasets.core.media.standardising import standardise
     from datasets.core.media.video_reader import VideoLimits
 
-    make_video_file(folder / "film.mp4", 15)
-    standardise(folder / "film.mp4", folder / "15.mp4", longest_side=1280, limits=VideoLimits())
+    make_video_file(folder / "video.mp4", 15)
+    standardise(
+        folder / "video.mp4", folder / "15.mp4", longest_side=1280, limits=VideoLimits()
+    )
     return folder / "15.mp4"
 
 
-def repeated(film: Path, times: int) -> Path:
-    """The packets of `film` so many times in a row."""
-    target = film.with_name("long.mp4")
+def repeated(video: Path, times: int) -> Path:
+    """The packets of `video` so many times in a row."""
+    target = video.with_name("long.mp4")
     with av.open(str(target), "w") as out:
         copied, offset = None, 0
         for _ in range(times):
-            with av.open(str(film)) as source:
+            with av.open(str(video)) as source:
                 stream = source.streams.video[0]
                 copied = copied or out.add_stream_from_template(stream)
                 for packet in source.demux(stream):
@@ -259,8 +261,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        film = _apart(make_standard, folder)
-        gpu = _apart(on_a_gpu, film)
+        video = _apart(make_standard, folder)
+        gpu = _apart(on_a_gpu, video)
         print(f"GPU stand-in, {1000 * GPU_SECONDS:g} ms a frame:")
         good = [
             _judged("whole stage / detector alone",
@@ -271,7 +273,7 @@ def main() -> None:
                     f"< {CPU_MILLISECONDS:g}", gpu.cost < CPU_MILLISECONDS),
         ]  # fmt: skip
         marks = [
-            _apart(highest_memory, _apart(repeated, film, times), times * FRAMES)
+            _apart(highest_memory, _apart(repeated, video, times), times * FRAMES)
             for times in LENGTHS
         ]
         seconds = ", ".join(str(15 * times) for times in LENGTHS)
@@ -280,7 +282,7 @@ def main() -> None:
                     f"within {GROWTH}", max(marks) - min(marks) <= GROWTH)
         )  # fmt: skip
         weights = options.weights or _apart(export_random_nano, folder)
-        whole, alone = _apart(on_this_cpu, film, weights, options.frames)
+        whole, alone = _apart(on_this_cpu, video, weights, options.frames)
         print(f"{weights.name} on this CPU, frames a second:")
         print(f"  whole stage {whole:.2f}, detector alone {alone:.2f}")
         good.append(

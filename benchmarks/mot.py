@@ -2,9 +2,10 @@
 
     python benchmarks/mot.py --data DIR --out DIR [--gt]
 
-reads `DIR/<SEQ>/{det.txt,seqinfo.ini}` (and `gt.txt` with `--gt`), runs every tracker with one
-set of parameters, ours with those of a new dataset, and writes `OUT/<tracker>/<SEQ>.txt`; ours
-also to `OUT/<SEQ>.txt`. Sequences called SIM-* have simulated detections and are reported apart.
+reads `DIR/<SEQ>/{det.txt,seqinfo.ini}` (and `gt.txt` with `--gt`) and runs every tracker with
+one set of parameters, ours with those of a new dataset. Results are `OUT/<tracker>/<SEQ>.txt`;
+ours also `OUT/<SEQ>.txt`. Sequences called SIM-* have simulated detections and are reported
+apart.
 
 How each was tuned is said below the tables.
 """

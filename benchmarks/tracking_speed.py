@@ -32,7 +32,7 @@ WANTED = {10: (4.0, 3.0), 50: (10.0, 8.0), 200: (12.0, 6.0)}  # people: core, al
 
 
 def crowd(people: int) -> list[Detections]:
-    """`FRAMES` pictures of 1920x1080 pixels."""
+    """`FRAMES` images of 1920x1080 pixels."""
     random = np.random.default_rng(people)
     heights = random.uniform(60, 200, people)
     places = random.uniform([0, 0], [1920, 1080], (people, 2))

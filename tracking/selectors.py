@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from django.db.models import Count, Q, Sum
+from django.urls import reverse
 
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage
@@ -177,13 +178,16 @@ class ImportRow:
 
     @property
     def retry(self) -> str:
-        """The page that sends a failed step back."""
-        return "tracking:retry" if self.tracks else "datasets:retry"
+        """The address that retries a failed step."""
+        app, kind = ("tracking", "track-import") if self.tracks else ("datasets", "import")
+        return reverse(f"{app}:retry", args=[self.clips.upload.dataset.name, kind])
 
 
 def imports_of(dataset: Dataset) -> list[ImportRow]:
     """The bundles that were uploaded to `dataset`, newest first."""
-    found = BundleImport.objects.filter(upload__dataset=dataset).select_related("upload")
+    found = BundleImport.objects.filter(upload__dataset=dataset).select_related(
+        "upload__dataset"
+    )
     tracks = TrackImport.objects.filter(bundle_import__in=found)
     of = {one.bundle_import_id: one for one in tracks}
     return [ImportRow(one, of.get(one.pk)) for one in found.order_by("-pk")]

@@ -215,6 +215,6 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "run": TrackingRun.objects.of(dataset),
         "identities": IdentityRun.objects.filter(video__dataset=dataset),
         "bundle": Bundle.objects.filter(dataset=dataset),
-        "import": TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
+        "track-import": TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
     }
     return retry_failed(request, rows.get(kind), dataset=name)

@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from annotation.models import AnnotationTask, AnswerVersion, CvatJob
 from avaproject.base.work import Stage, StagedQuerySet
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.models import Clip, Dataset, Upload, Video
+from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from qc.models import (
     AgreementReport,
     AgreementSummary,
@@ -25,7 +25,7 @@ from qc.models import (
 from qc.selectors.agreement.gold import flagged_count
 from qc.selectors.clip_and_task_states import pending_tasks, with_verdict
 from qc.selectors.consensus.adjudication_queue import open_item_count
-from tracking.models import Bundle, BundleImport, IdentityRun, TrackingRun
+from tracking.models import Bundle, IdentityRun, TrackImport, TrackingRun
 
 ROWS_SHOWN = 8
 EVENTS_READ = 40
@@ -55,17 +55,21 @@ def work_kinds(dataset: Dataset) -> list[WorkKind]:
     return [
         WorkKind("upload", "datasets", "Unpacking {}", "{} unpacked", "uploads unpacked",
             "file-archive", Upload.objects.filter(dataset=dataset), "original_name"),
-        WorkKind("import", "tracking", "Importing {}", "{} imported", "bundles imported",
-            "package", BundleImport.objects.filter(upload__dataset=dataset),
-            "upload__original_name"),
+        WorkKind("import", "datasets", "Importing clips of {}", "Clips of {} imported",
+             "bundles imported", "package",
+             BundleImport.objects.filter(upload__dataset=dataset), "upload__original_name"),
         WorkKind("video", "datasets", "Standardising {}", "{} standardised",
             "videos standardised", "film", Video.objects.filter(dataset=dataset), "name"),
         WorkKind("clip", "datasets", "Cutting {}", "{} cut", "clips cut", "scissors",
             Clip.objects.of(dataset), "name"),
+        WorkKind("track-import", "tracking", "Importing tracks of {}", "Tracks of {} imported",
+             "bundles with tracks imported", "package",
+             TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
+             "bundle_import__upload__original_name"),
         WorkKind("run", "tracking", "Tracking {}", "{} tracked", "clips tracked",
             "scan-search", TrackingRun.objects.of(dataset), "clip__name"),
-        WorkKind("linking", "tracking", "Identifying people in {}", "People in {} identified",
-            "videos with people identified", "users",
+        WorkKind("identities", "tracking", "Identifying people in {}",
+            "People in {} identified", "videos with people identified", "users",
             IdentityRun.objects.filter(video__dataset=dataset), "video__name"),
         WorkKind("bundle", "tracking", "Creating bundle {}", "Bundle {} created",
             "bundles created", "package", Bundle.objects.filter(dataset=dataset), "pk"),
@@ -206,7 +210,7 @@ def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
     return [
         _upload_card(dataset, counts["upload"]),
         _stage_card(
-            "Standardise", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"
+            "Videos", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"
         ),
         _stage_card(
             "Clips",
@@ -263,7 +267,7 @@ def _tracking_card(dataset: Dataset, counts: Counts) -> StageCard:
     found = persons.aggregate(count=Sum("person_count"))["count"]
     sentence = f"{found} persons" if found is not None else "nothing yet"
     return StageCard(
-        "Detect & track", "scan-search", "qc:clips", tracked, clips.count(),
+        "Tracking", "scan-search", "qc:clips", tracked, clips.count(),
         _tone(counts["run"]), _state_of(counts["run"], sentence),
     )  # fmt: skip
 

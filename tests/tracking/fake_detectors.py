@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 160, 90
 
 
 def write_standard_mp4(path, frame_count, *, cut=None):
-    """A standard video: a picture's red is its frame number; from frame `cut` on it is blue."""
+    """A standard video: a frame's red is its frame number; from frame `cut` on it is blue."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=30, options={"x264-params": "scenecut=0"})
@@ -33,7 +33,7 @@ def write_standard_mp4(path, frame_count, *, cut=None):
 
 
 class Watcher:
-    """Sees one person who walks right, and another that leaves the picture at the left."""
+    """Sees one person who walks right, and another that leaves the image at the left."""
 
     def __init__(self, *, batch_size=4, gives_up=False):
         self.batch_size, self.gives_up = batch_size, gives_up

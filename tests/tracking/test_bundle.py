@@ -138,7 +138,7 @@ def test_proposals_in_the_prototypes_form_are_pixels_at_keyframes(folder):
     ]
 
 
-def test_every_picture_named_in_the_proposals_is_in_the_frames(folder):
+def test_every_frame_named_in_the_proposals_is_in_the_frames(folder):
     dense = load_track_proposals((folder / "dense_proposals.pkl").read_bytes())
     with zipfile.ZipFile(folder / "frames.zip") as archive:
         names = set(archive.namelist())
@@ -179,7 +179,7 @@ def test_tracks_are_there_at_one_a_second_and_at_full_rate(folder, video):
     assert full["tracks"][1]["frames"] == list(range(450))
 
 
-def test_films_of_clips_and_videos_are_there_as_they_are(folder, video):
+def test_files_of_clips_and_videos_are_copied_unchanged(folder, video):
     with zipfile.ZipFile(folder / "clips.zip") as archive:
         assert sorted(archive.namelist()) == [
             "aisle-c0000.mp4",
@@ -219,7 +219,7 @@ def test_nothing_tracked_is_nothing_to_bundle(dataset):
         request_bundle(dataset)
 
 
-def test_a_recipe_nobody_used_fails_with_a_sentence(dataset, video):
+def test_a_configuration_without_tracks_fails_with_a_sentence(dataset, video):
     bundle = Bundle.objects.create(dataset=dataset, config_key="other")
     make_bundle(bundle.pk)
     bundle.refresh_from_db()
@@ -247,7 +247,7 @@ def test_videos_that_are_not_in_it_are_named_with_the_reason(dataset, video):
     ]
 
 
-def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
+def test_an_imported_bundle_equals_the_exported_tracks(folder, elsewhere, video):
     other = make_dataset("server")
     added_clips(other, elsewhere)
     runs = import_tracks(other, elsewhere)
@@ -263,7 +263,7 @@ def test_what_was_bundled_comes_back_as_it_was(folder, elsewhere, video):
     assert runs[0].made_by["bundle"]["config_key"] == "test/1"
 
 
-def test_what_the_detector_saw_is_counted_as_it_was_there(dataset, video, tmp_path):
+def test_the_number_of_detections_is_that_of_the_bundle(dataset, video, tmp_path):
     TrackingRun.objects.update(detection_count=1234)
     bundle = make_bundle(request_bundle(dataset).pk)
     copy = shutil.copytree(default_storage.path(bundle.folder), tmp_path / "bundle")
@@ -291,7 +291,7 @@ def test_importing_twice_changes_nothing(elsewhere):
     assert Person.objects.count() == 4
 
 
-def test_what_came_in_is_not_tracked_again(elsewhere):
+def test_imported_clips_are_not_tracked_again(elsewhere):
     other = make_dataset("server")
     added_clips(other, elsewhere)
     plan_runs()  # a pipeline that runs meanwhile
@@ -301,7 +301,7 @@ def test_what_came_in_is_not_tracked_again(elsewhere):
     assert not TrackingRun.objects.filter(stage=Stage.WAITING).exists()
 
 
-def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
+def test_a_run_that_the_pipeline_started_meanwhile_is_replaced(elsewhere):
     other = make_dataset("server")
     clips = added_clips(other, elsewhere)
     waiting, done = (
@@ -318,7 +318,7 @@ def test_a_run_that_a_pipeline_began_meanwhile_gives_way(elsewhere):
         begun.finish()
 
 
-def test_who_was_named_here_keeps_the_number(elsewhere):
+def test_a_person_identified_here_keeps_the_id(elsewhere):
     other = make_dataset("server")
     for clip in added_clips(other, elsewhere):
         run = make_ready_run(clip, config_key="here/1")
@@ -328,7 +328,7 @@ def test_who_was_named_here_keeps_the_number(elsewhere):
         assert set(run.proposals.values_list("person_id", flat=True)) == {11, 12}
 
 
-def test_a_run_whose_persons_are_named_stays(elsewhere):
+def test_a_run_whose_persons_are_identified_stays(elsewhere):
     other = make_dataset("server")
     clip = added_clips(other, elsewhere)[0]
     run = make_run(clip, config_key="test/1")

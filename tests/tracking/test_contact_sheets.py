@@ -41,10 +41,10 @@ def test_a_sheet_shows_a_person_once_a_second(client, run):
     answer = client.get(sheet_page(run))
     assert answer["Content-Type"] == "image/jpeg"
     content = b"".join(answer)
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape[1] == 15 * 108 - 4
-    # the pictures of the clip get brighter by five grey levels a second
-    brightness = [picture[80, 50 + 108 * second].mean() for second in range(15)]
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape[1] == 15 * 108 - 4
+    # the images of the clip get brighter by five grey levels a second
+    brightness = [image[80, 50 + 108 * second].mean() for second in range(15)]
     assert brightness == pytest.approx([5.0 * second for second in range(15)], abs=3)
 
 
@@ -59,7 +59,7 @@ def test_a_sheet_is_made_once_and_kept_for_a_while(client, run):
     assert client.get(sheet_page(run)).status_code == 404
 
 
-def test_of_pictures_in_a_bucket_only_stretches_are_fetched(client, run, monkeypatch):
+def test_of_frames_in_a_bucket_only_ranges_are_fetched(client, run, monkeypatch):
     made, bucket = b"".join(client.get(sheet_page(run))), Bucket()
     with run.clip.frames.open() as file:
         bucket.kept[run.clip.frames.name] = file.read()
@@ -75,7 +75,7 @@ def test_long_lists_of_tracks_are_paged(client, run):
     page = reverse("tracking:run", args=["shop", run.pk])
     first = client.get(page).content.decode()
     assert first.count("<img") == 20
-    assert "30 in all" in first
+    assert "30 total" in first
     assert client.get(f"{page}?page=2").content.decode().count("<img") == 10
 
 
@@ -83,7 +83,7 @@ def test_tracks_that_are_gone_are_told_of(client, run):
     run.tracks.storage.delete(run.tracks.name)
     page = client.get(reverse("tracking:run", args=["shop", run.pk]))
     assert page.status_code == 200
-    assert "are gone from the storage" in page.content.decode()
+    assert "are missing in the storage" in page.content.decode()
     assert client.get(sheet_page(run)).status_code == 404
 
 

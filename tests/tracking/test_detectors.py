@@ -13,7 +13,7 @@ from tracking.detectors import onnx_runtimes
 from tracking.detectors.onnx import load as load_onnx
 from tracking.detectors.registry import DetectorError, open_detector, weights_path
 
-PICTURE = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
 
 
 def save_model(path, inputs, outputs, nodes, constants):
@@ -30,7 +30,7 @@ def save_model(path, inputs, outputs, nodes, constants):
 
 
 def constant_output(batch, output, values):
-    """Nodes that give `values` for each picture of the batch, whatever the picture shows."""
+    """Nodes that give `values` for each image of the batch, whatever the image shows."""
     return [
         helper.make_node("ReduceMean", [batch], [f"{output}_mean"], axes=[1, 2, 3], keepdims=1),
         helper.make_node("Mul", [f"{output}_mean", "nought"], [f"{output}_0"]),
@@ -92,7 +92,7 @@ CENTRES = np.array(
 def test_an_rfdetr_export_trained_on_coco_has_person_as_1(tmp_path):
     logits = logits_of(3, 91, (0, 1, 0.9), (1, 3, 0.8), (2, 1, 0.3))
     path = rfdetr_export(tmp_path / "coco.onnx", CENTRES, logits)
-    (found,) = open_detector("onnx", weights=str(path), threshold=0.2).detect([PICTURE])
+    (found,) = open_detector("onnx", weights=str(path), threshold=0.2).detect([IMAGE])
     assert found.scores == pytest.approx([0.9, 0.3], abs=1e-5)
     assert found.boxes[0] == pytest.approx([64, 27, 96, 63], abs=1e-3)
     assert found.boxes[1] == pytest.approx([112, 36, 160, 54], abs=1e-3)
@@ -101,33 +101,33 @@ def test_an_rfdetr_export_trained_on_coco_has_person_as_1(tmp_path):
 def test_a_fine_tuned_export_has_person_as_0(tmp_path):
     logits = logits_of(3, 2, (1, 0, 0.7), (2, 1, 0.9))
     path = rfdetr_export(tmp_path / "own.onnx", CENTRES, logits)
-    (found,) = open_detector("onnx", weights=str(path), threshold=0.2).detect([PICTURE])
+    (found,) = open_detector("onnx", weights=str(path), threshold=0.2).detect([IMAGE])
     assert found.scores == pytest.approx([0.7], abs=1e-5)
     assert found.boxes[0] == pytest.approx([32, 36, 48, 54], abs=1e-3)
 
 
 @pytest.mark.parametrize("batch", ["batch", 2, 1])
-def test_any_number_of_pictures_fits_any_batch(tmp_path, settings, batch):
+def test_any_number_of_images_fits_any_batch(tmp_path, settings, batch):
     settings.DETECTOR_BATCH = 2
     path = rfdetr_export(
         tmp_path / "own.onnx", CENTRES, logits_of(3, 2, (1, 0, 0.7)), batch=batch
     )
     detector = open_detector("onnx", weights=str(path), threshold=0.2)
-    small = PICTURE[:45, :80]
-    found = detector.detect([PICTURE, small, PICTURE, small, PICTURE])
+    small = IMAGE[:45, :80]
+    found = detector.detect([IMAGE, small, IMAGE, small, IMAGE])
     assert [one.boxes[0, 0].round(3) for one in found] == [32, 16, 32, 16, 32]
     assert detector.detect([]) == []
 
 
 def test_a_yolox_model_is_decoded_and_freed_of_doubles(tmp_path):
-    # The picture of 160 x 90 is scaled by 0.6 into 96 x 54. Cell 13 is column 1, row 1 of 8 px.
+    # The image of 160 x 90 is scaled by 0.6 into 96 x 54. Cell 13 is column 1, row 1 of 8 px.
     wide, tall = np.log(12 / 8), np.log(24 / 8)
     cells = cells_of(
         (13, 2.0, 2.0, wide, tall, 0.9), (14, 1.1, 2.0, wide, tall, 0.6), (80, 0, 0, 0, 0, 0.1)
     )
     path = yolox(tmp_path / "yolox.onnx", cells)
     detector = open_detector("onnx", weights=str(path), threshold=0.3)
-    (found,) = detector.detect([PICTURE])
+    (found,) = detector.detect([IMAGE])
     assert found.scores == pytest.approx([0.9])
     assert found.boxes[0] == pytest.approx([30, 20, 50, 60], abs=1e-3)
 
@@ -136,7 +136,7 @@ def test_a_yolox_person_is_one_whose_best_class_is_person(tmp_path):
     cells = cells_of((13, 2.0, 2.0, 1.0, 1.0, 0.9))
     cells[13, 7] = 2.0
     path = yolox(tmp_path / "car.onnx", cells)
-    (found,) = open_detector("onnx", weights=str(path), threshold=0.3).detect([PICTURE])
+    (found,) = open_detector("onnx", weights=str(path), threshold=0.3).detect([IMAGE])
     assert found.boxes.shape == (0, 4)
 
 
@@ -156,24 +156,24 @@ def test_where_openvino_is_installed_it_computes_and_finds_the_same(tmp_path, mo
     detector = open_detector("onnx", weights=str(path), threshold=0.2)
     assert detector.about["device"] == "OpenVINO CPU"
     assert openvino.__version__.startswith(detector.about["openvino"])
-    assert_same_people(path, [PICTURE, PICTURE[:45]], monkeypatch, threshold=0.2)
+    assert_same_people(path, [IMAGE, IMAGE[:45]], monkeypatch, threshold=0.2)
 
 
 def test_openvino_finds_the_same_people_in_a_street(shared, monkeypatch):
     pytest.importorskip("openvino", reason="the package openvino is not installed")
     from datasets.core.media.standard_video import read_frames
 
-    film = shared / "data/videos/street_1.mp4"
-    pictures = [rgb for _, rgb in islice(read_frames(film), 0, 90, 30)]
+    video = shared / "data/videos/street_1.mp4"
+    images = [rgb for _, rgb in islice(read_frames(video), 0, 90, 30)]
     path = shared / "data/weights/yolox_nano_384x640.onnx"
-    assert assert_same_people(path, pictures, monkeypatch, threshold=0.3) > 20
+    assert assert_same_people(path, images, monkeypatch, threshold=0.3) > 20
 
 
-def assert_same_people(path, pictures, monkeypatch, *, threshold):
+def assert_same_people(path, images, monkeypatch, *, threshold):
     """Both runtimes see the same; returns how many people."""
-    theirs = load_onnx("onnx", path, threshold).detect(pictures)
+    theirs = load_onnx("onnx", path, threshold).detect(images)
     monkeypatch.setattr(onnx_runtimes, "find_spec", lambda name: None)
-    ours = load_onnx("onnx", path, threshold).detect(pictures)
+    ours = load_onnx("onnx", path, threshold).detect(images)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
         np.testing.assert_allclose(a.boxes, b.boxes, atol=0.05)
@@ -183,14 +183,14 @@ def assert_same_people(path, pictures, monkeypatch, *, threshold):
 @pytest.mark.parametrize(
     "size", [(1, 1), (2, 1280), (720, 2), (2160, 3840)], ids=["dot", "line", "post", "huge"]
 )
-def test_pictures_of_any_size_are_looked_at(tmp_path, size):
-    picture = np.full((*size, 3), 90, dtype=np.uint8)
+def test_images_of_any_size_are_accepted(tmp_path, size):
+    image = np.full((*size, 3), 90, dtype=np.uint8)
     models = [
         rfdetr_export(tmp_path / "a.onnx", CENTRES, logits_of(3, 2, (1, 0, 0.7))),
         yolox(tmp_path / "b.onnx", cells_of((13, 2.0, 2.0, 1.0, 1.0, 0.9))),
     ]
     for path in models:
-        (found,) = open_detector("onnx", weights=str(path), threshold=0.2).detect([picture])
+        (found,) = open_detector("onnx", weights=str(path), threshold=0.2).detect([image])
         assert np.isfinite(found.boxes).all()
         assert (found.boxes >= 0).all()
         assert (found.boxes <= [*size[::-1], *size[::-1]]).all()
@@ -201,7 +201,7 @@ def test_hundreds_of_people_are_all_reported(tmp_path):
     centres = np.concatenate([random.uniform(0.1, 0.9, (300, 2)), np.full((300, 2), 0.05)], 1)
     logits = logits_of(300, 91, *[(query, 1, 0.9) for query in range(300)])
     path = rfdetr_export(tmp_path / "crowd.onnx", centres.astype(np.float32), logits)
-    (found,) = open_detector("onnx", weights=str(path), threshold=0.5).detect([PICTURE])
+    (found,) = open_detector("onnx", weights=str(path), threshold=0.5).detect([IMAGE])
     assert len(found.boxes) == 300
 
 
@@ -264,7 +264,7 @@ def test_a_detector_is_opened_once_and_again_when_its_file_has_changed(tmp_path)
     assert open_detector("onnx", weights=str(path), threshold=0.3) is first
     yolox(path, cells_of((13, 2.0, 2.0, 1.0, 1.0, 0.9)))
     again = open_detector("onnx", weights=str(path), threshold=0.3)
-    assert len(again.detect([PICTURE])[0].boxes) == 1
+    assert len(again.detect([IMAGE])[0].boxes) == 1
 
 
 def imported(folder, *, clip="shop-c0001", start_frame=450, frame_count=450, threshold=0.1):
@@ -345,7 +345,7 @@ def test_a_file_that_was_written_again_is_read_again_and_hashed_again(tmp_path):
     assert again.about["sha256"] != first.about["sha256"]
 
 
-def test_an_empty_file_means_nobody_was_seen(tmp_path):
+def test_an_empty_file_means_no_people(tmp_path):
     (tmp_path / "shop-c0001.txt").write_text("")
     assert sum(len(frame.boxes) for frame in imported(tmp_path)) == 0
 

@@ -6,7 +6,7 @@ from avaproject.base.work import ClaimLostError, Stage
 from qc.selectors.clips import default_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
 from tests.tracking.fake_detectors import Watcher
-from tests.tracking.test_identities import somebody, tracked
+from tests.tracking.test_identities import a_person, tracked
 from tracking.models import Experiment, IdentityRun, Person, TrackingRun
 from tracking.services import track
 from tracking.services.experiments import (
@@ -32,7 +32,7 @@ def video():
 def all_tracked(video, lefts, **fields):
     """Every clip has a finished run with people there, and the persons are named."""
     tracks = [
-        somebody(number, range(450), left=left) for number, left in enumerate(lefts, start=1)
+        a_person(number, range(450), left=left) for number, left in enumerate(lefts, start=1)
     ]
     runs = [tracked(clip, tracks, **fields) for clip in video.clips.order_by("index")]
     plan_identity_runs()
@@ -96,7 +96,7 @@ def test_an_annotated_clip_keeps_its_run_and_its_persons(video):
     assert persons(old) == before
 
 
-def test_who_was_named_keeps_the_number_in_a_later_tracking_and_others_get_new_ones(video):
+def test_persons_keep_their_ids_in_a_later_tracking_and_others_get_new_ones(video):
     make_clips(video)
     old, _ = all_tracked(video, [0, 300])
     experiment = start_experiment(video.dataset, **CONFIG)

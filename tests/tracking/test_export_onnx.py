@@ -20,10 +20,10 @@ pytestmark = [
 def test_an_exported_model_finds_the_same_people(shared, tmp_path):
     weights, out = shared / "data/weights/tiny_person.pth", tmp_path / "new" / "tiny.onnx"
     call_command("export_onnx", detector="rfdetr-file", weights=str(weights), out=out)
-    film = shared / "data/videos/street_1.mp4"
-    pictures = [rgb for _, rgb in islice(read_frames(film), 0, 90, 30)]
-    theirs = open_detector("rfdetr-file", weights=str(weights), threshold=0.2).detect(pictures)
-    ours = open_detector("onnx", weights=str(out), threshold=0.2).detect(pictures)
+    video = shared / "data/videos/street_1.mp4"
+    images = [rgb for _, rgb in islice(read_frames(video), 0, 90, 30)]
+    theirs = open_detector("rfdetr-file", weights=str(weights), threshold=0.2).detect(images)
+    ours = open_detector("onnx", weights=str(out), threshold=0.2).detect(images)
     assert sum(len(one.boxes) for one in theirs) >= 3
     for a, b in zip(ours, theirs, strict=True):
         assert len(a.boxes) == len(b.boxes)

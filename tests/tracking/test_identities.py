@@ -14,7 +14,7 @@ from tracking.services.tracking_configs import config_key_of
 pytestmark = pytest.mark.django_db
 
 
-def somebody(number, frames, *, left=10.0, top=20.0):
+def a_person(number, frames, *, left=10.0, top=20.0):
     boxes = np.tile([left, top, left + 40, top + 100], (len(frames), 1))
     return Track(number, np.array(frames), boxes, np.full(len(frames), 0.9))
 
@@ -41,9 +41,9 @@ def video():
 def all_tracked(video):
     """Somebody who stays for the whole video, and a visitor in the second clip."""
     return [
-        tracked(clip, [somebody(3, range(clip.frame_count)), *visitors])
+        tracked(clip, [a_person(3, range(clip.frame_count)), *visitors])
         for clip, visitors in zip(
-            video.clips.all(), [[], [somebody(1, range(100, 200), left=400)], []], strict=True
+            video.clips.all(), [[], [a_person(1, range(100, 200), left=400)], []], strict=True
         )
     ]
 
@@ -58,7 +58,7 @@ def rows():
     return persons, proposals
 
 
-def test_persons_are_named_once_over_the_video(video):
+def test_persons_are_identified_once_over_the_video(video):
     all_tracked(video)
     assert plan_identity_runs() == 1
     identity_run = assign_video_identities(IdentityRun.objects.get().pk)
@@ -85,10 +85,10 @@ def test_every_keyframe_of_a_track_gets_a_proposal_and_no_other_second(video):
     assert (first.x1, first.y1, first.x2, first.y2, first.score) == (400, 20, 440, 120, 0.9)
 
 
-def test_boxes_are_cut_at_the_picture_and_dropped_outside(video):
+def test_boxes_are_clipped_to_the_image_and_dropped_outside(video):
     for clip in video.clips.all():
         frames = range(clip.frame_count)
-        tracked(clip, [somebody(1, frames, left=620), somebody(2, frames, left=640)])
+        tracked(clip, [a_person(1, frames, left=620), a_person(2, frames, left=640)])
     plan_identity_runs()
     assign_video_identities(IdentityRun.objects.get().pk)
     assert {(p.person_id, p.x1, p.x2) for p in Proposal.objects.all()} == {(1, 620.0, 640.0)}
@@ -134,7 +134,7 @@ def test_a_video_with_a_clip_still_to_be_cut_waits(video, stage):
     assert plan_identity_runs() == 0
 
 
-def test_runs_of_another_recipe_do_not_count(video):
+def test_runs_of_another_configuration_do_not_count(video):
     all_tracked(video)
     dataset = video.dataset
     dataset.threshold = 0.6

@@ -19,7 +19,7 @@ TINY = {
     "out_feature_indexes": [1], "num_windows": 1,
 }  # fmt: skip
 LAYERS_RUN = 2
-PICTURES = [
+IMAGES = [
     np.random.default_rng(seed).integers(0, 255, (90, 160, 3), dtype=np.uint8)
     for seed in range(5)
 ]
@@ -55,7 +55,7 @@ def checkpoint(tmp_path_factory):
 
 def test_a_checkpoint_of_ones_own_is_opened_and_sees_persons(checkpoint):
     detector = open_detector("rfdetr-file", weights=str(checkpoint), threshold=0.001)
-    found = detector.detect(PICTURES)
+    found = detector.detect(IMAGES)
     assert len(found) == 5
     assert sum(len(one.boxes) for one in found) > 0
     for one in found:
@@ -72,60 +72,60 @@ def test_batches_do_not_change_what_is_found(checkpoint, settings):
     twos = open_detector("rfdetr-file", weights=str(checkpoint), threshold=0.001)
     settings.DETECTOR_BATCH = 5
     fives = open_detector("rfdetr-file", weights=str(checkpoint), threshold=0.001)
-    for a, b in zip(twos.detect(PICTURES), fives.detect(PICTURES), strict=True):
+    for a, b in zip(twos.detect(IMAGES), fives.detect(IMAGES), strict=True):
         assert np.sort(a.scores) == pytest.approx(np.sort(b.scores), abs=1e-4)
 
 
 class ModelOfSmallMemory:
-    """Stands for a model whose device holds pictures of at most `room` at once."""
+    """Stands for a model whose device holds images of at most `capacity` at once."""
 
-    def __init__(self, room):
-        self.room, self.batches = room, []
+    def __init__(self, capacity):
+        self.capacity, self.batches = capacity, []
 
     def inference(self, **options):
         self.prepared = options
 
-    def predict(self, pictures, **options):
+    def predict(self, images, **options):
         import supervision
         import torch
 
-        if len(pictures) > self.room:
+        if len(images) > self.capacity:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        self.batches.append(len(pictures))
+        self.batches.append(len(images))
         boxes = np.array([[float(len(self.batches)), 0, 9, 9]])
         one = supervision.Detections(
             xyxy=boxes, confidence=np.array([0.5]), data={"class_name": np.array(["person"])}
         )
-        return [one for _ in pictures]
+        return [one for _ in images]
 
 
-def of_small_memory(room, *, device="cuda"):
+def of_small_memory(capacity, *, device="cuda"):
     from tracking.detectors.rfdetr import RfdetrDetector
 
-    model = ModelOfSmallMemory(room)
+    model = ModelOfSmallMemory(capacity)
     about = {"name": "rfdetr-medium", "device": device}
     return model, RfdetrDetector(model, threshold=0.1, batch_size=8, about=about)
 
 
 def test_a_batch_that_is_too_large_is_halved_for_good():
     model, detector = of_small_memory(3, device="cpu")
-    assert len(detector.detect([PICTURES[0]] * 5)) == 5
+    assert len(detector.detect([IMAGES[0]] * 5)) == 5
     assert model.batches == [2, 2, 1]
     assert detector.batch_size == 2
 
 
 def test_on_cuda_every_batch_is_full_and_half_precision():
     model, detector = of_small_memory(4)
-    assert len(detector.detect([PICTURES[0]] * 5)) == 5
+    assert len(detector.detect([IMAGES[0]] * 5)) == 5
     assert model.batches == [4, 4]
     assert str(model.prepared["dtype"]) == "torch.float16"
     assert (model.prepared["batch_size"], model.prepared["compile"]) == (4, True)
 
 
-def test_a_memory_too_small_for_one_picture_is_said():
+def test_a_memory_too_small_for_one_image_is_reported():
     _, detector = of_small_memory(0)
-    with pytest.raises(DetectorError, match=r"does not hold one picture.*smaller detector"):
-        detector.detect(PICTURES)
+    with pytest.raises(DetectorError, match=r"does not hold one image.*smaller detector"):
+        detector.detect(IMAGES)
 
 
 def test_only_persons_are_kept_whatever_their_number():
@@ -184,7 +184,7 @@ def test_a_checkpoint_of_another_model_is_named(checkpoint):
     assert str(checkpoint) in sentence
 
 
-def test_a_device_that_is_not_there_is_said(checkpoint, settings):
+def test_a_missing_device_is_reported(checkpoint, settings):
     settings.DEVICE = "cuda"
     assert "AVA_DEVICE is cuda" in sentence_of("rfdetr-file", weights=str(checkpoint))
 

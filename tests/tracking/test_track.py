@@ -74,7 +74,7 @@ def test_the_same_run_again_gives_the_same_bytes(clip):
     assert stored(run) == once
 
 
-def test_somebody_elses_run_is_left_alone(clip):
+def test_the_run_of_another_worker_is_left_alone(clip):
     run = the_run(clip)
     TrackingRun.objects.claim(run.pk)
     assert track_clip(run.pk, detector=Watcher()) is None
@@ -108,7 +108,7 @@ def test_a_clip_file_that_is_too_short_fails_the_run(clip, own_files):
     assert "fewer than its 130 frames" in run.error
 
 
-def test_nobody_is_followed_over_a_cut(clip, own_files):
+def test_no_person_is_tracked_over_a_cut(clip, own_files):
     write_standard_mp4(own_files / "media" / clip.file.name, FRAMES, cut=70)
     file = load(stored(track_clip(the_run(clip).pk, detector=Watcher())))
     assert file.cuts == [70]
@@ -119,7 +119,7 @@ def test_nobody_is_followed_over_a_cut(clip, own_files):
     ]
 
 
-def test_with_a_stride_only_some_frames_are_looked_at_and_the_gaps_are_filled(clip):
+def test_with_a_stride_some_frames_are_skipped_and_the_gaps_are_filled(clip):
     dataset = clip.video.dataset
     dataset.frame_stride = 7
     dataset.save()
@@ -164,14 +164,14 @@ def test_the_threshold_is_the_bar_of_the_tracker():
 
 
 @pytest.mark.parametrize("stride", [1, 2, 7, 30])
-def test_keyframes_and_both_ends_are_always_looked_at(stride):
-    looks = sampled_frame_indices(450, stride)
-    assert set(range(0, 450, 30)) <= set(looks)
-    assert (looks[0], looks[-1]) == (0, 449)
-    assert np.diff(looks).max() <= stride
+def test_keyframes_and_both_ends_are_always_sampled(stride):
+    sampled = sampled_frame_indices(450, stride)
+    assert set(range(0, 450, 30)) <= set(sampled)
+    assert (sampled[0], sampled[-1]) == (0, 449)
+    assert np.diff(sampled).max() <= stride
 
 
-def test_the_recipe_names_what_the_result_depends_on(settings, tmp_path):
+def test_the_config_key_names_what_the_result_depends_on(settings, tmp_path):
     settings.WEIGHTS_DIR = tmp_path
     dataset = make_dataset(detector="onnx", weights="own.onnx", threshold=0.3, frame_stride=5)
     assert config_key_of(dataset) == "onnx own.onnx t0.3 s5 sort-4"

@@ -341,7 +341,7 @@ def test_prototype_files_go_through_the_pipeline_to_a_release(prototype, tmp_pat
     assert len(rows) == 2 * 12 * 2  # clips, keyframes, persons
     assert rows[0].startswith("street-1-clip-000-c0000,0902,")
     readme = (made / "README.md").read_text()
-    assert "Annotations alone" in readme
+    assert "Annotations only" in readme
     assert "`rawframes/<video_id>" not in readme
 
 

@@ -1,4 +1,4 @@
-"""Detections brought along: made elsewhere, one file for each clip or video, in a folder.
+"""Precomputed detections: made by another program, one file for each clip or video.
 
 Two formats are read. `<name>.txt` is a MOT detection file, its frames from 1 and its rows
 `frame,id,x,y,width,height,score`. `<name>.json` is ours, frames from 0:
@@ -31,7 +31,7 @@ class _Rows(NamedTuple):
 
 
 class ImportedDetections:
-    """People that somebody else found."""
+    """Detections read from a folder of files."""
 
     def __init__(self, folder: Path, *, threshold: float) -> None:
         self._folder = folder

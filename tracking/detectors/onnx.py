@@ -1,7 +1,7 @@
 """ONNX models: an RF-DETR export, or a YOLOX model, told apart by their outputs.
 
 RF-DETR: input squashed to the model's square, RGB, ImageNet mean and deviation; outputs `dets`
-(normalised centre boxes) and `labels` (logits). YOLOX: picture scaled into the top left corner,
+(normalised centre boxes) and `labels` (logits). YOLOX: image scaled into the top left corner,
 BGR 0 to 255, filled up with 114; one output `[B, N, 5 + classes]` that is decoded here.
 """
 
@@ -28,11 +28,11 @@ YOLOX_OVERLAP = 0.45
 
 
 class _Kind(Protocol):
-    """How one family of models wants its pictures, and what its outputs mean."""
+    """The input and output conventions of one family of models."""
 
-    shape: tuple[int, int, int]  # of a picture that is prepared
+    shape: tuple[int, int, int]  # of a prepared image
 
-    def prepare(self, picture: Frame, room: Tensor) -> None: ...
+    def prepare(self, image: Frame, slot: Tensor) -> None: ...
 
     def people(
         self,
@@ -49,14 +49,14 @@ class _Rfdetr:
     def __init__(self, height: int, width: int) -> None:
         self.shape = (3, height, width)
 
-    def prepare(self, picture: Frame, room: Tensor) -> None:
+    def prepare(self, image: Frame, slot: Tensor) -> None:
         small = cv2.resize(
-            picture.astype(np.float32), self.shape[:0:-1], interpolation=cv2.INTER_LINEAR
+            image.astype(np.float32), self.shape[:0:-1], interpolation=cv2.INTER_LINEAR
         )
         for channel, plane in enumerate(cv2.split(small)):
             mean, deviation = IMAGENET_MEAN[channel], IMAGENET_DEVIATION[channel]
-            np.multiply(plane, 1 / (255 * deviation), out=room[channel])
-            room[channel] -= mean / deviation
+            np.multiply(plane, 1 / (255 * deviation), out=slot[channel])
+            slot[channel] -= mean / deviation
 
     def people(
         self,
@@ -101,13 +101,13 @@ class _Yolox:
     def cell_count(self) -> int:
         return len(self._cells)
 
-    def prepare(self, picture: Frame, room: Tensor) -> None:
-        scale = self._scale(picture.shape[1], picture.shape[0])
-        # A picture that is nothing but a line is still one pixel high.
-        size = tuple(max(int(side * scale), 1) for side in (picture.shape[1], picture.shape[0]))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-        room.fill(YOLOX_GREY)
-        room[:, : size[1], : size[0]] = small[:, :, ::-1].transpose(2, 0, 1)
+    def prepare(self, image: Frame, slot: Tensor) -> None:
+        scale = self._scale(image.shape[1], image.shape[0])
+        # A image that is nothing but a line is still one pixel high.
+        size = tuple(max(int(side * scale), 1) for side in (image.shape[1], image.shape[0]))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        slot.fill(YOLOX_GREY)
+        slot[:, : size[1], : size[0]] = small[:, :, ::-1].transpose(2, 0, 1)
 
     def people(
         self,
@@ -144,7 +144,7 @@ class OnnxDetector:
         self.about = about
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """The people in each of `frames`. Raises DetectorError if the model gives up."""
+        """The people in each of `frames`. Raises DetectorError if the model fails."""
         found: list[Detections] = []
         for start in range(0, len(frames), self.batch_size):
             found += self._detect_batch(frames[start : start + self.batch_size])
@@ -152,12 +152,12 @@ class OnnxDetector:
 
     def _detect_batch(self, frames: Sequence[Frame]) -> list[Detections]:
         batch = np.zeros((self._fixed or len(frames), *self._kind.shape), dtype=np.float32)
-        for frame, room in zip(frames, batch, strict=False):  # a fixed batch may have more room
-            self._kind.prepare(frame, room)
+        for frame, slot in zip(frames, batch, strict=False):  # a fixed batch may have more slot
+            self._kind.prepare(frame, slot)
         try:
             outputs = self._runtime.run(batch)
         except ModelError as error:
-            raise DetectorError(f"{self.about['weights']} gave up: {error}") from error
+            raise DetectorError(f"{self.about['weights']} failed: {error}") from error
         return [
             self._kind.people(
                 outputs, row, width=frame.shape[1], height=frame.shape[0],
@@ -192,6 +192,6 @@ def _kind_of(shape: Shape, outputs: Mapping[str, Shape], path: Path) -> _Kind:
             return yolox
     raise DetectorError(
         f"{path} is neither an RF-DETR export (outputs dets and labels) nor a YOLOX model with "
-        f"a fixed picture size (one output, [batch, cells, 5 + classes]); it takes {shape} and "
+        f"a fixed image size (one output, [batch, cells, 5 + classes]); it takes {shape} and "
         f"gives {dict(outputs)}. Export the model again, or change the dataset's weights."
     )

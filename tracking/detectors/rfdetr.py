@@ -60,7 +60,7 @@ class RfdetrDetector:
             except torch.OutOfMemoryError as error:
                 if self.batch_size == 1:
                     raise DetectorError(
-                        f"The memory of {self.about['device']} does not hold one picture for "
+                        f"The memory of {self.about['device']} does not hold one image for "
                         f"{self.about['name']}: choose a smaller detector, or AVA_DEVICE=cpu."
                     ) from error
                 self.batch_size //= 2
@@ -81,11 +81,11 @@ class RfdetrDetector:
         self._is_prepared = True
 
     def _detect_batch(self, frames: Sequence[Frame]) -> list[Detections]:
-        pictures = [np.ascontiguousarray(frame) for frame in frames]
+        images = [np.ascontiguousarray(frame) for frame in frames]
         if self._on_cuda:
-            pictures += pictures[-1:] * (self.batch_size - len(pictures))
+            images += images[-1:] * (self.batch_size - len(images))
         results = self.model.predict(
-            pictures, threshold=self._threshold, include_source_image=False
+            images, threshold=self._threshold, include_source_image=False
         )
         results = results if isinstance(results, list) else [results]
         return [_people(result) for result in results[: len(frames)]]
@@ -154,7 +154,7 @@ def _made(folder: Path) -> Path:
 @contextmanager
 def _quiet_import() -> Iterator[None]:
     """Without the packages' remarks on each other, which no user can act on."""
-    # Threads that spin while they wait for each other made a picture ten times slower on a busy
+    # Threads that spin while they wait for each other made an image ten times slower on a busy
     # machine, and no faster on an idle one. Read once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("LOG_LEVEL", "ERROR")

@@ -45,26 +45,26 @@ def test_everybody_is_tracked_from_the_first_frame_to_the_last():
     ]
 
 
-def test_people_who_pass_each_other_keep_their_names():
+def test_people_who_pass_each_other_keep_their_ids():
     tracks = run(scene(100, (0, 0, 4, 100), (0, 400, -4, 100)), fps=FPS)
     assert len(tracks) == 2
     assert tracks[0].boxes[-1, 0] == pytest.approx(396, abs=4)
     assert tracks[1].boxes[-1, 0] == pytest.approx(4, abs=4)
 
 
-def test_somebody_hidden_for_half_a_second_is_the_same_person_and_is_filled_in():
+def test_a_person_hidden_for_half_a_second_is_the_same_and_the_gap_is_filled():
     (track,) = run(scene(90, (0, 0, 2, 90), hidden=range(40, 55)), fps=FPS)
     assert track.frames.tolist() == list(range(90))
     assert np.isnan(track.scores[40:55]).all()
     assert track.boxes[40:55, 0] == pytest.approx(2.0 * np.arange(40, 55), abs=3)
 
 
-def test_somebody_who_comes_back_after_three_seconds_is_another():
+def test_a_person_who_returns_after_three_seconds_is_another():
     seen = scene(200, (0, 0, 0, 50), (150, 0, 0, 50))
     assert len(run(seen, fps=FPS)) == 2
 
 
-def test_low_scores_go_on_with_a_track_but_begin_none():
+def test_low_scores_continue_a_track_but_start_none():
     fading = scene(60, (0, 0, 1, 60))
     faint = scene(60, (0, 0, 1, 60), score=0.2)
     (track,) = run(fading[:30] + faint[30:], fps=FPS)
@@ -72,17 +72,17 @@ def test_low_scores_go_on_with_a_track_but_begin_none():
     assert run(faint, fps=FPS) == []
 
 
-def test_the_weakest_scores_count_for_nothing():
+def test_scores_below_the_low_score_are_ignored():
     nothing = scene(60, (0, 0, 1, 60), score=PARAMETERS.low_score / 2)
     assert run(scene(30, (0, 0, 1, 30)) + nothing[30:], fps=FPS)[0].frames[-1] == 29
 
 
-def test_a_flicker_is_nobody():
+def test_a_short_track_is_dropped():
     seen = scene(60, (0, 0, 1, 60), (20, 300, 0, 3))
     assert len(run(seen, fps=FPS)) == 1
 
 
-def test_a_second_box_over_a_followed_person_is_not_a_second_person():
+def test_a_second_box_over_a_tracked_person_is_not_a_second_person():
     seen = scene(60, (0, 0, 1, 60))
     doubled = [
         Detections(np.concatenate([one.boxes, one.boxes + 2]), np.array([0.9, 0.6]))
@@ -92,7 +92,7 @@ def test_a_second_box_over_a_followed_person_is_not_a_second_person():
 
 
 @pytest.mark.parametrize("stride", [2, 3, 5, 10])
-def test_frames_not_looked_at_are_filled_in(stride):
+def test_skipped_frames_are_interpolated(stride):
     every = scene(91, (0, 0, 2, 91), (0, 400, -1, 91))
     some = [one if frame % stride == 0 else None for frame, one in enumerate(every)]
     truth, ours = run(every, fps=FPS), run(some, fps=FPS)
@@ -102,7 +102,7 @@ def test_frames_not_looked_at_are_filled_in(stride):
         assert np.diag(pairwise_iou(mine.boxes, true.boxes[: last + 1])).min() > 0.85
 
 
-def test_one_look_a_second_still_follows_somebody_slow():
+def test_one_detection_a_second_still_tracks_a_slow_person():
     every = scene(151, (0, 0, 0.3, 151))
     some = [one if frame % 30 == 0 else None for frame, one in enumerate(every)]
     (track,) = run(some, fps=FPS)
@@ -116,7 +116,7 @@ def test_half_the_frame_rate_finds_the_same_people():
     assert half[1].frames[0] * 2 == full[1].frames[0]
 
 
-def test_a_look_that_sees_nobody_differs_from_no_look():
+def test_a_frame_without_people_differs_from_a_skipped_frame():
     person = scene(100, (0, 0, 0, 100))
     empty = [*person[:30], *[no_detections()] * 50, *person[80:]]
     unseen = [*person[:30], *[None] * 50, *person[80:]]
@@ -125,9 +125,11 @@ def test_a_look_that_sees_nobody_differs_from_no_look():
 
 
 @pytest.mark.parametrize(
-    "frames", [[], [None, None], [no_detections()] * 5], ids=["no frames", "no looks", "nobody"]
+    "frames",
+    [[], [None, None], [no_detections()] * 5],
+    ids=["no frames", "no detections", "no people"],
 )
-def test_nothing_gives_nobody(frames):
+def test_no_detections_give_no_tracks(frames):
     assert run(frames, fps=FPS) == []
 
 
@@ -141,7 +143,7 @@ def test_the_clip_before_does_not_matter():
         assert np.array_equal(a.boxes, b.boxes)
 
 
-def test_nobody_goes_on_over_a_cut():
+def test_no_track_continues_over_a_cut():
     seen = scene(100, (0, 0, 2, 100), (20, 300, 1, 60))
     before, other, after, still_other = run(seen, fps=FPS, cuts=iter([50]))
     assert [(one.frames[0], one.frames[-1]) for one in (before, after)] == [(0, 49), (50, 99)]
@@ -173,7 +175,7 @@ def test_the_order_of_detections_in_a_frame_does_not_matter():
     assert ours == theirs
 
 
-def test_the_bar_for_a_new_person_is_a_parameter():
+def test_the_score_of_a_new_track_is_a_parameter():
     seen = scene(60, (0, 0, 2, 60), score=0.4)
     parameters = replace(PARAMETERS, high_score=0.3, min_mean_score=0.3)
     assert run(seen, fps=FPS) == []
@@ -181,7 +183,7 @@ def test_the_bar_for_a_new_person_is_a_parameter():
 
 
 def shaken(frames: list[Detections], *, at: int, by: float) -> list[Detections]:
-    """The same pictures after the camera was jerked to the left in frame `at`."""
+    """The same images after the camera was jerked to the left in frame `at`."""
     moved = [Detections(one.boxes + np.array([by, 0, by, 0]), one.scores) for one in frames]
     return frames[:at] + moved[at:]
 
@@ -189,14 +191,14 @@ def shaken(frames: list[Detections], *, at: int, by: float) -> list[Detections]:
 CROWD = [(0, 90.0 * n, 0.5, 90) for n in range(6)]
 
 
-def test_a_jerk_of_the_camera_changes_nobodys_name():
+def test_a_jerk_of_the_camera_changes_no_id():
     seen = shaken(scene(90, *CROWD), at=45, by=28)
     tracks = run(seen, fps=FPS)
     assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, 89)] * 6
     assert all(track.boxes[-1, 0] - track.boxes[0, 0] > 65 for track in tracks)
 
 
-def test_somebody_hidden_while_the_camera_moves_is_found_again():
+def test_a_person_hidden_while_the_camera_moves_is_matched_again():
     crowd, hidden = scene(90, *CROWD), scene(90, (0, 590, 0.5, 90), hidden=range(40, 52))
     both = [
         Detections(np.concatenate([a.boxes, b.boxes]), np.concatenate([a.scores, b.scores]))
@@ -206,7 +208,7 @@ def test_somebody_hidden_while_the_camera_moves_is_found_again():
     assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, 89)] * 7
 
 
-def test_people_who_all_walk_on_at_their_own_pace_are_no_camera():
+def test_people_who_walk_at_different_speeds_are_not_camera_motion():
     walkers = [(0, 120.0 * n, 0.4 * n, 90) for n in range(6)]
     tracks = run(scene(90, *walkers), fps=FPS)
     assert len(tracks) == 6
@@ -214,7 +216,7 @@ def test_people_who_all_walk_on_at_their_own_pace_are_no_camera():
         assert one.boxes[:, 0] == pytest.approx(left + speed * np.arange(90), abs=1.5)
 
 
-def test_the_box_of_somebody_who_bends_down_bends_with_them():
+def test_the_box_follows_a_person_who_bends_down():
     heights = np.interp(np.arange(90), [30, 42, 60, 72], [100, 60, 60, 100])
     boxes = [np.array([[100, 150 - height, 140, 150]]) for height in heights]
     (track,) = run([Detections(box, np.array([0.9])) for box in boxes], fps=FPS)

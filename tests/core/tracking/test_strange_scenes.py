@@ -1,4 +1,4 @@
-"""What a detector should not say but does, and pictures nobody thought of."""
+"""Invalid detections and unusual scenes."""
 
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ FPS = 30
 PERSON = np.array([20, 50])  # pixels
 
 
-def beside(frames, boxes, scores):
+def with_extra(frames, boxes, scores):
     """The same frames with further detections in each."""
     return [
         Detections(np.concatenate([one.boxes, boxes]), np.concatenate([one.scores, scores]))
@@ -32,8 +32,10 @@ NO_BOXES = np.array(
 @pytest.mark.parametrize(
     "frames",
     [
-        pytest.param(beside(WALK, NO_BOXES, np.full(5, 0.9)), id="boxes that are none"),
-        pytest.param(beside(WALK, NO_BOXES[3:4] + 200, [np.nan]), id="a score that is none"),
+        pytest.param(with_extra(WALK, NO_BOXES, np.full(5, 0.9)), id="boxes that are none"),
+        pytest.param(
+            with_extra(WALK, NO_BOXES[3:4] + 200, [np.nan]), id="a score that is none"
+        ),
         pytest.param([f._replace(boxes=f.boxes - 5000) for f in WALK], id="outside"),
         pytest.param([f._replace(boxes=f.boxes / 100) for f in WALK], id="less than a pixel"),
         pytest.param([f._replace(boxes=f.boxes * 1e7) for f in WALK], id="enormous"),
@@ -61,12 +63,12 @@ def test_four_seconds_are_four_seconds_at_any_rate(fps):
     assert [(track.frames[0], track.frames[-1]) for track in tracks] == [(0, count - 1)] * 2
 
 
-def test_equal_scores_make_nobody_less():
+def test_equal_scores_lose_no_track():
     people = [(0, 45.0 * number, 0.3, 90) for number in range(6)]
     assert len(run(scene(90, *people, score=1.0), fps=FPS)) == 6
 
 
-def test_somebody_who_stands_still_for_a_clip_keeps_the_name_through_a_gap():
+def test_a_person_who_stands_still_keeps_the_id_through_a_gap():
     random = np.random.default_rng(0)
     box = np.array([[100.0, 100, 140, 200]])
     frames = [
@@ -78,7 +80,7 @@ def test_somebody_who_stands_still_for_a_clip_keeps_the_name_through_a_gap():
     assert np.abs(track.boxes - box).max() < 3
 
 
-def test_two_who_cross_keep_their_names_though_only_the_nearer_is_seen_meanwhile():
+def test_two_who_cross_keep_their_ids_though_only_the_nearer_is_detected():
     frames = scene(120, (0, 0, 4, 120), (0, 476, -4, 120))
     near = [abs(one.boxes[0, 0] - one.boxes[1, 0]) < 30 for one in frames]
     seen = [
@@ -90,7 +92,7 @@ def test_two_who_cross_keep_their_names_though_only_the_nearer_is_seen_meanwhile
     assert second.boxes[-1, 0] == pytest.approx(0, abs=5)
 
 
-def test_a_swaying_camera_changes_nobodys_name():
+def test_a_swaying_camera_changes_no_id():
     crowd = scene(240, *[(0, 90.0 * number, 0.5, 240) for number in range(6)])
     sway = np.outer(np.sin(np.arange(240) / 8) * 60, [1, 0.3])
     seen = [
@@ -119,7 +121,7 @@ def noise(frame_count: int, per_frame: int) -> list[Detections]:
     return frames
 
 
-def test_flickers_everywhere_are_joined_in_order():
+def test_random_detections_are_merged_in_order():
     parts = track_causal(noise(30, 60), fps=FPS, parameters=PARAMETERS)
     assert len(parts) > 1500
     whole = merge_tracklets(parts, fps=FPS, merging=PARAMETERS.merging)
@@ -137,7 +139,7 @@ def test_too_many_possible_pairs_are_matched_greedily(monkeypatch):
 
 
 @pytest.mark.parametrize("frame", [0, 29])
-def test_somebody_seen_in_one_frame_only_is_nobody(frame):
+def test_a_detection_in_one_frame_is_dropped(frame):
     frames = [no_detections()] * 30
     frames[frame] = WALK[0]
     assert run(frames, fps=FPS) == []

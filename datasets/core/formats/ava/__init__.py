@@ -14,7 +14,7 @@ from datasets.core.formats.ava.array_pickle import (
 from datasets.core.formats.ava.lists import (
     FRAME_HEADER,
     MAX_ACTION_ID,
-    Action,
+    AvaAction,
     dump_actions,
     dump_frames,
     dump_label_map,
@@ -66,7 +66,7 @@ __all__ = [
     "LABEL_ROW",
     "MAX_ACTION_ID",
     "VIDEO_ID",
-    "Action",
+    "AvaAction",
     "AvaFormatError",
     "Keyframe",
     "LabelRow",

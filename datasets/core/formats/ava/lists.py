@@ -23,13 +23,13 @@ _LABEL = re.compile(
 _ACTION_NAME = re.compile(r"[\x20-\x7e]*[\x21\x23-\x7e][\x20-\x7e]*", re.ASCII)
 
 
-class Action(NamedTuple):
+class AvaAction(NamedTuple):
     action_id: int  # from 1
     name: str
     label_type: str  # PERSON_MOVEMENT, OBJECT_MANIPULATION or PERSON_INTERACTION
 
 
-def dump_actions(actions: Iterable[Action], *, for_evaluator: bool = False) -> bytes:
+def dump_actions(actions: Iterable[AvaAction], *, for_evaluator: bool = False) -> bytes:
     """The action list in the layout that all five known readers scan line by line.
 
     With `for_evaluator` in the layout of AVA's `..._for_activitynet` list, without types.
@@ -40,7 +40,7 @@ def dump_actions(actions: Iterable[Action], *, for_evaluator: bool = False) -> b
     return "".join(_action(action, for_evaluator) for action in actions).encode("ascii")
 
 
-def _action(action: Action, for_evaluator: bool) -> str:
+def _action(action: AvaAction, for_evaluator: bool) -> str:
     if not _ACTION_NAME.fullmatch(action.name) or '"' in action.name:
         raise AvaFormatError(
             f"the action {action.name!r} needs a name in plain ASCII without quotes"
@@ -55,7 +55,7 @@ def _action(action: Action, for_evaluator: bool) -> str:
     )
 
 
-def load_actions(content: bytes) -> list[Action]:
+def load_actions(content: bytes) -> list[AvaAction]:
     """Parse either list; `label_type` is empty for the evaluator's.
 
     Readers scan line by line and skip what they do not know, so only the exact layout is
@@ -63,7 +63,7 @@ def load_actions(content: bytes) -> list[Action]:
     """
     text = decode_ascii(content)
     form = _LABEL if text.startswith("label {") else _ITEM
-    actions: list[Action] = []
+    actions: list[AvaAction] = []
     place = 0
     while place < len(text):
         match = form.match(text, place)
@@ -73,13 +73,13 @@ def load_actions(content: bytes) -> list[Action]:
                 f"row {row} does not start an action in the layout of AVA: {line[:80]!r}"
             )
         actions.append(
-            Action(int(match["id"]), match["name"], match.groupdict().get("type", ""))
+            AvaAction(int(match["id"]), match["name"], match.groupdict().get("type", ""))
         )
         place = match.end()
     return actions
 
 
-def dump_label_map(actions: Iterable[Action]) -> bytes:
+def dump_label_map(actions: Iterable[AvaAction]) -> bytes:
     """`label_map.txt`, `1: stand` per row."""
     return encode_lines(f"{action.action_id}: {action.name}" for action in actions)
 
