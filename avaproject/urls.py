@@ -1,3 +1,5 @@
+"""URLs of login, admin and all apps."""
+
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path

@@ -1,3 +1,5 @@
+"""The WSGI application, as gunicorn serves it."""
+
 import os
 
 from django.core.wsgi import get_wsgi_application

@@ -40,7 +40,7 @@ CLIPS, PERSONS, KEYFRAMES = 1000, 8, 15
 MEDIA_CLIPS = 12
 FRAMES = 570
 RUNS = 5
-ACTIONS = [ava.Action(i, f"action {i}", "PERSON_MOVEMENT") for i in range(1, 21)]
+ACTIONS = [ava.AvaAction(i, f"action {i}", "PERSON_MOVEMENT") for i in range(1, 21)]
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

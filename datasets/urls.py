@@ -1,3 +1,5 @@
+"""URLs of datasets, uploads, videos and clip files."""
+
 from django.urls import path
 
 from datasets.views import pages, tus

@@ -1,4 +1,4 @@
-"""How Django writes dates and times, in the operators' admin for example: ISO 8601."""
+"""Date and time formats of Django pages, such as the admin: ISO 8601."""
 
 DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i"

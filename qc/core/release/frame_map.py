@@ -1,8 +1,8 @@
 """Frame mAP of AVA: average precision per action at an IoU of 0.5.
 
 As the ActivityNet evaluator of 2021 computes it (Pascal VOC with all points): at a keyframe
-each detection, best score first, goes to the true box of its action that it overlaps most; it is
-right if that IoU is at least 0.5 and nobody came before it. Boxes are rows `(x1, y1, x2, y2)`.
+each detection, best score first, goes to the true box of its action that it overlaps most; it
+is right if that IoU is at least 0.5 and nobody came before it. Boxes are rows `(x1, y1, x2, y2)`.
 """
 
 from collections import Counter
@@ -42,10 +42,10 @@ class FrameMap:
 
     >>> box = np.array([0.1, 0.1, 0.5, 0.9])
     >>> metric = FrameMap()
-    >>> found, scores = acts([box, box], [3, 5]), np.array([0.8, 0.9])
-    >>> metric.add(acts([box], [3]), found=found, scores=scores)
-    >>> metric.merit()
-    Merit(per_action={3: 1.0}, mean=1.0)
+    >>> found, scores = action_boxes([box, box], [3, 5]), np.array([0.8, 0.9])
+    >>> metric.add(action_boxes([box], [3]), found=found, scores=scores)
+    >>> metric.result()
+    FrameMapResult(per_action={3: 1.0}, mean=1.0)
     """
 
     def __init__(self) -> None:

@@ -175,10 +175,10 @@ class ReleaseReader:
     def unlabelled(self) -> list[ava.UnlabelledRow]:
         return self._load("annotations/unlabelled_boxes.csv", ava.load_unlabelled)
 
-    def actions(self) -> list[ava.Action]:
+    def actions(self) -> list[ava.AvaAction]:
         return self._load("annotations/ava_action_list.pbtxt", ava.load_actions)
 
-    def evaluated_actions(self) -> list[ava.Action]:
+    def evaluated_actions(self) -> list[ava.AvaAction]:
         name = "annotations/ava_action_list_for_activitynet.pbtxt"
         return self._load(name, ava.load_actions)
 

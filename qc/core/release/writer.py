@@ -182,7 +182,7 @@ class AnnotationWriter:
             best = max(best, *scores)
         return best
 
-    def finish(self, actions: Sequence[ava.Action]) -> EvaluationSettings:
+    def finish(self, actions: Sequence[ava.AvaAction]) -> EvaluationSettings:
         """Write the files that need all clips; returns with what val can be measured."""
         annotations = self.folder / "annotations"
         for split in self.splits:

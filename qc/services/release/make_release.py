@@ -170,7 +170,7 @@ def _plan(release: Release, content: BinaryIO) -> ReleasePlan:
     kept = _kept_splits(dataset, options)
     splits = split_videos(labels, seed=options.seed, kept=kept)
     actions = [
-        ava.Action(action.action_id, action.name, action.group.label_type)
+        ava.AvaAction(action.action_id, action.name, action.group.label_type)
         for action in Action.objects.filter(dataset=dataset)
         .select_related("group")
         .order_by("action_id")

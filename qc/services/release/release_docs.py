@@ -62,7 +62,7 @@ class ReleasePlan(NamedTuple):
     approved: list[ApprovedClip]
     left_out: dict[str, str]  # clip -> why
     splits: Splits
-    actions: list[ava.Action]
+    actions: list[ava.AvaAction]
 
     @property
     def warnings(self) -> list[str]:

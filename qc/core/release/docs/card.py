@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from datasets.core.formats.ava import Action
+from datasets.core.formats.ava import AvaAction
 from qc.core.agreement.coefficients import OF_RATINGS
-from qc.core.agreement.figures import DatasetFigures, Figure
+from qc.core.agreement.figures import Figure
+from qc.core.agreement.summary_figures import DatasetFigures
 from qc.core.release.docs.markup import (
     Block,
     Heading,
@@ -50,7 +51,7 @@ class CardFacts:
     title: str
     description: str
     is_simulated: bool
-    actions: Sequence[Action]
+    actions: Sequence[AvaAction]
     counts: Mapping[str, SplitCounts]
     split_of: Mapping[str, str]
     threshold: float

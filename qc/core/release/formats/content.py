@@ -21,7 +21,7 @@ class FormatContext:
 
     folder: Path
     title: str
-    actions: Sequence[ava.Action]
+    actions: Sequence[ava.AvaAction]
     groups: Sequence[ActionGroupSpec]
     splits: Sequence[str]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from datasets.core.formats import ava
 
 ACTIONS = [
-    ava.Action(1, "stand", "PERSON_MOVEMENT"),
-    ava.Action(2, "bend/bow (at the waist)", "PERSON_MOVEMENT"),
-    ava.Action(3, "carry/hold (an object)", "OBJECT_MANIPULATION"),
+    ava.AvaAction(1, "stand", "PERSON_MOVEMENT"),
+    ava.AvaAction(2, "bend/bow (at the waist)", "PERSON_MOVEMENT"),
+    ava.AvaAction(3, "carry/hold (an object)", "OBJECT_MANIPULATION"),
 ]
 BOX = "0.1000,0.2000,0.3000,0.9000"
 LABELS = [
@@ -152,12 +152,12 @@ def test_action_lists_read_back():
 @pytest.mark.parametrize("name", ['say "hi"', "größer", "", " "])
 def test_an_action_name_must_be_readable_for_all(name):
     with pytest.raises(ava.AvaFormatError, match="plain ASCII"):
-        ava.dump_actions([ava.Action(1, name, "PERSON_MOVEMENT")])
+        ava.dump_actions([ava.AvaAction(1, name, "PERSON_MOVEMENT")])
 
 
 def test_action_ids_end_at_80():
     with pytest.raises(ava.AvaFormatError, match="81"):
-        ava.dump_actions([ava.Action(81, "fly", "PERSON_MOVEMENT")])
+        ava.dump_actions([ava.AvaAction(81, "fly", "PERSON_MOVEMENT")])
 
 
 def test_the_label_map_is_what_the_demo_of_mmaction2_splits():

@@ -42,7 +42,7 @@ def test_the_card_says_what_is_said_together_and_how_large_people_are():
 
 
 def test_an_action_that_nobody_does_is_a_known_gap():
-    lonely = [*ACTIONS, ava.Action(4, "sit", "PERSON_MOVEMENT")]
+    lonely = [*ACTIONS, ava.AvaAction(4, "sit", "PERSON_MOVEMENT")]
     assert "Nobody is seen to do this: sit." in card(facts(actions=lonely))
 
 

@@ -28,9 +28,9 @@ from qc.core.release.records import (
 
 WIDTH, HEIGHT, FRAMES = 640, 360, 300
 ACTIONS = [
-    ava.Action(1, "stand", "PERSON_MOVEMENT"),
-    ava.Action(2, "walk", "PERSON_MOVEMENT"),
-    ava.Action(3, "wave", "OBJECT_MANIPULATION"),
+    ava.AvaAction(1, "stand", "PERSON_MOVEMENT"),
+    ava.AvaAction(2, "walk", "PERSON_MOVEMENT"),
+    ava.AvaAction(3, "wave", "OBJECT_MANIPULATION"),
 ]
 GROUPS = [
     ActionGroupSpec("posture", "one", True, ("stand", "walk")),

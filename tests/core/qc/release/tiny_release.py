@@ -31,9 +31,9 @@ FRAMES = 150
 
 
 ACTIONS = [
-    ava.Action(1, "stand", "PERSON_MOVEMENT"),
-    ava.Action(2, "walk", "PERSON_MOVEMENT"),
-    ava.Action(3, "wave", "OBJECT_MANIPULATION"),
+    ava.AvaAction(1, "stand", "PERSON_MOVEMENT"),
+    ava.AvaAction(2, "walk", "PERSON_MOVEMENT"),
+    ava.AvaAction(3, "wave", "OBJECT_MANIPULATION"),
 ]
 
 
