@@ -1,6 +1,6 @@
 """Frozen dataclasses that go to JSON and come back, by their type hints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
@@ -12,8 +12,9 @@ Decoder = Callable[[Any], Any]
 class JsonRecord:
     """A base of frozen dataclasses of JSON values, records, and lists or dicts of these.
 
-    Values that are their default are left out, but for lists and dicts. A class with a
-    `VERSION` writes it, and refuses to read another one.
+    A field of type `Sequence` is decoded when it is read. Values that are their default are
+    left out, but for lists and dicts. A class with a `VERSION` writes it, and refuses to read
+    another one.
     """
 
     VERSION: ClassVar[int | None] = None
@@ -68,10 +69,25 @@ def _decoder(hint: Any) -> Decoder | None:
         return next((_unless_none(one) for one in map(_decoder, parts) if one), None)
     if origin is tuple:
         return tuple
-    inner = _decoder(parts[-1]) if origin in (list, dict) else None
+    inner = _decoder(parts[-1]) if origin in (list, dict, Sequence) else None
     if inner is None:
         return None
+    if origin is Sequence:
+        return lambda raw: _LazyList(raw, inner)
     return _each(inner) if origin is list else _each_value(inner)
+
+
+class _LazyList(Sequence[Any]):
+    """Records that are decoded when they are read: thousands that few pages show."""
+
+    def __init__(self, raw: list[Any], decode: Decoder) -> None:
+        self.raw, self.decode = raw, decode
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.decode(self.raw[place])
 
 
 def _unless_none(decode: Decoder) -> Decoder:
@@ -91,6 +107,6 @@ def _encoded(value: Any) -> Any:
         return value.to_json()
     if isinstance(value, dict):
         return {key: _encoded(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [_encoded(one) for one in value]
     return value

@@ -5,7 +5,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from avaproject.base.work import Stage
-from qc.core.agreement.figures import ClipFigures, Figure, FindingCounts
+from qc.core.agreement.figures import ClipFigures, Figure
+from qc.core.agreement.summary_figures import FindingCounts
 from qc.models import AgreementReport
 from qc.services.agreement.reports import dataset_agreement, plan_reports, report_agreement
 from tests.make import (

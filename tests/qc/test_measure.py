@@ -2,7 +2,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import AnnotationTask
-from qc.core.agreement.figures import SummaryFigures
+from qc.core.agreement.summary_figures import SummaryFigures
 from qc.core.quality.gold import VersionScore
 from qc.models import AgreementReport, AgreementSummary, Score
 from qc.selectors.agreement.gold import flagged_count, gold_page, gold_rows

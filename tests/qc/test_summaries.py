@@ -5,7 +5,7 @@ import pytest
 
 from annotation.models import AnswerVersion
 from avaproject.base.work import Stage
-from qc.core.agreement.figures import SummaryFigures
+from qc.core.agreement.summary_figures import SummaryFigures
 from qc.models import AgreementReport, AgreementSummary
 from qc.services.agreement.reports import (
     PeriodError,

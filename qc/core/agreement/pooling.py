@@ -14,23 +14,25 @@ from qc.core.agreement.coefficients import FLEISS, OF_RATINGS
 from qc.core.agreement.comparison import SEED, as_value
 from qc.core.agreement.figures import (
     DIGITS,
-    AnnotatorFigures,
     BoxFigures,
-    ClipComparison,
     ClipFigures,
-    ClipSummary,
     ClipUnits,
-    DatasetFigures,
     Figure,
-    FindingCounts,
-    GroupAnchoring,
     GroupFigures,
     GroupOverTime,
     LabelFigures,
-    PairFigures,
 )
 from qc.core.agreement.resampling import PersonSums, mean_intervals
 from qc.core.agreement.segments import NO_CONSECUTIVE, NO_SEGMENT, Flicker
+from qc.core.agreement.summary_figures import (
+    AnnotatorFigures,
+    ClipComparison,
+    ClipSummary,
+    DatasetFigures,
+    FindingCounts,
+    GroupAnchoring,
+    PairFigures,
+)
 from qc.core.agreement.tables import Codes
 from qc.core.agreement.units import (
     ABSENT,

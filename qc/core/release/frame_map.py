@@ -2,7 +2,8 @@
 
 As the ActivityNet evaluator of 2021 computes it (Pascal VOC with all points): at a keyframe
 each detection, best score first, goes to the true box of its action that it overlaps most; it
-is right if that IoU is at least 0.5 and nobody came before it. Boxes are rows `(x1, y1, x2, y2)`.
+is right if that IoU is at least 0.5 and nobody came before it. Boxes are rows
+`(x1, y1, x2, y2)`.
 """
 
 from collections import Counter

@@ -11,14 +11,8 @@ from django.urls import reverse
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.coefficients import ALPHA, COEFFICIENTS, KAPPA, CoefficientSpec
-from qc.core.agreement.figures import (
-    BoxFigures,
-    Figure,
-    FindingCounts,
-    GroupFigures,
-    LabelFigures,
-    SummaryFigures,
-)
+from qc.core.agreement.figures import BoxFigures, Figure, GroupFigures, LabelFigures
+from qc.core.agreement.summary_figures import FindingCounts, SummaryFigures
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.agreement.charts import Bars, Grid, bars, heat_map
 from qc.selectors.agreement.tables import Column, Table, tone_of

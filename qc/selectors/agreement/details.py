@@ -10,14 +10,16 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.agreement.coefficients import COEFFICIENTS
 from qc.core.agreement.figures import (
-    AnnotatorFigures,
-    ClipComparison,
     ClipFigures,
     ClipFinding,
     Confusion,
     Disagreement,
     Figure,
     GroupFigures,
+)
+from qc.core.agreement.summary_figures import (
+    AnnotatorFigures,
+    ClipComparison,
     SummaryFigures,
 )
 from qc.core.consensus.skill_weighting import (

@@ -13,7 +13,7 @@ from annotation.models import AnnotationTask
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Dataset
 from qc.core.agreement.coefficients import KAPPA
-from qc.core.agreement.figures import GroupAnchoring
+from qc.core.agreement.summary_figures import GroupAnchoring
 from qc.core.quality.anchoring import (
     AnchoringBias,
     BiasFigure,

@@ -16,13 +16,9 @@ from annotation.models import AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.comparison import compare_clip
-from qc.core.agreement.figures import (
-    ClipFigures,
-    ClipFinding,
-    DatasetFigures,
-    SummaryFigures,
-)
+from qc.core.agreement.figures import ClipFigures, ClipFinding
 from qc.core.agreement.pooling import Pool
+from qc.core.agreement.summary_figures import DatasetFigures, SummaryFigures
 from qc.core.consensus.identity import first_drawn_id
 from qc.models import AgreementReport, AgreementSummary
 from qc.services.agreement.quality_checks import findings_of, switched_off, work_of
