@@ -46,13 +46,13 @@ def test_logging_in_leads_to_the_datasets_and_out_again(client):
 
 
 @pytest.mark.django_db
-def test_a_wrong_password_is_told_and_the_fifth_locks(client, settings):
+def test_a_wrong_password_is_refused_and_the_fifth_locks(client, settings):
     make_user("kim")
     wrong = {"username": "kim", "password": "x"}
     pages = [client.post(reverse("login"), wrong) for _ in range(5)]
     assert "Wrong username or password" in pages[0].content.decode()
     assert pages[-1].status_code == 429
-    assert "Too many wrong log-ins" in pages[-1].content.decode()
+    assert "Too many login attempts" in pages[-1].content.decode()
 
 
 @pytest.mark.django_db
@@ -63,7 +63,7 @@ def test_people_change_their_own_password_and_stay_logged_in(client):
     assert "too short" in client.post(reverse("workers:password"), new).content.decode()
     new |= {"new_password1": "walk-sit-stand", "new_password2": "walk-sit-stand"}
     page = client.post(reverse("workers:password"), new, follow=True)
-    assert "Your password is changed." in page.content.decode()
+    assert "Password changed." in page.content.decode()
     assert client.get(reverse("datasets:list")).status_code == 200
 
 
@@ -72,7 +72,7 @@ def test_an_unknown_page_says_what_to_do(client):
     client.force_login(make_user())
     page = client.get(reverse("qc:overview", args=["nothing"]))
     assert page.status_code == 404
-    assert "There is no such page" in page.content.decode()
+    assert "Page not found" in page.content.decode()
 
 
 def test_the_page_of_an_error_asks_nothing_of_what_may_be_broken():

@@ -18,7 +18,7 @@ from qc.selectors.clip_and_task_states import (
     tasks_with_state,
     with_verdict,
 )
-from qc.selectors.review.task_list import TaskRow, task_rows
+from qc.selectors.task_list import TaskRow, task_rows
 from tracking.core.tracks_file import Track, TracksFileError
 from tracking.models import Person, TrackingRun
 from tracking.selectors import tracks_of

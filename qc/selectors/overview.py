@@ -209,9 +209,7 @@ def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
     """The seven stages of the pipeline, from upload to release."""
     return [
         _upload_card(dataset, counts["upload"]),
-        _stage_card(
-            "Videos", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"
-        ),
+        _stage_card("Videos", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"),
         _stage_card(
             "Clips",
             "clapperboard",

@@ -80,7 +80,7 @@ def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
             "deleted; import them again to start a new comparison"
         )
     places = {version.pk: place for place, version in enumerate(versions)}
-    said = list(
+    rows = list(
         Annotation.objects.filter(version__in=versions)
         .order_by("version__task__annotator__name", "second", "track")
         .values_list(
@@ -88,22 +88,22 @@ def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
         )
     )
     drawn = DrawnBoxes(
-        seconds=np.array([row[1] for row in said], dtype=np.int64),
-        annotators=np.array([places[row[0]] for row in said], dtype=np.int64),
-        tracks=np.array([row[2] for row in said], dtype=np.int64),
-        person_ids=np.array([row[3] or 0 for row in said], dtype=np.int64),
-        boxes=np.array([row[4:8] for row in said], dtype=np.float64).reshape(-1, 4),
+        seconds=np.array([row[1] for row in rows], dtype=np.int64),
+        annotators=np.array([places[row[0]] for row in rows], dtype=np.int64),
+        tracks=np.array([row[2] for row in rows], dtype=np.int64),
+        person_ids=np.array([row[3] or 0 for row in rows], dtype=np.int64),
+        boxes=np.array([row[4:8] for row in rows], dtype=np.float64).reshape(-1, 4),
     )
-    return ClipAnswers(clip, versions, drawn, [row[8] for row in said])
+    return ClipAnswers(clip, versions, drawn, [row[8] for row in rows])
 
 
 def group_specs_of(datasets: Iterable[Dataset]) -> dict[int, list[ActionGroupSpec]]:
     """The action groups of each dataset in order, by the key of the dataset."""
     wanted = list(datasets)
-    questions: dict[int, list[ActionGroupSpec]] = {dataset.pk: [] for dataset in wanted}
+    groups_of: dict[int, list[ActionGroupSpec]] = {dataset.pk: [] for dataset in wanted}
     groups = ActionGroup.objects.filter(dataset__in=wanted).prefetch_related("actions")
     for group in groups:
-        questions[group.dataset_id].append(
+        groups_of[group.dataset_id].append(
             ActionGroupSpec(
                 name=group.name,
                 choice=group.choice,
@@ -112,4 +112,4 @@ def group_specs_of(datasets: Iterable[Dataset]) -> dict[int, list[ActionGroupSpe
                 max_per_person=group.max_per_person,
             )
         )
-    return questions
+    return groups_of

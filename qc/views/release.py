@@ -20,7 +20,12 @@ from qc.forms import ReleaseForm
 from qc.models import (
     Release,
 )
-from qc.selectors.release.release_list import estimate_release, is_in_progress, release_rows
+from qc.selectors.release.release_list import (
+    ReleaseEstimate,
+    estimate_release,
+    is_in_progress,
+    release_rows,
+)
 from qc.services.release.bucket_sync import SyncError, bucket_address, request_sync
 from qc.services.release.make_release import request_release
 from qc.services.release.release_storage import (
@@ -119,11 +124,11 @@ def release_sync(request: HttpRequest, name: str, number: int) -> HttpResponse:
     release = _release_or_404(request, name, number)
     prefix, parts = request.POST.get("prefix", ""), request.POST.getlist("part")
     try:
-        order = request_sync(release, prefix=prefix, parts=parts, user=cast(User, request.user))
+        sync = request_sync(release, prefix=prefix, parts=parts, user=cast(User, request.user))
     except SyncError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Release {number} is being copied to {order.prefix}.")
+        messages.success(request, f"Release {number} is being copied to {sync.prefix}.")
     return redirect("qc:releases", name=name)
 
 
@@ -153,14 +158,15 @@ def delete_files(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 def _form_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
     estimate = estimate_release(dataset)
-    sizes = dict(estimate.frames)
-    offered = {*sizes, "none", "annotations"} if sizes else {"annotations"}
-    form.initial["frames"] = "full" if sizes else "annotations"
+    offered = {"annotations"}
+    if estimate.frames:
+        offered |= {"none", *dict(estimate.frames)}
+    form.initial["frames"] = "full" if estimate.frames else "annotations"
     frame_choices = [
         {
             "radio": radio.tag(),
             "label": radio.data["label"],
-            "size": _size_text(radio.data["value"], sizes),
+            "size": _size_text(radio.data["value"], estimate),
         }
         for radio in form["frames"].subwidgets
         if radio.data["value"] in offered
@@ -175,10 +181,11 @@ def _form_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _size_text(choice: str, sizes: dict[str, int]) -> str:
-    if choice in sizes:
-        return f"about {filesizeformat(sizes[choice])}"
-    return "a few MB" if choice == "annotations" else "videos only"
+def _size_text(choice: str, estimate: ReleaseEstimate) -> str:
+    if choice == "annotations":
+        return "a few MB"
+    size = estimate.video_bytes + dict(estimate.frames).get(choice, 0)
+    return f"about {filesizeformat(size)}"
 
 
 def _release_or_404(request: HttpRequest, name: str, number: int) -> Release:

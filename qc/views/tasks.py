@@ -17,7 +17,7 @@ from qc.selectors.review.review_queue import (
     pending_rows,
     task_history,
 )
-from qc.selectors.review.task_list import annotators_of, task_rows
+from qc.selectors.task_list import annotators_of, task_rows
 from qc.services.review.verdicts import ReviewError, comment
 
 

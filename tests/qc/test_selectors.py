@@ -170,7 +170,7 @@ def test_the_overview_counts_every_stage(dataset, clip, tasks):
     Release.objects.create(dataset=dataset, number=1, stage="done")
     found = overview(dataset)
     assert [(card.title, card.value, card.of) for card in found.stages] == [
-        ("Uploads", 0, 0), ("Standardise", 1, 2), ("Clips", 3, 3), ("Detect & track", 1, 3),
+        ("Uploads", 0, 0), ("Videos", 1, 2), ("Clips", 3, 3), ("Tracking", 1, 3),
         ("Annotation", 1, 2), ("Review", 0, 1), ("Release", 1, 1),
     ]  # fmt: skip
     assert found.waiting == 1

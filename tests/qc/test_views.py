@@ -286,7 +286,7 @@ def names_in(response):
         pytest.param("", {"README.md", "card.html", "clips/a.mp4", "rawframes/a/img_00001.jpg"},
                      id="all"),
         pytest.param("?part=annotations", {"README.md", "card.html"}, id="annotations alone"),
-        pytest.param("?part=films", {"README.md", "card.html", "clips/a.mp4"}, id="with films"),
+        pytest.param("?part=clips", {"README.md", "card.html", "clips/a.mp4"}, id="with clips"),
     ],
 )  # fmt: skip
 def test_a_download_holds_the_parts_asked_for(client, admin, stored_release, query, expected):
@@ -315,7 +315,7 @@ def test_a_broken_download_goes_on_where_it_was(client, admin, stored_release):
 def test_the_page_of_releases_shows_sizes_and_the_card(client, reviewer, stored_release):
     client.force_login(reviewer)
     page = answer_text(client.get(url("releases")))
-    assert url("release-download", 1) + "?part=pictures" in page
+    assert url("release-download", 1) + "?part=frames" in page
     assert url("release-delete-files", 1) not in page
     card = client.get(url("release-card", 1))
     assert b"".join(card.streaming_content) == b"<h1>card</h1>"

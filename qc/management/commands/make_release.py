@@ -93,29 +93,30 @@ class Command(BaseCommand):
             return made
 
 
-def _frames(said: str) -> str:
-    if said in ("full", "none", "annotations") or said.isdecimal():
-        return said
+def _frames(value: str) -> str:
+    if value in ("full", "none", "annotations") or value.isdecimal():
+        return value
     raise argparse.ArgumentTypeError(
-        f"{said!r} is not full, none, annotations or a number of pixels"
+        f"{value!r} is not full, none, annotations or a number of pixels"
     )
 
 
-def _options(dataset: Dataset, said: dict[str, Any]) -> ReleaseOptions:
+def _options(dataset: Dataset, options: dict[str, Any]) -> ReleaseOptions:
     """The options of the command line. Raises CommandError if one is invalid."""
     try:
-        listed = said["split_list"].read_text(encoding="utf-8") if said["split_list"] else ""
+        file = options["split_list"]
+        listed = file.read_text(encoding="utf-8") if file else ""
         known = set(dataset.videos.values_list("name", flat=True))
         return ReleaseOptions(
-            formats=tuple(sorted(set(said["formats"]))),
-            with_frames=said["frames"] not in ("none", "annotations"),
-            with_clips=said["frames"] != "annotations",
-            longest_side=int(said["frames"]) if said["frames"].isdecimal() else None,
-            official_names=said["official_names"],
-            seed=said["seed"],
+            formats=tuple(sorted(set(options["formats"]))),
+            with_frames=options["frames"] not in ("none", "annotations"),
+            with_clips=options["frames"] != "annotations",
+            longest_side=int(options["frames"]) if options["frames"].isdecimal() else None,
+            official_names=options["official_names"],
+            seed=options["seed"],
             split_of=read_split_list(listed, known=known),
-            licence=said["licence"],
-            authors=tuple(said["authors"]),
+            licence=options["licence"],
+            authors=tuple(options["authors"]),
         )
     except (OptionsError, OSError, UnicodeDecodeError) as error:
         raise CommandError(str(error)) from error

@@ -34,31 +34,31 @@ class Command(BaseCommand):
         prefix = options["prefix"] or release.prefix
         parts = [] if options["annotations_only"] else options["parts"] or list(PARTS)
         try:
-            order = self._sync(request_sync(release, prefix=prefix, parts=parts))
+            sync = self._sync(request_sync(release, prefix=prefix, parts=parts))
         except SyncError as error:
             raise CommandError(str(error)) from error
-        if order.stage == Stage.FAILED:
-            raise CommandError(f"{order}: {order.error}")
-        said = order.counts
+        if sync.stage == Stage.FAILED:
+            raise CommandError(f"{sync}: {sync.error}")
+        counts = sync.counts
         self.stdout.write(
-            f"{order}: {said['files']} files, {said['bytes'] / 1e6:.1f} MB; sent "
-            f"{said['sent']} files, {said['sent_bytes'] / 1e6:.1f} MB"
+            f"{sync}: {counts['files']} files, {counts['bytes'] / 1e6:.1f} MB; sent "
+            f"{counts['sent']} files, {counts['sent_bytes'] / 1e6:.1f} MB"
         )
 
-    def _sync(self, order: ReleaseSync) -> ReleaseSync:
-        """Sync it here, or wait for the worker that was quicker."""
+    def _sync(self, sync: ReleaseSync) -> ReleaseSync:
+        """Copy the release here, or wait for the worker that is copying it."""
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True
         ) as bar:
-            task = bar.add_task(str(order), total=1.0)
+            task = bar.add_task(str(sync), total=1.0)
 
-            def tell(share: float) -> None:
+            def on_progress(share: float) -> None:
                 bar.update(task, completed=share)
 
-            while (done := sync_release(order.pk, progress=tell)) is None:
-                order.refresh_from_db()
-                if order.stage in (Stage.DONE, Stage.FAILED):
-                    return order
-                tell(order.progress)
+            while (done := sync_release(sync.pk, progress=on_progress)) is None:
+                sync.refresh_from_db()
+                if sync.stage in (Stage.DONE, Stage.FAILED):
+                    return sync
+                on_progress(sync.progress)
                 time.sleep(POLL_SECONDS)
             return done

@@ -72,10 +72,10 @@ def reviewer_agreement(dataset: Dataset) -> list[ReviewerAgreement]:
     counts: dict[str, list[int]] = {}
     for actions, votes in labels.values_list("actions", "votes").iterator():
         for annotator, vote in votes.items():
-            said = _as_set(vote)
-            if said is not None:
+            answer = _as_set(vote)
+            if answer is not None:
                 count = counts.setdefault(annotator, [0, 0])
-                count[0] += said == set(actions)
+                count[0] += answer == set(actions)
                 count[1] += 1
     return [ReviewerAgreement(name, *count) for name, count in sorted(counts.items())]
 

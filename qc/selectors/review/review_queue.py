@@ -158,8 +158,8 @@ def _add_history(rows: list[PendingTask]) -> None:
         last[review.task_id] = review
         rejected = review.verdict == Review.Verdict.REJECTED
         rejections[review.task_id] = rejections.get(review.task_id, 0) + rejected
-    said = Comment.objects.filter(task__in=tasks).order_by().values_list("task")
-    comments = dict(said.annotate(count=Count("pk")))
+    counts = Comment.objects.filter(task__in=tasks).order_by().values_list("task")
+    comments = dict(counts.annotate(count=Count("pk")))
     edited = [
         (last[row.task.pk].version_id, row.version.pk)
         for row in rows
@@ -169,25 +169,24 @@ def _add_history(rows: list[PendingTask]) -> None:
     for row in rows:
         row.comments = comments.get(row.task.pk, 0)
         row.rejections = rejections.get(row.task.pk, 0)
-        review = last.get(row.task.pk)
-        if review is not None and review.version_id != row.version.pk:
-            row.last_review, row.changes = review, changes[row.version.pk]
+        if row.version.pk in changes:
+            row.last_review, row.changes = last[row.task.pk], changes[row.version.pk]
 
 
 def version_changes(pairs: Collection[tuple[int, int]]) -> dict[int, VersionChanges]:
-    """How versions differ: of pairs (earlier, later) of versions, by the later; one query.
+    """The changes between pairs (earlier, later) of versions, by the later one; one query.
 
     A person at a keyframe is the same if it is on the same track of the file.
     """
-    said: dict[int, dict[tuple[int, int], tuple[Any, tuple[float, ...]]]] = {}
+    persons: dict[int, dict[tuple[int, int], tuple[Any, tuple[float, ...]]]] = {}
     rows = Annotation.objects.filter(version__in={one for pair in pairs for one in pair})
     for version, second, track, answers, *box in rows.values_list(
         "version_id", "second", "track", "answers", "x1", "y1", "x2", "y2"
     ):
-        said.setdefault(version, {})[second, track] = (answers, tuple(box))
+        persons.setdefault(version, {})[second, track] = (answers, tuple(box))
     found = {}
     for earlier, later in pairs:
-        before, after = said.get(earlier, {}), said.get(later, {})
+        before, after = persons.get(earlier, {}), persons.get(later, {})
         both = before.keys() & after.keys()
         found[later] = VersionChanges(
             answers=sum(before[one][0] != after[one][0] for one in both),
@@ -256,7 +255,7 @@ def task_history(task: AnnotationTask) -> list[TaskEvent]:
         who = str(review.reviewer)
         events.append(TaskEvent(review.reviewed_at, icon, tone, who, sentence, review.reason))
     events += [
-        TaskEvent(said.written_at, "info", "grey", str(said.author), "Comment", said.text)
-        for said in task.comments.select_related("author")
+        TaskEvent(one.written_at, "info", "grey", str(one.author), "Comment", one.text)
+        for one in task.comments.select_related("author")
     ]
     return sorted(events, reverse=True)

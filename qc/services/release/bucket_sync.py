@@ -140,7 +140,7 @@ def sync_release(sync_id: int, *, progress: Progress = ignore) -> ReleaseSync | 
             wanted = {"annotations", *sync.parts}
             chosen = {path: size for path, size in files.items() if part_of(path) in wanted}
             counts = _send(
-                target, f"{target.location}{order.prefix}/", chosen, opened, on_progress
+                target, f"{target.location}{sync.prefix}/", chosen, opened, on_progress
             )
         sync.finish(counts=counts)
     return sync
