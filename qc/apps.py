@@ -1,3 +1,5 @@
+"""The app of quality control."""
+
 from django.apps import AppConfig
 
 

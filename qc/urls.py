@@ -1,3 +1,5 @@
+"""URLs of the pages of quality control, and of pages that span apps."""
+
 from django.urls import path
 
 from qc.views import (

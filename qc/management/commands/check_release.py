@@ -1,3 +1,5 @@
+"""Command `check_release`: run the checks of a release on its folder."""
+
 from pathlib import Path
 from typing import Any
 

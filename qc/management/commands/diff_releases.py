@@ -1,3 +1,5 @@
+"""Command `diff_releases`: print the changes between two releases."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser

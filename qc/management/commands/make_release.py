@@ -1,3 +1,5 @@
+"""Command `make_release`: create a release of a dataset."""
+
 import argparse
 import shutil
 import time

@@ -1,3 +1,5 @@
+"""Command `sync_release`: copy a release to a bucket."""
+
 import time
 from typing import Any
 

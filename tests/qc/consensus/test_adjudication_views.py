@@ -12,7 +12,7 @@ def url(page, *arguments):
     return reverse(f"qc:{page}", args=["shop", *arguments])
 
 
-def answer_text(response):
+def page_text(response):
     return response.content.decode()
 
 
@@ -51,7 +51,7 @@ def test_an_invalid_decision_is_refused_with_a_message(
     client.force_login(reviewer)
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture", "answer": "sit"}
     page = client.post(url("adjudicate"), data | change, follow=True)
-    assert 'class="msg error"' in answer_text(page)
+    assert 'class="msg error"' in page_text(page)
     assert not Adjudication.objects.exists()
 
 
@@ -73,22 +73,22 @@ def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, disp
 
 def test_the_next_items_are_html_fragments(client, reviewer, clip, disputed):
     client.force_login(reviewer)
-    page = answer_text(client.get(url("adjudication")))
+    page = page_text(client.get(url("adjudication")))
     assert f'data-key="{clip.name}.1.posture.' in page
     assert "<!doctype" in page
     first = f"{clip.name}.1.posture.{clip.keyframes()[0]}"
-    following = answer_text(client.get(url("adjudication-next"), {"after": first}))
+    following = page_text(client.get(url("adjudication-next"), {"after": first}))
     assert "<!doctype" not in following
     assert following.count("<article") == 8
     assert f'data-key="{first}"' not in following
     last = f"{clip.name}.9.posture.99"
-    assert answer_text(client.get(url("adjudication-next"), {"after": last})).strip() == ""
-    assert "End of the queue" in answer_text(client.get(url("adjudication"), {"after": last}))
+    assert page_text(client.get(url("adjudication-next"), {"after": last})).strip() == ""
+    assert "End of the queue" in page_text(client.get(url("adjudication"), {"after": last}))
 
 
 def test_names_of_annotators_are_not_shown_at_first(client, reviewer, clip, disputed):
     client.force_login(reviewer)
-    page = answer_text(client.get(url("adjudication")))
+    page = page_text(client.get(url("adjudication")))
     assert page.count("kim") == page.count('<span class="by" hidden>kim</span>') > 0
 
 
@@ -101,7 +101,7 @@ def test_a_box_is_decided_on(client, reviewer, clip, disputed):
 
 def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, disputed):
     client.force_login(reviewer)
-    page = answer_text(client.get(url("clip", clip.name)))
+    page = page_text(client.get(url("clip", clip.name)))
     assert '<span class="mut">kim</span> walk' in page
     assert "mean of kim and lee" in page
     assert f"{url('adjudication')}?at={clip.name}.1.posture.2" in page
@@ -109,22 +109,22 @@ def test_the_clip_tells_who_said_what_and_who_decided(client, reviewer, clip, di
     why = {"group": "posture", "answer": "sit", "reason": "He has a chair."}
     client.post(url("adjudicate"), data | why)
     client.post(url("adjudicate"), data | {"group": "~box", "chosen": "[90, 100, 160, 250]"})
-    page = answer_text(client.get(url("clip", clip.name)))
+    page = page_text(client.get(url("clip", clip.name)))
     assert "Decided by reviewer" in page
     assert "He has a chair." in page
     assert "box chosen by reviewer" in page
     asked = client.get(url("adjudication"), {"at": f"{clip.name}.1.posture.2"})
-    assert 'data-key="aisle-c0000.1.posture.2"' in answer_text(asked)
+    assert 'data-key="aisle-c0000.1.posture.2"' in page_text(asked)
 
 
 def test_decisions_are_listed_and_undone(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     data = {"clip": clip.name, "second": 2, "person_id": 1, "group": "posture"}
     client.post(url("adjudicate"), data | {"answer": "sit", "reason": "He has a chair."})
-    assert "He has a chair." in answer_text(client.get(url("decisions")))
+    assert "He has a chair." in page_text(client.get(url("decisions")))
     made = Adjudication.objects.get()
     answer = client.post(
         url("undo-decisions"), {"made": made.pk, "back": "decisions"}, follow=True
     )
-    assert "1 decision undone." in answer_text(answer)
-    assert "undone by reviewer" in answer_text(answer)
+    assert "1 decision undone." in page_text(answer)
+    assert "undone by reviewer" in page_text(answer)

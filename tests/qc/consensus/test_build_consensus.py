@@ -20,14 +20,10 @@ from qc.services.consensus.build_consensus import (
     plan_consensuses,
 )
 from tests.make import (
-    make_annotator,
-    make_clips,
     make_dataset,
-    make_run,
     make_task,
     make_user,
     make_version,
-    make_video,
 )
 
 pytestmark = pytest.mark.django_db
@@ -40,16 +36,6 @@ DRAWN = {"x1": 400.0, "y1": 100.0, "x2": 450.0, "y2": 250.0}
 @pytest.fixture
 def dataset():
     return make_dataset("shop")
-
-
-@pytest.fixture
-def runs(dataset):
-    return [make_run(clip) for clip in make_clips(make_video(dataset, "aisle"))]
-
-
-@pytest.fixture
-def annotators(dataset):
-    return [make_annotator(dataset, name) for name in ("ann", "bob", "eve")]
 
 
 def answered(run, annotators, *answers):

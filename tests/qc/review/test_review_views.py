@@ -40,19 +40,19 @@ def url(page, *arguments):
     return reverse(f"qc:{page}", args=["shop", *arguments])
 
 
-def answer_text(response):
+def page_text(response):
     return response.content.decode()
 
 
 def test_the_threshold_list_is_shown_before_approval(client, reviewer, tasks):
     client.force_login(reviewer)
-    page = answer_text(client.get(url("approve-by-threshold"), {"alpha": 0.5, "f1": 0.9}))
+    page = page_text(client.get(url("approve-by-threshold"), {"alpha": 0.5, "f1": 0.9}))
     assert "2 of 2 submissions match" in page
     assert page.count('name="tasks"') == 2
     assert not Review.objects.exists()
-    page = answer_text(client.get(url("approve-by-threshold"), {"alpha": 1, "f1": 0.9}))
+    page = page_text(client.get(url("approve-by-threshold"), {"alpha": 1, "f1": 0.9}))
     assert "No matches" in page
-    assert "less than or equal to 1" in answer_text(
+    assert "less than or equal to 1" in page_text(
         client.get(url("approve-by-threshold"), {"alpha": 2})
     )
 
@@ -62,11 +62,11 @@ def test_the_threshold_list_has_pages(client, reviewer, tasks, monkeypatch):
     client.force_login(reviewer)
     for number, task in enumerate(tasks, start=1):
         asked = {"alpha": 0.5, "f1": 0.9, "page": number}
-        page = answer_text(client.get(url("approve-by-threshold"), asked))
+        page = page_text(client.get(url("approve-by-threshold"), asked))
         assert f'name="tasks" value="{task.pk}"' in page
         assert (page.count('name="tasks"'), "1 of 1 submissions match" in page) == (1, True)
         assert "of 2 submissions, oldest first" in page
-    page = answer_text(client.get(url("approve-by-threshold"), {"alpha": 1, "f1": 0.9}))
+    page = page_text(client.get(url("approve-by-threshold"), {"alpha": 1, "f1": 0.9}))
     assert "No matches on this page" in page
     assert "alpha=1&amp;f1=0.9&amp;page=2" in page
 
@@ -78,7 +78,7 @@ def test_a_task_is_reviewed_on_its_page_with_history(client, reviewer, tasks):
     assert client.post(url("verdict"), data)["Location"] == page
     client.post(url("task-comment", tasks[0].pk), {"text": "He waves."})
     make_version(tasks[0])
-    shown = answer_text(client.get(page))
+    shown = page_text(client.get(page))
     for sentence in (
         "Rejected, version 1",
         "He waves.",
@@ -86,46 +86,46 @@ def test_a_task_is_reviewed_on_its_page_with_history(client, reviewer, tasks):
         "Resubmitted after",
     ):
         assert sentence in shown
-    assert "Resubmitted" in answer_text(client.get(url("review")))
+    assert "Resubmitted" in page_text(client.get(url("review")))
 
 
 def test_what_is_approved_is_not_offered_for_approval(client, reviewer, tasks):
     client.force_login(reviewer)
     offer, page = 'value="approved"', url("task", tasks[0].pk)
-    assert offer in answer_text(client.get(page))
+    assert offer in page_text(client.get(page))
     approve(tasks[:1], reviewer=reviewer)
-    shown = answer_text(client.get(page))
+    shown = page_text(client.get(page))
     assert (offer in shown, "Version 1 is approved." in shown) == (False, True)
     assert 'value="rejected"' in shown
     reject(tasks[:1], reviewer=reviewer, reason="Look again.")
-    assert offer in answer_text(client.get(page))
+    assert offer in page_text(client.get(page))
 
 
 def test_a_version_that_was_not_seen_is_not_reviewed(client, reviewer, tasks):
     client.force_login(reviewer)
-    shown = answer_text(client.get(url("task", tasks[0].pk)))
+    shown = page_text(client.get(url("task", tasks[0].pk)))
     seen = tasks[0].versions.get().pk
     assert f'name="seen" value="{seen}"' in shown
-    assert answer_text(client.get(url("review"))).count('name="seen"') == 2
+    assert page_text(client.get(url("review"))).count('name="seen"') == 2
     make_version(tasks[0])
     for verdict in ({"verdict": "approved"}, {"verdict": "rejected", "reason": "No."}):
         data = {"tasks": tasks[0].pk, "seen": seen, "despite_findings": "on"} | verdict
         answer = client.post(url("verdict"), data, follow=True)
-        assert "has newer answers than you saw" in answer_text(answer)
+        assert "has newer answers than you saw" in page_text(answer)
     assert not Review.objects.exists()
 
 
 def test_an_empty_comment_is_refused(client, reviewer, tasks):
     client.force_login(reviewer)
     answer = client.post(url("task-comment", tasks[0].pk), {"text": " "}, follow=True)
-    assert "The comment is empty." in answer_text(answer)
+    assert "The comment is empty." in page_text(answer)
     assert not Comment.objects.exists()
 
 
 def test_a_task_without_answers_has_no_verdict_form(client, reviewer, dataset, tasks):
     task = make_task(tasks[0].run, make_annotator(dataset, "mia"))
     client.force_login(reviewer)
-    assert "No answers imported yet." in answer_text(client.get(url("task", task.pk)))
+    assert "No answers imported yet." in page_text(client.get(url("task", task.pk)))
 
 
 def test_admins_request_third_opinions_and_reviewers_can_not(
@@ -135,10 +135,10 @@ def test_admins_request_third_opinions_and_reviewers_can_not(
     client.force_login(reviewer)
     assert client.get(url("third-opinions")).status_code == 404
     client.force_login(admin)
-    assert "aisle-c0000" in answer_text(client.get(url("third-opinions")))
+    assert "aisle-c0000" in page_text(client.get(url("third-opinions")))
     data = {"clips": ["aisle-c0000"], "annotators": ["kim"]}
-    assert "select another annotator" in answer_text(client.post(url("third-opinions"), data))
-    assert "Select at least one clip" in answer_text(client.post(url("third-opinions"), {}))
+    assert "select another annotator" in page_text(client.post(url("third-opinions"), data))
+    assert "Select at least one clip" in page_text(client.post(url("third-opinions"), {}))
     data["annotators"].append("mia")
     assert client.post(url("third-opinions"), data)["Location"] == url("adjudication")
     assert ThirdOpinion.objects.get().annotator.name == "mia"
