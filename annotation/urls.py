@@ -1,3 +1,5 @@
+"""Addresses of annotators, assignment, tasks and CVAT."""
+
 from django.urls import path
 
 from annotation.views import cvat, servers, tasks, webhook

@@ -31,7 +31,13 @@ from qc.core.release.formats import FORMATS, FormatContext
 from qc.core.release.images import encode_frame
 from qc.core.release.packing import MANIFEST, FileSum, sum_of, write_manifest
 from qc.core.release.provenance import ProvenanceWriter
-from qc.core.release.records import ANNOTATED, Origin, ProposedBox, ReleaseClip, ReleasedPerson
+from qc.core.release.records import (
+    ANNOTATED,
+    Origin,
+    ReleaseClip,
+    ReleasedPerson,
+    ReleasedProposal,
+)
 from qc.core.release.stats import ReleaseStats
 from qc.core.release.writer import AnnotationWriter, EvaluationSettings
 
@@ -74,7 +80,7 @@ def clips(count: int) -> Iterator[ReleaseClip]:
                 ReleasedPerson(at, person, text, ids, (1, 2), origins)
                 for person, text in enumerate(texts, start=1)
             ]
-            proposals[at] = [ProposedBox(text, 0.9) for text in texts]
+            proposals[at] = [ReleasedProposal(text, 0.9) for text in texts]
         keyframes = dict.fromkeys(range(902, 902 + KEYFRAMES), ANNOTATED)
         yield ReleaseClip(
             f"video-{number // 20:03d}-c{number:04d}", "val" if number % 100 < 20 else "train",

@@ -17,8 +17,9 @@ import numpy as np
 
 from annotation.core.cvat_tracks import interpolate_at_keyframes
 from datasets.core.action_groups import UNKNOWN, UNSET, ActionGroupSpec
+from datasets.core.formats.cvat_document import Box, Document, Shape, XmlTrack
 from datasets.core.formats.cvat_labels import PERSON_ID, attributes_from
-from datasets.core.formats.cvat_xml import Box, Document, Shape, XmlTrack, dump, load
+from datasets.core.formats.cvat_xml import dump, load
 from demo.world.motion import ACTION_NAMES
 from demo.world.renderer import TruthBox
 from qc.core.matching import match_boxes

@@ -52,7 +52,7 @@ class MethodAccuracy(NamedTuple):
 MAJORITY = "majority"
 MAJORITY_OF_3 = f"majority, {MIN_ANNOTATORS} votes or more"
 DAWID_SKENE = f"Dawid-Skene, {MIN_ANNOTATORS} votes or more"
-DAWID_SKENE_CONFIDENT = f"Dawid-Skene at {MIN_PROBABILITY:.0%} or more, {MIN_ANNOTATORS} votes or more"
+DAWID_SKENE_CONFIDENT = f"Dawid-Skene at {MIN_PROBABILITY:.0%}, {MIN_ANNOTATORS} votes or more"
 REVIEWED = "consensus with the decisions of reviewers"
 METHODS = (MAJORITY, MAJORITY_OF_3, DAWID_SKENE, DAWID_SKENE_CONFIDENT, REVIEWED)
 

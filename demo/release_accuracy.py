@@ -22,7 +22,7 @@ Keyframe = tuple[str, int]  # (AVA video_id, timestamp)
 
 
 @dataclass(frozen=True)
-class ReleasedPerson:
+class MeasuredPerson:
     person_id: int
     box: tuple[float, float, float, float]  # normalised
     actions: frozenset[int]
@@ -54,23 +54,23 @@ class ReleaseAccuracy:
     label_f1: float
 
 
-def released_persons(csv_file: Path) -> dict[Keyframe, list[ReleasedPerson]]:
+def released_persons(csv_file: Path) -> dict[Keyframe, list[MeasuredPerson]]:
     """The persons at each keyframe of an `ava_*.csv`, with their actions."""
     actions: dict[tuple[str, int, int, tuple[float, ...]], set[int]] = defaultdict(set)
     with csv_file.open(newline="") as lines:
         for video_id, timestamp, x1, y1, x2, y2, action, person in csv.reader(lines):
             box = (float(x1), float(y1), float(x2), float(y2))
             actions[video_id, int(timestamp), int(person), box].add(int(action))
-    persons: dict[Keyframe, list[ReleasedPerson]] = defaultdict(list)
+    persons: dict[Keyframe, list[MeasuredPerson]] = defaultdict(list)
     for (video_id, timestamp_, person_id, box_), ids in actions.items():
         persons[video_id, timestamp_].append(
-            ReleasedPerson(person_id, box_, frozenset(ids))  # type: ignore[arg-type]
+            MeasuredPerson(person_id, box_, frozenset(ids))  # type: ignore[arg-type]
         )
     return dict(persons)
 
 
 def measure(
-    released: Mapping[Keyframe, list[ReleasedPerson]],
+    released: Mapping[Keyframe, list[MeasuredPerson]],
     clips: Mapping[str, Clip],
     truth_at: GroundTruth,
     action_ids: Mapping[str, int],
@@ -99,7 +99,7 @@ class _Counts:
         self.ids: dict[tuple[str, int, int], Counter[int]] = defaultdict(Counter)
         self.labels: Counter[str] = Counter()
 
-    def add(self, video: str, frame: int, persons: list[ReleasedPerson]) -> None:
+    def add(self, video: str, frame: int, persons: list[MeasuredPerson]) -> None:
         truth = self.truth_at(video, frame)
         ours, theirs = _boxes(one.box for one in persons), _boxes(one.box for one in truth)
         iou = pairwise_iou(ours, theirs)
@@ -128,7 +128,7 @@ class _Counts:
             frame -= FRAME_RATE
         return frame
 
-    def _count_labels(self, person: ReleasedPerson, truth: TruthBox) -> None:
+    def _count_labels(self, person: MeasuredPerson, truth: TruthBox) -> None:
         true = {self.action_ids[name] for name in truth.actions}
         self.labels["both"] += len(true & person.actions)
         self.labels["either"] += len(true) + len(person.actions)

@@ -30,7 +30,7 @@ from demo.world.renderer import DEMO_VIDEOS, small_videos
 from demo.world.training_scenes import (
     FIRST_HELD_OUT,
     MIN_VISIBLE,
-    Sample,
+    TrainingSample,
     random_spec,
     sample,
     samples,
@@ -262,7 +262,7 @@ def evaluate_checkpoint(path: Path) -> DetectorScore:
 
 
 def evaluate(
-    model: RFDETR, seen: Sequence[Sample], *, threshold: float = 0.45
+    model: RFDETR, seen: Sequence[TrainingSample], *, threshold: float = 0.45
 ) -> DetectorScore:
     """Compare detections with ground truth; nearly occluded persons are ignored."""
     outcomes: list[tuple[float, float]] = []  # score, IoU with a person or 0
@@ -293,7 +293,7 @@ def evaluate(
 
 
 def _outcomes(
-    one: Sample, boxes: NDArray[np.floating], scores: NDArray[np.floating]
+    one: TrainingSample, boxes: NDArray[np.floating], scores: NDArray[np.floating]
 ) -> list[tuple[float, float]]:
     taken: set[int] = set()
     outcomes = []
@@ -329,9 +329,9 @@ def _rate(share: float, step: int, peak: float) -> float:
     return min(1.0, (step + 1) / WARM_UP) * (LAST_RATE + (peak - LAST_RATE) * cosine)
 
 
-def _training_samples(scenes: int, size: int) -> list[Sample]:
+def _training_samples(scenes: int, size: int) -> list[TrainingSample]:
     """Frames of `scenes` scenes at each of the demo's places, and of random scenes."""
-    data: list[Sample] = []
+    data: list[TrainingSample] = []
     for video in (*DEMO_VIDEOS, *small_videos()):
         for seed in range(scenes):
             scene = with_random_people(video, seed)
@@ -344,7 +344,7 @@ def _training_samples(scenes: int, size: int) -> list[Sample]:
 
 
 def _batch(
-    data: list[Sample], rng: np.random.Generator
+    data: list[TrainingSample], rng: np.random.Generator
 ) -> tuple[NestedTensor, list[dict[str, torch.Tensor]]]:
     images, targets = [], []
     for number in rng.integers(0, len(data), BATCH):

@@ -11,7 +11,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 if "PYTEST_XDIST_WORKER" in os.environ:  # torch reads it when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A fifth of Hypothesis' usual examples, and all of them where the environment variable CI is set.
+# A fifth of Hypothesis' usual examples, unless the environment variable CI is set.
 settings.register_profile("quick", max_examples=20)
 if "CI" not in os.environ:
     settings.load_profile("quick")

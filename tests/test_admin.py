@@ -9,7 +9,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from annotation.models import Annotation, CvatServer, StoredBox
-from datasets.models import Dataset, Leftover, Transfer
+from datasets.models import Dataset, PendingDeletion, Transfer
 from qc.models import Adjudication, AgreementSummary, Comment, Consensus, Review
 from tests.make import (
     make_annotator,
@@ -102,7 +102,7 @@ def test_a_file_is_named_without_a_link_past_the_pages(operator, version):
 def test_failed_rows_are_tried_again_from_the_list(operator):
     video = make_video(make_dataset(), stage="failed")
     url = reverse("admin:datasets_video_changelist")
-    operator.post(url, {"action": "try_again", "_selected_action": [video.pk]})
+    operator.post(url, {"action": "retry_failed", "_selected_action": [video.pk]})
     video.refresh_from_db()
     assert video.stage == "waiting"
 
@@ -111,7 +111,8 @@ def test_failed_rows_are_tried_again_from_the_list(operator):
     "model",
     [m for m in MODELS if hasattr(m, "other_files") or any(
         isinstance(field, FileField) for field in m._meta.get_fields())]
-    + [Dataset, Transfer, Leftover, Annotation, StoredBox, Adjudication, Review, Comment],
+    + [Dataset, Transfer, PendingDeletion, Annotation, StoredBox]
+    + [Adjudication, Review, Comment],
     ids=lambda model: model.__name__,
 )  # fmt: skip
 def test_what_has_files_or_is_a_record_is_not_deleted_past_the_pages(operator, model):

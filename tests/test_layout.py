@@ -1,6 +1,6 @@
 """Rules for files and folders, and `docs/files.md`, the list of all modules.
 
-    python -m tests.test_layout        writes docs/files.md anew
+`python -m tests.test_layout` writes docs/files.md anew.
 """
 
 import ast
@@ -17,8 +17,8 @@ MAX_MODULES, MAX_TEMPLATES, MAX_LINES = 20, 25, 400
 LIST = ROOT / "docs" / "files.md"
 HEAD = """# Files
 
-Every module with its first sentence, by folder in the direction of the imports. The list is made by
-`python -m tests.test_layout`; a test keeps it true.
+Every module with its first sentence, by folder, in import order. `python -m tests.test_layout`
+writes this list; a test keeps it true.
 """
 
 

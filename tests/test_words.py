@@ -35,7 +35,7 @@ RETIRED = words(
 )
 RETIRED_DEFINITIONS = words(
     """
-    tell say nothing keep reaching glance jumps slots follow through looks grown shortest
+    say nothing keep reaching glance jumps slots follow through looks grown shortest
     ahead behind recipe takeover adopt meetings owed settle settled estimated touched led
     doubt beside surprise room paper told hear note_death
     """

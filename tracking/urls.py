@@ -1,3 +1,5 @@
+"""Addresses of tracking: configurations, runs, contact sheets, bundles."""
+
 from django.urls import path
 
 from tracking import api, views

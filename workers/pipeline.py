@@ -102,9 +102,7 @@ STEPS = (
     Step("unpack", ingest_watched_and_clean, Upload, datasets.tasks.unpack_upload),
     Step("standardise", no_plan, Video, datasets.tasks.standardise_video),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
-    Step(
-        "import clips", plan_bundle_imports, BundleImport, datasets.tasks.import_bundle_clips
-    ),
+    Step("import clips", plan_bundle_imports, BundleImport, datasets.tasks.import_bundle_clips),
     Step("import tracks", plan_track_imports, TrackImport, tracking.tasks.import_bundle_tracks),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
     Step(

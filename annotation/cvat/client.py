@@ -27,7 +27,7 @@ MAX_POLL_INTERVAL = 3.0
 MAX_USERS = 2000
 
 
-class Member(NamedTuple):
+class CvatMember(NamedTuple):
     """A member of the organisation; inactive until an invitation is accepted."""
 
     user_id: int
@@ -82,28 +82,28 @@ class CvatClient:
     def whoami(self) -> str:
         return self._value("/api/users/self", "username")
 
-    def members(self) -> list[Member]:
+    def members(self) -> list[CvatMember]:
         """All members of the organisation; without one, all visible users. By name."""
         if self._transport.address.organisation:
             rows = self._list("/api/memberships")
             found = [
-                Member(
+                CvatMember(
                     row["user"]["id"], row["user"]["username"], row["role"], row["is_active"]
                 )
                 for row in rows
                 if row.get("user")
             ]
         else:
-            found = [Member(row["id"], row["username"], "", True) for row in self._users()]
+            found = [CvatMember(row["id"], row["username"], "", True) for row in self._users()]
         return sorted(found, key=lambda one: one.name)
 
-    def invite(self, email: str, *, role: str = "worker") -> Member:
+    def invite(self, email: str, *, role: str = "worker") -> CvatMember:
         """Invite somebody to the organisation; people with an account join at once."""
         data = self._transport.call(
             "POST", "/api/invitations", body={"role": role, "email": email}
         )
         user = data.get("user") or {}
-        return Member(user.get("id", 0), user.get("username", email), role, True)
+        return CvatMember(user.get("id", 0), user.get("username", email), role, True)
 
     # Projects
 

@@ -44,7 +44,7 @@ DEMO_APPEARANCES = (RED, BLUE, YELLOW, SPORT, GREEN, VIOLET, ORANGE, TEAL)
 MIN_VISIBLE = 0.3
 
 
-class Sample(NamedTuple):
+class TrainingSample(NamedTuple):
     """A square image and the boxes of its people as fractions of it, `(n, 4)`."""
 
     image: Image
@@ -75,7 +75,9 @@ def with_random_people(video: VideoSpec, seed: int) -> VideoSpec:
     return replace(video, name=f"{video.name}-{seed}", people=people)
 
 
-def samples(spec: VideoSpec, *, frames: int, size: int, crops: bool) -> Iterator[Sample]:
+def samples(
+    spec: VideoSpec, *, frames: int, size: int, crops: bool
+) -> Iterator[TrainingSample]:
     """Random frames of a scene, `size` x `size`; with `crops` also a random crop of each."""
     rng = np.random.default_rng([spec.seed, 1, *spec.name.encode()])
     for number in rng.integers(0, int(12 * spec.fps), frames):
@@ -85,16 +87,18 @@ def samples(spec: VideoSpec, *, frames: int, size: int, crops: bool) -> Iterator
             yield _crop(draw_frame(spec, int(number)), whole, size, rng)
 
 
-def sample(spec: VideoSpec, source_frame: int, *, size: int) -> Sample:
+def sample(spec: VideoSpec, source_frame: int, *, size: int) -> TrainingSample:
     """One frame of a video as the detector sees it."""
     truth = truth_of_source(spec, source_frame)
     boxes = np.array([one.box for one in truth], np.float32).reshape(-1, 4)
     visible = np.array([one.visible for one in truth], np.float32)
     image = cv2.resize(draw_frame(spec, source_frame), (size, size))
-    return Sample(image.astype(np.uint8, copy=False), boxes, visible)
+    return TrainingSample(image.astype(np.uint8, copy=False), boxes, visible)
 
 
-def _crop(image: Image, whole: Sample, size: int, rng: np.random.Generator) -> Sample:
+def _crop(
+    image: Image, whole: TrainingSample, size: int, rng: np.random.Generator
+) -> TrainingSample:
     """A random crop of `image`, at least half as wide and high."""
     height, width = image.shape[:2]
     wide, high = rng.uniform(0.55, 1.0, 2)
@@ -106,7 +110,7 @@ def _crop(image: Image, whole: Sample, size: int, rng: np.random.Generator) -> S
     area = _area(boxes)
     kept = np.divide(_area(inside), area, out=np.zeros_like(area), where=area > 0)
     some = kept > 0
-    return Sample(
+    return TrainingSample(
         cv2.resize(image[rows, columns], (size, size)).astype(np.uint8, copy=False),
         inside[some],
         (whole.visible * kept)[some].astype(np.float32),

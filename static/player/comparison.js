@@ -1,6 +1,6 @@
-// Comparison screen: the same pictures as the player's, with the boxes of another tracking run.
+// Comparison screen: the same frames as the player's, with the boxes of another tracking run.
 
-import { colourOf, contextOf, INTERPOLATED_DASH, paintBox, paintPicture } from "./paint.js";
+import { colourOf, contextOf, INTERPOLATED_DASH, paintBox, paintImage } from "./paint.js";
 
 /** @import { Size } from "./geometry.js" */
 /** @import { Player } from "./player.js" */
@@ -24,13 +24,13 @@ export class Comparison {
   }
 
   /**
-   * Paint the picture that `player` shows.
+   * Paint the frame that `player` shows.
    * @param {CanvasImageSource} image
    * @param {Player} player
    */
   paint(image, player) {
     const placement = player.placement(this);
-    paintPicture(this.context, placement, image, player.videoSize());
+    paintImage(this.context, placement, image, player.videoSize());
     this.boxCount = 0;
     if (!player.display.boxes) return;
     for (const { number, label } of this.scene.persons) {

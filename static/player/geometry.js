@@ -1,4 +1,4 @@
-// Geometry of boxes and of the picture on the canvas. No DOM.
+// Geometry of boxes and of the frame on the canvas. No DOM.
 // A box is [x1, y1, x2, y2] in pixels of the video, x2 and y2 exclusive; a point is [x, y].
 
 /** @typedef {[x1: number, y1: number, x2: number, y2: number]} Box pixels of the video */
@@ -6,12 +6,12 @@
 /** @typedef {{ width: number, height: number }} Size */
 
 /**
- * Where the picture lies on a canvas.
+ * Where the frame lies on a canvas.
  * @typedef {object} Placement
  * @property {number} ratio canvas pixels per CSS pixel
  * @property {number} scale canvas pixels per pixel of the video
- * @property {number} left of the picture, canvas pixels
- * @property {number} top of the picture, canvas pixels
+ * @property {number} left of the frame, canvas pixels
+ * @property {number} top of the frame, canvas pixels
  */
 
 export const MAX_ZOOM = 12;
@@ -25,31 +25,31 @@ const MIN_SIDE = 4; // pixels of the video: a box is never edited smaller
 export const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
 
 /**
- * Fit a picture into a canvas, enlarged `zoom` times around `centre`; no empty strip appears
- * while the picture is larger than the canvas.
+ * Fit a frame into a canvas, enlarged `zoom` times around `centre`; no empty strip appears
+ * while the frame is larger than the canvas.
  * @param {object} about
  * @param {Size} about.canvas canvas pixels
- * @param {Size} about.picture pixels of the video
+ * @param {Size} about.video pixels of the video
  * @param {number} about.ratio canvas pixels per CSS pixel
- * @param {number} about.zoom 1 shows the whole picture
- * @param {Point | null} about.centre null: the middle of the picture
+ * @param {number} about.zoom 1 shows the whole frame
+ * @param {Point | null} about.centre null: the middle of the frame
  * @returns {Placement}
  */
-export const placePicture = ({ canvas, picture, ratio, zoom, centre }) => {
-  const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height) * zoom;
-  const [x, y] = centre || [picture.width / 2, picture.height / 2];
+export const placeVideo = ({ canvas, video, ratio, zoom, centre }) => {
+  const scale = Math.min(canvas.width / video.width, canvas.height / video.height) * zoom;
+  const [x, y] = centre || [video.width / 2, video.height / 2];
   return {
     ratio,
     scale,
-    left: offset(canvas.width, picture.width * scale, x * scale),
-    top: offset(canvas.height, picture.height * scale, y * scale),
+    left: offset(canvas.width, video.width * scale, x * scale),
+    top: offset(canvas.height, video.height * scale, y * scale),
   };
 };
 
 /**
  * @param {number} space side of the canvas
- * @param {number} size side of the picture on it
- * @param {number} middle the point of the picture that is to be in the middle
+ * @param {number} size side of the frame on it
+ * @param {number} middle the point of the frame that is to be in the middle
  */
 const offset = (space, size, middle) =>
   size <= space ? (space - size) / 2 : clamp(space / 2 - middle, space - size, 0);
@@ -63,9 +63,9 @@ const offset = (space, size, middle) =>
 export const toVideo = ({ scale, left, top }, x, y) => [(x - left) / scale, (y - top) / scale];
 
 /**
- * The zoom at which `box` takes `share` of the height of the picture.
+ * The zoom at which `box` takes `share` of the height of the frame.
  * @param {Box} box
- * @param {Size} picture pixels of the video
+ * @param {Size} video pixels of the video
  * @param {number} share
  */
 export const zoomForBox = ([x1, y1, x2, y2], { width, height }, share) => {
@@ -80,9 +80,9 @@ export const zoomForBox = ([x1, y1, x2, y2], { width, height }, share) => {
 export const boxCentre = ([x1, y1, x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2];
 
 /**
- * The part of `box` inside the picture.
+ * The part of `box` inside the frame.
  * @param {Box} box
- * @param {Size} picture
+ * @param {Size} video
  * @returns {Box}
  */
 export const clipBox = ([x1, y1, x2, y2], { width, height }) => [
@@ -121,25 +121,20 @@ export const heldSides = ([x1, y1, x2, y2], [x, y], reach) => {
 };
 
 /**
- * `box` with `by` added to its sides, inside the picture; null where it may not move: a whole
+ * `box` with `by` added to its sides, inside the frame; null where it may not move: a whole
  * box beyond the border, or a side closer than 4 pixels to the opposite one.
  * @param {Box} box
  * @param {Box} by
- * @param {Size} picture
+ * @param {Size} video
  * @returns {Box | null}
  */
-export const moveSides = (box, by, picture) => {
+export const moveSides = (box, by, video) => {
   const x1 = box[0] + by[0];
   const y1 = box[1] + by[1];
   const x2 = box[2] + by[2];
   const y2 = box[3] + by[3];
   const isWhole = by[0] === by[2] && by[1] === by[3];
-  if (isWhole && (x1 < 0 || y1 < 0 || x2 > picture.width || y2 > picture.height)) return null;
+  if (isWhole && (x1 < 0 || y1 < 0 || x2 > video.width || y2 > video.height)) return null;
   if (x2 - x1 < MIN_SIDE || y2 - y1 < MIN_SIDE) return null;
-  return [
-    Math.max(0, x1),
-    Math.max(0, y1),
-    Math.min(picture.width, x2),
-    Math.min(picture.height, y2),
-  ];
+  return [Math.max(0, x1), Math.max(0, y1), Math.min(video.width, x2), Math.min(video.height, y2)];
 };

@@ -115,7 +115,7 @@ export const playerKeys = (player) => {
     {
       keys: ["+", "="],
       label: "+",
-      description: "zoom in; drag to move the picture",
+      description: "zoom in; drag to move the frame",
       action: () => player.zoomBy(1.5),
     },
     {

@@ -98,13 +98,13 @@ const textWidth = (context, size, text) => {
 };
 
 /**
- * Draw a picture on a black canvas.
+ * Draw a frame on a black canvas.
  * @param {CanvasRenderingContext2D} context
  * @param {Placement} placement
  * @param {CanvasImageSource} image
  * @param {{ width: number, height: number }} size pixels of the video
  */
-export const paintPicture = (context, placement, image, size) => {
+export const paintImage = (context, placement, image, size) => {
   const { left, top, scale } = placement;
   context.fillStyle = "#000";
   context.fillRect(0, 0, context.canvas.width, context.canvas.height);

@@ -1,6 +1,6 @@
 // Playback of a clip by frames: seeking, stepping, looping and speed of a video element.
 // Frames are 0-based; frame n is shown from n/rate s on, so a seek aims at its middle.
-// Events: "picture" when another picture may be on the screen, "state" when the clip starts or
+// Events: "presented" when another frame may be on the screen, "state" when the clip starts or
 // stops playing, or its speed or loop changes.
 
 import { emptyScene } from "./scene.js";
@@ -46,7 +46,7 @@ export class Playback extends EventTarget {
     this.isSeeking = video.seeking;
     video.controls = false;
     video.playbackRate = this.speed;
-    this.watchPictures(signal);
+    this.watchFrames(signal);
     /** @type {(name: string, action: () => void) => void} */
     const on = (name, action) => video.addEventListener(name, action, { signal });
     on("seeked", () => this.onSeeked());
@@ -63,19 +63,19 @@ export class Playback extends EventTarget {
   }
 
   /**
-   * Report each picture that the video shows.
+   * Report each frame that the video shows.
    * @param {AbortSignal} signal
    */
-  watchPictures(signal) {
+  watchFrames(signal) {
     const { video } = this;
     if (video.requestVideoFrameCallback) {
       /** @type {VideoFrameRequestCallback} */
-      const onPicture = (_, { mediaTime }) => {
+      const onFrame = (_, { mediaTime }) => {
         if (signal.aborted) return;
         this.present(this.frameAt(mediaTime));
-        video.requestVideoFrameCallback(onPicture);
+        video.requestVideoFrameCallback(onFrame);
       };
-      video.requestVideoFrameCallback(onPicture);
+      video.requestVideoFrameCallback(onFrame);
       return;
     }
     const poll = () => {
@@ -88,7 +88,7 @@ export class Playback extends EventTarget {
 
   onSeeked() {
     this.isSeeking = false;
-    if (this.video.paused) this.present(this.currentFrame()); // a first picture is not always reported
+    if (this.video.paused) this.present(this.currentFrame()); // a first frame is not always reported
     if (this.requestedFrame !== null && this.requestedFrame !== this.seekingFrame) {
       this.seek(this.requestedFrame);
     } else if (!this.video.paused) this.requestedFrame = null;
@@ -107,7 +107,7 @@ export class Playback extends EventTarget {
     this.screen.append(message);
   }
 
-  /** @param {number} seconds of a picture */
+  /** @param {number} seconds of a frame */
   frameAt(seconds) {
     return Math.round(seconds * this.scene.frameRate);
   }
@@ -119,7 +119,7 @@ export class Playback extends EventTarget {
   /** @param {number} frame */
   present(frame) {
     this.presentedFrame = this.scene.clampFrame(frame);
-    this.dispatchEvent(new Event("picture"));
+    this.dispatchEvent(new Event("presented"));
   }
 
   /**

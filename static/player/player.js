@@ -1,12 +1,12 @@
-// The clip player: picture and boxes painted on one canvas. The boxes are those of the very picture
+// The clip player: frame and boxes painted on one canvas. The boxes are those of the very frame
 // painted: it is taken from the video as a VideoFrame, which carries its own time. (At double
 // speed requestVideoFrameCallback was measured to be one frame behind what is drawn.)
 // Events, beside those of Playback: "frame" when another frame is on the screen; "notify" likewise,
 // but at most every 150 ms while playing, for text (each change of the page costs the browser more
 // than all boxes together); "paint" after each painting; "zoom".
 
-import { boxCentre, clamp, MAX_ZOOM, placePicture, toVideo, zoomForBox } from "./geometry.js";
-import { colourOf, contextOf, DASHES, INTERPOLATED_DASH, paintBox, paintPicture } from "./paint.js";
+import { boxCentre, clamp, MAX_ZOOM, placeVideo, toVideo, zoomForBox } from "./geometry.js";
+import { colourOf, contextOf, DASHES, INTERPOLATED_DASH, paintBox, paintImage } from "./paint.js";
 import { Playback } from "./playback.js";
 import { listenToPointer } from "./pointer.js";
 
@@ -21,12 +21,12 @@ import { listenToPointer } from "./pointer.js";
  */
 
 /**
- * A second canvas that shows each picture of the player.
+ * A second canvas that shows each frame of the player.
  * @typedef {object} Mirror
  * @property {(image: CanvasImageSource, player: Player) => void} paint
  */
 
-/** @typedef {{ image: CanvasImageSource, frame: number, close: () => void }} Picture */
+/** @typedef {{ image: CanvasImageSource, frame: number, close: () => void }} ShownFrame */
 
 const NOTIFY_INTERVAL = 150; // milliseconds, while playing
 
@@ -69,7 +69,7 @@ export class Player extends Playback {
       this.viewport = entry.contentRect;
       this.paint();
     }).observe(this.canvas);
-    this.addEventListener("picture", () => this.paint());
+    this.addEventListener("presented", () => this.paint());
     this.addEventListener("state", () => {
       if (this.video.paused) this.notify();
     });
@@ -99,7 +99,7 @@ export class Player extends Playback {
   }
 
   /**
-   * @param {number} zoom 1 shows the whole picture
+   * @param {number} zoom 1 shows the whole frame
    * @param {Point | null} centre
    */
   setZoom(zoom, centre = this.centre) {
@@ -110,7 +110,7 @@ export class Player extends Playback {
   }
 
   /**
-   * Zoom until the box takes `share` of the height of the picture.
+   * Zoom until the box takes `share` of the height of the frame.
    * @param {Box} box
    */
   zoomToBox(box, share = 0.55) {
@@ -118,7 +118,7 @@ export class Player extends Playback {
   }
 
   /**
-   * Where the picture lies on a canvas, which is first given the size of its viewport.
+   * Where the frame lies on a canvas, which is first given the size of its viewport.
    * @param {{ canvas: HTMLCanvasElement, viewport: Size }} target this player or its mirror
    */
   placement({ canvas, viewport } = this) {
@@ -129,9 +129,9 @@ export class Player extends Playback {
       Object.assign(canvas, { width, height });
     }
     const { zoom, centre } = this;
-    return placePicture({
+    return placeVideo({
       canvas: { width, height },
-      picture: this.videoSize(),
+      video: this.videoSize(),
       ratio,
       zoom,
       centre,
@@ -157,10 +157,10 @@ export class Player extends Playback {
   // Painting
 
   /**
-   * The picture on the screen with its frame; null if there is none, or its frame is uncertain.
-   * @returns {Picture | null}
+   * The image on the screen with its frame number; null if there is none, or it is uncertain.
+   * @returns {ShownFrame | null}
    */
-  takePicture() {
+  takeFrame() {
     const { video } = this;
     if (!video.videoWidth || video.readyState < 2) return null;
     if (!globalThis.VideoFrame) {
@@ -171,25 +171,25 @@ export class Player extends Playback {
       const frame = this.scene.clampFrame(this.frameAt(image.timestamp / 1e6));
       return { image, frame, close: () => image.close() };
     } catch {
-      return null; // the video has no picture yet
+      return null; // the video has no frame yet
     }
   }
 
   paint() {
-    const picture = this.takePicture();
-    if (!picture) return;
-    if (this.loop && this.isOutsideLoop(picture.frame)) {
-      picture.close();
+    const shown = this.takeFrame();
+    if (!shown) return;
+    if (this.loop && this.isOutsideLoop(shown.frame)) {
+      shown.close();
       this.seek(this.loop.start);
       return;
     }
-    const isChangeEvent = picture.frame !== this.notifiedFrame;
-    this.frame = picture.frame;
-    this.notifiedFrame = picture.frame;
+    const isChangeEvent = shown.frame !== this.notifiedFrame;
+    this.frame = shown.frame;
+    this.notifiedFrame = shown.frame;
     const placement = this.placement();
-    paintPicture(this.context, placement, picture.image, this.videoSize());
-    this.comparison?.paint(picture.image, this);
-    picture.close();
+    paintImage(this.context, placement, shown.image, this.videoSize());
+    this.comparison?.paint(shown.image, this);
+    shown.close();
     this.boxCount = this.display.boxes ? this.paintPersons(placement) : 0;
     this.overlay?.paint(this.context, placement);
     if (!this.paintCount) this.canvas.style.visibility = "";

@@ -1,4 +1,4 @@
-// Mouse and touch on the player: a click plays or pauses, a drag moves a zoomed picture, Ctrl with
+// Mouse and touch on the player: a click plays or pauses, a drag moves a zoomed frame, Ctrl with
 // the wheel zooms.
 
 /** @import { Player } from "./player.js" */

@@ -1,6 +1,6 @@
 """State of the CVAT double: its rows, and the webhook events of their changes.
 
-Shapes of the rows are those of CVAT 2.54.1 as recorded (tests/annotation/test_faithful.py).
+Rows have the shapes of CVAT 2.54.1 as recorded (test_double_against_recordings.py).
 """
 
 import copy

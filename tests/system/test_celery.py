@@ -138,7 +138,7 @@ def test_two_gpu_workers_share_a_dataset_and_one_goes_on_when_the_other_is_kille
         wait_for(lambda: len(app.control.ping(timeout=1) or ()) == 2, what="two workers")
         boxes = tmp_path / "boxes"
         dataset = make_dataset("tiny", detector="imported", weights=str(boxes))
-        names = [f"film{number}" for number in range(clips)]
+        names = [f"video{number}" for number in range(clips)]
         for name in names:
             write_detections(boxes, name=name)
         for name in names:

@@ -93,8 +93,8 @@ def clip(monkeypatch, tmp_path) -> Clip:
         "bf": "0",
         "movflags": "faststart",
     }
-    film = make_video_file(tmp_path / "clip.mp4", frames=FRAMES, size=SIZE, options=options)
-    clip.file.name = default_storage.save("shop/clip.mp4", ContentFile(film.read_bytes()))
+    file = make_video_file(tmp_path / "clip.mp4", frames=FRAMES, size=SIZE, options=options)
+    clip.file.name = default_storage.save("shop/clip.mp4", ContentFile(file.read_bytes()))
     clip.save()
     run = make_run(clip, persons=1)
     put_track(run, [left_at(frame) for frame in range(FRAMES)])
@@ -135,7 +135,7 @@ def at_clip(page, clip, live_server) -> Page:
 
 @pytest.fixture
 def at_questions(page, live_server) -> Page:
-    page.goto(f"{live_server.url}/datasets/shop/questions/")
+    page.goto(f"{live_server.url}/datasets/shop/adjudication/")
     page.wait_for_selector("#adjudication[data-shown]")
     return page
 
@@ -180,7 +180,7 @@ def test_the_box_matches_the_stamp_while_the_clip_plays(at_clip, speed):
         assert seen["left"] == pytest.approx(left_at(seen["stamp"]), abs=1.0)
 
 
-def test_a_second_run_is_shown_beside_on_the_very_same_picture(page, clip, live_server):
+def test_a_second_run_is_shown_beside_on_the_same_frame(page, clip, live_server):
     other = make_run(clip, persons=1, config_key="other")
     put_track(other, [left_at(frame + 11) for frame in range(FRAMES)])
     page.goto(f"{live_server.url}/datasets/shop/clips/{clip.name}/?beside={other.pk}")

@@ -217,14 +217,14 @@ def bucket(tmp_path):
 
 @pytest.fixture
 def videos(tmp_path):
-    films = [
+    videos = [
         make_video_file(tmp_path / "aisle.mkv", frames=500),
         make_video_file(tmp_path / "gate.webm", frames=150, codec="libvpx"),
     ]
     ballast = os.urandom((16 << 20) + 999)  # two parts
     with zipfile.ZipFile(tmp_path / "videos.zip", "w") as archive:
-        for film in films:
-            archive.write(film, film.name)
+        for video in videos:
+            archive.write(video, video.name)
         archive.writestr("noise.mp4", ballast)
     return tmp_path / "videos.zip"
 

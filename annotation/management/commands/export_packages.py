@@ -1,3 +1,5 @@
+"""`export_packages`: assign clips to annotators and write their task packages."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any

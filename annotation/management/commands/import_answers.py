@@ -1,3 +1,5 @@
+"""`import_answers`: import exported CVAT files as answer versions."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""`sync_annotations`: import what is finished in CVAT now."""
+
 from argparse import ArgumentParser
 from typing import Any
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from annotation.cvat.client import Member
+from annotation.cvat.client import CvatMember
 from annotation.cvat.errors import CvatBrokenError, CvatRefusedError
 from annotation.models import Annotator, CvatServer, check_user_name
 from annotation.services.cvat.deferral import client_for
@@ -19,7 +19,7 @@ class InviteError(ValueError):
 class OrganisationMember(NamedTuple):
     """A member of the organisation; `problem` says why they cannot be an annotator."""
 
-    member: Member
+    member: CvatMember
     is_annotator: bool
     problem: str
 
@@ -41,7 +41,7 @@ def add_annotators(dataset: Dataset, names: list[str]) -> int:
     return dataset.annotators.count() - before
 
 
-def invite(server: CvatServer, email: str) -> Member:
+def invite(server: CvatServer, email: str) -> CvatMember:
     """Invite somebody to the organisation. Raises InviteError with the way to fix it."""
     validate_email(email)
     if not server.organisation:
@@ -63,7 +63,7 @@ def invite(server: CvatServer, email: str) -> Member:
         raise
 
 
-def _problem(member: Member) -> str:
+def _problem(member: CvatMember) -> str:
     if not member.is_active:
         return "has not accepted the invitation yet"
     try:

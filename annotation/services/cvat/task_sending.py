@@ -15,17 +15,18 @@ from typing import NamedTuple
 from django.conf import settings
 
 from annotation.core.cvat_tracks import task_frame_count
-from annotation.cvat.client import CvatClient, Job, Member
+from annotation.cvat.client import CvatClient, CvatMember, Job
 from annotation.cvat.errors import CvatError, CvatUnavailableError
 from annotation.cvat.task_upload import TaskPayload, UploadStoppedError, upload_task
 from annotation.models import AnnotationTask, CvatJob, CvatProject
+from annotation.selectors.tasks import group_specs
 from annotation.services.answers import version_document
 from annotation.services.cvat.deferral import DEFERRABLE, client_for, defer
 from annotation.services.packages import PackageError, check_frame_count, task_document
 from avaproject.base.storage import local_path, work_folder
 from avaproject.base.work import ClaimLostError, Stage
 from datasets.core.formats.cvat_json import CvatJsonError, labelled_data
-from datasets.core.formats.cvat_labels import LabelsError
+from datasets.core.formats.cvat_labels import LabelsError, attributes_of
 from datasets.core.formats.cvat_xml import CvatXmlError
 from datasets.models import Dataset
 from tracking.core.tracks_file import TracksFileError
@@ -77,7 +78,7 @@ class _Sender:
         self.heartbeat_at = time.monotonic()
         self.shared_error: Exception | None = None  # one that other tasks would hit too
         self.unexpected: Exception | None = None
-        self.members: dict[str, Member] | None = None
+        self.members: dict[str, CvatMember] | None = None
 
     def run(self) -> int:
         try:
@@ -154,7 +155,8 @@ class _Sender:
         document = version_document(answered) if answered else task_document(task)
         fps = task.clip.video.dataset.annotation_fps
         count = task_frame_count(task.clip.frame_count, annotation_fps=fps)
-        data = labelled_data(document.tracks, self.project.label_ids)
+        groups = group_specs(task.clip.video.dataset)
+        data = labelled_data(document.tracks, self.project.label_ids, attributes_of(groups))
         return client, TaskPayload(
             str(task), self.project.project_id, member.user_id, count, data
         )

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from datasets.core.formats import ava
 from qc.core.release.frame_map import SAME_PERSON_IOU, FrameMap, action_boxes
-from qc.core.release.records import ProposedBox, ReleasedPerson
+from qc.core.release.records import ReleasedPerson, ReleasedProposal
 from tracking.core.boxes import pairwise_iou
 
 
 def overlaps(
-    proposed: Sequence[ProposedBox], persons: Sequence[ReleasedPerson]
+    proposed: Sequence[ReleasedProposal], persons: Sequence[ReleasedPerson]
 ) -> NDArray[np.float64]:
     """IoU of every proposal with every person, shape `(proposals, persons)`."""
     return pairwise_iou(_corners([p.box for p in proposed]), _corners([p.box for p in persons]))
@@ -32,7 +32,11 @@ class PrecisionRecallCurve:
         self._persons: Counter[str] = Counter()
 
     def add(
-        self, proposed: Sequence[ProposedBox], persons: Sequence[ReleasedPerson], *, split: str
+        self,
+        proposed: Sequence[ReleasedProposal],
+        persons: Sequence[ReleasedPerson],
+        *,
+        split: str,
     ) -> None:
         """Judge the proposals of one keyframe, best score first, against its persons."""
         self._persons[split] += len(persons)
@@ -82,7 +86,9 @@ class OracleAP:
     def __init__(self) -> None:
         self._metric = FrameMap()
 
-    def add(self, proposed: Sequence[ProposedBox], persons: Sequence[ReleasedPerson]) -> None:
+    def add(
+        self, proposed: Sequence[ReleasedProposal], persons: Sequence[ReleasedPerson]
+    ) -> None:
         """Give each proposal the actions of the person it overlaps most, from IoU 0.5 on."""
         truth = [(_box(person.box), a) for person in persons for a in person.action_ids]
         found, scores = [], []

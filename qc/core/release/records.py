@@ -45,7 +45,7 @@ class ReleasedPerson(NamedTuple):
     origins: tuple[Origin, ...] = ()  # by group
 
 
-class ProposedBox(NamedTuple):
+class ReleasedProposal(NamedTuple):
     box: str
     score: float
     person_id: int = 0
@@ -70,7 +70,7 @@ class ReleaseClip:
     window: ExportWindow
     keyframes: dict[int, str]
     persons: list[ReleasedPerson]
-    proposals: dict[int, list[ProposedBox]]
+    proposals: dict[int, list[ReleasedProposal]]
     versions: tuple[ReleaseAnswer, ...] = ()
 
     @cached_property

@@ -12,7 +12,7 @@ from qc.core.release.records import ReleaseClip
 SAMPLE_FRAMES = 6
 
 
-class Sample(NamedTuple):
+class ReleaseSample(NamedTuple):
     """A keyframe worth showing on the card."""
 
     video_id: str
@@ -42,7 +42,7 @@ class ReleaseStats:
 
     videos: dict[str, VideoStats] = field(default_factory=dict)
     together: Counter[tuple[int, int]] = field(default_factory=Counter)
-    samples: dict[str, Sample] = field(default_factory=dict)  # by source video
+    samples: dict[str, ReleaseSample] = field(default_factory=dict)  # by source video
     unlabelled: int = 0
     rules: Counter[str] = field(default_factory=Counter)  # of label rows
     groups: Counter[tuple[str, str]] = field(
@@ -73,7 +73,7 @@ class ReleaseStats:
             return
         at = max(clip.annotated, key=lambda each: len(clip.at(each)), default=0)
         if boxes := tuple(person.box for person in clip.at(at)):
-            self.samples[clip.source_video] = Sample(clip.name, at, boxes)
+            self.samples[clip.source_video] = ReleaseSample(clip.name, at, boxes)
 
     def heights(self, split: str) -> Heights | None:
         """Of one split; None if it has no box."""

@@ -21,9 +21,9 @@ from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
 from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
-    ProposedBox,
     ReleaseClip,
     ReleasedPerson,
+    ReleasedProposal,
 )
 
 DATASET_HEADER = "video_id,timestamp,x1,y1,x2,y2,action_id,person_id,split"
@@ -247,7 +247,7 @@ def negative_rows(
     every other one once without an action: SlowFast trains such a one as doing nothing.
     """
     found: list[ava.NegativeRow] = []
-    iou = overlaps([ProposedBox(row.box, row.score) for row in rows], persons)
+    iou = overlaps([ReleasedProposal(row.box, row.score) for row in rows], persons)
     for row, its in zip(rows, iou, strict=True):
         best = int(its.argmax()) if len(its) else 0
         ids = persons[best].action_ids if len(its) and its[best] >= POSITIVE_IOU else ()

@@ -22,10 +22,10 @@ from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
     Origin,
-    ProposedBox,
     ReleaseAnswer,
     ReleaseClip,
     ReleasedPerson,
+    ReleasedProposal,
 )
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.release.approved_clips import ApprovedClip
@@ -224,14 +224,14 @@ def _proposed(
     at_second: dict[int, int],
     keyframes: dict[int, str],
     size: tuple[int, int],
-) -> dict[int, list[ProposedBox]]:
+) -> dict[int, list[ReleasedProposal]]:
     """The proposals at annotated keyframes, highest score first."""
-    found: dict[int, list[ProposedBox]] = defaultdict(list)
+    found: dict[int, list[ReleasedProposal]] = defaultdict(list)
     for proposal in proposals:
         at = at_second.get(proposal.second, 0)
         if keyframes.get(at) == ANNOTATED:
             found[at].append(
-                ProposedBox(_text(proposal, size), proposal.score, proposal.person_id)
+                ReleasedProposal(_text(proposal, size), proposal.score, proposal.person_id)
             )
     return {
         at: sorted(boxes, key=lambda each: (-float(ava.format_score(each.score)), each.box))

@@ -32,7 +32,7 @@ from qc.core.release.images import QUALITY, frame_size
 from qc.core.release.options import ReleaseOptions
 from qc.core.release.records import ReleaseClip
 from qc.core.release.splits import Splits
-from qc.core.release.stats import ReleaseStats, Sample
+from qc.core.release.stats import ReleaseSample, ReleaseStats
 from qc.core.release.writer import EvaluationSettings, SplitCounts
 from qc.models import Release
 from qc.selectors.release.approved_clips import ApprovedClip
@@ -165,7 +165,7 @@ def _detectors(plan: ReleasePlan) -> list[str]:
     return sorted(lines)
 
 
-def _drawn(folder: Path, plan: ReleasePlan, sample: Sample) -> bytes:
+def _drawn(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> bytes:
     """A small JPEG of a keyframe with its boxes."""
     if _has_large_frames(plan.options):
         name = ava.frame_file(frame_of(sample.timestamp))
@@ -189,7 +189,7 @@ def _has_large_frames(options: ReleaseOptions) -> bool:
     return options.with_frames and (options.longest_side or SAMPLE_SIDE) >= SAMPLE_SIDE
 
 
-def _annotation_frame(plan: ReleasePlan, sample: Sample) -> NDArray[np.uint8]:
+def _annotation_frame(plan: ReleasePlan, sample: ReleaseSample) -> NDArray[np.uint8]:
     """The image of a keyframe as shown to annotators."""
     clip = next(one.clip for one in plan.approved if one.clip.name == sample.video_id)
     second = frame_of(sample.timestamp) // FRAME_RATE - window_of(clip).pad_seconds
@@ -211,7 +211,8 @@ def _settings(release: Release, plan: ReleasePlan) -> dict[str, Any]:
         | {"weights": Path(dataset.weights).name},
         "groups": [
             {"name": group.name, "choice": group.choice, "required": group.required,
-             "label_type": group.label_type, "max_per_person": group.max_per_person}
+             "label_type": group.label_type, "max_per_person": group.max_per_person,
+             "scope": group.scope}
             for group in groups
         ],
         "release": plan.options.as_json(),

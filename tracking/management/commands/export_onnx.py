@@ -1,3 +1,5 @@
+"""`export_onnx`: export an RF-DETR model as ONNX."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any

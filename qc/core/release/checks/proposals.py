@@ -12,7 +12,7 @@ from datasets.core.formats import ava
 from qc.core.release.checks.expectations import expect
 from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
 from qc.core.release.reader import ReleaseReader
-from qc.core.release.records import ProposedBox, ReleasedPerson
+from qc.core.release.records import ReleasedPerson, ReleasedProposal
 from qc.core.release.writer import NEGATIVES, POSITIVE_IOU
 
 Key = tuple[str, int]  # video_id, timestamp
@@ -134,8 +134,8 @@ def _persons(release: ReleaseReader, split: str) -> defaultdict[Key, list[Releas
     return found
 
 
-def _proposed(release: ReleaseReader, split: str) -> defaultdict[Key, list[ProposedBox]]:
-    found: defaultdict[Key, list[ProposedBox]] = defaultdict(list)
+def _proposed(release: ReleaseReader, split: str) -> defaultdict[Key, list[ReleasedProposal]]:
+    found: defaultdict[Key, list[ReleasedProposal]] = defaultdict(list)
     for row in release.predicted(split):
-        found[row[:2]].append(ProposedBox(row.box, row.score))
+        found[row[:2]].append(ReleasedProposal(row.box, row.score))
     return found

@@ -91,7 +91,7 @@ def test_a_decision_beats_the_votes():
     assert found.votes == {"ann0": "walk", "ann1": "walk"}
 
 
-def settled(who, *, person=7, annotators=3, proposals=None, decisions=None):
+def consensus_of(who, *, person=7, annotators=3, proposals=None, decisions=None):
     count = len(who)
     rows = DrawnBoxes(
         np.full(count, 2), np.array(who, dtype=np.int64), np.zeros(count, dtype=np.int64),
@@ -122,7 +122,7 @@ def settled(who, *, person=7, annotators=3, proposals=None, decisions=None):
     ],
 )
 def test_who_is_a_person(who, annotators, person, status):
-    [box] = settled(who, person=person, annotators=annotators)
+    [box] = consensus_of(who, person=person, annotators=annotators)
     assert box.status == status
     assert box.drawn_by == [["ann", "bob", "eve", "joe"][one] for one in who]
     assert bool(box.labels) == (status == "agreed")
@@ -130,7 +130,8 @@ def test_who_is_a_person(who, annotators, person, status):
 
 
 def test_a_proposal_that_nobody_kept_is_dropped_and_not_lost():
-    boxes = settled([0, 1, 2], proposals={(2, 7): BOX, (2, 8): (1, 2, 30, 40), (3, 7): BOX})
+    proposals = {(2, 7): BOX, (2, 8): (1, 2, 30, 40), (3, 7): BOX}
+    boxes = consensus_of([0, 1, 2], proposals=proposals)
     assert [(box.second, box.person_id, box.status) for box in boxes] == [
         (2, 7, "agreed"), (2, 8, "dropped"), (3, 7, "dropped"),
     ]  # fmt: skip
@@ -140,17 +141,17 @@ def test_a_proposal_that_nobody_kept_is_dropped_and_not_lost():
 
 def test_a_reviewer_says_who_is_a_person():
     no = {(2, 7): ReviewerDecision(is_person=False, actions={})}
-    assert settled([0, 1, 2], decisions=no)[0].status == "dropped"
+    assert consensus_of([0, 1, 2], decisions=no)[0].status == "dropped"
     yes = {(2, 10_000): ReviewerDecision(is_person=True, actions={})}
-    [box] = settled([1], person=0, decisions=yes)
+    [box] = consensus_of([1], person=0, decisions=yes)
     assert (box.status, [one.rule for one in box.labels]) == ("agreed", ["open", "open"])
     both = {
         (2, 10_000): ReviewerDecision(is_person=True, actions={"posture": ["sit"], "doing": []})
     }
-    [box] = settled([1], person=0, decisions=both)
+    [box] = consensus_of([1], person=0, decisions=both)
     assert count_open([box]) == 0
 
 
 def test_open_questions_are_disputed_persons_and_open_labels():
-    assert count_open(settled([1], person=0)) == 1
-    assert count_open(settled([0, 1, 2])) == 0
+    assert count_open(consensus_of([1], person=0)) == 1
+    assert count_open(consensus_of([0, 1, 2])) == 0

@@ -46,7 +46,7 @@ def doing():
     return fit([(NAMES, codes)], SETS, DOING).fits
 
 
-def settled(group, votes, rule="majority", actions=()):
+def voted(group, votes, rule="majority", actions=()):
     label = LabelConsensus(group.name, list(actions), votes, rule)
     box = BoxConsensus(2, 7, np.array([0.0, 0, 10, 20]), sorted(votes), "agreed", [label])
     return [box]
@@ -76,7 +76,7 @@ def test_two_known_annotators_are_too_few(posture):
 def test_what_the_rates_are_sure_of_is_weighed(posture):
     votes = {"ann": "sit", "bob": "sit", "eve": "walk"}
     found = label_of(
-        skill_weighted_votes(settled(POSTURE, votes), [POSTURE], {"posture": posture})
+        skill_weighted_votes(voted(POSTURE, votes), [POSTURE], {"posture": posture})
     )
     assert (found.actions, found.rule) == (["sit"], "weighted")
 
@@ -85,19 +85,19 @@ def test_what_they_are_not_sure_of_is_open(posture):
     likeliest = posterior_label(posture, {"ann": "stand", "bob": "sit", "eve": "sit"})
     assert likeliest.probability < MIN_PROBABILITY
     votes = {"ann": "stand", "bob": "sit", "eve": "sit"}
-    boxes = settled(POSTURE, votes, actions=["sit"])
+    boxes = voted(POSTURE, votes, actions=["sit"])
     found = label_of(skill_weighted_votes(boxes, [POSTURE], {"posture": posture}))
     assert (found.actions, found.rule, found.votes) == ([], "open", votes)
 
 
 @pytest.mark.parametrize("rule", ["unanimous", "adjudicated", "single"])
 def test_what_was_decided_without_a_vote_stays(posture, rule):
-    boxes = settled(POSTURE, {"ann": "sit", "bob": "walk", "eve": "walk"}, rule, ["walk"])
+    boxes = voted(POSTURE, {"ann": "sit", "bob": "walk", "eve": "walk"}, rule, ["walk"])
     assert skill_weighted_votes(boxes, [POSTURE], {"posture": posture}) == boxes
 
 
 def test_fewer_than_three_votes_are_left_to_the_majority(posture):
-    boxes = settled(POSTURE, {"ann": "sit", "bob": "walk", "eve": "unset"}, "open")
+    boxes = voted(POSTURE, {"ann": "sit", "bob": "walk", "eve": "unset"}, "open")
     assert label_of(skill_weighted_votes(boxes, [POSTURE], {"posture": posture})).rule == "open"
     assert skill_weighted_votes(boxes, [POSTURE], {}) == boxes
 
@@ -110,7 +110,7 @@ def test_more_actions_than_the_group_allows_are_open(doing):
         == both
     )
     assert (
-        label_of(skill_weighted_votes(settled(DOING, votes), [DOING], {"doing": doing})).rule
+        label_of(skill_weighted_votes(voted(DOING, votes), [DOING], {"doing": doing})).rule
         == "open"
     )
 

@@ -52,7 +52,7 @@ def test_nothing_against_nothing_is_not_defined():
     assert sum_metrics([]) == ProposalMetrics()
 
 
-def test_persons_are_told_apart_by_their_height_in_the_picture():
+def test_persons_are_grouped_by_their_height_in_the_frame():
     persons = np.array([[0.0, 0, 5, 10], [10, 0, 20, 30], [30, 0, 50, 90]])
     sizes = keyframe_metrics(persons[1:], persons, height=100).by_size
     assert [(size.persons, size.found) for size in sizes] == [(1, 0), (1, 1), (1, 1)]

@@ -20,10 +20,10 @@ from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
     Origin,
-    ProposedBox,
     ReleaseAnswer,
     ReleaseClip,
     ReleasedPerson,
+    ReleasedProposal,
 )
 
 WIDTH, HEIGHT, FRAMES = 640, 360, 300
@@ -55,7 +55,7 @@ def a_clip(name, split, persons, *, excluded=()):
     return ReleaseClip(
         name, split, name.partition("-")[0], WIDTH, HEIGHT,
         export_window(0, FRAMES, video_frame_count=FRAMES), keyframes, persons,
-        {902: [ProposedBox(LEFT, 0.9)]}, (ReleaseAnswer(1, 1, "ab"),),
+        {902: [ReleasedProposal(LEFT, 0.9)]}, (ReleaseAnswer(1, 1, "ab"),),
     )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_agreement_of_one_annotator_is_not_defined():
     assert agreement_of(alone) is None
 
 
-def test_fiftyone_s_index_leads_to_films_and_boxes(written):
+def test_fiftyone_s_index_leads_to_clips_and_boxes(written):
     folder = written("fiftyone")
     index = json.loads((folder / "manifest.json").read_text())["index"]
     assert index[0]["data"] == "../../clips/shop-c0000.mp4"
@@ -193,7 +193,7 @@ def test_ava_kinetics_has_rows_of_two_columns_for_empty_keyframes(written):
     assert ava.load_actions((folder / "ava_kinetics_action_list.pbtxt").read_bytes()) == ACTIONS
 
 
-def test_activitynet_segments_are_within_the_film(written):
+def test_activitynet_segments_are_within_the_clip(written):
     content = json.loads((written("activitynet") / "activity_net.json").read_text())
     assert content.keys() == {"version", "taxonomy", "database"}
     shop = content["database"]["shop-c0000"]

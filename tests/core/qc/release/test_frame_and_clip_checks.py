@@ -13,14 +13,14 @@ from tests.core.qc.release.breaking import edit, failures, with_sums
 from tests.core.qc.release.tiny_release import SIZE, make_video_file, scene
 
 
-def test_a_missing_picture_of_a_keyframe_is_named(broken):
+def test_a_missing_frame_of_a_keyframe_is_named(broken):
     (broken / "rawframes/shop-c0000/img_00061.jpg").unlink()
     failed = failures(broken)
     assert "rawframes/shop-c0000/img_00061.jpg is missing" in failed["frame content"]
     assert "rawframes/shop-c0000/img_00061.jpg is in the manifest only" in failed["checksums"]
 
 
-def test_the_picture_of_another_second_is_named(broken):
+def test_the_frame_of_another_second_is_named(broken):
     folder = broken / "rawframes/shop-c0000"
     shutil.copyfile(folder / "img_00091.jpg", folder / "img_00061.jpg")
     assert failures(broken)["frame content"] == (
@@ -39,7 +39,7 @@ def test_a_clip_compared_before_is_only_sampled_and_its_sums_tell(broken):
     assert "img_00091.jpg is not the file of the manifest" in checks["checksums"]["sentence"]
 
 
-def test_a_picture_cut_off_is_named(broken):
+def test_a_truncated_frame_is_named(broken):
     path = broken / "rawframes/shop-c0000/img_00061.jpg"
     path.write_bytes(path.read_bytes()[:100])
     assert "img_00061.jpg" in failures(broken)["frame content"]
@@ -55,7 +55,7 @@ def test_a_picture_cut_off_is_named(broken):
         pytest.param("img_00150.jpg", "empty", "is missing or broken", id="empty"),
     ],
 )
-def test_any_picture_that_is_not_its_frame_is_named(broken, name, content, sentence):
+def test_any_image_that_is_not_its_frame_is_named(broken, name, content, sentence):
     folder = broken / "rawframes/shop-c0000"
     image = (folder / name).read_bytes()
     made = {"half": image[: -len(image) // 8] + b"\xff\xd9", "empty": b""}
@@ -71,7 +71,7 @@ def test_any_picture_that_is_not_its_frame_is_named(broken, name, content, sente
     assert failed == {}
 
 
-def test_what_does_not_belong_to_the_pictures_is_named(broken):
+def test_files_that_are_no_frames_are_named(broken):
     (broken / "rawframes/shop-c0000/Thumbs.db").write_bytes(b"")
     failed = failures(broken)
     assert "rawframes/shop-c0000/Thumbs.db does not belong there" in failed["frames"]
@@ -84,14 +84,14 @@ def test_links_are_named_for_they_do_not_travel(broken):
     assert "img_00061.jpg is a link" in failures(broken)["checksums"]
 
 
-def test_a_film_that_ends_too_early_is_named(broken):
+def test_a_clip_that_ends_too_early_is_named(broken):
     make_video_file(broken / "clips/shop-c0000.mp4", list(map(scene, range(60))))
     failed = failures(broken)
     assert "clips/shop-c0000.mp4 ends before frame 149" in failed["frame content"]
     assert "clips/shop-c0000.mp4 has 60 frames at 30 a second" in failed["clips"]
 
 
-def test_a_film_of_another_length_is_named(broken):
+def test_a_clip_of_another_length_is_named(broken):
     images = [np.zeros((SIZE[1], SIZE[0], 3), np.uint8)] * 30
     make_video_file(broken / "clips/shop-c0000.mp4", images)
     assert "clips/shop-c0000.mp4 has 30 frames at 30" in failures(broken)["clips"]
@@ -99,7 +99,7 @@ def test_a_film_of_another_length_is_named(broken):
     assert "clips/shop-c0000.mp4 cannot be read" in failures(broken)["clips"]
 
 
-def test_a_release_of_films_alone_needs_no_pictures(broken):
+def test_a_release_of_clips_alone_needs_no_frames(broken):
     shutil.rmtree(broken / "rawframes")
     edit(
         broken / "manifest.json",

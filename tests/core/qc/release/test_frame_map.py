@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from qc.core.release.frame_map import FrameMap, action_boxes, average_precision
 from qc.core.release.oracle_ap import OracleAP
-from qc.core.release.records import ProposedBox, ReleasedPerson
+from qc.core.release.records import ReleasedPerson, ReleasedProposal
 
 LEFT, RIGHT = np.array([0.1, 0.2, 0.3, 0.9]), np.array([0.6, 0.2, 0.8, 0.9])
 HALF_OF_LEFT = np.array([0.1, 0.2, 0.2, 0.9])  # IoU 0.5 with LEFT
@@ -75,6 +75,6 @@ def test_the_ceiling_misses_whom_no_proposal_finds():
         ReleasedPerson(902, 1, "0.1000,0.2000,0.3000,0.9000", (1, 3)),
         ReleasedPerson(902, 2, "0.6000,0.2000,0.8000,0.9000", (1,)),
     ]
-    oracle_ap.add([ProposedBox("0.1000,0.2000,0.3100,0.9000", 0.6)], persons)
+    oracle_ap.add([ReleasedProposal("0.1000,0.2000,0.3100,0.9000", 0.6)], persons)
     assert oracle_ap.mean() == pytest.approx((0.5 + 1.0) / 2)
     assert OracleAP().mean() is None

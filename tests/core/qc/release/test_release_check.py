@@ -9,7 +9,7 @@ import pytest
 
 from qc.core.release.checks.run_checks import check_release
 from qc.core.release.formats import FORMATS
-from qc.core.release.records import ProposedBox
+from qc.core.release.records import ReleasedProposal
 from qc.core.release.writer import add_official_names
 from tests.core.qc.release.breaking import edit, failures, with_sums
 from tests.core.qc.release.tiny_release import (
@@ -164,7 +164,7 @@ def test_boxes_with_negatives_say_what_those_persons_do(whole):
 def test_a_clip_whose_boxes_are_all_weak_is_in_the_list_of_all(tmp_path):
     weak = a_clip(
         "lane-c0000", "val", source="lane", persons=[a_person(902, 1, LEFT, (1,))],
-        proposals={902: [ProposedBox(RIGHT, 0.1)]},
+        proposals={902: [ReleasedProposal(RIGHT, 0.1)]},
     )  # fmt: skip
     write_release(tmp_path, [weak, *CLIPS])
     lists = tmp_path / "frame_lists"

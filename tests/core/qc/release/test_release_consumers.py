@@ -13,7 +13,7 @@ from qc.core.release.docs.training_configs import (
 )
 from qc.core.release.oracle_ap import PrecisionRecallCurve
 from qc.core.release.packing import release_paths
-from qc.core.release.records import ProposedBox, ReleasedPerson
+from qc.core.release.records import ReleasedPerson, ReleasedProposal
 from qc.core.release.writer import EvaluationSettings
 from tests.core.qc.release.tiny_release import LEFT, RIGHT, write_release
 
@@ -121,11 +121,11 @@ def test_the_threshold_has_the_best_f1():
     truth = [ReleasedPerson(902, 1, LEFT, ()), ReleasedPerson(902, 2, RIGHT, ())]
     wrong = "0.4000,0.0000,0.5000,0.1000"
     curve.add(
-        [ProposedBox(LEFT, 0.9), ProposedBox(LEFT, 0.8), ProposedBox(RIGHT, 0.6),
-         ProposedBox(wrong, 0.5), ProposedBox(wrong, 0.4)],
+        [ReleasedProposal(LEFT, 0.9), ReleasedProposal(LEFT, 0.8), ReleasedProposal(RIGHT, 0.6),
+         ReleasedProposal(wrong, 0.5), ReleasedProposal(wrong, 0.4)],
         truth, split="train",
     )  # fmt: skip
-    curve.add([ProposedBox(wrong, 0.99)], [], split="val")
+    curve.add([ReleasedProposal(wrong, 0.99)], [], split="val")
     # F1 from 0.9 on: 2/3, 2/4, 4/5, 4/6, 4/7
     assert curve.best_threshold() == 0.6
     assert PrecisionRecallCurve().best_threshold() == 0.0

@@ -18,9 +18,9 @@ from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
     Origin,
-    ProposedBox,
     ReleaseClip,
     ReleasedPerson,
+    ReleasedProposal,
 )
 from qc.core.release.writer import AnnotationWriter
 
@@ -85,17 +85,17 @@ CLIPS = [
         "shop-c0000", "train", source="shop",
         persons=[a_person(902, 1, LEFT, (1, 3)), a_person(902, 2, RIGHT, ()),
                  a_person(903, 1, LEFT, (2,))],
-        proposals={902: [ProposedBox(LEFT, 0.9), ProposedBox(RIGHT, 0.4)],
-                   903: [ProposedBox(LEFT, 0.7)]},
+        proposals={902: [ReleasedProposal(LEFT, 0.9), ReleasedProposal(RIGHT, 0.4)],
+                   903: [ReleasedProposal(LEFT, 0.7)]},
     ),
     a_clip(
         "shop-c0001", "train", source="shop", persons=[],
-        proposals={902: [ProposedBox(RIGHT, 0.3)]},
+        proposals={902: [ReleasedProposal(RIGHT, 0.3)]},
     ),
     a_clip(
         "street-c0000", "val", source="street", excluded=[903],
         persons=[a_person(902, 10_000, RIGHT, (2,))],
-        proposals={902: [ProposedBox(RIGHT, 0.8)]},
+        proposals={902: [ReleasedProposal(RIGHT, 0.8)]},
     ),
     a_clip("yard-c0000", "val", source="yard", persons=[], proposals={}),
 ]  # fmt: skip
