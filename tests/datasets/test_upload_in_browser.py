@@ -34,7 +34,7 @@ PRODUCTION = Path(__file__).resolve().parents[2] / "docs" / "production.md"
 
 
 def large_zip(folder):
-    """40 MB with a video in it: three pieces."""
+    """40 MB with a video in it: three chunk_offsets."""
     path, source = folder / "large.zip", make_video_file(folder / "lobby.mp4", frames=300)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("noise.mp4", Random(1).randbytes(40_000_000))
@@ -42,7 +42,7 @@ def large_zip(folder):
     return path
 
 
-def let_in(bucket, origin):
+def allow_cors(bucket, origin):
     """Let pages of `origin` at the bucket, by the rule that the documentation shows."""
     (rule,) = re.findall(r'\{"CORSRules".*?\n\n', PRODUCTION.read_text(), re.DOTALL)
     rules = json.loads(rule.replace("https://ava.example.org", origin))
@@ -57,7 +57,7 @@ def let_in(bucket, origin):
 def test_a_zip_goes_straight_into_a_bucket_and_its_clip_is_played_from_there(bucket, tmp_path):
     port, data = free_port(), tmp_path / "data"
     write_detections(data / "weights" / "boxes")
-    let_in(bucket, f"http://127.0.0.1:{port}")
+    allow_cors(bucket, f"http://127.0.0.1:{port}")
     with (
         running_up(data, port, **settings_of(bucket.address)) as process,
         chromium_page(expected="net::ERR_FAILED") as page,
@@ -81,7 +81,7 @@ def test_a_zip_goes_straight_into_a_bucket_and_its_clip_is_played_from_there(buc
         page.locator("#id_file").set_input_files(large_zip(tmp_path))
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")
-        expect(page.get_by_text("large.zip has arrived")).to_be_visible()
+        expect(page.get_by_text("large.zip uploaded. Unpacking starts now.")).to_be_visible()
         assert (len(puts), ours) == (4, [])
         look_at_clip(page)
         assert page.request.get(page.locator("video").evaluate("v => v.currentSrc")).ok
@@ -99,16 +99,16 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
         log_in(page, port, password)
         make_dataset(page)
         path = large_zip(tmp_path)
-        pieces = []
+        chunk_offsets = []
 
-        def second_piece_breaks(route):
+        def second_chunk_breaks(route):
             if route.request.method == "PATCH":
-                pieces.append(int(route.request.headers["upload-offset"]))
-                if len(pieces) == 2:
+                chunk_offsets.append(int(route.request.headers["upload-offset"]))
+                if len(chunk_offsets) == 2:
                     return route.abort()
             return route.continue_()
 
-        page.route("**/transfers/**", second_piece_breaks)
+        page.route("**/transfers/**", second_chunk_breaks)
         page.locator("#id_file").set_input_files(path)
         page.get_by_role("button", name="Upload").click()
         expect(page.get_by_text(re.compile("The connection broke"))).to_be_visible()
@@ -122,8 +122,8 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
         page.locator("#id_file").set_input_files(path)
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")
-        expect(page.get_by_text("large.zip has arrived")).to_be_visible()
-        assert pieces == [0, 16 * 2**20]
+        expect(page.get_by_text("large.zip uploaded. Unpacking starts now.")).to_be_visible()
+        assert chunk_offsets == [0, 16 * 2**20]
 
 
 def test_the_files_of_a_bundle_can_be_chosen_together(tmp_path):
@@ -136,7 +136,7 @@ def test_the_files_of_a_bundle_can_be_chosen_together(tmp_path):
         page.locator("#id_file").set_input_files(sorted(files.iterdir()))
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")
-        expect(page.get_by_text("bundle.zip has arrived")).to_be_visible()
+        expect(page.get_by_text("bundle.zip uploaded. Unpacking starts now.")).to_be_visible()
         page.goto(f"http://127.0.0.1:{port}/datasets/tiny/tracking/")
         expect(page.get_by_text("2 clips, 4 tracks")).to_be_visible()
-        expect(page.get_by_text("2 clips came without source:")).to_be_visible()
+        expect(page.get_by_text("2 clips came without video:")).to_be_visible()

@@ -68,7 +68,7 @@ def upload(page: Page, path: Path) -> None:
     page.locator("#id_file").set_input_files(path)
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/datasets/tiny/")
-    expect(page.get_by_text("videos.zip has arrived")).to_be_visible()
+    expect(page.get_by_text("videos.zip uploaded. Unpacking starts now.")).to_be_visible()
 
 
 def look_at_clip(page: Page) -> None:
