@@ -156,10 +156,13 @@ def check_storage() -> CheckResult:
 def check_decoder() -> CheckResult:
     """The process that decodes untrusted videos has no access to other files or the network."""
     subject = "video decoder"
-    walls = active_restrictions()
+    restrictions = active_restrictions()
     missing = [
         what
-        for what, stands in (("other files", walls.files), ("the network", walls.network))
+        for what, stands in (
+            ("other files", restrictions.files),
+            ("the network", restrictions.network),
+        )
         if not stands
     ]
     if missing:
@@ -234,7 +237,7 @@ def check_cvat() -> CheckResult:
             hint = "See the page CVAT servers, then test the connection again."
             return CheckResult(subject, Status.ERROR, f"{server}: {server.error}", hint)
     for server in servers:
-        for found in server.findings:
+        for found in server.checks:
             if not found["is_ok"]:
                 return CheckResult(
                     subject, Status.WARNING, f"{server}: {found['message']}", found["fix"]

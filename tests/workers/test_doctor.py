@@ -19,7 +19,7 @@ def test_a_fresh_installation_has_no_errors(settings):
     settings.REDIS_URL = ""
     found = [check() for check in doctor.CHECKS if check is not doctor.check_detector]
     assert Status.ERROR not in [result.status for result in found]
-    assert all(result.fix or result.status is Status.OK for result in found)
+    assert all(result.hint or result.status is Status.OK for result in found)
 
 
 def test_missing_migrations_are_reported_with_the_command():
@@ -27,7 +27,7 @@ def test_missing_migrations_are_reported_with_the_command():
         cursor.execute("DELETE FROM django_migrations WHERE app = 'qc'")
     result = doctor.check_database()
     assert result.status is Status.ERROR
-    assert result.fix == "Run ./ava manage bootstrap"
+    assert result.hint == "Run ./ava manage bootstrap"
 
 
 def test_a_broker_that_does_not_answer_is_reported_without_its_password(settings):
@@ -43,12 +43,12 @@ def test_a_storage_that_cannot_be_written_is_an_error(settings, own_files):
     settings.MEDIA_ROOT.write_text("a file where the folder should be")
     result = doctor.check_storage()
     assert result.status is Status.ERROR
-    assert result.fix == "Correct AVA_DATA_DIR."
+    assert result.hint == "Correct AVA_DATA_DIR."
 
 
 def test_a_decoder_without_a_sandbox_is_a_warning(monkeypatch):
     monkeypatch.setattr(
-        doctor, "standing_walls", lambda: Restrictions(files=False, network=True)
+        doctor, "active_restrictions", lambda: Restrictions(files=False, network=True)
     )
     result = doctor.check_decoder()
     assert result.status is Status.WARNING
@@ -74,11 +74,11 @@ def test_a_cvat_server_that_did_not_answer_is_reported():
         name="lab", url="http://cvat.example.org", stage="failed", error="It is down."
     )
     assert doctor.check_cvat().message == "lab: It is down."
-    server.findings = [{"is_ok": False, "sentence": "No webhooks.", "fix": "Do this."}]
+    server.checks = [{"is_ok": False, "message": "No webhooks.", "fix": "Do this."}]
     server.stage = "done"
     server.save()
     assert doctor.check_cvat()[1:] == (Status.WARNING, "lab: No webhooks.", "Do this.")
-    CvatServer.objects.update(findings=[])
+    CvatServer.objects.update(checks=[])
     assert doctor.check_cvat().message == "Connected: lab."
     CvatServer.objects.update(stage="waiting")
     assert doctor.check_cvat().message == "Not tested yet: lab."

@@ -5,8 +5,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.stored_files import video_bytes
 from datasets.core.formats.ava import load_track_proposals
+from tests.stored_files import video_bytes
 from tracking.models import Bundle, Proposal
 
 pytestmark = pytest.mark.django_db
@@ -59,11 +59,11 @@ def test_detections_may_lie_in_the_current_folder(videos, detections, tmp_path, 
     assert "Go on with" not in said.getvalue()
 
 
-def test_what_was_mended_is_tried_again(videos, detections, tmp_path):
+def test_failed_rows_are_retried(videos, detections, tmp_path):
     file = detections / "aisle.json"
     file.rename(tmp_path / "away.json")
     options = {"detector": "imported", "weights": str(detections), "out": tmp_path / "out"}
-    with pytest.raises(CommandError, match=r"1 pieces failed.*run it again when"):
+    with pytest.raises(CommandError, match=r"1 rows failed.*run it again"):
         call_command("make_bundle", videos, **options)
     (tmp_path / "away.json").rename(file)
     call_command("make_bundle", videos, **options)
@@ -72,7 +72,7 @@ def test_what_was_mended_is_tried_again(videos, detections, tmp_path):
     ]
 
 
-def test_a_zip_in_which_nothing_can_be_tracked_makes_no_bundle(tmp_path):
+def test_a_zip_without_videos_makes_no_bundle(tmp_path):
     path = tmp_path / "text.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "no video")

@@ -12,7 +12,7 @@ from qc.core.release.docs.markup import (
     Heading,
     Image,
     Items,
-    Table,
+    TableBlock,
     Text,
     Warn,
     html,
@@ -112,7 +112,7 @@ def _contents(facts: CardFacts) -> list[Block]:
         for split, each in facts.counts.items()
     ]  # fmt: skip
     warnings = [Items(facts.warnings)] if facts.warnings else []
-    return [Heading("What is in it"), Table(head, rows), *warnings]
+    return [Heading("What is in it"), TableBlock(head, rows), *warnings]
 
 
 def _actions(facts: CardFacts) -> list[Block]:
@@ -125,14 +125,14 @@ def _actions(facts: CardFacts) -> list[Block]:
     blocks: list[Block] = [
         Heading("Actions"),
         Text("Labels of each action: one per person and keyframe."),
-        Table(("action", "kind", *splits), rows),
+        TableBlock(("action", "kind", *splits), rows),
     ]
     groups = sorted({group for group, _ in facts.stats.groups})
     rows_of_groups = [
         (group, *(facts.stats.groups[group, split] for split in splits)) for group in groups
     ]
     if rows_of_groups:
-        blocks += [Text("The same by group:"), Table(("group", *splits), rows_of_groups)]
+        blocks += [Text("The same by group:"), TableBlock(("group", *splits), rows_of_groups)]
     names = {action.action_id: action.name for action in facts.actions}
     pairs = sorted(facts.stats.together.items(), key=lambda each: (-each[1], each[0]))
     if pairs:
@@ -143,7 +143,7 @@ def _actions(facts: CardFacts) -> list[Block]:
         said = "Said most often of one person at once" + (
             f" ({more} rarer pairs are not shown):" if more > 0 else ":"
         )
-        blocks += [Text(said), Table(("actions", "persons"), rows_of_pairs)]
+        blocks += [Text(said), TableBlock(("actions", "persons"), rows_of_pairs)]
     return blocks
 
 
@@ -158,7 +158,7 @@ def _boxes(facts: CardFacts) -> list[Block]:
     return [
         Heading("Sizes of boxes"),
         Text("Heights in pixels of the clips: a tenth are smaller than the first figure."),
-        Table(("", "10 %", "middle", "90 %"), rows),
+        TableBlock(("", "10 %", "middle", "90 %"), rows),
     ]
 
 
@@ -175,7 +175,7 @@ def _splits(facts: CardFacts) -> list[Block]:
             "By source video: all clips of a video are in one split, and a video keeps its "
             "split in later releases."
         ),
-        Table(("video", "split", "clips", "keyframes", "boxes", "labels"), rows),
+        TableBlock(("video", "split", "clips", "keyframes", "boxes", "labels"), rows),
     ]
 
 
@@ -255,7 +255,7 @@ def _agreement(facts: CardFacts) -> list[Block]:
             f"{_figure(figures.boxes.mean_iou)}. Answers, over persons at keyframes that two "
             "or more answered, with 95 % intervals:"
         ),
-        Table(("group", "answers", *(spec.label for spec in OF_RATINGS)), rows),
+        TableBlock(("group", "answers", *(spec.label for spec in OF_RATINGS)), rows),
     ]
 
 

@@ -30,7 +30,7 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
 
@@ -43,7 +43,7 @@ class Image:
     caption: str
 
 
-Block = Heading | Text | Warn | Items | Table | Image
+Block = Heading | Text | Warn | Items | TableBlock | Image
 
 
 def markdown(title: str, blocks: Iterable[Block]) -> str:
@@ -69,7 +69,7 @@ def _markdown(block: Block) -> str:
                 f"{n}." if block.are_steps else "-" for n in range(1, len(block.texts) + 1)
             ]
             return "\n".join(f"{m} {text}" for m, text in zip(marks, block.texts, strict=True))
-        case Table():
+        case TableBlock():
             align = ["---", *["---:"] * (len(block.head) - 1)]
             rows = [block.head, align, *block.rows]
             return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
@@ -100,7 +100,7 @@ def _html(block: Block) -> str:
             tag = "ol" if block.are_steps else "ul"
             items = "".join(f"<li>{_inline(text)}</li>" for text in block.texts)
             return f"<{tag}>{items}</{tag}>"
-        case Table():
+        case TableBlock():
             return _html_table(block)
         case Image():
             content = base64.b64encode(block.jpeg).decode()
@@ -111,7 +111,7 @@ def _html(block: Block) -> str:
             )
 
 
-def _html_table(table: Table) -> str:
+def _html_table(table: TableBlock) -> str:
     head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in table.head)
     rows = "".join(
         f'<tr><th scope="row">{_inline(str(row[0]))}</th>'

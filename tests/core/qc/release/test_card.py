@@ -5,7 +5,7 @@ import yaml
 from datasets.core.formats import ava
 from qc.core.release.docs.card import CardFacts, card, card_page
 from qc.core.release.docs.citation import citation
-from qc.core.release.docs.markup import Image, Table, Text, html, markdown
+from qc.core.release.docs.markup import Image, TableBlock, Text, html, markdown
 from qc.core.release.stats import ReleaseStats
 from qc.core.release.writer import SplitCounts
 from tests.core.qc.release.test_formats import ACTIONS, CLIPS
@@ -72,7 +72,7 @@ def test_the_page_is_whole_html_that_needs_nothing_else():
 
 
 def test_markdown_and_html_say_the_same():
-    blocks = [Text("use `a` & **b**"), Table(("", "n"), [("x", 1)])]
+    blocks = [Text("use `a` & **b**"), TableBlock(("", "n"), [("x", 1)])]
     assert (
         markdown("T", blocks)
         == "# T\n\nuse `a` & **b**\n\n|  | n |\n| --- | ---: |\n| x | 1 |\n"
