@@ -16,6 +16,7 @@ from avaproject.base.work import Stage
 from datasets.models import Member
 from tests.cvat_double.steps import (
     FINISHED,
+    TASK,
     job_named,
     make_server,
     make_world,
@@ -31,7 +32,6 @@ from tests.cvat_double.steps import (
 from tests.make import make_dataset, make_user
 
 pytestmark = pytest.mark.django_db
-TASK = "aisle-c0000--ann"
 PAGES = ["cvat", "cvat_boxes", "cvat_connect", "cvat_deliveries", "cvat_members"]
 POSTS = ["cvat_send", "cvat_pause", "cvat_sync", "cvat_replay", "cvat_add", "cvat_invite"]
 
@@ -394,8 +394,7 @@ def test_an_address_is_kept_without_the_page_it_was_copied_from(operator, typed,
     ],
 )
 def test_an_invalid_address_is_refused(operator, typed, message):
-    page = operator.post(
-        reverse("annotation:server_new"), {"name": "lab", "url": typed, "token": "t"}
-    )
+    entered = {"name": "lab", "url": typed, "token": "t"}
+    page = operator.post(reverse("annotation:server_new"), entered)
     assert message in page.content.decode()
     assert not CvatServer.objects.exists()
