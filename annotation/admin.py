@@ -113,13 +113,7 @@ class StoredBoxAdmin(VersionRowAdmin):
 
     @admin.display(description="attributes")
     def answers(self, box: StoredBox) -> str:
-        """All attributes but unchecked checkboxes."""
-        attributes = ((name, str(value)) for name, value in box.attributes.items())
-        return ", ".join(
-            name if value.lower() == "true" else f"{name}: {value}"
-            for name, value in attributes
-            if value.lower() != "false"
-        )
+        return ", ".join(f"{name}: {value}" for name, value in box.attributes.items())
 
 
 @admin.register(CvatServer)

@@ -14,13 +14,14 @@ import numpy as np
 
 from annotation.core.cvat_tracks import interpolate_at_keyframes
 from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_document import Document, Shape, XmlTrack
 from datasets.core.formats.cvat_labels import (
     PERSON_ID,
     answers_from,
     attributes_from,
     attributes_of,
 )
-from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump, load
+from datasets.core.formats.cvat_xml import dump, load
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from demo.annotators import ANNOTATORS, SimulatedAnnotator, annotate_package, true_actions
 from demo.consensus_accuracy import REVIEWED, TrueUnit, accuracies

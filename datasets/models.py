@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from avaproject.base.work import StagedModel, StagedQuerySet
+from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.media.clips_and_keyframes import (
     CLIP_SECONDS,
     FRAME_RATE,
@@ -124,7 +125,12 @@ class Member(models.Model):
 
 
 class ActionGroup(models.Model):
-    """A question about every person at every keyframe."""
+    """A question about every person: at each keyframe, once a person, or once a clip."""
+
+    class Scope(models.TextChoices):
+        KEYFRAME = "keyframe"
+        PERSON = "person"
+        CLIP = "clip"
 
     class Choice(models.TextChoices):
         ONE = "one"
@@ -142,6 +148,12 @@ class ActionGroup(models.Model):
     required = models.BooleanField(default=False)
     label_type = models.CharField(max_length=20, choices=LabelType)
     max_per_person = models.PositiveSmallIntegerField(default=3)
+    scope = models.CharField(
+        max_length=8,
+        choices=Scope,
+        default=Scope.KEYFRAME,
+        help_text="what one answer holds for; those of a person or clip are asked once",
+    )
 
     class Meta:
         ordering = ["dataset", "position"]
@@ -151,6 +163,17 @@ class ActionGroup(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def spec(self) -> ActionGroupSpec:
+        """The group without the database, its actions by id."""
+        return ActionGroupSpec(
+            self.name,
+            self.choice,
+            self.required,
+            tuple(action.name for action in self.actions.all()),
+            self.max_per_person,
+            self.scope,
+        )
 
 
 class Action(models.Model):

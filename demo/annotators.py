@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from annotation.core.cvat_tracks import interpolate_at_keyframes
-from datasets.core.action_groups import UNKNOWN, UNSET, ActionGroupSpec
+from datasets.core.action_groups import UNKNOWN, ActionGroupSpec
 from datasets.core.formats.cvat_document import Box, Document, Shape, XmlTrack
 from datasets.core.formats.cvat_labels import PERSON_ID, attributes_from
 from datasets.core.formats.cvat_xml import dump, load
@@ -219,7 +219,11 @@ class _ClipAnnotation:
         person_id = track.shapes[0].attributes.get(PERSON_ID, "") if track.shapes else ""
         answers = self._answers(boxes, seen)
         attributes = {
-            second: attributes_from(given | dict.fromkeys(unset, UNSET), None, self._groups)
+            second: attributes_from(
+                {group: answer for group, answer in given.items() if group not in unset},
+                None,
+                self._groups,
+            )
             | {PERSON_ID: person_id}
             for second, given in answers.items()
         }
@@ -346,7 +350,7 @@ def _box(sides: Iterable[float]) -> Box:
 def _true_answers(actions: Sequence[str], groups: Sequence[ActionGroupSpec]) -> Answers:
     answers: Answers = {}
     for group in groups:
-        done = [action for action in group.actions if action in actions]
+        done = [action for action in group.actions if action in actions][: group.max_per_person]
         answers[group.name] = (done or [UNKNOWN])[0] if group.choice == "one" else done
     return answers
 

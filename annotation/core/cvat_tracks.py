@@ -1,28 +1,27 @@
 """CVAT tracks: pre-annotation made from tracks, and interpolation at every AVA keyframe.
 
-A person's track is sent with reduced keyframes and every answer at its default. Interpolation
-is that of CVAT: between two stored boxes the sides move linearly and the attributes are those
-of the earlier; after the last box the track stays where it is; from an outside box on, the
+A person's track is sent with reduced keyframes and without an answer. Interpolation is that of
+CVAT: between two stored boxes the sides move linearly and the attributes are those of the
+earlier; after the last box the track stays where it is; from an outside box on, the
 person is absent until the next box.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotation.core.keyframe_reduction import reduce_keyframes
-from datasets.core.action_groups import ActionGroupSpec
-from datasets.core.formats.cvat_labels import attributes_from
-from datasets.core.formats.cvat_xml import Box, Shape, XmlTrack
+from datasets.core.formats.cvat_document import Box, Shape, XmlTrack
+from datasets.core.formats.cvat_labels import PERSON_ID
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from tracking.core.boxes import area, clip_boxes
 from tracking.core.tracks_file import Track, TracksFile
 
 
-class AnnotatedBox(NamedTuple):
+class KeyframeBox(NamedTuple):
     """Box and attributes of a track at one AVA keyframe."""
 
     second: int  # whole clip second
@@ -45,7 +44,6 @@ def pre_annotation_tracks(
     *,
     seconds: Collection[int],
     annotation_fps: int,
-    groups: Sequence[ActionGroupSpec],
 ) -> tuple[XmlTrack, ...]:
     """The pre-annotation made from `file`, by person id; boxes clip_boxes to the frame.
 
@@ -54,14 +52,13 @@ def pre_annotation_tracks(
         person_ids: Person of each track id; a track that is not in it is left out.
         seconds: AVA keyframes; a track that is visible at none of them is left out.
         annotation_fps: Frames of the task per second.
-        groups: The questions.
     """
     found = []
     for track in sorted(
         (track for track in file.tracks if track.track_id in person_ids),
         key=lambda track: person_ids[track.track_id],
     ):
-        attributes = attributes_from({}, person_ids[track.track_id], groups)
+        attributes = {PERSON_ID: str(person_ids[track.track_id])}
         shapes = _shapes(file, track, seconds, annotation_fps, attributes)
         if shapes:
             found.append(XmlTrack(shapes))
@@ -70,7 +67,7 @@ def pre_annotation_tracks(
 
 def interpolate_at_keyframes(
     track: XmlTrack, seconds: Iterable[int], *, annotation_fps: int
-) -> list[AnnotatedBox]:
+) -> list[KeyframeBox]:
     """The box of `track` at each of `seconds` at which it is inside the frame.
 
     Clip second `k` is task frame `k * annotation_fps`.
@@ -78,7 +75,7 @@ def interpolate_at_keyframes(
     >>> still = Shape(0, (0.0, 0.0, 10.0, 10.0), False, True, {"posture": "sit"})
     >>> moved = still._replace(frame=10, box=(20.0, 0.0, 30.0, 10.0))
     >>> interpolate_at_keyframes(XmlTrack((still, moved)), [1], annotation_fps=5)
-    [AnnotatedBox(second=1, box=(10.0, 0.0, 20.0, 10.0), attributes={'posture': 'sit'})]
+    [KeyframeBox(second=1, box=(10.0, 0.0, 20.0, 10.0), attributes={'posture': 'sit'})]
     """
     frames = [shape.frame for shape in track.shapes]
     found = []
@@ -89,9 +86,7 @@ def interpolate_at_keyframes(
             continue
         before = track.shapes[after - 1]
         following = track.shapes[after] if after < len(frames) else before
-        found.append(
-            AnnotatedBox(second, _between(before, following, frame), before.attributes)
-        )
+        found.append(KeyframeBox(second, _between(before, following, frame), before.attributes))
     return found
 
 

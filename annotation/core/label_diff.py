@@ -71,7 +71,14 @@ def label_ids(label: Mapping[str, Any], wanted: Sequence[Attribute]) -> LabelIds
 
 
 def _compare(wanted: Attribute, there: Mapping[str, Any], change: LabelDiff) -> None:
-    if wanted.input_type != there["input_type"] or wanted.mutable != there["mutable"]:
+    if wanted.mutable != there["mutable"]:
+        asked = "for every keyframe" if there["mutable"] else "once a person"
+        change.refused.append(
+            f'"{wanted.name}" is asked {asked} in CVAT, which cannot be changed: change the '
+            "scope of the group back, or create a new dataset"
+        )
+        return
+    if wanted.input_type != there["input_type"]:
         change.refused.append(
             f'"{wanted.name}" is a {there["input_type"]} in CVAT and cannot become a '
             f"{wanted.input_type}: change the group back, or create a new dataset"

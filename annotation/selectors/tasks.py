@@ -13,16 +13,7 @@ from tracking.models import IdentityRun, TrackingRun
 
 def group_specs(dataset: Dataset) -> tuple[ActionGroupSpec, ...]:
     """The questions of `dataset`, in their order, the actions of each by AVA id."""
-    groups = dataset.groups.prefetch_related("actions")
-    return tuple(
-        ActionGroupSpec(
-            group.name,
-            group.choice,
-            group.required,
-            tuple(action.name for action in group.actions.all()),
-        )
-        for group in groups
-    )
+    return tuple(group.spec() for group in dataset.groups.prefetch_related("actions"))
 
 
 def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:

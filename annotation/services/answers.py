@@ -23,7 +23,14 @@ from annotation.core.cvat_tracks import interpolate_at_keyframes, task_frame_cou
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path, store, work_folder
-from datasets.core.action_groups import ActionGroupSpec, unset_groups
+from datasets.core.action_groups import (
+    ActionGroupSpec,
+    Answers,
+    answered_once,
+    asked_once,
+    unset_groups,
+)
+from datasets.core.formats.cvat_document import Document, XmlTrack
 from datasets.core.formats.cvat_json import CvatJsonError, LabelIds, document_from
 from datasets.core.formats.cvat_labels import (
     PERSON,
@@ -32,7 +39,7 @@ from datasets.core.formats.cvat_labels import (
     answers_from,
     attributes_of,
 )
-from datasets.core.formats.cvat_xml import CvatXmlError, Document, XmlTrack, load
+from datasets.core.formats.cvat_xml import CvatXmlError, load
 from datasets.core.zip_reader import ZIP_ERRORS
 from datasets.models import Dataset
 from tracking.core.boxes import area, clip_boxes
@@ -300,8 +307,17 @@ def _annotations(
 ) -> Iterator[Annotation]:
     clip, video = version.task.clip, version.task.clip.video
     known = set(version.task.run.persons.values_list("person_id", flat=True))
+    persons = [_person_id(track, number, known) for number, track in enumerate(document.tracks)]
+    keys = [person or f"track {number}" for number, person in enumerate(persons)]
+    once = asked_once(
+        (
+            (key, _answers(track.shapes[-1].attributes, groups, f"track {number}"))
+            for number, (key, track) in enumerate(zip(keys, document.tracks, strict=True))
+            if track.shapes
+        ),
+        groups,
+    )
     for number, track in enumerate(document.tracks):
-        person_id = _person_id(track, number, known)
         fps = video.dataset.annotation_fps
         for found in interpolate_at_keyframes(track, clip.keyframes(), annotation_fps=fps):
             box = clip_boxes(
@@ -309,17 +325,23 @@ def _annotations(
             )
             if not area(box)[0]:
                 continue
-            try:
-                answers = answers_from(found.attributes, groups)
-            except LabelsError as error:
-                raise AnswersError(
-                    f"track {number} at second {found.second}: {error}"
-                ) from error
+            answers = _answers(
+                found.attributes, groups, f"track {number} at second {found.second}"
+            )
             x1, y1, x2, y2 = box[0].tolist()
             yield Annotation(
-                version=version, second=found.second, person_id=person_id, track=number,
-                x1=x1, y1=y1, x2=x2, y2=y2, answers=answers,
+                version=version, second=found.second, person_id=persons[number], track=number,
+                x1=x1, y1=y1, x2=x2, y2=y2, answers=answered_once(keys[number], answers, once),
             )  # fmt: skip
+
+
+def _answers(
+    attributes: Mapping[str, str], groups: tuple[ActionGroupSpec, ...], place: str
+) -> Answers:
+    try:
+        return answers_from(attributes, groups)
+    except LabelsError as error:
+        raise AnswersError(f"{place}: {error}") from error
 
 
 def _person_id(track: XmlTrack, number: int, known: set[int]) -> int | None:

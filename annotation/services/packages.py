@@ -12,8 +12,9 @@ from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path, store, work_folder
+from datasets.core.formats.cvat_document import Document
 from datasets.core.formats.cvat_labels import LabelsError, attributes_of, label_data
-from datasets.core.formats.cvat_xml import Document, dump
+from datasets.core.formats.cvat_xml import dump
 from datasets.core.zip_writer import ZipWriter, new_zip
 from datasets.models import Dataset
 from tracking.core.tracks_file import TracksFile, TracksFileError, load
@@ -113,7 +114,6 @@ def task_document(task: AnnotationTask) -> Document:
             dict(task.run.persons.values_list("track_id", "person_id")),
             seconds=clip.keyframes(),
             annotation_fps=fps,
-            groups=groups,
         ),
     )
 

@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from datasets.core.action_groups import RESERVED, SCOPES
+
 MAX_ACTIONS = 80
 MAX_LENGTH = 80
-RESERVED = ("unset", "unknown")
 CHOICES = ("one", "many")
 LABEL_TYPES = ("PERSON_MOVEMENT", "OBJECT_MANIPULATION", "PERSON_INTERACTION")
-GROUP_KEYS = {"name", "choice", "required", "label_type", "max_per_person", "actions"}
+GROUP_KEYS = {
+    "name", "choice", "required", "label_type", "max_per_person", "scope", "actions"
+}  # fmt: skip
 
 
 class VocabularyError(ValueError):
@@ -35,6 +38,7 @@ class VocabularyGroup(NamedTuple):
     label_type: str
     max_per_person: int
     actions: tuple[VocabularyAction, ...]
+    scope: str = "keyframe"  # asked at every keyframe, once a person or once a clip
 
 
 Vocabulary = tuple[VocabularyGroup, ...]
@@ -114,6 +118,7 @@ def _group(raw: Any) -> VocabularyGroup:
         label_type=str(raw.get("label_type")),
         max_per_person=1 if choice == "one" else most,
         actions=tuple(VocabularyAction(n, actions[n]) for n in sorted(actions)),
+        scope=str(raw.get("scope", "keyframe")),
     )
 
 
@@ -143,6 +148,8 @@ def _check_group(group: VocabularyGroup) -> None:
         raise VocabularyError(f"group {group.name!r}: use letters, digits, '_' and '-' only")
     if group.choice not in CHOICES:
         raise VocabularyError(f"group {group.name!r}: choice must be one of {CHOICES}")
+    if group.scope not in SCOPES:
+        raise VocabularyError(f"group {group.name!r}: scope must be one of {SCOPES}")
     if group.label_type not in LABEL_TYPES:
         raise VocabularyError(f"group {group.name!r}: label_type must be one of {LABEL_TYPES}")
 

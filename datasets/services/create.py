@@ -76,6 +76,7 @@ def _add_groups(dataset: Dataset, groups: Vocabulary) -> None:
             required=group.required,
             label_type=group.label_type,
             max_per_person=group.max_per_person,
+            scope=group.scope,
         )
         for position, group in enumerate(groups)
     )

@@ -103,13 +103,5 @@ def group_specs_of(datasets: Iterable[Dataset]) -> dict[int, list[ActionGroupSpe
     groups_of: dict[int, list[ActionGroupSpec]] = {dataset.pk: [] for dataset in wanted}
     groups = ActionGroup.objects.filter(dataset__in=wanted).prefetch_related("actions")
     for group in groups:
-        groups_of[group.dataset_id].append(
-            ActionGroupSpec(
-                name=group.name,
-                choice=group.choice,
-                required=group.required,
-                actions=tuple(action.name for action in group.actions.all()),
-                max_per_person=group.max_per_person,
-            )
-        )
+        groups_of[group.dataset_id].append(group.spec())
     return groups_of

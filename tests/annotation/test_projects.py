@@ -36,9 +36,9 @@ def test_a_project_gets_labels_guide_and_numbers(cvat, settings):
     assert project.stage == Stage.DONE
     (label,) = cvat.state.labels.values()
     attributes = {one["name"]: one for one in label["attributes"]}
-    assert list(attributes) == ["person_id", "posture", "doing: wave", "doing: carry"]
+    assert list(attributes) == ["person_id", "posture", "doing", "doing 2"]
     assert not attributes["person_id"]["mutable"]
-    assert attributes["posture"]["values"] == ["unset", "unknown", "stand", "walk", "sit"]
+    assert attributes["posture"]["values"] == ["as before", "unknown", "stand", "walk", "sit"]
     assert project.attribute_ids == {name: one["id"] for name, one in attributes.items()}
     assert "posture" in cvat.state.guides[1]["markdown"]
     assert cvat.state.webhooks[1]["target_url"].endswith(f"{project.server.uuid}/")
@@ -82,7 +82,7 @@ def test_a_new_action_is_sent_to_cvat(cvat):
     project = set_up(dataset)
     assert project.stage == Stage.DONE
     posture = cvat.state.labels[1]["attributes"][1]
-    assert posture["values"] == ["unset", "unknown", "stand", "walk", "sit", "lie"]
+    assert posture["values"] == ["as before", "unknown", "stand", "walk", "sit", "lie"]
     assert posture["id"] == project.attribute_ids["posture"]
     assert cvat.state.labels[1]["color"] == "#3b82f6"
 

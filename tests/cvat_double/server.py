@@ -20,6 +20,7 @@ import uuid
 from typing import Any, Self
 
 from tests.cvat_double import schemas
+from tests.cvat_double.attributes import edit, filled
 from tests.cvat_double.http_server import NO_REQUEST, Call, Fault, Handler, Server, post, route
 from tests.cvat_double.schemas import check, check_labels
 from tests.cvat_double.state import HTML_500, RefusedError, Row, State, public
@@ -38,8 +39,6 @@ class CvatDouble:
         self.last_status: dict[int, int] = {}
         self.port = 0
         self._server: Server | None = None
-
-    # Start and stop
 
     def __enter__(self) -> Self:
         self.start()
@@ -90,7 +89,17 @@ class CvatDouble:
         self.deliver()
 
     def annotate(self, name: str, answers: dict[str, str], *, by: str = "ann") -> None:
-        """Give every stored box of the task these answers, and save."""
+        """Answer so at the first frame of every track, and save."""
+        with self.state.lock:
+            tracks = self.state.annotations[self.job_of(name)["task_id"]]["tracks"]
+            first = [track["shapes"][0]["frame"] for track in tracks]
+        for number, frame in enumerate(first):
+            self.answer(name, number, frame, answers, by=by)
+
+    def answer(
+        self, name: str, number: int, frame: int, answers: dict[str, str], *, by: str = "ann"
+    ) -> None:
+        """Change the answers of one track at one frame, as CVAT's client does, and save."""
         with self.state.lock:
             task = self.job_of(name)["task_id"]
             label = next(
@@ -98,12 +107,8 @@ class CvatDouble:
                 for one in self.state.labels.values()
                 if one["project_id"] == self.state.tasks[task]["project_id"]
             )
-            numbers = {one["name"]: one["id"] for one in label["attributes"]}
-            data = json.loads(json.dumps(self.state.annotations[task]))
-            for shape in [shape for track in data["tracks"] for shape in track["shapes"]]:
-                said = {one["spec_id"]: one["value"] for one in shape["attributes"]}
-                said |= {numbers[key]: value for key, value in answers.items()}
-                shape["attributes"] = [{"spec_id": k, "value": v} for k, v in said.items()]
+            data = filled(self.state.annotations[task], self.state.labels)
+            edit(data["tracks"][number], frame, answers, label)
             self.state.save(task, data, by=by)
         self.deliver()
 
@@ -348,7 +353,7 @@ class CvatDouble:
             raise RefusedError(
                 400, "Exporting annotations from a task without data is not allowed"
             )
-        return 200, self.state.annotations[number]
+        return 200, filled(self.state.annotations[number], self.state.labels)
 
     @route("PUT", r"tasks/(\d+)/annotations")
     def put_annotations(self, call: Call, number: int) -> Any:
@@ -371,7 +376,7 @@ class CvatDouble:
     @route("GET", r"jobs/(\d+)/annotations")
     def job_annotations(self, call: Call, number: int) -> Any:
         job = call.found("Job", self.state.jobs, number)
-        return 200, self.state.annotations[job["task_id"]]
+        return 200, filled(self.state.annotations[job["task_id"]], self.state.labels)
 
     @route("GET", "issues")
     def issues(self, call: Call) -> Any:

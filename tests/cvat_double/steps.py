@@ -26,7 +26,7 @@ from tests.make import make_annotator, make_dataset, make_task
 from tests.stored_files import make_ready_video
 
 TASK = "aisle-c0000--ann"  # the only one of a small world
-FINISHED = {"posture": "walk", "doing: wave": "true"}
+FINISHED = {"posture": "walk", "doing": "wave"}
 
 
 def make_server(cvat: CvatDouble, name: str = "lab", **fields: object) -> CvatServer:

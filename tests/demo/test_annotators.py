@@ -7,8 +7,9 @@ import pytest
 
 from annotation.core.cvat_tracks import interpolate_at_keyframes
 from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_document import Document, Shape, XmlTrack
 from datasets.core.formats.cvat_labels import answers_from, attributes_from, attributes_of
-from datasets.core.formats.cvat_xml import CvatXmlError, Document, Shape, XmlTrack, dump, load
+from datasets.core.formats.cvat_xml import CvatXmlError, dump, load
 from demo.annotators import ANNOTATORS, SimulatedAnnotator, annotate_package, true_actions
 from demo.world.motion import ACTION_NAMES
 from demo.world.renderer import TruthBox

@@ -20,7 +20,7 @@ from tests.make import (
 pytestmark = pytest.mark.django_db
 
 MINUTE = timedelta(minutes=1)
-UNSET = {"posture": "unset", "doing": []}
+UNSET = {"posture": "unset", "doing": "unset"}
 
 
 @pytest.fixture

@@ -2,28 +2,24 @@
 
 Frames are frames of the CVAT task, 0-based. Labels and attributes are ids of the project, so
 that a renaming in CVAT changes no answer.
-A track's first attributes (`person_id`) hold for all of it, those of a shape until the next.
+A track's own attributes (`person_id`, what is asked once) hold for all of it, those of a shape
+until one of the track's later shapes says otherwise.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from math import isfinite
 from typing import Any, NamedTuple
 
-from datasets.core.action_groups import UNSET
-from datasets.core.formats.cvat_labels import FALSE, PERSON, PERSON_ID
-from datasets.core.formats.cvat_xml import (
-    OTHER_SHAPES,
-    Box,
-    Document,
-    Shape,
-    XmlTrack,
-    not_a_rectangle,
-    upright,
+from datasets.core.formats.cvat_document import Document, Shape, XmlTrack, hold_over_parts
+from datasets.core.formats.cvat_labels import (
+    PERSON,
+    PERSON_ID,
+    Attribute,
+    changed_values,
+    held_values,
 )
-
-UNANSWERED = ("", UNSET, FALSE)  # values of an attribute that nobody changed
+from datasets.core.formats.cvat_shapes import Notes, ShapeError, box_around
 
 
 class CvatJsonError(ValueError):
@@ -37,21 +33,27 @@ class LabelIds(NamedTuple):
     attributes: dict[str, int]
 
 
-def labelled_data(tracks: Iterable[XmlTrack], ids: LabelIds) -> dict[str, Any]:
-    """What `PUT annotations` takes. Only CVAT keyframes are sent; `source` is "auto".
+def labelled_data(
+    tracks: Iterable[XmlTrack], ids: LabelIds, attributes: Sequence[Attribute]
+) -> dict[str, Any]:
+    """What `PUT annotations` takes. `source` is "auto".
+
+    Only CVAT keyframes are sent, and of their attributes only what changes there.
 
     >>> said = {"person_id": "7", "posture": "sit"}
     >>> shape = Shape(0, (1.0, 2.0, 3.0, 4.0), False, True, said)
     >>> ids = LabelIds(1, {"person_id": 5, "posture": 6})
-    >>> track = labelled_data([XmlTrack((shape,))], ids)["tracks"][0]
+    >>> person_id = Attribute("person_id", "text", False, ("",), "")
+    >>> track = labelled_data([XmlTrack((shape,))], ids, [person_id])["tracks"][0]
     >>> track["attributes"], track["shapes"][0]["attributes"]
     ([{'spec_id': 5, 'value': '7'}], [{'spec_id': 6, 'value': 'sit'}])
     """
+    immutable = {attribute.name for attribute in attributes if not attribute.mutable}
     return {
         "version": 0,
         "tags": [],
         "shapes": [],
-        "tracks": [_track_data(track, ids) for track in tracks if track.shapes],
+        "tracks": [_track_data(track, ids, immutable) for track in tracks if track.shapes],
     }
 
 
@@ -67,7 +69,7 @@ def document_from(
     ()
     """
     names = {number: name for name, number in ids.attributes.items()}
-    reader = _Reader(ids.label, names, frame_count)
+    reader = _Reader(ids.label, names, frame_count, Notes())
     try:
         tracks = [reader.track(one, at) for at, one in enumerate(data.get("tracks") or [])]
         single = [reader.single(one, at) for at, one in enumerate(data.get("shapes") or [])]
@@ -75,7 +77,10 @@ def document_from(
         if isinstance(error, CvatJsonError):
             raise
         raise CvatJsonError(f"these are no annotations of CVAT: {error!r}") from error
-    return Document(task_name, frame_count, 0, 0, (), tuple(tracks + single))
+    return Document(
+        task_name, frame_count, 0, 0, (), hold_over_parts(tracks + single),
+        reader.notes.sentences(),
+    )  # fmt: skip
 
 
 def fingerprint(document: Document) -> str:
@@ -94,7 +99,7 @@ def fingerprint(document: Document) -> str:
                     shape.frame,
                     [round(side, 2) for side in shape.box],
                     shape.outside,
-                    _answered(shape),
+                    sorted((name, value) for name, value in shape.attributes.items() if value),
                 ]
                 for shape in track.shapes
             ],
@@ -104,26 +109,32 @@ def fingerprint(document: Document) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _answered(shape: Shape) -> list[tuple[str, str]]:
-    return sorted(
-        (name, value) for name, value in shape.attributes.items() if value not in UNANSWERED
-    )
-
-
-def _track_data(track: XmlTrack, ids: LabelIds) -> dict[str, Any]:
-    first = track.shapes[0]
-    person = first.attributes.get(PERSON_ID, "")
+def _track_data(track: XmlTrack, ids: LabelIds, immutable: Collection[str]) -> dict[str, Any]:
+    shapes = [shape for shape in track.shapes if shape.keyframe]
+    whole = {name: value for name, value in shapes[-1].attributes.items() if name in immutable}
+    said = changed_values((shape.attributes for shape in shapes), immutable=immutable)
     return {
-        "frame": first.frame,
+        "frame": shapes[0].frame,
         "label_id": ids.label,
         "group": 0,
         "source": "manual" if track.is_drawn else "auto",
-        "attributes": [{"spec_id": ids.attributes[PERSON_ID], "value": person}],
-        "shapes": [_shape_data(shape, ids) for shape in track.shapes if shape.keyframe],
+        "attributes": _values({PERSON_ID: "", **whole}, ids),
+        "shapes": [
+            _shape_data(shape, _values(values, ids))
+            for shape, values in zip(shapes, said, strict=True)
+        ],
     }
 
 
-def _shape_data(shape: Shape, ids: LabelIds) -> dict[str, Any]:
+def _values(values: Mapping[str, str], ids: LabelIds) -> list[dict[str, Any]]:
+    return [
+        {"spec_id": ids.attributes[name], "value": value}
+        for name, value in values.items()
+        if name in ids.attributes
+    ]
+
+
+def _shape_data(shape: Shape, values: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "type": "rectangle",
         "frame": shape.frame,
@@ -132,11 +143,7 @@ def _shape_data(shape: Shape, ids: LabelIds) -> dict[str, Any]:
         "occluded": False,
         "z_order": 0,
         "rotation": 0.0,
-        "attributes": [
-            {"spec_id": ids.attributes[name], "value": value}
-            for name, value in shape.attributes.items()
-            if name != PERSON_ID and name in ids.attributes
-        ],
+        "attributes": values,
     }
 
 
@@ -144,16 +151,17 @@ class _Reader(NamedTuple):
     label: int
     names: dict[int, str]
     frame_count: int
+    notes: Notes
 
     def track(self, data: Mapping[str, Any], number: int) -> XmlTrack:
         place = f"track {number}"
-        held = self._attributes(data)
+        held = self._held({}, data)
         shapes: dict[int, Shape] = {}
         before: Mapping[str, Any] = {}
         for one in sorted(data["shapes"], key=lambda shape: int(shape["frame"])):
             for turned in _turned_between(before, one):
                 shapes[int(turned["frame"])] = self._shape(turned, held, place, keyframe=False)
-            held = held | self._attributes(one)
+            held = self._held(held, one)
             shapes[int(one["frame"])] = self._shape(one, held, place)
             before = one
         inside = (shape for frame, shape in shapes.items() if frame < self.frame_count)
@@ -161,7 +169,7 @@ class _Reader(NamedTuple):
 
     def single(self, data: Mapping[str, Any], number: int) -> XmlTrack:
         """As in CVAT's own export: present in its frame, outside in the next."""
-        shape = self._shape(data, self._attributes(data), f"shape {number}")
+        shape = self._shape(data, self._held({}, data), f"shape {number}")
         gone = shape._replace(frame=shape.frame + 1, outside=True)
         inside = tuple(one for one in (shape, gone) if one.frame < self.frame_count)
         return XmlTrack(inside, self._label(data), str(data.get("source") or ""))
@@ -170,8 +178,8 @@ class _Reader(NamedTuple):
         number = int(data["label_id"])
         return PERSON if number == self.label else f"label number {number}"
 
-    def _attributes(self, data: Mapping[str, Any]) -> dict[str, str]:
-        return dict(self._known(data.get("attributes") or []))
+    def _held(self, before: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, str]:
+        return held_values(before, self._known(data.get("attributes") or []))
 
     def _known(self, values: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
         for one in values:
@@ -187,11 +195,14 @@ class _Reader(NamedTuple):
         *,
         keyframe: bool = True,
     ) -> Shape:
-        kind = str(data.get("type", "rectangle"))
-        if kind in OTHER_SHAPES or kind != "rectangle":
-            raise CvatJsonError(f"{place} is {not_a_rectangle(kind)}")
-        frame = int(data["frame"])
-        box = _box(data, f"{place} at frame {frame}")
+        kind, frame = str(data.get("type", "rectangle")), int(data["frame"])
+        points = [float(number) for number in data.get("points") or ()]
+        try:
+            box, changes = box_around(kind, points, float(data.get("rotation") or 0.0))
+        except ShapeError as error:
+            raise CvatJsonError(f"{place} at frame {frame} {error}") from error
+        for change in changes if keyframe else ():
+            self.notes.add(change, place, frame)
         return Shape(frame, box, bool(data.get("outside")), keyframe, dict(attributes))
 
 
@@ -211,11 +222,3 @@ def _turned_between(
         yield {
             **before, "frame": frame, "points": points, "rotation": (start + share * turn) % 360
         }  # fmt: skip
-
-
-def _box(data: Mapping[str, Any], place: str) -> Box:
-    x1, y1, x2, y2 = (float(side) for side in data["points"])
-    degrees = float(data.get("rotation") or 0.0)
-    if not all(map(isfinite, (x1, y1, x2, y2, degrees))):
-        raise CvatJsonError(f"{place} has a box without finite numbers")
-    return upright(x1, y1, x2, y2, degrees) if degrees else (x1, y1, x2, y2)

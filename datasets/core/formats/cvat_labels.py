@@ -1,20 +1,27 @@
 """CVAT label "person": a dataset's action groups as its attributes, and answers out of them.
 
-A group of which one action is chosen is a select named like the group: `unset` first, `unknown`
-second, then the actions. A group of which many may be chosen is one checkbox
-"<group>: <action>" per action. `person_id` is a text that stays the same over a track, since
-CVAT's own track ids change.
+A group of which one action is chosen is a select named like the group; a group of many is as
+many selects as actions may be chosen of it ("doing", "doing 2", "doing 3"). The default of each
+is `as before`: the answer before it holds, at the person's first CVAT keyframe there is none.
+So a CVAT keyframe that carries only defaults changes nothing. `unknown` and `none` are answers.
+`person_id` is a text that stays the same over a track, since CVAT's own track ids change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from datasets.core.action_groups import UNKNOWN, UNSET, ActionGroupSpec, Answers
+from datasets.core.action_groups import (
+    AS_BEFORE,
+    NONE,
+    UNKNOWN,
+    UNSET,
+    ActionGroupSpec,
+    Answers,
+    counts_as_vote,
+)
 
 PERSON = "person"
 PERSON_ID = "person_id"
-TRUE = "true"
-FALSE = "false"
 MAX_NAME_LENGTH = 64  # characters of an attribute's name in CVAT
 MAX_VALUES_LENGTH = 4096  # characters of a select's values in CVAT, joined by line ends
 COLOUR = "#3b82f6"
@@ -36,13 +43,14 @@ class Attribute(NamedTuple):
     default: str
 
 
-def checkbox_name(group: str, action: str) -> str:
-    """Name of the checkbox of one action of a group of many.
+def select_names(group: ActionGroupSpec) -> tuple[str, ...]:
+    """Names of the selects of a group: one for each action that may be chosen at once.
 
-    >>> checkbox_name("doing", "wave")
-    'doing: wave'
+    >>> select_names(ActionGroupSpec("doing", "many", False, ("wave", "carry", "read"), 2))
+    ('doing', 'doing 2')
     """
-    return f"{group}: {action}"
+    count = 1 if group.choice == "one" else min(group.max_per_person, len(group.actions))
+    return (group.name, *(f"{group.name} {number}" for number in range(2, count + 1)))
 
 
 def attributes_of(groups: Sequence[ActionGroupSpec]) -> tuple[Attribute, ...]:
@@ -50,11 +58,12 @@ def attributes_of(groups: Sequence[ActionGroupSpec]) -> tuple[Attribute, ...]:
 
     Raises LabelsError for what CVAT would refuse: names over 64 characters or given twice.
 
+    >>> posture = ActionGroupSpec("posture", "one", True, ("sit",))
     >>> doing = ActionGroupSpec("doing", "many", False, ("wave", "carry"))
-    >>> [attribute.name for attribute in attributes_of([doing])]
-    ['person_id', 'doing: wave', 'doing: carry']
-    >>> attributes_of([ActionGroupSpec("posture", "one", True, ("sit",))])[1].values
-    ('unset', 'unknown', 'sit')
+    >>> [attribute.name for attribute in attributes_of([posture, doing])]
+    ['person_id', 'posture', 'doing', 'doing 2']
+    >>> attributes_of([posture])[1].values
+    ('as before', 'unknown', 'sit')
     """
     attributes = [Attribute(PERSON_ID, "text", False, ("",), "")]
     for group in groups:
@@ -65,44 +74,74 @@ def attributes_of(groups: Sequence[ActionGroupSpec]) -> tuple[Attribute, ...]:
     return tuple(attributes)
 
 
-def answers_from(attributes: Mapping[str, str], groups: Sequence[ActionGroupSpec]) -> Answers:
-    """The answers to every group; an attribute that is not there is unset or unchecked.
+def held_values(before: Mapping[str, str], values: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The values that hold at a CVAT keyframe: its own, or those `before` it.
 
-    Raises LabelsError for a value that is not one of the group's.
+    >>> held_values({"posture": "sit"}, [("posture", "as before"), ("doing", "wave")])
+    {'posture': 'sit', 'doing': 'wave'}
+    """
+    return {**before, **{name: value for name, value in values if value != AS_BEFORE}}
+
+
+def changed_values(
+    held: Iterable[Mapping[str, str]], *, immutable: Collection[str] = ()
+) -> Iterator[dict[str, str]]:
+    """What each CVAT keyframe of a track must say so that its values hold as in `held`.
+
+    A value is said where it changes and `as before` at the next CVAT keyframe, because CVAT
+    fills in what is left out there with the value of the keyframe before it: an annotator's
+    change must not end at a value that is repeated later. Nothing else is said.
+
+    >>> list(changed_values([{"posture": "sit"}] * 3))
+    [{'posture': 'sit'}, {'posture': 'as before'}, {}]
+    """
+    before: Mapping[str, str] = {}
+    shown: dict[str, str] = {}
+    for values in held:
+        here = {
+            name: value if before.get(name) != value else AS_BEFORE
+            for name, value in values.items()
+            if name not in immutable
+        }
+        yield {
+            name: value for name, value in here.items() if value != shown.get(name, AS_BEFORE)
+        }
+        before, shown = values, shown | here
+
+
+def answers_from(attributes: Mapping[str, str], groups: Sequence[ActionGroupSpec]) -> Answers:
+    """The answers to every group; one without a value is unset.
+
+    Of a group of many, one select that is answered answers the group. Raises LabelsError for a
+    value that is not one of the group's.
 
     >>> groups = [ActionGroupSpec("posture", "one", True, ("sit",)),
     ...           ActionGroupSpec("doing", "many", False, ("wave", "carry"))]
-    >>> answers_from({"posture": "sit", "doing: carry": "true"}, groups)
+    >>> answers_from({"posture": "sit", "doing 2": "carry"}, groups)
     {'posture': 'sit', 'doing': ['carry']}
-    >>> answers_from({}, groups)
+    >>> answers_from({"doing": "none"}, groups)
     {'posture': 'unset', 'doing': []}
     """
-    return {
-        group.name: _chosen(attributes, group)
-        if group.choice == "one"
-        else [action for action in group.actions if _is_checked(attributes, group, action)]
-        for group in groups
-    }
+    return {group.name: _answer(attributes, group) for group in groups}
 
 
 def attributes_from(
     answers: Mapping[str, Any], person_id: int | None, groups: Sequence[ActionGroupSpec]
 ) -> dict[str, str]:
-    """The attributes that say `answers`; a group without an answer gets its default.
+    """The attributes that say `answers`; nothing of a group that is unset.
 
-    >>> groups = [ActionGroupSpec("posture", "one", True, ("sit",))]
-    >>> attributes_from({"posture": "sit"}, 7, groups)
-    {'person_id': '7', 'posture': 'sit'}
+    Raises LabelsError if more actions of a group are chosen than it has selects.
+
+    >>> groups = [ActionGroupSpec("posture", "one", True, ("sit",)),
+    ...           ActionGroupSpec("doing", "many", False, ("wave", "carry"))]
+    >>> attributes_from({"posture": "sit", "doing": ["carry"]}, 7, groups)
+    {'person_id': '7', 'posture': 'sit', 'doing': 'carry', 'doing 2': 'none'}
     """
     attributes = {PERSON_ID: "" if person_id is None else str(person_id)}
     for group in groups:
-        if group.choice == "one":
-            attributes[group.name] = answers.get(group.name, UNSET)
-        else:
-            chosen = answers.get(group.name, [])
-            for action in group.actions:
-                name = checkbox_name(group.name, action)
-                attributes[name] = TRUE if action in chosen else FALSE
+        answer = answers.get(group.name)
+        if counts_as_vote(answer):
+            attributes |= _selected(answer, group)
     return attributes
 
 
@@ -132,14 +171,16 @@ def label_data(attributes: Sequence[Attribute]) -> dict[str, Any]:
     }
 
 
-def _attributes_of_group(group: ActionGroupSpec) -> list[Attribute]:
-    if group.choice == "one":
-        values = (UNSET, UNKNOWN, *group.actions)
-        return [Attribute(group.name, "select", True, values, UNSET)]
-    return [
-        Attribute(checkbox_name(group.name, action), "checkbox", True, (FALSE,), FALSE)
-        for action in group.actions
-    ]
+def _attributes_of_group(group: ActionGroupSpec) -> Iterator[Attribute]:
+    for name in select_names(group):
+        values = (AS_BEFORE, *_special_values(name, group), *group.actions)
+        yield Attribute(name, "select", group.scope == "keyframe", values, AS_BEFORE)
+
+
+def _special_values(name: str, group: ActionGroupSpec) -> tuple[str, ...]:
+    """`unknown` is one answer for the group: only its first select offers it."""
+    unknown = (UNKNOWN,) if name == group.name else ()
+    return unknown if group.choice == "one" else (NONE, *unknown)
 
 
 def _check_fits_cvat(attribute: Attribute, *, taken: int) -> None:
@@ -159,18 +200,30 @@ def _check_fits_cvat(attribute: Attribute, *, taken: int) -> None:
         )
 
 
-def _chosen(attributes: Mapping[str, str], group: ActionGroupSpec) -> str:
-    value = attributes.get(group.name, UNSET)
-    if value not in (UNSET, UNKNOWN, *group.actions):
+def _answer(attributes: Mapping[str, str], group: ActionGroupSpec) -> str | list[str]:
+    """The answer to one group; `unknown` in its first select counts for all of it."""
+    chosen = []
+    for name in select_names(group):
+        value = attributes.get(name)
+        if value is None:
+            continue
+        if value not in (*_special_values(name, group), *group.actions):
+            raise LabelsError(
+                f'"{value}" is not an answer to {name}; these are: {", ".join(group.actions)}'
+            )
+        chosen.append(value)
+    if not chosen:
+        return UNSET
+    if group.choice == "one" or UNKNOWN in chosen:
+        return chosen[0]
+    return [action for action in group.actions if action in chosen]
+
+
+def _selected(answer: Any, group: ActionGroupSpec) -> dict[str, str]:
+    chosen = [answer] if isinstance(answer, str) else list(answer)
+    names = select_names(group)
+    if len(chosen) > len(names):
         raise LabelsError(
-            f'"{value}" is not an answer to {group.name}; these are: {", ".join(group.actions)}'
+            f"{group.name} has {len(chosen)} actions, but {len(names)} may be chosen at once"
         )
-    return value
-
-
-def _is_checked(attributes: Mapping[str, str], group: ActionGroupSpec, action: str) -> bool:
-    name = checkbox_name(group.name, action)
-    value = attributes.get(name, FALSE).lower()
-    if value not in (TRUE, FALSE):
-        raise LabelsError(f'"{value}" is not an answer to the checkbox {name}: true or false')
-    return value == TRUE
+    return dict(zip(names, [*chosen, *[NONE] * (len(names) - len(chosen))], strict=True))

@@ -1,7 +1,6 @@
 """CVAT XML 1.1: writer for pre-annotations, reader for exports.
 
-It is written as "CVAT for video"; "CVAT for images" is read too. There boxes with the same
-`person_id` are one person, and every box without one is another person in that frame only.
+It is written as "CVAT for video"; "CVAT for images" is read too (see `cvat_images`).
 
 Frames are frames of the CVAT task, 0-based: the file's own numbers (`start_frame + i * step` of
 the source) are turned into them by what its `<meta>` says. Boxes are `(x1, y1, x2, y2)` float
@@ -10,73 +9,43 @@ track; `outside` says that the person is not in the frame from there on.
 The file may be hostile: it is parsed without entities and DTDs, and refused with a message.
 """
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import NamedTuple, cast, get_args
+from typing import cast, get_args
 from xml.etree.ElementTree import Element, ParseError
 from xml.sax.saxutils import escape, quoteattr
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from datasets.core.formats.cvat_labels import COLOUR, PERSON, PERSON_ID, Attribute, InputType
+from datasets.core.formats.cvat_document import Document, Shape, XmlTrack, hold_over_parts
+from datasets.core.formats.cvat_images import ImageError, ImageTracks
+from datasets.core.formats.cvat_labels import (
+    COLOUR,
+    PERSON,
+    Attribute,
+    InputType,
+    changed_values,
+    held_values,
+)
+from datasets.core.formats.cvat_shapes import (
+    OTHER_SHAPES,
+    Notes,
+    ShapeError,
+    box_around,
+    xml_points,
+)
 
 VERSION = "1.1"
 MAX_DEPTH = 32  # nested elements; CVAT needs 8
 FORMAT_HINT = 'export it from CVAT as "CVAT for video 1.1"'
 INPUT_TYPES: tuple[InputType, ...] = get_args(InputType)
-OTHER_SHAPES = ("polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
-
-Box = tuple[float, float, float, float]
+SHAPES = ("box", *OTHER_SHAPES)
 
 
 class CvatXmlError(ValueError):
     """The file is not in the format "CVAT for video 1.1" or "CVAT for images 1.1"."""
-
-
-class Shape(NamedTuple):
-    """A box of a track at one frame; `attributes` are complete, inherited ones included."""
-
-    frame: int
-    box: Box
-    outside: bool
-    keyframe: bool
-    attributes: dict[str, str]
-
-
-@dataclass(frozen=True)
-class XmlTrack:
-    """One person, or whatever was drawn, over the frames; shapes ascending by frame.
-
-    `source` is how CVAT says it came about: "manual" if somebody drew it.
-    """
-
-    shapes: tuple[Shape, ...]
-    label: str = PERSON
-    source: str = "auto"
-
-    @property
-    def is_drawn(self) -> bool:
-        return self.source == "manual"
-
-
-@dataclass(frozen=True)
-class Document:
-    """One task's annotations.
-
-    `frame_count`, `width` and `height` are 0 and `task_name` is empty if the file does not say:
-    CVAT names no size for tasks made of pictures, and no name in the export of a job.
-    """
-
-    task_name: str
-    frame_count: int
-    width: int
-    height: int
-    attributes: tuple[Attribute, ...] = ()
-    tracks: tuple[XmlTrack, ...] = ()
 
 
 def dump(document: Document) -> bytes:
@@ -88,13 +57,17 @@ def dump(document: Document) -> bytes:
     return "".join(f"{line}\n" for line in _lines(document)).encode()
 
 
-def load(content: bytes) -> Document:
+def load(content: bytes, *, frame_names: Sequence[str] = ()) -> Document:
     """The document in `content`. Raises CvatXmlError if it is none.
+
+    Args:
+        content: The XML.
+        frame_names: Of the task's frames in order: images are matched by name, not by number.
 
     >>> load(dump(Document("a-c0000", 75, 64, 36))).frame_count
     75
     """
-    reader = _Reader()
+    reader = _Reader(ImageTracks(frame_names))
     try:
         for event, element in iterparse(
             BytesIO(content), events=("start", "end"), forbid_dtd=True
@@ -114,10 +87,13 @@ def _lines(document: Document) -> Iterator[str]:
     yield "<annotations>"
     yield f"  <version>{VERSION}</version>"
     yield from _meta_lines(document)
+    immutable = {one.name for one in document.attributes if not one.mutable}
     for number, track in enumerate(document.tracks):
         yield f'  <track id="{number}" label={quoteattr(track.label)} source="auto">'
-        for shape in track.shapes:
-            yield from _shape_lines(shape)
+        said = changed_values((shape.attributes for shape in track.shapes), immutable=immutable)
+        for shape, values in zip(track.shapes, said, strict=True):
+            whole = {k: v for k, v in track.shapes[-1].attributes.items() if k in immutable}
+            yield from _shape_lines(shape, whole | values)
         yield "  </track>"
     yield "</annotations>"
 
@@ -161,30 +137,23 @@ def _attribute_lines(attribute: Attribute) -> Iterator[str]:
     yield "            </attribute>"
 
 
-def _shape_lines(shape: Shape) -> Iterator[str]:
+def _shape_lines(shape: Shape, values: Mapping[str, str]) -> Iterator[str]:
     x1, y1, x2, y2 = shape.box
     yield (
         f'    <box frame="{shape.frame}" keyframe="{shape.keyframe:d}" '
         f'outside="{shape.outside:d}" occluded="0" '
         f'xtl="{x1:.2f}" ytl="{y1:.2f}" xbr="{x2:.2f}" ybr="{y2:.2f}" z_order="0">'
     )
-    for name, value in shape.attributes.items():
+    for name, value in values.items():
         yield f"      <attribute name={quoteattr(name)}>{escape(value)}</attribute>"
     yield "    </box>"
-
-
-class ImageTrackKey(NamedTuple):
-    """What the boxes of one track in "CVAT for images" have in common."""
-
-    label: str
-    who: str
-    nth: int  # box of that person in one image
 
 
 @dataclass
 class _Reader:
     """Takes the elements one by one, so that a long file is never in memory as a tree."""
 
+    images: ImageTracks
     name: str = ""
     size: int = 0
     width: int = 0
@@ -193,8 +162,7 @@ class _Reader:
     step: int = 1
     attributes: tuple[Attribute, ...] = ()
     tracks: list[XmlTrack] = field(default_factory=list)
-    images: dict[ImageTrackKey, list[Shape]] = field(default_factory=dict)
-    sources: dict[ImageTrackKey, str] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
     open: list[str] = field(default_factory=list)
 
     def take(self, event: str, element: Element) -> None:
@@ -208,9 +176,11 @@ class _Reader:
             element.clear()
 
     def document(self) -> Document:
-        found = [self._image_track(key, shapes) for key, shapes in self.images.items()]
-        tracks = (*self.tracks, *found)
-        return Document(self.name, self.size, self.width, self.height, self.attributes, tracks)
+        tracks = hold_over_parts((*self.tracks, *map(self._cut, self.images.tracks())))
+        return Document(
+            self.name, self.size, self.width, self.height, self.attributes, tracks,
+            self.notes.sentences(),
+        )  # fmt: skip
 
     def _check_place(self, tag: str) -> None:
         if not self.open and tag != "annotations":
@@ -249,57 +219,80 @@ class _Reader:
         shapes: dict[int, Shape] = {}
         held: dict[str, str] = {}
         for child in element:
-            if child.tag in OTHER_SHAPES:
-                raise CvatXmlError(f"{place} is {not_a_rectangle(child.tag)}")
-            if child.tag == "box":
-                held = held | {
-                    one.get("name", ""): (one.text or "") for one in child.iter("attribute")
-                }
-                shape = self._shape(child, held, place)
-                shapes[shape.frame] = shape
-        inside = [shapes[frame] for frame in sorted(shapes) if self._is_inside(shapes[frame])]
-        return XmlTrack(tuple(inside), element.get("label", ""), element.get("source", ""))
+            if child.tag in SHAPES:
+                held = held_values(held, _values(child))
+                source_frame = _whole(child.get("frame"), f"frame of {place}")
+                frame = self._task_frame(source_frame, place)
+                shapes[frame] = self._shape(
+                    child, frame, held, f"{place} at frame {source_frame}"
+                )
+        track = XmlTrack(
+            tuple(shapes[frame] for frame in sorted(shapes)),
+            element.get("label", ""),
+            element.get("source", ""),
+        )
+        return self._cut(track)
 
     def _read_image(self, image: Element) -> None:
-        place = f"image {image.get('id')}"
-        here: Counter[str] = Counter()
+        number = _whole(image.get("id"), "image number")
+        try:
+            frame = self.images.begin(image.get("name", ""))
+        except ImageError as error:
+            raise CvatXmlError(str(error)) from error
+        self._check_size(image)
+        if frame is None:
+            frame = self._task_frame(number, "image")
         for child in image:
-            if child.tag in OTHER_SHAPES:
-                raise CvatXmlError(f"{place} has {not_a_rectangle(child.tag)}")
-            if child.tag == "box":
-                said = {one.get("name", ""): one.text or "" for one in child.iter("attribute")}
-                child.set("frame", image.get("id", ""))
-                shape = self._shape(child, said, place)
-                who = said.get(PERSON_ID, "").strip() or f"box {len(self.images)}"
-                here[who] += 1  # two boxes of one person in an image are two tracks
-                key = ImageTrackKey(child.get("label", ""), who, here[who])
-                self.images.setdefault(key, []).append(shape)
-                self.sources.setdefault(key, child.get("source", ""))
+            if child.tag in SHAPES:
+                held = held_values({}, _values(child))
+                shape = self._shape(child, frame, held, f"image {number}")
+                label, source = child.get("label", ""), child.get("source", "")
+                self.images.add(label, source, shape)
 
-    def _image_track(self, key: ImageTrackKey, shapes: list[Shape]) -> XmlTrack:
-        """A track of boxes drawn image by image: outside where there is no box."""
-        by_frame = {shape.frame: shape for shape in shapes}
-        ends = {
-            shape.frame + 1: shape._replace(frame=shape.frame + 1, outside=True)
-            for shape in shapes
-        }
-        both = ends | by_frame
-        inside = [both[frame] for frame in sorted(both) if self._is_inside(both[frame])]
-        return XmlTrack(tuple(inside), key.label, self.sources[key])
+    def _check_size(self, image: Element) -> None:
+        """All images have one size. Raises CvatXmlError."""
+        width, height = (
+            _whole(image.get(side), f"{side} of image {image.get('id')}", default=0)
+            for side in ("width", "height")
+        )
+        if not (width and height):
+            return
+        if (self.width, self.height) not in ((0, 0), (width, height)):
+            raise CvatXmlError(
+                f"image {image.get('id')} has {width}x{height} pixels, but the others have "
+                f"{self.width}x{self.height}: it is of another clip"
+            )
+        self.width, self.height = width, height
 
-    def _shape(self, box: Element, attributes: dict[str, str], place: str) -> Shape:
-        source_frame = _whole(box.get("frame"), f"frame of {place}")
+    def _task_frame(self, source_frame: int, place: str) -> int:
         frame, rest = divmod(source_frame - self.start_frame, self.step)
-        place = f"{place} at frame {source_frame}"
         if rest or frame < 0:
-            raise CvatXmlError(f"{place} is not at a frame of the task")
+            raise CvatXmlError(f"{place} at frame {source_frame} is not at a frame of the task")
+        return frame
+
+    def _shape(
+        self, element: Element, frame: int, attributes: dict[str, str], place: str
+    ) -> Shape:
+        kind = "rectangle" if element.tag == "box" else element.tag
+        try:
+            degrees = float(element.get("rotation", "0"))
+            box, changes = box_around(kind, xml_points(element.tag, element.attrib), degrees)
+        except ValueError as error:
+            reason = error if isinstance(error, ShapeError) else f"has no box ({error})"
+            raise CvatXmlError(f"{place} {reason}") from error
+        for change in changes:
+            self.notes.add(change, place.partition(" at ")[0], frame)
         return Shape(
             frame,
-            _box(box.attrib, place),
-            _flag(box.attrib, "outside", place, default="0"),
-            _flag(box.attrib, "keyframe", place, default="1"),
+            box,
+            _flag(element.attrib, "outside", place, default="0"),
+            _flag(element.attrib, "keyframe", place, default="1"),
             attributes,
         )
+
+    def _cut(self, track: XmlTrack) -> XmlTrack:
+        """Without a shape that only ends the track behind the last frame of the task."""
+        return replace(track, shapes=tuple(filter(self._is_inside, track.shapes)))
 
     def _is_inside(self, shape: Shape) -> bool:
         if not self.size or shape.frame < self.size:
@@ -309,6 +302,12 @@ class _Reader:
         raise CvatXmlError(
             f"it has a box at frame {shape.frame}, but its task has only {self.size} frames"
         )
+
+
+def _values(box: Element) -> Iterator[tuple[str, str]]:
+    """Names and values; line breaks around them are a pretty-printer's."""
+    for one in box.iter("attribute"):
+        yield one.get("name", "").strip(), (one.text or "").strip()
 
 
 def _text(element: Element, path: str) -> str | None:
@@ -341,39 +340,6 @@ def _flag(attributes: Mapping[str, str], name: str, place: str, *, default: str)
     return value == "1"
 
 
-def _box(attributes: Mapping[str, str], place: str) -> Box:
-    try:
-        x1, y1, x2, y2 = (float(attributes[side]) for side in ("xtl", "ytl", "xbr", "ybr"))
-        degrees = float(attributes.get("rotation", "0"))
-    except (KeyError, ValueError) as error:
-        raise CvatXmlError(f"{place} has no box that can be read ({error})") from error
-    if not all(map(math.isfinite, (x1, y1, x2, y2, degrees))):
-        raise CvatXmlError(f"{place} has a box without finite numbers")
-    return upright(x1, y1, x2, y2, degrees) if degrees else (x1, y1, x2, y2)
-
-
-def not_a_rectangle(kind: str) -> str:
-    """The error message for a shape that is not a rectangle."""
-    return (
-        f"a {kind}, but people are drawn as rectangles: reopen the job in CVAT, delete it, "
-        "draw a rectangle and finish the job again"
-    )
-
-
-def upright(x1: float, y1: float, x2: float, y2: float, degrees: float) -> Box:
-    """The smallest upright box around a box rotated about its centre.
-
-    >>> [round(side) for side in upright(0, 0, 10, 4, 90)]
-    [3, -3, 7, 7]
-    """
-    cos, sin = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
-    width, height = abs(x2 - x1), abs(y2 - y1)
-    x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    half_width = (width * cos + height * sin) / 2
-    half_height = (width * sin + height * cos) / 2
-    return (x - half_width, y - half_height, x + half_width, y + half_height)
-
-
 def _person_attributes(head: Element) -> tuple[Attribute, ...]:
     for label in head.iterfind("labels/label"):
         if (label.findtext("name") or "").strip() == PERSON:
@@ -382,7 +348,7 @@ def _person_attributes(head: Element) -> tuple[Attribute, ...]:
 
 
 def _attribute(element: Element) -> Attribute:
-    name = element.findtext("name") or ""
+    name = (element.findtext("name") or "").strip()
     input_type = (element.findtext("input_type") or "text").strip().lower()
     if input_type not in INPUT_TYPES:
         raise CvatXmlError(
@@ -392,6 +358,6 @@ def _attribute(element: Element) -> Attribute:
         name,
         cast(InputType, input_type),
         (element.findtext("mutable") or "").strip().lower() == "true",
-        tuple((element.findtext("values") or "").split("\n")),
-        element.findtext("default_value") or "",
+        tuple(one.strip() for one in (element.findtext("values") or "").strip().split("\n")),
+        (element.findtext("default_value") or "").strip(),
     )

@@ -99,8 +99,9 @@ class Units:
         """What the coefficients of ratings come from."""
         distances, categories = 1 - np.eye(len(self.values)), len(self.values)
         if self.group.choice == "many":
-            sets = [one for one in self.values if isinstance(one, frozenset)]
-            distances = set_distances(sets, "masi")
+            sets = {n: one for n, one in enumerate(self.values) if not isinstance(one, str)}
+            places = list(sets)  # all but `unknown`
+            distances[np.ix_(places, places)] = set_distances(list(sets.values()), "masi")
         else:
             categories = len({UNKNOWN, *self.group.actions, *self.values})
         sums = rating_sums(self.parts, distances, categories=categories)

@@ -209,8 +209,10 @@ def _status(
 
 def as_vote(answer: Any, group: ActionGroupSpec) -> Vote:
     """The answer as a vote; None if it is none, or none of the group's."""
+    if group.choice == "many" and _is_set(answer):
+        return frozenset(answer).intersection(group.actions)
     if group.choice == "many":
-        return frozenset(answer).intersection(group.actions) if _is_set(answer) else None
+        return UNKNOWN if answer == UNKNOWN else None
     if _is_set(answer):
         answer = next(iter(answer)) if len(answer) == 1 else None
     return answer if answer in (UNKNOWN, *group.actions) else None
@@ -225,7 +227,9 @@ def majority_vote(cast: Sequence[Any], group: ActionGroupSpec) -> Vote:
     needed = len(cast) // 2 + 1
     if group.choice == "one":
         return majority(cast, min_votes=needed)
-    chosen = majority_set(cast, min_votes=needed)
+    if sum(vote == UNKNOWN for vote in cast) >= needed:
+        return UNKNOWN
+    chosen = majority_set([vote for vote in cast if vote != UNKNOWN], min_votes=needed)
     if chosen is not None and len(chosen) > group.max_per_person:
         return None
     return chosen

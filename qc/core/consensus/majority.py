@@ -39,8 +39,8 @@ def majority_set(
 ) -> frozenset[Answer] | None:
     """The actions that more than half of the votes name, each decided on its own.
 
-    None if fewer than `min_votes` voted, if an action is named by exactly half, or if it is
-    named by more than half but by fewer than `min_votes`.
+    None if an action is named by exactly half, or if fewer than `min_votes` say what is decided
+    of an action: that it is done, or that it is not.
 
     >>> sorted(majority_set([{"wave", "carry"}, {"wave"}, {"sit", "wave"}], min_votes=2))
     ['wave']
@@ -54,7 +54,7 @@ def majority_set(
         return None
     named = Counter(action for vote in cast for action in vote)
     for count in named.values():
-        if 2 * count == len(cast) or len(cast) / 2 < count < min_votes:
+        if 2 * count == len(cast) or max(count, len(cast) - count) < min_votes:
             return None
     return frozenset(action for action, count in named.items() if 2 * count > len(cast))
 

@@ -184,6 +184,8 @@ def _weighted(
         return label
     cast = {who: as_vote(answer, group) for who, answer in label.votes.items()}
     votes = {who: vote for who, vote in cast.items() if vote is not None}
+    if group.choice == "many" and majority_vote(list(votes.values()), group) == UNKNOWN:
+        return label
     likeliest = posterior_label(fits, votes)
     if likeliest is None:
         return label
@@ -194,8 +196,9 @@ def _weighted(
 
 
 def _class(vote: Value, action: str) -> str:
-    if not action:
-        return str(vote)
+    """The class of a vote; `unknown` in a choice of many is none of an action's."""
+    if isinstance(vote, str):
+        return vote
     return YES if action in vote else NO
 
 

@@ -19,7 +19,6 @@ from django.db.models import Max
 
 from avaproject.base.storage import local_path, work_folder
 from avaproject.base.work import Stage
-from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats import ava
 from datasets.core.media.video_reader import MediaError
 from datasets.models import Action, ActionGroup, Dataset, Video
@@ -241,12 +240,7 @@ def _formats(
     folder: Path, release: Release, plan: ReleasePlan, splits: list[str]
 ) -> list[FormatWriter]:
     groups = [
-        ActionGroupSpec(
-            group.name,
-            group.choice,
-            group.required,
-            tuple(action.name for action in group.actions.all()),
-        )
+        group.spec()
         for group in ActionGroup.objects.filter(dataset=release.dataset)
         .prefetch_related("actions")
         .order_by("position")

@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from annotation.core.cvat_tracks import interpolate_at_keyframes, pre_annotation_tracks
-from datasets.core.action_groups import ActionGroupSpec
-from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump, load
+from datasets.core.formats.cvat_document import Document, Shape, XmlTrack
+from datasets.core.formats.cvat_xml import dump, load
 from tracking.core.tracks_file import Track, TracksFile
 
-GROUPS = (ActionGroupSpec("posture", "one", True, ("stand", "walk")),)
 SECONDS = range(2, 14)
 
 
@@ -24,7 +23,7 @@ def walk(track_id=1, frames=range(450), *, speed=0.5):
 def annotated(*tracks, person_ids=None):
     file = TracksFile("a-c0000", 640, 360, 450, list(tracks))
     ids = person_ids or {track.track_id: track.track_id for track in tracks}
-    return pre_annotation_tracks(file, ids, seconds=SECONDS, annotation_fps=5, groups=GROUPS)
+    return pre_annotation_tracks(file, ids, seconds=SECONDS, annotation_fps=5)
 
 
 def seconds_of(track, seconds=range(15)):
@@ -62,14 +61,12 @@ def test_an_empty_track_is_seen_nowhere():
 def test_the_pre_annotation_is_the_track_at_every_keyframe(annotation_fps):
     track = walk()
     file = TracksFile("a-c0000", 640, 360, 450, [track])
-    (xml,) = pre_annotation_tracks(
-        file, {1: 7}, seconds=SECONDS, annotation_fps=annotation_fps, groups=GROUPS
-    )
+    (xml,) = pre_annotation_tracks(file, {1: 7}, seconds=SECONDS, annotation_fps=annotation_fps)
     found = interpolate_at_keyframes(xml, SECONDS, annotation_fps=annotation_fps)
     assert [box.second for box in found] == list(SECONDS)
     for box in found:
         assert box.box == pytest.approx(tuple(track.boxes[30 * box.second]))
-        assert box.attributes == {"person_id": "7", "posture": "unset"}
+        assert box.attributes == {"person_id": "7"}
 
 
 def test_a_steady_track_needs_only_its_two_ends():

@@ -34,7 +34,7 @@ def test_the_same_vocabulary_changes_nothing():
 
 def test_a_new_question_is_added():
     news = change(*GROUPS, ActionGroupSpec("phone", "many", False, ("call",)))
-    assert [one["name"] for one in news.attributes] == ["phone: call"]
+    assert [one["name"] for one in news.attributes] == ["phone"]
     assert "id" not in news.attributes[0]
     assert news.refused == []
 
@@ -43,15 +43,13 @@ def test_a_new_action_of_a_question_is_added_to_its_values():
     more = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"))
     (sent,) = change(more, GROUPS[1]).attributes
     assert sent["id"] == IDS.attributes["posture"]
-    assert sent["values"] == ["unset", "unknown", "stand", "walk", "sit"]
+    assert sent["values"] == ["as before", "unknown", "stand", "walk", "sit"]
 
 
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        pytest.param(
-            (GROUPS[0],), '"doing: wave" is in CVAT but no longer', id="action of many removed"
-        ),
+        pytest.param((GROUPS[0],), '"doing" is in CVAT but no longer', id="question removed"),
         pytest.param(
             (ActionGroupSpec("posture", "one", True, ("stand",)), GROUPS[1]),
             '"sit"',
@@ -61,6 +59,11 @@ def test_a_new_action_of_a_question_is_added_to_its_values():
             (ActionGroupSpec("stance", "one", True, ("stand", "sit")), GROUPS[1]),
             '"posture" is in CVAT but no longer',
             id="renamed",
+        ),
+        pytest.param(
+            (GROUPS[0]._replace(scope="person"), GROUPS[1]),
+            '"posture" is asked for every keyframe in CVAT',
+            id="another scope",
         ),
     ],
 )

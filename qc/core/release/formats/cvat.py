@@ -6,9 +6,10 @@ not seen at the next one, the track is outside from the frame after.
 
 from typing import Any
 
-from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.action_groups import UNKNOWN, ActionGroupSpec
+from datasets.core.formats.cvat_document import Document, Shape, XmlTrack
 from datasets.core.formats.cvat_labels import attributes_from, attributes_of
-from datasets.core.formats.cvat_xml import Document, Shape, XmlTrack, dump
+from datasets.core.formats.cvat_xml import dump
 from qc.core.release.formats.content import FormatContext, by_person, frame_of, pixels, runs
 from qc.core.release.records import ReleaseClip, ReleasedPerson
 
@@ -53,12 +54,13 @@ class CvatWriter:
         names = {origin.group: origin.action_ids for origin in person.origins}
         return {
             group.name: _answer(group, [self._context.names[i] for i in names[group.name]])
-            for group in self._context.groups
             if group.name in names
+            else UNKNOWN  # undecided here: in CVAT the answer before would hold
+            for group in self._context.groups
         }
 
 
 def _answer(group: ActionGroupSpec, chosen: list[str]) -> str | list[str]:
     if group.choice == "many":
         return chosen
-    return chosen[0] if chosen else "unknown"
+    return chosen[0] if chosen else UNKNOWN

@@ -3,6 +3,7 @@ import copy
 import pytest
 
 from annotation.core.cvat_tracks import interpolate_at_keyframes
+from datasets.core.formats.cvat_document import Shape, XmlTrack
 from datasets.core.formats.cvat_json import (
     CvatJsonError,
     LabelIds,
@@ -10,10 +11,11 @@ from datasets.core.formats.cvat_json import (
     fingerprint,
     labelled_data,
 )
-from datasets.core.formats.cvat_xml import Shape, XmlTrack
+from datasets.core.formats.cvat_labels import Attribute
 
-IDS = LabelIds(4, {"person_id": 10, "posture": 11, "doing: wave": 12})
-SAID = {"person_id": "7", "posture": "sit", "doing: wave": "false"}
+IDS = LabelIds(4, {"person_id": 10, "posture": 11, "doing": 12})
+ATTRIBUTES = [Attribute("person_id", "text", False, ("",), "")]
+SAID = {"person_id": "7", "posture": "sit", "doing": "none"}
 
 
 def shape(frame: int, *, left: float = 10.0, outside: bool = False, **said: str) -> Shape:
@@ -37,18 +39,59 @@ def test_what_is_sent_is_read_back():
         XmlTrack((shape(0), shape(10, left=20.0), shape(30, outside=True))),
         XmlTrack((shape(5, posture="walk"),)),
     )
-    assert read(labelled_data(tracks, IDS)).tracks == tracks
+    assert read(labelled_data(tracks, IDS, ATTRIBUTES)).tracks == tracks
 
 
 def test_the_person_goes_to_the_track_and_the_rest_to_the_shapes():
-    track = labelled_data([XmlTrack((shape(3),))], IDS)["tracks"][0]
+    track = labelled_data([XmlTrack((shape(3),))], IDS, ATTRIBUTES)["tracks"][0]
     assert (track["frame"], track["label_id"], track["source"]) == (3, 4, "auto")
     assert track["attributes"] == [{"spec_id": 10, "value": "7"}]
     assert [one["spec_id"] for one in track["shapes"][0]["attributes"]] == [11, 12]
 
 
+def test_only_what_changes_is_sent():
+    shapes = [
+        shape(0),
+        shape(5),
+        shape(10),
+        shape(15, posture="walk"),
+        shape(20, posture="walk"),
+    ]
+    (track,) = labelled_data([XmlTrack(tuple(shapes))], IDS, ATTRIBUTES)["tracks"]
+    sent = [
+        {one["spec_id"]: one["value"] for one in row["attributes"]} for row in track["shapes"]
+    ]
+    assert sent == [
+        {11: "sit", 12: "none"},
+        {11: "as before", 12: "as before"},
+        {},
+        {11: "walk"},
+        {11: "as before"},
+    ]
+
+
+def test_an_answer_holds_over_cvat_keyframes_at_their_default():
+    said = ["as before", "sit", "as before", "as before", "walk", "as before"]
+    shapes = [stored(5 * second, (11, value)) for second, value in enumerate(said)]
+    (track,) = read({"tracks": [{"label_id": 4, "shapes": shapes}]}).tracks
+    found = interpolate_at_keyframes(track, range(6), annotation_fps=5)
+    assert [one.attributes.get("posture") for one in found] == [
+        None, "sit", "sit", "sit", "walk", "walk",
+    ]  # fmt: skip
+
+
+def test_an_answer_holds_over_a_split_of_its_track():
+    person = [{"spec_id": 10, "value": "7"}]
+    first = {"label_id": 4, "attributes": person,
+             "shapes": [stored(0, (11, "sit")), stored(10, (11, "as before"))]}  # fmt: skip
+    second = {"label_id": 4, "attributes": person, "shapes": [stored(20, (11, "as before"))]}
+    other = {"label_id": 4, "shapes": [stored(20, (11, "as before"))]}
+    tracks = read({"tracks": [second, first, other]}).tracks
+    assert [one.shapes[-1].attributes.get("posture") for one in tracks] == ["sit", "sit", None]
+
+
 def test_a_track_without_boxes_is_not_sent():
-    assert labelled_data([XmlTrack(())], IDS)["tracks"] == []
+    assert labelled_data([XmlTrack(())], IDS, ATTRIBUTES)["tracks"] == []
 
 
 def test_attributes_hold_until_they_change():
@@ -144,7 +187,7 @@ def test_numbers_and_order_of_tracks_do_not_make_another_version():
 def test_a_question_added_later_does_not_make_another_version():
     again = copy.deepcopy(answered())
     for track in again["tracks"]:
-        track["shapes"][0]["attributes"].append({"spec_id": 12, "value": "false"})
+        track["shapes"][0]["attributes"].append({"spec_id": 12, "value": "as before"})
     assert fingerprint(read(again)) == fingerprint(read(answered()))
 
 
@@ -188,7 +231,7 @@ def test_a_box_outside_the_frame_is_not_rotated():
 
 def test_what_somebody_drew_stays_drawn_when_it_is_sent_again():
     drawn = XmlTrack((shape(3),), source="manual")
-    sent = labelled_data([drawn], IDS)
+    sent = labelled_data([drawn], IDS, ATTRIBUTES)
     assert sent["tracks"][0]["source"] == "manual"
     assert read(sent).tracks[0].is_drawn
 

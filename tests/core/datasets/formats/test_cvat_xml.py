@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_document import Document, Shape, XmlTrack
 from datasets.core.formats.cvat_labels import attributes_of
-from datasets.core.formats.cvat_xml import CvatXmlError, Document, Shape, XmlTrack, dump, load
+from datasets.core.formats.cvat_xml import CvatXmlError, dump, load
 
 GROUPS = (
     ActionGroupSpec("posture", "one", True, ("stand", "walk")),
@@ -65,21 +66,21 @@ def test_the_same_document_gives_the_same_bytes():
 
 def test_a_written_file_carries_the_labels_a_person_needs_in_cvat():
     text = dump(Document("a-c0000", 75, 640, 360, attributes_of(GROUPS))).decode()
-    assert "<values>unset\nunknown\nstand\nwalk</values>" in text
-    assert "<input_type>checkbox</input_type>" in text
+    assert "<values>as before\nunknown\nstand\nwalk</values>" in text
+    assert "<name>doing 2</name>" in text
     assert "<mutable>False</mutable>" in text  # person_id
     assert "<original_size>" in text
 
 
 def test_attributes_that_are_left_out_come_from_the_box_before():
-    first = attribute("posture", "walk") + attribute("doing: wave", "false")
-    body = track(box(0, inside=first), box(5, inside=attribute("doing: wave", "true")), box(9))
+    first = attribute("posture", "walk") + attribute("doing", "none")
+    body = track(box(0, inside=first), box(5, inside=attribute("doing", "wave")), box(9))
     (read,) = load(xml(body)).tracks
     assert [shape.attributes["posture"] for shape in read.shapes] == ["walk"] * 3
-    assert [shape.attributes["doing: wave"] for shape in read.shapes] == [
-        "false",
-        "true",
-        "true",
+    assert [shape.attributes["doing"] for shape in read.shapes] == [
+        "none",
+        "wave",
+        "wave",
     ]
 
 
