@@ -6,7 +6,7 @@ x2 and y2 exclusive.
 """
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import yaml
 
-from datasets.core.action_groups import UNSET, ActionGroupSpec, Answers
+from datasets.core.action_groups import ActionGroupSpec, Answers, counts_as_vote, unset_groups
 from tracking.core.boxes import pairwise_iou
 
 Severity = Literal["blocks", "warns"]
@@ -64,6 +64,7 @@ class CheckedAnswers:
         groups: The groups of the dataset.
         width: Of the frame, pixels.
         proposals: The pre-annotation's boxes by (second, person id).
+        lone_frames: Of each track that is visible in a single frame, when: clip seconds.
         seconds_spent: On the task; None if unknown.
         median_seconds: Of the dataset's tasks; None if unknown.
     """
@@ -73,6 +74,7 @@ class CheckedAnswers:
     width: int
     height: int
     proposals: Mapping[tuple[int, int], Sequence[float]] = field(default_factory=dict)
+    lone_frames: Mapping[int, float] = field(default_factory=dict)
     seconds_spent: float | None = None
     median_seconds: float | None = None
 
@@ -176,18 +178,17 @@ def _finding(rule: QualityRule, violation: _Violation) -> Finding:
 
 
 def _answered(box: AnnotatedBox, group: ActionGroupSpec) -> list[str]:
-    """The answers that are more than nothing."""
+    """The actions answered, or `unknown`."""
     answer = box.answers.get(group.name)
-    if isinstance(answer, str):
-        return [] if answer == UNSET else [answer]
-    return list(answer or [])
+    if not counts_as_vote(answer):
+        return []
+    return [answer] if isinstance(answer, str) else list(answer)
 
 
 def _unset(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
-    required = [one for one in checked.groups if one.required and one.choice == "one"]
     for track in _by_track(checked).values():
-        for group in required:
-            unset = [box for box in track if not _answered(box, group)]
+        for group in checked.groups:
+            unset = [box for box in track if unset_groups(box.answers, [group])]
             if unset:
                 seconds = tuple(box.second for box in unset)
                 yield _Violation(seconds, unset[0], {"group": group.name})
@@ -253,7 +254,7 @@ def _flicker(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]
     limit = rule.numbers.get("limit", 3.0)
     for track in _by_track(checked).values():
         for group in checked.groups:
-            answered = [box for box in track if box.answers.get(group.name) != UNSET]
+            answered = [box for box in track if counts_as_vote(box.answers.get(group.name))]
             for three in zip(answered, answered[1:], answered[2:], strict=False):
                 first, middle, last = (sorted(_answered(box, group)) for box in three)
                 if first == last != middle and three[2].second - three[0].second <= limit:
@@ -262,13 +263,61 @@ def _flicker(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]
                     yield _Violation(tuple(box.second for box in three), three[1], words)
 
 
+def _lone_frame(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    boxes = {box.track: box for box in checked.boxes}
+    for track, at in checked.lone_frames.items():
+        yield _Violation((int(at),), boxes.get(track), {"at": f"{at:g}"})
+
+
+def _on_another_person(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    """A part of a split track whose boxes are those of another person at half its keyframes."""
+    limit = rule.numbers.get("limit", 0.5)
+    tracks = _by_track(checked).values()
+    parts = Counter(track[0].person_id for track in tracks if track[0].person_id is not None)
+    by_second: dict[int, list[tuple[str, Sequence[float]]]] = defaultdict(list)
+    for one in checked.boxes:
+        by_second[one.second].append((one.person, one.box))
+    for (second, person), box in checked.proposals.items():
+        by_second[second].append((f"P{person}", box))
+    for track in tracks:
+        if parts[track[0].person_id] < 2:
+            continue
+        met: Counter[str] = Counter()
+        for one in track:
+            others = [each for each in by_second[one.second] if each[0] != one.person]
+            boxes = np.array([box for _, box in others], dtype=np.float64).reshape(-1, 4)
+            iou = pairwise_iou(np.array([one.box]), boxes)[0]
+            met.update({others[place][0] for place in np.flatnonzero(iou >= limit)})
+        for other, count in met.most_common(1):
+            if 2 * count >= len(track):
+                words = {"person": track[0].person, "other": other}
+                yield _Violation(tuple(box.second for box in track), track[0], words)
+
+
+def _asked_once(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    for group in checked.groups:
+        if group.scope == "keyframe":
+            continue
+        given: dict[str, dict[str, AnnotatedBox]] = defaultdict(dict)
+        for box in checked.boxes:
+            if counts_as_vote(box.answers.get(group.name)):
+                whose = box.person if group.scope == "person" else ""
+                given[whose].setdefault(_joined(_answered(box, group)), box)
+        for several in given.values():
+            if len(several) > 1:
+                boxes = list(several.values())
+                words = {"group": group.name, "scope": group.scope}
+                words["answers"] = " and ".join(several)
+                yield _Violation(tuple(sorted({one.second for one in boxes})), boxes[1], words)
+
+
 def _unedited_track(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     for track in unedited_tracks(checked, slack=rule.numbers.get("slack", SLACK)):
         yield _Violation(tuple(box.second for box in track), track[0], {})
 
 
 def _is_unedited(box: AnnotatedBox, checked: CheckedAnswers, slack: float) -> bool:
-    if any(_answered(box, group) for group in checked.groups):
+    if any(counts_as_vote(box.answers.get(group.name)) for group in checked.groups):
         return False
     proposed = checked.proposals.get((box.second, box.person_id or 0))
     if proposed is None:
@@ -313,6 +362,9 @@ _DETECTORS: dict[str, Callable[[CheckedAnswers, QualityRule], Iterator[_Violatio
     "one-person-twice": _duplicate_person,
     "two-persons-in-one-place": _same_place,
     "label-flicker": _flicker,
+    "one-frame-person": _lone_frame,
+    "part-on-another-person": _on_another_person,
+    "asked-once-differs": _asked_once,
     "unedited-track": _unedited_track,
     "too-fast": _too_fast,
 }

@@ -1,12 +1,14 @@
 """Quality rules applied to versions of answers, and how much work is in each version."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from annotation.models import Annotation, AnswerVersion
+from annotation.core.cvat_tracks import task_frame_count
+from annotation.models import Annotation, AnswerVersion, StoredBox
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.figures import AnnotatorWork
@@ -82,7 +84,7 @@ def checked_versions(
         AnswerVersion.objects.filter(pk__in=keys).select_related("task__clip__video__dataset")
     )
     datasets = {version.task.clip.video.dataset for version in versions}
-    boxes = annotated_boxes(keys)
+    boxes, lone = annotated_boxes(keys), _lone_frames(versions)
     proposals = _proposals({version.task.run_id for version in versions})
     groups = group_specs_of(datasets)
     times = {dataset.pk: annotation_times(dataset) for dataset in datasets}
@@ -97,6 +99,7 @@ def checked_versions(
             width=video.width or 0,
             height=video.height or 0,
             proposals=proposals[version.task.run_id],
+            lone_frames=lone[version.pk],
             seconds_spent=its_times.by_task.get(version.task_id) if is_first else None,
             median_seconds=its_times.median,
         )
@@ -133,6 +136,32 @@ def annotated_boxes(versions: Collection[int]) -> dict[int, list[AnnotatedBox]]:
     for version, second, track, person, x1, y1, x2, y2, answers in rows:
         boxes[version].append(AnnotatedBox(second, track, person, (x1, y1, x2, y2), answers))
     return boxes
+
+
+def _lone_frames(versions: Iterable[AnswerVersion]) -> dict[int, dict[int, float]]:
+    """The tracks of each version that are visible in a single frame, and when."""
+    fps = {one.pk: one.task.clip.video.dataset.annotation_fps for one in versions}
+    lengths = {
+        one.pk: task_frame_count(one.task.clip.frame_count, annotation_fps=fps[one.pk])
+        for one in versions
+    }
+    rows = StoredBox.objects.filter(version__in=fps).order_by("version", "track", "frame")
+    found: dict[int, dict[int, float]] = defaultdict(dict)
+    by_track = itertools.groupby(
+        rows.values_list("version_id", "track", "frame", "outside").iterator(),
+        key=lambda row: row[:2],
+    )
+    for (version, track), boxes in by_track:
+        places = [(frame, outside) for _, _, frame, outside in boxes]
+        ends = [frame for frame, _ in places[1:]] + [lengths[version]]
+        visible = [
+            (frame, end - frame)
+            for (frame, outside), end in zip(places, ends, strict=True)
+            if not outside
+        ]
+        if sum(length for _, length in visible) == 1:
+            found[version][track] = visible[0][0] / fps[version]
+    return found
 
 
 def _proposals(

@@ -102,6 +102,41 @@ def test_flicker_in_a_group_of_many():
     assert finding.sentence == "doing changes from wave to none and back within 3 seconds."
 
 
+def test_a_person_of_one_frame_is_a_finding_also_between_keyframes():
+    [finding] = found(lone_frames={3: 4.4})
+    assert (finding.rule, finding.seconds) == ("one-frame-person", (4,))
+    assert "at 4.4 s" in finding.sentence
+
+
+FAR, THERE = (300.0, 100.0, 350.0, 250.0), (305.0, 100.0, 355.0, 250.0)
+
+
+def test_a_part_of_a_split_track_that_shows_somebody_else():
+    first, second = said(2), said(3, track=1, box=THERE)
+    other = said(3, track=2, person=8, box=FAR)
+    [finding] = found(first, second, other)
+    assert (finding.rule, finding.track) == ("part-on-another-person", 1)
+    assert "P7 shows P8" in finding.sentence
+    [finding] = found(first, second, proposals={(3, 8): FAR})
+    assert finding.rule == "part-on-another-person"
+    assert found(first, second, proposals={(3, 7): FAR, (2, 8): FAR}) == []
+    assert found(said(2), said(3, box=THERE), other) == []  # it was not split
+
+
+def test_two_answers_to_what_is_asked_once_block():
+    once = [POSTURE._replace(scope="person"), DOING._replace(scope="clip")]
+    rows = [
+        said(2),
+        said(3, posture="sit"),
+        said(2, track=1, person=8, box=FAR, doing=["wave"]),
+    ]
+    [finding] = check_answers(CheckedAnswers(rows, once, 640, 360), RULES)
+    assert (finding.rule, finding.severity) == ("asked-once-differs", "blocks")
+    assert (
+        "posture is asked once a person, but was answered with walk and sit" in finding.sentence
+    )
+
+
 def test_a_track_nobody_touched():
     rows = [said(second, posture="unset") for second in (2, 3)]
     proposals = {(2, 7): BOX, (3, 7): (101.5, 100, 150, 250)}
