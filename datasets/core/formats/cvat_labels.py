@@ -53,6 +53,17 @@ def select_names(group: ActionGroupSpec) -> tuple[str, ...]:
     return (group.name, *(f"{group.name} {number}" for number in range(2, count + 1)))
 
 
+def checkbox_names(group: ActionGroupSpec) -> dict[str, str]:
+    """The actions by the checkboxes that labels had for them before 0.2: "doing: wave".
+
+    >>> checkbox_names(ActionGroupSpec("doing", "many", False, ("wave",)))
+    {'doing: wave': 'wave'}
+    """
+    if group.choice == "one":
+        return {}
+    return {f"{group.name}: {action}": action for action in group.actions}
+
+
 def attributes_of(groups: Sequence[ActionGroupSpec]) -> tuple[Attribute, ...]:
     """All attributes of a person, `person_id` first, then the groups in their order.
 
@@ -205,13 +216,16 @@ def _answer(attributes: Mapping[str, str], group: ActionGroupSpec) -> str | list
     chosen = []
     for name in select_names(group):
         value = attributes.get(name)
-        if value is None:
+        if value is None or not counts_as_vote(value):
             continue
         if value not in (*_special_values(name, group), *group.actions):
             raise LabelsError(
                 f'"{value}" is not an answer to {name}; these are: {", ".join(group.actions)}'
             )
         chosen.append(value)
+    # A checkbox that is not ticked is no answer: nobody may have looked.
+    boxes = checkbox_names(group)
+    chosen += [action for name, action in boxes.items() if attributes.get(name) == "true"]
     if not chosen:
         return UNSET
     if group.choice == "one" or UNKNOWN in chosen:

@@ -144,18 +144,15 @@ def test_a_shape_behind_the_end_of_the_task_is_dropped_as_cvat_does():
     ("data", "sentence"),
     [
         pytest.param(
-            {"tracks": [{"label_id": 4, "shapes": [stored(0, type="polygon")]}]},
-            "track 0 is a polygon",
-            id="polygon",
-        ),
-        pytest.param(
-            {"shapes": [stored(0, type="mask", label_id=4)]}, "shape 0 is a mask", id="mask"
+            {"tracks": [{"label_id": 4, "shapes": [stored(3, type="skeleton")]}]},
+            "track 0 at frame 3 is a skeleton",
+            id="skeleton",
         ),
         pytest.param({"tracks": [{"label_id": 4}]}, "no annotations of CVAT", id="no shapes"),
         pytest.param({"tracks": 7}, "no annotations of CVAT", id="a number"),
         pytest.param(
             {"tracks": [{"label_id": 4, "shapes": [stored(0, points=[1, 2, 3])]}]},
-            "no annotations of CVAT",
+            "track 0 at frame 0 has 3 numbers",
             id="three sides",
         ),
         pytest.param(

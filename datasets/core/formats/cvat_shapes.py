@@ -1,0 +1,128 @@
+"""The upright box of a shape in CVAT, and notes on what was changed to get it.
+
+People are drawn as rectangles. Who drew a polygon or a mask round a person meant that person:
+the box around it is used. Corners in the wrong order are swapped. Both are noted.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from datasets.core.formats.cvat_document import Box, upright
+
+SIDES = ("xtl", "ytl", "xbr", "ybr")
+OTHER_SHAPES = ("polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
+CUBOID_CORNERS = tuple(f"{side}{depth}" for side in ("tl", "bl", "tr", "br") for depth in "12")
+FRAMES_NAMED = 3
+SWAPPED = "the corners of the box were in the wrong order and were swapped"
+
+
+class ShapeError(ValueError):
+    """A shape has no box that can be read; the message continues "track 3 at frame 5 "."""
+
+
+class Notes:
+    """Notes on objects, one for all frames of an object where the same was done."""
+
+    def __init__(self) -> None:
+        self._frames: dict[tuple[str, str], list[int]] = defaultdict(list)
+
+    def add(self, what: str, place: str, frame: int) -> None:
+        self._frames[place, what].append(frame)
+
+    def sentences(self) -> tuple[str, ...]:
+        """
+        >>> notes = Notes()
+        >>> notes.add("was a polygon", "track 0", 5)
+        >>> notes.sentences()
+        ('Track 0, frame 5: was a polygon.',)
+        """
+        return tuple(
+            f"{place[:1].upper()}{place[1:]}, {frames_text(frames)}: {what}."
+            for (place, what), frames in self._frames.items()
+        )
+
+
+def frames_text(frames: Sequence[int]) -> str:
+    """Frames in words, the first few by number.
+
+    >>> frames_text([5]), frames_text([5, 6, 7, 9, 11])
+    ('frame 5', 'frames 5, 6, 7 and 2 more')
+    """
+    shown = ", ".join(map(str, frames[:FRAMES_NAMED]))
+    more = len(frames) - FRAMES_NAMED
+    return f"frame{'' if len(frames) == 1 else 's'} {shown}" + (
+        f" and {more} more" if more > 0 else ""
+    )
+
+
+def xml_points(kind: str, attributes: Mapping[str, str]) -> list[float]:
+    """The numbers of a shape in CVAT XML as CVAT's JSON has them. Raises ShapeError.
+
+    >>> xml_points("polygon", {"points": "1,2;3,4;5,0"})
+    [1.0, 2.0, 3.0, 4.0, 5.0, 0.0]
+    """
+    try:
+        if kind == "box":
+            return [float(attributes[side]) for side in SIDES]
+        if kind == "ellipse":
+            x, y, rx, ry = (float(attributes[name]) for name in ("cx", "cy", "rx", "ry"))
+            return [x, y, x + rx, y - ry]
+        if kind == "mask":
+            x, y, width, height = (
+                float(attributes[name]) for name in ("left", "top", "width", "height")
+            )
+            return [x, y, x + width - 1, y + height - 1]
+        if kind == "cuboid":
+            return [float(attributes[f"{axis}{at}"]) for at in CUBOID_CORNERS for axis in "xy"]
+        pairs = (pair.split(",") for pair in attributes["points"].split(";"))
+        return [float(number) for number in chain.from_iterable(pairs)]
+    except (KeyError, ValueError) as error:
+        raise ShapeError(f"has no box that can be read ({error})") from error
+
+
+def box_around(
+    kind: str, points: Sequence[float], degrees: float = 0.0
+) -> tuple[Box, tuple[str, ...]]:
+    """The upright box around a shape, and notes on what was changed.
+
+    Args:
+        kind: "rectangle", or one of OTHER_SHAPES.
+        points: As in CVAT's JSON: two corners of a rectangle, the centre, the right and the
+            upper end of an ellipse, a mask's runs followed by its four sides (inclusive), else
+            x and y of every point.
+        degrees: Of a rotation about the centre.
+
+    Raises ShapeError if there is none.
+
+    >>> box_around("rectangle", [80, 150, 40, 40])[0]
+    (40, 40, 80, 150)
+    >>> box_around("polygon", [1, 5, 9, 2, 4, 8])
+    ((1, 2, 9, 8), ('a polygon was drawn here, the box around it is used',))
+    """
+    if kind == "skeleton":
+        raise ShapeError("is a skeleton, which has no box: draw a rectangle instead")
+    if not points or not all(map(math.isfinite, (*points, degrees))):
+        raise ShapeError("has a box without finite numbers")
+    notes = (
+        [] if kind == "rectangle" else [f"a {kind} was drawn here, the box around it is used"]
+    )
+    if kind in ("rectangle", "ellipse", "mask") and len(points) < 4:
+        raise ShapeError(f"has {len(points)} numbers for a box instead of 4")
+    if kind == "rectangle":
+        x1, y1, x2, y2 = points[:4]
+    elif kind == "ellipse":
+        x, y, right, top = points[:4]
+        x1, y1, x2, y2 = 2 * x - right, top, right, 2 * y - top
+    elif kind == "mask":
+        x1, y1, x2, y2 = points[-4:]
+        x2, y2 = x2 + 1, y2 + 1
+    else:
+        x1, x2 = min(points[::2]), max(points[::2])
+        y1, y2 = min(points[1::2]), max(points[1::2])
+    if x2 < x1 or y2 < y1:
+        notes.append(SWAPPED)
+        x1, y1, x2, y2 = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+    box = upright(x1, y1, x2, y2, degrees) if degrees else (x1, y1, x2, y2)
+    return box, tuple(notes)
