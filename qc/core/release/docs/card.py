@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
 
 from datasets.core.formats.ava import AvaAction
 from qc.core.agreement.coefficients import OF_RATINGS
@@ -25,10 +27,12 @@ from qc.core.release.writer import DATASET_HEADER, SplitCounts
 
 SIMULATED = (
     "**SIMULATED ANSWERS.** The annotators of this release are programs that make mistakes "
-    "at stated rates. Its labels show that the road works; they say nothing about people. "
+    "at stated rates. Its labels show that the pipeline works; they say nothing about people. "
     "Do not train on them, and do not report figures from them."
 )
 PAIRS_SHOWN = 15
+_FILES = Path(__file__).with_name("card_files.txt")  # a line for each file of a release
+_MEDIA = ("`rawframes/", "`clips/")
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,14 @@ class CardFacts:
     Attributes:
         counts: Split -> what it holds.
         split_of: Source video -> split.
-        ceilings: Split -> mAP of perfect labels on the proposals' boxes.
-        detectors: One line per recipe of detector and tracker that made the proposals.
+        oracle_aps: Split -> mAP of perfect labels on the proposals' boxes.
+        detectors: One line per tracking configuration that made the proposals.
         annotators: Number of annotators -> clips that so many annotated.
         agreement: Of these clips; None if no clip was compared.
         warnings: Sentences about the splits, and about what is lacking.
         left_out: Clip -> why it is not in the release.
-        has_films: Whether clips are in it; frames never are without them.
-        frames: Keyframes with their boxes drawn, for the page.
+        has_clips: Whether clips are in it; frames never are without them.
+        images: Keyframes with their boxes drawn, for the page.
     """
 
     title: str
@@ -140,8 +144,8 @@ def _actions(facts: CardFacts) -> list[Block]:
             (f"{names[a]} and {names[b]}", count) for (a, b), count in pairs[:PAIRS_SHOWN]
         ]
         more = len(pairs) - PAIRS_SHOWN
-        said = "Said most often of one person at once" + (
-            f" ({more} rarer pairs are not shown):" if more > 0 else ":"
+        said = "Most frequent combinations of actions of one person" + (
+            f" ({more} less frequent pairs are not shown):" if more > 0 else ":"
         )
         blocks += [Text(said), TableBlock(("actions", "persons"), rows_of_pairs)]
     return blocks
@@ -157,8 +161,8 @@ def _boxes(facts: CardFacts) -> list[Block]:
         return []
     return [
         Heading("Sizes of boxes"),
-        Text("Heights in pixels of the clips: a tenth are smaller than the first figure."),
-        TableBlock(("", "10 %", "middle", "90 %"), rows),
+        Text("Heights in pixels of the clips, as percentiles."),
+        TableBlock(("", "10 %", "50 %", "90 %"), rows),
     ]
 
 
@@ -184,15 +188,15 @@ def _gaps(facts: CardFacts) -> list[Block]:
     used = {action for each in facts.counts.values() for action in each.labels}
     unused = [action.name for action in facts.actions if action.action_id not in used]
     lines = [
-        f"{_many(excluded, 'keyframe')} with a question still open stand in the files of "
-        "excluded timestamps."
+        f"{_many(excluded, 'keyframe')} with an undecided item are in the files of excluded "
+        "timestamps."
         if excluded
-        else "No keyframe is excluded: every question was answered.",
+        else "No keyframe is excluded: every item was decided.",
         f"{_many(facts.stats.unlabelled, 'box', 'boxes')} of persons without an action, in "
         "`annotations/unlabelled_boxes.csv`.",
     ]
     if unused:
-        lines.append(f"Nobody is seen to do this: {', '.join(unused)}.")
+        lines.append(f"Actions without a label: {', '.join(unused)}.")
     lines += [f"{clip} is not in it: {why}." for clip, why in sorted(facts.left_out.items())]
     return [Heading("Known gaps"), Items(lines)]
 
@@ -212,22 +216,22 @@ def _how_made(facts: CardFacts) -> list[Block]:
         f"{count} {rule}" for rule, count in sorted(facts.stats.rules.items()) if count
     )
     steps = [
-        "Every video was made a standard one (H.264, 30 frames a second, upright) and cut "
+        "Every video was converted to H.264 with 30 upright frames per second, and cut "
         f"into clips of {facts.clip_seconds} s.",
-        f"People were detected and followed: {detectors}. These boxes, before any correction, "
+        f"Persons were detected and tracked: {detectors}. These boxes, before any correction, "
         "are the proposals.",
         f"{who} corrected the boxes and answered for every person at every keyframe, on "
-        f"frames at {facts.annotation_fps} a second ({', '.join(shared)}).",
-        "Where several had the same clip, boxes were matched one to one and fused, and answers "
-        "decided by majority. Ties and missing answers were decided by a reviewer; keyframes "
-        "with a question still open are excluded timestamps."
-        + (f" So the labels are {rules}." if rules else ""),
-        "A reviewer approved every answer that is in here.",
+        f"frames at {facts.annotation_fps} per second ({', '.join(shared)}).",
+        "Where several annotated the same clip, boxes were matched one to one and fused, and "
+        "answers decided by majority. Ties and missing answers were decided by a reviewer; "
+        "keyframes with an undecided item are excluded timestamps."
+        + (f" Labels by rule: {rules}." if rules else ""),
+        "A reviewer approved all answers in this release.",
     ]
     return [
         Heading("How it was made"),
         Items(steps, are_steps=True),
-        Text("`provenance.parquet` says of every label row whose votes and rule it rests on."),
+        Text("`provenance.parquet` has the votes and the rule of every label row."),
     ]
 
 
@@ -249,7 +253,7 @@ def _agreement(facts: CardFacts) -> list[Block]:
     return [
         Heading("Agreement"),
         Text(
-            "Before anything was decided between them, on the "
+            "Before adjudication, on the "
             f"{figures.clips_compared} of {figures.clips} clips that two or more "
             f"annotated. Boxes: F1 {_figure(figures.boxes.f1)}, mean IoU "
             f"{_figure(figures.boxes.mean_iou)}. Answers, over persons at keyframes that two "
@@ -284,8 +288,8 @@ def _use(facts: CardFacts) -> list[Block]:
     ]
     if oracle_aps:
         lines.append(
-            "What a model can reach at most on these proposals, every action named rightly "
-            f"(mAP at IoU 0.5): {oracle_aps}."
+            "The mAP of a model that names every action correctly on these proposals "
+            f"(at IoU 0.5): {oracle_aps}."
         )
     return [Heading("Use"), Items(lines)]
 
@@ -308,36 +312,8 @@ def _files(facts: CardFacts) -> list[Block]:
         f"`formats/{name}/`: {FORMATS[name].title}. {FORMATS[name].what}"
         for name in sorted(facts.formats)
     ]
-    files = [line for line in _FILES if facts.has_clips or not line.startswith(_MEDIA)]
+    lines = Template(_FILES.read_text(encoding="ascii")).substitute(header=DATASET_HEADER)
+    files = [
+        line for line in lines.splitlines() if facts.has_clips or not line.startswith(_MEDIA)
+    ]
     return [Heading("Files"), Items([*files, *formats])]
-
-
-_MEDIA = ("`rawframes/", "`clips/")
-
-
-_FILES = (
-    "`AVA_dataset.csv`: all labels of all splits; its first row is "
-    f"`{DATASET_HEADER}`.",
-    "`annotations/ava_<split>.csv`: the same labels split by split, in AVA's columns "
-    "`video_id,timestamp,x1,y1,x2,y2,action_id,person_id` and without a header. Corners are "
-    "shares of the frame. A person id is unique in its source video.",
-    "`annotations/ava_<split>_excluded_timestamps.csv`: keyframes not to train or measure on.",
-    "`annotations/ava_<split>_activitynet.csv`: for the evaluator; a row of two columns is a "
-    "keyframe at which nobody acts.",
-    "`annotations/dense_proposals_<split>.pkl` and `ava_<split>_predicted_boxes.csv`: the same "
-    "proposals in two forms.",
-    "`annotations/ava_train_boxes_and_labels_include_negative.csv`: the proposals of train, "
-    "with actions where they meet a person's box; for SlowFast.",
-    "`annotations/unlabelled_boxes.csv`: persons without an action, "
-    "`video_id,timestamp,x1,y1,x2,y2,,person_id`.",
-    "`frame_lists/<split>.csv`: the frames, as SlowFast wants them; `<split>_all.csv` lists "
-    "also the clips that its score threshold drops.",
-    "`rawframes/<video_id>/img_00001.jpg` ...: 30 frames a second. Every video begins at "
-    "900 s: the keyframe of timestamp `t` is frame `30 * (t - 900) + 1`. Where the source "
-    "has them, two seconds before and after the clip are there too, for context.",
-    "`clips/<video_id>.mp4`: the very same frames as a clip.",
-    "`provenance.parquet`: where every label row comes from. `settings.json`: the dataset's "
-    "settings and the choices of this release.",
-    "`manifest.json`: source, split and size of every video, all keyframes, and the SHA-256 "
-    "of every file.",
-)  # fmt: skip

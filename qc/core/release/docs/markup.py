@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
+
+_STYLE = Path(__file__).with_name("card.css").read_text(encoding="ascii")
 
 
 class Heading(NamedTuple):
@@ -128,27 +131,3 @@ def _html_table(table: TableBlock) -> str:
 def _inline(text: str) -> str:
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
     return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", safe)
-
-
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6470;--line:#d9dee5;--ground:#fff;
---warn:#7a4b00;--warnground:#fff4dd}
-@media (prefers-color-scheme:dark){:root{--ink:#e7eaee;--soft:#9aa4b1;--line:#333a43;
---ground:#14171b;--warn:#ffd48a;--warnground:#3a2b10}}
-body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
-main{max-width:58rem;margin:0 auto;padding:2rem 1.25rem 4rem}
-h1{font-size:1.9rem;line-height:1.2;margin:0 0 1rem}
-h2{font-size:1.2rem;margin:2.2rem 0 .6rem;border-top:1px solid var(--line);padding-top:1.2rem}
-.scroll{overflow-x:auto;margin:1rem 0}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line);text-align:right;
-white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
-thead th{color:var(--soft);font-weight:600}tbody th{font-weight:400}
-code{font:.88em ui-monospace,monospace;overflow-wrap:anywhere}
-li{margin:.25rem 0}
-.warn{background:var(--warnground);color:var(--warn);padding:.8rem 1rem;border-radius:.5rem}
-figure{display:inline-block;margin:.5rem .75rem .5rem 0;max-width:100%}
-img{display:block;max-width:100%;height:auto;border-radius:.4rem}
-figcaption{color:var(--soft);font-size:.85rem;margin-top:.25rem}
-"""

@@ -35,15 +35,15 @@ def test_the_card_says_what_is_said_together_and_how_large_people_are():
     assert "| doing | 1 | 0 |" in text
     assert "| train | 252 | 252 | 252 |" in text
     assert "| shop | train | 1 | 6 | 4 | 4 |" in text
-    assert "1 keyframe with a question still open" in text
-    assert "(mAP at IoU 0.5): train 0.750." in text
+    assert "1 keyframe with an undecided item" in text
+    assert "(at IoU 0.5): train 0.750." in text
     assert "CC-BY-4.0 (name the authors). Authors: Ada Lovelace." in text
     assert "`formats/coco/`: COCO-video." in text
 
 
 def test_an_action_that_nobody_does_is_a_known_gap():
     lonely = [*ACTIONS, ava.AvaAction(4, "sit", "PERSON_MOVEMENT")]
-    assert "Nobody is seen to do this: sit." in card(facts(actions=lonely))
+    assert "Actions without a label: sit." in card(facts(actions=lonely))
 
 
 class Tags(HTMLParser):
