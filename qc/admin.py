@@ -10,22 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from datasets.admin import BackgroundWorkAdmin
-from qc.models import (
-    Adjudication,
-    AgreementReport,
-    AgreementSummary,
-    ClipExport,
-    Comment,
-    Consensus,
-    ConsensusBox,
-    ConsensusLabel,
-    QualityRules,
-    Release,
-    ReleaseSync,
-    Review,
-    Score,
-    ThirdOpinion,
-)
+from qc import models
 
 
 class HumanRecordAdmin(BackgroundWorkAdmin):
@@ -37,137 +22,110 @@ class HumanRecordAdmin(BackgroundWorkAdmin):
         return False
 
 
-@admin.register(AgreementReport)
-class AgreementReportAdmin(BackgroundWorkAdmin):
-    list_display = ["clip", "versions", "stage", "finished_at", "error"]
-    list_filter = ["stage", "clip__video__dataset"]
-    search_fields = ["clip__name"]
-    list_select_related = ["clip"]
-    hidden_fields = ("figures",)
+@admin.display(description="actions")
+def action_names(label: models.ConsensusLabel) -> str:
+    return ", ".join(label.actions) or "none"
 
 
-@admin.register(AgreementSummary)
-class AgreementSummaryAdmin(BackgroundWorkAdmin):
-    hidden_fields = ("figures",)
-    list_display = ["dataset", "period", "stage", "finished_at", "error"]
-    list_filter = ["stage", "dataset"]
-    list_select_related = ["dataset"]
-
-
-@admin.register(QualityRules)
-class QualityRulesAdmin(ModelAdmin):
-    list_display = ["dataset", "vote_rule", "switched_off"]
-    list_select_related = ["dataset"]
-
-
-@admin.register(Consensus)
-class ConsensusAdmin(BackgroundWorkAdmin):
-    list_display = ["clip", "versions", "stage", "open_count", "finished_at", "error"]
-    list_filter = ["stage", "clip__video__dataset"]
-    search_fields = ["clip__name"]
-    list_select_related = ["clip"]
-
-
-@admin.register(ConsensusBox)
-class ConsensusBoxAdmin(BackgroundWorkAdmin):
-    actions: list[str] = []
-    list_display = ["consensus", "second", "person_id", "status", "drawn_by"]
-    list_filter = ["status", "consensus__clip__video__dataset"]
-    search_fields = ["consensus__clip__name"]
-    list_select_related = ["consensus__clip"]
-
-
-@admin.register(ConsensusLabel)
-class ConsensusLabelAdmin(BackgroundWorkAdmin):
-    actions: list[str] = []
-    list_display = ["box", "group", "action_names", "rule"]
-    list_filter = ["rule", "group", "box__consensus__clip__video__dataset"]
-    search_fields = ["box__consensus__clip__name", "group"]
-    list_select_related = ["box__consensus__clip"]
-
-    @admin.display(description="actions")
-    def action_names(self, label: ConsensusLabel) -> str:
-        return ", ".join(label.actions) or "none"
-
-
-@admin.register(Adjudication)
-class AdjudicationAdmin(HumanRecordAdmin):
-    list_display = [
-        "clip",
-        "second",
-        "person_id",
-        "group",
-        "is_person",
-        "decided_by",
-        "decided_at",
-    ]
-    list_filter = ["clip__video__dataset", "group", "is_person"]
-    search_fields = ["clip__name", "decided_by__username", "reason"]
-    list_select_related = ["clip", "decided_by"]
-
-
-@admin.register(Review)
-class ReviewAdmin(HumanRecordAdmin):
-    list_display = ["task", "version", "verdict", "reviewer", "reviewed_at", "reason"]
-    list_filter = ["verdict", "task__clip__video__dataset", "reviewer"]
-    search_fields = ["task__clip__name", "task__annotator__name", "reason"]
-    list_select_related = [
-        "task__clip", "task__annotator", "version__task__clip", "version__task__annotator",
-        "reviewer",
-    ]  # fmt: skip
-
-
-@admin.register(ClipExport)
-class ClipExportAdmin(BackgroundWorkAdmin):
-    list_display = ["clip", "content_key", "longest_side", "stage", "finished_at", "error"]
-    list_filter = ["stage", "clip__video__dataset"]
-    search_fields = ["clip__name"]
-    list_select_related = ["clip"]
-
-
-@admin.register(Comment)
-class CommentAdmin(HumanRecordAdmin):
-    list_display = ["task", "author", "written_at", "text"]
-    list_filter = ["task__clip__video__dataset", "author"]
-    search_fields = ["task__clip__name", "task__annotator__name", "text"]
-    list_select_related = ["task__clip", "task__annotator", "author"]
-
-
-@admin.register(ThirdOpinion)
-class ThirdOpinionAdmin(BackgroundWorkAdmin):
-    list_display = ["clip", "annotator", "asked_by", "asked_at", "stage", "error"]
-    list_filter = ["stage", "clip__video__dataset"]
-    search_fields = ["clip__name", "annotator__name"]
-    list_select_related = ["clip", "annotator", "asked_by"]
-
-
-@admin.register(Release)
-class ReleaseAdmin(BackgroundWorkAdmin):
-    list_display = [
-        "number",
-        "dataset",
-        "stage",
-        "progress",
-        "created_by",
-        "created_at",
-        "error",
-    ]
-    list_filter = ["stage", "dataset"]
-    search_fields = ["dataset__name"]
-    list_select_related = ["dataset", "created_by"]
-
-
-@admin.register(ReleaseSync)
-class ReleaseSyncAdmin(BackgroundWorkAdmin):
-    list_display = ["release", "prefix", "stage", "progress", "requested_by", "error"]
-    list_filter = ["stage", "release__dataset"]
-    search_fields = ["prefix", "release__dataset__name"]
-    list_select_related = ["release__dataset", "requested_by"]
-
-
-@admin.register(Score)
-class ScoreAdmin(BackgroundWorkAdmin):
-    list_display = ["version", "key", "stage", "finished_at", "error"]
-    list_filter = ["stage", "version__task__clip__video__dataset"]
-    search_fields = ["version__task__clip__name", "version__task__annotator__name"]
-    list_select_related = ["version__task__clip", "version__task__annotator", "key__task__clip"]
+admin.site.register(
+    models.AgreementReport, BackgroundWorkAdmin,
+    list_display=["clip", "versions", "stage", "finished_at", "error"],
+    list_filter=["stage", "clip__video__dataset"],
+    search_fields=["clip__name"],
+    list_select_related=["clip"],
+    hidden_fields=("figures",),
+)  # fmt: skip
+admin.site.register(
+    models.AgreementSummary, BackgroundWorkAdmin,
+    list_display=["dataset", "period", "stage", "finished_at", "error"],
+    list_filter=["stage", "dataset"],
+    list_select_related=["dataset"],
+    hidden_fields=("figures",),
+)  # fmt: skip
+admin.site.register(
+    models.QualityRules, ModelAdmin,
+    list_display=["dataset", "vote_rule", "switched_off"],
+    list_select_related=["dataset"],
+)  # fmt: skip
+admin.site.register(
+    models.Consensus, BackgroundWorkAdmin,
+    list_display=["clip", "versions", "stage", "open_count", "finished_at", "error"],
+    list_filter=["stage", "clip__video__dataset"],
+    search_fields=["clip__name"],
+    list_select_related=["clip"],
+)  # fmt: skip
+admin.site.register(
+    models.ConsensusBox, BackgroundWorkAdmin,
+    actions=[],
+    list_display=["consensus", "second", "person_id", "status", "drawn_by"],
+    list_filter=["status", "consensus__clip__video__dataset"],
+    search_fields=["consensus__clip__name"],
+    list_select_related=["consensus__clip"],
+)  # fmt: skip
+admin.site.register(
+    models.ConsensusLabel, BackgroundWorkAdmin,
+    actions=[],
+    list_display=["box", "group", action_names, "rule"],
+    list_filter=["rule", "group", "box__consensus__clip__video__dataset"],
+    search_fields=["box__consensus__clip__name", "group"],
+    list_select_related=["box__consensus__clip"],
+)  # fmt: skip
+admin.site.register(
+    models.Adjudication, HumanRecordAdmin,
+    list_display=["clip", "second", "person_id", "group", "is_person", "decided_by",
+                  "decided_at"],
+    list_filter=["clip__video__dataset", "group", "is_person"],
+    search_fields=["clip__name", "decided_by__username", "reason"],
+    list_select_related=["clip", "decided_by"],
+)  # fmt: skip
+admin.site.register(
+    models.Review, HumanRecordAdmin,
+    list_display=["task", "version", "verdict", "reviewer", "reviewed_at", "reason"],
+    list_filter=["verdict", "task__clip__video__dataset", "reviewer"],
+    search_fields=["task__clip__name", "task__annotator__name", "reason"],
+    list_select_related=["task__clip", "task__annotator", "version__task__clip",
+                         "version__task__annotator", "reviewer"],
+)  # fmt: skip
+admin.site.register(
+    models.ClipExport, BackgroundWorkAdmin,
+    list_display=["clip", "content_key", "longest_side", "stage", "finished_at", "error"],
+    list_filter=["stage", "clip__video__dataset"],
+    search_fields=["clip__name"],
+    list_select_related=["clip"],
+)  # fmt: skip
+admin.site.register(
+    models.Comment, HumanRecordAdmin,
+    list_display=["task", "author", "written_at", "text"],
+    list_filter=["task__clip__video__dataset", "author"],
+    search_fields=["task__clip__name", "task__annotator__name", "text"],
+    list_select_related=["task__clip", "task__annotator", "author"],
+)  # fmt: skip
+admin.site.register(
+    models.ThirdOpinion, BackgroundWorkAdmin,
+    list_display=["clip", "annotator", "asked_by", "asked_at", "stage", "error"],
+    list_filter=["stage", "clip__video__dataset"],
+    search_fields=["clip__name", "annotator__name"],
+    list_select_related=["clip", "annotator", "asked_by"],
+)  # fmt: skip
+admin.site.register(
+    models.Release, BackgroundWorkAdmin,
+    list_display=["number", "dataset", "stage", "progress", "created_by", "created_at",
+                  "error"],
+    list_filter=["stage", "dataset"],
+    search_fields=["dataset__name"],
+    list_select_related=["dataset", "created_by"],
+)  # fmt: skip
+admin.site.register(
+    models.ReleaseSync, BackgroundWorkAdmin,
+    list_display=["release", "prefix", "stage", "progress", "requested_by", "error"],
+    list_filter=["stage", "release__dataset"],
+    search_fields=["prefix", "release__dataset__name"],
+    list_select_related=["release__dataset", "requested_by"],
+)  # fmt: skip
+admin.site.register(
+    models.Score, BackgroundWorkAdmin,
+    list_display=["version", "key", "stage", "finished_at", "error"],
+    list_filter=["stage", "version__task__clip__video__dataset"],
+    search_fields=["version__task__clip__name", "version__task__annotator__name"],
+    list_select_related=["version__task__clip", "version__task__annotator", "key__task__clip"],
+)  # fmt: skip
