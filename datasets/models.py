@@ -220,7 +220,7 @@ class Upload(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["dataset", "pk"]
         constraints = [
             models.UniqueConstraint("dataset", "sha256", name="zip_unique_in_dataset")
@@ -240,7 +240,7 @@ class BundleImport(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["upload"]
 
     def __str__(self) -> str:
@@ -319,7 +319,7 @@ class Video(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["dataset", "name"]
         constraints = [
             models.UniqueConstraint("dataset", "name", name="video_name_unique_in_dataset"),
@@ -384,7 +384,7 @@ class Clip(StagedModel):
 
     objects = ClipQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["video", "index"]
         constraints = [
             models.UniqueConstraint("video", "index", name="one_clip_per_index"),

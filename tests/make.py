@@ -1,5 +1,7 @@
 """Builders of database rows with good defaults, in the stage `done`."""
 
+import subprocess
+import sys
 from itertools import count
 from typing import Any
 
@@ -118,8 +120,8 @@ def make_version(
 ) -> AnswerVersion:
     """A read version that accepts every proposal and gives each the same `answers`."""
     version = AnswerVersion.objects.create(
-        task=task, number=AnswerVersion.next_number(task), sha256=f"{next(_numbers):064x}",
-        unfinished=unfinished, stage=Stage.DONE,
+        task=task, author=task.annotator, number=AnswerVersion.next_number(task),
+        sha256=f"{next(_numbers):064x}", unfinished=unfinished, stage=Stage.DONE,
     )  # fmt: skip
     for proposal in task.run.proposals.all():
         version.annotations.create(
@@ -128,3 +130,10 @@ def make_version(
             answers=answers or {"posture": "walk", "doing": []},
         )  # fmt: skip
     return version
+
+
+def worker_that_is_gone():
+    """The name of a process of this machine that has ended."""
+    command = "from avaproject.base.processes import this_process; print(this_process())"
+    name = subprocess.check_output([sys.executable, "-c", command], text=True).strip()
+    return f"any-host/{name}"

@@ -84,7 +84,7 @@ class TrackingRun(StagedModel):
 
     objects = TrackingRunQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["clip", "pk"]
         constraints = [models.UniqueConstraint("clip", "config_key", name="one_run_per_config")]
 
@@ -104,7 +104,7 @@ class IdentityRun(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["video", "pk"]
         constraints = [
             models.UniqueConstraint("video", "config_key", name="one_identity_run_per_config")
@@ -177,7 +177,7 @@ class Bundle(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["dataset", "pk"]
 
     def __str__(self) -> str:
@@ -198,7 +198,7 @@ class TrackImport(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["bundle_import"]
 
     def __str__(self) -> str:

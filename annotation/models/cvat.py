@@ -68,7 +68,7 @@ class CvatServer(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -120,7 +120,7 @@ class CvatProject(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["dataset"]
         constraints = [
             models.UniqueConstraint(
@@ -180,7 +180,7 @@ class CvatJob(StagedModel):
 
     objects = CvatJobQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["task"]
         constraints = [
             models.UniqueConstraint("project", "job_id", name="one_task_per_job_of_a_project")
@@ -209,13 +209,16 @@ class WebhookDelivery(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["-pk"]
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint("server", "sha256", name="a_delivery_is_kept_once")
         ]
-        indexes = [models.Index("server", "project_id", name="deliveries_of_a_project")]
+        indexes = [
+            *StagedModel.Meta.indexes,
+            models.Index("server", "project_id", name="deliveries_of_a_project"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event} {self.job_id or ''}".strip()
@@ -236,7 +239,7 @@ class Reconciliation(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -266,7 +269,7 @@ class JobStateChange(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["job", "review"]
 
     def __str__(self) -> str:

@@ -23,6 +23,8 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 from s3transfer.exceptions import RetriesExceededError
 
+from avaproject.base.processes import has_exited, this_process
+
 CHUNK = 1 << 20
 RANGE_BYTES = 1 << 16  # per request when only part of a file is read
 S3_ERRORS = (BotoCoreError, ClientError, Boto3Error, RetriesExceededError)
@@ -54,18 +56,24 @@ def work_folder() -> Iterator[Path]:
     """An empty temporary folder on the disk of the storage."""
     base = settings.DATA_DIR / "tmp"
     base.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=base, prefix=f"{os.getpid()}-") as name:
+    with tempfile.TemporaryDirectory(dir=base, prefix=f"{this_process()}-") as name:
         yield Path(name)
 
 
 def remove_stale_work_folders() -> int:
-    """Remove work folders left by killed processes a day ago or earlier; return how many."""
+    """Remove the work folders of killed processes; return how many.
+
+    At once if the process has certainly ended; after a day if it was on another machine.
+    """
     yesterday = time.time() - timedelta(days=1).total_seconds()
-    base = settings.DATA_DIR / "tmp"
-    stale = [path for path in base.glob("*-*") if path.stat().st_mtime < yesterday]
-    for path in stale:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(stale)
+    count = 0
+    for path in (settings.DATA_DIR / "tmp").glob("*-*"):
+        process = path.name.rpartition("-")[0]
+        is_old = path.stat().st_mtime < yesterday and process != this_process()
+        if is_old or has_exited(process):
+            shutil.rmtree(path, ignore_errors=True)
+            count += 1
+    return count
 
 
 def store(path: Path, name: str) -> str:

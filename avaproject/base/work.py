@@ -8,34 +8,37 @@ Every stage of the pipeline is such a row. The row is the work order, a message 
 A claim is a lease that a heartbeat renews while the work goes on. A worker that dies leaves its
 row `running`; it may be claimed again when the lease has expired or the process is known to be
 gone, `MAX_ATTEMPTS` times. When a storage or a server is unavailable, the row is deferred: it
-waits until `not_before`, and that claim does not count. `attempts` is the fencing token.
+waits until `not_before`, and that claim does not count. `claim_token` is the fencing token: it
+only grows, so a worker whose claim is over can neither renew nor finish it.
+
+Times in claims are the database's clock (`Now()`), because the clocks of machines differ.
+`changed_at` says when a row last changed, other than by heartbeat or progress: planners look
+only at what has changed.
 """
 
 import errno
 import logging
-import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
 from typing import Any, Self
 
-import psutil
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, models
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
+from avaproject.base.processes import has_exited, this_process
 from avaproject.base.storage import StorageError
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 STORAGE_PAUSES = (1, 5)  # leases to wait after the first and the second storage fault
-RESEND_AFTER = timedelta(minutes=15)
+RESEND_AFTER = timedelta(seconds=50)  # plus one round of planning: at most a minute
 HEARTBEATS_PER_LEASE = 4
 SECONDS_BETWEEN_REPORTS = 1.0
 WILL_RETRY = "It will be retried automatically."
@@ -45,28 +48,40 @@ class ClaimLostError(RuntimeError):
     """Another worker has claimed the row while this one was still working on it."""
 
 
-@cache
-def _started_at(pid: int) -> str:
-    return f"{psutil.Process(pid).create_time():.0f}"
+class ShutdownInterrupt(KeyboardInterrupt):
+    """The worker stops: the row it works on is released, and the task ends as if done."""
+
+
+class Shutdown:
+    """Whether this process is about to stop; `request` is called by a signal handler."""
+
+    def __init__(self) -> None:
+        self.is_requested = False
+        self._is_working = False
+
+    def request(self, *signal: object) -> None:
+        """Interrupt the row in work, and claim no other from now on."""
+        self.is_requested = True
+        if self._is_working:
+            self._is_working = False
+            raise ShutdownInterrupt
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Inside, `request` raises ShutdownInterrupt."""
+        self._is_working = True
+        try:
+            yield
+        finally:
+            self._is_working = False
+
+
+shutdown = Shutdown()
 
 
 def this_worker() -> str:
-    """A name for this process, unique over all hosts: `host/pid/start time`."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started_at(os.getpid())}"
-
-
-def has_exited(worker: str) -> bool:
-    """Whether `worker` is a process of this host that has ended; False if unknown."""
-    host, _, rest = worker.partition("/")
-    pid, _, started = rest.partition("/")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        process = psutil.Process(int(pid))
-        gone = process.status() == psutil.STATUS_ZOMBIE
-        return gone or f"{process.create_time():.0f}" != started
-    except psutil.NoSuchProcess:
-        return True
+    """A name for this process, unique over all machines: the host, and the process there."""
+    return f"{socket.gethostname()}/{this_process()}"
 
 
 def _error_message(error: Exception) -> str:
@@ -82,16 +97,38 @@ class Stage(models.TextChoices):
     FAILED = "failed"
 
 
+class IsOpen(models.Func):
+    """Whether a row waits or runs, in the words of the partial index: SQLite compares them."""
+
+    template = "%(expressions)s IN ('waiting', 'running')"
+    output_field = models.BooleanField()
+
+
+OPEN = (Stage.WAITING, Stage.RUNNING)
+UNREMARKABLE = {"lease_until", "progress", "enqueued_at"}  # columns that are not a change
+
+
 class StagedQuerySet(models.QuerySet):
+    def update(self, **changes: Any) -> int:
+        """Change the rows and stamp them with `changed_at`; return how many."""
+        if not changes.keys() <= UNREMARKABLE:
+            changes = {"changed_at": Now()} | changes
+        return super().update(**changes)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def open(self) -> Self:
+        """Rows that wait or run; the partial index holds only these."""
+        return self.filter(IsOpen("stage"))
+
     def claimable(self) -> Self:
         """Rows a worker may claim now: waiting and not deferred, or with an expired lease."""
-        now = timezone.now()
-        waiting = Q(stage=Stage.WAITING) & (Q(not_before=None) | Q(not_before__lte=now))
-        return self.filter(waiting | Q(stage=Stage.RUNNING, lease_until__lt=now))
+        waiting = Q(stage=Stage.WAITING) & (Q(not_before=None) | Q(not_before__lte=Now()))
+        return self.open().filter(waiting | Q(stage=Stage.RUNNING, lease_until__lt=Now()))
 
     def deferred(self) -> Self:
         """Rows that wait for their `not_before`; their `error` says why."""
-        return self.filter(stage=Stage.WAITING, not_before__gt=timezone.now())
+        return self.open().filter(stage=Stage.WAITING, not_before__gt=Now())
 
     def done(self) -> Self:
         return self.filter(stage=Stage.DONE)
@@ -102,17 +139,19 @@ class StagedQuerySet(models.QuerySet):
         One conditional UPDATE, so two workers can never both win, on SQLite or PostgreSQL.
         The lease is `settings.LEASE` unless given; `working` renews it.
         """
-        now = timezone.now()
+        if shutdown.is_requested:
+            return None
         won = (
             self.claimable()
             .filter(pk=pk, attempts__lt=MAX_ATTEMPTS + F("deferrals"))
             .update(
                 stage=Stage.RUNNING,
-                lease_until=now + (settings.LEASE if lease is None else lease),
+                lease_until=Now() + (settings.LEASE if lease is None else lease),
                 attempts=F("attempts") + 1,
+                claim_token=F("claim_token") + 1,
                 worker=this_worker(),
                 not_before=None,
-                started_at=now,
+                started_at=Now(),
                 finished_at=None,
                 progress=0.0,
                 error="",
@@ -120,15 +159,19 @@ class StagedQuerySet(models.QuerySet):
         )
         return self.get(pk=pk) if won else None
 
-    def enqueue(self, limit: int) -> list[int]:
-        """Keys of up to `limit` claimable rows without a recent message, marked as enqueued."""
-        now = timezone.now()
-        unsent = Q(enqueued_at=None) | Q(enqueued_at__lt=now - RESEND_AFTER)
+    def enqueue(self, limit: int, *, held: Collection[int] = ()) -> list[int]:
+        """Keys of up to `limit` claimable rows without a message, marked as enqueued.
+
+        A row whose message was sent long ago gets another one, unless the broker still has its
+        key in `held`: it may have been lost with the broker or the worker.
+        """
+        unsent = Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - RESEND_AFTER)
         # A worker has consumed that message, claimed the row with it, and died.
         consumed = Q(stage=Stage.RUNNING, enqueued_at__lt=F("lease_until"))
-        rows = self.claimable().filter(unsent | consumed).order_by("pk")
+        rows = self.claimable().filter(unsent | consumed).exclude(pk__in=held).order_by("pk")
         keys = list(rows.values_list("pk", flat=True)[:limit])
-        self.filter(pk__in=keys).update(enqueued_at=now)
+        if keys:
+            self.filter(pk__in=keys).update(enqueued_at=Now())
         return keys
 
     def fail_exhausted(self) -> int:
@@ -138,28 +181,24 @@ class StagedQuerySet(models.QuerySet):
             return 0
         return exhausted.update(
             stage=Stage.FAILED,
-            finished_at=timezone.now(),
+            finished_at=Now(),
             error=f"The worker died {MAX_ATTEMPTS} times at this; see its log, then try again.",
         )
 
     def expire_dead_workers(self) -> int:
-        """End the leases of workers of this host that have exited; return how many rows."""
-        running = self.filter(stage=Stage.RUNNING)
+        """End the leases of workers that have certainly exited; return how many rows."""
+        running = self.open().filter(stage=Stage.RUNNING)
         workers = running.order_by().values_list("worker", flat=True).distinct()
-        dead = [worker for worker in workers if has_exited(worker)]
-        past = timezone.now() - timedelta(seconds=1)
+        dead = [worker for worker in workers if has_exited(worker.rpartition("/")[2])]
+        if not dead:
+            return 0
+        past = Now() - timedelta(seconds=1)
         return running.filter(worker__in=dead).update(lease_until=past, enqueued_at=None)
 
     def release_claim(self, pk: int) -> int:
         """Undo this worker's claim of row `pk`; 1 if it had one. The attempt does not count."""
         claimed = self.filter(pk=pk, stage=Stage.RUNNING, worker=this_worker())
-        return claimed.update(
-            stage=Stage.WAITING,
-            attempts=F("attempts") - 1,
-            lease_until=None,
-            enqueued_at=None,
-            progress=0.0,
-        )
+        return claimed.update(**RELEASED)
 
     def retry(self) -> int:
         """Send failed rows back to the start of this stage; return how many."""
@@ -167,7 +206,7 @@ class StagedQuerySet(models.QuerySet):
 
     def retry_now(self) -> int:
         """Let deferred rows be claimed at once; return how many."""
-        waiting = self.filter(stage=Stage.WAITING).exclude(not_before=None)
+        waiting = self.open().filter(stage=Stage.WAITING).exclude(not_before=None)
         return waiting.update(not_before=None, enqueued_at=None)
 
     def start_over(self, **changes: object) -> int:
@@ -183,8 +222,19 @@ class StagedQuerySet(models.QuerySet):
         return {stage.value: 0 for stage in Stage} | dict(found)
 
 
+RELEASED: dict[str, Any] = {
+    "stage": Stage.WAITING,
+    "attempts": F("attempts") - 1,
+    "lease_until": None,
+    "enqueued_at": None,
+    "progress": 0.0,
+}
+
+
 class StagedModel(models.Model):
-    stage = models.CharField(max_length=10, choices=Stage, default=Stage.WAITING, db_index=True)
+    """A row of work. A subclass with its own Meta must extend `StagedModel.Meta`."""
+
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.WAITING)
     progress = models.FloatField(default=0.0, editable=False, help_text="share done, 0 to 1")
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     not_before = models.DateTimeField(null=True, blank=True, editable=False)
@@ -193,11 +243,17 @@ class StagedModel(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=200, blank=True, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
+    claim_token = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="grows with every claim, and is never reset"
+    )
     deferrals = models.PositiveIntegerField(default=0, editable=False, help_text="in a row")
     error = models.TextField(blank=True)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
 
     class Meta:
         abstract = True
+        # Not an index of all stages: nearly all rows are done, and databases would pick it.
+        indexes = [models.Index("id", condition=Q(stage__in=OPEN), name="%(class)s_open")]
 
     def finish(self, **results: Any) -> None:
         """Store `results` and mark the row done. Raises ClaimLostError if the claim is lost."""
@@ -211,7 +267,7 @@ class StagedModel(models.Model):
         """Release the claim until `pause` has passed; `error` is shown meanwhile."""
         self._end_claim(
             Stage.WAITING,
-            not_before=timezone.now() + pause,
+            not_before=Now() + pause,
             deferrals=self.deferrals + 1,
             enqueued_at=None,
             finished_at=None,
@@ -221,7 +277,12 @@ class StagedModel(models.Model):
 
     def renew_lease(self) -> None:
         """Extend the lease by `settings.LEASE` from now; does nothing if the claim is lost."""
-        self._claimed().update(lease_until=timezone.now() + settings.LEASE)
+        self._claimed().update(lease_until=Now() + settings.LEASE)
+
+    def check_claim(self) -> None:
+        """Raises ClaimLostError if this worker's claim is over: cancelled, or taken over."""
+        if not self._claimed().exists():
+            raise ClaimLostError(f"{self} was cancelled, or is in another worker's hands")
 
     def report(self, progress: float) -> None:
         """Store the progress, 0 to 1; writes at most once a second."""
@@ -235,13 +296,19 @@ class StagedModel(models.Model):
         """Do the work of a claimed row: renew its lease, and store its errors on the row.
 
         Expected errors end here; all others are stored and raised again. When the storage is
-        unavailable, the row is deferred as `STORAGE_PAUSES` says, then it fails.
+        unavailable, the row is deferred as `STORAGE_PAUSES` says, then it fails. When the
+        worker is told to stop, the claim is released: the attempt does not count.
         """
         stop = threading.Event()
         heartbeat = threading.Thread(target=self._send_heartbeats, args=(stop,), daemon=True)
         heartbeat.start()
         try:
-            yield
+            with shutdown.interrupting():
+                yield
+        except KeyboardInterrupt as error:
+            self._claimed().update(**RELEASED)
+            if not isinstance(error, ShutdownInterrupt):
+                raise
         except StorageError as error:
             if self.deferrals >= len(STORAGE_PAUSES):
                 self.fail(str(error))
@@ -269,13 +336,12 @@ class StagedModel(models.Model):
                 connection.close()
 
     def _claimed(self) -> models.QuerySet[Any]:
-        # `attempts` is the fencing token: a worker of an earlier attempt matches no row.
         return type(self)._default_manager.filter(
-            pk=self.pk, stage=Stage.RUNNING, attempts=self.attempts
+            pk=self.pk, stage=Stage.RUNNING, claim_token=self.claim_token
         )
 
     def _end_claim(self, stage: Stage, **changes: Any) -> None:
-        changes = {"lease_until": None, "finished_at": timezone.now()} | changes
+        changes = {"lease_until": None, "finished_at": Now()} | changes
         if not self._claimed().update(stage=stage, **changes):
-            raise ClaimLostError(f"{self._meta.label} {self.pk}, attempt {self.attempts}")
+            raise ClaimLostError(f"{self._meta.label} {self.pk}, claim {self.claim_token}")
         self.refresh_from_db()

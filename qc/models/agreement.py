@@ -22,7 +22,7 @@ class AgreementReport(StagedModel):
 
     objects = ClipWorkQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["clip", "pk"]
         constraints = [
             models.UniqueConstraint("clip", "versions", name="one_report_per_set_of_versions")
@@ -49,7 +49,7 @@ class AgreementSummary(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["dataset", "period", "pk"]
         verbose_name_plural = "agreement summaries"
         constraints = [

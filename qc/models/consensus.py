@@ -30,7 +30,7 @@ class Consensus(StagedModel):
 
     objects = ClipWorkQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["clip", "pk"]
         verbose_name_plural = "consensuses"
         constraints = [
@@ -182,7 +182,7 @@ class ThirdOpinion(StagedModel):
 
     objects = ClipWorkQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["pk"]
 
     def __str__(self) -> str:

@@ -40,7 +40,7 @@ class Score(StagedModel):
 
     objects = StagedQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["version", "pk"]
         constraints = [
             models.UniqueConstraint("version", "key", name="one_score_against_gold"),

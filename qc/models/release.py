@@ -26,7 +26,7 @@ class ClipExport(StagedModel):
 
     objects = ClipWorkQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["clip", "pk"]
         constraints = [
             models.UniqueConstraint("clip", "content_key", name="one_export_per_content")
@@ -88,7 +88,7 @@ class Release(StagedModel):
 
     objects = ReleaseQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["dataset", "-number"]
         constraints = [
             models.UniqueConstraint("dataset", "number", name="release_numbers_differ"),
@@ -130,7 +130,7 @@ class ReleaseSync(StagedModel):
 
     objects = ReleaseSyncQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["release", "pk"]
 
     def __str__(self) -> str:

@@ -1,6 +1,5 @@
 import io
 import os
-import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from avaproject.base.storage import (
     store,
     work_folder,
 )
+from tests.make import worker_that_is_gone
 
 
 class RemoteStorage(Storage):
@@ -228,15 +228,18 @@ def test_a_folder_is_removed_with_its_content_only():
     assert default_storage.listdir("shop") == ([], ["ab"])
 
 
-def test_only_work_folders_of_yesterday_are_removed():
-    with work_folder() as now, work_folder() as old:
-        (old / "half").write_text("made")
-        yesterday = time.time() - 2 * 86400
-        os.utime(old, (yesterday, yesterday))
-        assert remove_stale_work_folders() == 1
-        assert now.exists()
-        assert not old.exists()
-        old.mkdir()
+def test_the_work_folder_of_a_living_process_stays_however_old_it_is():
+    with work_folder() as old:
+        os.utime(old, (0, 0))
+        assert remove_stale_work_folders() == 0
+        assert old.exists()
+
+
+def test_the_work_folder_of_a_killed_process_is_removed_at_once(settings):
+    gone = worker_that_is_gone().rpartition("/")[2]
+    (settings.DATA_DIR / "tmp" / f"{gone}-abc" / "deep").mkdir(parents=True)
+    assert remove_stale_work_folders() == 1
+    assert list((settings.DATA_DIR / "tmp").iterdir()) == []
 
 
 def test_a_linked_file_is_not_copied(tmp_path):

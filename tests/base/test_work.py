@@ -1,20 +1,26 @@
-import os
-import socket
-import subprocess
 import time
 from datetime import timedelta
 
-import psutil
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from avaproject.base.storage import StorageError
-from avaproject.base.work import MAX_ATTEMPTS, ClaimLostError, Stage, has_exited, this_worker
+from avaproject.base.work import (
+    MAX_ATTEMPTS,
+    RESEND_AFTER,
+    ClaimLostError,
+    ShutdownInterrupt,
+    Stage,
+    shutdown,
+    this_worker,
+)
 from datasets.models import Dataset, Video
+from tests.make import worker_that_is_gone
 
 MINUTE = timedelta(minutes=1)
+REAL_NOW = timezone.now
 
 pytestmark = pytest.mark.django_db
 
@@ -24,15 +30,6 @@ def video():
     return Video.objects.create(
         dataset=Dataset.objects.create(name="shop"), name="aisle", sha256="0" * 64, size=1
     )
-
-
-def worker_that_is_gone():
-    """The name of a process of this host that has ended."""
-    process = subprocess.Popen(["sleep", "60"])
-    started = psutil.Process(process.pid).create_time()
-    process.kill()
-    process.wait()
-    return f"{socket.gethostname()}/{process.pid}/{started:.0f}"
 
 
 def test_a_row_is_claimed_once(video):
@@ -57,6 +54,42 @@ def test_a_late_worker_cannot_overwrite_its_successor(video):
     Video.objects.claim(video.pk)
     with pytest.raises(ClaimLostError):
         late.finish()
+
+
+@pytest.mark.parametrize("restart", ["retry", "start_over", "retry_now"])
+def test_no_restart_gives_a_late_worker_the_claim_of_its_successor(video, restart):
+    late = Video.objects.claim(video.pk)
+    Video.objects.filter(pk=video.pk).update(stage=Stage.FAILED)
+    getattr(Video.objects, restart)()
+    Video.objects.update(stage=Stage.WAITING, attempts=0)
+    successor = Video.objects.claim(video.pk)
+    assert successor.attempts == late.attempts
+    lease = successor.lease_until
+    late.renew_lease()
+    late.report(0.7)
+    with pytest.raises(ClaimLostError):
+        late.check_claim()
+    for end in (late.finish, lambda: late.fail("late"), lambda: late.defer(MINUTE, "late")):
+        with pytest.raises(ClaimLostError):
+            end()
+    successor.refresh_from_db()
+    assert (successor.stage, successor.lease_until) == (Stage.RUNNING, lease)
+    assert successor.progress == 0.0
+
+
+def test_a_lease_is_measured_by_the_clock_of_the_database(video, monkeypatch):
+    def wrong_clock():
+        return REAL_NOW() + timedelta(hours=1)
+
+    claimed = Video.objects.claim(video.pk)
+    monkeypatch.setattr(timezone, "now", wrong_clock)
+    assert Video.objects.claim(video.pk) is None
+    claimed.renew_lease()
+    claimed.refresh_from_db()
+    assert claimed.lease_until < REAL_NOW() + timedelta(minutes=10)
+    claimed.defer(MINUTE, "busy")
+    assert claimed.not_before < REAL_NOW() + timedelta(minutes=10)
+    assert Video.objects.deferred().count() == 1
 
 
 def test_a_late_workers_error_does_not_hide_that_the_claim_is_lost(video):
@@ -134,12 +167,42 @@ def test_the_third_storage_fault_fails_the_row(video, settings):
     assert run_without_storage(video).attempts == 1
 
 
-def test_a_worker_interrupted_by_hand_leaves_its_row_running(video):
+def test_a_worker_interrupted_by_hand_releases_its_row(video):
     claimed = Video.objects.claim(video.pk)
     with pytest.raises(KeyboardInterrupt), claimed.working(ValueError):
         raise KeyboardInterrupt
     video.refresh_from_db()
-    assert video.stage == Stage.RUNNING
+    assert (video.stage, video.attempts, video.enqueued_at) == (Stage.WAITING, 0, None)
+
+
+@pytest.fixture
+def stopping(request):
+    yield shutdown
+    shutdown.is_requested = False
+
+
+def test_a_worker_that_stops_releases_its_row_and_ends_the_task(video, stopping):
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working(ValueError):
+        stopping.request()
+        claimed.finish()
+    video.refresh_from_db()
+    assert (video.stage, video.attempts, video.lease_until) == (Stage.WAITING, 0, None)
+
+
+def test_a_worker_that_stops_claims_no_other_row(video, stopping):
+    stopping.request()
+    assert Video.objects.claim(video.pk) is None
+    assert Video.objects.get().attempts == 0
+
+
+def test_a_row_that_is_done_stays_done_when_its_worker_is_told_to_stop(video):
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working(ValueError):
+        claimed.finish()
+        raise ShutdownInterrupt
+    video.refresh_from_db()
+    assert (video.stage, video.attempts) == (Stage.DONE, 1)
 
 
 def test_retry_resets_a_failed_row(video):
@@ -168,6 +231,13 @@ def test_a_row_is_enqueued_once_within_the_resend_time(video):
     assert Video.objects.enqueue(limit=10) == []
 
 
+def test_a_message_that_may_be_lost_is_sent_again(video):
+    assert Video.objects.enqueue(limit=10) == [video.pk]
+    Video.objects.update(enqueued_at=timezone.now() - RESEND_AFTER)
+    assert Video.objects.enqueue(limit=10, held=[video.pk]) == []
+    assert Video.objects.enqueue(limit=10) == [video.pk]
+
+
 def test_no_more_rows_are_enqueued_than_the_limit(video):
     other = Video.objects.create(dataset=video.dataset, name="door", sha256="1" * 64, size=1)
     assert Video.objects.enqueue(limit=1) == [video.pk]
@@ -194,11 +264,25 @@ def test_a_living_worker_keeps_its_rows(video):
     assert Video.objects.expire_dead_workers() == 0
 
 
-def test_a_reused_process_id_is_another_worker():
-    host, pid, started = this_worker().split("/")
-    assert not has_exited(this_worker())
-    assert int(pid) == os.getpid()
-    assert has_exited(f"{host}/{pid}/{int(started) - 60}")
+def test_a_change_other_than_progress_is_stamped(video):
+    Video.objects.update(changed_at=timezone.now() - MINUTE)
+    before = Video.objects.get().changed_at
+    claimed = Video.objects.claim(video.pk)
+    assert claimed.changed_at > before
+    Video.objects.update(changed_at=before)
+    claimed.renew_lease()
+    claimed.report(0.5)
+    assert Video.objects.get().changed_at == before
+    claimed.finish()
+    assert claimed.changed_at > before
+
+
+def test_open_rows_are_found_by_their_partial_index(video):
+    rows = [Video.objects.claimable(), Video.objects.deferred(), Video.objects.open()]
+    for found in rows:
+        plan = found.order_by().values("pk").explain()
+        if connection.vendor == "sqlite":
+            assert "video_open" in plan, plan
 
 
 @pytest.mark.django_db(transaction=True)

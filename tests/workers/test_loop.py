@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.models import Clip, Video
-from tests.make import make_clips, make_dataset, make_video
+from tests.make import make_clips, make_dataset, make_video, worker_that_is_gone
 from workers.loop import Loop, Outcome, ShutdownSignal
 from workers.pipeline import Step, no_plan
 
@@ -132,8 +132,7 @@ def test_it_waits_for_rows_that_run_elsewhere(dataset):
 def test_the_rows_of_a_killed_process_are_claimed_at_once(dataset):
     [video] = waiting(dataset, "a")
     Video.objects.claim(video.pk)
-    host = Video.objects.get().worker.split("/")[0]
-    Video.objects.update(worker=f"{host}/999999999/1", enqueued_at=timezone.now())
+    Video.objects.update(worker=worker_that_is_gone(), enqueued_at=timezone.now())
     assert [outcome.row for outcome in run(VIDEOS)] == [video.name]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q
 
 from avaproject.base.storage import local_path, store, work_folder
-from avaproject.base.work import ClaimLostError, Stage
+from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.standard_video import read_frames
 from datasets.core.media.video_reader import MediaError
@@ -208,7 +208,7 @@ def _detections(
                     frame = index + 1
                 run.report(frame / clip.frame_count)
                 if next(checks):
-                    _check_claim(run)
+                    run.check_claim()
     if frame < clip.frame_count:
         raise TrackingError(
             f"The file of {clip} has fewer than its {clip.frame_count} frames: cut it again."
@@ -222,12 +222,6 @@ def _every(seconds: float) -> Iterator[bool]:
         is_due = time.monotonic() - last >= seconds
         last = time.monotonic() if is_due else last
         yield is_due
-
-
-def _check_claim(run: TrackingRun) -> None:
-    claimed = TrackingRun.objects.filter(pk=run.pk, stage=Stage.RUNNING, attempts=run.attempts)
-    if not claimed.exists():
-        raise ClaimLostError(f"{run} was cancelled, or is run by another worker")
 
 
 def _store_tracks(

@@ -280,9 +280,8 @@ def _bring_media(
         ]
     export_all([export.pk for export in exports], progress=_subrange(progress, 0.0, 0.9))
     for done, export in enumerate(exports):
-        media = add_clip_media(export, folder)
-        known |= media.sums
-        compared |= {export.clip.name} if media.is_compared else set()
+        known |= add_clip_media(export, folder)
+        compared.add(export.clip.name)
         progress(0.9 + 0.1 * done / len(exports))
     return known, compared
 
@@ -297,7 +296,7 @@ def _require_video(video: Video) -> None:
 
 def _require_passed(release: Release, checks: list[Check]) -> None:
     """Store the results of the checks; raise ReleaseError if one failed."""
-    Release.objects.filter(pk=release.pk, attempts=release.attempts).update(checks=checks)
+    Release.objects.filter(pk=release.pk, claim_token=release.claim_token).update(checks=checks)
     if failed := [check["sentence"] for check in checks if not check["passed"]]:
         raise ReleaseError(f"The release did not pass its checks. {' '.join(failed)}")
 

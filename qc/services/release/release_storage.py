@@ -56,7 +56,7 @@ def part_folder(release: Release) -> Iterator[Path]:
         return
     base.mkdir(parents=True, exist_ok=True)
     _remove(base, f"{release.number}.*.part*")  # of a worker that stopped
-    folder = base / f"{release.number}.{release.attempts}.part"
+    folder = base / f"{release.number}.{release.claim_token}.part"
     folder.mkdir()
     try:
         yield folder
