@@ -33,5 +33,6 @@ urlpatterns = [
     path("datasets/<slug:name>/plan/gold/", tasks.plan_gold, name="gold"),
     path("datasets/<slug:name>/tasks/<int:pk>/package/", tasks.package, name="package"),
     path("datasets/<slug:name>/tasks/answers/", tasks.answers, name="answers"),
+    path("datasets/<slug:name>/answers/<int:pk>/accept/", tasks.accept_answers, name="accept"),
     path("datasets/<slug:name>/retry-annotation/<slug:kind>/", tasks.retry, name="retry"),
 ]

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
-from annotation.services.answers import import_answers
+from annotation.services.answer_files import import_answers
 from annotation.services.plan import plan_tasks
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage

@@ -2,20 +2,45 @@
 
 from collections.abc import Sequence
 
-from datasets.core.action_groups import UNKNOWN, UNSET, ActionGroupSpec
-from datasets.core.formats.cvat_labels import PERSON_ID
+from datasets.core.action_groups import AS_BEFORE, NONE, UNKNOWN, ActionGroupSpec
+from datasets.core.formats.cvat_labels import PERSON_ID, select_names
+
+PICTURE = """\
+    +-- Draw new rectangle -----------+
+    |  Label  person                  |
+    |                                 |
+    |  [  Shape  ]     [  Track  ]    |
+    +-----^----------------^----------+
+          |                |
+       one frame        here: follows the person
+       only: no         to the end of the clip
+"""
 
 RULES = f"""\
 - Every detected person has a box that follows them. Correct the box where it is wrong.
-- Answer all questions for every person. An answer holds until the frame where you change it.
-- `{UNSET}` means not answered yet. `{UNKNOWN}` means that you can't tell.
+- Answer every question of every person in their first frame, and again in each frame where the
+  answer changes. `{AS_BEFORE}` means that the answer before holds; where there is none before
+  it, the question is not answered.
+- `{UNKNOWN}` means that you can't tell, `{NONE}` that no action applies.
 - Only the frames at whole seconds count. The frames between them show the movement.
-- Person without a box: draw a rectangle in **Track** mode and leave `{PERSON_ID}` empty.
+- Person without a box: draw a rectangle with **Track**, not with **Shape**, which is one frame
+  only. Leave `{PERSON_ID}` empty.
 - Box without a person: delete the whole track.
 - Person leaves the frame: press **O** (outside) on the first frame without them.
-- Don't change the `{PERSON_ID}` of existing boxes.
+- Box that changes from one person to another: **Split** the track there. Both parts keep the
+  `{PERSON_ID}`: clear it in the part that shows somebody else, and answer all questions there.
+- Don't change the `{PERSON_ID}` of existing boxes otherwise.
 - When you are done: open the menu and choose **Finish the job**.
+
+{PICTURE}
 """
+
+
+ONCE = {
+    "keyframe": "",
+    "person": ", once for each person",
+    "clip": ", once for the whole clip, at any person",
+}
 
 
 def guide(dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str) -> str:
@@ -32,6 +57,7 @@ def guide(dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str) -
 
 
 def _question(group: ActionGroupSpec) -> str:
-    how = "choose one" if group.choice == "one" else "tick all that fit"
+    count = len(select_names(group))
+    how = "choose one" if count == 1 else f"choose up to {count}, one a row"
     must = ", required" if group.required else ""
-    return f"**{group.name}** ({how}{must}): {', '.join(group.actions)}"
+    return f"**{group.name}** ({how}{must}{ONCE[group.scope]}): {', '.join(group.actions)}"

@@ -2,6 +2,7 @@
 
 from typing import Self
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -132,7 +133,7 @@ class AnnotationTask(StagedModel):
 
     objects = AnnotationTaskQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["clip", "annotator"]
         constraints = [
             models.UniqueConstraint(
@@ -147,10 +148,23 @@ class AnnotationTask(StagedModel):
         return f"{self.clip}--{self.annotator}"
 
 
+class AnswerVersionQuerySet(StagedQuerySet):
+    def without_history(self) -> Self:
+        """Without failed versions that a newer one replaced."""
+        newer = AnswerVersion.objects.filter(
+            task=OuterRef("task"), number__gt=OuterRef("number")
+        )
+        return self.exclude(Exists(newer), stage=Stage.FAILED)
+
+
 class AnswerVersion(StagedModel):
     """One version of a task's answers; its stage is that of reading the raw file."""
 
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="versions")
+    author = models.ForeignKey(
+        Annotator, models.PROTECT, related_name="versions",
+        help_text="who finished it; not whom the task is assigned to today",
+    )  # fmt: skip
     number = models.PositiveIntegerField(help_text="from 1")
     raw = models.FileField(max_length=500, help_text="gzipped CVAT XML or JSON, unchanged")
     sha256 = models.CharField(max_length=64, help_text="of the XML, or of the JSON's answers")
@@ -160,10 +174,25 @@ class AnswerVersion(StagedModel):
     unfinished = models.PositiveIntegerField(
         null=True, editable=False, help_text="required answers left unset"
     )
+    missing_persons = models.JSONField(
+        default=list, editable=False, help_text="persons given out that it says nothing about"
+    )
+    notes = models.JSONField(
+        default=list, editable=False, help_text="sentences on what was changed or left out"
+    )
+    is_held_back = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="refused because it looks wrong, not unreadable",
+    )
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+",
+        help_text="who said that it is right although it looks wrong",
+    )  # fmt: skip
 
-    objects = StagedQuerySet.as_manager()
+    objects = AnswerVersionQuerySet.as_manager()
 
-    class Meta:
+    class Meta(StagedModel.Meta):
         ordering = ["task", "number"]
         constraints = [
             models.UniqueConstraint("task", "number", name="versions_of_a_task_differ"),

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from annotation.core.annotation_guide import PICTURE
 from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
@@ -35,19 +36,28 @@ Create the task in CVAT
 
 Annotate
 {boxes}
- - Answer all questions for every person. "unset" means not answered yet, "unknown" means that
-   you can't tell. An answer holds until the frame where you change it.
+ - Answer every question of every person in their first frame, and again in each frame where
+   the answer changes. "as before" means that the answer before it holds; where there is none
+   before it, the question is not answered. "unknown" means that you can't tell, "none" that no
+   action applies.
  - Only these frames count: {frames}.
    The frames between them show the movement.
- - Person without a box: draw a rectangle in "Track" mode; leave person_id empty.
+ - Person without a box: draw a rectangle with "Track", not with "Shape", which is one frame
+   only; leave person_id empty.
+
+{picture}
  - Box without a person: delete the whole track.
  - Person leaves the frame: press O (outside) on the first frame without them.
- - Don't change the person_id of existing boxes.
+ - Box that changes from one person to another: "Split" the track there. Both parts keep the
+   person_id: clear it in the part that shows somebody else, and answer all questions there.
+ - Don't change the person_id of existing boxes otherwise.
 
 Return the answers
- 1. Save. Menu, "Export job dataset", format "CVAT for video 1.1", without images.
- 2. Rename the zip to {name}.zip and send it to the dataset's manager.
-    It is imported with: ./ava manage import_answers FOLDER --dataset {dataset}
+ 1. Save. Tasks, Actions of this task, "Export task dataset", format "CVAT for video 1.1",
+    without images. Send the zip as it is: the task's name is in it. (The export of the job
+    works as well; it has no name in it, so rename it to {name}.zip.)
+ 2. The manager imports all files of a folder, or one zip of them, on the page "Tasks" or with:
+    ./ava manage import_answers FOLDER --dataset {dataset}
 """
 
 BOXES = """\
@@ -147,6 +157,7 @@ def _fill(package: ZipWriter, task: AnnotationTask, document: Document, frames: 
         underline="=" * len(name),
         dataset=dataset.name,
         annotator=task.annotator.name,
+        picture=PICTURE.rstrip(),
         boxes=NO_BOXES if task.is_blind else BOXES,
         frame_count=document.frame_count,
         frames=", ".join(str(second * dataset.annotation_fps) for second in seconds),

@@ -3,10 +3,11 @@
 import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,7 +17,8 @@ from annotation.core.plan_forecast import PlanForecast, plan_forecast
 from annotation.forms.tasks import AnswersForm, GoldTasksForm, PlanForm
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from annotation.selectors.tasks import annotators_with_work, gold_clips, ready_clips
-from annotation.services.answers import Imported, import_answers
+from annotation.services.answer_files import Imported, import_answers
+from annotation.services.answers import confirm_answers
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
@@ -241,11 +243,27 @@ def _add_messages(request: HttpRequest, imported: Imported) -> None:
 
 @login_required
 @require_POST
+def accept_answers(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """Read answers that were held back as they are."""
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    versions = AnswerVersion.objects.filter(task__clip__video__dataset=dataset)
+    version = get_object_or_404(versions.select_related("task"), pk=pk)
+    if confirm_answers(version, user=cast(User, request.user)):
+        messages.success(request, f"{version} is accepted as it is and will be read.")
+    else:
+        messages.info(request, f"{version} is not held back.")
+    return redirect("qc:tasks", name=name)
+
+
+@login_required
+@require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Retry failed work of this app: the row posted as `pk`, or all rows of its kind."""
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     rows: dict[str, StagedQuerySet[Any]] = {
         "task": AnnotationTask.objects.of(dataset),
-        "version": AnswerVersion.objects.filter(task__clip__video__dataset=dataset),
+        "version": AnswerVersion.objects.filter(
+            task__clip__video__dataset=dataset
+        ).without_history(),
     }
     return retry_failed(request, rows.get(kind), dataset=name)

@@ -119,7 +119,7 @@ def clips_with_state(
         has_failed_work=Exists(
             AnnotationTask.objects.filter(clip=OuterRef("pk"), stage=Stage.FAILED)
         )
-        | Exists(versions.filter(stage=Stage.FAILED)),
+        | Exists(versions.filter(stage=Stage.FAILED).without_history()),
         has_unanswered=Exists(tasks.filter(latest_version_id__isnull=True)),
         has_rejected=Exists(tasks.filter(verdict=Review.Verdict.REJECTED)),
         has_unapproved=Exists(tasks.exclude(verdict=Review.Verdict.APPROVED)),

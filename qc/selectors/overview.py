@@ -78,7 +78,8 @@ def work_kinds(dataset: Dataset) -> list[WorkKind]:
             AnnotationTask.objects.of(dataset), "clip__name"),
         WorkKind("version", "annotation", "Importing answers for {}",
             "Answers for {} imported", "answer files imported", "file-check",
-            AnswerVersion.objects.filter(task__clip__video__dataset=dataset),
+            AnswerVersion.objects.filter(
+                task__clip__video__dataset=dataset).without_history(),
             "task__clip__name"),
         WorkKind("report", "qc", "Comparing annotators of {}", "Annotators of {} compared",
             "clips compared", "git-compare", AgreementReport.objects.filter(**of_clips),

@@ -18,6 +18,7 @@ class TaskRow:
     state: State
     version: AnswerVersion | None  # the newest imported version
     error: str
+    held_back: AnswerVersion | None  # the newest, if it looks wrong and nobody accepted it
     reason: str  # of the newest rejection
 
 
@@ -25,9 +26,9 @@ def task_rows(tasks: list[Any]) -> list[TaskRow]:
     """Rows for `tasks` of `tasks_with_state`; two queries."""
     versions = AnswerVersion.objects.filter(task__in=tasks).order_by("number")
     read: dict[int, AnswerVersion] = {}
-    errors: dict[int, str] = {}
+    newest: dict[int, AnswerVersion] = {}
     for version in versions:
-        errors[version.task_id] = version.error
+        newest[version.task_id] = version
         if version.stage == Stage.DONE:
             read[version.task_id] = version
     reviews = Review.objects.filter(task__in=tasks).order_by("pk")
@@ -37,7 +38,8 @@ def task_rows(tasks: list[Any]) -> list[TaskRow]:
             task,
             TASK_STATES[task.state],
             read.get(task.pk),
-            task.error or errors.get(task.pk, ""),
+            task.error or (newest[task.pk].error if task.pk in newest else ""),
+            newest[task.pk] if task.pk in newest and newest[task.pk].is_held_back else None,
             reasons.get(task.pk, "") if task.state == "rejected" else "",
         )
         for task in tasks

@@ -11,12 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
-from annotation.services.answers import (
-    AnswersError,
-    import_answers,
-    read_answers,
-    receive_answers,
-)
+from annotation.services.answer_files import import_answers
+from annotation.services.answers import AnswersError, read_answers, receive_answers
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import PlanError, plan_tasks
 from avaproject.base.work import Stage
@@ -143,12 +139,15 @@ def test_a_deleted_track_has_no_annotations(task, document):
     assert set(version.annotations.values_list("person_id", flat=True)) == {2}
 
 
-def test_boxes_are_clipped_to_the_frame_and_dropped_outside_it(task, document):
+def test_boxes_are_clipped_to_the_frame_and_noted_outside_it(task, document):
     outside = replace(document, tracks=(drawn(620.0), drawn(700.0)))
     version = read(task, outside)
     assert {(row.track, row.x1, row.x2) for row in version.annotations.all()} == {
         (0, 620.0, 640.0)
     }
+    assert version.notes == [
+        "Track 1, frames 20, 25: its box has no area inside the frame and was left out."
+    ]
 
 
 def test_reading_twice_gives_the_same_rows(task, document):
@@ -171,14 +170,6 @@ def test_reading_one_version_changes_no_other(task, document):
     [
         pytest.param({"frame_count": 120}, "its task has 120 frames", id="length"),
         pytest.param({"width": 1280, "height": 720}, "1280x720 pixels", id="size"),
-        pytest.param(
-            {"tracks": (drawn(person_id="9"),)}, "no person in this clip has it", id="stranger"
-        ),
-        pytest.param(
-            {"tracks": (drawn(person_id="P1"),)},
-            "no person in this clip has it",
-            id="no number",
-        ),
         pytest.param(
             {"tracks": (drawn(posture="fly"),)}, '"fly" is not an answer', id="answer"
         ),
@@ -340,10 +331,14 @@ def test_the_number_of_a_drawn_person_is_ignored(task, document):
     assert set(version.annotations.values_list("person_id", flat=True)) == {None}
 
 
-def test_a_person_id_of_no_person_is_refused_with_a_fix(task, document):
-    version = read(task, answered(document, person_id="99"))
-    assert version.stage == Stage.FAILED
-    assert "restore the person_id" in version.error
+@pytest.mark.parametrize("person_id", ["99", "P1"])
+def test_a_mistyped_person_id_is_a_new_person_with_a_note(task, document, person_id):
+    first, second = answered(document, posture="walk").tracks
+    mistyped = answered(replace(document, tracks=(first,)), person_id=person_id).tracks
+    version = read(task, replace(document, tracks=(*mistyped, second)))
+    assert set(version.annotations.values_list("person_id", flat=True)) == {None, 2}
+    assert version.missing_persons == [1]
+    assert f"no person of this clip has the person_id {person_id}" in version.notes[0]
 
 
 def test_two_tracks_of_one_person_are_both_stored(task, document):

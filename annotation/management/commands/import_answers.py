@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import track
 
 from annotation.models import AnswerVersion
-from annotation.services.answers import import_answers, read_answers
+from annotation.services.answer_files import import_answers
+from annotation.services.answers import read_answers
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 

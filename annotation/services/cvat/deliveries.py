@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from annotation.core.webhook import WebhookEvent, job_state_in, parse_event, verify_signature
 from annotation.models import CvatJob, CvatServer, WebhookDelivery
-from annotation.services.answers import AnswersError
+from annotation.services.answer_rows import AnswersError
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.jobs import poll_job
 from avaproject.base.work import Stage, StagedQuerySet

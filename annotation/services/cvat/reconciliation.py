@@ -13,7 +13,7 @@ from django.utils import timezone
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError
 from annotation.models import CvatJob, CvatProject, Reconciliation
-from annotation.services.answers import AnswersError
+from annotation.services.answer_rows import AnswersError
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.deliveries import delete_old_deliveries
 from annotation.services.cvat.jobs import fetch_finished_jobs, mark_job_deleted, sync_job_state

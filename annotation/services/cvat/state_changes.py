@@ -11,7 +11,7 @@ from annotation.core.review_issues import ReviewIssue, parse_issues
 from annotation.cvat.client import CvatClient, Job, parse_date
 from annotation.cvat.errors import CvatGoneError
 from annotation.models import AnswerVersion, CvatJob, JobStateChange
-from annotation.services.answers import AnswersError
+from annotation.services.answer_rows import AnswersError
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.jobs import mark_job_deleted, poll_job, sync_job_state
 

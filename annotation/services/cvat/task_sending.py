@@ -20,7 +20,7 @@ from annotation.cvat.errors import CvatError, CvatUnavailableError
 from annotation.cvat.task_upload import TaskPayload, UploadStoppedError, upload_task
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.selectors.tasks import group_specs
-from annotation.services.answers import version_document
+from annotation.services.answer_rows import version_document
 from annotation.services.cvat.deferral import DEFERRABLE, client_for, defer
 from annotation.services.packages import PackageError, check_frame_count, task_document
 from avaproject.base.storage import local_path, work_folder

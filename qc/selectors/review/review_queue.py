@@ -242,11 +242,12 @@ def task_history(task: AnnotationTask) -> list[TaskEvent]:
         events.append(
             TaskEvent(one.asked_at, "users", "info", who, "Third opinion requested", "")
         )
-    for version in task.versions.all():
+    for version in task.versions.select_related("author", "confirmed_by"):
         sentence = f"Answers, version {version.number}"
-        events.append(
-            TaskEvent(version.created_at, "file-check", "info", name, sentence, version.error)
-        )
+        who, text = version.author.name, version.error
+        if version.confirmed_by:
+            text = f"Held back, and accepted as it is by {version.confirmed_by}."
+        events.append(TaskEvent(version.created_at, "file-check", "info", who, sentence, text))
     for review in task.reviews.select_related("reviewer", "version"):
         is_approval = review.verdict == Review.Verdict.APPROVED
         icon, tone = ("check", "ok") if is_approval else ("rotate-ccw", "violet")

@@ -1,0 +1,195 @@
+"""Answer files: CVAT exports in a folder, in zips, and in zips of zips, and their tasks.
+
+A file belongs to the task that it, a folder or a zip around it is named after, else to the task
+whose name CVAT wrote inside. What a file manager adds when it zips (`__MACOSX`, a folder level,
+capital letters in the ending) changes nothing.
+"""
+
+import shutil
+import tempfile
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, NamedTuple
+
+from annotation.models import AnnotationTask
+from annotation.services.answer_rows import AnswersError
+from annotation.services.answers import MAX_SIZE, receive_answers
+from datasets.core.formats.cvat_xml import CvatXmlError, load
+from datasets.core.zip_reader import ZIP_ERRORS
+from datasets.models import Dataset
+
+MAX_ZIP_SIZE = 4 << 30  # bytes of a zip in a zip
+MAX_ENTRIES = 20_000
+MAX_DEPTH = 3  # zips in zips
+FILE_NAMES = (
+    "an answer file is named <clip>--<annotator>.xml or .zip, or is CVAT's export of a task of "
+    "that name"
+)
+
+
+class Refusal(NamedTuple):
+    file: str
+    reason: str
+
+
+@dataclass
+class Imported:
+    """The outcome of importing the files in a folder."""
+
+    received: int = 0
+    unchanged: int = 0  # say the same as the newest version, or still the package
+    refused: list[Refusal] = field(default_factory=list)
+
+
+class FoundFile(NamedTuple):
+    """One answer file, or what is wrong with it."""
+
+    shown: str  # its path for people, through all zips
+    names: tuple[str, ...]  # what it and all around it are called, the innermost first
+    content: bytes | None  # None for a package that was not replaced by an export
+    error: str = ""
+
+
+def import_answers(dataset: Dataset, folder: Path) -> Imported:
+    """Import every answer file in `folder`; refused files are listed with a reason.
+
+    Subfolders and hidden files are ignored.
+    """
+    tasks = {
+        str(task): task
+        for task in AnnotationTask.objects.of(dataset).select_related("clip", "annotator")
+    }
+    named = [(found.shown, _task_name(found, tasks)) for found in find_answer_files(folder)]
+    files_of = Counter(name for _, name in named)
+    imported = Imported()
+    # Read a second time rather than keep hundreds of files in memory.
+    for found, (_, name) in zip(find_answer_files(folder), named, strict=True):
+        try:
+            if found.error:
+                raise AnswersError(found.error)
+            if name not in tasks:
+                raise AnswersError(f"no task of this dataset is called {name}; {FILE_NAMES}")
+            if files_of[name] > 1:
+                raise AnswersError("there are two files for this task; remove one of them")
+            content = found.content
+            version = receive_answers(tasks[name], content) if content is not None else None
+        except AnswersError as error:
+            imported.refused.append(Refusal(found.shown, str(error)))
+        else:
+            imported.received += version is not None
+            imported.unchanged += version is None
+    return imported
+
+
+def find_answer_files(folder: Path) -> Iterator[FoundFile]:
+    """The answer files in `folder` and in the zips there, by name."""
+    for path in sorted(folder.iterdir()):
+        shown, names = path.name, _names(path.name)
+        if not path.is_file() or _is_hidden(shown):
+            continue
+        with path.open("rb") as file:
+            if path.suffix.lower() == ".xml":
+                yield FoundFile(shown, names, file.read(MAX_SIZE + 1))
+            elif path.suffix.lower() == ".zip":
+                yield from _in_zip(file, shown, names, depth=1)
+            else:
+                yield FoundFile(shown, names, None, f"it is neither XML nor zip; {FILE_NAMES}")
+
+
+def _in_zip(
+    file: BinaryIO, shown: str, around: tuple[str, ...], *, depth: int
+) -> Iterator[FoundFile]:
+    """The answer files in a zip; one with an error if it has none."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = [one for one in archive.infolist() if not _is_hidden(one.filename)]
+            packages = {_parent(one) for one in entries if _leaf(one) == "labels.json"}
+            wanted = [
+                one
+                for one in entries
+                if _suffix(one) in (".xml", ".zip") and _parent(one) not in packages
+            ]
+            _check_entries(wanted, packages)
+            for package in sorted(packages):
+                names = (*_names(f"{package}/labels"), *around)
+                yield FoundFile(f"{shown}/{package}".rstrip("/"), names, None)
+            for entry in wanted:
+                is_only = len(wanted) == 1 and _leaf(entry) == "annotations.xml"
+                inside = shown if is_only else f"{shown}/{entry.filename}"
+                names = (*_names(entry.filename), *around)
+                with archive.open(entry) as opened:
+                    yield from _entry_files(opened, entry, inside, names, depth)
+    except AnswersError as error:
+        yield FoundFile(shown, around, None, str(error))
+    except (*ZIP_ERRORS, OSError) as error:  # damaged bzip2 is an OSError
+        yield FoundFile(shown, around, None, f"the zip cannot be opened: {error}")
+
+
+def _check_entries(wanted: Sequence[zipfile.ZipInfo], packages: Collection[str]) -> None:
+    if len(wanted) > MAX_ENTRIES:
+        raise AnswersError(f"the zip has more than {MAX_ENTRIES} answer files")
+    if not wanted and not packages:
+        raise AnswersError(
+            "there is no annotations.xml in it: export the task from CVAT as "
+            '"CVAT for video 1.1"'
+        )
+
+
+def _entry_files(
+    opened: IO[bytes], entry: zipfile.ZipInfo, shown: str, names: tuple[str, ...], depth: int
+) -> Iterator[FoundFile]:
+    if _suffix(entry) == ".xml":
+        yield FoundFile(shown, names, opened.read(MAX_SIZE + 1))
+    elif depth == MAX_DEPTH or entry.file_size > MAX_ZIP_SIZE:
+        yield FoundFile(shown, names, None, "the zip is too large, or too deep in others")
+    else:
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(opened, copy)
+            yield from _in_zip(copy, shown, names, depth=depth + 1)
+
+
+def _task_name(found: FoundFile, tasks: Collection[str]) -> str:
+    """The task a file belongs to; if there is none, what the file itself is called."""
+    for name in found.names:
+        if name in tasks:
+            return name
+    try:
+        inside = load(found.content or b"").task_name
+    except CvatXmlError:
+        inside = ""
+    own = [name for name in found.names if name not in ("annotations", "labels")]
+    return inside if inside in tasks else (own or [found.shown])[0]
+
+
+def _names(path: str) -> tuple[str, ...]:
+    """What a file and the folders around it are called, without endings, innermost first.
+
+    Some file systems decompose accented letters.
+
+    >>> _names("back/hall-c0000--ann/annotations.xml")
+    ('annotations', 'hall-c0000--ann', 'back')
+    """
+    parts = PurePosixPath(unicodedata.normalize("NFC", path)).parts
+    return (PurePosixPath(parts[-1]).stem, *reversed(parts[:-1]))
+
+
+def _is_hidden(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return path.endswith("/") or any(one[0] == "." or one == "__MACOSX" for one in parts)
+
+
+def _suffix(entry: zipfile.ZipInfo) -> str:
+    return PurePosixPath(entry.filename).suffix.lower()
+
+
+def _leaf(entry: zipfile.ZipInfo) -> str:
+    return PurePosixPath(entry.filename).name.lower()
+
+
+def _parent(entry: zipfile.ZipInfo) -> str:
+    parent = PurePosixPath(entry.filename).parent.as_posix()
+    return "" if parent == "." else parent

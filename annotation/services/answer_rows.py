@@ -1,0 +1,322 @@
+"""What one answer version says: its document, checked against its task, and the rows of it."""
+
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from annotation.core.answer_checks import OWN_IOU, Fit, fit, is_of_another_clip
+from annotation.core.cvat_tracks import interpolate_at_keyframes, task_frame_count
+from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
+from avaproject.base.storage import local_path
+from datasets.core.action_groups import (
+    ActionGroupSpec,
+    Answers,
+    answered_once,
+    asked_once,
+)
+from datasets.core.formats.cvat_document import Document, XmlTrack
+from datasets.core.formats.cvat_json import LabelIds, document_from
+from datasets.core.formats.cvat_labels import (
+    PERSON,
+    PERSON_ID,
+    LabelsError,
+    answers_from,
+    attributes_of,
+    checkbox_names,
+)
+from datasets.core.formats.cvat_shapes import Notes
+from datasets.core.formats.cvat_xml import load
+from datasets.core.naming import frame_name
+from tracking.core.boxes import area, clip_boxes
+from tracking.models import Proposal
+
+OTHER_CLIPS = 500  # compared with answers whose persons lie nowhere near the given ones
+CONFIRM_HINT = "If it is right, accept it as it is on the page of tasks"
+
+
+class AnswersError(ValueError):
+    """The answers do not fit the task."""
+
+
+class HeldBackError(AnswersError):
+    """The answers can be read, but look wrong; somebody may confirm them."""
+
+
+class ReadAnswers(NamedTuple):
+    """The rows of one version, not saved yet, and what there is to say about them."""
+
+    annotations: list[Annotation]
+    boxes: list[StoredBox]
+    missing_persons: list[int]
+    notes: list[str]
+
+
+def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> ReadAnswers:
+    """What `version` says.
+
+    Raises CvatXmlError, CvatJsonError, LabelsError or AnswersError if it cannot be read, and
+    HeldBackError if it looks wrong and nobody has confirmed it.
+    """
+    document = version_document(version)
+    _check_task(document, version.task)
+    notes = Notes()
+    document = _of_persons(document, notes)
+    _check_attributes(document, groups)
+    annotations = list(_annotations(version, document, groups, notes))
+    given = {} if version.task.is_blind else _given(version.task)
+    persons = {person for _, person in given}
+    mentioned = {_person_id(track, number, persons) for number, track in _numbered(document)}
+    if version.confirmed_by_id is None:
+        _check_plausible(version.task, annotations, given)
+    return ReadAnswers(
+        annotations,
+        list(_stored_boxes(version, document)),
+        sorted(persons - mentioned),
+        [*document.notes, *notes.sentences()],
+    )
+
+
+def version_document(version: AnswerVersion) -> Document:
+    """The annotations of one version, parsed from the stored file.
+
+    Raises CvatXmlError or CvatJsonError.
+    """
+    task = version.task
+    with local_path(str(version.raw)) as path:
+        content = gzip.decompress(path.read_bytes())
+    if not str(version.raw).endswith(".json.gz"):
+        return xml_document(task, content)
+    envelope = json.loads(content)
+    ids = LabelIds(envelope["label"], envelope["attributes"])
+    return document_from(
+        envelope["annotations"], ids, task_name=str(task), frame_count=frame_count_of(task)
+    )
+
+
+def xml_document(task: AnnotationTask, content: bytes) -> Document:
+    """The document in an XML, its images matched to the frames of the clip by their names."""
+    names = [frame_name(task.clip.name, frame) for frame in range(frame_count_of(task))]
+    return load(content, frame_names=names)
+
+
+def frame_count_of(task: AnnotationTask) -> int:
+    """Frames of the CVAT task."""
+    fps = task.clip.video.dataset.annotation_fps
+    return task_frame_count(task.clip.frame_count, annotation_fps=fps)
+
+
+def _check_task(document: Document, task: AnnotationTask) -> None:
+    """Raise AnswersError if the file belongs to another task or to other frames."""
+    clip, video = task.clip, task.clip.video
+    named = document.task_name
+    if named != str(task) and named in map(str, AnnotationTask.objects.of(video.dataset)):
+        raise AnswersError(f"these are the answers to {named}, not to {task}")
+    frames = frame_count_of(task)
+    if document.frame_count not in (0, frames):
+        raise AnswersError(
+            f"its task has {document.frame_count} frames, but {clip} has {frames}: export the "
+            "whole task that was created from this clip's frames.zip"
+        )
+    last = max((shape.frame for one in document.tracks for shape in one.shapes), default=0)
+    if last > frames:  # a track may end with the clip, one frame after its last
+        raise AnswersError(f"it has a box at frame {last}, but {clip} has {frames} frames")
+    size = (document.width, document.height)
+    if size not in ((0, 0), (video.width, video.height)):
+        raise AnswersError(
+            f"its frames have {size[0]}x{size[1]} pixels, but those of {clip} have "
+            f"{video.width}x{video.height}"
+        )
+
+
+def _of_persons(document: Document, notes: Notes) -> Document:
+    """Without boxes of other labels, which are noted. Raises AnswersError if all are others."""
+    others = sorted({track.label for track in document.tracks} - {PERSON})
+    kept = tuple(track for track in document.tracks if track.label == PERSON)
+    if others and not kept:
+        raise AnswersError(
+            f"it has tracks of {', '.join(others)}; this dataset has only the label {PERSON}"
+        )
+    for number, track in _numbered(document):
+        if track.label != PERSON and track.shapes:
+            what = f"it has the label {track.label} and was left out; only {PERSON} counts"
+            notes.add(what, f"track {number}", track.shapes[0].frame)
+    return Document(
+        document.task_name, document.frame_count, document.width, document.height,
+        document.attributes, kept, document.notes,
+    )  # fmt: skip
+
+
+def _check_attributes(document: Document, groups: tuple[ActionGroupSpec, ...]) -> None:
+    """Raise AnswersError if the attributes are not those of the dataset."""
+    wanted = {attribute.name for attribute in attributes_of(groups)}
+    checkboxes = {name for group in groups for name in checkbox_names(group)}
+    declared = {attribute.name for attribute in document.attributes}
+    used = {
+        name for track in document.tracks for shape in track.shapes for name in shape.attributes
+    }
+    extra = sorted((declared | used) - wanted - checkboxes)
+    missing = [] if declared & checkboxes else sorted(wanted - declared)
+    if extra:
+        raise AnswersError(
+            f"it has unknown attributes: {', '.join(extra)}; create the task with the "
+            "package's labels.json"
+        )
+    if declared and missing:
+        raise AnswersError(
+            f"its task lacks the attributes {', '.join(missing)}; create it with the package's "
+            "labels.json"
+        )
+
+
+def _given(task: AnnotationTask) -> dict[tuple[int, int], list[float]]:
+    """The boxes that were given out, by second and person."""
+    return _proposals_of([task.run_id]).get(task.run_id, {})
+
+
+def _proposals_of(runs: list[int]) -> dict[int, dict[tuple[int, int], list[float]]]:
+    found: dict[int, dict[tuple[int, int], list[float]]] = defaultdict(dict)
+    rows = Proposal.objects.filter(run__in=runs).values_list(
+        "run_id", "second", "person_id", "x1", "y1", "x2", "y2"
+    )
+    for run, second, person, *box in rows:
+        found[run][second, person] = box
+    return found
+
+
+def _check_plausible(
+    task: AnnotationTask,
+    annotations: list[Annotation],
+    given: Mapping[tuple[int, int], list[float]],
+) -> None:
+    """Raise HeldBackError for an empty answer, and for one that lies nowhere near its clip."""
+    persons = len({person for _, person in given})
+    if persons and not annotations:
+        raise HeldBackError(
+            f"it has nobody, but {persons} {'person was' if persons == 1 else 'persons were'} "
+            f"given out: was an empty job exported? {CONFIRM_HINT}"
+        )
+    boxes = {
+        (row.second, row.person_id): (row.x1, row.y1, row.x2, row.y2)
+        for row in annotations
+        if row.person_id is not None
+    }
+    own = fit(boxes, given)
+    if not own.places or own.mean >= OWN_IOU:
+        return
+    is_other, clip = is_of_another_clip(own, _fits_elsewhere(task, boxes))
+    if is_other:
+        where = f": they are those of {clip}" if clip else ""
+        raise HeldBackError(
+            f"its persons lie nowhere near those given out for {task.clip}{where}. Was the "
+            f"file renamed or swapped? {CONFIRM_HINT}"
+        )
+
+
+def _fits_elsewhere(
+    task: AnnotationTask, boxes: Mapping[tuple[int, int], tuple[float, float, float, float]]
+) -> dict[str, Fit]:
+    """How well boxes fit other clips: first those of the same annotator, then any."""
+    others = AnnotationTask.objects.of(task.clip.video.dataset).exclude(clip=task.clip)
+    for tasks in (others.filter(annotator=task.annotator), others):
+        clips = dict(tasks.order_by("clip").values_list("run_id", "clip__name")[:OTHER_CLIPS])
+        fits = {
+            clips[run]: fit(boxes, given) for run, given in _proposals_of(list(clips)).items()
+        }
+        if is_of_another_clip(Fit(1, 0.0, 1.0), fits)[0]:
+            return fits
+    return {}
+
+
+def _stored_boxes(version: AnswerVersion, document: Document) -> Iterator[StoredBox]:
+    """The CVAT keyframes; a manual export has the boxes between them too."""
+    task, name = version.task, version.author.name
+    for number, track in _numbered(document):
+        for at, shape in enumerate(track.shapes):
+            if at and not shape.keyframe:
+                continue
+            xtl, ytl, xbr, ybr = shape.box
+            yield StoredBox(
+                version=version, task=task, job=version.job, track=number, frame=shape.frame,
+                xtl=xtl, ytl=ytl, xbr=xbr, ybr=ybr, outside=shape.outside,
+                attributes=shape.attributes, annotator=name,
+            )  # fmt: skip
+
+
+def _annotations(
+    version: AnswerVersion,
+    document: Document,
+    groups: tuple[ActionGroupSpec, ...],
+    notes: Notes,
+) -> Iterator[Annotation]:
+    clip, video = version.task.clip, version.task.clip.video
+    fps = video.dataset.annotation_fps
+    known = set(version.task.run.persons.values_list("person_id", flat=True))
+    persons = [_person_id(track, number, known, notes) for number, track in _numbered(document)]
+    keys = [person or f"track {number}" for number, person in enumerate(persons)]
+    once = asked_once(
+        (
+            (key, _answers(track.shapes[-1].attributes, groups, f"track {number}"))
+            for number, (key, track) in enumerate(zip(keys, document.tracks, strict=True))
+            if track.shapes
+        ),
+        groups,
+    )
+    for number, track in _numbered(document):
+        for found in interpolate_at_keyframes(track, clip.keyframes(), annotation_fps=fps):
+            box = clip_boxes(
+                np.array([found.box]), width=video.width or 0, height=video.height or 0
+            )
+            if not area(box)[0]:
+                what = "its box has no area inside the frame and was left out"
+                notes.add(what, f"track {number}", found.second * fps)
+                continue
+            answers = _answers(
+                found.attributes, groups, f"track {number} at second {found.second}"
+            )
+            x1, y1, x2, y2 = box[0].tolist()
+            yield Annotation(
+                version=version, second=found.second, person_id=persons[number], track=number,
+                x1=x1, y1=y1, x2=x2, y2=y2, answers=answered_once(keys[number], answers, once),
+            )  # fmt: skip
+
+
+def _numbered(document: Document) -> Iterator[tuple[int, XmlTrack]]:
+    return enumerate(document.tracks)
+
+
+def _answers(
+    attributes: Mapping[str, str], groups: tuple[ActionGroupSpec, ...], place: str
+) -> Answers:
+    try:
+        return answers_from(attributes, groups)
+    except LabelsError as error:
+        raise AnswersError(f"{place}: {error}") from error
+
+
+def _person_id(
+    track: XmlTrack, number: int, known: set[int], notes: Notes | None = None
+) -> int | None:
+    """The person of the pre-annotation that a track shows; None if the annotator drew it.
+
+    A number of no person of the clip counts as drawn; unless it was drawn, that is noted.
+    """
+    given = {shape.attributes.get(PERSON_ID, "").strip() for shape in track.shapes} - {""}
+    if not given:
+        return None
+    if given - set(map(str, known)):
+        if notes is not None and not track.is_drawn:
+            what = (
+                f"no person of this clip has the {PERSON_ID} {', '.join(sorted(given))}; it "
+                "counts as a new person"
+            )
+            notes.add(what, f"track {number}", track.shapes[0].frame)
+        return None
+    if len(given) > 1:
+        raise AnswersError(
+            f"track {number} has several values of {PERSON_ID}: {', '.join(sorted(given))}"
+        )
+    return int(given.pop())
