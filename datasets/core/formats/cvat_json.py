@@ -102,6 +102,7 @@ def fingerprint(document: Document) -> str:
                     sorted((name, value) for name, value in shape.attributes.items() if value),
                 ]
                 for shape in track.shapes
+                if shape.keyframe  # an export by hand has the boxes between them too
             ],
         ]
         for track in document.tracks
