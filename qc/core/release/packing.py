@@ -62,17 +62,6 @@ def _entries(folder: str, start: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 yield start + entry.name, entry
 
 
-def release_paths(folder: Path) -> list[str]:
-    """The paths of all files of a release."""
-    return list(release_entries(folder))
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def sum_of(path: Path) -> FileSum:
     """Size and sums of a file, read once."""
     size, crc, digest = 0, 0, hashlib.sha256()
@@ -110,7 +99,7 @@ def write_manifest(
     Returns:
         The sums of all files, the manifest's too, by path and sorted.
     """
-    paths = [path for path in release_paths(folder) if path != MANIFEST]
+    paths = [path for path in release_entries(folder) if path != MANIFEST]
     sums: dict[str, FileSum] = {}
     for done, path in enumerate(paths):
         sums[path] = (known or {}).get(path) or sum_of(folder / path)

@@ -6,7 +6,7 @@ same clips give the same bytes.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from datasets.core.formats import ava
 from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
 from qc.core.release.records import (
-    ANNOTATED,
     EXCLUDED,
     ReleaseClip,
     ReleasedPerson,
@@ -54,15 +53,19 @@ class SplitCounts:
     labels: Counter[int] = field(default_factory=Counter)  # action id -> rows
 
     def add(self, clip: ReleaseClip) -> None:
-        statuses = list(clip.keyframes.values())
         self.videos.add(clip.source_video)
         self.clips += 1
         self.frames += clip.window.frame_count
-        self.keyframes += statuses.count(ANNOTATED)
-        self.excluded += statuses.count(EXCLUDED)
+        self.keyframes += len(clip.annotated)
+        self.excluded += len(clip.keyframes) - len(clip.annotated)
         self.boxes += len(clip.persons)
         self.persons.update((clip.source_video, person.person_id) for person in clip.persons)
         self.labels.update(a for person in clip.persons for a in person.action_ids)
+
+    def totals(self) -> dict[str, int]:
+        """Each count by its name; of videos, persons and labels how many there are."""
+        sizes = {"videos": len(self.videos), "persons": len(self.persons)}
+        return vars(self) | sizes | {"labels": self.labels.total()}
 
 
 class _ListedClip(NamedTuple):
@@ -90,7 +93,7 @@ class AnnotationWriter:
 
     Attributes:
         counts: What went into each split so far.
-        ceilings: Split -> the best that its proposals allow.
+        oracle_aps: Split -> the best that its proposals allow.
     """
 
     def __init__(self, folder: Path, *, splits: Sequence[str]) -> None:
@@ -126,7 +129,6 @@ class AnnotationWriter:
 
     def add(self, clip: ReleaseClip) -> None:
         """Write the rows of one clip."""
-        annotated = [t for t, status in clip.keyframes.items() if status == ANNOTATED]
         excluded = [t for t, status in clip.keyframes.items() if status == EXCLUDED]
         rows = label_rows(clip)
         labels = ava.dump_labels(rows)
@@ -148,23 +150,21 @@ class AnnotationWriter:
                 if not person.action_ids
             ),
         )
-        self._timestamps.update(annotated)
-        best = self._add_proposals(clip, annotated, is_labelled=bool(rows))
+        self._timestamps.update(clip.annotated)
+        best = self._add_proposals(clip, is_labelled=bool(rows))
         self._listed.append(
             _ListedClip(clip.name, clip.split, clip.window.frame_count, bool(rows), best)
         )
         self.counts[clip.split].add(clip)
 
-    def _add_proposals(
-        self, clip: ReleaseClip, annotated: Iterable[int], *, is_labelled: bool
-    ) -> float:
+    def _add_proposals(self, clip: ReleaseClip, *, is_labelled: bool) -> float:
         """Write the proposals of a clip; returns the best score, -1 if there is none."""
         best = -1.0
         if clip.split == "train" and not is_labelled:
             # SlowFast wants the videos of its boxes and of its frame list to be the same, and
             # a video without one label teaches nothing.
             return best
-        for at in annotated:
+        for at in clip.annotated:
             proposed, persons = clip.proposals.get(at, []), clip.at(at)
             self._curve.add(proposed, persons, split=clip.split)
             self.oracle_aps[clip.split].add(proposed, persons)
@@ -263,14 +263,9 @@ def add_official_names(folder: Path) -> None:
 
 
 def evaluation_rows(
-    clip: ReleaseClip, rows: Iterable[ava.LabelRow]
+    clip: ReleaseClip, rows: Sequence[ava.LabelRow]
 ) -> list[ava.LabelRow | ava.Keyframe]:
     """The same for the ActivityNet evaluator, which also wants to know where nobody acts."""
-    by_timestamp: dict[int, list[ava.LabelRow]] = {}
-    for row in rows:
-        by_timestamp.setdefault(row.timestamp, []).append(row)
-    found: list[ava.LabelRow | ava.Keyframe] = []
-    for at, status in clip.keyframes.items():
-        if status == ANNOTATED:
-            found.extend(by_timestamp.get(at, [ava.Keyframe(clip.name, at)]))
-    return found
+    labelled = {row.timestamp for row in rows}
+    empty = [ava.Keyframe(clip.name, at) for at in clip.annotated if at not in labelled]
+    return sorted([*rows, *empty], key=lambda row: row.timestamp)

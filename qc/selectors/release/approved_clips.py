@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from annotation.models import AnnotationTask
+from datasets.core.media.clips_and_keyframes import ExportWindow, export_window
 from datasets.models import Clip, Dataset
 from qc.models import Consensus, Review
 
@@ -26,6 +27,13 @@ class _Task(NamedTuple):
     pk: int
     run_id: int
     version_id: int | None  # the newest answers read
+
+
+def window_of(clip: Clip) -> ExportWindow:
+    """Which frames of the standard video a release shows of `clip`."""
+    return export_window(
+        clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
+    )
 
 
 class Selection(NamedTuple):

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from avaproject.base.work import Stage
-from datasets.core.media.clips_and_keyframes import FRAME_RATE, export_window
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.release.formats import FORMATS
 from qc.core.release.images import frame_size
 from qc.core.release.options import ReleaseOptions
 from qc.models import Release, ReleaseSync
-from qc.selectors.release.approved_clips import select_clips
+from qc.selectors.release.approved_clips import select_clips, window_of
 
 COUNTED = ("videos", "clips", "keyframes", "persons", "boxes", "labels", "frames", "excluded")
 LEFT_OUT_SHOWN = 20
@@ -164,11 +164,8 @@ def _size(clip: Clip) -> tuple[int, int]:
 def _encoded_pixels(clip: Clip, side: int | None) -> float:
     """Pixels of all frames of a clip; those of small frames take more bytes in JPEG."""
     size = frame_size(*_size(clip), longest_side=side)
-    window = export_window(
-        clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
-    )
     whole = math.prod(_size(clip))
-    return whole * (math.prod(size) / whole) ** SIZE_EXPONENT * window.frame_count
+    return whole * (math.prod(size) / whole) ** SIZE_EXPONENT * window_of(clip).frame_count
 
 
 def _bytes_per_pixel(clips: list[Clip]) -> tuple[float, float]:

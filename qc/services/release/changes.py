@@ -24,7 +24,7 @@ def release_changes(before: Release, after: Release) -> dict[str, Any]:
         found = diff_releases(_reader(before), _reader(after))
     except ReleaseReadError as error:
         raise ReleaseDiffError(str(error)) from error
-    sentences = _agreement(before.counts, after.counts)
+    sentences = diff_agreement(before.counts["agreement"], after.counts["agreement"])
     return found | {"sentences": [*found["sentences"], *sentences]}
 
 
@@ -40,14 +40,8 @@ def changes_since_previous(release: Release, folder: Path, counts: dict[str, Any
         found = diff_releases(_reader(before), ReleaseReader(folder))
     except (ReleaseDiffError, ReleaseReadError):
         return {}  # its files were deleted meanwhile: not a fault of the new release
-    sentences = _agreement(before.counts, counts)
+    sentences = diff_agreement(before.counts["agreement"], counts["agreement"])
     return {"since": before.number, "sentences": [*found["sentences"], *sentences]}
-
-
-def _agreement(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    if "agreement" not in before or "agreement" not in after:
-        return []  # created before releases stored agreement
-    return diff_agreement(before["agreement"], after["agreement"])
 
 
 def _reader(release: Release) -> ReleaseReader:

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from annotation.models import Annotator, AnswerVersion
 from datasets.core.formats import ava
-from datasets.core.media.clips_and_keyframes import export_window, timestamp
+from datasets.core.media.clips_and_keyframes import timestamp
 from datasets.models import Action, ActionGroup, Clip, Dataset
 from qc.core.consensus.majority import counts_as_vote
 from qc.core.release.records import (
@@ -28,7 +28,7 @@ from qc.core.release.records import (
     ReleasedProposal,
 )
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
-from qc.selectors.release.approved_clips import ApprovedClip
+from qc.selectors.release.approved_clips import ApprovedClip, window_of
 from tracking.models import Proposal
 
 CLIPS_PER_READ = 10
@@ -48,14 +48,7 @@ class ContentReader:
         groups = ActionGroup.objects.filter(dataset=dataset)
         self._required = {group.name for group in groups if group.required}
         self._annotators = _numbered(Annotator.objects.filter(dataset=dataset), "name")
-        decisions = Adjudication.objects.filter(clip__video__dataset=dataset)
-        self._reviewers = {
-            user: number
-            for number, user in enumerate(
-                dict.fromkeys(decisions.order_by("pk").values_list("decided_by", flat=True)),
-                start=1,
-            )
-        }
+        self._reviewers = _numbered(Adjudication.objects.of(dataset), "decided_by")
         self._ids = {
             (group, name): action_id
             for group, name, action_id in Action.objects.filter(dataset=dataset).values_list(
@@ -96,22 +89,20 @@ class ContentReader:
         decisions: Decisions,
     ) -> ReleaseClip:
         width, height = clip.video.width or 0, clip.video.height or 0
-        window = export_window(
-            clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
-        )
+        window = window_of(clip)
         at_second = {k: timestamp(k, pad_seconds=window.pad_seconds) for k in clip.keyframes()}
-        sample_at_keyframes: dict[int, list[ConsensusBox]] = defaultdict(list)
+        at_keyframe: dict[int, list[ConsensusBox]] = defaultdict(list)
         for box in boxes:
-            sample_at_keyframes[box.second].append(box)
+            at_keyframe[box.second].append(box)
         keyframes: dict[int, str] = {}
         persons: list[ReleasedPerson] = []
         for second, at in at_second.items():
             here = [
                 self._person(clip, box, at, (width, height), decisions)
-                for box in sorted(sample_at_keyframes[second], key=lambda each: each.person_id)
+                for box in sorted(at_keyframe[second], key=lambda each: each.person_id)
                 if box.status == ConsensusBox.Status.AGREED
             ]
-            is_open = any(self._is_open(box) for box in sample_at_keyframes[second])
+            is_open = any(self._is_open(box) for box in at_keyframe[second])
             is_double = len({person.box for person in here}) < len(here)
             keyframes[at] = EXCLUDED if is_open or is_double else ANNOTATED
             persons.extend(here if keyframes[at] == ANNOTATED else [])
@@ -157,14 +148,13 @@ class ContentReader:
         if label.rule != ConsensusLabel.Rule.ADJUDICATED or decision is None:
             return origin
         return origin._replace(
-            reviewer=self._reviewer(decision.decided_by_id),
+            # A first decision may be newer than this reader.
+            reviewer=self._reviewers.setdefault(
+                decision.decided_by_id, len(self._reviewers) + 1
+            ),
             decided_at=decision.decided_at.astimezone(UTC).isoformat(timespec="seconds"),
             reason=decision.reason,
         )
-
-    def _reviewer(self, user: int) -> int:
-        """The reviewer's number; a new one for their first decision."""
-        return self._reviewers.setdefault(user, len(self._reviewers) + 1)
 
     def _id(self, clip: Clip, group: str, name: str) -> int:
         try:
@@ -189,9 +179,9 @@ class ContentReader:
         )
 
 
-def _numbered(rows: QuerySet[Any], field: str) -> dict[str, int]:
-    """Number rows from 1 in order of creation."""
-    values = rows.order_by("pk").values_list(field, flat=True)
+def _numbered(rows: QuerySet[Any], field: str) -> dict[Any, int]:
+    """Number the values of a field from 1, in the order in which rows were created."""
+    values = dict.fromkeys(rows.order_by("pk").values_list(field, flat=True))
     return {value: number for number, value in enumerate(values, start=1)}
 
 
@@ -210,13 +200,9 @@ def _consensus_of(some: list[ApprovedClip]) -> tuple[dict[int, list[ConsensusBox
         boxes = ConsensusBox.objects.filter(consensus__in=keys).prefetch_related("labels")
         for box in boxes:
             found[box.consensus_id].append(box)
-        return found, _newest_decisions(clips)
-
-
-def _newest_decisions(clips: list[Clip]) -> Decisions:
-    """The newest decision in force on each item of these clips."""
-    rows = Adjudication.objects.in_force().filter(clip__in=clips).order_by("pk")
-    return {(one.clip_id, one.second, one.person_id, one.group): one for one in rows}
+        rows = Adjudication.objects.in_force().filter(clip__in=clips).order_by("pk")
+        newest = {(one.clip_id, one.second, one.person_id, one.group): one for one in rows}
+        return found, newest
 
 
 def _proposed(

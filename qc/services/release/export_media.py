@@ -16,7 +16,6 @@ import zipfile
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from django.core.files.storage import default_storage
 
@@ -24,7 +23,7 @@ from avaproject.base.storage import local_path, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats.ava import frame_file
 from datasets.core.hashing import sha256_of
-from datasets.core.media.clips_and_keyframes import FRAME_RATE, ExportWindow, export_window
+from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.standard_video import cut, read_frames
 from datasets.core.media.video_reader import MediaError
 from datasets.core.zip_writer import new_zip
@@ -32,6 +31,7 @@ from datasets.models import Clip, Video
 from qc.core.release.images import QUALITY, encode_frame
 from qc.core.release.packing import FileSum, ignore, sum_of
 from qc.models import ClipExport, checksum_name
+from qc.selectors.release.approved_clips import window_of
 
 READ_ONLY = 0o444
 CLIP_FILE = "clip.mp4"
@@ -43,13 +43,6 @@ Progress = Callable[[float], None]
 
 class ExportError(RuntimeError):
     """The frames of a clip could not be exported; the message says which and why."""
-
-
-def window_of(clip: Clip) -> ExportWindow:
-    """Which frames of the standard video a release shows of `clip`."""
-    return export_window(
-        clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
-    )
 
 
 def video_sum(video: Video) -> str:
@@ -139,15 +132,8 @@ def _export_or_release(pk: int) -> None:
         raise
 
 
-class ClipMedia(NamedTuple):
-    """The frames and clip file that were added to a release."""
-
-    sums: dict[str, FileSum]  # by path in the release
-    is_compared: bool  # whether the frames were compared with the clip file at export
-
-
-def add_clip_media(export: ClipExport, release: Path) -> ClipMedia:
-    """Add `rawframes/<clip>/` and `clips/<clip>.mp4` to the folder `release`."""
+def add_clip_media(export: ClipExport, release: Path) -> dict[str, FileSum]:
+    """Add `rawframes/<clip>/` and `clips/<clip>.mp4` to a release; sums by path in it."""
     name = export.clip.name
     kept = _stored_folder(export)
     if kept is not None:
@@ -197,7 +183,8 @@ def _write_media(export: ClipExport, folder: Path, progress: Progress) -> Path:
             progress((index - start) / count)
         cut(video, folder / CLIP_FILE, start_frame=start, frame_count=count)
     _compare_with_clip_file(export, folder)
-    _write_sums(folder)
+    sums = {path.name: sum_of(path) for path in sorted(folder.iterdir())}
+    (folder / CHECKSUMS).write_text(json.dumps(sums), encoding="ascii")
     return folder
 
 
@@ -207,12 +194,6 @@ def _compare_with_clip_file(export: ClipExport, folder: Path) -> None:
         frame = (folder / frame_file(index)).read_bytes()
         if frame != encode_frame(rgb, longest_side=export.longest_side):
             raise ExportError(f"frame {index + 1} of {export.clip} differs from its clip file")
-
-
-def _write_sums(folder: Path) -> dict[str, FileSum]:
-    sums = {path.name: sum_of(path) for path in sorted(folder.iterdir())}
-    (folder / CHECKSUMS).write_text(json.dumps(sums), encoding="ascii")
-    return sums
 
 
 def _store(export: ClipExport, made: Path) -> None:
@@ -239,24 +220,17 @@ def _store(export: ClipExport, made: Path) -> None:
         copy.rename(kept)
 
 
-def _place(source: Path, release: Path, clip: str) -> ClipMedia:
+def _place(source: Path, release: Path, clip: str) -> dict[str, FileSum]:
     """Link the files of `source` into a release, or copy them if links are not possible."""
     (release / "rawframes" / clip).mkdir(parents=True)
     (release / "clips").mkdir(exist_ok=True)
     here, there = os.fspath(source), os.fspath(release)
     sums: dict[str, FileSum] = {}
-    for name, its in _sums_of(source).items():
+    for name, its in json.loads((source / CHECKSUMS).read_bytes()).items():
         path = f"clips/{clip}.mp4" if name == CLIP_FILE else f"rawframes/{clip}/{name}"
         try:
             os.link(f"{here}/{name}", f"{there}/{path}")
         except OSError:
             shutil.copyfile(source / name, release / path)
-        sums[path] = its
-    return ClipMedia(sums, is_compared=(source / CHECKSUMS).is_file())
-
-
-def _sums_of(folder: Path) -> dict[str, FileSum]:
-    path = folder / CHECKSUMS
-    if not path.is_file():  # exported before checksums were stored
-        return {path.name: sum_of(path) for path in sorted(folder.iterdir())}
-    return {name: FileSum(*its) for name, its in json.loads(path.read_bytes()).items()}
+        sums[path] = FileSum(*its)
+    return sums

@@ -35,9 +35,8 @@ from qc.core.release.splits import Splits
 from qc.core.release.stats import ReleaseSample, ReleaseStats
 from qc.core.release.writer import EvaluationSettings, SplitCounts
 from qc.models import Release
-from qc.selectors.release.approved_clips import ApprovedClip
+from qc.selectors.release.approved_clips import ApprovedClip, window_of
 from qc.services.agreement.reports import dataset_agreement
-from qc.services.release.export_media import window_of
 from tracking.models import TrackingRun
 
 SAMPLE_SIDE = 480
@@ -275,19 +274,7 @@ def counts_of(
     release: Release, plan: ReleasePlan, written: WrittenAnnotations, sizes: Mapping[str, int]
 ) -> dict[str, Any]:
     """The counts that pages show, and the splits that the next release keeps."""
-    splits = {
-        split: {
-            "videos": len(each.videos),
-            "clips": each.clips,
-            "frames": each.frames,
-            "keyframes": each.keyframes,
-            "excluded": each.excluded,
-            "persons": len(each.persons),
-            "boxes": each.boxes,
-            "labels": each.labels.total(),
-        }
-        for split, each in written.counts.items()
-    }
+    splits = {split: each.totals() for split, each in written.counts.items()}
     total: Counter[str] = Counter()
     for each in splits.values():
         total.update(each)

@@ -16,12 +16,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from datasets.core.formats import ava
+from datasets.core.hashing import sha256_of
 from datasets.core.media.standard_video import FrameArray, read_frames
 from datasets.core.media.video_reader import MediaError
 from qc.core.release.checks.expectations import EXAMPLES, expect
 from qc.core.release.checks.rows import FPS
 from qc.core.release.images import frame_size
-from qc.core.release.packing import MANIFEST, crc_of, release_entries, sha256_of
+from qc.core.release.packing import MANIFEST, crc_of, release_entries
 from qc.core.release.reader import ReleasedVideo, ReleaseReader
 
 REDUCED = 8  # compared at an eighth; when made, they were compared with the clip bit for bit

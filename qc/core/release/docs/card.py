@@ -109,14 +109,12 @@ def _blocks(facts: CardFacts) -> list[Block]:
 
 
 def _contents(facts: CardFacts) -> list[Block]:
-    head = ("", "videos", "clips", "keyframes", "excluded", "persons", "boxes", "labels")
+    head = ("videos", "clips", "keyframes", "excluded", "persons", "boxes", "labels")
     rows = [
-        (split, len(each.videos), each.clips, each.keyframes, each.excluded,
-         len(each.persons), each.boxes, each.labels.total())
-        for split, each in facts.counts.items()
-    ]  # fmt: skip
+        (split, *(each.totals()[name] for name in head)) for split, each in facts.counts.items()
+    ]
     warnings = [Items(facts.warnings)] if facts.warnings else []
-    return [Heading("What is in it"), TableBlock(head, rows), *warnings]
+    return [Heading("Contents"), TableBlock(("", *head), rows), *warnings]
 
 
 def _actions(facts: CardFacts) -> list[Block]:
