@@ -156,7 +156,7 @@ def test_answers_are_the_record_and_go_with_their_video_alone(operator, version)
     for row in (version, version.task):
         url = f"admin:annotation_{row._meta.model_name}"
         page = operator.get(reverse(f"{url}_change", args=[row.pk])).content.decode()
-        assert "Answers are the record of what was said" in page
+        assert "Answers are kept as a record" in page
         assert f'href="/datasets/shop/videos/{video.name}/delete/"' in page
         assert operator.post(reverse(f"{url}_delete", args=[row.pk])).status_code == 403
         several = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}

@@ -17,7 +17,7 @@ from tests.make import (
 
 pytestmark = pytest.mark.django_db
 
-SENTENCE = "holds a NUL character"
+SENTENCE = "contains a NUL character"
 
 
 @pytest.fixture

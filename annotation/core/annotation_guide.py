@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datasets.core.action_groups import AS_BEFORE, NONE, UNKNOWN, ActionGroupSpec
 from datasets.core.formats.cvat_labels import PERSON_ID, select_names
 
-PICTURE = """\
+TRACK_DIALOG = """\
     +-- Draw new rectangle -----------+
     |  Label  person                  |
     |                                 |
@@ -32,7 +32,7 @@ RULES = f"""\
 - Don't change the `{PERSON_ID}` of existing boxes otherwise.
 - When you are done: open the menu and choose **Finish the job**.
 
-{PICTURE}
+{TRACK_DIALOG}
 """
 
 

@@ -8,7 +8,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from annotation.core.annotation_guide import PICTURE
+from annotation.core.annotation_guide import TRACK_DIALOG
 from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
@@ -45,7 +45,7 @@ Annotate
  - Person without a box: draw a rectangle with "Track", not with "Shape", which is one frame
    only; leave person_id empty.
 
-{picture}
+{dialog}
  - Box without a person: delete the whole track.
  - Person leaves the frame: press O (outside) on the first frame without them.
  - Box that changes from one person to another: "Split" the track there. Both parts keep the
@@ -157,7 +157,7 @@ def _fill(package: ZipWriter, task: AnnotationTask, document: Document, frames: 
         underline="=" * len(name),
         dataset=dataset.name,
         annotator=task.annotator.name,
-        picture=PICTURE.rstrip(),
+        dialog=TRACK_DIALOG.rstrip(),
         boxes=NO_BOXES if task.is_blind else BOXES,
         frame_count=document.frame_count,
         frames=", ".join(str(second * dataset.annotation_fps) for second in seconds),

@@ -12,20 +12,23 @@ from demo.consensus_accuracy import (
     TrueUnit,
     accuracies,
 )
+from qc.core.consensus.skill_weighting import FittedRates
 
 POSTURE = ActionGroupSpec("posture", "one", True, ("walk", "sit"), 1)
 DOING = ActionGroupSpec("doing", "many", False, ("wave", "carry"), 2)
-SURE = {"prior": [0.45, 0.45, 0.1], "classes": ["walk", "sit", "unknown"], "action": ""}
-# ann is nearly always right, bob and eve say anything
+# ann is nearly always right, bob and eve answer at random
 RATES = [
-    SURE
-    | {
-        "confusion": {
+    FittedRates(
+        action="",
+        classes=["walk", "sit", "unknown"],
+        prior=[0.45, 0.45, 0.1],
+        confusion={
             "ann": [[0.98, 0.01, 0.01], [0.01, 0.98, 0.01], [0.01, 0.01, 0.98]],
             "bob": [[0.4, 0.4, 0.2]] * 3,
             "eve": [[0.4, 0.4, 0.2]] * 3,
-        }
-    }
+        },
+        answers={"ann": 9, "bob": 9, "eve": 9},
+    )
 ]
 
 

@@ -18,7 +18,7 @@ from demo.consensus_accuracy import REVIEWED
 from demo.management.commands.demo import TINY_PERSON, truth_of_videos
 from demo.release_accuracy import released_persons
 from demo.run import DemoRun
-from demo.summary import compare_release, consensus_accuracy
+from demo.summary import consensus_accuracy, release_accuracy
 from demo.world.frame_number import read_frame_number
 from demo.world.renderer import render
 from demo.world.video_spec import source_frame_at
@@ -112,7 +112,7 @@ def check_frames(release):
 
 
 def check_boxes(release):
-    found = compare_release(release, truth_of_videos(small_videos()))
+    found = release_accuracy(release, truth_of_videos(small_videos()))
     assert found.recall >= 0.95
     assert found.precision >= 0.95
     assert found.mean_iou >= 0.8
