@@ -5,7 +5,7 @@ from typing import Self
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
@@ -38,6 +38,31 @@ class Experiment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dataset} experiment {self.pk}"
+
+
+class TrackingConfig(models.Model):
+    """Settings that clips of a dataset are tracked with, and the weights that they mean."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="tracking_configs")
+    settings_key = models.CharField(max_length=120, help_text="the settings in one line")
+    config_key = models.CharField(
+        max_length=120, help_text="of its runs: the settings with the weights' hash, if known"
+    )
+    weights_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="empty until a machine has read the file"
+    )
+    is_planned = models.BooleanField(
+        default=False, help_text="all clips have runs of it; new clips get theirs"
+    )
+
+    class Meta:
+        ordering = ["dataset", "pk"]
+        constraints = [
+            models.UniqueConstraint("dataset", "settings_key", name="one_config_per_settings")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.config_key}"
 
 
 class TrackingRunQuerySet(StagedQuerySet):
@@ -131,6 +156,43 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run} person {self.person_id}"
+
+
+class DrawnPerson(models.Model):
+    """A person that annotators drew in a clip. `qc` writes it when a consensus first shows it.
+
+    Its number is the next one of its video's persons, tracked and drawn, and is never given
+    again, because decisions refer to it.
+    """
+
+    video = models.ForeignKey(Video, models.CASCADE, related_name="drawn_persons")
+    clip = models.ForeignKey(Clip, models.CASCADE, related_name="drawn_persons")
+    person_id = models.PositiveIntegerField(help_text="unique in its source video")
+    boxes = models.JSONField(
+        default=dict,
+        help_text="{second: [x1, y1, x2, y2]} in the newest consensus; empty: not in it",
+    )
+
+    class Meta:
+        ordering = ["video", "person_id"]
+        constraints = [
+            models.UniqueConstraint("video", "person_id", name="one_drawn_person_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.clip} drawn person {self.person_id}"
+
+    @classmethod
+    def next_number(cls, video: Video) -> int:
+        """The first number that no person of `video`, tracked or drawn, ever had."""
+        return highest_person_id(video) + 1
+
+
+def highest_person_id(video: Video) -> int:
+    """The highest number of a person of `video`, tracked or drawn; 0 for none."""
+    tracked = Person.objects.filter(run__clip__video=video).aggregate(last=Max("person_id"))
+    drawn = DrawnPerson.objects.filter(video=video).aggregate(last=Max("person_id"))
+    return max(tracked["last"] or 0, drawn["last"] or 0)
 
 
 class Proposal(models.Model):

@@ -22,6 +22,7 @@ urlpatterns = [
     path("datasets/<slug:name>/tracking/", views.page, name="page"),
     path("datasets/<slug:name>/tracking/activate/", views.activate, name="activate"),
     path("datasets/<slug:name>/tracking/delete/", views.delete, name="delete"),
+    path("datasets/<slug:name>/tracking/weights/", views.read_weights, name="read-weights"),
     path("datasets/<slug:name>/tracking/cancel/", views.cancel, name="cancel"),
     path("datasets/<slug:name>/bundles/create/", views.bundle_request, name="bundle-create"),
     path(

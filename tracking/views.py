@@ -33,7 +33,7 @@ from tracking.selectors import (
 from tracking.services import experiments
 from tracking.services.contact_sheets import ContactSheetError, contact_sheet
 from tracking.services.export_bundle import NotTrackedError, request_bundle
-from tracking.services.tracking_configs import config_key_of
+from tracking.services.tracking_configs import config_key_of, read_weights_again
 
 TRACKS_ON_A_PAGE = 20
 
@@ -61,6 +61,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "dataset": dataset, "configs": _configs(dataset), "runs": runs, "bundles": bundles,
         "form": form, "is_changing": is_changing, "imports": imports,
         "without_video": without_video,
+        "has_weights": dataset.tracking_configs.exclude(weights_sha256="").exists(),
         "can_track": not without_video or without_video < clip_count(dataset),
     }  # fmt: skip
     is_refresh = request.headers.get("HX-Request") and request.method == "GET"
@@ -96,6 +97,16 @@ def activate(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
     experiments.activate(dataset, _posted_experiment(request, dataset))
     messages.success(request, "This configuration is in use. Existing tasks keep their boxes.")
+    return redirect("tracking:page", name=name)
+
+
+@login_required
+@require_POST
+def read_weights(request: HttpRequest, name: str) -> HttpResponse:
+    """Let the weights files be what they are now; what they changed is tracked again."""
+    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    read_weights_again(dataset)
+    messages.success(request, "The weights are read again; clips are tracked if they changed.")
     return redirect("tracking:page", name=name)
 
 

@@ -63,8 +63,7 @@ class CvatServer(StagedModel):
     checks = models.JSONField(
         default=list, editable=False, help_text="[{subject, is_ok, message, fix, snippet}]"
     )
-    invalid_signature_count = models.PositiveIntegerField(default=0, editable=False)
-    invalid_signature_at = models.DateTimeField(null=True, editable=False)
+    token_expires_at = models.DateTimeField(null=True, editable=False)
 
     objects = StagedQuerySet.as_manager()
 
@@ -117,6 +116,14 @@ class CvatProject(StagedModel):
     cursor = models.DateTimeField(
         null=True, editable=False, help_text="CVAT's clock: all earlier changes are known"
     )
+
+    comment_cursor = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="id of the newest comment read"
+    )
+    other_tasks = models.JSONField(
+        default=list, editable=False,
+        help_text="tasks in the project that were not sent from here: [{id, name, match}]",
+    )  # fmt: skip
 
     objects = StagedQuerySet.as_manager()
 
@@ -177,6 +184,9 @@ class CvatJob(StagedModel):
         null=True, editable=False, help_text="when an edit after approval was found"
     )
     message = models.TextField(blank=True, editable=False, help_text="a message for the page")
+    history = models.JSONField(
+        default=list, editable=False, help_text="[{at, text}]: reassignments in CVAT"
+    )
 
     objects = CvatJobQuerySet.as_manager()
 
@@ -205,6 +215,10 @@ class WebhookDelivery(StagedModel):
     event = models.CharField(max_length=60, blank=True)
     project_id = models.PositiveBigIntegerField(null=True, help_text="id in CVAT")
     job_id = models.PositiveBigIntegerField(null=True, help_text="id in CVAT")
+    sender = models.CharField(max_length=150, blank=True, help_text="user name in CVAT")
+    state = models.CharField(
+        max_length=20, blank=True, help_text="the job's new state; empty: not changed"
+    )
     outcome = models.CharField(max_length=200, blank=True, help_text="result of processing")
 
     objects = StagedQuerySet.as_manager()
@@ -218,6 +232,7 @@ class WebhookDelivery(StagedModel):
         indexes = [
             *StagedModel.Meta.indexes,
             models.Index("server", "project_id", name="deliveries_of_a_project"),
+            models.Index("server", "job_id", name="deliveries_of_a_job"),
         ]
 
     def __str__(self) -> str:
@@ -254,15 +269,19 @@ class Reconciliation(StagedModel):
 
 
 class JobStateChange(StagedModel):
-    """A verdict to apply in CVAT: reopen the job with issues, or move it to acceptance."""
+    """A change of a job's state in CVAT: a reviewer's verdict, or answers that were refused."""
 
     class Verdict(models.TextChoices):
-        APPROVED = "approved"
-        REJECTED = "rejected"
+        APPROVED = "approved"  # to acceptance
+        REJECTED = "rejected"  # reopened with issues
+        RETURNED = "returned"  # reopened by itself: the answers could not be taken
+        CONFIRMED = "confirmed"  # finished again: refused answers were accepted as they are
 
     job = models.ForeignKey(CvatJob, models.CASCADE, related_name="state_changes")
-    version = models.ForeignKey(AnswerVersion, models.CASCADE, help_text="the version reviewed")
-    review = models.PositiveBigIntegerField(unique=True, help_text="key of the review")
+    version = models.ForeignKey(AnswerVersion, models.CASCADE, related_name="state_changes")
+    review = models.PositiveBigIntegerField(
+        unique=True, null=True, help_text="key of the review; null: by itself"
+    )
     verdict = models.CharField(max_length=10, choices=Verdict)
     reason = models.TextField(blank=True)
     applied_at = models.DateTimeField(null=True, editable=False, help_text="CVAT's clock")
@@ -270,7 +289,36 @@ class JobStateChange(StagedModel):
     objects = StagedQuerySet.as_manager()
 
     class Meta(StagedModel.Meta):
-        ordering = ["job", "review"]
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "version", "verdict", condition=Q(review=None), name="one_return_per_version"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.job} {self.verdict}"
+
+
+class IssueComment(StagedModel):
+    """A comment in an issue of CVAT; its stage is that of sending one written here."""
+
+    job = models.ForeignKey(CvatJob, models.CASCADE, related_name="comments")
+    issue_id = models.PositiveBigIntegerField(help_text="id in CVAT")
+    comment_id = models.PositiveBigIntegerField(null=True, help_text="id in CVAT")
+    frame = models.PositiveIntegerField(help_text="of the CVAT task, 0-based")
+    author = models.CharField(max_length=150, help_text="user name in CVAT, or here")
+    text = models.TextField()
+    created_at = models.DateTimeField(help_text="CVAT's clock; ours until it is sent")
+    is_resolved = models.BooleanField(default=False, help_text="the issue")
+
+    objects = StagedQuerySet.as_manager()
+
+    class Meta(StagedModel.Meta):
+        ordering = ["job", "issue_id", "created_at", "pk"]
+        constraints = [
+            models.UniqueConstraint("job", "comment_id", name="a_comment_is_kept_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author} on {self.job}, frame {self.frame}"

@@ -170,6 +170,12 @@ class AnswerVersion(StagedModel):
     sha256 = models.CharField(max_length=64, help_text="of the XML, or of the JSON's answers")
     job = models.PositiveBigIntegerField(null=True, help_text="job id in CVAT; null: by hand")
     created_at = models.DateTimeField(auto_now_add=True)
+    finished_by = models.CharField(
+        max_length=150, blank=True, help_text="who finished the job in CVAT, where known"
+    )
+    editors = models.JSONField(
+        default=list, editable=False, help_text="users who saved the job, as far as known"
+    )
     person_count = models.PositiveIntegerField(null=True, editable=False)
     unfinished = models.PositiveIntegerField(
         null=True, editable=False, help_text="required answers left unset"
@@ -180,6 +186,10 @@ class AnswerVersion(StagedModel):
     notes = models.JSONField(
         default=list, editable=False, help_text="sentences on what was changed or left out"
     )
+    problems = models.JSONField(
+        default=list, editable=False,
+        help_text="[{frame, text}] the annotator must correct; the job is reopened for them",
+    )  # fmt: skip
     is_held_back = models.BooleanField(
         default=False,
         editable=False,

@@ -12,7 +12,7 @@ waits until `not_before`, and that claim does not count. `claim_token` is the fe
 only grows, so a worker whose claim is over can neither renew nor finish it.
 
 Times in claims are the database's clock (`Now()`), because the clocks of machines differ.
-`changed_at` says when a row last changed, other than by heartbeat or progress: planners look
+`modified_at` says when a row last changed, other than by heartbeat or progress: planners look
 only at what has changed.
 """
 
@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -110,12 +110,16 @@ UNREMARKABLE = {"lease_until", "progress", "enqueued_at"}  # columns that are no
 
 class StagedQuerySet(models.QuerySet):
     def update(self, **changes: Any) -> int:
-        """Change the rows and stamp them with `changed_at`; return how many."""
+        """Change the rows and stamp them with `modified_at`; return how many."""
         if not changes.keys() <= UNREMARKABLE:
-            changes = {"changed_at": Now()} | changes
+            changes = {"modified_at": Now()} | changes
         return super().update(**changes)
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def changed_since(self, moment: datetime | None) -> Self:
+        """Rows that have changed since `moment`; all if it is None."""
+        return self if moment is None else self.filter(modified_at__gte=moment)
 
     def open(self) -> Self:
         """Rows that wait or run; the partial index holds only these."""
@@ -248,7 +252,7 @@ class StagedModel(models.Model):
     )
     deferrals = models.PositiveIntegerField(default=0, editable=False, help_text="in a row")
     error = models.TextField(blank=True)
-    changed_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
+    modified_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
 
     class Meta:
         abstract = True

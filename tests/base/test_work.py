@@ -265,16 +265,16 @@ def test_a_living_worker_keeps_its_rows(video):
 
 
 def test_a_change_other_than_progress_is_stamped(video):
-    Video.objects.update(changed_at=timezone.now() - MINUTE)
-    before = Video.objects.get().changed_at
+    Video.objects.update(modified_at=timezone.now() - MINUTE)
+    before = Video.objects.get().modified_at
     claimed = Video.objects.claim(video.pk)
-    assert claimed.changed_at > before
-    Video.objects.update(changed_at=before)
+    assert claimed.modified_at > before
+    Video.objects.update(modified_at=before)
     claimed.renew_lease()
     claimed.report(0.5)
-    assert Video.objects.get().changed_at == before
+    assert Video.objects.get().modified_at == before
     claimed.finish()
-    assert claimed.changed_at > before
+    assert claimed.modified_at > before
 
 
 def test_open_rows_are_found_by_their_partial_index(video):

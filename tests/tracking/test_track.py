@@ -1,23 +1,32 @@
 from dataclasses import asdict
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
 
 from avaproject.base.work import Stage
+from datasets.models import Clip
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.tracking.fake_detectors import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
 from tracking.core.tracks_file import load
 from tracking.detectors import registry
+from tracking.detectors.registry import DetectorError
 from tracking.models import TrackingRun
 from tracking.services.track import (
     plan_runs,
     sampled_frame_indices,
     track_clip,
 )
-from tracking.services.tracking_configs import config_key_of, tracker_parameters
+from tracking.services.tracking_configs import (
+    check_weights,
+    config_key_of,
+    tracker_parameters,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -181,21 +190,80 @@ def test_the_config_key_names_what_the_result_depends_on(settings, tmp_path):
     assert len(config_key_of(make_dataset(weights="/" + "w" * 400))) <= 120
 
 
-def test_other_detections_in_the_folder_order_new_runs(tmp_path):
-    folder = tmp_path / "seen"
-    dataset = make_dataset(detector="imported", weights=str(folder))
-    (clip,) = make_clips(make_video(dataset, frame_count=450))
-    assert config_key_of(dataset) == "imported seen t0.45 s1 sort-4"
-    folder.mkdir()
-    (folder / "aisle.txt").write_text("1,-1,0,0,9,9,0.9")
-    first = config_key_of(dataset)
-    make_run(clip, config_key=first)
-    assert plan_runs() == 0
-    (folder / "gate.txt").write_text("1,-1,0,0,9,9,0.9")
+def with_own_weights(settings, tmp_path):
+    """A clip of a dataset with weights of its own, planned on the machine that has them."""
+    settings.WEIGHTS_DIR = tmp_path
+    (tmp_path / "own.onnx").write_bytes(b"weights")
+    dataset = make_dataset(detector="onnx", weights="own.onnx")
+    make_clips(make_video(dataset, frame_count=450))
     assert plan_runs() == 1
-    assert clip.tracking_runs.exclude(config_key=first).get().config_key == config_key_of(
-        dataset
+    return dataset
+
+
+@pytest.mark.parametrize("content", [None, b"other weights"], ids=["none", "another"])
+def test_machines_with_different_files_plan_the_same(settings, tmp_path, content):
+    dataset = with_own_weights(settings, tmp_path)
+    key = config_key_of(dataset)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    settings.WEIGHTS_DIR = elsewhere
+    if content:
+        (elsewhere / "own.onnx").write_bytes(content)
+    assert (plan_runs(), config_key_of(dataset)) == (0, key)
+    assert TrackingRun.objects.get().config_key == key
+
+
+def test_a_machine_with_another_file_refuses_with_a_sentence(settings, tmp_path):
+    with_own_weights(settings, tmp_path)
+    (tmp_path / "own.onnx").write_bytes(b"other weights")
+    run = track_clip(TrackingRun.objects.get().pk)
+    assert run.stage == Stage.FAILED
+    assert "is not what this configuration started with (9a129038)" in run.error
+    assert "Read weights again" in run.error
+
+
+def test_the_first_machine_that_has_the_file_decides(settings, tmp_path):
+    settings.WEIGHTS_DIR = tmp_path
+    dataset = make_dataset(detector="onnx", weights="own.onnx")
+    make_clips(make_video(dataset, frame_count=450))
+    assert plan_runs() == 1
+    (tmp_path / "own.onnx").write_bytes(b"weights")
+    check_weights(dataset)
+    check_weights(dataset)
+    assert dataset.tracking_configs.get().weights_sha256.startswith("9a129038")
+    (tmp_path / "own.onnx").write_bytes(b"other weights")
+    with pytest.raises(DetectorError):
+        check_weights(dataset)
+
+
+def test_weights_read_again_order_new_runs(settings, tmp_path, client, admin_user):
+    dataset = with_own_weights(settings, tmp_path)
+    first = TrackingRun.objects.get()
+    TrackingRun.objects.update(stage=Stage.DONE)
+    (tmp_path / "own.onnx").write_bytes(b"other weights")
+    client.force_login(admin_user)
+    client.post(reverse("tracking:read-weights", args=[dataset.name]))
+    assert plan_runs(timezone.now()) == 1
+    new = TrackingRun.objects.exclude(pk=first.pk).get()
+    assert new.config_key == config_key_of(dataset) != first.config_key
+
+
+def test_keys_too_long_for_their_column_still_differ():
+    long = "/" + "w" * 400
+    first, second = (
+        make_dataset(detector="d" * 90, weights=long, threshold=share) for share in (0.1, 0.2)
     )
+    assert config_key_of(first) != config_key_of(second)
+    assert len(config_key_of(first)) <= 120
+
+
+def test_only_clips_that_changed_are_planned():
+    video = make_video(make_dataset())
+    make_clips(video)
+    assert plan_runs() == 3
+    TrackingRun.objects.all().delete()
+    assert plan_runs(timezone.now() + timedelta(minutes=1)) == 0
+    Clip.objects.filter(index=1).update(modified_at=timezone.now() + timedelta(hours=1))
+    assert plan_runs(timezone.now() + timedelta(minutes=1)) == 1
 
 
 def test_of_a_folder_of_detections_only_what_changed_is_read_again(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ def assign_identities(
     merging: TrackletMerging | None = None,
     given: Sequence[Mapping[int, int]] | None = None,
     cuts: Sequence[Sequence[int]] | None = None,
+    highest: int = 0,
 ) -> list[dict[int, int]]:
     """Give every person of a video one id over all its clips.
 
@@ -36,6 +37,7 @@ def assign_identities(
         merging: When two tracks are one person; the defaults with a larger gap if None.
         given: For each clip the person ids its tracks have already, which they keep.
         cuts: For each clip the first frame of each later scene: no person continues over a cut.
+        highest: Person id that is taken; new ones count on from there.
 
     Returns:
         For each clip `{track_id: person_id}`; person ids count from 1 over the video in the
@@ -52,6 +54,7 @@ def assign_identities(
     cuts = cuts or [[] for _ in clips]
     assigned: list[dict[int, int]] = []
     count = max((person for ids in given for person in ids.values()), default=0)
+    count = max(count, highest)
     for index, tracks in enumerate(clips):
         known = dict(given[index])
         if index:

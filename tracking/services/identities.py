@@ -3,12 +3,12 @@
 The proposals at the keyframes of its clips are written with them.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Exists, Max, OuterRef, Q, QuerySet, Value
 
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -16,58 +16,68 @@ from datasets.models import Clip, Video
 from tracking.core.identities import assign_identities, match_identities
 from tracking.core.proposals import sample_at_keyframes
 from tracking.core.tracks_file import TracksFile, TracksFileError
-from tracking.models import IdentityRun, Person, Proposal, TrackingRun
+from tracking.models import (
+    DrawnPerson,
+    IdentityRun,
+    Person,
+    Proposal,
+    TrackingRun,
+    highest_person_id,
+)
 from tracking.selectors import tracks_of
 from tracking.services.tracking_configs import (
-    active_configs,
-    config_keys_by,
-    experiment_configs,
+    WantedConfig,
+    wanted_configs,
 )
 
 ROWS_AT_ONCE = 1000
+NOT_CUT = 0  # no key of a clip, so never among the tracked ones
 
 
 class IdentityError(RuntimeError):
     """The persons of the video cannot be identified yet; the message says what is missing."""
 
 
-def plan_identity_runs() -> int:
+def plan_identity_runs(since: datetime | None = None) -> int:
     """Create the identity run of each video whose clips are all tracked; return how many.
 
     Each clip must have a done run of its dataset's configuration, or of an experiment.
+
+    Args:
+        since: Plan only videos with a tracking run that has changed since then.
     """
-    active = active_configs()
-    experiment_of = {one.dataset: one.experiment for one in active}
-    ready = _ready(config_keys_by("dataset", active))
+    tracked = TrackingRun.objects.done().order_by()
+    videos = Video.objects.done()
+    if since is not None:
+        changed = tracked.changed_since(since).values_list("clip__video", flat=True)
+        videos = videos.filter(pk__in=set(changed))
+    rows = list(videos.order_by("pk").values_list("pk", "dataset"))
+    if not rows:
+        return 0
+    keys = [pk for pk, _ in rows]
+    clips: dict[int, set[int]] = defaultdict(set)
+    stages = Clip.objects.filter(video__in=keys).values_list("video", "pk", "stage")
+    for video, clip, stage in stages:
+        clips[video].add(clip if stage == Stage.DONE else NOT_CUT)
+    done: dict[tuple[int, str], set[int]] = defaultdict(set)
+    runs = tracked.filter(clip__video__in=keys)
+    for video, key, clip in runs.values_list("clip__video", "config_key", "clip"):
+        done[video, key].add(clip)
+    identified = IdentityRun.objects.filter(video__in=keys).order_by()
+    there = set(identified.values_list("video", "config_key"))
+    wanted: dict[int, list[WantedConfig]] = defaultdict(list)
+    for one in wanted_configs():
+        wanted[one.dataset].append(one)
     new = [
-        IdentityRun(video_id=video, config_key=key, experiment_id=experiment_of[dataset])
-        for video, key, dataset in ready.values_list("pk", "config_key", "dataset")
+        IdentityRun(video_id=video, config_key=one.config_key, experiment_id=one.experiment)
+        for video, dataset in rows
+        for one in wanted[dataset]
+        if clips[video]
+        and clips[video] <= done[video, one.config_key]
+        and (video, one.config_key) not in there
     ]
-    for one in experiment_configs():
-        ready = _ready(Value(one.config_key)).filter(dataset=one.dataset)
-        new += [
-            IdentityRun(video_id=video, config_key=one.config_key, experiment_id=one.experiment)
-            for video in ready.values_list("pk", flat=True)
-        ]
     IdentityRun.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
-
-
-def _ready(config_key: Case | Value) -> QuerySet[Any]:
-    """Videos whose clips are all tracked with `config_key`, without an identity run of it."""
-    key = OuterRef("config_key")
-    tracked = TrackingRun.objects.done().filter(clip=OuterRef("pk"))
-    clips = Clip.objects.filter(video=OuterRef("pk"))
-    is_tracked = Exists(tracked.filter(config_key=OuterRef(key)))
-    untracked = clips.exclude(Q(stage=Stage.DONE) & is_tracked)
-    runs = IdentityRun.objects.filter(video=OuterRef("pk"), config_key=key)
-    return (
-        Video.objects.done()
-        .annotate(config_key=config_key)
-        .filter(Exists(clips))
-        .exclude(Exists(untracked))
-        .exclude(Exists(runs))
-    )
 
 
 def assign_video_identities(identity_run_id: int) -> IdentityRun | None:
@@ -94,6 +104,7 @@ def assign_video_identities(identity_run_id: int) -> IdentityRun | None:
                 ]
                 proposals += proposals_of(run, file, ids)
         with transaction.atomic():
+            _check_numbers(identity_run.video, persons)
             Proposal.objects.filter(run__in=fresh).delete()
             Person.objects.bulk_create(persons, batch_size=ROWS_AT_ONCE)
             Proposal.objects.bulk_create(proposals, batch_size=ROWS_AT_ONCE)
@@ -101,6 +112,14 @@ def assign_video_identities(identity_run_id: int) -> IdentityRun | None:
                 person_count=len({person for ids in identities for person in ids.values()})
             )
     return identity_run
+
+
+def _check_numbers(video: Video, persons: Sequence[Person]) -> None:
+    """Raise IdentityError if annotators drew persons meanwhile who got these numbers."""
+    list(Video.objects.select_for_update().filter(pk=video.pk).values("pk"))
+    numbers = {person.person_id for person in persons}
+    if DrawnPerson.objects.filter(video=video, person_id__in=numbers).exists():
+        raise IdentityError("Persons were drawn in this video at the same moment. Try again.")
 
 
 def _identities(
@@ -112,7 +131,10 @@ def _identities(
     steps = [later - start for start, later in pairwise([*starts, starts[-1]])]
     given = [_person_ids(run) for run in runs]
     cuts = [file.cuts for file in files]
-    found = assign_identities(tracks, steps, fps=FRAME_RATE, given=given, cuts=cuts)
+    last = highest_person_id(identity_run.video) if any(given) else 0
+    found = assign_identities(
+        tracks, steps, fps=FRAME_RATE, given=given, cuts=cuts, highest=last
+    )
     return found if any(given) else keep_earlier_ids(identity_run.video, files, found)
 
 
@@ -133,10 +155,9 @@ def keep_earlier_ids(
     tracks = [file.tracks for file in files]
     others = [(tracks_of(run).tracks, _person_ids(run)) for run in earlier]
     same = match_identities(list(zip(tracks, identities, strict=True)), others)
-    persons = Person.objects.filter(run__clip__video=video)
-    highest = persons.aggregate(last=Max("person_id"))["last"]
+    highest = highest_person_id(video)
     new = sorted({person for ids in identities for person in ids.values()} - same.keys())
-    numbers = same | {person: number for number, person in enumerate(new, (highest or 0) + 1)}
+    numbers = same | {person: number for number, person in enumerate(new, highest + 1)}
     return [{track: numbers[person] for track, person in ids.items()} for ids in identities]
 
 

@@ -1,22 +1,23 @@
 """Pipeline step "track": detect and track the people of every clip, one run a clip."""
 
-import re
 import time
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from itertools import repeat, tee
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Q
 
 from avaproject.base.storage import local_path, store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.standard_video import read_frames
 from datasets.core.media.video_reader import MediaError
-from datasets.models import BundleImport, Clip
+from datasets.models import BundleImport, Clip, ClipQuerySet
 from tracking.core.boxes import Detections
 from tracking.core.prefetch import batches, prefetch, run_consumer
 from tracking.core.proposals import clip_to_image
@@ -29,78 +30,103 @@ from tracking.detectors.registry import (
     PrecomputedDetections,
     open_detector,
 )
-from tracking.models import TrackingRun
+from tracking.models import TrackImport, TrackingConfig, TrackingRun
 from tracking.services.tracking_configs import (
-    TrackingConfig,
-    active_configs,
+    WantedConfig,
+    check_weights,
     config_key_of,
-    config_keys_by,
-    experiment_configs,
     tracker_parameters,
+    wanted_configs,
 )
 
 SECONDS_BETWEEN_CHECKS = 1.0
-HASH = re.compile(r"#[0-9a-f]{8}\b")
 
 
 class TrackingError(RuntimeError):
     """The clip cannot be tracked as it is; the message says why."""
 
 
-def plan_runs() -> int:
+def plan_runs(since: datetime | None = None) -> int:
     """Create the missing runs: one per clip and configuration; return how many.
 
     Clips whose tracks come with a bundle need none of the active configuration, and wait until
     the bundle is imported. Waiting runs whose settings were changed meanwhile are deleted.
+
+    Args:
+        since: Plan only clips that have changed since then, and new configurations.
     """
-    active, experiments = active_configs(), experiment_configs()
-    _delete_outdated(active, experiments)
-    runs = TrackingRun.objects.filter(clip=OuterRef("pk"))
-    imported = Exists(runs.done().filter(made_by__has_key="bundle", experiment=None))
-    experiment_of = {one.dataset: one.experiment for one in active}
-    clips = Clip.objects.done().filter(video__frame_rate=FRAME_RATE)
-    clips = clips.exclude(Exists(_unfinished_imports()))
-    own = [one.dataset for one in active if not one.experiment]
-    missing = (
-        clips.annotate(config_key=config_keys_by("video__dataset", active))
-        .exclude(Exists(runs.filter(config_key=OuterRef("config_key"))))
-        .exclude(imported & Q(video__dataset__in=own))
-        .values_list("pk", "config_key", "video__dataset")
-    )
-    new = [
-        TrackingRun(clip_id=clip, config_key=key, experiment_id=experiment_of[dataset])
-        for clip, key, dataset in missing
-    ]
-    for one in experiments:
-        untracked = clips.filter(video__dataset=one.dataset).exclude(
-            Exists(runs.filter(config_key=one.config_key))
-        )
-        new += [
-            TrackingRun(clip_id=clip, config_key=one.config_key, experiment_id=one.experiment)
-            for clip in untracked.values_list("pk", flat=True)
-        ]
+    wanted = wanted_configs()
+    fresh = [one for one in wanted if since is None or not one.row.is_planned]
+    ready = Clip.objects.done().filter(video__frame_rate=FRAME_RATE)
+    new = _missing_runs([one for one in wanted if one not in fresh], _changed(ready, since))
+    if fresh:
+        _delete_outdated(wanted)
+        datasets = {one.dataset for one in fresh}
+        new += _missing_runs(fresh, ready.filter(video__dataset__in=datasets))
     TrackingRun.objects.bulk_create(new, ignore_conflicts=True)
+    if fresh:
+        planned = TrackingConfig.objects.filter(pk__in=[one.row.pk for one in wanted])
+        planned.filter(is_planned=False).update(is_planned=True)
+        others = TrackingConfig.objects.exclude(pk__in=[one.row.pk for one in wanted])
+        others.filter(is_planned=True).update(is_planned=False)
     return len(new)
 
 
-def _unfinished_imports() -> Any:
-    """Bundle imports of a clip's upload whose tracks are still to come."""
+def _changed(clips: ClipQuerySet, since: datetime | None) -> ClipQuerySet:
+    """Those of `clips` that changed since then, or whose bundle did."""
+    if since is None:
+        return clips.none()
+    imports = BundleImport.objects.changed_since(since).order_by().values("upload")
+    tracks = TrackImport.objects.changed_since(since).order_by()
+    uploads = [
+        pk
+        for (pk,) in imports.union(tracks.values("bundle_import__upload")).values_list("upload")
+    ]
+    changed = clips.changed_since(since)
+    if uploads:
+        changed = clips.filter(Q(pk__in=changed.values("pk")) | Q(video__upload__in=uploads))
+    return changed
+
+
+def _missing_runs(configs: list[WantedConfig], clips: ClipQuerySet) -> list[TrackingRun]:
+    """Runs of `configs` that `clips` lack and are not to get from a bundle."""
+    rows = clips.order_by("pk").values_list("pk", "video__dataset", "video__upload")
+    found = list(rows) if configs else []
+    if not found:
+        return []
+    of_dataset: dict[int, list[WantedConfig]] = defaultdict(list)
+    for one in configs:
+        of_dataset[one.dataset].append(one)
+    runs = TrackingRun.objects.filter(clip__in=clips.order_by().values("pk")).order_by()
+    there = set(runs.values_list("clip", "config_key"))
+    imported = runs.done().filter(made_by__has_key="bundle", experiment=None)
+    has_tracks = set(imported.values_list("clip", flat=True))
+    unfinished = _unfinished_imports()
+    return [
+        TrackingRun(clip_id=clip, config_key=one.config_key, experiment_id=one.experiment)
+        for clip, dataset, upload in found
+        if upload not in unfinished
+        for one in of_dataset[dataset]
+        if (clip, one.config_key) not in there
+        and not (clip in has_tracks and one.is_active and not one.experiment)
+    ]
+
+
+def _unfinished_imports() -> set[int]:
+    """Uploads whose bundles have tracks that are still to come."""
     ended = (Stage.DONE, Stage.FAILED)
-    return (
-        BundleImport.objects.filter(upload=OuterRef("video__upload"))
-        .exclude(stage=Stage.FAILED)
-        .exclude(track_import__stage__in=ended)
-    )
+    rows = BundleImport.objects.exclude(stage=Stage.FAILED)
+    return set(rows.exclude(track_import__stage__in=ended).values_list("upload", flat=True))
 
 
-def _delete_outdated(active: list[TrackingConfig], experiments: list[TrackingConfig]) -> None:
+def _delete_outdated(wanted: list[WantedConfig]) -> None:
     """Delete the waiting runs of configurations that are not wanted any more."""
-    waiting = TrackingRun.objects.filter(stage=Stage.WAITING)
-    waiting.annotate(current=config_keys_by("clip__video__dataset", active)).exclude(
-        config_key=F("current")
-    ).exclude(experiment__in=[one.experiment for one in experiments]).delete()
-    for one in experiments:
-        waiting.filter(experiment=one.experiment).exclude(config_key=one.config_key).delete()
+    keys = {(one.dataset, one.experiment, one.config_key) for one in wanted}
+    waiting = TrackingRun.objects.open().filter(stage=Stage.WAITING)
+    rows = waiting.values_list("pk", "clip__video__dataset", "experiment", "config_key")
+    outdated = [pk for pk, *key in rows if tuple(key) not in keys]
+    if outdated:
+        waiting.filter(pk__in=outdated).delete()
 
 
 def track_clip(
@@ -118,15 +144,17 @@ def track_clip(
     with run.working(DetectorError, MediaError, TrackingError):
         clip = run.clip
         wanted = run.experiment or clip.video.dataset
-        if _without_hash(config_key_of(wanted)) != _without_hash(run.config_key):
+        if config_key_of(wanted) != run.config_key:
             raise TrackingError(
                 f"The settings of {wanted} were changed after this run was planned; a new run "
                 "with them is planned automatically."
             )
         parameters = tracker_parameters(wanted)
-        detector = detector or open_detector(
-            wanted.detector, weights=wanted.weights, threshold=parameters.low_score
-        )
+        if detector is None:
+            check_weights(wanted)
+            detector = open_detector(
+                wanted.detector, weights=wanted.weights, threshold=parameters.low_score
+            )
         cuts = SceneCutDetector()
         with closing(_detections(run, detector, cuts, stride=wanted.frame_stride)) as found:
             tracked, counted = tee(found)
@@ -158,11 +186,6 @@ def sampled_frame_indices(frame_count: int, stride: int) -> list[int]:
     """
     whole_seconds = range(0, frame_count, FRAME_RATE)
     return sorted({*range(0, frame_count, stride), *whole_seconds, frame_count - 1})
-
-
-def _without_hash(config_key: str) -> str:
-    # The machine that plans may lack the weights that the machine that detects has.
-    return HASH.sub("", config_key)
 
 
 def _image_size(clip: Clip) -> dict[str, int]:

@@ -1,29 +1,34 @@
 """Tracking configurations: the settings that clips are tracked with, and their keys.
 
-A dataset has its own settings, and experiments beside them; one of these may be active.
+A dataset has its own settings, and experiments beside them; one of these may be active. The
+planner keeps each as a row with the hash of its weights, so that all machines plan the same,
+and a machine with another file of that name refuses to run it.
 """
 
-from collections.abc import Iterable
+from hashlib import sha256
 from typing import NamedTuple
-
-from django.db.models import Case, CharField, Value, When
 
 from datasets.models import Dataset
 from tracking.core.sort import VERSION, TrackerParameters
-from tracking.detectors.registry import weights_hash, weights_path
-from tracking.models import Experiment
+from tracking.detectors.registry import DetectorError, weights_hash, weights_path
+from tracking.models import Experiment, TrackingConfig
 
 KEY_LENGTH = 120
 
 Settings = Dataset | Experiment
 
 
-class TrackingConfig(NamedTuple):
-    """How the clips of one dataset are tracked."""
+class WantedConfig(NamedTuple):
+    """A configuration that the clips of a dataset are to be tracked with."""
 
     dataset: int
     experiment: int | None
-    config_key: str
+    is_active: bool
+    row: TrackingConfig
+
+    @property
+    def config_key(self) -> str:
+        return self.row.config_key
 
 
 def active_settings(dataset: Dataset) -> Settings:
@@ -43,37 +48,105 @@ def config_key_of(settings: Settings) -> str:
     Detector, name and first hash digits of the weights (or the folder of detections),
     threshold, stride, tracker, and the tracker parameters that differ from the defaults.
     """
+    row = _row_of(settings)
+    return row.config_key if row else _key(settings, _local_hash(settings))
+
+
+def check_weights(settings: Settings) -> None:
+    """Raises DetectorError if the weights here are not those that the configuration means.
+
+    The first machine that has the file decides which those are.
+    """
+    row, digest = _row_of(settings), _local_hash(settings)
+    if row is None or not digest:
+        return  # a missing file is reported by its detector
+    if not row.weights_sha256:
+        same = TrackingConfig.objects.filter(pk=row.pk)
+        same.filter(weights_sha256="").update(weights_sha256=digest)
+        row.refresh_from_db()
+    if row.weights_sha256 != digest:
+        raise DetectorError(
+            f"{weights_path(settings.weights)} on this machine (SHA-256 {digest[:8]}) is not "
+            f"what this configuration started with ({row.weights_sha256[:8]}). Copy that file "
+            "here, or press Read weights again on the page Tracking to use the new one."
+        )
+
+
+def read_weights_again(dataset: Dataset) -> None:
+    """Let the weights of `dataset` be those that the next planner finds."""
+    dataset.tracking_configs.exclude(weights_sha256="").delete()
+
+
+def wanted_configs() -> list[WantedConfig]:
+    """What the clips of every dataset are to be tracked with; new ones get their row.
+
+    The active configuration of each dataset, then the experiments that are not in use.
+    """
+    fields = ("detector", "weights", "threshold", "frame_stride")
+    datasets = {one.pk: one for one in Dataset.objects.only("name", *fields)}
+    experiments = list(Experiment.objects.order_by("pk"))
+    active: dict[int, Settings] = datasets | {
+        one.dataset_id: one for one in experiments if one.is_active
+    }
+    others = [one for one in experiments if not one.is_active]
+    rows = _rows([*active.values(), *others])
+    return [
+        WantedConfig(dataset, _experiment(one), True, rows[dataset, _key(one)])
+        for dataset, one in active.items()
+    ] + [
+        WantedConfig(one.dataset_id, one.pk, False, rows[one.dataset_id, _key(one)])
+        for one in others
+    ]
+
+
+def _rows(wanted: list[Settings]) -> dict[tuple[int, str], TrackingConfig]:
+    """The row of each, by dataset and settings; missing ones are created."""
+    known = _known_rows()
+    new = [
+        TrackingConfig(
+            dataset_id=_dataset(one), settings_key=_key(one),
+            weights_sha256=(digest := _local_hash(one)), config_key=_key(one, digest),
+        )
+        for one in wanted
+        if (_dataset(one), _key(one)) not in known
+    ]  # fmt: skip
+    if not new:
+        return known
+    TrackingConfig.objects.bulk_create(new, ignore_conflicts=True)
+    return _known_rows()
+
+
+def _known_rows() -> dict[tuple[int, str], TrackingConfig]:
+    return {(row.dataset_id, row.settings_key): row for row in TrackingConfig.objects.all()}
+
+
+def _row_of(settings: Settings) -> TrackingConfig | None:
+    rows = TrackingConfig.objects.filter(dataset=_dataset(settings))
+    return rows.filter(settings_key=_key(settings)).first()
+
+
+def _dataset(settings: Settings) -> int:
+    return settings.dataset_id if isinstance(settings, Experiment) else settings.pk
+
+
+def _experiment(settings: Settings) -> int | None:
+    return settings.pk if isinstance(settings, Experiment) else None
+
+
+def _local_hash(settings: Settings) -> str:
+    """The SHA-256 of the weights on this machine; empty if there are none to be read."""
+    path = weights_path(settings.weights)
+    return weights_hash(path) if path else ""
+
+
+def _key(settings: Settings, digest: str = "") -> str:
     parts = [settings.detector]
     if path := weights_path(settings.weights):
-        digest = weights_hash(path)  # empty if missing or not readable: its detector says so
         parts.append(path.name[-40:] + (f"#{digest[:8]}" if digest else ""))
     parts += [f"t{settings.threshold:g}", f"s{settings.frame_stride}", VERSION]
     if isinstance(settings, Experiment):
         parts += [f"{name}={value:g}" for name, value in sorted(settings.tracker.items())]
-    return " ".join(parts)[:KEY_LENGTH]
-
-
-def active_configs() -> list[TrackingConfig]:
-    """The configuration in use of every dataset."""
-    experiments = {one.dataset_id: one for one in Experiment.objects.filter(is_active=True)}
-    return [
-        _config(dataset.pk, experiments.get(dataset.pk, dataset))
-        for dataset in Dataset.objects.all()
-    ]
-
-
-def experiment_configs() -> list[TrackingConfig]:
-    """Those of the experiments that are not in use, oldest first."""
-    experiments = Experiment.objects.filter(is_active=False).order_by("pk")
-    return [_config(experiment.dataset_id, experiment) for experiment in experiments]
-
-
-def config_keys_by(dataset: str, configs: Iterable[TrackingConfig]) -> Case:
-    """An expression: the key in `configs` of the dataset at the lookup `dataset`."""
-    whens = [When(**{dataset: one.dataset}, then=Value(one.config_key)) for one in configs]
-    return Case(*whens, default=Value(""), output_field=CharField())
-
-
-def _config(dataset: int, settings: Settings) -> TrackingConfig:
-    experiment = settings.pk if isinstance(settings, Experiment) else None
-    return TrackingConfig(dataset, experiment, config_key_of(settings))
+    key = " ".join(parts)
+    if len(key) <= KEY_LENGTH:
+        return key
+    return f"{key[: KEY_LENGTH - 13]} {sha256(key.encode()).hexdigest()[:12]}"
