@@ -10,9 +10,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from qc.core.agreement.figures import BoxFigures, Figure, Interval, PairBoxFigures
+from qc.core.agreement.figures import BoxFigures, Figure, Interval
 from qc.core.agreement.resampling import bounds, draws
-from qc.core.agreement.tables import Floats, ratio
+from qc.core.agreement.tables import Floats, Pair, ratio
 from qc.core.consensus.identity import DrawnBoxes
 from qc.core.matching import CLOSE_IOU, MIN_IOU, BoxCounts, best_pairs
 from tracking.core.boxes import pairwise_iou
@@ -21,7 +21,6 @@ NO_BOX = "nobody drew a box"
 NO_MATCH = "no boxes of two annotators match"
 NO_OVERLAP = "no boxes of two annotators overlap"
 
-Pair = tuple[str, str]
 ByPerson = dict[int, BoxCounts]
 
 
@@ -84,16 +83,6 @@ def _as_counts(row: Floats) -> BoxCounts:
     return BoxCounts(first, second, overlapping, matched, close, round(float(row[-1]), 6))
 
 
-def pair_box_figures(
-    counts: Mapping[Pair, ByPerson], *, seed: int, resamples: int
-) -> list[PairBoxFigures]:
-    """Box agreement of each pair."""
-    return [
-        PairBoxFigures(a, b, box_figures([one], seed=seed, resamples=resamples))
-        for (a, b), one in sorted(counts.items())
-    ]
-
-
 def box_figures(
     counts: Iterable[Mapping[int, BoxCounts]], *, seed: int = 0, resamples: int = 0
 ) -> BoxFigures:
@@ -109,10 +98,7 @@ def box_figures(
     0.5
     """
     by_person = list(counts)
-    total = BoxCounts()
-    for pair in by_person:
-        for one in pair.values():
-            total = total.plus(one)
+    total = sum((one for pair in by_person for one in pair.values()), BoxCounts())
     f1, mean_iou, share_50, share_75 = _intervals(by_person, seed=seed, resamples=resamples)
     return BoxFigures(
         Figure.share(2 * total.matched, total.first + total.second, NO_BOX, f1),
@@ -138,15 +124,9 @@ def _intervals(
     found = []
     for times in draws(len(persons), seed=seed, resamples=resamples):
         first, second, overlapping, matched, close, iou = (times @ sums).T
-        found.append(
-            np.stack(
-                [
-                    ratio(2 * matched, first + second),
-                    ratio(iou, matched),
-                    ratio(matched, overlapping),
-                    ratio(close, overlapping),
-                ],
-                axis=1,
-            )
-        )
+        shares = (
+            ratio(2 * matched, first + second), ratio(iou, matched),
+            ratio(matched, overlapping), ratio(close, overlapping),
+        )  # fmt: skip
+        found.append(np.stack(shares, axis=1))
     return bounds(np.concatenate(found))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import ActionGroupSpec, Answers, counts_as_vote
-from qc.core.agreement.boxes import box_counts, box_figures, pair_box_figures
+from qc.core.agreement.boxes import box_counts, box_figures
 from qc.core.agreement.figures import (
     DIGITS,
     ClipFigures,
@@ -18,6 +18,7 @@ from qc.core.agreement.figures import (
     GroupOverTime,
     GroupUnits,
     LowestAlpha,
+    PairBoxFigures,
 )
 from qc.core.agreement.segments import (
     NO_CONSECUTIVE,
@@ -25,18 +26,17 @@ from qc.core.agreement.segments import (
     label_flicker,
     segment_overlaps,
 )
-from qc.core.agreement.tables import Codes, unit_agreement
+from qc.core.agreement.tables import Block, Codes, unit_agreement
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
-    Block,
     Units,
     Value,
     against_others,
     edited_units,
     group_figures,
 )
-from qc.core.consensus.identity import DrawnBoxes, MatchedPerson, identify_persons
+from qc.core.consensus.identity import DrawnBoxes, MatchedPerson, identify_persons, numbered
 
 SEED = 20
 CLIP_RESAMPLES = 200
@@ -48,7 +48,7 @@ def compare_clip(
     annotators: Sequence[str],
     groups: Sequence[ActionGroupSpec],
     *,
-    first_id: int,
+    first_id: int = 1_000,
 ) -> ClipFigures:
     """Box agreement, the figures of every group, and the label units they come from.
 
@@ -57,9 +57,12 @@ def compare_clip(
         answers: Of each box.
         annotators: Names, in the order of their numbers in `drawn`.
         groups: Of the dataset.
-        first_id: Of the persons that annotators drew, see `identity`.
+        first_id: Of the first person that annotators drew, counted on from there.
     """
-    persons = identify_persons(drawn, first_id=first_id)
+    found = identify_persons(drawn)
+    persons = numbered(
+        found, {one.person_id: first_id - 1 - one.person_id for one in found if one.is_drawn}
+    )
     units = unit_table(persons, drawn, answers, groups, annotators=len(annotators))
     others = {name: np.zeros(2, dtype=np.int64) for name in annotators}
     figures, over_time = [], {}
@@ -81,7 +84,10 @@ def compare_clip(
     return ClipFigures(
         annotators=list(annotators),
         boxes=box_figures(boxes.values(), seed=SEED, resamples=CLIP_RESAMPLES),
-        box_pairs=pair_box_figures(boxes, seed=SEED, resamples=CLIP_RESAMPLES),
+        box_pairs=[
+            PairBoxFigures(a, b, box_figures([one], seed=SEED, resamples=CLIP_RESAMPLES))
+            for (a, b), one in sorted(boxes.items())
+        ],
         box_units=[
             [a, b, person, *one]
             for (a, b), by_person in boxes.items()

@@ -7,7 +7,7 @@ are drawn together, so that the mean over pairs has an interval, too.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +17,16 @@ from qc.core.agreement.coefficients import FLEISS, KAPPA
 from qc.core.agreement.figures import Interval
 from qc.core.agreement.resampling import bounds, draws, mean_of_defined
 from qc.core.agreement.tables import (
+    Block,
     CategorySums,
-    Codes,
     Floats,
+    Pair,
     PairSums,
     rated_persons,
     unit_agreement,
 )
 
 DENSE_CELLS = 1_000_000  # above, sums are kept sparse: most persons have few of many values
-
-Pair = tuple[str, str]
-
-
-class AnsweredUnits(Protocol):
-    """Units that the same annotators were asked about, as `units.Block`."""
-
-    @property
-    def annotators(self) -> tuple[str, ...]: ...
-    @property
-    def codes(self) -> Codes: ...
-    @property
-    def persons(self) -> NDArray[np.int64]: ...
 
 
 class KappaIntervals(NamedTuple):
@@ -56,7 +44,7 @@ class KappaIntervals(NamedTuple):
 
 
 def kappa_intervals(
-    blocks: Sequence[AnsweredUnits], member: NDArray[np.bool_], *, seed: int, resamples: int
+    blocks: Sequence[Block], member: NDArray[np.bool_], *, seed: int, resamples: int
 ) -> KappaIntervals:
     """Intervals of Cohen's kappa, of each pair of annotators and of the means over pairs.
 
@@ -88,7 +76,7 @@ def kappa_intervals(
 
 
 def fleiss_interval(
-    blocks: Sequence[AnsweredUnits], raters: int, *, size: int, seed: int, resamples: int
+    blocks: Sequence[Block], raters: int, *, size: int, seed: int, resamples: int
 ) -> Interval | None:
     """The interval of Fleiss' kappa of the units that `raters` annotators answered.
 
@@ -142,7 +130,7 @@ class _PairSums:
         self.rows = [np.empty(0, np.int64)]
         self.columns = [np.empty(0, np.int64)]
 
-    def add(self, block: AnsweredUnits) -> None:
+    def add(self, block: Block) -> None:
         size, (_, actions) = self.size, self.member.shape
         for i, first in enumerate(block.annotators):
             for j in range(i + 1, len(block.annotators)):

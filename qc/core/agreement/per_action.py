@@ -21,9 +21,7 @@ from qc.core.agreement.figures import (
     Interval,
 )
 from qc.core.agreement.resampling import bounds, draws, in_parts
-from qc.core.agreement.tables import Codes, Floats, Parts, RatingSums, rated_persons
-
-Pair = tuple[str, str]
+from qc.core.agreement.tables import Codes, Floats, Pair, Parts, RatingSums, rated_persons
 
 
 @dataclass(frozen=True)

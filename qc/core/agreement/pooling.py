@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import ActionGroupSpec
-from qc.core.agreement.boxes import ByPerson, Pair, box_figures
+from qc.core.agreement.boxes import ByPerson, box_figures
 from qc.core.agreement.coefficients import FLEISS, OF_RATINGS
 from qc.core.agreement.comparison import SEED, as_value
 from qc.core.agreement.figures import (
@@ -33,11 +33,10 @@ from qc.core.agreement.summary_figures import (
     GroupAnchoring,
     PairFigures,
 )
-from qc.core.agreement.tables import Codes
+from qc.core.agreement.tables import Block, Codes, Pair
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
-    Block,
     Units,
     Value,
     against_others,
@@ -93,7 +92,7 @@ class Pool:
         self.annotators.update(annotators)
         for a, b, person, *counts in figures.box_units:
             by_person, number = self.boxes[a, b], self._number(video, person)
-            by_person[number] = by_person.get(number, BoxCounts()).plus(BoxCounts(*counts))
+            by_person[number] = by_person.get(number, BoxCounts()) + BoxCounts(*counts)
         for finding in figures.findings:
             self.severities[finding.severity] += 1
             self.rules[finding.rule] += 1
@@ -300,9 +299,9 @@ class Pool:
         return box_figures(counts, seed=SEED, resamples=FEWER_RESAMPLES)
 
     def _segment_iou(self, group: ActionGroupSpec, pairs: Sequence[Pair]) -> Figure:
-        total = np.zeros(2)
-        for pair in pairs:
-            total = total + self.segments.get((group.name, pair), np.zeros(2))
+        none = np.zeros(2)
+        found = [none, *(self.segments.get((group.name, pair), none) for pair in pairs)]
+        total = np.sum(found, axis=0)
         return Figure.share(float(total[0]), int(total[1]), NO_SEGMENT)
 
     def _flicker(self, *, group: str = "", who: str = "") -> Flicker:

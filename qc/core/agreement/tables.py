@@ -15,6 +15,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the person of each unit
+Pair = tuple[str, str]  # names of two annotators
+
+
+class Block(NamedTuple):
+    """Units that the same annotators were asked about."""
+
+    annotators: tuple[str, ...]
+    codes: Codes  # (annotators, units)
+    persons: NDArray[np.int64]  # (units,), numbers of the persons over all blocks
 
 
 @dataclass(frozen=True)

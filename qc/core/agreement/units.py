@@ -9,6 +9,7 @@ annotator and a dataset come from the same sums.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,8 +39,9 @@ from qc.core.agreement.kappa_intervals import KappaIntervals, fleiss_interval, k
 from qc.core.agreement.per_action import action_figures
 from qc.core.agreement.resampling import PersonSums, intervals
 from qc.core.agreement.tables import (
-    Codes,
+    Block,
     Floats,
+    Pair,
     Parts,
     confusion,
     rated_persons,
@@ -55,15 +57,6 @@ OTHERS = "the others"
 NO_THREE = "no unit was rated by three or more"
 
 Value = str | frozenset[str]
-Pair = tuple[str, str]
-
-
-class Block(NamedTuple):
-    """Units that the same annotators were asked about."""
-
-    annotators: tuple[str, ...]
-    codes: Codes  # (annotators, units)
-    persons: NDArray[np.int64]  # (units,), numbers of the persons over all blocks
 
 
 @dataclass(frozen=True)
@@ -271,11 +264,10 @@ def _edited(units: Units, label: LabelFigures, how: Resampling) -> LabelFigures:
 def _counts(units: Units) -> Counts:
     counts, size = _coverage(units.blocks), len(units.values)
     for block in units.blocks:
-        for i, first in enumerate(block.annotators):
-            for j in range(i + 1, len(block.annotators)):
-                pair = (first, block.annotators[j])
-                table = confusion(block.codes[i], block.codes[j], size=size)
-                counts.tables[pair] = counts.tables.get(pair, 0) + table
+        rows = zip(block.annotators, block.codes, strict=True)
+        for (a, first), (b, second) in combinations(rows, 2):
+            table = confusion(first, second, size=size)
+            counts.tables[a, b] = counts.tables.get((a, b), 0) + table
     return counts
 
 

@@ -42,18 +42,6 @@ class ProposalMetrics(NamedTuple):
     persons_by_size: tuple[int, ...] = (0, 0, 0)  # small, middle, large
     found_by_size: tuple[int, ...] = (0, 0, 0)
 
-    def plus(self, more: "ProposalMetrics") -> "ProposalMetrics":
-        return ProposalMetrics(
-            self.keyframes + more.keyframes,
-            self.proposed + more.proposed,
-            self.persons + more.persons,
-            self.found + more.found,
-            self.accurate + more.accurate,
-            self.iou + more.iou,
-            _added(self.persons_by_size, more.persons_by_size),
-            _added(self.found_by_size, more.found_by_size),
-        )
-
     @property
     def recall(self) -> float | None:
         """Share of the persons that were found; None without persons."""
@@ -95,10 +83,6 @@ class ProposalMetrics(NamedTuple):
         ]
 
 
-def _added(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(one + other for one, other in zip(a, b, strict=True))
-
-
 def keyframe_metrics(proposed: Boxes, persons: Boxes, *, height: int) -> ProposalMetrics:
     """The metrics of the proposals of one keyframe.
 
@@ -132,10 +116,9 @@ def keyframe_metrics(proposed: Boxes, persons: Boxes, *, height: int) -> Proposa
 
 def sum_metrics(metrics: Sequence[ProposalMetrics]) -> ProposalMetrics:
     """The sum of `metrics`; nothing of none."""
-    result = ProposalMetrics()
-    for one in metrics:
-        result = result.plus(one)
-    return result
+    *sums, persons, found = zip(ProposalMetrics(), *metrics, strict=True)
+    by_size = (tuple(map(sum, zip(*rows, strict=True))) for rows in (persons, found))
+    return ProposalMetrics(*map(sum, sums), *by_size)  # type: ignore[arg-type]  # numbers
 
 
 class F1Difference(NamedTuple):

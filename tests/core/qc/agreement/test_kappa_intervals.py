@@ -7,7 +7,7 @@ from qc.core.agreement import cohen_kappa, fleiss_kappa
 from qc.core.agreement import kappa_intervals as module
 from qc.core.agreement.kappa_intervals import fleiss_interval, kappa_intervals
 from qc.core.agreement.resampling import draws
-from qc.core.agreement.units import Block
+from qc.core.agreement.tables import Block
 
 SIZE, ACTIONS, RESAMPLES = 4, 2, 60
 MEMBER = np.array([[False, False], [True, False], [False, True], [True, True]])

@@ -5,7 +5,8 @@ import pytest
 
 from datasets.core.action_groups import ActionGroupSpec
 from qc.core.agreement.resampling import draws, intervals, mean_intervals
-from qc.core.agreement.units import Block, Units
+from qc.core.agreement.tables import Block
+from qc.core.agreement.units import Units
 from tests.core.qc.agreement import oracles
 
 RESAMPLES = 60

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from datasets.core.action_groups import ActionGroupSpec
 from qc.core.agreement import cohen_kappa
 from qc.core.agreement.figures import Confusion, Disagreement, Figure, GroupFigures
+from qc.core.agreement.tables import Block
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
-    Block,
     Units,
     against_others,
     brief_figures,
