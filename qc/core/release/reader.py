@@ -230,7 +230,7 @@ class ReleaseReader:
                 raise ReleaseReadError(f"{MANIFEST} has the video {video.video_id!r}.")
             start, sides = video.source_start_sec, (video.n_frames, video.width, video.height)
             if not isinstance(start, int | float) or start < 0:
-                raise ReleaseReadError(f"{MANIFEST} lets {video.video_id} begin at {start!r}.")
+                raise ReleaseReadError(f"{MANIFEST} starts {video.video_id} at {start!r}.")
             if not all(isinstance(side, int) and side > 0 for side in sides):
                 raise ReleaseReadError(
                     f"{MANIFEST} gives {video.video_id} {sides} frames, width and height."

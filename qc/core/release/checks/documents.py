@@ -1,4 +1,4 @@
-"""Checks of what goes with a release: its documents, where rows came from, the other formats.
+"""Checks of the documents, the provenance and the further formats of a release.
 
 Nothing here knows how the files were written.
 """
@@ -37,16 +37,16 @@ def check_documents(release: ReleaseReader) -> str:
             if not release.words(name).strip():
                 yield f"{name} is empty"
         if "cff-version" not in release.yaml("CITATION.cff"):
-            yield "CITATION.cff is no citation"
+            yield "CITATION.cff is not a citation"
         try:
             settings = json.loads(release.words("settings.json"))
         except ValueError as error:
             yield f"settings.json cannot be read: {error}"
             return
         if not isinstance(settings, dict) or not {"dataset", "release"} <= settings.keys():
-            yield "settings.json does not hold the settings"
+            yield "settings.json has no settings of the dataset and the release"
 
-    return expect(faults(), "Card, citation and settings are there.")
+    return expect(faults(), "Card, citation and settings are valid.")
 
 
 def check_provenance(release: ReleaseReader) -> str:
@@ -95,7 +95,7 @@ def check_formats(release: ReleaseReader) -> str:
             except _UNREADABLE as error:
                 yield f"formats/{name} cannot be read: {error}"
 
-    return expect(faults(), f"{len(wanted)} further formats say the same.")
+    return expect(faults(), f"{len(wanted)} further formats agree with the AVA files.")
 
 
 def _persons(release: ReleaseReader) -> Counter[str]:
@@ -156,7 +156,7 @@ def _fiftyone(release: ReleaseReader, folder: Path) -> Faults:
     found = 0
     for entry in json.loads((folder / "manifest.json").read_bytes())["index"]:
         if not (folder / entry["data"]).is_file():
-            yield f"formats/fiftyone leads to {entry['data']}, which is not there"
+            yield f"formats/fiftyone refers to {entry['data']}, which is missing"
         frames = json.loads((folder / entry["labels"]).read_bytes())["frames"]
         found += sum(len(frame["objects"]["objects"]) for frame in frames.values())
     yield from _differs("formats/fiftyone", found, _persons(release).total())

@@ -1,4 +1,4 @@
-"""How a check of a release speaks: one sentence, for what holds or for the first faults."""
+"""The result of a check of a release: one sentence, for what holds or the first faults."""
 
 from collections.abc import Iterable
 

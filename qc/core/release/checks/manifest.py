@@ -1,4 +1,4 @@
-"""Checks of what stands beside the rows of a release: manifest, actions, frames, own names.
+"""Checks of the manifest, the action lists, the frame lists and the official names.
 
 Nothing here knows how the files were written.
 """
@@ -23,7 +23,7 @@ def check_manifest(release: ReleaseReader) -> str:
     def faults() -> Iterator[str]:
         for name, value in FORMAT_FACTS.items():
             if said.get(name) != value:
-                yield f"manifest.json says {name} {said.get(name)!r}, consumers know {value!r}"
+                yield f"manifest.json says {name} {said.get(name)!r}, not {value!r}"
         for video in videos:
             if video.split not in SPLITS:
                 yield f"manifest.json puts {video.video_id} into {video.split!r}"
@@ -31,7 +31,7 @@ def check_manifest(release: ReleaseReader) -> str:
             if statuses not in ([ANNOTATED], [EXCLUDED]):
                 yield f"manifest.json has the keyframe {at} of {video_id} as {statuses}"
 
-    return expect(faults(), f"The manifest names {len(videos)} clips as the format wants it.")
+    return expect(faults(), f"The manifest lists {len(videos)} clips in the expected format.")
 
 
 def check_actions(release: ReleaseReader) -> str:
@@ -81,7 +81,7 @@ def check_frame_lists(release: ReleaseReader) -> str:
                     release, f"{split}_all", known, "pytorchvideo would stop"
                 )
 
-    return expect(faults(), "The frame lists hold every frame of the clips with boxes.")
+    return expect(faults(), "The frame lists have every frame of the clips with boxes.")
 
 
 def _list_faults(
@@ -112,10 +112,10 @@ def check_official_names(release: ReleaseReader) -> str:
         there = [name for name in OFFICIAL_NAMES.values() if (folder / name).exists()]
         return expect(
             (
-                f"annotations/{name} is there, but no names of AVA's own were wanted"
+                f"annotations/{name} exists, but AVA's own names were not requested"
                 for name in there
             ),
-            "No names of AVA's own were wanted.",
+            "AVA's own names were not requested.",
         )
 
     def faults() -> Iterator[str]:

@@ -37,7 +37,7 @@ _Grey = NDArray[np.int16]
 
 
 def check_frames(release: ReleaseReader) -> str:
-    """Every frame of every clip has its frame, and nothing else lies there."""
+    """Every frame of every clip has its image, and there are no other files."""
     if not release.images().included:
         return expect(
             _unexpected_files(release.folder / "rawframes", set(), "rawframes"),
@@ -54,7 +54,7 @@ def check_frames(release: ReleaseReader) -> str:
             yield from _unexpected_files(release.folder / where, wanted, where)
 
     count = sum(video.n_frames for video in release.videos().values())
-    return expect(faults(), f"All {count} frames are there, and none that does not belong.")
+    return expect(faults(), f"All {count} frames are there, and no other files.")
 
 
 def _without(release: ReleaseReader) -> str:
@@ -182,7 +182,7 @@ def _coded_size(content: bytes) -> tuple[int, int]:
 
 
 def check_clips(release: ReleaseReader) -> str:
-    """Every clip has a clip whose packets are its frames, 30 a second and none left out.
+    """Every clip has a file whose packets are its frames, 30 per second without a gap.
 
     Of clips that were compared when their frames were made only the head is read again.
     """
@@ -217,7 +217,7 @@ def check_clips(release: ReleaseReader) -> str:
             elif clock not in (None, list(range(video.n_frames))):
                 yield f"{name} does not show frame n at n/{FPS} s, or is cut off"
 
-    return expect(faults(), "Every clip has its clip, frame for frame.")
+    return expect(faults(), "Every clip file has the frames of its clip.")
 
 
 def _frame_times(video_file: InputContainer, stream: VideoStream) -> list[Fraction]:
@@ -250,7 +250,7 @@ def check_sums(release: ReleaseReader) -> str:
 
     def faults() -> Iterator[str]:
         for link in links:
-            yield f"{link} is a link: it does not travel"
+            yield f"{link} is a link: it would be missing in a copy"
         for path in sorted(found.keys() ^ sums.keys()):
             where = "not in the manifest" if path in found else "in the manifest only"
             yield f"{path} is {where}"

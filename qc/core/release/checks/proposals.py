@@ -16,7 +16,7 @@ from qc.core.release.records import ReleasedPerson, ReleasedProposal
 from qc.core.release.writer import NEGATIVES, POSITIVE_IOU
 
 Key = tuple[str, int]  # video_id, timestamp
-TOLERANCE = 1e-6  # of a oracle mAP, which the manifest rounds
+TOLERANCE = 1e-6  # of an oracle mAP, which the manifest rounds
 
 
 def check_proposals(release: ReleaseReader) -> str:
@@ -25,7 +25,7 @@ def check_proposals(release: ReleaseReader) -> str:
             if not release.is_for_old_numpy(split):
                 yield (
                     f"dense_proposals_{split}.pkl cannot be read by numpy before 1.26, which "
-                    "MMAction2 lives with"
+                    "MMAction2 uses"
                 )
             yield from _different_boxes(release, split)
 
@@ -70,7 +70,7 @@ def check_negatives(release: ReleaseReader) -> str:
                 if listed.get((video, at, box.box)) != (ids or [None]):
                     yield f"{NEGATIVES} is wrong about the box {box.box} of {video} at {at}"
         for video, at, text in sorted(listed.keys() - known):
-            yield f"{NEGATIVES} has the box {text} of {video} at {at}, which is no proposal"
+            yield f"{NEGATIVES} has the box {text} of {video} at {at}, which is not a proposal"
 
     return expect(faults(), "The boxes with negatives are the predicted boxes of train.")
 
@@ -102,7 +102,7 @@ def check_oracle_ap(release: ReleaseReader) -> str:
                 )
 
     shown = [f"{value:.3f} on {split}" for split, value in best.items() if value is not None]
-    words = " and ".join(shown) or "nothing, for nobody acts"
+    words = " and ".join(shown) or "nothing, because there are no labels"
     return expect(faults(), f"Perfect labels on the proposals would reach a mAP of {words}.")
 
 

@@ -1,4 +1,4 @@
-"""Checks of the rows of a release: their form, and that all files say the same.
+"""Checks of the rows of a release: their format, and that all files agree.
 
 Nothing here knows how the files were written.
 """
@@ -17,7 +17,7 @@ from qc.core.release.reader import ReleaseReader
 from qc.core.release.writer import NEGATIVES
 
 FPS = 30
-TIMESTAMPS = range(902, 1799)  # SlowFast and pytorchvideo know no others
+TIMESTAMPS = range(902, 1799)  # SlowFast and pytorchvideo read no others
 WINDOW_BEFORE = 60  # frames that the widest stock sampling wants before a keyframe
 WINDOW_AFTER = 45
 ROUNDING = 1e-9  # of a sum of some hundred thousand steps
@@ -32,6 +32,8 @@ class _BoxRow(NamedTuple):
     timestamp: int
     box: str
     split: str = ""  # of the file; empty if it is for all
+    person: int | None = None  # None for a proposal
+    action: int | None = None  # None for a proposal, and for a person who does nothing
 
     def __str__(self) -> str:
         return f"{self.file} row {self.row} ({self.video_id} at {self.timestamp})"
@@ -41,12 +43,13 @@ def _boxes(release: ReleaseReader) -> Iterator[_BoxRow]:
     """Every box of every file of rows."""
     for split in release.splits:
         for row, label in enumerate(release.labels(split), start=1):
-            yield _BoxRow(f"ava_{split}.csv", row, *label[:3], split)
+            person, action = label.person_id, label.action_id
+            yield _BoxRow(f"ava_{split}.csv", row, *label[:3], split, person, action)
         for row, predicted in enumerate(release.predicted(split), start=1):
             file = f"ava_{split}_predicted_boxes.csv"
             yield _BoxRow(file, row, *predicted[:3], split)
     for row, unlabelled in enumerate(release.unlabelled(), start=1):
-        yield _BoxRow("unlabelled_boxes.csv", row, *unlabelled[:3])
+        yield _BoxRow("unlabelled_boxes.csv", row, *unlabelled[:3], person=unlabelled.person_id)
 
 
 def check_rows(release: ReleaseReader) -> str:
@@ -57,7 +60,7 @@ def check_rows(release: ReleaseReader) -> str:
         counts["frames"] += sum(release.frames(split).values())
     counts["together"] = len(release.together())
     counts["included"] = len(release.included())
-    return f"All {counts.total()} rows have the form that consumers read."
+    return f"All {counts.total()} rows can be parsed."
 
 
 def check_coordinates(release: ReleaseReader) -> str:
@@ -79,7 +82,7 @@ def check_order(release: ReleaseReader) -> str:
                 if not before < after:
                     yield f"annotations/{file} row {row} is not in its place"
 
-    return expect(faults(), "The rows of every file are in their order, none is there twice.")
+    return expect(faults(), "The rows of every file are sorted and unique.")
 
 
 def _ordered(release: ReleaseReader) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
@@ -126,31 +129,22 @@ def check_persons(release: ReleaseReader) -> str:
         acting: set[tuple[str, int, int]] = set()
         box_of: dict[tuple[str, int, int], str] = {}
         person_of: dict[tuple[str, int, str], int] = {}
-        for file, row, video, at, box, person, action in _all_persons(release):
-            where = f"{file} row {row} ({video} at {at})"
+        for where in _boxes(release):
+            _, _, video, at, box, _, person, action = where
+            if person is None:
+                continue
             if box_of.setdefault((video, at, person), box) != box:
                 yield f"{where} gives person {person} a second box"
             if person_of.setdefault((video, at, box), person) != person:
                 yield f"{where} gives one box to two persons"
             if (video, at, person, action) in rows:
-                yield f"{where} says the same twice"
+                yield f"{where} is a duplicate"
             if action is None and (video, at, person) in acting:
                 yield f"{where} says that a person does nothing who acts in another file"
             rows.add((video, at, person, action))
             acting.add((video, at, person))
 
     return expect(faults(), "Every person has one id and one box at a keyframe.")
-
-
-def _all_persons(
-    release: ReleaseReader,
-) -> Iterator[tuple[str, int, str, int, str, int, int | None]]:
-    """File, row, video, timestamp, box, person and action of all true persons."""
-    for split in release.splits:
-        for row, label in enumerate(release.labels(split), start=1):
-            yield (f"ava_{split}.csv", row, *label[:3], label.person_id, label.action_id)
-    for row, unlabelled in enumerate(release.unlabelled(), start=1):
-        yield ("unlabelled_boxes.csv", row, *unlabelled, None)
 
 
 def check_keyframes(release: ReleaseReader) -> str:
@@ -202,7 +196,7 @@ def check_excluded(release: ReleaseReader) -> str:
 
 
 def _mentions(release: ReleaseReader) -> Iterator[tuple[str, tuple[str, int]]]:
-    """Every keyframe that a file speaks of, and the file."""
+    """Every keyframe in a file, and the file."""
     for place in _boxes(release):
         yield f"{place.file} row {place.row}", (place.video_id, place.timestamp)
     for split in release.splits:
@@ -230,7 +224,9 @@ def check_empty_keyframes(release: ReleaseReader) -> str:
             for video, at in sorted(wanted ^ set(empty)):
                 yield f"ava_{split}_activitynet.csv is wrong about {video},{at} being empty"
 
-    return expect(faults(), "The evaluator's files hold all annotated keyframes, empty too.")
+    return expect(
+        faults(), "The evaluator's files have all annotated keyframes, empty ones too."
+    )
 
 
 def check_together(release: ReleaseReader) -> str:
@@ -241,7 +237,7 @@ def check_together(release: ReleaseReader) -> str:
 
 
 def check_evaluation(release: ReleaseReader) -> str:
-    """The truth, handed in as detections, gets the best mark for every action."""
+    """The labels as detections have an average precision of 1 for every action."""
     shown: set[int] = set()
 
     def faults() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The self-check that ends every release: its files, read again as their consumers read them.
+"""The checks of every release: its files, read again as their consumers read them.
 
 Nothing here knows how the files were written. Each check reads the folder and gives one
 sentence: what holds, or which file and row break it.

@@ -1,7 +1,7 @@
-"""Checks of the configurations of a release: they name files that are there, and fit the data.
+"""Checks of the training configurations: they name existing files and fit the data.
 
-The configurations of MMAction2 are Python; they are taken apart, never run. What a consumer
-would get wrong in silence is asked for: classes, threshold, clock, and which file is which.
+The configurations of MMAction2 are Python; they are parsed, never run. Checked is what would
+be wrong without an error: classes, threshold, timestamps and files.
 """
 
 import ast
@@ -26,7 +26,7 @@ def check_configurations(release: ReleaseReader) -> str:
             for fault in _mmaction2_faults(release, _mmaction2(release, name), top):
                 yield f"{name} {fault}"
 
-    return expect(faults(), f"The configurations are for {top} actions and name files here.")
+    return expect(faults(), f"The configurations have {top} actions and name existing files.")
 
 
 def slowfast_threshold(release: ReleaseReader) -> float:
@@ -63,7 +63,7 @@ def _slowfast_faults(release: ReleaseReader, top: int) -> Iterator[str]:
 
 
 def _measured_by_slowfast(release: ReleaseReader) -> str:
-    """Val, unless nobody acts there or no box is left: then SlowFast would stop."""
+    """Val, unless it has no labels or no boxes: then SlowFast would stop."""
     threshold = slowfast_threshold(release)
     has_boxes = any(row.score >= threshold for row in release.predicted("val"))
     return "val" if has_boxes and release.labels("val") else "train"
@@ -117,7 +117,7 @@ def _mmaction2_faults(release: ReleaseReader, settings: Settings, top: int) -> I
     if release.labels("val"):
         splits |= {"val": "val", "test": "test" if "test" in release.splits else "val"}
     elif settings.get("val_dataloader") or settings.get("test_dataloader"):
-        yield "wants to measure on val, where nobody acts: MMAction2 would stop"
+        yield "evaluates on val, which has no labels: MMAction2 would stop"
     yield from _class_faults(settings, splits, top)
     for name, split in splits.items():
         yield from _file_faults(settings, name, split)

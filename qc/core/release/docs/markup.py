@@ -1,4 +1,4 @@
-"""A small document: written once, shown as Markdown and as a page of HTML that needs nothing.
+"""A document of blocks, rendered as Markdown and as one self-contained HTML page.
 
 Texts may hold `code` between backticks and **bold** between stars.
 """

@@ -16,8 +16,8 @@ _BASE = (
     "slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.py"
 )
 _MEASURED_ON = {
-    "val": "The tracker's own boxes, before anybody corrected them.",
-    "train": "Val has nothing to measure on, and SlowFast must measure: this is train itself.",
+    "val": "The tracker's boxes before correction.",
+    "train": "Val has no labels or boxes, and SlowFast needs a test set: this is train.",
 }
 _AUTO_SCALE = """
 # The base's learning rate is for 8 GPUs with 16 samples each; this scales it to what you have.

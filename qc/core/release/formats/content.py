@@ -1,4 +1,4 @@
-"""What every format starts from: clips, and runs of keyframes without a gap."""
+"""What format writers share: their context, boxes in pixels, runs of keyframes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
