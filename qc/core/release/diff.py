@@ -1,7 +1,6 @@
 """What changed from one release to another: clips, keyframes, boxes, labels, splits."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from qc.core.release.reader import ReleaseReader
@@ -30,16 +29,21 @@ def diff_releases(before: ReleaseReader, after: ReleaseReader) -> dict[str, Any]
     action of a person at a keyframe.
     """
     old, new = before.videos(), after.videos()
-    clips = _change(old, new)
+    clips = _change(old.keys(), new.keys())
     moved = {
         new[name].source_video: f"{old[name].split} to {new[name].split}"
         for name in sorted(old.keys() & new.keys())
         if old[name].split != new[name].split
     }
     keyframes = _change(before.keyframes("annotated"), after.keyframes("annotated"))
-    boxes = _box_change(_boxes(before), _boxes(after))
+    boxes = _change(_boxes(before), _boxes(after))
     names = {a.action_id: a.name for a in (*before.actions(), *after.actions())}
-    labels = _label_changes(_labels(before), _labels(after))
+    had, has = _labels(before), _labels(after)
+    labels = {
+        action: _change(had.get(action, ()), has.get(action, ()))
+        for action in sorted(had | has)
+    }
+    labels = {action: its for action, its in labels.items() if not its.is_none}
     sentences = [
         _said("clip", clips, f" ({_named(old.keys() ^ new.keys())})"),
         *(f"{video} moved from {way}." for video, way in moved.items()),
@@ -47,14 +51,14 @@ def diff_releases(before: ReleaseReader, after: ReleaseReader) -> dict[str, Any]
         _said("box", boxes, noun_of_many="boxes"),
         *(
             _said("label", its, noun_of_many=f"labels {names[action]}")
-            for action, its in sorted(labels.items())
+            for action, its in labels.items()
         ),
     ]
     return {
         "clips": clips._asdict(),
         "keyframes": keyframes._asdict(),
         "boxes": boxes._asdict(),
-        "labels": {names[action]: its._asdict() for action, its in sorted(labels.items())},
+        "labels": {names[action]: its._asdict() for action, its in labels.items()},
         "splits": moved,
         "sentences": [one for one in sentences if one] or ["Nothing changed in the labels."],
     }
@@ -79,9 +83,13 @@ def _alpha(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.2f}"
 
 
-def _change(old: Iterable[Any], new: Iterable[Any]) -> Change:
-    old, new = set(old), set(new)
-    return Change(len(new - old), len(old - new))
+def _change(old: Collection[Any], new: Collection[Any]) -> Change:
+    """What came and went; of mappings, also the keys whose value is another one."""
+    before, after = set(old), set(new)
+    moved = 0
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        moved = sum(old[key] != new[key] for key in before & after)
+    return Change(len(after - before), len(before - after), moved)
 
 
 def _boxes(release: ReleaseReader) -> dict[Place, str]:
@@ -93,24 +101,13 @@ def _boxes(release: ReleaseReader) -> dict[Place, str]:
     return boxes
 
 
-def _box_change(old: Mapping[Place, str], new: Mapping[Place, str]) -> Change:
-    moved = sum(old[place] != new[place] for place in old.keys() & new.keys())
-    return Change(len(new.keys() - old.keys()), len(old.keys() - new.keys()), moved)
-
-
-def _labels(release: ReleaseReader) -> set[tuple[str, int, int, int]]:
-    return {
-        (row.video_id, row.timestamp, row.person_id, row.action_id)
-        for row, _ in release.together()
-    }
-
-
-def _label_changes(
-    old: set[tuple[str, int, int, int]], new: set[tuple[str, int, int, int]]
-) -> dict[int, Change]:
-    added = Counter(action for *_, action in new - old)
-    removed = Counter(action for *_, action in old - new)
-    return {action: Change(added[action], removed[action]) for action in added | removed}
+def _labels(release: ReleaseReader) -> dict[int, set[Place]]:
+    """Where each action is."""
+    found: dict[int, set[Place]] = {}
+    for row, _ in release.together():
+        place = (row.video_id, row.timestamp, row.person_id)
+        found.setdefault(row.action_id, set()).add(place)
+    return found
 
 
 def _said(noun: str, change: Change, which: str = "", *, noun_of_many: str = "") -> str:
@@ -124,14 +121,11 @@ def _said(noun: str, change: Change, which: str = "", *, noun_of_many: str = "")
         )
         if count
     ]  # fmt: skip
-    return f"{_upper(noun_of_many or noun + 's')}: {', '.join(words)}{which}."
+    subject = noun_of_many or f"{noun}s"
+    return f"{subject[:1].upper()}{subject[1:]}: {', '.join(words)}{which}."
 
 
 def _named(names: Iterable[str]) -> str:
     found = sorted(names)
     more = f" and {len(found) - NAMES_SHOWN} more" if len(found) > NAMES_SHOWN else ""
     return ", ".join(found[:NAMES_SHOWN]) + more
-
-
-def _upper(words: str) -> str:
-    return words[:1].upper() + words[1:]

@@ -90,7 +90,9 @@ class OracleAP:
         self, proposed: Sequence[ReleasedProposal], persons: Sequence[ReleasedPerson]
     ) -> None:
         """Give each proposal the actions of the person it overlaps most, from IoU 0.5 on."""
-        truth = [(_box(person.box), a) for person in persons for a in person.action_ids]
+        truth = [
+            (ava.parse_box(person.box), a) for person in persons for a in person.action_ids
+        ]
         found, scores = [], []
         if persons and proposed:
             iou = overlaps(proposed, persons)
@@ -99,7 +101,7 @@ class OracleAP:
                 if iou[row, best] < SAME_PERSON_IOU:
                     continue
                 for action in persons[best].action_ids:
-                    found.append((_box(proposal.box), action))
+                    found.append((ava.parse_box(proposal.box), action))
                     scores.append(float(ava.format_score(proposal.score)))
         self._metric.add(
             action_boxes([box for box, _ in truth], [action for _, action in truth]),
@@ -110,7 +112,3 @@ class OracleAP:
     def mean(self) -> float | None:
         """The mAP; None if nobody does anything."""
         return self._metric.result().mean
-
-
-def _box(text: str) -> NDArray[np.float64]:
-    return ava.parse_box(text)

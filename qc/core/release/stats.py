@@ -20,14 +20,6 @@ class ReleaseSample(NamedTuple):
     boxes: tuple[str, ...]
 
 
-class Heights(NamedTuple):
-    """Heights of boxes in pixels of the standard video: tenth, middle and ninetieth percent."""
-
-    low: float
-    middle: float
-    high: float
-
-
 @dataclass
 class VideoStats:
     clips: int = 0
@@ -75,10 +67,14 @@ class ReleaseStats:
         if boxes := tuple(person.box for person in clip.at(at)):
             self.samples[clip.source_video] = ReleaseSample(clip.name, at, boxes)
 
-    def heights(self, split: str) -> Heights | None:
-        """Of one split; None if it has no box."""
+    def heights(self, split: str) -> list[float]:
+        """Percentiles 10, 50 and 90 of the heights of a split's boxes, in pixels of the clips.
+
+        Empty if it has no box.
+        """
         counts = sorted(self._heights.get(split, Counter()).items())
         if not counts:
-            return None
+            return []
         values = np.repeat([height for height, _ in counts], [count for _, count in counts])
-        return Heights(*(float(np.percentile(values, share)) for share in (10, 50, 90)))
+        percentiles: list[float] = np.percentile(values, (10, 50, 90)).tolist()
+        return percentiles

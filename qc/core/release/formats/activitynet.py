@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE
+from qc.core.agreement.segments import segments_of
 from qc.core.release.formats.content import FormatContext
 from qc.core.release.records import ReleaseClip
 
@@ -50,15 +51,9 @@ class ActivityNetWriter:
 
 
 def segments(seconds: set[int]) -> list[list[float]]:
-    """Stretches of consecutive seconds, half a second around each.
+    """Consecutive seconds as segments, half a second around each.
 
     >>> segments({2, 3, 7})
     [[1.5, 3.5], [6.5, 7.5]]
     """
-    found: list[list[float]] = []
-    for second in sorted(seconds):
-        if found and found[-1][1] == second - 0.5:
-            found[-1][1] = second + 0.5
-        else:
-            found.append([second - 0.5, second + 0.5])
-    return found
+    return [[start - 0.5, end - 0.5] for start, end in segments_of(sorted(seconds))]
