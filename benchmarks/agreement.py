@@ -28,7 +28,7 @@ from qc.core.agreement.comparison import compare_clip
 from qc.core.agreement.figures import AnnotatorWork, ClipFigures
 from qc.core.agreement.pooling import RESAMPLES, Pool
 from qc.core.consensus.clip_consensus import majority_vote
-from qc.core.consensus.identity import DrawnBoxes, first_drawn_id
+from qc.core.consensus.identity import DrawnBoxes
 from qc.core.consensus.skill_weighting import MIN_PROBABILITY, posterior_label
 
 CLIPS = int(os.environ.get("AVA_BENCH_CLIPS", "1000"))
@@ -82,7 +82,7 @@ def reported(clip: int) -> tuple[str, float]:
     """What a report of the clip holds, as JSON, and how long it took."""
     drawn, answers, team, _ = answered(clip)
     started = time.process_time()
-    figures = compare_clip(drawn, answers, team, GROUPS, first_id=first_drawn_id(clip % 10))
+    figures = compare_clip(drawn, answers, team, GROUPS)
     work = AnnotatorWork(
         f"2026-01-01T{clip % 24:02}:00:00", 600.0, PERSONS * KEYFRAMES, PERSONS, unedited=0
     )

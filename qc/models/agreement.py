@@ -11,10 +11,8 @@ class AgreementReport(StagedModel):
     """Agreement of the annotators of one clip, computed from one answer version of each."""
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="agreement_reports")
-    versions = models.CharField(
-        max_length=255,
-        help_text="keys of the answer versions compared, ascending, joined by commas",
-    )
+    versions = models.JSONField(help_text="keys of the answer versions compared, ascending")
+    versions_key = models.CharField(max_length=64, editable=False, help_text="their SHA-256")
     answered_at = models.DateTimeField(
         null=True, editable=False, help_text="when the newest of these answers was imported"
     )
@@ -25,7 +23,9 @@ class AgreementReport(StagedModel):
     class Meta(StagedModel.Meta):
         ordering = ["clip", "pk"]
         constraints = [
-            models.UniqueConstraint("clip", "versions", name="one_report_per_set_of_versions")
+            models.UniqueConstraint(
+                "clip", "versions_key", name="one_report_per_set_of_versions"
+            )
         ]
 
     def __str__(self) -> str:

@@ -19,7 +19,8 @@ class Consensus(StagedModel):
     """
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="consensuses")
-    versions = models.CharField(max_length=255, help_text="as in AgreementReport")
+    versions = models.JSONField(help_text="as in AgreementReport")
+    versions_key = models.CharField(max_length=64, editable=False, help_text="their SHA-256")
     error_rates = models.JSONField(
         default=dict, blank=True,
         help_text="annotators' error rates by group, if votes were weighted by them",
@@ -34,7 +35,7 @@ class Consensus(StagedModel):
         ordering = ["clip", "pk"]
         verbose_name_plural = "consensuses"
         constraints = [
-            models.UniqueConstraint("clip", "versions", name="one_consensus_per_versions")
+            models.UniqueConstraint("clip", "versions_key", name="one_consensus_per_versions")
         ]
 
     def __str__(self) -> str:

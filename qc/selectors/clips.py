@@ -18,6 +18,7 @@ from qc.selectors.clip_and_task_states import (
     tasks_with_state,
     with_verdict,
 )
+from qc.selectors.display_names import annotator_names, name_annotators
 from qc.selectors.task_list import TaskRow, task_rows
 from tracking.core.tracks_file import Track, TracksFileError
 from tracking.models import Person, TrackingRun
@@ -269,6 +270,8 @@ def consensus_by_keyframe(clip: Clip) -> list[KeyframeConsensus]:
     if consensus is None:
         return []
     found: dict[int, list[ConsensusBox]] = {}
-    for box in consensus.boxes.prefetch_related("labels"):
+    boxes = list(consensus.boxes.prefetch_related("labels"))
+    name_annotators(boxes, annotator_names(clip.video.dataset))
+    for box in boxes:
         found.setdefault(box.second, []).append(box)
     return [KeyframeConsensus(second, boxes) for second, boxes in sorted(found.items())]

@@ -1,6 +1,29 @@
-"""Display names of action groups and persons on pages; files keep names and ids unchanged."""
+"""Display names of action groups, persons and annotators on pages.
 
-from qc.core.consensus.identity import DRAWN_IDS_PER_CLIP
+Files keep names and ids unchanged.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from annotation.models import Annotator
+from datasets.models import Dataset
+from qc.core.annotator_keys import annotator_key, with_names
+from qc.models import ConsensusBox
+
+
+def annotator_names(dataset: Dataset) -> dict[str, str]:
+    """The name of each annotator by the key that stored figures and votes have."""
+    rows = Annotator.objects.filter(dataset=dataset).values_list("pk", "name")
+    return {annotator_key(pk): name for pk, name in rows}
+
+
+def name_annotators(boxes: Iterable[ConsensusBox], names: Mapping[str, str]) -> None:
+    """Replace keys by names in boxes that are only shown, never saved."""
+    for box in boxes:
+        box.drawn_by = sorted(with_names(box.drawn_by, names))
+        box.drawn = dict(sorted(with_names(box.drawn, names).items()))
+        for label in box.labels.all():
+            label.votes = dict(sorted(with_names(label.votes, names).items()))
 
 
 def group_title(name: str) -> str:
@@ -14,11 +37,9 @@ def group_title(name: str) -> str:
 
 
 def person_label(person_id: int) -> str:
-    """A person by id, or by order among the persons that annotators drew in the clip.
+    """A person by its number in the source video.
 
-    >>> person_label(3), person_label(10_000), person_label(30_001)
-    ('P3', 'new person 1', 'new person 2')
+    >>> person_label(3)
+    'P3'
     """
-    if person_id < DRAWN_IDS_PER_CLIP:
-        return f"P{person_id}"
-    return f"new person {person_id % DRAWN_IDS_PER_CLIP + 1}"
+    return f"P{person_id}"

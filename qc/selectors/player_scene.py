@@ -78,10 +78,10 @@ def selected_person(
     found = Annotation.objects.filter(
         version__task__clip=clip, version=version, track=track, second=second
     )
-    row = found.select_related("version__task__annotator").first()
+    row = found.select_related("version__author").first()
     if row is None:
         return None
-    name, box = row.version.task.annotator.name, [row.x1, row.y1, row.x2, row.y2]
+    name, box = row.version.author.name, [row.x1, row.y1, row.x2, row.y2]
     there = [
         one for keyframe in consensus if keyframe.second == second for one in keyframe.boxes
     ]
@@ -133,11 +133,11 @@ def _answers_only(clip: Clip) -> Seconds:
     newest = [task.latest_version_id for task in tasks if task.latest_version_id is not None]
     rows = Annotation.objects.filter(version__in=newest).order_by("version", "second", "track")
     found: Seconds = {}
-    for row in rows.select_related("version__task__annotator"):
+    for row in rows.select_related("version__author"):
         number = (
             row.person_id or FIRST_UNMATCHED + 1000 * newest.index(row.version_id) + row.track
         )
-        name, box = row.version.task.annotator.name, _rounded(row.x1, row.y1, row.x2, row.y2)
+        name, box = row.version.author.name, _rounded(row.x1, row.y1, row.x2, row.y2)
         alone = {"box": box, "status": "", "drawn": {}, "labels": {}}
         person = found.setdefault(row.second, {}).setdefault(number, alone)
         person["drawn"].setdefault(name, box)

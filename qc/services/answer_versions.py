@@ -1,7 +1,9 @@
 """The newest answer version of every task of a clip, read together."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from annotation.models import Annotation, AnnotationTask, AnswerVersion
 from datasets.core.action_groups import ActionGroupSpec, Answers
 from datasets.models import ActionGroup, Clip, Dataset
+from qc.core.annotator_keys import annotator_key
 from qc.core.consensus.identity import DrawnBoxes
 from qc.models import AgreementReport, Consensus
 
@@ -24,7 +27,7 @@ class ClipAnswers:
     """The answers of all annotators of a clip, one version of each.
 
     Attributes:
-        versions: One of each annotator, by the annotator's name.
+        versions: One of each annotator, by the key of who finished it.
         drawn: Every box; its annotators are places in `versions`.
         answers: Of each box.
     """
@@ -36,53 +39,88 @@ class ClipAnswers:
 
     @property
     def annotators(self) -> list[str]:
-        return [version.task.annotator.name for version in self.versions]
+        """Who finished each version: the annotators' keys."""
+        return [annotator_key(version.author_id) for version in self.versions]
 
 
-def complete_versions() -> dict[int, str]:
-    """For each clip whose tasks all have answers, the keys of the newest, joined by commas."""
-    tasks = AnnotationTask.objects.counting().with_latest_version().order_by()
+def changed_clips(since: datetime | None) -> set[int] | None:
+    """Clips whose tasks or answers have changed since then; None for all clips."""
+    if since is None:
+        return None
+    tasks = AnnotationTask.objects.changed_since(since).order_by().values_list("clip")
+    versions = AnswerVersion.objects.changed_since(since).order_by().values_list("task__clip")
+    return {clip for (clip,) in tasks.union(versions)}
+
+
+def complete_versions(clips: Collection[int] | None = None) -> dict[int, list[int]]:
+    """For each clip whose tasks all have answers, the keys of the newest, ascending.
+
+    Args:
+        clips: Keys of the clips to look at; None for all.
+    """
+    counting = AnnotationTask.objects.counting()
+    if clips is not None:
+        counting = counting.filter(clip__in=clips)
+    tasks = counting.with_latest_version().order_by()
     newest: dict[int, list[int | None]] = {}
     fields = ("clip_id", "latest_version_id")
     for clip, version in tasks.values_list(*fields):  # type: ignore[misc]  # annotated
         newest.setdefault(clip, []).append(version)
     return {
-        clip: ",".join(map(str, sorted(version for version in versions if version is not None)))
+        clip: sorted(version for version in versions if version is not None)
         for clip, versions in newest.items()
         if None not in versions
     }
 
 
-def plan(model: type[ClipWork]) -> int:
-    """Create the missing rows of `model`, one for each clip's newest set of versions."""
-    there = set(model.objects.order_by().values_list("clip_id", "versions"))
+def plan(model: type[ClipWork], since: datetime | None = None) -> int:
+    """Create the missing rows of `model`, one for each clip's newest set of versions.
+
+    Args:
+        since: Plan only clips whose tasks or answers have changed since then.
+    """
+    clips = changed_clips(since)
+    if clips is not None and not clips:
+        return 0
+    rows = model.objects.order_by()
+    if clips is not None:
+        rows = rows.filter(clip__in=clips)
+    there = set(rows.values_list("clip_id", "versions_key"))
     missing = [
-        model(clip_id=clip, versions=versions)
-        for clip, versions in sorted(complete_versions().items())
-        if (clip, versions) not in there
+        model(clip_id=clip, versions=versions, versions_key=key)
+        for clip, versions in sorted(complete_versions(clips).items())
+        if (clip, key := versions_key(versions)) not in there
     ]
     model.objects.bulk_create(missing, ignore_conflicts=True)  # another planner may run as well
     return len(missing)
 
 
+def versions_key(versions: Iterable[int]) -> str:
+    """The same for the same versions, of any number: their SHA-256."""
+    return hashlib.sha256(",".join(map(str, versions)).encode()).hexdigest()
+
+
 def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
     """The answers that a row names. Raises AnswersDeletedError if some were deleted."""
     clip = Clip.objects.select_related("video__dataset").get(pk=row.clip_id)
-    keys = [int(key) for key in row.versions.split(",") if key]
-    versions = list(
+    keys = row.versions
+    found = list(
         AnswerVersion.objects.filter(pk__in=keys, task__clip=clip)
-        .select_related("task__annotator")
-        .order_by("task__annotator__name")
+        .select_related("task", "author")
+        .order_by("pk")
     )
-    if len(versions) != len(keys) or not keys:
+    if len(found) != len(keys) or not keys:
         raise AnswersDeletedError(
-            f"{clip}: of the {len(keys)} answers to compare, {len(keys) - len(versions)} were "
+            f"{clip}: of the {len(keys)} answers to compare, {len(keys) - len(found)} were "
             "deleted; import them again to start a new comparison"
         )
+    # Nobody is compared with themselves: of two answers by one author the newest counts.
+    by_author = {version.author_id: version for version in found}
+    versions = [version for _, version in sorted(by_author.items())]
     places = {version.pk: place for place, version in enumerate(versions)}
     rows = list(
         Annotation.objects.filter(version__in=versions)
-        .order_by("version__task__annotator__name", "second", "track")
+        .order_by("version__author", "second", "track")
         .values_list(
             "version_id", "second", "track", "person_id", "x1", "y1", "x2", "y2", "answers"
         )

@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from avaproject.base.work import Stage
 from qc.core.agreement.figures import ClipFigures, Figure
 from qc.core.agreement.summary_figures import FindingCounts
+from qc.core.annotator_keys import annotator_key
 from qc.models import AgreementReport
 from qc.services.agreement.reports import dataset_agreement, plan_reports, report_agreement
 from tests.make import (
@@ -77,7 +78,7 @@ def test_a_clip_is_ready_when_all_its_tasks_have_answers(runs, annotators):
     answered(runs[1], annotators, WALK, None)
     assert plan_reports() == 1
     report = AgreementReport.objects.get()
-    assert (report.clip, report.versions) == (runs[0].clip, f"{first.pk},{second.pk}")
+    assert (report.clip, report.versions) == (runs[0].clip, [first.pk, second.pk])
 
 
 def test_planning_twice_creates_nothing_twice(runs, annotators):
@@ -100,7 +101,7 @@ def test_answers_that_are_not_read_yet_do_not_count(runs, annotators):
     newer = make_version(version.task, SIT)
     type(newer).objects.filter(pk=newer.pk).update(stage=Stage.WAITING)
     plan_reports()
-    assert str(newer.pk) not in AgreementReport.objects.get().versions.split(",")
+    assert newer.pk not in AgreementReport.objects.get().versions
 
 
 def test_planning_takes_the_same_queries_for_any_number_of_clips(runs, annotators):
@@ -120,11 +121,12 @@ def test_the_figures_of_a_clip(runs, annotators):
     answered(runs[0], annotators, WALK, WALK, SIT)
     figures = figures_of(reported())
     keyframes = len(runs[0].clip.keyframes())
-    assert figures.annotators == ["ann", "bob", "eve"]
+    ann, bob, eve = (annotator_key(one.pk) for one in annotators)
+    assert figures.annotators == [ann, bob, eve]
     assert figures.boxes.f1.value == 1.0
     assert figures.boxes.mean_iou.value == 1.0
     assert [(pair.a, pair.b) for pair in figures.box_pairs] == [
-        ("ann", "bob"), ("ann", "eve"), ("bob", "eve"),
+        (ann, bob), (ann, eve), (bob, eve),
     ]  # fmt: skip
     posture = group(figures, "posture")
     assert posture.units == posture.rated_by_two == 2 * keyframes
@@ -211,7 +213,7 @@ def test_a_dataset_pools_the_units_of_its_clips(dataset, runs, annotators):
     reported()
     found = dataset_agreement(dataset)
     assert (found.clips, found.clips_compared) == (3, 2)
-    assert found.annotators == ["ann", "bob", "eve"]
+    assert found.annotators == [annotator_key(one.pk) for one in annotators]
     reports = [figures_of(report) for report in AgreementReport.objects.all()]
     posture = group(found, "posture")
     assert posture.units == sum(group(one, "posture").units for one in reports)

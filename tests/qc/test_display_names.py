@@ -48,16 +48,15 @@ def pages(client, reviewer, dataset, tasks):
     return page
 
 
-def test_a_person_that_annotators_drew_is_a_new_person(pages, clip, reviewer):
-    assert ConsensusBox.objects.filter(person_id=10_000).exists()
+def test_a_person_that_annotators_drew_has_the_next_number(pages, clip, reviewer):
+    assert ConsensusBox.objects.filter(person_id=3).exists()
     adjudicate(
-        clip, second=2, person_id=10_000, group="object_manipulation", actions=["wave"],
+        clip, second=2, person_id=3, group="object_manipulation", actions=["wave"],
         user=reviewer,
     )  # fmt: skip
-    asked = pages("adjudication", at=f"{clip.name}.10000.object_manipulation.2")
+    asked = pages("adjudication", at=f"{clip.name}.3.object_manipulation.2")
     for page in (asked, pages("decisions"), pages("clip", clip.name)):
-        assert "new person 1" in page
-        assert "P10000" not in page
+        assert "P3" in page
 
 
 def test_a_group_is_called_alike_on_all_pages(pages, clip, tasks):

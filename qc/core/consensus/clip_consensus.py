@@ -1,13 +1,13 @@
 """The consensus of one clip: which persons are there, and which actions they do.
 
-The rules: a person is agreed if half or more of the clip's annotators drew it; fewer drop a
-pre-annotated person, and leave a person that they drew themselves to a reviewer. A group is
-decided by more than half of the votes, if half or more of the annotators voted; `unset` is no
-vote, `unknown` is one, and makes no action when it wins. What is not decided stays open, and a
-reviewer's decision overrides the votes.
+The rules: a quorum is more than half of the annotators who answered the clip. A person that a
+quorum drew is agreed; a pre-annotated person that a quorum did not keep is dropped; every other
+person is a question. A group is decided by more than half of the votes, if a quorum voted;
+`unset` is no vote, `unknown` is one, and makes no action when it wins. What is not decided
+stays open, and a reviewer's decision overrides the votes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import UNKNOWN, ActionGroupSpec, Answers
-from qc.core.consensus.identity import DRAWN_IDS_PER_CLIP, DrawnBoxes, MatchedPerson
+from qc.core.consensus.identity import DrawnBoxes, MatchedPerson
 from qc.core.consensus.majority import fuse_boxes, majority, majority_set
 from tracking.core.boxes import pairwise_iou
 
@@ -72,6 +72,7 @@ def build_consensus(
     groups: Sequence[ActionGroupSpec],
     proposals: Mapping[PersonKey, Sequence[float]],
     decisions: Mapping[PersonKey, ReviewerDecision],
+    drawn_ids: Collection[int] = (),
 ) -> list[BoxConsensus]:
     """Every person at every keyframe, ascending by second and id.
 
@@ -83,6 +84,7 @@ def build_consensus(
         groups: The groups of the dataset.
         proposals: Boxes of the pre-annotation; those that nobody kept come back as dropped.
         decisions: By reviewers.
+        drawn_ids: Of the persons that annotators drew.
     """
     found = []
     for person in persons:
@@ -96,7 +98,7 @@ def build_consensus(
                 answered=dict(sorted(answered.items())),
                 drawn=dict(sorted(boxes.items())),
                 annotators=len(annotators),
-                is_proposed=person.person_id < DRAWN_IDS_PER_CLIP,
+                is_proposed=person.person_id not in drawn_ids and not person.is_drawn,
                 groups=groups,
                 decision=decisions.get((person.second, person.person_id)),
             )
@@ -160,7 +162,7 @@ def label_consensus(
     ]
     if not cast and not group.required:
         return None
-    winner = majority_vote(cast, group) if cast and 2 * len(cast) >= annotators else None
+    winner = majority_vote(cast, group) if is_quorum(len(cast), annotators) else None
     if winner is None:
         return LabelConsensus(group.name, [], votes, "open")
     rule: DecisionRule = "majority"
@@ -202,9 +204,19 @@ def _status(
 ) -> Status:
     if decision is not None and decision.is_person is not None:
         return "agreed" if decision.is_person else "dropped"
-    if drawers and 2 * drawers >= annotators:
+    if is_quorum(drawers, annotators):
         return "agreed"
-    return "dropped" if is_proposed else "disputed"
+    is_rejected = is_quorum(annotators - drawers, annotators)
+    return "dropped" if is_proposed and is_rejected else "disputed"
+
+
+def is_quorum(count: int, annotators: int) -> bool:
+    """Whether `count` of the annotators who answered settle something: more than half.
+
+    >>> is_quorum(1, 1), is_quorum(1, 2), is_quorum(2, 3)
+    (True, False, True)
+    """
+    return 2 * count > annotators
 
 
 def as_vote(answer: Any, group: ActionGroupSpec) -> Vote:

@@ -6,7 +6,7 @@ keyframes by the tracks they were drawn with. Tracks alone join nothing between 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,6 @@ from qc.core.consensus.majority import fuse_boxes
 from qc.core.matching import MIN_IOU, best_pairs
 from tracking.core.boxes import Boxes, pairwise_iou
 
-DRAWN_IDS_PER_CLIP = 10_000
 MIN_IOU_SAME_ID = 0.2  # boxes with the same id that match less are of two persons
 
 Rows = list[int]
@@ -49,8 +48,13 @@ class MatchedPerson(NamedTuple):
     """A person at a keyframe, and the rows that show it, at most one of each annotator."""
 
     second: int
-    person_id: int
+    person_id: int  # below 0: drawn by annotators, without a number of its own yet
     rows: tuple[int, ...]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether annotators drew it; only until it is numbered."""
+        return self.person_id < 0
 
 
 class IdentifiedBox(NamedTuple):
@@ -61,29 +65,19 @@ class IdentifiedBox(NamedTuple):
     box: NDArray[np.float64]
 
 
-def first_drawn_id(clip_index: int) -> int:
-    """The first id for persons that annotators drew in a clip, unique in its source video.
-
-    >>> first_drawn_id(0), first_drawn_id(2)
-    (10000, 30000)
-    """
-    return DRAWN_IDS_PER_CLIP * (clip_index + 1)
-
-
-def identify_persons(
-    drawn: DrawnBoxes, *, first_id: int, before: Sequence[IdentifiedBox] = ()
-) -> list[MatchedPerson]:
+def identify_persons(drawn: DrawnBoxes) -> list[MatchedPerson]:
     """The persons at every keyframe, ascending by second and id.
+
+    Persons that annotators drew have the ids -1, -2 and so on as they appear; `numbered` gives
+    them numbers of their own.
 
     Args:
         drawn: Rows in an order that does not change from run to run.
-        first_id: For persons that annotators drew, see `first_drawn_id`.
-        before: Drawn persons that had ids already; who matches them keeps theirs.
 
     >>> rows = DrawnBoxes(
     ...     np.array([2, 2]), np.array([0, 1]), np.array([0, 5]), np.array([7, 0]),
     ...     np.array([[0.0, 0, 10, 20], [0, 1, 10, 20]]))
-    >>> identify_persons(rows, first_id=10_000)
+    >>> identify_persons(rows)
     [MatchedPerson(second=2, person_id=7, rows=(0, 1))]
     """
     identified, rest = _identified(drawn, _matched(drawn))
@@ -93,11 +87,36 @@ def identify_persons(
         for (second, person), rows in identified.items()
     ]
     joined = _joined_by_track(drawn, rest)
-    for person, keyframes in _with_ids(drawn, joined, first_id, before):
+    for place, keyframes in enumerate(_by_appearance(drawn, joined)):
         persons += [
-            MatchedPerson(at, person, tuple(sorted(rows))) for at, rows in keyframes.items()
+            MatchedPerson(at, -1 - place, tuple(sorted(rows))) for at, rows in keyframes.items()
         ]
     return sorted(persons)
+
+
+def boxes_of_drawn(
+    persons: Sequence[MatchedPerson], drawn: DrawnBoxes
+) -> dict[int, dict[int, NDArray[np.float64]]]:
+    """The box of each drawn person at each of its seconds, in the order they were drawn."""
+    found: dict[int, dict[int, NDArray[np.float64]]] = {}
+    for person in sorted(persons, key=lambda one: (-one.person_id, one.second)):
+        if person.is_drawn:
+            box = fuse_boxes(drawn.boxes[list(person.rows)])
+            found.setdefault(person.person_id, {})[person.second] = box
+    return found
+
+
+def numbered(
+    persons: Sequence[MatchedPerson], numbers: Mapping[int, int]
+) -> list[MatchedPerson]:
+    """The persons, the drawn ones with their own `numbers` instead of ids below 0.
+
+    >>> [one.person_id for one in numbered([MatchedPerson(2, -1, (0,))], {-1: 9})]
+    [9]
+    """
+    return sorted(
+        one._replace(person_id=numbers.get(one.person_id, one.person_id)) for one in persons
+    )
 
 
 def _matched(drawn: DrawnBoxes) -> list[Rows]:
@@ -227,40 +246,36 @@ def _chains(drawn: DrawnBoxes, groups: list[Rows]) -> list[list[Rows]]:
     return list(chains.values())
 
 
-def _with_ids(
-    drawn: DrawnBoxes,
-    persons: list[dict[int, Rows]],
-    first_id: int,
-    before: Sequence[IdentifiedBox],
-) -> list[tuple[int, dict[int, Rows]]]:
-    """Ids for drawn persons: the one they had, else the next free one by appearance."""
-    boxes = [{at: fuse_boxes(drawn.boxes[rows]) for at, rows in one.items()} for one in persons]
-    order = sorted(
-        range(len(persons)), key=lambda i: (min(boxes[i]), boxes[i][min(boxes[i])].tolist())
-    )
-    ids = _continued_ids([boxes[i] for i in order], before)
-    taken = {known.person_id for known in before}
-    free = iter(n for n in range(first_id, first_id + DRAWN_IDS_PER_CLIP) if n not in taken)
-    return [
-        (ids[place] if place in ids else next(free), persons[i])
-        for place, i in enumerate(order)
-    ]
+def _by_appearance(drawn: DrawnBoxes, persons: list[dict[int, Rows]]) -> list[dict[int, Rows]]:
+    """The drawn persons by their first second, then by their box there."""
+
+    def appears(person: dict[int, Rows]) -> tuple[int, list[float]]:
+        first = min(person)
+        return first, fuse_boxes(drawn.boxes[person[first]]).tolist()
+
+    return sorted(persons, key=appears)
 
 
-def _continued_ids(
-    persons: list[dict[int, NDArray[np.float64]]], before: Sequence[IdentifiedBox]
+def continued_ids(
+    boxes: Mapping[int, Mapping[int, NDArray[np.float64]]], before: Sequence[IdentifiedBox]
 ) -> dict[int, int]:
-    """Which person goes on under which earlier id: those that match at most keyframes."""
+    """Which drawn person goes on under which earlier id: those that match at most keyframes.
+
+    Args:
+        boxes: Of `boxes_of_drawn`.
+        before: Drawn persons with ids, at each of their keyframes.
+    """
     matches: Counter[tuple[int, int]] = Counter()
     for known in before:
-        for place, boxes in enumerate(persons):
-            if known.second in boxes:
-                iou = pairwise_iou(boxes[known.second][None], known.box[None])[0, 0]
-                matches[place, known.person_id] += bool(iou >= MIN_IOU)
+        for person, places in boxes.items():
+            if known.second in places:
+                iou = pairwise_iou(places[known.second][None], known.box[None])[0, 0]
+                matches[person, known.person_id] += bool(iou >= MIN_IOU)
     ids: dict[int, int] = {}
-    for (place, person), count in sorted(matches.items(), key=lambda one: (-one[1], one[0])):
-        if count and place not in ids and person not in ids.values():
-            ids[place] = person
+    order = sorted(matches.items(), key=lambda one: (-one[1], -one[0][0], one[0][1]))
+    for (person, earlier), count in order:
+        if count and person not in ids and earlier not in ids.values():
+            ids[person] = earlier
     return ids
 
 

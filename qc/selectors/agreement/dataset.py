@@ -13,10 +13,11 @@ from datasets.models import Dataset
 from qc.core.agreement.coefficients import ALPHA, COEFFICIENTS, KAPPA, CoefficientSpec
 from qc.core.agreement.figures import BoxFigures, Figure, GroupFigures, LabelFigures
 from qc.core.agreement.summary_figures import FindingCounts, SummaryFigures
+from qc.core.annotator_keys import with_names
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.agreement.charts import Bars, Grid, bars, heat_map
 from qc.selectors.agreement.tables import Column, Table, tone_of
-from qc.selectors.display_names import group_title
+from qc.selectors.display_names import annotator_names, group_title
 
 ACTIONS_SHOWN = 16
 CLIPS_SHOWN = 12
@@ -48,7 +49,10 @@ class Newest:
 
     @cached_property
     def figures(self) -> SummaryFigures | None:
-        return SummaryFigures.from_json(self.summary.figures) if self.summary else None
+        if self.summary is None:
+            return None
+        names = annotator_names(self.summary.dataset)
+        return SummaryFigures.from_json(with_names(self.summary.figures, names))
 
 
 def newest_summary(dataset: Dataset, period: str = "") -> Newest:
@@ -248,13 +252,13 @@ def first_pass(dataset: Dataset) -> dict[str, float]:
     )  # fmt: skip
     rows = (
         Review.objects.filter(pk__in=first)
-        .order_by().values("task__annotator__name")
+        .order_by().values("version__author__name")
         .annotate(
             judged=Count("pk"),
             approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED, version__number=1)),
         )
     )  # fmt: skip
-    return {row["task__annotator__name"]: row["approved"] / row["judged"] for row in rows}
+    return {row["version__author__name"]: row["approved"] / row["judged"] for row in rows}
 
 
 def clips_table(dataset: Dataset, figures: SummaryFigures) -> Table:

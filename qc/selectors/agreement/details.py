@@ -22,6 +22,7 @@ from qc.core.agreement.summary_figures import (
     ClipComparison,
     SummaryFigures,
 )
+from qc.core.annotator_keys import with_names
 from qc.core.consensus.skill_weighting import (
     MIN_ANNOTATORS,
     FittedRates,
@@ -47,6 +48,7 @@ from qc.selectors.agreement.dataset import (
 )
 from qc.selectors.agreement.tables import Column, Table
 from qc.selectors.consensus.decisions import ReviewerAgreement, reviewer_agreement
+from qc.selectors.display_names import annotator_names
 from qc.selectors.player_scene import finding_person, player_url
 
 DISAGREEMENTS = (Column("One answer"), Column("Other answer"), Column("Times", "count"))
@@ -208,8 +210,8 @@ class PairPage:
 def pair_page(dataset: Dataset, figures: SummaryFigures, a: str, b: str) -> PairPage | None:
     """Two annotators of a summary; None if they had no clip in common."""
     first, second = sorted((a, b))
-    wanted = (first, second)
-    pair = next((one for one in figures.pairs if (one.a, one.b) == wanted), None)
+    wanted = {first, second}
+    pair = next((one for one in figures.pairs if {one.a, one.b} == wanted), None)
     if pair is None:
         return None
     groups = groups_table(dataset, pair.groups, of_pair=True)
@@ -313,7 +315,7 @@ def clip_agreement(dataset: Dataset, clip: Clip) -> ClipAgreement | None:
     report = AgreementReport.objects.done().filter(clip=clip).order_by("-pk").first()
     if report is None:
         return None
-    figures = ClipFigures.from_json(report.figures)
+    figures = ClipFigures.from_json(with_names(report.figures, annotator_names(dataset)))
     return ClipAgreement(
         clip=clip,
         annotators=figures.annotators,

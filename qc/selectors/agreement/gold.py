@@ -157,14 +157,6 @@ class GoldRow:
         return self.verdict == "below" or bool(self.weak) or falls
 
 
-class BiasLine(NamedTuple):
-    """One line of the anchoring bias."""
-
-    title: str
-    note: str
-    figure: BiasFigure
-
-
 @dataclass
 class GoldPage:
     threshold: float
@@ -173,7 +165,7 @@ class GoldPage:
     answered: int
     gold: int
     bias: AnchoringBias
-    lines: list[BiasLine]
+    lines: list[tuple[str, str, BiasFigure]]  # title, note, figure
     labels: Table
 
     @property
@@ -202,7 +194,7 @@ def gold_rows(dataset: Dataset) -> list[GoldRow]:
     """The annotators who answered gold clips, worst first."""
     scores: dict[str, list[Score]] = defaultdict(list)
     for score in _current(dataset, is_gold=True):
-        scores[score.version.task.annotator.name].append(score)
+        scores[score.version.author.name].append(score)
     rows = [_row(name, given) for name, given in scores.items()]
     return sorted(rows, key=_place)
 
@@ -232,7 +224,7 @@ def _current(dataset: Dataset, *, is_gold: bool) -> list[Score]:
     scores = (
         Score.objects.done()
         .filter(version__task__clip__video__dataset=dataset, key__isnull=not is_gold)
-        .select_related("version__task__annotator", "version__task__clip__video__dataset")
+        .select_related("version__author", "version__task__clip__video__dataset")
     )
     if is_gold:
         scores = scores.filter(key__task__purpose=AnnotationTask.Purpose.GOLD)
@@ -342,26 +334,13 @@ def _labels(groups: Sequence[GroupAnchoring]) -> Table:
     return table.worst_first(1)
 
 
-def _bias_lines(bias: AnchoringBias) -> list[BiasLine]:
+def _bias_lines(bias: AnchoringBias) -> list[tuple[str, str, BiasFigure]]:
     return [
-        BiasLine(
-            "Proposals that annotators kept",
-            "more with boxes than blind: wrong ones are kept",
-            bias.kept,
-        ),
-        BiasLine(
-            "Boxes that annotators added",
-            "fewer with boxes than blind: missed persons stay missed",
-            bias.added,
-        ),
-        BiasLine(
-            "IoU of the kept boxes with the proposals",
-            "higher with boxes than blind: boxes are not adjusted where they should be",
-            bias.iou,
-        ),
-        BiasLine(
-            "Unchanged boxes",
-            "of the kept ones, IoU 0.95 or more",
-            bias.unchanged,
-        ),
-    ]
+        ("Proposals that annotators kept",
+         "more with boxes than blind: wrong ones are kept", bias.kept),
+        ("Boxes that annotators added",
+         "fewer with boxes than blind: missed persons stay missed", bias.added),
+        ("IoU of the kept boxes with the proposals",
+         "higher with boxes than blind: boxes are not adjusted where they should be", bias.iou),
+        ("Unchanged boxes", "of the kept ones, IoU 0.95 or more", bias.unchanged),
+    ]  # fmt: skip

@@ -14,15 +14,14 @@ from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet, Sum
 
-from annotation.models import AnnotationTask
+from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.views import parse_key
-from avaproject.base.work import Stage
 from datasets.core.action_groups import UNKNOWN
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import ActionGroup, Dataset
 from qc.models import Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
-from qc.selectors.display_names import group_title
+from qc.selectors.display_names import annotator_names, group_title, name_annotators
 
 PERSON, BOX = "~person", "~box"
 KINDS = ("open", "boxes")
@@ -200,8 +199,9 @@ def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[Adjudicati
         .select_related("consensus__clip__video")
         .prefetch_related("labels")
     }
+    name_annotators(boxes.values(), annotator_names(dataset))
     groups = {group.name: group for group in dataset.groups.prefetch_related("actions")}
-    names = _annotators(clips, dataset)
+    names = _authors({box.consensus for box in boxes.values()})
     found = []
     for key in keys:
         box = boxes.get((key.clip, key.person_id, key.second))
@@ -217,12 +217,14 @@ def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[Adjudicati
     return found
 
 
-def _annotators(clips: set[str], dataset: Dataset) -> dict[str, list[str]]:
-    """Names of the annotators who answered, by clip."""
-    tasks = AnnotationTask.objects.of(dataset).counting()
-    tasks = tasks.filter(clip__name__in=clips, versions__stage=Stage.DONE)
+def _authors(consensuses: Iterable[Consensus]) -> dict[str, list[str]]:
+    """Names of the annotators whose answers a consensus is built from, by clip."""
+    keys = [key for one in consensuses for key in one.versions]
+    rows = AnswerVersion.objects.filter(pk__in=keys).values_list(
+        "task__clip__name", "author__name"
+    )
     found: dict[str, list[str]] = {}
-    for clip, name in tasks.distinct().values_list("clip__name", "annotator__name"):
+    for clip, name in rows.distinct():
         found.setdefault(clip, []).append(name)
     return found
 

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from django.contrib.auth.models import User
 
 from datasets.models import Dataset
+from qc.core.annotator_keys import with_names
 from qc.models import Adjudication, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
-from qc.selectors.display_names import group_title
+from qc.selectors.display_names import annotator_names, group_title
 
 
 @dataclass
@@ -70,8 +71,9 @@ def reviewer_agreement(dataset: Dataset) -> list[ReviewerAgreement]:
         box__consensus__in=newest_consensuses(dataset), rule=ConsensusLabel.Rule.ADJUDICATED
     )
     counts: dict[str, list[int]] = {}
+    names = annotator_names(dataset)
     for actions, votes in labels.values_list("actions", "votes").iterator():
-        for annotator, vote in votes.items():
+        for annotator, vote in with_names(votes, names).items():
             answer = _as_set(vote)
             if answer is not None:
                 count = counts.setdefault(annotator, [0, 0])

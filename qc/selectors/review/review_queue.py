@@ -11,6 +11,7 @@ from annotation.models import Annotation, AnnotationTask, AnswerVersion, JobStat
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.agreement.figures import ClipFinding, Figure, LowestAlpha, PairBoxFigures
+from qc.core.annotator_keys import annotator_key
 from qc.models import AgreementReport, Comment, Review, ThirdOpinion
 from qc.selectors.agreement.dataset import TONE_OF_SEVERITY
 from qc.selectors.clip_and_task_states import pending_tasks
@@ -83,12 +84,18 @@ class PendingTask:
         )
 
 
-def unsent_verdicts() -> QuerySet[Review]:
-    """Verdicts on versions from a CVAT server that were not sent to it yet, in order."""
+def unsent_verdicts(since: datetime | None = None) -> QuerySet[Review]:
+    """Verdicts on versions from a CVAT server that were not sent to it yet, in order.
+
+    Args:
+        since: Only those given since then.
+    """
     handed_over = JobStateChange.objects.filter(review=OuterRef("pk"))
     pulled = Review.objects.filter(
         version__raw__endswith=".json.gz", task__cvat_job__isnull=False
     )
+    if since is not None:
+        pulled = pulled.filter(reviewed_at__gte=since)
     return pulled.filter(~Exists(handed_over)).order_by("pk")
 
 
@@ -117,11 +124,11 @@ def _pending_row(task: Any, version: AnswerVersion, reports: dict[int, Any]) -> 
     if task.clip_id not in reports:
         return PendingTask(task, version, "", None, "not compared yet", None)
     versions, lowest, pairs, findings = reports[task.clip_id]
-    if str(version.pk) not in versions.split(","):
+    if version.pk not in versions:
         return PendingTask(task, version, "", None, "this version is not compared yet", None)
     lowest = LowestAlpha.from_json(lowest)
     alpha = lowest.alpha if lowest.group else None
-    name = task.annotator.name
+    name = annotator_key(version.author_id)
     matched = [one.boxes.f1 for one in map(PairBoxFigures.from_json, pairs)
                if name in (one.a, one.b)]  # fmt: skip
     defined = [one for one in matched if one.value is not None]

@@ -11,16 +11,17 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
+from django.db.models import Count, Max, Sum
 
 from annotation.models import AnswerVersion
-from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.comparison import compare_clip
 from qc.core.agreement.figures import ClipFigures, ClipFinding
 from qc.core.agreement.pooling import Pool
 from qc.core.agreement.summary_figures import DatasetFigures, SummaryFigures
-from qc.core.consensus.identity import first_drawn_id
+from qc.core.annotator_keys import annotator_key
 from qc.models import AgreementReport, AgreementSummary
+from qc.models.querysets import ClipWorkQuerySet
 from qc.services.agreement.quality_checks import findings_of, switched_off, work_of
 from qc.services.answer_versions import (
     AnswersDeletedError,
@@ -30,14 +31,21 @@ from qc.services.answer_versions import (
     read_clip_answers,
 )
 
+# Ids in figures alone: those of two clips of a video differ, and from tracked persons'.
+FIRST_DRAWN, DRAWN_PERSONS = 100_000, 10_000
+
 
 class PeriodError(ValueError):
     """A text that is not a period."""
 
 
-def plan_reports() -> int:
-    """Order a report of every clip's newest answers, where all its tasks have some."""
-    return plan(AgreementReport)
+def plan_reports(since: datetime | None = None) -> int:
+    """Order a report of every clip's newest answers, where all its tasks have some.
+
+    Args:
+        since: Plan only clips whose tasks or answers have changed since then.
+    """
+    return plan(AgreementReport, since)
 
 
 def report_agreement(report_id: int) -> AgreementReport | None:
@@ -53,9 +61,9 @@ def report_agreement(report_id: int) -> AgreementReport | None:
             answers.answers,
             answers.annotators,
             group_specs_of([dataset])[dataset.pk],
-            first_id=first_drawn_id(answers.clip.index),
+            first_id=FIRST_DRAWN + DRAWN_PERSONS * answers.clip.index,
         )
-        versions = {version.task.annotator.name: version for version in answers.versions}
+        versions = dict(zip(answers.annotators, answers.versions, strict=True))
         work = work_of(answers.versions)
         figures = replace(
             figures,
@@ -103,13 +111,17 @@ def dataset_agreement(
 
 def newest_reports(dataset: Dataset, *, period: str = "") -> list[int]:
     """Keys of the newest report of each clip, ascending; with a period, answered in it."""
-    rows = AgreementReport.objects.of(dataset).newest()
-    if period:
-        since, until = days_of(period)
-        start = datetime.combine(since, time(), tzinfo=UTC)
-        end = datetime.combine(until, time(), tzinfo=UTC) + timedelta(days=1)
-        rows = rows.filter(answered_at__gte=start, answered_at__lt=end)
+    rows = _in_period(AgreementReport.objects.of(dataset).newest(), period)
     return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def _in_period(rows: ClipWorkQuerySet, period: str) -> ClipWorkQuerySet:
+    if not period:
+        return rows
+    since, until = days_of(period)
+    start = datetime.combine(since, time(), tzinfo=UTC)
+    end = datetime.combine(until, time(), tzinfo=UTC) + timedelta(days=1)
+    return rows.filter(answered_at__gte=start, answered_at__lt=end)
 
 
 def days_of(period: str) -> tuple[date, date]:
@@ -123,14 +135,19 @@ def days_of(period: str) -> tuple[date, date]:
     return since, until
 
 
-def plan_summaries() -> int:
+def plan_summaries(since: datetime | None = None) -> int:
     """Order a summary of every dataset whose reports have changed since the last one.
 
     It waits while reports are still ordered.
+
+    Args:
+        since: Plan only datasets with a report that has changed since then.
     """
-    pending = AgreementReport.objects.filter(stage__in=(Stage.WAITING, Stage.RUNNING))
-    busy = pending.values("clip__video__dataset")
-    reported = AgreementReport.objects.done().values("clip__video__dataset")
+    reports = AgreementReport.objects.done().changed_since(since).order_by()
+    reported = set(reports.values_list("clip__video__dataset", flat=True).distinct())
+    if not reported:
+        return 0
+    busy = AgreementReport.objects.open().values("clip__video__dataset")
     missing = []
     for dataset in Dataset.objects.filter(pk__in=reported).exclude(pk__in=busy):
         made = AgreementSummary.objects.filter(dataset=dataset)
@@ -204,17 +221,16 @@ def _pooled(
 
 def _digest(dataset: Dataset, period: str) -> str:
     """Changes with the reports to pool: others, or the same ones computed again."""
-    keys = newest_reports(dataset, period=period)
-    made = AgreementReport.objects.filter(pk__in=keys).order_by("pk")
-    rows = [f"{pk} {at}" for pk, at in made.values_list("pk", "finished_at")]
-    return hashlib.sha256(",".join(rows).encode()).hexdigest()
+    rows = _in_period(AgreementReport.objects.of(dataset).newest(), period)
+    facts = rows.order_by().aggregate(Count("pk"), Max("pk"), Max("finished_at"), Sum("pk"))
+    return hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
 
 
 def _findings(versions: Sequence[AnswerVersion]) -> list[ClipFinding]:
     findings = findings_of(versions)
     return [
         ClipFinding(
-            version.task.annotator.name,
+            annotator_key(version.author_id),
             version.task_id,
             version.pk,
             finding.rule,

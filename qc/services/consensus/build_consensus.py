@@ -6,13 +6,14 @@ be deleted and built again. The rules are in `qc.core.consensus.clip_consensus`.
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
 
 from datasets.core.action_groups import ActionGroupSpec
-from datasets.models import Clip
+from datasets.models import Clip, Video
 from qc.core.consensus.clip_consensus import (
     BoxConsensus,
     PersonKey,
@@ -23,8 +24,10 @@ from qc.core.consensus.clip_consensus import (
 from qc.core.consensus.identity import (
     IdentifiedBox,
     MatchedPerson,
-    first_drawn_id,
+    boxes_of_drawn,
+    continued_ids,
     identify_persons,
+    numbered,
 )
 from qc.core.consensus.skill_weighting import FittedRates, skill_weighted_votes
 from qc.models import (
@@ -43,12 +46,16 @@ from qc.services.answer_versions import (
     read_clip_answers,
 )
 from qc.services.review.quality_rules import vote_rule_of
-from tracking.models import Proposal
+from tracking.models import DrawnPerson, Proposal
 
 
-def plan_consensuses() -> int:
-    """Create the missing consensus rows, one for each clip whose tasks all have answers."""
-    return plan(Consensus)
+def plan_consensuses(since: datetime | None = None) -> int:
+    """Create the missing consensus rows, one for each clip whose tasks all have answers.
+
+    Args:
+        since: Plan only clips whose tasks or answers have changed since then.
+    """
+    return plan(Consensus, since)
 
 
 def build_clip_consensus(consensus_id: int) -> Consensus | None:
@@ -109,11 +116,7 @@ class _Inputs(NamedTuple):
 def _read_inputs(consensus: Consensus) -> _Inputs:
     answers = read_clip_answers(consensus)
     clip = answers.clip
-    persons = identify_persons(
-        answers.drawn,
-        first_id=first_drawn_id(clip.index),
-        before=_drawn_before(consensus, clip),
-    )
+    persons = identify_persons(answers.drawn)
     groups = group_specs_of([clip.video.dataset])[clip.video.dataset_id]
     return _Inputs(answers, groups, persons, _proposals(answers))
 
@@ -123,14 +126,16 @@ def _rebuild(
 ) -> None:
     """Replace the boxes and labels of a consensus, or only those at the places in `only`."""
     answers = inputs.answers
+    numbers = _number_drawn(consensus, inputs)
     boxes = build_consensus(
-        inputs.persons,
+        numbered(inputs.persons, numbers),
         answers.drawn,
         answers.answers,
         annotators=answers.annotators,
         groups=inputs.groups,
         proposals=inputs.proposals,
         decisions=_decisions(answers.clip),
+        drawn_ids=set(numbers.values()),
     )
     rates = {
         group: [FittedRates.from_json(one) for one in fits]
@@ -141,20 +146,38 @@ def _rebuild(
     Consensus.objects.filter(pk=consensus.pk).update(open_count=count_open(boxes))
 
 
-def _drawn_before(consensus: Consensus, clip: Clip) -> list[IdentifiedBox]:
-    """Persons drawn by annotators in the previous consensus; decisions refer to their ids."""
-    earlier = Consensus.objects.done().filter(clip=clip, pk__lt=consensus.pk)
-    newest = earlier.order_by("-pk").first()
-    if newest is None:
-        return []
-    boxes = newest.boxes.filter(person_id__gte=first_drawn_id(clip.index))
-    rows = boxes.order_by("second", "person_id")
-    return [
-        IdentifiedBox(second, person, np.array(box))
-        for second, person, *box in rows.values_list(
-            "second", "person_id", "x1", "y1", "x2", "y2"
-        )
+def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:
+    """The number of each drawn person, inside `consensus_lock`.
+
+    Who was there in the consensus before keeps the number, everybody else is a new row.
+    """
+    clip = inputs.answers.clip
+    boxes = boxes_of_drawn(inputs.persons, inputs.answers.drawn)
+    rows = {row.person_id: row for row in DrawnPerson.objects.filter(clip=clip)}
+    before = [
+        IdentifiedBox(int(second), row.person_id, np.array(box))
+        for row in sorted(rows.values(), key=lambda one: one.person_id)
+        for second, box in row.boxes.items()
     ]
+    numbers = continued_ids(boxes, before)
+    new = sorted(boxes.keys() - numbers.keys(), reverse=True)
+    if new:  # other clips of the video take numbers as well
+        list(Video.objects.select_for_update().filter(pk=clip.video_id).values("pk"))
+    for person in new:
+        row = DrawnPerson.objects.create(
+            video=clip.video, clip=clip, person_id=DrawnPerson.next_number(clip.video)
+        )
+        numbers[person], rows[row.person_id] = row.person_id, row
+    if not Consensus.objects.filter(clip=clip, pk__gt=consensus.pk).exists():
+        shown = {
+            numbers[person]: {str(at): box.tolist() for at, box in places.items()}
+            for person, places in boxes.items()
+        }
+        changed = [row for row in rows.values() if row.boxes != shown.get(row.person_id, {})]
+        for row in changed:
+            row.boxes = shown.get(row.person_id, {})
+        DrawnPerson.objects.bulk_update(changed, ["boxes"])
+    return numbers
 
 
 def _proposals(answers: ClipAnswers) -> dict[PersonKey, Sequence[float]]:

@@ -17,6 +17,7 @@ from annotation.models import Annotator, AnswerVersion
 from datasets.core.formats import ava
 from datasets.core.media.clips_and_keyframes import timestamp
 from datasets.models import Action, ActionGroup, Clip, Dataset
+from qc.core.annotator_keys import annotator_key
 from qc.core.consensus.majority import counts_as_vote
 from qc.core.release.records import (
     ANNOTATED,
@@ -47,7 +48,8 @@ class ContentReader:
     def __init__(self, dataset: Dataset) -> None:
         groups = ActionGroup.objects.filter(dataset=dataset)
         self._required = {group.name for group in groups if group.required}
-        self._annotators = _numbered(Annotator.objects.filter(dataset=dataset), "name")
+        annotators = _numbered(Annotator.objects.filter(dataset=dataset), "pk")
+        self._annotators = {annotator_key(pk): number for pk, number in annotators.items()}
         self._reviewers = _numbered(Adjudication.objects.of(dataset), "decided_by")
         self._ids = {
             (group, name): action_id
@@ -72,13 +74,14 @@ class ContentReader:
 
     def _versions(self, some: list[ApprovedClip]) -> dict[int, tuple[ReleaseAnswer, ...]]:
         """The answer versions that the consensus of each clip was built from."""
-        keys = [int(key) for each in some for key in each.versions.split(",")]
+        keys = [key for each in some for key in each.versions]
         found: dict[int, list[ReleaseAnswer]] = defaultdict(list)
         rows = AnswerVersion.objects.filter(pk__in=keys).values_list(
-            "task__clip", "task__annotator__name", "number", "sha256"
+            "task__clip", "author", "number", "sha256"
         )
-        for clip, annotator, number, digest in rows:
-            found[clip].append(ReleaseAnswer(self._annotators[annotator], number, digest))
+        for clip, author, number, digest in rows:
+            annotator = self._annotators[annotator_key(author)]
+            found[clip].append(ReleaseAnswer(annotator, number, digest))
         return {each.clip.pk: tuple(sorted(found[each.clip.pk])) for each in some}
 
     def _clip(

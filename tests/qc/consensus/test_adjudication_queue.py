@@ -1,5 +1,6 @@
 import pytest
 
+from qc.core.annotator_keys import annotator_key
 from qc.models import (
     Adjudication,
     AgreementReport,
@@ -47,7 +48,7 @@ def test_an_item_shows_the_answer_of_each_annotator(
     keys = item_keys(dataset, limit=99)
     seconds = clip.keyframes()
     assert keys == [ItemKey(clip.name, who, "posture", at) for who in (1, 2) for at in seconds]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         item, *_ = adjudication_items(dataset, keys)
     assert {(answer.annotator, answer.answer) for answer in item.answers} == {
         ("kim", "walk"),
@@ -133,13 +134,14 @@ def test_box_disagreements_are_listed_until_a_box_is_chosen(dataset, clip, tasks
 
 
 def test_a_person_that_only_some_annotators_drew_is_an_item(dataset, clip, tasks):
-    consensus = Consensus.objects.create(clip=clip, versions="1", stage="done", open_count=1)
+    versions = [make_version(task) for task in tasks]
+    consensus = Consensus.objects.create(
+        clip=clip, versions=[version.pk for version in versions], stage="done", open_count=1
+    )
     ConsensusBox.objects.create(
-        consensus=consensus, second=2, person_id=10000, x1=0, y1=0, x2=20, y2=40,
-        drawn_by=["kim"], status="disputed",
+        consensus=consensus, second=2, person_id=9, x1=0, y1=0, x2=20, y2=40,
+        drawn_by=[annotator_key(tasks[0].annotator_id)], status="disputed",
     )  # fmt: skip
-    for task in tasks:
-        make_version(task)
     (item,) = adjudication_items(dataset, item_keys(dataset))
     assert (item.group, item.title) == (None, "Is this a person?")
     assert {(answer.annotator, answer.answer) for answer in item.answers} == {
@@ -150,10 +152,11 @@ def test_a_person_that_only_some_annotators_drew_is_an_item(dataset, clip, tasks
 
 
 def test_only_the_newest_consensus_has_items(dataset, clip):
-    for versions, status in (("1", "disputed"), ("1,2", "agreed")):
+    for versions, status in (([1], "disputed"), ([1, 2], "agreed")):
         consensus = Consensus.objects.create(
-            clip=clip, versions=versions, stage="done", open_count=int(status == "disputed")
-        )
+            clip=clip, versions=versions, versions_key=str(versions), stage="done",
+            open_count=int(status == "disputed"),
+        )  # fmt: skip
         ConsensusBox.objects.create(
             consensus=consensus, second=2, person_id=1, x1=0, y1=0, x2=9, y2=9,
             drawn_by=["kim"], status=status,

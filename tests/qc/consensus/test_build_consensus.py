@@ -7,7 +7,9 @@ from django.db import connection
 from avaproject.base.work import Stage
 from datasets.core.action_groups import UNKNOWN, UNSET
 from datasets.models import Member
+from qc.core.annotator_keys import annotator_key
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
+from qc.selectors.clips import consensus_by_keyframe
 from qc.services.consensus.adjudicate import (
     AdjudicationError,
     adjudicate,
@@ -25,6 +27,7 @@ from tests.make import (
     make_user,
     make_version,
 )
+from tracking.models import DrawnPerson
 
 pytestmark = pytest.mark.django_db
 
@@ -115,7 +118,7 @@ def test_unanimous_answers_are_the_consensus(runs, annotators):
     assert rules(consensus, "posture") == rules(consensus, "doing") == {"unanimous"}
     label = ConsensusLabel.objects.filter(group="posture").first()
     assert label.actions == ["walk"]
-    assert label.votes == {"ann": "walk", "bob": "walk", "eve": "walk"}
+    assert label.votes == {annotator_key(who.pk): "walk" for who in annotators}
 
 
 def test_two_annotators_who_disagree_leave_every_label_open(runs, annotators):
@@ -152,7 +155,9 @@ def test_a_person_that_most_annotators_removed_is_dropped_but_recorded(runs, ann
     assert set(consensus.boxes.filter(person_id=2).values_list("status", flat=True)) == {
         "dropped"
     }
-    assert consensus.boxes.filter(person_id=2).first().drawn_by == ["eve"]
+    assert consensus.boxes.filter(person_id=2).first().drawn_by == [
+        annotator_key(annotators[2].pk)
+    ]
     assert consensus.open_count == 0
 
 
@@ -169,11 +174,11 @@ def test_a_person_that_two_of_three_drew_has_one_new_id(runs, annotators):
     for second in seconds[:4]:
         draw(versions[0], second=second)
         draw(versions[2], second=second, track=3, by=4.0)
-    boxes = built_consensus().boxes.filter(person_id__gte=10_000)
+    boxes = built_consensus().boxes.filter(person_id__gt=2)
     assert [(box.second, box.person_id, box.status) for box in boxes] == [
-        (second, 20_000, "agreed") for second in seconds[:4]
+        (second, 3, "agreed") for second in seconds[:4]
     ]
-    assert boxes[0].drawn_by == ["ann", "eve"]
+    assert boxes[0].drawn_by == [annotator_key(annotators[place].pk) for place in (0, 2)]
     assert boxes[0].x1 == 402.0
 
 
@@ -181,7 +186,7 @@ def test_a_person_that_one_of_three_drew_waits_for_a_reviewer(runs, annotators):
     versions = answered(runs[0], annotators, WALK, WALK, WALK)
     draw(versions[0], second=5)
     consensus = built_consensus()
-    box = consensus.boxes.get(person_id=10_000)
+    box = consensus.boxes.get(person_id=3)
     assert (box.status, consensus.open_count) == (ConsensusBox.Status.DISPUTED, 1)
 
 
@@ -268,15 +273,70 @@ def test_decisions_outlive_new_versions_and_name_the_same_drawn_person(runs, ann
     draw(versions[0], second=5)
     built_consensus()
     user = make_user()
-    adjudicate(runs[0].clip, second=5, person_id=10_000, user=user, is_person=True)
+    adjudicate(runs[0].clip, second=5, person_id=3, user=user, is_person=True)
     newer = make_version(versions[0].task, WALK)
     draw(newer, second=3, track=8, by=120.0)
     draw(newer, second=5)
     consensus = built_consensus()
-    found = consensus.boxes.filter(person_id__gte=10_000).values_list(
-        "second", "person_id", "status"
-    )
-    assert list(found) == [(3, 10_001, "disputed"), (5, 10_000, "agreed")]
+    found = consensus.boxes.filter(person_id__gt=2).values_list("second", "person_id", "status")
+    assert list(found) == [(3, 4, "disputed"), (5, 3, "agreed")]
+
+
+def test_with_two_annotators_a_person_that_one_deleted_is_a_question(runs, annotators):
+    first, _ = answered(runs[0], annotators[:2], WALK, WALK)
+    first.annotations.filter(person_id=2).delete()
+    consensus = built_consensus()
+    found = consensus.boxes.filter(person_id=2)
+    assert set(found.values_list("status", flat=True)) == {"disputed"}
+    assert consensus.open_count == len(runs[0].clip.keyframes())
+
+
+def test_who_is_renamed_keeps_their_votes(runs, annotators, dataset):
+    answered(runs[0], annotators, WALK, WALK, SIT)
+    before = content(built_consensus())
+    annotators[0].name = "anna"
+    annotators[0].save()
+    Consensus.objects.update(stage=Stage.WAITING)
+    build_clip_consensus(Consensus.objects.get().pk)
+    assert content(Consensus.objects.get()) == before
+    shown = consensus_by_keyframe(runs[0].clip)[0].boxes[0]
+    assert shown.drawn_by == ["anna", "bob", "eve"]
+    assert dict(shown.labels.all()[1].votes)["anna"] == "walk"
+
+
+def test_nobody_is_compared_with_themselves(runs, annotators):
+    """A job that was reassigned in CVAT to somebody who had done the clip already."""
+    versions = answered(runs[0], annotators[:2], WALK, SIT)
+    versions[0].author = annotators[1]
+    versions[0].save()
+    consensus = built_consensus()
+    assert rules(consensus, "posture") == {"single"}
+    labels = ConsensusLabel.objects.filter(box__consensus=consensus, group="posture")
+    assert {tuple(one.votes) for one in labels} == {(annotator_key(annotators[1].pk),)}
+
+
+def test_the_number_of_a_drawn_person_is_never_given_again(runs, annotators):
+    """Somebody else who is drawn later is not what a reviewer decided on."""
+    versions = answered(runs[0], annotators[:2], WALK, WALK)
+    draw(versions[0], second=5)
+    built_consensus()
+    adjudicate(runs[0].clip, second=5, person_id=3, user=make_user(), is_person=False)
+    newer = [make_version(version.task, WALK) for version in versions]
+    assert not built_consensus().boxes.filter(person_id__gt=2).exists()
+    for version in newer:
+        draw(make_version(version.task, WALK), second=5)
+    found = built_consensus().boxes.filter(person_id__gt=2)
+    assert list(found.values_list("person_id", "status")) == [(4, "agreed")]
+    assert DrawnPerson.next_number(runs[0].clip.video) == 5
+
+
+def test_drawn_persons_of_two_clips_of_a_video_have_different_numbers(runs, annotators):
+    assert runs[0].clip.video == runs[1].clip.video
+    for run in runs:
+        draw(answered(run, annotators[:1], WALK)[0], second=5)
+    built_consensus()
+    numbers = ConsensusBox.objects.filter(person_id__gt=2).values_list("person_id", flat=True)
+    assert sorted(numbers) == [3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -366,7 +426,8 @@ def test_a_decided_box_is_used_and_survives_new_answers(runs, annotators):
     mine = versions[0].annotations.get(second=2, person_id=1)
     versions[0].annotations.filter(pk=mine.pk).update(x2=mine.x2 + 20)
     box = built_consensus().boxes.get(second=2, person_id=1)
-    assert box.drawn == {"ann": [100, 100, 170, 250], "bob": [100, 100, 150, 250]}
+    ann, bob = (annotator_key(who.pk) for who in annotators[:2])
+    assert box.drawn == {ann: [100, 100, 170, 250], bob: [100, 100, 150, 250]}
     assert box.min_iou == pytest.approx(50 / 70)
     decided = (101.5, 90.0, 160.0, 251.0)
     made = adjudicate(runs[0].clip, second=2, person_id=1, box=decided, user=make_user())

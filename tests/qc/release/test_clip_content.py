@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.core.formats import ava
+from qc.core.annotator_keys import annotator_key
 from qc.core.release.checks.run_checks import check_release
 from qc.models import (
     Adjudication,
@@ -161,8 +162,9 @@ def test_content_is_read_with_few_queries(dataset, django_assert_max_num_queries
 
 def test_every_label_row_has_its_provenance(dataset, tmp_path):
     person = consensus_of("yard-c0000").boxes.get(second=2, person_id=1)
+    ann, ben = (annotator_key(one.pk) for one in dataset.annotators.order_by("name"))
     person.labels.filter(group="doing").update(
-        rule="adjudicated", votes={"ann": ["carry"], "ben": ["wave"]}
+        rule="adjudicated", votes={ann: ["carry"], ben: ["wave"]}
     )
     reviewer = make.make_user("judge")
     Adjudication.objects.create(

@@ -35,7 +35,7 @@ def label(question, *answers, annotators=None, decided=None):
         ),
         pytest.param(["walk", "sit", "unset"], 3, [], "open", id="a tie"),
         pytest.param(["walk", "unset", "unset"], 3, [], "open", id="no quorum"),
-        pytest.param(["walk", "unset"], 2, ["walk"], "single", id="half is a quorum"),
+        pytest.param(["walk", "unset"], 2, [], "open", id="one of two is no quorum"),
         pytest.param(["walk", "walk"], 3, ["walk"], "majority", id="one did not draw it"),
         pytest.param(["walk"], 1, ["walk"], "single", id="only one has the clip"),
         pytest.param(["unknown", "unknown", "walk"], 3, [], "majority", id="unknown wins"),
@@ -45,7 +45,7 @@ def label(question, *answers, annotators=None, decided=None):
         pytest.param(["jump", "jump"], 2, [], "open", id="no action of the group"),
         pytest.param([["walk"], "walk"], 2, ["walk"], "unanimous", id="a list of one"),
         pytest.param(
-            [["walk", "sit"], "walk"], 2, ["walk"], "single", id="two of one do not vote"
+            [["walk", "sit"], "walk", "walk"], 3, ["walk"], "majority", id="two do not vote"
         ),
     ],
 )
@@ -98,7 +98,7 @@ def consensus_of(who, *, person=7, annotators=3, proposals=None, decisions=None)
         np.full(count, person), np.tile(np.array(BOX), (count, 1)).reshape(-1, 4),
     )  # fmt: skip
     return build_consensus(
-        identify_persons(rows, first_id=10_000),
+        identify_persons(rows),
         rows,
         [{"posture": "walk", "doing": []} for _ in who],
         annotators=["ann", "bob", "eve", "joe"][:annotators],
@@ -114,11 +114,12 @@ def consensus_of(who, *, person=7, annotators=3, proposals=None, decisions=None)
         pytest.param([0, 1, 2], 3, 7, "agreed", id="all kept it"),
         pytest.param([0, 2], 3, 7, "agreed", id="two of three kept it"),
         pytest.param([1], 3, 7, "dropped", id="most removed it"),
-        pytest.param([1], 2, 7, "agreed", id="half is a quorum"),
+        pytest.param([1], 2, 7, "disputed", id="one of two kept it"),
+        pytest.param([1], 4, 7, "dropped", id="one of four kept it"),
         pytest.param([0, 1], 3, 0, "agreed", id="two of three drew it"),
         pytest.param([1], 3, 0, "disputed", id="one of three drew it"),
         pytest.param([0], 1, 0, "agreed", id="only one has the clip"),
-        pytest.param([0, 1], 4, 0, "agreed", id="two of four drew it"),
+        pytest.param([0, 1], 4, 0, "disputed", id="two of four drew it"),
     ],
 )
 def test_who_is_a_person(who, annotators, person, status):
@@ -142,11 +143,11 @@ def test_a_proposal_that_nobody_kept_is_dropped_and_not_lost():
 def test_a_reviewer_says_who_is_a_person():
     no = {(2, 7): ReviewerDecision(is_person=False, actions={})}
     assert consensus_of([0, 1, 2], decisions=no)[0].status == "dropped"
-    yes = {(2, 10_000): ReviewerDecision(is_person=True, actions={})}
+    yes = {(2, -1): ReviewerDecision(is_person=True, actions={})}
     [box] = consensus_of([1], person=0, decisions=yes)
     assert (box.status, [one.rule for one in box.labels]) == ("agreed", ["open", "open"])
     both = {
-        (2, 10_000): ReviewerDecision(is_person=True, actions={"posture": ["sit"], "doing": []})
+        (2, -1): ReviewerDecision(is_person=True, actions={"posture": ["sit"], "doing": []})
     }
     [box] = consensus_of([1], person=0, decisions=both)
     assert count_open([box]) == 0

@@ -4,8 +4,10 @@ from qc.core.consensus.identity import (
     DrawnBoxes,
     IdentifiedBox,
     MatchedPerson,
-    first_drawn_id,
+    boxes_of_drawn,
+    continued_ids,
     identify_persons,
+    numbered,
 )
 
 ANN, BOB, EVE = 0, 1, 2
@@ -28,8 +30,14 @@ def drawn(*rows):
     )
 
 
-def gathered(*rows, before=()):
-    return identify_persons(drawn(*rows), first_id=10_000, before=before)
+def gathered(*rows):
+    return identify_persons(drawn(*rows))
+
+
+def continued(*rows, before):
+    """The earlier number of each drawn person that goes on."""
+    table = drawn(*rows)
+    return continued_ids(boxes_of_drawn(identify_persons(table), table), before)
 
 
 def test_nobody_is_nobody():
@@ -59,9 +67,9 @@ def test_a_person_drawn_by_two_is_one_over_the_keyframes():
         (at, who, 5 + who, 0, moved(LEFT, at + who)) for at in (2, 3, 4) for who in (ANN, BOB)
     ]
     assert gathered(*rows) == [
-        MatchedPerson(2, 10_000, (0, 1)),
-        MatchedPerson(3, 10_000, (2, 3)),
-        MatchedPerson(4, 10_000, (4, 5)),
+        MatchedPerson(2, -1, (0, 1)),
+        MatchedPerson(3, -1, (2, 3)),
+        MatchedPerson(4, -1, (4, 5)),
     ]
 
 
@@ -70,13 +78,13 @@ def test_one_who_drew_two_tracks_where_another_drew_one_drew_one_person():
         (2, ANN, 0, 0, LEFT), (3, ANN, 1, 0, LEFT),
         (2, BOB, 7, 0, LEFT), (3, BOB, 7, 0, LEFT),
     ]  # fmt: skip
-    assert {person.person_id for person in gathered(*rows)} == {10_000}
+    assert {person.person_id for person in gathered(*rows)} == {-1}
 
 
 def test_drawn_persons_are_numbered_as_they_appear_whoever_drew_them():
     rows = [(3, ANN, 0, 0, LEFT), (2, BOB, 0, 0, RIGHT), (3, BOB, 1, 0, moved(LEFT, 150))]
     found = {(person.second, person.person_id): person.rows for person in gathered(*rows)}
-    assert found == {(2, 10_000): (1,), (3, 10_001): (0,), (3, 10_002): (2,)}
+    assert found == {(2, -1): (1,), (3, -2): (0,), (3, -3): (2,)}
     other_names = [(at, 1 - who, track, pid, box) for at, who, track, pid, box in rows]
     again = {
         (person.second, person.person_id): person.rows for person in gathered(*other_names)
@@ -99,24 +107,34 @@ def test_one_id_in_two_boxes_that_overlap_a_little_is_one_person():
 
 def test_one_id_in_two_places_is_two_persons():
     rows = [(2, ANN, 0, 7, LEFT), (2, BOB, 0, 7, LEFT), (2, EVE, 0, 7, RIGHT)]
-    assert gathered(*rows) == [MatchedPerson(2, 7, (0, 1)), MatchedPerson(2, 10_000, (2,))]
+    assert gathered(*rows) == [MatchedPerson(2, -1, (2,)), MatchedPerson(2, 7, (0, 1))]
 
 
 def test_an_annotator_has_one_box_of_a_person():
     rows = [(2, ANN, 0, 7, LEFT), (2, ANN, 1, 7, moved(LEFT, 1)), (2, BOB, 0, 7, LEFT)]
-    assert gathered(*rows) == [MatchedPerson(2, 7, (0, 2)), MatchedPerson(2, 10_000, (1,))]
+    assert gathered(*rows) == [MatchedPerson(2, -1, (1,)), MatchedPerson(2, 7, (0, 2))]
 
 
 def test_a_drawn_person_keeps_the_id_it_had():
-    before = [IdentifiedBox(3, 10_004, np.array(moved(RIGHT, 2)))]
+    before = [IdentifiedBox(3, 12, np.array(moved(RIGHT, 2)))]
     rows = [(2, ANN, 0, 0, LEFT), (3, ANN, 1, 0, RIGHT)]
-    ids = [person.person_id for person in gathered(*rows, before=before)]
-    assert ids == [10_000, 10_004]
+    assert continued(*rows, before=before) == {-2: 12}
 
 
 def test_an_id_that_meant_somebody_else_is_not_given_again():
-    before = [IdentifiedBox(2, 10_000, np.array(RIGHT))]
-    assert [p.person_id for p in gathered((2, ANN, 0, 0, LEFT), before=before)] == [10_001]
+    before = [IdentifiedBox(2, 12, np.array(RIGHT))]
+    assert continued((2, ANN, 0, 0, LEFT), before=before) == {}
+
+
+def test_only_one_goes_on_under_an_id():
+    before = [IdentifiedBox(at, 12, np.array(LEFT)) for at in (2, 3, 4)]
+    rows = [(2, ANN, 0, 0, LEFT), (3, ANN, 1, 0, LEFT), (4, ANN, 1, 0, LEFT)]
+    assert continued(*rows, before=before) == {-2: 12}
+
+
+def test_numbers_are_given_to_drawn_persons_only():
+    persons = gathered((2, ANN, 0, 7, LEFT), (2, ANN, 1, 0, RIGHT))
+    assert numbered(persons, {-1: 9}) == [MatchedPerson(2, 7, (0,)), MatchedPerson(2, 9, (1,))]
 
 
 def test_no_row_is_lost_and_none_is_doubled():
@@ -136,7 +154,3 @@ def test_no_row_is_lost_and_none_is_doubled():
         assert {rows[row][0] for row in person.rows} == {person.second}
         assert len(table.who(list(person.rows))) == len(person.rows)
     assert people == gathered(*rows)
-
-
-def test_ids_of_drawn_persons_differ_between_clips():
-    assert first_drawn_id(1) - first_drawn_id(0) == 10_000
