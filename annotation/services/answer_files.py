@@ -2,7 +2,8 @@
 
 A file belongs to the task that it, a folder or a zip around it is named after, else to the task
 whose name CVAT wrote inside. What a file manager adds when it zips (`__MACOSX`, a folder level,
-capital letters in the ending) changes nothing.
+capital letters in the ending) changes nothing. The export of a whole project is taken apart
+into its tasks; those that still are as they were sent count as unchanged.
 """
 
 import shutil
@@ -16,11 +17,16 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, NamedTuple
 
 from annotation.models import AnnotationTask
-from annotation.services.answer_rows import AnswersError
+from annotation.services.answer_rows import AnswersError, xml_document
 from annotation.services.answers import MAX_SIZE, receive_answers
+from annotation.services.packages import PackageError, task_document
+from datasets.core.formats.cvat_json import fingerprint
+from datasets.core.formats.cvat_labels import LabelsError
+from datasets.core.formats.cvat_project import is_project_export, task_exports
 from datasets.core.formats.cvat_xml import CvatXmlError, load
 from datasets.core.zip_reader import ZIP_ERRORS
 from datasets.models import Dataset
+from tracking.core.tracks_file import TracksFileError
 
 MAX_ZIP_SIZE = 4 << 30  # bytes of a zip in a zip
 MAX_ENTRIES = 20_000
@@ -52,6 +58,7 @@ class FoundFile(NamedTuple):
     names: tuple[str, ...]  # what it and all around it are called, the innermost first
     content: bytes | None  # None for a package that was not replaced by an export
     error: str = ""
+    is_of_project: bool = False  # one task of the export of a whole project
 
 
 def import_answers(dataset: Dataset, folder: Path) -> Imported:
@@ -76,7 +83,10 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
             if files_of[name] > 1:
                 raise AnswersError("there are two files for this task; remove one of them")
             content = found.content
-            version = receive_answers(tasks[name], content) if content is not None else None
+            if content is None or (found.is_of_project and _is_as_sent(tasks[name], content)):
+                imported.unchanged += 1
+                continue
+            version = receive_answers(tasks[name], content)
         except AnswersError as error:
             imported.refused.append(Refusal(found.shown, str(error)))
         else:
@@ -93,7 +103,7 @@ def find_answer_files(folder: Path) -> Iterator[FoundFile]:
             continue
         with path.open("rb") as file:
             if path.suffix.lower() == ".xml":
-                yield FoundFile(shown, names, file.read(MAX_SIZE + 1))
+                yield from _xml_files(file, shown, names)
             elif path.suffix.lower() == ".zip":
                 yield from _in_zip(file, shown, names, depth=1)
             else:
@@ -143,13 +153,34 @@ def _entry_files(
     opened: IO[bytes], entry: zipfile.ZipInfo, shown: str, names: tuple[str, ...], depth: int
 ) -> Iterator[FoundFile]:
     if _suffix(entry) == ".xml":
-        yield FoundFile(shown, names, opened.read(MAX_SIZE + 1))
+        yield from _xml_files(opened, shown, names)
     elif depth == MAX_DEPTH or entry.file_size > MAX_ZIP_SIZE:
         yield FoundFile(shown, names, None, "the zip is too large, or too deep in others")
     else:
         with tempfile.TemporaryFile() as copy:
             shutil.copyfileobj(opened, copy)
             yield from _in_zip(copy, shown, names, depth=depth + 1)
+
+
+def _xml_files(file: IO[bytes], shown: str, names: tuple[str, ...]) -> Iterator[FoundFile]:
+    """The XML of a task, or that of each task of a project."""
+    if not is_project_export(file):
+        yield FoundFile(shown, names, file.read(MAX_SIZE + 1))
+        return
+    try:
+        for name, content in task_exports(file):
+            own = unicodedata.normalize("NFC", name)
+            yield FoundFile(f"{shown}: {name}", (own,), content, is_of_project=True)
+    except CvatXmlError as error:
+        yield FoundFile(shown, names, None, str(error))
+
+
+def _is_as_sent(task: AnnotationTask, content: bytes) -> bool:
+    """Whether the answers are still the pre-annotation: the task was not started."""
+    try:
+        return fingerprint(xml_document(task, content)) == fingerprint(task_document(task))
+    except (CvatXmlError, PackageError, LabelsError, TracksFileError):
+        return False
 
 
 def _task_name(found: FoundFile, tasks: Collection[str]) -> str:

@@ -1,7 +1,7 @@
 """Pages for assigning tasks, downloading packages, and importing answers."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -9,8 +9,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.core.plan_forecast import PlanForecast, plan_forecast
@@ -19,6 +20,12 @@ from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from annotation.selectors.tasks import annotators_with_work, gold_clips, ready_clips
 from annotation.services.answer_files import Imported, import_answers
 from annotation.services.answers import confirm_answers
+from annotation.services.downloads import (
+    NoOpenTaskError,
+    annotator_backup,
+    annotator_packages,
+    task_backup,
+)
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
@@ -194,6 +201,57 @@ def package(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
         request, task.package.name or "", content_type="application/zip",
         download_as=f"{task}.zip",
     )  # fmt: skip
+
+
+@login_required
+@require_GET
+def backup(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
+    """The backup of one task: CVAT makes the task from it in one step."""
+    tasks = AnnotationTask.objects.visible_to(request.user).done()
+    task = get_object_or_404(
+        tasks.select_related("clip__video__dataset", "annotator"),
+        clip__video__dataset__name=name, pk=pk,
+    )  # fmt: skip
+    return _zip(task_backup(task), f"{task}-backup")
+
+
+@login_required
+@require_GET
+def packages(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
+    """The packages of all open tasks of an annotator."""
+    return _of_annotator(request, name, pk, annotator_packages, "packages")
+
+
+@login_required
+@require_GET
+def backups(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
+    """The backup of a CVAT project with all open tasks of an annotator."""
+    return _of_annotator(request, name, pk, annotator_backup, "backup")
+
+
+def _of_annotator(
+    request: HttpRequest,
+    name: str,
+    pk: int,
+    made: Callable[[Annotator], Iterator[bytes]],
+    what: str,
+) -> HttpResponseBase:
+    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    annotator = get_object_or_404(dataset.annotators.select_related("dataset"), pk=pk)
+    try:
+        return _zip(made(annotator), f"{name}--{annotator}-{what}")
+    except NoOpenTaskError as error:
+        messages.error(request, f"{error}.")
+        return redirect("qc:tasks", name=name)
+
+
+def _zip(content: Iterator[bytes], name: str) -> StreamingHttpResponse:
+    disposition = content_disposition_header(True, f"{name}.zip") or "attachment"
+    return StreamingHttpResponse(
+        content,
+        content_type="application/zip",
+        headers={"Content-Disposition": disposition},
+    )
 
 
 @login_required

@@ -200,18 +200,18 @@ class _Reader:
 
     def _read_meta(self, meta: Element) -> None:
         if meta.find("project") is not None:
-            raise CvatXmlError("it is the export of a whole project: export the task alone")
+            raise CvatXmlError("it is the export of a whole project, not of a task")
         head = meta.find("task")
         if head is None:
             head = meta.find("job")
         if head is None:
             return
         self.name = (head.findtext("name") or "").strip()
-        self.size = _whole(head.findtext("size"), "size", default=0)
-        self.start_frame = _whole(head.findtext("start_frame"), "start_frame", default=0)
-        self.step = _step(head.findtext("frame_filter") or "")
-        self.width = _whole(_text(meta, "original_size/width"), "width", default=0)
-        self.height = _whole(_text(meta, "original_size/height"), "height", default=0)
+        self.size = whole(head.findtext("size"), "size", default=0)
+        self.start_frame = whole(head.findtext("start_frame"), "start_frame", default=0)
+        self.step = frame_step(head.findtext("frame_filter") or "")
+        self.width = whole(_text(meta, "original_size/width"), "width", default=0)
+        self.height = whole(_text(meta, "original_size/height"), "height", default=0)
         self.attributes = _person_attributes(head)
 
     def _track(self, element: Element) -> XmlTrack:
@@ -221,7 +221,7 @@ class _Reader:
         for child in element:
             if child.tag in SHAPES:
                 held = held_values(held, _values(child))
-                source_frame = _whole(child.get("frame"), f"frame of {place}")
+                source_frame = whole(child.get("frame"), f"frame of {place}")
                 frame = self._task_frame(source_frame, place)
                 shapes[frame] = self._shape(
                     child, frame, held, f"{place} at frame {source_frame}"
@@ -234,7 +234,7 @@ class _Reader:
         return self._cut(track)
 
     def _read_image(self, image: Element) -> None:
-        number = _whole(image.get("id"), "image number")
+        number = whole(image.get("id"), "image number")
         try:
             frame = self.images.begin(image.get("name", ""))
         except ImageError as error:
@@ -252,7 +252,7 @@ class _Reader:
     def _check_size(self, image: Element) -> None:
         """All images have one size. Raises CvatXmlError."""
         width, height = (
-            _whole(image.get(side), f"{side} of image {image.get('id')}", default=0)
+            whole(image.get(side), f"{side} of image {image.get('id')}", default=0)
             for side in ("width", "height")
         )
         if not (width and height):
@@ -315,7 +315,7 @@ def _text(element: Element, path: str) -> str | None:
     return element.findtext(f".//{path}")
 
 
-def _whole(text: str | None, what: str, *, default: int | None = None) -> int:
+def whole(text: str | None, what: str, *, default: int | None = None) -> int:
     if default is not None and not (text or "").strip():
         return default
     try:
@@ -327,10 +327,10 @@ def _whole(text: str | None, what: str, *, default: int | None = None) -> int:
     return value
 
 
-def _step(frame_filter: str) -> int:
+def frame_step(frame_filter: str) -> int:
     """Frames of the source per frame of the task: CVAT writes `step=6`, or nothing."""
     _, found, number = frame_filter.partition("step=")
-    return max(_whole(number.strip(), "frame step"), 1) if found else 1
+    return max(whole(number.strip(), "frame step"), 1) if found else 1
 
 
 def _flag(attributes: Mapping[str, str], name: str, place: str, *, default: str) -> bool:

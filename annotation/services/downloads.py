@@ -1,0 +1,84 @@
+"""Downloads of an annotator's open tasks: their packages, or a backup that CVAT restores.
+
+Open is what is assigned, written as a package, and not answered. The zips are made while they
+are sent; no more than one task is in memory.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+
+from annotation.core.annotation_guide import guide
+from annotation.cvat.task_upload import IMAGE_QUALITY
+from annotation.models import AnnotationTask, Annotator, CvatProject
+from annotation.selectors.tasks import group_specs
+from avaproject.base.storage import local_path
+from datasets.core.formats import cvat_backup
+from datasets.core.formats.cvat_labels import attributes_of
+from datasets.core.formats.cvat_xml import load
+from datasets.core.zip_writer import ZipWriter, stream_zip
+from datasets.models import Dataset
+
+
+class NoOpenTaskError(ValueError):
+    """There is nothing to download."""
+
+
+def annotator_packages(annotator: Annotator) -> Iterator[bytes]:
+    """A zip of the packages of all open tasks. Raises NoOpenTaskError."""
+    return stream_zip([partial(_add_package, task=task) for task in _open_tasks(annotator)])
+
+
+def annotator_backup(annotator: Annotator) -> Iterator[bytes]:
+    """CVAT's backup of a project with all open tasks. Raises NoOpenTaskError."""
+    tasks, dataset = _open_tasks(annotator), annotator.dataset
+    groups = group_specs(dataset)
+    name = f"{dataset.name}--{annotator.name}"
+    begin = partial(
+        cvat_backup.add_project,
+        name=name, attributes=attributes_of(groups), guide=_guide(dataset),
+    )  # fmt: skip
+    parts = [
+        partial(_add_to_backup, task=task, number=number) for number, task in enumerate(tasks)
+    ]
+    return stream_zip([begin, *parts])
+
+
+def task_backup(task: AnnotationTask) -> Iterator[bytes]:
+    """CVAT's backup of one task, whose package is written."""
+    return stream_zip([partial(_add_to_backup, task=task)])
+
+
+def _open_tasks(annotator: Annotator) -> list[AnnotationTask]:
+    tasks = AnnotationTask.objects.filter(annotator=annotator, unassigned_at=None).done()
+    found = list(
+        tasks.filter(versions=None)
+        .select_related("clip__video__dataset", "annotator")
+        .order_by("clip__name")
+    )
+    if not found:
+        raise NoOpenTaskError(f"{annotator} has no open task whose package is written")
+    return found
+
+
+def _guide(dataset: Dataset) -> str:
+    project = CvatProject.objects.filter(dataset=dataset).first()
+    guidelines = project.guidelines if project else ""
+    return guide(dataset.name, group_specs(dataset), guidelines=guidelines)
+
+
+def _add_package(archive: ZipWriter, *, task: AnnotationTask) -> None:
+    with local_path(str(task.package)) as path:
+        archive.add_file(f"{task}.zip", path)
+
+
+def _add_to_backup(
+    archive: ZipWriter, *, task: AnnotationTask, number: int | None = None
+) -> None:
+    with local_path(str(task.package)) as path, zipfile.ZipFile(path) as package:
+        document = load(package.read("annotations.xml"))
+        with package.open("frames.zip") as opened, zipfile.ZipFile(opened) as frames:
+            cvat_backup.add_task(
+                archive, document, frames, quality=IMAGE_QUALITY, number=number,
+                guide=_guide(task.clip.video.dataset) if number is None else "",
+            )  # fmt: skip
