@@ -244,12 +244,9 @@ class ReleaseForm(forms.Form):
     def options(self) -> ReleaseOptions:
         """The chosen options; the form must be valid."""
         values = self.cleaned_data
-        frames = values["frames"] or "full"
-        return ReleaseOptions(
+        return ReleaseOptions.chosen(
+            values["frames"] or "full",
             formats=tuple(sorted(values["formats"])),
-            with_frames=frames not in ("none", "annotations"),
-            with_clips=frames != "annotations",
-            longest_side=int(frames) if frames.isdecimal() else None,
             official_names=values["official_names"],
             seed=values["seed"] or 0,
             split_of=values["split_list"],

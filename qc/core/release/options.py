@@ -65,6 +65,16 @@ class ReleaseOptions:
             )
 
     @classmethod
+    def chosen(cls, frames: str, **others: Any) -> Self:
+        """Options with `frames` as one word: full, none, annotations or a number of pixels."""
+        return cls(
+            with_frames=frames not in ("none", "annotations"),
+            with_clips=frames != "annotations",
+            longest_side=int(frames) if frames.isdecimal() else None,
+            **others,
+        )
+
+    @classmethod
     def read(cls, said: Mapping[str, Any]) -> Self:
         """The options that `as_json` gave; what is not in there keeps its default."""
         values = {key: said[key] for key in cls.__dataclass_fields__ if key in said}

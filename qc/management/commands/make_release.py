@@ -2,24 +2,22 @@
 
 import argparse
 import shutil
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.release.formats import FORMATS
 from qc.core.release.options import LICENCES, OptionsError, ReleaseOptions, read_split_list
 from qc.core.release.packing import PARTS
+from qc.management.progress import run_or_wait
 from qc.models import Release
 from qc.services.release.make_release import make_release, request_release
 from qc.services.release.release_storage import opener, zip_of
-
-POLL_SECONDS = 1.0
 
 
 class Command(BaseCommand):
@@ -62,7 +60,8 @@ class Command(BaseCommand):
             names = ", ".join(Dataset.objects.values_list("name", flat=True)) or "none yet"
             raise CommandError(f"no dataset {dataset!r}; there are: {names}") from error
         release = request_release(found, options=_options(found, options))
-        release = self.make(release)
+        work = partial(make_release, release.pk)
+        release = run_or_wait(release, lambda on_progress: work(on_progress=on_progress))
         for check in release.checks:
             mark = "passed" if check["passed"] else "FAILED"
             self.stdout.write(f"  {mark}  {check['name']}: {check['sentence']}")
@@ -75,24 +74,6 @@ class Command(BaseCommand):
         )
         for line in _copies(release, out) if out else [_location(release)]:
             self.stdout.write(line)
-
-    def make(self, release: Release) -> Release:
-        """Create the release here, or wait for the worker that is creating it."""
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True
-        ) as bar:
-            task = bar.add_task(f"{release}", total=1.0)
-
-            def on_progress(share: float, what: str) -> None:
-                bar.update(task, completed=share, description=f"{release}: {what}")
-
-            while (made := make_release(release.pk, on_progress=on_progress)) is None:
-                release.refresh_from_db()
-                if release.stage in (Stage.DONE, Stage.FAILED):
-                    return release
-                on_progress(release.progress, "created by another worker")
-                time.sleep(POLL_SECONDS)
-            return made
 
 
 def _frames(value: str) -> str:
@@ -109,11 +90,9 @@ def _options(dataset: Dataset, options: dict[str, Any]) -> ReleaseOptions:
         file = options["split_list"]
         listed = file.read_text(encoding="utf-8") if file else ""
         known = set(dataset.videos.values_list("name", flat=True))
-        return ReleaseOptions(
+        return ReleaseOptions.chosen(
+            options["frames"],
             formats=tuple(sorted(set(options["formats"]))),
-            with_frames=options["frames"] not in ("none", "annotations"),
-            with_clips=options["frames"] != "annotations",
-            longest_side=int(options["frames"]) if options["frames"].isdecimal() else None,
             official_names=options["official_names"],
             seed=options["seed"],
             split_of=read_split_list(listed, known=known),

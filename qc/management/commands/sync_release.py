@@ -1,17 +1,15 @@
 """Command `sync_release`: copy a release to a bucket."""
 
-import time
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from avaproject.base.work import Stage
 from qc.core.release.packing import PARTS
-from qc.models import Release, ReleaseSync
+from qc.management.progress import run_or_wait
+from qc.models import Release
 from qc.services.release.bucket_sync import SyncError, request_sync, sync_release
-
-POLL_SECONDS = 1.0
 
 
 class Command(BaseCommand):
@@ -36,9 +34,11 @@ class Command(BaseCommand):
         prefix = options["prefix"] or release.prefix
         parts = [] if options["annotations_only"] else options["parts"] or list(PARTS)
         try:
-            sync = self._sync(request_sync(release, prefix=prefix, parts=parts))
+            sync = request_sync(release, prefix=prefix, parts=parts)
         except SyncError as error:
             raise CommandError(str(error)) from error
+        work = partial(sync_release, sync.pk)
+        sync = run_or_wait(sync, lambda on_progress: work(progress=on_progress))
         if sync.stage == Stage.FAILED:
             raise CommandError(f"{sync}: {sync.error}")
         counts = sync.counts
@@ -46,21 +46,3 @@ class Command(BaseCommand):
             f"{sync}: {counts['files']} files, {counts['bytes'] / 1e6:.1f} MB; sent "
             f"{counts['sent']} files, {counts['sent_bytes'] / 1e6:.1f} MB"
         )
-
-    def _sync(self, sync: ReleaseSync) -> ReleaseSync:
-        """Copy the release here, or wait for the worker that is copying it."""
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True
-        ) as bar:
-            task = bar.add_task(str(sync), total=1.0)
-
-            def on_progress(share: float) -> None:
-                bar.update(task, completed=share)
-
-            while (done := sync_release(sync.pk, progress=on_progress)) is None:
-                sync.refresh_from_db()
-                if sync.stage in (Stage.DONE, Stage.FAILED):
-                    return sync
-                on_progress(sync.progress)
-                time.sleep(POLL_SECONDS)
-            return done
