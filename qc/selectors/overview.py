@@ -1,7 +1,7 @@
 """The overview of a dataset: pipeline stages, running and failed work, recent activity."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
@@ -101,8 +101,7 @@ def work_kinds(dataset: Dataset) -> list[WorkKind]:
     ]  # fmt: skip
 
 
-@dataclass
-class StageCard:
+class StageCard(NamedTuple):
     """One stage of the pipeline."""
 
     title: str
@@ -112,10 +111,10 @@ class StageCard:
     of: int
     tone: str
     sentence: str
-    percent: float = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.percent = 100 * self.value / self.of if self.of else 0.0
+    @property
+    def percent(self) -> float:
+        return 100 * self.value / self.of if self.of else 0.0
 
 
 @dataclass
@@ -150,6 +149,7 @@ class Activity(NamedTuple):
     icon: str
     tone: str
     sentence: str
+    many: str  # after a number, when it happened several times in a row
 
 
 class DatasetSummary(NamedTuple):
@@ -208,55 +208,36 @@ Counts = dict[str, dict[str, int]]
 
 def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
     """The seven stages of the pipeline, from upload to release."""
+    uploaded = filesizeformat(dataset.uploads.aggregate(size=Sum("size"))["size"] or 0)
+    length = f"{dataset.clip_seconds} s each"
     return [
-        _upload_card(dataset, counts["upload"]),
+        _stage_card("Uploads", "upload", "datasets:videos", counts["upload"], uploaded),
         _stage_card("Videos", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"),
-        _stage_card(
-            "Clips",
-            "clapperboard",
-            "qc:clips",
-            counts["clip"],
-            f"{dataset.clip_seconds} s each",
-        ),
+        _stage_card("Clips", "clapperboard", "qc:clips", counts["clip"], length),
         _tracking_card(dataset, counts),
         *_annotation_cards(dataset),
         _release_card(dataset, counts["release"]),
     ]
 
 
-def _total(counts: dict[str, int]) -> int:
-    return sum(counts.values())
-
-
 def _state_of(counts: dict[str, int], otherwise: str) -> str:
     """The counts of work that is not done; `otherwise` if all is done."""
-    parts = [
-        f"{counts[Stage.FAILED]} failed" if counts[Stage.FAILED] else "",
-        f"{counts[Stage.RUNNING]} running" if counts[Stage.RUNNING] else "",
-        f"{counts[Stage.WAITING]} waiting" if counts[Stage.WAITING] else "",
-    ]
-    return " · ".join(part for part in parts if part) or otherwise
+    stages = (Stage.FAILED, Stage.RUNNING, Stage.WAITING)
+    return " · ".join(f"{counts[one]} {one}" for one in stages if counts[one]) or otherwise
 
 
 def _tone(counts: dict[str, int]) -> str:
     if counts[Stage.FAILED]:
         return "bad"
-    return "ok" if counts[Stage.DONE] == _total(counts) else "info"
+    return "ok" if counts[Stage.DONE] == sum(counts.values()) else "info"
 
 
 def _stage_card(
     title: str, icon: str, page: str, counts: dict[str, int], otherwise: str
 ) -> StageCard:
-    total = _total(counts)
+    total = sum(counts.values())
     sentence = _state_of(counts, otherwise if total else "nothing yet")
     return StageCard(title, icon, page, counts[Stage.DONE], total, _tone(counts), sentence)
-
-
-def _upload_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
-    total = dataset.uploads.aggregate(size=Sum("size"))["size"]
-    return _stage_card(
-        "Uploads", "upload", "datasets:videos", counts, filesizeformat(total or 0)
-    )
 
 
 def _tracking_card(dataset: Dataset, counts: Counts) -> StageCard:
@@ -302,19 +283,9 @@ def _release_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
     newest = Release.objects.filter(dataset=dataset).done().aggregate(number=Max("number"))
     sentence = f"latest: release {newest['number']}" if newest["number"] else "none yet"
     return StageCard(
-        "Release", "database", "qc:releases", counts[Stage.DONE], _total(counts),
+        "Release", "database", "qc:releases", counts[Stage.DONE], sum(counts.values()),
         "bad" if counts[Stage.FAILED] else "brand", _state_of(counts, sentence),
     )  # fmt: skip
-
-
-class _Finished(NamedTuple):
-    """One event: a row that finished, or a verdict."""
-
-    moment: datetime
-    icon: str
-    tone: str
-    sentence: str
-    many: str  # after a number, when it happened several times in a row
 
 
 def recent_activity(dataset: Dataset, all_kinds: Iterable[WorkKind]) -> list[Activity]:
@@ -325,45 +296,37 @@ def recent_activity(dataset: Dataset, all_kinds: Iterable[WorkKind]) -> list[Act
     return [_merged(row) for row in rows[:EVENTS_SHOWN]]
 
 
-def _finished_work(kind: WorkKind) -> list[_Finished]:
+def _finished_work(kind: WorkKind) -> list[Activity]:
     rows = kind.rows.exclude(finished_at=None).filter(stage__in=(Stage.DONE, Stage.FAILED))
     values = rows.order_by("-finished_at").values_list("finished_at", "stage", kind.name)
     tone = "ok" if kind.key == "release" else "info"
     return [
-        _Finished(moment, "circle-alert", "bad", f"{kind.doing.format(name)} failed",
-                  f"failures: {kind.doing.format('…')}")
+        Activity(moment, "circle-alert", "bad", f"{kind.doing.format(name)} failed",
+                 f"failures: {kind.doing.format('…')}")
         if stage == Stage.FAILED
-        else _Finished(moment, kind.icon, tone, kind.done.format(name), kind.many_done)
+        else Activity(moment, kind.icon, tone, kind.done.format(name), kind.many_done)
         for moment, stage, name in values[:EVENTS_READ]
     ]  # fmt: skip
 
 
-def _reviewed(dataset: Dataset) -> list[_Finished]:
+def _reviewed(dataset: Dataset) -> list[Activity]:
     reviews = Review.objects.filter(task__clip__video__dataset=dataset).order_by("-pk")
     values = reviews.values_list(
         "reviewed_at", "verdict", "task__clip__name", "task__annotator__name"
     )
+    looks = {"approved": ("user-check", "ok"), "rejected": ("rotate-ccw", "violet")}
     return [
-        _Finished(
-            moment, "user-check", "ok", f"{clip} by {annotator} approved", "tasks approved"
-        )
-        if verdict == Review.Verdict.APPROVED
-        else _Finished(
-            moment,
-            "rotate-ccw",
-            "violet",
-            f"{clip} by {annotator} rejected",
-            "tasks rejected",
-        )
+        Activity(moment, *looks[verdict], f"{clip} by {annotator} {verdict}",
+                 f"tasks {verdict}")
         for moment, verdict, clip, annotator in values[:EVENTS_READ]
-    ]
+    ]  # fmt: skip
 
 
-def _merged(row: list[_Finished]) -> Activity:
-    first = row[0]
+def _merged(row: list[Activity]) -> Activity:
+    if len(row) == 1:
+        return row[0]
     count = f"{len(row)}+" if len(row) >= EVENTS_READ else str(len(row))
-    sentence = first.sentence if len(row) == 1 else f"{count} {first.many}"
-    return Activity(first.moment, first.icon, first.tone, sentence)
+    return row[0]._replace(sentence=f"{count} {row[0].many}")
 
 
 def sidebar_counts(dataset: Dataset) -> dict[str, int]:

@@ -1,26 +1,15 @@
 """The overview of a dataset, and retries of failed quality work."""
 
-from typing import Any
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.views import retry_failed
-from avaproject.base.work import StagedQuerySet
 from datasets.models import Dataset
 from datasets.selectors import visible_datasets
-from qc.models import (
-    AgreementReport,
-    AgreementSummary,
-    Consensus,
-    Release,
-    Score,
-    ThirdOpinion,
-)
 from qc.selectors.overview import overview as overview_of
-from qc.selectors.overview import sidebar_counts
+from qc.selectors.overview import sidebar_counts, work_kinds
 from qc.selectors.to_do import to_do_list
 
 
@@ -41,12 +30,5 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Retry failed work of this app: the row posted as `pk`, or all of its kind."""
     dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
-    rows: dict[str, StagedQuerySet[Any]] = {
-        "report": AgreementReport.objects.of(dataset),
-        "summary": AgreementSummary.objects.filter(dataset=dataset),
-        "consensus": Consensus.objects.of(dataset),
-        "opinion": ThirdOpinion.objects.of(dataset),
-        "score": Score.objects.filter(version__task__clip__video__dataset=dataset),
-        "release": Release.objects.filter(dataset=dataset),
-    }
+    rows = {one.key: one.rows for one in work_kinds(dataset) if one.app == "qc"}
     return retry_failed(request, rows.get(kind), dataset=name)
