@@ -26,6 +26,7 @@ from datasets.core.media.sandboxed_decoder import active_restrictions
 from datasets.models import Dataset
 from tracking.detectors.registry import weights_path
 from workers.pipeline import QUEUES
+from workers.planning import current_faults
 
 LOW_DISK_BYTES = 10 << 30  # a minute of 720p with its frames takes about 0.1 GB
 TIMEOUT_SECONDS = 3
@@ -255,6 +256,23 @@ def check_cvat() -> CheckResult:
     return CheckResult(subject, Status.OK, message)
 
 
+def check_plans() -> CheckResult:
+    """Every step of the pipeline can be planned."""
+    subject = "planning"
+    try:
+        faults = current_faults()
+    except DatabaseError:
+        return CheckResult(
+            subject, Status.WARNING, "Unknown, because the database does not answer."
+        )
+    if faults:
+        message = "; ".join(map(str, faults))
+        return CheckResult(
+            subject, Status.ERROR, message, "New rows of these steps wait until it works again."
+        )
+    return CheckResult(subject, Status.OK, "Every step can be planned.")
+
+
 CHECKS: tuple[Check, ...] = (
     check_database,
     check_account,
@@ -262,6 +280,7 @@ CHECKS: tuple[Check, ...] = (
     check_decoder,
     check_broker,
     check_workers,
+    check_plans,
     check_detector,
     check_weights,
     check_cvat,

@@ -12,16 +12,18 @@ from datetime import datetime
 from types import FrameType
 from typing import NamedTuple, Self
 
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from avaproject.base.work import ClaimLostError, Stage, this_worker
 from workers.pipeline import QUEUES, STEPS, Queue, Step
+from workers.planning import Planner, open_steps
 
 logger = logging.getLogger(__name__)
 
 PLAN_INTERVAL = 10.0  # seconds
 ROWS_PER_PLAN = 100
 IDLE_SECONDS = 1.0
+SECONDS_WITHOUT_DATABASE = 5.0
 
 
 class Outcome(NamedTuple):
@@ -87,6 +89,7 @@ class Loop:
         self.outcomes: list[Outcome] = []
         self.shutdown = shutdown or ShutdownSignal()
         self._on_result = on_result
+        self._planner = Planner(steps)
         self._unclaimable: set[tuple[str, int]] = set()
 
     @property
@@ -102,7 +105,7 @@ class Loop:
             while not self.shutdown.requested:
                 if not connection.in_atomic_block:  # as in tests
                     close_old_connections()
-                if self.run_round() or self.shutdown.requested:
+                if self._survive(once=once) or self.shutdown.requested:
                     continue
                 if once and not self.has_work():
                     return
@@ -110,13 +113,29 @@ class Loop:
         except KeyboardInterrupt:
             self.shutdown.requested = True
 
+    def _survive(self, *, once: bool) -> int:
+        """A round; a loop that goes on for ever outlives a restart of the database."""
+        try:
+            return self.run_round()
+        except (OperationalError, InterfaceError) as error:
+            if once:
+                raise
+            logger.warning("The database does not answer (%s); it is tried again.", error)
+            connection.close()
+            self.shutdown.sleep(SECONDS_WITHOUT_DATABASE)
+            return 0
+
     def run_round(self) -> int:
         """Plan all steps, then run waiting rows for a while; return how many were run."""
-        for step in self.steps:
-            self._plan(step)
+        before = dict(self._planner.faults)
+        ready = self._planner.run_round()
+        for name, message in self._planner.faults.items() - before.items():
+            self._record(Outcome(name, "planning", 0.0, message))
+        for step in ready:
+            self._expire(step)
         end = time.monotonic() + PLAN_INTERVAL
         count = 0
-        for step, pk in self._waiting():
+        for step, pk in self._waiting(ready):
             count += self._run_row(step, pk)
             if self.shutdown.requested or time.monotonic() > end:
                 break
@@ -124,28 +143,28 @@ class Loop:
 
     def has_work(self) -> bool:
         """Whether a row waits in these queues or runs anywhere (it may lead to more work)."""
-        if any(step.rows.filter(stage=Stage.RUNNING).exists() for step in self.steps):
+        ready = open_steps(self.steps)
+        if any(step.rows.open().filter(stage=Stage.RUNNING).exists() for step in ready):
             return True
-        return bool(self._waiting())
+        return bool(self._waiting(ready))
 
     def deferred(self) -> list[datetime]:
         """When each deferred row of these queues may be tried again, soonest first."""
-        steps = [step for step in self.steps if step.queue in self.queues]
+        steps = [step for step in open_steps(self.steps) if step.queue in self.queues]
         rows = [row for step in steps for row in step.rows.deferred().iterator()]
         return sorted(row.not_before for row in rows)
 
-    def _plan(self, step: Step) -> None:
-        step.plan()
+    def _expire(self, step: Step) -> None:
         step.rows.expire_dead_workers()
         if exhausted := step.rows.fail_exhausted():
             message = "killed its worker too often"
             self._record(Outcome(step.name, f"{exhausted} rows", 0.0, message))
 
-    def _waiting(self) -> list[tuple[Step, int]]:
-        """Claimable rows of these queues, the last step first."""
+    def _waiting(self, steps: Sequence[Step]) -> list[tuple[Step, int]]:
+        """Claimable rows of `steps` in these queues, the last step first."""
         found = [
             (step, pk)
-            for step in reversed(self.steps)
+            for step in reversed(steps)
             if step.queue in self.queues
             for pk in step.rows.claimable()
             .order_by("pk")

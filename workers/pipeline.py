@@ -1,11 +1,12 @@
 """The pipeline: every step from upload to release, in data-flow order.
 
-This is the only module that imports from all apps. `advance` enqueues the rows that are ready
-for each step. It may run at any time and in parallel: a row enqueued twice is claimed once.
+This is the only module that imports from all apps. `workers/planning.py` plans the steps,
+`workers/broker.py` enqueues the rows that are ready, `workers/loop.py` works without a broker.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from celery import Task
@@ -21,6 +22,7 @@ from annotation.models import (
     CvatJob,
     CvatProject,
     CvatServer,
+    IssueComment,
     JobStateChange,
     Reconciliation,
     WebhookDelivery,
@@ -29,13 +31,11 @@ from annotation.services.cvat.connection import ensure_environment_server
 from annotation.services.cvat.projects import plan_projects
 from annotation.services.cvat.reconciliation import plan_reconciliations
 from annotation.services.cvat.state_changes import Verdict, request_state_changes
-from avaproject.base.storage import remove_stale_work_folders
 from avaproject.base.work import StagedQuerySet
 from datasets.models import BundleImport, Clip, Upload, Video
 from datasets.services.cut_clips import plan_clips
 from datasets.services.delete import delete_pending_files
 from datasets.services.import_clips import plan_bundle_imports
-from datasets.services.resumable_upload import delete_stale_transfers
 from datasets.services.upload import delete_unpacked_zips
 from datasets.services.watched_folder import ingest_watched
 from qc.models import (
@@ -61,23 +61,27 @@ from workers.third_opinion import assign_third_opinion
 
 Queue = Literal["cpu", "gpu"]
 QUEUES: tuple[Queue, ...] = ("cpu", "gpu")
+SECONDS_BETWEEN_CVAT_PLANS = 5.0
 
 
-def no_plan() -> None:
+Plan = Callable[[datetime | None], object]  # gets the time since which to look for changes
+
+
+def no_plan(since: datetime | None) -> None:
     """The plan of a step whose rows are created by users."""
 
 
-def ingest_watched_and_clean() -> None:
+def ingest_watched_and_clean(since: datetime | None) -> None:
     """Import zips from the watched folder, and delete files that are no longer needed."""
-    ingest_watched()
-    delete_unpacked_zips()
+    delete_unpacked_zips(since)
     delete_pending_files()
-    remove_withdrawn()
+    remove_withdrawn(since)
+    ingest_watched()
 
 
-def plan_state_changes() -> int:
+def plan_state_changes(since: datetime | None) -> int:
     """Turn the verdicts of reviewers into state changes of CVAT jobs."""
-    given = unsent_verdicts()
+    given = unsent_verdicts(since)
     return request_state_changes(
         Verdict(one.pk, one.version_id, one.verdict, one.reason) for one in given
     )
@@ -85,13 +89,17 @@ def plan_state_changes() -> int:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `plan` creates the missing rows, `task` does the work of one of `rows`."""
+    """One step: `plan` creates the missing rows, `task` does the work of one of `rows`.
+
+    `interval` is the least time between two plans, in seconds.
+    """
 
     name: str
-    plan: Callable[[], object]
+    plan: Plan
     model: type[Model]
     task: Task
     queue: Queue = "cpu"
+    interval: float = 0.0
 
     @property
     def rows(self) -> StagedQuerySet:
@@ -115,11 +123,17 @@ STEPS = (
     Step("write packages", no_plan, AnnotationTask, annotation.tasks.write_package),
     Step(
         "check servers",
-        ensure_environment_server,
+        lambda since: ensure_environment_server(),
         CvatServer,
         annotation.tasks.check_connection,
     ),
-    Step("set up project", plan_projects, CvatProject, annotation.tasks.set_up_project),
+    Step(
+        "set up project",
+        lambda since: plan_projects(),
+        CvatProject,
+        annotation.tasks.set_up_project,
+        interval=SECONDS_BETWEEN_CVAT_PLANS,
+    ),
     Step("send tasks", no_plan, CvatJob, annotation.tasks.send_tasks),
     Step(
         "change job states",
@@ -127,8 +141,15 @@ STEPS = (
         JobStateChange,
         annotation.tasks.apply_state_change,
     ),
+    Step("send comments", no_plan, IssueComment, annotation.tasks.send_comment),
     Step("process deliveries", no_plan, WebhookDelivery, annotation.tasks.process_delivery),
-    Step("reconcile", plan_reconciliations, Reconciliation, annotation.tasks.reconcile),
+    Step(
+        "reconcile",
+        lambda since: plan_reconciliations(),
+        Reconciliation,
+        annotation.tasks.reconcile,
+        interval=SECONDS_BETWEEN_CVAT_PLANS,
+    ),
     Step("read answers", no_plan, AnswerVersion, annotation.tasks.read_answers),
     Step("agreement", plan_reports, AgreementReport, qc.tasks.report_agreement),
     Step("agreement summary", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
@@ -144,27 +165,3 @@ STEPS = (
     Step("release", no_plan, Release, qc.tasks.make_release),
     Step("sync", no_plan, ReleaseSync, qc.tasks.sync_release),
 )
-
-Send = Callable[[Task, int], object]
-
-
-def advance(send: Send = Task.delay, *, limit: int = 100) -> int:
-    """Enqueue at most `limit` rows of each step, oldest first; return how many in all."""
-    enqueued = 0
-    for step in STEPS:
-        step.plan()
-        step.rows.fail_exhausted()
-        for pk in step.rows.enqueue(limit):
-            send(step.task, pk)
-            enqueued += 1
-    return enqueued
-
-
-def sweep() -> int:
-    """Clean up after dead workers: their leases on this host, work folders and transfers.
-
-    Returns how many rows can be claimed again.
-    """
-    remove_stale_work_folders()
-    delete_stale_transfers()
-    return sum(step.rows.expire_dead_workers() for step in STEPS)

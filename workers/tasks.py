@@ -2,14 +2,17 @@
 
 from celery import shared_task
 
-from workers import pipeline
+from workers import broker
+from workers.planning import Planner
+
+_planner = Planner()  # each process of a worker remembers what it has planned
 
 
 @shared_task
 def advance() -> None:
-    pipeline.advance()
+    broker.advance(planner=_planner)
 
 
 @shared_task
 def sweep() -> None:
-    pipeline.sweep()
+    broker.sweep()

@@ -13,7 +13,10 @@ from tracking.models import IdentityRun, TrackingRun
 
 def group_specs(dataset: Dataset) -> tuple[ActionGroupSpec, ...]:
     """The questions of `dataset`, in their order, the actions of each by AVA id."""
-    return tuple(group.spec() for group in dataset.groups.prefetch_related("actions"))
+    groups = dataset.groups.all()
+    if "groups" not in getattr(dataset, "_prefetched_objects_cache", ()):
+        groups = groups.prefetch_related("actions")
+    return tuple(group.spec() for group in groups)
 
 
 def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:

@@ -1,5 +1,6 @@
 """Pipeline stage 3: cut standard videos into clips, and extract their annotation frames."""
 
+from datetime import datetime
 from pathlib import Path
 
 import cv2
@@ -28,9 +29,14 @@ POSTER_QUALITY = 85
 _videos = DownloadCache()  # the clips of one video are cut one after another
 
 
-def plan_clips() -> int:
-    """Create the clips of standard videos that have none; return how many."""
-    videos = Video.objects.done().filter(clips=None, frame_count__gte=MIN_CLIP_FRAMES)
+def plan_clips(since: datetime | None = None) -> int:
+    """Create the clips of standard videos that have none; return how many.
+
+    Args:
+        since: Plan only videos that have changed since then.
+    """
+    videos = Video.objects.done().changed_since(since)
+    videos = videos.filter(clips=None, frame_count__gte=MIN_CLIP_FRAMES)
     clips = [
         Clip(
             video_id=pk,

@@ -13,6 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,15 +90,20 @@ class _Entry(NamedTuple):
     frame_rate: int
 
 
-def plan_bundle_imports() -> int:
+def plan_bundle_imports(since: datetime | None = None) -> int:
     """Create the import of every bundle that was uploaded; return how many.
 
     The zips of bundles whose clips are imported are deleted.
+
+    Args:
+        since: Look only at uploads and imports that have changed since then.
     """
-    new = Upload.objects.done().filter(is_bundle=True, bundle_import=None)
+    new = Upload.objects.done().changed_since(since)
+    new = new.filter(is_bundle=True, bundle_import=None)
     rows = [BundleImport(upload_id=pk) for pk in new.values_list("pk", flat=True)]
     BundleImport.objects.bulk_create(rows, ignore_conflicts=True)
-    for done in BundleImport.objects.done().exclude(upload__file="").select_related("upload"):
+    imported = BundleImport.objects.done().changed_since(since).exclude(upload__file="")
+    for done in imported.select_related("upload"):
         delete_bundle_zip(done.upload)
     return len(rows)
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -143,9 +144,14 @@ def unpack_upload(
     return upload
 
 
-def delete_unpacked_zips() -> int:
-    """Remove zips whose videos are all unpacked; return how many."""
-    unpacked = Upload.objects.done().filter(is_bundle=False).exclude(file="")
+def delete_unpacked_zips(since: datetime | None = None) -> int:
+    """Remove zips whose videos are all unpacked; return how many.
+
+    Args:
+        since: Look only at uploads that have changed since then.
+    """
+    unpacked = Upload.objects.done().changed_since(since).filter(is_bundle=False)
+    unpacked = unpacked.exclude(file="")
     count = 0
     for upload in unpacked:
         try:

@@ -109,7 +109,7 @@ def test_the_command_fails_if_a_check_fails(settings, monkeypatch):
     settings.REDIS_URL = ""
     monkeypatch.setattr(doctor, "TORCH_PROBE", "import no_such_torch")
     out = StringIO()
-    with pytest.raises(CommandError, match="1 of 9 checks failed"):
+    with pytest.raises(CommandError, match="1 of 10 checks failed"):
         call_command("doctor", stdout=out)
     assert "No module named 'no_such_torch'" in out.getvalue()
 

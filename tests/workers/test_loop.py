@@ -99,7 +99,7 @@ def test_later_steps_go_first(dataset):
 
 
 def test_work_planned_after_finished_work_is_done_too(dataset):
-    def plan() -> None:
+    def plan(since) -> None:
         for video in Video.objects.done().filter(clips=None):
             make_clips(video, stage=Stage.WAITING)
 
@@ -120,7 +120,7 @@ def test_it_waits_for_rows_that_run_elsewhere(dataset):
     Video.objects.update(worker="elsewhere/1/2")
     rounds = []
 
-    def plan() -> None:
+    def plan(since) -> None:
         rounds.append(1)
         if len(rounds) == 2:
             Video.objects.update(stage=Stage.DONE)

@@ -18,9 +18,10 @@ from avaproject.base.work import MAX_ATTEMPTS, Stage
 from datasets.models import Video
 from datasets.services.standardise import standardise_video
 from tests.make import make_dataset, make_video, worker_that_is_gone
+from workers.broker import advance, sweep
 from workers.loop import Loop
 from workers.management.commands.run_pipeline import EX_TEMPFAIL
-from workers.pipeline import QUEUES, STEPS, advance, sweep
+from workers.pipeline import QUEUES, STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 

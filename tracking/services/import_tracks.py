@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -94,9 +95,13 @@ class BundledTracks:
         return _store(self.manifest, entry, clips, files, persons)
 
 
-def plan_track_imports() -> int:
-    """Create the import of the tracks of every bundle whose clips are here; return how many."""
-    new = BundleImport.objects.done().filter(track_import=None)
+def plan_track_imports(since: datetime | None = None) -> int:
+    """Create the import of the tracks of every bundle whose clips are here; return how many.
+
+    Args:
+        since: Look only at bundles that have changed since then.
+    """
+    new = BundleImport.objects.done().changed_since(since).filter(track_import=None)
     rows = [TrackImport(bundle_import_id=pk) for pk in new.values_list("pk", flat=True)]
     TrackImport.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)

@@ -61,14 +61,14 @@ def connect_dataset(
 
 def plan_projects() -> int:
     """Request setup for projects whose dataset has changed since; return how many."""
+    ended = CvatProject.objects.filter(stage__in=[Stage.DONE, Stage.FAILED])
+    projects = ended.select_related("dataset", "server")
     changed = [
         project.pk
-        for project in CvatProject.objects.select_related("dataset", "server").filter(
-            stage__in=[Stage.DONE, Stage.FAILED]
-        )
+        for project in projects.prefetch_related("dataset__groups__actions")
         if project.setup_fingerprint != _fingerprint(project)
     ]
-    return CvatProject.objects.filter(pk__in=changed).start_over()
+    return CvatProject.objects.filter(pk__in=changed).start_over() if changed else 0
 
 
 def set_up_project(project_pk: int) -> CvatProject | None:
@@ -87,9 +87,10 @@ def set_up_project(project_pk: int) -> CvatProject | None:
         warnings = _update_label(client, project, project_id, wanted)
         client.set_guide(project_id, _guide(project))
         webhook = _webhook(client, project, project_id, warnings)
+        cursor = project.comment_cursor or client.newest_comment()
         project.finish(
             project_id=project_id, label_id=project.label_id, webhook_id=webhook,
-            attribute_ids=project.attribute_ids, warnings=warnings,
+            attribute_ids=project.attribute_ids, warnings=warnings, comment_cursor=cursor,
             setup_fingerprint=fingerprint,
         )  # fmt: skip
     return project

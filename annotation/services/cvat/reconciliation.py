@@ -8,16 +8,20 @@ when it is later, so a CVAT clock that was set back hides nothing from the hourl
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError
 from annotation.models import CvatJob, CvatProject, Reconciliation
 from annotation.services.answer_rows import AnswersError
+from annotation.services.cvat.comments import read_comments
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.deliveries import delete_old_deliveries
 from annotation.services.cvat.jobs import fetch_finished_jobs, mark_job_deleted, sync_job_state
+from annotation.services.cvat.other_tasks import find_other_tasks
 from annotation.services.cvat.projects import DELETED_PROJECT
+from annotation.services.cvat.reassignment import follow_assignee
 from annotation.services.cvat.unassigned_jobs import sync_unassigned_jobs
 from avaproject.base.work import Stage
 from datasets.models import Dataset
@@ -32,10 +36,11 @@ def plan_reconciliations() -> int:
     """Create a reconciliation for each project whose last one is five minutes old; how many."""
     now = timezone.now()
     orders = []
-    for project in CvatProject.objects.exclude(project_id=None):
+    rows = Reconciliation.objects.filter(project=OuterRef("pk"))
+    recent = rows.filter(created_at__gt=now - INTERVAL)
+    due = CvatProject.objects.exclude(project_id=None).exclude(Exists(recent))
+    for project in due.exclude(Exists(rows.open())):
         rows = project.reconciliations.all()
-        if rows.filter(created_at__gt=now - INTERVAL).exists() or _unfinished(project):
-            continue
         done = rows.filter(stage=Stage.DONE)
         is_full = not done.filter(is_full=True, created_at__gt=now - FULL_INTERVAL).exists()
         orders.append(Reconciliation(project=project, is_full=is_full))
@@ -100,6 +105,7 @@ class _ProjectReconciler:
         if is_full and self.rows and not listed:
             self._check_project_exists()
         changed = [(self.rows[key], job) for key, job in listed.items() if key in self.rows]
+        changed = [(row, follow_assignee(self.client, row, job)) for row, job in changed]
         for row, job in changed:
             sync_job_state(row, job)
         self.job_count = len(changed)
@@ -111,6 +117,9 @@ class _ProjectReconciler:
         if is_full:
             self._find_deleted_jobs(set(listed))
         self._move_cursor(job.updated_date for job in listed.values())
+        read_comments(self.client, self.project)
+        if is_full:
+            find_other_tasks(self.client, self.project)
         self.reassigned_count = sync_unassigned_jobs(self.client, self.project)
         self.row.finish(
             is_full=is_full, job_count=self.job_count, version_count=self.version_count,
@@ -163,7 +172,7 @@ class _ProjectReconciler:
 
 def _unfinished(project: CvatProject) -> Reconciliation | None:
     rows = project.reconciliations.all()
-    return rows.filter(stage__in=[Stage.WAITING, Stage.RUNNING]).first()
+    return rows.open().first()
 
 
 def _newest(project: CvatProject) -> list[int]:

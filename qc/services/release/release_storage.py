@@ -9,6 +9,7 @@ import logging
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -156,15 +157,17 @@ def withdraw_release(release: Release, *, user: User) -> bool:
     return is_first
 
 
-def remove_withdrawn() -> int:
+def remove_withdrawn(since: datetime | None = None) -> int:
     """Delete the remaining files of withdrawn releases; return the number of releases.
 
     Files that the storage cannot delete now are left for the next run.
+
+    Args:
+        since: Look only at releases that have changed since then.
     """
     count = 0
-    for release in Release.objects.filter(withdrawn_at__isnull=False).exclude(
-        folder="", archive=""
-    ):
+    withdrawn = Release.objects.changed_since(since).filter(withdrawn_at__isnull=False)
+    for release in withdrawn.exclude(folder="", archive=""):
         try:
             _remove_files(release)
         except OSError as error:

@@ -17,7 +17,8 @@ from datasets.models import Clip, Dataset
 from tracking.models import Bundle, IdentityRun, TrackingRun
 from tracking.services.export_bundle import NotTrackedError, request_bundle
 from tracking.services.tracking_configs import active_settings, config_key_of
-from workers.pipeline import STEPS, sweep
+from workers.broker import sweep
+from workers.pipeline import STEPS
 from workers.progress import run_until_done
 
 STEPS_TO_BUNDLE = STEPS[: [step.name for step in STEPS].index("bundle") + 1]

@@ -8,9 +8,11 @@ from django.utils.timezone import localtime
 from rich.console import Console
 
 from avaproject.base.bootstrap import check_migration_history
+from workers.broker import sweep
 from workers.loop import Loop, ShutdownSignal
-from workers.pipeline import QUEUES, STEPS, sweep
+from workers.pipeline import QUEUES, STEPS
 from workers.progress import Display, raise_if_stopped, raw_stream, steps_table
+from workers.versions import check_version
 
 EX_TEMPFAIL = 75  # sysexits.h: temporary failure, retry later
 
@@ -33,6 +35,7 @@ class Command(BaseCommand):
         console = Console(file=raw_stream(self.stdout), soft_wrap=True, highlight=False)
         is_live = self.stdout.isatty() and not plain
         check_migration_history()
+        check_version()
         sweep()
         with (
             Display(console, STEPS, is_live=is_live) as display,

@@ -1,0 +1,95 @@
+"""Planning: create the missing rows of every step, at the cost of what has changed.
+
+A planner looks at everything in its first round and every ten minutes, else only at rows that
+changed since its last round began. A plan that fails stops nothing else: its sentence is a row,
+which the page Work and `doctor` show until the plan works again.
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models.functions import Now
+
+from workers.models import PlanFault
+from workers.pipeline import STEPS, Step
+from workers.versions import check_version
+
+logger = logging.getLogger(__name__)
+
+FULL_INTERVAL = 600.0  # seconds
+MARGIN = timedelta(minutes=1)  # a transaction may commit that long after its changes
+FAULT_AGE = timedelta(minutes=15)  # a machine that plans reports its faults more often
+
+
+class Planner:
+    """Plans `steps` in rounds."""
+
+    def __init__(self, steps: Sequence[Step] = STEPS) -> None:
+        self.steps = steps
+        self._since: datetime | None = None
+        self._next_full = 0.0
+        self._due = dict.fromkeys(steps, 0.0)
+        self.faults: dict[str, str] = {}  # of the steps whose last plan failed
+
+    def run_round(self) -> list[Step]:
+        """Plan every step; return those with rows that wait or run.
+
+        Raises DatabaseError only if the database does not answer.
+        """
+        started, faulty = _now_and_faulty_steps()
+        now = time.monotonic()
+        since = self._since if now < self._next_full else None
+        for step in self.steps:
+            if now >= self._due[step]:
+                self._due[step] = now + step.interval
+                self._plan(step, since, was_faulty=step.name in faulty)
+        if since is None:
+            self._next_full = now + FULL_INTERVAL
+        self._since = started - MARGIN
+        return open_steps(self.steps)
+
+    def _plan(self, step: Step, since: datetime | None, *, was_faulty: bool) -> None:
+        """Plan `step`, or keep the sentence that says why it cannot be planned."""
+        row = {"step": step.name, "host": socket.gethostname()}
+        try:
+            step.plan(None if was_faulty else since)
+        except Exception as error:
+            if isinstance(error, DatabaseError | InterfaceError) and not connection.is_usable():
+                raise
+            logger.exception("Step %s could not be planned", step.name)
+            message = self.faults[step.name] = f"{type(error).__name__}: {error}"
+            fault = {"message": message, "seen_at": Now()}
+            PlanFault.objects.update_or_create(**row, defaults=fault)
+        else:
+            self.faults.pop(step.name, None)
+            if was_faulty:
+                PlanFault.objects.filter(**row).delete()
+
+
+def open_steps(steps: Sequence[Step]) -> list[Step]:
+    """The steps with rows that wait or run; one query for all."""
+    if not steps:
+        return []
+    parts = [
+        str(step.rows.open().order_by().values("pk")[:1].query)  # it has no parameters
+        for step in steps
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + ", ".join(f"EXISTS ({part})" for part in parts))
+        flags = cursor.fetchone()
+    return [step for step, flag in zip(steps, flags, strict=True) if flag]
+
+
+def current_faults() -> list[PlanFault]:
+    """Plans that failed lately, by step and machine."""
+    return list(PlanFault.objects.filter(seen_at__gte=Now() - FAULT_AGE))
+
+
+def _now_and_faulty_steps() -> tuple[datetime, set[str]]:
+    """The database's clock, and the steps whose plans failed on this machine."""
+    faults = PlanFault.objects.filter(host=socket.gethostname())
+    return check_version(), set(faults.values_list("step", flat=True))
