@@ -136,7 +136,7 @@ def test_the_admin_leads_to_the_page_that_deletes(operator):
 def test_the_page_that_asks_counts_what_goes_with_few_queries(
     operator, version, django_assert_max_num_queries
 ):
-    consensus = Consensus.objects.create(clip=version.task.clip, versions="1")
+    consensus = Consensus.objects.create(clip=version.task.clip, versions=[1])
     for second in range(30):
         box = consensus.boxes.create(
             second=second, person_id=1, x1=1, y1=1, x2=2, y2=2, drawn_by=[], status="agreed"

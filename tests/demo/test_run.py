@@ -168,7 +168,7 @@ def check_labels(release):
 
 def check_votes(consensus, clip, released, decided) -> int:
     """Count the votes once more, from the answers as they were read; return how many counts."""
-    versions = [int(key) for key in consensus.versions.split(",")]
+    versions = consensus.versions
     votes: dict[tuple[int, int], Counter[str]] = {}
     voters: Counter[tuple[int, int]] = Counter()
     for task in clip.tasks.all():

@@ -17,7 +17,7 @@ class ApprovedClip(NamedTuple):
     """A clip that can be released, with its consensus and tracking run."""
 
     clip: Clip
-    versions: str  # as in Consensus
+    versions: tuple[int, ...]  # as in Consensus
     consensus_id: int
     run_id: int
     annotators: int
@@ -56,7 +56,7 @@ def select_clips(dataset: Dataset) -> Selection:
         for task, version, verdict in reviews.values_list("task_id", "version_id", "verdict")
     }
     consensus_of = {
-        (clip, versions): pk
+        (clip, tuple(versions)): pk
         for clip, versions, pk in Consensus.objects.of(dataset)
         .done()
         .values_list("clip_id", "versions", "pk")
@@ -66,7 +66,7 @@ def select_clips(dataset: Dataset) -> Selection:
     for clip in sorted(clips, key=lambda each: each.name):
         its_tasks = tasks_of[clip.pk]
         keys = [task.version_id for task in its_tasks if task.version_id is not None]
-        versions = ",".join(map(str, sorted(keys)))
+        versions = tuple(sorted(keys))
         consensus = consensus_of.get((clip.pk, versions))
         reason = _reason_against(its_tasks, verdicts, has_consensus=consensus is not None)
         if reason or consensus is None:

@@ -2,24 +2,34 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef
-
 from annotation.models import Annotation, AnnotationTask, AnswerVersion
+from avaproject.base.work import Stage
 from qc.core.quality.anchoring import KeptBoxes, count_kept
 from qc.core.quality.gold import VersionScore, score_version
 from qc.models import Score
 from qc.services.agreement.quality_checks import annotated_boxes
-from qc.services.answer_versions import group_specs_of
+from qc.services.answer_versions import changed_clips, group_specs_of
 from tracking.models import Proposal
 
 KEY = AnnotationTask.Purpose.GOLD
 
 
-def plan_scores() -> int:
-    """Order a score of the newest answers to every task that can be measured."""
-    wanted = {*_gold_versions(), *_mixed_versions()}
+def plan_scores(since: datetime | None = None) -> int:
+    """Order a score of the newest answers to every task that can be measured.
+
+    Args:
+        since: Plan only clips whose tasks or answers have changed since then.
+    """
+    clips = changed_clips(since)
+    if clips is not None and not clips:
+        return 0
+    tasks = AnnotationTask.objects.all()
+    if clips is not None:
+        tasks = tasks.filter(clip__in=clips)
+    wanted = {*_gold_versions(tasks), *_mixed_versions(tasks)}
     there = set(
         Score.objects.filter(version__in={version for version, _ in wanted}).values_list(
             "version", "key"
@@ -51,21 +61,26 @@ def measure_answers(score_id: int) -> Score | None:
     return row
 
 
-def _gold_versions() -> set[tuple[int, int | None]]:
+def _gold_versions(tasks: Any) -> set[tuple[int, int | None]]:
     """The newest answers of everybody to a gold clip, with the newest known ones."""
-    keys = AnnotationTask.objects.filter(purpose=KEY)
-    known = dict(_newest(keys))
+    known = dict(_newest(tasks.filter(purpose=KEY)))
     others = AnnotationTask.objects.exclude(purpose=KEY).filter(clip__in=known)
     return {(version, known[clip]) for clip, version in _newest(others)}
 
 
-def _mixed_versions() -> set[tuple[int, int | None]]:
+def _mixed_versions(tasks: Any) -> set[tuple[int, int | None]]:
     """The newest answers to clips that some have done blind and others not."""
-    tasks = AnnotationTask.objects.filter(clip=OuterRef("clip"), versions__stage="done")
-    mixed = AnnotationTask.objects.filter(
-        Exists(tasks.filter(is_blind=True)), Exists(tasks.filter(is_blind=False))
-    )
-    return {(version, None) for _, version in _newest(mixed)}
+    answered = AnnotationTask.objects.filter(versions__stage=Stage.DONE)
+    blind = set(tasks.filter(is_blind=True).order_by().values_list("clip", flat=True))
+    if not blind:
+        return set()
+    both = answered.filter(clip__in=blind).order_by().values_list("clip", "is_blind")
+    kinds: dict[int, set[bool]] = defaultdict(set)
+    for clip, is_blind in both.distinct():
+        kinds[clip].add(is_blind)
+    mixed = [clip for clip, found in kinds.items() if len(found) > 1]
+    of_mixed = AnnotationTask.objects.filter(clip__in=mixed)
+    return {(version, None) for _, version in _newest(of_mixed)}
 
 
 def _newest(tasks: Any) -> Iterable[tuple[int, int]]:

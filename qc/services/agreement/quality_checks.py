@@ -100,6 +100,7 @@ def checked_versions(
             height=video.height or 0,
             proposals=proposals[version.task.run_id],
             lone_frames=lone[version.pk],
+            missing_persons=() if version.confirmed_by_id else version.missing_persons,
             seconds_spent=its_times.by_task.get(version.task_id) if is_first else None,
             median_seconds=its_times.median,
         )

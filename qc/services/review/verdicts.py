@@ -149,7 +149,7 @@ def _blocking(tasks: Sequence[Any]) -> dict[int, list[str]]:
     reports = AgreementReport.objects.filter(clip__in=clips).order_by("-pk")
     fields = ("versions", "stage", "figures__findings")
     for versions, stage, findings in reports.values_list(*fields).iterator():
-        news = {int(key) for key in versions.split(",")} & newest.keys() - seen
+        news = set(versions) & newest.keys() - seen
         seen |= news
         if stage != Stage.DONE:
             continue

@@ -47,7 +47,7 @@ def believe(clip, *, annotators=("ann", "ben"), actions=("walk", "wave"), verdic
                 task=task, version=versions[-1], verdict=verdict, reviewer=reviewer
             )
     consensus = Consensus.objects.create(
-        clip=clip, versions=",".join(str(version.pk) for version in versions), open_count=0,
+        clip=clip, versions=[version.pk for version in versions], open_count=0,
         stage=Stage.DONE,
     )  # fmt: skip
     for second in clip.keyframes():

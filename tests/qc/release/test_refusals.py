@@ -38,7 +38,7 @@ def test_an_approval_of_an_older_version_does_not_count(dataset):
 
 
 def test_approved_answers_without_their_consensus_stay_out(dataset):
-    Consensus.objects.filter(clip__name="shop-c0001").update(versions="1,2,3")
+    Consensus.objects.filter(clip__name="shop-c0001").update(versions=[1, 2, 3])
     assert made(dataset).counts["left_out"] == {"shop-c0001": "consensus not built yet"}
 
 

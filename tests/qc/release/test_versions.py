@@ -33,7 +33,7 @@ from tests.qc.release.corner import (
     folder_of,
     made,
 )
-from workers.pipeline import advance
+from workers.broker import advance
 
 pytestmark = pytest.mark.django_db
 

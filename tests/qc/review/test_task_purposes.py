@@ -54,7 +54,7 @@ def test_a_gold_check_has_no_effect_on_the_consensus(dataset, run, done, is_answ
     check = make_task(run, make_annotator(dataset, "bob"), purpose="check")
     if is_answered:
         make_version(check)
-    assert complete_versions() == {run.clip_id: str(done.versions.get().pk)}
+    assert complete_versions() == {run.clip_id: [done.versions.get().pk]}
     assert state_of(run) == "approved"
     assert [one.clip for one in select_clips(dataset).approved] == [run.clip]
     assert not pending_tasks(dataset).exists()
