@@ -65,6 +65,7 @@ class CheckedAnswers:
         width: Of the frame, pixels.
         proposals: The pre-annotation's boxes by (second, person id).
         lone_frames: Of each track that is visible in a single frame, when: clip seconds.
+        missing_persons: Given out, but nowhere in the answers, not even as outside.
         seconds_spent: On the task; None if unknown.
         median_seconds: Of the dataset's tasks; None if unknown.
     """
@@ -75,6 +76,7 @@ class CheckedAnswers:
     height: int
     proposals: Mapping[tuple[int, int], Sequence[float]] = field(default_factory=dict)
     lone_frames: Mapping[int, float] = field(default_factory=dict)
+    missing_persons: Collection[int] = ()
     seconds_spent: float | None = None
     median_seconds: float | None = None
 
@@ -311,6 +313,12 @@ def _asked_once(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violati
                 yield _Violation(tuple(sorted({one.second for one in boxes})), boxes[1], words)
 
 
+def _missing_person(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
+    for person in sorted(checked.missing_persons):
+        seconds = tuple(sorted(at for at, who in checked.proposals if who == person))
+        yield _Violation(seconds, None, {"person": person})
+
+
 def _unedited_track(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     for track in unedited_tracks(checked, slack=rule.numbers.get("slack", SLACK)):
         yield _Violation(tuple(box.second for box in track), track[0], {})
@@ -365,6 +373,7 @@ _DETECTORS: dict[str, Callable[[CheckedAnswers, QualityRule], Iterator[_Violatio
     "one-frame-person": _lone_frame,
     "part-on-another-person": _on_another_person,
     "asked-once-differs": _asked_once,
+    "missing-person": _missing_person,
     "unedited-track": _unedited_track,
     "too-fast": _too_fast,
 }

@@ -32,6 +32,13 @@ def names(*rows, **about):
     return [finding.rule for finding in found(*rows, **about)]
 
 
+def test_a_person_that_was_given_out_and_is_missing_blocks():
+    proposals = {(2, 8): (0, 0, 9, 9), (3, 8): (0, 0, 9, 9), (2, 7): (0, 0, 20, 40)}
+    [one] = found(said(), proposals=proposals, missing_persons=[8])
+    assert (one.rule, one.severity, one.seconds) == ("missing-person", "blocks", (2, 3))
+    assert one.sentence.startswith("Person 8 was given out and is missing")
+
+
 def test_good_answers_have_no_findings():
     assert found(said(2), said(3), said(2, track=1, person=8, box=(300, 100, 350, 250))) == []
 
