@@ -145,18 +145,11 @@ def clips_with_state(
 
 def tabs(rows: QuerySet[Any], states: dict[str, State], chosen: str) -> list[dict[str, Any]]:
     """Filter tabs with their counts: all, then each state that occurs or is chosen."""
-    found = rows.order_by().values_list("state").annotate(count=Count("pk"))
-    counts = dict(found)
-    shown = [state for state in states.values() if counts.get(state.key) or state.key == chosen]
+    counts = dict(rows.order_by().values_list("state").annotate(count=Count("pk")))
+    found = [("", "All", sum(counts.values()))]
+    found += [(one.key, one.label, counts.get(one.key, 0)) for one in states.values()]
     return [
-        {"key": "", "label": "All", "count": sum(counts.values()), "current": not chosen},
-        *(
-            {
-                "key": state.key,
-                "label": state.label,
-                "count": counts.get(state.key, 0),
-                "current": state.key == chosen,
-            }
-            for state in shown
-        ),
+        {"key": key, "label": label, "count": count, "current": key == chosen}
+        for key, label, count in found
+        if count or key in ("", chosen)
     ]

@@ -107,19 +107,18 @@ def clip_rows(clips: list[Clip]) -> list[ClipRow]:
     counting = AnnotationTask.objects.filter(clip__in=clips).counting()
     for task in with_verdict(counting).select_related("annotator"):
         tasks.setdefault(task.clip_id, []).append(task)
-    return [_clip_row(clip, runs.get(clip.pk), tasks.get(clip.pk, [])) for clip in clips]
-
-
-def _clip_row(clip: Any, run: TrackingRun | None, tasks: list[Any]) -> ClipRow:
-    return ClipRow(
-        clip=clip,
-        state=CLIP_STATES[clip.state],
-        run=run,
-        tasks=len(tasks),
-        answered=sum(task.latest_version_id is not None for task in tasks),
-        approved=sum(task.verdict == "approved" for task in tasks),
-        annotators=[task.annotator.name for task in tasks],
-    )
+    return [
+        ClipRow(
+            clip=clip,
+            state=CLIP_STATES[clip.state],  # type: ignore[attr-defined]  # annotated
+            run=runs.get(clip.pk),
+            tasks=len(its),
+            answered=sum(task.latest_version_id is not None for task in its),
+            approved=sum(task.verdict == "approved" for task in its),
+            annotators=[task.annotator.name for task in its],
+        )
+        for clip, its in ((clip, tasks.get(clip.pk, [])) for clip in clips)
+    ]
 
 
 @dataclass
