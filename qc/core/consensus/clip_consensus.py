@@ -7,6 +7,7 @@ person is a question. A group is decided by more than half of the votes, if a qu
 stays open, and a reviewer's decision overrides the votes.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -171,6 +172,56 @@ def label_consensus(
     elif len(cast) == annotators and len(set(cast)) == 1:
         rule = "unanimous"
     return LabelConsensus(group.name, chosen_actions(winner, group), votes, rule)
+
+
+def why_disputed(drawers: int, annotators: int) -> str:
+    """Why it is a question whether there is a person.
+
+    >>> why_disputed(1, 2)
+    '1 of 2 annotators has this person; more than half must.'
+    """
+    verb = "has" if drawers == 1 else "have"
+    return f"{drawers} of {annotators} annotators {verb} this person; more than half must."
+
+
+def why_open(votes: Mapping[str, Any], group: ActionGroupSpec, *, annotators: int) -> str:
+    """Why votes on a group leave it open.
+
+    >>> posture = ActionGroupSpec("posture", "one", True, ("walk", "sit"), 1)
+    >>> why_open({"ann": "walk", "bob": "sit"}, posture, annotators=2)
+    'A tie: walk 1, sit 1.'
+    >>> why_open({"ann": "walk", "bob": "unset"}, posture, annotators=2)
+    '1 of 2 annotators answered; more than half must.'
+    """
+    cast = [vote for one in votes.values() if (vote := as_vote(one, group)) is not None]
+    if not is_quorum(len(cast), annotators):
+        return f"{len(cast)} of {annotators} annotators answered; more than half must."
+    if majority_vote(cast, group) is not None:
+        return "Weighed by error rates, the likeliest answer is not probable enough."
+    if group.choice == "one" or UNKNOWN in cast:
+        return _why_no_majority(Counter(_vote_text(vote) for vote in cast))
+    named = Counter(action for vote in cast if not isinstance(vote, str) for action in vote)
+    halves = [action for action in group.actions if 2 * named[action] == len(cast)]
+    if halves:
+        return f"Half of the annotators chose {', '.join(halves)}, half did not."
+    chosen = [action for action in group.actions if 2 * named[action] > len(cast)]
+    return (
+        f"{len(chosen)} actions have a majority ({', '.join(chosen)}), but at most "
+        f"{group.max_per_person} can be chosen."
+    )
+
+
+def _why_no_majority(counts: Counter[str]) -> str:
+    ranking = counts.most_common()
+    said = ", ".join(f"{answer} {count}" for answer, count in ranking)
+    is_tie = len(ranking) > 1 and ranking[0][1] == ranking[1][1]
+    return f"A tie: {said}." if is_tie else f"No answer has more than half: {said}."
+
+
+def _vote_text(vote: Vote) -> str:
+    if isinstance(vote, str):
+        return vote
+    return " and ".join(sorted(vote or ())) or "none"
 
 
 def _box_consensus(

@@ -19,6 +19,7 @@ from avaproject.base.views import parse_key
 from datasets.core.action_groups import UNKNOWN
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import ActionGroup, Dataset
+from qc.core.consensus.clip_consensus import why_disputed, why_open
 from qc.models import Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.display_names import annotator_names, group_title, name_annotators
@@ -157,6 +158,7 @@ class AdjudicationItem:
     given: list[DecisionOption]  # answers of annotators, most votes first
     others: list[DecisionOption]  # answers that no annotator gave
     same_votes: list[int]  # the keyframes that follow with the same votes, still open
+    reason: str = ""  # why the question is open; empty if it is decided
 
     @property
     def clip(self) -> Any:
@@ -271,7 +273,10 @@ def _person_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> Ad
         DecisionOption("Person", '["person"]', drawn, "1"),
         DecisionOption("Not a person", '["not-a-person"]', not_drawn, "2"),
     ]
-    return AdjudicationItem(key, box, None, answers, given, [], [])
+    reason = ""
+    if box.status == ConsensusBox.Status.DISPUTED:
+        reason = why_disputed(len(drawn), len(answers))
+    return AdjudicationItem(key, box, None, answers, given, [], [], reason)
 
 
 def _box_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> AdjudicationItem:
@@ -283,7 +288,8 @@ def _box_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> Adjud
     word = "Mean of both boxes" if len(answers) == 2 else "Median of all boxes"
     given = [DecisionOption(word, middle, [])]
     given += [DecisionOption(f"Box of {one.letter}", one.answer, [one]) for one in answers]
-    return AdjudicationItem(key, box, None, answers, _numbered(given), [], [])
+    reason = f"The boxes overlap with an IoU of {box.min_iou or 0:.2f}."
+    return AdjudicationItem(key, box, None, answers, _numbered(given), [], [], reason)
 
 
 def _label_item(
@@ -307,7 +313,12 @@ def _label_item(
         if answer is not None:
             by_answer.setdefault(answer, []).append(one)
     ranked = sorted(by_answer.items(), key=lambda one: (-len(one[1]), one[1][0].letter))
-    given = [_option(answer, who) for answer, who in ranked if answer is not None]
+    # More actions than can be chosen are no decision.
+    given = [
+        _option(answer, who)
+        for answer, who in ranked
+        if answer is not None and len(answer) <= group.max_per_person
+    ]
     others = []
     if group.choice == ActionGroup.Choice.ONE:
         others = [_option((name,), []) for name in order if (name,) not in by_answer]
@@ -316,8 +327,12 @@ def _label_item(
     elif () not in by_answer:
         others = [_option((), [])]
     numbered = _numbered([*given, *others])
+    reason = ""
+    if label is not None and label.rule == ConsensusLabel.Rule.OPEN:
+        reason = why_open(votes, group.spec(), annotators=len(answers))
     return AdjudicationItem(
-        key, box, group, answers, numbered[: len(given)], numbered[len(given) :], same_votes
+        key, box, group, answers, numbered[: len(given)], numbered[len(given) :], same_votes,
+        reason,
     )  # fmt: skip
 
 

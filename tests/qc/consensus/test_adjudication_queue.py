@@ -62,6 +62,7 @@ def test_an_item_shows_the_answer_of_each_annotator(
         ("stand", "2"),
         ("sit", "3"),
     ]
+    assert item.reason == "A tie: walk 1, unknown 1."
     assert item.same_votes == seconds[1:]
     assert item.loop == (max(0, 30 * seconds[0] - 45), 30 * seconds[0] + 45)
 
@@ -149,6 +150,20 @@ def test_a_person_that_only_some_annotators_drew_is_an_item(dataset, clip, tasks
         ("lee", "not drawn"),
     }
     assert [option.text for option in item.given] == ["Person", "Not a person"]
+    assert item.reason == "1 of 2 annotators has this person; more than half must."
+
+
+def test_an_answer_that_would_be_refused_is_not_offered(dataset, clip, tasks):
+    dataset.groups.filter(name="doing").update(max_per_person=1)
+    for task in tasks:
+        make_version(task, {"posture": "walk", "doing": ["wave", "carry"]})
+    build_consensuses()
+    item = adjudication_items(dataset, item_keys(dataset))[0]
+    assert {answer.answer for answer in item.answers} == {"wave, carry"}
+    assert [option.text for option in (*item.given, *item.others)] == ["none"]
+    assert item.reason == (
+        "2 actions have a majority (wave, carry), but at most 1 can be chosen."
+    )
 
 
 def test_only_the_newest_consensus_has_items(dataset, clip):

@@ -7,6 +7,7 @@ from qc.core.consensus.clip_consensus import (
     build_consensus,
     count_open,
     label_consensus,
+    why_open,
 )
 from qc.core.consensus.identity import DrawnBoxes, identify_persons
 
@@ -89,6 +90,20 @@ def test_a_decision_beats_the_votes():
     assert (found.actions, found.rule) == (["sit"], "adjudicated")
     assert label(POSTURE, "walk", "walk", decided=["unknown"]).actions == []
     assert found.votes == {"ann0": "walk", "ann1": "walk"}
+
+
+@pytest.mark.parametrize(
+    ("group", "answers", "reason"),
+    [
+        (POSTURE, ["walk", "sit"], "A tie: walk 1, sit 1."),
+        (POSTURE, ["walk", "walk", "sit", "stand"], "No answer has more than half: walk 2,"),
+        (POSTURE, ["walk", "unset", "unset"], "1 of 3 annotators answered"),
+        (DOING, [["wave"], []], "Half of the annotators chose wave, half did not."),
+    ],
+)
+def test_an_open_question_says_why(group, answers, reason):
+    votes = {f"ann{place}": answer for place, answer in enumerate(answers)}
+    assert why_open(votes, group, annotators=len(answers)).startswith(reason)
 
 
 def consensus_of(who, *, person=7, annotators=3, proposals=None, decisions=None):
