@@ -1,5 +1,5 @@
-// Page of open questions (adjudication). The next questions are fetched, and their clips loaded,
-// before they are needed: a decision shows the next question at once and is sent meanwhile.
+// Adjudication page: open items, one at a time. The next items are fetched, and their clips loaded,
+// before they are needed: a decision shows the next item at once and is sent meanwhile.
 
 import { part } from "../js/elements.js";
 import { BoxEditor, boxPreview } from "../player/box_editor.js";
@@ -77,14 +77,14 @@ const prefetch = (item) => {
   if (item.clip !== shownClip) videos.prefetch(item);
 };
 
-/** @returns {Promise<boolean>} whether the server answered; there may be no more questions */
+/** @returns {Promise<boolean>} whether the server answered; there may be no more items */
 const fetchNext = async () => {
   const { generation } = queue;
   const items = await fetchItems(next, { kind, after: queue.lastKey }).catch(() => null);
   if (generation !== queue.generation) return false;
   fetching = null;
   if (items) queue.add(items).forEach(prefetch);
-  else showStatus("The next questions could not be loaded. Check the connection.", true);
+  else showStatus("The next items could not be loaded. Check the connection.", true);
   return items !== null;
 };
 
@@ -93,7 +93,7 @@ const fetchIfLow = () => {
   return fetching;
 };
 
-// Show a question
+// Show an item
 
 /** @param {string} id of a template */
 const showTemplate = (id) => {
@@ -107,7 +107,7 @@ const present = (item) => {
   current = item;
   find(".after").hidden = false;
   if (!item) {
-    showTemplate("no-question-left");
+    showTemplate("queue-end");
     player.video.pause();
     return;
   }
@@ -161,7 +161,7 @@ const advance = async () => {
   const { generation } = queue;
   while (!queue.upcoming.length && !queue.isComplete) {
     current = null;
-    showTemplate("question-loading");
+    showTemplate("item-loading");
     const isAnswered = await fetchIfLow();
     if (generation !== queue.generation || !isAnswered) return;
   }
@@ -285,7 +285,7 @@ const saveBox = () => {
   scene.setConsensusBox(item.second, item.person, box);
   player.paint();
   inSequence(() => postForm(item.form.action, form, token))
-    .then(() => showStatus("Box saved. The question is still open."))
+    .then(() => showStatus("Box saved. The item is still open."))
     .catch((error) => {
       scene.setConsensusBox(item.second, item.person, before);
       player.paint();
@@ -379,7 +379,7 @@ bindKeys([
   {
     keys: ["a"],
     label: "A",
-    description: "show everybody, or only the person in question",
+    description: "show everybody, or only the person to decide on",
     action: () => {
       player.solo = !player.solo;
       player.paint();

@@ -1,4 +1,4 @@
-// One open question as the server renders it, see templates/qc/adjudication/_item.html.
+// One open item as the server renders it, see templates/qc/adjudication/_item.html.
 
 import { PERSON } from "../player/answers.js";
 
@@ -28,7 +28,7 @@ export class AdjudicationItem {
     return this.group === BOX;
   }
 
-  /** The action group in question; null for a question about a box or a person. */
+  /** The action group to decide on; null for an item about a box or a person. */
   get actionGroup() {
     return this.isAboutBox || this.group === PERSON ? null : this.group;
   }
@@ -73,7 +73,7 @@ export class AdjudicationItem {
   }
 }
 
-/** @param {Element} option a button of a question about a box */
+/** @param {Element} option a button of an item about a box */
 export const boxOfOption = (option) =>
   /** @type {Box} */ (JSON.parse(/** @type {HTMLButtonElement} */ (option).value));
 
@@ -81,7 +81,7 @@ export const boxOfOption = (option) =>
 export const textOfOption = (option) => option.querySelector(".what")?.textContent ?? "";
 
 /**
- * Fetch the questions that follow; none if there are no more.
+ * Fetch the items that follow; none if there are no more.
  * @param {string} url
  * @param {Record<string, string>} query
  */

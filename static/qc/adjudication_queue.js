@@ -1,19 +1,19 @@
-// Queue of open questions: those fetched ahead, those decided here, and the counts. No DOM.
+// Queue of open items: those fetched ahead, those decided here, and the counts. No DOM.
 // A key is "<clip>.<person>.<group>.<second>".
 
-const LOW = 6; // fetch more when fewer questions are left
+const LOW = 6; // fetch more when fewer items are left
 
-/** @typedef {{ key: string, sameVotes: number[] }} Question sameVotes: seconds of keyframes with the same answers */
+/** @typedef {{ key: string, sameVotes: number[] }} QueueItem sameVotes: seconds of keyframes with the same answers */
 
 /**
- * @template {Question} Item
+ * @template {QueueItem} Item
  * @typedef {object} Decision
  * @property {Item} item
  * @property {string[]} keys of all keyframes decided at once
  */
 
 /**
- * The keys of a question and of the keyframes `seconds` that are decided with it.
+ * The keys of an item and of the keyframes `seconds` that are decided with it.
  * @param {string} key
  * @param {number[]} seconds
  */
@@ -22,17 +22,17 @@ export const keysWith = (key, seconds) => {
   return [key, ...seconds.map((second) => `${stem}.${second}`)];
 };
 
-/** @template {Question} Item */
+/** @template {QueueItem} Item */
 export class AdjudicationQueue {
   /**
-   * @param {string} lastKey of the question shown first
-   * @param {number} openCount open questions, as counted by the server
+   * @param {string} lastKey of the item shown first
+   * @param {number} openCount open items, as counted by the server
    */
   constructor(lastKey, openCount) {
-    this.lastKey = lastKey; // of the questions fetched
+    this.lastKey = lastKey; // of the items fetched
     this.openCount = openCount;
     this.decidedCount = 0; // keyframes decided here
-    this.isComplete = false; // the server has no more questions
+    this.isComplete = false; // the server has no more items
     this.generation = 0; // grows when what is being fetched becomes useless
     /** @type {Item[]} */
     this.upcoming = [];
@@ -47,7 +47,7 @@ export class AdjudicationQueue {
   }
 
   /**
-   * Add what the server sent: no question means that there are no more.
+   * Add what the server sent: no item means that there are no more.
    * @param {Item[]} items
    * @returns {Item[]} those still undecided
    */
@@ -59,7 +59,7 @@ export class AdjudicationQueue {
     return added;
   }
 
-  /** The next question; null if none is here. */
+  /** The next item; null if none is here. */
   next() {
     return this.upcoming.shift() ?? null;
   }
@@ -80,7 +80,7 @@ export class AdjudicationQueue {
   }
 
   /**
-   * Open a decision again: its question is shown next, and what follows is fetched anew.
+   * Open a decision again: its item is shown next, and what follows is fetched anew.
    * @param {Decision<Item>} decision
    */
   reopen(decision) {

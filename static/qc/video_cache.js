@@ -9,7 +9,7 @@ export class VideoCache {
   }
 
   /**
-   * Load the clip of a question.
+   * Load the clip of an item.
    * @param {AdjudicationItem} item
    */
   prefetch({ clip, videoUrl, size, loop }) {

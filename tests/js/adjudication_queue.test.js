@@ -1,4 +1,4 @@
-// The queue of open questions and its requests: static/qc/adjudication_queue.js, requests.js.
+// The queue of open items and its requests: static/qc/adjudication_queue.js, requests.js.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { AdjudicationQueue, keysWith } from "../../static/qc/adjudication_queue.
 import { createSequence } from "../../static/qc/requests.js";
 
 /** @type {(second: number, sameVotes?: number[]) => { key: string, sameVotes: number[] }} */
-const question = (second, sameVotes = []) => ({
+const makeItem = (second, sameVotes = []) => ({
   key: `aisle-c0000.1.posture.${second}`,
   sameVotes,
 });
@@ -14,25 +14,25 @@ const question = (second, sameVotes = []) => ({
 const seconds = (items) => items.map(({ key }) => Number(key.split(".").at(-1)));
 
 test("a decision takes the keyframes decided with it out of the queue", () => {
-  const queue = new AdjudicationQueue(question(2).key, 5);
-  queue.add([question(3), question(4), question(5)]);
-  const decision = queue.decide(question(2), [3, 4]);
+  const queue = new AdjudicationQueue(makeItem(2).key, 5);
+  queue.add([makeItem(3), makeItem(4), makeItem(5)]);
+  const decision = queue.decide(makeItem(2), [3, 4]);
   assert.deepEqual(decision.keys, keysWith("aisle-c0000.1.posture.2", [3, 4]));
   assert.deepEqual(seconds(queue.upcoming), [5]);
   assert.deepEqual([queue.decidedCount, queue.openCount], [3, 2]);
 });
 
-test("a question decided while it was fetched is not shown again", () => {
-  const queue = new AdjudicationQueue(question(2).key, 5);
-  queue.decide(question(2), [3]);
-  assert.deepEqual(seconds(queue.add([question(3), question(4)])), [4]);
-  assert.equal(queue.lastKey, question(4).key);
+test("an item decided while it was fetched is not shown again", () => {
+  const queue = new AdjudicationQueue(makeItem(2).key, 5);
+  queue.decide(makeItem(2), [3]);
+  assert.deepEqual(seconds(queue.add([makeItem(3), makeItem(4)])), [4]);
+  assert.equal(queue.lastKey, makeItem(4).key);
 });
 
-test("questions are fetched while few are left, until the server has no more", () => {
-  const queue = new AdjudicationQueue(question(2).key, 9);
+test("items are fetched while few are left, until the server has no more", () => {
+  const queue = new AdjudicationQueue(makeItem(2).key, 9);
   assert.equal(queue.isLow, true);
-  queue.add([3, 4, 5, 6, 7, 8].map((second) => question(second)));
+  queue.add([3, 4, 5, 6, 7, 8].map((second) => makeItem(second)));
   assert.equal(queue.isLow, false);
   queue.next();
   assert.equal(queue.isLow, true);
@@ -41,16 +41,16 @@ test("questions are fetched while few are left, until the server has no more", (
 });
 
 test("a reopened decision is undone and what follows it is fetched anew", () => {
-  const queue = new AdjudicationQueue(question(2).key, 5);
-  queue.add([question(3), question(4)]);
-  const decision = queue.decide(question(2), [3]);
+  const queue = new AdjudicationQueue(makeItem(2).key, 5);
+  queue.add([makeItem(3), makeItem(4)]);
+  const decision = queue.decide(makeItem(2), [3]);
   const { generation } = queue;
   queue.reopen(decision);
   assert.equal(queue.decidedCount, 0);
-  assert.equal(queue.lastKey, question(2).key);
+  assert.equal(queue.lastKey, makeItem(2).key);
   assert.equal(queue.next(), null);
   assert.notEqual(queue.generation, generation);
-  assert.deepEqual(seconds(queue.add([question(3)])), [3]);
+  assert.deepEqual(seconds(queue.add([makeItem(3)])), [3]);
 });
 
 test("requests run one after another, also after one that failed", async () => {

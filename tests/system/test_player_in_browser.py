@@ -134,7 +134,7 @@ def at_clip(page, clip, live_server) -> Page:
 
 
 @pytest.fixture
-def at_questions(page, live_server) -> Page:
+def at_adjudication(page, live_server) -> Page:
     page.goto(f"{live_server.url}/datasets/shop/adjudication/")
     page.wait_for_selector("#adjudication[data-shown]")
     return page
@@ -183,7 +183,7 @@ def test_the_box_matches_the_stamp_while_the_clip_plays(at_clip, speed):
 def test_a_second_run_is_shown_beside_on_the_same_frame(page, clip, live_server):
     other = make_run(clip, persons=1, config_key="other")
     put_track(other, [left_at(frame + 11) for frame in range(FRAMES)])
-    page.goto(f"{live_server.url}/datasets/shop/clips/{clip.name}/?beside={other.pk}")
+    page.goto(f"{live_server.url}/datasets/shop/clips/{clip.name}/?compare={other.pk}")
     page.wait_for_selector("#player[data-ready][data-compared-boxes='1']")
     second = READ.replace("document.querySelector(", "[...document.querySelectorAll(").replace(
         '"#player canvas")', '"#player canvas")][1]'
@@ -253,28 +253,28 @@ def test_keys_do_all_and_the_help_names_them(at_clip):
     expect(at_clip.locator("[data-set=zoom]")).not_to_have_value("1")
 
 
-def question(page: Page) -> str:
-    return page.locator("#question").get_attribute("data-key") or ""
+def shown_item(page: Page) -> str:
+    return page.locator("#item").get_attribute("data-key") or ""
 
 
 def left(page: Page, count: int) -> None:
     expect(page.locator("[data-show=left]")).to_have_text(str(count))
 
 
-def test_digits_decide_u_undoes_and_s_skips(at_questions, clip):
-    page, seconds = at_questions, clip.keyframes()
+def test_digits_decide_u_undoes_and_s_skips(at_adjudication, clip):
+    page, seconds = at_adjudication, clip.keyframes()
     keys = [f"{clip.name}.1.posture.{second}" for second in seconds]
-    assert question(page) == keys[0]
+    assert shown_item(page) == keys[0]
     digit = page.get_by_role("button", name="sit").get_attribute("data-digit")
     page.keyboard.press(digit)
-    assert question(page) == keys[1]  # shown before the server has answered
+    assert shown_item(page) == keys[1]  # shown before the server has answered
     left(page, len(keys) - 1)
     page.keyboard.press("s")
-    assert question(page) == keys[2]
+    assert shown_item(page) == keys[2]
     page.keyboard.press("0")
-    assert question(page) == keys[3]
+    assert shown_item(page) == keys[3]
     page.keyboard.press("u")
-    assert question(page) == keys[2]
+    assert shown_item(page) == keys[2]
     left(page, len(keys) - 1)
     page.wait_for_load_state("networkidle")
     kept = Adjudication.objects.order_by("pk").values_list("second", "actions", "withdrawn_by")
@@ -282,22 +282,22 @@ def test_digits_decide_u_undoes_and_s_skips(at_questions, clip):
     assert list(kept) == [(seconds[0], ["sit"], None), (seconds[2], ["unknown"], boss)]
 
 
-def test_shift_decides_all_that_is_alike(at_questions, clip):
-    page, seconds = at_questions, clip.keyframes()
+def test_shift_decides_all_keyframes_with_the_same_answers(at_adjudication, clip):
+    page, seconds = at_adjudication, clip.keyframes()
     page.keyboard.press("Shift+Digit1")
-    expect(page.get_by_text("That was the last one")).to_be_visible()
+    expect(page.get_by_text("End of the queue")).to_be_visible()
     left(page, 0)
     page.wait_for_load_state("networkidle")
     assert Adjudication.objects.in_force().count() == len(seconds)
     page.keyboard.press("u")
     left(page, len(seconds))
-    assert question(page) == f"{clip.name}.1.posture.{seconds[0]}"
+    assert shown_item(page) == f"{clip.name}.1.posture.{seconds[0]}"
     page.wait_for_load_state("networkidle")
     assert Adjudication.objects.in_force().count() == 0
 
 
-def test_a_box_is_dragged_and_kept(at_questions, clip):
-    page = at_questions
+def test_a_box_is_dragged_and_saved(at_adjudication, clip):
+    page = at_adjudication
     page.keyboard.press("e")
     expect(page.locator(".box-editing")).to_be_visible()
     for _ in range(3):
@@ -310,9 +310,9 @@ def test_a_box_is_dragged_and_kept(at_questions, clip):
     assert (box.x1, box.is_box_decided) == (103, True)
 
 
-def test_a_decision_that_the_server_refuses_comes_back(at_questions, clip):
-    page, first = at_questions, question(at_questions)
+def test_a_decision_that_the_server_refuses_comes_back(at_adjudication, clip):
+    page, first = at_adjudication, shown_item(at_adjudication)
     Consensus.objects.all().delete()
     page.keyboard.press("1")
     expect(page.locator("[data-show=status]")).to_contain_text("no consensus yet")
-    assert question(page) == first
+    assert shown_item(page) == first
