@@ -201,7 +201,9 @@ def _is_confirmed(
     """Whether a track is long enough and of high score; `step_seconds` between two frames."""
     lasted = (track.frames[-1] - track.frames[0]) / fps + step_seconds
     high = track.scores[track.scores >= parameters.high_score]
-    return lasted >= parameters.min_track_seconds and high.mean() >= parameters.min_mean_score
+    if lasted < parameters.min_track_seconds or not len(high):  # none: a part behind a cut
+        return False
+    return bool(high.mean() >= parameters.min_mean_score)
 
 
 def _camera_motion(off: Array, certainty: float) -> Array:

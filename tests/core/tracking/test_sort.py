@@ -221,3 +221,12 @@ def test_the_box_follows_a_person_who_bends_down():
     boxes = [np.array([[100, 150 - height, 140, 150]]) for height in heights]
     (track,) = run([Detections(box, np.array([0.9])) for box in boxes], fps=FPS)
     assert np.diag(pairwise_iou(track.boxes, np.concatenate(boxes))).min() > 0.83
+
+
+def test_a_part_behind_a_cut_that_has_only_low_scores_is_no_track():
+    """The mean of no score is not computed: that warned of an empty slice."""
+    box = np.array([[100.0, 100, 150, 250]])
+    scores = [0.9] * 47 + [PARAMETERS.low_score] * 47
+    seen = [Detections(box, np.array([score])) for score in scores]
+    [before] = run(seen, fps=FPS, cuts=[47])
+    assert before.frames[-1] == 46
