@@ -76,16 +76,13 @@ def _changed(clips: ClipQuerySet, since: datetime | None) -> ClipQuerySet:
     """Those of `clips` that changed since then, or whose bundle did."""
     if since is None:
         return clips.none()
+    # Their keys first: joined with videos, SQLite would not begin with what has changed.
+    changed = Q(pk__in=set(Clip.objects.changed_since(since).values_list("pk", flat=True)))
     imports = BundleImport.objects.changed_since(since).order_by().values("upload")
     tracks = TrackImport.objects.changed_since(since).order_by()
-    uploads = [
-        pk
-        for (pk,) in imports.union(tracks.values("bundle_import__upload")).values_list("upload")
-    ]
-    changed = clips.changed_since(since)
-    if uploads:
-        changed = clips.filter(Q(pk__in=changed.values("pk")) | Q(video__upload__in=uploads))
-    return changed
+    of_tracks = tracks.values("bundle_import__upload")
+    uploads = [pk for (pk,) in imports.union(of_tracks).values_list("upload")]
+    return clips.filter(changed | Q(video__upload__in=uploads) if uploads else changed)
 
 
 def _missing_runs(configs: list[WantedConfig], clips: ClipQuerySet) -> list[TrackingRun]:

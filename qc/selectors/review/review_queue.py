@@ -95,7 +95,8 @@ def unsent_verdicts(since: datetime | None = None) -> QuerySet[Review]:
         version__raw__endswith=".json.gz", task__cvat_job__isnull=False
     )
     if since is not None:
-        pulled = pulled.filter(reviewed_at__gte=since)
+        recent = Review.objects.filter(reviewed_at__gte=since).order_by()
+        pulled = pulled.filter(pk__in=set(recent.values_list("pk", flat=True)))
     return pulled.filter(~Exists(handed_over)).order_by("pk")
 
 
