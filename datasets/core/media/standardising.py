@@ -294,8 +294,10 @@ def _warnings(
 def _changes(source: Probe, size: tuple[int, int]) -> list[str]:
     rate = source.frame_rate
     shown = f"{float(Fraction(rate)):.6g}" if rate else "an unknown number of"
+    is_h264 = source.codec == "h264"
+    encoded = "as H.264" if is_h264 else f"from {source.codec.upper()} to H.264"
     facts = {
-        f"Re-encoded from {source.codec.upper()} to H.264, one keyframe per second.": True,
+        f"Re-encoded {encoded}, one keyframe per second.": True,
         f"Resampled from {shown} to {FRAME_RATE} frames per second.": rate != str(FRAME_RATE),
         f"Resized from {source.width}x{source.height} to {size[0]}x{size[1]} pixels.": (
             sorted(size) != sorted((source.width, source.height))

@@ -98,7 +98,7 @@ def test_a_corrupt_video_is_not_copied(tmp_path):
         content[pos + 12 : pos + size] = Random(pos).randbytes(size - 12)
     source.write_bytes(content)
     _, made = standard_of(source)
-    assert made.changes[0].startswith("Re-encoded")
+    assert made.changes[0] == "Re-encoded as H.264, one keyframe per second."
     assert made.unreadable
 
 
