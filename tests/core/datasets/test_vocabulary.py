@@ -85,6 +85,12 @@ def test_a_pbtxt_gives_a_group_for_each_label_type():
     assert parse_pbtxt(text) == shipped("ava-v2.2")
 
 
+def test_clothing_is_asked_once_a_person_and_the_time_once_a_clip():
+    scopes = {group.name: group.scope for group in shipped("street")}
+    assert (scopes.pop("clothing_style"), scopes.pop("time_context")) == ("person", "clip")
+    assert set(scopes.values()) == {"keyframe"}
+
+
 def test_a_pbtxt_without_label_types_is_refused_with_the_way_out():
     with pytest.raises(VocabularyError, match="AVA list with label types"):
         parse_pbtxt('item {\n  name: "stand"\n  id: 1\n}\n')
@@ -97,6 +103,9 @@ def test_a_pbtxt_without_label_types_is_refused_with_the_way_out():
         pytest.param({"actions": "{2: stand, 3: sit}"}, "without gaps", id="not from 1"),
         pytest.param({"actions": "{1: stand, 2: stand}"}, "twice", id="name twice"),
         pytest.param({"actions": "{1: unset}"}, "reserved for missing answers", id="reserved"),
+        pytest.param({"actions": "{1: as before}"}, "reserved", id="what holds"),
+        pytest.param({"actions": "{1: None}"}, "reserved", id="none"),
+        pytest.param({"actions": "{1: stand}\n    scope: video"}, "scope", id="scope"),
         pytest.param({"actions": "{1: 'say \"hi\"'}"}, "double quotes", id="quote"),
         pytest.param({"actions": "{1: gehört}"}, "ASCII", id="not ASCII"),
         pytest.param({"actions": "{1: yes}"}, "a number and a text", id="YAML's yes"),

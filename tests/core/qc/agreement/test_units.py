@@ -69,6 +69,15 @@ def test_sets_are_compared_by_masi():
     )
 
 
+def test_unknown_agrees_with_itself_alone_in_a_choice_of_many():
+    wave = frozenset({"wave"})
+    codes = np.array([[0, 0, 1, 2], [0, 1, 1, 2]])
+    found = figures(codes, ["unknown", wave, frozenset()], DOING, names=("ann", "bob"))
+    ratings = [[0, 0, 1, 2], [0, 1, 1, 2]]  # three values that share nothing
+    alpha = oracles.alpha(ratings, lambda a, b: float(a != b))
+    assert found.coefficients["alpha"].value == pytest.approx(alpha, abs=1e-6)
+
+
 def test_coverage_counts_who_drew_and_who_answered():
     codes = [[0, 0, ABSENT, UNANSWERED], [0, UNANSWERED, 1, UNANSWERED]]
     found = figures(codes, ["stand", "walk"], POSTURE)

@@ -67,6 +67,19 @@ def test_a_choice_of_one(answers, annotators, actions, rule):
         pytest.param([["wave"], []], 2, [], "open", id="two who disagree"),
         pytest.param([["wave"]], 3, [], "open", id="no quorum"),
         pytest.param(
+            [["wave"], ["wave"], "unset"], 3, ["wave"], "majority", id="silence is no vote"
+        ),
+        pytest.param([["wave"], "unset", "unset"], 3, [], "open", id="one of three"),
+        pytest.param(["unknown"] * 2, 2, [], "unanimous", id="nobody can tell"),
+        pytest.param(["unknown", ["wave"]], 2, [], "open", id="unknown against an action"),
+        pytest.param(["unknown", "unknown", ["wave"]], 3, [], "majority", id="unknown wins"),
+        pytest.param(
+            ["unknown", ["wave"], ["wave"]], 3, ["wave"], "majority", id="two of three tell"
+        ),
+        pytest.param(
+            ["unknown", [], ["wave"]], 3, [], "open", id="no majority for or against"
+        ),
+        pytest.param(
             [["wave", "carry"], ["carry", "phone"], ["wave", "phone"]], 3, [], "open",
             id="more than the group allows",
         ),
@@ -82,6 +95,8 @@ def test_a_choice_of_many(answers, annotators, actions, rule):
 
 def test_a_group_that_nobody_had_to_answer_has_no_label():
     assert label(MOOD, "unset", "unset") is None
+    assert label(DOING, "unset", "unset") is None
+    assert label(DOING, [], "unset").rule == "open"
     assert label(MOOD, "glad", "unset", "unset").rule == "open"
 
 

@@ -56,6 +56,14 @@ def label_of(boxes):
     return boxes[0].labels[0]
 
 
+def test_who_cannot_tell_says_nothing_of_an_action(doing):
+    wave = frozenset({"wave"})
+    assert posterior_label(doing, {"ann": "unknown", "bob": wave, "eve": wave}) is None
+    votes = dict.fromkeys(NAMES, "unknown") | {"bob": ["wave"]}
+    boxes = voted(DOING, votes)
+    assert skill_weighted_votes(boxes, [DOING], {"doing": doing}) == boxes
+
+
 def test_who_is_mostly_right_outweighs_two_who_are_mostly_not(posture):
     likeliest = posterior_label(posture, {"ann": "sit", "bob": "walk", "eve": "walk"})
     assert likeliest.answer == "sit"
