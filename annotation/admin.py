@@ -16,6 +16,7 @@ from annotation.models import (
     CvatJob,
     CvatProject,
     CvatServer,
+    IssueComment,
     JobStateChange,
     PlanSettings,
     Reconciliation,
@@ -162,4 +163,12 @@ class JobStateChangeAdmin(BackgroundWorkAdmin):
     list_display = ["job", "verdict", "stage", "applied_at", "error"]
     list_filter = ["verdict", "stage"]
     search_fields = ["job__task__clip__name", "reason"]
+    list_select_related = ["job__task__clip", "job__task__annotator"]
+
+
+@admin.register(IssueComment)
+class IssueCommentAdmin(BackgroundWorkAdmin):
+    list_display = ["job", "frame", "author", "text", "is_resolved", "stage", "error"]
+    list_filter = ["stage", "is_resolved", "job__project__dataset"]
+    search_fields = ["job__task__clip__name", "author", "text"]
     list_select_related = ["job__task__clip", "job__task__annotator"]

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from annotation.services import answers, packages
 from annotation.services.cvat import (
+    comments,
     connection,
     deliveries,
     projects,
@@ -51,3 +52,8 @@ def reconcile(reconciliation_id: int) -> None:
 @shared_task
 def apply_state_change(change_id: int) -> None:
     state_changes.apply_state_change(change_id)
+
+
+@shared_task
+def send_comment(comment_id: int) -> None:
+    comments.send_comment(comment_id)

@@ -2,8 +2,8 @@
 
 CVAT signs the raw body with HMAC-SHA256 and the webhook's secret. It sends no delivery id and
 no header that names the event. Saving annotations triggers events too; only those that change a
-job's state or stage matter. The newest CVAT versions do not name the changed fields: there any
-change of a job may matter.
+job's state, stage or assignee matter. CVAT names the changed fields in `before_update`, from
+2.73 in `changes` as well; without both any change of a job may matter.
 """
 
 import hmac
@@ -12,8 +12,9 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 SIGNATURE_HEADER = "X-Signature-256"
-EVENTS = ("update:job", "delete:job")  # that we subscribe to
-RELEVANT_FIELDS = {"state", "stage"}
+COMMENT_EVENTS = ("create:comment", "update:comment", "update:issue")
+EVENTS = ("update:job", "delete:job", *COMMENT_EVENTS)  # that we subscribe to
+RELEVANT_FIELDS = {"state", "stage", "assignee", "assignee_id"}
 PING = "ping"
 
 
@@ -24,6 +25,8 @@ class WebhookEvent(NamedTuple):
     project_id: int | None
     job_id: int | None
     ignore_reason: str
+    sender: str = ""  # user name
+    state: str = ""  # the job's, if it changed
 
 
 def signature(body: bytes, secret: str) -> str:
@@ -60,26 +63,50 @@ def parse_event(body: bytes) -> WebhookEvent:
         subject = content.get("job") or content.get("task") or {}
         project = subject.get("project_id") or (content.get("webhook") or {}).get("project_id")
         job = subject.get("id") if "job" in content else None
-        before = content.get("before_update")
-        changed = None if before is None else set(map(str, before))
+        changed = _changed_fields(content)
+        sender = str((content.get("sender") or {}).get("username") or "")
+        state = subject.get("state") if "state" in (changed or ()) else ""
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return WebhookEvent("", None, None, "not a CVAT event")
     return WebhookEvent(
-        name, _number(project), _number(job), _ignore_reason(name, changed, _number(job))
-    )
+        name, _number(project), _number(job), _ignore_reason(name, changed, _number(job)),
+        sender[:150], str(state or "")[:20] if name == "update:job" else "",
+    )  # fmt: skip
 
 
-def job_state_in(body: bytes | str) -> tuple[str, str]:
-    """Stage and state of the job in a delivery without the changed fields; "" if it has them.
+def _changed_fields(content: dict[str, Any]) -> set[str] | None:
+    """The fields that changed; None if the delivery does not say."""
+    for key in ("before_update", "changes"):
+        if content.get(key) is not None:
+            return set(map(str, content[key]))
+    return None
 
-    >>> job_state_in('{"job": {"stage": "annotation", "state": "completed"}}')
-    ('annotation', 'completed')
+
+class JobInDelivery(NamedTuple):
+    stage: str
+    state: str
+    assignee: str  # user name
+
+
+def job_in(body: bytes | str) -> JobInDelivery:
+    """The job in a delivery, as it was then.
+
+    >>> job_in('{"job": {"stage": "annotation", "state": "completed", "assignee": null}}')
+    JobInDelivery(stage='annotation', state='completed', assignee='')
     """
-    content = json.loads(body)
-    if "before_update" in content:
-        return "", ""
-    job = content.get("job") or {}
-    return str(job.get("stage", "")), str(job.get("state", ""))
+    job = json.loads(body).get("job") or {}
+    assignee = (job.get("assignee") or {}).get("username", "")
+    return JobInDelivery(str(job.get("stage", "")), str(job.get("state", "")), str(assignee))
+
+
+def names_state(body: bytes | str) -> bool:
+    """Whether a delivery says that the job's state or stage changed."""
+    return bool((_changed_fields(json.loads(body)) or set()) & {"state", "stage"})
+
+
+def webhook_in(body: bytes | str) -> int:
+    """The id of the webhook that sent a delivery; 0 if it does not say."""
+    return _number(json.loads(body).get("webhook_id")) or 0
 
 
 def _number(value: Any) -> int | None:
@@ -91,6 +118,8 @@ def _ignore_reason(name: str, changed: set[str] | None, job: int | None) -> str:
         return "ping: the webhook works"
     if name not in EVENTS:
         return f"{name[:40]}: not about answers"
+    if name in COMMENT_EVENTS:
+        return ""
     if job is None:
         return "names no job"
     if name == "update:job" and changed is not None and not changed & RELEVANT_FIELDS:

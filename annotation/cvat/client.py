@@ -5,20 +5,20 @@ Times are CVAT's own clock. Lists are read to the last page. Any call may raise 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from annotation.cvat.errors import (
     CvatBrokenError,
+    CvatDeniedError,
     CvatGoneError,
     CvatRefusedError,
     CvatUnavailableError,
 )
-from annotation.cvat.transport import Address, Transport, quoted
+from annotation.cvat.job_calls import JobCalls
+from annotation.cvat.transport import Address, quoted
 
-PAGE = 100
 TASK_CREATION_TIMEOUT = 900.0
 FIRST_POLL_INTERVAL = (
     0.2  # seconds until a task being created is polled again; doubled each time
@@ -36,43 +36,8 @@ class CvatMember(NamedTuple):
     is_active: bool
 
 
-class Job(NamedTuple):
-    """The state of one job in CVAT at `updated_date`."""
-
-    job_id: int
-    task_id: int
-    assignee: str  # user name, or ""
-    stage: str
-    state: str
-    updated_date: datetime
-    kind: str  # "annotation", or another type that is not used here
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state == "completed"
-
-
-def job_from(data: dict[str, Any]) -> Job:
-    return Job(
-        data["id"], data["task_id"], (data.get("assignee") or {}).get("username", ""),
-        data["stage"], data["state"], parse_date(data["updated_date"]),
-        data.get("type", "annotation"),
-    )  # fmt: skip
-
-
-def parse_date(text: str) -> datetime:
-    """A date of CVAT; always with a time zone."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-class CvatClient:
+class CvatClient(JobCalls):
     """One server, with one account."""
-
-    def __init__(self, address: Address) -> None:
-        self._transport = Transport(address)
-
-    def close(self) -> None:
-        self._transport.close()
 
     # Server and members
 
@@ -81,6 +46,21 @@ class CvatClient:
 
     def whoami(self) -> str:
         return self._value("/api/users/self", "username")
+
+    def account(self) -> dict[str, Any]:
+        """Our user: `username`, `groups`, `is_superuser`, `is_active`."""
+        found: dict[str, Any] = self._transport.call("GET", "/api/users/self")
+        return found
+
+    def token(self) -> dict[str, Any] | None:
+        """Our access token: `read_only`, `expiry_date`; None without one."""
+        if not self._transport.address.token:
+            return None
+        try:
+            found: dict[str, Any] = self._transport.call("GET", "/api/auth/access_tokens/self")
+        except (CvatGoneError, CvatDeniedError):  # a key of an older CVAT is no such token
+            return None
+        return found
 
     def members(self) -> list[CvatMember]:
         """All members of the organisation; without one, all visible users. By name."""
@@ -184,6 +164,16 @@ class CvatClient:
         mine = [row for row in rows if row["name"] == name and row["project_id"] == project_id]
         return sorted(mine, key=lambda one: one["id"])
 
+    def tasks(self, project_id: int) -> list[dict[str, Any]]:
+        return list(self._list("/api/tasks", project_id=project_id))
+
+    def rename_task(self, task_id: int, name: str) -> None:
+        self._transport.call("PATCH", f"/api/tasks/{task_id}", body={"name": name})
+
+    def frame_names(self, task_id: int) -> list[str]:
+        found = self._transport.call("GET", f"/api/tasks/{task_id}/data/meta")
+        return [str(one["name"]) for one in found["frames"]]
+
     def task(self, task_id: int) -> dict[str, Any]:
         found: dict[str, Any] = self._transport.call("GET", f"/api/tasks/{task_id}")
         return found
@@ -250,68 +240,6 @@ class CvatClient:
         """Replace all annotations of the task."""
         self._transport.call("PUT", f"/api/tasks/{task_id}/annotations", body=data)
 
-    # Jobs
-
-    def jobs_of_task(self, task_id: int) -> list[Job]:
-        return [job_from(row) for row in self._list("/api/jobs", task_id=task_id)]
-
-    def jobs(self, project_id: int, *, since: datetime | None = None) -> Iterator[Job]:
-        """Jobs of the project by date of change, those changed at or after `since`.
-
-        A job may come twice.
-        """
-        page = 1
-        while True:
-            query = {"filter": _jobs_since(project_id, since), "sort": "updated_date"}
-            found = self._page("/api/jobs", query | {"page_size": PAGE, "page": page})
-            jobs = [job_from(row) for row in found["results"]]
-            yield from jobs
-            if not found.get("next") or not jobs:
-                return
-            # A job that changes meanwhile would shift the pages, so the next query starts at
-            # the last date, unless a whole page has one date, as after a change of the label.
-            last = jobs[-1].updated_date
-            page = page + 1 if last == since else 1
-            since = last
-
-    def job_count(self, project_id: int) -> int:
-        query = {"project_id": project_id, "page_size": 1}
-        return int(self._transport.call("GET", "/api/jobs", query=query)["count"])
-
-    def job(self, job_id: int) -> Job:
-        return job_from(self._transport.call("GET", f"/api/jobs/{job_id}"))
-
-    def change_job(self, job_id: int, **changes: Any) -> Job:
-        """Set assignee (a user's id), stage or state; send the state with every stage."""
-        return job_from(self._transport.call("PATCH", f"/api/jobs/{job_id}", body=changes))
-
-    def annotations(self, job_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = self._transport.call("GET", f"/api/jobs/{job_id}/annotations")
-        return found
-
-    def issues(self, job_id: int) -> list[dict[str, Any]]:
-        return list(self._list("/api/issues", job_id=job_id))
-
-    def create_issue(
-        self,
-        job_id: int,
-        *,
-        frame: int,
-        box: Sequence[float],
-        message: str,
-        user_id: int | None,
-    ) -> int:
-        body = {"job": job_id, "frame": frame, "position": list(box), "message": message}
-        if user_id is not None:
-            body["assignee"] = user_id
-        return int(self._transport.call("POST", "/api/issues", body=body)["id"])
-
-    def _value(self, path: str, name: str) -> str:
-        found = self._transport.call("GET", path)
-        if not isinstance(found, dict) or name not in found:
-            raise self._transport.errors.not_cvat("without the expected value")
-        return str(found[name])
-
     def _users(self) -> list[dict[str, Any]]:
         rows = []
         for row in self._list("/api/users"):
@@ -319,32 +247,6 @@ class CvatClient:
             if len(rows) == MAX_USERS:
                 break
         return rows
-
-    def _list(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
-        page = 1
-        while True:
-            found = self._page(path, query | {"page_size": PAGE, "page": page})
-            yield from found["results"]
-            if not found.get("next"):
-                return
-            page += 1
-
-    def _page(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = self._transport.call("GET", path, query=query)
-        except CvatGoneError:
-            if query["page"] == 1:
-                raise
-            return {"results": []}  # rows were deleted meanwhile, and with them the last page
-        return found
-
-
-def _jobs_since(project_id: int, since: datetime | None) -> dict[str, Any]:
-    conditions: list[dict[str, Any]] = [{"==": [{"var": "project_id"}, project_id]}]
-    if since is not None:
-        text = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        conditions.append({">=": [{"var": "updated_date"}, text]})
-    return {"and": conditions}
 
 
 _lock = threading.Lock()

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.cvat.client import CvatClient, Job
+from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError, CvatRefusedError, CvatUnavailableError
+from annotation.cvat.job_calls import Job
 
 IMAGE_QUALITY = 90  # JPEG quality of what CVAT shows; its default of 70 blurs small people
 

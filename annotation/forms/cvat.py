@@ -90,6 +90,13 @@ class ConnectForm(forms.ModelForm):
             "guidelines": "Markdown. Shown after the general rules and the list of questions."
         }
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """The only server is chosen already."""
+        super().__init__(*args, **options)
+        servers = CvatServer.objects.all()[:2]
+        if len(servers) == 1:
+            self.initial.setdefault("server", servers[0].pk)
+
 
 class InviteForm(forms.Form):
     email = forms.EmailField(

@@ -1,17 +1,21 @@
 """Queries for the CVAT pages: progress of a dataset's jobs, problems, deliveries, servers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from annotation.models import (
     AnnotationTask,
+    AnswerVersion,
     CvatJob,
     CvatProject,
     CvatServer,
+    IssueComment,
     JobStateChange,
     Reconciliation,
     WebhookDelivery,
@@ -20,6 +24,9 @@ from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.models import Dataset
 
 OUT_OF_DATE = Q(fetched_at=None) | ~Q(fetched_at=F("changed_at"))
+
+
+EXPIRY_WARNING = timedelta(days=7)
 
 
 class Problem(NamedTuple):
@@ -47,7 +54,8 @@ class CvatPage:
     failed: int
     sent: int
     finished: int  # in CVAT
-    fetched: int  # of those, up to date here
+    fetched: int  # of those, up to date here and read
+    refused: int  # of those, the newest version could not be read
     deleted: int
     lag: float | None  # seconds since the oldest change that was not fetched
     last_reconciliation: Reconciliation | None
@@ -79,6 +87,7 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
     oldest = (
         finished.filter(OUT_OF_DATE).order_by("changed_at").values_list("changed_at").first()
     )
+    refused = Q(task__in=_refused_versions(found).values("task"))
     tasks = AnnotationTask.objects.of(dataset).filter(annotator__is_simulated=False)
     assigned = tasks.filter(Q(unassigned_at=None) | Q(cvat_job__stage=Stage.DONE))
     return CvatPage(
@@ -90,7 +99,8 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
         failed=counts[Stage.FAILED],
         sent=jobs.sent().count(),
         finished=finished.count(),
-        fetched=finished.exclude(OUT_OF_DATE).count(),
+        fetched=finished.exclude(OUT_OF_DATE).exclude(refused).count(),
+        refused=jobs.sent().filter(refused).count(),
         deleted=jobs.filter(is_deleted=True).count(),
         lag=_seconds_since(oldest[0] if oldest else None),
         last_reconciliation=found.reconciliations.filter(stage=Stage.DONE).first(),
@@ -107,15 +117,51 @@ def job_rows(dataset: Dataset) -> QuerySet[CvatJob]:
 
 def job_lines(jobs: list[CvatJob]) -> list[dict[str, Any]]:
     """Table lines: the row, its state in words, its address in CVAT."""
-    return [
+    versions = AnswerVersion.objects.filter(task__in=[job.task_id for job in jobs])
+    newest = {one.task_id: one for one in versions.order_by("number")}
+    return [_line(job, newest.get(job.task_id)) for job in jobs]
+
+
+def _line(job: CvatJob, newest: AnswerVersion | None) -> dict[str, Any]:
+    state, message = job_state(job), job.error or job.message
+    problems = newest.problems if newest else []
+    if newest and newest.stage == Stage.FAILED:
+        state, message = JobState("Answers refused", "bad"), newest.error
+    elif problems:
+        count = len(problems)
+        plural = "" if count == 1 else "s"
+        message = f"{count} object{plural} to correct: {problems[0]['text']}. {message}"
+        if job.cvat_state == "rejected":
+            state = JobState("Returned for correction", "violet")
+    return {"job": job, "state": state, "message": message, "url": _job_url(job)}
+
+
+def _refused_versions(project: CvatProject) -> QuerySet[AnswerVersion]:
+    """Newest versions that could not be read; an older one is history."""
+    versions = AnswerVersion.objects.filter(task__cvat_job__project=project)
+    return versions.without_history().filter(stage=Stage.FAILED)
+
+
+def job_of_task(task: AnnotationTask) -> dict[str, Any] | None:
+    """The line of a task's job with its `issues` and their comments; None without a job."""
+    jobs = CvatJob.objects.filter(task=task).select_related(
+        "task__clip", "task__annotator", "project__server"
+    )
+    job = jobs.first()
+    if job is None:
+        return None
+    comments = list(job.comments.all())
+    issues = [
         {
-            "job": job,
-            "state": job_state(job),
-            "message": job.error or job.message,
-            "url": _job_url(job),
+            "issue_id": issue,
+            "frame": mine[0].frame,
+            "is_resolved": mine[0].is_resolved,
+            "comments": mine,
         }
-        for job in jobs
+        for issue in dict.fromkeys(one.issue_id for one in comments)
+        if (mine := [one for one in comments if one.issue_id == issue])
     ]
+    return job_lines([job])[0] | {"issues": issues}
 
 
 def job_state(job: CvatJob) -> JobState:
@@ -155,6 +201,49 @@ def deliveries_of(project: CvatProject) -> StagedQuerySet:
     return WebhookDelivery.objects.filter(mine, server=project.server).order_by("-pk")
 
 
+def deferrable_rows(server: CvatServer) -> tuple[StagedQuerySet, ...]:
+    """All work that needs `server`, of every dataset connected to it."""
+    return (
+        CvatProject.objects.filter(server=server),
+        CvatJob.objects.filter(project__server=server),
+        WebhookDelivery.objects.filter(server=server),
+        Reconciliation.objects.filter(project__server=server),
+        JobStateChange.objects.filter(job__project__server=server),
+        IssueComment.objects.filter(job__project__server=server),
+    )
+
+
+def forgery_log(server: CvatServer) -> Path:
+    """The file whose size counts the deliveries with an invalid signature."""
+    return settings.DATA_DIR / "forged-deliveries" / str(server.uuid)
+
+
+def forgeries(server: CvatServer) -> tuple[int, datetime | None]:
+    """How many deliveries had an invalid signature since the server was saved; the last one."""
+    try:
+        found = forgery_log(server).stat()
+    except FileNotFoundError:
+        return 0, None
+    return found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
+
+
+def expiry_text(expires: datetime, now: datetime | None = None) -> str:
+    """When a token ends, in words.
+
+    >>> expiry_text(datetime(2026, 5, 3, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC))
+    'ends tomorrow'
+    """
+    now = now or timezone.now()
+    days = (timezone.localtime(expires).date() - timezone.localtime(now).date()).days
+    if expires <= now:
+        return "has ended"
+    if days < 2:
+        return "ends tomorrow" if days else "ends today"
+    if days <= EXPIRY_WARNING.days:
+        return f"ends in {days} days"
+    return f"is valid until {timezone.localtime(expires):%Y-%m-%d}"
+
+
 def servers_in_use() -> QuerySet[CvatServer]:
     return CvatServer.objects.prefetch_related("projects__dataset")
 
@@ -175,6 +264,30 @@ def _problems(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Problem]:
     found = []
     if server.stage == Stage.FAILED:
         found.append(Problem(f"The connection to {server} failed", server.error))
+    expires = server.token_expires_at
+    if expires is not None and expires - timezone.now() < EXPIRY_WARNING:
+        found.append(
+            Problem(
+                f"The token of {server} {expiry_text(expires)}",
+                "Then nothing is sent or fetched any more. Create a new one in CVAT and enter "
+                "it on the server's page.",
+            )
+        )
+    found += [
+        Problem("The account lacks permissions in CVAT", f"{one['message']} {one['fix']}")
+        for one in server.checks
+        if one["subject"] == "permissions" and not one["is_ok"]
+    ]
+    deferred = sum(rows.deferred().count() for rows in deferrable_rows(server))
+    if deferred:
+        plural = "" if deferred == 1 else "s"
+        found.append(
+            Problem(
+                f"{deferred} operation{plural} with {server} deferred",
+                "They are retried automatically, each time later, at most five minutes apart.",
+                "deferred",
+            )
+        )
     if project.error:
         is_deleted = "Recreate the project" in project.error
         found.append(Problem("Project setup failed", project.error,
@@ -193,10 +306,11 @@ def _problems(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Problem]:
         row: StagedModel | None = candidates.exclude(error="").first()
         if row is not None:
             found.append(Problem(title, row.error))
-    if server.invalid_signature_count:
+    forged, _ = forgeries(server)
+    if forged:
         found.append(
             Problem(
-                f"{server.invalid_signature_count} deliveries had an invalid signature",
+                f"{forged} deliveries had an invalid signature",
                 "If you changed the webhook's secret in CVAT, save the server here again to "
                 "restore it. Otherwise somebody else is sending requests to this address.",
             )

@@ -3,7 +3,8 @@
 import gzip
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,11 @@ CONFIRM_HINT = "If it is right, accept it as it is on the page of tasks"
 
 
 class AnswersError(ValueError):
-    """The answers do not fit the task."""
+    """The answers do not fit the task; `frame` of the CVAT task is where."""
+
+    def __init__(self, message: str, *, frame: int = 0) -> None:
+        super().__init__(message)
+        self.frame = frame
 
 
 class HeldBackError(AnswersError):
@@ -53,6 +58,7 @@ class ReadAnswers(NamedTuple):
     boxes: list[StoredBox]
     missing_persons: list[int]
     notes: list[str]
+    problems: list[tuple[int, str]]  # frame, and what the annotator must correct there
 
 
 def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> ReadAnswers:
@@ -70,13 +76,15 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     given = {} if version.task.is_blind else _given(version.task)
     persons = {person for _, person in given}
     mentioned = {_person_id(track, number, persons) for number, track in _numbered(document)}
+    missing = sorted(persons - mentioned)
     if version.confirmed_by_id is None:
         _check_plausible(version.task, annotations, given)
     return ReadAnswers(
         annotations,
         list(_stored_boxes(version, document)),
-        sorted(persons - mentioned),
+        missing,
         [*document.notes, *notes.sentences()],
+        [*document.problems, *_mistyped(document, persons, missing)],
     )
 
 
@@ -91,7 +99,8 @@ def version_document(version: AnswerVersion) -> Document:
     if not str(version.raw).endswith(".json.gz"):
         return xml_document(task, content)
     envelope = json.loads(content)
-    ids = LabelIds(envelope["label"], envelope["attributes"])
+    others = {int(number): name for number, name in envelope.get("labels", {}).items()}
+    ids = LabelIds(envelope["label"], envelope["attributes"], others)
     return document_from(
         envelope["annotations"], ids, task_name=str(task), frame_count=frame_count_of(task)
     )
@@ -144,10 +153,22 @@ def _of_persons(document: Document, notes: Notes) -> Document:
         if track.label != PERSON and track.shapes:
             what = f"it has the label {track.label} and was left out; only {PERSON} counts"
             notes.add(what, f"track {number}", track.shapes[0].frame)
-    return Document(
-        document.task_name, document.frame_count, document.width, document.height,
-        document.attributes, kept, document.notes,
-    )  # fmt: skip
+    return replace(document, tracks=kept)
+
+
+def _mistyped(
+    document: Document, persons: Collection[int], missing: list[int]
+) -> Iterator[tuple[int, str]]:
+    """Given tracks whose `person_id` was changed into nobody's, while people are missing."""
+    for _, track in _numbered(document):
+        value = track.shapes[0].attributes.get(PERSON_ID, "").strip() if track.shapes else ""
+        if missing and value and not track.is_drawn and value not in map(str, persons):
+            lost = ", ".join(map(str, missing))
+            yield (
+                track.shapes[0].frame,
+                f"the {PERSON_ID} {value} is of nobody in this clip; enter the number it had "
+                f"(missing: {lost})",
+            )
 
 
 def _check_attributes(document: Document, groups: tuple[ActionGroupSpec, ...]) -> None:
@@ -259,7 +280,15 @@ def _annotations(
     keys = [person or f"track {number}" for number, person in enumerate(persons)]
     once = asked_once(
         (
-            (key, _answers(track.shapes[-1].attributes, groups, f"track {number}"))
+            (
+                key,
+                _answers(
+                    track.shapes[-1].attributes,
+                    groups,
+                    f"track {number}",
+                    frame=track.shapes[-1].frame,
+                ),
+            )
             for number, (key, track) in enumerate(zip(keys, document.tracks, strict=True))
             if track.shapes
         ),
@@ -274,9 +303,8 @@ def _annotations(
                 what = "its box has no area inside the frame and was left out"
                 notes.add(what, f"track {number}", found.second * fps)
                 continue
-            answers = _answers(
-                found.attributes, groups, f"track {number} at second {found.second}"
-            )
+            place = f"person {persons[number] or f'of track {number}'}"
+            answers = _answers(found.attributes, groups, place, frame=found.second * fps)
             x1, y1, x2, y2 = box[0].tolist()
             yield Annotation(
                 version=version, second=found.second, person_id=persons[number], track=number,
@@ -289,12 +317,16 @@ def _numbered(document: Document) -> Iterator[tuple[int, XmlTrack]]:
 
 
 def _answers(
-    attributes: Mapping[str, str], groups: tuple[ActionGroupSpec, ...], place: str
+    attributes: Mapping[str, str],
+    groups: tuple[ActionGroupSpec, ...],
+    place: str,
+    *,
+    frame: int,
 ) -> Answers:
     try:
         return answers_from(attributes, groups)
     except LabelsError as error:
-        raise AnswersError(f"{place}: {error}") from error
+        raise AnswersError(f"{place} at frame {frame}: {error}", frame=frame) from error
 
 
 def _person_id(

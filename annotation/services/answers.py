@@ -7,12 +7,21 @@ is overwritten: agreement and releases name the versions they use. Files come fr
 """
 
 import gzip
+from collections.abc import Sequence
 from hashlib import sha256
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from annotation.models import Annotation, AnnotationTask, Annotator, AnswerVersion, StoredBox
+from annotation.models import (
+    Annotation,
+    AnnotationTask,
+    Annotator,
+    AnswerVersion,
+    CvatJob,
+    JobStateChange,
+    StoredBox,
+)
 from annotation.selectors.tasks import group_specs
 from annotation.services.answer_rows import (
     AnswersError,
@@ -55,6 +64,8 @@ def store_version(
     suffix: str,
     author: Annotator | None = None,
     job: int | None = None,
+    finished_by: str = "",
+    editors: Sequence[str] = (),
     even_if_same: bool = False,
 ) -> AnswerVersion | None:
     """Store `content` as the next version of `task`; None if the newest has this `digest`.
@@ -67,6 +78,7 @@ def store_version(
         author: Who finished it; the task's annotator unless given.
         suffix: "xml" or "json".
         job: CVAT's job id, if it was fetched from there.
+        finished_by: Who finished the job in CVAT, if known; `editors` who saved it.
         even_if_same: Store a version anyway, as after a rejection.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -74,7 +86,10 @@ def store_version(
         if newest is not None and not even_if_same and _is_same(newest, content, digest):
             return None
         try:
-            return _next_version(task, content, digest, suffix, author or task.annotator, job)
+            return _next_version(
+                task, content, digest, suffix, author or task.annotator, job=job,
+                finished_by=finished_by, editors=list(editors),
+            )  # fmt: skip
         except IntegrityError:  # a version with this number was stored at the same moment
             if attempt == MAX_ATTEMPTS:
                 raise
@@ -90,8 +105,15 @@ def read_answers(version_id: int) -> AnswerVersion | None:
         groups = group_specs(version.task.clip.video.dataset)
         try:
             read = answers_of(version, groups)
-        except HeldBackError:
-            AnswerVersion.objects.filter(pk=version.pk).update(is_held_back=True)
+        except (AnswersError, CvatJsonError) as error:
+            is_held_back = isinstance(error, HeldBackError)
+            with transaction.atomic():
+                problems = _return_to_annotator(
+                    version, [(getattr(error, "frame", 0), str(error))]
+                )
+                AnswerVersion.objects.filter(pk=version.pk).update(
+                    is_held_back=is_held_back, problems=problems
+                )
             raise
         persons = {row.person_id or f"track {row.track}" for row in read.annotations}
         with transaction.atomic():
@@ -106,14 +128,48 @@ def read_answers(version_id: int) -> AnswerVersion | None:
                 ),
                 missing_persons=read.missing_persons,
                 notes=read.notes[:MAX_NOTES],
+                problems=_return_to_annotator(version, read.problems),
             )
     return version
+
+
+def _return_to_annotator(
+    version: AnswerVersion, problems: Sequence[tuple[int, str]]
+) -> list[dict[str, object]]:
+    """Reopen the job of a version with problems; return them as they are stored.
+
+    Answers that come again as they were returned are not returned a second time: a reviewer
+    decides.
+    """
+    job = CvatJob.objects.filter(task=version.task_id, job_id=version.job).first()
+    returned = JobStateChange.objects.filter(
+        verdict=JobStateChange.Verdict.RETURNED, version__task=version.task_id,
+        version__sha256=version.sha256,
+    )  # fmt: skip
+    if problems and version.job and job and not returned.exists():
+        change = JobStateChange(
+            job=job, version=version, verdict=JobStateChange.Verdict.RETURNED
+        )
+        JobStateChange.objects.bulk_create([change], ignore_conflicts=True)
+    return [{"frame": frame, "text": text} for frame, text in problems[:MAX_NOTES]]
 
 
 def confirm_answers(version: AnswerVersion, *, user: User) -> bool:
     """Read a version that was held back as it is; False if it was not held back."""
     held = AnswerVersion.objects.filter(pk=version.pk, is_held_back=True, stage=Stage.FAILED)
-    return bool(held.start_over(is_held_back=False, confirmed_by=user))
+    with transaction.atomic():
+        count = held.start_over(is_held_back=False, confirmed_by=user, problems=[])
+        if count:
+            returned = version.state_changes.filter(
+                verdict=JobStateChange.Verdict.RETURNED
+            ).first()
+            if returned is not None:
+                change = JobStateChange(
+                    job_id=returned.job_id, version=version,
+                    verdict=JobStateChange.Verdict.CONFIRMED,
+                )  # fmt: skip
+                JobStateChange.objects.bulk_create([change], ignore_conflicts=True)
+    return bool(count)
 
 
 def _is_same(newest: AnswerVersion, content: bytes, digest: str) -> bool:
@@ -132,7 +188,7 @@ def _next_version(
     digest: str,
     suffix: str,
     author: Annotator,
-    job: int | None,
+    **origin: object,
 ) -> AnswerVersion:
     # The name has the content's hash: the loser of a race must not touch the winner's file.
     number, mark = AnswerVersion.next_number(task), _mark(content)
@@ -143,5 +199,5 @@ def _next_version(
         store(path, name)
     with transaction.atomic():
         return AnswerVersion.objects.create(
-            task=task, author=author, number=number, raw=name, sha256=digest, job=job
+            task=task, author=author, number=number, raw=name, sha256=digest, **origin
         )

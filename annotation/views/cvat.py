@@ -1,9 +1,10 @@
 """CVAT pages of a dataset: connect it, send tasks, sync jobs, deliveries, members."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
@@ -14,7 +15,10 @@ from annotation.cvat.errors import CvatError
 from annotation.forms.cvat import ConnectForm, InviteForm, MembersForm
 from annotation.models import AnnotationTask, CvatJob, CvatProject, CvatServer
 from annotation.selectors.cvat import cvat_page, deliveries_of, job_lines, job_rows
+from annotation.services.answer_rows import AnswersError
 from annotation.services.box_table import box_table, task_box_table
+from annotation.services.cvat.comments import reply
+from annotation.services.cvat.deferral import retry_now
 from annotation.services.cvat.deliveries import replay as replay_deliveries
 from annotation.services.cvat.members import (
     InviteError,
@@ -22,6 +26,7 @@ from annotation.services.cvat.members import (
     invite,
     organisation_members,
 )
+from annotation.services.cvat.other_tasks import AdoptionError, adopt
 from annotation.services.cvat.projects import (
     ProjectError,
     connect_dataset,
@@ -113,19 +118,51 @@ def sync(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def retry(request: HttpRequest, name: str, what: str) -> HttpResponse:
-    """Send failed or deleted tasks again, recreate the project, or repeat its setup."""
+    """Retry what failed, was deleted or is deferred, recreate the project, repeat its setup."""
     project = _project(request, name)
     jobs = selected_rows(request, CvatJob.objects.filter(project=project))
     if what == "failed":
         count = jobs.retry()
     elif what == "deleted":
         count = resend_tasks(jobs.filter(is_deleted=True))
+    elif what == "deferred":
+        count = retry_now(project.server)
     elif what == "project":
         count = recreate_project(project)
     else:
         count = retry_setup(project)
     messages.success(request, f"{count} will be retried.")
     return redirect("annotation:cvat", name=name)
+
+
+@login_required
+@require_POST
+def adopt_task(request: HttpRequest, name: str) -> HttpResponse:
+    """Take a task that was created in CVAT as that of a clip."""
+    project = _project(request, name)
+    try:
+        row = adopt(project, parse_key(request.POST.get("task", "")) or 0)
+    except (AdoptionError, CvatError, DecryptionError) as error:
+        messages.error(request, f"It was not adopted: {error}.")
+    else:
+        messages.success(request, f"{row} is a task of this dataset now.")
+    return redirect("annotation:cvat", name=name)
+
+
+@login_required
+@require_POST
+def reply_to_issue(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """Answer an annotator in an issue of CVAT."""
+    dataset = _dataset(request, name)
+    job = get_object_or_404(CvatJob, task__clip__video__dataset=dataset, task=pk)
+    issue = parse_key(request.POST.get("issue", "")) or 0
+    try:
+        reply(job, issue, user=cast(User, request.user), text=request.POST.get("text", ""))
+    except AnswersError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Your answer is sent to CVAT.")
+    return redirect("qc:task", name=name, pk=pk)
 
 
 @login_required

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotation.forms.cvat import ServerForm
 from annotation.models import CvatServer
-from annotation.selectors.cvat import servers_in_use
+from annotation.selectors.cvat import forgeries, servers_in_use
 from annotation.services.cvat.connection import (
     request_connection_test,
     save_server,
@@ -49,6 +49,7 @@ def server(request: HttpRequest, name: str) -> HttpResponse:
     found = get_object_or_404(servers_in_use(), name=name)
     is_testing = found.stage in (Stage.WAITING, Stage.RUNNING)
     context = {"server": found, "is_testing": is_testing, "webhook_url": webhook_url(found)}
+    context["forged"], context["forged_at"] = forgeries(found)
     fragment = "HX-Request" in request.headers
     page = "annotation/_server.html" if fragment else "annotation/server.html"
     return render(request, page, context)

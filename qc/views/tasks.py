@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation.models import AnnotationTask
+from annotation.selectors.cvat import job_of_task
 from avaproject.base.views import paginate
 from datasets.selectors import visible_datasets
 from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_with_state
@@ -48,6 +49,7 @@ def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     rows = pending_rows([about]) if about.latest_version_id else []
     context = {"dataset": dataset, "task": about, "state": TASK_STATES[about.state]}
     context |= {"row": rows[0] if rows else None, "events": task_history(about)}
+    context["cvat"] = job_of_task(about)
     return render(request, "qc/review/task.html", context)
 
 

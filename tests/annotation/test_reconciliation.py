@@ -10,7 +10,8 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from annotation.cvat.client import CvatClient, parse_date
+from annotation.cvat.client import CvatClient
+from annotation.cvat.job_calls import parse_date
 from annotation.models import (
     AnswerVersion,
     CvatJob,
@@ -147,10 +148,10 @@ def test_a_deleted_task_is_found_by_every_reconciliation(cvat, dataset):
     assert AnswerVersion.objects.count() == 1
 
 
-def test_a_job_assigned_to_somebody_else_in_cvat_is_reported(cvat, dataset):
-    cvat.set_job(TASK, assignee=3)
+def test_a_job_without_assignee_is_reported(cvat, dataset):
+    cvat.set_job(TASK, assignee=None)
     reconciled(dataset)
-    assert "the job is assigned to bob, not to ann" in job_named(TASK).message
+    assert "the job is assigned to nobody, not to ann" in job_named(TASK).message
 
 
 def test_an_edit_between_date_and_annotations_is_found_next_time(cvat, dataset, monkeypatch):

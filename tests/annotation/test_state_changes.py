@@ -44,7 +44,7 @@ def judged(verdict, reviewer, reason=""):
         approve(tasks, reviewer=reviewer, despite_findings=True)
     else:
         reject(tasks, reviewer=reviewer, reason=reason)
-    plan_state_changes()
+    plan_state_changes(None)
     return apply_state_changes()
 
 
@@ -133,7 +133,7 @@ def test_a_verdict_is_applied_once(cvat, dataset, reviewer):
 def test_a_verdict_on_an_older_version_changes_nothing(cvat, dataset, reviewer):
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
     cvat.annotate(TASK, {"posture": "sit"})
-    plan_state_changes()
+    plan_state_changes(None)
     (move,) = apply_state_changes()
     assert (move.stage, move.applied_at) == (Stage.DONE, None)
     assert cvat.job_of(TASK)["stage"] == "annotation"
@@ -143,7 +143,7 @@ def test_a_verdict_on_an_older_version_changes_nothing(cvat, dataset, reviewer):
 def test_of_two_verdicts_only_the_last_is_applied(cvat, dataset, reviewer):
     reject([task_named(TASK)], reviewer=reviewer, reason="No.")
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
-    plan_state_changes()
+    plan_state_changes(None)
     apply_state_changes()
     assert cvat.job_of(TASK)["stage"] == "acceptance"
     assert issues(cvat) == []

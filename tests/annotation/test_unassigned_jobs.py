@@ -94,14 +94,16 @@ def test_a_job_without_assignee_needs_no_change(cvat, dataset):
     assert cvat.calls.count(("PATCH", "/api/jobs/1")) == before
 
 
-def test_an_assignee_set_by_hand_meanwhile_is_kept(cvat, dataset):
+def test_a_task_follows_to_whom_it_was_assigned_by_hand_meanwhile(cvat, dataset):
     leave(dataset)
     look()
-    bob = next(pk for pk, one in cvat.state.users.items() if one["username"] == "bob")
-    cvat.set_job(TASK, assignee=bob)
+    cem = next(pk for pk, one in cvat.state.users.items() if one["username"] == "cem")
+    cvat.set_job(TASK, assignee=cem)
     reassign(dataset.annotators.get(name="ann"))
     look()
-    assert (assignee(cvat), job_named(TASK).is_unassigned) == ("bob", False)
+    row = job_named("aisle-c0000--cem")
+    assert (row.assignee, row.is_unassigned) == ("cem", False)
+    assert assignee(cvat, "aisle-c0000--cem") == "cem"
 
 
 def test_a_former_member_is_not_assigned_again(cvat, dataset):

@@ -128,9 +128,11 @@ def _fits(row: Row, condition: Any) -> bool:
     if operator == "and":
         return all(_fits(row, one) for one in operands)
     name = operands[0]["var"]
-    if name not in ("project_id", "updated_date", "state", "stage", "task_id"):
+    if name not in ("id", "project_id", "updated_date", "state", "stage", "task_id"):
         raise RefusedError(400, [f"filter: term '{name}' is not supported"])
     value = row[name]
+    if operator == ">":
+        return bool(value > operands[1])
     if operator == "==":
         return bool(value == operands[1])
     wanted = operands[1].replace("+00:00", "Z")

@@ -22,11 +22,12 @@ from typing import Any, Self
 from tests.cvat_double import schemas
 from tests.cvat_double.attributes import edit, filled
 from tests.cvat_double.http_server import NO_REQUEST, Call, Fault, Handler, Server, post, route
+from tests.cvat_double.issues import Issues, Permissions
 from tests.cvat_double.schemas import check, check_labels
-from tests.cvat_double.state import HTML_500, RefusedError, Row, State, public
+from tests.cvat_double.state import HTML_500, RefusedError, Row, State
 
 
-class CvatDouble:
+class CvatDouble(Issues, Permissions):
     token = "a-personal-token"
     password = "a-password"
 
@@ -153,17 +154,9 @@ class CvatDouble:
         call.cookies = ["sessionid=s; Path=/", "csrftoken=c; Path=/"]
         return 200, {"key": "***"}
 
-    @route("GET", "users/self")
-    def whoami(self, call: Call) -> Any:
-        return 200, self.state.users[1] | {"email": "admin@example.com", "groups": ["admin"]}
-
     @route("GET", "users")
     def users(self, call: Call) -> Any:
         return call.paged(self.state.users)
-
-    @route("GET", "memberships")
-    def memberships(self, call: Call) -> Any:
-        return call.paged(self.state.members)
 
     @route("POST", "invitations")
     def invite(self, call: Call) -> Any:
@@ -285,6 +278,19 @@ class CvatDouble:
         call.found("Task", self.state.tasks, number)
         return 200, self.state.task_row(number)
 
+    @route("PATCH", r"tasks/(\d+)")
+    def change_task(self, call: Call, number: int) -> Any:
+        task = call.found("Task", self.state.tasks, number)
+        task |= check(schemas.TaskIn, call.body, partial=True)
+        return 200, self.state.task_row(number)
+
+    @route("GET", r"tasks/(\d+)/data/meta")
+    def frames(self, call: Call, number: int) -> Any:
+        call.found("Task", self.state.tasks, number)
+        if number not in self.state.frames:
+            raise RefusedError(500, HTML_500)
+        return 200, {"frames": [{"name": name} for name in self.state.frames[number]]}
+
     @route("DELETE", r"tasks/(\d+)")
     def delete_task(self, call: Call, number: int) -> Any:
         call.found("Task", self.state.tasks, number)
@@ -377,23 +383,3 @@ class CvatDouble:
     def job_annotations(self, call: Call, number: int) -> Any:
         job = call.found("Job", self.state.jobs, number)
         return 200, filled(self.state.annotations[job["task_id"]], self.state.labels)
-
-    @route("GET", "issues")
-    def issues(self, call: Call) -> Any:
-        return call.paged(self.state.issues, "job_id")
-
-    @route("POST", "issues")
-    def new_issue(self, call: Call) -> Any:
-        body = check(schemas.IssueIn, call.body)
-        number, now = self.state.number("issue"), self.state.now()
-        call.found("Job", self.state.jobs, body["job"])
-        self.state.issues[number] = {
-            "id": number, "frame": body["frame"], "job": body["job"],
-            "position": body["position"],
-            "owner": self.state.users[1],
-            "assignee": self.state.users.get(body.get("assignee")),
-            "created_date": now, "updated_date": now, "resolved": False,
-            "comments": {"count": 1, "url": f"{self.url}/api/comments?issue_id={number}"},
-            "_job_id": body["job"], "_message": body["message"],
-        }  # fmt: skip
-        return 201, public(self.state.issues[number])

@@ -2,26 +2,32 @@
 
 import re
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.core.docker_network import compose_override, is_local, url_from_docker
 from annotation.core.encryption import DecryptionError
 from annotation.core.webhook import EVENTS
-from annotation.cvat.client import CvatClient, close_clients
+from annotation.cvat.client import CvatClient, CvatMember, close_clients
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatRefusedError
+from annotation.cvat.job_calls import parse_date
 from annotation.models import CvatProject, CvatServer
+from annotation.selectors.cvat import EXPIRY_WARNING, expiry_text, forgery_log
 from annotation.services.cvat.deferral import client_for, retry_now
 from datasets.core.formats.cvat_labels import PERSON
 
 ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
 TEST_PROJECT = "AVA Studio connection test, can be deleted"
 MIN_VERSION = (2, 54)  # the oldest version this was tested with
+MANAGING_ROLES = ("owner", "maintainer")
 NO_WEBHOOK = "Finished jobs are still found by polling every five minutes."
 
 
@@ -34,6 +40,7 @@ def save_server(
     if not server.encrypted_secret:
         server.renew_secret()
     server.save()
+    forgery_log(server).unlink(missing_ok=True)  # as if the secret was restored in CVAT
     request_connection_test(server)
     return server
 
@@ -77,14 +84,20 @@ def check_connection(server_id: int) -> CvatServer | None:
         return None
     with server.working(CvatError, DecryptionError):
         client = client_for(server)
-        version, account = client.version(), client.whoami()
+        version, account = client.version(), client.account()
+        token, members = client.token(), client.members()
+        name = str(account.get("username", ""))
+        denied = permission_problems(account, token, members, server.organisation)
         checks = [
-            _check("account", f"Signed in to CVAT {version} as {account}."),
+            _check("account", f"Signed in to CVAT {version} as {name}."),
             *_too_old(version),
-            _members(client, server),
-            *_webhooks(client, server),
+            *_permissions(name, denied, token),
+            _members(members, name, server),
+            *([] if denied else _webhooks(client, server)),
         ]
-        server.finish(version=version, account=account, checks=checks)
+        server.finish(
+            version=version, account=name, checks=checks, token_expires_at=_expiry(token)
+        )
     return server
 
 
@@ -127,17 +140,85 @@ def _too_old(version: str) -> list[Any]:
     ]
 
 
-def _members(client: CvatClient, server: CvatServer) -> Any:
-    if not server.organisation:
-        return _check(
-            "organisation",
-            "No organisation is set: members can't be invited, and tasks are created in the "
-            "account's personal workspace.",
-            "Create an organisation in CVAT and enter its short name here.",
-            is_ok=False,
+def permission_problems(
+    account: dict[str, Any],
+    token: dict[str, Any] | None,
+    members: Sequence[CvatMember],
+    organisation: str,
+) -> list[tuple[str, str]]:
+    """What the account or its token may not do, and what to do about it; empty if all is well.
+
+    CVAT says the same 403 for all of it, so this is asked before anything is sent.
+    """
+    found = []
+    if token and token.get("read_only"):
+        found.append(
+            (
+                "The token is read-only: projects and answers can be seen, but no task can be "
+                "sent and no job reopened.",
+                "Create a token without “read only” in CVAT and enter it here.",
+            )
         )
-    count = len(client.members())
-    return _check("organisation", f"{server.organisation} has {count} members.")
+    name, groups = account.get("username"), set(account.get("groups") or ())
+    if account.get("is_superuser") or "admin" in groups:
+        return found
+    if not groups & {"user", "business"}:
+        found.append(
+            (
+                f"{name} is in CVAT's group {', '.join(sorted(groups)) or '(none)'}, which "
+                "cannot create projects.",
+                "Let an administrator of CVAT add the account to the group user.",
+            )
+        )
+    role = next((one.role for one in members if one.name == name), "")
+    if organisation and role not in MANAGING_ROLES:
+        found.append(
+            (
+                f"{name} has the role {role or '(none)'} in {organisation}, which cannot "
+                "create projects with tasks for others.",
+                f"Let an owner of {organisation} make the account a maintainer.",
+            )
+        )
+    return found
+
+
+def _permissions(
+    name: str, problems: list[tuple[str, str]], token: dict[str, Any] | None
+) -> list[Any]:
+    checks = [_check("permissions", what, fix, is_ok=False) for what, fix in problems]
+    if not problems:
+        checks.append(_check("permissions", f"{name} may create projects, tasks and webhooks."))
+    expires = _expiry(token)
+    if expires is not None:
+        is_soon = expires - timezone.now() < EXPIRY_WARNING
+        fix = "Create a new token in CVAT and enter it here." if is_soon else ""
+        sentence = f"The token {expiry_text(expires)}."
+        checks.append(_check("token", sentence, fix, is_ok=not is_soon))
+    return checks
+
+
+def _expiry(token: dict[str, Any] | None) -> datetime | None:
+    text = (token or {}).get("expiry_date")
+    return parse_date(text) if text else None
+
+
+def _members(members: Sequence[CvatMember], name: str, server: CvatServer) -> Any:
+    if server.organisation:
+        return _check("organisation", f"{server.organisation} has {len(members)} members.")
+    others = [one for one in members if one.name != name]
+    seen = (
+        f"{len(others)} other users are visible"
+        if others
+        else f"only {name} is visible, so jobs can be assigned to nobody else"
+    )
+    return _check(
+        "organisation",
+        f"No organisation is set: tasks are created in the account's personal workspace, "
+        f"members can't be invited, and {seen}.",
+        "Create an organisation in CVAT (your name, Organization, Create), invite the "
+        "annotators there, and enter its short name here.",
+        is_ok=False,
+    )
 
 
 def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:

@@ -12,14 +12,8 @@ from annotation.core.encryption import DecryptionError
 from annotation.cvat.client import CvatClient, cached_client, is_permanent
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatUnavailableError
 from annotation.cvat.transport import Address
-from annotation.models import (
-    CvatJob,
-    CvatProject,
-    CvatServer,
-    JobStateChange,
-    Reconciliation,
-    WebhookDelivery,
-)
+from annotation.models import CvatServer
+from annotation.selectors.cvat import deferrable_rows
 from avaproject.base.storage import StorageError
 from avaproject.base.work import WILL_RETRY, StagedModel
 
@@ -63,12 +57,4 @@ def defer(row: StagedModel, error: Exception) -> None:
 
 def retry_now(server: CvatServer) -> int:
     """Let all work deferred for `server` be tried at once; return how many rows."""
-    projects = CvatProject.objects.filter(server=server)
-    waiting = (
-        projects,
-        CvatJob.objects.filter(project__server=server),
-        WebhookDelivery.objects.filter(server=server),
-        Reconciliation.objects.filter(project__server=server),
-        JobStateChange.objects.filter(job__project__server=server),
-    )
-    return sum(rows.retry_now() for rows in waiting)
+    return sum(rows.retry_now() for rows in deferrable_rows(server))

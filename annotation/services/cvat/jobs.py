@@ -14,13 +14,16 @@ from django.conf import settings
 from django.utils import timezone
 
 from annotation.core.cvat_tracks import task_frame_count
-from annotation.cvat.client import CvatClient, Job
+from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError
+from annotation.cvat.job_calls import Job
 from annotation.models import AnswerVersion, CvatJob, JobStateChange
 from annotation.services.answers import store_version
+from annotation.services.cvat.reassignment import author_of, follow_assignee, who_finished
 from datasets.core.formats.cvat_json import CvatJsonError, document_from, fingerprint
 
 Found = tuple[CvatJob, Job]
+REOPENED = (JobStateChange.Verdict.REJECTED, JobStateChange.Verdict.RETURNED)
 EDITED = "Edited after approval. The new version needs a review."
 
 
@@ -33,6 +36,7 @@ def poll_job(client: CvatClient, row: CvatJob) -> AnswerVersion | None:
     except CvatGoneError:
         mark_job_deleted(row)
         return None
+    job = follow_assignee(client, row, job)
     sync_job_state(row, job)
     for _, version in fetch_finished_jobs(client, [(row, job)]):
         return version
@@ -55,7 +59,7 @@ def fetch_finished_jobs(
                 if annotations is None:
                     mark_job_deleted(row)
                 else:
-                    yield row, _store(row, job, annotations)
+                    yield row, _store(client, row, job, annotations)
 
 
 def sync_job_state(row: CvatJob, job: Job) -> None:
@@ -103,20 +107,25 @@ def _annotations(client: CvatClient, job: Job) -> dict[str, Any] | None:
         return None
 
 
-def _store(row: CvatJob, job: Job, annotations: dict[str, Any]) -> AnswerVersion | None:
+def _store(
+    client: CvatClient, row: CvatJob, job: Job, annotations: dict[str, Any]
+) -> AnswerVersion | None:
     newest = row.task.versions.order_by("-number").first()
-    verdict = row.state_changes.order_by("-review").first()
+    verdict = row.state_changes.order_by("-pk").first()
     is_rework = (
         verdict is not None
-        and verdict.verdict == JobStateChange.Verdict.REJECTED
+        and verdict.verdict in REOPENED
         and verdict.applied_at is not None
         and verdict.applied_at < job.updated_date
         and newest is not None
         and verdict.version_id == newest.pk
     )
+    finish = who_finished(client, row, job)
+    labels = _other_labels(client, row, annotations)
     version = store_version(
-        row.task, _envelope(row, job, annotations), _digest(row, annotations),
-        suffix="json", job=job.job_id, even_if_same=is_rework,
+        row.task, _envelope(row, job, annotations, labels), _digest(row, annotations),
+        suffix="json", job=job.job_id, even_if_same=is_rework, author=author_of(row, finish),
+        finished_by=finish.finished_by, editors=finish.editors,
     )  # fmt: skip
     changes: dict[str, Any] = {"fetched_at": job.updated_date}
     if version is not None:
@@ -127,7 +136,22 @@ def _store(row: CvatJob, job: Job, annotations: dict[str, Any]) -> AnswerVersion
     return version
 
 
-def _envelope(row: CvatJob, job: Job, annotations: dict[str, Any]) -> bytes:
+def _other_labels(
+    client: CvatClient, row: CvatJob, annotations: dict[str, Any]
+) -> dict[int, str]:
+    """Names of the labels in `annotations` that are not ours; asked for only if needed."""
+    used = {
+        one["label_id"] for kind in ("tracks", "shapes") for one in annotations.get(kind) or []
+    }
+    if used <= {row.project.label_id} or row.project.project_id is None:
+        return {}
+    there = client.labels(row.project.project_id)
+    return {one["id"]: one["name"] for one in there if one["id"] in used}
+
+
+def _envelope(
+    row: CvatJob, job: Job, annotations: dict[str, Any], labels: dict[int, str]
+) -> bytes:
     """The annotations as CVAT returned them, with the label ids needed to read them."""
     ids = row.project.label_ids
     content = {
@@ -138,6 +162,7 @@ def _envelope(row: CvatJob, job: Job, annotations: dict[str, Any]) -> bytes:
         "updated_date": job.updated_date.isoformat(),
         "label": ids.label,
         "attributes": ids.attributes,
+        "labels": labels,
         "annotations": annotations,
     }
     return json.dumps(content, separators=(",", ":")).encode()

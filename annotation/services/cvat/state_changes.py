@@ -1,5 +1,6 @@
-"""Job state changes in CVAT after a review: a job is reopened with issues, or accepted.
+"""Job state changes in CVAT: a job is reopened with issues, accepted, or finished again.
 
+A job whose answers could not be taken is reopened by itself, with an issue where it is wrong.
 The verdicts belong to the app `qc`; `workers/pipeline.py` passes them as plain values. A
 verdict on a version that is no longer the newest changes nothing: the newer needs a review.
 """
@@ -8,12 +9,16 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from annotation.core.review_issues import ReviewIssue, parse_issues
-from annotation.cvat.client import CvatClient, Job, parse_date
+from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError
+from annotation.cvat.job_calls import Job, parse_date
 from annotation.models import AnswerVersion, CvatJob, JobStateChange
 from annotation.services.answer_rows import AnswersError
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.jobs import mark_job_deleted, poll_job, sync_job_state
+
+RETURNED_BECAUSE = "Please correct this, then finish the job again:"
+MAX_ISSUES = 20  # of one return; the annotator finds the kind by them
 
 
 class Verdict(NamedTuple):
@@ -41,7 +46,7 @@ def request_state_changes(verdicts: Iterable[Verdict]) -> int:
         )
         for version, job in versions
         if job is not None
-        for one in wanted[version]
+        for one in sorted(wanted[version])
     ]
     JobStateChange.objects.bulk_create(changes, ignore_conflicts=True)
     return len(changes)
@@ -60,7 +65,7 @@ def apply_state_change(change_id: int) -> JobStateChange | None:
 
 def _is_outdated(change: JobStateChange) -> bool:
     newest = change.job.task.versions.order_by("-number").first()
-    later = JobStateChange.objects.filter(job=change.job, review__gt=change.review)
+    later = JobStateChange.objects.filter(job=change.job, pk__gt=change.pk)
     return later.exists() or newest is None or newest.pk != change.version_id
 
 
@@ -75,6 +80,8 @@ def _changed_job(change: JobStateChange) -> Job | None:
     try:
         if change.verdict == JobStateChange.Verdict.APPROVED:
             job = client.change_job(row.job_id, stage="acceptance", state="completed")
+        elif change.verdict == JobStateChange.Verdict.CONFIRMED:
+            job = _finished_again(client, row.job_id)
         else:
             job = _reopened_job(client, change)
     except CvatGoneError:
@@ -85,6 +92,15 @@ def _changed_job(change: JobStateChange) -> Job | None:
     sync_job_state(row, job)
     poll_job(client, row)  # an edit at the same moment becomes a new version
     return job
+
+
+def _finished_again(client: CvatClient, job_id: int) -> Job:
+    """Resolve the issues of a return that was overruled, and finish the job again."""
+    for issue in client.issues(job_id):
+        messages = [one["message"] for one in client.comments(issue=issue["id"])[:1]]
+        if not issue.get("resolved") and messages and messages[0].startswith(RETURNED_BECAUSE):
+            client.resolve_issue(issue["id"])
+    return client.change_job(job_id, stage="annotation", state="completed")
 
 
 def _reopened_job(client: CvatClient, change: JobStateChange) -> Job:
@@ -115,6 +131,14 @@ def _issues(change: JobStateChange) -> list[tuple[int, tuple[float, ...], str]]:
     """Frame, box and message of each issue; one issue for all comments on one box."""
     clip = change.job.task.clip
     fps = clip.video.dataset.annotation_fps
+    if change.verdict == JobStateChange.Verdict.RETURNED:
+        problems: dict[int, list[str]] = {}
+        for one in change.version.problems[:MAX_ISSUES]:
+            problems.setdefault(one["frame"], []).append(one["text"])
+        return [
+            (frame, _whole_frame(change), f"{RETURNED_BECAUSE} {'; '.join(texts)}.")
+            for frame, texts in problems.items()
+        ]
     messages: dict[tuple[int, tuple[float, ...]], list[str]] = {}
     for issue in parse_issues(change.reason, clip.keyframes()):
         messages.setdefault((issue.second * fps, _box(change, issue)), []).append(issue.text)
@@ -123,11 +147,15 @@ def _issues(change: JobStateChange) -> list[tuple[int, tuple[float, ...], str]]:
 
 def _box(change: JobStateChange, issue: ReviewIssue) -> tuple[float, ...]:
     """The box of the person commented on, or the whole frame."""
-    video = change.job.task.clip.video
     if issue.person_id is not None:
         found = change.version.annotations.filter(
             second=issue.second, person_id=issue.person_id
         ).first()
         if found is not None:
             return (found.x1, found.y1, found.x2, found.y2)
+    return _whole_frame(change)
+
+
+def _whole_frame(change: JobStateChange) -> tuple[float, ...]:
+    video = change.job.task.clip.video
     return (0.0, 0.0, float(video.width or 0), float(video.height or 0))

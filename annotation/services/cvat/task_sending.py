@@ -15,8 +15,9 @@ from typing import NamedTuple
 from django.conf import settings
 
 from annotation.core.cvat_tracks import task_frame_count
-from annotation.cvat.client import CvatClient, CvatMember, Job
+from annotation.cvat.client import CvatClient, CvatMember
 from annotation.cvat.errors import CvatError, CvatUnavailableError
+from annotation.cvat.job_calls import Job
 from annotation.cvat.task_upload import TaskPayload, UploadStoppedError, upload_task
 from annotation.models import AnnotationTask, CvatJob, CvatProject
 from annotation.selectors.tasks import group_specs

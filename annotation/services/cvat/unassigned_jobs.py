@@ -7,8 +7,9 @@ deleted in CVAT.
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from annotation.cvat.client import CvatClient, Job
+from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError
+from annotation.cvat.job_calls import Job
 from annotation.models import AnswerVersion, CvatJob, CvatProject
 from annotation.services.cvat.jobs import mark_job_deleted, sync_job_state
 from avaproject.base.work import Stage

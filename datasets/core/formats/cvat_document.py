@@ -50,7 +50,8 @@ class Document:
 
     `frame_count`, `width` and `height` are 0 and `task_name` is empty if the file does not say:
     CVAT names no size for tasks made of pictures, and no name in the export of a job. `notes`
-    say in sentences what was changed on reading.
+    say in sentences what was changed on reading, `problems` what was left out that its
+    annotator must correct: frame and sentence.
     """
 
     task_name: str
@@ -60,6 +61,7 @@ class Document:
     attributes: tuple[Attribute, ...] = ()
     tracks: tuple[XmlTrack, ...] = ()
     notes: tuple[str, ...] = ()
+    problems: tuple[tuple[int, str], ...] = ()
 
 
 def hold_over_parts(tracks: Sequence[XmlTrack]) -> tuple[XmlTrack, ...]:

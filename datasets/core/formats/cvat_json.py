@@ -9,6 +9,7 @@ until one of the track's later shapes says otherwise.
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from datasets.core.formats.cvat_document import Document, Shape, XmlTrack, hold_over_parts
@@ -26,11 +27,23 @@ class CvatJsonError(ValueError):
     """The annotations are not those of a task sent by AVA Studio."""
 
 
+class UnusableObjectError(CvatJsonError):
+    """One object cannot be read; `frame` is where."""
+
+    def __init__(self, message: str, frame: int) -> None:
+        super().__init__(message)
+        self.frame = frame
+
+
 class LabelIds(NamedTuple):
-    """CVAT's ids of the label "person" of one project, and of its attributes by name."""
+    """CVAT's ids of the label "person" of one project, and of its attributes by name.
+
+    `others` are the names of the project's other labels by their ids, where they are known.
+    """
 
     label: int
     attributes: dict[str, int]
+    others: Mapping[int, str] = MappingProxyType({})
 
 
 def labelled_data(
@@ -62,24 +75,31 @@ def document_from(
 ) -> Document:
     """The document that the annotations of a job are.
 
-    A single shape is a track of one frame. An attribute that is not in `ids` was added in CVAT
+    A single shape is a track of one frame. An object that cannot be read is left out and
+    becomes a problem of the document. An attribute that is not in `ids` was added in CVAT
     by hand and is left out. Raises CvatJsonError with a message for anything else unknown.
 
     >>> document_from({}, LabelIds(1, {}), task_name="a", frame_count=75).tracks
     ()
     """
     names = {number: name for name, number in ids.attributes.items()}
-    reader = _Reader(ids.label, names, frame_count, Notes())
+    labels = {**ids.others, ids.label: PERSON}
+    reader = _Reader(labels, names, frame_count, Notes())
+    tracks, problems = [], []
     try:
-        tracks = [reader.track(one, at) for at, one in enumerate(data.get("tracks") or [])]
-        single = [reader.single(one, at) for at, one in enumerate(data.get("shapes") or [])]
+        for read, kind in ((reader.track, "tracks"), (reader.single, "shapes")):
+            for at, one in enumerate(data.get(kind) or []):
+                try:
+                    tracks.append(read(one, at))
+                except UnusableObjectError as error:
+                    problems.append((error.frame, str(error)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, CvatJsonError):
             raise
         raise CvatJsonError(f"these are no annotations of CVAT: {error!r}") from error
     return Document(
-        task_name, frame_count, 0, 0, (), hold_over_parts(tracks + single),
-        reader.notes.sentences(),
+        task_name, frame_count, 0, 0, (), hold_over_parts(tracks),
+        reader.notes.sentences(), tuple(problems),
     )  # fmt: skip
 
 
@@ -149,35 +169,39 @@ def _shape_data(shape: Shape, values: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class _Reader(NamedTuple):
-    label: int
+    labels: dict[int, str]
     names: dict[int, str]
     frame_count: int
     notes: Notes
 
     def track(self, data: Mapping[str, Any], number: int) -> XmlTrack:
         place = f"track {number}"
+        label = self._label(data)
         held = self._held({}, data)
         shapes: dict[int, Shape] = {}
         before: Mapping[str, Any] = {}
         for one in sorted(data["shapes"], key=lambda shape: int(shape["frame"])):
             for turned in _turned_between(before, one):
-                shapes[int(turned["frame"])] = self._shape(turned, held, place, keyframe=False)
+                shapes[int(turned["frame"])] = self._shape(
+                    turned, held, place, label, keyframe=False
+                )
             held = self._held(held, one)
-            shapes[int(one["frame"])] = self._shape(one, held, place)
+            shapes[int(one["frame"])] = self._shape(one, held, place, label)
             before = one
         inside = (shape for frame, shape in shapes.items() if frame < self.frame_count)
-        return XmlTrack(tuple(inside), self._label(data), str(data.get("source") or ""))
+        return XmlTrack(tuple(inside), label, str(data.get("source") or ""))
 
     def single(self, data: Mapping[str, Any], number: int) -> XmlTrack:
         """As in CVAT's own export: present in its frame, outside in the next."""
-        shape = self._shape(data, self._held({}, data), f"shape {number}")
+        label = self._label(data)
+        shape = self._shape(data, self._held({}, data), f"shape {number}", label)
         gone = shape._replace(frame=shape.frame + 1, outside=True)
         inside = tuple(one for one in (shape, gone) if one.frame < self.frame_count)
-        return XmlTrack(inside, self._label(data), str(data.get("source") or ""))
+        return XmlTrack(inside, label, str(data.get("source") or ""))
 
     def _label(self, data: Mapping[str, Any]) -> str:
         number = int(data["label_id"])
-        return PERSON if number == self.label else f"label number {number}"
+        return self.labels.get(number, f"label number {number}")
 
     def _held(self, before: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, str]:
         return held_values(before, self._known(data.get("attributes") or []))
@@ -193,6 +217,7 @@ class _Reader(NamedTuple):
         data: Mapping[str, Any],
         attributes: dict[str, str],
         place: str,
+        label: str,
         *,
         keyframe: bool = True,
     ) -> Shape:
@@ -201,7 +226,9 @@ class _Reader(NamedTuple):
         try:
             box, changes = box_around(kind, points, float(data.get("rotation") or 0.0))
         except ShapeError as error:
-            raise CvatJsonError(f"{place} at frame {frame} {error}") from error
+            raise UnusableObjectError(
+                f"an object of the label {label} at frame {frame} {error}", frame
+            ) from error
         for change in changes if keyframe else ():
             self.notes.add(change, place, frame)
         return Shape(frame, box, bool(data.get("outside")), keyframe, dict(attributes))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from annotation.models import Annotation, AnnotationTask, AnswerVersion, JobStateChange
+from annotation.models import Annotation, AnnotationTask, AnswerVersion, CvatJob, JobStateChange
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.agreement.figures import ClipFinding, Figure, LowestAlpha, PairBoxFigures
@@ -266,5 +266,10 @@ def task_history(task: AnnotationTask) -> list[TaskEvent]:
     events += [
         TaskEvent(one.written_at, "info", "grey", str(one.author), "Comment", one.text)
         for one in task.comments.select_related("author")
+    ]
+    job = CvatJob.objects.filter(task=task).first()
+    events += [
+        TaskEvent(datetime.fromisoformat(line["at"]), "users", "info", "", "CVAT", line["text"])
+        for line in (job.history if job else [])
     ]
     return sorted(events, reverse=True)

@@ -1,0 +1,108 @@
+"""Tasks in a dataset's project that were not sent from here: list and adopt them.
+
+A task can be adopted if its frames are those of one clip: as many, with the names that the
+clip's frames have in a package or in a task sent from here.
+"""
+
+from annotation.cvat.client import CvatClient
+from annotation.cvat.errors import CvatBrokenError, CvatGoneError, CvatRefusedError
+from annotation.models import AnnotationTask, CvatJob, CvatProject
+from annotation.services.answer_rows import frame_count_of
+from annotation.services.cvat.deferral import client_for
+from annotation.services.cvat.reassignment import annotator_named
+from avaproject.base.work import Stage
+from datasets.core.naming import frame_name
+
+
+class AdoptionError(ValueError):
+    """A task of CVAT cannot be adopted."""
+
+
+def find_other_tasks(client: CvatClient, project: CvatProject) -> int:
+    """Store the project's tasks that are not ours, each with the task it could be; how many."""
+    if project.project_id is None:
+        return 0
+    ours = set(
+        CvatJob.objects.filter(project=project)
+        .exclude(cvat_task_id=None)
+        .values_list("cvat_task_id", flat=True)
+    )
+    being_sent = {str(job) for job in CvatJob.objects.filter(project=project, job_id=None)}
+    others = [
+        one
+        for one in client.tasks(project.project_id)
+        if one["id"] not in ours and one["name"] not in being_sent
+    ]
+    found = [
+        {"id": one["id"], "name": one["name"], "match": _match_name(client, project, one["id"])}
+        for one in others
+    ]
+    CvatProject.objects.filter(pk=project.pk).update(other_tasks=found)
+    return len(found)
+
+
+def adopt(project: CvatProject, task_id: int) -> CvatJob:
+    """Take a task of CVAT as one of ours: its job counts as sent, and is fetched when finished.
+
+    The task becomes that of the clip and the job's assignee; it is named so in CVAT. Raises
+    AdoptionError or CvatError.
+    """
+    client = client_for(project.server)
+    jobs = [job for job in client.jobs_of_task(task_id) if job.kind == "annotation"]
+    if len(jobs) != 1:
+        raise AdoptionError(f"task {task_id} has {len(jobs)} jobs in CVAT, not one")
+    job = jobs[0]
+    task = _match(client, project, task_id)
+    if task is None:
+        raise AdoptionError(f"the frames of task {task_id} are not those of a clip here")
+    if not job.assignee:
+        raise AdoptionError(f"assign the job of task {task_id} to its annotator in CVAT first")
+    annotator = annotator_named(task, job.assignee)
+    if annotator is None:
+        raise AdoptionError(f"{job.assignee} cannot be an annotator here")
+    own, _ = AnnotationTask.objects.get_or_create(
+        clip=task.clip, annotator=annotator, defaults={"run": task.run}
+    )
+    if CvatJob.objects.filter(task=own, is_deleted=False).exclude(job_id=None).exists():
+        raise AdoptionError(f"{own} is in CVAT already, as another task")
+    client.rename_task(task_id, str(own))
+    row, _ = CvatJob.objects.update_or_create(
+        task=own,
+        defaults={
+            "project": project, "cvat_task_id": task_id, "job_id": job.job_id,
+            "assignee": job.assignee, "cvat_stage": job.stage, "cvat_state": job.state,
+            "changed_at": job.updated_date, "fetched_at": None, "is_deleted": False,
+            "stage": Stage.DONE, "error": "",
+            "message": "Adopted: this task was created in CVAT.",
+        },
+    )  # fmt: skip
+    left = [one for one in project.other_tasks if one["id"] != task_id]
+    CvatProject.objects.filter(pk=project.pk).update(other_tasks=left)
+    return row
+
+
+def _match_name(client: CvatClient, project: CvatProject, task_id: int) -> str:
+    found = _match(client, project, task_id)
+    return found.clip.name if found else ""
+
+
+def _match(client: CvatClient, project: CvatProject, task_id: int) -> AnnotationTask | None:
+    """A task of the clip whose frames the task in CVAT has."""
+    try:
+        names = client.frame_names(task_id)
+    except (CvatGoneError, CvatBrokenError, CvatRefusedError):  # no frames yet
+        return None
+    first = names[0].rsplit("/", 1)[-1] if names else ""
+    tasks = AnnotationTask.objects.of(project.dataset).select_related(
+        "clip__video__dataset", "annotator__dataset", "run"
+    )
+    for task in tasks.order_by("clip", "pk"):
+        if frame_name(task.clip.name, 0) == first and _frames(task) == [
+            name.rsplit("/", 1)[-1] for name in names
+        ]:
+            return task
+    return None
+
+
+def _frames(task: AnnotationTask) -> list[str]:
+    return [frame_name(task.clip.name, frame) for frame in range(frame_count_of(task))]

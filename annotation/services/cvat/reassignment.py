@@ -1,0 +1,153 @@
+"""Jobs reassigned in CVAT: the task follows to its new annotator, or the job is given back.
+
+The author of an answer version is who had the job when it was finished: the delivery that says
+so, else CVAT's events, else the job's assignee.
+"""
+
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from annotation.core.webhook import job_in
+from annotation.cvat.client import CvatClient
+from annotation.cvat.errors import CvatError
+from annotation.cvat.job_calls import Job
+from annotation.models import (
+    AnnotationTask,
+    Annotator,
+    CvatJob,
+    WebhookDelivery,
+    check_user_name,
+)
+
+MAX_EDITORS = 20
+
+
+class Finish(NamedTuple):
+    """Who finished a job."""
+
+    assignee: str  # at that moment, the author of the answers
+    finished_by: str  # who set the state; "" if unknown
+    editors: list[str]  # who saved since the last version, as far as known
+
+
+def who_finished(client: CvatClient, row: CvatJob, job: Job) -> Finish:
+    """Who had a finished `job`, who finished it, and who edited it."""
+    deliveries = WebhookDelivery.objects.filter(
+        server=row.project.server, job_id=job.job_id, event="update:job"
+    )
+    newest = row.task.versions.order_by("-number").first()
+    since = deliveries.filter(received_at__gt=newest.created_at) if newest else deliveries
+    editors = sorted(set(since.exclude(sender="").values_list("sender", flat=True)))
+    said = deliveries.filter(state="completed").order_by("-pk").first()
+    if said is not None:
+        assignee = job_in(said.body).assignee or job.assignee
+        return Finish(assignee, said.sender, editors[:MAX_EDITORS])
+    if row.assignee and job.assignee != row.assignee:
+        finisher = _finisher_in_events(client, job)
+        if finisher:
+            return Finish(finisher, finisher, editors[:MAX_EDITORS] or [finisher])
+    return Finish(job.assignee, "", editors[:MAX_EDITORS])
+
+
+def author_of(row: CvatJob, finish: Finish) -> Annotator:
+    """The annotator who gave the answers; that of the task if CVAT names nobody."""
+    task = row.task
+    if finish.assignee in ("", task.annotator.name):
+        return task.annotator
+    return annotator_named(task, finish.assignee) or task.annotator
+
+
+def annotator_named(task: AnnotationTask, name: str) -> Annotator | None:
+    """The annotator of this name; None for an unusable one. Plans give a new one no tasks."""
+    try:
+        check_user_name(name)
+    except ValidationError:
+        return None
+    dataset = task.annotator.dataset
+    found, _ = Annotator.objects.get_or_create(
+        dataset=dataset, name=name, defaults={"is_active": False}
+    )
+    return found
+
+
+def has_clip(task: AnnotationTask, name: str) -> bool:
+    """Whether `name` has the clip as another task, or has answered it."""
+    others = AnnotationTask.objects.filter(clip=task.clip_id).exclude(pk=task.pk)
+    return others.filter(annotator__name=name).exists()
+
+
+def follow_assignee(client: CvatClient, row: CvatJob, job: Job) -> Job:
+    """Let the task follow to whom the job was reassigned in CVAT; the job as it is then.
+
+    An unassigned task follows nobody. May be repeated after a crash at any point.
+    """
+    task, name = row.task, job.assignee
+    if name in ("", task.annotator.name) or task.unassigned_at or not row.cvat_task_id:
+        return job
+    if has_clip(task, name):
+        return _give_back(client, row, job)
+    new = annotator_named(task, name)
+    if new is None:
+        return job
+    client.rename_task(row.cvat_task_id, f"{task.clip}--{name}")
+    line = f"Reassigned in CVAT from {task.annotator} to {name}."
+    with transaction.atomic():
+        # The package is written again: its task has another name now.
+        AnnotationTask.objects.filter(pk=task.pk).start_over(annotator=new)
+        _add_history(row, line)
+    task.refresh_from_db()
+    return job
+
+
+def _give_back(client: CvatClient, row: CvatJob, job: Job) -> Job:
+    """Give a job back to its annotator, with an issue that says why."""
+    before, now = row.task.annotator.name, job.assignee
+    users = {one.name: one.user_id for one in client.members() if one.is_active}
+    is_by_new = job.is_finished and who_finished(client, row, job).assignee == now
+    reason = (
+        f"This job goes back to {before}: {now} has this clip already as a task of their own, "
+        "and two answers of one person cannot be compared."
+    )
+    if is_by_new:
+        reason += f" It was finished by {now}, so {before} has to check every answer."
+    if not any(_says(client, one["id"], reason) for one in client.issues(job.job_id)):
+        video = row.task.clip.video
+        whole = (0.0, 0.0, float(video.width or 1), float(video.height or 1))
+        client.create_issue(
+            job.job_id, frame=0, box=whole, message=reason, user_id=users.get(before),
+        )  # fmt: skip
+    changes: dict[str, object] = {"assignee": users.get(before)}
+    if is_by_new:
+        changes |= {"stage": "annotation", "state": "rejected"}
+    given_back = client.change_job(job.job_id, **changes)
+    _add_history(row, reason)
+    return given_back
+
+
+def _says(client: CvatClient, issue_id: int, text: str) -> bool:
+    return any(one["message"] == text for one in client.comments(issue=issue_id))
+
+
+def _add_history(row: CvatJob, text: str) -> None:
+    row.history = [*row.history, {"at": timezone.now().isoformat(), "text": text}]
+    CvatJob.objects.filter(pk=row.pk).update(history=row.history)
+
+
+def _finisher_in_events(client: CvatClient, job: Job) -> str:
+    """Who set the job to completed last, as CVAT's events say; "" if they cannot be read."""
+    try:
+        events = client.job_events(job.job_id)
+    except CvatError:  # no right to them, or no event store
+        return ""
+    done = [
+        one
+        for one in events
+        if one["obj_name"] == "state"
+        and one["obj_val"] == "completed"
+        and one["scope"] == "update:job"
+    ]
+    done.sort(key=lambda one: one["timestamp"])
+    return str(done[-1]["user_name"]) if done else ""

@@ -1,0 +1,93 @@
+"""Jobs reassigned in CVAT, and who is the author of an answer version."""
+
+import json
+
+import pytest
+
+from annotation.models import Annotator, AnswerVersion
+from tests.cvat_double.steps import (
+    FINISHED,
+    TASK,
+    job_named,
+    post_delivery,
+    process_deliveries,
+    read_all,
+    reconciled,
+    sent_world,
+    state_event,
+    task_named,
+)
+
+pytestmark = pytest.mark.django_db
+BOBS = "aisle-c0000--bob"
+
+
+def user(cvat, name):
+    return next(pk for pk, one in cvat.state.users.items() if one["username"] == name)
+
+
+def issues(cvat):
+    return [one["_message"] for one in cvat.state.issues.values()]
+
+
+def test_a_reassigned_task_follows_to_its_new_person(cvat):
+    dataset = sent_world(cvat)
+    cvat.set_job(TASK, assignee=user(cvat, "bob"))
+    reconciled(dataset)
+    row = job_named(BOBS)
+    assert (row.task.annotator.name, row.message) == ("bob", "")
+    assert [line["text"] for line in row.history] == ["Reassigned in CVAT from ann to bob."]
+    assert cvat.job_of(BOBS)["id"] == row.job_id  # the task has its new name in CVAT too
+    assert not Annotator.objects.get(name="bob").is_active  # plans give bob nothing
+    reconciled(dataset)
+    assert len(job_named(BOBS).history) == 1
+
+
+def test_the_author_is_who_finished_the_job(cvat):
+    dataset = sent_world(cvat)
+    cvat.set_job(TASK, assignee=user(cvat, "bob"))
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    read_all()
+    version = AnswerVersion.objects.get()
+    assert version.author.name == "bob"
+    assert {box.annotator for box in version.boxes.all()} == {"bob"}
+
+
+def test_a_job_finished_by_one_and_then_given_to_another_is_the_work_of_the_first(cvat):
+    dataset = sent_world(cvat)
+    cvat.finish(TASK, FINISHED)
+    done = json.loads(state_event(cvat))
+    sender = cvat.state.users[user(cvat, "ann")]
+    server = job_named(TASK).project.server
+    post_delivery(server, json.dumps(done | {"sender": sender}).encode())
+    cvat.set_job(TASK, assignee=user(cvat, "bob"))
+    process_deliveries()
+    version = AnswerVersion.objects.get()
+    assert (version.author.name, version.finished_by) == ("ann", "ann")
+    assert version.editors == ["ann"]
+    assert version.task.annotator.name == "bob"
+    reconciled(dataset)
+    assert AnswerVersion.objects.count() == 1
+
+
+def test_a_job_given_to_somebody_who_has_the_clip_goes_back_with_an_issue(cvat):
+    dataset = sent_world(cvat, annotators=("ann", "bob"))
+    cvat.set_job(TASK, assignee=user(cvat, "bob"))
+    reconciled(dataset)
+    assert cvat.job_of(TASK)["assignee"]["username"] == "ann"
+    (said,) = issues(cvat)
+    assert "bob has this clip already" in said
+    assert task_named(TASK).annotator.name == "ann"
+    assert said in job_named(TASK).history[0]["text"]
+
+
+def test_answers_of_somebody_who_has_the_clip_are_not_taken_for_another(cvat):
+    dataset = sent_world(cvat, annotators=("ann", "bob"))
+    cvat.set_job(TASK, assignee=user(cvat, "bob"))
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    job = cvat.job_of(TASK)
+    assert (job["assignee"]["username"], job["state"]) == ("ann", "rejected")
+    assert not AnswerVersion.objects.exists()
+    assert "finished by bob" in issues(cvat)[0]

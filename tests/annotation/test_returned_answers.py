@@ -1,0 +1,136 @@
+"""Answers that cannot be taken: the object is held back, and its annotator is told in CVAT."""
+
+import pytest
+
+from annotation.models import AnswerVersion, JobStateChange
+from annotation.selectors.cvat import cvat_page, job_lines, job_rows
+from annotation.services.answers import confirm_answers
+from avaproject.base.work import Stage
+from tests.cvat_double.steps import (
+    FINISHED,
+    TASK,
+    apply_state_changes,
+    read_all,
+    reconciled,
+    sent_world,
+)
+from tests.make import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dataset(cvat):
+    return sent_world(cvat)
+
+
+def tracks(cvat):
+    return cvat.state.annotations[cvat.job_of(TASK)["task_id"]]["tracks"]
+
+
+def draw(cvat, **shape):
+    label = tracks(cvat)[0]["label_id"]
+    one = {"id": 900, "label_id": label, "frame": 25, "group": 0, "source": "manual",
+           "attributes": [], "occluded": False, "outside": False, "z_order": 0,
+           "rotation": 0.0, "points": [10, 10, 60, 20, 40, 90]}  # fmt: skip
+    data = cvat.state.annotations[cvat.job_of(TASK)["task_id"]]
+    data["shapes"] = [one | shape]
+
+
+def fetched(cvat, dataset):
+    cvat.set_job(TASK, state="completed")
+    reconciled(dataset)
+    read_all()
+    return AnswerVersion.objects.order_by("-number").first()
+
+
+def issues(cvat):
+    return [(one["frame"], one["_message"]) for one in cvat.state.issues.values()]
+
+
+def test_a_polygon_is_taken_as_the_box_around_it(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    draw(cvat, type="polygon")
+    version = fetched(cvat, dataset)
+    assert (version.stage, version.problems) == (Stage.DONE, [])
+    assert any("a polygon was drawn here" in note for note in version.notes)
+    assert not JobStateChange.objects.exists()
+
+
+def test_an_object_without_box_is_held_back_and_the_job_reopened_at_its_frame(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    draw(cvat, type="skeleton")
+    version = fetched(cvat, dataset)
+    assert version.stage == Stage.DONE
+    assert version.person_count == len(tracks(cvat))
+    apply_state_changes()
+    ((frame, said),) = issues(cvat)
+    assert frame == 25
+    assert "an object of the label person at frame 25 is a skeleton" in said
+    assert cvat.job_of(TASK)["state"] == "rejected"
+
+
+def test_corrected_answers_are_a_new_version_and_the_old_one_is_history(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    draw(cvat, type="skeleton")
+    fetched(cvat, dataset)
+    apply_state_changes()
+    cvat.state.annotations[cvat.job_of(TASK)["task_id"]]["shapes"] = []
+    version = fetched(cvat, dataset)
+    assert (version.number, version.problems) == (2, [])
+    assert cvat_page(dataset).refused == 0
+
+
+def test_answers_that_come_again_unchanged_are_not_returned_a_second_time(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    draw(cvat, type="skeleton")
+    fetched(cvat, dataset)
+    apply_state_changes()
+    fetched(cvat, dataset)
+    assert apply_state_changes() == []
+    assert JobStateChange.objects.count() == 1
+
+
+def test_refused_answers_do_not_count_as_fetched(cvat, dataset):
+    data = cvat.state.annotations[cvat.job_of(TASK)["task_id"]]
+    data["tracks"] = []
+    version = fetched(cvat, dataset)
+    assert (version.stage, version.is_held_back) == (Stage.FAILED, True)
+    page = cvat_page(dataset)
+    assert (page.finished, page.fetched, page.refused) == (1, 0, 1)
+    (line,) = job_lines(list(job_rows(dataset)))
+    assert line["state"].label == "Answers refused"
+    assert "it has nobody" in line["message"]
+    apply_state_changes()
+    assert cvat.job_of(TASK)["state"] == "rejected"
+
+
+def test_answers_accepted_as_they_are_finish_the_job_again(cvat, dataset):
+    cvat.state.annotations[cvat.job_of(TASK)["task_id"]]["tracks"] = []
+    version = fetched(cvat, dataset)
+    apply_state_changes()
+    assert confirm_answers(version, user=make_user("rita"))
+    read_all()
+    apply_state_changes()
+    version.refresh_from_db()
+    assert version.stage == Stage.DONE
+    assert cvat.job_of(TASK)["state"] == "completed"
+    assert [one["resolved"] for one in cvat.state.issues.values()] == [True]
+
+
+def test_a_changed_person_id_is_asked_back_while_that_person_is_missing(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    tracks(cvat)[0]["attributes"][0]["value"] = "99"
+    version = fetched(cvat, dataset)
+    assert "the person_id 99 is of nobody in this clip" in version.problems[0]["text"]
+    assert version.missing_persons
+
+
+def test_another_label_is_named(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    project = cvat.job_of(TASK)["project_id"]
+    cvat.state._add_label(project, {"name": "car"})
+    number = max(cvat.state.labels)
+    draw(cvat, type="rectangle", label_id=number, points=[1, 1, 9, 9])
+    version = fetched(cvat, dataset)
+    assert any("the label car" in note for note in version.notes)
