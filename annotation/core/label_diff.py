@@ -63,7 +63,7 @@ def label_ids(label: Mapping[str, Any], wanted: Sequence[Attribute]) -> LabelIds
 
     >>> label_ids({"id": 1, "attributes": [{"id": 5, "name": "a"}]},
     ...           [Attribute("a", "text", False, ("",), "")])
-    LabelIds(label=1, attributes={'a': 5})
+    LabelIds(label=1, attributes={'a': 5}, others=mappingproxy({}))
     """
     names = {attribute.name for attribute in wanted}
     found = {one["name"]: one["id"] for one in label["attributes"] if one["name"] in names}

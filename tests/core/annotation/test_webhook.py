@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from annotation.core.webhook import parse_event, signature, verify_signature
+from annotation.core.webhook import WebhookEvent, parse_event, signature, verify_signature
 
 
 def body(event: str = "update:job", *, before: dict | None = None, **more: object) -> bytes:
@@ -36,7 +36,15 @@ def test_an_invalid_signature_is_rejected(header):
 @pytest.mark.parametrize("changed", ["state", "stage"])
 def test_a_job_whose_state_or_stage_changed_is_processed(changed):
     event = parse_event(body(before={changed: "new", "updated_date": "2026"}))
-    assert event == ("update:job", 2, 5, "")
+    assert event == WebhookEvent("update:job", 2, 5, ignore_reason="")
+
+
+def test_the_sender_and_the_new_state_of_a_job_are_told():
+    job = {"id": 5, "project_id": 2, "state": "completed", "stage": "annotation"}
+    sent = body(before={"state": "new"}, job=job, sender={"username": "kim"})
+    assert parse_event(sent)[3:] == ("", "kim", "completed")
+    other = body(before={"stage": "validation"}, job=job, sender={"username": "kim"})
+    assert parse_event(other)[3:] == ("", "kim", "")
 
 
 def test_a_deleted_job_is_processed():

@@ -141,29 +141,36 @@ def test_a_shape_behind_the_end_of_the_task_is_dropped_as_cvat_does():
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"),
+    ("change", "sentence"),
     [
-        pytest.param(
-            {"tracks": [{"label_id": 4, "shapes": [stored(3, type="skeleton")]}]},
-            "track 0 at frame 3 is a skeleton",
-            id="skeleton",
-        ),
-        pytest.param({"tracks": [{"label_id": 4}]}, "no annotations of CVAT", id="no shapes"),
-        pytest.param({"tracks": 7}, "no annotations of CVAT", id="a number"),
-        pytest.param(
-            {"tracks": [{"label_id": 4, "shapes": [stored(0, points=[1, 2, 3])]}]},
-            "track 0 at frame 0 has 3 numbers",
-            id="three sides",
-        ),
-        pytest.param(
-            {"tracks": [{"label_id": 4, "shapes": [stored(0, points=[1, 2, 3, "nan"])]}]},
-            "finite",
-            id="not a number",
-        ),
+        pytest.param({"type": "skeleton"}, "is a skeleton", id="skeleton"),
+        pytest.param({"points": [1, 2, 3]}, "has 3 numbers", id="three sides"),
+        pytest.param({"points": [1, 2, 3, "nan"]}, "finite", id="not a number"),
     ],
 )
-def test_what_is_not_ours_is_refused_with_a_sentence(data, sentence):
-    with pytest.raises(CvatJsonError, match=sentence):
+@pytest.mark.parametrize("kind", ["track", "shape"])
+def test_an_object_that_cannot_be_read_is_left_out_and_named(kind, change, sentence):
+    good = {"label_id": 4, "shapes": [stored(5, (10, "7"))]}
+    if kind == "track":
+        document = read({"tracks": [{"label_id": 4, "shapes": [stored(3) | change]}, good]})
+    else:
+        document = read({"tracks": [good], "shapes": [{"label_id": 4} | stored(3) | change]})
+    assert [track.shapes[0].attributes for track in document.tracks] == [{"person_id": "7"}]
+    ((frame, problem),) = document.problems
+    assert frame == 3
+    assert problem.startswith("an object of the label person at frame 3 ")
+    assert sentence in problem
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param({"tracks": [{"label_id": 4}]}, id="no shapes"),
+        pytest.param({"tracks": 7}, id="a number"),
+    ],
+)
+def test_what_is_not_of_cvat_is_refused_with_a_sentence(data):
+    with pytest.raises(CvatJsonError, match="no annotations of CVAT"):
         read(data)
 
 
