@@ -20,6 +20,15 @@ from tests.server_process import (
 
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
 
+# Whether anything is painted. (Polled from here: the page's policy forbids wait_for_function.)
+HAS_PICTURE = """() => {
+    const canvas = document.querySelector("#player canvas");
+    if (!canvas.width || !canvas.height) return false;
+    const { width, height } = canvas;
+    const drawn = canvas.getContext("2d").getImageData(0, 0, width, height);
+    return drawn.data.some((value) => value > 0);
+}"""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
@@ -79,15 +88,7 @@ def look_at_clip(page: Page) -> None:
     wait_until(lambda: page.goto(clip).ok and page.get_by_role("button", name="P1").count())
     expect(page.get_by_role("heading", level=1)).to_contain_text("lobby-c0000")
     video = page.locator("video")
-    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    wait_until(lambda: video.evaluate("video => video.readyState >= 2"))
     assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [160, 96]
     assert video.evaluate("video => Math.round(video.duration)") == 10
-    page.wait_for_function(
-        """() => {
-            const canvas = document.querySelector("#player canvas");
-            if (!canvas.width || !canvas.height) return false;
-            const { width, height } = canvas;
-            const drawn = canvas.getContext("2d").getImageData(0, 0, width, height);
-            return drawn.data.some((value) => value > 0);
-        }"""
-    )
+    wait_until(lambda: page.evaluate(HAS_PICTURE))
