@@ -184,7 +184,7 @@ def _answered(box: AnnotatedBox, group: ActionGroupSpec) -> list[str]:
     answer = box.answers.get(group.name)
     if not counts_as_vote(answer):
         return []
-    return [answer] if isinstance(answer, str) else list(answer)
+    return [answer] if isinstance(answer, str) else list(answer or [])
 
 
 def _unset(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
@@ -275,14 +275,14 @@ def _on_another_person(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_
     """A part of a split track whose boxes are those of another person at half its keyframes."""
     limit = rule.numbers.get("limit", 0.5)
     tracks = _by_track(checked).values()
-    parts = Counter(track[0].person_id for track in tracks if track[0].person_id is not None)
+    parts = Counter(track[0].person for track in tracks)
     by_second: dict[int, list[tuple[str, Sequence[float]]]] = defaultdict(list)
     for one in checked.boxes:
         by_second[one.second].append((one.person, one.box))
     for (second, person), box in checked.proposals.items():
         by_second[second].append((f"P{person}", box))
     for track in tracks:
-        if parts[track[0].person_id] < 2:
+        if parts[track[0].person] < 2:
             continue
         met: Counter[str] = Counter()
         for one in track:
