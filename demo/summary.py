@@ -17,6 +17,7 @@ from demo.consensus_accuracy import MethodAccuracy, TrueUnit, accuracies
 from demo.release_accuracy import ReleaseAccuracy, measure, released_persons
 from demo.run import normalised_box
 from demo.world.renderer import GroundTruth
+from qc.core.annotator_keys import with_names
 from qc.core.matching import match_boxes
 from qc.models import (
     Adjudication,
@@ -28,6 +29,7 @@ from qc.models import (
     Review,
 )
 from qc.selectors.agreement.dataset import newest_summary
+from qc.selectors.display_names import annotator_names
 from qc.services.agreement.reports import dataset_agreement
 from qc.services.answer_versions import group_specs_of
 from tracking.models import Bundle, IdentityRun, Person, Proposal, TrackingRun
@@ -77,6 +79,7 @@ def consensus_accuracy(dataset: Dataset, truth_at: GroundTruth) -> list[MethodAc
     questions = {one.name: one for one in group_specs_of([dataset])[dataset.pk]}
     figures = newest_summary(dataset).figures
     rates = figures.error_rates if figures else {}
+    names = annotator_names(dataset)
     newest = Consensus.objects.of(dataset).newest()
     boxes = ConsensusBox.objects.filter(consensus__in=newest).select_related(
         "consensus__clip__video"
@@ -91,7 +94,7 @@ def consensus_accuracy(dataset: Dataset, truth_at: GroundTruth) -> list[MethodAc
         units += [
             TrueUnit(
                 questions[label.group],
-                label.votes,
+                with_names(label.votes, names),
                 true_actions(truth, shown, groups[label.group]),
                 None if label.rule == ConsensusLabel.Rule.OPEN else label.actions,
             )

@@ -29,6 +29,10 @@ class Consensus(StagedModel):
         null=True, editable=False, help_text="items that wait for adjudication"
     )
 
+    single_count = models.PositiveIntegerField(
+        null=True, editable=False, help_text="labels that rest on one vote"
+    )
+
     objects = ClipWorkQuerySet.as_manager()
 
     class Meta(StagedModel.Meta):

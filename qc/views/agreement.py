@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from datasets.models import Dataset
 from datasets.selectors import visible_clips, visible_datasets
 from qc.forms import PeriodForm
-from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary
+from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary, single_votes
 from qc.selectors.agreement.details import (
     annotator_page,
     clip_agreement,
@@ -93,6 +93,7 @@ def agreement(request: HttpRequest, name: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
     form, newest = _newest(request, dataset)
     context = {"form": form, "newest": newest, "period": form.heading()}
+    context |= {"single": single_votes(dataset)}
     page = agreement_page(dataset, newest.figures) if newest.figures else None
     if page is None:
         return render(request, "qc/agreement/dataset.html", context | {"dataset": dataset})

@@ -44,6 +44,7 @@ from qc.core.agreement.units import (
     group_figures,
     of_pair,
 )
+from qc.core.consensus.dawid_skene import segments
 from qc.core.consensus.skill_weighting import GroupErrorRates, fit
 from qc.core.matching import BoxCounts
 
@@ -246,15 +247,19 @@ class Pool:
         return found
 
     def error_rates(self) -> dict[str, GroupErrorRates]:
-        """Dawid-Skene error rates of the annotators, by group."""
-        return {
-            one.name: fit(
-                [(block.annotators, block.codes) for block in self.blocks(one)],
+        """Dawid-Skene error rates of the annotators, by group, fitted by segment."""
+        rates = {}
+        for one in self.groups:
+            blocks = self.blocks(one)
+            rates[one.name] = fit(
+                [(block.annotators, block.codes) for block in blocks],
                 list(self.values[one.name]),
                 one,
+                judgements=[
+                    (block.annotators, segments(block.codes, block.persons)) for block in blocks
+                ],
             )
-            for one in self.groups
-        }
+        return rates
 
     def blocks(self, group: ActionGroupSpec) -> list[Block]:
         """All units of a group."""

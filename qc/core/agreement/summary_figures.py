@@ -11,6 +11,7 @@ from qc.core.agreement.figures import (
     LabelFigures,
     LowestAlpha,
 )
+from qc.core.consensus.calibration import Calibration
 from qc.core.consensus.skill_weighting import GroupErrorRates
 from qc.core.json_record import JsonRecord
 
@@ -102,6 +103,7 @@ class SummaryFigures(JsonRecord):
 
     Attributes:
         error_rates: By group.
+        calibration: Of the votes weighted by them on gold clips, by group.
         anchoring: Of groups with clips that some annotated blind and others did not.
         clips: In the order of their reports.
         reports: Keys of the reports that were pooled.
@@ -116,3 +118,4 @@ class SummaryFigures(JsonRecord):
     anchoring: list[GroupAnchoring]
     clips: Sequence[ClipSummary]
     reports: list[int]
+    calibration: dict[str, Calibration] = field(default_factory=dict)

@@ -134,6 +134,15 @@ def count_open(boxes: Sequence[BoxConsensus]) -> int:
     )
 
 
+def count_single(boxes: Sequence[BoxConsensus]) -> int:
+    """How many labels rest on one vote.
+
+    >>> count_single([])
+    0
+    """
+    return sum(label.rule == "single" for box in boxes for label in box.labels)
+
+
 def label_consensus(
     group: ActionGroupSpec,
     answered: Mapping[str, Answers],

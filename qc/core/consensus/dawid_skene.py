@@ -35,7 +35,8 @@ class DawidSkene:
             is of class i, at `[i, j]`, shape `(K, K)`; rows sum to 1, or to 0 where nothing is
             known of them.
         prior: The share of each class among the items, shape `(K,)`.
-        n_iter: Of expectation and maximisation.
+        n_iter: Rounds of expectation and maximisation.
+        is_converged: Whether no probability changed by more than TOLERANCE in the last one.
     """
 
     classes: tuple[Any, ...]
@@ -44,6 +45,7 @@ class DawidSkene:
     confusion: Mapping[Any, Floats]
     prior: Floats
     n_iter: int
+    is_converged: bool
 
 
 class ErrorRates(NamedTuple):
@@ -52,10 +54,14 @@ class ErrorRates(NamedTuple):
     Attributes:
         prior: The share of each class, shape `(K,)`.
         confusion: Of each annotator, shape `(K, K)`: row the truth, column the answer.
+        n_iter: Rounds of the fit.
+        is_converged: Whether it ended before MAX_ITER.
     """
 
     prior: Floats
     confusion: Mapping[str, Floats]
+    n_iter: int = 0
+    is_converged: bool = True
 
     def posterior(self, votes: Mapping[str, int]) -> Floats:
         """The probability of each class, from the classes that annotators voted for.
@@ -105,7 +111,7 @@ def dawid_skene(
     votes = _Votes(
         item, who, label, np.ones(len(items)), (len(items), len(annotators), len(names))
     )
-    posterior, confusion, prior, n_iter = _fit(votes)
+    posterior, confusion, prior, n_iter, is_converged = _fit(votes)
     best = posterior.argmax(axis=1) if items else np.empty(0, dtype=np.int64)
     return DawidSkene(
         classes=names,
@@ -114,6 +120,7 @@ def dawid_skene(
         confusion={one: confusion[row] for one, row in annotators.items()},
         prior=prior,
         n_iter=n_iter,
+        is_converged=is_converged,
     )
 
 
@@ -153,8 +160,33 @@ def fit_error_rates(
         np.concatenate(weights),
         (count, len(names), size),
     )
-    _, confusion, prior, _ = _fit(votes, smoothing=smoothing)
-    return ErrorRates(prior, dict(zip(names, confusion, strict=True)))
+    _, confusion, prior, n_iter, is_converged = _fit(votes, smoothing=smoothing)
+    return ErrorRates(prior, dict(zip(names, confusion, strict=True)), n_iter, is_converged)
+
+
+def segments(codes: Codes, persons: NDArray[np.int64]) -> Codes:
+    """Units of which each is one judgement: a label that is held over keyframes counts once.
+
+    Frame by frame, errors that last make annotators look surer of each other than they are.
+
+    Args:
+        codes: Shape `(annotators, units)`; the units of a person in the order of time.
+        persons: Of each unit, shape `(units,)`.
+
+    Returns:
+        The units at which a person's answers differ from those before, shape
+        `(annotators, segments)`.
+
+    >>> segments(np.array([[0, 0, 1, 1], [0, 0, 0, 1]]), np.array([7, 7, 7, 8])).tolist()
+    [[0, 1, 1], [0, 0, 1]]
+    """
+    order = np.argsort(persons, kind="stable")
+    codes, persons = codes[:, order], persons[order]
+    starts = np.ones(len(persons), dtype=bool)
+    changes = (codes[:, 1:] != codes[:, :-1]).any(axis=0)
+    starts[1:] = changes | (persons[1:] != persons[:-1])
+    found: Codes = codes[:, starts]
+    return found
 
 
 class _Votes(NamedTuple):
@@ -180,8 +212,8 @@ def _classes(used: Sequence[Any], classes: Sequence[Any] | None) -> tuple[Any, .
     return names
 
 
-def _fit(votes: _Votes, *, smoothing: float = 0.0) -> tuple[Floats, Floats, Floats, int]:
-    """Posterior (items, K), confusion (annotators, K, K), prior (K,), n_iter."""
+def _fit(votes: _Votes, *, smoothing: float = 0.0) -> tuple[Floats, Floats, Floats, int, bool]:
+    """Posterior (items, K), confusion (annotators, K, K), prior (K,), n_iter, converged."""
     items, annotators, size = votes.shape
     flat = np.bincount(votes.item * size + votes.label, minlength=items * size).reshape(
         items, size
@@ -192,8 +224,8 @@ def _fit(votes: _Votes, *, smoothing: float = 0.0) -> tuple[Floats, Floats, Floa
         confusion, prior = _maximise(posterior, votes, smoothing)
         previous, posterior = posterior, _expect(confusion, prior, votes)
         if np.abs(posterior - previous).max(initial=0.0) < TOLERANCE:
-            return posterior, confusion, prior, n_iter
-    return posterior, confusion, prior, MAX_ITER
+            return posterior, confusion, prior, n_iter, True
+    return posterior, confusion, prior, MAX_ITER, False
 
 
 def _maximise(posterior: Floats, votes: _Votes, smoothing: float) -> tuple[Floats, Floats]:

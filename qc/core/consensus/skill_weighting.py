@@ -51,7 +51,9 @@ class FittedRates(JsonRecord):
         classes: In the order of `prior` and of the rows and columns of `confusion`.
         prior: The share of each class.
         confusion: Of each annotator: row the truth, column the answer.
-        answers: How many each annotator gave.
+        answers: How many judgements of each annotator they rest on.
+        n_iter: Rounds of the fit.
+        is_converged: Whether it ended before the most rounds allowed.
     """
 
     action: str
@@ -59,6 +61,8 @@ class FittedRates(JsonRecord):
     prior: list[float]
     confusion: dict[str, list[list[float]]]
     answers: dict[str, int]
+    n_iter: int = 0
+    is_converged: bool = True
 
     @cached_property
     def rates(self) -> ErrorRates:
@@ -113,18 +117,27 @@ class GroupErrorRates(JsonRecord):
     vs_majority: MajorityComparison = field(default_factory=MajorityComparison)
 
 
-def fit(blocks: Blocks, values: Sequence[Value], group: ActionGroupSpec) -> GroupErrorRates:
+def fit(
+    blocks: Blocks,
+    values: Sequence[Value],
+    group: ActionGroupSpec,
+    *,
+    judgements: Blocks | None = None,
+) -> GroupErrorRates:
     """Fit the error rates of one group.
 
     Args:
         blocks: Annotators, and their answers as codes `(annotators, units)`.
         values: What the codes mean.
         group: The group.
+        judgements: What is fitted: the blocks by `segments`, in which a label that is held over
+            keyframes counts once. Without them every unit is a judgement.
     """
+    fitted = blocks if judgements is None else judgements
     if group.choice == "one":
-        fits = [_fit(blocks, values, "", (*group.actions, UNKNOWN))]
+        fits = [_fit(fitted, values, "", (*group.actions, UNKNOWN))]
     else:
-        fits = [_fit(blocks, values, action, (NO, YES)) for action in group.actions]
+        fits = [_fit(fitted, values, action, (NO, YES)) for action in group.actions]
     return GroupErrorRates(fits, _vs_majority(blocks, values, group, fits))
 
 
@@ -221,6 +234,8 @@ def _fit(
                          for names, codes in recoded if who in names))
             for who in rates.confusion
         },
+        rates.n_iter,
+        rates.is_converged,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class ReleaseStats:
     samples: dict[str, ReleaseSample] = field(default_factory=dict)  # by source video
     unlabelled: int = 0
     rules: Counter[str] = field(default_factory=Counter)  # of label rows
+    single: Counter[str] = field(default_factory=Counter)  # label rows on one vote, by clip
     groups: Counter[tuple[str, str]] = field(
         default_factory=Counter
     )  # (group, split), the same
@@ -56,6 +57,8 @@ class ReleaseStats:
             for origin in person.origins:
                 self.rules[origin.rule] += len(origin.action_ids)
                 self.groups[origin.group, clip.split] += len(origin.action_ids)
+                if origin.rule == "single":
+                    self.single[clip.name] += len(origin.action_ids)
             top, bottom = map(float, person.box.split(",")[1::2])
             heights[round((bottom - top) * clip.height)] += 1
         self._show(clip)

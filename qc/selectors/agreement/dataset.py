@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Min, Q
 from django.urls import reverse
@@ -17,7 +17,9 @@ from qc.core.annotator_keys import with_names
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.agreement.charts import Bars, Grid, bars, heat_map
 from qc.selectors.agreement.tables import Column, Table, tone_of
+from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.display_names import annotator_names, group_title
+from qc.selectors.release.approved_clips import unanswered_clips
 
 ACTIONS_SHOWN = 16
 CLIPS_SHOWN = 12
@@ -53,6 +55,35 @@ class Newest:
             return None
         names = annotator_names(self.summary.dataset)
         return SummaryFigures.from_json(with_names(self.summary.figures, names))
+
+
+class SingleVotes(NamedTuple):
+    """Labels of the consensus that rest on one vote, and of those the ones by absence."""
+
+    labels: int
+    by_absence: int
+
+    @property
+    def sentence(self) -> str:
+        """
+        >>> SingleVotes(36, 12).sentence
+        '36 labels rest on one vote: 24 by plan, 12 because others did not answer.'
+        """
+        noun = "label rests" if self.labels == 1 else "labels rest"
+        return (
+            f"{self.labels:,} {noun} on one vote: {self.labels - self.by_absence:,} by plan, "
+            f"{self.by_absence:,} because others did not answer."
+        )
+
+
+def single_votes(dataset: Dataset) -> SingleVotes:
+    """How many labels of the newest consensuses rest on one vote, and why."""
+    single = newest_consensuses(dataset).filter(single_count__gt=0)
+    rows = dict(single.values_list("clip__name", "single_count"))
+    absent = unanswered_clips(dataset) if rows else set()
+    return SingleVotes(
+        sum(rows.values()), sum(count for clip, count in rows.items() if clip in absent)
+    )
 
 
 def newest_summary(dataset: Dataset, period: str = "") -> Newest:

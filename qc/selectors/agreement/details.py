@@ -23,6 +23,8 @@ from qc.core.agreement.summary_figures import (
     SummaryFigures,
 )
 from qc.core.annotator_keys import with_names
+from qc.core.consensus.calibration import Calibration
+from qc.core.consensus.dawid_skene import TOLERANCE
 from qc.core.consensus.skill_weighting import (
     MIN_ANNOTATORS,
     FittedRates,
@@ -77,6 +79,8 @@ class GroupPage:
     map: Grid
     people: Table
     rates: list[Table]
+    fit: str  # how the error rates were fitted
+    calibration: Calibration
     vs_majority: Table
 
 
@@ -105,6 +109,8 @@ def group_page(dataset: Dataset, figures: SummaryFigures, name: str) -> GroupPag
         map=heat_map(pairs),
         people=_annotators_of(dataset, figures, name),
         rates=_error_rates(rates.fits),
+        fit=_fit_text(rates.fits),
+        calibration=figures.calibration.get(name, Calibration()),
         vs_majority=_vs_majority(rates.vs_majority),
     )
 
@@ -156,6 +162,23 @@ def _annotators_of(dataset: Dataset, figures: SummaryFigures, group: str) -> Tab
     return table.worst_first(1)
 
 
+def _fit_text(fits: Sequence[FittedRates]) -> str:
+    """How the fit went, for the page."""
+    if not fits:
+        return ""
+    rounds = max(one.n_iter for one in fits)
+    failed = [one.action or "all answers" for one in fits if not one.is_converged]
+    end = (
+        f"not converged after {rounds} rounds: {', '.join(failed)}"
+        if failed
+        else f"converged after {rounds} round{'' if rounds == 1 else 's'}"
+    )
+    return (
+        f"A label that is held over keyframes counts as one judgement. Fit {end}, tolerance "
+        f"{TOLERANCE:g}."
+    )
+
+
 def _error_rates(fits: Sequence[FittedRates]) -> list[Table]:
     """A confusion matrix of each annotator; of a choice of many, one table for all actions."""
     if len(fits) == 1 and not fits[0].action:
@@ -180,7 +203,7 @@ def _error_matrix(who: str, fit: FittedRates) -> Table:
     left_out = len(rates) - len(known)
     more = [Column("others", "share", "classes that are hardly ever true")] if left_out else []
     columns = [Column("True class"), *(Column(name, "share") for name in names), *more]
-    sub = f"{answers:,} answers" + (f", {left_out} classes left out" if left_out else "")
+    sub = f"{answers:,} judgements" + (f", {left_out} classes left out" if left_out else "")
     table = Table(f"error-rates-{who}", who, columns, sub=sub)
     for n, name in zip(known, names, strict=True):
         shares = [rates[n][m] for m in known]

@@ -7,7 +7,10 @@ consensus of exactly these versions.
 from collections import defaultdict
 from typing import NamedTuple
 
-from annotation.models import AnnotationTask
+from django.db.models import Exists, OuterRef
+
+from annotation.models import AnnotationTask, AnswerVersion
+from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import ExportWindow, export_window
 from datasets.models import Clip, Dataset
 from qc.models import Consensus, Review
@@ -34,6 +37,13 @@ def window_of(clip: Clip) -> ExportWindow:
     return export_window(
         clip.start_frame, clip.frame_count, video_frame_count=clip.video.frame_count or 0
     )
+
+
+def unanswered_clips(dataset: Dataset) -> set[str]:
+    """Names of clips that somebody else was assigned as well and did not answer."""
+    answered = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+    tasks = AnnotationTask.objects.of(dataset).exclude(purpose=AnnotationTask.Purpose.CHECK)
+    return set(tasks.exclude(Exists(answered)).values_list("clip__name", flat=True))
 
 
 class Selection(NamedTuple):

@@ -6,7 +6,7 @@ were ordered are there.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -20,8 +20,11 @@ from qc.core.agreement.figures import ClipFigures, ClipFinding
 from qc.core.agreement.pooling import Pool
 from qc.core.agreement.summary_figures import DatasetFigures, SummaryFigures
 from qc.core.annotator_keys import annotator_key
+from qc.core.consensus.calibration import Calibration, calibrate
+from qc.core.consensus.skill_weighting import GroupErrorRates
 from qc.models import AgreementReport, AgreementSummary
 from qc.models.querysets import ClipWorkQuerySet
+from qc.services.agreement.gold_votes import gold_units
 from qc.services.agreement.quality_checks import findings_of, switched_off, work_of
 from qc.services.answer_versions import (
     AnswersDeletedError,
@@ -183,20 +186,34 @@ def summarise(summary_id: int) -> AgreementSummary | None:
         summary.report(0.6)
         pairs = list(pool.pairs())
         summary.report(0.75)
+        rates = pool.error_rates()
         figures = SummaryFigures(
             dataset=dataset,
             pairs=pairs,
             annotators=list(pool.by_annotator()),
-            error_rates=pool.error_rates(),
+            error_rates=rates,
             anchoring=pool.anchoring(),
             clips=pool.listed,
             reports=keys,
+            calibration=_calibration(summary.dataset, rates),
         )
         # Newer reports may have come since the order was written: the figures say which.
         summary.finish(figures=figures.to_json())
     same = AgreementSummary.objects.filter(dataset=summary.dataset, period=summary.period)
     same.done().filter(pk__lt=summary.pk).delete()
     return summary
+
+
+def _calibration(
+    dataset: Dataset, rates: Mapping[str, GroupErrorRates]
+) -> dict[str, Calibration]:
+    """How sure and how right weighted votes are on gold clips, by group."""
+    units = gold_units(dataset)
+    return {
+        group.name: calibrate(units[group.name], rates[group.name].fits, group)
+        for group in group_specs_of([dataset])[dataset.pk]
+        if group.name in rates and units.get(group.name)
+    }
 
 
 def _pooled(

@@ -20,6 +20,7 @@ from qc.core.consensus.clip_consensus import (
     ReviewerDecision,
     build_consensus,
     count_open,
+    count_single,
 )
 from qc.core.consensus.identity import (
     IdentifiedBox,
@@ -143,7 +144,9 @@ def _rebuild(
     }
     boxes = skill_weighted_votes(boxes, inputs.groups, rates)
     _write(consensus, boxes, only=only)
-    Consensus.objects.filter(pk=consensus.pk).update(open_count=count_open(boxes))
+    Consensus.objects.filter(pk=consensus.pk).update(
+        open_count=count_open(boxes), single_count=count_single(boxes)
+    )
 
 
 def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:

@@ -35,7 +35,7 @@ from qc.core.release.splits import Splits
 from qc.core.release.stats import ReleaseSample, ReleaseStats
 from qc.core.release.writer import EvaluationSettings, SplitCounts
 from qc.models import Release
-from qc.selectors.release.approved_clips import ApprovedClip, window_of
+from qc.selectors.release.approved_clips import ApprovedClip, unanswered_clips, window_of
 from qc.services.agreement.reports import dataset_agreement
 from tracking.models import TrackingRun
 
@@ -129,6 +129,7 @@ def _facts(
         clip_seconds=dataset.clip_seconds,
         detectors=_detectors(plan),
         annotators=Counter(each.annotators for each in plan.approved),
+        unanswered=unanswered_clips(dataset),
         stats=written.stats,
         oracle_aps=written.oracle_aps,
         agreement=dataset_agreement(dataset, clips=plan.clips),

@@ -3,12 +3,14 @@ import time
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.core.action_groups import UNKNOWN, UNSET
 from datasets.models import Member
 from qc.core.annotator_keys import annotator_key
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
+from qc.selectors.agreement.dataset import single_votes
 from qc.selectors.clips import consensus_by_keyframe
 from qc.services.consensus.adjudicate import (
     AdjudicationError,
@@ -289,6 +291,16 @@ def test_with_two_annotators_a_person_that_one_deleted_is_a_question(runs, annot
     found = consensus.boxes.filter(person_id=2)
     assert set(found.values_list("status", flat=True)) == {"disputed"}
     assert consensus.open_count == len(runs[0].clip.keyframes())
+
+
+def test_labels_on_one_vote_are_counted_by_plan_and_by_absence(runs, annotators, dataset):
+    answered(runs[0], annotators[:1], WALK)
+    answered(runs[1], annotators[:1], WALK)
+    answered(runs[2], annotators[:2], WALK, WALK)
+    make_task(runs[1], annotators[1], unassigned_at=timezone.now())
+    built_consensus()
+    first, second = (4 * len(run.clip.keyframes()) for run in runs[:2])  # groups by persons
+    assert single_votes(dataset) == (first + second, second)
 
 
 def test_who_is_renamed_keeps_their_votes(runs, annotators, dataset):

@@ -1,6 +1,6 @@
 """The dataset card of a release: `README.md` and `card.html`, for whoever trains on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -45,6 +45,7 @@ class CardFacts:
         oracle_aps: Split -> mAP of perfect labels on the proposals' boxes.
         detectors: One line per tracking configuration that made the proposals.
         annotators: Number of annotators -> clips that so many annotated.
+        unanswered: Clips of one annotator that others had as well, but did not answer.
         agreement: Of these clips; None if no clip was compared.
         warnings: Sentences about the splits, and about what is lacking.
         left_out: Clip -> why it is not in the release.
@@ -63,6 +64,7 @@ class CardFacts:
     clip_seconds: int
     detectors: Sequence[str]
     annotators: Mapping[int, int]
+    unanswered: Collection[str] = ()
     stats: ReleaseStats = field(default_factory=ReleaseStats)
     oracle_aps: Mapping[str, float | None] = field(default_factory=dict)
     agreement: DatasetFigures | None = None
@@ -203,6 +205,20 @@ def _many(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def _on_one_vote(facts: CardFacts) -> str:
+    """How many labels rest on one vote, and why; empty if none does."""
+    single = facts.stats.single
+    if not (whole := single.total()):
+        return ""
+    absent = sum(count for clip, count in single.items() if clip in facts.unanswered)
+    parts = [
+        f"{whole - absent} by plan, as one annotator was assigned" if whole > absent else "",
+        f"{absent} because others who were assigned did not answer" if absent else "",
+    ]
+    said = _many(whole, "label rests", "labels rest")
+    return f" {said} on one vote: {', '.join(part for part in parts if part)}."
+
+
 def _how_made(facts: CardFacts) -> list[Block]:
     shared = [
         f"{clips} clip{'s' if clips > 1 else ''} by {count}"
@@ -223,7 +239,8 @@ def _how_made(facts: CardFacts) -> list[Block]:
         "Where several annotated the same clip, boxes were matched one to one and fused, and "
         "answers decided by majority. Ties and missing answers were decided by a reviewer; "
         "keyframes with an undecided item are excluded timestamps."
-        + (f" Labels by rule: {rules}." if rules else ""),
+        + (f" Labels by rule: {rules}." if rules else "")
+        + _on_one_vote(facts),
         "A reviewer approved all answers in this release.",
     ]
     return [

@@ -1,8 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 
 from qc.core.consensus import dawid_skene, majority
-from qc.core.consensus.dawid_skene import fit_error_rates
+from qc.core.consensus.dawid_skene import fit_error_rates, segments
 
 GOOD, FAIR, POOR = 0.95, 0.85, 0.5
 CLASSES = 4
@@ -71,6 +73,55 @@ def test_blocks_of_different_teams_add_up_and_their_order_does_not_matter():
     for rates in (other, fit_error_rates([(who, whole)], size=CLASSES)):
         for name in who:
             assert rates.confusion[name] == pytest.approx(one.confusion[name], abs=1e-4)
+
+
+def sticky(*accuracies, persons, frames=13, seed=1):
+    """Truth, codes and persons; who errs in a segment errs at each of its keyframes."""
+    random = np.random.default_rng(seed)
+    truth, columns, whose = [], [], []
+    for person in range(persons):
+        for frame in range(frames):
+            if frame == 0 or random.random() < 2 / frames:
+                true = int(random.integers(0, CLASSES))
+                said = [
+                    true
+                    if random.random() < one
+                    else int((true + random.integers(1, CLASSES)) % CLASSES)
+                    for one in accuracies
+                ]
+            truth.append(true)
+            columns.append(said)
+            whose.append(person)
+    return np.array(truth), np.array(columns).T, np.array(whose)
+
+
+def test_errors_that_last_are_weighed_once_a_segment():
+    """Frame by frame the rates claim more than they keep; by segment they do not."""
+    claims = {"frames": [], "segments": []}
+    for seed in range(12):
+        truth, codes, persons = sticky(GOOD, 0.6, 0.6, persons=40, seed=seed)
+        for way, fitted in (("frames", codes), ("segments", segments(codes, persons))):
+            rates = fit_error_rates([(names(codes), fitted)], size=CLASSES)
+            posterior = np.array(
+                [
+                    rates.posterior(dict(zip(names(codes), map(int, column), strict=True)))
+                    for column in codes.T
+                ]
+            )
+            right = (posterior.argmax(axis=1) == truth).mean()
+            claims[way].append(posterior.max(axis=1).mean() - right)
+    assert np.mean(claims["frames"]) > 0.05
+    assert abs(np.mean(claims["segments"])) < 0.03
+
+
+def test_a_fit_says_how_many_rounds_it_took_and_whether_it_ended(monkeypatch):
+    _, codes = annotated(GOOD, FAIR, POOR)
+    rates = fit_error_rates([(names(codes), codes)], size=CLASSES)
+    assert 1 < rates.n_iter < 500
+    assert rates.is_converged
+    monkeypatch.setattr(sys.modules[fit_error_rates.__module__], "MAX_ITER", 2)
+    stopped = fit_error_rates([(names(codes), codes)], size=CLASSES)
+    assert (stopped.n_iter, stopped.is_converged) == (2, False)
 
 
 def test_nothing_answered_tells_nothing():

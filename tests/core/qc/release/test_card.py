@@ -1,3 +1,4 @@
+from collections import Counter
 from html.parser import HTMLParser
 
 import yaml
@@ -26,6 +27,17 @@ def facts(**changes):
         "authors": ["Ada Lovelace"], "formats": ["coco"],
     }  # fmt: skip
     return CardFacts(**(given | changes))
+
+
+def test_the_card_says_how_many_labels_rest_on_one_vote_and_why():
+    stats = ReleaseStats(single=Counter({"yard-c0000": 24, "shop-c0000": 12}))
+    text = card(facts(stats=stats, unanswered={"shop-c0000"}))
+    said = (
+        "36 labels rest on one vote: 24 by plan, as one annotator was assigned, 12 because "
+        "others who were assigned did not answer."
+    )
+    assert said in " ".join(text.split())
+    assert "on one vote" not in card(facts())
 
 
 def test_the_card_says_what_is_said_together_and_how_large_people_are():
