@@ -1,8 +1,12 @@
 """Bootstrap of an installation: the database tables and the first account."""
 
+import errno
+import fcntl
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -21,8 +25,30 @@ def bootstrap(log: Callable[[str], object]) -> None:
 
 
 def create_tables() -> None:
-    """Migrate the database. Raises CommandError as `check_migration_history` does."""
-    call_command("migrate", verbosity=0, interactive=False)
+    """Migrate the database, one process of the data folder after another.
+
+    Raises CommandError as `check_migration_history` does.
+    """
+    with folder_lock("migrate.lock", wait=True):
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def folder_lock(name: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock `name` of the data folder; a process that ends gives it back.
+
+    Raises BlockingIOError if another process holds it and this one is not to `wait`. On a
+    storage without locks there is none.
+    """
+    with (settings.DATA_DIR / name).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+        yield
 
 
 def check_migration_history() -> None:

@@ -1,16 +1,22 @@
 """`up` in a process: web server and workers under one supervisor, in its own data folder."""
 
+import os
 import re
 import signal
 import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
+from avaproject.base.bootstrap import folder_lock
 from tests.server_process import answer, free_port, running_up, wait_until
 from workers.management.commands.up import programs
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +61,25 @@ def test_a_port_in_use_is_refused_with_a_hint(handlers_kept):
         number = taken.getsockname()[1]
         with pytest.raises(CommandError, match=f"--port {number + 1}"):
             call_command("up", port=number)
+
+
+def test_a_second_one_in_the_same_folder_is_refused_with_a_sentence(handlers_kept, own_files):
+    with (
+        folder_lock("up.lock"),
+        pytest.raises(CommandError, match="AVA Studio is running"),
+    ):
+        call_command("up", port=free_port())
+
+
+def test_tables_are_created_by_one_process_after_another(tmp_path):
+    environment = os.environ | {"AVA_DATA_DIR": str(tmp_path)}
+    environment["AVA_DATABASE_URL"] = f"sqlite:///{tmp_path}/ava.sqlite3"
+    command = [sys.executable, "manage.py", "bootstrap"]
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [(one.communicate()[1], one.returncode) for one in started] == [("", 0)] * 3
 
 
 def test_zero_workers_are_refused():

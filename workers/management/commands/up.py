@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from avaproject.base.bootstrap import bootstrap
+from avaproject.base.bootstrap import bootstrap, folder_lock
 from workers.supervisor import Program, Supervisor
 
 THREADS = 8
@@ -36,10 +36,17 @@ class Command(BaseCommand):
         supervisor = Supervisor(self._log)
         supervisor.handle_signals()
         check_port_is_free(host, port)
-        bootstrap(self._log)
-        if not supervisor.stopping:
-            self._log(f"AVA Studio opens at http://{host}:{port}/ (Ctrl-C stops it).")
-        supervisor.run(programs(host, port, workers=workers))
+        try:
+            with folder_lock("up.lock"):
+                bootstrap(self._log)
+                if not supervisor.stopping:
+                    self._log(f"AVA Studio opens at http://{host}:{port}/ (Ctrl-C stops it).")
+                supervisor.run(programs(host, port, workers=workers))
+        except BlockingIOError as error:
+            raise CommandError(
+                f"AVA Studio is running in {settings.DATA_DIR} already. Stop it, or choose "
+                "another folder with AVA_DATA_DIR."
+            ) from error
         self._log("Stopped.")
 
     def _log(self, message: str) -> None:
