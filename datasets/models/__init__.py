@@ -1,0 +1,27 @@
+"""Datasets, members, vocabularies, uploads, videos and clips."""
+
+from datasets.models.dataset import Action, ActionGroup, Dataset, Member, PendingDeletion
+from datasets.models.videos import (
+    BundleImport,
+    Clip,
+    ClipQuerySet,
+    Transfer,
+    Upload,
+    Video,
+    VideoName,
+)
+
+__all__ = [
+    "Action",
+    "ActionGroup",
+    "BundleImport",
+    "Clip",
+    "ClipQuerySet",
+    "Dataset",
+    "Member",
+    "PendingDeletion",
+    "Transfer",
+    "Upload",
+    "Video",
+    "VideoName",
+]
