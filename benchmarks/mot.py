@@ -22,8 +22,8 @@ import django
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 try:
-    from benchmarks._baselines import BASELINES, TUNING, interpolated
-    from benchmarks._trackeval import (
+    from benchmarks.tracking_baselines.baselines import BASELINES, TUNING, interpolated
+    from benchmarks.tracking_baselines.trackeval import (
         MotSequence,
         evaluate,
         read_sequence,

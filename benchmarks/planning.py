@@ -2,8 +2,8 @@
 
     ./ava bench planning
 
-Fills both databases itself: 200 datasets, one of them with 10 000 clips that two annotators have
-answered, compared and reviewed. Prints CPU seconds (of this process and, on PostgreSQL, of its
+Fills both databases itself: 200 datasets, one of them with 10 000 clips that two annotators
+have answered, compared and reviewed. Prints CPU seconds (of this process and, on PostgreSQL, of its
 backend) and queries of a planning round beside their limits, and fails past them. PostgreSQL is
 the server in AVA_BENCH_POSTGRES_URL; the benchmark creates a database there and drops it.
 """

@@ -5,9 +5,10 @@ pace, each seen nine times out of ten, noise of 2 % of the height. CPU seconds a
 each ratio is the median of the rounds' ratios, so that other programs on the machine, which
 slow all three down for a while, weigh little.
 
-The baseline (`_plain_sort.py`) keeps lost tracks for 17 frames, as ours does; its output is not
-even collected. It is no slower than the published program, which was measured at 902, 199
-and 50 frames a second for 10, 50 and 200 people, when filterpy sorted itself out as here.
+The baseline (`tracking_baselines/plain_sort.py`) keeps lost tracks for 17 frames, as ours does;
+its output is not even collected. It is no slower than the published program, which was measured
+at 902, 199 and 50 frames a second for 10, 50 and 200 people, when filterpy sorted itself out as
+here.
 """
 
 import os
@@ -20,7 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks._plain_sort import PlainSort
+from benchmarks.tracking_baselines.plain_sort import PlainSort
 from tracking.core.boxes import Detections
 from tracking.core.sort import TrackerParameters, track, track_causal
 

@@ -11,7 +11,7 @@ import supervision as sv
 import trackers
 from numpy.typing import NDArray
 
-from benchmarks._plain_sort import PlainSort
+from benchmarks.tracking_baselines.plain_sort import PlainSort
 from tracking.core.boxes import Detections
 from tracking.core.tracks_file import Track
 
