@@ -28,7 +28,7 @@ COUNT, WIDTH, HEIGHT, BITS = 90, 640, 360, 16
 BLOCK = WIDTH // BITS
 SECONDS = 30.0  # a call
 
-Picture = NDArray[np.uint8]
+Frame = NDArray[np.uint8]
 
 
 def main() -> None:
@@ -101,11 +101,11 @@ def _video(folder: Path, jpegs: list[Path]) -> Path:
     return path
 
 
-def _pixels(file: Path | io.BytesIO) -> Picture:
+def _pixels(file: Path | io.BytesIO) -> Frame:
     return np.array(Image.open(file).convert("RGB"))
 
 
-def _number(frame: Picture) -> int:
+def _number(frame: Frame) -> int:
     middle = frame[BLOCK // 2, BLOCK // 2 :: BLOCK].mean(axis=1) > 127
     return sum(1 << bit for bit, is_white in enumerate(middle) if is_white)
 

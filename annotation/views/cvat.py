@@ -26,7 +26,7 @@ from annotation.services.cvat.members import (
     invite,
     organisation_members,
 )
-from annotation.services.cvat.other_tasks import AdoptionError, adopt
+from annotation.services.cvat.other_tasks import AdoptionError, adopt_job
 from annotation.services.cvat.projects import (
     ProjectError,
     connect_dataset,
@@ -141,7 +141,7 @@ def adopt_task(request: HttpRequest, name: str) -> HttpResponse:
     """Take a task that was created in CVAT as that of a clip."""
     project = _project(request, name)
     try:
-        row = adopt(project, parse_key(request.POST.get("task", "")) or 0)
+        row = adopt_job(project, parse_key(request.POST.get("task", "")) or 0)
     except (AdoptionError, CvatError, DecryptionError) as error:
         messages.error(request, f"It was not adopted: {error}.")
     else:

@@ -21,7 +21,7 @@ from tests.server_process import (
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
 
 # Whether anything is painted. (Polled from here: the page's policy forbids wait_for_function.)
-HAS_PICTURE = """() => {
+IS_PAINTED = """() => {
     const canvas = document.querySelector("#player canvas");
     if (!canvas.width || !canvas.height) return false;
     const { width, height } = canvas;
@@ -91,4 +91,4 @@ def look_at_clip(page: Page) -> None:
     wait_until(lambda: video.evaluate("video => video.readyState >= 2"))
     assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [160, 96]
     assert video.evaluate("video => Math.round(video.duration)") == 10
-    wait_until(lambda: page.evaluate(HAS_PICTURE))
+    wait_until(lambda: page.evaluate(IS_PAINTED))

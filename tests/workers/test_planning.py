@@ -21,12 +21,12 @@ pytestmark = pytest.mark.django_db
 
 
 @shared_task
-def nothing(pk: int) -> None:
+def do_nothing(pk: int) -> None:
     pass
 
 
 def step(name, plan, model=Video):
-    return Step(name, plan, model, nothing)
+    return Step(name, plan, model, do_nothing)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_fault_of_another_machine_stays():
 
 def test_a_step_is_planned_no_more_often_than_its_interval():
     planned = []
-    slow = Step("slow", planned.append, Video, nothing, interval=60.0)
+    slow = Step("slow", planned.append, Video, do_nothing, interval=60.0)
     planner = Planner([slow])
     planner.run_round()
     planner.run_round()

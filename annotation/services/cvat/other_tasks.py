@@ -41,7 +41,7 @@ def find_other_tasks(client: CvatClient, project: CvatProject) -> int:
     return len(found)
 
 
-def adopt(project: CvatProject, task_id: int) -> CvatJob:
+def adopt_job(project: CvatProject, task_id: int) -> CvatJob:
     """Take a task of CVAT as one of ours: its job counts as sent, and is fetched when finished.
 
     The task becomes that of the clip and the job's assignee; it is named so in CVAT. Raises
