@@ -1,22 +1,19 @@
-"""CVAT: sending in parallel, 200 clips sent and fetched, rows per second, webhook latency.
+"""CVAT: sending in parallel, 200 clips sent and fetched, rows per second.
 
     ./ava bench cvat
 
 Against the tests' double in a process of its own, on the database of `AVA_DATABASE_URL` (a test
-database is made and removed). The peers: sending one after the other, the same rows written by
-plain SQL, and a file from the same web server.
+database is made and removed). The peers: sending one after the other, and the same rows written
+by plain SQL.
 """
 
-import http.client
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,6 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 ROOT = Path(__file__).resolve().parents[1]
 CLIPS, PERSONS, FEW = 200, 8, 20
-DELIVERIES, PER_SECOND = 1500, 100
 TOKEN = "a-personal-token"  # noqa: S105  of the double
 AS_MEASURED = {"call_seconds": 0.05, "making_seconds": 1.0}  # a CVAT with two import workers
 
@@ -122,7 +118,7 @@ def there_and_back(url: str) -> None:
 def rows_per_second(boxes: Any) -> None:
     """The stored boxes written again, by `bulk_create` and by plain SQL."""
     from annotation.models import StoredBox
-    from annotation.services.answers import ROWS_AT_ONCE
+    from annotation.services.answers import BATCH_SIZE
 
     rows = [
         StoredBox(**values)
@@ -132,7 +128,7 @@ def rows_per_second(boxes: Any) -> None:
         )
     ]  # fmt: skip
     boxes.delete()
-    ours = timed(lambda: StoredBox.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE))
+    ours = timed(lambda: StoredBox.objects.bulk_create(rows, batch_size=BATCH_SIZE))
     bare = timed(lambda: plain_sql(rows))
     print(
         f"  written   {len(rows) / ours:6.0f} rows/s of {len(rows)}; as plain SQL "
@@ -172,95 +168,11 @@ def plain_sql(boxes: list[Any]) -> None:
         cursor.execute("DROP TABLE plain")
 
 
-def webhook() -> None:
-    """Deliveries at a steady 100 a second to `up`, as it runs on one machine."""
-    from annotation.core.webhook import signature
-    from tests.server_process import answer, free_port, running_up, wait_until
-
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        with running_up(data, port):
-            wait_until(lambda: answer(port) == 200)
-            uuid, secret = enter_server(data)
-
-            def deliver(path: str, number: int) -> tuple[int, float]:
-                content = {"event": "update:job", "job": {"id": number, "project_id": 1}}
-                before = {"state": "new"} if number % 10 == 0 else {"updated_date": "2026"}
-                body = json.dumps(content | {"before_update": before}).encode()
-                headers = {"X-Signature-256": signature(body, secret)}
-                return ask(port, "POST", path, body, headers)
-
-            path = f"/api/cvat/webhooks/{uuid}/"
-            steady(lambda number: deliver(path, number), 200)  # warm
-            floor = steady(lambda _: ask(port, "GET", "/static/css/app.css"), DELIVERIES)
-            kept = steady(lambda number: deliver(path, 200 + number), DELIVERIES)
-    for name, found in (("a file", floor), ("a delivery", kept)):
-        taken = sorted(seconds for _, seconds in found)
-        print(
-            f"  {name:13} median {1000 * taken[len(taken) // 2]:5.1f} ms, 99th percentile "
-            f"{1000 * taken[int(len(taken) * 0.99)]:5.1f} ms, most {1000 * taken[-1]:5.1f} ms"
-        )
-    assert {status for status, _ in kept} == {200}
-
-
-def enter_server(data: Path) -> list[str]:
-    script = (
-        "from annotation.models import CvatServer\n"
-        "from annotation.services.cvat.connection import save_server\n"
-        "s = save_server(CvatServer(name='lab', url='http://127.0.0.1:9'), token='t')\n"
-        "print(s.uuid, s.secret)"
-    )
-    environment = os.environ | {"AVA_DATA_DIR": str(data), "AVA_DATABASE_URL": ""}
-    del environment["AVA_DATABASE_URL"]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "shell", "--no-imports", "-c", script],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout.split()
-
-
-def ask(
-    port: int, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
-) -> tuple[int, float]:
-    """The status of the response and the seconds until it arrived."""
-    began = time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    given = {"Content-Type": "application/json"} | (headers or {})
-    connection.request(method, path, body=body, headers=given)
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
-    return answer.status, time.perf_counter() - began
-
-
-def steady(deliver: Callable[[int], tuple[int, float]], count: int) -> list[tuple[int, float]]:
-    """Deliver at a steady rate, whether or not the previous one was answered."""
-    found: list[tuple[int, float]] = []
-    lock = threading.Lock()
-
-    def one(number: int) -> None:
-        outcome = deliver(number)
-        with lock:
-            found.append(outcome)
-
-    began = time.perf_counter()
-    with ThreadPoolExecutor(32) as pool:
-        for number in range(count):
-            pause = began + number / PER_SECOND - time.perf_counter()
-            if pause > 0:
-                time.sleep(pause)
-            pool.submit(one, number)
-    return found
-
-
 def main() -> None:
     import django
 
     django.setup()
     bridge()
-    print(f"{DELIVERIES} deliveries, {PER_SECOND} a second, to ./ava up on SQLite", flush=True)
-    webhook()
 
 
 def bridge() -> None:

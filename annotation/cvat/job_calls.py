@@ -12,8 +12,8 @@ from annotation.cvat.errors import CvatGoneError, CvatRefusedError, CvatUnavaila
 from annotation.cvat.transport import Address, Transport, quoted
 
 PAGE = 100
-EVENTS_TIMEOUT = 10.0
-EVENTS_POLL_INTERVAL = 0.2
+EXPORT_TIMEOUT = 20.0
+EXPORT_POLL_INTERVAL = 0.2
 
 
 class Job(NamedTuple):
@@ -94,20 +94,28 @@ class JobCalls:
     def job_events(self, job_id: int) -> list[dict[str, str]]:
         """CVAT's log of a job: scope, obj_name, obj_val, user_name, timestamp of each event.
 
-        Raises CvatUnavailableError if the export takes longer than `EVENTS_TIMEOUT`.
+        Raises CvatUnavailableError if the export takes longer than `EXPORT_TIMEOUT`.
         """
-        path = f"/api/events/export?job_id={job_id}"
+        content = self._exported(f"/api/events/export?job_id={job_id}")
+        return list(csv.DictReader(io.StringIO(content.decode("utf-8", "replace"))))
+
+    def export_task(self, task_id: int, form: str) -> bytes:
+        """The zip of a task's annotations in one of CVAT's formats, without images."""
+        query = f"format={quoted(form)}&save_images=false"
+        return self._exported(f"/api/tasks/{task_id}/dataset/export?{query}")
+
+    def _exported(self, path: str) -> bytes:
+        """The file that CVAT makes for a request to `path`."""
         request = self._transport.call("POST", path)["rq_id"]
-        end = time.monotonic() + EVENTS_TIMEOUT
+        end = time.monotonic() + EXPORT_TIMEOUT
         while time.monotonic() < end:
             found = self._transport.call("GET", f"/api/requests/{quoted(request)}")
             if found["status"] == "finished":
-                text = self._transport.text(urlsplit(found["result_url"]))
-                return list(csv.DictReader(io.StringIO(text)))
+                return self._transport.file(urlsplit(found["result_url"]))
             if found["status"] == "failed":
-                raise CvatRefusedError(f"CVAT could not export its events: {found['message']}")
-            time.sleep(EVENTS_POLL_INTERVAL)
-        raise CvatUnavailableError("CVAT takes too long to export its events.")
+                raise CvatRefusedError(f"CVAT could not export it: {found['message']}")
+            time.sleep(EXPORT_POLL_INTERVAL)
+        raise CvatUnavailableError("CVAT takes too long to export.")
 
     def issues(self, job_id: int) -> list[dict[str, Any]]:
         return list(self._list("/api/issues", job_id=job_id))

@@ -83,11 +83,11 @@ class Transport:
         """The JSON of the response, or None if it is empty."""
         return self._read(self._request(method, path, query=query, body=body))
 
-    def text(self, url: urllib.parse.SplitResult) -> str:
-        """The text of a file that this server has at `url`."""
+    def file(self, url: urllib.parse.SplitResult) -> bytes:
+        """A file that this server has at `url`."""
         path = f"{url.path}?{url.query}" if url.query else url.path
         response = self._request("GET", path, query=None, body=None)
-        return str(response.data.decode("utf-8", "replace"))
+        return bytes(response.data)
 
     def upload(self, path: str, files: Sequence[Path], **fields: Any) -> Any:
         """Send `files`, in as many requests as needed; the JSON of the last response."""
