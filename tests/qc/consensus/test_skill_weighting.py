@@ -2,6 +2,7 @@
 
 import pytest
 
+from qc.core.annotator_keys import annotator_key
 from qc.models import AgreementReport, AgreementSummary, Consensus, ConsensusLabel
 from qc.services.agreement.reports import (
     plan_reports,
@@ -85,12 +86,8 @@ def test_error_rates_are_stored_with_the_consensus(dataset):
     reckon()
     weigh(dataset)
     consensus = Consensus.objects.first()
-    assert consensus.error_rates["posture"][0]["confusion"].keys() == {
-        "ann",
-        "bob",
-        "eve",
-        "joe",
-    }
+    keys = {annotator_key(one.pk) for one in dataset.annotators.all()}
+    assert consensus.error_rates["posture"][0]["confusion"].keys() == keys
     change_rules(dataset, switched_off=(), vote_rule="majority")
     reckon()
     consensus.refresh_from_db()
