@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from demo.world.renderer import DEMO_VIDEOS, TruthBox, truth_at
 from demo.world.video_spec import VideoSpec
 from qc.core.agreement.units import ABSENT
 from qc.core.consensus.clip_consensus import as_vote
+from qc.core.consensus.dawid_skene import segments
 from qc.core.consensus.skill_weighting import FittedRates, fit
 
 SECONDS, FPS, ROUNDS = 15, 5, 4
@@ -89,7 +91,10 @@ def asked(spec: VideoSpec) -> Iterator[TrueUnit]:
                 for group, group_spec in zip(GROUPS, CAPPED_GROUPS, strict=True):
                     true = true_actions([at], at.box, group)
                     yield TrueUnit(
-                        group_spec, {who: one[group.name] for who, one in votes.items()}, true
+                        group_spec,
+                        {who: one[group.name] for who, one in votes.items()},
+                        true,
+                        person=crc32(f"{spec.name}-{start}-{n}-{person_id}".encode()),
                     )
 
 
@@ -133,7 +138,10 @@ def rates(
     values = list(dict.fromkeys(vote for row in cast for vote in row if vote is not None))
     places = {vote: place for place, vote in enumerate(values)}
     codes = np.array([[places.get(vote, ABSENT) for vote in row] for row in cast])
-    return fit([(names, codes)], values, group_spec).fits
+    # Units come person by person in the order of time, for `segments`.
+    persons = np.array([unit.person for unit in of])
+    judgements = [(names, segments(codes, persons))]
+    return fit([(names, codes)], values, group_spec, judgements=judgements).fits
 
 
 if __name__ == "__main__":

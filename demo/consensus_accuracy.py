@@ -21,12 +21,14 @@ class TrueUnit(NamedTuple):
         votes: Answers by annotator; unset answers are no votes.
         truth: The true actions, or `unknown` in a group of one choice.
         consensus: The actions of the consensus; None if it is open.
+        person: A number for the person, the same at all its keyframes.
     """
 
     group: ActionGroupSpec
     votes: Mapping[str, Any]
     truth: Sequence[str]
     consensus: Sequence[str] | None = None
+    person: int = 0
 
 
 class MethodAccuracy(NamedTuple):

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.services.answer_files import import_answers
+from annotation.services.downloads import write_backups
 from annotation.services.packages import task_document, write_package
 from avaproject.base.work import Stage
 from datasets.core.formats.cvat_xml import dump
@@ -86,6 +87,15 @@ def test_the_backup_of_one_task_has_its_labels(client, admin, tasks):
     found = downloaded(client, "backup", tasks[0].pk)
     assert json.loads(found.read("task.json"))["labels"][0]["name"] == "person"
     assert {"task.json", "annotations.json", "annotation_guide.md"} <= set(found.namelist())
+
+
+def test_the_command_writes_a_backup_of_each_annotator(tasks, dataset, tmp_path):
+    make_annotator(dataset, "bob")
+    assert write_backups(dataset, tmp_path / "backups") == 1
+    (written,) = (tmp_path / "backups").iterdir()
+    assert written.name == "shop--ann-backup.zip"
+    assert "project.json" in zipfile.ZipFile(written).namelist()
+    assert write_backups(dataset, tmp_path / "backups") == 1
 
 
 def test_without_open_tasks_a_sentence_says_so(client, admin, dataset, ann):
