@@ -85,6 +85,12 @@ class DemoRun:
 
     def annotate(self) -> None:
         """Annotate every open package, and import the answers."""
+        self.export_answers()
+        import_answers(self.dataset, self.folder)
+        self.work()
+
+    def export_answers(self) -> None:
+        """Write the export of every open package to the folder, as annotators do in CVAT."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for task in with_verdict(self._tasks().filter(stage=Stage.DONE)):
             is_rejected = task.verdict == Review.Verdict.REJECTED  # type: ignore[attr-defined]
@@ -93,8 +99,6 @@ class DemoRun:
                 target = self.folder / f"{task}.zip"
                 with new_zip(target) as answers:
                     answers.add("annotations.xml", export)
-        import_answers(self.dataset, self.folder)
-        self.work()
 
     def reject_one(self) -> None:
         """Reject, once, the task with most unset answers."""

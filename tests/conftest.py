@@ -26,6 +26,14 @@ MARKERS = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots",
+        action="store_true",
+        help="make the images of the user's guide and of README.md anew",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers here, because the core tests run without pyproject.toml."""
     for marker in MARKERS:
