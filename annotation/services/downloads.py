@@ -7,6 +7,7 @@ are sent; no more than one task is in memory.
 import zipfile
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from annotation.core.annotation_guide import guide
 from annotation.cvat.task_upload import IMAGE_QUALITY
@@ -47,6 +48,23 @@ def annotator_backup(annotator: Annotator) -> Iterator[bytes]:
 def task_backup(task: AnnotationTask) -> Iterator[bytes]:
     """CVAT's backup of one task, whose package is written."""
     return stream_zip([partial(_add_to_backup, task=task)])
+
+
+def write_backups(dataset: Dataset, out: Path) -> int:
+    """Write the backup of each annotator with open tasks into `out`; return how many."""
+    out.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for annotator in dataset.annotators.select_related("dataset"):
+        try:
+            content = annotator_backup(annotator)
+        except NoOpenTaskError:
+            continue
+        beside = out / f".{annotator}.part"
+        with beside.open("wb") as file:
+            file.writelines(content)
+        beside.replace(out / f"{dataset.name}--{annotator}-backup.zip")
+        count += 1
+    return count
 
 
 def _open_tasks(annotator: Annotator) -> list[AnnotationTask]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from annotation.models import AnnotationTask
+from annotation.services.downloads import write_backups
 from annotation.services.packages import copy_packages, write_package
 from annotation.services.plan import PlanError, plan_tasks
 from avaproject.base.work import Stage
@@ -52,6 +53,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--out", required=True, type=Path, metavar="DIR", help="output folder for the zips"
         )
+        parser.add_argument(
+            "--backups",
+            action="store_true",
+            help="also write each annotator's open tasks as a backup of a CVAT project, into "
+            "the folder backups in DIR",
+        )
 
     def handle(self, **options: Any) -> None:
         dataset = Dataset.objects.filter(name=options["dataset"]).first()
@@ -83,6 +90,9 @@ class Command(BaseCommand):
             f"{new} new tasks, {len(waiting)} packages written, {copied} copied to "
             f"{options['out']}; {tasks.done().count()} packages in total."
         )
+        if options["backups"]:
+            written = write_backups(dataset, options["out"] / "backups")
+            self.stdout.write(f"{written} CVAT backups in {options['out'] / 'backups'}.")
         self._refuse_failures(tasks.filter(stage=Stage.FAILED))
 
     def _refuse_failures(self, failed: Any) -> None:
