@@ -79,7 +79,9 @@ class SingleVotes(NamedTuple):
 def single_votes(dataset: Dataset) -> SingleVotes:
     """How many labels of the newest consensuses rest on one vote, and why."""
     single = newest_consensuses(dataset).filter(single_count__gt=0)
-    rows = dict(single.values_list("clip__name", "single_count"))
+    rows = {
+        clip: count or 0 for clip, count in single.values_list("clip__name", "single_count")
+    }
     absent = unanswered_clips(dataset) if rows else set()
     return SingleVotes(
         sum(rows.values()), sum(count for clip, count in rows.items() if clip in absent)
