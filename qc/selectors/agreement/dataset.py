@@ -70,10 +70,12 @@ class SingleVotes(NamedTuple):
         '36 labels rest on one vote: 24 by plan, 12 because others did not answer.'
         """
         noun = "label rests" if self.labels == 1 else "labels rest"
-        return (
-            f"{self.labels:,} {noun} on one vote: {self.labels - self.by_absence:,} by plan, "
-            f"{self.by_absence:,} because others did not answer."
-        )
+        counts = {
+            "by plan": self.labels - self.by_absence,
+            "because others did not answer": self.by_absence,
+        }
+        why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
+        return f"{self.labels:,} {noun} on one vote: {why}."
 
 
 def single_votes(dataset: Dataset) -> SingleVotes:
