@@ -2,8 +2,10 @@
 
 from celery import shared_task
 
-from workers import broker
+from workers import broker, celery_worker
 from workers.planning import Planner
+
+__all__ = ["advance", "celery_worker", "sweep"]  # importing it connects its signals
 
 _planner = Planner()  # each process of a worker remembers what it has planned
 
