@@ -62,8 +62,11 @@ def delete(thing: models.Model) -> None:
         for unfinished in thing.transfers.filter(upload=None):
             resumable_upload.discard(unfinished)
     with transaction.atomic():
-        check_idle(thing)
         found = _by_model(thing)
+        for model, rows in found.items():
+            if issubclass(model, StagedModel):  # nobody can claim them from here on
+                list(rows.select_for_update().order_by("pk").values_list("pk"))
+        check_idle(thing)
         names = {name for model, rows in found.items() for name in _file_names(model, rows)}
         if isinstance(thing, Dataset):
             names.add(f"{thing.name}/")

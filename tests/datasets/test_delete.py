@@ -1,7 +1,10 @@
+import threading
+
 import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.urls import reverse
 
 from annotation.models import Annotation, AnnotationTask, AnswerVersion
@@ -149,6 +152,33 @@ def test_a_row_that_a_worker_is_busy_with_is_not_deleted(video):
         delete(video)
     assert Video.objects.filter(pk=video.pk).exists()
     assert not PendingDeletion.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_won_while_a_video_is_deleted_is_none(monkeypatch):
+    """A worker that claimed a row between the check and the deletion left its files behind."""
+    video = make_video(make_dataset(), stage=Stage.WAITING)
+    claims, claiming = [], None
+    file_names = service._file_names
+
+    def claim():
+        try:
+            claims.append(Video.objects.claim(video.pk))
+        finally:
+            connection.close()
+
+    def names_while_a_worker_claims(model, rows):
+        nonlocal claiming
+        if claiming is None:
+            claiming = threading.Thread(target=claim)
+            claiming.start()
+            claiming.join(1.0)
+        return file_names(model, rows)
+
+    monkeypatch.setattr(service, "_file_names", names_while_a_worker_claims)
+    delete(video)
+    claiming.join()
+    assert claims == [None]
 
 
 def test_the_zip_of_a_deleted_video_can_be_uploaded_again(video):
