@@ -83,7 +83,7 @@ def wanted_configs() -> list[WantedConfig]:
     The active configuration of each dataset, then the experiments that are not in use.
     """
     fields = ("detector", "weights", "threshold", "frame_stride")
-    datasets = {one.pk: one for one in Dataset.objects.only("name", *fields)}
+    datasets = {one.pk: one for one in Dataset.objects.only(*fields).order_by()}
     experiments = list(Experiment.objects.order_by("pk"))
     active: dict[int, Settings] = datasets | {
         one.dataset_id: one for one in experiments if one.is_active
@@ -117,7 +117,8 @@ def _rows(wanted: list[Settings]) -> dict[tuple[int, str], TrackingConfig]:
 
 
 def _known_rows() -> dict[tuple[int, str], TrackingConfig]:
-    return {(row.dataset_id, row.settings_key): row for row in TrackingConfig.objects.all()}
+    rows = TrackingConfig.objects.order_by()
+    return {(row.dataset_id, row.settings_key): row for row in rows}
 
 
 def _row_of(settings: Settings) -> TrackingConfig | None:
