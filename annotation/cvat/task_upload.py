@@ -27,6 +27,8 @@ class TaskPayload:
     user_id: int  # the annotator's id in CVAT
     frame_count: int
     annotations: dict[str, Any]  # as `PUT annotations` takes them
+    stage: str = "annotation"
+    state: str = "new"  # of the job; another if its task was answered before
 
 
 class UploadStoppedError(RuntimeError):
@@ -139,7 +141,10 @@ def _assigned_job(client: CvatClient, payload: TaskPayload, task_id: int, check:
         return jobs[0]
     client.put_annotations(task_id, payload.annotations)
     check()
-    return client.change_job(jobs[0].job_id, assignee=payload.user_id)
+    changes: dict[str, Any] = {"assignee": payload.user_id}
+    if (payload.stage, payload.state) != ("annotation", "new"):
+        changes |= {"stage": payload.stage, "state": payload.state}
+    return client.change_job(jobs[0].job_id, **changes)
 
 
 def _is_untouched(job: Job) -> bool:

@@ -1,16 +1,20 @@
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
 
 from annotation.core.docker_network import compose_override, url_from_docker
 from annotation.core.encryption import DecryptionError
+from annotation.cvat.client import CvatMember
 from annotation.cvat.transport import Transport
 from annotation.models import CvatServer, WebhookDelivery
 from annotation.services.cvat.connection import (
     check_connection,
     ensure_environment_server,
+    permission_problems,
     save_server,
     webhook_url,
 )
@@ -245,3 +249,47 @@ def test_a_real_ping_over_a_real_webhook(cvat, live_server, settings):
     thread.join(20)
     server.refresh_from_db()
     assert check_of(server, "webhooks")["is_ok"], server.checks
+
+
+def account(**more):
+    return {"username": "ann", "groups": ["user"], "is_superuser": False} | more
+
+
+@pytest.mark.parametrize(
+    ("said", "token", "role", "expected"),
+    [
+        pytest.param(account(), None, "maintainer", "", id="maintainer"),
+        pytest.param(account(), None, "worker", "role worker", id="worker"),
+        pytest.param(
+            account(groups=[]), None, "owner", "cannot create projects", id="no group"
+        ),
+        pytest.param(
+            account(), {"read_only": True}, "owner", "read-only", id="read-only token"
+        ),
+        pytest.param(account(is_superuser=True), None, "worker", "", id="superuser"),
+    ],
+)
+def test_what_the_account_may_not_do_is_said(said, token, role, expected):
+    members = [CvatMember(1, "ann", role, True)]
+    problems = permission_problems(said, token, members, "avalab")
+    assert expected in " ".join(" ".join(one) for one in problems)
+    assert bool(problems) == bool(expected)
+
+
+def test_nothing_is_created_in_cvat_with_a_read_only_token(cvat):
+    cvat.access_token = {"read_only": True, "expiry_date": None}
+    server = make_server(cvat)
+    check_connection(server.pk)
+    server.refresh_from_db()
+    assert [one["subject"] for one in server.checks if not one["is_ok"]] == ["permissions"]
+    assert not [path for method, path in cvat.calls if method != "GET"]
+
+
+def test_a_token_that_ends_tomorrow_is_said(cvat):
+    tomorrow = timezone.now() + timedelta(days=1)
+    cvat.access_token = {"read_only": False, "expiry_date": tomorrow.isoformat()}
+    server = make_server(cvat)
+    check_connection(server.pk)
+    server.refresh_from_db()
+    assert server.token_expires_at == tomorrow
+    assert "The token ends tomorrow." in [one["message"] for one in server.checks]

@@ -125,7 +125,7 @@ def test_a_job_edited_after_approval_is_flagged_and_waits_for_a_review(cvat, dat
 def test_a_verdict_is_applied_once(cvat, dataset, reviewer):
     judged("reject", reviewer, "Again.")
     calls = len(cvat.calls)
-    assert plan_state_changes() == 0
+    assert plan_state_changes(None) == 0
     assert apply_state_changes() == []
     assert len(cvat.calls) == calls
 
@@ -198,7 +198,7 @@ def test_with_cvat_down_a_verdict_waits(cvat, dataset, reviewer):
 def test_imported_answers_change_no_job(cvat, dataset, reviewer):
     make_version(task_named(TASK))
     approve([task_named(TASK)], reviewer=reviewer, despite_findings=True)
-    assert plan_state_changes() == 0
+    assert plan_state_changes(None) == 0
     assert Review.objects.count() == 1
     assert CvatJob.objects.count() == 1
     assert project_of(dataset).stage == Stage.DONE

@@ -4,6 +4,8 @@ Comments are read by their ids, which only grow: those above the newest known. C
 date of a job for a comment.
 """
 
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
@@ -81,7 +83,7 @@ def send_comment(pk: int) -> IssueComment | None:
     return comment
 
 
-def _issues(client: CvatClient, ids: set[int]) -> list[dict[str, object]]:
+def _issues(client: CvatClient, ids: set[int]) -> list[dict[str, Any]]:
     found = []
     for one in sorted(ids):
         try:

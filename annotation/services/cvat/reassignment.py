@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from annotation.core.webhook import job_in
@@ -76,7 +77,8 @@ def annotator_named(task: AnnotationTask, name: str) -> Annotator | None:
 def has_clip(task: AnnotationTask, name: str) -> bool:
     """Whether `name` has the clip as another task, or has answered it."""
     others = AnnotationTask.objects.filter(clip=task.clip_id).exclude(pk=task.pk)
-    return others.filter(annotator__name=name).exists()
+    mine = Q(annotator__name=name) | Q(versions__author__name=name)
+    return others.filter(mine).exists()
 
 
 def follow_assignee(client: CvatClient, row: CvatJob, job: Job) -> Job:

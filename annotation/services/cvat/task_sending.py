@@ -19,7 +19,13 @@ from annotation.cvat.client import CvatClient, CvatMember
 from annotation.cvat.errors import CvatError, CvatUnavailableError
 from annotation.cvat.job_calls import Job
 from annotation.cvat.task_upload import TaskPayload, UploadStoppedError, upload_task
-from annotation.models import AnnotationTask, CvatJob, CvatProject
+from annotation.models import (
+    AnnotationTask,
+    AnswerVersion,
+    CvatJob,
+    CvatProject,
+    JobStateChange,
+)
 from annotation.selectors.tasks import group_specs
 from annotation.services.answer_rows import version_document
 from annotation.services.cvat.deferral import DEFERRABLE, client_for, defer
@@ -41,6 +47,7 @@ class _ActiveUpload(NamedTuple):
 
     row: CvatJob
     job: "Future[Job]"
+    is_answered: bool
 
 
 def request_sending(dataset: Dataset) -> int:
@@ -134,7 +141,7 @@ class _Sender:
         else:
             frames = str(row.task.clip.frames)
             job = pool.submit(self._send, client, payload, frames)
-            self.running.append(_ActiveUpload(row, job))
+            self.running.append(_ActiveUpload(row, job, payload.state == "completed"))
         return True
 
     def _payload(self, row: CvatJob) -> tuple[CvatClient, TaskPayload]:
@@ -159,7 +166,12 @@ class _Sender:
         groups = group_specs(task.clip.video.dataset)
         data = labelled_data(document.tracks, self.project.label_ids, attributes_of(groups))
         return client, TaskPayload(
-            str(task), self.project.project_id, member.user_id, count, data
+            str(task),
+            self.project.project_id,
+            member.user_id,
+            count,
+            data,
+            *_state_of(row, answered),
         )
 
     def _send(self, client: CvatClient, payload: TaskPayload, frames: str) -> Job:
@@ -189,8 +201,11 @@ class _Sender:
             if job.assignee == name
             else f"In CVAT the job is assigned to {job.assignee or 'nobody'}."
         )
+        # Answers that were sent from here are those we have.
+        is_known = upload.is_answered and job.is_finished
         try:
             upload.row.finish(
+                fetched_at=job.updated_date if is_known else upload.row.fetched_at,
                 cvat_task_id=job.task_id, job_id=job.job_id, assignee=job.assignee,
                 cvat_stage=job.stage, cvat_state=job.state, changed_at=job.updated_date,
                 is_deleted=False, message=message,
@@ -213,6 +228,18 @@ class _Sender:
             row.fail(str(lasting))
         except ClaimLostError:
             return
+
+
+def _state_of(row: CvatJob, answered: AnswerVersion | None) -> tuple[str, str]:
+    """Stage and state that the job of a task has here: new, finished, rejected or accepted."""
+    if answered is None:
+        return "annotation", "new"
+    newest = row.state_changes.filter(version=answered).order_by("-pk").first()
+    verdict = newest.verdict if newest else ""
+    if verdict == JobStateChange.Verdict.APPROVED:
+        return "acceptance", "completed"
+    reopened = (JobStateChange.Verdict.REJECTED, JobStateChange.Verdict.RETURNED)
+    return "annotation", "rejected" if verdict in reopened else "completed"
 
 
 EXPECTED = (

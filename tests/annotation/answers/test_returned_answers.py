@@ -2,9 +2,10 @@
 
 import pytest
 
-from annotation.models import AnswerVersion, JobStateChange
+from annotation.models import AnswerVersion, CvatJob, JobStateChange
 from annotation.selectors.cvat import cvat_page, job_lines, job_rows
 from annotation.services.answers import confirm_answers
+from annotation.services.cvat.projects import resend_tasks
 from avaproject.base.work import Stage
 from tests.cvat_double.steps import (
     FINISHED,
@@ -12,6 +13,7 @@ from tests.cvat_double.steps import (
     apply_state_changes,
     read_all,
     reconciled,
+    send_waiting,
     sent_world,
 )
 from tests.make import make_user
@@ -134,3 +136,32 @@ def test_another_label_is_named(cvat, dataset):
     draw(cvat, type="rectangle", label_id=number, points=[1, 1, 9, 9])
     version = fetched(cvat, dataset)
     assert any("the label car" in note for note in version.notes)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        pytest.param("", ("annotation", "completed"), id="answered"),
+        pytest.param("approved", ("acceptance", "completed"), id="approved"),
+        pytest.param("rejected", ("annotation", "rejected"), id="rejected"),
+    ],
+)
+def test_an_answered_task_sent_again_has_the_state_it_has_here(
+    cvat, dataset, verdict, expected
+):
+    cvat.annotate(TASK, FINISHED)
+    version = fetched(cvat, dataset)
+    row = CvatJob.objects.get()
+    if verdict:
+        JobStateChange.objects.create(
+            job=row, version=version, verdict=verdict, review=1, stage=Stage.DONE
+        )
+    with cvat.state.lock:
+        cvat.state.delete_task(row.cvat_task_id)
+    reconciled(dataset)
+    resend_tasks(CvatJob.objects.all())
+    send_waiting()
+    job = cvat.job_of(TASK)
+    assert (job["stage"], job["state"]) == expected
+    reconciled(dataset)
+    assert AnswerVersion.objects.count() == 1
