@@ -1,17 +1,48 @@
 """Admin of tracking; all rows are written by background work."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from datasets.admin import BackgroundWorkAdmin
 from tracking.models import (
     Bundle,
+    DrawnPerson,
     Experiment,
     IdentityRun,
     Person,
     Proposal,
     TrackImport,
+    TrackingConfig,
     TrackingRun,
 )
+
+
+class IdentityRowAdmin(BackgroundWorkAdmin):
+    """Rows that others refer to by number or key: deleted only with their video or dataset."""
+
+    actions: list[str] = []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(TrackingConfig)
+class TrackingConfigAdmin(IdentityRowAdmin):
+    list_display = ["dataset", "config_key", "weights_sha256", "is_planned"]
+    list_filter = ["dataset", "is_planned"]
+    search_fields = ["dataset__name", "config_key"]
+    list_select_related = ["dataset"]
+
+
+@admin.register(DrawnPerson)
+class DrawnPersonAdmin(IdentityRowAdmin):
+    list_display = ["clip", "person_id"]
+    list_filter = ["video__dataset"]
+    search_fields = ["clip__name"]
+    list_select_related = ["clip"]
+    hidden_fields = ("boxes",)
 
 
 @admin.register(TrackingRun)
