@@ -52,15 +52,15 @@ def names_on(page: Page) -> set[str]:
     return set(page.evaluate(NAMES))
 
 
-def save_screenshot(page: Page, path: Path, *, height: int) -> None:
-    """The upper `height` pixels of the page as PNG with a palette, below `MAX_BYTES`."""
+def save_screenshot(page: Page, path: Path, *, height: int, limit: int = MAX_BYTES) -> None:
+    """The upper `height` pixels of the page as PNG with a palette, below `limit` bytes."""
     page.set_viewport_size({"width": 1440, "height": height})
     page.wait_for_load_state("networkidle")
     image = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
     for colours in COLOURS:
         file = io.BytesIO()
         image.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-        if file.tell() < MAX_BYTES:
+        if file.tell() < limit:
             break
     path.write_bytes(file.getvalue())
     page.set_viewport_size({"width": 1440, "height": 900})
