@@ -310,7 +310,7 @@ def _problems(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Problem]:
     if forged:
         found.append(
             Problem(
-                f"{forged} deliveries had an invalid signature",
+                f"{forged} deliver{'y' if forged == 1 else 'ies'} had an invalid signature",
                 "If you changed the webhook's secret in CVAT, save the server here again to "
                 "restore it. Otherwise somebody else is sending requests to this address.",
             )

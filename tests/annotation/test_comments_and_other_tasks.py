@@ -4,8 +4,9 @@ import io
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
-from annotation.models import CvatJob, IssueComment, WebhookDelivery
+from annotation.models import CvatJob, IssueComment, Reconciliation, WebhookDelivery
 from annotation.selectors.cvat import job_of_task
 from annotation.services.answer_rows import AnswersError
 from annotation.services.cvat.comments import reply, send_comment
@@ -150,3 +151,14 @@ def test_the_check_prints_what_held_and_removes_its_project(cvat):
 def test_the_check_needs_a_known_server(cvat):
     with pytest.raises(CommandError, match="no server called nowhere"):
         call_command("check_cvat", "nowhere")
+
+
+def test_deferred_work_is_tried_now(client, cvat):
+    dataset = sent_world(cvat)
+    client.force_login(make_user(is_superuser=True))
+    cvat.stop()
+    reconciled(dataset)
+    page = client.get(reverse("annotation:cvat", args=["shop"])).content.decode()
+    assert "operation with lab deferred" in page
+    client.post(reverse("annotation:cvat_retry", args=["shop", "deferred"]))
+    assert not Reconciliation.objects.deferred().exists()

@@ -163,7 +163,7 @@ def test_an_error_at_any_call_leaves_each_issue_once(cvat, dataset, reviewer, nu
 
 
 def test_a_rejected_job_is_assigned_to_its_annotator_again(cvat, dataset, reviewer):
-    cvat.set_job(TASK, assignee=3)
+    cvat.set_job(TASK, assignee=None)
     judged("reject", reviewer, "Again.")
     assert cvat.job_of(TASK)["assignee"]["username"] == "ann"
 

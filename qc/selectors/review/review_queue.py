@@ -269,7 +269,9 @@ def task_history(task: AnnotationTask) -> list[TaskEvent]:
     ]
     job = CvatJob.objects.filter(task=task).first()
     events += [
-        TaskEvent(datetime.fromisoformat(line["at"]), "users", "info", "", "CVAT", line["text"])
+        TaskEvent(
+            datetime.fromisoformat(line["at"]), "users", "info", "", "In CVAT", line["text"]
+        )
         for line in (job.history if job else [])
     ]
     return sorted(events, reverse=True)
