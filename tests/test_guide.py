@@ -271,7 +271,7 @@ def check_guide(walk: Walk) -> None:
     unseen = {
         (slug, word) for slug, word in bold if NUMBER.sub("1", word) not in walk.names[slug]
     }
-    assert not unseen
+    assert not unseen, f"bold, and on none of the pages passed: {unseen}"
 
 
 def first_clip() -> str:
