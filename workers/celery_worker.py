@@ -50,7 +50,7 @@ def release_claims(**kwargs: Any) -> None:
 
 def _interrupt_processes() -> None:
     """Ask this process and those of its pool to release what they work on."""
-    for pid in (os.getpid(), *(child.pid for child in active_children())):
+    for pid in (os.getpid(), *(child.pid for child in active_children() if child.pid)):
         try:
             os.kill(pid, signal.SIGUSR2)
         except ProcessLookupError:

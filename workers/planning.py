@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
@@ -54,7 +55,7 @@ class Planner:
 
     def _plan(self, step: Step, since: datetime | None, *, was_faulty: bool) -> None:
         """Plan `step`, or keep the sentence that says why it cannot be planned."""
-        row = {"step": step.name, "host": socket.gethostname()}
+        row: dict[str, Any] = {"step": step.name, "host": socket.gethostname()}
         try:
             step.plan(None if was_faulty else since)
         except Exception as error:
