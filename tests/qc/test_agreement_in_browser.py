@@ -74,7 +74,7 @@ def dataset(monkeypatch):
     return dataset
 
 
-def test_the_tables_have_the_room_they_need(dataset, live_server, client):
+def test_the_tables_have_the_space_they_need(dataset, live_server, client):
     """At 1440 pixels none of them scrolls sideways; on a phone the page itself does not."""
     client.force_login(dataset.members.get().user)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}

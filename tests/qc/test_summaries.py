@@ -122,7 +122,7 @@ def test_error_rates_tell_who_stands_alone(tasks):
     assert fit.classes == ["stand", "walk", "sit", "unknown"]
     walk = fit.classes.index("walk")
     assert fit.confusion["ann"][walk][walk] > 0.6  # six judgements, not one for each frame
-    assert fit.confusion["eve"][walk][walk] < 0.1
+    assert fit.confusion["eve"][walk][walk] < 0.15  # never: the smoothing of six judgements
     assert rates.vs_majority.units == rates.vs_majority.same > 0
 
 
