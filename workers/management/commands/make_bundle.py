@@ -16,7 +16,11 @@ from datasets.core.naming import safe_name
 from datasets.models import Clip, Dataset
 from tracking.models import Bundle, IdentityRun, TrackingRun
 from tracking.services.export_bundle import NotTrackedError, request_bundle
-from tracking.services.tracking_configs import active_settings, config_key_of
+from tracking.services.tracking_configs import (
+    active_settings,
+    config_key_of,
+    read_weights_again,
+)
 from workers.broker import sweep
 from workers.pipeline import STEPS
 from workers.progress import run_until_done
@@ -96,7 +100,11 @@ class Command(BaseCommand):
 
 
 def retry(dataset: Dataset) -> None:
-    """Retry failed rows up to tracking, because their cause may have been corrected."""
+    """Retry failed rows up to tracking, because their cause may have been corrected.
+
+    All the work is done here, so the weights are those that lie here now.
+    """
+    read_weights_again(dataset)
     config_key = config_key_of(active_settings(dataset))
     for rows in (
         dataset.videos.all(),
