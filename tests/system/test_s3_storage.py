@@ -33,8 +33,8 @@ from datasets.core.naming import frame_name
 from avaproject.base.storage import local_path
 from datasets.models import Clip, Dataset, Upload, Video
 from datasets.services.create import create_dataset
-from datasets.services.delete import delete, remove_leftovers
-from datasets.services.recut import bring_over
+from datasets.services.delete import delete, delete_pending_files
+from datasets.services.recut import copy_videos
 from datasets.services.upload import receive_zip
 from workers.loop import Loop, ShutdownSignal
 from workers.pipeline import STEPS, ingest_watched_and_clean
@@ -115,11 +115,11 @@ def rest():
 
 def twice():
     other = create_dataset("other", admin=User.objects.get())
-    bring_over(Dataset.objects.get(name="shop"), other)
+    copy_videos(Dataset.objects.get(name="shop"), other)
     with local_path(other.videos.order_by("pk").first().raw.name) as path:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     delete(other)
-    remove_leftovers()
+    delete_pending_files()
     return sha256
 
 def sums():
@@ -138,7 +138,7 @@ def names(folder=""):
 
 def gone():
     delete(Dataset.objects.get())
-    remove_leftovers()
+    delete_pending_files()
 
 print(json.dumps(eval(sys.argv[1]), default=str))
 """
@@ -275,13 +275,13 @@ def test_ingest_on_a_bucket_that_goes_away_in_every_stage(bucket, videos, tmp_pa
     assert ask("send(Path({}))", path) == [True, 1]
     for place, stage in enumerate(("unpack", "standardise", "cut")):
         sentences = ask(
-            "[ingest_watched_and_clean(), work({0}), said()[{1}]][2]", stage, place,
+            "[ingest_watched_and_clean(None), work({0}), said()[{1}]][2]", stage, place,
             address=f"http://127.0.0.1:{free_ports(1)[0]}",
         )  # fmt: skip
         assert {stage for stage, _ in sentences} <= {"waiting", "done"}
-        assert "The bucket ava does not take or give the file" in sentences[-1][1]
+        assert "The bucket ava is unavailable or refused the request" in sentences[-1][1]
         assert "It will be retried automatically" in sentences[-1][1]
-        ask("[rest(), work({0}), ingest_watched_and_clean()]", stage)
+        ask("[rest(), work({0}), ingest_watched_and_clean(None)]", stage)
     on_disk = "[start(), receive_zip(Dataset.objects.get(), Path({0}), original_name='v.zip'),"
     on_disk += "work('unpack', 'standardise', 'cut'), sums()][-1]"
     sums = asked(tmp_path / "other", "", on_disk.format(repr(path)))
