@@ -156,7 +156,7 @@ def parse_range(requested: str, size: int) -> ByteRange | None:
     Raises ValueError if the range lies outside the file.
 
     >>> parse_range("bytes=0-99", 1000), parse_range("bytes=-50", 1000)
-    (Span(start=0, stop=100), Span(start=950, stop=1000))
+    (ByteRange(start=0, stop=100), ByteRange(start=950, stop=1000))
     >>> parse_range("bytes=5-2", 1000) is None
     True
     """
