@@ -16,7 +16,7 @@ from tests.tracking.fake_detectors import FRAMES, HEIGHT, WIDTH, Watcher, write_
 from tracking.core.tracks_file import load
 from tracking.detectors import registry
 from tracking.detectors.registry import DetectorError
-from tracking.models import TrackingRun
+from tracking.models import Experiment, TrackingRun
 from tracking.services.track import (
     plan_runs,
     sampled_frame_indices,
@@ -248,9 +248,10 @@ def test_weights_read_again_order_new_runs(settings, tmp_path, client, admin_use
 
 
 def test_keys_too_long_for_their_column_still_differ():
-    long = "/" + "w" * 400
+    tracker = {"box_expansion": 1.0625, "max_age_seconds": 1.28125, "min_track_seconds": 0.5625}
+    settings = {"detector": "d" * 40, "weights": "/" + "w" * 400, "tracker": tracker}
     first, second = (
-        make_dataset(detector="d" * 90, weights=long, threshold=share) for share in (0.1, 0.2)
+        Experiment(dataset=make_dataset(), threshold=share, **settings) for share in (0.1, 0.2)
     )
     assert config_key_of(first) != config_key_of(second)
     assert len(config_key_of(first)) <= 120
