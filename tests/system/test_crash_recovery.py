@@ -71,6 +71,13 @@ def world(tmp_path_factory) -> Path:
     return folder
 
 
+FORGIVE = """
+from workers.pipeline import STEPS
+for step in STEPS:
+    step.rows.filter(stage="running").update(attempts=0)
+"""
+
+
 def digest_of_release(data: Path) -> str:
     folder = data / "media/world/releases/1"
     digest = hashlib.sha256((folder / "manifest.json").read_bytes())  # it names all sums
@@ -100,6 +107,8 @@ def test_ten_kills_change_nothing(world, tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             killed += 1
+            # The third kill at one row would fail it for good, and the rest would go on.
+            command(data, "shell", "-c", FORGIVE).communicate(timeout=60)
         else:
             the_release_is_the_same(data, process, world, expected)
             walks += 1
