@@ -161,8 +161,8 @@ class Person(models.Model):
 class DrawnPerson(models.Model):
     """A person that annotators drew in a clip. `qc` writes it when a consensus first shows it.
 
-    Its number is the next one of its video's persons, tracked and drawn, and is never given
-    again, because decisions refer to it.
+    Its number is the next one of its video's persons, tracked and drawn. The row outlives the
+    consensus, so that decisions, which refer to the number, never mean another person.
     """
 
     video = models.ForeignKey(Video, models.CASCADE, related_name="drawn_persons")
@@ -184,7 +184,7 @@ class DrawnPerson(models.Model):
 
     @classmethod
     def next_number(cls, video: Video) -> int:
-        """The first number that no person of `video`, tracked or drawn, ever had."""
+        """The number after those of all persons of `video`, tracked and drawn, that are rows."""
         return highest_person_id(video) + 1
 
 
