@@ -31,7 +31,7 @@ from annotation.cvat.errors import CvatDeniedError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
-REQUEST_SIZE = 16 << 20  # bytes of pictures in one request; several tasks go side by side
+REQUEST_SIZE = 16 << 20  # bytes of images in one request; tasks are sent in parallel
 CONNECTIONS = 16
 ACCEPT = "application/vnd.cvat+json, application/json"
 

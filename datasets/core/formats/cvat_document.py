@@ -49,7 +49,7 @@ class Document:
     """One task's annotations.
 
     `frame_count`, `width` and `height` are 0 and `task_name` is empty if the file does not say:
-    CVAT names no size for tasks made of pictures, and no name in the export of a job. `notes`
+    CVAT names no size for tasks made of images, and no name in the export of a job. `notes`
     say in sentences what was changed on reading, `problems` what was left out that its
     annotator must correct: frame and sentence.
     """

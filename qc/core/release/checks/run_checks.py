@@ -38,7 +38,7 @@ def check_release(
         folder: Holds `manifest.json`, `annotations/`, `rawframes/` and the rest.
         compared: Clips whose frames were compared with their clips when they were made.
         known: Sums computed when files were made: they are read again, but only for their CRC.
-        progress: Told the share done.
+        progress: Gets the share done, 0 to 1.
 
     Returns:
         One result per check, always the same checks in the same order. A file that cannot be
