@@ -184,7 +184,7 @@ class DrawnPerson(models.Model):
 
     @classmethod
     def next_number(cls, video: Video) -> int:
-        """The number after those of all persons of `video`, tracked and drawn, that are rows."""
+        """The number after those of all persons of `video`, tracked and drawn."""
         return highest_person_id(video) + 1
 
 
