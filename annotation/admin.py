@@ -114,7 +114,7 @@ class StoredBoxAdmin(VersionRowAdmin):
 
     @admin.display(description="attributes")
     def answers(self, box: StoredBox) -> str:
-        return ", ".join(f"{name}: {value}" for name, value in box.attributes.items())
+        return ", ".join(f"{name}: {value}" for name, value in sorted(box.attributes.items()))
 
 
 @admin.register(CvatServer)

@@ -81,7 +81,7 @@ def test_the_list_of_stored_boxes_names_their_answers(operator, version):
         attributes={"posture": "sit", "doing": "wave"},
     )  # fmt: skip
     page = operator.get(reverse("admin:annotation_storedbox_changelist")).content.decode()
-    assert "posture: sit, doing: wave" in page
+    assert "doing: wave, posture: sit" in page
 
 
 def test_times_are_iso(operator, version):
