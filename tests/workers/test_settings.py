@@ -1,3 +1,4 @@
+import ast
 import os
 import re
 import subprocess
@@ -45,6 +46,17 @@ def test_with_an_empty_environment_there_is_sqlite_and_no_broker(tmp_path):
     )
     done = ask(code, AVA_DATA_DIR=str(tmp_path))
     assert done.stdout.split() == ["django.db.backends.sqlite3", "True", "False", "True"]
+
+
+def test_postgresql_compiles_no_queries_and_other_options_stay(tmp_path):
+    url = "postgres://kim@localhost/ava?options=-c%20statement_timeout=9s&sslmode=disable"
+    code = "print(s.DATABASES['default']['OPTIONS'])"
+    options = ast.literal_eval(
+        ask(code, AVA_DATA_DIR=str(tmp_path), AVA_DATABASE_URL=url).stdout
+    )
+    assert options == {
+        "options": "-c jit=off -c statement_timeout=9s", "sslmode": "disable",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
