@@ -1,7 +1,8 @@
-"""Middleware: the content security policy of the admin, and rejection of NUL characters."""
+"""Middleware: the policy of the admin, NUL characters, and scripts without a session."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -13,6 +14,8 @@ NUL_MESSAGE = (
     "Your input contains a NUL character, which can't be stored. It probably came from pasted "
     "text: go back, retype that part, and submit again."
 )
+
+SESSION_MESSAGE = "Your session has ended. Log in again."
 
 
 class AdminSecurityPolicy:
@@ -50,6 +53,28 @@ class RejectNulCharacters:
         if request.accepts("text/html"):
             return render(request, "400.html", {"sentence": NUL_MESSAGE}, status=400)
         return JsonResponse({"error": NUL_MESSAGE}, status=400)
+
+
+class RefuseScriptsWithoutSession:
+    """Answers 401 to a script whose session has ended, which would take a log-in page for data.
+
+    Scripts are htmx and what sends `X-Requested-With`, see static/js/requests.js.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        target = response.headers.get("Location", "") if response.status_code == 302 else ""
+        is_to_login = urlsplit(target).path == reverse(settings.LOGIN_URL)
+        if is_to_login and is_from_script(request) and not request.user.is_authenticated:
+            return JsonResponse({"error": SESSION_MESSAGE}, status=401)
+        return response
+
+
+def is_from_script(request: HttpRequest) -> bool:
+    return "HX-Request" in request.headers or "X-Requested-With" in request.headers
 
 
 def _submitted_texts(request: HttpRequest, view: Any) -> Iterator[str]:

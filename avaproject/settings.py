@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "avaproject.middleware.RefuseScriptsWithoutSession",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "avaproject.urls"

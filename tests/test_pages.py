@@ -56,6 +56,23 @@ def test_a_wrong_password_is_refused_and_the_fifth_locks(client, settings):
 
 
 @pytest.mark.django_db
+def test_a_script_without_session_gets_401_and_a_log_in_as_json(client):
+    make_user("kim")
+    for header in ({"X-Requested-With": "XMLHttpRequest"}, {"HX-Request": "true"}):
+        answer = client.get(reverse("workers:work"), headers=header)
+        assert answer.status_code == 401
+        assert "Log in again" in answer.json()["error"]
+    assert client.get(reverse("workers:work")).status_code == 302  # a person gets the page
+    script = {"X-Requested-With": "XMLHttpRequest"}
+    assert client.get(reverse("login"), headers=script).json()["user"] == ""
+    right = {"username": "kim", "password": "a-password"}
+    wrong = client.post(reverse("login"), right | {"password": "x"}, headers=script)
+    assert (wrong.status_code, "Wrong password" in wrong.json()["error"]) == (400, True)
+    assert client.post(reverse("login"), right, headers=script).json()["user"] == "kim"
+    assert client.get(reverse("login"), headers=script).json()["user"] == "kim"
+
+
+@pytest.mark.django_db
 def test_people_change_their_own_password_and_stay_logged_in(client):
     client.force_login(make_user("kim"))
     assert reverse("workers:password") in client.get(reverse("datasets:list")).content.decode()

@@ -2,6 +2,7 @@
 // go straight into an S3 bucket. No DOM.
 
 /** @typedef {{ url: string, partSize: number }} Transfer partSize: bytes of a part in the bucket; 0: no bucket */
+/** @typedef {{ csrfToken: () => string, logInAgain: () => Promise<void> }} Session see js/session.js */
 /** @typedef {(bytes: number) => void} OnProgress bytes of the file that were sent */
 
 /**
@@ -44,9 +45,9 @@ const checkStatus = (request) => {
 };
 
 export class UploadClient {
-  /** @param {string} token CSRF token */
-  constructor(token) {
-    this.token = token;
+  /** @param {Session} session */
+  constructor(session) {
+    this.session = session;
     /** @type {XMLHttpRequest | null} */
     this.running = null;
   }
@@ -57,14 +58,22 @@ export class UploadClient {
   }
 
   /**
-   * Resolve to the answered request, whatever its status; reject if the connection broke.
+   * Resolve to the answered request, whatever its status; reject if the connection broke. Where
+   * the session has ended, it is sent again after a new log-in.
    * @param {string} method
    * @param {string} url
    * @param {RequestOptions} options
    * @returns {Promise<XMLHttpRequest>}
    */
-  request(method, url, { headers = {}, body = null, onProgress, isToBucket = false } = {}) {
-    const own = isToBucket ? {} : { "Tus-Resumable": "1.0.0", "X-CSRFToken": this.token };
+  request(method, url, options = {}) {
+    const { headers = {}, body = null, onProgress, isToBucket = false } = options;
+    const own = isToBucket
+      ? {}
+      : {
+          "Tus-Resumable": "1.0.0",
+          "X-Requested-With": "XMLHttpRequest",
+          "X-CSRFToken": this.session.csrfToken(),
+        };
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       this.running = request;
@@ -74,7 +83,10 @@ export class UploadClient {
       }
       if (onProgress)
         request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
-      request.addEventListener("load", () => resolve(request));
+      request.addEventListener("load", () => {
+        if (request.status !== 401 || isToBucket) resolve(request);
+        else resolve(this.session.logInAgain().then(() => this.request(method, url, options)));
+      });
       for (const name of ["error", "abort", "timeout"]) {
         request.addEventListener(name, () => reject(new Error(name)));
       }

@@ -2,6 +2,7 @@
 // interruption; takes files dropped on it. Without JavaScript the form is sent as it is.
 
 import { part } from "../js/elements.js";
+import { csrfToken, logInAgain } from "../js/session.js";
 import { progressText } from "./progress.js";
 import { TemporaryError, UploadClient, UploadRefusedError } from "./tus.js";
 import { zipFiles } from "./zip_files.js";
@@ -19,8 +20,7 @@ const button = /** @type {HTMLButtonElement} */ (find("button.pri"));
 const pauseButton = part(form, "part", "pause");
 const fileName = part(form, "part", "name");
 const state = part(form, "part", "state");
-const token = /** @type {HTMLInputElement} */ (find("[name=csrfmiddlewaretoken]")).value;
-const client = new UploadClient(token);
+const client = new UploadClient({ csrfToken, logInAgain });
 
 let isPaused = false;
 let resume = () => {};

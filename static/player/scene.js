@@ -2,6 +2,7 @@
 // Frames are 0-based. Keyframe k is the frame at second k of the clip; it stands for the frames
 // within half a second of it.
 
+import { request } from "../js/requests.js";
 import { keyframePath, trackPath } from "./paths.js";
 
 /** @import { Box } from "./geometry.js" */
@@ -235,7 +236,7 @@ const scenes = new Map();
 export const fetchScene = (url) => {
   const known = scenes.get(url);
   if (known) return known;
-  const scene = fetch(url, { credentials: "same-origin" }).then(async (response) => {
+  const scene = request(url).then(async (response) => {
     if (!response.ok) throw new Error(`${url}: ${response.status}`);
     return new Scene(await response.json());
   });

@@ -2,6 +2,7 @@
 // before they are needed: a decision shows the next item at once and is sent meanwhile.
 
 import { part } from "../js/elements.js";
+import { createSequence, postForm } from "../js/requests.js";
 import { BoxEditor, boxPreview } from "../player/box_editor.js";
 import { wireControls } from "../player/controls.js";
 import { roundBox } from "../player/geometry.js";
@@ -18,7 +19,6 @@ import {
   textOfOption,
 } from "./adjudication_item.js";
 import { AdjudicationQueue } from "./adjudication_queue.js";
-import { createSequence, postForm } from "./requests.js";
 import { VideoCache } from "./video_cache.js";
 
 /** @import { Decision } from "./adjudication_queue.js" */
@@ -35,7 +35,6 @@ const place = part(root, "part", "item");
 const editBar = find(".box-editing");
 const namesBox = /** @type {HTMLInputElement} */ (part(root, "set", "names"));
 const undoButton = /** @type {HTMLButtonElement} */ (part(root, "act", "undo"));
-const token = /** @type {HTMLInputElement} */ (find("[name=csrfmiddlewaretoken]")).value;
 const { next = "", undo: undoUrl = "", kind = "" } = root.dataset;
 
 const player = new Player(find(".screen"));
@@ -181,7 +180,7 @@ const decide = (item, form, text, withSameVotes = false) => {
   const seconds = withSameVotes || item.isSameVotesChecked ? item.sameVotes : [];
   for (const second of seconds) form.append("second", `${second}`);
   const decision = queue.decide(item, seconds);
-  const answer = inSequence(() => postForm(item.form.action, form, token));
+  const answer = inSequence(() => postForm(item.form.action, form));
   answers.set(decision, answer);
   const extent = seconds.length ? ` at ${decision.keys.length} keyframes` : "";
   showStatus(`${item.title}: ${text}${extent}.`);
@@ -219,7 +218,7 @@ const undo = () => {
     const form = new FormData();
     form.append("kind", kind);
     for (const key of made) form.append("made", `${key}`);
-    return postForm(undoUrl, form, token);
+    return postForm(undoUrl, form);
   })
     .then(showServerCount)
     .catch((error) => showStatus(error.message, true));
@@ -284,7 +283,7 @@ const saveBox = () => {
   }
   scene.setConsensusBox(item.second, item.person, box);
   player.paint();
-  inSequence(() => postForm(item.form.action, form, token))
+  inSequence(() => postForm(item.form.action, form))
     .then(() => showStatus("Box saved. The item is still open."))
     .catch((error) => {
       scene.setConsensusBox(item.second, item.person, before);

@@ -1,5 +1,6 @@
 // One open item as the server renders it, see templates/qc/adjudication/_item.html.
 
+import { request } from "../js/requests.js";
 import { PERSON } from "../player/answers.js";
 
 /** @import { Box } from "../player/geometry.js" */
@@ -86,8 +87,7 @@ export const textOfOption = (option) => option.querySelector(".what")?.textConte
  * @param {Record<string, string>} query
  */
 export const fetchItems = async (url, query) => {
-  const options = /** @type {RequestInit} */ ({ credentials: "same-origin" });
-  const response = await fetch(`${url}?${new URLSearchParams(query)}`, options);
+  const response = await request(`${url}?${new URLSearchParams(query)}`);
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
   const template = document.createElement("template");
   template.innerHTML = await response.text();

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createSequence } from "../../static/js/requests.js";
 import { AdjudicationQueue, keysWith } from "../../static/qc/adjudication_queue.js";
-import { createSequence } from "../../static/qc/requests.js";
 
 /** @type {(second: number, sameVotes?: number[]) => { key: string, sameVotes: number[] }} */
 const makeItem = (second, sameVotes = []) => ({

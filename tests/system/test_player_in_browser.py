@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from playwright.sync_api import Page, expect
@@ -117,7 +118,7 @@ def put_track(run: TrackingRun, lefts: list[float]) -> None:
 
 @pytest.fixture
 def page(clip, live_server) -> Iterator[Page]:
-    with chromium_page() as page:
+    with chromium_page(expected="401") as page:
         page.goto(live_server.url)
         page.get_by_label("Username").fill("boss")
         page.get_by_label("Password").fill("a-password")
@@ -316,3 +317,46 @@ def test_a_decision_that_the_server_refuses_comes_back(at_adjudication, clip):
     page.keyboard.press("1")
     expect(page.locator("[data-show=status]")).to_contain_text("no consensus yet")
     assert shown_item(page) == first
+
+
+def log_in_again(page: Page, secret: str) -> None:
+    page.get_by_label("Password of boss").fill(secret)
+    page.get_by_role("dialog").get_by_role("button", name="Log in").click()
+
+
+def test_decisions_after_the_session_ended_are_stored_after_a_log_in_in_place(
+    at_adjudication, clip
+):
+    page, seconds = at_adjudication, clip.keyframes()
+    Session.objects.all().delete()
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name="Log in again")).to_be_visible()
+    log_in_again(page, "wrong")
+    expect(page.get_by_role("alert")).to_have_text("Wrong password. It is case-sensitive.")
+    log_in_again(page, "a-password")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    left(page, len(seconds) - 1)
+    wait_until(lambda: Adjudication.objects.filter(second=seconds[0]).exists())
+    page.keyboard.press("1")  # the token of the new session is sent
+    wait_until(lambda: Adjudication.objects.filter(second=seconds[1]).exists())
+
+
+def test_a_page_that_refreshes_itself_asks_for_the_password_and_goes_on(page, live_server):
+    page.goto(f"{live_server.url}/datasets/shop/")
+    Session.objects.all().delete()
+    expect(page.get_by_role("heading", name="Log in again")).to_be_visible()
+    assert page.get_by_role("navigation", name="Main").is_visible()  # no log-in page in there
+    log_in_again(page, "a-password")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("link", name="Clips").first.click()
+    expect(page.get_by_role("heading", name="Clips").first).to_be_visible()
+
+
+def test_a_form_that_was_open_for_long_is_sent_after_the_log_in(page, live_server):
+    page.goto(f"{live_server.url}/datasets/shop/quality-rules/")
+    page.wait_for_load_state("networkidle")
+    page.evaluate("Date.now = () => new Date().getTime() + 3600_000")
+    Session.objects.all().delete()
+    page.get_by_role("button", name="Save rules").click()
+    log_in_again(page, "a-password")
+    expect(page.get_by_text("saved")).to_be_visible()
