@@ -138,3 +138,18 @@ export const moveSides = (box, by, video) => {
   if (x2 - x1 < MIN_SIDE || y2 - y1 < MIN_SIDE) return null;
   return [Math.max(0, x1), Math.max(0, y1), Math.min(video.width, x2), Math.min(video.height, y2)];
 };
+
+/**
+ * Intersection over union of two boxes; 0 if they have no area together.
+ * @param {Box} a
+ * @param {Box} b
+ */
+export const iou = (a, b) => {
+  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  if (width <= 0 || height <= 0) return 0;
+  /** @param {Box} box */
+  const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
+  const shared = width * height;
+  return shared / (area(a) + area(b) - shared);
+};

@@ -1,0 +1,27 @@
+// Work on a task of the label page: static/annotation/label/segments.js and fold.js.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { Labelling } from "../../static/annotation/label/segments.js";
+
+const file = new URL("../core/annotation/label_cases.json", import.meta.url);
+const { cases, ...data } = JSON.parse(readFileSync(file, "utf8"));
+
+/** @param {unknown} value as JSON has it */
+const plain = (value) => JSON.parse(JSON.stringify(value));
+
+test("every log folds to the state that Python folds it to, at once and one by one", () => {
+  assert.ok(cases.length >= 50);
+  for (const [number, { log, state, unset, progress }] of cases.entries()) {
+    const loaded = new Labelling(data);
+    loaded.load(log);
+    const grown = new Labelling(data);
+    for (const one of log) grown.apply(one);
+    for (const work of [loaded, grown]) {
+      assert.deepEqual(plain(work.state), state, `case ${number}`);
+      assert.deepEqual(work.unset(), unset, `case ${number}`);
+      assert.deepEqual(work.progress(), progress, `case ${number}`);
+    }
+  }
+});
