@@ -45,6 +45,7 @@ from qc.models import (
     Consensus,
     Release,
     ReleaseSync,
+    Review,
     Score,
     ThirdOpinion,
 )
@@ -91,7 +92,8 @@ def plan_state_changes(since: datetime | None) -> int:
 class Step:
     """One step: `plan` creates the missing rows, `task` does the work of one of `rows`.
 
-    `interval` is the least time between two plans, in seconds.
+    `reads` are the models whose changes call for a plan; None plans in every round. `interval`
+    is the least time between two plans, in seconds.
     """
 
     name: str
@@ -100,27 +102,42 @@ class Step:
     task: Task
     queue: Queue = "cpu"
     interval: float = 0.0
+    reads: tuple[type[Model], ...] | None = None
 
     @property
     def rows(self) -> StagedQuerySet:
         return self.model._default_manager.all()  # type: ignore[return-value]
 
 
+ANSWERS = (AnnotationTask, AnswerVersion)
 STEPS = (
     Step("unpack", ingest_watched_and_clean, Upload, datasets.tasks.unpack_upload),
-    Step("standardise", no_plan, Video, datasets.tasks.standardise_video),
-    Step("cut", plan_clips, Clip, datasets.tasks.cut_clip),
-    Step("import clips", plan_bundle_imports, BundleImport, datasets.tasks.import_bundle_clips),
-    Step("import tracks", plan_track_imports, TrackImport, tracking.tasks.import_bundle_tracks),
+    Step("standardise", no_plan, Video, datasets.tasks.standardise_video, reads=()),
+    Step("cut", plan_clips, Clip, datasets.tasks.cut_clip, reads=(Video,)),
+    Step(
+        "import clips",
+        plan_bundle_imports,
+        BundleImport,
+        datasets.tasks.import_bundle_clips,
+        reads=(Upload, BundleImport),
+    ),
+    Step(
+        "import tracks",
+        plan_track_imports,
+        TrackImport,
+        tracking.tasks.import_bundle_tracks,
+        reads=(BundleImport,),
+    ),
     Step("track", plan_runs, TrackingRun, tracking.tasks.track_clip, queue="gpu"),
     Step(
         "assign identities",
         plan_identity_runs,
         IdentityRun,
         tracking.tasks.assign_video_identities,
+        reads=(TrackingRun,),
     ),
-    Step("bundle", no_plan, Bundle, tracking.tasks.make_bundle),
-    Step("write packages", no_plan, AnnotationTask, annotation.tasks.write_package),
+    Step("bundle", no_plan, Bundle, tracking.tasks.make_bundle, reads=()),
+    Step("write packages", no_plan, AnnotationTask, annotation.tasks.write_package, reads=()),
     Step(
         "check servers",
         lambda since: ensure_environment_server(),
@@ -134,15 +151,22 @@ STEPS = (
         annotation.tasks.set_up_project,
         interval=SECONDS_BETWEEN_CVAT_PLANS,
     ),
-    Step("send tasks", no_plan, CvatJob, annotation.tasks.send_tasks),
+    Step("send tasks", no_plan, CvatJob, annotation.tasks.send_tasks, reads=()),
     Step(
         "change job states",
         plan_state_changes,
         JobStateChange,
         annotation.tasks.apply_state_change,
+        reads=(Review,),
     ),
-    Step("send comments", no_plan, IssueComment, annotation.tasks.send_comment),
-    Step("process deliveries", no_plan, WebhookDelivery, annotation.tasks.process_delivery),
+    Step("send comments", no_plan, IssueComment, annotation.tasks.send_comment, reads=()),
+    Step(
+        "process deliveries",
+        no_plan,
+        WebhookDelivery,
+        annotation.tasks.process_delivery,
+        reads=(),
+    ),
     Step(
         "reconcile",
         lambda since: plan_reconciliations(),
@@ -150,18 +174,27 @@ STEPS = (
         annotation.tasks.reconcile,
         interval=SECONDS_BETWEEN_CVAT_PLANS,
     ),
-    Step("read answers", no_plan, AnswerVersion, annotation.tasks.read_answers),
-    Step("agreement", plan_reports, AgreementReport, qc.tasks.report_agreement),
-    Step("agreement summary", plan_summaries, AgreementSummary, qc.tasks.summarise_agreement),
-    Step("score gold clips", plan_scores, Score, qc.tasks.measure_answers),
-    Step("consensus", plan_consensuses, Consensus, qc.tasks.build_clip_consensus),
-    Step("export clips", no_plan, ClipExport, qc.tasks.export_clip),
+    Step("read answers", no_plan, AnswerVersion, annotation.tasks.read_answers, reads=()),
+    Step("agreement", plan_reports, AgreementReport, qc.tasks.report_agreement, reads=ANSWERS),
+    Step(
+        "agreement summary",
+        plan_summaries,
+        AgreementSummary,
+        qc.tasks.summarise_agreement,
+        reads=(AgreementReport,),
+    ),
+    Step("score gold clips", plan_scores, Score, qc.tasks.measure_answers, reads=ANSWERS),
+    Step(
+        "consensus", plan_consensuses, Consensus, qc.tasks.build_clip_consensus, reads=ANSWERS
+    ),
+    Step("export clips", no_plan, ClipExport, qc.tasks.export_clip, reads=()),
     Step(
         "assign third opinions",
         no_plan,
         ThirdOpinion,
         assign_third_opinion,
+        reads=(),
     ),
-    Step("release", no_plan, Release, qc.tasks.make_release),
-    Step("sync", no_plan, ReleaseSync, qc.tasks.sync_release),
+    Step("release", no_plan, Release, qc.tasks.make_release, reads=()),
+    Step("sync", no_plan, ReleaseSync, qc.tasks.sync_release, reads=()),
 )

@@ -1,8 +1,9 @@
 """Planning: create the missing rows of every step, at the cost of what has changed.
 
 A planner looks at everything in its first round and every ten minutes, else only at rows that
-changed since its last round began. A plan that fails stops nothing else: its sentence is a row,
-which the page Work and `doctor` show until the plan works again.
+changed since its last round began; steps that read no such row are passed over. A plan that
+fails stops nothing else: its sentence is a row, which the page Work and `doctor` show until the
+plan works again.
 """
 
 import logging
@@ -13,8 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Model
 from django.db.models.functions import Now
 
+from avaproject.base.work import changed_models
 from workers.models import PlanFault
 from workers.pipeline import STEPS, Step
 from workers.versions import check_version
@@ -34,6 +37,7 @@ class Planner:
         self._since: datetime | None = None
         self._next_full = 0.0
         self._due = dict.fromkeys(steps, 0.0)
+        self._reads = {model for step in steps for model in step.reads or ()}
         self.faults: dict[str, str] = {}  # of the steps whose last plan failed
 
     def run_round(self) -> list[Step]:
@@ -44,10 +48,13 @@ class Planner:
         started, faulty = _now_and_faulty_steps()
         now = time.monotonic()
         since = self._since if now < self._next_full else None
+        changed = None if since is None else changed_models(self._reads, since)
         for step in self.steps:
-            if now >= self._due[step]:
+            was_faulty = step.name in faulty
+            is_due = now >= self._due[step] and (was_faulty or _has_news(step, changed))
+            if is_due:
                 self._due[step] = now + step.interval
-                self._plan(step, since, was_faulty=step.name in faulty)
+                self._plan(step, since, was_faulty=was_faulty)
         if since is None:
             self._next_full = now + FULL_INTERVAL
         self._since = started - MARGIN
@@ -69,6 +76,11 @@ class Planner:
             self.faults.pop(step.name, None)
             if was_faulty:
                 PlanFault.objects.filter(**row).delete()
+
+
+def _has_news(step: Step, changed: set[type[Model]] | None) -> bool:
+    """Whether the plan of `step` can find something; `changed` is None for everything."""
+    return changed is None or step.reads is None or not changed.isdisjoint(step.reads)
 
 
 def open_steps(steps: Sequence[Step]) -> list[Step]:

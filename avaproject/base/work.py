@@ -226,6 +226,31 @@ class StagedQuerySet(models.QuerySet):
         return {stage.value: 0 for stage in Stage} | dict(found)
 
 
+def changed_models(
+    kinds: Collection[type[models.Model]], since: datetime
+) -> set[type[models.Model]]:
+    """Those of `kinds` with a row that has changed since then; one query for all."""
+    wanted = list(kinds)
+    if not wanted:
+        return set()
+    quote = connection.ops.quote_name
+    parts = ", ".join(
+        f"EXISTS (SELECT 1 FROM {quote(model._meta.db_table)} "  # noqa: S608  names of models
+        f"WHERE {quote(_changed_at(model))} >= %s)"
+        for model in wanted
+    )
+    moment = connection.ops.adapt_datetimefield_value(since)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {parts}", [moment] * len(wanted))
+        flags = cursor.fetchone()
+    return {model for model, flag in zip(wanted, flags, strict=True) if flag}
+
+
+def _changed_at(model: type[models.Model]) -> str:
+    """The column that says when a row last changed; rows of some models never change."""
+    return str(getattr(model, "CHANGED_AT", "modified_at"))
+
+
 RELEASED: dict[str, Any] = {
     "stage": Stage.WAITING,
     "attempts": F("attempts") - 1,

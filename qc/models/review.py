@@ -21,6 +21,8 @@ class Review(models.Model):
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     reviewed_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
 
+    CHANGED_AT = "reviewed_at"  # a verdict never changes
+
     class Meta:
         ordering = ["task", "pk"]
 

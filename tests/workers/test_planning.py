@@ -1,11 +1,15 @@
 import errno
+import re
+from datetime import timedelta
 
 import pytest
 from celery import shared_task
 from django.core.management import call_command
 from django.db import DataError, connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from avaproject import VERSION
 from avaproject.base.work import Stage
@@ -86,6 +90,30 @@ def test_a_step_is_planned_no_more_often_than_its_interval():
     assert planned == [None]
 
 
+def test_a_step_is_passed_over_until_something_that_it_reads_has_changed():
+    planned = []
+    video = make_video(make_dataset())
+    Video.objects.update(modified_at=Now() - timedelta(hours=1))
+    reader = Step("cut", planned.append, Clip, do_nothing, reads=(Video,))
+    planner = Planner([reader])
+    for _ in range(3):
+        planner.run_round()
+    assert planned == [None]  # the first round looks at everything
+    Video.objects.filter(pk=video.pk).update(width=640)
+    planner.run_round()
+    assert len(planned) == 2
+
+
+@pytest.mark.parametrize("step", [one for one in STEPS if one.reads], ids=lambda one: one.name)
+def test_a_step_names_every_model_whose_changes_its_plan_looks_at(step):
+    with CaptureQueriesContext(connection) as queries:
+        step.plan(timezone.now() - timedelta(minutes=1))
+    pattern = r'"(\w+)"\."(?:modified|reviewed)_at" >='
+    looked_at = {table for one in queries for table in re.findall(pattern, one["sql"])}
+    assert looked_at <= {model._meta.db_table for model in step.reads}
+    assert looked_at
+
+
 def test_only_steps_with_open_rows_are_returned():
     make_clips(make_video(make_dataset()), stage=Stage.RUNNING)
     assert [one.model for one in open_steps(STEPS)] == [Clip]
@@ -96,10 +124,12 @@ def test_an_idle_round_makes_few_queries():
     make_clips(make_video(make_dataset()))
     planner = Planner()
     planner.run_round()
-    Clip.objects.all().update(stage=Stage.DONE)
+    long_ago = Now() - timedelta(hours=1)
+    for model in (Clip, Video):
+        model.objects.update(stage=Stage.DONE, modified_at=long_ago)
     with CaptureQueriesContext(connection) as queries:
         planner.run_round()
-    assert len(queries) < 30, "\n".join(query["sql"] for query in queries)
+    assert len(queries) < 16, "\n".join(query["sql"] for query in queries)
 
 
 def test_a_worker_of_another_version_is_refused_with_a_sentence():

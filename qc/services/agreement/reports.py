@@ -36,6 +36,7 @@ from qc.services.answer_versions import (
 
 # Ids in figures alone: those of two clips of a video differ, and from tracked persons'.
 FIRST_DRAWN, DRAWN_PERSONS = 100_000, 10_000
+REPORTS_AT_ONCE = 20  # in memory
 
 
 class PeriodError(ValueError):
@@ -218,19 +219,21 @@ def _calibration(
 
 def _pooled(
     dataset: Dataset,
-    keys: Collection[int],
+    keys: Sequence[int],
     *,
     clips: Collection[int] | None = None,
     order: AgreementSummary | None = None,
 ) -> Pool:
     pool = Pool(group_specs_of([dataset])[dataset.pk])
-    rows = AgreementReport.objects.filter(pk__in=keys).order_by("pk")
+    rows = AgreementReport.objects.order_by("pk")
     if clips is not None:
         rows = rows.filter(clip__in=clips)
-    values = rows.values_list("clip__video_id", "clip__name", "figures")
-    for done, (video, clip, figures) in enumerate(values.iterator(chunk_size=20)):
-        # The pool reads no figures of groups, which are most of a report.
-        pool.add(video, clip, ClipFigures.from_json(figures | {"groups": []}))
+    # No cursor stays open over a report: SQLite refuses to write beside it once others have.
+    for done in range(0, len(keys), REPORTS_AT_ONCE):
+        some = rows.filter(pk__in=keys[done : done + REPORTS_AT_ONCE])
+        for video, clip, figures in some.values_list("clip__video_id", "clip__name", "figures"):
+            # The pool reads no figures of groups, which are most of a report.
+            pool.add(video, clip, ClipFigures.from_json(figures | {"groups": []}))
         if order is not None:
             order.report(0.5 * done / len(keys))
     return pool
