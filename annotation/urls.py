@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from annotation.views import cvat, servers, tasks, webhook
+from annotation.views import cvat, labelling, servers, tasks, webhook
 
 app_name = "annotation"
+
+LABEL = "datasets/<slug:name>/tasks/<int:pk>/label/"
 
 urlpatterns = [
     path("api/cvat/webhooks/<uuid:uuid>/", webhook.Webhook.as_view(), name="webhook"),
@@ -40,4 +42,13 @@ urlpatterns = [
     path("datasets/<slug:name>/tasks/answers/", tasks.answers, name="answers"),
     path("datasets/<slug:name>/answers/<int:pk>/accept/", tasks.accept_answers, name="accept"),
     path("datasets/<slug:name>/retry-annotation/<slug:kind>/", tasks.retry, name="retry"),
+    path(f"{LABEL}open/", labelling.label_open, name="label-open"),
+    path(f"{LABEL}operations/", labelling.label_operations, name="label-operations"),
+    path(f"{LABEL}discard/", labelling.label_discard, name="label-discard"),
+    path(f"{LABEL}discarded/", labelling.label_discarded, name="label-discarded"),
+    path(f"{LABEL}submit/", labelling.label_submit, name="label-submit"),
+    path(f"{LABEL}reopen/", labelling.label_reopen, name="label-reopen"),
+    path(f"{LABEL}clip.mp4", labelling.label_clip, name="label-clip"),
+    path(f"{LABEL}poster.jpg", labelling.label_poster, name="label-poster"),
+    path(f"{LABEL}frames/<int:number>.jpg", labelling.label_frame, name="label-frame"),
 ]

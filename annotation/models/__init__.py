@@ -10,6 +10,7 @@ from annotation.models.cvat import (
     WebhookDelivery,
     check_address,
 )
+from annotation.models.labelling import AnswerDraft, DraftOperation
 from annotation.models.work import (
     Annotation,
     AnnotationTask,
@@ -24,10 +25,12 @@ __all__ = [
     "Annotation",
     "AnnotationTask",
     "Annotator",
+    "AnswerDraft",
     "AnswerVersion",
     "CvatJob",
     "CvatProject",
     "CvatServer",
+    "DraftOperation",
     "IssueComment",
     "JobStateChange",
     "PlanSettings",

@@ -55,6 +55,11 @@ class PlanSettings(models.Model):
 class Annotator(models.Model):
     """A person who annotates clips of a dataset."""
 
+    class Way(models.TextChoices):
+        LABEL_PAGE = "label page"
+        CVAT = "CVAT"
+        PACKAGE = "package"
+
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
     name = models.CharField(
         max_length=150,
@@ -62,6 +67,10 @@ class Annotator(models.Model):
         validators=[check_user_name],
         help_text="the user name in CVAT",
     )
+    way = models.CharField(
+        max_length=10, choices=Way, blank=True,
+        help_text="where tasks are annotated; empty: in CVAT if connected, else the label page",
+    )  # fmt: skip
     is_simulated = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True, help_text="gets new tasks")
     capacity = models.FloatField(
@@ -93,12 +102,13 @@ class AnnotationTaskQuerySet(StagedQuerySet):
     def counting(self) -> Self:
         """Tasks whose answers count in agreement and consensus.
 
-        A gold check only measures its annotator, and an unassigned task counts only if it was
-        answered.
+        A gold check only measures its annotator, an unassigned task counts only if it was
+        answered, and a revised one no longer when its revision was.
         """
         answered = AnswerVersion.objects.filter(task=OuterRef("pk"), stage=Stage.DONE)
+        revised = AnswerVersion.objects.filter(task__revises=OuterRef("pk"), stage=Stage.DONE)
         tasks = self.exclude(purpose=AnnotationTask.Purpose.CHECK)
-        return tasks.filter(Q(unassigned_at=None) | Exists(answered))
+        return tasks.filter(Q(unassigned_at=None) | Exists(answered), ~Exists(revised))
 
     def with_latest_version(self) -> Self:
         """Tasks with `latest_version_id`: the newest answer version read, or None."""
@@ -123,6 +133,10 @@ class AnnotationTask(StagedModel):
     )
     purpose = models.CharField(max_length=5, choices=Purpose, default=Purpose.WORK)
     is_blind = models.BooleanField(default=False, help_text="without pre-annotation")
+    revises = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="revisions",
+        help_text="the task whose answers this one begins with, and replaces",
+    )  # fmt: skip
     unassigned_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -160,13 +174,21 @@ class AnswerVersionQuerySet(StagedQuerySet):
 class AnswerVersion(StagedModel):
     """One version of a task's answers; its stage is that of reading the raw file."""
 
+    class Source(models.TextChoices):
+        FILE = "file"
+        CVAT = "CVAT"
+        LABEL_PAGE = "label page"
+
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="versions")
     author = models.ForeignKey(
         Annotator, models.PROTECT, related_name="versions",
         help_text="who finished it; not whom the task is assigned to today",
     )  # fmt: skip
     number = models.PositiveIntegerField(help_text="from 1")
-    raw = models.FileField(max_length=500, help_text="gzipped CVAT XML or JSON, unchanged")
+    source = models.CharField(max_length=10, choices=Source, default=Source.FILE)
+    raw = models.FileField(
+        max_length=500, help_text="gzipped CVAT XML or JSON, unchanged, or of the label page"
+    )
     sha256 = models.CharField(max_length=64, help_text="of the XML, or of the JSON's answers")
     job = models.PositiveBigIntegerField(null=True, help_text="job id in CVAT; null: by hand")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -189,6 +211,10 @@ class AnswerVersion(StagedModel):
     problems = models.JSONField(
         default=list, editable=False,
         help_text="[{frame, text}] the annotator must correct; the job is reopened for them",
+    )  # fmt: skip
+    replies = models.JSONField(
+        default=list, editable=False,
+        help_text="[{remark, text}] of the annotator on the label page",
     )  # fmt: skip
     is_held_back = models.BooleanField(
         default=False,

@@ -11,7 +11,11 @@ import numpy as np
 
 from annotation.core.answer_checks import OWN_IOU, Fit, fit, is_of_another_clip
 from annotation.core.cvat_tracks import interpolate_at_keyframes, task_frame_count
+from annotation.core.label_document import document_of
+from annotation.core.label_document import load as load_label_file
+from annotation.core.label_state import LabelState
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
+from annotation.selectors.labelling import label_task
 from avaproject.base.storage import local_path
 from datasets.core.action_groups import (
     ActionGroupSpec,
@@ -77,7 +81,8 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     persons = {person for _, person in given}
     mentioned = {_person_id(track, number, persons) for number, track in _numbered(document)}
     missing = sorted(persons - mentioned)
-    if version.confirmed_by_id is None:
+    is_said = version.source == AnswerVersion.Source.LABEL_PAGE  # nobody is missing by accident
+    if version.confirmed_by_id is None and not is_said:
         _check_plausible(version.task, annotations, given)
     return ReadAnswers(
         annotations,
@@ -91,11 +96,16 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
 def version_document(version: AnswerVersion) -> Document:
     """The annotations of one version, parsed from the stored file.
 
-    Raises CvatXmlError or CvatJsonError.
+    Raises CvatXmlError, CvatJsonError or LabelFileError.
     """
     task = version.task
-    with local_path(str(version.raw)) as path:
-        content = gzip.decompress(path.read_bytes())
+    if version.source == AnswerVersion.Source.LABEL_PAGE:
+        video = task.clip.video
+        return document_of(
+            label_state(version), label_task(task), name=str(task),
+            width=video.width or 0, height=video.height or 0,
+        )  # fmt: skip
+    content = _content(version)
     if not str(version.raw).endswith(".json.gz"):
         return xml_document(task, content)
     envelope = json.loads(content)
@@ -104,6 +114,16 @@ def version_document(version: AnswerVersion) -> Document:
     return document_from(
         envelope["annotations"], ids, task_name=str(task), frame_count=frame_count_of(task)
     )
+
+
+def label_state(version: AnswerVersion) -> LabelState:
+    """The state that was submitted on the label page. Raises LabelFileError."""
+    return load_label_file(_content(version))
+
+
+def _content(version: AnswerVersion) -> bytes:
+    with local_path(str(version.raw)) as path:
+        return gzip.decompress(path.read_bytes())
 
 
 def xml_document(task: AnnotationTask, content: bytes) -> Document:

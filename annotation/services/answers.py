@@ -13,6 +13,7 @@ from hashlib import sha256
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from annotation.core.label_document import LabelFileError
 from annotation.models import (
     Annotation,
     AnnotationTask,
@@ -67,6 +68,8 @@ def store_version(
     finished_by: str = "",
     editors: Sequence[str] = (),
     even_if_same: bool = False,
+    source: str = AnswerVersion.Source.FILE,
+    replies: Sequence[dict[str, str]] = (),
 ) -> AnswerVersion | None:
     """Store `content` as the next version of `task`; None if the newest has this `digest`.
 
@@ -80,6 +83,8 @@ def store_version(
         job: CVAT's job id, if it was fetched from there.
         finished_by: Who finished the job in CVAT, if known; `editors` who saved it.
         even_if_same: Store a version anyway, as after a rejection.
+        source: Where it was made, of `AnswerVersion.Source`.
+        replies: Of the annotator to a reviewer's remarks.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
         newest = task.versions.order_by("-number").first()
@@ -88,7 +93,8 @@ def store_version(
         try:
             return _next_version(
                 task, content, digest, suffix, author or task.annotator, job=job,
-                finished_by=finished_by, editors=list(editors),
+                finished_by=finished_by, editors=list(editors), source=source,
+                replies=list(replies),
             )  # fmt: skip
         except IntegrityError:  # a version with this number was stored at the same moment
             if attempt == MAX_ATTEMPTS:
@@ -101,7 +107,9 @@ def read_answers(version_id: int) -> AnswerVersion | None:
     version = AnswerVersion.objects.claim(version_id)
     if version is None:
         return None
-    with version.working(CvatXmlError, CvatJsonError, LabelsError, AnswersError):
+    with version.working(
+        CvatXmlError, CvatJsonError, LabelsError, LabelFileError, AnswersError
+    ):
         groups = group_specs(version.task.clip.video.dataset)
         try:
             read = answers_of(version, groups)

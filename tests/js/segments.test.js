@@ -16,9 +16,9 @@ test("every log folds to the state that Python folds it to, at once and one by o
   for (const [number, { log, state, unset, progress }] of cases.entries()) {
     const loaded = new Labelling(data);
     loaded.load(log);
-    const grown = new Labelling(data);
-    for (const one of log) grown.apply(one);
-    for (const work of [loaded, grown]) {
+    const stepwise = new Labelling(data);
+    for (const one of log) stepwise.apply(one);
+    for (const work of [loaded, stepwise]) {
       assert.deepEqual(plain(work.state), state, `case ${number}`);
       assert.deepEqual(work.unset(), unset, `case ${number}`);
       assert.deepEqual(work.progress(), progress, `case ${number}`);

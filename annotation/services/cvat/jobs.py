@@ -126,6 +126,7 @@ def _store(
         row.task, _envelope(row, job, annotations, labels), _digest(row, annotations),
         suffix="json", job=job.job_id, even_if_same=is_rework, author=author_of(row, finish),
         finished_by=finish.finished_by, editors=finish.editors,
+        source=AnswerVersion.Source.CVAT,
     )  # fmt: skip
     changes: dict[str, Any] = {"fetched_at": job.updated_date}
     if version is not None:

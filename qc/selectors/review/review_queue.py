@@ -92,7 +92,7 @@ def unsent_verdicts(since: datetime | None = None) -> QuerySet[Review]:
     """
     handed_over = JobStateChange.objects.filter(review=OuterRef("pk"))
     pulled = Review.objects.filter(
-        version__raw__endswith=".json.gz", task__cvat_job__isnull=False
+        version__source=AnswerVersion.Source.CVAT, task__cvat_job__isnull=False
     )
     if since is not None:
         recent = Review.objects.filter(reviewed_at__gte=since).order_by()

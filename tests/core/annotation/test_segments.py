@@ -31,7 +31,7 @@ def set_(person: str, second: int, **answers: Any) -> dict[str, Any]:
     return {"kind": "set", "person": person, "second": second, "answers": answers}
 
 
-def keep(person: str, first: int, last: int, **more: Any) -> dict[str, Any]:
+def kept(person: str, first: int, last: int, **more: Any) -> dict[str, Any]:
     return {"kind": "keep", "person": person, "first": first, "last": last, **more}
 
 
@@ -40,13 +40,13 @@ def box(person: str, frame: int, kind: str = "box", x: float = 10.0) -> dict[str
 
 
 def test_an_answer_counts_where_it_was_set_and_where_it_was_kept():
-    state = work(set_("1", 1, posture="walk"), keep("1", 1, 3))
+    state = work(set_("1", 1, posture="walk"), kept("1", 1, 3))
     assert answers_of(state, "1", "posture") == ["walk"] * 3 + ["unset"] * 5
 
 
 def test_a_change_inside_kept_ground_holds_until_the_next_answer_set():
     state = work(
-        set_("1", 1, posture="walk"), keep("1", 1, 8), set_("1", 6, posture="sit"),
+        set_("1", 1, posture="walk"), kept("1", 1, 8), set_("1", 6, posture="sit"),
         set_("1", 4, posture="stand"),
     )  # fmt: skip
     assert answers_of(state, "1", "posture") == ["walk"] * 3 + ["stand"] * 2 + ["sit"] * 3
@@ -54,7 +54,7 @@ def test_a_change_inside_kept_ground_holds_until_the_next_answer_set():
 
 def test_what_is_cleared_is_unset_until_the_next_answer():
     state = work(
-        set_("1", 1, posture="walk", doing=[]), set_("1", 5, posture="sit"), keep("1", 1, 8),
+        set_("1", 1, posture="walk", doing=[]), set_("1", 5, posture="sit"), kept("1", 1, 8),
         {"kind": "clear", "person": "1", "second": 3, "groups": ["posture"]},
     )  # fmt: skip
     expected = ["walk"] * 2 + ["unset"] * 2 + ["sit"] * 4
@@ -85,7 +85,7 @@ def test_more_actions_than_allowed_change_nothing():
 def test_everything_that_is_unset_is_listed_in_the_order_of_work():
     state = work(
         {"kind": "delete", "person": "2"}, set_("1", 1, posture="walk", doing=[], dress="coat"),
-        keep("1", 1, 7), set_("3", 1, posture="sit"),
+        kept("1", 1, 7), set_("3", 1, posture="sit"),
     )  # fmt: skip
     assert [(one.person, one.second, one.group) for one in unset(TASK, state)] == [
         ("1", 8, "posture"),
@@ -129,8 +129,8 @@ def test_outside_ends_where_a_box_is_drawn_or_where_it_is_taken_back():
 
 def test_merged_persons_have_the_boxes_and_answers_of_both():
     state = work(
-        set_("3", 1, posture="walk"), keep("3", 1, 4), set_("2", 6, posture="sit"),
-        keep("2", 5, 7), {"kind": "merge", "person": "3", "other": "2"},
+        set_("3", 1, posture="walk"), kept("3", 1, 4), set_("2", 6, posture="sit"),
+        kept("2", 5, 7), {"kind": "merge", "person": "3", "other": "2"},
     )  # fmt: skip
     expected = ["walk"] * 4 + ["unset"] + ["sit"] * 2 + ["unset"]
     assert answers_of(state, "3", "posture") == expected
@@ -146,7 +146,7 @@ def test_merged_persons_have_the_boxes_and_answers_of_both():
 def test_a_split_person_is_two_each_with_the_answers_of_its_keyframes():
     split = {"kind": "split", "person": "1", "frame": 120, "created": "d-9"}
     state = work(
-        set_("1", 1, posture="walk"), keep("1", 1, 8), split, set_("d-9", 6, posture="sit")
+        set_("1", 1, posture="walk"), kept("1", 1, 8), split, set_("d-9", 6, posture="sit")
     )
     first, second = state.persons["1"], state.persons["d-9"]
     assert [first.path.box_at(frame) is None for frame in (119, 120)] == [False, True]
