@@ -72,11 +72,11 @@ admin.site.register(
 )  # fmt: skip
 admin.site.register(
     models.Adjudication, HumanRecordAdmin,
-    list_display=["clip", "second", "person_id", "group", "is_person", "decided_by",
+    list_display=["clip", "second", "video_person", "group", "is_person", "decided_by",
                   "decided_at"],
     list_filter=["clip__video__dataset", "group", "is_person"],
     search_fields=["clip__name", "decided_by__username", "reason"],
-    list_select_related=["clip", "decided_by"],
+    list_select_related=["clip", "video_person__video", "decided_by"],
 )  # fmt: skip
 admin.site.register(
     models.Review, HumanRecordAdmin,

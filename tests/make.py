@@ -11,7 +11,7 @@ from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import clip_bounds
 from datasets.models import Action, ActionGroup, Clip, Dataset, Member, Video, VideoName
-from tracking.models import Person, Proposal, TrackingRun
+from tracking.models import Person, Proposal, TrackingRun, VideoPerson
 
 _numbers = count(1)
 
@@ -94,6 +94,7 @@ def make_run(
     )
     for number in range(1, persons + 1):
         Person.objects.create(run=run, track_id=number, person_id=number)
+        VideoPerson.objects.get_or_create(video=clip.video, person_id=number)
         left = 100.0 * number
         for second in clip.keyframes():
             Proposal.objects.create(

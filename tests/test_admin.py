@@ -21,7 +21,7 @@ from tests.make import (
     make_version,
     make_video,
 )
-from tracking.models import DrawnPerson, TrackingConfig
+from tracking.models import TrackingConfig, VideoPerson
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +112,7 @@ def test_failed_rows_are_tried_again_from_the_list(operator):
     [m for m in MODELS if hasattr(m, "other_files") or any(
         isinstance(field, FileField) for field in m._meta.get_fields())]
     + [Dataset, Transfer, PendingDeletion, Annotation, StoredBox]
-    + [Adjudication, Review, Comment, DrawnPerson, TrackingConfig],
+    + [Adjudication, Review, Comment, TrackingConfig, VideoPerson],
     ids=lambda model: model.__name__,
 )  # fmt: skip
 def test_what_has_files_or_is_a_record_is_not_deleted_past_the_pages(operator, model):

@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from datasets.admin import BackgroundWorkAdmin
 from tracking.models import (
     Bundle,
-    DrawnPerson,
     Experiment,
     IdentityRun,
     Person,
@@ -16,6 +15,7 @@ from tracking.models import (
     TrackImport,
     TrackingConfig,
     TrackingRun,
+    VideoPerson,
 )
 
 
@@ -36,12 +36,12 @@ class TrackingConfigAdmin(IdentityRowAdmin):
     list_select_related = ["dataset"]
 
 
-@admin.register(DrawnPerson)
-class DrawnPersonAdmin(IdentityRowAdmin):
-    list_display = ["clip", "person_id"]
-    list_filter = ["video__dataset"]
-    search_fields = ["clip__name"]
-    list_select_related = ["clip"]
+@admin.register(VideoPerson)
+class VideoPersonAdmin(IdentityRowAdmin):
+    list_display = ["video", "person_id", "is_drawn", "clip"]
+    list_filter = ["is_drawn", "video__dataset"]
+    search_fields = ["video__name", "clip__name"]
+    list_select_related = ["video", "clip"]
     hidden_fields = ("boxes",)
 
 

@@ -1,5 +1,6 @@
 """Experiments, tracking runs, identities, proposals, and bundles exported and imported."""
 
+from collections.abc import Collection
 from typing import Self
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -158,41 +159,64 @@ class Person(models.Model):
         return f"{self.run} person {self.person_id}"
 
 
-class DrawnPerson(models.Model):
-    """A person that annotators drew in a clip. `qc` writes it when a consensus first shows it.
+class VideoPerson(models.Model):
+    """A person of a video, tracked or drawn by annotators; decisions refer to this row.
 
-    Its number is the next one of its video's persons, tracked and drawn. The row outlives the
-    consensus, so that decisions, which refer to the number, never mean another person.
+    The row is never deleted before its video, so its number never means another person. `qc`
+    adds the drawn ones when a consensus first shows them.
     """
 
-    video = models.ForeignKey(Video, models.CASCADE, related_name="drawn_persons")
-    clip = models.ForeignKey(Clip, models.CASCADE, related_name="drawn_persons")
-    person_id = models.PositiveIntegerField(help_text="unique in its source video")
+    video = models.ForeignKey(Video, models.CASCADE, related_name="persons")
+    person_id = models.PositiveIntegerField(help_text="from 1, unique in its source video")
+    is_drawn = models.BooleanField(default=False, help_text="by annotators, and not tracked")
+    clip = models.ForeignKey(
+        Clip, models.SET_NULL, null=True, blank=True, related_name="drawn_persons",
+        help_text="in which it was drawn",
+    )  # fmt: skip
     boxes = models.JSONField(
         default=dict,
-        help_text="{second: [x1, y1, x2, y2]} in the newest consensus; empty: not in it",
+        help_text="of a drawn person: {second: [x1, y1, x2, y2]} in the newest consensus; "
+        "empty: not in it",
     )
 
     class Meta:
         ordering = ["video", "person_id"]
         constraints = [
-            models.UniqueConstraint("video", "person_id", name="one_drawn_person_per_number")
+            models.UniqueConstraint("video", "person_id", name="one_video_person_per_number")
         ]
 
     def __str__(self) -> str:
-        return f"{self.clip} drawn person {self.person_id}"
+        return f"{self.video} person {self.person_id}"
 
     @classmethod
-    def next_number(cls, video: Video) -> int:
-        """The number after those of all persons of `video`, tracked and drawn."""
-        return highest_person_id(video) + 1
+    def draw(cls, clip: Clip) -> Self:
+        """Add a person that annotators drew, with the next number of the video.
+
+        Inside a transaction: waits for others who add persons to the video.
+        """
+        list(Video.objects.select_for_update().filter(pk=clip.video_id).values("pk"))
+        return cls.objects.create(
+            video_id=clip.video_id, clip=clip, is_drawn=True,
+            person_id=highest_person_id(clip.video) + 1,
+        )  # fmt: skip
+
+    @classmethod
+    def add_tracked(cls, video: Video, numbers: Collection[int]) -> set[int]:
+        """Add the tracked persons of these numbers; return the numbers of drawn persons.
+
+        Inside a transaction: waits for others who add persons to the video.
+        """
+        list(Video.objects.select_for_update().filter(pk=video.pk).values("pk"))
+        there = dict(cls.objects.filter(video=video).values_list("person_id", "is_drawn"))
+        new = sorted(set(numbers) - there.keys())
+        cls.objects.bulk_create(cls(video=video, person_id=number) for number in new)
+        return {number for number in numbers if there.get(number)}
 
 
 def highest_person_id(video: Video) -> int:
-    """The highest number of a person of `video`, tracked or drawn; 0 for none."""
-    tracked = Person.objects.filter(run__clip__video=video).aggregate(last=Max("person_id"))
-    drawn = DrawnPerson.objects.filter(video=video).aggregate(last=Max("person_id"))
-    return max(tracked["last"] or 0, drawn["last"] or 0)
+    """The highest number that a person of `video` ever had; 0 for none."""
+    found = VideoPerson.objects.filter(video=video).aggregate(last=Max("person_id"))
+    return found["last"] or 0
 
 
 class Proposal(models.Model):

@@ -10,6 +10,7 @@ from annotation.models import Annotator
 from avaproject.base.work import StagedModel
 from datasets.models import Clip, Dataset
 from qc.models.querysets import ClipWorkQuerySet
+from tracking.models import VideoPerson
 
 
 class Consensus(StagedModel):
@@ -113,10 +114,10 @@ class ConsensusLabel(models.Model):
 
 class AdjudicationQuerySet(models.QuerySet):
     def of(self, dataset: Dataset) -> Self:
-        return self.filter(clip__video__dataset=dataset)
+        return self.filter(clip__video__dataset=dataset).select_related("video_person")
 
     def in_force(self) -> Self:
-        return self.filter(withdrawn_at=None)
+        return self.filter(withdrawn_at=None).select_related("video_person")
 
 
 class Adjudication(models.Model):
@@ -128,7 +129,7 @@ class Adjudication(models.Model):
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="adjudications")
     second = models.PositiveIntegerField()
-    person_id = models.PositiveIntegerField()
+    video_person = models.ForeignKey(VideoPerson, models.RESTRICT, related_name="adjudications")
     group = models.CharField(
         max_length=50, blank=True, help_text="empty: whether it is a person"
     )
@@ -149,7 +150,7 @@ class Adjudication(models.Model):
     objects = AdjudicationQuerySet.as_manager()
 
     class Meta:
-        ordering = ["clip", "second", "person_id", "pk"]
+        ordering = ["clip", "second", "video_person__person_id", "pk"]
         constraints = [
             models.CheckConstraint(
                 condition=Q(x1=None, y1=None, x2=None, y2=None)
@@ -168,6 +169,11 @@ class Adjudication(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clip} {self.second} s person {self.person_id} {self.group}"
+
+    @property
+    def person_id(self) -> int:
+        """The person's number in its source video."""
+        return self.video_person.person_id
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:

@@ -142,7 +142,8 @@ def check_labels(release):
             if box.status == "disputed"
             or any(label.rule == "open" for label in box.labels.all())
         }
-        decided = set(Adjudication.objects.filter(clip=clip).values_list("second", "person_id"))
+        rows = Adjudication.objects.filter(clip=clip)
+        decided = set(rows.values_list("second", "video_person__person_id"))
         agreed = consensus.boxes.filter(status=ConsensusBox.Status.AGREED).exclude(
             second__in=excluded
         )

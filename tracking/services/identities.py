@@ -17,11 +17,11 @@ from tracking.core.identities import assign_identities, match_identities
 from tracking.core.proposals import sample_at_keyframes
 from tracking.core.tracks_file import TracksFile, TracksFileError
 from tracking.models import (
-    DrawnPerson,
     IdentityRun,
     Person,
     Proposal,
     TrackingRun,
+    VideoPerson,
     highest_person_id,
 )
 from tracking.selectors import tracks_of
@@ -104,9 +104,8 @@ def assign_video_identities(identity_run_id: int) -> IdentityRun | None:
                 ]
                 proposals += proposals_of(run, file, ids)
         with transaction.atomic():
-            _check_numbers(identity_run.video, persons)
+            add_persons(identity_run.video, persons)
             Proposal.objects.filter(run__in=fresh).delete()
-            Person.objects.bulk_create(persons, batch_size=ROWS_AT_ONCE)
             Proposal.objects.bulk_create(proposals, batch_size=ROWS_AT_ONCE)
             identity_run.finish(
                 person_count=len({person for ids in identities for person in ids.values()})
@@ -114,12 +113,14 @@ def assign_video_identities(identity_run_id: int) -> IdentityRun | None:
     return identity_run
 
 
-def _check_numbers(video: Video, persons: Sequence[Person]) -> None:
-    """Raise IdentityError if annotators drew persons meanwhile who got these numbers."""
-    list(Video.objects.select_for_update().filter(pk=video.pk).values("pk"))
-    numbers = {person.person_id for person in persons}
-    if DrawnPerson.objects.filter(video=video, person_id__in=numbers).exists():
+def add_persons(video: Video, persons: Sequence[Person]) -> None:
+    """Add the persons of a video and which tracks show them.
+
+    Raises IdentityError if annotators drew persons meanwhile who got these numbers.
+    """
+    if VideoPerson.add_tracked(video, {person.person_id for person in persons}):
         raise IdentityError("Persons were drawn in this video at the same moment. Try again.")
+    Person.objects.bulk_create(persons, batch_size=ROWS_AT_ONCE)
 
 
 def _identities(
@@ -143,19 +144,21 @@ def keep_earlier_ids(
 ) -> list[dict[int, int]]:
     """`identities` with the ids that an earlier tracking of `video` gave the same persons.
 
-    New persons get new ids. Without an earlier tracking they stay as they are.
+    New persons get new ids, which no person of `video` ever had.
 
     Args:
         files: The new tracks of every clip of the video, in order.
         identities: The person of each track, clip by clip.
     """
+    highest = highest_person_id(video)
     earlier = _earlier_runs(video)
     if earlier is None:
-        return [dict(ids) for ids in identities]
+        return [
+            {track: highest + person for track, person in ids.items()} for ids in identities
+        ]
     tracks = [file.tracks for file in files]
     others = [(tracks_of(run).tracks, _person_ids(run)) for run in earlier]
     same = match_identities(list(zip(tracks, identities, strict=True)), others)
-    highest = highest_person_id(video)
     new = sorted({person for ids in identities for person in ids.values()} - same.keys())
     numbers = same | {person: number for number, person in enumerate(new, highest + 1)}
     return [{track: numbers[person] for track, person in ids.items()} for ids in identities]

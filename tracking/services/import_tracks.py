@@ -41,7 +41,7 @@ from tracking.core import tracks_file
 from tracking.core.prototype_tracks import PrototypeTracks
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError
 from tracking.models import IdentityRun, Person, Proposal, TrackImport, TrackingRun
-from tracking.services.identities import keep_earlier_ids, proposals_of
+from tracking.services.identities import add_persons, keep_earlier_ids, proposals_of
 
 BYTES_PER_FRAME = 200_000  # of a clip's JSON at most; a person in a frame takes 75
 MAX_ORIGIN = 20_000  # characters of what made the tracks
@@ -313,9 +313,12 @@ def _import_clip(
         name = f"{run.clip.video.dataset}/tracks/{run.pk}/{run.clip.name}.tracks.json.gz"
         run.tracks = store(path, name)
     run.save(update_fields=["tracks"])
-    Person.objects.bulk_create(
-        Person(run=run, track_id=track, person_id=person)
-        for track, person in sorted(ids.items())
+    add_persons(
+        run.clip.video,
+        [
+            Person(run=run, track_id=track, person_id=person)
+            for track, person in sorted(ids.items())
+        ],
     )
     Proposal.objects.bulk_create(proposals_of(run, file, ids), batch_size=ROWS_AT_ONCE)
     return run

@@ -18,6 +18,7 @@ from qc.services.consensus.build_consensus import (
     newest_consensus,
     rebuild_boxes,
 )
+from tracking.models import VideoPerson
 
 MIN_SIDE = 2.0  # pixels
 
@@ -86,9 +87,10 @@ def adjudicate_all(
     )
     with consensus_lock(clip):
         newest = _consensus_with(clip, seconds, person_id)
+        person = VideoPerson.objects.get(video=clip.video_id, person_id=person_id)
         made = [
             Adjudication.objects.create(
-                clip=clip, second=second, person_id=person_id, group=group,
+                clip=clip, second=second, video_person=person, group=group,
                 actions=list(actions), is_person=is_person, decided_by=user, reason=reason,
                 **sides,
             )

@@ -13,7 +13,7 @@ import numpy as np
 from django.db import transaction
 
 from datasets.core.action_groups import ActionGroupSpec
-from datasets.models import Clip, Video
+from datasets.models import Clip
 from qc.core.consensus.clip_consensus import (
     BoxConsensus,
     PersonKey,
@@ -47,7 +47,7 @@ from qc.services.answer_versions import (
     read_clip_answers,
 )
 from qc.services.review.quality_rules import vote_rule_of
-from tracking.models import DrawnPerson, Proposal
+from tracking.models import Proposal, VideoPerson
 
 
 def plan_consensuses(since: datetime | None = None) -> int:
@@ -156,7 +156,7 @@ def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:
     """
     clip = inputs.answers.clip
     boxes = boxes_of_drawn(inputs.persons, inputs.answers.drawn)
-    rows = {row.person_id: row for row in DrawnPerson.objects.filter(clip=clip)}
+    rows = {row.person_id: row for row in VideoPerson.objects.filter(clip=clip)}
     before = [
         IdentifiedBox(int(second), row.person_id, np.array(box))
         for row in sorted(rows.values(), key=lambda one: one.person_id)
@@ -164,12 +164,8 @@ def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:
     ]
     numbers = continued_ids(boxes, before)
     new = sorted(boxes.keys() - numbers.keys(), reverse=True)
-    if new:  # other clips of the video take numbers as well
-        list(Video.objects.select_for_update().filter(pk=clip.video_id).values("pk"))
     for person in new:
-        row = DrawnPerson.objects.create(
-            video=clip.video, clip=clip, person_id=DrawnPerson.next_number(clip.video)
-        )
+        row = VideoPerson.draw(clip)
         numbers[person], rows[row.person_id] = row.person_id, row
     if not Consensus.objects.filter(clip=clip, pk__gt=consensus.pk).exists():
         shown = {
@@ -179,7 +175,7 @@ def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:
         changed = [row for row in rows.values() if row.boxes != shown.get(row.person_id, {})]
         for row in changed:
             row.boxes = shown.get(row.person_id, {})
-        DrawnPerson.objects.bulk_update(changed, ["boxes"])
+        VideoPerson.objects.bulk_update(changed, ["boxes"])
     return numbers
 
 

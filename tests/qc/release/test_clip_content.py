@@ -168,7 +168,8 @@ def test_every_label_row_has_its_provenance(dataset, tmp_path):
     )
     reviewer = make.make_user("judge")
     Adjudication.objects.create(
-        clip=consensus_of("yard-c0000").clip, second=2, person_id=1, group="doing",
+        clip=consensus_of("yard-c0000").clip, second=2, group="doing",
+        video_person=consensus_of("yard-c0000").clip.video.persons.get(person_id=1),
         actions=["wave"], decided_by=reviewer, reason="the hand is up",
     )  # fmt: skip
     files = files_of(made(dataset))
@@ -197,7 +198,8 @@ def test_an_undone_decision_is_not_in_the_provenance(dataset):
         (hasty, "no hand", {"withdrawn_at": timezone.now(), "withdrawn_by": hasty}),
     ):
         Adjudication.objects.create(
-            clip=clip, second=2, person_id=1, group="doing", actions=["wave"], decided_by=by,
+            clip=clip, second=2, video_person=clip.video.persons.get(person_id=1),
+            group="doing", actions=["wave"], decided_by=by,
             reason=reason, **taken_back,
         )  # fmt: skip
     contents = clip_content.ContentReader(dataset).read(select_clips(dataset).approved)
