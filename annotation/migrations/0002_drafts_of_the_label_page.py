@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='annotator',
-            name='way',
+            name='tool',
             field=models.CharField(blank=True, choices=[('label page', 'Label Page'), ('CVAT', 'Cvat'), ('package', 'Package')], help_text='where tasks are annotated; empty: in CVAT if connected, else the label page', max_length=10),
         ),
         migrations.AddField(

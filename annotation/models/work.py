@@ -55,7 +55,7 @@ class PlanSettings(models.Model):
 class Annotator(models.Model):
     """A person who annotates clips of a dataset."""
 
-    class Way(models.TextChoices):
+    class Tool(models.TextChoices):
         LABEL_PAGE = "label page"
         CVAT = "CVAT"
         PACKAGE = "package"
@@ -67,8 +67,8 @@ class Annotator(models.Model):
         validators=[check_user_name],
         help_text="the user name in CVAT",
     )
-    way = models.CharField(
-        max_length=10, choices=Way, blank=True,
+    tool = models.CharField(
+        max_length=10, choices=Tool, blank=True,
         help_text="where tasks are annotated; empty: in CVAT if connected, else the label page",
     )  # fmt: skip
     is_simulated = models.BooleanField(default=False)
