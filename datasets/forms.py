@@ -153,8 +153,10 @@ class UploadForm(forms.Form):
     """A zip of videos or of a bundle, or the files of a bundle."""
 
     file = FilesField(
-        label="Zip of videos, or the files of a bundle",
-        widget=FilesInput(attrs={"accept": ".zip,.pkl,.json,application/zip"}),
+        label="Videos, a zip of them, or the files of a bundle",
+        widget=FilesInput(
+            attrs={"accept": ".zip,.pkl,.json,application/zip,video/*,.mkv,.mts,.m2ts,.mxf"}
+        ),
     )
 
     def clean_file(self) -> list[UploadedFile]:

@@ -1,5 +1,5 @@
-// Upload page: sends a zip, or the files of a bundle as one zip, in pieces; continues after an
-// interruption; takes files dropped on it. Without JavaScript the form is sent as it is.
+// Upload page: sends a zip, or videos, a folder or a bundle's files as one zip, in pieces; continues
+// after an interruption; takes files dropped on it. Without JavaScript the form is sent as it is.
 
 import { part } from "../js/elements.js";
 import { csrfToken, logInAgain } from "../js/session.js";
@@ -13,6 +13,7 @@ const form = /** @type {HTMLFormElement} */ (document.getElementById("upload"));
 /** @param {string} selector */
 const find = (selector) => /** @type {HTMLElement} */ (form.querySelector(selector));
 const input = /** @type {HTMLInputElement} */ (find("input[type=file]"));
+const folderInput = /** @type {HTMLInputElement} */ (part(form, "part", "folder"));
 const drop = find(".drop");
 const panel = find(".uploading");
 const bar = /** @type {HTMLProgressElement} */ (find("progress"));
@@ -101,13 +102,16 @@ const send = async (file) => {
 };
 
 /**
- * The file itself, or a bundle's files as one zip, which is the same each time it is made.
+ * The zip itself, or anything else as one zip, which is the same each time it is made.
  * @param {File[]} files
  */
 const asOneFile = async (files) => {
-  if (files.length === 1) return files[0];
-  fileName.textContent = `${files.length} files`;
-  return zipFiles(files, "bundle.zip", (share) => {
+  const [first] = files;
+  const isAlone = files.length === 1;
+  if (isAlone && first.name.toLowerCase().endsWith(".zip")) return first;
+  const folder = first.webkitRelativePath.split("/")[0];
+  fileName.textContent = isAlone ? first.name : `${files.length} files`;
+  return zipFiles(files, `${folder || (isAlone ? first.name : "files")}.zip`, (share) => {
     bar.value = share;
     showState(`Packing, ${Math.floor(100 * share)} %`);
   });
@@ -117,14 +121,15 @@ const asOneFile = async (files) => {
 const confirmLeaving = (event) => event.preventDefault();
 
 form.addEventListener("submit", async (event) => {
-  if (!input.files?.length) return;
+  const files = [...(folderInput.files?.length ? folderInput.files : (input.files ?? []))];
+  if (!files.length) return;
   event.preventDefault();
   button.disabled = true;
   panel.hidden = false;
   showState("Starting…");
   addEventListener("beforeunload", confirmLeaving);
   try {
-    const file = await asOneFile([...input.files]);
+    const file = await asOneFile(files);
     pauseButton.hidden = false;
     fileName.textContent = file.name;
     await send(file);
@@ -159,5 +164,15 @@ for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
   });
 }
 drop.addEventListener("drop", (event) => {
+  folderInput.value = "";
   if (event.dataTransfer?.files.length) input.files = event.dataTransfer.files;
+});
+part(form, "act", "folder").addEventListener("click", () => folderInput.click());
+input.addEventListener("change", () => {
+  folderInput.value = ""; // the last choice counts
+});
+folderInput.addEventListener("change", () => {
+  input.required = !folderInput.files?.length;
+  const count = folderInput.files?.length ?? 0;
+  part(form, "show", "folder").textContent = count ? `${count} files of a folder` : "";
 });

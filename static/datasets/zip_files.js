@@ -85,8 +85,11 @@ const commonFields = ({ name, crc, size }, extra) => [
   [2, extra.length],
 ];
 
+/** @param {File} file of a chosen folder, or alone */
+const pathOf = (file) => file.webkitRelativePath || file.name;
+
 /**
- * One zip of `files`, sorted by name.
+ * One zip of `files`, sorted by their paths.
  * @param {File[]} files
  * @param {string} name of the zip
  * @param {(share: number) => void} onProgress from 0 to 1
@@ -103,13 +106,13 @@ export const zipFiles = async (files, name, onProgress) => {
     for (const part of added) offset += part instanceof File ? part.size : part.length;
     parts.push(...added);
   };
-  for (const file of [...files].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const file of [...files].sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1))) {
     const crc = await crc32(file, (bytes) => {
       read += bytes;
       onProgress(read / Math.max(total, 1));
     });
     const { size } = file;
-    const entry = { crc, size, name: new TextEncoder().encode(file.name), start: offset };
+    const entry = { crc, size, name: new TextEncoder().encode(pathOf(file)), start: offset };
     const extra = extraField(size >= LIMIT ? [size, size] : []);
     add(record([4, 0x04034b50], ...commonFields(entry, extra)), entry.name, extra, file);
     entries.push(entry);

@@ -10,6 +10,9 @@ import boto3
 import pytest
 from playwright.sync_api import expect
 
+from datasets.models import Upload
+from datasets.services.upload import unpack_upload
+from tests import make
 from tests.browser import chromium_page
 from tests.prototype_files import write_prototype
 from tests.server_process import (
@@ -140,3 +143,29 @@ def test_the_files_of_a_bundle_can_be_chosen_together(tmp_path):
         page.goto(f"http://127.0.0.1:{port}/datasets/tiny/tracking/")
         expect(page.get_by_text("2 clips, 4 tracks")).to_be_visible()
         expect(page.get_by_text("2 clips came without video:")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_loose_video_and_a_folder_are_taken_like_a_zip(
+    live_server, monkeypatch, tmp_path, is_folder
+):
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright runs a loop here
+    dataset = make.make_dataset("shop", admin=make.make_user("boss"))
+    folder = tmp_path / "walks"
+    folder.mkdir()
+    lengths = {"one": 150, "two": 180}
+    files = [make_video_file(folder / f"{n}.mp4", frames=lengths[n]) for n in lengths]
+    with chromium_page() as page:
+        page.goto(f"{live_server.url}/datasets/shop/upload/")
+        page.get_by_label("Username").fill("boss")
+        page.get_by_label("Password").fill("a-password")
+        page.get_by_role("button", name="Log in").click()
+        chosen = "[data-part=folder]" if is_folder else "#id_file"
+        page.locator(chosen).set_input_files(folder if is_folder else files[0])
+        page.get_by_role("button", name="Upload", exact=True).click()
+        page.wait_for_url("**/datasets/shop/")
+    upload = Upload.objects.get()
+    assert upload.original_name == ("walks.zip" if is_folder else "one.mp4.zip")
+    unpack_upload(upload.pk)
+    names = [video.original_name for video in dataset.videos.order_by("pk")]
+    assert names == (["one.mp4", "two.mp4"] if is_folder else ["one.mp4"])

@@ -41,3 +41,15 @@ test("the same files give the same zip, and Python reads it", async () => {
     "None ('frames.zip', b'one') ('tracks.pkl', b'two')",
   );
 });
+
+test("files of a folder keep their paths in the zip", async () => {
+  const files = ["b/walk.mp4", "a/walk.mp4"].map((path) => {
+    const file = new File([path], "walk.mp4");
+    return Object.defineProperty(file, "webkitRelativePath", { value: path });
+  });
+  const text = await (await zipFiles(files, "walks.zip", () => {})).text();
+  assert.deepEqual(text.match(/[ab]\/walk\.mp4/g), [
+    ...["a/walk.mp4", "a/walk.mp4", "b/walk.mp4", "b/walk.mp4"],
+    ...["a/walk.mp4", "b/walk.mp4"],
+  ]);
+});
