@@ -1,4 +1,4 @@
-"""Middleware: the policy of the admin, NUL characters, and scripts without a session."""
+"""Middleware: policy of the admin, compression, NUL characters, scripts without a session."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -29,6 +30,18 @@ class AdminSecurityPolicy:
         if request.path_info.startswith(reverse("admin:index")):
             response._csp_replace = settings.ADMIN_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
         return response
+
+
+class CompressText(GZipMiddleware):
+    """Compresses pages and JSON, and leaves files alone, whose ranges and lengths must hold."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        kind = response.headers.get("Content-Type", "").split(";")[0]
+        if response.streaming or kind not in ("text/html", "application/json"):
+            return response
+        return super().process_response(request, response)
 
 
 class RejectNulCharacters:

@@ -79,6 +79,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "avaproject.middleware.CompressText",
     "csp.middleware.CSPMiddleware",
     "avaproject.middleware.AdminSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",

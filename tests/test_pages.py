@@ -1,5 +1,6 @@
 """Rules for all templates and static files, and pages of the project itself."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -70,6 +71,15 @@ def test_a_script_without_session_gets_401_and_a_log_in_as_json(client):
     assert (wrong.status_code, "Wrong password" in wrong.json()["error"]) == (400, True)
     assert client.post(reverse("login"), right, headers=script).json()["user"] == "kim"
     assert client.get(reverse("login"), headers=script).json()["user"] == "kim"
+
+
+@pytest.mark.django_db
+def test_pages_are_compressed_for_browsers_that_ask(client):
+    client.force_login(make_user("kim"))
+    page = client.get(reverse("workers:work"), headers={"Accept-Encoding": "gzip"})
+    assert page["Content-Encoding"] == "gzip"
+    assert "Steps" in gzip.decompress(page.content).decode()
+    assert "Content-Encoding" not in client.get(reverse("workers:work")).headers
 
 
 @pytest.mark.django_db

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from avaproject.base.work import Stage
 from workers.pipeline import STEPS
 
+# What the queues are for; detection runs on the CPU where there is no GPU.
+QUEUES = {"gpu": "Detection", "cpu": "Other work"}
+
 
 @dataclass
 class StepState:
@@ -18,15 +21,17 @@ class StepState:
 
 @dataclass
 class QueueState:
-    name: str
+    title: str
     waiting: int
     running: int
+    failed: int
 
     @property
     def sentence(self) -> str:
         parts = [
             f"{self.running} running" if self.running else "",
             f"{self.waiting} waiting" if self.waiting else "",
+            f"{self.failed} failed" if self.failed else "",
         ]
         return " · ".join(part for part in parts if part) or "idle"
 
@@ -49,9 +54,10 @@ def queues(rows: list[StepState]) -> list[QueueState]:
     """The two queues, `gpu` first, with the sums of their steps."""
     return [
         QueueState(
-            name.upper(),
+            title,
             sum(row.waiting for row in rows if row.queue == name),
             sum(row.running for row in rows if row.queue == name),
+            sum(row.failed for row in rows if row.queue == name),
         )
-        for name in ("gpu", "cpu")
+        for name, title in QUEUES.items()
     ]

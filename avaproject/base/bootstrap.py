@@ -18,10 +18,16 @@ MIGRATION_OF_0_1 = ("datasets", "0002_clip_seconds")
 
 
 def bootstrap(log: Callable[[str], object]) -> None:
-    """Create the tables and the first account; `log` gets the account's password, once."""
+    """Create the tables and the first account; `log` gets who can log in, and once how."""
     create_tables()
     if password := create_admin():
         log(f"Your account: {ADMIN}, password: {password} (shown this once)")
+        return
+    name = User.objects.filter(is_superuser=True, is_active=True).values_list(
+        "username", flat=True
+    )
+    for first in name.order_by("pk")[:1]:
+        log(f"Log in as {first}. A new password: ./ava manage changepassword {first}")
 
 
 def create_tables() -> None:

@@ -11,7 +11,7 @@ MAX_KEY_DIGITS = 18  # digits; larger numbers do not fit a database key
 
 
 def retry_failed(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
-    """Retry failed rows, or only the one posted as `pk`; redirect to the dataset.
+    """Retry failed rows, or those that `selected_rows` finds; redirect to the dataset.
 
     Args:
         rows: A StagedQuerySet; None for an unknown kind of work.
@@ -27,12 +27,16 @@ def retry_failed(request: HttpRequest, rows: Any, *, dataset: str) -> HttpRespon
 
 
 def selected_rows(request: HttpRequest, rows: Any) -> Any:
-    """All of `rows`, or only the one posted as `pk`. Raises Http404 for an invalid key."""
+    """All of `rows`, or only the one posted as `pk`; those that failed by the same cause too,
+    where `with_same_cause` is posted. Raises Http404 for an invalid key.
+    """
     text = request.POST.get("pk", "")
     if not text:
         return rows
     if (key := parse_key(text)) is None:
         raise Http404(f"There is no {text}.")
+    if "with_same_cause" in request.POST:
+        return rows.filter(error__in=list(rows.filter(pk=key).values_list("error", flat=True)))
     return rows.filter(pk=key)
 
 

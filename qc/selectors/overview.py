@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
 from annotation.models import AnnotationTask, AnswerVersion, CvatJob
@@ -119,27 +119,32 @@ class StageCard(NamedTuple):
 
 @dataclass
 class WorkItem:
-    """A row of background work that is running or failed."""
+    """A row of background work that is running."""
 
     kind: WorkKind
     pk: int
     name: str
     since: datetime | None
     percent: float
-    error: str
 
     @property
     def sentence(self) -> str:
         return self.kind.doing.format(self.name)
 
 
-@dataclass
-class FailedWork:
-    """All failures of one kind, of which the first few are shown."""
+class FailedWork(NamedTuple):
+    """The failures of one kind that have one cause, or its other failures (pk 0)."""
 
     kind: WorkKind
+    error: str
     count: int
-    shown: list[WorkItem]
+    pk: int  # of the first
+    name: str  # of the first
+
+    @property
+    def sentence(self) -> str:
+        more = f" and {self.count - 1:,} more" if self.count > 1 else ""
+        return f"{self.kind.doing.format(self.name)}{more} failed"
 
 
 class Activity(NamedTuple):
@@ -179,22 +184,41 @@ def overview(dataset: Dataset) -> Overview:
     return Overview(
         stages=stage_cards(dataset, counts),
         running=[work for kind in all_kinds if counts[kind.key][Stage.RUNNING]
-                 for work in _work(kind, Stage.RUNNING)],
+                 for work in _running(kind)],
         waiting=sum(count[Stage.WAITING] for count in counts.values()),
-        failures=[FailedWork(kind, counts[kind.key][Stage.FAILED], _work(kind, Stage.FAILED))
-                  for kind in all_kinds if counts[kind.key][Stage.FAILED]],
+        failures=[failed for kind in all_kinds if counts[kind.key][Stage.FAILED]
+                  for failed in _failures(kind, counts[kind.key][Stage.FAILED])],
         activity=recent_activity(dataset, all_kinds),
         summary=_summary(dataset),
     )  # fmt: skip
 
 
-def _work(kind: WorkKind, stage: Stage) -> list[WorkItem]:
-    rows = kind.rows.filter(stage=stage).order_by("pk")
-    values = rows.values_list("pk", kind.name, "started_at", "progress", "error")
+def _running(kind: WorkKind) -> list[WorkItem]:
+    rows = kind.rows.filter(stage=Stage.RUNNING).order_by("pk")
+    values = rows.values_list("pk", kind.name, "started_at", "progress")
     return [
-        WorkItem(kind, pk, str(name), since, 100 * progress, error)
-        for pk, name, since, progress, error in values[:ROWS_SHOWN]
+        WorkItem(kind, pk, str(name), since, 100 * progress)
+        for pk, name, since, progress in values[:ROWS_SHOWN]
     ]
+
+
+def _failures(kind: WorkKind, count: int) -> list[FailedWork]:
+    """One entry for each of the first causes, and one for the rest of `count` failures."""
+    causes = kind.rows.filter(stage=Stage.FAILED).values("error").order_by()
+    found = list(
+        causes.annotate(count=Count("pk"), first=Min("pk")).order_by("first")[:ROWS_SHOWN]
+    )
+    first = kind.rows.filter(pk__in=[cause["first"] for cause in found])
+    names = dict(first.values_list("pk", kind.name))
+    failures = [
+        FailedWork(kind, one["error"], one["count"], one["first"], str(names[one["first"]]))
+        for one in found
+        if one["first"] in names  # else done meanwhile
+    ]
+    rest = count - sum(failed.count for failed in failures)
+    if len(found) == ROWS_SHOWN and rest > 0:
+        failures.append(FailedWork(kind, "by other causes", rest, 0, "others"))
+    return failures
 
 
 def _summary(dataset: Dataset) -> DatasetSummary:

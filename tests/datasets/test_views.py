@@ -278,6 +278,16 @@ def test_one_failed_row_or_all_can_be_retried(client, admin, dataset):
     assert {video.stage for video in dataset.videos.all()} == {"waiting"}
 
 
+def test_all_that_failed_by_one_cause_are_retried_at_once(client, admin, dataset):
+    causes = ("no weights", "no weights", "no stream")
+    first, _, other = (make_video(dataset, stage="failed", error=cause) for cause in causes)
+    client.force_login(admin)
+    url = reverse("datasets:retry", args=["shop", "video"])
+    client.post(url, {"pk": first.pk, "with_same_cause": "1"})
+    failed = dataset.videos.filter(stage="failed")
+    assert [video.pk for video in failed] == [other.pk]
+
+
 def test_only_an_admin_can_retry(client, reviewer, dataset):
     video = make_video(dataset, stage="failed")
     client.force_login(reviewer)

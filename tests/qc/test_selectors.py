@@ -180,14 +180,26 @@ def test_the_overview_counts_every_stage(dataset, clip, tasks):
 
 def test_the_overview_shows_what_runs_and_what_failed(dataset):
     make_video(dataset, "gate", stage="running", progress=0.25, started_at=timezone.now())
-    for name in ("a", "b"):
-        make_video(dataset, name, stage="failed", error=f"{name}.mp4 has no video stream.")
+    for name, error in (("a", "no weights"), ("b", "no stream"), ("c", "no weights")):
+        make_video(dataset, name, stage="failed", error=error)
     found = overview(dataset)
     (work,) = found.running
     assert (work.sentence, work.percent) == ("Standardising gate", 25)
-    (failed,) = found.failures
-    assert (failed.count, failed.kind.retry_page) == (2, "datasets:retry")
-    assert failed.shown[0].error == "a.mp4 has no video stream."
+    first, second = found.failures  # one cause is shown once
+    assert (first.count, first.error, first.kind.retry_page) == (
+        2,
+        "no weights",
+        "datasets:retry",
+    )
+    assert first.sentence == "Standardising a and 1 more failed"
+    assert (second.count, second.sentence) == (1, "Standardising b failed")
+
+
+def test_causes_beyond_those_shown_are_counted(dataset):
+    for number in range(10):
+        make_video(dataset, f"v{number}", stage="failed", error=f"error {number}")
+    *shown, rest = overview(dataset).failures
+    assert (len(shown), rest.count, rest.pk) == (8, 2, 0)
 
 
 def test_the_overview_takes_the_same_queries_however_much_runs(

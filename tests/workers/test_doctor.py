@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from annotation.models import CvatServer
-from avaproject.base.bootstrap import create_admin, create_tables
+from avaproject.base.bootstrap import bootstrap, create_admin, create_tables
 from datasets.core.media.sandbox import Restrictions
 from tests.make import make_dataset, make_user
 from workers import doctor
@@ -119,6 +119,14 @@ def test_the_first_account_is_created_once():
     assert password
     assert create_admin() is None
     assert User.objects.get(username="admin").check_password(password)
+
+
+def test_every_start_says_who_can_log_in_and_how_to_set_a_password():
+    said: list[str] = []
+    bootstrap(said.append)
+    assert said[0].startswith("Your account: admin, password: ")
+    bootstrap(said.append)
+    assert said[1] == "Log in as admin. A new password: ./ava manage changepassword admin"
 
 
 def test_a_taken_name_is_left_alone():

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
-from avaproject.base.bootstrap import ADMIN, bootstrap
+from avaproject.base.bootstrap import bootstrap
 from avaproject.base.work import Stage
 from datasets.core.naming import safe_name
 from datasets.core.zip_writer import new_zip
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         if release.stage != Stage.DONE:
             raise CommandError(f"Release {release.number} failed: {release.error}")
         self._print_result(release)
-        self.console.print(account[0] if account else f"Log in as {ADMIN}.")
+        self.console.print(*account)
 
     def _run(
         self, *, zip: Path | None, dataset: str | None, detector: str | None,
