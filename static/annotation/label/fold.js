@@ -112,6 +112,20 @@ export class Fold {
     return true;
   }
 
+  /**
+   * Add an operation to the log if it changes something.
+   * @param {Operation} operation
+   * @returns {boolean} false if it would change nothing
+   */
+  attempt(operation) {
+    if (this.apply(operation)) return true;
+    if (this.log.at(-1) === operation) {
+      this.log.pop();
+      this.known.delete(operation.id);
+    }
+    return false;
+  }
+
   /** @returns {StateData} */
   get state() {
     return {
