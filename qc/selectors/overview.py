@@ -132,7 +132,8 @@ class WorkItem:
         return self.kind.doing.format(self.name)
 
 
-class FailedWork(NamedTuple):
+@dataclass
+class FailedWork:
     """The failures of one kind that have one cause, or its other failures (pk 0)."""
 
     kind: WorkKind
