@@ -7,7 +7,7 @@ import { memoryStore } from "../../static/js/queues.js";
 import { LabelServer } from "./label_server.js";
 
 /** @import { TestContext } from "node:test" */
-/** @import { Draft } from "../../static/annotation/label/draft.js" */
+/** @import { AnswerDraft } from "../../static/annotation/label/draft.js" */
 /** @import { Store } from "../../static/js/queues.js" */
 /** @import { Fate } from "./label_server.js" */
 
@@ -53,10 +53,10 @@ class Locks {
   }
 }
 
-/** @param {Draft} draft */
+/** @param {AnswerDraft} draft */
 const reply = (draft, text = "yes") => draft.act({ kind: "reply", remark: "a", text });
 
-/** @param {Draft} draft */
+/** @param {AnswerDraft} draft */
 const ids = (draft) => draft.work.log.map((one) => one.id);
 
 /** Let all promises and the given time pass. @param {TestContext} t @param {number} [ms] */

@@ -28,7 +28,7 @@ const KEEPALIVE = 63 * 1024; // bytes that a browser sends although the page is 
 /** @type {StateData} */
 const NOBODY = { persons: {}, clip: {}, remarks: {} };
 
-export class Draft extends EventTarget {
+export class AnswerDraft extends EventTarget {
   /**
    * @param {PageData} data
    * @param {Surroundings} surroundings
@@ -334,7 +334,7 @@ const asOperations = (entries) =>
  * @param {Surroundings} [surroundings]
  */
 export const openDraft = async (data, surroundings = {}) => {
-  const draft = new Draft(data, surroundings);
+  const draft = new AnswerDraft(data, surroundings);
   await draft.begin();
   return draft;
 };
