@@ -104,7 +104,7 @@ def _groups(dataset: Dataset) -> list[dict[str, Any]]:
             "max": 1 if group.choice == "one" else group.max_per_person,
             "scope": group.scope,
             "actions": [
-                {"name": one.name, "id": one.action_id, "hint": "", "pictures": []}
+                {"name": one.name, "id": one.action_id, "hint": "", "images": []}
                 for one in group.actions.all()
             ],
         }

@@ -47,7 +47,7 @@ const isForBrowser = (event, key) => {
 };
 
 /** @param {KeyBinding[]} bindings */
-const helpDialog = (bindings) => {
+export const helpDialog = (bindings) => {
   const dialog = document.createElement("dialog");
   dialog.className = "help";
   dialog.setAttribute("aria-label", "Keys");

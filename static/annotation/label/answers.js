@@ -3,7 +3,7 @@
 // (looked, can't tell) or "unset" (nobody looked).
 
 /** @typedef {string | string[]} Answer */
-/** @typedef {{ name: string, id?: number, hint?: string, pictures?: string[] }} Action */
+/** @typedef {{ name: string, id?: number, hint?: string, images?: string[] }} Action */
 
 /**
  * @typedef {object} Group

@@ -11,7 +11,7 @@ import { Labelling, newId } from "./segments.js";
 /** @import { Operation, StateData, TaskData } from "./fold.js" */
 
 /** @typedef {{ draft: number | null, start: StateData | null, last: number, saved_at: string | null, operations: Operation[] }} OpenedDraft */
-/** @typedef {TaskData & { task: { pk: number, state: string, may_edit: boolean }, urls: Record<string, string> }} PageData */
+/** @typedef {Omit<TaskData, "start"> & { start: StateData | null, task: { pk: number, state: string, may_edit: boolean }, urls: Record<string, string> }} PageData */
 
 /**
  * @typedef {object} Surroundings what a test replaces

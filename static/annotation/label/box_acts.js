@@ -1,0 +1,219 @@
+// What is done with persons and boxes on the label page: edit, add, not a person, outside, merge,
+// split. The tools ask (box_tools.js); each act here is one operation of the log.
+
+import { part } from "../../js/elements.js";
+import { snapBetween } from "./box_paths.js";
+import { BoxTools } from "./box_tools.js";
+import { setText } from "./group_panel.js";
+import { newPersonKey } from "./segments.js";
+import { personName } from "./texts.js";
+import { nextOpenPerson, secondToOpen } from "./walk.js";
+
+/** @import { Box } from "../../player/geometry.js" */
+/** @import { LabelPage } from "./page.js" */
+
+export class BoxActs {
+  /** @param {LabelPage} page */
+  constructor(page) {
+    this.page = page;
+    const form = /** @type {HTMLFormElement} */ (part(page.root, "part", "tool-bar"));
+    this.tools = new BoxTools(form, {
+      stage: page.stage,
+      person: () => page.at?.person ?? null,
+      nameOf: (key) => personName(page.work, key),
+      others: () => page.work.persons().filter((key) => key !== page.at?.person),
+      toStep: (frame) => this.toStep(frame),
+      detections: (frame) => page.data.detections[frame] ?? [],
+      idle: () => this.idle(),
+    });
+  }
+
+  get tool() {
+    return this.tools.tool;
+  }
+
+  /** Whether the tool at work ends when another place is shown. */
+  get isMoved() {
+    return this.tool === "edit-box" || this.tool === "merge";
+  }
+
+  idle() {
+    const { picker, stage } = this.page;
+    stage.overlay = picker;
+    stage.paint();
+    this.markTool();
+  }
+
+  markTool() {
+    for (const name of ["edit-box", "add-person", "merge"]) {
+      const button = part(this.page.root, "act", name);
+      button.setAttribute("aria-pressed", String(name === this.tool));
+    }
+  }
+
+  leave() {
+    this.tools.leave();
+  }
+
+  /** @param {string} key */
+  takePerson(key) {
+    return this.tools.takePerson(key);
+  }
+
+  /**
+   * The annotation frame nearest to a frame: boxes are set there.
+   * @param {number} frame
+   */
+  toStep(frame) {
+    const { step, frame_count: count } = this.page.data.clip;
+    const last = Math.floor((count - 1) / step) * step;
+    return Math.min(Math.round(frame / step) * step, last);
+  }
+
+  /** The frame that an act is about: that on the screen if the clip rests, else the keyframe. */
+  frame() {
+    const { at, data, stage } = this.page;
+    if (!at || stage.video.paused) return this.toStep(stage.frame);
+    return at.second * data.clip.frame_rate;
+  }
+
+  /** Whether persons can be changed; if not, it is said why. */
+  canChange() {
+    if (this.page.draft) return true;
+    this.page.speak("This task can't be changed here.");
+    return false;
+  }
+
+  edit() {
+    const { page } = this;
+    if (!this.canChange() || !page.at) return;
+    if (this.tool === "edit-box") {
+      this.leave();
+      return;
+    }
+    const { person } = page.at;
+    const frame = this.frame();
+    const isBegun = this.tools.edit(frame, (at, box) => {
+      page.act({ kind: "box", person, frame: at, box });
+      page.update();
+      page.speak(`Box of ${personName(page.work, person)} saved.`);
+    });
+    if (!isBegun) page.speak(`${personName(page.work, person)} has no box in this frame.`);
+    this.markTool();
+  }
+
+  add() {
+    const { page } = this;
+    if (!this.canChange()) return;
+    if (this.tool === "add-person") {
+      this.leave();
+      return;
+    }
+    const key = newPersonKey();
+    this.tools.add(
+      this.frame(),
+      (frame, box) => page.act({ kind: "add", person: key, frame, box }),
+      (first, last) => this.finishAdding(key, first, last),
+    );
+    this.markTool();
+  }
+
+  /**
+   * @param {string} key
+   * @param {{ frame: number, box: Box }} first
+   * @param {{ frame: number, box: Box }} last
+   */
+  finishAdding(key, first, last) {
+    const { page } = this;
+    if (first.frame !== last.frame) {
+      const { step } = page.data.clip;
+      const fill = snapBetween(page.data.detections, first, last, step);
+      page.act({ kind: "box", person: key, ...last, fill });
+    }
+    const second = page.work.persons().includes(key) ? secondToOpen(page.work, key) : null;
+    if (second === null) {
+      page.speak("The person is at no keyframe: set the boxes at least a second apart, or undo.");
+    } else page.go({ person: key, second });
+  }
+
+  /** Not a person; the next one is shown. */
+  remove() {
+    const { page } = this;
+    if (!this.canChange() || !page.at) return;
+    const { person } = page.at;
+    const name = personName(page.work, person);
+    const persons = page.work.persons();
+    const rest = persons.filter((key) => key !== person);
+    const next = nextOpenPerson(page.work, person)?.person;
+    page.act({ kind: "delete", person });
+    const to = next && next !== person ? next : (rest[persons.indexOf(person)] ?? rest.at(-1));
+    if (to) page.choosePerson(to);
+    else page.showNobody();
+    page.speak(`${name} is not a person. Undo brings it back.`);
+  }
+
+  /** @param {string} key */
+  restore(key) {
+    const { page } = this;
+    if (!this.canChange()) return;
+    page.act({ kind: "restore", person: key });
+    page.choosePerson(key);
+  }
+
+  /** Outside from this frame on, or back in the frame. */
+  toggleOutside() {
+    const { page } = this;
+    if (!this.canChange() || !page.at) return;
+    const { person } = page.at;
+    const frame = this.frame();
+    const name = personName(page.work, person);
+    const isInside = page.work.isInside(person, frame);
+    const done = page.act({ kind: isInside ? "outside" : "inside", person, frame });
+    if (!done || page.work.isInside(person, frame) === isInside) {
+      page.speak(`${name} has no box here. Edit a box near it, or add a person.`);
+    } else
+      page.speak(isInside ? `${name} is outside from here on.` : `${name} is in the frame again.`);
+    if (page.work.persons().includes(person)) page.update();
+    else page.restart();
+  }
+
+  /** @param {boolean} isInside at the keyframe at work */
+  showOutside(isInside) {
+    const text = isInside ? "Outside" : "Back inside";
+    setText(part(this.page.root, "show", "outside"), text);
+  }
+
+  merge() {
+    const { page } = this;
+    if (!this.canChange() || !page.at) return;
+    const { person } = page.at;
+    if (this.tool === "merge") {
+      this.leave();
+      return;
+    }
+    const isBegun = this.tools.merge((other) => {
+      const names = [other, person].map((key) => personName(page.work, key));
+      page.act({ kind: "merge", person, other });
+      page.choosePerson(person);
+      page.speak(`${names[0]} is now part of ${names[1]}.`);
+    });
+    if (!isBegun) page.speak("There is nobody to merge with.");
+    this.markTool();
+  }
+
+  split() {
+    const { page } = this;
+    if (!this.canChange() || !page.at) return;
+    const { person } = page.at;
+    const frame = this.frame();
+    const created = newPersonKey();
+    if (!page.work.isInside(person, frame) || frame === 0) {
+      page.speak("Go to a later frame, in which the person is seen, and split there.");
+      return;
+    }
+    page.act({ kind: "split", person, frame, created });
+    const key = page.work.persons().includes(created) ? created : person;
+    page.choosePerson(key);
+    page.speak(`Split: from here on it is ${personName(page.work, created)}.`);
+  }
+}

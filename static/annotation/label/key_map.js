@@ -1,0 +1,158 @@
+// Keys of the label page, bound by their position (`event.code`) and named by the user's own
+// keyboard layout. No DOM.
+
+/** @import { KeyBinding } from "../../player/key_table.js" */
+
+/**
+ * @typedef {object} KeyEntry
+ * @property {string} act what the key does
+ * @property {string[]} chords positions with modifiers in the order Ctrl, Shift: "Ctrl+Shift+KeyZ"
+ * @property {string} description in the help; "" is described by the entry before
+ * @property {string[]} [shown] chords that the help shows; all without
+ */
+
+/** @typedef {(code: string) => string | undefined} Layout the sign that a position writes */
+
+/** @type {Record<string, string>} */
+const NUMPAD = {
+  Enter: "NumpadEnter",
+  "Shift+Enter": "Shift+NumpadEnter",
+  Minus: "NumpadSubtract",
+  Slash: "NumpadDivide",
+};
+
+/**
+ * A chord, and the same on the number pad.
+ * @param {string} chord
+ */
+const numpad = (chord) => [chord, NUMPAD[chord] ?? chord.replace("Digit", "Numpad")];
+
+export const ACTION_CODES = [..."QWERTYUIOP"].map((letter) => `Key${letter}`);
+export const GROUP_CODES = [..."123456789"].map((digit) => `Digit${digit}`);
+
+/** @type {KeyEntry[]} */
+export const KEYS = [
+  ...GROUP_CODES.map((code, index) => ({
+    act: `group-${index}`,
+    chords: numpad(code),
+    shown: ["Digit1", "Digit9"],
+    description: index ? "" : "open a group",
+  })),
+  ...ACTION_CODES.map((code, index) => ({
+    act: `choose-${index}`,
+    chords: [code],
+    shown: ["KeyQ", "KeyP"],
+    description: index ? "" : "choose an action of the open group",
+  })),
+  { act: "find", chords: numpad("Slash"), description: "find an action by typing" },
+  { act: "none", chords: numpad("Digit0"), description: "none, in the open group" },
+  { act: "unknown", chords: numpad("Minus"), description: "can't tell, in the open group" },
+  { act: "keep", chords: numpad("Enter"), description: "keep what is dashed and go on" },
+  {
+    act: "keep-to-end",
+    chords: numpad("Shift+Enter"),
+    description: "keep it to the end of the track, and go on to the next person",
+  },
+  { act: "previous-group", chords: ["Semicolon"], description: "previous group" },
+  { act: "next-group", chords: ["Quote"], description: "next group" },
+  { act: "previous-frame", chords: ["ArrowLeft"], description: "one frame back" },
+  { act: "next-frame", chords: ["ArrowRight"], description: "one frame forward" },
+  { act: "previous-keyframe", chords: ["KeyJ"], description: "previous keyframe" },
+  { act: "next-keyframe", chords: ["KeyL"], description: "next keyframe" },
+  { act: "next-person", chords: ["ArrowDown"], description: "next person" },
+  { act: "previous-person", chords: ["ArrowUp"], description: "previous person" },
+  { act: "play", chords: ["Space"], description: "play or pause" },
+  { act: "slower", chords: ["BracketLeft"], description: "slower" },
+  { act: "faster", chords: ["BracketRight"], description: "faster" },
+  { act: "edit-box", chords: ["F2"], description: "edit the box of this person" },
+  { act: "add-person", chords: ["F3"], description: "add a person: two boxes" },
+  { act: "not-a-person", chords: ["F4"], description: "not a person, or a person after all" },
+  { act: "outside", chords: ["F6"], description: "outside from here, or back in the frame" },
+  { act: "merge", chords: ["F7"], description: "merge with another person" },
+  { act: "split", chords: ["F8"], description: "split: somebody else from here on" },
+  { act: "undo", chords: ["Ctrl+KeyZ"], description: "undo" },
+  { act: "redo", chords: ["Ctrl+Shift+KeyZ"], description: "redo" },
+  { act: "guidelines", chords: ["KeyG"], description: "guidelines" },
+  { act: "help", chords: ["Shift+Slash"], description: "this list" },
+];
+
+/**
+ * The name of a key press in the table: "Shift+Enter"; Cmd counts as Ctrl.
+ * @param {{ code: string, ctrlKey: boolean, metaKey: boolean, shiftKey: boolean }} event
+ */
+export const chordOf = ({ code, ctrlKey, metaKey, shiftKey }) =>
+  `${ctrlKey || metaKey ? "Ctrl+" : ""}${shiftKey ? "Shift+" : ""}${code}`;
+
+/** Signs of a US keyboard, where the browser does not tell the layout. */
+const SIGNS = new Map([
+  ["Slash", "/"],
+  ["Minus", "-"],
+  ["Semicolon", ";"],
+  ["Quote", "'"],
+  ["BracketLeft", "["],
+  ["BracketRight", "]"],
+]);
+
+const NAMES = new Map([
+  ["ArrowLeft", "←"],
+  ["ArrowRight", "→"],
+  ["ArrowUp", "↑"],
+  ["ArrowDown", "↓"],
+  ["Space", "Space"],
+  ["Enter", "Enter"],
+  ["Shift", "⇧"],
+  ["Ctrl", "Ctrl"],
+]);
+
+/**
+ * What is printed on the key at a position.
+ * @param {string} code
+ * @param {Layout} layout
+ */
+export const signOf = (code, layout) => {
+  const name = NAMES.get(code) ?? layout(code) ?? SIGNS.get(code);
+  return (name ?? code.replace(/^(Key|Digit)/, "")).toLocaleUpperCase();
+};
+
+/**
+ * A chord as it is shown: "⇧ Enter"; `?` is shown as such where the key writes it.
+ * @param {string} chord
+ * @param {Layout} layout
+ */
+export const chordLabel = (chord, layout) => {
+  if (chord === "Shift+Slash" && signOf("Slash", layout) === "/") return "?";
+  return chord
+    .split("+")
+    .map((part) => (NAMES.get(part) === "Enter" ? "Enter" : nameOf(part, layout)))
+    .join(" ");
+};
+
+/**
+ * @param {string} part
+ * @param {Layout} layout
+ */
+const nameOf = (part, layout) => NAMES.get(part) ?? signOf(part, layout);
+
+/**
+ * The first chord of an act as it is shown; "" if it has no key.
+ * @param {string} act
+ * @param {Layout} layout
+ */
+export const labelOfAct = (act, layout) => {
+  const entry = KEYS.find((one) => one.act === act);
+  return entry ? chordLabel(entry.chords[0], layout) : "";
+};
+
+/**
+ * Bindings for the key table and the help, in its order.
+ * @param {(act: string, event: KeyboardEvent) => unknown} run
+ * @param {Layout} layout
+ * @returns {KeyBinding[]}
+ */
+export const labelBindings = (run, layout) =>
+  KEYS.map(({ act, chords, description, shown = [chords[0]] }) => ({
+    keys: chords,
+    label: shown.map((chord) => chordLabel(chord, layout)).join(shown.length > 1 ? " – " : ""),
+    description,
+    action: (event) => run(act, event),
+  }));
