@@ -13,7 +13,7 @@ from tests.make import (
     make_user,
     make_video,
 )
-from tests.stored_files import make_ready_run
+from tests.stored_files import make_ready_run, put
 
 
 @pytest.fixture
@@ -21,6 +21,8 @@ def task(db) -> AnnotationTask:
     """A task of the annotator ann, two persons in each keyframe."""
     dataset = make_dataset("street")
     clip = make_clips(make_video(dataset, "aisle"))[0]
+    clip.file = put(f"street/clips/{clip.name}.mp4", b"video")
+    clip.save()
     ann = make_annotator(dataset, "ann")
     Member.objects.create(dataset=dataset, user=make_user("ann"), role=Member.Role.REVIEWER)
     return make_task(make_ready_run(clip), ann)

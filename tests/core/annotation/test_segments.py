@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotation.core.box_paths import BoxPath, PathShape
@@ -164,6 +164,7 @@ def test_undo_goes_back_over_a_merge_and_redo_forward():
     assert work(*log, {"kind": "redo", "target": "1"}) == work(*log[:2])
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6), cut=st.integers(0, 40))
 def test_a_lost_and_repeated_tail_of_the_log_changes_nothing(seed, cut):
     log = random_log(seed, 40)
@@ -172,12 +173,14 @@ def test_a_lost_and_repeated_tail_of_the_log_changes_nothing(seed, cut):
     assert begin == LabelState.from_json(start())
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_a_state_is_the_same_after_it_was_stored(seed):
     state = fold(TASK, LabelState.from_json(start()), random_log(seed, 60))
     assert LabelState.from_json(json.loads(json.dumps(state.to_json()))) == state
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_undoing_everything_leads_back_to_the_beginning(seed):
     log = random_log(seed, 40)
@@ -187,6 +190,7 @@ def test_undoing_everything_leads_back_to_the_beginning(seed):
     assert counting_operations([*log, *undone]) == []
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_limits_are_kept_whatever_is_asked(seed):
     state = fold(TASK, LabelState.from_json(start()), random_log(seed, 60))
