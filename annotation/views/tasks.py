@@ -31,6 +31,7 @@ from annotation.services.plan import (
     PlanError,
     assign,
     assign_gold_tasks,
+    choose_tool,
     mark_gold,
     preview,
     reassign,
@@ -94,6 +95,7 @@ def _clips_and_annotators(dataset: Dataset) -> dict[str, Any]:
         "unassigned": sum(clip.pk not in assigned for clip, _ in ready),
         "gold_clips": gold_clips(dataset),
         "annotators": annotators_with_work(dataset),
+        "tools": [("", "CVAT if connected, else label page"), *Annotator.Tool.choices],
     }
 
 
@@ -120,6 +122,20 @@ def plan_reassign(request: HttpRequest, name: str) -> HttpResponse:
     messages.success(
         request, f"{count} task{'' if count == 1 else 's'} assigned to {annotator} again."
     )
+    return redirect("annotation:plan", name=name)
+
+
+@login_required
+@require_POST
+def plan_tool(request: HttpRequest, name: str) -> HttpResponse:
+    """Choose where an annotator's tasks are annotated."""
+    annotator = _annotator(request, name)
+    try:
+        choose_tool(annotator, request.POST.get("tool", ""))
+    except PlanError as error:
+        messages.error(request, f"{error}.")
+    else:
+        messages.success(request, f"The tool of {annotator} was changed.")
     return redirect("annotation:plan", name=name)
 
 

@@ -38,8 +38,8 @@ def to_do_list(dataset: Dataset, counts: Mapping[str, int], *, can_manage: bool)
     found = [
         ToDo(clips.get("tracked", 0) if can_manage else 0, "clip to assign to annotators",
               "clips to assign to annotators", "users", "annotation:plan", "", "Assign"),
-        ToDo(tasks.get("given", 0), "task being annotated",
-              "tasks being annotated", "tags", "qc:tasks", "?state=given", "View"),
+        ToDo(tasks.get("given", 0) + tasks.get("labelling", 0), "task being annotated",
+              "tasks being annotated", "tags", "qc:tasks", "", "View"),
         ToDo(tasks.get("rejected", 0), "rejected task to be annotated again",
               "rejected tasks to be annotated again", "rotate-ccw", "qc:tasks",
               "?state=rejected", "View"),
