@@ -33,7 +33,6 @@ urlpatterns = [
     path("datasets/<slug:name>/plan/", tasks.plan, name="plan"),
     path("datasets/<slug:name>/plan/unassign/", tasks.plan_unassign, name="unassign"),
     path("datasets/<slug:name>/plan/reassign/", tasks.plan_reassign, name="reassign"),
-    path("datasets/<slug:name>/plan/tool/", tasks.plan_tool, name="tool"),
     path("datasets/<slug:name>/plan/gold-tasks/", tasks.plan_gold_tasks, name="gold_tasks"),
     path("datasets/<slug:name>/plan/gold/", tasks.plan_gold, name="gold"),
     path("datasets/<slug:name>/tasks/<int:pk>/package/", tasks.package, name="package"),

@@ -41,7 +41,7 @@ def build(folder: Path) -> None:
     )
     from tests.video_files import make_video_file
 
-    dataset = make_dataset("street", admin=make_user("boss"))
+    dataset = make_dataset("street", owner=make_user("boss"))
     options = {"crf": "23", "preset": "ultrafast", "g": "30", "bf": "0"}
     video = make_video_file(folder / "clip.mp4", frames=450, size=(640, 360), options=options)
     annotators = [make_annotator(dataset, name) for name in ("kim", "lee", "mia")]

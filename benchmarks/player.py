@@ -37,7 +37,7 @@ def build(folder: Path) -> None:
     from tests.video_files import make_video_file
     from tracking.core.tracks_file import Track, TracksFile, dump
 
-    dataset = make_dataset("crowd", admin=make_user("boss"))
+    dataset = make_dataset("crowd", owner=make_user("boss"))
     width, height = SIZE
     video = make_video(dataset, "square", frame_count=450, width=width, height=height)
     (clip,) = make_clips(video)

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.media.clips_and_keyframes import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
+from datasets.core.roles import Act
 from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
 from datasets.models import Dataset
 
@@ -64,10 +65,10 @@ class DatasetForm(forms.ModelForm):
         help_text="They are cut again with these settings. That dataset does not change.",
     )
 
-    def __init__(self, *args: Any, managed_by: User | AnonymousUser, **options: Any) -> None:
+    def __init__(self, *args: Any, user: User | AnonymousUser, **options: Any) -> None:
         super().__init__(*args, **options)
         videos_of = cast(forms.ModelChoiceField, self.fields["videos_of"])
-        videos_of.queryset = Dataset.objects.managed_by(managed_by)
+        videos_of.queryset = Dataset.objects.permitting(user, Act.UPLOAD)
 
     class Meta:
         model = Dataset

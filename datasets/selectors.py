@@ -4,33 +4,45 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, Window
+from django.db.models import (
+    Count,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    Window,
+)
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.models import Clip, Dataset, Transfer, Upload, Video
+from datasets.core.roles import Act
+from datasets.models import Clip, Dataset, Member, Transfer, Upload, Video
 
 POSTERS_PER_CARD = 4
 VIDEOS_FOR_SPEED = 20
 MIN_SHARE_FOR_SPEED = 0.02
 
 
-def visible_datasets(user: User | AnonymousUser) -> QuerySet[Dataset]:
-    """The datasets `user` may see, each with `can_manage`."""
-    own = Dataset.objects.managed_by(user).filter(pk=OuterRef("pk"))
-    return Dataset.objects.visible_to(user).annotate(can_manage=Exists(own))
+def permitted_datasets(user: User | AnonymousUser, *acts: Act) -> QuerySet[Dataset]:
+    """Datasets in which `user` may do all of `acts`, each with `may`; default: may see."""
+    own = Member.objects.filter(dataset=OuterRef("pk"), user=user.pk or 0)
+    role = Value(Member.Role.OWNER) if user.is_superuser else Subquery(own.values("role")[:1])
+    return Dataset.objects.permitting(user, *acts).annotate(role=role)
 
 
-def visible_clips(user: User | AnonymousUser, dataset: str) -> QuerySet[Clip]:
-    """The clips of the dataset named `dataset`; none of a dataset `user` may not see."""
-    return Clip.objects.visible_to(user).filter(video__dataset__name=dataset)
+def permitted_clips(user: User | AnonymousUser, dataset: str, *acts: Act) -> QuerySet[Clip]:
+    """The clips of the dataset named `dataset`; none of a dataset where `user` may not."""
+    return Clip.objects.permitting(user, *acts).filter(video__dataset__name=dataset)
 
 
 def dataset_cards(user: User | AnonymousUser) -> list[dict[str, Any]]:
     """One card per dataset: counts, progress of its videos, posters."""
-    datasets = list(visible_datasets(user))
+    datasets = list(permitted_datasets(user))
     videos = _by_dataset(
         Video.objects.filter(dataset__in=datasets).values("dataset").annotate(
             count=Count("pk"),

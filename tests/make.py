@@ -21,14 +21,14 @@ def make_user(name: str = "", *, is_superuser: bool = False) -> User:
     return User.objects.create_user(name, password="a-password", is_superuser=is_superuser)
 
 
-def make_dataset(name: str = "", *, admin: User | None = None, **fields: Any) -> Dataset:
+def make_dataset(name: str = "", *, owner: User | None = None, **fields: Any) -> Dataset:
     """A dataset with two groups of actions.
 
     posture: one of stand 1, walk 2, sit 3. doing: any of wave 4, carry 5.
     """
     dataset = Dataset.objects.create(name=name or f"dataset-{next(_numbers)}", **fields)
-    if admin:
-        Member.objects.create(dataset=dataset, user=admin)
+    if owner:
+        Member.objects.create(dataset=dataset, user=owner)
     posture = ActionGroup.objects.create(
         dataset=dataset, name="posture", position=0, choice="one", required=True,
         label_type="PERSON_MOVEMENT", max_per_person=1,

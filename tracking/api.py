@@ -16,19 +16,23 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from avaproject.base.ranges import serve_stored
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 from tracking.models import Bundle
 from tracking.services.export_bundle import NotTrackedError, request_bundle
 
 
 class DatasetSerializer(serializers.ModelSerializer):
-    can_manage = serializers.BooleanField(help_text="whether one may create bundles")
+    can_manage = serializers.SerializerMethodField(help_text="whether one may create bundles")
     bundles = serializers.SerializerMethodField()
 
     class Meta:
         model = Dataset
         fields = ["name", "description", "annotation_fps", "can_manage", "bundles"]
+
+    def get_can_manage(self, dataset: Dataset) -> bool:
+        return Act.RELEASE.key in dataset.may
 
     def get_bundles(self, dataset: Dataset) -> str:
         request = self.context["request"]
@@ -76,7 +80,7 @@ class Datasets(generics.ListAPIView):
     serializer_class = DatasetSerializer
 
     def get_queryset(self) -> QuerySet[Dataset]:
-        return visible_datasets(self.request.user)
+        return permitted_datasets(self.request.user)
 
 
 class Bundles(generics.ListAPIView):
@@ -89,7 +93,9 @@ class Bundles(generics.ListAPIView):
 
     def post(self, request: Request, name: str) -> Response:
         """201 with the bundle, or 200 with the newest one if nothing has changed since."""
-        dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+        dataset = get_object_or_404(
+            Dataset.objects.permitting(request.user, Act.RELEASE), name=name
+        )
         wanted = BundleRequestSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         newest = dataset.bundles.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -125,5 +131,7 @@ class BundleFile(APIView):
 
 def _bundles(request: Request, dataset: str) -> Any:
     """The bundles of a dataset visible to the user. Raises Http404 for other datasets."""
-    found = get_object_or_404(Dataset.objects.visible_to(request.user), name=dataset)
+    found = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.DOWNLOAD), name=dataset
+    )
     return Bundle.objects.filter(dataset=found).select_related("dataset").order_by("-pk")

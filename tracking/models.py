@@ -10,6 +10,7 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
+from datasets.core.roles import Act
 from datasets.models import BundleImport, Clip, Dataset, Video
 
 
@@ -84,8 +85,8 @@ class TrackingRunQuerySet(StagedQuerySet):
     def of(self, dataset: Dataset) -> Self:
         return self.filter(clip__video__dataset=dataset)
 
-    def visible_to(self, user: User | AnonymousUser) -> Self:
-        return self.filter(clip__video__dataset__in=Dataset.objects.visible_to(user))
+    def permitting(self, user: User | AnonymousUser, *acts: Act) -> Self:
+        return self.filter(clip__video__dataset__in=Dataset.objects.permitting(user, *acts))
 
 
 class TrackingRun(StagedModel):

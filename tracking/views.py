@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from avaproject.base.ranges import serve_file, serve_stored
 from avaproject.base.views import paginate, parse_key, retry_failed, selected_rows
 from avaproject.base.work import Stage, StagedQuerySet
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 from tracking.core.tracks_file import TracksFileError
 from tracking.forms import ExperimentForm
 from tracking.models import Bundle, Experiment, IdentityRun, TrackImport, TrackingRun
@@ -42,8 +43,8 @@ TRACKS_ON_A_PAGE = 20
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """The configurations, runs, imports and bundles of a dataset; POST starts an experiment."""
-    wanted = {"can_manage": True} if request.method == "POST" else {}
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, **wanted)
+    act = Act.CONFIGURE if request.method == "POST" else Act.SEE
+    dataset = get_object_or_404(permitted_datasets(request.user, act), name=name)
     form = ExperimentForm(request.POST or None, initial=_settings_of(dataset))
     if request.method == "POST" and form.is_valid():
         try:
@@ -94,7 +95,9 @@ def _configs(dataset: Dataset) -> list[ConfigRow]:
 @require_POST
 def activate(request: HttpRequest, name: str) -> HttpResponse:
     """Put the experiment posted as `experiment` in use; empty: the dataset's own settings."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     experiments.activate(dataset, _posted_experiment(request, dataset))
     messages.success(request, "This configuration is in use. Existing tasks keep their boxes.")
     return redirect("tracking:page", name=name)
@@ -104,7 +107,9 @@ def activate(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def read_weights(request: HttpRequest, name: str) -> HttpResponse:
     """Let the weights files be what they are now; what they changed is tracked again."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     read_weights_again(dataset)
     messages.success(request, "The weights are read again; clips are tracked if they changed.")
     return redirect("tracking:page", name=name)
@@ -114,7 +119,9 @@ def read_weights(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, name: str) -> HttpResponse:
     """Delete the experiment posted as `experiment` with its tracks."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     experiment = _posted_experiment(request, dataset)
     if experiment is None:
         raise Http404("There is no such experiment.")
@@ -137,7 +144,9 @@ def _posted_experiment(request: HttpRequest, dataset: Dataset) -> Experiment | N
 @require_POST
 def cancel(request: HttpRequest, name: str) -> HttpResponse:
     """Cancel the run posted as `pk`, or all that are waiting or running."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     count = selected_rows(request, TrackingRun.objects.of(dataset)).cancel()
     messages.info(request, f"{count} cancelled. Retry on the overview continues them.")
     return redirect("tracking:page", name=name)
@@ -147,7 +156,9 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def bundle_request(request: HttpRequest, name: str) -> HttpResponse:
     """Create a bundle of what is tracked so far, without clips if `clips` is posted as `no`."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.RELEASE), name=name
+    )
     try:
         bundle = request_bundle(dataset, with_clips=request.POST.get("clips") != "no")
         messages.success(request, f"Bundle {bundle.pk} contains what is tracked so far.")
@@ -160,7 +171,7 @@ def bundle_request(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def bundle_file(request: HttpRequest, name: str, pk: int, file: str) -> HttpResponseBase:
     """One file of a bundle."""
-    datasets = Dataset.objects.visible_to(request.user).filter(name=name)
+    datasets = Dataset.objects.permitting(request.user, Act.DOWNLOAD).filter(name=name)
     bundle = get_object_or_404(Bundle.objects.done(), dataset__in=datasets, pk=pk)
     if file not in bundle.files:
         raise Http404(f"Bundle {pk} has no file {file}.")
@@ -174,7 +185,9 @@ def bundle_file(request: HttpRequest, name: str, pk: int, file: str) -> HttpResp
 @require_GET
 def tracks(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
     """The tracks file of one finished run."""
-    runs = TrackingRun.objects.visible_to(request.user).done().select_related("clip")
+    runs = (
+        TrackingRun.objects.permitting(request.user, Act.DOWNLOAD).done().select_related("clip")
+    )
     run = get_object_or_404(runs, clip__video__dataset__name=name, pk=pk)
     return serve_stored(
         request, run.tracks.name or "", content_type="application/gzip",
@@ -186,7 +199,7 @@ def tracks(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
 @require_GET
 def run(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """Every track of one finished run, with its contact sheet."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     found = get_object_or_404(_finished_runs(request, name), pk=pk)
     rows, error = [], ""
     try:
@@ -211,7 +224,7 @@ def sheet(request: HttpRequest, name: str, pk: int, track: int) -> HttpResponseB
 
 
 def _finished_runs(request: HttpRequest, dataset: str) -> QuerySet[TrackingRun]:
-    runs = TrackingRun.objects.visible_to(request.user).done().exclude(tracks="")
+    runs = TrackingRun.objects.permitting(request.user).done().exclude(tracks="")
     return runs.filter(clip__video__dataset__name=dataset).select_related(
         "clip__video__dataset"
     )
@@ -221,7 +234,9 @@ def _finished_runs(request: HttpRequest, dataset: str) -> QuerySet[TrackingRun]:
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Retry failed work of tracking: the row posted as `pk`, or all of its kind."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     rows: dict[str, StagedQuerySet[Any]] = {
         "run": TrackingRun.objects.of(dataset),
         "identities": IdentityRun.objects.filter(video__dataset=dataset),

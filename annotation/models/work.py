@@ -10,6 +10,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
 from annotation.core.assignment_plan import PACE
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
+from datasets.core.roles import Act
 from datasets.models import Clip, Dataset
 from tracking.models import TrackingRun
 
@@ -56,9 +57,9 @@ class Annotator(models.Model):
     """A person who annotates clips of a dataset."""
 
     class Tool(models.TextChoices):
-        LABEL_PAGE = "label page", "Label page"
-        CVAT = "CVAT", "CVAT"
-        PACKAGE = "package", "Package"
+        LABEL_PAGE = "label page"
+        CVAT = "CVAT"
+        PACKAGE = "package"
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
     name = models.CharField(
@@ -71,6 +72,14 @@ class Annotator(models.Model):
         max_length=10, choices=Tool, blank=True,
         help_text="where tasks are annotated; empty: in CVAT if connected, else the label page",
     )  # fmt: skip
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="annotators",
+        help_text="the account that labels these tasks here; empty: in CVAT or by packages",
+    )
     is_simulated = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True, help_text="gets new tasks")
     capacity = models.FloatField(
@@ -83,6 +92,7 @@ class Annotator(models.Model):
         ordering = ["dataset", "name"]
         constraints = [
             models.UniqueConstraint("dataset", "name", name="annotator_unique_in_dataset"),
+            models.UniqueConstraint("dataset", "user", name="one_annotator_per_user"),
             models.CheckConstraint(
                 condition=Q(capacity=None) | Q(capacity__gte=0), name="capacity_is_0_or_more"
             ),
@@ -96,8 +106,14 @@ class AnnotationTaskQuerySet(StagedQuerySet):
     def of(self, dataset: Dataset) -> Self:
         return self.filter(clip__video__dataset=dataset)
 
-    def visible_to(self, user: User | AnonymousUser) -> Self:
-        return self.filter(clip__video__dataset__in=Dataset.objects.visible_to(user))
+    def permitting(self, user: User | AnonymousUser, *acts: Act) -> Self:
+        return self.filter(clip__video__dataset__in=Dataset.objects.permitting(user, *acts))
+
+    def own(self, user: User | AnonymousUser) -> Self:
+        """Tasks that `user` labels: assigned to them, in datasets where they may label."""
+        datasets = Dataset.objects.permitting(user, Act.LABEL)
+        tasks = self.filter(clip__video__dataset__in=datasets, unassigned_at=None)
+        return tasks.filter(annotator__user_id=user.pk or 0)
 
     def counting(self) -> Self:
         """Tasks whose answers count in agreement and consensus.
@@ -109,12 +125,6 @@ class AnnotationTaskQuerySet(StagedQuerySet):
         revised = AnswerVersion.objects.filter(task__revises=OuterRef("pk"), stage=Stage.DONE)
         tasks = self.exclude(purpose=AnnotationTask.Purpose.CHECK)
         return tasks.filter(Q(unassigned_at=None) | Exists(answered), ~Exists(revised))
-
-    def for_cvat(self) -> Self:
-        """Tasks of annotators who work in CVAT, if the dataset is connected."""
-        return self.filter(
-            annotator__is_simulated=False, annotator__tool__in=["", Annotator.Tool.CVAT]
-        )
 
     def with_latest_version(self) -> Self:
         """Tasks with `latest_version_id`: the newest answer version read, or None."""
@@ -181,9 +191,9 @@ class AnswerVersion(StagedModel):
     """One version of a task's answers; its stage is that of reading the raw file."""
 
     class Source(models.TextChoices):
-        FILE = "file", "File"
-        CVAT = "CVAT", "CVAT"
-        LABEL_PAGE = "label page", "Label page"
+        FILE = "file"
+        CVAT = "CVAT"
+        LABEL_PAGE = "label page"
 
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="versions")
     author = models.ForeignKey(

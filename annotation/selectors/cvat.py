@@ -88,8 +88,7 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
         finished.filter(OUT_OF_DATE).order_by("changed_at").values_list("changed_at").first()
     )
     refused = Q(task__in=_refused_versions(found).values("task"))
-    tasks = AnnotationTask.objects.of(dataset)
-    tasks = tasks.for_cvat() | tasks.filter(cvat_job__isnull=False)
+    tasks = AnnotationTask.objects.of(dataset).filter(annotator__is_simulated=False)
     assigned = tasks.filter(Q(unassigned_at=None) | Q(cvat_job__stage=Stage.DONE))
     return CvatPage(
         project=found,

@@ -10,7 +10,7 @@ from annotation.core.segments import Operation, fold
 from annotation.models import AnnotationTask, AnswerDraft, DraftOperation
 from annotation.selectors.tasks import group_specs
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.models import Dataset
+from datasets.core.roles import Act
 
 
 def label_task(task: AnnotationTask) -> LabelTask:
@@ -22,17 +22,10 @@ def label_task(task: AnnotationTask) -> LabelTask:
     )  # fmt: skip
 
 
-def own_tasks(user: User | AnonymousUser) -> QuerySet[AnnotationTask]:
-    """The tasks that `user` labels: those of the annotator of this name."""
-    return AnnotationTask.objects.filter(
-        annotator__name=user.get_username(), unassigned_at=None,
-        clip__video__dataset__in=Dataset.objects.visible_to(user),
-    )  # fmt: skip
-
-
 def labelled_tasks(user: User | AnonymousUser) -> QuerySet[AnnotationTask]:
     """The tasks that `user` labels or may look on at."""
-    return own_tasks(user) | AnnotationTask.objects.visible_to(user)
+    seen = AnnotationTask.objects.permitting(user, Act.SEE, Act.SEE_NAMES)
+    return AnnotationTask.objects.own(user) | seen
 
 
 def newest_draft(task: AnnotationTask) -> AnswerDraft | None:

@@ -154,16 +154,6 @@ def assign_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
     return task
 
 
-def choose_tool(annotator: Annotator, tool: str) -> None:
-    """Let `annotator` annotate with `tool` from now on; tasks already in CVAT stay there.
-
-    Raises PlanError if there is no such tool.
-    """
-    if tool not in ("", *Annotator.Tool.values):
-        raise PlanError(f'there is no tool "{tool}": choose one of the list')
-    Annotator.objects.filter(pk=annotator.pk).update(tool=tool)
-
-
 def reassign(annotator: Annotator) -> int:
     """Undo `unassign` where nobody else got the clip meanwhile; return how many tasks."""
     with transaction.atomic():

@@ -37,17 +37,18 @@ from annotation.services.cvat.projects import (
 from annotation.services.cvat.reconciliation import request_reconciliation
 from annotation.services.cvat.task_sending import pause_sending, request_sending
 from avaproject.base.views import paginate, parse_key, selected_rows
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 
 
-def _dataset(request: HttpRequest, name: str) -> Dataset:
-    return get_object_or_404(visible_datasets(request.user), name=name)
+def _dataset(request: HttpRequest, name: str, act: Act = Act.SEE_NAMES) -> Dataset:
+    return get_object_or_404(permitted_datasets(request.user, act), name=name)
 
 
 def _project(request: HttpRequest, name: str) -> CvatProject:
     """The project of a dataset that the user may change."""
-    datasets = Dataset.objects.managed_by(request.user)
+    datasets = Dataset.objects.permitting(request.user, Act.ASSIGN)
     return get_object_or_404(
         CvatProject.objects.select_related("dataset", "server"),
         dataset__in=datasets, dataset__name=name,
@@ -73,7 +74,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def connect(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.CONFIGURE), name=name)
     project = CvatProject.objects.filter(dataset=dataset).first()
     form = ConnectForm(request.POST or None, instance=project)
     if request.method == "POST" and form.is_valid():
@@ -153,7 +154,7 @@ def adopt_task(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def reply_to_issue(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """Answer an annotator in an issue of CVAT."""
-    dataset = _dataset(request, name)
+    dataset = _dataset(request, name, Act.REVIEW)
     job = get_object_or_404(CvatJob, task__clip__video__dataset=dataset, task=pk)
     issue = parse_key(request.POST.get("issue", "")) or 0
     try:
@@ -169,7 +170,8 @@ def reply_to_issue(request: HttpRequest, name: str, pk: int) -> HttpResponse:
 @require_GET
 def boxes_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """The boxes of the newest answers; of one task with `?task=`, an earlier `&version=`."""
-    dataset = _dataset(request, name)
+    datasets = permitted_datasets(request.user, Act.SEE_NAMES, Act.DOWNLOAD)
+    dataset = get_object_or_404(datasets, name=name)
     lines, title = box_table(dataset), dataset.name
     key, version = request.GET.get("task", ""), request.GET.get("version", "")
     if key:
@@ -207,7 +209,7 @@ def replay(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def members(request: HttpRequest, name: str) -> HttpResponse:
     """The organisation's members; htmx loads them, since CVAT may take a while."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ASSIGN), name=name)
     project = _project(request, name)
     context = {"dataset": dataset, "project": project, "form": InviteForm()}
     if "HX-Request" not in request.headers and "now" not in request.GET:

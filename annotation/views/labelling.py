@@ -19,7 +19,6 @@ from annotation.selectors.labelling import (
     labelled_tasks,
     newest_draft,
     operations_of,
-    own_tasks,
 )
 from annotation.services.labelling.drafts import (
     append_operations,
@@ -122,11 +121,11 @@ def label_discarded(request: HttpRequest, name: str, pk: int) -> HttpResponse:
 @errors_as_json
 def label_submit(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """Submit the draft; a second request is answered like the first."""
-    body = _body(request)
+    task, body = _own(request, name, pk), _body(request)
     last, despite = body.get("last"), body.get("despite")
     if not isinstance(last, int) or not isinstance(despite, int | None):
         raise MalformedError("last is not a number")
-    version = submit(_own(request, name, pk), holder=_holder(body), last=last, despite=despite)
+    version = submit(task, holder=_holder(body), last=last, despite=despite)
     return JsonResponse({"version": version.number})
 
 
@@ -168,7 +167,7 @@ def label_frame(request: HttpRequest, name: str, pk: int, number: int) -> HttpRe
 
 def _own(request: HttpRequest, name: str, pk: int) -> AnnotationTask:
     """A task of the user's own; 404 for any other."""
-    return _of(own_tasks(request.user), name, pk)
+    return _of(AnnotationTask.objects.own(request.user), name, pk)
 
 
 def _seen(request: HttpRequest, name: str, pk: int) -> AnnotationTask:

@@ -31,7 +31,6 @@ from annotation.services.plan import (
     PlanError,
     assign,
     assign_gold_tasks,
-    choose_tool,
     mark_gold,
     preview,
     reassign,
@@ -42,8 +41,9 @@ from avaproject.base.ranges import serve_stored
 from avaproject.base.storage import work_folder
 from avaproject.base.views import parse_key, retry_failed
 from avaproject.base.work import StagedQuerySet
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 
 REFUSALS_SHOWN = 5
 
@@ -95,7 +95,6 @@ def _clips_and_annotators(dataset: Dataset) -> dict[str, Any]:
         "unassigned": sum(clip.pk not in assigned for clip, _ in ready),
         "gold_clips": gold_clips(dataset),
         "annotators": annotators_with_work(dataset),
-        "tools": [("", "CVAT if connected, else label page"), *Annotator.Tool.choices],
     }
 
 
@@ -122,20 +121,6 @@ def plan_reassign(request: HttpRequest, name: str) -> HttpResponse:
     messages.success(
         request, f"{count} task{'' if count == 1 else 's'} assigned to {annotator} again."
     )
-    return redirect("annotation:plan", name=name)
-
-
-@login_required
-@require_POST
-def plan_tool(request: HttpRequest, name: str) -> HttpResponse:
-    """Choose where an annotator's tasks are annotated."""
-    annotator = _annotator(request, name)
-    try:
-        choose_tool(annotator, request.POST.get("tool", ""))
-    except PlanError as error:
-        messages.error(request, f"{error}.")
-    else:
-        messages.success(request, f"The tool of {annotator} was changed.")
     return redirect("annotation:plan", name=name)
 
 
@@ -191,7 +176,7 @@ def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
 
 def _own_dataset(request: HttpRequest, name: str) -> Dataset:
     """A dataset whose tasks the user may assign; 404 for anybody else."""
-    return get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    return get_object_or_404(permitted_datasets(request.user, Act.ASSIGN), name=name)
 
 
 def _annotator(request: HttpRequest, name: str) -> Annotator:
@@ -209,7 +194,7 @@ def _assigned(count: int) -> str:
 @login_required
 @require_GET
 def package(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    tasks = AnnotationTask.objects.visible_to(request.user).done()
+    tasks = AnnotationTask.objects.permitting(request.user, Act.DOWNLOAD, Act.SEE_NAMES).done()
     task = get_object_or_404(
         tasks.select_related("clip", "annotator"), clip__video__dataset__name=name, pk=pk
     )
@@ -223,7 +208,7 @@ def package(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
 @require_GET
 def backup(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
     """The backup of one task: CVAT makes the task from it in one step."""
-    tasks = AnnotationTask.objects.visible_to(request.user).done()
+    tasks = AnnotationTask.objects.permitting(request.user, Act.DOWNLOAD, Act.SEE_NAMES).done()
     task = get_object_or_404(
         tasks.select_related("clip__video__dataset", "annotator"),
         clip__video__dataset__name=name, pk=pk,
@@ -252,7 +237,9 @@ def _of_annotator(
     made: Callable[[Annotator], Iterator[bytes]],
     what: str,
 ) -> HttpResponseBase:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(
+        permitted_datasets(request.user, Act.DOWNLOAD, Act.SEE_NAMES), name=name
+    )
     annotator = get_object_or_404(dataset.annotators.select_related("dataset"), pk=pk)
     try:
         return _zip(made(annotator), f"{name}--{annotator}-{what}")
@@ -274,7 +261,7 @@ def _zip(content: Iterator[bytes], name: str) -> StreamingHttpResponse:
 @require_POST
 def answers(request: HttpRequest, name: str) -> HttpResponse:
     """Import answers: of the task posted as `task`, or of the tasks named by the files."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
     form = AnswersForm(request.POST, request.FILES)
     if not form.is_valid():
         for message in form.errors.get("answers", ["Choose the answer files first."]):
@@ -319,7 +306,9 @@ def _add_messages(request: HttpRequest, imported: Imported) -> None:
 @require_POST
 def accept_answers(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """Read answers that were held back as they are."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.OVERRIDE), name=name
+    )
     versions = AnswerVersion.objects.filter(task__clip__video__dataset=dataset)
     version = get_object_or_404(versions.select_related("task"), pk=pk)
     if confirm_answers(version, user=cast(User, request.user)):
@@ -333,7 +322,9 @@ def accept_answers(request: HttpRequest, name: str, pk: int) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Retry failed work of this app: the row posted as `pk`, or all rows of its kind."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     rows: dict[str, StagedQuerySet[Any]] = {
         "task": AnnotationTask.objects.of(dataset),
         "version": AnswerVersion.objects.filter(

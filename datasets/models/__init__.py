@@ -1,6 +1,7 @@
 """Datasets, members, vocabularies, uploads, videos and clips."""
 
-from datasets.models.dataset import Action, ActionGroup, Dataset, Member, PendingDeletion
+from datasets.models.dataset import Action, ActionGroup, Dataset, PendingDeletion
+from datasets.models.members import Member
 from datasets.models.videos import (
     BundleImport,
     Clip,

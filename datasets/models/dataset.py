@@ -1,4 +1,4 @@
-"""Models of datasets: settings, members, vocabularies, and files still to be deleted."""
+"""Models of datasets: settings, vocabularies, and files still to be deleted."""
 
 from typing import Self
 
@@ -15,22 +15,21 @@ from datasets.core.media.clips_and_keyframes import (
     MAX_CLIP_SECONDS,
     MIN_CLIP_SECONDS,
 )
+from datasets.core.roles import Act, acts_by_key, roles_with
 
 ANNOTATION_RATES = [(rate, f"{rate} per second") for rate in (1, 2, 3, 5, 6, 10, 15, 30)]
 
 
 class DatasetQuerySet(models.QuerySet):
-    def visible_to(self, user: User | AnonymousUser) -> Self:
+    def permitting(self, user: User | AnonymousUser, *acts: Act) -> Self:
+        """Datasets in which `user` may do all of `acts`; without acts, those they may see."""
         if user.is_superuser:
             return self
         # An anonymous user has no key, and must not match datasets without members.
-        return self.filter(members__user_id=user.pk or 0).distinct()
-
-    def managed_by(self, user: User | AnonymousUser) -> Self:
-        """Datasets that `user` may change: as admin of the dataset, or superuser."""
-        if user.is_superuser:
-            return self
-        return self.filter(members__user_id=user.pk, members__role=Member.Role.ADMIN)
+        return self.filter(
+            members__user_id=user.pk or 0,
+            members__role__in=roles_with(*(acts or (Act.SEE,))),
+        )
 
 
 class Dataset(models.Model):
@@ -86,6 +85,11 @@ class Dataset(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def may(self) -> dict[str, bool]:
+        """What the user may do, by `Act.key`; of rows of `permitted_datasets` only."""
+        return acts_by_key(self.role)  # type: ignore[attr-defined]  # annotated
+
     def clean(self) -> None:
         """Raises ValidationError if the storage has other files under this name."""
         if self.name == settings.RELEASE_COPIES:
@@ -98,26 +102,6 @@ class Dataset(models.Model):
                 f"The files of a deleted dataset {self.name} are still being removed; "
                 "choose another name, or try again in a minute."
             )
-
-
-class Member(models.Model):
-    """A user's role in a dataset."""
-
-    class Role(models.TextChoices):
-        ADMIN = "admin"
-        REVIEWER = "reviewer"
-
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="members")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
-    role = models.CharField(max_length=10, choices=Role, default=Role.ADMIN)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint("dataset", "user", name="one_membership_per_user")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user} in {self.dataset}"
 
 
 class ActionGroup(models.Model):

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from avaproject.base.work import StagedModel, StagedQuerySet
 from datasets.core.media.clips_and_keyframes import FRAME_RATE, keyframe_seconds
+from datasets.core.roles import Act
 from datasets.models.dataset import Dataset
 
 
@@ -179,8 +180,8 @@ class ClipQuerySet(StagedQuerySet):
     def of(self, dataset: Dataset) -> Self:
         return self.filter(video__dataset=dataset)
 
-    def visible_to(self, user: User | AnonymousUser) -> Self:
-        return self.filter(video__dataset__in=Dataset.objects.visible_to(user))
+    def permitting(self, user: User | AnonymousUser, *acts: Act) -> Self:
+        return self.filter(video__dataset__in=Dataset.objects.permitting(user, *acts))
 
 
 class Clip(StagedModel):

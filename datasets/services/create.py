@@ -1,4 +1,4 @@
-"""Creation of datasets: settings, first admin, and the action groups of a vocabulary."""
+"""Creation of datasets: settings, first owner, and the action groups of a vocabulary."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def create_dataset(
     name: str,
     *,
     vocabulary: str | Path = "ava-v2.2",
-    admin: User | None = None,
+    owner: User | None = None,
     **settings: Any,
 ) -> Dataset:
     """Create the dataset `name` with `settings`, or return the existing one unchanged.
@@ -35,8 +35,8 @@ def create_dataset(
         dataset, is_new = Dataset.objects.get_or_create(name=name, defaults=settings)
         if is_new:
             _add_groups(dataset, groups)
-            if admin:
-                Member.objects.create(dataset=dataset, user=admin, role=Member.Role.ADMIN)
+            if owner:
+                Member.objects.create(dataset=dataset, user=owner, role=Member.Role.OWNER)
     return dataset
 
 

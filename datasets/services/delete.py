@@ -78,6 +78,7 @@ def delete(thing: models.Model) -> None:
             zips = Upload.objects.filter(pk=thing.upload_id)
             zips.update(sha256=f"{RELEASED_HASH}{thing.upload_id}")
         for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
+            _clear_self_references(rows)
             rows.delete()
 
 
@@ -106,12 +107,22 @@ def delete_pending_files() -> int:
 
 
 def _with_dependents(rows: Any) -> Iterator[Any]:
-    """Every set of dependent rows of `rows`, dependents first."""
+    """Every set of dependent rows of `rows`, dependents first.
+
+    Relations of a model to itself are between rows of one parent, which has them all.
+    """
     for relation in rows.model._meta.related_objects:
-        if relation.on_delete in CASCADING:
+        if relation.on_delete in CASCADING and relation.related_model is not rows.model:
             manager = relation.related_model._base_manager
             yield from _with_dependents(manager.filter(**{f"{relation.field.name}__in": rows}))
     yield rows
+
+
+def _clear_self_references(rows: Any) -> None:
+    """Let rows that refer to each other be deleted in any order."""
+    for field in rows.model._meta.concrete_fields:
+        if field.related_model is rows.model and field.null:
+            rows.exclude(**{field.name: None}).update(**{field.name: None})
 
 
 def _by_model(thing: models.Model) -> dict[type[models.Model], Any]:

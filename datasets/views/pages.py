@@ -18,18 +18,19 @@ from avaproject.base.storage import open_stored, work_folder
 from avaproject.base.views import paginate, retry_failed
 from avaproject.base.work import StagedQuerySet
 from datasets.core.naming import frame_name
+from datasets.core.roles import Act
 from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from datasets.selectors import (
     dataset_cards,
+    permitted_clips,
+    permitted_datasets,
     probe_facts,
     settings_of,
     states_of,
     transfers_of,
     uploads_of,
     videos_of,
-    visible_clips,
-    visible_datasets,
 )
 from datasets.services.create import create_dataset
 from datasets.services.delete import InUseError, delete, dependents
@@ -54,12 +55,12 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def dataset_new(request: HttpRequest) -> HttpResponse:
-    like = Dataset.objects.managed_by(request.user).filter(
+    like = Dataset.objects.permitting(request.user, Act.UPLOAD).filter(
         name=request.GET.get("videos_of", "")
     )
     form = DatasetForm(
         request.POST or None,
-        managed_by=request.user,
+        user=request.user,
         initial=settings_of(like.first()),
     )
     if request.method == "POST" and form.is_valid():
@@ -81,18 +82,18 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
 def _create(form: DatasetForm, user: User) -> Dataset:
     name, vocabulary = form.cleaned_data["name"], form.cleaned_data["vocabulary"]
     if vocabulary != OWN:
-        return create_dataset(name, vocabulary=vocabulary, admin=user, **form.settings())
+        return create_dataset(name, vocabulary=vocabulary, owner=user, **form.settings())
     with work_folder() as folder:
         path = folder / ("vocabulary.pbtxt" if form.is_pbtxt else "vocabulary.yaml")
         path.write_text(form.cleaned_data["vocabulary_text"])
-        return create_dataset(name, vocabulary=path, admin=user, **form.settings())
+        return create_dataset(name, vocabulary=path, owner=user, **form.settings())
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest, name: str) -> HttpResponse:
     """The upload page; with JavaScript it sends chunks to `datasets.views.tus` instead."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.UPLOAD), name=name)
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -128,7 +129,7 @@ def _receive(dataset: Dataset, files: list[TemporaryUploadedFile]) -> Upload:
 @login_required
 @require_GET
 def video_list(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     videos = videos_of(dataset)
     if request.GET.get("q"):
         videos = videos.filter(name__icontains=request.GET["q"])
@@ -147,7 +148,7 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def video_delete(request: HttpRequest, name: str, video: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.DELETE), name=name)
     found = get_object_or_404(dataset.videos, name=video)
     return _deleted(request, dataset, found, then=reverse("datasets:videos", args=[name]))
 
@@ -155,7 +156,7 @@ def video_delete(request: HttpRequest, name: str, video: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def dataset_delete(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.DELETE), name=name)
     return _deleted(request, dataset, dataset, then=reverse("datasets:list"))
 
 
@@ -187,14 +188,14 @@ def _deleted(
 @login_required
 @require_GET
 def clip_file(request: HttpRequest, name: str, clip: str) -> HttpResponseBase:
-    found = get_object_or_404(visible_clips(request.user, name), name=clip)
+    found = get_object_or_404(permitted_clips(request.user, name), name=clip)
     return serve_stored(request, found.file.name or "", content_type="video/mp4")
 
 
 @login_required
 @require_GET
 def clip_poster(request: HttpRequest, name: str, clip: str) -> HttpResponseBase:
-    found = get_object_or_404(visible_clips(request.user, name), name=clip)
+    found = get_object_or_404(permitted_clips(request.user, name), name=clip)
     return serve_stored(request, found.poster.name or "", content_type="image/jpeg")
 
 
@@ -202,7 +203,7 @@ def clip_poster(request: HttpRequest, name: str, clip: str) -> HttpResponseBase:
 @require_GET
 def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpResponse:
     """The annotation frame of one clip second."""
-    clips = visible_clips(request.user, name).select_related("video__dataset")
+    clips = permitted_clips(request.user, name).select_related("video__dataset")
     found = get_object_or_404(clips, name=clip)
     index = second * found.video.dataset.annotation_fps
     try:
@@ -218,7 +219,9 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Retry failed work of this app: the row posted as `pk`, or all rows of its kind."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     rows: dict[str, StagedQuerySet[Any]] = {
         "upload": Upload.objects.filter(dataset=dataset),
         "video": Video.objects.filter(dataset=dataset),

@@ -19,8 +19,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from datasets.core.roles import Act
 from datasets.models import Transfer, Upload
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 from datasets.services import resumable_upload as service
 from datasets.services import s3_multipart
 from datasets.services.upload import ArchiveError
@@ -47,7 +48,7 @@ def transfers(request: HttpRequest, name: str) -> HttpResponse:
     """Start an upload, or find the unfinished one."""
     if request.method == "OPTIONS":
         return HttpResponse(status=204, headers=TUS_HEADERS | CAPABILITIES)
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.UPLOAD), name=name)
     try:
         metadata = _metadata(request.headers.get("Upload-Metadata", ""))
         size = int(request.headers.get("Upload-Length", ""))
@@ -79,8 +80,10 @@ def transfers(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def parts(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
     """Parts of a multipart upload to a bucket: list them, presign one, or complete it."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.UPLOAD), name=name)
     found = get_object_or_404(dataset.transfers, key=key, user_id=request.user.pk)
+    if not s3_multipart.is_available():
+        return _response(404, "Files are not uploaded to a bucket here; send chunks.")
     try:
         if request.method == "GET":
             done = s3_multipart.parts_done(found)
@@ -104,7 +107,7 @@ def parts(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
 @require_http_methods(["HEAD", "PATCH", "DELETE"])
 def transfer(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
     """Progress of an upload (HEAD), its next chunk (PATCH), or its deletion (DELETE)."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.UPLOAD), name=name)
     found = get_object_or_404(dataset.transfers, key=key, user_id=request.user.pk)
     if request.method == "DELETE":
         service.discard(found)

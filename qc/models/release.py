@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from avaproject.base.work import StagedModel, StagedQuerySet
+from datasets.core.roles import Act
 from datasets.models import Clip, Dataset, Video
 from qc.models.querysets import ClipWorkQuerySet
 
@@ -61,8 +62,8 @@ class ReleaseQuerySet(StagedQuerySet):
         """Finished releases whose files were not deleted."""
         return self.done().filter(withdrawn_at=None)
 
-    def visible_to(self, user: User | AnonymousUser) -> Self:
-        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+    def permitting(self, user: User | AnonymousUser, *acts: Act) -> Self:
+        return self.filter(dataset__in=Dataset.objects.permitting(user, *acts))
 
 
 class Release(StagedModel):

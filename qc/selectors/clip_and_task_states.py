@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from annotation.models import AnnotationTask, AnswerDraft, AnswerVersion
+from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
 from qc.models import Consensus, Review
@@ -41,7 +41,6 @@ TASK_STATES = {
     for state in (
         State("writing", "Writing package", "grey"),
         State("given", "Assigned", "info"),
-        State("labelling", "In progress", "info"),
         State("reading", "Reading answers", "info"),
         State("review", "In review", "warn"),
         State("approved", "Approved", "ok"),
@@ -66,24 +65,17 @@ def with_verdict(tasks: QuerySet[AnnotationTask]) -> QuerySet[Any]:
 
 
 def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
-    """The tasks of `dataset`, each with `state`, a key of TASK_STATES.
-
-    Those being labelled on the label page have `keyframes_done` and `keyframes_total`.
-    """
-    drafts = AnswerDraft.objects.filter(task=OuterRef("pk"), version=None, last__gt=0)
+    """The tasks of `dataset`, each with `state`, a key of TASK_STATES."""
     versions = AnswerVersion.objects.filter(task=OuterRef("pk")).order_by("-number")
     tasks = with_verdict(AnnotationTask.objects.of(dataset)).annotate(
-        newest_stage=Subquery(versions.values("stage")[:1]),
-        keyframes_done=Subquery(drafts.values("done")[:1]),
-        keyframes_total=Subquery(drafts.values("total")[:1]),
+        newest_stage=Subquery(versions.values("stage")[:1])
     )
     tasks = tasks.select_related("clip", "annotator").order_by("clip__name", "annotator__name")
     return tasks.annotate(
         state=Case(
             When(Q(stage=Stage.FAILED) | Q(newest_stage=Stage.FAILED), then=Value("failed")),
             When(~Q(unassigned_at=None) & Q(newest_stage=None), then=Value("withdrawn")),
-            When(newest_stage=None, keyframes_total__isnull=False, then=Value("labelling")),
-            When(~Q(stage=Stage.DONE) & Q(newest_stage=None), then=Value("writing")),
+            When(~Q(stage=Stage.DONE), then=Value("writing")),
             When(newest_stage=None, then=Value("given")),
             When(~Q(newest_stage=Stage.DONE), then=Value("reading")),
             When(purpose=AnnotationTask.Purpose.CHECK, then=Value("checked")),
@@ -114,7 +106,7 @@ def clips_with_state(
     """The clips of `dataset` (that `user` may see), each with `state`, a key of CLIP_STATES."""
     clips = Clip.objects.of(dataset)
     if user is not None:
-        clips = clips.filter(video__dataset__in=Dataset.objects.visible_to(user))
+        clips = clips.filter(video__dataset__in=Dataset.objects.permitting(user))
     runs = TrackingRun.objects.in_use().filter(clip=OuterRef("pk"))
     counting = AnnotationTask.objects.filter(clip=OuterRef("pk")).counting()
     tasks = with_verdict(counting)

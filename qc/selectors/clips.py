@@ -199,12 +199,14 @@ def clip_page(
     *,
     run_key: str = "",
     compare_key: str = "",
+    hide_names: bool = False,
 ) -> ClipPage | None:
     """The page of the clip `name`; None if there is no such clip that `user` may see.
 
     Args:
         run_key: Primary key of the run to show; empty for the annotated run.
         compare_key: Primary key of a second run to compare with.
+        hide_names: Whether to leave out tasks, and to number the annotators.
     """
     clips = clips_with_state(dataset, user).select_related("video__dataset")
     clip: Any = clips.filter(name=name).first()
@@ -222,8 +224,8 @@ def clip_page(
         run=run,
         persons=shown.persons,
         keyframes=clip.keyframes(),
-        consensus=consensus_by_keyframe(clip),
-        tasks=task_rows(list(tasks_with_state(dataset).filter(clip=clip))),
+        consensus=consensus_by_keyframe(clip, hide_names=hide_names),
+        tasks=[] if hide_names else _task_rows(clip),
         previous=before.first() or "",
         next=after.first() or "",
         has_agreement=AgreementReport.objects.done().filter(clip=clip).exists(),
@@ -231,6 +233,10 @@ def clip_page(
         compared=_choice(choices, compare_key),
         problem=shown.problem,
     )
+
+
+def _task_rows(clip: Clip) -> list[TaskRow]:
+    return task_rows(list(tasks_with_state(clip.video.dataset).filter(clip=clip)))
 
 
 def default_run(clip: Clip) -> TrackingRun | None:
@@ -263,14 +269,14 @@ def run_tracks(run: TrackingRun | None) -> RunTracks:
     return RunTracks(sorted(persons, key=lambda person: person.number), file.cuts, "")
 
 
-def consensus_by_keyframe(clip: Clip) -> list[KeyframeConsensus]:
+def consensus_by_keyframe(clip: Clip, *, hide_names: bool = False) -> list[KeyframeConsensus]:
     """The newest consensus, keyframe by keyframe; empty if there is none."""
     consensus = Consensus.objects.filter(clip=clip, stage="done").order_by("-pk").first()
     if consensus is None:
         return []
     found: dict[int, list[ConsensusBox]] = {}
     boxes = list(consensus.boxes.prefetch_related("labels"))
-    name_annotators(boxes, annotator_names(clip.video.dataset))
+    name_annotators(boxes, annotator_names(clip.video.dataset, hidden=hide_names))
     for box in boxes:
         found.setdefault(box.second, []).append(box)
     return [KeyframeConsensus(second, boxes) for second, boxes in sorted(found.items())]

@@ -11,10 +11,17 @@ from qc.core.annotator_keys import annotator_key, with_names
 from qc.models import ConsensusBox
 
 
-def annotator_names(dataset: Dataset) -> dict[str, str]:
-    """The name of each annotator by the key that stored figures and votes have."""
-    rows = Annotator.objects.filter(dataset=dataset).values_list("pk", "name")
-    return {annotator_key(pk): name for pk, name in rows}
+def annotator_names(dataset: Dataset, *, hidden: bool = False) -> dict[str, str]:
+    """The name of each annotator by the key that stored figures and votes have.
+
+    Args:
+        hidden: Numbers instead of names, for a user who may not see names.
+    """
+    rows = Annotator.objects.filter(dataset=dataset).order_by("pk").values_list("pk", "name")
+    return {
+        annotator_key(pk): f"annotator {number}" if hidden else name
+        for number, (pk, name) in enumerate(rows, start=1)
+    }
 
 
 def name_annotators(boxes: Iterable[ConsensusBox], names: Mapping[str, str]) -> None:

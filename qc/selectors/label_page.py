@@ -11,7 +11,7 @@ from django.urls import reverse
 from annotation.core.assignment_plan import PACE
 from annotation.core.review_issues import parse_issues
 from annotation.models import AnnotationTask, AnswerDraft, PlanSettings
-from annotation.selectors.labelling import newest_draft, own_tasks
+from annotation.selectors.labelling import newest_draft
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Dataset
@@ -33,7 +33,7 @@ def label_data(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, An
     draft = newest_draft(task)
     state, review = _state(task, draft)
     problem = _problem(task)
-    may_edit = own_tasks(user).filter(pk=task.pk).exists()
+    may_edit = AnnotationTask.objects.own(user).filter(pk=task.pk).exists()
     return {
         "task": {
             "pk": task.pk, "name": str(task), "is_blind": task.is_blind,
@@ -162,7 +162,9 @@ def _pace(task: AnnotationTask) -> float:
 def _next(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, str] | None:
     """The user's next task in the dataset: what came back first, then as assigned."""
     dataset = task.clip.video.dataset
-    tasks: Any = with_verdict(own_tasks(user).filter(clip__video__dataset=dataset))
+    tasks: Any = with_verdict(
+        AnnotationTask.objects.own(user).filter(clip__video__dataset=dataset)
+    )
     rank = Case(
         When(verdict=Review.Verdict.REJECTED, then=Value(0)),
         When(latest_version_id__isnull=True, then=Value(1)),

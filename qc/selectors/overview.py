@@ -1,10 +1,10 @@
 """The overview of a dataset: pipeline stages, running and failed work, recent activity."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from django.db.models import Count, Max, Min, Q, Sum
 from django.template.defaultfilters import filesizeformat
@@ -116,6 +116,11 @@ class StageCard(NamedTuple):
     def percent(self) -> float:
         return 100 * self.value / self.of if self.of else 0.0
 
+    def for_user(self, may: Mapping[str, bool]) -> Self:
+        """The card with a link to a page that the user may open."""
+        act = {"qc:tasks": "see_names", "qc:review": "review"}.get(self.page, "see")
+        return self if act in may else self._replace(page="qc:clips")
+
 
 @dataclass
 class WorkItem:
@@ -178,18 +183,24 @@ class Overview:
     summary: DatasetSummary
 
 
-def overview(dataset: Dataset) -> Overview:
-    """The overview of `dataset`; about forty small queries, whatever its size."""
+def overview(dataset: Dataset, *, may: Mapping[str, bool]) -> Overview:
+    """The overview of `dataset`; about forty small queries, whatever its size.
+
+    Args:
+        dataset: The dataset.
+        may: What the user may do: without `see_names`, failures and reviews are left out.
+    """
     all_kinds = work_kinds(dataset)
     counts = {kind.key: kind.rows.counts() for kind in all_kinds}
+    sees_names = "see_names" in may
     return Overview(
-        stages=stage_cards(dataset, counts),
+        stages=[card.for_user(may) for card in stage_cards(dataset, counts)],
         running=[work for kind in all_kinds if counts[kind.key][Stage.RUNNING]
                  for work in _running(kind)],
         waiting=sum(count[Stage.WAITING] for count in counts.values()),
-        failures=[failed for kind in all_kinds if counts[kind.key][Stage.FAILED]
+        failures=[failed for kind in all_kinds if counts[kind.key][Stage.FAILED] and sees_names
                   for failed in _failures(kind, counts[kind.key][Stage.FAILED])],
-        activity=recent_activity(dataset, all_kinds),
+        activity=recent_activity(dataset, all_kinds, with_names=sees_names),
         summary=_summary(dataset),
     )  # fmt: skip
 
@@ -313,9 +324,13 @@ def _release_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
     )  # fmt: skip
 
 
-def recent_activity(dataset: Dataset, all_kinds: Iterable[WorkKind]) -> list[Activity]:
+def recent_activity(
+    dataset: Dataset, all_kinds: Iterable[WorkKind], *, with_names: bool
+) -> list[Activity]:
     """Recent events, newest first; equal events in a row are merged into one entry."""
-    found = [one for kind in all_kinds for one in _finished_work(kind)] + _reviewed(dataset)
+    found = [one for kind in all_kinds for one in _finished_work(kind)]
+    if with_names:
+        found += _reviewed(dataset)
     found.sort(key=lambda one: one.moment, reverse=True)
     rows = [list(group) for _, group in groupby(found, key=lambda one: one.many)]
     return [_merged(row) for row in rows[:EVENTS_SHOWN]]

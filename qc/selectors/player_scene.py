@@ -1,5 +1,6 @@
 """The scene of the player as JSON: tracks, boxes and answers of annotators, consensus."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from avaproject.base.views import parse_key
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip
 from qc.core.agreement.figures import ClipFinding
+from qc.core.annotator_keys import annotator_key
 from qc.core.matching import match_boxes
 from qc.models import ConsensusBox
 from qc.selectors.clips import (
@@ -20,20 +22,24 @@ from qc.selectors.clips import (
     default_run,
     run_tracks,
 )
+from qc.selectors.display_names import annotator_names
 from tracking.models import TrackingRun
 
 FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that are in no consensus yet
 
 
-def player_scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
+def player_scene(
+    clip: Clip, run: TrackingRun | None = None, *, hide_names: bool = False
+) -> dict[str, Any]:
     """The boxes and labels of `clip`, one decimal of a pixel; the tracks are those of `run`.
 
     `scores` has None where the tracker interpolated between detections. `answers` holds, by
     second and person, the consensus with the votes; before there is a consensus, the
-    annotators' answers alone, whose `status` and `rule` are empty.
+    annotators' answers alone, whose `status` and `rule` are empty. With `hide_names`
+    annotators are numbered.
     """
     shown = run_tracks(run or default_run(clip))
-    consensus = consensus_by_keyframe(clip)
+    consensus = consensus_by_keyframe(clip, hide_names=hide_names)
     return {
         "frame_rate": FRAME_RATE,
         "frame_count": clip.frame_count,
@@ -43,7 +49,9 @@ def player_scene(clip: Clip, run: TrackingRun | None = None) -> dict[str, Any]:
         "cuts": shown.cuts,
         "groups": list(clip.video.dataset.groups.values_list("name", flat=True)),
         "persons": [_person_json(person) for person in shown.persons],
-        "answers": _with_consensus(consensus) if consensus else _answers_only(clip),
+        "answers": _with_consensus(consensus)
+        if consensus
+        else _answers_only(clip, annotator_names(clip.video.dataset, hidden=hide_names)),
     }
 
 
@@ -127,17 +135,18 @@ def _box_json(box: ConsensusBox) -> dict[str, Any]:
     }
 
 
-def _answers_only(clip: Clip) -> Seconds:
+def _answers_only(clip: Clip, names: Mapping[str, str]) -> Seconds:
     """The answers imported so far; persons have the ids of the pre-annotation."""
     tasks: Any = AnnotationTask.objects.counting().filter(clip=clip).with_latest_version()
     newest = [task.latest_version_id for task in tasks if task.latest_version_id is not None]
     rows = Annotation.objects.filter(version__in=newest).order_by("version", "second", "track")
     found: Seconds = {}
-    for row in rows.select_related("version__author"):
+    for row in rows.select_related("version"):
         number = (
             row.person_id or FIRST_UNMATCHED + 1000 * newest.index(row.version_id) + row.track
         )
-        name, box = row.version.author.name, _rounded(row.x1, row.y1, row.x2, row.y2)
+        name = names[annotator_key(row.version.author_id)]
+        box = _rounded(row.x1, row.y1, row.x2, row.y2)
         alone = {"box": box, "status": "", "drawn": {}, "labels": {}}
         person = found.setdefault(row.second, {}).setdefault(number, alone)
         person["drawn"].setdefault(name, box)

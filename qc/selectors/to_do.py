@@ -12,6 +12,7 @@ from qc.selectors.clip_and_task_states import clips_with_state, tasks_with_state
 class ToDo(NamedTuple):
     """One kind of work for people, and the page to do it on."""
 
+    act: str  # key of the act that it needs
     number: int
     one: str  # the sentence about one, without the number
     many: str
@@ -25,35 +26,36 @@ class ToDo(NamedTuple):
         return self.one if self.number == 1 else self.many
 
 
-def to_do_list(dataset: Dataset, counts: Mapping[str, int], *, can_manage: bool) -> list[ToDo]:
+def to_do_list(
+    dataset: Dataset, counts: Mapping[str, int], *, may: Mapping[str, bool]
+) -> list[ToDo]:
     """Work that waits for people; empty if there is none.
 
     Args:
         counts: Of `qc.selectors.overview.sidebar_counts`.
-        can_manage: Whether to include work that only admins of the dataset may do.
+        may: What the user may do; other work is left out.
     """
     clips = _by_state(clips_with_state(dataset))
     tasks = _by_state(tasks_with_state(dataset))
     approved = 0 if counts["releases"] else clips.get("approved", 0)
     found = [
-        ToDo(clips.get("tracked", 0) if can_manage else 0, "clip to assign to annotators",
+        ToDo("assign", clips.get("tracked", 0), "clip to assign to annotators",
               "clips to assign to annotators", "users", "annotation:plan", "", "Assign"),
-        ToDo(tasks.get("given", 0) + tasks.get("labelling", 0), "task being annotated",
-              "tasks being annotated", "tags", "qc:tasks", "", "View"),
-        ToDo(tasks.get("rejected", 0), "rejected task to be annotated again",
+        ToDo("see_names", tasks.get("given", 0), "task being annotated",
+              "tasks being annotated", "tags", "qc:tasks", "?state=given", "View"),
+        ToDo("see_names", tasks.get("rejected", 0), "rejected task to be annotated again",
               "rejected tasks to be annotated again", "rotate-ccw", "qc:tasks",
               "?state=rejected", "View"),
-        ToDo(counts["pending"], "submission to review",
+        ToDo("review", counts["pending"], "submission to review",
               "submissions to review", "check-check", "qc:review", "",
               "Review"),
-        ToDo(counts["adjudication"], "disagreement to decide", "disagreements to decide",
-              "scale",
-              "qc:adjudication", "", "Decide"),
-        ToDo(approved if can_manage else 0, "approved clip, not released yet",
+        ToDo("adjudicate", counts["adjudication"], "disagreement to decide",
+             "disagreements to decide", "scale", "qc:adjudication", "", "Decide"),
+        ToDo("release", approved, "approved clip, not released yet",
               "approved clips, not released yet", "package", "qc:release-new", "",
               "Create release"),
     ]  # fmt: skip
-    return [item for item in found if item.number]
+    return [item for item in found if item.number and may.get(item.act)]
 
 
 def _by_state(rows: QuerySet[Any]) -> dict[str, int]:

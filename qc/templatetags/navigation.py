@@ -9,29 +9,29 @@ from qc.selectors.overview import sidebar_counts
 
 register = template.Library()
 
-# group, (URL name, icon, label, count)
-LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+# group, (URL name, icon, label, count, act)
+LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
     (
         "",
         (
-            ("qc:overview", "layout-dashboard", "Overview", ""),
-            ("datasets:videos", "film", "Videos", "videos"),
-            ("qc:clips", "clapperboard", "Clips", "clips"),
-            ("tracking:page", "scan-search", "Tracking", ""),
-            ("qc:tasks", "tags", "Tasks", "tasks"),
-            ("annotation:cvat", "package-check", "CVAT", "cvat"),
+            ("qc:overview", "layout-dashboard", "Overview", "", "see"),
+            ("datasets:videos", "film", "Videos", "videos", "see"),
+            ("qc:clips", "clapperboard", "Clips", "clips", "see"),
+            ("tracking:page", "scan-search", "Tracking", "", "see"),
+            ("qc:tasks", "tags", "Tasks", "tasks", "see_names"),
+            ("annotation:cvat", "package-check", "CVAT", "cvat", "see_names"),
         ),
     ),
     (
         "Quality",
         (
-            ("qc:review", "check-check", "Review queue", "pending"),
-            ("qc:adjudication", "scale", "Adjudication", "adjudication"),
-            ("qc:agreement", "git-compare", "Agreement", ""),
-            ("qc:gold", "user-check", "Gold clips", "flagged"),
+            ("qc:review", "check-check", "Review queue", "pending", "review"),
+            ("qc:adjudication", "scale", "Adjudication", "adjudication", "adjudicate"),
+            ("qc:agreement", "git-compare", "Agreement", "", "see_names"),
+            ("qc:gold", "user-check", "Gold clips", "flagged", "see_names"),
         ),
     ),
-    ("Output", (("qc:releases", "package", "Releases", "releases"),)),
+    ("Output", (("qc:releases", "package", "Releases", "releases", "see"),)),
 )
 PARENT_PAGE = {
     "qc:clip": "qc:clips",
@@ -76,9 +76,10 @@ def dataset_nav(context: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
                     "count_name": count,
                     "current": page == current,
                 }
-                for page, icon, label, count in links
+                for page, icon, label, count, act in links
+                if act in dataset.may
             ],
         }
         for title, links in LINKS
     ]
-    return {"dataset": dataset, "groups": groups}
+    return {"dataset": dataset, "groups": [group for group in groups if group["links"]]}

@@ -16,8 +16,9 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.views import paginate, parse_key
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_clips, visible_datasets
+from datasets.selectors import permitted_clips, permitted_datasets
 from qc.forms import AdjudicationForm
 from qc.models import Adjudication
 from qc.selectors.consensus.adjudication_queue import (
@@ -42,7 +43,7 @@ ITEMS_AHEAD = 8  # items sent at once
 @require_GET
 def queue(request: HttpRequest, name: str) -> HttpResponse:
     """One item: the one named by `at`, or the first after `after`."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
     kind = _kind(request)
     asked = parse_item_key(request.GET.get("at", ""))
     found = adjudication_items(dataset, [asked]) if asked else _next(request, dataset, limit=1)
@@ -65,7 +66,7 @@ def queue(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def next_items(request: HttpRequest, name: str) -> HttpResponse:
     """The next items after `after`, as HTML fragments."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
     context = {"dataset": dataset, "kind": _kind(request)}
     context["items"] = _next(request, dataset, limit=ITEMS_AHEAD)
     return render(request, "qc/adjudication/_items.html", context)
@@ -99,7 +100,7 @@ def _answer(
         return redirect(f"{reverse('qc:adjudication', args=[name])}?{urlencode(where)}")
     if error:
         return JsonResponse({"error": error}, status=400)
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
     return JsonResponse({"made": made, "count": open_item_count(dataset, _kind(request))})
 
 
@@ -107,12 +108,12 @@ def _answer(
 @require_POST
 def decide(request: HttpRequest, name: str) -> HttpResponse:
     """Save a reviewer's decision on one item."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
     form = AdjudicationForm(request.POST, dataset=dataset)
     if not form.is_valid():
         sentence = next(str(sentences[0]) for sentences in form.errors.values())
         return _answer(request, name, made=[], error=sentence)
-    clips = visible_clips(request.user, name).select_related("video__dataset")
+    clips = permitted_clips(request.user, name, Act.ADJUDICATE).select_related("video__dataset")
     about = get_object_or_404(clips, name=form.cleaned_data["clip"])
     try:
         made = adjudicate_all(about, user=cast(User, request.user), **form.decision())
@@ -127,7 +128,7 @@ def decide(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def undo(request: HttpRequest, name: str) -> HttpResponse:
     """Withdraw the decisions posted as `made`."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
     made = map(parse_key, request.POST.getlist("made"))
     keys = [key for key in made if key is not None]
     try:
@@ -142,10 +143,11 @@ def undo(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def decisions(request: HttpRequest, name: str) -> HttpResponse:
     """All decisions, newest first, and how often each annotator had answered the same."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
     found = Adjudication.objects.of(dataset).order_by("-pk")
     page = paginate(request, found.select_related("clip", "decided_by", "withdrawn_by"))
-    rows = decision_rows(list(page), user=cast(User, request.user), is_admin=dataset.can_manage)  # type: ignore[attr-defined]  # annotated
+    may_override = "override" in dataset.may
+    rows = decision_rows(list(page), user=cast(User, request.user), may_override=may_override)
     context = {
         "dataset": dataset,
         "page": page,

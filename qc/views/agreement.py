@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header, urlencode
 from django.views.decorators.http import require_GET, require_POST
 
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_clips, visible_datasets
+from datasets.selectors import permitted_clips, permitted_datasets
 from qc.forms import PeriodForm
 from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary, single_votes
 from qc.selectors.agreement.details import (
@@ -28,7 +29,7 @@ from qc.services.agreement.reports import order_period
 
 
 def _dataset_or_404(request: HttpRequest, name: str) -> Dataset:
-    return get_object_or_404(visible_datasets(request.user), name=name)
+    return get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
 
 
 def _newest(request: HttpRequest, dataset: Dataset) -> tuple[PeriodForm, Newest]:
@@ -140,7 +141,7 @@ def annotator(request: HttpRequest, name: str, annotator: str) -> HttpResponse:
 @require_GET
 def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
-    found = get_object_or_404(visible_clips(request.user, name), name=clip)
+    found = get_object_or_404(permitted_clips(request.user, name, Act.SEE_NAMES), name=clip)
     page = clip_agreement(dataset, found)
     if page is None:
         raise Http404(f"{clip} has not been compared yet.")
@@ -161,6 +162,6 @@ def gold(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def proposals(request: HttpRequest, name: str) -> HttpResponse:
     """The ways of tracking against the boxes that annotators have corrected."""
-    dataset = _dataset_or_404(request, name)
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     context = {"dataset": dataset, "page": proposal_page(dataset)}
     return render(request, "qc/agreement/proposals.html", context)

@@ -1,5 +1,7 @@
 """The list of clips, and the page of one clip with its player."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -7,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from avaproject.base.views import paginate, parse_key
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.selectors import visible_clips, visible_datasets
+from datasets.selectors import permitted_clips, permitted_datasets
 from qc.selectors.agreement.proposals import run_metrics
 from qc.selectors.clip_and_task_states import CLIP_STATES, clips_with_state, tabs
 from qc.selectors.clips import clip_page, clip_rows
@@ -19,7 +21,7 @@ from tracking.models import TrackingRun
 @login_required
 @require_GET
 def clips(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     found = clips_with_state(dataset).select_related("video").order_by("name")
     if query := request.GET.get("q", "").strip():
         found = found.filter(name__icontains=query)
@@ -35,8 +37,11 @@ def clips(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_GET
 def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
-    asked = {f"{name}_key": request.GET.get(name, "") for name in ("run", "compare")}
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
+    asked: dict[str, Any] = {
+        f"{name}_key": request.GET.get(name, "") for name in ("run", "compare")
+    }
+    asked["hide_names"] = "see_names" not in dataset.may
     page = clip_page(dataset, request.user, clip, **asked)
     if page is None:
         raise Http404(f"{name} has no clip {clip}.")
@@ -55,9 +60,11 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
 @require_GET
 def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     """Boxes and labels for the player, as JSON; `run` selects another tracking run."""
-    clips = visible_clips(request.user, name).select_related("video__dataset")
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
+    clips = permitted_clips(request.user, name).select_related("video__dataset")
     found = get_object_or_404(clips, name=clip)
     key = parse_key(request.GET.get("run", ""))
     runs = TrackingRun.objects.done().filter(clip=found)
     run = None if key is None else get_object_or_404(runs, pk=key)
-    return JsonResponse(player_scene(found, run))
+    hide_names = "see_names" not in dataset.may
+    return JsonResponse(player_scene(found, run, hide_names=hide_names))

@@ -6,8 +6,9 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.views import retry_failed
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.overview import sidebar_counts, work_kinds
 from qc.selectors.to_do import to_do_list
@@ -16,11 +17,10 @@ from qc.selectors.to_do import to_do_list
 @login_required
 @require_GET
 def overview(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
-    context = {"dataset": dataset, "overview": overview_of(dataset)}
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
+    context = {"dataset": dataset, "overview": overview_of(dataset, may=dataset.may)}
     context["counts"] = counts = sidebar_counts(dataset)
-    can_manage: bool = dataset.can_manage  # type: ignore[attr-defined]  # annotated
-    context["to_do"] = to_do_list(dataset, counts, can_manage=can_manage)
+    context["to_do"] = to_do_list(dataset, counts, may=dataset.may)
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
 
@@ -29,6 +29,8 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Retry failed work of this app: the row posted as `pk`, or all of its kind."""
-    dataset = get_object_or_404(Dataset.objects.managed_by(request.user), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
+    )
     rows = {one.key: one.rows for one in work_kinds(dataset) if one.app == "qc"}
     return retry_failed(request, rows.get(kind), dataset=name)

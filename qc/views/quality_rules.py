@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 from qc.forms import QualityRulesForm
 from qc.selectors.agreement.dataset import newest_summary
 from qc.services.review.quality_rules import change_rules, rules_of
@@ -20,7 +21,7 @@ from qc.services.review.quality_rules import change_rules, rules_of
 @require_GET
 def quality_rules(request: HttpRequest, name: str) -> HttpResponse:
     """The rules, whether each is checked, how often it is broken, and the vote rule."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     figures = newest_summary(dataset).figures
     found = figures.dataset.findings.rules if figures else {}
     context = {"dataset": dataset, "rows": rules_of(dataset, found)}
@@ -31,7 +32,9 @@ def quality_rules(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def save(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(Dataset.objects.managed_by(cast(User, request.user)), name=name)
+    dataset = get_object_or_404(
+        Dataset.objects.permitting(cast(User, request.user), Act.CONFIGURE), name=name
+    )
     form = QualityRulesForm(request.POST)
     if form.is_valid():
         count = change_rules(dataset, **form.choices())

@@ -12,8 +12,9 @@ from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.ranges import serve_stored, serve_stream
+from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import visible_datasets
+from datasets.selectors import permitted_datasets
 from qc.core.release.formats import FORMATS
 from qc.core.release.packing import PARTS
 from qc.forms import ReleaseForm
@@ -39,7 +40,7 @@ from qc.services.release.release_storage import (
 @login_required
 @require_GET
 def releases(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     rows = release_rows(dataset, bucket=bucket_address())
     context = {"dataset": dataset, "rows": rows, "is_in_progress": is_in_progress(rows)}
     fragment = "HX-Request" in request.headers
@@ -54,7 +55,7 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def release_new(request: HttpRequest, name: str) -> HttpResponse:
     """The options of a release, with the sizes to expect."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.RELEASE), name=name)
     form = ReleaseForm(None, dataset=dataset)
     return render(request, "qc/release/new_release.html", _form_context(dataset, form))
 
@@ -62,7 +63,7 @@ def release_new(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def release_create(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.RELEASE), name=name)
     form = ReleaseForm(request.POST, dataset=dataset)
     if not form.is_valid():
         return render(
@@ -120,7 +121,7 @@ def release_card(request: HttpRequest, name: str, number: int) -> HttpResponseBa
 @require_POST
 def release_sync(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Copy the selected parts of a release to the posted prefix of the bucket."""
-    get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    get_object_or_404(permitted_datasets(request.user, Act.RELEASE), name=name)
     release = _release_or_404(request, name, number)
     prefix, parts = request.POST.get("prefix", ""), request.POST.getlist("part")
     try:
@@ -136,7 +137,7 @@ def release_sync(request: HttpRequest, name: str, number: int) -> HttpResponse:
 @require_POST
 def delete_files(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Delete the files of a release permanently; its row stays."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.DELETE), name=name)
     release = get_object_or_404(Release, dataset=dataset, number=number)
     if request.POST.get("confirm") != str(number):
         messages.error(request, f"Type {number} to delete the files of release {number}.")
@@ -189,5 +190,5 @@ def _size_text(choice: str, estimate: ReleaseEstimate) -> str:
 
 
 def _release_or_404(request: HttpRequest, name: str, number: int) -> Release:
-    found = Release.objects.visible_to(request.user).available()
+    found = Release.objects.permitting(request.user, Act.DOWNLOAD).available()
     return get_object_or_404(found, dataset__name=name, number=number)

@@ -11,7 +11,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotation.models import AnnotationTask
 from avaproject.base.views import paginate, parse_key
-from datasets.selectors import visible_datasets
+from datasets.core.roles import Act
+from datasets.selectors import permitted_datasets
 from qc.forms import ThresholdForm, VerdictForm
 from qc.models import Review
 from qc.selectors.review.review_queue import (
@@ -27,7 +28,7 @@ TASKS_COMPARED = 200  # with the threshold, a page
 @login_required
 @require_GET
 def queue(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
     page = paginate(request, pending(dataset), size=50)
     context = {"dataset": dataset, "page": page, "rows": pending_rows(list(page))}
     return render(request, "qc/review/review_queue.html", context)
@@ -37,7 +38,7 @@ def queue(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def by_threshold(request: HttpRequest, name: str) -> HttpResponse:
     """The tasks of a page that are above the threshold; nothing is approved here."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
     form = ThresholdForm(request.GET or None)
     page = paginate(request, pending(dataset), size=TASKS_COMPARED)
     rows = good_enough_to_approve(list(page), **form.cleaned_data) if form.is_valid() else []
@@ -49,7 +50,7 @@ def by_threshold(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def verdict(request: HttpRequest, name: str) -> HttpResponse:
     """Approve or reject the selected tasks."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
     form = VerdictForm(request.POST, tasks=AnnotationTask.objects.of(dataset))
     try:
         for sentence in _apply_verdict(form, cast(User, request.user)):

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation.models import AnnotationTask
 from annotation.selectors.cvat import job_of_task
 from avaproject.base.views import paginate
-from datasets.selectors import visible_datasets
+from datasets.core.roles import Act
+from datasets.selectors import permitted_datasets
 from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_with_state
 from qc.selectors.review.review_queue import (
     pending_rows,
@@ -25,7 +26,7 @@ from qc.services.review.verdicts import ReviewError, comment
 @login_required
 @require_GET
 def tasks(request: HttpRequest, name: str) -> HttpResponse:
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
     found = tasks_with_state(dataset)
     if annotator := request.GET.get("annotator", ""):
         found = found.filter(annotator__name=annotator)
@@ -41,7 +42,7 @@ def tasks(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """One task: its findings, its agreement figures and its history."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
     found = tasks_with_state(dataset).select_related("clip__video__dataset", "annotator")
     about = found.filter(pk=pk).first()
     if about is None:
@@ -57,7 +58,7 @@ def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
 @require_POST
 def task_comment(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """Add a comment to a task."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
     about = get_object_or_404(AnnotationTask.objects.of(dataset), pk=pk)
     try:
         comment(about, author=cast(User, request.user), text=request.POST.get("text", ""))

@@ -10,7 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from avaproject.base.views import paginate
-from datasets.selectors import visible_datasets
+from datasets.core.roles import Act
+from datasets.selectors import permitted_datasets
 from qc.forms import ThirdOpinionForm
 from qc.selectors.consensus.third_opinions import (
     disputed_clip_rows,
@@ -26,7 +27,7 @@ CLIPS_SHOWN = 100
 @require_http_methods(["GET", "POST"])
 def third_opinions(request: HttpRequest, name: str) -> HttpResponse:
     """Clips on which two annotators disagree, and the annotators who can be asked."""
-    dataset = get_object_or_404(visible_datasets(request.user), name=name, can_manage=True)
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ASSIGN), name=name)
     page = paginate(request, disputed_clips(dataset), size=CLIPS_SHOWN)
     rows, annotators = disputed_clip_rows(list(page)), task_counts(dataset)
     form = ThirdOpinionForm(

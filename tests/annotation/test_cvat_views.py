@@ -113,7 +113,7 @@ def test_only_admins_change_anything_and_only_by_post(client, world, page):
 
 
 def test_a_dataset_that_is_not_in_cvat_says_what_to_do(client, admin, cvat):
-    make_dataset("shop", admin=admin)
+    make_dataset("shop", owner=admin)
     client.force_login(admin)
     assert "Ask an operator" in text(client.get(url("cvat")))
     make_server(cvat)
@@ -121,7 +121,7 @@ def test_a_dataset_that_is_not_in_cvat_says_what_to_do(client, admin, cvat):
 
 
 def test_connecting_creates_a_project_row_to_set_up(client, admin, cvat):
-    make_dataset("shop", admin=admin)
+    make_dataset("shop", owner=admin)
     server = make_server(cvat)
     client.force_login(admin)
     client.post(url("cvat_connect"), {"server": server.pk, "guidelines": "Be kind."})

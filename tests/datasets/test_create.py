@@ -34,15 +34,15 @@ def test_every_shipped_vocabulary_is_valid():
 
 def test_settings_and_admin_are_stored():
     user = make_user()
-    dataset = create_dataset("shop", admin=user, annotation_fps=10, detector="onnx")
+    dataset = create_dataset("shop", owner=user, annotation_fps=10, detector="onnx")
     assert (dataset.annotation_fps, dataset.detector) == (10, "onnx")
-    assert dataset.members.get().role == Member.Role.ADMIN
+    assert dataset.members.get().role == Member.Role.OWNER
     assert dataset.members.get().user == user
 
 
 def test_an_existing_dataset_does_not_change():
     first = create_dataset("shop", annotation_fps=10)
-    again = create_dataset("shop", vocabulary="street", admin=make_user(), annotation_fps=1)
+    again = create_dataset("shop", vocabulary="street", owner=make_user(), annotation_fps=1)
     assert (again, again.annotation_fps) == (first, 10)
     assert Action.objects.count() == 80
     assert Member.objects.count() == 0

@@ -37,7 +37,7 @@ def admin():
 
 @pytest.fixture
 def dataset(admin):
-    return make_dataset("shop", admin=admin)
+    return make_dataset("shop", owner=admin)
 
 
 @pytest.fixture
@@ -78,6 +78,14 @@ def test_a_video_is_deleted_with_its_dependents_and_files(video, dataset):
     assert not [name for name in stored() if "aisle" in name]
     assert any("other" in name for name in stored())
     assert not PendingDeletion.objects.exists()
+
+
+def test_tasks_that_revise_one_another_are_deleted(video, dataset):
+    first, second = AnnotationTask.objects.order_by("pk")[:2]
+    AnnotationTask.objects.filter(pk=second.pk).update(revises=first)
+    assert dict(dependents(video))["answer versions"] == 2
+    delete(video)
+    assert not AnnotationTask.objects.exists()
 
 
 def test_a_dataset_is_deleted_completely(video, dataset):

@@ -36,7 +36,7 @@ def admin():
 @pytest.fixture
 def source(admin, tmp_path):
     """A dataset with a video that is cut."""
-    dataset = make_dataset("shop", admin=admin)
+    dataset = make_dataset("shop", owner=admin)
     content = make_video_file(tmp_path / "video.mkv", frames=150).read_bytes()
     video = make_video(
         dataset, "aisle", raw=put("shop/raw/aisle", content), stage=Stage.WAITING

@@ -88,7 +88,7 @@ def bucket(monkeypatch):
 @pytest.fixture
 def begun(bucket, client):
     admin = make_user()
-    dataset = make_dataset("shop", admin=admin)
+    dataset = make_dataset("shop", owner=admin)
     client.force_login(admin)
     return Sender(client, dataset, b"", size=SIZE)
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
 from datasets.core.naming import frame_name
+from datasets.core.roles import Act
 from datasets.models import Clip, Dataset, Member, Upload
-from datasets.selectors import dataset_cards, visible_datasets
+from datasets.selectors import dataset_cards, permitted_datasets
 from tests.make import make_clips, make_dataset, make_user, make_video
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,7 @@ def admin():
 
 @pytest.fixture
 def dataset(admin):
-    return make_dataset("shop", admin=admin)
+    return make_dataset("shop", owner=admin)
 
 
 @pytest.fixture
@@ -102,36 +103,36 @@ def test_the_list_takes_the_same_queries_for_many_datasets(
     admin, clip, django_assert_num_queries
 ):
     for _ in range(5):
-        make_clips(make_video(make_dataset(admin=admin)))
+        make_clips(make_video(make_dataset(owner=admin)))
     with django_assert_num_queries(4):
         dataset_cards(admin)
 
 
 def test_a_simulated_dataset_says_so(client, admin):
-    make_dataset("play", admin=admin, is_simulated=True)
+    make_dataset("play", owner=admin, is_simulated=True)
     client.force_login(admin)
     for page in ("datasets:list", "datasets:videos"):
         url = reverse(page, args=[] if page.endswith("list") else ["play"])
         assert "Simulated" in client.get(url).content.decode()
 
 
-def test_an_admin_can_manage_a_dataset_and_a_reviewer_cannot(dataset, admin, reviewer):
-    assert visible_datasets(admin).get().can_manage
-    assert not visible_datasets(reviewer).get().can_manage
+def test_a_dataset_says_what_its_user_may_do(dataset, admin, reviewer):
+    assert permitted_datasets(admin).get().may["assign"]
+    assert "assign" not in permitted_datasets(reviewer).get().may
+    assert not permitted_datasets(reviewer, Act.ASSIGN).exists()
 
 
 def test_anonymous_users_do_not_see_datasets_without_members():
     make_dataset("shop")
-    assert not Dataset.objects.visible_to(AnonymousUser()).exists()
-    assert not Dataset.objects.managed_by(AnonymousUser()).exists()
+    assert not Dataset.objects.permitting(AnonymousUser()).exists()
 
 
-def test_the_creator_of_a_dataset_is_its_admin(client):
+def test_the_creator_of_a_dataset_is_its_owner(client):
     user = make_user()
     client.force_login(user)
     response = client.post(reverse("datasets:new"), NEW)
     assert response["Location"] == reverse("datasets:upload", args=["shop"])
-    made = Dataset.objects.managed_by(user).get()
+    made = Dataset.objects.permitting(user, Act.MANAGE_MEMBERS).get()
     assert (made.detector, made.threshold, made.groups.count()) == ("rfdetr-nano", 0.4, 8)
 
 

@@ -53,7 +53,7 @@ pytestmark = [
 def dataset(monkeypatch):
     """Clips of four annotators each, who differ now and then."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright runs a loop here
-    dataset = make_dataset("shop", admin=make_user("boss"))
+    dataset = make_dataset("shop", owner=make_user("boss"))
     ActionGroup.objects.filter(name="doing").update(name="object_manipulation")
     people = [make_annotator(dataset, f"annotator-{number}") for number in range(4)]
     for clip in make_clips(make_video(dataset, "aisle")):

@@ -50,7 +50,7 @@ def admin(client):
 
 @pytest.fixture
 def dataset(admin):
-    return make_dataset("shop", admin=admin)
+    return make_dataset("shop", owner=admin)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ SIT = {"posture": "sit", "doing": []}
 
 @pytest.fixture
 def dataset():
-    return make_dataset("shop", admin=make_user("boss"))
+    return make_dataset("shop", owner=make_user("boss"))
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ NAMES = ("kim.lee+1@lab.org", "..a")
 def test_names_with_every_sign_that_cvat_allows_have_their_pages(client):
     admin = make_user("boss")
     client.force_login(admin)
-    dataset = make_dataset("shop", admin=admin)
+    dataset = make_dataset("shop", owner=admin)
     people = [make_annotator(dataset, name) for name in NAMES]
     for clip in make_clips(make_video(dataset, "aisle")):
         run = make_run(clip)

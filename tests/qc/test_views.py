@@ -169,7 +169,7 @@ def test_keys_that_can_be_no_rows_are_answered_with_sentences(client, admin, cli
 
 
 def test_a_clip_of_another_dataset_is_not_found_under_this_one(client, admin, dataset):
-    other = make_clips(make_video(make_dataset("other", admin=admin), "gate"))[0]
+    other = make_clips(make_video(make_dataset("other", owner=admin), "gate"))[0]
     client.force_login(admin)
     assert client.get(url("clip", other.name)).status_code == 404
 

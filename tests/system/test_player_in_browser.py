@@ -83,7 +83,7 @@ def left_at(frame: int) -> float:
 def clip(monkeypatch, tmp_path) -> Clip:
     """A clip of ten stamped seconds; one person, two annotators who disagree."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright runs a loop here
-    dataset = make_dataset("shop", admin=make_user("boss"))
+    dataset = make_dataset("shop", owner=make_user("boss"))
     width, height = SIZE
     video = make_video(dataset, "aisle", frame_count=FRAMES, width=width, height=height)
     (clip,) = make_clips(video)

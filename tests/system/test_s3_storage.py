@@ -48,7 +48,7 @@ def work(*names):
 def start():
     call_command("migrate", verbosity=0)
     user = User.objects.create_user("admin")
-    create_dataset("shop", admin=user)
+    create_dataset("shop", owner=user)
 
 def browser():
     client = Client(SERVER_NAME="localhost")
@@ -114,7 +114,7 @@ def rest():
     time.sleep(2)  # the lease that a row waits for
 
 def twice():
-    other = create_dataset("other", admin=User.objects.get())
+    other = create_dataset("other", owner=User.objects.get())
     copy_videos(Dataset.objects.get(name="shop"), other)
     with local_path(other.videos.order_by("pk").first().raw.name) as path:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -20,7 +20,7 @@ def admin():
 
 @pytest.fixture
 def dataset(admin):
-    dataset = make_dataset("shop", admin=admin)
+    dataset = make_dataset("shop", owner=admin)
     make_bundled_video(dataset, name="aisle")
     return dataset
 
@@ -69,7 +69,7 @@ def test_ordering_again_gives_the_same_bundle(client, admin, dataset):
 
 
 def test_nothing_tracked_is_a_conflict_with_a_sentence(client, admin):
-    make_dataset("shop", admin=admin)
+    make_dataset("shop", owner=admin)
     answer = order(client, admin)
     assert answer.status_code == 409
     assert "completely tracked" in answer.json()["detail"]

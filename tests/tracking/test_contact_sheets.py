@@ -29,7 +29,7 @@ def admin(client):
 @pytest.fixture
 def run(admin):
     """Thirty persons who stand through a whole clip of 15 s."""
-    make_ready_video(make_dataset("shop", admin=admin), name="aisle", persons=30)
+    make_ready_video(make_dataset("shop", owner=admin), name="aisle", persons=30)
     return TrackingRun.objects.order_by("pk").first()
 
 

@@ -20,7 +20,7 @@ def admin(client):
 
 @pytest.fixture
 def dataset(admin):
-    dataset = make_dataset("shop", admin=admin)
+    dataset = make_dataset("shop", owner=admin)
     make_clips(make_video(dataset, "walk"))
     return dataset
 

@@ -15,7 +15,7 @@ def admin():
 
 @pytest.fixture
 def run(admin):
-    clip = make_clips(make_video(make_dataset("shop", admin=admin)))[0]
+    clip = make_clips(make_video(make_dataset("shop", owner=admin)))[0]
     name = default_storage.save("shop/tracks/1/a.tracks.json.gz", ContentFile(b"tracks"))
     return make_run(clip, tracks=name)
 

@@ -85,7 +85,7 @@ def uploaded(*paths):
 
 
 def test_the_files_of_a_prototype_are_uploaded_together(client, admin, prototype):
-    shop = make_dataset("shop", admin=admin)
+    shop = make_dataset("shop", owner=admin)
     page = client.post(
         reverse("datasets:upload", args=["shop"]), uploaded(*prototype.iterdir())
     )
@@ -105,7 +105,7 @@ def test_the_files_of_a_prototype_are_uploaded_together(client, admin, prototype
 
 
 def test_a_bundle_can_be_uploaded_as_one_zip(client, admin, prototype, tmp_path):
-    make_dataset("shop", admin=admin)
+    make_dataset("shop", owner=admin)
     path = zipped(prototype, tmp_path / "all.zip", inside="my files/")
     client.post(reverse("datasets:upload", args=["shop"]), uploaded(path))
     work()
@@ -114,7 +114,7 @@ def test_a_bundle_can_be_uploaded_as_one_zip(client, admin, prototype, tmp_path)
 
 
 def test_several_files_that_are_no_bundle_are_refused(client, admin, tmp_path):
-    make_dataset("shop", admin=admin)
+    make_dataset("shop", owner=admin)
     (tmp_path / "a.zip").write_bytes(b"PK")
     (tmp_path / "b.zip").write_bytes(b"PK")
     files = uploaded(tmp_path / "a.zip", tmp_path / "b.zip")
@@ -124,7 +124,7 @@ def test_several_files_that_are_no_bundle_are_refused(client, admin, tmp_path):
 
 
 def test_a_bundle_that_cannot_be_imported_says_why_and_can_be_retried(client, admin, prototype):
-    make_dataset("shop", admin=admin)
+    make_dataset("shop", owner=admin)
     (prototype / "dense_proposals.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     client.post(reverse("datasets:upload", args=["shop"]), uploaded(*prototype.iterdir()))
     Loop().run(once=True)

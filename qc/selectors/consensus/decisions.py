@@ -30,7 +30,7 @@ class DecisionRow:
 
 
 def decision_rows(
-    decisions: list[Adjudication], *, user: User, is_admin: bool
+    decisions: list[Adjudication], *, user: User, may_override: bool
 ) -> list[DecisionRow]:
     """Rows for `decisions`, as `user` sees them."""
     return [
@@ -38,7 +38,7 @@ def decision_rows(
             one,
             group_title(one.group) if one.group else "Box" if one.box else "Is it a person?",
             _answer(one),
-            one.withdrawn_at is None and (is_admin or one.decided_by_id == user.pk),
+            one.withdrawn_at is None and (may_override or one.decided_by_id == user.pk),
         )
         for one in decisions
     ]

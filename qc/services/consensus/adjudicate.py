@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets.core.action_groups import UNKNOWN
+from datasets.core.roles import Act
 from datasets.models import ActionGroup, Clip, Dataset
 from qc.models import Adjudication, Consensus
 from qc.services.consensus.build_consensus import (
@@ -108,7 +109,7 @@ def withdraw_decisions(
     Args:
         dataset: The dataset of the decisions.
         keys: Primary keys of the decisions.
-        user: The reviewer who made them, or an admin of the dataset.
+        user: The reviewer who made them, or a manager of the dataset.
 
     Returns:
         The decisions that were in force until now.
@@ -120,9 +121,12 @@ def withdraw_decisions(
     if len(found) < len(set(keys)):
         raise AdjudicationError(f"{dataset} has no such decision")
     others = [one for one in found if one.decided_by_id != user.pk]
-    if others and not Dataset.objects.managed_by(user).filter(pk=dataset.pk).exists():
+    if (
+        others
+        and not Dataset.objects.permitting(user, Act.OVERRIDE).filter(pk=dataset.pk).exists()
+    ):
         raise AdjudicationError(
-            f"only {others[0].decided_by} or an admin of the dataset can undo this decision"
+            f"only {others[0].decided_by} or a manager of the dataset can undo this decision"
         )
     withdrawn = [one for one in found if one.withdrawn_at is None]
     now = timezone.now()

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
+from datasets.core.roles import Act
 from datasets.models import Dataset
 from qc.core.agreement.figures import ClipFinding
 from qc.models import AgreementReport, Comment, Review
@@ -34,7 +35,7 @@ def approve(
 
     Raises:
         ReviewError: if a task has no answers or newer ones than `seen`, a rule blocks it, or it
-            is the reviewer's own work and the reviewer is no admin of the dataset.
+            is the reviewer's own work and the reviewer is no manager of the dataset.
     """
     answered = _with_answers(tasks, seen)
     _refuse_own(answered, reviewer)
@@ -118,11 +119,11 @@ def _refuse_own(tasks: Sequence[Any], reviewer: User) -> None:
     own = [task for task in tasks if task.annotator.name == reviewer.username]
     if not own:
         return
-    run = Dataset.objects.managed_by(reviewer).values("pk")
+    run = Dataset.objects.permitting(reviewer, Act.OVERRIDE).values("pk")
     left = AnnotationTask.objects.filter(pk__in=[task.pk for task in own])
     if left.exclude(clip__video__dataset__in=run).exists():
         raise ReviewError(
-            f"{own[0]} is your own work. Another reviewer or an admin of the dataset must "
+            f"{own[0]} is your own work. Another reviewer or a manager of the dataset must "
             "approve it."
         )
 

@@ -25,7 +25,7 @@ def admin():
 
 @pytest.fixture
 def dataset(admin):
-    return make_dataset("shop", admin=admin)
+    return make_dataset("shop", owner=admin)
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ def task(db) -> AnnotationTask:
     clip = make_clips(make_video(dataset, "aisle"))[0]
     clip.file = put(f"street/clips/{clip.name}.mp4", b"video")
     clip.save()
-    ann = make_annotator(dataset, "ann")
-    Member.objects.create(dataset=dataset, user=make_user("ann"), role=Member.Role.REVIEWER)
+    user = make_user("ann")
+    ann = make_annotator(dataset, "ann", user=user)
+    Member.objects.create(dataset=dataset, user=user, role=Member.Role.ANNOTATOR)
     return make_task(make_ready_run(clip), ann)
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from annotation.models import AnswerDraft, DraftOperation
 from annotation.selectors.labelling import draft_state, label_task, operations_of
 from annotation.services.labelling.drafts import append_operations, open_draft
+from datasets.models import Member
 from tests.annotation.labelling.conftest import new_tab
 from tests.annotation.labelling.label_client import Tab
 from tests.make import make_annotator, make_task, make_user
@@ -143,7 +144,11 @@ def test_another_annotators_task_cannot_be_labelled(task):
     assert stranger.open().status_code == 404
     assert stranger.send().status_code == 404
     bobs = make_task(task.run, make_annotator(task.clip.video.dataset, "bob"))
-    look_on = new_tab(bobs, "tab-a")  # ann is a member, bob is the annotator
+    assert new_tab(bobs, "tab-a").open().status_code == 404
+    reviewer = make_user("reviewer")
+    dataset = task.clip.video.dataset
+    Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)
+    look_on = new_tab(bobs, "tab-c", user="reviewer")
     assert look_on.open().status_code == 404
     url = f"/datasets/street/tasks/{bobs.pk}/label/operations/"
     assert look_on.client.get(url).json()["operations"] == []

@@ -190,7 +190,7 @@ def test_annotators_are_compared_with_the_decisions(dataset, clip, tasks):
     adjudicate_all(clip, seconds=[5], actions=["stand"], **about)
     assert [tuple(one) for one in reviewer_agreement(dataset)] == [("kim", 3, 4), ("lee", 0, 4)]
     (newest, *_) = rows = decision_rows(
-        list(Adjudication.objects.order_by("-pk")), user=user, is_admin=False
+        list(Adjudication.objects.order_by("-pk")), user=user, may_override=False
     )
     assert (newest.about, newest.answer, newest.can_undo, len(rows)) == (
         "Posture",
@@ -198,5 +198,5 @@ def test_annotators_are_compared_with_the_decisions(dataset, clip, tasks):
         True,
         4,
     )
-    (row,) = decision_rows([newest.decision], user=make_user(), is_admin=False)
+    (row,) = decision_rows([newest.decision], user=make_user(), may_override=False)
     assert not row.can_undo

@@ -180,7 +180,7 @@ def test_only_the_reviewer_and_admins_can_undo_a_decision(runs, annotators, data
     built_consensus()
     made = adjudicate(runs[0].clip, second=2, person_id=1, is_person=False, user=make_user())
     with pytest.raises(
-        AdjudicationError, match="or an admin of the dataset can undo this decision"
+        AdjudicationError, match="or a manager of the dataset can undo this decision"
     ):
         withdraw_decisions(dataset, [made.pk], user=make_user())
     boss = make_user()

@@ -215,7 +215,7 @@ def test_only_admins_approve_their_own_work(dataset, tasks):
         approve(tasks, reviewer=ann)
     assert len(approve(tasks[1:], reviewer=ann)) == 1
     reject(tasks[:1], reviewer=ann, reason="I was too fast.")
-    Member.objects.filter(user=ann).update(role=Member.Role.ADMIN)
+    Member.objects.filter(user=ann).update(role=Member.Role.OWNER)
     assert len(approve(tasks[:1], reviewer=ann)) == 1
 
 

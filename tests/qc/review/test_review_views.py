@@ -150,6 +150,6 @@ def test_a_stranger_finds_no_task_and_comments_on_none(client, tasks):
     for page in (url("task", pk), url("approve-by-threshold"), url("third-opinions")):
         assert client.get(page).status_code == 404
     assert client.post(url("task-comment", pk), {"text": "x"}).status_code == 404
-    other = make_dataset("other", admin=make_user("other-boss"))
+    other = make_dataset("other", owner=make_user("other-boss"))
     client.force_login(other.members.get().user)
     assert client.get(reverse("qc:task", args=["other", pk])).status_code == 404
