@@ -32,12 +32,18 @@ class TrueUnit(NamedTuple):
 
 
 class MethodAccuracy(NamedTuple):
-    """Of `units`, a method decided `correct` correctly and left `open` undecided."""
+    """Of `units`, a method decided `correct` correctly and left `open` undecided.
+
+    Methods leave different units open, the hard ones first. They can be compared on those that
+    all methods for the same units decided: `shared`, of which `shared_correct` are correct.
+    """
 
     method: str
     units: int
     correct: int
     open: int
+    shared: int
+    shared_correct: int
 
     @property
     def accuracy(self) -> float | None:
@@ -49,6 +55,11 @@ class MethodAccuracy(NamedTuple):
         """Correct units among the decided ones; None if there are none."""
         decided = self.units - self.open
         return self.correct / decided if decided else None
+
+    @property
+    def accuracy_shared(self) -> float | None:
+        """Correct units among those that all methods decided; None if there are none."""
+        return self.shared_correct / self.shared if self.shared else None
 
 
 MAJORITY = "majority"
@@ -68,10 +79,7 @@ def accuracies(
         units: Those without a vote are ignored.
         rates: Of each group, the fitted error rates.
     """
-    counts = {
-        method: [0, 0, 0]
-        for method in (MAJORITY, MAJORITY_OF_3, DAWID_SKENE, DAWID_SKENE_CONFIDENT, REVIEWED)
-    }
+    counts = {method: [0] * 5 for method in METHODS}
     for unit in units:
         votes = {name: as_vote(answer, unit.group) for name, answer in unit.votes.items()}
         cast = {name: vote for name, vote in votes.items() if vote is not None}
@@ -79,18 +87,18 @@ def accuracies(
             continue
         true = _truth(unit)
         voted = majority_vote(list(cast.values()), unit.group)
-        _count(counts[MAJORITY], voted, true)
         consensus = None if unit.consensus is None else _as_vote(unit.consensus, unit.group)
-        _count(counts[REVIEWED], consensus, true)
+        answers: dict[str, Vote] = {MAJORITY: voted, REVIEWED: consensus}
+        _count(counts, answers, true)
         likeliest = posterior_label(rates.get(unit.group.name, ()), cast)
         if likeliest is not None:
-            _count(counts[MAJORITY_OF_3], voted, true)
-            _count(counts[DAWID_SKENE], likeliest.answer, true)
-            _count(
-                counts[DAWID_SKENE_CONFIDENT],
-                likeliest.answer if likeliest.probability >= MIN_PROBABILITY else None,
-                true,
-            )
+            is_sure = likeliest.probability >= MIN_PROBABILITY
+            answers = {
+                MAJORITY_OF_3: voted,
+                DAWID_SKENE: likeliest.answer,
+                DAWID_SKENE_CONFIDENT: likeliest.answer if is_sure else None,
+            }
+            _count(counts, answers, true)
     return [MethodAccuracy(method, *found) for method, found in counts.items()]
 
 
@@ -107,7 +115,10 @@ def _as_vote(actions: Sequence[str], group: ActionGroupSpec) -> Vote:
     return kept[0] if kept else UNKNOWN
 
 
-def _count(counts: list[int], answer: Vote, truth: Vote) -> None:
-    counts[0] += 1
-    counts[1] += answer is not None and answer == truth
-    counts[2] += answer is None
+def _count(counts: dict[str, list[int]], answers: Mapping[str, Vote], truth: Vote) -> None:
+    """Count one unit for the methods that answer it."""
+    is_shared = all(answer is not None for answer in answers.values())
+    for method, answer in answers.items():
+        is_correct = answer is not None and answer == truth
+        found = (1, is_correct, answer is None, is_shared, is_shared and is_correct)
+        counts[method] = [a + b for a, b in zip(counts[method], found, strict=True)]

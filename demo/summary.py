@@ -60,13 +60,20 @@ def release_accuracy_table(release: Release, truth_at: GroundTruth) -> Table:
 def consensus_accuracy_table(dataset: Dataset, truth_at: GroundTruth) -> Table:
     """Accuracy of majority, Dawid-Skene and reviewers against the ground truth."""
     table = Table("method", title="Consensus against ground truth", title_justify="left")
-    for column in ("units", "accuracy", "open", "accuracy when decided"):
+    for column in (
+        "units",
+        "open",
+        "accuracy when decided",
+        "decided by all",
+        "accuracy there",
+    ):
         table.add_column(column, justify="right")
     for one in consensus_accuracy(dataset, truth_at):
         shares = (
-            one.accuracy,
             one.open / one.units if one.units else None,
             one.accuracy_decided,
+            one.shared / one.units if one.units else None,
+            one.accuracy_shared,
         )
         texts = ["" if share is None else f"{share:.3f}" for share in shares]
         table.add_row(one.method, str(one.units), *texts)

@@ -33,7 +33,7 @@ RATES = [
 
 
 def counted(*units, rates=None):
-    return {one.method: one[1:] for one in accuracies(units, rates or {})}
+    return {one.method: one[1:4] for one in accuracies(units, rates or {})}
 
 
 def test_a_majority_is_correct_wrong_or_open():
@@ -71,6 +71,28 @@ def test_dawid_skene_needs_three_votes():
     assert found[MAJORITY_OF_3] == (1, 0, 0)
     assert found[DAWID_SKENE] == found[DAWID_SKENE_CONFIDENT] == (1, 1, 0)
     assert found[MAJORITY] == (2, 0, 1)
+
+
+def test_methods_are_compared_on_the_units_that_all_decided():
+    both = {"ann": "walk", "bob": "walk"}
+    found = {
+        one.method: one
+        for one in accuracies(
+            [
+                TrueUnit(POSTURE, both, ["walk"], ["walk"]),
+                TrueUnit(POSTURE, both, ["sit"], ["sit"]),  # the reviewer mended it
+                TrueUnit(
+                    POSTURE, both, ["walk"], None
+                ),  # right, but still open for the reviewer
+                TrueUnit(POSTURE, {"ann": "walk", "bob": "sit"}, ["sit"], ["walk"]),
+            ],
+            {},
+        )
+    }
+    assert found[MAJORITY].shared == found[REVIEWED].shared == 2
+    assert found[MAJORITY].accuracy_shared == 0.5
+    assert found[REVIEWED].accuracy_shared == 1.0
+    assert found[DAWID_SKENE].accuracy_shared is None
 
 
 def test_accuracy_without_units_is_none():

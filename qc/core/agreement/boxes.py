@@ -1,7 +1,7 @@
 """Box agreement of annotators (F1, mean IoU, shares of close boxes), from counts that add up.
 
 A box counts for the person it is taken for, a pair of boxes for the person of its first.
-Persons are resampled for the intervals, as for labels: the boxes of one track are alike.
+Intervals are those of `jackknife`, over clips.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from qc.core.agreement.figures import BoxFigures, Figure, Interval
-from qc.core.agreement.resampling import bounds, draws
-from qc.core.agreement.tables import Floats, Pair, ratio
+from qc.core.agreement.figures import BoxFigures, Figure
+from qc.core.agreement.jackknife import Estimate, share_estimates
+from qc.core.agreement.tables import Floats, Pair
 from qc.core.consensus.identity import DrawnBoxes
 from qc.core.matching import CLOSE_IOU, MIN_IOU, BoxCounts, best_pairs
 from tracking.core.boxes import pairwise_iou
@@ -21,12 +21,12 @@ NO_BOX = "nobody drew a box"
 NO_MATCH = "no boxes of two annotators match"
 NO_OVERLAP = "no boxes of two annotators overlap"
 
-ByPerson = dict[int, BoxCounts]
+ByNumber = dict[int, BoxCounts]  # by person of a clip, or by cluster of a dataset
 
 
 def box_counts(
     drawn: DrawnBoxes, annotators: Sequence[str], persons: NDArray[np.int64]
-) -> dict[Pair, ByPerson]:
+) -> dict[Pair, ByNumber]:
     """Counts of the boxes of each pair of annotators, over all keyframes.
 
     Args:
@@ -84,49 +84,39 @@ def _as_counts(row: Floats) -> BoxCounts:
 
 
 def box_figures(
-    counts: Iterable[Mapping[int, BoxCounts]], *, seed: int = 0, resamples: int = 0
+    counts: Iterable[Mapping[int, BoxCounts]], *, with_intervals: bool = True
 ) -> BoxFigures:
     """F1, mean IoU and the shares of close boxes with their intervals.
 
     Args:
-        counts: Of one pair of annotators or several, by person.
-        seed: Of the resampling.
-        resamples: How many; 0 for no intervals.
+        counts: Of one pair of annotators or several, by cluster (or, without intervals, by
+            anything).
+        with_intervals: Whether there is more than one clip to compute them from.
 
     >>> one = BoxCounts(first=2, second=2, overlapping=1, matched=1, iou=0.6)
     >>> box_figures([{7: one}]).f1.value
     0.5
     """
-    by_person = list(counts)
-    total = sum((one for pair in by_person for one in pair.values()), BoxCounts())
-    f1, mean_iou, share_50, share_75 = _intervals(by_person, seed=seed, resamples=resamples)
+    by_cluster = list(counts)
+    total = sum((one for pair in by_cluster for one in pair.values()), BoxCounts())
+    f1, mean_iou, share_50, share_75 = _intervals(by_cluster) if with_intervals else [()] * 4
     return BoxFigures(
-        Figure.share(2 * total.matched, total.first + total.second, NO_BOX, f1),
-        Figure.share(total.iou, total.matched, NO_MATCH, mean_iou),
-        Figure.share(total.matched, total.overlapping, NO_OVERLAP, share_50),
-        Figure.share(total.close, total.overlapping, NO_OVERLAP, share_75),
+        Figure.share(2 * total.matched, total.first + total.second, NO_BOX, *f1),
+        Figure.share(total.iou, total.matched, NO_MATCH, *mean_iou),
+        Figure.share(total.matched, total.overlapping, NO_OVERLAP, *share_50),
+        Figure.share(total.close, total.overlapping, NO_OVERLAP, *share_75),
     )
 
 
-def _intervals(
-    counts: Sequence[Mapping[int, BoxCounts]], *, seed: int, resamples: int
-) -> list[Interval | None]:
-    """Of the four figures, from persons that are resampled; None for fewer than two persons."""
-    persons = sorted({person for pair in counts for person in pair})
-    if resamples < 1 or len(persons) < 2:
-        return [None] * 4
-    place = {person: row for row, person in enumerate(persons)}
-    sums = np.zeros((len(persons), len(BoxCounts._fields)))
+def _intervals(counts: Sequence[Mapping[int, BoxCounts]]) -> list[Estimate]:
+    """Of the four figures."""
+    clusters = sorted({cluster for pair in counts for cluster in pair})
+    place = {cluster: row for row, cluster in enumerate(clusters)}
+    sums = np.zeros((len(clusters), len(BoxCounts._fields)))
     for pair in counts:
-        sums[[place[person] for person in pair]] += np.array(list(pair.values())).reshape(
-            len(pair), -1
-        )
-    found = []
-    for times in draws(len(persons), seed=seed, resamples=resamples):
-        first, second, overlapping, matched, close, iou = (times @ sums).T
-        shares = (
-            ratio(2 * matched, first + second), ratio(iou, matched),
-            ratio(matched, overlapping), ratio(close, overlapping),
-        )  # fmt: skip
-        found.append(np.stack(shares, axis=1))
-    return bounds(np.concatenate(found))
+        rows = [place[cluster] for cluster in pair]
+        sums[rows] += np.array(list(pair.values())).reshape(len(pair), sums.shape[1])
+    first, second, overlapping, matched, close, iou = sums.T
+    parts = np.stack([2 * matched, iou, matched, close], axis=1)
+    wholes = np.stack([first + second, matched, overlapping, overlapping], axis=1)
+    return share_estimates(parts, wholes, is_mean=np.array([False, True, False, False]))

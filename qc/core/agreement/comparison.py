@@ -38,9 +38,6 @@ from qc.core.agreement.units import (
 )
 from qc.core.consensus.identity import DrawnBoxes, MatchedPerson, identify_persons, numbered
 
-SEED = 20
-CLIP_RESAMPLES = 200
-
 
 def compare_clip(
     drawn: DrawnBoxes,
@@ -73,6 +70,7 @@ def compare_clip(
                 len(annotators), -1
             ),
             np.array(units.persons, dtype=np.int64),
+            np.zeros(len(units.persons), dtype=np.int64),
         )
         values = [as_value(one) for one in units.groups[group.name].values]
         its, in_time = _compare_group(Units([block], values, group), units.seconds)
@@ -83,9 +81,9 @@ def compare_clip(
     boxes = box_counts(drawn, annotators, _person_of_each(persons, len(answers)))
     return ClipFigures(
         annotators=list(annotators),
-        boxes=box_figures(boxes.values(), seed=SEED, resamples=CLIP_RESAMPLES),
+        boxes=box_figures(boxes.values(), with_intervals=False),
         box_pairs=[
-            PairBoxFigures(a, b, box_figures([one], seed=SEED, resamples=CLIP_RESAMPLES))
+            PairBoxFigures(a, b, box_figures([one], with_intervals=False))
             for (a, b), one in sorted(boxes.items())
         ],
         box_units=[
@@ -103,12 +101,12 @@ def compare_clip(
 
 def _compare_group(units: Units, seconds: Sequence[int]) -> tuple[GroupFigures, GroupOverTime]:
     """The figures of one group of a clip."""
-    [(annotators, codes, persons)] = units.blocks
+    [(annotators, codes, persons, _)] = units.blocks
     at = np.array(seconds, dtype=np.int64)
     flicker = label_flicker(codes, persons, at)
     segments = segment_overlaps(codes, persons, at, units.member)
     figures = replace(
-        group_figures(units, seed=SEED, resamples=CLIP_RESAMPLES),
+        group_figures(units, with_intervals=False),
         flicker=Figure.share(
             sum(one.changed for one in flicker),
             sum(one.consecutive for one in flicker),

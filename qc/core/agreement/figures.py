@@ -48,16 +48,23 @@ class Figure(Coefficient):
     """A coefficient as it is stored: rounded, with its interval.
 
     Attributes:
-        interval: 95 %; None if there is too little to draw from.
+        interval: 95 %; None if it would not hold, or was not computed.
+        no_interval: Why it would not hold.
         left_out: Of a mean, how many coefficients are undefined and not in it.
     """
 
     interval: Interval | None = None
     left_out: int = 0
+    no_interval: str = ""
 
     @classmethod
     def of(
-        cls, coefficient: Coefficient, interval: Interval | None = None, *, left_out: int = 0
+        cls,
+        coefficient: Coefficient,
+        interval: Interval | None = None,
+        no_interval: str = "",
+        *,
+        left_out: int = 0,
     ) -> Self:
         """The coefficient rounded; an interval only if it has a value.
 
@@ -67,11 +74,16 @@ class Figure(Coefficient):
         value, reason, units = coefficient.value, coefficient.reason, coefficient.units
         if value is None:
             return cls(None, reason, units, None, left_out)
-        return cls(round(value, DIGITS), "", units, interval, left_out)
+        return cls(round(value, DIGITS), "", units, interval, left_out, no_interval)
 
     @classmethod
     def share(
-        cls, part: float, whole: int, reason: str, interval: Interval | None = None
+        cls,
+        part: float,
+        whole: int,
+        reason: str,
+        interval: Interval | None = None,
+        no_interval: str = "",
     ) -> Self:
         """A share of a whole; `reason` says why there is none if the whole is 0.
 
@@ -80,11 +92,14 @@ class Figure(Coefficient):
         """
         if whole == 0:
             return cls(None, reason, 0)
-        return cls.of(Coefficient(part / whole, "", whole), interval)
+        return cls.of(Coefficient(part / whole, "", whole), interval, no_interval)
 
     @classmethod
     def mean(
-        cls, coefficients: Iterable[Coefficient], interval: Interval | None = None
+        cls,
+        coefficients: Iterable[Coefficient],
+        interval: Interval | None = None,
+        no_interval: str = "",
     ) -> Self:
         """The mean of those that are defined; if none is, the commonest reason.
 
@@ -101,7 +116,7 @@ class Figure(Coefficient):
             reasons = Counter(one.reason for one in given).most_common()
             commonest = min(reasons, key=lambda one: (-one[1], one[0]), default=(NO_PAIR, 0))
             mean = Coefficient(None, commonest[0], 0)
-        return cls.of(mean, interval, left_out=len(given) - len(values))
+        return cls.of(mean, interval, no_interval, left_out=len(given) - len(values))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Bootstrap intervals of Cohen's and Fleiss' kappa, from sums over persons that are resampled.
+"""Jackknife intervals of Cohen's and Fleiss' kappa, from sums over clips that are left out.
 
 Cohen's kappa of two annotators needs of the units that both answered how many there are, how
 many have the same answer, and how often each of the two gave each value; that of an action
-alone also needs how often both chose it. These add up over units, and over persons. All pairs
-are drawn together, so that the mean over pairs has an interval, too.
+alone also needs how often both chose it. These add up over units, and over clips. A clip is
+left out of all pairs at once, so that the mean over pairs has an interval, too.
 """
 
 from collections.abc import Sequence
@@ -14,111 +14,103 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from qc.core.agreement.coefficients import FLEISS, KAPPA
-from qc.core.agreement.figures import Interval
-from qc.core.agreement.resampling import bounds, draws, mean_of_defined
+from qc.core.agreement.jackknife import Estimate, estimates
 from qc.core.agreement.tables import (
     Block,
     CategorySums,
     Floats,
     Pair,
     PairSums,
-    rated_persons,
+    mean_of_defined,
+    rated_clusters,
     unit_agreement,
 )
 
-DENSE_CELLS = 1_000_000  # above, sums are kept sparse: most persons have few of many values
+DENSE_CELLS = 1_000_000  # above, sums are kept sparse: most clips have few of many values
+ROWS_AT_ONCE = 50  # to bound memory
 
 
 class KappaIntervals(NamedTuple):
-    """95 % intervals; None where there is too little to draw from.
+    """95 % intervals, or why there are none.
 
     Attributes:
         mean: Of the mean over pairs.
-        pairs: Of each pair.
         actions: Of the mean over pairs for each action, in the order of the columns.
     """
 
-    mean: Interval | None
-    pairs: dict[Pair, Interval | None]
-    actions: list[Interval | None]
+    mean: Estimate
+    actions: list[Estimate]
 
 
 def kappa_intervals(
-    blocks: Sequence[Block], member: NDArray[np.bool_], *, seed: int, resamples: int
+    blocks: Sequence[Block], member: NDArray[np.bool_], shared: Sequence[int]
 ) -> KappaIntervals:
-    """Intervals of Cohen's kappa, of each pair of annotators and of the means over pairs.
-
-    Resamples in which a kappa is undefined are left out of its interval, and out of the mean.
+    """Intervals of the mean of Cohen's kappa over pairs of annotators.
 
     Args:
         blocks: The units.
         member: Which value (row) holds which action (column), shape `(V, K)`.
-        seed: Of the resampling.
-        resamples: How many; 0 for no intervals.
+        shared: Clusters in which two annotators gave the same answer, other than the
+            commonest; then those in which two chose each action, `1 + K` in all.
     """
     size, actions = member.shape
-    numbers = rated_persons([(block.codes, block.persons) for block in blocks])
+    numbers = rated_clusters([(block.codes, block.clusters) for block in blocks])
     sums = _PairSums(numbers, size, member)
     for block in blocks:
         sums.add(block)
-    if resamples < 1 or sums.persons_compared() < 2:
-        return KappaIntervals(None, dict.fromkeys(sums.pairs), [None] * actions)
     matrix, width = sums.matrix(), 2 + 2 * size + actions
-    drawn: list[Floats] = []
-    for times in draws(len(numbers), seed=seed, resamples=resamples):
-        table = _weighted(times, matrix).reshape(len(times), -1, width)
-        pairs, each = _kappas(table, member)
-        means = np.concatenate([mean_of_defined(pairs)[:, None], mean_of_defined(each)], axis=1)
-        drawn.append(np.concatenate([means, pairs], axis=1))
-    found = bounds(np.concatenate(drawn))
-    of_pairs = dict(zip(sums.pairs, found[1 + actions :], strict=True))
-    return KappaIntervals(found[0], of_pairs, found[1 : 1 + actions])
+    total = np.asarray(matrix.sum(axis=0)).reshape(1, -1)
+    columns = np.arange(len(sums.pairs)) * width  # of how many units each pair has
+    left_out, has_units = [np.empty((0, 1 + actions))], [np.empty((0, 1), dtype=bool)]
+    for start in range(0, len(numbers), ROWS_AT_ONCE):
+        rows = matrix[start : start + ROWS_AT_ONCE]
+        rows = rows if isinstance(rows, np.ndarray) else rows.toarray()
+        left_out.append(_means((total - rows).reshape(len(rows), -1, width), member))
+        has_units.append((rows[:, columns] > 0).any(axis=1, keepdims=True))
+    found = estimates(
+        _means(total.reshape(1, -1, width), member)[0],
+        np.concatenate(left_out),
+        has_units=np.concatenate(has_units),
+        is_rate=False,
+        shared=shared,
+    )
+    return KappaIntervals(found[0], found[1:])
 
 
 def fleiss_interval(
-    blocks: Sequence[Block], raters: int, *, size: int, seed: int, resamples: int
-) -> Interval | None:
+    blocks: Sequence[Block], raters: int, *, size: int, shared: int
+) -> Estimate:
     """The interval of Fleiss' kappa of the units that `raters` annotators answered.
 
     Args:
         blocks: The units.
         raters: Two or more.
         size: How many values there are.
-        seed: Of the resampling.
-        resamples: How many; 0 for no interval.
+        shared: As of `kappa_intervals`.
     """
     kept = [(block.codes >= 0).sum(axis=0) == raters for block in blocks]
     parts = [
-        (block.codes[:, here], block.persons[here])
+        (block.codes[:, here], block.clusters[here])
         for block, here in zip(blocks, kept, strict=True)
     ]
-    numbers = rated_persons(parts)
-    if resamples < 1 or len(numbers) < 2:
-        return None
+    numbers = rated_clusters(parts)
     sums = np.zeros((len(numbers), 1 + size))  # pairs that agree, ratings of each value
-    for codes, persons in parts:
-        place = np.searchsorted(numbers, persons)
+    for codes, clusters in parts:
+        place = np.searchsorted(numbers, clusters)
         np.add.at(sums[:, 0], place, unit_agreement(codes))
         who, unit = np.nonzero(codes >= 0)
         np.add.at(sums, (place[unit], 1 + codes[who, unit]), 1)
-    drawn = []
-    for times in draws(len(numbers), seed=seed, resamples=resamples):
-        agreement, ratings = np.split(times @ sums, [1], axis=1)
-        drawn.append(FLEISS.formula(CategorySums(agreement[:, 0], ratings, raters)))
-    interval: Interval | None = bounds(np.concatenate(drawn)[:, None])[0]
-    return interval
-
-
-def _weighted(times: Floats, matrix: Any) -> Floats:
-    """`times @ matrix`, which may be sparse."""
-    if isinstance(matrix, np.ndarray):
-        product: Floats = times @ matrix
-        return product
-    return np.ascontiguousarray((matrix.T @ times.T).T)
+    total = sums.sum(axis=0)
+    rows = np.concatenate([total[None], total - sums])
+    values = FLEISS.formula(CategorySums(rows[:, 0], rows[:, 1:], raters))[:, None]
+    has_units = np.ones((len(numbers), 1), dtype=bool)
+    return estimates(values[0], values[1:], has_units=has_units, is_rate=False, shared=shared)[
+        0
+    ]
 
 
 class _PairSums:
-    """Sums over the units of each person: `[units, same, a, b, both chose]` of each pair."""
+    """Sums over the units of each cluster: `[units, same, a, b, both chose]` of each pair."""
 
     def __init__(
         self, numbers: NDArray[np.int64], size: int, member: NDArray[np.bool_]
@@ -137,7 +129,7 @@ class _PairSums:
                 pair = (first, block.annotators[j])
                 start = self.pairs.setdefault(pair, len(self.pairs)) * (2 + 2 * size + actions)
                 both = (block.codes[i] >= 0) & (block.codes[j] >= 0)
-                place = np.searchsorted(self.numbers, block.persons[both])
+                place = np.searchsorted(self.numbers, block.clusters[both])
                 a, b = block.codes[i, both], block.codes[j, both]
                 same = np.flatnonzero(a == b)
                 unit, action = np.nonzero(self.member[a] & self.member[b])
@@ -147,11 +139,8 @@ class _PairSums:
                     start + 2 + size + b, start + 2 + 2 * size + action,
                 ]  # fmt: skip
 
-    def persons_compared(self) -> int:
-        return int(np.count_nonzero(np.bincount(np.concatenate(self.rows))))
-
     def matrix(self) -> Any:
-        """A row for each person, the columns of one pair after those of another."""
+        """A row for each cluster, the columns of one pair after those of another."""
         rows, columns = np.concatenate(self.rows), np.concatenate(self.columns)
         width = len(self.pairs) * (2 + 2 * self.size + self.member.shape[1])
         shape = (len(self.numbers), width)
@@ -161,8 +150,14 @@ class _PairSums:
         return flat.reshape(shape).astype(np.float64)
 
 
+def _means(table: Floats, member: NDArray[np.bool_]) -> Floats:
+    """Of each row of sums `(rows, pairs, width)`: the mean over pairs, and of each action."""
+    pairs, actions = _kappas(table, member)
+    return np.concatenate([mean_of_defined(pairs)[:, None], mean_of_defined(actions)], axis=1)
+
+
 def _kappas(table: Floats, member: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Kappa of each resample and pair, and of each action; nan where it is undefined."""
+    """Kappa of each row and pair, and of each action; nan where it is undefined."""
     size, _ = member.shape
     units, same = table[..., 0], table[..., 1]
     a, b = table[..., 2 : 2 + size], table[..., 2 + size : 2 + 2 * size]

@@ -11,22 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from qc.core.agreement.coefficients import KAPPA, OF_RATINGS, kappa_of_table
+from qc.core.agreement.coefficients import KAPPA, OF_RATINGS
 from qc.core.agreement.figures import (
     DIGITS,
     NO_PAIR,
+    NOT_BOTH,
     NOTHING,
     ActionFigures,
     Figure,
-    Interval,
 )
-from qc.core.agreement.resampling import bounds, draws, in_parts
-from qc.core.agreement.tables import Codes, Floats, Pair, Parts, RatingSums, rated_persons
+from qc.core.agreement.jackknife import Estimate, estimates
+from qc.core.agreement.tables import (
+    Codes,
+    Floats,
+    Pair,
+    PairSums,
+    Parts,
+    RatingSums,
+    in_parts,
+    rated_clusters,
+)
 
 
 @dataclass(frozen=True)
 class ActionSums:
-    """Sums over units; a row for each person or resample, a column for each of K actions.
+    """Sums over units; a row for each cluster, a column for each of K actions.
 
     Attributes:
         rated: Units with a rating, shape `(n,)`.
@@ -36,6 +45,7 @@ class ActionSums:
         apart: Ordered pairs of ratings that differ, over m - 1.
         share: Of a unit's ratings that chose the action, summed over `rated`.
         chosen: Ratings that chose it in `pairable` units.
+        shared: Units in which two or more chose it.
     """
 
     rated: Floats
@@ -45,10 +55,15 @@ class ActionSums:
     apart: Floats
     share: Floats
     chosen: Floats
+    shared: Floats
 
     def weighted(self, times: Any) -> "ActionSums":
-        """The sums of each row of `times`, shape `(resamples, n)`."""
+        """The sums of each row of `times`, shape `(rows, n)`."""
         return ActionSums(**{name: times @ one for name, one in vars(self).items()})
+
+    def left_out(self) -> "ActionSums":
+        """A row of everything but each cluster."""
+        return ActionSums(**{name: one.sum(axis=0) - one for name, one in vars(self).items()})
 
     def plus(self, more: "ActionSums") -> "ActionSums":
         return ActionSums(
@@ -71,36 +86,33 @@ class ActionSums:
 
 
 def action_figures(
-    parts: Parts,
     tables: Mapping[Pair, Floats],
     member: NDArray[np.bool_],
     actions: Sequence[str],
-    kappa_intervals: Sequence[Interval | None],
-    *,
-    seed: int,
-    resamples: int,
+    sums: ActionSums,
+    kappas: Sequence[Estimate],
 ) -> dict[str, ActionFigures]:
     """Every figure of each action; kappa is the mean over pairs of annotators.
 
     Args:
-        parts: Codes `(raters, units)` and the person of each unit.
         tables: Confusion matrices of pairs of annotators.
         member: Which value (row) holds which action (column), shape `(V, K)`.
         actions: Names, in the order of the columns.
-        kappa_intervals: Of each action.
-        seed: Of the resampling.
-        resamples: How many; 0 for no intervals.
+        sums: Of the clusters, from `action_sums`.
+        kappas: The interval of the kappa of each action; empty for none.
     """
-    sums = _person_sums(parts, member)
     total = sums.weighted(np.ones((1, len(sums.rated))))
-    low_high = _intervals(sums, seed=seed, resamples=resamples)
     values = {spec.name: spec.formula(total.binary())[0] for spec in OF_RATINGS}
+    around = _intervals(sums, values) if kappas else {}
     units, rated = int(total.pairable[0]), float(total.rated[0])
+    compared, kappa_values, either = _pair_kappas(tables, member)
     figures = {}
     for place, action in enumerate(actions):
-        sides = np.stack([member[:, place], ~member[:, place]]).astype(np.float64)
-        binary = [sides @ table @ sides.T for _, table in sorted(tables.items())]
-        kappa = Figure.mean(map(kappa_of_table, binary), kappa_intervals[place])
+        of_pairs = [
+            KAPPA.defined(value, units=count, unrated=NOT_BOTH)
+            for value, count in zip(kappa_values[:, place].tolist(), compared, strict=True)
+        ]
+        kappa = Figure.mean(of_pairs, *(kappas[place] if kappas else ()))
         coefficients = {KAPPA.name: kappa}
         for spec in OF_RATINGS:
             value = spec.defined(
@@ -108,37 +120,61 @@ def action_figures(
                 units=units,
                 unrated=NO_PAIR if rated else NOTHING,
             )
-            interval = low_high[spec.name][place] if low_high else None
-            coefficients[spec.name] = Figure.of(value, interval)
+            around_it = around[spec.name][place] if around else ()
+            coefficients[spec.name] = Figure.of(value, *around_it)
         figures[action] = ActionFigures(
             coefficients,
-            chosen=int(sum(table.sum() - table[1, 1] for table in binary)),
+            chosen=int(either[:, place].sum()),
             share=round(float(total.share[0, place]) / rated, DIGITS) if rated else None,
         )
     return figures
 
 
-def _intervals(
-    sums: ActionSums, *, seed: int, resamples: int
-) -> dict[str, list[Interval | None]] | None:
-    if resamples < 1 or (sums.pairable > 0).sum() < 2:
-        return None
-    found: dict[str, list[Floats]] = {spec.name: [] for spec in OF_RATINGS}
-    for times in draws(len(sums.rated), seed=seed, resamples=resamples):
-        binary = sums.weighted(times).binary()
-        for spec in OF_RATINGS:
-            found[spec.name].append(spec.formula(binary))
-    return {name: bounds(np.concatenate(rows)) for name, rows in found.items()}
+def _pair_kappas(
+    tables: Mapping[Pair, Floats], member: NDArray[np.bool_]
+) -> tuple[list[int], Floats, Floats]:
+    """Units of each pair of annotators; kappa, and how often either chose, of each action."""
+    size, _ = member.shape
+    every = np.array([table for _, table in sorted(tables.items())])
+    every = every.reshape(len(tables), size, size)
+    holds = member.astype(np.float64)
+    units = every.sum(axis=(1, 2))[:, None]
+    first, second = every.sum(axis=2) @ holds, every.sum(axis=1) @ holds
+    both = ((every @ holds) * holds).sum(axis=1)
+    expected = first * (units - second) + (units - first) * second
+    apart = first + second - 2 * both
+    kappas = KAPPA.formula(PairSums(units, apart, expected))
+    return units[:, 0].astype(int).tolist(), kappas, first + second - both
 
 
-def _person_sums(parts: Parts, member: NDArray[np.bool_]) -> ActionSums:
-    numbers = rated_persons(parts)
+def _intervals(sums: ActionSums, values: Mapping[str, Floats]) -> dict[str, list[Estimate]]:
+    left_out = sums.left_out().binary()
+    return {
+        spec.name: estimates(
+            values[spec.name],
+            spec.formula(left_out),
+            has_units=sums.pairable[:, None] > 0,
+            is_rate=not spec.is_chance_corrected,
+            shared=(sums.shared > 0).sum(axis=0),
+        )
+        for spec in OF_RATINGS
+    }
+
+
+def action_sums(parts: Parts, member: NDArray[np.bool_]) -> ActionSums:
+    """The sums of each cluster.
+
+    Args:
+        parts: Codes `(raters, units)` and the cluster of each unit.
+        member: Which value (row) holds which action (column), shape `(V, K)`.
+    """
+    numbers = rated_clusters(parts)
     count, actions = len(numbers), member.shape[1]
     narrow, wide = np.zeros(count), np.zeros((count, actions))
-    total = ActionSums(narrow, narrow, narrow, wide, wide, wide, wide)
-    for codes, persons in in_parts(parts):
+    total = ActionSums(narrow, narrow, narrow, wide, wide, wide, wide, wide)
+    for codes, clusters in in_parts(parts):
         kept = (codes >= 0).any(axis=0)
-        places = np.searchsorted(numbers, persons[kept])
+        places = np.searchsorted(numbers, clusters[kept])
         members = csr_array(
             (np.ones(len(places)), (places, np.arange(len(places)))), shape=(count, len(places))
         )
@@ -163,4 +199,5 @@ def _unit_sums(codes: Codes, member: NDArray[np.bool_]) -> ActionSums:
         apart=differ / np.maximum(ratings - 1, 1),
         share=chosen / np.maximum(ratings, 1),
         chosen=chosen * pairable,
+        shared=(chosen >= 2).astype(np.float64),
     )

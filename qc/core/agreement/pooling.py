@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import ActionGroupSpec
-from qc.core.agreement.boxes import ByPerson, box_figures
+from qc.core.agreement.boxes import ByNumber, box_figures
 from qc.core.agreement.coefficients import FLEISS, OF_RATINGS
-from qc.core.agreement.comparison import SEED, as_value
+from qc.core.agreement.comparison import as_value
 from qc.core.agreement.figures import (
     DIGITS,
     BoxFigures,
@@ -22,7 +22,8 @@ from qc.core.agreement.figures import (
     GroupOverTime,
     LabelFigures,
 )
-from qc.core.agreement.resampling import PersonSums, mean_intervals
+from qc.core.agreement.jackknife import MIN_VIDEOS, share_estimates
+from qc.core.agreement.rating_intervals import ClusterSums, rating_intervals
 from qc.core.agreement.segments import NO_CONSECUTIVE, NO_SEGMENT, Flicker
 from qc.core.agreement.summary_figures import (
     AnnotatorFigures,
@@ -33,7 +34,7 @@ from qc.core.agreement.summary_figures import (
     GroupAnchoring,
     PairFigures,
 )
-from qc.core.agreement.tables import Block, Codes, Pair
+from qc.core.agreement.tables import Block, Pair
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
@@ -48,8 +49,6 @@ from qc.core.consensus.dawid_skene import segments
 from qc.core.consensus.skill_weighting import GroupErrorRates, fit
 from qc.core.matching import BoxCounts
 
-RESAMPLES = 1000
-FEWER_RESAMPLES = 200  # of a pair, and of an annotator against the others
 NO_TRACK = "there is no track"
 BLIND_KINDS = ("seen", "mixed", "blind")  # by how many of two annotators did not see boxes
 
@@ -59,10 +58,10 @@ class Pool:
 
     def __init__(self, groups: Sequence[ActionGroupSpec]) -> None:
         self.groups = groups
-        self.clips = 0
         self.compared = 0
         self.annotators: set[str] = set()
-        self.boxes: dict[Pair, ByPerson] = defaultdict(dict)
+        self.videos: list[int] = []  # of each clip
+        self.boxes: dict[Pair, ByNumber] = defaultdict(dict)  # by clip
         self.severities: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
         self.persons: dict[tuple[int, int], int] = {}
@@ -71,10 +70,13 @@ class Pool:
         self.codes = {one.name: defaultdict(list) for one in groups}
         self.numbers: dict[str, dict[tuple[str, ...], list[np.ndarray]]]
         self.numbers = {one.name: defaultdict(list) for one in groups}
-        self.blind_pairs: dict[tuple[str, str], list[tuple[Codes, NDArray[np.int64]]]]
-        self.blind_pairs = defaultdict(list)  # by group and BLIND_KINDS, of mixed clips
+        self.clips_of: dict[str, dict[tuple[str, ...], list[np.ndarray]]]
+        self.clips_of = {one.name: defaultdict(list) for one in groups}
+        self.blind_pairs: dict[tuple[str, str], list[Block]] = defaultdict(list)
+        # by group and BLIND_KINDS, of mixed clips
         self.flicker: dict[tuple[str, str], Flicker] = {}  # by group and annotator
-        self.segments: dict[tuple[str, Pair], np.ndarray] = {}  # IoU and segments
+        self.segments: dict[tuple[str, Pair], dict[int, list[float]]]
+        self.segments = defaultdict(dict)  # IoU and segments of each clip
         self.points: dict[str, list[ClipComparison]] = defaultdict(list)
         self.listed: list[ClipSummary] = []
         self.tracks: dict[str, Counter[str]] = defaultdict(Counter)
@@ -87,13 +89,13 @@ class Pool:
             clip: Its name.
             figures: Of its report; its groups are not read.
         """
-        annotators = tuple(figures.annotators)
-        self.clips += 1
+        annotators, number = tuple(figures.annotators), len(self.videos)
+        self.videos.append(video)
         self.compared += len(annotators) > 1
         self.annotators.update(annotators)
-        for a, b, person, *counts in figures.box_units:
-            by_person, number = self.boxes[a, b], self._number(video, person)
-            by_person[number] = by_person.get(number, BoxCounts()) + BoxCounts(*counts)
+        for a, b, _, *counts in figures.box_units:
+            by_clip = self.boxes[a, b]
+            by_clip[number] = by_clip.get(number, BoxCounts()) + BoxCounts(*counts)
         for finding in figures.findings:
             self.severities[finding.severity] += 1
             self.rules[finding.rule] += 1
@@ -123,23 +125,21 @@ class Pool:
             codes = np.array(table.codes, dtype=np.int64).reshape(len(annotators), -1)
             self.codes[name][annotators].append(meaning[codes])
             self.numbers[name][annotators].append(numbers)
+            self.clips_of[name][annotators].append(np.full(len(numbers), len(self.videos) - 1))
             if 0 < len(blind) < len(annotators):
                 recoded = meaning[codes].astype(np.int64)
-                self._add_blind_pairs(name, annotators, blind, recoded, numbers)
+                block = Block(annotators, recoded, numbers, self.clips_of[name][annotators][-1])
+                self._add_blind_pairs(name, blind, block)
 
-    def _add_blind_pairs(
-        self,
-        group: str,
-        annotators: tuple[str, ...],
-        blind: Collection[str],
-        codes: Codes,
-        numbers: NDArray[np.int64],
-    ) -> None:
+    def _add_blind_pairs(self, group: str, blind: Collection[str], block: Block) -> None:
         """Every two annotators of a clip that some did blind and others did not."""
-        blind_first = sorted(range(len(annotators)), key=lambda i: annotators[i] not in blind)
+        who = block.annotators
+        blind_first = sorted(range(len(who)), key=lambda i: who[i] not in blind)
         for i, j in combinations(blind_first, 2):
-            kind = BLIND_KINDS[(annotators[i] in blind) + (annotators[j] in blind)]
-            self.blind_pairs[group, kind].append((codes[[i, j]], numbers))
+            kind = BLIND_KINDS[(who[i] in blind) + (who[j] in blind)]
+            self.blind_pairs[group, kind].append(
+                block._replace(annotators=("one", "other"), codes=block.codes[[i, j]])
+            )
 
     def _number(self, video: int, person: int) -> int:
         return self.persons.setdefault((video, person), len(self.persons))
@@ -152,8 +152,7 @@ class Pool:
                     before.changed + changed, before.consecutive + consecutive
                 )
             for a, b, *found in group.segments:
-                key = (name, (a, b))
-                self.segments[key] = self.segments.get(key, np.zeros(2)) + np.array(found)
+                self.segments[name, (a, b)][len(self.videos) - 1] = found
 
     def _add_work(self, clip: str, figures: ClipFigures) -> None:
         for who, work in figures.work.items():
@@ -166,10 +165,10 @@ class Pool:
     def figures(self) -> DatasetFigures:
         """Of everything together."""
         return DatasetFigures(
-            clips=self.clips,
+            clips=len(self.videos),
             clips_compared=self.compared,
             annotators=sorted(self.annotators),
-            boxes=box_figures(self.boxes.values(), seed=SEED, resamples=RESAMPLES),
+            boxes=self._boxes(*self.boxes),
             groups=[self._group(group) for group in self.groups],
             findings=FindingCounts(
                 self.severities["blocks"],
@@ -187,7 +186,7 @@ class Pool:
                 if both := of_pair(blocks[group.name], a, b):
                     units.append(self._units(group, both))
                     its = self._segment_iou(group, [(a, b)])
-                    figures.append(replace(_brief(units[-1]), segment_iou=its))
+                    figures.append(replace(brief_figures(units[-1]), segment_iou=its))
             if figures:
                 yield PairFigures(
                     a=a,
@@ -235,14 +234,8 @@ class Pool:
             kinds = {}
             for kind in BLIND_KINDS:
                 parts = self.blind_pairs[group.name, kind]
-                blocks = [
-                    Block(
-                        ("one", "other"),
-                        np.concatenate([codes for codes, _ in parts], axis=1),
-                        np.concatenate([numbers for _, numbers in parts]),
-                    )
-                ] if parts else []  # fmt: skip
-                kinds[kind] = _brief(self._units(group, blocks))
+                blocks = [self._joined(parts)] if parts else []
+                kinds[kind] = brief_figures(self._units(group, blocks))
             found.append(GroupAnchoring(group.name, **kinds))
         return found
 
@@ -263,21 +256,36 @@ class Pool:
 
     def blocks(self, group: ActionGroupSpec) -> list[Block]:
         """All units of a group."""
-        numbers = self.numbers[group.name]
+        numbers, clips = self.numbers[group.name], self.clips_of[group.name]
         return [
             Block(
                 annotators,
                 np.concatenate(codes, axis=1).astype(np.int64),
                 np.concatenate(numbers[annotators]),
+                self._clusters[np.concatenate(clips[annotators])],
             )
             for annotators, codes in sorted(self.codes[group.name].items())
         ]
+
+    @property
+    def _clusters(self) -> NDArray[np.int64]:
+        """Of each clip what is left out with it: its source video if there are enough."""
+        videos = np.array(self.videos, dtype=np.int64)
+        return videos if len(set(self.videos)) >= MIN_VIDEOS else np.arange(len(videos))
+
+    def _joined(self, parts: Sequence[Block]) -> Block:
+        return Block(
+            parts[0].annotators,
+            np.concatenate([one.codes for one in parts], axis=1),
+            np.concatenate([one.persons for one in parts]),
+            self._clusters[np.concatenate([one.clusters for one in parts])],
+        )
 
     def _group(self, group: ActionGroupSpec) -> GroupFigures:
         units = self._units(group, self.blocks(group))
         pairs = [pair for name, pair in self.segments if name == group.name]
         return replace(
-            group_figures(units, seed=SEED, resamples=RESAMPLES),
+            group_figures(units),
             flicker=Figure.share(*self._flicker(group=group.name), NO_CONSECUTIVE),
             segment_iou=self._segment_iou(group, pairs),
         )
@@ -286,7 +294,7 @@ class Pool:
         return Units(blocks, list(self.values[group.name]), group)
 
     def _of_annotator(self, who: str, group: ActionGroupSpec, units: Units) -> GroupFigures:
-        figures = group_figures(units, seed=SEED, resamples=FEWER_RESAMPLES)
+        figures = group_figures(units)
         pairs = [pair for name, pair in self.segments if name == group.name and who in pair]
         return replace(
             figures,
@@ -300,14 +308,26 @@ class Pool:
         )
 
     def _boxes(self, *pairs: Pair) -> BoxFigures:
-        counts = [self.boxes.get(pair, {}) for pair in pairs]
-        return box_figures(counts, seed=SEED, resamples=FEWER_RESAMPLES)
+        clusters, found = self._clusters.tolist(), []
+        for pair in pairs:
+            by_cluster: ByNumber = {}
+            for clip, counts in self.boxes.get(pair, {}).items():
+                number = clusters[clip]
+                by_cluster[number] = by_cluster.get(number, BoxCounts()) + counts
+            found.append(by_cluster)
+        return box_figures(found)
 
     def _segment_iou(self, group: ActionGroupSpec, pairs: Sequence[Pair]) -> Figure:
-        none = np.zeros(2)
-        found = [none, *(self.segments.get((group.name, pair), none) for pair in pairs)]
-        total = np.sum(found, axis=0)
-        return Figure.share(float(total[0]), int(total[1]), NO_SEGMENT)
+        sums, clusters = np.zeros((len(self.videos), 2)), self._clusters
+        for pair in pairs:
+            for clip, found in self.segments.get((group.name, pair), {}).items():
+                sums[clip] += found
+        numbers, places = np.unique(clusters, return_inverse=True)
+        together = np.zeros((len(numbers), 2))
+        np.add.at(together, places, sums)
+        iou, count = together[:, :1], together[:, 1:]
+        [around] = share_estimates(iou, count, is_mean=True)
+        return Figure.share(float(iou.sum()), int(count.sum()), NO_SEGMENT, *around)
 
     def _flicker(self, *, group: str = "", who: str = "") -> Flicker:
         """Of one group, of one annotator, or of both."""
@@ -319,13 +339,9 @@ class Pool:
         return Flicker(sum(one.changed for one in found), sum(one.consecutive for one in found))
 
 
-def _brief(units: Units) -> GroupFigures:
-    return brief_figures(units, seed=SEED, resamples=FEWER_RESAMPLES)
-
-
-def _means(sources: Sequence[PersonSums], groups: Sequence[LabelFigures]) -> LabelFigures:
+def _means(sources: Sequence[ClusterSums], groups: Sequence[LabelFigures]) -> LabelFigures:
     """The means over the groups in which a coefficient is defined, with their intervals."""
-    drawn = mean_intervals(sources, seed=SEED, resamples=FEWER_RESAMPLES)
+    around = rating_intervals(sources)
     asked = sum(one.asked for one in groups)
     answered = sum(one.asked * (one.answered or 0) for one in groups)
     return LabelFigures(
@@ -335,7 +351,7 @@ def _means(sources: Sequence[PersonSums], groups: Sequence[LabelFigures]) -> Lab
         answered=round(answered / asked, DIGITS) if asked else None,
         coefficients={
             spec.name: Figure.mean(
-                (one.coefficients[spec.name] for one in groups), drawn[spec.name]
+                (one.coefficients[spec.name] for one in groups), *around[spec.name]
             )
             for spec in OF_RATINGS
         },

@@ -4,7 +4,7 @@ A code is the place of a rating's value among all V values; a code below 0 is a 
 Codes have the shape `(raters, units)`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Self
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the person of each unit
+Parts = Sequence[tuple[Codes, NDArray[np.int64]]]  # codes, and the cluster of each unit
 Pair = tuple[str, str]  # names of two annotators
+UNITS_AT_ONCE = 20_000  # to bound memory
 
 
 class Block(NamedTuple):
@@ -24,11 +25,15 @@ class Block(NamedTuple):
     annotators: tuple[str, ...]
     codes: Codes  # (annotators, units)
     persons: NDArray[np.int64]  # (units,), numbers of the persons over all blocks
+    clusters: NDArray[np.int64]  # (units,), numbers of their clips or source videos
+
+
+SUMS = ("rated", "pairable", "agreement", "apart", "shares", "values")
 
 
 @dataclass(frozen=True)
 class RatingSums:
-    """Sums over units of which each has m ratings; a row for each person, or each resample.
+    """Sums over units of which each has m ratings; a row for each cluster.
 
     The arrays may have one more axis for K actions, of which each is rated apart.
 
@@ -55,8 +60,12 @@ class RatingSums:
 
     def total(self) -> Self:
         """One row of everything."""
-        sums = ("rated", "pairable", "agreement", "apart", "shares", "values")
-        return replace(self, **{name: getattr(self, name).sum(axis=0)[None] for name in sums})
+        return replace(self, **{one: getattr(self, one).sum(axis=0)[None] for one in SUMS})
+
+    def left_out(self) -> Self:
+        """A row of everything but each cluster."""
+        total = self.total()
+        return replace(self, **{one: getattr(total, one) - getattr(self, one) for one in SUMS})
 
 
 class PairSums(NamedTuple):
@@ -76,20 +85,20 @@ class CategorySums(NamedTuple):
 
 
 def rating_sums(parts: Parts, distances: Floats, *, categories: int) -> RatingSums:
-    """The sums of each person that was rated at all, in the order of `rated_persons`.
+    """The sums of each cluster that was rated at all, in the order of `rated_clusters`.
 
     Args:
-        parts: Codes and the person of each unit.
+        parts: Codes and the cluster of each unit.
         distances: Of the values that codes are places of.
         categories: How many there are, in use or not.
     """
-    size, numbers = len(distances), rated_persons(parts)
+    size, numbers = len(distances), rated_clusters(parts)
     count = len(numbers)
     narrow = np.zeros((4, count))
     cells, shares, values = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
-    for codes, persons in parts:
+    for codes, clusters in parts:
         kept = (codes >= 0).any(axis=0)
-        codes, place = codes[:, kept], np.searchsorted(numbers, persons[kept])
+        codes, place = codes[:, kept], np.searchsorted(numbers, clusters[kept])
         ratings = (codes >= 0).sum(axis=0)
         pairable = ratings >= 2
         columns = (
@@ -126,13 +135,29 @@ def _apart(codes: Codes, distances: Floats) -> Floats:
     return apart
 
 
-def rated_persons(parts: Parts) -> NDArray[np.int64]:
-    """Numbers of the persons with a rating, ascending."""
-    rated = [persons[(codes >= 0).any(axis=0)] for codes, persons in parts]
-    numbers = np.concatenate([np.empty(0, np.int64), *rated])
-    if numbers.max(initial=0) > len(numbers):  # numbers of a clip may be far apart
-        return np.unique(numbers)
-    return np.flatnonzero(np.bincount(numbers))
+def rated_clusters(parts: Parts) -> NDArray[np.int64]:
+    """Numbers of the clusters with a rating, ascending."""
+    rated = [np.unique(clusters[(codes >= 0).any(axis=0)]) for codes, clusters in parts]
+    return np.unique(np.concatenate([np.empty(0, np.int64), *rated]))
+
+
+def shared_clusters(parts: Parts, commonest: int) -> int:
+    """Clusters in which two raters gave a unit the same value, other than the commonest."""
+    found = [np.empty(0, np.int64)]
+    for codes, clusters in parts:
+        for i, first in enumerate(codes):
+            for second in codes[i + 1 :]:
+                same = (first == second) & (first >= 0) & (first != commonest)
+                found.append(np.unique(clusters[same]))
+    return len(np.unique(np.concatenate(found)))
+
+
+def in_parts(parts: Parts) -> Iterator[tuple[Codes, NDArray[np.int64]]]:
+    """The same units, a bounded number of them at a time."""
+    for codes, clusters in parts:
+        for start in range(0, codes.shape[1], UNITS_AT_ONCE):
+            here = slice(start, start + UNITS_AT_ONCE)
+            yield codes[:, here], clusters[here]
 
 
 def confusion(a: Codes, b: Codes, *, size: int) -> Floats:
@@ -188,3 +213,9 @@ def ratio(part: Floats, whole: Floats) -> Floats:
     """`part / whole`, nan where `whole` is not above 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, part / whole, np.nan)
+
+
+def mean_of_defined(figures: Floats, axis: int = 1) -> Floats:
+    """Over an axis, where the figure is defined; nan where it is nowhere."""
+    defined = ~np.isnan(figures)
+    return ratio(np.where(defined, figures, 0).sum(axis=axis), defined.sum(axis=axis))

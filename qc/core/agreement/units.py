@@ -6,11 +6,11 @@ person, UNANSWERED for one who did and left the group unset. Figures of a clip, 
 annotator and a dataset come from the same sums.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +35,20 @@ from qc.core.agreement.figures import (
     LabelFigures,
     PairKappa,
 )
+from qc.core.agreement.jackknife import Estimate
 from qc.core.agreement.kappa_intervals import KappaIntervals, fleiss_interval, kappa_intervals
-from qc.core.agreement.per_action import action_figures
-from qc.core.agreement.resampling import PersonSums, intervals
+from qc.core.agreement.per_action import action_figures, action_sums
+from qc.core.agreement.rating_intervals import ClusterSums, rating_intervals
 from qc.core.agreement.tables import (
     Block,
     Floats,
     Pair,
     Parts,
     confusion,
-    rated_persons,
+    rated_clusters,
     rating_sums,
     set_distances,
+    shared_clusters,
     unit_agreement,
 )
 
@@ -67,15 +69,17 @@ class Units:
         blocks: All of them.
         values: What the codes mean: actions, `unknown`, or sets of actions.
         group: The group.
+        are_edited: Whether they are those that somebody changed from the pre-annotation.
     """
 
     blocks: Sequence[Block]
     values: Sequence[Value]
     group: ActionGroupSpec
+    are_edited: bool = False
 
     @property
     def parts(self) -> Parts:
-        return [(block.codes, block.persons) for block in self.blocks]
+        return [(block.codes, block.clusters) for block in self.blocks]
 
     @cached_property
     def member(self) -> NDArray[np.bool_]:
@@ -88,7 +92,7 @@ class Units:
         return np.array(rows, dtype=bool).reshape(len(self.values), len(actions))
 
     @cached_property
-    def sums(self) -> PersonSums:
+    def sums(self) -> ClusterSums:
         """What the coefficients of ratings come from."""
         distances, categories = 1 - np.eye(len(self.values)), len(self.values)
         if self.group.choice == "many":
@@ -98,25 +102,24 @@ class Units:
         else:
             categories = len({UNKNOWN, *self.group.actions, *self.values})
         sums = rating_sums(self.parts, distances, categories=categories)
-        return PersonSums(sums, rated_persons(self.parts))
+        counts = sums.values.sum(axis=0).tolist()
+        order = [(-count, _text(self.values[one]), one) for one, count in enumerate(counts)]
+        commonest = min(order)[2] if order else 0
+        if self.are_edited and frozenset() in self.values:
+            commonest = self.values.index(frozenset())
+        shared = shared_clusters(self.parts, commonest)
+        return ClusterSums(sums, rated_clusters(self.parts), shared, self.are_edited)
 
     @cached_property
     def edited(self) -> "Units":
         """Those that at least one annotator changed from the pre-annotation."""
         blocks = [edited_units(block, self.values) for block in self.blocks]
-        return Units(blocks, self.values, self.group)
+        return Units(blocks, self.values, self.group, are_edited=True)
 
     @property
-    def edited_sums(self) -> PersonSums:
+    def edited_sums(self) -> ClusterSums:
         """That of the edited units: the same if whatever was answered was edited."""
         return self.edited.sums if frozenset() in self.values else self.sums
-
-
-class Resampling(NamedTuple):
-    """How intervals are drawn: the seed, and how many resamples; 0 for none."""
-
-    seed: int
-    resamples: int
 
 
 @dataclass
@@ -133,7 +136,7 @@ class Counts:
         return round(self.answered / self.asked, DIGITS) if self.asked else None
 
 
-def group_figures(units: Units, *, seed: int, resamples: int) -> GroupFigures:
+def group_figures(units: Units, *, with_intervals: bool = True) -> GroupFigures:
     """Every figure of one group.
 
     For a choice of one the categories are the actions and `unknown`; for many, each set that
@@ -141,58 +144,53 @@ def group_figures(units: Units, *, seed: int, resamples: int) -> GroupFigures:
 
     Args:
         units: Of the group.
-        seed: Of the resampling.
-        resamples: How many; 0 for no interval.
+        with_intervals: Whether there is more than one clip to compute them from.
     """
-    how = Resampling(seed, resamples)
-    counts = _counts(units)
-    drawn = kappa_intervals(units.blocks, units.member, **how._asdict())
-    actions = action_figures(
-        units.parts,
-        counts.tables,
-        units.member,
-        units.group.actions,
-        drawn.actions,
-        **how._asdict(),
-    )
+    counts, drawn = _counts(units), None
+    sums = action_sums(units.parts, units.member)
+    fleiss = _fleiss(units, with_intervals=with_intervals)
+    if with_intervals:
+        drawn = kappa_intervals(
+            units.blocks, units.member, [units.sums.shared, *(sums.shared > 0).sum(axis=0)]
+        )
     return _figures(
-        units, counts, drawn, how,
-        more={FLEISS.name: _fleiss(units.blocks, len(units.values), how)},
-        actions=actions,
+        units, counts, drawn,
+        more={FLEISS.name: fleiss},
+        actions=action_figures(
+            counts.tables, units.member, units.group.actions, sums,
+            drawn.actions if drawn else [],
+        ),
         confusion=_confusion(counts, units),
         disagreements=_disagreements(counts, units.values),
     )  # fmt: skip
 
 
-def brief_figures(units: Units, *, seed: int, resamples: int) -> GroupFigures:
+def brief_figures(units: Units, *, with_intervals: bool = True) -> GroupFigures:
     """The figures of `group_figures` without its actions, matrices and Fleiss' kappa."""
-    how = Resampling(seed, resamples)
-    drawn = kappa_intervals(units.blocks, units.member[:, :0], **how._asdict())
-    return _figures(units, _counts(units), drawn, how, more={})
+    drawn = None
+    if with_intervals:
+        drawn = kappa_intervals(units.blocks, units.member[:, :0], [units.sums.shared])
+    return _figures(units, _counts(units), drawn, more={})
 
 
 def _figures(
     units: Units,
     counts: Counts,
-    drawn: KappaIntervals,
-    how: Resampling,
+    drawn: KappaIntervals | None,
     *,
     more: dict[str, Figure],
     **parts: Any,
 ) -> GroupFigures:
     kappas = {pair: kappa_of_table(table) for pair, table in sorted(counts.tables.items())}
-    label = _label_figures(units.sums, counts, how)
-    mean = Figure.mean(kappas.values(), drawn.mean)
+    label = _label_figures(units, counts, with_intervals=drawn is not None)
+    mean = Figure.mean(kappas.values(), *(drawn.mean if drawn else ()))
     values = vars(label) | {"coefficients": label.coefficients | {KAPPA.name: mean} | more}
     return GroupFigures(
         name=units.group.name,
         choice=units.group.choice,
         required=units.group.required,
-        kappa_pairs=[
-            PairKappa(a, b, Figure.of(kappa, drawn.pairs[a, b]))
-            for (a, b), kappa in kappas.items()
-        ],
-        edited=_edited(units, label, how),
+        kappa_pairs=[PairKappa(a, b, Figure.of(kappa)) for (a, b), kappa in kappas.items()],
+        edited=_edited(units, label, with_intervals=drawn is not None),
         **values,
         **parts,
     )
@@ -201,8 +199,10 @@ def _figures(
 def of_pair(blocks: Sequence[Block], a: str, b: str) -> list[Block]:
     """The units of blocks that both annotators had, with the answers of these two only."""
     return [
-        Block((a, b), block.codes[[block.annotators.index(a), block.annotators.index(b)]],
-              block.persons)
+        block._replace(
+            annotators=(a, b),
+            codes=block.codes[[block.annotators.index(a), block.annotators.index(b)]],
+        )
         for block in blocks if a in block.annotators and b in block.annotators
     ]  # fmt: skip
 
@@ -210,7 +210,8 @@ def of_pair(blocks: Sequence[Block], a: str, b: str) -> list[Block]:
 def against_others(blocks: Sequence[Block], who: str) -> list[Block]:
     """An annotator's units, once against the answers of each other annotator who had them.
 
-    >>> block = Block(("ann", "bob", "eve"), np.array([[0], [1], [0]]), np.array([4]))
+    >>> codes = np.array([[0], [1], [0]])
+    >>> block = Block(("ann", "bob", "eve"), codes, np.array([4]), np.array([0]))
     >>> [one.codes.tolist() for one in against_others([block], "ann")]
     [[[0], [1]], [[0], [0]]]
     """
@@ -222,7 +223,7 @@ def against_others(blocks: Sequence[Block], who: str) -> list[Block]:
         for other in range(len(block.annotators)):
             if other != first:
                 codes = block.codes[[first, other]]
-                found.append(Block((who, OTHERS), codes, block.persons))
+                found.append(block._replace(annotators=(who, OTHERS), codes=codes))
     return found
 
 
@@ -230,35 +231,49 @@ def edited_units(block: Block, values: Sequence[Value]) -> Block:
     """The units that somebody answered with more than nothing."""
     is_default = np.array([one == frozenset() for one in values] + [True, True])
     edited = ~is_default[block.codes].all(axis=0)  # -1 and -2 are the last two places
-    return Block(block.annotators, block.codes[:, edited], block.persons[edited])
+    return Block(
+        block.annotators, block.codes[:, edited], block.persons[edited], block.clusters[edited]
+    )
 
 
-def _label_figures(source: PersonSums, counts: Counts, how: Resampling) -> LabelFigures:
+def _label_figures(units: Units, counts: Counts, *, with_intervals: bool) -> LabelFigures:
     """The coefficients of ratings of all units, or of the edited ones."""
-    total, drawn = source.sums.total(), intervals(source, **how._asdict())
+    source = units.sums
+    total = source.sums.total()
+    around: Mapping[str, Estimate | tuple[()]] = dict.fromkeys(
+        (spec.name for spec in OF_RATINGS), ()
+    )
+    if with_intervals:
+        around = rating_intervals([source])
     pairable = int(total.pairable[0])
     unrated = NO_PAIR if counts.answered else NOTHING
     return LabelFigures(
         units=counts.units,
         rated_by_two=pairable,
-        persons=int((source.sums.pairable > 0).sum()),
+        persons=_persons(units.blocks),
         asked=counts.asked,
         answered=counts.share,
         coefficients={
             spec.name: Figure.of(
-                spec.of(total, units=pairable, unrated=unrated), drawn[spec.name]
+                spec.of(total, units=pairable, unrated=unrated), *around[spec.name]
             )
             for spec in OF_RATINGS
         },
     )
 
 
-def _edited(units: Units, label: LabelFigures, how: Resampling) -> LabelFigures:
+def _persons(blocks: Sequence[Block]) -> int:
+    """Persons with a unit that two or more answered."""
+    rated = [block.persons[(block.codes >= 0).sum(axis=0) >= 2] for block in blocks]
+    return len(np.unique(np.concatenate([np.empty(0, np.int64), *rated])))
+
+
+def _edited(units: Units, label: LabelFigures, *, with_intervals: bool) -> LabelFigures:
     """The same of the edited units."""
     counts = _coverage(units.edited.blocks)
     if units.edited_sums is units.sums:  # only coverage differs
         return replace(label, units=counts.units, asked=counts.asked, answered=counts.share)
-    return _label_figures(units.edited.sums, counts, how)
+    return _label_figures(units.edited, counts, with_intervals=with_intervals)
 
 
 def _counts(units: Units) -> Counts:
@@ -280,8 +295,9 @@ def _coverage(blocks: Sequence[Block]) -> Counts:
     )
 
 
-def _fleiss(blocks: Sequence[Block], size: int, how: Resampling) -> Figure:
+def _fleiss(units: Units, *, with_intervals: bool) -> Figure:
     """Fleiss' kappa of the units with the most frequent number of answers, three or more."""
+    blocks, size, shared = units.blocks, len(units.values), units.sums.shared
     rated = [(block.codes >= 0).sum(axis=0) for block in blocks]
     counts = np.bincount(np.concatenate(rated), minlength=4) if rated else np.zeros(4)
     if not counts[3:].any():
@@ -293,7 +309,8 @@ def _fleiss(blocks: Sequence[Block], size: int, how: Resampling) -> Figure:
         agreement += float(unit_agreement(codes).sum())
         ratings += np.bincount(codes[codes >= 0], minlength=size)
     found = fleiss_of_counts(agreement=agreement, ratings=ratings, raters=raters)
-    return Figure.of(found, fleiss_interval(blocks, raters, size=size, **how._asdict()))
+    around = fleiss_interval(blocks, raters, size=size, shared=shared) if with_intervals else ()
+    return Figure.of(found, *around)
 
 
 def _confusion(counts: Counts, units: Units) -> Confusion | None:
@@ -311,7 +328,7 @@ def _disagreements(counts: Counts, values: Sequence[Value]) -> list[Disagreement
     """Which two different values met how often, the most frequent first."""
     table = np.triu(_both_ways(counts, len(values)), k=1)
     found = sorted(
-        (-int(table[i, j]), str(_plain(values[i])), str(_plain(values[j])), i, j)
+        (-int(table[i, j]), _text(values[i]), _text(values[j]), i, j)
         for i, j in zip(*np.nonzero(table), strict=True)
     )
     return [
@@ -327,3 +344,7 @@ def _both_ways(counts: Counts, size: int) -> Floats:
 
 def _plain(value: Value) -> str | list[str]:
     return value if isinstance(value, str) else sorted(value)
+
+
+def _text(value: Value) -> str:
+    return str(_plain(value))

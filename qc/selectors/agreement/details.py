@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.timezone import localtime
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
@@ -302,7 +303,7 @@ def _clips(dataset: Dataset, clips: Sequence[ClipComparison]) -> Table:
         minutes = None if one.seconds is None else round(one.seconds / 60, 1)
         table.add(
             (one.clip, reverse("qc:agreement-clip", args=[dataset.name, one.clip])),
-            f"{datetime.fromisoformat(one.at):%Y-%m-%d %H:%M}",
+            f"{localtime(datetime.fromisoformat(one.at)):%Y-%m-%d %H:%M}",
             one.share, one.compared, minutes, one.boxes,
         )  # fmt: skip
     return table

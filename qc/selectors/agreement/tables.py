@@ -9,7 +9,7 @@ import pandas as pd
 from qc.core.agreement.figures import Figure
 
 GOOD, FAIR = 0.8, 0.667  # Krippendorff (2004): rely on it; draw tentative conclusions only
-FIGURE_PARTS = ("low", "high", "units", "undefined because")
+FIGURE_PARTS = ("low", "high", "units", "undefined because", "no interval because")
 
 # A rate is a figure that is not corrected for chance: the reading aid does not apply to it.
 Kind = Literal["text", "link", "group", "figure", "rate", "share", "count", "number"]
@@ -79,7 +79,7 @@ class Table:
         return self
 
     def as_csv(self) -> str:
-        """All rows; a figure takes five columns: value, low, high, units, reason."""
+        """All rows; a figure takes six columns: value, low, high, units, two reasons."""
         titles = [_safe(title) for column in self.columns for title in _titles(column)]
         rows = [[value for cell in cells for value in _values(cell)] for cells in self.rows]
         frame = pd.DataFrame(rows, columns=titles, dtype=object)
@@ -96,7 +96,7 @@ def _values(cell: Cell) -> Iterator[Any]:
     if isinstance(cell.value, Figure):
         low, high = cell.value.interval or (None, None)
         yield from (_number(part) for part in (cell.value.value, low, high))
-        yield from (cell.value.units, cell.value.reason)
+        yield from (cell.value.units, cell.value.reason, cell.value.no_interval)
     elif isinstance(cell.value, str):
         yield _safe(cell.value)
     else:

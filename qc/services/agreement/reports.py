@@ -8,10 +8,11 @@ were ordered are there.
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Max, Sum
+from django.utils.timezone import get_default_timezone
 
 from annotation.models import AnswerVersion
 from datasets.models import Dataset
@@ -37,6 +38,7 @@ from qc.services.answer_versions import (
 # Ids in figures alone: those of two clips of a video differ, and from tracked persons'.
 FIRST_DRAWN, DRAWN_PERSONS = 100_000, 10_000
 REPORTS_AT_ONCE = 20  # in memory
+FORMULAS = 2  # of summaries: another number, and all are computed again
 
 
 class PeriodError(ValueError):
@@ -123,13 +125,17 @@ def _in_period(rows: ClipWorkQuerySet, period: str) -> ClipWorkQuerySet:
     if not period:
         return rows
     since, until = days_of(period)
-    start = datetime.combine(since, time(), tzinfo=UTC)
-    end = datetime.combine(until, time(), tzinfo=UTC) + timedelta(days=1)
+    zone = get_default_timezone()
+    start = datetime.combine(since, time(), tzinfo=zone)
+    end = datetime.combine(until + timedelta(days=1), time(), tzinfo=zone)
     return rows.filter(answered_at__gte=start, answered_at__lt=end)
 
 
 def days_of(period: str) -> tuple[date, date]:
-    """First and last day of `2026-01-01/2026-01-31`. Raises PeriodError for anything else."""
+    """First and last day of `2026-01-01/2026-01-31`, in the time zone of the pages.
+
+    Raises PeriodError for anything else.
+    """
     try:
         since, until = map(date.fromisoformat, period.split("/"))
     except ValueError:
@@ -240,10 +246,10 @@ def _pooled(
 
 
 def _digest(dataset: Dataset, period: str) -> str:
-    """Changes with the reports to pool: others, or the same ones computed again."""
+    """Changes with the formulas, and the reports: others, or the same ones computed again."""
     rows = _in_period(AgreementReport.objects.of(dataset).newest(), period)
     facts = rows.order_by().aggregate(Count("pk"), Max("pk"), Max("finished_at"), Sum("pk"))
-    return hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
+    return hashlib.sha256(repr([FORMULAS, *sorted(facts.items())]).encode()).hexdigest()
 
 
 def _findings(versions: Sequence[AnswerVersion]) -> list[ClipFinding]:

@@ -1,12 +1,12 @@
-"""Agreement of boxes, by hand and against persons drawn again one by one."""
+"""Agreement of boxes, by hand and against clips left out one by one."""
 
 import numpy as np
 import pytest
 
 from qc.core.agreement.boxes import box_counts, box_figures
-from qc.core.agreement.resampling import draws
 from qc.core.consensus.identity import DrawnBoxes
 from qc.core.matching import BoxCounts
+from tests.core.qc.agreement import oracles
 
 FIGURES = ("f1", "mean_iou", "share_50", "share_75")
 BOX = np.array([0.0, 0, 10, 20])
@@ -34,53 +34,53 @@ def test_boxes_are_counted_by_person_and_pairs_for_that_of_their_first_box():
 
 def test_the_figures_of_a_pair_add_up_over_its_persons():
     by_person = {1: BoxCounts(2, 2, 2, 2, 1, 1.5), 2: BoxCounts(1, 2, 1, 0, 0, 0.0)}
-    found = box_figures([by_person], seed=1, resamples=10)
+    found = box_figures([by_person])
     assert found.f1.value == pytest.approx(4 / 7, abs=1e-6)
     assert found.mean_iou.value == 0.75
     assert found.share_50.value == pytest.approx(2 / 3, abs=1e-6)
     assert found.share_75.value == pytest.approx(1 / 3, abs=1e-6)
 
 
-def test_the_intervals_are_those_of_persons_drawn_again():
+def test_the_intervals_are_those_of_clips_left_out():
     random = np.random.default_rng(2)
     counts = [
         {
-            person: BoxCounts(
-                8, 8, 8, int(random.integers(4, 9)), int(random.integers(0, 5)), 5
+            clip: BoxCounts(
+                8, 8, 8, int(random.integers(4, 9)), int(random.integers(0, 5)), 3.5
             )
-            for person in range(12)
+            for clip in range(24)
         },
-        {person: BoxCounts(5, 4, 4, int(random.integers(0, 5)), 1, 2) for person in range(6)},
+        {clip: BoxCounts(5, 4, 4, int(random.integers(1, 5)), 1, 0.8) for clip in range(6)},
     ]
-    found = box_figures(counts, seed=3, resamples=40)
-    values = []
-    for chunk in draws(12, seed=3, resamples=40):
-        for times in chunk.astype(int):
-            again = [
-                {(person, n): pair[person] for person in pair for n in range(times[person])}
-                for pair in counts
-            ]
-            values.append([getattr(box_figures(again), name).value for name in FIGURES])
-    for name, column in zip(FIGURES, np.array(values).T, strict=True):
-        expected = np.percentile(column, (2.5, 97.5))
-        assert getattr(found, name).interval == pytest.approx(expected, abs=1e-5)
+    found = box_figures(counts)
+    rest = [
+        box_figures([{c: one for c, one in pair.items() if c != clip} for pair in counts])
+        for clip in range(24)
+    ]
+    for name in FIGURES:
+        figure = getattr(found, name)
+        without = np.array([getattr(one, name).value for one in rest])
+        expected = oracles.jackknife_interval(figure.value, without, is_rate=True)
+        assert figure.interval == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     "counts",
     [
         pytest.param([], id="no pair"),
-        pytest.param([{}], id="no person"),
-        pytest.param([{1: BoxCounts(3, 3, 3, 3, 3, 2.7)}], id="one person"),
+        pytest.param([{}], id="no clip"),
+        pytest.param([{1: BoxCounts(3, 3, 3, 3, 3, 2.7)}], id="one clip"),
+        pytest.param([{n: BoxCounts(3, 3, 3, n, n, n / 2) for n in range(7)}], id="seven"),
     ],
 )
-def test_too_few_persons_have_no_interval(counts):
-    found = box_figures(counts, seed=1, resamples=10)
+def test_too_few_clips_have_no_interval(counts):
+    found = box_figures(counts)
     assert [getattr(found, name).interval for name in FIGURES] == [None] * 4
+    assert found.f1.no_interval in ("", "fewer than 8 clips to compare")
 
 
 def test_what_is_not_defined_has_no_interval():
-    found = box_figures([{1: BoxCounts(2, 0), 2: BoxCounts(0, 2)}], seed=1, resamples=10)
+    found = box_figures([{1: BoxCounts(2, 0), 2: BoxCounts(0, 2)}])
     assert found.f1.value == 0.0
     assert found.mean_iou.reason == "no boxes of two annotators match"
     assert found.mean_iou.interval is None
