@@ -1,7 +1,10 @@
-"""The lock of the tests holds that of the product, so that both can be installed together."""
+"""Locks that can be installed together, and one version of the product everywhere."""
 
 import re
+import tomllib
 from pathlib import Path
+
+from avaproject import VERSION
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,3 +18,9 @@ def test_the_lock_of_the_tests_holds_that_of_the_product():
     assert product
     assert product <= tests
     assert any(one.startswith("krippendorff==") for one in tests - product)
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert project["version"] == VERSION == changes[0]
