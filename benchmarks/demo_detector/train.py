@@ -1,7 +1,7 @@
 """Training script of the demo's tiny person detector (RF-DETR), minutes on a CPU.
 
-    python -m demo.train_detector --seconds 2000 --out first.pth
-    python -m demo.train_detector --seconds 1500 --scenes 250 --start first.pth
+    python -m benchmarks.demo_detector.train --seconds 2000 --out first.pth
+    python -m benchmarks.demo_detector.train --seconds 1500 --scenes 250 --start first.pth
 
 It is RF-DETR in its smallest useful size: one layer of the backbone, one of the decoder. The
 checkpoint stores half floats, and nothing for unused layers. It is for the demo and the tests.
@@ -26,8 +26,7 @@ from rfdetr.utilities.tensors import NestedTensor
 from rich.logging import RichHandler
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
-from demo.world.renderer import DEMO_VIDEOS, small_videos
-from demo.world.training_scenes import (
+from benchmarks.demo_detector.training_scenes import (
     FIRST_HELD_OUT,
     MIN_VISIBLE,
     TrainingSample,
@@ -36,6 +35,7 @@ from demo.world.training_scenes import (
     samples,
     with_random_people,
 )
+from demo.world.renderer import DEMO_VIDEOS, small_videos
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,13 @@
 
 import numpy as np
 
+from benchmarks.demo_detector.training_scenes import (
+    FIRST_HELD_OUT,
+    random_spec,
+    samples,
+    with_random_people,
+)
 from demo.world.renderer import small_videos, truth_of_source
-from demo.world.training_scenes import FIRST_HELD_OUT, random_spec, samples, with_random_people
 
 
 def test_the_same_seed_gives_the_same_scene_and_another_one_does_not():
