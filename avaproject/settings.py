@@ -253,10 +253,9 @@ if RELEASES_BUCKET := env.str("AVA_RELEASES_S3_BUCKET", default=""):
         },
     }
 WHITENOISE_USE_FINDERS = not STATIC_ROOT
+WHITENOISE_MAX_AGE = 0  # of names without a hash: browsers ask whether the file has changed
 if STATIC_ROOT:
-    STORAGES["staticfiles"] = {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    }
+    STORAGES["staticfiles"] = {"BACKEND": "avaproject.base.static_files.HashedModulesStorage"}
 WATCH_DIR = env.str("AVA_WATCH_DIR", default="")
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = env.str("AVA_TEMP_DIR", default="") or None
