@@ -23,4 +23,5 @@ def test_the_lock_of_the_tests_holds_that_of_the_product():
 def test_the_version_is_the_same_everywhere():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert project["version"] == VERSION == changes[0]
+    assert project["version"] == VERSION
+    assert VERSION in changes[:2]  # below what is not released yet
