@@ -226,7 +226,7 @@ class AnswerVersion(StagedModel):
     )
     problems = models.JSONField(
         default=list, editable=False,
-        help_text="[{frame, text}] the annotator must correct; the job is reopened for them",
+        help_text="[{frame, text, box}] to be corrected; the job is reopened for them",
     )  # fmt: skip
     replies = models.JSONField(
         default=list, editable=False,

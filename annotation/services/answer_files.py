@@ -1,9 +1,10 @@
 """Answer files: CVAT exports in a folder, in zips, and in zips of zips, and their tasks.
 
 A file belongs to the task that it, a folder or a zip around it is named after, else to the task
-whose name CVAT wrote inside. What a file manager adds when it zips (`__MACOSX`, a folder level,
-capital letters in the ending) changes nothing. The export of a whole project is taken apart
-into its tasks; those that still are as they were sent count as unchanged.
+whose name CVAT wrote inside, else to the one whose persons are where its own are. What a file
+manager adds when it zips (`__MACOSX`, a folder level, capital letters in the ending) changes
+nothing. The export of a whole project is taken apart into its tasks; those that still are as
+they were sent count as unchanged.
 """
 
 import shutil
@@ -11,12 +12,13 @@ import tempfile
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, NamedTuple
 
 from annotation.models import AnnotationTask
+from annotation.services.answer_matching import task_by_content
 from annotation.services.answer_rows import AnswersError, xml_document
 from annotation.services.answers import MAX_SIZE, receive_answers
 from annotation.services.packages import PackageError, task_document
@@ -32,8 +34,8 @@ MAX_ZIP_SIZE = 4 << 30  # bytes of a zip in a zip
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 3  # zips in zips
 FILE_NAMES = (
-    "an answer file is named <clip>--<annotator>.xml or .zip, or is CVAT's export of a task of "
-    "that name"
+    "an answer file is named <clip>--<annotator>.xml or .zip, is CVAT's export of a task of "
+    "that name, or of a job whose persons are those of one clip"
 )
 
 
@@ -68,16 +70,18 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
     """
     tasks = {
         str(task): task
-        for task in AnnotationTask.objects.of(dataset).select_related("clip", "annotator")
+        for task in AnnotationTask.objects.of(dataset).select_related(
+            "clip__video__dataset", "annotator"
+        )
     }
-    named = [(found.shown, _task_name(found, tasks)) for found in find_answer_files(folder)]
-    files_of = Counter(name for _, name in named)
+    named = [_task_name(dataset, found, tasks) for found in find_answer_files(folder)]
+    files_of = Counter(name for name, _ in named)
     imported = Imported()
     # Read a second time rather than keep hundreds of files in memory.
-    for found, (_, name) in zip(find_answer_files(folder), named, strict=True):
+    for found, (name, reason) in zip(find_answer_files(folder), named, strict=True):
         try:
-            if found.error:
-                raise AnswersError(found.error)
+            if found.error or reason:
+                raise AnswersError(found.error or reason)
             if name not in tasks:
                 raise AnswersError(f"no task of this dataset is called {name}; {FILE_NAMES}")
             if files_of[name] > 1:
@@ -183,17 +187,27 @@ def _is_as_sent(task: AnnotationTask, content: bytes) -> bool:
         return False
 
 
-def _task_name(found: FoundFile, tasks: Collection[str]) -> str:
-    """The task a file belongs to; if there is none, what the file itself is called."""
+def _task_name(
+    dataset: Dataset, found: FoundFile, tasks: Mapping[str, AnnotationTask]
+) -> tuple[str, str]:
+    """The task a file belongs to, or what the file is called; and why none was chosen."""
     for name in found.names:
         if name in tasks:
-            return name
-    try:
-        inside = load(found.content or b"").task_name
-    except CvatXmlError:
-        inside = ""
+            return name, ""
     own = [name for name in found.names if name not in ("annotations", "labels")]
-    return inside if inside in tasks else (own or [found.shown])[0]
+    called = (own or [found.shown])[0]
+    try:
+        document = load(found.content or b"")
+        if document.task_name in tasks:
+            return document.task_name, ""
+        task = None
+        if not document.task_name:  # another name is that of a task elsewhere
+            task = task_by_content(dataset, tasks, document, found.names)
+    except CvatXmlError:
+        return called, ""
+    except AnswersError as error:
+        return called, str(error)
+    return str(task or called), ""
 
 
 def _names(path: str) -> tuple[str, ...]:

@@ -19,19 +19,19 @@ from annotation.selectors.labelling import label_task
 from avaproject.base.storage import local_path
 from datasets.core.action_groups import (
     ActionGroupSpec,
-    Answers,
     answered_once,
     asked_once,
 )
-from datasets.core.formats.cvat_document import Document, XmlTrack
+from datasets.core.formats.cvat_document import Document, Problem, XmlTrack
 from datasets.core.formats.cvat_json import LabelIds, document_from
 from datasets.core.formats.cvat_labels import (
     PERSON,
     PERSON_ID,
-    LabelsError,
     answers_from,
     attributes_of,
     checkbox_names,
+    foreign_values,
+    select_names,
 )
 from datasets.core.formats.cvat_shapes import Notes
 from datasets.core.formats.cvat_xml import load
@@ -39,6 +39,7 @@ from datasets.core.naming import frame_name
 from tracking.core.boxes import area, clip_boxes
 from tracking.models import Proposal
 
+AS_SENT = ("auto", "semi-auto")  # CVAT's sources of a track that was sent, and then corrected
 OTHER_CLIPS = 500  # compared with answers whose persons lie nowhere near the given ones
 CONFIRM_HINT = "If it is right, accept it as it is on the page of tasks"
 
@@ -62,34 +63,43 @@ class ReadAnswers(NamedTuple):
     boxes: list[StoredBox]
     missing_persons: list[int]
     notes: list[str]
-    problems: list[tuple[int, str]]  # frame, and what the annotator must correct there
+    problems: list[Problem]
 
 
 def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> ReadAnswers:
     """What `version` says.
 
-    Raises CvatXmlError, CvatJsonError, LabelsError or AnswersError if it cannot be read, and
-    HeldBackError if it looks wrong and nobody has confirmed it.
+    Raises CvatXmlError, CvatJsonError or AnswersError if it cannot be read, and HeldBackError
+    if it looks wrong and nobody has confirmed it.
     """
     document = version_document(version)
     _check_task(document, version.task)
     notes = Notes()
     document = _of_persons(document, notes)
-    _check_attributes(document, groups)
+    _check_attributes(document, groups, notes)
+    document, foreign = _of_vocabulary(document, groups)
     annotations = list(_annotations(version, document, groups, notes))
     given = {} if version.task.is_blind else _given(version.task)
     persons = {person for _, person in given}
     mentioned = {_person_id(track, number, persons) for number, track in _numbered(document)}
     missing = sorted(persons - mentioned)
-    is_said = version.source == AnswerVersion.Source.LABEL_PAGE  # nobody is missing by accident
-    if version.confirmed_by_id is None and not is_said:
+    left_out = [*document.problems, *foreign]
+    mistyped = list(_mistyped(document, persons, missing))
+    deleted = [] if mistyped or not _is_as_sent(version, document, persons) else missing
+    if version.confirmed_by_id is None:
         _check_plausible(version.task, annotations, given)
     return ReadAnswers(
         annotations,
         list(_stored_boxes(version, document)),
-        missing,
-        [*document.notes, *notes.sentences()],
-        [*document.problems, *_mistyped(document, persons, missing)],
+        [] if deleted else missing,
+        [
+            # The annotator of a file is not told in CVAT: the reviewer reads it.
+            *(f"Left out: {one.text}." for one in left_out if version.job is None),
+            *(f"Person {person} was deleted in CVAT." for person in deleted),
+            *document.notes,
+            *notes.sentences(),
+        ],
+        [*left_out, *mistyped],
     )
 
 
@@ -176,49 +186,99 @@ def _of_persons(document: Document, notes: Notes) -> Document:
     return replace(document, tracks=kept)
 
 
+def _of_vocabulary(
+    document: Document, groups: tuple[ActionGroupSpec, ...]
+) -> tuple[Document, list[Problem]]:
+    """The document without answers that are none of the vocabulary's, and these.
+
+    A group with such a value counts as not answered while the value holds.
+    """
+    problems, tracks = [], []
+    names = {name: group for group in groups for name in select_names(group)}
+    for number, track in _numbered(document):
+        shapes, before = [], {}
+        for shape in track.shapes:
+            foreign = foreign_values(shape.attributes, groups)
+            for name, value in foreign.items() - before.items():
+                text = (
+                    f'person {_shown_person(shape.attributes, number)}: "{value}" is not an '
+                    f"answer to {name}; these are: {', '.join(names[name].actions)}"
+                )
+                problems.append(Problem(shape.frame, text, shape.box))
+            before = foreign
+            unread = {names[name] for name in foreign}
+            left = {
+                name: value
+                for name, value in shape.attributes.items()
+                if names.get(name) not in unread
+            }
+            shapes.append(shape._replace(attributes=left))
+        tracks.append(replace(track, shapes=tuple(shapes)))
+    return replace(document, tracks=tuple(tracks)), problems
+
+
+def _shown_person(attributes: Mapping[str, str], number: int) -> str:
+    return attributes.get(PERSON_ID, "").strip() or f"of track {number}"
+
+
+def _is_as_sent(version: AnswerVersion, document: Document, persons: Collection[int]) -> bool:
+    """Whether a job has tracks that were sent to it: then those that it lacks were deleted.
+
+    An annotation file that somebody imports in CVAT replaces all tracks, and their source too.
+    The export of a task by hand says nothing: whoever made the task may have lost a person.
+    """
+    return version.job is not None and any(
+        track.source in AS_SENT
+        and track.shapes[0].attributes.get(PERSON_ID) in map(str, persons)
+        for track in document.tracks
+        if track.shapes
+    )
+
+
 def _mistyped(
     document: Document, persons: Collection[int], missing: list[int]
-) -> Iterator[tuple[int, str]]:
+) -> Iterator[Problem]:
     """Given tracks whose `person_id` was changed into nobody's, while people are missing."""
     for _, track in _numbered(document):
         value = track.shapes[0].attributes.get(PERSON_ID, "").strip() if track.shapes else ""
         if missing and value and not track.is_drawn and value not in map(str, persons):
             lost = ", ".join(map(str, missing))
-            yield (
+            yield Problem(
                 track.shapes[0].frame,
                 f"the {PERSON_ID} {value} is of nobody in this clip; enter the number it had "
                 f"(missing: {lost})",
             )
 
 
-def _check_attributes(document: Document, groups: tuple[ActionGroupSpec, ...]) -> None:
-    """Raise AnswersError if the attributes are not those of the dataset."""
+def _check_attributes(
+    document: Document, groups: tuple[ActionGroupSpec, ...], notes: Notes
+) -> None:
+    """Note attributes that are not the dataset's. Raises AnswersError if some of these lack."""
     wanted = {attribute.name for attribute in attributes_of(groups)}
     checkboxes = {name for group in groups for name in checkbox_names(group)}
     declared = {attribute.name for attribute in document.attributes}
-    used = {
-        name for track in document.tracks for shape in track.shapes for name in shape.attributes
-    }
-    extra = sorted((declared | used) - wanted - checkboxes)
     missing = [] if declared & checkboxes else sorted(wanted - declared)
-    if extra:
+    if declared and missing:
+        others = sorted(declared - wanted - checkboxes)
+        instead = f" (it has {', '.join(others)})" if others else ""
         raise AnswersError(
-            f"it has unknown attributes: {', '.join(extra)}; create the task with the "
+            f"its task lacks the attributes {', '.join(missing)}{instead}; create it with the "
             "package's labels.json"
         )
-    if declared and missing:
-        raise AnswersError(
-            f"its task lacks the attributes {', '.join(missing)}; create it with the package's "
-            "labels.json"
-        )
+    for number, track in _numbered(document):
+        for shape in track.shapes:
+            for name in sorted(shape.attributes.keys() - wanted - checkboxes):
+                what = f"the attribute {name} is none of this dataset's and was left out"
+                notes.add(what, f"track {number}", shape.frame)
 
 
 def _given(task: AnnotationTask) -> dict[tuple[int, int], list[float]]:
     """The boxes that were given out, by second and person."""
-    return _proposals_of([task.run_id]).get(task.run_id, {})
+    return given_boxes([task.run_id]).get(task.run_id, {})
 
 
-def _proposals_of(runs: list[int]) -> dict[int, dict[tuple[int, int], list[float]]]:
+def given_boxes(runs: list[int]) -> dict[int, dict[tuple[int, int], list[float]]]:
+    """The boxes of each tracking run, by second and person."""
     found: dict[int, dict[tuple[int, int], list[float]]] = defaultdict(dict)
     rows = Proposal.objects.filter(run__in=runs).values_list(
         "run_id", "second", "person_id", "x1", "y1", "x2", "y2"
@@ -265,7 +325,7 @@ def _fits_elsewhere(
     for tasks in (others.filter(annotator=task.annotator), others):
         clips = dict(tasks.order_by("clip").values_list("run_id", "clip__name")[:OTHER_CLIPS])
         fits = {
-            clips[run]: fit(boxes, given) for run, given in _proposals_of(list(clips)).items()
+            clips[run]: fit(boxes, given) for run, given in given_boxes(list(clips)).items()
         }
         if is_of_another_clip(Fit(1, 0.0, 1.0), fits)[0]:
             return fits
@@ -300,16 +360,8 @@ def _annotations(
     keys = [person or f"track {number}" for number, person in enumerate(persons)]
     once = asked_once(
         (
-            (
-                key,
-                _answers(
-                    track.shapes[-1].attributes,
-                    groups,
-                    f"track {number}",
-                    frame=track.shapes[-1].frame,
-                ),
-            )
-            for number, (key, track) in enumerate(zip(keys, document.tracks, strict=True))
+            (key, answers_from(track.shapes[-1].attributes, groups))
+            for key, track in zip(keys, document.tracks, strict=True)
             if track.shapes
         ),
         groups,
@@ -323,8 +375,7 @@ def _annotations(
                 what = "its box has no area inside the frame and was left out"
                 notes.add(what, f"track {number}", found.second * fps)
                 continue
-            place = f"person {persons[number] or f'of track {number}'}"
-            answers = _answers(found.attributes, groups, place, frame=found.second * fps)
+            answers = answers_from(found.attributes, groups)
             x1, y1, x2, y2 = box[0].tolist()
             yield Annotation(
                 version=version, second=found.second, person_id=persons[number], track=number,
@@ -334,19 +385,6 @@ def _annotations(
 
 def _numbered(document: Document) -> Iterator[tuple[int, XmlTrack]]:
     return enumerate(document.tracks)
-
-
-def _answers(
-    attributes: Mapping[str, str],
-    groups: tuple[ActionGroupSpec, ...],
-    place: str,
-    *,
-    frame: int,
-) -> Answers:
-    try:
-        return answers_from(attributes, groups)
-    except LabelsError as error:
-        raise AnswersError(f"{place} at frame {frame}: {error}", frame=frame) from error
 
 
 def _person_id(

@@ -33,6 +33,7 @@ from annotation.services.answer_rows import (
 from avaproject.base.storage import store, work_folder
 from avaproject.base.work import Stage
 from datasets.core.action_groups import unset_groups
+from datasets.core.formats.cvat_document import Problem
 from datasets.core.formats.cvat_json import CvatJsonError, fingerprint
 from datasets.core.formats.cvat_labels import LabelsError
 from datasets.core.formats.cvat_xml import CvatXmlError
@@ -117,7 +118,7 @@ def read_answers(version_id: int) -> AnswerVersion | None:
             is_held_back = isinstance(error, HeldBackError)
             with transaction.atomic():
                 problems = _return_to_annotator(
-                    version, [(getattr(error, "frame", 0), str(error))]
+                    version, [Problem(getattr(error, "frame", 0), str(error))]
                 )
                 AnswerVersion.objects.filter(pk=version.pk).update(
                     is_held_back=is_held_back, problems=problems
@@ -142,7 +143,7 @@ def read_answers(version_id: int) -> AnswerVersion | None:
 
 
 def _return_to_annotator(
-    version: AnswerVersion, problems: Sequence[tuple[int, str]]
+    version: AnswerVersion, problems: Sequence[Problem]
 ) -> list[dict[str, object]]:
     """Reopen the job of a version with problems; return them as they are stored.
 
@@ -159,7 +160,7 @@ def _return_to_annotator(
             job=job, version=version, verdict=JobStateChange.Verdict.RETURNED
         )
         JobStateChange.objects.bulk_create([change], ignore_conflicts=True)
-    return [{"frame": frame, "text": text} for frame, text in problems[:MAX_NOTES]]
+    return [one._asdict() for one in problems[:MAX_NOTES]]
 
 
 def confirm_answers(version: AnswerVersion, *, user: User) -> bool:

@@ -104,12 +104,15 @@ def test_answers_of_a_renamed_label_are_read(cvat, dataset):
     assert {one.answers["posture"] for one in version.annotations.all()} == {"sit"}
 
 
-def test_a_value_renamed_in_cvat_is_refused_and_stored(cvat, dataset):
-    cvat.finish(TASK, {"posture": "seated"})
+def test_a_value_renamed_in_cvat_is_named_and_all_else_is_read(cvat, dataset):
+    cvat.finish(TASK, {"posture": "seated", "doing": "wave"})
     reconciled(dataset)
     (version,) = read_all()
-    assert version.stage == Stage.FAILED
-    assert '"seated" is not an answer to posture' in version.error
+    assert version.stage == Stage.DONE
+    assert '"seated" is not an answer to posture' in version.problems[0]["text"]
+    answers = [one.answers for one in version.annotations.all()]
+    assert {one["posture"] for one in answers} == {"unset"}
+    assert {tuple(one["doing"]) for one in answers} == {("wave",)}
     assert content_of(version.raw)
 
 

@@ -132,12 +132,13 @@ def _issues(change: JobStateChange) -> list[tuple[int, tuple[float, ...], str]]:
     clip = change.job.task.clip
     fps = clip.video.dataset.annotation_fps
     if change.verdict == JobStateChange.Verdict.RETURNED:
-        problems: dict[int, list[str]] = {}
+        problems: dict[tuple[int, tuple[float, ...]], list[str]] = {}
         for one in change.version.problems[:MAX_ISSUES]:
-            problems.setdefault(one["frame"], []).append(one["text"])
+            box = tuple(one.get("box") or _whole_frame(change))
+            problems.setdefault((one["frame"], box), []).append(one["text"])
         return [
-            (frame, _whole_frame(change), f"{RETURNED_BECAUSE} {'; '.join(texts)}.")
-            for frame, texts in problems.items()
+            (frame, box, f"{RETURNED_BECAUSE} {'; '.join(texts)}.")
+            for (frame, box), texts in problems.items()
         ]
     messages: dict[tuple[int, tuple[float, ...]], list[str]] = {}
     for issue in parse_issues(change.reason, clip.keyframes()):

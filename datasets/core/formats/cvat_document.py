@@ -15,6 +15,14 @@ from datasets.core.formats.cvat_labels import PERSON, PERSON_ID, Attribute
 Box = tuple[float, float, float, float]
 
 
+class Problem(NamedTuple):
+    """What the annotator must correct: where, in a sentence; the box if it has one."""
+
+    frame: int
+    text: str
+    box: Box | None = None
+
+
 class Shape(NamedTuple):
     """A box of a track at one frame; `attributes` are all that hold there, answered before too.
 
@@ -49,9 +57,9 @@ class Document:
     """One task's annotations.
 
     `frame_count`, `width` and `height` are 0 and `task_name` is empty if the file does not say:
-    CVAT names no size for tasks made of images, and no name in the export of a job. `notes`
-    say in sentences what was changed on reading, `problems` what was left out that its
-    annotator must correct: frame and sentence.
+    CVAT names no size for tasks made of images, and no name in the export of a job, but its
+    `assignee`. `notes` say in sentences what was changed on reading, `problems` what was left
+    out that its annotator must correct.
     """
 
     task_name: str
@@ -61,7 +69,8 @@ class Document:
     attributes: tuple[Attribute, ...] = ()
     tracks: tuple[XmlTrack, ...] = ()
     notes: tuple[str, ...] = ()
-    problems: tuple[tuple[int, str], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    assignee: str = ""
 
 
 def hold_over_parts(tracks: Sequence[XmlTrack]) -> tuple[XmlTrack, ...]:

@@ -12,7 +12,13 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from datasets.core.formats.cvat_document import Document, Shape, XmlTrack, hold_over_parts
+from datasets.core.formats.cvat_document import (
+    Document,
+    Problem,
+    Shape,
+    XmlTrack,
+    hold_over_parts,
+)
 from datasets.core.formats.cvat_labels import (
     PERSON,
     PERSON_ID,
@@ -20,19 +26,11 @@ from datasets.core.formats.cvat_labels import (
     changed_values,
     held_values,
 )
-from datasets.core.formats.cvat_shapes import Notes, ShapeError, box_around
+from datasets.core.formats.cvat_shapes import Notes, ObjectError, ShapeError, box_around, extent
 
 
 class CvatJsonError(ValueError):
     """The annotations are not those of a task sent by AVA Studio."""
-
-
-class UnusableObjectError(CvatJsonError):
-    """One object cannot be read; `frame` is where."""
-
-    def __init__(self, message: str, frame: int) -> None:
-        super().__init__(message)
-        self.frame = frame
 
 
 class LabelIds(NamedTuple):
@@ -75,9 +73,10 @@ def document_from(
 ) -> Document:
     """The document that the annotations of a job are.
 
-    A single shape is a track of one frame. An object that cannot be read is left out and
-    becomes a problem of the document. An attribute that is not in `ids` was added in CVAT
-    by hand and is left out. Raises CvatJsonError with a message for anything else unknown.
+    A single shape is a track of one frame. A person whose box cannot be read is left out and
+    becomes a problem of the document; another label's object is only noted. An attribute that
+    is not in `ids` was added in CVAT by hand and is left out. Raises CvatJsonError with a
+    message for anything else unknown.
 
     >>> document_from({}, LabelIds(1, {}), task_name="a", frame_count=75).tracks
     ()
@@ -85,14 +84,15 @@ def document_from(
     names = {number: name for name, number in ids.attributes.items()}
     labels = {**ids.others, ids.label: PERSON}
     reader = _Reader(labels, names, frame_count, Notes())
-    tracks, problems = [], []
+    tracks: list[XmlTrack] = []
+    problems: list[Problem] = []
     try:
         for read, kind in ((reader.track, "tracks"), (reader.single, "shapes")):
             for at, one in enumerate(data.get(kind) or []):
                 try:
                     tracks.append(read(one, at))
-                except UnusableObjectError as error:
-                    problems.append((error.frame, str(error)))
+                except ObjectError as error:
+                    error.add_to(problems, reader.notes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, CvatJsonError):
             raise
@@ -226,12 +226,18 @@ class _Reader(NamedTuple):
         try:
             box, changes = box_around(kind, points, float(data.get("rotation") or 0.0))
         except ShapeError as error:
-            raise UnusableObjectError(
-                f"an object of the label {label} at frame {frame} {error}", frame
-            ) from error
+            raise ObjectError(label, frame, str(error), extent(_all_points(data))) from error
         for change in changes if keyframe else ():
             self.notes.add(change, place, frame)
         return Shape(frame, box, bool(data.get("outside")), keyframe, dict(attributes))
+
+
+def _all_points(data: Mapping[str, Any]) -> list[float]:
+    """Of an object and of the parts of a skeleton."""
+    points = [float(number) for number in data.get("points") or ()]
+    for part in data.get("elements") or ():
+        points += _all_points(part)
+    return points
 
 
 def _turned_between(

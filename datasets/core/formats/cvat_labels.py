@@ -136,6 +136,24 @@ def answers_from(attributes: Mapping[str, str], groups: Sequence[ActionGroupSpec
     return {group.name: _answer(attributes, group) for group in groups}
 
 
+def foreign_values(
+    attributes: Mapping[str, str], groups: Sequence[ActionGroupSpec]
+) -> dict[str, str]:
+    """The attributes whose value is none of their group's, as after a renaming in CVAT.
+
+    >>> posture = ActionGroupSpec("posture", "one", True, ("sit",))
+    >>> foreign_values({"posture": "seated", "person_id": "7"}, [posture])
+    {'posture': 'seated'}
+    """
+    return {
+        name: attributes[name]
+        for group in groups
+        for name in select_names(group)
+        if counts_as_vote(attributes.get(name))
+        and attributes[name] not in (*_special_values(name, group), *group.actions)
+    }
+
+
 def attributes_from(
     answers: Mapping[str, Any], person_id: int | None, groups: Sequence[ActionGroupSpec]
 ) -> dict[str, str]:

@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from datasets.core.formats.cvat_document import Box, upright
+from datasets.core.formats.cvat_document import Box, Problem, upright
+from datasets.core.formats.cvat_labels import PERSON
 
 SIDES = ("xtl", "ytl", "xbr", "ybr")
 OTHER_SHAPES = ("polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
 CUBOID_CORNERS = tuple(f"{side}{depth}" for side in ("tl", "bl", "tr", "br") for depth in "12")
 FRAMES_NAMED = 3
+NO_BOX = "is a skeleton, which has no box: draw a rectangle instead"
 SWAPPED = "the corners of the box were in the wrong order and were swapped"
 
 
@@ -44,6 +46,35 @@ class Notes:
         )
 
 
+class ObjectError(ValueError):
+    """An object whose box cannot be read, at `frame`; all others can be."""
+
+    def __init__(self, label: str, frame: int, reason: str, box: Box | None = None) -> None:
+        super().__init__(f"an object of the label {label} at frame {frame} {reason}")
+        self.label, self.frame, self.reason, self.box = label, frame, reason, box
+
+    def add_to(self, problems: list[Problem], notes: Notes) -> None:
+        """A problem of its annotator if it is a person, else a note."""
+        if self.label == PERSON:
+            problems.append(Problem(self.frame, str(self), self.box))
+        else:
+            what = f"an object of the label {self.label} was left out; only {PERSON} counts"
+            notes.add(what, "the task", self.frame)
+
+
+def extent(points: Sequence[float]) -> Box | None:
+    """The box around points x, y, x, y, ...; None without an area or with other numbers.
+
+    >>> extent([3, 1, 7, 9]), extent([3, 1])
+    ((3, 1, 7, 9), None)
+    """
+    if len(points) < 4 or len(points) % 2 or not all(map(math.isfinite, points)):
+        return None
+    x, y = points[::2], points[1::2]
+    box = (min(x), min(y), max(x), max(y))
+    return box if box[2] > box[0] and box[3] > box[1] else None
+
+
 def frames_text(frames: Sequence[int]) -> str:
     """Frames in words, the first few by number.
 
@@ -63,6 +94,8 @@ def xml_points(kind: str, attributes: Mapping[str, str]) -> list[float]:
     >>> xml_points("polygon", {"points": "1,2;3,4;5,0"})
     [1.0, 2.0, 3.0, 4.0, 5.0, 0.0]
     """
+    if kind == "skeleton":
+        raise ShapeError(NO_BOX)
     try:
         if kind == "box":
             return [float(attributes[side]) for side in SIDES]
@@ -102,7 +135,7 @@ def box_around(
     ((1, 2, 9, 8), ('a polygon was drawn here, the box around it is used',))
     """
     if kind == "skeleton":
-        raise ShapeError("is a skeleton, which has no box: draw a rectangle instead")
+        raise ShapeError(NO_BOX)
     if not points or not all(map(math.isfinite, (*points, degrees))):
         raise ShapeError("has a box without finite numbers")
     notes = (

@@ -10,6 +10,7 @@ The file may be hostile: it is parsed without entities and DTDs, and refused wit
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import cast, get_args
@@ -19,7 +20,14 @@ from xml.sax.saxutils import escape, quoteattr
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from datasets.core.formats.cvat_document import Document, Shape, XmlTrack, hold_over_parts
+from datasets.core.formats.cvat_document import (
+    Box,
+    Document,
+    Problem,
+    Shape,
+    XmlTrack,
+    hold_over_parts,
+)
 from datasets.core.formats.cvat_images import ImageError, ImageTracks
 from datasets.core.formats.cvat_labels import (
     COLOUR,
@@ -32,8 +40,10 @@ from datasets.core.formats.cvat_labels import (
 from datasets.core.formats.cvat_shapes import (
     OTHER_SHAPES,
     Notes,
+    ObjectError,
     ShapeError,
     box_around,
+    extent,
     xml_points,
 )
 
@@ -162,7 +172,9 @@ class _Reader:
     step: int = 1
     attributes: tuple[Attribute, ...] = ()
     tracks: list[XmlTrack] = field(default_factory=list)
+    assignee: str = ""
     notes: Notes = field(default_factory=Notes)
+    problems: list[Problem] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
 
     def take(self, event: str, element: Element) -> None:
@@ -179,7 +191,7 @@ class _Reader:
         tracks = hold_over_parts((*self.tracks, *map(self._cut, self.images.tracks())))
         return Document(
             self.name, self.size, self.width, self.height, self.attributes, tracks,
-            self.notes.sentences(),
+            self.notes.sentences(), tuple(self.problems), self.assignee,
         )  # fmt: skip
 
     def _check_place(self, tag: str) -> None:
@@ -196,7 +208,10 @@ class _Reader:
         elif element.tag == "meta":
             self._read_meta(element)
         elif element.tag == "track":
-            self.tracks.append(self._track(element))
+            try:
+                self.tracks.append(self._track(element))
+            except ObjectError as error:
+                error.add_to(self.problems, self.notes)
 
     def _read_meta(self, meta: Element) -> None:
         if meta.find("project") is not None:
@@ -207,6 +222,7 @@ class _Reader:
         if head is None:
             return
         self.name = (head.findtext("name") or "").strip()
+        self.assignee = (head.findtext("assignee/username") or "").strip()
         self.size = whole(head.findtext("size"), "size", default=0)
         self.start_frame = whole(head.findtext("start_frame"), "start_frame", default=0)
         self.step = frame_step(head.findtext("frame_filter") or "")
@@ -216,6 +232,7 @@ class _Reader:
 
     def _track(self, element: Element) -> XmlTrack:
         place = f"track {element.get('id') or len(self.tracks)}"
+        label = element.get("label", "")
         shapes: dict[int, Shape] = {}
         held: dict[str, str] = {}
         for child in element:
@@ -224,11 +241,11 @@ class _Reader:
                 source_frame = whole(child.get("frame"), f"frame of {place}")
                 frame = self._task_frame(source_frame, place)
                 shapes[frame] = self._shape(
-                    child, frame, held, f"{place} at frame {source_frame}"
+                    child, frame, held, f"{place} at frame {source_frame}", label
                 )
         track = XmlTrack(
             tuple(shapes[frame] for frame in sorted(shapes)),
-            element.get("label", ""),
+            label,
             element.get("source", ""),
         )
         return self._cut(track)
@@ -245,9 +262,13 @@ class _Reader:
         for child in image:
             if child.tag in SHAPES:
                 held = held_values({}, _values(child))
-                shape = self._shape(child, frame, held, f"image {number}")
                 label, source = child.get("label", ""), child.get("source", "")
-                self.images.add(label, source, shape)
+                try:
+                    shape = self._shape(child, frame, held, f"image {number}", label)
+                except ObjectError as error:
+                    error.add_to(self.problems, self.notes)
+                else:
+                    self.images.add(label, source, shape)
 
     def _check_size(self, image: Element) -> None:
         """All images have one size. Raises CvatXmlError."""
@@ -271,7 +292,7 @@ class _Reader:
         return frame
 
     def _shape(
-        self, element: Element, frame: int, attributes: dict[str, str], place: str
+        self, element: Element, frame: int, attributes: dict[str, str], place: str, label: str
     ) -> Shape:
         kind = "rectangle" if element.tag == "box" else element.tag
         try:
@@ -279,7 +300,7 @@ class _Reader:
             box, changes = box_around(kind, xml_points(element.tag, element.attrib), degrees)
         except ValueError as error:
             reason = error if isinstance(error, ShapeError) else f"has no box ({error})"
-            raise CvatXmlError(f"{place} {reason}") from error
+            raise ObjectError(label, frame, str(reason), _extent(element)) from error
         for change in changes:
             self.notes.add(change, place.partition(" at ")[0], frame)
         return Shape(
@@ -302,6 +323,16 @@ class _Reader:
         raise CvatXmlError(
             f"it has a box at frame {shape.frame}, but its task has only {self.size} frames"
         )
+
+
+def _extent(element: Element) -> Box | None:
+    """The box around an object and the parts of a skeleton, if they have one."""
+    points: list[float] = []
+    for one in element.iter():
+        if one.tag in SHAPES:
+            with suppress(ShapeError):
+                points += xml_points(one.tag, one.attrib)
+    return extent(points)
 
 
 def _values(box: Element) -> Iterator[tuple[str, str]]:

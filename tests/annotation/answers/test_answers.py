@@ -170,12 +170,6 @@ def test_reading_one_version_changes_no_other(task, document):
     [
         pytest.param({"frame_count": 120}, "its task has 120 frames", id="length"),
         pytest.param({"width": 1280, "height": 720}, "1280x720 pixels", id="size"),
-        pytest.param(
-            {"tracks": (drawn(posture="fly"),)}, '"fly" is not an answer', id="answer"
-        ),
-        pytest.param(
-            {"tracks": (drawn(mood="good"),)}, "unknown attributes: mood", id="attribute"
-        ),
         pytest.param({"tracks": (replace(drawn(), label="car"),)}, "tracks of car", id="label"),
     ],
 )
@@ -184,6 +178,24 @@ def test_answers_that_do_not_fit_are_refused_with_a_message(task, document, chan
     assert version.stage == Stage.FAILED
     assert message in version.error
     assert not Annotation.objects.exists()
+
+
+def test_an_answer_that_is_none_of_the_vocabulary_is_left_out_and_named(task, document):
+    version = read(task, replace(document, tracks=(drawn(posture="fly", doing="wave"),)))
+    assert (version.stage, version.error) == (Stage.DONE, "")
+    said = '"fly" is not an answer to posture; these are: stand, walk, sit.'
+    assert version.notes[0] == f"Left out: person of track 0: {said}"
+    answers = [one.answers for one in version.annotations.all()]
+    assert answers
+    assert all(one == {"posture": "unset", "doing": ["wave"]} for one in answers)
+    assert version.unfinished == len(answers)
+
+
+def test_a_question_that_is_none_of_the_datasets_is_left_out_with_a_note(task, document):
+    version = read(task, replace(document, tracks=(drawn(mood="good", posture="sit"),)))
+    assert version.stage == Stage.DONE
+    assert "the attribute mood is none of this dataset's" in version.notes[0]
+    assert {one.answers["posture"] for one in version.annotations.all()} == {"sit"}
 
 
 def test_a_task_without_the_questions_is_refused(task, document):

@@ -131,6 +131,58 @@ def test_a_swapped_export_without_a_name_is_held_back_with_the_clip_it_is_of(hal
     assert not version.annotations.exists()
 
 
+def test_an_export_of_a_job_is_of_the_clip_whose_persons_it_has(dataset, hall, tmp_path):
+    """The job of CVAT says who has it; the file may be called anything."""
+    job = "<meta><job><id>3</id><size>15</size><assignee><username>bob</username></assignee>"
+    meta = f"{job}</job></meta>".encode()
+    content = xml(BOXES["yard"]).replace(b"</version>", b"</version>" + meta)
+    (tmp_path / "job_3_annotations.zip").write_bytes(zipped(**{"annotations.xml": content}))
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, imported.refused) == (1, [])
+    (version,) = AnswerVersion.objects.all()
+    assert str(version.task) == "yard-c0000--bob"
+
+
+def test_a_folder_may_say_whose_answers_a_job_has(dataset, tmp_path):
+    packed = zipped(**{"ann/job_3.xml": xml(BOXES["hall"])})
+    (tmp_path / "all.zip").write_bytes(packed)
+    assert import_answers(dataset, tmp_path).received == 1
+    assert str(AnswerVersion.objects.get().task) == "hall-c0000--ann"
+
+
+@pytest.mark.parametrize(
+    ("boxes", "sentence"),
+    [
+        pytest.param(
+            BOXES["hall"], "call it hall-c0000--ann.xml or hall-c0000--bob.xml", id="who"
+        ),
+        pytest.param(
+            {1: (1, 1, 9, 9)}, "no task of this dataset is called job_3", id="nowhere"
+        ),
+        pytest.param({}, "no task of this dataset is called job_3", id="nobody"),
+    ],
+)
+def test_a_job_that_fits_nobody_or_several_is_refused_with_the_way_out(
+    dataset, tmp_path, boxes, sentence
+):
+    (tmp_path / "job_3.xml").write_bytes(xml(boxes))
+    (refused,) = import_answers(dataset, tmp_path).refused
+    assert sentence in refused.reason
+    assert not AnswerVersion.objects.exists()
+
+
+def test_a_job_that_fits_two_clips_names_both(dataset, tmp_path):
+    hall, yard = TrackingRun.objects.order_by("clip__name")
+    Proposal.objects.filter(run=yard).delete()
+    copies = list(Proposal.objects.filter(run=hall))
+    for one in copies:
+        one.pk, one.run = None, yard
+    Proposal.objects.bulk_create(copies)
+    (tmp_path / "job_3.xml").write_bytes(xml(BOXES["hall"]))
+    (refused,) = import_answers(dataset, tmp_path).refused
+    assert "its persons fit hall-c0000, yard-c0000" in refused.reason
+
+
 def test_persons_nowhere_near_are_held_back_without_another_clip_too(hall):
     version = read(hall, xml({1: (1, 1, 9, 9)}))
     assert "lie nowhere near" in version.error

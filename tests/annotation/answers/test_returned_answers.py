@@ -72,6 +72,35 @@ def test_an_object_without_box_is_held_back_and_the_job_reopened_at_its_frame(cv
     assert cvat.job_of(TASK)["state"] == "rejected"
 
 
+def test_an_issue_is_at_the_object(cvat, dataset):
+    """Not over the whole frame, where it hides everybody."""
+    cvat.annotate(TASK, FINISHED | {"posture": "seated"})
+    version = fetched(cvat, dataset)
+    first = tracks(cvat)[0]["shapes"][0]
+    assert version.problems[0]["box"] == pytest.approx(first["points"])
+    apply_state_changes()
+    positions = [one["position"] for one in cvat.state.issues.values()]
+    assert positions[0] == pytest.approx(first["points"])
+
+
+def test_a_person_deleted_in_the_job_needs_no_reviewer_to_say_so(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    gone = tracks(cvat).pop()
+    version = fetched(cvat, dataset)
+    number = gone["attributes"][0]["value"]
+    assert (version.stage, version.missing_persons, version.problems) == (Stage.DONE, [], [])
+    assert f"Person {number} was deleted in CVAT." in version.notes
+
+
+def test_a_person_missing_from_a_file_imported_in_cvat_may_be_lost(cvat, dataset):
+    cvat.annotate(TASK, FINISHED)
+    gone = tracks(cvat).pop()
+    for track in tracks(cvat):
+        track["source"] = "file"  # CVAT's word for what an imported file brought
+    version = fetched(cvat, dataset)
+    assert version.missing_persons == [int(gone["attributes"][0]["value"])]
+
+
 def test_corrected_answers_are_a_new_version_and_the_old_one_is_history(cvat, dataset):
     cvat.annotate(TASK, FINISHED)
     draw(cvat, type="skeleton")

@@ -156,7 +156,7 @@ def test_an_object_that_cannot_be_read_is_left_out_and_named(kind, change, sente
     else:
         document = read({"tracks": [good], "shapes": [{"label_id": 4} | stored(3) | change]})
     assert [track.shapes[0].attributes for track in document.tracks] == [{"person_id": "7"}]
-    ((frame, problem),) = document.problems
+    ((frame, problem, _),) = document.problems
     assert frame == 3
     assert problem.startswith("an object of the label person at frame 3 ")
     assert sentence in problem

@@ -179,23 +179,13 @@ def test_boxes_without_a_person_in_an_export_for_images_are_people_of_one_frame(
         pytest.param(xml(track(box(0)))[:-20], "not XML", id="cut off"),
         pytest.param(b"<html/>", "not a CVAT file", id="another format"),
         pytest.param(
-            xml('<image id="3"><mask/></image>'), "image 3 has no box", id="mask without sides"
-        ),
-        pytest.param(
             xml(f'<image id="x">{box(0)}</image>'), "not a whole number", id="image number"
         ),
         pytest.param(xml("", meta="<meta><project/></meta>"), "whole project", id="project"),
         pytest.param(b"<annotations><version>2.0</version></annotations>", "2.0", id="version"),
-        pytest.param(xml(track('<polygon frame="0"/>')), "no box", id="polygon without points"),
-        pytest.param(xml(track('<box frame="0"/>')), "no box", id="box without sides"),
         pytest.param(xml(track(box(0, more='outside="maybe"'))), "not 0 or 1", id="flag"),
         pytest.param(xml(track('<box frame="x"/>')), "not a whole number", id="frame"),
         pytest.param(xml(track('<box frame="-1"/>')), "less than 0", id="frame below 0"),
-        pytest.param(
-            xml(track('<box frame="0" xtl="nan" ytl="0" xbr="1" ybr="1"/>')),
-            "finite",
-            id="not a number",
-        ),
         pytest.param(
             xml(track(box(7)), meta=META.format(size=75, start=0, step="step=6")),
             "not at a frame of the task",
@@ -212,6 +202,38 @@ def test_boxes_without_a_person_in_an_export_for_images_are_people_of_one_frame(
 def test_an_unusable_file_is_refused_with_a_message(content, sentence):
     with pytest.raises(CvatXmlError, match=sentence):
         load(content)
+
+
+UNREADABLE = [
+    pytest.param('<polygon frame="3"/>', "has no box", id="polygon without points"),
+    pytest.param('<box frame="3"/>', "has no box", id="box without sides"),
+    pytest.param('<box frame="3" xtl="nan" ytl="0" xbr="1" ybr="1"/>', "finite", id="nan"),
+    pytest.param(
+        '<skeleton frame="3"><points label="head" points="5,6"/>'
+        '<points label="foot" points="9,20"/></skeleton>',
+        "is a skeleton",
+        id="skeleton",
+    ),
+]
+
+
+@pytest.mark.parametrize(("shape", "reason"), UNREADABLE)
+def test_a_person_without_a_box_is_left_out_and_named_and_all_others_are_read(shape, reason):
+    document = load(xml(track(shape) + track(box(0))))
+    assert len(document.tracks) == 1
+    (problem,) = document.problems
+    assert (problem.frame, reason in problem.text) == (3, True)
+    assert problem.box == ((5, 6, 9, 20) if "skeleton" in shape else None)
+
+
+@pytest.mark.parametrize(("shape", "reason"), UNREADABLE)
+def test_another_labels_object_without_a_box_is_only_noted(shape, reason):
+    other = f'<track id="5" label="pose">{shape}</track>'
+    document = load(xml(other + track(box(0))))
+    assert (len(document.tracks), document.problems) == (1, ())
+    assert document.notes == (
+        "The task, frame 3: an object of the label pose was left out; only person counts.",
+    )
 
 
 @pytest.mark.parametrize(
