@@ -210,7 +210,9 @@ class VideoPerson(models.Model):
         list(Video.objects.select_for_update().filter(pk=video.pk).values("pk"))
         there = dict(cls.objects.filter(video=video).values_list("person_id", "is_drawn"))
         new = sorted(set(numbers) - there.keys())
-        cls.objects.bulk_create(cls(video=video, person_id=number) for number in new)
+        VideoPerson.objects.bulk_create(
+            VideoPerson(video=video, person_id=number) for number in new
+        )
         return {number for number in numbers if there.get(number)}
 
 

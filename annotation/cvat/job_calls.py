@@ -50,6 +50,7 @@ class JobCalls:
 
     def __init__(self, address: Address) -> None:
         self._transport = Transport(address)
+        self.has_events = True  # until they cannot be read
 
     def close(self) -> None:
         self._transport.close()

@@ -1,5 +1,6 @@
 """Queries for the CVAT pages: progress of a dataset's jobs, problems, deliveries, servers."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -201,15 +202,17 @@ def deliveries_of(project: CvatProject) -> StagedQuerySet:
     return WebhookDelivery.objects.filter(mine, server=project.server).order_by("-pk")
 
 
-def deferrable_rows(server: CvatServer) -> tuple[StagedQuerySet, ...]:
-    """All work that needs `server`, of every dataset connected to it."""
+def deferrable_rows(projects: Collection[CvatProject]) -> tuple[StagedQuerySet, ...]:
+    """All work on `projects` that needs their servers."""
+    numbers = [one.project_id for one in projects if one.project_id is not None]
+    mine = Q(project_id__in=numbers) | Q(project_id=None)
     return (
-        CvatProject.objects.filter(server=server),
-        CvatJob.objects.filter(project__server=server),
-        WebhookDelivery.objects.filter(server=server),
-        Reconciliation.objects.filter(project__server=server),
-        JobStateChange.objects.filter(job__project__server=server),
-        IssueComment.objects.filter(job__project__server=server),
+        CvatProject.objects.filter(pk__in=[one.pk for one in projects]),
+        CvatJob.objects.filter(project__in=projects),
+        WebhookDelivery.objects.filter(mine, server__in=[one.server for one in projects]),
+        Reconciliation.objects.filter(project__in=projects),
+        JobStateChange.objects.filter(job__project__in=projects),
+        IssueComment.objects.filter(job__project__in=projects),
     )
 
 
@@ -278,7 +281,7 @@ def _problems(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Problem]:
         for one in server.checks
         if one["subject"] == "permissions" and not one["is_ok"]
     ]
-    deferred = sum(rows.deferred().count() for rows in deferrable_rows(server))
+    deferred = sum(rows.deferred().count() for rows in deferrable_rows([project]))
     if deferred:
         plural = "" if deferred == 1 else "s"
         found.append(

@@ -40,11 +40,11 @@ def task_by_content(
     seconds = sorted({second for places in given.values() for second, _ in places})
     boxes = _places(document, seconds, fps=dataset.annotation_fps)
     fits = {
-        run: found.mean
+        run: one.mean
         for run, places in given.items()
-        if (found := fit(boxes, places)).places >= min(MIN_PLACES, len(places))
-        and found.places
-        and found.mean >= OWN_IOU
+        if (one := fit(boxes, places)).places >= min(MIN_PLACES, len(places))
+        and one.places
+        and one.mean >= OWN_IOU
     }
     best = max(fits.values(), default=0.0)
     if best < OTHER_IOU:

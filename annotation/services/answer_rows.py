@@ -22,7 +22,7 @@ from datasets.core.action_groups import (
     answered_once,
     asked_once,
 )
-from datasets.core.formats.cvat_document import Document, Problem, XmlTrack
+from datasets.core.formats.cvat_document import Document, Problem, Shape, XmlTrack
 from datasets.core.formats.cvat_json import LabelIds, document_from
 from datasets.core.formats.cvat_labels import (
     PERSON,
@@ -196,7 +196,8 @@ def _of_vocabulary(
     problems, tracks = [], []
     names = {name: group for group in groups for name in select_names(group)}
     for number, track in _numbered(document):
-        shapes, before = [], {}
+        shapes: list[Shape] = []
+        before: dict[str, str] = {}
         for shape in track.shapes:
             foreign = foreign_values(shape.attributes, groups)
             for name, value in foreign.items() - before.items():
@@ -229,7 +230,7 @@ def _is_as_sent(version: AnswerVersion, document: Document, persons: Collection[
     """
     return version.job is not None and any(
         track.source in AS_SENT
-        and track.shapes[0].attributes.get(PERSON_ID) in map(str, persons)
+        and track.shapes[0].attributes.get(PERSON_ID, "") in map(str, persons)
         for track in document.tracks
         if track.shapes
     )

@@ -46,7 +46,8 @@ Annotate
    only; leave person_id empty.
 
 {dialog}
- - Box without a person: delete the whole track.
+ - Box without a person: press O (outside) on its first frame. Who deletes it is asked whether
+   it was lost.
  - Person leaves the frame: press O (outside) on the first frame without them.
  - Box that changes from one person to another: "Split" the track there. Both parts keep the
    person_id: clear it in the part that shows somebody else, and answer all questions there.
@@ -55,7 +56,7 @@ Annotate
 Return the answers
  1. Save. Tasks, Actions of this task, "Export task dataset", format "CVAT for video 1.1",
     without images. Send the zip as it is: the task's name is in it. (The export of the job
-    works as well; it has no name in it, so rename it to {name}.zip.)
+    works as well: its clip is found by its people. To be sure, rename it to {name}.zip.)
  2. The manager imports all files of a folder, or one zip of them, on the page "Tasks" or with:
     ./ava manage import_answers FOLDER --dataset {dataset}
 """

@@ -127,7 +127,7 @@ def retry(request: HttpRequest, name: str, what: str) -> HttpResponse:
     elif what == "deleted":
         count = resend_tasks(jobs.filter(is_deleted=True))
     elif what == "deferred":
-        count = retry_now(project.server)
+        count = retry_now(project)
     elif what == "project":
         count = recreate_project(project)
     else:

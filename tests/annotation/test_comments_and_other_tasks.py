@@ -6,7 +6,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from annotation.models import CvatJob, IssueComment, Reconciliation, WebhookDelivery
+from annotation.models import (
+    CvatJob,
+    CvatProject,
+    IssueComment,
+    Reconciliation,
+    WebhookDelivery,
+)
 from annotation.selectors.cvat import job_of_task
 from annotation.services.answer_rows import AnswersError
 from annotation.services.cvat.comments import reply, send_comment
@@ -24,7 +30,7 @@ from tests.cvat_double.steps import (
     sent_world,
     task_named,
 )
-from tests.make import make_user
+from tests.make import make_dataset, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -160,5 +166,13 @@ def test_deferred_work_is_tried_now(client, cvat):
     reconciled(dataset)
     page = client.get(reverse("annotation:cvat", args=["shop"])).content.decode()
     assert "operation with lab deferred" in page
+    other = make_dataset("other")
+    CvatProject.objects.create(dataset=other, server=project_of(dataset).server)
+    assert (
+        "deferred"
+        not in client.get(reverse("annotation:cvat", args=["other"])).content.decode()
+    )
+    client.post(reverse("annotation:cvat_retry", args=["other", "deferred"]))
+    assert Reconciliation.objects.deferred().exists()  # of the dataset shop, not of this one
     client.post(reverse("annotation:cvat_retry", args=["shop", "deferred"]))
     assert not Reconciliation.objects.deferred().exists()

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from annotation.cvat.client import CvatClient
+from annotation.cvat.errors import CvatRefusedError
 from annotation.models import Annotator, AnswerVersion
 from tests.cvat_double.steps import (
     FINISHED,
@@ -52,6 +54,44 @@ def test_the_author_is_who_finished_the_job(cvat):
     version = AnswerVersion.objects.get()
     assert version.author.name == "bob"
     assert {box.annotator for box in version.boxes.all()} == {"bob"}
+
+
+def event(scope, name, second, **fields):
+    stamp = f"2026-11-29 12:00:{second:02}.000000"
+    return {"scope": scope, "user_name": name, "timestamp": stamp, "obj_name": "",
+            "obj_val": "", **fields}  # fmt: skip
+
+
+def test_editors_are_those_of_cvats_events_where_no_delivery_says_so(cvat, monkeypatch):
+    """Without the account that sent the boxes."""
+    dataset = sent_world(cvat)
+    said = [
+        event("create:tracks", "admin", 1),
+        event("update:tracks", "ann", 2),
+        event("delete:shapes", "bob", 3),
+        event("update:job", "bob", 4, obj_name="state", obj_val="completed"),
+    ]
+    monkeypatch.setattr(CvatClient, "job_events", lambda client, job_id: said)
+    cvat.finish(TASK, FINISHED)
+    reconciled(dataset)
+    version = AnswerVersion.objects.get()
+    assert (version.author.name, version.finished_by) == ("ann", "bob")
+    assert version.editors == ["ann", "bob"]
+
+
+def test_events_that_cannot_be_read_are_asked_for_once(cvat, monkeypatch):
+    dataset = sent_world(cvat, clips=2)
+    asked = []
+
+    def refused(client, job_id):
+        asked.append(job_id)
+        raise CvatRefusedError("no event store")
+
+    monkeypatch.setattr(CvatClient, "job_events", refused)
+    for job in list(cvat.state.jobs.values()):
+        cvat.set_job(cvat.state.tasks[job["task_id"]]["name"], state="completed")
+    reconciled(dataset)
+    assert (AnswerVersion.objects.count(), len(asked)) == (2, 1)
 
 
 def test_a_job_finished_by_one_and_then_given_to_another_is_the_work_of_the_first(cvat):

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw
 
-from annotation.core.webhook import EVENTS
+from annotation.core.webhook import EVENTS, job_in, parse_event, verify_signature
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError
 from annotation.cvat.job_calls import Job
 from annotation.cvat.task_upload import TaskPayload, upload_task
 from annotation.services.cvat.connection import permission_problems
+from annotation.services.cvat.delivery_receiver import DeliveryReceiver, ReceivedDelivery
 from avaproject.base.storage import work_folder
 from datasets.core.action_groups import AS_BEFORE
 from datasets.core.formats.cvat_json import LabelIds, document_from
@@ -28,6 +29,8 @@ from datasets.core.formats.cvat_xml import load
 FRAMES = 10
 SIZE = (320, 240)
 SECRET = secrets.token_hex(16)  # not that of the server here: no delivery is taken
+NOT_TRIED = "not tried"
+DELIVERY_TIMEOUT = 30.0  # seconds
 EXPORT_FORMAT = "CVAT for video 1.1"
 LABEL = {
     "name": PERSON,
@@ -47,16 +50,29 @@ class StepFailedError(RuntimeError):
 
 class StepResult(NamedTuple):
     name: str
-    error: str  # "" if it held
+    error: str  # "" if it held, or was not tried
     detail: str
     seconds: float
+
+    @property
+    def is_tried(self) -> bool:
+        return not self.detail.startswith(NOT_TRIED)
 
 
 class CompatibilityCheck:
     """The steps, in order; each uses what the earlier ones made."""
 
-    def __init__(self, client: CvatClient, *, organisation: str, webhook_url: str) -> None:
+    def __init__(
+        self,
+        client: CvatClient,
+        *,
+        organisation: str,
+        webhook_url: str,
+        receiver: DeliveryReceiver | None = None,
+    ) -> None:
+        """`receiver` takes what CVAT delivers; without one the address is only pinged."""
         self.client = client
+        self.receiver = receiver
         self.organisation = organisation
         self.webhook_url = webhook_url
         self.version = ""
@@ -77,6 +93,7 @@ class CompatibilityCheck:
             ("task, frames, boxes, assignee", self.send_task),
             ("answers hold over CVAT keyframes", self.answers_hold),
             ("answer and finish", self.finish),
+            ("delivery of the finished job", self.delivery),
             ("find finished jobs by date", self.poll),
             ("reopen with an issue", self.reopen),
             ("comments both ways", self.comments),
@@ -131,11 +148,16 @@ class CompatibilityCheck:
 
     def webhook(self) -> str:
         if not self.webhook_url:
-            return "not tried: no callback address is configured"
+            return f"{NOT_TRIED}: no callback address is configured"
         webhook = self.client.save_webhook(
             self.project, url=self.webhook_url, secret=SECRET, events=EVENTS
         )  # fmt: skip
         status, _ = self.client.ping(webhook)
+        if self.receiver:
+            _expect(status == 200, f"CVAT gets status {status} from {self.webhook_url}")
+            pinged = self.receiver.wait_for(_is_signed, seconds=DELIVERY_TIMEOUT)
+            _expect(pinged is not None, "no signed ping arrived")
+            return "a signed ping arrived"
         # The secret is not the server's, so a receiver that is reached answers 403.
         _expect(status in (200, 403), f"CVAT gets status {status} from {self.webhook_url}")
         return f"CVAT reaches {self.webhook_url}"
@@ -173,6 +195,25 @@ class CompatibilityCheck:
         self.job = self.client.change_job(self._job.job_id, state="completed")
         _expect(self.job.is_finished, f"the job is {self.job.state}")
         return "completed"
+
+    def delivery(self) -> str:
+        if not self.receiver:
+            return f"{NOT_TRIED}: give an address with --callback"
+
+        def is_wanted(one: ReceivedDelivery) -> bool:
+            event = parse_event(one.body)
+            return _is_signed(one) and (event.job_id, event.state) == (
+                self._job.job_id, "completed",
+            )  # fmt: skip
+
+        started = time.monotonic()
+        found = self.receiver.wait_for(is_wanted, seconds=DELIVERY_TIMEOUT)
+        if found is None:
+            raise StepFailedError(f"no signed delivery came in {DELIVERY_TIMEOUT:.0f} s")
+        sender, assignee = parse_event(found.body).sender, job_in(found.body).assignee
+        me = self.account["username"]
+        _expect((sender, assignee) == (me, me), f"sent by {sender}, assigned to {assignee}")
+        return f"signed, after {time.monotonic() - started:.1f} s, finished by {sender}"
 
     def poll(self) -> str:
         since = self._job.updated_date
@@ -261,7 +302,14 @@ class CompatibilityCheck:
         return {"version": 0, "tags": [], "shapes": [], "tracks": [track]}
 
 
-OPTIONAL = ("permissions", "webhook", "who finished (events)")  # AVA Studio works without
+OPTIONAL = (
+    "permissions", "webhook", "delivery of the finished job", "who finished (events)",
+)  # fmt: skip
+# AVA Studio works without these.
+
+
+def _is_signed(one: ReceivedDelivery) -> bool:
+    return verify_signature(one.body, one.signature, SECRET)
 
 
 def _expect(holds: bool, otherwise: str) -> None:

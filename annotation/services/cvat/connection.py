@@ -49,7 +49,7 @@ def request_connection_test(server: CvatServer) -> None:
     """Request a connection test; work deferred for the server is retried now."""
     CvatServer.objects.filter(pk=server.pk).start_over()
     close_clients()
-    retry_now(server)
+    retry_now(*server.projects.all())
 
 
 def ensure_environment_server() -> None:

@@ -12,7 +12,7 @@ from annotation.core.encryption import DecryptionError
 from annotation.cvat.client import CvatClient, cached_client, is_permanent
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatUnavailableError
 from annotation.cvat.transport import Address
-from annotation.models import CvatServer
+from annotation.models import CvatProject, CvatServer
 from annotation.selectors.cvat import deferrable_rows
 from avaproject.base.storage import StorageError
 from avaproject.base.work import WILL_RETRY, StagedModel
@@ -55,6 +55,6 @@ def defer(row: StagedModel, error: Exception) -> None:
         row.defer(timedelta(seconds=LONGEST_PAUSE), f"{error}{will_retry}")
 
 
-def retry_now(server: CvatServer) -> int:
-    """Let all work deferred for `server` be tried at once; return how many rows."""
-    return sum(rows.retry_now() for rows in deferrable_rows(server))
+def retry_now(*projects: CvatProject) -> int:
+    """Let all deferred work on `projects` be tried at once; return how many rows."""
+    return sum(rows.retry_now() for rows in deferrable_rows(projects))

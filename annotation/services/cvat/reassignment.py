@@ -4,6 +4,7 @@ The author of an answer version is who had the job when it was finished: the del
 so, else CVAT's events, else the job's assignee.
 """
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -24,6 +25,11 @@ from annotation.models import (
 )
 
 MAX_EDITORS = 20
+SAVES = {
+    f"{action}:{kind}"
+    for action in ("create", "update", "delete")
+    for kind in ("tracks", "shapes", "tags")
+}  # CVAT's scopes of saved annotations
 
 
 class Finish(NamedTuple):
@@ -46,11 +52,11 @@ def who_finished(client: CvatClient, row: CvatJob, job: Job) -> Finish:
     if said is not None:
         assignee = job_in(said.body).assignee or job.assignee
         return Finish(assignee, said.sender, editors[:MAX_EDITORS])
-    if row.assignee and job.assignee != row.assignee:
-        finisher = _finisher_in_events(client, job)
-        if finisher:
-            return Finish(finisher, finisher, editors[:MAX_EDITORS] or [finisher])
-    return Finish(job.assignee, "", editors[:MAX_EDITORS])
+    events = _events(client, job)
+    finisher = _finisher(events)
+    editors = sorted({*editors, *_editors(client, row, job, events)})[:MAX_EDITORS]
+    is_reassigned = row.assignee and job.assignee != row.assignee
+    return Finish(finisher if finisher and is_reassigned else job.assignee, finisher, editors)
 
 
 def author_of(row: CvatJob, finish: Finish) -> Annotator:
@@ -138,12 +144,39 @@ def _add_history(row: CvatJob, text: str) -> None:
     CvatJob.objects.filter(pk=row.pk).update(history=row.history)
 
 
-def _finisher_in_events(client: CvatClient, job: Job) -> str:
-    """Who set the job to completed last, as CVAT's events say; "" if they cannot be read."""
+def _events(client: CvatClient, job: Job) -> list[dict[str, str]]:
+    """CVAT's events of the job; empty if they cannot be read, which is tried only once."""
+    if not client.has_events:
+        return []
     try:
-        events = client.job_events(job.job_id)
+        return client.job_events(job.job_id)
     except CvatError:  # no right to them, or no event store
-        return ""
+        client.has_events = False
+        return []
+
+
+def _editors(
+    client: CvatClient, row: CvatJob, job: Job, events: list[dict[str, str]]
+) -> set[str]:
+    """Who saved annotations since the last fetch; not the account that sent the task."""
+    since = row.fetched_at
+    found = {
+        one["user_name"]
+        for one in events
+        if one["scope"] in SAVES
+        and one["user_name"]
+        and (since is None or _event_date(one) > since)
+    }
+    return found - {client.whoami()} | found & {job.assignee} if found else found
+
+
+def _event_date(event: dict[str, str]) -> datetime:
+    found = datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00"))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _finisher(events: list[dict[str, str]]) -> str:
+    """Who set the job to completed last; "" if no event says so."""
     done = [
         one
         for one in events
