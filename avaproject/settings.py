@@ -281,6 +281,13 @@ if DEVICE not in ("auto", "cpu", "cuda", "mps"):
 DETECTORS = "tracking.detectors.registry.DETECTORS"  # for apps below tracking
 DETECTOR_BATCH = env.int("AVA_DETECTOR_BATCH", default=4)
 
+# E-mail of invitations; without a server their links are shown to be copied.
+EMAIL_URL = env.str("AVA_EMAIL_URL", default="")
+if EMAIL_URL:
+    vars().update(env.email_url_config(EMAIL_URL))
+DEFAULT_FROM_EMAIL = env.str("AVA_EMAIL_FROM", default="") or "ava-studio@localhost"
+EMAIL_TIMEOUT = 10
+
 # CVAT. Servers are rows; one may be set here. Stored passwords are encrypted with these keys.
 SECRETS_KEYS = env.list("AVA_SECRETS_KEY", default=[]) or [SECRET_KEY]
 PUBLIC_URL = env.str("AVA_PUBLIC_URL", default="").rstrip("/")

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 
 from annotation.models import AnnotationTask, CvatJob, CvatProject, CvatServer
 from datasets.models import Clip, Dataset, Member, Transfer
+from datasets.services.members import invite
 from qc.models import AgreementReport, AgreementSummary, Consensus, Release
 from qc.services.agreement.reports import (
     plan_reports,
@@ -80,6 +81,10 @@ class World:
         self.release = Release.objects.create(
             dataset=self.dataset, number=1, stage="done", archive=archive
         )
+        self.invitation, self.token = invite(
+            self.dataset, by=self.accounts["owner"], role="annotator", max_uses=9
+        )
+        self.viewer = Member.objects.get(role="viewer")
         self.transfer = Transfer.objects.create(
             dataset=self.dataset, user=self.accounts["owner"], original_name="a.zip", size=9
         )

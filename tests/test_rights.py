@@ -168,6 +168,13 @@ ROWS: dict[str, Row] = {
     "qc:release-card": Row(Act.DOWNLOAD, more={"number": 2}),
     "qc:release-sync": Row(NOBODY, (Act.RELEASE, Act.DOWNLOAD), more={"number": 1}),
     "qc:release-delete-files": Row(NOBODY, Act.DELETE, more={"number": 1}),
+    "workers:members": Row(Act.INVITE_ANNOTATORS, Act.INVITE_ANNOTATORS),
+    "workers:revoke": Row(NOBODY, Act.INVITE_ANNOTATORS, {"invitation": _key("invitation")}),
+    "workers:role": Row(
+        NOBODY, Act.MANAGE_MEMBERS, {"member": _key("viewer"), "role": "owner"}
+    ),
+    "workers:remove": Row(NOBODY, Act.MANAGE_MEMBERS, {"member": _key("viewer")}),
+    "workers:join": Row(PUBLIC, PUBLIC, more={"token": lambda world: world.token}),
     "workers:work": Row(ACCOUNT),
     "workers:help": Row(ACCOUNT),
     "workers:help-image": Row(ACCOUNT, more={"name": "overview-page.png"}),

@@ -25,6 +25,7 @@ from annotation.core.assignment_plan import (
 )
 from annotation.models import AnnotationTask, Annotator, AnswerVersion, PlanSettings
 from annotation.selectors.tasks import ready_clips
+from annotation.services.annotators import link_namesakes
 from annotation.services.cvat.reconciliation import reconcile_soon
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
@@ -299,6 +300,7 @@ def _annotators(
                 "only, at most 150 characters"
             ) from error
     Annotator.objects.bulk_create(rows, ignore_conflicts=True)
+    link_namesakes(dataset)
     found = Annotator.objects.filter(dataset=dataset, name__in=request.annotators)
     return {row.name: row for row in found}
 

@@ -1,7 +1,7 @@
 """Datasets, members, vocabularies, uploads, videos and clips."""
 
 from datasets.models.dataset import Action, ActionGroup, Dataset, PendingDeletion
-from datasets.models.members import Member
+from datasets.models.members import Invitation, Member
 from datasets.models.videos import (
     BundleImport,
     Clip,
@@ -19,6 +19,7 @@ __all__ = [
     "Clip",
     "ClipQuerySet",
     "Dataset",
+    "Invitation",
     "Member",
     "PendingDeletion",
     "Transfer",

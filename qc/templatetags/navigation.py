@@ -31,7 +31,14 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
             ("qc:gold", "user-check", "Gold clips", "flagged", "see_names"),
         ),
     ),
-    ("Output", (("qc:releases", "package", "Releases", "releases", "see"),)),
+    (
+        "Output",
+        (("qc:releases", "package", "Releases", "releases", "see"),),
+    ),
+    (
+        "Team",
+        (("workers:members", "users", "Members", "", "invite_annotators"),),
+    ),
 )
 PARENT_PAGE = {
     "qc:clip": "qc:clips",

@@ -1,0 +1,182 @@
+"""Pages of members: who is a member, invitations, and the page that an invitation leads to."""
+
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.mail import send_mail
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from annotation.selectors.members import member_rows
+from avaproject.base.views import parse_key
+from datasets.core.roles import MEANING, Act, acts_by_key
+from datasets.models import Dataset, Invitation, Member
+from datasets.selectors import permitted_datasets
+from datasets.services import members as service
+from datasets.services.members import InvitationError, MemberError, find_invitation
+from workers.member_forms import AccountForm, InvitationForm
+from workers.members import change_role, join
+
+NEW_LINK = "invitation-link"  # key in the session, until the link was shown once
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def members(request: HttpRequest, name: str) -> HttpResponse:
+    """Members and invitations; POST makes an invitation and shows its link once."""
+    dataset = _dataset(request, name, Act.INVITE_ANNOTATORS)
+    user = cast(User, request.user)
+    form = InvitationForm(
+        request.POST or None, dataset=dataset, user=user, has_email=bool(settings.EMAIL_URL)
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            made, token = service.invite(dataset, by=user, **form.cleaned_data)
+        except MemberError as error:
+            form.add_error(None, str(error))
+        else:
+            _hand_over(request, made, token)
+            return redirect("workers:members", name=name)
+    context = {
+        "dataset": dataset,
+        "form": form,
+        "rows": member_rows(dataset),
+        "roles": Member.Role.choices,
+        "link": request.session.pop(NEW_LINK, "") if request.method == "GET" else "",
+        "invitations": _invitations(dataset).open(timezone.now()).select_related("created_by"),
+    }
+    return render(request, "workers/members.html", context, status=422 if form.errors else 200)
+
+
+def _hand_over(request: HttpRequest, made: Invitation, token: str) -> None:
+    """Send the link of an invitation by e-mail, or keep it for the next page."""
+    path = reverse("workers:join", args=[token])
+    link = f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else None
+    link = link or request.build_absolute_uri(path)
+    if made.email:
+        try:
+            send_mail(
+                f"Invitation to {made.dataset}",
+                f"{made.created_by} invites you to work on the dataset {made.dataset} as "
+                f"{made.role}.\n\nOpen this link until {made.expires_at:%Y-%m-%d}:\n{link}\n",
+                None, [made.email],
+            )  # fmt: skip
+        except OSError as error:
+            messages.error(request, f"The e-mail could not be sent ({error}). Send the link.")
+        else:
+            messages.success(request, f"The invitation was sent to {made.email}.")
+            return
+    request.session[NEW_LINK] = link
+
+
+@login_required
+@require_POST
+def revoke(request: HttpRequest, name: str) -> HttpResponse:
+    dataset = _dataset(request, name, Act.INVITE_ANNOTATORS)
+    key = parse_key(request.POST.get("invitation", ""))
+    invitation = get_object_or_404(_invitations(dataset), pk=key)
+    service.revoke(invitation)
+    messages.success(request, "The invitation is revoked; its link is void.")
+    return redirect("workers:members", name=name)
+
+
+def _invitations(dataset: Dataset) -> Any:
+    """Those that the user may revoke: all for an owner, else those of annotators."""
+    invitations = Invitation.objects.filter(dataset=dataset)
+    if Act.MANAGE_MEMBERS.key in dataset.may:
+        return invitations
+    return invitations.filter(role=Member.Role.ANNOTATOR)
+
+
+@login_required
+@require_POST
+def role(request: HttpRequest, name: str) -> HttpResponse:
+    """Give the member posted as `member` the role posted as `role`."""
+    member = _member(request, name)
+    wanted = request.POST.get("role", "")
+    if wanted not in Member.Role.values:
+        messages.error(request, f"There is no role {wanted}.")
+        return redirect("workers:members", name=name)
+    try:
+        change_role(member, wanted)
+        messages.success(request, f"{member.user} is {wanted} now.")
+    except MemberError as error:
+        messages.error(request, str(error))
+    return _back(request, name)
+
+
+@login_required
+@require_POST
+def remove(request: HttpRequest, name: str) -> HttpResponse:
+    """Remove the member posted as `member`; their answers and decisions stay."""
+    member = _member(request, name)
+    try:
+        service.remove(member)
+        messages.success(request, f"{member.user} is no longer a member. Their answers stay.")
+    except MemberError as error:
+        messages.error(request, str(error))
+    return _back(request, name)
+
+
+def _back(request: HttpRequest, name: str) -> HttpResponse:
+    """The page of members, unless the user has just lost it."""
+    may_open = permitted_datasets(request.user, Act.INVITE_ANNOTATORS).filter(name=name)
+    return redirect("workers:members", name=name) if may_open.exists() else redirect("/")
+
+
+def _dataset(request: HttpRequest, name: str, act: Act) -> Dataset:
+    return get_object_or_404(permitted_datasets(request.user, act), name=name)
+
+
+def _member(request: HttpRequest, name: str) -> Member:
+    members: QuerySet[Member] = _dataset(request, name, Act.MANAGE_MEMBERS).members
+    key = parse_key(request.POST.get("member", ""))
+    return get_object_or_404(members.select_related("user", "dataset"), pk=key)
+
+
+@never_cache
+@sensitive_post_parameters("password1", "password2")
+@require_http_methods(["GET", "POST"])
+def accept(request: HttpRequest, token: str) -> HttpResponse:
+    """The page of an invitation: join with one's account, or with a new one."""
+    try:
+        invitation = find_invitation(token)
+    except InvitationError as error:
+        return render(request, "workers/invitation.html", {"error": str(error)}, status=410)
+    is_new = not request.user.is_authenticated
+    form = AccountForm(request.POST or None) if is_new else None
+    if request.method == "POST" and (form is None or form.is_valid()):
+        try:
+            with transaction.atomic():
+                user = form.save() if form else cast(User, request.user)
+                member, joined = join(invitation, user=user)
+        except InvitationError as error:
+            return render(request, "workers/invitation.html", {"error": str(error)}, status=410)
+        if form:
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        if joined:
+            messages.success(request, f"You are {member.role} of {member.dataset} now.")
+        else:
+            messages.info(request, f"You are {member.role} of {member.dataset} already.")
+        return redirect("/")
+    may = acts_by_key(invitation.role)
+    context = {
+        "invitation": invitation,
+        "form": form,
+        "acts": [MEANING[act] for act in Act if act.key in may],
+        "here": reverse("workers:join", args=[token]),
+    }
+    return render(
+        request, "workers/invitation.html", context, status=422 if form and form.errors else 200
+    )
