@@ -319,16 +319,16 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 5 * 3600
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# On both queues: one continues while all workers of the other are busy.
+CELERY_BEAT_SCHEDULER = "workers.beat:PlanningScheduler"  # runs `advance` itself
 CELERY_BEAT_SCHEDULE = {
-    f"advance from {queue}": {
-        "task": "workers.tasks.advance",
+    "advance": {"task": "workers.tasks.advance", "schedule": 10.0},
+    "move files": {
+        "task": "workers.tasks.move_files",
         "schedule": 10.0,
-        "options": {"queue": queue, "expires": 10.0},
-    }
-    for queue in ("cpu", "gpu")
-} | {"sweep": {"task": "workers.tasks.sweep", "schedule": 600.0}}
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+        "options": {"expires": 10.0},
+    },
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")  # touched by `advance`
 
 LOGGING = {
     "version": 1,

@@ -6,7 +6,7 @@ Annotators and reviewer are simulated and marked as such; everything else is the
 
 import hashlib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from annotation.selectors.tasks import group_specs
 from annotation.services.answer_files import import_answers
 from annotation.services.plan import plan_tasks
 from avaproject.base.storage import local_path
-from avaproject.base.work import Stage
+from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.zip_writer import new_zip
-from datasets.models import Clip, Dataset
+from datasets.models import Clip, Dataset, Video
+from datasets.services.delete import rows_of
 from datasets.services.upload import receive_zip
 from demo.annotators import ANNOTATORS, SAME_PERSON, annotate_package, true_actions
 from demo.world.renderer import GroundTruth, TruthBox
@@ -42,6 +43,10 @@ REVIEWER = "simulated-reviewer"
 REASON = "Decided by the simulated reviewer, who knows what was rendered."
 
 Work = Callable[[], object]
+
+
+class IncompleteError(RuntimeError):
+    """Rows of the dataset have failed or wait, so the release would lack them."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,21 @@ class DemoRun:
     truth_at: GroundTruth | None
 
     def run(self, zip_file: Path) -> Release:
-        """Run all stages from the zip to a release, done or failed."""
+        """Run all stages from the zip to a release, done or failed.
+
+        Raises IncompleteError before the release if it would lack a clip: then run it again.
+        """
         self.log("Videos: unpack, standardise, cut, detect and track people")
+        for rows in self._failed():
+            rows.retry()
         receive_zip(self.dataset, zip_file, original_name=zip_file.name)
-        self.work()
+        self._work()
         self.log("Bundle, and task packages for three simulated annotators")
         if not Bundle.objects.filter(dataset=self.dataset).exists():
             request_bundle(self.dataset)
         names = [annotator.name for annotator in ANNOTATORS]
         plan_tasks(self.dataset, annotators=names, overlap=OVERLAP, simulated=True)
-        self.work()
+        self._work()
         self.log("Answers of the simulated annotators, agreement and consensus")
         self.annotate()
         self.log("Review: one task is rejected, open items are decided, the rest is approved")
@@ -87,7 +97,7 @@ class DemoRun:
         """Annotate every open package, and import the answers."""
         self.export_answers()
         import_answers(self.dataset, self.folder)
-        self.work()
+        self._work()
 
     def export_answers(self) -> None:
         """Write the export of every open package to the folder, as annotators do in CVAT."""
@@ -134,6 +144,33 @@ class DemoRun:
             request_release(self.dataset)
         self.work()
         return Release.objects.filter(dataset=self.dataset).latest("number")
+
+    def _work(self) -> None:
+        """Do all waiting work. Raises IncompleteError if rows have failed or still wait."""
+        self.work()
+        for rows in self._failed():
+            if row := rows.first():
+                raise IncompleteError(
+                    f"The {row._meta.verbose_name} {row} has failed: {row.error} "
+                    "Run the demo again to try it again."
+                )
+        for rows in self._staged_rows():
+            if row := rows.held_up().first():
+                raise IncompleteError(
+                    f"The {row._meta.verbose_name} {row} waits: {row.error} "
+                    "Run the demo again later."
+                )
+
+    def _failed(self) -> Iterator[StagedQuerySet]:
+        """The failed rows of each step, without videos that are refused."""
+        for rows in self._staged_rows():
+            failed = rows.filter(stage=Stage.FAILED)
+            yield failed.given_up() if rows.model is Video else failed
+
+    def _staged_rows(self) -> Iterator[StagedQuerySet]:
+        for model, rows in rows_of(self.dataset).items():
+            if issubclass(model, StagedModel):
+                yield model._default_manager.filter(pk__in=rows.values("pk"))
 
     def _tasks(self) -> QuerySet[AnnotationTask]:
         tasks = AnnotationTask.objects.of(self.dataset)

@@ -118,6 +118,16 @@ class TrackingRun(StagedModel):
     def __str__(self) -> str:
         return f"{self.clip} {self.config_key}"
 
+    def other_files(self) -> list[str]:
+        """Its tracks, if a worker has stored them and was killed before it said so."""
+        return [self.stored_name]
+
+    @property
+    def stored_name(self) -> str:
+        """Name of its tracks file in the storage."""
+        dataset = self.clip.video.dataset
+        return f"{dataset}/tracks/{self.pk}/{self.clip.name}.tracks.json.gz"
+
 
 class IdentityRun(StagedModel):
     """One id for each person over all clips of a video; writes the Proposals."""
@@ -274,7 +284,12 @@ class Bundle(StagedModel):
 
     def other_files(self) -> list[str]:
         """What `datasets.services.delete` frees, beside the files of fields."""
-        return [f"{self.folder}/"] if self.folder else []
+        return [f"{self.stored_folder}/"]
+
+    @property
+    def stored_folder(self) -> str:
+        """Name of its folder in the storage."""
+        return f"{self.dataset}/bundles/{self.pk}"
 
 
 class TrackImport(StagedModel):

@@ -1,4 +1,4 @@
-"""Celery mode: send the rows that are ready to the queues, and clean up after dead workers.
+"""Celery mode: send the rows that are ready to the queues.
 
 Messages are hints, and may be lost with the broker or a worker. So a row is sent again after
 `RESEND_AFTER`, unless its message still waits in Redis. A step has at most `LIMIT` messages
@@ -14,10 +14,8 @@ import redis
 from celery import Task
 from django.conf import settings
 
-from avaproject.base.storage import remove_stale_work_folders
-from datasets.services.resumable_upload import delete_stale_transfers
-from workers.pipeline import QUEUES, STEPS
-from workers.planning import Planner
+from workers.pipeline import QUEUES
+from workers.planning import Planner, end_dead_claims
 
 LIMIT = 100  # messages of one step
 TIMEOUT_SECONDS = 5
@@ -38,7 +36,7 @@ def advance(
     enqueued = 0
     for step in ready:
         waiting = held.get(step.task.name, set())
-        step.rows.fail_exhausted()
+        end_dead_claims(step.rows)
         for pk in step.rows.enqueue(max(limit - len(waiting), 0), held=waiting):
             send(step.task, pk)
             enqueued += 1
@@ -61,13 +59,3 @@ def held_messages() -> dict[str, set[int]]:
         if key := FIRST_ARGUMENT.match(headers.get("argsrepr", "")):
             held[headers["task"]].add(int(key[1]))
     return held
-
-
-def sweep() -> int:
-    """Clean up after dead workers: their leases on this host, work folders and transfers.
-
-    Returns how many rows can be claimed again.
-    """
-    remove_stale_work_folders()
-    delete_stale_transfers()
-    return sum(step.rows.expire_dead_workers() for step in STEPS)

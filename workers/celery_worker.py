@@ -16,7 +16,7 @@ from celery.exceptions import WorkerShutdown
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import DatabaseError, InterfaceError, connection
 
-from avaproject.base.work import shutdown
+from avaproject.base.shutdown import shutdown
 from workers.versions import VersionError, check_version
 
 logger = logging.getLogger(__name__)

@@ -12,11 +12,13 @@ from datetime import datetime
 from types import FrameType
 from typing import NamedTuple, Self
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import close_old_connections, connection
 
-from avaproject.base.work import ClaimLostError, Stage, this_worker
+from avaproject.base.database_faults import FAULTS, has_lost_connection
+from avaproject.base.work import Stage, this_worker
+from avaproject.base.working import ClaimLostError
 from workers.pipeline import QUEUES, STEPS, Queue, Step
-from workers.planning import Planner, open_steps
+from workers.planning import Planner, end_dead_claims, open_steps
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ PLAN_INTERVAL = 10.0  # seconds
 ROWS_PER_PLAN = 100
 IDLE_SECONDS = 1.0
 SECONDS_WITHOUT_DATABASE = 5.0
+LONGEST_OUTAGE = 600.0  # seconds, of a loop that is to end
 
 
 class Outcome(NamedTuple):
@@ -90,6 +93,7 @@ class Loop:
         self.shutdown = shutdown or ShutdownSignal()
         self._on_result = on_result
         self._planner = Planner(steps)
+        self._failing_since = 0.0
         self._unclaimable: set[tuple[str, int]] = set()
 
     @property
@@ -102,28 +106,38 @@ class Loop:
         The claim on an interrupted row is released, as if the row had never been claimed.
         """
         try:
-            while not self.shutdown.requested:
+            is_over = False
+            while not is_over and not self.shutdown.requested:
                 if not connection.in_atomic_block:  # as in tests
                     close_old_connections()
-                if self._survive(once=once) or self.shutdown.requested:
-                    continue
-                if once and not self.has_work():
-                    return
-                self.shutdown.sleep(IDLE_SECONDS)
+                is_over = self._work(once=once)
         except KeyboardInterrupt:
             self.shutdown.requested = True
 
-    def _survive(self, *, once: bool) -> int:
-        """A round; a loop that goes on for ever outlives a restart of the database."""
+    def _work(self, *, once: bool) -> bool:
+        """A round; True if all is done. It outlives a restart of the database.
+
+        Raises OperationalError and InterfaceError if `once`, and the database does not answer
+        for minutes.
+        """
         try:
-            return self.run_round()
-        except (OperationalError, InterfaceError) as error:
-            if once:
+            if self.run_round() or self.shutdown.requested:
+                return False
+            if once and not self.has_work():
+                return True
+        except FAULTS as error:
+            now = time.monotonic()
+            self._failing_since = self._failing_since or now
+            if once and now - self._failing_since > LONGEST_OUTAGE:
                 raise
             logger.warning("The database does not answer (%s); it is tried again.", error)
-            connection.close()
+            if not connection.in_atomic_block:
+                connection.close()
             self.shutdown.sleep(SECONDS_WITHOUT_DATABASE)
-            return 0
+            return False
+        self._failing_since = 0.0
+        self.shutdown.sleep(IDLE_SECONDS)
+        return False
 
     def run_round(self) -> int:
         """Plan all steps, then run waiting rows for a while; return how many were run."""
@@ -155,8 +169,7 @@ class Loop:
         return sorted(row.not_before for row in rows)
 
     def _expire(self, step: Step) -> None:
-        step.rows.expire_dead_workers()
-        if exhausted := step.rows.fail_exhausted():
+        if exhausted := end_dead_claims(step.rows):
             message = "killed its worker too often"
             self._record(Outcome(step.name, f"{exhausted} rows", 0.0, message))
 
@@ -188,6 +201,13 @@ class Loop:
         if row is not None:
             self._record(Outcome(step.name, str(row), seconds, row.error))
             return True
+        if isinstance(result.result, FAULTS):
+            if has_lost_connection(result.result):
+                raise result.result
+            logger.warning(
+                "Row %s of %s could not be claimed: %s", pk, step.name, result.result
+            )
+            return False
         if result.failed() and not isinstance(result.result, ClaimLostError):
             self._unclaimable.add((step.name, pk))
             message = f"{type(result.result).__name__}: {result.result}"

@@ -31,11 +31,13 @@ from annotation.services.cvat.connection import ensure_environment_server
 from annotation.services.cvat.projects import plan_projects
 from annotation.services.cvat.reconciliation import plan_reconciliations
 from annotation.services.cvat.state_changes import Verdict, request_state_changes
+from avaproject.base.temporary import remove_stale
 from avaproject.base.work import StagedQuerySet
 from datasets.models import BundleImport, Clip, Upload, Video
 from datasets.services.cut_clips import plan_clips
 from datasets.services.delete import delete_pending_files
 from datasets.services.import_clips import plan_bundle_imports
+from datasets.services.resumable_upload import delete_stale_transfers
 from datasets.services.upload import delete_unpacked_zips
 from datasets.services.watched_folder import ingest_watched
 from qc.models import (
@@ -74,6 +76,9 @@ def no_plan(since: datetime | None) -> None:
 
 def ingest_watched_and_clean(since: datetime | None) -> None:
     """Import zips from the watched folder, and delete files that are no longer needed."""
+    if since is None:
+        remove_stale()
+        delete_stale_transfers()
     delete_unpacked_zips(since)
     delete_pending_files()
     remove_withdrawn(since)
@@ -93,7 +98,8 @@ class Step:
     """One step: `plan` creates the missing rows, `task` does the work of one of `rows`.
 
     `reads` are the models whose changes call for a plan; None plans in every round. `interval`
-    is the least time between two plans, in seconds.
+    is the least time between two plans, in seconds. With `moves_files` the plan copies or
+    removes files, which can take long.
     """
 
     name: str
@@ -103,6 +109,7 @@ class Step:
     queue: Queue = "cpu"
     interval: float = 0.0
     reads: tuple[type[Model], ...] | None = None
+    moves_files: bool = False
 
     @property
     def rows(self) -> StagedQuerySet:
@@ -111,7 +118,13 @@ class Step:
 
 ANSWERS = (AnnotationTask, AnswerVersion)
 STEPS = (
-    Step("unpack", ingest_watched_and_clean, Upload, datasets.tasks.unpack_upload),
+    Step(
+        "unpack",
+        ingest_watched_and_clean,
+        Upload,
+        datasets.tasks.unpack_upload,
+        moves_files=True,
+    ),
     Step("standardise", no_plan, Video, datasets.tasks.standardise_video, reads=()),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip, reads=(Video,)),
     Step(

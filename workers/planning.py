@@ -17,7 +17,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Model
 from django.db.models.functions import Now
 
-from avaproject.base.work import changed_models
+from avaproject.base.temporary import remove_stale
+from avaproject.base.work import StagedQuerySet, changed_models
 from workers.models import PlanFault
 from workers.pipeline import STEPS, Step
 from workers.versions import check_version
@@ -30,10 +31,15 @@ FAULT_AGE = timedelta(minutes=15)  # a machine that plans reports its faults mor
 
 
 class Planner:
-    """Plans `steps` in rounds."""
+    """Plans `steps` in rounds: all, or only those whose plans move files, or all others."""
 
-    def __init__(self, steps: Sequence[Step] = STEPS) -> None:
+    def __init__(
+        self, steps: Sequence[Step] = STEPS, *, moves_files: bool | None = None
+    ) -> None:
         self.steps = steps
+        self._planned = [
+            step for step in steps if moves_files is None or step.moves_files == moves_files
+        ]
         self._since: datetime | None = None
         self._next_full = 0.0
         self._due = dict.fromkeys(steps, 0.0)
@@ -49,7 +55,7 @@ class Planner:
         now = time.monotonic()
         since = self._since if now < self._next_full else None
         changed = None if since is None else changed_models(self._reads, since)
-        for step in self.steps:
+        for step in self._planned:
             was_faulty = step.name in faulty
             is_due = now >= self._due[step] and (was_faulty or _has_news(step, changed))
             if is_due:
@@ -95,6 +101,16 @@ def open_steps(steps: Sequence[Step]) -> list[Step]:
         cursor.execute("SELECT " + ", ".join(f"EXISTS ({part})" for part in parts))
         flags = cursor.fetchone()
     return [step for step, flag in zip(steps, flags, strict=True) if flag]
+
+
+def end_dead_claims(rows: StagedQuerySet) -> int:
+    """End the claims of workers that have exited; return how many rows are given up.
+
+    Their temporary files are removed.
+    """
+    if rows.expire_dead_workers():
+        remove_stale()
+    return rows.fail_exhausted()
 
 
 def current_faults() -> list[PlanFault]:

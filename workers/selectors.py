@@ -1,9 +1,15 @@
 """State of the queues: the number of rows of each step by stage."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Min
 
 from avaproject.base.work import Stage
 from workers.pipeline import STEPS
+from workers.planning import open_steps
+
+MAX_WAITS = 5  # faults of one step
 
 # What the queues are for; detection runs on the CPU where there is no GPU.
 QUEUES = {"gpu": "Detection", "cpu": "Other work"}
@@ -47,6 +53,35 @@ def steps() -> list[StepState]:
                 counts[Stage.FAILED], counts[Stage.DONE],
             )
         )  # fmt: skip
+    return found
+
+
+@dataclass
+class Wait:
+    """Rows of a step that wait because of the same fault; `until` is None for now."""
+
+    step: str
+    message: str
+    rows: int
+    until: datetime | None
+
+    @property
+    def subject(self) -> str:
+        return f"{self.rows} rows wait" if self.rows > 1 else "1 row waits"
+
+
+def waits() -> list[Wait]:
+    """What keeps rows waiting, by step and fault, most rows first."""
+    found = []
+    for step in open_steps(STEPS):
+        faults = (
+            step.rows.held_up()
+            .order_by()
+            .values_list("error")
+            .annotate(rows=Count("pk"), not_before=Min("not_before"), lease=Min("lease_until"))
+        )
+        for message, rows, not_before, lease in faults.order_by("-rows")[:MAX_WAITS]:
+            found.append(Wait(step.name, message, rows, not_before or lease))
     return found
 
 

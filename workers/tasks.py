@@ -1,13 +1,15 @@
-"""Celery tasks that advance the pipeline; beat sends them (`CELERY_BEAT_SCHEDULE`)."""
+"""Periodic Celery tasks (`CELERY_BEAT_SCHEDULE`); beat runs `advance` itself."""
 
 from celery import shared_task
 
 from workers import broker, celery_worker
 from workers.planning import Planner
 
-__all__ = ["advance", "celery_worker", "sweep"]  # importing it connects its signals
+__all__ = ["advance", "celery_worker", "move_files"]  # importing it connects its signals
 
-_planner = Planner()  # each process of a worker remembers what it has planned
+# Each process remembers what it has planned.
+_planner = Planner(moves_files=False)
+_mover = Planner(moves_files=True)
 
 
 @shared_task
@@ -16,5 +18,6 @@ def advance() -> None:
 
 
 @shared_task
-def sweep() -> None:
-    broker.sweep()
+def move_files() -> None:
+    """Plan the steps that copy or remove files, which can take long."""
+    _mover.run_round()

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from workers.help import decision_pages, developer_pages, guide_pages, image_path
 from workers.planning import current_faults
-from workers.selectors import queues, steps
+from workers.selectors import queues, steps, waits
 
 
 @login_required
@@ -18,7 +18,12 @@ from workers.selectors import queues, steps
 def work(request: HttpRequest) -> HttpResponse:
     """The page of all steps; for htmx its table, or the queue box of the sidebar."""
     rows = steps()
-    context = {"queues": queues(rows), "steps": rows, "faults": current_faults()}
+    context = {
+        "queues": queues(rows),
+        "steps": rows,
+        "faults": current_faults(),
+        "waits": waits(),
+    }
     if request.headers.get("HX-Target") == "worker-box":
         return render(request, "workers/_box.html", context)
     fragment = "HX-Request" in request.headers

@@ -177,6 +177,15 @@ class AnnotationTask(StagedModel):
     def __str__(self) -> str:
         return f"{self.clip}--{self.annotator}"
 
+    def other_files(self) -> list[str]:
+        """Its package, if a worker has stored it and was killed before it said so."""
+        return [self.stored_name]
+
+    @property
+    def stored_name(self) -> str:
+        """Name of its package in the storage."""
+        return f"{self.clip.video.dataset.name}/packages/{self}.zip"
+
 
 class AnswerVersionQuerySet(StagedQuerySet):
     def without_history(self) -> Self:

@@ -30,7 +30,8 @@ from annotation.services.answer_rows import (
     answers_of,
     xml_document,
 )
-from avaproject.base.storage import store, work_folder
+from avaproject.base.storage import store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.action_groups import unset_groups
 from datasets.core.formats.cvat_document import Problem

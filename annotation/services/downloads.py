@@ -14,6 +14,7 @@ from annotation.cvat.task_upload import IMAGE_QUALITY
 from annotation.models import AnnotationTask, Annotator, CvatProject
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path
+from avaproject.base.temporary import partial_path
 from datasets.core.formats import cvat_backup
 from datasets.core.formats.cvat_labels import attributes_of
 from datasets.core.formats.cvat_xml import load
@@ -59,10 +60,11 @@ def write_backups(dataset: Dataset, out: Path) -> int:
             content = annotator_backup(annotator)
         except NoOpenTaskError:
             continue
-        beside = out / f".{annotator}.part"
-        with beside.open("wb") as file:
-            file.writelines(content)
-        beside.replace(out / f"{dataset.name}--{annotator}-backup.zip")
+        target = out / f"{dataset.name}--{annotator}-backup.zip"
+        with partial_path(target) as beside:
+            with beside.open("wb") as file:
+                file.writelines(content)
+            beside.replace(target)
         count += 1
     return count
 

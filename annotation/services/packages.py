@@ -12,7 +12,8 @@ from annotation.core.annotation_guide import TRACK_DIALOG
 from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
-from avaproject.base.storage import local_path, store, work_folder
+from avaproject.base.storage import local_path, store
+from avaproject.base.temporary import partial_path, work_folder
 from datasets.core.formats.cvat_document import Document
 from datasets.core.formats.cvat_labels import LabelsError, attributes_of, label_data
 from datasets.core.formats.cvat_xml import dump
@@ -83,7 +84,7 @@ def write_package(task_id: int) -> AnnotationTask | None:
             path = folder / "package.zip"
             with new_zip(path) as package:
                 _fill(package, task, document, frames)
-            name = store(path, f"{task.clip.video.dataset.name}/packages/{task}.zip")
+            name = store(path, task.stored_name)
         task.finish(package=name)
     return task
 
@@ -99,10 +100,9 @@ def copy_packages(dataset: Dataset, out: Path) -> int:
         target = out / f"{task}.zip"
         if target.exists():
             continue
-        beside = out / f".{task}.part"
-        with local_path(str(task.package)) as package:
+        with local_path(str(task.package)) as package, partial_path(target) as beside:
             shutil.copyfile(package, beside)
-        beside.replace(target)
+            beside.replace(target)
         copied += 1
     return copied
 

@@ -38,7 +38,7 @@ from annotation.services.plan import (
     unmark_gold,
 )
 from avaproject.base.ranges import serve_stored
-from avaproject.base.storage import work_folder
+from avaproject.base.temporary import work_folder
 from avaproject.base.views import parse_key, retry_failed
 from avaproject.base.work import StagedQuerySet
 from datasets.core.roles import Act

@@ -8,11 +8,10 @@ import atexit
 import io
 import os
 import shutil
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +22,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 from s3transfer.exceptions import RetriesExceededError
 
-from avaproject.base.processes import has_exited, this_process
+from avaproject.base.temporary import allocate, partial_path, work_folder
 
 CHUNK = 1 << 20
 RANGE_BYTES = 1 << 16  # per request when only part of a file is read
@@ -51,33 +50,23 @@ def map_storage_errors() -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def work_folder() -> Iterator[Path]:
-    """An empty temporary folder on the disk of the storage."""
-    base = settings.DATA_DIR / "tmp"
-    base.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=base, prefix=f"{this_process()}-") as name:
-        yield Path(name)
+before_storing: ContextVar[Callable[[str], None] | None] = ContextVar(
+    "before_storing", default=None
+)
 
 
-def remove_stale_work_folders() -> int:
-    """Remove the work folders of killed processes; return how many.
+def announce(name: str) -> None:
+    """Tell the row that is worked on that the file or folder `name` will now be stored.
 
-    At once if the process has certainly ended; after a day if it was on another machine.
+    `work.StagedModel.working` listens: a worker whose claim is over stores nothing more.
     """
-    yesterday = time.time() - timedelta(days=1).total_seconds()
-    count = 0
-    for path in (settings.DATA_DIR / "tmp").glob("*-*"):
-        process = path.name.rpartition("-")[0]
-        is_old = path.stat().st_mtime < yesterday and process != this_process()
-        if is_old or has_exited(process):
-            shutil.rmtree(path, ignore_errors=True)
-            count += 1
-    return count
+    if listener := before_storing.get():
+        listener(name)
 
 
 def store(path: Path, name: str) -> str:
     """Move the local file `path` into the storage as `name`, replacing an existing file."""
+    announce(name)
     if isinstance(default_storage, FileSystemStorage):
         target = Path(default_storage.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,23 +90,22 @@ def link(path: Path, name: str, *, is_permanent: bool) -> str:
     On the same disk it is a hard link. On another disk it is a symbolic link if `path` stays as
     long as the storage needs it (`is_permanent`), else a copy. In a bucket it is an upload.
     """
+    announce(name)
     if not isinstance(default_storage, FileSystemStorage):
         with map_storage_errors(), path.open("rb") as file:
             default_storage.save(name, File(file))
         return name
     target = Path(default_storage.path(name))
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial_path(target)
-    partial.unlink(missing_ok=True)
-    try:
-        partial.hardlink_to(path)
-    except OSError:  # another disk, or one without hard links
-        if not is_permanent:
-            _copy(path, target)
-            return name
-        partial.symlink_to(path.resolve())
-    partial.replace(target)
-    partial.unlink(missing_ok=True)  # renaming between hard links of one file does nothing
+    with partial_path(target) as partial:
+        try:
+            partial.hardlink_to(path)
+        except OSError:  # another disk, or one without hard links
+            if not is_permanent:
+                _copy(path, target)
+                return name
+            partial.symlink_to(path.resolve())
+        partial.replace(target)
     return name
 
 
@@ -126,6 +114,7 @@ def link_stored(name: str, new: str) -> str:
     storage: Any = default_storage
     if hasattr(storage, "bucket"):
         source = {"Bucket": storage.bucket_name, "Key": storage._normalize_name(name)}
+        announce(new)
         with map_storage_errors():
             storage.bucket.Object(storage._normalize_name(new)).copy(source)
         return new
@@ -133,21 +122,15 @@ def link_stored(name: str, new: str) -> str:
         return link(path, new, is_permanent=False)
 
 
-def _partial_path(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.part")
-
-
 def _copy(path: Path, target: Path) -> None:
     """Copy to another disk atomically."""
-    partial = _partial_path(target)
-    try:
+    with partial_path(target) as partial:
         with path.open("rb") as source, partial.open("wb") as copy:
+            allocate(copy, path.stat().st_size)
             shutil.copyfileobj(source, copy, CHUNK)
             copy.flush()
             os.fsync(copy.fileno())
         partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,87 +7,47 @@
 Every stage of the pipeline is such a row. The row is the work order, a message only a hint.
 A claim is a lease that a heartbeat renews while the work goes on. A worker that dies leaves its
 row `running`; it may be claimed again when the lease has expired or the process is known to be
-gone, `MAX_ATTEMPTS` times. When a storage or a server is unavailable, the row is deferred: it
-waits until `not_before`, and that claim does not count. `claim_token` is the fencing token: it
-only grows, so a worker whose claim is over can neither renew nor finish it.
+gone. When a storage or a server is unavailable, the row is deferred: it waits until
+`not_before`, and that claim does not count. `claim_token` is the fencing token: it only grows,
+so a worker whose claim is over can neither renew nor finish it, nor store files.
+
+Whether a row kills its workers or the machine does cannot be told from one death. So a row is
+given up after `MAX_ATTEMPTS` of them, with growing pauses in between (`DEATH_PAUSES`), which a
+machine in trouble outlives and a row that is the cause does not. An attempt that got further
+than those before it starts the count anew (`got_further`).
 
 Times in claims are the database's clock (`Now()`), because the clocks of machines differ.
 `modified_at` says when a row last changed, other than by heartbeat or progress: planners look
 only at what has changed.
 """
 
-import errno
-import logging
 import socket
-import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, models
+from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from avaproject.base.database_faults import FAULTS, has_lost_connection, outlast_faults
 from avaproject.base.processes import has_exited, this_process
-from avaproject.base.storage import StorageError
+from avaproject.base.shutdown import shutdown
+from avaproject.base.working import RELEASED, WILL_RETRY, ClaimLostError, working
 
-logger = logging.getLogger(__name__)
-
-MAX_ATTEMPTS = 3
-STORAGE_PAUSES = (1, 5)  # leases to wait after the first and the second storage fault
+MAX_ATTEMPTS = 5
+DEATH_PAUSES = (0.0, 0.25, 1.0, 4.0)  # leases to wait after each death of a worker
 RESEND_AFTER = timedelta(seconds=50)  # plus one round of planning: at most a minute
-HEARTBEATS_PER_LEASE = 4
 SECONDS_BETWEEN_REPORTS = 1.0
-WILL_RETRY = "It will be retried automatically."
-
-
-class ClaimLostError(RuntimeError):
-    """Another worker has claimed the row while this one was still working on it."""
-
-
-class ShutdownInterrupt(KeyboardInterrupt):
-    """The worker stops: the row it works on is released, and the task ends as if done."""
-
-
-class Shutdown:
-    """Whether this process is about to stop; `request` is called by a signal handler."""
-
-    def __init__(self) -> None:
-        self.is_requested = False
-        self._is_working = False
-
-    def request(self, *signal: object) -> None:
-        """Interrupt the row in work, and claim no other from now on."""
-        self.is_requested = True
-        if self._is_working:
-            self._is_working = False
-            raise ShutdownInterrupt
-
-    @contextmanager
-    def interrupting(self) -> Iterator[None]:
-        """Inside, `request` raises ShutdownInterrupt."""
-        self._is_working = True
-        try:
-            yield
-        finally:
-            self._is_working = False
-
-
-shutdown = Shutdown()
+GIVEN_UP = f"The worker died {MAX_ATTEMPTS} times at this"
 
 
 def this_worker() -> str:
     """A name for this process, unique over all machines: the host, and the process there."""
     return f"{socket.gethostname()}/{this_process()}"
-
-
-def _error_message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full ({settings.DATA_DIR}). Free some space, then try again."
-    return str(error)
 
 
 class Stage(models.TextChoices):
@@ -186,18 +146,42 @@ class StagedQuerySet(models.QuerySet):
         return exhausted.update(
             stage=Stage.FAILED,
             finished_at=Now(),
-            error=f"The worker died {MAX_ATTEMPTS} times at this; see its log, then try again.",
+            error=f"{GIVEN_UP}; see its log, then try again.",
         )
 
+    def given_up(self) -> Self:
+        """Failed rows whose workers died `MAX_ATTEMPTS` times."""
+        return self.filter(stage=Stage.FAILED, error__startswith=GIVEN_UP)
+
+    def held_up(self) -> Self:
+        """Open rows that a fault keeps waiting: `error` says what, `not_before` until when.
+
+        A row whose worker has died waits until its lease ends.
+        """
+        return self.open().exclude(error="")
+
     def expire_dead_workers(self) -> int:
-        """End the leases of workers that have certainly exited; return how many rows."""
+        """End the leases of workers that have certainly exited; return how many rows.
+
+        The lease becomes the pause until the next attempt.
+        """
         running = self.open().filter(stage=Stage.RUNNING)
         workers = running.order_by().values_list("worker", flat=True).distinct()
         dead = [worker for worker in workers if has_exited(worker.rpartition("/")[2])]
         if not dead:
             return 0
         past = Now() - timedelta(seconds=1)
-        return running.filter(worker__in=dead).update(lease_until=past, enqueued_at=None)
+        pauses = [
+            models.When(attempts=F("deferrals") + deaths, then=Now() + settings.LEASE * pause)
+            for deaths, pause in enumerate(DEATH_PAUSES, 1)
+            if pause
+        ]
+        return running.filter(worker__in=dead).update(
+            lease_until=models.Case(*pauses, default=past),
+            worker="",
+            enqueued_at=None,
+            error=f"Its worker died. {WILL_RETRY}",
+        )
 
     def release_claim(self, pk: int) -> int:
         """Undo this worker's claim of row `pk`; 1 if it had one. The attempt does not count."""
@@ -251,15 +235,6 @@ def _changed_at(model: type[models.Model]) -> str:
     return str(getattr(model, "CHANGED_AT", "modified_at"))
 
 
-RELEASED: dict[str, Any] = {
-    "stage": Stage.WAITING,
-    "attempts": F("attempts") - 1,
-    "lease_until": None,
-    "enqueued_at": None,
-    "progress": 0.0,
-}
-
-
 class StagedModel(models.Model):
     """A row of work. A subclass with its own Meta must extend `StagedModel.Meta`."""
 
@@ -284,6 +259,17 @@ class StagedModel(models.Model):
         # Not an index of all stages: nearly all rows are done, and databases would pick it.
         indexes = [models.Index("id", condition=Q(stage__in=OPEN), name="%(class)s_open")]
 
+    def save(self, *, update_fields: Iterable[str] | None = None, **how: Any) -> None:
+        """Store the row; a change is stamped with `modified_at`, so that it is planned for."""
+        is_change = not self._state.adding
+        if is_change:
+            self.modified_at = Now()
+            if update_fields is not None:
+                update_fields = {*update_fields, "modified_at"}
+        super().save(update_fields=update_fields, **how)
+        if is_change:
+            del self.modified_at  # read again when it is asked for
+
     def finish(self, **results: Any) -> None:
         """Store `results` and mark the row done. Raises ClaimLostError if the claim is lost."""
         self._end_claim(Stage.DONE, progress=1.0, error="", deferrals=0, **results)
@@ -306,11 +292,19 @@ class StagedModel(models.Model):
 
     def renew_lease(self) -> None:
         """Extend the lease by `settings.LEASE` from now; does nothing if the claim is lost."""
-        self._claimed().update(lease_until=Now() + settings.LEASE)
+        self.claimed_rows().update(lease_until=Now() + settings.LEASE)
+
+    def got_further(self) -> None:
+        """This attempt has kept more than those before it: their deaths don't count.
+
+        Raises ClaimLostError if the claim is over.
+        """
+        if not outlast_faults(lambda: self.claimed_rows().update(attempts=F("deferrals") + 1)):
+            raise ClaimLostError(f"{self} was cancelled, or is in another worker's hands")
 
     def check_claim(self) -> None:
         """Raises ClaimLostError if this worker's claim is over: cancelled, or taken over."""
-        if not self._claimed().exists():
+        if not outlast_faults(self.claimed_rows().exists):
             raise ClaimLostError(f"{self} was cancelled, or is in another worker's hands")
 
     def report(self, progress: float) -> None:
@@ -318,59 +312,39 @@ class StagedModel(models.Model):
         now = time.monotonic()
         if now - getattr(self, "_reported", 0.0) >= SECONDS_BETWEEN_REPORTS:
             self._reported = now
-            self._claimed().update(progress=min(max(progress, 0.0), 1.0))
+            try:
+                self.claimed_rows().update(progress=min(max(progress, 0.0), 1.0))
+            except FAULTS as error:  # work goes on: the next one may succeed
+                if not has_lost_connection(error):
+                    raise
 
-    @contextmanager
-    def working(self, *expected: type[Exception]) -> Iterator[None]:
+    def working(self, *expected: type[Exception]) -> AbstractContextManager[None]:
         """Do the work of a claimed row: renew its lease, and store its errors on the row.
 
         Expected errors end here; all others are stored and raised again. When the storage is
         unavailable, the row is deferred as `STORAGE_PAUSES` says, then it fails. When the
-        worker is told to stop, the claim is released: the attempt does not count.
+        database does not answer, it is deferred as soon as that answers again. When the worker
+        is told to stop, the claim is released: the attempt does not count. Of a claim that is
+        over no file stays whose row is gone.
         """
-        stop = threading.Event()
-        heartbeat = threading.Thread(target=self._send_heartbeats, args=(stop,), daemon=True)
-        heartbeat.start()
-        try:
-            with shutdown.interrupting():
-                yield
-        except KeyboardInterrupt as error:
-            self._claimed().update(**RELEASED)
-            if not isinstance(error, ShutdownInterrupt):
-                raise
-        except StorageError as error:
-            if self.deferrals >= len(STORAGE_PAUSES):
-                self.fail(str(error))
-            else:
-                pause = settings.LEASE * STORAGE_PAUSES[self.deferrals]
-                self.defer(pause, f"{error} {WILL_RETRY}")
-        except expected as error:
-            self.fail(_error_message(error))
-        except ClaimLostError:
-            raise
-        except Exception as error:
-            self.fail(f"Unexpected {type(error).__name__}: {error}")
-            raise
-        finally:
-            stop.set()
-            heartbeat.join()
+        return working(self, expected)
 
-    def _send_heartbeats(self, stop: threading.Event) -> None:
-        while not stop.wait(settings.LEASE.total_seconds() / HEARTBEATS_PER_LEASE):
-            try:
-                self.renew_lease()
-            except (DatabaseError, InterfaceError) as error:  # the next one may succeed
-                logger.warning("The lease of %s was not renewed: %s", self._meta.label, error)
-            finally:
-                connection.close()
+    def release(self, **changes: Any) -> None:
+        """Undo this claim: the attempt does not count."""
+        outlast_faults(lambda: self.claimed_rows().update(**RELEASED | changes))
 
-    def _claimed(self) -> models.QuerySet[Any]:
+    def claimed_rows(self) -> models.QuerySet[Any]:
+        """This row as long as the claim holds; else no row."""
         return type(self)._default_manager.filter(
             pk=self.pk, stage=Stage.RUNNING, claim_token=self.claim_token
         )
 
     def _end_claim(self, stage: Stage, **changes: Any) -> None:
         changes = {"lease_until": None, "finished_at": Now()} | changes
-        if not self._claimed().update(stage=stage, **changes):
-            raise ClaimLostError(f"{self._meta.label} {self.pk}, claim {self.claim_token}")
+        if not outlast_faults(lambda: self.claimed_rows().update(stage=stage, **changes)):
+            # Only this claim can have ended itself so: then the database's answer was lost.
+            its_own = {"stage": stage, "claim_token": self.claim_token}
+            found = type(self)._default_manager.filter(pk=self.pk, **its_own)
+            if stage == Stage.WAITING or not found.exists():
+                raise ClaimLostError(f"{self._meta.label} {self.pk}, claim {self.claim_token}")
         self.refresh_from_db()

@@ -62,7 +62,12 @@ class BundleImport(StagedModel):
 
     def other_files(self) -> list[str]:
         """Files to delete with the row, besides those of file fields."""
-        return [f"{self.folder}/"] if self.folder else []
+        return [f"{self.stored_folder}/"]
+
+    @property
+    def stored_folder(self) -> str:
+        """Name of the folder in the storage that its files with tracks go to."""
+        return f"{self.upload.dataset.name}/imports/{self.pk}"
 
 
 class Transfer(models.Model):
@@ -143,6 +148,15 @@ class Video(StagedModel):
     def __str__(self) -> str:
         return self.name
 
+    def other_files(self) -> list[str]:
+        """The standard video, if a worker has stored it and was killed before it said so."""
+        return [self.standard_name]
+
+    @property
+    def standard_name(self) -> str:
+        """Name of the standard video in the storage."""
+        return f"{self.dataset.name}/videos/{self.name}.mp4"
+
     @property
     def seconds(self) -> float | None:
         return None if self.frame_count is None else self.frame_count / FRAME_RATE
@@ -211,6 +225,20 @@ class Clip(StagedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def other_files(self) -> list[str]:
+        """Its files, if a worker has stored them and was killed before it said so."""
+        return list(self.stored_names)
+
+    @property
+    def stored_names(self) -> tuple[str, str, str]:
+        """Names of its file, frames and poster in the storage."""
+        folder = self.video.dataset.name
+        return (
+            f"{folder}/clips/{self.name}.mp4",
+            f"{folder}/frames/{self.name}.zip",
+            f"{folder}/posters/{self.name}.jpg",
+        )
 
     @property
     def seconds(self) -> float:

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avaproject.base.storage import DownloadCache, store, work_folder
+from avaproject.base.storage import DownloadCache, store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import (
     FRAME_RATE,
@@ -66,7 +67,6 @@ def cut_clip(clip_id: int) -> Clip | None:
     if clip is None:
         return None
     video = clip.video
-    folder_name = video.dataset.name
     with clip.working(MediaError, OSError):
         standard = _videos.path_of(str(video.file.name))
         with work_folder() as folder:
@@ -77,9 +77,11 @@ def cut_clip(clip_id: int) -> Clip | None:
                 frame_count=clip.frame_count,
             )
             _write_frames(clip, standard, folder)
-            file = store(folder / "clip.mp4", f"{folder_name}/clips/{clip.name}.mp4")
-            frames = store(folder / "frames.zip", f"{folder_name}/frames/{clip.name}.zip")
-            poster = store(folder / "poster.jpg", f"{folder_name}/posters/{clip.name}.jpg")
+            made = ("clip.mp4", "frames.zip", "poster.jpg")
+            file, frames, poster = (
+                store(folder / path, name)
+                for path, name in zip(made, clip.stored_names, strict=True)
+            )
         clip.finish(file=file, frames=frames, poster=poster)
     if not Clip.objects.filter(video=video, stage=Stage.WAITING).exists():
         _videos.clear()

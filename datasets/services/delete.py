@@ -8,11 +8,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from django.apps import apps
 from django.db import models, transaction
 from django.db.models import Q
 
 from avaproject.base.storage import StorageError, remove
+from avaproject.base.stored_files import file_fields, still_referenced
 from avaproject.base.work import Stage, StagedModel
 from datasets.models import Dataset, PendingDeletion, Upload, Video
 from datasets.services import resumable_upload
@@ -37,7 +37,7 @@ class DependentCount(NamedTuple):
 def dependents(thing: models.Model) -> list[DependentCount]:
     """How many rows of each other model would be deleted with `thing`."""
     found = []
-    for model, rows in _by_model(thing).items():
+    for model, rows in rows_of(thing).items():
         count = rows.count()
         if model is not type(thing) and count:
             meta = model._meta
@@ -48,7 +48,7 @@ def dependents(thing: models.Model) -> list[DependentCount]:
 
 def check_idle(thing: models.Model) -> None:
     """Raises InUseError if a worker is busy with a part of `thing`."""
-    for model, rows in _by_model(thing).items():
+    for model, rows in rows_of(thing).items():
         _check_idle(model, rows)
 
 
@@ -62,7 +62,7 @@ def delete(thing: models.Model) -> None:
         for unfinished in thing.transfers.filter(upload=None):
             resumable_upload.discard(unfinished)
     with transaction.atomic():
-        found = _by_model(thing)
+        found = rows_of(thing)
         for model, rows in found.items():
             if issubclass(model, StagedModel):  # nobody can claim them from here on
                 list(rows.select_for_update().order_by("pk").values_list("pk"))
@@ -91,7 +91,7 @@ def delete_pending_files() -> int:
     pending = dict(oldest.values_list("pk", "name"))
     if not pending:
         return 0
-    referenced = _still_referenced(set(pending.values()))
+    referenced = still_referenced(set(pending.values()))
     count = 0
     for pk, name in pending.items():
         try:
@@ -125,8 +125,8 @@ def _clear_self_references(rows: Any) -> None:
             rows.exclude(**{field.name: None}).update(**{field.name: None})
 
 
-def _by_model(thing: models.Model) -> dict[type[models.Model], Any]:
-    """All rows that would be deleted, each once."""
+def rows_of(thing: models.Model) -> dict[type[models.Model], Any]:
+    """All rows that would be deleted with `thing`, each once, by model."""
     conditions: dict[type[models.Model], Q] = {}
     for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
         conditions.setdefault(rows.model, Q())
@@ -146,24 +146,8 @@ def _check_idle(model: type[models.Model], rows: Any) -> None:
 
 
 def _file_names(model: type[models.Model], rows: Any) -> Iterator[str]:
-    for field in _file_fields(model):
+    for field in file_fields(model):
         yield from rows.exclude(**{field: ""}).values_list(field, flat=True)
     if hasattr(model, "other_files"):
-        for row in rows.iterator():
+        for row in rows.select_related().iterator():
             yield from row.other_files()
-
-
-def _file_fields(model: type[models.Model]) -> list[str]:
-    return [f.name for f in model._meta.get_fields() if isinstance(f, models.FileField)]
-
-
-def _still_referenced(names: set[str]) -> set[str]:
-    """Those of `names` that a row still refers to."""
-    return {
-        name
-        for model in apps.get_models()
-        for field in _file_fields(model)
-        for name in model._base_manager.filter(**{f"{field}__in": names}).values_list(
-            field, flat=True
-        )
-    }

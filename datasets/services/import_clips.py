@@ -23,7 +23,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from numpy.typing import NDArray
 
-from avaproject.base.storage import local_path, store, work_folder
+from avaproject.base.storage import local_path, store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.bundle_files import (
@@ -47,7 +48,7 @@ from datasets.core.zip_writer import new_zip
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from datasets.services.cut_clips import annotation_frame_count, encode_poster
 from datasets.services.standardise import decoder_limits
-from datasets.services.upload import archive_limits, check_space, delete_bundle_zip
+from datasets.services.upload import archive_limits, delete_bundle_zip, room_for
 from datasets.services.video_names import add_video, reserve_name
 
 CHUNK = 1 << 20
@@ -123,7 +124,7 @@ def import_uploaded_clips(import_id: int) -> BundleImport | None:
             open_bundle(path, progress=row.report) as bundle,
         ):
             clips = import_clips(upload.dataset, bundle, upload=upload, progress=row.report)
-            folder = f"{upload.dataset}/imports/{row.pk}"
+            folder = row.stored_folder
             for name in manifests.TRACK_FILES:
                 if (bundle.folder / name).is_file():
                     store(bundle.folder / name, f"{folder}/{name}")
@@ -224,9 +225,10 @@ def _unpack(path: Path, folder: Path) -> None:
         members = list_files(path, manifests.FILES, archive_limits())
         if not manifests.is_bundle(members):
             raise BundleError(f"{path.name} is not a zip of a bundle: it has {sorted(members)}")
-        check_space(sum(one.size for one in members.values()))
-        for name, one in members.items():
-            extract(path, one, folder / name)
+        with room_for(sum(one.size for one in members.values())) as give_back:
+            for name, one in members.items():
+                give_back(one.size)
+                extract(path, one, folder / name)
     except ArchiveError as error:
         raise BundleError(str(error)) from error
 
@@ -234,7 +236,8 @@ def _unpack(path: Path, folder: Path) -> None:
 def _check_disk(folder: Path) -> None:
     """Raises BundleError if the content of the bundle in `folder` does not fit on the disk."""
     try:
-        check_space(unpacked_size(folder))
+        with room_for(unpacked_size(folder)):
+            return
     except ArchiveError as error:
         raise BundleError(str(error)) from error
 
@@ -299,7 +302,7 @@ def _import_video(
             check_video(
                 path, frame_count=entry.frame_count, frame=0, resources=decoder_limits()
             )
-            files.append((video, "file", path, f"{dataset}/videos/{name}.mp4"))
+            files.append((video, "file", path, video.standard_name))
         else:
             warnings.append(
                 NO_VIDEO.format(what="It", rate=rate)
@@ -321,10 +324,9 @@ def _import_video(
             place = folder / clip.name
             place.mkdir()
             file, frames, poster = _make_files(clip, _Entry(entry, one, rate), bundle, place)
+            fields, made = ("file", "frames", "poster"), (file, frames, poster)
             files += [
-                (clip, "file", file, f"{dataset}/clips/{clip.name}.mp4"),
-                (clip, "frames", frames, f"{dataset}/frames/{clip.name}.zip"),
-                (clip, "poster", poster, f"{dataset}/posters/{clip.name}.jpg"),
+                (clip, *each) for each in zip(fields, made, clip.stored_names, strict=True)
             ]
         for row, field, path, stored in files:
             setattr(row, field, store(path, stored))

@@ -9,10 +9,9 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +20,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from avaproject.base.temporary import allocate, free_bytes
 from datasets.models import Dataset, Transfer, Upload
 from datasets.services import s3_multipart
 from datasets.services.upload import ArchiveError, check_size, receive_unhashed
@@ -63,15 +63,29 @@ def start(
     unfinished = dataset.transfers.filter(upload=None, **same).first() if fingerprint else None
     if unfinished:
         return unfinished
-    free = shutil.disk_usage(settings.DATA_DIR).free
-    if free < size and not s3_multipart.is_available():
-        raise NoSpaceError(
-            f"{original_name} has {size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
-            "on the server; free some space, then try again"
-        )
-    return Transfer.objects.create(
+    transfer = Transfer(
         dataset=dataset, original_name=original_name[:255] or "upload.zip", **same
     )
+    if not s3_multipart.is_available():
+        _reserve_space(transfer)
+    transfer.save()
+    return transfer
+
+
+def _reserve_space(transfer: Transfer) -> None:
+    """Let the disk keep room for the whole file, so that no other upload is promised it."""
+    try:
+        with _locked_file(transfer) as file:
+            allocate(file, transfer.size)
+    except OSError as error:
+        _path(transfer).unlink(missing_ok=True)
+        if error.errno != errno.ENOSPC:
+            raise
+        free = free_bytes() / 1e9
+        raise NoSpaceError(
+            f"{transfer.original_name} has {transfer.size / 1e9:.1f} GB; only {free:.1f} GB "
+            "are free on the server; free some space, then try again"
+        ) from error
 
 
 def received_bytes(transfer: Transfer) -> int:
@@ -106,6 +120,8 @@ def append(
         except (OSError, TransferError) as error:
             if sha256 or isinstance(error, TransferError):
                 file.truncate(offset)
+                with suppress(OSError):  # then the next chunk may find no room
+                    allocate(file, transfer.size)
             if isinstance(error, TransferError):
                 raise
             if error.errno == errno.ENOSPC:

@@ -2,7 +2,8 @@
 
 from django.conf import settings
 
-from avaproject.base.storage import local_path, store, work_folder
+from avaproject.base.storage import local_path, store
+from avaproject.base.temporary import work_folder
 from datasets.core.media.clips_and_keyframes import FRAME_RATE, MIN_CLIP_FRAMES, clip_bounds
 from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise_sandboxed
 from datasets.core.media.standardising import Standardised
@@ -30,7 +31,7 @@ def standardise_video(video_id: int) -> Video | None:
                 resources=decoder_limits(),
                 name=video.original_name,
             )
-            file = store(folder / "standard.mp4", f"{dataset.name}/videos/{video.name}.mp4")
+            file = store(folder / "standard.mp4", video.standard_name)
         video.finish(
             file=file,
             width=made.width,

@@ -1,14 +1,17 @@
 """Pipeline stage 1: receive a zip, and unpack it into videos."""
 
-import shutil
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import IntegrityError, transaction
 
-from avaproject.base.storage import link, local_path, remove, store, work_folder
+from avaproject.base.storage import link, local_path, remove, store
+from avaproject.base.temporary import free_bytes, reserved_space, work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.hashing import sha256_of
@@ -27,11 +30,11 @@ __all__ = [
     "ArchiveError",
     "archive_limits",
     "check_size",
-    "check_space",
     "delete_bundle_zip",
     "delete_unpacked_zips",
     "receive_unhashed",
     "receive_zip",
+    "room_for",
     "unpack_upload",
 ]
 
@@ -196,14 +199,17 @@ def _unpack_videos(
 ) -> list[dict[str, str]]:
     """Extract all videos of the zip; return the skipped files with reasons."""
     listing = list_videos(path, archive_limits())
-    check_space(listing.size)
     skipped = [file._asdict() for file in listing.skipped]
-    done = 0
-    for member in listing.videos:
-        if reason := _extract_video(upload, path, member):
-            skipped.append({"name": member.name, "reason": reason})
-        done += member.size
-        progress(done / max(listing.size, 1))
+    sizes, done = [member.size for member in listing.videos], 0
+    # On the way to a bucket one video at a time lies here.
+    is_local = isinstance(default_storage, FileSystemStorage)
+    with room_for(sum(sizes) if is_local else max(sizes, default=0)) as give_back:
+        for member in listing.videos:
+            give_back(member.size)
+            if reason := _extract_video(upload, path, member):
+                skipped.append({"name": member.name, "reason": reason})
+            done += member.size
+            progress(done / max(listing.size, 1))
     return skipped
 
 
@@ -216,14 +222,25 @@ def archive_limits() -> ArchiveLimits:
     )
 
 
-def check_space(size: int) -> None:
-    """Raises ArchiveError if the disk has less than `size` bytes free."""
-    free = shutil.disk_usage(settings.DATA_DIR).free
-    if size > free:
-        raise ArchiveError(
-            f"its files need {size / 1e9:.1f} GB; only {free / 1e9:.1f} GB are free "
-            f"at {settings.DATA_DIR}; free some space, then try again"
-        )
+@contextmanager
+def room_for(size: int) -> Iterator[Callable[[int], None]]:
+    """Keep `size` bytes of the disk from others, for files that are about to be written.
+
+    Yields a function that gives back as many bytes, to be called before they are written.
+    Raises ArchiveError if fewer are free.
+    """
+    with ExitStack() as stack:
+        try:
+            give_back = stack.enter_context(reserved_space(size))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            free = free_bytes() / 1e9
+            raise ArchiveError(
+                f"its files need {size / 1e9:.1f} GB; only {free:.1f} GB are free "
+                f"at {settings.DATA_DIR}; free some space, then try again"
+            ) from error
+        yield give_back
 
 
 def _extract_video(upload: Upload, path: Path, member: ArchiveMember) -> str:

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from avaproject.base.ranges import serve_stored
-from avaproject.base.storage import open_stored, work_folder
+from avaproject.base.storage import open_stored
+from avaproject.base.temporary import work_folder
 from avaproject.base.views import paginate, retry_failed
 from avaproject.base.work import StagedQuerySet
 from datasets.core.naming import frame_name

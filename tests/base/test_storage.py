@@ -1,5 +1,4 @@
 import io
-import os
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,9 @@ from avaproject.base.storage import (
     local_path,
     map_storage_errors,
     remove,
-    remove_stale_work_folders,
     store,
-    work_folder,
 )
-from tests.make import worker_that_is_gone
+from avaproject.base.temporary import work_folder
 
 
 class RemoteStorage(Storage):
@@ -172,7 +169,7 @@ def test_a_remote_file_is_read_from_a_copy_that_is_gone_afterwards(remote):
 
 
 def kept_in_work_folders(settings):
-    return [path.name for path in (settings.DATA_DIR / "tmp").glob("*/*")]
+    return [path.name for path in (settings.DATA_DIR / "tmp").glob("*/files/*")]
 
 
 def test_the_latest_download_is_cached(remote, settings):
@@ -226,20 +223,6 @@ def test_a_folder_is_removed_with_its_content_only():
     for _ in range(2):
         remove("shop/a/")
     assert default_storage.listdir("shop") == ([], ["ab"])
-
-
-def test_the_work_folder_of_a_living_process_stays_however_old_it_is():
-    with work_folder() as old:
-        os.utime(old, (0, 0))
-        assert remove_stale_work_folders() == 0
-        assert old.exists()
-
-
-def test_the_work_folder_of_a_killed_process_is_removed_at_once(settings):
-    gone = worker_that_is_gone().rpartition("/")[2]
-    (settings.DATA_DIR / "tmp" / f"{gone}-abc" / "deep").mkdir(parents=True)
-    assert remove_stale_work_folders() == 1
-    assert list((settings.DATA_DIR / "tmp").iterdir()) == []
 
 
 def test_a_linked_file_is_not_copied(tmp_path):

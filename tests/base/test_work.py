@@ -2,20 +2,16 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
-from avaproject.base.storage import StorageError
-from avaproject.base.work import (
-    MAX_ATTEMPTS,
-    RESEND_AFTER,
-    ClaimLostError,
-    ShutdownInterrupt,
-    Stage,
-    shutdown,
-    this_worker,
-)
+from avaproject.base.shutdown import ShutdownInterrupt, shutdown
+from avaproject.base.storage import StorageError, store
+from avaproject.base.temporary import work_folder
+from avaproject.base.work import MAX_ATTEMPTS, RESEND_AFTER, Stage, this_worker
+from avaproject.base.working import STORAGE_PAUSES, ClaimLostError
 from datasets.models import Dataset, Video
 from tests.make import worker_that_is_gone
 
@@ -154,7 +150,7 @@ def test_an_unavailable_storage_defers_a_row_and_the_row_says_so(video, settings
 
 
 def test_the_third_storage_fault_fails_the_row(video, settings):
-    for attempt in range(1, MAX_ATTEMPTS):
+    for attempt in range(1, len(STORAGE_PAUSES) + 1):
         row = run_without_storage(video)
         assert (row.stage, row.attempts) == (Stage.WAITING, attempt)
         pause = row.not_before - timezone.now()
@@ -217,13 +213,173 @@ def test_retry_does_not_change_other_rows(video):
     assert Video.objects.retry() == 0
 
 
-def test_a_row_whose_workers_die_three_times_fails(video):
+def test_a_row_whose_workers_die_five_times_is_given_up(video):
     for _ in range(MAX_ATTEMPTS):
         Video.objects.claim(video.pk, lease=-MINUTE)
     assert Video.objects.claim(video.pk) is None
     assert Video.objects.fail_exhausted() == 1
     video.refresh_from_db()
-    assert (video.stage, "died 3 times" in video.error) == (Stage.FAILED, True)
+    assert (video.stage, "died 5 times" in video.error) == (Stage.FAILED, True)
+    assert list(Video.objects.given_up()) == [video]
+    Video.objects.claim(video.pk)
+    assert Video.objects.retry() == 1
+    assert not Video.objects.given_up()
+
+
+def test_the_pauses_between_deaths_grow(video, settings):
+    """A machine that kills all its workers at once must not use up the attempts in seconds."""
+    gone, waited = worker_that_is_gone(), timedelta()
+    for deaths in range(1, MAX_ATTEMPTS + 1):
+        assert Video.objects.claim(video.pk).attempts == deaths
+        Video.objects.update(worker=gone)
+        assert Video.objects.expire_dead_workers() == 1
+        assert Video.objects.expire_dead_workers() == 0, "the pause must not begin again"
+        row = Video.objects.get()
+        pause = max(row.lease_until - timezone.now(), timedelta())
+        waited += pause
+        if pause:
+            assert Video.objects.claim(video.pk) is None
+            assert Video.objects.fail_exhausted() == 0
+            assert list(Video.objects.held_up()) == [video]
+            assert row.error == "Its worker died. It will be retried automatically."
+            Video.objects.update(lease_until=timezone.now() - MINUTE)
+    assert waited > 5 * settings.LEASE
+    assert Video.objects.fail_exhausted() == 1
+
+
+def test_deaths_of_attempts_that_get_further_do_not_count(video):
+    for _ in range(2 * MAX_ATTEMPTS):
+        Video.objects.claim(video.pk, lease=-MINUTE).got_further()
+    assert Video.objects.fail_exhausted() == 0
+    for _ in range(MAX_ATTEMPTS - 1):
+        Video.objects.claim(video.pk, lease=-MINUTE)
+    assert Video.objects.fail_exhausted() == 1
+
+
+def stored_in(row, name):
+    with work_folder() as folder:
+        (folder / "file").write_text("made")
+        store(folder / "file", name)
+
+
+def test_a_worker_that_lost_its_claim_stores_nothing_more(video):
+    late = Video.objects.claim(video.pk, lease=-MINUTE)
+    Video.objects.claim(video.pk)
+    with pytest.raises(ClaimLostError), late.working(ValueError):
+        stored_in(late, "shop/videos/aisle.mp4")
+    assert not default_storage.exists("shop/videos/aisle.mp4")
+
+
+def test_the_files_of_a_claim_whose_row_was_deleted_go_with_it(video):
+    late = Video.objects.claim(video.pk)
+    with pytest.raises(ClaimLostError), late.working(ValueError):  # noqa: PT012
+        stored_in(late, "shop/videos/aisle.mp4")
+        Video.objects.all().delete()
+        late.finish()
+    assert not default_storage.exists("shop/videos/aisle.mp4")
+
+
+def test_the_files_of_a_claim_that_was_taken_over_stay(video):
+    late = Video.objects.claim(video.pk)
+    with pytest.raises(ClaimLostError), late.working(ValueError):  # noqa: PT012
+        stored_in(late, "shop/videos/aisle.mp4")
+        Video.objects.update(lease_until=timezone.now() - MINUTE)
+        Video.objects.claim(video.pk).finish(file="shop/videos/aisle.mp4")
+        late.finish()
+    assert default_storage.exists("shop/videos/aisle.mp4")
+
+
+def test_a_failure_leaves_no_file_that_no_row_refers_to(video):
+    claimed = Video.objects.claim(video.pk)
+    Video.objects.update(raw="shop/raw/aisle")
+    with claimed.working(ValueError):
+        stored_in(claimed, "shop/raw/aisle")
+        stored_in(claimed, "shop/videos/aisle.mp4")
+        raise ValueError("the disk is full")
+    assert default_storage.exists("shop/raw/aisle")
+    assert not default_storage.exists("shop/videos/aisle.mp4")
+
+
+class LostConnection:
+    """The database does not answer the next queries of the work on a row."""
+
+    def __init__(self, monkeypatch, *, times: int) -> None:
+        self.left = times
+        monkeypatch.setattr("avaproject.base.database_faults.PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(
+            "avaproject.base.database_faults.has_lost_connection", self.has_lost
+        )
+        monkeypatch.setattr("avaproject.base.working.has_lost_connection", self.has_lost)
+        monkeypatch.setattr("avaproject.base.work.has_lost_connection", self.has_lost)
+
+    def has_lost(self, error):
+        return isinstance(error, OperationalError) and "closed" in str(error)
+
+    def __call__(self, execute, sql, *args):
+        if self.left:
+            self.left -= 1
+            raise OperationalError("server closed the connection")
+        return execute(sql, *args)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_is_finished_after_a_database_fault(video, monkeypatch):
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working(), connection.execute_wrapper(LostConnection(monkeypatch, times=3)):
+        claimed.finish(width=640)
+    assert (claimed.stage, claimed.width) == (Stage.DONE, 640)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_finish_whose_answer_was_lost_is_a_finish(video, monkeypatch):
+    class AnswerLost(LostConnection):
+        def __call__(self, execute, sql, *args):
+            found = execute(sql, *args)
+            if self.left:
+                self.left -= 1
+                raise OperationalError("server closed the connection")
+            return found
+
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working(), connection.execute_wrapper(AnswerLost(monkeypatch, times=1)):
+        claimed.finish(width=640)
+    assert (claimed.stage, claimed.width) == (Stage.DONE, 640)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_progress_that_cannot_be_stored_stops_no_work(video, monkeypatch):
+    claimed = Video.objects.claim(video.pk)
+    with claimed.working(), connection.execute_wrapper(LostConnection(monkeypatch, times=1)):
+        claimed.report(0.5)
+        claimed.finish()
+    assert claimed.stage == Stage.DONE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_met_by_a_database_fault_is_done_again_and_the_row_says_so(video, monkeypatch):
+    claimed = Video.objects.claim(video.pk)
+    with (
+        connection.execute_wrapper(LostConnection(monkeypatch, times=2)),
+        claimed.working(ValueError),
+    ):
+        Dataset.objects.get()
+    row = Video.objects.get()
+    assert (row.stage, row.attempts, row.deferrals) == (Stage.WAITING, 0, 0)
+    assert row.error == (
+        "The database did not answer (server closed the connection). "
+        "It will be retried automatically."
+    )
+    assert list(Video.objects.held_up()) == [video]
+
+
+@pytest.mark.parametrize("fields", [None, ["width"]])
+def test_a_saved_change_is_stamped_like_any_other(video, fields):
+    Video.objects.update(modified_at=timezone.now() - MINUTE)
+    before = video.modified_at = Video.objects.get().modified_at
+    video.width = 640
+    video.save(update_fields=fields)
+    assert video.modified_at > before
+    assert Video.objects.get().modified_at == video.modified_at
 
 
 def test_a_row_is_enqueued_once_within_the_resend_time(video):

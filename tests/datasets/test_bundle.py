@@ -4,7 +4,8 @@ import zipfile
 import pytest
 from django.core.files.storage import default_storage
 
-from avaproject.base.storage import store, work_folder
+from avaproject.base.storage import store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.bundle_files import BundleError

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from django.core.files.storage import Storage, default_storage
 
-from avaproject.base.storage import local_path, store, work_folder
+from avaproject.base.storage import local_path, store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.media.standard_video import read_frames
 from datasets.core.media.standardising import standardise

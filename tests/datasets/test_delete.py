@@ -18,7 +18,9 @@ from qc.models import ClipExport
 from tests.datasets.test_resumable_upload import Sender
 from tests.make import (
     make_annotator,
+    make_clips,
     make_dataset,
+    make_run,
     make_task,
     make_user,
     make_version,
@@ -187,6 +189,28 @@ def test_a_claim_won_while_a_video_is_deleted_is_none(monkeypatch):
     delete(video)
     claiming.join()
     assert claims == [None]
+
+
+def test_files_that_a_killed_worker_had_stored_go_with_their_rows(video):
+    """It was killed after storing them and before its row named them."""
+    clip, run = video.clips.first(), TrackingRun.objects.first()
+    names = [video.standard_name, *clip.stored_names, run.stored_name]
+    names += [one.stored_name for one in AnnotationTask.objects.all()]
+    Clip.objects.update(file="", frames="", poster="", stage=Stage.WAITING)
+    TrackingRun.objects.update(tracks="", stage=Stage.WAITING)
+    Video.objects.update(file="")
+    for name in names:
+        put(name, b"stored")
+    delete(video)
+    delete_pending_files()
+    assert not [name for name in names if default_storage.exists(name)]
+
+
+def test_deleting_costs_no_query_for_each_row(dataset, django_assert_max_num_queries):
+    clips = [make_clips(make_video(dataset, frame_count=450 * 40)) for _ in range(2)]
+    make_run(clips[0][0])
+    with django_assert_max_num_queries(150):
+        delete(clips[0][0].video)
 
 
 def test_the_zip_of_a_deleted_video_can_be_uploaded_again(video):

@@ -13,10 +13,16 @@ from django.core.files.storage import default_storage
 
 from avaproject.base.work import Stage
 from datasets.services.cut_clips import cut_clip, plan_clips
-from datasets.services.resumable_upload import NoSpaceError, append, received_bytes
+from datasets.services.resumable_upload import (
+    NoSpaceError,
+    append,
+    discard,
+    received_bytes,
+    start,
+)
 from datasets.services.standardise import standardise_video
 from datasets.services.upload import receive_zip, unpack_upload
-from tests.make import make_dataset
+from tests.make import make_dataset, make_user
 from tests.video_files import make_video_file
 
 pytestmark = pytest.mark.django_db
@@ -102,3 +108,31 @@ def test_a_chunk_that_does_not_fit_on_the_disk_is_discarded(disk):
     with pytest.raises(NoSpaceError, match="disk is full"):
         append(transfer, lambda count: piece.read(3000), offset=1000, sha256=sha256)
     assert received_bytes(transfer) == 1000
+
+
+def test_two_uploads_are_not_both_told_that_there_is_room(disk):
+    disk(1000)
+    dataset, user = make_dataset("shop"), make_user()
+    first = start(dataset, user, original_name="a.zip", size=700_000)
+    with pytest.raises(NoSpaceError, match=r"b\.zip has 0\.0 GB; only .* are free"):
+        start(dataset, user, original_name="b.zip", size=700_000)
+    assert list(dataset.transfers.all()) == [first]
+    half = BytesIO(b"a" * 350_000)
+    append(first, half.read, offset=0)
+    with pytest.raises(NoSpaceError):
+        start(dataset, user, original_name="b.zip", size=700_000)
+    discard(first)
+    assert start(dataset, user, original_name="b.zip", size=700_000).size == 700_000
+
+
+def test_an_unpacked_zip_and_an_upload_are_not_both_told_that_there_is_room(disk, videos):
+    size = videos.stat().st_size
+    disk(2 * size // 1024 + 800)
+    dataset, user = make_dataset("shop"), make_user()
+    upload = receive_zip(dataset, videos, original_name="videos.zip")
+    transfer = start(dataset, user, original_name="a.zip", size=size + 700_000)
+    failed = unpack_upload(upload.pk)
+    assert (failed.stage, "free some space" in failed.error) == (Stage.FAILED, True)
+    discard(transfer)
+    type(upload).objects.retry()
+    assert unpack_upload(upload.pk).stage == Stage.DONE

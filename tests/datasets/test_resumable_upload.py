@@ -204,11 +204,14 @@ def test_a_zip_over_the_limit_is_refused_before_it_is_sent(sender, settings):
     assert sender(a_zip()).begun.status_code == 422
 
 
-def test_a_zip_larger_than_the_disk_is_refused_before_it_is_sent(sender, monkeypatch):
-    usage = service.shutil._ntuple_diskusage(10, 10, 3)
-    monkeypatch.setattr(service.shutil, "disk_usage", lambda path: usage)
+def test_a_zip_larger_than_the_disk_is_refused_before_it_is_sent(sender, monkeypatch, settings):
+    def full(file, size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(service, "allocate", full)
     begun = sender(a_zip()).begun
     assert (begun.status_code, b"free some space" in begun.content) == (507, True)
+    assert not list((settings.DATA_DIR / "incoming").iterdir())
 
 
 def test_uploading_the_same_zip_again_adds_nothing(sender, dataset):

@@ -2,23 +2,17 @@
 
 import json
 import os
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.s3_server import WEED, Bucket, free_ports, settings_of
 from tests.video_files import make_video_file
 
 ROOT = Path(__file__).resolve().parents[2]
-WEED = shutil.which(
-    "weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-)
 SECONDS = 60
 PROGRAM = """
 import base64, hashlib, json, sys, time, urllib.error, urllib.request, zipfile
@@ -149,63 +143,6 @@ pytestmark = [
 ]
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        # Each server takes port + 10000 too.
-        return [one.getsockname()[1] % 40_000 + 10_000 for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-class Bucket:
-    """A bucket that can go away and come back with what is in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port, *self.others = free_ports(6)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def come(self) -> None:
-        names = ("master", "volume", "filer", "webdav", "admin")
-        ports = [f"-{name}.port={port}" for name, port in zip(names, self.others, strict=True)]
-        self.process = subprocess.Popen(
-            [WEED, "mini", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-             f"-s3.port={self.port}", "-bucket=ava", "-s3.port.iceberg=0", "-s3.port.lance=0",
-             "-webdav=false", "-admin.ui=false", *ports],
-            env={"PATH": os.defpath, "HOME": str(self.folder), **KEYS},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        end = time.monotonic() + SECONDS
-        while not self._answers():
-            assert time.monotonic() < end, "the S3 server does not come up"
-            time.sleep(0.3)
-
-    def _answers(self) -> bool:
-        script = "import boto3,sys; boto3.client('s3', endpoint_url=sys.argv[1]).put_object("
-        script += "Bucket='ava', Key='probe', Body=b'')"
-        return not subprocess.run(
-            [sys.executable, "-c", script, self.address],
-            env={"AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1", **KEYS},
-            stderr=subprocess.DEVNULL, check=False,
-        ).returncode  # fmt: skip
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def go(self) -> None:
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-
-
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-
-
 @pytest.fixture
 def bucket(tmp_path):
     bucket = Bucket(tmp_path / "bucket")
@@ -227,17 +164,6 @@ def videos(tmp_path):
             archive.write(video, video.name)
         archive.writestr("noise.mp4", ballast)
     return tmp_path / "videos.zip"
-
-
-def settings_of(address: str) -> dict[str, str]:
-    """The settings of an installation whose files lie in the bucket at `address`."""
-    return {
-        "AVA_S3_BUCKET": "ava",
-        "AVA_S3_ENDPOINT": address,
-        "AVA_S3_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"],
-        "AVA_S3_SECRET_KEY": KEYS["AWS_SECRET_ACCESS_KEY"],
-        "AVA_S3_REGION": "us-east-1",
-    }
 
 
 def asked(data: Path, address: str, question: str):

@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.utils import timezone
 
-from avaproject.base.work import ClaimLostError, Stage
+from avaproject.base.work import Stage
+from avaproject.base.working import ClaimLostError
 from datasets.core.formats.ava import load_proposals, load_track_proposals
 from datasets.core.formats.bundle_files import BundleError, read_manifest
 from datasets.core.naming import frame_name

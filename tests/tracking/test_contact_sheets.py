@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
-from avaproject.base.storage import remove_stale_work_folders
+from avaproject.base.temporary import remove_stale
 from tests.base.test_storage import Bucket
 from tests.make import make_dataset, make_user
 from tests.stored_files import make_ready_video
@@ -55,7 +55,7 @@ def test_a_sheet_is_made_once_and_kept_for_a_while(client, run):
     folder = settings.DATA_DIR / "tmp" / f"sheets-{run.pk}"
     long_ago = time.time() - 2 * 86400
     os.utime(folder, (long_ago, long_ago))
-    assert remove_stale_work_folders() == 1
+    assert remove_stale() == 1
     assert client.get(sheet_page(run)).status_code == 404
 
 

@@ -2,7 +2,8 @@ import pytest
 from django.core.files.storage import default_storage
 
 from annotation.selectors.tasks import ready_clips
-from avaproject.base.work import ClaimLostError, Stage
+from avaproject.base.work import Stage
+from avaproject.base.working import ClaimLostError
 from qc.selectors.clips import default_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
 from tests.tracking.fake_detectors import Watcher

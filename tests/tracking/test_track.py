@@ -3,13 +3,14 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from avaproject.base.work import Stage
+from avaproject.base.work import MAX_ATTEMPTS, Stage
 from datasets.models import Clip
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.tracking.fake_detectors import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
@@ -17,6 +18,7 @@ from tracking.core.tracks_file import load
 from tracking.detectors import registry
 from tracking.detectors.registry import DetectorError
 from tracking.models import Experiment, TrackingRun
+from tracking.services import kept_detections
 from tracking.services.track import (
     plan_runs,
     sampled_frame_indices,
@@ -81,6 +83,58 @@ def test_the_same_run_again_gives_the_same_bytes(clip):
     TrackingRun.objects.update(stage=Stage.WAITING)
     track_clip(run.pk, detector=Watcher(batch_size=3))
     assert stored(run) == once
+
+
+class Killed(Watcher):
+    """Its process ends, as by kill -9, when it has seen so many batches."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def detect(self, frames):
+        if len(self.batches) == self.after:
+            raise SystemExit
+        return super().detect(frames)
+
+
+def test_a_killed_run_goes_on_from_the_detections_that_are_kept(clip, monkeypatch):
+    monkeypatch.setattr(kept_detections, "SECONDS_BETWEEN_PARTS", 0.0)
+    run, parts = the_run(clip), []
+    for _ in range(2 * MAX_ATTEMPTS):
+        parts.append(Killed(after=2))
+        with pytest.raises(SystemExit):
+            track_clip(run.pk, detector=parts[-1])
+        TrackingRun.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+        assert TrackingRun.objects.fail_exhausted() == 0, "each attempt gets further"
+    parts.append(Watcher())
+    done = track_clip(run.pk, detector=parts[-1])
+    assert (done.stage, done.attempts) == (Stage.DONE, 1)
+    seen = [frame for part in parts for frame in part.seen]
+    assert seen == pytest.approx(range(FRAMES), abs=2), "no frame is looked at twice"
+    resumed = stored(done)
+    assert not list((settings.DATA_DIR / "kept").iterdir())
+    TrackingRun.objects.start_over()
+    assert stored(track_clip(run.pk, detector=Watcher())) == resumed
+
+
+def test_kept_detections_of_other_weights_or_a_damaged_part_are_not_used(clip, monkeypatch):
+    monkeypatch.setattr(kept_detections, "SECONDS_BETWEEN_PARTS", 0.0)
+    run = the_run(clip)
+    with pytest.raises(SystemExit):
+        track_clip(run.pk, detector=Killed(after=3))
+    first, *_ = sorted((settings.DATA_DIR / "kept").rglob("*.npz"))
+    first.write_bytes(first.read_bytes()[:100])
+    TrackingRun.objects.update(stage=Stage.WAITING)
+    other = Killed(after=1)
+    other.about = {"name": "watcher", "sha256": "01"}
+    with pytest.raises(SystemExit):
+        track_clip(run.pk, detector=other)
+    assert len(other.seen) == 4
+    TrackingRun.objects.update(stage=Stage.WAITING)
+    again = Watcher()
+    assert track_clip(run.pk, detector=again).stage == Stage.DONE
+    assert len(again.seen) == FRAMES
 
 
 def test_the_run_of_another_worker_is_left_alone(clip):

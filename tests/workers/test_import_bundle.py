@@ -1,5 +1,6 @@
 """Import of bundles by page and command, and the pipeline of a dataset without video files."""
 
+import errno
 import io
 import json
 import shutil
@@ -250,6 +251,12 @@ def test_a_bundle_larger_than_the_disk_is_refused_at_once(prototype, tmp_path, m
     call_command("import_bundle", folder, dataset="before")
     full = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+
+    def allocate(file, size, **how):
+        if size > full.free:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("avaproject.base.temporary.allocate", allocate)
     for path in (folder, prototype):
         with pytest.raises(CommandError, match=r"only 0\.0 GB are free"):
             call_command("import_bundle", path, dataset="other")

@@ -5,7 +5,7 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
-from avaproject.base.work import Stage
+from avaproject.base.work import MAX_ATTEMPTS, Stage
 from datasets.models import Clip, Video
 from tests.make import make_clips, make_dataset, make_video, worker_that_is_gone
 from workers.loop import Loop, Outcome, ShutdownSignal
@@ -138,7 +138,7 @@ def test_the_rows_of_a_killed_process_are_claimed_at_once(dataset):
 
 def test_a_row_that_keeps_killing_its_worker_fails(dataset):
     waiting(dataset, "a")
-    Video.objects.update(stage=Stage.RUNNING, attempts=3, worker="elsewhere/1/2")
+    Video.objects.update(stage=Stage.RUNNING, attempts=MAX_ATTEMPTS, worker="elsewhere/1/2")
     Video.objects.update(lease_until=timezone.now())
     [outcome] = run(VIDEOS)
     assert outcome.error == "killed its worker too often"

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from tests.make import make_dataset, make_user, make_video
 from workers.help import developer_pages, guide_pages
-from workers.selectors import queues, steps
+from workers.selectors import queues, steps, waits
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -33,6 +33,24 @@ def test_the_work_page_its_refresh_and_the_sidebar_box(client):
     assert "<!doctype" not in refresh
     box = {"HX-Request": "true", "HX-Target": "worker-box"}
     assert "idle" in client.get(url, headers=box).content.decode()
+
+
+def test_the_work_page_says_what_keeps_rows_waiting(client):
+    dataset, message = make_dataset(), "The database did not answer (server closed)."
+    for _ in range(2):
+        make_video(dataset, stage="waiting", error=message)
+    make_video(dataset, stage="waiting", not_before="2100-01-01T00:00Z", error="No bucket.")
+    died = {"worker": "", "lease_until": "2100-01-01T00:00Z"}
+    make_video(dataset, stage="running", error="Its worker died.", **died)
+    make_video(dataset, stage="failed", error="It is no video.")
+    assert (waits()[0].rows, waits()[0].message) == (2, message)
+    client.force_login(make_user())
+    page = client.get(reverse("workers:work")).content.decode()
+    assert f"Standardise: 2 rows wait. {message}" in page
+    assert "Standardise: 1 row waits until <time" in page
+    assert "No bucket." in page
+    assert "Its worker died." in page
+    assert "It is no video." not in page
 
 
 def test_the_pages_need_an_account(client):

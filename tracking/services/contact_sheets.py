@@ -3,13 +3,13 @@
 They lie among the work folders and are removed with them (`avaproject.base.storage`).
 """
 
-import os
 import zipfile
 from pathlib import Path
 
 from django.conf import settings
 
 from avaproject.base.storage import open_stored
+from avaproject.base.temporary import partial_path
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.stills import decode_jpeg
 from datasets.core.media.video_reader import MediaError
@@ -36,9 +36,9 @@ def contact_sheet(run: TrackingRun, track_id: int) -> Path:
             raise ContactSheetError(f"{run} has no track {track_id}.")
         content = _draw(run, tracks[track_id])
         cached.parent.mkdir(parents=True, exist_ok=True)
-        beside = cached.with_name(f".{cached.name}.{os.getpid()}.part")
-        beside.write_bytes(content)
-        beside.replace(cached)
+        with partial_path(cached) as beside:
+            beside.write_bytes(content)
+            beside.replace(cached)
     return cached
 
 

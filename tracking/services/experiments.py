@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from django.core.exceptions import ValidationError
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from datasets.models import Dataset
+from datasets.models import Dataset, PendingDeletion
 from tracking.core.sort import TrackerParameters
 from tracking.detectors.registry import DETECTORS
 from tracking.models import Experiment, TrackingRun
@@ -72,16 +71,19 @@ def delete_experiment(experiment: Experiment) -> None:
     """Cancel and delete its runs and tracks. Raises ExperimentError if it is used."""
     if experiment.is_active:
         raise ExperimentError("This configuration is in use: choose another first.")
-    runs = TrackingRun.objects.filter(experiment=experiment)
-    files = [run.tracks.name for run in runs if run.tracks]
+    runs = TrackingRun.objects.filter(experiment=experiment).select_related(
+        "clip__video__dataset"
+    )
     try:
-        experiment.delete()
+        with transaction.atomic():
+            PendingDeletion.objects.bulk_create(
+                PendingDeletion(name=run.stored_name) for run in runs
+            )
+            experiment.delete()
     except ProtectedError as error:
         raise ExperimentError(
             "Annotators have tasks that start from this configuration, so it cannot be deleted."
         ) from error
-    for name in files:
-        default_storage.delete(name or "")
 
 
 def _check(experiment: Experiment) -> None:

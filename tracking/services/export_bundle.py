@@ -17,7 +17,8 @@ import numpy as np
 from django.db.models import Max
 from numpy.typing import NDArray
 
-from avaproject.base.storage import local_path, store, work_folder
+from avaproject.base.storage import local_path, store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.ava import (
@@ -113,10 +114,9 @@ def make_bundle(bundle_id: int) -> Bundle | None:
                 path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)}
                 for path in sorted(folder.iterdir())
             }
-            target = f"{bundle.dataset}/bundles/{bundle.pk}"
             for name in files:
-                store(folder / name, f"{target}/{name}")
-        bundle.finish(folder=target, files=files, left_out=bundle.left_out)
+                store(folder / name, f"{bundle.stored_folder}/{name}")
+        bundle.finish(folder=bundle.stored_folder, files=files, left_out=bundle.left_out)
     return bundle
 
 

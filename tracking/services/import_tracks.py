@@ -19,7 +19,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from avaproject.base.storage import local_path, remove, store, work_folder
+from avaproject.base.storage import local_path, remove, store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats.bundle_files import (
     BundleError,
@@ -36,7 +37,7 @@ from datasets.core.formats.bundle_manifest import (
     VideoEntry,
 )
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.models import BundleImport, Clip, Dataset, Video
+from datasets.models import BundleImport, Clip, Dataset, PendingDeletion, Video
 from tracking.core import tracks_file
 from tracking.core.prototype_tracks import PrototypeTracks
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError
@@ -267,8 +268,7 @@ def _store(
             finished_at=timezone.now(),
             person_count=len({person for ids in identities for person in ids.values()}),
         )  # fmt: skip
-    for name in replaced:
-        default_storage.delete(name)
+        PendingDeletion.objects.bulk_create(PendingDeletion(name=name) for name in replaced)
     return runs
 
 
@@ -310,8 +310,7 @@ def _import_clip(
     with work_folder() as folder:
         path = folder / "tracks.json.gz"
         path.write_bytes(content)
-        name = f"{run.clip.video.dataset}/tracks/{run.pk}/{run.clip.name}.tracks.json.gz"
-        run.tracks = store(path, name)
+        run.tracks = store(path, run.stored_name)
     run.save(update_fields=["tracks"])
     add_persons(
         run.clip.video,

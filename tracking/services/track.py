@@ -12,7 +12,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from avaproject.base.storage import local_path, store, work_folder
+from avaproject.base.storage import local_path, store
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.standard_video import read_frames
@@ -31,6 +32,7 @@ from tracking.detectors.registry import (
     open_detector,
 )
 from tracking.models import TrackImport, TrackingConfig, TrackingRun
+from tracking.services.kept_detections import KeptDetections
 from tracking.services.tracking_configs import (
     WantedConfig,
     check_weights,
@@ -153,7 +155,10 @@ def track_clip(
                 wanted.detector, weights=wanted.weights, threshold=parameters.low_score
             )
         cuts = SceneCutDetector()
-        with closing(_detections(run, detector, cuts, stride=wanted.frame_stride)) as found:
+        kept = KeptDetections(run, detector.about, getattr(detector, "batch_size", 0))
+        with closing(
+            _detections(run, detector, cuts, kept, stride=wanted.frame_stride)
+        ) as found:
             tracked, counted = tee(found)
             tracker = partial(track, fps=FRAME_RATE, parameters=parameters, cuts=cuts)
             tracks = clip_to_image(run_consumer(tracker, tracked), **_image_size(clip))
@@ -172,6 +177,7 @@ def track_clip(
                 if one is not None
             ),
         )
+        kept.discard()
     return run
 
 
@@ -195,6 +201,7 @@ def _detections(
     run: TrackingRun,
     detector: Detector | PrecomputedDetections,
     cuts: SceneCutDetector,
+    kept: KeptDetections,
     *,
     stride: int,
 ) -> Generator[Detections | None, None, None]:
@@ -220,8 +227,11 @@ def _detections(
         checks, frame = _every(SECONDS_BETWEEN_CHECKS), 0
         batched = batches(cuts.watch(images), size=detector.batch_size)
         with closing(prefetch(batched)) as read:
-            for batch in read:
-                found = detector.detect([rgb for _, rgb in batch])
+            for number, batch in enumerate(read):
+                found = kept.batch(number)
+                if found is None:
+                    found = detector.detect([rgb for _, rgb in batch])
+                    kept.add(found)
                 for (index, _), one in zip(batch, found, strict=True):
                     yield from repeat(None, index - frame)
                     yield one
@@ -262,4 +272,4 @@ def _store_tracks(
     with work_folder() as folder:
         path = folder / "tracks.json.gz"
         path.write_bytes(content)
-        return store(path, f"{clip.video.dataset}/tracks/{run.pk}/{clip.name}.tracks.json.gz")
+        return store(path, run.stored_name)

@@ -20,7 +20,7 @@ from annotation.cvat.job_calls import Job
 from annotation.cvat.task_upload import TaskPayload, upload_task
 from annotation.services.cvat.connection import permission_problems
 from annotation.services.cvat.delivery_receiver import DeliveryReceiver, ReceivedDelivery
-from avaproject.base.storage import work_folder
+from avaproject.base.temporary import work_folder
 from datasets.core.action_groups import AS_BEFORE
 from datasets.core.formats.cvat_json import LabelIds, document_from
 from datasets.core.formats.cvat_labels import PERSON, PERSON_ID

@@ -15,7 +15,8 @@ from annotation.cvat.transport import Address
 from annotation.models import CvatProject, CvatServer
 from annotation.selectors.cvat import deferrable_rows
 from avaproject.base.storage import StorageError
-from avaproject.base.work import WILL_RETRY, StagedModel
+from avaproject.base.work import StagedModel
+from avaproject.base.working import WILL_RETRY
 
 FIRST_PAUSE = 10.0  # seconds
 LONGEST_PAUSE = 300.0

@@ -30,8 +30,10 @@ from annotation.selectors.tasks import group_specs
 from annotation.services.answer_rows import version_document
 from annotation.services.cvat.deferral import DEFERRABLE, client_for, defer
 from annotation.services.packages import PackageError, check_frame_count, task_document
-from avaproject.base.storage import local_path, work_folder
-from avaproject.base.work import ClaimLostError, Stage
+from avaproject.base.storage import local_path
+from avaproject.base.temporary import work_folder
+from avaproject.base.work import Stage
+from avaproject.base.working import ClaimLostError
 from datasets.core.formats.cvat_json import CvatJsonError, labelled_data
 from datasets.core.formats.cvat_labels import LabelsError, attributes_of
 from datasets.core.formats.cvat_xml import CvatXmlError

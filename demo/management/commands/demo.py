@@ -15,7 +15,7 @@ from avaproject.base.work import Stage
 from datasets.core.naming import safe_name
 from datasets.core.zip_writer import new_zip
 from datasets.services.create import create_dataset
-from demo.run import DemoRun
+from demo.run import DemoRun, IncompleteError
 from demo.summary import consensus_accuracy_table, release_accuracy_table, stages_table
 from demo.world.renderer import GroundTruth, render, truth_at
 from demo.world.video_spec import VideoSpec
@@ -50,7 +50,10 @@ class Command(BaseCommand):
         self.console = Console(file=raw_stream(self.stdout), soft_wrap=True, highlight=False)
         account: list[str] = []
         bootstrap(account.append)
-        release = self._run(**options)
+        try:
+            release = self._run(**options)
+        except IncompleteError as error:
+            raise CommandError(str(error)) from error
         if release.stage != Stage.DONE:
             raise CommandError(f"Release {release.number} failed: {release.error}")
         self._print_result(release)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from django.core.files.storage import default_storage
 
-from avaproject.base.storage import local_path, store, work_folder
+from avaproject.base.storage import announce, local_path, store
+from avaproject.base.temporary import partial_path, work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats.ava import frame_file
 from datasets.core.hashing import sha256_of
@@ -210,14 +211,15 @@ def _store(export: ClipExport, made: Path) -> None:
         path.chmod(READ_ONLY)  # releases share these files
     os.sync()  # once for all: four times faster than hundreds of fsync
     kept.parent.mkdir(parents=True, exist_ok=True)
+    announce(f"{export.storage_name}/")
     try:
         made.rename(kept)
     except OSError:
         if kept.is_dir():
             return
-        copy = kept.with_name(f".{kept.name}.{os.getpid()}.part")  # another disk
-        shutil.copytree(made, copy)
-        copy.rename(kept)
+        with partial_path(kept) as copy:  # another disk
+            shutil.copytree(made, copy)
+            copy.rename(kept)
 
 
 def _place(source: Path, release: Path, clip: str) -> dict[str, FileSum]:

@@ -1,7 +1,7 @@
 """Create a release: a numbered, checked AVA dataset of the approved clips.
 
-A release is written to `<dataset>/releases/<number>.<attempt>.part` and renamed when its checks
-have passed. Its bytes do not depend on the date, the time zone, the database or interruptions.
+A release is written to a hidden folder beside its place and renamed when its checks have
+passed. Its bytes do not depend on the date, the time zone, the database or interruptions.
 """
 
 import pickle
@@ -17,7 +17,8 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
 
-from avaproject.base.storage import local_path, work_folder
+from avaproject.base.storage import local_path
+from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats import ava
 from datasets.core.media.video_reader import MediaError

@@ -17,7 +17,8 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from avaproject.base.storage import StorageError, remove, store, work_folder
+from avaproject.base.storage import StorageError, announce, remove, store
+from avaproject.base.temporary import partial_path, work_folder
 from datasets.core.hashing import sha256_of
 from qc.core.release.packing import FileSum, dump_index, load_index, part_of, release_entries
 from qc.core.release.zip_stream import StoredFile, StoredZip
@@ -49,28 +50,16 @@ def part_folder(release: Release) -> Iterator[Path]:
     It is removed afterwards unless it was moved.
     """
     try:
-        base = Path(default_storage.path(_base(release)))
+        place = Path(default_storage.path(f"{_base(release)}/{release.number}"))
     except NotImplementedError:
         with work_folder() as base:
             (base / "release").mkdir()
             yield base / "release"
         return
-    base.mkdir(parents=True, exist_ok=True)
-    _remove(base, f"{release.number}.*.part*")  # of a worker that stopped
-    folder = base / f"{release.number}.{release.claim_token}.part"
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        _remove(base, f"{folder.name}*")
-
-
-def _remove(base: Path, pattern: str) -> None:
-    for path in base.glob(pattern):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with partial_path(place) as partial:
+        (partial / "release").mkdir(parents=True)
+        yield partial / "release"
 
 
 def store_release(release: Release, folder: Path, sums: Mapping[str, FileSum]) -> StoredRelease:
@@ -85,6 +74,7 @@ def store_release(release: Release, folder: Path, sums: Mapping[str, FileSum]) -
     for name, entry in release_entries(folder).items():
         if entry.stat().st_nlink == 1:
             (folder / name).chmod(0o444)  # a release never changes
+    announce(f"{kept}/")
     if place.exists():  # of a worker that stopped before it updated the row
         shutil.rmtree(place)
     store(index, f"{kept}.index")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from avaproject.base.arguments import weights_argument
 from avaproject.base.storage import local_path
+from avaproject.base.temporary import partial_path
 from avaproject.base.work import Stage
 from datasets.core.naming import safe_name
 from datasets.models import Clip, Dataset
@@ -21,7 +22,6 @@ from tracking.services.tracking_configs import (
     config_key_of,
     read_weights_again,
 )
-from workers.broker import sweep
 from workers.pipeline import STEPS
 from workers.progress import run_until_done
 
@@ -85,17 +85,18 @@ class Command(BaseCommand):
 
     def _work(self) -> int:
         """Do all waiting work up to bundles; return the number of failed rows."""
-        sweep()
         console = Console(stderr=True, soft_wrap=True, highlight=False)
         return len(run_until_done(console, STEPS_TO_BUNDLE).failures)
 
     def _copy(self, bundle: Bundle, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         for name, facts in sorted(bundle.files.items()):
-            part = out / f".{name}.part"
-            with local_path(f"{bundle.folder}/{name}") as path:
+            with (
+                local_path(f"{bundle.folder}/{name}") as path,
+                partial_path(out / name) as part,
+            ):
                 copyfile(path, part)
-            part.replace(out / name)
+                part.replace(out / name)
             self.stdout.write(f"{facts['size']:>14,} bytes  {out / name}")
 
 

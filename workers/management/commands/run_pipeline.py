@@ -8,7 +8,6 @@ from django.utils.timezone import localtime
 from rich.console import Console
 
 from avaproject.base.bootstrap import check_migration_history
-from workers.broker import sweep
 from workers.loop import Loop, ShutdownSignal
 from workers.pipeline import QUEUES, STEPS
 from workers.progress import Display, raise_if_stopped, raw_stream, steps_table
@@ -36,7 +35,6 @@ class Command(BaseCommand):
         is_live = self.stdout.isatty() and not plain
         check_migration_history()
         check_version()
-        sweep()
         with (
             Display(console, STEPS, is_live=is_live) as display,
             ShutdownSignal(display.log) as shutdown,

@@ -1,0 +1,1 @@
+"""The whole pipeline under faults: `./ava chaos`."""

@@ -1,0 +1,89 @@
+"""Detections kept while a clip is tracked: an attempt that is cut off loses only seconds.
+
+Detection takes nearly all the time of tracking. Whole batches are kept, so that the result does
+not depend on where an attempt ended.
+"""
+
+import hashlib
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from avaproject.base.temporary import discard_kept, kept_folder, partial_path
+from tracking.core.boxes import Detections
+from tracking.models import TrackingRun
+
+SECONDS_BETWEEN_PARTS = 10.0
+Batch = list[Detections]
+
+
+class KeptDetections:
+    """The detections of the first batches of a run, on this machine.
+
+    Args:
+        run: A claimed run.
+        about: What they depend on besides the run: the detector, its weights.
+        batch_size: Frames of a batch.
+    """
+
+    def __init__(self, run: TrackingRun, about: Mapping[str, Any], batch_size: int) -> None:
+        content = [run.config_key, dict(about), batch_size, str(run.clip.finished_at)]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
+        self._run, self._key = run, digest.hexdigest()[:16]
+        self._batches: list[Batch] = []
+        self._last, self._is_due_at = 0, time.monotonic() + SECONDS_BETWEEN_PARTS
+        for part in sorted(kept_folder(run).glob(f"{self._key}-*.npz")):
+            first = int(part.stem.rpartition("-")[2])
+            if first != len(self._batches):
+                break
+            self._batches += _read(part)
+        self._last = len(self._batches)
+
+    def batch(self, number: int) -> Batch | None:
+        """The detections in batch `number`; None if they are not known."""
+        return self._batches[number] if number < len(self._batches) else None
+
+    def add(self, found: Batch) -> None:
+        """Add the next batch. Raises ClaimLostError if the claim is over."""
+        self._batches.append(found)
+        if time.monotonic() >= self._is_due_at:
+            self._run.got_further()
+            target = kept_folder(self._run) / f"{self._key}-{self._last:06d}.npz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with partial_path(target) as part:
+                _write(self._batches[self._last :], part)
+                part.replace(target)
+            self._last = len(self._batches)
+            self._is_due_at = time.monotonic() + SECONDS_BETWEEN_PARTS
+
+    def discard(self) -> None:
+        """Remove all that is kept of the run."""
+        discard_kept(self._run)
+
+
+def _write(batches: list[Batch], path: Any) -> None:
+    frames = [one for batch in batches for one in batch]
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            frames=[len(batch) for batch in batches],
+            persons=[len(one.scores) for one in frames],
+            boxes=np.concatenate([one.boxes for one in frames] or [np.empty((0, 4))]),
+            scores=np.concatenate([one.scores for one in frames] or [np.empty(0)]),
+        )
+
+
+def _read(path: Any) -> list[Batch]:
+    """The batches in a part; none if it is damaged."""
+    try:
+        with np.load(path) as part:
+            ends = np.cumsum(part["persons"])[:-1] if len(part["persons"]) else []
+            boxes, scores = np.split(part["boxes"], ends), np.split(part["scores"], ends)
+            frames = iter(map(Detections, boxes, scores))
+            return [[next(frames) for _ in range(count)] for count in part["frames"]]
+    except (OSError, ValueError, KeyError, EOFError, StopIteration, zipfile.BadZipFile):
+        return []
