@@ -106,8 +106,7 @@ def allocate(file: BinaryIO, size: int, *, keep_length: bool = True) -> None:
     """
     if size <= 0:
         return
-    handle, mode = file.fileno(), KEPT_AGE = timedelta(weeks=1)
-FALLOC_FL_KEEP_SIZE if keep_length else 0
+    handle, mode = file.fileno(), FALLOC_FL_KEEP_SIZE if keep_length else 0
     try:
         call = ctypes.CDLL(None, use_errno=True).fallocate
     except AttributeError:  # not Linux
