@@ -1,11 +1,16 @@
 """Pipeline stage 2: convert raw videos to standard videos."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from django.conf import settings
 
 from avaproject.base.storage import local_path, store
-from avaproject.base.temporary import work_folder
+from avaproject.base.temporary import discard_kept, kept_folder, work_folder
+from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE, MIN_CLIP_FRAMES, clip_bounds
 from datasets.core.media.sandboxed_decoder import ResourceLimits, standardise_sandboxed
+from datasets.core.media.segments import finished_frames
 from datasets.core.media.standardising import Standardised
 from datasets.core.media.video_reader import MediaError, VideoLimits
 from datasets.models import Video
@@ -19,7 +24,9 @@ def standardise_video(video_id: int) -> Video | None:
     if video is None:
         return None
     dataset = video.dataset
+    parts = kept_folder(video) / str(dataset.longest_side)
     with video.working(MediaError, OSError), local_path(str(video.raw.name)) as raw:
+        parts.mkdir(parents=True, exist_ok=True)
         with work_folder() as folder:
             made = standardise_sandboxed(
                 raw,
@@ -27,9 +34,10 @@ def standardise_video(video_id: int) -> Video | None:
                 longest_side=dataset.longest_side,
                 limits=VideoLimits(settings.MAX_VIDEO_PIXELS, settings.MAX_VIDEO_SECONDS),
                 keep_truncated=dataset.keep_truncated,
-                progress=video.report,
+                progress=_reporter(video, parts),
                 resources=decoder_limits(),
                 name=video.original_name,
+                parts=parts,
             )
             file = store(folder / "standard.mp4", video.standard_name)
         video.finish(
@@ -42,7 +50,23 @@ def standardise_video(video_id: int) -> Video | None:
             changes=[*made.changes, *_unused_footage(made, dataset.clip_seconds)],
             warnings=[*made.warnings, *_too_short(made, dataset.clip_seconds)],
         )
+    if video.stage in (Stage.DONE, Stage.FAILED):
+        discard_kept(video)
     return video
+
+
+def _reporter(video: Video, parts: Path) -> Callable[[float], None]:
+    """A function that stores the share done, and that the work gets further than before."""
+    known = finished_frames(parts)
+
+    def report(share: float) -> None:
+        nonlocal known
+        video.report(share)
+        if (frames := finished_frames(parts)) > known:
+            known = frames
+            video.got_further()
+
+    return report
 
 
 def decoder_limits() -> ResourceLimits:

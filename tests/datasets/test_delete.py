@@ -213,6 +213,13 @@ def test_deleting_costs_no_query_for_each_row(dataset, django_assert_max_num_que
         delete(clips[0][0].video)
 
 
+def test_a_task_and_its_revision_are_deleted_together(video):
+    first = AnnotationTask.objects.first()
+    make_task(first.run, make_annotator(video.dataset), revises=first)
+    delete(video)
+    assert not AnnotationTask.objects.exists()
+
+
 def test_the_zip_of_a_deleted_video_can_be_uploaded_again(video):
     delete(video)
     assert Upload.objects.get().sha256 != "a" * 64

@@ -69,9 +69,11 @@ def standardise_sandboxed(
     keep_truncated: bool = True,
     progress: Callable[[float], None] | None = None,
     name: str = "",
+    parts: Path | None = None,
 ) -> Standardised:
     """`standardising.standardise` in the sandbox; MediaError too beyond `resources`."""
     request = {
+        "parts": str(parts) if parts else None,
         "source": str(source),
         "target": str(target),
         "longest_side": longest_side,
@@ -232,7 +234,8 @@ def main() -> None:
         Path(request.pop("target")),
     )
     tempfile.tempdir = str(target.parent)
-    restrictions = enter_sandbox(readable=[source], writable=[target.parent])
+    parts = [Path(request["parts"])] if request.get("parts") else []
+    restrictions = enter_sandbox(readable=[source], writable=[target.parent, *parts])
     _set_resource_limits(resources, request.pop("parent"))
 
     def send(**fact: Any) -> None:
@@ -258,6 +261,8 @@ def _execute(
     """The result of the request; empty if it asks for nothing."""
     if "limits" in request:
         limits = VideoLimits(**request.pop("limits"))
+        if parts := request.pop("parts"):
+            request["parts"] = Path(parts)
         return asdict(standardise(source, target, limits=limits, progress=progress, **request))
     if "frame" in request:
         return {"frame_count": _check_frames(source, target, request["frame"])}

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import av
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE, FrameRange
 from datasets.core.media.corrupt_frames import as_frame_ranges
 from datasets.core.media.resampling import TimingError, resample_to_cfr
+from datasets.core.media.segments import encode, finished_frames
 from datasets.core.media.standard_video import GOP_FRAMES
 from datasets.core.media.stream_copy import copy_if_standard, may_be_standard
 from datasets.core.media.video_reader import (
@@ -78,6 +79,7 @@ def standardise(
     keep_truncated: bool = True,
     progress: Callable[[float], None] | None = None,
     name: str = "",
+    parts: Path | None = None,
 ) -> Standardised:
     """Make the standard video `target` from `source` in one pass. Raises MediaError.
 
@@ -89,7 +91,15 @@ def standardise(
         progress: Called with the share done, 0 to 1, once per second of video; 0 if the
             duration is unknown.
         name: Name of the video in messages; default the name of `source`.
+        parts: A folder in which finished segments are kept: a later call with the same source,
+            size and folder goes on from there.
     """
+    if parts is None:
+        with TemporaryDirectory(dir=target.parent) as folder:
+            return standardise(
+                source, target, longest_side=longest_side, limits=limits, name=name,
+                keep_truncated=keep_truncated, progress=progress, parts=Path(folder),
+            )  # fmt: skip
     try:
         with open_video(source, limits, name=name) as video:
             size = standard_size(video.probe, longest_side)
@@ -102,8 +112,13 @@ def standardise(
                 max_seconds=limits.max_seconds,
                 is_known_loss=video.corruption.is_known_loss,
             )
-            upright = _standard_frames(frames, video, size, limits)
-            frame_count = _encode(upright, target, video, size, progress)
+            start = finished_frames(parts)
+            counted = _report(frames, video, progress)
+            upright = _standard_frames(counted, video, size, limits, start=start)
+            frame_count = encode(
+                upright, target, parts, start=start,
+                configure=lambda stream: _configure(stream, video, size),
+            )  # fmt: skip
             unreadable = as_frame_ranges(video.corruption.spans, frame_count=frame_count)
             _check_readable(video, frame_count)
             return Standardised(
@@ -163,13 +178,20 @@ def standard_size(source: Probe, longest_side: int) -> tuple[int, int]:
 
 
 def _standard_frames(
-    frames: Iterable[Any], video: VideoReader, size: tuple[int, int], limits: VideoLimits
+    frames: Iterable[Any],
+    video: VideoReader,
+    size: tuple[int, int],
+    limits: VideoLimits,
+    *,
+    start: int,
 ) -> Iterator[Any]:
-    """Each frame in its standard form with its timestamp; a repeated one is converted once."""
+    """Each frame from `start` on in its standard form; a repeated one is converted once."""
     reformatter = VideoReformatter()
     before: Any = None
     standard: Any = None
     for index, frame in enumerate(frames):
+        if index < start:
+            continue
         if frame is not before:
             if frame.width * frame.height > limits.max_pixels:
                 raise MediaError(
@@ -218,32 +240,25 @@ def _matrix(first: Any) -> int:
     return BT709 if first.height >= HD_HEIGHT else SMPTE170M
 
 
-def _encode(
-    frames: Iterable[Any],
-    target: Path,
-    video: VideoReader,
-    size: tuple[int, int],
-    progress: Callable[[float], None] | None,
-) -> int:
+def _report(
+    frames: Iterable[Any], video: VideoReader, progress: Callable[[float], None] | None
+) -> Iterator[Any]:
+    """`frames`, and the share done once per second of video."""
     expected = (video.probe.seconds or 0) * FRAME_RATE
-    count = 0
-    with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as out:
-        stream = out.add_stream("libx264", rate=FRAME_RATE, options=ENCODER)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        context: Any = stream.codec_context
-        context.thread_count = ENCODER_THREADS
-        context.color_range = LIMITED_RANGE
-        context.colorspace, context.color_primaries, context.color_trc = _tags(video)
-        for count, frame in enumerate(frames, start=1):
-            out.mux(stream.encode(frame))
-            if progress and count % FRAME_RATE == 0:
-                progress(min(count / expected, 1.0) if expected else 0.0)
-        if count:
-            out.mux(stream.encode(None))
-        else:
-            stream.codec_context.open()  # else the file cannot be closed
-    return count
+    for count, frame in enumerate(frames, start=1):
+        yield frame
+        if progress and count % FRAME_RATE == 0:
+            progress(min(count / expected, 1.0) if expected else 0.0)
+
+
+def _configure(stream: Any, video: VideoReader, size: tuple[int, int]) -> None:
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.options = ENCODER
+    context.thread_count = ENCODER_THREADS
+    context.color_range = LIMITED_RANGE
+    context.colorspace, context.color_primaries, context.color_trc = _tags(video)
 
 
 def _check_readable(video: VideoReader, frame_count: int) -> None:
