@@ -1,5 +1,8 @@
+from datetime import timedelta
+
 import pytest
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from avaproject.base.storage import local_path, store
 from avaproject.base.work import Stage
@@ -86,3 +89,30 @@ def test_a_video_claimed_by_another_worker_is_skipped(raw_video):
     Video.objects.claim(pk)
     assert standardise_video(pk) is None
     assert not default_storage.exists("shop/videos/aisle.mp4")
+
+
+def test_a_killed_attempt_goes_on_from_the_minutes_that_are_done(
+    raw_video, settings, monkeypatch
+):
+    def die_in_the_second_minute(video, share):
+        if share > 0.95:
+            raise SystemExit
+
+    pk = raw_video(frames=2000, rate=30, codec="mpeg4").pk
+    with monkeypatch.context() as patch:
+        patch.setattr(Video, "report", die_in_the_second_minute)
+        for _ in range(2):
+            with pytest.raises(SystemExit):
+                standardise_video(pk)
+            Video.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    [first] = (settings.DATA_DIR / "kept").rglob("*.mp4")
+    kept_at = first.stat().st_mtime_ns
+    changes = []
+    monkeypatch.setattr(Video, "report", lambda video, share: changes.append(first.stat()))
+    video = standardise_video(pk)
+    assert (video.stage, video.frame_count) == (Stage.DONE, 2000)
+    assert {each.st_mtime_ns for each in changes} == {kept_at}
+    with local_path(video.file.name) as path:
+        shown = [read_frame_number(rgb) for _, rgb in read_frames(path, start=1790, count=20)]
+    assert shown == list(range(1790, 1810))
+    assert not list((settings.DATA_DIR / "kept").iterdir())
