@@ -86,13 +86,13 @@ def reserved_space(size: int) -> Iterator[Callable[[int], None]]:
         left = size
         allocate(file, size, keep_length=False)
 
-        def give_back(count: int) -> None:
+        def release(count: int) -> None:
             nonlocal left
             left = max(left - count, 0)
             if os.fstat(file.fileno()).st_size > left:
                 file.truncate(left)
 
-        yield give_back
+        yield release
 
 
 def allocate(file: BinaryIO, size: int, *, keep_length: bool = True) -> None:

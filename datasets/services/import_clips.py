@@ -48,7 +48,7 @@ from datasets.core.zip_writer import new_zip
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from datasets.services.cut_clips import annotation_frame_count, encode_poster
 from datasets.services.standardise import decoder_limits
-from datasets.services.upload import archive_limits, delete_bundle_zip, room_for
+from datasets.services.upload import archive_limits, delete_bundle_zip, reserved_for_files
 from datasets.services.video_names import add_video, reserve_name
 
 CHUNK = 1 << 20
@@ -225,9 +225,9 @@ def _unpack(path: Path, folder: Path) -> None:
         members = list_files(path, manifests.FILES, archive_limits())
         if not manifests.is_bundle(members):
             raise BundleError(f"{path.name} is not a zip of a bundle: it has {sorted(members)}")
-        with room_for(sum(one.size for one in members.values())) as give_back:
+        with reserved_for_files(sum(one.size for one in members.values())) as release:
             for name, one in members.items():
-                give_back(one.size)
+                release(one.size)
                 extract(path, one, folder / name)
     except ArchiveError as error:
         raise BundleError(str(error)) from error
@@ -236,7 +236,7 @@ def _unpack(path: Path, folder: Path) -> None:
 def _check_disk(folder: Path) -> None:
     """Raises BundleError if the content of the bundle in `folder` does not fit on the disk."""
     try:
-        with room_for(unpacked_size(folder)):
+        with reserved_for_files(unpacked_size(folder)):
             return
     except ArchiveError as error:
         raise BundleError(str(error)) from error
@@ -323,11 +323,9 @@ def _import_video(
             clips.append(clip)
             place = folder / clip.name
             place.mkdir()
-            file, frames, poster = _make_files(clip, _Entry(entry, one, rate), bundle, place)
-            fields, made = ("file", "frames", "poster"), (file, frames, poster)
-            files += [
-                (clip, *each) for each in zip(fields, made, clip.stored_names, strict=True)
-            ]
+            made = _make_files(clip, _Entry(entry, one, rate), bundle, place)
+            fields = zip(("file", "frames", "poster"), made, clip.stored_names, strict=True)
+            files += [(clip, *each) for each in fields]
         for row, field, path, stored in files:
             setattr(row, field, store(path, stored))
     try:

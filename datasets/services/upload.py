@@ -34,7 +34,7 @@ __all__ = [
     "delete_unpacked_zips",
     "receive_unhashed",
     "receive_zip",
-    "room_for",
+    "reserved_for_files",
     "unpack_upload",
 ]
 
@@ -203,9 +203,9 @@ def _unpack_videos(
     sizes, done = [member.size for member in listing.videos], 0
     # On the way to a bucket one video at a time lies here.
     is_local = isinstance(default_storage, FileSystemStorage)
-    with room_for(sum(sizes) if is_local else max(sizes, default=0)) as give_back:
+    with reserved_for_files(sum(sizes) if is_local else max(sizes, default=0)) as release:
         for member in listing.videos:
-            give_back(member.size)
+            release(member.size)
             if reason := _extract_video(upload, path, member):
                 skipped.append({"name": member.name, "reason": reason})
             done += member.size
@@ -223,7 +223,7 @@ def archive_limits() -> ArchiveLimits:
 
 
 @contextmanager
-def room_for(size: int) -> Iterator[Callable[[int], None]]:
+def reserved_for_files(size: int) -> Iterator[Callable[[int], None]]:
     """Keep `size` bytes of the disk from others, for files that are about to be written.
 
     Yields a function that gives back as many bytes, to be called before they are written.
@@ -231,7 +231,7 @@ def room_for(size: int) -> Iterator[Callable[[int], None]]:
     """
     with ExitStack() as stack:
         try:
-            give_back = stack.enter_context(reserved_space(size))
+            release = stack.enter_context(reserved_space(size))
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -240,7 +240,7 @@ def room_for(size: int) -> Iterator[Callable[[int], None]]:
                 f"its files need {size / 1e9:.1f} GB; only {free:.1f} GB are free "
                 f"at {settings.DATA_DIR}; free some space, then try again"
             ) from error
-        yield give_back
+        yield release
 
 
 def _extract_video(upload: Upload, path: Path, member: ArchiveMember) -> str:

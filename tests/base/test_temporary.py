@@ -111,12 +111,12 @@ def small_disk(settings, tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_two_are_not_both_told_that_there_is_room(small_disk):
-    with reserved_space(700_000) as give_back:
+def test_two_are_not_both_told_that_there_is_space(small_disk):
+    with reserved_space(700_000) as release:
         with pytest.raises(OSError, match="No space") as refused, reserved_space(700_000):
             pass
         assert refused.value.errno == errno.ENOSPC
-        give_back(500_000)
+        release(500_000)
         with reserved_space(700_000):
             pass
     with reserved_space(900_000):
@@ -124,15 +124,15 @@ def test_two_are_not_both_told_that_there_is_room(small_disk):
 
 
 def test_reserved_space_holds_against_those_who_do_not_ask(small_disk):
-    with reserved_space(700_000) as give_back:
+    with reserved_space(700_000) as release:
         with pytest.raises(OSError, match="No space"):
             (small_disk / "other").write_bytes(b"x" * 700_000)
         (small_disk / "other").unlink()
-        give_back(700_000)
+        release(700_000)
         (small_disk / "other").write_bytes(b"x" * 700_000)
 
 
-def test_room_is_kept_without_a_change_of_length(small_disk):
+def test_space_is_kept_without_a_change_of_length(small_disk):
     with (small_disk / "upload").open("wb") as file:
         allocate(file, 700_000)
         assert os.fstat(file.fileno()).st_size == 0
@@ -141,7 +141,7 @@ def test_room_is_kept_without_a_change_of_length(small_disk):
         file.write(b"x" * 700_000)
 
 
-def test_a_disk_that_cannot_keep_room_is_asked_what_is_free(small_disk, monkeypatch):
+def test_a_disk_that_cannot_keep_space_is_asked_what_is_free(small_disk, monkeypatch):
     monkeypatch.setattr(temporary.ctypes, "CDLL", lambda *args, **kwargs: object())
     with (small_disk / "upload").open("wb") as file:
         allocate(file, 700_000)

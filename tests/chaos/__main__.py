@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 LEASE = 15  # seconds
-PATIENCE = 60  # seconds that a row may wait without a cause, beside the lease
+EXTRA_SECONDS = 60  # seconds that a row may wait without a cause, beside the lease
 STAGE_LIMIT = 900.0  # seconds of one stage, under faults
 
 
@@ -82,7 +82,7 @@ def run(made, folder: Path, options: argparse.Namespace) -> int:  # type: ignore
     counts = row_counts(undisturbed)
     print(f"{time.monotonic() - began:.0f} s, {len(expected)} files in the release.")
 
-    watch = Watch(faults.kinds, LEASE + PATIENCE)
+    watch = Watch(faults.kinds, LEASE + EXTRA_SECONDS)
     end = time.monotonic() + 60 * options.minutes
     injector = threading.Thread(target=inject, args=(faults, end, options.faults), daemon=True)
     began, walks = time.monotonic(), 0
@@ -108,8 +108,8 @@ def run(made, folder: Path, options: argparse.Namespace) -> int:  # type: ignore
     injector.join()
     faults.end()
     took = time.monotonic() - began
-    settled = settle(folder / "data")
-    wrong += settled
+    left_open = finish_all(folder / "data")
+    wrong += left_open
     for dataset in Dataset.objects.all():
         wrong += list(file_faults(dataset))
     names = set(Dataset.objects.values_list("name", flat=True))
@@ -158,7 +158,7 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
     return wrong + [f"{name} differs" for name in both if expected[name] != found[name]]
 
 
-def settle(data: Path) -> list[str]:
+def finish_all(data: Path) -> list[str]:
     """Wait until nothing is left to do; what is open or failed after that."""
     from datasets.models import PendingDeletion
     from tests.chaos.verdict import temporary_faults
@@ -189,7 +189,7 @@ def report(kinds, walks: int, took: float, longest: float, wrong: list[str]) -> 
     print(f"{'all':42} {total:5}")
     print(
         f"\n{walks} releases under {total} faults in {took / 60:.1f} minutes. The longest wait "
-        f"of a row without a cause: {longest:.0f} s of {LEASE + PATIENCE} allowed."
+        f"of a row without a cause: {longest:.0f} s of {LEASE + EXTRA_SECONDS} allowed."
     )
     if total < 100:
         wrong.append(f"only {total} faults, not 100")

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from tests.s3_server import Bucket, settings_of
 from tests.server_process import free_port, wait_until
+from tests.system.s3_server import Bucket, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60

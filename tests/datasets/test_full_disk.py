@@ -110,7 +110,7 @@ def test_a_chunk_that_does_not_fit_on_the_disk_is_discarded(disk):
     assert received_bytes(transfer) == 1000
 
 
-def test_two_uploads_are_not_both_told_that_there_is_room(disk):
+def test_two_uploads_are_not_both_told_that_there_is_space(disk):
     disk(1000)
     dataset, user = make_dataset("shop"), make_user()
     first = start(dataset, user, original_name="a.zip", size=700_000)
@@ -125,7 +125,7 @@ def test_two_uploads_are_not_both_told_that_there_is_room(disk):
     assert start(dataset, user, original_name="b.zip", size=700_000).size == 700_000
 
 
-def test_an_unpacked_zip_and_an_upload_are_not_both_told_that_there_is_room(disk, videos):
+def test_an_unpacked_zip_and_an_upload_are_not_both_told_that_there_is_space(disk, videos):
     size = videos.stat().st_size
     disk(2 * size // 1024 + 800)
     dataset, user = make_dataset("shop"), make_user()

@@ -39,17 +39,17 @@ def run(dataset, tmp_path, monkeypatch):
     )
 
 
-def give_up(rows):
+def exhaust(rows):
     rows.update(stage=Stage.RUNNING, attempts=MAX_ATTEMPTS, lease_until="2026-01-01T00:00Z")
     assert rows.fail_exhausted() == 1
 
 
 def test_a_clip_that_was_given_up_stops_it_and_is_tried_again_when_it_is_repeated(run, clip):
-    give_up(Clip.objects.filter(pk=clip.pk))
+    exhaust(Clip.objects.filter(pk=clip.pk))
     with pytest.raises(ReachedTheEndError):
         run()
     assert Clip.objects.get(pk=clip.pk).stage == Stage.WAITING
-    give_up(Clip.objects.filter(pk=clip.pk))
+    exhaust(Clip.objects.filter(pk=clip.pk))
     with pytest.raises(IncompleteError, match=rf"{clip} has failed: .*Run the demo again"):
         DemoRun(clip.video.dataset, None, lambda: None, print, None)._work()
 
@@ -66,7 +66,7 @@ def test_a_refused_video_is_left_out_and_one_that_was_given_up_is_not(run, datas
         run()
     assert Video.objects.get().stage == Stage.FAILED
     Video.objects.update(stage=Stage.WAITING)
-    give_up(Video.objects.filter(pk=video.pk))
+    exhaust(Video.objects.filter(pk=video.pk))
     with pytest.raises(IncompleteError, match="died"):
         DemoRun(dataset, None, lambda: None, print, None)._work()
 
@@ -82,7 +82,7 @@ def test_the_command_exits_with_the_sentence(monkeypatch):
         raise IncompleteError("The clip a has failed: it died. Run the demo again.")
 
     monkeypatch.setattr(command.Command, "_run", incomplete)
-    monkeypatch.setattr(command, "bootstrap", lambda say: None)
+    monkeypatch.setattr(command, "bootstrap", lambda write: None)
     with pytest.raises(CommandError, match="Run the demo again") as error:
         call_command("demo")
     assert error.value.returncode == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.s3_server import WEED, Bucket, free_ports, settings_of
+from tests.system.s3_server import WEED, Bucket, free_ports, settings_of
 from tests.video_files import make_video_file
 
 ROOT = Path(__file__).resolve().parents[2]
