@@ -329,7 +329,7 @@ class StagedModel(models.Model):
         """
         return working(self, expected)
 
-    def release(self, **changes: Any) -> None:
+    def undo_claim(self, **changes: Any) -> None:
         """Undo this claim: the attempt does not count."""
         outlast_faults(lambda: self.claimed_rows().update(**RELEASED | changes))
 

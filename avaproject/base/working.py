@@ -71,7 +71,7 @@ def _releasing_at_stop(row: Any) -> Iterator[None]:
         with shutdown.interrupting():
             yield
     except KeyboardInterrupt as error:
-        row.release()
+        row.undo_claim()
         if not isinstance(error, ShutdownInterrupt):
             raise
 
@@ -96,7 +96,7 @@ def _storing_errors(
     except Exception as error:
         if has_lost_connection(error):
             message = f"The database did not answer ({str(error).strip()}). {WILL_RETRY}"
-            row.release(error=message)
+            row.undo_claim(error=message)
             return
         _remove_unreferenced(names)
         row.fail(f"Unexpected {type(error).__name__}: {error}")

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
@@ -12,7 +13,7 @@ from django.utils import timezone
 from avaproject.base.shutdown import ShutdownInterrupt, shutdown
 from avaproject.base.storage import StorageError, store
 from avaproject.base.temporary import work_folder
-from avaproject.base.work import Stage
+from avaproject.base.work import Stage, StagedModel
 from avaproject.base.working import STORAGE_PAUSES, ClaimLostError
 from datasets.models import Dataset, Video
 
@@ -247,6 +248,13 @@ def test_work_met_by_a_database_fault_is_done_again_and_the_row_says_so(video, m
         "It will be retried automatically."
     )
     assert list(Video.objects.held_up()) == [video]
+
+
+def test_every_kind_of_row_can_undo_a_claim():
+    """A field of that name would hide it, and a worker that stops would fail."""
+    for model in apps.get_models():
+        if issubclass(model, StagedModel):
+            assert model.undo_claim is StagedModel.undo_claim, model
 
 
 @pytest.mark.django_db(transaction=True)

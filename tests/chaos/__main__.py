@@ -59,7 +59,7 @@ def run(made, folder: Path, options: argparse.Namespace) -> int:  # type: ignore
     from datasets.models import Dataset
     from datasets.services.delete import delete
     from tests.chaos.faults import Faults
-    from tests.chaos.users import Users, detections_of, files_below, tried
+    from tests.chaos.users import Users, files_below, make_videos, tried
     from tests.chaos.verdict import (
         Watch,
         file_faults,
@@ -68,7 +68,7 @@ def run(made, folder: Path, options: argparse.Namespace) -> int:  # type: ignore
         temporary_faults,
     )
 
-    detections_of(folder)
+    make_videos(folder)
     made.start_programs()
     if not made.clock:
         print("libfaketime is not here (apt-get install faketime): the clock is not stepped.")

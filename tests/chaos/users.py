@@ -21,6 +21,7 @@ from annotation.services.cvat.task_sending import request_sending
 from annotation.services.plan import plan_tasks
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
+from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Dataset, Video
 from datasets.services.delete import InUseError, delete
 from datasets.services.upload import receive_zip
@@ -32,12 +33,16 @@ from qc.services.review.verdicts import approve
 from tests.chaos.services import Installation
 from tests.make import make_dataset
 from tests.server_process import answer
+from tests.video_files import make_video_file
+from tracking.detectors.imported import FORMAT
 from tracking.models import IdentityRun
 from workers.pipeline import STEPS
 
 ANNOTATORS = ("ann", "bob", "cem")
 AWAY = (OperationalError, InterfaceError, StorageError, BotoCoreError, ClientError, InUseError)
 SECONDS_BETWEEN_TRIES = 1.0
+SIZE = (320, 192)
+VIDEOS = (("hall.mp4", "libx264", 30, 40), ("yard.avi", "mpeg4", 25, 30))
 
 Result = TypeVar("Result")
 
@@ -73,7 +78,7 @@ class Users:
         tried(lambda: receive_zip(dataset, self.videos, original_name="videos.zip"))
         videos = Video.objects.filter(dataset=dataset)
         self._wait("videos", lambda: IdentityRun.objects.filter(video__dataset=dataset).done()
-                   .count() == 2 == videos.done().count())  # fmt: skip
+                   .count() == len(VIDEOS) == videos.done().count())  # fmt: skip
         tried(lambda: plan_tasks(dataset, annotators=list(ANNOTATORS), overlap=1.0, seed=1))
         tried(lambda: connect_dataset(dataset, self._server()))
         tried(lambda: request_sending(dataset))
@@ -167,28 +172,24 @@ class Users:
             time.sleep(SECONDS_BETWEEN_TRIES)
 
 
-def detections_of(folder: Path) -> None:
-    """The rendered small videos in a zip, and the people in them as detections."""
-    from datasets.core.zip_writer import new_zip
-    from demo.world.renderer import render, truth_at
-    from demo.world.videos import small_videos
-    from tracking.detectors.imported import FORMAT
-
+def make_videos(folder: Path) -> None:
+    """A zip of videos, and the people in them as detections: one walks, the other stands."""
     (folder / "detections").mkdir()
     with new_zip(folder / "videos.zip") as archive:
-        for spec in small_videos():
-            archive.add_file(spec.file_name, render(spec, folder))
-            size = (spec.width, spec.height) * 2
+        for name, codec, rate, seconds in VIDEOS:
+            path = make_video_file(
+                folder / name, frames=rate * seconds, rate=rate, codec=codec, size=SIZE
+            )
+            archive.add_file(name, path)
             frames = {
                 str(frame): [
-                    [side * whole for side, whole in zip(one.box, size, strict=True)] + [0.9]
-                    for one in truth_at(spec, frame)
-                    if one.visible > 0.3
+                    [20 + frame * 0.2 % 200, 40, 60 + frame * 0.2 % 200, 140, 0.9],
+                    [250, 60, 290, 160, 0.8],
                 ]
-                for frame in range(30 * spec.seconds)
+                for frame in range(30 * seconds)
             }
             content = json.dumps({"format": FORMAT, "frames": frames})
-            (folder / "detections" / f"{spec.name}.json").write_text(content)
+            (folder / "detections" / f"{path.stem}.json").write_text(content)
 
 
 def files_below(folder: str) -> set[str]:

@@ -81,7 +81,7 @@ def _read(path: Any) -> list[Batch]:
     """The batches in a part; none if it is damaged."""
     try:
         with np.load(path) as part:
-            ends = np.cumsum(part["persons"])[:-1] if len(part["persons"]) else []
+            ends: Any = np.cumsum(part["persons"])[:-1] if len(part["persons"]) else []
             boxes, scores = np.split(part["boxes"], ends), np.split(part["scores"], ends)
             frames = iter(map(Detections, boxes, scores))
             return [[next(frames) for _ in range(count)] for count in part["frames"]]
