@@ -127,10 +127,10 @@ def test_two_uploads_are_not_both_told_that_there_is_space(disk):
 
 def test_an_unpacked_zip_and_an_upload_are_not_both_told_that_there_is_space(disk, videos):
     size = videos.stat().st_size
-    disk(2 * size // 1024 + 800)
+    disk(size // 1024 + 200)
     dataset, user = make_dataset("shop"), make_user()
     upload = receive_zip(dataset, videos, original_name="videos.zip")
-    transfer = start(dataset, user, original_name="a.zip", size=size + 700_000)
+    transfer = start(dataset, user, original_name="a.zip", size=size // 2 + 200_000)
     failed = unpack_upload(upload.pk)
     assert (failed.stage, "free some space" in failed.error) == (Stage.FAILED, True)
     discard(transfer)

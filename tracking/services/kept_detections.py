@@ -80,7 +80,7 @@ def _write(batches: list[Batch], path: Any) -> None:
 def _read(path: Any) -> list[Batch]:
     """The batches in a part; none if it is damaged."""
     try:
-        with np.load(path) as part:
+        with path.open("rb") as file, np.load(file) as part:
             ends: Any = np.cumsum(part["persons"])[:-1] if len(part["persons"]) else []
             boxes, scores = np.split(part["boxes"], ends), np.split(part["scores"], ends)
             frames = iter(map(Detections, boxes, scores))
