@@ -82,7 +82,7 @@ def run(made, folder: Path, options: argparse.Namespace) -> int:  # type: ignore
     counts = row_counts(undisturbed)
     print(f"{time.monotonic() - began:.0f} s, {len(expected)} files in the release.")
 
-    watch = Watch(faults.kinds, LEASE + EXTRA_SECONDS)
+    watch = Watch(made, faults.kinds, LEASE + EXTRA_SECONDS)
     end = time.monotonic() + 60 * options.minutes
     injector = threading.Thread(target=inject, args=(faults, end, options.faults), daemon=True)
     began, walks = time.monotonic(), 0

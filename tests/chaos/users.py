@@ -12,7 +12,7 @@ from typing import TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from annotation.models import AnnotationTask, AnswerVersion, CvatJob, CvatServer
 from annotation.services.cvat.connection import save_server
@@ -114,12 +114,14 @@ class Users:
         except OSError:
             return False
 
+    @transaction.atomic
     def _dataset(self, name: str) -> Dataset:
         found = Dataset.objects.filter(name=name).first()
         return found or make_dataset(
             name, detector="imported", weights=str(self.detections), threshold=0.4
         )
 
+    @transaction.atomic
     def _server(self) -> CvatServer:
         found = CvatServer.objects.first()
         return found or save_server(

@@ -19,6 +19,7 @@ from datasets.models import Dataset
 from datasets.services.delete import rows_of
 from qc.models import Release
 from tests.chaos.faults import Kind
+from tests.chaos.services import Installation
 from tests.chaos.users import files_below
 from workers.pipeline import QUEUES, STEPS
 from workers.planning import current_faults
@@ -83,7 +84,8 @@ def temporary_faults(data: Path) -> Iterator[str]:
 class Watch:
     """Looks at the work all the time: what is finished, and what waits without a cause."""
 
-    def __init__(self, kinds: list[Kind], limit: float) -> None:
+    def __init__(self, made: Installation, kinds: list[Kind], limit: float) -> None:
+        self._made = made
         self.limit = limit  # seconds that a row may wait without a cause
         self.faults: list[str] = []
         self.longest = 0.0
@@ -113,7 +115,7 @@ class Watch:
                 kind.recovered += [now - moment for moment in kind.moments]
                 kind.moments.clear()
         self._done = done
-        self._since = {key: self._since.get(key, now) for key in _idle_rows()}
+        self._since = {key: self._since.get(key, now) for key in self._idle_rows()}
         if current_faults():
             return
         for (step_name, pk), since in self._since.items():
@@ -122,16 +124,16 @@ class Watch:
                 self.faults.append(f"{step_name} {pk} waited {now - since:.0f} s for nothing")
                 self._since[step_name, pk] = now
 
-
-def _idle_rows() -> Iterator[tuple[str, int]]:
-    """The rows that could be claimed now, while no worker of their queue has one."""
-    for queue in QUEUES:
-        steps = [step for step in STEPS if step.queue == queue]
-        if any(_is_busy(step.rows) for step in steps):
-            continue  # they wait for a worker
-        for step in steps:
-            rows = step.rows.claimable().filter(error="").values_list("pk", flat=True)
-            yield from ((step.name, pk) for pk in rows)
+    def _idle_rows(self) -> Iterator[tuple[str, int]]:
+        """The rows that could be claimed now, while the workers of their queue are idle."""
+        for queue in QUEUES:
+            steps = [step for step in STEPS if step.queue == queue]
+            is_starting = not self._made.programs.children(queue)
+            if is_starting or any(_is_busy(step.rows) for step in steps):
+                continue
+            for step in steps:
+                rows = step.rows.claimable().filter(error="").values_list("pk", flat=True)
+                yield from ((step.name, pk) for pk in rows)
 
 
 def _is_busy(rows: object) -> bool:

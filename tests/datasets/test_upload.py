@@ -1,3 +1,4 @@
+import errno
 import shutil
 import zipfile
 
@@ -130,8 +131,10 @@ def test_a_malicious_zip_fails_and_leaves_no_video(dataset, zip_of):
 
 
 def test_a_zip_larger_than_the_disk_fails_with_a_message(dataset, zip_of, monkeypatch):
-    full = shutil._ntuple_diskusage(10, 10, 3)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    def full(file, size, **how):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("avaproject.base.temporary.allocate", full)
     upload = unpacked(dataset, zip_of(("walk.mp4", b"video")))
     assert "free some space" in upload.error
 

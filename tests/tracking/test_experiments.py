@@ -4,6 +4,7 @@ from django.core.files.storage import default_storage
 from annotation.selectors.tasks import ready_clips
 from avaproject.base.work import Stage
 from avaproject.base.working import ClaimLostError
+from datasets.services.delete import delete_pending_files
 from qc.selectors.clips import default_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
 from tests.tracking.fake_detectors import Watcher
@@ -124,6 +125,7 @@ def test_an_experiment_ends_with_its_runs_and_files(clip):
     run = track_clip(TrackingRun.objects.get(experiment=experiment).pk, detector=Watcher())
     assert default_storage.exists(run.tracks.name)
     delete_experiment(experiment)
+    delete_pending_files()
     assert not default_storage.exists(run.tracks.name)
     assert set(TrackingRun.objects.values_list("experiment", flat=True)) == {None}
 

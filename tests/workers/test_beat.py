@@ -1,5 +1,7 @@
 """Beat plans in its own process, and no fault of a round ends it."""
 
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,18 @@ def test_advancing_waits_for_no_worker(scheduler, rounds, monkeypatch, settings)
         scheduler.apply_entry(entry)
     assert sent == ["workers.tasks.move_files"]
     assert Path(settings.CELERY_BEAT_SCHEDULE_FILENAME).exists()
+
+
+def test_a_step_back_of_the_clock_does_not_stop_it(scheduler, rounds, monkeypatch):
+    """What was due at ten past twelve is not waited for when it is twelve again."""
+    entry = scheduler.schedule["advance"]
+    scheduler.tick()
+    entry.last_run_at += timedelta(minutes=10)
+    scheduler._heap = None
+    assert scheduler.tick() > 9
+    monkeypatch.setattr(scheduler, "_last_tick", time.time() + 600)
+    scheduler.tick()
+    assert entry.is_due().next <= 10
 
 
 @pytest.mark.parametrize("fault", [OperationalError("away"), ConnectionError("no Redis")])

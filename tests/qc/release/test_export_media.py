@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from datetime import timedelta
 
 import cv2
 import numpy as np
@@ -96,9 +97,6 @@ def test_a_run_that_was_cut_off_goes_on_with_the_clips_that_are_missing(dataset,
 def test_a_run_that_died_before_it_could_say_so_is_made_again(dataset):
     release = made(dataset)
     content = files_of(release)
-    left = folder_of(release).with_name("1.1.part")
-    left.mkdir()
-    left.with_name("1.1.part.zip").write_bytes(b"half a zip")
     Release.objects.filter(pk=release.pk).update(
         stage=Stage.RUNNING, lease_until=timezone.now(), archive="", folder=""
     )
@@ -107,6 +105,33 @@ def test_a_run_that_died_before_it_could_say_so_is_made_again(dataset):
     assert sorted(path.name for path in folder_of(again).parent.iterdir()) == [
         "1", "1.index",
     ]  # fmt: skip
+
+
+def test_a_killed_release_goes_on_from_the_clips_that_are_exported(dataset, monkeypatch):
+    exported, export_clip = [], export_media._write_media
+
+    def counted(export, *args):
+        exported.append(str(export.clip))
+        return export_clip(export, *args)
+
+    def killed(*args, **options):
+        raise SystemExit
+
+    monkeypatch.setattr(export_media, "_write_media", counted)
+    order = request_release(dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr("qc.services.release.make_release.check_release", killed)
+        with pytest.raises(SystemExit):
+            make_release(order.pk)
+    clips = sorted(exported)
+    assert clips
+    assert len(set(clips)) == len(clips)
+    Release.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    release = make_release(order.pk)
+    assert (release.stage, release.error) == (Stage.DONE, "")
+    assert sorted(exported) == clips, "no clip is exported twice"
+    kept = sorted(path.name for path in folder_of(release).parent.iterdir())
+    assert kept == ["1", "1.index"]
 
 
 def test_frames_can_be_smaller(dataset):
