@@ -3,9 +3,12 @@ from io import StringIO
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from datasets.models import Member
+from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS
 from qc.models import AgreementReport, AgreementSummary, Consensus, QualityRules, Review
+from qc.selectors.agreement.dataset import newest_summary
 from qc.services.agreement.reports import (
     plan_reports,
     plan_summaries,
@@ -173,6 +176,17 @@ def test_means_over_groups_say_why_they_have_no_interval(client, tasks, table):
             assert row[f"{name}, no interval because"] == "fewer than 8 clips to compare"
     for row in rows:
         assert bool(row["Alpha"]) == bool(row["Alpha, no interval because"])
+
+
+def test_every_figure_is_explained_with_a_sentence_for_a_paper(client, tasks):
+    page = client.get(url("agreement-group")).content.decode()
+    for one in (*EXPLANATIONS.values(), INTERVALS):
+        for text in (one.title, one.formula, one.source, one.weakness):
+            assert escape(text) in page
+    figures = newest_summary(tasks[0].clip.video.dataset).figures.dataset
+    posture = next(group for group in figures.groups if group.name == "posture")
+    for name, figure in posture.coefficients.items():
+        assert escape(EXPLANATIONS[name].said(figure)) in page
 
 
 def test_findings_open_the_player_at_their_frames(client, tasks):

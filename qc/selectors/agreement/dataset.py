@@ -1,6 +1,6 @@
 """Agreement of a dataset: figures by group, action, pair, annotator and clip, as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from django.urls import reverse
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.coefficients import ALPHA, COEFFICIENTS, KAPPA, CoefficientSpec
+from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS, FigureExplanation
 from qc.core.agreement.figures import BoxFigures, Figure, GroupFigures, LabelFigures
 from qc.core.agreement.summary_figures import FindingCounts, SummaryFigures
 from qc.core.annotator_keys import with_names
@@ -119,6 +120,7 @@ class AgreementPage:
     blocking: int
     warning: int
     verdicts: dict[str, list[str]] = field(default_factory=dict)
+    explanations: list[tuple[FigureExplanation, str]] = field(default_factory=list)
 
 
 def agreement_page(dataset: Dataset, figures: SummaryFigures) -> AgreementPage:
@@ -146,7 +148,17 @@ def agreement_page(dataset: Dataset, figures: SummaryFigures) -> AgreementPage:
         blocking=of_all.findings.blocks,
         warning=of_all.findings.warns,
         verdicts=_reliability(of_all.groups),
+        explanations=explanations(vars(of_all.boxes)),
     )
+
+
+def explanations(figures: Mapping[str, Figure]) -> list[tuple[FigureExplanation, str]]:
+    """Each explanation with its sentence for a paper, and in it the value if it is given."""
+    found = [
+        (one, one.said(figures[name]) if name in figures else one.sentence.format(value="…"))
+        for name, one in EXPLANATIONS.items()
+    ]
+    return [*found, (INTERVALS, INTERVALS.sentence)]
 
 
 def _reliability(groups: Sequence[GroupFigures]) -> dict[str, list[str]]:

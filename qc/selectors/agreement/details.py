@@ -10,6 +10,7 @@ from django.utils.timezone import localtime
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.agreement.coefficients import COEFFICIENTS
+from qc.core.agreement.explanations import FigureExplanation
 from qc.core.agreement.figures import (
     ClipFigures,
     ClipFinding,
@@ -45,6 +46,7 @@ from qc.selectors.agreement.dataset import (
     box_cards,
     coefficient_column,
     coverage_cells,
+    explanations,
     first_pass,
     groups_table,
     pairs_table,
@@ -83,6 +85,7 @@ class GroupPage:
     fit: str  # how the error rates were fitted
     calibration: Calibration
     vs_majority: Table
+    explanations: list[tuple[FigureExplanation, str]]
 
 
 def group_page(dataset: Dataset, figures: SummaryFigures, name: str) -> GroupPage | None:
@@ -113,6 +116,11 @@ def group_page(dataset: Dataset, figures: SummaryFigures, name: str) -> GroupPag
         fit=_fit_text(rates.fits),
         calibration=figures.calibration.get(name, Calibration()),
         vs_majority=_vs_majority(rates.vs_majority),
+        explanations=explanations(
+            group.coefficients
+            | ({"segment_iou": group.segment_iou} if group.segment_iou else {})
+            | vars(figures.dataset.boxes)
+        ),
     )
 
 

@@ -6,6 +6,7 @@ import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from annotation.models import Annotator
+from annotation.models import Annotator, AnswerVersion
 from avaproject.base.storage import open_stored
 from datasets.core.formats import ava
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -26,6 +27,7 @@ from datasets.models import ActionGroup, Dataset
 from qc.core.release.docs.card import CardFacts, card, card_page
 from qc.core.release.docs.citation import citation
 from qc.core.release.docs.markup import Image
+from qc.core.release.docs.methods import MethodsFacts, TrackingMethod, methods
 from qc.core.release.docs.training_configs import ConfigValues, write_configs
 from qc.core.release.formats.content import frame_of, pixels
 from qc.core.release.images import QUALITY, frame_size
@@ -37,10 +39,12 @@ from qc.core.release.writer import EvaluationSettings, SplitCounts
 from qc.models import Release
 from qc.selectors.release.approved_clips import ApprovedClip, unanswered_clips, window_of
 from qc.services.agreement.reports import dataset_agreement
+from qc.services.review.quality_rules import vote_rule_of
 from tracking.models import TrackingRun
 
 SAMPLE_SIDE = 480
 COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66))
+KEYS_AT_ONCE = 500  # in one query
 LIBRARIES = ("av", "numpy", "opencv-python", "pyarrow", "scipy")
 
 
@@ -106,6 +110,7 @@ def write_texts(
     settings_json = json.dumps(_settings(release, plan), indent=1, sort_keys=True)
     for name, text in (
         ("README.md", card(facts)),
+        ("METHODS.md", methods(_methods(facts, dataset=release.dataset, plan=plan))),
         ("card.html", card_page(facts)),
         ("CITATION.cff", named),
         ("settings.json", f"{settings_json}\n"),
@@ -144,6 +149,52 @@ def _facts(
             for sample in written.stats.samples.values()
         ],
     )
+
+
+def _methods(facts: CardFacts, *, dataset: Dataset, plan: ReleasePlan) -> MethodsFacts:
+    answers = [key for each in plan.approved for key in each.versions]
+    versions: list[tuple[int, bool]] = []
+    for start in range(0, len(answers), KEYS_AT_ONCE):
+        rows = AnswerVersion.objects.filter(pk__in=answers[start : start + KEYS_AT_ONCE])
+        versions += rows.order_by().values_list("author_id", "task__is_blind")
+    totals = [each.totals() for each in facts.counts.values()]
+    return MethodsFacts(
+        title=facts.title,
+        is_simulated=facts.is_simulated,
+        tracking=_tracking_methods(plan),
+        annotators=len({author for author, _ in versions}),
+        answers=len(versions),
+        blind=sum(is_blind for _, is_blind in versions),
+        clips=facts.annotators,
+        rules=facts.stats.rules,
+        vote_rule=vote_rule_of(dataset),
+        keyframes=sum(each["keyframes"] for each in totals),
+        excluded=sum(each["excluded"] for each in totals),
+        left_out=len(plan.left_out),
+        software=f"AVA Studio {_own_version()}.",
+        agreement=facts.agreement,
+    )
+
+
+def _tracking_methods(plan: ReleasePlan) -> list[TrackingMethod]:
+    keys = [each.run_id for each in plan.approved]
+    counts: Counter[TrackingMethod] = Counter()
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        runs = TrackingRun.objects.filter(pk__in=keys[start : start + KEYS_AT_ONCE]).order_by()
+        for made_by in runs.values_list("made_by", flat=True):
+            detector, tracker = made_by.get("detector", {}), made_by.get("tracker", {})
+            counts[
+                TrackingMethod(
+                    clips=0,
+                    detector=detector.get("name", ""),
+                    sha256=detector.get("sha256", ""),
+                    threshold=tracker.get("high_score"),
+                    frame_stride=made_by.get("frame_stride"),
+                    tracker=f"Kalman SORT {tracker['version']}" if "version" in tracker else "",
+                )
+            ] += 1
+    found = [replace(one, clips=count) for one, count in counts.items()]
+    return sorted(found, key=lambda one: (-one.clips, one.detector, one.sha256))
 
 
 def is_simulated(dataset: Dataset, plan: ReleasePlan) -> bool:

@@ -8,15 +8,23 @@ from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.core.formats import ava
+from qc.core.agreement.explanations import EXPLANATIONS
 from qc.core.annotator_keys import annotator_key
 from qc.core.release.checks.run_checks import check_release
 from qc.models import (
     Adjudication,
     AgreementReport,
+    AgreementSummary,
     ConsensusBox,
 )
+from qc.selectors.agreement.dataset import agreement_page, newest_summary
 from qc.selectors.release.approved_clips import select_clips
-from qc.services.agreement.reports import plan_reports, report_agreement
+from qc.services.agreement.reports import (
+    plan_reports,
+    plan_summaries,
+    report_agreement,
+    summarise,
+)
 from qc.services.release import clip_content
 from tests import make
 from tests.qc.release.corner import add_person, consensus_of, files_of, folder_of, made
@@ -32,7 +40,8 @@ def test_an_approved_dataset_becomes_a_folder_and_a_zip(dataset):
     files = files_of(release)
     assert list(files) == sorted(files)
     for name in (
-        "AVA_dataset.csv", "README.md", "manifest.json", "annotations/ava_train.csv",
+        "AVA_dataset.csv", "README.md", "METHODS.md", "manifest.json",
+        "annotations/ava_train.csv",
         "annotations/ava_val.csv", "annotations/dense_proposals_train.pkl",
         "annotations/dense_proposals_val.pkl", "annotations/ava_action_list.pbtxt",
         "annotations/ava_train_excluded_timestamps.csv", "frame_lists/train.csv",
@@ -140,6 +149,30 @@ def test_the_card_has_the_agreement(dataset):
     assert "on the 3 of 3 clips that two or more annotated. Boxes: F1 1.00" in text
     undefined = "undefined: only one category was used"
     assert f"| posture | 9 | {undefined} | {undefined} | 1.00" in text
+
+
+def test_the_methods_have_the_numbers_of_the_page(dataset):
+    plan_reports()
+    for report in AgreementReport.objects.all():
+        report_agreement(report.pk)
+    plan_summaries()
+    summarise(AgreementSummary.objects.get().pk)
+    text = files_of(made(dataset))["METHODS.md"].decode()
+    assert "2 annotators annotated 3 clips; 3 (100.0 %) were annotated by two or more." in text
+    assert "0 (0.0 %) were blind" in text
+    assert "Labels were decided by more than half of the votes." in text
+    assert "0 (0.0 %) are excluded" in text
+    page = agreement_page(dataset, newest_summary(dataset).figures)
+    for title, figure in page.boxes[:2]:
+        assert figure.value is not None, title
+        assert f"{figure.value:.2f}." in text.split("**Boxes**")[1].split("\n")[0]
+    columns = [column.title for column in page.groups.columns]
+    names = {"Alpha": "alpha", "Kappa": "kappa", "AC1": "ac1", "Raw agreement": "percent"}
+    for row in page.groups.rows:
+        cells = dict(zip(columns, row, strict=True))
+        line = text.split(f"**{cells['Group'].value}**")[1].split("\n")[0]
+        for title, name in names.items():
+            assert EXPLANATIONS[name].said(cells[title].value) in line
 
 
 @pytest.mark.parametrize("whose", ["dataset", "annotator"])

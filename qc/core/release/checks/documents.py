@@ -30,10 +30,10 @@ _UNREADABLE = (
 
 
 def check_documents(release: ReleaseReader) -> str:
-    """Card, citation and settings are there and can be read."""
+    """Card, methods, citation and settings are there and can be read."""
 
     def faults() -> Faults:
-        for name in ("README.md", "card.html"):
+        for name in ("README.md", "card.html", "METHODS.md"):
             if not release.words(name).strip():
                 yield f"{name} is empty"
         if "cff-version" not in release.yaml("CITATION.cff"):

@@ -7,6 +7,7 @@ from string import Template
 
 from datasets.core.formats.ava import AvaAction
 from qc.core.agreement.coefficients import OF_RATINGS
+from qc.core.agreement.explanations import with_interval
 from qc.core.agreement.figures import Figure
 from qc.core.agreement.summary_figures import DatasetFigures
 from qc.core.release.docs.markup import (
@@ -246,7 +247,10 @@ def _how_made(facts: CardFacts) -> list[Block]:
     return [
         Heading("How it was made"),
         Items(steps, are_steps=True),
-        Text("`provenance.parquet` has the votes and the rule of every label row."),
+        Text(
+            "`METHODS.md` says it with its figures for a paper; `provenance.parquet` has the "
+            "votes and the rule of every label row."
+        ),
     ]
 
 
@@ -281,9 +285,7 @@ def _agreement(facts: CardFacts) -> list[Block]:
 def _figure(figure: Figure) -> str:
     if figure.value is None:
         return f"undefined: {figure.reason}"
-    interval = figure.interval
-    low_high = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-    return f"{figure.value:.2f}{low_high}"
+    return with_interval(figure)
 
 
 def _use(facts: CardFacts) -> list[Block]:

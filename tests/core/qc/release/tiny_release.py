@@ -129,6 +129,7 @@ def write_release(folder, clips=CLIPS, *, formats=()):
     video_file.unlink()
     write_configs(folder / "configs", ConfigValues("test release 1", 3, evaluation))
     (folder / "README.md").write_text("a card\n")
+    (folder / "METHODS.md").write_text("methods\n")
     (folder / "card.html").write_text("<p>a card</p>\n")
     (folder / "CITATION.cff").write_text("cff-version: 1.2.0\n")
     (folder / "settings.json").write_text('{"dataset": {}, "release": {}, "groups": []}\n')
