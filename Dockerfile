@@ -44,6 +44,4 @@ RUN AVA_DATA_DIR=/tmp/build python manage.py collectstatic --noinput \
 USER ava
 VOLUME /data
 EXPOSE 8000
-CMD ["gunicorn", "avaproject.wsgi:application", "--bind", "0.0.0.0:8000", \
-     "--worker-class", "gthread", "--workers", "2", "--threads", "4", \
-     "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]
+CMD ["python", "manage.py", "serve", "--host", "0.0.0.0", "--processes", "2"]

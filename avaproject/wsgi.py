@@ -1,4 +1,4 @@
-"""The WSGI application, as gunicorn serves it."""
+"""The WSGI application, as workers/web_server.py serves it."""
 
 import os
 

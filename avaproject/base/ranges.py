@@ -4,6 +4,7 @@ Django always sends the whole file; browsers need ranges to seek in a video and 
 download. Files in S3 are redirected to S3, which supports ranges itself.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,16 +32,28 @@ class ByteRange(NamedTuple):
 
 
 class _FilePart:
-    """A file that ends after `length` more bytes."""
+    """The bytes `span` of a file; seekable, so that a web server sends it without a thread."""
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
+    def __init__(self, file: BinaryIO, span: ByteRange) -> None:
         self.file = file
-        self.left = length
+        self.span = span
+        file.seek(span.start)
 
     def read(self, count: int = -1) -> bytes:
-        content = self.file.read(self.left if count < 0 else min(count, self.left))
-        self.left -= len(content)
-        return content
+        left = max(0, self.span.stop - self.file.tell())
+        return self.file.read(left if count < 0 else min(count, left))
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.file.tell() - self.span.start
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        length = self.span.stop - self.span.start
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: length}[whence]
+        self.file.seek(self.span.start + max(0, base + offset))
+        return self.tell()
 
     def close(self) -> None:
         self.file.close()
@@ -85,10 +98,8 @@ def serve_file(
     if isinstance(response, HttpResponse):
         return response
     headers, span, status = response
-    file = path.open("rb")
-    file.seek(span.start)
     return FileResponse(
-        _FilePart(file, span.stop - span.start), status=status, content_type=content_type,
+        _FilePart(path.open("rb"), span), status=status, content_type=content_type,
         as_attachment=bool(download_as), filename=download_as, headers=headers,
     )  # fmt: skip
 

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from avaproject.base.bootstrap import bootstrap, folder_lock
+from workers.management.commands.serve import serve_command
 from workers.supervisor import Program, Supervisor
 
-THREADS = 8
 LINUX = sys.platform == "linux"
 
 
@@ -75,19 +75,9 @@ def check_port_is_free(host: str, port: int) -> None:
 def programs(host: str, port: int, *, workers: int) -> list[Program]:
     """The web server, one worker for queue `gpu` and `workers` workers for queue `cpu`."""
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_pipeline", "--plain"]
-    web = [
-        sys.executable, "-m", "gunicorn", "avaproject.wsgi:application",
-        "--chdir", str(settings.BASE_DIR), "--bind", f"{_url_host(host)}:{port}",
-        "--worker-class", "gthread", "--threads", str(THREADS),
-        "--no-control-socket", "--graceful-timeout", "5", "--log-level", "warning",
-    ]  # fmt: skip
     names = ["worker"] if workers == 1 else [f"worker {n + 1}" for n in range(workers)]
     return [
-        Program("web", web),
+        Program("web", serve_command(host, port)),
         Program("detector", [*manage, "--queue", "gpu"]),
         *(Program(name, [*manage, "--queue", "cpu"]) for name in names),
     ]
-
-
-def _url_host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
