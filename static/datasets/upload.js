@@ -107,11 +107,11 @@ const send = async (file) => {
  */
 const asOneFile = async (files) => {
   const [first] = files;
-  const isAlone = files.length === 1;
-  if (isAlone && first.name.toLowerCase().endsWith(".zip")) return first;
+  const isSingle = files.length === 1;
+  if (isSingle && first.name.toLowerCase().endsWith(".zip")) return first;
   const folder = first.webkitRelativePath.split("/")[0];
-  fileName.textContent = isAlone ? first.name : `${files.length} files`;
-  return zipFiles(files, `${folder || (isAlone ? first.name : "files")}.zip`, (share) => {
+  fileName.textContent = isSingle ? first.name : `${files.length} files`;
+  return zipFiles(files, `${folder || (isSingle ? first.name : "files")}.zip`, (share) => {
     bar.value = share;
     showState(`Packing, ${Math.floor(100 * share)} %`);
   });

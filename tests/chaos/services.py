@@ -167,9 +167,7 @@ class Programs:
         python = [sys.executable, "-m"]
         celery = [*python, "celery", "-A", "avaproject"]
         self.commands = {
-            "web": [*python, "gunicorn", "avaproject.wsgi:application", "--bind",
-                    f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "4",
-                    "--no-control-socket"],
+            "web": [sys.executable, "manage.py", "serve", "--port", str(port)],
             "beat": [*celery, "beat", "--max-interval", "1"],
             "cpu": [*celery, "worker", "-Q", "cpu", "-n", "cpu@chaos", "-c", "2"],
             "gpu": [*celery, "worker", "-Q", "gpu", "-n", "gpu@chaos", "-c", "1"],
