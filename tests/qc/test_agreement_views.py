@@ -138,6 +138,40 @@ def test_undefined_figures_say_why_on_the_page_and_in_the_file(client, tasks):
     assert pairs["ann, bob"]["Alpha, undefined because"]
 
 
+AGREEING = (
+    "Alpha",
+    "Kappa",
+    "AC1",
+    "Raw agreement",
+    "Segment IoU",
+    "Boxes, F1",
+    "Lowest alpha",
+)
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if one != "quality-rules"])
+def test_identical_answers_are_1_or_undefined_in_every_file_of_every_page(
+    client, dataset, page
+):
+    annotators = [make_annotator(dataset, name) for name in NAMES]
+    clips = make_clips(make_video(dataset, "aisle"))
+    for clip, said in zip(clips, (WALK, SIT, WALK), strict=True):
+        run = make_run(clip)
+        for who in annotators:
+            make_version(make_task(run, who), said)
+    reckon()
+    shown = client.get(url(page)).content.decode()
+    checked = 0
+    for name in {part.split('"')[0] for part in shown.split("csv=")[1:]}:
+        for row in rows_of(client.get(url(page), {"csv": name})):
+            for column in AGREEING:
+                if row.get(f"{column}, units"):
+                    checked += 1
+                    because = row[f"{column}, undefined because"]
+                    assert (row[column] == "1.000000") != bool(because), (name, column)
+    assert checked
+
+
 def test_the_worst_come_first(client, tasks):
     alphas = [row["Alpha"] for row in rows_of(client.get(url("agreement"), {"csv": "pairs"}))]
     defined = [float(alpha) for alpha in alphas if alpha]

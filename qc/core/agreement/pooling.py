@@ -94,7 +94,7 @@ class Pool:
         self.compared += len(annotators) > 1
         self.annotators.update(annotators)
         for a, b, _, *counts in figures.box_units:
-            by_clip = self.boxes[a, b]
+            by_clip = self.boxes[_pair(a, b)]
             by_clip[number] = by_clip.get(number, BoxCounts()) + BoxCounts(*counts)
         for finding in figures.findings:
             self.severities[finding.severity] += 1
@@ -115,6 +115,8 @@ class Pool:
         blind: Collection[str],
     ) -> None:
         numbers = np.array([self._number(video, one) for one in units.persons], dtype=np.int64)
+        order = sorted(range(len(annotators)), key=annotators.__getitem__)
+        annotators = tuple(annotators[one] for one in order)  # the same pairs in every clip
         for name, values in self.values.items():
             table = units.groups.get(name)
             if table is None:  # the group is younger than the report
@@ -122,7 +124,7 @@ class Pool:
             places = [values.setdefault(as_value(one), len(values)) for one in table.values]
             # Codes below 0 keep their meaning: they are places from the end.
             meaning = np.array([*places, UNANSWERED, ABSENT], dtype=np.int32)
-            codes = np.array(table.codes, dtype=np.int64).reshape(len(annotators), -1)
+            codes = np.array(table.codes, dtype=np.int64).reshape(len(annotators), -1)[order]
             self.codes[name][annotators].append(meaning[codes])
             self.numbers[name][annotators].append(numbers)
             self.clips_of[name][annotators].append(np.full(len(numbers), len(self.videos) - 1))
@@ -152,7 +154,7 @@ class Pool:
                     before.changed + changed, before.consecutive + consecutive
                 )
             for a, b, *found in group.segments:
-                self.segments[name, (a, b)][len(self.videos) - 1] = found
+                self.segments[name, _pair(a, b)][len(self.videos) - 1] = found
 
     def _add_work(self, clip: str, figures: ClipFigures) -> None:
         for who, work in figures.work.items():
@@ -337,6 +339,11 @@ class Pool:
             if group in ("", its_group) and who in ("", annotator)
         ]
         return Flicker(sum(one.changed for one in found), sum(one.consecutive for one in found))
+
+
+def _pair(a: str, b: str) -> Pair:
+    """Two annotators, whichever a report names first."""
+    return (a, b) if a < b else (b, a)
 
 
 def _means(sources: Sequence[ClusterSums], groups: Sequence[LabelFigures]) -> LabelFigures:
