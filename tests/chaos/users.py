@@ -42,7 +42,7 @@ ANNOTATORS = ("ann", "bob", "cem")
 AWAY = (OperationalError, InterfaceError, StorageError, BotoCoreError, ClientError, InUseError)
 SECONDS_BETWEEN_TRIES = 1.0
 SIZE = (320, 192)
-VIDEOS = (("hall.mp4", "libx264", 30, 40), ("yard.avi", "mpeg4", 25, 30))
+VIDEOS = (("hall.mp4", "libx264", 30, 25), ("yard.avi", "mpeg4", 25, 16))
 
 Result = TypeVar("Result")
 
