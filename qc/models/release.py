@@ -98,7 +98,13 @@ class Release(StagedModel):
 
     def other_files(self) -> list[str]:
         """Files that `datasets.services.delete` removes besides those of file fields."""
-        return [f"{self.folder}/", f"{self.folder}.index"] if self.folder else []
+        archives = [str(its["name"]) for its in self.counts.get("archives", {}).values()]
+        return [*archives, f"{self.stored_folder}/", f"{self.stored_folder}.index"]
+
+    @property
+    def stored_folder(self) -> str:
+        """Name of its folder in a storage with paths."""
+        return f"{self.dataset.name}/releases/{self.number}"
 
     def __str__(self) -> str:
         return f"{self.dataset} release {self.number}"

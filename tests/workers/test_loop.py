@@ -3,13 +3,16 @@ import signal
 
 import pytest
 from celery import shared_task
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from avaproject.base.work import MAX_ATTEMPTS, Stage
 from datasets.models import Clip, Video
 from tests.make import make_clips, make_dataset, make_video, worker_that_is_gone
+from workers import loop as loop_module
 from workers.loop import Loop, Outcome, ShutdownSignal
 from workers.pipeline import Step, no_plan
+from workers.planning import Planner
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +146,50 @@ def test_a_row_that_keeps_killing_its_worker_fails(dataset):
     [outcome] = run(VIDEOS)
     assert outcome.error == "killed its worker too often"
     assert Video.objects.get().stage == Stage.FAILED
+
+
+@pytest.fixture
+def faults(monkeypatch):
+    """What the database answers in the next rounds."""
+    left, run_round = [], Planner.run_round
+
+    def away(planner):
+        if left:
+            raise left.pop(0)
+        return run_round(planner)
+
+    monkeypatch.setattr(Planner, "run_round", away)
+    monkeypatch.setattr(loop_module, "SECONDS_WITHOUT_DATABASE", 0.0)
+    return left
+
+
+def test_a_loop_goes_on_after_a_database_fault(dataset, faults):
+    faults += [OperationalError("server closed the connection"), InterfaceError("closed")]
+    [video] = waiting(dataset, "a")
+    assert [outcome.row for outcome in run(VIDEOS)] == [video.name]
+
+
+def test_a_loop_that_is_to_end_does_not_wait_for_ever(dataset, faults, monkeypatch):
+    faults += [OperationalError("away")] * 3
+    monkeypatch.setattr(loop_module, "LONGEST_OUTAGE", -1.0)
+    with pytest.raises(OperationalError):
+        run(VIDEOS)
+
+
+def test_a_row_that_could_not_be_claimed_for_a_database_fault_is_tried_again(dataset):
+    times = []
+
+    @shared_task
+    def claim_late(pk: int) -> None:
+        times.append(pk)
+        if len(times) < 3:
+            raise OperationalError("database is locked")
+        process_video(pk)
+
+    [video] = waiting(dataset, "a")
+    assert [outcome.row for outcome in run(Step("look", no_plan, Video, claim_late))] == [
+        video.name
+    ]
 
 
 def test_the_claim_of_an_interrupted_row_is_released(dataset):

@@ -50,7 +50,7 @@ def part_folder(release: Release) -> Iterator[Path]:
     It is removed afterwards unless it was moved.
     """
     try:
-        place = Path(default_storage.path(f"{_base(release)}/{release.number}"))
+        place = Path(default_storage.path(release.stored_folder))
     except NotImplementedError:
         with work_folder() as base:
             (base / "release").mkdir()
@@ -64,7 +64,7 @@ def part_folder(release: Release) -> Iterator[Path]:
 
 def store_release(release: Release, folder: Path, sums: Mapping[str, FileSum]) -> StoredRelease:
     """Move a finished folder to its final place."""
-    kept = f"{_base(release)}/{release.number}"
+    kept = release.stored_folder
     index = folder.with_name(f"{folder.name}.index")
     index.write_bytes(dump_index(sums))
     try:
