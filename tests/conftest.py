@@ -21,6 +21,7 @@ MARKERS = (
     "slow: takes more than ten seconds",
     "browser: drives a real Chromium",
     "shared: uses files beside the repository",
+    "cvat: needs a CVAT server, named by AVA_TEST_CVAT_URL, _TOKEN and _ORGANISATION",
     "services: needs PostgreSQL and Redis, named by AVA_DATABASE_URL and AVA_REDIS_URL",
     "database: uses the database; set by tests/conftest.py",
 )

@@ -32,8 +32,8 @@ RULES = f"""\
 - Don't change the `{PERSON_ID}` of existing boxes otherwise.
 - When you are done: open the menu and choose **Finish the job**.
 
-{TRACK_DIALOG}
 """
+PICTURE_TITLE = "Draw new persons with Track, not with Shape"
 
 
 ONCE = {
@@ -43,17 +43,22 @@ ONCE = {
 }
 
 
-def guide(dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str) -> str:
+def guide(
+    dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str, picture: str = ""
+) -> str:
     """The general rules, the questions, and the dataset's own `guidelines`.
+
+    `picture` is the address of the drawing of CVAT's dialog; without one it is drawn in text.
 
     >>> groups = [ActionGroupSpec("posture", "one", True, ("sit",))]
     >>> "posture" in guide("shop", groups, guidelines="")
     True
     """
-    parts = [f"# {dataset}", RULES, "## Questions", *map(_question, groups)]
+    drawing = f"![{PICTURE_TITLE}]({picture})" if picture else TRACK_DIALOG
+    parts = [f"# {dataset}", RULES, drawing.rstrip(), "## Questions", *map(_question, groups)]
     if guidelines.strip():
         parts += ["## Guidelines", guidelines.strip()]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def _question(group: ActionGroupSpec) -> str:

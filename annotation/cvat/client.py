@@ -3,6 +3,7 @@
 Times are CVAT's own clock. Lists are read to the last page. Any call may raise a CvatError.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -118,6 +119,17 @@ class CvatClient(JobCalls):
         else:
             body = {"project_id": project_id, "markdown": markdown}
             self._transport.call("POST", "/api/guides", body=body)
+
+    def guide_picture(self, project_id: int, picture: Path, *, title: str) -> str:
+        """The address of a PNG for the guide, which exists; uploaded if no guide shows it."""
+        number = self.project(project_id)["guide_id"]
+        guide = self._transport.call("GET", f"/api/guides/{number}")
+        there = re.search(rf"!\[{re.escape(title)}\]\(([^)\s]+)\)", guide["markdown"])
+        if there:
+            return there[1]
+        file = (picture.name, picture.read_bytes(), "image/png")
+        made = self._transport.send_file("/api/assets", file, guide_id=number)
+        return f"/api/assets/{made['uuid']}"
 
     # Webhooks
 

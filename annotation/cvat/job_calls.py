@@ -26,6 +26,7 @@ class Job(NamedTuple):
     state: str
     updated_date: datetime
     kind: str  # "annotation", or another type that is not used here
+    project_id: int | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -36,7 +37,7 @@ def job_from(data: dict[str, Any]) -> Job:
     return Job(
         data["id"], data["task_id"], (data.get("assignee") or {}).get("username", ""),
         data["stage"], data["state"], parse_date(data["updated_date"]),
-        data.get("type", "annotation"),
+        data.get("type", "annotation"), data.get("project_id"),
     )  # fmt: skip
 
 

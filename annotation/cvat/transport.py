@@ -104,6 +104,11 @@ class Transport:
             raise self.errors.map_error(error) from error
         return self._read(response)
 
+    def send_file(self, path: str, file: tuple[str, bytes, str], **fields: object) -> Any:
+        """POST `file` (name, content, media type) as a form; the JSON of the response."""
+        form = [*((name, str(value)) for name, value in fields.items()), ("file", file)]
+        return self._read(self._request("POST", path, query=None, body=None, form=form))
+
     def close(self) -> None:
         with self._lock:
             if self._client is not None:
@@ -116,23 +121,27 @@ class Transport:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _request(self, method: str, path: str, *, query: Any, body: Any) -> Any:
+    def _request(
+        self, method: str, path: str, *, query: Any, body: Any, form: Any = None
+    ) -> Any:
         try:
-            return self._send(method, path, query=query, body=body)
+            return self._send(method, path, query=query, body=body, form=form)
         except CvatDeniedError as error:
             if self.address.token or not error.is_unknown:
                 raise
         self.close()  # the session expired: sign in again
-        return self._send(method, path, query=query, body=body)
+        return self._send(method, path, query=query, body=body, form=form)
 
-    def _send(self, method: str, path: str, *, query: Any, body: Any) -> Any:
+    def _send(self, method: str, path: str, *, query: Any, body: Any, form: Any) -> Any:
         api: ApiClient = self._signed_in().api_client
         headers = make_request_headers(api) | {"Accept": ACCEPT}
+        if form is not None:
+            headers["Content-Type"] = "multipart/form-data"
         parameters = [(name, _text(value)) for name, value in (query or {}).items()]
         try:
             return api.rest_client.request(
                 method, self.address.url.rstrip("/") + path,
-                query_params=parameters or None, headers=headers, body=body,
+                query_params=parameters or None, headers=headers, body=body, post_params=form,
             )  # fmt: skip
         except (exceptions.ApiException, urllib3.exceptions.HTTPError) as error:
             raise self.errors.map_error(error) from error

@@ -48,7 +48,9 @@ def fetch_finished_jobs(
 ) -> Iterator[tuple[CvatJob, AnswerVersion | None]]:
     """Fetch in parallel the annotations of finished jobs that changed since the last fetch."""
     wanted = [
-        (row, job) for row, job in found if job.is_finished and row.is_behind(job.updated_date)
+        (row, job)
+        for row, job in found
+        if job.is_finished and row.is_behind(job.updated_date) and not _is_moved(row, job)
     ]
     size = settings.CVAT_CONCURRENCY
     with ThreadPoolExecutor(size) as pool:
@@ -83,8 +85,18 @@ def mark_job_deleted(row: CvatJob) -> None:
     )
 
 
+def _is_moved(row: CvatJob, job: Job) -> bool:
+    """Whether the task was moved to another project, whose labels are not those known here."""
+    return job.project_id not in (None, row.project.project_id)
+
+
 def _owner_message(row: CvatJob, job: Job) -> str:
     name = row.task.annotator.name
+    if _is_moved(row, job):
+        return (
+            f"In CVAT the task was moved to project {job.project_id}, so its answers cannot be "
+            "read: move it back, or delete it there and send it again."
+        )
     if job.assignee == name:
         return EDITED if row.edited_at else ""
     if row.task.unassigned_at:

@@ -7,13 +7,19 @@ import json
 from hashlib import sha256
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
-from annotation.core.annotation_guide import guide
+from annotation.core.annotation_guide import PICTURE_TITLE, guide
 from annotation.core.label_diff import label_diff, label_ids
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
-from annotation.cvat.errors import CvatError, CvatGoneError, CvatRefusedError
+from annotation.cvat.errors import (
+    CvatBrokenError,
+    CvatError,
+    CvatGoneError,
+    CvatRefusedError,
+)
 from annotation.models import CvatJob, CvatProject, CvatServer
 from annotation.selectors.tasks import group_specs
 from annotation.services.cvat.connection import NO_WEBHOOK, refused_webhook, webhook_url
@@ -36,6 +42,8 @@ DELETED_PROJECT = (
     "the project of {} was deleted in CVAT. Answers fetched before are kept. Recreate the "
     "project to send all tasks again with these answers"
 )
+
+PICTURE = settings.BASE_DIR / "static/annotation/draw-track.png"  # as docs/guide/images/*.svg
 
 
 class ProjectError(ValueError):
@@ -85,7 +93,7 @@ def set_up_project(project_pk: int) -> CvatProject | None:
             client, project.dataset, wanted
         )
         warnings = _update_label(client, project, project_id, wanted)
-        client.set_guide(project_id, _guide(project))
+        _set_guide(client, project, project_id)
         webhook = _webhook(client, project, project_id, warnings)
         cursor = project.comment_cursor or client.newest_comment()
         project.finish(
@@ -142,9 +150,21 @@ def attributes_or_none(dataset: Dataset) -> tuple[Attribute, ...]:
         return ()
 
 
-def _guide(project: CvatProject) -> str:
+def _guide(project: CvatProject, picture: str = "") -> str:
     dataset = project.dataset
-    return guide(dataset.name, group_specs(dataset), guidelines=project.guidelines)
+    groups = group_specs(dataset)
+    return guide(dataset.name, groups, guidelines=project.guidelines, picture=picture)
+
+
+def _set_guide(client: CvatClient, project: CvatProject, number: int) -> None:
+    """Set the guide, with its picture if CVAT takes one: a picture belongs to a guide."""
+    if not client.project(number).get("guide_id"):
+        client.set_guide(number, _guide(project))
+    try:
+        picture = client.guide_picture(number, PICTURE, title=PICTURE_TITLE)
+    except (CvatGoneError, CvatRefusedError, CvatBrokenError):
+        picture = ""  # it stays drawn in text
+    client.set_guide(number, _guide(project, picture))
 
 
 def _get_or_create_project(
