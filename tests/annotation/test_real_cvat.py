@@ -27,6 +27,7 @@ from annotation.models import (
     JobStateChange,
     WebhookDelivery,
 )
+from annotation.selectors.tasks import group_specs
 from annotation.services.answer_files import import_answers
 from annotation.services.answers import confirm_answers
 from annotation.services.cvat.comments import reply, send_comment
@@ -36,6 +37,7 @@ from annotation.services.cvat.other_tasks import adopt_job
 from annotation.services.cvat.projects import connect_dataset, recreate_project, resend_tasks
 from annotation.services.downloads import annotator_backup
 from annotation.services.packages import write_package
+from datasets.core.formats.cvat_labels import attributes_of, label_data
 from datasets.core.naming import frame_name
 from tests.cvat_double.steps import (
     apply_state_changes,
@@ -312,8 +314,8 @@ def test_a_task_and_a_project_renamed_in_cvat_stay_ours(world, client):
 def test_a_task_moved_to_another_project_is_named(world, client, request):
     """CVAT then answers for the job, but not as part of our project."""
     row = job_of(world)
-    labels = [{"name": "person", "type": "rectangle", "attributes": []}]
-    other = client.create_project(f"other {time.time_ns()}", labels)
+    labels = label_data(attributes_of(group_specs(world)))  # without them CVAT refuses
+    other = client.create_project(f"other {time.time_ns()}", [labels])
     request.addfinalizer(lambda: client.delete_project(other))
     path = f"/api/tasks/{row.cvat_task_id}"
     client._transport.call("PATCH", path, body={"project_id": other})
@@ -327,8 +329,8 @@ def test_a_task_made_by_hand_is_adopted(world, client, workers, tmp_path):
     """Its job is fetched as any other; the task is named as ours."""
     clip = job_of(world).task.clip
     with zipfile.ZipFile(io.BytesIO(frames_zip(clip))) as archive:
-        archive.extractall(tmp_path)
-    images = sorted(tmp_path.iterdir())
+        archive.extractall(tmp_path / "frames")
+    images = sorted((tmp_path / "frames").iterdir())
     assert images[0].name == frame_name(clip.name, 0)
     number = client.create_task(
         project_of(world).project_id, "by hand", frame_count=len(images)
