@@ -23,7 +23,12 @@ from annotation.models import (
     StoredBox,
     WebhookDelivery,
 )
-from datasets.admin import BackgroundWorkAdmin, CountedDeletionAdmin, OwnPageDeletionAdmin
+from datasets.admin import (
+    BackgroundWorkAdmin,
+    BoxAdmin,
+    CountedDeletionAdmin,
+    OwnPageDeletionAdmin,
+)
 
 
 @admin.register(Annotator)
@@ -85,10 +90,8 @@ class AnswerVersionAdmin(RecordAdmin):
     list_select_related = ["task__clip", "task__annotator"]
 
 
-class VersionRowAdmin(BackgroundWorkAdmin):
+class VersionRowAdmin(BoxAdmin):
     """Rows of one answer version, deleted only with it."""
-
-    actions: list[str] = []
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -96,20 +99,20 @@ class VersionRowAdmin(BackgroundWorkAdmin):
 
 @admin.register(Annotation)
 class AnnotationAdmin(VersionRowAdmin):
+    clip_of = "version__task__clip"
     list_display = ["version", "second", "track", "person_id", "answers"]
     list_filter = ["version__task__clip__video__dataset"]
-    search_fields = ["version__task__clip__name", "version__task__annotator__name"]
     list_select_related = ["version__task__clip", "version__task__annotator"]
 
 
 @admin.register(StoredBox)
 class StoredBoxAdmin(VersionRowAdmin):
+    clip_of = "task__clip"
     list_display = [
         "task", "job", "track", "frame", "xtl", "ytl", "xbr", "ybr", "outside", "answers",
         "annotator",
     ]  # fmt: skip
-    list_filter = ["outside", "task__clip__video__dataset", "annotator"]
-    search_fields = ["task__clip__name", "annotator"]
+    list_filter = ["outside", "task__clip__video__dataset"]
     list_select_related = ["task__clip", "task__annotator"]
 
     @admin.display(description="attributes")

@@ -92,6 +92,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "avaproject.middleware.RefuseScriptsWithoutSession",
     "axes.middleware.AxesMiddleware",
+    "qc.middleware.RefreshStatusesOnce",
 ]
 ROOT_URLCONF = "avaproject.urls"
 WSGI_APPLICATION = "avaproject.wsgi.application"

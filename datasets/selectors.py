@@ -94,8 +94,15 @@ def _posters(datasets: list[Dataset]) -> dict[int, list[str]]:
 
 def videos_of(dataset: Dataset) -> QuerySet[Video]:
     """The videos of `dataset` by name, with `clip_count` and `clips_done`."""
-    done = Count("clips", filter=Q(clips__stage=Stage.DONE))
-    return dataset.videos.annotate(clip_count=Count("clips"), clips_done=done).order_by("name")
+    return dataset.videos.annotate(
+        clip_count=_count_of(Clip.objects.all()), clips_done=_count_of(Clip.objects.done())
+    ).order_by("dataset", "name")
+
+
+def _count_of(clips: QuerySet[Clip]) -> Coalesce:
+    """How many of `clips` a video has; counted for the videos of a page only."""
+    own = clips.filter(video=OuterRef("pk")).order_by().values("video")
+    return Coalesce(Subquery(own.annotate(count=Count("pk")).values("count")), 0)
 
 
 def settings_of(dataset: Dataset | None) -> dict[str, Any]:
@@ -172,7 +179,7 @@ class _Queue(NamedTuple):
 
 
 def _queue() -> _Queue:
-    rows = Video.objects.filter(stage__in=(Stage.WAITING, Stage.RUNNING)).order_by("pk")
+    rows = Video.objects.open().order_by("pk")
     found = list(rows.values_list("pk", "size", "progress", "stage"))
     running = sum(stage == Stage.RUNNING for *_, stage in found)
     return _Queue([(pk, size * (1 - share)) for pk, size, share, _ in found], max(running, 1))

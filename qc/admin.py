@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from datasets.admin import BackgroundWorkAdmin
+from datasets.admin import BackgroundWorkAdmin, BoxAdmin
 from qc import models
 
 
@@ -55,19 +55,17 @@ admin.site.register(
     list_select_related=["clip"],
 )  # fmt: skip
 admin.site.register(
-    models.ConsensusBox, BackgroundWorkAdmin,
-    actions=[],
+    models.ConsensusBox, BoxAdmin,
+    clip_of="consensus__clip",
     list_display=["consensus", "second", "person_id", "status", "drawn_by"],
     list_filter=["status", "consensus__clip__video__dataset"],
-    search_fields=["consensus__clip__name"],
     list_select_related=["consensus__clip"],
 )  # fmt: skip
 admin.site.register(
-    models.ConsensusLabel, BackgroundWorkAdmin,
-    actions=[],
+    models.ConsensusLabel, BoxAdmin,
+    clip_of="box__consensus__clip",
     list_display=["box", "group", action_names, "rule"],
-    list_filter=["rule", "group", "box__consensus__clip__video__dataset"],
-    search_fields=["box__consensus__clip__name", "group"],
+    list_filter=["rule", "box__consensus__clip__video__dataset"],
     list_select_related=["box__consensus__clip"],
 )  # fmt: skip
 admin.site.register(
@@ -129,3 +127,24 @@ admin.site.register(
     search_fields=["version__task__clip__name", "version__task__annotator__name"],
     list_select_related=["version__task__clip", "version__task__annotator", "key__task__clip"],
 )  # fmt: skip
+
+
+class DerivedAdmin(HumanRecordAdmin):
+    """Rows that are computed from others and go with them."""
+
+
+admin.site.register(
+    models.ClipStatus, DerivedAdmin,
+    list_display=["name", "dataset", "state", "task_count", "open_items", "is_releasable"],
+    list_filter=["state", "dataset"],
+    search_fields=["name"],
+    list_select_related=["dataset"],
+)  # fmt: skip
+admin.site.register(
+    models.TaskStatus, DerivedAdmin,
+    list_display=["name", "annotator", "dataset", "state", "is_pending", "verdict"],
+    list_filter=["state", "dataset"],
+    search_fields=["name", "annotator__name"],
+    list_select_related=["dataset", "annotator"],
+)  # fmt: skip
+admin.site.register(models.StatusClock, DerivedAdmin, list_display=["as_of", "checked_at"])

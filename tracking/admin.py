@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from datasets.admin import BackgroundWorkAdmin
+from datasets.admin import BackgroundWorkAdmin, BoxAdmin
 from tracking.models import (
     Bundle,
     Experiment,
@@ -70,20 +70,18 @@ class IdentityRunAdmin(BackgroundWorkAdmin):
 
 
 @admin.register(Person)
-class PersonAdmin(BackgroundWorkAdmin):
-    actions: list[str] = []
+class PersonAdmin(BoxAdmin):
+    clip_of = "run__clip"
     list_display = ["run", "track_id", "person_id"]
     list_filter = ["run__clip__video__dataset"]
-    search_fields = ["run__clip__name"]
     list_select_related = ["run__clip"]
 
 
 @admin.register(Proposal)
-class ProposalAdmin(BackgroundWorkAdmin):
-    actions: list[str] = []
+class ProposalAdmin(BoxAdmin):
+    clip_of = "run__clip"
     list_display = ["run", "second", "person_id", "x1", "y1", "x2", "y2", "score"]
     list_filter = ["run__clip__video__dataset"]
-    search_fields = ["run__clip__name"]
     list_select_related = ["run__clip"]
 
 

@@ -52,6 +52,7 @@ from qc.models import (
     ThirdOpinion,
 )
 from qc.selectors.review.review_queue import unsent_verdicts
+from qc.selectors.statuses import CLIP_OF, refresh
 from qc.services.agreement.gold_scores import plan_scores
 from qc.services.agreement.reports import plan_reports, plan_summaries
 from qc.services.consensus.build_consensus import plan_consensuses
@@ -91,6 +92,11 @@ def plan_state_changes(since: datetime | None) -> int:
     return request_state_changes(
         Verdict(one.pk, one.version_id, one.verdict, one.reason) for one in given
     )
+
+
+def keep_statuses(since: datetime | None) -> int:
+    """Bring the kept states of clips up to date, by which pages list what can be released."""
+    return refresh(everything=since is None)
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,6 @@ STEPS = (
         assign_third_opinion,
         reads=(),
     ),
-    Step("release", no_plan, Release, qc.tasks.make_release, reads=()),
+    Step("release", keep_statuses, Release, qc.tasks.make_release, reads=tuple(CLIP_OF)),
     Step("sync", no_plan, ReleaseSync, qc.tasks.sync_release, reads=()),
 )

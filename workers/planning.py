@@ -18,7 +18,7 @@ from django.db.models import Model
 from django.db.models.functions import Now
 
 from avaproject.base.temporary import remove_stale
-from avaproject.base.work import StagedQuerySet, changed_models
+from avaproject.base.work import StagedQuerySet, changed_models, exist
 from workers.models import PlanFault
 from workers.pipeline import STEPS, Step
 from workers.versions import check_version
@@ -91,16 +91,8 @@ def _has_news(step: Step, changed: set[type[Model]] | None) -> bool:
 
 def open_steps(steps: Sequence[Step]) -> list[Step]:
     """The steps with rows that wait or run; one query for all."""
-    if not steps:
-        return []
-    parts = [
-        str(step.rows.open().order_by().values("pk")[:1].query)  # it has no parameters
-        for step in steps
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT " + ", ".join(f"EXISTS ({part})" for part in parts))
-        flags = cursor.fetchone()
-    return [step for step, flag in zip(steps, flags, strict=True) if flag]
+    there = exist({step.name: step.rows.open() for step in steps})
+    return [step for step in steps if step.name in there]
 
 
 def end_dead_claims(rows: StagedQuerySet) -> int:

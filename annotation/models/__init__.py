@@ -2,6 +2,7 @@
 
 from annotation.models.cvat import (
     CvatJob,
+    CvatJobQuerySet,
     CvatProject,
     CvatServer,
     IssueComment,
@@ -28,6 +29,7 @@ __all__ = [
     "AnswerDraft",
     "AnswerVersion",
     "CvatJob",
+    "CvatJobQuerySet",
     "CvatProject",
     "CvatServer",
     "DraftOperation",

@@ -195,6 +195,11 @@ class CvatJob(StagedModel):
         constraints = [
             models.UniqueConstraint("project", "job_id", name="one_task_per_job_of_a_project")
         ]
+        indexes = [
+            *StagedModel.Meta.indexes,
+            models.Index("project", "stage", "is_deleted", name="jobs_of_a_project"),
+            models.Index("project", "task", name="jobs_by_task"),
+        ]
 
     def __str__(self) -> str:
         return str(self.task)

@@ -173,6 +173,10 @@ class AnnotationTask(StagedModel):
                 "clip", condition=Q(purpose="gold"), name="one_gold_task_per_clip"
             ),
         ]
+        indexes = [
+            *StagedModel.Meta.indexes,
+            models.Index("purpose", "clip", name="tasks_by_purpose"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.clip}--{self.annotator}"
@@ -257,6 +261,10 @@ class AnswerVersion(StagedModel):
         ordering = ["task", "number"]
         constraints = [
             models.UniqueConstraint("task", "number", name="versions_of_a_task_differ"),
+        ]
+        indexes = [
+            *StagedModel.Meta.indexes,
+            models.Index("author", "created_at", name="answers_of_an_author"),
         ]
 
     def __str__(self) -> str:

@@ -1,19 +1,20 @@
 """Queries for the CVAT pages: progress of a dataset's jobs, problems, deliveries, servers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from annotation.models import (
     AnnotationTask,
     AnswerVersion,
     CvatJob,
+    CvatJobQuerySet,
     CvatProject,
     CvatServer,
     IssueComment,
@@ -82,42 +83,49 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
     found = project.first()
     if found is None:
         return None
-    jobs = CvatJob.objects.filter(project=found).wanted()
-    counts = jobs.counts()
-    finished = jobs.sent().filter(cvat_state="completed")
-    oldest = (
-        finished.filter(OUT_OF_DATE).order_by("changed_at").values_list("changed_at").first()
+    jobs = CvatJob.objects.filter(project=found)
+    unfinished = (jobs.open() | jobs.failed()).wanted().order_by()
+    open_jobs = dict(unfinished.values_list("stage").annotate(Count("pk")))
+    is_finished, is_fetched = Q(cvat_state="completed"), ~OUT_OF_DATE
+    counts = jobs.sent().aggregate(
+        sent=Count("pk"),
+        finished=Count("pk", filter=is_finished),
+        fetched=Count("pk", filter=is_finished & is_fetched),
+        oldest=Min("changed_at", filter=is_finished & OUT_OF_DATE),
     )
-    refused = Q(task__in=_refused_versions(found).values("task"))
-    tasks = AnnotationTask.objects.of(dataset).filter(annotator__is_simulated=False)
-    assigned = tasks.filter(Q(unassigned_at=None) | Q(cvat_job__stage=Stage.DONE))
+    refused = jobs.sent().filter(task__in=_refused_versions(found).values("task"))
+    people = dataset.annotators.filter(is_simulated=False)
+    tasks = AnnotationTask.objects.filter(annotator__in=people)
+    assigned = tasks.filter(unassigned_at=None)
+    unsent = assigned.filter(cvat_job=None).count()
+    kept = tasks.exclude(unassigned_at=None).filter(cvat_job__stage=Stage.DONE)
     return CvatPage(
         project=found,
-        tasks=assigned.count(),
-        unsent=assigned.filter(cvat_job=None).count(),
-        waiting=counts[Stage.WAITING],
-        running=counts[Stage.RUNNING],
-        failed=counts[Stage.FAILED],
-        sent=jobs.sent().count(),
-        finished=finished.count(),
-        fetched=finished.exclude(OUT_OF_DATE).exclude(refused).count(),
-        refused=jobs.sent().filter(refused).count(),
-        deleted=jobs.filter(is_deleted=True).count(),
-        lag=_seconds_since(oldest[0] if oldest else None),
+        tasks=assigned.count() + kept.count(),
+        unsent=unsent,
+        waiting=open_jobs.get(Stage.WAITING, 0),
+        running=open_jobs.get(Stage.RUNNING, 0),
+        failed=open_jobs.get(Stage.FAILED, 0),
+        sent=counts["sent"],
+        finished=counts["finished"],
+        fetched=counts["fetched"] - refused.filter(is_finished & is_fetched).count(),
+        refused=refused.count(),
+        deleted=jobs.filter(stage=Stage.DONE, is_deleted=True).count(),
+        lag=_seconds_since(counts["oldest"]),
         last_reconciliation=found.reconciliations.filter(stage=Stage.DONE).first(),
-        problems=_problems(found, jobs),
+        problems=_problems(found, jobs.wanted()),
     )
 
 
 def job_rows(dataset: Dataset) -> QuerySet[CvatJob]:
-    """The tasks of `dataset` whose sending was requested, by clip and annotator."""
-    rows = CvatJob.objects.filter(project__dataset=dataset)
-    rows = rows.select_related("task__clip", "task__annotator", "project__server")
-    return rows.order_by("task__clip__name", "task__annotator__name")
+    """The tasks of `dataset` whose sending was requested, in the order of assignment."""
+    return CvatJob.objects.filter(project__dataset=dataset).order_by("task_id")
 
 
-def job_lines(jobs: list[CvatJob]) -> list[dict[str, Any]]:
+def job_lines(rows: Iterable[CvatJob]) -> list[dict[str, Any]]:
     """Table lines: the row, its state in words, its address in CVAT."""
+    jobs = list(rows)
+    prefetch_related_objects(jobs, "task__clip", "task__annotator", "project__server")
     versions = AnswerVersion.objects.filter(task__in=[job.task_id for job in jobs])
     newest = {one.task_id: one for one in versions.order_by("number")}
     return [_line(job, newest.get(job.task_id)) for job in jobs]
@@ -140,7 +148,7 @@ def _line(job: CvatJob, newest: AnswerVersion | None) -> dict[str, Any]:
 def _refused_versions(project: CvatProject) -> QuerySet[AnswerVersion]:
     """Newest versions that could not be read; an older one is history."""
     versions = AnswerVersion.objects.filter(task__cvat_job__project=project)
-    return versions.without_history().filter(stage=Stage.FAILED)
+    return versions.failed().without_history()
 
 
 def job_of_task(task: AnnotationTask) -> dict[str, Any] | None:
@@ -262,7 +270,7 @@ def _seconds_since(moment: datetime | None) -> float | None:
     return None if moment is None else max((timezone.now() - moment).total_seconds(), 0.0)
 
 
-def _problems(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Problem]:
+def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
     server = project.server
     found = []
     if server.stage == Stage.FAILED:
@@ -297,7 +305,7 @@ def _problems(project: CvatProject, jobs: QuerySet[CvatJob]) -> list[Problem]:
                              "project" if is_deleted else "setup"))  # fmt: skip
     found += [Problem("Note", message) for message in project.warnings]
     rows: list[tuple[str, QuerySet[Any]]] = [
-        ("Sending is deferred", jobs.filter(stage=Stage.WAITING)),
+        ("Sending is deferred", jobs.open().filter(stage=Stage.WAITING)),
         ("The last sync with CVAT failed", _last_reconciliation(project)),
         (
             "A review result did not reach CVAT",

@@ -1,12 +1,14 @@
 """Queries on annotation tasks: action groups, clips ready to assign, gold clips, annotators."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.media.clips_and_keyframes import MIN_CLIP_FRAMES
 from datasets.models import Clip, Dataset
 from tracking.models import IdentityRun, TrackingRun
 
@@ -41,6 +43,27 @@ def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:
         .order_by("name")
     )
     return [(clip, clip.run_id) for clip in clips if clip.keyframes()]
+
+
+class ReadyCounts(NamedTuple):
+    """How many clips are ready to be assigned or assigned, and how many of them are not yet."""
+
+    ready: int
+    unassigned: int
+
+
+def ready_counts(dataset: Dataset) -> ReadyCounts:
+    """Counts of `ready_clips`, without reading them; a clip of full length has a keyframe."""
+    clips = Clip.objects.of(dataset)
+    has_task = Exists(AnnotationTask.objects.filter(clip=OuterRef("pk")))
+    identified = IdentityRun.objects.done().filter(
+        video=OuterRef("clip__video"), config_key=OuterRef("config_key")
+    )
+    runs = TrackingRun.objects.in_use().done().filter(Exists(identified), clip=OuterRef("pk"))
+    unassigned = clips.done().filter(
+        ~has_task, Exists(runs), frame_count__gte=MIN_CLIP_FRAMES
+    ).count()  # fmt: skip
+    return ReadyCounts(clips.filter(has_task).count() + unassigned, unassigned)
 
 
 @dataclass

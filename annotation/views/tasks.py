@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotation.core.plan_forecast import PlanForecast, plan_forecast
 from annotation.forms.tasks import AnswersForm, GoldTasksForm, PlanForm
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
-from annotation.selectors.tasks import annotators_with_work, gold_clips, ready_clips
+from annotation.selectors.tasks import annotators_with_work, gold_clips, ready_counts
 from annotation.services.answer_files import Imported, import_answers
 from annotation.services.answers import confirm_answers
 from annotation.services.downloads import (
@@ -46,6 +46,7 @@ from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 
 REFUSALS_SHOWN = 5
+GOLD_CLIPS_SHOWN = 50
 
 
 @login_required
@@ -88,12 +89,11 @@ def _forecast(dataset: Dataset, form: PlanForm) -> PlanForecast | None:
 
 def _clips_and_annotators(dataset: Dataset) -> dict[str, Any]:
     """What the page shows beside the form: clip counts, gold clips, annotators with work."""
-    ready = ready_clips(dataset)
-    assigned = set(AnnotationTask.objects.of(dataset).values_list("clip", flat=True))
+    gold = gold_clips(dataset)
     return {
-        "ready": len(ready),
-        "unassigned": sum(clip.pk not in assigned for clip, _ in ready),
-        "gold_clips": gold_clips(dataset),
+        **ready_counts(dataset)._asdict(),
+        "gold_clips": gold[:GOLD_CLIPS_SHOWN],
+        "gold_count": len(gold),
         "annotators": annotators_with_work(dataset),
     }
 

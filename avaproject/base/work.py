@@ -23,10 +23,10 @@ only at what has changed.
 
 import socket
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import connection, models
@@ -37,6 +37,8 @@ from avaproject.base.database_faults import FAULTS, has_lost_connection, outlast
 from avaproject.base.processes import has_exited, this_process
 from avaproject.base.shutdown import shutdown
 from avaproject.base.working import RELEASED, WILL_RETRY, ClaimLostError, working
+
+Key = TypeVar("Key", bound=Hashable)
 
 MAX_ATTEMPTS = 5
 DEATH_PAUSES = (0.0, 0.25, 1.0, 4.0)  # leases to wait after each death of a worker
@@ -64,6 +66,12 @@ class IsOpen(models.Func):
     output_field = models.BooleanField()
 
 
+class IsFailed(IsOpen):
+    """Whether a row failed, likewise."""
+
+    template = "%(expressions)s = 'failed'"
+
+
 OPEN = (Stage.WAITING, Stage.RUNNING)
 UNREMARKABLE = {"lease_until", "progress", "enqueued_at"}  # columns that are not a change
 
@@ -84,6 +92,10 @@ class StagedQuerySet(models.QuerySet):
     def open(self) -> Self:
         """Rows that wait or run; the partial index holds only these."""
         return self.filter(IsOpen("stage"))
+
+    def failed(self) -> Self:
+        """Rows that failed; a partial index holds only these."""
+        return self.filter(IsFailed("stage"))
 
     def claimable(self) -> Self:
         """Rows a worker may claim now: waiting and not deferred, or with an expired lease."""
@@ -210,6 +222,17 @@ class StagedQuerySet(models.QuerySet):
         return {stage.value: 0 for stage in Stage} | dict(found)
 
 
+def exist(wanted: Mapping[Key, models.QuerySet[Any]]) -> set[Key]:
+    """The keys of querysets without parameters that have a row; one query for all."""
+    if not wanted:
+        return set()
+    parts = [str(rows.order_by().values("pk")[:1].query) for rows in wanted.values()]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + ", ".join(f"EXISTS ({part})" for part in parts))
+        flags = cursor.fetchone()
+    return {key for key, flag in zip(wanted, flags, strict=True) if flag}
+
+
 def changed_models(
     kinds: Collection[type[models.Model]], since: datetime
 ) -> set[type[models.Model]]:
@@ -220,7 +243,7 @@ def changed_models(
     quote = connection.ops.quote_name
     parts = ", ".join(
         f"EXISTS (SELECT 1 FROM {quote(model._meta.db_table)} "  # noqa: S608  names of models
-        f"WHERE {quote(_changed_at(model))} >= %s)"
+        f"WHERE {quote(changed_at(model))} >= %s)"
         for model in wanted
     )
     moment = connection.ops.adapt_datetimefield_value(since)
@@ -230,7 +253,7 @@ def changed_models(
     return {model for model, flag in zip(wanted, flags, strict=True) if flag}
 
 
-def _changed_at(model: type[models.Model]) -> str:
+def changed_at(model: type[models.Model]) -> str:
     """The column that says when a row last changed; rows of some models never change."""
     return str(getattr(model, "CHANGED_AT", "modified_at"))
 
@@ -257,7 +280,10 @@ class StagedModel(models.Model):
     class Meta:
         abstract = True
         # Not an index of all stages: nearly all rows are done, and databases would pick it.
-        indexes = [models.Index("id", condition=Q(stage__in=OPEN), name="%(class)s_open")]
+        indexes = [
+            models.Index("id", condition=Q(stage__in=OPEN), name="%(class)s_open"),
+            models.Index("id", condition=Q(stage=Stage.FAILED), name="%(class)s_failed"),
+        ]
 
     def save(self, *, update_fields: Iterable[str] | None = None, **how: Any) -> None:
         """Store the row; a change is stamped with `modified_at`, so that it is planned for."""

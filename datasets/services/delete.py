@@ -38,8 +38,8 @@ def dependents(thing: models.Model) -> list[DependentCount]:
     """How many rows of each other model would be deleted with `thing`."""
     found = []
     for model, rows in rows_of(thing).items():
-        count = rows.count()
-        if model is not type(thing) and count:
+        is_shown = model is not type(thing) and not getattr(model, "IS_DERIVED", False)
+        if is_shown and (count := rows.count()):
             meta = model._meta
             name = meta.verbose_name_plural if count > 1 else meta.verbose_name
             found.append(DependentCount(str(name), count))

@@ -11,12 +11,14 @@ from qc.models.consensus import (
 from qc.models.quality import QualityRules, Score
 from qc.models.release import ClipExport, Release, ReleaseSync, checksum_name
 from qc.models.review import Comment, Review
+from qc.models.status import ClipStatus, StatusClock, TaskStatus
 
 __all__ = [
     "Adjudication",
     "AgreementReport",
     "AgreementSummary",
     "ClipExport",
+    "ClipStatus",
     "Comment",
     "Consensus",
     "ConsensusBox",
@@ -26,6 +28,8 @@ __all__ = [
     "ReleaseSync",
     "Review",
     "Score",
+    "StatusClock",
+    "TaskStatus",
     "ThirdOpinion",
     "checksum_name",
 ]

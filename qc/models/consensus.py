@@ -29,7 +29,9 @@ class Consensus(StagedModel):
     open_count = models.PositiveIntegerField(
         null=True, editable=False, help_text="items that wait for adjudication"
     )
-
+    box_count = models.PositiveIntegerField(
+        null=True, editable=False, help_text="boxes that differ and wait for adjudication"
+    )
     single_count = models.PositiveIntegerField(
         null=True, editable=False, help_text="labels that rest on one vote"
     )

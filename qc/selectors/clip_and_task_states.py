@@ -1,20 +1,20 @@
-"""The state of each clip and each task, computed in the database so that lists can be filtered.
+"""The state of each clip and each task, kept in the database so that lists can be filtered.
 
 A clip is cutting, detecting, tracked (ready to assign), annotating, review, open (items wait
 for adjudication) or approved; or a step of it has failed.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
-from qc.models import Consensus, Review
-from tracking.models import TrackingRun
+from qc.models import Consensus, Review, TaskStatus
+from qc.selectors.statuses import refresh, task_statuses
 
 
 class State(NamedTuple):
@@ -66,81 +66,47 @@ def with_verdict(tasks: QuerySet[AnnotationTask]) -> QuerySet[Any]:
 
 def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
     """The tasks of `dataset`, each with `state`, a key of TASK_STATES."""
-    versions = AnswerVersion.objects.filter(task=OuterRef("pk")).order_by("-number")
-    tasks = with_verdict(AnnotationTask.objects.of(dataset)).annotate(
-        newest_stage=Subquery(versions.values("stage")[:1])
-    )
-    tasks = tasks.select_related("clip", "annotator").order_by("clip__name", "annotator__name")
-    return tasks.annotate(
-        state=Case(
-            When(Q(stage=Stage.FAILED) | Q(newest_stage=Stage.FAILED), then=Value("failed")),
-            When(~Q(unassigned_at=None) & Q(newest_stage=None), then=Value("withdrawn")),
-            When(~Q(stage=Stage.DONE), then=Value("writing")),
-            When(newest_stage=None, then=Value("given")),
-            When(~Q(newest_stage=Stage.DONE), then=Value("reading")),
-            When(purpose=AnnotationTask.Purpose.CHECK, then=Value("checked")),
-            When(verdict=Review.Verdict.APPROVED, then=Value("approved")),
-            When(verdict=Review.Verdict.REJECTED, then=Value("rejected")),
-            default=Value("review"),
-        )
-    )
+    tasks = _with_status(task_statuses(dataset))
+    return tasks.order_by("status__name", "annotator__name")
 
 
 def pending_tasks(dataset: Dataset) -> QuerySet[Any]:
     """Tasks whose newest answers wait for review."""
-    tasks = with_verdict(AnnotationTask.objects.of(dataset).counting())
-    return tasks.filter(latest_version_id__isnull=False, verdict="")
+    return _with_status(task_statuses(dataset)).filter(status__is_pending=True)
+
+
+def _with_status(statuses: QuerySet[TaskStatus]) -> QuerySet[Any]:
+    """The tasks of `statuses` with `state`, `latest_version_id` and `verdict`."""
+    tasks = AnnotationTask.objects.filter(status__in=statuses.order_by())
+    return tasks.select_related("clip", "annotator").annotate(
+        state=F("status__state"),
+        latest_version_id=F("status__version_id"),
+        verdict=F("status__verdict"),
+    )
+
+
+def tasks_of(statuses: Iterable[TaskStatus]) -> list[Any]:
+    """The tasks of a page of `task_statuses`, in its order, with state and newest answers."""
+    order = {status.pk: status for status in statuses}
+    tasks = AnnotationTask.objects.select_related("clip", "annotator").in_bulk(order)
+    found: list[Any] = [tasks[pk] for pk in order if pk in tasks]
+    for task in found:
+        status = order[task.pk]
+        task.state, task.verdict = status.state, status.verdict
+        task.latest_version_id = status.version_id
+    return found
 
 
 def newest_consensuses(dataset: Dataset) -> QuerySet[Consensus]:
     """The newest finished consensus of each clip of `dataset`."""
-    later = Consensus.objects.filter(
-        clip=OuterRef("clip"), stage=Stage.DONE, pk__gt=OuterRef("pk")
-    )
-    return Consensus.objects.of(dataset).done().filter(~Exists(later))
+    refresh()
+    return Consensus.objects.filter(statuses__dataset=dataset)
 
 
-def clips_with_state(
-    dataset: Dataset, user: User | AnonymousUser | None = None
-) -> QuerySet[Any]:
-    """The clips of `dataset` (that `user` may see), each with `state`, a key of CLIP_STATES."""
-    clips = Clip.objects.of(dataset)
-    if user is not None:
-        clips = clips.filter(video__dataset__in=Dataset.objects.permitting(user))
-    runs = TrackingRun.objects.in_use().filter(clip=OuterRef("pk"))
-    counting = AnnotationTask.objects.filter(clip=OuterRef("pk")).counting()
-    tasks = with_verdict(counting)
-    versions = AnswerVersion.objects.filter(task__clip=OuterRef("pk"))
-    consensus = Consensus.objects.filter(clip=OuterRef("pk"), stage=Stage.DONE)
-    return clips.annotate(
-        run_stage=Subquery(runs.values("stage")[:1]),
-        has_run=Exists(runs.filter(stage=Stage.DONE)),
-        has_tasks=Exists(counting),
-        has_failed_work=Exists(
-            AnnotationTask.objects.filter(clip=OuterRef("pk"), stage=Stage.FAILED)
-        )
-        | Exists(versions.filter(stage=Stage.FAILED).without_history()),
-        has_unanswered=Exists(tasks.filter(latest_version_id__isnull=True)),
-        has_rejected=Exists(tasks.filter(verdict=Review.Verdict.REJECTED)),
-        has_unapproved=Exists(tasks.exclude(verdict=Review.Verdict.APPROVED)),
-        open_items=Coalesce(
-            Subquery(consensus.order_by("-pk").values("open_count")[:1]), Value(0)
-        ),
-    ).annotate(
-        state=Case(
-            When(
-                Q(stage=Stage.FAILED) | Q(run_stage=Stage.FAILED) | Q(has_failed_work=True),
-                then=Value("failed"),
-            ),
-            When(~Q(stage=Stage.DONE), then=Value("cutting")),
-            When(has_run=False, then=Value("detecting")),
-            When(has_tasks=False, then=Value("tracked")),
-            When(Q(has_unanswered=True) | Q(has_rejected=True), then=Value("annotating")),
-            When(has_unapproved=True, then=Value("review")),
-            When(open_items__gt=0, then=Value("open")),
-            default=Value("approved"),
-        )
-    )
+def clips_with_state(dataset: Dataset) -> QuerySet[Any]:
+    """The clips of `dataset`, each with `state`, a key of CLIP_STATES."""
+    refresh()
+    return Clip.objects.filter(status__dataset=dataset).annotate(state=F("status__state"))
 
 
 def tabs(rows: QuerySet[Any], states: dict[str, State], chosen: str) -> list[dict[str, Any]]:

@@ -1,24 +1,19 @@
 """The list of clips, and all that the page of one clip shows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count
 
 from annotation.models import AnnotationTask
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
-from qc.models import AgreementReport, Consensus, ConsensusBox
-from qc.selectors.clip_and_task_states import (
-    CLIP_STATES,
-    State,
-    clips_with_state,
-    tasks_with_state,
-    with_verdict,
-)
+from qc.models import AgreementReport, ClipStatus, Consensus, ConsensusBox, TaskStatus
+from qc.selectors.clip_and_task_states import CLIP_STATES, State, tasks_of
 from qc.selectors.display_names import annotator_names, name_annotators
+from qc.selectors.statuses import clip_statuses, task_statuses
 from qc.selectors.task_list import TaskRow, task_rows
 from tracking.core.tracks_file import Track, TracksFileError
 from tracking.models import Person, TrackingRun
@@ -98,26 +93,29 @@ class ClipRow:
         return 100 * self.answered / self.tasks if self.tasks else 0.0
 
 
-def clip_rows(clips: list[Clip]) -> list[ClipRow]:
-    """Lines for `clips`, which come from `clips_with_state`; three queries."""
+def clip_rows(statuses: Iterable[ClipStatus]) -> list[ClipRow]:
+    """Lines for a page of `clip_statuses`; three queries."""
+    order = {status.pk: status for status in statuses}
+    clips = Clip.objects.select_related("video").in_bulk(order)
     runs: dict[int, TrackingRun] = {}
-    for run in reversed(TrackingRun.objects.in_use().done().filter(clip__in=clips)):
+    for run in reversed(TrackingRun.objects.in_use().done().filter(clip__in=order)):
         runs[run.clip_id] = run
-    tasks: dict[int, list[Any]] = {}
-    counting = AnnotationTask.objects.filter(clip__in=clips).counting()
-    for task in with_verdict(counting).select_related("annotator"):
-        tasks.setdefault(task.clip_id, []).append(task)
+    tasks: dict[int, list[TaskStatus]] = {}
+    counting = TaskStatus.objects.filter(task__clip__in=order, is_counting=True)
+    for task in counting.select_related("task", "annotator").order_by("annotator"):
+        tasks.setdefault(task.task.clip_id, []).append(task)
     return [
         ClipRow(
-            clip=clip,
-            state=CLIP_STATES[clip.state],  # type: ignore[attr-defined]  # annotated
-            run=runs.get(clip.pk),
+            clip=clips[pk],
+            state=CLIP_STATES[status.state],
+            run=runs.get(pk),
             tasks=len(its),
-            answered=sum(task.latest_version_id is not None for task in its),
+            answered=sum(task.version_id is not None for task in its),
             approved=sum(task.verdict == "approved" for task in its),
             annotators=[task.annotator.name for task in its],
         )
-        for clip, its in ((clip, tasks.get(clip.pk, [])) for clip in clips)
+        for pk, status, its in ((pk, one, tasks.get(pk, [])) for pk, one in order.items())
+        if pk in clips
     ]
 
 
@@ -194,38 +192,38 @@ def _choice(choices: list[RunChoice], key: str) -> RunChoice | None:
 
 def clip_page(
     dataset: Dataset,
-    user: User | AnonymousUser,
     name: str,
     *,
     run_key: str = "",
     compare_key: str = "",
     hide_names: bool = False,
 ) -> ClipPage | None:
-    """The page of the clip `name`; None if there is no such clip that `user` may see.
+    """The page of the clip `name`; None if there is no such clip.
 
     Args:
         run_key: Primary key of the run to show; empty for the annotated run.
         compare_key: Primary key of a second run to compare with.
         hide_names: Whether to leave out tasks, and to number the annotators.
     """
-    clips = clips_with_state(dataset, user).select_related("video__dataset")
-    clip: Any = clips.filter(name=name).first()
-    if clip is None:
+    statuses = clip_statuses(dataset)
+    status = statuses.filter(name=name).first()
+    if status is None:
         return None
+    clip = Clip.objects.select_related("video__dataset").get(pk=status.pk)
     choices = run_choices(clip)
     asked = _choice(choices, run_key)
     run = asked.run if asked else default_run(clip)
     shown = run_tracks(run)
-    before = clips.filter(name__lt=name).order_by("-name").values_list("name", flat=True)
-    after = clips.filter(name__gt=name).order_by("name").values_list("name", flat=True)
+    before = statuses.filter(name__lt=name).reverse().values_list("name", flat=True)
+    after = statuses.filter(name__gt=name).values_list("name", flat=True)
     return ClipPage(
         clip=clip,
-        state=CLIP_STATES[clip.state],
+        state=CLIP_STATES[status.state],
         run=run,
         persons=shown.persons,
         keyframes=clip.keyframes(),
         consensus=consensus_by_keyframe(clip, hide_names=hide_names),
-        tasks=[] if hide_names else _task_rows(clip),
+        tasks=[] if hide_names else _task_rows(dataset, clip),
         previous=before.first() or "",
         next=after.first() or "",
         has_agreement=AgreementReport.objects.done().filter(clip=clip).exists(),
@@ -233,10 +231,6 @@ def clip_page(
         compared=_choice(choices, compare_key),
         problem=shown.problem,
     )
-
-
-def _task_rows(clip: Clip) -> list[TaskRow]:
-    return task_rows(list(tasks_with_state(clip.video.dataset).filter(clip=clip)))
 
 
 def default_run(clip: Clip) -> TrackingRun | None:
@@ -267,6 +261,10 @@ def run_tracks(run: TrackingRun | None) -> RunTracks:
     names = dict(Person.objects.filter(run=run).values_list("track_id", "person_id"))
     persons = [PersonInClip(track, names.get(track.track_id)) for track in file.tracks]
     return RunTracks(sorted(persons, key=lambda person: person.number), file.cuts, "")
+
+
+def _task_rows(dataset: Dataset, clip: Clip) -> list[TaskRow]:
+    return task_rows(tasks_of(task_statuses(dataset).filter(task__clip=clip)))
 
 
 def consensus_by_keyframe(clip: Clip, *, hide_names: bool = False) -> list[KeyframeConsensus]:

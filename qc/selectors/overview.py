@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
 from annotation.models import AnnotationTask, AnswerVersion, CvatJob
-from avaproject.base.work import Stage, StagedQuerySet
+from avaproject.base.work import Stage, StagedQuerySet, exist
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from qc.models import (
@@ -23,9 +23,11 @@ from qc.models import (
     ThirdOpinion,
 )
 from qc.selectors.agreement.gold import flagged_count
-from qc.selectors.clip_and_task_states import pending_tasks, with_verdict
 from qc.selectors.consensus.adjudication_queue import open_item_count
+from qc.selectors.statuses import clip_statuses, task_statuses
 from tracking.models import Bundle, IdentityRun, TrackImport, TrackingRun
+
+Counts = dict[str, dict[str, int]]  # of rows by kind of work and stage, without those done
 
 ROWS_SHOWN = 8
 EVENTS_READ = 40
@@ -43,6 +45,7 @@ class WorkKind(NamedTuple):
     icon: str
     rows: StagedQuerySet
     name: str  # lookup
+    clip: str = ""  # lookup of the clip, of work on single clips
 
     @property
     def retry_page(self) -> str:
@@ -61,13 +64,13 @@ def work_kinds(dataset: Dataset) -> list[WorkKind]:
         WorkKind("video", "datasets", "Standardising {}", "{} standardised",
             "videos standardised", "film", Video.objects.filter(dataset=dataset), "name"),
         WorkKind("clip", "datasets", "Cutting {}", "{} cut", "clips cut", "scissors",
-            Clip.objects.of(dataset), "name"),
+            Clip.objects.of(dataset), "name", "pk"),
         WorkKind("track-import", "tracking", "Importing tracks of {}", "Tracks of {} imported",
              "bundles with tracks imported", "package",
              TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
              "bundle_import__upload__original_name"),
         WorkKind("run", "tracking", "Tracking {}", "{} tracked", "clips tracked",
-            "scan-search", TrackingRun.objects.of(dataset), "clip__name"),
+            "scan-search", TrackingRun.objects.of(dataset), "clip__name", "clip"),
         WorkKind("identities", "tracking", "Identifying people in {}",
             "People in {} identified", "videos with people identified", "users",
             IdentityRun.objects.filter(video__dataset=dataset), "video__name"),
@@ -75,26 +78,27 @@ def work_kinds(dataset: Dataset) -> list[WorkKind]:
             "bundles created", "package", Bundle.objects.filter(dataset=dataset), "pk"),
         WorkKind("task", "annotation", "Creating the CVAT package of {}",
             "CVAT package of {} created", "CVAT packages created", "package-check",
-            AnnotationTask.objects.of(dataset), "clip__name"),
+            AnnotationTask.objects.of(dataset), "clip__name", "clip"),
         WorkKind("version", "annotation", "Importing answers for {}",
             "Answers for {} imported", "answer files imported", "file-check",
             AnswerVersion.objects.filter(
                 task__clip__video__dataset=dataset).without_history(),
-            "task__clip__name"),
+            "task__clip__name", "task__clip"),
         WorkKind("report", "qc", "Comparing annotators of {}", "Annotators of {} compared",
             "clips compared", "git-compare", AgreementReport.objects.filter(**of_clips),
-            "clip__name"),
+            "clip__name", "clip"),
         WorkKind("summary", "qc", "Updating agreement {}", "Agreement updated {}",
             "agreement updates", "git-compare",
             AgreementSummary.objects.filter(dataset=dataset), "period"),
         WorkKind("score", "qc", "Scoring {}", "{} scored", "answers scored", "user-check",
             Score.objects.filter(version__task__clip__video__dataset=dataset),
-            "version__task__clip__name"),
+            "version__task__clip__name", "version__task__clip"),
         WorkKind("consensus", "qc", "Building consensus of {}", "Consensus of {} built",
-            "consensuses built", "scale", Consensus.objects.filter(**of_clips), "clip__name"),
+            "consensuses built", "scale", Consensus.objects.filter(**of_clips), "clip__name",
+            "clip"),
         WorkKind("opinion", "qc", "Requesting a third opinion on {}",
             "Third opinion on {} requested", "third opinions requested", "users",
-            ThirdOpinion.objects.filter(**of_clips), "clip__name"),
+            ThirdOpinion.objects.filter(**of_clips), "clip__name", "clip"),
         WorkKind("release", "qc", "Creating release {}", "Release {} created",
             "releases created", "database", Release.objects.filter(dataset=dataset),
             "number"),
@@ -190,9 +194,9 @@ def overview(dataset: Dataset, *, may: Mapping[str, bool]) -> Overview:
         dataset: The dataset.
         may: What the user may do: without `see_names`, failures and reviews are left out.
     """
-    all_kinds = work_kinds(dataset)
-    counts = {kind.key: kind.rows.counts() for kind in all_kinds}
     sees_names = "see_names" in may
+    all_kinds = work_kinds(dataset)
+    counts = _unfinished(all_kinds)
     return Overview(
         stages=[card.for_user(may) for card in stage_cards(dataset, counts)],
         running=[work for kind in all_kinds if counts[kind.key][Stage.RUNNING]
@@ -205,8 +209,31 @@ def overview(dataset: Dataset, *, may: Mapping[str, bool]) -> Overview:
     )  # fmt: skip
 
 
+def _unfinished(kinds: Iterable[WorkKind]) -> Counts:
+    """How many rows of each kind wait, run and have failed.
+
+    One query tells which tables have such rows at all; only these are counted.
+    """
+    states = {"open": (Stage.WAITING, Stage.RUNNING), "failed": (Stage.FAILED,)}
+    wanted = {
+        f"{kind.key}-{name}": getattr(kind.rows.model._default_manager.all(), name)()
+        for kind in kinds
+        for name in states
+    }
+    there = exist(wanted)
+    counts: Counts = {}
+    for kind in kinds:
+        counts[kind.key] = dict.fromkeys((Stage.WAITING, Stage.RUNNING, Stage.FAILED), 0)
+        for name in states:
+            if f"{kind.key}-{name}" in there:
+                rows = getattr(kind.rows, name)()
+                found = rows.order_by().values_list("stage").annotate(Count("pk"))
+                counts[kind.key] |= dict(found)
+    return counts
+
+
 def _running(kind: WorkKind) -> list[WorkItem]:
-    rows = kind.rows.filter(stage=Stage.RUNNING).order_by("pk")
+    rows = kind.rows.open().filter(stage=Stage.RUNNING).order_by("pk")
     values = rows.values_list("pk", kind.name, "started_at", "progress")
     return [
         WorkItem(kind, pk, str(name), since, 100 * progress)
@@ -216,7 +243,7 @@ def _running(kind: WorkKind) -> list[WorkItem]:
 
 def _failures(kind: WorkKind, count: int) -> list[FailedWork]:
     """One entry for each of the first causes, and one for the rest of `count` failures."""
-    causes = kind.rows.filter(stage=Stage.FAILED).values("error").order_by()
+    causes = kind.rows.failed().values("error").order_by()
     found = list(
         causes.annotate(count=Count("pk"), first=Min("pk")).order_by("first")[:ROWS_SHOWN]
     )
@@ -239,21 +266,26 @@ def _summary(dataset: Dataset) -> DatasetSummary:
     return DatasetSummary(videos["count"], seconds, dataset.actions.count())
 
 
-Counts = dict[str, dict[str, int]]
-
-
 def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
     """The seven stages of the pipeline, from upload to release."""
-    uploaded = filesizeformat(dataset.uploads.aggregate(size=Sum("size"))["size"] or 0)
+    uploads = dataset.uploads.aggregate(count=Count("pk"), size=Sum("size"))
+    uploaded = filesizeformat(uploads["size"] or 0)
     length = f"{dataset.clip_seconds} s each"
+    clips = clip_statuses(dataset).aggregate(
+        count=Count("pk"), tracked=Count("pk", filter=Q(is_tracked=True))
+    )
+    videos = dataset.videos.count()
     return [
-        _stage_card("Uploads", "upload", "datasets:videos", counts["upload"], uploaded),
-        _stage_card("Videos", "film", "datasets:videos", counts["video"], "H.264 · 30 fps"),
-        _stage_card("Clips", "clapperboard", "qc:clips", counts["clip"], length),
-        _tracking_card(dataset, counts),
+        _stage_card("Uploads", "upload", "datasets:videos", counts["upload"], uploaded,
+                    of=uploads["count"]),
+        _stage_card("Videos", "film", "datasets:videos", counts["video"], "H.264 · 30 fps",
+                    of=videos),
+        _stage_card("Clips", "clapperboard", "qc:clips", counts["clip"], length,
+                    of=clips["count"]),
+        _tracking_card(dataset, counts, clips),
         *_annotation_cards(dataset),
         _release_card(dataset, counts["release"]),
-    ]
+    ]  # fmt: skip
 
 
 def _state_of(counts: dict[str, int], otherwise: str) -> str:
@@ -265,36 +297,38 @@ def _state_of(counts: dict[str, int], otherwise: str) -> str:
 def _tone(counts: dict[str, int]) -> str:
     if counts[Stage.FAILED]:
         return "bad"
-    return "ok" if counts[Stage.DONE] == sum(counts.values()) else "info"
+    return "info" if sum(counts.values()) else "ok"
 
 
 def _stage_card(
-    title: str, icon: str, page: str, counts: dict[str, int], otherwise: str
+    title: str, icon: str, page: str, counts: dict[str, int], otherwise: str, *, of: int
 ) -> StageCard:
-    total = sum(counts.values())
-    sentence = _state_of(counts, otherwise if total else "nothing yet")
-    return StageCard(title, icon, page, counts[Stage.DONE], total, _tone(counts), sentence)
+    sentence = _state_of(counts, otherwise if of else "nothing yet")
+    done = of - sum(counts.values())
+    return StageCard(title, icon, page, done, of, _tone(counts), sentence)
 
 
-def _tracking_card(dataset: Dataset, counts: Counts) -> StageCard:
-    clips = Clip.objects.of(dataset)
-    tracked = clips.filter(tracking_runs__stage=Stage.DONE).distinct().count()
+def _tracking_card(dataset: Dataset, counts: Counts, clips: dict[str, int]) -> StageCard:
     persons = IdentityRun.objects.filter(video__dataset=dataset).done()
     found = persons.aggregate(count=Sum("person_count"))["count"]
     sentence = f"{found} persons" if found is not None else "nothing yet"
     return StageCard(
-        "Tracking", "scan-search", "qc:clips", tracked, clips.count(),
+        "Tracking", "scan-search", "qc:clips", clips["tracked"], clips["count"],
         _tone(counts["run"]), _state_of(counts["run"], sentence),
     )  # fmt: skip
 
 
 def _annotation_cards(dataset: Dataset) -> Iterator[StageCard]:
     """The stages of annotation and review, done by people."""
-    tasks = with_verdict(AnnotationTask.objects.of(dataset).counting()).aggregate(
-        total=Count("pk"),
-        answered=Count("pk", filter=Q(latest_version_id__isnull=False)),
-        approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED)),
-        rejected=Count("pk", filter=Q(verdict=Review.Verdict.REJECTED)),
+    tasks = (
+        task_statuses(dataset)
+        .filter(is_counting=True)
+        .aggregate(
+            total=Count("pk"),
+            answered=Count("version"),
+            approved=Count("pk", filter=Q(verdict=Review.Verdict.APPROVED)),
+            rejected=Count("pk", filter=Q(verdict=Review.Verdict.REJECTED)),
+        )
     )
     total, answered = tasks["total"], tasks["answered"]
     left = total - answered
@@ -316,10 +350,14 @@ def _annotation_cards(dataset: Dataset) -> Iterator[StageCard]:
 
 
 def _release_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
-    newest = Release.objects.filter(dataset=dataset).done().aggregate(number=Max("number"))
-    sentence = f"latest: release {newest['number']}" if newest["number"] else "none yet"
+    found = Release.objects.filter(dataset=dataset).aggregate(
+        all=Count("pk"),
+        done=Count("pk", filter=Q(stage=Stage.DONE)),
+        newest=Max("number", filter=Q(stage=Stage.DONE)),
+    )
+    sentence = f"latest: release {found['newest']}" if found["newest"] else "none yet"
     return StageCard(
-        "Release", "database", "qc:releases", counts[Stage.DONE], sum(counts.values()),
+        "Release", "database", "qc:releases", found["done"], found["all"],
         "bad" if counts[Stage.FAILED] else "brand", _state_of(counts, sentence),
     )  # fmt: skip
 
@@ -327,17 +365,26 @@ def _release_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
 def recent_activity(
     dataset: Dataset, all_kinds: Iterable[WorkKind], *, with_names: bool
 ) -> list[Activity]:
-    """Recent events, newest first; equal events in a row are merged into one entry."""
-    found = [one for kind in all_kinds for one in _finished_work(kind)]
+    """Recent events, newest first; equal events in a row are merged into one entry.
+
+    Of work on single clips, only that on the clips that changed last is looked at.
+    """
+    statuses = clip_statuses(dataset).order_by("-active_at")
+    clips = list(statuses.values_list("pk", flat=True)[:EVENTS_READ])
+    found = [one for kind in all_kinds for one in _finished_work(kind, clips)]
     if with_names:
-        found += _reviewed(dataset)
+        found += _reviewed(clips)
     found.sort(key=lambda one: one.moment, reverse=True)
     rows = [list(group) for _, group in groupby(found, key=lambda one: one.many)]
     return [_merged(row) for row in rows[:EVENTS_SHOWN]]
 
 
-def _finished_work(kind: WorkKind) -> list[Activity]:
-    rows = kind.rows.exclude(finished_at=None).filter(stage__in=(Stage.DONE, Stage.FAILED))
+def _finished_work(kind: WorkKind, clips: list[int]) -> list[Activity]:
+    rows = kind.rows
+    if kind.clip:  # without the join to the dataset: a database might begin there
+        rows = rows.model._default_manager.filter(**{f"{kind.clip}__in": clips})
+        rows = rows.without_history() if kind.key == "version" else rows
+    rows = rows.exclude(finished_at=None).filter(stage__in=(Stage.DONE, Stage.FAILED))
     values = rows.order_by("-finished_at").values_list("finished_at", "stage", kind.name)
     tone = "ok" if kind.key == "release" else "info"
     return [
@@ -349,8 +396,8 @@ def _finished_work(kind: WorkKind) -> list[Activity]:
     ]  # fmt: skip
 
 
-def _reviewed(dataset: Dataset) -> list[Activity]:
-    reviews = Review.objects.filter(task__clip__video__dataset=dataset).order_by("-pk")
+def _reviewed(clips: list[int]) -> list[Activity]:
+    reviews = Review.objects.filter(task__clip__in=clips).order_by("-pk")
     values = reviews.values_list(
         "reviewed_at", "verdict", "task__clip__name", "task__annotator__name"
     )
@@ -371,12 +418,13 @@ def _merged(row: list[Activity]) -> Activity:
 
 def sidebar_counts(dataset: Dataset) -> dict[str, int]:
     """The counts next to the links of the sidebar."""
+    clips, tasks = clip_statuses(dataset), task_statuses(dataset)
     return {
         "videos": dataset.videos.count(),
-        "clips": Clip.objects.of(dataset).count(),
-        "tasks": AnnotationTask.objects.of(dataset).count(),
+        "clips": clips.count(),
+        "tasks": tasks.count(),
         "cvat": CvatJob.objects.sent().filter(project__dataset=dataset).count(),
-        "pending": pending_tasks(dataset).count(),
+        "pending": tasks.filter(is_pending=True).count(),
         "adjudication": open_item_count(dataset),
         "flagged": flagged_count(dataset),
         "releases": Release.objects.filter(dataset=dataset).count(),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, QuerySet
 
 from datasets.models import Dataset
-from qc.selectors.clip_and_task_states import clips_with_state, tasks_with_state
+from qc.selectors.statuses import clip_statuses, task_statuses
 
 
 class ToDo(NamedTuple):
@@ -35,8 +35,8 @@ def to_do_list(
         counts: Of `qc.selectors.overview.sidebar_counts`.
         may: What the user may do; other work is left out.
     """
-    clips = _by_state(clips_with_state(dataset))
-    tasks = _by_state(tasks_with_state(dataset))
+    clips = _by_state(clip_statuses(dataset))
+    tasks = _by_state(task_statuses(dataset))
     approved = 0 if counts["releases"] else clips.get("approved", 0)
     found = [
         ToDo("assign", clips.get("tracked", 0), "clip to assign to annotators",

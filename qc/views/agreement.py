@@ -14,9 +14,11 @@ from django.views.decorators.http import require_GET, require_POST
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_clips, permitted_datasets
+from qc.core.agreement.summary_figures import SummaryFigures
 from qc.forms import PeriodForm
 from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary, single_votes
 from qc.selectors.agreement.details import (
+    AnnotatorPage,
     annotator_page,
     clip_agreement,
     group_page,
@@ -25,6 +27,7 @@ from qc.selectors.agreement.details import (
 from qc.selectors.agreement.gold import gold_page
 from qc.selectors.agreement.proposals import proposal_page
 from qc.selectors.agreement.tables import Table
+from qc.selectors.consensus.decisions import reviewer_agreement
 from qc.services.agreement.reports import order_period
 
 
@@ -60,10 +63,25 @@ def _part(
     """The page of a part of the newest figures; 404 with the sentence `missing` without it."""
     dataset = _dataset_or_404(request, name)
     _, newest = _newest(request, dataset)
-    page = page_of(dataset, newest.figures, *part) if newest.figures else None
+    page = _page(request, newest, (template, *part), lambda its: page_of(dataset, its, *part))
     if page is None:
         raise Http404(missing)
+    if isinstance(page, AnnotatorPage):  # decisions are newer than the figures
+        agreed = (one for one in reviewer_agreement(dataset) if one.annotator == page.name)
+        page.reviewer_agreement = next(agreed, None)
     return _answer(request, template, dataset, page)
+
+
+def _page(
+    request: HttpRequest,
+    newest: Newest,
+    part: tuple[str, ...],
+    compute: Callable[[SummaryFigures], Any],
+) -> Any:
+    """What the page shows, kept; with all rows for a CSV file. None if there is nothing."""
+    if "csv" not in request.GET:
+        return newest.page(repr(part), compute)
+    return compute(newest.figures) if newest.figures else None
 
 
 def _tables(page: Any) -> dict[str, Table]:
@@ -95,7 +113,7 @@ def agreement(request: HttpRequest, name: str) -> HttpResponse:
     form, newest = _newest(request, dataset)
     context = {"form": form, "newest": newest, "period": form.heading()}
     context |= {"single": single_votes(dataset)}
-    page = agreement_page(dataset, newest.figures) if newest.figures else None
+    page = _page(request, newest, ("dataset",), lambda its: agreement_page(dataset, its))
     if page is None:
         return render(request, "qc/agreement/dataset.html", context | {"dataset": dataset})
     return _answer(request, "dataset", dataset, page, **context)
@@ -153,9 +171,8 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
 def gold(request: HttpRequest, name: str) -> HttpResponse:
     """Who does well on gold clips, and whether the boxes that are given lead people."""
     dataset = _dataset_or_404(request, name)
-    figures = newest_summary(dataset).figures
-    labels = figures.anchoring if figures else []
-    return _answer(request, "gold", dataset, gold_page(dataset, labels))
+    labels = newest_summary(dataset).page("anchoring", lambda its: its.anchoring)
+    return _answer(request, "gold", dataset, gold_page(dataset, labels or []))
 
 
 @login_required

@@ -11,10 +11,11 @@ from avaproject.base.views import paginate, parse_key
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.selectors import permitted_clips, permitted_datasets
 from qc.selectors.agreement.proposals import run_metrics
-from qc.selectors.clip_and_task_states import CLIP_STATES, clips_with_state, tabs
+from qc.selectors.clip_and_task_states import CLIP_STATES, tabs
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.consensus.explanation import explain_consensus
 from qc.selectors.player_scene import player_scene, selected_person
+from qc.selectors.statuses import clip_statuses
 from tracking.models import TrackingRun
 
 
@@ -22,7 +23,7 @@ from tracking.models import TrackingRun
 @require_GET
 def clips(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user), name=name)
-    found = clips_with_state(dataset).select_related("video").order_by("name")
+    found = clip_statuses(dataset)
     if query := request.GET.get("q", "").strip():
         found = found.filter(name__icontains=query)
     chosen = request.GET.get("state", "")
@@ -42,7 +43,7 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
         f"{name}_key": request.GET.get(name, "") for name in ("run", "compare")
     }
     asked["hide_names"] = "see_names" not in dataset.may
-    page = clip_page(dataset, request.user, clip, **asked)
+    page = clip_page(dataset, clip, **asked)
     if page is None:
         raise Http404(f"{name} has no clip {clip}.")
     context = {"dataset": dataset, "page": page}

@@ -14,11 +14,12 @@ from annotation.selectors.cvat import job_of_task
 from avaproject.base.views import paginate
 from datasets.core.roles import Act
 from datasets.selectors import permitted_datasets
-from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_with_state
+from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_of, tasks_with_state
 from qc.selectors.review.review_queue import (
     pending_rows,
     task_history,
 )
+from qc.selectors.statuses import task_statuses
 from qc.selectors.task_list import annotators_of, task_rows
 from qc.services.review.verdicts import ReviewError, comment
 
@@ -27,13 +28,18 @@ from qc.services.review.verdicts import ReviewError, comment
 @require_GET
 def tasks(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
-    found = tasks_with_state(dataset)
+    found = task_statuses(dataset)
     if annotator := request.GET.get("annotator", ""):
-        found = found.filter(annotator__name=annotator)
+        found = found.filter(annotator__in=dataset.annotators.filter(name=annotator))
     chosen = request.GET.get("state", "")
     shown = tabs(found, TASK_STATES, chosen)
     page = paginate(request, found.filter(state=chosen) if chosen else found)
-    context = {"dataset": dataset, "page": page, "rows": task_rows(list(page)), "tabs": shown}
+    context = {
+        "dataset": dataset,
+        "page": page,
+        "rows": task_rows(tasks_of(page)),
+        "tabs": shown,
+    }
     context |= {"annotators": annotators_of(dataset), "annotator": annotator, "chosen": chosen}
     return render(request, "qc/review/tasks.html", context)
 

@@ -6,7 +6,13 @@ from django.utils import timezone
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from qc.core.agreement.figures import AnnotatorWork
 from qc.models import QualityRules
-from qc.services.agreement.quality_checks import annotation_times, findings_of, work_of
+from qc.services.agreement import quality_checks
+from qc.services.agreement.quality_checks import (
+    AnnotationTimes,
+    annotation_times,
+    findings_of,
+    work_of,
+)
 from tests.make import (
     make_annotator,
     make_clips,
@@ -78,8 +84,8 @@ def test_answers_that_are_corrected_are_not_held_against_the_first_time(dataset,
 def test_simulated_annotators_take_no_time(dataset, runs):
     who = make_annotator(dataset, "robot")
     Annotator.objects.filter(pk=who.pk).update(is_simulated=True)
-    worked(runs, who, 30, 40, 30, 2.5, 35)
-    assert annotation_times(dataset).by_task == {}
+    versions = worked(runs, who, 30, 40, 30, 2.5, 35)
+    assert annotation_times(dataset, versions) == AnnotationTimes({}, None)
 
 
 def test_the_work_in_a_version(dataset, runs):
@@ -102,3 +108,19 @@ def test_the_rules_of_one_dataset_are_not_those_of_another(dataset, runs):
     QualityRules.objects.create(dataset=make_dataset(), switched_off=["required-group-unset"])
     [version] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
     assert "required-group-unset" in rules_broken(version)
+
+
+def test_checking_a_version_reads_as_much_in_a_larger_dataset(dataset, runs, monkeypatch):
+    monkeypatch.setattr(quality_checks, "NEIGHBOURS", 2)
+    monkeypatch.setattr(quality_checks, "TASKS_FOR_MEDIAN", 2)
+    versions = worked(runs, make_annotator(dataset, "ann"), 30, 40, 30, 50, 35)
+    times = annotation_times(dataset, versions)
+    assert sorted(times.by_task.values()) == [1800, 1800, 2100, 2400, 3000]
+    assert quality_checks._newest_times(dataset) == {versions[-1].task_id: 2100}
+
+
+def test_answers_submitted_together_with_very_many_have_no_time(dataset, runs, monkeypatch):
+    monkeypatch.setattr(quality_checks, "NEIGHBOURS", 2)
+    versions = worked(runs, make_annotator(dataset, "ann"), 30, 1, 1, 1, 60)
+    times = annotation_times(dataset, versions).by_task
+    assert set(times) == {versions[-1].task_id}

@@ -1,8 +1,9 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.models import AnswerVersion
 from avaproject.base.work import Stage
@@ -135,6 +136,25 @@ def test_a_newer_summary_takes_the_place_of_the_old_one(dataset, tasks):
     assert list(AgreementSummary.objects.all()) == [new]
     changed = group(figures_of(new).dataset, "posture").coefficients["percent"].value
     assert changed > group(figures_of(old).dataset, "posture").coefficients["percent"].value
+
+
+def test_a_summary_that_took_long_is_not_made_again_at_once(dataset, tasks, client):
+    summary = summarised()
+    now = timezone.now()
+    AgreementSummary.objects.update(
+        started_at=now - timedelta(minutes=2), finished_at=now - timedelta(minutes=1)
+    )
+    make_version(tasks[0], SIT)
+    reported()
+    assert plan_summaries() == 0
+    client.force_login(make_user(is_superuser=True))
+    page = client.get(reverse("qc:agreement", args=["shop"])).content.decode()
+    assert "being computed" in page
+    an_hour = timedelta(hours=1)
+    AgreementSummary.objects.filter(pk=summary.pk).update(
+        started_at=now - an_hour, finished_at=now - an_hour + timedelta(minutes=1)
+    )
+    assert plan_summaries() == 1
 
 
 def test_nothing_new_orders_nothing(tasks):

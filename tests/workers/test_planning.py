@@ -14,7 +14,9 @@ from django.utils import timezone
 from avaproject import VERSION
 from avaproject.base.work import Stage
 from datasets.models import Clip, Video
+from qc.models import Release, StatusClock
 from tests.make import make_clips, make_dataset, make_video
+from tracking.models import TrackingRun
 from workers import doctor
 from workers.models import InstalledVersion, PlanFault
 from workers.pipeline import STEPS, Step
@@ -104,7 +106,11 @@ def test_a_step_is_passed_over_until_something_that_it_reads_has_changed():
     assert len(planned) == 2
 
 
-@pytest.mark.parametrize("step", [one for one in STEPS if one.reads], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "step",
+    [one for one in STEPS if one.reads and one.model != Release],
+    ids=lambda one: one.name,
+)
 def test_a_step_names_every_model_whose_changes_its_plan_looks_at(step):
     with CaptureQueriesContext(connection) as queries:
         step.plan(timezone.now() - timedelta(minutes=1))
@@ -125,8 +131,10 @@ def test_an_idle_round_makes_few_queries():
     planner = Planner()
     planner.run_round()
     long_ago = Now() - timedelta(hours=1)
-    for model in (Clip, Video):
+    for model in (Clip, Video, TrackingRun):
         model.objects.update(stage=Stage.DONE, modified_at=long_ago)
+    StatusClock.objects.update(as_of=long_ago)
+    planner.run_round()
     with CaptureQueriesContext(connection) as queries:
         planner.run_round()
     assert len(queries) < 16, "\n".join(query["sql"] for query in queries)

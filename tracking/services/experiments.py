@@ -6,6 +6,7 @@ from dataclasses import fields
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.db.models.functions import Now
 
 from datasets.models import Dataset, PendingDeletion
 from tracking.core.sort import TrackerParameters
@@ -65,6 +66,10 @@ def activate(dataset: Dataset, experiment: Experiment | None) -> None:
         dataset.experiments.filter(is_active=True).update(is_active=False)
         if experiment is not None:
             dataset.experiments.filter(pk=experiment.pk).update(is_active=True)
+        # Which runs of its clips count has changed: whoever keeps figures of them looks again.
+        TrackingRun.objects.filter(experiment__in=dataset.experiments.all()).update(
+            modified_at=Now()
+        )
 
 
 def delete_experiment(experiment: Experiment) -> None:

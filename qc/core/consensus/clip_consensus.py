@@ -20,6 +20,8 @@ from qc.core.consensus.identity import DrawnBoxes, MatchedPerson
 from qc.core.consensus.majority import fuse_boxes, majority, majority_set
 from tracking.core.boxes import pairwise_iou
 
+MIN_BOX_IOU = 0.75  # boxes that overlap less are shown to a reviewer
+
 Status = Literal["agreed", "disputed", "dropped"]
 DecisionRule = Literal["unanimous", "majority", "weighted", "single", "adjudicated", "open"]
 Vote = str | frozenset[str] | None
@@ -130,6 +132,21 @@ def count_open(boxes: Sequence[BoxConsensus]) -> int:
     """
     return sum(
         (box.status == "disputed") + sum(label.rule == "open" for label in box.labels)
+        for box in boxes
+    )
+
+
+def count_differing(boxes: Sequence[BoxConsensus]) -> int:
+    """How many boxes differ between annotators and wait for a reviewer.
+
+    >>> count_differing([])
+    0
+    """
+    return sum(
+        box.status == "agreed"
+        and not box.is_box_decided
+        and box.min_iou is not None
+        and box.min_iou < MIN_BOX_IOU
         for box in boxes
     )
 

@@ -29,7 +29,7 @@ def seconds_spent(submitted: Iterable[SubmittedTask]) -> dict[Any, float]:
     """
     spent: dict[Any, float] = {}
     before = float("-inf")
-    for batch in _batches(sorted(submitted, key=lambda one: (one.submitted_at, str(one.task)))):
+    for batch in batches(sorted(submitted, key=lambda one: (one.submitted_at, str(one.task)))):
         start = max(before, min(one.assigned_at for one in batch))
         before = batch[-1].submitted_at
         share = max(before - start, 0.0) / len(batch)
@@ -48,11 +48,16 @@ def median_seconds(spent: Mapping[Any, float]) -> float | None:
     return median(spent.values()) if len(spent) >= MIN_TASKS else None
 
 
-def _batches(submitted: list[SubmittedTask]) -> list[list[SubmittedTask]]:
-    batches: list[list[SubmittedTask]] = []
+def batches(submitted: list[SubmittedTask]) -> list[list[SubmittedTask]]:
+    """Tasks that were submitted together, from those of one annotator in their order.
+
+    >>> [len(some) for some in batches([SubmittedTask("a", 0, 10), SubmittedTask("b", 0, 99)])]
+    [2]
+    """
+    found: list[list[SubmittedTask]] = []
     for one in submitted:
-        if batches and one.submitted_at - batches[-1][-1].submitted_at <= BATCH_SECONDS:
-            batches[-1].append(one)
+        if found and one.submitted_at - found[-1][-1].submitted_at <= BATCH_SECONDS:
+            found[-1].append(one)
         else:
-            batches.append([one])
-    return batches
+            found.append([one])
+    return found

@@ -1,14 +1,15 @@
 """Agreement of a dataset: figures by group, action, pair, annotator and clip, as tables."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from hashlib import sha256
+from typing import Any, NamedTuple, cast
 
-from django.db.models import Count, Min, Q
+from django.core.cache import cache
+from django.db.models import Count, Max, Min, Q, Sum
 from django.urls import reverse
 
-from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.coefficients import ALPHA, COEFFICIENTS, KAPPA, CoefficientSpec
 from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS, FigureExplanation
@@ -18,9 +19,8 @@ from qc.core.annotator_keys import with_names
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.agreement.charts import Bars, Grid, bars, heat_map
 from qc.selectors.agreement.tables import Column, Table, tone_of
-from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.display_names import annotator_names, group_title
-from qc.selectors.release.approved_clips import unanswered_clips
+from qc.selectors.statuses import CACHE_SECONDS, clip_statuses
 
 ACTIONS_SHOWN = 16
 CLIPS_SHOWN = 12
@@ -47,15 +47,37 @@ OF_RATINGS = tuple(one for one in COEFFICIENTS if one.computed_from == "ratings"
 class Newest:
     """The newest figures of a dataset or period, and whether newer ones are being computed."""
 
-    summary: AgreementSummary | None
+    summary: AgreementSummary | None  # its figures are read when they are needed
     is_coming: bool
 
     @cached_property
     def figures(self) -> SummaryFigures | None:
         if self.summary is None:
             return None
-        names = annotator_names(self.summary.dataset)
-        return SummaryFigures.from_json(with_names(self.summary.figures, names))
+        return SummaryFigures.from_json(with_names(self.summary.figures, self._names))
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return annotator_names(self.summary.dataset) if self.summary else {}
+
+    def page(self, name: str, compute: Callable[[SummaryFigures], Any]) -> Any:
+        """What `compute` makes of the figures, without rows that a page does not show.
+
+        It is kept until there are newer figures, reviews or names; None without figures.
+        """
+        if self.summary is None:
+            return None
+        last_review = Review.objects.aggregate(last=Max("pk"))["last"]
+        facts = (name, self.summary.pk, self.summary.modified_at, last_review, self._names)
+        key = sha256(repr(facts).encode()).hexdigest()
+        page = cache.get(key, self)
+        if page is self:
+            page = compute(cast(SummaryFigures, self.figures))
+            for attribute, table in vars(page).items() if is_dataclass(page) else ():
+                if isinstance(table, Table):
+                    setattr(page, attribute, table.for_page())
+            cache.set(key, page, CACHE_SECONDS)
+        return page
 
 
 class SingleVotes(NamedTuple):
@@ -81,24 +103,21 @@ class SingleVotes(NamedTuple):
 
 def single_votes(dataset: Dataset) -> SingleVotes:
     """How many labels of the newest consensuses rest on one vote, and why."""
-    single = newest_consensuses(dataset).filter(single_count__gt=0)
-    rows = {
-        clip: count or 0 for clip, count in single.values_list("clip__name", "single_count")
-    }
-    absent = unanswered_clips(dataset) if rows else set()
-    return SingleVotes(
-        sum(rows.values()), sum(count for clip, count in rows.items() if clip in absent)
+    sums = clip_statuses(dataset).aggregate(
+        labels=Sum("single_labels"),
+        by_absence=Sum("single_labels", filter=Q(is_unanswered=True)),
     )
+    return SingleVotes(sums["labels"] or 0, sums["by_absence"] or 0)
 
 
 def newest_summary(dataset: Dataset, period: str = "") -> Newest:
-    rows = AgreementSummary.objects.filter(dataset=dataset, period=period)
-    pending = Q(stage__in=(Stage.WAITING, Stage.RUNNING))
-    reports = AgreementReport.objects.of(dataset).filter(pending)
-    return Newest(
-        rows.done().order_by("-pk").first(),
-        rows.filter(pending).exists() or (not period and reports.exists()),
-    )
+    rows = AgreementSummary.objects.filter(dataset=dataset, period=period).defer("figures")
+    newest = rows.done().order_by("-pk").first()
+    reports = AgreementReport.objects.filter(clip__video__dataset=dataset)
+    is_coming = rows.open().exists() or (not period and reports.open().exists())
+    if newest is not None and newest.started_at is not None and not period:
+        is_coming |= reports.done().changed_since(newest.started_at).exists()
+    return Newest(newest, is_coming)
 
 
 @dataclass

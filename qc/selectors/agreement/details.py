@@ -52,7 +52,7 @@ from qc.selectors.agreement.dataset import (
     pairs_table,
 )
 from qc.selectors.agreement.tables import Column, Table
-from qc.selectors.consensus.decisions import ReviewerAgreement, reviewer_agreement
+from qc.selectors.consensus.decisions import ReviewerAgreement
 from qc.selectors.display_names import annotator_names
 from qc.selectors.player_scene import finding_person, player_url
 
@@ -66,6 +66,7 @@ CLIPS = (
     Column("Boxes", "count"),
 )
 PLACES_SHOWN = 6
+CLIPS_SHOWN = 80  # the newest, as many as in the control chart
 
 
 @dataclass
@@ -257,7 +258,6 @@ class AnnotatorPage:
     name: str
     figures: AnnotatorFigures
     first_pass: float | None
-    reviewer_agreement: ReviewerAgreement | None  # None without a decided answer of theirs
     boxes: list[tuple[str, Figure]]
     seconds_per_box: float | None
     seconds_per_box_of_all: float | None
@@ -266,6 +266,7 @@ class AnnotatorPage:
     disagreements: Table
     clips: Table
     chart: ControlChart
+    reviewer_agreement: ReviewerAgreement | None = None  # None without a decided answer
 
 
 def annotator_page(
@@ -275,13 +276,11 @@ def annotator_page(
     found = next((one for one in figures.annotators if one.name == name), None)
     if found is None:
         return None
-    agreed = (one for one in reviewer_agreement(dataset) if one.annotator == name)
     shares = [(one.clip, one.share) for one in found.clips if one.share is not None]
     return AnnotatorPage(
         name=name,
         figures=found,
         first_pass=first_pass(dataset).get(name),
-        reviewer_agreement=next(agreed, None),
         boxes=box_cards(found.boxes),
         seconds_per_box=_seconds_per_box(found.clips),
         seconds_per_box_of_all=_seconds_per_box(
@@ -306,8 +305,8 @@ def _seconds_per_box(clips: Sequence[ClipComparison]) -> float | None:
 
 
 def _clips(dataset: Dataset, clips: Sequence[ClipComparison]) -> Table:
-    table = Table("clips", "Clips", CLIPS)
-    for one in clips:
+    table = Table("clips", "Clips", CLIPS, limit=CLIPS_SHOWN)
+    for one in reversed(clips):
         minutes = None if one.seconds is None else round(one.seconds / 60, 1)
         table.add(
             (one.clip, reverse("qc:agreement-clip", args=[dataset.name, one.clip])),

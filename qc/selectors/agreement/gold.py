@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.core.cache import cache
-from django.db.models import Count, Max
-
 from annotation.models import AnnotationTask
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Dataset
@@ -39,9 +36,9 @@ from qc.selectors.agreement.dataset import (
 )
 from qc.selectors.agreement.tables import Column, Table
 from qc.selectors.player_scene import player_url
+from qc.selectors.statuses import cached, clip_statuses
 
 MISTAKES_SHOWN = 30
-CACHE_SECONDS = 24 * 3600
 CHART_WIDTH, CHART_HEIGHT, MARGIN = 1000, 80, 8
 WEAK_SHOWN = 5
 VERDICTS = {
@@ -177,7 +174,8 @@ def gold_page(dataset: Dataset, labels: Sequence[GroupAnchoring]) -> GoldPage:
     """All that the page shows; `labels` are the anchoring figures of a summary."""
     tasks = AnnotationTask.objects.of(dataset)
     checks = tasks.filter(purpose=AnnotationTask.Purpose.CHECK, unassigned_at=None)
-    bias = anchoring_bias(_work(dataset))
+    measured = clip_statuses(dataset).filter(is_measured=True)
+    bias = cached(f"anchoring-{dataset.pk}", measured, lambda: anchoring_bias(_work(dataset)))
     return GoldPage(
         threshold=THRESHOLD,
         rows=gold_rows(dataset),
@@ -191,7 +189,12 @@ def gold_page(dataset: Dataset, labels: Sequence[GroupAnchoring]) -> GoldPage:
 
 
 def gold_rows(dataset: Dataset) -> list[GoldRow]:
-    """The annotators who answered gold clips, worst first."""
+    """The annotators who answered gold clips, worst first; kept until a gold clip changes."""
+    measured = clip_statuses(dataset).filter(is_measured=True)
+    return cached(f"gold-{dataset.pk}", measured, lambda: _gold_rows(dataset))
+
+
+def _gold_rows(dataset: Dataset) -> list[GoldRow]:
     scores: dict[str, list[Score]] = defaultdict(list)
     for score in _current(dataset, is_gold=True):
         scores[score.version.author.name].append(score)
@@ -200,23 +203,13 @@ def gold_rows(dataset: Dataset) -> list[GoldRow]:
 
 
 def flagged_count(dataset: Dataset) -> int:
-    """How many annotators are flagged; cached until there is a new score or gold clip."""
-    state = Score.objects.filter(version__task__clip__video__dataset=dataset).aggregate(
-        count=Count("pk"), newest=Max("finished_at")
+    """How many annotators are flagged."""
+    measured = clip_statuses(dataset).filter(is_measured=True)
+    return cached(
+        f"flagged-{dataset.pk}",
+        measured,
+        lambda: sum(row.is_flagged for row in gold_rows(dataset)),
     )
-    if not state["count"]:
-        return 0
-    keys = AnnotationTask.objects.of(dataset).filter(purpose=AnnotationTask.Purpose.GOLD)
-    gold = keys.aggregate(count=Count("pk"), total=Max("pk"))
-    key = (
-        f"gold-{dataset.pk}-{state['count']}-{state['newest']}-{gold['count']}-{gold['total']}"
-    )
-    key = key.replace(" ", "-")
-    count: int | None = cache.get(key)
-    if count is None:
-        count = sum(row.is_flagged for row in gold_rows(dataset))
-        cache.set(key, count, CACHE_SECONDS)
-    return count
 
 
 def _current(dataset: Dataset, *, is_gold: bool) -> list[Score]:

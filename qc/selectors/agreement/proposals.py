@@ -18,6 +18,7 @@ from qc.core.quality.proposal_metrics import (
 )
 from qc.models import Consensus, ConsensusBox
 from qc.selectors.clips import run_title
+from qc.selectors.statuses import cached, clip_statuses
 from tracking.core.boxes import Boxes
 from tracking.models import Person, Proposal, TrackingRun
 
@@ -65,7 +66,15 @@ class _Config(NamedTuple):
 
 
 def proposal_page(dataset: Dataset) -> ProposalPage:
-    """Every configuration that `dataset` was tracked with, against its corrected boxes."""
+    """Every configuration that `dataset` was tracked with, against its corrected boxes.
+
+    It is kept until a clip changes.
+    """
+    statuses = clip_statuses(dataset)
+    return cached(f"proposals-{dataset.pk}", statuses, lambda: _proposal_page(dataset))
+
+
+def _proposal_page(dataset: Dataset) -> ProposalPage:
     corrected_clips = set(Consensus.objects.of(dataset).done().values_list("clip", flat=True))
     configs = _configs(dataset)
     corrected = [config for config in configs if corrected_clips & config.runs.keys()]

@@ -1,7 +1,7 @@
 """Tables of figures, the same on a page and as CSV."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -59,10 +59,20 @@ class Table:
     rows: list[list[Cell]] = field(default_factory=list)
     sub: str = ""
     limit: int | None = None  # of the rows on a page; the file has all
+    left_out: int = 0  # of the rows, by `for_page`
 
     @property
     def shown(self) -> list[list[Cell]]:
         return self.rows[: self.limit]
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) + self.left_out
+
+    def for_page(self) -> "Table":
+        """The same without the rows that a page does not show."""
+        shown = self.shown
+        return replace(self, rows=shown, left_out=self.count - len(shown))
 
     def add(self, *values: Any) -> None:
         """A row; in a column of links or groups a pair `(text, url)`, or a text alone."""

@@ -12,21 +12,22 @@ from hashlib import sha256
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
-from annotation.models import AnnotationTask, AnswerVersion
+from annotation.models import AnswerVersion
 from avaproject.base.views import parse_key
 from datasets.core.action_groups import UNKNOWN
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import ActionGroup, Dataset
-from qc.core.consensus.clip_consensus import why_disputed, why_open
-from qc.models import Consensus, ConsensusBox, ConsensusLabel
+from qc.core.consensus.clip_consensus import MIN_BOX_IOU, why_disputed, why_open
+from qc.models import ClipStatus, Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.display_names import annotator_names, group_title, name_annotators
+from qc.selectors.statuses import clip_statuses
 
 PERSON, BOX = "~person", "~box"
-KINDS = ("open", "boxes")
-MIN_BOX_IOU = 0.75  # boxes that overlap less are shown to a reviewer
+ITEMS = {"open": "open_items", "boxes": "box_items"}  # of ClipStatus
+KINDS = tuple(ITEMS)
 CLIPS_AT_A_TIME = 20
 
 
@@ -59,19 +60,10 @@ def parse_item_key(text: str) -> ItemKey | None:
     return ItemKey(parts[0], person, parts[2], second)
 
 
-def consensuses_to_adjudicate(dataset: Dataset, kind: str = "open") -> QuerySet[Consensus]:
-    """Consensuses with items; clips that wait for a third opinion are left out."""
-    unanswered = (
-        AnnotationTask.objects.counting()
-        .with_latest_version()
-        .filter(  # type: ignore[misc]  # annotated
-            clip=OuterRef("clip"), latest_version_id=None
-        )
-    )
-    found = newest_consensuses(dataset).filter(~Exists(unanswered))
-    if kind == "boxes":
-        return found.filter(Exists(_disputed_boxes().filter(consensus=OuterRef("pk"))))
-    return found.filter(open_count__gt=0)
+def clips_to_adjudicate(dataset: Dataset, kind: str = "open") -> QuerySet[ClipStatus]:
+    """Clips with items, by name; those that wait for a third opinion are left out."""
+    clips = clip_statuses(dataset).exclude(consensus=None)
+    return clips.filter(**{f"{ITEMS[kind]}__gt": 0})
 
 
 def item_keys(
@@ -79,31 +71,22 @@ def item_keys(
 ) -> list[ItemKey]:
     """The next items of the queue, at most `limit`; reads no more clips than needed."""
     found: list[ItemKey] = []
-    consensuses = consensuses_to_adjudicate(dataset, kind).order_by("clip__name")
+    clips = clips_to_adjudicate(dataset, kind)
     if after is not None:
-        consensuses = consensuses.filter(clip__name__gte=after.clip)
-    rows = list(consensuses.values_list("pk", flat=True))
-    for start in range(0, len(rows), CLIPS_AT_A_TIME):
-        some = rows[start : start + CLIPS_AT_A_TIME]
-        keys = sorted(_keys_of(some, kind))
+        clips = clips.filter(name__gte=after.clip)
+    start = 0
+    consensuses = clips.values_list("consensus", flat=True)
+    while len(found) < limit and (some := consensuses[start : start + CLIPS_AT_A_TIME]):
+        keys = sorted(_keys_of(list(some), kind))
         found += [key for key in keys if after is None or key > after]
-        if len(found) >= limit:
-            break
+        start += CLIPS_AT_A_TIME
     return found[:limit]
 
 
 def open_item_count(dataset: Dataset, kind: str = "open") -> int:
     """The number of items in the queue."""
-    if kind == "boxes":
-        return (
-            _disputed_boxes()
-            .filter(consensus__in=consensuses_to_adjudicate(dataset, kind))
-            .count()
-        )
-    count: int | None = consensuses_to_adjudicate(dataset).aggregate(sum=Sum("open_count"))[
-        "sum"
-    ]
-    return count or 0
+    clips = clips_to_adjudicate(dataset, kind).order_by()
+    return clips.aggregate(sum=Sum(ITEMS[kind]))["sum"] or 0
 
 
 def _disputed_boxes() -> QuerySet[ConsensusBox]:
@@ -191,7 +174,7 @@ def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[Adjudicati
     Items that are decided already are included, so that a decision can be reviewed.
     """
     clips = {key.clip for key in keys}
-    consensuses = newest_consensuses(dataset).filter(clip__name__in=clips)
+    consensuses = newest_consensuses(dataset).filter(statuses__name__in=clips)
     boxes = {
         (box.consensus.clip.name, box.person_id, box.second): box
         for box in ConsensusBox.objects.filter(

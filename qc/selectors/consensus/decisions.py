@@ -11,6 +11,7 @@ from qc.models import Adjudication, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
 from qc.selectors.display_names import annotator_names, group_title
+from qc.selectors.statuses import cached, clip_statuses
 
 
 @dataclass
@@ -66,7 +67,12 @@ class ReviewerAgreement(NamedTuple):
 
 
 def reviewer_agreement(dataset: Dataset) -> list[ReviewerAgreement]:
-    """For each annotator with answers that were adjudicated, by name."""
+    """For each annotator whose answers were adjudicated, by name; kept until a clip changes."""
+    statuses = clip_statuses(dataset)
+    return cached(f"reviewers-{dataset.pk}", statuses, lambda: _reviewer_agreement(dataset))
+
+
+def _reviewer_agreement(dataset: Dataset) -> list[ReviewerAgreement]:
     labels = ConsensusLabel.objects.filter(
         box__consensus__in=newest_consensuses(dataset), rule=ConsensusLabel.Rule.ADJUDICATED
     )

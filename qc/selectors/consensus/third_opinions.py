@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, QuerySet
 
 from annotation.models import AnnotationTask, Annotator
 from datasets.models import Clip, Dataset
-from qc.selectors.consensus.adjudication_queue import consensuses_to_adjudicate
+from qc.selectors.consensus.adjudication_queue import clips_to_adjudicate
 
 
 class DisputedClip(NamedTuple):
@@ -19,19 +19,12 @@ class DisputedClip(NamedTuple):
 
 def disputed_clips(dataset: Dataset) -> QuerySet[Any]:
     """Clips on which exactly two annotators disagree, most open items (`open_items`) first."""
-    open_counts = (
-        consensuses_to_adjudicate(dataset).filter(clip=OuterRef("pk")).values("open_count")
-    )
-    tasks = AnnotationTask.objects.counting().filter(clip=OuterRef("pk")).order_by()
-    counts = tasks.values("clip").annotate(n=Count("pk")).values("n")
+    clips = clips_to_adjudicate(dataset).order_by()
     return (
-        Clip.objects.of(dataset)
-        .annotate(annotator_count=Subquery(counts))
-        .filter(annotator_count=2, third_opinion=None)
-        .annotate(open_items=Subquery(open_counts[:1]))
-        .filter(open_items__gt=0)
+        Clip.objects.filter(status__in=clips, status__task_count=2, third_opinion=None)
+        .annotate(open_items=F("status__open_items"))
         .select_related("video__dataset")
-        .order_by(F("open_items").desc(), "name")
+        .order_by(F("status__open_items").desc(), "status__name")
     )
 
 

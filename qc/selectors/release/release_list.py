@@ -4,14 +4,25 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    ExpressionWrapper,
+    F,
+    QuerySet,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Least
+
 from avaproject.base.work import Stage
-from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.media.clips_and_keyframes import CONTEXT_BEFORE, FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.release.formats import FORMATS
 from qc.core.release.images import frame_size
 from qc.core.release.options import ReleaseOptions
-from qc.models import Release, ReleaseSync
-from qc.selectors.release.approved_clips import select_clips, window_of
+from qc.models import ClipStatus, Release, ReleaseSync
+from qc.selectors.statuses import clip_statuses
 
 COUNTED = ("videos", "clips", "keyframes", "persons", "boxes", "labels", "frames", "excluded")
 LEFT_OUT_SHOWN = 20
@@ -138,34 +149,52 @@ class ReleaseEstimate:
 
 def estimate_release(dataset: Dataset) -> ReleaseEstimate:
     """A release of the clips approved now; sizes are estimated from files of some clips."""
-    selection = select_clips(dataset)
-    approved = [each.clip for each in selection.approved]
-    clips = [clip for clip in approved if clip.video.file]
-    some = clips[:: max(1, len(clips) // CLIPS_SAMPLED)]
-    per_frame, per_video = _bytes_per_pixel(some)
-    largest = max((max(_size(clip)) for clip in clips), default=0)
+    statuses = clip_statuses(dataset)
+    approved = statuses.filter(is_releasable=True).order_by()
+    clips = approved.exclude(clip__video__file="")
+    count, of_all, with_video = approved.count(), statuses.count(), clips.count()
+    keys = clips.values_list("pk", flat=True).order_by("pk")
+    some = Clip.objects.filter(pk__in=keys[:: max(1, with_video // CLIPS_SAMPLED)])
+    per_frame, per_video = _bytes_per_pixel(list(some.select_related("video__dataset")))
+    sizes = _frames_by_size(clips)
+    largest = max((max(size) for size in sizes), default=0)
     frames = [
-        (choice, round(per_frame * sum(_encoded_pixels(clip, side) for clip in clips)))
+        (choice, round(per_frame * _encoded_pixels(sizes, side)))
         for choice, side in SIDES
-        if clips and (side is None or side < largest)
+        if sizes and (side is None or side < largest)
     ]
-    videos_size = round(per_video * sum(_encoded_pixels(clip, None) for clip in clips))
-    videos = len({clip.video_id for clip in approved})
     return ReleaseEstimate(
-        len(approved), len(selection.left_out), len(approved) - len(clips), videos, videos_size,
-        frames,
+        count, of_all - count, count - with_video,
+        approved.aggregate(count=Count("clip__video", distinct=True))["count"],
+        round(per_video * _encoded_pixels(sizes, None)), frames,
     )  # fmt: skip
+
+
+def _frames_by_size(statuses: QuerySet[ClipStatus]) -> dict[tuple[int, int], int]:
+    """The frames that a release would hold of these clips, by width and height."""
+    start, length = F("clip__start_frame"), F("clip__frame_count")
+    pad = Least(Value(CONTEXT_BEFORE), start)  # `export_window` also cuts it to whole seconds
+    end = Least(start + length + CONTEXT_BEFORE, F("clip__video__frame_count"))
+    frames = ExpressionWrapper(end - start + pad, BigIntegerField())
+    rows = statuses.values_list("clip__video__width", "clip__video__height")
+    return {
+        (width or 1, height or 1): count or 0
+        for width, height, count in rows.annotate(frames=Sum(frames))
+    }
+
+
+def _encoded_pixels(sizes: dict[tuple[int, int], int], side: int | None) -> float:
+    """Pixels of all frames; those of small frames take more bytes in JPEG."""
+    total = 0.0
+    for size, frames in sizes.items():
+        whole = math.prod(size)
+        shown = math.prod(frame_size(*size, longest_side=side))
+        total += whole * (shown / whole) ** SIZE_EXPONENT * frames
+    return total
 
 
 def _size(clip: Clip) -> tuple[int, int]:
     return clip.video.width or 1, clip.video.height or 1
-
-
-def _encoded_pixels(clip: Clip, side: int | None) -> float:
-    """Pixels of all frames of a clip; those of small frames take more bytes in JPEG."""
-    size = frame_size(*_size(clip), longest_side=side)
-    whole = math.prod(_size(clip))
-    return whole * (math.prod(size) / whole) ** SIZE_EXPONENT * window_of(clip).frame_count
 
 
 def _bytes_per_pixel(clips: list[Clip]) -> tuple[float, float]:

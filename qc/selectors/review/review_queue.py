@@ -103,7 +103,7 @@ def unsent_verdicts(since: datetime | None = None) -> QuerySet[Review]:
 def pending(dataset: Dataset) -> Any:
     """Tasks that wait for review, oldest answers first."""
     tasks = pending_tasks(dataset).select_related("clip__video__dataset", "annotator")
-    return tasks.order_by("latest_version_id")
+    return tasks.order_by("status__version")
 
 
 def pending_rows(tasks: list[Any]) -> list[PendingTask]:

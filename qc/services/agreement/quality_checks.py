@@ -6,13 +6,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from annotation.core.cvat_tracks import task_frame_count
 from annotation.models import Annotation, AnswerVersion, StoredBox
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.figures import AnnotatorWork
-from qc.core.quality.annotation_time import SubmittedTask, median_seconds, seconds_spent
+from qc.core.quality.annotation_time import (
+    SubmittedTask,
+    batches,
+    median_seconds,
+    seconds_spent,
+)
 from qc.core.quality.rules import (
     AnnotatedBox,
     CheckedAnswers,
@@ -23,18 +29,24 @@ from qc.core.quality.rules import (
     unedited_tracks,
 )
 from qc.models import QualityRules
+from qc.selectors.statuses import task_statuses
 from qc.services.answer_versions import group_specs_of
 from tracking.models import Proposal
 
+NEIGHBOURS = 200  # answers of an annotator, before and after
+TASKS_FOR_MEDIAN = 500
 RULES = Path(__file__).resolve().parents[2] / "rules.yaml"
 
 
 @dataclass(frozen=True)
 class AnnotationTimes:
-    """How long the first answers of a dataset's tasks took, at most, in seconds."""
+    """How long the first answers of some tasks took, at most, in seconds.
+
+    The median is of the newest tasks of the dataset; None of too few.
+    """
 
     by_task: Mapping[int, float]
-    median: float | None  # None of too few
+    median: float | None
 
 
 @cache
@@ -81,13 +93,20 @@ def checked_versions(
     """Each version with what it is checked by; a fixed number of queries."""
     keys = [version.pk for version in versions]
     versions = list(
-        AnswerVersion.objects.filter(pk__in=keys).select_related("task__clip__video__dataset")
+        AnswerVersion.objects.filter(pk__in=keys).select_related(
+            "task__clip__video__dataset", "task__annotator"
+        )
     )
     datasets = {version.task.clip.video.dataset for version in versions}
     boxes, lone = annotated_boxes(keys), _lone_frames(versions)
     proposals = _proposals({version.task.run_id for version in versions})
     groups = group_specs_of(datasets)
-    times = {dataset.pk: annotation_times(dataset) for dataset in datasets}
+    times = {
+        dataset.pk: annotation_times(
+            dataset, [one for one in versions if one.task.clip.video.dataset_id == dataset.pk]
+        )
+        for dataset in datasets
+    }
     found = []
     for version in versions:
         video = version.task.clip.video
@@ -108,24 +127,67 @@ def checked_versions(
     return found
 
 
-def annotation_times(dataset: Dataset) -> AnnotationTimes:
-    """The time that each task's first answers took; simulated annotators take none."""
+def annotation_times(
+    dataset: Dataset, versions: Iterable[AnswerVersion] = ()
+) -> AnnotationTimes:
+    """The time that the first answers among `versions` took; simulated annotators take none.
+
+    Only answers around each of them are looked at, and for the median only the newest tasks:
+    a report must not cost more in a larger dataset.
+    """
+    spent: dict[int, float] = {}
+    for version in versions:
+        if version.number == 1 and not version.task.annotator.is_simulated:
+            seconds = _seconds_spent_on(version)
+            spent |= {} if seconds is None else {version.task_id: seconds}
+    return AnnotationTimes(spent, median_seconds(_newest_times(dataset)))
+
+
+def _seconds_spent_on(version: AnswerVersion) -> float | None:
+    """None if it was submitted together with more answers than NEIGHBOURS."""
+    first = AnswerVersion.objects.filter(author=version.author_id, number=1, stage=Stage.DONE)
+    until = first.filter(created_at__lte=version.created_at).order_by("-created_at", "-pk")
+    later = first.filter(created_at__gt=version.created_at).order_by("created_at", "pk")
+    before, after = _submitted(until[:NEIGHBOURS]), _submitted(later[:NEIGHBOURS])
+    near = [task for _, task in (*reversed(before), *after)]
+    for batch in batches(near):
+        if any(task.task == version.task_id for task in batch):
+            is_cut = (len(before) == NEIGHBOURS and batch[0] == near[0]) or (
+                len(after) == NEIGHBOURS and batch[-1] == near[-1]
+            )
+            return None if is_cut else seconds_spent(near)[version.task_id]
+    return None
+
+
+def _newest_times(dataset: Dataset) -> dict[int, float]:
+    """How long the newest tasks of `dataset` took, where all answers before are known."""
+    newest = task_statuses(dataset).exclude(version=None).order_by("-version")
+    tasks = list(newest.values_list("pk", flat=True)[:TASKS_FOR_MEDIAN])
     first = AnswerVersion.objects.filter(
-        task__clip__video__dataset=dataset, number=1, stage=Stage.DONE,
-        task__annotator__is_simulated=False,
-    )  # fmt: skip
+        task__in=tasks, number=1, stage=Stage.DONE, task__annotator__is_simulated=False
+    )
     submitted: dict[int, list[SubmittedTask]] = defaultdict(list)
+    for who, task in _submitted(first.order_by("created_at", "pk")):
+        submitted[who].append(task)
+    spent: dict[int, float] = {}
+    for its in submitted.values():
+        times = seconds_spent(its)
+        if len(tasks) == TASKS_FOR_MEDIAN:
+            times = {one.task: times[one.task] for one in its[len(batches(its)[0]) :]}
+        spent |= times
+    return spent
+
+
+def _submitted(first: Any) -> list[tuple[int, SubmittedTask]]:
+    """Who submitted each of these first answers, and when."""
+    found = []
     for task, who, made, written, submitted_at in first.values_list(
-        "task_id", "task__annotator_id", "task__created_at", "task__finished_at", "created_at"
+        "task_id", "author_id", "task__created_at", "task__finished_at", "created_at"
     ):
         assigned_at = min(written or made, submitted_at)  # a package may be written again
-        submitted[who].append(
-            SubmittedTask(task, assigned_at.timestamp(), submitted_at.timestamp())
-        )
-    spent: dict[int, float] = {}
-    for tasks in submitted.values():
-        spent |= seconds_spent(tasks)
-    return AnnotationTimes(spent, median_seconds(spent))
+        times = SubmittedTask(task, assigned_at.timestamp(), submitted_at.timestamp())
+        found.append((who, times))
+    return found
 
 
 def annotated_boxes(versions: Collection[int]) -> dict[int, list[AnnotatedBox]]:

@@ -12,9 +12,11 @@ from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Max, Sum
+from django.db.models.functions import Now
 from django.utils.timezone import get_default_timezone
 
 from annotation.models import AnswerVersion
+from avaproject.base.work import StagedQuerySet
 from datasets.models import Dataset
 from qc.core.agreement.comparison import compare_clip
 from qc.core.agreement.figures import ClipFigures, ClipFinding
@@ -38,6 +40,7 @@ from qc.services.answer_versions import (
 # Ids in figures alone: those of two clips of a video differ, and from tracked persons'.
 FIRST_DRAWN, DRAWN_PERSONS = 100_000, 10_000
 REPORTS_AT_ONCE = 20  # in memory
+CHEAP, SHARE = timedelta(seconds=5), 0.05
 FORMULAS = 2  # of summaries: another number, and all are computed again
 
 
@@ -148,7 +151,9 @@ def days_of(period: str) -> tuple[date, date]:
 def plan_summaries(since: datetime | None = None) -> int:
     """Order a summary of every dataset whose reports have changed since the last one.
 
-    It waits while reports are still ordered.
+    It waits while reports are still ordered; and where the last one took long, until SHARE of
+    the time since then is what it took, so that answers that come one by one over weeks do not
+    each cost a look at the whole dataset.
 
     Args:
         since: Plan only datasets with a report that has changed since then.
@@ -161,6 +166,8 @@ def plan_summaries(since: datetime | None = None) -> int:
     missing = []
     for dataset in Dataset.objects.filter(pk__in=reported).exclude(pk__in=busy):
         made = AgreementSummary.objects.filter(dataset=dataset)
+        if _is_too_soon(made):
+            continue
         there = set(made.values_list("period", "reports"))
         periods = {""} | {period for period, _ in there}
         for period in sorted(periods):
@@ -169,6 +176,16 @@ def plan_summaries(since: datetime | None = None) -> int:
                 missing.append(AgreementSummary(dataset=dataset, period=period, reports=digest))
     AgreementSummary.objects.bulk_create(missing, ignore_conflicts=True)
     return len(missing)
+
+
+def _is_too_soon(made: StagedQuerySet) -> bool:
+    """Whether the last of these summaries took long, not long ago."""
+    times = made.done().order_by("-pk").annotate(now=Now())
+    last = times.values_list("started_at", "finished_at", "now").first()
+    if last is None or last[0] is None or last[1] is None:
+        return False
+    took = last[1] - last[0]
+    return bool(took > CHEAP and (last[2] - last[1]) * SHARE < took)
 
 
 def order_period(dataset: Dataset, period: str) -> AgreementSummary:

@@ -19,6 +19,7 @@ from qc.core.consensus.clip_consensus import (
     PersonKey,
     ReviewerDecision,
     build_consensus,
+    count_differing,
     count_open,
     count_single,
 )
@@ -145,7 +146,9 @@ def _rebuild(
     boxes = skill_weighted_votes(boxes, inputs.groups, rates)
     _write(consensus, boxes, only=only)
     Consensus.objects.filter(pk=consensus.pk).update(
-        open_count=count_open(boxes), single_count=count_single(boxes)
+        open_count=count_open(boxes),
+        box_count=count_differing(boxes),
+        single_count=count_single(boxes),
     )
 
 

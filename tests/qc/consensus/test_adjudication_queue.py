@@ -16,6 +16,7 @@ from qc.selectors.consensus.adjudication_queue import (
 )
 from qc.selectors.consensus.decisions import decision_rows, reviewer_agreement
 from qc.selectors.overview import sidebar_counts
+from qc.selectors.statuses import refresh, refreshed_once
 from qc.services.agreement.reports import plan_reports, report_agreement
 from qc.services.consensus.adjudicate import adjudicate_all
 from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
@@ -48,8 +49,10 @@ def test_an_item_shows_the_answer_of_each_annotator(
     keys = item_keys(dataset, limit=99)
     seconds = clip.keyframes()
     assert keys == [ItemKey(clip.name, who, "posture", at) for who in (1, 2) for at in seconds]
-    with django_assert_num_queries(6):
-        item, *_ = adjudication_items(dataset, keys)
+    with refreshed_once():
+        refresh()
+        with django_assert_num_queries(6):
+            item, *_ = adjudication_items(dataset, keys)
     assert {(answer.annotator, answer.answer) for answer in item.answers} == {
         ("kim", "walk"),
         ("lee", "unknown"),
@@ -130,7 +133,7 @@ def test_box_disagreements_are_listed_until_a_box_is_chosen(dataset, clip, tasks
         "[200.0, 100.0, 250.0, 250.0]",
         "[200.0, 100.0, 280.0, 250.0]",
     }
-    ConsensusBox.objects.filter(second=4, person_id=2).update(is_box_decided=True)
+    adjudicate_all(clip, seconds=[4], person_id=2, box=[200, 100, 250, 250], user=make_user())
     assert open_item_count(dataset, "boxes") == 0
 
 
