@@ -126,6 +126,9 @@ class QualityRulesForm(forms.Form):
         return {"switched_off": off, "vote_rule": self.cleaned_data["vote_rule"]}
 
 
+LONGEST_DECISION_MS = 24 * 3600 * 1000
+
+
 class AdjudicationForm(forms.Form):
     """A reviewer's decision on one item, at one keyframe or at several with the same votes.
 
@@ -140,6 +143,7 @@ class AdjudicationForm(forms.Form):
     chosen = forms.JSONField(required=False)
     answer = forms.MultipleChoiceField(required=False)
     reason = forms.CharField(required=False, max_length=2000)
+    ms = forms.IntegerField(required=False, min_value=0, max_value=LONGEST_DECISION_MS)
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data)
@@ -187,6 +191,7 @@ class AdjudicationForm(forms.Form):
             "is_person": is_on_group or is_on_box or values["answer"] == [PERSON],
             "box": values["chosen"] if is_on_box else None,
             "reason": values["reason"],
+            "decision_ms": values["ms"],
         }
 
 

@@ -144,6 +144,10 @@ class Adjudication(models.Model):
     reason = models.TextField(blank=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     decided_at = models.DateTimeField(auto_now_add=True)
+    decision_ms = models.PositiveIntegerField(
+        null=True, editable=False,
+        help_text="from shown to decided; null: not measured, or decided with another keyframe",
+    )  # fmt: skip
     withdrawn_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )

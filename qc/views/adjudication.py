@@ -29,7 +29,7 @@ from qc.selectors.consensus.adjudication_queue import (
     open_item_count,
     parse_item_key,
 )
-from qc.selectors.consensus.decisions import decision_rows, reviewer_agreement
+from qc.selectors.consensus.decisions import decision_rows, decision_times, reviewer_agreement
 from qc.services.consensus.adjudicate import (
     AdjudicationError,
     adjudicate_all,
@@ -153,5 +153,6 @@ def decisions(request: HttpRequest, name: str) -> HttpResponse:
         "page": page,
         "rows": rows,
         "reviewer_agreement": reviewer_agreement(dataset),
+        "decision_times": decision_times(dataset),
     }
     return render(request, "qc/adjudication/decisions.html", context)

@@ -24,6 +24,7 @@ import { VideoCache } from "./video_cache.js";
 /** @import { Decision } from "./adjudication_queue.js" */
 /** @import { Overlay } from "../player/player.js" */
 
+const LONGEST_DECISION_MS = 24 * 3600 * 1000;
 const PREFETCHED = 4; // clips that stay loaded
 
 /** @param {string} selector */
@@ -49,6 +50,7 @@ const queue = new AdjudicationQueue(first.key, Number(root.dataset.count));
 const answers = new WeakMap(); // of the server, by decision
 const startedAt = performance.now();
 let shownClip = first.clip;
+let shownAt = performance.now(); // of the current item
 /** @type {AdjudicationItem | null} */
 let current = first;
 /** @type {Promise<boolean> | null} */
@@ -111,6 +113,7 @@ const present = (item) => {
     return;
   }
   place.replaceChildren(item.element);
+  shownAt = performance.now();
   showNames();
   item.element.querySelector(".same-votes")?.removeAttribute("hidden");
   if (shownClip !== item.clip) {
@@ -179,6 +182,7 @@ const advance = async () => {
 const decide = (item, form, text, withSameVotes = false) => {
   const seconds = withSameVotes || item.isSameVotesChecked ? item.sameVotes : [];
   for (const second of seconds) form.append("second", `${second}`);
+  form.set("ms", `${Math.round(Math.min(performance.now() - shownAt, LONGEST_DECISION_MS))}`);
   const decision = queue.decide(item, seconds);
   const answer = inSequence(() => postForm(item.form.action, form));
   answers.set(decision, answer);

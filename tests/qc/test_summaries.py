@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models import AnswerVersion
+from annotation.models.labelling import AnswerDraft, DraftOperation
 from avaproject.base.work import Stage
 from qc.core.agreement.summary_figures import SummaryFigures
 from qc.core.annotator_keys import with_names
@@ -220,6 +221,22 @@ def test_an_empty_period_has_reasons_and_no_numbers(dataset, tasks):
 def test_what_is_no_period_is_refused(dataset, period, sentence):
     with pytest.raises(PeriodError, match=sentence):
         order_period(dataset, period)
+
+
+def test_answers_kept_within_a_second_are_counted_beside_agreement(dataset, tasks, client):
+    version = tasks[0].versions.get()
+    draft = AnswerDraft.objects.create(task=tasks[0], revision=1, start={}, version=version)
+    log = [("set", 2000), ("keep", 400), ("keep", 900), ("keep", 1100), ("box", 5000)]
+    for number, (kind, ms) in enumerate(log, start=1):
+        DraftOperation.objects.create(
+            draft=draft, key=str(number), number=number, content={"kind": kind}, active_ms=ms
+        )
+    ann, bob, _ = figures_of(summarised()).annotators
+    assert (ann.decisions, ann.seconds_per_decision) == (4, 1.1)
+    assert ann.kept_at_once.value == pytest.approx(2 / 3, abs=1e-6)
+    assert ann.kept_at_once.units == 3
+    assert bob.kept_at_once.reason == "nothing was kept on the label page"
+    assert bob.seconds_per_decision is None
 
 
 def test_a_period_includes_its_last_day():

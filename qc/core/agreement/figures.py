@@ -296,6 +296,10 @@ class AnnotatorWork(JsonRecord):
     boxes: int
     tracks: int
     unedited: int  # tracks
+    decisions: int = 0  # answers set or kept on the label page
+    decision_ms: int = 0  # working time of these
+    kept: int = 0  # of these, what was offered and kept as it was
+    kept_at_once: int = 0  # within a second of the operation before
 
 
 @dataclass(frozen=True)

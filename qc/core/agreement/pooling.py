@@ -50,6 +50,7 @@ from qc.core.consensus.skill_weighting import GroupErrorRates, fit
 from qc.core.matching import BoxCounts
 
 NO_TRACK = "there is no track"
+NOT_TIMED = "nothing was kept on the label page"
 BLIND_KINDS = ("seen", "mixed", "blind")  # by how many of two annotators did not see boxes
 
 
@@ -162,7 +163,10 @@ class Pool:
             self.points[who].append(
                 ClipComparison(clip, work.at, same, compared, work.seconds, work.boxes)
             )
-            self.tracks[who].update(all=work.tracks, unedited=work.unedited)
+            self.tracks[who].update(
+                all=work.tracks, unedited=work.unedited, decisions=work.decisions,
+                ms=work.decision_ms, kept=work.kept, at_once=work.kept_at_once,
+            )  # fmt: skip
 
     def figures(self) -> DatasetFigures:
         """Of everything together."""
@@ -218,6 +222,12 @@ class Pool:
                 groups=figures,
                 flicker=Figure.share(*flicker, NO_CONSECUTIVE),
                 unedited=Figure.share(tracks["unedited"], tracks["all"], NO_TRACK),
+                kept_at_once=Figure.share(tracks["at_once"], tracks["kept"], NOT_TIMED),
+                decisions=tracks["decisions"],
+                seconds_per_decision=(
+                    round(tracks["ms"] / 1000 / tracks["decisions"], 3)
+                    if tracks["decisions"] else None
+                ),
                 clips=sorted(self.points[who], key=lambda one: (one.at, one.clip)),
                 edited=_means([one.edited_sums for one in units],
                               [one.edited for one in figures]),

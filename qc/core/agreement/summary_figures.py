@@ -54,6 +54,9 @@ class AnnotatorFigures(LabelFigures):
     flicker: Figure
     unedited: Figure  # share of the tracks left as the tracker made them
     clips: list[ClipComparison]
+    kept_at_once: Figure | None = None  # share of what was kept, within a second
+    decisions: int = 0  # answers set or kept on the label page
+    seconds_per_decision: float | None = None
 
 
 @dataclass(frozen=True)

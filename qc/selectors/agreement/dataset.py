@@ -296,7 +296,10 @@ def annotators_table(dataset: Dataset, figures: SummaryFigures) -> Table:
     """Every annotator against all others, the worst alpha first."""
     columns = (
         Column("Annotator", "link"), *label_columns(), Column("Boxes, F1", "rate"), FLICKER,
-        Column("Unedited tracks", "share"), Column("Tasks", "count"),
+        Column("Unedited tracks", "share"),
+        Column("Kept within 1 s", "share", "of the offered answers kept on the label page"),
+        Column("Seconds per answer", "number", "on the label page, pauses cut off"),
+        Column("Tasks", "count"),
         Column("Approved at first", "share", "of the tasks reviewed so far"), *COVERAGE,
     )  # fmt: skip
     table = Table("annotators", "Annotators", columns)
@@ -304,7 +307,9 @@ def annotators_table(dataset: Dataset, figures: SummaryFigures) -> Table:
     for one in figures.annotators:
         table.add(
             annotator_link(dataset, one.name), *label_cells(one), one.boxes.f1,
-            one.flicker.value, one.unedited.value, len(one.clips),
+            one.flicker.value, one.unedited.value,
+            one.kept_at_once.value if one.kept_at_once else None,
+            one.seconds_per_decision, len(one.clips),
             approved.get(one.name), *coverage_cells(one),
         )  # fmt: skip
     return table.worst_first(1)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
+from django.db.models import Avg, Count, Q
+from django.db.models.functions import Least
 
 from datasets.models import Dataset
 from qc.core.annotator_keys import with_names
@@ -12,6 +14,9 @@ from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
 from qc.selectors.display_names import annotator_names, group_title
 from qc.selectors.statuses import cached, clip_statuses
+
+AT_ONCE_MS = 1000  # faster, nobody has looked
+LONGEST_PAUSE_MS = 60_000  # longer, the reviewer was away
 
 
 @dataclass
@@ -64,6 +69,35 @@ class ReviewerAgreement(NamedTuple):
     @property
     def percent(self) -> float:
         return 100 * self.same / self.decided
+
+
+class DecisionTimes(NamedTuple):
+    """How long the decisions of one reviewer took, from shown to decided."""
+
+    reviewer: str
+    timed: int
+    seconds: float  # mean; a decision counts with a minute at most
+    at_once: int  # within a second
+
+    @property
+    def percent_at_once(self) -> float:
+        return 100 * self.at_once / self.timed
+
+
+def decision_times(dataset: Dataset) -> list[DecisionTimes]:
+    """For each reviewer with decisions that were timed, by name."""
+    rows = (
+        Adjudication.objects.of(dataset)
+        .filter(decision_ms__isnull=False)
+        .order_by("decided_by__username")
+        .values_list("decided_by__username")
+        .annotate(
+            timed=Count("pk"),
+            ms=Avg(Least("decision_ms", LONGEST_PAUSE_MS)),
+            at_once=Count("pk", filter=Q(decision_ms__lt=AT_ONCE_MS)),
+        )
+    )
+    return [DecisionTimes(who, timed, ms / 1000, fast) for who, timed, ms, fast in rows]
 
 
 def reviewer_agreement(dataset: Dataset) -> list[ReviewerAgreement]:

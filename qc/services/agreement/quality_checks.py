@@ -8,8 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Count, Q, Sum
+
 from annotation.core.cvat_tracks import task_frame_count
 from annotation.models import Annotation, AnswerVersion, StoredBox
+from annotation.models.labelling import DraftOperation
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.figures import AnnotatorWork
@@ -35,6 +38,7 @@ from tracking.models import Proposal
 
 NEIGHBOURS = 200  # answers of an annotator, before and after
 TASKS_FOR_MEDIAN = 500
+AT_ONCE_MS = 1000  # faster, nobody has looked at what was offered
 RULES = Path(__file__).resolve().parents[2] / "rules.yaml"
 
 
@@ -69,6 +73,8 @@ def findings_of(versions: Iterable[AnswerVersion]) -> dict[int, list[Finding]]:
 
 def work_of(versions: Iterable[AnswerVersion]) -> dict[int, AnnotatorWork]:
     """What each version took, and what is in it, by its key."""
+    versions = list(versions)
+    times = _decision_times([version.pk for version in versions])
     return {
         version.pk: AnnotatorWork(
             at=version.created_at.isoformat(timespec="seconds"),
@@ -76,9 +82,29 @@ def work_of(versions: Iterable[AnswerVersion]) -> dict[int, AnnotatorWork]:
             boxes=len(checked.boxes),
             tracks=len({box.track for box in checked.boxes}),
             unedited=len(unedited_tracks(checked)),
+            **times.get(version.pk, {}),
         )
         for version, checked in checked_versions(versions)
     }
+
+
+def _decision_times(keys: Collection[int]) -> dict[int, dict[str, int]]:
+    """Of versions made on the label page: how many answers, and how long they took."""
+    operations = DraftOperation.objects.filter(
+        draft__version__in=keys, discarded_at=None, content__kind__in=("set", "keep")
+    )
+    kept = Q(content__kind="keep")
+    rows = (
+        operations.order_by()
+        .values("draft__version")
+        .annotate(
+            decisions=Count("pk"),
+            decision_ms=Sum("active_ms"),
+            kept=Count("pk", filter=kept),
+            kept_at_once=Count("pk", filter=kept & Q(active_ms__lt=AT_ONCE_MS)),
+        )
+    )
+    return {row.pop("draft__version"): row for row in map(dict, rows)}
 
 
 def switched_off(dataset: Dataset | int) -> frozenset[str]:

@@ -75,8 +75,12 @@ def adjudicate_all(
     box: Sequence[float] | None = None,
     user: User,
     reason: str = "",
+    decision_ms: int | None = None,
 ) -> list[Adjudication]:
-    """Save the same decision at several keyframes, all or none. See `adjudicate`."""
+    """Save the same decision at several keyframes, all or none. See `adjudicate`.
+
+    `decision_ms` is the time from shown to decided; the first keyframe has it.
+    """
     if group:
         if box is not None:
             raise AdjudicationError("a decision is on a box or on a group, not on both")
@@ -97,6 +101,9 @@ def adjudicate_all(
             )
             for second in sorted(set(seconds))
         ]  # fmt: skip
+        if decision_ms is not None:
+            made[0].decision_ms = decision_ms
+            made[0].save(update_fields=["decision_ms"])
         rebuild_boxes(newest, {(second, person_id) for second in seconds})
     return made
 

@@ -71,6 +71,18 @@ def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, disp
     )
 
 
+def test_the_time_of_a_decision_is_kept_once_and_shown(client, reviewer, clip, disputed):
+    client.force_login(reviewer)
+    data = {"clip": clip.name, "person_id": 1, "group": "posture", "answer": "sit"}
+    client.post(url("adjudicate"), data | {"second": [2, 3], "ms": 700})
+    client.post(url("adjudicate"), data | {"second": 4, "ms": 90_000})  # a minute at most
+    times = [one.decision_ms for one in Adjudication.objects.order_by("second")]
+    assert times == [700, None, 90_000]
+    shown = page_text(client.get(url("decisions")))
+    assert "30.4 s" in shown  # (0.7 + 60) / 2
+    assert "50 % of 2 within a second" in shown
+
+
 def test_the_next_items_are_html_fragments(client, reviewer, clip, disputed):
     client.force_login(reviewer)
     page = page_text(client.get(url("adjudication")))
