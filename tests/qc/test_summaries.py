@@ -10,7 +10,7 @@ from annotation.models.labelling import AnswerDraft, DraftOperation
 from avaproject.base.work import Stage
 from qc.core.agreement.summary_figures import SummaryFigures
 from qc.core.annotator_keys import with_names
-from qc.models import AgreementReport, AgreementSummary
+from qc.models import AgreementReport, AgreementSummary, Score
 from qc.selectors.display_names import annotator_names
 from qc.services.agreement.reports import (
     PeriodError,
@@ -257,6 +257,27 @@ def test_weighted_votes_are_calibrated_on_gold_clips(dataset, tasks, client):
     page = client.get(reverse("qc:agreement-group", args=["shop", "posture"])).content.decode()
     assert "Fit converged after" in page
     assert found.sentence in page
+
+
+def test_a_gold_answer_renews_the_calibration(dataset, tasks):
+    """Without a new report: gold checks are compared with nobody."""
+    assert figures_of(summarised()).calibration == {}
+    expert = make_task(tasks[0].run, make_annotator(dataset, "expert"), purpose="gold")
+    key = make_version(expert, WALK)
+    assert plan_summaries() == 0  # nothing is measured with it yet
+    Score.objects.create(version=tasks[0].versions.get(), key=key, stage=Stage.DONE)
+    assert plan_summaries() == 1
+    (summary,) = AgreementSummary.objects.claimable()
+    assert figures_of(summarise(summary.pk)).calibration["posture"].units > 0
+    assert plan_summaries() == 0
+
+
+def test_a_gold_score_alone_makes_no_summary(dataset, tasks):
+    key = make_version(
+        make_task(tasks[0].run, make_annotator(dataset, "expert"), purpose="gold"), WALK
+    )
+    Score.objects.create(version=tasks[0].versions.get(), key=key, stage=Stage.DONE)
+    assert plan_summaries() == 0
 
 
 def test_without_gold_clips_the_calibration_is_not_known(dataset, tasks, client):

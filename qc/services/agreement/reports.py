@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Sum
 from django.db.models.functions import Now
 from django.utils.timezone import get_default_timezone
 
@@ -25,7 +25,7 @@ from qc.core.agreement.summary_figures import DatasetFigures, SummaryFigures
 from qc.core.annotator_keys import annotator_key
 from qc.core.consensus.calibration import Calibration, calibrate
 from qc.core.consensus.skill_weighting import GroupErrorRates
-from qc.models import AgreementReport, AgreementSummary
+from qc.models import AgreementReport, AgreementSummary, Score
 from qc.models.querysets import ClipWorkQuerySet
 from qc.services.agreement.gold_votes import gold_units
 from qc.services.agreement.quality_checks import findings_of, switched_off, work_of
@@ -149,22 +149,27 @@ def days_of(period: str) -> tuple[date, date]:
 
 
 def plan_summaries(since: datetime | None = None) -> int:
-    """Order a summary of every dataset whose reports have changed since the last one.
+    """Order a summary of every dataset whose reports or gold answers have changed since.
 
     It waits while reports are still ordered; and where the last one took long, until SHARE of
     the time since then is what it took, so that answers that come one by one over weeks do not
     each cost a look at the whole dataset.
 
     Args:
-        since: Plan only datasets with a report that has changed since then.
+        since: Plan only datasets with a report or a gold score that has changed since then.
     """
-    reports = AgreementReport.objects.done().changed_since(since).order_by()
-    reported = set(reports.values_list("clip__video__dataset", flat=True).distinct())
-    if not reported:
+    reports = AgreementReport.objects.done().order_by()
+    changed = set(
+        reports.changed_since(since).values_list("clip__video__dataset", flat=True).distinct()
+    )
+    scores = Score.objects.done().changed_since(since).exclude(key=None).order_by()
+    changed |= set(scores.values_list("version__task__clip__video__dataset", flat=True))
+    if not changed:
         return 0
     busy = AgreementReport.objects.open().values("clip__video__dataset")
+    reported = Exists(reports.filter(clip__video__dataset=OuterRef("pk")))
     missing = []
-    for dataset in Dataset.objects.filter(pk__in=reported).exclude(pk__in=busy):
+    for dataset in Dataset.objects.filter(reported, pk__in=changed).exclude(pk__in=busy):
         made = AgreementSummary.objects.filter(dataset=dataset)
         if _is_too_soon(made):
             continue
@@ -263,10 +268,13 @@ def _pooled(
 
 
 def _digest(dataset: Dataset, period: str) -> str:
-    """Changes with the formulas, and the reports: others, or the same ones computed again."""
+    """Changes with formulas, gold scores, and reports: others, or the same computed again."""
     rows = _in_period(AgreementReport.objects.of(dataset).newest(), period)
     facts = rows.order_by().aggregate(Count("pk"), Max("pk"), Max("finished_at"), Sum("pk"))
-    return hashlib.sha256(repr([FORMULAS, *sorted(facts.items())]).encode()).hexdigest()
+    scores = Score.objects.done().filter(version__task__clip__video__dataset=dataset)
+    gold = scores.exclude(key=None).order_by().aggregate(Count("pk"), Max("pk"))
+    said = [FORMULAS, *sorted(facts.items()), *sorted(gold.items())]
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def _findings(versions: Sequence[AnswerVersion]) -> list[ClipFinding]:
