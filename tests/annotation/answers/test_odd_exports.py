@@ -296,3 +296,86 @@ def test_a_file_in_a_zip_that_is_refused_is_named_with_its_path(dataset, tmp_pat
     assert imported.received == 1
     assert imported.refused[0].file == "all.zip/a/hall-c0009--ann.xml"
     assert "no task of this dataset is called hall-c0009--ann" in imported.refused[0].reason
+
+
+def pretty(content):
+    """As an editor's pretty-printer leaves it: line breaks and tabs around every value."""
+    text = content.decode().replace("><", ">\n\t<")
+    return re.sub(r"(<attribute [^>]*>)([^<\n]+)", r"\1\n\t\t\2\n\t", text).encode()
+
+
+def on_a_mac(content, *around):
+    name = "/".join([*around, "annotations.xml"])
+    return zipped(**{name: content, f"__MACOSX/{name}": b"\0\5", ".DS_Store": b"\0\0\0\1"})
+
+
+def with_corners(left, top, right, bottom):
+    old, new = 'xtl="40" ytl="40" xbr="80" ybr="150"', (left, top, right, bottom)
+    sides = " ".join(
+        f'{a}="{b}"' for a, b in zip(("xtl", "ytl", "xbr", "ybr"), new, strict=True)
+    )
+    return xml(BOXES["hall"]).decode().replace(old, sides).encode()
+
+
+HALL = xml(BOXES["hall"])
+READ_AS_IT_IS = [
+    pytest.param("hall-c0000--ann.XML", HALL, id="capital XML"),
+    pytest.param("hall-c0000--ann.Zip", on_a_mac(HALL), id="Zip from a Mac"),
+    pytest.param("back.zip", on_a_mac(HALL, "hall-c0000--ann"), id="folder"),
+    pytest.param("back.zip", on_a_mac(HALL, "home", "hall-c0000--ann"), id="two folders"),
+    pytest.param(
+        "all.ZIP", zipped(**{"x/hall-c0000--ann.ZIP": on_a_mac(HALL, "x")}), id="zip in a zip"
+    ),
+    pytest.param("hall-c0000--ann.xml", pretty(HALL), id="pretty"),
+    pytest.param("hall-c0000--ann.xml", HALL.replace(b"><", b">\r\n<"), id="Windows line ends"),
+    pytest.param("hall-c0000--ann.xml", b"\xef\xbb\xbf" + HALL, id="byte order mark"),
+    pytest.param("hall-c0000--ann.xml", with_corners(80, 40, 40, 150), id="reversed in x"),
+    pytest.param("hall-c0000--ann.xml", with_corners(40, 150, 80, 40), id="reversed in y"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), READ_AS_IT_IS)
+def test_siblings_of_the_field_cases_are_read_as_they_are(
+    dataset, hall, tmp_path, name, content
+):
+    (tmp_path / name).write_bytes(content)
+    imported = import_answers(dataset, tmp_path)
+    assert (imported.received, imported.refused) == (1, [])
+    version = hall.versions.get()
+    read_answers(version.pk)
+    first = version.annotations.filter(person_id=1)
+    assert set(first.values_list("x1", "y1", "x2", "y2")) == {(40.0, 40.0, 80.0, 150.0)}
+    assert {one.answers["posture"] for one in first} == {"walk"}
+
+
+def images(*sizes):
+    body = "".join(
+        f'<image id="{at}" name="hall-c0000_frame_{at:04}.jpg" width="{w}" height="{h}">'
+        '<box label="person" xtl="40" ytl="40" xbr="80" ybr="150">'
+        '<attribute name="person_id">1</attribute></box></image>'
+        for at, (w, h) in enumerate(sizes)
+    )
+    return f"<annotations><version>1.1</version>{body}</annotations>".encode()
+
+
+def sized(width, height):
+    task = f"<name>hall-c0000--ann</name><size>15</size><original_size><width>{width}</width>"
+    meta = f"<meta><task>{task}<height>{height}</height></original_size></task></meta>"
+    return HALL.replace(b"</version>", b"</version>" + meta.encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param(images((320, 180), (640, 360)), "640x360 pixels", id="one image"),
+        pytest.param(
+            images((180, 320)), "180x320 pixels, but those of hall-c0000", id="turned"
+        ),
+        pytest.param(sized(1280, 720), "1280x720 pixels, but those of hall-c0000", id="video"),
+    ],
+)
+def test_frames_of_another_size_are_refused(hall, content, sentence):
+    version = read(hall, content)
+    assert version.stage == Stage.FAILED
+    assert sentence in version.error
+    assert not version.annotations.exists()
