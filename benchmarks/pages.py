@@ -1,6 +1,7 @@
 """Every page at 10 000 clips and a million boxes, on SQLite and PostgreSQL as they come.
 
-    ./ava bench pages [sqlite|postgresql]
+    ./ava bench pages
+    python -m benchmarks.pages sqlite      one database alone
 
 Fills both databases itself: 200 datasets, one of them with 10 000 clips in all states. Opens
 every page of it, and every list of the admin, with a logged-in client. Prints for each page the

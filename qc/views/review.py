@@ -22,14 +22,14 @@ from qc.selectors.review.review_queue import (
 )
 from qc.services.review.verdicts import ReviewError, approve, reject
 
-TASKS_COMPARED = 200  # with the threshold, a page
+TASKS_COMPARED = 100  # with the threshold, a page
 
 
 @login_required
 @require_GET
 def queue(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
-    page = paginate(request, pending(dataset), size=50)
+    page = paginate(request, pending(dataset))
     context = {"dataset": dataset, "page": page, "rows": pending_rows(list(page))}
     return render(request, "qc/review/review_queue.html", context)
 

@@ -150,7 +150,7 @@ def test_a_summary_that_took_long_is_not_made_again_at_once(dataset, tasks, clie
     assert plan_summaries() == 0
     client.force_login(make_user(is_superuser=True))
     page = client.get(reverse("qc:agreement", args=["shop"])).content.decode()
-    assert "being computed" in page
+    assert "newer answers are not in it yet" in page
     an_hour = timedelta(hours=1)
     AgreementSummary.objects.filter(pk=summary.pk).update(
         started_at=now - an_hour, finished_at=now - an_hour + timedelta(minutes=1)
