@@ -1,5 +1,6 @@
 """What must hold after a chaos run: releases, rows and files as in an undisturbed one."""
 
+import fcntl
 import hashlib
 import threading
 import time
@@ -14,6 +15,7 @@ from django.db.models import F
 from avaproject.base.database_faults import FAULTS
 from avaproject.base.storage import local_path
 from avaproject.base.stored_files import file_fields
+from avaproject.base.temporary import LOCK
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from datasets.services.delete import rows_of
@@ -76,9 +78,22 @@ def file_faults(dataset: Dataset) -> Iterator[str]:
 def temporary_faults(data: Path) -> Iterator[str]:
     """Temporary files that nobody has removed."""
     for path in data.glob("tmp/*"):
-        yield f"temporary: {path.relative_to(data)}"
+        if not _is_in_use(path):
+            yield f"temporary: {path.relative_to(data)}"
     for path in data.rglob("*.part"):
         yield f"temporary: {path.relative_to(data)}"
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Whether the process that made a temporary folder lives, and keeps it locked."""
+    try:
+        with (folder / LOCK).open("r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it was removed just now
+        return False
+    return False
 
 
 class Watch:
