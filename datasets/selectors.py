@@ -35,6 +35,14 @@ def permitted_datasets(user: User | AnonymousUser, *acts: Act) -> QuerySet[Datas
     return Dataset.objects.permitting(user, *acts).annotate(role=role)
 
 
+def only_annotates(user: User | AnonymousUser) -> bool:
+    """Whether `user` is an annotator and nothing else: they see their own tasks alone."""
+    if user.is_superuser or user.is_staff:
+        return False
+    roles = set(Member.objects.filter(user=user.pk or 0).values_list("role", flat=True))
+    return roles == {Member.Role.ANNOTATOR}
+
+
 def permitted_clips(user: User | AnonymousUser, dataset: str, *acts: Act) -> QuerySet[Clip]:
     """The clips of the dataset named `dataset`; none of a dataset where `user` may not."""
     return Clip.objects.permitting(user, *acts).filter(video__dataset__name=dataset)

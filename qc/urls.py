@@ -7,6 +7,7 @@ from qc.views import (
     agreement,
     clips,
     label,
+    my,
     overview,
     quality_rules,
     release,
@@ -23,6 +24,7 @@ ADJUDICATION = f"{DATASET}adjudication/"
 RELEASE = f"{DATASET}releases/<int:number>/"
 
 urlpatterns = [
+    path("my/", my.my_tasks, name="my"),
     path(DATASET, overview.overview, name="overview"),
     path(f"{DATASET}retry-quality/<slug:kind>/", overview.retry, name="retry"),
     path(f"{DATASET}clips/", clips.clips, name="clips"),

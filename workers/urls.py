@@ -2,16 +2,23 @@
 
 from django.urls import path
 
-from workers import member_views, views
+from workers import views
+from workers.team import views as team
 
 app_name = "workers"
 
 urlpatterns = [
-    path("datasets/<slug:name>/members/", member_views.members, name="members"),
-    path("datasets/<slug:name>/members/revoke/", member_views.revoke, name="revoke"),
-    path("datasets/<slug:name>/members/role/", member_views.role, name="role"),
-    path("datasets/<slug:name>/members/remove/", member_views.remove, name="remove"),
-    path("invitations/<str:token>/", member_views.accept, name="join"),
+    path("datasets/<slug:name>/members/", team.members, name="members"),
+    path("datasets/<slug:name>/members/revoke/", team.revoke, name="revoke"),
+    path("datasets/<slug:name>/members/role/", team.role, name="role"),
+    path("datasets/<slug:name>/members/remove/", team.remove, name="remove"),
+    path(
+        "datasets/<slug:name>/members/label-link/",
+        team.new_label_link,
+        name="new-label-link",
+    ),
+    path("label-links/<str:token>/", team.label_link, name="label-link"),
+    path("invitations/<str:token>/", team.accept, name="join"),
     path("work/", views.work, name="work"),
     path("help/", views.help_index, name="help"),
     path("help/images/<str:name>", views.help_image, name="help-image"),

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_GET
 
+from datasets.selectors import only_annotates
 from workers.help import decision_pages, developer_pages, guide_pages, image_path
 from workers.planning import current_faults
 from workers.selectors import queues, steps, waits
@@ -17,6 +18,8 @@ from workers.selectors import queues, steps, waits
 @require_GET
 def work(request: HttpRequest) -> HttpResponse:
     """The page of all steps; for htmx its table, or the queue box of the sidebar."""
+    if only_annotates(request.user):
+        raise Http404
     rows = steps()
     context = {
         "queues": queues(rows),
@@ -34,7 +37,7 @@ class Password(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-ar
     """Users change their password, which logs out their other sessions."""
 
     template_name = "workers/password.html"
-    success_url = reverse_lazy("datasets:list")
+    success_url = reverse_lazy("datasets:home")
     success_message = "Password changed."
 
 

@@ -122,6 +122,18 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def work_time(hours: float) -> str:
+    """Hours of work as text, no finer than five minutes.
+
+    >>> work_time(0.02), work_time(0.7), work_time(3.26)
+    ('5 min', '45 min', '3.3 h')
+    """
+    if hours < 1:
+        return f"{max(round(hours * 12), 1 if hours else 0) * 5} min"
+    return f"{hours:.1f} h"
+
+
+@register.filter
 def size(count: int | None) -> str:
     """Bytes as text."""
     return DASH if count is None else filesizeformat(count)

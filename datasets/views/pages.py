@@ -24,6 +24,7 @@ from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from datasets.selectors import (
     dataset_cards,
+    only_annotates,
     permitted_clips,
     permitted_datasets,
     probe_facts,
@@ -44,18 +45,23 @@ UPLOADS_SHOWN = 20
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    return redirect("datasets:list")
+    """The first page after log-in: one's tasks for an annotator, else the datasets."""
+    return redirect("qc:my" if only_annotates(request.user) else "datasets:list")
 
 
 @login_required
 @require_GET
 def dataset_list(request: HttpRequest) -> HttpResponse:
+    if only_annotates(request.user):
+        return redirect("qc:my")
     return render(request, "datasets/list.html", {"cards": dataset_cards(request.user)})
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def dataset_new(request: HttpRequest) -> HttpResponse:
+    if only_annotates(request.user):
+        raise Http404
     like = Dataset.objects.permitting(request.user, Act.UPLOAD).filter(
         name=request.GET.get("videos_of", "")
     )

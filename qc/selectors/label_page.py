@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.storage import default_storage
-from django.db.models import Case, IntegerField, Sum, Value, When
+from django.db.models import Case, IntegerField, Value, When
 from django.urls import reverse
 
-from annotation.core.assignment_plan import PACE
 from annotation.core.review_issues import parse_issues
-from annotation.models import AnnotationTask, AnswerDraft, PlanSettings
+from annotation.models import AnnotationTask, AnswerDraft
 from annotation.selectors.labelling import newest_draft
+from annotation.selectors.pace import expected_pace
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Dataset
@@ -21,8 +21,6 @@ from qc.selectors.display_names import group_title
 from tracking.core.tracks_file import TracksFileError
 from tracking.models import Person
 from tracking.selectors import tracks_of
-
-MIN_KEYFRAMES = 50  # from which the measured pace of an annotator counts
 
 
 def label_data(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, Any]:
@@ -148,15 +146,7 @@ def _remarks(task: AnnotationTask, review: Review | None) -> list[dict[str, Any]
 
 
 def _pace(task: AnnotationTask) -> float:
-    """Seconds a keyframe of this annotator so far, or of the plan."""
-    drafts = AnswerDraft.objects.filter(
-        task__annotator=task.annotator_id, version__isnull=False, total__gt=0
-    )
-    sums = drafts.aggregate(time=Sum("active_ms"), keyframes=Sum("total"))
-    if (sums["keyframes"] or 0) >= MIN_KEYFRAMES:
-        return round(sums["time"] / 1000 / sums["keyframes"], 2)
-    settings = PlanSettings.objects.filter(dataset=task.clip.video.dataset)
-    return settings.values_list("pace", flat=True).first() or PACE
+    return round(expected_pace(task.clip.video.dataset, task.annotator), 2)
 
 
 def _next(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, str] | None:

@@ -1,10 +1,12 @@
 """The sidebar of a dataset, with counts from all apps."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import template
 
+from annotation.models import Annotator
 from datasets.models import Dataset
+from datasets.selectors import only_annotates
 from qc.selectors.overview import sidebar_counts
 
 register = template.Library()
@@ -90,3 +92,21 @@ def dataset_nav(context: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         for title, links in LINKS
     ]
     return {"dataset": dataset, "groups": [group for group in groups if group["links"]]}
+
+
+class StudioNav(NamedTuple):
+    """Which links beside those of a dataset the user gets."""
+
+    is_open: bool  # more than one's own tasks
+    has_tasks: bool
+
+
+@register.simple_tag(takes_context=True)
+def studio_nav(context: dict[str, Any]) -> StudioNav:
+    """The links of all pages for the user of the request; two queries."""
+    user = context.get("user")
+    if user is None or not user.is_authenticated:
+        return StudioNav(is_open=True, has_tasks=False)
+    is_open = not only_annotates(user)
+    is_annotator = not is_open or Annotator.objects.filter(user=user).exists()
+    return StudioNav(is_open, is_annotator)

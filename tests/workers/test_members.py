@@ -32,7 +32,7 @@ from tests.make import (
     make_user,
     make_video,
 )
-from workers.members import join
+from workers.team.joining import join
 
 pytestmark = pytest.mark.django_db
 PASSWORD = {"password1": "walk-sit-stand", "password2": "walk-sit-stand"}

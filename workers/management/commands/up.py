@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from avaproject.base.bootstrap import bootstrap, folder_lock
 from workers.management.commands.serve import serve_command
 from workers.supervisor import Program, Supervisor
+from workers.team.label_links import HOURS, LabelLinkError, label_link
 
 LINUX = sys.platform == "linux"
 
@@ -30,7 +31,16 @@ class Command(BaseCommand):
             "cores, because encoding a video uses two; here %(default)s)",
         )
 
-    def handle(self, *, host: str, port: int, workers: int, **options: Any) -> None:
+        parser.add_argument(
+            "--label",
+            metavar="NAME",
+            help="print a link with which the annotator NAME labels on this computer, without "
+            "an account",
+        )
+
+    def handle(
+        self, *, host: str, port: int, workers: int, label: str | None = None, **options: Any
+    ) -> None:
         if workers < 1:
             raise CommandError(f"--workers must be 1 or more, not {workers}")
         supervisor = Supervisor(self._log)
@@ -41,6 +51,8 @@ class Command(BaseCommand):
                 bootstrap(self._log)
                 if not supervisor.stopping:
                     self._log(f"AVA Studio opens at http://{host}:{port}/ (Ctrl-C stops it).")
+                    if label:
+                        self._log_label_link(label, port)
                 supervisor.run(programs(host, port, workers=workers))
         except BlockingIOError as error:
             raise CommandError(
@@ -48,6 +60,13 @@ class Command(BaseCommand):
                 "another folder with AVA_DATA_DIR."
             ) from error
         self._log("Stopped.")
+
+    def _log_label_link(self, name: str, port: int) -> None:
+        try:
+            path = label_link(name)
+        except LabelLinkError as error:
+            raise CommandError(str(error)) from error
+        self._log(f"{name} labels at http://127.0.0.1:{port}{path} (for {HOURS} hours).")
 
     def _log(self, message: str) -> None:
         self.stdout.write(message)

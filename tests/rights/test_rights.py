@@ -16,12 +16,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from datasets.core.roles import MAY, Act
 from tests.make import make_user
-from tests.rights_world import ROLES, World
+from tests.rights.world import ROLES, World
 
 pytestmark = pytest.mark.django_db
 
 PUBLIC = "public"  # without an account
 ACCOUNT = "account"  # any account
+STUDIO = "studio"  # any account but that of an annotator
 STAFF = "staff"  # operators
 SIGNED = "signed"  # machines with a signature; all others get 403
 OWN_TASK = "own task"  # of the annotator
@@ -62,8 +63,8 @@ ROWS: dict[str, Row] = {
     "login": Row(PUBLIC, PUBLIC),
     "logout": Row(NOBODY, PUBLIC),
     "datasets:home": Row(PUBLIC),
-    "datasets:list": Row(ACCOUNT),
-    "datasets:new": Row(ACCOUNT, ACCOUNT),
+    "datasets:list": Row(STUDIO),
+    "datasets:new": Row(STUDIO, STUDIO),
     "datasets:upload": Row(Act.UPLOAD, Act.UPLOAD),
     "datasets:transfers": Row(NOBODY, Act.UPLOAD),
     "datasets:transfer": Row(NOBODY, more={"key": lambda world: world.transfer.key}),
@@ -132,6 +133,7 @@ ROWS: dict[str, Row] = {
     "annotation:label-poster": Row(LABELLED, more=OF_OPEN_TASK),
     "annotation:label-frame": Row(LABELLED, more=OF_OPEN_TASK | {"number": 0}),
     "annotation:retry": Row(NOBODY, Act.CONFIGURE, more={"kind": "task"}),
+    "qc:my": Row(ACCOUNT),
     "qc:overview": Row(Act.SEE),
     "qc:retry": Row(NOBODY, Act.CONFIGURE, more={"kind": "report"}),
     "qc:clips": Row(Act.SEE),
@@ -174,8 +176,12 @@ ROWS: dict[str, Row] = {
         NOBODY, Act.MANAGE_MEMBERS, {"member": _key("viewer"), "role": "owner"}
     ),
     "workers:remove": Row(NOBODY, Act.MANAGE_MEMBERS, {"member": _key("viewer")}),
+    "workers:new-label-link": Row(
+        NOBODY, Act.INVITE_ANNOTATORS, {"annotator": _key("annotator")}
+    ),
+    "workers:label-link": Row(PUBLIC, PUBLIC, more={"token": "nothing"}),
     "workers:join": Row(PUBLIC, PUBLIC, more={"token": lambda world: world.token}),
-    "workers:work": Row(ACCOUNT),
+    "workers:work": Row(STUDIO),
     "workers:help": Row(ACCOUNT),
     "workers:help-image": Row(ACCOUNT, more={"name": "overview-page.png"}),
     "workers:help-page": Row(ACCOUNT, more={"slug": "planning"}),
@@ -205,6 +211,8 @@ def may_open(role: str, who: Who) -> bool:
         return False
     if who == ACCOUNT:
         return True
+    if who == STUDIO:
+        return role != "annotator"
     if who == STAFF:
         return role == "operator"
     if who == OWN_TASK:
@@ -265,6 +273,8 @@ def outcome(client: Client, method: str, url: str, data: Values) -> str:
         raise AssertionError(f"{method} {url}") from error
     if status == 401 or (status == 302 and target.startswith(reverse("login"))):
         return "login"
+    if url != reverse("datasets:home") and target == reverse("qc:my"):
+        return "missing"
     return {403: "missing", 404: "missing", 405: "method"}.get(status, "open")
 
 

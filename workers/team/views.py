@@ -6,10 +6,11 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import User
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from annotation.models import Annotator
 from annotation.selectors.members import member_rows
 from avaproject.base.views import parse_key
 from datasets.core.roles import MEANING, Act, acts_by_key
@@ -25,9 +27,12 @@ from datasets.models import Dataset, Invitation, Member
 from datasets.selectors import permitted_datasets
 from datasets.services import members as service
 from datasets.services.members import InvitationError, MemberError, find_invitation
-from workers.member_forms import AccountForm, InvitationForm
-from workers.members import change_role, join
+from workers.team import label_links
+from workers.team.forms import AccountForm, InvitationForm
+from workers.team.joining import change_role, join
+from workers.team.label_links import LabelLinkError
 
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 NEW_LINK = "invitation-link"  # key in the session, until the link was shown once
 
 
@@ -54,9 +59,18 @@ def members(request: HttpRequest, name: str) -> HttpResponse:
         "rows": member_rows(dataset),
         "roles": Member.Role.choices,
         "link": request.session.pop(NEW_LINK, "") if request.method == "GET" else "",
+        "local_annotators": _local_annotators(dataset),
         "invitations": _invitations(dataset).open(timezone.now()).select_related("created_by"),
     }
     return render(request, "workers/members.html", context, status=422 if form.errors else 200)
+
+
+def _local_annotators(dataset: Dataset) -> Any:
+    """Annotators who can get a label link: without an account, on one computer."""
+    if not label_links.is_available():
+        return Annotator.objects.none()
+    without = Q(user=None) | Q(user__password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    return dataset.annotators.filter(without, is_simulated=False)
 
 
 def _hand_over(request: HttpRequest, made: Invitation, token: str) -> None:
@@ -145,6 +159,36 @@ def _member(request: HttpRequest, name: str) -> Member:
     return get_object_or_404(members.select_related("user", "dataset"), pk=key)
 
 
+@login_required
+@require_POST
+def new_label_link(request: HttpRequest, name: str) -> HttpResponse:
+    """Make the label link of the annotator posted as `annotator`, and show it once."""
+    dataset = _dataset(request, name, Act.INVITE_ANNOTATORS)
+    key = parse_key(request.POST.get("annotator", ""))
+    annotator = get_object_or_404(dataset.annotators, pk=key)
+    try:
+        path = label_links.label_link(annotator.name)
+        request.session[NEW_LINK] = request.build_absolute_uri(path)
+    except LabelLinkError as error:
+        messages.error(request, str(error))
+    return redirect("workers:members", name=name)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def label_link(request: HttpRequest, token: str) -> HttpResponse:
+    """The page of a label link; POST begins to label, without a password."""
+    try:
+        user = label_links.open_label_link(token, request)
+    except LabelLinkError as error:
+        return render(request, "workers/label_link.html", {"error": str(error)}, status=410)
+    if request.method == "POST":
+        login(request, user, backend=BACKEND)
+        request.session.set_expiry(label_links.HOURS * 3600)
+        return redirect("qc:my")
+    return render(request, "workers/label_link.html", {"annotator": user})
+
+
 @never_cache
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "POST"])
@@ -164,7 +208,7 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
         except InvitationError as error:
             return render(request, "workers/invitation.html", {"error": str(error)}, status=410)
         if form:
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            login(request, user, backend=BACKEND)
         if joined:
             messages.success(request, f"You are {member.role} of {member.dataset} now.")
         else:
