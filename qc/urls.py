@@ -27,6 +27,7 @@ urlpatterns = [
     path("my/", my.my_tasks, name="my"),
     path(DATASET, overview.overview, name="overview"),
     path(f"{DATASET}retry-quality/<slug:kind>/", overview.retry, name="retry"),
+    path(f"{DATASET}cost/", overview.cost, name="cost"),
     path(f"{DATASET}clips/", clips.clips, name="clips"),
     path(f"{DATASET}clips/<slug:clip>/", clips.clip, name="clip"),
     path(f"{DATASET}clips/<slug:clip>/scene.json", clips.clip_scene, name="scene"),

@@ -9,6 +9,7 @@ from django.forms.models import model_to_dict
 
 from annotation.core.assignment_plan import PACE, PlanRequest
 from annotation.models import PlanSettings, check_user_name
+from annotation.selectors.pace import measured_pace
 from datasets.forms import FilesField, FilesInput
 from datasets.models import Dataset
 
@@ -55,12 +56,12 @@ class PlanForm(forms.Form):
     pace = forms.FloatField(
         label="Pace (seconds)",
         initial=PACE, min_value=0.1, max_value=3600, required=False,
-        help_text="Time needed for one person in one second of video. Measure it in a pilot.",
+        help_text="Time for one person in one second of video; measured on the label page.",
     )  # fmt: skip
 
     @classmethod
     def of(cls, dataset: Dataset) -> dict[str, Any]:
-        """The initial values: the request of the last plan."""
+        """The initial values: the request of the last plan, at the measured pace."""
         people = dataset.annotators.filter(is_active=True)
         named = {
             "annotators": "\n".join(
@@ -70,11 +71,13 @@ class PlanForm(forms.Form):
                 for person in people
             )
         }
+        measured = measured_pace(dataset)
+        pace = {} if measured is None else {"pace": round(measured, 1)}
         plan = PlanSettings.objects.filter(dataset=dataset).first()
         if plan is None:
-            return named
+            return named | pace
         shares = {name: round(100 * getattr(plan, name)) for name in SHARES}
-        return named | shares | model_to_dict(plan, ["per_clip", "seed", "pace"])
+        return named | shares | model_to_dict(plan, ["per_clip", "seed", "pace"]) | pace
 
     def clean_annotators(self) -> dict[str, float | None]:
         """Hours by name; None for no limit."""

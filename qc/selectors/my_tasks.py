@@ -7,7 +7,6 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
 
 from annotation.core.plan_forecast import hours
-from annotation.core.review_issues import parse_issues
 from annotation.models import AnnotationTask, Annotator, AnswerDraft
 from annotation.selectors.pace import expected_pace, keyframes_to_answer
 from datasets.models import Dataset
@@ -89,14 +88,9 @@ def _reasons(tasks: list[Any]) -> dict[int, list[str]]:
     """The remarks of the newest rejection by task."""
     rejected = [task.pk for task in tasks if task.verdict == Review.Verdict.REJECTED]
     reviews = Review.objects.filter(task__in=rejected).order_by("pk")
-    newest = dict(reviews.values_list("task", "reason"))
-    clips = {task.pk: task.clip for task in tasks}
     return {
-        pk: [
-            one.text if one.second is None else f"Second {one.second}: {one.text}"
-            for one in parse_issues(reason, clips[pk].keyframes())
-        ]
-        for pk, reason in newest.items()
+        pk: [line.strip() for line in reason.splitlines() if line.strip()]
+        for pk, reason in reviews.values_list("task", "reason")
     }
 
 

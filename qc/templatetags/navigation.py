@@ -43,6 +43,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
     ),
 )
 PARENT_PAGE = {
+    "qc:cost": "qc:overview",
     "qc:clip": "qc:clips",
     "qc:decisions": "qc:adjudication",
     "qc:proposals": "tracking:page",

@@ -9,6 +9,7 @@ from avaproject.base.views import retry_failed
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
+from qc.selectors.cost import cost_meter, label_page_rows
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.overview import sidebar_counts, work_kinds
 from qc.selectors.to_do import to_do_list
@@ -19,10 +20,22 @@ from qc.selectors.to_do import to_do_list
 def overview(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     context = {"dataset": dataset, "overview": overview_of(dataset, may=dataset.may)}
+    context["label_hours"] = sum(row.hours for row in label_page_rows(dataset))
     context["counts"] = counts = sidebar_counts(dataset)
     context["to_do"] = to_do_list(dataset, counts, may=dataset.may)
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
+
+
+@login_required
+@require_GET
+def cost(request: HttpRequest, name: str) -> HttpResponse:
+    """Person-hours per AVA hour, by annotator and by tool."""
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
+    meter = cost_meter(dataset)
+    tables = [("By annotator", meter.rows), ("By tool", meter.tools)]
+    context = {"dataset": dataset, "cost": meter, "tables": tables}
+    return render(request, "qc/cost.html", context)
 
 
 @login_required

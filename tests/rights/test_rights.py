@@ -134,6 +134,7 @@ ROWS: dict[str, Row] = {
     "annotation:label-frame": Row(LABELLED, more=OF_OPEN_TASK | {"number": 0}),
     "annotation:retry": Row(NOBODY, Act.CONFIGURE, more={"kind": "task"}),
     "qc:my": Row(ACCOUNT),
+    "qc:cost": Row(Act.SEE_NAMES),
     "qc:overview": Row(Act.SEE),
     "qc:retry": Row(NOBODY, Act.CONFIGURE, more={"kind": "report"}),
     "qc:clips": Row(Act.SEE),
