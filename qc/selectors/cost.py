@@ -49,6 +49,10 @@ class CostMeter:
     forecast: float | None  # person-hours per AVA hour, of all assigned tasks at this pace
 
     @property
+    def video_seconds(self) -> float:
+        return self.video_hours * SECONDS
+
+    @property
     def per_hour(self) -> float | None:
         """Person-hours per AVA hour so far."""
         return self.hours / self.video_hours if self.video_hours and self.hours else None
@@ -65,7 +69,7 @@ def label_page_rows(dataset: Dataset) -> list[CostRow]:
     )
     return [
         CostRow(
-            row["task__annotator__name"], Annotator.Tool.LABEL_PAGE.label, row["tasks"],
+            row["task__annotator__name"], Annotator.Tool.LABEL_PAGE.value, row["tasks"],
             row["keyframes"], row["time"] / 1000 / SECONDS, is_bound=False,
         )
         for row in rows.order_by("task__annotator__name")
@@ -115,7 +119,7 @@ def _bounded_rows(dataset: Dataset) -> list[CostRow]:
         return []
     first = AnswerVersion.objects.filter(task__clip__video__dataset=dataset, number=1)
     tools = {
-        (name, clip): source
+        (name, clip): _tool(source)
         for name, clip, source in first.values_list(
             "task__annotator__name", "task__clip__name", "source"
         )
@@ -133,6 +137,11 @@ def _bounded_rows(dataset: Dataset) -> list[CostRow]:
         )
         for (name, tool), times in found.items()
     ]  # fmt: skip
+
+
+def _tool(source: str) -> str:
+    is_file = source == AnswerVersion.Source.FILE
+    return Annotator.Tool.PACKAGE.value if is_file else source
 
 
 def _by_tool(rows: list[CostRow]) -> list[CostRow]:
