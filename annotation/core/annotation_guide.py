@@ -33,7 +33,7 @@ RULES = f"""\
 - When you are done: open the menu and choose **Finish the job**.
 
 """
-PICTURE_TITLE = "Draw new persons with Track, not with Shape"
+DRAWING_TITLE = "Draw new persons with Track, not with Shape"
 
 
 ONCE = {
@@ -44,18 +44,18 @@ ONCE = {
 
 
 def guide(
-    dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str, picture: str = ""
+    dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str, drawing: str = ""
 ) -> str:
     """The general rules, the questions, and the dataset's own `guidelines`.
 
-    `picture` is the address of the drawing of CVAT's dialog; without one it is drawn in text.
+    `drawing` is the address of a drawing of CVAT's dialog; without one it is drawn in text.
 
     >>> groups = [ActionGroupSpec("posture", "one", True, ("sit",))]
     >>> "posture" in guide("shop", groups, guidelines="")
     True
     """
-    drawing = f"![{PICTURE_TITLE}]({picture})" if picture else TRACK_DIALOG
-    parts = [f"# {dataset}", RULES, drawing.rstrip(), "## Questions", *map(_question, groups)]
+    shown = f"![{DRAWING_TITLE}]({drawing})" if drawing else TRACK_DIALOG
+    parts = [f"# {dataset}", RULES, shown.rstrip(), "## Questions", *map(_question, groups)]
     if guidelines.strip():
         parts += ["## Guidelines", guidelines.strip()]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"

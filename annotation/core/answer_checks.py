@@ -1,13 +1,17 @@
-"""Whether answers can be those to a clip: their persons lie where the clip's persons were.
+"""Whether answers can be those to a clip, by where their persons lie, and of its vocabulary.
 
 Places are `(second, person id)`; boxes are pixels of the standard video.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_document import AnswerProblem, Document, Shape
+from datasets.core.formats.cvat_labels import PERSON_ID, foreign_values, select_names
 from tracking.core.boxes import pairwise_iou
 
 OWN_IOU = 0.3  # answers that fit less, and another clip well, are those to the other clip
@@ -61,3 +65,39 @@ def is_of_another_clip(own: Fit, others: Mapping[str, Fit]) -> tuple[bool, str]:
     if best.mean >= OTHER_IOU:
         return True, name
     return own.best == 0, ""
+
+
+def of_vocabulary(
+    document: Document, groups: tuple[ActionGroupSpec, ...]
+) -> tuple[Document, list[AnswerProblem]]:
+    """The document without answers that are none of the vocabulary's, and these.
+
+    A group with such a value counts as not answered while the value holds.
+    """
+    problems, tracks = [], []
+    names = {name: group for group in groups for name in select_names(group)}
+    for number, track in enumerate(document.tracks):
+        shapes: list[Shape] = []
+        before: dict[str, str] = {}
+        for shape in track.shapes:
+            foreign = foreign_values(shape.attributes, groups)
+            for name, value in foreign.items() - before.items():
+                text = (
+                    f'person {_shown_person(shape.attributes, number)}: "{value}" is not an '
+                    f"answer to {name}; these are: {', '.join(names[name].actions)}"
+                )
+                problems.append(AnswerProblem(shape.frame, text, shape.box))
+            before = foreign
+            unread = {names[name] for name in foreign}
+            left = {
+                name: value
+                for name, value in shape.attributes.items()
+                if names.get(name) not in unread
+            }
+            shapes.append(shape._replace(attributes=left))
+        tracks.append(replace(track, shapes=tuple(shapes)))
+    return replace(document, tracks=tuple(tracks)), problems
+
+
+def _shown_person(attributes: Mapping[str, str], number: int) -> str:
+    return attributes.get(PERSON_ID, "").strip() or f"of track {number}"

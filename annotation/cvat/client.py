@@ -120,14 +120,14 @@ class CvatClient(JobCalls):
             body = {"project_id": project_id, "markdown": markdown}
             self._transport.call("POST", "/api/guides", body=body)
 
-    def guide_picture(self, project_id: int, picture: Path, *, title: str) -> str:
+    def guide_drawing(self, project_id: int, drawing: Path, *, title: str) -> str:
         """The address of a PNG for the guide, which exists; uploaded if no guide shows it."""
         number = self.project(project_id)["guide_id"]
         guide = self._transport.call("GET", f"/api/guides/{number}")
         there = re.search(rf"!\[{re.escape(title)}\]\(([^)\s]+)\)", guide["markdown"])
         if there:
             return there[1]
-        file = (picture.name, picture.read_bytes(), "image/png")
+        file = (drawing.name, drawing.read_bytes(), "image/png")
         made = self._transport.send_file("/api/assets", file, guide_id=number)
         return f"/api/assets/{made['uuid']}"
 

@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from annotation.core.answer_checks import OWN_IOU, Fit, fit, is_of_another_clip
+from annotation.core.answer_checks import (
+    OWN_IOU,
+    Fit,
+    fit,
+    is_of_another_clip,
+    of_vocabulary,
+)
 from annotation.core.cvat_tracks import interpolate_at_keyframes, task_frame_count
 from annotation.core.label_document import document_of
 from annotation.core.label_document import load as load_label_file
@@ -22,7 +28,7 @@ from datasets.core.action_groups import (
     answered_once,
     asked_once,
 )
-from datasets.core.formats.cvat_document import Document, Problem, Shape, XmlTrack
+from datasets.core.formats.cvat_document import AnswerProblem, Document, XmlTrack
 from datasets.core.formats.cvat_json import LabelIds, document_from
 from datasets.core.formats.cvat_labels import (
     PERSON,
@@ -30,8 +36,6 @@ from datasets.core.formats.cvat_labels import (
     answers_from,
     attributes_of,
     checkbox_names,
-    foreign_values,
-    select_names,
 )
 from datasets.core.formats.cvat_shapes import Notes
 from datasets.core.formats.cvat_xml import load
@@ -63,7 +67,7 @@ class ReadAnswers(NamedTuple):
     boxes: list[StoredBox]
     missing_persons: list[int]
     notes: list[str]
-    problems: list[Problem]
+    problems: list[AnswerProblem]
 
 
 def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> ReadAnswers:
@@ -77,7 +81,7 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     notes = Notes()
     document = _of_persons(document, notes)
     _check_attributes(document, groups, notes)
-    document, foreign = _of_vocabulary(document, groups)
+    document, foreign = of_vocabulary(document, groups)
     annotations = list(_annotations(version, document, groups, notes))
     given = {} if version.task.is_blind else _given(version.task)
     persons = {person for _, person in given}
@@ -186,42 +190,6 @@ def _of_persons(document: Document, notes: Notes) -> Document:
     return replace(document, tracks=kept)
 
 
-def _of_vocabulary(
-    document: Document, groups: tuple[ActionGroupSpec, ...]
-) -> tuple[Document, list[Problem]]:
-    """The document without answers that are none of the vocabulary's, and these.
-
-    A group with such a value counts as not answered while the value holds.
-    """
-    problems, tracks = [], []
-    names = {name: group for group in groups for name in select_names(group)}
-    for number, track in _numbered(document):
-        shapes: list[Shape] = []
-        before: dict[str, str] = {}
-        for shape in track.shapes:
-            foreign = foreign_values(shape.attributes, groups)
-            for name, value in foreign.items() - before.items():
-                text = (
-                    f'person {_shown_person(shape.attributes, number)}: "{value}" is not an '
-                    f"answer to {name}; these are: {', '.join(names[name].actions)}"
-                )
-                problems.append(Problem(shape.frame, text, shape.box))
-            before = foreign
-            unread = {names[name] for name in foreign}
-            left = {
-                name: value
-                for name, value in shape.attributes.items()
-                if names.get(name) not in unread
-            }
-            shapes.append(shape._replace(attributes=left))
-        tracks.append(replace(track, shapes=tuple(shapes)))
-    return replace(document, tracks=tuple(tracks)), problems
-
-
-def _shown_person(attributes: Mapping[str, str], number: int) -> str:
-    return attributes.get(PERSON_ID, "").strip() or f"of track {number}"
-
-
 def _is_as_sent(version: AnswerVersion, document: Document, persons: Collection[int]) -> bool:
     """Whether a job has tracks that were sent to it: then those that it lacks were deleted.
 
@@ -238,13 +206,13 @@ def _is_as_sent(version: AnswerVersion, document: Document, persons: Collection[
 
 def _mistyped(
     document: Document, persons: Collection[int], missing: list[int]
-) -> Iterator[Problem]:
+) -> Iterator[AnswerProblem]:
     """Given tracks whose `person_id` was changed into nobody's, while people are missing."""
     for _, track in _numbered(document):
         value = track.shapes[0].attributes.get(PERSON_ID, "").strip() if track.shapes else ""
         if missing and value and not track.is_drawn and value not in map(str, persons):
             lost = ", ".join(map(str, missing))
-            yield Problem(
+            yield AnswerProblem(
                 track.shapes[0].frame,
                 f"the {PERSON_ID} {value} is of nobody in this clip; enter the number it had "
                 f"(missing: {lost})",

@@ -34,7 +34,7 @@ from avaproject.base.storage import store
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.action_groups import unset_groups
-from datasets.core.formats.cvat_document import Problem
+from datasets.core.formats.cvat_document import AnswerProblem
 from datasets.core.formats.cvat_json import CvatJsonError, fingerprint
 from datasets.core.formats.cvat_labels import LabelsError
 from datasets.core.formats.cvat_xml import CvatXmlError
@@ -119,7 +119,7 @@ def read_answers(version_id: int) -> AnswerVersion | None:
             is_held_back = isinstance(error, HeldBackError)
             with transaction.atomic():
                 problems = _return_to_annotator(
-                    version, [Problem(getattr(error, "frame", 0), str(error))]
+                    version, [AnswerProblem(getattr(error, "frame", 0), str(error))]
                 )
                 AnswerVersion.objects.filter(pk=version.pk).update(
                     is_held_back=is_held_back, problems=problems
@@ -144,7 +144,7 @@ def read_answers(version_id: int) -> AnswerVersion | None:
 
 
 def _return_to_annotator(
-    version: AnswerVersion, problems: Sequence[Problem]
+    version: AnswerVersion, problems: Sequence[AnswerProblem]
 ) -> list[dict[str, object]]:
     """Reopen the job of a version with problems; return them as they are stored.
 

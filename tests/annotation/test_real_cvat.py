@@ -5,7 +5,6 @@ two workers. The tracks are those of real footage (`../shared`), which jitter: n
 second is a CVAT keyframe. Each test deletes the projects it made.
 """
 
-import copy
 import io
 import os
 import re
@@ -39,6 +38,7 @@ from annotation.services.downloads import annotator_backup
 from annotation.services.packages import write_package
 from datasets.core.formats.cvat_labels import attributes_of, label_data
 from datasets.core.naming import frame_name
+from tests.cvat_double.client_edits import answer, change
 from tests.cvat_double.steps import (
     apply_state_changes,
     process_deliveries,
@@ -143,32 +143,6 @@ def world(server, client, workers, footage):
 
 def job_of(dataset) -> CvatJob:
     return CvatJob.objects.get(task__clip__video__dataset=dataset, job_id__isnull=False)
-
-
-def answer(client, row, at: int, frame: int, **values: str) -> None:
-    """Answer as CVAT's own client does: only in the shape at that frame, maybe a new one."""
-    ids = row.project.attribute_ids
-    data = client.annotations(row.job_id)
-    found = data["tracks"][at]
-    shapes = {shape["frame"]: shape for shape in found["shapes"]}
-    if frame not in shapes:
-        before = max(number for number in shapes if number < frame)
-        shapes[frame] = copy.deepcopy(shapes[before]) | {"frame": frame}
-        shapes[frame].pop("id", None)
-    said = {ids[name.replace("_", " ")]: value for name, value in values.items()}
-    shapes[frame]["attributes"] = [
-        {**one, "value": said.get(one["spec_id"], one["value"])}
-        for one in shapes[frame]["attributes"]
-    ]
-    found["shapes"] = [shapes[number] for number in sorted(shapes)]
-    found["source"] = "semi-auto"
-    change(client, row, "update", tracks=[found])
-
-
-def change(client, row, action: str, **objects) -> None:
-    body = {"version": 0, "tags": [], "shapes": [], "tracks": [], **objects}
-    path = f"/api/jobs/{row.job_id}/annotations"
-    client._transport.call("PATCH", path, query={"action": action}, body=body)
 
 
 def finished(client, dataset) -> AnswerVersion:

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from annotation.core.annotation_guide import PICTURE_TITLE, guide
+from annotation.core.annotation_guide import DRAWING_TITLE, guide
 from annotation.core.label_diff import label_diff, label_ids
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
@@ -43,7 +43,7 @@ DELETED_PROJECT = (
     "project to send all tasks again with these answers"
 )
 
-PICTURE = settings.BASE_DIR / "static/annotation/draw-track.png"  # as docs/guide/images/*.svg
+DRAWING = settings.BASE_DIR / "static/annotation/draw-track.png"  # as docs/guide/images/*.svg
 
 
 class ProjectError(ValueError):
@@ -150,21 +150,21 @@ def attributes_or_none(dataset: Dataset) -> tuple[Attribute, ...]:
         return ()
 
 
-def _guide(project: CvatProject, picture: str = "") -> str:
+def _guide(project: CvatProject, drawing: str = "") -> str:
     dataset = project.dataset
     groups = group_specs(dataset)
-    return guide(dataset.name, groups, guidelines=project.guidelines, picture=picture)
+    return guide(dataset.name, groups, guidelines=project.guidelines, drawing=drawing)
 
 
 def _set_guide(client: CvatClient, project: CvatProject, number: int) -> None:
-    """Set the guide, with its picture if CVAT takes one: a picture belongs to a guide."""
+    """Set the guide, with its drawing if CVAT takes one: a drawing belongs to a guide."""
     if not client.project(number).get("guide_id"):
         client.set_guide(number, _guide(project))
     try:
-        picture = client.guide_picture(number, PICTURE, title=PICTURE_TITLE)
+        drawing = client.guide_drawing(number, DRAWING, title=DRAWING_TITLE)
     except (CvatGoneError, CvatRefusedError, CvatBrokenError):
-        picture = ""  # it stays drawn in text
-    client.set_guide(number, _guide(project, picture))
+        drawing = ""  # it stays drawn in text
+    client.set_guide(number, _guide(project, drawing))
 
 
 def _get_or_create_project(

@@ -15,7 +15,7 @@ from datasets.core.formats.cvat_labels import PERSON, PERSON_ID, Attribute
 Box = tuple[float, float, float, float]
 
 
-class Problem(NamedTuple):
+class AnswerProblem(NamedTuple):
     """What the annotator must correct: where, in a sentence; the box if it has one."""
 
     frame: int
@@ -69,7 +69,7 @@ class Document:
     attributes: tuple[Attribute, ...] = ()
     tracks: tuple[XmlTrack, ...] = ()
     notes: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[AnswerProblem, ...] = ()
     assignee: str = ""
 
 

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from datasets.core.formats.cvat_document import (
+    AnswerProblem,
     Document,
-    Problem,
     Shape,
     XmlTrack,
     hold_over_parts,
@@ -85,7 +85,7 @@ def document_from(
     labels = {**ids.others, ids.label: PERSON}
     reader = _Reader(labels, names, frame_count, Notes())
     tracks: list[XmlTrack] = []
-    problems: list[Problem] = []
+    problems: list[AnswerProblem] = []
     try:
         for read, kind in ((reader.track, "tracks"), (reader.single, "shapes")):
             for at, one in enumerate(data.get(kind) or []):

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from datasets.core.formats.cvat_document import Box, Problem, upright
+from datasets.core.formats.cvat_document import AnswerProblem, Box, upright
 from datasets.core.formats.cvat_labels import PERSON
 
 SIDES = ("xtl", "ytl", "xbr", "ybr")
@@ -53,10 +53,10 @@ class ObjectError(ValueError):
         super().__init__(f"an object of the label {label} at frame {frame} {reason}")
         self.label, self.frame, self.reason, self.box = label, frame, reason, box
 
-    def add_to(self, problems: list[Problem], notes: Notes) -> None:
+    def add_to(self, problems: list[AnswerProblem], notes: Notes) -> None:
         """A problem of its annotator if it is a person, else a note."""
         if self.label == PERSON:
-            problems.append(Problem(self.frame, str(self), self.box))
+            problems.append(AnswerProblem(self.frame, str(self), self.box))
         else:
             what = f"an object of the label {self.label} was left out; only {PERSON} counts"
             notes.add(what, "the task", self.frame)

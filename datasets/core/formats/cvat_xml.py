@@ -21,9 +21,9 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from datasets.core.formats.cvat_document import (
+    AnswerProblem,
     Box,
     Document,
-    Problem,
     Shape,
     XmlTrack,
     hold_over_parts,
@@ -174,7 +174,7 @@ class _Reader:
     tracks: list[XmlTrack] = field(default_factory=list)
     assignee: str = ""
     notes: Notes = field(default_factory=Notes)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[AnswerProblem] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
 
     def take(self, event: str, element: Element) -> None:
