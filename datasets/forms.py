@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.media.clips_and_keyframes import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from datasets.core.roles import Act
+from datasets.core.untrusted import MAX_YAML_BYTES
 from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
 from datasets.models import Dataset
 
@@ -51,6 +52,7 @@ class DatasetForm(forms.ModelForm):
     vocabulary_text = forms.CharField(
         label="Custom vocabulary",
         required=False,
+        max_length=MAX_YAML_BYTES,
         widget=forms.Textarea(attrs={"class": "code", "spellcheck": "false"}),
         help_text="YAML with groups and actions, or an AVA action list (pbtxt). "
         "Action ids run from 1 without gaps, at most 80.",

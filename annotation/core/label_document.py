@@ -28,12 +28,14 @@ from datasets.core.formats.cvat_labels import (
     attributes_from,
     attributes_of,
 )
+from datasets.core.untrusted import UntrustedDataError, read_json, shown
 
+MAX_BYTES = 64 << 20  # of a version
 FORMAT = "ava-studio-label/1"
 NOWHERE: Box = (0.0, 0.0, 1.0, 1.0)  # of a person who never was in the frame
 
 
-class LabelFileError(ValueError):
+class LabelFileError(UntrustedDataError):
     """The bytes are not a file of the label page."""
 
 
@@ -53,9 +55,9 @@ def load(content: bytes) -> LabelState:
     LabelState(persons={}, clip={}, remarks={})
     """
     try:
-        raw = json.loads(content)
+        raw = read_json(content, max_bytes=MAX_BYTES)
         if raw["format"] != FORMAT:
-            raise LabelFileError(f"it has the format {raw['format']!r}, not {FORMAT!r}")
+            raise LabelFileError(f"it has the format {shown(raw['format'])}, not {FORMAT!r}")
         return LabelState.from_json(raw["state"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, LabelFileError):

@@ -116,7 +116,7 @@ def is_json(error: Any) -> bool:
     """Whether the body of an error response is JSON."""
     try:
         json.loads(error.body or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -143,7 +143,7 @@ def _reason(error: Any) -> str:
         return f"error {error.status}"
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = text.strip()
     if isinstance(said, dict):
         said = said.get("detail") or said

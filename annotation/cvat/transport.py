@@ -190,7 +190,7 @@ class Transport:
             return None
         try:
             return json.loads(response.data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.errors.not_cvat(str(response.status)) from error
 
 

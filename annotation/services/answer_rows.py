@@ -1,6 +1,5 @@
 """What one answer version says: its document, checked against its task, and the rows of it."""
 
-import gzip
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -40,15 +39,17 @@ from datasets.core.formats.cvat_labels import (
 from datasets.core.formats.cvat_shapes import Notes
 from datasets.core.formats.cvat_xml import load
 from datasets.core.naming import frame_name
+from datasets.core.untrusted import UntrustedDataError, gunzip
 from tracking.core.boxes import area, clip_boxes
 from tracking.models import Proposal
 
 AS_SENT = ("auto", "semi-auto")  # CVAT's sources of a track that was sent, and then corrected
+MAX_CONTENT = 1 << 30  # bytes of stored answers, unpacked
 OTHER_CLIPS = 500  # compared with answers whose persons lie nowhere near the given ones
 CONFIRM_HINT = "If it is right, accept it as it is on the page of tasks"
 
 
-class AnswersError(ValueError):
+class AnswersError(UntrustedDataError):
     """The answers do not fit the task; `frame` of the CVAT task is where."""
 
     def __init__(self, message: str, *, frame: int = 0) -> None:
@@ -137,7 +138,7 @@ def label_state(version: AnswerVersion) -> LabelState:
 
 def _content(version: AnswerVersion) -> bytes:
     with local_path(str(version.raw)) as path:
-        return gzip.decompress(path.read_bytes())
+        return gunzip(path.read_bytes(), max_bytes=MAX_CONTENT)
 
 
 def xml_document(task: AnnotationTask, content: bytes) -> Document:

@@ -5,22 +5,33 @@ so sorting or adding lines never renumbers an action.
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import yaml
-
 from datasets.core.action_groups import RESERVED, SCOPES
+from datasets.core.untrusted import (
+    MAX_YAML_BYTES,
+    UntrustedDataError,
+    check_size,
+    read_yaml,
+    shown,
+)
 
 MAX_ACTIONS = 80
 MAX_LENGTH = 80
 CHOICES = ("one", "many")
 LABEL_TYPES = ("PERSON_MOVEMENT", "OBJECT_MANIPULATION", "PERSON_INTERACTION")
+PBTXT_TOKEN = re.compile(
+    r"(?P<space>\s++|#[^\n]*+)|(?P<begin>\w++\s*+(?::\s*+)?\{)|(?P<end>\})"
+    r'|(?P<key>\w++)\s*+:\s*+(?:"(?P<text>[^"\n]*+)"|(?P<word>\w++))\s*+[;,]?'
+)
 GROUP_KEYS = {
     "name", "choice", "required", "label_type", "max_per_person", "scope", "actions"
 }  # fmt: skip
 
 
-class VocabularyError(ValueError):
+class VocabularyError(UntrustedDataError):
     """The text is not a valid vocabulary; the message says where and why."""
 
 
@@ -52,9 +63,9 @@ def parse_yaml(text: str) -> Vocabulary:
     (VocabularyAction(action_id=1, name='stand'), VocabularyAction(action_id=2, name='sit'))
     """
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise VocabularyError(f"not YAML: {error}") from error
+        content = read_yaml(text)
+    except UntrustedDataError as error:
+        raise VocabularyError(str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("groups"), list):
         raise VocabularyError("a vocabulary has a list 'groups'")
     return _checked(tuple(_group(raw) for raw in content["groups"]))
@@ -69,20 +80,52 @@ def parse_pbtxt(text: str) -> Vocabulary:
     >>> [(group.name, group.choice) for group in parse_pbtxt(text)]
     [('person_movement', 'one')]
     """
+    try:
+        check_size(text, max_bytes=MAX_YAML_BYTES)
+    except UntrustedDataError as error:
+        raise VocabularyError(str(error)) from error
     found: dict[str, list[VocabularyAction]] = {}
-    for block in re.findall(r"\{([^}]*)\}", text):
-        name = re.search(r'name:\s*"([^"]*)"', block)
-        number = re.search(r"\b(?:label_id|id):\s*(\d+)", block)
-        kind = re.search(r"label_type:\s*(\w+)", block)
-        if not (name and number and kind):
+    for entry in _pbtxt_entries(text):
+        number, name = entry.get("label_id", entry.get("id", "")), entry.get("name")
+        kind = entry.get("label_type")
+        if name is None or kind is None or not re.fullmatch(r"\d{1,9}", number):
             raise VocabularyError(
-                f"an entry lacks its name, id or label_type: {' '.join(block.split())!r}; "
+                f"an entry lacks its name, id or label_type: {shown(entry)}; "
                 "use the AVA list with label types"
             )
-        action = VocabularyAction(int(number[1]), name[1])
-        found.setdefault(kind[1], []).append(action)
+        found.setdefault(kind, []).append(VocabularyAction(int(number), name))
     in_order = sorted(found, key=lambda kind: min(found[kind]))
     return _checked(tuple(_group_of_type(kind, found[kind]) for kind in in_order))
+
+
+def _pbtxt_entries(text: str) -> list[dict[str, str]]:
+    """The fields of each `label {...}`, in one pass. Raises VocabularyError."""
+    entries: list[dict[str, str]] = []
+    is_open = False
+    for token in _pbtxt_tokens(text):
+        if token["key"] and is_open:
+            entries[-1][token["key"]] = token["text"] or token["word"] or ""
+        elif token["begin"] and not is_open:
+            entries.append({})
+            is_open = True
+        elif token["end"] and is_open:
+            is_open = False
+        elif not token["space"]:
+            raise VocabularyError("its braces do not match, or a field is outside of them")
+    if is_open:
+        raise VocabularyError("its last entry has no closing brace")
+    return entries
+
+
+def _pbtxt_tokens(text: str) -> Iterator[re.Match[str]]:
+    place = 0
+    while place < len(text):
+        token = PBTXT_TOKEN.match(text, place)
+        if token is None:
+            line = text.count("\n", 0, place) + 1
+            raise VocabularyError(f"line {line} is not that of an action list: use AVA's form")
+        place = token.end()
+        yield token
 
 
 def _group_of_type(label_type: str, actions: list[VocabularyAction]) -> VocabularyGroup:
@@ -99,7 +142,7 @@ def _group_of_type(label_type: str, actions: list[VocabularyAction]) -> Vocabula
 
 def _group(raw: Any) -> VocabularyGroup:
     if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
-        raise VocabularyError(f"a group without a name: {raw!r}")
+        raise VocabularyError(f"a group without a name: {shown(raw)}")
     name = raw["name"]
     if strange := sorted(map(str, set(raw) - GROUP_KEYS)):
         raise VocabularyError(f"group {name!r} has an unknown entry {strange[0]!r}")
@@ -166,6 +209,6 @@ def _check_action(action: VocabularyAction) -> None:
 
 
 def _check_all_differ(names: list[str], what: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise VocabularyError(f"{what} {name!r} occurs twice")

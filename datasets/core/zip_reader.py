@@ -6,6 +6,7 @@ not a video is skipped with a reason. Names in the zip are only displayed and ne
 used as paths; every extracted byte is counted.
 """
 
+import errno
 import hashlib
 import lzma
 import stat
@@ -17,6 +18,8 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipInfo
+
+from datasets.core.untrusted import UntrustedDataError
 
 VIDEO_EXTENSIONS = (
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
@@ -46,10 +49,11 @@ DIRECTORY_BYTES_PER_MEMBER = 4096
 END_RECORD = b"PK\x05\x06"
 MAX_NAME_LENGTH = 180
 CHUNK = 1 << 20
+DAMAGE = (None, errno.EINVAL)  # numbers of OSErrors that tell of the content, not the disk
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
-class ArchiveError(ValueError):
+class ArchiveError(UntrustedDataError):
     """The zip, or one entry during extraction, is rejected; the message says why."""
 
 
@@ -174,8 +178,8 @@ def extract(path: Path, member: ArchiveMember, target: Path) -> str:
         raise ArchiveError(_damaged_message(member, error)) from error
     except OSError as error:
         target.unlink(missing_ok=True)
-        # bz2 reports damaged data as OSError without a number; a full disk has one.
-        if error.errno is None:
+        # Damage: bz2 gives no number, a place before the file EINVAL. A full disk is none.
+        if error.errno in DAMAGE:
             raise ArchiveError(_damaged_message(member, error)) from error
         raise
     return digest.hexdigest()

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from datasets.core.untrusted import MAX_YAML_BYTES
 from datasets.core.vocabulary import Vocabulary, VocabularyError, parse_pbtxt, parse_yaml
 from datasets.models import Action, ActionGroup, Dataset, Member
 
@@ -53,7 +54,8 @@ def read_vocabulary(vocabulary: str | Path) -> Vocabulary:
     else:
         path = Path(vocabulary)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_YAML_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise VocabularyError(
             f"there is no vocabulary {str(vocabulary)!r}; "

@@ -6,17 +6,21 @@ standard video, x2 and y2 exclusive. The same tracks give the same bytes.
 
 import gzip
 import json
-import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.core.untrusted import UntrustedDataError, gunzip, read_json, shown
+
 FORMAT = "ava-studio-tracks/1"
 
 
-class TracksFileError(ValueError):
+MAX_BYTES = 256 << 20  # of a clip's tracks, unpacked
+
+
+class TracksFileError(UntrustedDataError):
     """The bytes are not a tracks file."""
 
 
@@ -90,8 +94,8 @@ def load(content: bytes) -> TracksFile:
     [[0.0, 0.0, 5.0, 5.0]]
     """
     try:
-        text = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        text = gunzip(content, max_bytes=MAX_BYTES)
+    except UntrustedDataError as error:
         raise TracksFileError(f"not a tracks file: {error}") from error
     return parse(text)
 
@@ -99,9 +103,11 @@ def load(content: bytes) -> TracksFile:
 def parse(text: bytes) -> TracksFile:
     """The tracks in the JSON of a tracks file. Raises TracksFileError if it is none."""
     try:
-        raw = json.loads(text)
+        raw = read_json(text, max_bytes=MAX_BYTES)
         if raw["format"] != FORMAT:
-            raise TracksFileError(f"a tracks file of format {raw['format']!r}, not {FORMAT!r}")
+            raise TracksFileError(
+                f"a tracks file of format {shown(raw['format'])}, not {FORMAT!r}"
+            )
         cuts = raw.get("cuts", [])
         if not all(isinstance(cut, int) for cut in cuts):
             raise ValueError("its cuts are not frames")

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from datasets.core.formats.ava.proposals import TrackedBox
+from datasets.core.untrusted import read_json, shown
+
+MAX_BYTES = 256 << 20  # of a clip's boxes
 
 
 def dump_boxes(clip: str, boxes: Iterable[TrackedBox]) -> bytes:
@@ -36,10 +39,10 @@ def dump_boxes(clip: str, boxes: Iterable[TrackedBox]) -> bytes:
 def load_boxes(content: bytes) -> Iterator[tuple[str, TrackedBox]]:
     """The clip and the box of every row, the score 0. Raises ValueError if it is other JSON."""
     try:
-        for row in json.loads(content):
+        for row in read_json(content, max_bytes=MAX_BYTES):
             x1, y1, x2, y2 = map(float, row["bbox"])
             if not all(map(math.isfinite, (x1, y1, x2, y2))):
-                raise ValueError(f"{row['bbox']} is not a box")
+                raise ValueError(f"{shown(row['bbox'])} is not a box")
             frame = PurePosixPath(str(row["frame"])).name
             box = TrackedBox(frame, int(row["track_id"]), (x1, y1, x2, y2), 0.0)
             yield str(row["video_id"]), box

@@ -10,16 +10,17 @@ frames are those of the standard video. Either way 30 a second, boxes in pixels 
 video. MOT files may also lie as `<name>/det.txt` or `<name>/det/det.txt`.
 """
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from datasets.core.untrusted import check_size, read_json, shown
 from tracking.core.boxes import Detections
 from tracking.detectors.registry import DetectorError, folder_hash
 
+MAX_BYTES = 1 << 30  # of a video's detections
 FORMAT = "ava-studio-detections/1"
 PLACES = ("{}.json", "{}.txt", "{}/det.txt", "{}/det/det.txt")
 
@@ -103,9 +104,9 @@ def _read(file: Path, changed: int) -> _Rows:
 
 
 def _read_json(file: Path) -> _Rows:
-    content = json.loads(file.read_text())
+    content = read_json(_text(file), max_bytes=MAX_BYTES)
     if content["format"] != FORMAT:
-        raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+        raise ValueError(f"its format is {shown(content['format'])}, not {FORMAT!r}")
     found = [
         (float(frame), *map(float, box))
         for frame, boxes in content["frames"].items()
@@ -115,8 +116,15 @@ def _read_json(file: Path) -> _Rows:
     return _Rows(table[:, 0], table[:, 1:5], table[:, 5])
 
 
+def _text(file: Path) -> str:
+    with file.open(encoding="utf-8") as opened:
+        text = opened.read(MAX_BYTES + 1)
+    check_size(text, max_bytes=MAX_BYTES)
+    return text
+
+
 def _read_mot(file: Path) -> _Rows:
-    lines = (line.split(",") for line in file.read_text().splitlines() if line.strip())
+    lines = (line.split(",") for line in _text(file).splitlines() if line.strip())
     table = np.array([[float(value) for value in line[:7]] for line in lines])
     table = table.reshape(-1, 7)
     boxes = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)

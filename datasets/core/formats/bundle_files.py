@@ -16,6 +16,8 @@ from typing import IO
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.bundle_manifest import Manifest, ManifestError
 from datasets.core.hashing import sha256_of
+from datasets.core.untrusted import UntrustedDataError
+from datasets.core.zip_reader import DAMAGE
 
 MAX_MANIFEST_BYTES = 256 << 20  # bytes; thousands of clips in a crowd take a tenth of it
 ZIP_ERRORS = (
@@ -24,7 +26,7 @@ ZIP_ERRORS = (
 )  # fmt: skip
 
 
-class BundleError(ValueError):
+class BundleError(UntrustedDataError):
     """The files are no valid bundle; the message says why."""
 
 
@@ -75,7 +77,7 @@ def open_member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> Iterat
     except ZIP_ERRORS as error:
         raise BundleError(f"{shown} in {of} is damaged ({error})") from error
     except OSError as error:
-        if error.errno is not None:  # of the disk; bz2 reports damage without a number
+        if error.errno not in DAMAGE:
             raise
         raise BundleError(f"{shown} in {of} is damaged ({error})") from error
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.untrusted import UntrustedDataError, read_json, shown
 
 FILE = "manifest.json"
 CLIPS, FRAMES, TRACKS = "clips.zip", "frames.zip", "tracking_jsons.zip"
@@ -29,7 +30,10 @@ MAX_NUMBER = 2**31 - 1
 MAX_FILE_BYTES = 2**63 - 1  # bytes
 
 
-class ManifestError(ValueError):
+MAX_BYTES = 64 << 20  # of a manifest
+
+
+class ManifestError(UntrustedDataError):
     """The bytes are no valid manifest of a bundle."""
 
 
@@ -98,9 +102,9 @@ def load(content: bytes) -> Manifest:
     5
     """
     try:
-        raw = json.loads(content)
+        raw = read_json(content, max_bytes=MAX_BYTES)
         if raw["format"] != FORMAT:
-            raise ManifestError(f"it is of format {raw['format']!r}, not {FORMAT!r}")
+            raise ManifestError(f"it is of format {shown(raw['format'])}, not {FORMAT!r}")
         return Manifest(
             _text(raw["dataset"], NAME),
             _text(raw["config_key"], CONFIG_KEY),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from datasets.core.formats.cvat_document import Shape, XmlTrack
 from datasets.core.formats.cvat_labels import PERSON_ID, held_values
+from datasets.core.untrusted import UntrustedDataError
 
 
 class ImageTrackKey(NamedTuple):
@@ -21,7 +22,7 @@ class ImageTrackKey(NamedTuple):
     nth: int  # box of that person in one image
 
 
-class ImageError(ValueError):
+class ImageError(UntrustedDataError):
     """An image that is not a frame of the task."""
 
 

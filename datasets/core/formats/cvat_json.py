@@ -27,9 +27,10 @@ from datasets.core.formats.cvat_labels import (
     held_values,
 )
 from datasets.core.formats.cvat_shapes import Notes, ObjectError, ShapeError, box_around, extent
+from datasets.core.untrusted import UntrustedDataError
 
 
-class CvatJsonError(ValueError):
+class CvatJsonError(UntrustedDataError):
     """The annotations are not those of a task sent by AVA Studio."""
 
 

@@ -19,6 +19,7 @@ from datasets.core.action_groups import (
     Answers,
     counts_as_vote,
 )
+from datasets.core.untrusted import UntrustedDataError
 
 PERSON = "person"
 PERSON_ID = "person_id"
@@ -29,7 +30,7 @@ COLOUR = "#3b82f6"
 InputType = Literal["text", "select", "checkbox", "radio", "number"]
 
 
-class LabelsError(ValueError):
+class LabelsError(UntrustedDataError):
     """The vocabulary does not fit into CVAT, or an answer is not one of the vocabulary's."""
 
 

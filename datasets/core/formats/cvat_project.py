@@ -17,6 +17,7 @@ from defusedxml.ElementTree import iterparse
 
 from datasets.core.formats.cvat_xml import (
     FORMAT_HINT,
+    MAX_DEPTH,
     VERSION,
     CvatXmlError,
     frame_step,
@@ -46,7 +47,9 @@ def task_exports(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     with TemporaryDirectory() as folder:
         try:
             tasks = _write_parts(file, Path(folder))
-        except (DefusedXmlException, ParseError, LookupError, UnicodeError) as error:
+        except (DefusedXmlException, ParseError, LookupError, ValueError) as error:
+            if isinstance(error, CvatXmlError):
+                raise
             raise CvatXmlError(f"it is not XML ({error}); {FORMAT_HINT}") from error
         for key, task in tasks.items():
             part = Path(folder) / key
@@ -61,6 +64,8 @@ def _write_parts(file: IO[bytes], folder: Path) -> dict[str, _Task]:
     depth = 0
     for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
         depth += 1 if event == "start" else -1
+        if depth > MAX_DEPTH:
+            raise CvatXmlError(f"its elements are nested more than {MAX_DEPTH} levels deep")
         if event == "start" or depth != 1:
             continue
         if element.tag == "meta":

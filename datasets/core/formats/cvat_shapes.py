@@ -11,6 +11,7 @@ from itertools import chain
 
 from datasets.core.formats.cvat_document import AnswerProblem, Box, upright
 from datasets.core.formats.cvat_labels import PERSON
+from datasets.core.untrusted import UntrustedDataError
 
 SIDES = ("xtl", "ytl", "xbr", "ybr")
 OTHER_SHAPES = ("polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
@@ -20,7 +21,7 @@ NO_BOX = "is a skeleton, which has no box: draw a rectangle instead"
 SWAPPED = "the corners of the box were in the wrong order and were swapped"
 
 
-class ShapeError(ValueError):
+class ShapeError(UntrustedDataError):
     """A shape has no box that can be read; the message continues "track 3 at frame 5 "."""
 
 

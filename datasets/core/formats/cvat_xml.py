@@ -46,6 +46,7 @@ from datasets.core.formats.cvat_shapes import (
     extent,
     xml_points,
 )
+from datasets.core.untrusted import UntrustedDataError
 
 VERSION = "1.1"
 MAX_DEPTH = 32  # nested elements; CVAT needs 8
@@ -54,7 +55,7 @@ INPUT_TYPES: tuple[InputType, ...] = get_args(InputType)
 SHAPES = ("box", *OTHER_SHAPES)
 
 
-class CvatXmlError(ValueError):
+class CvatXmlError(UntrustedDataError):
     """The file is not in the format "CVAT for video 1.1" or "CVAT for images 1.1"."""
 
 

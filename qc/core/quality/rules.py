@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import yaml
 
 from datasets.core.action_groups import ActionGroupSpec, Answers, counts_as_vote, unset_groups
+from datasets.core.untrusted import UntrustedDataError, read_yaml
 from tracking.core.boxes import pairwise_iou
 
 Severity = Literal["blocks", "warns"]
@@ -22,7 +22,7 @@ Severity = Literal["blocks", "warns"]
 SLACK = 2.0  # pixels by which a box may differ from the pre-annotation and count as unedited
 
 
-class QualityRulesError(ValueError):
+class QualityRulesError(UntrustedDataError):
     """The list of rules cannot be used."""
 
 
@@ -108,7 +108,7 @@ def read_rules(text: str) -> tuple[QualityRule, ...]:
     {'limit': 0.1}
     """
     try:
-        entries = yaml.safe_load(text) or []
+        entries = read_yaml(text) or []
         rules = tuple(
             QualityRule(
                 entry.pop("name"),
@@ -118,7 +118,7 @@ def read_rules(text: str) -> tuple[QualityRule, ...]:
             )
             for entry in entries
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise QualityRulesError(f"the list of rules cannot be read: {error}") from error
     for rule in rules:
         if rule.name not in _DETECTORS:

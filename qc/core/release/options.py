@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from datasets.core.untrusted import UntrustedDataError
 from qc.core.release.formats import FORMATS
 from qc.core.release.splits import SPLITS
 
@@ -18,7 +19,7 @@ LICENCES = {  # SPDX identifier -> what it means in a few words
 MIN_SIDE = 64
 
 
-class OptionsError(ValueError):
+class OptionsError(UntrustedDataError):
     """A choice that cannot be carried out; the text says which and why."""
 
 
@@ -109,7 +110,10 @@ def read_split_list(text: str, *, known: Collection[str]) -> dict[str, str]:
     """
     split_of: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        words = [word.strip() for row in csv.reader([line]) for word in row]
+        try:
+            words = [word.strip() for row in csv.reader([line]) for word in row]
+        except csv.Error as error:
+            raise OptionsError(f"line {number} of the split list: {error}") from error
         words = words if len(words) > 1 else line.split()
         if not any(words) or line.lstrip().startswith("#"):
             continue

@@ -4,7 +4,6 @@ All paths in messages are relative to the folder. What cannot be read raises Rel
 with the file and, where there is one, the row.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -12,17 +11,20 @@ from sys import intern
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from datasets.core.formats import ava
+from datasets.core.untrusted import UntrustedDataError, read_json, read_yaml
 from qc.core.release.packing import FORMAT, MANIFEST, FileSum
 from qc.core.release.writer import DATASET_HEADER, NEGATIVES
 
 Content = TypeVar("Content")
 
 
-class ReleaseReadError(ValueError):
+MAX_MANIFEST = 1 << 30  # bytes
+
+
+class ReleaseReadError(UntrustedDataError):
     """A file of a release is missing or not what it should be."""
 
 
@@ -90,9 +92,9 @@ class ReleaseReader:
 
         def read() -> dict[str, Any]:
             try:
-                content = yaml.safe_load(self.words(name))
-            except yaml.YAMLError as error:
-                raise ReleaseReadError(f"{name} is not YAML: {error}.") from error
+                content = read_yaml(self.words(name))
+            except UntrustedDataError as error:
+                raise ReleaseReadError(f"{name}: {error}.") from error
             return content if isinstance(content, dict) else {}
 
         return self._once(name, read)
@@ -216,9 +218,9 @@ class ReleaseReader:
 
     def _read_manifest(self) -> dict[str, Any]:
         try:
-            manifest = json.loads(self._bytes(MANIFEST))
-        except ValueError as error:
-            raise ReleaseReadError(f"{MANIFEST} is not JSON: {error}.") from error
+            manifest = read_json(self._bytes(MANIFEST), max_bytes=MAX_MANIFEST)
+        except UntrustedDataError as error:
+            raise ReleaseReadError(f"{MANIFEST}: {error}.") from error
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise ReleaseReadError(f"{MANIFEST} is not of the format {FORMAT}.")
         return manifest

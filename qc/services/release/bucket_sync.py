@@ -22,7 +22,9 @@ from django.contrib.auth.models import User
 from django.core.files.storage import InvalidStorageError, default_storage, storages
 
 from avaproject.base.storage import local_path
+from datasets.core.untrusted import read_json
 from qc.core.release.packing import MANIFEST, PARTS, ignore, load_index, part_of
+from qc.core.release.reader import MAX_MANIFEST
 from qc.models import Release, ReleaseSync
 from qc.services.release.release_storage import ReleaseFilesError, opener
 
@@ -214,7 +216,7 @@ def _require_same_release(
         return
     answer = target.client.get_object(Bucket=target.name, Key=f"{start}{MANIFEST}")
     try:
-        held = json.load(answer["Body"])
+        held = read_json(answer["Body"].read(MAX_MANIFEST + 1), max_bytes=MAX_MANIFEST)
         name = f"{held['dataset']} release {held['release']}"
     except (ValueError, KeyError, TypeError):
         name = "something else"

@@ -10,6 +10,7 @@ import math
 import pickle
 import pickletools
 import re
+import struct
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -52,7 +53,8 @@ def load_arrays(content: bytes) -> dict[Any, Any]:
     try:
         loaded = _ArrayUnpickler(content).load()
     except (pickle.UnpicklingError, EOFError, IndexError, KeyError, MemoryError, OverflowError,
-            AttributeError, TypeError, ValueError, RecursionError) as error:  # fmt: skip
+            AttributeError, TypeError, ValueError, RecursionError,
+            struct.error) as error:  # fmt: skip
         raise AvaFormatError(f"not a pickle of arrays: {error}") from error
     if not isinstance(loaded, dict):
         raise AvaFormatError(f"not a pickle of arrays: it holds a {type(loaded).__name__}")

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.core.untrusted import UntrustedDataError
+
 DECIMALS = 4
 
 _BOX = r"(?:0|1)\.\d{3,6}(?:,(?:0|1)\.\d{3,6}){3}"
@@ -26,7 +28,7 @@ KEYFRAME_ROW = re.compile(_KEY, re.ASCII)
 TIMESTAMP_ROW = re.compile(r"\d{4}", re.ASCII)
 
 
-class AvaFormatError(ValueError):
+class AvaFormatError(UntrustedDataError):
     """The content is not what the AVA file should hold; the text names the row."""
 
 
