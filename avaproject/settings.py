@@ -9,23 +9,22 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from django.templatetags.static import static
 
+from avaproject.environment import Environment, read_file
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
-environ.Env.read_env(BASE_DIR / ".env")
+env = Environment()
+read_file(BASE_DIR / ".env")
 
 # NumPy reads it when it is imported. With small matrices and many processes, BLAS threads only
 # wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-DATA_DIR = Path(env.str("AVA_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR = env.folder("AVA_DATA_DIR", default=BASE_DIR / "var")
 
 
 def local_secret(path: Path) -> str:
@@ -182,12 +181,17 @@ UNFOLD = {
 LANGUAGE_CODE = "en"
 USE_I18N = False
 FORMAT_MODULE_PATH = "avaproject.formats"
-TIME_ZONE = env.str("AVA_TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("AVA_TIME_ZONE", default="UTC")
 USE_TZ = True
 
 # Database
-DATABASE_URL = env.str("AVA_DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'ava.sqlite3'}")
-DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES = {
+    "default": env.database(
+        "AVA_DATABASE_URL",
+        default=f"sqlite:///{DATA_DIR / 'ava.sqlite3'}",
+        password="AVA_DATABASE_PASSWORD",  # noqa: S106  # the name of its variable
+    )
+}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
@@ -223,7 +227,7 @@ STORAGES: dict[str, dict[str, object]] = {
 if S3_BUCKET:
     s3 = {
         "bucket_name": S3_BUCKET,
-        "endpoint_url": env.str("AVA_S3_ENDPOINT", default="") or None,
+        "endpoint_url": env.address("AVA_S3_ENDPOINT", "https", "http") or None,
         "access_key": env.str("AVA_S3_ACCESS_KEY", default="") or None,
         "secret_key": env.str("AVA_S3_SECRET_KEY", default="") or None,
         "region_name": env.str("AVA_S3_REGION", default="") or None,
@@ -237,7 +241,7 @@ if S3_BUCKET:
         "BACKEND": S3_STORAGE, "OPTIONS": s3 | {"location": RELEASE_COPIES},
     }  # fmt: skip
     # Players, downloads and uploads are redirected to presigned URLs there.
-    s3_origin = env.str("AVA_S3_ENDPOINT", default="") or "https://*.amazonaws.com"
+    s3_origin = env.address("AVA_S3_ENDPOINT", "https", "http") or "https://*.amazonaws.com"
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"] += [s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"] = [SELF, s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [SELF, s3_origin]
@@ -247,7 +251,7 @@ if RELEASES_BUCKET := env.str("AVA_RELEASES_S3_BUCKET", default=""):
         "BACKEND": S3_STORAGE,
         "OPTIONS": {
             "bucket_name": RELEASES_BUCKET,
-            "endpoint_url": env.str("AVA_RELEASES_S3_ENDPOINT", default="") or None,
+            "endpoint_url": env.address("AVA_RELEASES_S3_ENDPOINT", "https", "http") or None,
             "access_key": env.str("AVA_RELEASES_S3_ACCESS_KEY", default="") or None,
             "secret_key": env.str("AVA_RELEASES_S3_SECRET_KEY", default="") or None,
             "region_name": env.str("AVA_RELEASES_S3_REGION", default="") or None,
@@ -276,9 +280,7 @@ DECODE_SECONDS = env.int("AVA_DECODE_SECONDS", default=4 * 3600 + 1800)
 
 # Detectors
 WEIGHTS_DIR = Path(env.str("AVA_WEIGHTS_DIR", default=str(DATA_DIR / "weights")))
-DEVICE = env.str("AVA_DEVICE", default="auto")
-if DEVICE not in ("auto", "cpu", "cuda", "mps"):
-    raise ImproperlyConfigured(f"AVA_DEVICE must be auto, cpu, cuda or mps, not {DEVICE!r}")
+DEVICE = env.choice("AVA_DEVICE", ("auto", "cpu", "cuda", "mps"), default="auto")
 DETECTORS = "tracking.detectors.registry.DETECTORS"  # for apps below tracking
 DETECTOR_BATCH = env.int("AVA_DETECTOR_BATCH", default=4)
 
@@ -291,21 +293,17 @@ EMAIL_TIMEOUT = 10
 
 # CVAT. Servers are rows; one may be set here. Stored passwords are encrypted with these keys.
 SECRETS_KEYS = env.list("AVA_SECRETS_KEY", default=[]) or [SECRET_KEY]
-PUBLIC_URL = env.str("AVA_PUBLIC_URL", default="").rstrip("/")
-CVAT_URL = env.str("AVA_CVAT_URL", default="").rstrip("/")
+PUBLIC_URL = env.address("AVA_PUBLIC_URL", "https", "http")
+CVAT_URL = env.address("AVA_CVAT_URL", "https", "http")
 CVAT_ORGANISATION = env.str("AVA_CVAT_ORGANISATION", default="")
 CVAT_TOKEN = env.str("AVA_CVAT_TOKEN", default="")
 CVAT_USER = env.str("AVA_CVAT_USER", default="")
 CVAT_PASSWORD = env.str("AVA_CVAT_PASSWORD", default="")
 CVAT_CONCURRENCY = env.int("AVA_CVAT_CONCURRENCY", default=8)
-if CVAT_CONCURRENCY < 1:
-    raise ImproperlyConfigured(
-        f"AVA_CVAT_CONCURRENCY must be 1 or more, not {CVAT_CONCURRENCY}"
-    )
 
 # Work. The database is the work order; the broker only wakes workers (docs/pipeline.md).
 LEASE = timedelta(seconds=env.int("AVA_LEASE_SECONDS", default=120))
-REDIS_URL = env.str("AVA_REDIS_URL", default="")
+REDIS_URL = env.address("AVA_REDIS_URL", "redis", "rediss")
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 6 * 3600,
@@ -331,12 +329,16 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")  # touched by `advance`
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("AVA_LOG_LEVEL", default="INFO")},
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.choice("AVA_LOG_LEVEL", LEVELS, default="INFO"),
+    },
     # The result of a task is in its row; the loop and the pages show it.
     "loggers": {"celery.app.trace": {"level": "WARNING"}},
 }
