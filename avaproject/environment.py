@@ -74,6 +74,16 @@ class Environment(environ.Env):
             raise ImproperlyConfigured(f"{var} must be an address that begins with {begin}")
         return text
 
+    def email(self, var: str) -> dict[str, Any]:
+        """Django's settings of the mail server at an address; none if it is empty."""
+        text = read(var)
+        if not text:
+            return {}
+        try:
+            return dict(self.email_url_config(text))
+        except (ValueError, KeyError, ImproperlyConfigured):
+            raise ImproperlyConfigured(f"{var} must be an address such as {EMAIL}") from None
+
     def database(self, var: str, default: str, *, password: str) -> dict[str, Any]:
         """The database at an address such as `postgres://user@host:5432/name`.
 
@@ -93,6 +103,7 @@ class Environment(environ.Env):
         return config | ({"PASSWORD": own} if (own := read(password)) else {})
 
 
+EMAIL = "smtp://user@host:25 or smtp+tls://user@host:587"
 SCHEMES = ("sqlite", "postgres", "postgresql")
 LINE = re.compile(r"(export )?\w+\s*=|\s*(#|$)")  # of a file with variables
 

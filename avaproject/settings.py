@@ -286,8 +286,7 @@ DETECTOR_BATCH = env.int("AVA_DETECTOR_BATCH", default=4)
 
 # E-mail of invitations; without a server their links are shown to be copied.
 EMAIL_URL = env.str("AVA_EMAIL_URL", default="")
-if EMAIL_URL:
-    vars().update(env.email_url_config(EMAIL_URL))
+vars().update(env.email("AVA_EMAIL_URL"))
 DEFAULT_FROM_EMAIL = env.str("AVA_EMAIL_FROM", default="") or "ava-studio@localhost"
 EMAIL_TIMEOUT = 10
 

@@ -47,7 +47,7 @@ class Notes:
         )
 
 
-class ObjectError(ValueError):
+class ObjectError(UntrustedDataError):
     """An object whose box cannot be read, at `frame`; all others can be."""
 
     def __init__(self, label: str, frame: int, reason: str, box: Box | None = None) -> None:
