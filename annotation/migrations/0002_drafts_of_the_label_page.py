@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='annotator',
             name='tool',
-            field=models.CharField(blank=True, choices=[('label page', 'Label Page'), ('CVAT', 'Cvat'), ('package', 'Package')], help_text='where tasks are annotated; empty: in CVAT if connected, else the label page', max_length=10),
+            field=models.CharField(blank=True, choices=[('label page', 'Label page'), ('CVAT', 'CVAT'), ('package', 'Package')], help_text='where tasks are annotated; empty: in CVAT if connected, else the label page', max_length=10),
         ),
         migrations.AddField(
             model_name='answerversion',
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='answerversion',
             name='source',
-            field=models.CharField(choices=[('file', 'File'), ('CVAT', 'Cvat'), ('label page', 'Label Page')], default='file', max_length=10),
+            field=models.CharField(choices=[('file', 'File'), ('CVAT', 'CVAT'), ('label page', 'Label page')], default='file', max_length=10),
         ),
         migrations.AlterField(
             model_name='answerversion',

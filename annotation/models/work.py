@@ -57,9 +57,9 @@ class Annotator(models.Model):
     """A person who annotates clips of a dataset."""
 
     class Tool(models.TextChoices):
-        LABEL_PAGE = "label page"
-        CVAT = "CVAT"
-        PACKAGE = "package"
+        LABEL_PAGE = "label page", "Label page"
+        CVAT = "CVAT", "CVAT"
+        PACKAGE = "package", "Package"
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="annotators")
     name = models.CharField(
@@ -125,6 +125,12 @@ class AnnotationTaskQuerySet(StagedQuerySet):
         revised = AnswerVersion.objects.filter(task__revises=OuterRef("pk"), stage=Stage.DONE)
         tasks = self.exclude(purpose=AnnotationTask.Purpose.CHECK)
         return tasks.filter(Q(unassigned_at=None) | Exists(answered), ~Exists(revised))
+
+    def for_cvat(self) -> Self:
+        """Tasks of annotators who work in CVAT, if the dataset is connected."""
+        return self.filter(
+            annotator__is_simulated=False, annotator__tool__in=["", Annotator.Tool.CVAT]
+        )
 
     def with_latest_version(self) -> Self:
         """Tasks with `latest_version_id`: the newest answer version read, or None."""
@@ -204,9 +210,9 @@ class AnswerVersion(StagedModel):
     """One version of a task's answers; its stage is that of reading the raw file."""
 
     class Source(models.TextChoices):
-        FILE = "file"
-        CVAT = "CVAT"
-        LABEL_PAGE = "label page"
+        FILE = "file", "File"
+        CVAT = "CVAT", "CVAT"
+        LABEL_PAGE = "label page", "Label page"
 
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="versions")
     author = models.ForeignKey(

@@ -155,6 +155,32 @@ def assign_clip(clip: Clip, annotator: Annotator) -> AnnotationTask:
     return task
 
 
+def assign_revision(task: AnnotationTask, annotator: Annotator) -> AnnotationTask:
+    """Let `annotator` revise the answers of `task`; a second call adds nothing.
+
+    The revision begins with the newest answers, and replaces them when it is submitted. Raises
+    PlanError if there are none, or the annotator has the clip already.
+    """
+    if not task.versions.done().exists():
+        raise PlanError(f"{task} has no answers yet")
+    revision, _ = AnnotationTask.objects.get_or_create(
+        clip=task.clip, annotator=annotator, defaults={"run_id": task.run_id, "revises": task}
+    )
+    if revision.revises_id != task.pk:
+        raise PlanError(f"{annotator} has {task.clip} already: choose another annotator")
+    return revision
+
+
+def choose_tool(annotator: Annotator, tool: str) -> None:
+    """Let `annotator` annotate with `tool` from now on; tasks already in CVAT stay there.
+
+    Raises PlanError if there is no such tool.
+    """
+    if tool not in ("", *Annotator.Tool.values):
+        raise PlanError(f'there is no tool "{tool}": choose one of the list')
+    Annotator.objects.filter(pk=annotator.pk).update(tool=tool)
+
+
 def reassign(annotator: Annotator) -> int:
     """Undo `unassign` where nobody else got the clip meanwhile; return how many tasks."""
     with transaction.atomic():

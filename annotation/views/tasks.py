@@ -31,6 +31,8 @@ from annotation.services.plan import (
     PlanError,
     assign,
     assign_gold_tasks,
+    assign_revision,
+    choose_tool,
     mark_gold,
     preview,
     reassign,
@@ -95,6 +97,7 @@ def _clips_and_annotators(dataset: Dataset) -> dict[str, Any]:
         "gold_clips": gold[:GOLD_CLIPS_SHOWN],
         "gold_count": len(gold),
         "annotators": annotators_with_work(dataset),
+        "tools": [("", "CVAT if connected, else label page"), *Annotator.Tool.choices],
     }
 
 
@@ -126,6 +129,20 @@ def plan_reassign(request: HttpRequest, name: str) -> HttpResponse:
 
 @login_required
 @require_POST
+def plan_tool(request: HttpRequest, name: str) -> HttpResponse:
+    """Choose where an annotator's tasks are annotated."""
+    annotator = _annotator(request, name)
+    try:
+        choose_tool(annotator, request.POST.get("tool", ""))
+    except PlanError as error:
+        messages.error(request, f"{error}.")
+    else:
+        messages.success(request, f"The tool of {annotator} was changed.")
+    return redirect("annotation:plan", name=name)
+
+
+@login_required
+@require_POST
 def plan_gold_tasks(request: HttpRequest, name: str) -> HttpResponse:
     """Assign clips to an expert, whose answers will be gold answers."""
     dataset = _own_dataset(request, name)
@@ -149,17 +166,8 @@ def plan_gold_tasks(request: HttpRequest, name: str) -> HttpResponse:
 def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
     """Mark or unmark the answers of a task, named `<clip>--<annotator>`, as gold answers."""
     dataset = _own_dataset(request, name)
-    named = request.POST.get("task", "").strip()
-    clip, _, annotator = named.partition("--")
-    task = (
-        AnnotationTask.objects.of(dataset)
-        .filter(clip__name=clip, annotator__name=annotator)
-        .select_related("clip", "annotator")
-        .first()
-    )
     try:
-        if task is None:
-            raise PlanError(f'there is no task called "{named}"')
+        task = _named_task(request, dataset)
         if "remove" in request.POST:
             unmark_gold(task)
             messages.success(request, f"{task.clip} is no longer a gold clip.")
@@ -172,6 +180,31 @@ def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
     except PlanError as error:
         messages.error(request, f"{error}.")
     return redirect("annotation:plan", name=name)
+
+
+@login_required
+@require_POST
+def plan_revise(request: HttpRequest, name: str) -> HttpResponse:
+    """Let an annotator revise the answers of a task, named `<clip>--<annotator>`."""
+    annotator = _annotator(request, name)
+    try:
+        revision = assign_revision(_named_task(request, annotator.dataset), annotator)
+    except PlanError as error:
+        messages.error(request, f"{error}.")
+    else:
+        messages.success(request, f"{annotator} revises {revision.revises}.")
+    return redirect("annotation:plan", name=name)
+
+
+def _named_task(request: HttpRequest, dataset: Dataset) -> AnnotationTask:
+    """The task posted by its name. Raises PlanError."""
+    named = request.POST.get("task", "").strip()
+    clip, _, annotator = named.partition("--")
+    tasks = AnnotationTask.objects.of(dataset).select_related("clip", "annotator")
+    task = tasks.filter(clip__name=clip, annotator__name=annotator).first()
+    if task is None:
+        raise PlanError(f'there is no task called "{named}"')
+    return task
 
 
 def _own_dataset(request: HttpRequest, name: str) -> Dataset:

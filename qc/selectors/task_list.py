@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.models import Annotator, AnswerVersion
+from annotation.models import Annotator, AnswerDraft, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.models import Review
 from qc.selectors.clip_and_task_states import TASK_STATES, State
+
+BEGUN = State("labelling", "In progress", "info")  # on the label page
 
 
 @dataclass
@@ -20,10 +22,11 @@ class TaskRow:
     error: str
     held_back: AnswerVersion | None  # the newest, if it looks wrong and nobody accepted it
     reason: str  # of the newest rejection
+    draft: AnswerDraft | None = None  # begun on the label page
 
 
 def task_rows(tasks: list[Any]) -> list[TaskRow]:
-    """Rows for `tasks` of `tasks_with_state`; two queries."""
+    """Rows for `tasks` of `tasks_with_state`; three queries."""
     versions = AnswerVersion.objects.filter(task__in=tasks).order_by("number")
     read: dict[int, AnswerVersion] = {}
     newest: dict[int, AnswerVersion] = {}
@@ -33,14 +36,19 @@ def task_rows(tasks: list[Any]) -> list[TaskRow]:
             read[version.task_id] = version
     reviews = Review.objects.filter(task__in=tasks).order_by("pk")
     reasons = dict(reviews.values_list("task_id", "reason"))
+    begun = AnswerDraft.objects.open().filter(task__in=tasks, last__gt=0).defer("start")
+    drafts = {draft.task_id: draft for draft in begun}
     return [
         TaskRow(
             task,
-            TASK_STATES[task.state],
+            BEGUN
+            if task.pk in drafts and task.state in ("given", "writing")
+            else TASK_STATES[task.state],
             read.get(task.pk),
             task.error or (newest[task.pk].error if task.pk in newest else ""),
             newest[task.pk] if task.pk in newest and newest[task.pk].is_held_back else None,
             reasons.get(task.pk, "") if task.state == "rejected" else "",
+            drafts.get(task.pk),
         )
         for task in tasks
     ]

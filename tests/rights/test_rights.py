@@ -115,6 +115,8 @@ ROWS: dict[str, Row] = {
     "annotation:plan": Row(Act.ASSIGN, Act.ASSIGN),
     "annotation:unassign": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
     "annotation:reassign": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
+    "annotation:tool": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
+    "annotation:revise": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
     "annotation:gold_tasks": Row(NOBODY, Act.ASSIGN),
     "annotation:gold": Row(NOBODY, Act.ASSIGN),
     "annotation:package": Row(NAMES_AND_FILES, more=OF_TASK),

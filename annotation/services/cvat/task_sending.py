@@ -53,12 +53,11 @@ class _ActiveUpload(NamedTuple):
 
 
 def request_sending(dataset: Dataset) -> int:
-    """Request sending of all tasks of `dataset` not sent yet; return how many."""
+    """Request sending of all tasks for CVAT that are not sent yet; return how many."""
     project = CvatProject.objects.get(dataset=dataset)
     CvatProject.objects.filter(pk=project.pk).update(is_paused=False)
-    tasks = AnnotationTask.objects.of(dataset).filter(
-        unassigned_at=None, cvat_job=None, annotator__is_simulated=False
-    )
+    tasks = AnnotationTask.objects.of(dataset).for_cvat()
+    tasks = tasks.filter(unassigned_at=None, cvat_job=None)
     new = [CvatJob(task=task, project=project) for task in tasks.order_by("pk")]
     CvatJob.objects.bulk_create(new, ignore_conflicts=True)  # another request may run too
     return len(new)

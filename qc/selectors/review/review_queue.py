@@ -255,6 +255,7 @@ def task_history(task: AnnotationTask) -> list[TaskEvent]:
         who, text = version.author.name, version.error
         if version.confirmed_by:
             text = f"Held back, and accepted as it is by {version.confirmed_by}."
+        text = "\n".join([text, *(one["text"] for one in version.replies)]).strip()
         events.append(TaskEvent(version.created_at, "file-check", "info", who, sentence, text))
     for review in task.reviews.select_related("reviewer", "version"):
         is_approval = review.verdict == Review.Verdict.APPROVED
