@@ -11,7 +11,7 @@ from annotation.core.segments import fold
 from datasets.core.action_groups import UNSET, answered_once, asked_once
 from datasets.core.formats.cvat_document import Document
 from datasets.core.formats.cvat_labels import PERSON_ID, answers_from
-from tests.label_logs import TASK, random_log, start
+from tests.core.annotation.label_logs import TASK, random_log, start
 
 FPS = TASK.frame_rate // TASK.step
 PERSONS = (1, 2, 3)

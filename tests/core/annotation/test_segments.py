@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from annotation.core.box_paths import BoxPath, PathShape
 from annotation.core.label_state import LabelState, Lane, answers_at, progress, unset
 from annotation.core.segments import counting_operations, fold
-from tests.label_logs import CASES, TASK, random_log, start, text_of_cases
+from tests.core.annotation.label_logs import CASES, TASK, random_log, start, text_of_cases
 
 FILE = json.loads(CASES.read_text())
 

@@ -1,7 +1,7 @@
 """Random logs of the label page: the same cases for the fold in Python and in JavaScript.
 
-`python -m tests.label_logs` writes `tests/core/annotation/label_cases.json`: each case is a log
-and the state that `annotation.core.segments.fold` makes of it.
+`python -m tests.core.annotation.label_logs` writes `label_cases.json` beside this file: each
+case is a log and the state that `annotation.core.segments.fold` makes of it.
 """
 
 import json
@@ -14,7 +14,7 @@ from annotation.core.label_state import LabelState, LabelTask, progress, unset
 from annotation.core.segments import fold
 from datasets.core.action_groups import ActionGroupSpec
 
-CASES = Path(__file__).parent / "core" / "annotation" / "label_cases.json"
+CASES = Path(__file__).parent / "label_cases.json"
 GROUPS = (
     ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"), 1),
     ActionGroupSpec("doing", "many", False, ("wave", "carry", "read"), 2),
