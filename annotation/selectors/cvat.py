@@ -95,9 +95,7 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
         oldest=Min("changed_at", filter=is_finished & OUT_OF_DATE),
     )
     refused = jobs.sent().filter(task__in=_refused_versions(found).values("task"))
-    people = dataset.annotators.filter(
-        is_simulated=False, tool__in=["", Annotator.Tool.CVAT]
-    )
+    people = dataset.annotators.filter(is_simulated=False, tool__in=["", Annotator.Tool.CVAT])
     tasks = AnnotationTask.objects.filter(annotator__in=people)
     assigned = tasks.filter(unassigned_at=None)
     unsent = assigned.filter(cvat_job=None).count()
