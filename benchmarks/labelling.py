@@ -77,8 +77,6 @@ class Count:
 
 
 def build(folder: Path) -> None:
-    from django.contrib.auth.models import User
-
     from datasets.models import Member
     from datasets.services.create import create_dataset
     from demo.world.videos import DEMO_VIDEOS
@@ -87,8 +85,8 @@ def build(folder: Path) -> None:
     boss = make_user("boss")
     for vocabulary in VOCABULARIES:
         dataset = create_dataset(name_of(vocabulary), vocabulary=vocabulary)
-        Member.objects.create(dataset=dataset, user=User.objects.get(pk=boss.pk))
-        annotator = make_annotator(dataset, "boss")
+        Member.objects.create(dataset=dataset, user=boss, role=Member.Role.OWNER)
+        annotator = make_annotator(dataset, "boss", user=boss)
         for spec in DEMO_VIDEOS:
             name = f"{Path(spec.file_name).stem}-{vocabulary[:3]}"
             video = make_video(
