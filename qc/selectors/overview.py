@@ -1,108 +1,31 @@
-"""The overview of a dataset: pipeline stages, running and failed work, recent activity."""
+"""The overview of a dataset: pipeline stages, running and failed work."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import NamedTuple, Self
 
 from django.db.models import Count, Max, Min, Q, Sum
 from django.template.defaultfilters import filesizeformat
 
-from annotation.models import AnnotationTask, AnswerVersion, CvatJob
-from avaproject.base.work import Stage, StagedQuerySet, exist
+from annotation.models import CvatJob
+from avaproject.base.work import Stage, exist
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.models import BundleImport, Clip, Dataset, Upload, Video
+from datasets.models import Dataset
 from qc.models import (
-    AgreementReport,
-    AgreementSummary,
-    Consensus,
     Release,
     Review,
-    Score,
-    ThirdOpinion,
 )
+from qc.selectors.activity import Activity, recent_activity
 from qc.selectors.agreement.gold import flagged_count
 from qc.selectors.consensus.adjudication_queue import open_item_count
 from qc.selectors.statuses import clip_statuses, task_statuses
-from tracking.models import Bundle, IdentityRun, TrackImport, TrackingRun
+from qc.selectors.work_kinds import WorkKind, work_kinds
+from tracking.models import IdentityRun
 
 Counts = dict[str, dict[str, int]]  # of rows by kind of work and stage, without those done
 
 ROWS_SHOWN = 8
-EVENTS_READ = 40
-EVENTS_SHOWN = 7
-
-
-class WorkKind(NamedTuple):
-    """One kind of background work of a dataset; {} in a phrase is the name of a row."""
-
-    key: str
-    app: str  # the one with the retry page
-    doing: str
-    done: str
-    many_done: str  # after a number
-    icon: str
-    rows: StagedQuerySet
-    name: str  # lookup
-    clip: str = ""  # lookup of the clip, of work on single clips
-
-    @property
-    def retry_page(self) -> str:
-        return f"{self.app}:retry"
-
-
-def work_kinds(dataset: Dataset) -> list[WorkKind]:
-    """All background work of `dataset`, in pipeline order."""
-    of_clips = {"clip__video__dataset": dataset}
-    return [
-        WorkKind("upload", "datasets", "Unpacking {}", "{} unpacked", "uploads unpacked",
-            "file-archive", Upload.objects.filter(dataset=dataset), "original_name"),
-        WorkKind("import", "datasets", "Importing clips of {}", "Clips of {} imported",
-             "bundles imported", "package",
-             BundleImport.objects.filter(upload__dataset=dataset), "upload__original_name"),
-        WorkKind("video", "datasets", "Standardising {}", "{} standardised",
-            "videos standardised", "film", Video.objects.filter(dataset=dataset), "name"),
-        WorkKind("clip", "datasets", "Cutting {}", "{} cut", "clips cut", "scissors",
-            Clip.objects.of(dataset), "name", "pk"),
-        WorkKind("track-import", "tracking", "Importing tracks of {}", "Tracks of {} imported",
-             "bundles with tracks imported", "package",
-             TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
-             "bundle_import__upload__original_name"),
-        WorkKind("run", "tracking", "Tracking {}", "{} tracked", "clips tracked",
-            "scan-search", TrackingRun.objects.of(dataset), "clip__name", "clip"),
-        WorkKind("identities", "tracking", "Identifying people in {}",
-            "People in {} identified", "videos with people identified", "users",
-            IdentityRun.objects.filter(video__dataset=dataset), "video__name"),
-        WorkKind("bundle", "tracking", "Creating bundle {}", "Bundle {} created",
-            "bundles created", "package", Bundle.objects.filter(dataset=dataset), "pk"),
-        WorkKind("task", "annotation", "Creating the CVAT package of {}",
-            "CVAT package of {} created", "CVAT packages created", "package-check",
-            AnnotationTask.objects.of(dataset), "clip__name", "clip"),
-        WorkKind("version", "annotation", "Importing answers for {}",
-            "Answers for {} imported", "answer files imported", "file-check",
-            AnswerVersion.objects.filter(
-                task__clip__video__dataset=dataset).without_history(),
-            "task__clip__name", "task__clip"),
-        WorkKind("report", "qc", "Comparing annotators of {}", "Annotators of {} compared",
-            "clips compared", "git-compare", AgreementReport.objects.filter(**of_clips),
-            "clip__name", "clip"),
-        WorkKind("summary", "qc", "Updating agreement {}", "Agreement updated {}",
-            "agreement updates", "git-compare",
-            AgreementSummary.objects.filter(dataset=dataset), "period"),
-        WorkKind("score", "qc", "Scoring {}", "{} scored", "answers scored", "user-check",
-            Score.objects.filter(version__task__clip__video__dataset=dataset),
-            "version__task__clip__name", "version__task__clip"),
-        WorkKind("consensus", "qc", "Building consensus of {}", "Consensus of {} built",
-            "consensuses built", "scale", Consensus.objects.filter(**of_clips), "clip__name",
-            "clip"),
-        WorkKind("opinion", "qc", "Requesting a third opinion on {}",
-            "Third opinion on {} requested", "third opinions requested", "users",
-            ThirdOpinion.objects.filter(**of_clips), "clip__name", "clip"),
-        WorkKind("release", "qc", "Creating release {}", "Release {} created",
-            "releases created", "database", Release.objects.filter(dataset=dataset),
-            "number"),
-    ]  # fmt: skip
 
 
 class StageCard(NamedTuple):
@@ -155,16 +78,6 @@ class FailedWork:
     def sentence(self) -> str:
         more = f" and {self.count - 1:,} more" if self.count > 1 else ""
         return f"{self.kind.doing.format(self.name)}{more} failed"
-
-
-class Activity(NamedTuple):
-    """An entry of the activity list: one event, or several of the same kind in a row."""
-
-    moment: datetime
-    icon: str
-    tone: str
-    sentence: str
-    many: str  # after a number, when it happened several times in a row
 
 
 class DatasetSummary(NamedTuple):
@@ -360,60 +273,6 @@ def _release_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
         "Release", "database", "qc:releases", found["done"], found["all"],
         "bad" if counts[Stage.FAILED] else "brand", _state_of(counts, sentence),
     )  # fmt: skip
-
-
-def recent_activity(
-    dataset: Dataset, all_kinds: Iterable[WorkKind], *, with_names: bool
-) -> list[Activity]:
-    """Recent events, newest first; equal events in a row are merged into one entry.
-
-    Of work on single clips, only that on the clips that changed last is looked at.
-    """
-    statuses = clip_statuses(dataset).order_by("-active_at")
-    clips = list(statuses.values_list("pk", flat=True)[:EVENTS_READ])
-    found = [one for kind in all_kinds for one in _finished_work(kind, clips)]
-    if with_names:
-        found += _reviewed(clips)
-    found.sort(key=lambda one: one.moment, reverse=True)
-    rows = [list(group) for _, group in groupby(found, key=lambda one: one.many)]
-    return [_merged(row) for row in rows[:EVENTS_SHOWN]]
-
-
-def _finished_work(kind: WorkKind, clips: list[int]) -> list[Activity]:
-    rows = kind.rows
-    if kind.clip:  # without the join to the dataset: a database might begin there
-        rows = rows.model._default_manager.filter(**{f"{kind.clip}__in": clips})
-        rows = rows.without_history() if kind.key == "version" else rows
-    rows = rows.exclude(finished_at=None).filter(stage__in=(Stage.DONE, Stage.FAILED))
-    values = rows.order_by("-finished_at").values_list("finished_at", "stage", kind.name)
-    tone = "ok" if kind.key == "release" else "info"
-    return [
-        Activity(moment, "circle-alert", "bad", f"{kind.doing.format(name)} failed",
-                 f"failures: {kind.doing.format('…')}")
-        if stage == Stage.FAILED
-        else Activity(moment, kind.icon, tone, kind.done.format(name), kind.many_done)
-        for moment, stage, name in values[:EVENTS_READ]
-    ]  # fmt: skip
-
-
-def _reviewed(clips: list[int]) -> list[Activity]:
-    reviews = Review.objects.filter(task__clip__in=clips).order_by("-pk")
-    values = reviews.values_list(
-        "reviewed_at", "verdict", "task__clip__name", "task__annotator__name"
-    )
-    looks = {"approved": ("user-check", "ok"), "rejected": ("rotate-ccw", "violet")}
-    return [
-        Activity(moment, *looks[verdict], f"{clip} by {annotator} {verdict}",
-                 f"tasks {verdict}")
-        for moment, verdict, clip, annotator in values[:EVENTS_READ]
-    ]  # fmt: skip
-
-
-def _merged(row: list[Activity]) -> Activity:
-    if len(row) == 1:
-        return row[0]
-    count = f"{len(row)}+" if len(row) >= EVENTS_READ else str(len(row))
-    return row[0]._replace(sentence=f"{count} {row[0].many}")
 
 
 def sidebar_counts(dataset: Dataset) -> dict[str, int]:

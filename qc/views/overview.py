@@ -11,8 +11,9 @@ from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 from qc.selectors.cost import cost_meter, label_page_rows
 from qc.selectors.overview import overview as overview_of
-from qc.selectors.overview import sidebar_counts, work_kinds
+from qc.selectors.overview import sidebar_counts
 from qc.selectors.to_do import to_do_list
+from qc.selectors.work_kinds import work_kinds
 
 
 @login_required

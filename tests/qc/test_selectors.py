@@ -25,12 +25,13 @@ from qc.selectors.clip_and_task_states import (
     tasks_with_state,
 )
 from qc.selectors.clips import clip_page, clip_rows
-from qc.selectors.overview import overview, sidebar_counts, work_kinds
+from qc.selectors.overview import overview, sidebar_counts
 from qc.selectors.player_scene import player_scene
 from qc.selectors.release.release_list import is_in_progress, release_rows
 from qc.selectors.review.review_queue import pending, pending_rows
 from qc.selectors.statuses import clip_statuses, refresh, refreshed_once, task_statuses
 from qc.selectors.task_list import task_rows
+from qc.selectors.work_kinds import work_kinds
 from qc.services.agreement.reports import (
     plan_reports,
     plan_summaries,
