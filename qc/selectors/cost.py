@@ -6,9 +6,9 @@ packages only the time between two submissions is known: the most that it can ha
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from annotation.models import AnnotationTask, Annotator, AnswerDraft, AnswerVersion
 from annotation.selectors.pace import expected_pace, measured_pace
@@ -100,14 +100,14 @@ def cost_meter(dataset: Dataset) -> CostMeter:
     )
 
 
-def _hours_of(tasks: object, pace: float) -> float:
+def _hours_of(tasks: QuerySet[AnnotationTask], pace: float) -> float:
     """Hours that `tasks` take at `pace`, by the persons of their pre-annotation."""
-    found = AnnotationTask.objects.filter(pk__in=tasks.order_by().values("pk"))  # type: ignore[attr-defined]
+    found = AnnotationTask.objects.filter(pk__in=tasks.order_by().values("pk"))
     count = found.aggregate(count=Count("run__proposals"))["count"]
     return float(count) * pace / SECONDS
 
 
-def _video_hours(clips: object) -> float:
+def _video_hours(clips: Any) -> float:
     frames = Clip.objects.filter(pk__in=clips).aggregate(sum=Sum("frame_count"))["sum"]
     return (frames or 0) / FRAME_RATE / SECONDS
 

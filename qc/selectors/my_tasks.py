@@ -95,7 +95,7 @@ def _reasons(tasks: list[Any]) -> dict[int, list[str]]:
 
 
 def _measure(its: MyDataset, user: User | AnonymousUser) -> None:
-    annotator = Annotator.objects.get(dataset=its.dataset, user_id=user.pk)
+    annotator = Annotator.objects.get(dataset=its.dataset, user_id=user.pk or 0)
     its.pace = expected_pace(its.dataset, annotator)
     keyframes = sum(task.keyframes for task in (*its.returned, *its.open))
     its.hours_left = hours(keyframes, pace=its.pace)

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import User
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -154,7 +154,7 @@ def _dataset(request: HttpRequest, name: str, act: Act) -> Dataset:
 
 
 def _member(request: HttpRequest, name: str) -> Member:
-    members: QuerySet[Member] = _dataset(request, name, Act.MANAGE_MEMBERS).members
+    members = _dataset(request, name, Act.MANAGE_MEMBERS).members
     key = parse_key(request.POST.get("member", ""))
     return get_object_or_404(members.select_related("user", "dataset"), pk=key)
 
