@@ -82,7 +82,7 @@ def _clip(task: AnnotationTask) -> dict[str, Any]:
     return {
         "name": clip.name,
         "video": reverse("annotation:label-clip", args=args),
-        "poster": reverse("annotation:label-poster", args=args),
+        "poster": reverse("annotation:label-poster", args=args) if clip.poster else "",
         "width": clip.video.width,
         "height": clip.video.height,
         "frame_rate": FRAME_RATE,

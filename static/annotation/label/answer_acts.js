@@ -41,14 +41,16 @@ export class AnswerActs {
       page.speak(`${titleOf(about)}: at most ${about.max}. Take one back first.`);
       return;
     }
-    this.answer(group, after);
+    const isTakenBack = Array.isArray(after) && !after.length;
+    this.answer(group, after, { isOpenAfter: isTakenBack });
   }
 
   /**
    * @param {number} group place in the vocabulary
    * @param {Answer} answer
+   * @param {{ isOpenAfter?: boolean }} options isOpenAfter: the group stays open
    */
-  answer(group, answer) {
+  answer(group, answer, { isOpenAfter = false } = {}) {
     const { page } = this;
     const about = page.groups[group];
     if (!about || !this.canAnswer() || !page.at) return;
@@ -63,7 +65,7 @@ export class AnswerActs {
     const isFull = Array.isArray(answer)
       ? answer.length === 0 || answer.length >= about.max
       : answer !== "unset";
-    if (isFull) page.open = groupAfter(page.work, page.groups, page.at, group);
+    if (isFull && !isOpenAfter) page.open = groupAfter(page.work, page.groups, page.at, group);
     page.update();
     page.speakPlace();
   }

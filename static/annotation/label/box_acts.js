@@ -73,7 +73,7 @@ export class BoxActs {
   /** The frame that an act is about: that on the screen if the clip rests, else the keyframe. */
   frame() {
     const { at, data, stage } = this.page;
-    if (!at || stage.video.paused) return this.toStep(stage.frame);
+    if (!at || stage.video.paused) return this.toStep(stage.steppedFrame());
     return at.second * data.clip.frame_rate;
   }
 

@@ -35,6 +35,7 @@ class ToolBar {
     this.apply = null;
     /** @type {(() => void) | null} */
     this.leave = null;
+    form.noValidate = true; // what is out of the frame is clipped
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.apply?.();
@@ -91,7 +92,7 @@ class BoxFields {
     });
     this.fields = SIDES.map((side) => {
       const field = element("input");
-      Object.assign(field, { type: "number", step: "1", min: "0", name: side });
+      Object.assign(field, { type: "number", step: "any", min: "0", name: side });
       field.addEventListener("input", () => this.readNumbers());
       return field;
     });
@@ -219,7 +220,7 @@ export class BoxTools {
       text: "New person: draw a box where the person is first seen, or press a dotted one.",
       button: "Set first box",
       done: (box) => {
-        const first = { frame: this.host.toStep(stage.frame), box };
+        const first = { frame: this.host.toStep(stage.steppedFrame()), box };
         add(first.frame, box);
         this.addLast(first, finish);
       },
@@ -238,9 +239,9 @@ export class BoxTools {
       text: "Go to the last frame in which the person is seen and set the box there. The frames between are filled.",
       button: "Set last box",
       done: (box) => {
-        const frame = this.host.toStep(stage.frame);
+        const last = this.host.toStep(stage.steppedFrame());
         this.leave();
-        finish(first, { frame, box });
+        finish(first, { frame: last, box });
       },
     });
   }
@@ -282,6 +283,11 @@ export class BoxTools {
     const choice = element("select");
     choice.setAttribute("aria-label", "The same person");
     choice.append(...others.map((key) => new Option(this.host.nameOf(key), key)));
+    choice.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return; // which would open the list
+      event.preventDefault();
+      choice.form?.requestSubmit();
+    });
     this.mergeChoice = choice;
     this.bar.open({
       text: `${this.host.nameOf(person)} is the same person as`,

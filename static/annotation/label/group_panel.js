@@ -210,7 +210,8 @@ export class GroupPanel {
     }
     if (open !== this.open) {
       this.open = open;
-      this.sections[open]?.root.scrollIntoView({ block: "nearest" });
+      const { root } = this.sections[open] ?? {};
+      requestAnimationFrame(() => root?.scrollIntoView({ block: "nearest" }));
     }
   }
 }

@@ -127,8 +127,8 @@ const submit = async (despite) => {
   hideNotice("submit");
   page.speak("Submitting.");
   try {
-    const { next } = await draft.submit(despite);
-    await goToNext(next);
+    await draft.submit(despite);
+    await goToNext(page.data.next);
   } catch (error) {
     if (error instanceof RefusedError && error.code === "unset") {
       showUnset(error.facts.unset, textOfUnset, goToUnset);

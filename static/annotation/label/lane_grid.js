@@ -190,7 +190,8 @@ export class LaneGrid {
     cell.tabIndex = 0;
     cell.setAttribute("aria-selected", "true");
     lane.root.classList.add("current");
-    keepInView(this.root, lane.root, cell);
+    // In the next frame, whose layout is needed anyway: not between two changes of the page.
+    requestAnimationFrame(() => keepInView(this.root, lane.root, cell));
   }
 }
 

@@ -2,7 +2,7 @@
 // of the person in a corner. A keyframe is shown at once from its still, while the video seeks.
 
 import { boxCentre, clamp } from "../../player/geometry.js";
-import { colourOf, contextOf, paintBox, paintImage } from "../../player/paint.js";
+import { colourOf, contextOf, paintBox } from "../../player/paint.js";
 import { Player } from "../../player/player.js";
 
 /** @import { Box, Placement, Point } from "../../player/geometry.js" */
@@ -39,6 +39,7 @@ export class Stage extends Player {
     this.stills = null;
     /** @type {number | null} */
     this.heldFrame = null; // a keyframe that the video does not show yet
+    this.isPaintDue = false;
     this.isAutoplay = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.crop = new Crop(/** @type {Element} */ (screen.querySelector(".crop")));
     this.comparison = this.crop;
@@ -67,8 +68,17 @@ export class Stage extends Player {
   /** @param {number} frame */
   pauseAt(frame) {
     this.heldFrame = null;
-    this.isAutoplay = false;
     super.pauseAt(frame);
+  }
+
+  /** Paint before the next frame of the screen: once, however often it is asked for. */
+  paint() {
+    if (this.isPaintDue) return;
+    this.isPaintDue = true;
+    requestAnimationFrame(() => {
+      this.isPaintDue = false;
+      super.paint();
+    });
   }
 
   videoSize() {
@@ -177,11 +187,27 @@ class Crop {
       height / ((box[3] - box[1]) * margin),
       8 * ratio,
     );
-    const left = clamp(width / 2 - x * scale, width - size.width * scale, 0);
-    const top = clamp(height / 2 - y * scale, height - size.height * scale, 0);
-    paintImage(this.context, { ratio, scale, left, top }, image, size);
+    // Only the part of the frame that is seen is drawn.
+    const [wide, tall] = [width / scale, height / scale];
+    const left = clamp(x - wide / 2, 0, Math.max(0, size.width - wide));
+    const top = clamp(y - tall / 2, 0, Math.max(0, size.height - tall));
+    this.context.fillStyle = "#000";
+    this.context.fillRect(0, 0, width, height);
+    const share = widthOf(image) / size.width; // a still may be smaller than the video
+    const part = [left, top, wide, tall].map((side) => side * share);
+    const [partX, partY, partWidth, partHeight] = part;
+    this.context.drawImage(image, partX, partY, partWidth, partHeight, 0, 0, width, height);
   }
 }
+
+/**
+ * Pixels of an image across.
+ * @param {CanvasImageSource} image
+ */
+const widthOf = (image) => {
+  if (image instanceof HTMLVideoElement) return image.videoWidth;
+  return "displayWidth" in image ? image.displayWidth : Number(image.width);
+};
 
 /**
  * What a press on the stage does when no tool is at work: it chooses another person.
