@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.urls import reverse
 from playwright.sync_api import Page, expect
@@ -25,9 +26,16 @@ from qc.models import Adjudication, Review
 from tests.browser import CHROMIUM, chromium_page
 from tests.cvat_double.server import CvatDouble
 from tests.cvat_double.steps import make_server
-from tests.guide_world import names_on, save_screenshot, videos_zip, write_true_detections
-from tests.make import make_user
+from tests.guide_world import (
+    MAX_BYTES,
+    names_on,
+    save_screenshot,
+    videos_zip,
+    write_true_detections,
+)
+from tests.make import make_annotator, make_task, make_user
 from tests.server_process import wait_until
+from tracking.models import TrackingRun
 
 MUST_HAVE = os.environ.get("AVA_TEST_REQUIRES_SERVICES") == "1"
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -59,14 +67,17 @@ class Walk:
         path = reverse(view, args=arguments or (NAME,))
         assert self.page.goto(self.address + path + query).ok
 
-    def see(self, guide: str, image: str = "", *, height: int = 900) -> None:
+    def see(
+        self, guide: str, image: str = "", *, height: int = 900, limit: int = MAX_BYTES
+    ) -> None:
         """Read the names on the page for the page `guide`; make `image` if images are made."""
         seen = {NUMBER.sub("1", name) for name in names_on(self.page)}
         self.names.setdefault(guide, set()).update(seen)
         if image:
             self.images.setdefault(guide, []).append(image)
             if self.with_images:
-                save_screenshot(self.page, GUIDE / "images" / f"{image}.png", height=height)
+                path = GUIDE / "images" / f"{image}.png"
+                save_screenshot(self.page, path, height=height, limit=limit)
 
     def press(self, name: str | re.Pattern[str]) -> None:
         """Press the first button of this name, and wait for the page to which it leads."""
@@ -114,6 +125,7 @@ def test_the_guide_leads_from_videos_to_a_release(walk, own_files, settings):
         for annotator in ANNOTATORS:
             cvat.add_user(annotator.name)
         assign_tasks(walk, run)
+        label(walk)
         annotate(walk, run, cvat)
         import_answers(walk, run)
         read_agreement(walk)
@@ -175,6 +187,26 @@ def assign_tasks(walk: Walk, run: DemoRun) -> None:
     walk.see("assign-tasks", "assign-tasks", height=1250)
     walk.press(re.compile(r"Assign \d+ tasks"))
     run.work()
+
+
+def label(walk: Walk) -> None:
+    """Look at the label page with a task of one's own, which is deleted afterwards."""
+    page, clip = walk.page, Clip.objects.get(name=first_clip())
+    user = User.objects.get(username="admin")
+    annotator = make_annotator(Dataset.objects.get(), "admin", user=user)
+    task = make_task(TrackingRun.objects.done().filter(clip=clip)[0], annotator)
+    walk.go("qc:task", NAME, task.pk)
+    walk.see("label")
+    walk.open_link("Label")
+    page.wait_for_selector("#label[data-state=open][data-painted]")
+    page.get_by_role("button", name="Got it").click()
+    for key in ("r", "Enter", "Enter", "0", "Enter", "1", "e"):
+        page.keyboard.press(key)
+    page.wait_for_selector("body[data-saved=saved][data-waiting='0']")
+    walk.see("label", "label", limit=300_000)
+    walk.go("qc:tasks")
+    task.delete()
+    annotator.delete()
 
 
 def annotate(walk: Walk, run: DemoRun, cvat: CvatDouble) -> None:

@@ -31,7 +31,7 @@ from tests.video_files import make_video_file
 FRAMES, SIZE, PERSONS = 300, (640, 360), 2
 FAILED_REQUESTS = "Failed to load resource"  # how the console calls them
 DESK = {"viewport": {"width": 1440, "height": 900}}
-HINTS = "localStorage.setItem('label-hints', 'dismissed')"
+HINTS = "try { localStorage.setItem('label-hints', 'dismissed') } catch {}"
 
 
 def make_label_tasks(folder: Path, *, clips: int = 1, persons: int = PERSONS) -> Annotator:
@@ -82,6 +82,14 @@ class LabelTab:
         """Press keys, named by their positions on the keyboard."""
         for key in keys.split():
             self.page.keyboard.press(key)
+
+    def tap(self, name: str) -> None:
+        """Touch the middle of a button with a finger."""
+        button = self.button(name)
+        button.scroll_into_view_if_needed()
+        box = button.bounding_box()
+        assert box
+        self.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
     @property
     def label(self) -> Locator:

@@ -106,7 +106,7 @@ def test_a_task_is_done_by_touch(tasks, live_server):
         tab.open()
         page = tab.page
         tab.button("walk").tap()
-        tab.button("Keep and next").tap()
+        tab.tap("Keep and next")
         tab.is_at("1", seconds[1])
         box = page.locator(".screen").bounding_box()
         touch = page.context.new_cdp_session(page)
@@ -115,10 +115,10 @@ def test_a_task_is_done_by_touch(tasks, live_server):
             points = [] if by is None else [{"x": x + by, "y": y}]
             touch.send("Input.dispatchTouchEvent", {"type": name, "touchPoints": points})
         tab.is_at("1", seconds[2])  # a swipe to the left
-        page.get_by_role("button", name="Next person").tap()
+        tab.tap("Next person")
         tab.is_at("2", seconds[0])
         tab.button("sit").tap()
-        tab.button("To the end").tap()
+        tab.tap("To the end")
         tab.is_saved()
         assert tab.stored("2") == {seconds[0]: "sit"}
         assert tab.seen("2") == set(seconds)
