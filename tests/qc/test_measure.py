@@ -183,7 +183,7 @@ def test_labels_of_blind_work_are_held_against_those_of_people_who_saw_boxes(
         (1 / 2 - 1 / 2) / (1 - 1 / 2)
     )
     assert posture.mixed.coefficients["kappa"].units == 2 * 6 * 13
-    assert posture.mixed.coefficients["kappa"].interval is not None
+    assert posture.mixed.coefficients["kappa"].interval is None  # of one clip only
     assert posture.blind.coefficients["kappa"].reason == "no unit was rated by two or more"
     client.force_login(dataset.members.get().user)
     url = reverse("qc:gold", args=["shop"])

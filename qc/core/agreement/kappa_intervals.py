@@ -66,7 +66,7 @@ def kappa_intervals(
         rows = matrix[start : start + ROWS_AT_ONCE]
         rows = rows if isinstance(rows, np.ndarray) else rows.toarray()
         left_out.append(_means((total - rows).reshape(len(rows), -1, width), member))
-        has_units.append((rows[:, columns] > 0).any(axis=1, keepdims=True))
+        has_units.append(np.any(np.asarray(rows)[:, columns] > 0, axis=1, keepdims=True))
     found = estimates(
         _means(total.reshape(1, -1, width), member)[0],
         np.concatenate(left_out),
