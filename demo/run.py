@@ -170,7 +170,8 @@ class DemoRun:
     def _staged_rows(self) -> Iterator[StagedQuerySet]:
         for model, rows in rows_of(self.dataset).items():
             if issubclass(model, StagedModel):
-                yield model._default_manager.filter(pk__in=rows.values("pk"))
+                staged: StagedQuerySet = model._default_manager.all()  # type: ignore[assignment]
+                yield staged.filter(pk__in=rows.values("pk"))
 
     def _tasks(self) -> QuerySet[AnnotationTask]:
         tasks = AnnotationTask.objects.of(self.dataset)

@@ -104,7 +104,8 @@ def _decision_times(keys: Collection[int]) -> dict[int, dict[str, int]]:
             kept_at_once=Count("pk", filter=kept & Q(active_ms__lt=AT_ONCE_MS)),
         )
     )
-    return {row.pop("draft__version"): row for row in map(dict, rows)}
+    found: list[dict[str, Any]] = [dict(row) for row in rows]
+    return {row.pop("draft__version"): row for row in found}
 
 
 def switched_off(dataset: Dataset | int) -> frozenset[str]:
