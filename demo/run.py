@@ -21,12 +21,14 @@ from annotation.services.plan import plan_tasks
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.core.action_groups import ActionGroupSpec
+from datasets.core.formats.cvat_xml import load
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Dataset, Video
 from datasets.services.delete import rows_of
 from datasets.services.upload import receive_zip
 from demo.annotators import ANNOTATORS, SAME_PERSON, annotate_package, true_actions
+from demo.label_page import account_of, label_on_page
 from demo.world.renderer import GroundTruth, TruthBox
 from qc.core.matching import match_boxes
 from qc.models import Consensus, ConsensusBox, ConsensusLabel, Release, Review
@@ -40,6 +42,7 @@ from tracking.services.export_bundle import request_bundle
 OVERLAP = 0.6  # fraction of the clips assigned to all three annotators
 LEFT_OPEN = 5  # one in so many open items is left undecided, and not released
 REVIEWER = "simulated-reviewer"
+ON_LABEL_PAGE = "simulated-1"  # the annotator who works on the label page
 REASON = "Decided by the simulated reviewer, who knows what was rendered."
 
 Work = Callable[[], object]
@@ -55,7 +58,7 @@ class DemoRun:
 
     Attributes:
         dataset: The dataset to fill.
-        folder: Folder for the exports of the simulated annotators.
+        folder: Folder for the exports of the annotators who get packages.
         work: Does all waiting background work, and returns.
         log: Gets the title of each stage.
         truth_at: The ground truth; None for videos without one.
@@ -94,10 +97,22 @@ class DemoRun:
         return self.release()
 
     def annotate(self) -> None:
-        """Annotate every open package, and import the answers."""
+        """Annotate every open task: one annotator on the label page, the others in packages."""
+        self.label_tasks()
+        self._work()
         self.export_answers()
         import_answers(self.dataset, self.folder)
         self._work()
+
+    def label_tasks(self) -> None:
+        """Label the open tasks of one annotator on the label page."""
+        user = account_of(self.dataset, ON_LABEL_PAGE)
+        tasks = self._tasks().filter(stage=Stage.DONE, annotator__name=ON_LABEL_PAGE)
+        for task in with_verdict(tasks):
+            is_rejected = task.verdict == Review.Verdict.REJECTED  # type: ignore[attr-defined]
+            if is_rejected or not task.versions.exists():
+                answers = self._export_of(task, complete=is_rejected)
+                label_on_page(task, user, load(answers))
 
     def export_answers(self) -> None:
         """Write the export of every open package to the folder, as annotators do in CVAT."""
