@@ -142,8 +142,8 @@ def check_labels(release):
             if box.status == "disputed"
             or any(label.rule == "open" for label in box.labels.all())
         }
-        rows = Adjudication.objects.filter(clip=clip)
-        decided = set(rows.values_list("second", "video_person__person_id"))
+        made = Adjudication.objects.filter(clip=clip)
+        decided = set(made.values_list("second", "video_person__person_id"))
         agreed = consensus.boxes.filter(status=ConsensusBox.Status.AGREED).exclude(
             second__in=excluded
         )
