@@ -27,7 +27,7 @@ from datasets.core.vocabulary import parse_yaml
 
 MENTAL, POINT, CLICK = 1.35, 1.1, 0.1  # seconds
 KEYFRAMES = 13  # of a clip of 15 s
-VOCABULARIES = Path(__file__).resolve().parents[1] / "datasets" / "vocabularies"
+VOCABULARIES = Path(__file__).resolve().parents[2] / "datasets" / "vocabularies"
 
 
 class Cost(NamedTuple):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CLIPS, PERSONS, FEW = 200, 8, 20
 TOKEN = "a-personal-token"  # noqa: S105  of the double
 AS_MEASURED = {"call_seconds": 0.05, "making_seconds": 1.0}  # a CVAT with two import workers

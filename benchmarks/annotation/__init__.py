@@ -1,0 +1,1 @@
+"""Benchmarks of annotation: label page, plan, CVAT, adjudication."""
