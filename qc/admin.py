@@ -125,7 +125,10 @@ admin.site.register(
     list_display=["version", "key", "stage", "finished_at", "error"],
     list_filter=["stage", "version__task__clip__video__dataset"],
     search_fields=["version__task__clip__name", "version__task__annotator__name"],
-    list_select_related=["version__task__clip", "version__task__annotator", "key__task__clip"],
+    list_select_related=[
+        "version__task__clip", "version__task__annotator", "key__task__clip",
+        "key__task__annotator",
+    ],
 )  # fmt: skip
 
 

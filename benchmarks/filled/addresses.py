@@ -13,7 +13,7 @@ NOT_PAGES = {
     "cvat_pause cvat_replay cvat_reply cvat_retry cvat_send cvat_sync unassign reassign gold "
     "gold_tasks answers accept package packages retry server_delete server_test webhook "
     "label-clip label-discard label-discarded label-frame label-open label-operations "
-    "label-poster label-reopen label-submit",
+    "label-poster label-reopen label-submit revise tool",
     "datasets": "home clip-file keyframe parts poster retry transfer transfers",
     "qc": "adjudicate agreement-period quality-rules-save release-card release-create "
     "release-delete-files release-download release-sync retry task-comment undo-decisions "
@@ -21,7 +21,7 @@ NOT_PAGES = {
     "label label-task",  # of the annotator alone
     "tracking": "activate api-bundle-file bundle-create bundle-file cancel delete read-weights "
     "retry sheet tracks",
-    "workers": "help-image join remove revoke role",
+    "workers": "help-image join label-link new-label-link remove revoke role",
     "": "logout",
 }  # fmt: skip
 
@@ -83,7 +83,7 @@ def _of_dataset() -> Iterator[PageAddress]:
         ("qc:adjudication", (), {}), ("qc:adjudication", (), {"kind": "boxes"}),
         ("qc:adjudication-next", (), {}), ("qc:decisions", (), {}),
         ("qc:decisions", (), {"page": last}), ("qc:third-opinions", (), {}),
-        ("qc:releases", (), {}), ("qc:release-new", (), {}),
+        ("qc:cost", (), {}), ("qc:releases", (), {}), ("qc:release-new", (), {}),
         ("datasets:upload", (), {}), ("datasets:videos", (), {}),
         ("datasets:videos", (), {"page": last}), ("datasets:delete", (), {}),
         ("datasets:delete-video", (clip.video.name,), {}),
@@ -97,8 +97,8 @@ def _of_dataset() -> Iterator[PageAddress]:
     ]  # fmt: skip
     for view, arguments, query in of_dataset:
         yield _address(view, (dataset.name, *arguments), query)
-    for view in ("datasets:list", "datasets:new", "tracking:api-datasets", "workers:work",
-                 "workers:help", "workers:password", "login"):  # fmt: skip
+    for view in ("datasets:list", "datasets:new", "qc:my", "tracking:api-datasets",
+                 "workers:work", "workers:help", "workers:password", "login"):  # fmt: skip
         yield _address(view, (), {})
     yield _address("workers:help-page", ("start",), {})
     for view, arguments in (

@@ -371,7 +371,9 @@ def _figures_of_reports(people: list[Any]) -> dict[int, dict[str, Any]]:
         boxes = np.stack([left, left * 0 + 20, left + 50, left * 0 + 220], axis=1)
         seconds, who, tracks = np.array(rows).T
         drawn = DrawnBoxes(seconds, who, tracks, tracks + 1, boxes)
-        work = AnnotatorWork("2026-01-01T00:00:00", 600.0, len(rows) // 2, PERSONS, unedited=1)
+        work = AnnotatorWork(
+            "2026-01-01T00:00:00+00:00", 600.0, len(rows) // 2, PERSONS, unedited=1
+        )
         figures = compare_clip(drawn, answers, pair, groups)
         found[n] = replace(figures, work=dict.fromkeys(pair, work)).to_json()
     return found

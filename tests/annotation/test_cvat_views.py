@@ -45,7 +45,7 @@ def admin():
 @pytest.fixture
 def world(cvat, admin, client):
     client.force_login(admin)
-    return sent_world(cvat, admin=admin)
+    return sent_world(cvat, owner=admin)
 
 
 def test_the_boxes_of_one_task_and_version_are_a_table(cvat, world, client):
@@ -140,7 +140,7 @@ def test_a_dataset_cannot_move_to_another_server(client, world, cvat):
 
 
 def test_sending_from_the_page(client, admin, cvat):
-    dataset = make_world(cvat, admin=admin, clips=2)
+    dataset = make_world(cvat, owner=admin, clips=2)
     set_up(dataset)
     client.force_login(admin)
     assert "Send 2 tasks" in text(client.get(url("cvat")))

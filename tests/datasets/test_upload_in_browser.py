@@ -150,7 +150,7 @@ def test_a_loose_video_and_a_folder_are_taken_like_a_zip(
     live_server, monkeypatch, tmp_path, is_folder
 ):
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright runs a loop here
-    dataset = make.make_dataset("shop", admin=make.make_user("boss"))
+    dataset = make.make_dataset("shop", owner=make.make_user("boss"))
     folder = tmp_path / "walks"
     folder.mkdir()
     lengths = {"one": 150, "two": 180}

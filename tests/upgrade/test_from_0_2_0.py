@@ -235,6 +235,7 @@ def test_datasets_are_deleted_with_all_that_depends_on_them(migrated):
     assert set(re.findall(r"(\w+)'>", left)) <= {
         "CvatServer",
         "PendingDeletion",
+        "StatusClock",
         "WebhookDelivery",
     }
 
