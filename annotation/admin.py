@@ -12,10 +12,12 @@ from annotation.models import (
     Annotation,
     AnnotationTask,
     Annotator,
+    AnswerDraft,
     AnswerVersion,
     CvatJob,
     CvatProject,
     CvatServer,
+    DraftOperation,
     IssueComment,
     JobStateChange,
     PlanSettings,
@@ -88,6 +90,36 @@ class AnswerVersionAdmin(RecordAdmin):
     list_filter = ["stage", "task__clip__video__dataset"]
     search_fields = ["task__clip__name", "task__annotator__name", "sha256"]
     list_select_related = ["task__clip", "task__annotator"]
+
+
+class DraftRecordAdmin(CountedDeletionAdmin):
+    """Rows that the label page writes; they are read here and go with their task."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AnswerDraft)
+class AnswerDraftAdmin(DraftRecordAdmin):
+    list_display = ["task", "revision", "done", "total", "saved_at", "version"]
+    search_fields = ["task__clip__name", "task__annotator__name"]
+    list_select_related = [
+        "task__clip", "task__annotator", "version__task__clip", "version__task__annotator",
+    ]  # fmt: skip
+    exclude = ["start"]
+
+
+@admin.register(DraftOperation)
+class DraftOperationAdmin(DraftRecordAdmin):
+    list_display = ["draft", "number", "active_ms", "received_at", "discarded_at"]
+    search_fields = ["draft__task__clip__name"]
+    list_select_related = ["draft__task__clip", "draft__task__annotator"]
 
 
 class VersionRowAdmin(BoxAdmin):

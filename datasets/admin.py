@@ -25,6 +25,7 @@ from datasets.models import (
     BundleImport,
     Clip,
     Dataset,
+    Invitation,
     Member,
     PendingDeletion,
     Transfer,
@@ -334,4 +335,21 @@ class PendingDeletionAdmin(ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Invitation)
+class InvitationAdmin(CountedDeletionAdmin):
+    """Made on the page of members, which shows the link once; revoked there or deleted here."""
+
+    list_display = ["dataset", "role", "created_by", "uses", "max_uses", "expires_at"]
+    list_filter = ["role"]
+    search_fields = ["dataset__name", "email"]
+    list_select_related = ["dataset", "created_by"]
+    exclude = ["token_sha256"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

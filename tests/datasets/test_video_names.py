@@ -46,7 +46,7 @@ def test_the_name_of_a_deleted_video_is_not_reused(dataset, zipped, content):
     delete(brought(dataset, zipped(b"first")))
     video = brought(dataset, zipped(content))
     assert video.name == "aisle-2"
-    assert delete_pending_files() == 1
+    assert delete_pending_files() == 2  # the raw video and the standard one
     assert default_storage.exists(video.raw.name)
 
 

@@ -164,7 +164,7 @@ def test_lists_take_the_same_queries_however_long(dataset, clip, django_assert_n
     clips, tasks = list(clip_statuses(dataset)), list(task_statuses(dataset))
     with django_assert_num_queries(3):
         assert len(clip_rows(clips)) == 18
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(task_rows(tasks_of(tasks))) == 15
     waiting = list(pending(dataset))
     with django_assert_num_queries(4):

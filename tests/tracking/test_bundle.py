@@ -17,6 +17,7 @@ from datasets.core.formats.ava import load_proposals, load_track_proposals
 from datasets.core.formats.bundle_files import BundleError, read_manifest
 from datasets.core.naming import frame_name
 from datasets.models import Clip, Dataset
+from datasets.services.delete import delete_pending_files
 from datasets.services.import_clips import OpenBundle, import_clips
 from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.stored_files import content_of, make_bundled_video, make_ready_run, put
@@ -292,6 +293,7 @@ def test_a_run_that_the_pipeline_started_meanwhile_is_replaced(elsewhere):
     done.save()
     runs = import_tracks(other, elsewhere)
     assert list(TrackingRun.objects.all()) == runs
+    delete_pending_files()
     assert not default_storage.exists("server/tracks/old.json.gz")
     with pytest.raises(ClaimLostError):
         begun.finish()
