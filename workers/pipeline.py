@@ -200,7 +200,7 @@ STEPS = (
         plan_summaries,
         AgreementSummary,
         qc.tasks.summarise_agreement,
-        reads=(AgreementReport,),
+        reads=(AgreementReport, Score),
     ),
     Step("score gold clips", plan_scores, Score, qc.tasks.measure_answers, reads=ANSWERS),
     Step(
