@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from hypothesis import settings
 
+collect_ignore_glob = ["fixtures/*"]  # commands and data, no tests
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 if "PYTEST_XDIST_WORKER" in os.environ:  # torch reads it when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -126,7 +126,7 @@ def work_time(hours: float) -> str:
     """Hours of work as text, no finer than five minutes.
 
     >>> work_time(0.02), work_time(0.7), work_time(3.26)
-    ('5 min', '45 min', '3.3 h')
+    ('5 min', '40 min', '3.3 h')
     """
     if hours < 1:
         return f"{max(round(hours * 12), 1 if hours else 0) * 5} min"
