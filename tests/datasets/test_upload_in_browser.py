@@ -139,7 +139,7 @@ def test_the_files_of_a_bundle_can_be_chosen_together(tmp_path):
         page.locator("#id_file").set_input_files(sorted(files.iterdir()))
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")
-        expect(page.get_by_text("bundle.zip uploaded. Unpacking starts now.")).to_be_visible()
+        expect(page.get_by_text("files.zip uploaded. Unpacking starts now.")).to_be_visible()
         page.goto(f"http://127.0.0.1:{port}/datasets/tiny/tracking/")
         expect(page.get_by_text("2 clips, 4 tracks")).to_be_visible()
         expect(page.get_by_text("2 clips came without video:")).to_be_visible()

@@ -11,7 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from benchmarks.filled import rows
 from benchmarks.filled.addresses import page_addresses, unlisted_views
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        connection.vendor != "sqlite", reason="empties the database inside a transaction"
+    ),
+]
 
 
 def queries_of_all_pages(clips, datasets):

@@ -154,7 +154,7 @@ def test_a_video_that_crashes_the_decoder_is_refused(video, target):
 
 def test_an_unexpected_error_is_a_message_and_its_traceback_is_logged(video, target, caplog):
     request = {"source": str(video), "target": str(target), "name": "video.mkv"}
-    request |= {"limits": {}, "no_such_option": 1}
+    request |= {"limits": {}, "parts": "", "no_such_option": 1}
     with pytest.raises(MediaError, match=r"video\.mkv crashed the decoder \(TypeError"):
         sandboxed_decoder._result(request, ResourceLimits())
     assert "Traceback" in caplog.text

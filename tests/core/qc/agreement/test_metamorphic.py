@@ -24,6 +24,7 @@ CORRECTED = ("alpha", "kappa", "fleiss")
 UNDEFINED = {
     "only one category was used",
     "nobody chose an action that another could have chosen",
+    "nothing was kept on the label page",
 }
 
 
