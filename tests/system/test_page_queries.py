@@ -11,8 +11,6 @@ from django.test.utils import CaptureQueriesContext
 from benchmarks.filled import rows
 from benchmarks.filled.addresses import page_addresses, unlisted_views
 
-NOT_FIXED = "admin qc.Score"  # with two scores and with more: to be looked at
-
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.slow,
@@ -52,4 +50,4 @@ def test_every_view_is_opened_here_or_named_as_no_page():
 def test_every_page_takes_the_same_queries_at_three_times_the_size():
     few, many = queries_of_all_pages(40, 2), queries_of_all_pages(120, 6)
     assert {title: (few[title], count) for title, count in many.items()
-            if count != few[title] and not title.startswith(NOT_FIXED)} == {}  # fmt: skip
+            if count != few[title]} == {}  # fmt: skip
