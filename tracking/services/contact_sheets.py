@@ -1,6 +1,6 @@
 """Contact sheets of the tracks of a run: made on request, cached for a day.
 
-They lie among the work folders and are removed with them (`avaproject.base.storage`).
+They lie among the work folders and are removed with them (`avaproject.base.temporary`).
 """
 
 import zipfile

@@ -30,7 +30,6 @@ class Command(BaseCommand):
             help="worker processes beside the one for detection (default: one for every two "
             "cores, because encoding a video uses two; here %(default)s)",
         )
-
         parser.add_argument(
             "--label",
             metavar="NAME",
