@@ -29,14 +29,14 @@ class Act(StrEnum):
 
 
 MEANING: Mapping[Act, str] = {
-    Act.SEE: "open the pages of the dataset: videos, clips, tracks, guidelines, releases",
+    Act.SEE: "open the pages of the dataset: videos, clips, tracks, releases",
     Act.SEE_NAMES: "see who annotated what: tasks, agreement, gold clips, CVAT",
     Act.UPLOAD: "upload videos and bundles",
-    Act.CONFIGURE: "change tracking, vocabulary, guidelines, quality rules and the CVAT "
-    "project, and retry failed work",
+    Act.CONFIGURE: "change tracking, quality rules and the CVAT project with its guidelines, "
+    "and retry failed work",
     Act.ASSIGN: "plan and assign tasks, choose gold clips, send tasks to CVAT, ask for third "
     "opinions",
-    Act.LABEL: "label the tasks assigned to oneself, and read the guidelines",
+    Act.LABEL: "label the tasks assigned to oneself",
     Act.ADJUDICATE: "decide disagreements, and undo one's own decisions",
     Act.REVIEW: "approve, reject and comment on answers, and import answer files",
     Act.OVERRIDE: "approve one's own work, undo decisions of others, accept answers that were "
