@@ -1,39 +1,31 @@
 """Log-in: the page, and for scripts the same as JSON (static/js/log_in_dialog.js)."""
 
-from typing import Any
-
 from django.contrib.auth import login
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.middleware.csrf import get_token
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
 
 from avaproject.middleware import is_from_script
 
 WRONG = "Wrong password. It is case-sensitive."
 
-
-class LogIn(LoginView):
-    """A script gets `{"user", "token"}`, the user's name ("" for nobody) and the CSRF token."""
-
-    redirect_authenticated_user = True
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if is_from_script(request) and request.method == "GET":
-            return _session(request)
-        return super().dispatch(request, *args, **kwargs)
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        if not is_from_script(self.request):
-            return super().form_valid(form)
-        login(self.request, form.get_user())
-        return _session(self.request)
-
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        if not is_from_script(self.request):
-            return super().form_invalid(form)
-        return JsonResponse({"error": WRONG}, status=400)
+page = LoginView.as_view(redirect_authenticated_user=True)
 
 
-def _session(request: HttpRequest) -> JsonResponse:
+@sensitive_post_parameters()
+@csrf_protect
+@never_cache
+def log_in(request: HttpRequest) -> HttpResponseBase:
+    """The page; a script gets `{"user", "token"}`: a name ("" for nobody), the CSRF token."""
+    if not is_from_script(request):
+        return page(request)
+    if request.method == "POST":
+        form = AuthenticationForm(request, request.POST)
+        if not form.is_valid():
+            return JsonResponse({"error": WRONG}, status=400)
+        login(request, form.get_user())
     return JsonResponse({"user": request.user.get_username(), "token": get_token(request)})

@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from avaproject.login import LogIn
+from avaproject.login import log_in
 
 urlpatterns = [
-    path("login/", LogIn.as_view(), name="login"),
+    path("login/", log_in, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("", include("datasets.urls")),
