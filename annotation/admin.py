@@ -30,6 +30,8 @@ from datasets.admin import (
     BoxAdmin,
     CountedDeletionAdmin,
     OwnPageDeletionAdmin,
+    PermanentRowAdmin,
+    ReadOnlyAdmin,
 )
 
 
@@ -92,21 +94,10 @@ class AnswerVersionAdmin(RecordAdmin):
     list_select_related = ["task__clip", "task__annotator"]
 
 
-class DraftRecordAdmin(CountedDeletionAdmin):
-    """Rows that the label page writes; they are read here and go with their task."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(AnswerDraft)
-class AnswerDraftAdmin(DraftRecordAdmin):
+class AnswerDraftAdmin(ReadOnlyAdmin):
+    """The label page writes drafts and their operations; they go with their task."""
+
     list_display = ["task", "revision", "done", "total", "saved_at", "version"]
     search_fields = ["task__clip__name", "task__annotator__name"]
     list_select_related = [
@@ -116,17 +107,14 @@ class AnswerDraftAdmin(DraftRecordAdmin):
 
 
 @admin.register(DraftOperation)
-class DraftOperationAdmin(DraftRecordAdmin):
+class DraftOperationAdmin(ReadOnlyAdmin):
     list_display = ["draft", "number", "active_ms", "received_at", "discarded_at"]
     search_fields = ["draft__task__clip__name"]
     list_select_related = ["draft__task__clip", "draft__task__annotator"]
 
 
-class VersionRowAdmin(BoxAdmin):
+class VersionRowAdmin(PermanentRowAdmin, BoxAdmin):
     """Rows of one answer version, deleted only with it."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Annotation)

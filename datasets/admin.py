@@ -117,6 +117,28 @@ class BackgroundWorkAdmin(CountedDeletionAdmin):
         self.message_user(request, f"{count} rows will be retried.")
 
 
+class PermanentRowAdmin(BackgroundWorkAdmin):
+    """Rows that are neither retried nor deleted here: they go with their video or dataset."""
+
+    actions: list[str] = []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that are shown, and neither added, changed nor deleted here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 class BoxAdmin(BackgroundWorkAdmin):
     """Rows of single boxes, found by the name of their clip: nothing else is fast enough."""
 
@@ -308,22 +330,13 @@ class ClipAdmin(OwnPageDeletionAdmin, BackgroundWorkAdmin):
 
 
 @admin.register(VideoName)
-class VideoNameAdmin(ModelAdmin):
+class VideoNameAdmin(ReadOnlyAdmin):
     """A name stays reserved until its dataset is deleted."""
 
     list_display = ["name", "dataset"]
     list_filter = ["dataset"]
     search_fields = ["name"]
     list_select_related = ["dataset"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(PendingDeletion)

@@ -1,25 +1,14 @@
 """Admin pages of agreement, consensus, reviews and releases.
 
-Decisions of people are records: the admin shows them, but cannot edit or delete them.
+Decisions, verdicts and comments are records: the admin shows them, but cannot edit or delete
+them. Decisions are undone on the page Decisions.
 """
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from datasets.admin import BackgroundWorkAdmin, BoxAdmin
+from datasets.admin import BackgroundWorkAdmin, BoxAdmin, PermanentRowAdmin
 from qc import models
-
-
-class HumanRecordAdmin(BackgroundWorkAdmin):
-    """Decisions, verdicts and comments; decisions are undone on the page Decisions."""
-
-    actions: list[str] = []
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.display(description="actions")
@@ -69,7 +58,7 @@ admin.site.register(
     list_select_related=["box__consensus__clip"],
 )  # fmt: skip
 admin.site.register(
-    models.Adjudication, HumanRecordAdmin,
+    models.Adjudication, PermanentRowAdmin,
     list_display=["clip", "second", "video_person", "group", "is_person", "decided_by",
                   "decided_at"],
     list_filter=["clip__video__dataset", "group", "is_person"],
@@ -77,7 +66,7 @@ admin.site.register(
     list_select_related=["clip", "video_person__video", "decided_by"],
 )  # fmt: skip
 admin.site.register(
-    models.Review, HumanRecordAdmin,
+    models.Review, PermanentRowAdmin,
     list_display=["task", "version", "verdict", "reviewer", "reviewed_at", "reason"],
     list_filter=["verdict", "task__clip__video__dataset", "reviewer"],
     search_fields=["task__clip__name", "task__annotator__name", "reason"],
@@ -92,7 +81,7 @@ admin.site.register(
     list_select_related=["clip"],
 )  # fmt: skip
 admin.site.register(
-    models.Comment, HumanRecordAdmin,
+    models.Comment, PermanentRowAdmin,
     list_display=["task", "author", "written_at", "text"],
     list_filter=["task__clip__video__dataset", "author"],
     search_fields=["task__clip__name", "task__annotator__name", "text"],
@@ -130,24 +119,18 @@ admin.site.register(
         "key__task__annotator",
     ],
 )  # fmt: skip
-
-
-class DerivedAdmin(HumanRecordAdmin):
-    """Rows that are computed from others and go with them."""
-
-
 admin.site.register(
-    models.ClipStatus, DerivedAdmin,
+    models.ClipStatus, PermanentRowAdmin,
     list_display=["name", "dataset", "state", "task_count", "open_items", "is_releasable"],
     list_filter=["state", "dataset"],
     search_fields=["name"],
     list_select_related=["dataset"],
 )  # fmt: skip
 admin.site.register(
-    models.TaskStatus, DerivedAdmin,
+    models.TaskStatus, PermanentRowAdmin,
     list_display=["name", "annotator", "dataset", "state", "is_pending", "verdict"],
     list_filter=["state", "dataset"],
     search_fields=["name", "annotator__name"],
     list_select_related=["dataset", "annotator"],
 )  # fmt: skip
-admin.site.register(models.StatusClock, DerivedAdmin, list_display=["as_of", "checked_at"])
+admin.site.register(models.StatusClock, PermanentRowAdmin, list_display=["as_of", "checked_at"])

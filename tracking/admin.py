@@ -1,11 +1,8 @@
 """Admin of tracking; all rows are written by background work."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
-from datasets.admin import BackgroundWorkAdmin, BoxAdmin
+from datasets.admin import BackgroundWorkAdmin, BoxAdmin, PermanentRowAdmin
 from tracking.models import (
     Bundle,
     Experiment,
@@ -19,17 +16,8 @@ from tracking.models import (
 )
 
 
-class IdentityRowAdmin(BackgroundWorkAdmin):
-    """Rows that others refer to by number or key: deleted only with their video or dataset."""
-
-    actions: list[str] = []
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(TrackingConfig)
-class TrackingConfigAdmin(IdentityRowAdmin):
+class TrackingConfigAdmin(PermanentRowAdmin):
     list_display = ["dataset", "config_key", "weights_sha256", "is_planned"]
     list_filter = ["dataset", "is_planned"]
     search_fields = ["dataset__name", "config_key"]
@@ -37,7 +25,7 @@ class TrackingConfigAdmin(IdentityRowAdmin):
 
 
 @admin.register(VideoPerson)
-class VideoPersonAdmin(IdentityRowAdmin):
+class VideoPersonAdmin(PermanentRowAdmin):
     list_display = ["video", "person_id", "is_drawn", "clip"]
     list_filter = ["is_drawn", "video__dataset"]
     search_fields = ["video__name", "clip__name"]
