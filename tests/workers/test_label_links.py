@@ -49,6 +49,7 @@ def test_opening_the_page_alone_logs_nobody_in(ann):
         pytest.param({"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False, id="behind a proxy"),
         pytest.param({"HTTP_X_REAL_IP": "127.0.0.1"}, False, id="behind nginx"),
         pytest.param({"HTTP_FORWARDED": "for=127.0.0.1"}, False, id="Forwarded"),
+        pytest.param({"HTTP_X_FORWARDED_PROTO": "https"}, False, id="as docs/production.md"),
         pytest.param({"HTTP_VIA": "1.1 proxy"}, False, id="Via"),
         pytest.param({"HTTP_HOST": "ava.example.org"}, False, id="a public name"),
         pytest.param(

@@ -15,7 +15,9 @@ from datasets.models import Member
 SALT = "label link"
 HOURS = 12
 # A request with one of these has come through a proxy: its peer is not the browser.
-PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+PROXY_HEADERS = (
+    "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via",
+)  # fmt: skip
 
 
 class LabelLinkError(ValueError):
