@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from datasets.core.untrusted import UntrustedDataError, gunzip, read_json, shown
 
 FORMAT = "ava-studio-tracks/1"
-
-
 MAX_BYTES = 256 << 20  # of a clip's tracks, unpacked
 
 

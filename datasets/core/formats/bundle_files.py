@@ -19,7 +19,6 @@ from datasets.core.hashing import sha256_of
 from datasets.core.untrusted import UntrustedDataError
 from datasets.core.zip_reader import DAMAGE
 
-MAX_MANIFEST_BYTES = 256 << 20  # bytes; thousands of clips in a crowd take a tenth of it
 ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError,
     struct.error,
@@ -34,8 +33,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle in `folder`. Raises BundleError if there is none."""
     path = folder / manifests.FILE
     try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise BundleError(f"{path} has more than {MAX_MANIFEST_BYTES >> 20} MB")
+        if path.stat().st_size > manifests.MAX_BYTES:
+            raise BundleError(f"{path} has more than {manifests.MAX_BYTES >> 20} MB")
         return manifests.load(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise BundleError(f"{folder} is no bundle: it has no {manifests.FILE}") from error
