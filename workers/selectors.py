@@ -12,7 +12,7 @@ from workers.planning import open_steps
 MAX_WAITS = 5  # faults of one step
 
 # What the queues are for; detection runs on the CPU where there is no GPU.
-QUEUES = {"gpu": "Detection", "cpu": "Other work"}
+QUEUE_TITLES = {"gpu": "Detection", "cpu": "Other work"}
 
 
 @dataclass
@@ -94,5 +94,5 @@ def queues(rows: list[StepState]) -> list[QueueState]:
             sum(row.running for row in rows if row.queue == name),
             sum(row.failed for row in rows if row.queue == name),
         )
-        for name, title in QUEUES.items()
+        for name, title in QUEUE_TITLES.items()
     ]

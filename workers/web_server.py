@@ -25,7 +25,7 @@ BODY_BYTES = 1 << 30  # larger files come in pieces (datasets/services/resumable
 SPOOLED_BYTES = 1 << 31  # of a generated download, before its thread waits for the reader
 
 
-class PatientChannel(HTTPChannel):
+class SlowClientChannel(HTTPChannel):
     """A connection that may be slow, but neither trickles nor stalls."""
 
     began = 0.0  # when the first byte of the request arrived
@@ -85,7 +85,7 @@ def make_server(application: Any, sock: socket.socket) -> TcpWSGIServer:
         clear_untrusted_proxy_headers=False,  # Django decides, see AVA_HTTPS
         ident="",
     )
-    server.channel_class = PatientChannel
+    server.channel_class = SlowClientChannel
     return server
 
 

@@ -163,7 +163,7 @@ class StagedQuerySet(models.QuerySet):
 
     def given_up(self) -> Self:
         """Failed rows whose workers died `MAX_ATTEMPTS` times."""
-        return self.filter(stage=Stage.FAILED, error__startswith=GIVEN_UP)
+        return self.failed().filter(error__startswith=GIVEN_UP)
 
     def held_up(self) -> Self:
         """Open rows that a fault keeps waiting: `error` says what, `not_before` until when.

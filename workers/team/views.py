@@ -76,8 +76,8 @@ def _local_annotators(dataset: Dataset) -> Any:
 def _hand_over(request: HttpRequest, made: Invitation, token: str) -> None:
     """Send the link of an invitation by e-mail, or keep it for the next page."""
     path = reverse("workers:join", args=[token])
-    link = f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else None
-    link = link or request.build_absolute_uri(path)
+    base = settings.PUBLIC_URL
+    link = f"{base}{path}" if base else request.build_absolute_uri(path)
     if made.email:
         try:
             send_mail(
