@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -31,10 +32,9 @@ class LabelPageError(RuntimeError):
 
 def account_of(dataset: Dataset, name: str) -> User:
     """The account of a simulated annotator, with which nobody can log in by password."""
-    user, is_new = User.objects.get_or_create(username=name)
-    if is_new:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
+    user, _ = User.objects.get_or_create(
+        username=name, defaults={"password": make_password(None)}
+    )
     Member.objects.get_or_create(
         dataset=dataset, user=user, defaults={"role": Member.Role.ANNOTATOR}
     )

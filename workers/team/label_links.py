@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.core import signing
 from django.db import transaction
@@ -48,10 +49,9 @@ def label_link(name: str) -> str:
     annotators = Annotator.objects.filter(name=name, is_simulated=False)
     if not annotators.exists():
         raise LabelLinkError(f"There is no annotator {name}; assign tasks to {name} first.")
-    user, is_new = User.objects.get_or_create(username=name)
-    if is_new:
-        user.set_unusable_password()
-        user.save()
+    user, _ = User.objects.get_or_create(
+        username=name, defaults={"password": make_password(None)}
+    )
     _check(user)
     for annotator in annotators.filter(user=None):
         Member.objects.get_or_create(
