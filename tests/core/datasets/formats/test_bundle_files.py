@@ -110,7 +110,7 @@ def test_a_file_is_checked_against_the_manifest(tmp_path):
 def test_a_manifest_that_would_fill_the_memory_is_not_read(tmp_path):
     with (tmp_path / "manifest.json").open("wb") as file:
         file.truncate(300 << 20)
-    with pytest.raises(BundleError, match="more than 256 MB"):
+    with pytest.raises(BundleError, match="more than 64 MB"):
         read_manifest(tmp_path)
 
 
