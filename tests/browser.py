@@ -31,10 +31,12 @@ def chromium_page(*, expected: str = "") -> Iterator[Page]:
         page.on("console", lambda message: _record(message, errors))
         yield page
         browser.close()
-    assert not [text for text in errors if not expected or expected not in text]
+    found = [text for text in errors if not expected or expected not in text]
+    assert not found, found
 
 
 def _record(message: ConsoleMessage, errors: list[str]) -> None:
-    """Keep errors; a request refused with 400 is shown by the page itself."""
-    if message.type == "error" and "status of 400" not in message.text:
+    """Keep errors; what a request met is shown by the page itself: 400, and no network."""
+    is_shown = "status of 400" in message.text or "ERR_INTERNET_DISCONNECTED" in message.text
+    if message.type == "error" and not is_shown:
         errors.append(message.text)

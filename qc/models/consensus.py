@@ -114,6 +114,31 @@ class ConsensusLabel(models.Model):
         return f"{self.box} {self.group}: {', '.join(self.actions) or 'none'}"
 
 
+class ConsensusAction(models.Model):
+    """How often a consensus holds an action, so that clips are found by it."""
+
+    IS_DERIVED = True
+
+    consensus = models.ForeignKey(
+        Consensus, models.CASCADE, related_name="action_counts", db_index=False
+    )
+    group = models.CharField(max_length=50)
+    action = models.CharField(max_length=80)
+    count = models.PositiveIntegerField(help_text="persons at keyframes")
+
+    class Meta:
+        ordering = ["consensus", "group", "action"]
+        constraints = [
+            models.UniqueConstraint(
+                "consensus", "group", "action", name="one_count_per_action_of_a_consensus"
+            )
+        ]
+        indexes = [models.Index("action", "group", "consensus", name="consensuses_by_action")]
+
+    def __str__(self) -> str:
+        return f"{self.consensus} {self.action}: {self.count}"
+
+
 class AdjudicationQuerySet(models.QuerySet):
     def of(self, dataset: Dataset) -> Self:
         return self.filter(clip__video__dataset=dataset).select_related("video_person")
@@ -144,6 +169,10 @@ class Adjudication(models.Model):
     reason = models.TextField(blank=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     decided_at = models.DateTimeField(auto_now_add=True)
+    operation = models.UUIDField(
+        null=True, editable=False,
+        help_text="given by the page that sent it, so that it can be sent again",
+    )  # fmt: skip
     decision_ms = models.PositiveIntegerField(
         null=True, editable=False,
         help_text="from shown to decided; null: not measured, or decided with another keyframe",
@@ -170,6 +199,9 @@ class Adjudication(models.Model):
                 condition=Q(withdrawn_at=None, withdrawn_by=None)
                 | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False),
                 name="withdrawn_by_somebody",
+            ),
+            models.UniqueConstraint(
+                "operation", "clip", "second", name="one_decision_per_operation"
             ),
         ]
 

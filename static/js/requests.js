@@ -1,6 +1,10 @@
 // Requests to our own server: a session that ended is renewed in place, and the request repeated.
 
+import { RefusedError } from "./outbox.js";
 import { csrfToken, logInAgain } from "./session.js";
+
+const TIMEOUT = 30_000; // ms after which the entries of an outbox are sent again
+const KEEPALIVE = 63 * 1024; // bytes that a browser sends although the page is closed
 
 /**
  * `fetch`, sent again after a new log-in if the session has ended.
@@ -20,34 +24,24 @@ export const request = async (url, options = {}) => {
 };
 
 /**
- * POST a form and resolve to the JSON that answers it.
+ * Ask once, as an outbox does: GET without a body, else POST it as JSON. Throws RefusedError.
  * @param {string} url
- * @param {FormData} form
- * @throws {Error} with the sentence of the server, if it refuses
+ * @param {Record<string, any>} [body]
+ * @param {(url: string, options: RequestInit) => Promise<Response>} [ask] what a test replaces
  */
-export const postForm = async (url, form) => {
-  const headers = { Accept: "application/json" };
-  const response = await request(url, { method: "POST", body: form, headers });
-  const content = await response
-    .json()
-    .catch(() => ({ error: `The server answered with status ${response.status}.` }));
-  if (!response.ok) throw new Error(content.error);
+export const askJson = async (url, body, ask = fetch) => {
+  const headers = new Headers({ "X-Requested-With": "XMLHttpRequest" }); // 401, no log-in page
+  /** @type {RequestInit} */
+  const options = { headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT) };
+  if (body) {
+    options.method = "POST";
+    options.body = JSON.stringify(body);
+    options.keepalive = options.body.length < KEEPALIVE;
+    headers.set("Content-Type", "application/json");
+    if (globalThis.document) headers.set("X-CSRFToken", csrfToken());
+  }
+  const response = await ask(url, options);
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw new RefusedError(response.status, content);
   return content;
-};
-
-/** A function that runs actions one after another, in the order of the calls. */
-export const createSequence = () => {
-  /** @type {Promise<unknown>} */
-  let last = Promise.resolve();
-  /**
-   * @template Result
-   * @param {() => Promise<Result>} action
-   * @returns {Promise<Result>}
-   */
-  const run = (action) => {
-    const result = last.then(action);
-    last = result.catch(() => {}); // one that fails does not stop those after it
-    return result;
-  };
-  return run;
 };

@@ -1,8 +1,8 @@
 // Adjudication page: open items, one at a time. The next items are fetched, and their clips loaded,
-// before they are needed: a decision shows the next item at once and is sent meanwhile.
+// before they are needed: a decision is kept by the outbox, which sends it, and the next item is
+// shown at once.
 
 import { part } from "../js/elements.js";
-import { createSequence, postForm } from "../js/requests.js";
 import { BoxEditor, boxPreview } from "../player/box_editor.js";
 import { wireControls } from "../player/controls.js";
 import { roundBox } from "../player/geometry.js";
@@ -19,9 +19,11 @@ import {
   textOfOption,
 } from "./adjudication_item.js";
 import { AdjudicationQueue } from "./adjudication_queue.js";
+import { openDecisions, outboxText } from "./decision_outbox.js";
 import { VideoCache } from "./video_cache.js";
 
 /** @import { Decision } from "./adjudication_queue.js" */
+/** @import { Answer } from "./decision_outbox.js" */
 /** @import { Overlay } from "../player/player.js" */
 
 const LONGEST_DECISION_MS = 24 * 3600 * 1000;
@@ -36,18 +38,25 @@ const place = part(root, "part", "item");
 const editBar = find(".box-editing");
 const namesBox = /** @type {HTMLInputElement} */ (part(root, "set", "names"));
 const undoButton = /** @type {HTMLButtonElement} */ (part(root, "act", "undo"));
-const { next = "", undo: undoUrl = "", kind = "" } = root.dataset;
+const { next = "", entries = "", subject = "", kind = "" } = root.dataset;
+const filters = Object.fromEntries(new URLSearchParams(root.dataset.query));
+const mayPlay = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+const REST = 300; // ms without a step after which the address names the frame
 
 const player = new Player(find(".screen"));
 const timeline = new Timeline(find(".lanes"), player);
 const boxEditor = new BoxEditor(player);
 const videos = new VideoCache();
-const inSequence = createSequence();
+const decisions = await openDecisions({ url: entries, kind, subject });
 const first = new AdjudicationItem(/** @type {HTMLElement} */ (place.firstElementChild));
 /** @type {AdjudicationQueue<AdjudicationItem>} */
-const queue = new AdjudicationQueue(first.key, Number(root.dataset.count));
-/** @type {WeakMap<Decision<AdjudicationItem>, Promise<{ made: number[], count: number }>>} */
-const answers = new WeakMap(); // of the server, by decision
+const queue = new AdjudicationQueue(first.key);
+for (const key of decisions.keysLeft) queue.decidedKeys.add(key);
+let serverCount = Number(root.dataset.count); // of open items, as the server has last said
+/** @type {Map<string, () => void>} */
+const reverts = new Map(); // of boxes that were saved while their item stays open, by decision
+const framePattern = /^\d+$/;
+const frameAsked = new URLSearchParams(location.search).get("frame") ?? ""; // by the address
 const startedAt = performance.now();
 let shownClip = first.clip;
 let shownAt = performance.now(); // of the current item
@@ -64,7 +73,8 @@ const showStatus = (text, isError = false) => {
 
 const showCounts = () => {
   const seconds = (performance.now() - startedAt) / 1000 / Math.max(queue.decidedCount, 1);
-  show("left").textContent = queue.openCount.toLocaleString("en");
+  const left = Math.max(0, serverCount - decisions.waitingCount);
+  show("left").textContent = left.toLocaleString("en");
   show("done").textContent = `${queue.decidedCount}`;
   show("pace").textContent = queue.decidedCount ? `${seconds.toFixed(1)} s each` : "";
   undoButton.disabled = !queue.history.length;
@@ -81,7 +91,9 @@ const prefetch = (item) => {
 /** @returns {Promise<boolean>} whether the server answered; there may be no more items */
 const fetchNext = async () => {
   const { generation } = queue;
-  const items = await fetchItems(next, { kind, after: queue.lastKey }).catch(() => null);
+  const items = await fetchItems(next, { ...filters, kind, after: queue.lastKey }).catch(
+    () => null,
+  );
   if (generation !== queue.generation) return false;
   fetching = null;
   if (items) queue.add(items).forEach(prefetch);
@@ -143,11 +155,29 @@ const presentScene = async (item) => {
   drawTimeline(item);
   const box = scene.personAt(item.second, item.person)?.box;
   if (box) player.zoomToBox(box, 0.4);
-  player.seek(item.actionGroup === null ? item.second * scene.frameRate : item.loop.start);
-  if (item.isAboutBox) player.video.pause();
-  else player.video.play().catch(() => {}); // browsers may refuse to play unasked
+  if (item === first && framePattern.test(frameAsked)) player.pauseAt(Number(frameAsked));
+  else {
+    player.seek(item.actionGroup === null ? item.second * scene.frameRate : item.loop.start);
+    if (item.isAboutBox || !mayPlay) player.video.pause();
+    else player.video.play().catch(() => {}); // browsers may refuse to play unasked
+  }
   root.dataset.shown = item.key;
+  followAddress();
 };
+
+/** The address names the item, and the frame where the player stands: it can be sent to others. */
+const followAddress = (isAtRest = false) => {
+  if (!current || root.dataset.shown !== current.key) return;
+  const query = new URLSearchParams({ ...filters, kind, at: current.key });
+  if (isAtRest && player.video.paused) query.set("frame", `${player.frame}`);
+  history.replaceState(null, "", `?${query}`);
+};
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let addressTimer;
+player.addEventListener("notify", () => {
+  clearTimeout(addressTimer);
+  if (player.video.paused) addressTimer = setTimeout(() => followAddress(true), REST);
+});
 
 /** @param {AdjudicationItem} item */
 const drawTimeline = (item) => timeline.draw({ only: item.person, group: item.actionGroup });
@@ -184,24 +214,28 @@ const decide = (item, form, text, withSameVotes = false) => {
   for (const second of seconds) form.append("second", `${second}`);
   form.set("ms", `${Math.round(Math.min(performance.now() - shownAt, LONGEST_DECISION_MS))}`);
   const decision = queue.decide(item, seconds);
-  const answer = inSequence(() => postForm(item.form.action, form));
-  answers.set(decision, answer);
+  decision.id = decisions.decide(decision.keys, form);
   const extent = seconds.length ? ` at ${decision.keys.length} keyframes` : "";
   showStatus(`${item.title}: ${text}${extent}.`);
   showCounts();
   advance();
-  answer.then(showServerCount).catch((error) => {
-    if (!queue.history.includes(decision)) return; // undone meanwhile
-    reopen(decision);
-    showStatus(`Not saved: ${error.message}`, true);
-  });
 };
 
-/** @param {{ count: number }} answer of the server */
-const showServerCount = ({ count }) => {
-  queue.openCount = count;
+decisions.addEventListener("answered", (event) => {
+  const { count, refused } = /** @type {CustomEvent<Answer>} */ (event).detail;
+  serverCount = count;
+  for (const [id, sentence] of Object.entries(refused)) {
+    const decision = queue.history.find((one) => one.id === id);
+    reverts.get(id)?.();
+    if (decision) reopen(decision);
+    showStatus(`Not saved: ${sentence}`, true);
+  }
   showCounts();
-};
+});
+decisions.addEventListener("state", () => {
+  show("saved").textContent = outboxText(decisions.state);
+  root.dataset.waiting = `${decisions.state.waiting}`;
+});
 
 /** @param {Decision<AdjudicationItem>} decision */
 const reopen = (decision) => {
@@ -216,16 +250,8 @@ const undo = () => {
   const decision = queue.history.at(-1);
   if (!decision) return;
   showStatus("Undone.");
+  if (decision.id) decisions.undo(decision.id, decision.keys);
   reopen(decision);
-  inSequence(async () => {
-    const { made } = (await answers.get(decision)) ?? { made: [] };
-    const form = new FormData();
-    form.append("kind", kind);
-    for (const key of made) form.append("made", `${key}`);
-    return postForm(undoUrl, form);
-  })
-    .then(showServerCount)
-    .catch((error) => showStatus(error.message, true));
 };
 
 const skip = () => {
@@ -287,13 +313,11 @@ const saveBox = () => {
   }
   scene.setConsensusBox(item.second, item.person, box);
   player.paint();
-  inSequence(() => postForm(item.form.action, form))
-    .then(() => showStatus("Box saved. The item is still open."))
-    .catch((error) => {
-      scene.setConsensusBox(item.second, item.person, before);
-      player.paint();
-      showStatus(`Box not saved: ${error.message}`, true);
-    });
+  reverts.set(decisions.decide([], form), () => {
+    scene.setConsensusBox(item.second, item.person, before);
+    player.paint();
+  });
+  showStatus("Box saved. The item is still open.");
 };
 
 /** @param {KeyboardEvent} event */
@@ -398,6 +422,8 @@ bindKeys([
   })),
 ]);
 
-present(first);
+decisions.watchPage();
+if (decisions.keysLeft.has(first.key)) advance();
+else present(first);
 showCounts();
 fetchIfLow();

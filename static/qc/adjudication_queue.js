@@ -1,4 +1,4 @@
-// Queue of open items: those fetched ahead, those decided here, and the counts. No DOM.
+// Queue of open items: those fetched ahead, those decided here, and their count. No DOM.
 // A key is "<clip>.<person>.<group>.<second>".
 
 const LOW = 6; // fetch more when fewer items are left
@@ -10,6 +10,7 @@ const LOW = 6; // fetch more when fewer items are left
  * @typedef {object} Decision
  * @property {Item} item
  * @property {string[]} keys of all keyframes decided at once
+ * @property {string} [id] by which the outbox undoes it
  */
 
 /**
@@ -26,11 +27,9 @@ export const keysWith = (key, seconds) => {
 export class AdjudicationQueue {
   /**
    * @param {string} lastKey of the item shown first
-   * @param {number} openCount open items, as counted by the server
    */
-  constructor(lastKey, openCount) {
+  constructor(lastKey) {
     this.lastKey = lastKey; // of the items fetched
-    this.openCount = openCount;
     this.decidedCount = 0; // keyframes decided here
     this.isComplete = false; // the server has no more items
     this.generation = 0; // grows when what is being fetched becomes useless
@@ -75,7 +74,6 @@ export class AdjudicationQueue {
     this.upcoming = this.upcoming.filter((one) => !this.decidedKeys.has(one.key));
     this.history.push(decision);
     this.decidedCount += decision.keys.length;
-    this.openCount = Math.max(0, this.openCount - decision.keys.length);
     return decision;
   }
 

@@ -1,6 +1,7 @@
 """The player and the adjudication page in a real browser."""
 
 import os
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -306,6 +307,7 @@ def test_a_box_is_dragged_and_saved(at_adjudication, clip):
     page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Box saved.")).to_be_visible()
+    wait_until(Adjudication.objects.exists)
     assert Adjudication.objects.get().box == (103, 100, 153, 192)
     box = clip.consensuses.get().boxes.get(second=clip.keyframes()[0])
     assert (box.x1, box.is_box_decided) == (103, True)
@@ -317,6 +319,39 @@ def test_a_decision_that_the_server_refuses_comes_back(at_adjudication, clip):
     page.keyboard.press("1")
     expect(page.locator("[data-show=status]")).to_contain_text("no consensus yet")
     assert shown_item(page) == first
+
+
+def test_decisions_without_a_network_are_kept_counted_and_sent_by_the_next_page(
+    at_adjudication, clip
+):
+    page, seconds = at_adjudication, clip.keyframes()
+    page.route("**/entries/**", lambda route: route.abort("internetdisconnected"))
+    for _ in range(3):
+        page.keyboard.press("1")
+    expect(page.locator("[data-show=saved]")).to_contain_text("3 decisions kept")
+    left(page, len(seconds) - 3)
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    assert asked == ["beforeunload"]  # the page warns that something waits
+    page.unroute("**/entries/**")
+    page.wait_for_selector("#adjudication[data-waiting='0']")
+    assert sorted(Adjudication.objects.values_list("second", flat=True)) == seconds[:3]
+    left(page, len(seconds) - 3)
+
+
+def test_the_address_follows_the_question_and_the_frame(at_adjudication, clip):
+    page, seconds = at_adjudication, clip.keyframes()
+    page.keyboard.press("s")
+    expect(page).to_have_url(re.compile(rf"at={clip.name}.1.posture.{seconds[1]}"))
+    page.evaluate("document.querySelector('#player video').pause()")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("Home")
+    expect(page).to_have_url(re.compile("frame=0$"))
+    page.reload()
+    page.wait_for_selector("#adjudication[data-shown]")
+    assert shown_item(page) == f"{clip.name}.1.posture.{seconds[1]}"
+    expect(page.locator("#adjudication")).to_have_attribute("data-frame", "0")
 
 
 def log_in_again(page: Page, secret: str) -> None:

@@ -5,6 +5,7 @@ consensus is rebuilt at once, only at the places decided on.
 """
 
 from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -76,10 +77,12 @@ def adjudicate_all(
     user: User,
     reason: str = "",
     decision_ms: int | None = None,
+    operation: UUID | None = None,
 ) -> list[Adjudication]:
     """Save the same decision at several keyframes, all or none. See `adjudicate`.
 
-    `decision_ms` is the time from shown to decided; the first keyframe has it.
+    `decision_ms` is the time from shown to decided; the first keyframe has it. A second call
+    with the same `operation` changes nothing, also when its decisions were undone meanwhile.
     """
     if group:
         if box is not None:
@@ -91,13 +94,15 @@ def adjudicate_all(
         else {}
     )
     with consensus_lock(clip):
+        if operation and (made := list(clip.adjudications.filter(operation=operation))):
+            return made
         newest = _consensus_with(clip, seconds, person_id)
         person = VideoPerson.objects.get(video=clip.video_id, person_id=person_id)
         made = [
             Adjudication.objects.create(
                 clip=clip, second=second, video_person=person, group=group,
                 actions=list(actions), is_person=is_person, decided_by=user, reason=reason,
-                **sides,
+                operation=operation, **sides,
             )
             for second in sorted(set(seconds))
         ]  # fmt: skip
@@ -147,6 +152,12 @@ def withdraw_decisions(
                 if newest := newest_consensus(clip):
                     rebuild_boxes(newest, mine)
     return withdrawn
+
+
+def withdraw_operation(dataset: Dataset, operation: UUID, *, user: User) -> list[Adjudication]:
+    """Withdraw the decisions of an operation, if it made any. See `withdraw_decisions`."""
+    made = Adjudication.objects.of(dataset).filter(operation=operation)
+    return withdraw_decisions(dataset, list(made.values_list("pk", flat=True)), user=user)
 
 
 def _consensus_with(clip: Clip, seconds: Collection[int], person_id: int) -> Consensus:

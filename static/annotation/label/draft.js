@@ -3,7 +3,8 @@
 
 import { Outbox, RefusedError } from "../../js/outbox.js";
 import { claimQueue, openStore } from "../../js/queues.js";
-import { csrfToken, logInAgain } from "../../js/session.js";
+import { askJson } from "../../js/requests.js";
+import { logInAgain } from "../../js/session.js";
 import { Labelling, newId } from "./segments.js";
 
 /** @import { Acknowledgement, Entry } from "../../js/outbox.js" */
@@ -23,8 +24,6 @@ import { Labelling, newId } from "./segments.js";
  */
 
 const MAX_PAUSE = 60_000; // ms of a pause between two operations that count as work
-const TIMEOUT = 30_000; // ms after which a request is sent again
-const KEEPALIVE = 63 * 1024; // bytes that a browser sends although the page is closed
 /** @type {StateData} */
 const NOBODY = { persons: {}, clip: {}, remarks: {} };
 
@@ -304,20 +303,8 @@ export class AnswerDraft extends EventTarget {
    * @param {Record<string, any>} [body]
    */
   async request(url, body) {
-    const headers = new Headers({ "X-Requested-With": "XMLHttpRequest" }); // 401, no log-in page
-    /** @type {RequestInit} */
-    const options = { headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT) };
-    if (body) {
-      options.method = "POST";
-      options.body = JSON.stringify({ holder: this.outbox.queue.holder, ...body });
-      options.keepalive = options.body.length < KEEPALIVE;
-      headers.set("Content-Type", "application/json");
-      if (globalThis.document) headers.set("X-CSRFToken", csrfToken());
-    }
-    const response = await (this.surroundings.fetch ?? fetch)(url, options);
-    const content = await response.json().catch(() => ({}));
-    if (!response.ok) throw new RefusedError(response.status, content);
-    return content;
+    const content = body && { holder: this.outbox.queue.holder, ...body };
+    return askJson(url, content, this.surroundings.fetch);
   }
 }
 

@@ -1,11 +1,15 @@
+import json
+from uuid import uuid4
+
 import pytest
 from django.urls import reverse
 
 from qc.models import Adjudication, Consensus
+from tests.make import make_user
 
 pytestmark = pytest.mark.django_db
 
-JSON = {"Accept": "application/json"}
+JSON = "application/json"
 
 
 def url(page, *arguments):
@@ -55,20 +59,87 @@ def test_an_invalid_decision_is_refused_with_a_message(
     assert not Adjudication.objects.exists()
 
 
-def test_a_script_decides_and_undoes_without_a_page(client, reviewer, clip, disputed):
+def sent(client, *entries):
+    """What the server answers to entries of the outbox, numbered from 1."""
+    numbered = [{"number": place + 1} | one for place, one in enumerate(entries)]
+    content = {"kind": "open", "entries": numbered}
+    return client.post(url("adjudication-entries"), content, content_type=JSON)
+
+
+def decision(clip, second, *, answer="sit"):
+    fields = {"clip": clip.name, "second": second, "person_id": 1, "group": "posture"}
+    pairs = [[name, str(value)] for name, value in fields.items()]
+    return {"id": str(uuid4()), "fields": [*pairs, ["chosen", json.dumps([answer])]]}
+
+
+def test_decisions_of_the_outbox_are_stored_once_however_often_they_are_sent(
+    client, reviewer, clip, disputed
+):
     client.force_login(reviewer)
     before = Consensus.objects.get().open_count
-    data = {"clip": clip.name, "second": [2, 3], "person_id": 1, "group": "posture"}
-    made = client.post(url("adjudicate"), data | {"chosen": '["sit"]'}, headers=JSON).json()
-    assert made["count"] == before - 2
-    assert [one.pk for one in Adjudication.objects.all()] == made["made"]
-    undone = client.post(url("undo-decisions"), {"made": made["made"]}, headers=JSON).json()
-    assert undone["count"] == before
-    refused = client.post(url("adjudicate"), data | {"chosen": '["fly"]'}, headers=JSON)
-    assert (refused.status_code, "not one of the options" in refused.json()["error"]) == (
-        400,
-        True,
-    )
+    first, second = decision(clip, 2), decision(clip, 3)
+    answer = sent(client, first).json()
+    assert (answer["last"], answer["refused"], answer["count"]) == (1, {}, before - 1)
+    answer = sent(client, first, second).json()
+    assert (answer["last"], answer["count"]) == (2, before - 2)
+    assert Adjudication.objects.count() == 2
+
+
+def test_an_undo_of_the_outbox_withdraws_once_and_a_late_repeat_does_not_decide_again(
+    client, reviewer, clip, disputed
+):
+    client.force_login(reviewer)
+    before = Consensus.objects.get().open_count
+    made = decision(clip, 2)
+    undo = {"id": str(uuid4()), "undoes": made["id"]}
+    assert sent(client, made, undo).json()["count"] == before
+    assert sent(client, made, undo).json()["count"] == before
+    assert Adjudication.objects.exclude(withdrawn_at=None).count() == 1
+    assert Adjudication.objects.count() == 1
+
+
+def test_a_decision_that_is_refused_does_not_stop_those_after_it(
+    client, reviewer, clip, disputed
+):
+    client.force_login(reviewer)
+    wrong, right = decision(clip, 2, answer="fly"), decision(clip, 3)
+    answer = sent(client, wrong, right).json()
+    assert list(answer["refused"]) == [wrong["id"]]
+    assert "not one of the options" in answer["refused"][wrong["id"]]
+    assert (answer["last"], Adjudication.objects.get().second) == (2, 3)
+
+
+def test_nobody_undoes_decisions_of_others_by_their_operation(client, reviewer, clip, disputed):
+    other = make_user("other")
+    clip.video.dataset.members.create(user=other, role="reviewer")
+    client.force_login(reviewer)
+    made = decision(clip, 2)
+    sent(client, made)
+    client.force_login(other)
+    answer = sent(client, {"id": str(uuid4()), "undoes": made["id"]}).json()
+    assert "can undo this decision" in next(iter(answer["refused"].values()))
+    assert Adjudication.objects.in_force().count() == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("{", id="no JSON"),
+        pytest.param("[]", id="a list"),
+        pytest.param('{"entries": []}', id="none"),
+        pytest.param('{"entries": [{"id": "x", "number": 1}]}', id="no id"),
+        pytest.param('{"entries": [{"id": 5, "number": 1}]}', id="a number as id"),
+        pytest.param(
+            '{"entries": [{"id": "00000000-0000-4000-8000-000000000000", "number": 1,'
+            ' "fields": [["reason", "\\u0000"]]}]}',
+            id="NUL",
+        ),
+    ],
+)
+def test_what_is_no_decision_is_refused(client, reviewer, clip, disputed, body):
+    client.force_login(reviewer)
+    url_of = url("adjudication-entries")
+    assert client.post(url_of, body, content_type=JSON).status_code == 400
 
 
 def test_the_time_of_a_decision_is_kept_once_and_shown(client, reviewer, clip, disputed):
