@@ -1,6 +1,6 @@
 """The scene of the player as JSON: tracks, boxes and answers of annotators, consensus."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,17 +29,22 @@ FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that are in no conse
 
 
 def player_scene(
-    clip: Clip, run: TrackingRun | None = None, *, hide_names: bool = False
+    clip: Clip,
+    run: TrackingRun | None = None,
+    *,
+    versions: Collection[int] = (),
+    hide_names: bool = False,
 ) -> dict[str, Any]:
     """The boxes and labels of `clip`, one decimal of a pixel; the tracks are those of `run`.
 
     `scores` has None where the tracker interpolated between detections. `answers` holds, by
     second and person, the consensus with the votes; before there is a consensus, the
-    annotators' answers alone, whose `status` and `rule` are empty. With `hide_names`
-    annotators are numbered.
+    annotators' answers alone, whose `status` and `rule` are empty. With `versions`, keys of
+    answer versions, it holds these alone. With `hide_names` annotators are numbered.
     """
     shown = run_tracks(run or default_run(clip))
-    consensus = consensus_by_keyframe(clip, hide_names=hide_names)
+    consensus = [] if versions else consensus_by_keyframe(clip, hide_names=hide_names)
+    names = annotator_names(clip.video.dataset, hidden=hide_names)
     return {
         "frame_rate": FRAME_RATE,
         "frame_count": clip.frame_count,
@@ -51,7 +56,7 @@ def player_scene(
         "persons": [_person_json(person) for person in shown.persons],
         "answers": _with_consensus(consensus)
         if consensus
-        else _answers_only(clip, annotator_names(clip.video.dataset, hidden=hide_names)),
+        else _answers_only(clip, names, versions),
     }
 
 
@@ -135,17 +140,24 @@ def _box_json(box: ConsensusBox) -> dict[str, Any]:
     }
 
 
-def _answers_only(clip: Clip, names: Mapping[str, str]) -> Seconds:
-    """The answers imported so far; persons have the ids of the pre-annotation."""
+def _answers_only(clip: Clip, names: Mapping[str, str], versions: Collection[int]) -> Seconds:
+    """The answers of `versions`, or all imported so far; persons have the ids of the
+    pre-annotation.
+    """
     tasks: Any = AnnotationTask.objects.counting().filter(clip=clip).with_latest_version()
-    newest = [task.latest_version_id for task in tasks if task.latest_version_id is not None]
-    rows = Annotation.objects.filter(version__in=newest).order_by("version", "second", "track")
+    newest = sorted(versions) or [
+        task.latest_version_id for task in tasks if task.latest_version_id is not None
+    ]
+    rows = Annotation.objects.filter(version__in=newest, version__task__clip=clip)
+    rows = rows.order_by("version", "second", "track")
     found: Seconds = {}
     for row in rows.select_related("version"):
         number = (
             row.person_id or FIRST_UNMATCHED + 1000 * newest.index(row.version_id) + row.track
         )
         name = names[annotator_key(row.version.author_id)]
+        if len(versions) > 1:
+            name = f"{name}, version {row.version.number}"
         box = _rounded(row.x1, row.y1, row.x2, row.y2)
         alone = {"box": box, "status": "", "drawn": {}, "labels": {}}
         person = found.setdefault(row.second, {}).setdefault(number, alone)

@@ -5,18 +5,23 @@ from typing import cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation.models import AnnotationTask
 from avaproject.base.views import paginate, parse_key
 from datasets.core.roles import Act
+from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 from qc.forms import ThresholdForm, VerdictForm
 from qc.models import Review
+from qc.selectors.finding import filter_bar, saved_views
 from qc.selectors.review.review_queue import (
     good_enough_to_approve,
+    next_pending,
     pending,
     pending_rows,
 )
@@ -29,9 +34,31 @@ TASKS_COMPARED = 100  # with the threshold, a page
 @require_GET
 def queue(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
-    page = paginate(request, pending(dataset))
-    context = {"dataset": dataset, "page": page, "rows": pending_rows(list(page))}
-    return render(request, "qc/review/review_queue.html", context)
+    return _render_queue(request, dataset)
+
+
+def _render_queue(
+    request: HttpRequest, dataset: Dataset, *, refused: VerdictForm | None = None
+) -> HttpResponse:
+    """The queue; after a refused verdict with what was selected and written."""
+    query = request.GET.dict()
+    page = paginate(request, pending(dataset, query))
+    rows = pending_rows(list(page))
+    if refused is not None:
+        overrides, selected = refused.overrides(), set(request.POST.getlist("tasks"))
+        for row in rows:
+            row.is_selected = str(row.task.pk) in selected
+            row.override = overrides.get(row.task.pk, "")
+    context = {"dataset": dataset, "page": page, "rows": rows}
+    context["pager_base"] = reverse("qc:review", args=[dataset.name])
+    context |= {"bar": filter_bar(dataset, query, with_names=True)}
+    context |= {"list_page": "qc:review", "noun": "submissions"}
+    context["saved_views"] = saved_views(request.user, dataset, "qc:review")
+    context["newest"] = page.paginator.object_list.aggregate(max=Max("status__version"))["max"]
+    if refused is not None:
+        context["reason"] = request.POST.get("reason", "")
+    status = 200 if refused is None else 422
+    return render(request, "qc/review/review_queue.html", context, status=status)
 
 
 @login_required
@@ -49,18 +76,34 @@ def by_threshold(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_POST
 def verdict(request: HttpRequest, name: str) -> HttpResponse:
-    """Approve or reject the selected tasks."""
+    """Approve or reject the selected tasks; from the page of one, go on to the next."""
     dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
-    form = VerdictForm(request.POST, tasks=AnnotationTask.objects.of(dataset))
+    data = request.POST
+    if newest := parse_key(data.get("all", "")):
+        # All that match, but for answers that came after the page was shown.
+        matching = pending(dataset, request.GET.dict()).filter(status__version__lte=newest)
+        data = data.copy()
+        rows = list(matching.values_list("pk", "status__version"))
+        data.setlist("tasks", [str(pk) for pk, _ in rows])
+        data.setlist("seen", [str(version) for _, version in rows])
+    form = VerdictForm(data, tasks=AnnotationTask.objects.of(dataset))
+    back = parse_key(request.POST.get("back", ""))
+    before = next_pending(dataset, after=back) if back else None
+    is_done = False
     try:
         for sentence in _apply_verdict(form, cast(User, request.user)):
             messages.success(request, sentence)
+            is_done = True
     except ReviewError as error:
         messages.error(request, str(error))
     for sentences in form.errors.values():
         messages.error(request, str(sentences[0]))
-    if back := parse_key(request.POST.get("back", "")):
+    if back and is_done and before:
+        return redirect("qc:task", name=name, pk=before)
+    if back and not is_done:
         return redirect("qc:task", name=name, pk=back)
+    if not is_done:
+        return _render_queue(request, dataset, refused=form)
     return redirect("qc:review", name=name)
 
 
@@ -72,10 +115,7 @@ def _apply_verdict(form: VerdictForm, user: User) -> list[str]:
     chosen = list(values["tasks"])
     noun = "task" if len(chosen) == 1 else "tasks"
     if values["verdict"] == Review.Verdict.APPROVED:
-        approve(
-            chosen, reviewer=user, seen=values["seen"],
-            despite_findings=values["despite_findings"],
-        )  # fmt: skip
+        approve(chosen, reviewer=user, seen=values["seen"], overrides=values["overrides"])
         return [f"{len(chosen)} {noun} approved."]
     reject(chosen, reviewer=user, seen=values["seen"], reason=values["reason"])
     return [f"{len(chosen)} {noun} rejected and returned to the annotator."]

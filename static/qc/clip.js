@@ -1,4 +1,4 @@
-// Page of one clip: player, timeline, boxes of annotators, and the consensus at the keyframe shown.
+// Pages of one clip, and of one task: player, timeline, boxes of annotators, and the consensus at the keyframe shown.
 
 import { element, part } from "../js/elements.js";
 import { Comparison } from "../player/comparison.js";
@@ -8,6 +8,7 @@ import { bindKeys } from "../player/keys.js";
 import { Player } from "../player/player.js";
 import { fetchScene } from "../player/scene.js";
 import { Timeline } from "../player/timeline.js";
+import { followPlaces, verdictKeys } from "./verdict_keys.js";
 
 /**
  * Show the consensus of the keyframe on the screen, and mark the persons that are in the frame.
@@ -98,8 +99,11 @@ const start = async (root) => {
   const onSelected = (action) => {
     if (player.selected !== null) action(player.selected);
   };
+  const verdicts = verdictKeys();
+  const taken = new Set(verdicts.flatMap(({ keys }) => keys));
   bindKeys([
-    ...playerKeys(player),
+    ...verdicts,
+    ...playerKeys(player).filter(({ keys }) => !keys.some((key) => taken.has(key))),
     {
       keys: ["ArrowUp"],
       label: "↑",
@@ -149,6 +153,12 @@ const start = async (root) => {
   }
   timeline.draw();
   addAnnotatorLayers(part(root, "part", "layers"), player);
+  if (root.dataset.layers) {
+    for (const box of root.querySelectorAll("[data-layer]")) {
+      /** @type {HTMLElement} */ (box).click();
+    }
+  }
+  followPlaces(player);
   addComparison(root, player, timeline);
   if (root.dataset.selected) timeline.select(Number(root.dataset.selected));
   player.seek(frameOfAddress());

@@ -1,6 +1,6 @@
 """The review queue: submissions to review with findings and agreement; history of a task."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.agreement.figures import ClipFinding, Figure, LowestAlpha, PairBoxFigures
 from qc.core.annotator_keys import annotator_key
-from qc.models import AgreementReport, Comment, Review, ThirdOpinion
+from qc.models import AgreementReport, Comment, Review, TaskStatus, ThirdOpinion
 from qc.selectors.agreement.dataset import TONE_OF_SEVERITY
 from qc.selectors.clip_and_task_states import pending_tasks
 from qc.selectors.player_scene import finding_person, player_url
@@ -66,6 +66,8 @@ class PendingTask:
     changes: VersionChanges | None = None  # since that version
     rejections: int = 0
     comments: int = 0
+    is_selected: bool = False  # in a verdict that was refused
+    override: str = ""  # why it is approved in spite of its findings
 
     @property
     def is_blocked(self) -> bool:
@@ -100,10 +102,19 @@ def unsent_verdicts(since: datetime | None = None) -> QuerySet[Review]:
     return pulled.filter(~Exists(handed_over)).order_by("pk")
 
 
-def pending(dataset: Dataset) -> Any:
-    """Tasks that wait for review, oldest answers first."""
-    tasks = pending_tasks(dataset).select_related("clip__video__dataset", "annotator")
+def pending(dataset: Dataset, query: Mapping[str, str] | None = None) -> Any:
+    """Tasks that wait for review and fit the filters in `query`, oldest answers first."""
+    tasks = pending_tasks(dataset, query).select_related("clip__video__dataset", "annotator")
     return tasks.order_by("status__version")
+
+
+def next_pending(dataset: Dataset, *, after: int) -> int | None:
+    """The key of the task to review after `after`, or of the first; None if none waits."""
+    waiting = pending(dataset).exclude(pk=after)
+    version = TaskStatus.objects.filter(task=after).values_list("version", flat=True).first()
+    later = waiting.filter(status__version__gt=version or 0)
+    keys = later.values_list("pk", flat=True)[:1] or waiting.values_list("pk", flat=True)[:1]
+    return next(iter(keys), None)
 
 
 def pending_rows(tasks: list[Any]) -> list[PendingTask]:

@@ -1,6 +1,6 @@
 """Review: approve, reject and comment on answer versions."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -23,7 +23,7 @@ def approve(
     *,
     reviewer: User,
     seen: Collection[int] | None = None,
-    despite_findings: bool = False,
+    overrides: Mapping[int, str] | None = None,
 ) -> list[Review]:
     """Approve the newest version of each task; approved tasks stay unchanged.
 
@@ -31,7 +31,8 @@ def approve(
         tasks: All or none are approved.
         reviewer: The reviewer.
         seen: Keys of the versions that the reviewer saw; None for the newest.
-        despite_findings: Approve in spite of blocking findings.
+        overrides: By key of a task, why it is approved in spite of blocking findings; the
+            reason is kept with the verdict.
 
     Raises:
         ReviewError: if a task has no answers or newer ones than `seen`, a rule blocks it, or it
@@ -39,9 +40,8 @@ def approve(
     """
     answered = _with_answers(tasks, seen)
     _refuse_own(answered, reviewer)
-    if not despite_findings:
-        _refuse_blocked(answered)
-    return _add_reviews(answered, Review.Verdict.APPROVED, reviewer, "")
+    reasons = _reasons_despite_findings(answered, overrides or {})
+    return _add_reviews(answered, Review.Verdict.APPROVED, reviewer, reasons)
 
 
 def reject(
@@ -58,9 +58,9 @@ def reject(
     """
     if not reason.strip():
         raise ReviewError("Give a reason for the annotator.")
-    return _add_reviews(
-        _with_answers(tasks, seen), Review.Verdict.REJECTED, reviewer, reason.strip()
-    )
+    answered = _with_answers(tasks, seen)
+    reasons = dict.fromkeys((task.pk for task in answered), reason.strip())
+    return _add_reviews(answered, Review.Verdict.REJECTED, reviewer, reasons)
 
 
 def comment(task: AnnotationTask, *, author: User, text: str) -> Comment:
@@ -92,8 +92,9 @@ def _with_answers(tasks: Iterable[AnnotationTask], seen: Collection[int] | None)
 
 
 def _add_reviews(
-    tasks: Sequence[Any], verdict: str, reviewer: User, reason: str
+    tasks: Sequence[Any], verdict: str, reviewer: User, reasons: Mapping[int, str]
 ) -> list[Review]:
+    """Add a verdict on each task, with its reason, if that is not its verdict already."""
     latest = {
         version: (newest, why)
         for version, newest, why in Review.objects.filter(
@@ -107,11 +108,11 @@ def _add_reviews(
             task=task,
             version_id=task.latest_version_id,
             verdict=verdict,
-            reason=reason,
+            reason=reasons.get(task.pk, ""),
             reviewer=reviewer,
         )
         for task in tasks
-        if latest.get(task.latest_version_id) != (verdict, reason)
+        if latest.get(task.latest_version_id) != (verdict, reasons.get(task.pk, ""))
     )
 
 
@@ -128,15 +129,20 @@ def _refuse_own(tasks: Sequence[Any], reviewer: User) -> None:
         )
 
 
-def _refuse_blocked(tasks: Sequence[Any]) -> None:
+def _reasons_despite_findings(
+    tasks: Sequence[Any], overrides: Mapping[int, str]
+) -> dict[int, str]:
+    """The reasons of tasks with blocking findings. Raises ReviewError if one has none."""
     blocked = _blocking(tasks)
-    if not blocked:
-        return
-    first = next(task for task in tasks if task.pk in blocked)
-    sentences = blocked[first.pk]
+    reasons = {pk: overrides.get(pk, "").strip() for pk in blocked}
+    without = [task for task in tasks if task.pk in blocked and not reasons[task.pk]]
+    if not without:
+        return reasons
+    first, sentences = without[0], blocked[without[0].pk]
     raise ReviewError(
-        f"{len(blocked)} of {len(tasks)} tasks cannot be approved. {first}: {sentences[0]} "
-        f"({len(sentences)} blocking findings.) Reject it, or ignore the findings."
+        f"{len(without)} of {len(tasks)} tasks cannot be approved. {first}: {sentences[0]} "
+        f"({len(sentences)} blocking findings.) Reject it, or give a reason beside its "
+        "findings."
     )
 
 

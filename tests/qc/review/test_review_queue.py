@@ -128,7 +128,16 @@ def test_a_blocking_rule_blocks_approval(tasks, reviewer, is_reported):
     ):
         approve(tasks, reviewer=reviewer)
     assert Review.objects.count() == 0
-    assert len(approve(tasks, reviewer=reviewer, despite_findings=True)) == 2
+    assert (
+        len(
+            approve(
+                tasks,
+                reviewer=reviewer,
+                overrides=dict.fromkeys([t.pk for t in tasks], "Fine."),
+            )
+        )
+        == 2
+    )
 
 
 def test_a_finding_in_an_older_version_does_not_block(tasks, reviewer):

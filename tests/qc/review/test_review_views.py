@@ -1,6 +1,7 @@
 import pytest
 from django.urls import reverse
 
+from datasets.models import Clip
 from qc.models import AgreementReport, Comment, Consensus, Review, ThirdOpinion
 from qc.services.agreement.reports import plan_reports, report_agreement
 from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
@@ -75,7 +76,7 @@ def test_a_task_is_reviewed_on_its_page_with_history(client, reviewer, tasks):
     client.force_login(reviewer)
     page = url("task", tasks[0].pk)
     data = {"tasks": tasks[0].pk, "back": tasks[0].pk, "verdict": "rejected", "reason": "No."}
-    assert client.post(url("verdict"), data)["Location"] == page
+    assert client.post(url("verdict"), data)["Location"] == url("task", tasks[1].pk)
     client.post(url("task-comment", tasks[0].pk), {"text": "He waves."})
     make_version(tasks[0])
     shown = page_text(client.get(page))
@@ -109,7 +110,7 @@ def test_a_version_that_was_not_seen_is_not_reviewed(client, reviewer, tasks):
     assert page_text(client.get(url("review"))).count('name="seen"') == 2
     make_version(tasks[0])
     for verdict in ({"verdict": "approved"}, {"verdict": "rejected", "reason": "No."}):
-        data = {"tasks": tasks[0].pk, "seen": seen, "despite_findings": "on"} | verdict
+        data = {"tasks": tasks[0].pk, "seen": seen, f"despite-{tasks[0].pk}": "Fine."} | verdict
         answer = client.post(url("verdict"), data, follow=True)
         assert "has newer answers than you saw" in page_text(answer)
     assert not Review.objects.exists()
@@ -153,3 +154,44 @@ def test_a_stranger_finds_no_task_and_comments_on_none(client, tasks):
     other = make_dataset("other", owner=make_user("other-boss"))
     client.force_login(other.members.get().user)
     assert client.get(reverse("qc:task", args=["other", pk])).status_code == 404
+
+
+def test_a_refused_verdict_keeps_what_was_selected_and_written(client, reviewer, tasks):
+    client.force_login(reviewer)
+    make_version(tasks[0], {"posture": "unset", "doing": []}, unfinished=24)
+    data = {"tasks": [tasks[0].pk], "verdict": "approved", f"despite-{tasks[0].pk}": " "}
+    answer = client.post(url("verdict"), data)
+    assert answer.status_code == 422
+    text = page_text(answer)
+    assert f'name="tasks" value="{tasks[0].pk}" aria-label="{tasks[0]}" checked' in text
+    assert f'name="tasks" value="{tasks[1].pk}" aria-label="{tasks[1]}">' in text
+    answer = client.post(url("verdict"), {"tasks": [tasks[1].pk], "verdict": "rejected"})
+    assert f'name="tasks" value="{tasks[1].pk}" aria-label="{tasks[1]}" checked' in page_text(
+        answer
+    )
+
+
+def test_a_verdict_on_one_task_leads_to_the_next(client, reviewer, tasks):
+    client.force_login(reviewer)
+    first, second = tasks
+    data = {"verdict": "approved", "tasks": first.pk, "back": first.pk}
+    assert client.post(url("verdict"), data)["Location"] == url("task", second.pk)
+    data |= {"tasks": second.pk, "back": second.pk}
+    assert client.post(url("verdict"), data)["Location"] == url("review")
+
+
+def test_two_versions_are_compared_in_the_player(client, reviewer, tasks):
+    client.force_login(reviewer)
+    earlier, later = tasks[0].versions.get(), make_version(tasks[0], {"posture": "sit"})
+    Clip.objects.update(file="shop/clip.mp4")
+    shown = page_text(client.get(url("task", tasks[0].pk), {"compare": earlier.pk}))
+    assert f"?version={later.pk}&amp;version={earlier.pk}" in shown
+    clip = tasks[0].clip
+    versions = {"version": [later.pk, earlier.pk]}
+    scene = client.get(url("scene", clip.name), versions).json()
+    votes = next(iter(scene["answers"].values()))["1"]["labels"]["posture"]["votes"]
+    assert {name.rsplit(", ")[-1]: vote for name, vote in votes.items()} == {
+        "version 1": "walk", "version 2": "sit",
+    }  # fmt: skip
+    other = client.get(url("scene", clip.name), {"version": 10**9}).json()
+    assert other["answers"] == {}
