@@ -38,12 +38,15 @@ export const colourOf = (number) => {
 /**
  * @typedef {object} BoxStyle
  * @property {string} colour
- * @property {string} [text] of the name tag; none without
+ * @property {string} [text] of the name tag, a line for each line; no tag without
  * @property {number[]} [dash] CSS pixels
  * @property {number} [width] of the line, CSS pixels
  * @property {boolean} [isTagBelow] the name tag is under the box, not above it
  * @property {boolean} [isFaint]
+ * @property {Rect[]} [taken] the tags of this frame, which the next ones keep clear of
  */
+
+/** @typedef {{ x: number, y: number, width: number, height: number }} Rect canvas pixels */
 
 /** @type {Map<string, number>} */
 const textWidths = new Map(); // canvas pixels, by size and text
@@ -58,29 +61,75 @@ const textWidths = new Map(); // canvas pixels, by size and text
 export const paintBox = (context, placement, box, style) => {
   const { colour, text, dash = [], width = 2, isTagBelow = false, isFaint = false } = style;
   const { ratio, scale } = placement;
-  const x = placement.left + box[0] * scale;
-  const y = placement.top + box[1] * scale;
-  const tall = (box[3] - box[1]) * scale;
+  const area = {
+    x: placement.left + box[0] * scale,
+    y: placement.top + box[1] * scale,
+    width: (box[2] - box[0]) * scale,
+    height: (box[3] - box[1]) * scale,
+  };
   context.globalAlpha = isFaint ? 0.55 : 1;
   context.setLineDash(dash.map((part) => part * ratio));
   context.lineWidth = width * ratio;
   context.strokeStyle = colour;
-  context.strokeRect(x, y, (box[2] - box[0]) * scale, tall);
+  context.strokeRect(area.x, area.y, area.width, area.height);
   context.setLineDash([]);
   if (text) {
     const size = 12 * ratio;
+    const lines = text.split("\n");
     context.font = `600 ${size}px Inter, sans-serif`;
-    const tag = { width: textWidth(context, size, text) + 10 * ratio, height: size + 6 * ratio };
-    const tagX = Math.max(0, Math.min(x - ratio, context.canvas.width - tag.width));
-    const above = y - tag.height > 0 ? y - tag.height : y;
-    const tagY = isTagBelow ? Math.min(y + tall, context.canvas.height - tag.height) : above;
+    const widths = lines.map((line) => textWidth(context, size, line));
+    const tag = {
+      width: Math.max(...widths) + 10 * ratio,
+      height: lines.length * size * 1.25 + 3 * ratio,
+    };
+    const { x, y } = placeTag(area, tag, context.canvas, style.taken ?? [], isTagBelow);
+    style.taken?.push({ x, y, ...tag });
     context.fillStyle = colour;
-    context.fillRect(tagX, tagY, tag.width, tag.height);
+    context.fillRect(x, y, tag.width, tag.height);
     context.fillStyle = "#0b0d10";
     context.textBaseline = "middle";
-    context.fillText(text, tagX + 5 * ratio, tagY + tag.height / 2 + ratio * 0.5);
+    for (const [index, line] of lines.entries()) {
+      context.fillText(line, x + 5 * ratio, y + (index + 0.5) * size * 1.25 + 2 * ratio);
+    }
   }
   context.globalAlpha = 1;
+};
+
+/**
+ * Where the tag of a box goes: above, below or beside it, where no other tag is; over the box
+ * only if there is no room around it.
+ * @param {Rect} box
+ * @param {{ width: number, height: number }} tag
+ * @param {{ width: number, height: number }} canvas
+ * @param {Rect[]} taken tags that are drawn already
+ * @param {boolean} isBelowFirst
+ * @returns {{ x: number, y: number }}
+ */
+export const placeTag = (box, tag, canvas, taken, isBelowFirst) => {
+  const x = Math.max(0, Math.min(box.x, canvas.width - tag.width));
+  const above = { x, y: box.y - tag.height };
+  const below = { x, y: box.y + box.height };
+  const sides = [
+    { x: box.x + box.width, y: box.y },
+    { x: box.x - tag.width, y: box.y },
+  ];
+  const around = isBelowFirst ? [below, above, ...sides] : [above, below, ...sides];
+  const inside = around.filter(
+    (at) =>
+      at.x >= 0 &&
+      at.y >= 0 &&
+      at.x + tag.width <= canvas.width &&
+      at.y + tag.height <= canvas.height,
+  );
+  const isFree = (/** @type {{ x: number, y: number }} */ at) =>
+    !taken.some(
+      (one) =>
+        at.x < one.x + one.width &&
+        one.x < at.x + tag.width &&
+        at.y < one.y + one.height &&
+        one.y < at.y + tag.height,
+    );
+  return inside.find(isFree) ?? inside[0] ?? { x, y: Math.max(0, box.y) };
 };
 
 /**

@@ -11,6 +11,7 @@ import { Playback } from "./playback.js";
 import { listenToPointer } from "./pointer.js";
 
 /** @import { Box, Placement, Point, Size } from "./geometry.js" */
+/** @import { Rect } from "./paint.js" */
 /** @import { Scene } from "./scene.js" */
 
 /**
@@ -213,6 +214,8 @@ export class Player extends Playback {
    */
   paintPersons(placement) {
     let count = 0;
+    /** @type {Rect[]} */
+    const taken = [];
     for (const number of this.scene.personNumbers) {
       const isSelected = number === this.selected;
       if (this.hiddenPersons.has(number) || (this.solo && !isSelected)) continue;
@@ -223,25 +226,27 @@ export class Player extends Playback {
           text: this.display.labels ? this.tagText(number) : "",
           dash: found.isInterpolated ? INTERPOLATED_DASH : [],
           width: isSelected ? 3.5 : 2,
+          taken,
         });
         count += 1;
       }
       for (const annotator of this.display.annotators) {
-        if (this.paintDrawnBox(placement, number, annotator)) count += 1;
+        if (this.paintDrawnBox(placement, number, annotator, taken)) count += 1;
       }
     }
     return count;
   }
 
   /**
-   * The name of a person with the actions of the consensus.
+   * The name of a person; of the selected one also the actions of the consensus, a line each.
    * @param {number} number
    */
   tagText(number) {
+    if (number !== this.selected) return this.scene.personName(number);
     const second = this.scene.keyframeOf(this.frame);
     const labels = second === null ? {} : (this.scene.personAt(second, number)?.labels ?? {});
     const actions = Object.values(labels).flatMap((label) => label.actions);
-    return [this.scene.personName(number), ...actions].join(" · ");
+    return [this.scene.personName(number), ...actions].join("\n");
   }
 
   /**
@@ -249,9 +254,10 @@ export class Player extends Playback {
    * @param {Placement} placement
    * @param {number} number of the person
    * @param {string} annotator
+   * @param {Rect[]} taken tags of this frame
    * @returns {boolean} whether there is one
    */
-  paintDrawnBox(placement, number, annotator) {
+  paintDrawnBox(placement, number, annotator, taken) {
     const found = this.scene.drawnBox(annotator, number, this.frame);
     if (!found) return false;
     const { box, isInterpolated } = found;
@@ -262,6 +268,7 @@ export class Player extends Playback {
       width: 1.5,
       isTagBelow: true,
       isFaint: isInterpolated,
+      taken,
     });
     return true;
   }
