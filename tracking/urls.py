@@ -19,6 +19,7 @@ urlpatterns = [
         api.BundleFile.as_view(),
         name="api-bundle-file",
     ),
+    path("detector-files/", views.files, name="files"),
     path("datasets/<slug:name>/tracking/", views.page, name="page"),
     path("datasets/<slug:name>/tracking/activate/", views.activate, name="activate"),
     path("datasets/<slug:name>/tracking/delete/", views.delete, name="delete"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
@@ -16,6 +17,7 @@ from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 from tracking.core.tracks_file import TracksFileError
+from tracking.detectors.registry import DetectorError
 from tracking.forms import ExperimentForm
 from tracking.models import Bundle, Experiment, IdentityRun, TrackImport, TrackingRun
 from tracking.selectors import (
@@ -33,6 +35,12 @@ from tracking.selectors import (
 )
 from tracking.services import experiments
 from tracking.services.contact_sheets import ContactSheetError, contact_sheet
+from tracking.services.detector_files import (
+    DetectorFileError,
+    check_file,
+    detector_files,
+    store_file,
+)
 from tracking.services.export_bundle import NotTrackedError, request_bundle
 from tracking.services.tracking_configs import config_key_of, read_weights_again
 
@@ -244,3 +252,27 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "track-import": TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
     }
     return retry_failed(request, rows.get(kind), dataset=name)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def files(request: HttpRequest) -> HttpResponse:
+    """Files of detectors, for operators: a checkpoint can run code, so only they store one."""
+    if not request.user.is_staff:
+        raise Http404
+    if request.method == "GET":
+        context = {"files": detector_files(), "folder": settings.WEIGHTS_DIR}
+        return render(request, "tracking/files.html", context)
+    try:
+        if name := request.POST.get("check", ""):
+            if name not in {one.name for one in detector_files()}:
+                raise Http404(f"There is no file {name}.")
+            messages.success(request, check_file(name))
+        elif file := request.FILES.get("file"):
+            name = store_file(file.name or "", file.chunks())
+            messages.success(request, f"{name} is stored. {check_file(name)}")
+        else:
+            messages.error(request, "Choose a file.")
+    except (DetectorError, DetectorFileError, OSError) as error:
+        messages.error(request, str(error))
+    return redirect("tracking:files")

@@ -1,4 +1,4 @@
-"""Downloads of an annotator's open tasks: their packages, or backups that CVAT restores.
+"""Downloads of an annotator's open tasks: their packages, or a backup that CVAT restores.
 
 Open is what is assigned, written as a package, and not answered. The zips are made while they
 are sent; no more than one task is in memory.
@@ -9,16 +9,19 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from django.db.models import QuerySet
+
 from annotation.core.annotation_guide import guide
 from annotation.cvat.task_upload import IMAGE_QUALITY
 from annotation.models import AnnotationTask, Annotator, CvatProject
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path
-from avaproject.base.temporary import partial_path, work_folder
+from avaproject.base.temporary import partial_path
+from avaproject.base.work import Stage
 from datasets.core.formats import cvat_backup
 from datasets.core.formats.cvat_labels import attributes_of
 from datasets.core.formats.cvat_xml import load
-from datasets.core.zip_writer import ZipWriter, new_zip, stream_zip
+from datasets.core.zip_writer import ZipWriter, stream_zip
 from datasets.models import Dataset
 
 
@@ -29,6 +32,16 @@ class NoOpenTaskError(ValueError):
 def annotator_packages(annotator: Annotator) -> Iterator[bytes]:
     """A zip of the packages of all open tasks. Raises NoOpenTaskError."""
     return stream_zip([partial(_add_package, task=task) for task in _open_tasks(annotator)])
+
+
+def dataset_packages(dataset: Dataset) -> Iterator[bytes]:
+    """The packages of all open tasks, a folder an annotator. Raises NoOpenTaskError."""
+    tasks = list(_open(AnnotationTask.objects.of(dataset)).order_by("annotator__name", "clip"))
+    if not tasks:
+        raise NoOpenTaskError(f"{dataset} has no open task whose package is written")
+    return stream_zip([
+        partial(_add_package, task=task, folder=f"{task.annotator.name}/") for task in tasks
+    ])  # fmt: skip
 
 
 def annotator_backup(annotator: Annotator) -> Iterator[bytes]:
@@ -44,11 +57,6 @@ def annotator_backup(annotator: Annotator) -> Iterator[bytes]:
         partial(_add_to_backup, task=task, number=number) for number, task in enumerate(tasks)
     ]
     return stream_zip([begin, *parts])
-
-
-def annotator_task_backups(annotator: Annotator) -> Iterator[bytes]:
-    """A zip of CVAT's backups of all open tasks, one a task. Raises NoOpenTaskError."""
-    return stream_zip([partial(_add_task_backup, task=task) for task in _open_tasks(annotator)])
 
 
 def task_backup(task: AnnotationTask) -> Iterator[bytes]:
@@ -75,15 +83,17 @@ def write_backups(dataset: Dataset, out: Path) -> int:
 
 
 def _open_tasks(annotator: Annotator) -> list[AnnotationTask]:
-    tasks = AnnotationTask.objects.filter(annotator=annotator, unassigned_at=None).done()
-    found = list(
-        tasks.filter(versions=None)
-        .select_related("clip__video__dataset", "annotator")
-        .order_by("clip__name")
-    )
+    tasks = AnnotationTask.objects.filter(annotator=annotator)
+    found = list(_open(tasks).order_by("clip__name"))
     if not found:
         raise NoOpenTaskError(f"{annotator} has no open task whose package is written")
     return found
+
+
+def _open(tasks: QuerySet[AnnotationTask]) -> QuerySet[AnnotationTask]:
+    """Those that are assigned and written as a package, but not answered."""
+    written = tasks.filter(unassigned_at=None, stage=Stage.DONE, versions=None)
+    return written.select_related("clip__video__dataset", "annotator")
 
 
 def _guide(dataset: Dataset) -> str:
@@ -92,17 +102,9 @@ def _guide(dataset: Dataset) -> str:
     return guide(dataset.name, group_specs(dataset), guidelines=guidelines)
 
 
-def _add_package(archive: ZipWriter, *, task: AnnotationTask) -> None:
+def _add_package(archive: ZipWriter, *, task: AnnotationTask, folder: str = "") -> None:
     with local_path(str(task.package)) as path:
-        archive.add_file(f"{task}.zip", path)
-
-
-def _add_task_backup(archive: ZipWriter, *, task: AnnotationTask) -> None:
-    with work_folder() as folder:
-        path = folder / "backup.zip"
-        with new_zip(path) as backup:
-            _add_to_backup(backup, task=task)
-        archive.add_file(f"{task}-backup.zip", path)
+        archive.add_file(f"{folder}{task}.zip", path)
 
 
 def _add_to_backup(

@@ -24,7 +24,7 @@ from annotation.services.downloads import (
     NoOpenTaskError,
     annotator_backup,
     annotator_packages,
-    annotator_task_backups,
+    dataset_packages,
     task_backup,
 )
 from annotation.services.plan import (
@@ -252,6 +252,20 @@ def backup(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
 
 @login_required
 @require_GET
+def all_packages(request: HttpRequest, name: str) -> HttpResponseBase:
+    """The packages of all open tasks of a dataset."""
+    dataset = get_object_or_404(
+        permitted_datasets(request.user, Act.DOWNLOAD, Act.SEE_NAMES), name=name
+    )
+    try:
+        return _zip(dataset_packages(dataset), f"{name}--packages")
+    except NoOpenTaskError as error:
+        messages.error(request, f"{error}.")
+        return redirect("qc:tasks", name=name)
+
+
+@login_required
+@require_GET
 def packages(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
     """The packages of all open tasks of an annotator."""
     return _of_annotator(request, name, pk, annotator_packages, "packages")
@@ -261,14 +275,7 @@ def packages(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
 @require_GET
 def backups(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
     """The backup of a CVAT project with all open tasks of an annotator."""
-    return _of_annotator(request, name, pk, annotator_backup, "project-backup")
-
-
-@login_required
-@require_GET
-def task_backups(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    """The backups of all open tasks of an annotator, one a task."""
-    return _of_annotator(request, name, pk, annotator_task_backups, "task-backups")
+    return _of_annotator(request, name, pk, annotator_backup, "backup")
 
 
 def _of_annotator(

@@ -159,7 +159,8 @@ def test_vendor_weights_that_cannot_be_fetched_are_named_with_their_place(
     settings.WEIGHTS_DIR = tmp_path
     monkeypatch.setattr(requests, "get", offline)
     sentence = sentence_of("rfdetr-medium")
-    assert str(tmp_path / "rf-detr-medium.pth") in sentence
+    assert sentence.startswith("No network: https://storage.googleapis.com/rfdetr/")
+    assert f"name it rf-detr-medium.pth and put it into {tmp_path}" in sentence
     assert "AVA_WEIGHTS_DIR" in sentence
     assert "no route" in sentence
 

@@ -34,6 +34,9 @@ LOADING_FAULTS = (
 )  # fmt: skip
 
 
+OFFLINE = ("ConnectionError", "ConnectTimeout", "ReadTimeout", "URLError", "gaierror")
+
+
 class RfdetrDetector:
     """People found by RF-DETR."""
 
@@ -117,6 +120,12 @@ def load(name: str, path: Path | None, threshold: float) -> RfdetrDetector:
             "project's requirements with a build of torch, or choose the detector onnx."
         ) from error
     except LOADING_FAULTS as error:
+        if path is None and not file.exists() and _is_offline(error):
+            raise DetectorError(
+                f"No network: {_address(file.name)} can't be reached ({error}). Download "
+                f"{name} there, name it {file.name} and put it into {file.parent} (setting "
+                "AVA_WEIGHTS_DIR)."
+            ) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DetectorError(
             f"{name} cannot be loaded from {file.name} ({reason}): put the right file at "
@@ -178,6 +187,22 @@ def _loaded(name: str, path: Path | None) -> tuple[Any, str]:
     if "person" not in model.class_names:
         raise ValueError(f"it knows no class 'person', only {list(model.class_names)}")
     return model, device
+
+
+def _is_offline(error: BaseException | None) -> bool:
+    """Whether `error`, or what caused it, says that a server can't be reached."""
+    while error is not None:
+        if type(error).__name__ in OFFLINE or isinstance(error, ConnectionError | TimeoutError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _address(file: str) -> str:
+    """Where the package downloads the vendor's file from."""
+    from rfdetr.assets.model_weights import ModelWeights
+
+    return ModelWeights.get_url(file) or "the vendor"
 
 
 def chosen_device(wanted: str) -> str:
