@@ -1,7 +1,7 @@
 """Forms for new datasets, uploads and deletion."""
 
 import zipfile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from django import forms
@@ -41,8 +41,30 @@ def clean_weights_name(text: str) -> str:
     return weights
 
 
-def _detector_choices() -> list[tuple[str, str]]:
-    return [(name, one.label) for name, one in import_string(settings.DETECTORS).items()]
+QUALITIES = {"rfdetr-nano": "Fast", "rfdetr-medium": "Balanced", "rfdetr-large": "Best"}
+
+
+def _detector_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The detectors by how good they are, then the others."""
+    labels = {name: one.label for name, one in import_string(settings.DETECTORS).items()}
+    named = [(name, f"{word} ({labels[name]})") for name, word in QUALITIES.items()
+             if name in labels]  # fmt: skip
+    others = [(name, label) for name, label in labels.items() if name not in QUALITIES]
+    return [group for group in (("Quality", named), ("Other detectors", others)) if group[1]]
+
+
+def detectors_with_weights() -> list[str]:
+    """Detectors that may be given a file; the others are their own."""
+    return [name for name in import_string(settings.DETECTORS) if name not in QUALITIES]
+
+
+class DescriptionForm(forms.ModelForm):
+    """What can be changed of a dataset on its page of settings."""
+
+    class Meta:
+        model = Dataset
+        fields = ("description",)
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
 
 
 class DatasetForm(forms.ModelForm):
@@ -114,9 +136,20 @@ class DatasetForm(forms.ModelForm):
         detector = import_string(settings.DETECTORS).get(cleaned.get("detector"))
         if detector and detector.needs_weights and cleaned.get("weights") == "":
             self.add_error("weights", "This detector needs a weights file.")
+        self._check_weights(cleaned.get("weights", ""))
         if cleaned.get("vocabulary") == OWN:
             self._check_vocabulary(cleaned.get("vocabulary_text", ""))
         return cleaned
+
+    def _check_weights(self, weights: str) -> None:
+        """Refuse a missing file, with which every clip would fail."""
+        folder = Path(settings.WEIGHTS_DIR)
+        if weights and folder.is_dir() and not (folder / weights).exists():
+            self.add_error(
+                "weights",
+                f"There is no {weights} in {folder}. Put the file there, or upload it on the "
+                "page Detector files.",
+            )
 
     def _check_vocabulary(self, text: str) -> None:
         if not text.strip():

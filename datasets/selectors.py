@@ -203,6 +203,15 @@ def transfers_of(dataset: Dataset, user: User | AnonymousUser) -> QuerySet[Trans
     return dataset.transfers.filter(user_id=user.pk or 0, upload=None)
 
 
+def first_posters(videos: Iterable[Video]) -> dict[int, str]:
+    """The name of the first clip with a poster of each video, by the key of the video."""
+    clips = Clip.objects.filter(video__in=[video.pk for video in videos]).exclude(poster="")
+    first: dict[int, str] = {}
+    for video, name in clips.order_by("start_frame").values_list("video", "name"):
+        first.setdefault(video, name)
+    return first
+
+
 def probe_facts(video: Video) -> list[tuple[str, str]]:
     """Properties of the raw file as (label, text)."""
     facts = {"file": f"{video.original_name}"}

@@ -15,6 +15,7 @@ urlpatterns = [
     path("datasets/<slug:name>/transfers/<uuid:key>/", tus.transfer, name="transfer"),
     path("datasets/<slug:name>/transfers/<uuid:key>/parts/", tus.parts, name="parts"),
     path("datasets/<slug:name>/videos/", pages.video_list, name="videos"),
+    path("datasets/<slug:name>/settings/", pages.dataset_settings, name="settings"),
     path("datasets/<slug:name>/delete/", pages.dataset_delete, name="delete"),
     path(
         "datasets/<slug:name>/videos/<slug:video>/delete/",

@@ -140,6 +140,7 @@ def create_dataset(walk: Walk) -> None:
     walk.see("new-dataset")
     walk.open_link("New dataset")
     page.get_by_label("Name").fill(NAME)
+    page.get_by_text("Advanced").click()
     page.get_by_label("Description").fill("People in a plaza, a hall and a park.")
     walk.see("new-dataset", "new-dataset")
     page.get_by_label("Detector").select_option("imported")

@@ -12,6 +12,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +26,7 @@ from datasets.services import s3_multipart
 from datasets.services.upload import ArchiveError, check_size, receive_unhashed
 
 CHUNK = 1 << 20
+MAX_AGE = timedelta(days=7)
 
 
 class TransferError(ValueError):
@@ -179,10 +181,9 @@ def discard(transfer: Transfer) -> None:
 
 
 def delete_stale_transfers() -> int:
-    """Delete uploads that were left unfinished some days ago; return how many."""
+    """Delete uploads without activity for a week; return how many."""
     count = 0
-    before = timezone.now() - settings.KEEP_UNFINISHED_UPLOADS
-    for transfer in Transfer.objects.filter(touched_at__lt=before):
+    for transfer in Transfer.objects.filter(touched_at__lt=timezone.now() - MAX_AGE):
         try:
             discard(transfer)
         except OSError:

@@ -20,10 +20,19 @@ from avaproject.base.views import paginate, retry_failed
 from avaproject.base.work import StagedQuerySet
 from datasets.core.naming import frame_name
 from datasets.core.roles import Act
-from datasets.forms import OWN, DatasetForm, DeleteForm, UploadForm
+from datasets.forms import (
+    OWN,
+    SETTINGS,
+    DatasetForm,
+    DeleteForm,
+    DescriptionForm,
+    UploadForm,
+    detectors_with_weights,
+)
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
 from datasets.selectors import (
     dataset_cards,
+    first_posters,
     only_annotates,
     permitted_clips,
     permitted_datasets,
@@ -34,7 +43,7 @@ from datasets.selectors import (
     uploads_of,
     videos_of,
 )
-from datasets.services.create import create_dataset
+from datasets.services.create import create_dataset, read_vocabulary, shipped_vocabularies
 from datasets.services.delete import InUseError, delete, dependents
 from datasets.services.recut import copy_videos
 from datasets.services.upload import ArchiveError, receive_zip
@@ -83,7 +92,12 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
             request, f"Dataset {dataset.name} created. Now upload a zip of videos."
         )
         return redirect("datasets:upload", name=dataset.name)
-    return render(request, "datasets/new.html", {"form": form})
+    previews = {name: read_vocabulary(name) for name in shipped_vocabularies()}
+    advanced = set(SETTINGS) - {"detector", "weights"}
+    is_open = any(form.errors.get(field) for field in (*advanced, "videos_of"))
+    context = {"form": form, "previews": previews, "is_open": is_open}
+    context["needs_weights"] = detectors_with_weights()
+    return render(request, "datasets/new.html", context)
 
 
 def _create(form: DatasetForm, user: User) -> Dataset:
@@ -141,8 +155,14 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
     if request.GET.get("q"):
         videos = videos.filter(name__icontains=request.GET["q"])
     page = paginate(request, videos, size=VIDEOS_ON_A_PAGE)
+    posters = first_posters(page)
     rows = [
-        {"video": video, "facts": probe_facts(video), "state": state}
+        {
+            "video": video,
+            "facts": probe_facts(video),
+            "state": state,
+            "poster": posters.get(video.pk),
+        }
         for video, state in zip(page, states_of(page), strict=True)
     ]
     uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
@@ -158,6 +178,22 @@ def video_delete(request: HttpRequest, name: str, video: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.DELETE), name=name)
     found = get_object_or_404(dataset.videos, name=video)
     return _deleted(request, dataset, found, then=reverse("datasets:videos", args=[name]))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def dataset_settings(request: HttpRequest, name: str) -> HttpResponse:
+    """The settings of a dataset: its description to edit, and where all else is set."""
+    act = Act.CONFIGURE if request.method == "POST" else Act.SEE
+    dataset = get_object_or_404(permitted_datasets(request.user, act), name=name)
+    form = DescriptionForm(request.POST or None, instance=dataset)
+    if request.method == "POST" and form.is_valid():
+        Dataset.objects.filter(pk=dataset.pk).update(**form.cleaned_data)
+        messages.success(request, "Description saved.")
+        return redirect("datasets:settings", name=name)
+    groups = dataset.groups.prefetch_related("actions").order_by("position")
+    context = {"dataset": dataset, "form": form, "groups": groups}
+    return render(request, "datasets/settings.html", context)
 
 
 @login_required

@@ -352,3 +352,16 @@ def test_the_clips_of_a_video_are_counted_while_they_are_cut(client, admin, data
     client.force_login(admin)
     page = client.get(reverse("datasets:videos", args=["shop"])).content.decode()
     assert f"1 of {len(clips)} clips cut" in page
+
+
+def test_the_description_is_changed_on_the_page_of_settings(client):
+    dataset = make_dataset("shop", owner=make_user("boss"))
+    client.force_login(make_user("stranger"))
+    url = reverse("datasets:settings", args=["shop"])
+    assert client.get(url).status_code == 404
+    client.force_login(dataset.members.get().user)
+    assert "Danger zone" in client.get(url).content.decode()
+    page = client.post(url, {"description": "Three shops."}, follow=True)
+    assert "Three shops." in page.content.decode()
+    dataset.refresh_from_db()
+    assert dataset.description == "Three shops."
