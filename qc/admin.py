@@ -58,6 +58,13 @@ admin.site.register(
     list_select_related=["box__consensus__clip"],
 )  # fmt: skip
 admin.site.register(
+    models.ConsensusAction, BoxAdmin,
+    clip_of="consensus__clip",
+    list_display=["consensus", "group", "action", "count"],
+    list_filter=["group", "consensus__clip__video__dataset"],
+    list_select_related=["consensus__clip"],
+)  # fmt: skip
+admin.site.register(
     models.Adjudication, PermanentRowAdmin,
     list_display=["clip", "second", "video_person", "group", "is_person", "decided_by",
                   "decided_at"],
@@ -79,6 +86,13 @@ admin.site.register(
     list_filter=["stage", "clip__video__dataset"],
     search_fields=["clip__name"],
     list_select_related=["clip"],
+)  # fmt: skip
+admin.site.register(
+    models.SavedView, PermanentRowAdmin,
+    list_display=["name", "page", "dataset", "user", "query"],
+    list_filter=["page", "dataset"],
+    search_fields=["name", "user__username"],
+    list_select_related=["dataset", "user"],
 )  # fmt: skip
 admin.site.register(
     models.Comment, PermanentRowAdmin,

@@ -15,19 +15,22 @@ from qc.selectors.consensus.adjudication_queue import PERSON as PERSON_ITEM
 from qc.services.agreement.quality_checks import quality_rules, switched_off
 from qc.services.review.quality_rules import vote_rule_of
 
+MAX_REASON = 2000  # characters
 MAX_COORDINATE = 1_000_000  # pixels
 PERSON, NOT_A_PERSON = "person", "not-a-person"
 
 
 class VerdictForm(forms.Form):
-    """Approve or reject the selected tasks in the versions `seen`; rejections need a reason."""
+    """Approve or reject the selected tasks in the versions `seen`.
+
+    A rejection needs a reason, and so does an approval in spite of blocking findings.
+    """
 
     tasks = forms.ModelMultipleChoiceField(
         AnnotationTask.objects.none(), error_messages={"required": "Select at least one task."}
     )
     verdict = forms.ChoiceField(choices=Review.Verdict)
     reason = forms.CharField(required=False, max_length=2000)
-    despite_findings = forms.BooleanField(required=False)
 
     def __init__(self, data: Any, *, tasks: Any) -> None:
         super().__init__(data)
@@ -41,7 +44,13 @@ class VerdictForm(forms.Form):
                 "reason", "Give a reason, so that the annotator knows what to correct."
             )
         seen = {parse_key(key) for key in self.data.getlist("seen")}  # type: ignore[attr-defined]
-        return cleaned | {"seen": seen or None}
+        return cleaned | {"seen": seen or None, "overrides": self.overrides()}
+
+    def overrides(self) -> dict[int, str]:
+        """Why tasks are approved in spite of blocking findings: the fields `despite-<task>`."""
+        named = {parse_key(name.removeprefix("despite-")): name for name in self.data
+                 if name.startswith("despite-")}  # fmt: skip
+        return {key: self.data[name][:MAX_REASON] for key, name in named.items() if key}
 
 
 class ThresholdForm(forms.Form):

@@ -12,6 +12,7 @@ from qc.views import (
     quality_rules,
     release,
     review,
+    saved_views,
     tasks,
     third_opinions,
 )
@@ -31,6 +32,8 @@ urlpatterns = [
     path(f"{DATASET}clips/", clips.clips, name="clips"),
     path(f"{DATASET}clips/<slug:clip>/", clips.clip, name="clip"),
     path(f"{DATASET}clips/<slug:clip>/scene.json", clips.clip_scene, name="scene"),
+    path(f"{DATASET}views/", saved_views.save_view, name="view-save"),
+    path(f"{DATASET}views/<int:pk>/remove/", saved_views.remove_view, name="view-remove"),
     path(f"{DATASET}tasks/", tasks.tasks, name="tasks"),
     path(f"{DATASET}tasks/<int:pk>/", tasks.task, name="task"),
     path(f"{DATASET}tasks/<int:pk>/comment/", tasks.task_comment, name="task-comment"),
@@ -56,6 +59,7 @@ urlpatterns = [
     path(ADJUDICATION, adjudication.queue, name="adjudication"),
     path(f"{ADJUDICATION}next/", adjudication.next_items, name="adjudication-next"),
     path(f"{ADJUDICATION}decide/", adjudication.decide, name="adjudicate"),
+    path(f"{ADJUDICATION}entries/", adjudication.entries, name="adjudication-entries"),
     path(f"{ADJUDICATION}undo/", adjudication.undo, name="undo-decisions"),
     path(f"{ADJUDICATION}decisions/", adjudication.decisions, name="decisions"),
     path(

@@ -9,15 +9,15 @@ from django.utils.http import urlencode
 
 # Views that take only POST, send files, or ask another server.
 NOT_PAGES = {
-    "annotation": "add_annotators backup backups cvat_adopt cvat_boxes cvat_add cvat_invite "
-    "cvat_pause cvat_replay cvat_reply cvat_retry cvat_send cvat_sync unassign reassign gold "
-    "gold_tasks answers accept package packages retry server_delete server_test webhook "
-    "label-clip label-discard label-discarded label-frame label-open label-operations "
-    "label-poster label-reopen label-submit revise tool",
+    "annotation": "add_annotators all-packages backup backups cvat_adopt cvat_boxes "
+    "cvat_add cvat_invite cvat_pause cvat_replay cvat_reply cvat_retry cvat_send "
+    "cvat_sync unassign reassign gold gold_tasks answers accept package packages retry "
+    "server_delete server_test webhook label-clip label-discard label-discarded label- "
+    "frame label-open label-operations label-poster label-reopen label-submit revise tool",
     "datasets": "home clip-file keyframe parts poster retry transfer transfers",
-    "qc": "adjudicate agreement-period quality-rules-save release-card release-create "
-    "release-delete-files release-download release-sync retry task-comment undo-decisions "
-    "verdict "
+    "qc": "adjudicate adjudication-entries agreement-period quality-rules-save release-card "
+    "release-create release-delete-files release-download release-sync retry task-comment "
+    "undo-decisions verdict view-remove view-save "
     "label label-task",  # of the annotator alone
     "tracking": "activate api-bundle-file bundle-create bundle-file cancel delete read-weights "
     "retry sheet tracks",
@@ -73,6 +73,8 @@ def _of_dataset() -> Iterator[PageAddress]:
         ("qc:clip", (clip.name,), {}), ("qc:scene", (clip.name,), {}),
         ("qc:tasks", (), {}), ("qc:tasks", (), {"page": last}),
         ("qc:tasks", (), {"state": "review"}), ("qc:tasks", (), {"annotator": pair[0]}),
+        ("qc:clips", (), {"sort": "-agreement", "open": "yes", "view": "grid"}),
+        ("qc:tasks", (), {"q": "v1", "findings": "yes", "sort": "-changed"}),
         ("qc:task", (task.pk,), {}),
         ("qc:agreement", (), {}), ("qc:agreement", (), {"csv": "clips"}),
         ("qc:agreement-group", (group.name,), {}), ("qc:agreement-pair", tuple(pair), {}),
@@ -84,7 +86,7 @@ def _of_dataset() -> Iterator[PageAddress]:
         ("qc:adjudication-next", (), {}), ("qc:decisions", (), {}),
         ("qc:decisions", (), {"page": last}), ("qc:third-opinions", (), {}),
         ("qc:cost", (), {}), ("qc:releases", (), {}), ("qc:release-new", (), {}),
-        ("datasets:upload", (), {}), ("datasets:videos", (), {}),
+        ("datasets:upload", (), {}), ("datasets:settings", (), {}), ("datasets:videos", (), {}),
         ("datasets:videos", (), {"page": last}), ("datasets:delete", (), {}),
         ("datasets:delete-video", (clip.video.name,), {}),
         ("tracking:page", (), {}), ("tracking:run", (run.pk,), {}),
@@ -102,7 +104,7 @@ def _of_dataset() -> Iterator[PageAddress]:
         yield _address(view, (), {})
     yield _address("workers:help-page", ("start",), {})
     for view, arguments in (
-        ("annotation:servers", ()), ("annotation:server_new", ()),
+        ("annotation:servers", ()), ("tracking:files", ()), ("annotation:server_new", ()),
         ("annotation:server", (server.name,)), ("annotation:server_edit", (server.name,)),
     ):  # fmt: skip
         yield _address(view, arguments, {})._replace(is_for_operators=True)

@@ -4,6 +4,7 @@ from qc.models.agreement import AgreementReport, AgreementSummary
 from qc.models.consensus import (
     Adjudication,
     Consensus,
+    ConsensusAction,
     ConsensusBox,
     ConsensusLabel,
     ThirdOpinion,
@@ -11,6 +12,7 @@ from qc.models.consensus import (
 from qc.models.quality import QualityRules, Score
 from qc.models.release import ClipExport, Release, ReleaseSync, checksum_name
 from qc.models.review import Comment, Review
+from qc.models.saved_view import SavedView
 from qc.models.status import ClipStatus, StatusClock, TaskStatus
 
 __all__ = [
@@ -21,12 +23,14 @@ __all__ = [
     "ClipStatus",
     "Comment",
     "Consensus",
+    "ConsensusAction",
     "ConsensusBox",
     "ConsensusLabel",
     "QualityRules",
     "Release",
     "ReleaseSync",
     "Review",
+    "SavedView",
     "Score",
     "StatusClock",
     "TaskStatus",

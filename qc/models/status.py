@@ -31,6 +31,11 @@ class ClipStatus(models.Model):
     open_items = models.PositiveIntegerField(help_text="that wait for adjudication")
     box_items = models.PositiveIntegerField(help_text="boxes that differ and wait for it")
     single_labels = models.PositiveIntegerField(help_text="labels that rest on one vote")
+    person_count = models.PositiveIntegerField(default=0, help_text="of its tracking run")
+    lowest_alpha = models.FloatField(
+        null=True, help_text="of its groups; null where there is none"
+    )
+    findings = models.PositiveIntegerField(default=0, help_text="of quality rules")
     is_measured = models.BooleanField(help_text="a gold clip, or its answers have scores")
     active_at = models.DateTimeField(help_text="when any row of it last changed")
 
@@ -45,6 +50,9 @@ class ClipStatus(models.Model):
             models.Index("dataset", "is_releasable", name="releasable_clips"),
             models.Index("dataset", "open_items", "name", name="clips_with_open_items"),
             models.Index("dataset", "box_items", "name", name="clips_with_box_items"),
+            models.Index("dataset", "person_count", "name", name="clips_by_persons"),
+            models.Index("dataset", "lowest_alpha", "name", name="clips_by_agreement"),
+            models.Index("dataset", "findings", "name", name="clips_by_findings"),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ A clip is cutting, detecting, tracked (ready to assign), annotating, review, ope
 for adjudication) or approved; or a step of it has failed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
@@ -14,6 +14,7 @@ from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
 from qc.models import Consensus, Review, TaskStatus
+from qc.selectors.finding import TASK, narrowed
 from qc.selectors.statuses import refresh, task_statuses
 
 
@@ -70,9 +71,10 @@ def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
     return tasks.order_by("status__name", "annotator__name")
 
 
-def pending_tasks(dataset: Dataset) -> QuerySet[Any]:
-    """Tasks whose newest answers wait for review."""
-    return _with_status(task_statuses(dataset)).filter(status__is_pending=True)
+def pending_tasks(dataset: Dataset, query: Mapping[str, str] | None = None) -> QuerySet[Any]:
+    """Tasks whose newest answers wait for review, and that fit the filters in `query`."""
+    statuses = narrowed(task_statuses(dataset), query or {}, of=TASK)
+    return _with_status(statuses).filter(status__is_pending=True)
 
 
 def _with_status(statuses: QuerySet[TaskStatus]) -> QuerySet[Any]:

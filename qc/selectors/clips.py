@@ -87,6 +87,7 @@ class ClipRow:
     answered: int
     approved: int
     annotators: list[str]
+    status: ClipStatus
 
     @property
     def percent(self) -> float:
@@ -113,6 +114,7 @@ def clip_rows(statuses: Iterable[ClipStatus]) -> list[ClipRow]:
             answered=sum(task.version_id is not None for task in its),
             approved=sum(task.verdict == "approved" for task in its),
             annotators=[task.annotator.name for task in its],
+            status=status,
         )
         for pk, status, its in ((pk, one, tasks.get(pk, [])) for pk, one in order.items())
         if pk in clips

@@ -231,6 +231,10 @@ def _computed(changed: dict[int, datetime]) -> tuple[Rows, Rows]:
     done = Consensus.objects.done().filter(clip__in=changed).order_by("pk").only(*fields)
     for consensus in done:
         consensuses[consensus.clip_id].append(consensus)
+    reports: dict[int, tuple[Any, Any]] = {}
+    measured = AgreementReport.objects.done().filter(clip__in=changed).order_by("pk")
+    for clip, *figures in measured.values_list("clip", "figures__lowest", "figures__findings"):
+        reports[clip] = (figures[0], figures[1])
     of_tasks: Rows = {}
     of_clips: Rows = {}
     for clip in _clips(changed):
@@ -247,6 +251,7 @@ def _computed(changed: dict[int, datetime]) -> tuple[Rows, Rows]:
             "clip_id": clip.pk, "dataset_id": dataset, "name": clip.name,
             "active_at": changed[clip.pk],
             **_clip_fields(clip, its, consensuses[clip.pk]),
+            **_agreement_fields(*reports.get(clip.pk, (None, None))),
         }  # fmt: skip
     return of_tasks, of_clips
 
@@ -286,6 +291,7 @@ def _clips(keys: Collection[int]) -> QuerySet[Any]:
         is_tracked=Exists(all_runs.done()),
         has_scores=Exists(scores),
         is_identified=Exists(runs.done().filter(Exists(identified))),
+        run_persons=Subquery(runs.done().values("track_count")[:1]),
     )  # fmt: skip
 
 
@@ -301,6 +307,7 @@ def _clip_fields(clip: Any, tasks: list[_Task], consensuses: list[Consensus]) ->
     return {
         "state": _clip_state(clip, tasks, is_open=open_items > 0),
         "is_tracked": clip.is_tracked,
+        "person_count": clip.run_persons or 0,
         "is_ready": clip.stage == Stage.DONE and clip.is_identified and bool(clip.keyframes()),
         "task_count": len(counting),
         "is_unanswered": any(task.version is None for task in work),
@@ -312,6 +319,12 @@ def _clip_fields(clip: Any, tasks: list[_Task], consensuses: list[Consensus]) ->
         "is_measured": clip.has_scores or any(task.purpose == GOLD for task in tasks),
         "single_labels": (newest.single_count or 0) if newest else 0,
     }  # fmt: skip
+
+
+def _agreement_fields(lowest: Any, findings: Any) -> dict[str, Any]:
+    """What a ClipStatus says of the newest report of a clip; None if it has none."""
+    alpha = (lowest or {}).get("alpha") or {}
+    return {"lowest_alpha": alpha.get("value"), "findings": len(findings or [])}
 
 
 def _clip_state(clip: Any, tasks: list[_Task], *, is_open: bool) -> str:

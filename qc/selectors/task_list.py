@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.models import Annotator, AnswerDraft, AnswerVersion
+from annotation.models import AnswerDraft, AnswerVersion
 from avaproject.base.work import Stage
-from datasets.models import Dataset
 from qc.models import Review
 from qc.selectors.clip_and_task_states import TASK_STATES, State
 
@@ -52,7 +51,3 @@ def task_rows(tasks: list[Any]) -> list[TaskRow]:
         )
         for task in tasks
     ]
-
-
-def annotators_of(dataset: Dataset) -> list[str]:
-    return list(Annotator.objects.filter(dataset=dataset).values_list("name", flat=True))

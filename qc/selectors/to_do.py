@@ -58,5 +58,49 @@ def to_do_list(
     return [item for item in found if item.number and may.get(item.act)]
 
 
+class NextStep(NamedTuple):
+    """The next chore of a dataset, as the one primary button of its overview."""
+
+    sentence: str
+    action: str
+    icon: str
+    page: str  # URL name
+    query: str = ""
+    is_of_dataset: bool = True  # the page is called with the dataset's name
+
+
+def next_step(
+    dataset: Dataset, to_do: list[ToDo], counts: Mapping[str, int], *, labels_here: bool
+) -> NextStep | None:
+    """What to do next, in pipeline order; None if only machines have work, or the user may not.
+
+    Args:
+        to_do: Of `to_do_list`.
+        counts: Of `qc.selectors.overview.sidebar_counts`.
+        labels_here: Whether the user has tasks of this dataset to label.
+    """
+    may = dataset.may
+    if not counts["videos"] and may.get("upload"):
+        return NextStep("Upload your videos, one by one or as a zip.", "Add videos", "upload",
+                        "datasets:upload")  # fmt: skip
+    by_act = {item.act: item for item in to_do if item.act != "see_names"}
+    if item := by_act.get("assign"):
+        return _step(item)
+    if labels_here:
+        return NextStep("You have tasks to label.", "Label", "tags", "qc:my",
+                        is_of_dataset=False)  # fmt: skip
+    for act in ("adjudicate", "review", "release"):
+        if item := by_act.get(act):
+            return _step(item)
+    if counts["releases"] and may.get("download"):
+        return NextStep("The dataset is released.", "Releases", "download", "qc:releases")
+    return None
+
+
+def _step(item: ToDo) -> NextStep:
+    sentence = f"{item.number:,} {item.sentence}."
+    return NextStep(sentence, item.action, item.icon, item.page, item.query)
+
+
 def _by_state(rows: QuerySet[Any]) -> dict[str, int]:
     return dict(rows.order_by().values_list("state").annotate(count=Count("pk")))

@@ -1,17 +1,20 @@
 """Adjudication: the queue of items that need a reviewer's decision, and the decisions made.
 
-The page's script gets JSON, because it already shows the next item; a browser without
-JavaScript gets a redirect.
+The page's script already shows the next item: it posts decisions from its outbox, in their
+order. A browser without JavaScript posts a form and gets a redirect.
 """
 
-from typing import Any, cast
+import json
+from typing import Any, NamedTuple, cast
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
@@ -30,10 +33,12 @@ from qc.selectors.consensus.adjudication_queue import (
     parse_item_key,
 )
 from qc.selectors.consensus.decisions import decision_rows, decision_times, reviewer_agreement
+from qc.selectors.finding import filter_bar, saved_views
 from qc.services.consensus.adjudicate import (
     AdjudicationError,
     adjudicate_all,
     withdraw_decisions,
+    withdraw_operation,
 )
 
 ITEMS_AHEAD = 8  # items sent at once
@@ -47,7 +52,9 @@ def queue(request: HttpRequest, name: str) -> HttpResponse:
     kind = _kind(request)
     asked = parse_item_key(request.GET.get("at", ""))
     found = adjudication_items(dataset, [asked]) if asked else _next(request, dataset, limit=1)
-    counts = {one: open_item_count(dataset, one) for one in KINDS}
+    query = request.GET.dict()
+    counts = {one: open_item_count(dataset, one, query) for one in KINDS}
+    bar = filter_bar(dataset, query, with_names="see_names" in dataset.may, further=("kind",))
     context: dict[str, Any] = {
         "dataset": dataset,
         "kind": kind,
@@ -59,6 +66,8 @@ def queue(request: HttpRequest, name: str) -> HttpResponse:
             ("boxes", "Box disagreements", counts["boxes"]),
         ],
     }
+    context |= {"bar": bar, "list_page": "qc:adjudication", "noun": "questions"}
+    context["saved_views"] = saved_views(request.user, dataset, "qc:adjudication")
     return render(request, "qc/adjudication/adjudication.html", context)
 
 
@@ -79,29 +88,25 @@ def _kind(request: HttpRequest) -> str:
 
 def _next(request: HttpRequest, dataset: Dataset, *, limit: int) -> list[AdjudicationItem]:
     after = parse_item_key(request.GET.get("after", ""))
-    keys = item_keys(dataset, kind=_kind(request), after=after, limit=limit)
+    query = request.GET.dict()
+    keys = item_keys(dataset, kind=_kind(request), after=after, query=query, limit=limit)
     return adjudication_items(dataset, keys)
 
 
 def _answer(
-    request: HttpRequest, name: str, *, made: list[int], sentence: str = "", error: str = ""
+    request: HttpRequest, name: str, *, sentence: str = "", error: str = ""
 ) -> HttpResponse:
-    """JSON to a script; to a browser the next item, with a message."""
-    if request.accepts("text/html"):
-        if error:
-            messages.error(request, error)
-        elif sentence:
-            messages.success(request, sentence)
-        where = {"kind": _kind(request)}
-        if (key := request.POST.get("key", "")) and parse_item_key(key):
-            where["at" if error else "after"] = key
-        if request.POST.get("back") == "decisions":
-            return redirect("qc:decisions", name=name)
-        return redirect(f"{reverse('qc:adjudication', args=[name])}?{urlencode(where)}")
+    """The next item, or after an error the same, with a message."""
     if error:
-        return JsonResponse({"error": error}, status=400)
-    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
-    return JsonResponse({"made": made, "count": open_item_count(dataset, _kind(request))})
+        messages.error(request, error)
+    elif sentence:
+        messages.success(request, sentence)
+    where = {"kind": _kind(request)}
+    if (key := request.POST.get("key", "")) and parse_item_key(key):
+        where["at" if error else "after"] = key
+    if request.POST.get("back") == "decisions":
+        return redirect("qc:decisions", name=name)
+    return redirect(f"{reverse('qc:adjudication', args=[name])}?{urlencode(where)}")
 
 
 @login_required
@@ -109,19 +114,100 @@ def _answer(
 def decide(request: HttpRequest, name: str) -> HttpResponse:
     """Save a reviewer's decision on one item."""
     dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
-    form = AdjudicationForm(request.POST, dataset=dataset)
-    if not form.is_valid():
-        sentence = next(str(sentences[0]) for sentences in form.errors.values())
-        return _answer(request, name, made=[], error=sentence)
-    clips = permitted_clips(request.user, name, Act.ADJUDICATE).select_related("video__dataset")
-    about = get_object_or_404(clips, name=form.cleaned_data["clip"])
     try:
-        made = adjudicate_all(about, user=cast(User, request.user), **form.decision())
+        made = _decide(dataset, request.POST, user=cast(User, request.user))
     except AdjudicationError as error:
-        return _answer(request, name, made=[], error=f"{about.name}: {error}.")
+        return _answer(request, name, error=str(error))
     seconds = ", ".join(str(one.second) for one in made)
-    sentence = f"Decided: {about.name}, second {seconds}."
-    return _answer(request, name, made=[one.pk for one in made], sentence=sentence)
+    return _answer(request, name, sentence=f"Decided: {made[0].clip.name}, second {seconds}.")
+
+
+def _decide(
+    dataset: Dataset, fields: QueryDict, *, user: User, operation: UUID | None = None
+) -> list[Adjudication]:
+    """Save the decision that the fields of a form describe. Raises AdjudicationError."""
+    form = AdjudicationForm(fields, dataset=dataset)
+    if not form.is_valid():
+        raise AdjudicationError(next(str(errors[0]) for errors in form.errors.values()))
+    clips = permitted_clips(user, dataset.name, Act.ADJUDICATE).select_related("video__dataset")
+    about = clips.filter(name=form.cleaned_data["clip"]).first()
+    if about is None:
+        raise AdjudicationError(f"{dataset} has no clip {form.cleaned_data['clip']}.")
+    try:
+        return adjudicate_all(about, user=user, operation=operation, **form.decision())
+    except AdjudicationError as error:
+        raise AdjudicationError(f"{about.name}: {error}.") from error
+
+
+class Entry(NamedTuple):
+    """An entry of the page's outbox: a decision, or the undo of an earlier entry."""
+
+    id: UUID
+    number: int
+    undoes: UUID | None
+    fields: list[tuple[str, str]]  # of the form
+
+
+@login_required
+@require_POST
+def entries(request: HttpRequest, name: str) -> HttpResponse:
+    """Store entries of the outbox in their order; one sent again changes nothing.
+
+    Answers with the number of the last, and with a sentence for each that is refused: the page
+    shows its item again, and those after it count all the same.
+    """
+    dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
+    user = cast(User, request.user)
+    try:
+        found, kind = _entries(request.body)
+    except (ValueError, TypeError, KeyError):
+        return JsonResponse({"error": "These are no decisions."}, status=400)
+    refused = {}
+    for entry in found:
+        try:
+            if entry.undoes:
+                withdraw_operation(dataset, entry.undoes, user=user)
+            else:
+                fields = QueryDict(mutable=True)
+                for field, value in entry.fields:
+                    fields.appendlist(field, value)
+                _decide(dataset, fields, user=user, operation=entry.id)
+        except AdjudicationError as error:
+            refused[str(entry.id)] = str(error)
+    return JsonResponse({
+        "last": found[-1].number,
+        "saved_at": timezone.now().isoformat(),
+        "refused": refused,
+        "count": open_item_count(
+            dataset, kind if kind in KINDS else KINDS[0], request.GET.dict()
+        ),
+    })  # fmt: skip
+
+
+def _entries(body: bytes) -> tuple[list[Entry], str]:
+    """The entries of a request, at least one, and the kind of items to count.
+
+    Raises ValueError, TypeError or KeyError if it is something else.
+    """
+    content = json.loads(body)
+    found = [
+        Entry(
+            UUID(str(one["id"])),
+            int(one["number"]),
+            UUID(str(one["undoes"])) if "undoes" in one else None,
+            [(_text(field), _text(value)) for field, value in one.get("fields", [])],
+        )
+        for one in content["entries"]
+    ]  # fmt: skip
+    if not found:
+        raise ValueError("no entries")
+    return found, str(content.get("kind", ""))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("no text")
+    return value
 
 
 @login_required
@@ -134,9 +220,9 @@ def undo(request: HttpRequest, name: str) -> HttpResponse:
     try:
         undone = withdraw_decisions(dataset, keys, user=cast(User, request.user))
     except AdjudicationError as error:
-        return _answer(request, name, made=[], error=f"Not undone: {error}.")
+        return _answer(request, name, error=f"Not undone: {error}.")
     noun = "decision" if len(undone) == 1 else "decisions"
-    return _answer(request, name, made=keys, sentence=f"{len(undone)} {noun} undone.")
+    return _answer(request, name, sentence=f"{len(undone)} {noun} undone.")
 
 
 @login_required

@@ -14,25 +14,44 @@ from qc.selectors.agreement.proposals import run_metrics
 from qc.selectors.clip_and_task_states import CLIP_STATES, tabs
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.consensus.explanation import explain_consensus
+from qc.selectors.finding import ORDERS, filter_bar, headings, narrowed, ordered, saved_views
 from qc.selectors.player_scene import player_scene, selected_person
 from qc.selectors.statuses import clip_statuses
 from tracking.models import TrackingRun
+
+CLIP_COLUMNS = {
+    "name": "Clip", "state": "Status", "length": "Length", "persons": "Persons",
+    "agreement": "Lowest alpha", "findings": "Findings", "open": "Questions",
+    "tasks": "Annotation",
+}  # fmt: skip
 
 
 @login_required
 @require_GET
 def clips(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user), name=name)
-    found = clip_statuses(dataset)
-    if query := request.GET.get("q", "").strip():
-        found = found.filter(name__icontains=query)
-    chosen = request.GET.get("state", "")
+    query = request.GET.dict()
+    with_names = "see_names" in dataset.may
+    found = narrowed(clip_statuses(dataset), _permitted(query, with_names=with_names))
+    chosen = query.get("state", "")
     shown = tabs(found, CLIP_STATES, chosen)
-    page = paginate(request, found.filter(state=chosen) if chosen else found)
-    context = {"dataset": dataset, "page": page, "rows": clip_rows(list(page)), "query": query}
-    context |= {"tabs": shown, "is_filtered": bool(chosen or query)}
+    found = ordered(found.filter(state=chosen) if chosen else found, query, ORDERS)
+    is_grid = query.get("view") == "grid"
+    page = paginate(request, found, size=60 if is_grid else 25)
+    bar = filter_bar(dataset, query, with_names=with_names, further=("state",))
+    context = {"dataset": dataset, "page": page, "rows": clip_rows(list(page))}
+    context |= {"tabs": shown, "is_filtered": bool(chosen or bar.is_used), "bar": bar}
+    context |= {"heads": headings(query, CLIP_COLUMNS, default="name"), "is_grid": is_grid}
+    context |= {"list_page": "qc:clips", "noun": "clips", "query": query.get("q", "")}
     fragment = "HX-Request" in request.headers
+    if not fragment:
+        context["saved_views"] = saved_views(request.user, dataset, "qc:clips")
     return render(request, "qc/_clips.html" if fragment else "qc/clips.html", context)
+
+
+def _permitted(query: dict[str, str], *, with_names: bool) -> dict[str, str]:
+    """The query without the filter by annotator, for whoever may not see names."""
+    return {name: value for name, value in query.items() if with_names or name != "annotator"}
 
 
 @login_required
@@ -60,12 +79,17 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
 @login_required
 @require_GET
 def clip_scene(request: HttpRequest, name: str, clip: str) -> HttpResponse:
-    """Boxes and labels for the player, as JSON; `run` selects another tracking run."""
+    """Boxes and labels for the player, as JSON.
+
+    `run` selects another tracking run, `version` answer versions instead of the consensus.
+    """
     dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     clips = permitted_clips(request.user, name).select_related("video__dataset")
     found = get_object_or_404(clips, name=clip)
     key = parse_key(request.GET.get("run", ""))
     runs = TrackingRun.objects.done().filter(clip=found)
     run = None if key is None else get_object_or_404(runs, pk=key)
+    versions = [key for text in request.GET.getlist("version") if (key := parse_key(text))]
     hide_names = "see_names" not in dataset.may
-    return JsonResponse(player_scene(found, run, hide_names=hide_names))
+    scene = player_scene(found, run, versions=versions, hide_names=hide_names)
+    return JsonResponse(scene)

@@ -12,7 +12,8 @@ from datasets.selectors import permitted_datasets
 from qc.selectors.cost import cost_meter, label_page_rows
 from qc.selectors.overview import overview as overview_of
 from qc.selectors.overview import sidebar_counts
-from qc.selectors.to_do import to_do_list
+from qc.selectors.statuses import task_statuses
+from qc.selectors.to_do import next_step, to_do_list
 from qc.selectors.work_kinds import work_kinds
 
 
@@ -24,6 +25,12 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
     context["label_hours"] = sum(row.hours for row in label_page_rows(dataset))
     context["counts"] = counts = sidebar_counts(dataset)
     context["to_do"] = to_do_list(dataset, counts, may=dataset.may)
+    mine = task_statuses(dataset).filter(
+        annotator__user=request.user.pk, state__in=("given", "rejected", "writing")
+    )
+    context["next_step"] = next_step(
+        dataset, context["to_do"], counts, labels_here=mine.exists()
+    )
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
 

@@ -27,6 +27,7 @@ from qc.selectors.release.release_list import (
     is_in_progress,
     release_rows,
 )
+from qc.selectors.release.release_warnings import release_warnings
 from qc.services.release.bucket_sync import SyncError, bucket_address, request_sync
 from qc.services.release.make_release import request_release
 from qc.services.release.release_storage import (
@@ -178,7 +179,7 @@ def _form_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
     ]
     return {
         "dataset": dataset, "form": form, "estimate": estimate, "frame_choices": frame_choices,
-        "formats": formats,
+        "formats": formats, "warnings": release_warnings(dataset) if estimate.clips else [],
     }  # fmt: skip
 
 

@@ -11,36 +11,58 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotation.models import AnnotationTask
 from annotation.selectors.cvat import job_of_task
-from avaproject.base.views import paginate
+from avaproject.base.views import paginate, parse_key
 from datasets.core.roles import Act
 from datasets.selectors import permitted_datasets
 from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_of, tasks_with_state
+from qc.selectors.finding import (
+    TASK,
+    TASK_ORDERS,
+    filter_bar,
+    headings,
+    narrowed,
+    ordered,
+    saved_views,
+)
 from qc.selectors.review.review_queue import (
     pending_rows,
     task_history,
 )
 from qc.selectors.statuses import task_statuses
-from qc.selectors.task_list import annotators_of, task_rows
+from qc.selectors.task_list import task_rows
 from qc.services.review.verdicts import ReviewError, comment
+
+TASK_COLUMNS = {
+    "name": "Clip", "annotator": "Annotator", "state": "Status", "version": "Version",
+    "unfinished": "Unfinished",
+}  # fmt: skip
+BUSY = ("writing", "reading")  # states that end by themselves
 
 
 @login_required
 @require_GET
 def tasks(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
-    found = task_statuses(dataset)
-    if annotator := request.GET.get("annotator", ""):
-        found = found.filter(annotator__in=dataset.annotators.filter(name=annotator))
-    chosen = request.GET.get("state", "")
+    query = request.GET.dict()
+    found = narrowed(task_statuses(dataset), query, of=TASK)
+    chosen = query.get("state", "")
     shown = tabs(found, TASK_STATES, chosen)
-    page = paginate(request, found.filter(state=chosen) if chosen else found)
+    found = ordered(found.filter(state=chosen) if chosen else found, query, TASK_ORDERS)
+    page = paginate(request, found)
+    bar = filter_bar(dataset, query, with_names=True, further=("state",))
     context = {
         "dataset": dataset,
         "page": page,
         "rows": task_rows(tasks_of(page)),
         "tabs": shown,
     }
-    context |= {"annotators": annotators_of(dataset), "annotator": annotator, "chosen": chosen}
+    context |= {"is_filtered": bool(chosen or bar.is_used), "bar": bar}
+    context |= {"heads": headings(query, TASK_COLUMNS, default="name")}
+    context |= {"list_page": "qc:tasks", "noun": "tasks"}
+    context["is_busy"] = any(tab["key"] in BUSY and tab["count"] for tab in shown)
+    if "HX-Request" in request.headers:
+        return render(request, "qc/review/_tasks.html", context)
+    context["saved_views"] = saved_views(request.user, dataset, "qc:tasks")
     return render(request, "qc/review/tasks.html", context)
 
 
@@ -57,6 +79,9 @@ def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     context = {"dataset": dataset, "task": about, "state": TASK_STATES[about.state]}
     context |= {"row": rows[0] if rows else None, "events": task_history(about)}
     context["cvat"] = job_of_task(about)
+    versions = about.versions.done().order_by("-number")
+    context["versions"] = versions.exclude(pk=about.latest_version_id)
+    context["compared"] = parse_key(request.GET.get("compare", ""))
     return render(request, "qc/review/task.html", context)
 
 

@@ -26,12 +26,12 @@
     }
   };
 
-  /** A field that is needed for one choice of another field only: data-shown-for="id=value". */
+  /** A field that is needed for some choices of another: data-shown-for="id=value value". */
   const showFieldsOfChoice = () => {
     for (const field of document.querySelectorAll("[data-shown-for]")) {
-      const [id, value] = (field.getAttribute("data-shown-for") ?? "").split("=");
-      const choice = document.getElementById(id);
-      field.toggleAttribute("hidden", /** @type {HTMLSelectElement} */ (choice).value !== value);
+      const [id, values] = (field.getAttribute("data-shown-for") ?? "").split("=");
+      const choice = /** @type {HTMLSelectElement} */ (document.getElementById(id));
+      field.toggleAttribute("hidden", !values.split(" ").includes(choice.value));
     }
   };
 
@@ -46,6 +46,42 @@
   const restoreUnfolded = () => {
     for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
     unfolded = [];
+  };
+
+  /**
+   * Content that refreshes itself waits while somebody writes or has chosen a file in it.
+   * @param {Event} event
+   */
+  const spareWriting = (event) => {
+    const { detail } = /** @type {CustomEvent<{ target: Element, shouldSwap: boolean }>} */ (event);
+    const fields = detail.target.querySelectorAll("input, textarea, select");
+    const isUsed = [...fields].some(
+      (field) =>
+        field === document.activeElement ||
+        (field instanceof HTMLInputElement && field.files && field.files.length > 0),
+    );
+    if (isUsed) detail.shouldSwap = false;
+  };
+
+  const MESSAGE_MS = 8000; // messages of success leave by themselves
+  const leaveMessages = () => {
+    for (const message of document.querySelectorAll("[data-leaves]")) {
+      setTimeout(function leave() {
+        if (message.matches(":hover, :focus-within")) setTimeout(leave, MESSAGE_MS);
+        else message.remove();
+      }, MESSAGE_MS);
+    }
+  };
+
+  /** @param {MouseEvent} event */
+  const closeMessage = (event) => {
+    const button = /** @type {Element} */ (event.target).closest("[data-act=close-message]");
+    button?.closest("li")?.remove();
+  };
+
+  const focusFirstError = () => {
+    const field = document.querySelector("[aria-invalid=true]");
+    if (field instanceof HTMLElement) field.focus();
   };
 
   /** @param {KeyboardEvent} event */
@@ -83,6 +119,9 @@
     const current = document.querySelector(".side [aria-current]");
     current?.scrollIntoView({ block: "nearest", inline: "nearest" });
     showFieldsOfChoice();
+    leaveMessages();
+    focusFirstError();
+    document.addEventListener("htmx:beforeSwap", spareWriting);
     document.addEventListener("htmx:beforeSwap", rememberUnfolded);
     document.addEventListener("htmx:afterSwap", restoreUnfolded);
     document.addEventListener("htmx:load", (event) => {
@@ -91,5 +130,6 @@
     document.addEventListener("keydown", focusSearch);
     document.addEventListener("change", onChange);
     document.addEventListener("click", closeMenus);
+    document.addEventListener("click", closeMessage);
   });
 })();

@@ -204,8 +204,8 @@ def test_what_a_rule_blocks_is_approved_only_in_spite_of_it(client, reviewer, da
     data = {"tasks": [task.pk], "verdict": "approved"}
     assert "cannot be approved" in page_text(client.post(url("verdict"), data, follow=True))
     assert not Review.objects.exists()
-    client.post(url("verdict"), data | {"despite_findings": "on"})
-    assert Review.objects.count() == 1
+    client.post(url("verdict"), data | {f"despite-{task.pk}": "Too dark to see."})
+    assert Review.objects.get().reason == "Too dark to see."
 
 
 def test_a_verdict_without_selected_tasks_shows_an_error(client, reviewer, disputed):
@@ -225,7 +225,13 @@ def test_a_task_of_another_dataset_cannot_be_reviewed(client, reviewer, disputed
 
 def test_a_stranger_judges_and_decides_nothing(client, clip, disputed):
     client.force_login(make_user())
-    for page in ("verdict", "adjudicate", "undo-decisions", "release-create"):
+    for page in (
+        "verdict",
+        "adjudicate",
+        "adjudication-entries",
+        "undo-decisions",
+        "release-create",
+    ):
         assert client.post(url(page)).status_code == 404
         assert client.get(url(page)).status_code == 405
 

@@ -21,6 +21,7 @@ ONE_CATEGORY = "only one category was used"
 NO_GROUP = "there is no group"
 
 Interval = tuple[float, float]
+GOOD, FAIR = 0.8, 0.667  # Krippendorff (2004): rely on it; draw tentative conclusions only
 
 
 @dataclass(frozen=True)

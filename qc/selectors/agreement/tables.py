@@ -6,9 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from qc.core.agreement.figures import Figure
+from qc.core.agreement.figures import FAIR, GOOD, Figure
 
-GOOD, FAIR = 0.8, 0.667  # Krippendorff (2004): rely on it; draw tentative conclusions only
 FIGURE_PARTS = ("low", "high", "units", "undefined because", "no interval because")
 
 # A rate is a figure that is not corrected for chance: the reading aid does not apply to it.

@@ -6,7 +6,7 @@ asks whether there is a person, and `~box` which box fits.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from string import ascii_uppercase
@@ -23,6 +23,7 @@ from qc.core.consensus.clip_consensus import MIN_BOX_IOU, why_disputed, why_open
 from qc.models import ClipStatus, Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.display_names import annotator_names, group_title, name_annotators
+from qc.selectors.finding import narrowed
 from qc.selectors.statuses import clip_statuses
 
 PERSON, BOX = "~person", "~box"
@@ -60,18 +61,28 @@ def parse_item_key(text: str) -> ItemKey | None:
     return ItemKey(parts[0], person, parts[2], second)
 
 
-def clips_to_adjudicate(dataset: Dataset, kind: str = "open") -> QuerySet[ClipStatus]:
-    """Clips with items, by name; those that wait for a third opinion are left out."""
-    clips = clip_statuses(dataset).exclude(consensus=None)
+def clips_to_adjudicate(
+    dataset: Dataset, kind: str = "open", query: Mapping[str, str] | None = None
+) -> QuerySet[ClipStatus]:
+    """Clips with items that fit the filters in `query`, by name.
+
+    Those that wait for a third opinion are left out.
+    """
+    clips = narrowed(clip_statuses(dataset), query or {}).exclude(consensus=None)
     return clips.filter(**{f"{ITEMS[kind]}__gt": 0})
 
 
 def item_keys(
-    dataset: Dataset, *, kind: str = "open", after: ItemKey | None = None, limit: int = 10
+    dataset: Dataset,
+    *,
+    kind: str = "open",
+    after: ItemKey | None = None,
+    query: Mapping[str, str] | None = None,
+    limit: int = 10,
 ) -> list[ItemKey]:
     """The next items of the queue, at most `limit`; reads no more clips than needed."""
     found: list[ItemKey] = []
-    clips = clips_to_adjudicate(dataset, kind)
+    clips = clips_to_adjudicate(dataset, kind, query)
     if after is not None:
         clips = clips.filter(name__gte=after.clip)
     start = 0
@@ -83,9 +94,11 @@ def item_keys(
     return found[:limit]
 
 
-def open_item_count(dataset: Dataset, kind: str = "open") -> int:
-    """The number of items in the queue."""
-    clips = clips_to_adjudicate(dataset, kind).order_by()
+def open_item_count(
+    dataset: Dataset, kind: str = "open", query: Mapping[str, str] | None = None
+) -> int:
+    """The number of items in the queue that fit the filters in `query`."""
+    clips = clips_to_adjudicate(dataset, kind, query).order_by()
     return clips.aggregate(sum=Sum(ITEMS[kind]))["sum"] or 0
 
 

@@ -4,6 +4,7 @@ A consensus is computed from answer versions, which never change, and from adjud
 be deleted and built again. The rules are in `qc.core.consensus.clip_consensus`.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -36,6 +37,7 @@ from qc.models import (
     Adjudication,
     AgreementSummary,
     Consensus,
+    ConsensusAction,
     ConsensusBox,
     ConsensusLabel,
     QualityRules,
@@ -145,10 +147,28 @@ def _rebuild(
     }
     boxes = skill_weighted_votes(boxes, inputs.groups, rates)
     _write(consensus, boxes, only=only)
+    _count_actions(consensus, boxes)
     Consensus.objects.filter(pk=consensus.pk).update(
         open_count=count_open(boxes),
         box_count=count_differing(boxes),
         single_count=count_single(boxes),
+    )
+
+
+def _count_actions(consensus: Consensus, boxes: Sequence[BoxConsensus]) -> None:
+    """Write how often the consensus holds each action."""
+    counts = Counter(
+        (label.group, action)
+        for box in boxes
+        if box.status == ConsensusBox.Status.AGREED
+        for label in box.labels
+        if label.rule != ConsensusLabel.Rule.OPEN
+        for action in label.actions
+    )
+    ConsensusAction.objects.filter(consensus=consensus).delete()
+    ConsensusAction.objects.bulk_create(
+        ConsensusAction(consensus=consensus, group=group, action=action, count=count)
+        for (group, action), count in sorted(counts.items())
     )
 
 
