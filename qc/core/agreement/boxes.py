@@ -116,7 +116,11 @@ def _intervals(counts: Sequence[Mapping[int, BoxCounts]]) -> list[Estimate]:
     for pair in counts:
         rows = [place[cluster] for cluster in pair]
         sums[rows] += np.array(list(pair.values())).reshape(len(pair), sums.shape[1])
-    first, second, overlapping, matched, close, iou = sums.T
+    return share_estimates(*box_ratios(sums), is_mean=np.array([False, True, False, False]))
+
+
+def box_ratios(counts: Floats) -> tuple[Floats, Floats]:
+    """Parts and wholes of the four figures, shapes `(n, 4)`, from fields of BoxCounts."""
+    first, second, overlapping, matched, close, iou = counts.T
     parts = np.stack([2 * matched, iou, matched, close], axis=1)
-    wholes = np.stack([first + second, matched, overlapping, overlapping], axis=1)
-    return share_estimates(parts, wholes, is_mean=np.array([False, True, False, False]))
+    return parts, np.stack([first + second, matched, overlapping, overlapping], axis=1)

@@ -55,7 +55,7 @@ def kappa_intervals(
     """
     size, actions = member.shape
     numbers = rated_clusters([(block.codes, block.clusters) for block in blocks])
-    sums = _PairSums(numbers, size, member)
+    sums = PairSumsOfClusters(numbers, size, member)
     for block in blocks:
         sums.add(block)
     matrix, width = sums.matrix(), 2 + 2 * size + actions
@@ -65,10 +65,10 @@ def kappa_intervals(
     for start in range(0, len(numbers), ROWS_AT_ONCE):
         rows = matrix[start : start + ROWS_AT_ONCE]
         rows = rows if isinstance(rows, np.ndarray) else rows.toarray()
-        left_out.append(_means((total - rows).reshape(len(rows), -1, width), member))
+        left_out.append(means_over_pairs((total - rows).reshape(len(rows), -1, width), member))
         has_units.append(np.any(np.asarray(rows)[:, columns] > 0, axis=1, keepdims=True))
     found = estimates(
-        _means(total.reshape(1, -1, width), member)[0],
+        means_over_pairs(total.reshape(1, -1, width), member)[0],
         np.concatenate(left_out),
         has_units=np.concatenate(has_units),
         is_rate=False,
@@ -109,7 +109,7 @@ def fleiss_interval(
     ]
 
 
-class _PairSums:
+class PairSumsOfClusters:
     """Sums over the units of each cluster: `[units, same, a, b, both chose]` of each pair."""
 
     def __init__(
@@ -150,7 +150,7 @@ class _PairSums:
         return flat.reshape(shape).astype(np.float64)
 
 
-def _means(table: Floats, member: NDArray[np.bool_]) -> Floats:
+def means_over_pairs(table: Floats, member: NDArray[np.bool_]) -> Floats:
     """Of each row of sums `(rows, pairs, width)`: the mean over pairs, and of each action."""
     pairs, actions = _kappas(table, member)
     return np.concatenate([mean_of_defined(pairs)[:, None], mean_of_defined(actions)], axis=1)
