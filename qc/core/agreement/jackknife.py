@@ -48,6 +48,7 @@ def estimates(
     is_rate: bool | NDArray[np.bool_],
     is_mean: bool | NDArray[np.bool_] = False,
     shared: ArrayLike = np.inf,
+    alike_is_one: bool = False,
 ) -> list[Estimate]:
     """The interval of each of k figures.
 
@@ -59,6 +60,8 @@ def estimates(
         is_mean: Whether it is a mean of values between 0 and 1, not a share.
         shared: Clusters in which two annotators gave the same answer other than the commonest,
             for figures that mean nothing without, shape `(k,)`.
+        alike_is_one: Whether, if no cluster differs, each is taken for one judgement: at least
+            so much is known of a share that is not corrected for chance.
 
     >>> one = np.array([[0.8], [0.7], [0.75], [0.8], [0.78], [0.72], [0.76], [0.77]])
     >>> estimates([0.76], one, has_units=one > 0, is_rate=True)[0].interval
@@ -72,6 +75,12 @@ def estimates(
     squares = np.where(present, (left_out - mean) ** 2, 0)
     total = squares.sum(axis=0)
     variance = (size - 1) / size * total
+    freedom = np.clip(2 * ratio(total**2, (squares**2).sum(axis=0)), 1, size - 1)
+    scale = np.broadcast_to(np.where(is_rate, 1.0, 2.0), value.shape)
+    if alike_is_one:
+        is_alike = variance < NO_SPREAD
+        variance = np.where(is_alike, _share(value, scale)[1] * scale**2 / size, variance)
+        freedom = np.where(is_alike, np.inf, freedom)
     reasons = np.select(
         [
             clusters < MIN_CLUSTERS,
@@ -85,14 +94,8 @@ def estimates(
     )
     good = (reasons == "") & np.isfinite(value)
     low, high = np.zeros((2, len(value)))
-    scale = np.broadcast_to(np.where(is_rate, 1.0, 2.0), value.shape)
     low[good], high[good] = _clopper_pearson(
-        value[good],
-        variance[good],
-        freedom=np.clip(
-            2 * total[good] ** 2 / (squares[:, good] ** 2).sum(axis=0), 1, clusters[good] - 1
-        ),
-        scale=scale[good],
+        value[good], variance[good], freedom=freedom[good], scale=scale[good]
     )
     return [
         Estimate((one_low, one_high) if is_good else None, str(reason))
@@ -103,7 +106,11 @@ def estimates(
 
 
 def share_estimates(
-    parts: Floats, wholes: Floats, *, is_mean: bool | NDArray[np.bool_] = False
+    parts: Floats,
+    wholes: Floats,
+    *,
+    is_mean: bool | NDArray[np.bool_] = False,
+    alike_is_one: bool = False,
 ) -> list[Estimate]:
     """The interval of each of k shares or means, the sum of `parts` over that of `wholes`.
 
@@ -111,6 +118,7 @@ def share_estimates(
         parts: Of each cluster, shape `(G, k)`.
         wholes: Likewise.
         is_mean: Whether `parts` are sums of values between 0 and 1, not of counts.
+        alike_is_one: As of `estimates`.
 
     >>> share_estimates(np.array([[1.0], [2.0]]), np.array([[2.0], [2.0]]))[0].reason
     'fewer than 8 clips to compare'
@@ -118,18 +126,48 @@ def share_estimates(
     part, whole = parts.sum(axis=0), wholes.sum(axis=0)
     left_out = ratio(part - parts, whole - wholes)
     return estimates(
-        ratio(part, whole), left_out, has_units=wholes > 0, is_rate=True, is_mean=is_mean
+        ratio(part, whole), left_out, has_units=wholes > 0, is_rate=True, is_mean=is_mean,
+        alike_is_one=alike_is_one,
+    )  # fmt: skip
+
+
+def difference_estimate(parts: Floats, wholes: Floats) -> Estimate:
+    """The interval of one share less another, of the same clusters or of different ones.
+
+    Args:
+        parts: Of both in each cluster, shape `(G, 2)`.
+        wholes: Likewise; 0 where a cluster has no part in a share.
+
+    >>> difference_estimate(np.ones((3, 2)), np.ones((3, 2))).reason
+    'fewer than 8 clips to compare'
+    """
+    part, whole = parts.sum(axis=0), wholes.sum(axis=0)
+    one, other = ratio(part, whole)
+    left_out = ratio(part - parts, whole - wholes)
+    [found] = estimates(
+        one - other,
+        left_out[:, :1] - left_out[:, 1:],
+        has_units=np.atleast_1d((wholes > 0).any(axis=1))[:, None],
+        is_rate=False,
+        alike_is_one=True,
     )
+    return found
 
 
 def _clopper_pearson(
     value: Floats, variance: Floats, *, freedom: Floats, scale: Floats
 ) -> tuple[Floats, Floats]:
     """Of the disagreement `(1 - value) / scale`, a share of independent judgements."""
-    share = np.clip((1 - value) / scale, 1e-9, 1 - 1e-9)
-    judgements = share * (1 - share) * scale**2 / variance
+    share, spread = _share(value, scale)
+    judgements = spread * scale**2 / variance
     judgements = judgements * (NORMAL / stdtrit(freedom, 1 - TAIL)) ** 2
     wrong = share * judgements
     right = judgements - wrong
     least, most = betaincinv(wrong, right + 1, TAIL), betaincinv(wrong + 1, right, 1 - TAIL)
     return np.minimum(1 - scale * most, value), np.maximum(1 - scale * least, value)
+
+
+def _share(value: Floats, scale: Floats) -> tuple[Floats, Floats]:
+    """The disagreement as a share, never quite 0 or 1, and its variance of one judgement."""
+    share = np.clip((1 - value) / scale, 1e-9, 1 - 1e-9)
+    return share, share * (1 - share)

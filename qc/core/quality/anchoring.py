@@ -2,24 +2,22 @@
 
 Both kinds of work are measured against the tracker's boxes, on the same clips. Annotators who
 saw them should not keep many more of them, nor add many fewer persons, than those who did not.
-Intervals come from resampling clips.
+Intervals are those of
+`qc.core.agreement.jackknife`, over clips.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qc.core.agreement.figures import Coefficient
+from qc.core.agreement.figures import Coefficient, Interval
+from qc.core.agreement.jackknife import difference_estimate
+from qc.core.agreement.tables import Floats
 from qc.core.matching import as_boxes, match_boxes
 from tracking.core.boxes import pairwise_iou
 
 UNCHANGED_IOU = 0.95  # from here on a box is the tracker's own
-SEED = 20
-MIN_CLIPS = 5  # with fewer there is no interval
-RESAMPLES = 1000
-INTERVAL = (2.5, 97.5)
 NO_BOTH = "no clip has both blind answers and others"
 NO_BOXES = "there are no boxes to compare"
 
@@ -50,7 +48,8 @@ class BiasFigure(NamedTuple):
     blind: Coefficient
     seen: Coefficient
     difference: float | None  # seen less blind
-    interval: tuple[float, float] | None  # 95 %, of the difference; None below MIN_CLIPS
+    interval: Interval | None  # 95 %, of the difference
+    no_interval: str = ""
 
     @property
     def is_certain(self) -> bool:
@@ -93,7 +92,7 @@ def count_kept(proposed: Boxes, drawn: Boxes) -> KeptBoxes:
     )
 
 
-def anchoring_bias(work: Sequence[VersionBoxes], *, seed: int = SEED) -> AnchoringBias:
+def anchoring_bias(work: Sequence[VersionBoxes]) -> AnchoringBias:
     """Blind work against the other, on the clips that have both.
 
     >>> anchoring_bias([]).kept.blind.reason
@@ -112,38 +111,25 @@ def anchoring_bias(work: Sequence[VersionBoxes], *, seed: int = SEED) -> Anchori
     for one in work:
         if one.clip in place:
             sums[int(one.is_blind), place[one.clip]] += one.kept
-    even = np.full(len(clips), 1 / len(clips))
-    random = np.random.default_rng(seed)
-    times = random.multinomial(
-        len(clips), even, size=RESAMPLES if len(clips) >= MIN_CLIPS else 0
-    )
     proposed, drawn, kept, close, iou = np.moveaxis(sums, 2, 0)
     return AnchoringBias(
         len(clips),
-        kept=_bias(kept, proposed, times),
-        added=_bias(drawn - kept, drawn, times),
-        iou=_bias(iou, kept, times),
-        unchanged=_bias(close, kept, times),
+        kept=_bias(kept, proposed),
+        added=_bias(drawn - kept, drawn),
+        iou=_bias(iou, kept),
+        unchanged=_bias(close, kept),
     )
 
 
-def _bias(
-    parts: NDArray[np.float64], wholes: NDArray[np.float64], times: NDArray[np.int64]
-) -> BiasFigure:
+def _bias(parts: Floats, wholes: Floats) -> BiasFigure:
     """One ratio of both kinds; rows are seen and blind, columns clips."""
     seen, blind = (
         _share(part, whole) for part, whole in zip(parts.sum(1), wholes.sum(1), strict=True)
     )
     if seen.value is None or blind.value is None:
         return BiasFigure(blind, seen, None, None)
-    over = times @ wholes.T
-    good = (over > 0).all(axis=1)  # a draw may hold no box at all
-    interval = None
-    if good.any():
-        drawn = (times @ parts.T)[good] / over[good]
-        low, high = np.percentile(drawn[:, 0] - drawn[:, 1], INTERVAL)
-        interval = (float(low), float(high))
-    return BiasFigure(blind, seen, seen.value - blind.value, interval)
+    around = difference_estimate(parts.T, wholes.T)
+    return BiasFigure(blind, seen, seen.value - blind.value, *around)
 
 
 def _share(part: float, whole: float) -> Coefficient:

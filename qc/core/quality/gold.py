@@ -1,8 +1,8 @@
 """Gold scores: how well an annotator does on clips whose right answers are known.
 
 Boxes match the known ones one to one (IoU 0.5); labels count for matched persons only, for a
-person not drawn is missing and no wrong label. Sums are kept person by person, since the
-keyframes of one person are alike: intervals come from resampling persons.
+person not drawn is missing and no wrong label. Intervals are those of
+`qc.core.agreement.jackknife`, over gold clips.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,17 +12,14 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from datasets.core.action_groups import UNKNOWN, ActionGroupSpec, Answers, counts_as_vote
-from qc.core.agreement.figures import Coefficient
+from qc.core.agreement.figures import Coefficient, Interval
+from qc.core.agreement.jackknife import MIN_CLUSTERS, difference_estimate, share_estimates
 from qc.core.agreement.tables import Floats
 from qc.core.json_record import JsonRecord
 from qc.core.matching import match_boxes
 from qc.core.quality.rules import AnnotatedBox
 
 THRESHOLD = 0.8  # share of right answers that is expected of an annotator
-MIN_PERSONS = 5  # with fewer there is no interval, and no verdict
-SEED = 20
-RESAMPLES = 1000
-INTERVAL = (2.5, 97.5)
 MISTAKES_KEPT = 200
 NOTHING_EXPECTED = "no answer was known of a person that was drawn"
 NOBODY = "nobody is in the known answers"
@@ -90,19 +87,21 @@ class GoldRate:
 
     Attributes:
         share: From 0 to 1; value None with its reason if nothing was expected.
-        interval: 95 %; None below MIN_PERSONS.
+        interval: 95 %; None of too few clips.
+        no_interval: Why there is none.
         persons: What it rests on.
         threshold: The share that is expected.
     """
 
     share: Coefficient
-    interval: tuple[float, float] | None
+    interval: Interval | None
+    no_interval: str
     persons: int
     threshold: float = THRESHOLD
 
     @property
     def verdict(self) -> Verdict:
-        """Certainly `below`, or `above`; `uncertain`, or of `too few` persons."""
+        """Certainly `below`, or `above`; `uncertain`, or of `too few` clips."""
         if self.share.value is None or self.interval is None:
             return "too few"
         if self.interval[1] < self.threshold:
@@ -136,7 +135,7 @@ class GoldDrift(NamedTuple):
 
     early: float
     late: float
-    interval: tuple[float, float]  # 95 %, of the difference
+    interval: Interval  # 95 %, of the difference
 
     @property
     def is_falling(self) -> bool:
@@ -186,34 +185,29 @@ def score_version(
     )
 
 
-def gold_score(
-    scores: Iterable[VersionScore], *, threshold: float = THRESHOLD, seed: int = SEED
-) -> GoldScore:
-    """All scores of one annotator together.
+def gold_score(scores: Iterable[VersionScore], *, threshold: float = THRESHOLD) -> GoldScore:
+    """All scores of one annotator together, each of a clip.
 
     >>> gold_score([]).answers.share.reason
     'no answer was known of a person that was drawn'
     """
     given = list(scores)
-    persons = [person for one in given for person in one.persons]
-    names = sorted({name for person in persons for name in person.actions})
-    triples = np.array(
-        [[person.actions.get(name, (0, 0, 0)) for name in names] for person in persons],
-        dtype=np.float64,
-    ).reshape(len(persons), len(names), 3)
+    names = sorted({name for one in given for its in one.persons for name in its.actions})
+    triples = np.zeros((len(given), len(names), 3))
+    for row, one in zip(triples, given, strict=True):
+        for its in one.persons:
+            for name, counts in its.actions.items():
+                row[names.index(name)] += counts
     twice = 2 * triples[:, :, 0]
-    right, expected, found, known = (
-        np.array([getattr(person, name) for person in persons], dtype=np.float64)[:, None]
-        for name in ("right", "expected", "found", "known")
-    )
-    times = _draws(len(persons), seed)
-    (of_answers,) = _rates(right, expected, times, NOTHING_EXPECTED, threshold)
-    (of_persons,) = _rates(found, known, times, NOBODY, threshold)
-    whole = twice + triples[:, :, 1] + triples[:, :, 2]
-    actions = _rates(twice, whole, times, NOT_USED, threshold)
+    actions = _rates(
+        twice, twice + triples[:, :, 1] + triples[:, :, 2], NOT_USED, threshold,
+        persons=[
+            sum(name in its.actions for one in given for its in one.persons) for name in names
+        ],
+    )  # fmt: skip
     return GoldScore(
-        answers=of_answers,
-        found=of_persons,
+        answers=_rate(given, "right", "expected", NOTHING_EXPECTED, threshold),
+        found=_rate(given, "found", "known", NOBODY, threshold),
         added=sum(one.added for one in given),
         actions=dict(zip(names, actions, strict=True)),
         unanswered=sum(one.unanswered for one in given),
@@ -224,8 +218,8 @@ def gold_score(
     )
 
 
-def gold_drift(scores: Sequence[VersionScore], *, seed: int = SEED) -> GoldDrift | None:
-    """Whether an annotator becomes worse; None if half of the clips have too few persons.
+def gold_drift(scores: Sequence[VersionScore]) -> GoldDrift | None:
+    """Whether an annotator becomes worse; None if half of the clips are too few.
 
     Args:
         scores: In the order in which the answers came.
@@ -233,23 +227,16 @@ def gold_drift(scores: Sequence[VersionScore], *, seed: int = SEED) -> GoldDrift
     >>> gold_drift([]) is None
     True
     """
-    middle = len(scores) // 2
-    shares: list[float] = []
-    drawn: list[Floats] = []
-    for half in (scores[:middle], scores[middle:]):
-        sums = np.array(
-            [(one.right, one.expected) for score in half for one in score.persons],
-            dtype=np.float64,
-        ).reshape(-1, 2)
-        sums = sums[sums[:, 1] > 0]
-        persons = len(sums)
-        if persons < MIN_PERSONS:
-            return None
-        shares.append(float(sums[:, 0].sum() / sums[:, 1].sum()))
-        times = _draws(persons, seed + len(drawn))
-        drawn.append((times @ sums[:, 0]) / (times @ sums[:, 1]))
-    low, high = np.percentile(drawn[1] - drawn[0], INTERVAL)
-    return GoldDrift(shares[0], shares[1], (float(low), float(high)))
+    asked = np.array([(one.right, one.expected) for one in scores], np.float64).reshape(-1, 2)
+    asked = asked[asked[:, 1] > 0]
+    if len(asked) < 2 * MIN_CLUSTERS:
+        return None
+    is_late = np.arange(len(asked)) >= len(asked) // 2
+    halves = np.stack([is_late, ~is_late], axis=1)
+    parts, wholes = asked[:, :1] * halves, asked[:, 1:] * halves
+    late, early = (parts.sum(axis=0) / wholes.sum(axis=0)).tolist()
+    interval = difference_estimate(parts, wholes).interval
+    return GoldDrift(early, late, interval) if interval else None
 
 
 def _at(second: int, version: Sequence[AnnotatedBox]) -> list[AnnotatedBox]:
@@ -281,32 +268,36 @@ def _actions(answer: Any) -> set[str]:
     return {answer} if isinstance(answer, str) else set(answer)
 
 
-def _draws(persons: int, seed: int) -> Floats:
-    """How often each person is drawn in each resample, shape `(resamples, persons)`."""
-    if not persons:
-        return np.zeros((RESAMPLES, 0))
-    even = np.full(persons, 1 / persons)
-    random = np.random.default_rng(seed)
-    return random.multinomial(persons, even, size=RESAMPLES).astype(np.float64)
+def _rate(
+    scores: Sequence[VersionScore], part: str, whole: str, reason: str, threshold: float
+) -> GoldRate:
+    """The sum of one field of persons over that of another."""
+    sums = np.array(
+        [
+            [sum(getattr(its, name) for its in one.persons) for name in (part, whole)]
+            for one in scores
+        ],
+        dtype=np.float64,
+    ).reshape(-1, 2)
+    persons = sum(getattr(its, whole) > 0 for one in scores for its in one.persons)
+    [rate] = _rates(sums[:, :1], sums[:, 1:], reason, threshold, persons=[persons])
+    return rate
 
 
 def _rates(
-    parts: Floats, wholes: Floats, times: Floats, reason: str, threshold: float
+    parts: Floats, wholes: Floats, reason: str, threshold: float, *, persons: Sequence[int]
 ) -> list[GoldRate]:
-    """The sum of each column of `parts` over that of `wholes`; rows are persons."""
-    over = times @ wholes
-    drawn = np.full(over.shape, np.nan)  # a resample may hold nobody with this action
-    np.divide(times @ parts, over, out=drawn, where=over > 0)
+    """The sum of each column of `parts` over that of `wholes`; rows are clips."""
     rates = []
-    for part, whole, column, several in zip(
-        parts.sum(axis=0), wholes.sum(axis=0), drawn.T, (wholes > 0).sum(axis=0), strict=True
+    for part, whole, (interval, no_interval), count in zip(
+        parts.sum(axis=0).tolist(),
+        wholes.sum(axis=0).tolist(),
+        share_estimates(parts, wholes, alike_is_one=True),
+        persons,
+        strict=True,
     ):
         share = Coefficient(None, reason, 0)
-        interval = None
         if whole:
-            share = Coefficient(float(part / whole), "", int(whole))
-        if several >= MIN_PERSONS:
-            low, high = np.percentile(column[~np.isnan(column)], INTERVAL)
-            interval = (float(low), float(high))
-        rates.append(GoldRate(share, interval, int(several), threshold))
+            share = Coefficient(part / whole, "", int(whole))
+        rates.append(GoldRate(share, interval, no_interval, count, threshold))
     return rates

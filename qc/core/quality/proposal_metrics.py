@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qc.core.agreement.figures import Interval
+from qc.core.agreement.jackknife import difference_estimate
 from qc.core.matching import MIN_IOU, best_pairs
 from tracking.core.boxes import Boxes, pairwise_iou
 
 ACCURATE_IOU = 0.9
 SIZE_LIMITS = (0.15, 0.4)  # of small and middle heights, as shares of the frame's
-RESAMPLES = 1000
-INTERVAL = (2.5, 97.5)
 
 
 class SizeRecall(NamedTuple):
@@ -125,35 +124,25 @@ class F1Difference(NamedTuple):
     """The F1 of one configuration less another's, and its 95 % interval over clips."""
 
     value: float
-    low: float
-    high: float
+    interval: Interval | None
+    no_interval: str = ""
 
     @property
     def is_certain(self) -> bool:
-        return self.low > 0 or self.high < 0
+        """Whether 0 is outside the interval."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
 
 def f1_difference(
-    one: Sequence[ProposalMetrics], other: Sequence[ProposalMetrics], *, seed: int = 0
+    one: Sequence[ProposalMetrics], other: Sequence[ProposalMetrics]
 ) -> F1Difference | None:
-    """F1 of `one` less F1 of `other`, clip by clip the same clips; None under two clips.
-
-    The interval comes from resampling clips, for boxes in one clip are alike.
-    """
-    if len(one) < 2:
-        return None
+    """F1 of `one` less F1 of `other`, clip by clip the same clips; None without boxes."""
     counts = np.array(
-        [[(m.found, m.proposed + m.persons) for m in config] for config in (one, other)]
-    )
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(len(one), [1 / len(one)] * len(one), size=RESAMPLES)
-    values = _f1(np.einsum("rc,wcs->rws", drawn, counts))
-    low, high = np.nanpercentile(values, INTERVAL)
-    whole = _f1(counts.sum(axis=1)[None])[0]
-    return F1Difference(float(whole), float(low), float(high))
-
-
-def _f1(sums: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Differences of F1 for sums of shape `(n, 2 configs, found and boxes)`."""
-    f1 = 2 * sums[..., 0] / np.maximum(sums[..., 1], 1)
-    return np.asarray(f1[:, 0] - f1[:, 1], dtype=np.float64)
+        [[(m.found, m.proposed + m.persons) for m in config] for config in (one, other)],
+        dtype=np.float64,
+    ).reshape(2, -1, 2)
+    found, boxes = 2 * counts[..., 0].T, counts[..., 1].T
+    if not boxes.sum(axis=0).all():
+        return None
+    first, second = (found.sum(axis=0) / boxes.sum(axis=0)).tolist()
+    return F1Difference(first - second, *difference_estimate(found, boxes))

@@ -209,8 +209,8 @@ def _verdict(rows: Iterable[ConfigMetrics], active: ConfigMetrics | None) -> str
             f"{best.title} has a slightly higher F1 than {active.title}, but the difference "
             "may be chance: annotate more clips before you choose."
         )
+    low, high = difference.interval or (0.0, 0.0)  # it is certain
     return (
         f"Choose {best.title}: its F1 is {100 * difference.value:.1f} points above that of "
-        f"{active.title} (95 % interval {100 * difference.low:+.1f} to "
-        f"{100 * difference.high:+.1f})."
+        f"{active.title} (95 % interval {100 * low:+.1f} to {100 * high:+.1f})."
     )

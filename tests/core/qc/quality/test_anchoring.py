@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qc.core.quality.anchoring import KeptBoxes, VersionBoxes, anchoring_bias, count_kept
+from tests.core.qc.agreement import oracles
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 NEAR = (0.0, 0.0, 10.0, 8.0)
@@ -31,12 +33,13 @@ def test_blind_work_is_compared_on_clips_that_have_both():
     assert found.kept.seen.value == 0.95
     assert found.kept.difference == pytest.approx(0.15)
     assert found.kept.interval is None
+    assert found.kept.no_interval == "fewer than 8 clips to compare"
     assert not found.kept.is_certain
 
 
 def test_boxes_that_lead_people_are_seen():
     led = [
-        work(clip, blind=blind, kept=kept + clip % 3, added=added)
+        work(clip, blind=blind, kept=kept + (1 + blind) * clip % 3, added=added + clip % 2)
         for clip in range(10)
         for blind, kept, added in ((True, 75, 20), (False, 97, 5))
     ]
@@ -67,9 +70,30 @@ def test_nothing_to_compare_says_why():
 
 def test_a_figure_is_defined_although_some_clips_have_no_boxes():
     nothing = KeptBoxes(0, 0, 0, 0, 0.0)
-    some = [work(clip, blind=blind) for clip in (1, 2, 6, 7) for blind in (True, False)]
-    none = [VersionBoxes(clip, blind, nothing) for clip in (3, 4, 5) for blind in (True, False)]
-    assert anchoring_bias([*some, *none]).kept.interval == (0.0, 0.0)
+    some = [
+        work(clip, blind=blind, kept=70 + clip % 5 + blind)
+        for clip in range(9)
+        for blind in (True, False)
+    ]
+    none = [VersionBoxes(clip, blind, nothing) for clip in (9, 10) for blind in (True, False)]
+    assert anchoring_bias([*some, *none]).kept == anchoring_bias(some).kept
+    assert anchoring_bias(some).kept.interval is not None
+
+
+def test_the_interval_is_that_of_clips_left_out():
+    random = np.random.default_rng(5)
+    seen, blind = random.integers(70, 99, 12), random.integers(60, 95, 12)
+    found = anchoring_bias(
+        [
+            work(clip, blind=is_blind, kept=int(kept[clip]))
+            for clip in range(12)
+            for is_blind, kept in ((False, seen), (True, blind))
+        ]
+    ).kept
+    rest = [np.arange(12) != clip for clip in range(12)]
+    without = [(seen[one].sum() - blind[one].sum()) / 1100 for one in rest]
+    expected = oracles.jackknife_interval(found.difference, without, is_rate=False)
+    assert found.interval == pytest.approx(expected, abs=1e-5)
 
 
 kept = st.builds(

@@ -4,8 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets.core.action_groups import ActionGroupSpec
-from qc.core.quality.gold import MIN_PERSONS, GoldMistake, gold_drift, gold_score, score_version
+from qc.core.agreement.jackknife import MIN_CLUSTERS
+from qc.core.quality.gold import GoldMistake, gold_drift, gold_score, score_version
 from qc.core.quality.rules import AnnotatedBox
+from tests.core.qc.agreement import oracles
 
 POSTURE = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"), 1)
 DOING = ActionGroupSpec("doing", "many", False, ("wave", "carry"), 3)
@@ -92,44 +94,63 @@ def people(count, *, right, keyframes=10):
     return score_version(known, given_answers, GROUPS)
 
 
+def clips(*right, of=5):
+    """A clip of five persons for each number of those who are wholly right."""
+    return [people(of, right=one) for one in right]
+
+
 @pytest.mark.parametrize(
-    ("right", "count", "verdict"),
+    ("right", "verdict"),
     [
-        (40, 40, "above"),
-        (20, 40, "below"),
-        (5, 8, "uncertain"),
-        (0, MIN_PERSONS - 1, "too few"),
+        pytest.param([5] * 8, "above", id="all right"),
+        pytest.param([0] * 8, "below", id="all wrong"),
+        pytest.param([2, 3, 1, 2, 3, 2, 2, 1], "below", id="far below"),
+        pytest.param([5, 4, 5, 5, 4, 5, 5, 5], "above", id="nearly all right"),
+        pytest.param([5, 0, 5, 2, 5, 5, 1, 5], "uncertain", id="very uneven"),
+        pytest.param([0] * 7, "too few", id="seven clips"),
     ],
 )
-def test_an_annotator_stands_above_or_under_the_bar_with_certainty_or_not(
-    right, count, verdict
-):
-    assert gold_score([people(count, right=right)]).answers.verdict == verdict
+def test_an_annotator_is_above_or_below_the_threshold_with_certainty_or_not(right, verdict):
+    assert gold_score(clips(*right)).answers.verdict == verdict
 
 
-def test_the_interval_comes_from_persons_and_not_from_keyframes():
-    low, high = gold_score([people(40, right=20, keyframes=10)]).answers.interval
-    expected = 2 * 1.96 * np.sqrt(0.25 / 40)
-    assert high - low == pytest.approx(expected, rel=0.15)
+def test_the_interval_is_that_of_clips_left_out():
+    right = [5, 4, 5, 2, 4, 5, 5, 3, 5, 1]
+    without = [np.mean([*right[:n], *right[n + 1 :]]) / 5 for n in range(len(right))]
+    found = gold_score(clips(*right)).answers
+    expected = oracles.jackknife_interval(np.mean(right) / 5, without, is_rate=True)
+    assert found.interval == pytest.approx(expected, abs=1e-5)
 
 
-def test_few_persons_have_no_interval_and_nothing_no_share():
-    assert gold_score([people(MIN_PERSONS - 1, right=1)]).answers.interval is None
-    assert gold_score([people(MIN_PERSONS, right=1)]).answers.interval is not None
+def test_the_keyframes_of_a_clip_tell_no_more_than_once():
+    few = gold_score([people(5, right=n % 5, keyframes=2) for n in range(10)])
+    many = gold_score([people(5, right=n % 5, keyframes=20) for n in range(10)])
+    assert few.answers.interval == pytest.approx(many.answers.interval)
+
+
+def test_few_clips_have_no_interval_and_nothing_no_share():
+    few = gold_score(clips(*[4] * (MIN_CLUSTERS - 1))).answers
+    assert (few.interval, few.no_interval) == (None, "fewer than 8 clips to compare")
+    assert gold_score(clips(*[4] * MIN_CLUSTERS)).answers.interval is not None
     assert gold_score([]).found.share.reason == "nobody is in the known answers"
 
 
+def test_clips_that_are_alike_count_as_one_judgement_each():
+    """Eight clips without a mistake: the exact interval of 8 of 8."""
+    low, high = gold_score(clips(*[5] * 8)).answers.interval
+    assert (low, high) == (pytest.approx(0.025 ** (1 / 8), abs=1e-6), 1.0)
+
+
 def test_who_becomes_worse_is_seen_and_who_stays_is_not():
-    good, bad = people(20, right=19), people(20, right=8)
-    falls = gold_drift([good, good, bad, bad])
-    assert (falls.early, falls.late, falls.is_falling) == (0.95, 0.4, True)
-    assert not gold_drift([bad, bad, good, good]).is_falling
-    assert not gold_drift([good, good, good]).is_falling
+    good, bad = [5, 4, 5, 5, 5, 4, 5, 5], [1, 2, 1, 0, 2, 1, 2, 1]
+    falls = gold_drift(clips(*good, *bad))
+    assert (falls.early, falls.late, falls.is_falling) == (0.95, 0.25, True)
+    assert not gold_drift(clips(*bad, *good)).is_falling
+    assert not gold_drift(clips(*good, *good)).is_falling
 
 
-def test_half_of_too_few_persons_says_nothing_of_drift():
-    assert gold_drift([people(20, right=20)]) is None
-    assert gold_drift([people(20, right=20), people(MIN_PERSONS - 1, right=0)]) is None
+def test_half_of_too_few_clips_says_nothing_of_drift():
+    assert gold_drift(clips(*[5] * 7, *[0] * 8)) is None
 
 
 answers = st.fixed_dictionaries(
