@@ -54,7 +54,9 @@ def main() -> None:
         reports = list(workers.map(reported, range(CLIPS), chunksize=10))
     put = time.process_time()
     for clip, (text, spent) in enumerate(reports):
-        pool.add(clip // 10, f"clip-{clip}", ClipFigures.from_json(json.loads(text)))
+        pool.add(
+            clip // 10, f"clip-{clip}", ClipFigures.from_json(json.loads(text) | {"groups": []})
+        )
         seconds.append(spent)
     pool.figures(), list(pool.pairs()), list(pool.by_annotator())
     rates = pool.error_rates()

@@ -9,6 +9,7 @@ from datasets.models import Member
 from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS
 from qc.models import AgreementReport, AgreementSummary, Consensus, QualityRules, Review
 from qc.selectors.agreement.dataset import newest_summary
+from qc.selectors.agreement.explained import box_figures_of, figures_by_name
 from qc.services.agreement.reports import (
     plan_reports,
     plan_summaries,
@@ -212,6 +213,13 @@ def test_means_over_groups_say_why_they_have_no_interval(client, tasks, table):
         assert bool(row["Alpha"]) == bool(row["Alpha, no interval because"])
 
 
+@pytest.mark.parametrize("name", [one for one in PAGES if one != "quality-rules"])
+def test_every_page_explains_its_figures(client, tasks, name):
+    page = client.get(url(name)).content.decode()
+    for one in (*EXPLANATIONS.values(), INTERVALS):
+        assert escape(one.formula) in page
+
+
 def test_every_figure_is_explained_with_a_sentence_for_a_paper(client, tasks):
     page = client.get(url("agreement-group")).content.decode()
     for one in (*EXPLANATIONS.values(), INTERVALS):
@@ -219,7 +227,7 @@ def test_every_figure_is_explained_with_a_sentence_for_a_paper(client, tasks):
             assert escape(text) in page
     figures = newest_summary(tasks[0].clip.video.dataset).figures.dataset
     posture = next(group for group in figures.groups if group.name == "posture")
-    for name, figure in posture.coefficients.items():
+    for name, figure in (figures_by_name(posture) | box_figures_of(figures)).items():
         assert escape(EXPLANATIONS[name].said(figure)) in page
 
 

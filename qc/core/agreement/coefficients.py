@@ -1,8 +1,8 @@
 """The registry of agreement coefficients: each with its formula, its label and its help text.
 
 A coefficient is one entry of `COEFFICIENTS` and its test: pages, tables, CSV files, the card of
-a release and the help read the registry. Formulas take sums with a row for each resample and
-give nan where the coefficient is undefined, so that the same code makes the value and its
+a release and the help read the registry. Formulas take sums with a row for each clip left out
+and give nan where the coefficient is undefined, so that the same code makes the value and its
 interval.
 
 Sources: Cohen 1960 (kappa) and 1968 (weighted); Fleiss 1971; Krippendorff, Content Analysis,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import ActionGroupSpec, Answers, counts_as_vote
+from qc.core.agreement.box_sets import keyframe_boxes
 from qc.core.agreement.boxes import box_counts, box_figures
 from qc.core.agreement.figures import (
-    DIGITS,
     ClipFigures,
     ClipUnits,
     Figure,
@@ -24,7 +24,7 @@ from qc.core.agreement.segments import (
     NO_CONSECUTIVE,
     NO_SEGMENT,
     label_flicker,
-    segment_overlaps,
+    over_time,
 )
 from qc.core.agreement.tables import Block, Codes, unit_agreement
 from qc.core.agreement.units import (
@@ -46,6 +46,7 @@ def compare_clip(
     groups: Sequence[ActionGroupSpec],
     *,
     first_id: int = 1_000,
+    longest_side: float = 1.0,
 ) -> ClipFigures:
     """Box agreement, the figures of every group, and the label units they come from.
 
@@ -55,6 +56,7 @@ def compare_clip(
         annotators: Names, in the order of their numbers in `drawn`.
         groups: Of the dataset.
         first_id: Of the first person that annotators drew, counted on from there.
+        longest_side: Of the frame in pixels, to compare boxes with those of other clips.
     """
     found = identify_persons(drawn)
     persons = numbered(
@@ -62,7 +64,7 @@ def compare_clip(
     )
     units = unit_table(persons, drawn, answers, groups, annotators=len(annotators))
     others = {name: np.zeros(2, dtype=np.int64) for name in annotators}
-    figures, over_time = [], {}
+    figures, in_time = [], {}
     for group in groups:
         block = Block(
             tuple(annotators),
@@ -73,9 +75,8 @@ def compare_clip(
             np.zeros(len(units.persons), dtype=np.int64),
         )
         values = [as_value(one) for one in units.groups[group.name].values]
-        its, in_time = _compare_group(Units([block], values, group), units.seconds)
+        its, in_time[group.name] = _compare_group(Units([block], values, group), units.seconds)
         figures.append(its)
-        over_time[group.name] = in_time
         for name, counts in _same_answers(block, values).items():
             others[name] += counts
     boxes = box_counts(drawn, annotators, _person_of_each(persons, len(answers)))
@@ -93,9 +94,10 @@ def compare_clip(
         ],
         groups=figures,
         lowest=LowestAlpha.of(figures),
-        over_time=over_time,
+        over_time=in_time,
         others={name: counts.tolist() for name, counts in others.items()},
         units=units,
+        keyframes=keyframe_boxes(drawn, len(annotators), scale=longest_side),
     )
 
 
@@ -104,7 +106,10 @@ def _compare_group(units: Units, seconds: Sequence[int]) -> tuple[GroupFigures, 
     [(annotators, codes, persons, _)] = units.blocks
     at = np.array(seconds, dtype=np.int64)
     flicker = label_flicker(codes, persons, at)
-    segments = segment_overlaps(codes, persons, at, units.member)
+    pairs = {
+        (annotators[i], annotators[j]): one.summed()
+        for (i, j), one in over_time(codes, persons, at, units.member).items()
+    }
     figures = replace(
         group_figures(units, with_intervals=False),
         flicker=Figure.share(
@@ -113,17 +118,14 @@ def _compare_group(units: Units, seconds: Sequence[int]) -> tuple[GroupFigures, 
             NO_CONSECUTIVE,
         ),
         segment_iou=Figure.share(
-            sum(one.iou for one in segments.values()),
-            sum(one.segments for one in segments.values()),
+            sum(iou for iou, *_ in pairs.values()),
+            round(sum(count for _, count, *_ in pairs.values())),
             NO_SEGMENT,
         ),
     )
     return figures, GroupOverTime(
         {name: list(one) for name, one in zip(annotators, flicker, strict=True)},
-        [
-            [annotators[i], annotators[j], round(one.iou, DIGITS), one.segments]
-            for (i, j), one in segments.items()
-        ],
+        [[a, b, *sums] for (a, b), sums in pairs.items()],
     )
 
 

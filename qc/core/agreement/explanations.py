@@ -91,6 +91,53 @@ EXPLANATIONS = {
         "Leaves out boxes that do not match: read F1 beside it.",
         "Matched boxes had a mean IoU of {value}.",
     ),
+    "share_50": FigureExplanation(
+        "Pairs with IoU ≥ 0.5",
+        "Of the boxes of two annotators that overlap at all, paired for the best summed IoU.",
+        "",
+        "Leaves out boxes that overlap none.",
+        "Of overlapping boxes, {value} had an IoU of 0.5 or more.",
+    ),
+    "share_75": FigureExplanation(
+        "Pairs with IoU ≥ 0.75",
+        "As with 0.5.",
+        "",
+        "As with 0.5; small boxes seldom reach it.",
+        "Of overlapping boxes, {value} had an IoU of 0.75 or more.",
+    ),
+    "alpha_giou": FigureExplanation(
+        "Alpha of boxes, GIoU",
+        "1 - observed / expected distance of all boxes of a keyframe, paired for the least; "
+        "two boxes are (1 - GIoU) / 2 apart, a box left over 1; expected between keyframes "
+        "of different clips.",
+        "Krippendorff 2013; Rezatofighi et al. 2019",
+        "Depends on the scenes: near 0 where people stand in the same places in every clip.",
+        "Krippendorff's alpha of the boxes of a keyframe, with GIoU as distance, was {value}.",
+    ),
+    "alpha_centre": FigureExplanation(
+        "Alpha of boxes, centres",
+        "As with GIoU; two boxes are as far apart as their centres, over the diagonal of the "
+        "smallest box around both.",
+        "Krippendorff 2013; Zheng et al. 2020",
+        "Does not see a box that is too large or too small around the same centre.",
+        "With the distance of centres, alpha of the boxes of a keyframe was {value}.",
+    ),
+    "sigma_giou": FigureExplanation(
+        "Sigma of boxes, GIoU",
+        "The share of keyframes at which two annotators are closer than 95 % of pairs of "
+        "keyframes of different clips.",
+        "Braylan, Alonso & Lease 2022",
+        "0.05 by chance, not 0; and it says nothing of how close: read alpha beside it.",
+        "In {value} of the comparisons boxes were closer than 95 % of those by chance "
+        "(sigma, Braylan et al., 2022, with GIoU).",
+    ),
+    "sigma_centre": FigureExplanation(
+        "Sigma of boxes, centres",
+        "The same with the distance of centres.",
+        "Braylan, Alonso & Lease 2022",
+        "As sigma with GIoU.",
+        "With the distance of centres sigma was {value}.",
+    ),
     "segment_iou": FigureExplanation(
         "Segment IoU",
         "Runs of keyframes of a person with one action, matched one to one between two "
@@ -98,6 +145,24 @@ EXPLANATIONS = {
         "",
         "Not corrected for chance: long segments overlap by themselves.",
         "Segments of an action had a mean temporal IoU of {value}.",
+    ),
+    "segment_alpha": FigureExplanation(
+        "Segment alpha",
+        "1 - observed / expected distance; of a person, two annotators are 1 - segment IoU "
+        "apart; expected between persons of different clips.",
+        "Krippendorff 2013; Braylan, Alonso & Lease 2022",
+        "A person with many segments weighs as much as one with a single segment.",
+        "Krippendorff's alpha of the segments of a person, with 1 - temporal IoU as distance, "
+        "was {value}.",
+    ),
+    "within": FigureExplanation(
+        "Agreement within seconds",
+        "(F - E) / (1 - E) with F the share of actions at a keyframe that the other annotator "
+        "chose for the person at most 0, 1, 2 or 3 s earlier or later, and E the same between "
+        "persons of different clips.",
+        "",
+        "Rises with the tolerance of itself; a short action next to itself counts as agreed.",
+        "Within one second, annotators agreed on an action beyond chance with {value}.",
     ),
 }
 INTERVALS = FigureExplanation(

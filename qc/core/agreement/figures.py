@@ -131,6 +131,32 @@ class BoxFigures(JsonRecord):
 
 
 @dataclass(frozen=True)
+class KeyframeBoxes(JsonRecord):
+    """The boxes of a clip's keyframes, see `box_sets`.
+
+    Attributes:
+        distances: By GIoU and centres, of each keyframe and two annotators.
+        sample: The boxes of one annotator at one keyframe, of some of them.
+        by_iou: Boxes of both of two annotators, then pairs of an IoU of each tolerance or more.
+    """
+
+    distances: list[Any]
+    sample: list[Any]
+    by_iou: list[int]
+
+
+@dataclass(frozen=True)
+class BoxChance(JsonRecord):
+    """Box agreement beyond chance, by GIoU and by the distance of centres; F1 by tolerance."""
+
+    alpha_giou: Figure
+    alpha_centre: Figure
+    sigma_giou: Figure
+    sigma_centre: Figure
+    by_iou: dict[str, Figure]
+
+
+@dataclass(frozen=True)
 class PairBoxFigures(JsonRecord):
     """The same of two annotators."""
 
@@ -216,6 +242,8 @@ class GroupFigures(LabelFigures):
         disagreements: The most frequent first.
         flicker: Share of consecutive keyframes at which a label changes.
         segment_iou: Mean temporal IoU of the segments of an action.
+        segment_alpha: The same corrected for chance; of a dataset.
+        by_seconds: Agreement on an action within so many seconds, beyond chance; likewise.
     """
 
     name: str
@@ -228,6 +256,8 @@ class GroupFigures(LabelFigures):
     disagreements: list[Disagreement] = field(default_factory=list)
     flicker: Figure | None = None
     segment_iou: Figure | None = None
+    segment_alpha: Figure | None = None
+    by_seconds: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -267,7 +297,7 @@ class ClipUnits(JsonRecord):
 
 @dataclass(frozen=True)
 class GroupOverTime(JsonRecord):
-    """`[changed, consecutive]` of each annotator, `[a, b, IoU, segments]` of each pair."""
+    """`[changed, consecutive]` of each annotator, `[a, b, *PairOverTime]` of each pair."""
 
     flicker: dict[str, list[int]]
     segments: list[list[Any]]
@@ -331,3 +361,4 @@ class ClipFigures(JsonRecord):
     findings: list[ClipFinding] = field(default_factory=list)
     work: dict[str, AnnotatorWork] = field(default_factory=dict)
     blind: list[str] = field(default_factory=list)
+    keyframes: KeyframeBoxes | None = None  # None in reports of version 0.2 and before

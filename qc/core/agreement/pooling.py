@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import ActionGroupSpec
+from qc.core.agreement.box_sets import PooledKeyframes
 from qc.core.agreement.boxes import ByNumber, box_figures
 from qc.core.agreement.coefficients import FLEISS, OF_RATINGS
 from qc.core.agreement.comparison import as_value
@@ -35,6 +36,7 @@ from qc.core.agreement.summary_figures import (
     PairFigures,
 )
 from qc.core.agreement.tables import Block, Pair
+from qc.core.agreement.time_chance import PooledTime
 from qc.core.agreement.units import (
     ABSENT,
     UNANSWERED,
@@ -78,6 +80,8 @@ class Pool:
         self.flicker: dict[tuple[str, str], Flicker] = {}  # by group and annotator
         self.segments: dict[tuple[str, Pair], dict[int, list[float]]]
         self.segments = defaultdict(dict)  # IoU and segments of each clip
+        self.keyframes = PooledKeyframes()
+        self.time = {one.name: PooledTime() for one in groups}
         self.points: dict[str, list[ClipComparison]] = defaultdict(list)
         self.listed: list[ClipSummary] = []
         self.tracks: dict[str, Counter[str]] = defaultdict(Counter)
@@ -100,7 +104,9 @@ class Pool:
         for finding in figures.findings:
             self.severities[finding.severity] += 1
             self.rules[finding.rule] += 1
-        self._add_units(video, annotators, figures.units, blind=figures.blind)
+        if figures.keyframes is not None:
+            self.keyframes.add(number, figures.keyframes)
+        self._add_units(video, clip, annotators, figures.units, blind=figures.blind)
         self._add_time(figures.over_time)
         self._add_work(clip, figures)
         self.listed.append(
@@ -110,6 +116,7 @@ class Pool:
     def _add_units(
         self,
         video: int,
+        clip: str,
         annotators: tuple[str, ...],
         units: ClipUnits,
         *,
@@ -126,11 +133,12 @@ class Pool:
             # Codes below 0 keep their meaning: they are places from the end.
             meaning = np.array([*places, UNANSWERED, ABSENT], dtype=np.int32)
             codes = np.array(table.codes, dtype=np.int64).reshape(len(annotators), -1)[order]
+            recoded = meaning[codes].astype(np.int64)
             self.codes[name][annotators].append(meaning[codes])
+            self.time[name].add_clip(len(self.videos) - 1, clip, recoded, units)
             self.numbers[name][annotators].append(numbers)
             self.clips_of[name][annotators].append(np.full(len(numbers), len(self.videos) - 1))
             if 0 < len(blind) < len(annotators):
-                recoded = meaning[codes].astype(np.int64)
                 block = Block(annotators, recoded, numbers, self.clips_of[name][annotators][-1])
                 self._add_blind_pairs(name, blind, block)
 
@@ -154,8 +162,10 @@ class Pool:
                 self.flicker[name, who] = Flicker(
                     before.changed + changed, before.consecutive + consecutive
                 )
-            for a, b, *found in group.segments:
-                self.segments[name, _pair(a, b)][len(self.videos) - 1] = found
+            for a, b, iou, count, *summed in group.segments:
+                self.segments[name, _pair(a, b)][len(self.videos) - 1] = [iou, count]
+                if summed and name in self.time:
+                    self.time[name].add_pair(len(self.videos) - 1, summed)
 
     def _add_work(self, clip: str, figures: ClipFigures) -> None:
         for who, work in figures.work.items():
@@ -181,6 +191,7 @@ class Pool:
                 self.severities["warns"],
                 dict(sorted(self.rules.items())),
             ),
+            box_chance=self.keyframes.figures(self._clusters),
         )
 
     def pairs(self) -> Iterator[PairFigures]:
@@ -296,8 +307,11 @@ class Pool:
     def _group(self, group: ActionGroupSpec) -> GroupFigures:
         units = self._units(group, self.blocks(group))
         pairs = [pair for name, pair in self.segments if name == group.name]
+        in_time = self.time[group.name].figures(self._clusters, units)
         return replace(
             group_figures(units),
+            segment_alpha=in_time.segment_alpha,
+            by_seconds=in_time.by_seconds,
             flicker=Figure.share(*self._flicker(group=group.name), NO_CONSECUTIVE),
             segment_iou=self._segment_iou(group, pairs),
         )

@@ -1,4 +1,4 @@
-"""Labels over time: flicker (flip rate), and temporal IoU of the segments of an action.
+"""Labels over time: flicker, temporal IoU of segments, and agreement within some seconds.
 
 Units are `(person, second)` as in `qc.core.agreement.units`; a code below 0 is no answer. A
 segment is a run of keyframes of one person, second after second, at which one action was
@@ -12,9 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qc.core.agreement.figures import DIGITS
 from qc.core.agreement.tables import Codes
 from qc.core.matching import best_pairs
 
+WITHIN = (0, 1, 2, 3)  # seconds
+NO_ANSWER = -1
 NO_SEGMENT = "nobody chose an action that another could have chosen"
 NO_CONSECUTIVE = "no two keyframes in a row were answered"
 
@@ -36,6 +39,39 @@ class SegmentOverlap(NamedTuple):
 
     iou: float
     segments: int
+
+
+class OverTime(NamedTuple):
+    """Two annotators, person by person.
+
+    Attributes:
+        iou: Summed IoU of the segments that match, shape `(persons,)`.
+        segments: How many there are, as in SegmentOverlap.
+        both: Whether there is a keyframe that both answered.
+        labelled: Keyframes with an action, of both, over all actions.
+        hits: Those at which the other has the action within each of WITHIN seconds, shape
+            `(persons, len(WITHIN))`.
+    """
+
+    iou: NDArray[np.float64]
+    segments: NDArray[np.int64]
+    both: NDArray[np.bool_]
+    labelled: NDArray[np.int64]
+    hits: NDArray[np.int64]
+
+    @property
+    def apart(self) -> NDArray[np.float64]:
+        """`1 - IoU / segments`; 0 where neither chose an action."""
+        apart: NDArray[np.float64] = 1 - self.iou / np.maximum(self.segments, 1)
+        return np.where(self.segments > 0, apart, 0.0)
+
+    def summed(self) -> list[float]:
+        """IoU, segments, distance, persons, labelled keyframes, and hits, over all persons."""
+        return [
+            round(float(self.iou.sum()), DIGITS), int(self.segments.sum()),
+            round(float(self.apart[self.both].sum()), DIGITS), int(self.both.sum()),
+            int(self.labelled.sum()), *self.hits.sum(axis=0).tolist(),
+        ]  # fmt: skip
 
 
 def label_flicker(
@@ -112,13 +148,13 @@ def match_segments(a: Sequence[Segment], b: Sequence[Segment]) -> SegmentOverlap
     return SegmentOverlap(float(iou[rows, columns].sum()), len(a) + len(b) - len(rows))
 
 
-def segment_overlaps(
+def over_time(
     codes: Codes,
     persons: NDArray[np.int64],
     seconds: NDArray[np.int64],
     member: NDArray[np.bool_],
-) -> dict[tuple[int, int], SegmentOverlap]:
-    """How well the segments of every pair of annotators agree, over persons and actions.
+) -> dict[tuple[int, int], OverTime]:
+    """How well every pair of annotators agrees on each person over time, over all actions.
 
     Only keyframes that both answered count.
 
@@ -128,29 +164,61 @@ def segment_overlaps(
         seconds: Of each unit, likewise.
         member: Which value (row) holds which action (column).
     """
-    order = np.lexsort((seconds, persons))
-    bounds = np.flatnonzero(np.diff(persons[order])) + 1
-    rows = [one for one in np.split(order, bounds) if len(one)]
-    found = {}
-    for i, j in combinations(range(len(codes)), 2):
-        total = SegmentOverlap(0.0, 0)
-        for of_person in rows:
-            both = of_person[(codes[i, of_person] >= 0) & (codes[j, of_person] >= 0)]
-            part = _of_one_person(member[codes[i, both]], member[codes[j, both]], seconds[both])
-            total = SegmentOverlap(total.iou + part.iou, total.segments + part.segments)
-        found[i, j] = total
+    numbers, places = np.unique(persons, return_inverse=True)
+    since = seconds - seconds.min() if len(seconds) else seconds
+    shape = (len(codes), len(numbers), int(since.max()) + 1 if len(since) else 0)
+    grid = np.full(shape, NO_ANSWER, dtype=np.int64)
+    grid[:, places, since] = np.maximum(codes, NO_ANSWER)
+    chosen = np.vstack([member, np.zeros((1, member.shape[1]), dtype=bool)])
+    return {
+        (i, j): _of_pair(grid[[i, j]], chosen) for i, j in combinations(range(len(codes)), 2)
+    }
+
+
+def _of_pair(grid: Codes, chosen: NDArray[np.bool_]) -> OverTime:
+    """Of two annotators; `grid` of shape `(2, persons, seconds)`, -1 is no answer."""
+    answered = (grid != NO_ANSWER).all(axis=0)
+    a, b = chosen[grid] & answered[..., None]  # (persons, seconds, actions)
+    hits = [
+        (a & _widened(b, within)).sum(axis=(1, 2)) + (b & _widened(a, within)).sum(axis=(1, 2))
+        for within in WITHIN
+    ]
+    labelled = a.sum(axis=(1, 2)) + b.sum(axis=(1, 2))
+    of_a, of_b = (_rises(one).sum(axis=1) for one in (a, b))  # segments (persons, actions)
+    is_same = (a == b).all(axis=1)
+    meet = ~is_same & (of_a > 0) & (of_b > 0)
+    count = np.where(is_same, of_a, np.where(meet, 0, of_a + of_b)).sum(axis=1)
+    iou = (of_a * is_same).sum(axis=1).astype(np.float64)
+    persons, actions = np.nonzero(meet)
+    runs = [_runs(one[persons, :, actions]) for one in (a, b)]
+    for person, *both in zip(persons.tolist(), *runs, strict=True):
+        one = match_segments(*both)
+        iou[person] += one.iou
+        count[person] += one.segments
+    return OverTime(iou, count, answered.any(axis=1), labelled, np.stack(hits, axis=1))
+
+
+def _rises(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a segment starts; seconds are the second axis."""
+    found = chosen.copy()
+    found[:, 1:] &= ~chosen[:, :-1]
     return found
 
 
-def _of_one_person(
-    a: NDArray[np.bool_], b: NDArray[np.bool_], seconds: NDArray[np.int64]
-) -> SegmentOverlap:
-    """Over all actions; `a` and `b` of shape `(keyframes, actions)`."""
-    iou, count = 0.0, 0
-    for action in np.flatnonzero(a.any(axis=0) | b.any(axis=0)):
-        one = match_segments(
-            segments_of(seconds[a[:, action]].tolist()),
-            segments_of(seconds[b[:, action]].tolist()),
-        )
-        iou, count = iou + one.iou, count + one.segments
-    return SegmentOverlap(iou, count)
+def _runs(chosen: NDArray[np.bool_]) -> list[list[Segment]]:
+    """The segments of each row, shape `(rows, seconds)`."""
+    found: list[list[Segment]] = [[] for _ in chosen]
+    starts = np.nonzero(_rises(chosen))
+    ends = np.nonzero(_rises(chosen[:, ::-1])[:, ::-1])[1] + 1  # as many, in the same order
+    for row, start, end in zip(*map(np.ndarray.tolist, (*starts, ends)), strict=True):
+        found[row].append((start, end))
+    return found
+
+
+def _widened(chosen: NDArray[np.bool_], within: int) -> NDArray[np.bool_]:
+    """Whether an action is chosen at most so many seconds before or after."""
+    found = chosen.copy()
+    for step in range(1, min(within, chosen.shape[1] - 1) + 1):
+        found[:, step:] |= chosen[:, :-step]
+        found[:, :-step] |= chosen[:, step:]
+    return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from qc.core.agreement.figures import (
+    BoxChance,
     BoxFigures,
     Figure,
     GroupFigures,
@@ -78,6 +79,7 @@ class DatasetFigures(JsonRecord):
     boxes: BoxFigures
     groups: list[GroupFigures]
     findings: FindingCounts
+    box_chance: BoxChance | None = None
 
 
 @dataclass(frozen=True)

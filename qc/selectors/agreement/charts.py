@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from qc.core.agreement.explanations import with_interval
 from qc.core.agreement.figures import Confusion, Figure
 from qc.core.quality.control_charts import ControlLimits, control_limits
 from qc.selectors.agreement.tables import tone_of
@@ -150,6 +151,47 @@ def control_chart(points: Sequence[tuple[str, float]]) -> ControlChart:
 
 def _height(share: float) -> float:
     return round(TOP + (HEIGHT - 2 * TOP) * (1 - share), 1)
+
+
+class Whisker(NamedTuple):
+    """An upright line over a 95 % interval."""
+
+    x: float
+    low: float
+    high: float
+
+
+@dataclass
+class Curve:
+    """Figures by something that is swept, with their intervals."""
+
+    dots: list[Dot]
+    whiskers: list[Whisker]
+    path: str
+    rules: list[ChartLine]
+    ticks: list[tuple[float, str]]
+
+
+def curve(figures: Mapping[str, Figure]) -> Curve:
+    """Of figures from 0 to 1 by the name of their tick; undefined ones have no dot."""
+    step = (WIDTH - LEFT - 40) / max(len(figures) - 1, 1)
+    places = [(round(LEFT + 20 + step * n, 1), *one) for n, one in enumerate(figures.items())]
+    dots = [
+        Dot(x, _height(max(one.value, 0.0)), "", f"{name}: {with_interval(one)}")
+        for x, name, one in places
+        if one.value is not None
+    ]
+    return Curve(
+        dots=dots,
+        whiskers=[
+            Whisker(x, *(_height(max(end, 0.0)) for end in one.interval))
+            for x, _, one in places
+            if one.interval
+        ],
+        path=" ".join(f"{dot.x},{dot.y}" for dot in dots),
+        rules=[ChartLine(_height(at), "grid", f"{at:g}") for at in (0.0, 0.5, 1.0)],
+        ticks=[(x, name) for x, name, _ in places],
+    )
 
 
 class BarLine(NamedTuple):

@@ -1,6 +1,6 @@
 """Agreement of a dataset: figures by group, action, pair, annotator and clip, as tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -12,12 +12,14 @@ from django.urls import reverse
 
 from datasets.models import Dataset
 from qc.core.agreement.coefficients import ALPHA, COEFFICIENTS, KAPPA, CoefficientSpec
-from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS, FigureExplanation
+from qc.core.agreement.explanations import EXPLANATIONS, FigureExplanation
 from qc.core.agreement.figures import BoxFigures, Figure, GroupFigures, LabelFigures
-from qc.core.agreement.summary_figures import FindingCounts, SummaryFigures
+from qc.core.agreement.segments import WITHIN
+from qc.core.agreement.summary_figures import DatasetFigures, FindingCounts, SummaryFigures
 from qc.core.annotator_keys import with_names
 from qc.models import AgreementReport, AgreementSummary, Review
-from qc.selectors.agreement.charts import Bars, Grid, bars, heat_map
+from qc.selectors.agreement.charts import Bars, Curve, Grid, bars, curve, heat_map
+from qc.selectors.agreement.explained import BEYOND_CHANCE, box_figures_of, explanations
 from qc.selectors.agreement.tables import Column, Table, tone_of
 from qc.selectors.display_names import annotator_names, group_title
 from qc.selectors.statuses import CACHE_SECONDS, clip_statuses
@@ -127,7 +129,10 @@ class AgreementPage:
     clips: int
     compared: int
     boxes: list[tuple[str, Figure]]
+    all_boxes: Table
+    by_iou: Curve | None  # None for summaries of version 0.2 and before
     groups: Table
+    over_time: Table
     actions: Table
     chart: Bars
     actions_left_out: int
@@ -155,7 +160,10 @@ def agreement_page(dataset: Dataset, figures: SummaryFigures) -> AgreementPage:
         clips=of_all.clips,
         compared=of_all.clips_compared,
         boxes=box_cards(of_all.boxes),
+        all_boxes=boxes_table(of_all),
+        by_iou=curve(of_all.box_chance.by_iou) if of_all.box_chance else None,
         groups=groups_table(dataset, of_all.groups),
+        over_time=over_time_table(dataset, of_all.groups),
         actions=actions,
         chart=bars(defined[:ACTIONS_SHOWN]),
         actions_left_out=len(actions.rows) - len(defined[:ACTIONS_SHOWN]),
@@ -167,17 +175,8 @@ def agreement_page(dataset: Dataset, figures: SummaryFigures) -> AgreementPage:
         blocking=of_all.findings.blocks,
         warning=of_all.findings.warns,
         verdicts=_reliability(of_all.groups),
-        explanations=explanations(vars(of_all.boxes)),
+        explanations=explanations(box_figures_of(of_all)),
     )
-
-
-def explanations(figures: Mapping[str, Figure]) -> list[tuple[FigureExplanation, str]]:
-    """Each explanation with its sentence for a paper, and in it the value if it is given."""
-    found = [
-        (one, one.said(figures[name]) if name in figures else one.sentence.format(value="…"))
-        for name, one in EXPLANATIONS.items()
-    ]
-    return [*found, (INTERVALS, INTERVALS.sentence)]
 
 
 def _reliability(groups: Sequence[GroupFigures]) -> dict[str, list[str]]:
@@ -190,6 +189,42 @@ def _reliability(groups: Sequence[GroupFigures]) -> dict[str, list[str]]:
 
 def box_cards(boxes: BoxFigures) -> list[tuple[str, Figure]]:
     return [(title, getattr(boxes, name)) for title, name in BOXES]
+
+
+def boxes_table(figures: DatasetFigures) -> Table:
+    """Every figure of boxes, then F1 by the IoU that is asked for."""
+    table = Table("boxes", "Boxes beyond chance and by tolerance",
+                  (Column("Figure"), Column("Value", "rate")),
+                  sub="chance is keyframes of different clips")  # fmt: skip
+    for title, name in BOXES:
+        table.add(title, getattr(figures.boxes, name))
+    if figures.box_chance:
+        for name in BEYOND_CHANCE:
+            table.add(EXPLANATIONS[name].title, getattr(figures.box_chance, name))
+        for iou, figure in figures.box_chance.by_iou.items():
+            table.add(f"F1 at IoU {iou}", figure)
+    return table
+
+
+def over_time_table(dataset: Dataset, groups: Sequence[GroupFigures]) -> Table:
+    """Agreement over time of every group, the worst segment alpha first."""
+    columns = (
+        Column("Group", "group"),
+        Column("Segment alpha", "figure", "temporal IoU of segments beyond chance"),
+        Column("Segment IoU", "rate", "mean temporal IoU of the segments of an action"),
+        *(Column(f"Within {n} s", "figure", "agreement on an action beyond chance")
+          for n in WITHIN),
+        FLICKER,
+    )  # fmt: skip
+    table = Table("over-time", "Labels over time", columns,
+                  sub="beyond chance: persons of different clips")  # fmt: skip
+    for group in groups:
+        if group.segment_alpha:
+            table.add(
+                group_link(dataset, group.name), group.segment_alpha, group.segment_iou,
+                *group.by_seconds.values(), group.flicker.value if group.flicker else None,
+            )  # fmt: skip
+    return table.worst_first(1)
 
 
 def coefficient_column(spec: CoefficientSpec) -> Column:

@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.agreement.coefficients import COEFFICIENTS
-from qc.core.agreement.explanations import FigureExplanation
+from qc.core.agreement.explanations import EXPLANATIONS, FigureExplanation
 from qc.core.agreement.figures import (
     ClipFigures,
     ClipFinding,
@@ -46,11 +46,11 @@ from qc.selectors.agreement.dataset import (
     box_cards,
     coefficient_column,
     coverage_cells,
-    explanations,
     first_pass,
     groups_table,
     pairs_table,
 )
+from qc.selectors.agreement.explained import box_figures_of, explanations, figures_by_name
 from qc.selectors.agreement.tables import Column, Table
 from qc.selectors.consensus.decisions import ReviewerAgreement
 from qc.selectors.display_names import annotator_names
@@ -117,17 +117,18 @@ def group_page(dataset: Dataset, figures: SummaryFigures, name: str) -> GroupPag
         fit=_fit_text(rates.fits),
         calibration=figures.calibration.get(name, Calibration()),
         vs_majority=_vs_majority(rates.vs_majority),
-        explanations=explanations(
-            group.coefficients
-            | ({"segment_iou": group.segment_iou} if group.segment_iou else {})
-            | vars(figures.dataset.boxes)
-        ),
+        explanations=explanations(figures_by_name(group) | box_figures_of(figures.dataset)),
     )
 
 
 def _cards(group: GroupFigures) -> list[tuple[str, Figure]]:
     cards = [(spec.label, group.coefficients[spec.name]) for spec in COEFFICIENTS]
-    return [cards[0], (EDITED.title, group.edited.alpha), *cards[1:]]
+    over_time = [
+        (EXPLANATIONS[name].title, figure)
+        for name, figure in figures_by_name(group).items()
+        if name.startswith("segment_")
+    ]
+    return [cards[0], (EDITED.title, group.edited.alpha), *cards[1:], *over_time]
 
 
 def _confusion(confusion: Confusion) -> Table:
@@ -238,6 +239,7 @@ class PairPage:
     b: str
     boxes: list[tuple[str, Figure]]
     groups: Table
+    explanations: list[tuple[FigureExplanation, str]]
 
 
 def pair_page(dataset: Dataset, figures: SummaryFigures, a: str, b: str) -> PairPage | None:
@@ -248,7 +250,8 @@ def pair_page(dataset: Dataset, figures: SummaryFigures, a: str, b: str) -> Pair
     if pair is None:
         return None
     groups = groups_table(dataset, pair.groups, of_pair=True)
-    return PairPage(first, second, box_cards(pair.boxes), groups)
+    said = explanations(pair.coefficients | vars(pair.boxes))
+    return PairPage(first, second, box_cards(pair.boxes), groups, said)
 
 
 @dataclass
@@ -266,6 +269,7 @@ class AnnotatorPage:
     disagreements: Table
     clips: Table
     chart: ControlChart
+    explanations: list[tuple[FigureExplanation, str]]
     reviewer_agreement: ReviewerAgreement | None = None  # None without a decided answer
 
 
@@ -294,6 +298,7 @@ def annotator_page(
         ),
         clips=_clips(dataset, found.clips),
         chart=control_chart(shares),
+        explanations=explanations(found.coefficients | vars(found.boxes)),
     )
 
 
@@ -339,6 +344,7 @@ class ClipAgreement:
     kappas: Table
     findings: list[FindingRow]
     report: AgreementReport
+    explanations: list[tuple[FigureExplanation, str]]
 
 
 def clip_agreement(dataset: Dataset, clip: Clip) -> ClipAgreement | None:
@@ -356,6 +362,7 @@ def clip_agreement(dataset: Dataset, clip: Clip) -> ClipAgreement | None:
         kappas=_kappas(figures.groups),
         findings=[_finding(dataset, clip, one) for one in figures.findings],
         report=report,
+        explanations=explanations(vars(figures.boxes)),
     )
 
 

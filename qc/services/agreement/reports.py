@@ -41,7 +41,7 @@ from qc.services.answer_versions import (
 FIRST_DRAWN, DRAWN_PERSONS = 100_000, 10_000
 REPORTS_AT_ONCE = 20  # in memory
 CHEAP, SHARE = timedelta(seconds=5), 0.05
-FORMULAS = 2  # of summaries: another number, and all are computed again
+FORMULAS = 3  # of summaries: another number, and all are computed again
 
 
 class PeriodError(ValueError):
@@ -71,6 +71,7 @@ def report_agreement(report_id: int) -> AgreementReport | None:
             answers.annotators,
             group_specs_of([dataset])[dataset.pk],
             first_id=FIRST_DRAWN + DRAWN_PERSONS * answers.clip.index,
+            longest_side=max(answers.clip.video.width or 1, answers.clip.video.height or 1),
         )
         versions = dict(zip(answers.annotators, answers.versions, strict=True))
         work = work_of(answers.versions)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from avaproject.base.work import Stage
 from datasets.core.formats import ava
-from qc.core.agreement.explanations import EXPLANATIONS
+from qc.core.agreement.explanations import EXPLANATIONS, with_interval
 from qc.core.annotator_keys import annotator_key
 from qc.core.release.checks.run_checks import check_release
 from qc.models import (
@@ -151,13 +151,19 @@ def test_the_card_has_the_agreement(dataset):
     assert f"| posture | 9 | {undefined} | {undefined} | 1.00" in text
 
 
-def test_the_methods_have_the_numbers_of_the_page(dataset):
+def shown(figure):
+    """A figure as a card prints it."""
+    return f"undefined: {figure.reason}" if figure.value is None else with_interval(figure)
+
+
+def test_card_and_methods_have_the_numbers_of_the_page(dataset):
     plan_reports()
     for report in AgreementReport.objects.all():
         report_agreement(report.pk)
     plan_summaries()
     summarise(AgreementSummary.objects.get().pk)
-    text = files_of(made(dataset))["METHODS.md"].decode()
+    files = files_of(made(dataset))
+    text, card = files["METHODS.md"].decode(), files["README.md"].decode()
     assert "2 annotators annotated 3 clips; 3 (100.0 %) were annotated by two or more." in text
     assert "0 (0.0 %) were blind" in text
     assert "Labels were decided by more than half of the votes." in text
@@ -173,6 +179,20 @@ def test_the_methods_have_the_numbers_of_the_page(dataset):
         line = text.split(f"**{cells['Group'].value}**")[1].split("\n")[0]
         for title, name in names.items():
             assert EXPLANATIONS[name].said(cells[title].value) in line
+        printed = [cells["Rated by 2+"].value]
+        printed += [shown(cells[title].value) for title in ("Alpha", "AC1", "Raw agreement")]
+        assert f"| {cells['Group'].value} | {' | '.join(map(str, printed))} |" in card
+    of_boxes = {row[0].value: row[1].value for row in page.all_boxes.rows}
+    in_card = ("f1", "mean_iou", "alpha_giou", "sigma_giou")
+    printed = [shown(of_boxes[EXPLANATIONS[name].title]) for name in in_card]
+    assert (
+        "Boxes: F1 {}, mean IoU {}, beyond chance alpha {} and sigma {} (with GIoU)".format(
+            *printed
+        )
+        in card
+    )
+    for name in in_card:
+        assert EXPLANATIONS[name].said(of_boxes[EXPLANATIONS[name].title]) in text
 
 
 @pytest.mark.parametrize("whose", ["dataset", "annotator"])

@@ -275,11 +275,20 @@ def _agreement(facts: CardFacts) -> list[Block]:
             "Before adjudication, on the "
             f"{figures.clips_compared} of {figures.clips} clips that two or more "
             f"annotated. Boxes: F1 {_figure(figures.boxes.f1)}, mean IoU "
-            f"{_figure(figures.boxes.mean_iou)}. Answers, over persons at keyframes that two "
+            f"{_figure(figures.boxes.mean_iou)}{_beyond_chance(figures)}. Answers, over "
+            "persons at keyframes that two "
             "or more answered, with 95 % intervals:"
         ),
         TableBlock(("group", "answers", *(spec.label for spec in OF_RATINGS)), rows),
     ]
+
+
+def _beyond_chance(figures: DatasetFigures) -> str:
+    """Of the boxes."""
+    if figures.box_chance is None:
+        return ""
+    alpha, sigma = figures.box_chance.alpha_giou, figures.box_chance.sigma_giou
+    return f", beyond chance alpha {_figure(alpha)} and sigma {_figure(sigma)} (with GIoU)"
 
 
 def _figure(figure: Figure) -> str:

@@ -1,9 +1,10 @@
 """`METHODS.md` of a release: how its labels were made and how far they agree, for a paper."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS
+from qc.core.agreement.figures import GroupFigures
 from qc.core.agreement.summary_figures import DatasetFigures
 from qc.core.release.docs.markup import Block, Heading, Items, Text, markdown
 
@@ -130,16 +131,15 @@ def _consensus(facts: MethodsFacts) -> str:
 def _agreement(figures: DatasetFigures | None) -> list[Block]:
     if figures is None or not figures.clips_compared:
         return [Heading("Agreement"), Text("No clip was annotated by two or more.")]
+    of_boxes = vars(figures.boxes) | (vars(figures.box_chance) if figures.box_chance else {})
     boxes = [
-        EXPLANATIONS[name].said(getattr(figures.boxes, name)) for name in ("f1", "mean_iou")
+        EXPLANATIONS[name].said(of_boxes[name])
+        for name in ("f1", "mean_iou", "alpha_giou", "sigma_giou")
+        if name in of_boxes
     ]
     groups = [
-        f"**{group.name}**: "
-        + " ".join(
-            EXPLANATIONS[name].said(group.coefficients[name])
-            for name in ("alpha", "kappa", "ac1", "percent")
-        )
-        + f" ({group.rated_by_two} units with two answers or more)"
+        f"**{group.name}**: {' '.join(_said(group))} "
+        f"({group.rated_by_two} units with two answers or more)"
         for group in figures.groups
     ]
     return [
@@ -150,6 +150,13 @@ def _agreement(figures: DatasetFigures | None) -> list[Block]:
         ),
         Items([f"**Boxes**: {' '.join(boxes)}", *groups]),
     ]
+
+
+def _said(group: GroupFigures) -> Iterator[str]:
+    for name in ("alpha", "kappa", "ac1", "percent"):
+        yield EXPLANATIONS[name].said(group.coefficients[name])
+    if group.segment_alpha:
+        yield EXPLANATIONS["segment_alpha"].said(group.segment_alpha)
 
 
 def _percent(part: int, whole: int) -> str:

@@ -20,7 +20,11 @@ ACTIONS = ("stand", "walk", "sit", "run")
 CLIPS, PERSONS, KEYFRAMES = 24, 3, 8
 OVER_TIME = ("flicker", "unedited")  # of one annotator, no agreement
 NOT_OF_ALL = "answered"
-CORRECTED = ("alpha", "kappa", "fleiss")
+CORRECTED = (
+    "alpha", "kappa", "fleiss", "alpha_giou", "alpha_centre", "segment_alpha",
+    "within 0 s", "within 1 s", "within 2 s", "within 3 s",
+)  # fmt: skip
+OF_BOXES = ("boxes", "box_chance")
 UNDEFINED = {
     "only one category was used",
     "nobody chose an action that another could have chosen",
@@ -42,12 +46,15 @@ def made(*, seed=1, slips=0.25, jitter=4.0):
     held = np.repeat(random.integers(0, 4, (CLIPS, PERSONS, 2)), KEYFRAMES // 2, axis=2)
     sets = np.repeat(random.integers(0, 4, (CLIPS, PERSONS, 2)), KEYFRAMES // 2, axis=2)
     answers, boxes = [], []
+    place = np.random.default_rng(seed + 1).uniform(0, 600, (CLIPS, 1, 1))
     for _ in NAMES:
         wrong, instead = random.random(shape) < slips, random.integers(0, 4, (2, *shape))
         answers.append(
             np.stack([np.where(wrong, instead[0], held), np.where(wrong, instead[1], sets)])
         )
-        left = 150.0 * np.arange(PERSONS)[None, :, None] + random.normal(0, jitter, shape)
+        left = (
+            place + 150.0 * np.arange(PERSONS)[None, :, None] + random.normal(0, jitter, shape)
+        )
         boxes.append(left)
     return np.array(answers), np.array(boxes)  # (annotators, 2, ...), (annotators, ...)
 
@@ -161,7 +168,7 @@ def test_identical_annotators_agree_perfectly_or_say_why_not(work):
 
 def test_nobody_agrees_perfectly_who_errs(usual):
     assert {path for path, one in usual.items() if one.value == 1.0} <= {
-        path for path in usual if "boxes" in path or "clips" in path
+        path for path in usual if set(path) & {*OF_BOXES, "clips"}
     }
 
 
@@ -169,7 +176,7 @@ def test_identical_annotators_with_one_answer_are_undefined_where_chance_is(work
     answers, boxes = identical(*work)
     found = of_agreement(compared(np.zeros_like(answers), boxes))
     for path, one in found.items():
-        if path[-1] in (*CORRECTED, "ac1"):
+        if path[-1] in (*CORRECTED, "ac1") and "box_chance" not in path:
             assert one.value is None, path
             assert one.reason
         elif path[-1] == "percent":
@@ -179,7 +186,11 @@ def test_identical_annotators_with_one_answer_are_undefined_where_chance_is(work
 def test_answers_shuffled_between_persons_agree_by_chance_alone(work):
     answers, boxes = made(slips=0.0)
     found = of_agreement(compared(shuffled(answers), boxes))
-    corrected = {path: one for path, one in found.items() if path[-1] in CORRECTED}
+    corrected = {
+        path: one
+        for path, one in found.items()
+        if path[-1] in CORRECTED and not set(path) & {*OF_BOXES}
+    }
     inside = [
         one.interval[0] <= 0 <= one.interval[1] for one in corrected.values() if one.interval
     ]
@@ -188,6 +199,24 @@ def test_answers_shuffled_between_persons_agree_by_chance_alone(work):
     for path, one in corrected.items():
         if "clips" not in path:
             assert one.value is None or abs(one.value) < 0.2, path
+
+
+def test_boxes_shuffled_between_keyframes_agree_by_chance_alone(work):
+    answers, boxes = work
+    random = np.random.default_rng(4)
+    by_keyframe = boxes.transpose(0, 1, 3, 2).reshape(len(NAMES), -1, PERSONS)
+    mixed = np.array([one[random.permutation(len(one))] for one in by_keyframe])
+    mixed = mixed.reshape(len(NAMES), CLIPS, KEYFRAMES, PERSONS).transpose(0, 1, 3, 2)
+    usual = compared(answers, boxes).figures().box_chance
+    found = compared(answers, mixed).figures().box_chance
+    for name, by_chance in (
+        ("alpha_giou", 0), ("alpha_centre", 0), ("sigma_giou", 0.05), ("sigma_centre", 0.05),
+    ):  # fmt: skip
+        figure = getattr(found, name)
+        low, high = figure.interval
+        assert low <= by_chance <= high, name
+        assert abs(figure.value - by_chance) < 0.1, name
+        assert getattr(usual, name).value > 0.8, name
 
 
 def test_the_order_of_clips_persons_and_annotators_changes_nothing(work, usual):
@@ -252,7 +281,9 @@ def test_all_clips_twice_leave_the_values_and_make_intervals_narrower(work, usua
             continue
         assert other.units == 2 * one.units, path
         if one.value is not None:
-            assert other.value == pytest.approx(one.value, abs=1 / one.units), path
+            by_clips = set(path) & {"box_chance", "segment_alpha", "by_seconds"}
+            near = 1 / CLIPS if by_clips else 1 / one.units  # chance is what clips have alike
+            assert other.value == pytest.approx(one.value, abs=near), path
         if one.interval and other.interval:
             ratios.append(np.ptp(one.interval) / np.ptp(other.interval))
     assert len(ratios) > 100

@@ -1,0 +1,35 @@
+"""Figures with their explanations: formula, source, weakness, a sentence for a paper."""
+
+from collections.abc import Mapping
+
+from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS, FigureExplanation
+from qc.core.agreement.figures import Figure, GroupFigures
+from qc.core.agreement.summary_figures import DatasetFigures
+
+BEYOND_CHANCE = ("alpha_giou", "alpha_centre", "sigma_giou", "sigma_centre")
+
+
+def explanations(figures: Mapping[str, Figure]) -> list[tuple[FigureExplanation, str]]:
+    """Each explanation with its sentence for a paper, and in it the value if it is given."""
+    found = [
+        (one, one.said(figures[name]) if name in figures else one.sentence.format(value="…"))
+        for name, one in EXPLANATIONS.items()
+    ]
+    return [*found, (INTERVALS, INTERVALS.sentence)]
+
+
+def figures_by_name(group: GroupFigures) -> dict[str, Figure]:
+    """Figures of labels by their names in EXPLANATIONS."""
+    over_time = {
+        "segment_iou": group.segment_iou,
+        "segment_alpha": group.segment_alpha,
+        "within": group.by_seconds.get("within 1 s"),
+    }
+    return group.coefficients | {name: one for name, one in over_time.items() if one}
+
+
+def box_figures_of(figures: DatasetFigures) -> dict[str, Figure]:
+    """Figures of boxes by name."""
+    chance = figures.box_chance
+    return vars(figures.boxes) | ({one: getattr(chance, one) for one in BEYOND_CHANCE}
+                                  if chance else {})  # fmt: skip
