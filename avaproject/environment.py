@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +74,18 @@ class Environment(environ.Env):
             begin = " or ".join(f"{scheme}://" for scheme in schemes)
             raise ImproperlyConfigured(f"{var} must be an address that begins with {begin}")
         return text
+
+    def networks(self, var: str) -> list[IPv4Network | IPv6Network]:
+        """Addresses and networks, separated by commas."""
+        found = []
+        for word in self.list(var, default=[]):
+            try:
+                found.append(ip_network(word))
+            except ValueError:
+                raise ImproperlyConfigured(
+                    f"{var} must hold addresses or networks, such as 10.0.0.5 or 10.0.0.0/24"
+                ) from None
+        return found
 
     def email(self, var: str) -> dict[str, Any]:
         """Django's settings of the mail server at an address; none if it is empty."""

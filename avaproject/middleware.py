@@ -1,6 +1,9 @@
-"""Middleware: policy of the admin, compression, NUL characters, scripts without a session."""
+"""Middleware: addresses of clients, policy of the admin, compression, NUL characters, scripts
+without a session.
+"""
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +20,26 @@ NUL_MESSAGE = (
 )
 
 SESSION_MESSAGE = "Your session has ended. Log in again."
+
+
+class RealAddress:
+    """Takes the address of a client from `X-Forwarded-For` if a proxy of `AVA_PROXIES` says it.
+
+    Anybody may send that header: so it is read from its end, and only as far as each hop is one
+    of these proxies.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        hops = request.headers.get("X-Forwarded-For", "").split(",")
+        while hops and _is_proxy(request.META.get("REMOTE_ADDR", "")):
+            hop = hops.pop().strip()
+            if not _is_address(hop):
+                break
+            request.META["REMOTE_ADDR"] = hop
+        return self.get_response(request)
 
 
 class AdminSecurityPolicy:
@@ -99,3 +122,15 @@ def _submitted_texts(request: HttpRequest, view: Any) -> Iterator[str]:
         for name, values in form.lists():
             yield name
             yield from values
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_proxy(text: str) -> bool:
+    return _is_address(text) and any(ip_address(text) in one for one in settings.PROXIES)

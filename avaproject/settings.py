@@ -53,6 +53,7 @@ SECURE_HSTS_SECONDS = 3600 * 24 * 365 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
+PROXIES = env.networks("AVA_PROXIES")  # that may say whom they speak for
 
 INSTALLED_APPS = [
     "unfold",
@@ -76,6 +77,7 @@ INSTALLED_APPS = [
     "demo",
 ]
 MIDDLEWARE = [
+    "avaproject.middleware.RealAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "avaproject.middleware.CompressText",
@@ -86,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "avaproject.middleware.RejectNulCharacters",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "avaproject.log_in_limits.RememberDevices",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -126,10 +129,16 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "datasets:home"
 LOGOUT_REDIRECT_URL = "login"
-AXES_FAILURE_LIMIT = 5
+# Argon2id with the parameters of OWASP's cheat sheet; older hashes are renewed at the next log-in.
+PASSWORD_HASHERS = [
+    "avaproject.log_in_limits.Argon2",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AXES_HANDLER = "avaproject.log_in_limits.LogInLimits"
+AXES_FAILURE_LIMIT = 100  # per cent of each limit there
 AXES_VERBOSE = False
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
