@@ -48,7 +48,10 @@ class LogInLimits(AxesDatabaseHandler):  # type: ignore[misc]
         if device := known_device(request, name):
             counted = [(recent.filter(username=name, user_agent=device), FROM_DEVICE)]
         else:
-            same_name, same_address = {"username": name}, {"ip_address": request.axes_ip_address}
+            same_name, same_address = (
+                {"username": name},
+                {"ip_address": request.axes_ip_address},
+            )
             counted = [
                 (recent.filter(**same_name, **same_address), FROM_ADDRESS_WITH_NAME),
                 (recent.filter(**same_name), WITH_NAME),
@@ -73,7 +76,7 @@ class LogInLimits(AxesDatabaseHandler):  # type: ignore[misc]
 
 
 class RememberDevices:
-    """Gives a browser its cookie when somebody logs in; must follow AuthenticationMiddleware."""
+    """Gives a browser its cookie when somebody logs in; follows AuthenticationMiddleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -89,7 +92,7 @@ class RememberDevices:
 
 
 def known_device(request: HttpRequest, name: str | None) -> str:
-    """The name of this browser if `name` has logged in with it before, else "". """
+    """The name of this browser if `name` has logged in with it before, else ""."""
     try:
         user, number = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=COOKIE_SECONDS

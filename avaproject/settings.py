@@ -10,9 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from django.templatetags.static import static
 
+from avaproject import VERSION
 from avaproject.environment import Environment, read_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -45,6 +47,8 @@ def local_secret(path: Path) -> str:
 # Web
 DEBUG = env.bool("AVA_DEBUG", default=False)
 SECRET_KEY = env.str("AVA_SECRET_KEY", default="") or local_secret(DATA_DIR / "secret-key")
+# Earlier keys, until the sessions and links that they signed have ended.
+SECRET_KEY_FALLBACKS = env.list("AVA_SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("AVA_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("AVA_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("AVA_HTTPS", default=False)
@@ -77,7 +81,9 @@ INSTALLED_APPS = [
     "demo",
 ]
 MIDDLEWARE = [
+    "workers.health.HealthPages",
     "avaproject.middleware.RealAddress",
+    "avaproject.base.logs.LogRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "avaproject.middleware.CompressText",
@@ -129,7 +135,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "datasets:home"
 LOGOUT_REDIRECT_URL = "login"
-# Argon2id with the parameters of OWASP's cheat sheet; older hashes are renewed at the next log-in.
+# Argon2id with the parameters of OWASP's cheat sheet; other hashes are renewed at log-in.
 PASSWORD_HASHERS = [
     "avaproject.log_in_limits.Argon2",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -300,14 +306,26 @@ DEFAULT_FROM_EMAIL = env.str("AVA_EMAIL_FROM", default="") or "ava-studio@localh
 EMAIL_TIMEOUT = 10
 
 # CVAT. Servers are rows; one may be set here. Stored passwords are encrypted with these keys.
-SECRETS_KEYS = env.list("AVA_SECRETS_KEY", default=[]) or [SECRET_KEY]
+SECRETS_KEYS = env.list("AVA_SECRETS_KEY", default=[]) or [SECRET_KEY, *SECRET_KEY_FALLBACKS]
 PUBLIC_URL = env.address("AVA_PUBLIC_URL", "https", "http")
 CVAT_URL = env.address("AVA_CVAT_URL", "https", "http")
 CVAT_ORGANISATION = env.str("AVA_CVAT_ORGANISATION", default="")
 CVAT_TOKEN = env.str("AVA_CVAT_TOKEN", default="")
 CVAT_USER = env.str("AVA_CVAT_USER", default="")
 CVAT_PASSWORD = env.str("AVA_CVAT_PASSWORD", default="")
+# Whether CVAT may be on this machine or a private network: what operators enter is requested
+# from here. Addresses that are local to a link never are.
+PRIVATE_ADDRESSES = env.bool("AVA_PRIVATE_ADDRESSES", default=not HTTPS)
 CVAT_CONCURRENCY = env.int("AVA_CVAT_CONCURRENCY", default=8)
+
+# What is deleted after some days.
+SESSION_COOKIE_AGE = 24 * 3600 * env.int("AVA_SESSION_DAYS", default=14)
+KEEP_LOG_INS = timedelta(days=env.int("AVA_KEEP_LOG_INS_DAYS", default=90))
+KEEP_DELIVERIES = timedelta(days=env.int("AVA_KEEP_DELIVERIES_DAYS", default=14))
+KEEP_UNFINISHED_UPLOADS = timedelta(days=env.int("AVA_KEEP_UNFINISHED_UPLOADS_DAYS", default=7))
+
+# Bearer token of /metrics; without it the peer must be on a private network.
+METRICS_TOKEN = env.str("AVA_METRICS_TOKEN", default="")
 
 # Work. The database is the work order; the broker only wakes workers (docs/pipeline.md).
 LEASE = timedelta(seconds=env.int("AVA_LEASE_SECONDS", default=120))
@@ -337,16 +355,51 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")  # touched by `advance`
 
+# Logs: one line a request and two a row of work only as JSON; the pages show the same.
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMAT = env.choice("AVA_LOG_FORMAT", ("line", "json"), default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"context": {"()": "avaproject.base.logs.AddContext"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(context)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["context"],
+        }
+    },
     "root": {
         "handlers": ["stderr"],
         "level": env.choice("AVA_LOG_LEVEL", LEVELS, default="INFO"),
     },
-    # The result of a task is in its row; the loop and the pages show it.
-    "loggers": {"celery.app.trace": {"level": "WARNING"}},
+    "loggers": {
+        # The result of a task is in its row; the loop and the pages show it.
+        "celery.app.trace": {"level": "WARNING"},
+        "avaproject.requests": {"level": "INFO" if LOG_FORMAT == "json" else "ERROR"},
+        "avaproject.work": {"level": "INFO" if LOG_FORMAT == "json" else "ERROR"},
+    },
 }
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # the workers log as everything else
+
+# Errors are sent to a Sentry server if one is set; never what users entered.
+if SENTRY_DSN := env.str("AVA_SENTRY_DSN", default=""):
+    import sentry_sdk
+
+    try:
+        sentry_sdk.init(
+            dsn=SENTRY_DSN,
+            release=VERSION,
+            include_local_variables=False,
+            max_request_body_size="never",
+        )
+    except sentry_sdk.utils.BadDsn as error:
+        raise ImproperlyConfigured("AVA_SENTRY_DSN is not an address of Sentry") from error

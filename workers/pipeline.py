@@ -61,6 +61,7 @@ from tracking.models import Bundle, IdentityRun, TrackImport, TrackingRun
 from tracking.services.identities import plan_identity_runs
 from tracking.services.import_tracks import plan_track_imports
 from tracking.services.track import plan_runs
+from workers.retention import delete_ended_sessions
 from workers.third_opinion import assign_third_opinion
 
 Queue = Literal["cpu", "gpu"]
@@ -80,6 +81,7 @@ def ingest_watched_and_clean(since: datetime | None) -> None:
     if since is None:
         remove_stale()
         delete_stale_transfers()
+        delete_ended_sessions()
     delete_unpacked_zips(since)
     delete_pending_files()
     remove_withdrawn(since)

@@ -26,6 +26,7 @@ from cvat_sdk.core.exceptions import CvatSdkException
 from cvat_sdk.core.helpers import make_request_headers
 from cvat_sdk.core.uploading import DataUploader
 
+from annotation.cvat.addresses import guard
 from annotation.cvat.error_mapping import ErrorMapper, is_json
 from annotation.cvat.errors import CvatDeniedError
 
@@ -64,6 +65,7 @@ class _Rest(RESTClientObject):
             respect_retry_after_header=False,
         )  # fmt: skip
         super().__init__(configuration, maxsize=CONNECTIONS)
+        guard(self.pool_manager)
 
     def request(self, *args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:
         timeout = _request_timeout or (CONNECT_SECONDS, ANSWER_SECONDS)

@@ -16,6 +16,7 @@ from django.db.models import F
 
 from avaproject.base import storage
 from avaproject.base.database_faults import has_lost_connection
+from avaproject.base.logs import logging_work
 from avaproject.base.shutdown import ShutdownInterrupt, shutdown
 from avaproject.base.storage import StorageError
 from avaproject.base.stored_files import still_referenced
@@ -52,7 +53,11 @@ def working(row: Any, expected: tuple[type[Exception], ...]) -> Iterator[None]:
 
     listening = storage.before_storing.set(before_storing)
     try:
-        with _storing_errors(row, names, expected), _releasing_at_stop(row):
+        with (
+            logging_work(row),
+            _storing_errors(row, names, expected),
+            _releasing_at_stop(row),
+        ):
             yield
     except ClaimLostError:
         # Files of a row that is there belong to it, or to its next claim.

@@ -12,7 +12,6 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +25,6 @@ from datasets.services import s3_multipart
 from datasets.services.upload import ArchiveError, check_size, receive_unhashed
 
 CHUNK = 1 << 20
-MAX_AGE = timedelta(days=7)
 
 
 class TransferError(ValueError):
@@ -181,9 +179,10 @@ def discard(transfer: Transfer) -> None:
 
 
 def delete_stale_transfers() -> int:
-    """Delete uploads without activity for a week; return how many."""
+    """Delete uploads that were left unfinished some days ago; return how many."""
     count = 0
-    for transfer in Transfer.objects.filter(touched_at__lt=timezone.now() - MAX_AGE):
+    before = timezone.now() - settings.KEEP_UNFINISHED_UPLOADS
+    for transfer in Transfer.objects.filter(touched_at__lt=before):
         try:
             discard(transfer)
         except OSError:

@@ -112,7 +112,9 @@ def test_refused_attempts_do_not_prolong_the_lock(admin, monkeypatch):
     assert AccessAttempt.objects.get().attempt_time == before
 
 
-def test_passwords_are_kept_as_argon2_and_older_ones_are_renewed(db, settings, django_user_model):
+def test_passwords_are_kept_as_argon2_and_older_ones_are_renewed(
+    db, settings, django_user_model
+):
     settings.PASSWORD_HASHERS = [
         "avaproject.log_in_limits.Argon2",
         "django.contrib.auth.hashers.PBKDF2PasswordHasher",

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.core.docker_network import compose_override, is_local, url_from_docker
-from annotation.core.encryption import DecryptionError
+from annotation.core.encryption import DecryptionError, decrypt, encrypt
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient, CvatMember, close_clients
 from annotation.cvat.errors import CvatDeniedError, CvatError, CvatRefusedError
@@ -43,6 +43,21 @@ def save_server(
     forgery_log(server).unlink(missing_ok=True)  # as if the secret was restored in CVAT
     request_connection_test(server)
     return server
+
+
+def reencrypt(keys: Sequence[str]) -> list[str]:
+    """Encrypt all credentials with the first of `keys`; return the names of the servers.
+
+    Raises DecryptionError, with nothing changed, if no key decrypts one of them.
+    """
+    fields = ("encrypted_token", "encrypted_password", "encrypted_secret")
+    with transaction.atomic():
+        servers = list(CvatServer.objects.select_for_update())
+        for server in servers:
+            for field in fields:
+                setattr(server, field, encrypt(decrypt(getattr(server, field), keys), keys))
+            server.save(update_fields=fields)
+    return [server.name for server in servers]
 
 
 def request_connection_test(server: CvatServer) -> None:

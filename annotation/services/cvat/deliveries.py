@@ -5,9 +5,9 @@ arrive several times, late, in any order, or never (`reconciliation.py` finds th
 """
 
 import os
-from datetime import timedelta
 from hashlib import sha256
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -29,7 +29,6 @@ from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.jobs import poll_job
 from avaproject.base.work import Stage, StagedQuerySet
 
-RETENTION = timedelta(days=14)
 MAX_FORGERIES = 1_000_000
 
 
@@ -101,11 +100,11 @@ def replay(deliveries: StagedQuerySet) -> int:
 
 
 def delete_old_deliveries() -> int:
-    """Delete processed deliveries older than two weeks; return how many.
+    """Delete processed deliveries older than `AVA_KEEP_DELIVERIES_DAYS`; return how many.
 
     Every save of an annotator may cause one.
     """
-    before = timezone.now() - RETENTION
+    before = timezone.now() - settings.KEEP_DELIVERIES
     return WebhookDelivery.objects.done().filter(received_at__lt=before).delete()[0]
 
 
