@@ -1,6 +1,6 @@
 """`./ava sbom`: the bill of materials of what is installed to run AVA Studio.
 
-Writes `sbom.cdx.json` (CycloneDX), with the packages of requirements.txt and torch but not those
+Writes `sbom.cdx.json` (CycloneDX), with the packages of requirements.txt and torch, not those
 of tests, and prints how many packages have each licence.
 """
 
