@@ -42,6 +42,10 @@ urlpatterns = [
     path("datasets/<slug:name>/packages/", tasks.all_packages, name="all-packages"),
     path("datasets/<slug:name>/annotators/<int:pk>/packages/", tasks.packages, name="packages"),
     path("datasets/<slug:name>/annotators/<int:pk>/backup/", tasks.backups, name="backups"),
+    path(
+        "datasets/<slug:name>/annotators/<int:pk>/task-backups/", tasks.task_backups,
+        name="task_backups",
+    ),
     path("datasets/<slug:name>/tasks/answers/", tasks.answers, name="answers"),
     path("datasets/<slug:name>/answers/<int:pk>/accept/", tasks.accept_answers, name="accept"),
     path("datasets/<slug:name>/retry-annotation/<slug:kind>/", tasks.retry, name="retry"),

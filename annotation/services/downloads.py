@@ -1,4 +1,4 @@
-"""Downloads of an annotator's open tasks: their packages, or a backup that CVAT restores.
+"""Downloads of an annotator's open tasks: their packages, or backups that CVAT restores.
 
 Open is what is assigned, written as a package, and not answered. The zips are made while they
 are sent; no more than one task is in memory.
@@ -16,12 +16,12 @@ from annotation.cvat.task_upload import IMAGE_QUALITY
 from annotation.models import AnnotationTask, Annotator, CvatProject
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path
-from avaproject.base.temporary import partial_path
+from avaproject.base.temporary import partial_path, work_folder
 from avaproject.base.work import Stage
 from datasets.core.formats import cvat_backup
 from datasets.core.formats.cvat_labels import attributes_of
 from datasets.core.formats.cvat_xml import load
-from datasets.core.zip_writer import ZipWriter, stream_zip
+from datasets.core.zip_writer import ZipWriter, new_zip, stream_zip
 from datasets.models import Dataset
 
 
@@ -57,6 +57,11 @@ def annotator_backup(annotator: Annotator) -> Iterator[bytes]:
         partial(_add_to_backup, task=task, number=number) for number, task in enumerate(tasks)
     ]
     return stream_zip([begin, *parts])
+
+
+def annotator_task_backups(annotator: Annotator) -> Iterator[bytes]:
+    """A zip of CVAT's backups of all open tasks, one a task. Raises NoOpenTaskError."""
+    return stream_zip([partial(_add_task_backup, task=task) for task in _open_tasks(annotator)])
 
 
 def task_backup(task: AnnotationTask) -> Iterator[bytes]:
@@ -105,6 +110,14 @@ def _guide(dataset: Dataset) -> str:
 def _add_package(archive: ZipWriter, *, task: AnnotationTask, folder: str = "") -> None:
     with local_path(str(task.package)) as path:
         archive.add_file(f"{folder}{task}.zip", path)
+
+
+def _add_task_backup(archive: ZipWriter, *, task: AnnotationTask) -> None:
+    with work_folder() as folder:
+        path = folder / "backup.zip"
+        with new_zip(path) as backup:
+            _add_to_backup(backup, task=task)
+        archive.add_file(f"{task}-backup.zip", path)
 
 
 def _add_to_backup(

@@ -24,6 +24,7 @@ from annotation.services.downloads import (
     NoOpenTaskError,
     annotator_backup,
     annotator_packages,
+    annotator_task_backups,
     dataset_packages,
     task_backup,
 )
@@ -275,7 +276,14 @@ def packages(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
 @require_GET
 def backups(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
     """The backup of a CVAT project with all open tasks of an annotator."""
-    return _of_annotator(request, name, pk, annotator_backup, "backup")
+    return _of_annotator(request, name, pk, annotator_backup, "project-backup")
+
+
+@login_required
+@require_GET
+def task_backups(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
+    """The backups of all open tasks of an annotator, one a task."""
+    return _of_annotator(request, name, pk, annotator_task_backups, "task-backups")
 
 
 def _of_annotator(

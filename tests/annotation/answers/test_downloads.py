@@ -89,6 +89,20 @@ def test_the_backup_of_one_task_has_its_labels(client, admin, tasks):
     assert {"task.json", "annotations.json", "annotation_guide.md"} <= set(found.namelist())
 
 
+def test_all_open_tasks_are_one_zip_of_task_backups(client, admin, tasks, ann):
+    """Each is what the task's own download is."""
+    client.force_login(admin)
+    found = downloaded(client, "task_backups", ann.pk)
+    assert found.namelist() == ["aisle-c0000--ann-backup.zip", "aisle-c0001--ann-backup.zip"]
+    for task, name in zip(tasks, found.namelist(), strict=False):
+        alone = downloaded(client, "backup", task.pk)
+        inner = zipfile.ZipFile(io.BytesIO(found.read(name)))
+        assert {one: inner.read(one) for one in inner.namelist()} == {
+            one: alone.read(one) for one in alone.namelist()
+        }
+        assert sum(one.startswith("data/") for one in inner.namelist()) == 75
+
+
 def test_the_command_writes_a_backup_of_each_annotator(tasks, dataset, tmp_path):
     make_annotator(dataset, "bob")
     assert write_backups(dataset, tmp_path / "backups") == 1
@@ -104,7 +118,7 @@ def test_without_open_tasks_a_sentence_says_so(client, admin, dataset, ann):
     assert "ann has no open task whose package is written." in page.content.decode()
 
 
-@pytest.mark.parametrize("name", ["packages", "backups", "backup"])
+@pytest.mark.parametrize("name", ["packages", "backups", "task_backups", "backup"])
 def test_a_stranger_downloads_nothing(client, tasks, ann, name):
     client.force_login(make_user())
     key = tasks[0].pk if name == "backup" else ann.pk
