@@ -43,7 +43,8 @@ urlpatterns = [
     path("datasets/<slug:name>/annotators/<int:pk>/packages/", tasks.packages, name="packages"),
     path("datasets/<slug:name>/annotators/<int:pk>/backup/", tasks.backups, name="backups"),
     path(
-        "datasets/<slug:name>/annotators/<int:pk>/task-backups/", tasks.task_backups,
+        "datasets/<slug:name>/annotators/<int:pk>/task-backups/",
+        tasks.task_backups,
         name="task_backups",
     ),
     path("datasets/<slug:name>/tasks/answers/", tasks.answers, name="answers"),

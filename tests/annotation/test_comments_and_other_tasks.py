@@ -5,8 +5,10 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.models import (
+    AnnotationTask,
     CvatJob,
     CvatProject,
     IssueComment,
@@ -14,11 +16,13 @@ from annotation.models import (
     WebhookDelivery,
 )
 from annotation.selectors.cvat import job_of_task
+from annotation.selectors.tasks import group_specs
 from annotation.services.answer_rows import AnswersError
 from annotation.services.cvat.comments import reply, send_comment
 from annotation.services.cvat.deferral import client_for
 from annotation.services.cvat.other_tasks import AdoptionError, adopt_job
 from avaproject.base.work import Stage
+from datasets.core.formats.cvat_labels import attributes_of, label_data
 from tests.cvat_double.steps import (
     TASK,
     job_named,
@@ -30,7 +34,7 @@ from tests.cvat_double.steps import (
     sent_world,
     task_named,
 )
-from tests.make import make_dataset, make_user
+from tests.make import make_annotator, make_dataset, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -140,6 +144,47 @@ def test_a_task_with_other_frames_cannot_be_adopted(cvat):
     reconciled(dataset)
     assert project_of(dataset).other_tasks[0]["match"] == ""
     with pytest.raises(AdoptionError, match="not those of a clip"):
+        adopt_job(project_of(dataset), number)
+
+
+def test_what_cannot_be_adopted_says_why(cvat):
+    dataset = sent_world(cvat)
+    project = project_of(dataset)
+    number = by_hand(cvat, dataset)
+    cvat.set_job("by hand", assignee=cvat.job_of(TASK)["assignee"]["id"])
+    with pytest.raises(AdoptionError, match="--ann is in CVAT already, as another task"):
+        adopt_job(project, number)
+    cvat.state._add_job(cvat.state.tasks[number], 0, 10)
+    with pytest.raises(AdoptionError, match="has 2 jobs in CVAT, not one: create it again"):
+        adopt_job(project, number)
+    client = client_for(project.server)
+    other = client.create_project("other", [label_data(attributes_of(group_specs(dataset)))])
+    with pytest.raises(AdoptionError, match="no longer in this project"):
+        adopt_job(project, client.create_task(other, "elsewhere", frame_count=75))
+    with pytest.raises(AdoptionError, match="has no frames in CVAT"):
+        adopt_job(project, client.create_task(project.project_id, "empty", frame_count=75))
+    client.delete_task(number)
+    with pytest.raises(AdoptionError, match="was deleted in CVAT"):
+        adopt_job(project, number)
+    assert AnnotationTask.objects.count() == 1
+
+
+def test_adopting_twice_is_adopting_once_and_assigns_who_was_unassigned(cvat):
+    dataset = sent_world(cvat)
+    number = by_hand(cvat, dataset)
+    bob = next(pk for pk, one in cvat.state.users.items() if one["username"] == "bob")
+    cvat.set_job("by hand", assignee=bob)
+    annotator = make_annotator(dataset, "bob")
+    run = AnnotationTask.objects.get().run
+    own = make_task(run, annotator, unassigned_at=timezone.now())
+    first = adopt_job(project_of(dataset), number)
+    assert adopt_job(project_of(dataset), number) == first
+    own.refresh_from_db()
+    assert (first.task, own.unassigned_at) == (own, None)
+    reconciled(dataset)
+    assert cvat.job_of("aisle-c0000--bob")["assignee"]["id"] == bob
+    cvat.set_job("aisle-c0000--bob", assignee=cvat.job_of(TASK)["assignee"]["id"])
+    with pytest.raises(AdoptionError, match="is aisle-c0000--bob here already"):
         adopt_job(project_of(dataset), number)
 
 

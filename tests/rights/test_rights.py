@@ -126,6 +126,7 @@ ROWS: dict[str, Row] = {
     "annotation:all-packages": Row(NAMES_AND_FILES),
     "annotation:packages": Row(NAMES_AND_FILES, more={"pk": _key("annotator")}),
     "annotation:backups": Row(NAMES_AND_FILES, more={"pk": _key("annotator")}),
+    "annotation:task_backups": Row(NAMES_AND_FILES, more={"pk": _key("annotator")}),
     "annotation:answers": Row(NOBODY, Act.REVIEW),
     "annotation:accept": Row(NOBODY, Act.OVERRIDE, more={"pk": _key("version")}),
     "annotation:label-open": Row(NOBODY, OWN_TASK, more=OF_OPEN_TASK),

@@ -44,41 +44,66 @@ def find_other_tasks(client: CvatClient, project: CvatProject) -> int:
 def adopt_job(project: CvatProject, task_id: int) -> CvatJob:
     """Take a task of CVAT as one of ours: its job counts as sent, and is fetched when finished.
 
-    The task becomes that of the clip and the job's assignee; it is named so in CVAT. Raises
-    AdoptionError or CvatError.
+    The task becomes that of the clip and the job's assignee, assigned if it was not; it is
+    named so in CVAT. May be repeated. Raises AdoptionError or CvatError.
     """
     client = client_for(project.server)
+    _check_has_frames(client, project, task_id)
     jobs = [job for job in client.jobs_of_task(task_id) if job.kind == "annotation"]
     if len(jobs) != 1:
-        raise AdoptionError(f"task {task_id} has {len(jobs)} jobs in CVAT, not one")
+        raise AdoptionError(
+            f"task {task_id} has {len(jobs)} jobs in CVAT, not one: create it again with "
+            "a segment size of at least its frames"
+        )
     job = jobs[0]
     task = _match(client, project, task_id)
     if task is None:
-        raise AdoptionError(f"the frames of task {task_id} are not those of a clip here")
+        raise AdoptionError(
+            f"the frames of task {task_id} are not those of a clip here, as many and with the "
+            "same names"
+        )
     if not job.assignee:
         raise AdoptionError(f"assign the job of task {task_id} to its annotator in CVAT first")
     annotator = annotator_named(task, job.assignee)
     if annotator is None:
         raise AdoptionError(f"{job.assignee} cannot be an annotator here")
+    others = CvatJob.objects.filter(project=project, cvat_task_id=task_id)
+    mine = others.filter(task__clip=task.clip_id, task__annotator=annotator)
+    if other := others.exclude(pk__in=mine).first():
+        raise AdoptionError(f"task {task_id} is {other} here already")
     own, _ = AnnotationTask.objects.get_or_create(
         clip=task.clip, annotator=annotator, defaults={"run": task.run}
     )
-    if CvatJob.objects.filter(task=own, is_deleted=False).exclude(job_id=None).exists():
+    there = CvatJob.objects.filter(task=own, is_deleted=False).exclude(job_id=None)
+    if there.exclude(job_id=job.job_id).exists():
         raise AdoptionError(f"{own} is in CVAT already, as another task")
     client.rename_task(task_id, str(own))
+    AnnotationTask.objects.filter(pk=own.pk).update(unassigned_at=None)
     row, _ = CvatJob.objects.update_or_create(
         task=own,
         defaults={
             "project": project, "cvat_task_id": task_id, "job_id": job.job_id,
             "assignee": job.assignee, "cvat_stage": job.stage, "cvat_state": job.state,
             "changed_at": job.updated_date, "fetched_at": None, "is_deleted": False,
-            "stage": Stage.DONE, "error": "",
+            "is_unassigned": False, "stage": Stage.DONE, "error": "",
             "message": "Adopted: this task was created in CVAT.",
         },
     )  # fmt: skip
     left = [one for one in project.other_tasks if one["id"] != task_id]
     CvatProject.objects.filter(pk=project.pk).update(other_tasks=left)
     return row
+
+
+def _check_has_frames(client: CvatClient, project: CvatProject, task_id: int) -> None:
+    """Raises AdoptionError if the task was deleted or moved, or has no frames (yet)."""
+    try:
+        found = client.task(task_id)
+    except CvatGoneError as error:
+        raise AdoptionError(f"task {task_id} was deleted in CVAT") from error
+    if found["project_id"] != project.project_id:
+        raise AdoptionError(f"task {task_id} is no longer in this project in CVAT")
+    if not found.get("size"):
+        raise AdoptionError(f"task {task_id} has no frames in CVAT, or not yet")
 
 
 def _match_name(client: CvatClient, project: CvatProject, task_id: int) -> str:

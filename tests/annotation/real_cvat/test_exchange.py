@@ -1,43 +1,24 @@
-"""The exchange with a real CVAT server, named by AVA_TEST_CVAT_URL; skipped without one.
+"""Answers, refusals, comments, deliveries, and what is deleted, moved or renamed in CVAT."""
 
-AVA_TEST_CVAT_TOKEN is an access token of a maintainer of AVA_TEST_CVAT_ORGANISATION, which has
-two workers. The tracks are those of real footage (`../shared`), which jitter: nearly every
-second is a CVAT keyframe. Each test deletes the projects it made.
-"""
-
-import io
-import os
 import re
 import time
-import zipfile
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
-from cvat_sdk import make_client
 
-from annotation.cvat.client import close_clients
 from annotation.models import (
     AnswerVersion,
     CvatJob,
     CvatProject,
-    CvatServer,
     JobStateChange,
     WebhookDelivery,
 )
 from annotation.selectors.tasks import group_specs
-from annotation.services.answer_files import import_answers
-from annotation.services.answers import confirm_answers
 from annotation.services.cvat.comments import reply, send_comment
-from annotation.services.cvat.connection import save_server
-from annotation.services.cvat.deferral import client_for
-from annotation.services.cvat.other_tasks import adopt_job
-from annotation.services.cvat.projects import connect_dataset, recreate_project, resend_tasks
-from annotation.services.downloads import annotator_backup
-from annotation.services.packages import write_package
+from annotation.services.cvat.projects import recreate_project, resend_tasks
 from datasets.core.formats.cvat_labels import attributes_of, label_data
-from datasets.core.naming import frame_name
+from tests.annotation.real_cvat.world import MARKS, finished, job_of, said
 from tests.cvat_double.client_edits import answer, change
 from tests.cvat_double.steps import (
     apply_state_changes,
@@ -45,116 +26,12 @@ from tests.cvat_double.steps import (
     project_of,
     read_all,
     reconciled,
-    send_all,
     send_waiting,
     set_up,
 )
-from tests.make import make_annotator, make_dataset, make_task, make_user
-from tests.stored_files import frames_zip, make_ready_video, put
-from tracking.core.boxes import Detections
-from tracking.core.sort import TrackerParameters, track
-from tracking.core.tracks_file import Track, TracksFile, dump
+from tests.make import make_user
 
-URL = os.environ.get("AVA_TEST_CVAT_URL", "")
-ORGANISATION = os.environ.get("AVA_TEST_CVAT_ORGANISATION", "")
-TOKEN = os.environ.get("AVA_TEST_CVAT_TOKEN", "")
-SIZE = (640, 360)
-PERSONS = 5  # of the footage, those seen longest
-
-pytestmark = [
-    pytest.mark.cvat,
-    pytest.mark.shared,
-    pytest.mark.skipif(not URL, reason="no CVAT server: set AVA_TEST_CVAT_URL"),
-    pytest.mark.django_db,
-]
-
-
-@pytest.fixture(autouse=True)
-def no_old_clients():
-    close_clients()
-    yield
-    close_clients()
-
-
-@pytest.fixture(scope="session")
-def footage(shared) -> list[Track]:
-    """Tracks of 15 s of a street, in pixels of a video of 640x360."""
-    rows = np.loadtxt(shared / "data/mot/Venice-2/det.txt", delimiter=",")
-    detections = []
-    for frame in range(1, 451):
-        here = rows[(rows[:, 0] == frame) & (rows[:, 6] > 0.5)]
-        boxes = np.hstack([here[:, 2:4], here[:, 2:4] + here[:, 4:6]]) / 3
-        detections.append(Detections(boxes, here[:, 6]))
-    found = track(detections, fps=30, parameters=TrackerParameters.for_threshold(0.5))
-    longest = sorted(found, key=lambda one: -len(one.frames))[:PERSONS]
-    return [
-        Track(number, one.frames, one.boxes, one.scores)
-        for number, one in enumerate(longest, 1)
-    ]
-
-
-@pytest.fixture
-def server(request):
-    return save_server(CvatServer(name="real", url=URL, organisation=ORGANISATION), token=TOKEN)
-
-
-@pytest.fixture
-def client(server):
-    return client_for(server)
-
-
-@pytest.fixture
-def workers(client):
-    return [one.name for one in client.members() if one.role == "worker" and one.is_active][:2]
-
-
-@pytest.fixture
-def world(server, client, workers, footage):
-    """A dataset with one task, in CVAT; its project is deleted at the end."""
-    dataset = make_dataset(f"real-{time.time_ns()}")
-    video = make_ready_video(dataset, name=f"street{time.time_ns()}", frame_count=450)
-    clip = video.clips.get()
-    run = clip.tracking_runs.get()
-    content = dump(TracksFile(clip.name, *SIZE, 450, footage))
-    run.tracks.name = put(f"{dataset}/tracks/real/{clip}.gz", content)
-    run.save()
-    run.persons.all().delete()
-    run.proposals.all().delete()
-    for one in footage:
-        run.persons.create(track_id=one.track_id, person_id=one.track_id)
-        for second in clip.keyframes():
-            (at,) = np.nonzero(one.frames == second * 30)
-            if len(at):
-                x1, y1, x2, y2 = np.clip(one.boxes[at[0]], 0, [*SIZE, *SIZE]).tolist()
-                run.proposals.create(
-                    second=second, person_id=one.track_id, score=0.9, x1=x1, y1=y1, x2=x2, y2=y2
-                )
-    make_task(run, make_annotator(dataset, workers[0]))
-    connect_dataset(dataset, server)
-    set_up(dataset)
-    send_all(dataset)
-    assert not CvatJob.objects.exclude(stage="done").exists(), CvatJob.objects.values("error")
-    yield dataset
-    number = project_of(dataset).project_id
-    for one in client.projects_named(dataset.name):
-        client.delete_project(one["id"])
-    assert number is None or not client.projects_named(dataset.name)
-
-
-def job_of(dataset) -> CvatJob:
-    return CvatJob.objects.get(task__clip__video__dataset=dataset, job_id__isnull=False)
-
-
-def finished(client, dataset) -> AnswerVersion:
-    client.change_job(job_of(dataset).job_id, state="completed")
-    reconciled(dataset)
-    read_all()
-    return AnswerVersion.objects.order_by("-pk")[0]
-
-
-def said(version, person: int, group: str) -> list:
-    rows = version.annotations.filter(person_id=person).order_by("second")
-    return [row.answers[group] for row in rows]
+pytestmark = MARKS
 
 
 def test_an_answer_holds_over_the_cvat_keyframes_of_real_footage(world, client):
@@ -299,35 +176,6 @@ def test_a_task_moved_to_another_project_is_named(world, client, request):
     assert "moved" in row.message
 
 
-def test_a_task_made_by_hand_is_adopted(world, client, workers, tmp_path):
-    """Its job is fetched as any other; the task is named as ours."""
-    clip = job_of(world).task.clip
-    with zipfile.ZipFile(io.BytesIO(frames_zip(clip))) as archive:
-        archive.extractall(tmp_path / "frames")
-    images = sorted((tmp_path / "frames").iterdir())
-    assert images[0].name == frame_name(clip.name, 0)
-    number = client.create_task(
-        project_of(world).project_id, "by hand", frame_count=len(images)
-    )
-    client.upload_frames(number, images, quality=70)
-    client.wait_until_created(number)
-    reconciled(world)
-    (listed,) = project_of(world).other_tasks
-    assert (listed["id"], listed["match"]) == (number, clip.name)
-    (job,) = client.jobs_of_task(number)
-    user = next(one.user_id for one in client.members() if one.name == workers[1])
-    client.change_job(job.job_id, assignee=user)
-    row = adopt_job(project_of(world), number)
-    assert (row.job_id, str(row.task)) == (job.job_id, f"{clip.name}--{workers[1]}")
-    assert client.task(number)["name"] == f"{clip.name}--{workers[1]}"
-    client.change_job(job.job_id, state="completed")
-    reconciled(world)
-    read_all()
-    version = AnswerVersion.objects.get()
-    assert (version.author.name, version.is_held_back) == (workers[1], True)  # nobody drawn
-    assert confirm_answers(version, user=make_user())
-
-
 def test_comments_go_both_ways(world, client):
     row = job_of(world)
     issue = client.create_issue(
@@ -340,39 +188,6 @@ def test_comments_go_both_ways(world, client):
     said = [one["message"] for one in client.comments(issue=issue)]
     assert said[0] == "who is this?"
     assert said[1].endswith("the one in front")
-
-
-def test_a_backup_of_all_tasks_is_restored_by_cvat_in_one_step(
-    world, client, workers, tmp_path, request
-):
-    """Project, labels, tasks, frames and boxes; its export comes back task by task."""
-    annotator = world.annotators.get(name=workers[0])
-    task = annotator.tasks.get()
-    type(task).objects.filter(pk=task.pk).start_over()
-    write_package(task.pk)
-    path = tmp_path / "backup.zip"
-    with path.open("wb") as file:
-        file.writelines(annotator_backup(annotator))
-    with make_client(URL, access_token=TOKEN) as sdk:
-        sdk.organization_slug = ORGANISATION
-        project = sdk.projects.create_from_backup(path, status_check_period=1)
-        request.addfinalizer(lambda: client.delete_project(project.id))
-        assert project.name == f"{world.name}--{annotator.name}"
-        (restored,) = project.get_tasks()
-        assert restored.name == str(task)
-        sent = client.annotations(job_of(world).job_id)["tracks"]
-        there = restored.get_annotations().tracks
-        assert [len(one.shapes) for one in there] == [len(one["shapes"]) for one in sent]
-        names = client.frame_names(restored.id)
-        assert names[0].endswith(frame_name(task.clip.name, 0))
-        folder = tmp_path / "answers"
-        folder.mkdir()
-        project.export_dataset(
-            "CVAT for video 1.1", folder / "project.zip", include_images=False,
-            status_check_period=1,
-        )  # fmt: skip
-    imported = import_answers(world, folder)
-    assert (imported.unchanged, imported.refused) == (1, [])  # nobody has begun
 
 
 @pytest.mark.django_db(transaction=True)
