@@ -2,7 +2,7 @@
 
 A task's is `task.json`, `annotations.json` and its frames in `data/`; a project's is
 `project.json` with the labels, and each task in a folder `task_<n>`. Labels and attributes are
-named, not numbered. Both are what CVAT 2.73 reads, without what it makes up by itself.
+named, not numbered. Both are what CVAT 2.54 and 2.73 read, without what they make up.
 """
 
 import json
@@ -66,7 +66,14 @@ def add_task(
             "sorting_method": "lexicographical",
             "image_quality": quality,
         },
-        "jobs": [{"status": "annotation", "type": "annotation"}],
+        "jobs": [
+            {
+                "start_frame": 0,
+                "stop_frame": document.frame_count - 1,
+                "status": "annotation",
+                "type": "annotation",
+            }
+        ],
     }
     _add_json(backup, f"{folder}task.json", task)
     _add_json(backup, f"{folder}annotations.json", [_named(document)])

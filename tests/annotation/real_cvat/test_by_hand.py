@@ -173,6 +173,7 @@ def test_backups_are_restored_by_cvat_in_one_step(
     folder.mkdir()
     with make_client(URL, access_token=TOKEN) as sdk:
         sdk.organization_slug = ORGANISATION
+        sdk.api_client.set_default_header("Origin", URL)  # CVAT 2.54 relies on a browser's
         if is_project:
             whole = sdk.projects.create_from_backup(path, status_check_period=1)
             request.addfinalizer(lambda: client.delete_project(whole.id))
