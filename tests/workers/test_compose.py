@@ -1,6 +1,7 @@
 """The production files, as far as they can be checked without a container engine."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -200,3 +201,9 @@ def test_redis_may_lose_or_repeat_messages():
     assert settings.CELERY_TASK_REJECT_ON_WORKER_LOST
     assert settings.CELERY_TASK_IGNORE_RESULT
     assert settings.CELERY_WORKER_PREFETCH_MULTIPLIER == 1
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="needs Docker")
+def test_compose_takes_the_file():
+    command = ["docker", "compose", "--profile", "*", "config", "--quiet"]
+    subprocess.run(command, cwd=ROOT, check=True)
