@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from datasets.models import Video
-from qc.models import ClipStatus, Consensus, ConsensusAction, SavedView
+from qc.models import Consensus, ConsensusAction, SavedView
 from qc.selectors.finding import (
     ORDERS,
     TASK,
@@ -16,7 +16,9 @@ from qc.selectors.finding import (
 from qc.selectors.release.release_warnings import release_warnings
 from qc.selectors.statuses import clip_statuses, task_statuses
 from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
-from tests.make import make_clips, make_run, make_user, make_version, make_video
+from qc.services.review.verdicts import approve
+from tests.make import make_clips, make_run, make_task, make_user, make_version, make_video
+from tracking.models import TrackingRun
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +41,8 @@ def disputed(tasks):
 def other_clip(dataset, disputed):
     """A clip of another video, in which nobody was asked yet."""
     video = make_video(dataset, "yard")
-    Video.objects.filter(pk=video.pk).update(original_name="GOPR0042.MP4", width=640)
+    named = {"original_name": "GOPR0042.MP4", "width": 480, "height": 270}
+    Video.objects.filter(pk=video.pk).update(**named)
     (clip, *_) = make_clips(video)
     make_run(clip, persons=4)
     return clip
@@ -53,7 +56,7 @@ def test_clips_are_found_by_all_that_is_known_of_them(dataset, clip, disputed, o
     assert clip.name not in found(dataset, open="no")
     assert found(dataset, persons="3-5") == [other_clip.name]
     assert other_clip.name in found(dataset, agreement="none")
-    assert found(dataset, size="640x720")[:1] == [other_clip.name]
+    assert found(dataset, size="480x270")[:1] == [other_clip.name]
     group, action = ConsensusAction.objects.values_list("group", "action").first()
     assert found(dataset, label=f"{group}/{action}") == [clip.name]
     assert found(dataset, label="posture/fly") == []
@@ -117,10 +120,15 @@ def test_a_view_is_saved_used_and_removed_by_its_user_alone(client, reviewer, di
     assert not SavedView.objects.exists()
 
 
-def test_a_release_is_warned_of_before_it_is_made(dataset, clip, disputed):
-    clip_statuses(dataset)
-    ClipStatus.objects.filter(clip=clip).update(is_releasable=True, single_labels=7)
+def test_a_release_is_warned_of_before_it_is_made(dataset, disputed, reviewer, other_clip):
+    run = TrackingRun.objects.get(clip=other_clip)
+    alone = make_task(run, dataset.annotators.get(name="kim"))
+    make_version(alone, {"posture": "walk", "doing": ["wave"]})
+    plan_consensuses()
+    build_clip_consensus(Consensus.objects.get(clip=other_clip).pk)
+    tasks = [*disputed, alone]
+    approve(tasks, reviewer=reviewer, overrides={task.pk: "A test." for task in tasks})
     sentences = " ".join(release_warnings(dataset))
-    assert "7 labels rest on one vote, in 1 clip." in sentences
-    assert "4 actions have no label: stand, walk, sit, carry." in sentences
-    assert "Annotators agree little on Posture" not in sentences  # no summary yet
+    assert "labels rest on one vote, in 1 clip." in sentences
+    assert "3 actions have no label: stand, sit, carry." in sentences
+    assert "Annotators agree little" not in sentences  # nothing is measured yet

@@ -14,8 +14,9 @@ URL = reverse("tracking:files")
 
 @pytest.fixture
 def folder(settings, tmp_path):
-    settings.WEIGHTS_DIR = tmp_path
-    return tmp_path
+    settings.WEIGHTS_DIR = tmp_path / "weights"
+    settings.WEIGHTS_DIR.mkdir()
+    return settings.WEIGHTS_DIR
 
 
 @pytest.fixture
