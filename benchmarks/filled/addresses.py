@@ -13,7 +13,8 @@ NOT_PAGES = {
     "cvat_add cvat_invite cvat_pause cvat_replay cvat_reply cvat_retry cvat_send "
     "cvat_sync unassign reassign gold gold_tasks answers accept package packages retry "
     "server_delete server_test webhook label-clip label-discard label-discarded "
-    "label-frame label-open label-operations label-poster label-reopen label-submit revise tool",
+    "label-frame label-open label-operations label-poster label-reopen label-submit revise "
+    "tool",
     "datasets": "home clip-file keyframe parts poster retry transfer transfers",
     "qc": "adjudicate adjudication-entries agreement-period quality-rules-save release-card "
     "release-create release-delete-files release-download release-sync retry task-comment "
