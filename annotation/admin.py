@@ -18,6 +18,8 @@ from annotation.models import (
     CvatProject,
     CvatServer,
     DraftOperation,
+    Guideline,
+    GuidelineImage,
     IssueComment,
     JobStateChange,
     PlanSettings,
@@ -111,6 +113,18 @@ class DraftOperationAdmin(ReadOnlyAdmin):
     list_display = ["draft", "number", "active_ms", "received_at", "discarded_at"]
     search_fields = ["draft__task__clip__name"]
     list_select_related = ["draft__task__clip", "draft__task__annotator"]
+
+
+@admin.register(Guideline)
+class GuidelineAdmin(ReadOnlyAdmin):
+    list_display = ["dataset", "action", "changed_at"]
+    list_select_related = ["dataset", "action"]
+
+
+@admin.register(GuidelineImage)
+class GuidelineImageAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "guideline", "kind", "caption", "clip", "second", "person_id"]
+    list_select_related = ["guideline__dataset", "guideline__action", "clip"]
 
 
 class VersionRowAdmin(PermanentRowAdmin, BoxAdmin):

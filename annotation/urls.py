@@ -2,13 +2,22 @@
 
 from django.urls import path
 
-from annotation.views import cvat, labelling, servers, tasks, webhook
+from annotation.views import cvat, downloads, guidelines, labelling, servers, tasks, webhook
 
 app_name = "annotation"
 
 LABEL = "datasets/<slug:name>/tasks/<int:pk>/label/"
 
+GUIDELINES = "datasets/<slug:name>/guidelines/"
+
 urlpatterns = [
+    path(GUIDELINES, guidelines.guidelines, name="guidelines"),
+    path(f"{GUIDELINES}text/", guidelines.text, name="guideline-text"),
+    path(f"{GUIDELINES}image-<int:pk>.jpg", guidelines.image, name="guideline-image"),
+    path(f"{GUIDELINES}images/", guidelines.upload, name="guideline-upload"),
+    path(f"{GUIDELINES}images/remove/", guidelines.remove, name="guideline-remove"),
+    path(f"{GUIDELINES}actions/<int:pk>/", guidelines.action, name="guideline-action"),
+    path(f"{GUIDELINES}actions/<int:pk>/pick/", guidelines.pick, name="guideline-pick"),
     path("api/cvat/webhooks/<uuid:uuid>/", webhook.Webhook.as_view(), name="webhook"),
     path("servers/", servers.servers, name="servers"),
     path("servers/new/", servers.server_new, name="server_new"),
@@ -34,17 +43,22 @@ urlpatterns = [
     path("datasets/<slug:name>/plan/unassign/", tasks.plan_unassign, name="unassign"),
     path("datasets/<slug:name>/plan/reassign/", tasks.plan_reassign, name="reassign"),
     path("datasets/<slug:name>/plan/revise/", tasks.plan_revise, name="revise"),
+    path("datasets/<slug:name>/plan/qualify/", tasks.plan_qualify, name="qualify"),
     path("datasets/<slug:name>/plan/tool/", tasks.plan_tool, name="tool"),
     path("datasets/<slug:name>/plan/gold-tasks/", tasks.plan_gold_tasks, name="gold_tasks"),
     path("datasets/<slug:name>/plan/gold/", tasks.plan_gold, name="gold"),
-    path("datasets/<slug:name>/tasks/<int:pk>/package/", tasks.package, name="package"),
-    path("datasets/<slug:name>/tasks/<int:pk>/backup/", tasks.backup, name="backup"),
-    path("datasets/<slug:name>/packages/", tasks.all_packages, name="all-packages"),
-    path("datasets/<slug:name>/annotators/<int:pk>/packages/", tasks.packages, name="packages"),
-    path("datasets/<slug:name>/annotators/<int:pk>/backup/", tasks.backups, name="backups"),
+    path("datasets/<slug:name>/tasks/<int:pk>/package/", downloads.package, name="package"),
+    path("datasets/<slug:name>/tasks/<int:pk>/backup/", downloads.backup, name="backup"),
+    path("datasets/<slug:name>/packages/", downloads.all_packages, name="all-packages"),
+    path(
+        "datasets/<slug:name>/annotators/<int:pk>/packages/",
+        downloads.packages,
+        name="packages",
+    ),
+    path("datasets/<slug:name>/annotators/<int:pk>/backup/", downloads.backups, name="backups"),
     path(
         "datasets/<slug:name>/annotators/<int:pk>/task-backups/",
-        tasks.task_backups,
+        downloads.task_backups,
         name="task_backups",
     ),
     path("datasets/<slug:name>/tasks/answers/", tasks.answers, name="answers"),

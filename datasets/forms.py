@@ -15,8 +15,8 @@ from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.media.clips_and_keyframes import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from datasets.core.roles import Act
 from datasets.core.untrusted import MAX_YAML_BYTES
-from datasets.core.vocabulary import VocabularyError, parse_pbtxt, parse_yaml
-from datasets.models import Dataset
+from datasets.core.vocabulary import MAX_ACTIONS, VocabularyError, parse_pbtxt, parse_yaml
+from datasets.models import ActionGroup, Dataset
 
 OWN = "own"
 VOCABULARIES = [
@@ -169,6 +169,44 @@ class DatasetForm(forms.ModelForm):
     def settings(self) -> dict[str, Any]:
         """The values to create the dataset with."""
         return {name: self.cleaned_data[name] for name in SETTINGS}
+
+
+class GroupForm(forms.ModelForm):
+    """One action group of the vocabulary page; its fields are named by a prefix, the key."""
+
+    name = forms.CharField(max_length=50)
+    required = forms.BooleanField(required=False)
+    added = forms.CharField(
+        label="Add actions",
+        required=False,
+        max_length=MAX_YAML_BYTES,
+        widget=forms.Textarea(attrs={"rows": 1, "spellcheck": "false"}),
+        help_text="One a line.",
+    )
+
+    class Meta:
+        model = ActionGroup
+        fields = ["name", "choice", "max_per_person", "required", "scope", "label_type"]
+        labels = {"max_per_person": "At most", "scope": "Asked", "label_type": "AVA label type"}
+
+    def __init__(self, *args: Any, is_fixed: bool = False, **options: Any) -> None:
+        """`is_fixed`: tasks are assigned, so what changes the meaning of answers is locked."""
+        super().__init__(*args, **options)
+        most = self.fields["max_per_person"]
+        most.widget.attrs |= {"min": "1", "max": str(MAX_ACTIONS)}
+        if is_fixed:
+            locked = ["name", "choice", "scope", "label_type"]
+            for name in [*locked, *(() if self.instance.required else ("required",))]:
+                self.fields[name].disabled = True
+            most.widget.attrs["min"] = str(self.instance.max_per_person)
+
+    def added_names(self) -> list[str]:
+        """The names of the new actions."""
+        lines = self.cleaned_data["added"].splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    def validate_unique(self) -> None:
+        """The whole vocabulary is checked at once, as two groups may swap their names."""
 
 
 class FilesInput(forms.ClearableFileInput):

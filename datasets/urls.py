@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.views import pages, tus
+from datasets.views import pages, tus, vocabulary
 
 app_name = "datasets"
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("datasets/<slug:name>/transfers/", tus.transfers, name="transfers"),
     path("datasets/<slug:name>/transfers/<uuid:key>/", tus.transfer, name="transfer"),
     path("datasets/<slug:name>/transfers/<uuid:key>/parts/", tus.parts, name="parts"),
+    path("datasets/<slug:name>/vocabulary/", vocabulary.vocabulary, name="vocabulary"),
     path("datasets/<slug:name>/videos/", pages.video_list, name="videos"),
     path("datasets/<slug:name>/settings/", pages.dataset_settings, name="settings"),
     path("datasets/<slug:name>/delete/", pages.dataset_delete, name="delete"),

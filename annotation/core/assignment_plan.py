@@ -60,6 +60,7 @@ class PlanRequest:
         gold: Gold clips added, as a share of each annotator's own clips, 0 to 1.
         capacity: Maximum hours of each annotator in this dataset; no limit if not in it.
         pace: Seconds of work for each person-second.
+        paces: The same of annotators whose own pace is known.
     """
 
     annotators: tuple[str, ...]
@@ -70,6 +71,16 @@ class PlanRequest:
     gold: float = 0.0
     capacity: Mapping[str, float] = field(default_factory=dict)
     pace: float = PACE
+    paces: Mapping[str, float] = field(default_factory=dict)
+
+    def pace_of(self, annotator: str) -> float:
+        """The pace of one annotator, or that of all.
+
+        >>> request = PlanRequest(("ann", "bob"), 0, pace=10, paces={"ann": 4})
+        >>> request.pace_of("ann"), request.pace_of("bob")
+        (4, 10)
+        """
+        return self.paces.get(annotator, self.pace)
 
 
 @dataclass(frozen=True)
@@ -173,7 +184,7 @@ def _capacity_left(state: DatasetState, request: PlanRequest) -> dict[str, float
     taken = effort_of(state, state.tasks)
     extra = (1 + request.gold) * (1 + request.blind * (BLIND_EFFORT - 1))
     return {
-        name: (hours * 3600 / request.pace - taken.get(name, 0.0)) / extra
+        name: (hours * 3600 / request.pace_of(name) - taken.get(name, 0.0)) / extra
         for name, hours in request.capacity.items()
     }
 

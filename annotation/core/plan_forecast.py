@@ -46,6 +46,7 @@ class AnnotatorShare(NamedTuple):
     hours: float  # of the new; blind tasks take longer
     open_hours: float  # assigned before and not answered
     total_hours: float  # of everything, done and new
+    pace: float  # seconds for each person-second
     capacity: float | None  # hours
 
     @property
@@ -140,7 +141,10 @@ def plan_forecast(
         clips=_clips(state, plan),
         persons=persons,
         margin=kappa_margin(persons),
-        hours=hours(sum(effort_of(state, plan.tasks).values()), pace=request.pace),
+        hours=sum(
+            hours(effort, pace=request.pace_of(name))
+            for name, effort in effort_of(state, plan.tasks).items()
+        ),
         shared=sum(len(team) > 1 for team in teams.values()),
         assigned_clips=len(teams),
         waiting=plan.waiting,
@@ -227,6 +231,7 @@ def _shares(
     new = effort_of(state, plan.tasks)
     rows = []
     for name in sorted({*request.annotators, *unfinished}):
+        pace = request.pace_of(name)
         mine = [task for task in plan.tasks if task.annotator == name]
         work = [task for task in mine if task.purpose == "work"]
         rows.append(
@@ -237,9 +242,10 @@ def _shares(
                 blind=sum(task.is_blind for task in mine),
                 gold=len(mine) - len(work),
                 person_seconds=round(sum(state.weights.get(one.clip, 1) for one in mine)),
-                hours=hours(new.get(name, 0), pace=request.pace),
-                open_hours=hours(unfinished.get(name, 0), pace=request.pace),
-                total_hours=hours(total.get(name, 0), pace=request.pace),
+                hours=hours(new.get(name, 0), pace=pace),
+                open_hours=hours(unfinished.get(name, 0), pace=pace),
+                total_hours=hours(total.get(name, 0), pace=pace),
+                pace=pace,
                 capacity=request.capacity.get(name),
             )
         )

@@ -120,14 +120,20 @@ class CvatClient(JobCalls):
             body = {"project_id": project_id, "markdown": markdown}
             self._transport.call("POST", "/api/guides", body=body)
 
-    def guide_drawing(self, project_id: int, drawing: Path, *, title: str) -> str:
-        """The address of a PNG for the guide, which exists; uploaded if no guide shows it."""
+    def guide_image(self, project_id: int, content: bytes, *, title: str) -> str:
+        """The address of a PNG for the guide, which exists; uploaded if no guide shows it.
+
+        The guide shows it with `title` as its text, or as its title in quotes.
+        """
         number = self.project(project_id)["guide_id"]
         guide = self._transport.call("GET", f"/api/guides/{number}")
-        there = re.search(rf"!\[{re.escape(title)}\]\(([^)\s]+)\)", guide["markdown"])
+        name = re.escape(title)
+        there = re.search(
+            rf'!\[(?:{name}\]\(([^)\s]+)\)|[^\]]*\]\(([^)\s]+) "{name}"\))', guide["markdown"]
+        )
         if there:
-            return there[1]
-        file = (drawing.name, drawing.read_bytes(), "image/png")
+            return str(there[1] or there[2])
+        file = ("image.png", content, "image/png")
         made = self._transport.send_file("/api/assets", file, guide_id=number)
         return f"/api/assets/{made['uuid']}"
 

@@ -80,15 +80,11 @@ class ServerForm(forms.ModelForm):
 
 
 class ConnectForm(forms.ModelForm):
-    """The server of a dataset and the guidelines for its annotators."""
+    """The server of a dataset."""
 
     class Meta:
         model = CvatProject
-        fields = ["server", "guidelines"]
-        widgets = {"guidelines": forms.Textarea(attrs={"rows": 6})}
-        help_texts = {
-            "guidelines": "Markdown. Shown after the general rules and the list of questions."
-        }
+        fields = ["server"]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """The only server is chosen already."""

@@ -8,13 +8,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.forms.models import model_to_dict
 
 from annotation.core.assignment_plan import PACE, PlanRequest
-from annotation.models import PlanSettings, check_user_name
-from annotation.selectors.pace import measured_pace
+from annotation.models import Annotator, PlanSettings, check_user_name
+from annotation.selectors.pace import measured_pace, measured_paces
 from datasets.forms import FilesField, FilesInput
 from datasets.models import Dataset
 
 MAX_FILES = 500
 MAX_ANNOTATORS = 100
+TOOLS = [("", "CVAT if connected, else label page"), *Annotator.Tool.choices]
 SHARES = ("overlap", "blind", "gold")
 
 
@@ -56,7 +57,13 @@ class PlanForm(forms.Form):
     pace = forms.FloatField(
         label="Pace (seconds)",
         initial=PACE, min_value=0.1, max_value=3600, required=False,
-        help_text="Time for one person in one second of video; measured on the label page.",
+        help_text="Time for one person in one second of video. The measured pace of an "
+        "annotator comes first.",
+    )  # fmt: skip
+    tool = forms.ChoiceField(
+        label="Where new annotators work",
+        choices=TOOLS, required=False,
+        help_text="The others keep their tool: see Annotators.",
     )  # fmt: skip
 
     @classmethod
@@ -103,8 +110,8 @@ class PlanForm(forms.Form):
             self.add_error("per_clip", f"There are only {len(names)} {noun}.")
         return cleaned
 
-    def plan_request(self) -> PlanRequest:
-        """The plan request of a valid form."""
+    def plan_request(self, dataset: Dataset) -> PlanRequest:
+        """The plan request of a valid form, with the measured pace of each annotator."""
         values = self.cleaned_data
         hours = values["annotators"]
         return PlanRequest(
@@ -116,6 +123,7 @@ class PlanForm(forms.Form):
             gold=(values["gold"] or 0) / 100,
             capacity={name: most for name, most in hours.items() if most is not None},
             pace=values["pace"] or PACE,
+            paces=measured_paces(dataset),
         )
 
 

@@ -11,6 +11,7 @@ from annotation.models.cvat import (
     WebhookDelivery,
     check_address,
 )
+from annotation.models.guidelines import Guideline, GuidelineImage
 from annotation.models.labelling import AnswerDraft, DraftOperation
 from annotation.models.work import (
     Annotation,
@@ -33,6 +34,8 @@ __all__ = [
     "CvatProject",
     "CvatServer",
     "DraftOperation",
+    "Guideline",
+    "GuidelineImage",
     "IssueComment",
     "JobStateChange",
     "PlanSettings",

@@ -99,11 +99,10 @@ class CvatServer(StagedModel):
 class CvatProject(StagedModel):
     """A dataset's project in CVAT; its stage is that of the setup: label, guide, webhook."""
 
+    NEEDS_VOCABULARY = True  # CVAT would drop the answers of what is taken away
+
     dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="cvat_project")
     server = models.ForeignKey(CvatServer, models.PROTECT, related_name="projects")
-    guidelines = models.TextField(
-        blank=True, help_text="Markdown; shown to annotators in CVAT, after the questions"
-    )
     project_id = models.PositiveBigIntegerField(null=True, editable=False)
     label_id = models.PositiveBigIntegerField(null=True, editable=False)
     attribute_ids = models.JSONField(default=dict, editable=False, help_text="{name: id}")

@@ -82,6 +82,9 @@ class Annotator(models.Model):
     )
     is_simulated = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True, help_text="gets new tasks")
+    is_qualifying = models.BooleanField(
+        default=False, help_text="does gold checks first; other tasks wait until this is ended"
+    )
     capacity = models.FloatField(
         null=True,
         blank=True,
@@ -113,7 +116,12 @@ class AnnotationTaskQuerySet(StagedQuerySet):
         """Tasks that `user` labels: assigned to them, in datasets where they may label."""
         datasets = Dataset.objects.permitting(user, Act.LABEL)
         tasks = self.filter(clip__video__dataset__in=datasets, unassigned_at=None)
-        return tasks.filter(annotator__user_id=user.pk or 0)
+        return tasks.filter(annotator__user_id=user.pk or 0).released()
+
+    def released(self) -> Self:
+        """Without tasks that wait for the end of a qualification round."""
+        check = AnnotationTask.Purpose.CHECK
+        return self.filter(Q(annotator__is_qualifying=False) | Q(purpose=check))
 
     def counting(self) -> Self:
         """Tasks whose answers count in agreement and consensus.
@@ -130,7 +138,7 @@ class AnnotationTaskQuerySet(StagedQuerySet):
         """Tasks of annotators who work in CVAT, if the dataset is connected."""
         return self.filter(
             annotator__is_simulated=False, annotator__tool__in=["", Annotator.Tool.CVAT]
-        )
+        ).released()
 
     def with_latest_version(self) -> Self:
         """Tasks with `latest_version_id`: the newest answer version read, or None."""
@@ -142,6 +150,8 @@ class AnnotationTaskQuerySet(StagedQuerySet):
 
 class AnnotationTask(StagedModel):
     """One clip assigned to one annotator; its stage is that of writing the package."""
+
+    NEEDS_VOCABULARY = True  # its answers are names of actions
 
     class Purpose(models.TextChoices):
         WORK = "work"

@@ -25,6 +25,21 @@ def measured_pace(dataset: Dataset, annotator: Annotator | None = None) -> float
     return float(sums["time"] / 1000 / sums["keyframes"])
 
 
+def measured_paces(dataset: Dataset) -> dict[str, float]:
+    """The measured pace of each annotator who submitted `MIN_KEYFRAMES` or more; one query."""
+    drafts = AnswerDraft.objects.filter(
+        task__clip__video__dataset=dataset, version__isnull=False, total__gt=0
+    ).order_by()
+    rows = drafts.values_list("task__annotator__name").annotate(
+        time=Sum("active_ms"), keyframes=Sum("total")
+    )
+    return {
+        name: round(time / 1000 / keyframes, 2)
+        for name, time, keyframes in rows
+        if keyframes >= MIN_KEYFRAMES and time
+    }
+
+
 def expected_pace(dataset: Dataset, annotator: Annotator | None = None) -> float:
     """The measured pace: of `annotator`, else of all, else that of the plan."""
     own = measured_pace(dataset, annotator) if annotator is not None else None

@@ -98,11 +98,14 @@ def gold_clips(dataset: Dataset) -> list[GoldClip]:
 
 
 def annotators_with_work(dataset: Dataset) -> QuerySet[Annotator]:
-    """The annotators of `dataset` with `task_count`, `open_count` and `unassigned_count`."""
+    """The annotators of `dataset` with counts of their tasks and gold checks."""
     assigned = Q(tasks__unassigned_at=None)
     answered = Q(tasks__versions__isnull=False)
+    is_check = Q(tasks__purpose=AnnotationTask.Purpose.CHECK)
     return dataset.annotators.annotate(
         task_count=Count("tasks", filter=assigned | answered, distinct=True),
         open_count=Count("tasks", filter=assigned & ~answered, distinct=True),
         unassigned_count=Count("tasks", filter=~assigned & ~answered, distinct=True),
+        check_count=Count("tasks", filter=assigned & is_check, distinct=True),
+        checked_count=Count("tasks", filter=assigned & is_check & answered, distinct=True),
     )

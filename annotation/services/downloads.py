@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 
 from annotation.core.annotation_guide import guide
 from annotation.cvat.task_upload import IMAGE_QUALITY
-from annotation.models import AnnotationTask, Annotator, CvatProject
+from annotation.models import AnnotationTask, Annotator
+from annotation.selectors.guidelines import guidelines_markdown
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path
 from avaproject.base.temporary import partial_path, work_folder
@@ -102,9 +103,8 @@ def _open(tasks: QuerySet[AnnotationTask]) -> QuerySet[AnnotationTask]:
 
 
 def _guide(dataset: Dataset) -> str:
-    project = CvatProject.objects.filter(dataset=dataset).first()
-    guidelines = project.guidelines if project else ""
-    return guide(dataset.name, group_specs(dataset), guidelines=guidelines)
+    text = guidelines_markdown(dataset, lambda number: "")  # a backup has no images
+    return guide(dataset.name, group_specs(dataset), guidelines=text)
 
 
 def _add_package(archive: ZipWriter, *, task: AnnotationTask, folder: str = "") -> None:

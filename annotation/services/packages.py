@@ -10,7 +10,9 @@ from pathlib import Path
 
 from annotation.core.annotation_guide import TRACK_DIALOG
 from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
+from annotation.core.guidelines import image_name
 from annotation.models import AnnotationTask
+from annotation.selectors.guidelines import guidelines_markdown, shown_images
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path, store
 from avaproject.base.temporary import partial_path, work_folder
@@ -53,6 +55,8 @@ Annotate
  - Box that changes from one person to another: "Split" the track there. Both parts keep the
    person_id: clear it in the part that shows somebody else, and answer all questions there.
  - Don't change the person_id of existing boxes otherwise.
+
+What each action means is in guidelines.md, if the dataset has guidelines.
 
 Return the answers
  1. Save. Tasks, Actions of this task, "Export task dataset", format "CVAT for video 1.1",
@@ -165,6 +169,18 @@ def _fill(package: ZipWriter, task: AnnotationTask, document: Document, frames: 
     )
     labels = json.dumps([label_data(document.attributes)], indent=2)
     package.add("README.txt", readme.encode())
+    _add_guidelines(package, dataset)
     package.add("annotations.xml", dump(document))
     package.add("labels.json", f"{labels}\n".encode())
     package.add_file("frames.zip", frames)
+
+
+def _add_guidelines(package: ZipWriter, dataset: Dataset) -> None:
+    """The guidelines as Markdown, with their images beside them."""
+    text = guidelines_markdown(dataset, image_name)
+    if not text:
+        return
+    package.add("guidelines.md", f"# {dataset}\n\n{text}\n".encode())
+    for image in shown_images(dataset):
+        with local_path(image.file.name or "") as path:
+            package.add_file(str(image), path)

@@ -24,6 +24,7 @@ from annotation.core.assignment_plan import (
     plan_assignments,
 )
 from annotation.models import AnnotationTask, Annotator, AnswerVersion, PlanSettings
+from annotation.selectors.pace import measured_paces
 from annotation.selectors.tasks import ready_clips
 from annotation.services.annotators import link_namesakes
 from annotation.services.cvat.reconciliation import reconcile_soon
@@ -57,9 +58,12 @@ def preview(dataset: Dataset, request: PlanRequest) -> tuple[DatasetState, Assig
 
 
 def assign(
-    dataset: Dataset, request: PlanRequest, *, digest: str = "", simulated: bool = False
-) -> int:
+    dataset: Dataset, request: PlanRequest, *, digest: str = "", simulated: bool = False,
+    tool: str = "",
+) -> int:  # fmt: skip
     """Create the tasks that `preview` shows and store the request; return how many are new.
+
+    Annotators whom the dataset did not have work with `tool`.
 
     A second call adds nothing. Raises PlanChangedError if `digest` is not that of the plan,
     PlanError if the request cannot be met.
@@ -72,7 +76,7 @@ def assign(
                 "clips, answers or annotators have changed since this plan was shown; check "
                 "the new plan below, then assign it"
             )
-        annotators = _annotators(dataset, request, simulated=simulated)
+        annotators = _annotators(dataset, request, simulated=simulated, tool=tool)
         _store_request(dataset, request)
         clips = {task.clip for task in found.tasks}
         runs = _runs(dataset, clips)
@@ -114,7 +118,7 @@ def plan_tasks(
         )
     request = PlanRequest(
         tuple(annotators), overlap, per_clip=per_clip, seed=seed, blind=blind, gold=gold,
-        capacity=capacity, pace=pace or PACE,
+        capacity=capacity, pace=pace or PACE, paces=measured_paces(dataset),
     )  # fmt: skip
     return assign(dataset, request, simulated=simulated)
 
@@ -311,10 +315,21 @@ def _unassigned(rows: list[Any]) -> dict[str, int]:
 
 
 def _annotators(
-    dataset: Dataset, request: PlanRequest, *, simulated: bool, is_active: bool = True
+    dataset: Dataset,
+    request: PlanRequest,
+    *,
+    simulated: bool,
+    is_active: bool = True,
+    tool: str = "",
 ) -> dict[str, Annotator]:
     rows = [
-        Annotator(dataset=dataset, name=name, is_simulated=simulated, is_active=is_active)
+        Annotator(
+            dataset=dataset,
+            name=name,
+            tool=tool,
+            is_simulated=simulated,
+            is_active=is_active,
+        )
         for name in request.annotators
     ]
     for row in rows:

@@ -78,9 +78,8 @@ def connect(request: HttpRequest, name: str) -> HttpResponse:
     project = CvatProject.objects.filter(dataset=dataset).first()
     form = ConnectForm(request.POST or None, instance=project)
     if request.method == "POST" and form.is_valid():
-        values = form.cleaned_data
         try:
-            connect_dataset(dataset, values["server"], guidelines=values["guidelines"])
+            connect_dataset(dataset, form.cleaned_data["server"])
         except ProjectError as error:
             form.add_error("server", str(error))
         else:

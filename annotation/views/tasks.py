@@ -1,7 +1,7 @@
-"""Pages for assigning tasks, downloading packages, and importing answers."""
+"""Pages for assigning tasks and importing answers."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -9,25 +9,16 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
-from annotation.core.plan_forecast import PlanForecast, plan_forecast
-from annotation.forms.tasks import AnswersForm, GoldTasksForm, PlanForm
+from annotation.core.plan_forecast import AnnotatorShare, PlanForecast, plan_forecast
+from annotation.forms.tasks import TOOLS, AnswersForm, GoldTasksForm, PlanForm
 from annotation.models import AnnotationTask, Annotator, AnswerVersion
 from annotation.selectors.tasks import annotators_with_work, gold_clips, ready_counts
 from annotation.services.answer_files import Imported, import_answers
 from annotation.services.answers import confirm_answers
-from annotation.services.downloads import (
-    NoOpenTaskError,
-    annotator_backup,
-    annotator_packages,
-    annotator_task_backups,
-    dataset_packages,
-    task_backup,
-)
 from annotation.services.plan import (
     PlanChangedError,
     PlanError,
@@ -41,7 +32,7 @@ from annotation.services.plan import (
     unassign,
     unmark_gold,
 )
-from avaproject.base.ranges import serve_stored
+from annotation.services.qualification import ask_qualification, end_qualification
 from avaproject.base.temporary import work_folder
 from avaproject.base.views import parse_key, retry_failed
 from avaproject.base.work import StagedQuerySet
@@ -64,9 +55,9 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
     if is_valid and request.method == "POST":
         try:
             digest = request.POST.get("digest", "")
-            messages.success(
-                request, _assigned(assign(dataset, form.plan_request(), digest=digest))
-            )
+            plan_request, tool = form.plan_request(dataset), form.cleaned_data["tool"]
+            count = assign(dataset, plan_request, digest=digest, tool=tool)
+            messages.success(request, _assigned(count))
             return redirect("qc:tasks", name=name)
         except PlanChangedError as error:
             messages.warning(request, f"No tasks were assigned: {error}.")
@@ -75,13 +66,14 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
     context = {"dataset": dataset, "form": form, "gold_form": GoldTasksForm()}
     context |= _clips_and_annotators(dataset)
     if is_valid:
-        context["forecast"] = _forecast(dataset, form)
+        forecast = _forecast(dataset, form)
+        context |= {"forecast": forecast, "shares": _shares(dataset, form, forecast)}
     return render(request, "annotation/plan.html", context)
 
 
 def _forecast(dataset: Dataset, form: PlanForm) -> PlanForecast | None:
     """The forecast of the plan; None with an error on the form if there is no plan."""
-    plan_request = form.plan_request()
+    plan_request = form.plan_request(dataset)
     try:
         state, previewed = preview(dataset, plan_request)
     except PlanError as error:
@@ -89,6 +81,16 @@ def _forecast(dataset: Dataset, form: PlanForm) -> PlanForecast | None:
             form.add_error(None, f"{error}.")
         return None
     return plan_forecast(state, previewed, plan_request)
+
+
+def _shares(
+    dataset: Dataset, form: PlanForm, forecast: PlanForecast | None
+) -> list[tuple[AnnotatorShare, str]]:
+    """The work of each annotator, and where they do it."""
+    labels, new = dict(TOOLS), form.cleaned_data["tool"]
+    chosen = dict(dataset.annotators.values_list("name", "tool"))
+    shares = forecast.shares if forecast else []
+    return [(one, str(labels[chosen.get(one.annotator, new)])) for one in shares]
 
 
 def _clips_and_annotators(dataset: Dataset) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def _clips_and_annotators(dataset: Dataset) -> dict[str, Any]:
         "gold_clips": gold[:GOLD_CLIPS_SHOWN],
         "gold_count": len(gold),
         "annotators": annotators_with_work(dataset),
-        "tools": [("", "CVAT if connected, else label page"), *Annotator.Tool.choices],
+        "tools": TOOLS,
     }
 
 
@@ -140,6 +142,25 @@ def plan_tool(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, f"{error}.")
     else:
         messages.success(request, f"The tool of {annotator} was changed.")
+    return redirect("annotation:plan", name=name)
+
+
+@login_required
+@require_POST
+def plan_qualify(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask an annotator for a qualification round, or end it."""
+    annotator = _annotator(request, name)
+    if "end" in request.POST:
+        end_qualification(annotator)
+        messages.success(request, f"{annotator} gets all assigned tasks now.")
+        return redirect("annotation:plan", name=name)
+    try:
+        count = ask_qualification(annotator, parse_key(request.POST.get("count", "")) or 0)
+    except PlanError as error:
+        messages.error(request, f"{error}.")
+    else:
+        noun = "gold clip" if count == 1 else "gold clips"
+        messages.success(request, f"{annotator} does {count} {noun} before all other tasks.")
     return redirect("annotation:plan", name=name)
 
 
@@ -224,93 +245,6 @@ def _assigned(count: int) -> str:
         plural = "" if count == 1 else "s"
         return f"{count} task{plural} assigned. Packages are being written."
     return "All clips that are ready are already assigned."
-
-
-@login_required
-@require_GET
-def package(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    tasks = AnnotationTask.objects.permitting(request.user, Act.DOWNLOAD, Act.SEE_NAMES).done()
-    task = get_object_or_404(
-        tasks.select_related("clip", "annotator"), clip__video__dataset__name=name, pk=pk
-    )
-    return serve_stored(
-        request, task.package.name or "", content_type="application/zip",
-        download_as=f"{task}.zip",
-    )  # fmt: skip
-
-
-@login_required
-@require_GET
-def backup(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    """The backup of one task: CVAT makes the task from it in one step."""
-    tasks = AnnotationTask.objects.permitting(request.user, Act.DOWNLOAD, Act.SEE_NAMES).done()
-    task = get_object_or_404(
-        tasks.select_related("clip__video__dataset", "annotator"),
-        clip__video__dataset__name=name, pk=pk,
-    )  # fmt: skip
-    return _zip(task_backup(task), f"{task}-backup")
-
-
-@login_required
-@require_GET
-def all_packages(request: HttpRequest, name: str) -> HttpResponseBase:
-    """The packages of all open tasks of a dataset."""
-    dataset = get_object_or_404(
-        permitted_datasets(request.user, Act.DOWNLOAD, Act.SEE_NAMES), name=name
-    )
-    try:
-        return _zip(dataset_packages(dataset), f"{name}--packages")
-    except NoOpenTaskError as error:
-        messages.error(request, f"{error}.")
-        return redirect("qc:tasks", name=name)
-
-
-@login_required
-@require_GET
-def packages(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    """The packages of all open tasks of an annotator."""
-    return _of_annotator(request, name, pk, annotator_packages, "packages")
-
-
-@login_required
-@require_GET
-def backups(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    """The backup of a CVAT project with all open tasks of an annotator."""
-    return _of_annotator(request, name, pk, annotator_backup, "project-backup")
-
-
-@login_required
-@require_GET
-def task_backups(request: HttpRequest, name: str, pk: int) -> HttpResponseBase:
-    """The backups of all open tasks of an annotator, one a task."""
-    return _of_annotator(request, name, pk, annotator_task_backups, "task-backups")
-
-
-def _of_annotator(
-    request: HttpRequest,
-    name: str,
-    pk: int,
-    made: Callable[[Annotator], Iterator[bytes]],
-    what: str,
-) -> HttpResponseBase:
-    dataset = get_object_or_404(
-        permitted_datasets(request.user, Act.DOWNLOAD, Act.SEE_NAMES), name=name
-    )
-    annotator = get_object_or_404(dataset.annotators.select_related("dataset"), pk=pk)
-    try:
-        return _zip(made(annotator), f"{name}--{annotator}-{what}")
-    except NoOpenTaskError as error:
-        messages.error(request, f"{error}.")
-        return redirect("qc:tasks", name=name)
-
-
-def _zip(content: Iterator[bytes], name: str) -> StreamingHttpResponse:
-    disposition = content_disposition_header(True, f"{name}.zip") or "attachment"
-    return StreamingHttpResponse(
-        content,
-        content_type="application/zip",
-        headers={"Content-Disposition": disposition},
-    )
 
 
 @login_required

@@ -12,7 +12,8 @@ NOT_PAGES = {
     "annotation": "add_annotators all-packages backup backups cvat_adopt cvat_boxes "
     "cvat_add cvat_invite cvat_pause cvat_replay cvat_reply cvat_retry cvat_send "
     "cvat_sync unassign reassign gold gold_tasks answers accept package packages retry "
-    "server_delete server_test webhook label-clip label-discard label-discarded "
+    "server_delete server_test webhook guideline-image guideline-remove guideline-upload "
+    "qualify label-clip label-discard label-discarded "
     "label-frame label-open label-operations label-poster label-reopen label-submit revise "
     "tool",
     "datasets": "home clip-file keyframe parts poster retry transfer transfers",
@@ -66,6 +67,7 @@ def _of_dataset() -> Iterator[PageAddress]:
     server = CvatServer.objects.order_by("pk")[0]
     bundle = Bundle.objects.filter(dataset=dataset).order_by("pk")[0]
     group = dataset.groups.order_by("position")[0]
+    action = group.actions.order_by("pk")[0]
     last = "999999"  # the nearest page
     of_dataset: list[tuple[str, tuple[Any, ...], dict[str, str]]] = [
         ("qc:overview", (), {}),
@@ -95,6 +97,10 @@ def _of_dataset() -> Iterator[PageAddress]:
         ("annotation:cvat", (), {}), ("annotation:cvat", (), {"page": last}),
         ("annotation:cvat_connect", (), {}), ("annotation:cvat_deliveries", (), {}),
         ("annotation:cvat_deliveries", (), {"page": last}), ("annotation:cvat_members", (), {}),
+        ("annotation:guidelines", (), {}), ("annotation:guideline-text", (), {}),
+        ("annotation:guideline-action", (action.pk,), {}),
+        ("annotation:guideline-pick", (action.pk,), {"clip": clip.name}),
+        ("datasets:vocabulary", (), {}),
         ("annotation:plan", (), {}), ("workers:members", (), {}),
         ("annotation:plan", (), {"annotators": ",".join(pair), "overlap": "30", "seed": "0"}),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ class Act(StrEnum):
     """Something a member may do in a dataset."""
 
     SEE = "see"
+    READ_GUIDELINES = "read guidelines"
     SEE_NAMES = "see names"
     UPLOAD = "upload"
     CONFIGURE = "configure"
@@ -30,10 +31,11 @@ class Act(StrEnum):
 
 MEANING: Mapping[Act, str] = {
     Act.SEE: "open the pages of the dataset: videos, clips, tracks, releases",
+    Act.READ_GUIDELINES: "read the guidelines",
     Act.SEE_NAMES: "see who annotated what: tasks, agreement, gold clips, CVAT",
     Act.UPLOAD: "upload videos and bundles",
-    Act.CONFIGURE: "change tracking, quality rules and the CVAT project with its guidelines, "
-    "and retry failed work",
+    Act.CONFIGURE: "change tracking, vocabulary, guidelines, quality rules and the CVAT "
+    "project, and retry failed work",
     Act.ASSIGN: "plan and assign tasks, choose gold clips, send tasks to CVAT, ask for third "
     "opinions",
     Act.LABEL: "label the tasks assigned to oneself",
@@ -54,10 +56,18 @@ MAY: Mapping[str, frozenset[Act]] = {
     "owner": frozenset(Act),
     "manager": _MANAGER,
     "reviewer": frozenset(
-        {Act.SEE, Act.SEE_NAMES, Act.LABEL, Act.ADJUDICATE, Act.REVIEW, Act.DOWNLOAD}
+        {
+            Act.SEE,
+            Act.READ_GUIDELINES,
+            Act.SEE_NAMES,
+            Act.LABEL,
+            Act.ADJUDICATE,
+            Act.REVIEW,
+            Act.DOWNLOAD,
+        }
     ),
-    "annotator": frozenset({Act.LABEL}),
-    "viewer": frozenset({Act.SEE, Act.DOWNLOAD}),
+    "annotator": frozenset({Act.READ_GUIDELINES, Act.LABEL}),
+    "viewer": frozenset({Act.SEE, Act.READ_GUIDELINES, Act.DOWNLOAD}),
 }
 
 
@@ -74,6 +84,6 @@ def acts_by_key(role: str) -> dict[str, bool]:
     """The acts of `role` for templates; empty for an unknown role.
 
     >>> acts_by_key("viewer"), acts_by_key("")
-    ({'see': True, 'download': True}, {})
+    ({'see': True, 'read_guidelines': True, 'download': True}, {})
     """
     return {act.key: True for act in Act if act in MAY.get(role, ())}

@@ -41,7 +41,7 @@ class VocabularyAction(NamedTuple):
 
 
 class VocabularyGroup(NamedTuple):
-    """A group of actions, in the order of their ids: one question about a person."""
+    """A group of actions, in the order that annotators see: one question about a person."""
 
     name: str
     choice: str
@@ -68,7 +68,7 @@ def parse_yaml(text: str) -> Vocabulary:
         raise VocabularyError(str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("groups"), list):
         raise VocabularyError("a vocabulary has a list 'groups'")
-    return _checked(tuple(_group(raw) for raw in content["groups"]))
+    return checked(tuple(_group(raw) for raw in content["groups"]))
 
 
 def parse_pbtxt(text: str) -> Vocabulary:
@@ -95,7 +95,7 @@ def parse_pbtxt(text: str) -> Vocabulary:
             )
         found.setdefault(kind, []).append(VocabularyAction(int(number), name))
     in_order = sorted(found, key=lambda kind: min(found[kind]))
-    return _checked(tuple(_group_of_type(kind, found[kind]) for kind in in_order))
+    return checked(tuple(_group_of_type(kind, found[kind]) for kind in in_order))
 
 
 def _pbtxt_entries(text: str) -> list[dict[str, str]]:
@@ -160,14 +160,17 @@ def _group(raw: Any) -> VocabularyGroup:
         required=raw.get("required", False) is True,
         label_type=str(raw.get("label_type")),
         max_per_person=1 if choice == "one" else most,
-        actions=tuple(VocabularyAction(n, actions[n]) for n in sorted(actions)),
+        actions=tuple(VocabularyAction(n, name) for n, name in actions.items()),
         scope=str(raw.get("scope", "keyframe")),
     )
 
 
-def _checked(groups: Vocabulary) -> Vocabulary:
+def checked(groups: Vocabulary) -> Vocabulary:
+    """`groups` themselves. Raises VocabularyError if they break a rule of names or ids."""
     for group in groups:
         _check_group(group)
+        if not group.actions:
+            raise VocabularyError(f"group {group.name!r} has no actions; add at least one")
     _check_all_differ([group.name for group in groups], "group")
     actions = [action for group in groups for action in group.actions]
     for action in actions:
@@ -184,6 +187,47 @@ def _checked(groups: Vocabulary) -> Vocabulary:
             f"action ids must be 1 to {len(ids)} without gaps; see id {wrong}"
         )
     return groups
+
+
+def refused_changes(old: Vocabulary, new: Vocabulary) -> list[str]:
+    """Why `new` may not replace `old` once there may be answers; empty if it may.
+
+    A vocabulary in use can only grow: answers that were given keep their meaning, and a task
+    that is finished stays finished.
+
+    >>> old = parse_yaml("groups: [{name: posture, choice: one, label_type: PERSON_MOVEMENT, "
+    ...                  "actions: {1: stand, 2: sit}}]")
+    >>> refused_changes(old, (old[0]._replace(actions=old[0].actions[:1]),))
+    ['posture: sit must keep its name, its id and its group']
+    """
+    groups = {group.name: group for group in new}
+    found = []
+    for before in old:
+        after = groups.get(before.name)
+        if after is None:
+            found.append(f"the group {before.name} must keep its name")
+            continue
+        found += [
+            f"{before.name}: {what} can't be changed"
+            for what, changed in {
+                "the choice of one or many": before.choice != after.choice,
+                "the scope": before.scope != after.scope,
+                "the label type": before.label_type != after.label_type,
+            }.items()
+            if changed
+        ]
+        if after.required and not before.required:
+            found.append(
+                f"{before.name}: can't become required, as finished tasks would lack answers"
+            )
+        if after.max_per_person < before.max_per_person:
+            found.append(f"{before.name}: the limit can only be raised")
+        found += [
+            f"{before.name}: {action.name} must keep its name, its id and its group"
+            for action in before.actions
+            if action not in after.actions
+        ]
+    return found
 
 
 def _check_group(group: VocabularyGroup) -> None:

@@ -144,6 +144,10 @@ class ActionGroup(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def shown_actions(self) -> list["Action"]:
+        """The actions in the order that annotators see."""
+        return sorted(self.actions.all(), key=lambda one: (one.position, one.action_id))
+
     def spec(self) -> ActionGroupSpec:
         """The group without the database, its actions by id."""
         return ActionGroupSpec(
@@ -164,6 +168,10 @@ class Action(models.Model):
     name = models.CharField(max_length=80)
     action_id = models.PositiveSmallIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(80)]
+    )
+
+    position = models.PositiveSmallIntegerField(
+        default=0, help_text="place in the group as annotators see it; equal ones by id"
     )
 
     class Meta:

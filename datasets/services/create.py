@@ -83,7 +83,13 @@ def _add_groups(dataset: Dataset, groups: Vocabulary) -> None:
         for position, group in enumerate(groups)
     )
     Action.objects.bulk_create(
-        Action(dataset=dataset, group=row, name=action.name, action_id=action.action_id)
+        Action(
+            dataset=dataset,
+            group=row,
+            name=action.name,
+            action_id=action.action_id,
+            position=position,
+        )
         for row, group in zip(rows, groups, strict=True)
-        for action in group.actions
+        for position, action in enumerate(group.actions)
     )

@@ -9,7 +9,8 @@ from django.db.models import Case, IntegerField, Value, When
 from django.urls import reverse
 
 from annotation.core.review_issues import parse_issues
-from annotation.models import AnnotationTask, AnswerDraft
+from annotation.models import AnnotationTask, AnswerDraft, GuidelineImage
+from annotation.selectors.guidelines import guidelines_of
 from annotation.selectors.labelling import newest_draft
 from annotation.selectors.pace import expected_pace
 from avaproject.base.work import Stage
@@ -102,12 +103,24 @@ def _groups(dataset: Dataset) -> list[dict[str, Any]]:
             "max": 1 if group.choice == "one" else group.max_per_person,
             "scope": group.scope,
             "actions": [
-                {"name": one.name, "id": one.action_id, "hint": "", "images": []}
-                for one in group.actions.all()
+                {
+                    "name": one.action.name, "id": one.action.action_id,
+                    "hint": one.definition,
+                    "images": [_image(dataset, image) for image in (*one.yes, *one.no)],
+                }
+                for one in actions
             ],
         }
-        for group in dataset.groups.prefetch_related("actions")
-    ]
+        for group, actions in guidelines_of(dataset).groups
+    ]  # fmt: skip
+
+
+def _image(dataset: Dataset, image: GuidelineImage) -> dict[str, Any]:
+    return {
+        "url": reverse("annotation:guideline-image", args=[dataset.name, image.pk]),
+        "caption": image.caption,
+        "is_yes": image.kind == GuidelineImage.Kind.YES,
+    }
 
 
 def _detections(task: AnnotationTask) -> dict[int, list[list[float]]]:
@@ -177,5 +190,6 @@ def _urls(task: AnnotationTask, *, is_annotator: bool) -> dict[str, str]:
     }
     found["page"] = reverse("qc:label", args=[dataset, task.pk])
     found["task_json"] = reverse("qc:label-task", args=[dataset, task.pk])
+    found["guidelines"] = reverse("annotation:guidelines", args=[dataset])
     found["task"] = "" if is_annotator else reverse("qc:task", args=[dataset, task.pk])
     return found

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from annotation.core.plan_forecast import hours
+from annotation.core.review_issues import ReviewIssue, parse_issues
 from annotation.models import AnnotationTask, Annotator, AnswerDraft
 from annotation.selectors.pace import expected_pace, keyframes_to_answer
 from datasets.models import Dataset
@@ -24,13 +26,18 @@ class MyTask:
     task: AnnotationTask
     keyframes: int  # persons at keyframes left
     is_begun: bool
-    remarks: list[str]  # what it was sent back for
+    remarks: list[ReviewIssue]  # what it was sent back for
     is_returned: bool = False
 
     @property
     def page(self) -> str:
         args = [self.task.clip.video.dataset.name, self.task.pk]
         return reverse("qc:label", args=args)
+
+    @property
+    def linked_remarks(self) -> list[tuple[ReviewIssue, str]]:
+        """Each remark with the address of its keyframe on the label page."""
+        return [(one, f"{self.page}?{_place(one)}") for one in self.remarks]
 
 
 @dataclass
@@ -45,6 +52,7 @@ class MyDataset:
     pace: float = 0.0
     agreement: float | None = None
     compared: int = 0
+    is_qualifying: bool = False  # gold clips come first; other tasks wait
 
     @property
     def next(self) -> MyTask | None:
@@ -84,18 +92,29 @@ def my_datasets(user: User | AnonymousUser) -> list[MyDataset]:
     return list(found.values())
 
 
-def _reasons(tasks: list[Any]) -> dict[int, list[str]]:
+def _place(remark: ReviewIssue) -> str:
+    """The query of the label page that leads to a keyframe."""
+    person = {} if remark.person_id is None else {"person": remark.person_id}
+    return urlencode({"second": remark.second} | person)
+
+
+def _reasons(tasks: list[Any]) -> dict[int, list[ReviewIssue]]:
     """The remarks of the newest rejection by task."""
-    rejected = [task.pk for task in tasks if task.verdict == Review.Verdict.REJECTED]
+    rejected = {
+        task.pk: task.clip.keyframes()
+        for task in tasks
+        if task.verdict == Review.Verdict.REJECTED
+    }
     reviews = Review.objects.filter(task__in=rejected).order_by("pk")
     return {
-        pk: [line.strip() for line in reason.splitlines() if line.strip()]
+        pk: parse_issues(reason, rejected[pk])
         for pk, reason in reviews.values_list("task", "reason")
     }
 
 
 def _measure(its: MyDataset, user: User | AnonymousUser) -> None:
     annotator = Annotator.objects.get(dataset=its.dataset, user_id=user.pk or 0)
+    its.is_qualifying = annotator.is_qualifying
     its.pace = expected_pace(its.dataset, annotator)
     keyframes = sum(task.keyframes for task in (*its.returned, *its.open))
     its.hours_left = hours(keyframes, pace=its.pace)

@@ -124,17 +124,17 @@ def test_connecting_creates_a_project_row_to_set_up(client, admin, cvat):
     make_dataset("shop", owner=admin)
     server = make_server(cvat)
     client.force_login(admin)
-    client.post(url("cvat_connect"), {"server": server.pk, "guidelines": "Be kind."})
+    client.post(url("cvat_connect"), {"server": server.pk})
     project = CvatProject.objects.get()
     assert (project.server, project.stage) == (server, Stage.WAITING)
     assert "being set up" in text(client.get(url("cvat")))
     set_up(project.dataset)
-    assert "Be kind." in cvat.state.guides[1]["markdown"]
+    assert "posture" in cvat.state.guides[1]["markdown"]
 
 
 def test_a_dataset_cannot_move_to_another_server(client, world, cvat):
     other = CvatServer.objects.create(name="other", url="http://other.example.org")
-    page = text(client.post(url("cvat_connect"), {"server": other.pk, "guidelines": ""}))
+    page = text(client.post(url("cvat_connect"), {"server": other.pk}))
     assert "cannot be moved" in page
     assert project_of(world).server.name == "lab"
 

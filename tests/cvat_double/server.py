@@ -21,13 +21,14 @@ from typing import Any, Self
 
 from tests.cvat_double import schemas
 from tests.cvat_double.attributes import edit, filled
+from tests.cvat_double.guides import Guides
 from tests.cvat_double.http_server import NO_REQUEST, Call, Fault, Handler, Server, post, route
 from tests.cvat_double.issues import Issues, Permissions
 from tests.cvat_double.schemas import check, check_labels
 from tests.cvat_double.state import HTML_500, RefusedError, Row, State
 
 
-class CvatDouble(Issues, Permissions):
+class CvatDouble(Guides, Issues, Permissions):
     token = "a-personal-token"
     password = "a-password"
 
@@ -202,23 +203,6 @@ class CvatDouble(Issues, Permissions):
         body = check(schemas.LabelIn, call.body, partial=True)
         check_labels([body])
         return 200, self.state.change_label(number, body)
-
-    @route("POST", "guides")
-    def new_guide(self, call: Call) -> Any:
-        body = check(schemas.GuideIn, call.body)
-        project = call.found("Project", self.state.projects, body["project_id"])
-        if project["guide_id"]:
-            raise RefusedError(500, HTML_500)
-        number = project["guide_id"] = self.state.number("guide")
-        guide = {"id": number, "task_id": None, "project_id": project["id"]}
-        self.state.guides[number] = guide | {"markdown": body["markdown"]}
-        return 201, self.state.guides[number]
-
-    @route("PATCH", r"guides/(\d+)")
-    def change_guide(self, call: Call, number: int) -> Any:
-        guide = call.found("AnnotationGuide", self.state.guides, number)
-        guide |= check(schemas.GuideIn, call.body, partial=True)
-        return 200, guide
 
     @route("GET", "webhooks")
     def webhooks(self, call: Call) -> Any:

@@ -55,6 +55,7 @@ class State:
         self.webhooks: dict[int, Row] = {}
         self.secrets: dict[int, str] = {}
         self.guides: dict[int, Row] = {}
+        self.assets: dict[str, bytes] = {}
         self.issues: dict[int, Row] = {}
         self.comments: dict[int, Row] = {}
         self.outbox: list[tuple[int, bytes]] = []

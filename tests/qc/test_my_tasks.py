@@ -72,12 +72,13 @@ def test_the_primary_button_is_what_came_back_with_its_remarks(client, ann):
     version = submit(tasks[1], seconds=60, keyframes=20)
     Review.objects.create(
         task=tasks[1], version=version, verdict="rejected", reviewer=make_user(),
-        reason="4: He carries a bag.",
+        reason="Second 4: He carries a bag.",
     )  # fmt: skip
     text = client.get(reverse("qc:my")).content.decode()
     label = reverse("qc:label", args=["shop", tasks[1].pk])
     assert re.search(rf'id="next-task" href="{label}"', text)
     assert "He carries a bag." in text
+    assert f'href="{label}?second=4"' in text
 
 
 def test_what_was_begun_comes_before_what_was_not(ann):

@@ -55,6 +55,7 @@ def _key(attribute: str) -> Callable[[World], int]:
 OF_CLIP = {"clip": _clip}
 OF_TASK = {"pk": _key("task")}
 OF_OPEN_TASK = {"pk": _key("open_task")}
+OF_ACTION = {"pk": lambda world: world.action.pk}
 OF_RUN = {"pk": _key("run")}
 OF_BUNDLE = {"pk": _key("bundle"), "file": "manifest.json"}
 NAMES_AND_FILES = (Act.SEE_NAMES, Act.DOWNLOAD)
@@ -69,6 +70,7 @@ ROWS: dict[str, Row] = {
     "datasets:transfers": Row(NOBODY, Act.UPLOAD),
     "datasets:transfer": Row(NOBODY, more={"key": lambda world: world.transfer.key}),
     "datasets:parts": Row(WITH_BUCKET, WITH_BUCKET, more={"key": lambda w: w.transfer.key}),
+    "datasets:vocabulary": Row(Act.CONFIGURE, Act.CONFIGURE),
     "datasets:videos": Row(Act.SEE),
     "datasets:settings": Row(Act.SEE, Act.CONFIGURE, {"description": "Shops."}),
     "datasets:delete": Row(Act.DELETE, Act.DELETE, {"name": "shop"}),
@@ -100,6 +102,13 @@ ROWS: dict[str, Row] = {
     "annotation:server_edit": Row(STAFF, STAFF, more={"name": "our-cvat"}),
     "annotation:server_test": Row(NOBODY, STAFF, more={"name": "our-cvat"}),
     "annotation:server_delete": Row(NOBODY, STAFF, more={"name": "our-cvat"}),
+    "annotation:guidelines": Row(Act.READ_GUIDELINES),
+    "annotation:guideline-image": Row(Act.READ_GUIDELINES, more={"pk": _key("image")}),
+    "annotation:guideline-text": Row(Act.CONFIGURE, Act.CONFIGURE),
+    "annotation:guideline-action": Row(Act.CONFIGURE, Act.CONFIGURE, more=OF_ACTION),
+    "annotation:guideline-pick": Row(Act.CONFIGURE, Act.CONFIGURE, more=OF_ACTION),
+    "annotation:guideline-upload": Row(NOBODY, Act.CONFIGURE),
+    "annotation:guideline-remove": Row(NOBODY, Act.CONFIGURE, {"image": _key("image")}),
     "annotation:cvat": Row(Act.SEE_NAMES),
     "annotation:cvat_boxes": Row(NAMES_AND_FILES),
     "annotation:cvat_connect": Row(Act.CONFIGURE, Act.CONFIGURE),
@@ -117,6 +126,7 @@ ROWS: dict[str, Row] = {
     "annotation:plan": Row(Act.ASSIGN, Act.ASSIGN),
     "annotation:unassign": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
     "annotation:reassign": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
+    "annotation:qualify": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
     "annotation:tool": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
     "annotation:revise": Row(NOBODY, Act.ASSIGN, {"annotator": _key("annotator")}),
     "annotation:gold_tasks": Row(NOBODY, Act.ASSIGN),

@@ -4,7 +4,14 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from annotation.models import AnnotationTask, CvatJob, CvatProject, CvatServer
+from annotation.models import (
+    AnnotationTask,
+    CvatJob,
+    CvatProject,
+    CvatServer,
+    Guideline,
+    GuidelineImage,
+)
 from datasets.models import Clip, Dataset, Member, Transfer
 from datasets.services.members import invite
 from qc.models import AgreementReport, AgreementSummary, Consensus, Release
@@ -80,6 +87,11 @@ class World:
         archive = put("shop/release.zip", b"a release")
         self.release = Release.objects.create(
             dataset=self.dataset, number=1, stage="done", archive=archive
+        )
+        self.action = self.dataset.actions.order_by("pk")[0]
+        guideline = Guideline.objects.create(dataset=self.dataset, action=self.action)
+        self.image = GuidelineImage.objects.create(
+            guideline=guideline, kind="yes", file=put("shop/guidelines/a.jpg", b"an image")
         )
         self.invitation, self.token = invite(
             self.dataset, by=self.accounts["owner"], role="annotator", max_uses=9

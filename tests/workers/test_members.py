@@ -217,8 +217,13 @@ def test_a_member_who_becomes_an_annotator_gets_one(dataset, browser):
 def test_a_removed_member_sees_nothing_and_their_annotator_stays(dataset, browser):
     member = add_member(dataset, "kim", "annotator")
     link_annotator(dataset, member.user)
+    clip = make_clips(make_video(dataset))[0]
+    task = make_task(make_run(clip), Annotator.objects.get(user=member.user))
     browser.post(url("remove"), {"member": member.pk})
     assert not Member.objects.filter(user__username="kim").exists()
+    task.refresh_from_db()
+    assert task.unassigned_at is not None
+    assert not task.annotator.is_active
     assert Annotator.objects.filter(name="kim").exists()
 
 

@@ -3,7 +3,9 @@
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from annotation.models import Annotator
 from annotation.services.annotators import AnnotatorLinkError, link_annotator
+from annotation.services.plan import unassign
 from datasets.models import Invitation, Member
 from datasets.services import members
 from datasets.services.members import InvitationError
@@ -23,6 +25,15 @@ def join(invitation: Invitation, *, user: User) -> tuple[Member, bool]:
         except AnnotatorLinkError as error:
             raise InvitationError(f"{error} Ask for a new invitation.") from error
     return member, is_new
+
+
+@transaction.atomic
+def leave(member: Member) -> None:
+    """Remove a member, and unassign their open tasks. Raises MemberError for the last owner."""
+    dataset, user = member.dataset, member.user
+    members.remove(member)
+    for annotator in Annotator.objects.filter(dataset=dataset, user=user):
+        unassign(annotator)
 
 
 @transaction.atomic

@@ -29,7 +29,7 @@ from datasets.services import members as service
 from datasets.services.members import InvitationError, MemberError, find_invitation
 from workers.team import label_links
 from workers.team.forms import AccountForm, InvitationForm
-from workers.team.joining import change_role, join
+from workers.team.joining import change_role, join, leave
 from workers.team.label_links import LabelLinkError
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -136,7 +136,7 @@ def remove(request: HttpRequest, name: str) -> HttpResponse:
     """Remove the member posted as `member`; their answers and decisions stay."""
     member = _member(request, name)
     try:
-        service.remove(member)
+        leave(member)
         messages.success(request, f"{member.user} is no longer a member. Their answers stay.")
     except MemberError as error:
         messages.error(request, str(error))

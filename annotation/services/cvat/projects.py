@@ -4,6 +4,7 @@ A project is found by its exact name, so that setting it up again after a crash 
 """
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.core.annotation_guide import DRAWING_TITLE, guide
+from annotation.core.guidelines import image_name
 from annotation.core.label_diff import label_diff, label_ids
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
@@ -21,9 +23,12 @@ from annotation.cvat.errors import (
     CvatRefusedError,
 )
 from annotation.models import CvatJob, CvatProject, CvatServer
+from annotation.selectors.guidelines import guidelines_markdown, shown_images
 from annotation.selectors.tasks import group_specs
 from annotation.services.cvat.connection import NO_WEBHOOK, refused_webhook, webhook_url
 from annotation.services.cvat.deferral import client_for, retrying
+from annotation.services.guidelines import as_png
+from avaproject.base.storage import open_stored
 from avaproject.base.work import Stage, StagedQuerySet
 from datasets.core.formats.cvat_labels import (
     PERSON,
@@ -43,6 +48,9 @@ DELETED_PROJECT = (
     "project to send all tasks again with these answers"
 )
 
+Addresses = Mapping[int, str]
+
+MAX_IMAGES = 29  # CVAT takes 30 images a guide, one of them the drawing
 DRAWING = settings.BASE_DIR / "static/annotation/draw-track.png"  # as docs/guide/images/*.svg
 
 
@@ -50,19 +58,17 @@ class ProjectError(ValueError):
     """The project cannot be set up in CVAT as the dataset requires."""
 
 
-def connect_dataset(
-    dataset: Dataset, server: CvatServer, *, guidelines: str = ""
-) -> CvatProject:
+def connect_dataset(dataset: Dataset, server: CvatServer) -> CvatProject:
     """Connect `dataset` to `server`. Raises ProjectError if another server has its project."""
     project = CvatProject.objects.filter(dataset=dataset).first()
     if project is None:
-        return CvatProject.objects.create(dataset=dataset, server=server, guidelines=guidelines)
+        return CvatProject.objects.create(dataset=dataset, server=server)
     if project.server != server and project.project_id is not None:
         raise ProjectError(
             f"{dataset} already has a project and answers in {project.server}; it cannot be "
             "moved to another server"
         )
-    CvatProject.objects.filter(pk=project.pk).update(server=server, guidelines=guidelines)
+    CvatProject.objects.filter(pk=project.pk).update(server=server)
     project.refresh_from_db()
     return project
 
@@ -150,21 +156,31 @@ def attributes_or_none(dataset: Dataset) -> tuple[Attribute, ...]:
         return ()
 
 
-def _guide(project: CvatProject, drawing: str = "") -> str:
+def _guide(project: CvatProject, drawing: str = "", images: Addresses | None = None) -> str:
+    """The guide; without `images` (their addresses by number) with their names in it."""
     dataset = project.dataset
-    groups = group_specs(dataset)
-    return guide(dataset.name, groups, guidelines=project.guidelines, drawing=drawing)
+    address = image_name if images is None else lambda number: images.get(number, "")
+    text = guidelines_markdown(dataset, address)
+    return guide(dataset.name, group_specs(dataset), guidelines=text, drawing=drawing)
 
 
 def _set_guide(client: CvatClient, project: CvatProject, number: int) -> None:
-    """Set the guide, with its drawing if CVAT takes one: a drawing belongs to a guide."""
+    """Set the guide, with the images that CVAT takes: they belong to a guide."""
     if not client.project(number).get("guide_id"):
-        client.set_guide(number, _guide(project))
+        client.set_guide(number, _guide(project, images={}))
     try:
-        drawing = client.guide_drawing(number, DRAWING, title=DRAWING_TITLE)
+        drawing = client.guide_image(number, DRAWING.read_bytes(), title=DRAWING_TITLE)
     except (CvatGoneError, CvatRefusedError, CvatBrokenError):
         drawing = ""  # it stays drawn in text
-    client.set_guide(number, _guide(project, drawing))
+    found: dict[int, str] = {}
+    for image in shown_images(project.dataset)[:MAX_IMAGES]:
+        try:
+            with open_stored(image.file.name or "") as file:
+                content = as_png(file)
+            found[image.pk] = client.guide_image(number, content, title=str(image))
+        except (CvatGoneError, CvatRefusedError, CvatBrokenError, OSError):
+            continue  # its caption stays
+    client.set_guide(number, _guide(project, drawing, found))
 
 
 def _get_or_create_project(

@@ -3,7 +3,8 @@
 // (looked, can't tell) or "unset" (nobody looked).
 
 /** @typedef {string | string[]} Answer */
-/** @typedef {{ name: string, id?: number, hint?: string, images?: string[] }} Action */
+/** @typedef {{ url: string, caption: string, is_yes: boolean }} Example */
+/** @typedef {{ name: string, id?: number, hint?: string, images?: Example[] }} Action */
 
 /**
  * @typedef {object} Group
@@ -60,10 +61,11 @@ export const toggled = (group, answer, action) => {
 };
 
 /**
+ * Whether two answers say the same; the server orders actions by id, this page as they are shown.
  * @param {Answer} a
  * @param {Answer} b
  */
 export const isSameAnswer = (a, b) =>
   Array.isArray(a) && Array.isArray(b)
-    ? a.length === b.length && a.every((one, place) => one === b[place])
+    ? a.length === b.length && a.every((one) => b.includes(one))
     : a === b;

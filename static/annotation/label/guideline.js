@@ -1,7 +1,7 @@
 // The guideline of the action that is looked at, under the questions; and what was just said.
 
 import { element } from "../../js/elements.js";
-import { titleOf } from "./texts.js";
+import { request } from "../../js/requests.js";
 
 /** @import { Action, Group } from "./answers.js" */
 
@@ -74,41 +74,29 @@ export class Guideline {
 /** @param {Action} action */
 const examples = ({ name, images = [] }) => {
   const list = element("div", "examples");
-  for (const url of images) {
-    const image = element("img");
-    Object.assign(image, { src: url, alt: `Example of ${name}`, loading: "lazy" });
+  for (const { url, caption, is_yes: isYes } of images) {
+    const image = element("img", isYes ? "yes" : "no");
+    const alt = `${isYes ? "" : "Not "}${name}${caption ? `: ${caption}` : ""}`;
+    Object.assign(image, { src: url, alt, title: alt, loading: "lazy" });
     list.append(image);
   }
   return list;
 };
 
 /**
- * All guidelines: for each group its actions with their hints and images.
- * @param {Group[]} groups
- * @param {string} url of the page with the whole text; "" if there is none
+ * All guidelines, as the page of guidelines shows them.
+ * @param {string} url of that page
  */
-export const allGuidelines = (groups, url) => {
+export const allGuidelines = async (url) => {
   const content = document.createDocumentFragment();
-  if (url) {
-    const link = element("a", "link", "Open the guidelines as a page of their own");
-    Object.assign(link, { href: url, target: "_blank", rel: "noopener" });
-    content.append(link);
+  const link = element("a", "link", "Open the guidelines as a page of their own");
+  Object.assign(link, { href: url, target: "_blank", rel: "noopener" });
+  const response = await request(`${url}?fragment`).catch(() => null);
+  if (!response?.ok) {
+    content.append(element("p", "", "The guidelines can't be loaded now. Try again."));
+    return { content, isWhole: false };
   }
-  for (const group of groups) {
-    const explained = group.actions.filter((action) => action.hint || action.images?.length);
-    const rest = group.actions.filter((action) => !explained.includes(action));
-    const list = element("dl");
-    for (const action of explained) {
-      const name = element("dt", "", action.name);
-      const meaning = element("dd", "", action.hint);
-      name.dir = meaning.dir = "auto";
-      if (action.images?.length) meaning.append(examples(action));
-      list.append(name, meaning);
-    }
-    content.append(element("h3", "", titleOf(group)));
-    if (explained.length) content.append(list);
-    const names = rest.map((action) => action.name).join(", ");
-    if (rest.length) content.append(element("p", "mut small", `Without a guideline: ${names}`));
-  }
-  return content;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  content.append(link, ...page.body.children);
+  return { content, isWhole: true };
 };

@@ -64,8 +64,7 @@ const ACTS = {
   split: () => page.boxes.split(),
   undo: () => page.revert("undo"),
   redo: () => page.revert("redo"),
-  guidelines: () =>
-    toggleGuidelines(() => allGuidelines(page.groups, page.data.urls.guidelines ?? "")),
+  guidelines: () => toggleGuidelines(() => allGuidelines(page.data.urls.guidelines)),
   submit: () => submit(),
 };
 
@@ -188,7 +187,7 @@ const checkVocabulary = async () => {
   if (!response?.ok) return;
   const { groups } = await response.json();
   if (JSON.stringify(groups) === JSON.stringify(page.groups)) return;
-  showNotice("vocabulary", "The questions of this dataset were changed meanwhile.", "warn", [
+  showNotice("vocabulary", "The questions or guidelines were changed meanwhile.", "warn", [
     { label: "Show the new ones", run: () => location.reload() },
   ]);
 };
@@ -235,7 +234,19 @@ const open = async (data) => {
     if (answer === "keep") await draft.takeOver();
   }
   useDraft(draft);
+  goToAddress();
   onOutboxState(draft);
+};
+
+/** Go to the keyframe that the address names: `?second=3&person=2`. */
+const goToAddress = () => {
+  const query = new URLSearchParams(location.search);
+  if (!query.has("second")) return;
+  const second = Number(query.get("second"));
+  const persons = page.work.persons();
+  const there = persons.filter((key) => page.work.keyframes(key).includes(second));
+  const person = there.find((key) => key === query.get("person")) ?? there[0];
+  if (person !== undefined) page.go({ person, second });
 };
 
 /** @param {AnswerDraft} draft */

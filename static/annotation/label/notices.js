@@ -99,16 +99,24 @@ export const askWhich = ({ title, text, keep, discard }) => {
   });
 };
 
-/** @param {() => HTMLElement | DocumentFragment} content made when it is first shown */
-export const toggleGuidelines = (content) => {
+/**
+ * @param {() => Promise<{ content: DocumentFragment, isWhole: boolean }>} load called until the
+ *   whole is there
+ */
+export const toggleGuidelines = (load) => {
   const dialog = dialogOf("guidelines-dialog");
   if (dialog.open) {
     dialog.close();
     return;
   }
   const place = part(dialog, "part", "guidelines");
-  if (!place.childElementCount) place.append(content());
   dialog.showModal();
+  if (place.dataset.whole) return;
+  place.textContent = "Loading.";
+  load().then(({ content, isWhole }) => {
+    place.replaceChildren(content);
+    if (isWhole) place.dataset.whole = "true";
+  });
 };
 
 const HINTS = "label-hints"; // in the browser's storage: "dismissed"

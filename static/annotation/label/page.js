@@ -12,7 +12,7 @@ import { Header } from "./header.js";
 import { LaneGrid } from "./lane_grid.js";
 import { drawRemarks } from "./remarks.js";
 import { Labelling } from "./segments.js";
-import { listenToSwipes, personPicker, Stage } from "./stage.js";
+import { listenToTouch, personPicker, Stage } from "./stage.js";
 import { Stills } from "./stills.js";
 import { limitText, personColour, personName, spokenPlace, titleOf } from "./texts.js";
 import {
@@ -73,7 +73,11 @@ export class LabelPage {
       root.dataset.frame = `${this.stage.frame}`;
       root.dataset.painted = `${this.stage.paintCount}`;
     });
-    listenToSwipes(this.stage, (by) => this.stepKeyframe(by));
+    listenToTouch(this.stage, {
+      isIdle: () => this.stage.overlay === this.picker,
+      step: (by) => this.stepKeyframe(by),
+      choose: (key) => this.choosePerson(key),
+    });
   }
 
   // Task

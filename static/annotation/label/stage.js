@@ -233,7 +233,7 @@ export const personPicker = (stage, choose) => {
     grab: (event) => {
       const key = stage.personAt(stage.pointAt(event));
       if (key === null || key === stage.person) return false;
-      choose(key);
+      if (event.pointerType !== "touch") choose(key); // a finger may begin a swipe here
       return true;
     },
   };
@@ -241,22 +241,34 @@ export const personPicker = (stage, choose) => {
 };
 
 const SWIPE = 48; // CSS pixels
+const TAP = 10; // CSS pixels that a resting finger moves at most
 
 /**
- * Swipes with a finger: to the left the next keyframe, to the right the one before.
- * @param {Stage} stage
- * @param {(by: number) => void} step
+ * @typedef {object} TouchEvents
+ * @property {() => boolean} isIdle whether no tool is at work, which takes the fingers
+ * @property {(by: number) => void} step a swipe: to the left 1, to the right -1
+ * @property {(key: string) => void} choose a tap on another person
  */
-export const listenToSwipes = (stage, step) => {
+
+/**
+ * Fingers on the clip: swipes and taps.
+ * @param {Stage} stage
+ * @param {TouchEvents} events
+ */
+export const listenToTouch = (stage, { isIdle, step, choose }) => {
   /** @type {{ x: number, y: number } | null} */
   let start = null;
   stage.canvas.addEventListener("pointerdown", (event) => {
-    start = event.pointerType === "touch" && event.isPrimary ? { x: event.x, y: event.y } : null;
+    const isFinger = event.pointerType === "touch" && event.isPrimary && isIdle();
+    start = isFinger ? { x: event.x, y: event.y } : null;
   });
   stage.canvas.addEventListener("pointerup", (event) => {
     if (!start) return;
     const [dx, dy] = [event.x - start.x, event.y - start.y];
     start = null;
     if (Math.abs(dx) > SWIPE && Math.abs(dx) > 2 * Math.abs(dy)) step(dx < 0 ? 1 : -1);
+    if (Math.hypot(dx, dy) > TAP) return;
+    const key = stage.personAt(stage.pointAt(event));
+    if (key !== null && key !== stage.person) choose(key);
   });
 };

@@ -99,6 +99,32 @@ def test_a_task_is_done_by_mouse(tab, tasks):
     assert {found[2, second]["posture"] for second in seconds} == {"unknown"}
 
 
+def test_a_task_is_done_by_touch(tasks, live_server):
+    seconds = tasks[0].clip.keyframes()
+    with label_tab(tasks[0], live_server.url, touch=True) as tab:
+        tab.open()
+        page = tab.page
+        tab.button("walk").tap()
+        tab.tap("Keep and next")
+        tab.is_at("1", seconds[1])
+        box = page.locator(".screen").bounding_box()
+        touch = page.context.new_cdp_session(page)
+        # Persons are 50 of 640 pixels wide, from 100 and 200: the swipe begins on the second.
+        x, y = box["x"] + box["width"] * 225 / 640, box["y"] + box["height"] * 150 / 360
+        for name, by in (("touchStart", 0), ("touchMove", -60), ("touchEnd", None)):
+            points = [] if by is None else [{"x": x + by, "y": y}]
+            touch.send("Input.dispatchTouchEvent", {"type": name, "touchPoints": points})
+        tab.is_at("1", seconds[2])  # a swipe to the left
+        tab.tap("Next person")
+        tab.is_at("2", seconds[0])
+        tab.button("sit").tap()
+        tab.tap("To the end")
+        tab.is_saved()
+        assert tab.stored("2") == {seconds[0]: "sit"}
+        assert tab.seen("2") == set(seconds)
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
 def test_limits_are_kept_while_choosing(tab, tasks):
     tasks[0].clip.video.dataset.groups.filter(name="doing").update(max_per_person=1)
     tab.open()
@@ -256,6 +282,23 @@ def test_of_two_tabs_the_first_is_told_and_chooses(tasks, live_server, choice):
         tab.is_open()
         tab.is_saved()
         assert tab.stored() == {first: "stand" if choice == "Keep mine" else "sit"}
+
+
+@pytest.mark.skipif(not AXE.exists() and not MUST_HAVE, reason="needs npm ci")
+def test_axe_finds_nothing(tab):
+    page = tab.page
+    for width, keys in ((1440, "KeyW Enter Minus"), (1440, "F2"), (1440, "Slash"),
+                        (1440, "F7"), (1440, "KeyG"), (390, "KeyW")):  # fmt: skip
+        page.set_viewport_size({"width": width, "height": 900})
+        tab.open()
+        tab.press(keys)
+        # As a developer's console does: the page's policy allows no scripts of others.
+        page.context.new_cdp_session(page).send(
+            "Runtime.evaluate", {"expression": AXE.read_text()}
+        )
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(VIOLATIONS) == [], (scheme, width, keys)
 
 
 def test_the_frame_on_the_screen_is_the_keyframe(tab, tasks):

@@ -17,6 +17,7 @@ from annotation.models import (
 from annotation.selectors.tasks import group_specs
 from annotation.services.cvat.comments import reply, send_comment
 from annotation.services.cvat.projects import recreate_project, resend_tasks
+from annotation.services.guidelines import save_text
 from datasets.core.formats.cvat_labels import attributes_of, label_data
 from tests.annotation.real_cvat.world import MARKS, finished, job_of, said
 from tests.cvat_double.client_edits import answer, change
@@ -89,7 +90,8 @@ def test_the_guide_shows_the_drawing(world, client):
     guide = client._transport.call("GET", f"/api/guides/{project['guide_id']}")["markdown"]
     (address,) = re.findall(r"!\[[^]]*\]\((/api/assets/[0-9a-f-]+)\)", guide)
     assert client._transport.file(urlsplit(address))[:4] == b"\x89PNG"
-    CvatProject.objects.filter(dataset=world).start_over(guidelines="Look at hands.")
+    save_text(world, "Look at hands.")
+    CvatProject.objects.filter(dataset=world).start_over()
     set_up(world)
     again = client._transport.call("GET", f"/api/guides/{project['guide_id']}")["markdown"]
     assert address in again  # sent once

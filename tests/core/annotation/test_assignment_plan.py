@@ -239,3 +239,16 @@ class PlanLifecycle(RuleBasedStateMachine):
 
 TestPlanLifecycle = PlanLifecycle.TestCase
 TestPlanLifecycle.settings = settings(deadline=None, max_examples=40, stateful_step_count=15)
+
+
+def test_hours_are_counted_at_the_pace_of_each_annotator():
+    state = DatasetState({"a": 36, "b": 36}, {})
+    limited = PlanRequest(("ann",), 0, capacity={"ann": 0.1}, pace=10)
+    slow = plan_assignments(state, limited)
+    assert len(slow.tasks) == 1
+    own = replace(limited, paces={"ann": 5.0})
+    fast = plan_assignments(state, own)
+    assert len(fast.tasks) == 2
+    forecast = plan_forecast(state, fast, own)
+    assert forecast.hours == forecast.shares[0].hours == pytest.approx(0.1)
+    assert forecast.shares[0].pace == 5

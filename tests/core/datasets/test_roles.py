@@ -23,5 +23,5 @@ def test_some_role_may_do_each_act_and_owners_all():
     assert all(roles_with(act)[0] == "owner" for act in Act)
 
 
-def test_annotators_label_and_nothing_else():
-    assert MAY["annotator"] == {Act.LABEL}
+def test_annotators_label_read_the_guidelines_and_nothing_else():
+    assert MAY["annotator"] == {Act.LABEL, Act.READ_GUIDELINES}
