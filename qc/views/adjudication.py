@@ -42,6 +42,7 @@ from qc.services.consensus.adjudicate import (
 )
 
 ITEMS_AHEAD = 8  # items sent at once
+JSON = "application/json"
 
 
 @login_required
@@ -159,7 +160,7 @@ def entries(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
     user = cast(User, request.user)
     try:
-        found, kind = _entries(request.body)
+        found, kind = _entries(request.body if request.content_type == JSON else b"")
     except (ValueError, TypeError, KeyError):
         return JsonResponse({"error": "These are no decisions."}, status=400)
     refused = {}

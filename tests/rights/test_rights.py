@@ -28,6 +28,7 @@ SIGNED = "signed"  # machines with a signature; all others get 403
 OWN_TASK = "own task"  # of the annotator
 LABELLED = "labelled"  # a task that one labels or may look on at
 WITH_BUCKET = "with a bucket"  # not in these tests
+OWN = "their own"  # rows of one user, whom these tests are not
 NOBODY = "nobody"  # the method is refused to everybody
 EVERYBODY = (*ROLES, "stranger", "operator", "anonymous")
 
@@ -157,7 +158,7 @@ ROWS: dict[str, Row] = {
     "qc:clip": Row(Act.SEE, more=OF_CLIP),
     "qc:scene": Row(Act.SEE, more=OF_CLIP),
     "qc:view-save": Row(NOBODY, Act.SEE, {"page": "qc:clips", "name": "All", "query": ""}),
-    "qc:view-remove": Row(NOBODY, NOBODY, more={"pk": 1}),  # of one's own views
+    "qc:view-remove": Row(NOBODY, OWN, more={"pk": 1}),
     "qc:tasks": Row(Act.SEE_NAMES),
     "qc:task": Row(Act.SEE_NAMES, more=OF_TASK),
     "qc:label": Row(LABELLED, more=OF_OPEN_TASK),
@@ -227,7 +228,7 @@ def test_every_address_says_who_may_open_it():
 
 
 def may_open(role: str, who: Who) -> bool:
-    if role == "anonymous" or who in (NOBODY, SIGNED, WITH_BUCKET):
+    if role == "anonymous" or who in (NOBODY, SIGNED, WITH_BUCKET, OWN):
         return False
     if who == ACCOUNT:
         return True
