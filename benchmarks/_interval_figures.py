@@ -135,6 +135,7 @@ def _of_ratings(title: str, units: Units, padding: Padding) -> Columns:
         (rows["pairable"] > 0)[..., None],
         np.where(matters, in_world[:, None], np.inf),
         IS_RATE,
+        is_mean=units.are_edited,
     )
 
 

@@ -20,7 +20,7 @@ from qc.core.agreement.figures import DIGITS, Interval
 from qc.core.agreement.tables import Floats, ratio
 
 MIN_CLUSTERS = 8  # with fewer the spread says too little
-MIN_CLUSTERS_OF_MEAN = 20  # of IoU: a rare careless clip is in none of a few
+MIN_CLUSTERS_OF_MEAN = 20  # of IoU and edited units: a rare clip is in none of a few
 MIN_VIDEOS = 10  # from here on source videos are left out instead of clips
 MIN_SHARED = 5  # clips in which two annotators gave the same answer, the commonest left out
 NORMAL, TAIL = 1.959964, 0.025

@@ -66,6 +66,7 @@ def rating_intervals(sources: Sequence[ClusterSums]) -> Mapping[str, Estimate]:
         mean_of_defined(left_out),
         has_units=has_units,
         is_rate=IS_RATE,
+        is_mean=any(one.are_edited for one in sources),  # else too narrow in few clips
         shared=shared,
     )
     return {spec.name: one for spec, one in zip(OF_RATINGS, found, strict=True)}
