@@ -20,6 +20,7 @@ from datasets.services import resumable_upload
 logger = logging.getLogger(__name__)
 CASCADING = (models.CASCADE, models.PROTECT)
 DELETE_BATCH = 500
+COUNTED = 10_000  # rows of a model: more are not counted before they are deleted
 RELEASED_HASH = "?changed-"
 
 
@@ -31,19 +32,39 @@ class DependentCount(NamedTuple):
     """How many dependent rows of one model would be deleted."""
 
     name: str
-    rows: int
+    rows: int  # COUNTED + 1 if there are more than COUNTED
 
 
 def dependents(thing: models.Model) -> list[DependentCount]:
-    """How many rows of each other model would be deleted with `thing`."""
+    """How many rows of each other model would be deleted with `thing`; COUNTED at most."""
     found = []
-    for model, rows in rows_of(thing).items():
-        is_shown = model is not type(thing) and not getattr(model, "IS_DERIVED", False)
-        if is_shown and (count := rows.count()):
+    for model, path in _shortest_paths(type(thing)).items():
+        rows = model._base_manager.filter(**{path: thing.pk}).order_by()
+        is_shown = not getattr(model, "IS_DERIVED", False)
+        if is_shown and (count := rows[: COUNTED + 1].count()):
             meta = model._meta
             name = meta.verbose_name_plural if count > 1 else meta.verbose_name
             found.append(DependentCount(str(name), count))
-    return found[::-1]
+    return found
+
+
+def _shortest_paths(root: type[models.Model]) -> dict[type[models.Model], str]:
+    """The shortest look-up that leads from each dependent model to `root`, nearest first.
+
+    Rows of one thing are found by any of their paths; one that may be empty is the last choice.
+    """
+    found: dict[type[models.Model], str] = {}
+    for may_be_empty in (False, True):
+        models_left = [root, *found]
+        for parent in models_left:
+            for relation in parent._meta.related_objects:
+                model, field = relation.related_model, relation.field
+                is_new = model not in found and model is not root
+                if is_new and relation.on_delete in CASCADING and field.null <= may_be_empty:
+                    above = found.get(parent)
+                    found[model] = f"{field.name}__{above}" if above else field.name
+                    models_left.append(model)
+    return found
 
 
 def check_idle(thing: models.Model) -> None:

@@ -44,7 +44,7 @@ from datasets.selectors import (
     videos_of,
 )
 from datasets.services.create import create_dataset, read_vocabulary, shipped_vocabularies
-from datasets.services.delete import InUseError, delete, dependents
+from datasets.services.delete import COUNTED, InUseError, delete, dependents
 from datasets.services.recut import copy_videos
 from datasets.services.upload import ArchiveError, receive_zip
 
@@ -221,6 +221,7 @@ def _deleted(
         "thing": thing,
         "kind": thing._meta.verbose_name,
         "dependents": dependents(thing),
+        "counted": COUNTED,
         "form": form,
         "back": reverse("datasets:videos", args=[dataset.name]),
     }

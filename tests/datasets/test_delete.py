@@ -13,7 +13,13 @@ from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset, PendingDeletion, Upload, Video
 from datasets.services import delete as service
 from datasets.services.create import create_dataset
-from datasets.services.delete import InUseError, delete, delete_pending_files, dependents
+from datasets.services.delete import (
+    InUseError,
+    delete,
+    delete_pending_files,
+    dependents,
+    rows_of,
+)
 from qc.models import ClipExport
 from tests.datasets.test_resumable_upload import Sender
 from tests.make import (
@@ -66,6 +72,30 @@ def test_dependents_of_a_video_are_counted(video):
     assert counts["answer versions"] == 2
     assert counts["annotations"] == Annotation.objects.count()
     assert "video" not in counts
+
+
+@pytest.mark.parametrize("name", ["dataset", "video"])
+def test_exactly_the_dependents_that_are_deleted_are_counted(name, request, video, dataset):
+    thing = request.getfixturevalue(name)
+    make_bundled_video(make_dataset("street"), name="corner")
+    before = {model: model._base_manager.count() for model in rows_of(thing)}
+    counts = dict(dependents(thing))
+    delete(thing)
+    for model, count in before.items():
+        gone, meta = count - model._base_manager.count(), model._meta
+        if gone and model is not type(thing) and not getattr(model, "IS_DERIVED", False):
+            name = meta.verbose_name_plural if gone > 1 else meta.verbose_name
+            assert counts.pop(name) == gone
+    assert counts == {}
+
+
+def test_the_page_does_not_count_a_million_rows(client, admin, video, monkeypatch):
+    monkeypatch.setattr("datasets.services.delete.COUNTED", 1)
+    monkeypatch.setattr("datasets.views.pages.COUNTED", 1)
+    client.force_login(admin)
+    page = client.get(reverse("datasets:delete", args=["shop"])).content.decode()
+    assert "<dt>clips</dt><dd>more than 1</dd>" in page
+    assert "<dt>video</dt><dd>1</dd>" in page
 
 
 def test_a_video_is_deleted_with_its_dependents_and_files(video, dataset):
