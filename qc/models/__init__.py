@@ -1,6 +1,6 @@
 """Tables of agreement, consensus, quality, review and releases."""
 
-from qc.models.agreement import AgreementReport, AgreementSummary
+from qc.models.agreement import AgreementPart, AgreementReport, AgreementSummary
 from qc.models.consensus import (
     Adjudication,
     Consensus,
@@ -17,6 +17,7 @@ from qc.models.status import ClipStatus, StatusClock, TaskStatus
 
 __all__ = [
     "Adjudication",
+    "AgreementPart",
     "AgreementReport",
     "AgreementSummary",
     "ClipExport",

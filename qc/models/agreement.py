@@ -60,3 +60,23 @@ class AgreementSummary(StagedModel):
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.period or 'all'}"
+
+
+class AgreementPart(models.Model):
+    """What of a summary only some pages show; see `qc.core.agreement.summary_figures.split`."""
+
+    IS_DERIVED = True
+
+    summary = models.ForeignKey(AgreementSummary, models.CASCADE, related_name="parts")
+    name = models.CharField(
+        max_length=60, blank=True, help_text="key of an annotator, or of two; empty: all clips"
+    )
+    groups = models.JSONField(default=dict, blank=True, help_text="figures by group")
+    clips = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["summary", "name"]
+        constraints = [models.UniqueConstraint("summary", "name", name="one_part_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.summary} {self.name or 'clips'}"

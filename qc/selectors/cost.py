@@ -114,7 +114,7 @@ def _video_hours(clips: Any) -> float:
 
 def _bounded_rows(dataset: Dataset) -> list[CostRow]:
     """CVAT and packages: the time between submissions, of the newest agreement figures."""
-    figures = newest_summary(dataset).figures
+    figures = newest_summary(dataset).complete()
     if figures is None:
         return []
     first = AnswerVersion.objects.filter(task__clip__video__dataset=dataset, number=1)

@@ -121,8 +121,5 @@ def _measure(its: MyDataset, user: User | AnonymousUser) -> None:
     figures = newest_summary(its.dataset).figures
     rows = figures.annotators if figures else []
     mine = next((one for one in rows if one.name == annotator.name), None)
-    clips = [one for one in mine.clips if one.share is not None] if mine else []
-    its.compared = sum(one.compared for one in clips)
-    if its.compared:
-        same = sum((one.share or 0.0) * one.compared for one in clips)
-        its.agreement = same / its.compared
+    its.compared = mine.totals.compared if mine else 0
+    its.agreement = mine.totals.share if mine else None

@@ -14,9 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_clips, permitted_datasets
-from qc.core.agreement.summary_figures import SummaryFigures
 from qc.forms import PeriodForm
-from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary, single_votes
+from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary
 from qc.selectors.agreement.details import (
     AnnotatorPage,
     annotator_page,
@@ -27,7 +26,7 @@ from qc.selectors.agreement.details import (
 from qc.selectors.agreement.gold import gold_page
 from qc.selectors.agreement.proposals import proposal_page
 from qc.selectors.agreement.tables import Table
-from qc.selectors.consensus.decisions import reviewer_agreement
+from qc.selectors.consensus.decisions import reviewer_agreement, single_votes
 from qc.services.agreement.reports import order_period
 
 
@@ -52,36 +51,35 @@ def _answer(
     return render(request, f"qc/agreement/{template}.html", context)
 
 
+def _page(request: HttpRequest, newest: Newest, name: str, compute: Callable[[], Any]) -> Any:
+    """What the page shows, kept; with all rows for a CSV file. None if there is nothing."""
+    return compute() if "csv" in request.GET else newest.page(name, compute)
+
+
 def _part(
     request: HttpRequest,
-    name: str,
+    dataset: Dataset,
     template: str,
     page_of: Callable[..., Any],
-    *part: str,
+    people: tuple[str, ...] = (),
+    group: str = "",
+    *,
     missing: str,
 ) -> HttpResponse:
-    """The page of a part of the newest figures; 404 with the sentence `missing` without it."""
-    dataset = _dataset_or_404(request, name)
+    """The page of people or of a group; 404 with the sentence `missing` without figures."""
     _, newest = _newest(request, dataset)
-    page = _page(request, newest, (template, *part), lambda its: page_of(dataset, its, *part))
+
+    def compute() -> Any:
+        figures = newest.of_group(group) if group else newest.of_people(*people)
+        return figures and page_of(dataset, figures, *(people or [group]))
+
+    page = _page(request, newest, repr((template, people, group)), compute)
     if page is None:
         raise Http404(missing)
     if isinstance(page, AnnotatorPage):  # decisions are newer than the figures
         agreed = (one for one in reviewer_agreement(dataset) if one.annotator == page.name)
         page.reviewer_agreement = next(agreed, None)
     return _answer(request, template, dataset, page)
-
-
-def _page(
-    request: HttpRequest,
-    newest: Newest,
-    part: tuple[str, ...],
-    compute: Callable[[SummaryFigures], Any],
-) -> Any:
-    """What the page shows, kept; with all rows for a CSV file. None if there is nothing."""
-    if "csv" not in request.GET:
-        return newest.page(repr(part), compute)
-    return compute(newest.figures) if newest.figures else None
 
 
 def _tables(page: Any) -> dict[str, Table]:
@@ -113,7 +111,12 @@ def agreement(request: HttpRequest, name: str) -> HttpResponse:
     form, newest = _newest(request, dataset)
     context = {"form": form, "newest": newest, "period": form.heading()}
     context |= {"single": single_votes(dataset)}
-    page = _page(request, newest, ("dataset",), lambda its: agreement_page(dataset, its))
+
+    def compute() -> Any:
+        figures = newest.with_clips() if "csv" in request.GET else newest.figures
+        return figures and agreement_page(dataset, figures)
+
+    page = _page(request, newest, "dataset", compute)
     if page is None:
         return render(request, "qc/agreement/dataset.html", context | {"dataset": dataset})
     return _answer(request, "dataset", dataset, page, **context)
@@ -137,22 +140,25 @@ def period(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_GET
 def group(request: HttpRequest, name: str, group: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
     missing = f"{name} has no figures of the group {group}."
-    return _part(request, name, "group", group_page, group, missing=missing)
+    return _part(request, dataset, "group", group_page, group=group, missing=missing)
 
 
 @login_required
 @require_GET
 def pair(request: HttpRequest, name: str, a: str, b: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
     missing = f"{a} and {b} have no clip of {name} in common."
-    return _part(request, name, "pair", pair_page, a, b, missing=missing)
+    return _part(request, dataset, "pair", pair_page, (a, b), missing=missing)
 
 
 @login_required
 @require_GET
 def annotator(request: HttpRequest, name: str, annotator: str) -> HttpResponse:
+    dataset = _dataset_or_404(request, name)
     missing = f"{annotator} has answered nothing of {name} yet."
-    return _part(request, name, "annotator", annotator_page, annotator, missing=missing)
+    return _part(request, dataset, "annotator", annotator_page, (annotator,), missing=missing)
 
 
 @login_required
@@ -171,8 +177,9 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
 def gold(request: HttpRequest, name: str) -> HttpResponse:
     """Who does well on gold clips, and whether the boxes that are given lead people."""
     dataset = _dataset_or_404(request, name)
-    labels = newest_summary(dataset).page("anchoring", lambda its: its.anchoring)
-    return _answer(request, "gold", dataset, gold_page(dataset, labels or []))
+    figures = newest_summary(dataset).figures
+    page = gold_page(dataset, figures.anchoring if figures else [])
+    return _answer(request, "gold", dataset, page)
 
 
 @login_required

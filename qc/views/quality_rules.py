@@ -22,8 +22,8 @@ from qc.services.review.quality_rules import change_rules, rules_of
 def quality_rules(request: HttpRequest, name: str) -> HttpResponse:
     """The rules, whether each is checked, how often it is broken, and the vote rule."""
     dataset = get_object_or_404(permitted_datasets(request.user), name=name)
-    newest = newest_summary(dataset)
-    found = newest.page("findings", lambda its: its.dataset.findings.rules) or {}
+    figures = newest_summary(dataset).figures
+    found = figures.dataset.findings.rules if figures else {}
     context = {"dataset": dataset, "rows": rules_of(dataset, found)}
     context["form"] = QualityRulesForm.of(dataset)
     return render(request, "qc/review/quality_rules.html", context)

@@ -8,10 +8,8 @@ from django.utils import timezone
 from annotation.models import AnswerVersion
 from annotation.models.labelling import AnswerDraft, DraftOperation
 from avaproject.base.work import Stage
-from qc.core.agreement.summary_figures import SummaryFigures
-from qc.core.annotator_keys import with_names
 from qc.models import AgreementReport, AgreementSummary, Score
-from qc.selectors.display_names import annotator_names
+from qc.selectors.agreement.dataset import Newest
 from qc.services.agreement.reports import (
     PeriodError,
     days_of,
@@ -77,8 +75,7 @@ def group(figures, name):
 
 def figures_of(summary):
     """With the names that pages show for the stored keys."""
-    names = annotator_names(summary.dataset)
-    return SummaryFigures.from_json(with_names(summary.figures, names))
+    return Newest(summary, is_coming=False).complete()
 
 
 def came(clip, moment):
@@ -90,6 +87,23 @@ def test_a_summary_waits_until_all_reports_that_were_ordered_are_there(tasks):
     assert plan_summaries() == 0
     reported()
     assert (plan_summaries(), plan_summaries()) == (1, 0)
+
+
+def test_a_page_reads_the_parts_of_a_summary_that_it_shows(dataset, tasks):
+    newest = Newest(summarised(), is_coming=False)
+    whole, head, of_pair = newest.complete(), newest.figures, newest.of_people("bob", "ann")
+    assert [one.groups for one in head.pairs] == [[], [], []]
+    assert [one.clips for one in head.annotators] == [[], [], []]
+    assert [one.groups for one in of_pair.pairs] == [whole.pairs[0].groups, [], []]
+    (of_ann, *others) = newest.of_people("ann").annotators
+    assert of_ann == whole.annotators[0]
+    assert of_ann.totals.clips == len(of_ann.clips) > 0
+    assert [one.groups for one in others] == [[], []]
+    of_group = newest.of_group("posture")
+    for one, all_of_it in zip(of_group.pairs, whole.pairs, strict=True):
+        assert one.groups == [group(all_of_it, "posture")]
+    assert list(newest.with_clips().clips) == list(whole.clips)
+    assert newest.of_group("none").pairs == head.pairs
 
 
 def test_a_summary_has_every_pair_and_every_annotator(dataset, tasks):

@@ -30,6 +30,7 @@ from qc.core.agreement.summary_figures import (
     AnnotatorFigures,
     ClipComparison,
     ClipSummary,
+    ClipTotals,
     DatasetFigures,
     FindingCounts,
     GroupAnchoring,
@@ -227,6 +228,7 @@ class Pool:
                 for group, its in zip(self.groups, units, strict=True)
             ]
             flicker, tracks = self._flicker(who=who), self.tracks[who]
+            clips = sorted(self.points[who], key=lambda one: (one.at, one.clip))
             yield AnnotatorFigures(
                 name=who,
                 boxes=self._boxes(*(pair for pair in self.boxes if who in pair)),
@@ -239,7 +241,8 @@ class Pool:
                     round(tracks["ms"] / 1000 / tracks["decisions"], 3)
                     if tracks["decisions"] else None
                 ),
-                clips=sorted(self.points[who], key=lambda one: (one.at, one.clip)),
+                clips=clips,
+                totals=ClipTotals.of(clips),
                 edited=_means([one.edited_sums for one in units],
                               [one.edited for one in figures]),
                 **vars(_means([one.sums for one in units], figures)),

@@ -1,13 +1,15 @@
 """Agreement of a dataset: figures by group, action, pair, annotator and clip, as tables."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, NamedTuple, cast
+from itertools import permutations
+from typing import Any, TypeVar, cast
 
 from django.core.cache import cache
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Max, Min, Q
+from django.db.models.fields.json import KeyTransform
 from django.urls import reverse
 
 from datasets.models import Dataset
@@ -15,17 +17,24 @@ from qc.core.agreement.coefficients import ALPHA, COEFFICIENTS, KAPPA, Coefficie
 from qc.core.agreement.explanations import EXPLANATIONS, FigureExplanation
 from qc.core.agreement.figures import BoxFigures, Figure, GroupFigures, LabelFigures
 from qc.core.agreement.segments import WITHIN
-from qc.core.agreement.summary_figures import DatasetFigures, FindingCounts, SummaryFigures
+from qc.core.agreement.summary_figures import (
+    DATASET,
+    LOWEST_CLIPS,
+    DatasetFigures,
+    FiguresPart,
+    FindingCounts,
+    SummaryFigures,
+    joined,
+)
 from qc.core.annotator_keys import with_names
 from qc.models import AgreementReport, AgreementSummary, Review
 from qc.selectors.agreement.charts import Bars, Curve, Grid, bars, curve, heat_map
 from qc.selectors.agreement.explained import BEYOND_CHANCE, box_figures_of, explanations
 from qc.selectors.agreement.tables import Column, Table, tone_of
 from qc.selectors.display_names import annotator_names, group_title
-from qc.selectors.statuses import CACHE_SECONDS, clip_statuses
+from qc.selectors.statuses import CACHE_SECONDS
 
 ACTIONS_SHOWN = 16
-CLIPS_SHOWN = 12
 TONE_OF_SEVERITY = {"blocks": ("bad", "circle-alert"), "warns": ("warn", "triangle-alert")}
 BOXES = (
     ("Boxes matched, F1", "f1"),
@@ -44,6 +53,8 @@ FLICKER = Column("Flicker", "share", "keyframes at which a label changes")
 IN_TABLES = tuple(one for one in COEFFICIENTS if one.computed_from != "complete")
 OF_RATINGS = tuple(one for one in COEFFICIENTS if one.computed_from == "ratings")
 
+Page = TypeVar("Page")
+
 
 @dataclass
 class Newest:
@@ -52,17 +63,7 @@ class Newest:
     summary: AgreementSummary | None  # its figures are read when they are needed
     is_coming: bool
 
-    @cached_property
-    def figures(self) -> SummaryFigures | None:
-        if self.summary is None:
-            return None
-        return SummaryFigures.from_json(with_names(self.summary.figures, self._names))
-
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        return annotator_names(self.summary.dataset) if self.summary else {}
-
-    def page(self, name: str, compute: Callable[[SummaryFigures], Any]) -> Any:
+    def page(self, name: str, compute: Callable[[], Page | None]) -> Page | None:
         """What `compute` makes of the figures, without rows that a page does not show.
 
         It is kept until there are newer figures, reviews or names; None without figures.
@@ -74,42 +75,62 @@ class Newest:
         key = sha256(repr(facts).encode()).hexdigest()
         page = cache.get(key, self)
         if page is self:
-            page = compute(cast(SummaryFigures, self.figures))
-            for attribute, table in vars(page).items() if is_dataclass(page) else ():
+            page = compute()
+            for attribute, table in vars(page).items() if page else ():
                 if isinstance(table, Table):
                     setattr(page, attribute, table.for_page())
             cache.set(key, page, CACHE_SECONDS)
-        return page
+        return cast("Page | None", page)
 
+    @cached_property
+    def figures(self) -> SummaryFigures | None:
+        """Without the figures of pairs and annotators by group, and with the lowest clips."""
+        return self._with({})
 
-class SingleVotes(NamedTuple):
-    """Labels of the consensus that rest on one vote, and of those the ones by absence."""
+    def of_people(self, *names: str) -> SummaryFigures | None:
+        """With all of an annotator, or of a pair."""
+        keys = [key for key, name in self._names.items() if name in names]
+        wanted = [f"{a} {b}" for a, b in permutations(keys, 2)] if len(names) > 1 else keys
+        return self._with(self._parts(name__in=wanted))
 
-    labels: int
-    by_absence: int
+    def of_group(self, group: str) -> SummaryFigures | None:
+        """With the figures of all pairs and annotators in one group."""
+        if self.summary is None:
+            return None
+        rows = self.summary.parts.exclude(name=DATASET)
+        found = rows.values_list("name", KeyTransform(group, "groups"))
+        return self._with({name: FiguresPart({group: its}, []) for name, its in found if its})
 
-    @property
-    def sentence(self) -> str:
-        """
-        >>> SingleVotes(36, 12).sentence
-        '36 labels rest on one vote: 24 by plan, 12 because others did not answer.'
-        """
-        noun = "label rests" if self.labels == 1 else "labels rest"
-        counts = {
-            "by plan": self.labels - self.by_absence,
-            "because others did not answer": self.by_absence,
+    def with_clips(self) -> SummaryFigures | None:
+        """With all clips in the list of the dataset."""
+        return self._with(self._parts(name=DATASET))
+
+    def complete(self) -> SummaryFigures | None:
+        """As the summary was computed."""
+        return self._with(self._parts())
+
+    def _parts(self, **wanted: Any) -> dict[str, FiguresPart]:
+        if self.summary is None:
+            return {}
+        rows = self.summary.parts.filter(**wanted).values_list("name", "groups", "clips")
+        return {name: FiguresPart(groups, clips) for name, groups, clips in rows}
+
+    def _with(self, parts: Mapping[str, FiguresPart]) -> SummaryFigures | None:
+        if self.summary is None:
+            return None
+        named = {
+            " ".join(with_names(name.split(" "), self._names)): FiguresPart(
+                with_names(part.groups, self._names), part.clips
+            )
+            for name, part in parts.items()
         }
-        why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
-        return f"{self.labels:,} {noun} on one vote: {why}."
+        return SummaryFigures.from_json(
+            joined(with_names(self.summary.figures, self._names), named)
+        )
 
-
-def single_votes(dataset: Dataset) -> SingleVotes:
-    """How many labels of the newest consensuses rest on one vote, and why."""
-    sums = clip_statuses(dataset).aggregate(
-        labels=Sum("single_labels"),
-        by_absence=Sum("single_labels", filter=Q(is_unanswered=True)),
-    )
-    return SingleVotes(sums["labels"] or 0, sums["by_absence"] or 0)
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return annotator_names(self.summary.dataset) if self.summary else {}
 
 
 def newest_summary(dataset: Dataset, period: str = "") -> Newest:
@@ -263,6 +284,12 @@ def annotator_link(dataset: Dataset, name: str) -> tuple[str, str]:
     return name, reverse("qc:agreement-annotator", args=[dataset.name, name])
 
 
+def clip_links(dataset: Dataset) -> Callable[[str], str]:
+    """The address of a clip's page, by its name; for thousands of them."""
+    before = reverse("qc:agreement-clip", args=[dataset.name, "c"]).removesuffix("c/")
+    return lambda clip: f"{before}{clip}/"
+
+
 def groups_table(
     dataset: Dataset,
     groups: Sequence[GroupFigures],
@@ -344,7 +371,7 @@ def annotators_table(dataset: Dataset, figures: SummaryFigures) -> Table:
             annotator_link(dataset, one.name), *label_cells(one), one.boxes.f1,
             one.flicker.value, one.unedited.value,
             one.kept_at_once.value if one.kept_at_once else None,
-            one.seconds_per_decision, len(one.clips),
+            one.seconds_per_decision, one.totals.clips,
             approved.get(one.name), *coverage_cells(one),
         )  # fmt: skip
     return table.worst_first(1)
@@ -368,15 +395,18 @@ def first_pass(dataset: Dataset) -> dict[str, float]:
 
 
 def clips_table(dataset: Dataset, figures: SummaryFigures) -> Table:
-    """Every clip, the lowest alpha of its groups first."""
+    """The clips of the figures, the lowest alpha of its groups first."""
     columns = (
         Column("Clip", "link"), Column("Lowest alpha", "figure"), Column("Group", "group"),
         Column("Boxes, F1", "rate"), Column("Findings", "count"),
     )  # fmt: skip
-    table = Table("clips", "Clips", columns, limit=CLIPS_SHOWN)
+    table = Table("clips", "Clips", columns, limit=LOWEST_CLIPS)
+    table.left_out = figures.dataset.clips - len(figures.clips)
+    url = clip_links(dataset)
     for one in figures.clips:
-        url = reverse("qc:agreement-clip", args=[dataset.name, one.clip])
-        table.add((one.clip, url), one.lowest.alpha, one.lowest.group, one.f1, one.findings)
+        table.add(
+            (one.clip, url(one.clip)), one.lowest.alpha, one.lowest.group, one.f1, one.findings
+        )
     return table.worst_first(1)
 
 

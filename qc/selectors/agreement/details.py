@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.urls import reverse
 from django.utils.timezone import localtime
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -22,6 +21,7 @@ from qc.core.agreement.figures import (
 from qc.core.agreement.summary_figures import (
     AnnotatorFigures,
     ClipComparison,
+    ClipTotals,
     SummaryFigures,
 )
 from qc.core.annotator_keys import with_names
@@ -44,6 +44,7 @@ from qc.selectors.agreement.dataset import (
     actions_table,
     annotator_link,
     box_cards,
+    clip_links,
     coefficient_column,
     coverage_cells,
     first_pass,
@@ -286,10 +287,11 @@ def annotator_page(
         figures=found,
         first_pass=first_pass(dataset).get(name),
         boxes=box_cards(found.boxes),
-        seconds_per_box=_seconds_per_box(found.clips),
-        seconds_per_box_of_all=_seconds_per_box(
-            [clip for one in figures.annotators for clip in one.clips]
-        ),
+        seconds_per_box=found.totals.seconds_per_box,
+        seconds_per_box_of_all=ClipTotals(
+            seconds=sum(one.totals.seconds for one in figures.annotators),
+            boxes=sum(one.totals.boxes for one in figures.annotators),
+        ).seconds_per_box,
         groups=groups_table(dataset, found.groups, title=f"{name} against the others"),
         actions=actions_table(dataset, found.groups),
         disagreements=_disagreements(
@@ -302,19 +304,13 @@ def annotator_page(
     )
 
 
-def _seconds_per_box(clips: Sequence[ClipComparison]) -> float | None:
-    """At most, over the tasks whose time is known."""
-    timed = [(one.seconds, one.boxes) for one in clips if one.seconds is not None and one.boxes]
-    boxes = sum(count for _, count in timed)
-    return sum(seconds for seconds, _ in timed) / boxes if boxes else None
-
-
 def _clips(dataset: Dataset, clips: Sequence[ClipComparison]) -> Table:
     table = Table("clips", "Clips", CLIPS, limit=CLIPS_SHOWN)
+    url = clip_links(dataset)
     for one in reversed(clips):
         minutes = None if one.seconds is None else round(one.seconds / 60, 1)
         table.add(
-            (one.clip, reverse("qc:agreement-clip", args=[dataset.name, one.clip])),
+            (one.clip, url(one.clip)),
             f"{localtime(datetime.fromisoformat(one.at)):%Y-%m-%d %H:%M}",
             one.share, one.compared, minutes, one.boxes,
         )  # fmt: skip

@@ -1,10 +1,10 @@
 """Tables of figures, the same on a page and as CSV."""
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from typing import Any, Literal, NamedTuple
-
-import pandas as pd
 
 from qc.core.agreement.figures import FAIR, GOOD, Figure
 
@@ -58,7 +58,7 @@ class Table:
     rows: list[list[Cell]] = field(default_factory=list)
     sub: str = ""
     limit: int | None = None  # of the rows on a page; the file has all
-    left_out: int = 0  # of the rows, by `for_page`
+    left_out: int = 0  # of the rows: they are only in the file
 
     @property
     def shown(self) -> list[list[Cell]]:
@@ -89,10 +89,13 @@ class Table:
 
     def as_csv(self) -> str:
         """All rows; a figure takes six columns: value, low, high, units, two reasons."""
-        titles = [_safe(title) for column in self.columns for title in _titles(column)]
-        rows = [[value for cell in cells for value in _values(cell)] for cells in self.rows]
-        frame = pd.DataFrame(rows, columns=titles, dtype=object)
-        return str(frame.to_csv(index=False, lineterminator="\n"))
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([_safe(title) for column in self.columns for title in _titles(column)])
+        writer.writerows(
+            [value for cell in row for value in _values(cell)] for row in self.rows
+        )
+        return text.getvalue()
 
 
 def _titles(column: Column) -> list[str]:

@@ -1,10 +1,10 @@
-"""Decisions of adjudication, and how often each annotator had answered the same."""
+"""Decisions of adjudication, how often each annotator had answered the same, single votes."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import Avg, Count, Q
+from django.db.models import Avg, Count, Q, Sum
 from django.db.models.functions import Least
 
 from datasets.models import Dataset
@@ -129,3 +129,33 @@ def _as_set(vote: Any) -> set[str] | None:
     if vote in (None, "unset"):
         return None
     return set() if vote == "unknown" else {vote}
+
+
+class SingleVotes(NamedTuple):
+    """Labels of the consensus that rest on one vote, and of those the ones by absence."""
+
+    labels: int
+    by_absence: int
+
+    @property
+    def sentence(self) -> str:
+        """
+        >>> SingleVotes(36, 12).sentence
+        '36 labels rest on one vote: 24 by plan, 12 because others did not answer.'
+        """
+        noun = "label rests" if self.labels == 1 else "labels rest"
+        counts = {
+            "by plan": self.labels - self.by_absence,
+            "because others did not answer": self.by_absence,
+        }
+        why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
+        return f"{self.labels:,} {noun} on one vote: {why}."
+
+
+def single_votes(dataset: Dataset) -> SingleVotes:
+    """How many labels of the newest consensuses rest on one vote, and why."""
+    sums = clip_statuses(dataset).aggregate(
+        labels=Sum("single_labels"),
+        by_absence=Sum("single_labels", filter=Q(is_unanswered=True)),
+    )
+    return SingleVotes(sums["labels"] or 0, sums["by_absence"] or 0)

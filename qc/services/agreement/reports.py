@@ -21,11 +21,11 @@ from datasets.models import Dataset
 from qc.core.agreement.comparison import compare_clip
 from qc.core.agreement.figures import ClipFigures, ClipFinding
 from qc.core.agreement.pooling import Pool
-from qc.core.agreement.summary_figures import DatasetFigures, SummaryFigures
+from qc.core.agreement.summary_figures import DatasetFigures, SummaryFigures, split
 from qc.core.annotator_keys import annotator_key
 from qc.core.consensus.calibration import Calibration, calibrate
 from qc.core.consensus.skill_weighting import GroupErrorRates
-from qc.models import AgreementReport, AgreementSummary, Score
+from qc.models import AgreementPart, AgreementReport, AgreementSummary, Score
 from qc.models.querysets import ClipWorkQuerySet
 from qc.services.agreement.gold_votes import gold_units
 from qc.services.agreement.quality_checks import findings_of, switched_off, work_of
@@ -228,7 +228,14 @@ def summarise(summary_id: int) -> AgreementSummary | None:
             calibration=_calibration(summary.dataset, rates),
         )
         # Newer reports may have come since the order was written: the figures say which.
-        summary.finish(figures=figures.to_json())
+        head, parts = split(figures)
+        with transaction.atomic():
+            summary.parts.all().delete()
+            AgreementPart.objects.bulk_create(
+                AgreementPart(summary=summary, name=name, **part._asdict())
+                for name, part in parts.items()
+            )
+            summary.finish(figures=head)
     same = AgreementSummary.objects.filter(dataset=summary.dataset, period=summary.period)
     same.done().filter(pk__lt=summary.pk).delete()
     return summary

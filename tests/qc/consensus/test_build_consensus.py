@@ -5,8 +5,8 @@ from avaproject.base.work import Stage
 from datasets.core.action_groups import UNKNOWN, UNSET
 from qc.core.annotator_keys import annotator_key
 from qc.models import Consensus, ConsensusBox, ConsensusLabel
-from qc.selectors.agreement.dataset import single_votes
 from qc.selectors.clips import consensus_by_keyframe
+from qc.selectors.consensus.decisions import single_votes
 from qc.services.consensus.adjudicate import (
     adjudicate,
 )
