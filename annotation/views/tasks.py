@@ -42,6 +42,8 @@ from datasets.selectors import permitted_datasets
 
 REFUSALS_SHOWN = 5
 GOLD_CLIPS_SHOWN = 50
+CLIPS_AT_ONCE = 500  # planned while the page is made; more, when it is there
+PLANNED_CLIPS_SHOWN = 500
 
 
 @login_required
@@ -64,10 +66,14 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
         except PlanError as error:
             form.add_error(None, str(error))
     context = {"dataset": dataset, "form": form, "gold_form": GoldTasksForm()}
+    context["planned_clips_shown"] = PLANNED_CLIPS_SHOWN
     context |= _clips_and_annotators(dataset)
-    if is_valid:
+    at_once = context["ready"] <= CLIPS_AT_ONCE or "now" in typed or request.method == "POST"
+    if is_valid and (at_once or "HX-Request" in request.headers):
         forecast = _forecast(dataset, form)
         context |= {"forecast": forecast, "shares": _shares(dataset, form, forecast)}
+    else:
+        context["is_coming"] = is_valid
     return render(request, "annotation/plan.html", context)
 
 

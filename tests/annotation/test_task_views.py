@@ -95,6 +95,27 @@ def test_an_invalid_plan_is_refused_with_a_message(client, admin, clips, change,
     assert not AnnotationTask.objects.exists()
 
 
+def test_many_clips_are_planned_when_the_page_is_there(client, admin, clips, monkeypatch):
+    monkeypatch.setattr("annotation.views.tasks.CLIPS_AT_ONCE", len(clips) - 1)
+    client.force_login(admin)
+    page = client.get(plan_url(), SHARES)
+    assert "forecast" not in page.context
+    assert f"Planning {len(clips)} clips" in page.content.decode()
+    for asked in (
+        client.get(plan_url(), SHARES, headers={"HX-Request": "true"}),
+        client.get(plan_url(), SHARES | {"now": "1"}),
+    ):
+        assert asked.context["forecast"].task_count
+        assert 'hx-trigger="load"' not in asked.content.decode()
+
+
+def test_of_many_planned_clips_the_first_are_listed(client, admin, clips, monkeypatch):
+    monkeypatch.setattr("annotation.views.tasks.PLANNED_CLIPS_SHOWN", 1)
+    client.force_login(admin)
+    page = client.get(plan_url(), SHARES).content.decode()
+    assert f"The first 1 of {len(clips)} clips." in page
+
+
 def test_a_plan_that_changed_is_previewed_again_and_not_assigned(client, admin, dataset, clips):
     client.force_login(admin)
     digest = client.get(plan_url(), SHARES).context["forecast"].digest
