@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from avaproject.login import log_in
 
+handler500 = "avaproject.errors.server_error"
 urlpatterns = [
     path("login/", log_in, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
