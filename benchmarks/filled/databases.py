@@ -1,60 +1,104 @@
 """Both databases for a benchmark: a SQLite file, and a PostgreSQL database made and dropped.
 
-PostgreSQL is the server in AVA_BENCH_POSTGRES_URL.
+PostgreSQL is the server in AVA_BENCH_POSTGRES_URL. With a folder in AVA_BENCH_KEEP the filled
+databases stay, and the next run does not fill them again.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
-
 POSTGRES = os.environ.get(
     "AVA_BENCH_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres"
 )
+KEEP = os.environ.get("AVA_BENCH_KEEP", "")
 ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("sqlite", "postgresql")
 
 
-def in_both_databases(module: str, *arguments: str, only: str = "") -> int:
+def in_both_databases(module: str, *, only: str = "") -> int:
     """Run `benchmarks.<module> --measure` on SQLite and PostgreSQL; non-zero if one failed.
 
     Args:
         only: `sqlite` or `postgresql` for one of them.
     """
     failed = 0
-    if only != "postgresql":
-        with tempfile.TemporaryDirectory() as folder:
-            failed |= _run(module, f"sqlite:///{folder}/bench.sqlite3", folder, arguments)
-    if only != "sqlite":
-        name = f"ava_bench_{os.getpid()}"
-        try:
-            _psql(f"CREATE DATABASE {name}")
-        except (OSError, subprocess.CalledProcessError) as error:
-            sys.exit(f"PostgreSQL was not measured: set AVA_BENCH_POSTGRES_URL ({error}).")
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                url = urlsplit(POSTGRES)._replace(path=f"/{name}").geturl()
-                failed |= _run(module, url, folder, arguments)
-        finally:
-            _psql(f"DROP DATABASE {name} WITH (FORCE)")
+    for kind in [only] if only else KINDS:
+        with installation(kind, module, keep="") as environment:
+            failed |= measure(module, environment)
     return failed
 
 
-def _run(module: str, url: str, folder: str, arguments: tuple[str, ...]) -> int:
-    environment = os.environ | {
-        "AVA_DATABASE_URL": url, "AVA_DATA_DIR": folder, "AVA_LOG_LEVEL": "ERROR",
-        "DJANGO_SETTINGS_MODULE": "avaproject.settings",
-    }  # fmt: skip
+def measure(module: str, environment: dict[str, str], *arguments: str) -> int:
+    """The exit code of `benchmarks.<module> --measure` with `arguments` in `environment`."""
     command = [sys.executable, "-m", f"benchmarks.{module}", "--measure", *arguments]
     return subprocess.call(command, cwd=ROOT, env=environment)
 
 
-def _psql(statement: str) -> None:
-    subprocess.run(["psql", "--quiet", POSTGRES, "-c", statement], check=True)
+@contextmanager
+def installation(kind: str, name: str, *, keep: str = KEEP) -> Iterator[dict[str, str]]:
+    """The environment of an installation on a database of `kind`, as `name` in `keep`."""
+    with ExitStack() as stack:
+        if keep:
+            folder = (Path(keep) / f"{name}-{kind}").resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = f"sqlite:///{folder}/bench.sqlite3"
+        if kind == "postgresql":
+            database = f"ava_bench_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
+            _create(database)
+            if not keep:
+                stack.callback(_psql, f"DROP DATABASE {database} WITH (FORCE)")
+            url = urlsplit(POSTGRES)._replace(path=f"/{database}").geturl()
+        yield os.environ | {
+            "AVA_DATABASE_URL": url, "AVA_DATA_DIR": str(folder), "AVA_LOG_LEVEL": "ERROR",
+            "DJANGO_SETTINGS_MODULE": "avaproject.settings",
+        }  # fmt: skip
+
+
+def filled_once(rows: Callable[[], None]) -> bool:
+    """Migrate the database of this process, and fill it with `rows`; False if it was filled.
+
+    One that was filled by other code than today's is emptied first.
+    """
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("migrate", verbosity=0)
+    stamp = Path(os.environ["AVA_DATA_DIR"]) / "filled"
+    files = (Path(__file__).with_name(name) for name in ("rows.py", "inserts.py"))
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    if stamp.exists() and stamp.read_text() == code:
+        return False
+    stamp.unlink(missing_ok=True)
+    call_command("flush", interactive=False, verbosity=0)
+    rows()
+    analyse(connection)
+    stamp.write_text(code)
+    return True
+
+
+def _create(database: str) -> None:
+    there = f"SELECT 1 FROM pg_database WHERE datname = '{database}'"  # noqa: S608  a hash
+    try:
+        if "1" not in _psql(there):
+            _psql(f"CREATE DATABASE {database}")
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"PostgreSQL was not measured: set AVA_BENCH_POSTGRES_URL ({error}).")
+
+
+def _psql(statement: str) -> str:
+    command = ["psql", "--quiet", "--tuples-only", POSTGRES, "-c", statement]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 class Processors:
@@ -64,11 +108,12 @@ class Processors:
         self._backend = None
         if connection.vendor == "postgresql":
             connection.ensure_connection()
-            self._backend = psutil.Process(connection.connection.info.backend_pid)
+            pid = connection.connection.info.backend_pid
+            self._backend = Path(f"/proc/{pid}/schedstat")
 
     def seconds(self) -> float:
-        own = sum(os.times()[:2])
-        return own + (sum(self._backend.cpu_times()[:2]) if self._backend else 0.0)
+        backend = int(self._backend.read_text().split()[0]) if self._backend else 0
+        return time.process_time() + backend / 1e9
 
 
 def analyse(connection: Any) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
+from benchmarks.filled.inserts import insert
+
 CLIPS, CLIPS_PER_VIDEO, DATASETS, ANNOTATORS = 10_000, 4, 200, 20
 PERSONS, KEYFRAMES, CVAT_KEYFRAMES = 3, 8, 5
 GROUPS_LABELLED = ("walking_behavior", "phone_usage", "social_interaction")
@@ -41,101 +43,98 @@ def fill(
         return not is_finished and clip % 10 == remainder
 
     done = _done()
-    Dataset.objects.bulk_create(Dataset(name=f"set-{n:03d}") for n in range(dataset_count))
+    insert(Dataset, ({"name": f"set-{n:03d}"} for n in range(dataset_count)))
     datasets = list(Dataset.objects.order_by("pk"))
     key = {one.dataset: one.config_key for one in wanted_configs()}
     big = datasets[0]
     if not is_finished:
         _take_vocabulary(big)
-    Upload.objects.bulk_create(
-        Upload(dataset=one, original_name="a.zip", sha256=f"{n:064x}", size=1, **done)
-        for n, one in enumerate(datasets)
-    )
+    insert(
+        Upload,
+        ({"dataset_id": one.pk, "sha256": f"{n:064x}"} for n, one in enumerate(datasets)),
+        original_name="a.zip", size=1, **done,
+    )  # fmt: skip
     owners = [big] * (clip_count // CLIPS_PER_VIDEO) + datasets[1:]
-    Video.objects.bulk_create(
-        Video(
-            dataset=one, name=f"v{n}", sha256=f"{n:064x}", size=1, frame_count=2000,
-            width=1280, height=720, file=f"{one.name}/standard/v{n}.mp4", **done,
-        )
-        for n, one in enumerate(owners)
+    videos = insert(
+        Video,
+        ({"dataset_id": one.pk, "name": f"v{n}", "sha256": f"{n:064x}",
+          "file": f"{one.name}/standard/v{n}.mp4"} for n, one in enumerate(owners)),
+        size=1, frame_count=2000, width=1280, height=720, **done,
     )  # fmt: skip
-    videos = list(Video.objects.order_by("pk"))
-    Clip.objects.bulk_create(
-        Clip(
-            video=video, name=f"{video.name}-c{index:04d}", index=index,
-            start_frame=450 * index, frame_count=450, poster="poster.jpg", **done,
-        )
-        for video in videos for index in range(CLIPS_PER_VIDEO)
+    clips = insert(
+        Clip,
+        ({"video_id": video, "name": f"v{n}-c{index:04d}", "index": index,
+          "start_frame": 450 * index}
+         for n, video in enumerate(videos) for index in range(CLIPS_PER_VIDEO)),
+        frame_count=450, poster="poster.jpg", **done,
     )  # fmt: skip
-    clips = list(Clip.objects.select_related("video").order_by("pk"))
-    TrackingRun.objects.bulk_create(
-        TrackingRun(
-            clip=clip, config_key=key[clip.video.dataset_id], track_count=PERSONS,
-            detection_count=1000, tracks="tracks.json.gz", **done,
-        )
-        for clip in clips
+    of_clip = [key[one.pk] for one in owners for _ in range(CLIPS_PER_VIDEO)]
+    runs = insert(
+        TrackingRun,
+        ({"clip_id": clip, "config_key": of_clip[n]} for n, clip in enumerate(clips)),
+        track_count=PERSONS, detection_count=1000, tracks="tracks.json.gz", **done,
     )  # fmt: skip
-    IdentityRun.objects.bulk_create(
-        IdentityRun(video=video, config_key=key[video.dataset_id], person_count=PERSONS, **done)
-        for video in videos
+    insert(
+        IdentityRun,
+        ({"video_id": video, "config_key": key[one.pk]}
+         for video, one in zip(videos, owners, strict=True)),
+        person_count=PERSONS, **done,
+    )  # fmt: skip
+    people = insert(
+        Annotator, ({"dataset_id": big.pk, "name": f"a{n}"} for n in range(ANNOTATORS))
     )
-    Annotator.objects.bulk_create(
-        Annotator(dataset=big, name=f"a{n}") for n in range(ANNOTATORS)
-    )
-    people = list(Annotator.objects.order_by("pk"))
-    runs = list(TrackingRun.objects.order_by("pk")[:clip_count])
-    AnnotationTask.objects.bulk_create(
-        AnnotationTask(
-            clip_id=run.clip_id, run=run, annotator=people[(n + shift) % ANNOTATORS],
-            purpose="gold" if not is_finished and n % 50 == 5 and not shift else "work", **done,
-        )
-        for n, run in enumerate(runs) for shift in (0, 1) if not is_like(n, 0)
+    places = [(n, shift) for n in range(clip_count) for shift in (0, 1) if not is_like(n, 0)]
+    tasks = insert(
+        AnnotationTask,
+        ({"clip_id": clips[n], "run_id": runs[n],
+          "annotator_id": people[(n + shift) % ANNOTATORS],
+          "purpose": "gold" if not is_finished and n % 50 == 5 and not shift else "work"}
+         for n, shift in places),
+        **done,
     )  # fmt: skip
-    place = {run.clip_id: n for n, run in enumerate(runs)}
-    tasks = list(AnnotationTask.objects.order_by("pk"))
-    AnswerVersion.objects.bulk_create(
-        AnswerVersion(
-            task=task, author_id=task.annotator_id, number=1, sha256=f"{n:064x}", unfinished=0,
-            person_count=PERSONS, raw="x.json.gz", **done,
-        )
-        for n, task in enumerate(tasks) if not (is_like(place[task.clip_id], 1) and n % 2)
+    answered = [
+        (task, n, shift)
+        for at, (task, (n, shift)) in enumerate(zip(tasks, places, strict=True))
+        if not (is_like(n, 1) and at % 2)
+    ]
+    versions = insert(
+        AnswerVersion,
+        ({"task_id": task, "author_id": people[(n + shift) % ANNOTATORS],
+          "sha256": f"{task:064x}"} for task, n, shift in answered),
+        number=1, unfinished=0, person_count=PERSONS, raw="x.json.gz", **done,
     )  # fmt: skip
-    versions: dict[int, list[int]] = {}
-    of_task = {}
-    for version in AnswerVersion.objects.select_related("task").order_by("pk"):
-        versions.setdefault(version.task.clip_id, []).append(version.pk)
-        of_task[version.task_id] = version.pk
-    complete = {clip: its for clip, its in versions.items() if len(its) == 2}
-    figures = {} if is_finished else _figures_of_reports(people)
-    AgreementReport.objects.bulk_create(
-        (
-            AgreementReport(
-                clip_id=clip, versions=keys, versions_key=versions_key(keys),
-                answered_at=done["finished_at"],
-                figures=figures.get(place[clip] % ANNOTATORS, {}), **done,
-            )
-            for clip, keys in complete.items()
-        ),
-        batch_size=500,
+    of_place: dict[int, list[int]] = defaultdict(list)
+    for version, (_, n, _) in zip(versions, answered, strict=True):
+        of_place[n].append(version)
+    complete = {n: its for n, its in of_place.items() if len(its) == 2}
+    insert(
+        AgreementReport,
+        ({"clip_id": clips[n], "versions": its, "versions_key": versions_key(its)}
+         for n, its in complete.items()),
+        answered_at=done["finished_at"], **done,
     )  # fmt: skip
-    Consensus.objects.bulk_create(
-        Consensus(
-            clip_id=clip, versions=keys, versions_key=versions_key(keys),
-            open_count=3 if is_like(place[clip], 4) else 0, single_count=0, **done,
-        )
-        for clip, keys in complete.items()
+    insert(
+        Consensus,
+        ({"clip_id": clips[n], "versions": its, "versions_key": versions_key(its),
+          "open_count": 3 if is_like(n, 4) else 0} for n, its in complete.items()),
+        single_count=0, **done,
     )  # fmt: skip
     if is_finished:
-        AgreementSummary.objects.create(dataset=big, reports="0" * 64, **done)
+        insert(AgreementSummary, [{"dataset_id": big.pk, "reports": "0" * 64}], **done)
+    else:
+        for n, figures in _figures_of_reports(big, people).items():
+            its = [clips[place] for place in complete if place % ANNOTATORS == n]
+            AgreementReport.objects.filter(clip__in=its).update(
+                figures=figures, modified_at=done["modified_at"]
+            )
     reviewer = User.objects.create(username="reviewer")
-    Review.objects.bulk_create(
-        Review(
-            task=task, version_id=of_task[task.pk], reviewer=reviewer,
-            verdict="rejected" if is_like(place[task.clip_id], 3) else "approved",
-            reviewed_at=done["finished_at"],
-        )
-        for task in tasks
-        if task.pk in of_task and not is_like(place[task.clip_id], 2)
+    insert(
+        Review,
+        ({"task_id": task, "version_id": version,
+          "verdict": "rejected" if is_like(n, 3) else "approved"}
+         for version, (task, n, _) in zip(versions, answered, strict=True)
+         if not is_like(n, 2)),
+        reviewer_id=reviewer.pk, reviewed_at=done["finished_at"],
     )  # fmt: skip
 
 
@@ -207,87 +206,76 @@ def fill_records() -> None:
     done = _done()
     big = Dataset.objects.order_by("pk")[0]
     reviewer = User.objects.get(username="reviewer")
-    Member.objects.bulk_create(
-        Member(dataset=one, user=reviewer) for one in Dataset.objects.all()
+    insert(
+        Member, ({"dataset_id": one.pk} for one in Dataset.objects.all()), user_id=reviewer.pk
     )
-    clips = list(Clip.objects.of(big).order_by("pk"))
-    persons: dict[int, list[VideoPerson]] = defaultdict(list)
-    for person in VideoPerson.objects.filter(video__dataset=big):
-        persons[person.video_id].append(person)
-    qc.Adjudication.objects.bulk_create(
-        qc.Adjudication(
-            clip=clip, second=2, video_person=person, group="walking_behavior",
-            actions=["walk"], decided_by=reviewer,
-        )
-        for clip in clips[6::10] for person in persons[clip.video_id]
+    clips = list(Clip.objects.of(big).order_by("pk").values_list("pk", "video", "name"))
+    persons: dict[int, list[int]] = defaultdict(list)
+    of_big = VideoPerson.objects.filter(video__dataset=big)
+    for video, person in of_big.values_list("video", "pk"):
+        persons[video].append(person)
+    insert(
+        qc.Adjudication,
+        ({"clip_id": clip, "video_person_id": person}
+         for clip, video, _ in clips[6::10] for person in persons[video]),
+        second=2, group="walking_behavior", actions=["walk"], decided_by_id=reviewer.pk,
     )  # fmt: skip
-    tasks = list(annotation.AnnotationTask.objects.order_by("pk"))
-    qc.Comment.objects.bulk_create(
-        qc.Comment(task=task, author=reviewer, text="Look again.") for task in tasks[::20]
-    )
+    tasks = list(annotation.AnnotationTask.objects.order_by("pk").values_list("pk", flat=True))
+    insert(
+        qc.Comment, ({"task_id": task} for task in tasks[::20]),
+        author_id=reviewer.pk, text="Look again.",
+    )  # fmt: skip
     server = annotation.CvatServer.objects.create(name="cvat", url="http://cvat", **done)
     project = annotation.CvatProject.objects.create(
         dataset=big, server=server, project_id=1, label_id=1, **done
     )
-    annotation.CvatJob.objects.bulk_create(
-        annotation.CvatJob(
-            task=task, project=project, cvat_task_id=n, job_id=n, assignee="kim",
-            cvat_stage="acceptance", cvat_state="completed", changed_at=done["finished_at"],
-            fetched_at=done["finished_at"], **done,
-        )
-        for n, task in enumerate(tasks, start=1)
+    insert(
+        annotation.CvatJob,
+        ({"task_id": task, "cvat_task_id": n, "job_id": n} for n, task in enumerate(tasks, 1)),
+        project_id=project.pk, assignee="kim", cvat_stage="acceptance",
+        cvat_state="completed", changed_at=done["finished_at"],
+        fetched_at=done["finished_at"], **done,
     )  # fmt: skip
-    annotation.WebhookDelivery.objects.bulk_create(
-        annotation.WebhookDelivery(
-            server=server, sha256=f"{n:064x}", body="{}", event="update:job", project_id=1,
-            job_id=n, outcome="polled", **done,
-        )
-        for n in range(DELIVERIES)
+    insert(
+        annotation.WebhookDelivery,
+        ({"sha256": f"{n:064x}", "job_id": n} for n in range(DELIVERIES)),
+        server_id=server.pk, body="{}", event="update:job", project_id=1, outcome="polled",
+        **done,
     )  # fmt: skip
-    annotation.Reconciliation.objects.bulk_create(
-        annotation.Reconciliation(project=project, summary="nothing new", **done)
-        for _ in range(DELIVERIES // 10)
-    )
-    gold = {
-        task.clip_id: task for task in annotation.AnnotationTask.objects.filter(purpose="gold")
-    }
+    insert(
+        annotation.Reconciliation, ({} for _ in range(DELIVERIES // 10)),
+        project_id=project.pk, summary="nothing new", **done,
+    )  # fmt: skip
+    gold = annotation.AnnotationTask.objects.filter(purpose="gold")
     known = dict(
-        annotation.AnswerVersion.objects.filter(task__in=gold.values()).values_list(
-            "task__clip", "pk"
-        )
+        annotation.AnswerVersion.objects.filter(task__in=gold).values_list("task__clip", "pk")
     )
-    measured = annotation.AnswerVersion.objects.filter(task__clip__in=gold).exclude(
-        task__in=gold.values()
-    )
-    qc.Score.objects.bulk_create(
-        qc.Score(version_id=version, key_id=known[clip], figures=_score(), **done)
-        for version, clip in measured.values_list("pk", "task__clip")
-    )
+    measured = annotation.AnswerVersion.objects.filter(task__clip__in=known)
+    insert(
+        qc.Score,
+        ({"version_id": version, "key_id": known[clip]}
+         for version, clip in measured.exclude(task__in=gold).values_list("pk", "task__clip")),
+        figures=_score(), **done,
+    )  # fmt: skip
     experiment = Experiment.objects.create(
         dataset=big, detector="rfdetr-medium", threshold=0.3, frame_stride=2
     )
-    TrackingRun.objects.bulk_create(
-        TrackingRun(
-            clip=clip, config_key="experiment", experiment=experiment, track_count=PERSONS,
-            tracks="tracks.json.gz", **done,
-        )
-        for clip in clips[::10]
+    insert(
+        TrackingRun, ({"clip_id": clip} for clip, *_ in clips[::10]),
+        config_key="experiment", experiment_id=experiment.pk, track_count=PERSONS,
+        tracks="tracks.json.gz", **done,
     )  # fmt: skip
-    Bundle.objects.bulk_create(
-        Bundle(
-            dataset=big, config_key="x", folder="b", files={"tracks.zip": {"size": 1}}, **done
-        )
-        for _ in range(5)
-    )
-    left_out = {clip.name: "1 of 2 tasks are approved" for clip in clips[::4]}
+    insert(
+        Bundle, ({} for _ in range(5)), dataset_id=big.pk, config_key="x", folder="b",
+        files={"tracks.zip": {"size": 1}}, **done,
+    )  # fmt: skip
+    left_out = {name: "1 of 2 tasks are approved" for *_, name in clips[::4]}
     splits = {f"v{n}": "train" for n in range(len(clips) // CLIPS_PER_VIDEO)}
     counts = {"clips": len(clips), "left_out": left_out, "split_of": splits}
-    qc.Release.objects.bulk_create(
-        qc.Release(
-            dataset=big, number=n, created_by=reviewer, folder="r", counts=counts, **done
-        )
-        for n in range(1, RELEASES + 1)
-    )
+    insert(
+        qc.Release, ({"number": n} for n in range(1, RELEASES + 1)),
+        dataset_id=big.pk, created_by_id=reviewer.pk, folder="r", counts=counts, **done,
+    )  # fmt: skip
 
 
 def store_tracks() -> None:
@@ -337,7 +325,7 @@ def _score() -> dict[str, Any]:
     return VersionScore([person] * PERSONS, added=0, unanswered=0, mistakes=[]).to_json()
 
 
-def _figures_of_reports(people: list[Any]) -> dict[int, dict[str, Any]]:
+def _figures_of_reports(dataset: Any, people: list[int]) -> dict[int, dict[str, Any]]:
     """The figures of a clip's report, for each pair of annotators who share clips."""
     from dataclasses import replace
 
@@ -347,11 +335,11 @@ def _figures_of_reports(people: list[Any]) -> dict[int, dict[str, Any]]:
     from qc.core.annotator_keys import annotator_key
     from qc.core.consensus.identity import DrawnBoxes
 
-    groups = group_specs(people[0].dataset)
+    groups = group_specs(dataset)
     random = np.random.default_rng(7)
     found = {}
     for n, one in enumerate(people):
-        pair = [annotator_key(one.pk), annotator_key(people[(n + 1) % len(people)].pk)]
+        pair = [annotator_key(one), annotator_key(people[(n + 1) % len(people)])]
         rows = [
             (second, who, person)
             for who in (0, 1)
