@@ -87,6 +87,9 @@ class BackgroundWorkAdmin(CountedDeletionAdmin):
     paginator = InfinitePaginator  # counts nothing: tables of boxes have millions of rows
     ordering = ["-pk"]  # that of the models joins other tables
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer(*self.hidden_fields)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

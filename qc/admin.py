@@ -32,6 +32,13 @@ admin.site.register(
     hidden_fields=("figures",),
 )  # fmt: skip
 admin.site.register(
+    models.AgreementPart, PermanentRowAdmin,
+    list_display=["summary", "name"],
+    list_filter=["summary__dataset"],
+    list_select_related=["summary__dataset"],
+    hidden_fields=("groups", "clips"),
+)  # fmt: skip
+admin.site.register(
     models.QualityRules, ModelAdmin,
     list_display=["dataset", "vote_rule", "switched_off"],
     list_select_related=["dataset"],

@@ -65,8 +65,10 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
             messages.warning(request, f"No tasks were assigned: {error}.")
         except PlanError as error:
             form.add_error(None, str(error))
-    context = {"dataset": dataset, "form": form, "gold_form": GoldTasksForm()}
-    context["planned_clips_shown"] = PLANNED_CLIPS_SHOWN
+    context: dict[str, Any] = {
+        "dataset": dataset, "form": form, "gold_form": GoldTasksForm(),
+        "planned_clips_shown": PLANNED_CLIPS_SHOWN,
+    }  # fmt: skip
     context |= _clips_and_annotators(dataset)
     at_once = context["ready"] <= CLIPS_AT_ONCE or "now" in typed or request.method == "POST"
     if is_valid and (at_once or "HX-Request" in request.headers):
