@@ -28,7 +28,7 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.selectors.agreement.dataset import newest_summary
+from qc.selectors.agreement.newest import newest_summary
 from qc.selectors.display_names import annotator_names
 from qc.services.agreement.reports import dataset_agreement
 from qc.services.answer_versions import group_specs_of

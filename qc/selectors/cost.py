@@ -14,7 +14,7 @@ from annotation.models import AnnotationTask, Annotator, AnswerDraft, AnswerVers
 from annotation.selectors.pace import expected_pace, measured_pace
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
-from qc.selectors.agreement.dataset import newest_summary
+from qc.selectors.agreement.newest import newest_summary
 
 SECONDS = 3600
 

@@ -13,7 +13,7 @@ from annotation.models import AnnotationTask, Annotator, AnswerDraft
 from annotation.selectors.pace import expected_pace, keyframes_to_answer
 from datasets.models import Dataset
 from qc.models import Review
-from qc.selectors.agreement.dataset import newest_summary
+from qc.selectors.agreement.newest import newest_summary
 from qc.selectors.clip_and_task_states import with_verdict
 
 TASKS_SHOWN = 50  # of a dataset

@@ -15,7 +15,7 @@ from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_clips, permitted_datasets
 from qc.forms import PeriodForm
-from qc.selectors.agreement.dataset import Newest, agreement_page, newest_summary
+from qc.selectors.agreement.dataset import agreement_page
 from qc.selectors.agreement.details import (
     AnnotatorPage,
     annotator_page,
@@ -24,6 +24,7 @@ from qc.selectors.agreement.details import (
     pair_page,
 )
 from qc.selectors.agreement.gold import gold_page
+from qc.selectors.agreement.newest import Newest, newest_summary
 from qc.selectors.agreement.proposals import proposal_page
 from qc.selectors.agreement.tables import Table
 from qc.selectors.consensus.decisions import reviewer_agreement, single_votes

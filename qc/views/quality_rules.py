@@ -13,7 +13,7 @@ from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 from qc.forms import QualityRulesForm
-from qc.selectors.agreement.dataset import newest_summary
+from qc.selectors.agreement.newest import newest_summary
 from qc.services.review.quality_rules import change_rules, rules_of
 
 

@@ -8,8 +8,8 @@ from django.utils.html import escape
 from datasets.models import Member
 from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS
 from qc.models import AgreementReport, AgreementSummary, Consensus, QualityRules, Review
-from qc.selectors.agreement.dataset import newest_summary
 from qc.selectors.agreement.explained import box_figures_of, figures_by_name
+from qc.selectors.agreement.newest import newest_summary
 from qc.services.agreement.reports import (
     plan_reports,
     plan_summaries,

@@ -15,7 +15,8 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.selectors.agreement.dataset import agreement_page, newest_summary
+from qc.selectors.agreement.dataset import agreement_page
+from qc.selectors.agreement.newest import newest_summary
 from qc.selectors.agreement.tables import Column, Figure, Table, tone_of
 from qc.selectors.clip_and_task_states import (
     CLIP_STATES,

@@ -9,7 +9,7 @@ from annotation.models import AnswerVersion
 from annotation.models.labelling import AnswerDraft, DraftOperation
 from avaproject.base.work import Stage
 from qc.models import AgreementReport, AgreementSummary, Score
-from qc.selectors.agreement.dataset import Newest
+from qc.selectors.agreement.newest import Newest
 from qc.services.agreement.reports import (
     PeriodError,
     days_of,

@@ -6,7 +6,7 @@ from datasets.models import Action, Dataset
 from qc.core.agreement.figures import FAIR
 from qc.core.agreement.summary_figures import SummaryFigures
 from qc.models import ConsensusAction
-from qc.selectors.agreement.dataset import newest_summary
+from qc.selectors.agreement.newest import newest_summary
 from qc.selectors.display_names import group_title
 from qc.selectors.statuses import clip_statuses
 
@@ -15,8 +15,9 @@ NAMES_SHOWN = 12
 
 def release_warnings(dataset: Dataset) -> list[str]:
     """Sentences about what a release made now lacks; a few queries, whatever its size."""
-    low = newest_summary(dataset).page("low agreement", _low_agreement)
-    return [*(low or []), *_on_one_vote(dataset), *_empty_classes(dataset)]
+    figures = newest_summary(dataset).figures
+    low = _low_agreement(figures) if figures else []
+    return [*low, *_on_one_vote(dataset), *_empty_classes(dataset)]
 
 
 def _low_agreement(figures: SummaryFigures) -> list[str]:

@@ -17,7 +17,8 @@ from qc.models import (
     AgreementSummary,
     ConsensusBox,
 )
-from qc.selectors.agreement.dataset import agreement_page, newest_summary
+from qc.selectors.agreement.dataset import agreement_page
+from qc.selectors.agreement.newest import newest_summary
 from qc.selectors.release.approved_clips import select_clips
 from qc.services.agreement.reports import (
     plan_reports,
