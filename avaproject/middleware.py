@@ -1,6 +1,4 @@
-"""Middleware: addresses of clients, policy of the admin, compression, NUL characters, scripts
-without a session.
-"""
+"""Middleware: addresses of clients, the admin's policy, compression, NUL, ended sessions."""
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address

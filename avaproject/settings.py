@@ -15,6 +15,7 @@ from django.core.management.utils import get_random_secret_key
 from django.templatetags.static import static
 
 from avaproject import VERSION
+from avaproject.base.logs import LEVELS, logging_settings
 from avaproject.environment import Environment, read_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -81,7 +82,7 @@ INSTALLED_APPS = [
     "demo",
 ]
 MIDDLEWARE = [
-    "workers.health.HealthPages",
+    "workers.monitoring.health.HealthPages",
     "avaproject.middleware.RealAddress",
     "avaproject.base.logs.LogRequests",
     "django.middleware.security.SecurityMiddleware",
@@ -355,39 +356,11 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")  # touched by `advance`
 
-# Logs: one line a request and two a row of work only as JSON; the pages show the same.
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LOG_FORMAT = env.choice("AVA_LOG_FORMAT", ("line", "json"), default="line")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"context": {"()": "avaproject.base.logs.AddContext"}},
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(context)s"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
-        },
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": LOG_FORMAT,
-            "filters": ["context"],
-        }
-    },
-    "root": {
-        "handlers": ["stderr"],
-        "level": env.choice("AVA_LOG_LEVEL", LEVELS, default="INFO"),
-    },
-    "loggers": {
-        # The result of a task is in its row; the loop and the pages show it.
-        "celery.app.trace": {"level": "WARNING"},
-        "avaproject.requests": {"level": "INFO" if LOG_FORMAT == "json" else "ERROR"},
-        "avaproject.work": {"level": "INFO" if LOG_FORMAT == "json" else "ERROR"},
-    },
-}
+# Logs
+LOGGING = logging_settings(
+    format=env.choice("AVA_LOG_FORMAT", ("line", "json"), default="line"),
+    level=env.choice("AVA_LOG_LEVEL", LEVELS, default="INFO"),
+)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # the workers log as everything else
 
 # Errors are sent to a Sentry server if one is set; never what users entered.

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponseBase
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 REQUEST_ID = "X-Request-ID"
 ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 FOLLOWED = ("dataset_id", "video_id", "clip_id", "task_id")  # of a row, where it has them
@@ -22,6 +23,37 @@ FOLLOWED = ("dataset_id", "video_id", "clip_id", "task_id")  # of a row, where i
 requests = logging.getLogger("avaproject.requests")
 work = logging.getLogger("avaproject.work")
 _context: ContextVar[Mapping[str, object]] = ContextVar("log context")
+
+
+def logging_settings(*, format: str, level: str) -> dict[str, Any]:
+    """Django's `LOGGING`; a `format` of `json` adds a line a request, and two a row of work."""
+    own = {"level": "INFO" if format == "json" else "ERROR"}  # the pages show the same
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"context": {"()": "avaproject.base.logs.AddContext"}},
+        "formatters": {
+            "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(context)s"},
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+                "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            },
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": format,
+                "filters": ["context"],
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "celery.app.trace": {"level": "WARNING"},
+            requests.name: own,
+            work.name: own,
+        },
+    }
 
 
 class AddContext(logging.Filter):

@@ -8,8 +8,8 @@ from django.utils import timezone
 from avaproject.base.work import Stage
 from datasets.models import Upload
 from tests.make import make_dataset
-from workers import health
 from workers.doctor import CheckResult, Status
+from workers.monitoring import health
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workers.metrics import exposition
+from workers.monitoring.metrics import exposition
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NAME = re.compile(r"\bava_\w+")

@@ -59,8 +59,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Numbers for Prometheus: see `workers/metrics.py`; 404 to who may not read them."""
-    from workers.metrics import exposition
+    """Numbers for Prometheus (metrics.py beside this); 404 to whoever may not read them."""
+    from workers.monitoring.metrics import exposition
 
     if not may_read_metrics(request):
         return HttpResponse(status=404)
