@@ -1,8 +1,10 @@
 """The address that CVAT sends its webhooks to."""
 
 import logging
+from contextlib import suppress
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -15,6 +17,7 @@ from annotation.models import CvatServer
 from annotation.services.cvat.deliveries import InvalidSignatureError, receive
 
 LARGEST = 1 << 20  # bytes; a job has two thousand
+FORGED_PER_MINUTE = 60  # from one address, then nothing of it is read
 logger = logging.getLogger(__name__)
 
 
@@ -29,6 +32,10 @@ class Webhook(APIView):
 
     def post(self, request: Request, uuid: UUID) -> Response:
         raw: HttpRequest = request._request
+        forger = f"forged webhooks of {raw.META.get('REMOTE_ADDR', '')}"
+        if cache.get(forger, 0) >= FORGED_PER_MINUTE:
+            said = "Too many deliveries from this address had an invalid signature."
+            return Response({"detail": said}, status=429, headers={"Retry-After": "60"})
         if int(raw.headers.get("Content-Length") or 0) > LARGEST:
             return Response({"detail": "This is too large to be an event."}, status=413)
         try:
@@ -37,6 +44,9 @@ class Webhook(APIView):
                 return Response({"detail": "There is no such server."}, status=404)
             receive(server, raw.body, raw.headers.get(SIGNATURE_HEADER))
         except InvalidSignatureError as error:
+            cache.add(forger, 0, timeout=60)
+            with suppress(ValueError):  # its minute has just ended
+                cache.incr(forger)
             return Response({"detail": str(error)}, status=403)
         except (DatabaseError, InterfaceError, DecryptionError, OSError) as error:
             logger.error("A delivery of CVAT could not be kept: %s", error)

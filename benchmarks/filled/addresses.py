@@ -12,8 +12,8 @@ NOT_PAGES = {
     "annotation": "add_annotators all-packages backup backups cvat_adopt cvat_boxes "
     "cvat_add cvat_invite cvat_pause cvat_replay cvat_reply cvat_retry cvat_send "
     "cvat_sync unassign reassign gold gold_tasks answers accept package packages retry "
-    "server_delete server_test webhook guideline-image guideline-remove guideline-upload "
-    "qualify label-clip label-discard label-discarded "
+    "server_delete server_test task_backups webhook guideline-image guideline-remove "
+    "guideline-upload qualify label-clip label-discard label-discarded "
     "label-frame label-open label-operations label-poster label-reopen label-submit revise "
     "tool",
     "datasets": "home clip-file keyframe parts poster retry transfer transfers",

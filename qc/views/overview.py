@@ -24,13 +24,11 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
     context = {"dataset": dataset, "overview": overview_of(dataset, may=dataset.may)}
     context["label_hours"] = sum(row.hours for row in label_page_rows(dataset))
     context["counts"] = counts = sidebar_counts(dataset)
-    context["to_do"] = to_do_list(dataset, counts, may=dataset.may)
+    context["to_do"] = to_do = to_do_list(dataset, counts, may=dataset.may)
     mine = task_statuses(dataset).filter(
         annotator__user=request.user.pk, state__in=("given", "rejected", "writing")
     )
-    context["next_step"] = next_step(
-        dataset, context["to_do"], counts, labels_here=mine.exists()
-    )
+    context["next_step"] = next_step(dataset, to_do, counts, labels_here=mine.exists())
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
 

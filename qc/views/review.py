@@ -42,7 +42,8 @@ def _render_queue(
 ) -> HttpResponse:
     """The queue; after a refused verdict with what was selected and written."""
     query = request.GET.dict()
-    page = paginate(request, pending(dataset, query))
+    waiting = pending(dataset, query)
+    page = paginate(request, waiting)
     rows = pending_rows(list(page))
     if refused is not None:
         overrides, selected = refused.overrides(), set(request.POST.getlist("tasks"))
@@ -54,7 +55,7 @@ def _render_queue(
     context |= {"bar": filter_bar(dataset, query, with_names=True)}
     context |= {"list_page": "qc:review", "noun": "submissions"}
     context["saved_views"] = saved_views(request.user, dataset, "qc:review")
-    context["newest"] = page.paginator.object_list.aggregate(max=Max("status__version"))["max"]
+    context["newest"] = waiting.aggregate(max=Max("status__version"))["max"]
     if refused is not None:
         context["reason"] = request.POST.get("reason", "")
     status = 200 if refused is None else 422
@@ -78,11 +79,10 @@ def by_threshold(request: HttpRequest, name: str) -> HttpResponse:
 def verdict(request: HttpRequest, name: str) -> HttpResponse:
     """Approve or reject the selected tasks; from the page of one, go on to the next."""
     dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
-    data = request.POST
+    data = request.POST.copy()
     if newest := parse_key(data.get("all", "")):
         # All that match, but for answers that came after the page was shown.
         matching = pending(dataset, request.GET.dict()).filter(status__version__lte=newest)
-        data = data.copy()
         rows = list(matching.values_list("pk", "status__version"))
         data.setlist("tasks", [str(pk) for pk, _ in rows])
         data.setlist("seen", [str(version) for _, version in rows])

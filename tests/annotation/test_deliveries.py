@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from annotation.services.cvat.deliveries import (
     receive,
     replay,
 )
+from annotation.views.webhook import FORGED_PER_MINUTE
 from avaproject.base.work import Stage
 from tests.cvat_double.steps import (
     FINISHED,
@@ -150,6 +152,19 @@ def test_a_forged_delivery_writes_nothing_to_the_database(client, cvat, server):
     with connection.execute_wrapper(refused):
         answer = post(client, server, state_event(cvat), **{"X-Signature-256": "sha256=00"})
     assert answer.status_code == 403
+
+
+def test_an_address_that_forges_is_not_listened_to_for_a_minute(client, cvat, server):
+    cache.clear()
+    wrong = {"X-Signature-256": "sha256=0"}
+    body = state_event(cvat)
+    for _ in range(FORGED_PER_MINUTE):
+        assert post(client, server, body, **wrong).status_code == 403
+    refused = post(client, server, body)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "60")
+    client.defaults["REMOTE_ADDR"] = "10.0.0.9"
+    assert post(client, server, body).status_code == 200
+    cache.clear()
 
 
 def test_a_changed_body_has_an_invalid_signature(cvat, server):
