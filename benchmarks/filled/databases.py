@@ -32,7 +32,7 @@ def in_both_databases(module: str, *, only: str = "") -> int:
     """
     failed = 0
     for kind in [only] if only else KINDS:
-        with installation(kind, module, keep="") as environment:
+        with installation(kind, module, kept_in="") as environment:
             failed |= measure(module, environment)
     return failed
 
@@ -44,11 +44,11 @@ def measure(module: str, environment: dict[str, str], *arguments: str) -> int:
 
 
 @contextmanager
-def installation(kind: str, name: str, *, keep: str = KEEP) -> Iterator[dict[str, str]]:
-    """The environment of an installation on a database of `kind`, as `name` in `keep`."""
+def installation(kind: str, name: str, *, kept_in: str = KEEP) -> Iterator[dict[str, str]]:
+    """The environment of an installation on a database of `kind`, as `name` in `kept_in`."""
     with ExitStack() as stack:
-        if keep:
-            folder = (Path(keep) / f"{name}-{kind}").resolve()
+        if kept_in:
+            folder = (Path(kept_in) / f"{name}-{kind}").resolve()
             folder.mkdir(parents=True, exist_ok=True)
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -56,7 +56,7 @@ def installation(kind: str, name: str, *, keep: str = KEEP) -> Iterator[dict[str
         if kind == "postgresql":
             database = f"ava_bench_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
             _create(database)
-            if not keep:
+            if not kept_in:
                 stack.callback(_psql, f"DROP DATABASE {database} WITH (FORCE)")
             url = urlsplit(POSTGRES)._replace(path=f"/{database}").geturl()
         yield os.environ | {

@@ -1,4 +1,4 @@
-from tests.sbom import licence_of, main, without_tests
+from benchmarks.sbom import licence_of, main, without_tests
 
 
 def component(name: str, *licences: dict[str, object]) -> dict[str, object]:
@@ -30,7 +30,7 @@ def test_a_licence_is_named_or_said_to_be_missing():
 
 
 def test_the_bill_names_what_is_installed(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tests.sbom.OUT", tmp_path / "bill.json")
+    monkeypatch.setattr("benchmarks.sbom.OUT", tmp_path / "bill.json")
     main()
     assert '"name": "Django"' in (tmp_path / "bill.json").read_text()
     assert "packages in bill.json" in capsys.readouterr().out

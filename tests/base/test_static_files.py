@@ -62,6 +62,7 @@ def test_a_changed_module_renames_all_that_import_it(sources, settings):
     assert "player/geometry.js" not in changed
 
 
+@pytest.mark.django_db  # the end of a request looks at connections
 def test_files_without_a_hash_are_revalidated():
     answer = Client().get("/static/js/app.js")
     assert answer.status_code == 200

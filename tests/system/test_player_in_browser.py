@@ -289,13 +289,11 @@ def test_shift_decides_all_keyframes_with_the_same_answers(at_adjudication, clip
     page.keyboard.press("Shift+Digit1")
     expect(page.get_by_text("End of the queue")).to_be_visible()
     left(page, 0)
-    page.wait_for_load_state("networkidle")
-    assert Adjudication.objects.in_force().count() == len(seconds)
+    wait_until(lambda: Adjudication.objects.in_force().count() == len(seconds))
     page.keyboard.press("u")
     left(page, len(seconds))
     assert shown_item(page) == f"{clip.name}.1.posture.{seconds[0]}"
-    page.wait_for_load_state("networkidle")
-    assert Adjudication.objects.in_force().count() == 0
+    wait_until(lambda: not Adjudication.objects.in_force().exists())
 
 
 def test_a_box_is_dragged_and_saved(at_adjudication, clip):

@@ -94,12 +94,16 @@ def test_overlap_is_symmetric_and_at_most_the_number_of_segments(a, b):
     assert (found.iou == found.segments) == (a == b)
 
 
+def seconds_with(row, value):
+    return [second for second, one in enumerate(row) if one == value]
+
+
 @given(seconds_of_one, seconds_of_one)
 def test_a_person_has_the_segments_of_each_action(a, b):
     codes = np.where(np.array([a, b]), 1, 0)
     found = over_time(codes, np.zeros(12, np.int64), np.arange(12), np.eye(3, dtype=bool))[0, 1]
     each = [
-        match_segments(*(segments_of([one == is_chosen for one in row]) for row in (a, b)))
+        match_segments(*(segments_of(seconds_with(row, is_chosen)) for row in (a, b)))
         for is_chosen in (False, True)
     ]
     assert found.iou.tolist() == pytest.approx([sum(one.iou for one in each)])
