@@ -32,7 +32,7 @@ class Webhook(APIView):
 
     def post(self, request: Request, uuid: UUID) -> Response:
         raw: HttpRequest = request._request
-        forger = f"forged webhooks of {raw.META.get('REMOTE_ADDR', '')}"
+        forger = f"forged-webhooks-{raw.META.get('REMOTE_ADDR', '')}"
         if cache.get(forger, 0) >= FORGED_PER_MINUTE:
             said = "Too many deliveries from this address had an invalid signature."
             return Response({"detail": said}, status=429, headers={"Retry-After": "60"})
