@@ -156,9 +156,7 @@ def with_labels(labels):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "apart"), [("giou", giou_apart), ("centre", centres_apart)], ids=str
-)
+@pytest.mark.parametrize(("name", "apart"), [("giou", giou_apart), ("centre", centres_apart)])
 def test_alpha_of_boxes_is_that_of_another_library(work, name, apart):
     boxes, _ = work
     figure = getattr(pooled(with_boxes(boxes)).box_chance, f"alpha_{name}")
