@@ -17,6 +17,9 @@ NUL_MESSAGE = (
     "text: go back, retype that part, and submit again."
 )
 
+PROXY_HEADERS = (
+    "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via",
+)  # fmt: skip
 SESSION_MESSAGE = "Your session has ended. Log in again."
 
 
@@ -105,6 +108,10 @@ class RefuseScriptsWithoutSession:
         if is_to_login and is_from_script(request) and not request.user.is_authenticated:
             return JsonResponse({"error": SESSION_MESSAGE}, status=401)
         return response
+
+
+def came_through_a_proxy(request: HttpRequest) -> bool:
+    return any(name in request.headers for name in PROXY_HEADERS)
 
 
 def is_from_script(request: HttpRequest) -> bool:

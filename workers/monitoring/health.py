@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from avaproject.middleware import came_through_a_proxy
 from workers.doctor import (
     Check,
     CheckResult,
@@ -26,7 +27,6 @@ from workers.doctor import (
 
 READY_CHECKS: tuple[Check, ...] = (check_database, check_storage, check_broker)
 SECONDS = 5.0  # for which an answer is given again: anybody may ask
-PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded")
 
 
 class HealthPages:
@@ -69,7 +69,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def may_read_metrics(request: HttpRequest) -> bool:
     """The peer is on a private network, or has the token; never through a proxy."""
-    if any(name in request.headers for name in PROXY_HEADERS):
+    if came_through_a_proxy(request):
         return False
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")

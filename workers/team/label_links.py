@@ -11,14 +11,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from annotation.models import Annotator
+from avaproject.middleware import came_through_a_proxy
 from datasets.models import Member
 
 SALT = "label link"
 HOURS = 12
 # A request with one of these has come through a proxy: its peer is not the browser.
-PROXY_HEADERS = (
-    "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via",
-)  # fmt: skip
 
 
 class LabelLinkError(ValueError):
@@ -78,7 +76,7 @@ def open_label_link(token: str, request: HttpRequest) -> User:
 
 def is_from_this_computer(request: HttpRequest) -> bool:
     """Whether the peer of the connection is this computer, and no proxy is in between."""
-    if any(name in request.headers for name in PROXY_HEADERS):
+    if came_through_a_proxy(request):
         return False
     host = request.get_host().rsplit(":", 1)[0].strip("[]")
     return _is_loopback(request.META.get("REMOTE_ADDR", "")) and (
