@@ -22,6 +22,8 @@ from annotation.models import (
     GuidelineImage,
     IssueComment,
     JobStateChange,
+    JobTimes,
+    LabelImport,
     PlanSettings,
     Reconciliation,
     StoredBox,
@@ -94,6 +96,14 @@ class AnswerVersionAdmin(RecordAdmin):
     list_filter = ["stage", "task__clip__video__dataset"]
     search_fields = ["task__clip__name", "task__annotator__name", "sha256"]
     list_select_related = ["task__clip", "task__annotator"]
+
+
+@admin.register(LabelImport)
+class LabelImportAdmin(BackgroundWorkAdmin):
+    list_display = ["original_name", "dataset", "source_name", "format", "stage", "undone_at"]
+    list_filter = ["stage", "format", "dataset"]
+    search_fields = ["original_name", "source_name", "dataset__name"]
+    list_select_related = ["dataset", "source"]
 
 
 @admin.register(AnswerDraft)
@@ -201,6 +211,14 @@ class JobStateChangeAdmin(BackgroundWorkAdmin):
     list_filter = ["verdict", "stage"]
     search_fields = ["job__task__clip__name", "reason"]
     list_select_related = ["job__task__clip", "job__task__annotator"]
+
+
+@admin.register(JobTimes)
+class JobTimesAdmin(ReadOnlyAdmin):
+    list_display = ["version", "finished_at", "asked_at", "working_ms", "answers", "answer_ms"]
+    list_filter = ["asked_at"]
+    search_fields = ["version__task__clip__name", "version__author__name"]
+    list_select_related = ["version__task__clip", "version__task__annotator"]
 
 
 @admin.register(IssueComment)

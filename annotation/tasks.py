@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from annotation.services import answers, packages
+from annotation.services import answers, label_imports, packages
 from annotation.services.cvat import (
     comments,
     connection,
@@ -22,6 +22,11 @@ def write_package(task_id: int) -> None:
 @shared_task
 def read_answers(version_id: int) -> None:
     answers.read_answers(version_id)
+
+
+@shared_task
+def import_labels(import_id: int) -> None:
+    label_imports.run_import(import_id)
 
 
 @shared_task

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from annotation.views import cvat, downloads, guidelines, labelling, servers, tasks, webhook
+from annotation.views import (
+    action_changes,
+    answers,
+    cvat,
+    downloads,
+    guidelines,
+    imports,
+    labelling,
+    servers,
+    tasks,
+    webhook,
+)
 
 app_name = "annotation"
 
@@ -18,6 +29,11 @@ urlpatterns = [
     path(f"{GUIDELINES}images/remove/", guidelines.remove, name="guideline-remove"),
     path(f"{GUIDELINES}actions/<int:pk>/", guidelines.action, name="guideline-action"),
     path(f"{GUIDELINES}actions/<int:pk>/pick/", guidelines.pick, name="guideline-pick"),
+    path(
+        "datasets/<slug:name>/vocabulary/actions/<int:pk>/",
+        action_changes.action_changes,
+        name="action-changes",
+    ),
     path("api/cvat/webhooks/<uuid:uuid>/", webhook.Webhook.as_view(), name="webhook"),
     path("servers/", servers.servers, name="servers"),
     path("servers/new/", servers.server_new, name="server_new"),
@@ -39,6 +55,9 @@ urlpatterns = [
     path("datasets/<slug:name>/cvat/members/", cvat.members, name="cvat_members"),
     path("datasets/<slug:name>/cvat/members/add/", cvat.add_members, name="cvat_add"),
     path("datasets/<slug:name>/cvat/members/invite/", cvat.invite_member, name="cvat_invite"),
+    path("datasets/<slug:name>/imports/", imports.imports, name="imports"),
+    path("datasets/<slug:name>/imports/<int:pk>/", imports.label_import, name="import"),
+    path("datasets/<slug:name>/imports/<int:pk>/undo/", imports.undo, name="import-undo"),
     path("datasets/<slug:name>/plan/", tasks.plan, name="plan"),
     path("datasets/<slug:name>/plan/unassign/", tasks.plan_unassign, name="unassign"),
     path("datasets/<slug:name>/plan/reassign/", tasks.plan_reassign, name="reassign"),
@@ -61,8 +80,10 @@ urlpatterns = [
         downloads.task_backups,
         name="task_backups",
     ),
-    path("datasets/<slug:name>/tasks/answers/", tasks.answers, name="answers"),
-    path("datasets/<slug:name>/answers/<int:pk>/accept/", tasks.accept_answers, name="accept"),
+    path("datasets/<slug:name>/tasks/answers/", answers.answers, name="answers"),
+    path(
+        "datasets/<slug:name>/answers/<int:pk>/accept/", answers.accept_answers, name="accept"
+    ),
     path("datasets/<slug:name>/retry-annotation/<slug:kind>/", tasks.retry, name="retry"),
     path(f"{LABEL}open/", labelling.label_open, name="label-open"),
     path(f"{LABEL}operations/", labelling.label_operations, name="label-operations"),

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from axes.handlers.database import AxesDatabaseHandler
 from axes.helpers import get_client_username
 from axes.models import AccessAttempt
@@ -76,7 +77,10 @@ class LogInLimits(AxesDatabaseHandler):  # type: ignore[misc]
 
 
 class RememberDevices:
-    """Gives a browser its cookie when somebody logs in; follows AuthenticationMiddleware."""
+    """Gives a browser its cookie when somebody logs in, and lists their session.
+
+    Follows AuthenticationMiddleware.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -88,6 +92,7 @@ class RememberDevices:
         response = self.get_response(request)
         if request.session.get(SESSION_KEY) not in (None, before):
             remember_device(request, response, request.user.get_username())
+            UserSession.objects.create_from_request(request)
         return response
 
 

@@ -6,13 +6,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 NUL = "\0"
-NUL_MESSAGE = (
+NUL_MESSAGE = gettext_noop(
     "Your input contains a NUL character, which can't be stored. It probably came from pasted "
     "text: go back, retype that part, and submit again."
 )
@@ -20,7 +29,7 @@ NUL_MESSAGE = (
 PROXY_HEADERS = (
     "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via",
 )  # fmt: skip
-SESSION_MESSAGE = "Your session has ended. Log in again."
+SESSION_MESSAGE = gettext_noop("Your session has ended. Log in again.")
 
 
 class RealAddress:
@@ -87,9 +96,27 @@ class RejectNulCharacters:
             raise Http404("No URL contains a NUL character.")
         if not any(NUL in text for text in _submitted_texts(request, view)):
             return None
-        if request.accepts("text/html"):
-            return render(request, "400.html", {"sentence": NUL_MESSAGE}, status=400)
-        return JsonResponse({"error": NUL_MESSAGE}, status=400)
+        if request.accepts("text/html") and not is_from_program(request):
+            return render(request, "400.html", {"sentence": _(NUL_MESSAGE)}, status=400)
+        return JsonResponse({"error": _(NUL_MESSAGE), "detail": _(NUL_MESSAGE)}, status=400)
+
+
+class RefuseOtherMethods:
+    """Answers 405 to PUT, PATCH and DELETE on pages of libraries, which take them as a POST."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, arguments: Any, named: Any
+    ) -> HttpResponse | None:
+        is_of_library = view.__module__.startswith(("allauth.", "django.contrib.auth."))
+        if is_of_library and request.method in ("PUT", "PATCH", "DELETE"):
+            return HttpResponseNotAllowed(["GET", "POST"])
+        return None
 
 
 class RefuseScriptsWithoutSession:
@@ -106,12 +133,17 @@ class RefuseScriptsWithoutSession:
         target = response.headers.get("Location", "") if response.status_code == 302 else ""
         is_to_login = urlsplit(target).path == reverse(settings.LOGIN_URL)
         if is_to_login and is_from_script(request) and not request.user.is_authenticated:
-            return JsonResponse({"error": SESSION_MESSAGE}, status=401)
+            return JsonResponse({"error": _(SESSION_MESSAGE)}, status=401)
         return response
 
 
 def came_through_a_proxy(request: HttpRequest) -> bool:
     return any(name in request.headers for name in PROXY_HEADERS)
+
+
+def is_from_program(request: HttpRequest) -> bool:
+    """Whether the request is to the API, which answers in JSON."""
+    return request.path_info.startswith("/api/")
 
 
 def is_from_script(request: HttpRequest) -> bool:

@@ -12,9 +12,11 @@ from pathlib import Path
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
-from django.templatetags.static import static
 
 from avaproject import VERSION
+from avaproject.account_settings import *  # noqa: F403
+from avaproject.admin_settings import UNFOLD  # noqa: F401
+from avaproject.api_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from avaproject.base.logs import LEVELS, logging_settings
 from avaproject.environment import Environment, read_file
 
@@ -70,10 +72,17 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "rest_framework",
-    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_htmx",
     "csp",
     "axes",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "datasets",
     "tracking",
     "annotation",
@@ -82,7 +91,7 @@ INSTALLED_APPS = [
     "demo",
 ]
 MIDDLEWARE = [
-    "workers.monitoring.health.HealthPages",
+    "workers.monitoring.probes.HealthPages",
     "avaproject.middleware.RealAddress",
     "avaproject.base.logs.LogRequests",
     "django.middleware.security.SecurityMiddleware",
@@ -94,13 +103,16 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "avaproject.middleware.RejectNulCharacters",
+    "avaproject.middleware.RefuseOtherMethods",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "avaproject.log_in_limits.RememberDevices",
+    "datasets.accounts.activity.RecordActor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "avaproject.middleware.RefuseScriptsWithoutSession",
     "axes.middleware.AxesMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "qc.middleware.RefreshStatusesOnce",
 ]
 ROOT_URLCONF = "avaproject.urls"
@@ -124,29 +136,9 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "datasets:home"
 LOGOUT_REDIRECT_URL = "login"
-# Argon2id with the parameters of OWASP's cheat sheet; other hashes are renewed at log-in.
-PASSWORD_HASHERS = [
-    "avaproject.log_in_limits.Argon2",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
-AXES_HANDLER = "avaproject.log_in_limits.LogInLimits"
-AXES_FAILURE_LIMIT = 100  # per cent of each limit there
-AXES_VERBOSE = False
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -162,40 +154,11 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
     "style-src": [SELF, UNSAFE_INLINE],
 }
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
-    "PAGE_SIZE": 100,
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-}
-INDIGO = {
-    "50": "#eef0ff", "100": "#e0e3ff", "200": "#c7cbfe", "300": "#a5a8fc", "400": "#8b8cf8",
-    "500": "#6d68f0", "600": "#4f46e5", "700": "#4338ca", "800": "#3730a3", "900": "#312e81",
-    "950": "#1e1b4b",
-}  # fmt: skip
-UNFOLD = {
-    "SITE_TITLE": "AVA Studio",
-    "SITE_HEADER": "AVA Studio operators",
-    "SITE_URL": "/",
-    "SITE_ICON": lambda request: static("icons/favicon.svg"),
-    "COLORS": {"primary": INDIGO},
-    "SITE_FAVICONS": [
-        {
-            "rel": "icon",
-            "type": "image/svg+xml",
-            "href": lambda request: static("icons/favicon.svg"),
-        }
-    ],
-}
-
+API_RATE = env.int("AVA_API_RATE", default=1200)  # requests a minute of a token or account
 # Language, time
 LANGUAGE_CODE = "en"
 USE_I18N = False
+LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "avaproject.formats"
 TIME_ZONE = env.time_zone("AVA_TIME_ZONE", default="UTC")
 USE_TZ = True
@@ -273,6 +236,21 @@ if RELEASES_BUCKET := env.str("AVA_RELEASES_S3_BUCKET", default=""):
             "region_name": env.str("AVA_RELEASES_S3_REGION", default="") or None,
         },
     }
+# Backups in a bucket (`backup s3://...`), by default at the store of the files.
+BACKUP_S3 = {
+    "endpoint_url": env.address("AVA_BACKUP_S3_ENDPOINT", "https", "http")
+    or env.address("AVA_S3_ENDPOINT", "https", "http")
+    or None,
+    "access_key": env.str("AVA_BACKUP_S3_ACCESS_KEY", default="")
+    or env.str("AVA_S3_ACCESS_KEY", default="")
+    or None,
+    "secret_key": env.str("AVA_BACKUP_S3_SECRET_KEY", default="")
+    or env.str("AVA_S3_SECRET_KEY", default="")
+    or None,
+    "region_name": env.str("AVA_BACKUP_S3_REGION", default="")
+    or env.str("AVA_S3_REGION", default="")
+    or None,
+}
 WHITENOISE_USE_FINDERS = not STATIC_ROOT
 WHITENOISE_MAX_AGE = 0  # of names without a hash: browsers ask whether the file has changed
 if STATIC_ROOT:
@@ -288,16 +266,26 @@ MAX_ZIP_MEMBERS = env.int("AVA_MAX_ZIP_MEMBERS", default=2000)
 MAX_VIDEO_BYTES = env.int("AVA_MAX_VIDEO_BYTES", default=20 << 30)
 MAX_VIDEO_PIXELS = env.int("AVA_MAX_VIDEO_PIXELS", default=8192 * 4352)
 MAX_VIDEO_SECONDS = env.int("AVA_MAX_VIDEO_SECONDS", default=4 * 3600)
+# Annotation frames are made when they are wanted; those used last stay, up to so many bytes.
+ANNOTATION_FRAMES_BYTES = env.int("AVA_ANNOTATION_FRAMES_BYTES", default=1 << 30)
 # Limits of the process that decodes one video: bytes, CPU seconds, wall clock seconds. The last
 # must be below CELERY_TASK_TIME_LIMIT.
 DECODE_MEMORY = env.int("AVA_DECODE_MEMORY", default=4 << 30)
 DECODE_CPU_SECONDS = env.int("AVA_DECODE_CPU_SECONDS", default=12 * 3600)
 DECODE_SECONDS = env.int("AVA_DECODE_SECONDS", default=4 * 3600 + 1800)
 
+# Who may create datasets, and what an account may have; 0: without a limit.
+DATASET_CREATORS = env.choice(
+    "AVA_DATASET_CREATORS", ("accounts", "permitted"), default="accounts"
+)
+QUOTA_DATASETS = env.int("AVA_QUOTA_DATASETS", default=0)
+QUOTA_BYTES = env.int("AVA_QUOTA_BYTES", default=0)
+
 # Detectors
 WEIGHTS_DIR = Path(env.str("AVA_WEIGHTS_DIR", default=str(DATA_DIR / "weights")))
 DEVICE = env.choice("AVA_DEVICE", ("auto", "cpu", "cuda", "mps"), default="auto")
 DETECTORS = "tracking.detectors.registry.DETECTORS"  # for apps below tracking
+MEASURE_DETECTORS = env.bool("AVA_MEASURE_DETECTORS", default=True)
 DETECTOR_BATCH = env.int("AVA_DETECTOR_BATCH", default=4)
 
 # E-mail of invitations; without a server their links are shown to be copied.
@@ -305,6 +293,26 @@ EMAIL_URL = env.str("AVA_EMAIL_URL", default="")
 vars().update(env.email("AVA_EMAIL_URL"))
 DEFAULT_FROM_EMAIL = env.str("AVA_EMAIL_FROM", default="") or "ava-studio@localhost"
 EMAIL_TIMEOUT = 10
+
+# Log-in by OpenID Connect, if a provider is set, and passkeys.
+OIDC_URL = env.address("AVA_OIDC_URL", "https", "http")
+OIDC_SIGN_UP = env.bool("AVA_OIDC_SIGN_UP", default=False)
+OIDC_APP = {
+    "provider_id": "sso",
+    "name": env.str("AVA_OIDC_NAME", default="Single sign-on"),
+    "client_id": env.str("AVA_OIDC_CLIENT_ID", default=""),
+    "secret": env.str("AVA_OIDC_CLIENT_SECRET", default=""),
+    "settings": {"server_url": OIDC_URL},
+}
+if OIDC_URL:
+    SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {"APPS": [OIDC_APP], "OAUTH_PKCE_ENABLED": True}
+    }
+    # The form that begins the log-in is redirected there.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
+        "/".join(OIDC_URL.split("/")[:3]),
+    ]
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers allow http on this computer only
 
 # CVAT. Servers are rows; one may be set here. Stored passwords are encrypted with these keys.
 SECRETS_KEYS = env.list("AVA_SECRETS_KEY", default=[]) or [SECRET_KEY, *SECRET_KEY_FALLBACKS]

@@ -7,7 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-GROUPS = ("", "annotation.")  # folders with benchmarks; others hold what these need
+GROUPS = ("", "annotation.", "numbers.", "training.")  # folders; others hold what these need
 
 
 def main(names: list[str]) -> None:

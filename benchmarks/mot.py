@@ -5,9 +5,12 @@
 reads `DIR/<SEQ>/{det.txt,seqinfo.ini}` (and `gt.txt` with `--gt`) and runs every tracker with
 one set of parameters, ours with those of a new dataset. Results are `OUT/<tracker>/<SEQ>.txt`;
 ours also `OUT/<SEQ>.txt`. Sequences called SIM-* have simulated detections and are reported
-apart.
+apart. A run that was interrupted goes on in the same OUT: results of baselines that are
+there are kept, ours are made anew.
 
-How each was tuned is said below the tables.
+"Leave one source out" is ours with the parameters that `mot_search.py` chose without the camera
+of each sequence: what to expect of videos that the search did not see. The last line of a table
+has the best of all interpolated baselines in each column. How each was tuned is said below.
 """
 
 import argparse
@@ -23,7 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 try:
     from benchmarks.tracking_baselines.baselines import BASELINES, TUNING, interpolated
+    from benchmarks.tracking_baselines.mot_search import left_out_parameters
     from benchmarks.tracking_baselines.trackeval import (
+        Figures,
         MotSequence,
         evaluate,
         read_sequence,
@@ -37,11 +42,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 django.setup()
 from datasets.models import Dataset
 from tracking.core.sort import track
-from tracking.core.tracks_file import Track
 from tracking.services.tracking_configs import tracker_parameters
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "mot"
 OURS = "ours"
+LEFT_OUT = "ours, leave one source out"
+MOVING = ("KITTI-", "ETH-", "ADL-Rundle-8")  # sequences of MOT15 whose camera moves
 MAX_GAP_FRAMES = 30  # that baselines interpolate: all that their maximum age bridges
 
 
@@ -53,10 +59,7 @@ def main() -> None:
     for folder in folders:
         sequence = read_sequence(folder)
         print(f"{sequence.name}: {len(sequence.detections)} frames", file=sys.stderr)
-        for tracker, tracks in _all_trackers(sequence):
-            write_result(options.out / _file_name(tracker) / f"{sequence.name}.txt", tracks)
-            if tracker == OURS:
-                write_result(options.out / f"{sequence.name}.txt", tracks)
+        _run_trackers(sequence, options.out)
     print(f"Results are in {options.out}.")
     if options.gt:
         _print_tables(options.data, options.out, folders)
@@ -76,14 +79,23 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _all_trackers(sequence: MotSequence) -> list[tuple[str, list[Track]]]:
+def _run_trackers(sequence: MotSequence, out: Path) -> None:
+    def result_of(tracker: str) -> Path:
+        return out / _file_name(tracker) / f"{sequence.name}.txt"
+
     parameters = tracker_parameters(Dataset())  # what a new dataset is tracked with
-    results = [(OURS, track(sequence.detections, fps=sequence.fps, parameters=parameters))]
+    tracks = track(sequence.detections, fps=sequence.fps, parameters=parameters)
+    write_result(result_of(OURS), tracks)
+    write_result(out / f"{sequence.name}.txt", tracks)
+    if left_out := left_out_parameters(sequence.name):
+        tracks = track(sequence.detections, fps=sequence.fps, parameters=left_out)
+        write_result(result_of(LEFT_OUT), tracks)
     for name, baseline in BASELINES.items():
-        tracks = baseline(sequence.detections, sequence.fps)
-        results.append((name, tracks))
-        results.append((f"{name} + interp.", interpolated(tracks, max_gap=MAX_GAP_FRAMES)))
-    return results
+        files = result_of(name), result_of(f"{name} + interp.")
+        if not all(path.exists() for path in files):
+            tracks = baseline(sequence.detections, sequence.fps)
+            write_result(files[0], tracks)
+            write_result(files[1], interpolated(tracks, max_gap=MAX_GAP_FRAMES))
 
 
 def _file_name(tracker: str) -> str:
@@ -96,7 +108,12 @@ def _print_tables(data: Path, out: Path, folders: list[Path]) -> None:
         print(f"Not evaluated, without gt.txt: {', '.join(without)}")
     simulated = [name for name in names if name.startswith("SIM-")]
     real = [name for name in names if name not in simulated]
-    for title, of_kind in (("real detections", real), ("simulated detections", simulated)):
+    moving = [name for name in real if name.startswith(MOVING)]
+    for title, of_kind in (
+        ("real detections", real),
+        ("of these from moving cameras", moving),
+        ("simulated detections", simulated),
+    ):
         if of_kind:
             _print_table(title, data, out, of_kind)
     print(f"\n{TUNING}")
@@ -105,16 +122,29 @@ def _print_tables(data: Path, out: Path, folders: list[Path]) -> None:
 def _print_table(title: str, data: Path, out: Path, names: list[str]) -> None:
     print(f"\n{title}: {len(names)} sequences, combined")
     print(f"{'':46}{'HOTA':>7}{'IDF1':>7}{'MOTA':>7}{'switches':>10}{'keyframe recall':>17}")
+    # Sequences that the search did not see have no figures of that kind, nor need them.
+    is_known = all((out / _file_name(LEFT_OUT) / f"{name}.txt").exists() for name in names)
     trackers = [
         OURS,
+        *[LEFT_OUT] * is_known,
         *(name for baseline in BASELINES for name in (baseline, f"{baseline} + interp.")),
     ]
+    peers = []
     for tracker in trackers:
         one = evaluate(data, out / _file_name(tracker), names)
-        print(
-            f"{tracker:46}{one.hota:7.1f}{one.idf1:7.1f}{one.mota:7.1f}{one.switches:10}"
-            f"{one.keyframe_recall:17.1f}"
-        )
+        _print_row(tracker, one)
+        if tracker.endswith("+ interp."):
+            peers.append(one)
+    best = [max(values) for values in zip(*peers, strict=True)]
+    best[3] = min(one.switches for one in peers)
+    _print_row("best interpolated baseline of each column", Figures(*best))
+
+
+def _print_row(title: str, one: Figures) -> None:
+    print(
+        f"{title:46}{one.hota:7.1f}{one.idf1:7.1f}{one.mota:7.1f}{one.switches:10}"
+        f"{one.keyframe_recall:17.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ those of a dataset of a tenth of the size. In the environment:
     AVA_BENCH_CLIPS    another number of clips
 """
 
-import gc
 import json
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
@@ -81,7 +81,7 @@ def measure(clips: int, datasets: int, rounds: int, queries: Path) -> int:
     print(f"{connection.vendor}: {clips} clips in {datasets} datasets, {how}", flush=True)
     costs = _open_all(rounds=rounds)
     if rounds == 1:
-        queries.write_text(json.dumps({title: cost.queries for title, cost in costs.items()}))
+        queries.write_text(json.dumps({title: cost.queries for title, cost in costs}))
         return 0
     return _print(costs, json.loads(queries.read_text()))
 
@@ -99,12 +99,14 @@ def _fill(clips: int, datasets: int) -> None:
     rows.summarise()
 
 
-def _open_all(*, rounds: int) -> dict[str, Cost]:
+def _open_all(*, rounds: int) -> Iterator[tuple[str, Cost]]:
+    """Titles of pages with their costs, each as soon as it is known; first that of a commit."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client
 
     from benchmarks.filled.addresses import page_addresses, unlisted_views
+    from workers.web_server import load_pages
 
     if unlisted := unlisted_views():
         sys.exit(f"Name these views in benchmarks/filled/addresses.py: {unlisted}")
@@ -115,18 +117,13 @@ def _open_all(*, rounds: int) -> dict[str, Cost]:
                True: Client(headers={"host": "localhost"})}  # fmt: skip
     clients[False].force_login(User.objects.get(username="reviewer"))
     clients[True].force_login(operator)
-    gc.collect()
-    gc.freeze()
+    load_pages()
     processors = Processors(connection)
-    costs = {
-        "a view that commits one row": _commits_one_row(clients[False], processors, rounds)
-    }
+    yield "a view that commits one row", _commits_one_row(clients[False], processors, rounds)
     for page in page_addresses():
-        if ONLY not in page.title:
-            continue
-        client = clients[page.is_for_operators]
-        costs[page.title] = _cost(lambda c=client, p=page: c.get(p.url), processors, rounds)
-    return costs
+        if ONLY in page.title:
+            client = clients[page.is_for_operators]
+            yield page.title, _cost(lambda c=client, p=page: c.get(p.url), processors, rounds)
 
 
 def _commits_one_row(client: Any, processors: Processors, rounds: int) -> Cost:
@@ -170,13 +167,15 @@ def _p95(seconds: list[float]) -> float:
     return quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
 
 
-def _print(costs: dict[str, Cost], small: dict[str, int]) -> int:
-    floor = median(next(iter(costs.values())).seconds)
-    failures = 0
+def _print(costs: Iterator[tuple[str, Cost]], small: dict[str, int]) -> int:
+    """Print a line for each page, as it comes; 1 if a limit is passed."""
+    floor, count, failures = 0.0, 0, 0
     print(
         f"{'':48} {'p50':>7} {'p95':>7} {'CPU':>7} {'first':>7} ms, times one commit, queries"
     )
-    for title, cost in costs.items():
+    for title, cost in costs:
+        floor = floor or median(cost.seconds)
+        count += 1
         is_slow, is_growing = cost.p95 > LIMIT, cost.queries != small[title]
         failures += is_slow or is_growing
         marks = " SLOW" * is_slow + f" QUERIES, {small[title]} at a tenth" * is_growing
@@ -184,9 +183,10 @@ def _print(costs: dict[str, Cost], small: dict[str, int]) -> int:
         print(
             f"{title[:48]:48} {1000 * middle:7.1f} {1000 * cost.p95:7.1f} "
             f"{1000 * cost.cpu:7.1f} {1000 * cost.first:7.1f} {middle / floor:8.1f} "
-            f"{cost.queries:4}{marks}"
+            f"{cost.queries:4}{marks}",
+            flush=True,
         )
-    print(f"{len(costs)} pages, {failures} past the limits ({1000 * LIMIT:.0f} ms)")
+    print(f"{count} pages, {failures} past the limits ({1000 * LIMIT:.0f} ms)")
     return 1 if failures else 0
 
 

@@ -49,6 +49,9 @@ RUNS = 5
 ACTIONS = [ava.AvaAction(i, f"action {i}", "PERSON_MOVEMENT") for i in range(1, 21)]
 
 
+NAMES = {action.action_id: action.name for action in ACTIONS}
+
+
 def timed(work: Callable[[], object]) -> tuple[float, float]:
     """Wall-clock and CPU seconds, of this process and its child processes."""
     wall, before = time.perf_counter(), os.times()
@@ -74,7 +77,8 @@ def clips(count: int) -> Iterator[ReleaseClip]:
             texts = [ava.format_box(b, width=SIZE[0], height=SIZE[1]) for b in boxes]
             ids = tuple(sorted(int(i) for i in random.choice(20, 2, replace=False) + 1))
             origins = tuple(
-                Origin(f"group {i}", (i,), "majority", ((1, "x"), (2, "x"))) for i in ids
+                Origin(f"group {i}", (i,), "majority", ((1, f"action {i}"), (2, f"action {i}")))
+                for i in ids
             )
             persons += [
                 ReleasedPerson(at, person, text, ids, (1, 2), origins)
@@ -109,7 +113,7 @@ def measure_annotations(folder: Path) -> None:
     made = list(clips(CLIPS))
 
     def write() -> None:
-        stats, provenance = ReleaseStats(), ProvenanceWriter(folder)
+        stats, provenance = ReleaseStats(), ProvenanceWriter(folder, names=NAMES)
         with AnnotationWriter(folder, splits=["train", "val"]) as writer:
             for clip in made:
                 for each in (writer, stats, provenance):
@@ -217,7 +221,7 @@ def measure_second_release(folder: Path, video: Path, exported: Path) -> None:
 def write_all_but_media(release: Path, some: Iterable[ReleaseClip]) -> dict[str, object]:
     """Write rows, configurations and documents; return the content of the manifest."""
     bare = []
-    provenance = ProvenanceWriter(release)
+    provenance = ProvenanceWriter(release, names=NAMES)
     with AnnotationWriter(release, splits=["train", "val"]) as writer:
         for clip in some:
             writer.add(clip)
@@ -226,7 +230,7 @@ def write_all_but_media(release: Path, some: Iterable[ReleaseClip]) -> dict[str,
         evaluation = writer.finish(ACTIONS)
     provenance.finish()
     write_configs(release / "configs", ConfigValues("bench", len(ACTIONS), evaluation))
-    for name in ("README.md", "card.html"):
+    for name in ("README.md", "METHODS.md", "card.html"):
         (release / name).write_text("a card\n")
     (release / "CITATION.cff").write_text("cff-version: 1.2.0\n")
     (release / "settings.json").write_text('{"dataset": {}, "release": {}}\n')
@@ -257,6 +261,7 @@ def manifest(
 ) -> dict[str, object]:
     """The content of the manifest for these clips."""
     return {
+        "origins": 2,
         "score_threshold": evaluation.threshold,
         "oracle_ap": oracle_aps,
         "videos": [

@@ -25,9 +25,11 @@ from datasets.models import (
     BundleImport,
     Clip,
     Dataset,
+    Fingerprint,
     Invitation,
     Member,
     PendingDeletion,
+    SharedFootage,
     Transfer,
     Upload,
     Video,
@@ -40,6 +42,8 @@ admin.site.unregister(Group)
 
 class CountedDeletionAdmin(ModelAdmin):
     """The confirmation page counts dependent rows instead of listing thousands of them."""
+
+    list_per_page = 50
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -74,6 +78,16 @@ class GroupAdmin(CountedDeletionAdmin, BaseGroupAdmin):
     pass
 
 
+class KeyPaginator(InfinitePaginator):
+    """Counts nothing, and skips keys alone: rows of boxes have joins, and are millions."""
+
+    def page(self, number: Any) -> Any:
+        number = self.validate_number(number)
+        start = (number - 1) * self.per_page
+        keys = self.object_list.values("pk")[start : start + self.per_page]
+        return self._get_page(self.object_list.filter(pk__in=keys), number, self)
+
+
 class BackgroundWorkAdmin(CountedDeletionAdmin):
     """Rows written by background work: they can be viewed, deleted and retried.
 
@@ -81,10 +95,9 @@ class BackgroundWorkAdmin(CountedDeletionAdmin):
     """
 
     actions = ["retry_failed"]
-    list_per_page = 50
     hidden_fields: tuple[str, ...] = ()  # too long for a page, or secret
     show_full_result_count = False
-    paginator = InfinitePaginator  # counts nothing: tables of boxes have millions of rows
+    paginator = KeyPaginator
     ordering = ["-pk"]  # that of the models joins other tables
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -220,7 +233,7 @@ class DatasetAdmin(OwnPageDeletionAdmin):
 
 
 @admin.register(Member)
-class MemberAdmin(ModelAdmin):
+class MemberAdmin(CountedDeletionAdmin):
     list_display = ["user", "dataset", "role"]
     list_filter = ["role", "dataset"]
     search_fields = ["user__username", "dataset__name"]
@@ -340,6 +353,22 @@ class VideoNameAdmin(ReadOnlyAdmin):
     list_filter = ["dataset"]
     search_fields = ["name"]
     list_select_related = ["dataset"]
+
+
+@admin.register(Fingerprint)
+class FingerprintAdmin(ReadOnlyAdmin):
+    list_display = ["video", "stage"]
+    list_filter = ["stage"]
+    search_fields = ["video__name"]
+    list_select_related = ["video"]
+
+
+@admin.register(SharedFootage)
+class SharedFootageAdmin(ReadOnlyAdmin):
+    list_display = ["video", "other", "kind", "seconds"]
+    list_filter = ["kind"]
+    search_fields = ["video__name", "other__name"]
+    list_select_related = ["video", "other"]
 
 
 @admin.register(PendingDeletion)

@@ -10,19 +10,22 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.module_loading import import_string
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.media.clips_and_keyframes import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from datasets.core.roles import Act
 from datasets.core.untrusted import MAX_YAML_BYTES
-from datasets.core.vocabulary import MAX_ACTIONS, VocabularyError, parse_pbtxt, parse_yaml
+from datasets.core.vocabulary import MAX_CHOSEN, VocabularyError
+from datasets.core.vocabulary_lists import parse_vocabulary
 from datasets.models import ActionGroup, Dataset
 
 OWN = "own"
 VOCABULARIES = [
-    ("ava-v2.2", "AVA v2.2: 80 actions in 3 groups"),
-    ("street", "Street: 8 groups for people in public places"),
-    (OWN, "Custom vocabulary (paste below)"),
+    ("ava-v2.2", _("AVA v2.2: 80 actions in 3 groups")),
+    ("street", _("Street: 8 groups for people in public places")),
+    (OWN, _("Custom vocabulary (paste below)")),
 ]
 SETTINGS = ("description", *Dataset.SETTINGS)
 
@@ -36,12 +39,16 @@ def clean_weights_name(text: str) -> str:
     path = PurePosixPath(weights.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in weights:
         raise forms.ValidationError(
-            "Enter the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path."
+            _("Enter the name of a file in the weights folder (AVA_WEIGHTS_DIR), not a path.")
         )
     return weights
 
 
-QUALITIES = {"rfdetr-nano": "Fast", "rfdetr-medium": "Balanced", "rfdetr-large": "Best"}
+QUALITIES = {
+    "rfdetr-nano": _("Fast"),
+    "rfdetr-medium": _("Balanced"),
+    "rfdetr-large": _("Best"),
+}
 
 
 def _detector_choices() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -50,7 +57,8 @@ def _detector_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     named = [(name, f"{word} ({labels[name]})") for name, word in QUALITIES.items()
              if name in labels]  # fmt: skip
     others = [(name, label) for name, label in labels.items() if name not in QUALITIES]
-    return [group for group in (("Quality", named), ("Other detectors", others)) if group[1]]
+    groups = [(str(_("Quality")), named), (str(_("Other detectors")), others)]
+    return [group for group in groups if group[1]]
 
 
 def detectors_with_weights() -> list[str]:
@@ -72,21 +80,24 @@ class DatasetForm(forms.ModelForm):
 
     vocabulary = forms.ChoiceField(choices=VOCABULARIES, initial="ava-v2.2")
     vocabulary_text = forms.CharField(
-        label="Custom vocabulary",
+        label=_("Custom vocabulary"),
         required=False,
         max_length=MAX_YAML_BYTES,
         widget=forms.Textarea(attrs={"class": "code", "spellcheck": "false"}),
-        help_text="YAML with groups and actions, or an AVA action list (pbtxt). "
-        "Action ids run from 1 without gaps, at most 80.",
+        help_text=_(
+            "YAML with groups and actions, an action list (pbtxt), a label_map.txt or "
+            "the label JSON of CVAT. Ids (1 to 32767) are kept, gaps too; SlowFast stops "
+            "above 80."
+        ),
     )
     detector = forms.ChoiceField(choices=_detector_choices, initial="rfdetr-medium")
     videos_of = forms.ModelChoiceField(
-        label="Copy videos from",
+        label=_("Copy videos from"),
         queryset=Dataset.objects.none(),
         to_field_name="name",
         required=False,
-        empty_label="No other dataset",
-        help_text="They are cut again with these settings. That dataset does not change.",
+        empty_label=_("No other dataset"),
+        help_text=_("They are cut again with these settings. That dataset does not change."),
     )
 
     def __init__(self, *args: Any, user: User | AnonymousUser, **options: Any) -> None:
@@ -97,36 +108,66 @@ class DatasetForm(forms.ModelForm):
     class Meta:
         model = Dataset
         fields = ["name", *SETTINGS]
-        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+        widgets = {
+            "name": forms.TextInput(attrs={"autofocus": True}),
+            "description": forms.Textarea(attrs={"rows": 2}),
+        }
         labels = {
-            "longest_side": "Longest side, pixels",
-            "clip_seconds": "Clip length, seconds",
-            "annotation_fps": "Annotation frames",
-            "frame_stride": "Detect every n-th frame",
-            "keep_truncated": "Accept truncated videos",
+            "longest_side": _("Longest side, pixels"),
+            "clip_seconds": _("Clip length, seconds"),
+            "annotation_fps": _("Annotation frames"),
+            "frame_stride": _("Detect every n-th frame"),
+            "keep_truncated": _("Accept truncated videos"),
+            "appearance": _("Tell people apart by their looks"),
+            "classes": _("What is followed"),
         }
         error_messages = {
-            "name": {"invalid": "Letters, digits and hyphens only, for example corner-shop."},
+            "name": {
+                "invalid": _("Letters, digits and hyphens only, for example corner-shop.")
+            },
         }
         help_texts = {
-            "name": "Lowercase letters, digits and hyphens. Can't be changed later.",
-            "threshold": "0 to 1. Lower finds more people and more false boxes.",
-            "weights": "Name of a file in the server's weights folder. Empty: default weights.",
-            "longest_side": "Larger videos are scaled down, small ones are not enlarged.",
-            "clip_seconds": f"{MIN_CLIP_SECONDS} to {MAX_CLIP_SECONDS}. "
-            "One clip is one task for an annotator.",
-            "annotation_fps": "Frames that annotators see; they always include the keyframes.",
-            "frame_stride": "1 = every frame. The tracker interpolates the rest.",
-            "keep_truncated": "Uses the readable part and warns you.",
+            "name": _("Lowercase letters, digits and hyphens. Can't be changed later."),
+            "threshold": _("0 to 1. Lower finds more people and more false boxes."),
+            "weights": _(
+                "Name of a file in the server's weights folder. Empty: default weights."
+            ),
+            "longest_side": _("Larger videos are scaled down, small ones are not enlarged."),
+            "clip_seconds": format_lazy(
+                _("{least} to {most}. One clip is one task for an annotator."),
+                least=MIN_CLIP_SECONDS,
+                most=MAX_CLIP_SECONDS,
+            ),
+            "annotation_fps": _(
+                "Frames that annotators see; they always include the keyframes."
+            ),
+            "frame_stride": _("1 = every frame. The tracker interpolates the rest."),
+            "keep_truncated": _("Uses the readable part and warns you."),
+            "appearance": _(
+                "histogram: by the colours of their clothes. Or the name of a "
+                "re-identification model (ONNX) in the weights folder. Empty: not at all."
+            ),
+            "classes": _(
+                "Separated by commas: person, vehicle, animal, or classes of the detector."
+            ),
         }
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].lower()
         if Dataset.objects.filter(name=name).exists():
             raise forms.ValidationError(
-                f"A dataset named {name} already exists; choose another name."
+                _("A dataset named %(name)s already exists; choose another name.")
+                % {"name": name}
             )
         return name
+
+    def clean_appearance(self) -> str:
+        if "appearance" not in self.data:
+            return str(Dataset._meta.get_field("appearance").get_default())
+        return clean_weights_name(self.cleaned_data["appearance"])
+
+    def clean_classes(self) -> str:
+        return ", ".join(Dataset(classes=self.cleaned_data["classes"]).class_names)
 
     def clean_weights(self) -> str:
         return clean_weights_name(self.cleaned_data["weights"])
@@ -135,7 +176,7 @@ class DatasetForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         detector = import_string(settings.DETECTORS).get(cleaned.get("detector"))
         if detector and detector.needs_weights and cleaned.get("weights") == "":
-            self.add_error("weights", "This detector needs a weights file.")
+            self.add_error("weights", _("This detector needs a weights file."))
         self._check_weights(cleaned.get("weights", ""))
         if cleaned.get("vocabulary") == OWN:
             self._check_vocabulary(cleaned.get("vocabulary_text", ""))
@@ -147,28 +188,32 @@ class DatasetForm(forms.ModelForm):
         if weights and folder.is_dir() and not (folder / weights).exists():
             self.add_error(
                 "weights",
-                f"There is no {weights} in {folder}. Put the file there, or upload it on the "
-                "page Detector files.",
+                _(
+                    "There is no %(weights)s in %(folder)s. Put the file there, or upload it "
+                    "on the page Detector files."
+                )
+                % {"weights": weights, "folder": folder},
             )
 
     def _check_vocabulary(self, text: str) -> None:
         if not text.strip():
-            self.add_error("vocabulary_text", "Paste the vocabulary, or choose one above.")
+            self.add_error("vocabulary_text", _("Paste the vocabulary, or choose one above."))
             return
         try:
-            (parse_pbtxt if self.is_pbtxt else parse_yaml)(text)
+            parse_vocabulary(text)
         except VocabularyError as error:
-            self.add_error("vocabulary_text", f"Invalid vocabulary: {error}")
-
-    @property
-    def is_pbtxt(self) -> bool:
-        """Whether the pasted vocabulary is an AVA action list rather than YAML."""
-        first = self.cleaned_data.get("vocabulary_text", "").lstrip()
-        return first.startswith(("item", "label", "#")) and "{" in first.split("\n", 1)[0]
+            self.add_error(
+                "vocabulary_text", _("Invalid vocabulary: %(error)s") % {"error": error}
+            )
 
     def settings(self) -> dict[str, Any]:
         """The values to create the dataset with."""
         return {name: self.cleaned_data[name] for name in SETTINGS}
+
+    def own_text(self) -> str | None:
+        """The pasted vocabulary; None for a shipped one."""
+        is_own = self.cleaned_data["vocabulary"] == OWN
+        return self.cleaned_data["vocabulary_text"] if is_own else None
 
 
 class GroupForm(forms.ModelForm):
@@ -177,23 +222,27 @@ class GroupForm(forms.ModelForm):
     name = forms.CharField(max_length=50)
     required = forms.BooleanField(required=False)
     added = forms.CharField(
-        label="Add actions",
+        label=_("Add actions"),
         required=False,
         max_length=MAX_YAML_BYTES,
         widget=forms.Textarea(attrs={"rows": 1, "spellcheck": "false"}),
-        help_text="One a line.",
+        help_text=_("One a line."),
     )
 
     class Meta:
         model = ActionGroup
         fields = ["name", "choice", "max_per_person", "required", "scope", "label_type"]
-        labels = {"max_per_person": "At most", "scope": "Asked", "label_type": "AVA label type"}
+        labels = {
+            "max_per_person": _("At most"),
+            "scope": _("Asked"),
+            "label_type": _("AVA label type"),
+        }
 
     def __init__(self, *args: Any, is_fixed: bool = False, **options: Any) -> None:
         """`is_fixed`: tasks are assigned, so what changes the meaning of answers is locked."""
         super().__init__(*args, **options)
         most = self.fields["max_per_person"]
-        most.widget.attrs |= {"min": "1", "max": str(MAX_ACTIONS)}
+        most.widget.attrs |= {"min": "1", "max": str(MAX_CHOSEN)}
         if is_fixed:
             locked = ["name", "choice", "scope", "label_type"]
             for name in [*locked, *(() if self.instance.required else ("required",))]:
@@ -227,7 +276,7 @@ class UploadForm(forms.Form):
     """A zip of videos or of a bundle, or the files of a bundle."""
 
     file = FilesField(
-        label="Videos, a zip of them, or the files of a bundle",
+        label=_("Videos, a zip of them, or the files of a bundle"),
         widget=FilesInput(
             attrs={"accept": ".zip,.pkl,.json,application/zip,video/*,.mkv,.mts,.m2ts,.mxf"}
         ),
@@ -240,20 +289,28 @@ class UploadForm(forms.Form):
             return [self._zip(files[0])]
         if not is_bundle(names) or not set(names) <= set(FILES):
             raise forms.ValidationError(
-                "Several files must be those of one bundle: frames.zip with manifest.json or "
-                "dense_proposals.pkl, and the rest of the bundle. Pack videos into one zip."
+                _(
+                    "Several files must be those of one bundle: frames.zip with manifest.json "
+                    "or dense_proposals.pkl, and the rest of the bundle. Pack videos into one "
+                    "zip."
+                )
             )
         return files
 
     def _zip(self, file: UploadedFile) -> UploadedFile:
         if (file.size or 0) > settings.MAX_ZIP_BYTES:
             raise forms.ValidationError(
-                f"{file.name} is {filesizeformat(file.size or 0)}; at most "
-                f"{filesizeformat(settings.MAX_ZIP_BYTES)} are allowed. Split it into parts."
+                _("%(file)s is %(size)s; at most %(most)s are allowed. Split it into parts.")
+                % {
+                    "file": file.name,
+                    "size": filesizeformat(file.size or 0),
+                    "most": filesizeformat(settings.MAX_ZIP_BYTES),
+                }
             )
         if not zipfile.is_zipfile(file):
             raise forms.ValidationError(
-                f"{file.name} is not a zip, or it is truncated. Pack the videos into a zip."
+                _("%(file)s is not a zip, or it is truncated. Pack the videos into a zip.")
+                % {"file": file.name}
             )
         file.seek(0)
         return file
@@ -262,7 +319,7 @@ class UploadForm(forms.Form):
 class DeleteForm(forms.Form):
     """Confirms a deletion by typing the name."""
 
-    name = forms.CharField(label="Type the name to confirm")
+    name = forms.CharField(label=_("Type the name to confirm"))
 
     def __init__(self, *args: Any, expected: str, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -272,5 +329,8 @@ class DeleteForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if name != self.expected:
-            raise forms.ValidationError(f"This is not {self.expected}; nothing was deleted.")
+            raise forms.ValidationError(
+                _("This is not %(expected)s; nothing was deleted.")
+                % {"expected": self.expected}
+            )
         return name

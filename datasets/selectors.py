@@ -17,15 +17,21 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.recordings import is_shared, recording_groups
 from datasets.core.roles import Act
-from datasets.models import Clip, Dataset, Member, Transfer, Upload, Video
+from datasets.core.vocabulary import Vocabulary, VocabularyAction, VocabularyGroup
+from datasets.core.zip_reader import SYSTEM_FILE
+from datasets.models import Clip, Dataset, Member, SharedFootage, Transfer, Upload, Video
 
 POSTERS_PER_CARD = 4
 VIDEOS_FOR_SPEED = 20
 MIN_SHARE_FOR_SPEED = 0.02
+NOTES_SHOWN, NAMES_SHOWN = 12, 5
 
 
 def permitted_datasets(user: User | AnonymousUser, *acts: Act) -> QuerySet[Dataset]:
@@ -140,15 +146,20 @@ def states_of(videos: Iterable[Video]) -> list[VideoState]:
 
 def _state(video: Any, speed: float | None, queue: "_Queue") -> VideoState:
     if video.stage == Stage.RUNNING:
-        return VideoState("Converting", video.progress, _left(video))
+        return VideoState(_("Converting"), video.progress, _left(video))
     if video.stage == Stage.WAITING:
         count, size = queue.before(video.pk)
         left = speed and (size / queue.workers + video.size) * speed
         return VideoState(
-            f"Waiting, {count} ahead" if count else "Next in line", None, left or None
+            _("Waiting, %(count)s ahead") % {"count": count} if count else _("Next in line"),
+            None,
+            left or None,
         )
     if video.stage == Stage.DONE and video.clips_done < video.clip_count:
-        sentence = f"{video.clips_done} of {video.clip_count} clips cut"
+        sentence = _("%(clips_done)s of %(clip_count)s clips cut") % {
+            "clips_done": video.clips_done,
+            "clip_count": video.clip_count,
+        }
         return VideoState(sentence, video.clips_done / video.clip_count)
     return VideoState("")
 
@@ -215,8 +226,146 @@ def first_posters(videos: Iterable[Video]) -> dict[int, str]:
 def probe_facts(video: Video) -> list[tuple[str, str]]:
     """Properties of the raw file as (label, text)."""
     facts = {"file": f"{video.original_name}"}
-    facts |= {name.replace("_", " "): _text(value) for name, value in video.probe.items()}
+    properties = {name: value for name, value in video.probe.items() if name != "left_out"}
+    facts |= {name.replace("_", " "): _text(value) for name, value in properties.items()}
     return [(name, value) for name, value in facts.items() if value]
+
+
+def recording_groups_of(dataset: Dataset) -> dict[str, str]:
+    """The recording group of each video, by their names; a few queries, whatever the size."""
+    frames: dict[str, int] = {}
+    labels: dict[str, str] = {}
+    for name, label, count in dataset.videos.values_list("name", "group", "frame_count"):
+        labels[name], frames[name] = label.strip().casefold(), count or 0
+    rows = SharedFootage.objects.filter(video__dataset=dataset).order_by()
+    shared: dict[tuple[str, str], float] = {}
+    links = []
+    for name, other, kind, seconds in rows.values_list(
+        "video__name", "other__name", "kind", "seconds"
+    ):
+        if kind == SharedFootage.Kind.CHAPTER:
+            links.append((name, other))
+        else:
+            shared[name, other] = shared.get((name, other), 0.0) + seconds
+    links += [
+        (one, other)
+        for (one, other), seconds in shared.items()
+        if is_shared(seconds, frames[one] / FRAME_RATE, frames[other] / FRAME_RATE)
+    ]
+    return recording_groups(labels, links)
+
+
+class RecordingGroup(NamedTuple):
+    """Videos that get one split, and why they belong together, as sentences."""
+
+    videos: list[str]
+    reasons: list[str]
+
+
+def recording_groups_with_reasons(dataset: Dataset) -> list[RecordingGroup]:
+    """The groups of more than one video, by name."""
+    members: dict[str, list[str]] = {}
+    for name, group in sorted(recording_groups_of(dataset).items()):
+        members.setdefault(group, []).append(name)
+    labels: dict[str, list[str]] = {}
+    for name, label in dataset.videos.exclude(group="").values_list("name", "group"):
+        labels.setdefault(name, []).append(
+            _("%(name)s is of the group %(label)s.") % {"name": name, "label": label}
+        )
+    of_name = shared_sentences(dataset.videos.all())
+    keys = dict(dataset.videos.values_list("name", "pk"))
+    return [
+        RecordingGroup(
+            names,
+            [
+                sentence
+                for name in names
+                for sentence in (*labels.get(name, ()), *of_name.get(keys[name], ()))
+            ],
+        )
+        for names in members.values()
+        if len(names) > 1
+    ]
+
+
+def shared_sentences(videos: Iterable[Video]) -> dict[int, list[str]]:
+    """Sentences about footage that each video shares with earlier ones, by its key."""
+    rows = SharedFootage.objects.filter(video__in=[video.pk for video in videos])
+    found: dict[int, list[str]] = {}
+    shown = rows.select_related("video", "other").only(
+        "kind", "start", "other_start", "seconds", "video__name", "other__name"
+    )
+    for one in shown:
+        found.setdefault(one.video_id, []).append(_shared_sentence(one))
+    return found
+
+
+def _shared_sentence(one: SharedFootage) -> str:
+    if one.kind == SharedFootage.Kind.CHAPTER:
+        first, second = (one.video, one.other) if one.start else (one.other, one.video)
+        sentence = _("%(second)s continues %(first)s: chapters of one recording.")
+        return sentence % {"second": second, "first": first}
+    end, other_end = one.start + one.seconds, one.other_start + one.seconds
+    return _(
+        "Seconds %(start).1f-%(end).1f of %(video)s show what seconds "
+        "%(other_start).1f-%(other_end).1f of %(other)s show."
+    ) % {
+        "start": one.start, "end": end, "video": one.video,
+        "other_start": one.other_start, "other_end": other_end, "other": one.other,
+    }  # fmt: skip
+
+
+def footage_notes(dataset: Dataset, videos: Iterable[int]) -> list[str]:
+    """Sentences about what the clips of these videos do not show of the files uploaded."""
+    named: dict[str, list[str]] = {}
+    wanted, full = set(videos), dataset.clip_seconds * FRAME_RATE
+    rows = dataset.videos.order_by("name")
+    for pk, name, probe, unreadable, stills in rows.values_list(
+        "pk", "name", "probe", "unreadable", "stills"
+    ):
+        if pk not in wanted:
+            continue
+        still = [[start, stop] for start, stop in stills if stop - start > full]
+        sentences = [
+            *probe.get("left_out", []),
+            *[_("Some seconds are unreadable: no clip has them.")] * bool(unreadable),
+            *[_("Nothing changes for longer than a clip: no clip shows it.")] * bool(still),
+        ]
+        for sentence in sentences:
+            named.setdefault(sentence, []).append(name)
+    found = [f"{sentence[:-1]} ({_first_names(names)})." for sentence, names in named.items()]
+    return [*_first(found, _("more notes on videos")), *_skipped(dataset)]
+
+
+def _skipped(dataset: Dataset) -> list[str]:
+    """One sentence about the files of uploads that are no videos; none if there are none."""
+    lists = dataset.uploads.exclude(skipped_files=[]).values_list("skipped_files", flat=True)
+    files = [
+        f"{file['name']}: {file['reason']}"
+        for skipped in lists
+        for file in skipped
+        if not file["reason"].startswith(SYSTEM_FILE)
+    ]
+    if not files:
+        return []
+    names = "; ".join(_first(sorted(files), _("more files")))
+    return [_("Files that were not used: %(names)s.") % {"names": names}]
+
+
+def _first(texts: list[str], noun: str) -> list[str]:
+    more = len(texts) - NOTES_SHOWN
+    return [*texts[:NOTES_SHOWN], *[f"{more} {noun}"] * (more > 0)]
+
+
+def _first_names(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    shown = ", ".join(names[:NAMES_SHOWN])
+    if more <= 0:
+        return shown
+    sentence = ngettext(
+        "%(names)s and %(count)d more video", "%(names)s and %(count)d more videos", more
+    )
+    return sentence % {"names": shown, "count": more}
 
 
 def _text(value: Any) -> str:
@@ -227,3 +376,15 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_text(each) for each in value)
     return "" if value is None else str(value)
+
+
+def vocabulary_of(dataset: Dataset) -> Vocabulary:
+    """The vocabulary of `dataset`, in the order that annotators see."""
+    return tuple(
+        VocabularyGroup(
+            group.name, group.choice, group.required, group.label_type, group.max_per_person,
+            tuple(VocabularyAction(one.action_id, one.name) for one in group.shown_actions()),
+            group.scope,
+        )
+        for group in dataset.groups.prefetch_related("actions")
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from datasets.services import compare_footage as comparison
 from datasets.services import cut_clips, import_clips, standardise, upload
 
 
@@ -23,3 +24,8 @@ def cut_clip(clip_id: int) -> None:
 @shared_task
 def import_bundle_clips(import_id: int) -> None:
     import_clips.import_uploaded_clips(import_id)
+
+
+@shared_task
+def compare_footage(fingerprint_id: int) -> None:
+    comparison.compare_footage(fingerprint_id)

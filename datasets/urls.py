@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.views import pages, tus, vocabulary
+from datasets.views import pages, recordings, tus, vocabulary
 
 app_name = "datasets"
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("datasets/<slug:name>/transfers/<uuid:key>/parts/", tus.parts, name="parts"),
     path("datasets/<slug:name>/vocabulary/", vocabulary.vocabulary, name="vocabulary"),
     path("datasets/<slug:name>/videos/", pages.video_list, name="videos"),
+    path("datasets/<slug:name>/recordings/", recordings.recordings, name="recordings"),
     path("datasets/<slug:name>/settings/", pages.dataset_settings, name="settings"),
     path("datasets/<slug:name>/delete/", pages.dataset_delete, name="delete"),
     path(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE, export_window
 from datasets.models import Clip
 from demo.world.renderer import GroundTruth, TruthBox
-from qc.core.matching import match_boxes
+from qc.core.box_matching import match_boxes
 from tracking.core.boxes import pairwise_iou
 
 CLEARLY_VISIBLE = 0.5  # visible fraction from which a person counts

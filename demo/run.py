@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from annotation.models import AnnotationTask
 from annotation.selectors.tasks import group_specs
 from annotation.services.answer_files import import_answers
-from annotation.services.plan import plan_tasks
+from annotation.services.assign_tasks import plan_tasks
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.core.action_groups import ActionGroupSpec
@@ -27,10 +27,10 @@ from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Dataset, Video
 from datasets.services.delete import rows_of
 from datasets.services.upload import receive_zip
-from demo.annotators import ANNOTATORS, SAME_PERSON, annotate_package, true_actions
-from demo.label_page import account_of, label_on_page
+from demo.label_page_annotator import account_of, label_on_page
+from demo.simulated_annotators import ANNOTATORS, SAME_PERSON, annotate_package, true_actions
 from demo.world.renderer import GroundTruth, TruthBox
-from qc.core.matching import match_boxes
+from qc.core.box_matching import match_boxes
 from qc.models import Consensus, ConsensusBox, ConsensusLabel, Release, Review
 from qc.selectors.clip_and_task_states import with_verdict
 from qc.services.consensus.adjudicate import adjudicate

@@ -12,13 +12,13 @@ from annotation.selectors.tasks import group_specs
 from avaproject.base.work import StagedModel
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Action, Clip, Dataset, Upload, Video
-from demo.annotators import SAME_PERSON, true_actions
 from demo.consensus_accuracy import MethodAccuracy, TrueUnit, accuracies
 from demo.release_accuracy import ReleaseAccuracy, measure, released_persons
 from demo.run import normalised_box
+from demo.simulated_annotators import SAME_PERSON, true_actions
 from demo.world.renderer import GroundTruth
 from qc.core.annotator_keys import with_names
-from qc.core.matching import match_boxes
+from qc.core.box_matching import match_boxes
 from qc.models import (
     Adjudication,
     AgreementReport,

@@ -36,7 +36,7 @@ admin.site.register(
     list_display=["summary", "name"],
     list_filter=["summary__dataset"],
     list_select_related=["summary__dataset"],
-    hidden_fields=("groups", "clips"),
+    hidden_fields=("groups", "clips", "summary__figures"),
 )  # fmt: skip
 admin.site.register(
     models.QualityRules, ModelAdmin,
@@ -122,6 +122,7 @@ admin.site.register(
     list_filter=["stage", "dataset"],
     search_fields=["dataset__name"],
     list_select_related=["dataset", "created_by"],
+    hidden_fields=("counts", "options"),
 )  # fmt: skip
 admin.site.register(
     models.ReleaseSync, BackgroundWorkAdmin,
@@ -129,6 +130,25 @@ admin.site.register(
     list_filter=["stage", "release__dataset"],
     search_fields=["prefix", "release__dataset__name"],
     list_select_related=["release__dataset", "requested_by"],
+)  # fmt: skip
+admin.site.register(
+    models.ReleaseEvaluation, PermanentRowAdmin,
+    list_display=["release", "model", "split", "mean_ap", "recorded_by", "recorded_at"],
+    list_filter=["release__dataset", "split"],
+    search_fields=["model", "release__dataset__name"],
+    list_select_related=["release__dataset", "recorded_by"],
+)  # fmt: skip
+admin.site.register(
+    models.Datasheet, PermanentRowAdmin,
+    list_display=["dataset", "changed_at", "changed_by"],
+    list_select_related=["dataset", "changed_by"],
+)  # fmt: skip
+admin.site.register(
+    models.TakenOut, PermanentRowAdmin,
+    list_display=["video", "clip", "person_id", "dataset", "taken_out_at", "taken_out_by"],
+    list_filter=["dataset"],
+    search_fields=["video", "clip"],
+    list_select_related=["dataset", "taken_out_by"],
 )  # fmt: skip
 admin.site.register(
     models.Score, BackgroundWorkAdmin,

@@ -1,18 +1,28 @@
 """Forms of review, adjudication, quality rules and releases."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models import AnnotationTask
 from avaproject.base.views import parse_key
 from datasets.models import ActionGroup, Dataset
+from qc.core.release.blurring import HEADS
 from qc.core.release.formats import FORMATS
-from qc.core.release.options import LICENCES, OptionsError, ReleaseOptions, read_split_list
+from qc.core.release.options import (
+    LICENCES,
+    OptionsError,
+    ReleaseOptions,
+    read_split_list,
+)
+from qc.core.release.packing import NO_LICENCE
 from qc.models import QualityRules, Review
 from qc.selectors.consensus.adjudication_queue import BOX as BOX_ITEM
 from qc.selectors.consensus.adjudication_queue import PERSON as PERSON_ITEM
 from qc.services.agreement.quality_checks import quality_rules, switched_off
+from qc.services.release.blur_faces import face_detector_files, require_face_detector
+from qc.services.release.make_release import require_datasheet
 from qc.services.review.quality_rules import vote_rule_of
 
 MAX_REASON = 2000  # characters
@@ -27,7 +37,8 @@ class VerdictForm(forms.Form):
     """
 
     tasks = forms.ModelMultipleChoiceField(
-        AnnotationTask.objects.none(), error_messages={"required": "Select at least one task."}
+        AnnotationTask.objects.none(),
+        error_messages={"required": _("Select at least one task.")},
     )
     verdict = forms.ChoiceField(choices=Review.Verdict)
     reason = forms.CharField(required=False, max_length=2000)
@@ -41,7 +52,7 @@ class VerdictForm(forms.Form):
         rejects = cleaned.get("verdict") == Review.Verdict.REJECTED
         if rejects and not cleaned.get("reason", "").strip():
             self.add_error(
-                "reason", "Give a reason, so that the annotator knows what to correct."
+                "reason", _("Give a reason, so that the annotator knows what to correct.")
             )
         seen = {parse_key(key) for key in self.data.getlist("seen")}  # type: ignore[attr-defined]
         return cleaned | {"seen": seen or None, "overrides": self.overrides()}
@@ -57,23 +68,25 @@ class ThresholdForm(forms.Form):
     """The agreement that a submission needs to be approved in bulk."""
 
     alpha = forms.FloatField(
-        label="Minimum alpha of all groups", initial=0.8, min_value=0, max_value=1,
+        label=_("Minimum alpha of all groups"), initial=0.8, min_value=0, max_value=1,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="From 0.8 reliable; from 0.667 tentative.",
+        help_text=_("From 0.8 reliable; from 0.667 tentative."),
     )  # fmt: skip
     f1 = forms.FloatField(
-        label="Minimum box F1", initial=0.9, min_value=0, max_value=1,
+        label=_("Minimum box F1"), initial=0.9, min_value=0, max_value=1,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="With each other annotator.",
+        help_text=_("With each other annotator."),
     )  # fmt: skip
 
 
 class ThirdOpinionForm(forms.Form):
     """The clips that need a third opinion, and the annotators to choose from."""
 
-    clips = forms.MultipleChoiceField(error_messages={"required": "Select at least one clip."})
+    clips = forms.MultipleChoiceField(
+        error_messages={"required": _("Select at least one clip.")}
+    )
     annotators = forms.MultipleChoiceField(
-        error_messages={"required": "Select at least one annotator."}
+        error_messages={"required": _("Select at least one annotator.")}
     )
 
     def __init__(self, data: Any, *, clips: list[str], annotators: list[str]) -> None:
@@ -85,16 +98,16 @@ class ThirdOpinionForm(forms.Form):
 class PeriodForm(forms.Form):
     """First and last day of a period; both empty for all answers."""
 
-    since = forms.DateField(required=False, label="From")
-    until = forms.DateField(required=False, label="To")
+    since = forms.DateField(required=False, label=_("From"))
+    until = forms.DateField(required=False, label=_("To"))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         since, until = cleaned.get("since"), cleaned.get("until")
         if (since is None) != (until is None):
-            raise forms.ValidationError("Choose both the first and the last day.")
+            raise forms.ValidationError(_("Choose both the first and the last day."))
         if since and until and since > until:
-            raise forms.ValidationError("The last day is before the first day.")
+            raise forms.ValidationError(_("The last day is before the first day."))
         return cleaned
 
     def period(self) -> str:
@@ -111,7 +124,7 @@ class PeriodForm(forms.Form):
     def heading(self) -> str:
         """The period for a heading; empty for all answers."""
         days = self.days() if self.is_valid() else {}
-        return f"{days['since']} to {days['until']}" if days else ""
+        return _("%(since)s to %(until)s") % days if days else ""
 
 
 class QualityRulesForm(forms.Form):
@@ -176,15 +189,17 @@ class AdjudicationForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("group") == BOX_ITEM:
             if not _is_box(cleaned.get("chosen")):
-                self.add_error("chosen", "Choose or draw a box.")
+                self.add_error("chosen", _("Choose or draw a box."))
             return cleaned
         if (chosen := cleaned.get("chosen")) is not None:
             known = isinstance(chosen, list) and all(name in self.choices for name in chosen)
             if not known:
-                self.add_error("chosen", f"{chosen} is not one of the options.")
+                self.add_error(
+                    "chosen", _("%(chosen)s is not one of the options.") % {"chosen": chosen}
+                )
             cleaned["answer"] = chosen
         if self.one and "answer" in cleaned and len(cleaned["answer"]) != 1:
-            self.add_error("answer", "Choose one answer.")
+            self.add_error("answer", _("Choose one answer."))
         return cleaned
 
     def decision(self) -> dict[str, Any]:
@@ -205,16 +220,16 @@ class AdjudicationForm(forms.Form):
 
 
 FRAME_CHOICES = [
-    ("full", "Frames in the size of the videos"),
-    ("640", "Frames, longest side 640 px"),
-    ("320", "Frames, longest side 320 px"),
-    ("none", "Clips only, no frames"),
-    ("annotations", "Annotations only"),
+    ("full", _("Frames in the size of the videos")),
+    ("640", _("Frames, longest side 640 px")),
+    ("320", _("Frames, longest side 320 px")),
+    ("none", _("Clips only, no frames")),
+    ("annotations", _("Annotations only")),
 ]
 
 
 class ReleaseForm(forms.Form):
-    """The options of a release; an empty form gives the default release."""
+    """The options of a release; with a licence alone they are those of the default release."""
 
     frames = forms.ChoiceField(
         choices=FRAME_CHOICES, initial="full", required=False, widget=forms.RadioSelect
@@ -226,27 +241,62 @@ class ReleaseForm(forms.Form):
     )
     official_names = forms.BooleanField(required=False)
     licence = forms.ChoiceField(
-        choices=[("", "Not stated")] + [(name, name) for name in LICENCES], required=False
+        choices=[
+            ("", _("Choose one")),
+            *((name, f"{name}: {what}") for name, what in LICENCES.items()),
+            (NO_LICENCE, _("None: this release may not be passed on")),
+        ],
+        widget=forms.Select(attrs={"autofocus": True}),
+        error_messages={
+            "required": _("Choose a licence, or none if nobody may pass this release on.")
+        },
     )
+    is_public = forms.BooleanField(required=False)
+    blur_faces = forms.ChoiceField(
+        required=False, label=_("Faces"),
+        help_text=_(
+            "On frames and clips; boxes are kept. Heads are the upper parts of the boxes of "
+            "persons, not faces that were found. A face detector is an ONNX file in the "
+            "weights folder."
+        ),
+    )  # fmt: skip
+    doi = forms.CharField(
+        required=False, max_length=200, label=_("DOI"),
+        help_text=_("Such as 10.5281/zenodo.1234"),
+    )  # fmt: skip
+    keywords = forms.CharField(
+        required=False, max_length=500, help_text=_("Separated by commas, for the citation"),
+    )  # fmt: skip
     authors = forms.CharField(
         required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One per line, for the citation",
+        help_text=_("One per line, for the citation"),
     )  # fmt: skip
     seed = forms.IntegerField(
         required=False, min_value=0, max_value=1_000_000, initial=0,
-        help_text="Another seed assigns new videos to other splits.",
+        help_text=_("Another seed assigns new videos to other splits."),
     )  # fmt: skip
     split_list = forms.CharField(
         required=False,
         max_length=200_000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="One line per video, such as street-1,train. Splits: train, val, test. "
-        "Other videos are assigned automatically.",
+        help_text=_(
+            "One line per video, such as street-1,train. Splits: train, val, test. "
+            "Other videos are assigned automatically."
+        ),
     )
 
     def __init__(self, data: Any, *, dataset: Dataset) -> None:
         super().__init__(data)
         self.dataset = dataset
+        field = cast(forms.ChoiceField, self.fields["blur_faces"])
+        field.choices = [
+            ("", _("Not blurred")),
+            (HEADS, _("Blur heads: the upper part of each person's box")),
+            *(
+                (name, _("Blur what {name} finds").format(name=name))
+                for name in face_detector_files()
+            ),
+        ]
 
     def clean_split_list(self) -> dict[str, str]:
         known = set(self.dataset.videos.values_list("name", flat=True))
@@ -255,8 +305,18 @@ class ReleaseForm(forms.Form):
         except OptionsError as error:
             raise forms.ValidationError(str(error)) from error
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                require_datasheet(self.dataset, self.options())
+                require_face_detector(self.options())
+            except OptionsError as error:
+                raise forms.ValidationError(f"{error}.".replace("?.", "?")) from error
+        return cleaned
+
     def options(self) -> ReleaseOptions:
-        """The chosen options; the form must be valid."""
+        """The chosen options; the form must be valid. Raises OptionsError."""
         values = self.cleaned_data
         return ReleaseOptions.chosen(
             values["frames"] or "full",
@@ -265,6 +325,10 @@ class ReleaseForm(forms.Form):
             seed=values["seed"] or 0,
             split_of=values["split_list"],
             licence=values["licence"],
+            is_public=values["is_public"],
+            blur_faces=values["blur_faces"],
+            doi=values["doi"].strip(),
+            keywords=tuple(w for word in values["keywords"].split(",") if (w := word.strip())),
             authors=tuple(
                 name for line in values["authors"].splitlines() if (name := line.strip())
             ),

@@ -133,7 +133,7 @@ def make_version(
     return version
 
 
-def worker_that_is_gone():
+def worker_that_is_gone() -> str:
     """The name of a process of this machine that has ended."""
     command = "from avaproject.base.processes import this_process; print(this_process())"
     name = subprocess.check_output([sys.executable, "-c", command], text=True).strip()

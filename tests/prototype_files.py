@@ -21,10 +21,14 @@ def grey_jpeg(number: int, *, width: int = WIDTH, height: int = HEIGHT) -> bytes
 
 
 def boxes_of(clip: str, *, seconds: int = 15, persons: int = 2, first: int = 0) -> Any:
-    """Persons who walk to the right, `{frame: [[x1, y1, x2, y2, score, track_id], ...]}`."""
+    """Persons who walk to the right, `{frame: [[x1, y1, x2, y2, score, track_id], ...]}`.
+
+    They are lower by the last digit of the clip: no two clips have the same boxes.
+    """
+    top = 50.0 + int(clip[-1]) if clip[-1:].isdecimal() else 50.0
     return {
         f"{clip}_frame_{first + second:04d}.jpg": [
-            [100.0 * number + 2 * second, 50.0, 100.0 * number + 2 * second + 40, 200.0, 0.8,
+            [100.0 * number + 2 * second, top, 100.0 * number + 2 * second + 40, top + 150, 0.8,
              number]
             for number in range(1, persons + 1)
         ]

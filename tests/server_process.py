@@ -30,7 +30,8 @@ def running_up(data: Path, port: int, **settings: str) -> Iterator[subprocess.Po
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AVA_")} | settings
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)],
-        env=environment | {"AVA_DATA_DIR": str(data), "OMP_NUM_THREADS": "1"},
+        env=environment
+        | {"AVA_DATA_DIR": str(data), "OMP_NUM_THREADS": "1", "AVA_MEASURE_DETECTORS": "0"},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from functools import cache
+from typing import Any
 
 import av
 import numpy as np
@@ -104,7 +105,7 @@ def make_bundled_video(dataset: Dataset, *, persons: int = 2, **fields: object) 
     return video
 
 
-def make_ready_video(dataset: Dataset, *, persons: int = 2, **fields: object) -> Video:
+def make_ready_video(dataset: Dataset, *, persons: int = 2, **fields: Any) -> Video:
     """A video all of whose clips are ready."""
     video = make_video(dataset, **fields)
     for clip in make_clips(video):

@@ -18,7 +18,7 @@ COMMANDS = sorted(
     if not path.stem.startswith("_") and ".venv" not in path.parts
 )
 FOLDERS = "avaproject|datasets|tracking|annotation|qc|workers|demo|benchmarks|static|tests"
-OF_LIBRARIES = ("migrate", "createsuperuser", "collectstatic", "drf_create_token")
+OF_LIBRARIES = ("migrate", "createsuperuser", "changepassword", "collectstatic")
 SETTINGS = sorted(
     set(re.findall(r'"(AVA_[A-Z0-9_]+)"', (ROOT / "avaproject/settings.py").read_text()))
 )

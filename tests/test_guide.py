@@ -18,9 +18,9 @@ from playwright.sync_api import Page, expect
 
 from annotation.models import AnnotationTask
 from datasets.models import Clip, Dataset
-from demo.annotators import ANNOTATORS
 from demo.management.commands.demo import truth_of_videos
 from demo.run import DemoRun
+from demo.simulated_annotators import ANNOTATORS
 from demo.world.videos import DEMO_VIDEOS, small_videos
 from qc.models import Adjudication, Review
 from tests.browser import CHROMIUM, chromium_page
@@ -151,8 +151,8 @@ def create_dataset(walk: Walk) -> None:
 
 def upload_videos(walk: Walk, path: Path) -> None:
     walk.see("upload-videos", "upload", height=800)
-    walk.page.locator("#id_file").set_input_files(path)
-    walk.press("Upload")
+    with walk.page.expect_navigation():
+        walk.page.locator("#id_file").set_input_files(path)
     expect(walk.page.get_by_text("uploaded. Unpacking starts now.")).to_be_visible()
     walk.see("upload-videos")
 
@@ -240,7 +240,7 @@ def import_answers(walk: Walk, run: DemoRun) -> None:
 def read_agreement(walk: Walk) -> None:
     walk.go("qc:agreement")
     expect(walk.page.get_by_role("heading", level=1)).to_have_text("Agreement")
-    walk.see("agreement", "agreement", height=1150)
+    walk.see("measure-agreement", "agreement", height=1150)
 
 
 def adjudicate(walk: Walk) -> None:
@@ -281,6 +281,7 @@ def release(walk: Walk, run: DemoRun) -> None:
     walk.go("qc:releases")
     walk.see("release")
     walk.open_link("New release")
+    page.get_by_label("Licence", exact=True).select_option("CC-BY-4.0")
     walk.see("release", "new-release", height=1000)
     walk.press("Create release")
     run.work()

@@ -85,7 +85,8 @@ def test_pages_are_compressed_for_browsers_that_ask(client):
 @pytest.mark.django_db
 def test_people_change_their_own_password_and_stay_logged_in(client):
     client.force_login(make_user("kim"))
-    assert reverse("workers:password") in client.get(reverse("datasets:list")).content.decode()
+    page = client.get(reverse("workers:security")).content.decode()
+    assert reverse("workers:password") in page
     new = {"old_password": "a-password", "new_password1": "short", "new_password2": "short"}
     assert "too short" in client.post(reverse("workers:password"), new).content.decode()
     new |= {"new_password1": "walk-sit-stand", "new_password2": "walk-sit-stand"}

@@ -1,4 +1,4 @@
-"""Locks that can be installed together, and one version of the product everywhere."""
+"""Locks that can be installed together, and one version of the product."""
 
 import re
 import tomllib
@@ -20,8 +20,9 @@ def test_the_lock_of_the_tests_holds_that_of_the_product():
     assert any(one.startswith("krippendorff==") for one in tests - product)
 
 
-def test_the_version_is_the_same_everywhere():
+def test_the_version_stands_once_and_the_changelog_knows_it():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert project["version"] == VERSION
+    assert "version" not in project
+    assert project["dynamic"] == ["version"]
     assert VERSION in changes[:2]  # below what is not released yet

@@ -103,7 +103,10 @@ def retired(names: Iterator[tuple[str, bool]]) -> set[str]:
 
 def shown(path: Path) -> str:
     """What a template shows: its text and attributes, without tags of Django and comments."""
-    text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", " ", (ROOT / path).read_text())
+    text = (ROOT / path).read_text()
+    text = re.sub(r"\{% translate ([\"'])(.*?)\1 %\}", r"\2", text)
+    text += " ".join(re.findall(r'_\("([^"]*)"\)', text))
+    text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", " ", text)
     attributes = re.findall(r'(?:title|text|placeholder|aria-label|alt|action)="([^"]*)"', text)
     return " ".join([re.sub(r"<[^>]*>", " ", text), *attributes]).lower()
 

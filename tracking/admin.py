@@ -8,6 +8,7 @@ from tracking.models import (
     Experiment,
     IdentityRun,
     Person,
+    PersonCorrection,
     Proposal,
     TrackImport,
     TrackingConfig,
@@ -30,7 +31,15 @@ class VideoPersonAdmin(PermanentRowAdmin):
     list_filter = ["is_drawn", "video__dataset"]
     search_fields = ["video__name", "clip__name"]
     list_select_related = ["video", "clip"]
-    hidden_fields = ("boxes",)
+    hidden_fields = ("boxes", "look")
+
+
+@admin.register(PersonCorrection)
+class PersonCorrectionAdmin(PermanentRowAdmin):
+    list_display = ["video", "kind", "person", "other", "clip", "frame", "made_by", "undone_at"]
+    list_filter = ["kind", "video__dataset"]
+    search_fields = ["video__name"]
+    list_select_related = ["video", "person__video", "other__video", "clip", "made_by"]
 
 
 @admin.register(TrackingRun)

@@ -1,4 +1,4 @@
-"""REST API of bundles: list datasets, create a bundle, read its progress, fetch its files.
+"""REST API of bundles: create a bundle, read its progress, fetch its files.
 
 Requests carry a token (`Authorization: Token ...`) or a browser session; permissions are those
 of the pages: docs/api.md.
@@ -9,6 +9,8 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,25 +20,8 @@ from rest_framework.views import APIView
 from avaproject.base.ranges import serve_stored
 from datasets.core.roles import Act
 from datasets.models import Dataset
-from datasets.selectors import permitted_datasets
 from tracking.models import Bundle
 from tracking.services.export_bundle import NotTrackedError, request_bundle
-
-
-class DatasetSerializer(serializers.ModelSerializer):
-    can_manage = serializers.SerializerMethodField(help_text="whether one may create bundles")
-    bundles = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Dataset
-        fields = ["name", "description", "annotation_fps", "can_manage", "bundles"]
-
-    def get_can_manage(self, dataset: Dataset) -> bool:
-        return Act.RELEASE.key in dataset.may
-
-    def get_bundles(self, dataset: Dataset) -> str:
-        request = self.context["request"]
-        return reverse("tracking:api-bundles", args=[dataset.name], request=request)
 
 
 class BundleSerializer(serializers.ModelSerializer):
@@ -55,6 +40,7 @@ class BundleSerializer(serializers.ModelSerializer):
     def get_url(self, bundle: Bundle) -> str:
         return self._address("tracking:api-bundle", bundle)
 
+    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
     def get_files(self, bundle: Bundle) -> list[dict[str, Any]]:
         return [
             {
@@ -74,15 +60,22 @@ class BundleRequestSerializer(serializers.Serializer):
     with_clips = serializers.BooleanField(default=True)
 
 
-class Datasets(generics.ListAPIView):
-    """GET: the datasets visible to the user."""
+class BundleProblemSerializer(serializers.Serializer):
+    """Why a request was refused."""
 
-    serializer_class = DatasetSerializer
-
-    def get_queryset(self) -> QuerySet[Dataset]:
-        return permitted_datasets(self.request.user)
+    detail = serializers.CharField()
 
 
+PROBLEMS: dict[Any, Any] = dict.fromkeys((401, 403, 404, 409, 429), BundleProblemSerializer)
+PROBLEMS[400] = OpenApiTypes.OBJECT
+FILE = (200, "application/octet-stream")
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="bundles", responses={200: BundleSerializer(many=True)} | PROBLEMS
+    )
+)
 class Bundles(generics.ListAPIView):
     """GET: the bundles of a dataset, newest first. POST: create one of what is tracked."""
 
@@ -91,6 +84,10 @@ class Bundles(generics.ListAPIView):
     def get_queryset(self) -> QuerySet[Bundle]:
         return _bundles(self.request, self.kwargs["name"])
 
+    @extend_schema(
+        operation_id="create_bundle", request=BundleRequestSerializer,
+        responses={200: BundleSerializer, 201: BundleSerializer} | PROBLEMS,
+    )  # fmt: skip
     def post(self, request: Request, name: str) -> Response:
         """201 with the bundle, or 200 with the newest one if nothing has changed since."""
         dataset = get_object_or_404(
@@ -107,6 +104,9 @@ class Bundles(generics.ListAPIView):
         return Response(answer.data, status=201 if bundle.pk > newest else 200)
 
 
+@extend_schema_view(
+    get=extend_schema(operation_id="bundle", responses={200: BundleSerializer} | PROBLEMS)
+)
 class BundleDetail(generics.RetrieveAPIView):
     """GET: one bundle, with its stage and the share done."""
 
@@ -119,6 +119,7 @@ class BundleDetail(generics.RetrieveAPIView):
 class BundleFile(APIView):
     """GET: one file of a bundle that is done, or the part that the Range header names."""
 
+    @extend_schema(operation_id="bundle_file", responses={FILE: OpenApiTypes.BINARY} | PROBLEMS)
     def get(self, request: Request, name: str, pk: int, file: str) -> HttpResponseBase:
         bundle = get_object_or_404(_bundles(request, name).done(), pk=pk)
         if file not in bundle.files:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from datasets.forms import clean_weights_name
 from tracking.detectors.registry import DETECTORS
@@ -16,22 +17,24 @@ class ExperimentForm(forms.Form):
     weights = forms.CharField(
         required=False,
         max_length=500,
-        help_text="File in the server's weights folder. Empty: the vendor's weights.",
+        help_text=_("File in the server's weights folder. Empty: the vendor's weights."),
     )
     threshold = forms.FloatField(
-        min_value=0, max_value=1, help_text="0 to 1. Lower finds more people and false boxes."
+        min_value=0,
+        max_value=1,
+        help_text=_("0 to 1. Lower finds more people and false boxes."),
     )
     frame_stride = forms.IntegerField(
-        label="Detect every n-th frame", min_value=1, max_value=30, initial=1,
-        help_text="1 = every frame. The tracker interpolates the rest.",
+        label=_("Detect every n-th frame"), min_value=1, max_value=30, initial=1,
+        help_text=_("1 = every frame. The tracker interpolates the rest."),
     )  # fmt: skip
     max_age_seconds = forms.FloatField(
-        label="Maximum age, seconds", required=False, min_value=0, max_value=60,
-        help_text="How long a track survives without a detection. Empty: default.",
+        label=_("Maximum age, seconds"), required=False, min_value=0, max_value=60,
+        help_text=_("How long a track survives without a detection. Empty: default."),
     )  # fmt: skip
     min_track_seconds = forms.FloatField(
-        label="Minimum track length, seconds", required=False, min_value=0, max_value=60,
-        help_text="Shorter tracks are dropped. Empty: default.",
+        label=_("Minimum track length, seconds"), required=False, min_value=0, max_value=60,
+        help_text=_("Shorter tracks are dropped. Empty: default."),
     )  # fmt: skip
 
     def clean_weights(self) -> str:

@@ -1,6 +1,6 @@
 """Experiments, tracking runs, identities, proposals, and bundles exported and imported."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Self
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Max, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.core.roles import Act
@@ -16,6 +17,8 @@ from datasets.models import BundleImport, Clip, Dataset, Video
 
 class Experiment(models.Model):
     """Another tracking configuration of a dataset, compared with its own settings."""
+
+    COUNTED_AS = _("tracking experiments")
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="experiments")
     detector = models.CharField(max_length=40)
@@ -106,6 +109,10 @@ class TrackingRun(StagedModel):
     made_by = models.JSONField(
         default=dict, blank=True, help_text="versions, weights sha256, parameters"
     )
+    uncorrected = models.FileField(
+        max_length=500, blank=True,
+        help_text="tracks as they were tracked, if corrections of persons changed them",
+    )  # fmt: skip
     track_count = models.PositiveIntegerField(null=True, editable=False)
     detection_count = models.PositiveIntegerField(null=True, editable=False)
 
@@ -138,6 +145,10 @@ class IdentityRun(StagedModel):
         Experiment, models.CASCADE, null=True, blank=True, related_name="identity_runs"
     )
     person_count = models.PositiveIntegerField(null=True, editable=False)
+    persons_before = models.JSONField(
+        null=True, editable=False,
+        help_text="before corrections: {run: {track id: person id}}; empty: there were none",
+    )  # fmt: skip
 
     objects = StagedQuerySet.as_manager()
 
@@ -177,6 +188,8 @@ class VideoPerson(models.Model):
     adds the drawn ones when a consensus first shows them.
     """
 
+    COUNTED_AS = _("persons")
+
     video = models.ForeignKey(Video, models.CASCADE, related_name="persons")
     person_id = models.PositiveIntegerField(help_text="from 1, unique in its source video")
     is_drawn = models.BooleanField(default=False, help_text="by annotators, and not tracked")
@@ -189,6 +202,20 @@ class VideoPerson(models.Model):
         help_text="of a drawn person: {second: [x1, y1, x2, y2]} in the newest consensus; "
         "empty: not in it",
     )
+    name = models.CharField(max_length=80, blank=True, help_text="given by people, for pages")
+    label = models.CharField(
+        max_length=80, default="person", db_default="person",
+        help_text="what it is, of the classes that the dataset follows",
+    )  # fmt: skip
+    doubt = models.FloatField(
+        null=True, help_text="0 to 1, how likely its tracks show more than it; of tracked ones"
+    )
+    doubt_reason = models.CharField(max_length=200, blank=True)
+    checked_at = models.DateTimeField(
+        null=True, help_text="somebody looked at it, and it is right"
+    )
+    look = models.BinaryField(null=True, help_text="float16, `look_parts` vectors")
+    look_parts = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["video", "person_id"]
@@ -212,24 +239,69 @@ class VideoPerson(models.Model):
         )  # fmt: skip
 
     @classmethod
-    def add_tracked(cls, video: Video, numbers: Collection[int]) -> set[int]:
+    def add_tracked(cls, video: Video, labels: Mapping[int, str]) -> set[int]:
         """Add the tracked persons of these numbers; return the numbers of drawn persons.
 
-        Inside a transaction: waits for others who add persons to the video.
+        `labels` says what each is. Inside a transaction: waits for others who add persons to
+        the video.
         """
         list(Video.objects.select_for_update().filter(pk=video.pk).values("pk"))
         there = dict(cls.objects.filter(video=video).values_list("person_id", "is_drawn"))
-        new = sorted(set(numbers) - there.keys())
+        new = sorted(labels.keys() - there.keys())
         VideoPerson.objects.bulk_create(
-            VideoPerson(video=video, person_id=number) for number in new
+            VideoPerson(video=video, person_id=number, label=labels[number]) for number in new
         )
-        return {number for number in numbers if there.get(number)}
+        return {number for number in labels if there.get(number)}
 
 
 def highest_person_id(video: Video) -> int:
     """The highest number that a person of `video` ever had; 0 for none."""
     found = VideoPerson.objects.filter(video=video).aggregate(last=Max("person_id"))
     return found["last"] or 0
+
+
+class PersonCorrectionQuerySet(models.QuerySet):
+    def in_force(self) -> Self:
+        """Those that are not undone, in the order they were made."""
+        return self.filter(undone_at=None).order_by("pk")
+
+
+class PersonCorrection(models.Model):
+    """What somebody corrected about the persons of a video; undone ones stay.
+
+    It names persons of the video, so later tracking runs get it as well.
+    """
+
+    COUNTED_AS = _("corrections of persons")
+
+    class Kind(models.TextChoices):
+        MERGE = "merge", "merged"
+        SPLIT = "split", "split"
+        DROP = "drop", "not a person"
+        RENAME = "rename", "renamed"
+
+    video = models.ForeignKey(Video, models.CASCADE, related_name="corrections")
+    kind = models.CharField(max_length=6, choices=Kind)
+    person = models.ForeignKey(VideoPerson, models.CASCADE, related_name="corrections")
+    other = models.ForeignKey(
+        VideoPerson, models.CASCADE, null=True, blank=True, related_name="+",
+        help_text="whom it was merged with, or who it is from the frame of a split on",
+    )  # fmt: skip
+    clip = models.ForeignKey(Clip, models.CASCADE, null=True, blank=True, related_name="+")
+    frame = models.PositiveIntegerField(null=True, blank=True, help_text="of the clip, from 0")
+    name = models.CharField(max_length=80, blank=True, help_text="of a renamed person")
+    name_before = models.CharField(max_length=80, blank=True)
+    made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PersonCorrectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["video", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.person} {self.get_kind_display()}"
 
 
 class Proposal(models.Model):
@@ -261,6 +333,8 @@ class Proposal(models.Model):
 
 class Bundle(StagedModel):
     """An export of the clips and tracks of a dataset, for another server or program."""
+
+    COUNTED_AS = _("bundles")
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="bundles")
     config_key = models.CharField(max_length=120)

@@ -2,18 +2,33 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from django.db.models import Count, Q, Sum
+from django.conf import settings
+from django.db.models import Count, F, Max, Min, Q, Sum
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from avaproject.base.storage import local_path
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.models import BundleImport, Clip, Dataset
+from datasets.models import BundleImport, Clip, Dataset, Video
+from tracking.core.appearance import likeness
+from tracking.core.doubts import DOUBTFUL
+from tracking.core.image_grid import best_over_time
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load
-from tracking.models import Bundle, Experiment, IdentityRun, TrackImport, TrackingRun
+from tracking.models import (
+    Bundle,
+    Experiment,
+    IdentityRun,
+    Person,
+    Proposal,
+    TrackImport,
+    TrackingRun,
+    VideoPerson,
+)
 
 RUNS_SHOWN = 20
 
@@ -67,6 +82,20 @@ class TrackRow(NamedTuple):
     filled: int  # frames without a detection
 
 
+def detector_problem(dataset: Dataset) -> str:
+    """Why no clip of `dataset` can be tracked, in one sentence; empty if some can.
+
+    Its file is missing in the weights folder of this machine, or all runs so far have failed.
+    """
+    folder = Path(settings.WEIGHTS_DIR)
+    if dataset.weights and folder.is_dir() and not (folder / dataset.weights).exists():
+        return _("The detector's file %(weights)s is missing.") % {"weights": dataset.weights}
+    runs = TrackingRun.objects.filter(clip__video__dataset=dataset)
+    if runs.failed().exists() and not runs.exclude(stage=Stage.FAILED).exists():
+        return _("The detector can't be used here; see Failures.")
+    return ""
+
+
 def tracks_of(run: TrackingRun) -> TracksFile:
     """The tracks of a run. Raises TracksFileError with the way out if they cannot be read."""
     try:
@@ -74,12 +103,16 @@ def tracks_of(run: TrackingRun) -> TracksFile:
             return load(path.read_bytes())
     except FileNotFoundError as error:
         raise TracksFileError(
-            f"The tracks of {run.clip} are missing in the storage ({run.tracks.name}): "
-            "restore the file, or delete the run so that the clip is tracked again."
+            _(
+                "The tracks of %(clip)s are missing in the storage (%(name)s): restore the "
+                "file, or delete the run so that the clip is tracked again."
+            )
+            % {"clip": run.clip, "name": run.tracks.name}
         ) from error
     except (OSError, TracksFileError) as error:
         raise TracksFileError(
-            f"The tracks of {run.clip} cannot be read ({run.tracks.name}: {error})."
+            _("The tracks of %(clip)s cannot be read (%(name)s: %(error)s).")
+            % {"clip": run.clip, "name": run.tracks.name, "error": error}
         ) from error
 
 
@@ -151,7 +184,7 @@ def other_rows(dataset: Dataset, config_key: str) -> list[ConfigRow]:
     )
     return [
         ConfigRow(
-            "Imported" if row["imported"] else "Earlier settings", None, False,
+            _("Imported") if row["imported"] else _("Earlier settings"), None, False,
             row["config_key"], row["count"], row["count"], 0, 0, row["tracks"] or 0,
             persons.get(row["config_key"]), is_choice=False,
         )
@@ -221,3 +254,141 @@ def open_runs(dataset: Dataset) -> list[RunRow]:
 def bundles_of(dataset: Dataset) -> list[Bundle]:
     """The bundles of `dataset`, newest first."""
     return list(Bundle.objects.filter(dataset=dataset).order_by("-pk"))
+
+
+class PersonCrop(NamedTuple):
+    """A person at one keyframe, as a contact sheet shows it."""
+
+    clip: Clip
+    name: str  # of the clip
+    frame: int  # of the clip
+    box: tuple[float, float, float, float]
+    score: float
+    caption: str  # the time in the video
+
+
+class PersonSpan(NamedTuple):
+    """When a person of a video is seen, in seconds of the video."""
+
+    number: int
+    first: int
+    last: int
+
+
+def runs_in_use(video: Video) -> list[TrackingRun]:
+    """The run of each clip of `video` that counts, by clip."""
+    runs = TrackingRun.objects.done().filter(clip__video=video).in_use()
+    first: dict[int, TrackingRun] = {}
+    for run in runs.select_related("clip__video__dataset"):
+        first.setdefault(run.clip_id, run)
+    return sorted(first.values(), key=lambda run: run.clip.index)
+
+
+def persons_of(video: Video, runs: Iterable[TrackingRun]) -> list[VideoPerson]:
+    """The tracked persons of `video`: those to be checked first, most doubtful first."""
+    numbers = Person.objects.filter(run__in=list(runs)).values("person_id")
+    found = VideoPerson.objects.filter(video=video, person_id__in=numbers)
+    return list(
+        found.order_by(
+            F("checked_at").asc(nulls_first=True), F("doubt").desc(nulls_last=True), "person_id"
+        )
+    )
+
+
+def doubtful_persons(dataset: Dataset) -> tuple[int, int]:
+    """How many persons should be looked at, and in how many videos."""
+    found = VideoPerson.objects.filter(
+        video__dataset=dataset, checked_at=None, doubt__gte=DOUBTFUL
+    ).aggregate(persons=Count("pk"), videos=Count("video", distinct=True))
+    return found["persons"], found["videos"]
+
+
+def crops_of(
+    runs: Iterable[TrackingRun], numbers: Iterable[int], *, count: int
+) -> dict[int, list[PersonCrop]]:
+    """The best crops of each person over time, at keyframes, in order; two ends always."""
+    clips = {run.pk: run.clip for run in runs}
+    rows = Proposal.objects.filter(run__in=list(clips), person_id__in=list(numbers))
+    found: dict[int, list[PersonCrop]] = {}
+    for one in rows.order_by("run__clip__index", "second"):
+        clip = clips[one.run_id]
+        start = clip.start_frame / FRAME_RATE
+        found.setdefault(one.person_id, []).append(
+            PersonCrop(
+                clip, clip.name, one.second * FRAME_RATE, (one.x1, one.y1, one.x2, one.y2),
+                one.score, _time(start + one.second),
+            )
+        )  # fmt: skip
+    return {
+        number: [
+            crops[place] for place in best_over_time([c.score for c in crops], count=count)
+        ]
+        for number, crops in found.items()
+    }
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+def spans_of(runs: Iterable[TrackingRun]) -> dict[int, PersonSpan]:
+    """When each person is seen, by number."""
+    starts = {run.pk: run.clip.start_frame // FRAME_RATE for run in runs}
+    rows = Proposal.objects.filter(run__in=list(starts)).order_by()
+    found: dict[int, PersonSpan] = {}
+    for run, number, first, last in rows.values_list("run", "person_id").annotate(
+        Min("second"), Max("second")
+    ):
+        first, last = first + starts[run], last + starts[run]
+        known = found.get(number, PersonSpan(number, first, last))
+        found[number] = PersonSpan(number, min(known.first, first), max(known.last, last))
+    return found
+
+
+def nearest_in_time(spans: dict[int, PersonSpan], number: int, *, count: int) -> list[int]:
+    """Who is seen just before or after a person and never at the same time, nearest first.
+
+    >>> spans = {n: PersonSpan(n, *at) for n, at in {1: (0, 4), 2: (9, 9), 3: (5, 8)}.items()}
+    >>> nearest_in_time(spans, 1, count=2)
+    [3, 2]
+    """
+    if (own := spans.get(number)) is None:
+        return []
+    gaps = [
+        (max(other.first - own.last, own.first - other.last), other.number)
+        for other in spans.values()
+        if other.number != number
+    ]
+    return [other for gap, other in sorted(gaps) if gap > 0][:count]
+
+
+def most_alike(person: VideoPerson, *, count: int) -> list[VideoPerson]:
+    """Persons of other videos of its dataset who look most like `person`, best first.
+
+    Each has `alike`, 0 to 1. None for a person without a look.
+    """
+    others = VideoPerson.objects.filter(
+        video__dataset=person.video.dataset_id,
+        look_parts=person.look_parts,
+        look__isnull=False,
+        label=person.label,
+    ).exclude(video=person.video_id)
+    if not person.look:
+        return []
+    rows = [one for one in others if one.look and len(one.look) == len(person.look)]
+    if not rows:
+        return []
+    own, *looks = (
+        np.frombuffer(one.look or b"", np.float16)
+        .reshape(one.look_parts, -1)
+        .astype(np.float32)
+        for one in (person, *rows)
+    )
+    alike = np.nan_to_num(likeness(own[None], np.stack(looks)), nan=0.0)
+    best = np.argsort(-alike, kind="stable")[:count].tolist()
+    keys = {rows[place].pk: float(alike[place]) for place in best}
+    found = list(VideoPerson.objects.filter(pk__in=keys).select_related("video"))
+    for one in found:
+        one.alike = keys[one.pk]  # type: ignore[attr-defined]
+    return sorted(found, key=lambda one: -keys[one.pk])

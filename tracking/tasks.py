@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tracking.services import export_bundle, identities, import_tracks, track
+from tracking.services import assign_identities, export_bundle, import_tracks, track
 
 
 @shared_task
@@ -17,7 +17,7 @@ def track_clip(run_id: int) -> None:
 
 @shared_task
 def assign_video_identities(identity_run_id: int) -> None:
-    identities.assign_video_identities(identity_run_id)
+    assign_identities.assign_video_identities(identity_run_id)
 
 
 @shared_task

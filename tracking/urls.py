@@ -2,12 +2,11 @@
 
 from django.urls import path
 
-from tracking import api, views
+from tracking import api, people, views
 
 app_name = "tracking"
 
 urlpatterns = [
-    path("api/datasets/", api.Datasets.as_view(), name="api-datasets"),
     path("api/datasets/<slug:name>/bundles/", api.Bundles.as_view(), name="api-bundles"),
     path(
         "api/datasets/<slug:name>/bundles/<int:pk>/",
@@ -20,6 +19,7 @@ urlpatterns = [
         name="api-bundle-file",
     ),
     path("detector-files/", views.files, name="files"),
+    path("detector-speeds/", views.speeds, name="speeds"),
     path("datasets/<slug:name>/tracking/", views.page, name="page"),
     path("datasets/<slug:name>/tracking/activate/", views.activate, name="activate"),
     path("datasets/<slug:name>/tracking/delete/", views.delete, name="delete"),
@@ -35,6 +35,19 @@ urlpatterns = [
     path("datasets/<slug:name>/runs/<int:pk>/", views.run, name="run"),
     path(
         "datasets/<slug:name>/runs/<int:pk>/sheets/<int:track>.jpg", views.sheet, name="sheet"
+    ),
+    path("datasets/<slug:name>/people/", people.videos, name="people-videos"),
+    path("datasets/<slug:name>/people/<slug:video>/", people.people, name="people"),
+    path("datasets/<slug:name>/people/<slug:video>/correct/", people.correct, name="correct"),
+    path(
+        "datasets/<slug:name>/people/<slug:video>/<int:number>/alike/",
+        people.alike,
+        name="people-alike",
+    ),
+    path(
+        "datasets/<slug:name>/people/<slug:video>/<int:number>.jpg",
+        people.crops,
+        name="person-crops",
     ),
     path("datasets/<slug:name>/retry-tracking/<slug:kind>/", views.retry, name="retry"),
 ]

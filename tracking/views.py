@@ -8,11 +8,14 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from avaproject.base.ranges import serve_file, serve_stored
 from avaproject.base.views import paginate, parse_key, retry_failed, selected_rows
 from avaproject.base.work import Stage, StagedQuerySet
+from datasets.accounts.activity import record
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
@@ -41,6 +44,7 @@ from tracking.services.detector_files import (
     detector_files,
     store_file,
 )
+from tracking.services.detector_speed import speed_rows
 from tracking.services.export_bundle import NotTrackedError, request_bundle
 from tracking.services.tracking_configs import config_key_of, read_weights_again
 
@@ -60,7 +64,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         except experiments.ExperimentError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "The comparison has started. Nothing else changes.")
+            messages.success(request, _("The comparison has started. Nothing else changes."))
             return redirect("tracking:page", name=name)
     runs, without_video = open_runs(dataset), clips_without_video(dataset)
     bundles, imports = bundles_of(dataset), imports_of(dataset)
@@ -86,12 +90,12 @@ def _configs(dataset: Dataset) -> list[ConfigRow]:
     found = list(Experiment.objects.filter(dataset=dataset))
     is_own = not any(experiment.is_active for experiment in found)
     key = config_key_of(dataset)
-    own = config_row(dataset, None, key, is_active=is_own, title="Dataset settings")
+    own = config_row(dataset, None, key, is_active=is_own, title=_("Dataset settings"))
     others = other_rows(dataset, key)
     rows = [
         config_row(
             dataset, experiment, config_key_of(experiment), is_active=experiment.is_active,
-            title=f"Experiment {experiment.pk}",
+            title=_("Experiment %(experiment)s") % {"experiment": experiment.pk},
         )
         for experiment in found
     ]  # fmt: skip
@@ -107,7 +111,9 @@ def activate(request: HttpRequest, name: str) -> HttpResponse:
         Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
     )
     experiments.activate(dataset, _posted_experiment(request, dataset))
-    messages.success(request, "This configuration is in use. Existing tasks keep their boxes.")
+    messages.success(
+        request, _("This configuration is in use. Existing tasks keep their boxes.")
+    )
     return redirect("tracking:page", name=name)
 
 
@@ -119,7 +125,9 @@ def read_weights(request: HttpRequest, name: str) -> HttpResponse:
         Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
     )
     read_weights_again(dataset)
-    messages.success(request, "The weights are read again; clips are tracked if they changed.")
+    messages.success(
+        request, _("The weights are read again; clips are tracked if they changed.")
+    )
     return redirect("tracking:page", name=name)
 
 
@@ -132,10 +140,10 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     )
     experiment = _posted_experiment(request, dataset)
     if experiment is None:
-        raise Http404("There is no such experiment.")
+        raise Http404(_("There is no such experiment."))
     try:
         experiments.delete_experiment(experiment)
-        messages.success(request, "The experiment and its tracks are deleted.")
+        messages.success(request, _("The experiment and its tracks are deleted."))
     except experiments.ExperimentError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
@@ -156,7 +164,12 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
         Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
     )
     count = selected_rows(request, TrackingRun.objects.of(dataset)).cancel()
-    messages.info(request, f"{count} cancelled. Retry on the overview continues them.")
+    sentence = ngettext(
+        "%d cancelled. Retry on the overview continues it.",
+        "%d cancelled. Retry on the overview continues them.",
+        count,
+    )
+    messages.info(request, sentence % count)
     return redirect("tracking:page", name=name)
 
 
@@ -169,7 +182,10 @@ def bundle_request(request: HttpRequest, name: str) -> HttpResponse:
     )
     try:
         bundle = request_bundle(dataset, with_clips=request.POST.get("clips") != "no")
-        messages.success(request, f"Bundle {bundle.pk} contains what is tracked so far.")
+        messages.success(
+            request,
+            _("Bundle %(bundle)s contains what is tracked so far.") % {"bundle": bundle.pk},
+        )
     except NotTrackedError as error:
         messages.error(request, str(error))
     return redirect("tracking:page", name=name)
@@ -182,7 +198,7 @@ def bundle_file(request: HttpRequest, name: str, pk: int, file: str) -> HttpResp
     datasets = Dataset.objects.permitting(request.user, Act.DOWNLOAD).filter(name=name)
     bundle = get_object_or_404(Bundle.objects.done(), dataset__in=datasets, pk=pk)
     if file not in bundle.files:
-        raise Http404(f"Bundle {pk} has no file {file}.")
+        raise Http404(_("Bundle %(pk)s has no file %(file)s.") % {"pk": pk, "file": file})
     return serve_stored(
         request, f"{bundle.folder}/{file}", content_type="application/octet-stream",
         download_as=file,
@@ -251,7 +267,10 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "bundle": Bundle.objects.filter(dataset=dataset),
         "track-import": TrackImport.objects.filter(bundle_import__upload__dataset=dataset),
     }
-    return retry_failed(request, rows.get(kind), dataset=name)
+    return retry_failed(
+        request, rows.get(kind), dataset=name,
+        on_retry=lambda count: record("retry", f"{count} {kind}", dataset=dataset),
+    )  # fmt: skip
 
 
 @login_required
@@ -266,13 +285,24 @@ def files(request: HttpRequest) -> HttpResponse:
     try:
         if name := request.POST.get("check", ""):
             if name not in {one.name for one in detector_files()}:
-                raise Http404(f"There is no file {name}.")
+                raise Http404(_("There is no file %(name)s.") % {"name": name})
             messages.success(request, check_file(name))
         elif file := request.FILES.get("file"):
             name = store_file(file.name or "", file.chunks())
-            messages.success(request, f"{name} is stored. {check_file(name)}")
+            messages.success(
+                request,
+                _("%(name)s is stored. %(finding)s")
+                % {"name": name, "finding": check_file(name)},
+            )
         else:
-            messages.error(request, "Choose a file.")
+            messages.error(request, _("Choose a file."))
     except (DetectorError, DetectorFileError, OSError) as error:
         messages.error(request, str(error))
     return redirect("tracking:files")
+
+
+@login_required
+@require_GET
+def speeds(request: HttpRequest) -> HttpResponse:
+    """How long detectors take on this machine: a part of the page of a new dataset."""
+    return render(request, "tracking/_speeds.html", {"speeds": speed_rows()})

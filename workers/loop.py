@@ -14,9 +14,9 @@ from typing import NamedTuple, Self
 
 from django.db import close_old_connections, connection
 
+from avaproject.base.claimed_work import ClaimLostError
 from avaproject.base.database_faults import FAULTS, has_lost_connection
 from avaproject.base.work import Stage, this_worker
-from avaproject.base.working import ClaimLostError
 from workers.pipeline import QUEUES, STEPS, Queue, Step
 from workers.planning import Planner, end_dead_claims, open_steps
 

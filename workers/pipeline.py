@@ -24,6 +24,7 @@ from annotation.models import (
     CvatServer,
     IssueComment,
     JobStateChange,
+    LabelImport,
     Reconciliation,
     WebhookDelivery,
 )
@@ -33,7 +34,8 @@ from annotation.services.cvat.reconciliation import plan_reconciliations
 from annotation.services.cvat.state_changes import Verdict, request_state_changes
 from avaproject.base.temporary import remove_stale
 from avaproject.base.work import StagedQuerySet
-from datasets.models import BundleImport, Clip, Upload, Video
+from datasets.models import BundleImport, Clip, Fingerprint, OutgoingMessage, Upload, Video
+from datasets.services.compare_footage import plan_fingerprints
 from datasets.services.cut_clips import plan_clips
 from datasets.services.delete import delete_pending_files
 from datasets.services.import_clips import plan_bundle_imports
@@ -58,15 +60,18 @@ from qc.services.agreement.reports import plan_reports, plan_summaries
 from qc.services.consensus.build_consensus import plan_consensuses
 from qc.services.release.release_storage import remove_withdrawn
 from tracking.models import Bundle, IdentityRun, TrackImport, TrackingRun
-from tracking.services.identities import plan_identity_runs
+from tracking.services.assign_identities import plan_identity_runs
 from tracking.services.import_tracks import plan_track_imports
 from tracking.services.track import plan_runs
-from workers.retention import delete_ended_sessions
-from workers.third_opinion import assign_third_opinion
+from workers.log_in_retention import delete_ended_sessions
+from workers.order_third_opinions import assign_third_opinion
+from workers.team.email_and_webhooks import send_message
+from workers.team.failures import plan_failures
 
 Queue = Literal["cpu", "gpu"]
 QUEUES: tuple[Queue, ...] = ("cpu", "gpu")
 SECONDS_BETWEEN_CVAT_PLANS = 5.0
+SECONDS_BETWEEN_FAILURE_PLANS = 60.0
 
 
 Plan = Callable[[datetime | None], object]  # gets the time since which to look for changes
@@ -136,6 +141,13 @@ STEPS = (
     Step("standardise", no_plan, Video, datasets.tasks.standardise_video, reads=()),
     Step("cut", plan_clips, Clip, datasets.tasks.cut_clip, reads=(Video,)),
     Step(
+        "compare footage",
+        plan_fingerprints,
+        Fingerprint,
+        datasets.tasks.compare_footage,
+        reads=(Video,),
+    ),
+    Step(
         "import clips",
         plan_bundle_imports,
         BundleImport,
@@ -195,6 +207,7 @@ STEPS = (
         annotation.tasks.reconcile,
         interval=SECONDS_BETWEEN_CVAT_PLANS,
     ),
+    Step("import labels", no_plan, LabelImport, annotation.tasks.import_labels, reads=()),
     Step("read answers", no_plan, AnswerVersion, annotation.tasks.read_answers, reads=()),
     Step("agreement", plan_reports, AgreementReport, qc.tasks.report_agreement, reads=ANSWERS),
     Step(
@@ -218,4 +231,11 @@ STEPS = (
     ),
     Step("release", keep_statuses, Release, qc.tasks.make_release, reads=tuple(CLIP_OF)),
     Step("sync", no_plan, ReleaseSync, qc.tasks.sync_release, reads=()),
+    Step(
+        "send messages",
+        plan_failures,
+        OutgoingMessage,
+        send_message,
+        interval=SECONDS_BETWEEN_FAILURE_PLANS,
+    ),
 )

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Min
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
+from avaproject.base.views import Text
 from avaproject.base.work import Stage
 from workers.pipeline import STEPS
 from workers.planning import open_steps
@@ -12,7 +15,7 @@ from workers.planning import open_steps
 MAX_WAITS = 5  # faults of one step
 
 # What the queues are for; detection runs on the CPU where there is no GPU.
-QUEUE_TITLES = {"gpu": "Detection", "cpu": "Other work"}
+QUEUE_TITLES = {"gpu": gettext_lazy("Detection"), "cpu": gettext_lazy("Other work")}
 
 
 @dataclass
@@ -24,10 +27,14 @@ class StepState:
     failed: int
     done: int
 
+    @property
+    def queue_title(self) -> Text:
+        return QUEUE_TITLES[self.queue]
+
 
 @dataclass
 class QueueState:
-    title: str
+    title: Text
     waiting: int
     running: int
     failed: int
@@ -35,11 +42,11 @@ class QueueState:
     @property
     def sentence(self) -> str:
         parts = [
-            f"{self.running} running" if self.running else "",
-            f"{self.waiting} waiting" if self.waiting else "",
-            f"{self.failed} failed" if self.failed else "",
+            _("%(running)s running") % {"running": self.running} if self.running else "",
+            _("%(waiting)s waiting") % {"waiting": self.waiting} if self.waiting else "",
+            _("%(failed)s failed") % {"failed": self.failed} if self.failed else "",
         ]
-        return " · ".join(part for part in parts if part) or "idle"
+        return " · ".join(part for part in parts if part) or _("idle")
 
 
 def steps() -> list[StepState]:
@@ -67,7 +74,7 @@ class Wait:
 
     @property
     def subject(self) -> str:
-        return f"{self.rows} rows wait" if self.rows > 1 else "1 row waits"
+        return ngettext("%d row waits", "%d rows wait", self.rows) % self.rows
 
 
 def waits() -> list[Wait]:

@@ -7,6 +7,7 @@ the death signal follows the forking thread, so children are started from the ma
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -25,13 +26,14 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Program:
-    """A command to keep running.
+    """A command to keep running; with `is_once` one that is not started again when it ends.
 
     `failures` counts the early exits in a row, `due` is the time of the next start (monotonic).
     """
 
     name: str
     command: Sequence[str]
+    is_once: bool = False
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
@@ -89,7 +91,9 @@ class Supervisor:
                 program.start()
             return
         code = program.process.poll()
-        if code is not None:
+        if code is not None and program.is_once:
+            program.process, program.due = None, math.inf
+        elif code is not None:
             delay = program.schedule_restart(now)
             self._log(f"{program.name} {_describe_exit(code)}; restart in {delay:.0f} s.")
 

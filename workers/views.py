@@ -1,12 +1,15 @@
 """Pages of the installation: work queues, help, change password."""
 
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.messages.views import SuccessMessageMixin
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse_lazy
-from django.views.decorators.http import require_GET
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets.selectors import only_annotates
 from workers.help import decision_pages, developer_pages, guide_pages, image_path
@@ -38,7 +41,19 @@ class Password(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-ar
 
     template_name = "workers/password.html"
     success_url = reverse_lazy("datasets:home")
-    success_message = "Password changed."
+    success_message = _("Password changed.")
+
+
+password = require_http_methods(["GET", "POST"])(Password.as_view())
+
+
+@login_required
+@require_GET
+def security(request: HttpRequest) -> HttpResponse:
+    """How the account logs in, and where to change it."""
+    context = {"has_second_factor": is_mfa_enabled(request.user)}
+    context["has_sso"] = bool(settings.OIDC_URL)
+    return render(request, "workers/security.html", context)
 
 
 @login_required

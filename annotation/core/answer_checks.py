@@ -12,6 +12,7 @@ import numpy as np
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats.cvat_document import AnswerProblem, Document, Shape
 from datasets.core.formats.cvat_labels import PERSON_ID, foreign_values, select_names
+from datasets.core.translation import gettext as _
 from tracking.core.boxes import pairwise_iou
 
 OWN_IOU = 0.3  # answers that fit less, and another clip well, are those to the other clip
@@ -67,6 +68,37 @@ def is_of_another_clip(own: Fit, others: Mapping[str, Fit]) -> tuple[bool, str]:
     return own.best == 0, ""
 
 
+def with_current_names(
+    document: Document,
+    groups: tuple[ActionGroupSpec, ...],
+    former: Mapping[str, Mapping[str, str]],
+) -> Document:
+    """The document with the names that actions have now.
+
+    Args:
+        former: Of each group, what its actions were called before -> what they are called.
+    """
+    renamed = {
+        name: former[group.name]
+        for group in groups
+        if former.get(group.name)
+        for name in select_names(group)
+    }
+    if not renamed:
+        return document
+    tracks = tuple(
+        replace(track, shapes=tuple(
+            shape._replace(attributes={
+                name: renamed[name].get(value, value) if name in renamed else value
+                for name, value in shape.attributes.items()
+            })
+            for shape in track.shapes
+        ))
+        for track in document.tracks
+    )  # fmt: skip
+    return replace(document, tracks=tracks)
+
+
 def of_vocabulary(
     document: Document, groups: tuple[ActionGroupSpec, ...]
 ) -> tuple[Document, list[AnswerProblem]]:
@@ -82,10 +114,15 @@ def of_vocabulary(
         for shape in track.shapes:
             foreign = foreign_values(shape.attributes, groups)
             for name, value in foreign.items() - before.items():
-                text = (
-                    f'person {_shown_person(shape.attributes, number)}: "{value}" is not an '
-                    f"answer to {name}; these are: {', '.join(names[name].actions)}"
-                )
+                text = _(
+                    'person %(shown_person)s: "%(value)s" is not an answer to '
+                    "%(name)s; these are: %(actions)s"
+                ) % {
+                    "shown_person": _shown_person(shape.attributes, number),
+                    "value": value,
+                    "name": name,
+                    "actions": ", ".join(names[name].actions),
+                }
                 problems.append(AnswerProblem(shape.frame, text, shape.box))
             before = foreign
             unread = {names[name] for name in foreign}

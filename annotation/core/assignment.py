@@ -12,6 +12,8 @@ from hashlib import sha256
 from itertools import combinations
 from typing import NamedTuple
 
+from datasets.core.translation import gettext
+
 Team = tuple[str, ...]
 Teams = Mapping[str, Team]
 
@@ -266,15 +268,21 @@ class _Balancer:
 
 def _check(annotators: Sequence[str], overlap: float, per_clip: int | None) -> int:
     if not annotators:
-        raise AssignmentError("name at least one annotator")
+        raise AssignmentError(gettext("name at least one annotator"))
     if len(set(annotators)) < len(annotators):
-        raise AssignmentError(f"an annotator is named twice: {', '.join(annotators)}")
+        raise AssignmentError(
+            gettext("an annotator is named twice: %(annotators)s")
+            % {"annotators": ", ".join(annotators)}
+        )
     check_share("overlap", overlap)
     several = len(annotators) if per_clip is None else per_clip
     if overlap and not 2 <= several <= len(annotators):
         raise AssignmentError(
-            f"{several} of {len(annotators)} annotators cannot share a clip: an overlap needs "
-            "two or more. Name more annotators, or set the overlap to 0"
+            gettext(
+                "%(several)s of %(count)s annotators cannot share a clip: an overlap needs "
+                "two or more. Name more annotators, or set the overlap to 0"
+            )
+            % {"several": several, "count": len(annotators)}
         )
     return several
 
@@ -282,7 +290,10 @@ def _check(annotators: Sequence[str], overlap: float, per_clip: int | None) -> i
 def check_share(name: str, share: float) -> None:
     """Raise AssignmentError, naming it, if `share` is not from 0 to 1."""
     if not 0 <= share <= 1:
-        raise AssignmentError(f"the {name} is a share from 0 to 1, not {share}")
+        raise AssignmentError(
+            gettext("the %(name)s is a share from 0 to 1, not %(share)s")
+            % {"name": name, "share": share}
+        )
 
 
 def _sizes(

@@ -10,7 +10,10 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-IMAGE = re.compile(r"!\[(?P<caption>[^\]]*)\]\((?P<target>[^)\s]*)(?:\s+\"[^\"]*\")?\)")
+IMAGE = re.compile(
+    r"!\[(?P<caption>(?:[^\[\]]|\[[^\[\]]*+\])*+)\]"
+    r"\((?P<target>[^)\s]*+)(?:\s++\"[^\"]*+\")?\)"
+)
 TARGET = re.compile(r"image-(\d{1,18})\.jpg\Z")
 
 

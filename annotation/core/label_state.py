@@ -127,6 +127,31 @@ class LabelState:
         )
 
 
+def with_current_answers(
+    state: LabelState, former: Mapping[str, Mapping[str, str]]
+) -> LabelState:
+    """The state with the names that actions have now, in place; `former` by group.
+
+    >>> lane = Lane(1, BoxPath([], []), {"doing": [(2, ["hail"])]})
+    >>> state = with_current_answers(LabelState({"1": lane}), {"doing": {"hail": "wave"}})
+    >>> state.persons["1"].answers
+    {'doing': [(2, ['wave'])]}
+    """
+    for lane in state.persons.values():
+        for group, given in lane.answers.items():
+            names = former.get(group, {})
+            lane.answers[group] = [(at, _current(answer, names)) for at, answer in given]
+        lane.once = {g: _current(one, former.get(g, {})) for g, one in lane.once.items()}
+    state.clip = {g: _current(one, former.get(g, {})) for g, one in state.clip.items()}
+    return state
+
+
+def _current(answer: Answer, names: Mapping[str, str]) -> Answer:
+    if isinstance(answer, str):
+        return names.get(answer, answer)
+    return list(dict.fromkeys(names.get(one, one) for one in answer))
+
+
 def is_living(task: LabelTask, lane: Lane) -> bool:
     """Whether it is a person that is in the frame at a keyframe, so that answers are asked."""
     return not lane.gone and bool(keyframes_of(task, lane))

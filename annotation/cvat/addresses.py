@@ -11,6 +11,7 @@ from typing import Any
 
 import urllib3
 from django.conf import settings
+from django.utils.translation import gettext
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from annotation.cvat.errors import CvatDeniedError
@@ -25,13 +26,19 @@ def check_permitted(host: str, address: str) -> None:
         found = found.ipv4_mapped or found.sixtofour or found
     if _is_never_permitted(found):
         raise CvatDeniedError(
-            f"{host} is {found}, an address that is local to a link or reserved: enter the "
-            "address of CVAT"
+            gettext(
+                "%(host)s is %(found)s, an address that is local to a link or reserved: "
+                "enter the address of CVAT"
+            )
+            % {"host": host, "found": found}
         )
     if not found.is_global and not settings.PRIVATE_ADDRESSES:
         raise CvatDeniedError(
-            f"{host} is {found}, on this machine or a private network: if CVAT is there, set "
-            "AVA_PRIVATE_ADDRESSES=True"
+            gettext(
+                "%(host)s is %(found)s, on this machine or a private network: if CVAT is "
+                "there, set AVA_PRIVATE_ADDRESSES=True"
+            )
+            % {"host": host, "found": found}
         )
 
 

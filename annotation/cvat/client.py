@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext as _
+
 from annotation.cvat.errors import (
     CvatBrokenError,
     CvatDeniedError,
@@ -244,12 +246,16 @@ class CvatClient(JobCalls):
                 return
             if status in ("failed", ""):
                 raise CvatRefusedError(
-                    f"CVAT could not create the task: {message[-200:] or 'no such request'}"
+                    _("CVAT could not create the task: %(reason)s")
+                    % {"reason": message[-200:] or _("no such request")}
                 )
             if time.monotonic() > end:
                 raise CvatUnavailableError(
-                    f"CVAT has been creating a task for {TASK_CREATION_TIMEOUT / 60:.0f} "
-                    "minutes: are its import workers running?"
+                    _(
+                        "CVAT has been creating a task for %(minutes).0f "
+                        "minutes: are its import workers running?"
+                    )
+                    % {"minutes": TASK_CREATION_TIMEOUT / 60}
                 )
             sleep(pause)
             pause = min(2 * pause, MAX_POLL_INTERVAL)

@@ -8,6 +8,8 @@ import json
 from typing import Any, NamedTuple
 
 import urllib3
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation.cvat.errors import (
     CvatBrokenError,
@@ -18,7 +20,7 @@ from annotation.cvat.errors import (
     CvatUnavailableError,
 )
 
-CHECK_ADDRESS = "is it running, and is this its address?"
+CHECK_ADDRESS = gettext_noop("is it running, and is this its address?")
 NO_ORGANISATION = "organization does not exist"  # CVAT's 404, to any call
 NO_REQUEST = "There is no request"  # CVAT's 404 that is no JSON, to a request it has forgotten
 MAX_REASON_LENGTH = 300  # characters of CVAT's own message that are shown
@@ -41,13 +43,16 @@ class ErrorMapper(NamedTuple):
         if status < 400:
             where = (error.headers or {}).get("Location", "elsewhere")
             return CvatDeniedError(
-                f"{self.url} redirects to {where[:MAX_REASON_LENGTH]}: enter the address of "
-                "CVAT's own pages"
+                _("%(url)s redirects to %(where)s: enter the address of CVAT's own pages")
+                % {"url": self.url, "where": where[:MAX_REASON_LENGTH]}
             )
         if status == 413:
             return CvatRefusedError(
-                f"the proxy in front of CVAT at {self.url} rejects requests of "
-                f"{self.request_size >> 20} MB: raise its limit",
+                _(
+                    "the proxy in front of CVAT at %(url)s rejects requests of "
+                    "%(request_size)s MB: raise its limit"
+                )
+                % {"url": self.url, "request_size": self.request_size >> 20},
                 status=status,
             )
         if not is_json(error) and not _is_from_cvat(error):
@@ -57,59 +62,82 @@ class ErrorMapper(NamedTuple):
     def not_cvat(self, said: str) -> CvatUnavailableError:
         """For a response that does not come from CVAT."""
         return CvatUnavailableError(
-            f"{self.url} responds, but not like CVAT ({said}): is CVAT starting, and is this "
-            "its address?"
+            _(
+                "%(url)s responds, but not like CVAT (%(said)s): is CVAT starting, and is "
+                "this its address?"
+            )
+            % {"url": self.url, "said": said}
         )
 
     def _passing(self, error: Any) -> CvatUnavailableError:
         status = error.status
         if status in (429, 502, 503, 504):
-            what = "is throttling requests" if status == 429 else "is starting or overloaded"
-            return CvatUnavailableError(
-                f"CVAT at {self.url} {what} ({status}).", retry_after=_retry_after(error)
+            what = (
+                _("is throttling requests") if status == 429 else _("is starting or overloaded")
             )
-        return CvatBrokenError(f"CVAT at {self.url} failed internally: {_reason(error)}")
+            return CvatUnavailableError(
+                _("CVAT at %(url)s %(what)s (%(status)s).")
+                % {"url": self.url, "what": what, "status": status},
+                retry_after=_retry_after(error),
+            )
+        return CvatBrokenError(
+            _("CVAT at %(url)s failed internally: %(reason)s")
+            % {"url": self.url, "reason": _reason(error)}
+        )
 
     def _refusal(self, error: Any) -> CvatError:
         status, reason = error.status, _reason(error)
         if status == 401:
             return CvatDeniedError(
-                f"CVAT at {self.url} rejects the credentials ({reason}): the token expired or "
-                "was revoked. Enter a new one on the server's page",
+                _(
+                    "CVAT at %(url)s rejects the credentials (%(reason)s): the token "
+                    "expired or was revoked. Enter a new one on the server's page"
+                )
+                % {"url": self.url, "reason": reason},
                 is_unknown=True,
             )
         if NO_ORGANISATION in reason:
             return CvatDeniedError(
-                f"CVAT has no organisation with the short name {self.organisation}: correct it "
-                "on the server's page"
+                _(
+                    "CVAT has no organisation with the short name %(organisation)s: "
+                    "correct it on the server's page"
+                )
+                % {"organisation": self.organisation}
             )
         if status == 403:
             return CvatDeniedError(
-                f"CVAT denies permission ({reason}): the account needs the role maintainer in "
-                f"the organisation {self.organisation or '(none given)'}"
+                _(
+                    "CVAT denies permission (%(reason)s): the account needs the role "
+                    "maintainer in the organisation %(organisation)s"
+                )
+                % {"reason": reason, "organisation": self.organisation or _("(none given)")}
             )
         if status in (404, 410):
-            return CvatGoneError(f"not found in CVAT: {reason}")
-        return CvatRefusedError(f"CVAT rejects it: {reason}", status=status)
+            return CvatGoneError(_("not found in CVAT: %(reason)s") % {"reason": reason})
+        return CvatRefusedError(
+            _("CVAT rejects it: %(reason)s") % {"reason": reason}, status=status
+        )
 
     def _unreachable(self, error: Any) -> CvatUnavailableError:
         cause = getattr(error, "reason", error)  # the pool wraps the cause
-        what, fix = "cannot be reached, or closed the connection", CHECK_ADDRESS
+        what, fix = _("cannot be reached, or closed the connection"), _(CHECK_ADDRESS)
         if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-            what = "does not respond in time"
+            what = _("does not respond in time")
         elif isinstance(cause, urllib3.exceptions.NameResolutionError):
-            what, fix = "has a host name that cannot be resolved", "is the address right?"
+            what, fix = _("has a host name that cannot be resolved"), _("is the address right?")
         elif "CERTIFICATE_VERIFY_FAILED" in str(cause):
-            what = "has a certificate that is not trusted here"
-            fix = (
+            what = _("has a certificate that is not trusted here")
+            fix = _(
                 "set SSL_CERT_FILE, for all processes, to a PEM file with its certificate "
                 "authority, or use the host name of the certificate"
             )
         elif isinstance(cause, urllib3.exceptions.SSLError):
-            what, fix = "does not use TLS", "is its address http:// instead of https://?"
+            what, fix = _("does not use TLS"), _("is its address http:// instead of https://?")
         elif isinstance(cause, urllib3.exceptions.ProtocolError):
-            fix = f"{CHECK_ADDRESS[:-1]}, http:// or https://?"
-        return CvatUnavailableError(f"CVAT at {self.url} {what}: {fix}")
+            fix = _("is it running, and is this its address, http:// or https://?")
+        return CvatUnavailableError(
+            _("CVAT at %(url)s %(what)s: %(fix)s") % {"url": self.url, "what": what, "fix": fix}
+        )
 
 
 def is_json(error: Any) -> bool:
@@ -140,7 +168,7 @@ def _reason(error: Any) -> str:
     """CVAT's own message, without HTML."""
     text = _text(error)
     if "<html" in text.lower():
-        return f"error {error.status}"
+        return _("error %(status)s") % {"status": error.status}
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -149,4 +177,4 @@ def _reason(error: Any) -> str:
         said = said.get("detail") or said
     if isinstance(said, list):
         said = "; ".join(map(str, said))
-    return str(said)[:MAX_REASON_LENGTH] or f"error {error.status}"
+    return str(said)[:MAX_REASON_LENGTH] or _("error %(status)s") % {"status": error.status}

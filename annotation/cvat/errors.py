@@ -50,3 +50,7 @@ class CvatRefusedError(CvatError):
     def __init__(self, message: str, *, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class CvatTooLongError(CvatError):
+    """What CVAT sends is longer than what is read of it."""

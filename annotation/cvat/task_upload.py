@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext
+
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError, CvatRefusedError, CvatUnavailableError
 from annotation.cvat.job_calls import Job
@@ -56,7 +58,8 @@ def upload_task(
         return _assigned_job(client, payload, task_id, check)
     except CvatGoneError as error:
         raise CvatUnavailableError(
-            f"{payload.name} was deleted in CVAT while it was being sent."
+            gettext("%(payload)s was deleted in CVAT while it was being sent.")
+            % {"payload": payload.name}
         ) from error
 
 
@@ -70,8 +73,11 @@ def _existing_task(client: CvatClient, payload: TaskPayload, check: Check) -> in
             client.delete_task(task["id"])
         elif size != payload.frame_count:
             raise CvatRefusedError(
-                f"CVAT has a task {payload.name} with {size} frames, but the clip has "
-                f"{payload.frame_count}: delete or rename it there, then retry"
+                gettext(
+                    "CVAT has a task %(payload)s with %(size)s frames, but the clip has "
+                    "%(frame_count)s: delete or rename it there, then retry"
+                )
+                % {"payload": payload.name, "size": size, "frame_count": payload.frame_count}
             )
         else:
             complete.append(int(task["id"]))
@@ -95,8 +101,11 @@ def _delete_duplicates(client: CvatClient, payload: TaskPayload, duplicates: lis
     for task_id in duplicates:
         if not all(_is_untouched(job) for job in client.jobs_of_task(task_id)):
             raise CvatRefusedError(
-                f"CVAT has several tasks {payload.name}, and more than one was started: delete "
-                "all but one there, then retry"
+                gettext(
+                    "CVAT has several tasks %(payload)s, and more than one was started: "
+                    "delete all but one there, then retry"
+                )
+                % {"payload": payload.name}
             )
         client.delete_task(task_id)
 
@@ -112,7 +121,9 @@ def _new_task(
     same = client.tasks_named(payload.project_id, payload.name)
     if any(one["id"] < task_id for one in same):
         client.delete_task(task_id)
-        raise CvatUnavailableError(f"{payload.name} is being sent by another worker.")
+        raise CvatUnavailableError(
+            gettext("%(payload)s is being sent by another worker.") % {"payload": payload.name}
+        )
     try:
         client.upload_frames(task_id, images, quality=IMAGE_QUALITY)
         check()
@@ -134,8 +145,11 @@ def _assigned_job(client: CvatClient, payload: TaskPayload, task_id: int, check:
     jobs = [job for job in client.jobs_of_task(task_id) if job.kind == "annotation"]
     if len(jobs) != 1:
         raise CvatRefusedError(
-            f"the task {payload.name} has {len(jobs)} jobs in CVAT, not one: delete it there, "
-            "then retry"
+            gettext(
+                "the task %(payload)s has %(count)s jobs in CVAT, not one: delete it "
+                "there, then retry"
+            )
+            % {"payload": payload.name, "count": len(jobs)}
         )
     if not _is_untouched(jobs[0]):
         return jobs[0]

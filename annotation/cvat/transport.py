@@ -5,11 +5,12 @@ calls endpoints that all server versions share; responses are read as plain JSON
 SDK's own classes reject values that a newer server adds.
 """
 
+import io
 import json
 import logging
 import threading
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -25,10 +26,11 @@ from cvat_sdk.core.client import (
 from cvat_sdk.core.exceptions import CvatSdkException
 from cvat_sdk.core.helpers import make_request_headers
 from cvat_sdk.core.uploading import DataUploader
+from django.utils.translation import gettext as _
 
 from annotation.cvat.addresses import guard
 from annotation.cvat.error_mapping import ErrorMapper, is_json
-from annotation.cvat.errors import CvatDeniedError
+from annotation.cvat.errors import CvatDeniedError, CvatTooLongError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
@@ -91,6 +93,33 @@ class Transport:
         response = self._request("GET", path, query=None, body=None)
         return bytes(response.data)
 
+    def lines(self, url: urllib.parse.SplitResult, *, max_characters: int) -> Iterator[str]:
+        """The lines of a text file that this server has at `url`, as they arrive.
+
+        Raises CvatTooLongError after `max_characters`.
+        """
+        path = f"{url.path}?{url.query}" if url.query else url.path
+        response = self._request("GET", path, query=None, body=None, is_stream=True)
+        response.auto_close = False  # or the text could not be read to its end
+        text = io.TextIOWrapper(response, "utf-8", "replace", newline="")
+        left = max_characters
+        try:
+            while line := text.readline(left + 1):
+                left -= len(line)
+                if left < 0:
+                    raise CvatTooLongError(
+                        _(
+                            "a file of CVAT at %(url)s is longer than %(max_characters)s "
+                            "characters"
+                        )
+                        % {"url": self.address.url, "max_characters": max_characters}
+                    )
+                yield line
+        except urllib3.exceptions.HTTPError as error:
+            raise self.errors.map_error(error) from error
+        finally:
+            response.close()  # a connection in the middle of a file is of no use any more
+
     def upload(self, path: str, files: Sequence[Path], **fields: Any) -> Any:
         """Send `files`, in as many requests as needed; the JSON of the last response."""
         client = self._signed_in()
@@ -124,17 +153,21 @@ class Transport:
         self.close()
 
     def _request(
-        self, method: str, path: str, *, query: Any, body: Any, form: Any = None
-    ) -> Any:
+        self, method: str, path: str, *, query: Any, body: Any, form: Any = None,
+        is_stream: bool = False,
+    ) -> Any:  # fmt: skip
+        more = {"form": form, "is_stream": is_stream}
         try:
-            return self._send(method, path, query=query, body=body, form=form)
+            return self._send(method, path, query=query, body=body, **more)
         except CvatDeniedError as error:
             if self.address.token or not error.is_unknown:
                 raise
         self.close()  # the session expired: sign in again
-        return self._send(method, path, query=query, body=body, form=form)
+        return self._send(method, path, query=query, body=body, **more)
 
-    def _send(self, method: str, path: str, *, query: Any, body: Any, form: Any) -> Any:
+    def _send(
+        self, method: str, path: str, *, query: Any, body: Any, form: Any, is_stream: bool
+    ) -> Any:
         api: ApiClient = self._signed_in().api_client
         headers = make_request_headers(api) | {"Accept": ACCEPT}
         if form is not None:
@@ -144,6 +177,7 @@ class Transport:
             return api.rest_client.request(
                 method, self.address.url.rstrip("/") + path,
                 query_params=parameters or None, headers=headers, body=body, post_params=form,
+                _parse_response=not is_stream,
             )  # fmt: skip
         except (exceptions.ApiException, urllib3.exceptions.HTTPError) as error:
             raise self.errors.map_error(error) from error
@@ -160,8 +194,8 @@ class Transport:
             client = Client(self.address.url, check_server_version=False)
         except CvatSdkException as error:
             raise CvatDeniedError(
-                f"{self.address.url} is not an address of CVAT: write it with http:// or "
-                "https://"
+                _("%(url)s is not an address of CVAT: write it with http:// or https://")
+                % {"url": self.address.url}
             ) from error
         client.api_client.rest_client = _Rest(client.api_client.configuration)
         client.logger.setLevel(logging.CRITICAL)  # what matters becomes a message on a row
@@ -177,8 +211,11 @@ class Transport:
             client.api_client.rest_client.pool_manager.clear()
             if getattr(error, "status", None) == 400 and is_json(error):  # CVAT's code for it
                 raise CvatDeniedError(
-                    f"CVAT at {self.address.url} rejects the user name or password of "
-                    f"{self.address.user}: correct them, or create an access token there"
+                    _(
+                        "CVAT at %(url)s rejects the user name or password of %(user)s: "
+                        "correct them, or create an access token there"
+                    )
+                    % {"url": self.address.url, "user": self.address.user}
                 ) from error
             raise self.errors.map_error(error) from error
         except (exceptions.OpenApiException, TypeError, AssertionError) as error:

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models import CvatProject, CvatServer, check_address
 
@@ -29,18 +30,20 @@ class AddressField(forms.CharField):
 class ServerForm(forms.ModelForm):
     """A server and our account there; empty credentials keep the stored ones."""
 
-    url = AddressField(label="Address", max_length=200, help_text="https://cvat.example.org")
+    url = AddressField(
+        label=_("Address"), max_length=200, help_text=_("https://cvat.example.org")
+    )
     callback_url = AddressField(
-        label="Callback address", required=False, max_length=200,
-        help_text="The address of AVA Studio as CVAT reaches it, for webhooks. Empty: "
-        "AVA_PUBLIC_URL.",
+        label=_("Callback address"), required=False, max_length=200,
+        help_text=_("The address of AVA Studio as CVAT reaches it, for webhooks. Empty: "
+        "AVA_PUBLIC_URL."),
     )  # fmt: skip
     token = forms.CharField(
-        label="Access token", required=False, widget=forms.PasswordInput(),
-        help_text="In CVAT: your name, Profile, Security, Personal access tokens.",
+        label=_("Access token"), required=False, widget=forms.PasswordInput(),
+        help_text=_("In CVAT: your name, Profile, Security, Personal access tokens."),
     )  # fmt: skip
     user = forms.CharField(
-        label="User", required=False, max_length=150, help_text="Only without a token."
+        label=_("User"), required=False, max_length=150, help_text=_("Only without a token.")
     )
     password = forms.CharField(
         required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
@@ -50,28 +53,28 @@ class ServerForm(forms.ModelForm):
         model = CvatServer
         fields = ["name", "url", "organisation", "callback_url"]
         help_texts = {
-            "name": "The name shown in AVA Studio.",
-            "organisation": "Its short name in CVAT. Required to invite members.",
+            "name": _("The name shown in AVA Studio."),
+            "organisation": _("Its short name in CVAT. Required to invite members."),
         }
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if name == "new":
-            raise forms.ValidationError("This name is reserved. Choose another.")
+            raise forms.ValidationError(_("This name is reserved. Choose another."))
         return name
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         has_one = bool(values.get("token")) or bool(values.get("password"))
         if values.get("password") and not (values.get("user") or values.get("token")):
-            self.add_error("user", "Enter the user name for this password.")
+            self.add_error("user", _("Enter the user name for this password."))
         if not has_one and not (
             self.instance.encrypted_token or self.instance.encrypted_password
         ):
-            self.add_error("token", "Enter a token, or a user and a password.")
+            self.add_error("token", _("Enter a token, or a user and a password."))
         if not has_one and self.instance.pk and values.get("url") != self.instance.url:
             self.add_error(
-                "token", "Enter it again: stored credentials are not sent to a new address."
+                "token", _("Enter it again: stored credentials are not sent to a new address.")
             )
         return values
 
@@ -96,7 +99,7 @@ class ConnectForm(forms.ModelForm):
 
 class InviteForm(forms.Form):
     email = forms.EmailField(
-        label="E-mail", widget=forms.TextInput(attrs={"inputmode": "email"})
+        label=_("E-mail"), widget=forms.TextInput(attrs={"inputmode": "email"})
     )
 
 

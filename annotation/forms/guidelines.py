@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Guideline, GuidelineImage
 from annotation.services.guidelines import MAX_TEXT
@@ -16,13 +17,15 @@ class TextForm(forms.ModelForm):
     class Meta:
         model = Guideline
         fields = ["text"]
-        labels = {"text": "Text"}
+        labels = {"text": _("Text")}
         widgets = {
             "text": forms.Textarea(attrs={"rows": 18, "class": "code", "maxlength": MAX_TEXT})
         }
         help_texts = {
-            "text": "Markdown. An image is shown by ![what it shows](image-1.jpg), with its "
-            "name from the list below."
+            "text": _(
+                "Markdown. An image is shown by ![what it shows](image-1.jpg), with its "
+                "name from the list below."
+            )
         }
 
 
@@ -32,22 +35,24 @@ class DefinitionForm(forms.ModelForm):
     class Meta:
         model = Guideline
         fields = ["text"]
-        labels = {"text": "Definition"}
+        labels = {"text": _("Definition")}
         widgets = {"text": forms.Textarea(attrs={"rows": 3, "maxlength": 2000})}
-        help_texts = {"text": "One or two sentences: what counts, and what does not."}
+        help_texts = {"text": _("One or two sentences: what counts, and what does not.")}
 
 
 class ImageForm(forms.Form):
     """An uploaded image; of an action it is an example for or against."""
 
     file = forms.FileField(
-        label="Image",
+        label=_("Image"),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,image/gif"}),
-        help_text="PNG, JPEG, WebP or GIF, up to 20 MB. It is stored at up to 1280 pixels.",
+        help_text=_("PNG, JPEG, WebP or GIF, up to 20 MB. It is stored at up to 1280 pixels."),
     )
-    caption = forms.CharField(max_length=200, required=False, help_text="What it shows.")
+    caption = forms.CharField(max_length=200, required=False, help_text=_("What it shows."))
     kind = forms.ChoiceField(
-        label="Example for", choices=[(one.value, one.label) for one in EXAMPLES], initial="yes"
+        label=_("Example for"),
+        choices=[(one.value, one.label) for one in EXAMPLES],
+        initial="yes",
     )
 
     def __init__(self, *args: Any, is_example: bool, **options: Any) -> None:

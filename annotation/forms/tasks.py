@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.forms.models import model_to_dict
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from annotation.core.assignment_plan import PACE, PlanRequest
 from annotation.models import Annotator, PlanSettings, check_user_name
@@ -15,7 +17,7 @@ from datasets.models import Dataset
 
 MAX_FILES = 500
 MAX_ANNOTATORS = 100
-TOOLS = [("", "CVAT if connected, else label page"), *Annotator.Tool.choices]
+TOOLS = [("", _("CVAT if connected, else label page")), *Annotator.Tool.choices]
 SHARES = ("overlap", "blind", "gold")
 
 
@@ -24,51 +26,56 @@ class PlanForm(forms.Form):
 
     annotators = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text="User names in CVAT, separated by commas, spaces or lines. Add a limit in "
-        "hours with a colon, for example kim: 20. People not listed get no new tasks.",
+        help_text=_(
+            "User names in CVAT, separated by commas, spaces or lines. Add a limit in "
+            "hours with a colon, for example kim: 20. People not listed get no new tasks."
+        ),
     )
     overlap = forms.IntegerField(
-        label="Overlap (% of clips)",
+        label=_("Overlap (% of clips)"),
         initial=30,
         min_value=0,
         max_value=100,
-        help_text="This share of the clips gets several annotators, to measure agreement.",
+        help_text=_("This share of the clips gets several annotators, to measure agreement."),
     )
     per_clip = forms.IntegerField(
-        label="Annotators per shared clip",
+        label=_("Annotators per shared clip"),
         required=False,
         min_value=2,
-        help_text="2 or more. Empty: all annotators.",
+        help_text=_("2 or more. Empty: all annotators."),
     )
     seed = forms.IntegerField(
         initial=0, min_value=0, max_value=2**31 - 1,
-        help_text="The same seed gives the same plan.",
+        help_text=_("The same seed gives the same plan."),
     )  # fmt: skip
     blind = forms.IntegerField(
-        label="Blind share (%)",
+        label=_("Blind share (%)"),
         initial=0, min_value=0, max_value=100, required=False,
-        help_text="Clips without pre-drawn boxes, to measure anchoring bias.",
+        help_text=_("Clips without pre-drawn boxes, to measure anchoring bias."),
     )  # fmt: skip
     gold = forms.IntegerField(
-        label="Gold clips (%)",
+        label=_("Gold clips (%)"),
         initial=0, min_value=0, max_value=100, required=False,
-        help_text="Clips with known answers, added to each annotator's own clips.",
+        help_text=_("Clips with known answers, added to each annotator's own clips."),
     )  # fmt: skip
     pace = forms.FloatField(
-        label="Pace (seconds)",
+        label=_("Pace (seconds)"),
         initial=PACE, min_value=0.1, max_value=3600, required=False,
-        help_text="Time for one person in one second of video. The measured pace of an "
-        "annotator comes first.",
+        help_text=_("Time for one person in one second of video. The measured pace of an "
+        "annotator comes first."),
     )  # fmt: skip
     tool = forms.ChoiceField(
-        label="Where new annotators work",
+        label=_("Where new annotators work"),
         choices=TOOLS, required=False,
-        help_text="The others keep their tool: see Annotators.",
+        help_text=_("The others keep their tool: see Annotators."),
     )  # fmt: skip
 
     @classmethod
-    def of(cls, dataset: Dataset) -> dict[str, Any]:
-        """The initial values: the request of the last plan, at the measured pace."""
+    def of(cls, dataset: Dataset, *, user_name: str = "") -> dict[str, Any]:
+        """The initial values: the request of the last plan, at the measured pace.
+
+        Without a plan and annotators, `user_name` gets all clips.
+        """
         people = dataset.annotators.filter(is_active=True)
         named = {
             "annotators": "\n".join(
@@ -82,7 +89,10 @@ class PlanForm(forms.Form):
         pace = {} if measured is None else {"pace": round(measured, 1)}
         plan = PlanSettings.objects.filter(dataset=dataset).first()
         if plan is None:
-            return named | pace
+            if not named["annotators"]:
+                named["annotators"] = user_name
+            is_alone = len(named["annotators"].split("\n")) < 2
+            return named | pace | ({"overlap": 0} if is_alone else {})
         shares = {name: round(100 * getattr(plan, name)) for name in SHARES}
         return named | shares | model_to_dict(plan, ["per_clip", "seed", "pace"]) | pace
 
@@ -91,14 +101,15 @@ class PlanForm(forms.Form):
         text = re.sub(r"\s*:\s*", ":", self.cleaned_data["annotators"])
         found: dict[str, float | None] = {}
         for one in re.split(r"[\s,;]+", text.strip(" \t\r\n,;")):
-            name, _, hours = one.partition(":")
+            name, _colon, hours = one.partition(":")
             if name:
                 found[_user_name(name)] = _hours(name, hours)
         if not found:
-            raise forms.ValidationError("Name at least one annotator.")
+            raise forms.ValidationError(_("Name at least one annotator."))
         if len(found) > MAX_ANNOTATORS:
             raise forms.ValidationError(
-                f"{len(found)} annotators are too many. A plan can have {MAX_ANNOTATORS}."
+                _("%(count)d annotators are too many. A plan can have %(most)d.")
+                % {"count": len(found), "most": MAX_ANNOTATORS}
             )
         return found
 
@@ -106,8 +117,10 @@ class PlanForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         names, per_clip = cleaned.get("annotators", {}), cleaned.get("per_clip")
         if names and per_clip and per_clip > len(names):
-            noun = "annotator" if len(names) == 1 else "annotators"
-            self.add_error("per_clip", f"There are only {len(names)} {noun}.")
+            sentence = ngettext(
+                "There is only %d annotator.", "There are only %d annotators.", len(names)
+            )
+            self.add_error("per_clip", sentence % len(names))
         return cleaned
 
     def plan_request(self, dataset: Dataset) -> PlanRequest:
@@ -131,12 +144,12 @@ class GoldTasksForm(forms.Form):
     """Clips for an expert whose answers become gold answers."""
 
     annotator = forms.CharField(
-        label="Expert",
+        label=_("Expert"),
         max_length=150,
         validators=[check_user_name],
-        help_text="User name in CVAT of the annotator who gives the correct answers.",
+        help_text=_("User name in CVAT of the annotator who gives the correct answers."),
     )
-    count = forms.IntegerField(label="Clips", initial=5, min_value=1, max_value=500)
+    count = forms.IntegerField(label=_("Clips"), initial=5, min_value=1, max_value=500)
 
 
 def _user_name(name: str) -> str:
@@ -152,7 +165,11 @@ def _hours(name: str, text: str) -> float | None:
         return None
     if not re.fullmatch(r"\d{1,5}(\.\d+)?h?", text):
         raise forms.ValidationError(
-            f"{name}: {text} is not a number of hours. Enter {name}: 20, or only the name."
+            _(
+                "%(name)s: %(text)s is not a number of hours. Enter %(name)s: 20, or only the "
+                "name."
+            )
+            % {"name": name, "text": text}
         )
     return float(text.rstrip("h"))
 
@@ -161,18 +178,23 @@ class AnswersForm(forms.Form):
     """Answer files: any name for one task, <clip>--<annotator> for several."""
 
     answers = FilesField(
-        label="Answer files",
+        label=_("Answer files"),
         widget=FilesInput(attrs={"accept": ".xml,.zip"}),
     )
 
     def clean_answers(self) -> list[UploadedFile]:
         files: list[UploadedFile] = self.cleaned_data["answers"]
         if len(files) > MAX_FILES:
-            raise forms.ValidationError(f"At most {MAX_FILES} files at once.")
+            raise forms.ValidationError(
+                _("At most %(count)d files at once.") % {"count": MAX_FILES}
+            )
         for file in files:
             if not (file.name or "").lower().endswith((".xml", ".zip")):
                 raise forms.ValidationError(
-                    f"{file.name} is not an answer file: export the job from CVAT as "
-                    '"CVAT for video 1.1" and choose that zip or the XML in it.'
+                    _(
+                        '%(file)s is not an answer file: export the job from CVAT as "CVAT for '
+                        'video 1.1" and choose that zip or the XML in it.'
+                    )
+                    % {"file": file.name}
                 )
         return files

@@ -7,11 +7,13 @@ from annotation.models.cvat import (
     CvatServer,
     IssueComment,
     JobStateChange,
+    JobTimes,
     Reconciliation,
     WebhookDelivery,
     check_address,
 )
 from annotation.models.guidelines import Guideline, GuidelineImage
+from annotation.models.imports import LabelImport
 from annotation.models.labelling import AnswerDraft, DraftOperation
 from annotation.models.work import (
     Annotation,
@@ -38,6 +40,8 @@ __all__ = [
     "GuidelineImage",
     "IssueComment",
     "JobStateChange",
+    "JobTimes",
+    "LabelImport",
     "PlanSettings",
     "Reconciliation",
     "StoredBox",

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from annotation.core.encryption import decrypt, encrypt
 from annotation.models.work import AnnotationTask, AnswerVersion
@@ -64,6 +65,12 @@ class CvatServer(StagedModel):
         default=list, editable=False, help_text="[{subject, is_ok, message, fix, snippet}]"
     )
     token_expires_at = models.DateTimeField(null=True, editable=False)
+    events_refused_at = models.DateTimeField(
+        null=True, editable=False, help_text="when it did not tell its events; null: it does"
+    )
+    events_refusal = models.CharField(
+        max_length=300, blank=True, default="", db_default="", editable=False
+    )
 
     objects = StagedQuerySet.as_manager()
 
@@ -98,6 +105,8 @@ class CvatServer(StagedModel):
 
 class CvatProject(StagedModel):
     """A dataset's project in CVAT; its stage is that of the setup: label, guide, webhook."""
+
+    COUNTED_AS = _("CVAT projects")
 
     NEEDS_VOCABULARY = True  # CVAT would drop the answers of what is taken away
 
@@ -161,6 +170,8 @@ class CvatJobQuerySet(StagedQuerySet):
 
 class CvatJob(StagedModel):
     """The CVAT task and job of one annotation task; its stage is that of sending."""
+
+    COUNTED_AS = _("CVAT jobs")
 
     task = models.OneToOneField(AnnotationTask, models.CASCADE, related_name="cvat_job")
     project = models.ForeignKey(CvatProject, models.CASCADE, related_name="jobs")
@@ -326,3 +337,28 @@ class IssueComment(StagedModel):
 
     def __str__(self) -> str:
         return f"{self.author} on {self.job}, frame {self.frame}"
+
+
+class JobTimes(models.Model):
+    """How long the answers of one version took in CVAT, as its events tell."""
+
+    version = models.OneToOneField(
+        AnswerVersion, models.CASCADE, related_name="job_times", editable=False
+    )
+    finished_at = models.DateTimeField(
+        editable=False, help_text="CVAT's clock: the job's date when the version was fetched"
+    )
+    asked_at = models.DateTimeField(null=True, editable=False, help_text="null: not yet")
+    working_ms = models.PositiveBigIntegerField(
+        null=True, editable=False, help_text="by CVAT's count; null: its events tell nothing"
+    )
+    answers = models.PositiveIntegerField(default=0, editable=False, help_text="set, timed")
+    answer_ms = models.PositiveBigIntegerField(default=0, editable=False, help_text="of these")
+
+    class Meta:
+        ordering = ["version"]
+        verbose_name_plural = "job times"
+        indexes = [models.Index("asked_at", name="job_times_asked")]
+
+    def __str__(self) -> str:
+        return f"times of {self.version}"

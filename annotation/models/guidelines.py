@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from annotation.core.guidelines import image_name
 from datasets.models import Action, Clip, Dataset
@@ -11,6 +12,8 @@ from datasets.models import Action, Clip, Dataset
 
 class Guideline(models.Model):
     """What annotators read: the Markdown of a dataset, or the definition of one action."""
+
+    COUNTED_AS = _("guidelines")
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="guidelines")
     action = models.OneToOneField(
@@ -39,6 +42,8 @@ class GuidelineImageQuerySet(models.QuerySet):
 
 class GuidelineImage(models.Model):
     """An image of guidelines: uploaded, or a frame of a clip with one person outlined."""
+
+    COUNTED_AS = _("images of guidelines")
 
     class Kind(models.TextChoices):
         TEXT = "text", "In the text"

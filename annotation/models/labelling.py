@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models.work import AnnotationTask, AnswerVersion
 
@@ -17,9 +18,12 @@ class AnswerDraftQuerySet(models.QuerySet):
 class AnswerDraft(models.Model):
     """Answers to a task that are being made on the label page, until they are submitted.
 
-    Its state is the fold of its counting operations over `start` (`annotation.core.segments`).
+    Its state is the fold of its counting operations over `start`
+    (`annotation.core.answer_segments`).
     One tab of one browser holds it; another one must take it over.
     """
+
+    COUNTED_AS = _("drafts on the label page")
 
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="drafts")
     revision = models.PositiveIntegerField(help_text="of the task, from 1")

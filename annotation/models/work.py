@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
+from django.utils.translation import gettext_lazy as _
 
 from annotation.core.assignment_plan import PACE
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
@@ -55,6 +56,8 @@ class PlanSettings(models.Model):
 
 class Annotator(models.Model):
     """A person who annotates clips of a dataset."""
+
+    COUNTED_AS = _("annotators")
 
     class Tool(models.TextChoices):
         LABEL_PAGE = "label page", "Label page"
@@ -151,6 +154,8 @@ class AnnotationTaskQuerySet(StagedQuerySet):
 class AnnotationTask(StagedModel):
     """One clip assigned to one annotator; its stage is that of writing the package."""
 
+    COUNTED_AS = _("tasks")
+
     NEEDS_VOCABULARY = True  # its answers are names of actions
 
     class Purpose(models.TextChoices):
@@ -209,20 +214,24 @@ class AnnotationTask(StagedModel):
 
 class AnswerVersionQuerySet(StagedQuerySet):
     def without_history(self) -> Self:
-        """Without failed versions that a newer one replaced."""
+        """Without failed versions that a newer one replaced, or that were withdrawn."""
         newer = AnswerVersion.objects.filter(
             task=OuterRef("task"), number__gt=OuterRef("number")
         )
-        return self.exclude(Exists(newer), stage=Stage.FAILED)
+        failed = self.exclude(Exists(newer), stage=Stage.FAILED)
+        return failed.filter(withdrawn_at=None)
 
 
 class AnswerVersion(StagedModel):
     """One version of a task's answers; its stage is that of reading the raw file."""
 
+    COUNTED_AS = _("submissions")
+
     class Source(models.TextChoices):
         FILE = "file", "File"
         CVAT = "CVAT", "CVAT"
         LABEL_PAGE = "label page", "Label page"
+        IMPORT = "import", "Import"
 
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="versions")
     author = models.ForeignKey(
@@ -261,6 +270,13 @@ class AnswerVersion(StagedModel):
         default=list, editable=False,
         help_text="[{remark, text}] of the annotator on the label page",
     )  # fmt: skip
+    label_import = models.ForeignKey(
+        "LabelImport", models.PROTECT, null=True, editable=False, related_name="versions",
+        help_text="the import of another tool's file that it came with",
+    )  # fmt: skip
+    withdrawn_at = models.DateTimeField(
+        null=True, editable=False, help_text="when its import was undone; it counts no longer"
+    )
     is_held_back = models.BooleanField(
         default=False,
         editable=False,
@@ -281,6 +297,7 @@ class AnswerVersion(StagedModel):
         indexes = [
             *StagedModel.Meta.indexes,
             models.Index("author", "created_at", name="answers_of_an_author"),
+            models.Index("task", condition=~Q(withdrawn_at=None), name="withdrawn_answers"),
         ]
 
     def __str__(self) -> str:

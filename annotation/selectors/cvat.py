@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Count, F, Min, Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from annotation.models import (
     AnnotationTask,
@@ -20,6 +22,7 @@ from annotation.models import (
     CvatServer,
     IssueComment,
     JobStateChange,
+    JobTimes,
     Reconciliation,
     WebhookDelivery,
 )
@@ -30,6 +33,9 @@ OUT_OF_DATE = Q(fetched_at=None) | ~Q(fetched_at=F("changed_at"))
 
 
 EXPIRY_WARNING = timedelta(days=7)
+RECREATE = gettext_noop(  # the end of an error that is mended so
+    "Recreate the project to send all tasks again with the stored answers"
+)
 
 
 class Problem(NamedTuple):
@@ -60,6 +66,7 @@ class CvatPage:
     fetched: int  # of those, up to date here and read
     refused: int  # of those, the newest version could not be read
     deleted: int
+    has_times: bool  # CVAT's events told how long answers took
     lag: float | None  # seconds since the oldest change that was not fetched
     last_reconciliation: Reconciliation | None
     problems: list[Problem]
@@ -94,24 +101,33 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
         fetched=Count("pk", filter=is_finished & is_fetched),
         oldest=Min("changed_at", filter=is_finished & OUT_OF_DATE),
     )
-    refused = jobs.sent().filter(task__in=_refused_versions(found).values("task"))
+    refused = (
+        jobs.sent()
+        .filter(task__in=_refused_versions(found).values("task"))
+        .aggregate(all=Count("pk"), fetched=Count("pk", filter=is_finished & is_fetched))
+    )
     people = dataset.annotators.filter(is_simulated=False, tool__in=["", Annotator.Tool.CVAT])
     tasks = AnnotationTask.objects.filter(annotator__in=people)
-    assigned = tasks.filter(unassigned_at=None)
-    unsent = assigned.filter(cvat_job=None).count()
-    kept = tasks.exclude(unassigned_at=None).filter(cvat_job__stage=Stage.DONE)
+    is_assigned = Q(unassigned_at=None)
+    asked = tasks.aggregate(
+        all=Count("pk", filter=is_assigned | Q(cvat_job__stage=Stage.DONE)),
+        unsent=Count("pk", filter=is_assigned & Q(cvat_job=None)),
+    )
     return CvatPage(
         project=found,
-        tasks=assigned.count() + kept.count(),
-        unsent=unsent,
+        tasks=asked["all"],
+        unsent=asked["unsent"],
         waiting=open_jobs.get(Stage.WAITING, 0),
         running=open_jobs.get(Stage.RUNNING, 0),
         failed=open_jobs.get(Stage.FAILED, 0),
         sent=counts["sent"],
         finished=counts["finished"],
-        fetched=counts["fetched"] - refused.filter(is_finished & is_fetched).count(),
-        refused=refused.count(),
+        fetched=counts["fetched"] - refused["fetched"],
+        refused=refused["all"],
         deleted=jobs.filter(stage=Stage.DONE, is_deleted=True).count(),
+        has_times=JobTimes.objects.filter(
+            version__task__cvat_job__project=found, working_ms__isnull=False
+        ).exists(),
         lag=_seconds_since(counts["oldest"]),
         last_reconciliation=found.reconciliations.filter(stage=Stage.DONE).first(),
         problems=_problems(found, jobs.wanted()),
@@ -136,13 +152,17 @@ def _line(job: CvatJob, newest: AnswerVersion | None) -> dict[str, Any]:
     state, message = job_state(job), job.error or job.message
     problems = newest.problems if newest else []
     if newest and newest.stage == Stage.FAILED:
-        state, message = JobState("Answers refused", "bad"), newest.error
+        state, message = JobState(_("Answers refused"), "bad"), newest.error
     elif problems:
         count = len(problems)
-        plural = "" if count == 1 else "s"
-        message = f"{count} object{plural} to correct: {problems[0]['text']}. {message}"
+        sentence = ngettext(
+            "%(count)d object to correct: %(text)s.",
+            "%(count)d objects to correct: %(text)s.",
+            count,
+        ) % {"count": count, "text": problems[0]["text"]}
+        message = f"{sentence} {message}"
         if job.cvat_state == "rejected":
-            state = JobState("Returned for correction", "violet")
+            state = JobState(_("Returned for correction"), "violet")
     return {"job": job, "state": state, "message": message, "url": _job_url(job)}
 
 
@@ -177,32 +197,32 @@ def job_of_task(task: AnnotationTask) -> dict[str, Any] | None:
 def job_state(job: CvatJob) -> JobState:
     """The state of a task in CVAT, as the page shows it."""
     if job.task.unassigned_at and (job.is_unassigned or job.stage != Stage.DONE):
-        return JobState("Unassigned", "grey")
+        return JobState(_("Unassigned"), "grey")
     unsent = {
-        Stage.WAITING: JobState("Waiting to be sent", "grey"),
-        Stage.RUNNING: JobState("Sending", "info"),
-        Stage.FAILED: JobState("Sending failed", "bad"),
+        Stage.WAITING: JobState(_("Waiting to be sent"), "grey"),
+        Stage.RUNNING: JobState(_("Sending"), "info"),
+        Stage.FAILED: JobState(_("Sending failed"), "bad"),
     }
     if job.stage in unsent:
         return unsent[Stage(job.stage)]
     if job.is_deleted:
-        return JobState("Deleted in CVAT", "bad")
+        return JobState(_("Deleted in CVAT"), "bad")
     if job.edited_at:
-        return JobState("Edited after approval", "warn")
+        return JobState(_("Edited after approval"), "warn")
     if job.cvat_stage == "acceptance":
-        return JobState("Accepted", "ok")
+        return JobState(_("Accepted"), "ok")
     if job.cvat_state == "completed":
         is_fetched = job.fetched_at == job.changed_at
         return (
-            JobState("Finished", "ok")
+            JobState(_("Finished"), "ok")
             if is_fetched
-            else JobState("Finished, not fetched yet", "info")
+            else JobState(_("Finished, not fetched yet"), "info")
         )
     states = {
-        "in progress": JobState("In progress", "info"),
-        "rejected": JobState("Rejected", "violet"),
+        "in progress": JobState(_("In progress"), "info"),
+        "rejected": JobState(_("Rejected"), "violet"),
     }
-    return states.get(job.cvat_state, JobState("New", "grey"))
+    return states.get(job.cvat_state, JobState(_("New"), "grey"))
 
 
 def deliveries_of(project: CvatProject) -> StagedQuerySet:
@@ -248,12 +268,12 @@ def expiry_text(expires: datetime, now: datetime | None = None) -> str:
     now = now or timezone.now()
     days = (timezone.localtime(expires).date() - timezone.localtime(now).date()).days
     if expires <= now:
-        return "has ended"
+        return _("has ended")
     if days < 2:
-        return "ends tomorrow" if days else "ends today"
+        return _("ends tomorrow") if days else _("ends today")
     if days <= EXPIRY_WARNING.days:
-        return f"ends in {days} days"
-    return f"is valid until {timezone.localtime(expires):%Y-%m-%d}"
+        return ngettext("ends in %d day", "ends in %d days", days) % days
+    return _("is valid until %(day)s") % {"day": f"{timezone.localtime(expires):%Y-%m-%d}"}
 
 
 def servers_in_use() -> QuerySet[CvatServer]:
@@ -275,56 +295,76 @@ def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
     server = project.server
     found = []
     if server.stage == Stage.FAILED:
-        found.append(Problem(f"The connection to {server} failed", server.error))
+        found.append(
+            Problem(_("The connection to %(server)s failed") % {"server": server}, server.error)
+        )
     expires = server.token_expires_at
     if expires is not None and expires - timezone.now() < EXPIRY_WARNING:
         found.append(
             Problem(
-                f"The token of {server} {expiry_text(expires)}",
-                "Then nothing is sent or fetched any more. Create a new one in CVAT and enter "
-                "it on the server's page.",
+                _("The token of %(server)s %(expiry_text)s")
+                % {"server": server, "expiry_text": expiry_text(expires)},
+                _(
+                    "Then nothing is sent or fetched any more. Create a new one in CVAT and "
+                    "enter it on the server's page."
+                ),
             )
         )
     found += [
-        Problem("The account lacks permissions in CVAT", f"{one['message']} {one['fix']}")
+        Problem(_("The account lacks permissions in CVAT"), f"{one['message']} {one['fix']}")
         for one in server.checks
         if one["subject"] == "permissions" and not one["is_ok"]
     ]
     deferred = sum(rows.deferred().count() for rows in deferrable_rows([project]))
     if deferred:
-        plural = "" if deferred == 1 else "s"
+        sentence = ngettext(
+            "%(count)d operation with %(server)s deferred",
+            "%(count)d operations with %(server)s deferred",
+            deferred,
+        )
         found.append(
             Problem(
-                f"{deferred} operation{plural} with {server} deferred",
-                "They are retried automatically, each time later, at most five minutes apart.",
+                sentence % {"count": deferred, "server": server},
+                _(
+                    "They are retried automatically, each time later, at most five minutes "
+                    "apart."
+                ),
                 "deferred",
             )
         )
     if project.error:
-        is_deleted = "Recreate the project" in project.error
-        found.append(Problem("Project setup failed", project.error,
+        is_deleted = _(RECREATE) in project.error
+        found.append(Problem(_("Project setup failed"), project.error,
                              "project" if is_deleted else "setup"))  # fmt: skip
-    found += [Problem("Note", message) for message in project.warnings]
+    found += [Problem(_("Note"), message) for message in project.warnings]
     rows: list[tuple[str, QuerySet[Any]]] = [
-        ("Sending is deferred", jobs.open().filter(stage=Stage.WAITING)),
-        ("The last sync with CVAT failed", _last_reconciliation(project)),
+        (_("Sending is deferred"), jobs.open().filter(stage=Stage.WAITING)),
+        (_("The last sync with CVAT failed"), _last_reconciliation(project)),
         (
-            "A review result did not reach CVAT",
+            _("A review result did not reach CVAT"),
             JobStateChange.objects.filter(job__project=project),
         ),
-        ("A webhook delivery could not be processed", deliveries_of(project)),
+        (_("A webhook delivery could not be processed"), deliveries_of(project)),
     ]
     for title, candidates in rows:
         row: StagedModel | None = candidates.exclude(error="").first()
         if row is not None:
             found.append(Problem(title, row.error))
-    forged, _ = forgeries(server)
+    forged, __ = forgeries(server)
     if forged:
         found.append(
             Problem(
-                f"{forged} deliver{'y' if forged == 1 else 'ies'} had an invalid signature",
-                "If you changed the webhook's secret in CVAT, save the server here again to "
-                "restore it. Otherwise somebody else is sending requests to this address.",
+                ngettext(
+                    "%d delivery had an invalid signature",
+                    "%d deliveries had an invalid signature",
+                    forged,
+                )
+                % forged,
+                _(
+                    "If you changed the webhook's secret in CVAT, save the server here again "
+                    "to restore it. Otherwise somebody else is sending requests to this "
+                    "address."
+                ),
             )
         )
     return found

@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 
+from annotation.core.answer_segments import Operation, fold
 from annotation.core.label_state import LabelState, LabelTask
-from annotation.core.segments import Operation, fold
 from annotation.models import AnnotationTask, AnswerDraft, DraftOperation
 from annotation.selectors.tasks import group_specs
 from datasets.core.media.clips_and_keyframes import FRAME_RATE

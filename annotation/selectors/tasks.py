@@ -21,6 +21,12 @@ def group_specs(dataset: Dataset) -> tuple[ActionGroupSpec, ...]:
     return tuple(group.spec() for group in groups)
 
 
+def former_names(dataset: Dataset) -> dict[str, dict[str, str]]:
+    """Of each group, the names that answers may still have -> what they are called now."""
+    groups = dataset.groups.prefetch_related("actions")
+    return {group.name: names for group in groups if (names := group.former_names())}
+
+
 def ready_clips(dataset: Dataset) -> list[tuple[Clip, int]]:
     """Clips that can be annotated, by name, each with the key of its tracking run.
 

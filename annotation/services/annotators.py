@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.models import Annotator
 from datasets.core.roles import Act, roles_with
@@ -33,7 +34,10 @@ def link_annotator(dataset: Dataset, user: User, *, name: str = "") -> Annotator
         if not Annotator.objects.filter(dataset=dataset, name=name, user=None).update(
             user=user
         ):
-            raise AnnotatorLinkError(f"{dataset} has no annotator {name} without an account.")
+            raise AnnotatorLinkError(
+                _("%(dataset)s has no annotator %(name)s without an account.")
+                % {"dataset": dataset, "name": name}
+            )
         return Annotator.objects.get(dataset=dataset, user=user)
     taken = set(Annotator.objects.filter(dataset=dataset).values_list("name", flat=True))
     own, number = user.get_username(), 2

@@ -17,11 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, NamedTuple
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from annotation.models import AnnotationTask
+from annotation.services.answer_fit import AnswersError
 from annotation.services.answer_matching import task_by_content
-from annotation.services.answer_rows import AnswersError, xml_document
+from annotation.services.answer_rows import xml_document
 from annotation.services.answers import MAX_SIZE, receive_answers
 from annotation.services.packages import PackageError, task_document
+from datasets.accounts.activity import record
 from datasets.core.formats.cvat_json import fingerprint
 from datasets.core.formats.cvat_labels import LabelsError
 from datasets.core.formats.cvat_project import is_project_export, task_exports
@@ -33,7 +38,7 @@ from tracking.core.tracks_file import TracksFileError
 MAX_ZIP_SIZE = 4 << 30  # bytes of a zip in a zip
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 3  # zips in zips
-FILE_NAMES = (
+FILE_NAMES = gettext_noop(
     "an answer file is named <clip>--<annotator>.xml or .zip, is CVAT's export of a task of "
     "that name, or of a job whose persons are those of one clip"
 )
@@ -83,9 +88,12 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
             if found.error or reason:
                 raise AnswersError(found.error or reason)
             if name not in tasks:
-                raise AnswersError(f"no task of this dataset is called {name}; {FILE_NAMES}")
+                raise AnswersError(
+                    _("no task of this dataset is called %(name)s; %(hint)s")
+                    % {"name": name, "hint": _(FILE_NAMES)}
+                )
             if files_of[name] > 1:
-                raise AnswersError("there are two files for this task; remove one of them")
+                raise AnswersError(_("there are two files for this task; remove one of them"))
             content = found.content
             if content is None or (found.is_of_project and _is_as_sent(tasks[name], content)):
                 imported.unchanged += 1
@@ -96,7 +104,14 @@ def import_answers(dataset: Dataset, folder: Path) -> Imported:
         else:
             imported.received += version is not None
             imported.unchanged += version is None
+    _record(dataset, imported)
     return imported
+
+
+def _record(dataset: Dataset, imported: Imported) -> None:
+    if imported.received:
+        noun = "file" if imported.received == 1 else "files"
+        record("import answers", f"{imported.received} {noun}", dataset=dataset)
 
 
 def find_answer_files(folder: Path) -> Iterator[FoundFile]:
@@ -111,7 +126,12 @@ def find_answer_files(folder: Path) -> Iterator[FoundFile]:
             elif path.suffix.lower() == ".zip":
                 yield from _in_zip(file, shown, names, depth=1)
             else:
-                yield FoundFile(shown, names, None, f"it is neither XML nor zip; {FILE_NAMES}")
+                yield FoundFile(
+                    shown,
+                    names,
+                    None,
+                    _("it is neither XML nor zip; %(hint)s") % {"hint": _(FILE_NAMES)},
+                )
 
 
 def _in_zip(
@@ -140,16 +160,22 @@ def _in_zip(
     except AnswersError as error:
         yield FoundFile(shown, around, None, str(error))
     except (*ZIP_ERRORS, OSError) as error:  # damaged bzip2 is an OSError
-        yield FoundFile(shown, around, None, f"the zip cannot be opened: {error}")
+        yield FoundFile(
+            shown, around, None, _("the zip cannot be opened: %(error)s") % {"error": error}
+        )
 
 
 def _check_entries(wanted: Sequence[zipfile.ZipInfo], packages: Collection[str]) -> None:
     if len(wanted) > MAX_ENTRIES:
-        raise AnswersError(f"the zip has more than {MAX_ENTRIES} answer files")
+        raise AnswersError(
+            _("the zip has more than %(most)s answer files") % {"most": MAX_ENTRIES}
+        )
     if not wanted and not packages:
         raise AnswersError(
-            "there is no annotations.xml in it: export the task from CVAT as "
-            '"CVAT for video 1.1"'
+            _(
+                "there is no annotations.xml in it: export the task from CVAT as "
+                '"CVAT for video 1.1"'
+            )
         )
 
 
@@ -159,7 +185,7 @@ def _entry_files(
     if _suffix(entry) == ".xml":
         yield from _xml_files(opened, shown, names)
     elif depth == MAX_DEPTH or entry.file_size > MAX_ZIP_SIZE:
-        yield FoundFile(shown, names, None, "the zip is too large, or too deep in others")
+        yield FoundFile(shown, names, None, _("the zip is too large, or too deep in others"))
     else:
         with tempfile.TemporaryFile() as copy:
             shutil.copyfileobj(opened, copy)

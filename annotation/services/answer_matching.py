@@ -7,10 +7,12 @@ whose answers they are.
 
 from collections.abc import Mapping, Sequence
 
+from django.utils.translation import gettext as _
+
 from annotation.core.answer_checks import OTHER_IOU, OWN_IOU, Places, fit
 from annotation.core.cvat_tracks import interpolate_at_keyframes
 from annotation.models import AnnotationTask
-from annotation.services.answer_rows import AnswersError, given_boxes
+from annotation.services.answer_fit import AnswersError, given_boxes
 from datasets.core.formats.cvat_document import Document
 from datasets.core.formats.cvat_labels import PERSON_ID
 from datasets.models import Dataset
@@ -52,8 +54,11 @@ def task_by_content(
     clips = sorted({task.clip.name for task in sighted if task.run_id in fits})
     if len(clips) > 1:
         raise AnswersError(
-            f"it names no task, and its persons fit {', '.join(clips)}: call it "
-            f"{clips[0]}--<annotator>.xml, or as its clip is called"
+            _(
+                "it names no task, and its persons fit %(clips)s: call it "
+                "%(first)s--<annotator>.xml, or as its clip is called"
+            )
+            % {"clips": ", ".join(clips), "first": clips[0]}
         )
     mine = [task for task in tasks.values() if task.clip.name == clips[0]]
     said = {document.assignee, *names}
@@ -63,8 +68,11 @@ def task_by_content(
         return found[0]
     whose = " or ".join(f"{task}.xml" for task in mine)
     raise AnswersError(
-        f"it names no task; its persons are those of {clips[0]}, but it does not say whose "
-        f"answers they are: call it {whose}"
+        _(
+            "it names no task; its persons are those of %(clips)s, but it does not say "
+            "whose answers they are: call it %(whose)s"
+        )
+        % {"clips": clips[0], "whose": whose}
     )
 
 

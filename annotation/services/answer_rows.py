@@ -1,26 +1,28 @@
 """What one answer version says: its document, checked against its task, and the rows of it."""
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from django.utils.translation import gettext
 
-from annotation.core.answer_checks import (
-    OWN_IOU,
-    Fit,
-    fit,
-    is_of_another_clip,
-    of_vocabulary,
-)
-from annotation.core.cvat_tracks import interpolate_at_keyframes, task_frame_count
+from annotation.core.answer_checks import of_vocabulary, with_current_names
+from annotation.core.cvat_tracks import interpolate_at_keyframes
 from annotation.core.label_document import document_of
 from annotation.core.label_document import load as load_label_file
 from annotation.core.label_state import LabelState
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.selectors.labelling import label_task
+from annotation.selectors.tasks import former_names
+from annotation.services.answer_fit import (
+    AnswersError,
+    check_plausible,
+    check_task,
+    frame_count_of,
+    given_boxes,
+)
 from avaproject.base.storage import local_path
 from datasets.core.action_groups import (
     ActionGroupSpec,
@@ -39,26 +41,11 @@ from datasets.core.formats.cvat_labels import (
 from datasets.core.formats.cvat_shapes import Notes
 from datasets.core.formats.cvat_xml import load
 from datasets.core.naming import frame_name
-from datasets.core.untrusted import UntrustedDataError, gunzip
+from datasets.core.untrusted import gunzip
 from tracking.core.boxes import area, clip_boxes
-from tracking.models import Proposal
 
 AS_SENT = ("auto", "semi-auto")  # CVAT's sources of a track that was sent, and then corrected
 MAX_CONTENT = 1 << 30  # bytes of stored answers, unpacked
-OTHER_CLIPS = 500  # compared with answers whose persons lie nowhere near the given ones
-CONFIRM_HINT = "If it is right, accept it as it is on the page of tasks"
-
-
-class AnswersError(UntrustedDataError):
-    """The answers do not fit the task; `frame` of the CVAT task is where."""
-
-    def __init__(self, message: str, *, frame: int = 0) -> None:
-        super().__init__(message)
-        self.frame = frame
-
-
-class HeldBackError(AnswersError):
-    """The answers can be read, but look wrong; somebody may confirm them."""
 
 
 class ReadAnswers(NamedTuple):
@@ -77,8 +64,10 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     Raises CvatXmlError, CvatJsonError or AnswersError if it cannot be read, and HeldBackError
     if it looks wrong and nobody has confirmed it.
     """
-    document = version_document(version)
-    _check_task(document, version.task)
+    document = with_current_names(
+        version_document(version), groups, former_names(version.task.clip.video.dataset)
+    )
+    check_task(document, version.task)
     notes = Notes()
     document = _of_persons(document, notes)
     _check_attributes(document, groups, notes)
@@ -93,15 +82,22 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     deleted = [] if mistyped or not _is_as_sent(version, document, persons) else missing
     is_said = version.source == AnswerVersion.Source.LABEL_PAGE  # nobody is there by accident
     if version.confirmed_by_id is None and not is_said:
-        _check_plausible(version.task, annotations, given)
+        check_plausible(version.task, annotations, given)
     return ReadAnswers(
         annotations,
         list(_stored_boxes(version, document)),
         [] if deleted else missing,
         [
             # The annotator of a file is not told in CVAT: the reviewer reads it.
-            *(f"Left out: {one.text}." for one in left_out if version.job is None),
-            *(f"Person {person} was deleted in CVAT." for person in deleted),
+            *(
+                gettext("Left out: %(text)s.") % {"text": one.text}
+                for one in left_out
+                if version.job is None
+            ),
+            *(
+                gettext("Person %(person)s was deleted in CVAT.") % {"person": person}
+                for person in deleted
+            ),
             *document.notes,
             *notes.sentences(),
         ],
@@ -148,46 +144,20 @@ def xml_document(task: AnnotationTask, content: bytes) -> Document:
     return load(content, frame_names=names)
 
 
-def frame_count_of(task: AnnotationTask) -> int:
-    """Frames of the CVAT task."""
-    fps = task.clip.video.dataset.annotation_fps
-    return task_frame_count(task.clip.frame_count, annotation_fps=fps)
-
-
-def _check_task(document: Document, task: AnnotationTask) -> None:
-    """Raise AnswersError if the file belongs to another task or to other frames."""
-    clip, video = task.clip, task.clip.video
-    named = document.task_name
-    if named != str(task) and named in map(str, AnnotationTask.objects.of(video.dataset)):
-        raise AnswersError(f"these are the answers to {named}, not to {task}")
-    frames = frame_count_of(task)
-    if document.frame_count not in (0, frames):
-        raise AnswersError(
-            f"its task has {document.frame_count} frames, but {clip} has {frames}: export the "
-            "whole task that was created from this clip's frames.zip"
-        )
-    last = max((shape.frame for one in document.tracks for shape in one.shapes), default=0)
-    if last > frames:  # a track may end with the clip, one frame after its last
-        raise AnswersError(f"it has a box at frame {last}, but {clip} has {frames} frames")
-    size = (document.width, document.height)
-    if size not in ((0, 0), (video.width, video.height)):
-        raise AnswersError(
-            f"its frames have {size[0]}x{size[1]} pixels, but those of {clip} have "
-            f"{video.width}x{video.height}"
-        )
-
-
 def _of_persons(document: Document, notes: Notes) -> Document:
     """Without boxes of other labels, which are noted. Raises AnswersError if all are others."""
     others = sorted({track.label for track in document.tracks} - {PERSON})
     kept = tuple(track for track in document.tracks if track.label == PERSON)
     if others and not kept:
         raise AnswersError(
-            f"it has tracks of {', '.join(others)}; this dataset has only the label {PERSON}"
+            gettext("it has tracks of %(others)s; this dataset has only the label %(person)s")
+            % {"others": ", ".join(others), "person": PERSON}
         )
     for number, track in _numbered(document):
         if track.label != PERSON and track.shapes:
-            what = f"it has the label {track.label} and was left out; only {PERSON} counts"
+            what = gettext(
+                "it has the label %(track)s and was left out; only %(person)s counts"
+            ) % {"track": track.label, "person": PERSON}
             notes.add(what, f"track {number}", track.shapes[0].frame)
     return replace(document, tracks=kept)
 
@@ -216,8 +186,11 @@ def _mistyped(
             lost = ", ".join(map(str, missing))
             yield AnswerProblem(
                 track.shapes[0].frame,
-                f"the {PERSON_ID} {value} is of nobody in this clip; enter the number it had "
-                f"(missing: {lost})",
+                gettext(
+                    "the %(attribute)s %(value)s is of nobody in this clip; enter the "
+                    "number it had (missing: %(lost)s)"
+                )
+                % {"attribute": PERSON_ID, "value": value, "lost": lost},
             )
 
 
@@ -231,76 +204,28 @@ def _check_attributes(
     missing = [] if declared & checkboxes else sorted(wanted - declared)
     if declared and missing:
         others = sorted(declared - wanted - checkboxes)
-        instead = f" (it has {', '.join(others)})" if others else ""
+        instead = (
+            gettext(" (it has %(others)s)") % {"others": ", ".join(others)} if others else ""
+        )
         raise AnswersError(
-            f"its task lacks the attributes {', '.join(missing)}{instead}; create it with the "
-            "package's labels.json"
+            gettext(
+                "its task lacks the attributes %(missing)s%(instead)s; create it with the "
+                "package's labels.json"
+            )
+            % {"missing": ", ".join(missing), "instead": instead}
         )
     for number, track in _numbered(document):
         for shape in track.shapes:
             for name in sorted(shape.attributes.keys() - wanted - checkboxes):
-                what = f"the attribute {name} is none of this dataset's and was left out"
+                what = gettext(
+                    "the attribute %(name)s is none of this dataset's and was left out"
+                ) % {"name": name}
                 notes.add(what, f"track {number}", shape.frame)
 
 
 def _given(task: AnnotationTask) -> dict[tuple[int, int], list[float]]:
     """The boxes that were given out, by second and person."""
     return given_boxes([task.run_id]).get(task.run_id, {})
-
-
-def given_boxes(runs: list[int]) -> dict[int, dict[tuple[int, int], list[float]]]:
-    """The boxes of each tracking run, by second and person."""
-    found: dict[int, dict[tuple[int, int], list[float]]] = defaultdict(dict)
-    rows = Proposal.objects.filter(run__in=runs).values_list(
-        "run_id", "second", "person_id", "x1", "y1", "x2", "y2"
-    )
-    for run, second, person, *box in rows:
-        found[run][second, person] = box
-    return found
-
-
-def _check_plausible(
-    task: AnnotationTask,
-    annotations: list[Annotation],
-    given: Mapping[tuple[int, int], list[float]],
-) -> None:
-    """Raise HeldBackError for an empty answer, and for one that lies nowhere near its clip."""
-    persons = len({person for _, person in given})
-    if persons and not annotations:
-        raise HeldBackError(
-            f"it has nobody, but {persons} {'person was' if persons == 1 else 'persons were'} "
-            f"given out: was an empty job exported? {CONFIRM_HINT}"
-        )
-    boxes = {
-        (row.second, row.person_id): (row.x1, row.y1, row.x2, row.y2)
-        for row in annotations
-        if row.person_id is not None
-    }
-    own = fit(boxes, given)
-    if not own.places or own.mean >= OWN_IOU:
-        return
-    is_other, clip = is_of_another_clip(own, _fits_elsewhere(task, boxes))
-    if is_other:
-        where = f": they are those of {clip}" if clip else ""
-        raise HeldBackError(
-            f"its persons lie nowhere near those given out for {task.clip}{where}. Was the "
-            f"file renamed or swapped? {CONFIRM_HINT}"
-        )
-
-
-def _fits_elsewhere(
-    task: AnnotationTask, boxes: Mapping[tuple[int, int], tuple[float, float, float, float]]
-) -> dict[str, Fit]:
-    """How well boxes fit other clips: first those of the same annotator, then any."""
-    others = AnnotationTask.objects.of(task.clip.video.dataset).exclude(clip=task.clip)
-    for tasks in (others.filter(annotator=task.annotator), others):
-        clips = dict(tasks.order_by("clip").values_list("run_id", "clip__name")[:OTHER_CLIPS])
-        fits = {
-            clips[run]: fit(boxes, given) for run, given in given_boxes(list(clips)).items()
-        }
-        if is_of_another_clip(Fit(1, 0.0, 1.0), fits)[0]:
-            return fits
-    return {}
 
 
 def _stored_boxes(version: AnswerVersion, document: Document) -> Iterator[StoredBox]:
@@ -343,7 +268,7 @@ def _annotations(
                 np.array([found.box]), width=video.width or 0, height=video.height or 0
             )
             if not area(box)[0]:
-                what = "its box has no area inside the frame and was left out"
+                what = gettext("its box has no area inside the frame and was left out")
                 notes.add(what, f"track {number}", found.second * fps)
                 continue
             answers = answers_from(found.attributes, groups)
@@ -370,14 +295,15 @@ def _person_id(
         return None
     if given - set(map(str, known)):
         if notes is not None and not track.is_drawn:
-            what = (
-                f"no person of this clip has the {PERSON_ID} {', '.join(sorted(given))}; it "
-                "counts as a new person"
-            )
+            what = gettext(
+                "no person of this clip has the %(attribute)s %(given)s; it counts as "
+                "a new person"
+            ) % {"attribute": PERSON_ID, "given": ", ".join(sorted(given))}
             notes.add(what, f"track {number}", track.shapes[0].frame)
         return None
     if len(given) > 1:
         raise AnswersError(
-            f"track {number} has several values of {PERSON_ID}: {', '.join(sorted(given))}"
+            gettext("track %(number)s has several values of %(attribute)s: %(given)s")
+            % {"number": number, "attribute": PERSON_ID, "given": ", ".join(sorted(given))}
         )
     return int(given.pop())

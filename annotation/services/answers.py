@@ -12,6 +12,8 @@ from hashlib import sha256
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from annotation.core.label_document import LabelFileError
 from annotation.models import (
@@ -21,23 +23,23 @@ from annotation.models import (
     AnswerVersion,
     CvatJob,
     JobStateChange,
+    LabelImport,
     StoredBox,
 )
-from annotation.selectors.tasks import group_specs
-from annotation.services.answer_rows import (
-    AnswersError,
-    HeldBackError,
-    answers_of,
-    xml_document,
-)
+from annotation.selectors.tasks import former_names, group_specs
+from annotation.services.answer_fit import AnswersError, HeldBackError
+from annotation.services.answer_rows import answers_of, xml_document
 from avaproject.base.storage import store
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
+from datasets.accounts.activity import record
+from datasets.accounts.notifications import Kind, members_with, notify
 from datasets.core.action_groups import unset_groups
 from datasets.core.formats.cvat_document import AnswerProblem
 from datasets.core.formats.cvat_json import CvatJsonError, fingerprint
 from datasets.core.formats.cvat_labels import LabelsError
 from datasets.core.formats.cvat_xml import CvatXmlError
+from datasets.core.roles import Act
 
 MAX_SIZE = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 MB
 MAX_ATTEMPTS = 5
@@ -51,7 +53,9 @@ def receive_answers(task: AnnotationTask, content: bytes) -> AnswerVersion | Non
     Raises AnswersError if it is too large.
     """
     if len(content) > MAX_SIZE:
-        raise AnswersError(f"it has more than {MAX_SIZE >> 20} MB, too much for one clip")
+        raise AnswersError(
+            _("it has more than %(most)s MB, too much for one clip") % {"most": MAX_SIZE >> 20}
+        )
     try:
         digest = fingerprint(xml_document(task, content))
     except CvatXmlError:  # stored all the same: reading says what is wrong
@@ -72,6 +76,7 @@ def store_version(
     even_if_same: bool = False,
     source: str = AnswerVersion.Source.FILE,
     replies: Sequence[dict[str, str]] = (),
+    label_import: LabelImport | None = None,
 ) -> AnswerVersion | None:
     """Store `content` as the next version of `task`; None if the newest has this `digest`.
 
@@ -87,6 +92,7 @@ def store_version(
         even_if_same: Store a version anyway, as after a rejection.
         source: Where it was made, of `AnswerVersion.Source`.
         replies: Of the annotator to a reviewer's remarks.
+        label_import: The import of another tool's file that it comes with.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
         newest = task.versions.order_by("-number").first()
@@ -96,7 +102,7 @@ def store_version(
             return _next_version(
                 task, content, digest, suffix, author or task.annotator, job=job,
                 finished_by=finished_by, editors=list(editors), source=source,
-                replies=list(replies),
+                replies=list(replies), label_import=label_import,
             )  # fmt: skip
         except IntegrityError:  # a version with this number was stored at the same moment
             if attempt == MAX_ATTEMPTS:
@@ -112,7 +118,8 @@ def read_answers(version_id: int) -> AnswerVersion | None:
     with version.working(
         CvatXmlError, CvatJsonError, LabelsError, LabelFileError, AnswersError
     ):
-        groups = group_specs(version.task.clip.video.dataset)
+        dataset = version.task.clip.video.dataset
+        groups, former = group_specs(dataset), former_names(dataset)
         try:
             read = answers_of(version, groups)
         except (AnswersError, CvatJsonError) as error:
@@ -127,6 +134,9 @@ def read_answers(version_id: int) -> AnswerVersion | None:
             raise
         persons = {row.person_id or f"track {row.track}" for row in read.annotations}
         with transaction.atomic():
+            if former_names(dataset) != former:  # an action was renamed meanwhile
+                version.undo_claim()
+                return version
             version.boxes.all().delete()
             version.annotations.all().delete()
             StoredBox.objects.bulk_create(read.boxes, batch_size=BATCH_SIZE)
@@ -140,7 +150,19 @@ def read_answers(version_id: int) -> AnswerVersion | None:
                 notes=read.notes[:MAX_NOTES],
                 problems=_return_to_annotator(version, read.problems),
             )
+            _tell_reviewers(version)
     return version
+
+
+def _tell_reviewers(version: AnswerVersion) -> None:
+    task, dataset = version.task, version.task.clip.video.dataset
+    if task.purpose == AnnotationTask.Purpose.WORK:
+        notify(
+            dataset, Kind.TO_REVIEW, users=members_with(dataset, Act.REVIEW),
+            text=_("Answers in %(dataset)s wait for review, the newest of %(task)s.")
+            % {"dataset": dataset, "task": task},
+            url=reverse("qc:review", args=[dataset.name]),
+        )  # fmt: skip
 
 
 def _return_to_annotator(
@@ -161,7 +183,19 @@ def _return_to_annotator(
             job=job, version=version, verdict=JobStateChange.Verdict.RETURNED
         )
         JobStateChange.objects.bulk_create([change], ignore_conflicts=True)
+        _tell_annotator(version.task)
     return [one._asdict() for one in problems[:MAX_NOTES]]
+
+
+def _tell_annotator(task: AnnotationTask) -> None:
+    """Notify the annotator that answers with problems came back."""
+    dataset = task.clip.video.dataset
+    notify(
+        dataset, Kind.SENT_BACK, users=[task.annotator.user_id],
+        text=_("%(task)s came back: its answers have problems, which its job in CVAT names.")
+        % {"task": task},
+        url=reverse("qc:my"),
+    )  # fmt: skip
 
 
 def confirm_answers(version: AnswerVersion, *, user: User) -> bool:
@@ -170,6 +204,7 @@ def confirm_answers(version: AnswerVersion, *, user: User) -> bool:
     with transaction.atomic():
         count = held.start_over(is_held_back=False, confirmed_by=user, problems=[])
         if count:
+            record("accept answers", version, dataset=version.task.clip.video.dataset)
             returned = version.state_changes.filter(
                 verdict=JobStateChange.Verdict.RETURNED
             ).first()
@@ -183,7 +218,7 @@ def confirm_answers(version: AnswerVersion, *, user: User) -> bool:
 
 
 def _is_same(newest: AnswerVersion, content: bytes, digest: str) -> bool:
-    if newest.sha256 != digest:
+    if newest.sha256 != digest or newest.withdrawn_at is not None:
         return False
     return newest.stage != Stage.FAILED or f"-{_mark(content)}." in str(newest.raw)
 

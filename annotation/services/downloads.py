@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from annotation.core.annotation_guide import guide
 from annotation.cvat.task_upload import IMAGE_QUALITY
@@ -39,7 +40,9 @@ def dataset_packages(dataset: Dataset) -> Iterator[bytes]:
     """The packages of all open tasks, a folder an annotator. Raises NoOpenTaskError."""
     tasks = list(_open(AnnotationTask.objects.of(dataset)).order_by("annotator__name", "clip"))
     if not tasks:
-        raise NoOpenTaskError(f"{dataset} has no open task whose package is written")
+        raise NoOpenTaskError(
+            _("%(dataset)s has no open task whose package is written") % {"dataset": dataset}
+        )
     return stream_zip([
         partial(_add_package, task=task, folder=f"{task.annotator.name}/") for task in tasks
     ])  # fmt: skip
@@ -92,7 +95,10 @@ def _open_tasks(annotator: Annotator) -> list[AnnotationTask]:
     tasks = AnnotationTask.objects.filter(annotator=annotator)
     found = list(_open(tasks).order_by("clip__name"))
     if not found:
-        raise NoOpenTaskError(f"{annotator} has no open task whose package is written")
+        raise NoOpenTaskError(
+            _("%(annotator)s has no open task whose package is written")
+            % {"annotator": annotator}
+        )
     return found
 
 

@@ -1,18 +1,19 @@
 """Writes of guidelines: text, definitions, and images, uploaded or picked from clips."""
 
 import io
-import zipfile
 from hashlib import sha256
 from typing import BinaryIO
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from PIL import Image, ImageDraw, ImageOps
 
 from annotation.core.guidelines import image_numbers, other_images
 from annotation.models import Guideline, GuidelineImage
-from avaproject.base.storage import open_stored, remove, store
+from avaproject.base.storage import remove, store
 from avaproject.base.temporary import work_folder
-from datasets.core.naming import frame_name
+from datasets.accounts.activity import record
+from datasets.clip_frames import read_frame
 from datasets.models import Action, Clip, Dataset
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -36,17 +37,20 @@ def save_text(dataset: Dataset, text: str, *, action: Action | None = None) -> G
     Raises GuidelineError for a text that is too long or shows an image that is not there.
     """
     if len(text) > MAX_TEXT:
-        raise GuidelineError(f"at most {MAX_TEXT} characters fit")
+        raise GuidelineError(_("at most %(most)s characters fit") % {"most": MAX_TEXT})
     if strange := other_images(text):
         raise GuidelineError(
-            f"{strange[0]} is not an image of this dataset: upload it, and write its name"
+            _("%(strange)s is not an image of this dataset: upload it, and write its name")
+            % {"strange": strange[0]}
         )
     there = set(GuidelineImage.objects.of(dataset).values_list("pk", flat=True))
     if missing := [number for number in image_numbers(text) if number not in there]:
-        raise GuidelineError(f"there is no image-{missing[0]}.jpg")
-    return Guideline.objects.update_or_create(
-        dataset=dataset, action=action, defaults={"text": text}
-    )[0]
+        raise GuidelineError(_("there is no image-%(missing)s.jpg") % {"missing": missing[0]})
+    with transaction.atomic():
+        record("change guidelines", action or "", dataset=dataset)
+        return Guideline.objects.update_or_create(
+            dataset=dataset, action=action, defaults={"text": text}
+        )[0]
 
 
 def add_upload(
@@ -59,16 +63,18 @@ def add_upload(
     """
     content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise GuidelineError(f"the image has more than {MAX_BYTES >> 20} MB")
+        raise GuidelineError(
+            _("the image has more than %(most)s MB") % {"most": MAX_BYTES >> 20}
+        )
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise GuidelineError("the image has more than 50 million pixels")
+                raise GuidelineError(_("the image has more than 50 million pixels"))
             shown = ImageOps.exif_transpose(image).convert("RGBA")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, GuidelineError):
             raise
-        raise GuidelineError("this is not a PNG, JPEG, WebP or GIF image") from error
+        raise GuidelineError(_("this is not a PNG, JPEG, WebP or GIF image")) from error
     flat = Image.new("RGBA", shown.size, "white")
     flat.alpha_composite(shown)
     return _add(dataset, flat, GuidelineImage(kind=kind, caption=caption), action)
@@ -83,12 +89,12 @@ def add_frame(
     Raises GuidelineError if the clip has no such frame.
     """
     dataset = clip.video.dataset
-    name = frame_name(clip.name, second * dataset.annotation_fps)
     try:
-        with open_stored(clip.frames.name or "") as file, zipfile.ZipFile(file) as frames:
-            content = frames.read(name)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise GuidelineError(f"{clip} has no frame of second {second}") from error
+        content = read_frame(clip, second * dataset.annotation_fps)
+    except OSError as error:
+        raise GuidelineError(
+            _("%(clip)s has no frame of second %(second)s") % {"clip": clip, "second": second}
+        ) from error
     with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
         shown = image.convert("RGB")
     if box is not None:
@@ -104,9 +110,12 @@ def remove_image(row: GuidelineImage) -> None:
     dataset = row.guideline.dataset
     for text in Guideline.objects.filter(dataset=dataset).values_list("text", flat=True):
         if row.pk in image_numbers(text):
-            raise GuidelineError(f"the text shows {row}: take it out there first")
+            raise GuidelineError(
+                _("the text shows %(row)s: take it out there first") % {"row": row}
+            )
     name = row.file.name or ""
     with transaction.atomic():
+        record("remove guideline image", row, dataset=dataset)
         row.delete()
         if not GuidelineImage.objects.filter(file=name).exists():
             transaction.on_commit(lambda: remove(name))
@@ -151,4 +160,5 @@ def _add(
     guideline = Guideline.objects.get_or_create(dataset=dataset, action=action)[0]
     row.guideline = guideline
     row.save()
+    record("add guideline image", row, dataset=dataset)
     return row

@@ -8,6 +8,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from annotation.core.annotation_guide import TRACK_DIALOG
 from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
 from annotation.core.guidelines import image_name
@@ -16,6 +18,7 @@ from annotation.selectors.guidelines import guidelines_markdown, shown_images
 from annotation.selectors.tasks import group_specs
 from avaproject.base.storage import local_path, store
 from avaproject.base.temporary import partial_path, work_folder
+from datasets.clip_frames import FramesError, frames_path
 from datasets.core.formats.cvat_document import Document
 from datasets.core.formats.cvat_labels import LabelsError, attributes_of, label_data
 from datasets.core.formats.cvat_xml import dump
@@ -81,9 +84,10 @@ def write_package(task_id: int) -> AnnotationTask | None:
     task = AnnotationTask.objects.claim(task_id)
     if task is None:
         return None
-    with task.working(PackageError, LabelsError, TracksFileError, zipfile.BadZipFile):
+    expected = (PackageError, LabelsError, TracksFileError, FramesError, zipfile.BadZipFile)
+    with task.working(*expected):
         document = task_document(task)
-        with work_folder() as folder, local_path(str(task.clip.frames)) as frames:
+        with work_folder() as folder, frames_path(task.clip) as frames:
             check_frame_count(frames, document.task_name, document.frame_count)
             path = folder / "package.zip"
             with new_zip(path) as package:
@@ -135,11 +139,16 @@ def task_document(task: AnnotationTask) -> Document:
 
 def _tracks(run: TrackingRun) -> TracksFile:
     if not run.tracks:
-        raise PackageError(f"the tracking run {run} has no tracks file: run it again")
+        raise PackageError(
+            _("the tracking run %(run)s has no tracks file: run it again") % {"run": run}
+        )
     with local_path(str(run.tracks)) as path:
         file = load(path.read_bytes())
     if file.clip != run.clip.name:
-        raise PackageError(f"the tracks file of {run} belongs to the clip {file.clip}")
+        raise PackageError(
+            _("the tracks file of %(run)s belongs to the clip %(clip)s")
+            % {"run": run, "clip": file.clip}
+        )
     return file
 
 
@@ -149,8 +158,11 @@ def check_frame_count(frames: Path, name: str, wanted: int) -> None:
         count = len(archive.namelist())
     if count != wanted:
         raise PackageError(
-            f"{name} needs {wanted} frames, but the clip has {count}: the annotation frame "
-            "rate was changed after the clip was cut. Cut it again"
+            _(
+                "%(name)s needs %(wanted)s frames, but the clip has %(count)s: the "
+                "annotation frame rate was changed after the clip was cut. Cut it again"
+            )
+            % {"name": name, "wanted": wanted, "count": count}
         )
 
 

@@ -1,10 +1,12 @@
 """Qualification rounds: gold clips that a newcomer does before all other tasks."""
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.core.assignment import gold_assignments
 from annotation.models import AnnotationTask, Annotator
-from annotation.services.plan import PlanError, dataset_state
+from annotation.services.assign_tasks import PlanError, dataset_state
+from datasets.accounts.activity import record
 from datasets.models import Clip, Dataset
 
 MAX_CLIPS = 50
@@ -17,7 +19,9 @@ def ask_qualification(annotator: Annotator, count: int) -> int:
     there is no gold clip that they have not done.
     """
     if not 1 <= count <= MAX_CLIPS:
-        raise PlanError(f"a qualification round has 1 to {MAX_CLIPS} clips")
+        raise PlanError(
+            _("a qualification round has 1 to %(most)s clips") % {"most": MAX_CLIPS}
+        )
     dataset = annotator.dataset
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
@@ -34,8 +38,11 @@ def ask_qualification(annotator: Annotator, count: int) -> int:
         chosen = gold_assignments(had, wanted)
         if not chosen and not there:
             raise PlanError(
-                f"there is no gold clip that {annotator} has not done: make some under "
-                "Gold clips"
+                _(
+                    "there is no gold clip that %(annotator)s has not done: make some "
+                    "under Gold clips"
+                )
+                % {"annotator": annotator}
             )
         names = [one.clip for one in chosen]
         gold = AnnotationTask.objects.filter(purpose=AnnotationTask.Purpose.GOLD)
@@ -48,9 +55,12 @@ def ask_qualification(annotator: Annotator, count: int) -> int:
             for clip in Clip.objects.of(dataset).filter(name__in=names).order_by("name")
         )  # fmt: skip
         Annotator.objects.filter(pk=annotator.pk).update(is_qualifying=True)
+        record("ask qualification", annotator, dataset=dataset, details=f"{count} clips")
     return there + len(chosen)
 
 
 def end_qualification(annotator: Annotator) -> None:
     """Let `annotator` do all tasks that are assigned."""
-    Annotator.objects.filter(pk=annotator.pk).update(is_qualifying=False)
+    qualifying = Annotator.objects.filter(pk=annotator.pk, is_qualifying=True)
+    if qualifying.update(is_qualifying=False):
+        record("end qualification", annotator, dataset=annotator.dataset)

@@ -3,6 +3,7 @@
 from django import template
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from annotation.models import CvatProject
 from avaproject.base.work import Stage
@@ -17,10 +18,13 @@ def cvat_state(dataset: Dataset) -> SafeString | str:
     project = CvatProject.objects.filter(dataset=dataset).first()
     if project is None:
         return ""
-    tone, text = "info", "What is changed here is sent to the CVAT project within a minute."
+    tone, text = "info", _("What is changed here is sent to the CVAT project within a minute.")
     if project.stage == Stage.FAILED:
-        tone, text = "warning", f"CVAT did not take the last change: {project.error}"
+        tone, text = (
+            "warning",
+            _("CVAT did not take the last change: %(error)s") % {"error": project.error},
+        )
     elif project.stage != Stage.DONE:
-        text = "The last change is being sent to CVAT."
+        text = _("The last change is being sent to CVAT.")
     context = {"tone": tone, "text": text, "dataset": dataset}
     return render_to_string("annotation/_cvat_state.html", context)

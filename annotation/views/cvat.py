@@ -8,6 +8,8 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.core.encryption import DecryptionError
@@ -15,12 +17,12 @@ from annotation.cvat.errors import CvatError
 from annotation.forms.cvat import ConnectForm, InviteForm, MembersForm
 from annotation.models import AnnotationTask, CvatJob, CvatProject, CvatServer
 from annotation.selectors.cvat import cvat_page, deliveries_of, job_lines, job_rows
-from annotation.services.answer_rows import AnswersError
+from annotation.services.answer_fit import AnswersError
 from annotation.services.box_table import box_table, task_box_table
 from annotation.services.cvat.comments import reply
 from annotation.services.cvat.deferral import retry_now
 from annotation.services.cvat.deliveries import replay as replay_deliveries
-from annotation.services.cvat.members import (
+from annotation.services.cvat.organisation_members import (
     InviteError,
     add_annotators,
     invite,
@@ -93,9 +95,10 @@ def connect(request: HttpRequest, name: str) -> HttpResponse:
 def send(request: HttpRequest, name: str) -> HttpResponse:
     project = _project(request, name)
     count = request_sending(project.dataset)
-    messages.success(
-        request, f"{count} tasks will be sent to CVAT." if count else "Sending resumed."
+    sentence = ngettext(
+        "%d task will be sent to CVAT.", "%d tasks will be sent to CVAT.", count
     )
+    messages.success(request, sentence % count if count else _("Sending resumed."))
     return redirect("annotation:cvat", name=name)
 
 
@@ -103,7 +106,7 @@ def send(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def pause(request: HttpRequest, name: str) -> HttpResponse:
     pause_sending(_project(request, name))
-    messages.success(request, "Sending paused. Tasks being sent now are finished.")
+    messages.success(request, _("Sending paused. Tasks being sent now are finished."))
     return redirect("annotation:cvat", name=name)
 
 
@@ -111,7 +114,7 @@ def pause(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def sync(request: HttpRequest, name: str) -> HttpResponse:
     request_reconciliation(_project(request, name))
-    messages.success(request, "All jobs will be synced with CVAT now.")
+    messages.success(request, _("All jobs will be synced with CVAT now."))
     return redirect("annotation:cvat", name=name)
 
 
@@ -131,7 +134,9 @@ def retry(request: HttpRequest, name: str, what: str) -> HttpResponse:
         count = recreate_project(project)
     else:
         count = retry_setup(project)
-    messages.success(request, f"{count} will be retried.")
+    messages.success(
+        request, ngettext("%d will be retried.", "%d will be retried.", count) % count
+    )
     return redirect("annotation:cvat", name=name)
 
 
@@ -143,9 +148,9 @@ def adopt_task(request: HttpRequest, name: str) -> HttpResponse:
     try:
         row = adopt_job(project, parse_key(request.POST.get("task", "")) or 0)
     except (AdoptionError, CvatError, DecryptionError) as error:
-        messages.error(request, f"It was not adopted: {error}.")
+        messages.error(request, _("It was not adopted: %(error)s.") % {"error": error})
     else:
-        messages.success(request, f"{row} is a task of this dataset now.")
+        messages.success(request, _("%(row)s is a task of this dataset now.") % {"row": row})
     return redirect("annotation:cvat", name=name)
 
 
@@ -161,7 +166,7 @@ def reply_to_issue(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     except AnswersError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "Your answer is sent to CVAT.")
+        messages.success(request, _("Your answer is sent to CVAT."))
     return redirect("qc:task", name=name, pk=pk)
 
 
@@ -200,7 +205,8 @@ def replay(request: HttpRequest, name: str) -> HttpResponse:
     """Process deliveries again: the one posted as `pk`, or all of this dataset."""
     rows = selected_rows(request, deliveries_of(_project(request, name)))
     count = replay_deliveries(rows.order_by())
-    messages.success(request, f"{count} will be processed again.")
+    sentence = ngettext("%d will be processed again.", "%d will be processed again.", count)
+    messages.success(request, sentence % count)
     return redirect("annotation:cvat_deliveries", name=name)
 
 
@@ -235,9 +241,14 @@ def add_members(request: HttpRequest, name: str) -> HttpResponse:
     form = MembersForm(request.POST, names=allowed)
     if form.is_valid():
         count = add_annotators(project.dataset, form.cleaned_data["names"])
-        messages.success(request, f"{count} annotators added. Assign them clips next.")
+        sentence = ngettext(
+            "%d annotator added. Assign clips next.",
+            "%d annotators added. Assign them clips next.",
+            count,
+        )
+        messages.success(request, sentence % count)
     else:
-        messages.error(request, "Select at least one member.")
+        messages.error(request, _("Select at least one member."))
     return redirect("annotation:cvat_members", name=name)
 
 
@@ -249,9 +260,9 @@ def invite_member(request: HttpRequest, name: str) -> HttpResponse:
     try:
         if form.is_valid():
             member = invite(project.server, form.cleaned_data["email"])
-            messages.success(request, f"{member.name} was invited.")
+            messages.success(request, _("%(member)s was invited.") % {"member": member.name})
         else:
-            messages.error(request, "Enter a valid e-mail address.")
+            messages.error(request, _("Enter a valid e-mail address."))
     except (CvatError, InviteError, DecryptionError) as error:
         messages.error(request, str(error))
     return redirect("annotation:cvat_members", name=name)

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.core.guidelines import to_html
@@ -67,9 +68,9 @@ def text(request: HttpRequest, name: str) -> HttpResponse:
             try:
                 save_text(dataset, form.cleaned_data["text"])
             except GuidelineError as error:
-                form.add_error("text", f"Not saved: {error}.")
+                form.add_error("text", _("Not saved: %(error)s.") % {"error": error})
             else:
-                messages.success(request, "Guidelines saved.")
+                messages.success(request, _("Guidelines saved."))
                 return redirect("annotation:guidelines", name=name)
     context = {
         "dataset": dataset, "form": form, "preview": preview,
@@ -90,9 +91,9 @@ def action(request: HttpRequest, name: str, pk: int) -> HttpResponse:
         try:
             save_text(dataset, form.cleaned_data["text"], action=found)
         except GuidelineError as error:
-            form.add_error("text", f"Not saved: {error}.")
+            form.add_error("text", _("Not saved: %(error)s.") % {"error": error})
         else:
-            messages.success(request, f"{found.name}: definition saved.")
+            messages.success(request, _("%(found)s: definition saved.") % {"found": found.name})
             return redirect("annotation:guideline-action", name=name, pk=pk)
     images = GuidelineImage.objects.of(dataset).filter(guideline__action=found)
     context = {
@@ -116,11 +117,11 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
         try:
             made = add_upload(dataset, form.cleaned_data["file"], action=about, **values)
         except GuidelineError as error:
-            messages.error(request, f"Not added: {error}.")
+            messages.error(request, _("Not added: %(error)s.") % {"error": error})
         else:
-            messages.success(request, f"{made} is added.")
+            messages.success(request, _("%(made)s is added.") % {"made": made})
     for sentences in form.errors.values():
-        messages.error(request, f"Not added: {sentences[0]}")
+        messages.error(request, _("Not added: %(sentence)s") % {"sentence": sentences[0]})
     return _back(name, about)
 
 
@@ -138,7 +139,9 @@ def pick(request: HttpRequest, name: str, pk: int) -> HttpResponse:
         there = {one.person_id: one for one in frame.persons}
         try:
             if number is not None and number not in there:
-                raise GuidelineError(f"person {number} is not in this frame")
+                raise GuidelineError(
+                    _("person %(number)s is not in this frame") % {"number": number}
+                )
             one = there[number] if number is not None else None
             box = (one.x1, one.y1, one.x2, one.y2) if one else None
             add_frame(
@@ -146,9 +149,9 @@ def pick(request: HttpRequest, name: str, pk: int) -> HttpResponse:
                 kind=form.cleaned_data["kind"], caption=form.cleaned_data["caption"],
             )  # fmt: skip
         except GuidelineError as error:
-            messages.error(request, f"Not added: {error}.")
+            messages.error(request, _("Not added: %(error)s.") % {"error": error})
         else:
-            messages.success(request, "The example is added.")
+            messages.success(request, _("The example is added."))
             return _back(name, about)
     context = {
         "dataset": dataset, "action": about, "frame": frame, "form": form,
@@ -174,9 +177,9 @@ def remove(request: HttpRequest, name: str) -> HttpResponse:
     try:
         remove_image(found)
     except GuidelineError as error:
-        messages.error(request, f"Not removed: {error}.")
+        messages.error(request, _("Not removed: %(error)s.") % {"error": error})
     else:
-        messages.success(request, f"{label} is removed.")
+        messages.success(request, _("%(label)s is removed.") % {"label": label})
     return _back(name, about)
 
 

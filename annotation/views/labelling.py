@@ -1,7 +1,6 @@
 """Endpoints of the label page: JSON of the draft of one task, and the files that it shows."""
 
 import json
-import zipfile
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -26,12 +25,11 @@ from annotation.services.labelling.drafts import (
     open_draft,
     reopen,
 )
-from annotation.services.labelling.errors import LabelError, MalformedError
+from annotation.services.labelling.refusals import LabelError, MalformedError
 from annotation.services.labelling.submit import submit
 from avaproject.base.ranges import serve_stored
-from avaproject.base.storage import open_stored
 from avaproject.base.views import parse_key
-from datasets.core.naming import frame_name
+from datasets.clip_frames import read_frame
 
 MAX_BODY = 64 << 10  # bytes of a batch: what a browser sends while its page is closed
 MAX_LOG = 4 << 20  # bytes of the ids of a whole log
@@ -157,9 +155,8 @@ def label_frame(request: HttpRequest, name: str, pk: int, number: int) -> HttpRe
     """One annotation frame of the clip, by its number."""
     clip = _seen(request, name, pk).clip
     try:
-        with open_stored(clip.frames.name or "") as file, zipfile.ZipFile(file) as frames:
-            content = frames.read(frame_name(clip.name, number))
-    except (OSError, KeyError) as error:
+        content = read_frame(clip, number)
+    except OSError as error:
         raise Http404(f"{clip} has no annotation frame {number}.") from error
     headers = {"Cache-Control": "private, max-age=3600"}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)

@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.forms.cvat import ServerForm
@@ -83,7 +84,12 @@ def server_delete(request: HttpRequest, name: str) -> HttpResponse:
     try:
         found.delete()
     except ProtectedError:
-        messages.error(request, f"{name} can't be removed: datasets are connected to it.")
+        messages.error(
+            request,
+            _("%(name)s can't be removed: datasets are connected to it.") % {"name": name},
+        )
         return redirect("annotation:server", name=name)
-    messages.success(request, f"{name} was removed here. Nothing changed in CVAT.")
+    messages.success(
+        request, _("%(name)s was removed here. Nothing changed in CVAT.") % {"name": name}
+    )
     return redirect("annotation:servers")

@@ -1,25 +1,27 @@
-"""Pages for assigning tasks and importing answers."""
+"""Pages for assigning tasks."""
 
-import shutil
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.core.files.uploadedfile import UploadedFile
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotation.core.plan_forecast import AnnotatorShare, PlanForecast, plan_forecast
-from annotation.forms.tasks import TOOLS, AnswersForm, GoldTasksForm, PlanForm
-from annotation.models import AnnotationTask, Annotator, AnswerVersion
+from annotation.forms.tasks import TOOLS, GoldTasksForm, PlanForm
+from annotation.models import (
+    AnnotationTask,
+    Annotator,
+    AnswerVersion,
+    LabelImport,
+    check_user_name,
+)
 from annotation.selectors.tasks import annotators_with_work, gold_clips, ready_counts
-from annotation.services.answer_files import Imported, import_answers
-from annotation.services.answers import confirm_answers
-from annotation.services.plan import (
+from annotation.services.assign_tasks import (
     PlanChangedError,
     PlanError,
     assign,
@@ -33,14 +35,13 @@ from annotation.services.plan import (
     unmark_gold,
 )
 from annotation.services.qualification import ask_qualification, end_qualification
-from avaproject.base.temporary import work_folder
 from avaproject.base.views import parse_key, retry_failed
 from avaproject.base.work import StagedQuerySet
+from datasets.accounts.activity import record
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 
-REFUSALS_SHOWN = 5
 GOLD_CLIPS_SHOWN = 50
 CLIPS_AT_ONCE = 500  # planned while the page is made; more, when it is there
 PLANNED_CLIPS_SHOWN = 500
@@ -52,7 +53,11 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
     """The assignment plan: GET previews it, POST assigns it exactly as previewed."""
     dataset = _own_dataset(request, name)
     typed = request.POST or request.GET
-    form = PlanForm(typed if "annotators" in typed else None, initial=PlanForm.of(dataset))
+    initial = PlanForm.of(dataset, user_name=_annotator_name(request))
+    clips = _clips_and_annotators(dataset)
+    form = PlanForm(typed if "annotators" in typed else None, initial=initial)
+    if not form.is_bound and initial["annotators"] and clips["unassigned"]:
+        form = PlanForm({**_defaults(), **initial}, initial=initial)  # previewed at once
     is_valid = form.is_bound and form.is_valid()
     if is_valid and request.method == "POST":
         try:
@@ -60,16 +65,19 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
             plan_request, tool = form.plan_request(dataset), form.cleaned_data["tool"]
             count = assign(dataset, plan_request, digest=digest, tool=tool)
             messages.success(request, _assigned(count))
-            return redirect("qc:tasks", name=name)
+            own = AnnotationTask.objects.own(request.user).of(dataset)
+            return redirect("qc:overview" if own.exists() else "qc:tasks", name=name)
         except PlanChangedError as error:
-            messages.warning(request, f"No tasks were assigned: {error}.")
+            messages.warning(
+                request, _("No tasks were assigned: %(error)s.") % {"error": error}
+            )
         except PlanError as error:
             form.add_error(None, str(error))
     context: dict[str, Any] = {
         "dataset": dataset, "form": form, "gold_form": GoldTasksForm(),
         "planned_clips_shown": PLANNED_CLIPS_SHOWN,
     }  # fmt: skip
-    context |= _clips_and_annotators(dataset)
+    context |= clips
     at_once = context["ready"] <= CLIPS_AT_ONCE or "now" in typed or request.method == "POST"
     if is_valid and (at_once or "HX-Request" in request.headers):
         forecast = _forecast(dataset, form)
@@ -77,6 +85,21 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
     else:
         context["is_coming"] = is_valid
     return render(request, "annotation/plan.html", context)
+
+
+def _annotator_name(request: HttpRequest) -> str:
+    """The user's name, if it can be that of an annotator."""
+    name = request.user.get_username()
+    try:
+        check_user_name(name)
+    except ValidationError:
+        return ""
+    return name
+
+
+def _defaults() -> dict[str, Any]:
+    """The values of an untouched form."""
+    return {name: field.initial for name, field in PlanForm.base_fields.items()}
 
 
 def _forecast(dataset: Dataset, form: PlanForm) -> PlanForecast | None:
@@ -119,11 +142,12 @@ def plan_unassign(request: HttpRequest, name: str) -> HttpResponse:
     """Unassign the unanswered tasks of an annotator."""
     annotator = _annotator(request, name)
     count = unassign(annotator)
-    messages.success(
-        request,
-        f"{count} task{'' if count == 1 else 's'} unassigned from {annotator}. "
-        "The next plan assigns them to others.",
+    sentence = ngettext(
+        "%(count)d task unassigned from %(annotator)s. The next plan assigns it to others.",
+        "%(count)d tasks unassigned from %(annotator)s. The next plan assigns them to others.",
+        count,
     )
+    messages.success(request, sentence % {"count": count, "annotator": annotator})
     return redirect("annotation:plan", name=name)
 
 
@@ -133,9 +157,12 @@ def plan_reassign(request: HttpRequest, name: str) -> HttpResponse:
     """Assign the tasks to their annotator again, where nobody else has the clips."""
     annotator = _annotator(request, name)
     count = reassign(annotator)
-    messages.success(
-        request, f"{count} task{'' if count == 1 else 's'} assigned to {annotator} again."
+    sentence = ngettext(
+        "%(count)d task assigned to %(annotator)s again.",
+        "%(count)d tasks assigned to %(annotator)s again.",
+        count,
     )
+    messages.success(request, sentence % {"count": count, "annotator": annotator})
     return redirect("annotation:plan", name=name)
 
 
@@ -149,7 +176,9 @@ def plan_tool(request: HttpRequest, name: str) -> HttpResponse:
     except PlanError as error:
         messages.error(request, f"{error}.")
     else:
-        messages.success(request, f"The tool of {annotator} was changed.")
+        messages.success(
+            request, _("The tool of %(annotator)s was changed.") % {"annotator": annotator}
+        )
     return redirect("annotation:plan", name=name)
 
 
@@ -160,15 +189,21 @@ def plan_qualify(request: HttpRequest, name: str) -> HttpResponse:
     annotator = _annotator(request, name)
     if "end" in request.POST:
         end_qualification(annotator)
-        messages.success(request, f"{annotator} gets all assigned tasks now.")
+        messages.success(
+            request, _("%(annotator)s gets all assigned tasks now.") % {"annotator": annotator}
+        )
         return redirect("annotation:plan", name=name)
     try:
         count = ask_qualification(annotator, parse_key(request.POST.get("count", "")) or 0)
     except PlanError as error:
         messages.error(request, f"{error}.")
     else:
-        noun = "gold clip" if count == 1 else "gold clips"
-        messages.success(request, f"{annotator} does {count} {noun} before all other tasks.")
+        sentence = ngettext(
+            "%(annotator)s does %(count)d gold clip before all other tasks.",
+            "%(annotator)s does %(count)d gold clips before all other tasks.",
+            count,
+        )
+        messages.success(request, sentence % {"count": count, "annotator": annotator})
     return redirect("annotation:plan", name=name)
 
 
@@ -185,8 +220,14 @@ def plan_gold_tasks(request: HttpRequest, name: str) -> HttpResponse:
         except PlanError as error:
             messages.error(request, f"{error}.")
         else:
-            noun = "gold clip" if count == 1 else "gold clips"
-            messages.success(request, f"{count} {noun} assigned to {values['annotator']}.")
+            sentence = ngettext(
+                "%(count)d gold clip assigned to %(annotator)s.",
+                "%(count)d gold clips assigned to %(annotator)s.",
+                count,
+            )
+            messages.success(
+                request, sentence % {"count": count, "annotator": values["annotator"]}
+            )
     for field, errors in form.errors.items():
         messages.error(request, f"{form[field].label}: {errors[0]}")
     return redirect("annotation:plan", name=name)
@@ -201,12 +242,15 @@ def plan_gold(request: HttpRequest, name: str) -> HttpResponse:
         task = _named_task(request, dataset)
         if "remove" in request.POST:
             unmark_gold(task)
-            messages.success(request, f"{task.clip} is no longer a gold clip.")
+            messages.success(
+                request, _("%(clip)s is no longer a gold clip.") % {"clip": task.clip}
+            )
         else:
             mark_gold(task)
             messages.success(
                 request,
-                f"{task.clip} is a gold clip, with the answers of {task.annotator}.",
+                _("%(clip)s is a gold clip, with the answers of %(annotator)s.")
+                % {"clip": task.clip, "annotator": task.annotator},
             )
     except PlanError as error:
         messages.error(request, f"{error}.")
@@ -223,18 +267,22 @@ def plan_revise(request: HttpRequest, name: str) -> HttpResponse:
     except PlanError as error:
         messages.error(request, f"{error}.")
     else:
-        messages.success(request, f"{annotator} revises {revision.revises}.")
+        messages.success(
+            request,
+            _("%(annotator)s revises %(revises)s.")
+            % {"annotator": annotator, "revises": revision.revises},
+        )
     return redirect("annotation:plan", name=name)
 
 
 def _named_task(request: HttpRequest, dataset: Dataset) -> AnnotationTask:
     """The task posted by its name. Raises PlanError."""
     named = request.POST.get("task", "").strip()
-    clip, _, annotator = named.partition("--")
+    clip, annotator = [*named.split("--", 1), ""][:2]
     tasks = AnnotationTask.objects.of(dataset).select_related("clip", "annotator")
     task = tasks.filter(clip__name=clip, annotator__name=annotator).first()
     if task is None:
-        raise PlanError(f'there is no task called "{named}"')
+        raise PlanError(_('there is no task called "%(named)s"') % {"named": named})
     return task
 
 
@@ -250,70 +298,13 @@ def _annotator(request: HttpRequest, name: str) -> Annotator:
 
 def _assigned(count: int) -> str:
     if count:
-        plural = "" if count == 1 else "s"
-        return f"{count} task{plural} assigned. Packages are being written."
-    return "All clips that are ready are already assigned."
-
-
-@login_required
-@require_POST
-def answers(request: HttpRequest, name: str) -> HttpResponse:
-    """Import answers: of the task posted as `task`, or of the tasks named by the files."""
-    dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
-    form = AnswersForm(request.POST, request.FILES)
-    if not form.is_valid():
-        for message in form.errors.get("answers", ["Choose the answer files first."]):
-            messages.error(request, str(message))
-        return redirect("qc:tasks", name=name)
-    pk = request.POST.get("task", "")
-    stem = ""
-    if pk:
-        task = get_object_or_404(AnnotationTask.objects.of(dataset), pk=parse_key(pk))
-        stem = str(task)
-    with work_folder() as folder:
-        _save_files(form.cleaned_data["answers"], folder, stem=stem)
-        imported = import_answers(dataset, folder)
-    _add_messages(request, imported)
-    return redirect("qc:tasks", name=name)
-
-
-def _save_files(files: Iterable[UploadedFile], folder: Path, *, stem: str) -> None:
-    """Write `files` into `folder`, under their own names or under that of the task `stem`."""
-    for file in files:
-        name = PurePosixPath(file.name or "answers.xml").name
-        if stem:
-            name = stem + PurePosixPath(name).suffix.lower()
-        with (folder / name).open("wb") as target:
-            shutil.copyfileobj(file, target)
-
-
-def _add_messages(request: HttpRequest, imported: Imported) -> None:
-    if imported.received:
-        noun = "file" if imported.received == 1 else "files"
-        messages.success(request, f"{imported.received} answer {noun} imported.")
-    if imported.unchanged:
-        messages.info(request, f"Unchanged since the last import: {imported.unchanged}.")
-    for file, reason in imported.refused[:REFUSALS_SHOWN]:
-        messages.error(request, f"{file}: {reason}")
-    if len(imported.refused) > REFUSALS_SHOWN:
-        rest = len(imported.refused) - REFUSALS_SHOWN
-        messages.error(request, f"{rest} more files were refused.")
-
-
-@login_required
-@require_POST
-def accept_answers(request: HttpRequest, name: str, pk: int) -> HttpResponse:
-    """Read answers that were held back as they are."""
-    dataset = get_object_or_404(
-        Dataset.objects.permitting(request.user, Act.OVERRIDE), name=name
-    )
-    versions = AnswerVersion.objects.filter(task__clip__video__dataset=dataset)
-    version = get_object_or_404(versions.select_related("task"), pk=pk)
-    if confirm_answers(version, user=cast(User, request.user)):
-        messages.success(request, f"{version} is accepted as it is and will be read.")
-    else:
-        messages.info(request, f"{version} is not held back.")
-    return redirect("qc:tasks", name=name)
+        sentence = ngettext(
+            "%d task assigned. Packages are being written.",
+            "%d tasks assigned. Packages are being written.",
+            count,
+        )
+        return sentence % count
+    return _("All clips that are ready are already assigned.")
 
 
 @login_required
@@ -328,5 +319,9 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "version": AnswerVersion.objects.filter(
             task__clip__video__dataset=dataset
         ).without_history(),
+        "label-import": LabelImport.objects.of(dataset),
     }
-    return retry_failed(request, rows.get(kind), dataset=name)
+    return retry_failed(
+        request, rows.get(kind), dataset=name,
+        on_retry=lambda count: record("retry", f"{count} {kind}", dataset=dataset),
+    )  # fmt: skip

@@ -7,6 +7,9 @@ from uuid import UUID
 from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,6 +24,19 @@ FORGED_PER_MINUTE = 60  # from one address, then nothing of it is read
 logger = logging.getLogger(__name__)
 
 
+class ReceiptSerializer(serializers.Serializer):
+    """What CVAT is answered when a delivery is kept."""
+
+    ok = serializers.BooleanField()
+    server = serializers.UUIDField()
+
+
+class NotReceivedSerializer(serializers.Serializer):
+    """Why a delivery is not kept, in one sentence."""
+
+    detail = serializers.CharField()
+
+
 class Webhook(APIView):
     """Checks the signature, keeps the delivery, answers; the pipeline does the rest.
 
@@ -29,8 +45,21 @@ class Webhook(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = ()
 
+    @extend_schema(
+        operation_id="cvat_webhook", request=OpenApiTypes.OBJECT, auth=[],
+        parameters=[
+            OpenApiParameter(
+                SIGNATURE_HEADER, str, OpenApiParameter.HEADER,
+                description="`sha256=` and the HMAC of the body with the secret of the server",
+            )
+        ],
+        responses={200: ReceiptSerializer}
+        | dict.fromkeys((403, 404, 413, 429, 503), NotReceivedSerializer),
+    )  # fmt: skip
     def post(self, request: Request, uuid: UUID) -> Response:
+        """Keep a delivery of CVAT, which alone calls this, signed."""
         raw: HttpRequest = request._request
         forger = f"forged-webhooks-{raw.META.get('REMOTE_ADDR', '')}"
         if cache.get(forger, 0) >= FORGED_PER_MINUTE:

@@ -1,6 +1,18 @@
 """Argument types of management commands."""
 
+from argparse import ArgumentTypeError
 from pathlib import Path
+
+
+def positive_int(text: str) -> int:
+    """A whole number, 1 or more. Raises ArgumentTypeError.
+
+    >>> positive_int("3")
+    3
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+    return int(text)
 
 
 def weights_argument(text: str) -> str:

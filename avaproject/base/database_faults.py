@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 logger = logging.getLogger(__name__)
 
 FAULTS = (OperationalError, InterfaceError)
+CONNECTION_CODES = ("08", "57P")  # appendix A of PostgreSQL's manual: exceptions, shutdowns
 LEASES_TO_WAIT = 5
 PAUSE_SECONDS = 1.0
 
@@ -22,10 +23,20 @@ def has_lost_connection(error: BaseException) -> bool:
 
     If so the connection is closed: the next query opens another.
     """
-    if not isinstance(error, FAULTS) or connection.in_atomic_block or connection.is_usable():
+    if not isinstance(error, FAULTS) or connection.in_atomic_block:
+        return False
+    if not _is_of_connection(error) and connection.is_usable():
         return False
     connection.close()
     return True
+
+
+def _is_of_connection(error: BaseException) -> bool:
+    """Whether PostgreSQL or its client names the connection: another may be open by now."""
+    code = getattr(error.__cause__, "pgcode", "")  # None where the server sent nothing
+    return isinstance(error, OperationalError) and (
+        code is None or code.startswith(CONNECTION_CODES)
+    )
 
 
 def outlast_faults(query: Callable[[], Result]) -> Result:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from django.core.files.storage import default_storage
 from django.http import (
@@ -23,7 +23,9 @@ from django.http import (
 )
 from django.utils.http import content_disposition_header, http_date, parse_etags
 
-SINGLE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+from avaproject.base.file_ranges import RangeReader, read_file_range
+
+SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class ByteRange(NamedTuple):
@@ -75,6 +77,12 @@ def serve_stored(
         return HttpResponseRedirect(_signed_url(name, content_type, download_as))
     if not path.is_file():
         raise Http404(f"{name} is not in the storage.")
+    if found := read_file_range(path):
+        source = Path(default_storage.path(found.source))
+        if not source.is_file():
+            raise Http404(f"{found.source} is not in the storage.")
+        whole = RangeReader(found, source.open("rb"))
+        return _serve(request, whole, path.stat(), found.size, content_type, download_as)
     return serve_file(request, path, content_type=content_type, download_as=download_as)
 
 
@@ -91,15 +99,22 @@ def serve_file(
 ) -> HttpResponseBase:
     """Send a local file: 200 complete, 206 a range, 304 unchanged, 416 beyond its end."""
     stat = path.stat()
-    etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-    response = _range_response(
-        request, stat.st_size, etag=etag, modified=http_date(stat.st_mtime)
-    )
+    return _serve(request, path.open("rb"), stat, stat.st_size, content_type, download_as)
+
+
+def _serve(
+    request: HttpRequest, file: Any, stat: os.stat_result, size: int,
+    content_type: str, download_as: str,
+) -> HttpResponseBase:  # fmt: skip
+    """Send an open file of `size` bytes, or a range of it."""
+    etag = f'"{stat.st_mtime_ns:x}-{size:x}"'
+    response = _range_response(request, size, etag=etag, modified=http_date(stat.st_mtime))
     if isinstance(response, HttpResponse):
+        file.close()
         return response
     headers, span, status = response
     return FileResponse(
-        _FilePart(path.open("rb"), span), status=status, content_type=content_type,
+        _FilePart(file, span), status=status, content_type=content_type,
         as_attachment=bool(download_as), filename=download_as, headers=headers,
     )  # fmt: skip
 

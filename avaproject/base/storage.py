@@ -20,8 +20,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.utils.translation import gettext as _
 from s3transfer.exceptions import RetriesExceededError
 
+from avaproject.base.file_ranges import FileRange, open_file_range, read_file_range
 from avaproject.base.temporary import allocate, partial_path, work_folder
 
 CHUNK = 1 << 20
@@ -42,11 +44,14 @@ def map_storage_errors() -> Iterator[None]:
     except S3_ERRORS as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         if code in NOT_FOUND_CODES:
-            message = f"The file is no longer in the bucket ({error})."
+            message = _("The file is no longer in the bucket (%(error)s).") % {"error": error}
             raise FileNotFoundError(message) from error
         raise StorageError(
-            f"The bucket {settings.S3_BUCKET} is unavailable or refused the request ({error}). "
-            "Is it running, and are its keys correct?"
+            _(
+                "The bucket %(s3_bucket)s is unavailable or refused the request "
+                "(%(error)s). Is it running, and are its keys correct?"
+            )
+            % {"s3_bucket": settings.S3_BUCKET, "error": error}
         ) from error
 
 
@@ -144,8 +149,37 @@ def local_path(name: str) -> Iterator[Path]:
             with map_storage_errors(), path.open("wb") as target:
                 _download(name, target)
             yield path
-    else:
+        return
+    found = _file_range(path)
+    if found is None:
         yield path
+        return
+    with work_folder() as folder, open_file_range(found, _source_of(found)) as whole:
+        copy = folder / path.name
+        with copy.open("wb") as target:
+            shutil.copyfileobj(whole, target, CHUNK)
+        yield copy
+
+
+def stored_size(name: str) -> int:
+    """Bytes of the stored file `name`, of a range those of the whole file."""
+    if isinstance(default_storage, FileSystemStorage):
+        found = read_file_range(Path(default_storage.path(name)))
+        if found is not None:
+            return found.size
+    with map_storage_errors():
+        return int(default_storage.size(name))
+
+
+def _file_range(path: Path) -> FileRange | None:
+    try:
+        return read_file_range(path)
+    except FileNotFoundError:
+        return None  # whoever opens the path gets the error
+
+
+def _source_of(found: FileRange) -> Path:
+    return Path(default_storage.path(found.source))
 
 
 class DownloadCache:

@@ -5,6 +5,7 @@ Variable sizes are drawn as SVG, because the content security policy forbids inl
 
 import zlib
 from datetime import UTC, datetime
+from typing import Any
 
 from django import template
 from django.forms import BoundField
@@ -119,6 +120,21 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+@register.filter
+def as_count(value: Any) -> float:
+    """The number that decides between singular and plural, as `pluralize` takes it.
+
+    >>> as_count([1, 2]), as_count("3"), as_count("1,024"), as_count(None)
+    (2, 3.0, 1024.0, 1)
+    """
+    try:
+        return float(value.replace(",", "") if isinstance(value, str) else value)
+    except ValueError:
+        return 1
+    except TypeError:
+        return len(value) if hasattr(value, "__len__") else 1
 
 
 @register.filter

@@ -22,9 +22,10 @@ from typing import BinaryIO
 from django.conf import settings
 from django.db import models
 
-LOCK, FILES, BESIDE = "lock", "files", "beside"
-PART = ".part"
-MAX_AGE = timedelta(days=1)  # of a folder without a lock, or on a disk without locks
+OWN, PART = "tmp", ".part"  # how names begin, and end
+NEW, LOCK, FILES, BESIDE = "new", "lock", "files", "beside"
+MAX_AGE = timedelta(days=1)  # of a cache, or on a disk without locks
+BRIEF = timedelta(minutes=1)  # a folder without a lock is being made or removed
 KEPT_AGE = timedelta(weeks=1)
 FALLOC_FL_KEEP_SIZE = 1
 NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS)
@@ -39,12 +40,12 @@ def _base() -> Path:
 @contextmanager
 def _own_folder() -> Iterator[Path]:
     """A new folder in `tmp/`, locked as long as this process lives; removed at the end."""
-    folder = Path(tempfile.mkdtemp(dir=_base()))
-    lock = os.open(folder / "new", os.O_RDWR | os.O_CREAT)
+    folder = Path(tempfile.mkdtemp(prefix=OWN, dir=_base()))
+    lock = os.open(folder / NEW, os.O_RDWR | os.O_CREAT)
     try:
         with suppress(OSError):  # a disk without locks: its age decides
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (folder / "new").rename(folder / LOCK)  # from here on a sweep looks at it
+        (folder / NEW).rename(folder / LOCK)  # from here on a sweep looks at it
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -158,9 +159,12 @@ def _age(path: Path) -> float:
 
 def _remove_if_stale(folder: Path) -> bool:
     try:
-        is_old = _age(folder) > MAX_AGE.total_seconds()
-        if not (folder / LOCK).exists():  # being made, or a cache
-            return is_old and _discard(folder)
+        age = _age(folder)
+        is_old = age > MAX_AGE.total_seconds()
+        if not (folder / LOCK).exists():
+            is_half = folder.name.startswith(OWN) and not (folder / NEW).exists()
+            is_dead = is_half and age > BRIEF.total_seconds()  # killed just there
+            return (is_old or is_dead) and _discard_all(folder)
         lock = os.open(folder / LOCK, os.O_RDWR)
     except OSError:  # its process has just removed it
         return False

@@ -1,28 +1,40 @@
 """Shared view functions: retry buttons, primary keys from requests, pagination."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+Text = str | Promise  # what a page shows; a promise is translated when it is shown
 MAX_KEY_DIGITS = 18  # digits; larger numbers do not fit a database key
 
 
-def retry_failed(request: HttpRequest, rows: Any, *, dataset: str) -> HttpResponse:
+def retry_failed(
+    request: HttpRequest, rows: Any, *, dataset: str,
+    on_retry: Callable[[int], object] = lambda count: None,
+) -> HttpResponse:  # fmt: skip
     """Retry failed rows, or those that `selected_rows` finds; redirect to the dataset.
 
     Args:
         rows: A StagedQuerySet; None for an unknown kind of work.
+        dataset: Name of the dataset.
+        on_retry: Called with the number of rows that are retried, unless it is 0.
     """
     if rows is None:
-        raise Http404("There is no such work.")
+        raise Http404(_("There is no such work."))
     count = selected_rows(request, rows).retry()
     if count:
-        messages.success(request, f"{count} will be retried.")
+        on_retry(count)
+        sentence = ngettext("%d will be retried.", "%d will be retried.", count)
+        messages.success(request, sentence % count)
     else:
-        messages.info(request, "Nothing to retry.")
+        messages.info(request, _("Nothing to retry."))
     return redirect("qc:overview", name=dataset)
 
 
@@ -34,7 +46,7 @@ def selected_rows(request: HttpRequest, rows: Any) -> Any:
     if not text:
         return rows
     if (key := parse_key(text)) is None:
-        raise Http404(f"There is no {text}.")
+        raise Http404(_("There is no %(text)s.") % {"text": text})
     if "with_same_cause" in request.POST:
         return rows.filter(error__in=list(rows.filter(pk=key).values_list("error", flat=True)))
     return rows.filter(pk=key)

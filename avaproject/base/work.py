@@ -33,10 +33,10 @@ from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from avaproject.base.claimed_work import RELEASED, WILL_RETRY, ClaimLostError, working
 from avaproject.base.database_faults import FAULTS, has_lost_connection, outlast_faults
 from avaproject.base.processes import has_exited, this_process
 from avaproject.base.shutdown import shutdown
-from avaproject.base.working import RELEASED, WILL_RETRY, ClaimLostError, working
 
 Key = TypeVar("Key", bound=Hashable)
 

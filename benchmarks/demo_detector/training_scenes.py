@@ -63,7 +63,7 @@ def random_spec(seed: int) -> VideoSpec:
         codec="libx264", extension=".mp4", style=STYLES[rng.integers(3)], horizon=horizon,
         ratio=ratio, seed=seed,
         people=tuple(_person(number + 1, horizon, rng) for number in range(count)),
-        props=tuple(_prop(horizon, rng) for _ in range(rng.integers(0, 5))),
+        props=tuple(random_prop(horizon, rng) for _ in range(rng.integers(0, 5))),
     )  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def _colour(rng: np.random.Generator) -> Colour:
     return red, green, blue
 
 
-def _appearance(rng: np.random.Generator) -> Appearance:
+def random_appearance(rng: np.random.Generator) -> Appearance:
     if rng.random() < 0.7:
         return DEMO_APPEARANCES[rng.integers(len(DEMO_APPEARANCES))]
     return Appearance(
@@ -149,12 +149,12 @@ def _appearance(rng: np.random.Generator) -> Appearance:
     )
 
 
-def _point(horizon: float, rng: np.random.Generator) -> Point:
+def random_point(horizon: float, rng: np.random.Generator) -> Point:
     return Point(rng.uniform(-0.05, 1.05), rng.uniform(horizon + 0.2, 1.02))
 
 
 def _person(person_id: int, horizon: float, rng: np.random.Generator) -> Actor:
-    place = _point(horizon, rng)
+    place = random_point(horizon, rng)
     movement: Movement = ("stand", "walk", "run", "sit")[
         rng.choice(4, p=[0.35, 0.3, 0.15, 0.2])
     ]
@@ -163,7 +163,7 @@ def _person(person_id: int, horizon: float, rng: np.random.Generator) -> Actor:
         activities = (("carry",), ("wave",), ("talk",), ("carry", "talk"))[rng.integers(4)]  # type: ignore[assignment]
     if movement in ("walk", "run"):
         segments = tuple(
-            MotionSegment(movement, to=_point(horizon, rng), activities=activities)
+            MotionSegment(movement, to=random_point(horizon, rng), activities=activities)
             for _ in range(9)
         )
     else:
@@ -172,9 +172,9 @@ def _person(person_id: int, horizon: float, rng: np.random.Generator) -> Actor:
                 movement, 60, activities=activities, yaw=rng.uniform(-math.pi, math.pi)
             ),
         )
-    return Actor(person_id, _appearance(rng), place, segments)
+    return Actor(person_id, random_appearance(rng), place, segments)
 
 
-def _prop(horizon: float, rng: np.random.Generator) -> Prop:
+def random_prop(horizon: float, rng: np.random.Generator) -> Prop:
     place = Point(rng.uniform(0, 1), rng.uniform(horizon + 0.2, 0.95))
     return Prop(PROPS[rng.integers(len(PROPS))], place.x, place.y, _colour(rng))

@@ -11,21 +11,56 @@ from django.utils.http import urlencode
 NOT_PAGES = {
     "annotation": "add_annotators all-packages backup backups cvat_adopt cvat_boxes "
     "cvat_add cvat_invite cvat_pause cvat_replay cvat_reply cvat_retry cvat_send "
-    "cvat_sync unassign reassign gold gold_tasks answers accept package packages retry "
+    "cvat_sync import-undo unassign reassign gold gold_tasks answers accept package packages "
+    "retry "
     "server_delete server_test task_backups webhook guideline-image guideline-remove "
     "guideline-upload qualify label-clip label-discard label-discarded "
     "label-frame label-open label-operations label-poster label-reopen label-submit revise "
     "tool",
     "datasets": "home clip-file keyframe parts poster retry transfer transfers",
     "qc": "adjudicate adjudication-entries agreement-period quality-rules-save release-card "
-    "release-create release-delete-files release-download release-sync retry task-comment "
+    "datasheet-save release-create release-delete-files release-download release-sync "
+    "release-take-out retry task-comment "
     "undo-decisions verdict view-remove view-save "
     "label label-task",  # of the annotator alone
-    "tracking": "activate api-bundle-file bundle-create bundle-file cancel delete read-weights "
-    "retry sheet tracks",
-    "workers": "help-image join label-link new-label-link remove revoke role",
-    "": "logout",
+    "tracking": "activate api-bundle-file bundle-create bundle-file cancel correct delete "
+    "person-crops read-weights retry sheet tracks",
+    "workers": "help-image join label-link new-label-link remove revoke role "
+    "transfer-ownership notifications-read notifications-email token-revoke "
+    "webhook-remove webhook-retry webhook-try",
+    "api": "annotator-tasks answers-version assignments clip-file comments decision draft "
+    "import-undo member operations package parts release release-zip submit transfer transfers",
+    "": "javascript-catalog logout account_login "
+    "account_logout account_signup account_inactive "
+    "account_reauthenticate account_request_reauthentication_code "
+    "account_confirm_reauthentication_code account_email account_email_verification_sent "
+    "account_change_password account_set_password account_reset_password "
+    "account_confirm_login_code account_confirm_email account_reset_password_done "
+    "account_reset_password_from_key account_reset_password_from_key_done mfa_index "
+    "mfa_authenticate mfa_reauthenticate mfa_activate_totp mfa_deactivate_totp "
+    "mfa_view_recovery_codes mfa_generate_recovery_codes mfa_download_recovery_codes "
+    "mfa_list_webauthn mfa_add_webauthn mfa_reauthenticate_webauthn mfa_remove_webauthn "
+    "mfa_edit_webauthn mfa_login_webauthn socialaccount_login_cancelled "
+    "socialaccount_login_error socialaccount_signup socialaccount_connections "
+    "openid_connect_login openid_connect_callback usersessions_list",  # of one's account
 }  # fmt: skip
+
+
+API_LISTS: list[tuple[str, tuple[Any, ...], dict[str, str]]] = [
+    (f"api:{name}", (), {"limit": "25"})
+    for name in (
+        "members",
+        "activity",
+        "uploads",
+        "videos",
+        "clips",
+        "annotators",
+        "imports",
+        "tasks",
+        "reviews",
+        "releases",
+    )
+] + [("api:dataset", (), {}), ("api:agreement", (), {}), ("api:adjudication", (), {})]
 
 
 class PageAddress(NamedTuple):
@@ -53,7 +88,7 @@ def unlisted_views() -> set[str]:
 
 
 def _of_dataset() -> Iterator[PageAddress]:
-    from annotation.models import AnnotationTask, CvatServer
+    from annotation.models import AnnotationTask, CvatServer, LabelImport
     from datasets.models import Clip, Dataset
     from qc.models import AgreementReport
     from tracking.models import Bundle, TrackingRun
@@ -68,6 +103,7 @@ def _of_dataset() -> Iterator[PageAddress]:
     bundle = Bundle.objects.filter(dataset=dataset).order_by("pk")[0]
     group = dataset.groups.order_by("position")[0]
     action = group.actions.order_by("pk")[0]
+    label_import = LabelImport.objects.of(dataset).order_by("pk")[0]
     last = "999999"  # the nearest page
     of_dataset: list[tuple[str, tuple[Any, ...], dict[str, str]]] = [
         ("qc:overview", (), {}),
@@ -83,6 +119,7 @@ def _of_dataset() -> Iterator[PageAddress]:
         ("qc:agreement-group", (group.name,), {}), ("qc:agreement-pair", tuple(pair), {}),
         ("qc:agreement-annotator", (pair[0],), {}), ("qc:agreement-clip", (clip.name,), {}),
         ("qc:proposals", (), {}), ("qc:gold", (), {}), ("qc:quality-rules", (), {}),
+        ("qc:datasheet", (), {}),
         ("qc:review", (), {}), ("qc:review", (), {"page": last}),
         ("qc:approve-by-threshold", (), {"alpha": "0.8", "f1": "0.8"}),
         ("qc:adjudication", (), {}), ("qc:adjudication", (), {"kind": "boxes"}),
@@ -93,6 +130,8 @@ def _of_dataset() -> Iterator[PageAddress]:
         ("datasets:videos", (), {"page": last}), ("datasets:delete", (), {}),
         ("datasets:delete-video", (clip.video.name,), {}),
         ("tracking:page", (), {}), ("tracking:run", (run.pk,), {}),
+        ("tracking:people-videos", (), {}), ("tracking:people", (clip.video.name,), {}),
+        ("tracking:people-alike", (clip.video.name, 1), {}),
         ("tracking:api-bundles", (), {}), ("tracking:api-bundle", (bundle.pk,), {}),
         ("annotation:cvat", (), {}), ("annotation:cvat", (), {"page": last}),
         ("annotation:cvat_connect", (), {}), ("annotation:cvat_deliveries", (), {}),
@@ -100,18 +139,28 @@ def _of_dataset() -> Iterator[PageAddress]:
         ("annotation:guidelines", (), {}), ("annotation:guideline-text", (), {}),
         ("annotation:guideline-action", (action.pk,), {}),
         ("annotation:guideline-pick", (action.pk,), {"clip": clip.name}),
-        ("datasets:vocabulary", (), {}),
-        ("annotation:plan", (), {}), ("workers:members", (), {}),
+        ("datasets:vocabulary", (), {}), ("datasets:recordings", (), {}),
+         ("annotation:action-changes", (action.pk,), {}),
+        *API_LISTS, ("api:clip", (clip.name,), {}), ("api:tracks", (clip.name,), {}),
+        ("api:consensus", (clip.name,), {}), ("api:clip-agreement", (clip.name,), {}),
+        ("api:video", (clip.video.name,), {}), ("api:task", (task.pk,), {}),
+        ("api:answers", (task.pk,), {}), ("api:import", (label_import.pk,), {}),
+        ("annotation:plan", (), {}), ("workers:members", (), {}), ("workers:activity", (), {}),
+        ("workers:activity", (), {"user": "reviewer"}), ("workers:webhooks", (), {}),
+        ("annotation:imports", (), {}), ("annotation:import", (label_import.pk,), {}),
         ("annotation:plan", (), {"annotators": ",".join(pair), "overlap": "30", "seed": "0"}),
     ]  # fmt: skip
     for view, arguments, query in of_dataset:
         yield _address(view, (dataset.name, *arguments), query)
-    for view in ("datasets:list", "datasets:new", "qc:my", "tracking:api-datasets",
-                 "workers:work", "workers:help", "workers:password", "login"):  # fmt: skip
+    for view in ("datasets:list", "datasets:new", "qc:my", "api:datasets", "api:me",
+                 "api:my-tasks", "api:schema", "api:docs", "tracking:speeds",
+                 "workers:work", "workers:help", "workers:password", "workers:notifications",
+                 "workers:tokens", "workers:security", "login"):  # fmt: skip
         yield _address(view, (), {})
     yield _address("workers:help-page", ("start",), {})
     for view, arguments in (
-        ("annotation:servers", ()), ("tracking:files", ()), ("annotation:server_new", ()),
+        ("workers:all-activity", ()), ("annotation:servers", ()), ("tracking:files", ()),
+        ("annotation:server_new", ()),
         ("annotation:server", (server.name,)), ("annotation:server_edit", (server.name,)),
     ):  # fmt: skip
         yield _address(view, arguments, {})._replace(is_for_operators=True)

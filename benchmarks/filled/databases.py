@@ -1,11 +1,13 @@
 """Both databases for a benchmark: a SQLite file, and a PostgreSQL database made and dropped.
 
 PostgreSQL is the server in AVA_BENCH_POSTGRES_URL. With a folder in AVA_BENCH_KEEP the filled
-databases stay, and the next run does not fill them again.
+databases stay, and the next run does not fill them again, unless the code that filled them has
+changed.
 """
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,13 +51,16 @@ def installation(kind: str, name: str, *, kept_in: str = KEEP) -> Iterator[dict[
     with ExitStack() as stack:
         if kept_in:
             folder = (Path(kept_in) / f"{name}-{kind}").resolve()
-            folder.mkdir(parents=True, exist_ok=True)
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        is_stale = _stamp(folder) != _code()
+        if is_stale and kept_in:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         url = f"sqlite:///{folder}/bench.sqlite3"
         if kind == "postgresql":
             database = f"ava_bench_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
-            _create(database)
+            _create(database, is_new=is_stale)
             if not kept_in:
                 stack.callback(_psql, f"DROP DATABASE {database} WITH (FORCE)")
             url = urlsplit(POSTGRES)._replace(path=f"/{database}").geturl()
@@ -66,30 +71,37 @@ def installation(kind: str, name: str, *, kept_in: str = KEEP) -> Iterator[dict[
 
 
 def filled_once(rows: Callable[[], None]) -> bool:
-    """Migrate the database of this process, and fill it with `rows`; False if it was filled.
-
-    One that was filled by other code than today's is emptied first.
-    """
+    """Migrate the database of this process, and fill it with `rows`; False if it was filled."""
     from django.core.management import call_command
     from django.db import connection
 
     call_command("migrate", verbosity=0)
-    stamp = Path(os.environ["AVA_DATA_DIR"]) / "filled"
-    files = (Path(__file__).with_name(name) for name in ("rows.py", "inserts.py"))
-    code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    if stamp.exists() and stamp.read_text() == code:
+    folder = Path(os.environ["AVA_DATA_DIR"])
+    if _stamp(folder) == _code():
         return False
-    stamp.unlink(missing_ok=True)
-    call_command("flush", interactive=False, verbosity=0)
     rows()
     analyse(connection)
-    stamp.write_text(code)
+    (folder / "filled").write_text(_code())
     return True
 
 
-def _create(database: str) -> None:
+def _stamp(folder: Path) -> str:
+    """The code that filled the database of a folder; empty if it was not filled to the end."""
+    stamp = folder / "filled"
+    return stamp.read_text() if stamp.exists() else ""
+
+
+def _code() -> str:
+    files = (Path(__file__).with_name(name) for name in ("rows.py", "inserts.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _create(database: str, *, is_new: bool) -> None:
+    """Create a database unless it is there; a new one takes the place of what is there."""
     there = f"SELECT 1 FROM pg_database WHERE datname = '{database}'"  # noqa: S608  a hash
     try:
+        if is_new:
+            _psql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
         if "1" not in _psql(there):
             _psql(f"CREATE DATABASE {database}")
     except (OSError, subprocess.CalledProcessError) as error:

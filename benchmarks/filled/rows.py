@@ -164,8 +164,10 @@ def fill_boxes() -> None:
 RULE = """CASE WHEN k.clip_id % 10 = 5 AND b.second = 1 THEN 'open'
     WHEN k.clip_id % 10 = 7 AND b.second = 2 THEN 'adjudicated' ELSE 'unanimous' END"""
 BOXES = (
-    """INSERT INTO tracking_videoperson (video_id, person_id, is_drawn, boxes)
-    SELECT v.id, p.n, FALSE, CAST('{}' AS %(json)s) FROM datasets_video v, %(persons)s""",
+    """INSERT INTO tracking_videoperson
+        (video_id, person_id, is_drawn, boxes, name, doubt, doubt_reason, look_parts)
+    SELECT v.id, p.n, FALSE, CAST('{}' AS %(json)s), '', 0.1, '', 0
+    FROM datasets_video v, %(persons)s""",
     """INSERT INTO tracking_person (run_id, track_id, person_id)
     SELECT r.id, p.n, p.n FROM tracking_trackingrun r, %(persons)s""",
     """INSERT INTO tracking_proposal (run_id, second, person_id, x1, y1, x2, y2, score)
@@ -245,6 +247,10 @@ def fill_records() -> None:
     insert(
         annotation.Reconciliation, ({} for _ in range(DELIVERIES // 10)),
         project_id=project.pk, summary="nothing new", **done,
+    )  # fmt: skip
+    annotation.LabelImport.objects.create(
+        dataset=big, source_name="elsewhere", original_name="labels.csv", size=9,
+        file="big/label-imports/labels.csv", **done,
     )  # fmt: skip
     gold = annotation.AnnotationTask.objects.filter(purpose="gold")
     known = dict(
@@ -330,7 +336,7 @@ def _figures_of_reports(dataset: Any, people: list[int]) -> dict[int, dict[str, 
     from dataclasses import replace
 
     from annotation.selectors.tasks import group_specs
-    from qc.core.agreement.comparison import compare_clip
+    from qc.core.agreement.clip_agreement import compare_clip
     from qc.core.agreement.figures import AnnotatorWork
     from qc.core.annotator_keys import annotator_key
     from qc.core.consensus.identity import DrawnBoxes

@@ -18,8 +18,8 @@ from tracking.core.tracks_file import Track
 TUNING = """\
 How they were tuned: each has one set of parameters for all sequences.
   ours           what a new dataset uses: the scores follow its detection threshold; all else
-                 was tuned on these sequences (MOT15: TUD, Venice-2, KITTI; SportsMOT with
-                 simulated detections) and on jittered, thinned and slower copies of them
+                 was chosen on these sequences (MOT15: TUD, Venice-2, KITTI; SportsMOT with
+                 simulated detections) by `mot_search.py`
   sort.py style  the published parameters, and two of a few ages and scores that did best on
                  the real public sequences, where they flatter the baseline
   trackers       the defaults of the package, with the frame rate; BoT-SORT without images

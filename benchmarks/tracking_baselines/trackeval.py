@@ -6,7 +6,7 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,11 +50,11 @@ def read_sequence(folder: Path) -> MotSequence:
     Frames without a row have no detections. Rows that are not boxes are dropped, since some
     baselines fail on them; rows without a score have the score 1.
     """
-    length, fps = _length(folder)
-    rows = _rows(folder / "det.txt") if (folder / "det.txt").exists() else np.empty((0, 7))
+    length, fps = sequence_length(folder)
+    rows = read_rows(folder / "det.txt") if (folder / "det.txt").exists() else np.empty((0, 7))
     scores = rows[:, 6] if rows.shape[1] > 6 else np.ones(len(rows))
     good = np.isfinite(rows).all(axis=1) & (rows[:, 4:6] > 0).all(axis=1)
-    boxes, scores, numbers = _corners(rows[good]), scores[good], rows[good, 0]
+    boxes, scores, numbers = corners_of_rows(rows[good]), scores[good], rows[good, 0]
     frames = [numbers == frame for frame in range(1, length + 1)]
     return MotSequence(
         folder.name, fps, [Detections(boxes[here], scores[here]) for here in frames]
@@ -74,22 +74,60 @@ def write_result(path: Path, tracks: Sequence[Track]) -> None:
         for frame, number, x, y, width, height in rows
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(lines))
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(lines))
+    partial.rename(path)  # a file that is there is whole
+
+
+class SequenceResult(NamedTuple):
+    """What TrackEval counts in one sequence, to be combined with others."""
+
+    metrics: dict[str, dict]  # by name of the metric
+    keyframe_hits: tuple[int, int]  # people at keyframes with a box of ours, and all
 
 
 def evaluate(data: Path, results: Path, names: Sequence[str]) -> Figures:
     """The metrics of the files `<name>.txt` in `results` against `data`, combined."""
+    return combined(evaluate_each(data, results, names))
+
+
+def evaluate_each(data: Path, results: Path, names: Sequence[str]) -> dict[str, SequenceResult]:
+    """The same by sequence."""
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
         found = _evaluated(data, results, names, Path(work))
-    hits = [_keyframe_hits(data / name, results / f"{name}.txt") for name in names]
-    seen, all_ = np.sum(hits, axis=0)
+    return {
+        name: SequenceResult(
+            found[name]["pedestrian"],
+            _keyframe_hits(data / name, results / f"{name}.txt"),
+        )
+        for name in names
+    }
+
+
+def combined(results: Mapping[str, SequenceResult]) -> Figures:
+    """The figures over all boxes of some sequences."""
+    of = {
+        metric.get_name(): metric.combine_sequences(
+            {name: one.metrics[metric.get_name()] for name, one in results.items()}
+        )
+        for metric in _metrics()
+    }
+    seen, all_ = np.sum([one.keyframe_hits for one in results.values()], axis=0)
     return Figures(
-        100 * float(found["HOTA"]["HOTA"].mean()),
-        100 * float(found["Identity"]["IDF1"]),
-        100 * float(found["CLEAR"]["MOTA"]),
-        int(found["CLEAR"]["IDSW"]),
-        100 * seen / max(all_, 1),
+        100 * float(of["HOTA"]["HOTA"].mean()),
+        100 * float(of["Identity"]["IDF1"]),
+        100 * float(of["CLEAR"]["MOTA"]),
+        int(of["CLEAR"]["IDSW"]),
+        100 * float(seen) / max(int(all_), 1),
     )
+
+
+def _metrics() -> list:
+    return [
+        trackeval.metrics.HOTA(),
+        trackeval.metrics.CLEAR(QUIET | {"THRESHOLD": 0.5}),
+        trackeval.metrics.Identity(QUIET | {"THRESHOLD": 0.5}),
+    ]
 
 
 def _evaluated(data: Path, results: Path, names: Sequence[str], work: Path) -> dict:
@@ -105,7 +143,7 @@ def _evaluated(data: Path, results: Path, names: Sequence[str], work: Path) -> d
         | {
             "GT_FOLDER": str(work / "gt"), "TRACKERS_FOLDER": str(work / "tr"),
             "BENCHMARK": "MOT17", "SPLIT_TO_EVAL": "all", "TRACKERS_TO_EVAL": ["it"],
-            "SEQ_INFO": {name: _length(data / name)[0] for name in names},
+            "SEQ_INFO": {name: sequence_length(data / name)[0] for name in names},
         }
     )  # fmt: skip
     evaluator = trackeval.Evaluator(
@@ -116,19 +154,14 @@ def _evaluated(data: Path, results: Path, names: Sequence[str], work: Path) -> d
             "BREAK_ON_ERROR": True, "LOG_ON_ERROR": str(work / "errors.txt"),
         }
     )  # fmt: skip
-    metrics = [
-        trackeval.metrics.HOTA(),
-        trackeval.metrics.CLEAR(QUIET | {"THRESHOLD": 0.5}),
-        trackeval.metrics.Identity(QUIET | {"THRESHOLD": 0.5}),
-    ]
-    result, _ = evaluator.evaluate([dataset], metrics)
-    return result["MotChallenge2DBox"]["it"]["COMBINED_SEQ"]["pedestrian"]
+    result, _ = evaluator.evaluate([dataset], _metrics())
+    return result["MotChallenge2DBox"]["it"]
 
 
 def _keyframe_hits(folder: Path, result: Path) -> tuple[int, int]:
     """People at one frame a second who have a box of ours, and all people there."""
-    _, fps = _length(folder)
-    truth, ours = _rows(folder / "gt.txt"), _rows(result)
+    _, fps = sequence_length(folder)
+    truth, ours = read_rows(folder / "gt.txt"), read_rows(result)
     step = max(1, round(fps))
     seen = count = 0
     for frame in np.unique(truth[:, 0]):
@@ -136,17 +169,17 @@ def _keyframe_hits(folder: Path, result: Path) -> tuple[int, int]:
             continue
         here = truth[truth[:, 0] == frame]
         counts = (here[:, 6] == 1) & (here[:, 7] == 1)  # others are there to be ignored
-        iou = pairwise_iou(_corners(here), _corners(ours[ours[:, 0] == frame]))
+        iou = pairwise_iou(corners_of_rows(here), corners_of_rows(ours[ours[:, 0] == frame]))
         count += int(counts.sum())
         seen += int(counts[hungarian(iou, min_gain=MIN_IOU).rows].sum())
     return seen, count
 
 
-def _corners(rows: np.ndarray) -> np.ndarray:
+def corners_of_rows(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
 
 
-def _rows(path: Path) -> np.ndarray:
+def read_rows(path: Path) -> np.ndarray:
     lines = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
     try:
         table = np.array([[float(value) for value in line] for line in lines if line])
@@ -157,7 +190,7 @@ def _rows(path: Path) -> np.ndarray:
     return table if len(table) else np.empty((0, 10))
 
 
-def _length(folder: Path) -> tuple[int, float]:
+def sequence_length(folder: Path) -> tuple[int, float]:
     """Frames, and frames a second."""
     ini = configparser.ConfigParser()
     ini.read(folder / "seqinfo.ini")

@@ -25,6 +25,8 @@ class ActionGroupSpec(NamedTuple):
     """A group of actions without the database: a question about every person.
 
     `scope` says how often it is asked: at every keyframe, once a person, or once a clip.
+    `select_count` is how many selects a group of many has in CVAT if actions were merged; 0: as
+    many as may be chosen at once.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ActionGroupSpec(NamedTuple):
     actions: tuple[str, ...]
     max_per_person: int = 3  # of a choice of many
     scope: str = "keyframe"
+    select_count: int = 0
 
 
 def counts_as_vote(vote: Any) -> bool:

@@ -1,31 +1,31 @@
-"""Vocabularies: action groups with AVA action ids, parsed from YAML or an AVA pbtxt.
+"""Vocabularies: action groups with AVA action ids, parsed from YAML.
 
-Ids run from 1 to K without gaps, K <= 80 (the limit of SlowFast). They are stored in the file,
-so sorting or adding lines never renumbers an action.
+Ids are 1 to 32 767, with gaps or without. They are stored in the file, so sorting or adding
+lines never renumbers an action. Names are of any script; consumers that read ASCII alone get
+`ascii_names`. Other forms are read by `vocabulary_lists`.
 """
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from datasets.core.action_groups import RESERVED, SCOPES
+from datasets.core.translation import gettext as _
 from datasets.core.untrusted import (
-    MAX_YAML_BYTES,
     UntrustedDataError,
-    check_size,
     read_yaml,
     shown,
 )
 
-MAX_ACTIONS = 80
+MAX_ACTIONS = 1000
+MAX_ACTION_ID = 32_767  # of a small integer in the database
+MAX_CHOSEN = 80  # actions of a group at once
+SLOWFAST_ACTIONS = 80  # it asserts that no id is higher
 MAX_LENGTH = 80
 CHOICES = ("one", "many")
 LABEL_TYPES = ("PERSON_MOVEMENT", "OBJECT_MANIPULATION", "PERSON_INTERACTION")
-PBTXT_TOKEN = re.compile(
-    r"(?P<space>\s++|#[^\n]*+)|(?P<begin>\w++\s*+(?::\s*+)?\{)|(?P<end>\})"
-    r'|(?P<key>\w++)\s*+:\s*+(?:"(?P<text>[^"\n]*+)"|(?P<word>\w++))\s*+[;,]?'
-)
 GROUP_KEYS = {
     "name", "choice", "required", "label_type", "max_per_person", "scope", "actions"
 }  # fmt: skip
@@ -67,93 +67,34 @@ def parse_yaml(text: str) -> Vocabulary:
     except UntrustedDataError as error:
         raise VocabularyError(str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("groups"), list):
-        raise VocabularyError("a vocabulary has a list 'groups'")
+        raise VocabularyError(_("a vocabulary has a list 'groups'"))
     return checked(tuple(_group(raw) for raw in content["groups"]))
-
-
-def parse_pbtxt(text: str) -> Vocabulary:
-    """The groups of an AVA action list with label types, one a type. Raises VocabularyError.
-
-    Movements become a required choice of one, the other types a choice of up to three.
-
-    >>> text = 'label {name: "stand" label_id: 1 label_type: PERSON_MOVEMENT}'
-    >>> [(group.name, group.choice) for group in parse_pbtxt(text)]
-    [('person_movement', 'one')]
-    """
-    try:
-        check_size(text, max_bytes=MAX_YAML_BYTES)
-    except UntrustedDataError as error:
-        raise VocabularyError(str(error)) from error
-    found: dict[str, list[VocabularyAction]] = {}
-    for entry in _pbtxt_entries(text):
-        number, name = entry.get("label_id", entry.get("id", "")), entry.get("name")
-        kind = entry.get("label_type")
-        if name is None or kind is None or not re.fullmatch(r"\d{1,9}", number):
-            raise VocabularyError(
-                f"an entry lacks its name, id or label_type: {shown(entry)}; "
-                "use the AVA list with label types"
-            )
-        found.setdefault(kind, []).append(VocabularyAction(int(number), name))
-    in_order = sorted(found, key=lambda kind: min(found[kind]))
-    return checked(tuple(_group_of_type(kind, found[kind]) for kind in in_order))
-
-
-def _pbtxt_entries(text: str) -> list[dict[str, str]]:
-    """The fields of each `label {...}`, in one pass. Raises VocabularyError."""
-    entries: list[dict[str, str]] = []
-    is_open = False
-    for token in _pbtxt_tokens(text):
-        if token["key"] and is_open:
-            entries[-1][token["key"]] = token["text"] or token["word"] or ""
-        elif token["begin"] and not is_open:
-            entries.append({})
-            is_open = True
-        elif token["end"] and is_open:
-            is_open = False
-        elif not token["space"]:
-            raise VocabularyError("its braces do not match, or a field is outside of them")
-    if is_open:
-        raise VocabularyError("its last entry has no closing brace")
-    return entries
-
-
-def _pbtxt_tokens(text: str) -> Iterator[re.Match[str]]:
-    place = 0
-    while place < len(text):
-        token = PBTXT_TOKEN.match(text, place)
-        if token is None:
-            line = text.count("\n", 0, place) + 1
-            raise VocabularyError(f"line {line} is not that of an action list: use AVA's form")
-        place = token.end()
-        yield token
-
-
-def _group_of_type(label_type: str, actions: list[VocabularyAction]) -> VocabularyGroup:
-    movement = label_type == "PERSON_MOVEMENT"
-    return VocabularyGroup(
-        name=label_type.lower(),
-        choice="one" if movement else "many",
-        required=movement,
-        label_type=label_type,
-        max_per_person=1 if movement else 3,
-        actions=tuple(sorted(actions)),
-    )
 
 
 def _group(raw: Any) -> VocabularyGroup:
     if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
-        raise VocabularyError(f"a group without a name: {shown(raw)}")
+        raise VocabularyError(_("a group without a name: %(shown)s") % {"shown": shown(raw)})
     name = raw["name"]
     if strange := sorted(map(str, set(raw) - GROUP_KEYS)):
-        raise VocabularyError(f"group {name!r} has an unknown entry {strange[0]!r}")
+        raise VocabularyError(
+            _("group %(name)r has an unknown entry %(strange)r")
+            % {"name": name, "strange": strange[0]}
+        )
     actions, choice = raw.get("actions"), raw.get("choice")
     if not isinstance(actions, dict) or not actions:
-        raise VocabularyError(f"group {name!r} has no actions; write 'id: name' lines")
+        raise VocabularyError(
+            _("group %(name)r has no actions; write 'id: name' lines") % {"name": name}
+        )
     if not all(isinstance(a, str) and isinstance(n, int) for n, a in actions.items()):
-        raise VocabularyError(f"group {name!r}: an action is 'id: name', a number and a text")
+        raise VocabularyError(
+            _("group %(name)r: an action is 'id: name', a number and a text") % {"name": name}
+        )
     most = raw.get("max_per_person", 1 if choice == "one" else 3)
-    if not isinstance(most, int) or not 1 <= most <= MAX_ACTIONS:
-        raise VocabularyError(f"group {name!r}: max_per_person must be 1 to {MAX_ACTIONS}")
+    if not isinstance(most, int) or not 1 <= most <= MAX_CHOSEN:
+        raise VocabularyError(
+            _("group %(name)r: max_per_person must be 1 to %(max_chosen)s")
+            % {"name": name, "max_chosen": MAX_CHOSEN}
+        )
     return VocabularyGroup(
         name=name,
         choice=str(choice),
@@ -170,7 +111,9 @@ def checked(groups: Vocabulary) -> Vocabulary:
     for group in groups:
         _check_group(group)
         if not group.actions:
-            raise VocabularyError(f"group {group.name!r} has no actions; add at least one")
+            raise VocabularyError(
+                _("group %(group)r has no actions; add at least one") % {"group": group.name}
+            )
     _check_all_differ([group.name for group in groups], "group")
     actions = [action for group in groups for action in group.actions]
     for action in actions:
@@ -178,15 +121,85 @@ def checked(groups: Vocabulary) -> Vocabulary:
     _check_all_differ([action.name for action in actions], "action")
     ids = sorted(action.action_id for action in actions)
     if not ids:
-        raise VocabularyError("a vocabulary needs at least one action")
+        raise VocabularyError(_("a vocabulary needs at least one action"))
     if len(ids) > MAX_ACTIONS:
-        raise VocabularyError(f"{len(ids)} actions; AVA's readers know at most {MAX_ACTIONS}")
-    if ids != list(range(1, len(ids) + 1)):
-        wrong = next(n for n, i in enumerate(ids, start=1) if n != i)
         raise VocabularyError(
-            f"action ids must be 1 to {len(ids)} without gaps; see id {wrong}"
+            _("%(count)s actions; at most %(max_actions)s are allowed")
+            % {"count": len(ids), "max_actions": MAX_ACTIONS}
         )
+    if not 1 <= ids[0] <= ids[-1] <= MAX_ACTION_ID:
+        wrong = ids[0] if ids[0] < 1 else ids[-1]
+        raise VocabularyError(
+            _(
+                "the action id %(wrong)s is not 1 to %(max_action_id)s: number actions "
+                "from 1, as AVA"
+            )
+            % {"wrong": wrong, "max_action_id": MAX_ACTION_ID}
+        )
+    _check_all_differ([str(number) for number in ids], "action id")
     return groups
+
+
+def warnings_of(vocabulary: Vocabulary) -> list[str]:
+    """What consumers of a release do not take of a vocabulary, as sentences.
+
+    >>> from datasets.core.vocabulary import VocabularyAction as A, VocabularyGroup as G
+    >>> group = G("pose", "one", True, "PERSON_MOVEMENT", 1, (A(1, "sit"), A(90, "gehört")))
+    >>> len(warnings_of((group,)))
+    2
+    """
+    actions = [action for group in vocabulary for action in group.actions]
+    found = []
+    high = [one for one in actions if one.action_id > SLOWFAST_ACTIONS]
+    if high:
+        found.append(
+            _(
+                "SlowFast stops at action ids above %(slowfast_actions)s (%(count)s here, "
+                "such as %(high)s). MMAction2, pytorchvideo and the ActivityNet evaluator "
+                "take them."
+            )
+            % {"slowfast_actions": SLOWFAST_ACTIONS, "count": len(high), "high": high[0].name}
+        )
+    names = ascii_names(actions)
+    renamed = [one for one in actions if names[one.action_id] != one.name]
+    if renamed:
+        shown_names = ", ".join(f"{one.name} = {names[one.action_id]}" for one in renamed[:3])
+        more = (
+            _(" and %(count)s more") % {"count": len(renamed) - 3} if len(renamed) > 3 else ""
+        )
+        found.append(
+            _(
+                "MMAction2, SlowFast and the ActivityNet evaluator read names in ASCII: "
+                "their action lists say %(shown_names)s%(more)s."
+            )
+            % {"shown_names": shown_names, "more": more}
+        )
+    return found
+
+
+def ascii_names(actions: Iterable[VocabularyAction]) -> dict[int, str]:
+    """A name in ASCII for every action, by id: its own without accents, or by its number.
+
+    >>> ascii_names([VocabularyAction(1, "gehört"), VocabularyAction(2, "歩く")])
+    {1: 'gehort', 2: 'action 2'}
+    """
+    listed = list(actions)
+    found = {one.action_id: _ascii_name(one) for one in listed}
+    counts = Counter(found.values())
+    own = {one.action_id for one in listed if one.name.isascii()}
+    return {
+        key: name if key in own or counts[name] == 1 else f"action {key}"
+        for key, name in found.items()
+    }
+
+
+def _ascii_name(action: VocabularyAction) -> str:
+    if action.name.isascii():
+        return action.name
+    decomposed = unicodedata.normalize("NFKD", action.name)
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    is_known = plain.isascii() and plain.strip() and '"' not in plain
+    return plain if is_known else f"action {action.action_id}"
 
 
 def refused_changes(old: Vocabulary, new: Vocabulary) -> list[str]:
@@ -205,25 +218,29 @@ def refused_changes(old: Vocabulary, new: Vocabulary) -> list[str]:
     for before in old:
         after = groups.get(before.name)
         if after is None:
-            found.append(f"the group {before.name} must keep its name")
+            found.append(_("the group %(before)s must keep its name") % {"before": before.name})
             continue
         found += [
-            f"{before.name}: {what} can't be changed"
+            _("%(before)s: %(what)s can't be changed") % {"before": before.name, "what": what}
             for what, changed in {
-                "the choice of one or many": before.choice != after.choice,
-                "the scope": before.scope != after.scope,
-                "the label type": before.label_type != after.label_type,
+                _("the choice of one or many"): before.choice != after.choice,
+                _("the scope"): before.scope != after.scope,
+                _("the label type"): before.label_type != after.label_type,
             }.items()
             if changed
         ]
         if after.required and not before.required:
             found.append(
-                f"{before.name}: can't become required, as finished tasks would lack answers"
+                _("%(before)s: can't become required, as finished tasks would lack answers")
+                % {"before": before.name}
             )
         if after.max_per_person < before.max_per_person:
-            found.append(f"{before.name}: the limit can only be raised")
+            found.append(
+                _("%(before)s: the limit can only be raised") % {"before": before.name}
+            )
         found += [
-            f"{before.name}: {action.name} must keep its name, its id and its group"
+            _("%(before)s: %(action)s must keep its name, its id and its group")
+            % {"before": before.name, "action": action.name}
             for action in before.actions
             if action not in after.actions
         ]
@@ -232,27 +249,43 @@ def refused_changes(old: Vocabulary, new: Vocabulary) -> list[str]:
 
 def _check_group(group: VocabularyGroup) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", group.name):
-        raise VocabularyError(f"group {group.name!r}: use letters, digits, '_' and '-' only")
+        raise VocabularyError(
+            _("group %(group)r: use letters, digits, '_' and '-' only") % {"group": group.name}
+        )
     if group.choice not in CHOICES:
-        raise VocabularyError(f"group {group.name!r}: choice must be one of {CHOICES}")
+        raise VocabularyError(
+            _("group %(group)r: choice must be one of %(choices)s")
+            % {"group": group.name, "choices": CHOICES}
+        )
     if group.scope not in SCOPES:
-        raise VocabularyError(f"group {group.name!r}: scope must be one of {SCOPES}")
+        raise VocabularyError(
+            _("group %(group)r: scope must be one of %(scopes)s")
+            % {"group": group.name, "scopes": SCOPES}
+        )
     if group.label_type not in LABEL_TYPES:
-        raise VocabularyError(f"group {group.name!r}: label_type must be one of {LABEL_TYPES}")
+        raise VocabularyError(
+            _("group %(group)r: label_type must be one of %(label_types)s")
+            % {"group": group.name, "label_types": LABEL_TYPES}
+        )
 
 
 def _check_action(action: VocabularyAction) -> None:
     name = action.name
     if name.lower() in RESERVED:
-        raise VocabularyError(f"action {name!r}: this name is reserved for missing answers")
-    printable = name.isascii() and name.isprintable() and '"' not in name
+        raise VocabularyError(
+            _("action %(name)r: this name is reserved for missing answers") % {"name": name}
+        )
+    printable = name.isprintable() and '"' not in name
     if not printable or name != name.strip() or not 1 <= len(name) <= MAX_LENGTH:
         raise VocabularyError(
-            f"action {name!r}: use 1 to {MAX_LENGTH} ASCII characters without double quotes"
+            _("action %(name)r: use 1 to %(max_length)s characters without double quotes")
+            % {"name": name, "max_length": MAX_LENGTH}
         )
 
 
 def _check_all_differ(names: list[str], what: str) -> None:
     for name, count in Counter(names).items():
         if count > 1:
-            raise VocabularyError(f"{what} {name!r} occurs twice")
+            raise VocabularyError(
+                _("%(what)s %(name)r occurs twice") % {"what": what, "name": name}
+            )

@@ -14,26 +14,25 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipInfo
 
+from datasets.core.deflate64 import ZIP_DEFLATED64, read_chunks, read_head
+from datasets.core.translation import gettext as _
 from datasets.core.untrusted import UntrustedDataError
+from datasets.core.video_files import (
+    ARCHIVE_EXTENSIONS,
+    VIDEO_EXTENSIONS,
+    extension,
+    has_video_extension,
+    has_video_signature,
+    is_system_file,
+    proxy_reason,
+)
 
-VIDEO_EXTENSIONS = (
-    *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
-    *(".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv"),
-)
-ARCHIVE_EXTENSIONS = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
-# File signatures of video containers: (offset, bytes).
-VIDEO_SIGNATURES = (
-    *((4, b"ftyp"), (4, b"moov"), (4, b"wide"), (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI LIST")),
-    *((0, b"FLV\x01"), (0, b"\x00\x00\x01\xba"), (0, b"\x00\x00\x01\xb3")),
-    *((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01")),
-)
-NON_VIDEO_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B ")
-TS_PACKET_BYTES = (188, 192)  # MPEG-TS packets, each starts with 0x47 (G)
 OTHER_ARCHIVE_SIGNATURES = {
     b"7z\xbc\xaf": "7z",
     b"Rar!": "RAR",
@@ -41,20 +40,34 @@ OTHER_ARCHIVE_SIGNATURES = {
     b"\xfd7zXZ": "xz",
     b"BZh": "bzip2",
 }
-COMPRESSION_METHODS = (ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA)
+COMPRESSION_METHODS = (ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA, ZIP_DEFLATED64)
 # Videos are compressed already: a higher ratio is no video, or a zip bomb.
 MAX_EXPANSION = 20
 EXPANSION_CHECKED_FROM = 10 << 20
 DIRECTORY_BYTES_PER_MEMBER = 4096
 END_RECORD = b"PK\x05\x06"
 MAX_NAME_LENGTH = 180
+REASONS_SHOWN = 3
+HEAD_BYTES = 512
+SYSTEM_FILE = "a system file"
 CHUNK = 1 << 20
 DAMAGE = (None, errno.EINVAL)  # numbers of OSErrors that tell of the content, not the disk
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
+class SkippedFile(NamedTuple):
+    name: str
+    reason: str
+
+
 class ArchiveError(UntrustedDataError):
-    """The zip, or one entry during extraction, is rejected; the message says why."""
+    """The zip, or one entry during extraction, is rejected; the message says why.
+
+    Attributes:
+        skipped: The files of a zip that has no video, each with its reason.
+    """
+
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 class ArchiveLimits(NamedTuple):
@@ -71,11 +84,6 @@ class ArchiveMember(NamedTuple):
     name: str
     size: int
     info: ZipInfo
-
-
-class SkippedFile(NamedTuple):
-    name: str
-    reason: str
 
 
 class Listing(NamedTuple):
@@ -96,28 +104,48 @@ def list_videos(path: Path, limits: ArchiveLimits | None = None) -> Listing:
     with _open(path, limits) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
         listing = Listing([], [])
-        for info in members:
+        names = [display_name(info) for info in members]
+        for info, name in zip(members, names, strict=True):
             _check_path(info)
             _check_file_type(info)
-            name = display_name(info)
-            if reason := _skip_reason(archive, info, name, limits):
+            reason = _name_reason(info, name, names) or _skip_reason(
+                archive, path, info, name, limits
+            )
+            if reason:
                 listing.skipped.append(SkippedFile(name, reason))
             else:
                 listing.videos.append(ArchiveMember(name, info.file_size, info))
         _check_overlaps(members, archive.start_dir)
     if not listing.videos:
-        raise ArchiveError(
-            "the zip contains no video; supported: " + " ".join(VIDEO_EXTENSIONS)
-        )
+        raise _no_video(listing.skipped)
     if listing.size > limits.total_bytes:
         raise ArchiveError(
-            f"its videos have {_gigabytes(listing.size)} uncompressed; "
-            f"at most {_gigabytes(limits.total_bytes)} are allowed"
+            _(
+                "its videos have %(size)s uncompressed; at most %(most)s are allowed "
+                "(AVA_MAX_ZIP_BYTES)"
+            )
+            % {"size": _gigabytes(listing.size), "most": _gigabytes(limits.total_bytes)}
         )
     _check_expansion(
-        "all together", listing.size, sum(v.info.compress_size for v in listing.videos)
+        _("all together"), listing.size, sum(v.info.compress_size for v in listing.videos)
     )
     return listing
+
+
+def _no_video(skipped: list[SkippedFile]) -> ArchiveError:
+    """The error of a zip whose files are all skipped, with the reasons."""
+    own = [file for file in skipped if not file.reason.startswith(SYSTEM_FILE)]
+    reasons = "; ".join(f"{file.name} is {file.reason}" for file in own[:REASONS_SHOWN])
+    more = len(own) - REASONS_SHOWN
+    if more > 0:
+        reasons += _("; and %s more") % more
+    supported = "supported: " + " ".join(VIDEO_EXTENSIONS)
+    error = ArchiveError(
+        _("the zip contains no video: %(reasons)s; %(supported)s")
+        % {"reasons": reasons or _("it is empty"), "supported": supported}
+    )
+    error.skipped = tuple(skipped)
+    return error
 
 
 def list_files(
@@ -133,19 +161,22 @@ def list_files(
         members = [info for info in archive.infolist() if not info.is_dir()]
         for info in members:
             name = display_name(info)
-            if name not in names or _is_system_file(info.filename):
+            if name not in names or is_system_file(info.filename):
                 continue
             _check_path(info)
             _check_file_type(info)
             if name in found:
-                raise ArchiveError(f"the zip has two files named {name}")
+                raise ArchiveError(_("the zip has two files named %s") % name)
             found[name] = ArchiveMember(name, info.file_size, info)
         _check_overlaps(members, archive.start_dir)
     size = sum(member.size for member in found.values())
     if size > limits.total_bytes:
         raise ArchiveError(
-            f"its files have {_gigabytes(size)} uncompressed; "
-            f"at most {_gigabytes(limits.total_bytes)} are allowed"
+            _(
+                "its files have %(size)s uncompressed; at most %(most)s are "
+                "allowed (AVA_MAX_ZIP_BYTES)"
+            )
+            % {"size": _gigabytes(size), "most": _gigabytes(limits.total_bytes)}
         )
     return found
 
@@ -157,19 +188,18 @@ def extract(path: Path, member: ArchiveMember, target: Path) -> str:
     """
     digest, count = hashlib.sha256(), 0
     try:
-        with (
-            zipfile.ZipFile(path) as archive,
-            archive.open(member.info) as source,
-            target.open("xb") as out,
-        ):
-            while chunk := source.read(CHUNK):
+        with closing(_chunks(path, member.info)) as chunks, target.open("xb") as out:
+            for chunk in chunks:
                 count += len(chunk)
                 if count > member.size:
-                    raise ArchiveError(f"{member.name} is longer than the zip says")
+                    raise ArchiveError(_("%s is longer than the zip says") % member.name)
                 digest.update(chunk)
                 out.write(chunk)
         if count != member.size:
-            raise ArchiveError(f"{member.name} has {count} of {member.size} bytes")
+            raise ArchiveError(
+                _("%(member)s has %(count)s of %(size)s bytes")
+                % {"member": member.name, "count": count, "size": member.size}
+            )
     except ArchiveError:
         target.unlink(missing_ok=True)
         raise
@@ -185,8 +215,20 @@ def extract(path: Path, member: ArchiveMember, target: Path) -> str:
     return digest.hexdigest()
 
 
+def _chunks(path: Path, info: ZipInfo) -> Generator[bytes, None, None]:
+    """The content of a member, checked against its CRC at the end."""
+    if info.compress_type == ZIP_DEFLATED64:
+        yield from read_chunks(path, info)
+        return
+    with zipfile.ZipFile(path) as archive, archive.open(info) as source:
+        while chunk := source.read(CHUNK):
+            yield chunk
+
+
 def _damaged_message(member: ArchiveMember, error: Exception) -> str:
-    return f"{member.name} is damaged in the zip ({error}); zip it again from the video itself"
+    return _(
+        "%(member)s is damaged in the zip (%(error)s); zip it again from the video itself"
+    ) % {"member": member.name, "error": error}
 
 
 def display_name(info: ZipInfo) -> str:
@@ -222,10 +264,16 @@ def _open(path: Path, limits: ArchiveLimits) -> zipfile.ZipFile:
         if isinstance(error, ArchiveError):
             raise
         raise ArchiveError(_not_a_zip_message(path, error)) from error
-    if len(archive.infolist()) > limits.members:
-        count = len(archive.infolist())
+    count = sum(not is_system_file(info.filename) for info in archive.infolist())
+    if count > limits.members:
         archive.close()
-        raise ArchiveError(f"{count} entries; at most {limits.members} are allowed in a zip")
+        raise ArchiveError(
+            _(
+                "%(count)s entries; at most %(members)s are allowed in a zip "
+                "(AVA_MAX_ZIP_MEMBERS)"
+            )
+            % {"count": count, "members": limits.members}
+        )
     return archive
 
 
@@ -238,10 +286,10 @@ def _not_a_zip_message(path: Path, error: Exception) -> str:
     if head[257:262] == b"ustar":
         kind = "tar"
     if kind:
-        return f"not a zip but a {kind} archive by its content; pack the videos into a zip"
-    if _has_video_signature(head):
-        return "not a zip but a video by its content; pack it into a zip"
-    return f"not a complete zip file ({error}); was it copied completely?"
+        return _("not a zip but a %s archive by its content; pack the videos into a zip") % kind
+    if has_video_signature(head):
+        return _("not a zip but a video by its content; pack it into a zip")
+    return _("not a complete zip file (%s); was it copied completely?") % error
 
 
 def _check_directory_size(path: Path, limits: ArchiveLimits) -> None:
@@ -259,7 +307,8 @@ def _check_directory_size(path: Path, limits: ArchiveLimits) -> None:
             directory = struct.unpack("<Q", file.read(8))[0]
     if directory > limits.members * DIRECTORY_BYTES_PER_MEMBER:
         raise ArchiveError(
-            f"its list of entries has {directory:,} bytes: far more than {limits.members} files"
+            _("its list of entries has %(directory)s bytes: far more than %(members)s files")
+            % {"directory": f"{directory:,}", "members": limits.members}
         )
 
 
@@ -268,22 +317,29 @@ def _check_path(info: ZipInfo) -> None:
     name = info.orig_filename.replace("\\", "/")
     drive = len(name) > 1 and name[1] == ":"
     if name.startswith("/") or drive or ".." in name.split("/"):
-        raise ArchiveError(f"{info.filename!r} points outside its folder; the zip is not safe")
+        raise ArchiveError(
+            _("%r points outside its folder; the zip is not safe") % info.filename
+        )
 
 
 def _check_file_type(info: ZipInfo) -> None:
     mode = stat.S_IFMT(info.external_attr >> 16)
     if info.create_system == 3 and mode not in (0, stat.S_IFREG):
-        raise ArchiveError(f"{info.filename!r} is a link or a special file, not a video")
+        raise ArchiveError(_("%r is a link or a special file, not a video") % info.filename)
     if info.flag_bits & 0x1:
-        raise ArchiveError(f"{info.filename!r} is encrypted; zip it again without a password")
+        raise ArchiveError(
+            _("%r is encrypted; zip it again without a password") % info.filename
+        )
     _check_expansion(repr(info.filename), info.file_size, info.compress_size)
 
 
 def _check_expansion(what: str, size: int, packed: int) -> None:
     expansion = size / max(1, packed)
     if size > EXPANSION_CHECKED_FROM and expansion > MAX_EXPANSION:
-        raise ArchiveError(f"{what} expands {expansion:.0f} times; no video does")
+        raise ArchiveError(
+            _("%(what)s expands %(expansion).0f times; no video does")
+            % {"what": what, "expansion": expansion}
+        )
 
 
 def _check_overlaps(members: list[ZipInfo], directory_start: int) -> None:
@@ -292,60 +348,51 @@ def _check_overlaps(members: list[ZipInfo], directory_start: int) -> None:
         (info.header_offset, info.header_offset + 30 + info.compress_size, info.filename)
         for info in members
     )
-    ends = [(start, name) for start, _, name in places[1:]] + [(directory_start, "the list")]
-    for (_, end, name), (next_start, next_name) in zip(places, ends, strict=False):
+    ends = [(start, name) for start, _end, name in places[1:]] + [(directory_start, "the list")]
+    for (_start, end, name), (next_start, next_name) in zip(places, ends, strict=False):
         if end > next_start:
-            raise ArchiveError(f"{name!r} and {next_name!r} overlap in the zip; it is not safe")
+            raise ArchiveError(
+                _("%(name)r and %(next_name)r overlap in the zip; it is not safe")
+                % {"name": name, "next_name": next_name}
+            )
+
+
+def _name_reason(info: ZipInfo, name: str, names: list[str]) -> str:
+    """Why this file is skipped by its name alone; empty if it may be a video."""
+    if is_system_file(info.filename):
+        return f"{SYSTEM_FILE}, not a video"
+    if extension(name) in ARCHIVE_EXTENSIONS:
+        return _("an archive inside the zip; unpack it and zip the videos themselves")
+    return proxy_reason(name, names)
 
 
 def _skip_reason(
-    archive: zipfile.ZipFile, info: ZipInfo, name: str, limits: ArchiveLimits
+    archive: zipfile.ZipFile, path: Path, info: ZipInfo, name: str, limits: ArchiveLimits
 ) -> str:
     """Why this file is skipped; empty if it is a video."""
-    ending = PurePosixPath(name).suffix.lower()
-    if _is_system_file(info.filename):
-        return "a system file, not a video"
-    if ending in ARCHIVE_EXTENSIONS:
-        return "an archive inside the zip; unpack it and zip the videos themselves"
     if info.compress_type not in COMPRESSION_METHODS:
-        return f"packed by method {info.compress_type}; zip it again with 'store' or 'deflate'"
-    if ending not in VIDEO_EXTENSIONS and not _has_video_signature(_first_bytes(archive, info)):
-        return "not a video, by its name and its first bytes"
+        return (
+            _("packed by method %s; zip it again with 'store' or 'deflate'")
+            % info.compress_type
+        )
+    if not has_video_extension(name) and not has_video_signature(
+        _first_bytes(archive, path, info)
+    ):
+        return _("not a video, by its name and its first bytes")
     if info.file_size > limits.member_bytes:
         most = _gigabytes(limits.member_bytes)
-        return f"{_gigabytes(info.file_size)} long; at most {most} are allowed for one video"
+        return _(
+            "%(size)s long; at most %(most)s are allowed for one video (AVA_MAX_VIDEO_BYTES)"
+        ) % {"size": _gigabytes(info.file_size), "most": most}
     return ""
 
 
-def _first_bytes(archive: zipfile.ZipFile, info: ZipInfo) -> bytes:
+def _first_bytes(archive: zipfile.ZipFile, path: Path, info: ZipInfo) -> bytes:
     """The first bytes of a file; empty if they cannot be read."""
     try:
-        with archive.open(info) as member:
-            return member.read(512)
+        return read_head(archive, path, info, HEAD_BYTES)
     except (*ZIP_ERRORS, OSError, NotImplementedError):
         return b""
-
-
-def _has_video_signature(head: bytes) -> bool:
-    """Whether these first bytes are those of a known video container.
-
-    >>> _has_video_signature(b"\\0\\0\\0 ftypisom"), _has_video_signature(b"\\0\\0\\0 ftypheic")
-    (True, False)
-    """
-    if head[4:8] == b"ftyp" and head[8:12] in NON_VIDEO_BRANDS:
-        return False
-    if any(head.startswith(begin, place) for place, begin in VIDEO_SIGNATURES):
-        return True
-    return any(head[size % 188 :: size][:2] == b"GG" for size in TS_PACKET_BYTES)
-
-
-def _is_system_file(name: str) -> bool:
-    parts = name.replace("\\", "/").lower().split("/")
-    return (
-        "__macosx" in parts
-        or parts[-1].startswith("._")
-        or parts[-1] in (".ds_store", "thumbs.db", "desktop.ini")
-    )
 
 
 def _gigabytes(size: int) -> str:

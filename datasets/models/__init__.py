@@ -2,6 +2,15 @@
 
 from datasets.models.dataset import Action, ActionGroup, Dataset, PendingDeletion
 from datasets.models.members import Invitation, Member
+from datasets.models.recordings import Fingerprint, SharedFootage
+from datasets.models.team import (
+    AccessToken,
+    ActivityRecord,
+    Notification,
+    NotificationSettings,
+    OutgoingMessage,
+    OutgoingWebhook,
+)
 from datasets.models.videos import (
     BundleImport,
     Clip,
@@ -13,15 +22,23 @@ from datasets.models.videos import (
 )
 
 __all__ = [
+    "AccessToken",
     "Action",
     "ActionGroup",
+    "ActivityRecord",
     "BundleImport",
     "Clip",
     "ClipQuerySet",
     "Dataset",
+    "Fingerprint",
     "Invitation",
     "Member",
+    "Notification",
+    "NotificationSettings",
+    "OutgoingMessage",
+    "OutgoingWebhook",
     "PendingDeletion",
+    "SharedFootage",
     "Transfer",
     "Upload",
     "Video",

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.media.clips_and_keyframes import (
@@ -16,6 +17,7 @@ from datasets.core.media.clips_and_keyframes import (
     MIN_CLIP_SECONDS,
 )
 from datasets.core.roles import Act, acts_by_key, roles_with
+from datasets.core.vocabulary import MAX_ACTION_ID
 
 ANNOTATION_RATES = [(rate, f"{rate} per second") for rate in (1, 2, 3, 5, 6, 10, 15, 30)]
 
@@ -67,14 +69,29 @@ class Dataset(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(30)],
         help_text="detect in every n-th frame; the tracker interpolates the rest",
     )
+    appearance = models.CharField(
+        max_length=500, blank=True, default="histogram",
+        help_text="how people are told apart by their looks: histogram, the name of a "
+        "re-identification model (ONNX), or empty for not at all",
+    )  # fmt: skip
+    classes = models.CharField(
+        max_length=200, blank=True, default="person", db_default="person",
+        help_text="what is followed, separated by commas: person, vehicle, animal, or classes "
+        "of the detector",
+    )  # fmt: skip
     is_simulated = models.BooleanField(
         default=False, help_text="answers come from simulated annotators"
     )
+    charged_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True,
+        related_name="charged_datasets", editable=False,
+        help_text="whose quota it counts against; empty: nobody's",
+    )  # fmt: skip
 
     # Settings of the pipeline.
     SETTINGS = (
         "detector", "weights", "threshold", "longest_side", "clip_seconds", "annotation_fps",
-        "frame_stride", "keep_truncated",
+        "frame_stride", "keep_truncated", "appearance", "classes",
     )  # fmt: skip
 
     objects = DatasetQuerySet.as_manager()
@@ -89,6 +106,16 @@ class Dataset(models.Model):
     def may(self) -> dict[str, bool]:
         """What the user may do, by `Act.key`; of rows of `permitted_datasets` only."""
         return acts_by_key(self.role)  # type: ignore[attr-defined]  # annotated
+
+    @property
+    def class_names(self) -> list[str]:
+        """What is followed, by name; person if nothing is named.
+
+        >>> Dataset(classes="person, Vehicle,").class_names
+        ['person', 'vehicle']
+        """
+        names = (" ".join(part.split()).lower() for part in self.classes.split(","))
+        return list(dict.fromkeys(name for name in names if name)) or ["person"]
 
     def clean(self) -> None:
         """Raises ValidationError if the storage has other files under this name."""
@@ -106,6 +133,8 @@ class Dataset(models.Model):
 
 class ActionGroup(models.Model):
     """A question about every person: at each keyframe, once a person, or once a clip."""
+
+    COUNTED_AS = _("groups of actions")
 
     class Scope(models.TextChoices):
         KEYFRAME = "keyframe"
@@ -145,34 +174,64 @@ class ActionGroup(models.Model):
         return self.name
 
     def shown_actions(self) -> list["Action"]:
-        """The actions in the order that annotators see."""
-        return sorted(self.actions.all(), key=lambda one: (one.position, one.action_id))
+        """The actions that annotators may choose, in the order that they see."""
+        offered = [one for one in self.actions.all() if one.is_offered]
+        return sorted(offered, key=lambda one: (one.position, one.action_id))
+
+    def former_names(self) -> dict[str, str]:
+        """What each name that an answer may still have is called now."""
+        actions = {action.pk: action for action in self.actions.all()}
+        found: dict[str, str] = {}
+        for action in actions.values():
+            current = action
+            while current.merged_into_id in actions:
+                current = actions[current.merged_into_id]
+            names = [*action.former_names, *([action.name] if action != current else [])]
+            found |= {name: current.name for name in names if name != current.name}
+        return found
 
     def spec(self) -> ActionGroupSpec:
-        """The group without the database, its actions by id."""
+        """The group without the database, its actions by id; without those merged away."""
+        actions = list(self.actions.all())
+        kept = tuple(one.name for one in actions if one.merged_into_id is None)
+        is_merged = len(kept) < len(actions)
         return ActionGroupSpec(
             self.name,
             self.choice,
             self.required,
-            tuple(action.name for action in self.actions.all()),
+            kept,
             self.max_per_person,
             self.scope,
+            min(self.max_per_person, len(actions)) if is_merged else 0,
         )
 
 
 class Action(models.Model):
     """An answer of a group. Its AVA action id is never reused."""
 
+    COUNTED_AS = _("actions")
+
     group = models.ForeignKey(ActionGroup, models.CASCADE, related_name="actions")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="actions")
     name = models.CharField(max_length=80)
     action_id = models.PositiveSmallIntegerField(
-        validators=[MinValueValidator(1), MaxValueValidator(80)]
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_ACTION_ID)]
     )
 
     position = models.PositiveSmallIntegerField(
         default=0, help_text="place in the group as annotators see it; equal ones by id"
     )
+
+    former_names = models.JSONField(
+        default=list, blank=True, help_text="names that answers may still have"
+    )
+    retired_at = models.DateTimeField(
+        null=True, blank=True, help_text="since when it is no longer offered to annotators"
+    )
+    merged_into = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="merged",
+        help_text="the action that its answers count as",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["dataset", "action_id"]
@@ -180,12 +239,17 @@ class Action(models.Model):
             models.UniqueConstraint("dataset", "action_id", name="action_id_unique_in_dataset"),
             models.UniqueConstraint("group", "name", name="action_name_unique_in_group"),
             models.CheckConstraint(
-                condition=Q(action_id__gte=1, action_id__lte=80), name="action_id_is_1_to_80"
+                condition=Q(action_id__gte=1, action_id__lte=MAX_ACTION_ID),
+                name="action_id_is_1_to_32767",
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_offered(self) -> bool:
+        return self.retired_at is None and self.merged_into_id is None
 
 
 class PendingDeletion(models.Model):

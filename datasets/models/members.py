@@ -6,12 +6,15 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from datasets.models.dataset import Dataset
 
 
 class Member(models.Model):
     """A user's role in a dataset; `datasets/core/roles.py` says what each role may do."""
+
+    COUNTED_AS = _("members")
 
     class Role(models.TextChoices):
         OWNER = "owner"

@@ -7,15 +7,18 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from avaproject.base.work import StagedModel, StagedQuerySet
-from datasets.core.media.clips_and_keyframes import FRAME_RATE, keyframe_seconds
+from datasets.core.media.clips_and_keyframes import FRAME_RATE, FrameRange, keyframe_seconds
 from datasets.core.roles import Act
 from datasets.models.dataset import Dataset
 
 
 class Upload(StagedModel):
     """A zip of videos or a bundle; its stage is unpacking."""
+
+    COUNTED_AS = _("uploads")
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="uploads")
     original_name = models.CharField(max_length=255)
@@ -24,6 +27,12 @@ class Upload(StagedModel):
         max_length=64, help_text="starts with ? until a worker has hashed the file"
     )
     size = models.BigIntegerField(help_text="bytes")
+    unpacked_size = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="bytes of its videos, charged when unpacking begins",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     skipped_files = models.JSONField(
         default=list, blank=True, help_text="[{name, reason}] of files not used"
@@ -110,12 +119,18 @@ class Transfer(models.Model):
 class Video(StagedModel):
     """A raw video; its stage is the conversion to a standard video."""
 
+    COUNTED_AS = _("videos")
+
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="videos")
     upload = models.ForeignKey(Upload, models.SET_NULL, null=True, related_name="videos")
     name = models.SlugField(max_length=60, help_text="part of the AVA video ids")
     original_name = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField(help_text="bytes of the raw file")
+    group = models.CharField(
+        max_length=100, blank=True,
+        help_text="the user's own: videos with the same camera, place or subject",
+    )  # fmt: skip
     raw = models.FileField(max_length=500)
     probe = models.JSONField(default=dict, blank=True, help_text="properties of the raw file")
     changes = models.JSONField(
@@ -126,6 +141,9 @@ class Video(StagedModel):
     )
     unreadable = models.JSONField(
         default=list, blank=True, help_text="[[start, stop]] of frames that no clip may contain"
+    )
+    stills = models.JSONField(
+        default=list, blank=True, help_text="[[start, stop]] of frames that hold one frame"
     )
     file = models.FileField(max_length=500, blank=True)
     width = models.PositiveIntegerField(null=True, editable=False)
@@ -201,13 +219,21 @@ class ClipQuerySet(StagedQuerySet):
 class Clip(StagedModel):
     """A clip of a standard video; its stage is the cutting of its file and frames."""
 
+    COUNTED_AS = _("clips")
+
     video = models.ForeignKey(Video, models.CASCADE, related_name="clips")
     name = models.SlugField(max_length=80, help_text="the AVA video_id")
     index = models.PositiveIntegerField(help_text="0-based, in the video")
     start_frame = models.PositiveIntegerField(help_text="first frame, in the standard video")
     frame_count = models.PositiveIntegerField()
     file = models.FileField(max_length=500, blank=True)
-    frames = models.FileField(max_length=500, blank=True, help_text="zip of annotation frames")
+    frames = models.FileField(
+        max_length=500, blank=True,
+        help_text="zip of annotation frames; empty if they are made when they are wanted",
+    )  # fmt: skip
+    frame_bytes = models.PositiveIntegerField(
+        null=True, editable=False, help_text="of an annotation frame, the one in the middle"
+    )
     poster = models.FileField(max_length=500, blank=True)
 
     objects = ClipQuerySet.as_manager()
@@ -247,5 +273,8 @@ class Clip(StagedModel):
     def keyframes(self) -> list[int]:
         """Clip seconds that are annotated and exported; needs `self.video` done."""
         return keyframe_seconds(
-            self.start_frame, self.frame_count, video_frame_count=self.video.frame_count or 0
+            self.start_frame,
+            self.frame_count,
+            video_frame_count=self.video.frame_count or 0,
+            unreadable=[FrameRange(*each) for each in self.video.unreadable],
         )

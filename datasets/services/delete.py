@@ -5,15 +5,17 @@ files are recorded in the transaction that deletes the rows; workers remove the 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from avaproject.base.storage import StorageError, remove
 from avaproject.base.stored_files import file_fields, still_referenced
 from avaproject.base.work import Stage, StagedModel
+from datasets.accounts.activity import record
 from datasets.models import Dataset, PendingDeletion, Upload, Video
 from datasets.services import resumable_upload
 
@@ -29,21 +31,23 @@ class InUseError(ValueError):
 
 
 class DependentCount(NamedTuple):
-    """How many dependent rows of one model would be deleted."""
+    """How many dependent rows of one model would be deleted, in the words of the pages."""
 
     name: str
     rows: int  # COUNTED + 1 if there are more than COUNTED
 
 
 def dependents(thing: models.Model) -> list[DependentCount]:
-    """How many rows of each other model would be deleted with `thing`; COUNTED at most."""
+    """How many rows of each other model would be deleted with `thing`; COUNTED at most.
+
+    Only of models that name what they are to users (`COUNTED_AS`): what is computed from them
+    goes with them.
+    """
     found = []
     for model, path in _shortest_paths(type(thing)).items():
         rows = model._base_manager.filter(**{path: thing.pk}).order_by()
-        is_shown = not getattr(model, "IS_DERIVED", False)
-        if is_shown and (count := rows[: COUNTED + 1].count()):
-            meta = model._meta
-            name = meta.verbose_name_plural if count > 1 else meta.verbose_name
+        name = getattr(model, "COUNTED_AS", "")
+        if name and (count := rows[: COUNTED + 1].count()):
             found.append(DependentCount(str(name), count))
     return found
 
@@ -101,6 +105,8 @@ def delete(thing: models.Model) -> None:
         for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
             _clear_self_references(rows)
             rows.delete()
+        dataset = thing if isinstance(thing, Dataset) else getattr(thing, "dataset", None)
+        record(f"delete {thing._meta.verbose_name}", thing, dataset=dataset)
 
 
 def delete_pending_files() -> int:
@@ -146,10 +152,14 @@ def _clear_self_references(rows: Any) -> None:
             rows.exclude(**{field.name: None}).update(**{field.name: None})
 
 
-def rows_of(thing: models.Model) -> dict[type[models.Model], Any]:
-    """All rows that would be deleted with `thing`, each once, by model."""
+def rows_of(
+    thing: models.Model, is_wanted: Callable[[type[models.Model]], bool] = lambda _: True
+) -> dict[type[models.Model], Any]:
+    """All rows that would be deleted with `thing`, each once, by model, of models wanted."""
     conditions: dict[type[models.Model], Q] = {}
     for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
+        if not is_wanted(rows.model):
+            continue
         conditions.setdefault(rows.model, Q())
         conditions[rows.model] |= Q(pk__in=rows.values("pk"))
     return {model: model._base_manager.filter(which) for model, which in conditions.items()}
@@ -161,8 +171,11 @@ def _check_idle(model: type[models.Model], rows: Any) -> None:
     busy = rows.filter(stage=Stage.RUNNING).first()
     if busy is not None:
         raise InUseError(
-            f"A worker is busy with the {model._meta.verbose_name} {busy}; "
-            "wait until it is done, then delete."
+            gettext(
+                "A worker is busy with the %(kind)s %(busy)s; wait until it is done, then "
+                "delete."
+            )
+            % {"kind": model._meta.verbose_name, "busy": busy}
         )
 
 

@@ -10,8 +10,7 @@ The files with tracks are stored for the next step, `tracking.services.import_tr
 
 import shutil
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from avaproject.base.storage import local_path, store
@@ -46,6 +46,11 @@ from datasets.core.naming import clip_name, frame_name
 from datasets.core.zip_reader import ArchiveError, extract, list_files
 from datasets.core.zip_writer import new_zip
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
+from datasets.services.bundle_limitations import (
+    clips_without_video,
+    limitations_of,
+    no_standard_video,
+)
 from datasets.services.cut_clips import annotation_frame_count, encode_poster
 from datasets.services.standardise import decoder_limits
 from datasets.services.upload import archive_limits, delete_bundle_zip, reserved_for_files
@@ -54,17 +59,6 @@ from datasets.services.video_names import add_video, reserve_name
 CHUNK = 1 << 20
 MAX_FRAME_BYTES = 64 << 20  # of one annotation frame
 CONVERTED = 0.4  # share of the work
-NO_STANDARD_VIDEO = "The bundle has no standard video: no release can show its frames."
-NO_VIDEO = (
-    "{what} came without video: there are only its frames, {rate} a second. It can be "
-    "annotated, reviewed and released as annotations alone; no release can hold frames at 30 a "
-    "second or clips of it, and it cannot be tracked again."
-)
-CLIPS_WITHOUT_VIDEO = (
-    "{count} clips came without video: there are only their frames, {rate} a second. They can "
-    "be annotated, reviewed and released as annotations alone; no release can hold frames at "
-    "30 a second or clips of them, and they cannot be tracked again."
-)
 
 Progress = Callable[[float], None]
 
@@ -199,24 +193,12 @@ def import_clips(
                 try:
                     _import_video(dataset, video, zips, upload)
                 except MediaError as error:
-                    raise BundleError(f"{video.name} is not whole: {error}") from error
+                    raise BundleError(
+                        _("%(video)s is not whole: %(error)s")
+                        % {"video": video.name, "error": error}
+                    ) from error
     imported = Clip.objects.of(dataset).filter(video__sha256__in=hashes)
     return list(imported.select_related("video"))
-
-
-def limitations_of(clips: Iterable[Clip]) -> list[str]:
-    """What can never be done with some of `clips`, since they came without video."""
-    videos = [clip.video for clip in clips]
-    without = Counter(video.frame_rate for video in videos if not video.has_all_frames)
-    found = [
-        CLIPS_WITHOUT_VIDEO.format(count=count, rate=rate)
-        if count > 1
-        else NO_VIDEO.format(what="1 clip", rate=rate)
-        for rate, count in sorted(without.items())
-    ]
-    if any(video.has_all_frames and not video.file for video in videos):
-        found.append(NO_STANDARD_VIDEO)
-    return found
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -224,7 +206,10 @@ def _unpack(path: Path, folder: Path) -> None:
     try:
         members = list_files(path, manifests.FILES, archive_limits())
         if not manifests.is_bundle(members):
-            raise BundleError(f"{path.name} is not a zip of a bundle: it has {sorted(members)}")
+            raise BundleError(
+                _("%(path)s is not a zip of a bundle: it has %(members)s")
+                % {"path": path.name, "members": sorted(members)}
+            )
         with reserved_for_files(sum(one.size for one in members.values())) as release:
             for name, one in members.items():
                 release(one.size)
@@ -243,10 +228,14 @@ def _check_disk(folder: Path) -> None:
 
 
 def _check_rate(dataset: Dataset, manifest: Manifest) -> None:
-    if manifest.annotation_fps != dataset.annotation_fps and dataset.videos.exists():
+    theirs, own = manifest.annotation_fps, dataset.annotation_fps
+    if theirs != own and dataset.videos.exists():
         raise BundleError(
-            f"the bundle has {manifest.annotation_fps} annotation frames a second, and dataset "
-            f"{dataset} has {dataset.annotation_fps}: import it into a dataset with the same"
+            _(
+                "the bundle has %(theirs)s annotation frames a second, and dataset "
+                "%(dataset)s has %(own)s: import it into a dataset with the same"
+            )
+            % {"theirs": theirs, "dataset": dataset, "own": own}
         )
 
 
@@ -267,8 +256,11 @@ def _check_known(dataset: Dataset, hashes: list[str]) -> None:
     )
     if video := unfinished.first():
         raise BundleError(
-            f"the video {video} is in {dataset} already, and not finished: wait until its "
-            "clips are done, or import the bundle into another dataset"
+            _(
+                "the video %(video)s is in %(dataset)s already, and not finished: wait "
+                "until its clips are done, or import the bundle into another dataset"
+            )
+            % {"video": video, "dataset": dataset}
         )
 
 
@@ -277,7 +269,7 @@ def _import_video(
 ) -> None:
     """Make and check all files of one video, then store them, then write its rows at once."""
     name = reserve_name(dataset, f"{entry.name}.mp4", entry.sha256)
-    warnings = [f"Imported from a bundle: the raw file {entry.original_name} is not here."]
+    warnings = [_("Imported from a bundle: the raw file %s is not here.") % entry.original_name]
     rate = entry.frame_rate if bundle.clips else bundle.manifest.annotation_fps
     video = Video(
         dataset=dataset,
@@ -305,9 +297,9 @@ def _import_video(
             files.append((video, "file", path, video.standard_name))
         else:
             warnings.append(
-                NO_VIDEO.format(what="It", rate=rate)
+                clips_without_video(len(entry.clips), rate)
                 if rate < FRAME_RATE
-                else NO_STANDARD_VIDEO
+                else no_standard_video()
             )
         clips = []
         for one in entry.clips:
@@ -335,7 +327,8 @@ def _import_video(
             Clip.objects.bulk_create(clips)
     except IntegrityError as error:
         raise BundleError(
-            f"the video {entry.name} was added to {dataset} meanwhile: try again"
+            _("the video %(entry)s was added to %(dataset)s meanwhile: try again")
+            % {"entry": entry.name, "dataset": dataset}
         ) from error
 
 
@@ -382,8 +375,13 @@ def _frame(bundle: _Zips, entry: _Entry, index: int) -> bytes:
 def _check_size(name: str, size: tuple[int, int], video: VideoEntry) -> None:
     if size != (video.width, video.height):
         raise BundleError(
-            f"{name} has {size[0]}x{size[1]} pixels, but the manifest says "
-            f"{video.width}x{video.height}"
+            _("%(name)s has %(x)sx%(y)s pixels, but the manifest says %(size)s")
+            % {
+                "name": name,
+                "x": size[0],
+                "y": size[1],
+                "size": f"{video.width}x{video.height}",
+            }
         )
 
 
@@ -393,8 +391,8 @@ def _extracted(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
         # zipfile reads no more of a member than its directory says.
         if archive.getinfo(name).file_size > settings.MAX_VIDEO_BYTES:
             raise BundleError(
-                f"{name} has more than {settings.MAX_VIDEO_BYTES / 1e9:.1f} GB "
-                "(AVA_MAX_VIDEO_BYTES)"
+                _("%(name)s has more than %(most).1f GB (AVA_MAX_VIDEO_BYTES)")
+                % {"name": name, "most": settings.MAX_VIDEO_BYTES / 1e9}
             )
         shutil.copyfileobj(source, target, CHUNK)
     return path

@@ -8,7 +8,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from datasets.accounts.activity import acting, record
+from datasets.accounts.quotas import QuotaError, check_takeover
 from datasets.core.roles import Act
 from datasets.models import Dataset, Invitation, Member
 
@@ -54,17 +57,22 @@ def invite(
         one annotator.
     """
     if not may_invite(by, dataset, role):
-        raise MemberError(f"You may not invite a member with the role {role}.")
+        raise MemberError(
+            _("You may not invite a member with the role %(role)s.") % {"role": role}
+        )
     if annotator and (max_uses > 1 or role != Member.Role.ANNOTATOR):
         raise MemberError(
-            f"Only one person can be {annotator}: choose the role annotator and one use."
+            _("Only one person can be %(annotator)s: choose the role annotator and one use.")
+            % {"annotator": annotator}
         )
     token = secrets.token_urlsafe(32)
-    made = Invitation.objects.create(
-        dataset=dataset, role=role, token_sha256=_hash(token), annotator=annotator,
-        email=email, max_uses=max_uses, created_by=by,
-        expires_at=timezone.now() + timedelta(days=days),
-    )  # fmt: skip
+    with transaction.atomic():
+        made = Invitation.objects.create(
+            dataset=dataset, role=role, token_sha256=_hash(token), annotator=annotator,
+            email=email, max_uses=max_uses, created_by=by,
+            expires_at=timezone.now() + timedelta(days=days),
+        )  # fmt: skip
+        record("invite", email or role, dataset=dataset, details=f"as {role}")
     return made, token
 
 
@@ -73,14 +81,17 @@ def find_invitation(token: str) -> Invitation:
     found = Invitation.objects.filter(token_sha256=_hash(token))
     invitation = found.select_related("dataset", "created_by").first()
     if invitation is None:
-        raise InvitationError("There is no such invitation. Check that the link is complete.")
+        raise InvitationError(
+            _("There is no such invitation. Check that the link is complete.")
+        )
     if not found.open(timezone.now()).exists():
         raise InvitationError(
-            "This invitation has expired, or was used or revoked. Ask for a new one."
+            _("This invitation has expired, or was used or revoked. Ask for a new one.")
         )
     if not may_invite(invitation.created_by, invitation.dataset, invitation.role):
         raise InvitationError(
-            f"{invitation.created_by} may not invite members any more. Ask for another link."
+            _("%(created_by)s may not invite members any more. Ask for another link.")
+            % {"created_by": invitation.created_by}
         )
     return invitation
 
@@ -96,17 +107,20 @@ def accept(invitation: Invitation, *, user: User) -> tuple[Member, bool]:
         return existing, False
     mine = Invitation.objects.filter(pk=invitation.pk).open(timezone.now())
     if not mine.update(uses=F("uses") + 1):
-        raise InvitationError("This invitation was used or revoked meanwhile. Ask for another.")
-    return Member.objects.create(
-        dataset=invitation.dataset, user=user, role=invitation.role
-    ), True
+        raise InvitationError(
+            _("This invitation was used or revoked meanwhile. Ask for another.")
+        )
+    member = Member.objects.create(dataset=invitation.dataset, user=user, role=invitation.role)
+    with acting(user):  # who may have no session yet
+        record("join", user, dataset=invitation.dataset, details=f"as {invitation.role}")
+    return member, True
 
 
 def revoke(invitation: Invitation) -> None:
     """Let nobody accept the invitation any more; twice changes nothing."""
-    Invitation.objects.filter(pk=invitation.pk, revoked_at=None).update(
-        revoked_at=timezone.now()
-    )
+    still_open = Invitation.objects.filter(pk=invitation.pk, revoked_at=None)
+    if still_open.update(revoked_at=timezone.now()):
+        record("revoke invitation", invitation, dataset=invitation.dataset)
 
 
 @transaction.atomic
@@ -114,7 +128,8 @@ def change_role(member: Member, role: str) -> None:
     """Give `member` another role. Raises MemberError for the last owner."""
     if role != Member.Role.OWNER:
         _keep_an_owner(member)
-    Member.objects.filter(pk=member.pk).update(role=role)
+    if Member.objects.filter(pk=member.pk).exclude(role=role).update(role=role):
+        record("change role", member.user, dataset=member.dataset, details=f"to {role}")
     member.role = role
 
 
@@ -123,6 +138,46 @@ def remove(member: Member) -> None:
     """Remove `member` from the dataset. Raises MemberError for the last owner."""
     _keep_an_owner(member)
     member.delete()
+    record("remove member", member.user, dataset=member.dataset)
+
+
+@transaction.atomic
+def transfer_ownership(dataset: Dataset, *, by: User, to: User) -> None:
+    """Make the member `to` an owner who is charged for `dataset`, and `by` a manager.
+
+    A superuser who is no member hands over without a role of their own; other owners stay. A
+    second call changes nothing.
+
+    Raises MemberError if `to` is no member, or if the dataset does not fit their quota.
+    """
+    Dataset.objects.select_for_update().get(pk=dataset.pk)
+    dataset.refresh_from_db(fields=["charged_to"])
+    members = Member.objects.filter(dataset=dataset)
+    if not members.filter(user=to).exists():
+        raise MemberError(
+            _("%(to)s is no member of %(dataset)s. Invite them first.")
+            % {"to": to, "dataset": dataset}
+        )
+    if dataset.charged_to_id != to.pk:
+        try:
+            check_takeover(dataset, to)
+        except QuotaError as error:
+            raise MemberError(
+                _("%(to)s cannot take over %(dataset)s. %(error)s")
+                % {"to": to, "dataset": dataset, "error": error}
+            ) from error
+    changed = members.filter(user=to).exclude(role=Member.Role.OWNER).update(
+        role=Member.Role.OWNER
+    )  # fmt: skip
+    if by.pk != to.pk:
+        changed += members.filter(user=by, role=Member.Role.OWNER).update(
+            role=Member.Role.MANAGER
+        )
+    changed += Dataset.objects.filter(pk=dataset.pk).exclude(charged_to=to).update(
+        charged_to=to
+    )  # fmt: skip
+    if changed:
+        record("transfer ownership", to, dataset=dataset)
 
 
 def _keep_an_owner(member: Member) -> None:
@@ -131,7 +186,8 @@ def _keep_an_owner(member: Member) -> None:
     owners = Member.objects.filter(dataset=member.dataset_id, role=Member.Role.OWNER)
     if owners.filter(pk=member.pk).exists() and not owners.exclude(pk=member.pk).exists():
         raise MemberError(
-            f"{member.user} is the only owner. Make somebody else an owner first."
+            _("%(user)s is the only owner. Make somebody else an owner first.")
+            % {"user": member.user}
         )
 
 

@@ -18,8 +18,10 @@ from typing import BinaryIO
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from avaproject.base.temporary import allocate, free_bytes
+from datasets.accounts import quotas
 from datasets.models import Dataset, Transfer, Upload
 from datasets.services import s3_multipart
 from datasets.services.upload import ArchiveError, check_size, receive_unhashed
@@ -52,10 +54,11 @@ def start(
 ) -> Transfer:
     """Start an upload of `size` bytes, or resume the one that `user` started with this file.
 
-    Raises ArchiveError if the zip is too large, NoSpaceError if the disk is too full.
+    Raises ArchiveError if the zip is too large or does not fit the quota, NoSpaceError if the
+    disk is too full.
     """
     if size <= 0:
-        raise ArchiveError(f"{original_name} is empty: 0 bytes")
+        raise ArchiveError(_("%(name)s is empty: 0 bytes") % {"name": original_name})
     check_size(original_name, size)
     same = {"user": user, "size": size, "fingerprint": fingerprint}
     unfinished = dataset.transfers.filter(upload=None, **same).first() if fingerprint else None
@@ -64,9 +67,14 @@ def start(
     transfer = Transfer(
         dataset=dataset, original_name=original_name[:255] or "upload.zip", **same
     )
+    with quotas.charging_bytes(dataset, size):
+        transfer.save()
     if not s3_multipart.is_available():
-        _reserve_space(transfer)
-    transfer.save()
+        try:
+            _reserve_space(transfer)
+        except BaseException:
+            transfer.delete()
+            raise
     return transfer
 
 
@@ -81,8 +89,15 @@ def _reserve_space(transfer: Transfer) -> None:
             raise
         free = free_bytes() / 1e9
         raise NoSpaceError(
-            f"{transfer.original_name} has {transfer.size / 1e9:.1f} GB; only {free:.1f} GB "
-            "are free on the server; free some space, then try again"
+            _(
+                "%(name)s has %(size).1f GB; only %(free).1f GB are free on the server; "
+                "free some space, then try again"
+            )
+            % {
+                "name": transfer.original_name,
+                "size": transfer.size / 1e9,
+                "free": free,
+            }
         ) from error
 
 
@@ -106,12 +121,13 @@ def append(
         sha256: Of the chunk, in Base64; not checked if empty.
     """
     if transfer.upload:
-        raise WrongOffsetError("the file is complete already")
+        raise WrongOffsetError(_("the file is complete already"))
     with _locked_file(transfer) as file:
         length = file.seek(0, os.SEEK_END)
         if offset != length:
             raise WrongOffsetError(
-                f"the chunk starts at {offset}; {length} bytes were received"
+                _("the chunk starts at %(offset)s; %(length)s bytes were received")
+                % {"offset": offset, "length": length}
             )
         try:
             length = _write(file, read, max_bytes=transfer.size, sha256=sha256)
@@ -124,9 +140,11 @@ def append(
                 raise
             if error.errno == errno.ENOSPC:
                 raise NoSpaceError(
-                    "the server's disk is full; free some space, then continue"
+                    _("the server's disk is full; free some space, then continue")
                 ) from error
-            raise TransferError(f"the chunk is incomplete ({error})") from error
+            raise TransferError(
+                _("the chunk is incomplete (%(error)s)") % {"error": error}
+            ) from error
     transfer.save(update_fields=["touched_at"])
     return length
 
@@ -135,13 +153,13 @@ def _write(file: BinaryIO, read: Callable[[int], bytes], *, max_bytes: int, sha2
     digest = hashlib.sha256()
     for chunk in iter(lambda: read(CHUNK), b""):
         if file.tell() + len(chunk) > max_bytes:
-            raise TransferError("more bytes were sent than announced")
+            raise TransferError(_("more bytes were sent than announced"))
         digest.update(chunk)
         left = memoryview(chunk)
         while left:
             left = left[file.write(left) :]
     if sha256 and base64.b64encode(digest.digest()).decode() != sha256:
-        raise WrongChecksumError("the chunk was corrupted in transit; send it again")
+        raise WrongChecksumError(_("the chunk was corrupted in transit; send it again"))
     os.fsync(file.fileno())
     return file.tell()
 
@@ -158,7 +176,8 @@ def finish(transfer: Transfer) -> Upload:
             if not zipfile.is_zipfile(path):
                 discard(transfer)
                 raise ArchiveError(
-                    f"{transfer.original_name} is not a zip. Pack the videos into one."
+                    _("%(name)s is not a zip. Pack the videos into one.")
+                    % {"name": transfer.original_name}
                 )
             transfer.upload = receive_unhashed(
                 transfer.dataset,
@@ -205,6 +224,6 @@ def _locked_file(transfer: Transfer) -> Iterator[BinaryIO]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BusyError(
-                "another chunk of this file is being received; wait for it"
+                _("another chunk of this file is being received; wait for it")
             ) from error
         yield file

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from avaproject.base.storage import StorageError, map_storage_errors
 from datasets.models import Transfer, Upload
@@ -123,7 +124,10 @@ def finish(transfer: Transfer) -> Upload:
 def _complete(transfer: Transfer, parts: list[dict[str, Any]]) -> None:
     size = sum(part["Size"] for part in parts)
     if size != transfer.size:
-        raise PartsMissingError(f"{size} of {transfer.size} bytes are in the bucket")
+        raise PartsMissingError(
+            _("%(count)s of %(size)s bytes are in the bucket")
+            % {"count": size, "size": transfer.size}
+        )
     listed = [
         {"PartNumber": part["PartNumber"], "ETag": part["ETag"]}
         | ({"ChecksumSHA256": sha256} if (sha256 := _checksum_of(transfer, part)) else {})
@@ -142,8 +146,11 @@ def _complete(transfer: Transfer, parts: list[dict[str, Any]]) -> None:
         abort(transfer)
         _reset(transfer)
         raise PartsLostError(
-            f"The bucket could not assemble {transfer.original_name} ({error.__cause__}). "
-            "Choose the file again to restart the upload."
+            _(
+                "The bucket could not assemble %(name)s (%(cause)s). Choose the file again "
+                "to restart the upload."
+            )
+            % {"name": transfer.original_name, "cause": error.__cause__}
         ) from error
 
 
@@ -195,8 +202,11 @@ def _list_parts(transfer: Transfer) -> list[dict[str, Any]]:
             raise
         _reset(transfer)
         raise PartsLostError(
-            f"The bucket has discarded the parts of {transfer.original_name}. "
-            "Choose the file again to restart the upload."
+            _(
+                "The bucket has discarded the parts of %(name)s. Choose the file again to "
+                "restart the upload."
+            )
+            % {"name": transfer.original_name}
         ) from error
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from avaproject.base.storage import link, local_path, remove, store
 from avaproject.base.temporary import free_bytes, reserved_space, work_folder
 from avaproject.base.work import Stage
+from datasets.accounts import quotas
+from datasets.accounts.activity import record
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.hashing import sha256_of
 from datasets.core.zip_reader import (
@@ -54,7 +57,8 @@ def receive_zip(
         move: Whether to move `path` into the storage; otherwise it stays, and must until it is
             unpacked.
 
-    Raises ArchiveError if the zip is larger than `AVA_MAX_ZIP_BYTES`.
+    Raises ArchiveError if the zip is larger than `AVA_MAX_ZIP_BYTES`, or than what is left of a
+    quota.
     """
     size = path.stat().st_size
     check_size(original_name, size)
@@ -65,16 +69,21 @@ def receive_zip(
         if move:
             path.unlink()
         return upload
+    with transaction.atomic():
+        quotas.check_bytes(dataset.charged_to_id, size)
     name = f"{dataset.name}/uploads/{sha256[:16]}.zip"
     if move:
         store(path, name)
     else:
         link(path, name, is_permanent=True)
-    upload, _ = Upload.objects.get_or_create(
-        dataset=dataset,
-        sha256=sha256,
-        defaults={"original_name": original_name[:255], "file": name, "size": size},
-    )
+    with quotas.charging_bytes(dataset, 0 if upload else size):
+        upload, is_new = Upload.objects.get_or_create(
+            dataset=dataset,
+            sha256=sha256,
+            defaults={"original_name": original_name[:255], "file": name, "size": size},
+        )
+        if is_new:
+            record("upload", original_name, dataset=dataset)
     if known.retry():
         known.update(file=name)
         upload.refresh_from_db()
@@ -90,11 +99,13 @@ def receive_unhashed(dataset: Dataset, path: Path, *, original_name: str, key: s
     size = path.stat().st_size
     check_size(original_name, size)
     file = link(path, f"{dataset.name}/uploads/{key}.zip", is_permanent=False)
-    upload, _ = Upload.objects.get_or_create(
+    upload, is_new = Upload.objects.get_or_create(
         dataset=dataset,
         sha256=f"{UNHASHED}{key}",
         defaults={"original_name": original_name[:255], "size": size, "file": file},
     )
+    if is_new:
+        record("upload", original_name, dataset=dataset)
     return upload
 
 
@@ -102,8 +113,12 @@ def check_size(original_name: str, size: int) -> None:
     """Raises ArchiveError if a zip of `size` bytes is too large."""
     if size > settings.MAX_ZIP_BYTES:
         raise ArchiveError(
-            f"{original_name} has {size / 1e9:.1f} GB; "
-            f"at most {settings.MAX_ZIP_BYTES / 1e9:.1f} are allowed (AVA_MAX_ZIP_BYTES)"
+            _("%(name)s has %(size).1f GB; at most %(most).1f are allowed (AVA_MAX_ZIP_BYTES)")
+            % {
+                "name": original_name,
+                "size": size / 1e9,
+                "most": settings.MAX_ZIP_BYTES / 1e9,
+            }
         )
 
 
@@ -126,6 +141,8 @@ def unpack_upload(
             progress(share)
 
     with upload.working(ArchiveError, OSError):
+        if not upload.file:
+            raise ArchiveError(_("the zip was not kept: upload it again"))
         with local_path(str(upload.file.name)) as path:
             hashing_share = HASHING_SHARE if upload.sha256.startswith(UNHASHED) else 0.0
             duplicate_of = _find_duplicate(
@@ -134,7 +151,7 @@ def unpack_upload(
             has_bundle = is_bundle(list_files(path, FILES, archive_limits()))
             skipped: list[dict[str, str]] = []
             if duplicate_of:
-                reason = f"the same zip as {duplicate_of}"
+                reason = _("the same zip as %(duplicate_of)s") % {"duplicate_of": duplicate_of}
                 skipped = [{"name": upload.original_name, "reason": reason}]
             elif not has_bundle:
                 skipped = _unpack_videos(
@@ -175,6 +192,13 @@ def _delete_zip(upload: Upload) -> int:
     return Upload.objects.filter(pk=upload.pk).update(file="")
 
 
+def _drop_zip(upload: Upload) -> None:
+    """Remove a zip that is refused; the row first, so that no later try looks for the file."""
+    name = upload.file.name or ""
+    if upload.claimed_rows().update(file=""):
+        remove(name)
+
+
 def _find_duplicate(upload: Upload, path: Path, progress: Callable[[float], None]) -> str:
     """Store the SHA-256 of an unhashed zip; or return the name of an identical zip."""
     if not upload.sha256.startswith(UNHASHED):
@@ -190,7 +214,7 @@ def _find_duplicate(upload: Upload, path: Path, progress: Callable[[float], None
         with transaction.atomic():
             Upload.objects.filter(pk=upload.pk).update(sha256=sha256)
     except IntegrityError:
-        return "one that was uploaded at the same time"
+        return _("one that was uploaded at the same time")
     return ""
 
 
@@ -198,9 +222,22 @@ def _unpack_videos(
     upload: Upload, path: Path, progress: Callable[[float], None]
 ) -> list[dict[str, str]]:
     """Extract all videos of the zip; return the skipped files with reasons."""
-    listing = list_videos(path, archive_limits())
+    try:
+        listing = list_videos(path, archive_limits())
+    except ArchiveError as error:
+        reasons = [file._asdict() for file in error.skipped]
+        upload.claimed_rows().update(skipped_files=reasons)
+        raise
     skipped = [file._asdict() for file in listing.skipped]
     sizes, done = [member.size for member in listing.videos], 0
+    try:
+        quotas.charge_unpacking(upload, sum(sizes))
+    except quotas.StorageQuotaError as error:
+        _drop_zip(upload)
+        raise ArchiveError(
+            _("%(error)s The zip was not kept: upload it again when there is room.")
+            % {"error": error}
+        ) from error
     # On the way to a bucket one video at a time lies here.
     is_local = isinstance(default_storage, FileSystemStorage)
     with reserved_for_files(sum(sizes) if is_local else max(sizes, default=0)) as release:
@@ -237,8 +274,11 @@ def reserved_for_files(size: int) -> Iterator[Callable[[int], None]]:
                 raise
             free = free_bytes() / 1e9
             raise ArchiveError(
-                f"its files need {size / 1e9:.1f} GB; only {free:.1f} GB are free "
-                f"at {settings.DATA_DIR}; free some space, then try again"
+                _(
+                    "its files need %(size).1f GB; only %(free).1f GB are free at "
+                    "%(data_dir)s; free some space, then try again"
+                )
+                % {"size": size / 1e9, "free": free, "data_dir": settings.DATA_DIR}
             ) from error
         yield release
 
@@ -253,7 +293,12 @@ def _extract_video(upload: Upload, path: Path, member: ArchiveMember) -> str:
             return str(error)
         video = _add_video(upload, member, target, sha256)
     is_new = video.upload_id == upload.pk and video.original_name == member.name[:255]
-    return "" if is_new else f"the same video as {video.original_name}, already in the dataset"
+    return (
+        ""
+        if is_new
+        else _("the same video as %(name)s, already in the dataset")
+        % {"name": video.original_name}
+    )
 
 
 def _add_video(upload: Upload, member: ArchiveMember, file: Path, sha256: str) -> Video:

@@ -1,17 +1,20 @@
 """Changes of a dataset's vocabulary: groups and actions are added, ordered, and limited.
 
 Once tasks are assigned it can only grow (`datasets.core.vocabulary.refused_changes`); before,
-everything can be changed, and ids close up after a removal.
+everything can be changed. Ids are given once: a removal leaves a gap.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from datasets.accounts.activity import record
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats.cvat_labels import LabelsError, attributes_of
 from datasets.core.vocabulary import (
+    MAX_ACTION_ID,
     Vocabulary,
     VocabularyAction,
     VocabularyError,
@@ -20,6 +23,7 @@ from datasets.core.vocabulary import (
     refused_changes,
 )
 from datasets.models import Action, ActionGroup, Dataset
+from datasets.selectors import vocabulary_of
 from datasets.services.delete import rows_of
 
 
@@ -45,22 +49,8 @@ class WantedGroup(NamedTuple):
 
 def is_in_use(dataset: Dataset) -> bool:
     """Whether rows depend on the meaning of the actions, such as tasks of annotators."""
-    return any(
-        getattr(model, "NEEDS_VOCABULARY", False) and rows.exists()
-        for model, rows in rows_of(dataset).items()
-    )
-
-
-def vocabulary_of(dataset: Dataset) -> Vocabulary:
-    """The vocabulary of `dataset`, in the order that annotators see."""
-    return tuple(
-        VocabularyGroup(
-            group.name, group.choice, group.required, group.label_type, group.max_per_person,
-            tuple(VocabularyAction(one.action_id, one.name) for one in group.shown_actions()),
-            group.scope,
-        )
-        for group in dataset.groups.prefetch_related("actions")
-    )  # fmt: skip
+    dependents = rows_of(dataset, lambda model: getattr(model, "NEEDS_VOCABULARY", False))
+    return any(rows.exists() for rows in dependents.values())
 
 
 def change_vocabulary(dataset: Dataset, wanted: Sequence[WantedGroup]) -> int:
@@ -75,17 +65,17 @@ def change_vocabulary(dataset: Dataset, wanted: Sequence[WantedGroup]) -> int:
         groups = {group.pk: group for group in dataset.groups.all()}
         actions = {action.pk: action for action in dataset.actions.all()}
         _check_known(wanted, groups, actions)
-        kept = {one.pk for group in wanted for one in group.actions}
-        removed = [action for pk, action in actions.items() if pk not in kept]
         old = vocabulary_of(dataset)
-        ids = _ids(wanted, [action for pk, action in actions.items() if pk in kept], removed)
-        new = _vocabulary(wanted, ids)
+        new = _vocabulary(wanted, _ids(wanted, actions))
         if is_in_use(dataset) and (refused := refused_changes(old, new)):
             raise VocabularyError(
-                f"tasks are assigned, so the vocabulary can only grow: {'; '.join(refused)}"
+                _("tasks are assigned, so the vocabulary can only grow: %(refused)s")
+                % {"refused": "; ".join(refused)}
             )
+        _check_not_reused(new, actions)
         _check_fits(new)
         _store(dataset, wanted, new, groups, actions)
+        record("change vocabulary", dataset=dataset)
     return sum(one.pk is None for group in wanted for one in group.actions)
 
 
@@ -96,20 +86,17 @@ def _check_known(
     named = [one.pk for group in wanted for one in group.actions if one.pk is not None]
     is_twice = len(set(asked)) < len(asked) or len(set(named)) < len(named)
     if is_twice or not set(asked) <= set(groups) or not set(named) <= set(actions):
-        raise VocabularyError("it was changed by somebody else meanwhile: load the page again")
+        raise VocabularyError(
+            _("it was changed by somebody else meanwhile: load the page again")
+        )
 
 
-def _ids(
-    wanted: Sequence[WantedGroup], kept: list[Action], removed: list[Action]
-) -> list[list[int]]:
-    """The id of each wanted action. Gaps are closed only where actions were removed."""
-    of_kept = {action.pk: action.action_id for action in kept}
-    if removed:
-        order = sorted(of_kept, key=of_kept.__getitem__)
-        of_kept = {pk: number for number, pk in enumerate(order, start=1)}
-    following = iter(range(max(of_kept.values(), default=0) + 1, 1 << 15))
+def _ids(wanted: Sequence[WantedGroup], known: dict[int, Action]) -> list[list[int]]:
+    """The id of each wanted action: its own, or the next after all that there are."""
+    of_known = {pk: action.action_id for pk, action in known.items()}
+    following = iter(range(max(of_known.values(), default=0) + 1, MAX_ACTION_ID + 2))
     return [
-        [next(following) if one.pk is None else of_kept[one.pk] for one in group.actions]
+        [next(following) if one.pk is None else of_known[one.pk] for one in group.actions]
         for group in wanted
     ]
 
@@ -131,6 +118,27 @@ def _vocabulary(wanted: Sequence[WantedGroup], ids: list[list[int]]) -> Vocabula
     )  # fmt: skip
 
 
+def _check_not_reused(vocabulary: Vocabulary, known: dict[int, Action]) -> None:
+    """Raises VocabularyError for a name that answers have for another action."""
+    ids = {one.action_id for group in vocabulary for one in group.actions}
+    taken = {
+        name
+        for action in known.values()
+        for name in (*action.former_names, *(() if action.action_id in ids else (action.name,)))
+        if action.former_names or not action.is_offered
+    }
+    for group in vocabulary:
+        for one in group.actions:
+            if one.name in taken:
+                raise VocabularyError(
+                    _(
+                        "%(one)r is the name of an action that is no longer offered, or "
+                        "was the name of another one: choose another name"
+                    )
+                    % {"one": one.name}
+                )
+
+
 def _check_fits(vocabulary: Vocabulary) -> None:
     try:
         attributes_of(
@@ -144,7 +152,9 @@ def _check_fits(vocabulary: Vocabulary) -> None:
             ]
         )  # fmt: skip
     except LabelsError as error:
-        raise VocabularyError(f"it does not fit into packages and CVAT: {error}") from error
+        raise VocabularyError(
+            _("it does not fit into packages and CVAT: %(error)s") % {"error": error}
+        ) from error
 
 
 def _store(
@@ -155,7 +165,8 @@ def _store(
     actions: dict[int, Action],
 ) -> None:
     kept = {one.pk for group in wanted for one in group.actions}
-    dataset.actions.exclude(pk__in=[pk for pk in kept if pk is not None]).delete()
+    offered = dataset.actions.filter(retired_at=None, merged_into=None)
+    offered.exclude(pk__in=[pk for pk in kept if pk is not None]).delete()
     rows: list[Action] = []
     for place, (group, about) in enumerate(zip(wanted, new, strict=True)):
         row = groups.get(group.pk or 0) or ActionGroup(dataset=dataset)
@@ -171,6 +182,5 @@ def _store(
             found.action_id = action.action_id
             rows.append(found)
     dataset.groups.exclude(pk__in=[row.group_id for row in rows]).delete()
-    # By rising id: one that closes a gap takes an id that is free by then.
-    for found in sorted(rows, key=lambda row: row.action_id):
+    for found in rows:
         found.save()

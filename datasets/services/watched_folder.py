@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from datasets.models import Dataset
 from datasets.services.upload import ArchiveError, receive_unhashed
@@ -70,7 +71,9 @@ def _reason_file(path: Path) -> Path:
 def _ingest(dataset: Dataset, path: Path) -> bool:
     try:
         if not os.access(path.parent, os.W_OK):
-            raise PermissionError(f"no permission to remove files from {path.parent}")
+            raise PermissionError(
+                _("no permission to remove files from %(parent)s") % {"parent": path.parent}
+            )
         receive_unhashed(dataset, path, original_name=path.name, key=uuid4().hex)
         path.unlink()
     except (ArchiveError, OSError) as error:

@@ -11,17 +11,19 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from avaproject.base.ranges import serve_stored
-from avaproject.base.storage import open_stored
 from avaproject.base.temporary import work_folder
 from avaproject.base.views import paginate, retry_failed
 from avaproject.base.work import StagedQuerySet
-from datasets.core.naming import frame_name
+from datasets.accounts.activity import record
+from datasets.accounts.quotas import QuotaError, may_create
+from datasets.clip_frames import read_frame
 from datasets.core.roles import Act
 from datasets.forms import (
-    OWN,
     SETTINGS,
     DatasetForm,
     DeleteForm,
@@ -29,7 +31,7 @@ from datasets.forms import (
     UploadForm,
     detectors_with_weights,
 )
-from datasets.models import BundleImport, Clip, Dataset, Upload, Video
+from datasets.models import BundleImport, Clip, Dataset, Fingerprint, Upload, Video
 from datasets.selectors import (
     dataset_cards,
     first_posters,
@@ -38,12 +40,19 @@ from datasets.selectors import (
     permitted_datasets,
     probe_facts,
     settings_of,
+    shared_sentences,
     states_of,
     transfers_of,
     uploads_of,
     videos_of,
 )
-from datasets.services.create import create_dataset, read_vocabulary, shipped_vocabularies
+from datasets.services.create import (
+    create_dataset,
+    create_from_text,
+    describe,
+    read_vocabulary,
+    shipped_vocabularies,
+)
 from datasets.services.delete import COUNTED, InUseError, delete, dependents
 from datasets.services.recut import copy_videos
 from datasets.services.upload import ArchiveError, receive_zip
@@ -63,13 +72,14 @@ def home(request: HttpRequest) -> HttpResponse:
 def dataset_list(request: HttpRequest) -> HttpResponse:
     if only_annotates(request.user):
         return redirect("qc:my")
-    return render(request, "datasets/list.html", {"cards": dataset_cards(request.user)})
+    context = {"cards": dataset_cards(request.user), "may_create": may_create(request.user)}
+    return render(request, "datasets/list.html", context)
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def dataset_new(request: HttpRequest) -> HttpResponse:
-    if only_annotates(request.user):
+    if only_annotates(request.user) or not may_create(request.user):
         raise Http404
     like = Dataset.objects.permitting(request.user, Act.UPLOAD).filter(
         name=request.GET.get("videos_of", "")
@@ -80,18 +90,12 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
         initial=settings_of(like.first()),
     )
     if request.method == "POST" and form.is_valid():
-        dataset = _create(form, cast(User, request.user))
-        if source := form.cleaned_data["videos_of"]:
-            count = copy_videos(source, dataset).new
-            messages.success(
-                request,
-                f"{count} videos of {source.name} were added. Cutting starts now.",
-            )
-            return redirect("datasets:videos", name=dataset.name)
-        messages.success(
-            request, f"Dataset {dataset.name} created. Now upload a zip of videos."
-        )
-        return redirect("datasets:upload", name=dataset.name)
+        try:
+            dataset = created(form, cast(User, request.user))
+        except QuotaError as error:
+            form.add_error(None, str(error))
+        else:
+            return _created(request, dataset, form.cleaned_data["videos_of"])
     previews = {name: read_vocabulary(name) for name in shipped_vocabularies()}
     advanced = set(SETTINGS) - {"detector", "weights"}
     is_open = any(form.errors.get(field) for field in (*advanced, "videos_of"))
@@ -100,14 +104,42 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
     return render(request, "datasets/new.html", context)
 
 
-def _create(form: DatasetForm, user: User) -> Dataset:
-    name, vocabulary = form.cleaned_data["name"], form.cleaned_data["vocabulary"]
-    if vocabulary != OWN:
-        return create_dataset(name, vocabulary=vocabulary, owner=user, **form.settings())
-    with work_folder() as folder:
-        path = folder / ("vocabulary.pbtxt" if form.is_pbtxt else "vocabulary.yaml")
-        path.write_text(form.cleaned_data["vocabulary_text"])
-        return create_dataset(name, vocabulary=path, owner=user, **form.settings())
+def created(form: DatasetForm, owner: User) -> Dataset:
+    """The dataset of a valid form, now created. Raises QuotaError."""
+    name, text = form.cleaned_data["name"], form.own_text()
+    if text is None:
+        shipped = form.cleaned_data["vocabulary"]
+        return create_dataset(name, vocabulary=shipped, owner=owner, **form.settings())
+    return create_from_text(name, text, owner=owner, **form.settings())
+
+
+def _created(request: HttpRequest, dataset: Dataset, source: Dataset | None) -> HttpResponse:
+    """The next page after a new dataset; the videos of `source`, if any, are added."""
+    if source is None:
+        messages.success(
+            request,
+            _("Dataset %(dataset)s created. Now upload a zip of videos.")
+            % {"dataset": dataset.name},
+        )
+        return redirect("datasets:upload", name=dataset.name)
+    try:
+        count = copy_videos(source, dataset).new
+        messages.success(
+            request,
+            ngettext(
+                "%(count)d video of %(source)s was added. Cutting starts now.",
+                "%(count)d videos of %(source)s were added. Cutting starts now.",
+                count,
+            )
+            % {"count": count, "source": source.name},
+        )
+    except QuotaError as error:
+        messages.error(
+            request,
+            _("Not all videos of %(source)s were added. %(error)s")
+            % {"source": source.name, "error": error},
+        )
+    return redirect("datasets:videos", name=dataset.name)
 
 
 @login_required
@@ -123,7 +155,9 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
             form.add_error("file", str(error))
         else:
             messages.success(
-                request, f"{received.original_name} uploaded. Unpacking starts now."
+                request,
+                _("%(original_name)s uploaded. Unpacking starts now.")
+                % {"original_name": received.original_name},
             )
             return redirect("qc:overview", name=name)
     uploads = uploads_of(dataset)[:UPLOADS_SHOWN]
@@ -155,13 +189,14 @@ def video_list(request: HttpRequest, name: str) -> HttpResponse:
     if request.GET.get("q"):
         videos = videos.filter(name__icontains=request.GET["q"])
     page = paginate(request, videos, size=VIDEOS_ON_A_PAGE)
-    posters = first_posters(page)
+    posters, shared = first_posters(page), shared_sentences(page)
     rows = [
         {
             "video": video,
             "facts": probe_facts(video),
             "state": state,
             "poster": posters.get(video.pk),
+            "shared": shared.get(video.pk, []),
         }
         for video, state in zip(page, states_of(page), strict=True)
     ]
@@ -188,8 +223,8 @@ def dataset_settings(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, act), name=name)
     form = DescriptionForm(request.POST or None, instance=dataset)
     if request.method == "POST" and form.is_valid():
-        Dataset.objects.filter(pk=dataset.pk).update(**form.cleaned_data)
-        messages.success(request, "Description saved.")
+        describe(dataset, form.cleaned_data["description"])
+        messages.success(request, _("Description saved."))
         return redirect("datasets:settings", name=name)
     groups = dataset.groups.prefetch_related("actions").order_by("position")
     context = {"dataset": dataset, "form": form, "groups": groups}
@@ -214,7 +249,7 @@ def _deleted(
         except (InUseError, OSError) as error:
             form.add_error("name", str(error))
         else:
-            messages.success(request, f"{thing.name} was deleted.")
+            messages.success(request, _("%(thing)s was deleted.") % {"thing": thing.name})
             return redirect(then)
     context = {
         "dataset": dataset,
@@ -249,12 +284,12 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
     """The annotation frame of one clip second."""
     clips = permitted_clips(request.user, name).select_related("video__dataset")
     found = get_object_or_404(clips, name=clip)
-    index = second * found.video.dataset.annotation_fps
     try:
-        with open_stored(found.frames.name or "") as file, zipfile.ZipFile(file) as frames:
-            content = frames.read(frame_name(found.name, index))
-    except (OSError, KeyError) as error:
-        raise Http404(f"{clip} has no frame of second {second}.") from error
+        content = read_frame(found, second * found.video.dataset.annotation_fps)
+    except OSError as error:
+        raise Http404(
+            _("%(clip)s has no frame of second %(second)s.") % {"clip": clip, "second": second}
+        ) from error
     headers = {"Cache-Control": "private, max-age=3600"}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)
 
@@ -270,6 +305,10 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         "upload": Upload.objects.filter(dataset=dataset),
         "video": Video.objects.filter(dataset=dataset),
         "clip": Clip.objects.of(dataset),
+        "footage": Fingerprint.objects.filter(video__dataset=dataset),
         "import": BundleImport.objects.filter(upload__dataset=dataset),
     }
-    return retry_failed(request, rows.get(kind), dataset=name)
+    return retry_failed(
+        request, rows.get(kind), dataset=name,
+        on_retry=lambda count: record("retry", f"{count} {kind}", dataset=dataset),
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from datasets.accounts.quotas import StorageQuotaError
 from datasets.core.roles import Act
 from datasets.models import Transfer, Upload
 from datasets.selectors import permitted_datasets
@@ -39,6 +40,7 @@ STATUS_OF: dict[type[Exception], int] = {
     service.BusyError: 423,
     service.NoSpaceError: 507,
     service.TransferError: 413,
+    StorageQuotaError: 413,
     ArchiveError: 422,
 }
 
@@ -64,16 +66,14 @@ def transfers(request: HttpRequest, name: str) -> HttpResponse:
         )
     except (ArchiveError, service.TransferError) as error:
         return _error_response(error)
-    address = reverse("datasets:transfer", args=[name, created.key])
+    address = _address(request, "transfer", created)
     if s3_multipart.is_available():
         try:
             s3_multipart.start(created, has_checksums=metadata.get("checksum") == "sha256")
         except OSError as error:
             return _response(503, str(error))
         parts = {"Upload-Part-Size": str(s3_multipart.part_size(created))}
-        return _response(
-            201, Location=reverse("datasets:parts", args=[name, created.key]), **parts
-        )
+        return _response(201, Location=_address(request, "parts", created), **parts)
     return _response(201, Location=address, **_progress_headers(created))
 
 
@@ -144,7 +144,16 @@ def _finish_if_complete(request: HttpRequest, found: Transfer, length: int) -> N
         _notify(request, service.finish(found))
 
 
+def _address(request: HttpRequest, page: str, created: Transfer) -> str:
+    """Where the upload goes on: among the pages, or in the API, as the request came."""
+    match = request.resolver_match
+    space = match.namespace if match else "datasets"
+    return reverse(f"{space}:{page}", args=[created.dataset.name, created.key])
+
+
 def _notify(request: HttpRequest, upload: Upload) -> None:
+    if getattr(request, "auth", None) is not None:
+        return  # a program, which sees no messages
     messages.success(request, f"{upload.original_name} uploaded. Unpacking starts now.")
 
 
@@ -152,9 +161,14 @@ def _metadata(header: str) -> dict[str, str]:
     """`filename d29ybGQ=,kind` as names and values. Raises ValueError."""
     pairs = (pair.strip().partition(" ") for pair in header.split(",") if pair.strip())
     try:
-        return {key: base64.b64decode(value, validate=True).decode() for key, _, value in pairs}
+        found = {
+            key: base64.b64decode(value, validate=True).decode() for key, _, value in pairs
+        }
     except (binascii.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{header!r} is not Base64") from error
+    if any("\0" in value for value in found.values()):
+        raise ValueError(f"{header!r} contains NUL")
+    return found
 
 
 def _progress_headers(found: Transfer) -> dict[str, str]:

@@ -12,14 +12,16 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from avaproject.base.views import parse_key
 from datasets.core.roles import Act
-from datasets.core.vocabulary import VocabularyError
+from datasets.core.vocabulary import VocabularyError, warnings_of
 from datasets.forms import GroupForm
 from datasets.models import Action, ActionGroup, Dataset
-from datasets.selectors import permitted_datasets
+from datasets.selectors import permitted_datasets, vocabulary_of
 from datasets.services.vocabulary import (
     WantedAction,
     WantedGroup,
@@ -49,14 +51,20 @@ def vocabulary(request: HttpRequest, name: str) -> HttpResponse:
         try:
             count = change_vocabulary(dataset, _wanted(request, groups, is_fixed=is_fixed))
         except VocabularyError as refused:
-            error = f"Nothing was saved: {refused}."
+            error = _("Nothing was saved: %(refused)s.") % {"refused": refused}
         else:
-            added = f" {count} action{'s are' if count > 1 else ' is'} new." if count else ""
-            messages.success(request, f"Vocabulary saved.{added}")
+            added = ngettext("%d action is new.", "%d actions are new.", count) % count
+            saved = _("Vocabulary saved.")
+            messages.success(request, f"{saved} {added}" if count else saved)
             return redirect("datasets:vocabulary", name=name)
     if len(groups) == dataset.groups.count():
         groups.append(EditedGroup(GroupForm(prefix=NEW), []))
-    context = {"dataset": dataset, "groups": groups, "is_fixed": is_fixed, "error": error}
+    changed = Action.objects.filter(dataset=dataset).exclude(retired_at=None, merged_into=None)
+    context = {
+        "dataset": dataset, "groups": groups, "is_fixed": is_fixed, "error": error,
+        "warnings": warnings_of(vocabulary_of(dataset)),
+        "no_longer_offered": changed.select_related("group", "merged_into"),
+    }  # fmt: skip
     is_wrong = request.method == "POST"
     return render(request, "datasets/vocabulary.html", context, status=422 if is_wrong else 200)
 

@@ -9,6 +9,8 @@ from qc.models.consensus import (
     ConsensusLabel,
     ThirdOpinion,
 )
+from qc.models.datasheet import Datasheet, TakenOut
+from qc.models.evaluation import ReleaseEvaluation
 from qc.models.quality import QualityRules, Score
 from qc.models.release import ClipExport, Release, ReleaseSync, checksum_name
 from qc.models.review import Comment, Review
@@ -27,13 +29,16 @@ __all__ = [
     "ConsensusAction",
     "ConsensusBox",
     "ConsensusLabel",
+    "Datasheet",
     "QualityRules",
     "Release",
+    "ReleaseEvaluation",
     "ReleaseSync",
     "Review",
     "SavedView",
     "Score",
     "StatusClock",
+    "TakenOut",
     "TaskStatus",
     "ThirdOpinion",
     "checksum_name",

@@ -65,8 +65,6 @@ class AgreementSummary(StagedModel):
 class AgreementPart(models.Model):
     """What of a summary only some pages show; see `qc.core.agreement.summary_figures.split`."""
 
-    IS_DERIVED = True
-
     summary = models.ForeignKey(AgreementSummary, models.CASCADE, related_name="parts")
     name = models.CharField(
         max_length=60, blank=True, help_text="key of an annotator, or of two; empty: all clips"

@@ -5,6 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Annotator
 from avaproject.base.work import StagedModel
@@ -117,8 +118,6 @@ class ConsensusLabel(models.Model):
 class ConsensusAction(models.Model):
     """How often a consensus holds an action, so that clips are found by it."""
 
-    IS_DERIVED = True
-
     consensus = models.ForeignKey(
         Consensus, models.CASCADE, related_name="action_counts", db_index=False
     )
@@ -153,6 +152,8 @@ class Adjudication(models.Model):
     With a `group` it decides the actions; with a box, where the person is; with neither,
     whether it is a person. A decision that was undone is kept as withdrawn.
     """
+
+    COUNTED_AS = _("decisions")
 
     clip = models.ForeignKey(Clip, models.CASCADE, related_name="adjudications")
     second = models.PositiveIntegerField()

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from avaproject.base.work import StagedModel, StagedQuerySet
 from datasets.core.roles import Act
@@ -23,6 +24,15 @@ class ClipExport(StagedModel):
     )
     longest_side = models.PositiveIntegerField(
         null=True, help_text="pixels of the frames; null for the size of the video"
+    )
+    blurring = models.CharField(
+        max_length=210, blank=True, default="", db_default="",
+        help_text="what faces are blurred with, as in the options of a release",
+    )  # fmt: skip
+    has_frames = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="false: the clip file alone, whose faces are blurred",
     )
 
     objects = ClipWorkQuerySet.as_manager()
@@ -62,12 +72,18 @@ class ReleaseQuerySet(StagedQuerySet):
         """Finished releases whose files were not deleted."""
         return self.done().filter(withdrawn_at=None)
 
+    def passed_on(self) -> Self:
+        """Those that may be downloaded and copied: nothing was taken out of them since."""
+        return self.available().filter(errata=[])
+
     def permitting(self, user: User | AnonymousUser, *acts: Act) -> Self:
         return self.filter(dataset__in=Dataset.objects.permitting(user, *acts))
 
 
 class Release(StagedModel):
     """One numbered AVA dataset of the clips approved at that moment."""
+
+    COUNTED_AS = _("releases")
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="releases")
     number = models.PositiveIntegerField(help_text="from 1")
@@ -80,6 +96,10 @@ class Release(StagedModel):
     options = models.JSONField(
         default=dict, blank=True, help_text="see qc.core.release.options"
     )
+    errata = models.JSONField(
+        default=list, blank=True, editable=False,
+        help_text="[{what, reason, at, successor}]: what it holds and may not hold any more",
+    )  # fmt: skip
     withdrawn_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="when its files were deleted"
     )
@@ -108,6 +128,11 @@ class Release(StagedModel):
 
     def __str__(self) -> str:
         return f"{self.dataset} release {self.number}"
+
+    @property
+    def folder_name(self) -> str:
+        """The folder that its zips unpack to."""
+        return f"{self.dataset.name}-release-{self.number}"
 
     @property
     def prefix(self) -> str:

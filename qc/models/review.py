@@ -3,12 +3,15 @@
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models import AnnotationTask, AnswerVersion
 
 
 class Review(models.Model):
     """A reviewer's verdict on one answer version; the newest verdict counts."""
+
+    COUNTED_AS = _("reviews")
 
     class Verdict(models.TextChoices):
         APPROVED = "approved"
@@ -32,6 +35,8 @@ class Review(models.Model):
 
 class Comment(models.Model):
     """A comment on a task; it has no effect on the task's state."""
+
+    COUNTED_AS = _("comments")
 
     task = models.ForeignKey(AnnotationTask, models.CASCADE, related_name="comments")
     text = models.TextField()

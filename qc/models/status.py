@@ -14,8 +14,6 @@ from qc.models.consensus import Consensus
 class ClipStatus(models.Model):
     """The state of one clip, and what its lists and totals say of it."""
 
-    IS_DERIVED = True  # from other rows, with which it goes
-
     clip = models.OneToOneField(Clip, models.CASCADE, primary_key=True, related_name="status")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=80, help_text="of the clip")
@@ -34,6 +32,9 @@ class ClipStatus(models.Model):
     person_count = models.PositiveIntegerField(default=0, help_text="of its tracking run")
     lowest_alpha = models.FloatField(
         null=True, help_text="of its groups; null where there is none"
+    )
+    lowest_box_f1 = models.FloatField(
+        null=True, help_text="of two of its annotators; null where there are none"
     )
     findings = models.PositiveIntegerField(default=0, help_text="of quality rules")
     is_measured = models.BooleanField(help_text="a gold clip, or its answers have scores")
@@ -61,8 +62,6 @@ class ClipStatus(models.Model):
 
 class TaskStatus(models.Model):
     """The state of one task, and what its lists and totals say of it."""
-
-    IS_DERIVED = True
 
     task = models.OneToOneField(
         AnnotationTask, models.CASCADE, primary_key=True, related_name="status"

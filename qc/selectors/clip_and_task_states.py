@@ -9,46 +9,49 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from annotation.models import AnnotationTask, AnswerVersion
+from avaproject.base.views import Text
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
 from qc.models import Consensus, Review, TaskStatus
-from qc.selectors.finding import TASK, narrowed
+from qc.selectors.clip_and_task_filters import TASK, narrowed
 from qc.selectors.statuses import refresh, task_statuses
 
 
 class State(NamedTuple):
     key: str
-    label: str
+    label: Text
     tone: str
 
 
 CLIP_STATES = {
     state.key: state
     for state in (
-        State("cutting", "Cutting", "grey"),
-        State("detecting", "Detecting", "info"),
-        State("tracked", "Ready", "violet"),
-        State("annotating", "Annotating", "info"),
-        State("review", "In review", "warn"),
-        State("open", "Adjudication", "warn"),
-        State("approved", "Approved", "ok"),
-        State("failed", "Failed", "bad"),
+        State("cutting", gettext_lazy("Cutting"), "grey"),
+        State("detecting", gettext_lazy("Detecting"), "info"),
+        State("tracked", gettext_lazy("Ready"), "violet"),
+        State("annotating", gettext_lazy("Annotating"), "info"),
+        State("review", gettext_lazy("In review"), "warn"),
+        State("open", gettext_lazy("Adjudication"), "warn"),
+        State("approved", gettext_lazy("Approved"), "ok"),
+        State("failed", gettext_lazy("Failed"), "bad"),
     )
 }
 TASK_STATES = {
     state.key: state
     for state in (
-        State("writing", "Writing package", "grey"),
-        State("given", "Assigned", "info"),
-        State("reading", "Reading answers", "info"),
-        State("review", "In review", "warn"),
-        State("approved", "Approved", "ok"),
-        State("rejected", "Rejected", "violet"),
-        State("checked", "Gold check done", "ok"),
-        State("withdrawn", "Unassigned", "grey"),
-        State("failed", "Failed", "bad"),
+        State("writing", gettext_lazy("Writing package"), "grey"),
+        State("given", gettext_lazy("Assigned"), "info"),
+        State("reading", gettext_lazy("Reading answers"), "info"),
+        State("review", gettext_lazy("In review"), "warn"),
+        State("approved", gettext_lazy("Approved"), "ok"),
+        State("rejected", gettext_lazy("Rejected"), "violet"),
+        State("checked", gettext_lazy("Gold check done"), "ok"),
+        State("withdrawn", gettext_lazy("Unassigned"), "grey"),
+        State("failed", gettext_lazy("Failed"), "bad"),
     )
 }
 
@@ -73,8 +76,8 @@ def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
 
 def pending_tasks(dataset: Dataset, query: Mapping[str, str] | None = None) -> QuerySet[Any]:
     """Tasks whose newest answers wait for review, and that fit the filters in `query`."""
-    statuses = narrowed(task_statuses(dataset), query or {}, of=TASK)
-    return _with_status(statuses).filter(status__is_pending=True)
+    statuses = task_statuses(dataset).filter(is_pending=True)
+    return _with_status(narrowed(statuses, query or {}, of=TASK))
 
 
 def _with_status(statuses: QuerySet[TaskStatus]) -> QuerySet[Any]:
@@ -114,7 +117,7 @@ def clips_with_state(dataset: Dataset) -> QuerySet[Any]:
 def tabs(rows: QuerySet[Any], states: dict[str, State], chosen: str) -> list[dict[str, Any]]:
     """Filter tabs with their counts: all, then each state that occurs or is chosen."""
     counts = dict(rows.order_by().values_list("state").annotate(count=Count("pk")))
-    found = [("", "All", sum(counts.values()))]
+    found: list[tuple[str, Text, int]] = [("", _("All"), sum(counts.values()))]
     found += [(one.key, one.label, counts.get(one.key, 0)) for one in states.values()]
     return [
         {"key": key, "label": label, "count": count, "current": key == chosen}

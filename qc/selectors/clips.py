@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from annotation.models import AnnotationTask
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -184,8 +185,8 @@ def run_choices(clip: Clip) -> list[RunChoice]:
 def run_title(run: TrackingRun) -> str:
     """The title of the configuration that `run` was made with."""
     if run.experiment:
-        return f"Experiment {run.experiment.pk}"
-    return "Imported bundle" if "bundle" in run.made_by else "Dataset configuration"
+        return _("Experiment %(experiment)s") % {"experiment": run.experiment.pk}
+    return _("Imported bundle") if "bundle" in run.made_by else _("Dataset configuration")
 
 
 def _choice(choices: list[RunChoice], key: str) -> RunChoice | None:
@@ -259,7 +260,7 @@ def run_tracks(run: TrackingRun | None) -> RunTracks:
     try:
         file = tracks_of(run)
     except TracksFileError as error:
-        return RunTracks([], [], f"{error} Run the tracking again.")
+        return RunTracks([], [], _("%(error)s Run the tracking again.") % {"error": error})
     names = dict(Person.objects.filter(run=run).values_list("track_id", "person_id"))
     persons = [PersonInClip(track, names.get(track.track_id)) for track in file.tracks]
     return RunTracks(sorted(persons, key=lambda person: person.number), file.cuts, "")

@@ -15,6 +15,7 @@ from annotation.selectors.pace import expected_pace, measured_pace
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.selectors.agreement.newest import newest_summary
+from qc.selectors.statuses import cached, clip_statuses
 
 SECONDS = 3600
 
@@ -77,7 +78,13 @@ def label_page_rows(dataset: Dataset) -> list[CostRow]:
 
 
 def cost_meter(dataset: Dataset) -> CostMeter:
-    """The cost of `dataset`, by annotator and by tool."""
+    """The cost of `dataset`, by annotator and by tool; kept until clips or figures change."""
+    summary = newest_summary(dataset).summary
+    name = f"cost-{dataset.pk} {summary and summary.modified_at}"
+    return cached(name, clip_statuses(dataset), lambda: _cost_meter(dataset))
+
+
+def _cost_meter(dataset: Dataset) -> CostMeter:
     rows = [*label_page_rows(dataset), *_bounded_rows(dataset)]
     rows.sort(key=lambda row: (row.annotator, row.tool))
     pace = expected_pace(dataset)

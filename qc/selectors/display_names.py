@@ -5,6 +5,8 @@ Files keep names and ids unchanged.
 
 from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext as _
+
 from annotation.models import Annotator
 from datasets.models import Dataset
 from qc.core.annotator_keys import annotator_key, with_names
@@ -19,7 +21,7 @@ def annotator_names(dataset: Dataset, *, hidden: bool = False) -> dict[str, str]
     """
     rows = Annotator.objects.filter(dataset=dataset).order_by("pk").values_list("pk", "name")
     return {
-        annotator_key(pk): f"annotator {number}" if hidden else name
+        annotator_key(pk): _("annotator %(number)s") % {"number": number} if hidden else name
         for number, (pk, name) in enumerate(rows, start=1)
     }
 

@@ -7,8 +7,9 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.storage import default_storage
 from django.db.models import Case, IntegerField, Value, When
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
-from annotation.core.review_issues import parse_issues
+from annotation.core.cvat_issues import parse_issues
 from annotation.models import AnnotationTask, AnswerDraft, GuidelineImage
 from annotation.selectors.guidelines import guidelines_of
 from annotation.selectors.labelling import newest_draft
@@ -16,6 +17,7 @@ from annotation.selectors.pace import expected_pace
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Dataset
+from datasets.selectors import only_annotates
 from qc.models import Review
 from qc.selectors.clip_and_task_states import with_verdict
 from qc.selectors.display_names import group_title
@@ -38,7 +40,7 @@ def label_data(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, An
             "pk": task.pk, "name": str(task), "is_blind": task.is_blind,
             "revision": _revision(draft), "state": "missing" if problem else state,
             "may_edit": may_edit, "is_simulated": task.annotator.is_simulated,
-            "revises": "another annotator" if task.revises_id else "", "problem": problem,
+            "revises": _("another annotator") if task.revises_id else "", "problem": problem,
         },
         "clip": _clip(task),
         "groups": _groups(task.clip.video.dataset),
@@ -47,7 +49,7 @@ def label_data(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, An
         "remarks": _remarks(task, review),
         "pace": {"seconds_per_keyframe": _pace(task)},
         "next": _next(task, user) if may_edit else None,
-        "urls": _urls(task, is_annotator=may_edit),
+        "urls": _urls(task, user, is_annotator=may_edit),
     }  # fmt: skip
 
 
@@ -59,7 +61,7 @@ def _state(task: AnnotationTask, draft: AnswerDraft | None) -> tuple[str, Review
     if task.unassigned_at is not None:
         return "unassigned", None
     if is_rejected:
-        return "sent back", review
+        return _("sent back"), review
     is_open = draft is not None and draft.version_id is None
     return "open" if is_open or newest is None else "submitted", None
 
@@ -73,7 +75,7 @@ def _revision(draft: AnswerDraft | None) -> int:
 def _problem(task: AnnotationTask) -> str:
     name = task.clip.file.name or ""
     if not name or not default_storage.exists(name):
-        return f"The file of the clip {task.clip} is missing."
+        return _("The file of the clip %(clip)s is missing.") % {"clip": task.clip}
     return ""
 
 
@@ -182,7 +184,9 @@ def _next(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, str] | 
     return {"task": reverse("qc:label-task", args=args), "page": reverse("qc:label", args=args)}
 
 
-def _urls(task: AnnotationTask, *, is_annotator: bool) -> dict[str, str]:
+def _urls(
+    task: AnnotationTask, user: User | AnonymousUser, *, is_annotator: bool
+) -> dict[str, str]:
     dataset = task.clip.video.dataset.name
     names = ("open", "operations", "discard", "discarded", "submit", "reopen")
     found = {
@@ -191,5 +195,8 @@ def _urls(task: AnnotationTask, *, is_annotator: bool) -> dict[str, str]:
     found["page"] = reverse("qc:label", args=[dataset, task.pk])
     found["task_json"] = reverse("qc:label-task", args=[dataset, task.pk])
     found["guidelines"] = reverse("annotation:guidelines", args=[dataset])
+    # After the last task: whoever does more than label gets the next step of the dataset.
+    overview = reverse("qc:overview", args=[dataset])
+    found["end"] = reverse("qc:my") if only_annotates(user) else overview
     found["task"] = "" if is_annotator else reverse("qc:task", args=[dataset, task.pk])
     return found

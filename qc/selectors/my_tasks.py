@@ -7,8 +7,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from annotation.core.cvat_issues import ReviewIssue, parse_issues
 from annotation.core.plan_forecast import hours
-from annotation.core.review_issues import ReviewIssue, parse_issues
 from annotation.models import AnnotationTask, Annotator, AnswerDraft
 from annotation.selectors.pace import expected_pace, keyframes_to_answer
 from datasets.models import Dataset

@@ -7,6 +7,8 @@ from typing import NamedTuple, Self
 
 from django.db.models import Count, Max, Min, Q, Sum
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation.models import CvatJob
 from avaproject.base.work import Stage, exist
@@ -16,12 +18,13 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.selectors.activity import Activity, recent_activity
 from qc.selectors.agreement.gold import flagged_count
 from qc.selectors.consensus.adjudication_queue import open_item_count
+from qc.selectors.recent_events import Activity, recent_activity
 from qc.selectors.statuses import clip_statuses, task_statuses
 from qc.selectors.work_kinds import WorkKind, work_kinds
 from tracking.models import IdentityRun
+from tracking.selectors import doubtful_persons
 
 Counts = dict[str, dict[str, int]]  # of rows by kind of work and stage, without those done
 
@@ -76,8 +79,10 @@ class FailedWork:
 
     @property
     def sentence(self) -> str:
-        more = f" and {self.count - 1:,} more" if self.count > 1 else ""
-        return f"{self.kind.doing.format(self.name)}{more} failed"
+        what = {"work": self.kind.doing.format(self.name), "count": f"{self.count - 1:,}"}
+        if self.count > 1:
+            return _("%(work)s and %(count)s more failed") % what
+        return _("%(work)s failed") % what
 
 
 class DatasetSummary(NamedTuple):
@@ -169,7 +174,7 @@ def _failures(kind: WorkKind, count: int) -> list[FailedWork]:
     ]
     rest = count - sum(failed.count for failed in failures)
     if len(found) == ROWS_SHOWN and rest > 0:
-        failures.append(FailedWork(kind, "by other causes", rest, 0, "others"))
+        failures.append(FailedWork(kind, _("by other causes"), rest, 0, "others"))
     return failures
 
 
@@ -183,17 +188,17 @@ def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
     """The seven stages of the pipeline, from upload to release."""
     uploads = dataset.uploads.aggregate(count=Count("pk"), size=Sum("size"))
     uploaded = filesizeformat(uploads["size"] or 0)
-    length = f"{dataset.clip_seconds} s each"
+    length = _("%(clip_seconds)s s each") % {"clip_seconds": dataset.clip_seconds}
     clips = clip_statuses(dataset).aggregate(
         count=Count("pk"), tracked=Count("pk", filter=Q(is_tracked=True))
     )
     videos = dataset.videos.count()
     return [
-        _stage_card("Uploads", "upload", "datasets:videos", counts["upload"], uploaded,
+        _stage_card(_("Uploads"), "upload", "datasets:videos", counts["upload"], uploaded,
                     of=uploads["count"]),
-        _stage_card("Videos", "film", "datasets:videos", counts["video"], "H.264 · 30 fps",
+        _stage_card(_("Videos"), "film", "datasets:videos", counts["video"], "H.264 · 30 fps",
                     of=videos),
-        _stage_card("Clips", "clapperboard", "qc:clips", counts["clip"], length,
+        _stage_card(_("Clips"), "clapperboard", "qc:clips", counts["clip"], length,
                     of=clips["count"]),
         _tracking_card(dataset, counts, clips),
         *_annotation_cards(dataset),
@@ -216,7 +221,7 @@ def _tone(counts: dict[str, int]) -> str:
 def _stage_card(
     title: str, icon: str, page: str, counts: dict[str, int], otherwise: str, *, of: int
 ) -> StageCard:
-    sentence = _state_of(counts, otherwise if of else "nothing yet")
+    sentence = _state_of(counts, otherwise if of else _("nothing yet"))
     done = of - sum(counts.values())
     return StageCard(title, icon, page, done, of, _tone(counts), sentence)
 
@@ -224,9 +229,11 @@ def _stage_card(
 def _tracking_card(dataset: Dataset, counts: Counts, clips: dict[str, int]) -> StageCard:
     persons = IdentityRun.objects.filter(video__dataset=dataset).done()
     found = persons.aggregate(count=Sum("person_count"))["count"]
-    sentence = f"{found} persons" if found is not None else "nothing yet"
+    sentence = _("nothing yet")
+    if found is not None:
+        sentence = ngettext("%d person", "%d persons", found) % found
     return StageCard(
-        "Tracking", "scan-search", "qc:clips", clips["tracked"], clips["count"],
+        _("Tracking"), "scan-search", "qc:clips", clips["tracked"], clips["count"],
         _tone(counts["run"]), _state_of(counts["run"], sentence),
     )  # fmt: skip
 
@@ -246,19 +253,20 @@ def _annotation_cards(dataset: Dataset) -> Iterator[StageCard]:
     total, answered = tasks["total"], tasks["answered"]
     left = total - answered
     yield StageCard(
-        "Annotation", "tags", "qc:tasks", answered, total, "ok" if not left else "violet",
-        (f"{left} assigned" if left else "all answered") if total else "no tasks yet",
+        _("Annotation"), "tags", "qc:tasks", answered, total, "ok" if not left else "violet",
+        _("no tasks yet") if not total
+        else _("%(count)d assigned") % {"count": left} if left else _("all answered"),
     )  # fmt: skip
     pending = answered - tasks["approved"] - tasks["rejected"]
     parts = [
-        f"{pending} to review" if pending else "",
-        f"{tasks['rejected']} rejected" if tasks["rejected"] else "",
+        _("%(pending)s to review") % {"pending": pending} if pending else "",
+        _("%(rejected)s rejected") % tasks if tasks["rejected"] else "",
     ]
     sentence = " · ".join(part for part in parts if part)
     yield StageCard(
-        "Review", "check-check", "qc:review", tasks["approved"], answered,
+        _("Review"), "check-check", "qc:review", tasks["approved"], answered,
         "warn" if pending else "ok",
-        sentence or ("all approved" if answered else "nothing yet"),
+        sentence or (_("all approved") if answered else _("nothing yet")),
     )  # fmt: skip
 
 
@@ -268,9 +276,9 @@ def _release_card(dataset: Dataset, counts: dict[str, int]) -> StageCard:
         done=Count("pk", filter=Q(stage=Stage.DONE)),
         newest=Max("number", filter=Q(stage=Stage.DONE)),
     )
-    sentence = f"latest: release {found['newest']}" if found["newest"] else "none yet"
+    sentence = _("latest: release %(newest)s") % found if found["newest"] else _("none yet")
     return StageCard(
-        "Release", "database", "qc:releases", found["done"], found["all"],
+        _("Release"), "database", "qc:releases", found["done"], found["all"],
         "bad" if counts[Stage.FAILED] else "brand", _state_of(counts, sentence),
     )  # fmt: skip
 
@@ -279,6 +287,7 @@ def sidebar_counts(dataset: Dataset) -> dict[str, int]:
     """The counts next to the links of the sidebar."""
     clips, tasks = clip_statuses(dataset), task_statuses(dataset)
     return {
+        "doubtful": doubtful_persons(dataset)[0],
         "videos": dataset.videos.count(),
         "clips": clips.count(),
         "tasks": tasks.count(),

@@ -13,7 +13,7 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip
 from qc.core.agreement.figures import ClipFinding
 from qc.core.annotator_keys import annotator_key
-from qc.core.matching import match_boxes
+from qc.core.box_matching import match_boxes
 from qc.models import ConsensusBox
 from qc.selectors.clips import (
     KeyframeConsensus,

@@ -231,10 +231,11 @@ def _computed(changed: dict[int, datetime]) -> tuple[Rows, Rows]:
     done = Consensus.objects.done().filter(clip__in=changed).order_by("pk").only(*fields)
     for consensus in done:
         consensuses[consensus.clip_id].append(consensus)
-    reports: dict[int, tuple[Any, Any]] = {}
+    reports: dict[int, list[Any]] = {}
     measured = AgreementReport.objects.done().filter(clip__in=changed).order_by("pk")
-    for clip, *figures in measured.values_list("clip", "figures__lowest", "figures__findings"):
-        reports[clip] = (figures[0], figures[1])
+    parts = ("figures__lowest", "figures__box_pairs", "figures__findings")
+    for clip, *figures in measured.values_list("clip", *parts):
+        reports[clip] = figures
     of_tasks: Rows = {}
     of_clips: Rows = {}
     for clip in _clips(changed):
@@ -251,13 +252,14 @@ def _computed(changed: dict[int, datetime]) -> tuple[Rows, Rows]:
             "clip_id": clip.pk, "dataset_id": dataset, "name": clip.name,
             "active_at": changed[clip.pk],
             **_clip_fields(clip, its, consensuses[clip.pk]),
-            **_agreement_fields(*reports.get(clip.pk, (None, None))),
+            **_agreement_fields(*reports.get(clip.pk, (None, None, None))),
         }  # fmt: skip
     return of_tasks, of_clips
 
 
 def _tasks_of(clips: Collection[int]) -> Iterator[_Task]:
-    answers = AnswerVersion.objects.filter(task=OuterRef("pk")).order_by("-number")
+    answers = AnswerVersion.objects.filter(task=OuterRef("pk"), withdrawn_at=None)
+    answers = answers.order_by("-number")
     reviews = Review.objects.filter(version=OuterRef("latest"), task=OuterRef("pk"))
     rows = AnnotationTask.objects.filter(clip__in=clips).order_by()
     rows = rows.annotate(
@@ -321,10 +323,15 @@ def _clip_fields(clip: Any, tasks: list[_Task], consensuses: list[Consensus]) ->
     }  # fmt: skip
 
 
-def _agreement_fields(lowest: Any, findings: Any) -> dict[str, Any]:
+def _agreement_fields(lowest: Any, pairs: Any, findings: Any) -> dict[str, Any]:
     """What a ClipStatus says of the newest report of a clip; None if it has none."""
     alpha = (lowest or {}).get("alpha") or {}
-    return {"lowest_alpha": alpha.get("value"), "findings": len(findings or [])}
+    f1 = [one.get("boxes", {}).get("f1", {}).get("value") for one in pairs or []]
+    return {
+        "lowest_alpha": alpha.get("value"),
+        "lowest_box_f1": min((one for one in f1 if one is not None), default=None),
+        "findings": len(findings or []),
+    }
 
 
 def _clip_state(clip: Any, tasks: list[_Task], *, is_open: bool) -> str:

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.db.models import Count, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from datasets.models import Dataset
+from qc.selectors.review.review_queue import next_pending
 from qc.selectors.statuses import clip_statuses, task_statuses
+from tracking.selectors import detector_problem, doubtful_persons
 
 
 class ToDo(NamedTuple):
@@ -38,22 +43,28 @@ def to_do_list(
     clips = _by_state(clip_statuses(dataset))
     tasks = _by_state(task_statuses(dataset))
     approved = 0 if counts["releases"] else clips.get("approved", 0)
+    videos = doubtful_persons(dataset)[1] if counts["doubtful"] else 0
+    of_videos = ngettext("in %d video", "in %d videos", videos) % videos
     found = [
-        ToDo("assign", clips.get("tracked", 0), "clip to assign to annotators",
-              "clips to assign to annotators", "users", "annotation:plan", "", "Assign"),
-        ToDo("see_names", tasks.get("given", 0), "task being annotated",
-              "tasks being annotated", "tags", "qc:tasks", "?state=given", "View"),
-        ToDo("see_names", tasks.get("rejected", 0), "rejected task to be annotated again",
-              "rejected tasks to be annotated again", "rotate-ccw", "qc:tasks",
-              "?state=rejected", "View"),
-        ToDo("review", counts["pending"], "submission to review",
-              "submissions to review", "check-check", "qc:review", "",
-              "Review"),
-        ToDo("adjudicate", counts["adjudication"], "disagreement to decide",
-             "disagreements to decide", "scale", "qc:adjudication", "", "Decide"),
-        ToDo("release", approved, "approved clip, not released yet",
-              "approved clips, not released yet", "package", "qc:release-new", "",
-              "Create release"),
+        ToDo("configure", counts["doubtful"],
+             _("doubtful person %(of_videos)s") % {"of_videos": of_videos},
+             _("doubtful persons %(of_videos)s") % {"of_videos": of_videos}, "users",
+             "tracking:people-videos", "", _("Look")),
+        ToDo("assign", clips.get("tracked", 0), _("clip to assign to annotators"),
+              _("clips to assign to annotators"), "users", "annotation:plan", "", _("Assign")),
+        ToDo("see_names", tasks.get("given", 0), _("task being annotated"),
+              _("tasks being annotated"), "tags", "qc:tasks", "?state=given", _("View")),
+        ToDo("see_names", tasks.get("rejected", 0), _("rejected task to be annotated again"),
+              _("rejected tasks to be annotated again"), "rotate-ccw", "qc:tasks",
+              "?state=rejected", _("View")),
+        ToDo("review", counts["pending"], _("submission to review"),
+              _("submissions to review"), "check-check", "qc:review", "",
+              _("Review")),
+        ToDo("adjudicate", counts["adjudication"], _("disagreement to decide"),
+             _("disagreements to decide"), "scale", "qc:adjudication", "", _("Decide")),
+        ToDo("release", approved, _("approved clip, not released yet"),
+              _("approved clips, not released yet"), "package", "qc:release-new", "",
+              _("Create release")),
     ]  # fmt: skip
     return [item for item in found if item.number and may.get(item.act)]
 
@@ -64,42 +75,88 @@ class NextStep(NamedTuple):
     sentence: str
     action: str
     icon: str
-    page: str  # URL name
-    query: str = ""
-    is_of_dataset: bool = True  # the page is called with the dataset's name
+    href: str
 
 
 def next_step(
-    dataset: Dataset, to_do: list[ToDo], counts: Mapping[str, int], *, labels_here: bool
+    dataset: Dataset,
+    to_do: list[ToDo],
+    counts: Mapping[str, int],
+    *,
+    to_label: int | None,
+    is_operator: bool = False,
 ) -> NextStep | None:
     """What to do next, in pipeline order; None if only machines have work, or the user may not.
 
     Args:
         to_do: Of `to_do_list`.
         counts: Of `qc.selectors.overview.sidebar_counts`.
-        labels_here: Whether the user has tasks of this dataset to label.
+        to_label: Key of the task that the user labels next; None without one.
+        is_operator: Whether the user may store detector files on the server.
     """
-    may = dataset.may
-    if not counts["videos"] and may.get("upload"):
-        return NextStep("Upload your videos, one by one or as a zip.", "Add videos", "upload",
-                        "datasets:upload")  # fmt: skip
-    by_act = {item.act: item for item in to_do if item.act != "see_names"}
-    if item := by_act.get("assign"):
-        return _step(item)
-    if labels_here:
-        return NextStep("You have tasks to label.", "Label", "tags", "qc:my",
-                        is_of_dataset=False)  # fmt: skip
-    for act in ("adjudicate", "review", "release"):
-        if item := by_act.get(act):
-            return _step(item)
-    if counts["releases"] and may.get("download"):
-        return NextStep("The dataset is released.", "Releases", "download", "qc:releases")
+    return (
+        _of_videos(dataset, counts, is_operator=is_operator)
+        or _of_persons(dataset, to_do, counts)
+        or _of_people(dataset, to_do, to_label)
+        or _of_release(dataset, counts)
+    )
+
+
+def _of_videos(
+    dataset: Dataset, counts: Mapping[str, int], *, is_operator: bool
+) -> NextStep | None:
+    """Videos are missing, or the detector cannot work."""
+    if not counts["videos"] and dataset.may.get("upload"):
+        return NextStep(_("Upload your videos, one by one or as a zip."), _("Add videos"),
+                        "upload",
+                        reverse("datasets:upload", args=[dataset.name]))  # fmt: skip
+    if dataset.may.get("configure") and (problem := detector_problem(dataset)):
+        files, tracking = (
+            reverse("tracking:files"),
+            reverse("tracking:page", args=[dataset.name]),
+        )
+        page = files if is_operator else tracking
+        return NextStep(problem, _("Choose detector"), "scan-search", page)
     return None
 
 
-def _step(item: ToDo) -> NextStep:
-    sentence = f"{item.number:,} {item.sentence}."
-    return NextStep(sentence, item.action, item.icon, item.page, item.query)
+def _of_persons(
+    dataset: Dataset, to_do: list[ToDo], counts: Mapping[str, int]
+) -> NextStep | None:
+    """Doubtful persons, before tasks are assigned: answers will point to them."""
+    item = next((item for item in to_do if item.act == "configure"), None)
+    return _step(item, dataset.name) if item and not counts["tasks"] else None
+
+
+def _of_people(dataset: Dataset, to_do: list[ToDo], to_label: int | None) -> NextStep | None:
+    """The first kind of work that waits for people, the user's own labelling included."""
+    name = dataset.name
+    by_act = {item.act: item for item in to_do if item.act != "see_names"}
+    if item := by_act.get("assign"):
+        return _step(item, name)
+    if to_label is not None:
+        return NextStep(_("You have tasks to label."), _("Label"), "tags",
+                        reverse("qc:label", args=[name, to_label]))  # fmt: skip
+    if item := by_act.get("adjudicate"):
+        return _step(item, name)
+    if item := by_act.get("review"):
+        first = next_pending(dataset, after=0)
+        return _step(item, name, href=reverse("qc:task", args=[name, first]) if first else "")
+    if item := by_act.get("release"):
+        return _step(item, name)
+    return None
+
+
+def _of_release(dataset: Dataset, counts: Mapping[str, int]) -> NextStep | None:
+    if counts["releases"] and dataset.may.get("download"):
+        return NextStep(_("The dataset is released."), _("Releases"), "download",
+                        reverse("qc:releases", args=[dataset.name]))  # fmt: skip
+    return None
+
+
+def _step(item: ToDo, name: str, *, href: str = "") -> NextStep:
+    href = href or reverse(item.page, args=[name]) + item.query
+    return NextStep(f"{item.number:,} {item.sentence}.", item.action, item.icon, href)
 
 
 def _by_state(rows: QuerySet[Any]) -> dict[str, int]:

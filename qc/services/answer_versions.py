@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
+from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from annotation.models import Annotation, AnnotationTask, AnswerVersion
+from avaproject.base.work import Stage
 from datasets.core.action_groups import ActionGroupSpec, Answers
 from datasets.models import ActionGroup, Clip, Dataset
 from qc.core.annotator_keys import annotator_key
@@ -82,6 +85,7 @@ def plan(model: type[ClipWork], since: datetime | None = None) -> int:
     clips = changed_clips(since)
     if clips is not None and not clips:
         return 0
+    drop_outdated(model, clips)
     rows = model.objects.order_by()
     if clips is not None:
         rows = rows.filter(clip__in=clips)
@@ -93,6 +97,45 @@ def plan(model: type[ClipWork], since: datetime | None = None) -> int:
     ]
     model.objects.bulk_create(missing, ignore_conflicts=True)  # another planner may run as well
     return len(missing)
+
+
+def drop_outdated(
+    model: type[AgreementReport] | type[Consensus], clips: Collection[int] | None
+) -> None:
+    """Delete rows that name withdrawn answers, or answers that were read again after them.
+
+    Withdrawn are those of an undone import; they would be newer than what counts now. Answers
+    are read again when actions were renamed or merged.
+    """
+    changed = AnswerVersion.objects.filter(
+        ~Q(withdrawn_at=None) | Q(claim_token__gt=1, stage=Stage.DONE)
+    ).order_by()
+    if clips is not None:
+        changed = changed.filter(task__clip__in=clips)
+    fields = ("pk", "task__clip", "withdrawn_at", "finished_at")
+    read_at: dict[int, datetime | None] = {}
+    of_clips = set()
+    for pk, clip, withdrawn_at, finished_at in changed.values_list(*fields):
+        read_at[pk] = None if withdrawn_at else finished_at
+        of_clips.add(clip)
+    rows = model.objects.filter(clip__in=of_clips).order_by()
+    old = [
+        pk
+        for pk, versions, started_at in rows.values_list("pk", "versions", "started_at")
+        if any(_is_outdated(started_at, read_at, one) for one in versions)
+    ]
+    if old:
+        model.objects.filter(pk__in=old).delete()
+
+
+def _is_outdated(
+    started_at: datetime | None, read_at: dict[int, datetime | None], version: int
+) -> bool:
+    """Whether a comparison that began at a moment has an older reading of a version."""
+    if version not in read_at:
+        return False
+    moment = read_at[version]
+    return moment is None or (started_at is not None and started_at < moment)
 
 
 def versions_key(versions: Iterable[int]) -> str:
@@ -111,8 +154,11 @@ def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
     )
     if len(found) != len(keys) or not keys:
         raise AnswersDeletedError(
-            f"{clip}: of the {len(keys)} answers to compare, {len(keys) - len(found)} were "
-            "deleted; import them again to start a new comparison"
+            _(
+                "%(clip)s: of the %(count)s answers to compare, %(deleted)s were deleted; "
+                "import them again to start a new comparison"
+            )
+            % {"clip": clip, "count": len(keys), "deleted": len(keys) - len(found)}
         )
     # Nobody is compared with themselves: of two answers by one author the newest counts.
     by_author = {version.author_id: version for version in found}

@@ -3,8 +3,11 @@
 from typing import Any, NamedTuple
 
 from django import template
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Annotator
+from avaproject.base.views import Text
+from datasets.accounts.notifications import unread_count
 from datasets.models import Dataset
 from datasets.selectors import only_annotates
 from qc.selectors.overview import sidebar_counts
@@ -12,35 +15,40 @@ from qc.selectors.overview import sidebar_counts
 register = template.Library()
 
 # group, (URL name, icon, label, count, act)
-LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
+LINKS: tuple[tuple[Text, tuple[tuple[str, str, Text, str, str], ...]], ...] = (
     (
         "",
         (
-            ("qc:overview", "layout-dashboard", "Overview", "", "see"),
-            ("datasets:videos", "film", "Videos", "videos", "see"),
-            ("qc:clips", "clapperboard", "Clips", "clips", "see"),
-            ("tracking:page", "scan-search", "Tracking", "", "see"),
-            ("annotation:guidelines", "info", "Guidelines", "", "read_guidelines"),
-            ("qc:tasks", "tags", "Tasks", "tasks", "see_names"),
+            ("qc:overview", "layout-dashboard", _("Overview"), "", "see"),
+            ("datasets:videos", "film", _("Videos"), "videos", "see"),
+            ("qc:clips", "clapperboard", _("Clips"), "clips", "see"),
+            ("tracking:page", "scan-search", _("Tracking"), "", "see"),
+            ("tracking:people-videos", "users", _("People"), "doubtful", "see"),
+            ("annotation:guidelines", "info", _("Guidelines"), "", "read_guidelines"),
+            ("qc:tasks", "tags", _("Tasks"), "tasks", "see_names"),
             ("annotation:cvat", "package-check", "CVAT", "cvat", "see_names"),
         ),
     ),
     (
-        "Quality",
+        _("Quality"),
         (
-            ("qc:review", "check-check", "Review queue", "pending", "review"),
-            ("qc:adjudication", "scale", "Adjudication", "adjudication", "adjudicate"),
-            ("qc:agreement", "git-compare", "Agreement", "", "see_names"),
-            ("qc:gold", "user-check", "Gold clips", "flagged", "see_names"),
+            ("qc:review", "check-check", _("Review queue"), "pending", "review"),
+            ("qc:adjudication", "scale", _("Adjudication"), "adjudication", "adjudicate"),
+            ("qc:agreement", "git-compare", _("Agreement"), "", "see_names"),
+            ("qc:gold", "user-check", _("Gold clips"), "flagged", "see_names"),
         ),
     ),
     (
-        "Output",
-        (("qc:releases", "package", "Releases", "releases", "see"),),
+        _("Output"),
+        (("qc:releases", "package", _("Releases"), "releases", "see"),),
     ),
     (
-        "Team",
-        (("workers:members", "users", "Members", "", "invite_annotators"),),
+        _("Team"),
+        (
+            ("workers:members", "users", _("Members"), "", "invite_annotators"),
+            ("workers:activity", "activity", _("Activity"), "", "see_names"),
+            ("workers:webhooks", "bell", _("Webhooks"), "", "configure"),
+        ),
     ),
 )
 PARENT_PAGE = {
@@ -49,16 +57,22 @@ PARENT_PAGE = {
     "qc:decisions": "qc:adjudication",
     "qc:proposals": "tracking:page",
     "tracking:run": "tracking:page",
+    "tracking:people": "tracking:people-videos",
+    "tracking:people-alike": "tracking:people-videos",
     "qc:third-opinions": "qc:adjudication",
     "qc:task": "qc:tasks",
     "qc:approve-by-threshold": "qc:review",
     "qc:release-new": "qc:releases",
     "qc:release-create": "qc:releases",
     "datasets:upload": "datasets:videos",
+    "datasets:recordings": "datasets:videos",
     "datasets:delete": "datasets:videos",
     "datasets:delete-video": "datasets:videos",
     "annotation:plan": "qc:tasks",
+    "annotation:imports": "qc:tasks",
+    "annotation:import": "qc:tasks",
     "annotation:guideline-text": "annotation:guidelines",
+    "annotation:action-changes": "annotation:guidelines",
     "annotation:guideline-action": "annotation:guidelines",
     "annotation:guideline-pick": "annotation:guidelines",
     "datasets:vocabulary": "annotation:guidelines",
@@ -70,6 +84,7 @@ PARENT_PAGE = {
     "qc:agreement-annotator": "qc:agreement",
     "qc:agreement-clip": "qc:agreement",
     "qc:quality-rules": "qc:agreement",
+    "qc:datasheet": "qc:releases",
 }
 
 
@@ -105,14 +120,15 @@ class StudioNav(NamedTuple):
 
     is_open: bool  # more than one's own tasks
     has_tasks: bool
+    unread: int = 0  # notifications
 
 
 @register.simple_tag(takes_context=True)
 def studio_nav(context: dict[str, Any]) -> StudioNav:
-    """The links of all pages for the user of the request; two queries."""
+    """The links of all pages for the user of the request; three queries."""
     user = context.get("user")
     if user is None or not user.is_authenticated:
         return StudioNav(is_open=True, has_tasks=False)
     is_open = not only_annotates(user)
     is_annotator = not is_open or Annotator.objects.filter(user=user).exists()
-    return StudioNav(is_open, is_annotator)
+    return StudioNav(is_open, is_annotator, unread_count(user))

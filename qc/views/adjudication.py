@@ -16,6 +16,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.views import paginate, parse_key
@@ -24,6 +26,7 @@ from datasets.models import Dataset
 from datasets.selectors import permitted_clips, permitted_datasets
 from qc.forms import AdjudicationForm
 from qc.models import Adjudication
+from qc.selectors.clip_and_task_filters import filter_bar, headings, ordered, saved_views
 from qc.selectors.consensus.adjudication_queue import (
     KINDS,
     AdjudicationItem,
@@ -33,7 +36,6 @@ from qc.selectors.consensus.adjudication_queue import (
     parse_item_key,
 )
 from qc.selectors.consensus.decisions import decision_rows, decision_times, reviewer_agreement
-from qc.selectors.finding import filter_bar, saved_views
 from qc.services.consensus.adjudicate import (
     AdjudicationError,
     adjudicate_all,
@@ -43,6 +45,28 @@ from qc.services.consensus.adjudicate import (
 
 ITEMS_AHEAD = 8  # items sent at once
 JSON = "application/json"
+ORDERS = (
+    ("", gettext_lazy("Clip")),
+    ("agreement", gettext_lazy("Lowest agreement first")),
+    ("-persons", gettext_lazy("Most persons first")),
+    ("persons", gettext_lazy("Fewest persons first")),
+    ("-findings", gettext_lazy("Most findings first")),
+    ("-length", gettext_lazy("Longest clip first")),
+)
+DECISION_ORDERS = {
+    "name": "clip__name", "second": "second", "person": "video_person__person_id",
+    "about": "group",
+    "by": "decided_by__username", "when": "decided_at", "reason": "reason",
+}  # fmt: skip
+DECISION_COLUMNS = {
+    "name": gettext_lazy("Clip"),
+    "second": gettext_lazy("Second"),
+    "person": gettext_lazy("Person"),
+    "about": gettext_lazy("About"),
+    "by": gettext_lazy("By"),
+    "when": gettext_lazy("When"),
+    "reason": gettext_lazy("Reason"),
+}
 
 
 @login_required
@@ -55,7 +79,9 @@ def queue(request: HttpRequest, name: str) -> HttpResponse:
     found = adjudication_items(dataset, [asked]) if asked else _next(request, dataset, limit=1)
     query = request.GET.dict()
     counts = {one: open_item_count(dataset, one, query) for one in KINDS}
-    bar = filter_bar(dataset, query, with_names="see_names" in dataset.may, further=("kind",))
+    bar = filter_bar(
+        dataset, query, with_names="see_names" in dataset.may, further=("kind",), orders=ORDERS
+    )
     context: dict[str, Any] = {
         "dataset": dataset,
         "kind": kind,
@@ -63,8 +89,8 @@ def queue(request: HttpRequest, name: str) -> HttpResponse:
         "count": counts[kind],
         "is_end": bool(not found and request.GET.get("after") and counts[kind]),
         "kinds": [
-            ("open", "Labels and persons", counts["open"]),
-            ("boxes", "Box disagreements", counts["boxes"]),
+            ("open", _("Labels and persons"), counts["open"]),
+            ("boxes", _("Box disagreements"), counts["boxes"]),
         ],
     }
     context |= {"bar": bar, "list_page": "qc:adjudication", "noun": "questions"}
@@ -120,7 +146,12 @@ def decide(request: HttpRequest, name: str) -> HttpResponse:
     except AdjudicationError as error:
         return _answer(request, name, error=str(error))
     seconds = ", ".join(str(one.second) for one in made)
-    return _answer(request, name, sentence=f"Decided: {made[0].clip.name}, second {seconds}.")
+    return _answer(
+        request,
+        name,
+        sentence=_("Decided: %(name)s, second %(seconds)s.")
+        % {"name": made[0].clip.name, "seconds": seconds},
+    )
 
 
 def _decide(
@@ -133,7 +164,10 @@ def _decide(
     clips = permitted_clips(user, dataset.name, Act.ADJUDICATE).select_related("video__dataset")
     about = clips.filter(name=form.cleaned_data["clip"]).first()
     if about is None:
-        raise AdjudicationError(f"{dataset} has no clip {form.cleaned_data['clip']}.")
+        raise AdjudicationError(
+            _("%(dataset)s has no clip %(clip)s.")
+            % {"dataset": dataset, "clip": form.cleaned_data["clip"]}
+        )
     try:
         return adjudicate_all(about, user=user, operation=operation, **form.decision())
     except AdjudicationError as error:
@@ -162,7 +196,7 @@ def entries(request: HttpRequest, name: str) -> HttpResponse:
     try:
         found, kind = _entries(request.body if request.content_type == JSON else b"")
     except (ValueError, TypeError, KeyError):
-        return JsonResponse({"error": "These are no decisions."}, status=400)
+        return JsonResponse({"error": _("These are no decisions.")}, status=400)
     refused = {}
     for entry in found:
         try:
@@ -221,9 +255,9 @@ def undo(request: HttpRequest, name: str) -> HttpResponse:
     try:
         undone = withdraw_decisions(dataset, keys, user=cast(User, request.user))
     except AdjudicationError as error:
-        return _answer(request, name, error=f"Not undone: {error}.")
-    noun = "decision" if len(undone) == 1 else "decisions"
-    return _answer(request, name, sentence=f"{len(undone)} {noun} undone.")
+        return _answer(request, name, error=_("Not undone: %(error)s.") % {"error": error})
+    sentence = ngettext("%d decision undone.", "%d decisions undone.", len(undone))
+    return _answer(request, name, sentence=sentence % len(undone))
 
 
 @login_required
@@ -231,7 +265,9 @@ def undo(request: HttpRequest, name: str) -> HttpResponse:
 def decisions(request: HttpRequest, name: str) -> HttpResponse:
     """All decisions, newest first, and how often each annotator had answered the same."""
     dataset = get_object_or_404(permitted_datasets(request.user, Act.ADJUDICATE), name=name)
-    found = Adjudication.objects.of(dataset).order_by("-pk")
+    query = request.GET.dict()
+    every = Adjudication.objects.of(dataset).order_by("-pk")
+    found = ordered(every, query, DECISION_ORDERS, ties=("-pk",))
     page = paginate(request, found.select_related("clip", "decided_by", "withdrawn_by"))
     may_override = "override" in dataset.may
     rows = decision_rows(list(page), user=cast(User, request.user), may_override=may_override)
@@ -239,6 +275,7 @@ def decisions(request: HttpRequest, name: str) -> HttpResponse:
         "dataset": dataset,
         "page": page,
         "rows": rows,
+        "heads": headings(query, DECISION_COLUMNS, default="-when"),
         "reviewer_agreement": reviewer_agreement(dataset),
         "decision_times": decision_times(dataset),
     }

@@ -9,13 +9,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header, urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_clips, permitted_datasets
 from qc.forms import PeriodForm
-from qc.selectors.agreement.dataset import agreement_page
+from qc.selectors.agreement.agreement_tables import agreement_page
 from qc.selectors.agreement.details import (
     AnnotatorPage,
     annotator_page,
@@ -25,8 +26,8 @@ from qc.selectors.agreement.details import (
 )
 from qc.selectors.agreement.gold import gold_page
 from qc.selectors.agreement.newest import Newest, newest_summary
-from qc.selectors.agreement.proposals import proposal_page
-from qc.selectors.agreement.tables import Table
+from qc.selectors.agreement.proposal_quality import proposal_page
+from qc.selectors.agreement.table_parts import Table
 from qc.selectors.consensus.decisions import reviewer_agreement, single_votes
 from qc.services.agreement.reports import order_period
 
@@ -47,14 +48,16 @@ def _answer(
 ) -> HttpResponse:
     """The page; or one of its tables as CSV, with `?csv=NAME`."""
     if wanted := request.GET.get("csv"):
-        return _csv(_tables(page), wanted, dataset)
+        return _csv(page if isinstance(page, dict) else _csv_texts(page), wanted, dataset)
     context = {"dataset": dataset, "page": page, "query": request.GET.urlencode()} | more
     return render(request, f"qc/agreement/{template}.html", context)
 
 
 def _page(request: HttpRequest, newest: Newest, name: str, compute: Callable[[], Any]) -> Any:
-    """What the page shows, kept; with all rows for a CSV file. None if there is nothing."""
-    return compute() if "csv" in request.GET else newest.page(name, compute)
+    """What the page shows, or the CSV texts of its tables; kept. None if there is nothing."""
+    if "csv" in request.GET:
+        return newest.kept(f"{name} csv", lambda: _csv_texts(compute()))
+    return newest.page(name, compute)
 
 
 def _part(
@@ -83,22 +86,25 @@ def _part(
     return _answer(request, template, dataset, page)
 
 
-def _tables(page: Any) -> dict[str, Table]:
-    """All tables of a page by the names of their files."""
-    found: dict[str, Table] = {}
-    for value in vars(page).values():
+def _csv_texts(page: Any) -> dict[str, str] | None:
+    """All tables of a page by the names of their files, each with all rows."""
+    found: dict[str, str] = {}
+    for value in vars(page).values() if page else ():
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, Table):
-                found[one.name] = one
-    return found
+                found[one.name] = one.as_csv()
+    return found or None
 
 
-def _csv(tables: Mapping[str, Table], name: str, dataset: Dataset) -> HttpResponse:
-    if name not in tables:
-        raise Http404(f"There is no table {name} here: {', '.join(sorted(tables))}.")
+def _csv(texts: Mapping[str, str] | None, name: str, dataset: Dataset) -> HttpResponse:
+    if not texts or name not in texts:
+        raise Http404(
+            _("There is no table %(name)s here: %(names)s.")
+            % {"name": name, "names": ", ".join(sorted(texts or ()))}
+        )
     saved_as = content_disposition_header(True, f"{dataset.name}-{name}.csv")
     return HttpResponse(
-        tables[name].as_csv(),
+        texts[name],
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": saved_as},
     )
@@ -142,7 +148,10 @@ def period(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def group(request: HttpRequest, name: str, group: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
-    missing = f"{name} has no figures of the group {group}."
+    missing = _("%(name)s has no figures of the group %(group)s.") % {
+        "name": name,
+        "group": group,
+    }
     return _part(request, dataset, "group", group_page, group=group, missing=missing)
 
 
@@ -150,7 +159,11 @@ def group(request: HttpRequest, name: str, group: str) -> HttpResponse:
 @require_GET
 def pair(request: HttpRequest, name: str, a: str, b: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
-    missing = f"{a} and {b} have no clip of {name} in common."
+    missing = _("%(a)s and %(b)s have no clip of %(name)s in common.") % {
+        "a": a,
+        "b": b,
+        "name": name,
+    }
     return _part(request, dataset, "pair", pair_page, (a, b), missing=missing)
 
 
@@ -158,7 +171,10 @@ def pair(request: HttpRequest, name: str, a: str, b: str) -> HttpResponse:
 @require_GET
 def annotator(request: HttpRequest, name: str, annotator: str) -> HttpResponse:
     dataset = _dataset_or_404(request, name)
-    missing = f"{annotator} has answered nothing of {name} yet."
+    missing = _("%(annotator)s has answered nothing of %(name)s yet.") % {
+        "annotator": annotator,
+        "name": name,
+    }
     return _part(request, dataset, "annotator", annotator_page, (annotator,), missing=missing)
 
 
@@ -169,7 +185,7 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     found = get_object_or_404(permitted_clips(request.user, name, Act.SEE_NAMES), name=clip)
     page = clip_agreement(dataset, found)
     if page is None:
-        raise Http404(f"{clip} has not been compared yet.")
+        raise Http404(_("%(clip)s has not been compared yet.") % {"clip": clip})
     return _answer(request, "clip", dataset, page)
 
 

@@ -5,25 +5,39 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from avaproject.base.views import paginate, parse_key
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.selectors import permitted_clips, permitted_datasets
-from qc.selectors.agreement.proposals import run_metrics
+from qc.selectors.agreement.proposal_quality import run_metrics
+from qc.selectors.clip_and_task_filters import (
+    ORDERS,
+    filter_bar,
+    headings,
+    narrowed,
+    ordered,
+    saved_views,
+)
 from qc.selectors.clip_and_task_states import CLIP_STATES, tabs
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.consensus.explanation import explain_consensus
-from qc.selectors.finding import ORDERS, filter_bar, headings, narrowed, ordered, saved_views
 from qc.selectors.player_scene import player_scene, selected_person
 from qc.selectors.statuses import clip_statuses
 from tracking.models import TrackingRun
 
 CLIP_COLUMNS = {
-    "name": "Clip", "state": "Status", "length": "Length", "persons": "Persons",
-    "agreement": "Lowest alpha", "findings": "Findings", "open": "Questions",
-    "tasks": "Annotation",
-}  # fmt: skip
+    "name": gettext_lazy("Clip"),
+    "state": gettext_lazy("Status"),
+    "length": gettext_lazy("Length"),
+    "persons": gettext_lazy("Persons"),
+    "agreement": gettext_lazy("Lowest alpha"),
+    "findings": gettext_lazy("Findings"),
+    "open": gettext_lazy("Questions"),
+    "tasks": gettext_lazy("Annotation"),
+}
 
 
 @login_required
@@ -64,7 +78,7 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     asked["hide_names"] = "see_names" not in dataset.may
     page = clip_page(dataset, clip, **asked)
     if page is None:
-        raise Http404(f"{name} has no clip {clip}.")
+        raise Http404(_("%(name)s has no clip %(clip)s.") % {"name": name, "clip": clip})
     context = {"dataset": dataset, "page": page}
     context["keyframes"] = explain_consensus(page.clip, page.consensus)
     context["selected"] = selected_person(

@@ -3,9 +3,11 @@
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.views import retry_failed
+from datasets.accounts.activity import record
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
@@ -28,7 +30,10 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
     mine = task_statuses(dataset).filter(
         annotator__user=request.user.pk, state__in=("given", "rejected", "writing")
     )
-    context["next_step"] = next_step(dataset, to_do, counts, labels_here=mine.exists())
+    to_label = mine.order_by("pk").values_list("task", flat=True).first()
+    context["next_step"] = next_step(
+        dataset, to_do, counts, to_label=to_label, is_operator=request.user.is_staff
+    )
     page = "qc/_overview.html" if "HX-Request" in request.headers else "qc/overview.html"
     return render(request, page, context)
 
@@ -39,7 +44,7 @@ def cost(request: HttpRequest, name: str) -> HttpResponse:
     """Person-hours per AVA hour, by annotator and by tool."""
     dataset = get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
     meter = cost_meter(dataset)
-    tables = [("By annotator", meter.rows), ("By tool", meter.tools)]
+    tables = [(_("By annotator"), meter.rows), (_("By tool"), meter.tools)]
     context = {"dataset": dataset, "cost": meter, "tables": tables}
     return render(request, "qc/cost.html", context)
 
@@ -52,4 +57,7 @@ def retry(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         Dataset.objects.permitting(request.user, Act.CONFIGURE), name=name
     )
     rows = {one.key: one.rows for one in work_kinds(dataset) if one.app == "qc"}
-    return retry_failed(request, rows.get(kind), dataset=name)
+    return retry_failed(
+        request, rows.get(kind), dataset=name,
+        on_retry=lambda count: record("retry", f"{count} {kind}", dataset=dataset),
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.core.roles import Act
@@ -38,7 +39,12 @@ def save(request: HttpRequest, name: str) -> HttpResponse:
     form = QualityRulesForm(request.POST)
     if form.is_valid():
         count = change_rules(dataset, **form.choices())
-        messages.success(request, f"Rules saved. {count} clips are checked again.")
+        sentence = ngettext(
+            "Rules saved. %d clip is checked again.",
+            "Rules saved. %d clips are checked again.",
+            count,
+        )
+        messages.success(request, sentence % count)
     for sentences in form.errors.values():
         messages.error(request, str(sentences[0]))
     return redirect("qc:quality-rules", name=name)

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.ranges import serve_stored, serve_stream
@@ -21,6 +22,7 @@ from qc.forms import ReleaseForm
 from qc.models import (
     Release,
 )
+from qc.selectors.release.learning_curve import learning_curve
 from qc.selectors.release.release_list import (
     ReleaseEstimate,
     estimate_release,
@@ -45,6 +47,8 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
     rows = release_rows(dataset, bucket=bucket_address())
     context = {"dataset": dataset, "rows": rows, "is_in_progress": is_in_progress(rows)}
     fragment = "HX-Request" in request.headers
+    if not fragment:
+        context["curve"] = learning_curve(dataset)
     return render(
         request,
         "qc/release/_release_list.html" if fragment else "qc/release/releases.html",
@@ -72,7 +76,9 @@ def release_create(request: HttpRequest, name: str) -> HttpResponse:
         )
     user = cast(User, request.user)
     release = request_release(dataset, user=user, options=form.options())
-    messages.success(request, f"Release {release.number} is being created.")
+    messages.success(
+        request, _("Release %(number)s is being created.") % {"number": release.number}
+    )
     return redirect("qc:releases", name=name)
 
 
@@ -84,9 +90,7 @@ def release_download(request: HttpRequest, name: str, number: int) -> HttpRespon
     parts = [part for part in request.GET.getlist("part") if part in PARTS]
     annotations_only = "annotations" in request.GET.getlist("part") and not parts
     chosen = parts if parts or annotations_only else list(PARTS)
-    saved_as = "-".join(
-        [name, "release", str(number), *(["annotations"] * annotations_only), *parts]
-    )
+    saved_as = "-".join([release.folder_name, *["annotations"] * annotations_only, *parts])
     if not release.folder:
         archives = release.counts.get("archives", {})
         one = archives.get("annotations", {}).get("name") if annotations_only else ""
@@ -100,7 +104,7 @@ def release_download(request: HttpRequest, name: str, number: int) -> HttpRespon
         raise Http404(str(error)) from error
     return serve_stream(
         request, partial(layout.read, opened=opener(folder)), size=layout.size,
-        etag="-".join([release.counts.get("manifest", "")[:32], *sorted(chosen)]),
+        etag="-".join([release.counts.get("manifest", "")[:32], "top", *sorted(chosen)]),
         content_type="application/zip", download_as=f"{saved_as}.zip",
     )  # fmt: skip
 
@@ -111,7 +115,7 @@ def release_card(request: HttpRequest, name: str, number: int) -> HttpResponseBa
     """The dataset card as an HTML download."""
     release = _release_or_404(request, name, number)
     if not release.folder:
-        raise Http404("The card is in the zip of this release.")
+        raise Http404(_("The card is in the zip of this release."))
     return serve_stored(
         request, f"{release.folder}/card.html", content_type="text/html",
         download_as=f"{name}-release-{number}.html",
@@ -130,7 +134,11 @@ def release_sync(request: HttpRequest, name: str, number: int) -> HttpResponse:
     except SyncError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Release {number} is being copied to {sync.prefix}.")
+        messages.success(
+            request,
+            _("Release %(number)s is being copied to %(prefix)s.")
+            % {"number": number, "prefix": sync.prefix},
+        )
     return redirect("qc:releases", name=name)
 
 
@@ -141,20 +149,27 @@ def delete_files(request: HttpRequest, name: str, number: int) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.DELETE), name=name)
     release = get_object_or_404(Release, dataset=dataset, number=number)
     if request.POST.get("confirm") != str(number):
-        messages.error(request, f"Type {number} to delete the files of release {number}.")
+        messages.error(
+            request,
+            _("Type %(number)s to delete the files of release %(number)s.")
+            % {"number": number},
+        )
         return redirect("qc:releases", name=name)
     try:
         is_first = withdraw_release(release, user=cast(User, request.user))
     except ReleaseFilesError as error:
         messages.error(request, f"{error}.")
     except OSError as error:
-        sentence = (
-            f"Some files of release {number} could not be deleted yet: {error} This is retried."
-        )
+        sentence = _(
+            "Some files of release %(number)s could not be deleted yet: %(error)s This is "
+            "retried."
+        ) % {"number": number, "error": error}
         messages.error(request, sentence)
     else:
-        done = "are deleted" if is_first else "were already deleted"
-        messages.success(request, f"The files of release {number} {done}.")
+        sentence = _("The files of release %(number)d were already deleted.")
+        if is_first:
+            sentence = _("The files of release %(number)d are deleted.")
+        messages.success(request, sentence % {"number": number})
     return redirect("qc:releases", name=name)
 
 
@@ -185,11 +200,11 @@ def _form_context(dataset: Dataset, form: ReleaseForm) -> dict[str, Any]:
 
 def _size_text(choice: str, estimate: ReleaseEstimate) -> str:
     if choice == "annotations":
-        return "a few MB"
+        return _("a few MB")
     size = estimate.video_bytes + dict(estimate.frames).get(choice, 0)
-    return f"about {filesizeformat(size)}"
+    return _("about %(size)s") % {"size": filesizeformat(size)}
 
 
 def _release_or_404(request: HttpRequest, name: str, number: int) -> Release:
-    found = Release.objects.permitting(request.user, Act.DOWNLOAD).available()
+    found = Release.objects.permitting(request.user, Act.DOWNLOAD).passed_on()
     return get_object_or_404(found, dataset__name=name, number=number)

@@ -1,14 +1,15 @@
 """The review queue: verdicts on one task, on several, or on all above a threshold."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation.models import AnnotationTask
@@ -18,7 +19,7 @@ from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 from qc.forms import ThresholdForm, VerdictForm
 from qc.models import Review
-from qc.selectors.finding import filter_bar, saved_views
+from qc.selectors.clip_and_task_filters import filter_bar, headings, saved_views
 from qc.selectors.review.review_queue import (
     good_enough_to_approve,
     next_pending,
@@ -27,6 +28,16 @@ from qc.selectors.review.review_queue import (
 )
 from qc.services.review.verdicts import ReviewError, approve, reject
 
+COLUMNS = {
+    "name": gettext_lazy("Clip"),
+    "annotator": gettext_lazy("Annotator"),
+    "version": gettext_lazy("Version"),
+    "persons": gettext_lazy("Persons"),
+    "unfinished": gettext_lazy("Unfinished"),
+    "agreement": gettext_lazy("Lowest \N{GREEK SMALL LETTER ALPHA}"),
+    "boxes": gettext_lazy("Box F1"),
+    "findings": gettext_lazy("Findings"),
+}
 TASKS_COMPARED = 100  # with the threshold, a page
 
 
@@ -55,7 +66,8 @@ def _render_queue(
     context |= {"bar": filter_bar(dataset, query, with_names=True)}
     context |= {"list_page": "qc:review", "noun": "submissions"}
     context["saved_views"] = saved_views(request.user, dataset, "qc:review")
-    context["newest"] = waiting.aggregate(max=Max("status__version"))["max"]
+    context["newest"] = _newest(waiting)
+    context["heads"] = headings(query, COLUMNS, default="")
     if refused is not None:
         context["reason"] = request.POST.get("reason", "")
     status = 200 if refused is None else 422
@@ -71,6 +83,7 @@ def by_threshold(request: HttpRequest, name: str) -> HttpResponse:
     page = paginate(request, pending(dataset), size=TASKS_COMPARED)
     rows = good_enough_to_approve(list(page), **form.cleaned_data) if form.is_valid() else []
     context = {"dataset": dataset, "form": form, "page": page, "rows": rows}
+    context["newest"] = _newest(pending(dataset))
     return render(request, "qc/review/approve_by_threshold.html", context)
 
 
@@ -81,9 +94,7 @@ def verdict(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
     data = request.POST.copy()
     if newest := parse_key(data.get("all", "")):
-        # All that match, but for answers that came after the page was shown.
-        matching = pending(dataset, request.GET.dict()).filter(status__version__lte=newest)
-        rows = list(matching.values_list("pk", "status__version"))
+        rows = _all_that_match(request, dataset, newest)
         data.setlist("tasks", [str(pk) for pk, _ in rows])
         data.setlist("seen", [str(version) for _, version in rows])
     form = VerdictForm(data, tasks=AnnotationTask.objects.of(dataset))
@@ -98,13 +109,37 @@ def verdict(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, str(error))
     for sentences in form.errors.values():
         messages.error(request, str(sentences[0]))
-    if back and is_done and before:
-        return redirect("qc:task", name=name, pk=before)
-    if back and not is_done:
-        return redirect("qc:task", name=name, pk=back)
+    if back:
+        return _after_one(name, before if is_done else back)
     if not is_done:
         return _render_queue(request, dataset, refused=form)
     return redirect("qc:review", name=name)
+
+
+def _newest(waiting: QuerySet[Any]) -> int | None:
+    """The newest answers of these tasks: later ones are in no verdict on all of them."""
+    newest: int | None = waiting.aggregate(max=Max("status__version"))["max"]
+    return newest
+
+
+def _all_that_match(
+    request: HttpRequest, dataset: Dataset, newest: int
+) -> list[tuple[int, int]]:
+    """Tasks and versions of all pages: those of the filters, or above the posted threshold.
+
+    Without answers that came after the page was shown.
+    """
+    matching = pending(dataset, request.GET.dict()).filter(status__version__lte=newest)
+    threshold = ThresholdForm(request.POST)
+    if "alpha" not in request.POST or not threshold.is_valid():
+        return list(matching.values_list("pk", "status__version"))
+    rows = good_enough_to_approve(list(matching), **threshold.cleaned_data)
+    return [(row.task.pk, row.version.pk) for row in rows]
+
+
+def _after_one(name: str, pk: int | None) -> HttpResponse:
+    """The page of a task; after the last one the overview, which names the next step."""
+    return redirect("qc:task", name=name, pk=pk) if pk else redirect("qc:overview", name=name)
 
 
 def _apply_verdict(form: VerdictForm, user: User) -> list[str]:
@@ -113,9 +148,14 @@ def _apply_verdict(form: VerdictForm, user: User) -> list[str]:
         return []
     values = form.cleaned_data
     chosen = list(values["tasks"])
-    noun = "task" if len(chosen) == 1 else "tasks"
     if values["verdict"] == Review.Verdict.APPROVED:
         approve(chosen, reviewer=user, seen=values["seen"], overrides=values["overrides"])
-        return [f"{len(chosen)} {noun} approved."]
+        done = ngettext("%d task approved.", "%d tasks approved.", len(chosen))
+        return [done % len(chosen)]
     reject(chosen, reviewer=user, seen=values["seen"], reason=values["reason"])
-    return [f"{len(chosen)} {noun} rejected and returned to the annotator."]
+    done = ngettext(
+        "%d task rejected and returned to the annotator.",
+        "%d tasks rejected and returned to the annotator.",
+        len(chosen),
+    )
+    return [done % len(chosen)]

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from datasets.selectors import permitted_datasets
@@ -28,7 +29,7 @@ def save_view(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user), name=name)
     form = SavedViewForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Give the view a name of up to 60 characters.")
+        messages.error(request, _("Give the view a name of up to 60 characters."))
         return redirect("qc:clips", name=name)
     values = form.cleaned_data
     query = QueryDict(values["query"], mutable=True)
@@ -37,7 +38,7 @@ def save_view(request: HttpRequest, name: str) -> HttpResponse:
         user=cast(User, request.user), dataset=dataset, page=values["page"],
         name=values["name"], defaults={"query": query.urlencode()},
     )  # fmt: skip
-    messages.success(request, f"View {values['name']} saved.")
+    messages.success(request, _("View %(name)s saved.") % {"name": values["name"]})
     return redirect(f"{reverse(values['page'], args=[name])}?{query.urlencode()}")
 
 
@@ -48,5 +49,5 @@ def remove_view(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     mine = SavedView.objects.filter(user=cast(User, request.user), dataset__name=name)
     view = get_object_or_404(mine, pk=pk)
     view.delete()
-    messages.success(request, f"View {view.name} removed.")
+    messages.success(request, _("View %(view)s removed.") % {"view": view.name})
     return redirect(view.page, name=name)

@@ -7,6 +7,8 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation.models import AnnotationTask
@@ -14,8 +16,7 @@ from annotation.selectors.cvat import job_of_task
 from avaproject.base.views import paginate, parse_key
 from datasets.core.roles import Act
 from datasets.selectors import permitted_datasets
-from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_of, tasks_with_state
-from qc.selectors.finding import (
+from qc.selectors.clip_and_task_filters import (
     TASK,
     TASK_ORDERS,
     filter_bar,
@@ -24,6 +25,7 @@ from qc.selectors.finding import (
     ordered,
     saved_views,
 )
+from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_of, tasks_with_state
 from qc.selectors.review.review_queue import (
     pending_rows,
     task_history,
@@ -33,9 +35,16 @@ from qc.selectors.task_list import task_rows
 from qc.services.review.verdicts import ReviewError, comment
 
 TASK_COLUMNS = {
-    "name": "Clip", "annotator": "Annotator", "state": "Status", "version": "Version",
-    "unfinished": "Unfinished",
-}  # fmt: skip
+    "name": gettext_lazy("Clip"),
+    "annotator": gettext_lazy("Annotator"),
+    "state": gettext_lazy("Status"),
+    "version": gettext_lazy("Version"),
+    "unfinished": gettext_lazy("Unfinished"),
+    "persons": gettext_lazy("Persons"),
+    "agreement": gettext_lazy("Lowest \N{GREEK SMALL LETTER ALPHA}"),
+    "findings": gettext_lazy("Findings"),
+    "changed": gettext_lazy("Changed"),
+}
 BUSY = ("writing", "reading")  # states that end by themselves
 
 
@@ -74,14 +83,14 @@ def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     found = tasks_with_state(dataset).select_related("clip__video__dataset", "annotator")
     about = found.filter(pk=pk).first()
     if about is None:
-        raise Http404(f"{name} has no such task.")
+        raise Http404(_("%(name)s has no such task.") % {"name": name})
     rows = pending_rows([about]) if about.latest_version_id else []
     context = {"dataset": dataset, "task": about, "state": TASK_STATES[about.state]}
     context |= {"row": rows[0] if rows else None, "events": task_history(about)}
     context["cvat"] = job_of_task(about)
     versions = about.versions.done().order_by("-number")
     context["versions"] = versions.exclude(pk=about.latest_version_id)
-    context["compared"] = parse_key(request.GET.get("compare", ""))
+    context["compared_version"] = parse_key(request.GET.get("compare", ""))
     return render(request, "qc/review/task.html", context)
 
 

@@ -1,6 +1,8 @@
 // Resumable uploads: the client of tus 1.0.0 (tus.io) with checksums, and of multipart uploads that
 // go straight into an S3 bucket. No DOM.
 
+import { fill, gettext } from "../js/translation.js";
+
 /** @typedef {{ url: string, partSize: number }} Transfer partSize: bytes of a part in the bucket; 0: no bucket */
 /** @typedef {{ csrfToken: () => string, logInAgain: () => Promise<void> }} Session see js/session.js */
 /** @typedef {(bytes: number) => void} OnProgress bytes of the file that were sent */
@@ -40,8 +42,11 @@ const checkStatus = (request) => {
   const isText = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain");
   const message = isText ? request.responseText : "";
   if (TEMPORARY.includes(request.status)) throw new TemporaryError(message);
-  const advice = "Log in again, then choose the same file to continue the upload.";
-  throw new UploadRefusedError(message || `The server answered ${request.status}. ${advice}`);
+  const advice = gettext("Log in again, then choose the same file to continue the upload.");
+  throw new UploadRefusedError(
+    message ||
+      `${fill(gettext("The server answered %(status)s."), { status: request.status })} ${advice}`,
+  );
 };
 
 export class UploadClient {
@@ -178,7 +183,10 @@ export class UploadClient {
         isToBucket: true,
         onProgress: (bytes) => onProgress(Math.min(before + bytes, file.size)),
       });
-      if (put.status >= 300) throw new TemporaryError(`The bucket answered ${put.status}.`);
+      if (put.status >= 300)
+        throw new TemporaryError(
+          fill(gettext("The bucket answered %(status)s."), { status: put.status }),
+        );
       sent += piece.size;
     }
     checkStatus(await this.request("POST", url));

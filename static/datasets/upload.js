@@ -1,9 +1,11 @@
-// Upload page: sends a zip, or videos, a folder or a bundle's files as one zip, in pieces; continues
-// after an interruption; takes files dropped on it. Without JavaScript the form is sent as it is.
+// Upload page: sends a zip, or videos, a folder or a bundle's files as one zip, in pieces, as soon as
+// they are chosen or dropped; continues after an interruption. Without JavaScript the form is sent as
+// it is.
 
 import { part } from "../js/elements.js";
 import { csrfToken, logInAgain } from "../js/session.js";
-import { progressText } from "./progress.js";
+import { fill, gettext, ngettext } from "../js/translation.js";
+import { progressText } from "./sizes_and_durations.js";
 import { TemporaryError, UploadClient, UploadRefusedError } from "./tus.js";
 import { zipFiles } from "./zip_files.js";
 
@@ -18,6 +20,7 @@ const drop = find(".drop");
 const panel = find(".uploading");
 const bar = /** @type {HTMLProgressElement} */ (find("progress"));
 const button = /** @type {HTMLButtonElement} */ (find("button.pri"));
+const folderButton = /** @type {HTMLButtonElement} */ (part(form, "act", "folder"));
 const pauseButton = part(form, "part", "pause");
 const fileName = part(form, "part", "name");
 const state = part(form, "part", "state");
@@ -69,7 +72,7 @@ const send = async (file) => {
   let failures = 0;
   while (true) {
     if (isPaused) {
-      showState("Paused. You can close this page and choose the same file again later.");
+      showState(gettext("Paused. You can close this page and choose the same file again later."));
       await pause(Infinity);
       continue;
     }
@@ -94,8 +97,12 @@ const send = async (file) => {
       if (error instanceof UploadRefusedError) throw error;
       if (isPaused) continue;
       const wait = WAITS[Math.min(failures++, WAITS.length - 1)];
-      const reason = (error instanceof TemporaryError && error.message) || "The connection broke.";
-      showState(`${reason} Trying again in ${wait} s; the upload will continue.`, "t-warn");
+      const reason =
+        (error instanceof TemporaryError && error.message) || gettext("The connection broke.");
+      showState(
+        `${reason} ${fill(gettext("Trying again in %(wait)s s; the upload will continue."), { wait })}`,
+        "t-warn",
+      );
       await pause(wait);
     }
   }
@@ -110,42 +117,54 @@ const asOneFile = async (files) => {
   const isSingle = files.length === 1;
   if (isSingle && first.name.toLowerCase().endsWith(".zip")) return first;
   const folder = first.webkitRelativePath.split("/")[0];
-  fileName.textContent = isSingle ? first.name : `${files.length} files`;
+  const count = files.length;
+  const name = fill(ngettext("%(count)s file", "%(count)s files", count), { count });
+  fileName.textContent = isSingle ? first.name : name;
   return zipFiles(files, `${folder || (isSingle ? first.name : "files")}.zip`, (share) => {
     bar.value = share;
-    showState(`Packing, ${Math.floor(100 * share)} %`);
+    showState(fill(gettext("Packing, %(percent)s %"), { percent: Math.floor(100 * share) }));
   });
 };
 
 /** @param {BeforeUnloadEvent} event */
 const confirmLeaving = (event) => event.preventDefault();
 
+/**
+ * While files are sent no others can be chosen; after a refusal they can be sent again.
+ * @param {boolean} isSending
+ */
+const showSending = (isSending) => {
+  for (const one of [button, input, folderButton]) one.disabled = isSending;
+  if (!isSending) pauseButton.hidden = true;
+};
+
 form.addEventListener("submit", async (event) => {
   const files = [...(folderInput.files?.length ? folderInput.files : (input.files ?? []))];
   if (!files.length) return;
   event.preventDefault();
-  button.disabled = true;
+  showSending(true);
+  button.hidden = true;
   panel.hidden = false;
-  showState("Starting…");
+  showState(gettext("Starting…"));
   addEventListener("beforeunload", confirmLeaving);
   try {
     const file = await asOneFile(files);
     pauseButton.hidden = false;
     fileName.textContent = file.name;
     await send(file);
-    showState("Uploaded.");
+    showState(gettext("Uploaded."));
     removeEventListener("beforeunload", confirmLeaving);
     location.assign(form.dataset.next ?? "");
   } catch (error) {
     removeEventListener("beforeunload", confirmLeaving);
     showState(error instanceof Error ? error.message : String(error), "t-bad");
-    button.disabled = false;
-    pauseButton.hidden = true;
+    showSending(false);
+    button.hidden = false;
   }
 });
 pauseButton.addEventListener("click", () => {
   isPaused = !isPaused;
-  pauseButton.textContent = isPaused ? "Resume" : "Pause";
+  pauseButton.textContent = isPaused ? gettext("Resume") : gettext("Pause");
   if (isPaused) client.abort();
   else resume();
 });
@@ -164,15 +183,22 @@ for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
   });
 }
 drop.addEventListener("drop", (event) => {
+  if (input.disabled || !event.dataTransfer?.files.length) return;
   folderInput.value = "";
-  if (event.dataTransfer?.files.length) input.files = event.dataTransfer.files;
+  input.files = event.dataTransfer.files;
+  form.requestSubmit();
 });
-part(form, "act", "folder").addEventListener("click", () => folderInput.click());
+folderButton.addEventListener("click", () => folderInput.click());
 input.addEventListener("change", () => {
   folderInput.value = ""; // the last choice counts
+  if (input.files?.length) form.requestSubmit();
 });
 folderInput.addEventListener("change", () => {
   input.required = !folderInput.files?.length;
   const count = folderInput.files?.length ?? 0;
-  part(form, "show", "folder").textContent = count ? `${count} files of a folder` : "";
+  part(form, "show", "folder").textContent = count
+    ? fill(ngettext("%(count)s file of a folder", "%(count)s files of a folder", count), { count })
+    : "";
+  if (count) form.requestSubmit();
 });
+button.hidden = true; // what is chosen is sent at once

@@ -3,6 +3,7 @@
 import { GroupPanel, setText } from "../annotation/label/group_panel.js";
 import { ACTION_CODES, signOf } from "../annotation/label/key_map.js";
 import { part } from "../js/elements.js";
+import { gettext } from "../js/translation.js";
 
 /** @import { Group } from "../annotation/label/answers.js" */
 /** @import { Choice } from "../annotation/label/walk.js" */
@@ -100,7 +101,7 @@ const show = () => {
 
 const changed = () => {
   isChanged = true;
-  setText(part(document, "show", "changed"), "Not saved yet.");
+  setText(part(document, "show", "changed"), gettext("Not saved yet."));
   show();
 };
 

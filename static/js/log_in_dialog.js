@@ -1,6 +1,8 @@
 // All pages: when the session has ended, ask for the password in a dialog over the page, then go on
 // where it stopped. Requests of htmx and of modules are repeated; a form is submitted afterwards.
 
+import { gettext } from "./translation.js";
+
 const REST = 60_000; // ms after which a form asks whether the session still runs
 
 /** @typedef {{ ajax: (verb: string, path: string, options: object) => void }} Htmx */
@@ -60,15 +62,17 @@ const logIn = async () => {
   const answer = await ask({ method: "POST", body });
   password.value = "";
   if (answer.user) return resume(answer);
-  const locked = "Too many wrong passwords. Try again in 15 minutes or ask an administrator.";
-  message.textContent = answer.status === 429 ? locked : answer.error || "Log in failed.";
+  const locked = gettext(
+    "Too many wrong passwords. Try again in 15 minutes or ask an administrator.",
+  );
+  message.textContent = answer.status === 429 ? locked : answer.error || gettext("Log in failed.");
   password.focus();
 };
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   await logIn().catch(() => {
-    message.textContent = "The server does not answer. Try again.";
+    message.textContent = gettext("The server does not answer. Try again.");
   });
 });
 dialog.addEventListener("cancel", (event) => event.preventDefault()); // what waits must not be lost

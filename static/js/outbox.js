@@ -2,6 +2,8 @@
 // An entry has a number, 1, 2, 3 in its log; the server answers with the last one that it has, so
 // that a lost answer, a repeated batch, a reload and a restart change nothing.
 
+import { fill, gettext } from "./translation.js";
+
 /** @typedef {{ id: string, number: number, [field: string]: any }} Entry */
 /** @typedef {"saved" | "saving" | "offline" | "log in" | "taken over" | "refused"} OutboxStatus */
 /** @typedef {{ status: OutboxStatus, waiting: number, savedAt: number | null, message: string }} OutboxState savedAt: ms since 1970 */
@@ -26,7 +28,9 @@ export class RefusedError extends Error {
    * @param {{ error?: string, code?: string, [fact: string]: any }} content of the answer
    */
   constructor(status, content) {
-    super(content.error || `The server answered with status ${status}.`);
+    super(
+      content.error || fill(gettext("The server answered with status %(status)s."), { status }),
+    );
     this.status = status;
     this.code = content.code ?? "";
     this.facts = content;
@@ -170,7 +174,8 @@ export class Outbox extends EventTarget {
    * @returns {Promise<boolean>} whether to go on at once
    */
   async overcome(error, batch) {
-    if (!(error instanceof RefusedError)) return this.pause("The server can't be reached.");
+    if (!(error instanceof RefusedError))
+      return this.pause(gettext("The server can't be reached."));
     const { status, code, facts, message } = error;
     if (status === 401) {
       this.set("log in", { message });

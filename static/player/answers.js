@@ -1,5 +1,7 @@
 // Answers as text, disagreements between annotators, and segments of equal answers. No DOM.
 
+import { gettext } from "../js/translation.js";
+
 /** @import { Answer, Scene } from "./scene.js" */
 
 /** @typedef {Map<number, Map<string, number[]>>} Disagreements person number -> group -> seconds */
@@ -21,7 +23,7 @@ export const groupLabel = (group) => {
  * @param {Answer} answer
  */
 export const answerText = (answer) => {
-  if (Array.isArray(answer)) return answer.join(", ") || "none";
+  if (Array.isArray(answer)) return answer.join(", ") || gettext("none");
   return answer === null || answer === undefined || answer === "unset" ? "" : answer;
 };
 

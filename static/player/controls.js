@@ -1,6 +1,7 @@
 // Buttons and fields under a player, see templates/qc/_player.html.
 
 import { part } from "../js/elements.js";
+import { fill, gettext } from "../js/translation.js";
 
 /** @import { Player } from "./player.js" */
 
@@ -46,7 +47,7 @@ export const wireControls = (root, player) => {
   player.addEventListener("state", showState);
   player.addEventListener("notify", () => {
     time.textContent = `${(player.frame / player.scene.frameRate).toFixed(2)} s`;
-    frame.textContent = `frame ${player.frame}`;
+    frame.textContent = fill(gettext("frame %(frame)s"), { frame: player.frame });
   });
   player.addEventListener("paint", () => {
     // No style depends on these: they cost next to nothing.

@@ -1,5 +1,6 @@
 // Keyboard shortcuts of a page and the dialog that lists them, which `?` opens.
 
+import { gettext } from "../js/translation.js";
 import { keyName, keyTable } from "./key_table.js";
 
 /** @import { KeyBinding } from "./key_table.js" */
@@ -17,7 +18,10 @@ export const bindKeys = (bindings) => {
     if (dialog.open) dialog.close();
     else dialog.showModal();
   };
-  const all = [...bindings, { keys: ["?"], label: "?", description: "this list", action: help }];
+  const all = [
+    ...bindings,
+    { keys: ["?"], label: "?", description: gettext("this list"), action: help },
+  ];
   const table = keyTable(all);
   for (const button of document.querySelectorAll("[data-act=help]")) {
     button.addEventListener("click", help);
@@ -50,9 +54,9 @@ const isForBrowser = (event, key) => {
 export const helpDialog = (bindings) => {
   const dialog = document.createElement("dialog");
   dialog.className = "help";
-  dialog.setAttribute("aria-label", "Keys");
+  dialog.setAttribute("aria-label", gettext("Keys"));
   const title = document.createElement("h2");
-  title.textContent = "Keys";
+  title.textContent = gettext("Keys");
   const list = document.createElement("dl");
   for (const { label, description } of bindings) {
     if (!description) continue;
@@ -71,7 +75,7 @@ export const helpDialog = (bindings) => {
   form.method = "dialog";
   const button = document.createElement("button");
   button.className = "btn";
-  button.textContent = "Close";
+  button.textContent = gettext("Close");
   form.append(button);
   dialog.append(title, list, form);
   document.body.append(dialog);

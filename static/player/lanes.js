@@ -1,6 +1,7 @@
 // Lanes of the timeline: SVG drawings one unit wide per frame, and strips of answer segments.
 
 import { element } from "../js/elements.js";
+import { fill, gettext } from "../js/translation.js";
 
 /** @import { Segment } from "./answers.js" */
 /** @import { Scene } from "./scene.js" */
@@ -53,7 +54,11 @@ export const segmentStrip = (scene, segments) => {
   for (const { text, isDisputed, start, stop } of segments) {
     const isOpen = isDisputed || text === "?";
     const part = element("span", isOpen ? "stretch differs" : "stretch", text);
-    part.title = `${text}, ${seconds(start)} to ${seconds(stop)} s`;
+    part.title = fill(gettext("%(answer)s, %(start)s to %(stop)s s"), {
+      answer: text,
+      start: seconds(start),
+      stop: seconds(stop),
+    });
     part.style.left = percent(start);
     part.style.width = percent(stop - start);
     strip.append(part);

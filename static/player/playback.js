@@ -3,6 +3,7 @@
 // Events: "presented" when another frame may be on the screen, "state" when the clip starts or
 // stops playing, or its speed or loop changes.
 
+import { gettext } from "../js/translation.js";
 import { emptyScene } from "./scene.js";
 
 /** @typedef {{ start: number, stop: number }} Loop frames, stop exclusive */
@@ -103,7 +104,7 @@ export class Playback extends EventTarget {
     if (this.screen.querySelector(".failed")) return;
     const message = document.createElement("p");
     message.className = "failed";
-    message.textContent = "This browser can't play the clip, or its file is missing.";
+    message.textContent = gettext("This browser can't play the clip, or its file is missing.");
     this.screen.append(message);
   }
 

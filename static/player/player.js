@@ -170,7 +170,9 @@ export class Player extends Playback {
     try {
       const image = new VideoFrame(video);
       const frame = this.scene.clampFrame(this.frameAt(image.timestamp / 1e6));
-      return { image, frame, close: () => image.close() };
+      if (!video.paused || video.seeking) return { image, frame, close: () => image.close() };
+      image.close(); // at rest the video shows that very frame, and is drawn in half the time
+      return { image: video, frame, close() {} };
     } catch {
       return null; // the video has no frame yet
     }

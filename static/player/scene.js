@@ -3,6 +3,7 @@
 // within half a second of it.
 
 import { request } from "../js/requests.js";
+import { gettext } from "../js/translation.js";
 import { keyframePath, trackPath } from "./paths.js";
 
 /** @import { Box } from "./geometry.js" */
@@ -92,8 +93,10 @@ export class Scene {
   personName(number) {
     const tracked = this.tracked.get(number);
     if (tracked) return tracked.label;
-    if (number >= FIRST_UNMATCHED) return "new person";
-    return number >= FIRST_DRAWN ? `new person ${(number % FIRST_DRAWN) + 1}` : `P${number}`;
+    if (number >= FIRST_UNMATCHED) return gettext("new person");
+    return number >= FIRST_DRAWN
+      ? `${gettext("new person")} ${(number % FIRST_DRAWN) + 1}`
+      : `P${number}`;
   }
 
   /**

@@ -2,6 +2,7 @@
 // group and annotator, with segments of equal answers.
 
 import { element } from "../js/elements.js";
+import { fill, gettext, ngettext } from "../js/translation.js";
 import {
   answerSegments,
   answerText,
@@ -80,9 +81,13 @@ export class Timeline {
   keyframeLane() {
     const { scene } = this.player;
     const lane = element("div", "lane ticks");
-    lane.append(element("span", "mut small", "Keyframes"));
-    const cuts = scene.cuts.map((frame) => `scene cut at frame ${frame}`);
-    const label = [`${scene.keyframes.length} keyframes`, ...cuts].join("; ");
+    lane.append(element("span", "mut small", gettext("Keyframes")));
+    const cuts = scene.cuts.map((frame) =>
+      fill(gettext("scene cut at frame %(frame)s"), { frame }),
+    );
+    const count = scene.keyframes.length;
+    const keyframes = fill(ngettext("%(count)s keyframe", "%(count)s keyframes", count), { count });
+    const label = [keyframes, ...cuts].join("; ");
     const svg = drawing(scene.frameCount, 9, label);
     for (let frame = 0; frame < scene.frameCount; frame += scene.frameRate) {
       const isKeyframe = scene.keyframes.includes(frame / scene.frameRate);
@@ -103,7 +108,7 @@ export class Timeline {
     const label = element("span", "who-label");
     const button = element("button", "who");
     button.type = "button";
-    button.title = `Show or hide ${name}`;
+    button.title = fill(gettext("Show or hide %(name)s"), { name });
     button.setAttribute("aria-pressed", "true");
     button.append(element("span", "swatch"), name);
     button.addEventListener("click", () => this.toggleHidden(number));
@@ -112,7 +117,7 @@ export class Timeline {
       const fold = element("button", "fold");
       fold.type = "button";
       fold.setAttribute("aria-expanded", "false");
-      fold.setAttribute("aria-label", `Answers about ${name}`);
+      fold.setAttribute("aria-label", fill(gettext("Answers about %(name)s"), { name }));
       fold.addEventListener("click", () => this.toggle(number));
       label.append(fold);
     }
@@ -130,10 +135,21 @@ export class Timeline {
     for (const { number, label, parts } of other.persons) {
       const row = this.rows.get(number);
       const lane = element("div", "lane other");
-      const svg = drawing(other.frameCount, 7, `${label} in the compared run`);
+      const svg = drawing(
+        other.frameCount,
+        7,
+        fill(gettext("%(label)s in the compared run"), { label }),
+      );
       for (const part of parts) addBar(svg, "seg", part.start, part.boxes.length);
       svg.addEventListener("click", (event) => this.seek(event));
-      lane.append(element("span", "small mut", row ? "compared" : `${label}, compared`), svg);
+      lane.append(
+        element(
+          "span",
+          "small mut",
+          row ? gettext("compared") : fill(gettext("%(label)s, compared"), { label }),
+        ),
+        svg,
+      );
       if (row) row.append(lane);
       else {
         const newRow = element("div", `person-lanes ${colourClass(number)}`);
@@ -151,7 +167,14 @@ export class Timeline {
   presence(number) {
     const { scene } = this.player;
     const disputed = disputedSeconds(this.disagreements, number);
-    const label = `${scene.personName(number)}, ${disputed.length} keyframes with disagreement`;
+    const label = fill(
+      ngettext(
+        "%(name)s, %(count)s keyframe with disagreement",
+        "%(name)s, %(count)s keyframes with disagreement",
+        disputed.length,
+      ),
+      { name: scene.personName(number), count: disputed.length },
+    );
     const svg = drawing(scene.frameCount, 12, label);
     const person = scene.tracked.get(number);
     if (person) {
@@ -249,7 +272,7 @@ export class Timeline {
   groupLanes(number, group, label) {
     const { scene, annotatorLabel } = this.player;
     const block = element("div", "group-lanes");
-    block.append(element("h3", "", groupLabel(group)));
+    block.append(element("h2", "", groupLabel(group)));
     const disputed = new Set(this.disagreements.get(number)?.get(group));
     // Sorted by what is shown: letters that stand for names must not follow the names' order.
     const sorted = [...scene.annotators].sort((a, b) =>
@@ -269,7 +292,7 @@ export class Timeline {
       return rule === "open" ? "?" : rule && answerText(actions);
     };
     if (scene.answeredSeconds.some(consensus)) {
-      const lane = this.answerLane("Consensus", consensus, new Set());
+      const lane = this.answerLane(gettext("Consensus"), consensus, new Set());
       lane.classList.add("consensus");
       block.append(lane);
     }

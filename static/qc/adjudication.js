@@ -3,12 +3,13 @@
 // shown at once.
 
 import { part } from "../js/elements.js";
+import { fill, gettext, ngettext } from "../js/translation.js";
 import { BoxEditor, boxPreview } from "../player/box_editor.js";
 import { wireControls } from "../player/controls.js";
 import { roundBox } from "../player/geometry.js";
-import { playerKeys } from "../player/key_table.js";
 import { bindKeys } from "../player/keys.js";
 import { Player } from "../player/player.js";
+import { playerKeys } from "../player/player_keys.js";
 import { fetchScene } from "../player/scene.js";
 import { Timeline } from "../player/timeline.js";
 import {
@@ -76,7 +77,9 @@ const showCounts = () => {
   const left = Math.max(0, serverCount - decisions.waitingCount);
   show("left").textContent = left.toLocaleString("en");
   show("done").textContent = `${queue.decidedCount}`;
-  show("pace").textContent = queue.decidedCount ? `${seconds.toFixed(1)} s each` : "";
+  show("pace").textContent = queue.decidedCount
+    ? fill(gettext("%(count)s s each"), { count: seconds.toFixed(1) })
+    : "";
   undoButton.disabled = !queue.history.length;
 };
 
@@ -97,7 +100,7 @@ const fetchNext = async () => {
   if (generation !== queue.generation) return false;
   fetching = null;
   if (items) queue.add(items).forEach(prefetch);
-  else showStatus("The next items could not be loaded. Check the connection.", true);
+  else showStatus(gettext("The next items could not be loaded. Check the connection."), true);
   return items !== null;
 };
 
@@ -147,7 +150,7 @@ const presentScene = async (item) => {
   const scene = await fetchScene(item.sceneUrl).catch(() => null);
   if (current !== item) return;
   if (!scene) {
-    showStatus("The boxes of this clip could not be loaded.", true);
+    showStatus(gettext("The boxes of this clip could not be loaded."), true);
     return;
   }
   if (player.scene !== scene) player.setScene(scene);
@@ -215,8 +218,15 @@ const decide = (item, form, text, withSameVotes = false) => {
   form.set("ms", `${Math.round(Math.min(performance.now() - shownAt, LONGEST_DECISION_MS))}`);
   const decision = queue.decide(item, seconds);
   decision.id = decisions.decide(decision.keys, form);
-  const extent = seconds.length ? ` at ${decision.keys.length} keyframes` : "";
-  showStatus(`${item.title}: ${text}${extent}.`);
+  const count = decision.keys.length;
+  const sentence = seconds.length
+    ? ngettext(
+        "%(item)s: %(decision)s at %(count)s keyframe.",
+        "%(item)s: %(decision)s at %(count)s keyframes.",
+        count,
+      )
+    : gettext("%(item)s: %(decision)s.");
+  showStatus(fill(sentence, { item: item.title, decision: text, count }));
   showCounts();
   advance();
 };
@@ -228,7 +238,7 @@ decisions.addEventListener("answered", (event) => {
     const decision = queue.history.find((one) => one.id === id);
     reverts.get(id)?.();
     if (decision) reopen(decision);
-    showStatus(`Not saved: ${sentence}`, true);
+    showStatus(fill(gettext("Not saved: %(sentence)s"), { sentence }), true);
   }
   showCounts();
 });
@@ -249,14 +259,14 @@ const reopen = (decision) => {
 const undo = () => {
   const decision = queue.history.at(-1);
   if (!decision) return;
-  showStatus("Undone.");
+  showStatus(gettext("Undone."));
   if (decision.id) decisions.undo(decision.id, decision.keys);
   reopen(decision);
 };
 
 const skip = () => {
   if (!current) return;
-  showStatus("Skipped.");
+  showStatus(gettext("Skipped."));
   advance();
 };
 
@@ -308,7 +318,7 @@ const saveBox = () => {
   form.append("chosen", JSON.stringify(box));
   stopBoxEdit();
   if (item.isAboutBox) {
-    decide(item, form, "the box you drew");
+    decide(item, form, gettext("the box you drew"));
     return;
   }
   scene.setConsensusBox(item.second, item.person, box);
@@ -317,7 +327,7 @@ const saveBox = () => {
     scene.setConsensusBox(item.second, item.person, before);
     player.paint();
   });
-  showStatus("Box saved. The item is still open.");
+  showStatus(gettext("Box saved. The item is still open."));
 };
 
 /** @param {KeyboardEvent} event */
@@ -377,27 +387,27 @@ bindKeys([
   {
     keys: [..."1234567890"],
     label: "1 2 3 …",
-    description: "decide; with Shift, also the keyframes with the same answers",
+    description: gettext("decide; with Shift, also the keyframes with the same answers"),
     action: onDigit,
   },
-  { keys: ["u"], label: "U", description: "undo", action: undo },
-  { keys: ["s"], label: "S", description: "skip", action: skip },
+  { keys: ["u"], label: "U", description: gettext("undo"), action: undo },
+  { keys: ["s"], label: "S", description: gettext("skip"), action: skip },
   {
     keys: ["e"],
     label: "E",
-    description: "edit the box: drag it, or use the arrow keys",
+    description: gettext("edit the box: drag it, or use the arrow keys"),
     action: startBoxEdit,
   },
   {
     keys: ["Enter"],
     label: "Enter",
-    description: "save the box",
+    description: gettext("save the box"),
     action: () => (boxEditor.box ? saveBox() : false),
   },
   {
     keys: ["Escape"],
     label: "Esc",
-    description: "cancel the box, or leave the field",
+    description: gettext("cancel the box, or leave the field"),
     action: () => {
       if (boxEditor.box) stopBoxEdit();
       else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
@@ -406,13 +416,18 @@ bindKeys([
   {
     keys: ["a"],
     label: "A",
-    description: "show everybody, or only the person to decide on",
+    description: gettext("show everybody, or only the person to decide on"),
     action: () => {
       player.solo = !player.solo;
       player.paint();
     },
   },
-  { keys: ["n"], label: "N", description: "annotator names", action: () => namesBox.click() },
+  {
+    keys: ["n"],
+    label: "N",
+    description: gettext("annotator names"),
+    action: () => namesBox.click(),
+  },
   { keys: ["ArrowUp", "ArrowDown"], label: "", description: "", action: onArrow },
   ...playerKeys(player).map((binding) => ({
     ...binding,

@@ -1,11 +1,12 @@
 // Pages of one clip, and of one task: player, timeline, boxes of annotators, and the consensus at the keyframe shown.
 
 import { element, part } from "../js/elements.js";
+import { fill, gettext } from "../js/translation.js";
 import { Comparison } from "../player/comparison.js";
 import { wireControls } from "../player/controls.js";
-import { playerKeys } from "../player/key_table.js";
 import { bindKeys } from "../player/keys.js";
 import { Player } from "../player/player.js";
+import { playerKeys } from "../player/player_keys.js";
 import { fetchScene } from "../player/scene.js";
 import { Timeline } from "../player/timeline.js";
 import { followPlaces, verdictKeys } from "./verdict_keys.js";
@@ -24,7 +25,10 @@ const followConsensus = (player) => {
     for (const one of keyframes) one.hidden = Number(one.dataset.second) !== second;
     if (none) none.hidden = keyframes.some((one) => !one.hidden);
     if (heading && keyframes.length) {
-      heading.textContent = second === null ? "not a keyframe" : `keyframe at second ${second}`;
+      heading.textContent =
+        second === null
+          ? gettext("not a keyframe")
+          : fill(gettext("keyframe at second %(second)s"), { second });
     }
     for (const row of rows) {
       row.classList.toggle("here", Boolean(player.boxOf(Number(row.dataset.person))));
@@ -107,39 +111,39 @@ const start = async (root) => {
     {
       keys: ["ArrowUp"],
       label: "↑",
-      description: "previous person",
+      description: gettext("previous person"),
       action: () => timeline.selectNext(-1),
     },
     {
       keys: ["ArrowDown"],
       label: "↓",
-      description: "next person",
+      description: gettext("next person"),
       action: () => timeline.selectNext(1),
     },
     {
       keys: ["t"],
       label: "T",
-      description: "show or hide the answers about the selected person",
+      description: gettext("show or hide the answers about the selected person"),
       action: () => onSelected((number) => timeline.toggle(number)),
     },
     {
       keys: ["h"],
       label: "H",
-      description: "show or hide the selected person",
+      description: gettext("show or hide the selected person"),
       action: () => onSelected((number) => timeline.toggleHidden(number)),
     },
     {
       keys: ["d"],
       label: "D",
-      description: "next disagreement; with Shift the previous one",
+      description: gettext("next disagreement; with Shift the previous one"),
       action: (event) => timeline.showDisagreement(event.shiftKey ? -1 : 1),
     },
-    { keys: ["b"], label: "B", description: "boxes", action: () => tick("boxes") },
-    { keys: ["n"], label: "N", description: "labels", action: () => tick("labels") },
+    { keys: ["b"], label: "B", description: gettext("boxes"), action: () => tick("boxes") },
+    { keys: ["n"], label: "N", description: gettext("labels"), action: () => tick("labels") },
     {
       keys: [..."123456789"],
       label: "1 – 9",
-      description: "boxes of each annotator",
+      description: gettext("boxes of each annotator"),
       action: (event) => tickLayer(event.code.slice(-1)), // of "Digit1" and "Numpad1"
     },
   ]);
@@ -148,7 +152,7 @@ const start = async (root) => {
   try {
     player.setScene(await fetchScene(root.dataset.scene ?? ""));
   } catch {
-    part(root, "show", "frame").textContent += " · boxes could not be loaded";
+    part(root, "show", "frame").textContent += ` · ${gettext("boxes could not be loaded")}`;
     return;
   }
   timeline.draw();

@@ -5,6 +5,7 @@ import { Outbox } from "../js/outbox.js";
 import { claimQueue, openStore } from "../js/queues.js";
 import { askJson } from "../js/requests.js";
 import { logInAgain } from "../js/session.js";
+import { fill, gettext, ngettext } from "../js/translation.js";
 
 /** @import { Acknowledgement } from "../js/outbox.js" */
 /** @import { Claim, Store } from "../js/queues.js" */
@@ -128,9 +129,13 @@ export const openDecisions = async ({ subject, ...about }, surroundings = {}) =>
  * @param {import("../js/outbox.js").OutboxState} state
  */
 export const outboxText = ({ status, waiting, message }) => {
-  const decisions = `${waiting} decision${waiting === 1 ? "" : "s"}`;
-  if (status === "offline") return `Offline: ${decisions} kept in this browser, sent later.`;
-  if (status === "log in") return `Logged out: ${decisions} kept in this browser.`;
-  if (status === "refused") return `Not saved: ${message}`;
-  return waiting ? `Saving ${decisions}` : "";
+  const decisions = fill(ngettext("%(count)s decision", "%(count)s decisions", waiting), {
+    count: waiting,
+  });
+  if (status === "offline")
+    return fill(gettext("Offline: %(decisions)s kept in this browser, sent later."), { decisions });
+  if (status === "log in")
+    return fill(gettext("Logged out: %(decisions)s kept in this browser."), { decisions });
+  if (status === "refused") return fill(gettext("Not saved: %(sentence)s"), { sentence: message });
+  return waiting ? fill(gettext("Saving %(decisions)s"), { decisions }) : "";
 };

@@ -17,7 +17,7 @@ from annotation.models import (
 )
 from annotation.selectors.cvat import job_of_task
 from annotation.selectors.tasks import group_specs
-from annotation.services.answer_rows import AnswersError
+from annotation.services.answer_fit import AnswersError
 from annotation.services.cvat.comments import reply, send_comment
 from annotation.services.cvat.deferral import client_for
 from annotation.services.cvat.other_tasks import AdoptionError, adopt_job

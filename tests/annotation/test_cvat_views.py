@@ -12,7 +12,7 @@ from annotation.models import (
 from annotation.selectors.cvat import cvat_page, job_state
 from annotation.services.cvat.connection import check_connection
 from annotation.services.cvat.deliveries import count_forgery
-from annotation.services.cvat.members import InviteError, invite
+from annotation.services.cvat.organisation_members import InviteError, invite
 from avaproject.base.work import Stage
 from datasets.models import Member
 from tests.cvat_double.steps import (

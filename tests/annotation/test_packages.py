@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.models import AnnotationTask
+from annotation.services.assign_tasks import assign_gold_tasks, plan_tasks
 from annotation.services.packages import copy_packages, write_package
-from annotation.services.plan import assign_gold_tasks, plan_tasks
 from avaproject.base.work import Stage
 from datasets.core.formats.cvat_xml import load
 from datasets.core.naming import frame_name

@@ -116,6 +116,31 @@ def test_of_many_planned_clips_the_first_are_listed(client, admin, clips, monkey
     assert f"The first 1 of {len(clips)} clips." in page
 
 
+def test_whoever_is_alone_gets_all_clips_by_one_press(client, clips, dataset):
+    user = make_user("solo")
+    Member.objects.create(dataset=dataset, user=user, role=Member.Role.OWNER)
+    client.force_login(user)
+    page = client.get(plan_url())
+    assert (page.context["forecast"].task_count, page.context["form"].errors) == (3, {})
+    values = {field.name: field.value() for field in page.context["form"]}
+    plan = {name: "" if value is None else value for name, value in values.items()}
+    assert (plan["annotators"], plan["overlap"]) == ("solo", 0)
+    answer = client.post(plan_url(), plan | {"digest": page.context["forecast"].digest})
+    assert answer["Location"] == reverse(
+        "qc:overview", args=["shop"]
+    )  # where labelling is next
+    assert AnnotationTask.objects.own(user).count() == 3
+    assert "forecast" not in client.get(plan_url()).context  # nothing is left to assign
+
+
+def test_a_name_that_no_annotator_can_have_is_not_proposed(client, clips, dataset):
+    user = make_user("a b")
+    Member.objects.create(dataset=dataset, user=user, role=Member.Role.OWNER)
+    client.force_login(user)
+    page = client.get(plan_url())
+    assert not page.context["form"].is_bound
+
+
 def test_a_plan_that_changed_is_previewed_again_and_not_assigned(client, admin, dataset, clips):
     client.force_login(admin)
     digest = client.get(plan_url(), SHARES).context["forecast"].digest

@@ -4,9 +4,9 @@ import pytest
 
 from annotation.models import CvatJob, Reconciliation
 from annotation.selectors.cvat import cvat_page, job_state
+from annotation.services.assign_tasks import reassign, unassign
 from annotation.services.cvat.reconciliation import reconcile
 from annotation.services.cvat.task_sending import request_sending
-from annotation.services.plan import reassign, unassign
 from tests.cvat_double.steps import (
     TASK,
     job_named,

@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,21 @@ def test_what_a_killed_process_leaves_is_removed_at_once(settings, tmp_path):
         assert [path.name for path in target.parent.iterdir()] == [partial.name]
     assert list(target.parent.iterdir()) == []
     assert list((settings.DATA_DIR / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [(), ("files", "beside")])
+def test_a_process_killed_before_it_has_the_lock_or_after_leaves_nothing(settings, content):
+    half = settings.DATA_DIR / "tmp" / "tmpabc"
+    cache = settings.DATA_DIR / "tmp" / "sheets-1"
+    for folder in (half, cache):
+        folder.mkdir(parents=True)
+    for name in content:
+        (half / name).write_text("")
+    assert remove_stale() == 0
+    for folder in (half, cache):
+        os.utime(folder, (time.time() - 61,) * 2)
+    assert remove_stale() == 1
+    assert list(half.parent.iterdir()) == [cache]
 
 
 def test_a_folder_of_a_living_process_stays_however_old_it_is():

@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from avaproject.base.claimed_work import ClaimLostError
 from avaproject.base.work import MAX_ATTEMPTS, RESEND_AFTER, Stage, this_worker
-from avaproject.base.working import ClaimLostError
 from datasets.models import Dataset, Video
 from tests.make import worker_that_is_gone
 

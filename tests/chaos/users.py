@@ -15,10 +15,10 @@ from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from annotation.models import AnnotationTask, AnswerVersion, CvatJob, CvatServer
+from annotation.services.assign_tasks import plan_tasks
 from annotation.services.cvat.connection import save_server
 from annotation.services.cvat.projects import connect_dataset
 from annotation.services.cvat.task_sending import request_sending
-from annotation.services.plan import plan_tasks
 from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
 from datasets.core.zip_writer import new_zip
@@ -34,7 +34,7 @@ from tests.chaos.services import Installation
 from tests.make import make_dataset
 from tests.server_process import answer
 from tests.video_files import make_video_file
-from tracking.detectors.imported import FORMAT
+from tracking.detectors.detection_files import FORMAT
 from tracking.models import IdentityRun
 from workers.pipeline import STEPS
 
@@ -179,15 +179,22 @@ def make_videos(folder: Path) -> None:
     """A zip of videos, and the people in them as detections: one walks, the other stands."""
     (folder / "detections").mkdir()
     with new_zip(folder / "videos.zip") as archive:
-        for name, codec, rate, seconds in VIDEOS:
+        for place, (name, codec, rate, seconds) in enumerate(VIDEOS):
             path = make_video_file(
                 folder / name, frames=rate * seconds, rate=rate, codec=codec, size=SIZE
             )
             archive.add_file(name, path)
+            lower = 12 * place  # no two videos have the same boxes: a release is held to that
             frames = {
                 str(frame): [
-                    [20 + frame * 0.2 % 200, 40, 60 + frame * 0.2 % 200, 140, 0.9],
-                    [250, 60, 290, 160, 0.8],
+                    [
+                        20 + frame * 0.2 % 200,
+                        40 + lower,
+                        60 + frame * 0.2 % 200,
+                        140 + lower,
+                        0.9,
+                    ],
+                    [250, 60 + lower, 290, 160 + lower, 0.8],
                 ]
                 for frame in range(30 * seconds)
             }

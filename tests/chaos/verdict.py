@@ -2,6 +2,8 @@
 
 import fcntl
 import hashlib
+import io
+import re
 import threading
 import time
 import zipfile
@@ -9,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from django.db import connection
 from django.db.models import F
 
@@ -19,6 +22,7 @@ from avaproject.base.temporary import LOCK
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from datasets.services.delete import rows_of
+from qc.core.release.provenance import LABELS
 from qc.models import Release
 from tests.chaos.faults import Kind
 from tests.chaos.services import Installation
@@ -29,23 +33,31 @@ from workers.planning import current_faults
 SECONDS_BETWEEN_LOOKS = 2.0
 # How often CVAT is asked and what it says is no matter; messages of it may be lost.
 TIME_DEPENDENT = {"WebhookDelivery", "Reconciliation", "AgreementSummary"}
-DATED = ("manifest.json",)  # holds the sums of all other files
+SUM = re.compile(rb"[0-9a-f]{64}")  # of another file
 
 
 def release_content(release: Release) -> dict[str, str]:
-    """SHA-256 of every file of a release, with its dataset's name made the same for all."""
+    """SHA-256 of every file of a release by its name in the folder.
+
+    The dataset's name, times of decisions and sums of other files are made the same for all.
+    """
     name = str(release.counts["archives"]["all"]["name"])
     found = {}
     with local_path(name) as path, zipfile.ZipFile(path) as archive:
         for entry in archive.namelist():
-            content = archive.read(entry)
-            if not entry.endswith(DATED):
-                found[entry] = hashlib.sha256(_undated(content, release)).hexdigest()
+            file, content = entry.partition("/")[2], archive.read(entry)
+            if file == "manifest.json":  # holds little but sums and sizes
+                continue
+            if file == LABELS:
+                content = repr(_without_times(content)).encode()
+            content = SUM.sub(b"", content.replace(release.dataset.name.encode(), b"a-dataset"))
+            found[file] = hashlib.sha256(content).hexdigest()
     return found
 
 
-def _undated(content: bytes, release: Release) -> bytes:
-    return content.replace(release.dataset.name.encode(), b"a-dataset")
+def _without_times(parquet: bytes) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = pq.read_table(io.BytesIO(parquet)).to_pylist()
+    return [row | {"decided_at": row["decided_at"] is not None} for row in rows]
 
 
 def row_counts(dataset: Dataset) -> Counter[str]:

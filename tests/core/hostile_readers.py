@@ -22,14 +22,27 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotation.core import label_document
+from annotation.core import guidelines, label_document
+from annotation.core.cvat_issues import parse_issues
 from annotation.core.label_state import LabelState, LabelTask
 from annotation.core.webhook import parse_event
 from datasets.core.formats import bundle_manifest, cvat_xml
-from datasets.core.formats.ava import lists, proposals, rows
+from datasets.core.formats.ava import dense_proposals, lists, rows
 from datasets.core.formats.cvat_document import Document, Shape, XmlTrack
 from datasets.core.formats.cvat_json import LabelIds, document_from
 from datasets.core.formats.cvat_project import task_exports
+from datasets.core.formats.external import (
+    ava_rows,
+    boris,
+    coco,
+    cvat,
+    elan,
+    label_studio,
+    mot,
+    release_formats,
+    tubes,
+    via,
+)
 from datasets.core.untrusted import (
     MAX_MESSAGE,
     UntrustedDataError,
@@ -37,14 +50,19 @@ from datasets.core.untrusted import (
     read_json,
     read_yaml,
 )
-from datasets.core.vocabulary import parse_pbtxt, parse_yaml
+from datasets.core.vocabulary import parse_yaml
+from datasets.core.vocabulary_lists import (
+    parse_action_list,
+    parse_cvat_labels,
+    parse_vocabulary,
+)
 from datasets.core.zip_reader import ArchiveLimits, extract, list_videos
 from qc.core.quality.rules import read_rules
 from qc.core.release.options import read_split_list
 from tracking.core import tracks_file, tracks_json
 
 MEMORY = 3 << 30  # bytes of address space; Python, numpy and OpenBLAS take half of it
-SECONDS = 120  # of CPU time for one reader and all of its examples
+SECONDS = 40  # of CPU time for one reader and all of its examples
 EXAMPLES = 60
 LARGE = 60_000  # bytes of a bomb
 VALUE = st.recursive(
@@ -110,7 +128,7 @@ CVAT_JSON = json.dumps({
     "shapes": [], "tags": [],
 }).encode()  # fmt: skip
 YAML = b"groups: [{name: a, choice: one, label_type: PERSON_MOVEMENT, actions: {1: stand}}]"
-BOX = proposals.TrackedBox("a_frame_0010.jpg", 3, (1.0, 2.0, 3.0, 4.0), 0.5)
+BOX = dense_proposals.TrackedBox("a_frame_0010.jpg", 3, (1.0, 2.0, 3.0, 4.0), 0.5)
 
 READERS = {
     "yaml": Reader(lambda content: read_yaml(text_of(content)), YAML),
@@ -118,7 +136,7 @@ READERS = {
     "gzip": Reader(lambda content: gunzip(content, max_bytes=1 << 20), gzip.compress(YAML)),
     "vocabulary-yaml": Reader(lambda content: parse_yaml(text_of(content)), YAML),
     "vocabulary-pbtxt": Reader(
-        lambda content: parse_pbtxt(text_of(content)),
+        lambda content: parse_vocabulary(text_of(content)),
         b'label {\n  name: "stand"\n  label_id: 1\n  label_type: PERSON_MOVEMENT\n}\n',
     ),
     "quality-rules": Reader(
@@ -148,10 +166,10 @@ READERS = {
         label_document.load, label_document.dump(LabelState(), LabelTask((), (), 60, 6))
     ),
     "proposals": Reader(
-        proposals.load_proposals, pickle.dumps({"a,0902": np.zeros((1, 5))}, protocol=3)
+        dense_proposals.load_proposals, pickle.dumps({"a,0902": np.zeros((1, 5))}, protocol=3)
     ),
     "track-proposals": Reader(
-        proposals.load_track_proposals, pickle.dumps({"a": {"f": [[1, 2, 3, 4, 0.5, 1]]}})
+        dense_proposals.load_track_proposals, pickle.dumps({"a": {"f": [[1, 2, 3, 4, 0.5, 1]]}})
     ),
     "ava-labels": Reader(rows.load_labels, b"a,0902,0.1000,0.1000,0.2000,0.2000,1,1\n"),
     "ava-predicted": Reader(
@@ -159,6 +177,81 @@ READERS = {
     ),
     "ava-actions": Reader(lists.load_actions, b'item {\n  name: "a"\n  id: 1\n}\n'),
     "zip": Reader(read_zip, small_zip()),
+    "action-list": Reader(parse_action_list, b"1: stand\n2: walk  # on foot\n"),
+    "cvat-labels": Reader(
+        lambda content: parse_cvat_labels(text_of(content)),
+        b'[{"name": "person", "attributes": [{"name": "pose", "values": ["sit"]}]}]',
+    ),
+    "guidelines": Reader(
+        lambda content: guidelines.other_images(text_of(content)),
+        b'![a [small] hand](image-3.jpg "hand") ![b](https://example.org/x.png)',
+    ),
+    "review": Reader(
+        lambda content: parse_issues(text_of(content), [1, 2, 3]),
+        b"Second 3: she sits. Seconds 1, 2 and 3, person 2: too large.",
+    ),
+    "import-ava": Reader(
+        lambda content: ava_rows.read_ava({"a.csv": content}),
+        b"a,0902,0.1000,0.1000,0.2000,0.2000,1,1\n",
+    ),
+    "import-proposals": Reader(
+        lambda content: ava_rows.read_ava({}, proposals=[content]),
+        pickle.dumps({"a,0902": np.array([[0.1, 0.1, 0.5, 0.5, 0.9]])}, protocol=3),
+    ),
+    "import-cvat-xml": Reader(cvat.read_cvat_xml, XML),
+    "import-cvat-json": Reader(
+        lambda content: cvat.read_cvat_json({"a.json": content}), CVAT_JSON
+    ),
+    "import-via": Reader(
+        via.read_via,
+        b'{"attribute": {"1": {"aname": "pose", "type": 1}}, "file": {"1": {"fname": "a.mp4", '
+        b'"type": 4}}, "metadata": {"a": {"vid": "1", "z": [1], "xy": [2, 1, 1, 5, 5], '
+        b'"av": {"1": "sit"}}}}',
+    ),
+    "import-coco": Reader(
+        coco.read_coco,
+        b'{"images": [{"id": 1, "file_name": "a_0001.jpg", "width": 9, "height": 9}], '
+        b'"annotations": [{"image_id": 1, "bbox": [1, 1, 5, 5], "category_id": 1}]}',
+    ),
+    "import-mot": Reader(lambda content: mot.read_mot({"a.txt": content}), b"1,1,0,0,5,5,1\n"),
+    "import-label-studio": Reader(
+        label_studio.read_label_studio,
+        b'[{"data": {"video": "a.mp4"}, "annotations": [{"result": [{"id": "r", "value": '
+        b'{"start": 1, "end": 2, "labels": ["sit"]}, "from_name": "pose"}]}]}]',
+    ),
+    "import-boris": Reader(
+        boris.read_boris,
+        b'{"behaviors_conf": {}, "observations": {"a": {"file": {"1": ["a.mp4"]}, "events": '
+        b'[[1, "kim", "sit", ""], [2, "kim", "sit", ""]]}}}',
+    ),
+    "import-boris-table": Reader(
+        boris.read_boris_table,
+        b"Media file,Subject,Behavior,Start (s),Stop (s)\na.mp4,kim,sit,1.0,2.0\n",
+    ),
+    "import-elan": Reader(
+        elan.read_elan,
+        b'<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="t" TIME_VALUE="9"/>'
+        b'</TIME_ORDER><TIER TIER_ID="pose"><ANNOTATION><ALIGNABLE_ANNOTATION '
+        b'ANNOTATION_ID="a" TIME_SLOT_REF1="t" TIME_SLOT_REF2="t"><ANNOTATION_VALUE>sit'
+        b"</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>",
+    ),
+    "import-tubes": Reader(
+        tubes.read_tubes,
+        pickle.dumps(
+            {"labels": ["sit"], "gttubes": {"a": {0: [np.array([[1.0, 1, 1, 5, 5]])]}}},
+            protocol=3,
+        ),
+    ),
+    "import-activitynet": Reader(
+        release_formats.read_activitynet,
+        b'{"database": {"a": {"duration": 9, "annotations": [{"segment": [1, 2], '
+        b'"label": "sit"}]}}}',
+    ),
+    "import-fiftyone": Reader(
+        lambda content: release_formats.read_fiftyone({"a.json": content}),
+        b'{"frames": {"1": {"frame_number": 1, "objects": {"objects": [{"bounding_box": '
+        b'{"top_left": {"x": 0.1, "y": 0.1}, "bottom_right": {"x": 0.5, "y": 0.5}}}]}}}}',
+    ),
 }
 
 
@@ -170,7 +263,7 @@ def bombs(good: bytes) -> list[bytes]:
     many = [b"[", b"{", b'{"a":', b"<a>", b"(", b"- ", b"? ", b"&a ", b"!!", b'"', b"'", b"\\",
             b"1", b"9", b"1:", b"a,", b"\n", b" ", b"\t", b":", b"#", b"a: ", b"name:",
             b'name:"', b"label {", b"}", b"\0", b"\xff", b"\x80", b"e", b"&#9;",
-            b"<![CDATA["]  # fmt: skip
+            b"<![CDATA[", b"![", b"sec "]  # fmt: skip
     found = [doubling.encode()]
     for piece in many:
         run = piece * (LARGE // len(piece))

@@ -61,7 +61,7 @@ def edit(track: Row, frame: int, answers: Mapping[str, str], label: Row) -> None
         row["attributes"] = _values(before, {"attributes": changed})
 
 
-def _values(before: Mapping[int, str], row: Row) -> list[Row]:
+def _values(before: dict[int, str], row: Row) -> list[Row]:
     said = {one["spec_id"]: one["value"] for one in row.get("attributes", [])}
     return [{"spec_id": spec, "value": value} for spec, value in (before | said).items()]
 

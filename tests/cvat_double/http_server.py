@@ -198,7 +198,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, status: int, body: Any, headers: dict[str, str], cookies: Any) -> None:
         is_text = isinstance(body, str) and (
-            "<html" in body or body[:1] == "{" or body in PLAIN
+            "<html" in body or body[:1] == "{" or body in PLAIN or "Content-Type" in headers
         )
         content = b"" if body is None else (body if is_text else json.dumps(body)).encode()
         self.send_response(status)

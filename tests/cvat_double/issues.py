@@ -44,7 +44,6 @@ class Issues:
     """Issues, each with its comments; the message of an issue is the first."""
 
     state: State
-    url: str
     deliver: Any
 
     def comment(self, issue: int, text: str, *, by: str = "ann") -> int:
@@ -90,9 +89,9 @@ class Issues:
             "id": number, "frame": body["frame"], "job": body["job"],
             "position": body["position"],
             "owner": self.state.users[1],
-            "assignee": self.state.users.get(body.get("assignee")),
+            "assignee": self.state.users.get(body.get("assignee") or 0),
             "created_date": now, "updated_date": now, "resolved": False,
-            "comments": {"count": 1, "url": f"{self.url}/api/comments?issue_id={number}"},
+            "comments": {"count": 1, "url": f"{self.state.url}/api/comments?issue_id={number}"},
             "_job_id": body["job"], "_message": body["message"],
         }  # fmt: skip
         self._add_comment(number, body["message"])

@@ -11,7 +11,15 @@ from urllib.parse import urlencode
 from tests.cvat_double.server import CvatDouble
 
 
-def ask(cvat, method, path, *, query=None, body=None, **headers) -> tuple[int, Any]:
+def ask(
+    cvat: CvatDouble,
+    method: str,
+    path: str,
+    *,
+    query: Any = None,
+    body: Any = None,
+    **headers: str,
+) -> tuple[int, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", cvat.port, timeout=10)
     given = {"Authorization": f"Bearer {cvat.token}", "X-Organization": "avalab"}
     given |= {"Content-Type": "application/json"} | headers

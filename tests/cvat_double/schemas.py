@@ -128,7 +128,7 @@ class TrackIn(Serializer):
     frame = IntegerField(min_value=0)
     label_id = IntegerField(min_value=0)
     group = IntegerField(min_value=0, allow_null=True, default=None)
-    source = CharField(default="manual")
+    source = CharField(default="manual")  # type: ignore[assignment]
     shapes = ShapeIn(many=True, allow_empty=True)
     attributes = ValueIn(many=True, default=[])
 

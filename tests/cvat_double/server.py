@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from tests.cvat_double import schemas
 from tests.cvat_double.attributes import edit, filled
+from tests.cvat_double.events import Events
 from tests.cvat_double.guides import Guides
 from tests.cvat_double.http_server import NO_REQUEST, Call, Fault, Handler, Server, post, route
 from tests.cvat_double.issues import Issues, Permissions
@@ -28,7 +29,7 @@ from tests.cvat_double.schemas import check, check_labels
 from tests.cvat_double.state import HTML_500, RefusedError, Row, State
 
 
-class CvatDouble(Guides, Issues, Permissions):
+class CvatDouble(Events, Guides, Issues, Permissions):
     token = "a-personal-token"
     password = "a-password"
 

@@ -341,7 +341,7 @@ class State:
         for number, hook in self.webhooks.items():
             if hook["project_id"] != row.get("project_id") or event not in hook["events"]:
                 continue
-            content = {kind: row, "sender": sender, "event": event}
+            content: Row = {kind: row, "sender": sender, "event": event}
             if event.startswith("update:") and self.says_what_changed:
                 content["before_update"] = before or {}
             content["webhook_id"] = number

@@ -1,6 +1,7 @@
 """A dataset connected to the CVAT double, and one function for each step of its pipeline."""
 
 import json
+from typing import Any
 
 from annotation.core.webhook import signature
 from annotation.models import (
@@ -29,7 +30,7 @@ TASK = "aisle-c0000--ann"  # the only one of a small world
 FINISHED = {"posture": "walk", "doing": "wave"}
 
 
-def make_server(cvat: CvatDouble, name: str = "lab", **fields: object) -> CvatServer:
+def make_server(cvat: CvatDouble, name: str = "lab", **fields: Any) -> CvatServer:
     server = CvatServer(name=name, url=cvat.url, organisation="avalab", **fields)
     return save_server(server, token=cvat.token)
 
@@ -39,7 +40,7 @@ def make_world(
     *,
     annotators: tuple[str, ...] = ("ann",),
     clips: int = 1,
-    **fields: object,
+    **fields: Any,
 ) -> Dataset:
     """The dataset "shop", each of its clips a waiting task for each annotator."""
     dataset = make_dataset("shop", **fields)
@@ -64,7 +65,7 @@ def set_up(dataset: Dataset) -> CvatProject:
     return project
 
 
-def sent_world(cvat: CvatDouble, **fields: object) -> Dataset:
+def sent_world(cvat: CvatDouble, **fields: Any) -> Dataset:
     """A world whose tasks are all in CVAT."""
     dataset = make_world(cvat, **fields)
     set_up(dataset)

@@ -4,9 +4,10 @@ import zipfile
 import pytest
 from django.core.files.storage import default_storage
 
-from avaproject.base.storage import store
+from avaproject.base.storage import open_stored, store
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
+from datasets.clip_frames import frames_path
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.bundle_files import BundleError
 from datasets.core.formats.bundle_manifest import ClipEntry, FileEntry, Manifest, VideoEntry
@@ -37,8 +38,10 @@ def stored(dataset):
     """Every file of the dataset and its content."""
     contents = {}
     for kind in KINDS:
+        if not default_storage.exists(f"{dataset}/{kind}"):
+            continue
         for name in default_storage.listdir(f"{dataset}/{kind}")[1]:
-            with default_storage.open(f"{dataset}/{kind}/{name}") as file:
+            with open_stored(f"{dataset}/{kind}/{name}") as file:
                 contents[f"{kind}/{name}"] = file.read()
     return contents
 
@@ -97,7 +100,7 @@ def bundle(origin, tmp_path):
             clips.writestr(f"{clip.name}.mp4", contents[f"clips/{clip.name}.mp4"])
     with zipfile.ZipFile(folder / "frames.zip", "w") as frames:
         for clip in video.clips.all():
-            with default_storage.open(clip.frames.name) as file, zipfile.ZipFile(file) as ours:
+            with frames_path(clip) as path, zipfile.ZipFile(path) as ours:
                 for name in ours.namelist():
                     frames.writestr(f"{clip.name}/{name}", ours.read(name))
     write_manifest(folder, video)

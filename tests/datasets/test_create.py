@@ -77,8 +77,8 @@ def test_an_unknown_vocabulary_is_refused_with_the_known_ones():
 
 
 def test_an_invalid_vocabulary_is_refused_with_its_name(tmp_path):
-    (tmp_path / "own.yaml").write_text(OWN.replace("3: carry", "4: carry"))
-    with pytest.raises(VocabularyError, match=r"own\.yaml: .*without gaps"):
+    (tmp_path / "own.yaml").write_text(OWN.replace("3: carry", "40000: carry"))
+    with pytest.raises(VocabularyError, match=r"own\.yaml: .*id 40000 is not"):
         create_dataset("shop", vocabulary=tmp_path / "own.yaml")
     assert not Dataset.objects.exists()
 

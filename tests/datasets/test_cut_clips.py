@@ -1,3 +1,4 @@
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -6,9 +7,11 @@ import numpy as np
 import pytest
 from django.core.files.storage import Storage, default_storage
 
-from avaproject.base.storage import local_path, store
+from avaproject.base.storage import local_path, store, stored_size
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
+from datasets import clip_frames
+from datasets.clip_frames import FramesError, frames_path, read_frame
 from datasets.core.media.standard_video import read_frames
 from datasets.core.media.standardising import standardise
 from datasets.core.media.video_reader import VideoLimits
@@ -40,8 +43,8 @@ def video(standard_file):
     return make_video(dataset, "aisle", file=name, frame_count=580, width=160, height=96)
 
 
-def frame_numbers_in(zip_name):
-    with default_storage.open(zip_name) as file, zipfile.ZipFile(file) as frames:
+def frame_numbers_in(clip):
+    with frames_path(clip) as path, zipfile.ZipFile(path) as frames:
         assert {entry.compress_type for entry in frames.infolist()} == {zipfile.ZIP_STORED}
         return {
             name: read_frame_number(cv2.imdecode(np.frombuffer(frames.read(name), np.uint8), 1))
@@ -71,7 +74,7 @@ def test_the_clip_length_is_a_setting_of_the_dataset(video, seconds, last):
     with local_path(end.file.name) as path:
         numbers = [read_frame_number(rgb) for _, rgb in read_frames(path)]
     assert numbers == list(range(580 - last, 580))
-    assert list(frame_numbers_in(end.frames.name).values()) == list(range(580 - last, 580, 6))
+    assert list(frame_numbers_in(end).values()) == list(range(580 - last, 580, 6))
 
 
 def test_only_videos_that_are_done_and_long_enough_are_planned():
@@ -104,7 +107,7 @@ def test_a_clip_gets_its_file_frames_and_poster(video):
 def test_annotation_frame_i_is_clip_frame_6_i_at_5_per_second(video):
     plan_clips()
     clip = cut_clip(video.clips.get(index=1).pk)
-    numbers = frame_numbers_in(clip.frames.name)
+    numbers = frame_numbers_in(clip)
     assert list(numbers) == [f"aisle-c0001_frame_{index:04d}.jpg" for index in range(22)]
     assert list(numbers.values()) == [450 + 6 * index for index in range(22)]
 
@@ -115,14 +118,83 @@ def test_keyframes_are_among_the_annotation_frames_at_any_rate(video, rate, coun
     video.dataset.save()
     plan_clips()
     clip = cut_clip(video.clips.get(index=1).pk)
-    numbers = list(frame_numbers_in(clip.frames.name).values())
+    numbers = list(frame_numbers_in(clip).values())
     assert len(numbers) == count
     assert [numbers[rate * second] for second in range(5)] == [450, 480, 510, 540, 570]
 
 
+def test_a_clip_shares_its_packets_with_the_file_of_the_video(video):
+    plan_clips()
+    clip = cut_clip(video.clips.get(index=1).pk)
+    stored = Path(default_storage.path(clip.file.name)).stat().st_size
+    with local_path(clip.file.name) as path:
+        size = path.stat().st_size
+    assert stored < size / 2
+    assert stored_size(clip.file.name) == size
+
+
+def test_annotation_frames_are_made_when_they_are_wanted_and_stay(video, monkeypatch):
+    plan_clips()
+    clip = cut_clip(video.clips.get(index=1).pk)
+    assert clip.frames == ""
+    assert clip.frame_bytes > 0
+    numbers = frame_numbers_in(clip)
+    clip.refresh_from_db()
+    assert default_storage.exists(clip.frames.name)
+    monkeypatch.setattr(clip_frames, "write_frames", None)
+    assert frame_numbers_in(clip) == numbers
+
+
+def test_the_frame_of_a_second_is_read_without_making_the_others(video):
+    plan_clips()
+    clip = cut_clip(video.clips.get(index=1).pk)
+    first = read_frame(clip, 10)
+    assert not default_storage.exists("shop/frames")
+    with frames_path(clip) as path, zipfile.ZipFile(path) as frames:
+        assert frames.read(frames.namelist()[10]) == first
+    assert read_frame(Clip.objects.get(pk=clip.pk), 10) == first
+
+
+def test_a_frame_between_seconds_makes_all_of_them_once(video):
+    plan_clips()
+    clip = cut_clip(video.clips.get(index=1).pk)
+    read_frame(clip, 7)
+    assert default_storage.listdir("shop/frames")[1] == ["aisle-c0001.zip"]
+    with pytest.raises(FramesError, match="no annotation frame 22"):
+        read_frame(clip, 22)
+
+
+def test_the_frames_used_longest_ago_go_first(video, settings):
+    plan_clips()
+    first, second = (cut_clip(pk) for pk in video.clips.values_list("pk", flat=True))
+    settings.ANNOTATION_FRAMES_BYTES = 1
+    for clip in (first, second):
+        with frames_path(clip):
+            pass
+    assert default_storage.listdir("shop/frames")[1] == ["aisle-c0001.zip"]
+    first.refresh_from_db()
+    assert first.frames == ""
+    assert len(frame_numbers_in(first)) == 75
+
+
+def test_frames_that_cannot_be_made_again_stay(video, settings):
+    settings.ANNOTATION_FRAMES_BYTES = 1
+    plan_clips()
+    clip = cut_clip(video.clips.get(index=1).pk)
+    other = make_video(video.dataset, "imported").clips.create(
+        name="imported-c0000", index=0, start_frame=0, frame_count=150
+    )
+    with frames_path(clip) as path:
+        other.frames = store(Path(shutil.copy(path, path.with_name("b"))), "shop/frames/b.zip")
+    other.save()
+    Clip.objects.filter(pk=clip.pk).update(frames="")
+    with frames_path(clip):
+        assert default_storage.exists("shop/frames/b.zip")
+
+
 def test_the_same_clip_gives_the_same_bytes(video):
     def contents():
-        names = [f"shop/{kind}" for kind in ("clips", "frames", "posters")]
+        names = [f"shop/{kind}" for kind in ("clips", "posters")]
         files = [
             f"{name}/{file}" for name in names for file in default_storage.listdir(name)[1]
         ]
@@ -134,7 +206,7 @@ def test_the_same_clip_gives_the_same_bytes(video):
     first = contents()
     Clip.objects.update(stage=Stage.WAITING, attempts=0)
     cut_clip(pk)
-    assert len(first) == 3
+    assert len(first) == 2
     assert contents() == first
 
 

@@ -77,8 +77,8 @@ def test_the_length_of_a_clip_is_a_setting_of_the_new_dataset(source, admin):
     copy_videos(source, target)
     video = standardise_video(target.videos.get().pk)
     plan_clips()
-    assert [cut.frame_count for cut in video.clips.all()] == [120]
-    assert "The last 1.0 s are not used" in video.changes[-1]
+    assert [cut.frame_count for cut in video.clips.all()] == [150]
+    assert "its last 1.0 s are too short for a clip" in video.changes[-1]
     assert source.videos.get().clips.get() == clip
     assert list(Annotation.objects.values()) == answers
 

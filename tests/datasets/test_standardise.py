@@ -8,6 +8,7 @@ from avaproject.base.storage import local_path, store
 from avaproject.base.work import Stage
 from datasets.core.media.standard_video import read_frames
 from datasets.models import Video
+from datasets.services.cut_clips import plan_clips
 from datasets.services.standardise import standardise_video
 from demo.world.frame_number import read_frame_number
 from tests.make import make_dataset
@@ -71,9 +72,26 @@ def test_a_video_too_short_for_a_clip_says_so(raw_video):
     assert video.warnings == ["It is 2.0 s long: too short for a clip (4 s)."]
 
 
-def test_an_unused_tail_is_reported(raw_video):
-    video = standardise_video(raw_video(frames=510).pk)
-    assert "The last 2.0 s are not used: too short for a clip." in video.changes
+def test_a_rest_at_the_end_makes_the_last_clip_longer(raw_video):
+    video = standardise_video(raw_video(frames=525).pk)
+    sentence = "One clip has 17.5 s: its last 2.5 s are too short for a clip."
+    assert sentence in video.changes
+    plan_clips()
+    assert [clip.frame_count for clip in video.clips.all()] == [525]
+
+
+def test_a_still_longer_than_a_clip_is_cut_out_and_named(raw_video):
+    ticks = [*range(0, 6000, 40), *range(26_000, 32_000, 40)]
+    video = standardise_video(raw_video(ticks=ticks).pk)
+    assert (video.warnings, video.unreadable) == ([], [])
+    ((start, stop),) = video.stills
+    assert (start, stop) == (179, 780)
+    assert any("Nothing changes at 6.0-26.0 s" in sentence for sentence in video.changes)
+    plan_clips()
+    assert [(clip.start_frame, clip.frame_count) for clip in video.clips.all()] == [
+        (0, 180),
+        (780, 180),
+    ]
 
 
 def test_standardising_twice_changes_nothing(raw_video):

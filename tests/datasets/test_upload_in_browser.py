@@ -23,13 +23,14 @@ from tests.server_process import (
     wait_until,
     write_detections,
 )
+from tests.system.conftest import bucket
+from tests.system.s3_server import WEED, settings_of
 from tests.system.test_first_use_in_browser import (
     log_in,
     look_at_clip,
     make_dataset,
     pytestmark,
 )
-from tests.system.test_s3_storage import WEED, bucket, settings_of
 from tests.video_files import make_video_file
 
 __all__ = ["bucket", "pytestmark"]
@@ -82,7 +83,6 @@ def test_a_zip_goes_straight_into_a_bucket_and_its_clip_is_played_from_there(buc
         )
         page.route(f"{bucket.address}/**", second_part_breaks)
         page.locator("#id_file").set_input_files(large_zip(tmp_path))
-        page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")
         expect(page.get_by_text("large.zip uploaded. Unpacking starts now.")).to_be_visible()
         assert (len(puts), ours) == (4, [])
@@ -113,7 +113,6 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
 
         page.route("**/transfers/**", second_chunk_breaks)
         page.locator("#id_file").set_input_files(path)
-        page.get_by_role("button", name="Upload").click()
         expect(page.get_by_text(re.compile("The connection broke"))).to_be_visible()
         page.unroute("**/transfers/**")
         page.on("dialog", lambda dialog: dialog.accept())
@@ -123,7 +122,6 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
 
         expect(page.get_by_text("Unfinished uploads")).to_be_visible()
         page.locator("#id_file").set_input_files(path)
-        page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")
         expect(page.get_by_text("large.zip uploaded. Unpacking starts now.")).to_be_visible()
         assert chunk_offsets == [0, 16 * 2**20]
@@ -137,7 +135,6 @@ def test_the_files_of_a_bundle_can_be_chosen_together(tmp_path):
         log_in(page, port, password)
         make_dataset(page)
         page.locator("#id_file").set_input_files(sorted(files.iterdir()))
-        page.get_by_role("button", name="Upload").click()
         page.wait_for_url("**/datasets/tiny/")
         expect(page.get_by_text("files.zip uploaded. Unpacking starts now.")).to_be_visible()
         page.goto(f"http://127.0.0.1:{port}/datasets/tiny/tracking/")
@@ -162,7 +159,6 @@ def test_a_loose_video_and_a_folder_are_taken_like_a_zip(
         page.get_by_role("button", name="Log in").click()
         chosen = "[data-part=folder]" if is_folder else "#id_file"
         page.locator(chosen).set_input_files(folder if is_folder else files[0])
-        page.get_by_role("button", name="Upload", exact=True).click()
         page.wait_for_url("**/datasets/shop/")
     upload = Upload.objects.get()
     assert upload.original_name == ("walks.zip" if is_folder else "one.mp4.zip")

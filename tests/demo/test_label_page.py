@@ -7,8 +7,8 @@ from annotation.selectors.tasks import group_specs
 from annotation.services.answers import read_answers
 from annotation.services.packages import task_document
 from datasets.core.formats.cvat_xml import dump, load
-from demo.annotators import ANNOTATORS, annotate_package
-from demo.label_page import account_of, label_on_page
+from demo.label_page_annotator import account_of, label_on_page
+from demo.simulated_annotators import ANNOTATORS, annotate_package
 from demo.world.renderer import TruthBox
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
 from tests.stored_files import make_ready_run

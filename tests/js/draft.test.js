@@ -219,6 +219,32 @@ test("what a crashed tab had sent without hearing of it is not doubled", async (
   assert.deepEqual(ids(draft), ids(before.draft));
 });
 
+test("a page that ends before its queue is written is gone on with, twice over", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const server = new LabelServer();
+  const [kept, locks] = [memoryStore(), new Locks()];
+  const store = { ...kept, remove: async () => {} }; // the page ends before
+  /** @type {string[]} */
+  const all = [];
+  for (const life of [1, 2, 3]) {
+    const { draft, die } = await openTab(server, { store, locks });
+    assert.equal(draft.outcome, "open", `life ${life}`);
+    assert.deepEqual(ids(draft), all);
+    reply(draft, `${life} written`);
+    await pass(t);
+    store.put = async () => {};
+    reply(draft, `${life} only sent`);
+    await pass(t);
+    store.put = kept.put;
+    all.splice(0, all.length, ...ids(draft));
+    die();
+  }
+  assert.deepEqual(
+    server.log.map((one) => one.id),
+    all,
+  );
+});
+
 test("a second tab is told, takes over, and the first one keeps its own", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const server = new LabelServer();

@@ -1,8 +1,9 @@
-// Key tables: static/player/key_table.js.
+// Key tables and the keys of the player: static/player/key_table.js, player_keys.js.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyName, keyTable, playerKeys } from "../../static/player/key_table.js";
+import { keyName, keyTable } from "../../static/player/key_table.js";
+import { playerKeys } from "../../static/player/player_keys.js";
 
 /** @import { Player } from "../../static/player/player.js" */
 

@@ -6,7 +6,9 @@ import {
   cellText,
   laneText,
   leftText,
+  limitText,
   personName,
+  sameText,
   savedText,
   secondsText,
   spokenPlace,
@@ -46,6 +48,10 @@ test("a lane counts the keyframes that are done, without those outside", () => {
 test("the saved state tells the truth", () => {
   const state = { status: "saved", waiting: 0, savedAt: 10_000, message: "" };
   assert.equal(savedText(state, 12_500).text, "Saved 2 s ago");
+  const ago = [0, 900, 59_900, 60_000, 3_599_000, 7_200_000].map((ms) =>
+    savedText({ ...state, savedAt: 0 }, ms).text.replace("Saved ", ""),
+  );
+  assert.deepEqual(ago, ["just now", "just now", "59 s ago", "1 min ago", "59 min ago", "2 h ago"]);
   assert.equal(savedText({ ...state, savedAt: null }, 0).text, "No changes yet");
   assert.equal(savedText({ ...state, status: "saving", waiting: 1 }, 0).text, "Saving 1 change");
   const offline = savedText({ ...state, status: "offline", waiting: 3 }, 0);
@@ -86,6 +92,17 @@ test("a place is spoken with all its answers and where they come from", () => {
 
 test("keyframes are named as runs", () => {
   assert.equal(secondsText([]), "");
-  assert.equal(secondsText([4]), ", second 4");
-  assert.equal(secondsText([2, 3, 4, 5, 7]), ", seconds 2 to 5, 7");
+  assert.equal(secondsText([4]), "second 4");
+  assert.equal(secondsText([2, 3, 4, 5, 7]), "seconds 2 to 5, 7");
+});
+
+test("what may be chosen, and what a place shows of the keyframe before", () => {
+  const [posture] = GROUPS;
+  assert.equal(limitText({ ...posture, choice: "one" }), "one");
+  assert.equal(limitText({ ...posture, choice: "many", max: 3 }), "up to 3");
+  const about = { isInside: true, before: 2, isOffered: true };
+  assert.equal(sameText("P1", about), "Same as second 2");
+  assert.equal(sameText("P1", { ...about, isOffered: false }), "Answered");
+  assert.equal(sameText("P1", { ...about, before: undefined }), "Start of P1");
+  assert.equal(sameText("P1", { ...about, isInside: false }), "Outside");
 });

@@ -1,4 +1,4 @@
-// Uploads: static/datasets/progress.js and zip_files.js.
+// Uploads: static/datasets/sizes_and_durations.js and zip_files.js.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -6,7 +6,11 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { formatDuration, formatSize, progressText } from "../../static/datasets/progress.js";
+import {
+  formatDuration,
+  formatSize,
+  progressText,
+} from "../../static/datasets/sizes_and_durations.js";
 import { zipFiles } from "../../static/datasets/zip_files.js";
 
 test("sizes and durations have a unit that fits", () => {

@@ -2,7 +2,7 @@ import pytest
 from django.urls import reverse
 
 from qc.models import Consensus
-from qc.selectors.agreement.proposals import proposal_page, run_metrics
+from qc.selectors.agreement.proposal_quality import proposal_page, run_metrics
 from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from tests.make import (
     make_annotator,

@@ -31,7 +31,8 @@ def test_admins_create_releases_and_reviewers_can_not(client, admin, reviewer, d
     client.force_login(reviewer)
     assert client.post(url("release-create")).status_code == 404
     client.force_login(admin)
-    assert client.post(url("release-create"))["Location"] == url("releases")
+    answer = client.post(url("release-create"), {"licence": "none"})
+    assert answer["Location"] == url("releases")
     release = Release.objects.get()
     assert (release.number, release.created_by, release.stage) == (1, admin, "waiting")
 
@@ -67,7 +68,9 @@ def stored_release(dataset):
 def names_in(response):
     content = b"".join(response.streaming_content)
     assert int(response["Content-Length"]) == len(content)
-    return zipfile.ZipFile(BytesIO(content)).namelist()
+    names = zipfile.ZipFile(BytesIO(content)).namelist()
+    assert all(name.startswith("shop-release-1/") for name in names)
+    return [name.removeprefix("shop-release-1/") for name in names]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,9 @@ def test_a_new_release_is_chosen_on_a_page(client, admin, reviewer, disputed):
 
 def test_a_split_list_that_cannot_be_meant_is_shown_again(client, admin, dataset):
     client.force_login(admin)
-    response = client.post(url("release-create"), {"split_list": "nowhere,val"})
+    response = client.post(
+        url("release-create"), {"split_list": "nowhere,val", "licence": "none"}
+    )
     assert response.status_code == 422
     assert "names nowhere, which is no video" in page_text(response)
     assert "nowhere,val" in page_text(response)

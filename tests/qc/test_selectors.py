@@ -15,9 +15,9 @@ from qc.models import (
     Release,
     Review,
 )
-from qc.selectors.agreement.dataset import agreement_page
+from qc.selectors.agreement.agreement_tables import agreement_page
 from qc.selectors.agreement.newest import newest_summary
-from qc.selectors.agreement.tables import Column, Figure, Table, tone_of
+from qc.selectors.agreement.table_parts import Column, Figure, Table, tone_of
 from qc.selectors.clip_and_task_states import (
     CLIP_STATES,
     clips_with_state,
@@ -165,7 +165,7 @@ def test_lists_take_the_same_queries_however_long(dataset, clip, django_assert_n
     clips, tasks = list(clip_statuses(dataset)), list(task_statuses(dataset))
     with django_assert_num_queries(3):
         assert len(clip_rows(clips)) == 18
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(task_rows(tasks_of(tasks))) == 15
     waiting = list(pending(dataset))
     with django_assert_num_queries(4):

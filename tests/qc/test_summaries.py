@@ -5,7 +5,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import AnswerVersion
+from annotation.models import Annotator, AnswerVersion
 from annotation.models.labelling import AnswerDraft, DraftOperation
 from avaproject.base.work import Stage
 from qc.models import AgreementReport, AgreementSummary, Score
@@ -216,6 +216,17 @@ def test_the_days_of_a_period_are_those_of_the_configured_time_zone(dataset, tas
     for period, clips in (("2026-01-14/2026-01-14", 1), ("2026-01-15/2026-01-15", 2)):
         figures = figures_of(summarise(order_period(dataset, period).pk))
         assert figures.dataset.clips == clips
+
+
+def test_annotators_and_pairs_are_in_the_order_of_their_names(dataset, tasks):
+    Annotator.objects.filter(name="ann").update(name="zoe")
+    figures = figures_of(summarised())
+    assert [one.name for one in figures.annotators] == ["bob", "eve", "zoe"]
+    assert [(one.a, one.b) for one in figures.pairs] == [
+        ("bob", "eve"), ("bob", "zoe"), ("eve", "zoe"),
+    ]  # fmt: skip
+    of_pair = Newest(AgreementSummary.objects.latest("pk"), is_coming=False)
+    assert all(of_pair.of_people("bob", "zoe").pairs[1].groups)
 
 
 def test_an_empty_period_has_reasons_and_no_numbers(dataset, tasks):

@@ -11,8 +11,9 @@ from annotation.models import (
     CvatServer,
     Guideline,
     GuidelineImage,
+    LabelImport,
 )
-from datasets.models import Clip, Dataset, Member, Transfer
+from datasets.models import Clip, Dataset, Member, OutgoingWebhook, Transfer
 from datasets.services.members import invite
 from qc.models import AgreementReport, AgreementSummary, Consensus, Release
 from qc.services.agreement.reports import (
@@ -96,6 +97,9 @@ class World:
         self.invitation, self.token = invite(
             self.dataset, by=self.accounts["owner"], role="annotator", max_uses=9
         )
+        self.hook = OutgoingWebhook.objects.create(
+            dataset=self.dataset, url="https://example.org/hook"
+        )
         self.viewer = Member.objects.get(role="viewer")
         self.transfer = Transfer.objects.create(
             dataset=self.dataset, user=self.accounts["owner"], original_name="a.zip", size=9
@@ -107,6 +111,10 @@ class World:
             dataset=self.dataset, server=self.server, stage="done"
         )
         CvatJob.objects.create(task=self.task, project=self.project, job_id=1, stage="done")
+        self.label_import = LabelImport.objects.create(
+            dataset=self.dataset, source_name="elsewhere", original_name="labels.csv", size=9,
+            file=put("shop/label-imports/labels.csv", b"labels"), stage="done",
+        )  # fmt: skip
         self.experiment = Experiment.objects.create(
             dataset=self.dataset, detector="onnx", threshold=0.5
         )

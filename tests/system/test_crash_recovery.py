@@ -15,7 +15,7 @@ import pytest
 from datasets.core.zip_writer import new_zip
 from demo.world.renderer import render, truth_at
 from demo.world.videos import small_videos
-from tracking.detectors.imported import FORMAT
+from tracking.detectors.detection_files import FORMAT
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 10

@@ -75,7 +75,6 @@ def make_dataset(page: Page) -> None:
 
 def upload(page: Page, path: Path) -> None:
     page.locator("#id_file").set_input_files(path)
-    page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/datasets/tiny/")
     expect(page.get_by_text("videos.zip uploaded. Unpacking starts now.")).to_be_visible()
 

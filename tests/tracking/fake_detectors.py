@@ -1,10 +1,12 @@
-"""A short standard video, and a detector that knows it."""
+"""A short standard video, a detector that knows it, and its tracking run."""
 
 import av
 import numpy as np
+from django.core.files.storage import default_storage
 
 from tracking.core.boxes import Detections
 from tracking.detectors.registry import DetectorError
+from tracking.services.track import plan_runs
 
 FRAMES = 130
 WIDTH, HEIGHT = 160, 90
@@ -53,3 +55,13 @@ class Watcher:
             [30 - number, 10, 50 - number, 60],
         ]
         return Detections(np.array(boxes), np.array([0.9, 0.8]))
+
+
+def the_run(clip):
+    plan_runs()
+    return clip.tracking_runs.get()
+
+
+def stored(run):
+    with default_storage.open(run.tracks.name, "rb") as content:
+        return content.read()

@@ -2,8 +2,8 @@ import json
 
 import pytest
 from django.urls import reverse
-from rest_framework.authtoken.models import Token
 
+from datasets.accounts.tokens import make_token
 from datasets.models import Member
 from tests.make import make_dataset, make_user
 from tests.stored_files import make_bundled_video
@@ -27,10 +27,13 @@ def dataset(admin):
 
 def shown(user):
     """The header with the token of `user`."""
-    return {"HTTP_AUTHORIZATION": f"Token {Token.objects.get_or_create(user=user)[0].key}"}
+    _, token = make_token(user, name="a program", scopes=["read", "manage"], days=1)
+    return {"HTTP_AUTHORIZATION": f"Token {token}"}
 
 
 def address(name, *args):
+    if name == "datasets":
+        return reverse("api:datasets")
     return reverse(f"tracking:api-{name}", args=args)
 
 

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.utils import timezone
 
+from avaproject.base.claimed_work import ClaimLostError
 from avaproject.base.work import Stage
-from avaproject.base.working import ClaimLostError
 from datasets.core.formats.ava import load_proposals, load_track_proposals
 from datasets.core.formats.bundle_files import BundleError, read_manifest
 from datasets.core.naming import frame_name
@@ -23,8 +23,8 @@ from tests.make import make_clips, make_dataset, make_run, make_video
 from tests.stored_files import content_of, make_bundled_video, make_ready_run, put
 from tracking.core import tracks_file
 from tracking.models import Bundle, IdentityRun, Person, Proposal, TrackingRun
+from tracking.services.assign_identities import plan_identity_runs
 from tracking.services.export_bundle import NotTrackedError, make_bundle, request_bundle
-from tracking.services.identities import plan_identity_runs
 from tracking.services.import_tracks import open_tracks
 from tracking.services.track import plan_runs
 

@@ -67,6 +67,7 @@ def test_of_frames_in_a_bucket_only_ranges_are_fetched(client, run, monkeypatch)
     tracks = tracks_of(run)
     monkeypatch.setattr("tracking.services.contact_sheets.tracks_of", lambda run: tracks)
     monkeypatch.setattr("avaproject.base.storage.default_storage", bucket)
+    monkeypatch.setattr("datasets.clip_frames.default_storage", bucket)
     assert contact_sheet(run, 1).read_bytes() == made
     assert bucket.asked
 

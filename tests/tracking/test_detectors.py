@@ -267,6 +267,29 @@ def test_a_detector_is_opened_once_and_again_when_its_file_has_changed(tmp_path)
     assert len(again.detect([IMAGE])[0].boxes) == 1
 
 
+def test_a_dataset_may_follow_vehicles_and_animals(tmp_path):
+    cells = cells_of((13, 2.0, 2.0, 1.0, 1.0, 0.9), (40, 2.0, 2.0, 1.0, 1.0, 0.8))
+    cells[40, 5], cells[40, 5 + 2] = 0.0, 1.0  # a car
+    path = yolox(tmp_path / "yolox.onnx", cells)
+
+    def found(*classes):
+        detector = open_detector("onnx", weights=str(path), threshold=0.3, classes=classes)
+        (one,) = detector.detect([IMAGE])
+        return list(zip(one.scores.round(3).tolist(), one.classes.tolist(), strict=True))
+
+    assert found("person") == [(0.9, 0)]
+    assert found("vehicle", "person") == [(0.9, 1), (0.8, 0)]
+    assert found("car") == [(0.8, 0)]
+    assert found("animal") == []
+
+
+def test_a_class_that_the_model_does_not_know_is_named(tmp_path):
+    logits = logits_of(3, 2, (1, 0, 0.7))
+    path = rfdetr_export(tmp_path / "own.onnx", CENTRES, logits)
+    with pytest.raises(DetectorError, match="knows no class vehicle, only person"):
+        open_detector("onnx", weights=str(path), threshold=0.2, classes=["vehicle"])
+
+
 def imported(folder, *, clip="shop-c0001", start_frame=450, frame_count=450, threshold=0.1):
     detector = open_detector("imported", weights=str(folder), threshold=threshold)
     return detector.of_clip(

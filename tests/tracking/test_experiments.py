@@ -2,22 +2,22 @@ import pytest
 from django.core.files.storage import default_storage
 
 from annotation.selectors.tasks import ready_clips
+from avaproject.base.claimed_work import ClaimLostError
 from avaproject.base.work import Stage
-from avaproject.base.working import ClaimLostError
 from datasets.services.delete import delete_pending_files
 from qc.selectors.clips import default_run
 from tests.make import make_annotator, make_clips, make_dataset, make_task, make_video
 from tests.tracking.fake_detectors import Watcher
-from tests.tracking.test_identities import a_person, tracked
+from tests.tracking.test_assign_identities import a_person, tracked
 from tracking.models import Experiment, IdentityRun, Person, TrackingRun
 from tracking.services import track
+from tracking.services.assign_identities import assign_video_identities, plan_identity_runs
 from tracking.services.experiments import (
     ExperimentError,
     activate,
     delete_experiment,
     start_experiment,
 )
-from tracking.services.identities import assign_video_identities, plan_identity_runs
 from tracking.services.track import plan_runs, track_clip
 from tracking.services.tracking_configs import config_key_of, tracker_parameters
 
@@ -55,7 +55,7 @@ def test_an_experiment_tracks_every_clip_beside_the_runs_that_are_there(video):
     assert plan_runs() == 0
     runs = TrackingRun.objects.filter(experiment=experiment)
     assert [run.clip for run in runs] == [first, second]
-    assert {run.config_key for run in runs} == {"rfdetr-nano t0.3 s5 sort-4"}
+    assert {run.config_key for run in runs} == {"rfdetr-nano t0.3 s5 sort-6 looks"}
     assert TrackingRun.objects.filter(experiment=None).count() == 2
 
 
@@ -67,7 +67,7 @@ def test_a_run_of_a_experiment_is_made_with_the_settings_of_the_experiment(clip)
     assert run.made_by["frame_stride"] == 5
     assert run.made_by["tracker"]["high_score"] == 0.3
     assert run.made_by["tracker"]["max_age_seconds"] == 2.0
-    assert run.config_key.endswith("sort-4 max_age_seconds=2")
+    assert run.config_key.endswith("sort-6 looks max_age_seconds=2")
 
 
 def test_only_a_chosen_experiment_is_annotated_and_shown(video):

@@ -79,6 +79,8 @@ def test_batches_do_not_change_what_is_found(checkpoint, settings):
 class ModelOfSmallMemory:
     """Stands for a model whose device holds images of at most `capacity` at once."""
 
+    class_names = ("person",)
+
     def __init__(self, capacity):
         self.capacity, self.batches = capacity, []
 
@@ -114,11 +116,11 @@ def test_a_batch_that_is_too_large_is_halved_for_good():
     assert detector.batch_size == 2
 
 
-def test_on_cuda_every_batch_is_full_and_half_precision():
+def test_on_cuda_every_batch_is_full_and_of_full_precision():
     model, detector = of_small_memory(4)
     assert len(detector.detect([IMAGES[0]] * 5)) == 5
     assert model.batches == [4, 4]
-    assert str(model.prepared["dtype"]) == "torch.float16"
+    assert str(model.prepared["dtype"]) == "torch.float32"
     assert (model.prepared["batch_size"], model.prepared["compile"]) == (4, True)
 
 
@@ -128,7 +130,7 @@ def test_a_memory_too_small_for_one_image_is_reported():
         detector.detect(IMAGES)
 
 
-def test_only_persons_are_kept_whatever_their_number():
+def test_only_what_is_asked_for_is_kept_whatever_its_number():
     import supervision
 
     from tracking.detectors.rfdetr import _people
@@ -138,8 +140,9 @@ def test_only_persons_are_kept_whatever_their_number():
         confidence=np.array([0.9, 0.8]),
         data={"class_name": np.array(["bicycle", "person"], dtype=object)},
     )
-    assert _people(seen).boxes.tolist() == [[1, 1, 5, 5]]
-    assert _people(supervision.Detections.empty()).boxes.shape == (0, 4)
+    assert _people(seen, {"person": 0}).boxes.tolist() == [[1, 1, 5, 5]]
+    assert _people(seen, {"person": 0, "bicycle": 1}).classes.tolist() == [1, 0]
+    assert _people(supervision.Detections.empty(), {"person": 0}).boxes.shape == (0, 4)
 
 
 def sentence_of(name, **weights):

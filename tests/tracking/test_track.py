@@ -4,7 +4,6 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -13,7 +12,15 @@ from django.utils import timezone
 from avaproject.base.work import MAX_ATTEMPTS, Stage
 from datasets.models import Clip
 from tests.make import make_clips, make_dataset, make_run, make_video
-from tests.tracking.fake_detectors import FRAMES, HEIGHT, WIDTH, Watcher, write_standard_mp4
+from tests.tracking.fake_detectors import (
+    FRAMES,
+    HEIGHT,
+    WIDTH,
+    Watcher,
+    stored,
+    the_run,
+    write_standard_mp4,
+)
 from tracking.core.tracks_file import load
 from tracking.detectors import registry
 from tracking.detectors.registry import DetectorError
@@ -31,16 +38,6 @@ from tracking.services.tracking_configs import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-def the_run(clip):
-    plan_runs()
-    return clip.tracking_runs.get()
-
-
-def stored(run):
-    with default_storage.open(run.tracks.name, "rb") as content:
-        return content.read()
 
 
 def test_a_run_turns_a_clip_into_a_tracks_file(clip):
@@ -237,10 +234,10 @@ def test_keyframes_and_both_ends_are_always_sampled(stride):
 def test_the_config_key_names_what_the_result_depends_on(settings, tmp_path):
     settings.WEIGHTS_DIR = tmp_path
     dataset = make_dataset(detector="onnx", weights="own.onnx", threshold=0.3, frame_stride=5)
-    assert config_key_of(dataset) == "onnx own.onnx t0.3 s5 sort-4"
+    assert config_key_of(dataset) == "onnx own.onnx t0.3 s5 sort-6 looks"
     (tmp_path / "own.onnx").write_bytes(b"weights")
-    assert config_key_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-4"
-    assert config_key_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-4"
+    assert config_key_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-6 looks"
+    assert config_key_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-6 looks"
     assert len(config_key_of(make_dataset(weights="/" + "w" * 400))) <= 120
 
 

@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from tests.make import make_clips, make_dataset, make_run, make_user, make_video
 from tracking.models import Person, TrackingRun, VideoPerson, highest_person_id
-from tracking.services.identities import IdentityError, add_persons, keep_earlier_ids
+from tracking.services.assign_identities import IdentityError, add_persons, keep_earlier_ids
 
 
 @pytest.fixture
@@ -63,7 +63,8 @@ def test_persons_drawn_and_tracked_at_the_same_moment_differ(clips):
             with transaction.atomic():
                 highest = highest_person_id(video)
                 mine = {highest + 1, highest + 2}
-                return mine - VideoPerson.add_tracked(video, mine)
+                labels = dict.fromkeys(mine, "person")
+                return mine - VideoPerson.add_tracked(video, labels)
         finally:
             connections.close_all()
 
@@ -86,18 +87,19 @@ def test_numbers_of_older_installations_become_rows():
     executor.migrate(before)
     try:
         apps = executor.loader.project_state(before).apps
-        (video, clip), user = old_video(apps), make_user()
+        video, user = make_video(make_dataset("shop"), "aisle"), make_user()
+        clip = make_clips(video)[0]
         run = apps.get_model("tracking", "TrackingRun").objects.create(
-            clip=clip, config_key="a"
+            clip_id=clip.pk, config_key="a"
         )
         person = apps.get_model("tracking", "Person")
         person.objects.create(run=run, track_id=1, person_id=1)
         drawn = apps.get_model("tracking", "DrawnPerson")
-        drawn.objects.create(video=video, clip=clip, person_id=2)
+        drawn.objects.create(video_id=video.pk, clip_id=clip.pk, person_id=2)
         adjudication = apps.get_model("qc", "Adjudication")
         for number in (1, 2, 7, 7):
             adjudication.objects.create(
-                clip=clip, second=3, person_id=number, decided_by_id=user.pk
+                clip_id=clip.pk, second=3, person_id=number, decided_by_id=user.pk
             )
     finally:
         executor = MigrationExecutor(connection)
@@ -106,15 +108,3 @@ def test_numbers_of_older_installations_become_rows():
     assert list(rows) == [(1, False), (2, True), (7, False)]
     decided = VideoPerson.objects.filter(adjudications__second=3).order_by("person_id")
     assert list(decided.values_list("person_id", flat=True)) == [1, 2, 7, 7]
-
-
-def old_video(apps):
-    """A video with a clip, in tables of an older state."""
-    dataset = apps.get_model("datasets", "Dataset").objects.create(name="shop")
-    video = apps.get_model("datasets", "Video").objects.create(
-        dataset=dataset, name="aisle", original_name="aisle.mp4", sha256="0" * 64, size=1
-    )
-    clip = apps.get_model("datasets", "Clip").objects.create(
-        video=video, name="aisle-c0000", index=0, start_frame=0, frame_count=450
-    )
-    return video, clip

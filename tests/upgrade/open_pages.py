@@ -31,7 +31,10 @@ from django.urls import get_resolver, resolve, reverse
 
 PER_KIND = 3
 LINK = re.compile(r'(?:href|src|hx-get|poster|action|data-[a-z-]+)="([./?][^"#]*)"')
-OF_LATER_ROWS = ("annotation:guideline-image",)  # which version 0.2.0 could not make
+OF_LATER_ROWS = (
+    "annotation:guideline-image",
+    "annotation:import",
+)  # which 0.2.0 could not make
 ELSEWHERE = ("/static/", "/admin/")  # the admin is opened by the names of its addresses
 
 
@@ -115,5 +118,6 @@ if __name__ == "__main__":
     crawl = Crawl()
     crawl.crawl_from(reverse("datasets:list"))
     crawl.ask_for_the_rest()
+    crawl.open(reverse("api:datasets"))
     crawl.open_admin()
     print(json.dumps({"pages": crawl.pages, "kinds": crawl.kinds}))  # noqa: T201

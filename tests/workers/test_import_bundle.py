@@ -21,7 +21,8 @@ from avaproject.base.work import Stage
 from datasets.core.formats.cvat_xml import dump, load
 from datasets.core.naming import frame_name
 from datasets.models import BundleImport, Clip, Dataset, Upload
-from datasets.services.import_clips import import_clips, limitations_of, open_bundle
+from datasets.services.bundle_limitations import limitations_of
+from datasets.services.import_clips import import_clips, open_bundle
 from datasets.services.upload import receive_zip
 from qc.models import Release
 from qc.services.review.verdicts import approve
@@ -162,7 +163,7 @@ def test_the_frames_become_a_video_of_the_same_rate(prototype):
         assert frames.read(frame_name(clip.name, 3)) == grey_jpeg(30)
     assert clip.keyframes() == list(range(2, 14))
     assert clip.video.warnings[1].startswith(
-        "It came without video: there are only its frames, 1 a second"
+        "1 clip came without video: there are only its frames, 1 a second"
     )
     one = Proposal.objects.get(run__clip=clip, second=5, person_id=2)
     assert (one.x1, one.y1, one.x2, one.y2, one.score) == (210.0, 50.0, 250.0, 200.0, 0.8)
@@ -336,8 +337,11 @@ def test_prototype_files_go_through_the_pipeline_to_a_release(prototype, tmp_pat
     work()
     approve(tasks, reviewer=make_user("reviewer"))
     with pytest.raises(CommandError, match="a release of annotations only"):
-        call_command("make_release", dataset="shop")
-    call_command("make_release", dataset="shop", frames="annotations", out=tmp_path / "made")
+        call_command("make_release", dataset="shop", licence="none")
+    call_command(
+        "make_release", dataset="shop", licence="none", frames="annotations",
+        out=tmp_path / "made",
+    )  # fmt: skip
     release = Release.objects.get(stage=Stage.DONE)
     assert "imported without a video" in release.counts["warnings"][0]
     made = tmp_path / "made" / "shop-release-2"

@@ -86,13 +86,41 @@ def test_it_is_short_and_uses_only_the_standard_library():
     assert os.access(LAUNCHER, os.X_OK)
 
 
-def test_another_python_version_is_refused():
-    code = "import sys, runpy; sys.version_info = (3, 9, 2); runpy.run_path(sys.argv[1])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(LAUNCHER)], capture_output=True, text=True, check=False
-    )
+def old_python(path: Path):
+    """Run the launcher as in Python 3.9, with the programs in the folder `path` alone."""
+    code = "import sys, runpy; sys.version_info = (3, 9, 2); del sys.argv[0]; "
+    code += "runpy.run_path(sys.argv[0])"
+    return subprocess.run(
+        [sys.executable, "-c", code, str(LAUNCHER), "doctor"],
+        env={"PATH": str(path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_without_a_fitting_python_it_says_how_to_get_one(tmp_path):
+    program(tmp_path, "python3.12", "exit 127")  # a shim that leads nowhere
+    done = old_python(tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("AVA Studio needs Python 3.11.")
+    assert done.stderr.startswith("AVA Studio needs Python 3.11 to 3.")
+    assert "astral.sh/uv/install.sh" in done.stderr
+
+
+def test_an_old_python_starts_a_fitting_one(tmp_path):
+    program(tmp_path, "python3.11", 'echo "3.11 runs $@"')
+    program(tmp_path, "python3.12", 'echo "3.12 runs $@"')
+    assert f"3.12 runs {LAUNCHER} doctor" in old_python(tmp_path).stdout
+
+
+def test_uv_brings_a_python(tmp_path):
+    program(tmp_path / "of-uv", "python", 'echo "of uv: $@"')
+    found = tmp_path / "of-uv" / "python"
+    program(tmp_path, "uv", f'[ "$2" = install ] || echo {found}')
+    assert f"of uv: {LAUNCHER} doctor" in old_python(tmp_path).stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("help",), ("--help",)])

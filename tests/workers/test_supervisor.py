@@ -122,3 +122,16 @@ def test_the_children_of_a_killed_supervisor_are_terminated(tmp_path):
     parent.kill()
     parent.wait()
     assert wait_until(lambda: not psutil.pid_exists(pid))
+
+
+def test_a_program_that_runs_once_is_not_started_again(tmp_path):
+    messages: list[str] = []
+    runs = tmp_path / "runs"
+    code = f"open({str(runs)!r}, 'a').write('x'); raise SystemExit(1)"
+    once = Program("measurement", python(code), is_once=True)
+    other = Program("web", python("raise SystemExit(3)"))
+    supervisor = Supervisor(messages.append)
+    stop_soon(supervisor, lambda: len(messages) >= 3)
+    supervisor.run([once, other])
+    assert runs.read_text() == "x"
+    assert not any("measurement" in one for one in messages)

@@ -30,6 +30,8 @@ def test_the_work_page_its_refresh_and_the_sidebar_box(client):
     assert "<!doctype html>" in client.get(url).content.decode()
     refresh = client.get(url, headers={"HX-Request": "true"}).content.decode()
     assert "Standardise" in refresh
+    assert "Detection" in refresh
+    assert "GPU" not in refresh  # nobody knows whether there is one
     assert "<!doctype" not in refresh
     box = {"HX-Request": "true", "HX-Target": "worker-box"}
     assert "idle" in client.get(url, headers=box).content.decode()
@@ -62,6 +64,7 @@ def test_every_document_of_the_readme_is_a_help_page(client):
     client.force_login(make_user())
     index = client.get(reverse("workers:help")).content.decode()
     listed = [page.slug for page in developer_pages()]
+    assert not {*listed} & {page.slug for page in guide_pages()}  # each has its own address
     assert listed == re.findall(r"^- \[docs/(\w+)\.md\]", README, re.MULTILINE)
     for slug in listed:
         url = reverse("workers:help-page", args=[slug])

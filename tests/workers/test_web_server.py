@@ -1,5 +1,6 @@
 """The web server in this process, with a small application: slow clients stop no page."""
 
+import gc
 import socket
 import threading
 import time
@@ -9,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from workers import web_server
-from workers.web_server import listening_socket, make_server
+from workers.web_server import listening_socket, load_pages, make_server
 
 
 def application(environ, start_response):
@@ -111,3 +112,11 @@ def test_one_address_has_a_share_of_the_connections(port, connect, monkeypatch):
     clients = [connect() for _ in range(6)]
     time.sleep(0.5)
     assert [is_closed(client) for client in clients] == [False] * 3 + [True] * 3
+
+
+def test_what_is_loaded_is_left_out_of_garbage_collections():
+    try:
+        load_pages()
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()

@@ -16,10 +16,26 @@ EPSILON = np.finfo(np.float64).tiny  # for the union of two boxes without area
 
 
 class Detections(NamedTuple):
-    """People detected in one frame."""
+    """People detected in one frame, or what else a dataset follows."""
 
     boxes: Boxes  # shape (N, 4)
     scores: Scores  # shape (N,), 0 to 1
+    features: NDArray[np.float32] | None = None  # shape (N, P, D), see `appearance.py`
+    classes: NDArray[np.int64] | None = None  # shape (N,), of the followed; None: all the first
+
+    def of_class(self, number: int) -> "Detections":
+        """Those of one class.
+
+        >>> Detections(np.zeros((2, 4)), np.array([0.2, 0.3])).of_class(0).scores
+        array([0.2, 0.3])
+        """
+        if self.classes is None and number == 0:
+            return self
+        some = np.zeros(len(self.boxes), bool) if self.classes is None else (
+            self.classes == number
+        )  # fmt: skip
+        features = None if self.features is None else self.features[some]
+        return Detections(self.boxes[some], self.scores[some], features)
 
 
 def no_detections() -> Detections:
@@ -144,6 +160,8 @@ def clip_boxes(boxes: Boxes, *, width: int, height: int) -> Boxes:
 def nms(found: Detections, *, iou: float) -> Detections:
     """Non-maximum suppression: who overlaps no better detection by more than `iou`, best first.
 
+    Only detections of one class suppress each other.
+
     >>> both = np.array([[0.0, 0, 9, 9], [0, 0, 10, 10]])
     >>> nms(Detections(both, np.array([0.4, 0.8])), iou=0.5).scores
     array([0.8])
@@ -151,8 +169,13 @@ def nms(found: Detections, *, iou: float) -> Detections:
     order = np.argsort(-found.scores, kind="stable")
     boxes, scores = found.boxes[order], found.scores[order]
     overlaps = pairwise_iou(boxes, boxes) > iou
+    classes = None if found.classes is None else found.classes[order]
+    if classes is not None:
+        overlaps &= classes[:, None] == classes
     kept = np.ones(len(boxes), dtype=bool)
     for index in range(len(boxes)):
         if kept[index]:
             kept[index + 1 :] &= ~overlaps[index, index + 1 :]
-    return Detections(boxes[kept], scores[kept])
+    return Detections(
+        boxes[kept], scores[kept], None, None if classes is None else classes[kept]
+    )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tracking.core.appearance import person_features, returning
 from tracking.core.association import hungarian
 from tracking.core.boxes import Boxes, pairwise_iou
 from tracking.core.tracklet_merging import TrackletMerging, match_ends, track_ends
@@ -62,12 +63,16 @@ def assign_identities(
             first_cut = min(cuts[index], default=math.inf)
             ended = [track for track in clips[index - 1] if track.frames[-1] >= last_cut]
             begun = [track for track in tracks if track.frames[0] < first_cut]
-            for before, after in _match_across_clips(
-                ended, begun, steps[index - 1], fps, merging
-            ):
-                person = assigned[-1][before]
-                if after not in known and person not in known.values():
-                    known[after] = person
+            for label in sorted({track.label for track in begun}):
+                pairs = _match_across_clips(
+                    [track for track in ended if track.label == label],
+                    [track for track in begun if track.label == label],
+                    steps[index - 1], fps, merging,
+                )  # fmt: skip
+                for before, after in pairs:
+                    person = assigned[-1][before]
+                    if after not in known and person not in known.values():
+                        known[after] = person
         for track in sorted(tracks, key=lambda one: (int(one.frames[0]), one.track_id)):
             if track.track_id not in known:
                 count += 1
@@ -94,6 +99,48 @@ def _match_across_clips(
         (before[row].track_id, after[column].track_id)
         for row, column in zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True)
     ]
+
+
+def join_returned(
+    clips: Sequence[Sequence[Track]],
+    assigned: Sequence[PersonIds],
+    starts: Sequence[int],
+    *,
+    fps: float = 30.0,
+) -> list[dict[int, int]]:
+    """`assigned`, with one id for whoever left and returned in a later clip, by appearance.
+
+    Args:
+        clips: The tracks of each clip of a video, in order.
+        assigned: The person of each track, clip by clip.
+        starts: First frame of each clip in its video.
+        fps: Frames per second.
+
+    Returns:
+        As `assign_identities`: numbers without gaps, in the order persons appear.
+    """
+    times: dict[int, list[tuple[float, float]]] = {}
+    labels: dict[int, str] = {}
+    for index, (tracks, ids) in enumerate(zip(clips, assigned, strict=True)):
+        for track in tracks:
+            person = ids[track.track_id]
+            labels.setdefault(person, track.label)
+            # Tracks of one clip were compared when it was tracked, so it counts as a whole.
+            begin, end = starts[index] / fps, (starts[index] + int(track.frames[-1]) + 1) / fps
+            times.setdefault(person, []).append((begin, end))
+    persons = sorted(times)
+    features = person_features(list(zip(clips, assigned, strict=True)))
+    first: dict[int, int] = {}
+    for label in set(labels.values()):
+        some = [one for one in persons if labels[one] == label]
+        shown = [features.get(one) for one in some]
+        roots = returning(shown, [times[one] for one in some], 0.0)
+        first |= {one: some[root] for one, root in zip(some, roots, strict=True)}
+    numbers: dict[int, int] = {}
+    for person in persons:
+        root = first[person]
+        numbers[person] = numbers.setdefault(root, len(set(numbers.values())) + 1)
+    return [{track: numbers[person] for track, person in ids.items()} for ids in assigned]
 
 
 def match_identities(

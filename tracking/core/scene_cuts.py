@@ -8,10 +8,13 @@ fast pan, nor a fade.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from tracking.core.tracks_file import Track
 
 Frame = NDArray[np.uint8]  # RGB, shape (height, width, 3)
 
@@ -65,3 +68,25 @@ def detect(differences: Sequence[float]) -> list[int]:
         if difference >= max([MIN_DIFFERENCE, *(MIN_RATIO * other for other in nearby)]):
             found.append(index)
     return found
+
+
+def split_at_cuts(tracks: Sequence[Track], cuts: Sequence[int]) -> list[list[Track]]:
+    """The parts of `tracks` in each scene, each in the order they begin.
+
+    >>> whole = Track(1, np.arange(4), np.zeros((4, 4)), np.ones(4))
+    >>> [[part.frames.tolist() for part in scene] for scene in split_at_cuts([whole], [3])]
+    [[[0, 1, 2]], [[3]]]
+    """
+    if not cuts:
+        return [list(tracks)]
+    scenes: list[list[Track]] = [[] for _ in range(len(cuts) + 1)]
+    for track in tracks:
+        places = np.searchsorted(track.frames, cuts)
+        columns: list[Any] = [track.frames, track.boxes, track.scores]
+        if track.features is not None:
+            columns.append(track.features)
+        parts = (np.split(every, places) for every in columns)
+        for scene, part in zip(scenes, zip(*parts, strict=True), strict=True):
+            if len(part[0]):
+                scene.append(Track(track.track_id, *part))
+    return [sorted(scene, key=lambda track: int(track.frames[0])) for scene in scenes]

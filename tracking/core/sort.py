@@ -13,52 +13,55 @@ Nothing is kept between calls, and every limit is in seconds, so neither the cli
 frame rate changes the result.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.core.association import Pairs, cascade_match, is_contested
+from tracking.core.appearance import clip_limits, join_returning, look_of, split_by_look
+from tracking.core.association import Pairs, best_matching, cascade_match, is_contested
 from tracking.core.boxes import (
-    Boxes,
     Detections,
-    Scores,
     iou_of_signed_corners,
     signed_corners_of_centres,
     xyxy_to_cxcywh,
 )
+from tracking.core.detection_batches import DetectionBatch, detection_batches
 from tracking.core.kalman import POSITION, Array, MotionModel, initialise, predict, update
+from tracking.core.scene_cuts import split_at_cuts
 from tracking.core.smoothing import smooth
 from tracking.core.tracklet_merging import TrackletMerging, merge_tracklets
 from tracking.core.tracks_file import Track
 
-VERSION = "sort-4"
+VERSION = "sort-6"
 LOW_SCORE = 0.1  # of a detection that may continue a track
 CONFIRMING_RATIO = 4 / 3  # of the mean score of a dataset's tracks to its detection threshold
+BRIEF_RATIO = 3 / 2  # of that of the briefest tracks to that of long ones
 CAMERA_MOTION_IOU = 0.1  # of a detection with a prediction, to count as the same person
 CAMERA_MOTION_ROUNDS = 2
 CAMERA_MOTION_MIN_SHIFT = 0.01  # heights; a smaller shift is ignored
-FRAMES_AT_ONCE = 90  # prepared and tracked together
 
 
 @dataclass(frozen=True)
 class TrackerParameters:
     """What the tracker is set to; times in seconds, scores and IoU from 0 to 1.
 
-    `for_threshold` gives the scores that a dataset uses. All else was tuned on the public MOT15
-    and SportsMOT sequences, and on copies of them with jittered and missing boxes and with half
-    the frames, so as not to overfit.
+    `for_threshold` gives the scores that a dataset uses. All else was chosen on public MOT15
+    and SportsMOT sequences.
     """
 
     high_score: float  # from here on a detection may start a track
     low_score: float  # from here on it may continue a track without a better detection
     min_mean_score: float  # of the high scores of a track that is kept
+    brief_mean_score: float  # the same for a track of hardly any detections ...
+    sure_seconds: float = 3.0  # ... and less the more, up to so many seconds of detections
     box_expansion: float = 1.03  # factor on both boxes before their overlap is computed
     min_iou: float = 0.31  # of a detection with the predicted box
     min_iou_low_score: float = 0.4  # the same for detections of low score
+    wide_expansion: float = 1.3  # the factor for whom nothing has matched; 1: they are left
+    min_iou_wide: float = 0.3  # of boxes made so much larger
     score_weight: float = 0.9  # how much of a match's gain depends on the detection's score
     lost_cost_weight: float = 0.37  # factor on the gain of a track not detected just before
     camera_motion_min_people: int = 3  # so many people must shift alike ...
@@ -78,10 +81,12 @@ class TrackerParameters:
         >>> TrackerParameters.for_threshold(0.45).min_mean_score
         0.6
         """
+        mean = min(CONFIRMING_RATIO * threshold, (threshold + 1) / 2)
         scores: dict[str, Any] = {
             "high_score": threshold,
             "low_score": min(LOW_SCORE, threshold),
-            "min_mean_score": min(CONFIRMING_RATIO * threshold, (threshold + 1) / 2),
+            "min_mean_score": mean,
+            "brief_mean_score": min(BRIEF_RATIO * mean, (mean + 3) / 4),
         }
         return replace(cls(**scores), **changes)
 
@@ -111,18 +116,30 @@ def track(
     [[0, 1, 2, 3, 4, 5, 6]]
     """
     tracker = Tracker(parameters, fps).update_all(detections)
+    return finished_tracks(tracker, fps=fps, parameters=parameters, cuts=cuts)
+
+
+def finished_tracks(
+    tracker: "Tracker", *, fps: float, parameters: TrackerParameters, cuts: Iterable[int] = ()
+) -> list[Track]:
+    """The second half of `track`: what the online `tracker` found, merged and smoothed."""
     step_seconds = tracker.longest_step / fps
-    scenes = split_at_cuts(tracker.tracks(), list(cuts))
-    tracks = [
-        merged
-        for scene in scenes
-        for merged in merge_tracklets(scene, fps=fps, merging=parameters.merging)
-    ]
-    tracks = [one for one in tracks if _is_confirmed(one, fps, step_seconds, parameters)]
+    found = tracker.tracks()
+    limits = clip_limits(found, fps)
+    merging = replace(parameters.merging, min_likeness=limits.same)
+    tracks = []
+    for scene in split_at_cuts(found, list(cuts)):
+        merged = merge_tracklets(split_by_look(scene, limits, fps), fps=fps, merging=merging)
+        kept = _confirmed(merged, fps, step_seconds, parameters)
+        tracks += join_returning(kept, limits, fps)
+    features = [look_of(one) for one in tracks]
     motion = replace(parameters.motion, size_noise=parameters.smoothing_size_noise)
     max_gap_seconds = max(parameters.max_gap_seconds, step_seconds)
     tracks = smooth(tracks, fps=fps, motion=motion, max_gap_seconds=max_gap_seconds)
-    return [replace(one, track_id=number) for number, one in enumerate(tracks, start=1)]
+    return [
+        replace(one, track_id=number, features=None if look is None else look[None])
+        for number, (one, look) in enumerate(zip(tracks, features, strict=True), start=1)
+    ]
 
 
 def track_causal(
@@ -138,72 +155,27 @@ def track_causal(
     return Tracker(parameters, fps).update_all(detections).tracks()
 
 
-def split_at_cuts(tracks: Sequence[Track], cuts: Sequence[int]) -> list[list[Track]]:
-    """The parts of `tracks` in each scene, each in the order they begin.
+def _confirmed(
+    tracks: list[Track], fps: float, step_seconds: float, parameters: TrackerParameters
+) -> list[Track]:
+    """Those tracks of a scene that are long enough and of high score.
 
-    >>> whole = Track(1, np.arange(4), np.zeros((4, 4)), np.ones(4))
-    >>> [[part.frames.tolist() for part in scene] for scene in split_at_cuts([whole], [3])]
-    [[[0, 1, 2]], [[3]]]
+    A brief track must have a higher mean score: on public data of real detectors nearly all
+    that are brief and of moderate scores are no persons, and nearly all long ones are. In a
+    scene without long tracks the longest are not brief. `step_seconds` between two frames.
     """
-    if not cuts:
-        return [list(tracks)]
-    scenes: list[list[Track]] = [[] for _ in range(len(cuts) + 1)]
-    for track in tracks:
-        places = np.searchsorted(track.frames, cuts)
-        parts = (np.split(every, places) for every in (track.frames, track.boxes, track.scores))
-        for scene, part in zip(scenes, zip(*parts, strict=True), strict=True):
-            if len(part[0]):
-                scene.append(Track(track.track_id, *part))
-    return [sorted(scene, key=lambda track: int(track.frames[0])) for scene in scenes]
-
-
-class DetectionBatch(NamedTuple):
-    """The usable detections of some frames in a row, frame after frame."""
-
-    boxes: Boxes  # (N, 4)
-    scores: Scores  # (N,)
-    frame_indices: NDArray[np.int64]  # (N,), ascending
-    track_ids: NDArray[np.int64]  # (N,), written by the tracker; 0: no track
-    frames: list[tuple[int, slice]]  # each frame with detection, and its rows
-
-
-def _batches(
-    detections: Iterable[Detections | None], parameters: TrackerParameters
-) -> Iterator[DetectionBatch]:
-    """`detections`, whose first frame is 0, in batches of `FRAMES_AT_ONCE` frames."""
-    source = enumerate(detections)
-    while some := list(islice(source, FRAMES_AT_ONCE)):
-        yield _batch([(frame, one) for frame, one in some if one is not None], parameters)
-
-
-def _batch(
-    found: list[tuple[int, Detections]], parameters: TrackerParameters
-) -> DetectionBatch:
-    if not found:
-        none = np.empty(0, np.int64)
-        return DetectionBatch(np.empty((0, 4)), np.empty(0), none, none, [])
-    boxes = np.concatenate([one.boxes for _, one in found]).astype(np.float64)
-    scores = np.concatenate([one.scores for _, one in found]).astype(np.float64)
-    numbers = [frame for frame, _ in found]
-    frames = np.repeat(numbers, [len(one.boxes) for _, one in found])
-    # Comparisons with nan are False, so boxes that are not finite are dropped here as well.
-    good = (scores >= parameters.low_score) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    good &= np.isfinite(boxes).all(axis=1)
-    frames = frames[good]
-    edges = np.searchsorted(frames, [*numbers, numbers[-1] + 1]).tolist()
-    rows = zip(numbers, (slice(*edge) for edge in pairwise(edges)), strict=True)
-    return DetectionBatch(boxes[good], scores[good], frames, np.zeros_like(frames), list(rows))
-
-
-def _is_confirmed(
-    track: Track, fps: float, step_seconds: float, parameters: TrackerParameters
-) -> bool:
-    """Whether a track is long enough and of high score; `step_seconds` between two frames."""
-    lasted = (track.frames[-1] - track.frames[0]) / fps + step_seconds
-    high = track.scores[track.scores >= parameters.high_score]
-    if lasted < parameters.min_track_seconds or not len(high):  # none: a part behind a cut
-        return False
-    return bool(high.mean() >= parameters.min_mean_score)
+    seen = [len(one.frames) * step_seconds for one in tracks]
+    sure = max(min(parameters.sure_seconds, max(seen, default=0.0)), step_seconds)
+    extra = parameters.brief_mean_score - parameters.min_mean_score
+    kept = []
+    for one, seconds in zip(tracks, seen, strict=True):
+        lasted = (one.frames[-1] - one.frames[0]) / fps + step_seconds
+        high = one.scores[one.scores >= parameters.high_score]
+        least = parameters.min_mean_score + max(0.0, 1 - seconds / sure) * extra
+        # None of high score: a part behind a cut.
+        if lasted >= parameters.min_track_seconds and len(high) and high.mean() >= least:
+            kept.append(one)
+    return kept
 
 
 def _camera_motion(off: Array, certainty: float) -> Array:
@@ -230,7 +202,7 @@ class Tracker:
 
     def update_all(self, detections: Iterable[Detections | None]) -> Self:
         """Track through the frames of a clip, the first is 0."""
-        for batch in _batches(detections, self._parameters):
+        for batch in detection_batches(detections, low_score=self._parameters.low_score):
             self._update_batch(batch)
         return self
 
@@ -241,10 +213,20 @@ class Tracker:
         boxes, scores, frames, ids = (
             np.concatenate(part) for part in list(zip(*self._batches, strict=True))[:4]
         )
+        with_features = [
+            batch.features for batch in self._batches if batch.features is not None
+        ]
+        features = np.concatenate(with_features) if with_features else None
         order = np.argsort(ids, kind="stable")[np.count_nonzero(ids == 0) :]
         splits = np.flatnonzero(np.diff(ids[order])) + 1
         return [
-            Track(int(ids[one[0]]), frames[one], boxes[one], scores[one])
+            Track(
+                int(ids[one[0]]),
+                frames[one],
+                boxes[one],
+                scores[one],
+                None if features is None else features[one],
+            )
             for one in np.split(order, splits)
             if len(one)
         ]
@@ -323,10 +305,37 @@ class Tracker:
             rows, columns, overlap = rows[fits], columns[fits], overlap[fits]
             is_active, is_high = is_active[fits], is_high[fits]
         if not is_contested(rows, columns).any():
-            return Pairs(rows, columns)
+            return self._with_wide_matches(Pairs(rows, columns), active, here)
         gains = overlap * self._weights[here][columns] * self._height_iou(rows, columns, here)
         gains[~is_active] *= parameters.lost_cost_weight
-        return cascade_match(rows, columns, gains, np.where(is_high, 0, 1))
+        pairs = cascade_match(rows, columns, gains, np.where(is_high, 0, 1))
+        return self._with_wide_matches(pairs, active, here)
+
+    def _with_wide_matches(self, pairs: Pairs, active: NDArray[np.bool_], here: slice) -> Pairs:
+        """`pairs`, and those of larger boxes among active tracks and good detections left.
+
+        Whoever moves unexpectedly lies beside the prediction, not on it (as in C-BIoU).
+        """
+        expansion = self._parameters.wide_expansion
+        rest, free = active.copy(), self._is_high[here].copy()
+        rest[pairs.rows] = free[pairs.columns] = False
+        tracks, found = rest.nonzero()[0], free.nonzero()[0]
+        if expansion <= 1 or not len(tracks) or not len(found):
+            return pairs
+        predicted = self._state[POSITION].take(tracks, 1)
+        iou = iou_of_signed_corners(
+            signed_corners_of_centres(predicted, expansion=expansion),
+            signed_corners_of_centres(
+                self._centres[:, here].take(found, 1), expansion=expansion
+            ),
+        )
+        rows, columns = (iou >= self._parameters.min_iou_wide).nonzero()
+        gains = iou[rows, columns] * self._height_iou(tracks[rows], found[columns], here)
+        more = best_matching(rows, columns, gains)
+        return Pairs(
+            np.concatenate([pairs.rows, tracks[more.rows]]),
+            np.concatenate([pairs.columns, found[more.columns]]),
+        )
 
     def _height_iou(
         self, rows: NDArray[np.int64], columns: NDArray[np.int64], here: slice

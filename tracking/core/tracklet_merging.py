@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracking.core.appearance import concatenated, end_look, likeness
 from tracking.core.association import Pairs, best_matching
 from tracking.core.boxes import xyxy_to_cxcywh
 from tracking.core.tracks_file import Track
@@ -25,11 +26,12 @@ VELOCITY_PRIOR = 0.01  # seconds^2: how strongly a velocity is pulled towards 0
 class TrackletMerging:
     """When the end of one track and the start of another are one person."""
 
-    max_gap_seconds: float = 1.1
+    max_gap_seconds: float = 1.5
     velocity_seconds: float = 1.0  # of a track that its velocity is estimated from
     max_distance: float = 0.45  # heights between the two extrapolations ...
     distance_growth: float = 0.28  # ... and more for every second of the gap
     max_height_ratio: float = 1.56
+    min_likeness: float = 0.0  # of the features of both; ends without a look are not compared
 
 
 class TrackEnds(NamedTuple):
@@ -38,9 +40,13 @@ class TrackEnds(NamedTuple):
     frames: NDArray[np.int64]  # (T,)
     positions: Array  # (T, 4), centre form
     velocities: Array  # (T, 2), pixels a second, of the centre
+    features: NDArray[np.float32] | None = None  # (T, P, D), zeros for a track without
 
     def take(self, which: NDArray[np.int64]) -> "TrackEnds":
-        return TrackEnds(self.frames[which], self.positions[which], self.velocities[which])
+        features = None if self.features is None else self.features[which]
+        return TrackEnds(
+            self.frames[which], self.positions[which], self.velocities[which], features
+        )
 
 
 def merge_tracklets(
@@ -63,7 +69,7 @@ def merge_tracklets(
     after = dict(zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True))
     firsts = sorted(set(range(len(tracks))) - set(after.values()))
     chains = [_chain(first, after) for first in firsts]
-    return [_concatenated([tracks[index] for index in chain]) for chain in chains]
+    return [concatenated([tracks[index] for index in chain]) for chain in chains]
 
 
 def track_ends(
@@ -76,7 +82,13 @@ def track_ends(
         for track, edge in zip(tracks, frames, strict=True)
     ]
     positions, velocities = zip(*found, strict=True)
-    return TrackEnds(frames, np.array(positions), np.array(velocities))
+    seen = [end_look(track, fps, last=last) for track in tracks]
+    shape = next((look.shape for look in seen if look is not None), None)
+    features = None
+    if shape is not None:
+        empty = np.zeros(shape, np.float32)
+        features = np.stack([empty if look is None else look for look in seen])
+    return TrackEnds(frames, np.array(positions), np.array(velocities), features)
 
 
 def _position_and_velocity(
@@ -136,6 +148,10 @@ def affinity(ends: TrackEnds, starts: TrackEnds, fps: float, merging: TrackletMe
         & (seconds <= merging.max_gap_seconds)
         & (taller <= merging.max_height_ratio * smaller)
     )
+    if merging.min_likeness and ends.features is not None and starts.features is not None:
+        rows, columns = fits.nonzero()
+        alike = likeness(ends.features[rows], starts.features[columns])
+        fits[rows, columns] = ~(alike < merging.min_likeness)  # nan: nothing to compare
     allowed = np.where(fits, allowed, 1.0)
     return np.where(fits, np.clip(1.0 - distance / allowed, 0.0, 1.0), 0.0)
 
@@ -145,14 +161,3 @@ def _chain(first: int, after: dict[int, int]) -> list[int]:
     while chain[-1] in after:
         chain.append(after[chain[-1]])
     return chain
-
-
-def _concatenated(parts: list[Track]) -> Track:
-    if len(parts) == 1:
-        return parts[0]
-    return Track(
-        parts[0].track_id,
-        np.concatenate([part.frames for part in parts]),
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )

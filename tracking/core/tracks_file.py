@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from datasets.core.untrusted import UntrustedDataError, gunzip, read_json, shown
 
 FORMAT = "ava-studio-tracks/1"
+PERSON = "person"  # the label of a track that says none
+MAX_LABEL = 80
 MAX_BYTES = 256 << 20  # of a clip's tracks, unpacked
 
 
@@ -31,12 +33,17 @@ class Track:
         frames: Shape `(n,)`, int, ascending, gaps allowed; n >= 1.
         boxes: Shape `(n, 4)`, float pixels.
         scores: Shape `(n,)`, 0 to 1; nan where the tracker filled a gap.
+        features: Looks (`appearance.py`), shape `(n, P, D)` while the clip is tracked, zeros
+            where nothing is seen clearly; `(1, P, D)` of the whole track in a file; or None.
+        label: What it is, of the classes that the dataset follows.
     """
 
     track_id: int
     frames: NDArray[np.int64]
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
+    features: NDArray[np.float32] | None = None
+    label: str = PERSON
 
     @property
     def mean_score(self) -> float:
@@ -77,6 +84,12 @@ def dump(file: TracksFile) -> bytes:
                 "boxes": np.round(track.boxes, 2).tolist(),
                 "scores": [None if np.isnan(s) else round(float(s), 4) for s in track.scores],
             }
+            | (
+                {}
+                if track.features is None
+                else {"look": np.round(track.features[0], 3).tolist()}
+            )
+            | ({} if track.label == PERSON else {"label": track.label})
             for track in file.tracks
         ],
     }
@@ -129,4 +142,10 @@ def _track(raw: dict[str, Any]) -> Track:
     if frames.ndim != 1 or scores.ndim != 1:
         raise ValueError(f"track {raw['track_id']} has nested lists")
     boxes = np.array(raw["boxes"], dtype=np.float64).reshape(-1, 4)
-    return Track(int(raw["track_id"]), frames.astype(np.int64), boxes, scores)
+    look = np.array([raw["look"]], dtype=np.float32) if "look" in raw else None
+    if look is not None and (look.ndim != 3 or not np.isfinite(look).all()):
+        raise ValueError(f"track {raw['track_id']} has a look that is no list of vectors")
+    label = raw.get("label", PERSON)
+    if not isinstance(label, str) or not 0 < len(label) <= MAX_LABEL:
+        raise ValueError(f"track {raw['track_id']} has a label that is no short text")
+    return Track(int(raw["track_id"]), frames.astype(np.int64), boxes, scores, look, label)

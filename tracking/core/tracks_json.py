@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from datasets.core.formats.ava.proposals import TrackedBox
+from datasets.core.formats.ava.dense_proposals import TrackedBox
 from datasets.core.untrusted import read_json, shown
 
 MAX_BYTES = 256 << 20  # of a clip's boxes

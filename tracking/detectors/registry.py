@@ -7,6 +7,7 @@ it is first opened.
 """
 
 import hashlib
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -15,14 +16,17 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from datasets.core.hashing import sha256_of
 from tracking.core.boxes import Detections
+from tracking.detectors.class_names import PERSON
 
 Frame = NDArray[np.uint8]  # RGB, shape (height, width, 3)
 
 OPENED_AT_ONCE = 2
+REMEMBERED_SECONDS = 60.0  # a load that failed; the next clips fail at once meanwhile
 
 
 class DetectorEntry(NamedTuple):
@@ -41,16 +45,26 @@ DETECTORS = {
     "rfdetr-large": DetectorEntry("RF-DETR large: most accurate", RFDETR),
     "rfdetr-file": DetectorEntry("Your own RF-DETR checkpoint", RFDETR, needs_weights=True),
     "onnx": DetectorEntry(
-        "ONNX file: RF-DETR export or YOLOX", "tracking.detectors.onnx", needs_weights=True
+        "ONNX file: RF-DETR, YOLOX, or with NMS inside",
+        "tracking.detectors.onnx",
+        needs_weights=True,
     ),
     "imported": DetectorEntry(
-        "Import boxes (MOT text or JSON)", "tracking.detectors.imported", needs_weights=True
+        "Import boxes (MOT or COCO)", "tracking.detectors.imported", needs_weights=True
     ),
 }
 
 
 class DetectorError(RuntimeError):
     """The detector cannot be opened, or failed; the message says what to do."""
+
+
+class _Failure(NamedTuple):
+    at: float  # of the clock `time.monotonic`
+    message: str
+
+
+_failed: dict[tuple[object, ...], _Failure] = {}  # by what `_opened` is called with
 
 
 class Detector(Protocol):
@@ -78,7 +92,7 @@ class PrecomputedDetections(Protocol):
 
 
 def open_detector(
-    name: str, *, weights: str, threshold: float
+    name: str, *, weights: str, threshold: float, classes: Sequence[str] = (PERSON,)
 ) -> Detector | PrecomputedDetections:
     """The detector `name`, one of `DETECTORS`, loaded; the same object when called again.
 
@@ -87,25 +101,46 @@ def open_detector(
         weights: A file, for `imported` a folder: a path, or a name in AVA_WEIGHTS_DIR. Empty
             for the vendor's weights of RF-DETR.
         threshold: Detections of lower scores are dropped.
+        classes: What it is to find: its own names, or those of groups (`class_names.py`).
 
     Raises:
-        DetectorError: The name is unknown, or the weights are missing or unfit.
+        DetectorError: The name is unknown, or the weights are missing or unfit, or know no
+            such class. The same error follows at once for a minute, unless the file or the
+            settings change.
     """
     if name not in DETECTORS:
-        raise DetectorError(f"There is no detector {name!r}; choose one of {list(DETECTORS)}.")
+        raise DetectorError(
+            _("There is no detector %(name)r; choose one of %(detectors)s.")
+            % {"name": name, "detectors": list(DETECTORS)}
+        )
     path = weights_path(weights)
     if path is None and DETECTORS[name].needs_weights:
         raise DetectorError(
-            f"The detector {name} needs a file: name it in the dataset's weights, by its path "
-            f"or by its name in {settings.WEIGHTS_DIR} (setting AVA_WEIGHTS_DIR)."
+            _(
+                "The detector %(name)s needs a file: name it in the dataset's weights, by "
+                "its path or by its name in %(weights_dir)s (setting AVA_WEIGHTS_DIR)."
+            )
+            % {"name": name, "weights_dir": settings.WEIGHTS_DIR}
         )
     changed = _modified_at(path)
     if path is not None and not changed:
         raise DetectorError(
-            f"The weights {path} are missing: put the file there, or change the dataset's "
-            f"weights or the setting AVA_WEIGHTS_DIR (now {settings.WEIGHTS_DIR})."
+            _(
+                "The weights %(path)s are missing: put the file there, or change the "
+                "dataset's weights or the setting AVA_WEIGHTS_DIR (now %(weights_dir)s)."
+            )
+            % {"path": path, "weights_dir": settings.WEIGHTS_DIR}
         )
-    return _opened(name, path, changed, threshold, settings.DEVICE, settings.DETECTOR_BATCH)
+    device, batch = settings.DEVICE, settings.DETECTOR_BATCH
+    key = (name, path, changed, threshold, device, batch, tuple(classes))
+    if (failed := _failed.get(key)) and time.monotonic() - failed.at < REMEMBERED_SECONDS:
+        raise DetectorError(failed.message)
+    try:
+        return _opened(*key)
+    except DetectorError as error:
+        _failed.clear()  # of other files or settings, which nobody asks for any more
+        _failed[key] = _Failure(time.monotonic(), str(error))
+        raise
 
 
 def weights_path(weights: str) -> Path | None:
@@ -144,7 +179,7 @@ def folder_hash(folder: Path) -> str:
     Only what has changed is read again. Raises NotADirectoryError.
     """
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is not a folder")
+        raise NotADirectoryError(_("%(folder)s is not a folder") % {"folder": folder})
     files = sorted(file for file in folder.rglob("*") if file.suffix in (".json", ".txt"))
     stats = [file.stat() for file in files]
     return _hash_of_folder(
@@ -169,7 +204,8 @@ def _hash_of_version(path: Path, size: int, changed: int) -> str:
 
 @lru_cache(maxsize=OPENED_AT_ONCE)
 def _opened(
-    name: str, path: Path | None, changed: int, threshold: float, device: str, batch: int
-) -> Detector | PrecomputedDetections:
+    name: str, path: Path | None, changed: int, threshold: float, device: str, batch: int,
+    classes: tuple[str, ...],
+) -> Detector | PrecomputedDetections:  # fmt: skip
     # `changed`, `device` and `batch` only make the key; the loader reads the last two itself.
-    return import_module(DETECTORS[name].module).load(name, path, threshold)
+    return import_module(DETECTORS[name].module).load(name, path, threshold, classes)

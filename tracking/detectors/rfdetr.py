@@ -8,7 +8,7 @@ import os
 import pickle
 import struct
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from tracking.core.boxes import Detections, no_detections
+from tracking.detectors.class_names import PERSON, UnknownClassError, class_positions
 from tracking.detectors.registry import DetectorError, Frame, file_hash
 
 MODELS = {
@@ -41,12 +43,19 @@ class RfdetrDetector:
     """People found by RF-DETR."""
 
     def __init__(
-        self, model: Any, *, threshold: float, batch_size: int, about: dict[str, str]
+        self,
+        model: Any,
+        *,
+        threshold: float,
+        batch_size: int,
+        about: dict[str, str],
+        classes: Sequence[str] = (PERSON,),
     ) -> None:
         self.batch_size = batch_size
         self.about = about
         self.model = model
         self._threshold = threshold
+        self._positions = _positions_by_name(model, classes)
         self._on_cuda = about["device"].startswith("cuda")
         self._is_prepared = False
 
@@ -63,8 +72,11 @@ class RfdetrDetector:
             except torch.OutOfMemoryError as error:
                 if self.batch_size == 1:
                     raise DetectorError(
-                        f"The memory of {self.about['device']} does not hold one image for "
-                        f"{self.about['name']}: choose a smaller detector, or AVA_DEVICE=cpu."
+                        _(
+                            "The memory of %(device)s does not hold one image for "
+                            "%(model)s: choose a smaller detector, or AVA_DEVICE=cpu."
+                        )
+                        % {"device": self.about["device"], "model": self.about["name"]}
                     ) from error
                 self.batch_size //= 2
                 self._is_prepared = not self._on_cuda
@@ -78,7 +90,8 @@ class RfdetrDetector:
             import torch
 
             torch.cuda.empty_cache()
-            self.model.inference(compile=True, batch_size=self.batch_size, dtype=torch.float16)
+            # Half precision would round boxes to a pixel: normalised coordinates have 11 bits.
+            self.model.inference(compile=True, batch_size=self.batch_size, dtype=torch.float32)
         else:
             self.model.inference(compile=False)
         self._is_prepared = True
@@ -91,10 +104,12 @@ class RfdetrDetector:
             images, threshold=self._threshold, include_source_image=False
         )
         results = results if isinstance(results, list) else [results]
-        return [_people(result) for result in results[: len(frames)]]
+        return [_people(result, self._positions) for result in results[: len(frames)]]
 
 
-def load(name: str, path: Path | None, threshold: float) -> RfdetrDetector:
+def load(
+    name: str, path: Path | None, threshold: float, classes: Sequence[str] = (PERSON,)
+) -> RfdetrDetector:
     """RF-DETR `name` with the weights at `path`, or the vendor's if None.
 
     Raises:
@@ -116,25 +131,70 @@ def load(name: str, path: Path | None, threshold: float) -> RfdetrDetector:
         raise
     except ModuleNotFoundError as error:
         raise DetectorError(
-            f"{name} needs the package {error.name}, which is not installed here: install the "
-            "project's requirements with a build of torch, or choose the detector onnx."
+            _(
+                "%(name)s needs the package %(package)s, which is not installed here: "
+                "install the project's requirements with a build of torch, or choose the "
+                "detector onnx."
+            )
+            % {"name": name, "package": error.name}
         ) from error
     except LOADING_FAULTS as error:
         if path is None and not file.exists() and _is_offline(error):
             raise DetectorError(
-                f"No network: {_address(file.name)} can't be reached ({error}). Download "
-                f"{name} there, name it {file.name} and put it into {file.parent} (setting "
-                "AVA_WEIGHTS_DIR)."
+                _(
+                    "No network: %(address)s can't be reached (%(error)s). Download "
+                    "%(name)s there, name it %(file)s and put it into %(parent)s (setting "
+                    "AVA_WEIGHTS_DIR)."
+                )
+                % {
+                    "address": _address(file.name),
+                    "error": error,
+                    "name": name,
+                    "file": file.name,
+                    "parent": file.parent,
+                }
             ) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DetectorError(
-            f"{name} cannot be loaded from {file.name} ({reason}): put the right file at "
-            f"{file}, or name another in the dataset's weights; a bare name is looked up in "
-            f"the setting AVA_WEIGHTS_DIR, now {settings.WEIGHTS_DIR}."
+            _(
+                "%(name)s cannot be loaded from %(file)s (%(reason)s): put the right file "
+                "at %(path)s, or name another in the dataset's weights; a bare name is "
+                "looked up in the setting AVA_WEIGHTS_DIR, now %(weights_dir)s."
+            )
+            % {
+                "name": name,
+                "file": file.name,
+                "reason": reason,
+                "path": file,
+                "weights_dir": settings.WEIGHTS_DIR,
+            }
         ) from error
-    return RfdetrDetector(
-        model, threshold=threshold, batch_size=settings.DETECTOR_BATCH, about=about
-    )
+    try:
+        return RfdetrDetector(
+            model, threshold=threshold, batch_size=settings.DETECTOR_BATCH, about=about,
+            classes=classes,
+        )  # fmt: skip
+    except UnknownClassError as error:
+        raise DetectorError(f"{name}: {error}") from error
+
+
+def load_untrained(name: str) -> RfdetrDetector:
+    """RF-DETR `name` with random weights, as fast as the vendor's and without a download.
+
+    Raises DetectorError if the package or the device is missing.
+    """
+    try:
+        with _quiet_import():
+            import rfdetr
+
+            device = chosen_device(settings.DEVICE)
+            model = getattr(rfdetr, MODELS[name][0])(pretrain_weights=None, device=device)
+    except (*LOADING_FAULTS, ModuleNotFoundError) as error:
+        raise DetectorError(
+            _("%(name)s can't be measured here: %(error)s") % {"name": name, "error": error}
+        ) from error
+    about = {"name": name, "device": device, "rfdetr": version("rfdetr")}
+    return RfdetrDetector(model, threshold=0.5, batch_size=settings.DETECTOR_BATCH, about=about)
 
 
 def export(name: str, path: Path | None, out: Path) -> None:
@@ -151,7 +211,10 @@ def export(name: str, path: Path | None, out: Path) -> None:
             (written,) = Path(folder).glob("*.onnx")
         except (*LOADING_FAULTS, ModuleNotFoundError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise DetectorError(f"{name} cannot be written as ONNX ({reason}).") from error
+            raise DetectorError(
+                _("%(name)s cannot be written as ONNX (%(reason)s).")
+                % {"name": name, "reason": reason}
+            ) from error
         written.replace(out)
 
 
@@ -184,8 +247,6 @@ def _loaded(name: str, path: Path | None) -> tuple[Any, str]:
         model = getattr(rfdetr, MODELS[name][0])(device=device)
     else:
         model = getattr(rfdetr, MODELS[name][0])(pretrain_weights=str(path), device=device)
-    if "person" not in model.class_names:
-        raise ValueError(f"it knows no class 'person', only {list(model.class_names)}")
     return model, device
 
 
@@ -222,18 +283,33 @@ def chosen_device(wanted: str) -> str:
         return next(device for device, is_there in there.items() if is_there)
     if not there[wanted]:
         raise DetectorError(
-            f"AVA_DEVICE is {wanted}, but torch {version('torch')} finds no such device here: "
-            "install its driver and the fitting build of torch, or set AVA_DEVICE=auto."
+            _(
+                "AVA_DEVICE is %(wanted)s, but torch %(version)s finds no such device "
+                "here: install its driver and the fitting build of torch, or set "
+                "AVA_DEVICE=auto."
+            )
+            % {"wanted": wanted, "version": version("torch")}
         )
     return wanted
 
 
-def _people(result: Any) -> Detections:
-    """The persons of one `supervision.Detections`; class ids differ between checkpoints."""
+def _positions_by_name(model: Any, classes: Sequence[str]) -> dict[str, int]:
+    """The place in `classes` of each that is wanted, by its name in the model."""
+    names = dict(enumerate(map(str, model.class_names)))
+    positions = class_positions(classes, names)
+    return {names[number]: place for number, place in positions.items()}
+
+
+def _people(result: Any, positions: Mapping[str, int]) -> Detections:
+    """Those of one `supervision.Detections`; class ids differ between checkpoints."""
     if not len(result):
         return no_detections()
-    is_person = result.data["class_name"] == "person"
+    names = result.data["class_name"]
+    places = np.array([positions.get(str(name), -1) for name in names], dtype=np.int64)
+    some = places >= 0
     return Detections(
-        result.xyxy[is_person].astype(np.float64),
-        result.confidence[is_person].astype(np.float64),
+        result.xyxy[some].astype(np.float64),
+        result.confidence[some].astype(np.float64),
+        None,
+        places[some],
     )

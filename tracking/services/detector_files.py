@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from avaproject.base.temporary import partial_path
+from datasets.accounts.activity import record
 from datasets.models import Dataset
 from tracking.detectors.registry import DetectorError, open_detector
 
@@ -61,11 +63,14 @@ def check_file(name: str) -> str:
     path = Path(settings.WEIGHTS_DIR) / name
     detector = _detector(path)
     if not detector:
-        raise DetectorError(f"{name} is neither an ONNX file nor an RF-DETR checkpoint.")
+        raise DetectorError(
+            _("%(name)s is neither an ONNX file nor an RF-DETR checkpoint.") % {"name": name}
+        )
     about = open_detector(detector, weights=name, threshold=THRESHOLD).about
-    return f"{name} works as {detector}" + (
-        f" on {about['device']}." if about.get("device") else "."
-    )
+    said = {"name": name, "detector": detector, "device": about.get("device")}
+    if not said["device"]:
+        return _("%(name)s works as %(detector)s.") % said
+    return _("%(name)s works as %(detector)s on %(device)s.") % said
 
 
 def store_file(name: str, chunks: Iterable[bytes]) -> str:
@@ -74,13 +79,19 @@ def store_file(name: str, chunks: Iterable[bytes]) -> str:
     Raises DetectorFileError if there is one of that name, or it is of another kind.
     """
     if Path(name).name != name or Path(name).suffix.lower() not in DETECTOR_OF:
-        raise DetectorFileError(f"{name} is not a file of a detector: .onnx, .pth or .pt.")
+        raise DetectorFileError(
+            _("%(name)s is not a file of a detector: .onnx, .pth or .pt.") % {"name": name}
+        )
     folder = Path(settings.WEIGHTS_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / name
     if target.exists():
         raise DetectorFileError(
-            f"There is already a file {name}, which datasets may use. Give yours another name."
+            _(
+                "There is already a file %(name)s, which datasets may use. Give yours "
+                "another name."
+            )
+            % {"name": name}
         )
     with partial_path(target) as part:
         with part.open("wb") as file:
@@ -88,4 +99,5 @@ def store_file(name: str, chunks: Iterable[bytes]) -> str:
             file.flush()
             os.fsync(file.fileno())
         part.rename(target)
+    record("upload detector file", name)
     return name

@@ -7,7 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
+from datasets.accounts.activity import record
 from datasets.models import Dataset, PendingDeletion
 from tracking.core.sort import TrackerParameters
 from tracking.detectors.registry import DETECTORS
@@ -51,8 +53,12 @@ def start_experiment(
         Dataset.objects.select_for_update().get(pk=dataset.pk)
         others = [config_key_of(other) for other in Experiment.objects.filter(dataset=dataset)]
         if key in [config_key_of(dataset), *others]:
-            raise ExperimentError(f"The clips of {dataset} are tracked with {key} already.")
+            raise ExperimentError(
+                _("The clips of %(dataset)s are tracked with %(key)s already.")
+                % {"dataset": dataset, "key": key}
+            )
         experiment.save()
+        record("start comparison", key, dataset=dataset)
     return experiment
 
 
@@ -70,12 +76,13 @@ def activate(dataset: Dataset, experiment: Experiment | None) -> None:
         TrackingRun.objects.filter(experiment__in=dataset.experiments.all()).update(
             modified_at=Now()
         )
+        record("choose tracking", experiment or "settings of the dataset", dataset=dataset)
 
 
 def delete_experiment(experiment: Experiment) -> None:
     """Cancel and delete its runs and tracks. Raises ExperimentError if it is used."""
     if experiment.is_active:
-        raise ExperimentError("This configuration is in use: choose another first.")
+        raise ExperimentError(_("This configuration is in use: choose another first."))
     runs = TrackingRun.objects.filter(experiment=experiment).select_related(
         "clip__video__dataset"
     )
@@ -84,10 +91,14 @@ def delete_experiment(experiment: Experiment) -> None:
             PendingDeletion.objects.bulk_create(
                 PendingDeletion(name=run.stored_name) for run in runs
             )
+            record("delete comparison", experiment, dataset=experiment.dataset)
             experiment.delete()
     except ProtectedError as error:
         raise ExperimentError(
-            "Annotators have tasks that start from this configuration, so it cannot be deleted."
+            _(
+                "Annotators have tasks that start from this configuration, so it "
+                "cannot be deleted."
+            )
         ) from error
 
 
@@ -95,18 +106,26 @@ def _check(experiment: Experiment) -> None:
     entry = DETECTORS.get(experiment.detector)
     if entry is None:
         raise ExperimentError(
-            f"There is no detector {experiment.detector!r}; choose one of {list(DETECTORS)}."
+            _("There is no detector %(detector)r; choose one of %(list)s.")
+            % {"detector": experiment.detector, "list": list(DETECTORS)}
         )
     if entry.needs_weights and not experiment.weights:
-        raise ExperimentError(f"The detector {experiment.detector} needs the name of a file.")
+        raise ExperimentError(
+            _("The detector %(detector)s needs the name of a file.")
+            % {"detector": experiment.detector}
+        )
     unknown = sorted(set(experiment.tracker) - set(CHANGEABLE))
     if unknown:
         raise ExperimentError(
-            f"The tracker has no parameter {unknown[0]!r}; it has {list(CHANGEABLE)}."
+            _("The tracker has no parameter %(unknown)r; it has %(list)s.")
+            % {"unknown": unknown[0], "list": list(CHANGEABLE)}
         )
     for name, value in experiment.tracker.items():
         if not 0 <= value <= 60:
-            raise ExperimentError(f"{name} is {value:g}; it must be from 0 to 60.")
+            raise ExperimentError(
+                _("%(name)s is %(value)g; it must be from 0 to 60.")
+                % {"name": name, "value": value}
+            )
     try:
         experiment.clean_fields(exclude=["dataset"])
     except ValidationError as error:

@@ -15,11 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 from django.db.models import Max
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from avaproject.base.storage import local_path, store
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
+from datasets.accounts.activity import record
+from datasets.clip_frames import frames_path
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.ava import (
     TrackedBox,
@@ -86,8 +89,11 @@ def request_bundle(dataset: Dataset, *, with_clips: bool = True) -> Bundle:
     newest = done.order_by("-pk").first()
     if newest is None:
         raise NotTrackedError(
-            f"no video of {dataset} is completely tracked yet: wait, or run manage.py "
-            "run_pipeline --once"
+            _(
+                "no video of %(dataset)s is completely tracked yet: wait, or run manage.py "
+                "run_pipeline --once"
+            )
+            % {"dataset": dataset}
         )
     key = config_key_of(active_settings(dataset))
     key = key if done.filter(config_key=key).exists() else newest.config_key
@@ -99,6 +105,7 @@ def request_bundle(dataset: Dataset, *, with_clips: bool = True) -> Bundle:
         if dataset.bundles.filter(pk=bundle.pk).retry():
             bundle.refresh_from_db()
         return bundle
+    record("request bundle", key, dataset=dataset)
     return Bundle.objects.create(dataset=dataset, config_key=key, with_clips=with_clips)
 
 
@@ -139,7 +146,8 @@ def _write(bundle: Bundle, folder: Path) -> None:
     bundle.left_out = _left_out(bundle, identified)
     if not contents.videos:
         raise NotTrackedError(
-            f"no video of {bundle.dataset} is tracked with {bundle.config_key} yet"
+            _("no video of %(dataset)s is tracked with %(configuration)s yet")
+            % {"dataset": bundle.dataset, "configuration": bundle.config_key}
         )
     (folder / DENSE).write_bytes(dump_track_proposals(contents.dense))
     (folder / MMACTION2).write_bytes(dump_proposals(contents.normalised))
@@ -169,11 +177,11 @@ def _left_out(bundle: Bundle, identified: list[int]) -> list[dict[str, str]]:
     """The videos that are not in the bundle, by name, and why."""
     missing = Video.objects.filter(dataset=bundle.dataset).exclude(pk__in=identified)
     reasons = {
-        Stage.FAILED.value: "it could not be standardised",
-        Stage.DONE.value: "not completely tracked",
+        Stage.FAILED.value: _("it could not be standardised"),
+        Stage.DONE.value: _("not completely tracked"),
     }
     return [
-        {"name": video.name, "reason": reasons.get(video.stage, "not standardised yet")}
+        {"name": video.name, "reason": reasons.get(video.stage, _("not standardised yet"))}
         for video in missing.order_by("name")
     ]
 
@@ -195,7 +203,7 @@ def _add_clip(zips: _Zips, contents: _Contents, run: TrackingRun) -> ClipEntry:
     if zips.clips and clip.video.has_all_frames:
         with local_path(str(clip.file)) as path:
             zips.clips.add_file(f"{clip.name}.mp4", path)
-    with local_path(str(clip.frames)) as path, zipfile.ZipFile(path) as frames:
+    with frames_path(clip) as path, zipfile.ZipFile(path) as frames:
         for name in sorted(frames.namelist()):
             zips.frames.add(f"{clip.name}/{name}", frames.read(name))
     with local_path(str(run.tracks)) as path:

@@ -18,6 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from avaproject.base.storage import local_path, remove, store
 from avaproject.base.temporary import work_folder
@@ -42,7 +43,8 @@ from tracking.core import tracks_file
 from tracking.core.prototype_tracks import PrototypeTracks
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError
 from tracking.models import IdentityRun, Person, Proposal, TrackImport, TrackingRun
-from tracking.services.identities import add_persons, keep_earlier_ids, proposals_of
+from tracking.services.assign_identities import add_persons, keep_earlier_ids
+from tracking.services.proposal_rows import proposals_of
 
 BYTES_PER_FRAME = 200_000  # of a clip's JSON at most; a person in a frame takes 75
 MAX_ORIGIN = 20_000  # characters of what made the tracks
@@ -148,7 +150,10 @@ def _read_tracks(archive: zipfile.ZipFile, entry: VideoEntry, one: ClipEntry) ->
     try:
         file = tracks_file.parse(read_member(archive, name, max_bytes=max_bytes))
     except TracksFileError as error:
-        raise BundleError(f"{name} in {TRACKS} cannot be read: {error}") from error
+        raise BundleError(
+            _("%(name)s in %(tracks)s cannot be read: %(error)s")
+            % {"name": name, "tracks": TRACKS, "error": error}
+        ) from error
     _check_file(file, name, one, entry)
     return file
 
@@ -157,15 +162,31 @@ def _clips_of(dataset: Dataset, entry: VideoEntry) -> list[Clip]:
     """The clips of this dataset that are those of `entry`, in their order."""
     video = dataset.videos.filter(sha256=entry.sha256).first()
     if video is None:
-        raise BundleError(f"the video {entry.name} is not in {dataset}: import its clips first")
+        raise BundleError(
+            _("the video %(entry)s is not in %(dataset)s: import its clips first")
+            % {"entry": entry.name, "dataset": dataset}
+        )
     clips = list(video.clips.done().select_related("video__dataset").order_by("index"))
     cuts = [(clip.index, clip.start_frame, clip.frame_count) for clip in clips]
     if cuts != [(one.index, one.start_frame, one.frame_count) for one in entry.clips]:
-        raise BundleError(f"the video {entry.name} is cut into other clips in {dataset}")
+        raise BundleError(
+            _("the video %(entry)s is cut into other clips in %(dataset)s")
+            % {"entry": entry.name, "dataset": dataset}
+        )
     if (video.width, video.height) != (entry.width, entry.height):
         raise BundleError(
-            f"the video {entry.name} has {video.width}x{video.height} pixels in {dataset}, but "
-            f"{entry.width}x{entry.height} in the bundle"
+            _(
+                "the video %(entry)s has %(width)sx%(height)s pixels in %(dataset)s, but "
+                "%(width2)sx%(height2)s in the bundle"
+            )
+            % {
+                "entry": entry.name,
+                "width": video.width,
+                "height": video.height,
+                "dataset": dataset,
+                "width2": entry.width,
+                "height2": entry.height,
+            }
         )
     return clips
 
@@ -173,13 +194,19 @@ def _clips_of(dataset: Dataset, entry: VideoEntry) -> list[Clip]:
 def _check_file(file: TracksFile, name: str, one: ClipEntry, entry: VideoEntry) -> None:
     size = (file.width, file.height, file.frame_count, file.fps)
     if size != (entry.width, entry.height, one.frame_count, FRAME_RATE):
-        raise BundleError(f"{name} has another size or length than the manifest says")
+        raise BundleError(
+            _("%(name)s has another size or length than the manifest says") % {"name": name}
+        )
     if file.clip != one.name or not _is_origin(file.made_by):
-        raise BundleError(f"{name} is not that of {one.name}")
+        raise BundleError(
+            _("%(name)s is not that of %(one)s") % {"name": name, "one": one.name}
+        )
     if sorted(track.track_id for track in file.tracks) != sorted(one.persons):
-        raise BundleError(f"{name} has other tracks than the manifest names")
+        raise BundleError(
+            _("%(name)s has other tracks than the manifest names") % {"name": name}
+        )
     if not all(0 < cut < file.frame_count for cut in file.cuts):
-        raise BundleError(f"{name} has a cut outside of its clip")
+        raise BundleError(_("%(name)s has a cut outside of its clip") % {"name": name})
     for track in file.tracks:
         _check_track(track, name, file)
 
@@ -203,16 +230,31 @@ def _check_track(track: Track, name: str, file: TracksFile) -> None:
     frames, boxes, scores = track.frames, track.boxes, track.scores
     is_whole = 0 < len(frames) == len(boxes) == len(scores)
     if not is_whole or (np.diff(frames) <= 0).any() or not np.isfinite(boxes).all():
-        raise BundleError(f"{name}: track {track.track_id} is not whole")
+        raise BundleError(
+            _("%(name)s: track %(track)s is not whole")
+            % {"name": name, "track": track.track_id}
+        )
     if frames[0] < 0 or frames[-1] >= file.frame_count:
-        raise BundleError(f"{name}: track {track.track_id} is longer than its clip")
+        raise BundleError(
+            _("%(name)s: track %(track)s is longer than its clip")
+            % {"name": name, "track": track.track_id}
+        )
     if (boxes[:, 2:] <= boxes[:, :2]).any():
-        raise BundleError(f"{name}: track {track.track_id} has a box without area")
+        raise BundleError(
+            _("%(name)s: track %(track)s has a box without area")
+            % {"name": name, "track": track.track_id}
+        )
     reach = np.array([file.width, file.height, file.width, file.height])
     if (np.abs(boxes) > 2 * reach).any():
-        raise BundleError(f"{name}: track {track.track_id} leaves the image")
+        raise BundleError(
+            _("%(name)s: track %(track)s leaves the image")
+            % {"name": name, "track": track.track_id}
+        )
     if ((scores < 0) | (scores > 1)).any():
-        raise BundleError(f"{name}: track {track.track_id} has a score not from 0 to 1")
+        raise BundleError(
+            _("%(name)s: track %(track)s has a score not from 0 to 1")
+            % {"name": name, "track": track.track_id}
+        )
 
 
 def _known_runs(clips: list[Clip], config_key: str) -> list[TrackingRun] | None:
@@ -283,8 +325,11 @@ def _delete_replaced(clips: list[Clip], config_key: str) -> list[str]:
     runs = TrackingRun.objects.filter(mine, clip__in=clips)
     if runs.filter(persons__isnull=False).exists():
         raise BundleError(
-            f"the video {video} was tracked here with {config_key}: wait until its persons are "
-            "identified"
+            _(
+                "the video %(video)s was tracked here with %(configuration)s: wait until "
+                "its persons are identified"
+            )
+            % {"video": video, "configuration": config_key}
         )
     names = [run.tracks.name for run in runs if run.tracks.name]
     runs.delete()
@@ -318,6 +363,8 @@ def _import_clip(
             Person(run=run, track_id=track, person_id=person)
             for track, person in sorted(ids.items())
         ],
+        [file],
+        [ids],
     )
     Proposal.objects.bulk_create(proposals_of(run, file, ids), batch_size=ROWS_AT_ONCE)
     return run

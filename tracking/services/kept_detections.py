@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avaproject.base.temporary import discard_kept, kept_folder, partial_path
 from tracking.core.boxes import Detections
@@ -67,6 +68,8 @@ class KeptDetections:
 
 def _write(batches: list[Batch], path: Any) -> None:
     frames = [one for batch in batches for one in batch]
+    features = [one.features for one in frames if one.features is not None]
+    more: dict[str, Any] = {"features": np.concatenate(features)} if features else {}
     with path.open("wb") as file:
         np.savez(
             file,
@@ -74,7 +77,13 @@ def _write(batches: list[Batch], path: Any) -> None:
             persons=[len(one.scores) for one in frames],
             boxes=np.concatenate([one.boxes for one in frames] or [np.empty((0, 4))]),
             scores=np.concatenate([one.scores for one in frames] or [np.empty(0)]),
+            classes=np.concatenate([_classes(one) for one in frames] or [np.empty(0, int)]),
+            **more,
         )
+
+
+def _classes(one: Detections) -> NDArray[np.int64]:
+    return np.zeros(len(one.scores), np.int64) if one.classes is None else one.classes
 
 
 def _read(path: Any) -> list[Batch]:
@@ -83,7 +92,11 @@ def _read(path: Any) -> list[Batch]:
         with path.open("rb") as file, np.load(file) as part:
             ends: Any = np.cumsum(part["persons"])[:-1] if len(part["persons"]) else []
             boxes, scores = np.split(part["boxes"], ends), np.split(part["scores"], ends)
-            frames = iter(map(Detections, boxes, scores))
+            features = (
+                np.split(part["features"], ends) if "features" in part else [None] * len(boxes)
+            )
+            classes = np.split(part["classes"], ends)
+            frames = iter(map(Detections, boxes, scores, features, classes))
             return [[next(frames) for _ in range(count)] for count in part["frames"]]
     except (OSError, ValueError, KeyError, EOFError, StopIteration, zipfile.BadZipFile):
         return []

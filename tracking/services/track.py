@@ -2,15 +2,16 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from itertools import repeat, tee
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from avaproject.base.storage import local_path, store
 from avaproject.base.temporary import work_folder
@@ -19,15 +20,18 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.standard_video import read_frames
 from datasets.core.media.video_reader import MediaError
 from datasets.models import BundleImport, Clip, ClipQuerySet
+from tracking.core.appearance import describe_clearly
 from tracking.core.boxes import Detections
 from tracking.core.prefetch import batches, prefetch, run_consumer
 from tracking.core.proposals import clip_to_image
 from tracking.core.scene_cuts import SceneCutDetector
-from tracking.core.sort import VERSION, track
+from tracking.core.sort import VERSION, TrackerParameters, track
 from tracking.core.tracks_file import Track, TracksFile, dump
+from tracking.detectors.appearance_models import LookModel, open_appearance
 from tracking.detectors.registry import (
     Detector,
     DetectorError,
+    Frame,
     PrecomputedDetections,
     open_detector,
 )
@@ -35,7 +39,9 @@ from tracking.models import TrackImport, TrackingConfig, TrackingRun
 from tracking.services.kept_detections import KeptDetections
 from tracking.services.tracking_configs import (
     WantedConfig,
+    appearance_of,
     check_weights,
+    classes_of,
     config_key_of,
     tracker_parameters,
     wanted_configs,
@@ -145,28 +151,42 @@ def track_clip(
         wanted = run.experiment or clip.video.dataset
         if config_key_of(wanted) != run.config_key:
             raise TrackingError(
-                f"The settings of {wanted} were changed after this run was planned; a new run "
-                "with them is planned automatically."
+                gettext(
+                    "The settings of %(wanted)s were changed after this run was planned; a "
+                    "new run with them is planned automatically."
+                )
+                % {"wanted": wanted}
             )
         parameters = tracker_parameters(wanted)
         if detector is None:
             check_weights(wanted)
             detector = open_detector(
-                wanted.detector, weights=wanted.weights, threshold=parameters.low_score
+                wanted.detector,
+                weights=wanted.weights,
+                threshold=parameters.low_score,
+                classes=classes_of(wanted),
             )
         cuts = SceneCutDetector()
-        kept = KeptDetections(run, detector.about, getattr(detector, "batch_size", 0))
+        appearance = open_appearance(appearance_of(wanted))
+        about: dict[str, Any] = dict(detector.about)
+        if appearance is not None:
+            about["appearance"] = dict(appearance.about)
+        kept = KeptDetections(run, about, getattr(detector, "batch_size", 0))
         with closing(
-            _detections(run, detector, cuts, kept, stride=wanted.frame_stride)
+            _detections(run, detector, cuts, kept, appearance, stride=wanted.frame_stride)
         ) as found:
             tracked, counted = tee(found)
-            tracker = partial(track, fps=FRAME_RATE, parameters=parameters, cuts=cuts)
+            tracker = partial(
+                _track_classes, names=classes_of(wanted), parameters=parameters, cuts=cuts
+            )
             tracks = clip_to_image(run_consumer(tracker, tracked), **_image_size(clip))
         made_by = {
             "detector": dict(detector.about),
             "frame_stride": wanted.frame_stride,
             "tracker": {"version": VERSION} | asdict(parameters),
         }
+        if appearance is not None and not isinstance(detector, PrecomputedDetections):
+            made_by["appearance"] = dict(appearance.about)
         run.finish(
             tracks=_store_tracks(run, tracks, made_by, list(cuts)),
             made_by=made_by,
@@ -181,6 +201,22 @@ def track_clip(
     return run
 
 
+def _track_classes(
+    found: Iterable[Detections | None],
+    *,
+    names: Sequence[str],
+    parameters: TrackerParameters,
+    cuts: Iterable[int],
+) -> list[Track]:
+    """The tracks of each class that is followed; no track is of two classes."""
+    tracks: list[Track] = []
+    for number, (name, copy) in enumerate(zip(names, tee(found, len(names)), strict=True)):
+        of_class = (None if one is None else one.of_class(number) for one in copy)
+        for one in track(of_class, fps=FRAME_RATE, parameters=parameters, cuts=cuts):
+            tracks.append(replace(one, track_id=len(tracks) + 1, label=name))
+    return tracks
+
+
 def sampled_frame_indices(frame_count: int, stride: int) -> list[int]:
     """Every n-th frame of a clip, each whole second (a keyframe), and the last frame.
 
@@ -193,7 +229,9 @@ def sampled_frame_indices(frame_count: int, stride: int) -> list[int]:
 
 def _image_size(clip: Clip) -> dict[str, int]:
     if not clip.video.width or not clip.video.height:
-        raise TrackingError(f"The video {clip.video} is not standardised yet.")
+        raise TrackingError(
+            gettext("The video %(video)s is not standardised yet.") % {"video": clip.video}
+        )
     return {"width": clip.video.width, "height": clip.video.height}
 
 
@@ -202,6 +240,7 @@ def _detections(
     detector: Detector | PrecomputedDetections,
     cuts: SceneCutDetector,
     kept: KeptDetections,
+    appearance: LookModel | None,
     *,
     stride: int,
 ) -> Generator[Detections | None, None, None]:
@@ -230,7 +269,7 @@ def _detections(
             for number, batch in enumerate(read):
                 found = kept.batch(number)
                 if found is None:
-                    found = detector.detect([rgb for _, rgb in batch])
+                    found = _detect(detector, appearance, [rgb for _, rgb in batch])
                     kept.add(found)
                 for (index, _), one in zip(batch, found, strict=True):
                     yield from repeat(None, index - frame)
@@ -241,8 +280,24 @@ def _detections(
                     run.check_claim()
     if frame < clip.frame_count:
         raise TrackingError(
-            f"The file of {clip} has fewer than its {clip.frame_count} frames: cut it again."
+            gettext(
+                "The file of %(clip)s has fewer than its %(frame_count)s frames: cut it again."
+            )
+            % {"clip": clip, "frame_count": clip.frame_count}
         )
+
+
+def _detect(
+    detector: Detector, appearance: LookModel | None, images: list[Frame]
+) -> list[Detections]:
+    """The people in `images`, with their looks if those are wanted."""
+    found = detector.detect(images)
+    if appearance is None:
+        return found
+    return [
+        describe_clearly(image, one, appearance.describe)
+        for image, one in zip(images, found, strict=True)
+    ]
 
 
 def _every(seconds: float) -> Iterator[bool]:

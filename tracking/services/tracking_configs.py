@@ -6,10 +6,15 @@ and a machine with another file of that name refuses to run it.
 """
 
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple
+
+from django.utils.translation import gettext as _
 
 from datasets.models import Dataset
 from tracking.core.sort import VERSION, TrackerParameters
+from tracking.core.tracks_file import PERSON
+from tracking.detectors.appearance_models import HISTOGRAM
 from tracking.detectors.registry import DetectorError, weights_hash, weights_path
 from tracking.models import Experiment, TrackingConfig
 
@@ -42,6 +47,18 @@ def tracker_parameters(settings: Settings) -> TrackerParameters:
     return TrackerParameters.for_threshold(settings.threshold, **changes)
 
 
+def appearance_of(settings: Settings) -> str:
+    """How people are told apart by their looks; an experiment does it as its dataset."""
+    dataset = settings.dataset if isinstance(settings, Experiment) else settings
+    return dataset.appearance
+
+
+def classes_of(settings: Settings) -> list[str]:
+    """What is followed; an experiment follows the same as its dataset."""
+    dataset = settings.dataset if isinstance(settings, Experiment) else settings
+    return dataset.class_names
+
+
 def config_key_of(settings: Settings) -> str:
     """The settings in one short line; the same key gives the same result.
 
@@ -66,9 +83,16 @@ def check_weights(settings: Settings) -> None:
         row.refresh_from_db()
     if row.weights_sha256 != digest:
         raise DetectorError(
-            f"{weights_path(settings.weights)} on this machine (SHA-256 {digest[:8]}) is not "
-            f"what this configuration started with ({row.weights_sha256[:8]}). Copy that file "
-            "here, or press Read weights again on the page Tracking to use the new one."
+            _(
+                "%(weights_path)s on this machine (SHA-256 %(digest)s) is not what this "
+                "configuration started with (%(weights_sha256)s). Copy that file here, or "
+                "press Read weights again on the page Tracking to use the new one."
+            )
+            % {
+                "weights_path": weights_path(settings.weights),
+                "digest": digest[:8],
+                "weights_sha256": row.weights_sha256[:8],
+            }
         )
 
 
@@ -82,9 +106,9 @@ def wanted_configs() -> list[WantedConfig]:
 
     The active configuration of each dataset, then the experiments that are not in use.
     """
-    fields = ("detector", "weights", "threshold", "frame_stride")
+    fields = ("detector", "weights", "threshold", "frame_stride", "appearance", "classes")
     datasets = {one.pk: one for one in Dataset.objects.only(*fields).order_by()}
-    experiments = list(Experiment.objects.order_by("pk"))
+    experiments = list(Experiment.objects.select_related("dataset").order_by("pk"))
     active: dict[int, Settings] = datasets | {
         one.dataset_id: one for one in experiments if one.is_active
     }
@@ -145,6 +169,10 @@ def _key(settings: Settings, digest: str = "") -> str:
     if path := weights_path(settings.weights):
         parts.append(path.name[-40:] + (f"#{digest[:8]}" if digest else ""))
     parts += [f"t{settings.threshold:g}", f"s{settings.frame_stride}", VERSION]
+    if settings.detector != "imported" and (appearance := appearance_of(settings)):
+        parts.append("looks" if appearance == HISTOGRAM else Path(appearance).name[-30:])
+    if (names := classes_of(settings)) != [PERSON]:
+        parts.append("+".join(name.replace(" ", "-") for name in names))
     if isinstance(settings, Experiment):
         parts += [f"{name}={value:g}" for name, value in sorted(settings.tracker.items())]
     key = " ".join(parts)

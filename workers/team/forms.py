@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Annotator
 from annotation.models.work import check_user_name
@@ -20,16 +21,18 @@ class InvitationForm(forms.Form):
     role = forms.ChoiceField(initial=Member.Role.ANNOTATOR)
     annotator = forms.ChoiceField(
         required=False,
-        help_text="Somebody who annotated in CVAT or by packages so far keeps their tasks.",
+        help_text=_("Somebody who annotated in CVAT or by packages so far keeps their tasks."),
     )
     email = forms.EmailField(
-        label="E-mail",
+        label=_("E-mail"),
         required=False,
-        help_text="Empty: the link is shown here for you to send.",
+        help_text=_("Empty: the link is shown here for you to send."),
     )
-    days = forms.IntegerField(label="Days valid", min_value=1, max_value=MAX_DAYS, initial=14)
+    days = forms.IntegerField(
+        label=_("Days valid"), min_value=1, max_value=MAX_DAYS, initial=14
+    )
     max_uses = forms.IntegerField(
-        label="People who may use it", min_value=1, max_value=MAX_USES, initial=1
+        label=_("People who may use it"), min_value=1, max_value=MAX_USES, initial=1
     )
 
     def __init__(self, data: Any, *, dataset: Dataset, user: User, has_email: bool) -> None:
@@ -38,7 +41,7 @@ class InvitationForm(forms.Form):
         self.fields["role"].choices = roles  # type: ignore[attr-defined]
         free = Annotator.objects.filter(dataset=dataset, user=None, is_simulated=False)
         names = [(name, name) for name in free.values_list("name", flat=True)]
-        self.fields["annotator"].choices = [("", "A new annotator"), *names]  # type: ignore[attr-defined]
+        self.fields["annotator"].choices = [("", _("A new annotator")), *names]  # type: ignore[attr-defined]
         if not has_email:
             del self.fields["email"]
 
@@ -55,6 +58,10 @@ class AccountForm(BaseUserCreationForm):  # type: ignore[type-arg]
         check_user_name(name)
         if User.objects.filter(username__iexact=name).exists():
             raise forms.ValidationError(
-                f"There is an account {name} already. Choose another name, or log in with it."
+                _(
+                    "There is an account %(name)s already. Choose another name, or log in with "
+                    "it."
+                )
+                % {"name": name}
             )
         return name

@@ -2,10 +2,11 @@
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.models import Annotator
 from annotation.services.annotators import AnnotatorLinkError, link_annotator
-from annotation.services.plan import unassign
+from annotation.services.assign_tasks import unassign
 from datasets.models import Invitation, Member
 from datasets.services import members
 from datasets.services.members import InvitationError
@@ -23,7 +24,9 @@ def join(invitation: Invitation, *, user: User) -> tuple[Member, bool]:
         try:
             link_annotator(member.dataset, user, name=invitation.annotator)
         except AnnotatorLinkError as error:
-            raise InvitationError(f"{error} Ask for a new invitation.") from error
+            raise InvitationError(
+                _("%(error)s Ask for a new invitation.") % {"error": error}
+            ) from error
     return member, is_new
 
 

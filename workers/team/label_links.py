@@ -9,6 +9,7 @@ from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from annotation.models import Annotator
 from avaproject.middleware import came_through_a_proxy
@@ -41,12 +42,17 @@ def label_link(name: str) -> str:
     """
     if not is_available():
         raise LabelLinkError(
-            "Label links are for one computer; here AVA_PUBLIC_URL or AVA_HTTPS is set. "
-            "Invite annotators on the page Members."
+            gettext(
+                "Label links are for one computer; here AVA_PUBLIC_URL or AVA_HTTPS is set. "
+                "Invite annotators on the page Members."
+            )
         )
     annotators = Annotator.objects.filter(name=name, is_simulated=False)
     if not annotators.exists():
-        raise LabelLinkError(f"There is no annotator {name}; assign tasks to {name} first.")
+        raise LabelLinkError(
+            gettext("There is no annotator %(name)s; assign tasks to %(name)s first.")
+            % {"name": name}
+        )
     user, _ = User.objects.get_or_create(
         username=name, defaults={"password": make_password(None)}
     )
@@ -62,14 +68,18 @@ def label_link(name: str) -> str:
 def open_label_link(token: str, request: HttpRequest) -> User:
     """The account of a link. Raises LabelLinkError from other computers, or if it is void."""
     if not is_available() or not is_from_this_computer(request):
-        raise LabelLinkError("This link opens on the computer that made it, and nowhere else.")
+        raise LabelLinkError(
+            gettext("This link opens on the computer that made it, and nowhere else.")
+        )
     try:
         key = signing.loads(token, salt=SALT, max_age=HOURS * 3600)
     except signing.BadSignature as error:
-        raise LabelLinkError(f"This link is wrong or older than {HOURS} hours.") from error
+        raise LabelLinkError(
+            gettext("This link is wrong or older than %(hours)s hours.") % {"hours": HOURS}
+        ) from error
     user = User.objects.filter(pk=key, is_active=True).first()
     if user is None:
-        raise LabelLinkError("The account of this link was deleted.")
+        raise LabelLinkError(gettext("The account of this link was deleted."))
     _check(user)
     return user
 
@@ -95,4 +105,7 @@ def _check(user: User) -> None:
     """Raise LabelLinkError for an account that is more than an annotator without a password."""
     others = Member.objects.filter(user=user).exclude(role=Member.Role.ANNOTATOR)
     if user.has_usable_password() or user.is_staff or user.is_superuser or others.exists():
-        raise LabelLinkError(f"{user} has an account of their own; log in with its password.")
+        raise LabelLinkError(
+            gettext("%(user)s has an account of their own; log in with its password.")
+            % {"user": user}
+        )

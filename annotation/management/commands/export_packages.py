@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import track
 
 from annotation.models import AnnotationTask
+from annotation.services.assign_tasks import PlanError, plan_tasks
 from annotation.services.downloads import write_backups
 from annotation.services.packages import copy_packages, write_package
-from annotation.services.plan import PlanError, plan_tasks
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 

@@ -9,14 +9,16 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError
 from annotation.cvat.job_calls import parse_date
 from annotation.models import CvatJob, CvatProject, IssueComment
-from annotation.services.answer_rows import AnswersError
+from annotation.services.answer_fit import AnswersError
 from annotation.services.cvat.deferral import client_for, retrying
 from avaproject.base.work import Stage
+from datasets.accounts.activity import record
 
 MAX_LENGTH = 2000
 
@@ -53,9 +55,10 @@ def reply(job: CvatJob, issue_id: int, *, user: User, text: str) -> IssueComment
     text = text.strip()
     first = job.comments.filter(issue_id=issue_id).first()
     if first is None:
-        raise AnswersError("This issue is no longer known; sync the dataset with CVAT.")
+        raise AnswersError(_("This issue is no longer known; sync the dataset with CVAT."))
     if not text:
-        raise AnswersError("Write an answer first.")
+        raise AnswersError(_("Write an answer first."))
+    record("answer issue", job, dataset=job.project.dataset)
     return IssueComment.objects.create(
         job=job, issue_id=issue_id, frame=first.frame, author=user.get_username(),
         text=text[:MAX_LENGTH], created_at=timezone.now(), is_resolved=first.is_resolved,
@@ -75,7 +78,7 @@ def send_comment(pk: int) -> IssueComment | None:
             found = next((one for one in there if one["message"] == message), None)
             sent = found or client.create_comment(comment.issue_id, message)
         except CvatGoneError as error:
-            raise AnswersError("The issue was deleted in CVAT.") from error
+            raise AnswersError(_("The issue was deleted in CVAT.")) from error
         with transaction.atomic():
             copies = IssueComment.objects.filter(job=comment.job, comment_id=sent["id"])
             copies.exclude(pk=comment.pk).delete()

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation.core.docker_network import compose_override, is_local, url_from_docker
 from annotation.core.encryption import DecryptionError, decrypt, encrypt
@@ -22,13 +24,14 @@ from annotation.cvat.job_calls import parse_date
 from annotation.models import CvatProject, CvatServer
 from annotation.selectors.cvat import EXPIRY_WARNING, expiry_text, forgery_log
 from annotation.services.cvat.deferral import client_for, retry_now
+from datasets.accounts.activity import record
 from datasets.core.formats.cvat_labels import PERSON
 
 ENVIRONMENT = "environment"  # name of the server that AVA_CVAT_URL gives
 TEST_PROJECT = "AVA Studio connection test, can be deleted"
 MIN_VERSION = (2, 54)  # the oldest version this was tested with
 MANAGING_ROLES = ("owner", "maintainer")
-NO_WEBHOOK = "Finished jobs are still found by polling every five minutes."
+NO_WEBHOOK = gettext_noop("Finished jobs are still found by polling every five minutes.")
 
 
 def save_server(
@@ -40,6 +43,7 @@ def save_server(
     if not server.encrypted_secret:
         server.renew_secret()
     server.save()
+    record("save CVAT server", server)
     forgery_log(server).unlink(missing_ok=True)  # as if the secret was restored in CVAT
     request_connection_test(server)
     return server
@@ -104,7 +108,11 @@ def check_connection(server_id: int) -> CvatServer | None:
         name = str(account.get("username", ""))
         denied = permission_problems(account, token, members, server.organisation)
         checks = [
-            _check("account", f"Signed in to CVAT {version} as {name}."),
+            _check(
+                "account",
+                _("Signed in to CVAT %(version)s as %(name)s.")
+                % {"version": version, "name": name},
+            ),
             *_too_old(version),
             *_permissions(name, denied, token),
             _members(members, name, server),
@@ -140,16 +148,19 @@ def _check(
 
 
 def _too_old(version: str) -> list[Any]:
-    parts = re.match(r"(\d+)\.(\d+)", version)
+    parts = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     if parts is None or (int(parts[1]), int(parts[2])) >= MIN_VERSION:
         return []
     oldest = ".".join(map(str, MIN_VERSION))
     return [
         _check(
             "version",
-            f"CVAT {version} is older than {oldest}, the oldest version tested: sending tasks "
-            "or fetching answers may fail.",
-            f"Upgrade CVAT to {oldest} or newer.",
+            _(
+                "CVAT %(version)s is older than %(oldest)s, the oldest version tested: "
+                "sending tasks or fetching answers may fail."
+            )
+            % {"version": version, "oldest": oldest},
+            _("Upgrade CVAT to %(oldest)s or newer.") % {"oldest": oldest},
             is_ok=False,
         )
     ]
@@ -169,9 +180,11 @@ def permission_problems(
     if token and token.get("read_only"):
         found.append(
             (
-                "The token is read-only: projects and answers can be seen, but no task can be "
-                "sent and no job reopened.",
-                "Create a token without “read only” in CVAT and enter it here.",
+                _(
+                    "The token is read-only: projects and answers can be seen, but no task "
+                    "can be sent and no job reopened."
+                ),
+                _("Create a token without “read only” in CVAT and enter it here."),
             )
         )
     name, groups = account.get("username"), set(account.get("groups") or ())
@@ -180,18 +193,22 @@ def permission_problems(
     if not groups & {"user", "business"}:
         found.append(
             (
-                f"{name} is in CVAT's group {', '.join(sorted(groups)) or '(none)'}, which "
-                "cannot create projects.",
-                "Let an administrator of CVAT add the account to the group user.",
+                _("%(name)s is in CVAT's group %(groups)s, which cannot create projects.")
+                % {"name": name, "groups": ", ".join(sorted(groups)) or _("(none)")},
+                _("Let an administrator of CVAT add the account to the group user."),
             )
         )
     role = next((one.role for one in members if one.name == name), "")
     if organisation and role not in MANAGING_ROLES:
         found.append(
             (
-                f"{name} has the role {role or '(none)'} in {organisation}, which cannot "
-                "create projects with tasks for others.",
-                f"Let an owner of {organisation} make the account a maintainer.",
+                _(
+                    "%(name)s has the role %(role)s in %(organisation)s, which cannot "
+                    "create projects with tasks for others."
+                )
+                % {"name": name, "role": role or _("(none)"), "organisation": organisation},
+                _("Let an owner of %(organisation)s make the account a maintainer.")
+                % {"organisation": organisation},
             )
         )
     return found
@@ -202,12 +219,17 @@ def _permissions(
 ) -> list[Any]:
     checks = [_check("permissions", what, fix, is_ok=False) for what, fix in problems]
     if not problems:
-        checks.append(_check("permissions", f"{name} may create projects, tasks and webhooks."))
+        checks.append(
+            _check(
+                "permissions",
+                _("%(name)s may create projects, tasks and webhooks.") % {"name": name},
+            )
+        )
     expires = _expiry(token)
     if expires is not None:
         is_soon = expires - timezone.now() < EXPIRY_WARNING
-        fix = "Create a new token in CVAT and enter it here." if is_soon else ""
-        sentence = f"The token {expiry_text(expires)}."
+        fix = _("Create a new token in CVAT and enter it here.") if is_soon else ""
+        sentence = _("The token %(expiry_text)s.") % {"expiry_text": expiry_text(expires)}
         checks.append(_check("token", sentence, fix, is_ok=not is_soon))
     return checks
 
@@ -219,19 +241,29 @@ def _expiry(token: dict[str, Any] | None) -> datetime | None:
 
 def _members(members: Sequence[CvatMember], name: str, server: CvatServer) -> Any:
     if server.organisation:
-        return _check("organisation", f"{server.organisation} has {len(members)} members.")
+        return _check(
+            "organisation",
+            _("%(organisation)s has %(count)s members.")
+            % {"organisation": server.organisation, "count": len(members)},
+        )
     others = [one for one in members if one.name != name]
     seen = (
-        f"{len(others)} other users are visible"
+        _("%(count)s other users are visible") % {"count": len(others)}
         if others
-        else f"only {name} is visible, so jobs can be assigned to nobody else"
+        else _("only %(name)s is visible, so jobs can be assigned to nobody else")
+        % {"name": name}
     )
     return _check(
         "organisation",
-        f"No organisation is set: tasks are created in the account's personal workspace, "
-        f"members can't be invited, and {seen}.",
-        "Create an organisation in CVAT (your name, Organization, Create), invite the "
-        "annotators there, and enter its short name here.",
+        _(
+            "No organisation is set: tasks are created in the account's personal "
+            "workspace, members can't be invited, and %(seen)s."
+        )
+        % {"seen": seen},
+        _(
+            "Create an organisation in CVAT (your name, Organization, Create), invite the "
+            "annotators there, and enter its short name here."
+        ),
         is_ok=False,
     )
 
@@ -243,8 +275,8 @@ def _webhooks(client: CvatClient, server: CvatServer) -> list[Any]:
         return [
             _check(
                 "webhooks",
-                f"No callback address is configured. {NO_WEBHOOK}",
-                "Set AVA_PUBLIC_URL, or the callback address of this server.",
+                _("No callback address is configured. %(hint)s") % {"hint": _(NO_WEBHOOK)},
+                _("Set AVA_PUBLIC_URL, or the callback address of this server."),
                 is_ok=False,
             )
         ]
@@ -278,29 +310,43 @@ def refused_webhook(url: str, error: CvatError) -> tuple[str, str]:
         return f"{error}.", ""
     host = urlsplit(url).hostname
     return (
-        f"CVAT rejects a webhook to {url}: the host must be localhost, an IP address, or have "
-        "a dot in its name.",
-        f"Use another callback address than {host}: an IP address, or in Docker a network "
-        "alias such as ava.local.",
+        _(
+            "CVAT rejects a webhook to %(url)s: the host must be localhost, an IP address, "
+            "or have a dot in its name."
+        )
+        % {"url": url},
+        _(
+            "Use another callback address than %(host)s: an IP address, or in Docker a "
+            "network alias such as ava.local."
+        )
+        % {"host": host},
     )
 
 
 def _ping_check(server: CvatServer, url: str, status: int, answer: str) -> Any:
     if status == 200 and str(server.uuid) in answer:
-        return _check("webhooks", f"CVAT reaches AVA Studio at {url}.")
+        return _check("webhooks", _("CVAT reaches AVA Studio at %(url)s.") % {"url": url})
     host = urlsplit(url).hostname or ""
     reasons = {
-        200: "another server responds there",
-        400: f"the host name {host} is not allowed: add it to AVA_ALLOWED_HOSTS",
-        403: "the webhook secret was not accepted: save the server again to renew it",
-        404: "another server responds there, or a proxy changes the path",
-        503: "the ping could not be stored: is the database full?",
-        504: "no response within ten seconds",
+        200: _("another server responds there"),
+        400: _("the host name %(host)s is not allowed: add it to AVA_ALLOWED_HOSTS")
+        % {"host": host},
+        403: _("the webhook secret was not accepted: save the server again to renew it"),
+        404: _("another server responds there, or a proxy changes the path"),
+        503: _("the ping could not be stored: is the database full?"),
+        504: _("no response within ten seconds"),
     }
     reason = reasons.get(
-        status, f"CVAT reports {f'status {status}' if status else 'no status'}"
+        status,
+        _("CVAT reports status %(status)s") % {"status": status}
+        if status
+        else _("CVAT reports no status"),
     )
-    message = f"CVAT can't reach AVA Studio at {url}: {reason}. {NO_WEBHOOK}"
+    message = _("CVAT can't reach AVA Studio at %(url)s: %(reason)s. %(hint)s") % {
+        "url": url,
+        "reason": reason,
+        "hint": _(NO_WEBHOOK),
+    }
     if status in (0, 403, 407, 500, 502, 504):
         fix, snippet = _docker_fix(url)
         return _check("webhooks", message, fix, snippet=snippet, is_ok=False)
@@ -312,16 +358,25 @@ def _docker_fix(url: str) -> tuple[str, str]:
     container_url = url_from_docker(url)
     parts = urlsplit(container_url)
     first = (
-        f"Inside CVAT's containers {urlsplit(url).hostname} is the container itself: set the "
-        f"callback address to {parts.scheme}://{parts.netloc}, add {parts.hostname} to "
-        "AVA_ALLOWED_HOSTS and listen on all interfaces (./ava up --host 0.0.0.0). Then "
+        _(
+            "Inside CVAT's containers %(hostname)s is the container itself: set the "
+            "callback address to %(scheme)s://%(netloc)s, add %(name)s to "
+            "AVA_ALLOWED_HOSTS and listen on all interfaces (./ava up --host 0.0.0.0). "
+            "Then "
+        )
+        % {
+            "hostname": urlsplit(url).hostname,
+            "scheme": parts.scheme,
+            "netloc": parts.netloc,
+            "name": parts.hostname,
+        }
         if is_local(url)
-        else "If both are on a private network, "
+        else _("If both are on a private network, ")
     )
-    fix = (
-        f"{first}create docker-compose.override.yml beside CVAT's docker-compose.yml with this "
-        "content, and run docker compose up -d:"
-    )
+    fix = _(
+        "%(first)screate docker-compose.override.yml beside CVAT's docker-compose.yml "
+        "with this content, and run docker compose up -d:"
+    ) % {"first": first}
     return fix, compose_override(container_url, _addresses(parts.hostname or ""))
 
 

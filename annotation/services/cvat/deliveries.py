@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation.core.webhook import (
     COMMENT_EVENTS,
@@ -23,7 +25,7 @@ from annotation.core.webhook import (
 )
 from annotation.models import CvatJob, CvatProject, CvatServer, WebhookDelivery
 from annotation.selectors.cvat import forgery_log
-from annotation.services.answer_rows import AnswersError
+from annotation.services.answer_fit import AnswersError
 from annotation.services.cvat.comments import read_comments
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.jobs import poll_job
@@ -40,7 +42,7 @@ def receive(server: CvatServer, body: bytes, signature: str | None) -> WebhookDe
     """Store a delivery; None for a copy of a stored one. Raises InvalidSignatureError."""
     if not verify_signature(body, signature, server.secret):
         count_forgery(server)
-        raise InvalidSignatureError("The signature is invalid.")
+        raise InvalidSignatureError(_("The signature is invalid."))
     digest = sha256(body).hexdigest()
     event = parse_event(body)
     try:
@@ -126,22 +128,26 @@ def _outcome(delivery: WebhookDelivery) -> str:
         .first()
     )
     if row is None:
-        return "ignored: not a job of this project"
+        return _("ignored: not a job of this project")
     later = WebhookDelivery.objects.filter(
         server=delivery.server, job_id=delivery.job_id, pk__gt=delivery.pk,
         stage=Stage.WAITING, not_before=None,
     )  # fmt: skip
     if later.exists():
-        return "ignored: a later delivery is about the same job"
+        return _("ignored: a later delivery is about the same job")
     if _is_unchanged(delivery, row):
-        return "ignored: the job's state is unchanged"
+        return _("ignored: the job's state is unchanged")
     version = poll_job(client_for(delivery.server), row)
     row.refresh_from_db()
     if row.is_deleted:
-        return "the job was deleted in CVAT"
+        return _("the job was deleted in CVAT")
     if version is not None:
-        return f"version {version.number} fetched"
-    return "nothing new" if row.cvat_state == "completed" else f"the job is {row.cvat_state}"
+        return _("version %(version)s fetched") % {"version": version.number}
+    return (
+        _("nothing new")
+        if row.cvat_state == "completed"
+        else _("the job is %(cvat_state)s") % {"cvat_state": row.cvat_state}
+    )
 
 
 def _comment_outcome(delivery: WebhookDelivery) -> str:
@@ -149,6 +155,6 @@ def _comment_outcome(delivery: WebhookDelivery) -> str:
         server=delivery.server, webhook_id=webhook_in(delivery.body)
     ).first()
     if project is None:
-        return "ignored: not a webhook of this server"
+        return _("ignored: not a webhook of this server")
     count = read_comments(client_for(delivery.server), project)
-    return f"{count} new comment{'' if count == 1 else 's'}"
+    return ngettext("%d new comment", "%d new comments", count) % count

@@ -12,19 +12,20 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from annotation.core.cvat_tracks import task_frame_count
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError
 from annotation.cvat.job_calls import Job
-from annotation.models import AnswerVersion, CvatJob, JobStateChange
+from annotation.models import AnswerVersion, CvatJob, JobStateChange, JobTimes
 from annotation.services.answers import store_version
 from annotation.services.cvat.reassignment import author_of, follow_assignee, who_finished
 from datasets.core.formats.cvat_json import CvatJsonError, document_from, fingerprint
 
 Found = tuple[CvatJob, Job]
 REOPENED = (JobStateChange.Verdict.REJECTED, JobStateChange.Verdict.RETURNED)
-EDITED = "Edited after approval. The new version needs a review."
+EDITED = gettext_noop("Edited after approval. The new version needs a review.")
 
 
 def poll_job(client: CvatClient, row: CvatJob) -> AnswerVersion | None:
@@ -81,7 +82,9 @@ def sync_job_state(row: CvatJob, job: Job) -> None:
 def mark_job_deleted(row: CvatJob) -> None:
     CvatJob.objects.filter(pk=row.pk).update(
         is_deleted=True,
-        message="Deleted in CVAT. Answers fetched before are kept and can be sent again.",
+        message=gettext(
+            "Deleted in CVAT. Answers fetched before are kept and can be sent again."
+        ),
     )
 
 
@@ -93,23 +96,23 @@ def _is_moved(row: CvatJob, job: Job) -> bool:
 def _owner_message(row: CvatJob, job: Job) -> str:
     name = row.task.annotator.name
     if _is_moved(row, job):
-        return (
-            f"In CVAT the task was moved to project {job.project_id}, so its answers cannot be "
-            "read: move it back, or delete it there and send it again."
-        )
+        return gettext(
+            "In CVAT the task was moved to project %(project_id)s, so its answers "
+            "cannot be read: move it back, or delete it there and send it again."
+        ) % {"project_id": job.project_id}
     if job.assignee == name:
-        return EDITED if row.edited_at else ""
+        return gettext(EDITED) if row.edited_at else ""
     if row.task.unassigned_at:
         now = (
-            f"CVAT has assigned it to {job.assignee}."
+            gettext("CVAT has assigned it to %(assignee)s.") % {"assignee": job.assignee}
             if job.assignee
-            else "Its annotations stay in CVAT."
+            else gettext("Its annotations stay in CVAT.")
         )
-        return f"Unassigned from {name}. {now}"
-    return (
-        f"In CVAT the job is assigned to {job.assignee or 'nobody'}, not to {name}: assign it "
-        f"to {name} there."
-    )
+        return gettext("Unassigned from %(name)s. %(now)s") % {"name": name, "now": now}
+    return gettext(
+        "In CVAT the job is assigned to %(assignee)s, not to %(name)s: assign it to "
+        "%(name)s there."
+    ) % {"assignee": job.assignee or gettext("nobody"), "name": name}
 
 
 def _annotations(client: CvatClient, job: Job) -> dict[str, Any] | None:
@@ -140,11 +143,16 @@ def _store(
         finished_by=finish.finished_by, editors=finish.editors,
         source=AnswerVersion.Source.CVAT,
     )  # fmt: skip
+    fetched = version or newest  # the newest also after a crash between the two
+    if fetched is not None and fetched.source == AnswerVersion.Source.CVAT:
+        JobTimes.objects.get_or_create(
+            version=fetched, defaults={"finished_at": job.updated_date}
+        )
     changes: dict[str, Any] = {"fetched_at": job.updated_date}
     if version is not None:
         is_approved = verdict is not None and verdict.verdict == JobStateChange.Verdict.APPROVED
         changes["edited_at"] = timezone.now() if is_approved else None
-        changes["message"] = EDITED if is_approved else ""
+        changes["message"] = gettext(EDITED) if is_approved else ""
     CvatJob.objects.filter(pk=row.pk).update(**changes)
     return version
 

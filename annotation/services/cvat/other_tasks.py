@@ -4,13 +4,16 @@ A task can be adopted if its frames are those of one clip: as many, with the nam
 clip's frames have in a package or in a task sent from here.
 """
 
+from django.utils.translation import gettext
+
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatBrokenError, CvatGoneError, CvatRefusedError
 from annotation.models import AnnotationTask, CvatJob, CvatProject
-from annotation.services.answer_rows import frame_count_of
+from annotation.services.answer_fit import frame_count_of
 from annotation.services.cvat.deferral import client_for
 from annotation.services.cvat.reassignment import annotator_named
 from avaproject.base.work import Stage
+from datasets.accounts.activity import record
 from datasets.core.naming import frame_name
 
 
@@ -52,31 +55,47 @@ def adopt_job(project: CvatProject, task_id: int) -> CvatJob:
     jobs = [job for job in client.jobs_of_task(task_id) if job.kind == "annotation"]
     if len(jobs) != 1:
         raise AdoptionError(
-            f"task {task_id} has {len(jobs)} jobs in CVAT, not one: create it again with "
-            "a segment size of at least its frames"
+            gettext(
+                "task %(task)s has %(count)s jobs in CVAT, not one: create it again with a "
+                "segment size of at least its frames"
+            )
+            % {"task": task_id, "count": len(jobs)}
         )
     job = jobs[0]
     task = _match(client, project, task_id)
     if task is None:
         raise AdoptionError(
-            f"the frames of task {task_id} are not those of a clip here, as many and with the "
-            "same names"
+            gettext(
+                "the frames of task %(task)s are not those of a clip here, as many and "
+                "with the same names"
+            )
+            % {"task": task_id}
         )
     if not job.assignee:
-        raise AdoptionError(f"assign the job of task {task_id} to its annotator in CVAT first")
+        raise AdoptionError(
+            gettext("assign the job of task %(task)s to its annotator in CVAT first")
+            % {"task": task_id}
+        )
     annotator = annotator_named(task, job.assignee)
     if annotator is None:
-        raise AdoptionError(f"{job.assignee} cannot be an annotator here")
+        raise AdoptionError(
+            gettext("%(assignee)s cannot be an annotator here") % {"assignee": job.assignee}
+        )
     others = CvatJob.objects.filter(project=project, cvat_task_id=task_id)
     mine = others.filter(task__clip=task.clip_id, task__annotator=annotator)
     if other := others.exclude(pk__in=mine).first():
-        raise AdoptionError(f"task {task_id} is {other} here already")
+        raise AdoptionError(
+            gettext("task %(task)s is %(other)s here already")
+            % {"task": task_id, "other": other}
+        )
     own, _ = AnnotationTask.objects.get_or_create(
         clip=task.clip, annotator=annotator, defaults={"run": task.run}
     )
     there = CvatJob.objects.filter(task=own, is_deleted=False).exclude(job_id=None)
     if there.exclude(job_id=job.job_id).exists():
-        raise AdoptionError(f"{own} is in CVAT already, as another task")
+        raise AdoptionError(
+            gettext("%(own)s is in CVAT already, as another task") % {"own": own}
+        )
     client.rename_task(task_id, str(own))
     AnnotationTask.objects.filter(pk=own.pk).update(unassigned_at=None)
     row, _ = CvatJob.objects.update_or_create(
@@ -86,11 +105,12 @@ def adopt_job(project: CvatProject, task_id: int) -> CvatJob:
             "assignee": job.assignee, "cvat_stage": job.stage, "cvat_state": job.state,
             "changed_at": job.updated_date, "fetched_at": None, "is_deleted": False,
             "is_unassigned": False, "stage": Stage.DONE, "error": "",
-            "message": "Adopted: this task was created in CVAT.",
+            "message": gettext("Adopted: this task was created in CVAT."),
         },
     )  # fmt: skip
     left = [one for one in project.other_tasks if one["id"] != task_id]
     CvatProject.objects.filter(pk=project.pk).update(other_tasks=left)
+    record("adopt CVAT task", own, dataset=project.dataset)
     return row
 
 
@@ -99,11 +119,17 @@ def _check_has_frames(client: CvatClient, project: CvatProject, task_id: int) ->
     try:
         found = client.task(task_id)
     except CvatGoneError as error:
-        raise AdoptionError(f"task {task_id} was deleted in CVAT") from error
+        raise AdoptionError(
+            gettext("task %(task)s was deleted in CVAT") % {"task": task_id}
+        ) from error
     if found["project_id"] != project.project_id:
-        raise AdoptionError(f"task {task_id} is no longer in this project in CVAT")
+        raise AdoptionError(
+            gettext("task %(task)s is no longer in this project in CVAT") % {"task": task_id}
+        )
     if not found.get("size"):
-        raise AdoptionError(f"task {task_id} has no frames in CVAT, or not yet")
+        raise AdoptionError(
+            gettext("task %(task)s has no frames in CVAT, or not yet") % {"task": task_id}
+        )
 
 
 def _match_name(client: CvatClient, project: CvatProject, task_id: int) -> str:

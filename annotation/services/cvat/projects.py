@@ -10,10 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation.core.annotation_guide import DRAWING_TITLE, guide
 from annotation.core.guidelines import image_name
-from annotation.core.label_diff import label_diff, label_ids
+from annotation.core.vocabulary_diff import label_diff, label_ids
 from annotation.core.webhook import EVENTS
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import (
@@ -23,13 +25,15 @@ from annotation.cvat.errors import (
     CvatRefusedError,
 )
 from annotation.models import CvatJob, CvatProject, CvatServer
+from annotation.selectors.cvat import RECREATE
 from annotation.selectors.guidelines import guidelines_markdown, shown_images
-from annotation.selectors.tasks import group_specs
+from annotation.selectors.tasks import former_names, group_specs
 from annotation.services.cvat.connection import NO_WEBHOOK, refused_webhook, webhook_url
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.guidelines import as_png
 from avaproject.base.storage import open_stored
 from avaproject.base.work import Stage, StagedQuerySet
+from datasets.accounts.activity import record
 from datasets.core.formats.cvat_labels import (
     PERSON,
     Attribute,
@@ -39,13 +43,9 @@ from datasets.core.formats.cvat_labels import (
 )
 from datasets.models import Dataset
 
-NO_CALLBACK_URL = (
+NO_CALLBACK_URL = gettext_noop(
     "CVAT has no address to send webhooks to, so finished jobs are found by polling every five "
     "minutes. Set the callback address on the server's page."
-)
-DELETED_PROJECT = (
-    "the project of {} was deleted in CVAT. Answers fetched before are kept. Recreate the "
-    "project to send all tasks again with these answers"
 )
 
 Addresses = Mapping[int, str]
@@ -62,13 +62,19 @@ def connect_dataset(dataset: Dataset, server: CvatServer) -> CvatProject:
     """Connect `dataset` to `server`. Raises ProjectError if another server has its project."""
     project = CvatProject.objects.filter(dataset=dataset).first()
     if project is None:
-        return CvatProject.objects.create(dataset=dataset, server=server)
+        with transaction.atomic():
+            record("connect CVAT", server, dataset=dataset)
+            return CvatProject.objects.create(dataset=dataset, server=server)
     if project.server != server and project.project_id is not None:
         raise ProjectError(
-            f"{dataset} already has a project and answers in {project.server}; it cannot be "
-            "moved to another server"
+            _(
+                "%(dataset)s already has a project and answers in %(server)s; it cannot be "
+                "moved to another server"
+            )
+            % {"dataset": dataset, "server": project.server}
         )
     CvatProject.objects.filter(pk=project.pk).update(server=server)
+    record("connect CVAT", server, dataset=dataset)
     project.refresh_from_db()
     return project
 
@@ -196,8 +202,11 @@ def _get_or_create_project(
         if names == [[attribute.name for attribute in wanted]]:
             return int(there["id"])
         raise ProjectError(
-            f"CVAT already has a project called {dataset.name} with other labels: rename it "
-            "there"
+            _(
+                "CVAT already has a project called %(dataset)s with other labels: rename "
+                "it there"
+            )
+            % {"dataset": dataset.name}
         )
     return client.create_project(dataset.name, [label_data(wanted)])
 
@@ -211,7 +220,8 @@ def _update_label(
         known = label_ids(label, wanted)
     else:
         known = project.label_ids
-    diff = label_diff(wanted, known, label)
+    former = {name for names in former_names(project.dataset).values() for name in names}
+    diff = label_diff(wanted, known, label, former=former)
     if diff.refused:
         raise ProjectError("; ".join(diff.refused))
     if diff.attributes:
@@ -227,16 +237,18 @@ def _label(client: CvatClient, project: CvatProject, number: int) -> dict[str, A
         client.project(number)
         labels = client.labels(number)
     except CvatGoneError as error:
-        raise ProjectError(DELETED_PROJECT.format(project.dataset)) from error
+        raise ProjectError(deleted_project(project)) from error
     for label in labels:
         if label["id"] == project.label_id or (
             project.label_id is None and label["name"] == PERSON
         ):
             return label
     raise ProjectError(
-        f'the label "{PERSON}" of {project.dataset} was deleted in CVAT, and its boxes with '
-        "it. Delete the project there too. Recreate the project to send all tasks again with "
-        "the stored answers"
+        _(
+            'the label "%(person)s" of %(dataset)s was deleted in CVAT, and its boxes with '
+            "it. Delete the project there too. %(recreate)s"
+        )
+        % {"person": PERSON, "dataset": project.dataset, "recreate": _(RECREATE)}
     )
 
 
@@ -246,7 +258,7 @@ def _webhook(
     """The webhook's id; None with a warning if there can be none."""
     url = webhook_url(project.server)
     if not url:
-        warnings.append(NO_CALLBACK_URL)
+        warnings.append(_(NO_CALLBACK_URL))
         return None
     try:
         return client.save_webhook(
@@ -254,7 +266,18 @@ def _webhook(
             known=project.webhook_id,
         )  # fmt: skip
     except CvatGoneError as error:
-        raise CvatError(f"the webhook could not be created: {error}") from error
+        raise CvatError(
+            _("the webhook could not be created: %(error)s") % {"error": error}
+        ) from error
     except CvatRefusedError as error:
         warnings.append(" ".join((*refused_webhook(url, error), NO_WEBHOOK)))
         return None
+
+
+def deleted_project(project: CvatProject) -> str:
+    """The sentence about a project that was deleted in CVAT."""
+    sentence = _(
+        "the project of %(dataset)s was deleted in CVAT. Answers fetched before are kept. "
+        "%(recreate)s"
+    )
+    return sentence % {"dataset": project.dataset, "recreate": _(RECREATE)}

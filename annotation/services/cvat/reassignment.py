@@ -4,17 +4,18 @@ The author of an answer version is who had the job when it was finished: the del
 so, else CVAT's events, else the job's assignee.
 """
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
+from annotation.core.cvat_times import event_time
 from annotation.core.webhook import job_in
 from annotation.cvat.client import CvatClient
-from annotation.cvat.errors import CvatError
+from annotation.cvat.errors import CvatError, CvatTooLongError
 from annotation.cvat.job_calls import Job
 from annotation.models import (
     AnnotationTask,
@@ -30,6 +31,7 @@ SAVES = {
     for action in ("create", "update", "delete")
     for kind in ("tracks", "shapes", "tags")
 }  # CVAT's scopes of saved annotations
+TOLD = SAVES | {"update:job"}
 
 
 class Finish(NamedTuple):
@@ -101,7 +103,10 @@ def follow_assignee(client: CvatClient, row: CvatJob, job: Job) -> Job:
     if new is None:
         return job
     client.rename_task(row.cvat_task_id, f"{task.clip}--{name}")
-    line = f"Reassigned in CVAT from {task.annotator} to {name}."
+    line = gettext("Reassigned in CVAT from %(annotator)s to %(name)s.") % {
+        "annotator": task.annotator,
+        "name": name,
+    }
     with transaction.atomic():
         # The package is written again: its task has another name now.
         AnnotationTask.objects.filter(pk=task.pk).start_over(annotator=new)
@@ -115,12 +120,14 @@ def _give_back(client: CvatClient, row: CvatJob, job: Job) -> Job:
     before, now = row.task.annotator.name, job.assignee
     users = {one.name: one.user_id for one in client.members() if one.is_active}
     is_by_new = job.is_finished and who_finished(client, row, job).assignee == now
-    reason = (
-        f"This job goes back to {before}: {now} has this clip already as a task of their own, "
-        "and two answers of one person cannot be compared."
-    )
+    reason = gettext(
+        "This job goes back to %(before)s: %(now)s has this clip already as a task of "
+        "their own, and two answers of one person cannot be compared."
+    ) % {"before": before, "now": now}
     if is_by_new:
-        reason += f" It was finished by {now}, so {before} has to check every answer."
+        reason += gettext(
+            " It was finished by %(now)s, so %(before)s has to check every answer."
+        ) % {"now": now, "before": before}
     if not any(_says(client, one["id"], reason) for one in client.issues(job.job_id)):
         video = row.task.clip.video
         whole = (0.0, 0.0, float(video.width or 1), float(video.height or 1))
@@ -149,7 +156,9 @@ def _events(client: CvatClient, job: Job) -> list[dict[str, str]]:
     if not client.has_events:
         return []
     try:
-        return client.job_events(job.job_id)
+        return [one for one in client.job_events(job.job_id) if one["scope"] in TOLD]
+    except CvatTooLongError:  # of this job alone
+        return []
     except CvatError:  # no right to them, or no event store
         client.has_events = False
         return []
@@ -165,14 +174,9 @@ def _editors(
         for one in events
         if one["scope"] in SAVES
         and one["user_name"]
-        and (since is None or _event_date(one) > since)
+        and (since is None or ((at := event_time(one)) is not None and at > since))
     }
     return found - {client.whoami()} | found & {job.assignee} if found else found
-
-
-def _event_date(event: dict[str, str]) -> datetime:
-    found = datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00"))
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _finisher(events: list[dict[str, str]]) -> str:

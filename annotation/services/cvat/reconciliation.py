@@ -10,17 +10,19 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatGoneError
 from annotation.models import CvatJob, CvatProject, Reconciliation
-from annotation.services.answer_rows import AnswersError
+from annotation.services.answer_fit import AnswersError
 from annotation.services.cvat.comments import read_comments
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.deliveries import delete_old_deliveries
+from annotation.services.cvat.job_times import read_job_times
 from annotation.services.cvat.jobs import fetch_finished_jobs, mark_job_deleted, sync_job_state
 from annotation.services.cvat.other_tasks import find_other_tasks
-from annotation.services.cvat.projects import DELETED_PROJECT
+from annotation.services.cvat.projects import deleted_project
 from annotation.services.cvat.reassignment import follow_assignee
 from annotation.services.cvat.unassigned_jobs import sync_unassigned_jobs
 from avaproject.base.work import Stage
@@ -121,6 +123,7 @@ class _ProjectReconciler:
         if is_full:
             find_other_tasks(self.client, self.project)
         self.reassigned_count = sync_unassigned_jobs(self.client, self.project)
+        read_job_times(self.client, self.project)
         self.row.finish(
             is_full=is_full, job_count=self.job_count, version_count=self.version_count,
             deleted_count=self.deleted_count, summary=self._summary(),
@@ -134,11 +137,11 @@ class _ProjectReconciler:
         try:
             self.client.project(self._project_id())
         except CvatGoneError as error:
-            raise CvatError(DELETED_PROJECT.format(self.project.dataset)) from error
+            raise CvatError(deleted_project(self.project)) from error
 
     def _project_id(self) -> int:
         if self.project.project_id is None:
-            raise CvatError("the project is not set up yet")
+            raise CvatError(gettext("the project is not set up yet"))
         return self.project.project_id
 
     def _has_deleted_jobs(self) -> bool:
@@ -162,12 +165,25 @@ class _ProjectReconciler:
             CvatProject.objects.filter(pk=self.project.pk).update(cursor=newest)
 
     def _summary(self) -> str:
-        parts = [f"{self.version_count} new version{'' if self.version_count == 1 else 's'}"]
+        parts = [
+            ngettext("%d new version", "%d new versions", self.version_count)
+            % self.version_count
+        ]
         if self.deleted_count:
-            parts.append(f"{self.deleted_count} deleted in CVAT")
+            parts.append(gettext("%(count)s deleted in CVAT") % {"count": self.deleted_count})
         if self.reassigned_count:
-            parts.append(f"{self.reassigned_count} unassigned or reassigned in CVAT")
-        return f"{self.job_count} jobs checked: {', '.join(parts)}."
+            parts.append(
+                gettext("%(count)s unassigned or reassigned in CVAT")
+                % {"count": self.reassigned_count}
+            )
+        return ngettext(
+            "%(count)s job checked: %(parts)s.",
+            "%(count)s jobs checked: %(parts)s.",
+            self.job_count,
+        ) % {
+            "count": self.job_count,
+            "parts": ", ".join(parts),
+        }
 
 
 def _unfinished(project: CvatProject) -> Reconciliation | None:

@@ -8,12 +8,12 @@ verdict on a version that is no longer the newest changes nothing: the newer nee
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from annotation.core.review_issues import ReviewIssue, parse_issues
+from annotation.core.cvat_issues import ReviewIssue, parse_issues
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError
 from annotation.cvat.job_calls import Job, parse_date
 from annotation.models import AnswerVersion, CvatJob, JobStateChange
-from annotation.services.answer_rows import AnswersError
+from annotation.services.answer_fit import AnswersError
 from annotation.services.cvat.deferral import client_for, retrying
 from annotation.services.cvat.jobs import mark_job_deleted, poll_job, sync_job_state
 

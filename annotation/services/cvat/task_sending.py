@@ -10,9 +10,12 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from annotation.core.cvat_tracks import task_frame_count
 from annotation.cvat.client import CvatClient, CvatMember
@@ -30,10 +33,11 @@ from annotation.selectors.tasks import group_specs
 from annotation.services.answer_rows import version_document
 from annotation.services.cvat.deferral import DEFERRABLE, client_for, defer
 from annotation.services.packages import PackageError, check_frame_count, task_document
-from avaproject.base.storage import local_path
+from avaproject.base.claimed_work import ClaimLostError
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
-from avaproject.base.working import ClaimLostError
+from datasets.accounts.activity import record
+from datasets.clip_frames import frames_path
 from datasets.core.formats.cvat_json import CvatJsonError, labelled_data
 from datasets.core.formats.cvat_labels import LabelsError, attributes_of
 from datasets.core.formats.cvat_xml import CvatXmlError
@@ -60,12 +64,14 @@ def request_sending(dataset: Dataset) -> int:
     tasks = tasks.filter(unassigned_at=None, cvat_job=None)
     new = [CvatJob(task=task, project=project) for task in tasks.order_by("pk")]
     CvatJob.objects.bulk_create(new, ignore_conflicts=True)  # another request may run too
+    record("send to CVAT", f"{len(new)} tasks", dataset=dataset)
     return len(new)
 
 
 def pause_sending(project: CvatProject) -> None:
     """Start no more tasks; those being sent are finished."""
-    CvatProject.objects.filter(pk=project.pk).update(is_paused=True)
+    if CvatProject.objects.filter(pk=project.pk, is_paused=False).update(is_paused=True):
+        record("pause sending to CVAT", dataset=project.dataset)
 
 
 def send_tasks(job_pk: int) -> int:
@@ -137,11 +143,13 @@ class _Sender:
         self.attempted += 1
         try:
             client, payload = self._payload(row)
+            frames = ExitStack()  # made here, because that writes the clip's row
+            path = frames.enter_context(frames_path(row.task.clip))
         except Exception as error:  # noqa: BLE001  stored on the row, and raised again at the end
             self._record_error(row, error)
         else:
-            frames = str(row.task.clip.frames)
-            job = pool.submit(self._send, client, payload, frames)
+            job = pool.submit(self._send, client, payload, path)
+            job.add_done_callback(lambda _: frames.close())
             self.running.append(_ActiveUpload(row, job, payload.state == "completed"))
         return True
 
@@ -153,13 +161,21 @@ class _Sender:
             self.members = {one.name: one for one in client.members()}
         member = self.members.get(name)
         if member is None or not member.is_active:
-            what = "is not" if member is None else "was invited, but is not yet"
-            raise CvatError(
-                f"{name} {what} a member of {self.project.server.organisation or 'CVAT'}: "
-                "invite them, or assign the clip to another annotator, then retry"
+            sentence = (
+                gettext(
+                    "%(name)s is not a member of %(organisation)s: invite them, or assign "
+                    "the clip to another annotator, then retry"
+                )
+                if member is None
+                else gettext(
+                    "%(name)s was invited, but is not yet a member of %(organisation)s: "
+                    "invite them, or assign the clip to another annotator, then retry"
+                )
             )
+            organisation = self.project.server.organisation or "CVAT"
+            raise CvatError(sentence % {"name": name, "organisation": organisation})
         if self.project.project_id is None:
-            raise CvatUnavailableError("the project is not set up yet")
+            raise CvatUnavailableError(gettext("the project is not set up yet"))
         answered = task.versions.exclude(stage=Stage.FAILED).order_by("-number").first()
         document = version_document(answered) if answered else task_document(task)
         fps = task.clip.video.dataset.annotation_fps
@@ -175,8 +191,8 @@ class _Sender:
             *_state_of(row, answered),
         )
 
-    def _send(self, client: CvatClient, payload: TaskPayload, frames: str) -> Job:
-        with work_folder() as folder, local_path(frames) as path:
+    def _send(self, client: CvatClient, payload: TaskPayload, path: Path) -> Job:
+        with work_folder() as folder:
             check_frame_count(path, payload.name, payload.frame_count)
             return upload_task(client, payload, path, folder, self._check_stop)
 
@@ -200,7 +216,8 @@ class _Sender:
         message = (
             ""
             if job.assignee == name
-            else f"In CVAT the job is assigned to {job.assignee or 'nobody'}."
+            else gettext("In CVAT the job is assigned to %(assignee)s.")
+            % {"assignee": job.assignee or gettext("nobody")}
         )
         # Answers that were sent from here are those we have.
         is_known = upload.is_answered and job.is_finished
@@ -223,7 +240,10 @@ class _Sender:
             elif isinstance(error, EXPECTED):
                 row.fail(str(error))
             else:
-                row.fail(f"Unexpected {type(error).__name__}: {error}")
+                row.fail(
+                    gettext("Unexpected %(kind)s: %(error)s")
+                    % {"kind": type(error).__name__, "error": error}
+                )
                 self.unexpected = error if isinstance(error, Exception) else None
         except CvatError as lasting:
             row.fail(str(lasting))

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from annotation.core.segments import Operation
+from annotation.core.answer_segments import Operation
 from annotation.models import AnnotationTask, AnswerDraft, AnswerVersion, DraftOperation
 from annotation.selectors.labelling import label_task, operations_of
-from annotation.services.labelling.errors import (
+from annotation.services.labelling.refusals import (
     GapError,
     HeldError,
     MalformedError,
@@ -28,6 +29,7 @@ from annotation.services.labelling.errors import (
 )
 from annotation.services.labelling.start import start_state
 from avaproject.base.work import Stage
+from datasets.accounts.activity import record
 
 MAX_PAUSE = 60_000  # ms that count of a pause between two operations
 HELD_FOR = timedelta(minutes=10)  # after which a silent holder is taken over without asking
@@ -136,8 +138,10 @@ def reopen(task: AnnotationTask) -> AnswerDraft:
 
     It begins with the newest version, wherever that came from. Raises StartError.
     """
-    draft = task.drafts.open().first()
-    return draft or _create(task, _newest_version(task))
+    if draft := task.drafts.open().first():
+        return draft
+    record("reopen", task, dataset=task.clip.video.dataset)
+    return _create(task, _newest_version(task))
 
 
 def _begin(task: AnnotationTask) -> None:
@@ -150,7 +154,7 @@ def _begin(task: AnnotationTask) -> None:
     if task.revises is not None:
         base = task.revises.versions.done().order_by("-number").first()
         if base is None:
-            raise StartError("The answers that this task revises are not there yet.")
+            raise StartError(_("The answers that this task revises are not there yet."))
     _create(task, base)
 
 

@@ -1,11 +1,16 @@
 """What a draft of the label page begins with: the persons given out, or an earlier version."""
 
+from django.utils.translation import gettext as _
+
+from annotation.core.answer_checks import with_current_names
 from annotation.core.box_paths import INSIDE, OUTSIDE, BoxPath, PathShape
 from annotation.core.label_document import LabelFileError, state_of
-from annotation.core.label_state import LabelState, LabelTask, Lane
+from annotation.core.label_state import LabelState, LabelTask, Lane, with_current_answers
 from annotation.models import AnnotationTask, AnswerVersion
-from annotation.services.answer_rows import AnswersError, label_state, version_document
-from annotation.services.labelling.errors import StartError
+from annotation.selectors.tasks import former_names
+from annotation.services.answer_fit import AnswersError
+from annotation.services.answer_rows import label_state, version_document
+from annotation.services.labelling.refusals import StartError
 from annotation.services.packages import PackageError, task_document
 from avaproject.base.storage import StorageError
 from datasets.core.formats.cvat_json import CvatJsonError
@@ -27,12 +32,14 @@ def start_state(
             return _given_out(task, about)
         state = _of_version(base, about)
     except FileNotFoundError as error:
-        raise StartError("The file that this task begins with is missing.") from error
+        raise StartError(_("The file that this task begins with is missing.")) from error
     except StorageError as error:
         raise StartError(str(error)) from error
     except (PackageError, LabelFileError, CvatXmlError, CvatJsonError, LabelsError,
             AnswersError) as error:  # fmt: skip
-        raise StartError(f"This task cannot be opened: {error}.") from error
+        raise StartError(
+            _("This task cannot be opened: %(error)s.") % {"error": error}
+        ) from error
     if base.task_id != task.pk:
         state.remarks = {}
         for lane in state.persons.values():
@@ -53,7 +60,9 @@ def _given_out(task: AnnotationTask, about: LabelTask) -> LabelState:
 
 
 def _of_version(version: AnswerVersion, about: LabelTask) -> LabelState:
+    former = former_names(version.task.clip.video.dataset)
     if version.source == AnswerVersion.Source.LABEL_PAGE:
-        return label_state(version)
+        return with_current_answers(label_state(version), former)
     persons = set(version.task.run.persons.values_list("person_id", flat=True))
-    return state_of(version_document(version), about, persons)
+    document = with_current_names(version_document(version), about.groups, former)
+    return state_of(document, about, persons)

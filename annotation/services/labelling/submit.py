@@ -10,13 +10,14 @@ from annotation.core.label_state import progress, unset
 from annotation.models import AnnotationTask, AnswerDraft, AnswerVersion
 from annotation.selectors.labelling import draft_state, label_task, newest_draft
 from annotation.services.answers import store_version
-from annotation.services.labelling.errors import (
+from annotation.services.labelling.refusals import (
     GapError,
     MalformedError,
     NewerVersionError,
     TakenOverError,
     UnsetError,
 )
+from datasets.accounts.activity import record
 
 
 def submit(
@@ -61,6 +62,7 @@ def submit(
         draft.version, draft.held_at, draft.holder = version, timezone.now(), ""
         draft.done, draft.total = progress(about, state)
         draft.save(update_fields=["version", "held_at", "holder", "done", "total"])
+        record("submit", task, dataset=task.clip.video.dataset)
     if version is None:
         raise RuntimeError(f"no version of {task} was stored")
     return version

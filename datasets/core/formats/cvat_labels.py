@@ -50,7 +50,8 @@ def select_names(group: ActionGroupSpec) -> tuple[str, ...]:
     >>> select_names(ActionGroupSpec("doing", "many", False, ("wave", "carry", "read"), 2))
     ('doing', 'doing 2')
     """
-    count = 1 if group.choice == "one" else min(group.max_per_person, len(group.actions))
+    most = group.select_count or min(group.max_per_person, len(group.actions))
+    count = 1 if group.choice == "one" else most
     return (group.name, *(f"{group.name} {number}" for number in range(2, count + 1)))
 
 

@@ -2,8 +2,8 @@
 
 `frames.zip` holds `<clip>_frame_%04d.jpg` in any folders, numbered from 0 or 1, one a second
 unless stated otherwise; `dense_proposals.pkl` has tracks and boxes in pixels
-(`formats.ava.proposals`). `tracking_jsons.zip` may be there too. The videos are unknown, so
-each clip becomes a video of its own, and its frames are all that is known of it.
+(`formats.ava.dense_proposals`). `tracking_jsons.zip` may be there too. The videos are unknown,
+so each clip becomes a video of its own, and its frames are all that is known of it.
 
 The frames are converted here; `tracking.core.prototype_tracks` reads the tracks.
 """
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.ava import AvaFormatError, load_track_proposals
-from datasets.core.formats.ava.proposals import TrackProposals
+from datasets.core.formats.ava.dense_proposals import TrackProposals
 from datasets.core.formats.bundle_files import BundleError, open_zip, read_member
 from datasets.core.formats.bundle_manifest import (
     DENSE,

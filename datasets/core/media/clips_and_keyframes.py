@@ -37,72 +37,138 @@ class ExportWindow(NamedTuple):
 
 
 def clip_bounds(
-    frame_count: int, unreadable: Iterable[FrameRange] = (), *, clip_seconds: int = CLIP_SECONDS
+    frame_count: int,
+    unreadable: Iterable[FrameRange] = (),
+    stills: Iterable[FrameRange] = (),
+    *,
+    clip_seconds: int = CLIP_SECONDS,
 ) -> list[ClipBounds]:
-    """Cut `frame_count` frames into adjacent clips; a tail under 4 s is left out.
+    """Cut `frame_count` frames into clips that start at whole seconds.
 
-    No clip contains a frame of the `unreadable` ranges, nor 2 s on either side, so that every
-    keyframe has its full window. Only the last clip of the video may be shorter than
-    `clip_seconds`, which are 4 to 120.
+    No clip contains a frame of the `unreadable` ranges, nor of those `stills`, in which one
+    frame is held, that are longer than a clip: these are cut out in whole seconds. The clips
+    of what is left are adjacent and have `clip_seconds`, which are 4 to 120. What remains at
+    the end of a range is a clip of its own from 4 s on, else the last clip is longer by it.
 
     >>> clip_bounds(1020)
     [ClipBounds(start_frame=0, frame_count=450), ClipBounds(start_frame=450, frame_count=450), \
 ClipBounds(start_frame=900, frame_count=120)]
-    >>> clip_bounds(1019)[-1]
-    ClipBounds(start_frame=450, frame_count=450)
+    >>> clip_bounds(525)
+    [ClipBounds(start_frame=0, frame_count=525)]
     >>> clip_bounds(1000, [FrameRange(290, 301)])
-    [ClipBounds(start_frame=390, frame_count=450), ClipBounds(start_frame=840, frame_count=160)]
-    >>> clip_bounds(270, clip_seconds=5)
-    [ClipBounds(start_frame=0, frame_count=150), ClipBounds(start_frame=150, frame_count=120)]
+    [ClipBounds(start_frame=0, frame_count=270), ClipBounds(start_frame=330, frame_count=450), \
+ClipBounds(start_frame=780, frame_count=220)]
     """
     if frame_count < 0:
         raise ValueError(f"a video cannot have {frame_count} frames")
     if not MIN_CLIP_SECONDS <= clip_seconds <= MAX_CLIP_SECONDS:
         raise ValueError(f"a clip cannot have {clip_seconds} s")
     full = clip_seconds * FRAME_RATE
-    return [
-        ClipBounds(start, min(full, stop - start))
-        for begin, stop in readable_ranges(frame_count, unreadable)
-        for start in range(begin, stop, full)
-        if stop - start >= (MIN_CLIP_FRAMES if stop == frame_count else full)
-    ]
+    found = []
+    for start, stop in usable_ranges(frame_count, unreadable, stills, clip_frames=full):
+        count = max(1, (stop - start + full - MIN_CLIP_FRAMES) // full)
+        starts = [start + full * index for index in range(count)]
+        ends = [*starts[1:], stop]
+        found += [ClipBounds(a, b - a) for a, b in zip(starts, ends, strict=True)]
+    return found
 
 
-def readable_ranges(frame_count: int, unreadable: Iterable[FrameRange]) -> list[FrameRange]:
+def final_bounds(
+    frame_count: int,
+    unreadable: Iterable[FrameRange],
+    stills: Iterable[FrameRange],
+    *,
+    clip_seconds: int,
+) -> list[ClipBounds]:
+    """Those clips of a video that stay as they are, whatever follows its first frames.
+
+    Nor do their keyframes change, which need what follows.
+
+    >>> final_bounds(1000, [], [], clip_seconds=15)
+    [ClipBounds(start_frame=0, frame_count=450)]
+    """
+    found = clip_bounds(frame_count, unreadable, stills, clip_seconds=clip_seconds)
+    rest = max(MIN_CLIP_FRAMES, CONTEXT_AFTER)
+    return [clip for clip in found if sum(clip) + rest <= frame_count]
+
+
+def usable_ranges(
+    frame_count: int,
+    unreadable: Iterable[FrameRange],
+    stills: Iterable[FrameRange] = (),
+    *,
+    clip_frames: int,
+) -> list[FrameRange]:
     """Ranges that clips may use, from a whole second to a whole second or the video's end.
 
-    >>> readable_ranges(1000, [FrameRange(290, 301)])
-    [FrameRange(start=0, stop=210), FrameRange(start=390, stop=1000)]
+    Ranges under 4 s are left out.
+
+    >>> usable_ranges(1000, [FrameRange(290, 301)], clip_frames=450)
+    [FrameRange(start=0, stop=270), FrameRange(start=330, stop=1000)]
     """
-    found, begin = [], 0
-    for start, stop in sorted(each for each in unreadable if each.start < frame_count):
-        end = (start - CONTEXT_BEFORE) // FRAME_RATE * FRAME_RATE
-        found.append(FrameRange(begin, end))
-        begin = max(begin, -(-(stop + CONTEXT_BEFORE) // FRAME_RATE) * FRAME_RATE)
-    return [
-        piece for piece in [*found, FrameRange(begin, frame_count)] if piece.start < piece.stop
+    # A still can be shown: the seconds in which it begins and ends have movement.
+    kept = [_inner_seconds(each) for each in long_stills(stills, clip_frames)]
+    gaps = [
+        *map(_outer_seconds, unreadable),
+        *(each for each in kept if each.start < each.stop),
     ]
+    found, begin = [], 0
+    for start, stop in sorted(each for each in gaps if each.start < frame_count):
+        found.append(FrameRange(begin, start))
+        begin = max(begin, stop)
+    return [
+        piece
+        for piece in [*found, FrameRange(begin, frame_count)]
+        if piece.stop - piece.start >= MIN_CLIP_FRAMES
+    ]
+
+
+def long_stills(stills: Iterable[FrameRange], clip_frames: int) -> list[FrameRange]:
+    """Those ranges with one held frame that are longer than a clip."""
+    return [each for each in stills if each.stop - each.start > clip_frames]
+
+
+def _outer_seconds(frames: FrameRange) -> FrameRange:
+    """The whole seconds that a range touches, as frames."""
+    start = frames.start // FRAME_RATE * FRAME_RATE
+    return FrameRange(start, -(-frames.stop // FRAME_RATE) * FRAME_RATE)
+
+
+def _inner_seconds(frames: FrameRange) -> FrameRange:
+    """The whole seconds inside a range, as frames."""
+    start = -(-frames.start // FRAME_RATE) * FRAME_RATE
+    return FrameRange(start, frames.stop // FRAME_RATE * FRAME_RATE)
 
 
 def keyframe_seconds(
-    start_frame: int, frame_count: int, *, video_frame_count: int
+    start_frame: int,
+    frame_count: int,
+    *,
+    video_frame_count: int,
+    unreadable: Iterable[FrameRange] = (),
 ) -> list[int]:
     """Whole seconds of a clip that are keyframes, from 0.
 
-    Second `k` is one if clip frame `30 * k` exists and the source video has 2 s of video
-    before it and 1.5 s after it.
+    Second `k` is one if clip frame `30 * k` exists and the source video has 2 s of readable
+    video before it and 1.5 s after it.
 
     >>> keyframe_seconds(0, 450, video_frame_count=450)
     [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
     >>> keyframe_seconds(450, 120, video_frame_count=570)
     [0, 1, 2]
+    >>> keyframe_seconds(330, 300, video_frame_count=660, unreadable=[FrameRange(290, 301)])
+    [2, 3, 4, 5, 6, 7, 8, 9]
     """
+    end = start_frame + frame_count
+    gaps = [*unreadable]
+    begin = max((each.stop for each in gaps if each.stop <= start_frame), default=0)
+    stop = min([video_frame_count, *(each.start for each in gaps if each.start >= end)])
     seconds = range((frame_count + FRAME_RATE - 1) // FRAME_RATE)
     return [
         second
         for second in seconds
-        if start_frame + FRAME_RATE * second >= CONTEXT_BEFORE
-        and start_frame + FRAME_RATE * second + CONTEXT_AFTER <= video_frame_count
+        if start_frame + FRAME_RATE * second >= begin + CONTEXT_BEFORE
+        and start_frame + FRAME_RATE * second + CONTEXT_AFTER <= stop
     ]
 
 

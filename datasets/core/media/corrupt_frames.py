@@ -1,9 +1,10 @@
 """Corrupt parts of a video, found while it is decoded.
 
 A frame is unreadable if the decoder reports it as corrupt, and so is every later one up to the
-next keyframe, because it is predicted from it. Where packets gave no frame, and in a gap of
-more than 3 s, the time between the neighbouring frames is unreadable. Times are exact fractions
-of seconds from the first frame.
+next keyframe, because it is predicted from it. Where packets gave no frame, the time between
+the neighbouring frames is unreadable. A gap alone is no loss: recordings of screens and of
+cameras that wait for motion hold a frame as long as the container says. Times are exact
+fractions of seconds from the first frame.
 """
 
 import math
@@ -16,8 +17,6 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE, FrameRange
 # Decoders return a frame up to this many packets late, so a loss appears late.
 FRAMES_AFTER_LOSS = 32
 LOSS_STEPS = Fraction(3, 2)
-# A longer gap is a loss even if nothing else indicates one.
-MAX_GAP_SECONDS, MAX_GAP_STEPS = 3, 4
 MAX_SPANS_SHOWN = 5
 
 
@@ -92,9 +91,12 @@ class CorruptionLog:
         return is_readable
 
     def _is_loss(self, gap: Fraction, step: Fraction) -> bool:
-        if self._frames_to_check and gap > LOSS_STEPS * step:
-            return True
-        return gap > MAX_GAP_SECONDS and gap > MAX_GAP_STEPS * step
+        return bool(self._frames_to_check) and gap > LOSS_STEPS * step
+
+    @property
+    def open_since(self) -> Fraction | None:
+        """When the unreadable time began that has not ended yet; None if there is none."""
+        return self._span_begin
 
     def close(self, end: Fraction) -> None:
         """End the video at `end`."""
@@ -117,23 +119,25 @@ class CorruptionLog:
         >>> log.describe()
         '1.0-3.0 s'
         """
-        merged: list[tuple[Fraction, Fraction]] = []
-        for begin, end in self.spans:
-            if merged and begin - merged[-1][1] < 1:
-                begin, _ = merged.pop()
-            merged.append((begin, end))
-        shown = [f"{float(begin):.1f}-{float(end):.1f} s" for begin, end in merged]
-        more = len(shown) - MAX_SPANS_SHOWN
-        if more > 0:
-            shown = [*shown[:MAX_SPANS_SHOWN], f"{more} more places"]
-        return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+        return describe_times(self.spans)
 
-    def is_known_loss(self, begin: Fraction, end: Fraction) -> bool:
-        """Whether the gap from `begin` to `end` comes from lost packets."""
-        known = [*self.spans]
-        if self._span_begin is not None and self._last_time is not None:
-            known.append((self._span_begin, self._last_time))
-        return any(begin < start < end <= stop for start, stop in known[-3:])
+
+def describe_times(spans: Iterable[tuple[Fraction | float, Fraction | float]]) -> str:
+    """Times in seconds, `(begin, end)` ascending, as text; close ones are merged.
+
+    >>> describe_times([(1, 2), (2.5, 3), (9, 10)])
+    '1.0-3.0 s and 9.0-10.0 s'
+    """
+    merged: list[tuple[Fraction | float, Fraction | float]] = []
+    for begin, end in spans:
+        if merged and begin - merged[-1][1] < 1:
+            begin, _ = merged.pop()
+        merged.append((begin, end))
+    shown = [f"{float(begin):.1f}-{float(end):.1f} s" for begin, end in merged]
+    more = len(shown) - MAX_SPANS_SHOWN
+    if more > 0:
+        shown = [*shown[:MAX_SPANS_SHOWN], f"{more} more places"]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def as_frame_ranges(

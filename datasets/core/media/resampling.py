@@ -6,7 +6,7 @@ Frames of any type pass through; a repeated frame is the same object each time.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, NamedTuple, TypeVar
@@ -17,12 +17,6 @@ Frame = TypeVar("Frame")
 
 # This many consecutive earlier timestamps are a restart; fewer are corruption.
 RESTART_FRAMES = 8
-# The last frame lasts as long as it says, but at most this many frame intervals.
-MAX_LAST_FRAME_STEPS = 4
-MAX_GAP_SECONDS = 10
-MAX_LOSS_SECONDS = 900  # the longest gap where packets are known to be lost
-
-IsKnownLoss = Callable[[Fraction, Fraction], bool]
 
 
 class TimingError(ValueError):
@@ -96,15 +90,12 @@ def output_frame_index(time: Fraction) -> int:
 
 
 def resample_to_cfr(
-    timed: Iterable[TimedFrame[Frame]],
-    *,
-    max_seconds: float,
-    is_known_loss: IsKnownLoss = lambda begin, end: False,
+    timed: Iterable[TimedFrame[Frame]], *, max_seconds: float
 ) -> Iterator[Frame]:
     """The source frame of each output frame; source times must ascend from 0.
 
-    Raises TimingError at a gap of more than 10 s, and beyond `max_seconds`. A gap that
-    `is_known_loss` confirms may be 15 minutes long.
+    A frame is held until the next one, however long that is; the last one for its duration.
+    Raises TimingError beyond `max_seconds`.
 
     >>> step = Fraction(1, 20)
     >>> timed = [TimedFrame(n * step, step, "abc"[n]) for n in range(3)]
@@ -115,7 +106,10 @@ def resample_to_cfr(
     before: TimedFrame[Frame] | None = None
     for now in timed:
         begin = output_frame_index(now.time)
-        _check_times(before, now, max_seconds, is_known_loss)
+        if now.time > max_seconds:
+            raise TimingError(
+                f"is longer than the {max_seconds:.0f} s allowed (AVA_MAX_VIDEO_SECONDS)"
+            )
         if before is not None:
             for _ in range(filled, begin):
                 yield before.frame
@@ -125,20 +119,3 @@ def resample_to_cfr(
         end = output_frame_index(before.time + before.duration)
         for _ in range(filled, max(end, filled + (filled == 0))):
             yield before.frame
-
-
-def _check_times(
-    before: TimedFrame[Frame] | None,
-    now: TimedFrame[Frame],
-    max_seconds: float,
-    is_known_loss: IsKnownLoss,
-) -> None:
-    if before is not None and now.time - before.time > MAX_GAP_SECONDS:
-        gap = float(now.time - before.time)
-        most = MAX_LOSS_SECONDS if is_known_loss(before.time, now.time) else MAX_GAP_SECONDS
-        if gap > most:
-            raise TimingError(
-                f"has a gap of {gap:.0f} s between two frames; at most {most} s are allowed"
-            )
-    if now.time > max_seconds:
-        raise TimingError(f"is longer than the {max_seconds:.0f} s allowed")

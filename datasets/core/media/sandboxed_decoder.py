@@ -26,12 +26,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+import cv2
 import numpy as np
 
 from datasets.core.media.clips_and_keyframes import FrameRange
 from datasets.core.media.sandbox import Restrictions, enter_sandbox
 from datasets.core.media.standard_video import FrameArray, read_frames
-from datasets.core.media.standardising import Standardised, standardise
+from datasets.core.media.standardising import SegmentReport, Standardised, standardise
 from datasets.core.media.stills import decode_jpeg, write_still_video
 from datasets.core.media.video_reader import MediaError, VideoLimits
 
@@ -40,6 +41,9 @@ ROOT = Path(__file__).resolve().parents[3]
 PR_SET_PDEATHSIG = 1
 MAX_SILENCE_SECONDS = 600.0  # for one second of video, on a busy machine
 CHUNK = 1 << 16
+# How a library may end that is refused memory: not all of them say so.
+OUT_OF_MEMORY = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
+RANGES = ("unreadable", "stills")  # of frames, in answers
 MAX_LINE_BYTES = 4 << 20  # bytes
 # BLAS threads would be of no use, and would start before the sandbox.
 ENVIRONMENT = {
@@ -58,6 +62,10 @@ class ResourceLimits(NamedTuple):
     seconds: float = 16200.0
     silence: float = MAX_SILENCE_SECONDS
 
+    @property
+    def most_memory(self) -> str:
+        return f"{self.memory / 1e9:.1f} GB of memory"
+
 
 def standardise_sandboxed(
     source: Path,
@@ -70,10 +78,16 @@ def standardise_sandboxed(
     progress: Callable[[float], None] | None = None,
     name: str = "",
     parts: Path | None = None,
+    thumbnails: Path | None = None,
+    on_segment: Callable[[SegmentReport], object] | None = None,
 ) -> Standardised:
-    """`standardising.standardise` in the sandbox; MediaError too beyond `resources`."""
+    """`standardising.standardise` in the sandbox; MediaError too beyond `resources`.
+
+    `thumbnails` must be in the folder of `target`.
+    """
     request = {
         "parts": str(parts) if parts else None,
+        "thumbnails": str(thumbnails) if thumbnails else None,
         "source": str(source),
         "target": str(target),
         "longest_side": longest_side,
@@ -82,12 +96,16 @@ def standardise_sandboxed(
         "name": name or source.name,
     }
     try:
-        made = _result(request, resources, progress)
+        made = _result(request, resources, progress, on_segment)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-    unreadable = [FrameRange(*each) for each in made.pop("unreadable")]
-    return Standardised(**made, unreadable=unreadable)
+    return Standardised(**_with_ranges(made))
+
+
+def _with_ranges(facts: dict[str, Any]) -> dict[str, Any]:
+    ranges = {name: [FrameRange(*each) for each in facts[name]] for name in RANGES}
+    return facts | ranges
 
 
 def check_video(
@@ -134,10 +152,14 @@ def _result(
     request: dict[str, Any],
     resources: ResourceLimits,
     progress: Callable[[float], None] | None = None,
+    on_segment: Callable[[SegmentReport], object] | None = None,
 ) -> dict[str, Any]:
     """The result of a request. Raises MediaError and OSError."""
     answer = _run_decoder(
-        request | {"parent": os.getpid(), "resources": resources}, resources, progress
+        request | {"parent": os.getpid(), "resources": resources},
+        resources,
+        progress,
+        on_segment,
     )
     if "error" in answer:
         raise MediaError(answer["error"])
@@ -152,7 +174,10 @@ def _result(
 
 
 def _run_decoder(
-    request: dict[str, Any], resources: ResourceLimits, progress: Callable[[float], None] | None
+    request: dict[str, Any],
+    resources: ResourceLimits,
+    progress: Callable[[float], None] | None,
+    on_segment: Callable[[SegmentReport], object] | None,
 ) -> dict[str, Any]:
     process = subprocess.Popen(  # noqa: S603  our own program
         [sys.executable, "-m", __name__],
@@ -164,7 +189,7 @@ def _run_decoder(
         start_new_session=True,  # Ctrl-C lets the current row be finished
     )
     try:
-        return _read_result(process, request, resources, request["name"], progress)
+        return _read_result(process, request, resources, request["name"], progress, on_segment)
     finally:
         process.kill()
         process.communicate()
@@ -176,33 +201,66 @@ def _read_result(
     resources: ResourceLimits,
     name: str,
     progress: Callable[[float], None] | None,
+    on_segment: Callable[[SegmentReport], object] | None = None,
 ) -> dict[str, Any]:
-    end = time.monotonic() + resources.seconds
+    end, has_started = time.monotonic() + resources.seconds, False
     try:
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
     except BrokenPipeError:
         pass  # it has exited already; the reason is read below
-    for line in _read_lines(process.stdout, end, resources.silence, name):
-        try:
-            answer: dict[str, Any] = json.loads(line)
-        except ValueError as error:
-            raise MediaError(_crash_message(name, "invalid output")) from error
-        if "progress" not in answer:
+    for line in _read_lines(process.stdout, end, resources, name):
+        answer = _parsed(line, name)
+        if "ready" in answer:
+            has_started = True
+        elif not _tell(answer, progress, on_segment):
             return answer
+    code = process.wait()
+    if not has_started:
+        raise MediaError(
+            f"{name} was not looked at: the decoder cannot start ({_exit_name(code)}); "
+            "run ./ava doctor, then try again"
+        )
+    raise MediaError(_exit_reason(code, resources, name))
+
+
+def _parsed(line: bytes, name: str) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise MediaError(_crash_message(name, "invalid output")) from error
+    return answer
+
+
+def _tell(
+    answer: dict[str, Any],
+    progress: Callable[[float], None] | None,
+    on_segment: Callable[[SegmentReport], object] | None,
+) -> bool:
+    """Hand on what an answer says about work that goes on; False if it is the last one."""
+    if "progress" in answer:
         if progress:
             progress(answer["progress"])
-    raise MediaError(_exit_reason(process.wait(), resources, name))
+    elif "on_segment" in answer:
+        if on_segment:
+            on_segment(SegmentReport(**_with_ranges(answer["on_segment"])))
+    else:
+        return False
+    return True
 
 
-def _read_lines(pipe: Any, end: float, silence: float, name: str) -> Iterator[bytes]:
+def _read_lines(pipe: Any, end: float, resources: ResourceLimits, name: str) -> Iterator[bytes]:
     """Complete lines as they arrive. Raises MediaError on a timeout or an endless line."""
     rest = b""
     while True:
-        wait = min(silence, end - time.monotonic())
+        wait = min(resources.silence, end - time.monotonic())
         if wait <= 0 or not select.select([pipe], [], [], wait)[0]:
-            late = "takes too long to decode" if wait < silence else "stopped making progress"
-            raise MediaError(f"{name} {late}; it is damaged, or this machine is too slow")
+            if wait < resources.silence:
+                most = f"more than {resources.seconds:,.0f} s (AVA_DECODE_SECONDS)"
+                raise MediaError(f"{name} takes too long to decode: {most}")
+            raise MediaError(
+                f"{name} stopped making progress; it is damaged, or this machine is too slow"
+            )
         chunk = os.read(pipe.fileno(), CHUNK)
         if not chunk:
             return
@@ -216,8 +274,14 @@ def _exit_reason(code: int, resources: ResourceLimits, name: str) -> str:
     if code == -signal.SIGXCPU:
         most = f"{resources.cpu_seconds:,} s of CPU time"
         return f"{name} takes more than {most} to decode (AVA_DECODE_CPU_SECONDS)"
-    how = signal.Signals(-code).name if code < 0 else f"code {code}"
-    return _crash_message(name, how)
+    message = _crash_message(name, _exit_name(code))
+    if code in OUT_OF_MEMORY:
+        message += f", or needs more than {resources.most_memory} (AVA_DECODE_MEMORY)"
+    return message
+
+
+def _exit_name(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"code {code}"
 
 
 def _crash_message(name: str, how: str) -> str:
@@ -236,18 +300,24 @@ def main() -> None:
     tempfile.tempdir = str(target.parent)
     parts = [Path(request["parts"])] if request.get("parts") else []
     restrictions = enter_sandbox(readable=[source], writable=[target.parent, *parts])
+    cv2.setNumThreads(1)  # threads cost address space, and gain nothing for thumbnails
     _set_resource_limits(resources, request.pop("parent"))
 
     def send(**fact: Any) -> None:
         print(json.dumps(fact), flush=True)  # noqa: T201  read by the parent
 
+    send(ready=True)
     try:
-        made = _execute(request, source, target, progress=lambda share: send(progress=share))
+        made = _execute(
+            request, source, target,
+            progress=lambda share: send(progress=share),
+            on_segment=lambda known: send(on_segment=known._asdict()),
+        )  # fmt: skip
         send(result=made or {"restrictions": restrictions._asdict()})
     except MediaError as error:
         send(error=str(error))
     except (MemoryError, av.error.ExternalError):  # raised by the encoder
-        most = f"{resources.memory / 1e9:.1f} GB of memory"
+        most = resources.most_memory
         send(error=f"{name} needs more than {most} to decode (AVA_DECODE_MEMORY)")
     except OSError as error:
         send(os_error=[error.errno, error.strerror, str(error.filename or target)])
@@ -256,14 +326,21 @@ def main() -> None:
 
 
 def _execute(
-    request: dict[str, Any], source: Path, target: Path, *, progress: Callable[[float], None]
+    request: dict[str, Any],
+    source: Path,
+    target: Path,
+    *,
+    progress: Callable[[float], None],
+    on_segment: Callable[[SegmentReport], object],
 ) -> dict[str, Any]:
     """The result of the request; empty if it asks for nothing."""
     if "limits" in request:
         limits = VideoLimits(**request.pop("limits"))
-        if parts := request.pop("parts"):
-            request["parts"] = Path(parts)
-        return asdict(standardise(source, target, limits=limits, progress=progress, **request))
+        for name in ("parts", "thumbnails"):
+            if path := request.pop(name, None):
+                request[name] = Path(path)
+        listeners: dict[str, Any] = {"progress": progress, "on_segment": on_segment}
+        return asdict(standardise(source, target, limits=limits, **listeners, **request))
     if "frame" in request:
         return {"frame_count": _check_frames(source, target, request["frame"])}
     if "rate" in request:

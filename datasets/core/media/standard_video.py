@@ -4,13 +4,14 @@ A standard video is H.264 yuv420p MP4 at exactly 30 frames per second from pts 0
 square pixels and even sides, limited range, no sound, a keyframe every 30 frames, closed GOPs
 and faststart. A cut at a whole second therefore copies packets, and frame `n` of the video is
 identical to the frame read from a clip. Frame indices are 0-based; frames are uint8 arrays of
-shape `(height, width, 3)` in RGB order, or BGR on request.
+shape `(height, width, 3)` in RGB order, or BGR on request, or the planes of yuv420p as they are
+coded, shape `(height * 3 / 2, width)`: Y, then U and V at half the size.
 """
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import av
 import cv2
@@ -22,8 +23,10 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.video_reader import MediaError
 
 GOP_FRAMES = FRAME_RATE
+COMPARED_BYTES = 1 << 20
 FrameArray = NDArray[np.uint8]
 ChannelOrder = Literal["rgb", "bgr"]  # of the last axis of a frame
+PIXEL_FORMATS = {"rgb": "rgb24", "bgr": "bgr24", "planes": "yuv420p"}
 
 
 def cut(source: Path, target: Path, *, start_frame: int, frame_count: int) -> None:
@@ -50,6 +53,35 @@ def cut(source: Path, target: Path, *, start_frame: int, frame_count: int) -> No
             raise
 
 
+class SharedBytes(NamedTuple):
+    """Where the packets of a cut lie: from `own_start` on in its file, the same bytes as from
+    `start` on in the file of the video."""
+
+    own_start: int
+    start: int
+    length: int
+
+
+def shared_bytes(cut_file: Path, source: Path, *, start_frame: int) -> SharedBytes | None:
+    """The bytes that a file made by `cut` shares with `source`; None if they differ there."""
+    places = []
+    for path, frame in ((cut_file, 0), (source, start_frame)):
+        with _open_standard(path) as (container, stream):
+            places.append(next(_packets(container, stream, frame)).pos)
+    own_start, start = places
+    length = cut_file.stat().st_size - own_start
+    with cut_file.open("rb") as one, source.open("rb") as other:
+        one.seek(own_start)
+        other.seek(start)
+        left = length
+        while left > 0:
+            content = one.read(min(COMPARED_BYTES, left))
+            if not content or content != other.read(len(content)):
+                return None
+            left -= len(content)
+    return SharedBytes(own_start, start, length)
+
+
 def read_frames(
     path: Path,
     *,
@@ -57,7 +89,7 @@ def read_frames(
     count: int | None = None,
     step: int = 1,
     only: Collection[int] | None = None,
-    order: ChannelOrder = "rgb",
+    order: ChannelOrder | Literal["planes"] = "rgb",
     threads: int = 0,
 ) -> Iterator[tuple[int, FrameArray]]:
     """Frames `start`, `start + step`, ... of a standard video or clip, with their indices.
@@ -83,7 +115,7 @@ def read_frames(
             if index in wanted and (only is None or index in only):
                 if frame.is_corrupt or index != next(expected):
                     raise MediaError(f"frame {index} of {path.name} is damaged; make it again")
-                converted = reformatter.reformat(frame, format=f"{order}24", threads=1)
+                converted = reformatter.reformat(frame, format=PIXEL_FORMATS[order], threads=1)
                 yield index, converted.to_ndarray()
         if (missing := next(expected, None)) is not None:
             raise MediaError(f"frame {missing} of {path.name} cannot be read; make it again")

@@ -3,19 +3,32 @@
 `datasets.core.media.standard_video` defines the standard.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from datasets.core.media.clips_and_keyframes import FRAME_RATE, FrameRange
+from datasets.core.media.clips_and_keyframes import FRAME_RATE, MIN_CLIP_FRAMES, FrameRange
 from datasets.core.media.corrupt_frames import as_frame_ranges
+from datasets.core.media.encoding_segments import (
+    SAME_BYTES,
+    SEGMENT_FRAMES,
+    encode,
+    finished_frames,
+)
+from datasets.core.media.fingerprints import ThumbnailSampler
 from datasets.core.media.resampling import TimingError, resample_to_cfr
-from datasets.core.media.segments import encode, finished_frames
+from datasets.core.media.source_notes import (
+    changes_of,
+    check_readable,
+    properties_of,
+    warnings_of,
+)
 from datasets.core.media.standard_video import GOP_FRAMES
 from datasets.core.media.stream_copy import copy_if_standard, may_be_standard
 from datasets.core.media.video_reader import (
@@ -45,9 +58,6 @@ MATRICES = (1, 4, 5, 6, 7, 9)
 BT709, SMPTE170M = 1, 6
 HD_HEIGHT = 720
 MIN_SIDE = 16
-MIN_SECONDS = 0.5
-MAX_UNREADABLE_SHARE = 0.5
-MIN_DECODED_SHARE = 0.98
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Standardised:
         changes: What was converted, as sentences.
         warnings: Problems of the source, as sentences.
         unreadable: Frames that cannot be read; no clip may contain them.
+        stills: Frames in which the source holds one frame for longer than 4 s.
     """
 
     width: int
@@ -68,6 +79,30 @@ class Standardised:
     changes: list[str]
     warnings: list[str]
     unreadable: list[FrameRange]
+    stills: list[FrameRange]
+
+
+class SegmentReport(NamedTuple):
+    """What is known of a video while it is standardised.
+
+    Attributes:
+        frame_count: Frames in finished segments, before any place that is not known yet.
+        unreadable: As in `Standardised`, of these frames; `stills` likewise.
+    """
+
+    width: int
+    height: int
+    frame_count: int
+    unreadable: list[FrameRange]
+    stills: list[FrameRange]
+
+
+class ColourTags(NamedTuple):
+    """How a file says that its colours are to be read: numbers of H.273."""
+
+    matrix: int
+    primaries: int
+    transfer: int
 
 
 def standardise(
@@ -80,6 +115,8 @@ def standardise(
     progress: Callable[[float], None] | None = None,
     name: str = "",
     parts: Path | None = None,
+    thumbnails: Path | None = None,
+    on_segment: Callable[[SegmentReport], object] | None = None,
 ) -> Standardised:
     """Make the standard video `target` from `source` in one pass. Raises MediaError.
 
@@ -93,42 +130,52 @@ def standardise(
         name: Name of the video in messages; default the name of `source`.
         parts: A folder in which finished segments are kept: a later call with the same source,
             size and folder goes on from there.
+        thumbnails: A file for the thumbnails of its fingerprint; none is written by a call
+            that goes on from another.
+        on_segment: Called when a segment is finished; not for a video that is copied.
     """
     if parts is None:
         with TemporaryDirectory(dir=target.parent) as folder:
             return standardise(
                 source, target, longest_side=longest_side, limits=limits, name=name,
                 keep_truncated=keep_truncated, progress=progress, parts=Path(folder),
+                thumbnails=thumbnails, on_segment=on_segment,
             )  # fmt: skip
     try:
         with open_video(source, limits, name=name) as video:
             size = standard_size(video.probe, longest_side)
             if min(size) < MIN_SIDE:
                 raise MediaError(f"{video.name} would have only {size[0]}x{size[1]} pixels")
-            if copied := _copy_if_standard(video, source, target, size, limits, progress):
+            sampler = ThumbnailSampler()
+            copied = _copy_if_standard(video, source, target, size, limits, sampler, progress)
+            if copied:
+                sampler.write(thumbnails)
                 return _as_copied(video, size, copied, keep_truncated=keep_truncated)
-            frames = resample_to_cfr(
-                video.frames(),
-                max_seconds=limits.max_seconds,
-                is_known_loss=video.corruption.is_known_loss,
-            )
+            frames = resample_to_cfr(video.frames(), max_seconds=limits.max_seconds)
             start = finished_frames(parts)
-            counted = _report(frames, video, progress)
-            upright = _standard_frames(counted, video, size, limits, start=start)
+            held: list[FrameRange] = []
+            noted = _note_held(frames, held)
+            if on_segment:
+                noted = _note_settled(noted, video, size, held, on_segment)
+            counted = _report(noted, video, progress)
+            sampler = ThumbnailSampler()
+            upright = _standard_frames(counted, video, size, limits, sampler, start=start)
             frame_count = encode(
                 upright, target, parts, start=start,
-                configure=lambda stream: _configure(stream, video, size),
+                configure=lambda stream: configure_standard(stream, size, _tags(video)),
             )  # fmt: skip
             unreadable = as_frame_ranges(video.corruption.spans, frame_count=frame_count)
-            _check_readable(video, frame_count)
+            check_readable(video, frame_count)
+            if start == 0:
+                sampler.write(thumbnails)
             return Standardised(
                 *size,
                 frame_count,
-                video.probe.as_dict()
-                | {"decoded_frames": video.decoded, "corrupt_frames": video.corruption.count},
-                _changes(video.probe, size),
-                _warnings(video, frame_count, unreadable, keep_truncated=keep_truncated),
+                properties_of(video, video.decoded, video.corruption.count),
+                [*changes_of(video.probe, size), *video.left_out],
+                warnings_of(video, frame_count, unreadable, keep_truncated=keep_truncated),
                 unreadable,
+                [each for each in held if not _overlaps(each, unreadable)],
             )
     except TimingError as error:
         target.unlink(missing_ok=True)
@@ -144,37 +191,87 @@ def _copy_if_standard(
     target: Path,
     size: tuple[int, int],
     limits: VideoLimits,
+    sampler: ThumbnailSampler,
     progress: Callable[[float], None] | None,
 ) -> int:
     """How many frames were copied; 0 if the video must be re-encoded."""
     if not may_be_standard(video.probe, size):
         return 0
     expected = (video.probe.seconds or 0) * FRAME_RATE
-    return copy_if_standard(source, target, limits=limits, expected=expected, progress=progress)
+    return copy_if_standard(
+        source, target, limits=limits, expected=expected, sampler=sampler, progress=progress
+    )
 
 
 def _as_copied(
     video: VideoReader, size: tuple[int, int], frame_count: int, *, keep_truncated: bool
 ) -> Standardised:
-    _check_readable(video, frame_count)
-    _, *changes = _changes(video.probe, size)
+    check_readable(video, frame_count)
+    _, *changes = changes_of(video.probe, size)
     return Standardised(
         *size,
         frame_count,
-        video.probe.as_dict() | {"decoded_frames": frame_count, "corrupt_frames": 0},
-        ["Copied without re-encoding: it is a standard video already.", *changes],
-        _warnings(video, frame_count, [], keep_truncated=keep_truncated),
+        properties_of(video, frame_count, 0),
+        [
+            "Copied without re-encoding: it is a standard video already.",
+            *changes,
+            *video.left_out,
+        ],
+        warnings_of(video, frame_count, [], keep_truncated=keep_truncated),
+        [],
         [],
     )
 
 
 def standard_size(source: Probe, longest_side: int) -> tuple[int, int]:
     """Width and height of the standard video: square pixels, upright, even, never enlarged."""
-    width, height = source.width * Fraction(source.sample_aspect), Fraction(source.height)
+    width, height = map(Fraction, source.shown_size)
+    width *= Fraction(source.sample_aspect)
     if source.rotation.startswith("transpose"):
         width, height = height, width
     scale = min(Fraction(1), longest_side / max(width, height))
     return int(width * scale / 2) * 2, int(height * scale / 2) * 2
+
+
+def _note_settled(
+    frames: Iterable[Any],
+    video: VideoReader,
+    size: tuple[int, int],
+    held: list[FrameRange],
+    on_segment: Callable[[SegmentReport], object],
+) -> Iterator[Any]:
+    """`frames`; what is known of those in finished segments is told."""
+    before, start = None, 0
+    for count, frame in enumerate(frames):
+        if frame is not before:
+            before, start = frame, count
+        if count and count % SEGMENT_FRAMES == 0:
+            since = video.corruption.open_since
+            unknown = count if since is None else math.floor(since * FRAME_RATE)
+            known = min(count, unknown, start if count - start > MIN_CLIP_FRAMES else count)
+            spans = as_frame_ranges(video.corruption.spans, frame_count=count)
+            on_segment(SegmentReport(*size, known, spans, [*held]))
+        yield frame
+
+
+def _note_held(frames: Iterable[Any], held: list[FrameRange]) -> Iterator[Any]:
+    """`frames`; the ranges of more than 4 s in which one is repeated are added to `held`."""
+    before, start, index = None, 0, 0
+    for index, frame in enumerate(frames, start=1):
+        if frame is not before:
+            _add_held(held, start, index - 1)
+            before, start = frame, index - 1
+        yield frame
+    _add_held(held, start, index)
+
+
+def _add_held(held: list[FrameRange], start: int, stop: int) -> None:
+    if stop - start > MIN_CLIP_FRAMES:
+        held.append(FrameRange(start, stop))
+
+
+def _overlaps(frames: FrameRange, others: Iterable[FrameRange]) -> bool:
+    return any(frames.start < other.stop and other.start < frames.stop for other in others)
 
 
 def _standard_frames(
@@ -182,6 +279,7 @@ def _standard_frames(
     video: VideoReader,
     size: tuple[int, int],
     limits: VideoLimits,
+    sampler: ThumbnailSampler,
     *,
     start: int,
 ) -> Iterator[Any]:
@@ -207,6 +305,7 @@ def _standard_frames(
                 threads=1,
                 **_colour_arguments(frame),
             )
+        sampler.add(index, standard)
         standard.pts = index
         standard.time_base = Fraction(1, FRAME_RATE)
         standard.pict_type = I_FRAME if index % GOP_FRAMES == 0 else 0
@@ -225,12 +324,12 @@ def _rgb_matrix(frame: Any) -> Colorspace:
     return Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
 
 
-def _tags(video: VideoReader) -> tuple[int, int, int]:
-    """Colour matrix, primaries and transfer to write into the file."""
+def _tags(video: VideoReader) -> ColourTags:
+    """What to write into the file."""
     first = video.first
     if video.probe.is_hdr:
-        return (BT709 if first.height >= HD_HEIGHT else SMPTE170M), BT709, BT709
-    return _matrix(first), first.color_primaries, first.color_trc
+        return ColourTags(BT709 if first.height >= HD_HEIGHT else SMPTE170M, BT709, BT709)
+    return ColourTags(_matrix(first), first.color_primaries, first.color_trc)
 
 
 def _matrix(first: Any) -> int:
@@ -251,77 +350,12 @@ def _report(
             progress(min(count / expected, 1.0) if expected else 0.0)
 
 
-def _configure(stream: Any, video: VideoReader, size: tuple[int, int]) -> None:
+def configure_standard(stream: Any, size: tuple[int, int], tags: ColourTags) -> None:
+    """Set an encoder to write a standard video of that width and height."""
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
-    context.options = ENCODER
+    context.options = ENCODER | SAME_BYTES
     context.thread_count = ENCODER_THREADS
     context.color_range = LIMITED_RANGE
-    context.colorspace, context.color_primaries, context.color_trc = _tags(video)
-
-
-def _check_readable(video: VideoReader, frame_count: int) -> None:
-    """Raises MediaError if a video is mostly unreadable, or too short."""
-    corruption, seconds = video.corruption, frame_count / FRAME_RATE
-    if (
-        corruption.share > MAX_UNREADABLE_SHARE
-        or corruption.count > MAX_UNREADABLE_SHARE * video.decoded
-    ):
-        where = f" at {corruption.describe()}" if corruption.spans else ""
-        raise MediaError(
-            f"{video.name} is damaged: more than half of it is unreadable{where}; "
-            "copy it again from its source"
-        )
-    if seconds < MIN_SECONDS:
-        raise MediaError(
-            f"{video.name} is only {seconds:.2f} s long; it needs {MIN_SECONDS} s at least"
-        )
-
-
-def _warnings(
-    video: VideoReader, frame_count: int, unreadable: list[FrameRange], *, keep_truncated: bool
-) -> list[str]:
-    """Sentences about a video that was read to its end.
-
-    Raises MediaError if it is truncated and the dataset does not accept such videos.
-    """
-    seconds, declared = frame_count / FRAME_RATE, video.probe.seconds or 0
-    warnings = []
-    if seconds < declared * MIN_DECODED_SHARE - MIN_SECONDS or video.stop_reason:
-        whole = f" of {declared:.1f}" if declared > seconds else ""
-        sentence = f"{video.name} is truncated: only {seconds:.1f}{whole} s can be read"
-        if not keep_truncated:
-            raise MediaError(f"{sentence}; the dataset does not accept truncated videos")
-        warnings.append(f"{sentence}.")
-    if unreadable:
-        where = video.corruption.describe()
-        warnings.append(f"The frames at {where} are unreadable; no clip contains them.")
-    elif (count := video.corruption.count) and not warnings:
-        places = "1 corrupt place" if count == 1 else f"{count} corrupt places"
-        warnings.append(f"{places} skipped: please check the video.")
-    if times := video.timestamps.restarts:
-        often = "once" if times == 1 else f"{times} times"
-        warnings.append(f"Its timestamps restarted {often}; the parts were joined.")
-    return warnings
-
-
-def _changes(source: Probe, size: tuple[int, int]) -> list[str]:
-    rate = source.frame_rate
-    shown = f"{float(Fraction(rate)):.6g}" if rate else "an unknown number of"
-    is_h264 = source.codec == "h264"
-    encoded = "as H.264" if is_h264 else f"from {source.codec.upper()} to H.264"
-    facts = {
-        f"Re-encoded {encoded}, one keyframe per second.": True,
-        f"Resampled from {shown} to {FRAME_RATE} frames per second.": rate != str(FRAME_RATE),
-        f"Resized from {source.width}x{source.height} to {size[0]}x{size[1]} pixels.": (
-            sorted(size) != sorted((source.width, source.height))
-        ),
-        f"Pixels of aspect {source.sample_aspect} made square.": source.sample_aspect != "1",
-        "Rotated upright.": bool(source.rotation),
-        "Deinterlaced.": source.is_interlaced,
-        "Colours converted from full to limited range.": source.is_full_range,
-        "HDR converted to SDR.": source.is_hdr,
-        "Sound removed.": source.has_sound,
-    }
-    return [sentence for sentence, is_true in facts.items() if is_true]
+    context.colorspace, context.color_primaries, context.color_trc = tags

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.core.media.encoding_segments import SAME_BYTES
 from datasets.core.media.video_reader import MediaError
 
 MAX_PIXELS = 8192 * 4352
@@ -51,7 +52,7 @@ def write_still_video(frames: Iterable[bytes], target: Path, *, rate: int) -> No
     Odd sides are padded by one row or column, as H.264 requires; coordinates stay valid.
     Raises MediaError, and leaves no file, if an image cannot be read.
     """
-    options = CODEC_OPTIONS | {"g": str(rate)}
+    options = CODEC_OPTIONS | SAME_BYTES | {"g": str(rate)}
     try:
         with av.open(
             str(target), "w", format="mp4", options={"movflags": "faststart"}

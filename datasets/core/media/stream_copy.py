@@ -14,6 +14,7 @@ from typing import Any
 import av
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.media.fingerprints import ThumbnailSampler
 from datasets.core.media.standard_video import GOP_FRAMES
 from datasets.core.media.video_reader import MediaError, Probe, VideoLimits, open_stream
 
@@ -33,7 +34,13 @@ def may_be_standard(probe: Probe, size: tuple[int, int]) -> bool:
         and (probe.codec, probe.pixel_format) == ("h264", "yuv420p")
         and (probe.width, probe.height) == size
         and probe.sample_aspect == "1"
-        and not (probe.rotation or probe.is_interlaced or probe.is_full_range or probe.is_hdr)
+        and not (
+            probe.crop
+            or probe.rotation
+            or probe.is_interlaced
+            or probe.is_full_range
+            or probe.is_hdr
+        )
     )
 
 
@@ -43,12 +50,13 @@ def copy_if_standard(
     *,
     limits: VideoLimits,
     expected: float = 0,
+    sampler: ThumbnailSampler | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> int:
     """Copy the packets of `source` into the standard video `target`; return how many frames.
 
     0, and no file, if it does not meet the standard. `expected` is the declared number of
-    frames, for `progress`.
+    frames, for `progress`; `sampler` gets the decoded frames.
     """
     count = 0
     with suppress(MediaError, av.FFmpegError, ValueError, IndexError):
@@ -59,7 +67,7 @@ def copy_if_standard(
             copy: Any = out.add_stream_from_template(stream)
             copy.time_base = Fraction(1, FRAME_RATE)
             most = limits.max_seconds * FRAME_RATE
-            for packet in _restamped(_verified_packets(container, stream)):
+            for packet in _restamped(_verified_packets(container, stream, sampler)):
                 packet.stream = copy
                 out.mux(packet)
                 count += 1
@@ -72,7 +80,9 @@ def copy_if_standard(
     return 0
 
 
-def _verified_packets(container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
+def _verified_packets(
+    container: Any, stream: Any, sampler: ThumbnailSampler | None
+) -> Iterator[tuple[int, Any]]:
     """Every packet with its frame index. Raises _DifferentError where it must."""
     size_bytes = _nal_length_bytes(stream)
     first: int | None = None
@@ -80,7 +90,7 @@ def _verified_packets(container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
     position = decoded = 0
     for packet in container.demux(stream):
         if not packet.size:  # the flush packet at the end
-            decoded += _decoded_count(packet)
+            decoded += _decode(packet, decoded, sampler)
             break
         first = packet.pts if first is None else first
         number = _frame_index(packet, first)
@@ -92,7 +102,7 @@ def _verified_packets(container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
         _check_nal_units(packet, is_first=position == begin, size_bytes=size_bytes)
         if position == begin and number != begin:
             raise _NotStandardError("a GOP does not begin with its keyframe")
-        decoded += _decoded_count(packet)
+        decoded += _decode(packet, decoded, sampler)
         position += 1
         yield number, packet
     begin = (position - 1) // GOP_FRAMES * GOP_FRAMES
@@ -138,11 +148,14 @@ def _nal_unit_types(content: bytes, size_bytes: int) -> Iterator[int]:
         position += size_bytes + size
 
 
-def _decoded_count(packet: Any) -> int:
-    """Number of frames in the packet; all must be intact."""
+def _decode(packet: Any, first: int, sampler: ThumbnailSampler | None) -> int:
+    """Number of frames in the packet; all must be intact. The first is frame `first`."""
     frames = packet.decode()
     if any(frame.is_corrupt or frame.interlaced_frame for frame in frames):
         raise _NotStandardError("a frame is damaged or interlaced")
+    if sampler is not None:
+        for number, frame in enumerate(frames, start=first):
+            sampler.add(number, frame)
     return len(frames)
 
 

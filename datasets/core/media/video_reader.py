@@ -4,9 +4,7 @@ Playlists and scripts, which may refer to other files or the network, are not op
 delivered upright and deinterlaced, with ascending timestamps.
 """
 
-import errno
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -16,30 +14,45 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
-import numpy as np
 
 from datasets.core.media import tone_mapping
-from datasets.core.media.corrupt_frames import CorruptionLog
-from datasets.core.media.resampling import MAX_LAST_FRAME_STEPS, TimedFrame, TimestampJoiner
-
-ALLOWED_FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,ogg,mxf"
+from datasets.core.media.containers import (
+    MediaError,
+    VideoLimits,
+    check_memory,
+    is_bare,
+    left_out_tracks,
+    open_stream,
+    video_track,
 )
-OPEN_TIMEOUT = (60, 60)
+from datasets.core.media.corrupt_frames import CorruptionLog
+from datasets.core.media.cropping import Crop, container_crop
+from datasets.core.media.frame_filters import (
+    DEINTERLACE,
+    apply_filters,
+    crop_filters,
+    rotation_filters,
+    tone_mapping_filters,
+)
+from datasets.core.media.resampling import TimedFrame, TimestampJoiner
+
+__all__ = [
+    "MediaError",
+    "Probe",
+    "VideoLimits",
+    "VideoReader",
+    "is_full_range",
+    "open_stream",
+    "open_video",
+    "probe",
+    "rotation_filters",
+]
+
 FULL_RANGE = 2
 INTERLACED_ORDERS = (2, 3, 4, 5)
-# More threads need more memory and gain little.
-DECODER_THREADS = 4
-
-
-class MediaError(ValueError):
-    """A video cannot be used; the message names it and says why."""
-
-
-@dataclass(frozen=True)
-class VideoLimits:
-    max_pixels: int = 8192 * 4352
-    max_seconds: float = 4 * 3600
+# A longer duration of the last frame must agree with the duration of the track.
+MAX_LAST_FRAME_STEPS = 4
+MAX_TIME_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,8 @@ class Probe:
         frame_rate: Frames per second, a fraction; empty if unknown.
         seconds: Declared duration; None if unknown.
         rotation: Filters that make the frame upright, empty if it is.
+        created: When it was recorded, ISO 8601; empty if the file does not say.
+        crop: Part of the coded frame that is shown, `width:height:left:top`; empty if all.
     """
 
     container: str
@@ -67,6 +82,16 @@ class Probe:
     is_full_range: bool
     is_hdr: bool
     rotation: str
+    crop: str = ""
+    created: str = ""
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of the part of the coded frame that is shown."""
+        if not self.crop:
+            return self.width, self.height
+        width, height, _, _ = map(int, self.crop.split(":"))
+        return width, height
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -80,9 +105,10 @@ class VideoReader:
         decoded: Frames decoded so far.
         corruption: Which frames and times cannot be read.
         stop_reason: Why reading stopped before the end of the file; empty if it did not.
+        left_out: Sentences about other tracks of the file.
     """
 
-    def __init__(self, name: str, container: Any, stream: Any) -> None:
+    def __init__(self, name: str, container: Any, stream: Any, *, path: Path) -> None:
         self.name = name
         self._container = container
         self._stream = stream
@@ -90,6 +116,8 @@ class VideoReader:
         self.corruption = CorruptionLog()
         self.stop_reason = ""
         rate = stream.average_rate or stream.guessed_rate or Fraction(30)
+        if is_bare(container):  # the average rate is what the demuxer assumes
+            rate = stream.codec_context.framerate or rate
         self.timestamps = TimestampJoiner(step=max(1, round(1 / (rate * stream.time_base))))
         self._raw = self._decoded()
         self._first = next(self._raw, None)
@@ -98,7 +126,14 @@ class VideoReader:
                 f"{name} has no frame that can be decoded; it is damaged or encrypted"
             )
         self.first: Any = self._first[0]
-        self.probe = _probe(container, stream, self.first)
+        self.left_out = left_out_tracks(container, stream)
+        self._crop = container_crop(
+            path,
+            container.format.name.split(",")[0],
+            track=video_track(container, stream),
+            size=(self.first.width, self.first.height),
+        )
+        self.probe = _probe(container, stream, self.first, self._crop)
 
     def frames(self) -> Iterator[TimedFrame[Any]]:
         """All readable frames, upright and deinterlaced, in order. Call it once.
@@ -106,20 +141,29 @@ class VideoReader:
         Times count from the first frame, readable or not.
         """
         step = self.timestamps.step * self._stream.time_base
-        filters = rotation_filters(self.first)
+        filters = [*crop_filters(self._crop), *rotation_filters(self.first)]
         if self.probe.is_interlaced:
-            filters = [("yadif", "mode=send_frame:deint=interlaced"), *filters]
+            filters = [*DEINTERLACE, *filters]
         frames = self._timestamped(step)
         with TemporaryDirectory() as folder:
             if self.probe.is_hdr:
-                filters += _tone_mapping_filters(Path(folder), self.first)
-            for frame in _apply_filters(frames, filters) if filters else frames:
+                filters += tone_mapping_filters(Path(folder), self.first)
+            for frame in apply_filters(frames, filters) if filters else frames:
+                time = frame.pts * frame.time_base
                 duration = frame.duration * frame.time_base or step
-                yield TimedFrame(
-                    frame.pts * frame.time_base,
-                    min(duration, MAX_LAST_FRAME_STEPS * step),
-                    frame,
-                )
+                yield TimedFrame(time, min(duration, self._longest_at(time, step)), frame)
+
+    def _longest_at(self, time: Fraction, step: Fraction) -> Fraction:
+        """How long a frame may be shown if it is the last one.
+
+        With B-frames the duration of a packet is that of another frame.
+        """
+        stream = self._stream
+        if not stream.duration or self.timestamps.restarts:
+            return MAX_LAST_FRAME_STEPS * step
+        before = (self.first.pts or 0) - (stream.start_time or 0)
+        end = (stream.duration - max(before, 0)) * stream.time_base
+        return max(MAX_LAST_FRAME_STEPS * step, end - time)
 
     def _timestamped(self, step: Fraction) -> Iterator[Any]:
         """Every readable frame with its joined timestamp."""
@@ -160,7 +204,7 @@ class VideoReader:
                 packets = self._container.demux(self._stream)
                 continue
             except av.FFmpegError as error:
-                _check_memory(error)
+                check_memory(error)
                 self.stop_reason = error.strerror or type(error).__name__
                 return
             if packet is None:
@@ -173,41 +217,7 @@ def open_video(path: Path, limits: VideoLimits, *, name: str = "") -> Iterator[V
     """The video in the file at `path`, called `name` in messages. Raises MediaError."""
     name = name or path.name
     with open_stream(path, limits, name=name) as (container, stream):
-        yield VideoReader(name, container, stream)
-
-
-@contextmanager
-def open_stream(
-    path: Path, limits: VideoLimits, *, name: str = ""
-) -> Iterator[tuple[Any, Any]]:
-    """Container and video stream of a file, before any packet is read. Raises MediaError."""
-    name = name or path.name
-    if not path.stat().st_size:
-        raise MediaError(f"{name} is empty: 0 bytes")
-    try:
-        container = av.open(
-            str(path),
-            options={"max_pixels": str(limits.max_pixels)},
-            container_options={
-                "format_whitelist": ALLOWED_FORMATS,
-                "protocol_whitelist": "file",
-            },
-            metadata_errors="replace",
-            timeout=OPEN_TIMEOUT,
-        )
-    except (av.FFmpegError, ValueError) as error:
-        _check_memory(error)
-        raise MediaError(
-            f"{name} is not a video in a known format, or it is truncated before its index "
-            f"({getattr(error, 'strerror', None) or error})"
-        ) from error
-    with container:
-        stream = _main_video_stream(container, name)
-        _check_limits(container, stream, limits, name)
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1)
-        stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        yield container, stream
+        yield VideoReader(name, container, stream, path=path)
 
 
 def probe(path: Path, limits: VideoLimits) -> Probe:
@@ -220,34 +230,7 @@ def is_full_range(frame: Any) -> bool:
     return frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
 
 
-def rotation_filters(frame: Any) -> list[tuple[str, str]]:
-    """The filters that make a frame upright, for each of the eight display matrices.
-
-    The angle alone (`frame.rotation`) is wrong for mirrored videos.
-    """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if not matrix:
-        return []
-    a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4", 5).tolist()
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return [("hflip", "")] * (a < 0) + [("vflip", "")] * (d < 0)
-    transposes = {
-        (1, 0): "clock",
-        (0, 1): "cclock",
-        (1, 1): "cclock_flip",
-        (0, 0): "clock_flip",
-    }
-    return [("transpose", transposes[int(b > 0), int(c > 0)])]
-
-
-def _tone_mapping_filters(folder: Path, first: Any) -> list[tuple[str, str]]:
-    """The filters that convert HDR frames to SDR RGB."""
-    tone_mapping.write_lut(folder / "table.cube", first.color_trc)
-    table = f"file={folder / 'table.cube'}:interp=tetrahedral"
-    return [("format", "gbrp12le"), ("lut3d", table), ("format", "gbrp")]
-
-
-def _probe(container: Any, stream: Any, first: Any) -> Probe:
+def _probe(container: Any, stream: Any, first: Any, crop: Crop | None) -> Probe:
     order = stream.codec_context.field_order
     return Probe(
         container=container.format.name.split(",")[0],
@@ -263,6 +246,8 @@ def _probe(container: Any, stream: Any, first: Any) -> Probe:
         is_full_range=is_full_range(first),
         is_hdr=first.color_trc in tone_mapping.TRANSFERS,
         rotation=", ".join(f"{name} {args}".strip() for name, args in rotation_filters(first)),
+        crop=str(crop or ""),
+        created=str(container.metadata.get("creation_time", ""))[:MAX_TIME_CHARACTERS],
     )
 
 
@@ -292,7 +277,7 @@ def _decode_packet(packet: Any) -> list[Any] | None:
         frames: list[Any] = packet.decode()
         return frames
     except av.FFmpegError as error:
-        _check_memory(error)
+        check_memory(error)
         return None
 
 
@@ -303,76 +288,3 @@ def _without_corrupt_flag(packet: Any) -> Any:
     plain.pts, plain.dts, plain.duration = packet.pts, packet.dts, packet.duration
     plain.is_keyframe = packet.is_keyframe
     return plain
-
-
-def _check_memory(error: Exception) -> None:
-    """Running out of memory is no fault of the video."""
-    if getattr(error, "errno", None) == errno.ENOMEM:
-        raise MemoryError from error
-
-
-def _apply_filters(frames: Iterable[Any], filters: list[tuple[str, str]]) -> Iterator[Any]:
-    """The frames after `filters`; a new graph is built when size or format change."""
-    graph: Any = None
-    shape: tuple[int, int, str] | None = None
-    for frame in frames:
-        if shape != (frame.width, frame.height, frame.format.name):
-            yield from _flush(graph)
-            shape = (frame.width, frame.height, frame.format.name)
-            graph = _filter_graph(frame, filters)
-        graph.vpush(frame)
-        yield from _pull_frames(graph)
-    yield from _flush(graph)
-
-
-def _filter_graph(frame: Any, filters: list[tuple[str, str]]) -> Any:
-    graph = av.filter.Graph()
-    graph.threads = 1
-    source = graph.add_buffer(template=frame)
-    links = [graph.add(name, args) if args else graph.add(name) for name, args in filters]
-    graph.link_nodes(source, *links, graph.add("buffersink")).configure()
-    return graph
-
-
-def _pull_frames(graph: Any) -> Iterator[Any]:
-    while True:
-        try:
-            yield graph.vpull()
-        except (av.BlockingIOError, av.EOFError):
-            return
-
-
-def _flush(graph: Any) -> Iterator[Any]:
-    if graph is not None:
-        graph.vpush(None)
-        yield from _pull_frames(graph)
-
-
-def _main_video_stream(container: Any, name: str) -> Any:
-    """The largest video stream that is not a cover image."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & type(stream.disposition).attached_pic
-    ]
-    if not streams:
-        raise MediaError(f"{name} has no video stream")
-    return max(streams, key=lambda stream: stream.width * stream.height)
-
-
-def _check_limits(container: Any, stream: Any, limits: VideoLimits, name: str) -> None:
-    if stream.codec_context is None or not stream.width or not stream.height:
-        raise MediaError(f"{name} does not state its frame size; it is damaged")
-    if stream.width * stream.height > limits.max_pixels:
-        raise MediaError(
-            f"{name} has frames of {stream.width}x{stream.height}; "
-            f"at most {limits.max_pixels / 1e6:.0f} megapixels are allowed"
-        )
-    ticks = stream.duration
-    seconds = (
-        float(ticks * stream.time_base) if ticks else (container.duration or 0) / av.time_base
-    )
-    if seconds > limits.max_seconds:
-        raise MediaError(
-            f"{name} is {seconds:.0f} s long; at most {limits.max_seconds:.0f} s are allowed"
-        )

@@ -39,6 +39,9 @@ class Command(BaseCommand):
             help="your own weights file: a path, or a name in AVA_WEIGHTS_DIR",
         )
         new.add_argument("--threshold", type=float, help="minimum score of a detection, 0 to 1")
+        new.add_argument(
+            "--classes", help="what is followed, for example person,vehicle (default person)"
+        )
         new.add_argument("--frame-stride", type=int, help="detect in every n-th frame")
         new.add_argument("--clip-seconds", type=int, help="clip length (default 15)")
         new.add_argument("--annotation-fps", type=int, help="annotation frames per second")

@@ -22,7 +22,7 @@ from demo.world.video_spec import VideoSpec
 from demo.world.videos import DEMO_VIDEOS
 from qc.models import Release
 from workers.pipeline import STEPS
-from workers.progress import raw_stream, run_until_done
+from workers.terminal_progress import raw_stream, run_until_done
 
 TINY_PERSON = Path(__file__).resolve().parents[2] / "tiny_person.pth"
 

@@ -1,7 +1,6 @@
 """Coefficients of agreement between annotators, with their names in the literature."""
 
-from qc.core.agreement.figures import Coefficient
-from qc.core.agreement.ratings import (
+from qc.core.agreement.coefficients_of_ratings import (
     cohen_kappa,
     fleiss_kappa,
     gwet_ac1,
@@ -11,7 +10,8 @@ from qc.core.agreement.ratings import (
     per_action_kappa,
     percent_agreement,
 )
-from qc.core.agreement.segments import interval_iou
+from qc.core.agreement.figures import Coefficient
+from qc.core.agreement.labels_over_time import interval_iou
 
 __all__ = [
     "Coefficient",

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
 from qc.core.agreement.chance import Apart, alpha_of, chance_pairs, sigma_of
+from qc.core.agreement.coefficient_counts import Floats
 from qc.core.agreement.figures import BoxChance, Figure, KeyframeBoxes
 from qc.core.agreement.jackknife import share_estimates
-from qc.core.agreement.tables import Floats
 from qc.core.consensus.identity import DrawnBoxes
 from tracking.core.boxes import Boxes
 

@@ -13,9 +13,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qc.core.agreement.coefficient_counts import Floats, ratio
 from qc.core.agreement.figures import NO_PAIR, Coefficient, Figure
 from qc.core.agreement.jackknife import estimates, share_estimates
-from qc.core.agreement.tables import Floats, ratio
 
 MAX_ANSWERS = 400  # of which chance is computed
 CLOSE = 0.05  # the share of pairs by chance that are closer than what sigma counts as agreed

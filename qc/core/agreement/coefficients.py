@@ -15,6 +15,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from qc.core.agreement.coefficient_counts import (
+    CategorySums,
+    Floats,
+    PairSums,
+    RatingSums,
+    ratio,
+)
 from qc.core.agreement.figures import (
     FEW_RATERS,
     NO_PAIR,
@@ -23,7 +30,6 @@ from qc.core.agreement.figures import (
     ONE_CATEGORY,
     Coefficient,
 )
-from qc.core.agreement.tables import CategorySums, Floats, PairSums, RatingSums, ratio
 
 Weights = Literal["linear", "quadratic"]
 

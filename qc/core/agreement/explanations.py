@@ -164,6 +164,46 @@ EXPLANATIONS = {
         "Rises with the tolerance of itself; a short action next to itself counts as agreed.",
         "Within one second, annotators agreed on an action beyond chance with {value}.",
     ),
+    "seconds_per_answer": FigureExplanation(
+        "Seconds per answer",
+        "Working time on the label page since the operation before, a pause with a minute at "
+        "most, averaged over answers set or kept.",
+        "",
+        "A segment that is kept is one answer, however long it is.",
+        "On the label page an answer took {value} s on average.",
+    ),
+    "seconds_in_cvat": FigureExplanation(
+        "Seconds per answer in CVAT",
+        "Time from the act before (a box, an answer, undoing, opening the job) to an answer "
+        "(change:attribute in CVAT's events), a pause with a minute at most, averaged.",
+        "",
+        "Only where CVAT tells its events. Answers left as before are no events, so it is "
+        "not that of the label page: compare annotators within CVAT.",
+        "In CVAT setting an answer took {value} s on average.",
+    ),
+    "kept_at_once": FigureExplanation(
+        "Answers kept within a second",
+        "Of the offered answers that an annotator kept on the label page, the share kept while "
+        "their keyframes had been on display for less than a second.",
+        "",
+        "A quick answer need not be a wrong one: read it beside agreement and gold checks. "
+        "Work in CVAT and packages has none; drafts of earlier versions count the time since "
+        "the operation before.",
+        "Of the offered answers that were kept, a share of {value} was kept within one second "
+        "of being shown.",
+    ),
+    "boxes_at_once": FigureExplanation(
+        "Pre-drawn boxes accepted within a second",
+        "Of the pre-drawn boxes that an annotator left as they were (within 2 pixels) on the "
+        "label page, the share whose keyframe was answered or kept while it, or the segment "
+        "kept with it, had been on display for less than a second in all.",
+        "",
+        "A good box needs no more than a glance, so compare annotators with each other and "
+        "with anchoring bias. Time before a page was loaded again is not known; blind work, "
+        "CVAT and packages have none.",
+        "Of the pre-drawn boxes that were left as they were, a share of {value} was accepted "
+        "within one second of being shown.",
+    ),
 }
 INTERVALS = FigureExplanation(
     "95 % intervals",

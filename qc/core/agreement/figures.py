@@ -280,7 +280,7 @@ class LowestAlpha(JsonRecord):
 
 @dataclass(frozen=True)
 class GroupUnits(JsonRecord):
-    """Answers to one group: a code of each annotator and unit, see `units`."""
+    """Answers to one group: a code of each annotator and unit, see `label_agreement`."""
 
     values: list[Any]
     codes: list[list[int]]
@@ -330,7 +330,9 @@ class AnnotatorWork(JsonRecord):
     decisions: int = 0  # answers set or kept on the label page
     decision_ms: int = 0  # working time of these
     kept: int = 0  # of these, what was offered and kept as it was
-    kept_at_once: int = 0  # within a second of the operation before
+    kept_at_once: int = 0  # within a second of being shown
+    boxes_kept: int = 0  # pre-drawn boxes left as they were, on the label page
+    boxes_kept_at_once: int = 0  # within a second of being shown
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, stdtrit
 
+from qc.core.agreement.coefficient_counts import Floats, ratio
 from qc.core.agreement.figures import DIGITS, Interval
-from qc.core.agreement.tables import Floats, ratio
 
 MIN_CLUSTERS = 8  # with fewer the spread says too little
 MIN_CLUSTERS_OF_MEAN = 20  # of IoU and edited units: a rare clip is in none of a few
@@ -59,7 +59,8 @@ def estimates(
         is_rate: Whether a figure lies between 0 and 1; else between -1 and 1.
         is_mean: Whether it is a mean of values between 0 and 1, not a share.
         shared: Clusters in which two annotators gave the same answer other than the commonest,
-            for figures that mean nothing without, shape `(k,)`.
+            for figures that mean nothing without, shape `(k,)`; the degrees of freedom are
+            fewer.
         alike_is_one: Whether, if no cluster differs, each is taken for one judgement: at least
             so much is known of a share that is not corrected for chance.
 
@@ -76,6 +77,7 @@ def estimates(
     total = squares.sum(axis=0)
     variance = (size - 1) / size * total
     freedom = np.clip(2 * ratio(total**2, (squares**2).sum(axis=0)), 1, size - 1)
+    freedom = np.minimum(freedom, np.maximum(shared, 2) - 1)  # a rare answer rests on these
     scale = np.broadcast_to(np.where(is_rate, 1.0, 2.0), value.shape)
     if alike_is_one:
         is_alike = variance < NO_SPREAD

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from qc.core.agreement.coefficients import FLEISS, KAPPA
-from qc.core.agreement.jackknife import Estimate, estimates
-from qc.core.agreement.tables import (
+from qc.core.agreement.coefficient_counts import (
     Block,
     CategorySums,
     Floats,
@@ -25,6 +23,8 @@ from qc.core.agreement.tables import (
     rated_clusters,
     unit_agreement,
 )
+from qc.core.agreement.coefficients import FLEISS, KAPPA
+from qc.core.agreement.jackknife import Estimate, estimates
 
 DENSE_CELLS = 1_000_000  # above, sums are kept sparse: most clips have few of many values
 ROWS_AT_ONCE = 50  # to bound memory

@@ -1,4 +1,4 @@
-"""Agreement on each action alone, chosen or not: the figures of `units`, action by action.
+"""Agreement on each action alone, chosen or not: the figures of label agreement, one by one.
 
 All actions of a group are computed at once, from how many of a unit's m raters chose each.
 """
@@ -11,6 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from qc.core.agreement.coefficient_counts import (
+    Codes,
+    Floats,
+    Pair,
+    PairSums,
+    Parts,
+    RatingSums,
+    in_parts,
+    rated_clusters,
+)
 from qc.core.agreement.coefficients import KAPPA, OF_RATINGS
 from qc.core.agreement.figures import (
     DIGITS,
@@ -21,16 +31,6 @@ from qc.core.agreement.figures import (
     Figure,
 )
 from qc.core.agreement.jackknife import Estimate, estimates
-from qc.core.agreement.tables import (
-    Codes,
-    Floats,
-    Pair,
-    PairSums,
-    Parts,
-    RatingSums,
-    in_parts,
-    rated_clusters,
-)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import ActionGroupSpec
+from qc.core.agreement.box_agreement import ByNumber, box_figures
 from qc.core.agreement.box_sets import PooledKeyframes
-from qc.core.agreement.boxes import ByNumber, box_figures
+from qc.core.agreement.clip_agreement import as_value
+from qc.core.agreement.coefficient_counts import Block, Pair
 from qc.core.agreement.coefficients import FLEISS, OF_RATINGS
-from qc.core.agreement.comparison import as_value
 from qc.core.agreement.figures import (
     DIGITS,
     BoxFigures,
@@ -24,8 +25,18 @@ from qc.core.agreement.figures import (
     LabelFigures,
 )
 from qc.core.agreement.jackknife import MIN_VIDEOS, share_estimates
+from qc.core.agreement.label_agreement import (
+    ABSENT,
+    UNANSWERED,
+    Units,
+    Value,
+    against_others,
+    brief_figures,
+    group_figures,
+    of_pair,
+)
+from qc.core.agreement.labels_over_time import NO_CONSECUTIVE, NO_SEGMENT, Flicker
 from qc.core.agreement.rating_intervals import ClusterSums, rating_intervals
-from qc.core.agreement.segments import NO_CONSECUTIVE, NO_SEGMENT, Flicker
 from qc.core.agreement.summary_figures import (
     AnnotatorFigures,
     ClipComparison,
@@ -36,24 +47,14 @@ from qc.core.agreement.summary_figures import (
     GroupAnchoring,
     PairFigures,
 )
-from qc.core.agreement.tables import Block, Pair
 from qc.core.agreement.time_chance import PooledTime
-from qc.core.agreement.units import (
-    ABSENT,
-    UNANSWERED,
-    Units,
-    Value,
-    against_others,
-    brief_figures,
-    group_figures,
-    of_pair,
-)
+from qc.core.box_matching import BoxCounts
 from qc.core.consensus.dawid_skene import segments
 from qc.core.consensus.skill_weighting import GroupErrorRates, fit
-from qc.core.matching import BoxCounts
 
 NO_TRACK = "there is no track"
 NOT_TIMED = "nothing was kept on the label page"
+NOT_SHOWN = "no pre-drawn box was left on the label page with a known time"
 BLIND_KINDS = ("seen", "mixed", "blind")  # by how many of two annotators did not see boxes
 
 
@@ -177,6 +178,7 @@ class Pool:
             self.tracks[who].update(
                 all=work.tracks, unedited=work.unedited, decisions=work.decisions,
                 ms=work.decision_ms, kept=work.kept, at_once=work.kept_at_once,
+                boxes=work.boxes_kept, boxes_at_once=work.boxes_kept_at_once,
             )  # fmt: skip
 
     def figures(self) -> DatasetFigures:
@@ -236,6 +238,7 @@ class Pool:
                 flicker=Figure.share(*flicker, NO_CONSECUTIVE),
                 unedited=Figure.share(tracks["unedited"], tracks["all"], NO_TRACK),
                 kept_at_once=Figure.share(tracks["at_once"], tracks["kept"], NOT_TIMED),
+                boxes_at_once=Figure.share(tracks["boxes_at_once"], tracks["boxes"], NOT_SHOWN),
                 decisions=tracks["decisions"],
                 seconds_per_decision=(
                     round(tracks["ms"] / 1000 / tracks["decisions"], 3)

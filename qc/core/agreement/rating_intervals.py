@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from qc.core.agreement.coefficient_counts import Floats, RatingSums, mean_of_defined
 from qc.core.agreement.coefficients import ALPHA, OF_RATINGS
 from qc.core.agreement.jackknife import Estimate, estimates
-from qc.core.agreement.tables import Floats, RatingSums, mean_of_defined
 
 NAMES = np.array([spec.name for spec in OF_RATINGS])
 IS_RATE = np.array([not spec.is_chance_corrected for spec in OF_RATINGS])

@@ -92,6 +92,7 @@ class AnnotatorFigures(LabelFigures):
     clips: list[ClipComparison] = field(default_factory=list)
     totals: ClipTotals = ClipTotals()
     kept_at_once: Figure | None = None  # share of what was kept, within a second
+    boxes_at_once: Figure | None = None  # share of the boxes left as they were, likewise
     decisions: int = 0  # answers set or kept on the label page
     seconds_per_decision: float | None = None
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qc.core.agreement.chance import Apart, alpha_of, chance_pairs
+from qc.core.agreement.coefficient_counts import Codes
 from qc.core.agreement.figures import ClipUnits, Figure
-from qc.core.agreement.segments import WITHIN, OverTime, over_time
-from qc.core.agreement.tables import Codes
-from qc.core.agreement.units import Units
+from qc.core.agreement.label_agreement import Units
+from qc.core.agreement.labels_over_time import WITHIN, OverTime, over_time
 
 PAIRS_BY_CHANCE = 2_000  # at most
 PERSONS_KEPT = 2  # of each clip, to tell chance from

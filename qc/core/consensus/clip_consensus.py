@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.action_groups import UNKNOWN, ActionGroupSpec, Answers
+from datasets.core.translation import gettext as _
+from qc.core.consensus.answer_votes import fuse_boxes, majority, majority_set
 from qc.core.consensus.identity import DrawnBoxes, MatchedPerson
-from qc.core.consensus.majority import fuse_boxes, majority, majority_set
+from qc.core.consensus.person_quorum import Status, is_quorum, person_status
 from tracking.core.boxes import pairwise_iou
 
 MIN_BOX_IOU = 0.75  # boxes that overlap less are shown to a reviewer
 
-Status = Literal["agreed", "disputed", "dropped"]
 DecisionRule = Literal["unanimous", "majority", "weighted", "single", "adjudicated", "open"]
 Vote = str | frozenset[str] | None
 PersonKey = tuple[int, int]  # second, person id
@@ -200,16 +201,6 @@ def label_consensus(
     return LabelConsensus(group.name, chosen_actions(winner, group), votes, rule)
 
 
-def why_disputed(drawers: int, annotators: int) -> str:
-    """Why it is a question whether there is a person.
-
-    >>> why_disputed(1, 2)
-    '1 of 2 annotators has this person; more than half must.'
-    """
-    verb = "has" if drawers == 1 else "have"
-    return f"{drawers} of {annotators} annotators {verb} this person; more than half must."
-
-
 def why_open(votes: Mapping[str, Any], group: ActionGroupSpec, *, annotators: int) -> str:
     """Why votes on a group leave it open.
 
@@ -221,27 +212,40 @@ def why_open(votes: Mapping[str, Any], group: ActionGroupSpec, *, annotators: in
     """
     cast = [vote for one in votes.values() if (vote := as_vote(one, group)) is not None]
     if not is_quorum(len(cast), annotators):
-        return f"{len(cast)} of {annotators} annotators answered; more than half must."
+        return _("%(count)s of %(annotators)s annotators answered; more than half must.") % {
+            "count": len(cast),
+            "annotators": annotators,
+        }
     if majority_vote(cast, group) is not None:
-        return "Weighed by error rates, the likeliest answer is not probable enough."
+        return _("Weighed by error rates, the likeliest answer is not probable enough.")
     if group.choice == "one" or UNKNOWN in cast:
         return _why_no_majority(Counter(_vote_text(vote) for vote in cast))
     named = Counter(action for vote in cast if not isinstance(vote, str) for action in vote)
     halves = [action for action in group.actions if 2 * named[action] == len(cast)]
     if halves:
-        return f"Half of the annotators chose {', '.join(halves)}, half did not."
+        return _("Half of the annotators chose %(halves)s, half did not.") % {
+            "halves": ", ".join(halves)
+        }
     chosen = [action for action in group.actions if 2 * named[action] > len(cast)]
-    return (
-        f"{len(chosen)} actions have a majority ({', '.join(chosen)}), but at most "
-        f"{group.max_per_person} can be chosen."
-    )
+    return _(
+        "%(count)s actions have a majority (%(chosen)s), but at most "
+        "%(max_per_person)s can be chosen."
+    ) % {
+        "count": len(chosen),
+        "chosen": ", ".join(chosen),
+        "max_per_person": group.max_per_person,
+    }
 
 
 def _why_no_majority(counts: Counter[str]) -> str:
     ranking = counts.most_common()
     said = ", ".join(f"{answer} {count}" for answer, count in ranking)
     is_tie = len(ranking) > 1 and ranking[0][1] == ranking[1][1]
-    return f"A tie: {said}." if is_tie else f"No answer has more than half: {said}."
+    return (
+        _("A tie: %(said)s.") % {"said": said}
+        if is_tie
+        else _("No answer has more than half: %(said)s.") % {"said": said}
+    )
 
 
 def _vote_text(vote: Vote) -> str:
@@ -261,7 +265,12 @@ def _box_consensus(
     groups: Sequence[ActionGroupSpec],
     decision: ReviewerDecision | None,
 ) -> BoxConsensus:
-    status = _status(len(answered), annotators, is_proposed=is_proposed, decision=decision)
+    status = person_status(
+        len(answered),
+        annotators,
+        is_proposed=is_proposed,
+        decided=decision.is_person if decision else None,
+    )
     labels: list[LabelConsensus | None] = []
     if status == "agreed":
         decided = decision.actions if decision else {}
@@ -274,26 +283,6 @@ def _box_consensus(
     if decided_box is not None:
         box = np.array(decided_box, dtype=np.float64)
     return BoxConsensus(*key, box, list(answered), status, kept, drawn, decided_box is not None)
-
-
-def _status(
-    drawers: int, annotators: int, *, is_proposed: bool, decision: ReviewerDecision | None
-) -> Status:
-    if decision is not None and decision.is_person is not None:
-        return "agreed" if decision.is_person else "dropped"
-    if is_quorum(drawers, annotators):
-        return "agreed"
-    is_rejected = is_quorum(annotators - drawers, annotators)
-    return "dropped" if is_proposed and is_rejected else "disputed"
-
-
-def is_quorum(count: int, annotators: int) -> bool:
-    """Whether `count` of the annotators who answered settle something: more than half.
-
-    >>> is_quorum(1, 1), is_quorum(1, 2), is_quorum(2, 3)
-    (True, False, True)
-    """
-    return 2 * count > annotators
 
 
 def as_vote(answer: Any, group: ActionGroupSpec) -> Vote:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qc.core.consensus.majority import fuse_boxes
-from qc.core.matching import MIN_IOU, best_pairs
+from qc.core.box_matching import MIN_IOU, best_pairs
+from qc.core.consensus.answer_votes import fuse_boxes
 from tracking.core.boxes import Boxes, pairwise_iou
 
 MIN_IOU_SAME_ID = 0.2  # boxes with the same id that match less are of two persons

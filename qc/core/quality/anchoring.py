@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qc.core.agreement.coefficient_counts import Floats
 from qc.core.agreement.figures import Coefficient, Interval
 from qc.core.agreement.jackknife import difference_estimate
-from qc.core.agreement.tables import Floats
-from qc.core.matching import as_boxes, match_boxes
+from qc.core.box_matching import as_boxes, match_boxes
 from tracking.core.boxes import pairwise_iou
 
 UNCHANGED_IOU = 0.95  # from here on a box is the tracker's own

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from datasets.core.action_groups import UNKNOWN, ActionGroupSpec, Answers, counts_as_vote
+from qc.core.agreement.coefficient_counts import Floats
 from qc.core.agreement.figures import Coefficient, Interval
 from qc.core.agreement.jackknife import MIN_CLUSTERS, difference_estimate, share_estimates
-from qc.core.agreement.tables import Floats
+from qc.core.box_matching import match_boxes
 from qc.core.json_record import JsonRecord
-from qc.core.matching import match_boxes
 from qc.core.quality.rules import AnnotatedBox
 
 THRESHOLD = 0.8  # share of right answers that is expected of an annotator

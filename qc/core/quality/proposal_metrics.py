@@ -11,7 +11,7 @@ import numpy as np
 
 from qc.core.agreement.figures import Interval
 from qc.core.agreement.jackknife import difference_estimate
-from qc.core.matching import MIN_IOU, best_pairs
+from qc.core.box_matching import MIN_IOU, best_pairs
 from tracking.core.boxes import Boxes, pairwise_iou
 
 ACCURATE_IOU = 0.9

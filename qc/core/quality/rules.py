@@ -164,6 +164,11 @@ def unedited_tracks(
     ]
 
 
+def boxes_as_proposed(checked: CheckedAnswers, *, slack: float = SLACK) -> list[AnnotatedBox]:
+    """The boxes that are within `slack` pixels of where the pre-annotation has their person."""
+    return [box for box in checked.boxes if _is_as_proposed(box, checked, slack)]
+
+
 def _order(violation: _Violation) -> tuple[Any, ...]:
     track = violation.box.track if violation.box else -1
     return violation.seconds, track, sorted(violation.words.items(), key=str)
@@ -327,6 +332,10 @@ def _unedited_track(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Vio
 def _is_unedited(box: AnnotatedBox, checked: CheckedAnswers, slack: float) -> bool:
     if any(counts_as_vote(box.answers.get(group.name)) for group in checked.groups):
         return False
+    return _is_as_proposed(box, checked, slack)
+
+
+def _is_as_proposed(box: AnnotatedBox, checked: CheckedAnswers, slack: float) -> bool:
     proposed = checked.proposals.get((box.second, box.person_id or 0))
     if proposed is None:
         return False

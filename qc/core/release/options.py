@@ -1,12 +1,15 @@
 """What one may choose for a release, kept with it for ever."""
 
 import csv
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from datasets.core.untrusted import UntrustedDataError
+from qc.core.release.blurring import HEADS
 from qc.core.release.formats import FORMATS
+from qc.core.release.packing import NO_LICENCE
 from qc.core.release.splits import SPLITS
 
 LICENCES = {  # SPDX identifier -> what it means in a few words
@@ -17,6 +20,10 @@ LICENCES = {  # SPDX identifier -> what it means in a few words
     "CC-BY-NC-SA-4.0": "name the authors, not for money, share alike",
 }
 MIN_SIDE = 64
+MIN_INSTANCES = 25  # as in AVA's own evaluation list
+DOI = re.compile(r"10\.\d{4,9}/\S+", re.ASCII)
+FACE_FILE = re.compile(r"[^/\\\x00-\x1f]{1,200}\.onnx", re.IGNORECASE)
+NEW = ("is_public", "doi", "keywords", "min_instances", "blur_faces")  # kept only if chosen
 
 
 class OptionsError(UntrustedDataError):
@@ -35,8 +42,15 @@ class ReleaseOptions:
         official_names: Whether annotation files also get the names of AVA v2.2.
         seed: Of the splits of videos that have none yet.
         split_of: Source video -> split, as somebody listed them.
-        licence: SPDX identifier; empty if nothing was said.
+        licence: SPDX identifier, or `NO_LICENCE`; empty if nobody was asked, as for releases of
+            the demo and of earlier versions.
         authors: Names, in their order.
+        is_public: Whether it is for everybody: then it has a licence and a datasheet.
+        doi: Such as 10.5281/zenodo.1234; empty if it has none.
+        keywords: For the citation, beside those of every release.
+        min_instances: Labels in val below which an action is left out of the evaluation list.
+        blur_faces: Empty for faces as they are; `heads` for the upper part of each person's
+            box; else the file of a face detector in the weights folder.
     """
 
     formats: tuple[str, ...] = ()
@@ -48,22 +62,58 @@ class ReleaseOptions:
     split_of: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     authors: tuple[str, ...] = ()
+    is_public: bool = False
+    doi: str = ""
+    keywords: tuple[str, ...] = ()
+    min_instances: int = MIN_INSTANCES
+    blur_faces: str = ""
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.formats) - FORMATS.keys()):
             raise OptionsError(
                 f"there is no format {unknown[0]}; there are {', '.join(FORMATS)}"
             )
+        if self.licence not in ("", NO_LICENCE, *LICENCES):
+            raise OptionsError(
+                f"{self.licence} is not a licence known here; there are {', '.join(LICENCES)}, "
+                f"and {NO_LICENCE} for a release that nobody may pass on"
+            )
+        if self.is_public and not self.spdx:
+            raise OptionsError("a public release needs a licence: choose one")
+        if self.doi and not DOI.fullmatch(self.doi):
+            raise OptionsError(f"{self.doi} is not a DOI, such as 10.5281/zenodo.1234")
+        self._check_media()
+
+    def _check_media(self) -> None:
+        """Raises OptionsError for frames, clips and formats that do not go together."""
         if self.with_frames and not self.with_clips:
             raise OptionsError("a release with frames has its clips, too")
-        if self.licence and self.licence not in LICENCES:
-            raise OptionsError(
-                f"{self.licence} is not a licence known here; there are {', '.join(LICENCES)}"
-            )
+        for name in self.formats:
+            if FORMATS[name].needs_clips and not self.with_clips:
+                raise OptionsError(
+                    f"{FORMATS[name].title} refers to the files of clips, which a release of "
+                    "annotations only does not have: add the clips, or leave that format out"
+                )
         if self.longest_side is not None and self.longest_side < MIN_SIDE:
             raise OptionsError(
                 f"frames of {self.longest_side} pixels are too small: {MIN_SIDE} or more"
             )
+        if self.blur_faces and not self.with_clips:
+            raise OptionsError(
+                "a release of annotations only has no frames and no clips whose faces could be "
+                "blurred (its card shows some keyframes as they are): add the clips, or do not "
+                "blur"
+            )
+        if self.blur_faces not in ("", HEADS) and not FACE_FILE.fullmatch(self.blur_faces):
+            raise OptionsError(
+                f"{self.blur_faces} is neither {HEADS} nor the name of an ONNX file: faces are "
+                "blurred by persons' boxes or with a face detector in the weights folder"
+            )
+
+    @property
+    def spdx(self) -> str:
+        """The SPDX identifier of the licence; empty if there is none."""
+        return "" if self.licence == NO_LICENCE else self.licence
 
     @classmethod
     def chosen(cls, frames: str, **others: Any) -> Self:
@@ -79,7 +129,7 @@ class ReleaseOptions:
     def read(cls, said: Mapping[str, Any]) -> Self:
         """The options that `as_json` gave; what is not in there keeps its default."""
         values = {key: said[key] for key in cls.__dataclass_fields__ if key in said}
-        for key in ("formats", "authors"):
+        for key in ("formats", "authors", "keywords"):
             if key in values:
                 values[key] = tuple(values[key])
         return cls(**values)
@@ -91,6 +141,11 @@ class ReleaseOptions:
             "authors": list(self.authors),
             "split_of": dict(sorted(self.split_of.items())),
         }
+        said["keywords"] = list(self.keywords)
+        defaults = type(self)()
+        for key in NEW:
+            if getattr(self, key) == getattr(defaults, key):
+                del said[key]
         if self.with_clips:  # releases made before there was a choice stay the same bytes
             del said["with_clips"]
         return said

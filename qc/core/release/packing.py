@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 MANIFEST = "manifest.json"
 FORMAT = "ava-studio-release/1"
+NO_LICENCE = "none"  # of a release, in so many words: nobody may pass it on
 FORMAT_FACTS = {  # what every manifest says
     "format": FORMAT,
     "fps": 30,

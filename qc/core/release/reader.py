@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.formats import ava
-from datasets.core.untrusted import UntrustedDataError, read_json, read_yaml
-from qc.core.release.packing import FORMAT, MANIFEST, FileSum
+from datasets.core.untrusted import UntrustedDataError, read_json
+from qc.core.release.packing import FORMAT, MANIFEST, PARTS, FileSum
+from qc.core.release.plain_yaml import PlainYamlError, read_plain_yaml
 from qc.core.release.writer import DATASET_HEADER, NEGATIVES
 
 Content = TypeVar("Content")
@@ -54,6 +55,7 @@ class ReleaseReader:
     Attributes:
         compared: Clips whose frames were compared with their clips when they were made.
         known: Sums of files that were computed when these were made.
+        is_complete: Whether all parts must be there; a download may leave some out.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class ReleaseReader:
         *,
         compared: Collection[str] = (),
         known: Mapping[str, FileSum] | None = None,
+        is_complete: bool = True,
     ) -> None:
         self.folder = folder
+        self.is_complete = is_complete
         self.compared = frozenset(compared)
         self.known = known or {}
         self._known: dict[str, Any] = {}
@@ -88,22 +92,35 @@ class ReleaseReader:
             raise ReleaseReadError(f"{name} is not UTF-8.") from error
 
     def yaml(self, name: str) -> dict[str, Any]:
-        """The mapping that a YAML file holds; empty if it holds something else."""
+        """The mapping that a file of plain YAML holds; empty if it holds nothing."""
 
         def read() -> dict[str, Any]:
             try:
-                content = read_yaml(self.words(name))
-            except UntrustedDataError as error:
+                return read_plain_yaml(self.words(name))
+            except PlainYamlError as error:
                 raise ReleaseReadError(f"{name}: {error}.") from error
-            return content if isinstance(content, dict) else {}
 
-        return self._once(name, read)
+        return self.once(name, read)
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The object that a JSON file holds. Raises ReleaseReadError if it holds another."""
+
+        def read() -> dict[str, Any]:
+            try:
+                content = read_json(self._bytes(name), max_bytes=MAX_MANIFEST)
+            except UntrustedDataError as error:
+                raise ReleaseReadError(f"{name} cannot be read: {error}.") from error
+            if not isinstance(content, dict):
+                raise ReleaseReadError(f"{name} is not an object of JSON.")
+            return content
+
+        return self.once(name, read)
 
     def manifest(self) -> dict[str, Any]:
-        return self._once(MANIFEST, self._read_manifest)
+        return self.once(MANIFEST, self._read_manifest)
 
     def videos(self) -> dict[str, ReleasedVideo]:
-        return self._once("videos", self._read_videos)
+        return self.once("videos", self._read_videos)
 
     def images(self) -> FrameSettings:
         said = self.manifest().get("frames", {})
@@ -128,7 +145,7 @@ class ReleaseReader:
                 found.setdefault((video, at), []).append(status)
             return found
 
-        return self._once("statuses", read)
+        return self.once("statuses", read)
 
     def keyframes(self, status: str) -> set[tuple[str, int]]:
         """Video and timestamp of all keyframes of that status."""
@@ -136,7 +153,7 @@ class ReleaseReader:
         def read() -> set[tuple[str, int]]:
             return {key for key, statuses in self.statuses().items() if status in statuses}
 
-        return self._once(f"keyframes {status}", read)
+        return self.once(f"keyframes {status}", read)
 
     def sums(self) -> dict[str, str]:
         sums = self.manifest().get("files")
@@ -187,15 +204,31 @@ class ReleaseReader:
     def label_map(self) -> list[tuple[int, str]]:
         return self._load("annotations/label_map.txt", ava.load_label_map)
 
-    def evaluator_actions(self) -> list[tuple[Any, ...]]:
-        """Id, name and type of every action, as the manifest has them."""
-        return self._listed("actions", "id", "name", "type")
+    def manifest_actions(self) -> list[ava.AvaAction]:
+        """Every action as the manifest has it; its name may be of any script."""
+        rows = self._listed("actions", "id", "name", "type")
+        if not all(isinstance(key, int) and isinstance(name, str) for key, name, _ in rows):
+            raise ReleaseReadError(f"{MANIFEST} has an action without a number or a name.")
+        return [ava.AvaAction(*row) for row in rows]
 
     def together(self) -> list[tuple[ava.LabelRow, str]]:
         """The rows of `AVA_dataset.csv`, each with its split."""
         return self._read("AVA_dataset.csv", _load_together)
 
-    def _once(self, name: str, read: Callable[[], Content]) -> Content:
+    def lacks(self, part: str) -> bool:
+        """Whether a download left out the frames, clips or formats that the manifest lists."""
+        return (
+            not self.is_complete
+            and not (self.folder / PARTS[part]).is_dir()
+            and any(path.startswith(PARTS[part]) for path in self.sums())
+        )
+
+    def left_out(self) -> list[str]:
+        """The folders that a download left out."""
+        return [PARTS[part] for part in PARTS if self.lacks(part)]
+
+    def once(self, name: str, read: Callable[[], Content]) -> Content:
+        """What `read` gives, read when it is first asked for by that name."""
         if name not in self._known:
             self._known[name] = read()
         return self._known[name]
@@ -207,7 +240,7 @@ class ReleaseReader:
             raise ReleaseReadError(f"{name} cannot be read: {error.strerror}.") from error
 
     def _load(self, name: str, load: Callable[[bytes], Content]) -> Content:
-        return self._once(name, lambda: self._read(name, load))
+        return self.once(name, lambda: self._read(name, load))
 
     def _read(self, name: str, load: Callable[[bytes], Content]) -> Content:
         """The content of a file, read anew: what repeats other files need not be kept."""

@@ -43,6 +43,17 @@ class ReleasedPerson(NamedTuple):
     action_ids: tuple[int, ...]  # ascending; empty if none was given
     drawn_by: tuple[int, ...] = ()  # annotators
     origins: tuple[Origin, ...] = ()  # by group
+    drawn: tuple[tuple[float, ...], ...] = ()  # their boxes in pixels, in that order
+    is_box_decided: bool = False  # a reviewer chose the box
+
+
+def coarse_box(box: str) -> tuple[str, ...]:
+    """A box at two decimals: pytorchvideo takes persons whose boxes agree so far as one.
+
+    >>> coarse_box("0.1001,0.2000,0.3049,0.9000")
+    ('0.10', '0.20', '0.30', '0.90')
+    """
+    return tuple(f"{float(corner):.2f}" for corner in box.split(","))
 
 
 class ReleasedProposal(NamedTuple):

@@ -1,11 +1,13 @@
 """Which source videos train and which measure: splits by video, never by clip.
 
 Clips of one video share people, places and (in their padding) frames; a split between them
-would measure memory. The best of many seeded shuffles is taken, so the same videos, counts and
-seed always give the same splits, in whatever order they come.
+would measure memory. So would one between the videos of a recording group. The best of many
+seeded shuffles is taken, so the same videos, counts and seed always give the same splits, in
+whatever order they come.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -29,6 +31,7 @@ def split_videos(
     *,
     seed: int = 0,
     kept: Mapping[str, str] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Splits:
     """Share out source videos so that every action is met in every split where it can be.
 
@@ -42,21 +45,27 @@ def split_videos(
         seed: Another seed gives other, equally good splits.
         kept: Splits that videos already have from an earlier release; they never move, so what
             once measured never trains.
+        groups: Recording group of each video; those of one group get one split. Where earlier
+            releases have shared out a group, each video keeps its split, and a new one gets
+            that of most of them.
 
     >>> split_videos({"a": {1: 5}, "b": {1: 5}, "c": {1: 5, 2: 1}}).split_of
     {'a': 'val', 'b': 'train', 'c': 'train'}
     """
     names = sorted(videos)
-    fixed = {name: (kept or {})[name] for name in names if name in (kept or {})}
-    free = [name for name in names if name not in fixed]
-    quota = _quotas(len(names), fixed)
+    members = _members(names, groups or {})
+    fixed, torn = _fixed_splits(members, kept or {}, groups or {})
+    free = [group for group in members if members[group][0] not in fixed]
+    held = {group: fixed[each[0]] for group, each in members.items() if each[0] in fixed}
+    quota = _quotas(len(members), held)
     counts, actions = _count_table(names, videos)
     row_of = {name: row for row, name in enumerate(names)}
     best: tuple[tuple[float, ...], dict[str, str]] | None = None
     seen: set[tuple[str, ...]] = set()
     for shuffle in range(SHUFFLES if free else 1):
         order = sorted(free, key=lambda name: _rank(name, seed=seed, shuffle=shuffle))
-        split_of = fixed | dict(zip(order, quota, strict=True))
+        given = zip(order, quota, strict=True)
+        split_of = fixed | {name: split for group, split in given for name in members[group]}
         if (way := tuple(split_of[name] for name in names)) in seen:
             continue
         seen.add(way)
@@ -65,11 +74,55 @@ def split_videos(
         if best is None or score < best[0]:
             best = (score, split_of)
     chosen = {name: best[1][name] for name in names} if best else {}
-    return Splits(chosen, _warnings(chosen, videos, actions))
+    return Splits(chosen, (*_warnings(chosen, videos, actions), *map(torn_sentence, torn)))
+
+
+def torn_sentence(group: Mapping[str, str]) -> str:
+    """The warning about a recording group whose videos have had several splits.
+
+    >>> torn_sentence({"a": "train", "b": "val"})[-62:]
+    'a (train), b (val). What is measured on them is partly memory.'
+    """
+    named = ", ".join(f"{name} ({split})" for name, split in sorted(group.items()))
+    count = {2: "two", 3: "three"}[len(set(group.values()))]
+    return (
+        f"Videos of one recording group are in {count} splits, as an earlier release or the "
+        f"split list has it: {named}. What is measured on them is partly memory."
+    )
+
+
+def _members(names: list[str], groups: Mapping[str, str]) -> dict[str, list[str]]:
+    """The videos of each group, by name; a video without a group is one of its own."""
+    members: dict[str, list[str]] = {}
+    for name in names:
+        members.setdefault(groups.get(name, name), []).append(name)
+    return dict(sorted(members.items()))
+
+
+def _fixed_splits(
+    members: Mapping[str, list[str]], kept: Mapping[str, str], groups: Mapping[str, str]
+) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Splits that are given already, to all of a group; and the groups that have several.
+
+    A video of an earlier release that is not in this one still decides for its group.
+    """
+    of_group: dict[str, Counter[str]] = {}
+    for name, split in kept.items():
+        of_group.setdefault(groups.get(name, name), Counter())[split] += 1
+    fixed: dict[str, str] = {}
+    torn: list[dict[str, str]] = []
+    for group, names in members.items():
+        own = {name: kept[name] for name in names if name in kept}
+        if len(set(own.values())) > 1:
+            torn.append(own)
+        if count := of_group.get(group):
+            common = max(SPLITS, key=lambda split: count[split])
+            fixed |= dict.fromkeys(names, common) | own
+    return fixed, torn
 
 
 def shares_for(video_count: int) -> tuple[float, float, float]:
-    """The shares of train, val and test wanted for so many source videos."""
+    """The shares of train, val and test wanted for so many source videos or groups."""
     return SHARES if video_count >= MIN_VIDEOS_FOR_TEST else SHARES_WITHOUT_TEST
 
 

@@ -1,15 +1,47 @@
 """Figures of a release for its card, counted clip by clip."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from qc.core.release.records import ReleaseClip
+from datasets.core.action_groups import counts_as_vote
+from qc.core.release.records import ReleaseClip, ReleasedPerson
 
 SAMPLE_FRAMES = 6
+
+
+SIZE_BANDS = ("small", "medium", "large")  # below a quarter, below half, half of the height
+CROWD_BANDS = ("1 person", "2 to 4 persons", "5 or more")
+
+
+def size_band(height: float) -> str:
+    """The band of a box by its height as a share of the frame.
+
+    >>> size_band(0.2), size_band(0.25), size_band(0.9)
+    ('small', 'medium', 'large')
+    """
+    return SIZE_BANDS[(height >= 0.25) + (height >= 0.5)]
+
+
+def crowd_band(persons: int) -> str:
+    """The band of a keyframe by how many persons it shows.
+
+    >>> crowd_band(1), crowd_band(4), crowd_band(5)
+    ('1 person', '2 to 4 persons', '5 or more')
+    """
+    return CROWD_BANDS[(persons > 1) + (persons > 4)]
+
+
+class SamplePerson(NamedTuple):
+    """A person at a keyframe that the card shows."""
+
+    person_id: int
+    box: str
+    actions: tuple[str, ...]  # their names
 
 
 class ReleaseSample(NamedTuple):
@@ -17,7 +49,7 @@ class ReleaseSample(NamedTuple):
 
     video_id: str
     timestamp: int
-    boxes: tuple[str, ...]
+    persons: tuple[SamplePerson, ...]
 
 
 @dataclass
@@ -32,6 +64,7 @@ class VideoStats:
 class ReleaseStats:
     """What the card says beyond the counts of the splits."""
 
+    names: Mapping[int, str] = field(default_factory=dict)  # of the actions
     videos: dict[str, VideoStats] = field(default_factory=dict)
     together: Counter[tuple[int, int]] = field(default_factory=Counter)
     samples: dict[str, ReleaseSample] = field(default_factory=dict)  # by source video
@@ -41,6 +74,10 @@ class ReleaseStats:
     groups: Counter[tuple[str, str]] = field(
         default_factory=Counter
     )  # (group, split), the same
+    sizes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (band, split), boxes
+    crowds: Counter[tuple[str, str]] = field(default_factory=Counter)  # (band, split), boxes
+    votes: Counter[int] = field(default_factory=Counter)  # by action, of rows with two or more
+    dissent: Counter[int] = field(default_factory=Counter)  # those that do not name it
     _heights: dict[str, Counter[int]] = field(default_factory=dict)
 
     def add(self, clip: ReleaseClip) -> None:
@@ -59,16 +96,40 @@ class ReleaseStats:
                 self.groups[origin.group, clip.split] += len(origin.action_ids)
                 if origin.rule == "single":
                     self.single[clip.name] += len(origin.action_ids)
+            self._count_votes(person)
             top, bottom = map(float, person.box.split(",")[1::2])
+            self.sizes[size_band(bottom - top), clip.split] += 1
+            self.crowds[crowd_band(len(clip.at(person.timestamp))), clip.split] += 1
             heights[round((bottom - top) * clip.height)] += 1
         self._show(clip)
+
+    def _count_votes(self, person: ReleasedPerson) -> None:
+        """How many votes there are for each action, and how many are for another."""
+        for origin in person.origins:
+            counted = [vote for _, vote in origin.votes if counts_as_vote(vote)]
+            if len(counted) < 2:
+                continue
+            for action in origin.action_ids:
+                name = self.names.get(action, "")
+                named = sum(
+                    name in (vote if isinstance(vote, list) else [vote]) for vote in counted
+                )
+                self.votes[action] += len(counted)
+                self.dissent[action] += len(counted) - named
 
     def _show(self, clip: ReleaseClip) -> None:
         if clip.source_video in self.samples or len(self.samples) == SAMPLE_FRAMES:
             return
         at = max(clip.annotated, key=lambda each: len(clip.at(each)), default=0)
-        if boxes := tuple(person.box for person in clip.at(at)):
-            self.samples[clip.source_video] = ReleaseSample(clip.name, at, boxes)
+        persons = tuple(
+            SamplePerson(
+                one.person_id, one.box,
+                tuple(self.names.get(action, str(action)) for action in one.action_ids),
+            )
+            for one in clip.at(at)
+        )  # fmt: skip
+        if persons:
+            self.samples[clip.source_video] = ReleaseSample(clip.name, at, persons)
 
     def heights(self, split: str) -> list[float]:
         """Percentiles 10, 50 and 90 of the heights of a split's boxes, in pixels of the clips.

@@ -6,7 +6,7 @@ same clips give the same bytes.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,8 +96,9 @@ class AnnotationWriter:
         oracle_aps: Split -> the best that its proposals allow.
     """
 
-    def __init__(self, folder: Path, *, splits: Sequence[str]) -> None:
+    def __init__(self, folder: Path, *, splits: Sequence[str], min_instances: int = 0) -> None:
         self.folder = folder
+        self._min_instances = min_instances
         self.splits = tuple(splits)
         self.counts = {split: SplitCounts() for split in self.splits}
         self._files = ExitStack()
@@ -192,7 +193,12 @@ class AnnotationWriter:
             ("ava_action_list.pbtxt", ava.dump_actions(actions)),
             (
                 "ava_action_list_for_activitynet.pbtxt",
-                ava.dump_actions(actions, for_evaluator=True),
+                ava.dump_actions(
+                    evaluated_actions(
+                        actions, self.counts["val"].labels, min_instances=self._min_instances
+                    ),
+                    for_evaluator=True,
+                ),
             ),
             ("label_map.txt", ava.dump_label_map(actions)),
             ("ava_included_timestamps.txt", ava.dump_timestamps(sorted(self._timestamps))),
@@ -227,6 +233,18 @@ class AnnotationWriter:
         if name not in self._open:
             self._open[name] = self._files.enter_context((self.folder / name).open("wb"))
         self._open[name].write(content)
+
+
+def evaluated_actions(
+    actions: Sequence[ava.AvaAction], labels: Mapping[int, int], *, min_instances: int
+) -> list[ava.AvaAction]:
+    """The actions to measure: those with enough labels in val, or all if none has enough.
+
+    The average precision of a rare action says more of chance than of a model; AVA measures
+    those with 25 instances or more.
+    """
+    found = [one for one in actions if labels.get(one.action_id, 0) >= min_instances]
+    return found or list(actions)
 
 
 def label_rows(clip: ReleaseClip) -> list[ava.LabelRow]:

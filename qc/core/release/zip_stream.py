@@ -27,15 +27,16 @@ class StoredFile(NamedTuple):
 
 
 class StoredZip:
-    """The layout of a zip of stored files.
+    """The layout of a zip of stored files, all in one folder `top` if that is not empty.
 
     >>> layout = StoredZip([StoredFile("a.txt", 2, 0)])
     >>> layout.size
     110
     """
 
-    def __init__(self, files: Iterable[StoredFile]) -> None:
-        self._files = list(files)
+    def __init__(self, files: Iterable[StoredFile], *, top: str = "") -> None:
+        self._start = f"{top}/" if top else ""
+        self._files = [file._replace(name=self._start + file.name) for file in files]
         self._starts = [0]
         for file in self._files:
             self._starts.append(self._starts[-1] + len(_local(file)) + file.size)
@@ -67,7 +68,7 @@ class StoredZip:
         """The bytes from `start` to `stop`, in pieces.
 
         Args:
-            opened: Opens a file by its name, to be read and closed here.
+            opened: Opens a file by its name as given, to be read and closed here.
 
         Raises:
             ValueError: if a file is not as long as was said.
@@ -102,7 +103,7 @@ class StoredZip:
         left = min(stop, self._starts[number + 1]) - at
         if left <= 0:
             return
-        with opened(file.name) as source:
+        with opened(file.name.removeprefix(self._start)) as source:
             source.seek(at - start - len(header))
             while left:
                 chunk = source.read(min(CHUNK, left))

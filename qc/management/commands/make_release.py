@@ -11,10 +11,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from avaproject.base.work import Stage
 from datasets.models import Dataset
+from qc.core.release.blurring import HEADS
 from qc.core.release.formats import FORMATS
-from qc.core.release.options import LICENCES, OptionsError, ReleaseOptions, read_split_list
-from qc.core.release.packing import PARTS
-from qc.management.progress import run_or_wait
+from qc.core.release.options import (
+    LICENCES,
+    MIN_INSTANCES,
+    OptionsError,
+    ReleaseOptions,
+    read_split_list,
+)
+from qc.core.release.packing import NO_LICENCE, PARTS
+from qc.management.command_progress import run_or_wait
 from qc.models import Release
 from qc.services.release.make_release import make_release, request_release
 from qc.services.release.release_storage import opener, zip_of
@@ -46,7 +53,25 @@ class Command(BaseCommand):
             action="store_true",
             help="also write files with the names of AVA v2.2",
         )
-        parser.add_argument("--licence", default="", choices=["", *LICENCES])
+        parser.add_argument(
+            "--licence", default="", choices=["", *LICENCES, NO_LICENCE],
+            help=f"always to be said: {NO_LICENCE} if nobody may pass the release on",
+        )  # fmt: skip
+        parser.add_argument(
+            "--public", action="store_true",
+            help="for everybody: needs a licence and a complete datasheet",
+        )  # fmt: skip
+        parser.add_argument(
+            "--blur-faces", default="", metavar=f"{HEADS}|FILE.onnx",
+            help="blur faces on frames and clips: the upper part of each person's box, or what "
+            "a face detector in the weights folder finds",
+        )  # fmt: skip
+        parser.add_argument("--doi", default="", help="such as 10.5281/zenodo.1234")
+        parser.add_argument("--keyword", action="append", default=[], dest="keywords")
+        parser.add_argument(
+            "--min-instances", type=int, default=MIN_INSTANCES,
+            help="labels in val below which an action is not in the evaluation list",
+        )  # fmt: skip
         parser.add_argument("--author", action="append", default=[], dest="authors")
         parser.add_argument("--seed", type=int, default=0, help="for the splits of new videos")
         parser.add_argument(
@@ -59,7 +84,10 @@ class Command(BaseCommand):
         except Dataset.DoesNotExist as error:
             names = ", ".join(Dataset.objects.values_list("name", flat=True)) or "none yet"
             raise CommandError(f"no dataset {dataset!r}; there are: {names}") from error
-        release = request_release(found, options=_options(found, options))
+        try:
+            release = request_release(found, options=_options(found, options))
+        except OptionsError as error:
+            raise CommandError(str(error)) from error
         work = partial(make_release, release.pk)
         release = run_or_wait(release, lambda on_progress: work(on_progress=on_progress))
         for check in release.checks:
@@ -86,6 +114,11 @@ def _frames(value: str) -> str:
 
 def _options(dataset: Dataset, options: dict[str, Any]) -> ReleaseOptions:
     """The options of the command line. Raises CommandError if one is invalid."""
+    if not options["licence"]:
+        raise CommandError(
+            "no licence was said, and none is guessed: add --licence "
+            f"{'|'.join(LICENCES)}, or --licence {NO_LICENCE} if nobody may pass it on"
+        )
     try:
         file = options["split_list"]
         listed = file.read_text(encoding="utf-8") if file else ""
@@ -98,6 +131,11 @@ def _options(dataset: Dataset, options: dict[str, Any]) -> ReleaseOptions:
             split_of=read_split_list(listed, known=known),
             licence=options["licence"],
             authors=tuple(options["authors"]),
+            is_public=options["public"],
+            doi=options["doi"],
+            keywords=tuple(options["keywords"]),
+            min_instances=options["min_instances"],
+            blur_faces=options["blur_faces"],
         )
     except (OptionsError, OSError, UnicodeDecodeError) as error:
         raise CommandError(str(error)) from error

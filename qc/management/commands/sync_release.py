@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from avaproject.base.work import Stage
 from qc.core.release.packing import PARTS
-from qc.management.progress import run_or_wait
+from qc.management.command_progress import run_or_wait
 from qc.models import Release
 from qc.services.release.bucket_sync import SyncError, request_sync, sync_release
 

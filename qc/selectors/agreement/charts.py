@@ -4,13 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from qc.core.agreement.explanations import with_interval
 from qc.core.agreement.figures import Confusion, Figure
 from qc.core.quality.control_charts import ControlLimits, control_limits
-from qc.selectors.agreement.tables import tone_of
+from qc.selectors.agreement.table_parts import tone_of
 
-CELL, LABEL = 54, 96
-LEAN = 44  # how far the last name above, which leans to the right, reaches out
+CELL = 54
+LETTERS = (13, 24)  # of the names beside a grid: short ones, or where one is longer
+LABELS = (96, 168)  # room for them
+LEANS = (44, 96)  # how far the last name above, which leans to the right, reaches out
+LARGE, HUGE = 7, 22  # names: beyond them it takes the whole width, or is moved sideways
 SHADES = 5  # of a matrix, classes s0 to s5
 WIDTH, HEIGHT, LEFT, TOP = 720, 220, 34, 12
 NOTHING = "\u2013"
@@ -38,20 +43,34 @@ class Grid:
     squares: list[Square]
 
     @property
+    def size(self) -> str:
+        """The class of a grid too large for a third of the page, or for the whole."""
+        count = len(self.columns)
+        return "huge" if count > HUGE else "large" if count > LARGE else ""
+
+    @property
+    def letters(self) -> int:
+        return LETTERS[_has_long(self.names)]
+
+    @property
+    def label(self) -> int:
+        return LABELS[_has_long(self.names)]
+
+    @property
     def width(self) -> int:
-        return LABEL + CELL * len(self.columns) + LEAN
+        return self.label + CELL * len(self.columns) + LEANS[_has_long(self.names)]
 
     @property
     def height(self) -> int:
-        return LABEL + CELL * len(self.names)
+        return self.label + CELL * len(self.names)
 
     @property
     def left(self) -> list[tuple[str, float]]:
-        return [(name, LABEL + CELL * (n + 0.5) + 4) for n, name in enumerate(self.names)]
+        return [(name, self.label + CELL * (n + 0.5) + 4) for n, name in enumerate(self.names)]
 
     @property
     def above(self) -> list[tuple[str, float]]:
-        return [(name, LABEL + CELL * (n + 0.5)) for n, name in enumerate(self.columns)]
+        return [(name, self.label + CELL * (n + 0.5)) for n, name in enumerate(self.columns)]
 
 
 def heat_map(pairs: Mapping[tuple[str, str], Figure]) -> Grid:
@@ -63,8 +82,8 @@ def heat_map(pairs: Mapping[tuple[str, str], Figure]) -> Grid:
             text = NOTHING if found.value is None else f"{found.value:.2f}"
             text_of = f"undefined: {found.reason}" if found.value is None else text
             squares.append(
-                _square(names.index(row), names.index(column), f"t-{tone_of(found.value)}",
-                        text, f"{row}, {column}: {text_of}")
+                _square(names, row, column, f"t-{tone_of(found.value)}", text,
+                        f"{row}, {column}: {text_of}")
             )  # fmt: skip
     return Grid(names, names, squares)
 
@@ -77,10 +96,14 @@ def matrix(confusion: Confusion) -> Grid:
         for column, count in enumerate(counts):
             share = count / whole if whole else 0.0
             side = "same" if row == column else "other"
-            squares.append(
-                _square(row, column, f"{side} s{_shade(share)}", f"{count}",
-                        f"{names[row]} met {names[column]}: {count} times, {share:.0%}")
-            )  # fmt: skip
+            title = _("%(row)s met %(column)s: %(count)s times, %(share)s") % {
+                "row": names[row],
+                "column": names[column],
+                "count": count,
+                "share": f"{share:.0%}",
+            }
+            css = f"{side} s{_shade(share)}"
+            squares.append(_square(names, names[row], names[column], css, f"{count}", title))
     return Grid(names, names, squares)
 
 
@@ -88,8 +111,13 @@ def _shade(share: float) -> int:
     return 0 if share == 0 else min(1 + int(share * SHADES), SHADES)
 
 
-def _square(row: int, column: int, css: str, text: str, title: str) -> Square:
-    x, y = LABEL + CELL * column, LABEL + CELL * row
+def _has_long(names: Sequence[str]) -> bool:
+    return max(map(len, names), default=0) > LETTERS[0]
+
+
+def _square(names: list[str], row: str, column: str, css: str, text: str, title: str) -> Square:
+    label = LABELS[_has_long(names)]
+    x, y = label + CELL * names.index(column), label + CELL * names.index(row)
     return Square(x, y, x + CELL / 2, y + CELL / 2 + 4, css, text, title)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.timezone import localtime
 
+from annotation.selectors.times_in_cvat import CvatTimes, cvat_times
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.core.agreement.coefficients import COEFFICIENTS
@@ -34,8 +35,7 @@ from qc.core.consensus.skill_weighting import (
     MajorityComparison,
 )
 from qc.models import AgreementReport
-from qc.selectors.agreement.charts import ControlChart, Grid, control_chart, heat_map, matrix
-from qc.selectors.agreement.dataset import (
+from qc.selectors.agreement.agreement_tables import (
     COVERAGE,
     EDITED,
     FLICKER,
@@ -51,8 +51,14 @@ from qc.selectors.agreement.dataset import (
     groups_table,
     pairs_table,
 )
-from qc.selectors.agreement.explained import box_figures_of, explanations, figures_by_name
-from qc.selectors.agreement.tables import Column, Table
+from qc.selectors.agreement.charts import ControlChart, Grid, control_chart, heat_map, matrix
+from qc.selectors.agreement.explained import (
+    box_figures_of,
+    explanations,
+    figures_by_name,
+    time_figures,
+)
+from qc.selectors.agreement.table_parts import Column, Table
 from qc.selectors.consensus.decisions import ReviewerAgreement
 from qc.selectors.display_names import annotator_names
 from qc.selectors.player_scene import finding_person, player_url
@@ -86,7 +92,7 @@ class GroupPage:
     rates: list[Table]
     fit: str  # how the error rates were fitted
     calibration: Calibration
-    vs_majority: Table
+    vs_majority: Table | None  # None: no unit has enough answers
     explanations: list[tuple[FigureExplanation, str]]
 
 
@@ -117,7 +123,7 @@ def group_page(dataset: Dataset, figures: SummaryFigures, name: str) -> GroupPag
         rates=_error_rates(rates.fits),
         fit=_fit_text(rates.fits),
         calibration=figures.calibration.get(name, Calibration()),
-        vs_majority=_vs_majority(rates.vs_majority),
+        vs_majority=_vs_majority(rates.vs_majority) if rates.vs_majority.units else None,
         explanations=explanations(figures_by_name(group) | box_figures_of(figures.dataset)),
     )
 
@@ -265,6 +271,7 @@ class AnnotatorPage:
     boxes: list[tuple[str, Figure]]
     seconds_per_box: float | None
     seconds_per_box_of_all: float | None
+    cvat_times: CvatTimes | None  # None without answers from CVAT
     groups: Table
     actions: Table
     disagreements: Table
@@ -281,6 +288,7 @@ def annotator_page(
     found = next((one for one in figures.annotators if one.name == name), None)
     if found is None:
         return None
+    in_cvat = cvat_times(dataset).get(name)
     shares = [(one.clip, one.share) for one in found.clips if one.share is not None]
     return AnnotatorPage(
         name=name,
@@ -292,6 +300,7 @@ def annotator_page(
             seconds=sum(one.totals.seconds for one in figures.annotators),
             boxes=sum(one.totals.boxes for one in figures.annotators),
         ).seconds_per_box,
+        cvat_times=in_cvat,
         groups=groups_table(dataset, found.groups, title=f"{name} against the others"),
         actions=actions_table(dataset, found.groups),
         disagreements=_disagreements(
@@ -300,7 +309,9 @@ def annotator_page(
         ),
         clips=_clips(dataset, found.clips),
         chart=control_chart(shares),
-        explanations=explanations(found.coefficients | vars(found.boxes)),
+        explanations=explanations(
+            found.coefficients | vars(found.boxes) | time_figures(found, in_cvat)
+        ),
     )
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from annotation.selectors.times_in_cvat import CvatTimes
 from qc.core.agreement.explanations import EXPLANATIONS, INTERVALS, FigureExplanation
 from qc.core.agreement.figures import Figure, GroupFigures
-from qc.core.agreement.summary_figures import DatasetFigures
+from qc.core.agreement.summary_figures import AnnotatorFigures, DatasetFigures
 
 BEYOND_CHANCE = ("alpha_giou", "alpha_centre", "sigma_giou", "sigma_centre")
 
@@ -33,3 +34,18 @@ def box_figures_of(figures: DatasetFigures) -> dict[str, Figure]:
     chance = figures.box_chance
     return vars(figures.boxes) | ({one: getattr(chance, one) for one in BEYOND_CHANCE}
                                   if chance else {})  # fmt: skip
+
+
+def time_figures(figures: AnnotatorFigures, in_cvat: CvatTimes | None) -> dict[str, Figure]:
+    """Figures of how long the answers of one annotator took, by name; older ones have none."""
+    seconds, cvat = figures.seconds_per_decision, in_cvat and in_cvat.seconds_per_answer
+    return {
+        name: one
+        for name, one in {
+            "kept_at_once": figures.kept_at_once,
+            "boxes_at_once": figures.boxes_at_once,
+            "seconds_per_answer": seconds and Figure(seconds, "", figures.decisions),
+            "seconds_in_cvat": in_cvat and cvat and Figure(cvat, "", in_cvat.answers),
+        }.items()
+        if one
+    }

@@ -28,13 +28,13 @@ from qc.core.quality.gold import (
     gold_score,
 )
 from qc.models import Score
-from qc.selectors.agreement.dataset import (
+from qc.selectors.agreement.agreement_tables import (
     COVERAGE,
     OF_RATINGS,
     coefficient_column,
     coverage_cells,
 )
-from qc.selectors.agreement.tables import Column, Table
+from qc.selectors.agreement.table_parts import Column, Table
 from qc.selectors.player_scene import player_url
 from qc.selectors.statuses import cached, clip_statuses
 

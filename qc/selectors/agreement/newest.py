@@ -1,25 +1,27 @@
 """The newest agreement summary of a dataset or period, read in the parts that a page shows."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import permutations
 from typing import Any, TypeVar, cast
 
 from django.core.cache import cache
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.db.models.fields.json import KeyTransform
 
+from annotation.models import JobTimes
 from datasets.models import Dataset
 from qc.core.agreement.summary_figures import DATASET, FiguresPart, SummaryFigures, joined
 from qc.core.annotator_keys import with_names
 from qc.models import AgreementReport, AgreementSummary, Review
-from qc.selectors.agreement.tables import Table
+from qc.selectors.agreement.table_parts import Table
 from qc.selectors.display_names import annotator_names
 from qc.selectors.statuses import CACHE_SECONDS
 
 Page = TypeVar("Page")
+Value = TypeVar("Value")
 
 
 @dataclass
@@ -32,21 +34,33 @@ class Newest:
     def page(self, name: str, compute: Callable[[], Page | None]) -> Page | None:
         """What `compute` makes of the figures, without rows that a page does not show.
 
-        It is kept until there are newer figures, reviews or names; None without figures.
+        It is kept until there are newer figures, reviews, times of CVAT or names; None
+        without figures.
         """
-        if self.summary is None:
-            return None
-        last_review = Review.objects.aggregate(last=Max("pk"))["last"]
-        facts = (name, self.summary.pk, self.summary.modified_at, last_review, self._names)
-        key = sha256(repr(facts).encode()).hexdigest()
-        page = cache.get(key, self)
-        if page is self:
+
+        def without_rows() -> Page | None:
             page = compute()
             for attribute, table in vars(page).items() if page else ():
                 if isinstance(table, Table):
                     setattr(page, attribute, table.for_page())
-            cache.set(key, page, CACHE_SECONDS)
-        return cast("Page | None", page)
+            return page
+
+        return self.kept(name, without_rows)
+
+    def kept(self, name: str, compute: Callable[[], Value | None]) -> Value | None:
+        """What `compute` makes of the figures, kept as long as a page; None without figures."""
+        if self.summary is None:
+            return None
+        last_review = Review.objects.aggregate(last=Max("pk"))["last"]
+        last_times = JobTimes.objects.aggregate(last=Max("asked_at"))["last"]
+        told = (last_review, last_times)  # what came since the figures
+        facts = (name, self.summary.pk, self.summary.modified_at, told, self._names)
+        key = sha256(repr(facts).encode()).hexdigest()
+        value = cache.get(key, self)
+        if value is self:
+            value = compute()
+            cache.set(key, value, CACHE_SECONDS)
+        return cast("Value | None", value)
 
     @cached_property
     def figures(self) -> SummaryFigures | None:
@@ -90,20 +104,35 @@ class Newest:
             )
             for name, part in parts.items()
         }
-        return SummaryFigures.from_json(
-            joined(with_names(self.summary.figures, self._names), named)
-        )
+        figures = with_names(self.summary.figures, self._names)
+        return _in_order_of_names(SummaryFigures.from_json(joined(figures, named)))
 
     @cached_property
     def _names(self) -> dict[str, str]:
         return annotator_names(self.summary.dataset) if self.summary else {}
 
 
+def _in_order_of_names(figures: SummaryFigures) -> SummaryFigures:
+    """Annotators and pairs by name: they come in the order of keys, "#10" before "#9"."""
+    pairs = [replace(one, a=min(one.a, one.b), b=max(one.a, one.b)) for one in figures.pairs]
+    return replace(
+        figures,
+        dataset=replace(figures.dataset, annotators=sorted(figures.dataset.annotators)),
+        pairs=sorted(pairs, key=lambda one: (one.a, one.b)),
+        annotators=sorted(figures.annotators, key=lambda one: one.name),
+    )
+
+
 def newest_summary(dataset: Dataset, period: str = "") -> Newest:
     rows = AgreementSummary.objects.filter(dataset=dataset, period=period).defer("figures")
     newest = rows.done().order_by("-pk").first()
-    reports = AgreementReport.objects.filter(clip__video__dataset=dataset)
-    is_coming = rows.open().exists() or (not period and reports.open().exists())
+    reports = AgreementReport.objects.all()
+    is_coming = rows.open().exists() or (not period and _is_any(reports.open(), dataset))
     if newest is not None and newest.started_at is not None and not period:
-        is_coming |= reports.done().changed_since(newest.started_at).exists()
+        is_coming |= _is_any(reports.done().changed_since(newest.started_at), dataset)
     return Newest(newest, is_coming)
+
+
+def _is_any(reports: QuerySet[AgreementReport], dataset: Dataset) -> bool:
+    """Whether some are of `dataset`; any at all are looked for first, by an index."""
+    return reports.exists() and reports.filter(clip__video__dataset=dataset).exists()

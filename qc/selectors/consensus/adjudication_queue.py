@@ -12,24 +12,31 @@ from hashlib import sha256
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
+from django.utils.translation import gettext as _
 
 from annotation.models import AnswerVersion
 from avaproject.base.views import parse_key
 from datasets.core.action_groups import UNKNOWN
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import ActionGroup, Dataset
-from qc.core.consensus.clip_consensus import MIN_BOX_IOU, why_disputed, why_open
+from qc.core.consensus.clip_consensus import MIN_BOX_IOU, why_open
+from qc.core.consensus.person_quorum import why_disputed
 from qc.models import ClipStatus, Consensus, ConsensusBox, ConsensusLabel
+from qc.selectors.clip_and_task_filters import narrowed, ordered
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.display_names import annotator_names, group_title, name_annotators
-from qc.selectors.finding import narrowed
 from qc.selectors.statuses import clip_statuses
 
 PERSON, BOX = "~person", "~box"
 ITEMS = {"open": "open_items", "boxes": "box_items"}  # of ClipStatus
 KINDS = tuple(ITEMS)
 CLIPS_AT_A_TIME = 20
+# Orders of clips that no decision changes, so that a reviewer can go on where they were.
+ORDERS = {
+    "agreement": "lowest_alpha", "persons": "person_count", "findings": "findings",
+    "length": "clip__frame_count",
+}  # fmt: skip
 
 
 class ItemKey(NamedTuple):
@@ -82,16 +89,37 @@ def item_keys(
 ) -> list[ItemKey]:
     """The next items of the queue, at most `limit`; reads no more clips than needed."""
     found: list[ItemKey] = []
-    clips = clips_to_adjudicate(dataset, kind, query)
+    clips = ordered(clips_to_adjudicate(dataset, kind, query), query or {}, ORDERS)
     if after is not None:
-        clips = clips.filter(name__gte=after.clip)
+        clips = clips.filter(_from(dataset, after.clip, (query or {}).get("sort", "")))
     start = 0
-    consensuses = clips.values_list("consensus", flat=True)
-    while len(found) < limit and (some := consensuses[start : start + CLIPS_AT_A_TIME]):
-        keys = sorted(_keys_of(list(some), kind))
-        found += [key for key in keys if after is None or key > after]
+    rows = clips.values_list("name", "consensus")
+    while len(found) < limit and (some := list(rows[start : start + CLIPS_AT_A_TIME])):
+        place = {name: number for number, (name, _) in enumerate(some)}
+        keys = _keys_of([consensus for _, consensus in some], kind)
+        found += [
+            key for key in sorted(keys, key=lambda one: (place[one.clip], one))
+            if after is None or key.clip != after.clip or key > after
+        ]  # fmt: skip
         start += CLIPS_AT_A_TIME
     return found[:limit]
+
+
+def _from(dataset: Dataset, name: str, sort: str) -> Q:
+    """Clips from the one of this name on, in the order that `sort` names."""
+    field = ORDERS.get(sort.removeprefix("-"))
+    kept = ClipStatus.objects.filter(dataset=dataset, name=name)
+    if field is None:
+        return Q(name__gte=name)
+    value = kept.values_list(field, flat=True).first()
+    if value is None:
+        return Q(**{f"{field}__isnull": True}, name__gte=name)
+    later = "lt" if sort.startswith("-") else "gt"
+    return (
+        Q(**{f"{field}__{later}": value})
+        | Q(**{field: value}, name__gte=name)
+        | Q(**{f"{field}__isnull": True})
+    )
 
 
 def open_item_count(
@@ -172,7 +200,7 @@ class AdjudicationItem:
     def title(self) -> str:
         if self.group is not None:
             return group_title(self.group.name)
-        return "Which box fits?" if self.is_on_box else "Is this a person?"
+        return _("Which box fits?") if self.is_on_box else _("Is this a person?")
 
     @property
     def loop(self) -> tuple[int, int]:
@@ -187,16 +215,18 @@ def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[Adjudicati
     Items that are decided already are included, so that a decision can be reviewed.
     """
     clips = {key.clip for key in keys}
-    consensuses = newest_consensuses(dataset).filter(statuses__name__in=clips)
-    boxes = {
-        (box.consensus.clip.name, box.person_id, box.second): box
-        for box in ConsensusBox.objects.filter(
-            consensus__in=consensuses,
-            person_id__in={key.person_id for key in keys},
-        )
-        .select_related("consensus__clip__video")
-        .prefetch_related("labels")
-    }
+    consensuses = (
+        newest_consensuses(dataset)
+        .filter(statuses__name__in=clips)
+        .select_related("clip__video")
+        .in_bulk()
+    )
+    boxes = {}
+    for one in ConsensusBox.objects.filter(
+        consensus__in=consensuses, person_id__in={key.person_id for key in keys}
+    ).prefetch_related("labels"):
+        one.consensus = consensuses[one.consensus_id]
+        boxes[one.consensus.clip.name, one.person_id, one.second] = one
     name_annotators(boxes.values(), annotator_names(dataset))
     groups = {group.name: group for group in dataset.groups.prefetch_related("actions")}
     names = _authors({box.consensus for box in boxes.values()})
@@ -260,14 +290,14 @@ def _same_votes(key: ItemKey, boxes: dict[tuple[str, int, int], ConsensusBox]) -
 
 def _person_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> AdjudicationItem:
     answers = [
-        AnnotatorAnswer(letter, name, "drawn" if name in box.drawn_by else "not drawn")
+        AnnotatorAnswer(letter, name, _("drawn") if name in box.drawn_by else _("not drawn"))
         for name, letter in sorted(letters.items(), key=lambda one: one[1])
     ]
     drawn = [one for one in answers if one.answer == "drawn"]
     not_drawn = [one for one in answers if one.answer != "drawn"]
     given = [
-        DecisionOption("Person", '["person"]', drawn, "1"),
-        DecisionOption("Not a person", '["not-a-person"]', not_drawn, "2"),
+        DecisionOption(_("Person"), '["person"]', drawn, "1"),
+        DecisionOption(_("Not a person"), '["not-a-person"]', not_drawn, "2"),
     ]
     reason = ""
     if box.status == ConsensusBox.Status.DISPUTED:
@@ -281,10 +311,13 @@ def _box_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> Adjud
         for name, box_sides in box.drawn.items()
     )
     middle = json.dumps([box.x1, box.y1, box.x2, box.y2])
-    word = "Mean of both boxes" if len(answers) == 2 else "Median of all boxes"
+    word = _("Mean of both boxes") if len(answers) == 2 else _("Median of all boxes")
     given = [DecisionOption(word, middle, [])]
-    given += [DecisionOption(f"Box of {one.letter}", one.answer, [one]) for one in answers]
-    reason = f"The boxes overlap with an IoU of {box.min_iou or 0:.2f}."
+    given += [
+        DecisionOption(_("Box of %(letter)s") % {"letter": one.letter}, one.answer, [one])
+        for one in answers
+    ]
+    reason = _("The boxes overlap with an IoU of %(value).2f.") % {"value": box.min_iou or 0}
     return AdjudicationItem(key, box, None, answers, _numbered(given), [], [], reason)
 
 
@@ -303,7 +336,7 @@ def _label_item(
     for name, letter in sorted(letters.items(), key=lambda one: one[1]):
         answer = _answer(votes.get(name), order) if name in votes else None
         one = AnnotatorAnswer(
-            letter, name, answer_text(votes[name]) if name in votes else "not drawn"
+            letter, name, answer_text(votes[name]) if name in votes else _("not drawn")
         )
         answers.append(one)
         if answer is not None:
@@ -361,4 +394,4 @@ def answer_text(answer: Any) -> str:
     """
     if isinstance(answer, list):
         return ", ".join(map(str, answer)) or "none"
-    return "no answer" if answer in (None, "unset") else str(answer)
+    return _("no answer") if answer in (None, "unset") else str(answer)

@@ -6,16 +6,18 @@ from typing import Any, NamedTuple
 from django.contrib.auth.models import User
 from django.db.models import Avg, Count, Q, Sum
 from django.db.models.functions import Least
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from datasets.models import Dataset
 from qc.core.annotator_keys import with_names
+from qc.core.quality.acceptance import AT_ONCE_MS
 from qc.models import Adjudication, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
 from qc.selectors.display_names import annotator_names, group_title
 from qc.selectors.statuses import cached, clip_statuses
 
-AT_ONCE_MS = 1000  # faster, nobody has looked
 LONGEST_PAUSE_MS = 60_000  # longer, the reviewer was away
 
 
@@ -42,7 +44,11 @@ def decision_rows(
     return [
         DecisionRow(
             one,
-            group_title(one.group) if one.group else "Box" if one.box else "Is it a person?",
+            group_title(one.group)
+            if one.group
+            else _("Box")
+            if one.box
+            else _("Is it a person?"),
             _answer(one),
             one.withdrawn_at is None and (may_override or one.decided_by_id == user.pk),
         )
@@ -55,8 +61,10 @@ def _answer(one: Adjudication) -> str:
         return answer_text(one.actions)
     if one.box:
         x1, y1, x2, y2 = (round(side) for side in one.box)
-        return f"{x2 - x1} by {y2 - y1} pixels at {x1}, {y1}"
-    return "a person" if one.is_person else "not a person"
+        return _("%(width)d by %(height)d pixels at %(left)d, %(top)d") % {
+            "width": x2 - x1, "height": y2 - y1, "left": x1, "top": y1,
+        }  # fmt: skip
+    return _("a person") if one.is_person else _("not a person")
 
 
 class ReviewerAgreement(NamedTuple):
@@ -143,13 +151,17 @@ class SingleVotes(NamedTuple):
         >>> SingleVotes(36, 12).sentence
         '36 labels rest on one vote: 24 by plan, 12 because others did not answer.'
         """
-        noun = "label rests" if self.labels == 1 else "labels rest"
         counts = {
-            "by plan": self.labels - self.by_absence,
-            "because others did not answer": self.by_absence,
+            _("by plan"): self.labels - self.by_absence,
+            _("because others did not answer"): self.by_absence,
         }
         why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
-        return f"{self.labels:,} {noun} on one vote: {why}."
+        sentence = ngettext(
+            "%(count)s label rests on one vote: %(why)s.",
+            "%(count)s labels rest on one vote: %(why)s.",
+            self.labels,
+        )
+        return sentence % {"count": f"{self.labels:,}", "why": why}
 
 
 def single_votes(dataset: Dataset) -> SingleVotes:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from datasets.models import Clip
 from qc.models import Adjudication, ConsensusBox, ConsensusLabel
 from qc.selectors.clips import KeyframeConsensus
@@ -51,11 +53,13 @@ class BoxExplanation:
         """
         names = self.box.drawn_by
         if not names:
-            return "drawn by no annotator"
+            return _("drawn by no annotator")
         if len(names) == 1:
-            return f"drawn by {names[0]}"
-        word = "mean" if len(names) == 2 else "median"
-        return f"{word} of {', '.join(names[:-1])} and {names[-1]}"
+            return _("drawn by %(name)s") % {"name": names[0]}
+        sentence = _("median of %(names)s and %(last)s")
+        if len(names) == 2:
+            sentence = _("mean of %(names)s and %(last)s")
+        return sentence % {"names": ", ".join(names[:-1]), "last": names[-1]}
 
 
 @dataclass

@@ -13,7 +13,8 @@ from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import ExportWindow, export_window
 from datasets.models import Clip, Dataset
-from qc.models import Consensus, Review
+from qc.models import Consensus, ConsensusBox, Review, TakenOut
+from tracking.models import Proposal
 
 
 class ApprovedClip(NamedTuple):
@@ -46,6 +47,36 @@ def unanswered_clips(dataset: Dataset) -> set[str]:
     return set(tasks.exclude(Exists(answered)).values_list("clip__name", flat=True))
 
 
+def clips_taken_out(dataset: Dataset) -> dict[str, str]:
+    """The clips that no release may hold any more, and why; those of a person, where it is."""
+    found: dict[str, str] = {}
+    for one in TakenOut.objects.filter(dataset=dataset).order_by("pk"):
+        clips = Clip.objects.filter(video__dataset=dataset, video__name=one.video)
+        if one.clip:
+            clips = clips.filter(name=one.clip)
+        names = set(clips.values_list("name", flat=True))
+        if one.person_id:
+            names &= clips_showing(dataset, one.video, one.person_id)
+        for name in names:
+            found.setdefault(name, f"taken out ({one.what}): {one.reason}")
+    return found
+
+
+def clips_showing(dataset: Dataset, video: str, person_id: int) -> set[str]:
+    """Names of the clips in which the tracker or an annotator saw a person of a video."""
+    boxes = ConsensusBox.objects.filter(
+        consensus__clip__video__dataset=dataset, consensus__clip__video__name=video,
+        person_id=person_id,
+    ).order_by()  # fmt: skip
+    tracked = Proposal.objects.filter(
+        run__clip__video__dataset=dataset, run__clip__video__name=video, person_id=person_id
+    ).order_by()
+    return {
+        *boxes.values_list("consensus__clip__name", flat=True).distinct(),
+        *tracked.values_list("run__clip__name", flat=True).distinct(),
+    }
+
+
 class Selection(NamedTuple):
     """The clips of a release, and those left out."""
 
@@ -72,13 +103,16 @@ def select_clips(dataset: Dataset) -> Selection:
         .values_list("clip_id", "versions", "pk")
     }
     selection = Selection([], {})
+    taken_out = clips_taken_out(dataset)
     clips = Clip.objects.of(dataset).select_related("video__dataset")
     for clip in sorted(clips, key=lambda each: each.name):
         its_tasks = tasks_of[clip.pk]
         keys = [task.version_id for task in its_tasks if task.version_id is not None]
         versions = tuple(sorted(keys))
         consensus = consensus_of.get((clip.pk, versions))
-        reason = _reason_against(its_tasks, verdicts, has_consensus=consensus is not None)
+        reason = taken_out.get(clip.name) or _reason_against(
+            its_tasks, verdicts, has_consensus=consensus is not None
+        )
         if reason or consensus is None:
             selection.left_out[clip.name] = reason
             continue

@@ -14,10 +14,13 @@ from django.db.models import (
     Value,
 )
 from django.db.models.functions import Least
+from django.utils.translation import gettext as _
 
+from avaproject.base.storage import stored_size
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import CONTEXT_BEFORE, FRAME_RATE
 from datasets.models import Clip, Dataset
+from qc.core.release.blurring import HEADS
 from qc.core.release.formats import FORMATS
 from qc.core.release.images import frame_size
 from qc.core.release.options import ReleaseOptions
@@ -53,12 +56,18 @@ class ReleaseRow:
     bucket: str  # the address of the bucket; empty if none is configured
 
     @property
+    def version(self) -> str:
+        """The semantic version; empty if it has none yet."""
+        return str(self.release.counts.get("version", ""))
+
+    @property
     def percent(self) -> float:
         return 100 * self.release.progress
 
     @property
     def is_downloadable(self) -> bool:
-        there = self.release.stage == Stage.DONE and self.release.withdrawn_at is None
+        is_kept = self.release.withdrawn_at is None and not self.release.errata
+        there = self.release.stage == Stage.DONE and is_kept
         return there and bool(self.release.archive or self.release.folder)
 
 
@@ -123,14 +132,23 @@ def _copy(sync: ReleaseSync, bucket: str) -> BucketCopy:
 def _choices(options: ReleaseOptions) -> list[str]:
     """The options that are not the default, as text."""
     texts = [
-        ("annotations only", not options.with_clips),
-        ("no frames", options.with_clips and not options.with_frames),
-        (f"frames of {options.longest_side} pixels", options.longest_side is not None),
+        (_("annotations only"), not options.with_clips),
+        (_("no frames"), options.with_clips and not options.with_frames),
+        (
+            _("frames of %(longest_side)s pixels") % {"longest_side": options.longest_side},
+            options.longest_side is not None,
+        ),
         (", ".join(FORMATS[name].title for name in options.formats), bool(options.formats)),
-        ("AVA v2.2 file names", options.official_names),
-        (f"split seed {options.seed}", options.seed != 0),
-        ("split list", bool(options.split_of)),
+        (_("AVA v2.2 file names"), options.official_names),
+        (_("split seed %(seed)s") % {"seed": options.seed}, options.seed != 0),
+        (_("split list"), bool(options.split_of)),
         (options.licence, bool(options.licence)),
+        ("public", options.is_public),
+        (_("heads blurred"), options.blur_faces == HEADS),
+        (
+            _("faces blurred with %(blur_faces)s") % {"blur_faces": options.blur_faces},
+            options.blur_faces not in ("", HEADS),
+        ),
     ]
     return [text for text, is_used in texts if is_used]
 
@@ -199,16 +217,17 @@ def _size(clip: Clip) -> tuple[int, int]:
 
 def _bytes_per_pixel(clips: list[Clip]) -> tuple[float, float]:
     """Bytes per pixel of annotation frames, encoded like release frames, and of videos."""
-    seen = [clip for clip in clips if clip.frames and clip.file]
+    seen = [clip for clip in clips if clip.frame_bytes and clip.file]
+    fps = seen[0].video.dataset.annotation_fps if seen else 1
     try:
-        frames = sum(clip.frames.size for clip in seen)
-        videos_size = sum(clip.file.size for clip in seen)
+        shown_frames = ((one.frame_bytes or 0) * one.frame_count for one in seen)
+        frames = sum(shown_frames) * fps / FRAME_RATE
+        videos_size = sum(stored_size(str(clip.file)) for clip in seen)
     except OSError:
         seen = []
     if not seen:
         return BYTES_PER_PIXEL, VIDEO_BYTES_PER_PIXEL
     shown = sum(math.prod(_size(clip)) * clip.frame_count for clip in seen)
-    fps = seen[0].video.dataset.annotation_fps
     return frames / (shown * fps / FRAME_RATE), videos_size / shown
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, CvatJob, JobStateChange
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -13,7 +14,8 @@ from datasets.models import Clip, Dataset
 from qc.core.agreement.figures import ClipFinding, Figure, LowestAlpha, PairBoxFigures
 from qc.core.annotator_keys import annotator_key
 from qc.models import AgreementReport, Comment, Review, TaskStatus, ThirdOpinion
-from qc.selectors.agreement.dataset import TONE_OF_SEVERITY
+from qc.selectors.agreement.agreement_tables import TONE_OF_SEVERITY
+from qc.selectors.clip_and_task_filters import REVIEW_ORDERS, ordered
 from qc.selectors.clip_and_task_states import pending_tasks
 from qc.selectors.player_scene import finding_person, player_url
 
@@ -40,15 +42,15 @@ class VersionChanges(NamedTuple):
     @property
     def sentence(self) -> str:
         parts = (
-            (self.answers, "answer changed", "answers changed"),
-            (self.boxes, "box changed", "boxes changed"),
-            (self.added, "person added", "persons added"),
-            (self.removed, "person removed", "persons removed"),
+            (self.answers, _("answer changed"), _("answers changed")),
+            (self.boxes, _("box changed"), _("boxes changed")),
+            (self.added, _("person added"), _("persons added")),
+            (self.removed, _("person removed"), _("persons removed")),
         )
         words = [
             f"{count} {one if count == 1 else many}" for count, one, many in parts if count
         ]
-        return ", ".join(words) or "no changes"
+        return ", ".join(words) or _("no changes")
 
 
 @dataclass
@@ -103,9 +105,13 @@ def unsent_verdicts(since: datetime | None = None) -> QuerySet[Review]:
 
 
 def pending(dataset: Dataset, query: Mapping[str, str] | None = None) -> Any:
-    """Tasks that wait for review and fit the filters in `query`, oldest answers first."""
+    """Tasks that wait for review and fit the filters in `query`, in its order.
+
+    Without one the oldest answers are first.
+    """
     tasks = pending_tasks(dataset, query).select_related("clip__video__dataset", "annotator")
-    return tasks.order_by("status__version")
+    tasks = tasks.order_by("status__version")
+    return ordered(tasks, query or {}, REVIEW_ORDERS, ties=("status__version",))
 
 
 def next_pending(dataset: Dataset, *, after: int) -> int | None:
@@ -134,10 +140,10 @@ def pending_rows(tasks: list[Any]) -> list[PendingTask]:
 
 def _pending_row(task: Any, version: AnswerVersion, reports: dict[int, Any]) -> PendingTask:
     if task.clip_id not in reports:
-        return PendingTask(task, version, "", None, "not compared yet", None)
+        return PendingTask(task, version, "", None, _("not compared yet"), None)
     versions, lowest, pairs, findings = reports[task.clip_id]
     if version.pk not in versions:
-        return PendingTask(task, version, "", None, "this version is not compared yet", None)
+        return PendingTask(task, version, "", None, _("this version is not compared yet"), None)
     lowest = LowestAlpha.from_json(lowest)
     alpha = lowest.alpha if lowest.group else None
     name = annotator_key(version.author_id)
@@ -158,8 +164,10 @@ def _line(clip: Clip, finding: ClipFinding) -> FindingLine:
     if not seconds:
         return FindingLine(tone, icon, finding.sentence, "")
     shown = ", ".join(map(str, seconds[:SECONDS_SHOWN]))
-    more = " and more" if len(seconds) > SECONDS_SHOWN else ""
-    sentence = f"{finding.sentence} (second {shown}{more})"
+    sentence = _("%(sentence)s (second %(shown)s)")
+    if len(seconds) > SECONDS_SHOWN:
+        sentence = _("%(sentence)s (second %(shown)s and more)")
+    sentence = sentence % {"sentence": finding.sentence, "shown": shown}
     frame = seconds[0] * FRAME_RATE
     url = player_url(
         clip.video.dataset.name, clip.name, frame=frame, person=finding_person(finding)
@@ -254,35 +262,45 @@ class TaskEvent(NamedTuple):
 def task_history(task: AnnotationTask) -> list[TaskEvent]:
     """The events of `task`, newest first."""
     name = task.annotator.name
-    events = [TaskEvent(task.created_at, "users", "info", "", f"Assigned to {name}", "")]
+    events = [
+        TaskEvent(
+            task.created_at, "users", "info", "", _("Assigned to %(name)s") % {"name": name}, ""
+        )
+    ]
     asked = ThirdOpinion.objects.filter(clip=task.clip_id, annotator=task.annotator_id)
     for one in asked.select_related("asked_by"):
         who = str(one.asked_by)
         events.append(
-            TaskEvent(one.asked_at, "users", "info", who, "Third opinion requested", "")
+            TaskEvent(one.asked_at, "users", "info", who, _("Third opinion requested"), "")
         )
     for version in task.versions.select_related("author", "confirmed_by"):
-        sentence = f"Answers, version {version.number}"
+        sentence = _("Answers, version %(number)s") % {"number": version.number}
         who, text = version.author.name, version.error
         if version.confirmed_by:
-            text = f"Held back, and accepted as it is by {version.confirmed_by}."
+            text = _("Held back, and accepted as it is by %(confirmed_by)s.") % {
+                "confirmed_by": version.confirmed_by
+            }
         text = "\n".join([text, *(one["text"] for one in version.replies)]).strip()
         events.append(TaskEvent(version.created_at, "file-check", "info", who, sentence, text))
     for review in task.reviews.select_related("reviewer", "version"):
         is_approval = review.verdict == Review.Verdict.APPROVED
         icon, tone = ("check", "ok") if is_approval else ("rotate-ccw", "violet")
-        word = "Approved" if is_approval else "Rejected"
-        sentence = f"{word}, version {review.version.number}"
+        said = (
+            _("Approved, version %(number)d")
+            if is_approval
+            else _("Rejected, version %(number)d")
+        )
+        sentence = said % {"number": review.version.number}
         who = str(review.reviewer)
         events.append(TaskEvent(review.reviewed_at, icon, tone, who, sentence, review.reason))
     events += [
-        TaskEvent(one.written_at, "info", "grey", str(one.author), "Comment", one.text)
+        TaskEvent(one.written_at, "info", "grey", str(one.author), _("Comment"), one.text)
         for one in task.comments.select_related("author")
     ]
     job = CvatJob.objects.filter(task=task).first()
     events += [
         TaskEvent(
-            datetime.fromisoformat(line["at"]), "users", "info", "", "In CVAT", line["text"]
+            datetime.fromisoformat(line["at"]), "users", "info", "", _("In CVAT"), line["text"]
         )
         for line in (job.history if job else [])
     ]

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
+
 from annotation.models import Annotation, AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
 from qc.core.quality.anchoring import KeptBoxes, count_kept
@@ -30,6 +32,10 @@ def plan_scores(since: datetime | None = None) -> int:
     if clips is not None:
         tasks = tasks.filter(clip__in=clips)
     wanted = {*_gold_versions(tasks), *_mixed_versions(tasks)}
+    versions = {version for version, _ in wanted}
+    # Read again, after actions were renamed or merged:
+    its = Score.objects.filter(version__in=versions, version__claim_token__gt=1)
+    its.filter(started_at__lt=F("version__finished_at")).delete()
     there = set(
         Score.objects.filter(version__in={version for version, _ in wanted}).values_list(
             "version", "key"

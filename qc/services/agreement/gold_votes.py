@@ -6,7 +6,7 @@ from typing import Any
 from annotation.models import AnnotationTask, AnswerVersion
 from datasets.models import Dataset
 from qc.core.annotator_keys import annotator_key
-from qc.core.matching import match_boxes
+from qc.core.box_matching import match_boxes
 from qc.services.agreement.quality_checks import annotated_boxes
 
 GoldUnit = tuple[dict[str, Any], Any]  # answers by annotator, and the known one

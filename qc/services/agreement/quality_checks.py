@@ -8,14 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Count, Q, Sum
-
 from annotation.core.cvat_tracks import task_frame_count
 from annotation.models import Annotation, AnswerVersion, StoredBox
 from annotation.models.labelling import DraftOperation
 from avaproject.base.work import Stage
 from datasets.models import Dataset
 from qc.core.agreement.figures import AnnotatorWork
+from qc.core.quality.acceptance import Acceptance, TimedOperation, acceptance
 from qc.core.quality.annotation_time import (
     SubmittedTask,
     batches,
@@ -27,6 +26,7 @@ from qc.core.quality.rules import (
     CheckedAnswers,
     Finding,
     QualityRule,
+    boxes_as_proposed,
     check_answers,
     read_rules,
     unedited_tracks,
@@ -38,7 +38,6 @@ from tracking.models import Proposal
 
 NEIGHBOURS = 200  # answers of an annotator, before and after
 TASKS_FOR_MEDIAN = 500
-AT_ONCE_MS = 1000  # faster, nobody has looked at what was offered
 RULES = Path(__file__).resolve().parents[2] / "rules.yaml"
 
 
@@ -73,39 +72,39 @@ def findings_of(versions: Iterable[AnswerVersion]) -> dict[int, list[Finding]]:
 
 def work_of(versions: Iterable[AnswerVersion]) -> dict[int, AnnotatorWork]:
     """What each version took, and what is in it, by its key."""
-    versions = list(versions)
-    times = _decision_times([version.pk for version in versions])
+    checked = checked_versions(versions)
+    operations = _timed_operations([version.pk for version, _ in checked])
     return {
         version.pk: AnnotatorWork(
             at=version.created_at.isoformat(timespec="seconds"),
-            seconds=None if checked.seconds_spent is None else round(checked.seconds_spent, 1),
-            boxes=len(checked.boxes),
-            tracks=len({box.track for box in checked.boxes}),
-            unedited=len(unedited_tracks(checked)),
-            **times.get(version.pk, {}),
+            seconds=None if one.seconds_spent is None else round(one.seconds_spent, 1),
+            boxes=len(one.boxes),
+            tracks=len({box.track for box in one.boxes}),
+            unedited=len(unedited_tracks(one)),
+            **_accepted(version, one, operations.get(version.pk, []))._asdict(),
         )
-        for version, checked in checked_versions(versions)
+        for version, one in checked
     }
 
 
-def _decision_times(keys: Collection[int]) -> dict[int, dict[str, int]]:
-    """Of versions made on the label page: how many answers, and how long they took."""
-    operations = DraftOperation.objects.filter(
+def _accepted(
+    version: AnswerVersion, checked: CheckedAnswers, operations: Iterable[TimedOperation]
+) -> Acceptance:
+    """What was accepted on the label page, and how fast. Blind work has no pre-drawn boxes."""
+    left = [] if version.task.is_blind else boxes_as_proposed(checked)
+    places = {(box.person_id, box.second) for box in left if box.person_id is not None}
+    return acceptance(operations, places)
+
+
+def _timed_operations(keys: Collection[int]) -> dict[int, list[TimedOperation]]:
+    """The answers and acceptances of versions made on the label page, by version."""
+    rows = DraftOperation.objects.filter(
         draft__version__in=keys, discarded_at=None, content__kind__in=("set", "keep")
-    )
-    kept = Q(content__kind="keep")
-    rows = (
-        operations.order_by()
-        .values("draft__version")
-        .annotate(
-            decisions=Count("pk"),
-            decision_ms=Sum("active_ms"),
-            kept=Count("pk", filter=kept),
-            kept_at_once=Count("pk", filter=kept & Q(active_ms__lt=AT_ONCE_MS)),
-        )
-    )
-    found: list[dict[str, Any]] = [dict(row) for row in rows]
-    return {row.pop("draft__version"): row for row in found}
+    ).order_by("draft", "number")
+    found: dict[int, list[TimedOperation]] = defaultdict(list)
+    for version, content, ms in rows.values_list("draft__version", "content", "active_ms"):
+        found[version].append(TimedOperation(content, ms))
+    return found
 
 
 def switched_off(dataset: Dataset | int) -> frozenset[str]:

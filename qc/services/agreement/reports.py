@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Sum
 from django.db.models.functions import Now
 from django.utils.timezone import get_default_timezone
+from django.utils.translation import gettext
 
 from annotation.models import AnswerVersion
 from avaproject.base.work import StagedQuerySet
 from datasets.models import Dataset
-from qc.core.agreement.comparison import compare_clip
+from qc.core.agreement.clip_agreement import compare_clip
 from qc.core.agreement.figures import ClipFigures, ClipFinding
 from qc.core.agreement.pooling import Pool
 from qc.core.agreement.summary_figures import DatasetFigures, SummaryFigures, split
@@ -143,9 +144,15 @@ def days_of(period: str) -> tuple[date, date]:
     try:
         since, until = map(date.fromisoformat, period.split("/"))
     except ValueError:
-        raise PeriodError(f"{period!r} is not a period; write 2026-01-01/2026-01-31") from None
+        raise PeriodError(
+            gettext("%(period)r is not a period; write 2026-01-01/2026-01-31")
+            % {"period": period}
+        ) from None
     if since > until:
-        raise PeriodError(f"the period ends on {until}, before it starts on {since}")
+        raise PeriodError(
+            gettext("the period ends on %(until)s, before it starts on %(since)s")
+            % {"until": until, "since": since}
+        )
     return since, until
 
 

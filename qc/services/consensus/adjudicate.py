@@ -10,7 +10,9 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from datasets.accounts.activity import record, record_many
 from datasets.core.action_groups import UNKNOWN
 from datasets.core.roles import Act
 from datasets.models import ActionGroup, Clip, Dataset
@@ -86,7 +88,7 @@ def adjudicate_all(
     """
     if group:
         if box is not None:
-            raise AdjudicationError("a decision is on a box or on a group, not on both")
+            raise AdjudicationError(_("a decision is on a box or on a group, not on both"))
         _check_actions(clip, group, actions)
     sides = (
         dict(zip(("x1", "y1", "x2", "y2"), _clipped_to_frame(clip, box), strict=True))
@@ -110,6 +112,8 @@ def adjudicate_all(
             made[0].decision_ms = decision_ms
             made[0].save(update_fields=["decision_ms"])
         rebuild_boxes(newest, {(second, person_id) for second in seconds})
+        where = f"person {person_id}, second {', '.join(str(one.second) for one in made)}"
+        record("adjudicate", clip, dataset=clip.video.dataset, details=where)
     return made
 
 
@@ -131,14 +135,15 @@ def withdraw_decisions(
     """
     found = list(Adjudication.objects.of(dataset).filter(pk__in=keys).select_related("clip"))
     if len(found) < len(set(keys)):
-        raise AdjudicationError(f"{dataset} has no such decision")
+        raise AdjudicationError(_("%(dataset)s has no such decision") % {"dataset": dataset})
     others = [one for one in found if one.decided_by_id != user.pk]
     if (
         others
         and not Dataset.objects.permitting(user, Act.OVERRIDE).filter(pk=dataset.pk).exists()
     ):
         raise AdjudicationError(
-            f"only {others[0].decided_by} or a manager of the dataset can undo this decision"
+            _("only %(decided_by)s or a manager of the dataset can undo this decision")
+            % {"decided_by": others[0].decided_by}
         )
     withdrawn = [one for one in found if one.withdrawn_at is None]
     now = timezone.now()
@@ -151,6 +156,7 @@ def withdraw_decisions(
             with consensus_lock(clip):
                 if newest := newest_consensus(clip):
                     rebuild_boxes(newest, mine)
+        record_many("undo decision", withdrawn, "decisions", dataset=dataset)
     return withdrawn
 
 
@@ -164,10 +170,15 @@ def _consensus_with(clip: Clip, seconds: Collection[int], person_id: int) -> Con
     """The newest consensus. Raises AdjudicationError if the person is not at all seconds."""
     newest = newest_consensus(clip)
     if newest is None:
-        raise AdjudicationError(f"{clip} has no consensus yet, because answers are missing")
+        raise AdjudicationError(
+            _("%(clip)s has no consensus yet, because answers are missing") % {"clip": clip}
+        )
     there = newest.boxes.filter(person_id=person_id).values_list("second", flat=True)
     for second in sorted(set(seconds) - set(there)):
-        raise AdjudicationError(f"{clip} has no person {person_id} at second {second}")
+        raise AdjudicationError(
+            _("%(clip)s has no person %(person)s at second %(second)s")
+            % {"clip": clip, "person": person_id, "second": second}
+        )
     return newest
 
 
@@ -175,20 +186,30 @@ def _check_actions(clip: Clip, name: str, actions: Sequence[str]) -> None:
     dataset = clip.video.dataset
     group = ActionGroup.objects.filter(dataset=dataset, name=name).first()
     if group is None:
-        raise AdjudicationError(f"{dataset} has no action group {name}")
+        raise AdjudicationError(
+            _("%(dataset)s has no action group %(name)s") % {"dataset": dataset, "name": name}
+        )
     known = {action.name for action in group.actions.all()}
     if wrong := [action for action in actions if action not in known | {UNKNOWN}]:
-        raise AdjudicationError(f"{wrong[0]} is not an action of {name}")
+        raise AdjudicationError(
+            _("%(wrong)s is not an action of %(name)s") % {"wrong": wrong[0], "name": name}
+        )
     if UNKNOWN in actions and len(actions) > 1:
-        raise AdjudicationError(f"{UNKNOWN} cannot be combined with an action of {name}")
+        raise AdjudicationError(
+            _("%(unknown)s cannot be combined with an action of %(name)s")
+            % {"unknown": UNKNOWN, "name": name}
+        )
     if group.choice == ActionGroup.Choice.ONE and len(actions) > 1:
-        raise AdjudicationError(f"only one action of {name} can be chosen")
+        raise AdjudicationError(_("only one action of %(name)s can be chosen") % {"name": name})
     if len(actions) > group.max_per_person:
         raise AdjudicationError(
-            f"at most {group.max_per_person} actions of {name} can be chosen"
+            _("at most %(max_per_person)s actions of %(name)s can be chosen")
+            % {"max_per_person": group.max_per_person, "name": name}
         )
     if group.required and group.choice == ActionGroup.Choice.ONE and not actions:
-        raise AdjudicationError(f"{name} needs an action or {UNKNOWN}")
+        raise AdjudicationError(
+            _("%(name)s needs an action or %(unknown)s") % {"name": name, "unknown": UNKNOWN}
+        )
 
 
 def _clipped_to_frame(clip: Clip, box: Sequence[float]) -> tuple[float, float, float, float]:
@@ -199,7 +220,10 @@ def _clipped_to_frame(clip: Clip, box: Sequence[float]) -> tuple[float, float, f
     y1, y2 = max(0.0, min(y1, height)), max(0.0, min(y2, height))
     if x2 - x1 < MIN_SIDE or y2 - y1 < MIN_SIDE:
         raise AdjudicationError(
-            f"a box of {max(x2 - x1, 0):.0f} by {max(y2 - y1, 0):.0f} pixels is too small: "
-            "draw it around the person"
+            _(
+                "a box of %(width).0f by %(height).0f pixels is too small: draw it around "
+                "the person"
+            )
+            % {"width": max(x2 - x1, 0), "height": max(y2 - y1, 0)}
         )
     return x1, y1, x2, y2

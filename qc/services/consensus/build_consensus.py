@@ -210,13 +210,17 @@ def _proposals(answers: ClipAnswers) -> dict[PersonKey, Sequence[float]]:
 
 
 def _decisions(clip: Clip) -> dict[PersonKey, ReviewerDecision]:
-    """The newest decision in force on each item."""
+    """The newest decision in force on each item, with the names that actions have now."""
+    groups = clip.video.dataset.groups.prefetch_related("actions")
+    former = {group.name: group.former_names() for group in groups}
     decisions: dict[PersonKey, ReviewerDecision] = {}
     for one in Adjudication.objects.in_force().filter(clip=clip).order_by("pk"):
         place = (one.second, one.person_id)
         there = decisions.get(place, ReviewerDecision(None, {}))
         if one.group:
-            decisions[place] = there._replace(actions={**there.actions, one.group: one.actions})
+            names = former.get(one.group, {})
+            chosen = list(dict.fromkeys(names.get(name, name) for name in one.actions))
+            decisions[place] = there._replace(actions={**there.actions, one.group: chosen})
         elif one.box is not None:
             decisions[place] = there._replace(box=one.box)
         else:

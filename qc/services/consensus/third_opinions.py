@@ -4,8 +4,10 @@ from collections.abc import Collection
 
 from django.contrib.auth.models import User
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from annotation.models import AnnotationTask, Annotator
+from datasets.accounts.activity import record_many
 from datasets.models import Dataset
 from qc.models import ThirdOpinion
 from qc.selectors.consensus.third_opinions import disputed_clips
@@ -40,10 +42,15 @@ def request_third_opinions(
         free = [one for one in load if (clip.pk, one.pk) not in given]
         if not free:
             raise ThirdOpinionError(
-                f"All selected annotators have {clip} already: select another annotator, "
-                "or add one under Tasks first."
+                _(
+                    "All selected annotators have %(clip)s already: select another "
+                    "annotator, or add one under Tasks first."
+                )
+                % {"clip": clip}
             )
         chosen = min(free, key=lambda one: (load[one], one.name))
         load[chosen] += 1
         requests.append(ThirdOpinion(clip=clip, annotator=chosen, asked_by=user))
-    return ThirdOpinion.objects.bulk_create(requests, ignore_conflicts=True)
+    made = ThirdOpinion.objects.bulk_create(requests, ignore_conflicts=True)
+    record_many("ask third opinion", [one.clip for one in made], "clips", dataset=dataset)
+    return made

@@ -20,8 +20,10 @@ from zipfile import BadZipFile, ZipFile
 from botocore.exceptions import BotoCoreError, ClientError
 from django.contrib.auth.models import User
 from django.core.files.storage import InvalidStorageError, default_storage, storages
+from django.utils.translation import gettext as _
 
 from avaproject.base.storage import local_path
+from datasets.accounts.activity import record
 from datasets.core.untrusted import read_json
 from qc.core.release.packing import MANIFEST, PARTS, ignore, load_index, part_of
 from qc.core.release.reader import MAX_MANIFEST
@@ -91,15 +93,26 @@ def request_sync(
     prefix = prefix.strip().strip("/")
     if bucket() is None:
         raise SyncError(
-            "No bucket is configured: set AVA_RELEASES_S3_BUCKET (docs/production.md)."
+            _("No bucket is configured: set AVA_RELEASES_S3_BUCKET (docs/production.md).")
         )
     if not PREFIX.fullmatch(prefix):
         raise SyncError(
-            f"{prefix!r} is not a valid prefix: use letters, digits, `.`, `_` and `-`, "
-            "separated by `/`."
+            _(
+                "%(prefix)r is not a valid prefix: use letters, digits, `.`, `_` and `-`, "
+                "separated by `/`."
+            )
+            % {"prefix": prefix}
         )
     if not Release.objects.available().filter(pk=release.pk).exists():
-        raise SyncError(f"{release} has no files to send.")
+        raise SyncError(_("%(release)s has no files to send.") % {"release": release})
+    if release.errata:
+        raise SyncError(
+            _(
+                "%(release)s holds %(errata)s, which was taken out: send the release that "
+                "follows it."
+            )
+            % {"release": release, "errata": release.errata[0]["what"]}
+        )
     _require_free_prefix(release, prefix)
     chosen = [part for part in PARTS if part in parts]
     fresh = {"parts": chosen, "requested_by": user}
@@ -109,6 +122,7 @@ def request_sync(
     if not is_new:
         ReleaseSync.objects.filter(pk=sync.pk).start_over(**fresh)
         sync.refresh_from_db()
+    record("copy release", release.number, dataset=release.dataset, details=prefix)
     return sync
 
 
@@ -119,7 +133,8 @@ def _require_free_prefix(release: Release, prefix: str) -> None:
         its, mine = f"{other.prefix}/", f"{prefix}/"
         if its.startswith(mine) or mine.startswith(its):
             raise SyncError(
-                f"{other.prefix} belongs to {other.release}: choose another prefix."
+                _("%(prefix)s belongs to %(release)s: choose another prefix.")
+                % {"prefix": other.prefix, "release": other.release}
             )
 
 
@@ -137,7 +152,7 @@ def sync_release(sync_id: int, *, progress: Progress = ignore) -> ReleaseSync | 
     with sync.working(*expected):
         target = bucket()
         if target is None:
-            raise SyncError("No bucket is configured any more: set AVA_RELEASES_S3_BUCKET.")
+            raise SyncError(_("No bucket is configured any more: set AVA_RELEASES_S3_BUCKET."))
         with _files_of(sync.release) as (files, opened):
             wanted = {"annotations", *sync.parts}
             chosen = {path: size for path, size in files.items() if part_of(path) in wanted}
@@ -152,11 +167,17 @@ def sync_release(sync_id: int, *, progress: Progress = ignore) -> ReleaseSync | 
 def _files_of(release: Release) -> Iterator[tuple[dict[str, int], Opener]]:
     """The sizes of all files of a release by path, and a function that opens them."""
     if release.withdrawn_at or not (release.folder or release.archive):
-        raise ReleaseFilesError(f"the files of {release} are no longer in the storage")
+        raise ReleaseFilesError(
+            _("the files of %(release)s are no longer in the storage") % {"release": release}
+        )
     if not release.folder:
         with local_path(release.archive.name or "") as path, ZipFile(path) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-            yield sizes, lambda name: cast(BinaryIO, archive.open(name))
+            names = archive.namelist()
+            top = "" if MANIFEST in names else f"{names[0].partition('/')[0]}/"
+            sizes = {
+                one.filename.removeprefix(top): one.file_size for one in archive.infolist()
+            }
+            yield sizes, lambda name: cast(BinaryIO, archive.open(f"{top}{name}"))
         return
     folder = Path(default_storage.path(release.folder))
     with folder.with_name(f"{folder.name}.index").open(encoding="utf-8") as lines:
@@ -222,7 +243,8 @@ def _require_same_release(
         name = "something else"
     if name != f"{manifest['dataset']} release {manifest['release']}":
         raise SyncError(
-            f"s3://{target.name}/{start} already holds {name}: choose another prefix."
+            _("s3://%(target)s/%(start)s already holds %(name)s: choose another prefix.")
+            % {"target": target.name, "start": start, "name": name}
         )
 
 

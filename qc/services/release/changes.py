@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
 
 from qc.core.release.diff import diff_agreement, diff_releases
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
+from qc.core.release.versions import FIRST, ReleaseOutline, next_version, outline_of
 from qc.models import Release
 
 
@@ -44,7 +46,23 @@ def changes_since_previous(release: Release, folder: Path, counts: dict[str, Any
     return {"since": before.number, "sentences": [*found["sentences"], *sentences]}
 
 
+def version_of(release: Release, outline: ReleaseOutline) -> str:
+    """The semantic version of a release that holds `outline`, after the newest before it."""
+    earlier = Release.objects.filter(dataset=release.dataset, number__lt=release.number)
+    before = earlier.done().order_by("-number").first()
+    if before is None:
+        return FIRST
+    version = before.counts.get("version", FIRST)
+    try:
+        return next_version(version, outline_of(_reader(before).manifest()), outline)
+    except (ReleaseDiffError, ReleaseReadError):  # its files are gone: it may hold anything
+        return next_version(version, outline, outline._replace(splits={}))
+
+
 def _reader(release: Release) -> ReleaseReader:
     if release.withdrawn_at or not release.folder:
-        raise ReleaseDiffError(f"the files of {release} are not stored as a local folder")
+        raise ReleaseDiffError(
+            _("the files of %(release)s are not stored as a local folder")
+            % {"release": release}
+        )
     return ReleaseReader(Path(default_storage.path(release.folder)))

@@ -12,13 +12,14 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from annotation.models import Annotator, AnswerVersion
 from datasets.core.formats import ava
 from datasets.core.media.clips_and_keyframes import timestamp
 from datasets.models import Action, ActionGroup, Clip, Dataset
 from qc.core.annotator_keys import annotator_key
-from qc.core.consensus.majority import counts_as_vote
+from qc.core.consensus.answer_votes import counts_as_vote
 from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
@@ -27,6 +28,7 @@ from qc.core.release.records import (
     ReleaseClip,
     ReleasedPerson,
     ReleasedProposal,
+    coarse_box,
 )
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.release.approved_clips import ApprovedClip, window_of
@@ -53,9 +55,9 @@ class ContentReader:
         self._reviewers = _numbered(Adjudication.objects.of(dataset), "decided_by")
         self._ids = {
             (group, name): action_id
-            for group, name, action_id in Action.objects.filter(dataset=dataset).values_list(
-                "group__name", "name", "action_id"
-            )
+            for group, name, action_id in Action.objects.filter(
+                dataset=dataset, merged_into=None
+            ).values_list("group__name", "name", "action_id")
         }
 
     def read(self, approved: list[ApprovedClip]) -> Iterator[ReleaseClip]:
@@ -106,7 +108,7 @@ class ContentReader:
                 if box.status == ConsensusBox.Status.AGREED
             ]
             is_open = any(self._is_open(box) for box in at_keyframe[second])
-            is_double = len({person.box for person in here}) < len(here)
+            is_double = len({coarse_box(person.box) for person in here}) < len(here)
             keyframes[at] = EXCLUDED if is_open or is_double else ANNOTATED
             persons.extend(here if keyframes[at] == ANNOTATED else [])
         return ReleaseClip(
@@ -128,11 +130,15 @@ class ContentReader:
         )
         ids = {action_id for origin in origins for action_id in origin.action_ids}
         drawn_by = sorted(
-            self._annotators[name] for name in box.drawn_by if name in self._annotators
+            (self._annotators[name], name) for name in box.drawn_by if name in self._annotators
         )
+        drawn = [box.drawn.get(name) for _, name in drawn_by]
+        is_whole = all(drawn) and len(drawn) == len(box.drawn)
         return ReleasedPerson(
-            at, box.person_id, _text(box, size), tuple(sorted(ids)), tuple(drawn_by), origins
-        )
+            at, box.person_id, _text(box, size), tuple(sorted(ids)),
+            tuple(number for number, _ in drawn_by), origins,
+            tuple(map(tuple, drawn)) if is_whole else (), box.is_box_decided,
+        )  # fmt: skip
 
     def _origin(
         self, clip: Clip, box: ConsensusBox, label: ConsensusLabel, decisions: Decisions
@@ -164,8 +170,11 @@ class ContentReader:
             return self._ids[group, name]
         except KeyError:
             raise UnknownActionError(
-                f"The consensus of {clip.name} has {group}: {name}, which is not in the "
-                "vocabulary; build the consensus again."
+                _(
+                    "The consensus of %(clip)s has %(group)s: %(name)s, which is not in "
+                    "the vocabulary; build the consensus again."
+                )
+                % {"clip": clip.name, "group": group, "name": name}
             ) from None
 
     def _is_open(self, box: ConsensusBox) -> bool:

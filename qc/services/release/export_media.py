@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext
 
 from avaproject.base.storage import announce, local_path, store
 from avaproject.base.temporary import partial_path, work_folder
@@ -33,6 +34,7 @@ from qc.core.release.images import QUALITY, encode_frame
 from qc.core.release.packing import FileSum, ignore, sum_of
 from qc.models import ClipExport, checksum_name
 from qc.selectors.release.approved_clips import window_of
+from qc.services.release.blur_faces import BlurringError, FaceBlurring, blurring_of
 
 READ_ONLY = 0o444
 CLIP_FILE = "clip.mp4"
@@ -63,26 +65,55 @@ def video_sum(video: Video) -> str:
     return known
 
 
-def request_clip_export(clip: Clip, *, video_sum: str, longest_side: int | None) -> ClipExport:
+def request_clip_export(
+    clip: Clip,
+    *,
+    video_sum: str,
+    longest_side: int | None,
+    blurring: FaceBlurring | None = None,
+    has_frames: bool = True,
+) -> ClipExport:
     """The export of `clip`; an existing one with the same content is reused.
 
     Args:
         video_sum: SHA-256 of the standard video.
         longest_side: Pixels of the frames; None for the size of the video.
+        blurring: How faces are blurred; None to leave them.
+        has_frames: Whether frames are exported beside the clip file.
     """
-    window = window_of(clip)
-    content = f"{video_sum}/{window.start_frame}/{window.frame_count}/{QUALITY}"
-    if longest_side is not None:
-        content += f"/{longest_side}"
-    key = hashlib.sha256(content.encode()).hexdigest()[:12]
+    key = _content_key(clip, video_sum, longest_side, blurring, has_frames=has_frames)
+    method = blurring.method if blurring else ""
+    if blurring:  # of tracks that have changed since
+        others = ClipExport.objects.filter(clip=clip, blurring=method, stage=Stage.FAILED)
+        others.exclude(content_key=key).delete()
     export, _ = ClipExport.objects.get_or_create(
-        clip=clip, content_key=key, defaults={"longest_side": longest_side}
-    )
+        clip=clip, content_key=key,
+        defaults={"longest_side": longest_side, "blurring": method, "has_frames": has_frames},
+    )  # fmt: skip
     if export.stage == Stage.DONE and not _is_stored(export):
         ClipExport.objects.filter(pk=export.pk, stage=Stage.DONE).update(
             stage=Stage.WAITING, attempts=0
         )
     return export
+
+
+def _content_key(
+    clip: Clip,
+    video_sum: str,
+    longest_side: int | None,
+    blurring: FaceBlurring | None,
+    *,
+    has_frames: bool,
+) -> str:
+    window = window_of(clip)
+    content = f"{video_sum}/{window.start_frame}/{window.frame_count}/{QUALITY}"
+    if longest_side is not None:
+        content += f"/{longest_side}"
+    if blurring:
+        content += f"/{blurring.key(clip)}"
+    if not has_frames:
+        content += "/clip"
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def export_clip(export_id: int, *, progress: Progress = ignore) -> ClipExport | None:
@@ -95,7 +126,7 @@ def export_clip(export_id: int, *, progress: Progress = ignore) -> ClipExport | 
         export.report(share)
         progress(share)
 
-    with export.working(MediaError, ExportError):
+    with export.working(MediaError, ExportError, BlurringError):
         if not _is_stored(export):
             with work_folder() as folder:
                 _store(export, _write_media(export, folder / "made", report))
@@ -134,7 +165,7 @@ def _export_or_release(pk: int) -> None:
 
 
 def add_clip_media(export: ClipExport, release: Path) -> dict[str, FileSum]:
-    """Add `rawframes/<clip>/` and `clips/<clip>.mp4` to a release; sums by path in it."""
+    """Add `rawframes/<clip>/`, if exported, and `clips/<clip>.mp4`; sums by path in it."""
     name = export.clip.name
     kept = _stored_folder(export)
     if kept is not None:
@@ -174,19 +205,52 @@ def _write_media(export: ClipExport, folder: Path, progress: Progress) -> Path:
     name = clip.video.file.name or ""
     if not name or not default_storage.exists(name):
         raise ExportError(
-            f"the standard video of {clip.video} is no longer in the storage: recreate it"
+            gettext("the standard video of %(video)s is no longer in the storage: recreate it")
+            % {"video": clip.video}
         )
     start, count, _ = window_of(clip)
+    blurring = blurring_of(export.blurring)
     with local_path(name) as video:
-        for index, rgb in read_frames(video, start=start, count=count):
-            content = encode_frame(rgb, longest_side=export.longest_side)
-            (folder / frame_file(index - start)).write_bytes(content)
-            progress((index - start) / count)
-        cut(video, folder / CLIP_FILE, start_frame=start, frame_count=count)
-    _compare_with_clip_file(export, folder)
+        if blurring:
+            _require_unchanged(export, blurring)
+            blurring.write_clip(clip, video, folder / CLIP_FILE)
+            if export.has_frames:
+                _write_frames(export, folder / CLIP_FILE, range(count), folder, progress)
+        else:
+            _write_frames(export, video, range(start, start + count), folder, progress)
+            cut(video, folder / CLIP_FILE, start_frame=start, frame_count=count)
+    if export.has_frames and not blurring:
+        _compare_with_clip_file(export, folder)
     sums = {path.name: sum_of(path) for path in sorted(folder.iterdir())}
     (folder / CHECKSUMS).write_text(json.dumps(sums), encoding="ascii")
     return folder
+
+
+def _require_unchanged(export: ClipExport, blurring: FaceBlurring) -> None:
+    """Raises ExportError if other regions would be blurred than when it was requested."""
+    clip = export.clip
+    key = _content_key(
+        clip, video_sum(clip.video), export.longest_side, blurring, has_frames=export.has_frames
+    )
+    if key != export.content_key:
+        raise ExportError(
+            gettext(
+                "the video, the tracks or the face detector of %(clip)s changed while the "
+                "release was made: try again"
+            )
+            % {"clip": clip}
+        )
+
+
+def _write_frames(
+    export: ClipExport, video: Path, frames: range, folder: Path, progress: Progress
+) -> None:
+    """Write these frames of a video as images, numbered from the first."""
+    for index, rgb in read_frames(video, start=frames.start, count=len(frames)):
+        number = index - frames.start
+        content = encode_frame(rgb, longest_side=export.longest_side)
+        (folder / frame_file(number)).write_bytes(content)
+        progress(number / len(frames))
 
 
 def _compare_with_clip_file(export: ClipExport, folder: Path) -> None:
@@ -194,7 +258,10 @@ def _compare_with_clip_file(export: ClipExport, folder: Path) -> None:
     for index, rgb in read_frames(folder / CLIP_FILE, step=FRAME_RATE):
         frame = (folder / frame_file(index)).read_bytes()
         if frame != encode_frame(rgb, longest_side=export.longest_side):
-            raise ExportError(f"frame {index + 1} of {export.clip} differs from its clip file")
+            raise ExportError(
+                gettext("frame %(index)s of %(clip)s differs from its clip file")
+                % {"index": index + 1, "clip": export.clip}
+            )
 
 
 def _store(export: ClipExport, made: Path) -> None:
@@ -224,11 +291,13 @@ def _store(export: ClipExport, made: Path) -> None:
 
 def _place(source: Path, release: Path, clip: str) -> dict[str, FileSum]:
     """Link the files of `source` into a release, or copy them if links are not possible."""
-    (release / "rawframes" / clip).mkdir(parents=True)
+    known = json.loads((source / CHECKSUMS).read_bytes())
+    if known.keys() - {CLIP_FILE}:
+        (release / "rawframes" / clip).mkdir(parents=True)
     (release / "clips").mkdir(exist_ok=True)
     here, there = os.fspath(source), os.fspath(release)
     sums: dict[str, FileSum] = {}
-    for name, its in json.loads((source / CHECKSUMS).read_bytes()).items():
+    for name, its in known.items():
         path = f"clips/{clip}.mp4" if name == CLIP_FILE else f"rawframes/{clip}/{name}"
         try:
             os.link(f"{here}/{name}", f"{there}/{path}")

@@ -2,87 +2,37 @@
 
 import json
 import platform
-import tomllib
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import cv2
-import numpy as np
-from django.conf import settings
-from numpy.typing import NDArray
+from typing import Any
 
 from annotation.models import Annotator, AnswerVersion
-from avaproject.base.storage import open_stored
-from datasets.core.formats import ava
+from avaproject import VERSION
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.media.standard_video import encode_jpeg, read_frames
-from datasets.core.media.stills import decode_jpeg
-from datasets.core.naming import frame_name
 from datasets.models import ActionGroup, Dataset
+from datasets.selectors import footage_notes
+from qc.core.release.baseline import trained_baseline
+from qc.core.release.checker.bundle import write_checker
 from qc.core.release.docs.card import CardFacts, card, card_page
-from qc.core.release.docs.citation import citation
-from qc.core.release.docs.markup import Image
+from qc.core.release.docs.card_figures import count_gold
 from qc.core.release.docs.methods import MethodsFacts, TrackingMethod, methods
 from qc.core.release.docs.training_configs import ConfigValues, write_configs
-from qc.core.release.formats.content import frame_of, pixels
-from qc.core.release.images import QUALITY, frame_size
-from qc.core.release.options import ReleaseOptions
-from qc.core.release.records import ReleaseClip
-from qc.core.release.splits import Splits
-from qc.core.release.stats import ReleaseSample, ReleaseStats
-from qc.core.release.writer import EvaluationSettings, SplitCounts
+from qc.core.release.images import QUALITY
 from qc.models import Release
-from qc.selectors.release.approved_clips import ApprovedClip, unanswered_clips, window_of
+from qc.selectors.release.approved_clips import unanswered_clips
+from qc.services.agreement.gold_votes import gold_units
 from qc.services.agreement.reports import dataset_agreement
+from qc.services.release.paper_docs import citation_text, croissant_text, header_text
+from qc.services.release.release_images import example_image
+from qc.services.release.release_plan import ReleasePlan, WrittenAnnotations
 from qc.services.review.quality_rules import vote_rule_of
 from tracking.models import TrackingRun
 
-SAMPLE_SIDE = 480
-COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66))
 KEYS_AT_ONCE = 500  # in one query
 LIBRARIES = ("av", "numpy", "opencv-python", "pyarrow", "scipy")
-
-
-class WrittenAnnotations(NamedTuple):
-    """What the annotation files of a release hold."""
-
-    counts: dict[str, SplitCounts]
-    evaluation: EvaluationSettings
-    oracle_aps: dict[str, float | None]
-    stats: ReleaseStats
-    clips: list[ReleaseClip]  # without persons and proposals
-
-
-class ReleasePlan(NamedTuple):
-    """What a release will hold, decided before the first file is written."""
-
-    options: ReleaseOptions
-    approved: list[ApprovedClip]
-    left_out: dict[str, str]  # clip -> why
-    splits: Splits
-    actions: list[ava.AvaAction]
-
-    @property
-    def warnings(self) -> list[str]:
-        """Warnings for users of the release."""
-        without = sum(not each.clip.video.file for each in self.approved)
-        annotations_only = "Annotations only: this release has no frames and no clips."
-        if without:
-            annotations_only += (
-                f" {without} of {len(self.approved)} clips were imported without a video: they "
-                "have no frames at 30 per second, and their timestamps and frame lists count "
-                "from the beginning of the imported clip."
-            )
-        return [*[annotations_only] * (not self.options.with_clips), *self.splits.warnings]
-
-    @property
-    def clips(self) -> list[int]:
-        return [each.clip.pk for each in self.approved]
 
 
 def write_texts(
@@ -90,7 +40,7 @@ def write_texts(
 ) -> None:
     """Write card, configurations, settings and citation into a release folder."""
     title = f"{release.dataset} release {release.number}"
-    options = plan.options
+    write_checker(folder)
     write_configs(
         folder / "configs",
         ConfigValues(
@@ -101,18 +51,14 @@ def write_texts(
         ),
     )
     facts = _facts(title, release, folder, plan, written)
-    named = citation(
-        str(release.dataset),
-        version=release.number,
-        authors=options.authors,
-        licence=options.licence,
-    )
+    made = _methods(facts, dataset=release.dataset, plan=plan)
     settings_json = json.dumps(_settings(release, plan), indent=1, sort_keys=True)
     for name, text in (
-        ("README.md", card(facts)),
-        ("METHODS.md", methods(_methods(facts, dataset=release.dataset, plan=plan))),
+        ("README.md", header_text(title, plan, written) + card(facts)),
+        ("METHODS.md", methods(made)),
         ("card.html", card_page(facts)),
-        ("CITATION.cff", named),
+        ("CITATION.cff", citation_text(release, plan)),
+        ("croissant.json", croissant_text(release, folder, plan, facts, made)),
         ("settings.json", f"{settings_json}\n"),
     ):
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
@@ -140,14 +86,27 @@ def _facts(
         agreement=dataset_agreement(dataset, clips=plan.clips),
         warnings=plan.warnings,
         left_out=plan.left_out,
+        footage=footage_notes(dataset, (each.clip.video_id for each in plan.approved)),
         licence=plan.options.licence,
         authors=plan.options.authors,
         formats=plan.options.formats,
         has_clips=plan.options.with_clips,
         images=[
-            Image(_drawn(folder, plan, sample), f"{sample.video_id} at {sample.timestamp}")
-            for sample in written.stats.samples.values()
+            example_image(folder, plan, sample) for sample in written.stats.samples.values()
         ],
+        answers=plan.answers,
+        taken_out=plan.taken_out,
+        min_instances=plan.options.min_instances,
+        blurring=plan.blurring.sentence if plan.blurring else "",
+        trained=trained_baseline(
+            folder,
+            {clip.name: clip.width for clip in written.clips}
+            if plan.options.with_clips
+            else {},
+            threshold=written.evaluation.threshold,
+            has_frames=plan.options.with_frames,
+        ),
+        gold=count_gold(unit for some in gold_units(dataset).values() for unit in some),
     )
 
 
@@ -171,8 +130,9 @@ def _methods(facts: CardFacts, *, dataset: Dataset, plan: ReleasePlan) -> Method
         keyframes=sum(each["keyframes"] for each in totals),
         excluded=sum(each["excluded"] for each in totals),
         left_out=len(plan.left_out),
-        software=f"AVA Studio {_own_version()}.",
+        software=f"AVA Studio {VERSION}.",
         agreement=facts.agreement,
+        blurring=facts.blurring,
     )
 
 
@@ -204,49 +164,21 @@ def is_simulated(dataset: Dataset, plan: ReleasePlan) -> bool:
 
 
 def _detectors(plan: ReleasePlan) -> list[str]:
-    """A line for each tracking configuration, with model and checksum of the weights."""
-    lines = set()
+    """A line for each tracking configuration with its models, and one about corrections."""
+    lines, corrected = set(), 0
     runs = TrackingRun.objects.filter(pk__in=[each.run_id for each in plan.approved])
     for config_key, made_by in runs.order_by().values_list("config_key", "made_by"):
         about = made_by.get("detector", {})
         weights = about.get("sha256", "")
         name = about.get("name", "")
         more = [name] * bool(name) + [f"weights {weights[:12]}"] * bool(weights)
+        if model := made_by.get("appearance", {}).get("sha256"):
+            more.append(f"re-identification {model[:12]}")
         lines.add(f"{config_key} ({', '.join(more)})" if more else config_key)
+        corrected += "corrections" in made_by
+    if corrected:
+        lines.add(f"persons of {corrected} clips corrected by people")
     return sorted(lines)
-
-
-def _drawn(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> bytes:
-    """A small JPEG of a keyframe with its boxes."""
-    if _has_large_frames(plan.options):
-        name = ava.frame_file(frame_of(sample.timestamp))
-        path = folder / "rawframes" / sample.video_id / name
-        rgb = decode_jpeg(path.read_bytes())[..., ::-1]
-    elif plan.options.with_clips:
-        clip = folder / "clips" / f"{sample.video_id}.mp4"
-        ((_, rgb),) = read_frames(clip, start=frame_of(sample.timestamp), count=1)
-    else:
-        rgb = _annotation_frame(plan, sample)
-    size = frame_size(rgb.shape[1], rgb.shape[0], longest_side=SAMPLE_SIDE)
-    small = np.ascontiguousarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
-    for number, box in enumerate(sample.boxes):
-        x1, y1, x2, y2 = map(round, pixels(box, width=size[0], height=size[1]))
-        cv2.rectangle(small, (x1, y1), (x2, y2), COLOURS[number % len(COLOURS)], 2)
-    return encode_jpeg(small.astype(np.uint8), quality=80)
-
-
-def _has_large_frames(options: ReleaseOptions) -> bool:
-    """Whether the frames are large enough for the card; that is faster than decoding a clip."""
-    return options.with_frames and (options.longest_side or SAMPLE_SIDE) >= SAMPLE_SIDE
-
-
-def _annotation_frame(plan: ReleasePlan, sample: ReleaseSample) -> NDArray[np.uint8]:
-    """The image of a keyframe as shown to annotators."""
-    clip = next(one.clip for one in plan.approved if one.clip.name == sample.video_id)
-    second = frame_of(sample.timestamp) // FRAME_RATE - window_of(clip).pad_seconds
-    name = frame_name(clip.name, second * clip.video.dataset.annotation_fps)
-    with open_stored(clip.frames.name or "") as file, zipfile.ZipFile(file) as frames:
-        return decode_jpeg(frames.read(name))[..., ::-1]
 
 
 def _settings(release: Release, plan: ReleasePlan) -> dict[str, Any]:
@@ -263,30 +195,35 @@ def _settings(release: Release, plan: ReleasePlan) -> dict[str, Any]:
         "groups": [
             {"name": group.name, "choice": group.choice, "required": group.required,
              "label_type": group.label_type, "max_per_person": group.max_per_person,
-             "scope": group.scope}
+             "scope": group.scope,
+             "actions": [{"id": number, "name": name} for number, name in sorted(
+                 group.actions.values_list("action_id", "name"))]}
             for group in groups
         ],
         "release": plan.options.as_json(),
         "software": {name: version(name) for name in LIBRARIES}
-        | {"python": platform.python_version(), "ava-studio": _own_version()},
+        | {"python": platform.python_version(), "ava-studio": VERSION},
     }  # fmt: skip
 
 
-def _own_version() -> str:
-    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())
-    return str(project["project"]["version"])
-
-
 def manifest(
-    release: Release, plan: ReleasePlan, written: WrittenAnnotations
+    release: Release,
+    plan: ReleasePlan,
+    written: WrittenAnnotations,
+    frame_looks: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
-    """The content of `manifest.json` besides the checksums."""
+    """The content of `manifest.json` besides the sums; `frame_looks` as of `clip_looks`."""
     options = plan.options
+    clip_frames = {each.clip.name: each.clip.frame_count for each in plan.approved}
     return {
         "dataset": release.dataset.name,
         "release": release.number,
+        "version": plan.version,
+        "public": options.is_public,
+        "min_instances": options.min_instances,
+        "errata": list(plan.taken_out),
         "simulated": is_simulated(release.dataset, plan),
-        "licence": options.licence or None,
+        "licence": options.spdx or None,
         "official_names": options.official_names,
         "formats": list(options.formats),
         "frames": {
@@ -295,6 +232,13 @@ def manifest(
             "quality": QUALITY,
         }
         | ({} if options.with_clips else {"clips": False}),
+        **({"faces": plan.blurring.facts()} if plan.blurring else {}),
+        "origins": 2,
+        "counts": {
+            split: each.totals()
+            | {"actions": {str(a): n for a, n in sorted(each.labels.items())}}
+            for split, each in written.counts.items()
+        },
         "score_threshold": written.evaluation.threshold,
         "oracle_ap": written.oracle_aps,
         "videos": [
@@ -307,7 +251,9 @@ def manifest(
                 "n_frames": clip.window.frame_count,
                 "width": clip.width,
                 "height": clip.height,
+                "clip_frames": clip_frames[clip.name],
             }
+            | ({"looks": frame_looks[clip.name]} if frame_looks.get(clip.name) else {})
             for clip in written.clips
         ],
         "actions": [
@@ -339,6 +285,7 @@ def counts_of(
         "split_of": plan.splits.split_of,
         "warnings": list(plan.warnings),
         "left_out": plan.left_out,
+        "version": plan.version,
         "threshold": written.evaluation.threshold,
         "oracle_aps": written.oracle_aps,
         "parts": dict(sizes),

@@ -15,10 +15,13 @@ from typing import Any, BinaryIO, NamedTuple
 
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from avaproject.base.storage import StorageError, announce, remove, store
 from avaproject.base.temporary import partial_path, work_folder
+from datasets.accounts.activity import record
 from datasets.core.hashing import sha256_of
 from qc.core.release.packing import FileSum, dump_index, load_index, part_of, release_entries
 from qc.core.release.zip_stream import StoredFile, StoredZip
@@ -91,15 +94,16 @@ def _store_archives(
     for what, suffix in (("all", ""), ("annotations", "-annotations")):
         path = folder.with_name(f"{folder.name}-{what}.zip")
         files = {name: its for name, its in sums.items() if what in ("all", part_of(name))}
-        write_zip(folder, files, path)
+        write_zip(folder, files, path, top=release.folder_name)
         details = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
         archives[what] = {"name": store(path, f"{base}{suffix}.zip")} | details
     return StoredRelease(archives["all"]["name"], "", archives)
 
 
-def write_zip(folder: Path, sums: Mapping[str, FileSum], target: Path) -> None:
-    """Write a zip of these files of `folder`, with the same bytes as a download."""
-    layout = StoredZip(StoredFile(name, its.size, its.crc) for name, its in sums.items())
+def write_zip(folder: Path, sums: Mapping[str, FileSum], target: Path, *, top: str) -> None:
+    """Write a zip of these files of `folder` in a folder `top`, as a download has them."""
+    files = (StoredFile(name, its.size, its.crc) for name, its in sums.items())
+    layout = StoredZip(files, top=top)
     with target.open("wb") as file:
         file.writelines(
             layout.read(0, layout.size, opened=lambda name: (folder / name).open("rb"))
@@ -120,10 +124,12 @@ def zip_of(release: Release, parts: Collection[str]) -> tuple[StoredZip, Path]:
     folder = Path(default_storage.path(release.folder))
     index = folder.with_name(f"{folder.name}.index")
     if release.withdrawn_at or not release.folder or not index.is_file():
-        raise ReleaseFilesError(f"the files of {release} are no longer in the storage")
+        raise ReleaseFilesError(
+            _("the files of %(release)s are no longer in the storage") % {"release": release}
+        )
     with index.open(encoding="utf-8") as lines:
         files = load_index(lines, parts=parts)
-    return StoredZip(StoredFile(*file) for file in files), folder
+    return StoredZip((StoredFile(*file) for file in files), top=release.folder_name), folder
 
 
 def withdraw_release(release: Release, *, user: User) -> bool:
@@ -139,10 +145,15 @@ def withdraw_release(release: Release, *, user: User) -> bool:
         ReleaseFilesError: if it is not finished.
     """
     mine = Release.objects.available().filter(pk=release.pk)
-    is_first = mine.update(withdrawn_at=timezone.now(), withdrawn_by=user) > 0
+    with transaction.atomic():
+        is_first = mine.update(withdrawn_at=timezone.now(), withdrawn_by=user) > 0
+        if is_first:
+            record("delete release files", release.number, dataset=release.dataset)
     release.refresh_from_db()
     if release.withdrawn_at is None:
-        raise ReleaseFilesError(f"{release} has no files to delete: it is not finished")
+        raise ReleaseFilesError(
+            _("%(release)s has no files to delete: it is not finished") % {"release": release}
+        )
     _remove_files(release)
     return is_first
 

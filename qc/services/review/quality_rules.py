@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from avaproject.base.work import Stage, StagedQuerySet
+from datasets.accounts.activity import record
 from datasets.models import Dataset
 from qc.core.quality.rules import QualityRule
 from qc.models import AgreementReport, Consensus, QualityRules
@@ -55,6 +56,7 @@ def change_rules(dataset: Dataset, *, switched_off: Collection[str], vote_rule: 
     stay. Work in progress finishes before and is repeated, or after, with the new rules.
     Returns the number of clips.
     """
+    record("change quality rules", dataset=dataset, details=vote_rule)
     under_way = AgreementReport.objects.of(dataset).exclude(stage=Stage.DONE)
     for rows in (under_way, Consensus.objects.of(dataset)):
         locked = rows.order_by("clip_id", "pk").select_for_update(of=("self",))

@@ -4,14 +4,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.models import AnnotationTask, AnswerVersion
 from avaproject.base.work import Stage
+from datasets.accounts.activity import record
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from qc.core.agreement.figures import ClipFinding
 from qc.models import AgreementReport, Comment, Review
 from qc.services.agreement.quality_checks import findings_of
+from qc.services.review.review_notices import tell_verdicts
 
 
 class ReviewError(ValueError):
@@ -57,7 +61,7 @@ def reject(
         ReviewError: if a task has no answers or newer ones than `seen`, or there is no reason.
     """
     if not reason.strip():
-        raise ReviewError("Give a reason for the annotator.")
+        raise ReviewError(_("Give a reason for the annotator."))
     answered = _with_answers(tasks, seen)
     reasons = dict.fromkeys((task.pk for task in answered), reason.strip())
     return _add_reviews(answered, Review.Verdict.REJECTED, reviewer, reasons)
@@ -70,23 +74,33 @@ def comment(task: AnnotationTask, *, author: User, text: str) -> Comment:
         ReviewError: if the comment is empty.
     """
     if not text.strip():
-        raise ReviewError("The comment is empty.")
-    return Comment.objects.create(task=task, author=author, text=text.strip())
+        raise ReviewError(_("The comment is empty."))
+    with transaction.atomic():
+        record("comment", task, dataset=task.annotator.dataset)
+        return Comment.objects.create(task=task, author=author, text=text.strip())
 
 
 def _with_answers(tasks: Iterable[AnnotationTask], seen: Collection[int] | None) -> list[Any]:
     """The tasks with `latest_version_id`, all of which have answers."""
     asked = AnnotationTask.objects.filter(pk__in=[task.pk for task in tasks])
-    asked = asked.with_latest_version().select_related("clip", "annotator").order_by("pk")
+    asked = (
+        asked.with_latest_version().select_related("clip", "annotator__dataset").order_by("pk")
+    )
     found: list[Any] = list(asked)
     without = [str(task) for task in found if task.latest_version_id is None]
     if without:
-        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
-        raise ReviewError(f"No answers are imported for {', '.join(without[:3])}{more}.")
+        more = (
+            _(" and %(count)s more") % {"count": len(without) - 3} if len(without) > 3 else ""
+        )
+        raise ReviewError(
+            _("No answers are imported for %(without)s%(more)s.")
+            % {"without": ", ".join(without[:3]), "more": more}
+        )
     for task in found:
         if seen is not None and task.latest_version_id not in seen:
             raise ReviewError(
-                f"{task} has newer answers than you saw: check the newest version first."
+                _("%(task)s has newer answers than you saw: check the newest version first.")
+                % {"task": task}
             )
     return found
 
@@ -103,17 +117,24 @@ def _add_reviews(
         .order_by("pk")
         .values_list("version_id", "verdict", "reason")
     }
-    return Review.objects.bulk_create(
-        Review(
-            task=task,
-            version_id=task.latest_version_id,
-            verdict=verdict,
-            reason=reasons.get(task.pk, ""),
-            reviewer=reviewer,
-        )
+    new = [
+        task
         for task in tasks
         if latest.get(task.latest_version_id) != (verdict, reasons.get(task.pk, ""))
-    )
+    ]
+    with transaction.atomic():
+        made = Review.objects.bulk_create(
+            Review(
+                task=task,
+                version_id=task.latest_version_id,
+                verdict=verdict,
+                reason=reasons.get(task.pk, ""),
+                reviewer=reviewer,
+            )
+            for task in new
+        )
+        tell_verdicts(new, verdict)
+    return made
 
 
 def _refuse_own(tasks: Sequence[Any], reviewer: User) -> None:
@@ -124,8 +145,11 @@ def _refuse_own(tasks: Sequence[Any], reviewer: User) -> None:
     left = AnnotationTask.objects.filter(pk__in=[task.pk for task in own])
     if left.exclude(clip__video__dataset__in=run).exists():
         raise ReviewError(
-            f"{own[0]} is your own work. Another reviewer or a manager of the dataset must "
-            "approve it."
+            _(
+                "%(own)s is your own work. Another reviewer or a manager of the dataset "
+                "must approve it."
+            )
+            % {"own": own[0]}
         )
 
 
@@ -140,9 +164,18 @@ def _reasons_despite_findings(
         return reasons
     first, sentences = without[0], blocked[without[0].pk]
     raise ReviewError(
-        f"{len(without)} of {len(tasks)} tasks cannot be approved. {first}: {sentences[0]} "
-        f"({len(sentences)} blocking findings.) Reject it, or give a reason beside its "
-        "findings."
+        _(
+            "%(blocked)s of %(count)s tasks cannot be approved. %(first)s: %(sentence)s "
+            "(%(findings)s blocking findings.) Reject it, or give a reason beside its "
+            "findings."
+        )
+        % {
+            "blocked": len(without),
+            "count": len(tasks),
+            "first": first,
+            "sentence": sentences[0],
+            "findings": len(sentences),
+        }
     )
 
 

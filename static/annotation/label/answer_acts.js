@@ -1,5 +1,6 @@
 // Answers on the label page: choose an action, none, can't tell; keep what is dashed and go on.
 
+import { fill, gettext } from "../../js/translation.js";
 import { toggled } from "./answers.js";
 import { personName, titleOf } from "./texts.js";
 import { choiceAt, groupAfter, keepOf, nextOpenPerson, placeAfter } from "./walk.js";
@@ -17,10 +18,11 @@ export class AnswerActs {
   /** Whether something can be answered here; if not, it is said why. */
   canAnswer() {
     const { page } = this;
-    if (!page.draft) page.speak("This task can't be changed here.");
-    else if (!page.at) page.speak("There is nobody to answer for.");
+    if (!page.draft) page.speak(gettext("This task can't be changed here."));
+    else if (!page.at) page.speak(gettext("There is nobody to answer for."));
     else if (!page.work.keyframes(page.at.person).includes(page.at.second)) {
-      page.speak(`${personName(page.work, page.at.person)} is outside the frame here.`);
+      const person = personName(page.work, page.at.person);
+      page.speak(fill(gettext("%(person)s is outside the frame here."), { person }));
     } else return true;
     return false;
   }
@@ -38,7 +40,8 @@ export class AnswerActs {
     const { answer, origin } = choiceAt(page.work, about, page.at);
     const after = toggled(about, origin === "set" ? answer : "unset", name);
     if (after === null) {
-      page.speak(`${titleOf(about)}: at most ${about.max}. Take one back first.`);
+      const text = gettext("%(group)s: at most %(count)s. Take one back first.");
+      page.speak(fill(text, { group: titleOf(about), count: about.max }));
       return;
     }
     const isTakenBack = Array.isArray(after) && !after.length;
@@ -55,7 +58,7 @@ export class AnswerActs {
     const about = page.groups[group];
     if (!about || !this.canAnswer() || !page.at) return;
     if (about.choice === "one" && Array.isArray(answer)) {
-      page.speak(`${titleOf(about)} has no “none”.`);
+      page.speak(fill(gettext("%(group)s has no “none”."), { group: titleOf(about) }));
       return;
     }
     const { person, second } = page.at;
@@ -87,7 +90,8 @@ export class AnswerActs {
     const plan = keepOf(work, page.groups, at, last);
     if ("missing" in plan) {
       page.openGroup(plan.missing);
-      page.speak(`${titleOf(page.groups[plan.missing])} has no answer yet.`);
+      const missing = titleOf(page.groups[plan.missing]);
+      page.speak(fill(gettext("%(group)s has no answer yet."), { group: missing }));
       return;
     }
     page.act(plan);
@@ -102,7 +106,7 @@ export class AnswerActs {
       return;
     }
     page.update();
-    page.speak("Everything is answered. You can submit the task.");
+    page.speak(gettext("Everything is answered. You can submit the task."));
     page.root.dataset.complete = "true";
   }
 }

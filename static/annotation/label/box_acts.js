@@ -2,6 +2,7 @@
 // split. The tools ask (box_tools.js); each act here is one operation of the log.
 
 import { part } from "../../js/elements.js";
+import { fill, gettext } from "../../js/translation.js";
 import { snapBetween } from "./box_paths.js";
 import { BoxTools } from "./box_tools.js";
 import { setText } from "./group_panel.js";
@@ -80,7 +81,7 @@ export class BoxActs {
   /** Whether persons can be changed; if not, it is said why. */
   canChange() {
     if (this.page.draft) return true;
-    this.page.speak("This task can't be changed here.");
+    this.page.speak(gettext("This task can't be changed here."));
     return false;
   }
 
@@ -93,12 +94,15 @@ export class BoxActs {
     }
     const { person } = page.at;
     const frame = this.frame();
+    /** @param {string} sentence */
+    const speak = (sentence) =>
+      page.speak(fill(sentence, { person: personName(page.work, person) }));
     const isBegun = this.tools.edit(frame, (at, box) => {
       page.act({ kind: "box", person, frame: at, box });
       page.update();
-      page.speak(`Box of ${personName(page.work, person)} saved.`);
+      speak(gettext("Box of %(person)s saved."));
     });
-    if (!isBegun) page.speak(`${personName(page.work, person)} has no box in this frame.`);
+    if (!isBegun) speak(gettext("%(person)s has no box in this frame."));
     this.markTool();
   }
 
@@ -132,7 +136,9 @@ export class BoxActs {
     }
     const second = page.work.persons().includes(key) ? secondToOpen(page.work, key) : null;
     if (second === null) {
-      page.speak("The person is at no keyframe: set the boxes at least a second apart, or undo.");
+      page.speak(
+        gettext("The person is at no keyframe: set the boxes at least a second apart, or undo."),
+      );
     } else page.go({ person: key, second });
   }
 
@@ -149,7 +155,7 @@ export class BoxActs {
     const to = next && next !== person ? next : (rest[persons.indexOf(person)] ?? rest.at(-1));
     if (to) page.choosePerson(to);
     else page.showNobody();
-    page.speak(`${name} is not a person. Undo brings it back.`);
+    page.speak(fill(gettext("%(person)s is not a person. Undo brings it back."), { person: name }));
   }
 
   /** @param {string} key */
@@ -170,16 +176,21 @@ export class BoxActs {
     const isInside = page.work.isInside(person, frame);
     const done = page.act({ kind: isInside ? "outside" : "inside", person, frame });
     if (!done || page.work.isInside(person, frame) === isInside) {
-      page.speak(`${name} has no box here. Edit a box near it, or add a person.`);
-    } else
-      page.speak(isInside ? `${name} is outside from here on.` : `${name} is in the frame again.`);
+      const text = gettext("%(person)s has no box here. Edit a box near it, or add a person.");
+      page.speak(fill(text, { person: name }));
+    } else {
+      const text = isInside
+        ? gettext("%(person)s is outside from here on.")
+        : gettext("%(person)s is in the frame again.");
+      page.speak(fill(text, { person: name }));
+    }
     if (page.work.persons().includes(person)) page.update();
     else page.restart();
   }
 
   /** @param {boolean} isInside at the keyframe at work */
   showOutside(isInside) {
-    const text = isInside ? "Outside" : "Back inside";
+    const text = isInside ? gettext("Outside") : gettext("Back inside");
     setText(part(this.page.root, "show", "outside"), text);
   }
 
@@ -192,12 +203,12 @@ export class BoxActs {
       return;
     }
     const isBegun = this.tools.merge((other) => {
-      const names = [other, person].map((key) => personName(page.work, key));
+      const [part, whole] = [other, person].map((key) => personName(page.work, key));
       page.act({ kind: "merge", person, other });
       page.choosePerson(person);
-      page.speak(`${names[0]} is now part of ${names[1]}.`);
+      page.speak(fill(gettext("%(part)s is now part of %(whole)s."), { part, whole }));
     });
-    if (!isBegun) page.speak("There is nobody to merge with.");
+    if (!isBegun) page.speak(gettext("There is nobody to merge with."));
     this.markTool();
   }
 
@@ -208,12 +219,13 @@ export class BoxActs {
     const frame = this.frame();
     const created = newPersonKey();
     if (!page.work.isInside(person, frame) || frame === 0) {
-      page.speak("Go to a later frame, in which the person is seen, and split there.");
+      page.speak(gettext("Go to a later frame, in which the person is seen, and split there."));
       return;
     }
     page.act({ kind: "split", person, frame, created });
     const key = page.work.persons().includes(created) ? created : person;
     page.choosePerson(key);
-    page.speak(`Split: from here on it is ${personName(page.work, created)}.`);
+    const name = personName(page.work, created);
+    page.speak(fill(gettext("Split: from here on it is %(person)s."), { person: name }));
   }
 }

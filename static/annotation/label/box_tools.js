@@ -2,6 +2,7 @@
 // opens a bar under the clip whose fields and keys are its own; Enter applies it, Escape leaves it.
 
 import { element, part } from "../../js/elements.js";
+import { fill, gettext } from "../../js/translation.js";
 import { BoxEditor } from "../../player/box_editor.js";
 import { clipBox, roundBox } from "../../player/geometry.js";
 import { paintBox } from "../../player/paint.js";
@@ -24,6 +25,7 @@ import { nearestDetection } from "./snapping.js";
  */
 
 const SIDES = ["left", "top", "width", "height"];
+const SIDE_TEXTS = [gettext("left"), gettext("top"), gettext("width"), gettext("height")];
 const MIN_DRAG = 8; // pixels of the video: a shorter drag draws nothing
 
 /** The bar under the clip with the fields of the tool at work. */
@@ -79,10 +81,10 @@ class BoxFields {
   constructor(stage) {
     this.stage = stage;
     this.editor = new BoxEditor(stage);
-    this.nudge = element("button", "btn sm nudge", "Move by arrow keys");
+    this.nudge = element("button", "btn sm nudge", gettext("Move by arrow keys"));
     this.nudge.type = "button";
-    this.nudge.title = "Arrow keys move the box, with Shift its lower right corner";
-    this.nudge.append(element("span", "vh", ": with Shift its lower right corner"));
+    this.nudge.title = gettext("Arrow keys move the box, with Shift its lower right corner");
+    this.nudge.append(element("span", "vh", `: ${gettext("with Shift its lower right corner")}`));
     this.nudge.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.nudge.form?.requestSubmit();
       if (event.key === "Enter" || event.key.startsWith("Arrow")) event.preventDefault();
@@ -96,8 +98,8 @@ class BoxFields {
       field.addEventListener("input", () => this.readNumbers());
       return field;
     });
-    this.labels = this.fields.map((field) => {
-      const label = element("label", "side-field", field.name);
+    this.labels = this.fields.map((field, index) => {
+      const label = element("label", "side-field", SIDE_TEXTS[index]);
       label.append(field);
       return label;
     });
@@ -191,8 +193,10 @@ export class BoxTools {
     stage.pauseAt(frame);
     this.fields.start(box);
     this.bar.open({
-      text: `Box of ${this.host.nameOf(person)}: drag it or its corners.`,
-      button: "Save box",
+      text: fill(gettext("Box of %(person)s: drag it or its corners."), {
+        person: this.host.nameOf(person),
+      }),
+      button: gettext("Save box"),
       fields: this.fields.elements,
       apply: () => {
         const edited = this.fields.box;
@@ -217,8 +221,10 @@ export class BoxTools {
     stage.pauseAt(frame);
     this.draw({
       box: middleBox(stage),
-      text: "New person: draw a box where the person is first seen, or press a dotted one.",
-      button: "Set first box",
+      text: gettext(
+        "New person: draw a box where the person is first seen, or press a dotted one.",
+      ),
+      button: gettext("Set first box"),
       done: (box) => {
         const first = { frame: this.host.toStep(stage.steppedFrame()), box };
         add(first.frame, box);
@@ -236,8 +242,10 @@ export class BoxTools {
     this.tool = "add-person";
     this.draw({
       box: first.box,
-      text: "Go to the last frame in which the person is seen and set the box there. The frames between are filled.",
-      button: "Set last box",
+      text: gettext(
+        "Go to the last frame in which the person is seen and set the box there. The frames between are filled.",
+      ),
+      button: gettext("Set last box"),
       done: (box) => {
         const last = this.host.toStep(stage.steppedFrame());
         this.leave();
@@ -281,7 +289,7 @@ export class BoxTools {
     this.leave();
     this.tool = "merge";
     const choice = element("select");
-    choice.setAttribute("aria-label", "The same person");
+    choice.setAttribute("aria-label", gettext("The same person"));
     choice.append(...others.map((key) => new Option(this.host.nameOf(key), key)));
     choice.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return; // which would open the list
@@ -290,8 +298,10 @@ export class BoxTools {
     });
     this.mergeChoice = choice;
     this.bar.open({
-      text: `${this.host.nameOf(person)} is the same person as`,
-      button: "Merge",
+      text: fill(gettext("%(person)s is the same person as"), {
+        person: this.host.nameOf(person),
+      }),
+      button: gettext("Merge"),
       fields: [choice],
       apply: () => {
         const other = choice.value;

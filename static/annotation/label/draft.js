@@ -5,6 +5,7 @@ import { Outbox, RefusedError } from "../../js/outbox.js";
 import { claimQueue, openStore } from "../../js/queues.js";
 import { askJson } from "../../js/requests.js";
 import { logInAgain } from "../../js/session.js";
+import { gettext } from "../../js/translation.js";
 import { Labelling, newId } from "./segments.js";
 
 /** @import { Acknowledgement, Entry } from "../../js/outbox.js" */
@@ -112,28 +113,26 @@ export class AnswerDraft extends EventTarget {
    * @param {OpenedDraft} opened
    */
   adopt(opened) {
-    const { entries, notes, note } = /** @type {Claim} */ (this.claim);
-    const left = notes.draft === opened.draft ? entries : [];
+    const { queue, entries, notes, note } = /** @type {Claim} */ (this.claim);
     const { operations, last } = opened;
+    const there = new Set(operations.map((one) => one.id));
+    const own = notes.draft === opened.draft ? entries : [];
+    const left = own.filter((one) => !there.has(one.id));
     const before = (left[0]?.number ?? last + 1) - 1; // as many operations as `left` goes on from
     const isCommon = before === 0 || operations[before - 1]?.id === left[0]?.after;
-    const since = operations.slice(before);
-    const isSame = since.every((one, place) => place >= left.length || left[place].id === one.id);
-    if (!left.length || (isCommon && isSame)) {
-      const rest = left
-        .slice(since.length)
-        .map((one, place) => ({ ...one, number: last + 1 + place }));
+    if (!left.length || (isCommon && before === last)) {
       this.outcome = "open";
-      this.load({ ...opened, operations: [...operations, ...asOperations(rest)] });
+      this.load({ ...opened, operations: [...operations, ...asOperations(left)] });
       note({ draft: opened.draft });
-      this.outbox.start(opened, rest);
+      if (left.length < own.length) queue.remove(last); // or they would be taken for left ones
+      this.outbox.start(opened, left);
       return;
     }
     const shared = isCommon ? operations.slice(0, before) : operations;
     this.load({ ...opened, operations: [...shared, ...asOperations(left)] });
     this.outbox.entries = left;
     this.outcome = "taken over";
-    this.outbox.stop("taken over", "Another tab or machine went on with this task.");
+    this.outbox.stop("taken over", gettext("Another tab or machine went on with this task."));
   }
 
   /**

@@ -1,6 +1,7 @@
 // The field that finds an action by typing: a combobox with a list of what the letters may mean.
 
 import { element } from "../../js/elements.js";
+import { gettext } from "../../js/translation.js";
 import { findActions } from "./find_actions.js";
 import { titleOf } from "./texts.js";
 
@@ -53,7 +54,7 @@ export class FindBox {
       option.append(text, element("small", "mut", titleOf(this.groups[group])));
       return option;
     });
-    const none = element("li", "mut", "No action begins like this.");
+    const none = element("li", "mut", gettext("No action begins like this."));
     none.setAttribute("role", "option");
     none.setAttribute("aria-disabled", "true");
     this.list.replaceChildren(...(options.length ? options : [none]));

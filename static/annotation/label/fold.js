@@ -1,7 +1,7 @@
 // Operations of the label page, folded into a state. No DOM.
 // The log is append-only. An operation counts once, one that was undone not at all, and one that
 // makes no sense in the state (an unknown person, an answer that the limits refuse) changes nothing.
-// annotation/core/segments.py is the same fold: the tests give both the same logs.
+// annotation/core/answer_segments.py is the same fold: the tests give both the same logs.
 
 import { allowedAnswer } from "./answers.js";
 import { boxAt, draw, fill, hide, merged, show } from "./box_paths.js";

@@ -2,6 +2,7 @@
 // action, the others folded to one line. Built once for a task; a change touches what it changes.
 
 import { element } from "../../js/elements.js";
+import { fill, gettext, ngettext } from "../../js/translation.js";
 import { isChosen, toggled } from "./answers.js";
 import { ACTION_CODES, GROUP_CODES, labelOfAct, signOf } from "./key_map.js";
 import { limitText, textOf, titleOf } from "./texts.js";
@@ -19,9 +20,13 @@ import { limitText, textOf, titleOf } from "./texts.js";
  */
 
 const PREVIEWED = 3; // chips of the next group
+const KEPT = gettext("as before: Enter keeps it");
+const MORE = gettext(
+  "The actions without a key: press %(key)s and type the first letters of their words.",
+);
 
 /** @type {Record<Group["scope"], string>} */
-const SCOPES = { keyframe: "", person: "once a person", clip: "whole clip" };
+const SCOPES = { keyframe: "", person: gettext("once a person"), clip: gettext("whole clip") };
 
 /** One group: its head, which opens it, and its chips. */
 class GroupSection {
@@ -61,10 +66,10 @@ class GroupSection {
       }
       return chip;
     });
-    this.none = actionChip("none");
+    this.none = actionChip(gettext("none"));
     this.none.button.hidden = group.choice === "one";
     this.none.button.addEventListener("click", () => events.answer(place, []));
-    this.unknown = actionChip("can't tell");
+    this.unknown = actionChip(gettext("can't tell"));
     this.unknown.button.addEventListener("click", () => events.answer(place, "unknown"));
     this.rest = element("button", "action-chip rest");
     this.rest.type = "button";
@@ -92,11 +97,8 @@ class GroupSection {
     setKey(this.none.key, labelOfAct("none", layout));
     setKey(this.unknown.key, labelOfAct("unknown", layout));
     const find = labelOfAct("find", layout);
-    this.more.replaceChildren(
-      `The actions without a key: press `,
-      element("kbd", "", find),
-      " and type the first letters of their words.",
-    );
+    const [before, after = ""] = MORE.split("%(key)s");
+    this.more.replaceChildren(before, element("kbd", "", find), after);
   }
 
   /**
@@ -132,7 +134,10 @@ class GroupSection {
     const hidden = this.actions.filter((chip) => chip.button.hidden).length;
     this.rest.hidden = !hidden;
     if (hidden) setText(this.rest, `+ ${hidden}`);
-    this.rest.ariaLabel = `${hidden} more in ${titleOf(this.group)}`;
+    this.rest.ariaLabel = fill(
+      ngettext("%(count)s more in %(group)s", "%(count)s more in %(group)s", hidden),
+      { count: hidden, group: titleOf(this.group) },
+    );
     this.more.hidden = form !== "open" || this.actions.length <= ACTION_CODES.length;
   }
 }
@@ -172,7 +177,7 @@ const actionChip = (name) => {
     setAttribute(button, "aria-pressed", String(isOn));
     setAttribute(button, "aria-disabled", String(!isEnabled));
     setAttribute(button, "data-origin", origin);
-    setAttribute(button, "title", origin === "proposed" ? "as before: Enter keeps it" : "");
+    setAttribute(button, "title", origin === "proposed" ? KEPT : "");
   };
   return { button, key, update };
 };

@@ -2,6 +2,7 @@
 
 import { element } from "../../js/elements.js";
 import { request } from "../../js/requests.js";
+import { fill, gettext } from "../../js/translation.js";
 
 /** @import { Action, Group } from "./answers.js" */
 
@@ -55,7 +56,7 @@ export class Guideline {
     if (!about) return;
     const text = element("p");
     text.dir = "auto";
-    text.append(element("b", "", `${about.name}. `), about.hint || "No guideline yet.");
+    text.append(element("b", "", `${about.name}. `), about.hint || gettext("No guideline yet."));
     this.root.replaceChildren(text, ...(about.images?.length ? [examples(about)] : []));
   }
 
@@ -76,7 +77,8 @@ const examples = ({ name, images = [] }) => {
   const list = element("div", "examples");
   for (const { url, caption, is_yes: isYes } of images) {
     const image = element("img", isYes ? "yes" : "no");
-    const alt = `${isYes ? "" : "Not "}${name}${caption ? `: ${caption}` : ""}`;
+    const shown = isYes ? name : fill(gettext("Not %(action)s"), { action: name });
+    const alt = caption ? `${shown}: ${caption}` : shown;
     Object.assign(image, { src: url, alt, title: alt, loading: "lazy" });
     list.append(image);
   }
@@ -89,11 +91,11 @@ const examples = ({ name, images = [] }) => {
  */
 export const allGuidelines = async (url) => {
   const content = document.createDocumentFragment();
-  const link = element("a", "link", "Open the guidelines as a page of their own");
+  const link = element("a", "link", gettext("Open the guidelines as a page of their own"));
   Object.assign(link, { href: url, target: "_blank", rel: "noopener" });
   const response = await request(`${url}?fragment`).catch(() => null);
   if (!response?.ok) {
-    content.append(element("p", "", "The guidelines can't be loaded now. Try again."));
+    content.append(element("p", "", gettext("The guidelines can't be loaded now. Try again.")));
     return { content, isWhole: false };
   }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");

@@ -1,6 +1,7 @@
 // The header of the label page: where the work is, what is saved, how much is left.
 
 import { part } from "../../js/elements.js";
+import { fill, gettext, ngettext } from "../../js/translation.js";
 import { setText } from "./group_panel.js";
 import { leftText, savedText } from "./texts.js";
 
@@ -42,12 +43,15 @@ export class Header {
     setText(
       part(document, "show", "place"),
       place
-        ? `person ${place.order} of ${place.count} · second ${place.second} (${place.nth} of ${place.seconds})`
+        ? fill(
+            gettext("person %(order)s of %(count)s · second %(second)s (%(nth)s of %(seconds)s)"),
+            place,
+          )
         : "",
     );
     setText(
       part(document, "show", "person"),
-      place ? `${place.name} · ${place.order} of ${place.count} · second ${place.second}` : "",
+      place ? fill(gettext("%(name)s · %(order)s of %(count)s · second %(second)s"), place) : "",
     );
   }
 
@@ -56,7 +60,12 @@ export class Header {
    * @param {number} pace seconds a keyframe
    */
   showProgress({ done, total }, pace) {
-    const counted = total ? `${done} of ${total} keyframe${total === 1 ? "" : "s"} answered` : "";
+    const text = ngettext(
+      "%(done)s of %(total)s keyframe answered",
+      "%(done)s of %(total)s keyframes answered",
+      total,
+    );
+    const counted = total ? fill(text, { done, total }) : "";
     const left = leftText((total - done) * pace);
     setText(part(document, "show", "progress"), left ? `${counted} · ${left}` : counted);
     const isComplete = done === total;

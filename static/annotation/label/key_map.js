@@ -1,6 +1,8 @@
 // Keys of the label page, bound by their position (`event.code`) and named by the user's own
 // keyboard layout. No DOM.
 
+import { gettext } from "../../js/translation.js";
+
 /** @import { KeyBinding } from "../../player/key_table.js" */
 
 /**
@@ -36,44 +38,56 @@ export const KEYS = [
     act: `group-${index}`,
     chords: numpad(code),
     shown: ["Digit1", "Digit9"],
-    description: index ? "" : "open a group",
+    description: index ? "" : gettext("open a group"),
   })),
   ...ACTION_CODES.map((code, index) => ({
     act: `choose-${index}`,
     chords: [code],
     shown: ["KeyQ", "KeyP"],
-    description: index ? "" : "choose an action of the open group",
+    description: index ? "" : gettext("choose an action of the open group"),
   })),
-  { act: "find", chords: numpad("Slash"), description: "find an action by typing" },
-  { act: "none", chords: numpad("Digit0"), description: "none, in the open group" },
-  { act: "unknown", chords: numpad("Minus"), description: "can't tell, in the open group" },
-  { act: "keep", chords: numpad("Enter"), description: "keep what is dashed and go on" },
+  { act: "find", chords: numpad("Slash"), description: gettext("find an action by typing") },
+  { act: "none", chords: numpad("Digit0"), description: gettext("none, in the open group") },
+  {
+    act: "unknown",
+    chords: numpad("Minus"),
+    description: gettext("can't tell, in the open group"),
+  },
+  { act: "keep", chords: numpad("Enter"), description: gettext("keep what is dashed and go on") },
   {
     act: "keep-to-end",
     chords: numpad("Shift+Enter"),
-    description: "keep it to the end of the track, and go on to the next person",
+    description: gettext("keep it to the end of the track, and go on to the next person"),
   },
-  { act: "previous-group", chords: ["Semicolon"], description: "previous group" },
-  { act: "next-group", chords: ["Quote"], description: "next group" },
-  { act: "previous-frame", chords: ["ArrowLeft"], description: "one frame back" },
-  { act: "next-frame", chords: ["ArrowRight"], description: "one frame forward" },
-  { act: "previous-keyframe", chords: ["KeyJ"], description: "previous keyframe" },
-  { act: "next-keyframe", chords: ["KeyL"], description: "next keyframe" },
-  { act: "next-person", chords: ["ArrowDown"], description: "next person" },
-  { act: "previous-person", chords: ["ArrowUp"], description: "previous person" },
-  { act: "play", chords: ["Space"], description: "play or pause" },
-  { act: "slower", chords: ["BracketLeft"], description: "slower" },
-  { act: "faster", chords: ["BracketRight"], description: "faster" },
-  { act: "edit-box", chords: ["F2"], description: "edit the box of this person" },
-  { act: "add-person", chords: ["F3"], description: "add a person: two boxes" },
-  { act: "not-a-person", chords: ["F4"], description: "not a person, or a person after all" },
-  { act: "outside", chords: ["F6"], description: "outside from here, or back in the frame" },
-  { act: "merge", chords: ["F7"], description: "merge with another person" },
-  { act: "split", chords: ["F8"], description: "split: somebody else from here on" },
-  { act: "undo", chords: ["Ctrl+KeyZ"], description: "undo" },
-  { act: "redo", chords: ["Ctrl+Shift+KeyZ"], description: "redo" },
-  { act: "guidelines", chords: ["KeyG"], description: "guidelines" },
-  { act: "help", chords: ["Shift+Slash"], description: "this list" },
+  { act: "previous-group", chords: ["Semicolon"], description: gettext("previous group") },
+  { act: "next-group", chords: ["Quote"], description: gettext("next group") },
+  { act: "previous-frame", chords: ["ArrowLeft"], description: gettext("one frame back") },
+  { act: "next-frame", chords: ["ArrowRight"], description: gettext("one frame forward") },
+  { act: "previous-keyframe", chords: ["KeyJ"], description: gettext("previous keyframe") },
+  { act: "next-keyframe", chords: ["KeyL"], description: gettext("next keyframe") },
+  { act: "next-person", chords: ["ArrowDown"], description: gettext("next person") },
+  { act: "previous-person", chords: ["ArrowUp"], description: gettext("previous person") },
+  { act: "play", chords: ["Space"], description: gettext("play or pause") },
+  { act: "slower", chords: ["BracketLeft"], description: gettext("slower") },
+  { act: "faster", chords: ["BracketRight"], description: gettext("faster") },
+  { act: "edit-box", chords: ["F2"], description: gettext("edit the box of this person") },
+  { act: "add-person", chords: ["F3"], description: gettext("add a person: two boxes") },
+  {
+    act: "not-a-person",
+    chords: ["F4"],
+    description: gettext("not a person, or a person after all"),
+  },
+  {
+    act: "outside",
+    chords: ["F6"],
+    description: gettext("outside from here, or back in the frame"),
+  },
+  { act: "merge", chords: ["F7"], description: gettext("merge with another person") },
+  { act: "split", chords: ["F8"], description: gettext("split: somebody else from here on") },
+  { act: "undo", chords: ["Ctrl+KeyZ"], description: gettext("undo") },
+  { act: "redo", chords: ["Ctrl+Shift+KeyZ"], description: gettext("redo") },
+  { act: "guidelines", chords: ["KeyG"], description: gettext("guidelines") },
+  { act: "help", chords: ["Shift+Slash"], description: gettext("this list") },
 ];
 
 /**

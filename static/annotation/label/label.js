@@ -4,6 +4,7 @@
 import { part } from "../../js/elements.js";
 import { RefusedError } from "../../js/outbox.js";
 import { request } from "../../js/requests.js";
+import { fill, gettext, ngettext } from "../../js/translation.js";
 import { openDraft } from "./draft.js";
 import { allGuidelines } from "./guideline.js";
 import { labelOfAct } from "./key_map.js";
@@ -97,8 +98,9 @@ const textOfUnset = (unset) => {
   const [{ person, group }] = unset;
   const about = page.groups.find(({ name }) => name === group);
   const seconds = unset.flatMap(({ second }) => second ?? []);
-  const where = person ? personName(page.work, person) : "Whole clip";
-  return `${where}: ${about ? titleOf(about) : "not looked at"}${secondsText(seconds)}`;
+  const where = person ? personName(page.work, person) : gettext("Whole clip");
+  const what = about ? titleOf(about) : gettext("not looked at");
+  return [`${where}: ${what}`, secondsText(seconds)].filter(Boolean).join(", ");
 };
 
 /** @param {Unset} one */
@@ -114,7 +116,7 @@ const goToUnset = ({ person, second, group }) => {
 const submit = async (despite) => {
   const { draft, work } = page;
   if (!draft || isSubmitting) {
-    if (!draft) page.speak("This task can't be submitted here.");
+    if (!draft) page.speak(gettext("This task can't be submitted here."));
     return;
   }
   const unset = work.unset();
@@ -124,7 +126,7 @@ const submit = async (despite) => {
   }
   isSubmitting = true;
   hideNotice("submit");
-  page.speak("Submitting.");
+  page.speak(gettext("Submitting."));
   try {
     await draft.submit(despite);
     await goToNext(page.data.next);
@@ -134,12 +136,16 @@ const submit = async (despite) => {
       checkVocabulary();
     } else if (error instanceof RefusedError && error.code === "newer") {
       showNotice("submit", error.message, "warn", [
-        { label: "Submit mine", run: () => submit(error.facts.number) },
+        { label: gettext("Submit mine"), run: () => submit(error.facts.number) },
       ]);
     } else {
-      showNotice("submit", `Not submitted: ${/** @type {Error} */ (error).message}`, "bad", [
-        { label: "Try again", run: () => submit(despite) },
-      ]);
+      const { message } = /** @type {Error} */ (error);
+      showNotice(
+        "submit",
+        fill(gettext("Not submitted: %(sentence)s"), { sentence: message }),
+        "bad",
+        [{ label: gettext("Try again"), run: () => submit(despite) }],
+      );
     }
   } finally {
     isSubmitting = false;
@@ -149,7 +155,7 @@ const submit = async (despite) => {
 /** @param {{ task: string, page: string } | null} next */
 const goToNext = async (next) => {
   const submitted = page.data.task.name;
-  if (!next) location.assign(back.href);
+  if (!next) location.assign(page.data.urls.end || back.href);
   else if (upcoming?.data.urls.page !== next.page) location.assign(next.page);
   else {
     const { data, video } = upcoming;
@@ -157,8 +163,9 @@ const goToNext = async (next) => {
     await page.draft?.close();
     history.pushState(null, "", next.page);
     await show(data, video);
-    showNotice("next", `${submitted} is submitted. This is your next task.`, "info", [
-      { label: "Close", run: () => hideNotice("next") },
+    const text = gettext("%(task)s is submitted. This is your next task.");
+    showNotice("next", fill(text, { task: submitted }), "info", [
+      { label: gettext("Close"), run: () => hideNotice("next") },
     ]);
   }
 };
@@ -187,8 +194,8 @@ const checkVocabulary = async () => {
   if (!response?.ok) return;
   const { groups } = await response.json();
   if (JSON.stringify(groups) === JSON.stringify(page.groups)) return;
-  showNotice("vocabulary", "The questions or guidelines were changed meanwhile.", "warn", [
-    { label: "Show the new ones", run: () => location.reload() },
+  showNotice("vocabulary", gettext("The questions or guidelines were changed meanwhile."), "warn", [
+    { label: gettext("Show the new ones"), run: () => location.reload() },
   ]);
 };
 
@@ -216,8 +223,9 @@ const show = async (data, video = null) => {
 /** @param {TaskPageData} data */
 const open = async (data) => {
   const draft = await openDraft(data).catch((error) => {
-    showNotice("open", `This task could not be opened: ${error.message}`, "bad", [
-      { label: "Try again", run: () => location.reload() },
+    const text = gettext("This task could not be opened: %(sentence)s");
+    showNotice("open", fill(text, { sentence: error.message }), "bad", [
+      { label: gettext("Try again"), run: () => location.reload() },
     ]);
     return null;
   });
@@ -226,10 +234,12 @@ const open = async (data) => {
   draft.addEventListener("state", () => onOutboxState(draft));
   if (draft.outcome === "held") {
     const answer = await askWhich({
-      title: "This task is open elsewhere",
-      text: "Another tab or another machine works on it. If you go on here, it is told, and nothing it has saved is lost.",
-      keep: "Go on here",
-      discard: "Only look",
+      title: gettext("This task is open elsewhere"),
+      text: gettext(
+        "Another tab or another machine works on it. If you go on here, it is told, and nothing it has saved is lost.",
+      ),
+      keep: gettext("Go on here"),
+      discard: gettext("Only look"),
     });
     if (answer === "keep") await draft.takeOver();
   }
@@ -258,7 +268,10 @@ const useDraft = (draft) => {
     page.header.outboxState = () => draft.outbox.state;
     page.header.showSaved();
     showHints(labelOfAct("keep", page.layout));
-  } else page.header.showInstead(draft.outcome === "held" ? "Open elsewhere" : "Read only");
+  } else
+    page.header.showInstead(
+      draft.outcome === "held" ? gettext("Open elsewhere") : gettext("Read only"),
+    );
 };
 
 let isAsking = false;
@@ -267,23 +280,35 @@ let isAsking = false;
 const onOutboxState = async (draft) => {
   page.header.showSaved();
   const { status, message } = draft.outbox.state;
-  if (status === "refused") showNotice("refused", `Not saved: ${message}`, "bad");
-  else hideNotice("refused");
+  if (status === "refused") {
+    const text = fill(gettext("Not saved: %(sentence)s"), { sentence: message });
+    showNotice("refused", text, "bad");
+  } else hideNotice("refused");
   if (status === "offline") {
-    const text =
-      "There is no connection. Go on: everything is kept in this browser and saved as soon as there is one.";
-    showNotice("offline", text, "warn", [{ label: "Try now", run: () => draft.outbox.retry() }]);
+    const text = gettext(
+      "There is no connection. Go on: everything is kept in this browser and saved as soon as there is one.",
+    );
+    showNotice("offline", text, "warn", [
+      { label: gettext("Try now"), run: () => draft.outbox.retry() },
+    ]);
   } else hideNotice("offline");
   if (status !== "taken over" || isAsking) return;
   isAsking = true;
   const count = draft.outbox.entries.length;
-  const changes = count === 1 ? "One change" : `${count} changes`;
-  const lost = `${changes} made here ${count === 1 ? "is" : "are"} not saved.`;
+  const lost = ngettext(
+    "One change made here is not saved.",
+    "%(count)s changes made here are not saved.",
+    count,
+  );
+  const saved = count ? fill(lost, { count }) : gettext("All that you did here is saved.");
+  const choice = gettext(
+    "Keep mine: the work goes on here as you left it, and what came since from elsewhere is set aside. Discard mine: the work goes on here as it is elsewhere. What is set aside stays readable.",
+  );
   const answer = await askWhich({
-    title: "Another tab or machine goes on with this task",
-    text: `${count ? lost : "All that you did here is saved."} Keep mine: the work goes on here as you left it, and what came since from elsewhere is set aside. Discard mine: the work goes on here as it is elsewhere. What is set aside stays readable.`,
-    keep: "Keep mine",
-    discard: "Discard mine",
+    title: gettext("Another tab or machine goes on with this task"),
+    text: `${saved} ${choice}`,
+    keep: gettext("Keep mine"),
+    discard: gettext("Discard mine"),
   });
   await (answer === "keep" ? draft.keepMine() : draft.discardMine()).catch((error) =>
     showNotice("refused", error.message, "bad"),
@@ -297,19 +322,23 @@ const onOutboxState = async (draft) => {
 /** @param {TaskPageData} data */
 const explain = ({ task, urls }) => {
   if (task.state === "submitted") {
-    showNotice("state", "This task is submitted. You can look at it.", "info", [
-      ...(task.may_edit ? [{ label: "Change it again", run: () => reopen(urls) }] : []),
-      ...(urls.task ? [{ label: "Review", run: () => location.assign(urls.task) }] : []),
+    showNotice("state", gettext("This task is submitted. You can look at it."), "info", [
+      ...(task.may_edit ? [{ label: gettext("Change it again"), run: () => reopen(urls) }] : []),
+      ...(urls.task ? [{ label: gettext("Review"), run: () => location.assign(urls.task) }] : []),
     ]);
   } else if (!task.may_edit) {
-    showNotice("state", `You are looking on at ${task.name}. Nothing can be changed.`);
+    const text = gettext("You are looking on at %(task)s. Nothing can be changed.");
+    showNotice("state", fill(text, { task: task.name }));
   } else if (task.revises) {
+    const text = gettext(
+      "These are the answers of %(person)s. Look at each and change what is wrong.",
+    );
+    showNotice("state", fill(text, { person: task.revises }));
+  } else if (task.is_blind) {
     showNotice(
       "state",
-      `These are the answers of ${task.revises}. Look at each and change what is wrong.`,
+      gettext("No boxes were drawn for this clip. Add each person that you see."),
     );
-  } else if (task.is_blind) {
-    showNotice("state", "No boxes were drawn for this clip. Add each person that you see.");
   }
 };
 
@@ -317,7 +346,12 @@ const explain = ({ task, urls }) => {
 const reopen = async (urls) => {
   const response = await request(urls.reopen, { method: "POST" }).catch(() => null);
   if (response?.ok) location.reload();
-  else showNotice("reopen", "The task could not be opened again. Try again in a moment.", "bad");
+  else
+    showNotice(
+      "reopen",
+      gettext("The task could not be opened again. Try again in a moment."),
+      "bad",
+    );
 };
 
 /**

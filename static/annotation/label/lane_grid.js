@@ -1,6 +1,7 @@
 // The lanes of the label page: a row for each person, a cell for each keyframe of the clip.
 
 import { element } from "../../js/elements.js";
+import { fill, gettext } from "../../js/translation.js";
 import { colourClass } from "../../player/paint.js";
 import { setAttribute, setClass, setText } from "./group_panel.js";
 import { cellText, laneText, personColour, personName } from "./texts.js";
@@ -17,6 +18,7 @@ import { cellText, laneText, personColour, personName } from "./texts.js";
 
 const RULER = 30; // CSS pixels
 const MARKED_SECONDS = 30; // above, every fifth second is named
+const CELL = gettext("%(name)s, second %(second)s: %(state)s");
 
 class Lane {
   /**
@@ -25,6 +27,8 @@ class Lane {
    */
   constructor(key, seconds) {
     this.key = key;
+    /** @type {string[]} */
+    this.shown = []; // what each cell shows
     this.root = element("div", "person-lane");
     this.root.setAttribute("role", "row");
     this.root.dataset.person = key;
@@ -56,10 +60,14 @@ class Lane {
     setClass(this.root, colourClass(personColour(work, this.key)), true);
     setText(/** @type {Element} */ (this.button.lastChild), name);
     for (const [index, cell] of cells.entries()) {
+      const shown = `${name} ${cell.state} ${cell.isUnsure} ${cell.isEdited}`;
+      if (this.shown[index] === shown) continue;
+      this.shown[index] = shown;
       const target = this.cells[index];
       setAttribute(target, "data-state", cell.isUnsure ? "unsure" : cell.state);
       setClass(target, "edited", cell.isEdited);
-      setAttribute(target, "aria-label", `${name}, second ${seconds[index]}: ${cellText(cell)}`);
+      const about = { name, second: seconds[index], state: cellText(cell) };
+      setAttribute(target, "aria-label", fill(CELL, about));
     }
     setText(this.text, laneText(cells));
   }
@@ -80,7 +88,10 @@ export class LaneGrid {
     /** @type {HTMLElement | null} */
     this.current = null; // the cell at work
     root.setAttribute("role", "grid");
-    root.setAttribute("aria-label", "Lanes: a row for each person, a cell for each keyframe");
+    root.setAttribute(
+      "aria-label",
+      gettext("Lanes: a row for each person, a cell for each keyframe"),
+    );
     root.style.setProperty("--seconds", `${seconds.length}`);
     this.ruler = this.makeRuler();
     root.replaceChildren(this.ruler);
@@ -90,18 +101,18 @@ export class LaneGrid {
   makeRuler() {
     const ruler = element("div", "lane-ruler mut");
     ruler.setAttribute("role", "row");
-    const label = element("div", "lane-head", "second");
+    const label = element("div", "lane-head", gettext("second"));
     label.setAttribute("role", "columnheader");
     const marks = this.seconds.map((second, index) => {
       const isNamed = this.seconds.length <= MARKED_SECONDS || index === 0 || second % 5 === 0;
       const mark = element("div", "lane-mark", isNamed ? `${second}` : "");
       mark.setAttribute("role", "columnheader");
-      mark.setAttribute("aria-label", `second ${second}`);
+      mark.setAttribute("aria-label", fill(gettext("second %(second)s"), { second }));
       return mark;
     });
     const state = element("div", "lane-text");
     state.setAttribute("role", "columnheader");
-    state.append(element("span", "vh", "done"));
+    state.append(element("span", "vh", gettext("done")));
     ruler.append(label, ...marks, state);
     return ruler;
   }
@@ -154,11 +165,12 @@ export class LaneGrid {
       row.dataset.person = key;
       const cell = element("div");
       cell.setAttribute("role", "gridcell");
-      const button = element("button", "btn sm", "Restore");
+      const name = personName(work, key);
+      const button = element("button", "btn sm", gettext("Restore"));
       button.type = "button";
       button.dataset.act = "restore";
-      button.append(element("span", "vh", ` ${personName(work, key)}`));
-      cell.append(element("s", "", personName(work, key)), " not a person ", button);
+      button.append(element("span", "vh", ` ${name}`));
+      cell.append(element("s", "", name), ` ${gettext("not a person")} `, button);
       row.append(cell);
       this.root.append(row);
     }

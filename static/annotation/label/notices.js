@@ -1,6 +1,7 @@
 // Notices under the header and the dialogs of the label page.
 
 import { element, part } from "../../js/elements.js";
+import { fill, gettext, ngettext } from "../../js/translation.js";
 
 /** @typedef {{ person: string, second: number | null, group: string }} Unset */
 /** @typedef {{ label: string, run: () => unknown }} NoticeAct */
@@ -44,9 +45,11 @@ export const hideNotice = (id) => {
 export const showUnset = (unset, textOf, go) => {
   const dialog = dialogOf("submit-dialog");
   const count = unset.length;
-  part(dialog, "show", "submit-title").textContent =
-    count === 1 ? "One answer is missing" : `${count} answers are missing`;
-  part(dialog, "show", "submit-text").textContent = "Press one to go there.";
+  part(dialog, "show", "submit-title").textContent = fill(
+    ngettext("One answer is missing", "%(count)s answers are missing", count),
+    { count },
+  );
+  part(dialog, "show", "submit-text").textContent = gettext("Press one to go there.");
   /** @type {Map<string, Unset[]>} */
   const entries = new Map();
   for (const one of unset) {
@@ -112,7 +115,7 @@ export const toggleGuidelines = (load) => {
   const place = part(dialog, "part", "guidelines");
   dialog.showModal();
   if (place.dataset.whole) return;
-  place.textContent = "Loading.";
+  place.textContent = gettext("Loading.");
   load().then(({ content, isWhole }) => {
     place.replaceChildren(content);
     if (isWhole) place.dataset.whole = "true";
@@ -134,6 +137,6 @@ export const showHints = (/** @type {string} */ keepKey) => {
     hints.remove();
   });
   hints.setAttribute("role", "region");
-  hints.setAttribute("aria-label", "Hints");
+  hints.setAttribute("aria-label", gettext("Hints"));
   document.body.append(hints);
 };

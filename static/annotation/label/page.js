@@ -2,9 +2,11 @@
 // The state lives in the draft (draft.js) and its fold (segments.js); this module only shows it.
 
 import { part } from "../../js/elements.js";
+import { fill, gettext } from "../../js/translation.js";
 import { Scene } from "../../player/scene.js";
 import { AnswerActs } from "./answer_acts.js";
 import { BoxActs } from "./box_acts.js";
+import { DisplayTimes } from "./display_times.js";
 import { FindBox } from "./find_box.js";
 import { GroupPanel, setText } from "./group_panel.js";
 import { Guideline } from "./guideline.js";
@@ -14,7 +16,7 @@ import { drawRemarks } from "./remarks.js";
 import { Labelling } from "./segments.js";
 import { listenToTouch, personPicker, Stage } from "./stage.js";
 import { Stills } from "./stills.js";
-import { limitText, personColour, personName, spokenPlace, titleOf } from "./texts.js";
+import { limitText, personColour, personName, sameText, spokenPlace, titleOf } from "./texts.js";
 import {
   choiceAt,
   groupToOpen,
@@ -64,6 +66,7 @@ export class LabelPage {
     /** @type {Place | null} */
     this.at = null; // null: there is nobody
     this.open = 0; // place of the open group
+    this.display = new DisplayTimes();
     /** @type {Layout} */
     this.layout = () => undefined;
     this.isRestDue = false; // a redraw of what is not at work
@@ -94,6 +97,7 @@ export class LabelPage {
     this.work = new Labelling({ ...data, start: NOTHING });
     this.at = null;
     this.open = 0;
+    this.display = new DisplayTimes();
     const { clip } = data;
     this.boxes.leave();
     this.stage.stills?.close();
@@ -119,7 +123,7 @@ export class LabelPage {
       restore: (key) => this.boxes.restore(key),
     });
     setText(part(document, "show", "clip"), clip.name);
-    document.title = `Label ${clip.name} · AVA Studio`;
+    document.title = fill(gettext("Label %(clip)s · AVA Studio"), { clip: clip.name });
     const unset = this.groups.map(() => ({
       answer: "unset",
       origin: /** @type {const} */ ("unset"),
@@ -162,14 +166,17 @@ export class LabelPage {
   showNobody() {
     this.showQuestions(false);
     this.at = null;
+    this.display.show(null);
     this.stage.person = null;
     this.lanes?.mark(null);
     this.header.showPlace(null);
-    setText(part(this.root, "show", "same-as"), "Nobody here");
+    setText(part(this.root, "show", "same-as"), gettext("Nobody here"));
     this.root.dataset.place = "";
     const text = this.data.task.is_blind
-      ? "No boxes were drawn for this clip. Add each person that you see."
-      : "Nobody was found here. If you see a person, add them; otherwise submit the task as it is.";
+      ? gettext("No boxes were drawn for this clip. Add each person that you see.")
+      : gettext(
+          "Nobody was found here. If you see a person, add them; otherwise submit the task as it is.",
+        );
     setText(part(this.root, "show", "nobody"), text);
     this.stage.showKeyframe((this.data.clip.keyframes[0] ?? 0) * this.data.clip.frame_rate);
   }
@@ -182,6 +189,7 @@ export class LabelPage {
     const isOther = place.person !== this.at?.person;
     if (!this.at) this.showQuestions(true);
     this.at = place;
+    this.display.show(place);
     if (this.boxes.isMoved) this.boxes.leave();
     this.stage.person = place.person;
     const frame = place.second * this.data.clip.frame_rate;
@@ -212,7 +220,8 @@ export class LabelPage {
   stepPerson(by) {
     const place = this.at && neighbour(this.work, this.at, by);
     if (place) this.go(place);
-    else this.speak(by > 0 ? "This is the last person." : "This is the first person.");
+    else if (by > 0) this.speak(gettext("This is the last person."));
+    else this.speak(gettext("This is the first person."));
   }
 
   /** @param {number} by 1 or -1: also to keyframes at which the person is outside */
@@ -247,7 +256,7 @@ export class LabelPage {
    * @returns {Operation | null} null: it changes nothing
    */
   act(operation) {
-    const done = this.draft?.act(operation) ?? null;
+    const done = this.draft?.act(this.display.timed(operation)) ?? null;
     if (done) this.onChange(done);
     return done;
   }
@@ -255,8 +264,11 @@ export class LabelPage {
   /** @param {"undo" | "redo"} way */
   revert(way) {
     const target = this.draft?.[way]() ?? null;
+    const isUndo = way === "undo";
     if (!target) {
-      this.speak(`There is nothing to ${way}.`);
+      this.speak(
+        isUndo ? gettext("There is nothing to undo.") : gettext("There is nothing to redo."),
+      );
       return;
     }
     this.onChange(target);
@@ -264,7 +276,7 @@ export class LabelPage {
     const isThere = this.work.persons().includes(target.person);
     if (isThere && second !== null) this.go({ person: target.person, second });
     else this.restart();
-    this.speak(way === "undo" ? "Undone." : "Done again.");
+    this.speak(isUndo ? gettext("Undone.") : gettext("Done again."));
   }
 
   /** @param {number | undefined} frame */
@@ -333,17 +345,12 @@ export class LabelPage {
     const seconds = work.keyframes(at.person);
     const before = seconds.filter((second) => second < at.second).at(-1);
     const isOffered = choices.some(({ origin }) => origin === "proposed");
-    const same = !isInside
-      ? "Outside"
-      : before === undefined
-        ? `Start of ${personName(work, at.person)}`
-        : isOffered
-          ? `Same as second ${before}`
-          : "Answered";
+    const name = personName(work, at.person);
+    const same = sameText(name, { isInside, before, isOffered });
     setText(part(this.root, "show", "same-as"), same);
     const persons = work.persons();
     this.header.showPlace({
-      name: personName(work, at.person),
+      name,
       order: persons.indexOf(at.person) + 1,
       count: persons.length,
       second: at.second,

@@ -1,6 +1,7 @@
 // Remarks on a task that was sent back: each leads to its keyframe and is answered by itself.
 
 import { element } from "../../js/elements.js";
+import { fill, gettext } from "../../js/translation.js";
 
 /**
  * @typedef {object} Remark
@@ -26,8 +27,8 @@ export const drawRemarks = (root, remarks, { answers, isEditable, nameOf, go, re
   if (!remarks.length) return;
   const open = remarks.filter((remark) => !answers[remark.id]).length;
   const title = open
-    ? `Sent back: ${open} of ${remarks.length} to answer`
-    : "Sent back: all answered";
+    ? fill(gettext("Sent back: %(open)s of %(count)s to answer"), { open, count: remarks.length })
+    : gettext("Sent back: all answered");
   const list = element("ol");
   for (const remark of remarks) {
     const item = element("li");
@@ -35,15 +36,22 @@ export const drawRemarks = (root, remarks, { answers, isEditable, nameOf, go, re
     text.dir = "auto";
     item.append(text);
     if (remark.second !== null) {
-      const where = [remark.person && nameOf(remark.person), `second ${remark.second}`];
-      const button = element("button", "btn sm", `Go to ${where.filter(Boolean).join(", ")}`);
+      const { second } = remark;
+      const person = remark.person && nameOf(remark.person);
+      const where = person
+        ? fill(gettext("Go to %(person)s, second %(second)s"), { person, second })
+        : fill(gettext("Go to second %(second)s"), { second });
+      const button = element("button", "btn sm", where);
       button.type = "button";
       button.addEventListener("click", () => go(remark));
       item.append(button);
     }
-    if (answers[remark.id])
-      item.append(element("p", "answered", `Answered: ${answers[remark.id]}`));
-    if (isEditable) item.append(replyForm(remark, answers[remark.id] ?? "", reply));
+    const answer = answers[remark.id];
+    if (answer) {
+      const said = fill(gettext("Answered: %(answer)s"), { answer });
+      item.append(element("p", "answered", said));
+    }
+    if (isEditable) item.append(replyForm(remark, answer ?? "", reply));
     list.append(item);
   }
   root.replaceChildren(element("h2", "", title), list);
@@ -57,14 +65,14 @@ export const drawRemarks = (root, remarks, { answers, isEditable, nameOf, go, re
 const replyForm = (remark, answer, reply) => {
   const form = element("form");
   const field = element("input");
-  Object.assign(field, { type: "text", maxLength: 2000, placeholder: "Done, or why not" });
-  field.setAttribute("aria-label", `Answer to: ${remark.text}`);
+  Object.assign(field, { type: "text", maxLength: 2000, placeholder: gettext("Done, or why not") });
+  field.setAttribute("aria-label", fill(gettext("Answer to: %(remark)s"), { remark: remark.text }));
   field.value = answer;
-  const button = element("button", "btn sm", answer ? "Change" : "Answer");
+  const button = element("button", "btn sm", answer ? gettext("Change") : gettext("Answer"));
   form.append(field, button);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const text = field.value.trim() || "Done";
+    const text = field.value.trim() || gettext("Done");
     if (text !== answer) reply(remark, text);
   });
   return form;

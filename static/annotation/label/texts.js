@@ -5,6 +5,7 @@
 /** @import { Labelling } from "./segments.js" */
 /** @import { Place } from "./walk.js" */
 
+import { fill, gettext, ngettext } from "../../js/translation.js";
 import { choiceAt } from "./walk.js";
 
 /**
@@ -12,9 +13,9 @@ import { choiceAt } from "./walk.js";
  * @param {Answer} answer
  */
 export const textOf = (answer) => {
-  if (Array.isArray(answer)) return answer.join(", ") || "none";
+  if (Array.isArray(answer)) return answer.join(", ") || gettext("none");
   if (answer === "unset") return "";
-  return answer === "unknown" ? "can't tell" : answer;
+  return answer === "unknown" ? gettext("can't tell") : answer;
 };
 
 /**
@@ -22,20 +23,22 @@ export const textOf = (answer) => {
  * @param {Group} group
  */
 export const limitText = ({ choice, max }) =>
-  choice === "one" || max === 1 ? "one" : `up to ${max}`;
+  choice === "one" || max === 1 ? gettext("one") : fill(gettext("up to %(count)s"), { count: max });
 
 /** @type {Record<Cell["state"], string>} */
 const STATES = {
-  outside: "outside the frame",
-  empty: "not answered",
-  partial: "partly answered",
-  set: "answered",
-  kept: "as before",
+  outside: gettext("outside the frame"),
+  empty: gettext("not answered"),
+  partial: gettext("partly answered"),
+  set: gettext("answered"),
+  kept: gettext("as before"),
 };
 
 /** @param {Cell} cell */
 export const cellText = ({ state, isUnsure, isEdited }) =>
-  [STATES[state], isUnsure && "can't tell", isEdited && "box edited"].filter(Boolean).join(", ");
+  [STATES[state], isUnsure && gettext("can't tell"), isEdited && gettext("box edited")]
+    .filter(Boolean)
+    .join(", ");
 
 /**
  * "done", "1 unsure", "5 of 11", or "no keyframe".
@@ -45,9 +48,12 @@ export const laneText = (cells) => {
   const inside = cells.filter((cell) => cell.state !== "outside");
   const done = inside.filter((cell) => cell.state === "set" || cell.state === "kept");
   const unsure = inside.filter((cell) => cell.isUnsure).length;
-  if (!inside.length) return "no keyframe";
-  if (done.length < inside.length) return `${done.length} of ${inside.length}`;
-  return unsure ? `${unsure} unsure` : "done";
+  if (!inside.length) return gettext("no keyframe");
+  if (done.length < inside.length)
+    return fill(gettext("%(done)s of %(total)s"), { done: done.length, total: inside.length });
+  return unsure
+    ? fill(ngettext("%(count)s unsure", "%(count)s unsure", unsure), { count: unsure })
+    : gettext("done");
 };
 
 /**
@@ -57,7 +63,9 @@ export const laneText = (cells) => {
  */
 export const personName = (work, key) => {
   const { number } = work.person(key);
-  return number === null ? `new person ${drawnKeys(work).indexOf(key) + 1}` : `P${number}`;
+  return number === null
+    ? fill(gettext("new person %(number)s"), { number: drawnKeys(work).indexOf(key) + 1 })
+    : `P${number}`;
 };
 
 /**
@@ -79,7 +87,9 @@ const drawnKeys = (work) =>
 export const leftText = (seconds) => {
   if (seconds <= 0) return "";
   const minutes = Math.round(seconds / 60);
-  return minutes < 1 ? "less than a minute left" : `about ${minutes} min left`;
+  return minutes < 1
+    ? gettext("less than a minute left")
+    : fill(gettext("about %(count)s min left"), { count: minutes });
 };
 
 /**
@@ -89,28 +99,51 @@ export const leftText = (seconds) => {
  * @returns {{ text: string, tone: "ok" | "info" | "warn" | "bad" }}
  */
 export const savedText = ({ status, waiting, savedAt, message }, now) => {
-  const changes = `${waiting} change${waiting === 1 ? "" : "s"}`;
-  if (status === "offline")
-    return { text: `Offline, ${changes} kept in this browser`, tone: "warn" };
-  if (status === "log in")
-    return { text: `Logged out, ${changes} kept in this browser`, tone: "warn" };
-  if (status === "taken over") return { text: "Open elsewhere, not saved here", tone: "bad" };
-  if (status === "refused") return { text: `Not saved: ${message}`, tone: "bad" };
-  if (waiting) return { text: `Saving ${changes}`, tone: "info" };
-  if (savedAt === null) return { text: "No changes yet", tone: "ok" };
-  return { text: `Saved ${agoText((now - savedAt) / 1000)}`, tone: "ok" };
+  if (status === "offline") {
+    const text = ngettext(
+      "Offline, %(count)s change kept in this browser",
+      "Offline, %(count)s changes kept in this browser",
+      waiting,
+    );
+    return { text: fill(text, { count: waiting }), tone: "warn" };
+  }
+  if (status === "log in") {
+    const text = ngettext(
+      "Logged out, %(count)s change kept in this browser",
+      "Logged out, %(count)s changes kept in this browser",
+      waiting,
+    );
+    return { text: fill(text, { count: waiting }), tone: "warn" };
+  }
+  if (status === "taken over")
+    return { text: gettext("Open elsewhere, not saved here"), tone: "bad" };
+  if (status === "refused")
+    return { text: fill(gettext("Not saved: %(sentence)s"), { sentence: message }), tone: "bad" };
+  if (waiting) {
+    const text = ngettext("Saving %(count)s change", "Saving %(count)s changes", waiting);
+    return { text: fill(text, { count: waiting }), tone: "info" };
+  }
+  if (savedAt === null) return { text: gettext("No changes yet"), tone: "ok" };
+  return { text: savedAgo((now - savedAt) / 1000), tone: "ok" };
 };
 
 /** @param {number} seconds */
-const agoText = (seconds) => {
-  if (seconds < 1) return "just now";
-  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
+const savedAgo = (seconds) => {
+  if (seconds < 1) return gettext("Saved just now");
+  const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
+  if (!minutes) return fill(gettext("Saved %(count)s s ago"), { count: Math.floor(seconds) });
+  return hours
+    ? fill(gettext("Saved %(count)s h ago"), { count: hours })
+    : fill(gettext("Saved %(count)s min ago"), { count: minutes });
 };
 
 /** @type {Record<string, string>} */
-const ORIGINS = { set: "", kept: ", as before", proposed: ", not confirmed", unset: "no answer" };
+const SPOKEN = {
+  set: gettext("%(group)s: %(answer)s."),
+  kept: gettext("%(group)s: %(answer)s, as before."),
+  proposed: gettext("%(group)s: %(answer)s, not confirmed."),
+  unset: gettext("%(group)s: no answer."),
+};
 
 /**
  * A place with its answers, for screen readers.
@@ -120,20 +153,21 @@ const ORIGINS = { set: "", kept: ", as before", proposed: ", not confirmed", uns
  */
 export const spokenPlace = (work, groups, at) => {
   const { person, second } = at;
-  const place = `${personName(work, person)}, second ${second}`;
-  if (!work.keyframes(person).includes(second)) return `${place}: outside the frame.`;
+  const place = { person: personName(work, person), second };
+  if (!work.keyframes(person).includes(second))
+    return fill(gettext("%(person)s, second %(second)s: outside the frame."), place);
   const answers = groups.map((group) => {
     const { answer, origin } = choiceAt(work, group, at);
-    return `${titleOf(group)}: ${textOf(answer)}${ORIGINS[origin]}.`;
+    return fill(SPOKEN[origin], { group: titleOf(group), answer: textOf(answer) });
   });
-  return [`${place}.`, ...answers].join(" ");
+  return [fill(gettext("%(person)s, second %(second)s."), place), ...answers].join(" ");
 };
 
 /** @param {Group} group */
 export const titleOf = ({ title, name }) => title ?? name;
 
 /**
- * Keyframes in a sentence: ", second 4", ", seconds 2 to 5, 7"; "" for none.
+ * Keyframes in a sentence: "second 4", "seconds 2 to 5, 7"; "" for none.
  * @param {number[]} seconds ascending
  */
 export const secondsText = (seconds) => {
@@ -145,6 +179,25 @@ export const secondsText = (seconds) => {
     else runs.push([second, second]);
   }
   if (!runs.length) return "";
-  const parts = runs.map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`));
-  return `, second${seconds.length > 1 ? "s" : ""} ${parts.join(", ")}`;
+  const parts = runs.map(([first, last]) =>
+    first === last ? `${first}` : fill(gettext("%(first)s to %(last)s"), { first, last }),
+  );
+  const text = ngettext("second %(seconds)s", "seconds %(seconds)s", seconds.length);
+  return fill(text, { seconds: parts.join(", ") });
+};
+
+/**
+ * What the button that keeps answers says of a place.
+ * @param {string} person name
+ * @param {object} about
+ * @param {boolean} about.isInside the person is in the frame there
+ * @param {number | undefined} about.before the keyframe of the person before; undefined: none
+ * @param {boolean} about.isOffered some answer is dashed
+ */
+export const sameText = (person, { isInside, before, isOffered }) => {
+  if (!isInside) return gettext("Outside");
+  if (before === undefined) return fill(gettext("Start of %(person)s"), { person });
+  return isOffered
+    ? fill(gettext("Same as second %(second)s"), { second: before })
+    : gettext("Answered");
 };

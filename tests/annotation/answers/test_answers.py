@@ -13,8 +13,8 @@ from django.db import connection
 from annotation.models import Annotation, AnnotationTask, AnswerVersion, StoredBox
 from annotation.services.answer_files import import_answers
 from annotation.services.answers import AnswersError, read_answers, receive_answers
+from annotation.services.assign_tasks import PlanError, plan_tasks
 from annotation.services.packages import copy_packages, write_package
-from annotation.services.plan import PlanError, plan_tasks
 from avaproject.base.work import Stage
 from datasets.core.formats.cvat_document import Shape, XmlTrack
 from datasets.core.formats.cvat_xml import dump, load

@@ -17,6 +17,8 @@ from tests.cvat_double.steps import (
 )
 from tests.stored_files import put
 from tracking.core.tracks_file import Track, TracksFile, dump
+from tracking.models import Proposal
+from tracking.services.proposal_rows import proposals_of
 
 pytestmark = pytest.mark.django_db
 
@@ -38,12 +40,15 @@ def sent(cvat, tracks: list[Track], **fields: str) -> Dataset:
     dataset = make_world(cvat)
     ActionGroup.objects.filter(name="doing").update(**fields)
     run = task_named(TASK).run
-    run.tracks.name = put(f"shop/tracks/jitter/{CLIP}.gz", dump(
-        TracksFile(CLIP, 640, 360, 450, tracks)))  # fmt: skip
+    file = TracksFile(CLIP, 640, 360, 450, tracks)
+    run.tracks.name = put(f"shop/tracks/jitter/{CLIP}.gz", dump(file))
     run.save()
     run.persons.all().delete()
-    for track in tracks:
-        run.persons.create(person_id=track.track_id, track_id=track.track_id)
+    run.proposals.all().delete()
+    ids = {track.track_id: track.track_id for track in tracks}
+    for number in ids:
+        run.persons.create(person_id=number, track_id=number)
+    Proposal.objects.bulk_create(proposals_of(run, file, ids))
     set_up(dataset)
     send_all(dataset)
     assert not CvatJob.objects.exclude(stage="done").exists(), CvatJob.objects.values("error")

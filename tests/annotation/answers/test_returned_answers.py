@@ -2,11 +2,13 @@
 
 import pytest
 
-from annotation.models import AnswerVersion, CvatJob, JobStateChange
+from annotation.models import Annotator, AnswerVersion, CvatJob, JobStateChange
 from annotation.selectors.cvat import cvat_page, job_lines, job_rows
 from annotation.services.answers import confirm_answers
 from annotation.services.cvat.projects import resend_tasks
 from avaproject.base.work import Stage
+from datasets.accounts.notifications import notifications_of
+from datasets.models import Member
 from tests.cvat_double.steps import (
     FINISHED,
     TASK,
@@ -70,6 +72,19 @@ def test_an_object_without_box_is_held_back_and_the_job_reopened_at_its_frame(cv
     assert frame == 25
     assert "an object of the label person at frame 25 is a skeleton" in said
     assert cvat.job_of(TASK)["state"] == "rejected"
+
+
+def test_an_annotator_with_an_account_is_told_here_too(cvat, dataset):
+    kim = make_user("kim")
+    Member.objects.create(dataset=dataset, user=kim, role="annotator")
+    Annotator.objects.filter(dataset=dataset).update(user=kim)
+    cvat.annotate(TASK, FINISHED)
+    draw(cvat, type="skeleton")
+    version = fetched(cvat, dataset)
+    [told] = notifications_of(kim).filter(kind="sent-back")
+    assert str(version.task) in told.text
+    fetched(cvat, dataset)
+    assert notifications_of(kim).get(kind="sent-back").count == 1
 
 
 def test_an_issue_is_at_the_object(cvat, dataset):

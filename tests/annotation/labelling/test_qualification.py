@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import AnnotationTask, Annotator
-from annotation.services.plan import PlanError
+from annotation.services.assign_tasks import PlanError
 from annotation.services.qualification import ask_qualification, end_qualification
 from datasets.models import Member
 from tests.make import (

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import AnnotationTask, Annotator
-from annotation.services.plan import PlanError, assign_revision, choose_tool
+from annotation.services.assign_tasks import PlanError, assign_revision, choose_tool
 from qc.selectors.clip_and_task_states import tasks_with_state
 from qc.selectors.task_list import task_rows
 from tests.make import make_annotator, make_user, make_version

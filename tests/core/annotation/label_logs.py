@@ -1,7 +1,7 @@
 """Random logs of the label page: the same cases for the fold in Python and in JavaScript.
 
 `python -m tests.core.annotation.label_logs` writes `label_cases.json` beside this file: each
-case is a log and the state that `annotation.core.segments.fold` makes of it.
+case is a log and the state that `annotation.core.answer_segments.fold` makes of it.
 """
 
 import json
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from annotation.core.answer_segments import fold
 from annotation.core.label_state import LabelState, LabelTask, progress, unset
-from annotation.core.segments import fold
 from datasets.core.action_groups import ActionGroupSpec
 
 CASES = Path(__file__).parent / "label_cases.json"
@@ -57,6 +57,8 @@ def random_log(seed: int, length: int) -> list[dict[str, Any]]:
     for number in range(length):
         kind = rng.choices(list(_FIELDS), weights=[_WEIGHTS.get(one, 2) for one in _FIELDS])[0]
         fields = _FIELDS[kind](rng, log)
+        if kind in ("set", "keep"):
+            fields["shown"] = 40 * number  # a time changes nothing
         log.append({"id": f"op-{number}", "kind": kind, **fields})
         if rng.random() < 0.05:
             log.append(rng.choice(log))

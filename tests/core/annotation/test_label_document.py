@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotation.core.answer_segments import fold
 from annotation.core.cvat_tracks import interpolate_at_keyframes
 from annotation.core.label_document import LabelFileError, document_of, dump, load, state_of
 from annotation.core.label_state import LabelState, answers_at, keyframes_of
-from annotation.core.segments import fold
 from datasets.core.action_groups import UNSET, answered_once, asked_once
 from datasets.core.formats.cvat_document import Document
 from datasets.core.formats.cvat_labels import PERSON_ID, answers_from

@@ -1,11 +1,14 @@
 import stat
 import struct
 import zipfile
+import zlib
 
 import av
+import inflate64
 import numpy as np
 import pytest
 
+from datasets.core.media.video_reader import VideoLimits, probe
 from datasets.core.zip_reader import ArchiveError, ArchiveLimits, extract, list_videos
 
 
@@ -105,6 +108,84 @@ def test_other_file_types_are_named(zip_path, content, kind):
         list_videos(zip_path)
 
 
+def deflate64(path):
+    """Make the packed members of a zip look like Windows packed them: by method 9."""
+    packed = []
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            raw, deflater = archive.read(info), inflate64.Deflater()
+            data = deflater.deflate(raw) + deflater.flush()
+            packed.append((info, data, zlib.crc32(raw), len(raw)))
+    content, central = bytearray(), bytearray()
+    for info, data, crc, size in packed:
+        name, place = info.filename.encode(), len(content)
+        fields = (20, 0, 9, 0, 33, crc, len(data), size, len(name), 0)
+        content += b"PK\x03\x04" + struct.pack("<HHHHHLLLHH", *fields) + name + data
+        central += b"PK\x01\x02" + struct.pack("<HHHHHHLLLHH", 20, *fields)
+        central += struct.pack("<HHHLL", 0, 0, 0, 0, place) + name
+    end = struct.pack("<HHHHLLH", 0, 0, len(packed), len(packed), len(central), len(content), 0)
+    path.write_bytes(content + central + b"PK\x05\x06" + end)
+    return path
+
+
+def test_a_video_packed_by_windows_as_deflate64_is_read(zip_path, tmp_path):
+    video = bytes(range(256)) * 999
+    deflate64(make_zip(zip_path, [("walk.mp4", video), ("clip", b"\0\0\0 ftypisom" + video)]))
+    first, second = list_videos(zip_path).videos
+    extract(zip_path, first, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == video
+    assert second.name == "clip"
+
+
+def test_damaged_deflate64_is_rejected_and_leaves_no_file(zip_path, tmp_path):
+    deflate64(make_zip(zip_path, [("walk.mp4", bytes(range(256)) * 99)]))
+    content = bytearray(zip_path.read_bytes())
+    for place in range(60, 90):
+        content[place] ^= 0xFF
+    zip_path.write_bytes(content)
+    (video,) = list_videos(zip_path).videos
+    with pytest.raises(ArchiveError, match=r"walk\.mp4 is damaged in the zip"):
+        extract(zip_path, video, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_deflate64_of_windows_is_read(shared, tmp_path):
+    path = shared / "data" / "media-cases" / "deflate64.zip"
+    (video,) = list_videos(path).videos
+    extract(path, video, tmp_path / "half_second.mp4")
+    assert probe(tmp_path / "half_second.mp4", VideoLimits()).width == 320
+
+
+def test_proxies_and_thumbnails_of_a_camera_are_skipped_by_name(zip_path):
+    names = ["GX010001.MP4", "GL010001.LRV", "GX010001.THM", "DJI_0002.LRF", "DJI_0002.MP4"]
+    make_zip(zip_path, [(f"DCIM/{name}", b"\0\0\0 ftypisom") for name in names])
+    listing = list_videos(zip_path)
+    assert [video.name for video in listing.videos] == ["GX010001.MP4", "DJI_0002.MP4"]
+    assert [(file.name, file.reason) for file in listing.skipped] == [
+        ("GL010001.LRV", "a proxy, the small copy that the camera makes of GX010001.MP4"),
+        ("GX010001.THM", "a thumbnail that the camera makes of a video"),
+        ("DJI_0002.LRF", "a proxy, the small copy that the camera makes of DJI_0002.MP4"),
+    ]
+
+
+def test_a_zip_without_a_video_says_why_each_file_is_none(zip_path):
+    make_zip(
+        zip_path,
+        [
+            ("GL010001.LRV", b"x"),
+            ("notes.txt", b"x"),
+            ("inner.zip", b"x"),
+            ("__MACOSX/._notes.txt", b"x"),
+        ],
+    )
+    with pytest.raises(ArchiveError, match=r"no video: GL010001\.LRV is a proxy") as caught:
+        list_videos(zip_path)
+    assert "notes.txt is not a video, by its name" in str(caught.value)
+    assert "inner.zip is an archive inside the zip" in str(caught.value)
+    assert "MACOSX" not in str(caught.value)
+    assert len(caught.value.skipped) == 4
+
+
 def test_a_link_rejects_the_zip(zip_path):
     link = zipfile.ZipInfo("link.mp4")
     link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
@@ -147,8 +228,14 @@ def test_many_small_zip_bombs_are_rejected(zip_path):
 
 def test_too_many_entries_reject_the_zip(zip_path):
     make_zip(zip_path, [(f"{number}.mp4", b"x") for number in range(4)])
-    with pytest.raises(ArchiveError, match="4 entries; at most 3"):
+    with pytest.raises(ArchiveError, match=r"4 entries; at most 3 .*AVA_MAX_ZIP_MEMBERS"):
         list_videos(zip_path, ArchiveLimits(members=3))
+
+
+def test_the_files_that_macos_adds_do_not_count_as_entries(zip_path):
+    members = [(name, b"x") for n in range(3) for name in (f"{n}.mp4", f"__MACOSX/._{n}.mp4")]
+    make_zip(zip_path, members)
+    assert len(list_videos(zip_path, ArchiveLimits(members=3)).videos) == 3
 
 
 def test_a_huge_central_directory_is_rejected_unread(zip_path):
@@ -161,6 +248,7 @@ def test_sizes_over_the_limits(zip_path):
     make_zip(zip_path, [("small.mp4", b"x" * 10), ("large.mp4", b"x" * 100)])
     listing = list_videos(zip_path, ArchiveLimits(member_bytes=50))
     assert [file.name for file in listing.skipped] == ["large.mp4"]
+    assert "AVA_MAX_VIDEO_BYTES" in listing.skipped[0].reason
     with pytest.raises(ArchiveError, match="uncompressed"):
         list_videos(zip_path, ArchiveLimits(total_bytes=100))
 

@@ -1,12 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 
-from tracking.core.identities import match_identities
+from tracking.core.identities import assign_identities, join_returned, match_identities
 from tracking.core.tracks_file import Track
 
 
 def standing(number: int, left: float, frames: range = range(0, 60)) -> Track:
     boxes = np.tile([[left, 50.0, left + 40, 150.0]], (len(frames), 1))
     return Track(number, np.array(frames), boxes, np.full(len(frames), 0.9))
+
+
+def test_a_person_and_a_vehicle_are_never_one():
+    person, vehicle = standing(1, 0), replace(standing(1, 0), label="vehicle")
+    assert assign_identities([[person], [person]], [60, 60]) == [{1: 1}, {1: 1}]
+    assert assign_identities([[person], [vehicle]], [60, 60]) == [{1: 1}, {1: 2}]
+    look = np.ones((1, 1, 4), np.float32) / 2
+    clips = [[replace(one, features=look)] for one in (person, person, vehicle)]
+    ids = [{1: 1}, {1: 2}, {1: 3}]
+    assert join_returned(clips, ids, [0, 600, 1200]) == [{1: 1}, {1: 1}, {1: 2}]
 
 
 def test_persons_of_two_trackings_are_matched_by_the_boxes_they_share():

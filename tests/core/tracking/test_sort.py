@@ -10,7 +10,7 @@ from tracking.core.sort import TrackerParameters, track
 from tracking.core.tracks_file import Track
 
 FPS = 30
-PARAMETERS = TrackerParameters(high_score=0.44, low_score=0.1, min_mean_score=0.735)
+PARAMETERS = TrackerParameters.for_threshold(0.45)
 
 
 def run(frames, *, fps=FPS, parameters=PARAMETERS, cuts=()) -> list[Track]:
@@ -80,6 +80,24 @@ def test_scores_below_the_low_score_are_ignored():
 def test_a_short_track_is_dropped():
     seen = scene(60, (0, 0, 1, 60), (20, 300, 0, 3))
     assert len(run(seen, fps=FPS)) == 1
+
+
+def test_the_briefer_a_track_the_higher_its_scores_must_be():
+    people = (0, 0, 2, 100), (0, 300, 2, 30)
+    assert len(run(scene(100, *people, score=0.9))) == 2
+    (kept,) = run(scene(100, *people, score=0.65))
+    assert kept.frames[-1] == 99
+
+
+def test_in_a_short_scene_a_track_of_its_length_is_not_brief():
+    seen = scene(100, (0, 0, 2, 100), score=0.65)
+    assert [len(one.frames) for one in run(seen, cuts=[30])] == [30, 70]
+
+
+def test_a_skipped_frame_makes_no_track_briefer():
+    seen = scene(100, (0, 0, 2, 100), score=0.65)
+    every_fifth = [one if frame % 5 == 0 else None for frame, one in enumerate(seen)]
+    assert len(run(every_fifth)) == 1
 
 
 def test_a_second_box_over_a_tracked_person_is_not_a_second_person():
@@ -177,7 +195,7 @@ def test_the_order_of_detections_in_a_frame_does_not_matter():
 
 def test_the_score_of_a_new_track_is_a_parameter():
     seen = scene(60, (0, 0, 2, 60), score=0.4)
-    parameters = replace(PARAMETERS, high_score=0.3, min_mean_score=0.3)
+    parameters = replace(PARAMETERS, high_score=0.3, min_mean_score=0.3, brief_mean_score=0.3)
     assert run(seen, fps=FPS) == []
     assert len(run(seen, fps=FPS, parameters=parameters)) == 1
 

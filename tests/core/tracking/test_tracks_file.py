@@ -1,5 +1,6 @@
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,17 @@ def test_a_file_from_before_cuts_were_looked_for_has_none():
     content = json.loads(gzip.decompress(dump(a_file())))
     del content["cuts"]
     assert load(gzip.compress(json.dumps(content).encode())).cuts == []
+
+
+def test_what_a_track_is_reads_back_and_is_a_person_unless_it_says_so():
+    (track,) = a_file().tracks
+    vehicle = load(dump(a_file(tracks=[replace(track, label="vehicle")])))
+    assert [one.label for one in vehicle.tracks] == ["vehicle"]
+    assert b"label" not in gzip.decompress(dump(a_file()))
+    content = json.loads(gzip.decompress(dump(a_file())))
+    content["tracks"][0]["label"] = "x" * 81
+    with pytest.raises(TracksFileError, match="label that is no short text"):
+        load(gzip.compress(json.dumps(content).encode()))
 
 
 def test_no_tracks_read_back():

@@ -2,7 +2,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import AnnotationTask
-from annotation.services.plan import PlanError, assign_clip
+from annotation.services.assign_tasks import PlanError, assign_clip
 from avaproject.base.work import Stage
 from qc.models import Consensus, ThirdOpinion
 from qc.selectors.consensus.adjudication_queue import open_item_count
@@ -19,7 +19,7 @@ from tests.make import (
     make_version,
     make_video,
 )
-from workers.third_opinion import assign_third_opinion
+from workers.order_third_opinions import assign_third_opinion
 
 pytestmark = pytest.mark.django_db
 

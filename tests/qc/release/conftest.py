@@ -13,7 +13,7 @@ from tests.qc.release.corner import SIZE, believe, numbered_video
 def videos(tmp_path_factory):
     """Standard videos by their length in frames, rendered once."""
     folder = tmp_path_factory.mktemp("videos")
-    return {count: numbered_video(folder / f"{count}.mp4", count) for count in (285, 150)}
+    return {count: numbered_video(folder / f"{count}.mp4", count) for count in (285, 150, 151)}
 
 
 @pytest.fixture

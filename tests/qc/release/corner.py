@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 
 from avaproject.base.work import Stage
 from demo.world.frame_number import draw_frame_number
+from qc.core.annotator_keys import annotator_key
 from qc.core.release.packing import PARTS
 from qc.models import (
     Consensus,
@@ -26,7 +27,8 @@ SIZE = (192, 96)
 def numbered_video(path, frame_count):
     frames = []
     for number in range(frame_count):
-        frame = np.full((SIZE[1], SIZE[0], 3), 90, dtype=np.uint8)
+        shade = 60 + frame_count % 64  # another place for each video
+        frame = np.full((SIZE[1], SIZE[0], 3), shade, dtype=np.uint8)
         draw_frame_number(frame, number)
         frames.append(frame)
     return make_video_file(path, frames)
@@ -58,6 +60,8 @@ def believe(clip, *, annotators=("ann", "ben"), actions=("walk", "wave"), verdic
 def add_person(
     consensus, second, person_id, *, actions=("walk",), status="agreed", left=20, rules=None
 ):
+    annotators = consensus.clip.video.dataset.annotators.order_by("pk")
+    keys = [annotator_key(pk) for pk in annotators.values_list("pk", flat=True)]
     box = ConsensusBox.objects.create(
         consensus=consensus, second=second, person_id=person_id, status=status,
         x1=left, y1=20, x2=left + 40, y2=80, drawn_by=["ann"],
@@ -66,8 +70,10 @@ def add_person(
         ("posture", {"walk", "sit", "stand"}),
         ("doing", {"wave", "carry"}),
     ):
+        chosen = [a for a in actions if a in of_group]
+        answer = chosen if group == "doing" else (chosen or ["unknown"])[0]
         box.labels.create(
-            group=group, actions=[a for a in actions if a in of_group], votes={"ann": "x"},
+            group=group, actions=chosen, votes=dict.fromkeys(keys, answer),
             rule=(rules or {}).get(group, "unanimous"),
         )  # fmt: skip
     return box
@@ -89,7 +95,9 @@ def files_of(release):
     content = b"".join(layout.read(0, layout.size, opened=opener(folder)))
     with zipfile.ZipFile(BytesIO(content)) as archive:
         assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist()}
+        top = f"{release.folder_name}/"
+        assert all(name.startswith(top) for name in archive.namelist())
+        return {name.removeprefix(top): archive.read(name) for name in archive.namelist()}
 
 
 def folder_of(release):

@@ -60,12 +60,14 @@ def test_a_second_request_while_one_waits_is_the_same(dataset):
     assert request_release(dataset).number == 2
 
 
-def test_a_video_keeps_its_split_in_later_releases(dataset):
+def test_a_video_keeps_its_split_in_later_releases(dataset, videos):
     first = made(dataset)
     video = make.make_video(
-        dataset, "park", width=SIZE[0], height=SIZE[1], frame_count=150,
-        file="corner/videos/yard.mp4",
+        dataset, "park", width=SIZE[0], height=SIZE[1], frame_count=151,
+        file="corner/videos/park.mp4",
     )  # fmt: skip
+    with videos[151].open("rb") as file:
+        default_storage.save(video.file.name, file)
     for clip in make.make_clips(video):
         believe(clip)
     second = made(dataset)
@@ -182,7 +184,7 @@ def test_a_release_lists_changes_since_the_previous_one(dataset):
     }  # fmt: skip
     box = consensus_of("yard-c0000").boxes.get(second=2)
     ConsensusBox.objects.filter(pk=box.pk).update(x2=70)
-    box.labels.filter(group="posture").update(actions=["sit"])
+    box.labels.filter(group="posture").update(actions=["sit"], rule="adjudicated")
     consensus_of("yard-c0000").boxes.filter(second=3).update(status="disputed")
     third = made(dataset)
     expected = [

@@ -171,13 +171,15 @@ def test_a_refused_verdict_keeps_what_was_selected_and_written(client, reviewer,
     )
 
 
-def test_a_verdict_on_one_task_leads_to_the_next(client, reviewer, tasks):
+def test_a_verdict_on_one_task_leads_to_the_next_and_the_last_to_the_next_step(
+    client, reviewer, tasks
+):
     client.force_login(reviewer)
     first, second = tasks
     data = {"verdict": "approved", "tasks": first.pk, "back": first.pk}
     assert client.post(url("verdict"), data)["Location"] == url("task", second.pk)
     data |= {"tasks": second.pk, "back": second.pk}
-    assert client.post(url("verdict"), data)["Location"] == url("review")
+    assert client.post(url("verdict"), data)["Location"] == url("overview")
 
 
 def test_two_versions_are_compared_in_the_player(client, reviewer, tasks):

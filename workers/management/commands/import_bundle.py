@@ -12,9 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from avaproject.base.bootstrap import create_tables
 from datasets.core.formats.bundle_files import BundleError
 from datasets.models import Clip, Dataset
+from datasets.services.bundle_limitations import limitations_of
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
 from datasets.services.delete import delete, delete_pending_files
-from datasets.services.import_clips import import_clips, limitations_of, open_bundle
+from datasets.services.import_clips import import_clips, open_bundle
 from tracking.services.import_tracks import open_tracks
 
 

@@ -23,7 +23,7 @@ from tracking.services.tracking_configs import (
     read_weights_again,
 )
 from workers.pipeline import STEPS
-from workers.progress import run_until_done
+from workers.terminal_progress import run_until_done
 
 STEPS_TO_BUNDLE = STEPS[: [step.name for step in STEPS].index("bundle") + 1]
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from avaproject.base.bootstrap import check_migration_history
 from workers.loop import Loop, ShutdownSignal
 from workers.pipeline import QUEUES, STEPS
-from workers.progress import Display, raise_if_stopped, raw_stream, steps_table
+from workers.terminal_progress import Display, raise_if_stopped, raw_stream, steps_table
 from workers.versions import check_version
 
 EX_TEMPFAIL = 75  # sysexits.h: temporary failure, retry later

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from avaproject.base.bootstrap import bootstrap, folder_lock
+from tracking.services.detector_speed import detector_speeds
 from workers.management.commands.serve import serve_command
 from workers.supervisor import Program, Supervisor
 from workers.team.label_links import HOURS, LabelLinkError, label_link
@@ -94,8 +95,12 @@ def programs(host: str, port: int, *, workers: int) -> list[Program]:
     """The web server, one worker for queue `gpu` and `workers` workers for queue `cpu`."""
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_pipeline", "--plain"]
     names = ["worker"] if workers == 1 else [f"worker {n + 1}" for n in range(workers)]
-    return [
+    found = [
         Program("web", serve_command(host, port)),
         Program("detector", [*manage, "--queue", "gpu"]),
         *(Program(name, [*manage, "--queue", "cpu"]) for name in names),
     ]
+    if settings.MEASURE_DETECTORS and not detector_speeds():
+        measure = [sys.executable, str(settings.BASE_DIR / "manage.py"), "measure_detectors"]
+        found.append(Program("measurement", measure, is_once=True))
+    return found

@@ -11,24 +11,24 @@ from datasets.core.formats.ava.array_pickle import (
     is_for_old_numpy,
     load_arrays,
 )
-from datasets.core.formats.ava.lists import (
-    FRAME_HEADER,
-    MAX_ACTION_ID,
-    AvaAction,
-    dump_actions,
-    dump_frames,
-    dump_label_map,
-    frame_file,
-    load_actions,
-    load_frames,
-    load_label_map,
-)
-from datasets.core.formats.ava.proposals import (
+from datasets.core.formats.ava.dense_proposals import (
     TrackedBox,
     dump_proposals,
     dump_track_proposals,
     load_proposals,
     load_track_proposals,
+)
+from datasets.core.formats.ava.lists import (
+    FRAME_HEADER,
+    AvaAction,
+    dump_actions,
+    dump_frames,
+    dump_label_map,
+    frame_file,
+    in_ascii,
+    load_actions,
+    load_frames,
+    load_label_map,
 )
 from datasets.core.formats.ava.rows import (
     DECIMALS,
@@ -64,7 +64,6 @@ __all__ = [
     "DECIMALS",
     "FRAME_HEADER",
     "LABEL_ROW",
-    "MAX_ACTION_ID",
     "VIDEO_ID",
     "AvaAction",
     "AvaFormatError",
@@ -90,6 +89,7 @@ __all__ = [
     "format_box",
     "format_score",
     "frame_file",
+    "in_ascii",
     "is_for_old_numpy",
     "keyframe_key",
     "load_actions",

@@ -10,14 +10,14 @@ from datasets.core.formats.ava.rows import (
     encode_lines,
     match_rows,
 )
+from datasets.core.vocabulary import MAX_ACTION_ID, VocabularyAction, ascii_names
 
-MAX_ACTION_ID = 80  # SlowFast asserts it, whatever NUM_CLASSES says
-FRAME_ROW = re.compile(r"(\S+) (\d+) (\d+) (\S+) \"\"", re.ASCII)
+FRAME_ROW = re.compile(r"(\S+) (\d{1,18}) (\d{1,18}) (\S+) \"\"", re.ASCII)
 FRAME_HEADER = "original_vido_id video_id frame_id path labels"  # sic
-LABEL_MAP_ROW = re.compile(r"([1-9]\d?): (.+)", re.ASCII)
-_ITEM = re.compile(r'item \{\n  name: "(?P<name>[^"\n]+)"\n  id: (?P<id>\d+)\n\}\n')
+LABEL_MAP_ROW = re.compile(r"([1-9]\d{0,4}): (.+)", re.ASCII)
+_ITEM = re.compile(r'item \{\n  name: "(?P<name>[^"\n]+)"\n  id: (?P<id>\d{1,9})\n\}\n')
 _LABEL = re.compile(
-    r'label \{\n  name: "(?P<name>[^"\n]+)"\n  label_id: (?P<id>\d+)\n'
+    r'label \{\n  name: "(?P<name>[^"\n]+)"\n  label_id: (?P<id>\d{1,9})\n'
     r"  label_type: (?P<type>\w+)\n\}\n"
 )
 _ACTION_NAME = re.compile(r"[\x20-\x7e]*[\x21\x23-\x7e][\x20-\x7e]*", re.ASCII)
@@ -32,12 +32,26 @@ class AvaAction(NamedTuple):
 def dump_actions(actions: Iterable[AvaAction], *, for_evaluator: bool = False) -> bytes:
     """The action list in the layout that all five known readers scan line by line.
 
-    With `for_evaluator` in the layout of AVA's `..._for_activitynet` list, without types.
+    With `for_evaluator` in the layout of AVA's `..._for_activitynet` list, without types. Names
+    of other scripts are those of `ascii_names`.
 
     Raises:
         AvaFormatError: for a name or an id that a reader would not parse.
     """
-    return "".join(_action(action, for_evaluator) for action in actions).encode("ascii")
+    return "".join(_action(action, for_evaluator) for action in in_ascii(actions)).encode(
+        "ascii"
+    )
+
+
+def in_ascii(actions: Iterable[AvaAction]) -> list[AvaAction]:
+    """The actions with names that readers of ASCII take.
+
+    >>> in_ascii([AvaAction(7, "gehört", "PERSON_MOVEMENT")])[0].name
+    'gehort'
+    """
+    listed = list(actions)
+    names = ascii_names(VocabularyAction(*action[:2]) for action in listed)
+    return [action._replace(name=names[action.action_id]) for action in listed]
 
 
 def _action(action: AvaAction, for_evaluator: bool) -> str:
@@ -46,7 +60,9 @@ def _action(action: AvaAction, for_evaluator: bool) -> str:
             f"the action {action.name!r} needs a name in plain ASCII without quotes"
         )
     if not 1 <= action.action_id <= MAX_ACTION_ID:
-        raise AvaFormatError(f"the id of {action.name!r} is {action.action_id}, not 1 to 80")
+        raise AvaFormatError(
+            f"the id of {action.name!r} is {action.action_id}, not 1 to {MAX_ACTION_ID}"
+        )
     if for_evaluator:
         return f'item {{\n  name: "{action.name}"\n  id: {action.action_id}\n}}\n'
     return (
@@ -81,7 +97,7 @@ def load_actions(content: bytes) -> list[AvaAction]:
 
 def dump_label_map(actions: Iterable[AvaAction]) -> bytes:
     """`label_map.txt`, `1: stand` per row."""
-    return encode_lines(f"{action.action_id}: {action.name}" for action in actions)
+    return encode_lines(f"{action.action_id}: {action.name}" for action in in_ascii(actions))
 
 
 def load_label_map(content: bytes) -> list[tuple[int, str]]:

@@ -20,10 +20,10 @@ DECIMALS = 4
 _BOX = r"(?:0|1)\.\d{3,6}(?:,(?:0|1)\.\d{3,6}){3}"
 _KEY = r"([A-Za-z0-9][A-Za-z0-9_-]*),(\d{4})"
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
-LABEL_ROW = re.compile(rf"{_KEY},({_BOX}),([1-9]\d?),([1-9]\d*)", re.ASCII)
+LABEL_ROW = re.compile(rf"{_KEY},({_BOX}),([1-9]\d{{0,4}}),([1-9]\d{{0,17}})", re.ASCII)
 PREDICTED_ROW = re.compile(rf"{_KEY},({_BOX}),,((?:0|1)\.\d+)", re.ASCII)
-NEGATIVE_ROW = re.compile(rf"{_KEY},({_BOX}),([1-9]\d?|),((?:0|1)\.\d+)", re.ASCII)
-UNLABELLED_ROW = re.compile(rf"{_KEY},({_BOX}),,([1-9]\d*)", re.ASCII)
+NEGATIVE_ROW = re.compile(rf"{_KEY},({_BOX}),([1-9]\d{{0,4}}|),((?:0|1)\.\d+)", re.ASCII)
+UNLABELLED_ROW = re.compile(rf"{_KEY},({_BOX}),,([1-9]\d{{0,17}})", re.ASCII)
 KEYFRAME_ROW = re.compile(_KEY, re.ASCII)
 TIMESTAMP_ROW = re.compile(r"\d{4}", re.ASCII)
 

@@ -33,11 +33,13 @@ NEARER = 0.05  # grey levels by which another frame may look more alike, for noi
 _FIRST_KEYFRAME = range(60, 61)
 _HEAD: Any = [{"skip_frame": "all"}]  # opening a clip decodes none of it: a tenth of the time
 
-_Grey = NDArray[np.int16]
+_Thumbnail = NDArray[np.int16]  # shape (height, width, 3), in RGB
 
 
 def check_frames(release: ReleaseReader) -> str:
     """Every frame of every clip has its image, and there are no other files."""
+    if release.lacks("frames"):
+        return "This download has no rawframes/: they are not checked."
     if not release.images().included:
         return expect(
             _unexpected_files(release.folder / "rawframes", set(), "rawframes"),
@@ -82,6 +84,8 @@ def check_frame_content(release: ReleaseReader) -> str:
     """
     if not release.images().included:
         return _without(release)
+    if left_out := [folder for folder in release.left_out() if folder != "formats/"]:
+        return f"This download has no {' and no '.join(left_out)}: nothing can be compared."
     videos = list(release.videos().values())
     known = [video.video_id for video in videos if video.video_id in release.compared]
     sample = set(known[:: -(-len(known) // SAMPLED_CLIPS) or 1])
@@ -106,8 +110,8 @@ def _wrong_frames(release: ReleaseReader, video: ReleasedVideo, frames: range) -
     video_file = f"clips/{video.video_id}.mp4"
     # Decoding begins at a key frame: one before the first frame would cost a second of clip.
     start, at = frames.start - bool(frames.start % FPS), -1
-    before: _Grey | None = None
-    here: _Grey | None = None
+    before: _Thumbnail | None = None
+    here: _Thumbnail | None = None
     try:
         shown = read_frames(
             release.folder / video_file, start=start, count=frames.stop + 1 - start
@@ -131,31 +135,30 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def _thumbnail(rgb: FrameArray, size: tuple[int, int]) -> _Grey:
-    """The means of blocks of 8x8 grey pixels: what a JPEG of it keeps best."""
+def _thumbnail(rgb: FrameArray, size: tuple[int, int]) -> _Thumbnail:
+    """The means of blocks of 8x8 pixels: what a JPEG of it keeps best."""
     if rgb.shape[1::-1] != size:
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     wide, high = -size[0] % REDUCED, -size[1] % REDUCED
-    whole = cv2.copyMakeBorder(grey, 0, high, 0, wide, cv2.BORDER_REPLICATE)
+    whole = cv2.copyMakeBorder(rgb, 0, high, 0, wide, cv2.BORDER_REPLICATE)
     blocks = ((size[0] + wide) // REDUCED, (size[1] + high) // REDUCED)
     return cv2.resize(whole, blocks, interpolation=cv2.INTER_AREA).astype(np.int16)
 
 
 def _difference(
     content: bytes,
-    wanted: _Grey,
+    wanted: _Thumbnail,
     size: tuple[int, int],
-    neighbours: tuple[_Grey | None, _Grey | None],
+    neighbours: tuple[_Thumbnail | None, _Thumbnail | None],
 ) -> str:
     """What is wrong with a frame that should show `wanted`; empty if nothing is."""
     if not (content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")):
         return "is missing or broken"
     coded = np.frombuffer(content, dtype=np.uint8)
-    image = cv2.imdecode(coded, cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    image = cv2.imdecode(coded, cv2.IMREAD_REDUCED_COLOR_8)
     if image is None or image.shape != wanted.shape or _coded_size(content) != size:
         return f"is no frame of {size[0]}x{size[1]}"
-    its = image.astype(np.int16)
+    its = image[..., ::-1].astype(np.int16)
     apart = _grey_difference(its, wanted)
     if apart > MAX_DIFFERENCE:
         return f"shows something else than the clip ({apart:.0f} grey levels)"
@@ -165,7 +168,7 @@ def _difference(
     return ""
 
 
-def _grey_difference(a: _Grey, b: _Grey) -> float:
+def _grey_difference(a: _Thumbnail, b: _Thumbnail) -> float:
     return float(np.abs(a - b).mean())
 
 
@@ -186,6 +189,8 @@ def check_clips(release: ReleaseReader) -> str:
 
     Of clips that were compared when their frames were made only the head is read again.
     """
+    if release.lacks("clips"):
+        return "This download has no clips/: they are not checked."
     if not release.images().clip_files:
         return expect(
             _unexpected_files(release.folder / "clips", set(), "clips"), _without(release)
@@ -195,29 +200,34 @@ def check_clips(release: ReleaseReader) -> str:
         clip_files = {f"{video_id}.mp4" for video_id in release.videos()}
         yield from _unexpected_files(release.folder / "clips", clip_files, "clips")
         for video in release.videos().values():
-            name = f"clips/{video.video_id}.mp4"
-            try:
-                with av.open(str(release.folder / name), stream_options=_HEAD) as video_file:
-                    stream = video_file.streams.video[0]
-                    codec = stream.codec_context.name
-                    found = (stream.frames, stream.average_rate, stream.width, stream.height)
-                    is_known = video.video_id in release.compared
-                    clock = None if is_known else _frame_times(video_file, stream)
-            except (OSError, av.FFmpegError, IndexError) as error:
-                yield f"{name} cannot be read: {error}"
-                continue
-            wanted = (video.n_frames, Fraction(FPS), video.width, video.height)
-            if found != wanted:
-                yield (
-                    f"{name} has {found[0]} frames at {found[1]} a second, {found[2]}x"
-                    f"{found[3]}, not {video.n_frames} at {FPS}, {video.width}x{video.height}"
-                )
-            elif codec != "h264":
-                yield f"{name} is {codec}, not h264"
-            elif clock not in (None, list(range(video.n_frames))):
-                yield f"{name} does not show frame n at n/{FPS} s, or is cut off"
+            if fault := _clip_fault(release, video):
+                yield f"clips/{video.video_id}.mp4 {fault}"
 
     return expect(faults(), "Every clip file has the frames of its clip.")
+
+
+def _clip_fault(release: ReleaseReader, video: ReleasedVideo) -> str:
+    """What is wrong with the file of a clip; empty if nothing is."""
+    path = release.folder / "clips" / f"{video.video_id}.mp4"
+    try:
+        with av.open(str(path), stream_options=_HEAD) as video_file:
+            stream = video_file.streams.video[0]
+            codec = stream.codec_context.name
+            found = (stream.frames, stream.average_rate, stream.width, stream.height)
+            is_known = video.video_id in release.compared
+            clock = None if is_known else _frame_times(video_file, stream)
+    except (OSError, av.FFmpegError, IndexError) as error:
+        return f"cannot be read: {error}"
+    if found != (video.n_frames, Fraction(FPS), video.width, video.height):
+        return (
+            f"has {found[0]} frames at {found[1]} a second, {found[2]}x{found[3]}, not "
+            f"{video.n_frames} at {FPS}, {video.width}x{video.height}"
+        )
+    if codec != "h264":
+        return f"is {codec}, not h264"
+    if clock not in (None, list(range(video.n_frames))):
+        return f"does not show frame n at n/{FPS} s, or is cut off"
+    return ""
 
 
 def _frame_times(video_file: InputContainer, stream: VideoStream) -> list[Fraction]:
@@ -234,6 +244,8 @@ def check_sums(release: ReleaseReader) -> str:
     sums = release.sums()
     found = release_entries(release.folder)
     found.pop(MANIFEST, None)
+    left_out = tuple(release.left_out())
+    wanted = {path for path in sums if not path.startswith(left_out or "/")}
     links = [path for path, entry in found.items() if entry.is_symlink()]
     both = [path for path in found if path in sums and path not in links]
     untouched = {
@@ -251,7 +263,7 @@ def check_sums(release: ReleaseReader) -> str:
     def faults() -> Iterator[str]:
         for link in links:
             yield f"{link} is a link: it would be missing in a copy"
-        for path in sorted(found.keys() ^ sums.keys()):
+        for path in sorted(found.keys() ^ wanted):
             where = "not in the manifest" if path in found else "in the manifest only"
             yield f"{path} is {where}"
         for path in both:
@@ -259,7 +271,11 @@ def check_sums(release: ReleaseReader) -> str:
                 yield f"{path} is not the file of the manifest"
 
     since = f" ({len(untouched)} unchanged since they were computed)" if untouched else ""
-    return expect(faults(), f"All {len(sums)} files have the sha256 of the manifest{since}.")
+    without = f"; {', '.join(left_out)} are not in this download" if left_out else ""
+    return expect(
+        faults(),
+        f"All {len(wanted)} files have the sha256 of the manifest{since}{without}.",
+    )
 
 
 def _sha256_now(release: ReleaseReader, path: str) -> str:

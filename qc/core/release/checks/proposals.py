@@ -52,7 +52,7 @@ def _different_boxes(release: ReleaseReader, split: str) -> Iterator[str]:
 
 def check_negatives(release: ReleaseReader) -> str:
     """The boxes to train on are those of the tracker, with the actions of who is in them."""
-    persons, proposed = _persons(release, "train"), _proposed(release, "train")
+    persons, proposed = persons_at(release, "train"), proposals_at(release, "train")
     listed: dict[tuple[str, int, str], list[int | None]] = defaultdict(list)
     for row in release.negatives():
         listed[row[:3]].append(row.action_id)
@@ -80,7 +80,7 @@ def check_oracle_ap(release: ReleaseReader) -> str:
     curve, said = PrecisionRecallCurve(), release.manifest()
     best: dict[str, float | None] = {}
     for split in release.splits:
-        persons, proposed = _persons(release, split), _proposed(release, split)
+        persons, proposed = persons_at(release, split), proposals_at(release, split)
         labelled = {label.video_id for label in release.labels(split)}
         oracle_ap = OracleAP()
         for key in _keyframes(release, split):
@@ -119,8 +119,12 @@ def _keyframes(release: ReleaseReader, split: str) -> list[Key]:
     )
 
 
-def _persons(release: ReleaseReader, split: str) -> defaultdict[Key, list[ReleasedPerson]]:
+def persons_at(release: ReleaseReader, split: str) -> defaultdict[Key, list[ReleasedPerson]]:
     """Everybody at each keyframe of a split, by id, with and without actions."""
+    return release.once(f"persons of {split}", lambda: _read_persons(release, split))
+
+
+def _read_persons(release: ReleaseReader, split: str) -> defaultdict[Key, list[ReleasedPerson]]:
     ids: dict[tuple[str, int, int, str], list[int]] = defaultdict(list)
     for label in release.labels(split):
         ids[*label[:2], label.person_id, label.box].append(label.action_id)
@@ -134,7 +138,10 @@ def _persons(release: ReleaseReader, split: str) -> defaultdict[Key, list[Releas
     return found
 
 
-def _proposed(release: ReleaseReader, split: str) -> defaultdict[Key, list[ReleasedProposal]]:
+def proposals_at(
+    release: ReleaseReader, split: str
+) -> defaultdict[Key, list[ReleasedProposal]]:
+    """The proposals at each keyframe of a split, in the order of the file."""
     found: defaultdict[Key, list[ReleasedProposal]] = defaultdict(list)
     for row in release.predicted(split):
         found[row[:2]].append(ReleasedProposal(row.box, row.score))

@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from qc.core.release.checks.config_keys import MMACTION2_KEYS, SLOWFAST_KEYS
 from qc.core.release.checks.expectations import expect
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
@@ -20,13 +21,59 @@ def check_configurations(release: ReleaseReader) -> str:
     top = max((action.action_id for action in release.actions()), default=0)
 
     def faults() -> Iterator[str]:
+        yield from unknown_keys(release.yaml(SLOWFAST), SLOWFAST_KEYS, SLOWFAST)
         for fault in _slowfast_faults(release, top):
             yield f"{SLOWFAST} {fault}"
         for name in MMACTION2:
-            for fault in _mmaction2_faults(release, _mmaction2(release, name), top):
+            settings = _mmaction2(release, name)
+            if base := settings.get("_base_"):
+                yield f"{name} has the _base_ {base}, which no release has: it must load alone"
+            yield from unknown_keys(settings, MMACTION2_KEYS, name)
+            for fault in _mmaction2_faults(release, settings, top):
                 yield f"{name} {fault}"
 
     return expect(faults(), f"The configurations have {top} actions and name existing files.")
+
+
+def unknown_keys(settings: Settings, known: Mapping[str, str], name: str) -> Iterator[str]:
+    """Keys that a configuration does not have, or whose value is of another kind.
+
+    Args:
+        known: Dotted key -> kind of its value; `[]` stands for the elements of a list.
+    """
+    for key, value in _flat(settings):
+        if key == "_base_":
+            continue
+        if key not in known:
+            yield f"{name} has the key {key}, which its program does not know"
+        elif kind_of(value) not in known[key].split():
+            yield f"{name} has {key}: {value!r:.60}, which is not of the kind {known[key]}"
+
+
+def _flat(value: Any, start: str = "") -> Iterator[tuple[str, Any]]:
+    """All values that are no mappings by their dotted keys."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{start}.{key}" if start else str(key))
+    elif isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+        for one in value:
+            yield from _flat(one, f"{start}[]")
+    else:
+        yield start, value
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a value: truth, number, text, list or none.
+
+    >>> [kind_of(value) for value in (True, 1.5, "a", [1], None)]
+    ['truth', 'number', 'text', 'list', 'none']
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "truth"
+    kinds = {int: "number", float: "number", str: "text", list: "list", tuple: "list"}
+    return kinds.get(type(value), "another")
 
 
 def slowfast_threshold(release: ReleaseReader) -> float:
@@ -91,6 +138,8 @@ def _value(node: ast.expr, values: Settings) -> Any:
             return values[name]
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _value(left, values) + _value(right, values)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, values)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             return [_value(element, values) for element in elements]
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=words):

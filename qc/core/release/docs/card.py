@@ -10,6 +10,18 @@ from qc.core.agreement.coefficients import OF_RATINGS
 from qc.core.agreement.explanations import with_interval
 from qc.core.agreement.figures import Figure
 from qc.core.agreement.summary_figures import DatasetFigures
+from qc.core.release.baseline import NOT_TRAINED, TrainedBaseline
+from qc.core.release.docs.card_figures import (
+    GoldCount,
+    actions_of,
+    baselines,
+    errata,
+    gold_noise,
+    label_noise,
+    rare_actions,
+    slices,
+)
+from qc.core.release.docs.datasheet import datasheet
 from qc.core.release.docs.markup import (
     Block,
     Heading,
@@ -22,7 +34,8 @@ from qc.core.release.docs.markup import (
     markdown,
 )
 from qc.core.release.formats import FORMATS
-from qc.core.release.options import LICENCES
+from qc.core.release.options import LICENCES, MIN_INSTANCES
+from qc.core.release.packing import NO_LICENCE
 from qc.core.release.stats import ReleaseStats, VideoStats
 from qc.core.release.writer import DATASET_HEADER, SplitCounts
 
@@ -50,8 +63,16 @@ class CardFacts:
         agreement: Of these clips; None if no clip was compared.
         warnings: Sentences about the splits, and about what is lacking.
         left_out: Clip -> why it is not in the release.
+        footage: Sentences about what the clips do not show of the uploaded files.
         has_clips: Whether clips are in it; frames never are without them.
         images: Keyframes with their boxes drawn, for the page.
+        answers: Of the datasheet, by the keys of its questions.
+        taken_out: What earlier releases held: `what`, `at` and `reason`.
+        min_instances: Labels in val below which an action is not measured by default.
+        licence: As in the options of a release.
+        trained: How a simple model does on val.
+        gold: Votes on gold clips, by the name of the action.
+        blurring: How faces are blurred; empty if they are not.
     """
 
     title: str
@@ -71,11 +92,18 @@ class CardFacts:
     agreement: DatasetFigures | None = None
     warnings: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    footage: Sequence[str] = ()
     licence: str = ""
     authors: Sequence[str] = ()
     formats: Sequence[str] = ()
     has_clips: bool = True
     images: Sequence[Image] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
+    taken_out: Sequence[Mapping[str, str]] = ()
+    min_instances: int = MIN_INSTANCES
+    blurring: str = ""
+    trained: TrainedBaseline = NOT_TRAINED
+    gold: Mapping[str, GoldCount] = field(default_factory=dict)
 
 
 def card(facts: CardFacts) -> str:
@@ -105,6 +133,11 @@ def _blocks(facts: CardFacts) -> list[Block]:
         *_gaps(facts),
         *_how_made(facts),
         *_agreement(facts),
+        *label_noise(facts.actions, facts.stats),
+        *gold_noise(facts.actions, facts.gold),
+        *baselines(facts.actions, facts.counts, facts.oracle_aps, facts.trained),
+        *datasheet(facts.answers),
+        *errata(facts.taken_out),
         *_use(facts),
         *_rights(facts),
         *_files(facts),
@@ -122,16 +155,7 @@ def _contents(facts: CardFacts) -> list[Block]:
 
 def _actions(facts: CardFacts) -> list[Block]:
     splits = list(facts.counts)
-    rows = [
-        (f"{action.action_id} {action.name}", action.label_type.lower().replace("_", " "),
-         *(facts.counts[split].labels[action.action_id] for split in splits))
-        for action in facts.actions
-    ]  # fmt: skip
-    blocks: list[Block] = [
-        Heading("Actions"),
-        Text("Labels of each action: one per person and keyframe."),
-        TableBlock(("action", "kind", *splits), rows),
-    ]
+    blocks = actions_of(facts.actions, facts.counts)
     groups = sorted({group for group, _ in facts.stats.groups})
     rows_of_groups = [
         (group, *(facts.stats.groups[group, split] for split in splits)) for group in groups
@@ -164,6 +188,7 @@ def _boxes(facts: CardFacts) -> list[Block]:
         Heading("Sizes of boxes"),
         Text("Heights in pixels of the clips, as percentiles."),
         TableBlock(("", "10 %", "50 %", "90 %"), rows),
+        *slices(facts.stats, facts.counts),
     ]
 
 
@@ -198,6 +223,8 @@ def _gaps(facts: CardFacts) -> list[Block]:
     ]
     if unused:
         lines.append(f"Actions without a label: {', '.join(unused)}.")
+    lines += facts.footage
+    lines += rare_actions(facts.actions, facts.counts, min_instances=facts.min_instances)
     lines += [f"{clip} is not in it: {why}." for clip, why in sorted(facts.left_out.items())]
     return [Heading("Known gaps"), Items(lines)]
 
@@ -243,6 +270,7 @@ def _how_made(facts: CardFacts) -> list[Block]:
         + (f" Labels by rule: {rules}." if rules else "")
         + _on_one_vote(facts),
         "A reviewer approved all answers in this release.",
+        *[facts.blurring] * bool(facts.blurring),
     ]
     return [
         Heading("How it was made"),
@@ -321,11 +349,12 @@ def _use(facts: CardFacts) -> list[Block]:
 
 
 def _rights(facts: CardFacts) -> list[Block]:
-    licence = (
-        f"Licence: {facts.licence} ({LICENCES[facts.licence]})."
-        if facts.licence
-        else "No licence was stated: ask the authors before you pass it on."
-    )
+    if facts.licence == NO_LICENCE:
+        licence = "No licence is given: this release may not be passed on."
+    elif facts.licence:
+        licence = f"Licence: {facts.licence} ({LICENCES[facts.licence]})."
+    else:
+        licence = "No licence was stated: ask the authors before you pass it on."
     authors = f" Authors: {', '.join(facts.authors)}." if facts.authors else ""
     return [
         Heading("Rights"),

@@ -41,6 +41,7 @@ class MethodsFacts:
         excluded: Keyframes left out because something is undecided.
         left_out: Clips that are not in the release.
         agreement: Of the clips in it.
+        blurring: How faces are blurred; empty if they are not.
     """
 
     title: str
@@ -57,10 +58,12 @@ class MethodsFacts:
     left_out: int
     software: str
     agreement: DatasetFigures | None
+    blurring: str = ""
 
 
 def methods(facts: MethodsFacts) -> str:
     """The text of `METHODS.md`; the same facts give the same text."""
+    faces: list[Block] = [Heading("Faces"), Text(facts.blurring)] if facts.blurring else []
     return markdown(
         f"Methods of {facts.title}",
         [
@@ -69,9 +72,9 @@ def methods(facts: MethodsFacts) -> str:
             Heading("Detection and tracking"),
             Items([_tracking(one) for one in facts.tracking]),
             Heading("Annotation"),
-            Text(_annotation(facts)),
+            Text(annotation_sentence(facts)),
             Heading("Consensus"),
-            Text(_consensus(facts)),
+            Text(consensus_sentence(facts)),
             Heading("Exclusions"),
             Text(
                 f"Of {facts.keyframes + facts.excluded} keyframes {facts.excluded} "
@@ -79,6 +82,7 @@ def methods(facts: MethodsFacts) -> str:
                 f"since something about them is undecided; {_many(facts.left_out, 'clip')} of "
                 "the dataset are not in this release."
             ),
+            *faces,
             *_agreement(facts.agreement),
             Heading("Software"),
             Text(facts.software),
@@ -97,7 +101,8 @@ def _tracking(one: TrackingMethod) -> str:
     )
 
 
-def _annotation(facts: MethodsFacts) -> str:
+def annotation_sentence(facts: MethodsFacts) -> str:
+    """Who annotated how much, and how."""
     clips = sum(facts.clips.values())
     shared = sum(count for annotators, count in facts.clips.items() if annotators > 1)
     seen = facts.answers - facts.blind
@@ -110,7 +115,8 @@ def _annotation(facts: MethodsFacts) -> str:
     )
 
 
-def _consensus(facts: MethodsFacts) -> str:
+def consensus_sentence(facts: MethodsFacts) -> str:
+    """How boxes and labels were decided."""
     rule = (
         "Where three or more disagreed, votes were weighted by error rates (Dawid and Skene, "
         "1979); else the majority decided."

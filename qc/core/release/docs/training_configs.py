@@ -12,17 +12,13 @@ from string import Template
 from qc.core.release.writer import EvaluationSettings
 
 _BASE = (
-    "mmaction::detection/slowfast/"
-    "slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.py"
+    "mmaction::detection/slowonly/"
+    "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.py"
 )
 _MEASURED_ON = {
     "val": "The tracker's boxes before correction.",
     "train": "Val has no labels or boxes, and SlowFast needs a test set: this is train.",
 }
-_AUTO_SCALE = """
-# The base's learning rate is for 8 GPUs with 16 samples each; this scales it to what you have.
-auto_scale_lr = dict(enable=True, base_batch_size=128)
-"""
 
 
 @dataclass(frozen=True)
@@ -57,20 +53,29 @@ def write_configs(folder: Path, values: ConfigValues) -> None:
 
 
 def mmaction2_data(values: ConfigValues) -> str:
-    """What any MMAction2 configuration for AVA must override for this release."""
+    """The data of a configuration of MMAction2 for this release, which builds its datasets."""
     return (
-        f"# {values.title}: what a configuration of MMAction2 1.x for AVA must say for this "
-        "release.\n# Put a base in the first line, for example\n"
-        f"# _base_ = ['{_BASE}']\n# mmaction2_slowfast_r50.py is this file with that base.\n\n"
+        f"# {values.title}: data and evaluation for MMAction2 1.x. It loads by itself and\n"
+        "# builds the datasets; for a model put a base in the first line, for example\n"
+        f"# _base_ = ['{_BASE}']\n# mmaction2_slowfast_r50.py is this file with a model.\n\n"
     ) + _mmaction2(values)
 
 
 def mmaction2_slowfast(values: ConfigValues) -> str:
-    """A complete MMAction2 configuration: SlowFast R50, pretrained on Kinetics-400."""
+    """A complete MMAction2 configuration, without a base: SlowFast R50 from Kinetics-400."""
+    its = values.evaluation
+    data, _, rest = _mmaction2(values).partition("model = dict(")
+    rest = rest[rest.index("\n\n") + 2 :]
+    model = _filled(
+        "mmaction2_model",
+        topk=values.topk,
+        val_cfg="dict(type='ValLoop')" if its.has_labels else None,
+        test_cfg="dict(type='TestLoop')" if its.has_labels else None,
+        save_best="'auto'" if its.has_labels else None,
+    )
     return (
         f"# {values.title}: SlowFast R50 4x16 with MMAction2 1.x, from Kinetics-400 weights.\n"
-        "# python tools/train.py configs/mmaction2_slowfast_r50.py\n\n"
-        f"_base_ = ['{_BASE}']\n\n{_mmaction2(values)}{_AUTO_SCALE}"
+        f"# python tools/train.py configs/mmaction2_slowfast_r50.py\n\n{data}{rest}\n{model}"
     )
 
 

@@ -24,13 +24,14 @@ class Format(NamedTuple):
     title: str
     what: str  # one sentence, for the page and the card
     writer: Callable[[FormatContext], FormatWriter]
+    needs_clips: bool = False  # it refers to the files of clips
 
 
 FORMATS: dict[str, Format] = {
     "coco": Format("COCO-video", "JSON with videos, images and persons.", CocoWriter),
     "cvat": Format("CVAT XML", "The consensus, to open in CVAT.", CvatWriter),
     "parquet": Format("Parquet", "A row per person and keyframe, with votes.", ParquetWriter),
-    "fiftyone": Format("FiftyOne", "A folder that FiftyOne imports.", FiftyOneWriter),
+    "fiftyone": Format("FiftyOne", "A folder that FiftyOne imports.", FiftyOneWriter, True),
     "mot": Format("MOT", "Boxes and identities as text, with seqinfo.ini.", MotWriter),
     "tubes": Format(
         "UCF101-24", "Action tubes in a pickle, also used by MultiSports.", TubesWriter

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE
-from qc.core.agreement.segments import segments_of
+from qc.core.agreement.labels_over_time import segments_of
 from qc.core.release.formats.content import FormatContext
 from qc.core.release.records import ReleaseClip
 

@@ -1,6 +1,7 @@
 """COCO-video: `<split>.json` with videos, images at keyframes, and persons as annotations.
 
-A person is an annotation of category 1 with `bbox` in pixels `[left, top, width, height]`, the
+A person is an annotation of category 1 with `bbox` in pixels of the frames, from 0,
+`[left, top, width, height]`, the
 `action_ids` of what it does (their names are in `actions`), and its `instance_id` in the video.
 """
 
@@ -21,7 +22,8 @@ class CocoWriter:
     def add(self, clip: ReleaseClip) -> None:
         parts = self._parts[clip.split]
         video_id = len(parts["videos"]) + 1
-        size = {"width": clip.width, "height": clip.height}
+        width, height = self._context.frame_size(clip)
+        size = {"width": width, "height": height}
         video = {"id": video_id, "name": clip.name, "length": clip.window.frame_count} | size
         parts["videos"].append(json.dumps(video))
         for at in clip.annotated:

@@ -8,6 +8,7 @@ from typing import Protocol
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats import ava
 from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE
+from qc.core.release.images import frame_size
 from qc.core.release.records import ReleaseClip, ReleasedPerson
 
 
@@ -17,6 +18,7 @@ class FormatContext:
 
     Attributes:
         folder: Its own, empty.
+        longest_side: Of the release's frames in pixels; None for the size of the clips.
     """
 
     folder: Path
@@ -24,6 +26,11 @@ class FormatContext:
     actions: Sequence[ava.AvaAction]
     groups: Sequence[ActionGroupSpec]
     splits: Sequence[str]
+    longest_side: int | None = None
+
+    def frame_size(self, clip: ReleaseClip) -> tuple[int, int]:
+        """Width and height of the frames of a clip, in which boxes in pixels are given."""
+        return frame_size(clip.width, clip.height, longest_side=self.longest_side)
 
     @property
     def names(self) -> dict[int, str]:

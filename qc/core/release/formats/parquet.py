@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
 
 class ParquetWriter:
     def __init__(self, context: FormatContext) -> None:
-        self._names = context.names
+        self._context, self._names = context, context.names
         self._files = {
             split: RowGroups(context.folder / f"{split}.parquet", SCHEMA)
             for split in context.splits
@@ -45,10 +45,11 @@ class ParquetWriter:
     def _row(self, person: ReleasedPerson, clip: ReleaseClip) -> dict[str, Any]:
         image = f"rawframes/{clip.name}/{ava.frame_file(frame_of(person.timestamp))}"
         corners = map(float, person.box.split(","))
+        width, height = self._context.frame_size(clip)
         return {
             "video_id": clip.name, "source_video": clip.source_video,
-            "timestamp": person.timestamp, "frame": image, "width": clip.width,
-            "height": clip.height, "person_id": person.person_id,
+            "timestamp": person.timestamp, "frame": image, "width": width,
+            "height": height, "person_id": person.person_id,
             **dict(zip(("x1", "y1", "x2", "y2"), corners, strict=True)),
             "action_ids": list(person.action_ids),
             "actions": [self._names[action] for action in person.action_ids],

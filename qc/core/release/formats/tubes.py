@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.core.formats.ava.proposals import dump_for_old_numpy
+from datasets.core.formats.ava.dense_proposals import dump_for_old_numpy
 from qc.core.release.formats.content import FormatContext, by_person, frame_of, pixels, runs
 from qc.core.release.records import ReleaseClip, ReleasedPerson
 
@@ -29,14 +29,15 @@ class TubesWriter:
 
     def add(self, clip: ReleaseClip) -> None:
         tubes: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
+        width, height = self._context.frame_size(clip)
         for persons in by_person(clip).values():
             for action in sorted({a for person in persons for a in person.action_ids}):
                 acting = [person for person in persons if action in person.action_ids]
                 for run in runs(acting):
-                    tubes[self._place[action]].append(_tube(run, clip))
+                    tubes[self._place[action]].append(_tube(run, width, height))
         self._tubes[clip.name] = dict(sorted(tubes.items()))
         self._frames[clip.name] = clip.window.frame_count
-        self._sizes[clip.name] = (clip.height, clip.width)
+        self._sizes[clip.name] = (height, width)
         self._videos[clip.split].append(clip.name)
 
     def finish(self) -> None:
@@ -53,9 +54,9 @@ class TubesWriter:
         (self._context.folder / "tubes.pkl").write_bytes(dump_for_old_numpy(content))
 
 
-def _tube(run: list[ReleasedPerson], clip: ReleaseClip) -> NDArray[np.float32]:
+def _tube(run: list[ReleasedPerson], width: int, height: int) -> NDArray[np.float32]:
     keyframes = np.array([frame_of(person.timestamp) + 1 for person in run])
-    boxes = np.array([pixels(p.box, width=clip.width, height=clip.height) for p in run])
+    boxes = np.array([pixels(p.box, width=width, height=height) for p in run])
     frames = np.arange(keyframes[0], keyframes[-1] + 1)
     corners = [np.interp(frames, keyframes, boxes[:, corner]) for corner in range(4)]
     return np.column_stack([frames, *corners]).astype(np.float32)

@@ -149,15 +149,29 @@ def test_action_lists_read_back():
     assert [action[:2] for action in short] == [action[:2] for action in ACTIONS]
 
 
-@pytest.mark.parametrize("name", ['say "hi"', "größer", "", " "])
+@pytest.mark.parametrize("name", ['say "hi"', "", " "])
 def test_an_action_name_must_be_readable_for_all(name):
     with pytest.raises(ava.AvaFormatError, match="plain ASCII"):
         ava.dump_actions([ava.AvaAction(1, name, "PERSON_MOVEMENT")])
 
 
-def test_action_ids_end_at_80():
-    with pytest.raises(ava.AvaFormatError, match="81"):
-        ava.dump_actions([ava.AvaAction(81, "fly", "PERSON_MOVEMENT")])
+def test_names_of_other_scripts_are_written_in_ascii():
+    named = [(1, "größer"), (2, "歩く"), (3, "hé")]
+    actions = [ava.AvaAction(*one, "PERSON_MOVEMENT") for one in named]
+    assert ava.dump_label_map(actions) == b"1: action 1\n2: action 2\n3: he\n"
+    assert [one.name for one in ava.load_actions(ava.dump_actions(actions))] == [
+        "action 1", "action 2", "he",
+    ]  # fmt: skip
+
+
+def test_action_ids_end_at_32767():
+    high = ava.AvaAction(32_767, "fly", "PERSON_MOVEMENT")
+    assert ava.load_actions(ava.dump_actions([high])) == [high]
+    assert ava.load_label_map(ava.dump_label_map([high])) == [(32_767, "fly")]
+    row = ava.LabelRow("a-c0000", 902, "0.1000,0.1000,0.2000,0.2000", 32_767, 1)
+    assert ava.load_labels(ava.dump_labels([row])) == [row]
+    with pytest.raises(ava.AvaFormatError, match="32768"):
+        ava.dump_actions([high._replace(action_id=32_768)])
 
 
 def test_the_label_map_is_what_the_demo_of_mmaction2_splits():

@@ -21,30 +21,56 @@ SECONDS = st.integers(MIN_CLIP_SECONDS, MAX_CLIP_SECONDS)
 
 
 @given(LENGTHS, SECONDS)
-def test_clips_are_adjacent_and_leave_less_than_four_seconds(frame_count, seconds):
+def test_clips_are_adjacent_and_leave_nothing(frame_count, seconds):
     bounds = clip_bounds(frame_count, clip_seconds=seconds)
     whole = seconds * 30
     starts = [clip.start_frame for clip in bounds]
     covered = sum(clip.frame_count for clip in bounds)
     assert starts == [index * whole for index in range(len(bounds))]
-    assert 0 <= frame_count - covered < MIN_CLIP_FRAMES
-    assert all(MIN_CLIP_FRAMES <= clip.frame_count <= whole for clip in bounds)
+    assert covered == (frame_count if frame_count >= MIN_CLIP_FRAMES else 0)
     assert all(clip.frame_count == whole for clip in bounds[:-1])
+    assert all(MIN_CLIP_FRAMES <= each.frame_count < whole + MIN_CLIP_FRAMES for each in bounds)
 
 
-@given(LENGTHS, st.lists(st.tuples(LENGTHS, st.integers(1, 2000)), max_size=5), SECONDS)
-def test_no_clip_comes_near_an_unreadable_range(frame_count, places, seconds):
-    inside = [(start, length) for start, length in places if start < frame_count]
-    unreadable = [FrameRange(start, start + length) for start, length in inside]
-    clips = clip_bounds(frame_count, unreadable, clip_seconds=seconds)
-    whole = seconds * 30
+RANGES = st.lists(st.tuples(LENGTHS, st.integers(1, 2000)), max_size=5)
+
+
+@given(LENGTHS, RANGES, RANGES, SECONDS)
+def test_clips_have_every_good_second_of_a_part_of_four(frame_count, bad, held, seconds):
+    unreadable = [FrameRange(start, start + length) for start, length in bad]
+    stills = [FrameRange(start, start + length) for start, length in held]
+    clips = clip_bounds(frame_count, unreadable, stills, clip_seconds=seconds)
+    shown = {frame for start, count in clips for frame in range(start, start + count)}
     for start, count in clips:
         assert start % 30 == 0
-        assert all(start + count + 60 <= bad or start >= stop + 60 for bad, stop in unreadable)
-    assert all(count == whole for _, count in clips[:-1])
+        assert (start + count) % 30 == 0 or start + count == frame_count
     assert all(a.start_frame + a.frame_count <= b.start_frame for a, b in pairwise(clips))
-    if clips and clips[-1].frame_count < whole:
-        assert sum(clips[-1]) == frame_count
+    lost = {frame for start, stop in unreadable for frame in range(start, stop)}
+    assert not shown & lost
+    still = {
+        frame
+        for start, stop in stills
+        if stop - start > seconds * 30
+        for frame in range(start, stop)
+    }
+    run = 0
+    for second in range(frame_count // 30):
+        frames = set(range(second * 30, second * 30 + 30))
+        run = run + 1 if not frames & lost and not frames <= still else 0
+        if run >= 4:
+            assert frames <= shown
+
+
+@given(LENGTHS, RANGES)
+def test_keyframes_have_their_window_in_readable_video(frame_count, bad):
+    unreadable = [FrameRange(start, start + length) for start, length in bad]
+    for clip in clip_bounds(frame_count, unreadable):
+        for second in keyframe_seconds(
+            *clip, video_frame_count=frame_count, unreadable=unreadable
+        ):
+            frame = clip.start_frame + 30 * second
+            assert 60 <= frame <= frame_count - 45
+            assert all(frame + 45 <= start or frame - 60 >= stop for start, stop in unreadable)
 
 
 def test_a_video_under_four_seconds_has_no_clip():

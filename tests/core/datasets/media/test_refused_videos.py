@@ -1,5 +1,6 @@
 """Truncated, corrupt or oversized videos, and files that are none: partly used or refused."""
 
+from fractions import Fraction
 from types import SimpleNamespace
 
 import av
@@ -7,8 +8,10 @@ import pytest
 
 from datasets.core.media.standard_video import encode_jpeg
 from datasets.core.media.video_reader import MediaError, VideoLimits, VideoReader, probe
+from datasets.core.video_files import BARE_STREAMS
 from tests.video_files import (
     LIMITS,
+    SIZE,
     frame_numbers_in,
     make_video_file,
     numbered_frame,
@@ -92,8 +95,8 @@ def test_a_video_shorter_than_half_a_second_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (VideoLimits(max_pixels=160 * 95), "frames of 160x96"),
-        (VideoLimits(max_seconds=1), "2 s long"),
+        (VideoLimits(max_pixels=160 * 95), "frames of 160x96.*AVA_MAX_VIDEO_PIXELS"),
+        (VideoLimits(max_seconds=1), "2 s long.*AVA_MAX_VIDEO_SECONDS"),
     ],
 )
 def test_a_video_over_the_limits_is_refused(tmp_path, limits, message):
@@ -102,6 +105,12 @@ def test_a_video_over_the_limits_is_refused(tmp_path, limits, message):
         standard_of(source, limits=limits)
     with pytest.raises(MediaError, match=message):
         probe(source, limits)
+
+
+def test_a_frame_that_is_too_large_is_no_damage_where_the_container_has_no_size(tmp_path):
+    source = make_video_file(tmp_path / "video.ts", frames=60)
+    with pytest.raises(MediaError, match=r"160x96; at most .*AVA_MAX_VIDEO_PIXELS"):
+        probe(source, VideoLimits(max_pixels=160 * 95))
 
 
 def test_a_frame_size_that_grows_later_is_refused(tmp_path):
@@ -154,6 +163,59 @@ def test_what_is_no_video_is_refused_with_its_name(tmp_path, content, message):
     with pytest.raises(MediaError, match=rf"aisle\.mp4.*{message}"):
         standard_of(path, name="aisle.mp4")
     assert not (tmp_path / "standard.mp4").exists()
+
+
+def bare_stream(path, source):
+    with (
+        av.open(str(source)) as video,
+        av.open(str(path), "w", format=BARE_STREAMS[path.suffix]) as out,
+    ):
+        copy = out.add_stream_from_template(video.streams.video[0])
+        for packet in video.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
+    return path
+
+
+def test_a_bare_stream_without_a_frame_rate_gets_the_command_that_remuxes_it(tmp_path):
+    options = {"preset": "ultrafast", "x265-params": "vui-timing-info=0:log-level=0"}
+    video = make_video_file(tmp_path / "video.mp4", codec="libx265", options=options)
+    path = bare_stream(tmp_path / "walk.h265", video)
+    with pytest.raises(
+        MediaError, match=r"walk\.h265 is a bare .*ffmpeg -framerate 30 -i walk\.h265 -c copy"
+    ):
+        probe(path, LIMITS)
+
+
+def test_a_bare_stream_with_a_frame_rate_in_its_header_is_used(tmp_path):
+    path = bare_stream(tmp_path / "walk.264", make_video_file(tmp_path / "video.mp4", rate=30))
+    target, made = standard_of(path)
+    assert made.frame_count == 90
+    assert [number for _, number in frame_numbers_in(target)] == list(range(90))
+
+
+def test_a_bare_stream_that_states_its_frame_rate_is_used(tmp_path):
+    path = tmp_path / "walk.y4m"
+    with av.open(str(path), "w", format="yuv4mpegpipe") as out:
+        stream = out.add_stream("wrapped_avframe", rate=25)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(numbered_frame(number), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+    target, made = standard_of(path)
+    assert made.frame_count == 60
+    assert frame_numbers_in(target)[-1] == (59, 49)
+
+
+def test_a_damaged_bare_stream_gets_the_command_too(tmp_path):
+    path = tmp_path / "channel1.dav"
+    path.write_bytes(b"no video" * 99)
+    with pytest.raises(MediaError, match=r"ffmpeg -i channel1\.dav -c copy channel1\.mp4"):
+        probe(path, LIMITS)
 
 
 def test_an_image_is_no_video(tmp_path):

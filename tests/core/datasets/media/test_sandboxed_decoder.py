@@ -133,7 +133,9 @@ def test_a_missing_file_is_an_os_error(tmp_path, target):
     [
         pytest.param(ResourceLimits(memory=320 << 20), "AVA_DECODE_MEMORY", id="memory"),
         pytest.param(ResourceLimits(cpu_seconds=1), "AVA_DECODE_CPU_SECONDS", id="computing"),
-        pytest.param(ResourceLimits(seconds=0.5), "takes too long", id="clock"),
+        pytest.param(
+            ResourceLimits(seconds=0.5), "takes too long .*AVA_DECODE_SECONDS", id="clock"
+        ),
         pytest.param(ResourceLimits(silence=0.01), "stopped making progress", id="silence"),
     ],
 )
@@ -150,6 +152,14 @@ def test_a_video_that_crashes_the_decoder_is_refused(video, target):
     with pytest.raises(MediaError, match=r"video\.mkv crashed the decoder \(SIGSEGV\)"):
         standardised(video, target, progress=lambda _: decoder().send_signal(signal.SIGSEGV))
     assert not target.exists()
+
+
+def test_a_decoder_that_cannot_start_is_no_fault_of_the_video(video, target, monkeypatch):
+    monkeypatch.setattr(sandboxed_decoder, "ROOT", Path("/"))  # without the program
+    with pytest.raises(
+        MediaError, match=r"the decoder cannot start .code 1.; run \./ava doctor"
+    ):
+        standardised(video, target)
 
 
 def test_an_unexpected_error_is_a_message_and_its_traceback_is_logged(video, target, caplog):

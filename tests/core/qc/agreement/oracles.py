@@ -4,6 +4,7 @@ Ratings are of shape `(raters, units)`, None is missing; None is returned for wh
 """
 
 from itertools import combinations, permutations
+from math import inf
 
 from scipy import stats
 
@@ -81,16 +82,17 @@ def fleiss(counts):
     return None if expected == 1 else (sum(pairs) / n - expected) / (1 - expected)
 
 
-def jackknife_interval(value, without, *, is_rate):
+def jackknife_interval(value, without, *, is_rate, shared=inf):
     """The interval of a figure from its values without each clip, step by step.
 
     Korn and Graubard (1998): Clopper and Pearson's interval of as many independent judgements
-    as have the jackknife's variance, made fewer for its degrees of freedom.
+    as have the jackknife's variance, made fewer for its degrees of freedom: fewer than
+    clips in which two annotators `shared` a rare answer.
     """
     clips, scale = len(without), 1 if is_rate else 2
     apart = [(one - sum(without) / clips) ** 2 for one in without]
     variance = (clips - 1) / clips * sum(apart)
-    freedom = min(clips - 1, 2 * sum(apart) ** 2 / sum(one**2 for one in apart))
+    freedom = min(clips - 1, shared - 1, 2 * sum(apart) ** 2 / sum(one**2 for one in apart))
     share = (1 - value) / scale
     judgements = share * (1 - share) / (variance / scale**2)
     judgements *= (stats.norm.ppf(0.975) / stats.t.ppf(0.975, freedom)) ** 2

@@ -16,7 +16,7 @@ from qc.core.agreement.chance import (
     chance_pairs,
     sigma_of,
 )
-from qc.core.agreement.comparison import compare_clip
+from qc.core.agreement.clip_agreement import compare_clip
 from qc.core.agreement.pooling import Pool
 from qc.core.consensus.identity import DrawnBoxes
 from tests.core.qc.agreement import oracles

@@ -1,16 +1,19 @@
 """Intervals of coefficients against clips left out one by one, unit by unit."""
 
+from collections import Counter
+from math import inf
+
 import numpy as np
 import pytest
 
 from datasets.core.action_groups import ActionGroupSpec
 from qc.core.agreement import cohen_kappa, fleiss_kappa
 from qc.core.agreement import kappa_intervals as module
+from qc.core.agreement.coefficient_counts import Block
 from qc.core.agreement.jackknife import ALL_ALIKE, FEW_CLUSTERS, FEW_SHARED, ON_ONE_CLIP
 from qc.core.agreement.kappa_intervals import fleiss_interval, kappa_intervals
+from qc.core.agreement.label_agreement import Units, group_figures
 from qc.core.agreement.rating_intervals import rating_intervals
-from qc.core.agreement.tables import Block
-from qc.core.agreement.units import Units, group_figures
 from tests.core.qc.agreement import oracles
 
 VALUES = ["stand", "walk", "sit", "run"]
@@ -38,13 +41,31 @@ def made(clips=range(12), keyframes=12, seed=3, slips=0.3):
     return Block(NAMES, codes, np.arange(len(numbers)) // 3, numbers)
 
 
-def expected(block, figure):
+def expected(block, figure, shared=inf):
     """The interval of what `figure` says of the codes without each clip."""
     without = [
         figure(block.codes[:, block.clusters != clip]) for clip in np.unique(block.clusters)
     ]
-    found = oracles.jackknife_interval(figure(block.codes), without, is_rate=False)
+    found = oracles.jackknife_interval(
+        figure(block.codes), without, is_rate=False, shared=shared
+    )
     return pytest.approx(found, abs=1e-5)
+
+
+def shared_clips(*blocks):
+    """Clips in which two annotators gave the same answer, other than the commonest of all."""
+    found = []
+    for block in blocks:
+        common = Counter(block.codes[block.codes >= 0].tolist()).most_common(1)[0][0]
+        found.append(
+            {
+                clip
+                for codes, clip in zip(block.codes.T, block.clusters, strict=True)
+                for code in range(SIZE)
+                if code != common and list(codes).count(code) >= 2
+            }
+        )
+    return max(map(len, found))
 
 
 def as_ratings(codes):
@@ -70,16 +91,17 @@ def test_kappa_leaves_out_clip_by_clip(monkeypatch, dense):
     monkeypatch.setattr(module, "ROWS_AT_ONCE", 5)
     block = made()
     found = kappa_intervals([block], MEMBER, [9] * 3)
-    assert found.mean.interval == expected(block, mean_kappa)
+    assert found.mean.interval == expected(block, mean_kappa, 9)
     for action in range(ACTIONS):
-        of_action = expected(block, lambda codes, k=action: mean_kappa(codes, action=k))
+        of_action = expected(block, lambda codes, k=action: mean_kappa(codes, action=k), 9)
         assert found.actions[action].interval == of_action
 
 
 def test_alpha_and_ac1_leave_out_clip_by_clip():
     block = made()
     found = rating_intervals([Units([block], VALUES, POSTURE).sums])
-    alpha = expected(block, lambda codes: oracles.alpha(as_ratings(codes)))
+    shared = shared_clips(block)
+    alpha = expected(block, lambda codes: oracles.alpha(as_ratings(codes)), shared)
     assert found["alpha"].interval == alpha
     ac1 = expected(block, lambda codes: oracles.ac1(as_ratings(codes), CATEGORIES))
     assert found["ac1"].interval == ac1
@@ -95,7 +117,9 @@ def test_fleiss_leaves_out_the_clips_of_its_units():
             [[list(one).count(k) for k in range(SIZE)] for one in codes.T]
         ).value
 
-    assert fleiss_interval([block], 3, size=SIZE, shared=9).interval == expected(whole, fleiss)
+    assert fleiss_interval([block], 3, size=SIZE, shared=9).interval == expected(
+        whole, fleiss, 9
+    )
 
 
 def test_a_mean_over_groups_leaves_a_clip_out_of_all_of_them():
@@ -111,7 +135,8 @@ def test_a_mean_over_groups_leaves_a_clip_out_of_all_of_them():
         for clip in range(18)
     ]
     value = np.mean([oracles.alpha(as_ratings(block.codes)) for block in (one, other)])
-    interval = oracles.jackknife_interval(value, without, is_rate=False)
+    shared = shared_clips(one, other)
+    interval = oracles.jackknife_interval(value, without, is_rate=False, shared=shared)
     assert found["alpha"].interval == pytest.approx(interval, abs=1e-5)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qc.core.matching import match_boxes
+from qc.core.box_matching import match_boxes
 from tracking.core.boxes import pairwise_iou
 
 ONE, APART = [0, 0, 10, 10], [100, 0, 110, 10]

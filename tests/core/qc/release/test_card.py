@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from html.parser import HTMLParser
 
@@ -5,8 +6,9 @@ import yaml
 
 from datasets.core.formats import ava
 from qc.core.release.docs.card import CardFacts, card, card_page
-from qc.core.release.docs.citation import citation
-from qc.core.release.docs.markup import Image, TableBlock, Text, html, markdown
+from qc.core.release.docs.citation import CitationFacts, citation
+from qc.core.release.docs.markup import Image, LabelledBox, TableBlock, Text, html, markdown
+from qc.core.release.plain_yaml import read_plain_yaml
 from qc.core.release.stats import ReleaseStats
 from qc.core.release.writer import SplitCounts
 from tests.core.qc.release.test_formats import ACTIONS, CLIPS
@@ -73,7 +75,8 @@ class Tags(HTMLParser):
 
 
 def test_the_page_is_whole_html_that_needs_nothing_else():
-    page = card_page(facts(images=[Image(b"jpeg", "shop at 902")], is_simulated=True))
+    image = Image(b"jpeg", "shop at 902", (480, 270))
+    page = card_page(facts(images=[image], is_simulated=True))
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
@@ -81,6 +84,31 @@ def test_the_page_is_whole_html_that_needs_nothing_else():
     assert "SIMULATED" in page
     links = [attrs[k] for _, attrs in tags.seen for k in ("src", "href") if k in attrs]
     assert links == ["data:image/jpeg;base64,anBlZw=="]
+
+
+def test_examples_have_their_boxes_and_labels_of_any_script():
+    boxes = [
+        LabelledBox((10, 20, 60, 120), 3, ["走る", "a<b"]),
+        LabelledBox((0, 0, 9, 9), 4, []),
+    ]
+    page = card_page(facts(images=[Image(b"jpeg", "shop at 902", (480, 270), boxes)]))
+    assert '<rect x="10.0" y="20.0" width="50.0" height="100.0"/>' in page
+    assert re.findall("<text[^>]*>([^<]*)</text>", page) == ["3", "走る", "a&lt;b", "4"]
+    assert 'aria-label="shop at 902: person 3: 走る, a&lt;b; person 4: no action"' in page
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+
+
+def test_labels_stay_on_the_image_and_are_those_of_the_largest_boxes():
+    boxes = [
+        LabelledBox((470 - 9 * n, 260 - 9 * n, 480, 270), n, ["walk"]) for n in range(1, 9)
+    ]
+    page = card_page(facts(images=[Image(b"jpeg", "shop at 902", (480, 270), boxes)]))
+    places = re.findall(r'<text x="([\d.]+)" y="([\d.]+)">walk', page)
+    assert len(places) == 6
+    assert all(float(x) < 480 - 20 and float(y) <= 270 for x, y in places)
+    assert "with labels of the 6 largest of 8 boxes" in page
 
 
 def test_markdown_and_html_say_the_same():
@@ -95,7 +123,13 @@ def test_markdown_and_html_say_the_same():
 
 
 def test_a_citation_is_yaml_with_what_the_schema_requires():
-    read = yaml.safe_load(citation('a "corner"', version=3, authors=[], licence=""))
-    assert read.keys() == {"cff-version", "message", "type", "title", "version", "authors"}
+    its = CitationFacts('a "corner"', "3.0.0", [], released="2026-01-31", abstract="A\nb.")
+    read = yaml.safe_load(citation(its))
+    assert read.keys() == {
+        "cff-version", "message", "type", "title", "version", "date-released", "abstract",
+        "keywords", "authors",
+    }  # fmt: skip
+    assert (read["date-released"], read["abstract"]) == ("2026-01-31", "A b.")
+    assert read_plain_yaml(citation(its)) == read
     assert read["title"] == 'a "corner"'
     assert read["authors"] == [{"name": 'The annotators of a "corner"'}]

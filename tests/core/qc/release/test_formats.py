@@ -157,7 +157,7 @@ def test_mot_rows_have_nine_columns_and_a_sequence_that_says_its_length(written)
     columns = ["frame", "id", "x", "y", "w", "h", "conf", "class", "visibility"]
     path = folder / "train" / "shop-c0000" / "gt" / "gt.txt"
     rows = pd.read_csv(path, names=columns)
-    assert rows.iloc[0].tolist() == [61, 1, 64.0, 72.0, 128.0, 252.0, 1, 1, 1]
+    assert rows.iloc[0].tolist() == [61, 1, 65.0, 73.0, 128.0, 252.0, 1, 1, 1]
     assert list(rows["id"]) == [1, 1, 1, 2]
     info = configparser.ConfigParser()
     info.read(folder / "train" / "shop-c0000" / "seqinfo.ini")

@@ -103,8 +103,8 @@ def test_a_release_of_clips_alone_needs_no_frames(broken):
     shutil.rmtree(broken / "rawframes")
     edit(
         broken / "manifest.json",
-        b'"first_frame"',
-        b'"frames": {"included": false}, "first_frame"',
+        b'"included": true',
+        b'"included": false',
     )
     manifest = json.loads((broken / "manifest.json").read_text())
     (broken / "manifest.json").unlink()

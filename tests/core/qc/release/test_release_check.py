@@ -9,6 +9,7 @@ import pytest
 
 from qc.core.release.checks.run_checks import check_release
 from qc.core.release.formats import FORMATS
+from qc.core.release.options import OptionsError, ReleaseOptions
 from qc.core.release.records import ReleasedProposal
 from qc.core.release.writer import add_official_names
 from tests.core.qc.release.breaking import edit, failures, with_sums
@@ -25,7 +26,7 @@ from tests.core.qc.release.tiny_release import (
 def test_a_whole_release_passes_every_check(whole):
     checks = check_release(whole)
     assert [check["sentence"] for check in checks if not check["passed"]] == []
-    assert len(checks) == 26
+    assert len(checks) == 42
     assert all(check["sentence"].endswith(".") for check in checks)
 
 
@@ -89,8 +90,8 @@ def test_a_whole_release_passes_every_check(whole):
             "empty keyframes", "is wrong about yard-c0000,902 being empty", id="empty keyframe",
         ),
         pytest.param(
-            "ava_action_list.pbtxt", b"label_id: 3", b"label_id: 9",
-            "actions", "the ids of ava_action_list.pbtxt are [1, 2, 9]", id="gap in the ids",
+            "ava_action_list.pbtxt", b"label_id: 3", b"label_id: 2",
+            "actions", "the ids of ava_action_list.pbtxt are [1, 2, 2]", id="an id twice",
         ),
         pytest.param(
             "ava_train_boxes_and_labels_include_negative.csv", b",3,0.9000", b",2,0.9000",
@@ -351,3 +352,21 @@ def test_a_format_that_says_something_else_is_named(with_formats, tmp_path, name
     assert f"formats/{name}" in failures(broken)["further formats"]
     shutil.rmtree(broken / "formats" / name)
     assert f"formats/{name} is missing" in failures(broken)["further formats"]
+
+
+@pytest.mark.parametrize("frames", ["full", "none", "annotations"])
+@pytest.mark.parametrize("official", [True, False])
+def test_every_pair_of_options_works_or_is_refused_at_once(tmp_path, frames, official):
+    refused = ["fiftyone"] if frames == "annotations" else []
+    for name in refused:
+        with pytest.raises(OptionsError, match="a release of annotations only does not have"):
+            ReleaseOptions.chosen(frames, formats=(name,))
+    formats = [name for name in ALL_FORMATS if name not in refused]
+    options = ReleaseOptions.chosen(frames, formats=tuple(formats), official_names=official)
+    write_release(tmp_path, formats=formats, options=options)
+    if official:
+        add_official_names(tmp_path)
+        edit(tmp_path / "manifest.json", b'"first_frame"', b'"official_names": true, "a"')
+        edit(tmp_path / "manifest.json", b'"a"', b'"first_frame"')
+        with_sums(tmp_path)
+    assert failures(tmp_path) == {}

@@ -93,3 +93,31 @@ def test_every_video_is_in_one_split_and_none_that_is_needed_is_empty(videos):
     if len(videos) >= 2:
         assert {"train", "val"} <= set(splits.split_of.values())
     assert ("test" in splits.split_of.values()) == (len(videos) >= MIN_VIDEOS_FOR_TEST)
+
+
+def test_videos_of_one_recording_get_one_split():
+    groups = {name: f"group-{int(name[-2:]) // 4}" for name in MANY}
+    splits = split_videos(MANY, groups=groups)
+    assert list(splits.split_of) == sorted(MANY)
+    by_group = {}
+    for name, split in splits.split_of.items():
+        by_group.setdefault(groups[name], set()).add(split)
+    assert all(len(found) == 1 for found in by_group.values())
+    assert {"train", "val"} <= set(splits.split_of.values())
+
+
+def test_a_new_video_joins_the_split_of_its_recording():
+    videos = {f"v{n}": {1: 5} for n in range(6)}
+    groups = {"v1": "g", "v4": "g", "gone": "g"}
+    kept = {"gone": "val", "v0": "train"}
+    splits = split_videos(videos, kept=kept, groups=groups).split_of
+    assert splits["v1"] == splits["v4"] == "val"
+
+
+def test_a_recording_that_was_shared_out_before_keeps_its_splits_and_is_named():
+    videos = {f"v{n}": {1: 5} for n in range(6)}
+    groups = dict.fromkeys(("v1", "v2", "v3"), "g")
+    splits = split_videos(videos, kept={"v1": "val", "v2": "train"}, groups=groups)
+    assert (splits.split_of["v1"], splits.split_of["v2"]) == ("val", "train")
+    assert splits.split_of["v3"] == "train"
+    assert "v1 (val), v2 (train)" in splits.warnings[-1]

@@ -1,0 +1,1 @@
+"""Annotations of other tools become answers: which clip, which person, which action."""

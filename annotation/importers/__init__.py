@@ -1,0 +1,1 @@
+"""Importers of annotations made with other tools, one file each; `registry.py` lists them."""

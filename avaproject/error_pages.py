@@ -1,0 +1,43 @@
+"""What a page answers when it fails: 404, 500, or 503 if it will succeed in a moment."""
+
+import sys
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from django.views.defaults import page_not_found
+
+from avaproject.base.database_faults import FAULTS
+from avaproject.middleware import is_from_program, is_from_script
+
+RETRY_AFTER = 2  # seconds
+BUSY = gettext_noop(
+    "The database is busy or restarts. Nothing was changed. Try again in a few seconds."
+)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler404`; programs get JSON."""
+    if is_from_program(request):
+        return JsonResponse({"detail": _("Not found.")}, status=404)
+    return page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`, called while the exception is handled."""
+    if not is_passing(sys.exc_info()[1]):
+        return HttpResponse(render_to_string("500.html"), status=500)
+    headers = {"Retry-After": str(RETRY_AFTER)}
+    if is_from_script(request):
+        return JsonResponse({"error": _(BUSY)}, status=503, headers=headers)
+    page = render_to_string("500.html", {"title": _("Busy"), "sentence": _(BUSY)})
+    return HttpResponse(page, status=503, headers=headers)
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether the database could not answer now: locked by others, or not there."""
+    if not isinstance(error, FAULTS):
+        return False
+    return connection.vendor != "sqlite" or "locked" in str(error)

@@ -1,0 +1,1 @@
+"""Benchmarks of the figures of agreement and consensus."""

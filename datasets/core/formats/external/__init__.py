@@ -1,0 +1,1 @@
+"""Readers of annotations that other tools wrote, each into one `ImportedDocument`."""

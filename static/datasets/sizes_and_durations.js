@@ -1,0 +1,33 @@
+// Sizes and durations as text, and how much of an amount is done. No DOM.
+
+import { fill, gettext } from "../js/translation.js";
+
+/** @param {number} bytes */
+export const formatSize = (bytes) =>
+  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** @param {number} seconds */
+export const formatDuration = (seconds) => {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+};
+
+/**
+ * "12.0 MB of 40.0 MB · 4.0 MB/s · 7 s left"
+ * @param {object} about
+ * @param {number} about.sent bytes that the server has
+ * @param {number} about.total bytes
+ * @param {number} about.since bytes that it had when the measurement of the speed began
+ * @param {number} about.seconds since then
+ */
+export const progressText = ({ sent, total, since, seconds }) => {
+  const rate = (sent - since) / Math.max(seconds, 0.1);
+  const amounts = { sent: formatSize(sent), total: formatSize(total) };
+  if (rate <= 0) return fill(gettext("%(sent)s of %(total)s"), amounts);
+  return fill(gettext("%(sent)s of %(total)s · %(rate)s/s · %(time)s left"), {
+    ...amounts,
+    rate: formatSize(rate),
+    time: formatDuration((total - sent) / rate),
+  });
+};

@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+
+from tracking.core.appearance import (
+    ClipLimits,
+    clear_views,
+    clip_limits,
+    describe,
+    describe_clearly,
+    events,
+    likeness,
+    mean_look,
+    returning,
+    split_by_look,
+)
+from tracking.core.boxes import Detections
+from tracking.core.sort import TrackerParameters, track
+from tracking.core.tracks_file import Track, TracksFile, dump, load
+
+RED, BLUE = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
+NOTHING = np.zeros((1, 2), np.float32)
+
+
+def a_track(features, *, frames=None, number=1):
+    frames = np.arange(len(features)) if frames is None else np.array(frames)
+    boxes = np.tile([[0.0, 0, 40, 100]], (len(frames), 1))
+    return Track(number, frames, boxes, np.full(len(frames), 0.9), np.array(features))
+
+
+def person(top, bottom, *, size=(100, 40)):
+    image = np.zeros((*size, 3), np.uint8)
+    image[: size[0] // 2], image[size[0] // 2 :] = top, bottom
+    return describe(image, np.array([[0.0, 0, size[1], size[0]]]))[0]
+
+
+def test_clothes_of_other_colours_are_nothing_alike():
+    red, blue = person((200, 30, 30), (60, 60, 60)), person((30, 30, 200), (60, 60, 60))
+    assert likeness(red, red) == pytest.approx(1)
+    assert likeness(red, blue) == pytest.approx(0.5)  # the same trousers
+
+
+def test_the_same_person_further_away_looks_the_same():
+    near, far = (
+        person((200, 30, 30), (40, 90, 40)),
+        person((200, 30, 30), (40, 90, 40), size=(50, 20)),
+    )
+    assert likeness(near, far) == pytest.approx(1)
+
+
+def test_of_somebody_half_hidden_only_what_is_seen_is_compared():
+    whole = person((200, 30, 30), (30, 30, 200))
+    image = np.zeros((50, 40, 3), np.uint8)
+    image[:] = (200, 30, 30)
+    half = describe(image, np.array([[0.0, 0, 40, 50]]))[0]
+    assert (half[3] == 0).all()
+    assert likeness(whole, half) > 0.6
+
+
+def test_boxes_outside_of_the_image_have_no_look():
+    image = np.full((20, 20, 3), 200, np.uint8)
+    assert not describe(image, np.array([[30.0, 30, 40, 60], [-9, -9, -2, -1]])).any()
+    assert describe(image, np.empty((0, 4))).shape == (0, 4, 28)
+
+
+def test_whoever_stands_in_front_is_seen_clearly():
+    image = np.full((100, 100, 3), 200, np.uint8)
+    boxes = np.array([[0.0, 0, 30, 60], [5, 10, 35, 80], [60, 0, 90, 60], [60, 0, 90, 61]])
+    found = describe_clearly(image, Detections(boxes, np.array([0.9, 0.9, 0.9, 0.1])), describe)
+    assert clear_views(boxes).tolist() == [False, True, False, True]
+    assert found.features.any(axis=(1, 2)).tolist() == [False, True, False, False]
+
+
+def test_a_track_that_goes_on_as_somebody_else_is_split_where_it_was_found_again():
+    swapped = a_track([RED] * 20 + [BLUE] * 20, frames=[*range(20), *range(35, 55)])
+    assert events(swapped, 30) == [(19, 20)]
+    parts = split_by_look([swapped], ClipLimits(0.5, 1.0), 30)
+    assert [(part.frames[0], part.frames[-1]) for part in parts] == [(0, 19), (35, 54)]
+
+
+def test_a_track_that_changes_while_it_is_covered_is_split_in_the_middle():
+    crossing = a_track([RED] * 20 + [NOTHING] * 10 + [BLUE] * 20)
+    parts = split_by_look([crossing], ClipLimits(0.5, 1.0), 30)
+    assert [len(part.frames) for part in parts] == [25, 25]
+
+
+def test_the_same_person_after_an_occlusion_stays_one_track():
+    same = a_track([RED] * 20 + [NOTHING] * 10 + [RED] * 20)
+    assert len(split_by_look([same], ClipLimits(0.5, 1.0), 30)) == 1
+
+
+def test_a_track_seen_too_rarely_to_compare_stays_one_track():
+    rare = a_track([RED] * 2 + [NOTHING] * 10 + [BLUE] * 20)
+    assert len(split_by_look([rare], ClipLimits(0.5, 1.0), 30)) == 1
+
+
+def test_a_clip_in_which_people_change_much_has_a_lower_limit():
+    steady = clip_limits([a_track([RED] * 900)], 30)
+    assert steady.same == pytest.approx(1)
+    restless_looks = [RED, mean_look(np.stack([RED, BLUE]))]
+    restless = clip_limits([a_track([restless_looks[at // 30 % 2] for at in range(900)])], 30)
+    assert restless.same == pytest.approx(0.71, abs=0.01)
+
+
+def test_nobody_returns_who_is_like_two_people_of_the_same_time():
+    mixed = mean_look(np.stack([RED, RED, BLUE]))
+    times = [[(0.0, 1.0)], [(0.0, 1.0)], [(5.0, 6.0)]]
+    assert returning([RED, mixed, RED], times, 0.5) == [0, 1, 0]
+    assert returning([RED, RED, RED], times, 0.5) == [0, 1, 2]
+    assert returning([RED, None, RED], times, 0.5) == [0, 1, 0]
+
+
+def test_whoever_returns_twice_is_one_person():
+    times = [[(float(at), at + 1.0)] for at in (0, 5, 10)]
+    assert returning([RED, RED, RED], times, 0.5) == [0, 0, 0]
+
+
+def test_two_people_who_cross_keep_their_looks_and_so_their_tracks():
+    """Each box goes on where the other one came from: positions alone would swap them."""
+    frames = []
+    for at in range(90):
+        left, right = 100.0 + 3 * at, 370.0 - 3 * at
+        if at > 45:  # they turned back while they covered each other
+            left, right = right, left
+        boxes = np.array([[left, 100, left + 40, 220], [right, 102, right + 40, 222]])
+        features = np.stack([RED, BLUE])
+        if abs(left - right) < 60:
+            features = np.zeros_like(features)
+        frames.append(Detections(boxes, np.array([0.9, 0.9]), features))
+    parameters = TrackerParameters.for_threshold(0.45)
+
+    def lefts_at_end(found):
+        tracks = track(found, fps=30, parameters=parameters)
+        return {one.boxes[0, 0] < 200: one.boxes[-1, 0] < 200 for one in tracks}
+
+    assert lefts_at_end(frames) == {True: True, False: False}
+    assert lefts_at_end([one._replace(features=None) for one in frames]) != {
+        True: True,
+        False: False,
+    }
+
+
+def test_the_look_of_a_track_is_in_its_file():
+    whole = a_track([RED])
+    file = TracksFile("a-c0000", 64, 36, 450, [whole])
+    assert load(dump(file)).tracks[0].features.tolist() == [[[1.0, 0.0]]]

@@ -1,0 +1,162 @@
+"""Files of detections as other programs write them: MOTChallenge text, COCO JSON, our own JSON.
+
+MOT rows are `frame,id,x,y,width,height[,score[,class[,...]]]`, separated by commas or blanks,
+frames from 1; a score of -1 or none at all is 1. In ground truth (`gt.txt`) the seventh number
+is 0 where a row is to be ignored, and the eighth is the class: 1 pedestrian, 2 person on a
+vehicle, 7 static person; others are no persons (https://arxiv.org/abs/1603.00831).
+
+COCO is a list of results (`image_id, category_id, bbox, score`) whose `image_id` is the frame
+from 0, or a data set with `images`, `annotations` and `categories`: a frame is the `frame_id`
+or `frame_index` of its image, else the last number in its `file_name`, counted from the
+smallest.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.core.untrusted import check_size, read_json, shown
+from tracking.detectors.class_names import COCO_IDS, PERSON, known_positions, positions_of
+
+MAX_BYTES = 1 << 30  # of a video's detections
+FORMAT = "ava-studio-detections/1"
+MOT_CLASSES = {
+    -1: PERSON, 1: PERSON, 2: PERSON, 7: PERSON, 3: "car", 4: "bicycle", 5: "motorcycle",
+}  # fmt: skip
+COCO_PERSON = 1  # category of rows without one
+NO_ID = -1
+
+
+class DetectionRows(NamedTuple):
+    """All detections of a file; `N` of them."""
+
+    frames: NDArray[np.float64]  # (N,), from 0
+    boxes: NDArray[np.float64]  # (N, 4), x1, y1, x2, y2 in pixels
+    scores: NDArray[np.float64]  # (N,), 0 to 1
+    ids: NDArray[np.int64]  # (N,), as the file has them; -1 for none
+    classes: NDArray[np.int64]  # (N,), the position in what was asked for
+
+    def take(self, which: NDArray[Any]) -> "DetectionRows":
+        return DetectionRows(*(values[which] for values in self))
+
+
+def read_detections(file: Path, *, classes: Sequence[str] = (PERSON,)) -> DetectionRows:
+    """The detections of `classes` in `file`, in its order; empty for an empty file.
+
+    A file without classes has those of the first.
+
+    Raises:
+        OSError, ValueError, LookupError, TypeError, AttributeError: It is none of the formats.
+    """
+    text = _text(file)
+    rows = _json(text, classes) if file.suffix == ".json" else _mot(text, file.name, classes)
+    if not all(np.isfinite(values).all() for values in rows):
+        raise ValueError("it has frames, boxes or scores that are not finite")
+    if (rows.frames % 1).any():
+        raise ValueError("it has frames that are no whole numbers")
+    if ((rows.scores < 0) | (rows.scores > 1)).any():
+        raise ValueError(
+            f"it has scores outside 0 to 1, from {rows.scores.min()} to {rows.scores.max()}: "
+            "bring them as probabilities"
+        )
+    return rows
+
+
+def _text(file: Path) -> str:
+    with file.open(encoding="utf-8") as opened:
+        text = opened.read(MAX_BYTES + 1)
+    check_size(text, max_bytes=MAX_BYTES)
+    return text
+
+
+def _mot(text: str, name: str, classes: Sequence[str]) -> DetectionRows:
+    lines = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return _rows([], [], [], [], [])
+    if min(map(len, lines)) < 6:
+        raise ValueError("a row has fewer than the six numbers of a box")
+    wide = [[float(value) for value in [*line, "-1", "-1"][:8]] for line in lines]
+    table = np.array(wide)
+    scores, kinds = table[:, 6], table[:, 7]
+    if (kinds == -1).all():
+        places = np.zeros(len(kinds), np.int64)
+    else:
+        places = positions_of(kinds, known_positions(classes, MOT_CLASSES))
+    good = places >= 0
+    if name == "gt.txt":
+        good &= scores != 0
+        scores = np.ones(len(scores))
+    scores = np.where(scores == -1, 1.0, scores)
+    corners = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
+    return _rows(table[:, 0] - 1, corners, scores, table[:, 1], places).take(good)
+
+
+def _json(text: str, classes: Sequence[str]) -> DetectionRows:
+    content = read_json(text, max_bytes=MAX_BYTES)
+    if isinstance(content, list):
+        return _coco(content, {}, COCO_IDS, classes)
+    if "annotations" in content and "images" in content:
+        names = {int(one["id"]): str(one["name"]) for one in content.get("categories", [])}
+        frames = _frames_of(content["images"])
+        return _coco(content["annotations"], frames, names or COCO_IDS, classes)
+    if content["format"] != FORMAT:
+        raise ValueError(f"its format is {shown(content['format'])}, not {FORMAT!r}")
+    found = [
+        (float(frame), *map(float, box))
+        for frame, boxes in content["frames"].items()
+        for box in boxes
+    ]
+    table = np.array(found, dtype=np.float64).reshape(-1, 6)
+    none, first = np.full(len(table), NO_ID), np.zeros(len(table))
+    return _rows(table[:, 0], table[:, 1:5], table[:, 5], none, first)
+
+
+def _frames_of(images: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """The frame of each image by its id."""
+    for key in ("frame_id", "frame_index"):
+        if images and all(key in one for one in images):
+            return {int(one["id"]): float(one[key]) for one in images}
+    numbers = {}
+    for one in images:
+        found = re.findall(r"\d+", Path(str(one["file_name"])).stem)
+        if not found:
+            raise ValueError(f"the image {shown(one['file_name'])} has no frame number")
+        numbers[int(one["id"])] = int(found[-1])
+    first = min(numbers.values(), default=0)
+    return {image: float(number - first) for image, number in numbers.items()}
+
+
+def _coco(
+    rows: Sequence[Mapping[str, Any]],
+    frames: Mapping[int, float],
+    names: Mapping[int, str],
+    classes: Sequence[str],
+) -> DetectionRows:
+    """Rows of a COCO file; without `frames` the image's id is the frame."""
+    table, ids, places = [], [], []
+    positions = known_positions(classes, names)
+    for row in rows:
+        place = positions.get(int(row.get("category_id", COCO_PERSON)))
+        if place is None:
+            continue
+        places.append(place)
+        image = int(row["image_id"])
+        score = float(row.get("score", 1.0))
+        x, y, width, height = map(float, row["bbox"])
+        frame = frames[image] if frames else float(image)
+        table.append((frame, x, y, x + width, y + height, 1.0 if score == -1 else score))
+        ids.append(int(row.get("track_id", row.get("instance_id", NO_ID))))
+    values = np.array(table, dtype=np.float64).reshape(-1, 6)
+    return _rows(values[:, 0], values[:, 1:5], values[:, 5], ids, places)
+
+
+def _rows(frames: Any, boxes: Any, scores: Any, ids: Any, classes: Any) -> DetectionRows:
+    return DetectionRows(
+        np.array(frames, dtype=np.float64), np.array(boxes, dtype=np.float64).reshape(-1, 4),
+        np.array(scores, dtype=np.float64), np.array(ids, dtype=np.float64).astype(np.int64),
+        np.array(classes, dtype=np.int64),
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""`check_storage`: compares rows with stored files both ways, and mends."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from workers.backup.backup_progress import size_text
+from workers.backup.places import BackupError, place_at
+from workers.backup.snapshots import newest
+from workers.backup.storage_check import StorageFaults, compare, mend
+
+SHOWN = 20
+
+
+class Command(BaseCommand):
+    help = "Find files that rows name and that are gone, and files that no row names."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--mend", action="store_true",
+            help="remove files that no row names; make missing ones again where possible",
+        )  # fmt: skip
+        parser.add_argument(
+            "--from", dest="place", default="", metavar="DIR|s3://BUCKET/PREFIX",
+            help="a backup, which missing files are taken from",
+        )  # fmt: skip
+
+    def handle(self, *, place: str, **options: Any) -> None:
+        try:
+            where = place_at(place) if place else None
+            faults = compare()
+            self._show(faults)
+            if options["mend"] or where:
+                for sentence in mend(faults, where, newest(where) if where else None):
+                    self.stdout.write(sentence)
+        except (BackupError, OSError) as error:
+            raise CommandError(str(error)) from error
+        if faults.missing or faults.orphans:
+            hint = "" if options["mend"] else " Add --mend."
+            if faults.missing:
+                hint += " Missing files come out of a backup with --from."
+            raise CommandError(
+                f"{len(faults.missing)} files are missing, {len(faults.orphans)} have no row."
+                f"{hint}"
+            )
+        self.stdout.write("Every row has its files, and every file has its row.")
+
+    def _show(self, faults: StorageFaults) -> None:
+        for name, rows in list(faults.missing.items())[:SHOWN]:
+            meta = rows[0]._meta
+            self.stdout.write(f"missing: {name} ({meta.verbose_name} {rows[0].pk})")
+        for name, size in list(faults.orphans.items())[:SHOWN]:
+            self.stdout.write(f"no row: {name} ({size_text(size)})")
+        for found, what in ((faults.missing, "missing"), (faults.orphans, "without a row")):
+            if len(found) > SHOWN:
+                self.stdout.write(f"... and {len(found) - SHOWN} more {what}.")
+        if faults.young:
+            self.stdout.write(
+                f"{faults.young} files of the last day have no row yet: they are left alone."
+            )
