@@ -104,13 +104,14 @@ def test_a_fault_of_another_bucket_that_the_work_expects_is_its_own(video):
     assert row.error == 'Could not connect to the endpoint URL: "http://theirs"'
 
 
-def test_the_third_storage_fault_fails_the_row(video, settings):
-    for attempt in range(1, len(STORAGE_PAUSES) + 1):
+def test_a_storage_that_stays_away_is_tried_soon_then_late_then_the_row_fails(video, settings):
+    for attempt, pause in enumerate(STORAGE_PAUSES, 1):
         row = run_without_storage(video)
         assert (row.stage, row.attempts) == (Stage.WAITING, attempt)
-        pause = row.not_before - timezone.now()
+        assert row.not_before - timezone.now() == pytest.approx(
+            settings.LEASE * pause, abs=timedelta(seconds=5)
+        )
         pause_ends()
-    assert 4 * settings.LEASE < pause < 6 * settings.LEASE
     row = run_without_storage(video)
     assert (row.stage, row.error) == (Stage.FAILED, "The bucket is away.")
     assert Video.objects.fail_exhausted() == 0

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from tests.browser import CHROMIUM, chromium_page
 from tests.server_process import (
@@ -79,12 +80,19 @@ def upload(page: Page, path: Path) -> None:
     expect(page.get_by_text("videos.zip uploaded. Unpacking starts now.")).to_be_visible()
 
 
+def is_shown(locator: Locator) -> bool:
+    """Whether it is there once the page has fetched what it shows."""
+    with suppress(TimeoutError):
+        locator.wait_for(timeout=10_000)
+    return bool(locator.count())
+
+
 def look_at_clip(page: Page) -> None:
     """The page follows the work without a reload; then the clip plays, its person drawn."""
     expect(page.get_by_label("Pipeline")).to_be_visible()
     expect(page.get_by_text("Nothing is running")).to_be_visible()
     clip = page.url + "clips/lobby-c0000/"  # between two steps nothing runs either
-    wait_until(lambda: page.goto(clip).ok and page.get_by_role("button", name="P1").count())
+    wait_until(lambda: page.goto(clip).ok and is_shown(page.get_by_role("button", name="P1")))
     expect(page.get_by_role("heading", level=1)).to_contain_text("lobby-c0000")
     video = page.locator("video")
     wait_until(lambda: video.evaluate("video => video.readyState >= 2"))

@@ -139,6 +139,7 @@ def at_clip(page, clip, live_server) -> Page:
 def at_adjudication(page, live_server) -> Page:
     page.goto(f"{live_server.url}/datasets/shop/adjudication/")
     page.wait_for_selector("#adjudication[data-shown]")
+    page.wait_for_load_state("networkidle")  # the next items are there
     return page
 
 
@@ -278,7 +279,7 @@ def test_digits_decide_u_undoes_and_s_skips(at_adjudication, clip):
     page.keyboard.press("u")
     assert shown_item(page) == keys[2]
     left(page, len(keys) - 1)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#adjudication[data-waiting='0']")
     kept = Adjudication.objects.order_by("pk").values_list("second", "actions", "withdrawn_by")
     boss = clip.video.dataset.members.get().user_id
     assert list(kept) == [(seconds[0], ["sit"], None), (seconds[2], ["unknown"], boss)]
@@ -343,7 +344,6 @@ def test_the_address_follows_the_question_and_the_frame(at_adjudication, clip):
     page.keyboard.press("s")
     expect(page).to_have_url(re.compile(rf"at={clip.name}.1.posture.{seconds[1]}"))
     page.evaluate("document.querySelector('#player video').pause()")
-    page.wait_for_load_state("networkidle")
     page.keyboard.press("Home")
     expect(page).to_have_url(re.compile("frame=0$"))
     page.reload()
