@@ -26,7 +26,7 @@ from avaproject.base.stored_files import still_referenced
 logger = logging.getLogger(__name__)
 
 HEARTBEATS_PER_LEASE = 4
-STORAGE_PAUSES = (1, 5)  # leases to wait after the first and the second storage fault
+STORAGE_PAUSES = (0.1, 1, 5)  # leases to wait after each storage fault in a row
 WILL_RETRY = gettext_noop("It will be retried automatically.")
 RELEASED: dict[str, Any] = {
     "stage": "waiting",
