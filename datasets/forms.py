@@ -61,6 +61,11 @@ def _detector_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     return [group for group in groups if group[1]]
 
 
+def detectors_with_ids() -> list[str]:
+    """Detectors whose boxes may have ids that a dataset can keep."""
+    return [name for name, one in import_string(settings.DETECTORS).items() if one.has_ids]
+
+
 def detectors_with_weights() -> list[str]:
     """Detectors that may be given a file; the others are their own."""
     return [name for name in import_string(settings.DETECTORS) if name not in QUALITIES]
@@ -118,6 +123,7 @@ class DatasetForm(forms.ModelForm):
             "annotation_fps": _("Annotation frames"),
             "frame_stride": _("Detect every n-th frame"),
             "keep_truncated": _("Accept truncated videos"),
+            "keep_ids": _("Keep the ids of the file"),
             "appearance": _("Tell people apart by their looks"),
             "classes": _("What is followed"),
         }
@@ -143,6 +149,10 @@ class DatasetForm(forms.ModelForm):
             ),
             "frame_stride": _("1 = every frame. The tracker interpolates the rest."),
             "keep_truncated": _("Uses the readable part and warns you."),
+            "keep_ids": _(
+                "The boxes are tracked already: each id is a track, and nothing is changed. In "
+                "a file for a video, an id is the same person in all its clips."
+            ),
             "appearance": _(
                 "histogram: by the colours of their clothes. Or the name of a "
                 "re-identification model (ONNX) in the weights folder. Empty: not at all."
@@ -177,6 +187,8 @@ class DatasetForm(forms.ModelForm):
         detector = import_string(settings.DETECTORS).get(cleaned.get("detector"))
         if detector and detector.needs_weights and cleaned.get("weights") == "":
             self.add_error("weights", _("This detector needs a weights file."))
+        if detector and cleaned.get("keep_ids") and not detector.has_ids:
+            self.add_error("keep_ids", _("Only imported boxes have ids that can be kept."))
         self._check_weights(cleaned.get("weights", ""))
         if cleaned.get("vocabulary") == OWN:
             self._check_vocabulary(cleaned.get("vocabulary_text", ""))

@@ -106,6 +106,7 @@ class ExperimentAdmin(BackgroundWorkAdmin):
         "detector",
         "threshold",
         "frame_stride",
+        "keep_ids",
         "is_active",
         "created_at",
     ]

@@ -36,6 +36,10 @@ class ExperimentForm(forms.Form):
         label=_("Minimum track length, seconds"), required=False, min_value=0, max_value=60,
         help_text=_("Shorter tracks are dropped. Empty: default."),
     )  # fmt: skip
+    keep_ids = forms.BooleanField(
+        label=_("Keep the ids of the file"), required=False,
+        help_text=_("Of imported boxes: each id is a track, and nothing is changed."),
+    )  # fmt: skip
 
     def clean_weights(self) -> str:
         """The dataset's own weights are allowed, wherever they are."""
@@ -47,5 +51,5 @@ class ExperimentForm(forms.Form):
         """Those of `start_experiment`."""
         cleaned = self.cleaned_data
         tracker = {name: cleaned[name] for name in CHANGEABLE if cleaned.get(name) is not None}
-        names = ("detector", "weights", "threshold", "frame_stride")
+        names = ("detector", "weights", "threshold", "frame_stride", "keep_ids")
         return {name: cleaned[name] for name in names} | {"tracker": tracker}

@@ -14,6 +14,10 @@ from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.core.roles import Act
 from datasets.models import BundleImport, Clip, Dataset, Video
 
+# `TrackingRun.made_by["ids"]` where those of a file were kept: who is the same person.
+IDS_OF_VIDEO = "video"  # over all clips of the video
+IDS_OF_CLIP = "clip"
+
 
 class Experiment(models.Model):
     """Another tracking configuration of a dataset, compared with its own settings."""
@@ -27,6 +31,10 @@ class Experiment(models.Model):
     frame_stride = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1), MaxValueValidator(30)]
     )
+    keep_ids = models.BooleanField(
+        default=False, db_default=False,
+        help_text="imported boxes are tracked already: each id of a file is a track",
+    )  # fmt: skip
     tracker = models.JSONField(
         default=dict, blank=True, help_text="tracker parameters that differ from the defaults"
     )

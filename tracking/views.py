@@ -82,7 +82,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _settings_of(dataset: Dataset) -> dict[str, Any]:
-    names = ("detector", "weights", "threshold", "frame_stride")
+    names = ("detector", "weights", "threshold", "frame_stride", "keep_ids")
     return {name: getattr(dataset, name) for name in names}
 
 

@@ -69,6 +69,10 @@ class Dataset(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(30)],
         help_text="detect in every n-th frame; the tracker interpolates the rest",
     )
+    keep_ids = models.BooleanField(
+        default=False, db_default=False,
+        help_text="imported boxes are tracked already: each id of a file is a track",
+    )  # fmt: skip
     appearance = models.CharField(
         max_length=500, blank=True, default="histogram",
         help_text="how people are told apart by their looks: histogram, the name of a "
@@ -91,7 +95,7 @@ class Dataset(models.Model):
     # Settings of the pipeline.
     SETTINGS = (
         "detector", "weights", "threshold", "longest_side", "clip_seconds", "annotation_fps",
-        "frame_stride", "keep_truncated", "appearance", "classes",
+        "frame_stride", "keep_truncated", "keep_ids", "appearance", "classes",
     )  # fmt: skip
 
     objects = DatasetQuerySet.as_manager()

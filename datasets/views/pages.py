@@ -29,6 +29,7 @@ from datasets.forms import (
     DeleteForm,
     DescriptionForm,
     UploadForm,
+    detectors_with_ids,
     detectors_with_weights,
 )
 from datasets.models import BundleImport, Clip, Dataset, Fingerprint, Upload, Video
@@ -101,6 +102,7 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
     is_open = any(form.errors.get(field) for field in (*advanced, "videos_of"))
     context = {"form": form, "previews": previews, "is_open": is_open}
     context["needs_weights"] = detectors_with_weights()
+    context["has_ids"] = detectors_with_ids()
     return render(request, "datasets/new.html", context)
 
 

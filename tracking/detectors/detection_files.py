@@ -37,8 +37,9 @@ class DetectionRows(NamedTuple):
     frames: NDArray[np.float64]  # (N,), from 0
     boxes: NDArray[np.float64]  # (N, 4), x1, y1, x2, y2 in pixels
     scores: NDArray[np.float64]  # (N,), 0 to 1
-    ids: NDArray[np.int64]  # (N,), as the file has them; -1 for none
+    ids: NDArray[np.float64]  # (N,), whole numbers as the file has them; -1 for none
     classes: NDArray[np.int64]  # (N,), the position in what was asked for
+    lines: NDArray[np.int64]  # (N,), lines of a MOT file or entries of a list, from 1
 
     def take(self, which: NDArray[Any]) -> "DetectionRows":
         return DetectionRows(*(values[which] for values in self))
@@ -55,9 +56,9 @@ def read_detections(file: Path, *, classes: Sequence[str] = (PERSON,)) -> Detect
     text = _text(file)
     rows = _json(text, classes) if file.suffix == ".json" else _mot(text, file.name, classes)
     if not all(np.isfinite(values).all() for values in rows):
-        raise ValueError("it has frames, boxes or scores that are not finite")
-    if (rows.frames % 1).any():
-        raise ValueError("it has frames that are no whole numbers")
+        raise ValueError("it has frames, ids, boxes or scores that are not finite")
+    if (rows.frames % 1).any() or (rows.ids % 1).any():
+        raise ValueError("it has frames or ids that are no whole numbers")
     if ((rows.scores < 0) | (rows.scores > 1)).any():
         raise ValueError(
             f"it has scores outside 0 to 1, from {rows.scores.min()} to {rows.scores.max()}: "
@@ -74,12 +75,16 @@ def _text(file: Path) -> str:
 
 
 def _mot(text: str, name: str, classes: Sequence[str]) -> DetectionRows:
-    lines = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
+    lines = {
+        number: line.replace(",", " ").split()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip()
+    }
     if not lines:
-        return _rows([], [], [], [], [])
-    if min(map(len, lines)) < 6:
+        return _rows([], [], [], [], [], [])
+    if min(map(len, lines.values())) < 6:
         raise ValueError("a row has fewer than the six numbers of a box")
-    wide = [[float(value) for value in [*line, "-1", "-1"][:8]] for line in lines]
+    wide = [[float(value) for value in [*line, "-1", "-1"][:8]] for line in lines.values()]
     table = np.array(wide)
     scores, kinds = table[:, 6], table[:, 7]
     if (kinds == -1).all():
@@ -92,7 +97,8 @@ def _mot(text: str, name: str, classes: Sequence[str]) -> DetectionRows:
         scores = np.ones(len(scores))
     scores = np.where(scores == -1, 1.0, scores)
     corners = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
-    return _rows(table[:, 0] - 1, corners, scores, table[:, 1], places).take(good)
+    rows = _rows(table[:, 0] - 1, corners, scores, table[:, 1], places, list(lines))
+    return rows.take(good)
 
 
 def _json(text: str, classes: Sequence[str]) -> DetectionRows:
@@ -112,7 +118,7 @@ def _json(text: str, classes: Sequence[str]) -> DetectionRows:
     ]
     table = np.array(found, dtype=np.float64).reshape(-1, 6)
     none, first = np.full(len(table), NO_ID), np.zeros(len(table))
-    return _rows(table[:, 0], table[:, 1:5], table[:, 5], none, first)
+    return _rows(table[:, 0], table[:, 1:5], table[:, 5], none, first, first)
 
 
 def _frames_of(images: Sequence[Mapping[str, Any]]) -> dict[int, float]:
@@ -137,9 +143,9 @@ def _coco(
     classes: Sequence[str],
 ) -> DetectionRows:
     """Rows of a COCO file; without `frames` the image's id is the frame."""
-    table, ids, places = [], [], []
+    table, ids, places, lines = [], [], [], []
     positions = known_positions(classes, names)
-    for row in rows:
+    for line, row in enumerate(rows, start=1):
         place = positions.get(int(row.get("category_id", COCO_PERSON)))
         if place is None:
             continue
@@ -149,14 +155,22 @@ def _coco(
         x, y, width, height = map(float, row["bbox"])
         frame = frames[image] if frames else float(image)
         table.append((frame, x, y, x + width, y + height, 1.0 if score == -1 else score))
-        ids.append(int(row.get("track_id", row.get("instance_id", NO_ID))))
+        ids.append(_id_of(row))
+        lines.append(line)
     values = np.array(table, dtype=np.float64).reshape(-1, 6)
-    return _rows(values[:, 0], values[:, 1:5], values[:, 5], ids, places)
+    return _rows(values[:, 0], values[:, 1:5], values[:, 5], ids, places, lines)
 
 
-def _rows(frames: Any, boxes: Any, scores: Any, ids: Any, classes: Any) -> DetectionRows:
+def _id_of(row: Mapping[str, Any]) -> float:
+    found = row.get("track_id", row.get("instance_id"))
+    return NO_ID if found is None else float(found)
+
+
+def _rows(
+    frames: Any, boxes: Any, scores: Any, ids: Any, classes: Any, lines: Any
+) -> DetectionRows:
     return DetectionRows(
         np.array(frames, dtype=np.float64), np.array(boxes, dtype=np.float64).reshape(-1, 4),
-        np.array(scores, dtype=np.float64), np.array(ids, dtype=np.float64).astype(np.int64),
-        np.array(classes, dtype=np.int64),
+        np.array(scores, dtype=np.float64), np.array(ids, dtype=np.float64),
+        np.array(classes, dtype=np.int64), np.array(lines, dtype=np.int64),
     )  # fmt: skip

@@ -7,7 +7,8 @@
 `<name>` is the name of a clip, and frames are clip frames; or it is the name of a video, and
 frames are those of the standard video. Either way 30 a second, boxes in pixels of the standard
 video. MOT files may also lie as `<name>/det.txt`, `<name>/det/det.txt`, `<name>/gt.txt` or
-`<name>/gt/gt.txt`; of detections and ground truth the detections are read.
+`<name>/gt/gt.txt`; of detections and ground truth the detections are read. The ids of a file
+can be kept (`file_tracks.py`).
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 from tracking.core.boxes import Detections
 from tracking.detectors.class_names import PERSON
 from tracking.detectors.detection_files import DetectionRows, read_detections
+from tracking.detectors.file_tracks import FileTracks, IdsError, check_ids, tracks_of_rows
 from tracking.detectors.registry import DetectorError, folder_hash
 
 PLACES = ("{}.json", "{}.txt", "{}/det.txt", "{}/det/det.txt", "{}/gt.txt", "{}/gt/gt.txt")
@@ -47,18 +49,36 @@ class ImportedDetections:
         Raises:
             DetectorError: There is no file for the clip or its video, or it is not readable.
         """
-        file = self._file_of(clip)
-        path = file or self._file_of(video) or self._nothing_for(clip, video)
-        rows = _read(path, path.stat().st_mtime_ns, self._classes)
-        frames = rows.frames - (0 if file else start_frame)
-        good = (rows.scores >= self._threshold) & (frames >= 0) & (frames < frame_count)
-        good &= (rows.boxes[:, 2:] > rows.boxes[:, :2]).all(axis=1)
-        order = np.flatnonzero(good)[np.argsort(frames[good], kind="stable")]
-        edges = np.searchsorted(frames[order], np.arange(1, frame_count))
+        file, is_of_video = self._file_for(clip, video)
+        rows = _rows_in(_read(file, file.stat().st_mtime_ns, self._classes),
+                        start_frame if is_of_video else 0, frame_count)  # fmt: skip
+        good = np.flatnonzero(rows.scores >= self._threshold)
+        order = good[np.argsort(rows.frames[good], kind="stable")]
+        edges = np.searchsorted(rows.frames[order], np.arange(1, frame_count))
         return [
             Detections(rows.boxes[part], rows.scores[part], None, rows.classes[part])
             for part in np.split(order, edges)
         ]
+
+    def tracks_of_clip(
+        self, clip: str, *, video: str, start_frame: int, frame_count: int
+    ) -> FileTracks:
+        """The tracks of a clip by the ids of its file, whatever the scores of their boxes.
+
+        Raises:
+            DetectorError: There is no file for the clip or its video, or it is not readable,
+                or its ids can't be kept.
+        """
+        file, is_of_video = self._file_for(clip, video)
+        rows = _read_with_ids(file, file.stat().st_mtime_ns, self._classes)
+        inside = _rows_in(rows, start_frame if is_of_video else 0, frame_count)
+        return FileTracks(tracks_of_rows(inside, self._classes), is_of_video)
+
+    def _file_for(self, clip: str, video: str) -> tuple[Path, bool]:
+        """The file of the clip, else of its video; and whether it is that of the video."""
+        if file := self._file_of(clip):
+            return file, False
+        return self._file_of(video) or self._nothing_for(clip, video), True
 
     def _file_of(self, name: str) -> Path | None:
         places = (self._folder / place.format(name) for place in PLACES)
@@ -86,6 +106,24 @@ def load(name: str, path: Path, threshold: float, classes: Sequence[str]) -> Imp
             % {"path": path, "name": name}
         )
     return ImportedDetections(path, threshold=threshold, classes=classes)
+
+
+def _rows_in(rows: DetectionRows, first_frame: int, frame_count: int) -> DetectionRows:
+    """The rows in some frames, which count from 0 then; boxes without area are left out."""
+    rows = rows._replace(frames=rows.frames - first_frame)
+    is_inside = (rows.frames >= 0) & (rows.frames < frame_count)
+    return rows.take(is_inside & (rows.boxes[:, 2:] > rows.boxes[:, :2]).all(axis=1))
+
+
+@lru_cache(maxsize=2)
+def _read_with_ids(file: Path, changed: int, classes: tuple[str, ...]) -> DetectionRows:
+    """As `_read`, of a file whose ids can be kept."""
+    rows = _read(file, changed, classes)
+    try:
+        check_ids(rows, file, classes)
+    except IdsError as error:
+        raise DetectorError(str(error)) from error
+    return rows
 
 
 @lru_cache(maxsize=2)

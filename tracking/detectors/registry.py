@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from datasets.core.hashing import sha256_of
 from tracking.core.boxes import Detections
 from tracking.detectors.class_names import PERSON
+from tracking.detectors.file_tracks import FileTracks
 
 Frame = NDArray[np.uint8]  # RGB, shape (height, width, 3)
 
@@ -35,6 +36,7 @@ class DetectorEntry(NamedTuple):
     label: str
     module: str
     needs_weights: bool = False  # a file or folder; otherwise the vendor's are the default
+    has_ids: bool = False  # its boxes may have ids, which a dataset can keep
 
 
 RFDETR = "tracking.detectors.rfdetr"
@@ -50,7 +52,10 @@ DETECTORS = {
         needs_weights=True,
     ),
     "imported": DetectorEntry(
-        "Import boxes (MOT or COCO)", "tracking.detectors.imported", needs_weights=True
+        "Import boxes (MOT or COCO)",
+        "tracking.detectors.imported",
+        needs_weights=True,
+        has_ids=True,
     ),
 }
 
@@ -88,6 +93,17 @@ class PrecomputedDetections(Protocol):
         self, clip: str, *, video: str, start_frame: int, frame_count: int
     ) -> list[Detections]:
         """The people in each frame of a clip. Raises DetectorError if it has no file."""
+        ...
+
+
+@runtime_checkable
+class PrecomputedTracks(PrecomputedDetections, Protocol):
+    """Precomputed detections whose files may say which of them are one person."""
+
+    def tracks_of_clip(
+        self, clip: str, *, video: str, start_frame: int, frame_count: int
+    ) -> FileTracks:
+        """The tracks of a clip. Raises DetectorError if it has no file, or the ids are bad."""
         ...
 
 

@@ -6,7 +6,7 @@ The proposals at the keyframes of its clips are written with them.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import count, pairwise
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from datasets.models import Clip, Video
 from tracking.core.identities import assign_identities, join_returned, match_identities
 from tracking.core.tracks_file import PERSON, TracksFile, TracksFileError
 from tracking.models import (
+    IDS_OF_VIDEO,
     IdentityRun,
     Person,
     Proposal,
@@ -162,16 +163,43 @@ def _identities(
     starts = [run.clip.start_frame for run in runs]
     steps = [later - start for start, later in pairwise([*starts, starts[-1]])]
     before = stated_persons(identity_run)
-    given = [before.get(run.pk) or _person_ids(run) for run in runs]
+    done = [before.get(run.pk) or _person_ids(run) for run in runs]
     cuts = [file.cuts for file in files]
-    last = highest_person_id(identity_run.video) if any(given) else 0
+    last = highest_person_id(identity_run.video) if any(done) else 0
+    given = _with_ids_of_video(runs, files, done, last)
     found = assign_identities(
         tracks, steps, fps=FRAME_RATE, given=given, cuts=cuts, highest=last
     )
-    if any(given):
+    if any(done):
         return found
-    found = join_returned(tracks, found, starts, fps=FRAME_RATE)
+    if not any(given):
+        found = join_returned(tracks, found, starts, fps=FRAME_RATE)
     return keep_earlier_ids(identity_run.video, files, found)
+
+
+def _with_ids_of_video(
+    runs: list[TrackingRun], files: list[TracksFile], done: list[dict[int, int]], last: int
+) -> list[dict[int, int]]:
+    """`done`, with the persons of tracks whose ids hold over all clips of the video.
+
+    Such an id is the number of its person, unless persons of the video have numbers up to
+    `last`: then new ones count on from there.
+    """
+    is_kept = [run.made_by.get("ids") == IDS_OF_VIDEO for run in runs]
+    known: dict[int, int] = {}
+    for kept, ids in zip(is_kept, done, strict=True):
+        known |= ids if kept else {}
+    shown = {
+        track.track_id
+        for kept, file in zip(is_kept, files, strict=True)
+        for track in (file.tracks if kept else ())
+    }
+    new = sorted(shown - known.keys())
+    known |= dict(zip(new, count(last + 1), strict=False)) if last else {n: n for n in new}
+    return [
+        {track.track_id: known[track.track_id] for track in file.tracks} if kept else ids
+        for kept, file, ids in zip(is_kept, files, done, strict=True)
+    ]
 
 
 def keep_earlier_ids(

@@ -33,11 +33,13 @@ def start_experiment(
     weights: str,
     threshold: float,
     frame_stride: int,
+    keep_ids: bool = False,
     tracker: Mapping[str, float] | None = None,
 ) -> Experiment:
     """Have the pipeline track every clip of `dataset` with this configuration as well.
 
     Args:
+        keep_ids: The ids of imported boxes are the tracks.
         tracker: Parameters of the tracker, of those in `CHANGEABLE`; the defaults otherwise.
 
     Raises:
@@ -45,7 +47,7 @@ def start_experiment(
     """
     experiment = Experiment(
         dataset=dataset, detector=detector, weights=weights, threshold=threshold,
-        frame_stride=frame_stride, tracker=dict(tracker or {}),
+        frame_stride=frame_stride, keep_ids=keep_ids, tracker=dict(tracker or {}),
     )  # fmt: skip
     _check(experiment)
     key = config_key_of(experiment)
@@ -114,6 +116,8 @@ def _check(experiment: Experiment) -> None:
             _("The detector %(detector)s needs the name of a file.")
             % {"detector": experiment.detector}
         )
+    if experiment.keep_ids and not entry.has_ids:
+        raise ExperimentError(_("Only imported boxes have ids that can be kept."))
     unknown = sorted(set(experiment.tracker) - set(CHANGEABLE))
     if unknown:
         raise ExperimentError(

@@ -33,9 +33,16 @@ from tracking.detectors.registry import (
     DetectorError,
     Frame,
     PrecomputedDetections,
+    PrecomputedTracks,
     open_detector,
 )
-from tracking.models import TrackImport, TrackingConfig, TrackingRun
+from tracking.models import (
+    IDS_OF_CLIP,
+    IDS_OF_VIDEO,
+    TrackImport,
+    TrackingConfig,
+    TrackingRun,
+)
 from tracking.services.kept_detections import KeptDetections
 from tracking.services.tracking_configs import (
     WantedConfig,
@@ -43,6 +50,7 @@ from tracking.services.tracking_configs import (
     check_weights,
     classes_of,
     config_key_of,
+    keeps_ids,
     tracker_parameters,
     wanted_configs,
 )
@@ -166,6 +174,8 @@ def track_clip(
                 threshold=parameters.low_score,
                 classes=classes_of(wanted),
             )
+        if keeps_ids(wanted):
+            return _finish_with_ids(run, detector)
         cuts = SceneCutDetector()
         appearance = open_appearance(appearance_of(wanted))
         about: dict[str, Any] = dict(detector.about)
@@ -198,6 +208,33 @@ def track_clip(
             ),
         )
         kept.discard()
+    return run
+
+
+def _finish_with_ids(
+    run: TrackingRun, detector: Detector | PrecomputedDetections
+) -> TrackingRun:
+    """Each id of the run's file is a track; nothing is matched, filled in or smoothed."""
+    clip = run.clip
+    if not isinstance(detector, PrecomputedTracks):
+        raise DetectorError(gettext("This detector has no ids that could be kept."))
+    found = detector.tracks_of_clip(
+        clip.name,
+        video=clip.video.name,
+        start_frame=clip.start_frame,
+        frame_count=clip.frame_count,
+    )
+    tracks = clip_to_image(found.tracks, **_image_size(clip))
+    made_by = {
+        "detector": dict(detector.about),
+        "ids": IDS_OF_VIDEO if found.is_of_video else IDS_OF_CLIP,
+    }
+    run.finish(
+        tracks=_store_tracks(run, tracks, made_by, []),
+        made_by=made_by,
+        track_count=len(tracks),
+        detection_count=sum(len(one.frames) for one in found.tracks),
+    )
     return run
 
 

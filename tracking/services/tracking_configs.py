@@ -15,7 +15,7 @@ from datasets.models import Dataset
 from tracking.core.sort import VERSION, TrackerParameters
 from tracking.core.tracks_file import PERSON
 from tracking.detectors.appearance_models import HISTOGRAM
-from tracking.detectors.registry import DetectorError, weights_hash, weights_path
+from tracking.detectors.registry import DETECTORS, DetectorError, weights_hash, weights_path
 from tracking.models import Experiment, TrackingConfig
 
 KEY_LENGTH = 120
@@ -59,11 +59,18 @@ def classes_of(settings: Settings) -> list[str]:
     return dataset.class_names
 
 
+def keeps_ids(settings: Settings) -> bool:
+    """Whether the ids of imported boxes are the tracks; the tracker does nothing then."""
+    entry = DETECTORS.get(settings.detector)
+    return settings.keep_ids and entry is not None and entry.has_ids
+
+
 def config_key_of(settings: Settings) -> str:
     """The settings in one short line; the same key gives the same result.
 
     Detector, name and first hash digits of the weights (or the folder of detections),
-    threshold, stride, tracker, and the tracker parameters that differ from the defaults.
+    threshold, stride, tracker, and the tracker parameters that differ from the defaults; of
+    kept ids none of these, since they change nothing.
     """
     row = _row_of(settings)
     return row.config_key if row else _key(settings, _local_hash(settings))
@@ -106,7 +113,8 @@ def wanted_configs() -> list[WantedConfig]:
 
     The active configuration of each dataset, then the experiments that are not in use.
     """
-    fields = ("detector", "weights", "threshold", "frame_stride", "appearance", "classes")
+    fields = ("detector", "weights", "threshold", "frame_stride", "keep_ids", "appearance",
+              "classes")  # fmt: skip
     datasets = {one.pk: one for one in Dataset.objects.only(*fields).order_by()}
     experiments = list(Experiment.objects.select_related("dataset").order_by("pk"))
     active: dict[int, Settings] = datasets | {
@@ -168,12 +176,15 @@ def _key(settings: Settings, digest: str = "") -> str:
     parts = [settings.detector]
     if path := weights_path(settings.weights):
         parts.append(path.name[-40:] + (f"#{digest[:8]}" if digest else ""))
-    parts += [f"t{settings.threshold:g}", f"s{settings.frame_stride}", VERSION]
+    if keeps_ids(settings):
+        parts.append("ids")
+    else:
+        parts += [f"t{settings.threshold:g}", f"s{settings.frame_stride}", VERSION]
     if settings.detector != "imported" and (appearance := appearance_of(settings)):
         parts.append("looks" if appearance == HISTOGRAM else Path(appearance).name[-30:])
     if (names := classes_of(settings)) != [PERSON]:
         parts.append("+".join(name.replace(" ", "-") for name in names))
-    if isinstance(settings, Experiment):
+    if isinstance(settings, Experiment) and not keeps_ids(settings):
         parts += [f"{name}={value:g}" for name, value in sorted(settings.tracker.items())]
     key = " ".join(parts)
     if len(key) <= KEY_LENGTH:

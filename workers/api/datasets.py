@@ -238,7 +238,7 @@ def _shown(dataset: Dataset, request: Request) -> dict[str, Any]:
         name: getattr(dataset, name)
         for name in (
             "name", "description", "annotation_fps", "clip_seconds", "longest_side",
-            "detector", "threshold", "frame_stride", "classes", "created_at",
+            "detector", "threshold", "frame_stride", "keep_ids", "classes", "created_at",
         )
     }  # fmt: skip
     role = dataset.role  # type: ignore[attr-defined]  # annotated

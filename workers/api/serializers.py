@@ -41,6 +41,7 @@ class DatasetSerializer(serializers.Serializer):
     detector = serializers.CharField()
     threshold = serializers.FloatField()
     frame_stride = serializers.IntegerField()
+    keep_ids = serializers.BooleanField(help_text="of imported boxes: each id is a track")
     classes = serializers.CharField(help_text="what is followed, separated by commas")
     created_at = serializers.DateTimeField()
     role = serializers.CharField(help_text="of the account in it")
@@ -82,6 +83,9 @@ class NewDatasetSerializer(serializers.Serializer):
     weights = serializers.CharField(required=False, allow_blank=True, max_length=500)
     threshold = serializers.FloatField(required=False, min_value=0, max_value=1)
     frame_stride = serializers.IntegerField(required=False, min_value=1, max_value=30)
+    keep_ids = serializers.BooleanField(
+        required=False, help_text="of imported boxes: each id is a track"
+    )
     classes = serializers.CharField(
         required=False, max_length=200, help_text="what is followed: person, vehicle, ..."
     )

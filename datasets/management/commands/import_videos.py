@@ -42,6 +42,10 @@ class Command(BaseCommand):
         new.add_argument(
             "--classes", help="what is followed, for example person,vehicle (default person)"
         )
+        new.add_argument(
+            "--keep-ids", action="store_true", default=None,
+            help="of imported boxes: each id of a file is a track",
+        )  # fmt: skip
         new.add_argument("--frame-stride", type=int, help="detect in every n-th frame")
         new.add_argument("--clip-seconds", type=int, help="clip length (default 15)")
         new.add_argument("--annotation-fps", type=int, help="annotation frames per second")

@@ -150,7 +150,11 @@ def _tracking_methods(plan: ReleasePlan) -> list[TrackingMethod]:
                     sha256=detector.get("sha256", ""),
                     threshold=tracker.get("high_score"),
                     frame_stride=made_by.get("frame_stride"),
-                    tracker=f"Kalman SORT {tracker['version']}" if "version" in tracker else "",
+                    tracker=f"Kalman SORT {tracker['version']}"
+                    if "version" in tracker
+                    else "the ids of its file"
+                    if "ids" in made_by
+                    else "",
                 )
             ] += 1
     found = [replace(one, clips=count) for one, count in counts.items()]
@@ -191,7 +195,8 @@ def _settings(release: Release, plan: ReleasePlan) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "dataset": {name: getattr(dataset, name) for name in fields}
-        | {"weights": Path(dataset.weights).name},
+        | {"weights": Path(dataset.weights).name}
+        | ({"keep_ids": True} if dataset.keep_ids else {}),
         "groups": [
             {"name": group.name, "choice": group.choice, "required": group.required,
              "label_type": group.label_type, "max_per_person": group.max_per_person,
