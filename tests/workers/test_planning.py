@@ -21,7 +21,7 @@ from workers import doctor
 from workers.models import InstalledVersion, PlanFault
 from workers.pipeline import STEPS, Step
 from workers.planning import Planner, current_faults, open_steps
-from workers.versions import VersionError, check_version
+from workers.versions import VersionError, check_version, this_version
 
 pytestmark = pytest.mark.django_db
 
@@ -149,8 +149,15 @@ def test_a_worker_of_another_version_is_refused_with_a_sentence():
         call_command("run_pipeline", once=True)
 
 
+def test_a_program_with_other_migrations_is_another_version():
+    InstalledVersion.objects.update(version=f"{VERSION} (0badcafe)")
+    with pytest.raises(VersionError, match="0badcafe"):
+        Planner().run_round()
+
+
 def test_a_migration_records_the_version():
     InstalledVersion.objects.all().delete()
     call_command("migrate", verbosity=0)
     check_version()
-    assert InstalledVersion.objects.get().version == VERSION
+    assert InstalledVersion.objects.get().version == this_version()
+    assert this_version().startswith(f"{VERSION} (")
