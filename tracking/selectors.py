@@ -18,7 +18,7 @@ from datasets.models import BundleImport, Clip, Dataset, Video
 from tracking.core.appearance import likeness
 from tracking.core.doubts import DOUBTFUL
 from tracking.core.image_grid import best_over_time
-from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load
+from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load, with_class
 from tracking.models import (
     Bundle,
     Experiment,
@@ -124,7 +124,8 @@ def track_rows(run: TrackingRun, tracks: Iterable[Track]) -> list[TrackRow]:
         number = ids.get(track.track_id, track.track_id)
         rows.append(
             TrackRow(
-                track.track_id, number, f"{'P' if track.track_id in ids else 'T'}{number}",
+                track.track_id, number,
+                with_class(f"{'P' if track.track_id in ids else 'T'}{number}", track.label),
                 int(track.frames[0]), float(track.frames[0]) / FRAME_RATE,
                 float(track.frames[-1] + 1) / FRAME_RATE, track.mean_score,
                 int(np.isnan(track.scores).sum()),

@@ -13,10 +13,10 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.models import AgreementReport, ClipStatus, Consensus, ConsensusBox, TaskStatus
 from qc.selectors.clip_and_task_states import CLIP_STATES, State, tasks_of
-from qc.selectors.display_names import annotator_names, name_annotators
+from qc.selectors.display_names import annotator_names, classes_in, name_annotators
 from qc.selectors.statuses import clip_statuses, task_statuses
 from qc.selectors.task_list import TaskRow, task_rows
-from tracking.core.tracks_file import Track, TracksFileError
+from tracking.core.tracks_file import Track, TracksFileError, with_class
 from tracking.models import Person, TrackingRun
 from tracking.selectors import tracks_of
 
@@ -52,7 +52,8 @@ class PersonInClip:
 
     @property
     def label(self) -> str:
-        return f"T{self.number}" if self.person_id is None else f"P{self.number}"
+        name = f"T{self.number}" if self.person_id is None else f"P{self.number}"
+        return with_class(name, self.track.label)
 
     @property
     def segments(self) -> list[FrameSegment]:
@@ -140,6 +141,7 @@ class ClipPage:
     persons: list[PersonInClip]
     keyframes: list[int]
     consensus: list[KeyframeConsensus]
+    classes: dict[int, str]  # of persons that are none, by number
     tasks: list[TaskRow]
     previous: str
     next: str
@@ -226,6 +228,7 @@ def clip_page(
         persons=shown.persons,
         keyframes=clip.keyframes(),
         consensus=consensus_by_keyframe(clip, hide_names=hide_names),
+        classes=classes_in(clip.video_id),
         tasks=[] if hide_names else _task_rows(dataset, clip),
         previous=before.first() or "",
         next=after.first() or "",

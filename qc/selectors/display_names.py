@@ -4,6 +4,7 @@ Files keep names and ids unchanged.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -11,6 +12,8 @@ from annotation.models import Annotator
 from datasets.models import Dataset
 from qc.core.annotator_keys import annotator_key, with_names
 from qc.models import ConsensusBox
+from tracking.core.tracks_file import PERSON, with_class
+from tracking.models import VideoPerson
 
 
 def annotator_names(dataset: Dataset, *, hidden: bool = False) -> dict[str, str]:
@@ -45,10 +48,53 @@ def group_title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def person_label(person_id: int) -> str:
-    """A person by its number in the source video.
+def person_label(person_id: int, classes: Mapping[int, str] | None = None) -> str:
+    """A person by its number in the source video, with the class of what is no person.
 
-    >>> person_label(3)
-    'P3'
+    >>> person_label(3), person_label(4, {4: "vehicle"})
+    ('P3', 'P4 vehicle')
     """
-    return f"P{person_id}"
+    return with_class(f"P{person_id}", (classes or {}).get(person_id, PERSON))
+
+
+def classes_of(videos: Iterable[int]) -> dict[tuple[int, int], str]:
+    """What those in `videos` are who are no persons, by video and number."""
+    rows = VideoPerson.objects.filter(video__in=set(videos)).exclude(label=PERSON)
+    found = rows.values_list("video", "person_id", "label")
+    return {(video, number): label for video, number, label in found}
+
+
+def classes_in(video: int) -> dict[int, str]:
+    """What those in one video are who are no persons, by number."""
+    return {number: label for (_video, number), label in classes_of([video]).items()}
+
+
+class ClassWords(NamedTuple):
+    """What pages say of one that may be a false box."""
+
+    question: str
+    yes: str
+    no: str
+
+
+def class_words(label: str) -> ClassWords:
+    """
+    >>> class_words("vehicle").no
+    'No vehicle'
+    """
+    if label == PERSON:
+        return ClassWords(_("Is this a person?"), _("Person"), _("Not a person"))
+    name = {"class": label}
+    question = _("Is this right: %(class)s?") % name
+    return ClassWords(question, group_title(label), _("No %(class)s") % name)
+
+
+def answer_text(answer: Any) -> str:
+    """An answer as text.
+
+    >>> answer_text(["walk", "wave"]), answer_text([]), answer_text(None), answer_text("unset")
+    ('walk, wave', 'none', 'no answer', 'no answer')
+    """
+    if isinstance(answer, list):
+        return ", ".join(map(str, answer)) or "none"
+    return _("no answer") if answer in (None, "unset") else str(answer)

@@ -22,7 +22,7 @@ from qc.selectors.clips import (
     default_run,
     run_tracks,
 )
-from qc.selectors.display_names import annotator_names
+from qc.selectors.display_names import annotator_names, classes_in
 from tracking.models import TrackingRun
 
 FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that are in no consensus yet
@@ -39,7 +39,8 @@ def player_scene(
 
     `scores` has None where the tracker interpolated between detections. `answers` holds, by
     second and person, the consensus with the votes; before there is a consensus, the
-    annotators' answers alone, whose `status` and `rule` are empty. With `versions`, keys of
+    annotators' answers alone, whose `status` and `rule` are empty. `classes` says what those
+    are who are no persons, by number. With `versions`, keys of
     answer versions, it holds these alone. With `hide_names` annotators are numbered.
     """
     shown = run_tracks(run or default_run(clip))
@@ -54,6 +55,7 @@ def player_scene(
         "cuts": shown.cuts,
         "groups": list(clip.video.dataset.groups.values_list("name", flat=True)),
         "persons": [_person_json(person) for person in shown.persons],
+        "classes": classes_in(clip.video_id),
         "answers": _with_consensus(consensus)
         if consensus
         else _answers_only(clip, names, versions),

@@ -29,6 +29,7 @@ from qc.selectors.agreement.newest import Newest, newest_summary
 from qc.selectors.agreement.proposal_quality import proposal_page
 from qc.selectors.agreement.table_parts import Table
 from qc.selectors.consensus.decisions import reviewer_agreement, single_votes
+from qc.selectors.display_names import classes_in
 from qc.services.agreement.reports import order_period
 
 
@@ -186,7 +187,8 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     page = clip_agreement(dataset, found)
     if page is None:
         raise Http404(_("%(clip)s has not been compared yet.") % {"clip": clip})
-    return _answer(request, "clip", dataset, page)
+    classes = classes_in(found.video_id)
+    return _answer(request, "clip", dataset, page, classes=classes)
 
 
 @login_required

@@ -80,7 +80,7 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
     if page is None:
         raise Http404(_("%(name)s has no clip %(clip)s.") % {"name": name, "clip": clip})
     context = {"dataset": dataset, "page": page}
-    context["keyframes"] = explain_consensus(page.clip, page.consensus)
+    context["keyframes"] = explain_consensus(page.clip, page.consensus, page.classes)
     context["selected"] = selected_person(
         request.GET.get("person", ""), page.clip, page.consensus,
         second=(parse_key(request.GET.get("frame", "")) or 0) // FRAME_RATE,

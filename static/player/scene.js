@@ -41,6 +41,7 @@ import { keyframePath, trackPath } from "./paths.js";
  * @property {number[]} cuts frames with which another scene begins
  * @property {string[]} groups action groups
  * @property {TrackedPerson[]} persons
+ * @property {Record<string, string>} classes what those are who are no persons, by number
  * @property {Answers} answers
  */
 
@@ -58,6 +59,7 @@ export class Scene {
     this.cuts = data.cuts;
     this.groups = data.groups;
     this.persons = data.persons;
+    this.classes = data.classes;
     this.answers = data.answers;
     this.tracked = new Map(data.persons.map((person) => [person.number, person]));
     /** @type {Map<string, BoxPath>} */
@@ -96,7 +98,7 @@ export class Scene {
     if (number >= FIRST_UNMATCHED) return gettext("new person");
     return number >= FIRST_DRAWN
       ? `${gettext("new person")} ${(number % FIRST_DRAWN) + 1}`
-      : `P${number}`;
+      : [`P${number}`, this.classes[number]].filter(Boolean).join(" ");
   }
 
   /**
@@ -226,6 +228,7 @@ export const emptyScene = () =>
     cuts: [],
     groups: [],
     persons: [],
+    classes: {},
     answers: {},
   });
 

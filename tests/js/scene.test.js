@@ -51,6 +51,12 @@ test("a scene knows its annotators and persons in order, tracked or drawn", () =
   assert.equal(scene.personName(1_000_000_000), "new person");
 });
 
+test("what is no person is named with its class", () => {
+  const scene = makeScene({ classes: { 4: "vehicle" }, answers: { 2: { 4: makePerson() } } });
+  assert.equal(scene.personName(4), "P4 vehicle");
+  assert.equal(scene.personName(5), "P5");
+});
+
 test("the box of a drawn person is that of the consensus, until it is edited", () => {
   const scene = makeScene({ answers: { 2: { 10000: makePerson() } } });
   assert.deepEqual(scene.boxOf(10_000, 60)?.box, [10, 10, 30, 50]);

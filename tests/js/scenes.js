@@ -25,6 +25,7 @@ export const makeScene = (about = {}) =>
     cuts: [],
     groups: ["posture"],
     persons: [],
+    classes: {},
     answers: {},
     ...about,
   });

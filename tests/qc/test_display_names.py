@@ -1,6 +1,7 @@
 """How pages call persons and groups, and that files call them as before."""
 
 import csv
+import json
 from io import StringIO
 
 import pytest
@@ -57,6 +58,35 @@ def test_a_person_that_annotators_drew_has_the_next_number(pages, clip, reviewer
     asked = pages("adjudication", at=f"{clip.name}.3.object_manipulation.2")
     for page in (asked, pages("decisions"), pages("clip", clip.name)):
         assert "P3" in page
+
+
+def test_what_is_no_person_is_called_what_it_is(pages, clip, reviewer):
+    pages_of_persons = pages("clip", clip.name)
+    assert "vehicle" not in pages_of_persons
+    clip.video.persons.filter(person_id=3).update(label="vehicle")
+    adjudicate(
+        clip, second=2, person_id=3, group="object_manipulation", actions=["wave"],
+        user=reviewer,
+    )  # fmt: skip
+    asked = pages("adjudication", at=f"{clip.name}.3.object_manipulation.2")
+    for page in (asked, pages("decisions"), pages("clip", clip.name)):
+        assert "P3 vehicle" in page
+    scene = json.loads(pages("scene", clip.name))
+    assert scene["classes"] == {"3": "vehicle"}
+
+
+def test_whether_it_is_one_is_asked_by_its_class(pages, clip, reviewer):
+    clip.video.persons.filter(person_id=3).update(label="vehicle")
+    ConsensusBox.objects.filter(person_id=3).update(status="disputed")
+    key = f"{clip.name}.3.~person.2"
+    asked = pages("adjudication", at=key)
+    assert "Is this right: vehicle?" in asked
+    assert "No vehicle" in asked
+    assert "Is this a person?" not in asked
+    adjudicate(clip, second=2, person_id=3, is_person=False, user=reviewer)
+    assert "No vehicle" in pages("decisions")
+    shown = pages("clip", clip.name)
+    assert "No vehicle, decided by" in shown
 
 
 def test_a_group_is_called_alike_on_all_pages(pages, clip, tasks):

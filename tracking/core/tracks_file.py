@@ -24,6 +24,15 @@ class TracksFileError(UntrustedDataError):
     """The bytes are not a tracks file."""
 
 
+def with_class(name: str, label: str) -> str:
+    """The name of a track or person on pages: what is no person says what it is.
+
+    >>> with_class("P3", "person"), with_class("P4", "vehicle")
+    ('P3', 'P4 vehicle')
+    """
+    return name if label == PERSON else f"{name} {label}"
+
+
 @dataclass(frozen=True)
 class Track:
     """The boxes of one person in a clip.

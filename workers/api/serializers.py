@@ -181,6 +181,9 @@ class ClipDetailSerializer(serializers.Serializer):
 class TrackSerializer(serializers.Serializer):
     track_id = serializers.IntegerField()
     person_id = serializers.IntegerField(allow_null=True)
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="what it is, of the classes that are followed"
+    )
     frames = serializers.ListField(child=serializers.IntegerField())
     boxes = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
     scores = serializers.ListField(

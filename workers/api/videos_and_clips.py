@@ -158,6 +158,7 @@ class ClipTracks(ClipView):
             "tracks": [
                 {
                     "track_id": one.track.track_id, "person_id": one.person_id,
+                    "label": one.track.label,
                     "frames": one.track.frames.tolist(),
                     "boxes": one.track.boxes.round(2).tolist(),
                     "scores": [None if score != score else round(score, 4)

@@ -25,8 +25,24 @@ from qc.core.consensus.person_quorum import why_disputed
 from qc.models import ClipStatus, Consensus, ConsensusBox, ConsensusLabel
 from qc.selectors.clip_and_task_filters import narrowed, ordered
 from qc.selectors.clip_and_task_states import newest_consensuses
-from qc.selectors.display_names import annotator_names, group_title, name_annotators
+from qc.selectors.consensus.decision_options import (
+    AnnotatorAnswer,
+    DecisionOption,
+    answer_of,
+    numbered,
+    option_of,
+)
+from qc.selectors.display_names import (
+    annotator_names,
+    answer_text,
+    class_words,
+    classes_of,
+    group_title,
+    name_annotators,
+    person_label,
+)
 from qc.selectors.statuses import clip_statuses
+from tracking.core.tracks_file import PERSON as PERSON_CLASS
 
 PERSON, BOX = "~person", "~box"
 ITEMS = {"open": "open_items", "boxes": "box_items"}  # of ClipStatus
@@ -153,24 +169,6 @@ def _keys_of(consensuses: list[int], kind: str) -> Iterable[ItemKey]:
     ]
 
 
-class AnnotatorAnswer(NamedTuple):
-    """One annotator's answer; pages show the letter, so that names do not bias the reviewer."""
-
-    letter: str
-    annotator: str
-    answer: str
-
-
-@dataclass
-class DecisionOption:
-    """One possible decision. `digit` is its keyboard key, empty if there is none left."""
-
-    text: str
-    value: str  # JSON, as the form posts it
-    answers: list[AnnotatorAnswer]
-    digit: str = ""
-
-
 @dataclass
 class AdjudicationItem:
     """One thing that needs a reviewer's decision."""
@@ -183,6 +181,7 @@ class AdjudicationItem:
     others: list[DecisionOption]  # answers that no annotator gave
     same_votes: list[int]  # the keyframes that follow with the same votes, still open
     reason: str = ""  # why the question is open; empty if it is decided
+    label: str = PERSON_CLASS  # what it is
 
     @property
     def clip(self) -> Any:
@@ -200,7 +199,11 @@ class AdjudicationItem:
     def title(self) -> str:
         if self.group is not None:
             return group_title(self.group.name)
-        return _("Which box fits?") if self.is_on_box else _("Is this a person?")
+        return _("Which box fits?") if self.is_on_box else class_words(self.label).question
+
+    @property
+    def person(self) -> str:
+        return person_label(self.key.person_id, {self.key.person_id: self.label})
 
     @property
     def loop(self) -> tuple[int, int]:
@@ -230,18 +233,24 @@ def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[Adjudicati
     name_annotators(boxes.values(), annotator_names(dataset))
     groups = {group.name: group for group in dataset.groups.prefetch_related("actions")}
     names = _authors({box.consensus for box in boxes.values()})
+    classes = classes_of({one.clip.video_id for one in consensuses.values()})
     found = []
     for key in keys:
         box = boxes.get((key.clip, key.person_id, key.second))
         if box is None:
             continue
         letters = _letters(key.clip, names.get(key.clip, []))
-        if key.group in (PERSON, BOX):
-            make = _person_item if key.group == PERSON else _box_item
-            found.append(make(key, box, letters))
+        label = classes.get((box.consensus.clip.video_id, key.person_id), PERSON_CLASS)
+        if key.group == PERSON:
+            item = _person_item(key, box, letters, label)
+        elif key.group == BOX:
+            item = _box_item(key, box, letters)
         elif key.group in groups:
-            same_votes = _same_votes(key, boxes)
-            found.append(_label_item(key, box, groups[key.group], letters, same_votes))
+            item = _label_item(key, box, groups[key.group], letters, _same_votes(key, boxes))
+        else:
+            continue
+        item.label = label
+        found.append(item)
     return found
 
 
@@ -288,16 +297,19 @@ def _same_votes(key: ItemKey, boxes: dict[tuple[str, int, int], ConsensusBox]) -
     return found
 
 
-def _person_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> AdjudicationItem:
+def _person_item(
+    key: ItemKey, box: ConsensusBox, letters: dict[str, str], label: str
+) -> AdjudicationItem:
     answers = [
         AnnotatorAnswer(letter, name, _("drawn") if name in box.drawn_by else _("not drawn"))
         for name, letter in sorted(letters.items(), key=lambda one: one[1])
     ]
     drawn = [one for one in answers if one.answer == "drawn"]
     not_drawn = [one for one in answers if one.answer != "drawn"]
+    words = class_words(label)
     given = [
-        DecisionOption(_("Person"), '["person"]', drawn, "1"),
-        DecisionOption(_("Not a person"), '["not-a-person"]', not_drawn, "2"),
+        DecisionOption(words.yes, '["person"]', drawn, "1"),
+        DecisionOption(words.no, '["not-a-person"]', not_drawn, "2"),
     ]
     reason = ""
     if box.status == ConsensusBox.Status.DISPUTED:
@@ -318,7 +330,7 @@ def _box_item(key: ItemKey, box: ConsensusBox, letters: dict[str, str]) -> Adjud
         for one in answers
     ]
     reason = _("The boxes overlap with an IoU of %(value).2f.") % {"value": box.min_iou or 0}
-    return AdjudicationItem(key, box, None, answers, _numbered(given), [], [], reason)
+    return AdjudicationItem(key, box, None, answers, numbered(given), [], [], reason)
 
 
 def _label_item(
@@ -334,7 +346,7 @@ def _label_item(
     by_answer: dict[tuple[str, ...] | None, list[AnnotatorAnswer]] = {}
     answers = []
     for name, letter in sorted(letters.items(), key=lambda one: one[1]):
-        answer = _answer(votes.get(name), order) if name in votes else None
+        answer = answer_of(votes.get(name), order) if name in votes else None
         one = AnnotatorAnswer(
             letter, name, answer_text(votes[name]) if name in votes else _("not drawn")
         )
@@ -344,54 +356,22 @@ def _label_item(
     ranked = sorted(by_answer.items(), key=lambda one: (-len(one[1]), one[1][0].letter))
     # More actions than can be chosen are no decision.
     given = [
-        _option(answer, who)
+        option_of(answer, who)
         for answer, who in ranked
         if answer is not None and len(answer) <= group.max_per_person
     ]
     others = []
     if group.choice == ActionGroup.Choice.ONE:
-        others = [_option((name,), []) for name in order if (name,) not in by_answer]
+        others = [option_of((name,), []) for name in order if (name,) not in by_answer]
         if (UNKNOWN,) not in by_answer:
-            others.append(_option((UNKNOWN,), []))
+            others.append(option_of((UNKNOWN,), []))
     elif () not in by_answer:
-        others = [_option((), [])]
-    numbered = _numbered([*given, *others])
+        others = [option_of((), [])]
+    options = numbered([*given, *others])
     reason = ""
     if label is not None and label.rule == ConsensusLabel.Rule.OPEN:
         reason = why_open(votes, group.spec(), annotators=len(answers))
     return AdjudicationItem(
-        key, box, group, answers, numbered[: len(given)], numbered[len(given) :], same_votes,
+        key, box, group, answers, options[: len(given)], options[len(given) :], same_votes,
         reason,
     )  # fmt: skip
-
-
-def _numbered(options: list[DecisionOption]) -> list[DecisionOption]:
-    """Give each option its own digit key: `none`, else `unknown`, gets 0, others 1 to 9."""
-    values = [option.value for option in options]
-    zero = "[]" if "[]" in values else f'["{UNKNOWN}"]'
-    digits = iter("123456789")
-    for option in options:
-        option.digit = "0" if option.value == zero else next(digits, "")
-    return options
-
-
-def _option(answer: tuple[str, ...], answers: list[AnnotatorAnswer]) -> DecisionOption:
-    return DecisionOption(answer_text(list(answer)), json.dumps(list(answer)), answers)
-
-
-def _answer(vote: Any, order: list[str]) -> tuple[str, ...] | None:
-    """A vote as actions in the group's order; None if it is no answer."""
-    if isinstance(vote, list):
-        return tuple(name for name in order if name in vote)
-    return (vote,) if vote in (UNKNOWN, *order) else None
-
-
-def answer_text(answer: Any) -> str:
-    """An answer as text.
-
-    >>> answer_text(["walk", "wave"]), answer_text([]), answer_text(None), answer_text("unset")
-    ('walk, wave', 'none', 'no answer', 'no answer')
-    """
-    if isinstance(answer, list):
-        return ", ".join(map(str, answer)) or "none"
-    return _("no answer") if answer in (None, "unset") else str(answer)

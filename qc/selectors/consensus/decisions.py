@@ -14,9 +14,16 @@ from qc.core.annotator_keys import with_names
 from qc.core.quality.acceptance import AT_ONCE_MS
 from qc.models import Adjudication, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
-from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
-from qc.selectors.display_names import annotator_names, group_title
+from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey
+from qc.selectors.display_names import (
+    annotator_names,
+    answer_text,
+    class_words,
+    group_title,
+    person_label,
+)
 from qc.selectors.statuses import cached, clip_statuses
+from tracking.core.tracks_file import PERSON as PERSON_CLASS
 
 LONGEST_PAUSE_MS = 60_000  # longer, the reviewer was away
 
@@ -36,6 +43,11 @@ class DecisionRow:
         group = one.group or (BOX if one.box else PERSON)
         return ItemKey(one.clip.name, one.person_id, group, one.second)
 
+    @property
+    def person(self) -> str:
+        number = self.decision.person_id
+        return person_label(number, {number: self.decision.video_person.label})
+
 
 def decision_rows(
     decisions: list[Adjudication], *, user: User, may_override: bool
@@ -48,7 +60,7 @@ def decision_rows(
             if one.group
             else _("Box")
             if one.box
-            else _("Is it a person?"),
+            else _question(one.video_person.label),
             _answer(one),
             one.withdrawn_at is None and (may_override or one.decided_by_id == user.pk),
         )
@@ -64,7 +76,14 @@ def _answer(one: Adjudication) -> str:
         return _("%(width)d by %(height)d pixels at %(left)d, %(top)d") % {
             "width": x2 - x1, "height": y2 - y1, "left": x1, "top": y1,
         }  # fmt: skip
+    label = one.video_person.label
+    if label != PERSON_CLASS:
+        return label if one.is_person else class_words(label).no
     return _("a person") if one.is_person else _("not a person")
+
+
+def _question(label: str) -> str:
+    return _("Is it a person?") if label == PERSON_CLASS else class_words(label).question
 
 
 class ReviewerAgreement(NamedTuple):

@@ -1,6 +1,7 @@
 """Explanation of a consensus: each annotator's answer, the rule, the reviewer's decision."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
@@ -8,7 +9,9 @@ from django.utils.translation import gettext as _
 from datasets.models import Clip
 from qc.models import Adjudication, ConsensusBox, ConsensusLabel
 from qc.selectors.clips import KeyframeConsensus
-from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey, answer_text
+from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey
+from qc.selectors.display_names import ClassWords, answer_text, class_words
+from tracking.core.tracks_file import PERSON as PERSON_CLASS
 
 Decisions = dict[tuple[int, int, str], Adjudication]  # second, person, group or BOX or ""
 
@@ -43,6 +46,20 @@ class BoxExplanation:
     labels: list[LabelExplanation]
     decision: Adjudication | None  # on whether there is a person
     box_decision: Adjudication | None
+    label: str = PERSON_CLASS  # what it is
+
+    @property
+    def words(self) -> ClassWords:
+        return class_words(self.label)
+
+    @property
+    def decided(self) -> str:
+        """What was decided on whether it is one; empty if nothing was."""
+        if self.decision is None:
+            return ""
+        if self.label != PERSON_CLASS:
+            return self.label if self.decision.is_person else self.words.no
+        return _("a person") if self.decision.is_person else _("not a person")
 
     @property
     def drawn(self) -> str:
@@ -71,9 +88,13 @@ class KeyframeExplanation:
 
 
 def explain_consensus(
-    clip: Clip, consensus: list[KeyframeConsensus]
+    clip: Clip, consensus: list[KeyframeConsensus], classes: Mapping[int, str]
 ) -> list[KeyframeExplanation]:
-    """The consensus of `clip` with explanations; one additional query."""
+    """The consensus of `clip` with explanations; one additional query.
+
+    Args:
+        classes: What those are who are no persons, by number.
+    """
     if not consensus:
         return []
     by_item: Decisions = {}
@@ -83,7 +104,13 @@ def explain_consensus(
         by_item[one.second, one.person_id, about] = one
     return [
         KeyframeExplanation(
-            keyframe.second, [_box(clip, box, by_item) for box in keyframe.boxes]
+            keyframe.second,
+            [
+                replace(
+                    _box(clip, box, by_item), label=classes.get(box.person_id, PERSON_CLASS)
+                )
+                for box in keyframe.boxes
+            ],
         )
         for keyframe in consensus
     ]

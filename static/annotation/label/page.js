@@ -102,7 +102,7 @@ export class LabelPage {
     this.boxes.leave();
     this.stage.stills?.close();
     this.stage.stills = new Stills(clip.video, clip.frame_rate);
-    const scene = { ...clip, cuts: [], groups: [], persons: [], answers: {} };
+    const scene = { ...clip, cuts: [], groups: [], persons: [], classes: {}, answers: {} };
     this.stage.setScene(new Scene(scene));
     if (video) this.stage.use(video);
     else this.stage.video.src = clip.video;

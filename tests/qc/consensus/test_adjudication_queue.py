@@ -51,7 +51,7 @@ def test_an_item_shows_the_answer_of_each_annotator(
     assert keys == [ItemKey(clip.name, who, "posture", at) for who in (1, 2) for at in seconds]
     with refreshed_once():
         refresh()
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             item, *_ = adjudication_items(dataset, keys)
     assert {(answer.annotator, answer.answer) for answer in item.answers} == {
         ("kim", "walk"),
