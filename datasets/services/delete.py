@@ -5,7 +5,7 @@ files are recorded in the transaction that deletes the rows; workers remove the 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.db import models, transaction
@@ -44,7 +44,7 @@ def dependents(thing: models.Model) -> list[DependentCount]:
     goes with them.
     """
     found = []
-    for model, path in _shortest_paths(type(thing)).items():
+    for model, path in shortest_paths(type(thing)).items():
         rows = model._base_manager.filter(**{path: thing.pk}).order_by()
         name = getattr(model, "COUNTED_AS", "")
         if name and (count := rows[: COUNTED + 1].count()):
@@ -52,7 +52,7 @@ def dependents(thing: models.Model) -> list[DependentCount]:
     return found
 
 
-def _shortest_paths(root: type[models.Model]) -> dict[type[models.Model], str]:
+def shortest_paths(root: type[models.Model]) -> dict[type[models.Model], str]:
     """The shortest look-up that leads from each dependent model to `root`, nearest first.
 
     Rows of one thing are found by any of their paths; one that may be empty is the last choice.
@@ -152,14 +152,10 @@ def _clear_self_references(rows: Any) -> None:
             rows.exclude(**{field.name: None}).update(**{field.name: None})
 
 
-def rows_of(
-    thing: models.Model, is_wanted: Callable[[type[models.Model]], bool] = lambda _: True
-) -> dict[type[models.Model], Any]:
-    """All rows that would be deleted with `thing`, each once, by model, of models wanted."""
+def rows_of(thing: models.Model) -> dict[type[models.Model], Any]:
+    """All rows that would be deleted with `thing`, each once, by model."""
     conditions: dict[type[models.Model], Q] = {}
     for rows in _with_dependents(type(thing)._default_manager.filter(pk=thing.pk)):
-        if not is_wanted(rows.model):
-            continue
         conditions.setdefault(rows.model, Q())
         conditions[rows.model] |= Q(pk__in=rows.values("pk"))
     return {model: model._base_manager.filter(which) for model, which in conditions.items()}

@@ -24,7 +24,7 @@ from datasets.core.vocabulary import (
 )
 from datasets.models import Action, ActionGroup, Dataset
 from datasets.selectors import vocabulary_of
-from datasets.services.delete import rows_of
+from datasets.services.delete import shortest_paths
 
 
 class WantedAction(NamedTuple):
@@ -49,8 +49,11 @@ class WantedGroup(NamedTuple):
 
 def is_in_use(dataset: Dataset) -> bool:
     """Whether rows depend on the meaning of the actions, such as tasks of annotators."""
-    dependents = rows_of(dataset, lambda model: getattr(model, "NEEDS_VOCABULARY", False))
-    return any(rows.exists() for rows in dependents.values())
+    return any(
+        model._base_manager.filter(**{path: dataset.pk}).exists()
+        for model, path in shortest_paths(Dataset).items()
+        if getattr(model, "NEEDS_VOCABULARY", False)
+    )
 
 
 def change_vocabulary(dataset: Dataset, wanted: Sequence[WantedGroup]) -> int:
