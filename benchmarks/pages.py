@@ -90,6 +90,7 @@ def _fill(clips: int, datasets: int) -> None:
     from django.db import transaction
 
     from benchmarks.filled import rows
+    from qc.selectors.statuses import refresh
 
     with transaction.atomic():
         rows.fill(clips, datasets, is_finished=False)
@@ -97,6 +98,7 @@ def _fill(clips: int, datasets: int) -> None:
         rows.fill_records()
     rows.store_tracks()
     rows.summarise()
+    refresh(everything=True)  # before the planner's statistics are taken
 
 
 def _open_all(*, rounds: int) -> Iterator[tuple[str, Cost]]:
