@@ -149,10 +149,10 @@ TASK_ORDERS = {
 }  # fmt: skip
 
 REVIEW_ORDERS = {  # of tasks that wait for review; agreement and findings are those of the clip
-    "name": "status__name", "annotator": "annotator__name",
-    "version": "status__version__number", "persons": "status__version__person_count",
-    "unfinished": "status__version__unfinished", "agreement": "clip__status__lowest_alpha",
-    "boxes": "clip__status__lowest_box_f1", "findings": "clip__status__findings",
+    "name": "name", "annotator": "annotator__name", "version": "version__number",
+    "persons": "version__person_count", "unfinished": "version__unfinished",
+    "agreement": f"{TASK}lowest_alpha", "boxes": f"{TASK}lowest_box_f1",
+    "findings": f"{TASK}findings",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ A clip is cutting, detecting, tracked (ready to assign), annotating, review, ope
 for adjudication) or approved; or a step of it has failed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
@@ -17,8 +17,7 @@ from avaproject.base.views import Text
 from avaproject.base.work import Stage
 from datasets.models import Clip, Dataset
 from qc.models import Consensus, Review, TaskStatus
-from qc.selectors.clip_and_task_filters import TASK, narrowed
-from qc.selectors.statuses import refresh, task_statuses
+from qc.selectors.statuses import refresh
 
 
 class State(NamedTuple):
@@ -70,30 +69,24 @@ def with_verdict(tasks: QuerySet[AnnotationTask]) -> QuerySet[Any]:
 
 def tasks_with_state(dataset: Dataset) -> QuerySet[Any]:
     """The tasks of `dataset`, each with `state`, a key of TASK_STATES."""
-    tasks = _with_status(task_statuses(dataset))
-    return tasks.order_by("status__name", "annotator__name")
-
-
-def pending_tasks(dataset: Dataset, query: Mapping[str, str] | None = None) -> QuerySet[Any]:
-    """Tasks whose newest answers wait for review, and that fit the filters in `query`."""
-    statuses = task_statuses(dataset).filter(is_pending=True)
-    return _with_status(narrowed(statuses, query or {}, of=TASK))
-
-
-def _with_status(statuses: QuerySet[TaskStatus]) -> QuerySet[Any]:
-    """The tasks of `statuses` with `state`, `latest_version_id` and `verdict`."""
-    tasks = AnnotationTask.objects.filter(status__in=statuses.order_by())
-    return tasks.select_related("clip", "annotator").annotate(
-        state=F("status__state"),
-        latest_version_id=F("status__version_id"),
-        verdict=F("status__verdict"),
+    refresh()
+    tasks = AnnotationTask.objects.filter(status__dataset=dataset)
+    return (
+        tasks.select_related("clip", "annotator")
+        .annotate(
+            state=F("status__state"),
+            latest_version_id=F("status__version_id"),
+            verdict=F("status__verdict"),
+        )
+        .order_by("status__name", "annotator__name")
     )
 
 
 def tasks_of(statuses: Iterable[TaskStatus]) -> list[Any]:
     """The tasks of a page of `task_statuses`, in its order, with state and newest answers."""
     order = {status.pk: status for status in statuses}
-    tasks = AnnotationTask.objects.select_related("clip", "annotator").in_bulk(order)
+    rows = AnnotationTask.objects.select_related("clip__video__dataset", "annotator")
+    tasks = rows.order_by().in_bulk(order)
     found: list[Any] = [tasks[pk] for pk in order if pk in tasks]
     for task in found:
         status = order[task.pk]
@@ -102,10 +95,13 @@ def tasks_of(statuses: Iterable[TaskStatus]) -> list[Any]:
     return found
 
 
-def newest_consensuses(dataset: Dataset) -> QuerySet[Consensus]:
-    """The newest finished consensus of each clip of `dataset`."""
+def newest_consensuses(
+    dataset: Dataset, *, clips: Collection[str] | None = None
+) -> QuerySet[Consensus]:
+    """The newest finished consensus of each clip of `dataset`, or of those with these names."""
     refresh()
-    return Consensus.objects.filter(statuses__dataset=dataset)
+    of = {} if clips is None else {"statuses__name__in": clips}
+    return Consensus.objects.filter(statuses__dataset=dataset, **of)
 
 
 def clips_with_state(dataset: Dataset) -> QuerySet[Any]:

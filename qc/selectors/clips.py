@@ -99,7 +99,7 @@ class ClipRow:
 def clip_rows(statuses: Iterable[ClipStatus]) -> list[ClipRow]:
     """Lines for a page of `clip_statuses`; three queries."""
     order = {status.pk: status for status in statuses}
-    clips = Clip.objects.select_related("video").in_bulk(order)
+    clips = Clip.objects.select_related("video").order_by().in_bulk(order)
     runs: dict[int, TrackingRun] = {}
     for run in reversed(TrackingRun.objects.in_use().done().filter(clip__in=order)):
         runs[run.clip_id] = run

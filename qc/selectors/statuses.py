@@ -60,13 +60,13 @@ CLIP_OF: dict[type[models.Model], str] = {
 def clip_statuses(dataset: Dataset) -> QuerySet[ClipStatus]:
     """The states of the clips of `dataset`, by name."""
     refresh()
-    return ClipStatus.objects.filter(dataset=dataset).order_by("dataset", "name")
+    return ClipStatus.objects.filter(dataset=dataset).order_by("name")
 
 
 def task_statuses(dataset: Dataset) -> QuerySet[TaskStatus]:
     """The states of the tasks of `dataset`, by the names of clips, then by annotator."""
     refresh()
-    return TaskStatus.objects.filter(dataset=dataset).order_by("dataset", "name", "annotator")
+    return TaskStatus.objects.filter(dataset=dataset).order_by("name", "annotator__name")
 
 
 def cached(name: str, statuses: QuerySet[ClipStatus], compute: Callable[[], Value]) -> Value:

@@ -40,7 +40,7 @@ def task_rows(tasks: list[Any]) -> list[TaskRow]:
     reasons = dict(reviews.values_list("task_id", "reason"))
     begun = AnswerDraft.objects.open().filter(task__in=tasks, last__gt=0).defer("start")
     drafts = {draft.task_id: draft for draft in begun}
-    clips = ClipStatus.objects.in_bulk([task.clip_id for task in tasks])
+    clips = ClipStatus.objects.order_by().in_bulk([task.clip_id for task in tasks])
     return [
         TaskRow(
             task,

@@ -1,6 +1,6 @@
 """The review queue: verdicts on one task, on several, or on all above a threshold."""
 
-from typing import Any, cast
+from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -18,7 +18,7 @@ from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 from qc.forms import ThresholdForm, VerdictForm
-from qc.models import Review
+from qc.models import Review, TaskStatus
 from qc.selectors.clip_and_task_filters import filter_bar, headings, saved_views
 from qc.selectors.review.review_queue import (
     good_enough_to_approve,
@@ -55,7 +55,7 @@ def _render_queue(
     query = request.GET.dict()
     waiting = pending(dataset, query)
     page = paginate(request, waiting)
-    rows = pending_rows(list(page))
+    rows = pending_rows(page)
     if refused is not None:
         overrides, selected = refused.overrides(), set(request.POST.getlist("tasks"))
         for row in rows:
@@ -81,7 +81,7 @@ def by_threshold(request: HttpRequest, name: str) -> HttpResponse:
     dataset = get_object_or_404(permitted_datasets(request.user, Act.REVIEW), name=name)
     form = ThresholdForm(request.GET or None)
     page = paginate(request, pending(dataset), size=TASKS_COMPARED)
-    rows = good_enough_to_approve(list(page), **form.cleaned_data) if form.is_valid() else []
+    rows = good_enough_to_approve(page, **form.cleaned_data) if form.is_valid() else []
     context = {"dataset": dataset, "form": form, "page": page, "rows": rows}
     context["newest"] = _newest(pending(dataset))
     return render(request, "qc/review/approve_by_threshold.html", context)
@@ -116,9 +116,9 @@ def verdict(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("qc:review", name=name)
 
 
-def _newest(waiting: QuerySet[Any]) -> int | None:
+def _newest(waiting: QuerySet[TaskStatus]) -> int | None:
     """The newest answers of these tasks: later ones are in no verdict on all of them."""
-    newest: int | None = waiting.aggregate(max=Max("status__version"))["max"]
+    newest: int | None = waiting.aggregate(max=Max("version"))["max"]
     return newest
 
 
@@ -129,11 +129,11 @@ def _all_that_match(
 
     Without answers that came after the page was shown.
     """
-    matching = pending(dataset, request.GET.dict()).filter(status__version__lte=newest)
+    matching = pending(dataset, request.GET.dict()).filter(version__lte=newest)
     threshold = ThresholdForm(request.POST)
     if "alpha" not in request.POST or not threshold.is_valid():
-        return list(matching.values_list("pk", "status__version"))
-    rows = good_enough_to_approve(list(matching), **threshold.cleaned_data)
+        return list(matching.values_list("pk", "version"))
+    rows = good_enough_to_approve(matching, **threshold.cleaned_data)
     return [(row.task.pk, row.version.pk) for row in rows]
 
 

@@ -80,11 +80,13 @@ def tasks(request: HttpRequest, name: str) -> HttpResponse:
 def task(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """One task: its findings, its agreement figures and its history."""
     dataset = get_object_or_404(permitted_datasets(request.user, Act.SEE_NAMES), name=name)
-    found = tasks_with_state(dataset).select_related("clip__video__dataset", "annotator")
+    found = tasks_with_state(dataset).select_related(
+        "clip__video__dataset", "annotator", "status"
+    )
     about = found.filter(pk=pk).first()
     if about is None:
         raise Http404(_("%(name)s has no such task.") % {"name": name})
-    rows = pending_rows([about]) if about.latest_version_id else []
+    rows = pending_rows([about.status]) if about.latest_version_id else []
     context = {"dataset": dataset, "task": about, "state": TASK_STATES[about.state]}
     context |= {"row": rows[0] if rows else None, "events": task_history(about)}
     context["cvat"] = job_of_task(about)

@@ -168,7 +168,7 @@ def test_lists_take_the_same_queries_however_long(dataset, clip, django_assert_n
     with django_assert_num_queries(5):
         assert len(task_rows(tasks_of(tasks))) == 15
     waiting = list(pending(dataset))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(pending_rows(waiting)) == 15
 
 

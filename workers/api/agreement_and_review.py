@@ -160,8 +160,10 @@ class Reviews(DatasetView):
 
     def _shown(self, rows: list[Any]) -> list[dict[str, Any]]:
         keys = [row.pk for row in rows]
-        tasks = AnnotationTask.objects.filter(pk__in=keys).select_related(
-            "clip", "annotator", "status__version"
+        tasks = (
+            AnnotationTask.objects.filter(pk__in=keys)
+            .order_by()
+            .select_related("clip", "annotator", "status__version")
         )
         by_key: dict[int, Any] = {task.pk: task for task in tasks}
         return [

@@ -96,7 +96,9 @@ class Clips(DatasetView):
         return self.page(ordered(found, query, ORDERS), self._shown)
 
     def _shown(self, rows: list[Any]) -> list[dict[str, Any]]:
-        clips = Clip.objects.select_related("video").in_bulk([row.pk for row in rows])
+        clips = (
+            Clip.objects.select_related("video").order_by().in_bulk([row.pk for row in rows])
+        )
         return [_clip_row(row, clips[row.pk]) for row in rows if row.pk in clips]
 
 

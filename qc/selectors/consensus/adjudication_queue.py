@@ -12,7 +12,7 @@ from hashlib import sha256
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Prefetch, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from annotation.models import AnswerVersion
@@ -155,17 +155,19 @@ def _disputed_boxes() -> QuerySet[ConsensusBox]:
 def _keys_of(consensuses: list[int], kind: str) -> Iterable[ItemKey]:
     if kind == "boxes":
         disputed = _disputed_boxes().filter(consensus__in=consensuses)
-        rows = disputed.values_list("consensus__clip__name", "person_id", "second")
+        rows = disputed.order_by().values_list("consensus__clip__name", "person_id", "second")
         return (ItemKey(clip, person, BOX, second) for clip, person, second in rows)
     boxes = ConsensusBox.objects.filter(
         consensus__in=consensuses, status=ConsensusBox.Status.DISPUTED
-    ).values_list("consensus__clip__name", "person_id", "second")
+    )
     labels = ConsensusLabel.objects.filter(
         box__consensus__in=consensuses, rule=ConsensusLabel.Rule.OPEN
-    ).values_list("box__consensus__clip__name", "box__person_id", "group", "box__second")
+    )
+    persons = boxes.order_by().values_list("consensus__clip__name", "person_id", "second")
+    fields = ("box__consensus__clip__name", "box__person_id", "group", "box__second")
     return [
-        *(ItemKey(clip, person, PERSON, second) for clip, person, second in boxes),
-        *(ItemKey(*row) for row in labels),
+        *(ItemKey(clip, person, PERSON, second) for clip, person, second in persons),
+        *(ItemKey(*row) for row in labels.order_by().values_list(*fields)),
     ]
 
 
@@ -219,15 +221,17 @@ def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[Adjudicati
     """
     clips = {key.clip for key in keys}
     consensuses = (
-        newest_consensuses(dataset)
-        .filter(statuses__name__in=clips)
+        newest_consensuses(dataset, clips=clips)
         .select_related("clip__video")
+        .order_by()
         .in_bulk()
     )
     boxes = {}
-    for one in ConsensusBox.objects.filter(
+    asked = ConsensusLabel.objects.filter(group__in={key.group for key in keys}).order_by()
+    rows = ConsensusBox.objects.filter(
         consensus__in=consensuses, person_id__in={key.person_id for key in keys}
-    ).prefetch_related("labels"):
+    )
+    for one in rows.order_by().prefetch_related(Prefetch("labels", asked)):
         one.consensus = consensuses[one.consensus_id]
         boxes[one.consensus.clip.name, one.person_id, one.second] = one
     name_annotators(boxes.values(), annotator_names(dataset))
@@ -257,11 +261,9 @@ def adjudication_items(dataset: Dataset, keys: list[ItemKey]) -> list[Adjudicati
 def _authors(consensuses: Iterable[Consensus]) -> dict[str, list[str]]:
     """Names of the annotators whose answers a consensus is built from, by clip."""
     keys = [key for one in consensuses for key in one.versions]
-    rows = AnswerVersion.objects.filter(pk__in=keys).values_list(
-        "task__clip__name", "author__name"
-    )
+    rows = AnswerVersion.objects.filter(pk__in=keys).order_by()
     found: dict[str, list[str]] = {}
-    for clip, name in rows.distinct():
+    for clip, name in rows.values_list("task__clip__name", "author__name").distinct():
         found.setdefault(clip, []).append(name)
     return found
 

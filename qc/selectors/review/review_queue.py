@@ -1,6 +1,6 @@
 """The review queue: submissions to review with findings and agreement; history of a task."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,9 +15,10 @@ from qc.core.agreement.figures import ClipFinding, Figure, LowestAlpha, PairBoxF
 from qc.core.annotator_keys import annotator_key
 from qc.models import AgreementReport, Comment, Review, TaskStatus, ThirdOpinion
 from qc.selectors.agreement.agreement_tables import TONE_OF_SEVERITY
-from qc.selectors.clip_and_task_filters import REVIEW_ORDERS, ordered
-from qc.selectors.clip_and_task_states import pending_tasks
+from qc.selectors.clip_and_task_filters import REVIEW_ORDERS, TASK, narrowed, ordered
+from qc.selectors.clip_and_task_states import tasks_of
 from qc.selectors.player_scene import finding_person, player_url
+from qc.selectors.statuses import task_statuses
 
 SECONDS_SHOWN = 5
 
@@ -104,28 +105,31 @@ def unsent_verdicts(since: datetime | None = None) -> QuerySet[Review]:
     return pulled.filter(~Exists(handed_over)).order_by("pk")
 
 
-def pending(dataset: Dataset, query: Mapping[str, str] | None = None) -> Any:
-    """Tasks that wait for review and fit the filters in `query`, in its order.
+def pending(dataset: Dataset, query: Mapping[str, str] | None = None) -> QuerySet[TaskStatus]:
+    """States of tasks that wait for review and fit the filters in `query`, in its order.
 
     Without one the oldest answers are first.
     """
-    tasks = pending_tasks(dataset, query).select_related("clip__video__dataset", "annotator")
-    tasks = tasks.order_by("status__version")
-    return ordered(tasks, query or {}, REVIEW_ORDERS, ties=("status__version",))
+    waiting = task_statuses(dataset).filter(is_pending=True).order_by("version_id")
+    waiting = narrowed(waiting, query or {}, of=TASK)
+    return ordered(waiting, query or {}, REVIEW_ORDERS, ties=("version_id",))
 
 
 def next_pending(dataset: Dataset, *, after: int) -> int | None:
     """The key of the task to review after `after`, or of the first; None if none waits."""
     waiting = pending(dataset).exclude(pk=after)
     version = TaskStatus.objects.filter(task=after).values_list("version", flat=True).first()
-    later = waiting.filter(status__version__gt=version or 0)
+    later = waiting.filter(version__gt=version or 0)
     keys = later.values_list("pk", flat=True)[:1] or waiting.values_list("pk", flat=True)[:1]
     return next(iter(keys), None)
 
 
-def pending_rows(tasks: list[Any]) -> list[PendingTask]:
-    """Rows for `tasks` of `pending_tasks`, with the newest report; a few queries in all."""
-    versions = AnswerVersion.objects.in_bulk([task.latest_version_id for task in tasks])
+def pending_rows(statuses: Iterable[TaskStatus]) -> list[PendingTask]:
+    """Rows for a page of `pending`, with the newest report; a few queries in all."""
+    tasks = tasks_of(statuses)
+    versions = AnswerVersion.objects.order_by().in_bulk(
+        [task.latest_version_id for task in tasks]
+    )
     reports = AgreementReport.objects.done().filter(clip__in={task.clip_id for task in tasks})
     newest = {
         clip: report
@@ -224,8 +228,10 @@ def version_changes(pairs: Collection[tuple[int, int]]) -> dict[int, VersionChan
     return found
 
 
-def good_enough_to_approve(tasks: list[Any], *, alpha: float, f1: float) -> list[PendingTask]:
-    """The rows of `tasks` that may be approved in bulk, by clip and annotator.
+def good_enough_to_approve(
+    statuses: Iterable[TaskStatus], *, alpha: float, f1: float
+) -> list[PendingTask]:
+    """The rows of `pending` that may be approved in bulk, by clip and annotator.
 
     Alpha must be defined for a group of the clip and at least `alpha` for all of them; the
     boxes must match those of each other annotator with an F1 of at least `f1`; no required
@@ -233,7 +239,7 @@ def good_enough_to_approve(tasks: list[Any], *, alpha: float, f1: float) -> list
     out.
     """
     return sorted(
-        (row for row in pending_rows(tasks) if _is_good_enough(row, alpha, f1)),
+        (row for row in pending_rows(statuses) if _is_good_enough(row, alpha, f1)),
         key=lambda row: (row.task.clip.name, row.task.annotator.name),
     )
 

@@ -5,6 +5,7 @@ from qc.models import AgreementReport, Comment, Review
 from qc.selectors.clip_and_task_states import clips_with_state, tasks_with_state
 from qc.selectors.review.review_queue import (
     good_enough_to_approve,
+    next_pending,
     pending,
     pending_rows,
     task_history,
@@ -181,6 +182,16 @@ def varied(version):
     sits = {"posture": "sit", "doing": ["wave"]}
     version.annotations.filter(second__gte=6).update(answers=sits)
     return version
+
+
+def test_the_oldest_answers_are_reviewed_first(dataset, tasks):
+    older = make_task(make_run(make_clips(make_video(dataset, "yard"))[0]), tasks[0].annotator)
+    for task in (older, *tasks):
+        make_version(task)
+    waiting = [row.task for row in pending_rows(pending(dataset))]
+    assert waiting == [older, *tasks]
+    assert next_pending(dataset, after=0) == older.pk
+    assert next_pending(dataset, after=older.pk) == tasks[0].pk
 
 
 def row_of(task):

@@ -5,8 +5,9 @@ from django.utils import timezone
 
 from annotation.models import AnnotationTask
 from qc.models import Consensus
-from qc.selectors.clip_and_task_states import clips_with_state, pending_tasks, tasks_with_state
+from qc.selectors.clip_and_task_states import clips_with_state, tasks_with_state
 from qc.selectors.release.approved_clips import select_clips
+from qc.selectors.review.review_queue import pending
 from qc.services.answer_versions import complete_versions
 from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from qc.services.review.verdicts import approve
@@ -57,7 +58,7 @@ def test_a_gold_check_has_no_effect_on_the_consensus(dataset, run, done, is_answ
     assert complete_versions() == {run.clip_id: [done.versions.get().pk]}
     assert state_of(run) == "approved"
     assert [one.clip for one in select_clips(dataset).approved] == [run.clip]
-    assert not pending_tasks(dataset).exists()
+    assert not pending(dataset).exists()
     state = tasks_with_state(dataset).get(pk=check.pk).state
     assert state == ("checked" if is_answered else "given")
 
