@@ -195,5 +195,5 @@ def _print(costs: Iterator[tuple[str, Cost]], small: dict[str, int]) -> int:
 if __name__ == "__main__":
     if "--measure" not in sys.argv:
         main()
-    *numbers, queries = sys.argv[sys.argv.index("--measure") + 1 :]
-    sys.exit(measure(*map(int, numbers), Path(queries)))
+    clips, datasets, rounds, queries = sys.argv[sys.argv.index("--measure") + 1 :]
+    sys.exit(measure(int(clips), int(datasets), int(rounds), Path(queries)))

@@ -41,7 +41,7 @@ def insert(model: type[Model], rows: Iterable[dict[str, Any]], **same: Any) -> l
     table, columns = quote(model._meta.db_table), ", ".join(map(quote, names))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            from psycopg2.extras import execute_values
+            from psycopg2.extras import execute_values  # type: ignore[import-untyped]
 
             statement = f"INSERT INTO {table} ({columns}) VALUES %s"  # noqa: S608  of models
             execute_values(cursor.cursor, statement, values(), page_size=1000)
