@@ -235,14 +235,14 @@ class VideoPerson(models.Model):
         return f"{self.video} person {self.person_id}"
 
     @classmethod
-    def draw(cls, clip: Clip) -> Self:
+    def draw(cls, clip: Clip, label: str = "person") -> Self:
         """Add a person that annotators drew, with the next number of the video.
 
         Inside a transaction: waits for others who add persons to the video.
         """
         list(Video.objects.select_for_update().filter(pk=clip.video_id).values("pk"))
         return cls.objects.create(
-            video_id=clip.video_id, clip=clip, is_drawn=True,
+            video_id=clip.video_id, clip=clip, is_drawn=True, label=label,
             person_id=highest_person_id(clip.video) + 1,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from datasets.core.action_groups import AS_BEFORE, NONE, UNKNOWN, ActionGroupSpec
-from datasets.core.formats.cvat_labels import PERSON_ID, select_names
+from datasets.core.formats.cvat_labels import PERSON, PERSON_ID, select_names
 
 TRACK_DIALOG = """\
     +-- Draw new rectangle -----------+
@@ -43,8 +43,29 @@ ONCE = {
 }
 
 
+def classes_sentence(labels: Sequence[str]) -> str:
+    """What annotators are told of labels; nothing if all are persons.
+
+    >>> classes_sentence(["person"])
+    ''
+    >>> classes_sentence(["person", "vehicle"])[:38]
+    'This dataset follows: person, vehicle.'
+    """
+    if list(labels) == [PERSON]:
+        return ""
+    return (
+        f"This dataset follows: {', '.join(labels)}. What is said of persons holds for all "
+        "of these; draw each with the label of what it is."
+    )
+
+
 def guide(
-    dataset: str, groups: Sequence[ActionGroupSpec], *, guidelines: str, drawing: str = ""
+    dataset: str,
+    groups: Sequence[ActionGroupSpec],
+    *,
+    guidelines: str,
+    drawing: str = "",
+    labels: Sequence[str] = (PERSON,),
 ) -> str:
     """The general rules, the questions, and the dataset's own `guidelines`.
 
@@ -55,7 +76,8 @@ def guide(
     True
     """
     shown = f"![{DRAWING_TITLE}]({drawing})" if drawing else TRACK_DIALOG
-    parts = [f"# {dataset}", RULES, shown.rstrip(), "## Questions", *map(_question, groups)]
+    rules = f"- {words}\n{RULES}" if (words := classes_sentence(labels)) else RULES
+    parts = [f"# {dataset}", rules, shown.rstrip(), "## Questions", *map(_question, groups)]
     if guidelines.strip():
         parts += ["## Guidelines", guidelines.strip()]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"

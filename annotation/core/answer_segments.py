@@ -165,7 +165,8 @@ class _Fold:
 
     def _add(self, operation: Operation) -> None:
         key = self._new_key(operation.get("person"))
-        lane = Lane(None, BoxPath([], []))
+        label, labels = operation.get("label"), self.task.labels
+        lane = Lane(None, BoxPath([], []), label=label if label in labels else labels[0])
         if key is not None and self._draw(lane, operation):
             self.state.persons[key] = lane
 

@@ -61,7 +61,7 @@ def pre_annotation_tracks(
         attributes = {PERSON_ID: str(person_ids[track.track_id])}
         shapes = _shapes(file, track, seconds, annotation_fps, attributes)
         if shapes:
-            found.append(XmlTrack(shapes))
+            found.append(XmlTrack(shapes, track.label))
     return tuple(found)
 
 

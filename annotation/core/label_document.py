@@ -76,7 +76,9 @@ def document_of(
     """
     frames = len(range(0, task.frame_count, task.step))
     tracks = tuple(_track(state, lane, task) for lane in state.persons.values())
-    return Document(name, frames, width, height, attributes_of(task.groups), tracks)
+    return Document(
+        name, frames, width, height, attributes_of(task.groups), tracks, labels=task.labels
+    )
 
 
 def state_of(document: Document, task: LabelTask, persons: Collection[int]) -> LabelState:
@@ -110,7 +112,7 @@ def _track(state: LabelState, lane: Lane, task: LabelTask) -> XmlTrack:
     if not shapes and lane.number is not None:
         first = lane.path.shapes[0].box if lane.path.shapes else NOWHERE
         shapes = (Shape(0, first, True, True, {PERSON_ID: str(lane.number)}),)
-    return XmlTrack(shapes, source=source)
+    return XmlTrack(shapes, lane.label, source)
 
 
 def _shapes(state: LabelState, lane: Lane, task: LabelTask) -> Iterator[Shape]:
@@ -148,7 +150,7 @@ def _lane(state: LabelState, track: XmlTrack, number: int | None, task: LabelTas
         for one in track.shapes
         if one.keyframe and one.frame * task.step < task.frame_count
     ]
-    lane = Lane(number, BoxPath(shapes, []))
+    lane = Lane(number, BoxPath(shapes, []), label=track.label)
     for group, answer in answers_from(track.shapes[-1].attributes, task.groups).items():
         scope = next(one.scope for one in task.groups if one.name == group)
         if scope != "keyframe" and answer != UNSET:
@@ -182,4 +184,5 @@ def _joined(a: Lane, b: Lane, task: LabelTask) -> Lane:
         )
         for group in a.answers.keys() | b.answers.keys()
     }
-    return Lane(a.number, path, answers, {**b.once, **a.once}, a.seen | b.seen)
+    once = {**b.once, **a.once}
+    return Lane(a.number, path, answers, once, a.seen | b.seen, label=a.label)

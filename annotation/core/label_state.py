@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from annotation.core.box_paths import BoxPath, PathShape
 from datasets.core.action_groups import UNSET, ActionGroupSpec, Answers
+from datasets.core.formats.cvat_labels import PERSON
 
 LOOKED_AT = ""  # in place of a group: the keyframe itself was not looked at
 
@@ -27,6 +28,7 @@ class LabelTask(NamedTuple):
     frame_count: int  # of the clip
     step: int  # frames from one annotation frame to the next
     frame_rate: int = 30
+    labels: tuple[str, ...] = (PERSON,)  # classes of which somebody may be drawn
 
 
 class Unset(NamedTuple):
@@ -39,7 +41,7 @@ class Unset(NamedTuple):
 
 @dataclass
 class Lane:
-    """One person in the clip.
+    """One person in the clip, or what else is followed: `label` says what.
 
     `number` is that of the pre-annotation, None for somebody drawn. `answers` of a group ascend
     by second; `gone` is "deleted", "merged" or empty.
@@ -51,6 +53,7 @@ class Lane:
     once: dict[str, Answer] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     gone: str = ""
+    label: str = PERSON
 
     def set_at(self, group: str, second: int) -> Answer | None:
         """What was set exactly at `second`; "unset" if it was cleared there."""
@@ -91,7 +94,7 @@ class Lane:
             "once": dict(self.once),
             "seen": sorted(self.seen),
             "gone": self.gone,
-        }  # fmt: skip
+        } | ({} if self.label == PERSON else {"label": self.label})  # fmt: skip
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Lane":
@@ -103,6 +106,7 @@ class Lane:
             dict(content["once"]),
             set(content["seen"]),
             content["gone"],
+            content.get("label", PERSON),
         )
 
 

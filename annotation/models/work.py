@@ -318,6 +318,10 @@ class Annotation(models.Model):
         null=True, help_text="of the pre-annotation; null for a person the annotator drew"
     )
     track = models.PositiveIntegerField(help_text="track in the answer file, 0-based")
+    label = models.CharField(
+        max_length=80, blank=True, default="", db_default="",
+        help_text="class of what was drawn; empty: a person, or as `person_id`",
+    )  # fmt: skip
     x1 = models.FloatField(help_text="pixels of the standard video")
     y1 = models.FloatField()
     x2 = models.FloatField(help_text="exclusive")

@@ -18,7 +18,7 @@ def label_task(task: AnnotationTask) -> LabelTask:
     clip, dataset = task.clip, task.clip.video.dataset
     return LabelTask(
         group_specs(dataset), tuple(clip.keyframes()), clip.frame_count,
-        FRAME_RATE // dataset.annotation_fps, FRAME_RATE,
+        FRAME_RATE // dataset.annotation_fps, FRAME_RATE, tuple(dataset.class_names),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """What one answer version says: its document, checked against its task, and the rows of it."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     )
     check_task(document, version.task)
     notes = Notes()
-    document = _of_persons(document, notes)
+    document = _of_followed(document, version.task.clip.video.dataset.class_names, notes)
     _check_attributes(document, groups, notes)
     document, foreign = of_vocabulary(document, groups)
     annotations = list(_annotations(version, document, groups, notes))
@@ -144,20 +144,29 @@ def xml_document(task: AnnotationTask, content: bytes) -> Document:
     return load(content, frame_names=names)
 
 
-def _of_persons(document: Document, notes: Notes) -> Document:
-    """Without boxes of other labels, which are noted. Raises AnswersError if all are others."""
-    others = sorted({track.label for track in document.tracks} - {PERSON})
-    kept = tuple(track for track in document.tracks if track.label == PERSON)
+def _of_followed(document: Document, labels: Sequence[str], notes: Notes) -> Document:
+    """Without boxes of other labels, which are noted. Raises AnswersError if all are others.
+
+    "person" stands for the first of `labels` where the dataset does not follow persons, as in
+    projects that were set up when all were persons.
+    """
+    known = {PERSON, *labels}
+    others = sorted({track.label for track in document.tracks} - known)
+    kept = tuple(
+        track if track.label in labels else replace(track, label=labels[0])
+        for track in document.tracks
+        if track.label in known
+    )
     if others and not kept:
         raise AnswersError(
             gettext("it has tracks of %(others)s; this dataset has only the label %(person)s")
-            % {"others": ", ".join(others), "person": PERSON}
+            % {"others": ", ".join(others), "person": ", ".join(labels)}
         )
     for number, track in _numbered(document):
-        if track.label != PERSON and track.shapes:
+        if track.label in others and track.shapes:
             what = gettext(
                 "it has the label %(track)s and was left out; only %(person)s counts"
-            ) % {"track": track.label, "person": PERSON}
+            ) % {"track": track.label, "person": ", ".join(labels)}
             notes.add(what, f"track {number}", track.shapes[0].frame)
     return replace(document, tracks=kept)
 
@@ -276,6 +285,7 @@ def _annotations(
             yield Annotation(
                 version=version, second=found.second, person_id=persons[number], track=number,
                 x1=x1, y1=y1, x2=x2, y2=y2, answers=answered_once(keys[number], answers, once),
+                label=track.label if persons[number] is None and track.label != PERSON else "",
             )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ def annotator_backup(annotator: Annotator) -> Iterator[bytes]:
     begin = partial(
         cvat_backup.add_project,
         name=name, attributes=attributes_of(groups), guide=_guide(dataset),
+        labels=dataset.class_names,
     )  # fmt: skip
     parts = [
         partial(_add_to_backup, task=task, number=number) for number, task in enumerate(tasks)
@@ -110,7 +111,9 @@ def _open(tasks: QuerySet[AnnotationTask]) -> QuerySet[AnnotationTask]:
 
 def _guide(dataset: Dataset) -> str:
     text = guidelines_markdown(dataset, lambda number: "")  # a backup has no images
-    return guide(dataset.name, group_specs(dataset), guidelines=text)
+    return guide(
+        dataset.name, group_specs(dataset), guidelines=text, labels=dataset.class_names
+    )
 
 
 def _add_package(archive: ZipWriter, *, task: AnnotationTask, folder: str = "") -> None:

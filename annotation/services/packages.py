@@ -6,11 +6,12 @@ It holds the frames, the labels, the pre-annotation, and a README with the steps
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from annotation.core.annotation_guide import TRACK_DIALOG
+from annotation.core.annotation_guide import TRACK_DIALOG, classes_sentence
 from annotation.core.cvat_tracks import pre_annotation_tracks, task_frame_count
 from annotation.core.guidelines import image_name
 from annotation.models import AnnotationTask
@@ -20,7 +21,7 @@ from avaproject.base.storage import local_path, store
 from avaproject.base.temporary import partial_path, work_folder
 from datasets.clip_frames import FramesError, frames_path
 from datasets.core.formats.cvat_document import Document
-from datasets.core.formats.cvat_labels import LabelsError, attributes_of, label_data
+from datasets.core.formats.cvat_labels import LabelsError, attributes_of, labels_data
 from datasets.core.formats.cvat_xml import dump
 from datasets.core.zip_writer import ZipWriter, new_zip
 from datasets.models import Dataset
@@ -41,7 +42,7 @@ Create the task in CVAT
  5. Open the job.
 
 Annotate
-{boxes}
+{classes}{boxes}
  - Answer every question of every person in their first frame, and again in each frame where
    the answer changes. "as before" means that the answer before it holds; where there is none
    before it, the question is not answered. "unknown" means that you can't tell, "none" that no
@@ -119,7 +120,8 @@ def task_document(task: AnnotationTask) -> Document:
     """The pre-annotation of `task`. Raises PackageError if its run has no tracks file."""
     clip, fps = task.clip, task.clip.video.dataset.annotation_fps
     groups = group_specs(clip.video.dataset)
-    file = _tracks(task.run)
+    labels = clip.video.dataset.class_names
+    file = _with_labels(_tracks(task.run), labels)
     return Document(
         task_name=str(task),
         frame_count=task_frame_count(clip.frame_count, annotation_fps=fps),
@@ -134,7 +136,16 @@ def task_document(task: AnnotationTask) -> Document:
             seconds=clip.keyframes(),
             annotation_fps=fps,
         ),
+        labels=tuple(labels),
     )
+
+
+def _with_labels(file: TracksFile, labels: list[str]) -> TracksFile:
+    """Tracks of a class that is not followed, as a bundle may have, count as the first."""
+    tracks = [
+        one if one.label in labels else replace(one, label=labels[0]) for one in file.tracks
+    ]
+    return replace(file, tracks=tracks)
 
 
 def _tracks(run: TrackingRun) -> TracksFile:
@@ -175,11 +186,12 @@ def _fill(package: ZipWriter, task: AnnotationTask, document: Document, frames: 
         dataset=dataset.name,
         annotator=task.annotator.name,
         dialog=TRACK_DIALOG.rstrip(),
+        classes=f" - {words}\n" if (words := classes_sentence(document.labels)) else "",
         boxes=NO_BOXES if task.is_blind else BOXES,
         frame_count=document.frame_count,
         frames=", ".join(str(second * dataset.annotation_fps) for second in seconds),
     )
-    labels = json.dumps([label_data(document.attributes)], indent=2)
+    labels = json.dumps(labels_data(document.attributes, document.labels), indent=2)
     package.add("README.txt", readme.encode())
     _add_guidelines(package, dataset)
     package.add("annotations.xml", dump(document))

@@ -44,6 +44,7 @@ def label_data(task: AnnotationTask, user: User | AnonymousUser) -> dict[str, An
         },
         "clip": _clip(task),
         "groups": _groups(task.clip.video.dataset),
+        "labels": task.clip.video.dataset.class_names,
         "start": draft.start if draft else None,
         "detections": {} if task.is_blind or problem else _detections(task),
         "remarks": _remarks(task, review),

@@ -17,6 +17,7 @@ from datasets.models import ActionGroup, Clip, Dataset
 from qc.core.annotator_keys import annotator_key
 from qc.core.consensus.identity import DrawnBoxes
 from qc.models import AgreementReport, Consensus
+from tracking.core.tracks_file import PERSON
 
 ClipWork = TypeVar("ClipWork", AgreementReport, Consensus)
 
@@ -33,12 +34,14 @@ class ClipAnswers:
         versions: One of each annotator, by the key of who finished it.
         drawn: Every box; its annotators are places in `versions`.
         answers: Of each box.
+        labels: What each box is, of those that the annotator drew.
     """
 
     clip: Clip
     versions: list[AnswerVersion]
     drawn: DrawnBoxes
     answers: list[Answers]
+    labels: list[str]
 
     @property
     def annotators(self) -> list[str]:
@@ -168,7 +171,16 @@ def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
         Annotation.objects.filter(version__in=versions)
         .order_by("version__author", "second", "track")
         .values_list(
-            "version_id", "second", "track", "person_id", "x1", "y1", "x2", "y2", "answers"
+            "version_id",
+            "second",
+            "track",
+            "person_id",
+            "x1",
+            "y1",
+            "x2",
+            "y2",
+            "answers",
+            "label",
         )
     )
     drawn = DrawnBoxes(
@@ -178,7 +190,8 @@ def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
         person_ids=np.array([row[3] or 0 for row in rows], dtype=np.int64),
         boxes=np.array([row[4:8] for row in rows], dtype=np.float64).reshape(-1, 4),
     )
-    return ClipAnswers(clip, versions, drawn, [row[8] for row in rows])
+    labels = [row[9] or PERSON for row in rows]
+    return ClipAnswers(clip, versions, drawn, [row[8] for row in rows], labels)
 
 
 def group_specs_of(datasets: Iterable[Dataset]) -> dict[int, list[ActionGroupSpec]]:

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   cellText,
+  isOfPersons,
   laneText,
   leftText,
   limitText,
@@ -27,6 +28,23 @@ test("answers in words", () => {
   assert.equal(textOf([]), "none");
   assert.equal(textOf("unknown"), "can't tell");
   assert.equal(textOf("unset"), "");
+});
+
+test("what is no person is named with its class, drawn or given out", () => {
+  const work = makeWork();
+  work.labels = ["person", "vehicle"];
+  const act = acting(work);
+  const box = { frame: 0, box: [300, 10, 330, 50] };
+  act({ kind: "add", person: "d-1", label: "vehicle", ...box });
+  act({ kind: "add", person: "d-2", label: "bench", ...box });
+  work.person("2").label = "vehicle";
+  const names = ["1", "2", "d-1", "d-2"].map((key) => personName(work, key));
+  assert.deepEqual(names, ["P1", "P2 vehicle", "new vehicle 1", "new person 2"]);
+  act({ kind: "split", person: "d-1", frame: 60, created: "d-3" });
+  assert.equal(personName(work, "d-3"), "new vehicle 3");
+  assert.equal(work.person("d-1").toJSON().label, "vehicle");
+  assert.equal("label" in work.person("d-2").toJSON(), false);
+  assert.equal(isOfPersons(work), false);
 });
 
 test("a cell says all that its colour says", () => {

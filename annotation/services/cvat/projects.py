@@ -167,7 +167,10 @@ def _guide(project: CvatProject, drawing: str = "", images: Addresses | None = N
     dataset = project.dataset
     address = image_name if images is None else lambda number: images.get(number, "")
     text = guidelines_markdown(dataset, address)
-    return guide(dataset.name, group_specs(dataset), guidelines=text, drawing=drawing)
+    return guide(
+        dataset.name, group_specs(dataset), guidelines=text, drawing=drawing,
+        labels=dataset.class_names,
+    )  # fmt: skip
 
 
 def _set_guide(client: CvatClient, project: CvatProject, number: int) -> None:

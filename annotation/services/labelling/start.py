@@ -55,7 +55,7 @@ def _given_out(task: AnnotationTask, about: LabelTask) -> LabelState:
             PathShape(one.frame * about.step, one.box, OUTSIDE if one.outside else INSIDE)
             for one in track.shapes
         ]
-        state.persons[str(number)] = Lane(number, BoxPath(shapes, []))
+        state.persons[str(number)] = Lane(number, BoxPath(shapes, []), label=track.label)
     return state
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from datasets.core.formats.cvat_document import Document
 from datasets.core.formats.cvat_json import LabelIds, labelled_data
-from datasets.core.formats.cvat_labels import PERSON, Attribute, label_data
+from datasets.core.formats.cvat_labels import PERSON, Attribute, labels_data
 from datasets.core.zip_writer import ZipWriter
 
 VERSION = "1.0"
@@ -20,7 +20,12 @@ GUIDE = "annotation_guide.md"
 
 
 def add_project(
-    backup: ZipWriter, name: str, attributes: Sequence[Attribute], *, guide: str
+    backup: ZipWriter,
+    name: str,
+    attributes: Sequence[Attribute],
+    *,
+    guide: str,
+    labels: Sequence[str] = (PERSON,),
 ) -> None:
     """Begin the backup of the project `name`; its tasks follow with `add_task`."""
     project = {
@@ -28,7 +33,7 @@ def add_project(
         "name": name,
         "status": "annotation",
         "bug_tracker": "",
-        "labels": [label_data(attributes)],
+        "labels": labels_data(attributes, labels),
     }
     _add_json(backup, "project.json", project)
     backup.add(GUIDE, guide.encode())
@@ -43,10 +48,10 @@ def add_task(
     guide: str = "",
     number: int | None = None,
 ) -> None:
-    """Add a task: frames, boxes and, if it is alone, its label and guide.
+    """Add a task: frames, boxes and, if it is alone, its labels and guide.
 
     Args:
-        document: Its name, attributes and tracks.
+        document: Its name, labels, attributes and tracks.
         frames: Its frames, in the order of their names.
         quality: JPEG quality of what CVAT shows, 1 to 100.
         guide: Markdown; of a task in a project that of the project counts.
@@ -58,7 +63,7 @@ def add_task(
         "name": document.task_name,
         "status": "annotation",
         "subset": "",
-        "labels": [label_data(document.attributes)] if number is None else [],
+        "labels": labels_data(document.attributes, document.labels) if number is None else [],
         "data": {
             "chunk_type": "imageset",
             "storage": "local",
@@ -88,9 +93,10 @@ def _named(document: Document) -> dict[str, Any]:
     names = [attribute.name for attribute in document.attributes]
     ids = LabelIds(0, {name: number for number, name in enumerate(names)})
     data = labelled_data(document.tracks, ids, document.attributes)
-    for track in data["tracks"]:
+    sent = (track for track in document.tracks if track.shapes)
+    for track, of in zip(data["tracks"], sent, strict=True):
         del track["label_id"]
-        track["label"] = PERSON
+        track["label"] = of.label
         for row in (track, *track["shapes"]):
             row["attributes"] = [
                 {"name": names[one["spec_id"]], "value": one["value"]}

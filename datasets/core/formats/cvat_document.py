@@ -40,6 +40,8 @@ class Shape(NamedTuple):
 class XmlTrack:
     """One person, or whatever was drawn, over the frames; shapes ascending by frame.
 
+    `label` says what it is, of the classes that the dataset follows.
+
     `source` is how CVAT says it came about: "manual" if somebody drew it.
     """
 
@@ -58,8 +60,8 @@ class Document:
 
     `frame_count`, `width` and `height` are 0 and `task_name` is empty if the file does not say:
     CVAT names no size for tasks made of images, and no name in the export of a job, but its
-    `assignee`. `notes` say in sentences what was changed on reading, `problems` what was left
-    out that its annotator must correct.
+    `assignee`. `labels` are those with the dataset's attributes. `notes` say in sentences what
+    was changed on reading, `problems` what was left out that its annotator must correct.
     """
 
     task_name: str
@@ -71,6 +73,7 @@ class Document:
     notes: tuple[str, ...] = ()
     problems: tuple[AnswerProblem, ...] = ()
     assignee: str = ""
+    labels: tuple[str, ...] = (PERSON,)
 
 
 def hold_over_parts(tracks: Sequence[XmlTrack]) -> tuple[XmlTrack, ...]:

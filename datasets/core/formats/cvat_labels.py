@@ -1,4 +1,7 @@
-"""CVAT label "person": a dataset's action groups as its attributes, and answers out of them.
+"""CVAT labels: a dataset's action groups as their attributes, and answers out of them.
+
+There is one for each class that a dataset follows, "person" unless it names others, and all
+have the same attributes.
 
 A group of which one action is chosen is a select named like the group; a group of many is as
 many selects as actions may be chosen of it ("doing", "doing 2", "doing 3"). The default of each
@@ -26,6 +29,7 @@ PERSON_ID = "person_id"
 MAX_NAME_LENGTH = 64  # characters of an attribute's name in CVAT
 MAX_VALUES_LENGTH = 4096  # characters of a select's values in CVAT, joined by line ends
 COLOUR = "#3b82f6"
+MORE_COLOURS = ("#f59e0b", "#10b981", "#a855f7", "#ef4444", "#14b8a6", "#84cc16")
 
 InputType = Literal["text", "select", "checkbox", "radio", "number"]
 
@@ -188,18 +192,37 @@ def attribute_data(attribute: Attribute, *, number: int | None = None) -> dict[s
     return content if number is None else {"id": number, **content}
 
 
-def label_data(attributes: Sequence[Attribute]) -> dict[str, Any]:
-    """The label "person" as `POST projects` takes it.
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each label; that of persons is always the same.
+
+    >>> colours_of(["vehicle", "person"])
+    {'vehicle': '#f59e0b', 'person': '#3b82f6'}
+    """
+    others = [name for name in names if name != PERSON]
+    more = {name: MORE_COLOURS[at % len(MORE_COLOURS)] for at, name in enumerate(others)}
+    return {name: more.get(name, COLOUR) for name in names}
+
+
+def label_data(
+    attributes: Sequence[Attribute], name: str = PERSON, colour: str = COLOUR
+) -> dict[str, Any]:
+    """A label as `POST projects` takes it.
 
     >>> label_data([])["name"]
     'person'
     """
     return {
-        "name": PERSON,
-        "color": COLOUR,
+        "name": name,
+        "color": colour,
         "type": "rectangle",
         "attributes": [attribute_data(one) for one in attributes],
     }
+
+
+def labels_data(attributes: Sequence[Attribute], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The labels `names`, all with these attributes, as `POST projects` takes them."""
+    colours = colours_of(names)
+    return [label_data(attributes, name, colours[name]) for name in names]
 
 
 def _attributes_of_group(group: ActionGroupSpec) -> Iterator[Attribute]:

@@ -30,11 +30,12 @@ from datasets.core.formats.cvat_document import (
 )
 from datasets.core.formats.cvat_images import ImageError, ImageTracks
 from datasets.core.formats.cvat_labels import (
-    COLOUR,
     PERSON,
+    PERSON_ID,
     Attribute,
     InputType,
     changed_values,
+    colours_of,
     held_values,
 )
 from datasets.core.formats.cvat_shapes import (
@@ -111,8 +112,7 @@ def _lines(document: Document) -> Iterator[str]:
 
 def _meta_lines(document: Document) -> Iterator[str]:
     yield "  <meta>"
-    yield "    <task>"
-    yield f"      <name>{escape(document.task_name)}</name>"
+    yield from ("    <task>", f"      <name>{escape(document.task_name)}</name>")
     yield f"      <size>{document.frame_count}</size>"
     yield "      <mode>interpolation</mode>"
     yield "      <overlap>0</overlap>"
@@ -120,22 +120,20 @@ def _meta_lines(document: Document) -> Iterator[str]:
     yield f"      <stop_frame>{max(document.frame_count - 1, 0)}</stop_frame>"
     yield "      <frame_filter></frame_filter>"
     yield "      <labels>"
-    yield "        <label>"
-    yield f"          <name>{PERSON}</name>"
-    yield f"          <color>{COLOUR}</color>"
-    yield "          <type>rectangle</type>"
-    yield "          <attributes>"
-    for attribute in document.attributes:
-        yield from _attribute_lines(attribute)
-    yield "          </attributes>"
-    yield "        </label>"
-    yield "      </labels>"
-    yield "      <original_size>"
+    for name, colour in colours_of(document.labels).items():
+        yield "        <label>"
+        yield f"          <name>{escape(name)}</name>"
+        yield from (f"          <color>{colour}</color>", "          <type>rectangle</type>")
+        yield "          <attributes>"
+        for attribute in document.attributes:
+            yield from _attribute_lines(attribute)
+        yield "          </attributes>"
+        yield "        </label>"
+    yield from ("      </labels>", "      <original_size>")
     yield f"        <width>{document.width}</width>"
     yield f"        <height>{document.height}</height>"
     yield "      </original_size>"
-    yield "    </task>"
-    yield "  </meta>"
+    yield from ("    </task>", "  </meta>")
 
 
 def _attribute_lines(attribute: Attribute) -> Iterator[str]:
@@ -172,6 +170,7 @@ class _Reader:
     start_frame: int = 0
     step: int = 1
     attributes: tuple[Attribute, ...] = ()
+    labels: tuple[str, ...] = (PERSON,)
     tracks: list[XmlTrack] = field(default_factory=list)
     assignee: str = ""
     notes: Notes = field(default_factory=Notes)
@@ -192,7 +191,7 @@ class _Reader:
         tracks = hold_over_parts((*self.tracks, *map(self._cut, self.images.tracks())))
         return Document(
             self.name, self.size, self.width, self.height, self.attributes, tracks,
-            self.notes.sentences(), tuple(self.problems), self.assignee,
+            self.notes.sentences(), tuple(self.problems), self.assignee, self.labels,
         )  # fmt: skip
 
     def _check_place(self, tag: str) -> None:
@@ -229,7 +228,9 @@ class _Reader:
         self.step = frame_step(head.findtext("frame_filter") or "")
         self.width = whole(_text(meta, "original_size/width"), "width", default=0)
         self.height = whole(_text(meta, "original_size/height"), "height", default=0)
-        self.attributes = _person_attributes(head)
+        labels = _labels_with_attributes(head)
+        self.labels = tuple(labels) or self.labels
+        self.attributes = labels.get(PERSON) or next(iter(labels.values()), ())
 
     def _track(self, element: Element) -> XmlTrack:
         place = f"track {element.get('id') or len(self.tracks)}"
@@ -372,11 +373,15 @@ def _flag(attributes: Mapping[str, str], name: str, place: str, *, default: str)
     return value == "1"
 
 
-def _person_attributes(head: Element) -> tuple[Attribute, ...]:
+def _labels_with_attributes(head: Element) -> dict[str, tuple[Attribute, ...]]:
+    """The attributes of "person", and of other labels that have a `person_id`."""
+    found = {}
     for label in head.iterfind("labels/label"):
-        if (label.findtext("name") or "").strip() == PERSON:
-            return tuple(_attribute(one) for one in label.iterfind("attributes/attribute"))
-    return ()
+        name = (label.findtext("name") or "").strip()
+        attributes = tuple(map(_attribute, label.iterfind("attributes/attribute")))
+        if name == PERSON or PERSON_ID in (one.name for one in attributes):
+            found[name] = attributes
+    return found
 
 
 def _attribute(element: Element) -> Attribute:

@@ -188,7 +188,7 @@ def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:
     numbers = continued_ids(boxes, before)
     new = sorted(boxes.keys() - numbers.keys(), reverse=True)
     for person in new:
-        row = VideoPerson.draw(clip)
+        row = VideoPerson.draw(clip, _label_of_drawn(inputs, person))
         numbers[person], rows[row.person_id] = row.person_id, row
     if not Consensus.objects.filter(clip=clip, pk__gt=consensus.pk).exists():
         shown = {
@@ -200,6 +200,17 @@ def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:
             row.boxes = shown.get(row.person_id, {})
         VideoPerson.objects.bulk_update(changed, ["boxes"])
     return numbers
+
+
+def _label_of_drawn(inputs: _Inputs, person: int) -> str:
+    """The class that most boxes of a drawn person have; of equally many the first by name."""
+    counts = Counter(
+        inputs.answers.labels[row]
+        for one in inputs.persons
+        if one.person_id == person
+        for row in one.rows
+    )
+    return max(sorted(counts), key=lambda label: counts[label])
 
 
 def _proposals(answers: ClipAnswers) -> dict[PersonKey, Sequence[float]]:

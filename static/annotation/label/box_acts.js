@@ -7,7 +7,7 @@ import { snapBetween } from "./box_paths.js";
 import { BoxTools } from "./box_tools.js";
 import { setText } from "./group_panel.js";
 import { newPersonKey } from "./segments.js";
-import { personName } from "./texts.js";
+import { isOfPersons, personName } from "./texts.js";
 import { nextOpenPerson, secondToOpen } from "./walk.js";
 
 /** @import { Box } from "../../player/geometry.js" */
@@ -25,6 +25,7 @@ export class BoxActs {
       others: () => page.work.persons().filter((key) => key !== page.at?.person),
       toStep: (frame) => this.toStep(frame),
       detections: (frame) => page.data.detections[frame] ?? [],
+      labels: () => page.work.labels,
       idle: () => this.idle(),
     });
   }
@@ -116,7 +117,7 @@ export class BoxActs {
     const key = newPersonKey();
     this.tools.add(
       this.frame(),
-      (frame, box) => page.act({ kind: "add", person: key, frame, box }),
+      (frame, box, label) => page.act({ kind: "add", person: key, frame, box, ...label }),
       (first, last) => this.finishAdding(key, first, last),
     );
     this.markTool();
@@ -137,7 +138,9 @@ export class BoxActs {
     const second = page.work.persons().includes(key) ? secondToOpen(page.work, key) : null;
     if (second === null) {
       page.speak(
-        gettext("The person is at no keyframe: set the boxes at least a second apart, or undo."),
+        isOfPersons(page.work)
+          ? gettext("The person is at no keyframe: set the boxes at least a second apart, or undo.")
+          : gettext("It is at no keyframe: set the boxes at least a second apart, or undo."),
       );
     } else page.go({ person: key, second });
   }
@@ -155,7 +158,10 @@ export class BoxActs {
     const to = next && next !== person ? next : (rest[persons.indexOf(person)] ?? rest.at(-1));
     if (to) page.choosePerson(to);
     else page.showNobody();
-    page.speak(fill(gettext("%(person)s is not a person. Undo brings it back."), { person: name }));
+    const sentence = isOfPersons(page.work)
+      ? gettext("%(person)s is not a person. Undo brings it back.")
+      : gettext("%(person)s is removed. Undo brings it back.");
+    page.speak(fill(sentence, { person: name }));
   }
 
   /** @param {string} key */

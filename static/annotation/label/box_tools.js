@@ -7,6 +7,7 @@ import { BoxEditor } from "../../player/box_editor.js";
 import { clipBox, roundBox } from "../../player/geometry.js";
 import { paintBox } from "../../player/paint.js";
 import { nearestDetection } from "./snapping.js";
+import { isOfPersons } from "./texts.js";
 
 /** @import { Box, Placement, Point } from "../../player/geometry.js" */
 /** @import { FrameBox } from "./box_paths.js" */
@@ -21,6 +22,7 @@ import { nearestDetection } from "./snapping.js";
  * @property {() => string[]} others keys of the other persons
  * @property {(frame: number) => number} toStep the frame nearest to `frame` at which boxes are edited
  * @property {(frame: number) => Box[]} detections boxes of the tracker that nobody has
+ * @property {() => string[]} labels classes that are followed
  * @property {() => void} idle no tool is at work any more
  */
 
@@ -211,23 +213,29 @@ export class BoxTools {
   /**
    * Add a person by two boxes, at the first and the last frame in which the person is seen.
    * @param {number} frame
-   * @param {(frame: number, box: Box) => void} add the first box
+   * @param {(frame: number, box: Box, label: { label?: string }) => void} add the first box
    * @param {(first: FrameBox, last: FrameBox) => void} finish
    */
   add(frame, add, finish) {
     this.leave();
     this.tool = "add-person";
     const { stage } = this.host;
+    const labels = this.host.labels();
+    const choice = labels.length > 1 ? classChoice(labels) : null;
     stage.pauseAt(frame);
     this.draw({
       box: middleBox(stage),
-      text: gettext(
-        "New person: draw a box where the person is first seen, or press a dotted one.",
-      ),
+      text: isOfPersons({ labels })
+        ? gettext("New person: draw a box where the person is first seen, or press a dotted one.")
+        : fill(
+            gettext("New %(class)s: draw a box where it is first seen, or press a dotted one."),
+            { class: labels.join(" / ") },
+          ),
       button: gettext("Set first box"),
+      fields: choice ? [choice] : [],
       done: (box) => {
         const first = { frame: this.host.toStep(stage.steppedFrame()), box };
-        add(first.frame, box);
+        add(first.frame, box, choice ? { label: choice.value } : {});
         this.addLast(first, finish);
       },
     });
@@ -242,9 +250,13 @@ export class BoxTools {
     this.tool = "add-person";
     this.draw({
       box: first.box,
-      text: gettext(
-        "Go to the last frame in which the person is seen and set the box there. The frames between are filled.",
-      ),
+      text: isOfPersons({ labels: this.host.labels() })
+        ? gettext(
+            "Go to the last frame in which the person is seen and set the box there. The frames between are filled.",
+          )
+        : gettext(
+            "Go to the last frame in which it is seen and set the box there. The frames between are filled.",
+          ),
       button: gettext("Set last box"),
       done: (box) => {
         const last = this.host.toStep(stage.steppedFrame());
@@ -259,9 +271,10 @@ export class BoxTools {
    * @param {Box} about.box to start with
    * @param {string} about.text
    * @param {string} about.button
+   * @param {HTMLElement[]} [about.fields] beside those of the box
    * @param {(box: Box) => void} about.done
    */
-  draw({ box, text, button, done }) {
+  draw({ box, text, button, fields = [], done }) {
     const { stage } = this.host;
     this.fields.start(box);
     stage.overlay = this.drawing;
@@ -269,7 +282,7 @@ export class BoxTools {
     this.bar.open({
       text,
       button,
-      fields: this.fields.elements,
+      fields: [...this.fields.elements, ...fields],
       apply: () => {
         const drawn = this.fields.box;
         if (drawn) done(drawn);
@@ -291,16 +304,15 @@ export class BoxTools {
     const choice = element("select");
     choice.setAttribute("aria-label", gettext("The same person"));
     choice.append(...others.map((key) => new Option(this.host.nameOf(key), key)));
-    choice.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return; // which would open the list
-      event.preventDefault();
-      choice.form?.requestSubmit();
-    });
+    applyOnEnter(choice);
     this.mergeChoice = choice;
     this.bar.open({
-      text: fill(gettext("%(person)s is the same person as"), {
-        person: this.host.nameOf(person),
-      }),
+      text: fill(
+        isOfPersons({ labels: this.host.labels() })
+          ? gettext("%(person)s is the same person as")
+          : gettext("%(person)s is the same as"),
+        { person: this.host.nameOf(person) },
+      ),
       button: gettext("Merge"),
       fields: [choice],
       apply: () => {
@@ -396,4 +408,28 @@ class DrawOverlay {
 const middleBox = (stage) => {
   const { width, height } = stage.scene.size;
   return [width * 0.44, height * 0.3, width * 0.56, height * 0.7];
+};
+
+/**
+ * Enter applies the tool; the list would open.
+ * @param {HTMLSelectElement} choice
+ */
+const applyOnEnter = (choice) =>
+  choice.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    choice.form?.requestSubmit();
+  });
+
+/**
+ * What is drawn, of the classes that are followed.
+ * @param {string[]} labels
+ */
+const classChoice = (labels) => {
+  const choice = element("select");
+  choice.name = "label";
+  choice.setAttribute("aria-label", gettext("What it is"));
+  choice.append(...labels.map((label) => new Option(label, label)));
+  applyOnEnter(choice);
+  return choice;
 };

@@ -5,7 +5,7 @@
 
 import { allowedAnswer } from "./answers.js";
 import { boxAt, draw, fill, hide, merged, show } from "./box_paths.js";
-import { answersOf, Lane } from "./lane.js";
+import { answersOf, Lane, PERSON } from "./lane.js";
 
 /** @import { Box } from "../../player/geometry.js" */
 /** @import { Answer, Group } from "./answers.js" */
@@ -15,7 +15,7 @@ import { answersOf, Lane } from "./lane.js";
 /** @typedef {{ id: string, kind: string, number?: number, ms?: number, [field: string]: any }} Operation */
 /** @typedef {{ persons: Record<string, LaneData>, clip: Record<string, Answer>, remarks: Record<string, string> }} StateData */
 /** @typedef {{ keyframes: number[], frame_count: number, step: number, frame_rate: number }} ClipData */
-/** @typedef {{ clip: ClipData, groups: Group[], start: StateData }} TaskData what the fold needs of the page's data */
+/** @typedef {{ clip: ClipData, groups: Group[], labels?: string[], start: StateData }} TaskData what the fold needs of the page's data */
 /** @typedef {"outside" | "empty" | "partial" | "set" | "kept"} CellState */
 /** @typedef {{ state: CellState, isUnsure: boolean, isEdited: boolean }} Cell */
 
@@ -55,10 +55,11 @@ const boxOf = (sides) => {
 
 export class Fold {
   /** @param {TaskData} data */
-  constructor({ clip, groups, start }) {
+  constructor({ clip, groups, labels = [PERSON], start }) {
     this.clip = { step: clip.step, frameCount: clip.frame_count, frameRate: clip.frame_rate };
     this.allKeyframes = clip.keyframes;
     this.groups = groups;
+    this.labels = labels; // classes of which somebody may be drawn
     this.asked = groups.filter((group) => group.scope === "keyframe");
     this.groupOf = new Map(groups.map((group) => [group.name, group]));
     this.start = start;
@@ -287,7 +288,7 @@ export class Fold {
 
   /** @param {Operation} operation */
   add(operation) {
-    const { person } = operation;
+    const { person, label } = operation;
     if (!this.isNewKey(person)) return false;
     const lane = new Lane({
       number: null,
@@ -297,6 +298,7 @@ export class Fold {
       once: {},
       seen: [],
       gone: "",
+      label: this.labels.includes(label) ? label : this.labels[0],
     });
     if (!this.box(lane, operation)) return false;
     this.lanes.set(person, lane);

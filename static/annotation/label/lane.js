@@ -7,6 +7,8 @@ import { isSameAnswer, UNSET } from "./answers.js";
 /** @import { Answer } from "./answers.js" */
 /** @import { BoxPath, PathShape, Stretch } from "./box_paths.js" */
 
+export const PERSON = "person"; // the class of a lane that says none
+
 /** @typedef {Map<string, [number, Answer][]>} Answers by group; those of a group ascend by second */
 
 /**
@@ -19,6 +21,7 @@ import { isSameAnswer, UNSET } from "./answers.js";
  * @property {Record<string, Answer>} once answers of groups of scope person
  * @property {number[]} seen keyframes that were looked at
  * @property {"" | "deleted" | "merged"} gone
+ * @property {string} [label] what it is, of the classes that are followed; a person if not there
  */
 
 export class Lane {
@@ -35,6 +38,7 @@ export class Lane {
     this.once = new Map(Object.entries(data.once));
     this.seen = new Set(data.seen);
     this.gone = data.gone;
+    this.label = data.label ?? PERSON;
   }
 
   /** @returns {LaneData} */
@@ -47,6 +51,7 @@ export class Lane {
       once: Object.fromEntries(this.once),
       seen: [...this.seen].sort((a, b) => a - b),
       gone: this.gone,
+      ...(this.label === PERSON ? {} : { label: this.label }),
     };
   }
 

@@ -4,7 +4,7 @@ import { element } from "../../js/elements.js";
 import { fill, gettext } from "../../js/translation.js";
 import { colourClass } from "../../player/paint.js";
 import { setAttribute, setClass, setText } from "./group_panel.js";
-import { cellText, laneText, personColour, personName } from "./texts.js";
+import { cellText, isOfPersons, laneText, personColour, personName } from "./texts.js";
 
 /** @import { Labelling } from "./segments.js" */
 /** @import { Place } from "./walk.js" */
@@ -170,7 +170,8 @@ export class LaneGrid {
       button.type = "button";
       button.dataset.act = "restore";
       button.append(element("span", "vh", ` ${name}`));
-      cell.append(element("s", "", name), ` ${gettext("not a person")} `, button);
+      const why = isOfPersons(work) ? gettext("not a person") : gettext("removed");
+      cell.append(element("s", "", name), ` ${why} `, button);
       row.append(cell);
       this.root.append(row);
     }

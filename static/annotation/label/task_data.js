@@ -36,6 +36,7 @@
  * @property {Task} task
  * @property {Clip} clip
  * @property {Group[]} groups
+ * @property {string[]} labels classes that are followed
  * @property {StateData | null} start what the draft begins with; null: nobody has begun
  * @property {Record<string, Box[]>} detections by frame: boxes of the tracker that no person has
  * @property {Remark[]} remarks

@@ -6,6 +6,7 @@
 /** @import { Place } from "./walk.js" */
 
 import { fill, gettext, ngettext } from "../../js/translation.js";
+import { PERSON } from "./lane.js";
 import { choiceAt } from "./walk.js";
 
 /**
@@ -57,16 +58,25 @@ export const laneText = (cells) => {
 };
 
 /**
- * The name of a person: the number of the dataset, or the order among those drawn here.
+ * The name of a person: the number of the dataset, or the order among those drawn here; with the
+ * class of what is no person.
  * @param {Labelling} work
  * @param {string} key
  */
 export const personName = (work, key) => {
-  const { number } = work.person(key);
-  return number === null
-    ? fill(gettext("new person %(number)s"), { number: drawnKeys(work).indexOf(key) + 1 })
-    : `P${number}`;
+  const { number, label } = work.person(key);
+  if (number !== null) return label === PERSON ? `P${number}` : `P${number} ${label}`;
+  const order = drawnKeys(work).indexOf(key) + 1;
+  return label === PERSON
+    ? fill(gettext("new person %(number)s"), { number: order })
+    : fill(gettext("new %(class)s %(number)s"), { class: label, number: order });
 };
+
+/**
+ * Whether all that is followed are persons.
+ * @param {{ labels: string[] }} about
+ */
+export const isOfPersons = ({ labels }) => labels.length === 1 && labels[0] === PERSON;
 
 /**
  * The colour of a person, as a number for `colourOf` of the player.
