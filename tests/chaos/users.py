@@ -25,8 +25,9 @@ from datasets.core.zip_writer import new_zip
 from datasets.models import Clip, Dataset, Video
 from datasets.services.delete import InUseError, delete
 from datasets.services.upload import receive_zip
-from qc.models import Consensus, ConsensusLabel, Release
+from qc.models import AgreementSummary, Consensus, ConsensusLabel, Release
 from qc.selectors.clip_and_task_states import with_verdict
+from qc.services.agreement.reports import newest_reports
 from qc.services.consensus.adjudicate import adjudicate
 from qc.services.release.make_release import request_release
 from qc.services.review.verdicts import approve
@@ -98,6 +99,7 @@ class Users:
         tried(lambda: self._approve(dataset))
         release = tried(lambda: request_release(dataset))
         self._wait("release", lambda: Release.objects.get(pk=release.pk).stage == Stage.DONE)
+        self._wait("agreement", lambda: self._is_summarised(dataset))
         return tried(lambda: Release.objects.get(pk=release.pk))
 
     def delete_video(self, dataset: Dataset) -> str:
@@ -139,6 +141,10 @@ class Users:
     def _is_decided(self, clip: Clip) -> bool:
         newest = Consensus.objects.filter(clip=clip).order_by("-pk").first()
         return newest is not None and newest.stage == Stage.DONE and len(newest.versions) == 3
+
+    def _is_summarised(self, dataset: Dataset) -> bool:
+        summary = AgreementSummary.objects.filter(dataset=dataset).done().last()
+        return summary is not None and summary.figures["reports"] == newest_reports(dataset)
 
     def _decide(self, clip: Clip) -> None:
         consensus = tried(lambda: Consensus.objects.filter(clip=clip).done().latest("pk"))
