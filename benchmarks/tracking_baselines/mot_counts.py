@@ -82,13 +82,18 @@ def count(truth: Truth, tracks: Sequence[Track]) -> SequenceCounts:
             taken = columns[(good[rows, columns] > 0) & is_distractor[rows]]
             ours, iou = np.delete(ours, taken), np.delete(iou, taken, axis=1)
         seen.append((ids[is_person], ours, iou[is_person]))
-    truths, boxes = (sum(len(one[part]) for one in seen) for part in (0, 1))
+    truths, found_boxes = (sum(len(one[part]) for one in seen) for part in (0, 1))
     shape = (
         1 + max((one[0].max() for one in seen if len(one[0])), default=0),
         1 + max((one[1].max() for one in seen if len(one[1])), default=0),
     )
     return SequenceCounts(
-        truths, boxes, *_hota(seen, shape), _identity(seen, shape), *_clear(seen, shape), *sums
+        truths,
+        found_boxes,
+        *_hota(seen, shape),
+        _identity(seen, shape),
+        *_clear(seen, shape),
+        *sums,
     )
 
 

@@ -64,6 +64,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "sure_seconds": (3.0, 2.0),
     "merging.max_gap_seconds": (1.1, 1.5),
     "max_age_seconds": (0.64, 0.8),
+    "sure_share": (0.0, 0.5, 0.65, 0.8),
 }
 ONLINE = ("wide_expansion", "max_age_seconds")  # of these; the others come afterwards
 
@@ -113,9 +114,8 @@ def parameters_with(changes: Mapping[str, float]) -> TrackerParameters:
     parameters = TrackerParameters.for_threshold(THRESHOLD)
     for name, value in changes.items():
         group, _, inner = name.rpartition(".")
-        if group:
-            value = replace(getattr(parameters, group), **{inner: value})
-        parameters = replace(parameters, **{group or name: value})
+        new: Any = replace(getattr(parameters, group), **{inner: value}) if group else value
+        parameters = replace(parameters, **{group or name: new})
     return parameters
 
 

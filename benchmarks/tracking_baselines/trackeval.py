@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import trackeval
+import trackeval  # type: ignore[import-not-found]
 
 from tracking.core.association import hungarian
 from tracking.core.boxes import Detections, pairwise_iou

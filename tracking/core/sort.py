@@ -35,7 +35,7 @@ from tracking.core.smoothing import smooth
 from tracking.core.tracklet_merging import TrackletMerging, merge_tracklets
 from tracking.core.tracks_file import Track
 
-VERSION = "sort-6"
+VERSION = "sort-7"
 LOW_SCORE = 0.1  # of a detection that may continue a track
 CONFIRMING_RATIO = 4 / 3  # of the mean score of a dataset's tracks to its detection threshold
 BRIEF_RATIO = 3 / 2  # of that of the briefest tracks to that of long ones
@@ -56,7 +56,8 @@ class TrackerParameters:
     low_score: float  # from here on it may continue a track without a better detection
     min_mean_score: float  # of the high scores of a track that is kept
     brief_mean_score: float  # the same for a track of hardly any detections ...
-    sure_seconds: float = 3.0  # ... and less the more, up to so many seconds of detections
+    sure_seconds: float = 3.0  # ... and less the more, up to so many seconds of detections ...
+    sure_share: float = 0.5  # ... that are at least this share of its time
     box_expansion: float = 1.03  # factor on both boxes before their overlap is computed
     min_iou: float = 0.31  # of a detection with the predicted box
     min_iou_low_score: float = 0.4  # the same for detections of low score
@@ -160,9 +161,10 @@ def _confirmed(
 ) -> list[Track]:
     """Those tracks of a scene that are long enough and of high score.
 
-    A brief track must have a higher mean score: on public data of real detectors nearly all
-    that are brief and of moderate scores are no persons, and nearly all long ones are. In a
-    scene without long tracks the longest are not brief. `step_seconds` between two frames.
+    A brief track, or one that is rarely detected, must have a higher mean score: on public data
+    of real detectors nearly all such of moderate scores are no persons, and nearly all others
+    are. In a scene without long tracks the longest are not brief. `step_seconds` between two
+    frames.
     """
     seen = [len(one.frames) * step_seconds for one in tracks]
     sure = max(min(parameters.sure_seconds, max(seen, default=0.0)), step_seconds)
@@ -171,7 +173,9 @@ def _confirmed(
     for one, seconds in zip(tracks, seen, strict=True):
         lasted = (one.frames[-1] - one.frames[0]) / fps + step_seconds
         high = one.scores[one.scores >= parameters.high_score]
-        least = parameters.min_mean_score + max(0.0, 1 - seconds / sure) * extra
+        is_due = parameters.sure_share * lasted
+        sureness = min(1.0, seconds / sure, seconds / is_due if is_due else 1.0)
+        least = parameters.min_mean_score + (1 - sureness) * extra
         # None of high score: a part behind a cut.
         if lasted >= parameters.min_track_seconds and len(high) and high.mean() >= least:
             kept.append(one)

@@ -94,6 +94,16 @@ def test_in_a_short_scene_a_track_of_its_length_is_not_brief():
     assert [len(one.frames) for one in run(seen, cuts=[30])] == [30, 70]
 
 
+def test_the_more_rarely_a_track_is_detected_the_higher_its_scores_must_be():
+    def every_fourth(score):
+        found = scene(400, (0, 0, 1, 400), score=score)
+        return [one if frame % 4 == 0 else no_detections() for frame, one in enumerate(found)]
+
+    assert len(run(every_fourth(0.7))) == 0
+    assert len(run(every_fourth(0.8))) == 1
+    assert len(run(every_fourth(0.7), parameters=replace(PARAMETERS, sure_share=0.0))) == 1
+
+
 def test_a_skipped_frame_makes_no_track_briefer():
     seen = scene(100, (0, 0, 2, 100), score=0.65)
     every_fifth = [one if frame % 5 == 0 else None for frame, one in enumerate(seen)]
