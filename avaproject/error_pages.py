@@ -10,6 +10,7 @@ from django.utils.translation import gettext_noop
 from django.views.defaults import page_not_found
 
 from avaproject.base.database_faults import FAULTS
+from avaproject.base.storage import S3_ERRORS, StorageError, map_storage_errors
 from avaproject.middleware import is_from_program, is_from_script
 
 RETRY_AFTER = 2  # seconds
@@ -27,13 +28,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`, called while the exception is handled."""
-    if not is_passing(sys.exc_info()[1]):
-        return HttpResponse(render_to_string("500.html"), status=500)
-    headers = {"Retry-After": str(RETRY_AFTER)}
-    if is_from_script(request):
-        return JsonResponse({"error": _(BUSY)}, status=503, headers=headers)
-    page = render_to_string("500.html", {"title": _("Busy"), "sentence": _(BUSY)})
-    return HttpResponse(page, status=503, headers=headers)
+    error = sys.exc_info()[1]
+    if is_passing(error):
+        return _unavailable(request, _("Busy"), _(BUSY))
+    if sentence := _storage_fault(error):
+        return _unavailable(request, _("Storage unavailable"), sentence)
+    return HttpResponse(render_to_string("500.html"), status=500)
 
 
 def is_passing(error: BaseException | None) -> bool:
@@ -41,3 +41,25 @@ def is_passing(error: BaseException | None) -> bool:
     if not isinstance(error, FAULTS):
         return False
     return connection.vendor != "sqlite" or "locked" in str(error)
+
+
+def _storage_fault(error: BaseException | None) -> str:
+    """What is wrong if the bucket did not answer; empty for any other error."""
+    try:
+        with map_storage_errors():
+            if isinstance(error, (StorageError, *S3_ERRORS)):
+                raise error
+    except StorageError as fault:
+        return str(fault)
+    except FileNotFoundError:  # the bucket answers: the file is gone
+        pass
+    return ""
+
+
+def _unavailable(request: HttpRequest, title: str, sentence: str) -> HttpResponse:
+    headers = {"Retry-After": str(RETRY_AFTER)}
+    if is_from_script(request) or is_from_program(request):
+        content = {"error": sentence, "detail": sentence}
+        return JsonResponse(content, status=503, headers=headers)
+    page = render_to_string("500.html", {"title": title, "sentence": sentence})
+    return HttpResponse(page, status=503, headers=headers)

@@ -11,7 +11,7 @@ from django.db.models import Count, F, Max, Min, Q, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from avaproject.base.storage import local_path
+from avaproject.base.storage import StorageError, local_path
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import BundleImport, Clip, Dataset, Video
@@ -97,7 +97,10 @@ def detector_problem(dataset: Dataset) -> str:
 
 
 def tracks_of(run: TrackingRun) -> TracksFile:
-    """The tracks of a run. Raises TracksFileError with the way out if they cannot be read."""
+    """The tracks of a run.
+
+    Raises TracksFileError with the way out if they cannot be read, StorageError if not now.
+    """
     try:
         with local_path(run.tracks.name or "") as path:
             return load(path.read_bytes())
@@ -109,6 +112,8 @@ def tracks_of(run: TrackingRun) -> TracksFile:
             )
             % {"clip": run.clip, "name": run.tracks.name}
         ) from error
+    except StorageError:
+        raise
     except (OSError, TracksFileError) as error:
         raise TracksFileError(
             _("The tracks of %(clip)s cannot be read (%(name)s: %(error)s).")

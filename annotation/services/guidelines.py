@@ -13,7 +13,7 @@ from annotation.models import Guideline, GuidelineImage
 from avaproject.base.storage import remove, store
 from avaproject.base.temporary import work_folder
 from datasets.accounts.activity import record
-from datasets.clip_frames import read_frame
+from datasets.clip_frames import FramesError, read_frame
 from datasets.models import Action, Clip, Dataset
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -91,7 +91,7 @@ def add_frame(
     dataset = clip.video.dataset
     try:
         content = read_frame(clip, second * dataset.annotation_fps)
-    except OSError as error:
+    except (FramesError, FileNotFoundError) as error:
         raise GuidelineError(
             _("%(clip)s has no frame of second %(second)s") % {"clip": clip, "second": second}
         ) from error

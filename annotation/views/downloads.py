@@ -1,6 +1,7 @@
 """Downloads of tasks: packages, and backups from which CVAT makes tasks or a project."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -102,9 +103,11 @@ def _of_annotator(
 
 
 def _zip(content: Iterator[bytes], name: str) -> StreamingHttpResponse:
+    """Send a zip while it is made; an error of its first part is still an error page."""
+    first = next(content, b"")
     disposition = content_disposition_header(True, f"{name}.zip") or "attachment"
     return StreamingHttpResponse(
-        content,
+        chain([first], content),
         content_type="application/zip",
         headers={"Content-Disposition": disposition},
     )

@@ -29,7 +29,7 @@ from annotation.services.labelling.refusals import LabelError, MalformedError
 from annotation.services.labelling.submit import submit
 from avaproject.base.ranges import serve_stored
 from avaproject.base.views import parse_key
-from datasets.clip_frames import read_frame
+from datasets.clip_frames import FramesError, read_frame
 
 MAX_BODY = 64 << 10  # bytes of a batch: what a browser sends while its page is closed
 MAX_LOG = 4 << 20  # bytes of the ids of a whole log
@@ -156,7 +156,7 @@ def label_frame(request: HttpRequest, name: str, pk: int, number: int) -> HttpRe
     clip = _seen(request, name, pk).clip
     try:
         content = read_frame(clip, number)
-    except OSError as error:
+    except (FramesError, FileNotFoundError) as error:
         raise Http404(f"{clip} has no annotation frame {number}.") from error
     headers = {"Cache-Control": "private, max-age=3600"}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)

@@ -21,7 +21,7 @@ from avaproject.base.views import paginate, retry_failed
 from avaproject.base.work import StagedQuerySet
 from datasets.accounts.activity import record
 from datasets.accounts.quotas import QuotaError, may_create
-from datasets.clip_frames import read_frame
+from datasets.clip_frames import FramesError, read_frame
 from datasets.core.roles import Act
 from datasets.forms import (
     SETTINGS,
@@ -288,7 +288,7 @@ def keyframe(request: HttpRequest, name: str, clip: str, second: int) -> HttpRes
     found = get_object_or_404(clips, name=clip)
     try:
         content = read_frame(found, second * found.video.dataset.annotation_fps)
-    except OSError as error:
+    except (FramesError, FileNotFoundError) as error:
         raise Http404(
             _("%(clip)s has no frame of second %(second)s.") % {"clip": clip, "second": second}
         ) from error

@@ -68,10 +68,7 @@ def transfers(request: HttpRequest, name: str) -> HttpResponse:
         return _error_response(error)
     address = _address(request, "transfer", created)
     if s3_multipart.is_available():
-        try:
-            s3_multipart.start(created, has_checksums=metadata.get("checksum") == "sha256")
-        except OSError as error:
-            return _response(503, str(error))
+        s3_multipart.start(created, has_checksums=metadata.get("checksum") == "sha256")
         parts = {"Upload-Part-Size": str(s3_multipart.part_size(created))}
         return _response(201, Location=_address(request, "parts", created), **parts)
     return _response(201, Location=address, **_progress_headers(created))
@@ -98,8 +95,6 @@ def parts(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
         return _response(422, str(error))
     except ValueError as error:
         return _response(400, str(error))
-    except OSError as error:
-        return _response(503, str(error))
     _notify(request, upload)
     return JsonResponse({"is_finished": True})
 

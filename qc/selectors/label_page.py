@@ -132,7 +132,7 @@ def _detections(task: AnnotationTask) -> dict[int, list[list[float]]]:
         return {}
     try:
         file = tracks_of(task.run)
-    except (TracksFileError, OSError):
+    except TracksFileError:
         return {}
     given = set(Person.objects.filter(run=task.run).values_list("track_id", flat=True))
     step = FRAME_RATE // task.clip.video.dataset.annotation_fps

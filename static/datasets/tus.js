@@ -39,8 +39,9 @@ const sha256 = async (piece) => {
 /** @param {XMLHttpRequest} request */
 const checkStatus = (request) => {
   if (request.status < 300) return request;
-  const isText = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain");
-  const message = isText ? request.responseText : "";
+  const kind = request.getResponseHeader("Content-Type") || "";
+  let message = kind.startsWith("text/plain") ? request.responseText : "";
+  if (kind.startsWith("application/json")) message = JSON.parse(request.responseText).error ?? "";
   if (TEMPORARY.includes(request.status)) throw new TemporaryError(message);
   const advice = gettext("Log in again, then choose the same file to continue the upload.");
   throw new UploadRefusedError(

@@ -1,4 +1,4 @@
-// Uploads: static/datasets/sizes_and_durations.js and zip_files.js.
+// Uploads: static/datasets/sizes_and_durations.js, tus.js and zip_files.js.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -11,6 +11,7 @@ import {
   formatSize,
   progressText,
 } from "../../static/datasets/sizes_and_durations.js";
+import { TemporaryError, UploadClient } from "../../static/datasets/tus.js";
 import { zipFiles } from "../../static/datasets/zip_files.js";
 
 test("sizes and durations have a unit that fits", () => {
@@ -24,6 +25,32 @@ test("the speed is that since the upload continued", () => {
   const text = progressText({ sent, total, since, seconds: 10 });
   assert.equal(text, "30.0 MB of 40.0 MB · 2.0 MB/s · 5 s left");
   assert.equal(progressText({ sent: since, total, since, seconds: 0 }), "10.0 MB of 40.0 MB");
+});
+
+/**
+ * What a client is told of an upload that is answered so.
+ * @param {string} type
+ * @param {string} text
+ */
+const refusal = async (type, text) => {
+  const session = { csrfToken: () => "", logInAgain: async () => {} };
+  const client = new UploadClient(session);
+  const answer = { status: 503, responseText: text, getResponseHeader: () => type };
+  client.request = async () => /** @type {any} */ (answer);
+  return client.begin(new File(["one"], "v.zip"), "/").catch((error) => error);
+};
+
+test("an upload is tried again, and says why", async () => {
+  for (const [type, text, message] of [
+    ["text/plain", "The bucket is away.", "The bucket is away."],
+    ["application/json", '{"error": "The bucket is away."}', "The bucket is away."],
+    ["application/json", "{}", ""],
+    ["text/html; charset=utf-8", "<html>", ""],
+  ]) {
+    const error = await refusal(type, text);
+    assert.ok(error instanceof TemporaryError);
+    assert.equal(error.message, message);
+  }
 });
 
 test("the same files give the same zip, and Python reads it", async () => {

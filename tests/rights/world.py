@@ -13,6 +13,7 @@ from annotation.models import (
     GuidelineImage,
     LabelImport,
 )
+from annotation.services.packages import write_package
 from datasets.models import Clip, Dataset, Member, OutgoingWebhook, Transfer
 from datasets.services.members import invite
 from qc.models import AgreementReport, AgreementSummary, Consensus, Release
@@ -58,10 +59,11 @@ class World:
         self.annotator = make_annotator(
             self.dataset, "annotator", user=self.accounts["annotator"]
         )
-        package = put("shop/package.zip", b"a package")
-        self.task: AnnotationTask = make_task(self.run, self.annotator, package=package)
         later = TrackingRun.objects.exclude(pk=self.run.pk)[0]
-        self.open_task = make_task(later, self.annotator)
+        self.task, self.open_task = (
+            self._packaged(make_task(run, self.annotator, stage="waiting"))
+            for run in (self.run, later)
+        )
         other = make_task(self.run, make_annotator(self.dataset, "kim"))
         self.version = make_version(self.task, {"posture": "walk", "doing": []})
         make_version(other, {"posture": "sit", "doing": []})
@@ -74,6 +76,12 @@ class World:
         plan_consensuses()
         for consensus in Consensus.objects.all():
             build_clip_consensus(consensus.pk)
+
+    def _packaged(self, task: AnnotationTask) -> AnnotationTask:
+        written = write_package(task.pk)
+        assert written is not None
+        assert written.stage == "done", written.error
+        return written
 
     def _make_outputs(self) -> None:
         put("shop/bundle/manifest.json", b"{}")

@@ -130,6 +130,19 @@ def names(folder=""):
     inner = [name for one in folders for name in names(f"{folder}{one}/")]
     return sorted([*inner, *(f"{folder}{name}" for name in found if name)])
 
+def away():
+    # What a page and a program are told, and what the player is sent to.
+    clip, client = Clip.objects.order_by("pk").first(), browser()
+    client.raise_request_exception = False
+    pages = f"/datasets/shop/clips/{clip}/"
+    frame = client.get(f"{pages}keyframes/3.jpg")
+    upload = client.post("/datasets/shop/transfers/", headers={
+        "Upload-Length": "100", "Upload-Metadata": f"filename {b64(b'v.zip')}",
+        "X-Requested-With": "XMLHttpRequest",
+    })
+    said = [frame.status_code, frame["Retry-After"], frame.content.decode()]
+    return [*said, upload.status_code, upload.json(), client.get(pages).status_code]
+
 def gone():
     delete(Dataset.objects.get())
     delete_pending_files()
@@ -203,6 +216,12 @@ def test_ingest_on_a_bucket_that_goes_away_in_every_stage(bucket, videos, tmp_pa
     on_disk += "work('unpack', 'standardise', 'cut'), sums()][-1]"
     sums = asked(tmp_path / "other", "", on_disk.format(repr(path)))
     assert len(sums) == 9  # without annotation frames, which a disk makes when they are wanted
+    bucket.go()
+    status, seconds, page, refused, reason, of_clip = ask("away()")
+    assert (status, seconds, refused, of_clip) == (503, "2", 503, 200)
+    for sentence in (page, reason["error"]):
+        assert "The bucket ava is unavailable or refused the request" in sentence
+    bucket.come()
     answers = ask(
         "[work('standardise'), sums(), names(), said(), played(), twice(), pictured(), gone(), "
         "names()][1:]"

@@ -13,6 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from avaproject.base.storage import StorageError
 from avaproject.base.temporary import partial_path
 from datasets.clip_frames import open_frames, read_frame
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -66,6 +67,8 @@ def _draw(run: TrackingRun, track: Track) -> bytes:
             for one in sampled:
                 content = frames.read(frame_name(clip.name, one.frame // step))
                 parts.append(crop_person(decode_jpeg(content), track.boxes[one.row]))
+    except StorageError:
+        raise
     except (OSError, KeyError, zipfile.BadZipFile, MediaError) as error:
         raise ContactSheetError(
             _("The frames of %(clip)s cannot be read (%(error)s).")
@@ -98,6 +101,8 @@ def _draw_crops(crops: Sequence[PersonCrop]) -> bytes:
             for one in some:
                 content = read_frame(clip, one.frame // step)
                 parts.append(crop_person(decode_jpeg(content), np.array(one.box)))
+        except StorageError:
+            raise
         except (OSError, MediaError) as error:
             raise ContactSheetError(
                 _("The frames of %(clip)s cannot be read (%(error)s).")

@@ -276,7 +276,7 @@ def uncorrected_tracks(run: TrackingRun) -> TracksFile:
     try:
         with local_path(str(run.uncorrected)) as path:
             return load(path.read_bytes())
-    except OSError as error:
+    except FileNotFoundError as error:
         raise TracksFileError(
             _(
                 "The tracks of %(clip)s as they were tracked cannot be read "

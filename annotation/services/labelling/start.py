@@ -12,7 +12,6 @@ from annotation.services.answer_fit import AnswersError
 from annotation.services.answer_rows import label_state, version_document
 from annotation.services.labelling.refusals import StartError
 from annotation.services.packages import PackageError, task_document
-from avaproject.base.storage import StorageError
 from datasets.core.formats.cvat_json import CvatJsonError
 from datasets.core.formats.cvat_labels import PERSON_ID, LabelsError
 from datasets.core.formats.cvat_xml import CvatXmlError
@@ -33,8 +32,6 @@ def start_state(
         state = _of_version(base, about)
     except FileNotFoundError as error:
         raise StartError(_("The file that this task begins with is missing.")) from error
-    except StorageError as error:
-        raise StartError(str(error)) from error
     except (PackageError, LabelFileError, CvatXmlError, CvatJsonError, LabelsError,
             AnswersError) as error:  # fmt: skip
         raise StartError(

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils.translation import gettext
 from numpy.typing import NDArray
 
-from avaproject.base.storage import local_path
+from avaproject.base.storage import StorageError, local_path
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.reencoding import reencode
 from datasets.core.media.standard_video import read_frames
@@ -257,5 +257,7 @@ def _tracks(run: TrackingRun) -> Iterator[TracksFile]:
         if run.uncorrected:
             with local_path(run.uncorrected.name or "") as path:
                 yield load(path.read_bytes())
+    except StorageError:
+        raise
     except (OSError, TracksFileError) as error:
         raise BlurringError(str(error)) from error
