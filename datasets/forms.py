@@ -8,7 +8,6 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import UploadedFile
-from django.template.defaultfilters import filesizeformat
 from django.utils.module_loading import import_string
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.media.clips_and_keyframes import MAX_CLIP_SECONDS, MIN_CLIP_SECONDS
 from datasets.core.roles import Act
+from datasets.core.sizes import size_text
 from datasets.core.untrusted import MAX_YAML_BYTES
 from datasets.core.vocabulary import MAX_CHOSEN, VocabularyError
 from datasets.core.vocabulary_lists import parse_vocabulary
@@ -315,8 +315,8 @@ class UploadForm(forms.Form):
                 _("%(file)s is %(size)s; at most %(most)s are allowed. Split it into parts.")
                 % {
                     "file": file.name,
-                    "size": filesizeformat(file.size or 0),
-                    "most": filesizeformat(settings.MAX_ZIP_BYTES),
+                    "size": size_text(file.size or 0),
+                    "most": size_text(settings.MAX_ZIP_BYTES),
                 }
             )
         if not zipfile.is_zipfile(file):

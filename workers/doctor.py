@@ -23,6 +23,7 @@ from annotation.models import CvatServer
 from avaproject.base.work import Stage
 from avaproject.celery import app
 from datasets.core.media.sandboxed_decoder import active_restrictions
+from datasets.core.sizes import size_text
 from datasets.models import Dataset
 from tracking.detectors.registry import weights_path
 from workers.pipeline import QUEUES
@@ -147,7 +148,7 @@ def check_storage() -> CheckResult:
             subject, Status.ERROR, f"{place} returns other bytes than were written."
         )
     free = shutil.disk_usage(settings.DATA_DIR).free
-    space = f"{free / 1e9:.0f} GB free in {settings.DATA_DIR}"
+    space = f"{size_text(free)} free in {settings.DATA_DIR}"
     if free < LOW_DISK_BYTES:
         hint = "Free disk space, or choose another disk with AVA_DATA_DIR."
         return CheckResult(subject, Status.WARNING, f"{place} works, but only {space}.", hint)

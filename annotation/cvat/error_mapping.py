@@ -19,6 +19,7 @@ from annotation.cvat.errors import (
     CvatRefusedError,
     CvatUnavailableError,
 )
+from datasets.core.sizes import size_text
 
 CHECK_ADDRESS = gettext_noop("is it running, and is this its address?")
 NO_ORGANISATION = "organization does not exist"  # CVAT's 404, to any call
@@ -50,9 +51,9 @@ class ErrorMapper(NamedTuple):
             return CvatRefusedError(
                 _(
                     "the proxy in front of CVAT at %(url)s rejects requests of "
-                    "%(request_size)s MB: raise its limit"
+                    "%(request_size)s: raise its limit"
                 )
-                % {"url": self.url, "request_size": self.request_size >> 20},
+                % {"url": self.url, "request_size": size_text(self.request_size)},
                 status=status,
             )
         if not is_json(error) and not _is_from_cvat(error):

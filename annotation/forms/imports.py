@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -13,6 +12,7 @@ from annotation.importers.registry import IMPORTERS
 from annotation.importers.source_files import ENDINGS, MAX_TOTAL
 from annotation.models import LabelImport, check_user_name
 from annotation.selectors.tasks import group_specs
+from datasets.core.sizes import size_text
 
 COMPLETE = [
     ("", gettext_lazy("As usual for the format")),
@@ -70,8 +70,8 @@ class LabelFileForm(forms.Form):
                 _("%(file)s is %(size)s; at most %(most)s can be imported. Split it.")
                 % {
                     "file": file.name,
-                    "size": filesizeformat(file.size or 0),
-                    "most": filesizeformat(MAX_TOTAL),
+                    "size": size_text(file.size or 0),
+                    "most": size_text(MAX_TOTAL),
                 }
             )
         return file

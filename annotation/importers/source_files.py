@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from datasets.core.formats.external.document import ImportFileError
+from datasets.core.sizes import size_text
 from datasets.core.zip_reader import ZIP_ERRORS
 
 ENDINGS = (
@@ -69,8 +70,8 @@ def _bounded(files: Iterator[SourceFile]) -> Iterator[SourceFile]:
         total += len(file.content)
         if count > MAX_FILES or total > MAX_TOTAL:
             raise ImportFileError(
-                _("it has more than %(max_files)s files, or %(max_total)s GB of them; split it")
-                % {"max_files": MAX_FILES, "max_total": MAX_TOTAL >> 30}
+                _("it has more than %(max_files)s files, or %(max_total)s of them; split it")
+                % {"max_files": MAX_FILES, "max_total": size_text(MAX_TOTAL)}
             )
         yield file
 
@@ -84,8 +85,8 @@ def _single(path: Path, name: str) -> SourceFile:
 def _checked(name: str, content: bytes) -> bytes:
     if len(content) > MAX_FILE:
         raise ImportFileError(
-            _("%(name)s has more than %(max_file)s MB")
-            % {"name": name, "max_file": MAX_FILE >> 20}
+            _("%(name)s has more than %(max_file)s")
+            % {"name": name, "max_file": size_text(MAX_FILE)}
         )
     return content
 

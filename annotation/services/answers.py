@@ -40,6 +40,7 @@ from datasets.core.formats.cvat_json import CvatJsonError, fingerprint
 from datasets.core.formats.cvat_labels import LabelsError
 from datasets.core.formats.cvat_xml import CvatXmlError
 from datasets.core.roles import Act
+from datasets.core.sizes import size_text
 
 MAX_SIZE = 256 << 20  # bytes of XML; a crowded clip of 80 actions has about 20 MB
 MAX_ATTEMPTS = 5
@@ -54,7 +55,8 @@ def receive_answers(task: AnnotationTask, content: bytes) -> AnswerVersion | Non
     """
     if len(content) > MAX_SIZE:
         raise AnswersError(
-            _("it has more than %(most)s MB, too much for one clip") % {"most": MAX_SIZE >> 20}
+            _("it has more than %(most)s, too much for one clip")
+            % {"most": size_text(MAX_SIZE)}
         )
     try:
         digest = fingerprint(xml_document(task, content))

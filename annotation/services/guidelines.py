@@ -14,6 +14,7 @@ from avaproject.base.storage import remove, store
 from avaproject.base.temporary import work_folder
 from datasets.accounts.activity import record
 from datasets.clip_frames import FramesError, read_frame
+from datasets.core.sizes import size_text
 from datasets.models import Action, Clip, Dataset
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -64,7 +65,7 @@ def add_upload(
     content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise GuidelineError(
-            _("the image has more than %(most)s MB") % {"most": MAX_BYTES >> 20}
+            _("the image has more than %(most)s") % {"most": size_text(MAX_BYTES)}
         )
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:

@@ -30,6 +30,7 @@ from annotation.services.labelling.submit import submit
 from avaproject.base.ranges import serve_stored
 from avaproject.base.views import parse_key
 from datasets.clip_frames import FramesError, read_frame
+from datasets.core.sizes import size_text
 
 MAX_BODY = 64 << 10  # bytes of a batch: what a browser sends while its page is closed
 MAX_LOG = 4 << 20  # bytes of the ids of a whole log
@@ -180,7 +181,7 @@ def _of(tasks: QuerySet[AnnotationTask], name: str, pk: int) -> AnnotationTask:
 def _body(request: HttpRequest, *, most: int = MAX_BODY) -> dict[str, Any]:
     """The JSON object of the request. Raises MalformedError."""
     if len(request.body) > most:
-        raise MalformedError(f"the request has more than {most >> 10} KiB")
+        raise MalformedError(f"the request has more than {size_text(most)}")
     try:
         content = json.loads(request.body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

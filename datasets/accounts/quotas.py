@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from avaproject.base.work import Stage
+from datasets.core.sizes import size_text
 from datasets.core.zip_reader import ArchiveError
 from datasets.models import Dataset, Transfer, Upload, Video
 
@@ -124,9 +125,9 @@ def check_bytes(user_id: int | None, more: int) -> None:
                 "more."
             )
             % {
-                "more": _gigabytes(more),
-                "left": _gigabytes(max(left, 0)),
-                "quota": _gigabytes(settings.QUOTA_BYTES),
+                "more": size_text(more),
+                "left": size_text(max(left, 0)),
+                "quota": size_text(settings.QUOTA_BYTES),
             }
         )
 
@@ -171,7 +172,3 @@ def _total(rows: QuerySet[Any], of: Any = "size") -> int:
 def _lock(user_id: int) -> None:
     """Wait for others who change what the account is charged for; SQLite has one writer."""
     User.objects.select_for_update().get(pk=user_id)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 import yaml
 
+from datasets.core.sizes import size_text
+
 MAX_MESSAGE = 600  # characters of an error's message
 MAX_DEPTH = 64  # levels of nested lists and mappings
 MAX_YAML_BYTES = 128 << 10  # and characters
@@ -113,8 +115,7 @@ def gunzip(content: bytes, *, max_bytes: int) -> bytes:
 def check_size(content: bytes | str, *, max_bytes: int) -> None:
     """Raises UntrustedDataError if `content` has more bytes (or characters) than allowed."""
     if len(content) > max_bytes:
-        most = f"{max_bytes >> 20} MB" if max_bytes >= 1 << 20 else f"{max_bytes >> 10} KB"
-        raise UntrustedDataError(f"it has more than {most}")
+        raise UntrustedDataError(f"it has more than {size_text(max_bytes)}")
 
 
 def _check_depth(value: Any, max_depth: int) -> None:

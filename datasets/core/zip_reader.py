@@ -21,6 +21,7 @@ from typing import NamedTuple
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipInfo
 
 from datasets.core.deflate64 import ZIP_DEFLATED64, read_chunks, read_head
+from datasets.core.sizes import size_text
 from datasets.core.translation import gettext as _
 from datasets.core.untrusted import UntrustedDataError
 from datasets.core.video_files import (
@@ -124,7 +125,7 @@ def list_videos(path: Path, limits: ArchiveLimits | None = None) -> Listing:
                 "its videos have %(size)s uncompressed; at most %(most)s are allowed "
                 "(AVA_MAX_ZIP_BYTES)"
             )
-            % {"size": _gigabytes(listing.size), "most": _gigabytes(limits.total_bytes)}
+            % {"size": size_text(listing.size), "most": size_text(limits.total_bytes)}
         )
     _check_expansion(
         _("all together"), listing.size, sum(v.info.compress_size for v in listing.videos)
@@ -176,7 +177,7 @@ def list_files(
                 "its files have %(size)s uncompressed; at most %(most)s are "
                 "allowed (AVA_MAX_ZIP_BYTES)"
             )
-            % {"size": _gigabytes(size), "most": _gigabytes(limits.total_bytes)}
+            % {"size": size_text(size), "most": size_text(limits.total_bytes)}
         )
     return found
 
@@ -380,10 +381,10 @@ def _skip_reason(
     ):
         return _("not a video, by its name and its first bytes")
     if info.file_size > limits.member_bytes:
-        most = _gigabytes(limits.member_bytes)
+        most = size_text(limits.member_bytes)
         return _(
             "%(size)s long; at most %(most)s are allowed for one video (AVA_MAX_VIDEO_BYTES)"
-        ) % {"size": _gigabytes(info.file_size), "most": most}
+        ) % {"size": size_text(info.file_size), "most": most}
     return ""
 
 
@@ -393,7 +394,3 @@ def _first_bytes(archive: zipfile.ZipFile, path: Path, info: ZipInfo) -> bytes:
         return read_head(archive, path, info, HEAD_BYTES)
     except (*ZIP_ERRORS, OSError, NotImplementedError):
         return b""
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

@@ -43,6 +43,7 @@ from datasets.core.media.sandboxed_decoder import check_video, make_still_video
 from datasets.core.media.stills import jpeg_size
 from datasets.core.media.video_reader import MediaError
 from datasets.core.naming import clip_name, frame_name
+from datasets.core.sizes import size_text
 from datasets.core.zip_reader import ArchiveError, extract, list_files
 from datasets.core.zip_writer import new_zip
 from datasets.models import BundleImport, Clip, Dataset, Upload, Video
@@ -391,8 +392,8 @@ def _extracted(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
         # zipfile reads no more of a member than its directory says.
         if archive.getinfo(name).file_size > settings.MAX_VIDEO_BYTES:
             raise BundleError(
-                _("%(name)s has more than %(most).1f GB (AVA_MAX_VIDEO_BYTES)")
-                % {"name": name, "most": settings.MAX_VIDEO_BYTES / 1e9}
+                _("%(name)s has more than %(most)s (AVA_MAX_VIDEO_BYTES)")
+                % {"name": name, "most": size_text(settings.MAX_VIDEO_BYTES)}
             )
         shutil.copyfileobj(source, target, CHUNK)
     return path

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from avaproject.base.temporary import allocate, free_bytes
 from datasets.accounts import quotas
+from datasets.core.sizes import size_text
 from datasets.models import Dataset, Transfer, Upload
 from datasets.services import s3_multipart
 from datasets.services.upload import ArchiveError, check_size, receive_unhashed
@@ -87,16 +88,15 @@ def _reserve_space(transfer: Transfer) -> None:
         _path(transfer).unlink(missing_ok=True)
         if error.errno != errno.ENOSPC:
             raise
-        free = free_bytes() / 1e9
         raise NoSpaceError(
             _(
-                "%(name)s has %(size).1f GB; only %(free).1f GB are free on the server; "
+                "%(name)s has %(size)s; only %(free)s are free on the server; "
                 "free some space, then try again"
             )
             % {
                 "name": transfer.original_name,
-                "size": transfer.size / 1e9,
-                "free": free,
+                "size": size_text(transfer.size),
+                "free": size_text(free_bytes()),
             }
         ) from error
 

@@ -18,6 +18,7 @@ from datasets.accounts import quotas
 from datasets.accounts.activity import record
 from datasets.core.formats.bundle_manifest import FILES, is_bundle
 from datasets.core.hashing import sha256_of
+from datasets.core.sizes import size_text
 from datasets.core.zip_reader import (
     ArchiveError,
     ArchiveLimits,
@@ -113,11 +114,11 @@ def check_size(original_name: str, size: int) -> None:
     """Raises ArchiveError if a zip of `size` bytes is too large."""
     if size > settings.MAX_ZIP_BYTES:
         raise ArchiveError(
-            _("%(name)s has %(size).1f GB; at most %(most).1f are allowed (AVA_MAX_ZIP_BYTES)")
+            _("%(name)s has %(size)s; at most %(most)s are allowed (AVA_MAX_ZIP_BYTES)")
             % {
                 "name": original_name,
-                "size": size / 1e9,
-                "most": settings.MAX_ZIP_BYTES / 1e9,
+                "size": size_text(size),
+                "most": size_text(settings.MAX_ZIP_BYTES),
             }
         )
 
@@ -272,13 +273,16 @@ def reserved_for_files(size: int) -> Iterator[Callable[[int], None]]:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            free = free_bytes() / 1e9
             raise ArchiveError(
                 _(
-                    "its files need %(size).1f GB; only %(free).1f GB are free at "
+                    "its files need %(size)s; only %(free)s are free at "
                     "%(data_dir)s; free some space, then try again"
                 )
-                % {"size": size / 1e9, "free": free, "data_dir": settings.DATA_DIR}
+                % {
+                    "size": size_text(size),
+                    "free": size_text(free_bytes()),
+                    "data_dir": settings.DATA_DIR,
+                }
             ) from error
         yield release
 

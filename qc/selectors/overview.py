@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 from django.db.models import Count, Max, Min, Q, Sum
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotation.models import CvatJob
 from avaproject.base.work import Stage, exist
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
+from datasets.core.sizes import size_text
 from datasets.models import Dataset
 from qc.models import (
     Release,
@@ -187,7 +187,7 @@ def _summary(dataset: Dataset) -> DatasetSummary:
 def stage_cards(dataset: Dataset, counts: Counts) -> list[StageCard]:
     """The seven stages of the pipeline, from upload to release."""
     uploads = dataset.uploads.aggregate(count=Count("pk"), size=Sum("size"))
-    uploaded = filesizeformat(uploads["size"] or 0)
+    uploaded = size_text(uploads["size"] or 0)
     length = _("%(clip_seconds)s s each") % {"clip_seconds": dataset.clip_seconds}
     clips = clip_statuses(dataset).aggregate(
         count=Count("pk"), tracked=Count("pk", filter=Q(is_tracked=True))

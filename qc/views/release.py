@@ -8,12 +8,12 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from avaproject.base.ranges import serve_stored, serve_stream
 from datasets.core.roles import Act
+from datasets.core.sizes import size_text
 from datasets.models import Dataset
 from datasets.selectors import permitted_datasets
 from qc.core.release.formats import FORMATS
@@ -202,7 +202,7 @@ def _size_text(choice: str, estimate: ReleaseEstimate) -> str:
     if choice == "annotations":
         return _("a few MB")
     size = estimate.video_bytes + dict(estimate.frames).get(choice, 0)
-    return _("about %(size)s") % {"size": filesizeformat(size)}
+    return _("about %(size)s") % {"size": size_text(size)}
 
 
 def _release_or_404(request: HttpRequest, name: str, number: int) -> Release:

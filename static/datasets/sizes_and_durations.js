@@ -2,9 +2,15 @@
 
 import { fill, gettext } from "../js/translation.js";
 
-/** @param {number} bytes */
-export const formatSize = (bytes) =>
-  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
+/**
+ * In units of 1024, like the sizes of the server.
+ * @param {number} bytes
+ */
+export const formatSize = (bytes) => {
+  if (bytes >= 2 ** 30) return `${(bytes / 2 ** 30).toFixed(2)} GB`;
+  if (bytes >= 2 ** 20) return `${(bytes / 2 ** 20).toFixed(1)} MB`;
+  return `${(bytes / 2 ** 10).toFixed(1)} KB`;
+};
 
 /** @param {number} seconds */
 export const formatDuration = (seconds) => {

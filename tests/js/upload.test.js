@@ -15,13 +15,14 @@ import { TemporaryError, UploadClient } from "../../static/datasets/tus.js";
 import { zipFiles } from "../../static/datasets/zip_files.js";
 
 test("sizes and durations have a unit that fits", () => {
-  assert.equal(formatSize(40_000_000), "40.0 MB");
-  assert.equal(formatSize(2_500_000_000), "2.50 GB");
+  assert.equal(formatSize(1300), "1.3 KB");
+  assert.equal(formatSize(40 * 2 ** 20), "40.0 MB");
+  assert.equal(formatSize(2.5 * 2 ** 30), "2.50 GB");
   assert.deepEqual([0.2, 89, 600, 7200].map(formatDuration), ["1 s", "89 s", "10 min", "2.0 h"]);
 });
 
 test("the speed is that since the upload continued", () => {
-  const [sent, total, since] = [30e6, 40e6, 10e6];
+  const [sent, total, since] = [30, 40, 10].map((size) => size * 2 ** 20);
   const text = progressText({ sent, total, since, seconds: 10 });
   assert.equal(text, "30.0 MB of 40.0 MB · 2.0 MB/s · 5 s left");
   assert.equal(progressText({ sent: since, total, since, seconds: 0 }), "10.0 MB of 40.0 MB");

@@ -89,7 +89,7 @@ def test_the_page_of_uploads_says_what_is_left(dataset, owner, client, settings)
         headers={"Upload-Length": "11", "Upload-Metadata": "filename YS56aXA="},
     )
     assert answer.status_code == 413
-    assert "0.00 GB are left of the quota" in answer.content.decode()
+    assert "0 bytes are left of the quota" in answer.content.decode()
 
 
 @pytest.mark.django_db

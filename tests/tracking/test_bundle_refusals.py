@@ -93,7 +93,7 @@ def hostile(**changes):
         ),
         pytest.param(
             lambda name, old: old if "c0000" in name else b" " * (30 << 20),
-            "more than 22 MB",
+            "more than 22.9 MB",
             id="a bomb",
         ),
         pytest.param(lambda name, old: b"no json", "cannot be read", id="no json"),

@@ -32,6 +32,7 @@ from annotation.views import labelling
 from avaproject.base.ranges import serve_stored
 from avaproject.base.temporary import work_folder
 from datasets.core.roles import Act
+from datasets.core.sizes import size_text
 from qc.selectors.clip_and_task_filters import TASK, TASK_ORDERS, narrowed, ordered
 from qc.selectors.my_tasks import my_datasets
 from qc.selectors.statuses import task_statuses
@@ -76,7 +77,7 @@ class AnswerFileParser(BaseParser):
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         content: bytes = stream.read(MAX_SIZE + 1)
         if len(content) > MAX_SIZE:
-            raise ParseError(f"The file has more than {MAX_SIZE >> 20} MB.")
+            raise ParseError(f"The file has more than {size_text(MAX_SIZE)}.")
         return content
 
 

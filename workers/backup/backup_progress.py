@@ -6,6 +6,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from datasets.core.sizes import size_text
 from workers.terminal_progress import raw_stream
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -50,15 +51,3 @@ class BackupProgress:
         elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
             self._console.print(f"{what}: {text}")
-
-
-def size_text(size: int) -> str:
-    """Bytes for people.
-
-    >>> size_text(0), size_text(999), size_text(3_600_000), size_text(5_230_000_000)
-    ('0 bytes', '999 bytes', '3.6 MB', '5.2 GB')
-    """
-    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} bytes"

@@ -16,6 +16,7 @@ from typing import IO
 from datasets.core.formats import bundle_manifest as manifests
 from datasets.core.formats.bundle_manifest import Manifest, ManifestError
 from datasets.core.hashing import sha256_of
+from datasets.core.sizes import size_text
 from datasets.core.untrusted import UntrustedDataError
 from datasets.core.zip_reader import DAMAGE
 
@@ -34,7 +35,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / manifests.FILE
     try:
         if path.stat().st_size > manifests.MAX_BYTES:
-            raise BundleError(f"{path} has more than {manifests.MAX_BYTES >> 20} MB")
+            raise BundleError(f"{path} has more than {size_text(manifests.MAX_BYTES)}")
         return manifests.load(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise BundleError(f"{folder} is no bundle: it has no {manifests.FILE}") from error
@@ -88,7 +89,7 @@ def read_member(
     with open_member(archive, name) as file:
         content = file.read(max_bytes + 1)
         if len(content) > max_bytes:
-            raise BundleError(f"{file.name} has more than {max_bytes >> 20} MB")
+            raise BundleError(f"{file.name} has more than {size_text(max_bytes)}")
     return content
 
 

@@ -42,6 +42,7 @@ from datasets.core.media.clips_and_keyframes import (
 from datasets.core.media.stills import jpeg_size
 from datasets.core.media.video_reader import MediaError
 from datasets.core.naming import clip_name, frame_name, safe_name
+from datasets.core.sizes import size_text
 from datasets.core.zip_writer import ZipWriter, new_zip
 
 FRAME_FILE = re.compile(r"(?P<clip>.+)_frame_(?P<number>\d{1,6})\.jpe?g", re.IGNORECASE)
@@ -129,7 +130,7 @@ def read_dense(folder: Path) -> TrackProposals:
     """The `dense_proposals.pkl` in `folder`. Raises BundleError if it is not such a file."""
     path = folder / DENSE
     if path.stat().st_size > MAX_PICKLE_BYTES:
-        raise BundleError(f"{DENSE} has more than {MAX_PICKLE_BYTES >> 20} MB")
+        raise BundleError(f"{DENSE} has more than {size_text(MAX_PICKLE_BYTES)}")
     try:
         return load_track_proposals(path.read_bytes())
     except AvaFormatError as error:

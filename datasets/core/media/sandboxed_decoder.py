@@ -35,6 +35,7 @@ from datasets.core.media.standard_video import FrameArray, read_frames
 from datasets.core.media.standardising import SegmentReport, Standardised, standardise
 from datasets.core.media.stills import decode_jpeg, write_still_video
 from datasets.core.media.video_reader import MediaError, VideoLimits
+from datasets.core.sizes import size_text
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,7 +65,7 @@ class ResourceLimits(NamedTuple):
 
     @property
     def most_memory(self) -> str:
-        return f"{self.memory / 1e9:.1f} GB of memory"
+        return f"{size_text(self.memory)} of memory"
 
 
 def standardise_sandboxed(

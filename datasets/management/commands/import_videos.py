@@ -14,6 +14,7 @@ from rich.progress import Progress
 from avaproject.base.arguments import weights_argument
 from avaproject.base.bootstrap import create_tables
 from avaproject.base.work import Stage
+from datasets.core.sizes import size_text
 from datasets.models import Dataset, Upload
 from datasets.services.create import VocabularyError, create_dataset, shipped_vocabularies
 from datasets.services.upload import ArchiveError, receive_zip, unpack_upload
@@ -88,7 +89,7 @@ class Command(BaseCommand):
             raise CommandError(f"dataset {name!r} cannot be created. {wrong}") from error
 
     def _receive(self, dataset: Dataset, path: Path) -> Upload:
-        self.stdout.write(f"Uploading {path.name} ({path.stat().st_size / 1e6:,.1f} MB) ...")
+        self.stdout.write(f"Uploading {path.name} ({size_text(path.stat().st_size)}) ...")
         try:
             return receive_zip(dataset, path, original_name=path.name)
         except ArchiveError as error:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datasets.core.formats import ava
+from datasets.core.sizes import size_text
 from datasets.core.untrusted import shown
 from qc.core.ava_folder.faults import (
     CONSUMERS,
@@ -43,7 +44,12 @@ class ProposalFacts(NamedTuple):
 def read_action_list(path: Path, name: str, log: FaultLog) -> dict[int, str]:
     """The actions of an action list as its readers see them, by id."""
     if path.stat().st_size > MAX_LIST:
-        log.add("size", name, "it is no action list: it has more than 4 MB", "Check the file.")
+        log.add(
+            "size",
+            name,
+            f"it is no action list: it has more than {size_text(MAX_LIST)}",
+            "Check the file.",
+        )
         return {}
     actions: dict[int, str] = {}
     label, there, numbers = "", 0, Counter[int]()
@@ -152,7 +158,12 @@ def read_exclusions(path: Path, name: str, log: FaultLog) -> set[Key]:
 def read_proposals(path: Path, name: str, log: FaultLog) -> ProposalFacts:
     """The keyframes of a pickle of proposals, which MMAction2 reads; it is read safely."""
     if path.stat().st_size > MAX_PICKLE:
-        log.add("size", name, "it has more than 1 GB and was not read", "Check it by hand.")
+        log.add(
+            "size",
+            name,
+            f"it has more than {size_text(MAX_PICKLE)} and was not read",
+            "Check it by hand.",
+        )
         return ProposalFacts(frozenset())
     content = path.read_bytes()
     try:

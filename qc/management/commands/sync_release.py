@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from avaproject.base.work import Stage
+from datasets.core.sizes import size_text
 from qc.core.release.packing import PARTS
 from qc.management.command_progress import run_or_wait
 from qc.models import Release
@@ -43,6 +44,6 @@ class Command(BaseCommand):
             raise CommandError(f"{sync}: {sync.error}")
         counts = sync.counts
         self.stdout.write(
-            f"{sync}: {counts['files']} files, {counts['bytes'] / 1e6:.1f} MB; sent "
-            f"{counts['sent']} files, {counts['sent_bytes'] / 1e6:.1f} MB"
+            f"{sync}: {counts['files']} files, {size_text(counts['bytes'])}; sent "
+            f"{counts['sent']} files, {size_text(counts['sent_bytes'])}"
         )

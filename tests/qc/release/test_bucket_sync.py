@@ -217,7 +217,7 @@ def test_the_command_copies_and_prints_how_much_was_sent(dataset, bucket):
         call_command("sync_release", "1", "--dataset", "corner", "--part", "clips", stdout=out)
     first, second = out.getvalue().splitlines()
     assert first.startswith("corner release 1 in corner/release-1: ")
-    assert second.endswith("sent 0 files, 0.0 MB")
+    assert second.endswith("sent 0 files, 0 bytes")
     with pytest.raises(CommandError, match="corner has no release 7; there are: 1"):
         call_command("sync_release", "7", "--dataset", "corner")
 

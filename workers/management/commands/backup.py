@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from avaproject.base.arguments import positive_int
+from datasets.core.sizes import size_text
 from workers.backup.backup import make_backup, remove_old
-from workers.backup.backup_progress import BackupProgress, size_text
+from workers.backup.backup_progress import BackupProgress
 from workers.backup.places import BackupError, place_at
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from workers.backup.backup_progress import size_text
+from datasets.core.sizes import size_text
 from workers.backup.places import BackupError, place_at
 from workers.backup.snapshots import newest
 from workers.backup.storage_check import StorageFaults, compare, mend

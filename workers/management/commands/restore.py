@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from workers.backup.backup_progress import BackupProgress, size_text
+from datasets.core.sizes import size_text
+from workers.backup.backup_progress import BackupProgress
 from workers.backup.places import BackupError, place_at
 from workers.backup.restore import restore
 from workers.backup.snapshots import Snapshot, newest, snapshot_names

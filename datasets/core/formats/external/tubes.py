@@ -21,6 +21,7 @@ from datasets.core.formats.external.document import (
     VideoBuilder,
     text_of,
 )
+from datasets.core.sizes import size_text
 
 MAX_BYTES = 512 << 20
 ACTION = "action"
@@ -29,7 +30,7 @@ ACTION = "action"
 def read_tubes(content: bytes) -> ImportedDocument:
     """The boxes of all tubes. Raises ImportFileError."""
     if len(content) > MAX_BYTES:
-        raise ImportFileError("it has more than 512 MB")
+        raise ImportFileError(f"it has more than {size_text(MAX_BYTES)}")
     try:
         raw = load_arrays(content)
     except AvaFormatError as error:

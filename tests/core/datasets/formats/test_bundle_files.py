@@ -26,7 +26,7 @@ def write(path, *, method=zipfile.ZIP_DEFLATED, name="a.txt"):
 def test_a_file_of_a_zip_is_read_completely(tmp_path):
     with open_zip(write(tmp_path / "a.zip")) as archive:
         assert read_member(archive, "a.txt", max_bytes=len(TEXT)) == TEXT
-        with pytest.raises(BundleError, match=r"a\.txt has more than 0 MB"):
+        with pytest.raises(BundleError, match=r"a\.txt has more than [0-9.]+ (bytes|KB)"):
             read_member(archive, "a.txt", max_bytes=len(TEXT) - 1)
         with pytest.raises(BundleError, match=r"a\.zip has no b\.txt"):
             read_member(archive, "b.txt", max_bytes=1)
