@@ -115,11 +115,11 @@ class JobCalls:
         rows = csv.DictReader(self._transport.lines(url, max_characters=MAX_LOG))
         try:
             if not {"scope", "timestamp"} <= set(rows.fieldnames or ()):
-                raise self._transport.errors.not_cvat("without the columns of its events")
+                raise CvatRefusedError(_("CVAT's log is without the columns of its events."))
             for row in rows:
                 yield {name: row.get(name) or "" for name in EVENT_FIELDS}
         except csv.Error as error:
-            raise self._transport.errors.not_cvat("with a log that is no CSV") from error
+            raise CvatRefusedError(_("CVAT's log of events is no CSV.")) from error
 
     def export_task(self, task_id: int, form: str) -> bytes:
         """The zip of a task's annotations in one of CVAT's formats, without images."""

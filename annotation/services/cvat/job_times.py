@@ -1,7 +1,8 @@
 """Job times: read from CVAT's events how long the answers of fetched versions took.
 
 CVAT may have no events (analytics is switched off) or tell them only to others. Then this is
-remembered for a day, and the page says so: nothing else depends on them.
+remembered for a day, and the page says so: nothing else depends on them. One that is away is
+asked again at the next poll.
 """
 
 import time
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from annotation.core.cvat_times import work_times
 from annotation.cvat.client import CvatClient
-from annotation.cvat.errors import CvatError, CvatTooLongError
+from annotation.cvat.errors import CvatError, CvatTooLongError, CvatUnavailableError
 from annotation.models import CvatProject, CvatServer, JobTimes
 
 SETTLED = timedelta(minutes=2)  # CVAT's pages send events late, and its store takes a while
@@ -36,6 +37,8 @@ def read_job_times(client: CvatClient, project: CvatProject) -> int:
             break
         try:
             told += _read(client, row)
+        except CvatUnavailableError:
+            break
         except CvatError as error:
             _remember(server, str(error))
             break

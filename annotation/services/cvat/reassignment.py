@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from annotation.core.cvat_times import event_time
 from annotation.core.webhook import job_in
 from annotation.cvat.client import CvatClient
-from annotation.cvat.errors import CvatError, CvatTooLongError
+from annotation.cvat.errors import CvatError, CvatTooLongError, CvatUnavailableError
 from annotation.cvat.job_calls import Job
 from annotation.models import (
     AnnotationTask,
@@ -152,12 +152,15 @@ def _add_history(row: CvatJob, text: str) -> None:
 
 
 def _events(client: CvatClient, job: Job) -> list[dict[str, str]]:
-    """CVAT's events of the job; empty if they cannot be read, which is tried only once."""
+    """CVAT's events of the job; empty if they cannot be read.
+
+    A CVAT that has none, or not for this account, is asked only once.
+    """
     if not client.has_events:
         return []
     try:
         return [one for one in client.job_events(job.job_id) if one["scope"] in TOLD]
-    except CvatTooLongError:  # of this job alone
+    except (CvatTooLongError, CvatUnavailableError):  # of this job alone, or not now
         return []
     except CvatError:  # no right to them, or no event store
         client.has_events = False

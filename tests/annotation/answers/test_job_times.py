@@ -124,14 +124,41 @@ def test_an_account_that_may_not_read_events_is_no_failure(cvat: CvatDouble) -> 
     assert JobTimes.objects.get().asked_at is None
 
 
-@pytest.mark.parametrize("status", [404, 500, 503])
-def test_a_server_without_the_export_is_no_failure(cvat: CvatDouble, status: int) -> None:
+def test_a_server_without_the_export_is_no_failure(cvat: CvatDouble) -> None:
     dataset = sent_world(cvat)
+    finished(cvat, dataset)
+    passed(minutes=3)
+    cvat.fail("POST", "/api/events/export", status=404, times=9)
+    assert reconciled(dataset).stage == "done"
+    assert CvatServer.objects.get().events_refusal
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_events_that_cannot_be_read_now_are_asked_for_at_the_next_poll(
+    cvat: CvatDouble, client: Client, admin_user: User, status: int
+) -> None:
+    dataset = sent_world(cvat)
+    cvat.work_in_page(TASK, timezone.now(), ACTS)
     finished(cvat, dataset)
     passed(minutes=3)
     cvat.fail("POST", "/api/events/export", status=status, times=9)
     assert reconciled(dataset).stage == "done"
-    assert CvatServer.objects.get().events_refusal
+    assert CvatServer.objects.get().events_refused_at is None
+    assert NOT_TOLD not in page_of(client, dataset, admin_user)
+    cvat.faults.clear()
+    reconciled(dataset)
+    assert JobTimes.objects.get().answers == 2
+
+
+def test_who_finished_a_job_is_asked_for_again_after_an_outage(cvat: CvatDouble) -> None:
+    dataset = sent_world(cvat, clips=2)
+    cvat.fail("POST", "/api/events/export", status=503, times=9)
+    finished(cvat, dataset)
+    cvat.faults.clear()
+    before = len(cvat.exports)
+    cvat.set_job(TASK, state="in progress")
+    finished(cvat, dataset)
+    assert len(cvat.exports) > before
 
 
 def test_a_log_that_is_too_long_tells_nothing_and_stops_nothing(
